@@ -1,0 +1,126 @@
+/* Every numeric primitive, once: shapes, meaning, and who accumulates. `device->run->NAME(device, ...)`.
+ *
+ * Matrices are row-major and dense unless a leading dimension `ld` is given. Ragged data are (values, offsets): segment
+ * i holds rows offsets[i] .. offsets[i+1]-1, and may be empty. `=` overwrites the output, `+=` adds to it: forward
+ * functions overwrite, backward functions add, so that a value used twice collects both gradients. Sums over rows that
+ * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0.
+ */
+#ifndef MEDTOK_KERNELS_KERNELS_H
+#define MEDTOK_KERNELS_KERNELS_H
+
+#include "device.h"
+
+/* Which elements dropout sets to zero: element e of segment i survives if the 16-bit random number of
+ * (seed, stream, step, index = segment_key[i], e) is at least rate * 65536 (see dropout_keeps in cpu/dropout.h);
+ * survivors are divided by 1 - rate. rate 0: all survive. */
+struct dropout {
+    double rate;
+    uint64_t seed;
+    uint32_t stream, step;
+};
+
+struct adam {
+    double rate, beta1, beta2, epsilon, weight_decay; /* decoupled decay: p -= rate * weight_decay * p */
+    int64_t step;                                     /* 1 for the first update: bias correction */
+    double gradient_scale;                            /* gradients are multiplied by it first (clipping) */
+};
+
+struct kernels {
+    /* ---- vectors ---- */
+    /* x[n] = value */
+    void (*fill)(struct device *, int64_t n, double value, dev_real x);
+    /* y[n] += alpha x[n] */
+    void (*axpy)(struct device *, int64_t n, double alpha, dev_real x, dev_real y);
+    /* out[0] += alpha sum_i a[i] b[i] */
+    void (*dot)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real out);
+    /* out[0] += alpha sum_i (a[i] - b[i])^2 */
+    void (*squared_distance)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real out);
+    /* da[n] += alpha 2 (a - b); the gradient of alpha |a - b|^2 with respect to a */
+    void (*squared_distance_backward)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real da);
+    /* loss[0] += weight |x|_2, and dx[n] = weight x / |x| (0 if |x| = 0) */
+    void (*norm_loss)(struct device *, int64_t n, double weight, dev_real x, dev_real loss, dev_real dx);
+    /* out[0] = number of values that are NaN or infinite */
+    void (*count_nonfinite)(struct device *, int64_t n, dev_real x, dev_real out);
+
+    /* ---- matrices ---- */
+    /* c[m,n] = alpha op(a) op(b) + beta c, with op(a) [m,k] and op(b) [k,n]; transpose_a: a is stored [k,m] */
+    void (*gemm)(struct device *, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+                 dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc);
+    /* y[rows,cols] += bias[cols] in each row */
+    void (*add_bias)(struct device *, int64_t rows, int64_t cols, dev_real bias, dev_real y);
+    /* out[cols] += sum over rows of x[rows,cols] */
+    void (*sum_rows)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real out);
+    /* y[n] = max(x, 0);  dx += dy where y > 0. y may be x. */
+    void (*relu)(struct device *, int64_t n, dev_real x, dev_real y);
+    void (*relu_backward)(struct device *, int64_t n, dev_real y, dev_real dy, dev_real dx);
+    /* y[rows,cols] (ldy) = x[rows,cols] (ldx); accumulate: += */
+    void (*copy_matrix)(struct device *, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y, int64_t ldy,
+                        int accumulate);
+    /* y[r] = x[r] / norm[r], norm[r] = max(|x[r]|_2, 1e-12);  dx += (dy - y (y.dy)) / norm */
+    void (*l2_normalize)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real y, dev_real norm);
+    void (*l2_normalize_backward)(struct device *, int64_t rows, int64_t cols, dev_real y, dev_real norm, dev_real dy,
+                                  dev_real dx);
+    /* y = (x - mean) rstd gain + bias per row, biased variance + epsilon (1e-5); mean, rstd [rows] are kept for backward.
+     * Backward adds to dx, dgain, dbias. */
+    void (*layer_norm)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real bias,
+                       dev_real y, dev_real mean, dev_real rstd);
+    void (*layer_norm_backward)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real mean,
+                                dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias);
+
+    /* ---- rows and segments ---- */
+    /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row.  table[index[i]] += x[i]; -1 is passed over. */
+    void (*gather_rows)(struct device *, int64_t n, int64_t cols, dev_real table, dev_int index, dev_real out);
+    void (*scatter_add_rows)(struct device *, int64_t n, int64_t cols, dev_real x, dev_int index, dev_real table);
+    /* y[i] = mean of the rows of segment i of x, [n,cols]; an empty segment gives 0 */
+    void (*segment_mean)(struct device *, int64_t n, int64_t cols, dev_int offsets, dev_real x, dev_real y);
+    void (*segment_mean_backward)(struct device *, int64_t n, int64_t cols, dev_int offsets, dev_real dy, dev_real dx);
+    /* y = dropout(x), or y += with accumulate; x,y [offsets[n], cols]. Element e of segment i counts row-major within
+     * the segment. keys[n] are the segments' keys (global code indices). Its own backward. y may be x. */
+    void (*dropout)(struct device *, int64_t n, int64_t cols, dev_int offsets, dev_int keys, struct dropout dropout,
+                    dev_real x, dev_real y, int accumulate);
+
+    /* ---- graphs: n graphs in one batch; graph i has nodes graph_offsets[i].., node v has the incoming edges
+     *      edge_offsets[v] .. edge_offsets[v+1]-1, whose sources (batch-wide node numbers, same graph) are in `sources` */
+    /* scale[v] = 1 / sqrt(1 + number of incoming edges), for n_nodes nodes */
+    void (*gcn_scale)(struct device *, int64_t n_nodes, dev_int edge_offsets, dev_real scale);
+    /* y[v] = scale[v] (scale[v] x[v] + sum over incoming edges of scale[u] x[u]): D^-1/2 (A + I) D^-1/2 X */
+    void (*gcn_aggregate)(struct device *, int64_t n, int64_t cols, dev_int graph_offsets, dev_int edge_offsets,
+                          dev_int sources, dev_real scale, dev_real x, dev_real y);
+    /* dx += transpose of the above applied to dy */
+    void (*gcn_aggregate_backward)(struct device *, int64_t n, int64_t cols, dev_int graph_offsets,
+                                   dev_int edge_offsets, dev_int sources, dev_real scale, dev_real dy, dev_real dx);
+
+    /* ---- attention over ragged rows: segment i of queries attends to segment i of keys and values ----
+     * q, out [q_offsets[n], dim]; kv [k_offsets[n], 2 dim], each row the key, then the value; heads divide dim; logits are
+     * scaled by 1/sqrt(dim/heads). probs [heads * pair_offsets[n]] keeps the softmax before dropout, where
+     * pair_offsets[i+1]-pair_offsets[i] = (queries of i) * (keys of i), laid out [query][head][key] per segment. Dropout
+     * acts on the probabilities, with element number = place in the segment's probs. No keys: out = 0. */
+    void (*attention)(struct device *, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets, dev_int k_offsets,
+                      dev_int pair_offsets, dev_int keys, struct dropout dropout, dev_real q, dev_real kv,
+                      dev_real probs, dev_real out);
+    void (*attention_backward)(struct device *, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets,
+                               dev_int k_offsets, dev_int pair_offsets, dev_int keys, struct dropout dropout,
+                               dev_real q, dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv);
+
+    /* ---- quantiser (method.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
+     *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */
+    /* index[n,top_k]: the rows of c nearest to u by |u|^2+|c|^2-2u.c, nearest first, ties to the smaller index;
+     * weight[n,top_k] = softmax(-distance); q[n,dim] = sum_k weight c[index]. The distance matrix is never stored. */
+    void (*quantize)(struct device *, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k, dev_real u,
+                     dev_real c, dev_int index, dev_real weight, dev_real q);
+    /* From dq: du += and dc[index] += the gradients through the weights and the code vectors themselves. */
+    void (*quantize_backward)(struct device *, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_real c,
+                              dev_int index, dev_real weight, dev_real dq, dev_real du, dev_real dc);
+
+    /* ---- contrastive cross-entropy, value and gradients at once: logits = a b^T / temperature, row i's positive is
+     *      column positive + i. loss[0] += weight sum_i -log softmax(logits_i)[positive + i];
+     *      da[n,dim] += and db[m,dim] += its gradients ---- */
+    void (*nce)(struct device *, int64_t n, int64_t m, int64_t dim, int64_t positive, double temperature, double weight,
+                dev_real a, dev_real b, dev_real loss, dev_real da, dev_real db);
+
+    /* ---- optimiser: Adam (Kingma and Ba, 2015) on n values, m and v updated in place ---- */
+    void (*adam)(struct device *, int64_t n, struct adam adam, dev_real gradient, dev_real value, dev_real m,
+                 dev_real v);
+};
+
+#endif

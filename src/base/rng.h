@@ -1,0 +1,33 @@
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+ *
+ * A number is a pure function of (seed, stream, step, index), so it is the same on any number of ranks or threads
+ * and needs no state in a checkpoint. The kernels draw the same numbers for dropout (kernels/philox.h).
+ */
+#ifndef MEDTOK_BASE_RNG_H
+#define MEDTOK_BASE_RNG_H
+
+#include <stdint.h>
+
+/* What the numbers are for. Streams never share numbers. Dropout sites add their own small number to RNG_DROPOUT. */
+enum rng_stream {
+    RNG_INIT = 0x100,     /* step = parameter number, index = element */
+    RNG_SAMPLER = 0x200,  /* step = epoch, index = stratum */
+    RNG_DROPOUT = 0x300,  /* step = training step, index = code */
+    RNG_EDGE_DROP = 0x400, /* step = training step, index = code */
+    RNG_TEXT = 0x500,     /* hashed n-gram projection: index = n-gram hash */
+    RNG_ORDER = 0x600,    /* random partition: index = code */
+};
+
+/* Four 32-bit words for one counter. */
+void rng_words(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index, uint32_t block, uint32_t words[4]);
+
+/* One double in [0, 1), with 53 random bits. */
+double rng_uniform(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index);
+
+/* One standard normal double (Box-Muller). */
+double rng_normal(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index);
+
+/* Shuffles `items[0..n)` by Fisher-Yates; the order is a function of the key alone. */
+void rng_shuffle(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index, int64_t *items, int64_t n);
+
+#endif

@@ -1,0 +1,49 @@
+/* Status: how a function says that it failed, and why.
+ *
+ * A function that can fail returns `int`: STATUS_OK or one of the codes below. The message is set once, with
+ * status_set(), at the place where the fact is known (file, line, row, value, what was expected, what to do);
+ * callers hand the code up unchanged. Only `main` prints the message, on one rank.
+ */
+#ifndef MEDTOK_BASE_STATUS_H
+#define MEDTOK_BASE_STATUS_H
+
+enum status_code {
+    STATUS_OK = 0,
+    STATUS_FAILED = 1,       /* input, output or computation failed: exit code 1 */
+    STATUS_USAGE = 2,        /* command line or configuration is wrong: exit code 2 */
+    STATUS_ALONE = 3,        /* this rank failed between collectives while others may wait: `main` prints and aborts */
+    STATUS_INTERRUPTED = 75, /* stopped by a signal after saving; run again to go on: exit code 75 (EX_TEMPFAIL) */
+};
+
+/* Sets this thread's message (printf style; at most 4,095 bytes are kept) and returns `code`. */
+int status_set(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts `format...: ` in front of the message already set, to add context; returns `code`. */
+int status_prefix(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The message last set by this thread; "" if none. Owned by the module. */
+const char *status_message(void);
+
+/* Allocates `count * size` zeroed bytes into `*out` (free with free()). Fails with what was asked for.
+ * A count of 0 gives a valid pointer. */
+int mem_alloc(void *out, long long count, long long size);
+
+/* Resizes the array at `*inout` to hold at least `count` items of `size` bytes, growing by half as needed;
+ * `*capacity` is read and written in items. New items are not zeroed. */
+int mem_grow(void *inout, long long *capacity, long long count, long long size);
+
+/* Returns from the calling function with the status of `expression` if that is not STATUS_OK. */
+#define TRY(expression)                                                                                                \
+    do {                                                                                                               \
+        int try_status_ = (expression);                                                                                \
+        if (try_status_ != STATUS_OK) return try_status_;                                                              \
+    } while (0)
+
+/* The same for functions that must clean up: needs a local `int status` and a label `done`. */
+#define TRY_DONE(expression)                                                                                           \
+    do {                                                                                                               \
+        status = (expression);                                                                                         \
+        if (status != STATUS_OK) goto done;                                                                            \
+    } while (0)
+
+#endif

@@ -1,0 +1,73 @@
+/* The settings of every job: one typed struct, filled from defaults, then a YAML file, then `--set key=value`.
+ *
+ * One table (schema.c) says for each key its name, type, range or allowed values, unit, default, help and the jobs that
+ * use it; parsing, `--help`, `--dry-run` and the provenance text all come from that table. A file may hold the keys of
+ * all jobs; a key that no job knows is an error that names file, line, the key, and the nearest known key.
+ */
+#ifndef MEDTOK_CONFIG_CONFIG_H
+#define MEDTOK_CONFIG_CONFIG_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum job { JOB_PREPARE = 1, JOB_ENCODE = 2, JOB_TRAIN = 4, JOB_TOKENIZE = 8, JOB_LOOKUP = 16, JOB_EXPORT = 32, JOB_VERIFY = 64 };
+
+enum graph_encoder { GRAPH_GCN };
+enum text_encoder { TEXT_HASHED_NGRAMS };
+enum precision { PRECISION_FP16, PRECISION_FP32 };
+enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
+enum shared_region { SHARED_ALL, SHARED_MIDDLE };
+enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
+enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
+enum device_choice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
+enum resume { RESUME_AUTO, RESUME_NEVER };
+
+struct string_list {
+    int n;
+    char **items; /* owned */
+};
+
+struct config {
+    struct { /* files.*: relative paths are relative to the working directory */
+        struct string_list codes;
+        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics;
+    } files;
+    struct { int64_t seed, threads; enum device_choice device; char *log_level; } run;
+    struct { int64_t hops, max_nodes, node_dim, hidden; enum graph_encoder encoder; double edge_drop; } graph;
+    struct { enum text_encoder encoder; int64_t dim, ngram_min, ngram_max; enum precision precision; double dropout; } text;
+    struct { int64_t heads, layers; double dropout; } attention;
+    struct { int64_t size, dim, top_k; double commit; enum loss_space loss_space; enum shared_region shared_region; } quantizer;
+    struct { double temperature, align, orthogonality; enum negatives negatives; } loss;
+    struct {
+        int64_t batch, steps, checkpoint_every, keep, log_every;
+        double rate, beta1, beta2, epsilon, clip;
+        enum partition partition;
+        enum resume resume;
+    } train;
+    struct { int64_t batch; } tokenize;
+};
+
+/* Sets every key to its default. Call config_free at the end in any case. */
+int config_defaults(struct config *config);
+void config_free(struct config *config);
+
+/* Reads a YAML file (nested or dotted keys) over what is set. Errors: file, line, key, what is allowed; STATUS_USAGE. */
+int config_read_file(struct config *config, const char *path);
+
+/* Applies one `key=value`; lists are written [a, b] or as a comma-separated value. The error names the argument. */
+int config_set(struct config *config, const char *assignment);
+
+/* Checks what spans keys (heads divide quantizer.dim, top_k fits a region, ...). */
+int config_check(const struct config *config, enum job job);
+
+/* Prints the keys that `job` uses with type, range, unit, default and help. */
+void config_print_help(FILE *out, enum job job);
+
+/* Prints the effective values of the keys that `job` uses, as YAML. */
+void config_print(FILE *out, const struct config *config, enum job job);
+
+/* The settings that shape the output of `job` as `key: value` lines in table order: no paths, threads, device, or logging.
+ * The caller frees. */
+int config_provenance(const struct config *config, enum job job, char **text);
+
+#endif

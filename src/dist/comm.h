@@ -1,0 +1,46 @@
+/* The communicator: who we are, agreement on errors, and the few collectives that the program needs.
+ *
+ * A rank that fails between two collectives must not leave the others waiting: it keeps its status and all ranks call
+ * comm_agree() at the next named point. After it, every rank has the same status and the message of the first rank that
+ * failed. Only `main` prints it, on rank 0.
+ */
+#ifndef MEDTOK_DIST_COMM_H
+#define MEDTOK_DIST_COMM_H
+
+#include <mpi.h>
+#include <stdint.h>
+
+struct comm {
+    MPI_Comm handle;
+    int rank, size;
+    int local_rank, local_size; /* among the ranks that share this node's memory */
+};
+
+/* Starts MPI (thread level funneled) and fills `comm` with the world. Refuses, with the cure, when the launcher started
+ * several tasks (SLURM_NTASKS with SLURM_STEP_ID, PMI_SIZE, PMIX-like, OMPI_COMM_WORLD_SIZE) but MPI sees one process. */
+int comm_start(struct comm *comm, int *argc, char ***argv);
+
+/* Ends MPI. */
+void comm_stop(struct comm *comm);
+
+/* A communicator of this process alone (no MPI_Init needed to use rank and size). */
+struct comm comm_self(void);
+
+/* Collective. Returns STATUS_OK if every rank passes STATUS_OK; else, on all ranks, the code and message of the lowest
+ * failing rank, with "rank R: " in front when there are several ranks. */
+int comm_agree(const struct comm *comm, int status);
+
+/* Collective: sums over ranks, in place, the same on every rank. */
+int comm_sum_int64(const struct comm *comm, int64_t *values, int count);
+int comm_sum_double(const struct comm *comm, double *values, int count);
+int comm_max_double(const struct comm *comm, double *values, int count);
+int comm_sum_uint64(const struct comm *comm, uint64_t *values, int count);
+
+/* Collective: rank 0's bytes to all; any length (split below 2^31 bytes a message). */
+int comm_broadcast(const struct comm *comm, void *bytes, int64_t count);
+
+/* Number of threads this rank should use: `wanted` if positive, else the cores it may run on (its affinity mask),
+ * divided among the ranks of this node that share the same mask. At least 1. Collective over the node. */
+int comm_threads(const struct comm *comm, int wanted);
+
+#endif

@@ -1,0 +1,141 @@
+/* MPI calls on staged device values. In a double build (tests) the staging type follows `real`. */
+#include "dist/reduce.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+#ifdef MEDTOK_REAL_DOUBLE
+#define MPI_REAL_TYPE MPI_DOUBLE
+#else
+#define MPI_REAL_TYPE MPI_FLOAT
+#endif
+
+static int mpi_status(int code, const char *what) {
+    if (code == MPI_SUCCESS) return STATUS_OK;
+    char text[MPI_MAX_ERROR_STRING];
+    int n;
+    MPI_Error_string(code, text, &n);
+    return status_set(STATUS_FAILED, "MPI: %s: %s", what, text);
+}
+
+int bucket_init(struct bucket *bucket, const struct comm *comm, dev_real values, int64_t count) {
+    *bucket = (struct bucket){.values = values, .count = count, .request = MPI_REQUEST_NULL};
+    if (comm->size == 1) return STATUS_OK;
+    if (count > INT32_MAX) return status_set(STATUS_FAILED, "a gradient of %lld values is too large", (long long)count);
+    return mem_alloc(&bucket->staging, count, sizeof(real));
+}
+
+void bucket_free(struct bucket *bucket) {
+    free(bucket->staging);
+    bucket->staging = NULL;
+}
+
+int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *device) {
+    bucket->started = 1;
+    if (comm->size == 1) return STATUS_OK;
+    device_download_reals(device, bucket->staging, bucket->values, bucket->count);
+    return mpi_status(MPI_Iallreduce(MPI_IN_PLACE, bucket->staging, (int)bucket->count, MPI_REAL_TYPE, MPI_SUM,
+                                     comm->handle, &bucket->request),
+                      "starting the sum of gradients");
+}
+
+int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device) {
+    if (!bucket->started) TRY(bucket_start(bucket, comm, device));
+    bucket->started = 0;
+    if (comm->size == 1) return STATUS_OK;
+    TRY(mpi_status(MPI_Wait(&bucket->request, MPI_STATUS_IGNORE), "summing gradients"));
+    device_upload_reals(device, bucket->values, bucket->staging, bucket->count);
+    return STATUS_OK;
+}
+
+int row_shares_make(struct row_shares *shares, const struct comm *comm, int n_local) {
+    *shares = (struct row_shares){0};
+    TRY(mem_alloc(&shares->n, comm->size, sizeof(int)));
+    TRY(mem_alloc(&shares->first, comm->size, sizeof(int)));
+    shares->n[0] = n_local;
+    if (comm->size > 1)
+        TRY(mpi_status(MPI_Allgather(&n_local, 1, MPI_INT, shares->n, 1, MPI_INT, comm->handle), "gathering counts"));
+    for (int r = 0; r < comm->size; r++) {
+        shares->first[r] = shares->total;
+        shares->total += shares->n[r];
+    }
+    return STATUS_OK;
+}
+
+void row_shares_free(struct row_shares *shares) {
+    free(shares->n);
+    free(shares->first);
+    *shares = (struct row_shares){0};
+}
+
+/* Host buffers for one exchange: the local rows, all rows, and counts in values. */
+struct exchange {
+    real *local, *all;
+    int *counts, *places;
+};
+
+static void exchange_free(struct exchange *x) {
+    free(x->local);
+    free(x->all);
+    free(x->counts);
+    free(x->places);
+}
+
+static int exchange_make(struct exchange *x, const struct comm *comm, const struct row_shares *shares, int64_t cols) {
+    *x = (struct exchange){0};
+    TRY(mem_alloc(&x->local, shares->n[comm->rank] * cols, sizeof(real)));
+    TRY(mem_alloc(&x->all, shares->total * cols, sizeof(real)));
+    TRY(mem_alloc(&x->counts, comm->size, sizeof(int)));
+    TRY(mem_alloc(&x->places, comm->size, sizeof(int)));
+    for (int r = 0; r < comm->size; r++) {
+        x->counts[r] = (int)(shares->n[r] * cols);
+        x->places[r] = (int)(shares->first[r] * cols);
+    }
+    return STATUS_OK;
+}
+
+int gather_rows_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
+                           int64_t cols, dev_real local, dev_real out) {
+    struct exchange x;
+    int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
+    TRY_DONE(exchange_make(&x, comm, shares, cols));
+    device_download_reals(device, x.local, local, n);
+    TRY_DONE(mpi_status(
+        MPI_Allgatherv(x.local, n, MPI_REAL_TYPE, x.all, x.counts, x.places, MPI_REAL_TYPE, comm->handle), "gathering rows"));
+    device_upload_reals(device, out, x.all, shares->total * cols);
+done:
+    exchange_free(&x);
+    return status;
+}
+
+int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
+                                int64_t cols, dev_real all, dev_real local) {
+    struct exchange x;
+    int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
+    real *sum = NULL;
+    TRY_DONE(exchange_make(&x, comm, shares, cols));
+    TRY_DONE(mem_alloc(&sum, n, sizeof(real)));
+    device_download_reals(device, x.all, all, shares->total * cols);
+    device_download_reals(device, x.local, local, n);
+    TRY_DONE(mpi_status(MPI_Reduce_scatter(x.all, sum, x.counts, MPI_REAL_TYPE, MPI_SUM, comm->handle), "summing rows"));
+    for (int i = 0; i < n; i++) x.local[i] += sum[i];
+    device_upload_reals(device, local, x.local, n);
+done:
+    free(sum);
+    exchange_free(&x);
+    return status;
+}
+
+int sum_over_ranks(const struct comm *comm, struct device *device, dev_real values, int64_t count) {
+    if (comm->size == 1) return STATUS_OK;
+    real *host;
+    TRY(mem_alloc(&host, count, sizeof(real)));
+    device_download_reals(device, host, values, count);
+    int status = mpi_status(MPI_Allreduce(MPI_IN_PLACE, host, (int)count, MPI_REAL_TYPE, MPI_SUM, comm->handle),
+                            "summing values");
+    device_upload_reals(device, values, host, count);
+    free(host);
+    return status;
+}

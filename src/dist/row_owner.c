@@ -1,0 +1,122 @@
+/* Two all-to-all exchanges make a plan (counts, then row numbers); one more moves the rows either way. */
+#include "dist/row_owner.h"
+
+#include <stdlib.h>
+
+#include "base/status.h"
+
+#ifdef MEDTOK_REAL_DOUBLE
+#define MPI_REAL_TYPE MPI_DOUBLE
+#else
+#define MPI_REAL_TYPE MPI_FLOAT
+#endif
+
+int64_t row_owner_first(int64_t n_rows, int rank, int size) { return n_rows * rank / size; }
+
+static int mpi_status(int code) {
+    if (code == MPI_SUCCESS) return STATUS_OK;
+    char text[MPI_MAX_ERROR_STRING];
+    int n;
+    MPI_Error_string(code, text, &n);
+    return status_set(STATUS_FAILED, "MPI: exchanging node rows: %s", text);
+}
+
+static int plan_alloc(struct row_plan *plan, int size) {
+    if (plan->want_counts) return STATUS_OK;
+    TRY(mem_alloc(&plan->want_counts, size, sizeof(int)));
+    TRY(mem_alloc(&plan->want_places, size, sizeof(int)));
+    TRY(mem_alloc(&plan->give_counts, size, sizeof(int)));
+    return mem_alloc(&plan->give_places, size, sizeof(int));
+}
+
+/* Rows are ascending, so each owner's part is one stretch. */
+static void count_by_owner(struct row_plan *plan, int size, int64_t n_rows, const int32_t *rows, int n) {
+    int at = 0;
+    for (int r = 0; r < size; r++) {
+        int64_t end = row_owner_first(n_rows, r + 1, size);
+        plan->want_places[r] = at;
+        while (at < n && rows[at] < end) at++;
+        plan->want_counts[r] = at - plan->want_places[r];
+    }
+}
+
+/* Staging memory large enough for this plan's rows, on host and device; grows and stays. */
+static int plan_staging(struct row_plan *plan, struct device *device, int64_t cols) {
+    TRY(mem_grow(&plan->host, &plan->host_capacity, (plan->n_give + plan->n_want) * cols + 1, sizeof(real)));
+    if (plan->n_give > plan->device_rows) {
+        device_free_ints(device, plan->give_on_device);
+        plan->device_rows = plan->n_give + plan->n_give / 4;
+        plan->give_on_device = device_alloc_ints(device, plan->device_rows);
+    }
+    if (plan->n_give * cols > plan->device_values) {
+        device_free_reals(device, plan->rows_on_device);
+        plan->device_values = plan->device_rows * cols;
+        plan->rows_on_device = device_alloc_reals(device, plan->device_values);
+    }
+    device_upload_ints(device, plan->give_on_device, plan->give_rows, plan->n_give);
+    return STATUS_OK;
+}
+
+int row_plan_make(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t n_rows, int64_t cols,
+                  const int32_t *rows, int n) {
+    TRY(plan_alloc(plan, comm->size));
+    plan->n_want = n;
+    count_by_owner(plan, comm->size, n_rows, rows, n);
+    TRY(mpi_status(MPI_Alltoall(plan->want_counts, 1, MPI_INT, plan->give_counts, 1, MPI_INT, comm->handle)));
+    plan->n_give = 0;
+    for (int r = 0; r < comm->size; r++) {
+        plan->give_places[r] = plan->n_give;
+        plan->n_give += plan->give_counts[r];
+    }
+    TRY(mem_grow(&plan->give_rows, &plan->give_capacity, plan->n_give + 1, sizeof(int32_t)));
+    TRY(mpi_status(MPI_Alltoallv(rows, plan->want_counts, plan->want_places, MPI_INT32_T, plan->give_rows,
+                                 plan->give_counts, plan->give_places, MPI_INT32_T, comm->handle)));
+    int32_t first = (int32_t)row_owner_first(n_rows, comm->rank, comm->size);
+    for (int i = 0; i < plan->n_give; i++) plan->give_rows[i] -= first;
+    return plan_staging(plan, device, cols);
+}
+
+void row_plan_free(struct row_plan *plan, struct device *device) {
+    free(plan->want_counts);
+    free(plan->want_places);
+    free(plan->give_counts);
+    free(plan->give_places);
+    free(plan->give_rows);
+    free(plan->host);
+    device_free_ints(device, plan->give_on_device);
+    device_free_reals(device, plan->rows_on_device);
+    *plan = (struct row_plan){0};
+}
+
+/* Moves rows: counts and places are in rows, the message type is one row of `cols` values. */
+static int exchange_rows(const struct comm *comm, int64_t cols, const real *from, const int *from_counts,
+                         const int *from_places, real *to, const int *to_counts, const int *to_places) {
+    MPI_Datatype row;
+    TRY(mpi_status(MPI_Type_contiguous((int)cols, MPI_REAL_TYPE, &row)));
+    TRY(mpi_status(MPI_Type_commit(&row)));
+    int code = MPI_Alltoallv(from, from_counts, from_places, row, to, to_counts, to_places, row, comm->handle);
+    MPI_Type_free(&row);
+    return mpi_status(code);
+}
+
+int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real owned,
+                   dev_real out) {
+    real *given = plan->host, *got = plan->host + plan->n_give * cols;
+    device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, plan->rows_on_device);
+    device_download_reals(device, given, plan->rows_on_device, plan->n_give * cols);
+    TRY(exchange_rows(comm, cols, given, plan->give_counts, plan->give_places, got, plan->want_counts,
+                      plan->want_places));
+    device_upload_reals(device, out, got, plan->n_want * cols);
+    return STATUS_OK;
+}
+
+int row_plan_return(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real grad,
+                    dev_real owned_grad) {
+    real *returned = plan->host, *ours = plan->host + plan->n_give * cols;
+    device_download_reals(device, ours, grad, plan->n_want * cols);
+    TRY(exchange_rows(comm, cols, ours, plan->want_counts, plan->want_places, returned, plan->give_counts,
+                      plan->give_places));
+    device_upload_reals(device, plan->rows_on_device, returned, plan->n_give * cols);
+    device->run->scatter_add_rows(device, plan->n_give, cols, plan->rows_on_device, plan->give_on_device, owned_grad);
+    return STATUS_OK;
+}

@@ -1,0 +1,68 @@
+/* One rank's part of a batch, flattened to ragged arrays on the device.
+ *
+ * "Present" codes are those with a graph; they keep the order of the batch. Distinct text rows and distinct KG nodes are
+ * listed once, so that each is mapped, fetched and sent once.
+ */
+#ifndef MEDTOK_MEDTOK_BATCH_H
+#define MEDTOK_MEDTOK_BATCH_H
+
+#include "medtok/dataset.h"
+#include "nn/layers.h"
+
+struct batch {
+    int64_t n, n_present;
+    int32_t *codes; /* host: [n] global code indices, which key all random numbers */
+
+    /* text */
+    int64_t n_rows, dim, n_tokens;
+    dev_real features;        /* [n_rows, dim] distinct rows of H */
+    dev_int cls_row;          /* [n] the [CLS] row of each code, a place in `features` */
+    dev_int token_row;        /* [n_tokens] all tokens of the present codes */
+    struct segments each;     /* n segments of one row: the codes themselves */
+    struct segments tokens;   /* n_present segments: tokens of the present codes */
+
+    /* graph */
+    int64_t n_nodes, n_distinct;
+    int32_t *distinct_nodes;  /* host: [n_distinct] KG nodes, ascending */
+    dev_int distinct;         /* the same on the device */
+    dev_int node_row;         /* [n_nodes] place in distinct_nodes */
+    struct graphs graphs;     /* the present codes' graphs */
+    struct graphs dropped;    /* second view: the same nodes, edges dropped (training only) */
+    struct segments all_nodes; /* n segments: nodes of every code, empty where absent */
+    dev_int present;          /* [n_present] place of each present code in the batch */
+    dev_int present_place;    /* [n] place of each code among the present, or -1 */
+    dev_int text_pairs, graph_pairs; /* pair offsets: [CLS] to nodes [n+1], nodes to tokens [n_present+1] */
+    int64_t n_text_pairs, n_graph_pairs;
+};
+
+/* Room for batches, grown as needed and reused. */
+struct batch_builder {
+    struct device *device;
+    struct arena arena;
+    int32_t *row_place, *node_place; /* [text rows], [KG nodes]: place in this batch, or -1 */
+    int64_t n_row_place, n_node_place;
+    struct int_pack {
+        int32_t *host;
+        long long n, capacity, device_capacity;
+        dev_int device;
+    } ints;
+    dev_real features;
+    long long features_capacity, staging_capacity;
+    real *staging;
+};
+
+struct edge_drop {
+    double rate; /* share of edges that the second view loses; `second_view` 0: it is not built */
+    int second_view;
+    uint64_t seed;
+    uint32_t step;
+};
+
+int batch_builder_make(struct batch_builder *builder, struct device *device, const struct dataset *dataset);
+void batch_builder_free(struct batch_builder *builder);
+
+/* Flattens codes[n] (global indices held by the dataset). The batch is valid until the next call. */
+int batch_build(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
+                const int64_t *codes, int64_t n, struct edge_drop drop);
+
+#endif

@@ -1,0 +1,69 @@
+/* Values and gradients of the packing loss, with the exchanges that make them those of the global batch. */
+#include "medtok/losses.h"
+
+#include "base/status.h"
+
+const char *const LOSS_TERM_NAMES[N_TERMS] = {
+    "codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared",
+    "align",         "specific_text",  "specific_graph",       "orthogonal_text",       "orthogonal_graph"};
+
+static void keep_status(struct losses *losses, int status) {
+    if (losses->status == STATUS_OK) losses->status = status;
+}
+
+void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b,
+              const struct row_shares *shares) {
+    struct tape *tape = losses->tape;
+    struct device *d = tape->device;
+    const struct comm *comm = losses->comm;
+    if (shares->total == 0) return;
+    struct var *u = nn_l2_normalize(tape, a), *v = nn_l2_normalize(tape, b);
+    double weight = 1.0 / shares->total;
+    int64_t n = u->rows, dim = u->cols, total = shares->total;
+    if (!losses->global_negatives || comm->size == 1) {
+        if (!tape->failed)
+            d->run->nce(d, n, n, dim, 0, losses->temperature, weight, u->value, v->value, loss_term(losses, term),
+                        u->grad, v->grad);
+        return;
+    }
+    dev_real all = tape_reals(tape, total * dim), all_grad = tape_reals(tape, total * dim);
+    keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, all));
+    if (!tape->failed) {
+        d->run->fill(d, total * dim, 0, all_grad);
+        d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, u->value, all,
+                    loss_term(losses, term), u->grad, all_grad);
+    }
+    keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, v->grad));
+}
+
+void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total) {
+    struct tape *tape = losses->tape;
+    struct device *d = tape->device;
+    if (total == 0) return;
+    struct var *u = nn_l2_normalize(tape, a), *v = nn_l2_normalize(tape, b);
+    if (tape->failed) return;
+    int64_t n = u->rows * u->cols;
+    double share = weight / total;
+    d->run->dot(d, n, share, u->value, v->value, loss_term(losses, term));
+    d->run->axpy(d, n, share, v->value, u->grad);
+    d->run->axpy(d, n, share, u->value, v->grad);
+}
+
+void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b) {
+    struct tape *tape = losses->tape;
+    struct device *d = tape->device;
+    int64_t n = a->rows, dim = a->cols;
+    dev_real product = tape_reals(tape, dim * dim), gradient = tape_reals(tape, dim * dim);
+    if (!tape->failed)
+        d->run->gemm(d, 1, 0, dim, dim, n, 1, a->value, dim, b->value, dim, 0, product, dim);
+    if (losses->global_negatives)
+        keep_status(losses, sum_over_ranks(losses->comm, d, product, dim * dim));
+    if (tape->failed) return;
+    /* Each rank reports its share 1/size of the value. The norm of the global product has the full gradient on every
+     * rank's rows; a rank's own norm counts with its share only. */
+    double share = weight / losses->comm->size;
+    d->run->norm_loss(d, dim * dim, share, product, loss_term(losses, term), gradient);
+    double scale = losses->global_negatives ? losses->comm->size : 1;
+    d->run->gemm(d, 0, 1, n, dim, dim, scale, b->value, dim, gradient, dim, 1, a->grad, dim);
+    d->run->gemm(d, 0, 0, n, dim, dim, scale, a->value, dim, gradient, dim, 1, b->grad, dim);
+}

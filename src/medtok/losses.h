@@ -1,0 +1,51 @@
+/* The token packing loss (method.md section 4). A loss ends the tape: it adds its value to its term and its gradient to
+ * its arguments when it is computed.
+ *
+ * Sums run over the whole global batch: each rank adds its share, so that the sum of a term over ranks is the term, and the
+ * sum of gradients over ranks is its gradient, for any number of ranks (`negatives: global`).
+ */
+#ifndef MEDTOK_MEDTOK_LOSSES_H
+#define MEDTOK_MEDTOK_LOSSES_H
+
+#include "dist/reduce.h"
+#include "nn/layers.h"
+
+enum loss_term {
+    TERM_CODEBOOK_TEXT, /* the codebook losses, in the order of the token groups */
+    TERM_CODEBOOK_GRAPH,
+    TERM_CODEBOOK_SHARED_TEXT,
+    TERM_CODEBOOK_SHARED_GRAPH,
+    TERM_SHARED,           /* nce of the shared tokens, both ways */
+    TERM_ALIGN,            /* -2 beta mean cos(t, g) */
+    TERM_SPECIFIC_TEXT,    /* nce of the two views */
+    TERM_SPECIFIC_GRAPH,
+    TERM_ORTHOGONAL_TEXT,  /* lambda |qt^T st|_F */
+    TERM_ORTHOGONAL_GRAPH,
+    N_TERMS
+};
+extern const char *const LOSS_TERM_NAMES[N_TERMS];
+
+struct losses {
+    struct tape *tape;
+    const struct comm *comm;
+    int global_negatives;
+    double temperature;
+    dev_real terms; /* [N_TERMS], added to */
+    int status;     /* first failure of communication */
+};
+
+static inline dev_real loss_term(const struct losses *losses, enum loss_term term) {
+    return dev_real_at(losses->terms, term);
+}
+
+/* mean over the rows of all ranks of nce(a, b); a, b [n_local, dim] not normalised; `shares` tells the rows of all ranks. */
+void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b,
+              const struct row_shares *shares);
+
+/* weight * mean_i cos(a_i, b_i) over `total` rows of all ranks */
+void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total);
+
+/* weight * |a^T b|_F with a^T b summed over ranks (local negatives: mean over ranks of each rank's own norm) */
+void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b);
+
+#endif

@@ -1,0 +1,209 @@
+/* Layout, initial values, and the way to and from the checkpoint. */
+#include "medtok/parameters.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "dist/row_owner.h"
+
+/* ---- layout ---- */
+static int add(struct parameters *p, const char *name, int64_t rows, int64_t cols) {
+    struct parameter *q = &p->list[p->n];
+    *q = (struct parameter){.rows = rows, .cols = cols, .count = rows};
+    snprintf(q->name, sizeof q->name, "%s", name);
+    return p->n++;
+}
+
+/* weight [out, in] and bias [1, out]; `bound` < 0: PyTorch's nn.Linear, U(-1/sqrt(in), 1/sqrt(in)) for both. Otherwise the
+ * weight is U(-bound, bound) and the bias 0. */
+static void add_linear(struct parameters *p, const char *name, int64_t out, int64_t in, double bound, int places[2]) {
+    char text[48];
+    snprintf(text, sizeof text, "%s.weight", name);
+    places[0] = add(p, text, out, in);
+    snprintf(text, sizeof text, "%s.bias", name);
+    places[1] = add(p, text, 1, out);
+    p->list[places[0]].uniform = bound < 0 ? 1 / sqrt((double)in) : bound;
+    p->list[places[1]].uniform = bound < 0 ? 1 / sqrt((double)in) : 0;
+}
+
+static double xavier(int64_t in, int64_t out) { return sqrt(6.0 / (double)(in + out)); }
+
+static void add_attention(struct parameters *p, int64_t layer, int64_t d) {
+    struct attention_layer *a = &p->attention[layer];
+    char name[48];
+    /* nn.MultiheadAttention: one [3d, d] input projection, Xavier-uniform, cut into query and key-value here. */
+    snprintf(name, sizeof name, "attention.%d.query", (int)layer);
+    add_linear(p, name, d, d, xavier(d, 3 * d), a->query);
+    snprintf(name, sizeof name, "attention.%d.key_value", (int)layer);
+    add_linear(p, name, 2 * d, d, xavier(d, 3 * d), a->key_value);
+    snprintf(name, sizeof name, "attention.%d.output", (int)layer);
+    add_linear(p, name, d, d, 1 / sqrt((double)d), a->output);
+    snprintf(name, sizeof name, "attention.%d.norm.gain", (int)layer);
+    a->norm[0] = add(p, name, 1, d);
+    p->list[a->norm[0]].constant = 1;
+    snprintf(name, sizeof name, "attention.%d.norm.bias", (int)layer);
+    a->norm[1] = add(p, name, 1, d);
+}
+
+static void lay_out(struct parameters *p, const struct config *c, int64_t text_dim, int64_t n_nodes) {
+    int64_t d = c->quantizer.dim;
+    p->codebook = add(p, "codebook", c->quantizer.size, d);
+    p->list[p->codebook].normal = 1;
+    add_linear(p, "text.map", d, text_dim, -1, p->text_map);
+    add_linear(p, "graph.layer0", c->graph.hidden, c->graph.node_dim, xavier(c->graph.node_dim, c->graph.hidden),
+               p->gcn[0]);
+    add_linear(p, "graph.layer1", d, c->graph.hidden, xavier(c->graph.hidden, d), p->gcn[1]);
+    for (int64_t l = 0; l < c->attention.layers; l++) add_attention(p, l, d);
+    add_linear(p, "text.specific", d, d, -1, p->text_specific);
+    add_linear(p, "graph.specific", d, d, -1, p->graph_specific);
+    p->nodes = add(p, "graph.nodes", n_nodes, c->graph.node_dim);
+    p->list[p->nodes].normal = 1;
+}
+
+static dev_real place(dev_real buffer, int64_t at) { return buffer.at ? dev_real_at(buffer, at) : buffer; }
+
+static int allocate(struct parameters *p, int training) {
+    const struct parameter *nodes = &p->list[p->nodes];
+    int64_t n_node_values = nodes->count * nodes->cols;
+    struct device *d = p->device;
+    p->value = device_alloc_reals(d, p->n_dense);
+    p->node_value = device_alloc_reals(d, n_node_values);
+    if (training) {
+        dev_real *dense[3] = {&p->grad, &p->m, &p->v}, *node[3] = {&p->node_grad, &p->node_m, &p->node_v};
+        for (int i = 0; i < 3; i++) {
+            *dense[i] = device_alloc_reals(d, p->n_dense);
+            *node[i] = device_alloc_reals(d, n_node_values);
+            if (device_error(d)) break;
+            d->run->fill(d, p->n_dense, 0, *dense[i]);
+            d->run->fill(d, n_node_values, 0, *node[i]);
+        }
+    }
+    if (device_error(d)) return status_set(STATUS_FAILED, "device %s: parameters: %s", d->name, device_error(d));
+    return STATUS_OK;
+}
+
+int parameters_make(struct parameters *p, struct device *device, const struct comm *comm, const struct config *config,
+                    int64_t text_dim, int64_t n_nodes, int training) {
+    *p = (struct parameters){.device = device};
+    if (config->attention.layers > MAX_LAYERS)
+        return status_set(STATUS_USAGE, "attention.layers is %lld: at most %d", (long long)config->attention.layers,
+                          MAX_LAYERS);
+    lay_out(p, config, text_dim, n_nodes);
+    struct parameter *nodes = &p->list[p->nodes];
+    if (training) {
+        nodes->first = row_owner_first(n_nodes, comm->rank, comm->size);
+        nodes->count = row_owner_first(n_nodes, comm->rank + 1, comm->size) - nodes->first;
+    }
+    for (int i = 0; i < p->n; i++)
+        if (i != p->nodes) p->n_dense += p->list[i].rows * p->list[i].cols;
+    p->n_codebook = p->list[p->codebook].rows * p->list[p->codebook].cols;
+    TRY(allocate(p, training));
+    int64_t at = 0;
+    for (int i = 0; i < p->n; i++) {
+        struct parameter *q = &p->list[i];
+        if (i == p->nodes) {
+            q->value = p->node_value, q->grad = p->node_grad, q->m = p->node_m, q->v = p->node_v;
+        } else {
+            q->value = place(p->value, at), q->grad = place(p->grad, at), q->m = place(p->m, at);
+            q->v = place(p->v, at);
+            at += q->rows * q->cols;
+        }
+    }
+    return STATUS_OK;
+}
+
+void parameters_free(struct parameters *p) {
+    if (!p->device) return;
+    dev_real all[] = {p->value, p->grad, p->m, p->v, p->node_value, p->node_grad, p->node_m, p->node_v};
+    for (int i = 0; i < (int)(sizeof all / sizeof *all); i++) device_free_reals(p->device, all[i]);
+    *p = (struct parameters){0};
+}
+
+/* ---- initial values ---- */
+static double initial_value(const struct parameter *q, uint64_t seed, int number, uint64_t element) {
+    if (q->uniform > 0) return q->uniform * (2 * rng_uniform(seed, RNG_INIT, (uint32_t)number, element) - 1);
+    if (q->normal > 0) return q->normal * rng_normal(seed, RNG_INIT, (uint32_t)number, element);
+    return q->constant;
+}
+
+int parameters_initialize(struct parameters *p, uint64_t seed) {
+    for (int i = 0; i < p->n; i++) {
+        const struct parameter *q = &p->list[i];
+        int64_t n = q->count * q->cols, first = q->first * q->cols;
+        real *host;
+        TRY(mem_alloc(&host, n, sizeof *host));
+        for (int64_t j = 0; j < n; j++) host[j] = (real)initial_value(q, seed, i, (uint64_t)(first + j));
+        device_upload_reals(p->device, q->value, host, n);
+        device_synchronize(p->device);
+        free(host);
+    }
+    return STATUS_OK;
+}
+
+/* ---- checkpoint ---- */
+#ifndef MEDTOK_REAL_DOUBLE
+static void free_entries(struct checkpoint_entry *entries, int n) {
+    for (int i = 0; i < n; i++) {
+        free(entries[i].value);
+        free(entries[i].m);
+        free(entries[i].v);
+    }
+}
+
+/* Host copies of every parameter; only rank 0 brings the dense ones to a file. */
+static int make_entries(struct parameters *p, struct checkpoint_entry *entries) {
+    for (int i = 0; i < p->n; i++) {
+        const struct parameter *q = &p->list[i];
+        int64_t n = q->count * q->cols;
+        entries[i] = (struct checkpoint_entry){
+            .name = q->name, .rows = q->rows, .cols = q->cols, .first = q->first, .count = q->count};
+        TRY(mem_alloc(&entries[i].value, n, sizeof(float)));
+        if (!q->m.at) continue;
+        TRY(mem_alloc(&entries[i].m, n, sizeof(float)));
+        TRY(mem_alloc(&entries[i].v, n, sizeof(float)));
+    }
+    return STATUS_OK;
+}
+
+int parameters_save(struct parameters *p, const struct comm *comm, const char *path,
+                    const struct provenance *provenance, int64_t step, const char *vocabulary_id,
+                    const char *text_id) {
+    struct checkpoint_entry entries[MAX_PARAMETERS] = {0};
+    int status = make_entries(p, entries);
+    for (int i = 0; status == STATUS_OK && i < p->n; i++) {
+        const struct parameter *q = &p->list[i];
+        if (i != p->nodes && comm->rank > 0) entries[i].count = 0;
+        int64_t n = entries[i].count * q->cols;
+        device_download_reals(p->device, entries[i].value, q->value, n);
+        device_download_reals(p->device, entries[i].m, q->m, n);
+        device_download_reals(p->device, entries[i].v, q->v, n);
+    }
+    status = comm_agree(comm, status);
+    if (status == STATUS_OK)
+        status = checkpoint_write(comm, path, provenance, step, vocabulary_id, text_id, entries, p->n);
+    free_entries(entries, p->n);
+    return status;
+}
+
+int parameters_load(struct parameters *p, const char *path, int64_t *step) {
+    struct checkpoint_entry entries[MAX_PARAMETERS] = {0};
+    int status;
+    TRY_DONE(make_entries(p, entries));
+    TRY_DONE(checkpoint_read(path, entries, p->n, step));
+    for (int i = 0; i < p->n; i++) {
+        const struct parameter *q = &p->list[i];
+        int64_t n = q->count * q->cols;
+        device_upload_reals(p->device, q->value, entries[i].value, n);
+        if (!q->m.at) continue;
+        device_upload_reals(p->device, q->m, entries[i].m, n);
+        device_upload_reals(p->device, q->v, entries[i].v, n);
+    }
+    device_synchronize(p->device);
+done:
+    free_entries(entries, p->n);
+    return status;
+}
+#endif

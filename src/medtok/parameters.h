@@ -1,0 +1,55 @@
+/* The trained parameters, their gradients and Adam's moments, on the device.
+ *
+ * Dense parameters lie side by side in one buffer (so that gradients are summed over ranks in two messages and updated
+ * in one call), the codebook first, since its gradient is the largest and the first to be ready. The node table is cut
+ * by rows: each rank holds and updates the rows it owns (dist/row_owner.h).
+ */
+#ifndef MEDTOK_MEDTOK_PARAMETERS_H
+#define MEDTOK_MEDTOK_PARAMETERS_H
+
+#include "config/config.h"
+#include "dist/comm.h"
+#include "kernels.h"
+#include "store/checkpoint.h"
+
+enum { MAX_LAYERS = 8, MAX_PARAMETERS = 16 + 10 * MAX_LAYERS };
+
+struct parameter {
+    char name[48];          /* as in the checkpoint */
+    int64_t rows, cols;     /* whole parameter */
+    int64_t first, count;   /* rows held here */
+    double uniform, normal, constant; /* initial values: U(-uniform, uniform), N(0, normal^2), or constant */
+    dev_real value, grad, m, v;       /* [count, cols] */
+};
+
+struct parameters {
+    struct device *device;
+    struct parameter list[MAX_PARAMETERS];
+    int n, nodes; /* number of parameters; which one is the node table */
+    dev_real value, grad, m, v; /* dense parameters, n_dense values each */
+    int64_t n_dense, n_codebook;
+    dev_real node_value, node_grad, node_m, node_v;
+    /* places in `list` */
+    int codebook, text_map[2], gcn[2][2], text_specific[2], graph_specific[2];
+    struct attention_layer {
+        int query[2], key_value[2], output[2], norm[2];
+    } attention[MAX_LAYERS];
+};
+
+/* Lays out all parameters of the configuration and allocates them. text_dim and n_nodes come from the input files. When
+ * `training` is 0 there are no gradients and moments, and every rank holds the whole node table. */
+int parameters_make(struct parameters *parameters, struct device *device, const struct comm *comm,
+                    const struct config *config, int64_t text_dim, int64_t n_nodes, int training);
+void parameters_free(struct parameters *parameters);
+
+/* Initial values, keyed by (seed, parameter, element): the same on any number of ranks. */
+int parameters_initialize(struct parameters *parameters, uint64_t seed);
+
+/* Collective. Writes all to `path`; `step` updates were made. */
+int parameters_save(struct parameters *parameters, const struct comm *comm, const char *path,
+                    const struct provenance *provenance, int64_t step, const char *vocabulary_id, const char *text_id);
+
+/* Reads what this rank holds (moments only if it has them). */
+int parameters_load(struct parameters *parameters, const char *path, int64_t *step);
+
+#endif

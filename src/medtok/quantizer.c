@@ -1,0 +1,57 @@
+/* u = z/|z|; the K nearest rows; w = softmax(-distance); q = sum w c. Backward: straight-through to z, and from the
+ * codebook loss through q's weights and code vectors. */
+#include "medtok/quantizer.h"
+
+struct region quantizer_region(const struct config *config, enum token_group group) {
+    int64_t n = config->quantizer.size, third = n / 3;
+    switch (group) {
+        case TEXT_SPECIFIC: return (struct region){0, third};
+        case GRAPH_SPECIFIC: return (struct region){n - third, n};
+        default:
+            return config->quantizer.shared_region == SHARED_MIDDLE ? (struct region){third, n - third}
+                                                                    : (struct region){0, n};
+    }
+}
+
+struct quantize_op {
+    struct op op;
+    struct var *z, *u, *codebook;
+    struct quantized out;
+    int64_t top_k;
+    struct codebook_loss loss;
+};
+
+static void quantize_backward(struct tape *tape, struct op *op) {
+    struct quantize_op *o = (struct quantize_op *)op;
+    struct device *d = tape->device;
+    const struct kernels *run = d->run;
+    struct var *q = o->out.value, *target = o->loss.normalized ? o->u : o->z;
+    int64_t n = q->rows * q->cols;
+    run->axpy(d, n, 1, q->grad, o->z->grad);
+    if (o->loss.weight == 0) return;
+    run->squared_distance_backward(d, n, o->loss.weight * o->loss.commit, target->value, q->value, target->grad);
+    dev_real dq = tape_reals(tape, n);
+    if (tape->failed) return;
+    run->fill(d, n, 0, dq);
+    run->squared_distance_backward(d, n, o->loss.weight, q->value, target->value, dq);
+    run->quantize_backward(d, q->rows, q->cols, o->top_k, o->u->value, o->codebook->value, o->out.tokens,
+                           o->out.weights, dq, o->u->grad, o->codebook->grad);
+}
+
+struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
+                                 int64_t top_k, struct codebook_loss loss) {
+    struct device *d = tape->device;
+    struct var *u = nn_l2_normalize(tape, z);
+    struct quantized out = {.value = tape_var(tape, z->rows, z->cols),
+                            .tokens = {(int32_t *)tape_reals(tape, z->rows * top_k).at},
+                            .weights = tape_reals(tape, z->rows * top_k)};
+    if (tape->failed) return out;
+    d->run->quantize(d, z->rows, z->cols, region.first, region.last, top_k, u->value, codebook->value, out.tokens,
+                     out.weights, out.value->value);
+    if (loss.weight > 0)
+        d->run->squared_distance(d, z->rows * z->cols, loss.weight * (1 + loss.commit),
+                                 loss.normalized ? u->value : z->value, out.value->value, loss.loss);
+    struct quantize_op *o = tape_record(tape, sizeof *o, quantize_backward);
+    if (o) o->z = z, o->u = u, o->codebook = codebook, o->out = out, o->top_k = top_k, o->loss = loss;
+    return out;
+}

@@ -1,0 +1,37 @@
+/* The quantiser (method.md section 3): a vector becomes the softmax-weighted mean of its K nearest code vectors. */
+#ifndef MEDTOK_MEDTOK_QUANTIZER_H
+#define MEDTOK_MEDTOK_QUANTIZER_H
+
+#include "config/config.h"
+#include "nn/layers.h"
+
+/* The four token groups, in the order of the table. */
+enum token_group { TEXT_SPECIFIC, GRAPH_SPECIFIC, SHARED_TEXT, SHARED_GRAPH, N_GROUPS };
+
+/* Candidate rows of the codebook: first .. last-1. */
+struct region {
+    int64_t first, last;
+};
+
+/* The region of a group: the first third, the last third, or all (or the middle) of the rows. */
+struct region quantizer_region(const struct config *config, enum token_group group);
+
+struct quantized {
+    struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */
+    dev_int tokens;    /* [n, K] */
+    dev_real weights;  /* [n, K] */
+};
+
+/* Weight of the codebook loss of one group: weight * (sum (sg(z)-q)^2 + commit * sum (z-sg(q))^2), added to loss[0] with
+ * its gradients. weight 0: no loss. normalized: u = z/|z| in place of z. */
+struct codebook_loss {
+    double weight, commit;
+    int normalized;
+    dev_real loss;
+};
+
+/* z [n, d]; codebook [N, d] with rows already normalised. */
+struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
+                                 int64_t top_k, struct codebook_loss loss);
+
+#endif

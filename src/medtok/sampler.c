@@ -1,0 +1,76 @@
+/* Strata, their shuffles, and the cut among ranks. */
+#include "medtok/sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+
+static int64_t stratum_first(const struct sampler *s, int64_t stratum) { return s->n_codes * stratum / s->n_strata; }
+
+/* Cuts the strata where the running cost passes each rank's share; every rank gets at least one. */
+static void cut_by_cost(struct sampler *s, const struct comm *comm, const int64_t *order, const double *cost) {
+    double total = 0, sum = 0;
+    for (int64_t i = 0; i < s->n_codes; i++) total += cost[i];
+    int64_t at = 0;
+    for (int r = 0; r <= comm->rank; r++) {
+        s->first_stratum = at;
+        double target = total * (r + 1) / comm->size;
+        int64_t most = s->n_strata - (comm->size - r - 1); /* leaves one for each rank behind */
+        do {
+            for (int64_t i = stratum_first(s, at); i < stratum_first(s, at + 1); i++) sum += cost[order[i]];
+            at++;
+        } while (at < most && (r == comm->size - 1 || sum + 0.5 * total / (double)s->n_strata <= target));
+        s->end_stratum = at;
+    }
+}
+
+int sampler_make(struct sampler *s, const struct comm *comm, enum partition partition, uint64_t seed, int64_t n_codes,
+                 int64_t batch, const double *cost) {
+    *s = (struct sampler){.n_codes = n_codes, .seed = seed, .epoch = -1};
+    s->n_strata = batch < n_codes ? batch : n_codes;
+    if (s->n_strata < comm->size)
+        return status_set(STATUS_USAGE,
+                          "%d ranks are too many for a batch of %lld codes (train.batch %lld, vocabulary %lld): "
+                          "each rank needs at least one; start fewer ranks",
+                          comm->size, (long long)s->n_strata, (long long)batch, (long long)n_codes);
+    s->steps_per_epoch = (n_codes + s->n_strata - 1) / s->n_strata;
+    int64_t *order;
+    TRY(mem_alloc(&order, n_codes, sizeof *order));
+    for (int64_t i = 0; i < n_codes; i++) order[i] = i;
+    if (partition == PARTITION_RANDOM) rng_shuffle(seed, RNG_ORDER, 0, 0, order, n_codes);
+    cut_by_cost(s, comm, order, cost);
+    s->first = stratum_first(s, s->first_stratum);
+    s->n_local = stratum_first(s, s->end_stratum) - s->first;
+    int status = mem_alloc(&s->order, s->n_local, sizeof *s->order);
+    if (status == STATUS_OK) status = mem_alloc(&s->shuffled, s->n_local, sizeof *s->shuffled);
+    if (status == STATUS_OK) memcpy(s->order, order + s->first, (size_t)s->n_local * sizeof *order);
+    free(order);
+    return status;
+}
+
+void sampler_free(struct sampler *s) {
+    free(s->order);
+    free(s->shuffled);
+    *s = (struct sampler){0};
+}
+
+static void shuffle_strata(struct sampler *s, int64_t epoch) {
+    memcpy(s->shuffled, s->order, (size_t)s->n_local * sizeof *s->order);
+    for (int64_t k = s->first_stratum; k < s->end_stratum; k++) {
+        int64_t first = stratum_first(s, k), n = stratum_first(s, k + 1) - first;
+        rng_shuffle(s->seed, RNG_SAMPLER, (uint32_t)epoch, (uint64_t)k, s->shuffled + (first - s->first), n);
+    }
+    s->epoch = epoch;
+}
+
+int64_t sampler_step(struct sampler *s, int64_t step, int64_t *codes) {
+    int64_t epoch = step / s->steps_per_epoch, place = step % s->steps_per_epoch, n = 0;
+    if (epoch != s->epoch) shuffle_strata(s, epoch);
+    for (int64_t k = s->first_stratum; k < s->end_stratum; k++) {
+        int64_t first = stratum_first(s, k);
+        if (place < stratum_first(s, k + 1) - first) codes[n++] = s->shuffled[first - s->first + place];
+    }
+    return n;
+}

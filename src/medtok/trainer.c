@@ -1,0 +1,247 @@
+/* The training step. Between collectives a rank that fails goes on with its part of the communication and says so in the
+ * sum of scalars, so that no rank waits for another. */
+#include "medtok/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/status.h"
+
+const char *const TRAIN_STAGE_NAMES[N_STAGES] = {"batch", "fetch", "forward", "backward", "reduce", "update"};
+
+/* Device scalars of a step: loss terms, then the squared gradient norms. */
+enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, N_SCALARS };
+
+/* ---- set-up ---- */
+static int read_piece(struct trainer *t) {
+    const struct config *c = t->config;
+    double *cost = NULL;
+    int64_t n_codes = 0, text_dim;
+    struct vocabulary sizes;
+    int status;
+    TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
+    TRY_DONE(text_features_dim(c->files.text, &text_dim));
+    TRY_DONE(dataset_costs(c->files.vocabulary, &cost, &n_codes));
+    TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, n_codes, c->train.batch,
+                          cost));
+    TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, c->files.text, t->sampler.order, t->sampler.n_local));
+    TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, text_dim, sizes.n_nodes, 1));
+    TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
+    TRY_DONE(batch_builder_make(&t->builder, t->device, &t->dataset));
+    TRY_DONE(mem_alloc(&t->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *t->codes));
+    TRY_DONE(usage_make(&t->usage, c));
+    t->scalars = device_alloc_reals(t->device, N_SCALARS);
+done:
+    free(cost);
+    return status;
+}
+
+int trainer_make(struct trainer *t, const struct config *config, const struct comm *comm, struct device *device) {
+    *t = (struct trainer){.config = config, .comm = comm, .device = device};
+    tape_init(&t->tape, device);
+    TRY(comm_agree(comm, read_piece(t)));
+    struct parameters *p = &t->parameters;
+    int64_t rest = p->n_dense - p->n_codebook;
+    int status = bucket_init(&t->codebook_bucket, comm, p->grad, p->n_codebook);
+    if (status == STATUS_OK) status = bucket_init(&t->dense_bucket, comm, dev_real_at(p->grad, p->n_codebook), rest);
+    return comm_agree(comm, status);
+}
+
+void trainer_free(struct trainer *t) {
+    if (!t->device) return;
+    bucket_free(&t->codebook_bucket);
+    bucket_free(&t->dense_bucket);
+    row_plan_free(&t->plan, t->device);
+    row_shares_free(&t->all);
+    row_shares_free(&t->present);
+    tape_free(&t->tape);
+    batch_builder_free(&t->builder);
+    parameters_free(&t->parameters);
+    dataset_free(&t->dataset);
+    sampler_free(&t->sampler);
+    usage_free(&t->usage);
+    device_free_reals(t->device, t->scalars);
+    free(t->codes);
+}
+
+/* ---- the step ---- */
+static void stage(struct trainer *t, enum train_stage stage, double *since) {
+    double now = clock_seconds();
+    t->seconds[stage] += now - *since;
+    *since = now;
+}
+
+/* Draws and flattens this rank's codes, and tells the others how many it has. */
+static int make_batch(struct trainer *t, struct batch *batch) {
+    t->n_codes = sampler_step(&t->sampler, t->step, t->codes);
+    struct edge_drop drop = {t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)t->step};
+    TRY(comm_agree(t->comm, batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop)));
+    row_shares_free(&t->all);
+    row_shares_free(&t->present);
+    TRY(row_shares_make(&t->all, t->comm, (int)batch->n));
+    return row_shares_make(&t->present, t->comm, (int)batch->n_present);
+}
+
+static int fetch_nodes(struct trainer *t, const struct batch *batch, struct var **nodes) {
+    const struct parameter *table = &t->parameters.list[t->parameters.nodes];
+    TRY(row_plan_make(&t->plan, t->comm, t->device, table->rows, table->cols, batch->distinct_nodes,
+                      (int)batch->n_distinct));
+    tape_reset(&t->tape, 0);
+    *nodes = tape_var(&t->tape, batch->n_distinct, table->cols);
+    return row_plan_fetch(&t->plan, t->comm, t->device, table->cols, table->value, (*nodes)->value);
+}
+
+static void start_codebook_sum(void *context) {
+    struct trainer *t = context;
+    t->bucket_status = bucket_start(&t->codebook_bucket, t->comm, t->device);
+}
+
+static void clear_gradients(struct trainer *t) {
+    const struct parameters *p = &t->parameters;
+    const struct parameter *nodes = &p->list[p->nodes];
+    t->device->run->fill(t->device, p->n_dense, 0, p->grad);
+    t->device->run->fill(t->device, nodes->count * nodes->cols, 0, nodes->grad);
+    t->device->run->fill(t->device, N_SCALARS, 0, t->scalars);
+}
+
+static int sum_gradients(struct trainer *t, const struct var *nodes) {
+    struct parameters *p = &t->parameters;
+    const struct parameter *table = &p->list[p->nodes];
+    struct device *d = t->device;
+    TRY(t->bucket_status);
+    TRY(bucket_start(&t->dense_bucket, t->comm, d));
+    TRY(row_plan_return(&t->plan, t->comm, d, table->cols, nodes->grad, table->grad));
+    TRY(bucket_finish(&t->codebook_bucket, t->comm, d));
+    TRY(bucket_finish(&t->dense_bucket, t->comm, d));
+    d->run->dot(d, p->n_dense, 1, p->grad, p->grad, dev_real_at(t->scalars, SCALAR_DENSE_NORM));
+    d->run->dot(d, table->count * table->cols, 1, table->grad, table->grad,
+                dev_real_at(t->scalars, SCALAR_NODE_NORM));
+    return STATUS_OK;
+}
+
+/* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norm is not summed. */
+static int sum_scalars(struct trainer *t, int stop, int failed, struct step_report *report) {
+    real host[N_SCALARS] = {0};
+    double sums[N_TERMS + 3];
+    device_download_reals(t->device, host, t->scalars, N_SCALARS);
+    for (int i = 0; i < N_TERMS; i++) sums[i] = host[i];
+    sums[N_TERMS] = host[SCALAR_NODE_NORM];
+    sums[N_TERMS + 1] = stop;
+    sums[N_TERMS + 2] = failed;
+    TRY(comm_sum_double(t->comm, sums, N_TERMS + 3));
+    *report = (struct step_report){.n_codes = t->all.total, .stop = sums[N_TERMS + 1] > 0};
+    for (int i = 0; i < N_TERMS; i++) report->loss += report->terms[i] = sums[i];
+    report->gradient_norm = sqrt((double)host[SCALAR_DENSE_NORM] + sums[N_TERMS]);
+    return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+/* Names the first codes of this rank's batch: `ICD10CM:E11.9, ...`. */
+static void name_codes(struct trainer *t, char *text, size_t size) {
+    enum { MOST = 16 };
+    size_t used = 0;
+    text[0] = 0;
+    for (int64_t i = 0; i < t->n_codes && i < MOST; i++) {
+        struct vocabulary v;
+        if (vocabulary_read(t->config->files.vocabulary, t->codes[i], 1, VOCABULARY_NAMES, &v) == STATUS_OK) {
+            int n = snprintf(text + used, size - used, "%s%s:%s", i ? ", " : "", vocabulary_system(&v, 0),
+                             vocabulary_code(&v, 0));
+            used = n > 0 && used + (size_t)n < size ? used + (size_t)n : used;
+        }
+        vocabulary_free(&v);
+    }
+    if (t->n_codes > MOST)
+        snprintf(text + used, size - used, " and %lld more", (long long)(t->n_codes - MOST));
+}
+
+static int check_finite(struct trainer *t, const struct step_report *report) {
+    const char *term = isfinite(report->gradient_norm) ? NULL : "the gradient's norm";
+    double value = report->gradient_norm;
+    for (int i = N_TERMS - 1; i >= 0; i--)
+        if (!isfinite(report->terms[i])) term = LOSS_TERM_NAMES[i], value = report->terms[i];
+    if (!term) return STATUS_OK;
+    char codes[1024];
+    name_codes(t, codes, sizeof codes);
+    return status_set(STATUS_FAILED,
+                      "step %lld: %s is %g; lower train.rate, or look for bad features of the codes of this batch: %s",
+                      (long long)t->step + 1, term, value, codes);
+}
+
+static void update(struct trainer *t, double gradient_norm) {
+    const struct config *c = t->config;
+    const struct parameters *p = &t->parameters;
+    const struct parameter *nodes = &p->list[p->nodes];
+    double clip = c->train.clip, scale = clip > 0 && gradient_norm > clip ? clip / gradient_norm : 1;
+    struct adam adam = {.rate = c->train.rate,
+                        .beta1 = c->train.beta1,
+                        .beta2 = c->train.beta2,
+                        .epsilon = c->train.epsilon,
+                        .step = t->step + 1,
+                        .gradient_scale = scale};
+    t->device->run->adam(t->device, p->n_dense, adam, p->grad, p->value, p->m, p->v);
+    t->device->run->adam(t->device, nodes->count * nodes->cols, adam, nodes->grad, nodes->value, nodes->m, nodes->v);
+}
+
+static int count_usage(struct trainer *t, const struct model_output *out) {
+    int32_t *host;
+    int64_t top_k = t->config->quantizer.top_k;
+    usage_clear(&t->usage);
+    int status = mem_alloc(&host, t->n_codes * top_k, sizeof *host);
+    for (int g = 0; status == STATUS_OK && g < N_GROUPS; g++) {
+        int64_t n = out->groups[g].value->rows * top_k;
+        device_download_ints(t->device, host, out->groups[g].tokens, n);
+        usage_add(&t->usage, (enum token_group)g, host, n);
+    }
+    free(host);
+    TRY(comm_agree(t->comm, status));
+    return usage_sum(&t->usage, t->comm);
+}
+
+/* Forward, backward and sums. A failure of this rank alone is returned in `failed`. */
+static int differentiate(struct trainer *t, const struct batch *batch, struct var *nodes, struct model_output *out,
+                         int *failed, double *since) {
+    struct model model = {t->config, &t->parameters};
+    struct losses losses = {.tape = &t->tape,
+                            .comm = t->comm,
+                            .global_negatives = t->config->loss.negatives == NEGATIVES_GLOBAL,
+                            .temperature = t->config->loss.temperature,
+                            .terms = t->scalars};
+    struct model_training training = {&losses, &t->all, &t->present, (uint32_t)t->step, start_codebook_sum, t};
+    clear_gradients(t);
+    t->bucket_status = STATUS_OK;
+    *out = model_forward(&model, &t->tape, batch, nodes, &training);
+    stage(t, STAGE_FORWARD, since);
+    tape_backward(&t->tape);
+    stage(t, STAGE_BACKWARD, since);
+    *failed = tape_status(&t->tape);
+    TRY(losses.status);
+    TRY(sum_gradients(t, nodes));
+    stage(t, STAGE_REDUCE, since);
+    return STATUS_OK;
+}
+
+/* Failures of communication itself cannot be agreed on: main aborts the job. */
+static int alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
+
+int trainer_step(struct trainer *t, int stop, struct step_report *report) {
+    struct batch batch;
+    struct var *nodes;
+    struct model_output out;
+    int failed;
+    double since = clock_seconds();
+    TRY(make_batch(t, &batch));
+    stage(t, STAGE_BATCH, &since);
+    TRY(alone(fetch_nodes(t, &batch, &nodes)));
+    stage(t, STAGE_FETCH, &since);
+    TRY(alone(differentiate(t, &batch, nodes, &out, &failed, &since)));
+    if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
+    TRY(comm_agree(t->comm, check_finite(t, report)));
+    update(t, report->gradient_norm);
+    t->step++;
+    TRY(count_usage(t, &out));
+    stage(t, STAGE_UPDATE, &since);
+    return STATUS_OK;
+}

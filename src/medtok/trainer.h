@@ -1,0 +1,54 @@
+/* Training: one step of the method over all ranks, and what it keeps between steps.
+ *
+ * A step: draw codes (sampler), flatten them (batch), fetch their node vectors (row_owner), forward and backward (model),
+ * sum gradients over ranks (reduce), clip, Adam.
+ */
+#ifndef MEDTOK_MEDTOK_TRAINER_H
+#define MEDTOK_MEDTOK_TRAINER_H
+
+#include "dist/row_owner.h"
+#include "medtok/model.h"
+#include "medtok/sampler.h"
+#include "medtok/usage.h"
+
+/* Where the time of a step goes. */
+enum train_stage { STAGE_BATCH, STAGE_FETCH, STAGE_FORWARD, STAGE_BACKWARD, STAGE_REDUCE, STAGE_UPDATE, N_STAGES };
+extern const char *const TRAIN_STAGE_NAMES[N_STAGES];
+
+struct trainer {
+    const struct config *config;
+    const struct comm *comm;
+    struct device *device;
+    struct parameters parameters;
+    struct sampler sampler;
+    struct dataset dataset;
+    struct batch_builder builder;
+    struct tape tape;
+    struct row_plan plan;
+    struct bucket codebook_bucket, dense_bucket;
+    struct row_shares all, present;
+    struct usage usage; /* of the last step, all ranks */
+    dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
+    int64_t *codes;     /* this rank's codes of the last step */
+    int64_t n_codes;
+    int64_t step;       /* updates made */
+    double seconds[N_STAGES];
+    int bucket_status;
+};
+
+/* What a step reports; the same on every rank. */
+struct step_report {
+    double terms[N_TERMS], loss, gradient_norm;
+    int64_t n_codes; /* in the global batch */
+    int stop;        /* some rank asked to stop */
+};
+
+/* Collective. Reads this rank's piece and makes initial parameters. */
+int trainer_make(struct trainer *trainer, const struct config *config, const struct comm *comm, struct device *device);
+void trainer_free(struct trainer *trainer);
+
+/* Collective. One update. `stop`: this rank asks all to stop after the step. A loss or gradient that is not finite is an
+ * error with step, term and codes, and leaves the parameters as they were. */
+int trainer_step(struct trainer *trainer, int stop, struct step_report *report);
+
+#endif

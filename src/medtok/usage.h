@@ -1,0 +1,37 @@
+/* How much of the codebook the tokens use: the share of rows picked, and the perplexity of the picks, per region. */
+#ifndef MEDTOK_MEDTOK_USAGE_H
+#define MEDTOK_MEDTOK_USAGE_H
+
+#include "dist/comm.h"
+#include "medtok/model.h"
+
+/* Text-specific, graph-specific, and shared (both shared groups together). */
+enum { N_USAGE_REGIONS = 3 };
+extern const char *const USAGE_REGION_NAMES[N_USAGE_REGIONS];
+
+struct usage {
+    int64_t codebook_size;
+    struct region regions[N_USAGE_REGIONS];
+    int64_t *counts; /* [2, codebook_size]: picks by the specific groups (whose regions are apart), and by the shared */
+};
+
+struct usage_measure {
+    double share, perplexity; /* share of the region's rows picked at least once; exp of the entropy of the picks */
+};
+
+int usage_make(struct usage *usage, const struct config *config);
+void usage_free(struct usage *usage);
+void usage_clear(struct usage *usage);
+
+/* Adds picks of a group: tokens[n] rows of the codebook. */
+void usage_add(struct usage *usage, enum token_group group, const int32_t *tokens, int64_t n);
+
+/* Collective: sums the counts over ranks. */
+int usage_sum(struct usage *usage, const struct comm *comm);
+
+/* Adds the counts of `from` to `usage`. */
+void usage_merge(struct usage *usage, const struct usage *from);
+
+struct usage_measure usage_measure(const struct usage *usage, int region);
+
+#endif

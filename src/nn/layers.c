@@ -1,0 +1,280 @@
+/* Each layer: forward, then its backward, as neighbours. RUN is the device's table of primitives. */
+#include "nn/layers.h"
+
+#define RUN(tape) ((tape)->device->run)
+#define HAS_GRAD(v) ((v)->grad.at != NULL)
+
+/* ---- linear ---- */
+struct linear_op {
+    struct op op;
+    struct var *x, *weight, *bias, *y;
+};
+
+static void linear_backward(struct tape *tape, struct op *op) {
+    struct linear_op *l = (struct linear_op *)op;
+    struct device *d = tape->device;
+    int64_t rows = l->x->rows, in = l->x->cols, out = l->y->cols;
+    if (HAS_GRAD(l->x))
+        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, l->y->grad, out, l->weight->value, in, 1, l->x->grad, in);
+    if (HAS_GRAD(l->weight))
+        RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, l->y->grad, out, l->x->value, in, 1, l->weight->grad, in);
+    if (l->bias && HAS_GRAD(l->bias)) RUN(tape)->sum_rows(d, rows, out, l->y->grad, l->bias->grad);
+}
+
+struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias) {
+    int64_t in = x->cols, out = weight->rows;
+    struct var *y = tape_var(tape, x->rows, out);
+    if (tape->failed) return y;
+    RUN(tape)->gemm(tape->device, 0, 1, x->rows, out, in, 1, x->value, in, weight->value, in, 0, y->value, out);
+    if (bias) RUN(tape)->add_bias(tape->device, x->rows, out, bias->value, y->value);
+    struct linear_op *l = tape_record(tape, sizeof *l, linear_backward);
+    if (l) l->x = x, l->weight = weight, l->bias = bias, l->y = y;
+    return y;
+}
+
+/* ---- bias, sum, relu ---- */
+struct pair_op {
+    struct op op;
+    struct var *a, *b, *y;
+};
+
+static void add_bias_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    if (HAS_GRAD(p->b)) RUN(tape)->sum_rows(tape->device, p->a->rows, p->a->cols, p->a->grad, p->b->grad);
+}
+
+struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias) {
+    if (tape->failed) return x;
+    RUN(tape)->add_bias(tape->device, x->rows, x->cols, bias->value, x->value);
+    struct pair_op *p = tape_record(tape, sizeof *p, add_bias_backward);
+    if (p) p->a = x, p->b = bias;
+    return x;
+}
+
+static void add_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    int64_t n = p->y->rows * p->y->cols;
+    if (HAS_GRAD(p->a)) RUN(tape)->axpy(tape->device, n, 1, p->y->grad, p->a->grad);
+    if (HAS_GRAD(p->b)) RUN(tape)->axpy(tape->device, n, 1, p->y->grad, p->b->grad);
+}
+
+struct var *nn_add(struct tape *tape, struct var *a, struct var *b) {
+    struct var *y = tape_var(tape, a->rows, a->cols);
+    if (tape->failed) return y;
+    RUN(tape)->copy_matrix(tape->device, a->rows, a->cols, a->value, a->cols, y->value, a->cols, 0);
+    RUN(tape)->axpy(tape->device, a->rows * a->cols, 1, b->value, y->value);
+    struct pair_op *p = tape_record(tape, sizeof *p, add_backward);
+    if (p) p->a = a, p->b = b, p->y = y;
+    return y;
+}
+
+static void relu_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    if (HAS_GRAD(p->a))
+        RUN(tape)->relu_backward(tape->device, p->y->rows * p->y->cols, p->y->value, p->y->grad, p->a->grad);
+}
+
+struct var *nn_relu(struct tape *tape, struct var *x) {
+    struct var *y = tape_var(tape, x->rows, x->cols);
+    if (tape->failed) return y;
+    RUN(tape)->relu(tape->device, x->rows * x->cols, x->value, y->value);
+    struct pair_op *p = tape_record(tape, sizeof *p, relu_backward);
+    if (p) p->a = x, p->y = y;
+    return y;
+}
+
+/* ---- gather ---- */
+struct gather_op {
+    struct op op;
+    struct var *table, *y;
+    dev_int index;
+};
+
+static void gather_backward(struct tape *tape, struct op *op) {
+    struct gather_op *g = (struct gather_op *)op;
+    if (HAS_GRAD(g->table))
+        RUN(tape)->scatter_add_rows(tape->device, g->y->rows, g->y->cols, g->y->grad, g->index, g->table->grad);
+}
+
+struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64_t n) {
+    struct var *y = HAS_GRAD(table) ? tape_var(tape, n, table->cols) : tape_constant(tape, n, table->cols);
+    if (tape->failed) return y;
+    RUN(tape)->gather_rows(tape->device, n, table->cols, table->value, index, y->value);
+    struct gather_op *g = tape_record(tape, sizeof *g, gather_backward);
+    if (g) g->table = table, g->y = y, g->index = index;
+    return y;
+}
+
+/* ---- segments ---- */
+struct segment_op {
+    struct op op;
+    struct var *x, *y;
+    struct segments segments;
+    struct dropout dropout;
+};
+
+static void segment_mean_backward(struct tape *tape, struct op *op) {
+    struct segment_op *s = (struct segment_op *)op;
+    if (HAS_GRAD(s->x))
+        RUN(tape)->segment_mean_backward(tape->device, s->segments.n, s->x->cols, s->segments.offsets, s->y->grad,
+                                         s->x->grad);
+}
+
+struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments) {
+    struct var *y = tape_var(tape, segments.n, x->cols);
+    if (tape->failed) return y;
+    RUN(tape)->segment_mean(tape->device, segments.n, x->cols, segments.offsets, x->value, y->value);
+    struct segment_op *s = tape_record(tape, sizeof *s, segment_mean_backward);
+    if (s) s->x = x, s->y = y, s->segments = segments;
+    return y;
+}
+
+static void dropout_backward(struct tape *tape, struct op *op) {
+    struct segment_op *s = (struct segment_op *)op;
+    if (HAS_GRAD(s->x))
+        RUN(tape)->dropout(tape->device, s->segments.n, s->x->cols, s->segments.offsets, s->segments.keys, s->dropout,
+                           s->y->grad, s->x->grad, 1);
+}
+
+struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout) {
+    if (tape->evaluating || dropout.rate == 0) return x;
+    struct var *y = HAS_GRAD(x) ? tape_var(tape, x->rows, x->cols) : tape_constant(tape, x->rows, x->cols);
+    if (tape->failed) return y;
+    RUN(tape)->dropout(tape->device, segments.n, x->cols, segments.offsets, segments.keys, dropout, x->value, y->value,
+                       0);
+    struct segment_op *s = tape_record(tape, sizeof *s, dropout_backward);
+    if (s) s->x = x, s->y = y, s->segments = segments, s->dropout = dropout;
+    return y;
+}
+
+/* ---- graph convolution's aggregation ---- */
+struct gcn_op {
+    struct op op;
+    struct var *x, *y;
+    struct graphs graphs;
+    dev_real scale;
+};
+
+static void gcn_backward(struct tape *tape, struct op *op) {
+    struct gcn_op *g = (struct gcn_op *)op;
+    if (HAS_GRAD(g->x))
+        RUN(tape)->gcn_aggregate_backward(tape->device, g->graphs.nodes.n, g->x->cols, g->graphs.nodes.offsets,
+                                          g->graphs.edge_offsets, g->graphs.sources, g->scale, g->y->grad, g->x->grad);
+}
+
+struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs graphs) {
+    struct var *y = tape_var(tape, x->rows, x->cols);
+    dev_real scale = tape_reals(tape, graphs.n_nodes);
+    if (tape->failed) return y;
+    RUN(tape)->gcn_scale(tape->device, graphs.n_nodes, graphs.edge_offsets, scale);
+    RUN(tape)->gcn_aggregate(tape->device, graphs.nodes.n, x->cols, graphs.nodes.offsets, graphs.edge_offsets,
+                             graphs.sources, scale, x->value, y->value);
+    struct gcn_op *g = tape_record(tape, sizeof *g, gcn_backward);
+    if (g) g->x = x, g->y = y, g->graphs = graphs, g->scale = scale;
+    return y;
+}
+
+/* ---- layer norm ---- */
+struct layer_norm_op {
+    struct op op;
+    struct var *x, *gain, *bias, *y;
+    dev_real mean, rstd;
+};
+
+static void layer_norm_backward(struct tape *tape, struct op *op) {
+    struct layer_norm_op *l = (struct layer_norm_op *)op;
+    if (HAS_GRAD(l->x))
+        RUN(tape)->layer_norm_backward(tape->device, l->x->rows, l->x->cols, l->x->value, l->gain->value, l->mean,
+                                       l->rstd, l->y->grad, l->x->grad, l->gain->grad, l->bias->grad);
+}
+
+struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias) {
+    struct var *y = tape_var(tape, x->rows, x->cols);
+    dev_real mean = tape_reals(tape, x->rows), rstd = tape_reals(tape, x->rows);
+    if (tape->failed) return y;
+    RUN(tape)->layer_norm(tape->device, x->rows, x->cols, x->value, gain->value, bias->value, y->value, mean, rstd);
+    struct layer_norm_op *l = tape_record(tape, sizeof *l, layer_norm_backward);
+    if (l) l->x = x, l->gain = gain, l->bias = bias, l->y = y, l->mean = mean, l->rstd = rstd;
+    return y;
+}
+
+/* ---- attention ---- */
+struct attention_op {
+    struct op op;
+    struct var *q, *kv, *y;
+    struct segments queries, key_segments;
+    dev_int pair_offsets;
+    dev_real probs;
+    int64_t heads;
+    struct dropout dropout;
+};
+
+static void attention_backward(struct tape *tape, struct op *op) {
+    struct attention_op *a = (struct attention_op *)op;
+    RUN(tape)->attention_backward(tape->device, a->queries.n, a->heads, a->q->cols, a->queries.offsets,
+                                  a->key_segments.offsets, a->pair_offsets, a->queries.keys, a->dropout, a->q->value,
+                                  a->kv->value, a->probs, a->y->grad, a->q->grad, a->kv->grad);
+}
+
+struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
+                         struct segments key_segments, dev_int pair_offsets, int64_t n_pairs, int64_t heads,
+                         struct dropout dropout) {
+    struct var *y = tape_var(tape, q->rows, q->cols);
+    dev_real probs = tape_reals(tape, n_pairs * heads);
+    if (tape->failed) return y;
+    if (tape->evaluating) dropout.rate = 0;
+    RUN(tape)->attention(tape->device, queries.n, heads, q->cols, queries.offsets, key_segments.offsets, pair_offsets,
+                         queries.keys, dropout, q->value, kv->value, probs, y->value);
+    struct attention_op *a = tape_record(tape, sizeof *a, attention_backward);
+    if (a) {
+        a->q = q, a->kv = kv, a->y = y, a->queries = queries, a->key_segments = key_segments;
+        a->pair_offsets = pair_offsets, a->probs = probs, a->heads = heads, a->dropout = dropout;
+    }
+    return y;
+}
+
+/* ---- l2 normalisation ---- */
+struct normalize_op {
+    struct op op;
+    struct var *x, *y;
+    dev_real norm;
+};
+
+static void normalize_backward(struct tape *tape, struct op *op) {
+    struct normalize_op *n = (struct normalize_op *)op;
+    if (HAS_GRAD(n->x))
+        RUN(tape)->l2_normalize_backward(tape->device, n->x->rows, n->x->cols, n->y->value, n->norm, n->y->grad,
+                                         n->x->grad);
+}
+
+struct var *nn_l2_normalize(struct tape *tape, struct var *x) {
+    struct var *y = tape_var(tape, x->rows, x->cols);
+    dev_real norm = tape_reals(tape, x->rows);
+    if (tape->failed) return y;
+    RUN(tape)->l2_normalize(tape->device, x->rows, x->cols, x->value, y->value, norm);
+    struct normalize_op *n = tape_record(tape, sizeof *n, normalize_backward);
+    if (n) n->x = x, n->y = y, n->norm = norm;
+    return y;
+}
+
+/* ---- concatenation of columns ---- */
+static void concat_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    int64_t rows = p->y->rows, cols = p->y->cols, left = p->a->cols;
+    if (HAS_GRAD(p->a))
+        RUN(tape)->copy_matrix(tape->device, rows, left, p->y->grad, cols, p->a->grad, left, 1);
+    if (HAS_GRAD(p->b))
+        RUN(tape)->copy_matrix(tape->device, rows, cols - left, dev_real_at(p->y->grad, left), cols, p->b->grad,
+                               cols - left, 1);
+}
+
+struct var *nn_concat(struct tape *tape, struct var *a, struct var *b) {
+    int64_t left = a->cols, cols = a->cols + b->cols;
+    struct var *y = tape_var(tape, a->rows, cols);
+    if (tape->failed) return y;
+    RUN(tape)->copy_matrix(tape->device, a->rows, left, a->value, left, y->value, cols, 0);
+    RUN(tape)->copy_matrix(tape->device, a->rows, b->cols, b->value, b->cols, dev_real_at(y->value, left), cols, 0);
+    struct pair_op *p = tape_record(tape, sizeof *p, concat_backward);
+    if (p) p->a = a, p->b = b, p->y = y;
+    return y;
+}

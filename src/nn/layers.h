@@ -1,0 +1,63 @@
+/* Layers on the tape: each function computes its value now and records how its gradient flows back.
+ *
+ * Shapes stand beside each function; `[rows, cols]` of the result is that of the formula. Weights are stored as
+ * PyTorch stores them, [out, in]. Constants (no gradient) may stand for any input.
+ */
+#ifndef MEDTOK_NN_LAYERS_H
+#define MEDTOK_NN_LAYERS_H
+
+#include "nn/tape.h"
+
+/* Rows in segments, one per medical code: segment i holds rows offsets[i] .. offsets[i+1]-1 and has the random key
+ * keys[i]. Device memory, borrowed. */
+struct segments {
+    int64_t n;
+    dev_int offsets, keys;
+};
+
+/* Graphs of a batch: nodes in segments; node v's incoming edges come from sources[edge_offsets[v] ..]. */
+struct graphs {
+    struct segments nodes;
+    int64_t n_nodes;
+    dev_int edge_offsets, sources;
+};
+
+/* x [r, in], weight [out, in], bias [1, out] or NULL -> x weight^T + bias, [r, out] */
+struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias);
+
+/* x + bias in each row, in place of x (x must not be used elsewhere); returns x */
+struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias);
+
+struct var *nn_add(struct tape *tape, struct var *a, struct var *b);
+
+/* max(x, 0) */
+struct var *nn_relu(struct tape *tape, struct var *x);
+
+/* rows table[index[0..n)], -1 gives a zero row: [n, cols] */
+struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64_t n);
+
+/* mean over the rows of each segment, [n, cols]; 0 where empty */
+struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments);
+
+/* x with elements dropped (kernels.h); x itself if the rate is 0 or the tape is evaluating */
+struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout);
+
+/* D^-1/2 (A + I) D^-1/2 x for each graph, with A's rows the incoming edges (Kipf and Welling, 2017) */
+struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs graphs);
+
+/* (x - mean) / sqrt(var + 1e-5) * gain + bias, per row; gain, bias [1, cols] */
+struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias);
+
+/* Multi-head attention of the query segments to the key segments: q [rows, dim], kv [rows, 2 dim]; pair_offsets as in
+ * kernels.h, n_pairs its last value; queries.keys key the dropout on the probabilities. -> [query rows, dim] */
+struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
+                         struct segments key_segments, dev_int pair_offsets, int64_t n_pairs, int64_t heads,
+                         struct dropout dropout);
+
+/* x / |x| per row */
+struct var *nn_l2_normalize(struct tape *tape, struct var *x);
+
+/* [a ; b] side by side, [rows, a.cols + b.cols] */
+struct var *nn_concat(struct tape *tape, struct var *a, struct var *b);
+
+#endif

@@ -1,0 +1,136 @@
+/* Memory and order of the tape. Device memory comes from blocks that are merged at reset, as in base/arena.c. */
+#include "nn/tape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+enum { FIRST_BLOCK_REALS = 1 << 18, ALIGN_REALS = 16 };
+
+struct real_block {
+    struct real_block *next;
+    int64_t size;
+    dev_real values;
+};
+
+void tape_init(struct tape *tape, struct device *device) { *tape = (struct tape){.device = device}; }
+
+static void free_blocks(struct tape *tape) {
+    while (tape->blocks) {
+        struct real_block *next = tape->blocks->next;
+        device_free_reals(tape->device, tape->blocks->values);
+        free(tape->blocks);
+        tape->blocks = next;
+    }
+}
+
+void tape_free(struct tape *tape) {
+    if (!tape->device) return;
+    free_blocks(tape);
+    arena_free(&tape->host);
+}
+
+static int add_block(struct tape *tape, int64_t size) {
+    struct real_block *block = calloc(1, sizeof *block);
+    if (block) block->values = device_alloc_reals(tape->device, size);
+    if (!block || !block->values.at) {
+        free(block);
+        tape->failed = 1;
+        return STATUS_FAILED;
+    }
+    block->size = size;
+    block->next = tape->blocks;
+    tape->blocks = block;
+    tape->block_used = 0;
+    return STATUS_OK;
+}
+
+void tape_reset(struct tape *tape, int evaluating) {
+    arena_reset(&tape->host);
+    if (tape->blocks && tape->blocks->next) {
+        int64_t total = 0;
+        for (struct real_block *b = tape->blocks; b; b = b->next) total += b->size;
+        free_blocks(tape);
+        add_block(tape, total);
+    }
+    tape->block_used = 0;
+    tape->last = NULL;
+    tape->evaluating = evaluating;
+}
+
+dev_real tape_reals(struct tape *tape, int64_t count) {
+    count = (count + ALIGN_REALS - 1) / ALIGN_REALS * ALIGN_REALS;
+    if (!tape->blocks || tape->blocks->size - tape->block_used < count) {
+        int64_t wanted = tape->blocks ? 2 * tape->blocks->size : FIRST_BLOCK_REALS;
+        if (add_block(tape, wanted > count ? wanted : count) != STATUS_OK) return (dev_real){NULL};
+    }
+    dev_real p = dev_real_at(tape->blocks->values, tape->block_used);
+    tape->block_used += count;
+    return p;
+}
+
+struct var *tape_borrow(struct tape *tape, int64_t rows, int64_t cols, dev_real value, dev_real grad) {
+    static struct var nothing; /* stands in when memory is out: no rows, so nobody touches it */
+    struct var *v = arena_alloc(&tape->host, sizeof *v);
+    if (!v || !value.at) {
+        tape->failed = 1;
+        return &nothing;
+    }
+    *v = (struct var){.rows = rows, .cols = cols, .value = value, .grad = grad};
+    return v;
+}
+
+struct var *tape_constant(struct tape *tape, int64_t rows, int64_t cols) {
+    return tape_borrow(tape, rows, cols, tape_reals(tape, rows * cols), (dev_real){NULL});
+}
+
+struct var *tape_var(struct tape *tape, int64_t rows, int64_t cols) {
+    if (tape->evaluating) return tape_constant(tape, rows, cols);
+    dev_real grad = tape_reals(tape, rows * cols);
+    if (grad.at) tape->device->run->fill(tape->device, rows * cols, 0, grad);
+    return tape_borrow(tape, rows, cols, tape_reals(tape, rows * cols), grad);
+}
+
+void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *)) {
+    if (tape->evaluating || tape->failed) return NULL;
+    struct op *op = arena_alloc(&tape->host, size);
+    if (!op) {
+        tape->failed = 1;
+        return NULL;
+    }
+    op->backward = backward;
+    op->previous = tape->last;
+    tape->last = op;
+    return op;
+}
+
+void tape_backward(struct tape *tape) {
+    if (tape->failed) return;
+    for (struct op *op = tape->last; op; op = op->previous) op->backward(tape, op);
+}
+
+struct notify_op {
+    struct op op;
+    void (*notify)(void *context);
+    void *context;
+};
+
+static void notify_backward(struct tape *tape, struct op *op) {
+    (void)tape;
+    struct notify_op *n = (struct notify_op *)op;
+    n->notify(n->context);
+}
+
+void tape_notify(struct tape *tape, void (*notify)(void *context), void *context) {
+    struct notify_op *n = tape_record(tape, sizeof *n, notify_backward);
+    if (!n) return;
+    n->notify = notify;
+    n->context = context;
+}
+
+int tape_status(const struct tape *tape) {
+    const char *error = device_error(tape->device);
+    if (error) return status_set(STATUS_FAILED, "device %s: %s", tape->device->name, error);
+    return tape->failed ? STATUS_FAILED : STATUS_OK;
+}

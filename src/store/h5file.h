@@ -1,0 +1,89 @@
+/* One HDF5 file of the pipeline: written under a temporary name by all ranks, renamed when whole; read by any rank.
+ *
+ * Every file has the root attributes `kind`, `schema_version`, `program_version`, `created`, `ranks`, `config`, `inputs`,
+ * `provenance_key` and `content_id`. Datasets are two-dimensional [rows, cols] (one-dimensional if cols is 1), chunked,
+ * and compressed (shuffle, deflate 1) where asked. Each dataset carries `xxh3_rows`: the sum over its rows, modulo 2^64,
+ * of XXH3-64(bytes of the row, seed = row number), which does not depend on the number of ranks that wrote it.
+ *
+ * Writing functions are collective over the communicator and agree on errors before they return: on failure the caller
+ * calls h5file_abandon. Reading needs no other rank.
+ */
+#ifndef MEDTOK_STORE_H5FILE_H
+#define MEDTOK_STORE_H5FILE_H
+
+#include <stdint.h>
+
+#include "dist/comm.h"
+
+enum h5type { H5_U8, H5_U16, H5_I32, H5_I64, H5_F16 /* as uint16_t bits in memory */, H5_F32, H5_F64, H5_TEXT /* fixed length, cols = bytes, padded with zeros, UTF-8; a one-dimensional string dataset */ };
+
+struct h5file; /* opaque */
+
+/* What a file was made from and by; two files with the same key hold the same content. */
+struct provenance {
+    const char *job;    /* "prepare", ... */
+    const char *config; /* canonical text of the settings that shape the content, one `key: value` a line */
+    char *inputs;       /* lines `role<TAB>path<TAB>checksum`, owned; built by provenance_add_input */
+    char key[33];       /* hex of XXH3-128 over job, schema version, program version, config and the inputs' roles and checksums (not their paths); set by provenance_finish */
+};
+
+/* Adds an input: a file of ours (its content_id is used) or a foreign file (XXH3-128 of its bytes, as `xxhsum -H2`). */
+int provenance_add_input(struct provenance *provenance, const char *role, const char *path);
+void provenance_finish(struct provenance *provenance, int schema_version);
+void provenance_free(struct provenance *provenance);
+
+/* Whether `path` is a whole file of this kind and schema version whose provenance_key is `key`. Never fails. */
+int h5file_up_to_date(const char *path, const char *kind, int schema_version, const char *key);
+
+/* Collective. Creates `path`.tmp-XXXX beside the target (making no folders), all ranks writing by MPI-IO. Errors name the
+ * folder and the reason (missing, not writable, read-only, full). `bytes_expected` > 0: refuses when the file system has
+ * less free. Stale temporary files of the same target are removed. */
+int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
+                  const struct provenance *provenance, int64_t bytes_expected);
+
+/* Collective. Creates dataset `name` [n_rows, cols] and writes this rank's rows first..first+count-1 from `data`; ranks
+ * may write nothing. Together the ranks must write each row once. chunk_rows: 0 for a default near 1 MiB a chunk. */
+int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_t n_rows, int64_t cols, int64_t first,
+                 int64_t count, const void *data, int compress);
+
+/* The same in parts: create once, then write any rows any number of times (each call collective), then close, which
+ * stores the checksum. */
+struct h5dataset; /* opaque */
+int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
+                     int64_t cols, int64_t chunk_rows, int compress);
+int h5dataset_write(struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
+int h5dataset_close(struct h5dataset *dataset);
+
+/* Collective: one attribute of the root group. */
+int h5file_set_text(struct h5file *file, const char *name, const char *value);
+int h5file_set_int(struct h5file *file, const char *name, int64_t value);
+int h5file_set_real(struct h5file *file, const char *name, double value);
+
+/* Collective. Writes content_id, flushes, closes, fsyncs and renames to the final path; frees `file` in any case. On
+ * failure the temporary file is removed and the old target is untouched. */
+int h5file_commit(struct h5file *file);
+
+/* Closes and removes the temporary file; frees `file`. NULL is allowed. */
+void h5file_abandon(struct h5file *file);
+
+/* Opens for reading, this process alone. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
+ * wanted kind), another schema version (says both, and to make it again). */
+int h5file_open(struct h5file **out, const char *path, const char *kind, int schema_version);
+void h5file_close(struct h5file *file);
+
+/* Shape of a dataset; an error names file and dataset if it is missing or of another type. */
+int h5file_shape(struct h5file *file, const char *name, enum h5type type, int64_t *n_rows, int64_t *cols);
+
+/* Reads rows first..first+count-1, all columns, into `data` ([count, cols] of the type's memory form). */
+int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t first, int64_t count, void *data);
+
+int h5file_get_text(struct h5file *file, const char *name, char **value); /* the caller frees */
+int h5file_get_int(struct h5file *file, const char *name, int64_t *value);
+int h5file_get_real(struct h5file *file, const char *name, double *value);
+
+/* Recomputes every dataset's checksum and compares; the error names the first dataset that differs. */
+int h5file_verify(struct h5file *file);
+
+const char *h5file_path(const struct h5file *file);
+
+#endif

@@ -1,0 +1,41 @@
+/* text.h5: the frozen text encoder's output for every code, ragged, each distinct row stored once.
+ *
+ * Code i has tokens token_offsets[i] .. token_offsets[i+1]-1, at least one; the first is the [CLS] row (the whole text).
+ * Token t is feature row token_row[t]. Codes that share a description, or words, share rows.
+ * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (method.md: H_i).
+ * Root attributes: encoder, dim, n_codes, n_rows, precision, vocabulary_id (content_id of the vocabulary it was made from).
+ */
+#ifndef MEDTOK_STORE_TEXT_FEATURES_H
+#define MEDTOK_STORE_TEXT_FEATURES_H
+
+#include <stdint.h>
+
+#include "store/h5file.h"
+
+enum { TEXT_FEATURES_VERSION = 1 };
+#define TEXT_FEATURES_KIND "text"
+
+/* The features of some codes in host memory. Owned; free with text_features_free. */
+struct text_features {
+    int64_t n_codes, n_rows, dim;
+    int64_t *token_offsets; /* [n_codes + 1], from 0 */
+    int32_t *token_row;     /* rows of `rows`, renumbered to those held here */
+    uint16_t *rows_f16;     /* [n_rows, dim] IEEE half bits, or NULL */
+    float *rows_f32;        /* [n_rows, dim], or NULL; one of the two is set */
+};
+
+/* Reads the features of the given codes (global indices, any order, each at most once), loading each row that they
+ * use once, in file order. Fails if the file was made from another vocabulary (vocabulary_path's content_id), or holds
+ * indices out of range or values that are not finite (names the code index). */
+int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
+                       struct text_features *features);
+
+/* The width of the rows alone. */
+int text_features_dim(const char *path, int64_t *dim);
+
+/* Copies row `row` as float32 into out[dim]. */
+void text_features_row(const struct text_features *features, int64_t row, float *out);
+
+void text_features_free(struct text_features *features);
+
+#endif

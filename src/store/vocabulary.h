@@ -1,0 +1,67 @@
+/* vocabulary.h5: the codes in input order, each with its description and its subgraph of the knowledge graph.
+ *
+ * Datasets (n codes):
+ *   code        text [n]            as in the input, e.g. "E11.9"
+ *   system      text [n]            e.g. "ICD10CM"
+ *   description_offsets i64 [n+1], description_bytes u8: UTF-8, ragged; never empty (the code stands in)
+ *   node_offsets i64 [n+1], nodes i32: KG node numbers of each subgraph; the first n_listed[i] are those listed in the input
+ *   n_listed    i32 [n]
+ *   edge_offsets i64 [n+1], edge_source u16, edge_target u16, edge_relation u8: directed edges between two nodes of the
+ *               subgraph, ends as places in its node list, sorted by (target, source, relation)
+ *   relation    text [n_relations]  relation names by number (display_relation, by order of first appearance)
+ * Root attributes: n_codes, n_nodes (of the KG: 1 + largest node index), n_relations, graph_hops, graph_max_nodes.
+ */
+#ifndef MEDTOK_STORE_VOCABULARY_H
+#define MEDTOK_STORE_VOCABULARY_H
+
+#include <stdint.h>
+
+#include "store/h5file.h"
+
+enum { VOCABULARY_VERSION = 1 };
+#define VOCABULARY_KIND "vocabulary"
+
+/* Codes first .. first+n-1 of a vocabulary in host memory. All arrays are owned; free with vocabulary_free. Offsets start at 0 for the
+ * first code held. Parts that were not asked for are NULL. */
+struct vocabulary {
+    int64_t first, n_codes;  /* codes held here */
+    int64_t n_codes_total;
+    int64_t n_nodes;         /* of the whole KG */
+    int32_t n_relations;
+    int64_t code_bytes, system_bytes, relation_bytes; /* fixed string lengths, each at least one zero byte at the end */
+    char *code;              /* [n_codes, code_bytes] */
+    char *system;            /* [n_codes, system_bytes] */
+    char *relation;          /* [n_relations, relation_bytes] */
+    int64_t *description_offsets; /* [n_codes + 1] */
+    char *description;
+    int32_t *n_listed;
+    int64_t *node_offsets;   /* [n_codes + 1] */
+    int32_t *nodes;
+    int64_t *edge_offsets;   /* [n_codes + 1] */
+    uint16_t *edge_source, *edge_target;
+    uint8_t *edge_relation;
+    int32_t graph_hops, graph_max_nodes;
+};
+
+/* Parts to read. */
+enum vocabulary_part { VOCABULARY_NAMES = 1, VOCABULARY_DESCRIPTIONS = 2, VOCABULARY_GRAPHS = 4 };
+
+/* Collective over comm (rank 0 holds everything; the others pass NULL). Writes atomically to `path`. */
+int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *vocabulary,
+                     const struct provenance *provenance);
+
+/* Reads the asked parts of codes first .. first+count-1 (count -1: to the end). Checks that offsets ascend and indices
+ * are in range, so that a damaged file is an error here and not a crash later. */
+int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned parts, struct vocabulary *vocabulary);
+
+/* The sizes alone: n_codes_total, n_nodes, n_relations, graph settings; arrays NULL. */
+int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
+
+void vocabulary_free(struct vocabulary *vocabulary);
+
+static inline const char *vocabulary_code(const struct vocabulary *v, int64_t i) { return v->code + i * v->code_bytes; }
+static inline const char *vocabulary_system(const struct vocabulary *v, int64_t i) {
+    return v->system + i * v->system_bytes;
+}
+
+#endif
