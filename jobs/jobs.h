@@ -1,0 +1,30 @@
+/* The jobs of the one binary. Each is a recipe: check up to date, load, check, compute, write. All are collective over
+ * `comm` except those without it, which run on one rank. */
+#ifndef MEDTOK_JOBS_JOBS_H
+#define MEDTOK_JOBS_JOBS_H
+
+#include "config/config.h"
+#include "dist/comm.h"
+
+/* Code tables and the knowledge graph into vocabulary.h5. */
+int job_prepare(const struct comm *comm, const struct config *config);
+
+/* Descriptions into text.h5. */
+int job_encode(const struct comm *comm, const struct config *config);
+
+/* vocabulary.h5 and text.h5 into checkpoint.h5. */
+int job_train(const struct comm *comm, const struct config *config);
+
+/* Everything into table.h5. */
+int job_tokenize(const struct comm *comm, const struct config *config);
+
+/* Prints the tokens of the codes named in args; near > 0: and the `near` nearest codes of each. */
+int job_lookup(const struct config *config, int n_args, char **args, int near);
+
+/* Writes the table in the formats named in args: npy, tsv, jsonl; none: all. */
+int job_export(const struct config *config, int n_args, char **args);
+
+/* Checks the table; the first fault is the error. */
+int job_verify(const struct config *config);
+
+#endif

@@ -1,0 +1,197 @@
+/* tokenize: vocabulary.h5, text.h5 and checkpoint.h5 in, table.h5 out: every code, in order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "jobs.h"
+#include "medtok/tokenizer.h"
+#include "store/checkpoint.h"
+
+/* Codes whose data a rank holds at a time: bounds memory, and is the unit of progress. */
+enum { BLOCKS_AT_A_TIME = 16 };
+
+/* The model's settings come from the checkpoint, so that they cannot disagree with it. */
+static int adopt_model_settings(struct config *config, int64_t *step) {
+    struct h5file *file = NULL;
+    char *text = NULL, *rest = NULL;
+    int status;
+    TRY(h5file_open(&file, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    TRY_DONE(h5file_get_int(file, "step", step));
+    TRY_DONE(h5file_get_text(file, "config", &text));
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *colon = strstr(line, ": ");
+        if (!colon) continue;
+        char assignment[4096];
+        snprintf(assignment, sizeof assignment, "%.*s=%s", (int)(colon - line), line, colon + 2);
+        if ((status = config_set(config, assignment)) != STATUS_OK) {
+            status_prefix(status, "%s holds settings that this version does not know", config->files.checkpoint);
+            goto done;
+        }
+    }
+done:
+    free(text);
+    h5file_close(file);
+    return status;
+}
+
+/* All content ids that must agree between the inputs. */
+static int check_same_vocabulary(const struct config *config) {
+    struct h5file *vocabulary = NULL, *checkpoint = NULL;
+    char *id = NULL, *trained_on = NULL;
+    int status;
+    TRY_DONE(h5file_open(&vocabulary, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_open(&checkpoint, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    TRY_DONE(h5file_get_text(vocabulary, "content_id", &id));
+    TRY_DONE(h5file_get_text(checkpoint, "vocabulary_id", &trained_on));
+    if (strcmp(id, trained_on) != 0)
+        status = status_set(STATUS_FAILED, "%s was trained on another vocabulary than %s: train again, or name the "
+                            "vocabulary it was trained on", config->files.checkpoint, config->files.vocabulary);
+done:
+    free(id);
+    free(trained_on);
+    h5file_close(vocabulary);
+    h5file_close(checkpoint);
+    return status;
+}
+
+struct table_job {
+    const struct comm *comm;
+    const struct config *config;
+    struct tokenizer tokenizer;
+    struct table_writer *writer;
+    struct vocabulary names; /* rank 0 */
+    struct token_rows rows;
+    struct table_shape shape;
+    int64_t step;
+};
+
+static void shape_table(struct table_job *job, int64_t n_codes) {
+    const struct config *c = job->config;
+    job->shape = (struct table_shape){.n_codes = n_codes,
+                                      .top_k = c->quantizer.top_k,
+                                      .dim = c->quantizer.dim,
+                                      .codebook_size = c->quantizer.size};
+    for (int g = 0; g < N_GROUPS; g++) {
+        struct region r = quantizer_region(c, (enum token_group)g);
+        job->shape.region[g][0] = (int32_t)r.first;
+        job->shape.region[g][1] = (int32_t)r.last;
+    }
+}
+
+static int create_table(struct table_job *job, const struct provenance *provenance) {
+    float *codebook = NULL;
+    struct table_names names = {0};
+    int status = mem_alloc(&codebook, job->shape.codebook_size * job->shape.dim, sizeof *codebook);
+    if (status == STATUS_OK) status = tokenizer_codebook(&job->tokenizer, codebook);
+    if (status == STATUS_OK && job->comm->rank == 0) {
+        status = vocabulary_read(job->config->files.vocabulary, 0, -1, VOCABULARY_NAMES, &job->names);
+        names = (struct table_names){job->names.code, job->names.system, job->names.code_bytes,
+                                     job->names.system_bytes};
+    }
+    status = comm_agree(job->comm, status);
+    if (status == STATUS_OK)
+        status = table_create(&job->writer, job->comm, job->config->files.table, &job->shape, &names, codebook,
+                              provenance);
+    free(codebook);
+    return status;
+}
+
+/* Ranks take runs of whole blocks; all make the same number of collective writes. */
+static int write_rows(struct table_job *job) {
+    int64_t block = job->config->tokenize.batch, n = job->shape.n_codes, size = job->comm->size;
+    int64_t n_blocks = (n + block - 1) / block, each = BLOCKS_AT_A_TIME * block;
+    int64_t first = n_blocks * job->comm->rank / size * block, end = n_blocks * (job->comm->rank + 1) / size * block;
+    int64_t most = (n_blocks + size - 1) / size * block;
+    struct progress progress;
+    if (end > n) end = n;
+    TRY(comm_agree(job->comm, token_rows_make(&job->rows, each < most ? each : most, job->config)));
+    progress_begin(&progress, "tokenize", n, "codes");
+    for (int64_t done = 0; done < most; done += each) {
+        int64_t at = first + done, count = at >= end ? 0 : at + each < end ? each : end - at;
+        TRY(comm_agree(job->comm, tokenizer_run(&job->tokenizer, at, count, &job->rows)));
+        TRY(table_write(job->writer, at < end ? at : 0, count, job->rows.tokens, job->rows.weights,
+                        job->rows.embedding));
+        progress_update(&progress, (done + each) * size < n ? (done + each) * size : n);
+    }
+    progress_end(&progress, n);
+    return STATUS_OK;
+}
+
+static int set_attributes(struct table_job *job) {
+    struct h5file *file;
+    char *vocabulary_id = NULL, *checkpoint_id = NULL;
+    int status = h5file_open(&file, job->config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION);
+    if (status == STATUS_OK) {
+        status = h5file_get_text(file, "content_id", &vocabulary_id);
+        h5file_close(file);
+    }
+    if (status == STATUS_OK)
+        status = h5file_open(&file, job->config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION);
+    if (status == STATUS_OK) {
+        status = h5file_get_text(file, "content_id", &checkpoint_id);
+        h5file_close(file);
+    }
+    status = comm_agree(job->comm, status);
+    if (status == STATUS_OK) status = table_set_text(job->writer, "vocabulary_id", vocabulary_id);
+    if (status == STATUS_OK) status = table_set_text(job->writer, "checkpoint_id", checkpoint_id);
+    if (status == STATUS_OK) status = table_set_int(job->writer, "step", job->step);
+    free(vocabulary_id);
+    free(checkpoint_id);
+    return status;
+}
+
+static int tokenize(const struct comm *comm, const struct config *config, const struct provenance *provenance,
+                    int64_t step) {
+    struct table_job job = {.comm = comm, .config = config, .step = step};
+    struct device device = {0};
+    struct vocabulary sizes;
+    int threads = comm_threads(comm, (int)config->run.threads);
+    int status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
+    if (status == STATUS_OK) status = vocabulary_read_sizes(config->files.vocabulary, &sizes);
+    if (status == STATUS_OK && sizes.n_codes_total < comm->size)
+        status = status_set(STATUS_USAGE, "%d ranks are more than the %lld codes: start fewer ranks", comm->size,
+                            (long long)sizes.n_codes_total);
+    if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, config, &device, comm);
+    TRY_DONE(comm_agree(comm, status));
+    shape_table(&job, sizes.n_codes_total);
+    TRY_DONE(create_table(&job, provenance));
+    TRY_DONE(write_rows(&job));
+    TRY_DONE(set_attributes(&job));
+    status = table_commit(job.writer);
+    job.writer = NULL;
+    if (status == STATUS_OK) log_info("wrote %s", config->files.table);
+done:
+    if (job.writer) table_abandon(job.writer);
+    token_rows_free(&job.rows);
+    vocabulary_free(&job.names);
+    tokenizer_free(&job.tokenizer);
+    device_close(&device);
+    return status;
+}
+
+int job_tokenize(const struct comm *comm, const struct config *given) {
+    struct config config = *given; /* shallow: only numbers and choices are set from the checkpoint */
+    struct provenance provenance = {.job = "tokenize"};
+    char *settings = NULL;
+    int64_t step = 0;
+    int status = adopt_model_settings(&config, &step);
+    if (status == STATUS_OK) status = check_same_vocabulary(&config);
+    if (status == STATUS_OK) status = config_provenance(&config, JOB_TOKENIZE, &settings);
+    provenance.config = settings;
+    if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config.files.vocabulary);
+    if (status == STATUS_OK) status = provenance_add_input(&provenance, "text", config.files.text);
+    if (status == STATUS_OK) status = provenance_add_input(&provenance, "checkpoint", config.files.checkpoint);
+    TRY_DONE(comm_agree(comm, status));
+    provenance_finish(&provenance, TABLE_VERSION);
+    if (h5file_up_to_date(config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key)) {
+        log_info("%s is up to date", config.files.table);
+        goto done;
+    }
+    status = tokenize(comm, &config, &provenance, step);
+done:
+    provenance_free(&provenance);
+    free(settings);
+    return status;
+}

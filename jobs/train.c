@@ -1,0 +1,113 @@
+/* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: trainer_step (src/medtok/trainer.c),
+ * model_forward (src/medtok/model.c), the primitives (kernels/kernels.h). */
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "jobs.h"
+#include "medtok/checkpoint_ring.h"
+#include "medtok/metrics.h"
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_to_stop(int signal) {
+    (void)signal;
+    stop_asked = 1;
+}
+
+/* SIGTERM and SIGUSR1 (SLURM's warning before the time limit) end the step in hand, save, and exit with 75. */
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+static int metrics_path(const struct config *config, char *path, size_t size) {
+    const char *checkpoint = config->files.checkpoint;
+    size_t n = strlen(checkpoint);
+    if (config->files.metrics[0])
+        snprintf(path, size, "%s", config->files.metrics);
+    else
+        snprintf(path, size, "%.*s.jsonl", (int)(n > 3 && !strcmp(checkpoint + n - 3, ".h5") ? n - 3 : n), checkpoint);
+    return STATUS_OK;
+}
+
+static void log_stages(const struct trainer *t) {
+    double total = 0;
+    for (int i = 0; i < N_STAGES; i++) total += t->seconds[i];
+    for (int i = 0; i < N_STAGES; i++)
+        log_info("time in %-8s %8.2f s %5.1f %%", TRAIN_STAGE_NAMES[i], t->seconds[i],
+                 total > 0 ? 100 * t->seconds[i] / total : 0);
+}
+
+static int train_steps(struct trainer *t, struct checkpoint_ring *ring, struct metrics *metrics) {
+    const struct config *c = t->config;
+    while (t->step < c->train.steps) {
+        struct step_report report;
+        TRY(trainer_step(t, stop_asked, &report));
+        TRY(comm_agree(t->comm, metrics_step(metrics, t, &report)));
+        if (t->step == c->train.steps) break;
+        if (report.stop) {
+            TRY(checkpoint_ring_save(ring, t));
+            return status_set(STATUS_INTERRUPTED, "stopped by a signal after step %lld of %lld; run the same command "
+                              "again to go on", (long long)t->step, (long long)c->train.steps);
+        }
+        if (c->train.checkpoint_every && t->step % c->train.checkpoint_every == 0) TRY(checkpoint_ring_save(ring, t));
+    }
+    return checkpoint_ring_finish(ring, t);
+}
+
+static int train(const struct comm *comm, const struct config *config, const struct provenance *provenance) {
+    struct device device = {0};
+    struct trainer trainer = {0};
+    struct metrics metrics = {0};
+    struct checkpoint_ring ring = {0};
+    char path[PATH_MAX];
+    int status, threads = comm_threads(comm, (int)config->run.threads);
+    status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(trainer_make(&trainer, config, comm, &device));
+    log_info("training on %lld codes: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
+             (long long)trainer.sampler.n_codes, comm->size, threads, device.name,
+             (long long)trainer.sampler.n_strata,
+             (long long)(trainer.parameters.n_dense + trainer.parameters.list[trainer.parameters.nodes].rows *
+                                                          trainer.parameters.list[trainer.parameters.nodes].cols));
+    TRY_DONE(checkpoint_ring_open(&ring, config, comm, provenance));
+    if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(&ring, &trainer));
+    TRY_DONE(metrics_path(config, path, sizeof path));
+    TRY_DONE(metrics_open(&metrics, &trainer, path));
+    catch_signals();
+    TRY_DONE(train_steps(&trainer, &ring, &metrics));
+    log_stages(&trainer);
+    log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);
+done:
+    if (metrics_close(&metrics) != STATUS_OK && status == STATUS_OK) status = STATUS_ALONE;
+    checkpoint_ring_close(&ring);
+    trainer_free(&trainer);
+    device_close(&device);
+    return status;
+}
+
+int job_train(const struct comm *comm, const struct config *config) {
+    struct provenance provenance = {.job = "train"};
+    char *settings = NULL;
+    int status = config_provenance(config, JOB_TRAIN, &settings);
+    provenance.config = settings;
+    if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
+    if (status == STATUS_OK) status = provenance_add_input(&provenance, "text", config->files.text);
+    TRY_DONE(comm_agree(comm, status));
+    provenance_finish(&provenance, CHECKPOINT_VERSION);
+    if (h5file_up_to_date(config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance.key)) {
+        log_info("%s is up to date", config->files.checkpoint);
+        goto done;
+    }
+    status = train(comm, config, &provenance);
+done:
+    provenance_free(&provenance);
+    free(settings);
+    return status;
+}

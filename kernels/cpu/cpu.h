@@ -1,0 +1,77 @@
+/* What the files of the CPU backend share. All primitives run on the calling thread's OpenMP team. */
+#ifndef MEDTOK_KERNELS_CPU_CPU_H
+#define MEDTOK_KERNELS_CPU_CPU_H
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#ifdef MEDTOK_REAL_DOUBLE
+#define cblas_rgemm cblas_dgemm
+#define real_sqrt sqrt
+#else
+#define cblas_rgemm cblas_sgemm
+#define real_sqrt sqrtf
+#endif
+
+struct cpu {
+    int n_threads;
+    void *scratch; /* grown on demand, kept */
+    size_t scratch_size;
+};
+
+static inline int cpu_threads(const struct device *device) { return ((const struct cpu *)device->backend)->n_threads; }
+
+/* Scratch for `count` values, valid until the next call; NULL (error recorded) if memory is out. */
+real *cpu_scratch(struct device *device, int64_t count);
+
+/* Below this many values of work a parallel region costs more than it gives. */
+enum { PARALLEL_MIN = 1 << 15 };
+
+/* Sums over rows are made in blocks of this many rows, whatever the number of threads, so that results do not depend on it. */
+enum { REDUCTION_ROWS = 256 };
+
+/* The CPU's functions, filled into the table in device_cpu.c. */
+void cpu_fill(struct device *, int64_t, double, dev_real);
+void cpu_axpy(struct device *, int64_t, double, dev_real, dev_real);
+void cpu_dot(struct device *, int64_t, double, dev_real, dev_real, dev_real);
+void cpu_squared_distance(struct device *, int64_t, double, dev_real, dev_real, dev_real);
+void cpu_squared_distance_backward(struct device *, int64_t, double, dev_real, dev_real, dev_real);
+void cpu_norm_loss(struct device *, int64_t, double, dev_real, dev_real, dev_real);
+void cpu_count_nonfinite(struct device *, int64_t, dev_real, dev_real);
+void cpu_gemm(struct device *, int, int, int64_t, int64_t, int64_t, double, dev_real, int64_t, dev_real, int64_t,
+              double, dev_real, int64_t);
+void cpu_add_bias(struct device *, int64_t, int64_t, dev_real, dev_real);
+void cpu_sum_rows(struct device *, int64_t, int64_t, dev_real, dev_real);
+void cpu_relu(struct device *, int64_t, dev_real, dev_real);
+void cpu_relu_backward(struct device *, int64_t, dev_real, dev_real, dev_real);
+void cpu_copy_matrix(struct device *, int64_t, int64_t, dev_real, int64_t, dev_real, int64_t, int);
+void cpu_l2_normalize(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real);
+void cpu_l2_normalize_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real);
+void cpu_layer_norm(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
+void cpu_layer_norm_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real,
+                             dev_real, dev_real, dev_real);
+void cpu_gather_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
+void cpu_scatter_add_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
+void cpu_segment_mean(struct device *, int64_t, int64_t, dev_int, dev_real, dev_real);
+void cpu_segment_mean_backward(struct device *, int64_t, int64_t, dev_int, dev_real, dev_real);
+void cpu_dropout(struct device *, int64_t, int64_t, dev_int, dev_int, struct dropout, dev_real, dev_real, int);
+void cpu_gcn_scale(struct device *, int64_t, dev_int, dev_real);
+void cpu_gcn_aggregate(struct device *, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real, dev_real);
+void cpu_gcn_aggregate_backward(struct device *, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real,
+                                dev_real);
+void cpu_attention(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_int, struct dropout,
+                   dev_real, dev_real, dev_real, dev_real);
+void cpu_attention_backward(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_int,
+                            struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
+void cpu_quantize(struct device *, int64_t, int64_t, int64_t, int64_t, int64_t, dev_real, dev_real, dev_int, dev_real,
+                  dev_real);
+void cpu_quantize_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_int, dev_real, dev_real,
+                           dev_real, dev_real);
+void cpu_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_real, dev_real, dev_real,
+             dev_real, dev_real);
+void cpu_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real);
+
+#endif

@@ -1,0 +1,77 @@
+/* Opening the CPU: one OpenMP team, BLAS on one thread, scratch memory that grows. */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cpu/cpu.h"
+
+void openblas_set_num_threads(int n) __attribute__((weak)); /* OpenBLAS only; other libraries are set by environment */
+
+static const struct kernels CPU_KERNELS = {
+    .fill = cpu_fill,
+    .axpy = cpu_axpy,
+    .dot = cpu_dot,
+    .squared_distance = cpu_squared_distance,
+    .squared_distance_backward = cpu_squared_distance_backward,
+    .norm_loss = cpu_norm_loss,
+    .count_nonfinite = cpu_count_nonfinite,
+    .gemm = cpu_gemm,
+    .add_bias = cpu_add_bias,
+    .sum_rows = cpu_sum_rows,
+    .relu = cpu_relu,
+    .relu_backward = cpu_relu_backward,
+    .copy_matrix = cpu_copy_matrix,
+    .l2_normalize = cpu_l2_normalize,
+    .l2_normalize_backward = cpu_l2_normalize_backward,
+    .layer_norm = cpu_layer_norm,
+    .layer_norm_backward = cpu_layer_norm_backward,
+    .gather_rows = cpu_gather_rows,
+    .scatter_add_rows = cpu_scatter_add_rows,
+    .segment_mean = cpu_segment_mean,
+    .segment_mean_backward = cpu_segment_mean_backward,
+    .dropout = cpu_dropout,
+    .gcn_scale = cpu_gcn_scale,
+    .gcn_aggregate = cpu_gcn_aggregate,
+    .gcn_aggregate_backward = cpu_gcn_aggregate_backward,
+    .attention = cpu_attention,
+    .attention_backward = cpu_attention_backward,
+    .quantize = cpu_quantize,
+    .quantize_backward = cpu_quantize_backward,
+    .nce = cpu_nce,
+    .adam = cpu_adam,
+};
+
+int device_open_cpu(struct device *device, int n_threads) {
+    *device = (struct device){.name = "cpu", .run = &CPU_KERNELS};
+    struct cpu *cpu = calloc(1, sizeof *cpu);
+    if (!cpu) {
+        snprintf(device->error, sizeof device->error, "out of memory");
+        return -1;
+    }
+    cpu->n_threads = n_threads > 0 ? n_threads : 1;
+    device->backend = cpu;
+    if (openblas_set_num_threads) openblas_set_num_threads(1);
+    return 0;
+}
+
+void device_close(struct device *device) {
+    struct cpu *cpu = device->backend;
+    if (cpu) free(cpu->scratch);
+    free(cpu);
+    *device = (struct device){0};
+}
+
+real *cpu_scratch(struct device *device, int64_t count) {
+    struct cpu *cpu = device->backend;
+    size_t bytes = ((size_t)count * sizeof(real) + 63) / 64 * 64;
+    if (device->error[0]) return NULL;
+    if (bytes > cpu->scratch_size) {
+        free(cpu->scratch);
+        cpu->scratch = aligned_alloc(64, bytes);
+        cpu->scratch_size = cpu->scratch ? bytes : 0;
+        if (!cpu->scratch)
+            snprintf(device->error, sizeof device->error, "out of memory: %.3f GB of scratch were asked for",
+                     (double)bytes * 1e-9);
+    }
+    return cpu->scratch;
+}

@@ -1,0 +1,12 @@
+/* Dropout factors (0 or 1/(1-rate)) of many elements at once. */
+#ifndef MEDTOK_KERNELS_CPU_DROPOUT_CPU_H
+#define MEDTOK_KERNELS_CPU_DROPOUT_CPU_H
+
+#include "kernels.h"
+
+enum { DROPOUT_CHUNK = 128 };
+
+/* factor[0..DROPOUT_CHUNK): elements DROPOUT_CHUNK * chunk .. of the segment with key `key`. */
+void cpu_dropout_factors(struct dropout dropout, uint64_t key, int64_t chunk, real factor[DROPOUT_CHUNK]);
+
+#endif

@@ -1,0 +1,49 @@
+/* Graph convolution's aggregation over many small graphs: threads share the graphs. */
+#include "cpu/cpu.h"
+
+void cpu_gcn_scale(struct device *device, int64_t n_nodes, dev_int edge_offsets, dev_real scale) {
+    if (device->error[0]) return;
+    for (int64_t v = 0; v < n_nodes; v++)
+        scale.at[v] = 1 / real_sqrt((real)(1 + edge_offsets.at[v + 1] - edge_offsets.at[v]));
+}
+
+void cpu_gcn_aggregate(struct device *device, int64_t n, int64_t cols, dev_int graph_offsets, dev_int edge_offsets,
+                       dev_int sources, dev_real scale, dev_real x, dev_real y) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t v = graph_offsets.at[i]; v < graph_offsets.at[i + 1]; v++) {
+            real *out = y.at + v * cols, s = scale.at[v];
+            const real *own = x.at + v * cols;
+#pragma omp simd
+            for (int64_t c = 0; c < cols; c++) out[c] = s * own[c];
+            for (int64_t e = edge_offsets.at[v]; e < edge_offsets.at[v + 1]; e++) {
+                const real *from = x.at + (int64_t)sources.at[e] * cols;
+                real w = scale.at[sources.at[e]];
+#pragma omp simd
+                for (int64_t c = 0; c < cols; c++) out[c] += w * from[c];
+            }
+#pragma omp simd
+            for (int64_t c = 0; c < cols; c++) out[c] *= s;
+        }
+    }
+}
+
+void cpu_gcn_aggregate_backward(struct device *device, int64_t n, int64_t cols, dev_int graph_offsets,
+                                dev_int edge_offsets, dev_int sources, dev_real scale, dev_real dy, dev_real dx) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t v = graph_offsets.at[i]; v < graph_offsets.at[i + 1]; v++) {
+            const real *g = dy.at + v * cols;
+            real s = scale.at[v], *own = dx.at + v * cols;
+#pragma omp simd
+            for (int64_t c = 0; c < cols; c++) own[c] += s * s * g[c];
+            for (int64_t e = edge_offsets.at[v]; e < edge_offsets.at[v + 1]; e++) {
+                real *to = dx.at + (int64_t)sources.at[e] * cols, w = s * scale.at[sources.at[e]];
+#pragma omp simd
+                for (int64_t c = 0; c < cols; c++) to[c] += w * g[c];
+            }
+        }
+    }
+}

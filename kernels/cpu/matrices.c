@@ -1,0 +1,174 @@
+/* Products (OpenBLAS, rows of the result split over threads) and work on rows. */
+#include "cpu/cpu.h"
+
+void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+              dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc) {
+    if (m <= 0 || n <= 0 || device->error[0]) return;
+    if (k <= 0) { /* BLAS leaves c alone then; the sum over nothing is 0 */
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) c.at[i * ldc + j] = beta == 0 ? 0 : (real)beta * c.at[i * ldc + j];
+        return;
+    }
+    int threads = cpu_threads(device);
+    int64_t rows = (m + threads - 1) / threads;
+    rows = (rows + 15) / 16 * 16; /* whole micro-kernel tiles */
+#pragma omp parallel for num_threads(threads) if (threads > 1 && m * n * k > 8 * PARALLEL_MIN) schedule(static, 1)
+    for (int64_t first = 0; first < m; first += rows) {
+        int64_t count = first + rows < m ? rows : m - first;
+        cblas_rgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
+                    (int)count, (int)n, (int)k, (real)alpha, a.at + (transpose_a ? first : first * lda), (int)lda,
+                    b.at, (int)ldb, (real)beta, c.at + first * ldc, (int)ldc);
+    }
+}
+
+void cpu_add_bias(struct device *device, int64_t rows, int64_t cols, dev_real bias, dev_real y) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t r = 0; r < rows; r++)
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) y.at[r * cols + c] += bias.at[c];
+}
+
+/* Adds the rows first..end-1 of x to out[cols]. */
+static void add_rows(const real *x, int64_t first, int64_t end, int64_t cols, real *out) {
+    for (int64_t r = first; r < end; r++)
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) out[c] += x[r * cols + c];
+}
+
+void cpu_sum_rows(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real out) {
+    int64_t n_blocks = (rows + REDUCTION_ROWS - 1) / REDUCTION_ROWS;
+    if (rows <= 0 || device->error[0]) return;
+    real *partial = cpu_scratch(device, n_blocks * cols);
+    if (!partial) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t k = 0; k < n_blocks; k++) {
+        int64_t first = k * REDUCTION_ROWS, end = first + REDUCTION_ROWS < rows ? first + REDUCTION_ROWS : rows;
+        memset(partial + k * cols, 0, (size_t)cols * sizeof(real));
+        add_rows(x.at, first, end, cols, partial + k * cols);
+    }
+    add_rows(partial, 0, n_blocks, cols, out.at);
+}
+
+void cpu_relu(struct device *device, int64_t n, dev_real x, dev_real y) {
+    if (device->error[0]) return;
+#pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++) y.at[i] = x.at[i] > 0 ? x.at[i] : 0;
+}
+
+void cpu_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy, dev_real dx) {
+    if (device->error[0]) return;
+#pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++) dx.at[i] += y.at[i] > 0 ? dy.at[i] : 0;
+}
+
+void cpu_copy_matrix(struct device *device, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y,
+                     int64_t ldy, int accumulate) {
+    if (device->error[0]) return;
+    real keep = accumulate ? 1 : 0;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t r = 0; r < rows; r++) {
+        if (keep == 0)
+            memcpy(y.at + r * ldy, x.at + r * ldx, (size_t)cols * sizeof(real));
+        else
+#pragma omp simd
+            for (int64_t c = 0; c < cols; c++) y.at[r * ldy + c] += x.at[r * ldx + c];
+    }
+}
+
+static real row_dot(const real *a, const real *b, int64_t cols) {
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t c = 0; c < cols; c++) sum += a[c] * b[c];
+    return sum;
+}
+
+void cpu_l2_normalize(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real y, dev_real norm) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t r = 0; r < rows; r++) {
+        const real *xr = x.at + r * cols;
+        real length = real_sqrt(row_dot(xr, xr, cols));
+        norm.at[r] = length > (real)1e-12 ? length : (real)1e-12; /* as PyTorch's F.normalize */
+        if (isnan(length)) norm.at[r] = length;                   /* a NaN must not be hidden */
+        real scale = 1 / norm.at[r];
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) y.at[r * cols + c] = scale * xr[c];
+    }
+}
+
+void cpu_l2_normalize_backward(struct device *device, int64_t rows, int64_t cols, dev_real y, dev_real norm,
+                               dev_real dy, dev_real dx) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t r = 0; r < rows; r++) {
+        const real *yr = y.at + r * cols, *g = dy.at + r * cols;
+        real along = row_dot(yr, g, cols), scale = 1 / norm.at[r];
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) dx.at[r * cols + c] += scale * (g[c] - along * yr[c]);
+    }
+}
+
+static const real LAYER_NORM_EPSILON = (real)1e-5; /* PyTorch's default */
+
+void cpu_layer_norm(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real bias,
+                    dev_real y, dev_real mean, dev_real rstd) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t r = 0; r < rows; r++) {
+        const real *xr = x.at + r * cols;
+        real sum = 0, square = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t c = 0; c < cols; c++) sum += xr[c];
+        real m = sum / (real)cols;
+#pragma omp simd reduction(+ : square)
+        for (int64_t c = 0; c < cols; c++) square += (xr[c] - m) * (xr[c] - m);
+        real s = 1 / real_sqrt(square / (real)cols + LAYER_NORM_EPSILON);
+        mean.at[r] = m;
+        rstd.at[r] = s;
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) y.at[r * cols + c] = (xr[c] - m) * s * gain.at[c] + bias.at[c];
+    }
+}
+
+/* One row: adds to dx and to this block's partial gain and bias gradients. */
+static void layer_norm_row(int64_t cols, const real *x, const real *gain, real m, real s, const real *dy, real *dx,
+                           real *dgain, real *dbias) {
+    real sum = 0, along = 0;
+#pragma omp simd reduction(+ : sum, along)
+    for (int64_t c = 0; c < cols; c++) {
+        real g = dy[c] * gain[c];
+        sum += g;
+        along += g * (x[c] - m) * s;
+    }
+    sum /= (real)cols;
+    along /= (real)cols;
+#pragma omp simd
+    for (int64_t c = 0; c < cols; c++) {
+        real h = (x[c] - m) * s;
+        dx[c] += s * (dy[c] * gain[c] - sum - h * along);
+        dgain[c] += dy[c] * h;
+        dbias[c] += dy[c];
+    }
+}
+
+void cpu_layer_norm_backward(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real gain,
+                             dev_real mean, dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias) {
+    int64_t n_blocks = (rows + REDUCTION_ROWS - 1) / REDUCTION_ROWS;
+    if (rows <= 0 || device->error[0]) return;
+    real *partial = cpu_scratch(device, n_blocks * 2 * cols);
+    if (!partial) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t k = 0; k < n_blocks; k++) {
+        int64_t first = k * REDUCTION_ROWS, end = first + REDUCTION_ROWS < rows ? first + REDUCTION_ROWS : rows;
+        real *p = partial + k * 2 * cols;
+        memset(p, 0, 2 * (size_t)cols * sizeof(real));
+        for (int64_t r = first; r < end; r++)
+            layer_norm_row(cols, x.at + r * cols, gain.at, mean.at[r], rstd.at[r], dy.at + r * cols, dx.at + r * cols,
+                           p, p + cols);
+    }
+    for (int64_t k = 0; k < n_blocks; k++) {
+        add_rows(partial + k * 2 * cols, 0, 1, cols, dgain.at);
+        add_rows(partial + k * 2 * cols + cols, 0, 1, cols, dbias.at);
+    }
+}

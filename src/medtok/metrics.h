@@ -1,0 +1,26 @@
+/* What training reports: one JSON line a step in a file, and a readable line in the log every few steps. */
+#ifndef MEDTOK_MEDTOK_METRICS_H
+#define MEDTOK_MEDTOK_METRICS_H
+
+#include <stdio.h>
+
+#include "medtok/trainer.h"
+
+struct metrics {
+    FILE *file;         /* rank 0; NULL elsewhere */
+    char *path;         /* owned */
+    struct usage window; /* picks since the last log line */
+    int64_t log_every, last_step, codes;
+    double last_time;
+};
+
+/* Collective. Opens `path`, keeping the lines of steps up to `step` (a resumed run goes on in the same file). */
+int metrics_open(struct metrics *metrics, const struct trainer *trainer, const char *path);
+
+/* Writes the step that trainer_step just made; not collective. */
+int metrics_step(struct metrics *metrics, const struct trainer *trainer, const struct step_report *report);
+
+/* Flushes and closes; an error if something could not be written. */
+int metrics_close(struct metrics *metrics);
+
+#endif
