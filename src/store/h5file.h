@@ -15,7 +15,16 @@
 
 #include "dist/comm.h"
 
-enum h5type { H5_U8, H5_U16, H5_I32, H5_I64, H5_F16 /* as uint16_t bits in memory */, H5_F32, H5_F64, H5_TEXT /* fixed length, cols = bytes, padded with zeros, UTF-8; a one-dimensional string dataset */ };
+enum h5type {
+    H5_U8,
+    H5_U16,
+    H5_I32,
+    H5_I64,
+    H5_F16, /* IEEE half; its bits in a uint16_t in memory */
+    H5_F32,
+    H5_F64,
+    H5_TEXT /* UTF-8 of fixed length, padded with zeros; cols is the length, the dataset has one dimension */
+};
 
 struct h5file; /* opaque */
 
@@ -35,24 +44,26 @@ void provenance_free(struct provenance *provenance);
 /* Whether `path` is a whole file of this kind and schema version whose provenance_key is `key`. Never fails. */
 int h5file_up_to_date(const char *path, const char *kind, int schema_version, const char *key);
 
-/* Collective. Creates `path`.tmp-XXXX beside the target (making no folders), all ranks writing by MPI-IO. Errors name the
+/* Collective. Creates `path`.tmp-NUMBER beside the target (and the folder, if it is missing), all ranks writing by MPI-IO. Errors name the
  * folder and the reason (missing, not writable, read-only, full). `bytes_expected` > 0: refuses when the file system has
  * less free. Stale temporary files of the same target are removed. */
 int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
                   const struct provenance *provenance, int64_t bytes_expected);
 
 /* Collective. Creates dataset `name` [n_rows, cols] and writes this rank's rows first..first+count-1 from `data`; ranks
- * may write nothing. Together the ranks must write each row once. chunk_rows: 0 for a default near 1 MiB a chunk. */
+ * may write nothing. Together the ranks must write each row once. */
 int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_t n_rows, int64_t cols, int64_t first,
                  int64_t count, const void *data, int compress);
 
 /* The same in parts: create once, then write any rows any number of times (each call collective), then close, which
- * stores the checksum. */
+ * stores the checksum; abandon after a failure. inner > 0: three-dimensional, [rows, cols, inner]. chunk_rows 0: a chunk
+ * near 1 MiB. */
 struct h5dataset; /* opaque */
 int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
-                     int64_t cols, int64_t chunk_rows, int compress);
+                     int64_t cols, int64_t inner, int64_t chunk_rows, int compress);
 int h5dataset_write(struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
 int h5dataset_close(struct h5dataset *dataset);
+void h5dataset_abandon(struct h5dataset *dataset); /* NULL is allowed */
 
 /* Collective: one attribute of the root group. */
 int h5file_set_text(struct h5file *file, const char *name, const char *value);
@@ -66,7 +77,7 @@ int h5file_commit(struct h5file *file);
 /* Closes and removes the temporary file; frees `file`. NULL is allowed. */
 void h5file_abandon(struct h5file *file);
 
-/* Opens for reading, this process alone. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
+/* Opens for reading, this process alone; kind NULL: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
  * wanted kind), another schema version (says both, and to make it again). */
 int h5file_open(struct h5file **out, const char *path, const char *kind, int schema_version);
 void h5file_close(struct h5file *file);

@@ -2,13 +2,12 @@
  *
  * Datasets (n codes, K = top_k, d = dim, groups text-specific, graph-specific, shared-text, shared-graph):
  *   code text [n], system text [n]
- *   tokens i32 [n, 4*K]    codebook rows, nearest first, -1 where the side is absent; attribute shape4 "n,4,K"
- *   weights f32 [n, 4*K]   sum to 1 in each group, 0 where absent
+ *   tokens i32 [n, 4, K]    codebook rows, nearest first, -1 where the side is absent
+ *   weights f32 [n, 4, K]   sum to 1 in each group, 0 where absent
  *   embedding f32 [n, 4*d] the four quantised vectors side by side, 0 where absent
  *   codebook f32 [size, d] rows of norm 1
  *   group text [4]         names of the groups, in order
  *   region i32 [4, 2]      first and one past the last candidate row of each group
- * tokens and weights are stored three-dimensional, [n, 4, K], as readers expect them.
  * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id, checkpoint_id, step.
  */
 #ifndef MEDTOK_STORE_TABLE_H

@@ -1,0 +1,148 @@
+/* MPI start and stop, agreement on errors, small collectives. */
+#define _GNU_SOURCE
+#include "dist/comm.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+enum { LARGEST_MESSAGE = 1 << 30, MESSAGE_SIZE = 4096 };
+
+static int mpi_status(int code, const char *what) {
+    if (code == MPI_SUCCESS) return STATUS_OK;
+    char text[MPI_MAX_ERROR_STRING];
+    int n;
+    MPI_Error_string(code, text, &n);
+    return status_set(STATUS_FAILED, "MPI: %s: %s", what, text);
+}
+
+/* ---- start and stop ---- */
+static int environment_number(const char *name) {
+    const char *value = getenv(name);
+    return value ? atoi(value) : 0;
+}
+
+/* Tasks that the launcher says it started, judged by the environment of this one; 1 if it says nothing. In a SLURM batch
+ * script itself (no step) SLURM_NTASKS tells of tasks to come, so only a step's own count is believed. */
+static int launched_tasks(void) {
+    int tasks = environment_number("OMPI_COMM_WORLD_SIZE");
+    if (tasks < environment_number("PMI_SIZE")) tasks = environment_number("PMI_SIZE");
+    if (tasks < environment_number("MV2_COMM_WORLD_SIZE")) tasks = environment_number("MV2_COMM_WORLD_SIZE");
+    if (getenv("SLURM_STEP_ID") && tasks < environment_number("SLURM_STEP_NUM_TASKS"))
+        tasks = environment_number("SLURM_STEP_NUM_TASKS");
+    return tasks > 1 ? tasks : 1;
+}
+
+int comm_start(struct comm *comm, int *argc, char ***argv) {
+    int level, tasks = launched_tasks();
+    *comm = comm_self();
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
+        return status_set(STATUS_FAILED, "MPI did not start");
+    comm->handle = MPI_COMM_WORLD;
+    MPI_Comm_set_errhandler(comm->handle, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(comm->handle, &comm->rank);
+    MPI_Comm_size(comm->handle, &comm->size);
+    if (comm->size == 1 && tasks > 1)
+        return status_set(STATUS_USAGE,
+                          "the launcher started %d tasks, but each is alone in its MPI world: launcher and MPI library do "
+                          "not know each other. Start with `srun --mpi=pmix` (or pmi2; `srun --mpi=list` shows what "
+                          "there is), or with the mpirun of the Open MPI that this program was built with",
+                          tasks);
+    MPI_Comm node;
+    TRY(mpi_status(MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "finding the node"));
+    MPI_Comm_rank(node, &comm->local_rank);
+    MPI_Comm_size(node, &comm->local_size);
+    MPI_Comm_free(&node);
+    return STATUS_OK;
+}
+
+void comm_stop(struct comm *comm) {
+    (void)comm;
+    int started = 0, stopped = 0;
+    MPI_Initialized(&started);
+    MPI_Finalized(&stopped);
+    if (started && !stopped) MPI_Finalize();
+}
+
+struct comm comm_self(void) {
+    return (struct comm){.handle = MPI_COMM_SELF, .rank = 0, .size = 1, .local_rank = 0, .local_size = 1};
+}
+
+/* ---- agreement ---- */
+int comm_agree(const struct comm *comm, int status) {
+    if (comm->size == 1) return status;
+    int first = status == STATUS_OK ? comm->size : comm->rank, failing;
+    TRY(mpi_status(MPI_Allreduce(&first, &failing, 1, MPI_INT, MPI_MIN, comm->handle), "agreeing on errors"));
+    if (failing == comm->size) return STATUS_OK;
+    struct {
+        int code;
+        char message[MESSAGE_SIZE];
+    } fault = {.code = status};
+    if (comm->rank == failing) {
+        /* A message that came by agreement already says its rank. */
+        if (strncmp(status_message(), "rank ", 5) == 0)
+            snprintf(fault.message, sizeof fault.message, "%s", status_message());
+        else
+            snprintf(fault.message, sizeof fault.message, "rank %d: %.4000s", comm->rank, status_message());
+    }
+    TRY(mpi_status(MPI_Bcast(&fault, sizeof fault, MPI_BYTE, failing, comm->handle), "agreeing on errors"));
+    return status_set(fault.code, "%s", fault.message);
+}
+
+/* ---- sums ---- */
+static int all_reduce(const struct comm *comm, void *values, int count, MPI_Datatype type, MPI_Op op) {
+    if (comm->size == 1) return STATUS_OK;
+    return mpi_status(MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm->handle), "summing over ranks");
+}
+
+int comm_sum_int64(const struct comm *comm, int64_t *values, int count) {
+    return all_reduce(comm, values, count, MPI_INT64_T, MPI_SUM);
+}
+
+int comm_sum_uint64(const struct comm *comm, uint64_t *values, int count) {
+    return all_reduce(comm, values, count, MPI_UINT64_T, MPI_SUM);
+}
+
+int comm_sum_double(const struct comm *comm, double *values, int count) {
+    return all_reduce(comm, values, count, MPI_DOUBLE, MPI_SUM);
+}
+
+int comm_max_int64(const struct comm *comm, int64_t *values, int count) {
+    return all_reduce(comm, values, count, MPI_INT64_T, MPI_MAX);
+}
+
+int comm_broadcast(const struct comm *comm, void *bytes, int64_t count) {
+    if (comm->size == 1) return STATUS_OK;
+    for (int64_t at = 0; at < count; at += LARGEST_MESSAGE) {
+        int n = (int)(count - at < LARGEST_MESSAGE ? count - at : LARGEST_MESSAGE);
+        TRY(mpi_status(MPI_Bcast((char *)bytes + at, n, MPI_BYTE, 0, comm->handle), "broadcasting"));
+    }
+    return STATUS_OK;
+}
+
+/* ---- threads ---- */
+int comm_threads(const struct comm *comm, int wanted) {
+    if (wanted > 0) return wanted;
+    cpu_set_t mine, both, *all = NULL;
+    if (sched_getaffinity(0, sizeof mine, &mine)) return 1;
+    int sharing = 1, cores = CPU_COUNT(&mine);
+    if (comm->size > 1) {
+        /* Ranks of this node whose masks overlap with ours share these cores. */
+        MPI_Comm node;
+        if (MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node) != MPI_SUCCESS) return 1;
+        all = malloc((size_t)comm->local_size * sizeof *all);
+        if (all && MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, node) == MPI_SUCCESS) {
+            sharing = 0;
+            for (int r = 0; r < comm->local_size; r++) {
+                CPU_AND(&both, &mine, &all[r]);
+                sharing += CPU_COUNT(&both) > 0;
+            }
+        }
+        free(all);
+        MPI_Comm_free(&node);
+    }
+    return cores / sharing > 1 ? cores / sharing : 1;
+}

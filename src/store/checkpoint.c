@@ -1,0 +1,69 @@
+/* Writing and reading checkpoint.h5 (schema in the header). */
+#include "store/checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/status.h"
+
+static int write_entries(struct h5file *file, const struct checkpoint_entry *entries, int n_entries) {
+    for (int i = 0; i < n_entries; i++) {
+        const struct checkpoint_entry *e = &entries[i];
+        const float *parts[] = {e->value, e->m, e->v};
+        static const char *const SUFFIX[] = {"", ".m", ".v"};
+        for (int k = 0; k < 3; k++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s%s", e->name, SUFFIX[k]);
+            TRY(h5file_write(file, name, H5_F32, e->rows, e->cols, e->first, e->count, parts[k], 0));
+        }
+    }
+    return STATUS_OK;
+}
+
+int checkpoint_write(const struct comm *comm, const char *path, const struct provenance *provenance, int64_t step,
+                     const char *vocabulary_id, const char *text_id, const struct checkpoint_entry *entries, int n_entries) {
+    int64_t values = 0;
+    struct h5file *file;
+    for (int i = 0; i < n_entries; i++) values += entries[i].rows * entries[i].cols;
+    TRY(h5file_create(&file, comm, path, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance, 3 * 4 * values));
+    int status = h5file_set_int(file, "step", step);
+    if (status == STATUS_OK) status = h5file_set_text(file, "vocabulary_id", vocabulary_id);
+    if (status == STATUS_OK) status = h5file_set_text(file, "text_id", text_id);
+    if (status == STATUS_OK) status = write_entries(file, entries, n_entries);
+    if (status != STATUS_OK) {
+        h5file_abandon(file);
+        return status;
+    }
+    return h5file_commit(file);
+}
+
+static int read_part(struct h5file *file, const struct checkpoint_entry *e, const char *suffix, float *out) {
+    char name[64];
+    int64_t rows, cols;
+    snprintf(name, sizeof name, "%s%s", e->name, suffix);
+    TRY(h5file_shape(file, name, H5_F32, &rows, &cols));
+    if (rows != e->rows || cols != e->cols)
+        return status_set(STATUS_FAILED, "%s: parameter %s is [%lld, %lld], but the configuration and inputs make it [%lld, "
+                          "%lld]: it was trained with other settings or on another graph", h5file_path(file), name,
+                          (long long)rows, (long long)cols, (long long)e->rows, (long long)e->cols);
+    TRY(h5file_read(file, name, H5_F32, e->first, e->count, out));
+    for (int64_t i = 0; i < e->count * e->cols; i++)
+        if (!isfinite(out[i]))
+            return status_set(STATUS_FAILED, "%s: parameter %s holds a NaN or infinite value in row %lld",
+                              h5file_path(file), name, (long long)(e->first + i / e->cols));
+    return STATUS_OK;
+}
+
+int checkpoint_read(const char *path, const struct checkpoint_entry *entries, int n_entries, int64_t *step) {
+    struct h5file *file;
+    TRY(h5file_open(&file, path, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    int status = h5file_get_int(file, "step", step);
+    for (int i = 0; status == STATUS_OK && i < n_entries; i++) {
+        const struct checkpoint_entry *e = &entries[i];
+        status = read_part(file, e, "", e->value);
+        if (status == STATUS_OK && e->m) status = read_part(file, e, ".m", e->m);
+        if (status == STATUS_OK && e->v) status = read_part(file, e, ".v", e->v);
+    }
+    h5file_close(file);
+    return status;
+}

@@ -1,0 +1,97 @@
+/* What a file was made from: content checksums of inputs, settings, version, and the key made of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#define XXH_STATIC_LINKING_ONLY /* the state on the stack */
+#include <xxhash.h>
+
+#include "base/status.h"
+#include "store/h5internal.h"
+
+#ifndef MEDTOK_VERSION
+#define MEDTOK_VERSION "unknown"
+#endif
+
+static void hex128(XXH128_hash_t hash, char text[33]) {
+    snprintf(text, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
+
+static int hash_file(const char *path, char text[33]) {
+    enum { SIZE = 1 << 20 };
+    struct stat info;
+    FILE *file = fopen(path, "rb");
+    if (!file) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
+    if (fstat(fileno(file), &info) == 0 && S_ISDIR(info.st_mode)) {
+        fclose(file);
+        return status_set(STATUS_FAILED, "%s is a folder; a file is needed", path);
+    }
+    XXH3_state_t *state = XXH3_createState();
+    char *buffer = malloc(SIZE);
+    int status = state && buffer ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
+    if (status == STATUS_OK) {
+        XXH3_128bits_reset(state);
+        for (size_t n; (n = fread(buffer, 1, SIZE, file)) > 0;) XXH3_128bits_update(state, buffer, n);
+        if (ferror(file)) status = status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
+        hex128(XXH3_128bits_digest(state), text);
+    }
+    free(buffer);
+    XXH3_freeState(state);
+    fclose(file);
+    return status;
+}
+
+static int content_id(const char *path, char text[33]) {
+    h5_quiet();
+    if (H5Fis_hdf5(path) <= 0) {
+        H5Eclear2(H5E_DEFAULT);
+        return hash_file(path, text);
+    }
+    struct h5file *file = NULL;
+    char *id = NULL;
+    int status = h5file_open(&file, path, NULL, 0);
+    if (status == STATUS_OK) status = h5file_get_text(file, "content_id", &id);
+    if (status == STATUS_OK) snprintf(text, 33, "%s", id);
+    free(id);
+    h5file_close(file);
+    return status;
+}
+
+int provenance_add_input(struct provenance *p, const char *role, const char *path) {
+    char id[33] = "";
+    TRY(content_id(path, id));
+    size_t old = p->inputs ? strlen(p->inputs) : 0, more = strlen(role) + strlen(path) + sizeof id + 4;
+    char *inputs = realloc(p->inputs, old + more);
+    if (!inputs) return status_set(STATUS_FAILED, "out of memory");
+    snprintf(inputs + old, more, "%s\t%s\t%s\n", role, path, id);
+    p->inputs = inputs;
+    return STATUS_OK;
+}
+
+/* The inputs' roles and checksums count, their paths do not: a moved file is the same file. */
+static void hash_inputs(XXH3_state_t *state, const char *inputs) {
+    for (const char *line = inputs; line && *line;) {
+        const char *end = strchr(line, '\n'), *tab = strchr(line, '\t');
+        XXH3_128bits_update(state, line, (size_t)(tab - line));
+        XXH3_128bits_update(state, end - 32, 32);
+        line = end + 1;
+    }
+}
+
+void provenance_finish(struct provenance *p, int schema_version) {
+    char head[256];
+    XXH3_state_t state;
+    XXH3_INITSTATE(&state);
+    XXH3_128bits_reset(&state);
+    int n = snprintf(head, sizeof head, "%s %d %s\n", p->job, schema_version, MEDTOK_VERSION);
+    XXH3_128bits_update(&state, head, (size_t)n);
+    if (p->config) XXH3_128bits_update(&state, p->config, strlen(p->config));
+    hash_inputs(&state, p->inputs);
+    hex128(XXH3_128bits_digest(&state), p->key);
+}
+
+void provenance_free(struct provenance *p) {
+    free(p->inputs);
+    p->inputs = NULL;
+}

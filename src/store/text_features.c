@@ -1,0 +1,205 @@
+/* Reading text.h5 (schema in the header). Writing is the encode job's, block by block. */
+#include "store/text_features.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "base/status.h"
+#include "store/vocabulary.h"
+
+/* Feature rows read at a time. */
+enum { BLOCK_ROWS = 8192 };
+
+void text_features_free(struct text_features *t) {
+    free(t->token_offsets);
+    free(t->token_row);
+    free(t->rows_f16);
+    free(t->rows_f32);
+    *t = (struct text_features){0};
+}
+
+void text_features_row(const struct text_features *t, int64_t row, float *out) {
+    if (t->rows_f32) {
+        memcpy(out, t->rows_f32 + row * t->dim, (size_t)t->dim * sizeof *out);
+        return;
+    }
+    const uint16_t *half = t->rows_f16 + row * t->dim;
+    for (int64_t c = 0; c < t->dim; c++) out[c] = half_to_float(half[c]);
+}
+
+/* ---- checks ---- */
+static int check_vocabulary(struct h5file *file, const char *vocabulary_path) {
+    struct h5file *vocabulary = NULL;
+    char *made_from = NULL, *id = NULL;
+    int status;
+    TRY_DONE(h5file_get_text(file, "vocabulary_id", &made_from));
+    TRY_DONE(h5file_open(&vocabulary, vocabulary_path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_get_text(vocabulary, "content_id", &id));
+    if (strcmp(made_from, id) != 0)
+        status = status_set(STATUS_FAILED, "%s was made from another vocabulary than %s; run `medtok encode` again",
+                            h5file_path(file), vocabulary_path);
+done:
+    free(made_from);
+    free(id);
+    h5file_close(vocabulary);
+    return status;
+}
+
+static int damaged(const struct h5file *file, const char *what, int64_t code) {
+    return status_set(STATUS_FAILED, "%s is damaged: %s of code number %lld; run `medtok encode` again",
+                      h5file_path(file), what, (long long)code);
+}
+
+/* ---- the index of all codes, read whole ---- */
+struct index {
+    int64_t n_codes, n_tokens, n_rows;
+    int64_t *offsets;
+    int32_t *rows;
+};
+
+static void index_free(struct index *index) {
+    free(index->offsets);
+    free(index->rows);
+}
+
+static int read_index(struct h5file *file, struct index *x) {
+    int64_t cols, n;
+    TRY(h5file_shape(file, "token_offsets", H5_I64, &n, &cols));
+    x->n_codes = n - 1;
+    TRY(mem_alloc(&x->offsets, n, sizeof *x->offsets));
+    TRY(h5file_read(file, "token_offsets", H5_I64, 0, n, x->offsets));
+    TRY(h5file_shape(file, "token_row", H5_I32, &x->n_tokens, &cols));
+    TRY(mem_alloc(&x->rows, x->n_tokens, sizeof *x->rows));
+    TRY(h5file_read(file, "token_row", H5_I32, 0, x->n_tokens, x->rows));
+    TRY(h5file_get_int(file, "n_rows", &x->n_rows));
+    if (n < 1 || x->offsets[0] != 0 || x->offsets[x->n_codes] != x->n_tokens) return damaged(file, "the offsets", 0);
+    for (int64_t i = 0; i < x->n_codes; i++) /* at least the [CLS] row */
+        if (x->offsets[i + 1] <= x->offsets[i]) return damaged(file, "the offsets", i);
+    for (int64_t t = 0; t < x->n_tokens; t++)
+        if (x->rows[t] < 0 || x->rows[t] >= x->n_rows) return damaged(file, "a row number", 0);
+    return STATUS_OK;
+}
+
+/* ---- the rows that some codes use ---- */
+static int select_codes(struct h5file *file, const struct index *x, const int64_t *codes, int64_t n_codes,
+                        struct text_features *t) {
+    int64_t n = 0;
+    TRY(mem_alloc(&t->token_offsets, n_codes + 1, sizeof *t->token_offsets));
+    for (int64_t i = 0; i < n_codes; i++) {
+        if (codes[i] < 0 || codes[i] >= x->n_codes) return damaged(file, "the number of codes", codes[i]);
+        t->token_offsets[i] = n;
+        n += x->offsets[codes[i] + 1] - x->offsets[codes[i]];
+    }
+    t->token_offsets[n_codes] = n;
+    TRY(mem_alloc(&t->token_row, n, sizeof *t->token_row));
+    for (int64_t i = 0; i < n_codes; i++)
+        memcpy(t->token_row + t->token_offsets[i], x->rows + x->offsets[codes[i]],
+               (size_t)(t->token_offsets[i + 1] - t->token_offsets[i]) * sizeof *t->token_row);
+    t->n_codes = n_codes;
+    return STATUS_OK;
+}
+
+/* place[row of the file] = row held here, or -1. Renumbers token_row. */
+static int number_rows(struct text_features *t, int64_t n_file_rows, int32_t **place) {
+    TRY(mem_alloc(place, n_file_rows, sizeof **place));
+    int32_t *p = *place;
+    for (int64_t i = 0; i < t->token_offsets[t->n_codes]; i++) p[t->token_row[i]] = 1;
+    for (int64_t r = 0; r < n_file_rows; r++) p[r] = p[r] ? (int32_t)t->n_rows++ : -1;
+    for (int64_t i = 0; i < t->token_offsets[t->n_codes]; i++) t->token_row[i] = p[t->token_row[i]];
+    return STATUS_OK;
+}
+
+static int64_t first_bad(const struct text_features *t, int64_t row) {
+    for (int64_t c = 0; c < t->dim; c++) {
+        int bad = t->rows_f32 ? !isfinite(t->rows_f32[row * t->dim + c])
+                              : (t->rows_f16[row * t->dim + c] & 0x7c00) == 0x7c00;
+        if (bad) return c;
+    }
+    return -1;
+}
+
+static int check_finite(const struct h5file *file, const struct text_features *t, const int64_t *codes) {
+    for (int64_t i = 0; i < t->n_codes; i++)
+        for (int64_t k = t->token_offsets[i]; k < t->token_offsets[i + 1]; k++)
+            if (first_bad(t, t->token_row[k]) >= 0)
+                return status_set(STATUS_FAILED, "%s: a feature of code number %lld is NaN or infinite (value %lld of token "
+                                  "%lld)", h5file_path(file), (long long)codes[i],
+                                  (long long)first_bad(t, t->token_row[k]), (long long)(k - t->token_offsets[i]));
+    return STATUS_OK;
+}
+
+static int read_rows(struct h5file *file, struct text_features *t, const int32_t *place, int64_t n_file_rows,
+                     enum h5type type) {
+    int64_t size = type == H5_F16 ? 2 : 4;
+    char *block = NULL, *out;
+    int status;
+    if (type == H5_F16)
+        TRY(mem_alloc(&t->rows_f16, t->n_rows * t->dim, 2));
+    else
+        TRY(mem_alloc(&t->rows_f32, t->n_rows * t->dim, 4));
+    out = type == H5_F16 ? (char *)t->rows_f16 : (char *)t->rows_f32;
+    TRY_DONE(mem_alloc(&block, BLOCK_ROWS * t->dim, size));
+    for (int64_t first = 0; first < n_file_rows; first += BLOCK_ROWS) {
+        int64_t n = first + BLOCK_ROWS < n_file_rows ? BLOCK_ROWS : n_file_rows - first, from = 0, end = n;
+        while (from < end && place[first + from] < 0) from++;
+        while (end > from && place[first + end - 1] < 0) end--;
+        if (from == end) continue;
+        TRY_DONE(h5file_read(file, "features", type, first + from, end - from, block));
+        for (int64_t r = from; r < end; r++)
+            if (place[first + r] >= 0)
+                memcpy(out + place[first + r] * t->dim * size, block + (r - from) * t->dim * size,
+                       (size_t)(t->dim * size));
+    }
+done:
+    free(block);
+    return status;
+}
+
+static int feature_type(struct h5file *file, enum h5type *type) {
+    char *precision;
+    TRY(h5file_get_text(file, "precision", &precision));
+    *type = strcmp(precision, "fp16") == 0 ? H5_F16 : H5_F32;
+    free(precision);
+    return STATUS_OK;
+}
+
+int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
+                       struct text_features *t) {
+    struct h5file *file = NULL;
+    struct index index = {0};
+    int32_t *place = NULL;
+    enum h5type type;
+    int64_t rows, cols;
+    int status;
+    *t = (struct text_features){0};
+    TRY_DONE(h5file_open(&file, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    TRY_DONE(check_vocabulary(file, vocabulary_path));
+    TRY_DONE(feature_type(file, &type));
+    TRY_DONE(h5file_get_int(file, "dim", &t->dim));
+    TRY_DONE(h5file_shape(file, "features", type, &rows, &cols));
+    TRY_DONE(read_index(file, &index));
+    if (rows != index.n_rows || cols != t->dim) {
+        status = damaged(file, "the shape of the features", 0);
+        goto done;
+    }
+    TRY_DONE(select_codes(file, &index, codes, n_codes, t));
+    TRY_DONE(number_rows(t, index.n_rows, &place));
+    TRY_DONE(read_rows(file, t, place, index.n_rows, type));
+    TRY_DONE(check_finite(file, t, codes));
+done:
+    free(place);
+    index_free(&index);
+    h5file_close(file);
+    if (status != STATUS_OK) text_features_free(t);
+    return status;
+}
+
+int text_features_dim(const char *path, int64_t *dim) {
+    struct h5file *file;
+    TRY(h5file_open(&file, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    int status = h5file_get_int(file, "dim", dim);
+    h5file_close(file);
+    return status;
+}
