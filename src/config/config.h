@@ -19,7 +19,7 @@ enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
 enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
 enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
-enum device_choice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
+enum device_choice { DEVICE_AUTO, DEVICE_CPU };
 enum resume { RESUME_AUTO, RESUME_NEVER };
 
 struct string_list {
@@ -53,6 +53,9 @@ void config_free(struct config *config);
 
 /* Reads a YAML file (nested or dotted keys) over what is set. Errors: file, line, key, what is allowed; STATUS_USAGE. */
 int config_read_file(struct config *config, const char *path);
+
+/* The same from memory; `name` stands in messages. */
+int config_read_text(struct config *config, const char *name, const char *text, size_t size);
 
 /* Applies one `key=value`; lists are written [a, b] or as a comma-separated value. The error names the argument. */
 int config_set(struct config *config, const char *assignment);

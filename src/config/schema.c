@@ -1,0 +1,152 @@
+/* Every key, once. */
+#include "config/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct config, member)
+#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE)
+#define ALL_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY)
+#define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE)
+
+#define INTEGER(name, member, initial, least, most, unit, jobs, shapes, help)                                          \
+    {name, KEY_INTEGER, AT(member), initial, least, most, unit, {NULL}, jobs, shapes, help}
+#define REAL(name, member, initial, least, most, jobs, shapes, help)                                                   \
+    {name, KEY_REAL, AT(member), initial, least, most, "", {NULL}, jobs, shapes, help}
+#define PATH(name, member, initial, jobs, help) {name, KEY_TEXT, AT(member), initial, 0, 0, "", {NULL}, jobs, 0, help}
+#define CHOICE(name, member, initial, jobs, shapes, help, ...)                                                         \
+    {name, KEY_CHOICE, AT(member), initial, 0, 0, "", {__VA_ARGS__, NULL}, jobs, shapes, help}
+
+const struct key SCHEMA[] = {
+    {"files.codes", KEY_LIST, AT(files.codes), "[]", 0, 0, "", {NULL}, JOB_PREPARE, 0,
+     "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
+    PATH("files.graph", files.graph, "", JOB_PREPARE, "knowledge graph, PrimeKG's kg.csv, plain or gzip"),
+    PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
+         JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY, "codes and subgraphs"),
+    PATH("files.text", files.text, "results/text.h5", JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE, "text features"),
+    PATH("files.checkpoint", files.checkpoint, "results/checkpoint.h5", MODEL_JOBS, "trained model"),
+    PATH("files.table", files.table, "results/table.h5", JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY,
+         "token table"),
+    PATH("files.export", files.export_folder, "results/export", JOB_EXPORT, "folder for exported files"),
+    PATH("files.metrics", files.metrics, "", JOB_TRAIN,
+         "metrics, one JSON object a step; empty: beside the checkpoint, ending in .jsonl"),
+
+    INTEGER("run.seed", run.seed, "0", 0, 9e15, "", JOB_ENCODE | JOB_TRAIN, 1, "seed of all random numbers"),
+    INTEGER("run.threads", run.threads, "0", 0, 1024, "threads a rank", COMPUTE_JOBS, 0,
+            "0: the cores this rank may use, shared with the ranks that have the same"),
+    CHOICE("run.device", run.device, "auto", COMPUTE_JOBS, 0, "where to compute; this version computes on CPU cores",
+           "auto", "cpu"),
+    {"run.log_level", KEY_TEXT, AT(run.log_level), "info", 0, 0, "", {"error", "warn", "info", "debug", NULL}, ALL_JOBS,
+     0, "most detailed log lines that are written"},
+
+    INTEGER("graph.hops", graph.hops, "1", 0, 8, "hops", JOB_PREPARE, 1,
+            "how far a code's subgraph grows from its listed nodes; 0: the listed nodes as given"),
+    INTEGER("graph.max_nodes", graph.max_nodes, "64", 1, 65535, "nodes", JOB_PREPARE, 1,
+            "largest subgraph of one code"),
+    CHOICE("graph.encoder", graph.encoder, "gcn", MODEL_JOBS, 1, "graph encoder", "gcn"),
+    INTEGER("graph.node_dim", graph.node_dim, "64", 1, 4096, "", MODEL_JOBS, 1, "width of a node's learned vector"),
+    INTEGER("graph.hidden", graph.hidden, "128", 1, 4096, "", MODEL_JOBS, 1, "width between the two graph layers"),
+    REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, JOB_TRAIN, 1, "share of edges the second view loses"),
+
+    CHOICE("text.encoder", text.encoder, "hashed-ngrams", JOB_ENCODE, 1, "text encoder", "hashed-ngrams"),
+    INTEGER("text.dim", text.dim, "768", 32, 4096, "", JOB_ENCODE, 1, "width of a text feature; a multiple of 32"),
+    INTEGER("text.ngram_min", text.ngram_min, "3", 1, 16, "characters", JOB_ENCODE, 1, "shortest n-gram"),
+    INTEGER("text.ngram_max", text.ngram_max, "5", 1, 16, "characters", JOB_ENCODE, 1, "longest n-gram"),
+    CHOICE("text.precision", text.precision, "fp16", JOB_ENCODE, 1, "stored precision of text features", "fp16",
+           "fp32"),
+    REAL("text.dropout", text.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1, "dropout that makes the second view of the text"),
+
+    INTEGER("attention.heads", attention.heads, "4", 1, 64, "", MODEL_JOBS, 1,
+            "heads of the cross-attention; divide quantizer.dim"),
+    INTEGER("attention.layers", attention.layers, "2", 1, 8, "", MODEL_JOBS, 1, "layers of the cross-attention"),
+    REAL("attention.dropout", attention.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1, "dropout in the cross-attention"),
+
+    INTEGER("quantizer.size", quantizer.size, "21000", 3, 16777216, "rows", MODEL_JOBS, 1, "rows of the codebook"),
+    INTEGER("quantizer.dim", quantizer.dim, "64", 1, 4096, "", MODEL_JOBS, 1, "width of a code vector"),
+    INTEGER("quantizer.top_k", quantizer.top_k, "5", 1, 16, "tokens", MODEL_JOBS, 1, "tokens of a code in each group"),
+    REAL("quantizer.commit", quantizer.commit, "0.25", 0, 1e6, JOB_TRAIN, 1, "weight of the commitment loss"),
+    CHOICE("quantizer.loss_space", quantizer.loss_space, "raw", JOB_TRAIN, 1,
+           "what the codebook loss compares with q: z itself, or z / |z|", "raw", "normalized"),
+    CHOICE("quantizer.shared_region", quantizer.shared_region, "all", MODEL_JOBS, 1,
+           "rows that shared tokens may pick", "all", "middle"),
+
+    REAL("loss.temperature", loss.temperature, "0.07", 1e-4, 1e4, JOB_TRAIN, 1, "temperature of the contrastive losses"),
+    REAL("loss.align", loss.align, "0.1", 0, 1e6, JOB_TRAIN, 1, "weight of the cosine of text and graph"),
+    REAL("loss.orthogonality", loss.orthogonality, "0.1", 0, 1e6, JOB_TRAIN, 1,
+         "weight of |specific^T shared|"),
+    CHOICE("loss.negatives", loss.negatives, "global", JOB_TRAIN, 1,
+           "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch", "local",
+           "global"),
+
+    INTEGER("train.batch", train.batch, "1024", 2, 1048576, "codes", JOB_TRAIN, 1, "codes in a step, over all ranks"),
+    INTEGER("train.steps", train.steps, "3000", 1, 1e9, "steps", JOB_TRAIN, 1, "length of training"),
+    REAL("train.rate", train.rate, "1e-4", 0, 1e6, JOB_TRAIN, 1, "Adam's learning rate"),
+    REAL("train.beta1", train.beta1, "0.9", 0, 0.999999, JOB_TRAIN, 1, "Adam's decay of the mean"),
+    REAL("train.beta2", train.beta2, "0.95", 0, 0.999999, JOB_TRAIN, 1, "Adam's decay of the square"),
+    REAL("train.epsilon", train.epsilon, "1e-8", 1e-30, 1, JOB_TRAIN, 1, "Adam's epsilon"),
+    REAL("train.clip", train.clip, "1", 0, 1e12, JOB_TRAIN, 1, "largest norm of the gradient; 0: no limit"),
+    CHOICE("train.partition", train.partition, "block", JOB_TRAIN, 1,
+           "which codes share a rank: neighbours in the input, or by chance", "block", "random"),
+    INTEGER("train.checkpoint_every", train.checkpoint_every, "500", 0, 1e9, "steps", JOB_TRAIN, 0,
+            "0: only at the end"),
+    INTEGER("train.keep", train.keep, "2", 1, 1000, "checkpoints", JOB_TRAIN, 0, "checkpoints kept while training"),
+    INTEGER("train.log_every", train.log_every, "10", 1, 1e9, "steps", JOB_TRAIN, 0, "steps between log lines"),
+    CHOICE("train.resume", train.resume, "auto", JOB_TRAIN, 0,
+           "auto: go on from the newest checkpoint of the same training", "auto", "never"),
+
+    INTEGER("tokenize.batch", tokenize.batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, 0,
+            "codes computed at a time on a rank"),
+};
+const int SCHEMA_SIZE = sizeof SCHEMA / sizeof *SCHEMA;
+
+const struct key *schema_find(const char *name) {
+    for (int i = 0; i < SCHEMA_SIZE; i++)
+        if (strcmp(SCHEMA[i].name, name) == 0) return &SCHEMA[i];
+    return NULL;
+}
+
+/* Levenshtein's distance; names longer than the row are cut. */
+static int edit_distance(const char *a, const char *b) {
+    enum { MOST = 64 };
+    int row[MOST + 1], n = (int)strnlen(b, MOST);
+    for (int j = 0; j <= n; j++) row[j] = j;
+    for (int i = 0; a[i] && i < MOST; i++) {
+        int diagonal = row[0];
+        row[0] = i + 1;
+        for (int j = 0; j < n; j++) {
+            int best = diagonal + (a[i] != b[j]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j + 1] + 1 < best) best = row[j + 1] + 1;
+            diagonal = row[j + 1];
+            row[j + 1] = best;
+        }
+    }
+    return row[n];
+}
+
+const struct key *schema_nearest(const char *name) {
+    int best = 1 << 30;
+    const struct key *nearest = NULL;
+    for (int i = 0; i < SCHEMA_SIZE; i++) {
+        int d = edit_distance(name, SCHEMA[i].name);
+        if (d < best) best = d, nearest = &SCHEMA[i];
+    }
+    return nearest;
+}
+
+void schema_allowed(const struct key *key, char *text, size_t size) {
+    const char *open = key->unit[0] ? " (" : "", *close = key->unit[0] ? ")" : "";
+    if (key->type == KEY_INTEGER)
+        snprintf(text, size, "an integer, %.16g to %.16g%s%s%s", key->least, key->most, open, key->unit, close);
+    else if (key->type == KEY_REAL)
+        snprintf(text, size, "a number, %g to %g", key->least, key->most);
+    else if (key->type == KEY_LIST)
+        snprintf(text, size, "a list of paths");
+    else if (!key->choices[0])
+        snprintf(text, size, "a path");
+    else {
+        size_t used = (size_t)snprintf(text, size, "one of ");
+        for (int i = 0; key->choices[i] && used < size; i++)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", key->choices[i]);
+    }
+}

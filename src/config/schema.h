@@ -1,0 +1,36 @@
+/* The table behind every setting (private to config/). */
+#ifndef MEDTOK_CONFIG_SCHEMA_H
+#define MEDTOK_CONFIG_SCHEMA_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+enum key_type { KEY_INTEGER, KEY_REAL, KEY_TEXT, KEY_LIST, KEY_CHOICE };
+
+struct key {
+    const char *name;
+    enum key_type type;
+    size_t offset;         /* in struct config */
+    const char *initial;   /* default, as it would be written */
+    double least, most;    /* integers and reals; both ends included */
+    const char *unit;      /* "" if none */
+    const char *choices[6]; /* KEY_CHOICE, or KEY_TEXT with allowed values; NULL-terminated; a choice's number is its place */
+    unsigned jobs;         /* which jobs use it */
+    int shapes_output;     /* part of the provenance */
+    const char *help;
+};
+
+extern const struct key SCHEMA[];
+extern const int SCHEMA_SIZE;
+
+/* The key of that name, or NULL. */
+const struct key *schema_find(const char *name);
+
+/* The known key nearest to `name` by edit distance. */
+const struct key *schema_nearest(const char *name);
+
+/* "integer, 1 to 65535 (nodes)", "one of gcn, gat", ... */
+void schema_allowed(const struct key *key, char *text, size_t size);
+
+#endif
