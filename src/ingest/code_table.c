@@ -1,0 +1,190 @@
+/* Reading code tables into growing arrays. */
+#include "ingest/code_table.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <xxhash.h>
+
+#include "base/status.h"
+#include "ingest/delimited.h"
+
+static const char *const SYSTEM_NAMES[][2] = {
+    {"icd9", "ICD9CM"},     {"icd9cm", "ICD9CM"},     {"icd9proc", "ICD9PROC"}, {"icd10", "ICD10CM"},
+    {"icd10cm", "ICD10CM"}, {"icd10pcs", "ICD10PCS"}, {"snomed", "SNOMED"},     {"rxnorm", "RxNorm"},
+    {"ndc", "NDC"},         {"cpt", "CPT"},           {"atc", "ATC"},           {"hcpcs", "HCPCS"}};
+
+void code_table_free(struct code_table *t) {
+    free(t->text);
+    free(t->code);
+    free(t->system);
+    free(t->description);
+    free(t->node_offsets);
+    free(t->nodes);
+    free(t->line);
+    free(t->file);
+    *t = (struct code_table){0};
+}
+
+static struct field trim(struct field f) {
+    while (f.size > 0 && isspace((unsigned char)f.text[0])) f.text++, f.size--;
+    while (f.size > 0 && isspace((unsigned char)f.text[f.size - 1])) f.size--;
+    return f;
+}
+
+static int add_text(struct code_table *t, struct field f, int64_t *place) {
+    TRY(mem_grow(&t->text, &t->text_capacity, t->text_size + f.size + 1, 1));
+    *place = t->text_size;
+    char *to = t->text + t->text_size;
+    memcpy(to, f.text, (size_t)f.size);
+    to[f.size] = 0;
+    for (int64_t i = 0; i < f.size; i++)
+        if (to[i] == '\n' || to[i] == '\r' || to[i] == '\t') to[i] = ' ';
+    t->text_size += f.size + 1;
+    return STATUS_OK;
+}
+
+static int add_system(struct code_table *t, struct field f, int64_t *place) {
+    char name[32];
+    if (f.size < (int64_t)sizeof name) {
+        snprintf(name, sizeof name, "%.*s", (int)f.size, f.text);
+        for (size_t i = 0; i < sizeof SYSTEM_NAMES / sizeof *SYSTEM_NAMES; i++)
+            if (strcasecmp(name, SYSTEM_NAMES[i][0]) == 0)
+                f = (struct field){SYSTEM_NAMES[i][1], (int64_t)strlen(SYSTEM_NAMES[i][1])};
+    }
+    return add_text(t, f, place);
+}
+
+/* Adds the numbers of a node list, each once. */
+static int add_nodes(struct code_table *t, const struct delimited *r, const char *column, struct field f) {
+    int64_t first = t->n_nodes;
+    const char *p = f.text, *end = f.text + f.size;
+    while (p < end) {
+        if (strchr("[](){};,| \"'", *p)) {
+            p++;
+            continue;
+        }
+        const char *stop = p;
+        while (stop < end && !strchr("[](){};,| \"'", *stop)) stop++;
+        int64_t node;
+        TRY(delimited_integer(r, column, (struct field){p, stop - p}, 0, INT32_MAX - 1, &node));
+        p = stop;
+        int repeated = 0;
+        for (int64_t i = first; i < t->n_nodes && !repeated; i++) repeated = t->nodes[i] == node;
+        t->n_repeated_nodes += repeated;
+        if (repeated) continue;
+        TRY(mem_grow(&t->nodes, &t->nodes_capacity, t->n_nodes + 1, sizeof *t->nodes));
+        t->nodes[t->n_nodes++] = (int32_t)node;
+    }
+    return STATUS_OK;
+}
+
+static int grow(struct code_table *t) {
+    TRY(mem_grow(&t->code, &t->capacity[0], t->n + 1, sizeof *t->code));
+    TRY(mem_grow(&t->system, &t->capacity[1], t->n + 1, sizeof *t->system));
+    TRY(mem_grow(&t->description, &t->capacity[2], t->n + 1, sizeof *t->description));
+    TRY(mem_grow(&t->line, &t->capacity[3], t->n + 1, sizeof *t->line));
+    TRY(mem_grow(&t->file, &t->capacity[4], t->n + 1, sizeof *t->file));
+    return mem_grow(&t->node_offsets, &t->offsets_capacity, t->n + 2, sizeof *t->node_offsets);
+}
+
+/* Places of the four columns, under either set of names. */
+struct columns {
+    int system, code, description, nodes;
+    const char *nodes_name;
+};
+
+static int find_columns(const struct delimited *r, struct columns *c) {
+    int medtok = delimited_column(r, "med_code") >= 0;
+    c->nodes_name = medtok ? "pkg_index_list" : "nodes";
+    TRY(delimited_need(r, medtok ? "med_code" : "code", &c->code));
+    TRY(delimited_need(r, medtok ? "code_system" : "system", &c->system));
+    TRY(delimited_need(r, medtok ? "desc" : "description", &c->description));
+    return delimited_need(r, c->nodes_name, &c->nodes);
+}
+
+static int add_row(struct code_table *t, const struct delimited *r, const struct columns *c, int file) {
+    struct field code = trim(r->fields[c->code]), system = trim(r->fields[c->system]);
+    struct field description = trim(r->fields[c->description]);
+    if (code.size == 0 || system.size == 0)
+        return status_set(STATUS_FAILED, "%s:%lld: the %s is empty", r->path, (long long)r->row_line,
+                          code.size == 0 ? "code" : "system");
+    if (code.size > 64 || system.size > 64)
+        return status_set(STATUS_FAILED, "%s:%lld: the %s is longer than 64 bytes: \"%.64s...\"", r->path,
+                          (long long)r->row_line, code.size > 64 ? "code" : "system",
+                          code.size > 64 ? code.text : system.text);
+    TRY(grow(t));
+    t->node_offsets[t->n] = t->n_nodes;
+    TRY(add_text(t, code, &t->code[t->n]));
+    TRY(add_system(t, system, &t->system[t->n]));
+    t->n_without_description += description.size == 0;
+    TRY(add_text(t, description.size ? description : code, &t->description[t->n]));
+    TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
+    t->line[t->n] = r->row_line;
+    t->file[t->n] = file;
+    t->node_offsets[++t->n] = t->n_nodes;
+    return STATUS_OK;
+}
+
+static int read_file(struct code_table *t, int file) {
+    struct delimited reader;
+    struct columns columns;
+    int more = 1, status = delimited_open(&reader, t->files->items[file]);
+    if (status == STATUS_OK) status = find_columns(&reader, &columns);
+    while (status == STATUS_OK) {
+        status = delimited_next(&reader, &more);
+        if (status != STATUS_OK || !more) break;
+        status = add_row(t, &reader, &columns, file);
+    }
+    delimited_close(&reader);
+    return status;
+}
+
+/* ---- duplicates: an open hash table of code numbers ---- */
+static int same_code(const struct code_table *t, int64_t a, int64_t b) {
+    return strcmp(t->text + t->code[a], t->text + t->code[b]) == 0 &&
+           strcmp(t->text + t->system[a], t->text + t->system[b]) == 0;
+}
+
+static int check_duplicates(const struct code_table *t) {
+    int64_t size = 16;
+    while (size < 2 * t->n) size *= 2;
+    int64_t *slots;
+    int status = mem_alloc(&slots, size, sizeof *slots); /* code number + 1; 0: empty */
+    for (int64_t i = 0; i < t->n && status == STATUS_OK; i++) {
+        const char *code = t->text + t->code[i], *system = t->text + t->system[i];
+        uint64_t at = XXH3_64bits_withSeed(code, strlen(code), XXH3_64bits(system, strlen(system)));
+        for (at &= (uint64_t)(size - 1); slots[at] && !same_code(t, slots[at] - 1, i);) at = (at + 1) & (uint64_t)(size - 1);
+        if (slots[at]) {
+            int64_t j = slots[at] - 1;
+            status = status_set(STATUS_FAILED, "%s:%lld: %s:%s is listed twice; first at %s:%lld",
+                                t->files->items[t->file[i]], (long long)t->line[i], system, code,
+                                t->files->items[t->file[j]], (long long)t->line[j]);
+        }
+        slots[at] = i + 1;
+    }
+    free(slots);
+    return status;
+}
+
+int code_table_read(struct code_table *t, const struct string_list *files) {
+    *t = (struct code_table){.files = files};
+    for (int f = 0; f < files->n; f++) TRY(read_file(t, f));
+    if (t->n == 0)
+        return status_set(STATUS_FAILED, "%s holds no codes: there is nothing behind the header", files->items[0]);
+    if (t->n > INT32_MAX) return status_set(STATUS_FAILED, "more than 2^31 codes");
+    return check_duplicates(t);
+}
+
+int code_table_check_nodes(const struct code_table *t, int64_t n_nodes, const char *graph_path) {
+    for (int64_t i = 0; i < t->n; i++)
+        for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
+            if (t->nodes[k] >= n_nodes)
+                return status_set(STATUS_FAILED, "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the "
+                                  "graph that the table was made for?", t->files->items[t->file[i]],
+                                  (long long)t->line[i], t->text + t->system[i], t->text + t->code[i], t->nodes[k],
+                                  graph_path, (long long)n_nodes - 1);
+    return STATUS_OK;
+}

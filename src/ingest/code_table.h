@@ -1,0 +1,33 @@
+/* Code tables: which codes there are, what they mean, and which KG nodes they name.
+ *
+ * Columns `system, code, description, nodes` (nodes joined by `;`), or MedTok's own `med_code, desc, code_system,
+ * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order, others ignored. Systems that MedTok writes in lower case
+ * get our names (icd10 -> ICD10CM). A description that is empty is replaced by the code; line breaks in it become blanks.
+ */
+#ifndef MEDTOK_INGEST_CODE_TABLE_H
+#define MEDTOK_INGEST_CODE_TABLE_H
+
+#include "config/config.h"
+
+struct code_table {
+    int64_t n;
+    char *text;                 /* all strings, each ended by a zero byte */
+    int64_t *code, *system, *description; /* [n] places in text */
+    int64_t *node_offsets;      /* [n + 1] */
+    int32_t *nodes;
+    int64_t *line;              /* [n] where the code stands ... */
+    int32_t *file;              /* [n] ... in files.items[file] */
+    const struct string_list *files; /* borrowed */
+    int64_t n_without_description, n_repeated_nodes;
+    long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
+};
+
+/* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list, no codes at all, a (system, code)
+ * listed twice (both places are named). */
+int code_table_read(struct code_table *table, const struct string_list *files);
+void code_table_free(struct code_table *table);
+
+/* Fails if a code names a node that a graph of n_nodes nodes lacks. */
+int code_table_check_nodes(const struct code_table *table, int64_t n_nodes, const char *graph_path);
+
+#endif

@@ -1,0 +1,50 @@
+/* TSV and CSV files, plain or gzip, row by row, without a copy of the file in memory.
+ *
+ * The header line decides: a tab in it makes the file TSV, otherwise it is CSV. CSV follows RFC 4180: quoted fields may hold
+ * commas, doubled quotes and line breaks. TSV has no quoting: a quote is a character like any other. A byte order mark and
+ * CRLF line ends are passed over; the last line may lack its end. Zero bytes, invalid UTF-8, an unterminated quote, a row with
+ * another number of fields than the header, and a truncated gzip are errors that name file and line.
+ */
+#ifndef MEDTOK_INGEST_DELIMITED_H
+#define MEDTOK_INGEST_DELIMITED_H
+
+#include <stdint.h>
+#include <zlib.h>
+
+enum { DELIMITED_MAX_COLUMNS = 256 };
+
+struct field {
+    const char *text; /* valid until the next row; not terminated */
+    int64_t size;
+};
+
+struct delimited {
+    const char *path; /* borrowed */
+    gzFile file;
+    char separator;
+    char *buffer;             /* owned: unread bytes are buffer[at .. end) */
+    long long capacity, at, end;
+    int at_end_of_file, n_columns;
+    int64_t line, row_line;   /* lines read; the line where the row in hand begins */
+    struct field header[DELIMITED_MAX_COLUMNS]; /* owned copies */
+    struct field fields[DELIMITED_MAX_COLUMNS]; /* of the row in hand */
+};
+
+/* Opens and reads the header. An empty file is an error. */
+int delimited_open(struct delimited *reader, const char *path);
+void delimited_close(struct delimited *reader);
+
+/* Place of a column by name, or -1. */
+int delimited_column(const struct delimited *reader, const char *name);
+
+/* The same; a missing column is an error that lists those there are. */
+int delimited_need(const struct delimited *reader, const char *name, int *column);
+
+/* Reads the next row into reader->fields; *more is 0 at the end. Blank lines are passed over. */
+int delimited_next(struct delimited *reader, int *more);
+
+/* An integer in `field`, within least..most; the error names file, line, column and value. */
+int delimited_integer(const struct delimited *reader, const char *column, struct field field, int64_t least,
+                      int64_t most, int64_t *value);
+
+#endif

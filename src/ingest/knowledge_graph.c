@@ -1,0 +1,132 @@
+/* Rows are read into one array, then sorted into place by counting. */
+#include "ingest/knowledge_graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "ingest/delimited.h"
+
+struct row {
+    int32_t source, target;
+    uint8_t relation;
+};
+
+struct rows {
+    struct row *items;
+    long long n, capacity;
+};
+
+void knowledge_graph_free(struct knowledge_graph *g) {
+    free(g->offsets);
+    free(g->edges);
+    *g = (struct knowledge_graph){0};
+}
+
+/* Most rows have the relation of the row before. */
+static int relation_number(struct knowledge_graph *g, const struct delimited *r, struct field name, int *last) {
+    int64_t size = name.size < KG_RELATION_BYTES ? name.size : KG_RELATION_BYTES - 1;
+    for (int i = 0; i <= g->n_relations; i++) {
+        int k = i == 0 ? *last : i - 1;
+        if (k >= g->n_relations) continue;
+        if (strncmp(g->relation[k], name.text, (size_t)size) == 0 && g->relation[k][size] == 0) {
+            *last = k;
+            return STATUS_OK;
+        }
+    }
+    if (g->n_relations == KG_MAX_RELATIONS)
+        return status_set(STATUS_FAILED, "%s:%lld: more than %d relations", r->path, (long long)r->row_line,
+                          KG_MAX_RELATIONS);
+    memcpy(g->relation[g->n_relations], name.text, (size_t)size);
+    *last = g->n_relations++;
+    return STATUS_OK;
+}
+
+static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows *rows) {
+    int x, y, relation, more, last = 0;
+    TRY(delimited_need(r, "x_index", &x));
+    TRY(delimited_need(r, "y_index", &y));
+    relation = delimited_column(r, "display_relation");
+    if (relation < 0) TRY(delimited_need(r, "relation", &relation));
+    for (;;) {
+        int64_t source, target;
+        TRY(delimited_next(r, &more));
+        if (!more) break;
+        TRY(delimited_integer(r, "x_index", r->fields[x], 0, INT32_MAX - 1, &source));
+        TRY(delimited_integer(r, "y_index", r->fields[y], 0, INT32_MAX - 1, &target));
+        TRY(relation_number(g, r, r->fields[relation], &last));
+        if (source >= g->n_nodes) g->n_nodes = source + 1;
+        if (target >= g->n_nodes) g->n_nodes = target + 1;
+        if (source == target) {
+            g->n_self_loops++;
+            continue;
+        }
+        TRY(mem_grow(&rows->items, &rows->capacity, rows->n + 1, sizeof *rows->items));
+        rows->items[rows->n++] = (struct row){(int32_t)source, (int32_t)target, (uint8_t)last};
+    }
+    if (g->n_nodes == 0) return status_set(STATUS_FAILED, "%s holds no edges: there is nothing behind the header", r->path);
+    return STATUS_OK;
+}
+
+static int by_target(const void *a, const void *b) {
+    const struct kg_edge *x = a, *y = b;
+    if (x->node != y->node) return x->node < y->node ? -1 : 1;
+    return (int)x->relation - (int)y->relation;
+}
+
+static int place_rows(struct knowledge_graph *g, const struct rows *rows) {
+    TRY(mem_alloc(&g->offsets, g->n_nodes + 2, sizeof *g->offsets));
+    TRY(mem_alloc(&g->edges, rows->n, sizeof *g->edges));
+    int64_t *next = g->offsets + 1; /* one ahead: after filling, offsets[v+1] is the end of v */
+    for (long long i = 0; i < rows->n; i++) next[rows->items[i].source + 1]++;
+    for (int64_t v = 0; v < g->n_nodes; v++) next[v + 1] += next[v];
+    for (long long i = 0; i < rows->n; i++)
+        g->edges[next[rows->items[i].source]++] = (struct kg_edge){rows->items[i].target, rows->items[i].relation};
+    return STATUS_OK;
+}
+
+/* Sorts each node's edges and drops repeats. */
+static void sort_and_unite(struct knowledge_graph *g) {
+    int64_t to = 0, begin = 0;
+    for (int64_t v = 0; v < g->n_nodes; v++) {
+        int64_t end = g->offsets[v + 1], first = to;
+        qsort(g->edges + begin, (size_t)(end - begin), sizeof *g->edges, by_target);
+        for (int64_t e = begin; e < end; e++) {
+            if (to > first && by_target(&g->edges[to - 1], &g->edges[e]) == 0)
+                g->n_repeated++;
+            else
+                g->edges[to++] = g->edges[e];
+        }
+        begin = end;
+        g->offsets[v] = first;
+        g->offsets[v + 1] = end; /* still the old end of v, the next node's begin */
+    }
+    g->offsets[g->n_nodes] = g->n_edges = to;
+}
+
+static int64_t count_one_way(const struct knowledge_graph *g) {
+    int64_t n = 0;
+    for (int64_t v = 0; v < g->n_nodes; v++)
+        for (int64_t e = g->offsets[v]; e < g->offsets[v + 1]; e++) {
+            struct kg_edge back = {(int32_t)v, g->edges[e].relation};
+            int64_t w = g->edges[e].node;
+            n += !bsearch(&back, g->edges + g->offsets[w], (size_t)(g->offsets[w + 1] - g->offsets[w]),
+                          sizeof back, by_target);
+        }
+    return n;
+}
+
+int knowledge_graph_read(struct knowledge_graph *g, const char *path) {
+    struct delimited reader;
+    struct rows rows = {0};
+    *g = (struct knowledge_graph){0};
+    int status = delimited_open(&reader, path);
+    if (status == STATUS_OK) status = read_rows(g, &reader, &rows);
+    delimited_close(&reader);
+    if (status == STATUS_OK) status = place_rows(g, &rows);
+    free(rows.items);
+    if (status != STATUS_OK) return status;
+    sort_and_unite(g);
+    g->n_one_way = count_one_way(g);
+    return STATUS_OK;
+}

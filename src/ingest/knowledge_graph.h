@@ -1,0 +1,31 @@
+/* The knowledge graph of PrimeKG's kg.csv, as rows by source node.
+ *
+ * Columns needed: x_index, y_index, and display_relation (or relation). Relations are numbered by first appearance. Exact
+ * repeats of a row and self loops are dropped (the graph encoder adds its own) and counted.
+ */
+#ifndef MEDTOK_INGEST_KNOWLEDGE_GRAPH_H
+#define MEDTOK_INGEST_KNOWLEDGE_GRAPH_H
+
+#include <stdint.h>
+
+struct kg_edge {
+    int32_t node; /* the other end */
+    uint8_t relation;
+};
+
+enum { KG_MAX_RELATIONS = 255, KG_RELATION_BYTES = 64 };
+
+struct knowledge_graph {
+    int64_t n_nodes;        /* 1 + largest index */
+    int64_t n_edges;
+    int64_t *offsets;       /* [n_nodes + 1] */
+    struct kg_edge *edges;  /* edges that leave a node, by (target, relation) */
+    int32_t n_relations;
+    char relation[KG_MAX_RELATIONS][KG_RELATION_BYTES];
+    int64_t n_repeated, n_self_loops, n_one_way; /* dropped, dropped, and edges whose reverse is not there */
+};
+
+int knowledge_graph_read(struct knowledge_graph *graph, const char *path);
+void knowledge_graph_free(struct knowledge_graph *graph);
+
+#endif

@@ -1,0 +1,130 @@
+/* Breadth-first growth with a place table, then the edges among the nodes. */
+#include "ingest/subgraph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+enum { MOST_NODES = 65535 };
+
+/* The graph with every edge turned round. Counting by target keeps each node's edges in ascending order. */
+static int reverse_graph(const struct knowledge_graph *g, struct knowledge_graph *r) {
+    r->n_nodes = g->n_nodes;
+    r->n_edges = g->n_edges;
+    TRY(mem_alloc(&r->offsets, g->n_nodes + 2, sizeof *r->offsets));
+    TRY(mem_alloc(&r->edges, g->n_edges, sizeof *r->edges));
+    int64_t *next = r->offsets + 1;
+    for (int64_t e = 0; e < g->n_edges; e++) next[g->edges[e].node + 1]++;
+    for (int64_t v = 0; v < g->n_nodes; v++) next[v + 1] += next[v];
+    for (int64_t v = 0; v < g->n_nodes; v++)
+        for (int64_t e = g->offsets[v]; e < g->offsets[v + 1]; e++)
+            r->edges[next[g->edges[e].node]++] = (struct kg_edge){(int32_t)v, g->edges[e].relation};
+    return STATUS_OK;
+}
+
+int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_graph *graph, int64_t hops,
+                         int64_t max_nodes) {
+    *grower = (struct subgraph_grower){.graph = graph, .hops = hops, .max_nodes = hops ? max_nodes : MOST_NODES};
+    TRY(reverse_graph(graph, &grower->reverse));
+    TRY(mem_alloc(&grower->place, graph->n_nodes, sizeof *grower->place));
+    memset(grower->place, 0xff, (size_t)graph->n_nodes * sizeof *grower->place);
+    return STATUS_OK;
+}
+
+void subgraph_grower_free(struct subgraph_grower *grower) {
+    knowledge_graph_free(&grower->reverse);
+    free(grower->place);
+    *grower = (struct subgraph_grower){0};
+}
+
+void subgraph_free(struct subgraph *s) {
+    free(s->nodes);
+    free(s->edges);
+    *s = (struct subgraph){0};
+}
+
+static int add_node(struct subgraph_grower *g, struct subgraph *s, int32_t node) {
+    if (g->place[node] >= 0 || s->n_nodes >= g->max_nodes) return STATUS_OK;
+    TRY(mem_grow(&s->nodes, &s->node_capacity, s->n_nodes + 1, sizeof *s->nodes));
+    g->place[node] = (int32_t)s->n_nodes;
+    s->nodes[s->n_nodes++] = node;
+    return STATUS_OK;
+}
+
+/* Neighbours by out- and in-edges together, ascending: a merge of two sorted lists. */
+static int add_neighbours(struct subgraph_grower *g, struct subgraph *s, int32_t node) {
+    const struct knowledge_graph *out = g->graph, *in = &g->reverse;
+    int64_t a = out->offsets[node], b = in->offsets[node];
+    int64_t a_end = out->offsets[node + 1], b_end = in->offsets[node + 1];
+    while ((a < a_end || b < b_end) && s->n_nodes < g->max_nodes) {
+        int take_out = b == b_end || (a < a_end && out->edges[a].node <= in->edges[b].node);
+        TRY(add_node(g, s, take_out ? out->edges[a++].node : in->edges[b++].node));
+    }
+    return STATUS_OK;
+}
+
+static int by_target(const void *a, const void *b) {
+    const struct local_edge *x = a, *y = b;
+    if (x->target != y->target) return x->target < y->target ? -1 : 1;
+    if (x->source != y->source) return x->source < y->source ? -1 : 1;
+    return (int)x->relation - (int)y->relation;
+}
+
+static int add_edge(struct subgraph *s, int32_t source, int32_t target, uint8_t relation) {
+    TRY(mem_grow(&s->edges, &s->edge_capacity, s->n_edges + 1, sizeof *s->edges));
+    s->edges[s->n_edges++] = (struct local_edge){(uint16_t)source, (uint16_t)target, relation};
+    return STATUS_OK;
+}
+
+/* First of a node's edges whose other end is `node` or larger. */
+static int64_t lower_bound(const struct kg_edge *edges, int64_t begin, int64_t end, int32_t node) {
+    while (begin < end) {
+        int64_t middle = begin + (end - begin) / 2;
+        if (edges[middle].node < node)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+/* Edges from node v to others of the subgraph. A hub has many edges and the subgraph few nodes: then the nodes are looked
+ * up among the edges, instead of every edge among the nodes. */
+static int edges_from(struct subgraph_grower *g, struct subgraph *s, int32_t v) {
+    enum { HUB = 16 };
+    const struct kg_edge *edges = g->graph->edges;
+    int64_t begin = g->graph->offsets[s->nodes[v]], end = g->graph->offsets[s->nodes[v] + 1];
+    if (end - begin <= HUB * s->n_nodes) {
+        for (int64_t e = begin; e < end; e++)
+            if (g->place[edges[e].node] >= 0) TRY(add_edge(s, v, g->place[edges[e].node], edges[e].relation));
+        return STATUS_OK;
+    }
+    for (int64_t u = 0; u < s->n_nodes; u++)
+        for (int64_t e = lower_bound(edges, begin, end, s->nodes[u]); e < end && edges[e].node == s->nodes[u]; e++)
+            TRY(add_edge(s, v, (int32_t)u, edges[e].relation));
+    return STATUS_OK;
+}
+
+static int grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, struct subgraph *s) {
+    if (n > g->max_nodes && g->hops == 0)
+        return status_set(STATUS_FAILED, "a code lists %lld nodes; at most %d can be kept", (long long)n, MOST_NODES);
+    for (int64_t i = 0; i < n; i++) TRY(add_node(g, s, listed[i]));
+    s->n_listed = s->n_nodes;
+    int64_t first = 0;
+    for (int64_t hop = 0; hop < g->hops && s->n_nodes < g->max_nodes; hop++) {
+        int64_t end = s->n_nodes;
+        for (int64_t i = first; i < end; i++) TRY(add_neighbours(g, s, s->nodes[i]));
+        first = end;
+    }
+    for (int64_t v = 0; v < s->n_nodes; v++) TRY(edges_from(g, s, (int32_t)v));
+    qsort(s->edges, (size_t)s->n_edges, sizeof *s->edges, by_target);
+    return STATUS_OK;
+}
+
+int subgraph_grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, struct subgraph *s) {
+    s->n_nodes = s->n_listed = s->n_edges = 0;
+    int status = grow(g, listed, n, s);
+    for (int64_t i = 0; i < s->n_nodes; i++) g->place[s->nodes[i]] = -1;
+    return status;
+}

@@ -1,0 +1,228 @@
+/* Plan: a dictionary of distinct words and one of distinct word sequences. Rows: words first, then texts; a text's row sums the
+ * unscaled vectors of its words, which are kept. */
+#include "text/ngram_encoder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "text/normalize.h"
+
+enum { MAX_WORD_BYTES = 256 }; /* longer words are cut */
+
+/* A set of byte strings numbered by first appearance. */
+struct dictionary {
+    int64_t n, n_slots;
+    int64_t *slots;              /* number + 1; 0: empty */
+    uint64_t *hash;              /* [n] */
+    int64_t *place;              /* [n + 1] in bytes */
+    char *bytes;
+    long long hash_capacity, place_capacity, bytes_capacity;
+};
+
+struct ngram_state {
+    int64_t least, most;
+    uint64_t seed;
+    struct dictionary words, texts; /* a text is the sequence of its word numbers (int32) */
+    int16_t *word_sums;             /* [words.n, dim] unscaled */
+};
+
+/* ---- dictionary ---- */
+static void dictionary_free(struct dictionary *d) {
+    free(d->slots);
+    free(d->hash);
+    free(d->place);
+    free(d->bytes);
+    *d = (struct dictionary){0};
+}
+
+static void insert_slot(struct dictionary *d, int64_t number) {
+    uint64_t at = d->hash[number] & (uint64_t)(d->n_slots - 1);
+    while (d->slots[at]) at = (at + 1) & (uint64_t)(d->n_slots - 1);
+    d->slots[at] = number + 1;
+}
+
+static int dictionary_grow(struct dictionary *d, int64_t more_bytes) {
+    TRY(mem_grow(&d->hash, &d->hash_capacity, d->n + 1, sizeof *d->hash));
+    TRY(mem_grow(&d->place, &d->place_capacity, d->n + 2, sizeof *d->place));
+    if (d->n == 0) d->place[0] = 0;
+    TRY(mem_grow(&d->bytes, &d->bytes_capacity, d->place[d->n] + more_bytes, 1));
+    if (2 * (d->n + 1) <= d->n_slots) return STATUS_OK;
+    free(d->slots);
+    d->n_slots = d->n_slots ? 2 * d->n_slots : 1024;
+    TRY(mem_alloc(&d->slots, d->n_slots, sizeof *d->slots));
+    for (int64_t i = 0; i < d->n; i++) insert_slot(d, i);
+    return STATUS_OK;
+}
+
+/* Number of the string, which is added if it is new. */
+static int dictionary_number(struct dictionary *d, const void *bytes, int64_t size, int32_t *number) {
+    uint64_t hash = XXH3_64bits(bytes, (size_t)size);
+    TRY(dictionary_grow(d, size));
+    for (uint64_t at = hash & (uint64_t)(d->n_slots - 1); d->slots[at]; at = (at + 1) & (uint64_t)(d->n_slots - 1)) {
+        int64_t i = d->slots[at] - 1;
+        if (d->hash[i] == hash && d->place[i + 1] - d->place[i] == size &&
+            memcmp(d->bytes + d->place[i], bytes, (size_t)size) == 0) {
+            *number = (int32_t)i;
+            return STATUS_OK;
+        }
+    }
+    memcpy(d->bytes + d->place[d->n], bytes, (size_t)size);
+    d->place[d->n + 1] = d->place[d->n] + size;
+    d->hash[d->n] = hash;
+    insert_slot(d, d->n);
+    *number = (int32_t)d->n++;
+    return STATUS_OK;
+}
+
+/* ---- plan ---- */
+static int plan_code(struct ngram_state *s, const char *text, int64_t size, struct words *words, struct text_plan *plan,
+                     int64_t code, long long *capacity) {
+    int32_t numbers[NGRAM_MAX_WORDS], text_number;
+    TRY(words_split(words, text, size, NGRAM_MAX_WORDS));
+    for (int64_t w = 0; w < words->n; w++) {
+        const char *word = words->text + words->place[w];
+        TRY(dictionary_number(&s->words, word, (int64_t)strnlen(word, MAX_WORD_BYTES), &numbers[w]));
+    }
+    TRY(dictionary_number(&s->texts, numbers, words->n * (int64_t)sizeof *numbers, &text_number));
+    int64_t at = plan->token_offsets[code];
+    TRY(mem_grow(&plan->token_row, capacity, at + 1 + words->n, sizeof *plan->token_row));
+    plan->token_row[at] = -1 - text_number; /* text rows come behind the word rows, whose number is not yet known */
+    memcpy(plan->token_row + at + 1, numbers, (size_t)words->n * sizeof *numbers);
+    plan->token_offsets[code + 1] = at + 1 + words->n;
+    return STATUS_OK;
+}
+
+static int ngram_plan(struct text_encoder *encoder, const struct vocabulary *v, struct text_plan *plan) {
+    struct ngram_state *s = encoder->state;
+    struct words words = {0};
+    long long capacity = 0;
+    *plan = (struct text_plan){.n_codes = v->n_codes};
+    int status = mem_alloc(&plan->token_offsets, v->n_codes + 1, sizeof *plan->token_offsets);
+    for (int64_t i = 0; i < v->n_codes && status == STATUS_OK; i++)
+        status = plan_code(s, v->description + v->description_offsets[i],
+                           v->description_offsets[i + 1] - v->description_offsets[i], &words, plan, i, &capacity);
+    words_free(&words);
+    TRY(status);
+    for (int64_t t = 0; t < plan->token_offsets[v->n_codes]; t++)
+        if (plan->token_row[t] < 0) plan->token_row[t] = (int32_t)(s->words.n - 1 - plan->token_row[t]);
+    plan->n_rows = s->words.n + s->texts.n;
+    return STATUS_OK;
+}
+
+/* ---- vectors ---- */
+/* Adds the random signs of a hash: 128 in each Philox block. */
+static void add_signs(uint64_t seed, uint64_t hash, int64_t dim, int16_t *sum) {
+    for (int64_t first = 0; first < dim; first += 128) {
+        uint32_t w[4];
+        rng_words(seed, RNG_TEXT, (uint32_t)(hash >> 40), hash & 0xffffffffff, (uint32_t)(first / 128), w);
+        int64_t n = dim - first < 128 ? dim - first : 128;
+        for (int64_t c = 0; c < n; c++) sum[first + c] += (int16_t)(1 - 2 * (int)(w[c / 32] >> (c % 32) & 1));
+    }
+}
+
+/* Byte places where the characters of a UTF-8 text begin, and its end. */
+static int64_t character_places(const char *text, int64_t size, int64_t *places) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < size; i++)
+        if (((unsigned char)text[i] & 0xc0) != 0x80) places[n++] = i;
+    places[n] = size;
+    return n;
+}
+
+static void add_ngrams(const struct ngram_state *s, const char *word, int64_t size, int64_t dim, int16_t *sum) {
+    char marked[MAX_WORD_BYTES + 2];
+    int64_t places[MAX_WORD_BYTES + 3];
+    marked[0] = '<';
+    memcpy(marked + 1, word, (size_t)size);
+    marked[size + 1] = '>';
+    int64_t n = character_places(marked, size + 2, places);
+    for (int64_t length = s->least; length <= s->most; length++)
+        for (int64_t i = 0; i + length <= n; i++)
+            add_signs(s->seed, XXH3_64bits_withSeed(marked + places[i], (size_t)(places[i + length] - places[i]), 1), dim,
+                      sum);
+    add_signs(s->seed, XXH3_64bits_withSeed(marked, (size_t)size + 2, 2), dim, sum);
+}
+
+static void add_word(const struct ngram_state *s, int64_t word, int64_t dim, int16_t *sum) {
+    const struct dictionary *d = &s->words;
+    add_ngrams(s, d->bytes + d->place[word], d->place[word + 1] - d->place[word], dim, sum);
+}
+
+static void scale_row(const int32_t *sum, int64_t dim, float *out) {
+    double square = 0;
+    for (int64_t c = 0; c < dim; c++) square += (double)sum[c] * (double)sum[c];
+    double scale = square > 0 ? sqrt((double)dim / square) : 0;
+    for (int64_t c = 0; c < dim; c++) out[c] = (float)(scale * sum[c]);
+}
+
+/* A text's words, and each pair of neighbours as one more n-gram, so that order counts a little. */
+static void text_row(const struct ngram_state *s, int64_t text, int64_t dim, int32_t *sum, int16_t *pair, float *out) {
+    const struct dictionary *d = &s->texts;
+    int64_t n = (d->place[text + 1] - d->place[text]) / (int64_t)sizeof(int32_t);
+    const char *numbers = d->bytes + d->place[text];
+    uint64_t before = 0;
+    memset(sum, 0, (size_t)dim * sizeof *sum);
+    for (int64_t w = 0; w < n; w++) {
+        int32_t word;
+        memcpy(&word, numbers + w * (int64_t)sizeof word, sizeof word);
+        const int16_t *row = s->word_sums + word * dim;
+        memset(pair, 0, (size_t)dim * sizeof *pair);
+        if (w > 0) add_signs(s->seed, XXH3_64bits_withSeed(&s->words.hash[word], 8, before), dim, pair);
+        for (int64_t c = 0; c < dim; c++) sum[c] += row[c] + pair[c];
+        before = s->words.hash[word];
+    }
+    scale_row(sum, dim, out);
+}
+
+static int sum_words(struct text_encoder *encoder, int n_threads) {
+    struct ngram_state *s = encoder->state;
+    int64_t dim = encoder->dim;
+    (void)n_threads;
+    TRY(mem_alloc(&s->word_sums, s->words.n * dim, sizeof *s->word_sums));
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 64)
+    for (int64_t w = 0; w < s->words.n; w++) add_word(s, w, dim, s->word_sums + w * dim);
+    return STATUS_OK;
+}
+
+static int ngram_rows(struct text_encoder *encoder, int64_t first, int64_t count, int n_threads, float *out) {
+    struct ngram_state *s = encoder->state;
+    int64_t dim = encoder->dim;
+    if (!s->word_sums) TRY(sum_words(encoder, n_threads));
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 64)
+    for (int64_t i = 0; i < count; i++) {
+        int32_t sum[dim];
+        int16_t pair[dim];
+        int64_t row = first + i;
+        if (row >= s->words.n) {
+            text_row(s, row - s->words.n, dim, sum, pair, out + i * dim);
+            continue;
+        }
+        for (int64_t c = 0; c < dim; c++) sum[c] = s->word_sums[row * dim + c];
+        scale_row(sum, dim, out + i * dim);
+    }
+    return STATUS_OK;
+}
+
+static void ngram_close(struct text_encoder *encoder) {
+    struct ngram_state *s = encoder->state;
+    if (!s) return;
+    dictionary_free(&s->words);
+    dictionary_free(&s->texts);
+    free(s->word_sums);
+    free(s);
+    *encoder = (struct text_encoder){0};
+}
+
+int ngram_encoder_open(struct text_encoder *encoder, const struct config *config) {
+    struct ngram_state *s;
+    TRY(mem_alloc(&s, 1, sizeof *s));
+    s->least = config->text.ngram_min;
+    s->most = config->text.ngram_max;
+    s->seed = (uint64_t)config->run.seed;
+    *encoder = (struct text_encoder){"hashed-ngrams", config->text.dim, s, ngram_plan, ngram_rows, ngram_close};
+    return STATUS_OK;
+}
