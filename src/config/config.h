@@ -13,7 +13,7 @@
 enum job { JOB_PREPARE = 1, JOB_ENCODE = 2, JOB_TRAIN = 4, JOB_TOKENIZE = 8, JOB_LOOKUP = 16, JOB_EXPORT = 32, JOB_VERIFY = 64 };
 
 enum graph_encoder { GRAPH_GCN };
-enum text_encoder { TEXT_HASHED_NGRAMS };
+enum text_encoder_name { TEXT_HASHED_NGRAMS };
 enum precision { PRECISION_FP16, PRECISION_FP32 };
 enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
@@ -34,7 +34,7 @@ struct config {
     } files;
     struct { int64_t seed, threads; enum device_choice device; char *log_level; } run;
     struct { int64_t hops, max_nodes, node_dim, hidden; enum graph_encoder encoder; double edge_drop; } graph;
-    struct { enum text_encoder encoder; int64_t dim, ngram_min, ngram_max; enum precision precision; double dropout; } text;
+    struct { enum text_encoder_name encoder; int64_t dim, ngram_min, ngram_max; enum precision precision; double dropout; } text;
     struct { int64_t heads, layers; double dropout; } attention;
     struct { int64_t size, dim, top_k; double commit; enum loss_space loss_space; enum shared_region shared_region; } quantizer;
     struct { double temperature, align, orthogonality; enum negatives negatives; } loss;

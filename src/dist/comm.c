@@ -1,5 +1,4 @@
 /* MPI start and stop, agreement on errors, small collectives. */
-#define _GNU_SOURCE
 #include "dist/comm.h"
 
 #include <sched.h>

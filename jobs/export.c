@@ -1,0 +1,225 @@
+/* export: the token table as NumPy arrays (named as the reference names them), TSV, and JSON lines. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "jobs.h"
+#include "store/table.h"
+
+enum { BLOCK_ROWS = 4096 };
+
+/* Rows of the table in hand. */
+struct rows {
+    int64_t first, count;
+    int32_t *tokens;
+    float *weights, *embedding;
+};
+
+struct export {
+    const struct config *config;
+    struct table table;
+    struct rows rows;
+    FILE *file;
+    char path[PATH_MAX], temporary[PATH_MAX];
+};
+
+static int write_failed(const struct export *x) {
+    return status_set(STATUS_FAILED, "%s: %s", x->path, strerror(errno));
+}
+
+/* ---- a file under a temporary name ---- */
+static int begin_file(struct export *x, const char *name) {
+    if (snprintf(x->path, sizeof x->path, "%s/%s", x->config->files.export_folder, name) >= (int)sizeof x->path - 8)
+        return status_set(STATUS_FAILED, "the path %s is too long", x->path);
+    snprintf(x->temporary, sizeof x->temporary, "%.*s.tmp", PATH_MAX - 8, x->path);
+    x->file = fopen(x->temporary, "wb");
+    return x->file ? STATUS_OK : write_failed(x);
+}
+
+static int end_file(struct export *x, int status) {
+    if (!x->file) return status;
+    if (status == STATUS_OK && (fflush(x->file) || ferror(x->file) || fsync(fileno(x->file)))) status = write_failed(x);
+    if (fclose(x->file) && status == STATUS_OK) status = write_failed(x);
+    x->file = NULL;
+    if (status == STATUS_OK && rename(x->temporary, x->path)) status = write_failed(x);
+    if (status == STATUS_OK)
+        log_info("wrote %s", x->path);
+    else
+        unlink(x->temporary);
+    return status;
+}
+
+/* ---- formats: a head, then each block of rows ---- */
+struct format {
+    const char *name, *file;
+    void (*head)(struct export *);
+    void (*rows)(struct export *);
+};
+
+/* NPY version 1.0: magic, version, length of the header, the header padded so that the data begin at a multiple of 64. */
+static void npy_head(struct export *x, const char *type, const char *shape) {
+    char header[256];
+    int n = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", type, shape);
+    int padded = (10 + n + 1 + 63) / 64 * 64 - 10;
+    fwrite("\x93NUMPY\x01\x00", 1, 8, x->file);
+    fputc(padded & 255, x->file);
+    fputc(padded >> 8, x->file);
+    fprintf(x->file, "%s%*s\n", header, padded - n - 1, "");
+}
+
+static void picks_head(struct export *x, const char *type) {
+    char shape[96];
+    snprintf(shape, sizeof shape, "(%lld, %d, %lld)", (long long)x->table.shape.n_codes, TABLE_GROUPS,
+             (long long)x->table.shape.top_k);
+    npy_head(x, type, shape);
+}
+
+static void tokens_head(struct export *x) { picks_head(x, "<i4"); }
+static void weights_head(struct export *x) { picks_head(x, "<f4"); }
+static void embeddings_head(struct export *x) {
+    char shape[96];
+    snprintf(shape, sizeof shape, "(%lld, %lld)", (long long)x->table.shape.n_codes,
+             (long long)(TABLE_GROUPS * x->table.shape.dim));
+    npy_head(x, "<f4", shape);
+}
+
+static void tokens_rows(struct export *x) {
+    fwrite(x->rows.tokens, 4 * TABLE_GROUPS * (size_t)x->table.shape.top_k, (size_t)x->rows.count, x->file);
+}
+static void weights_rows(struct export *x) {
+    fwrite(x->rows.weights, 4 * TABLE_GROUPS * (size_t)x->table.shape.top_k, (size_t)x->rows.count, x->file);
+}
+static void embeddings_rows(struct export *x) {
+    fwrite(x->rows.embedding, 4 * TABLE_GROUPS * (size_t)x->table.shape.dim, (size_t)x->rows.count, x->file);
+}
+
+static const char *code_of(const struct export *x, int64_t row) { return x->table.code + row * x->table.code_bytes; }
+static const char *system_of(const struct export *x, int64_t row) {
+    return x->table.system + row * x->table.system_bytes;
+}
+
+static void tsv_head(struct export *x) {
+    static const char *const COLUMNS[] = {"text_specific", "graph_specific", "shared_text", "shared_graph"};
+    fprintf(x->file, "system\tcode");
+    for (int g = 0; g < TABLE_GROUPS; g++) fprintf(x->file, "\t%s_tokens\t%s_weights", COLUMNS[g], COLUMNS[g]);
+    fprintf(x->file, "\n");
+}
+
+static void tsv_rows(struct export *x) {
+    int64_t k = x->table.shape.top_k;
+    for (int64_t i = 0; i < x->rows.count; i++) {
+        fprintf(x->file, "%s\t%s", system_of(x, x->rows.first + i), code_of(x, x->rows.first + i));
+        for (int g = 0; g < TABLE_GROUPS; g++) {
+            const int32_t *tokens = x->rows.tokens + (i * TABLE_GROUPS + g) * k;
+            const float *weights = x->rows.weights + (i * TABLE_GROUPS + g) * k;
+            fputc('\t', x->file);
+            for (int64_t j = 0; j < k && tokens[0] >= 0; j++) fprintf(x->file, "%s%d", j ? ";" : "", tokens[j]);
+            fputc('\t', x->file);
+            for (int64_t j = 0; j < k && tokens[0] >= 0; j++)
+                fprintf(x->file, "%s%.7g", j ? ";" : "", (double)weights[j]);
+        }
+        fputc('\n', x->file);
+    }
+}
+
+static void no_head(struct export *x) { (void)x; }
+
+static void json_text(FILE *file, const char *text) {
+    fputc('"', file);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            fprintf(file, "\\%c", c);
+        else if (c < 0x20)
+            fprintf(file, "\\u%04x", c);
+        else
+            fputc(c, file);
+    }
+    fputc('"', file);
+}
+
+static void jsonl_rows(struct export *x) {
+    int64_t k = x->table.shape.top_k;
+    for (int64_t i = 0; i < x->rows.count; i++) {
+        const int32_t *tokens = x->rows.tokens + i * TABLE_GROUPS * k;
+        const float *weights = x->rows.weights + i * TABLE_GROUPS * k;
+        fprintf(x->file, "{\"system\": ");
+        json_text(x->file, system_of(x, x->rows.first + i));
+        fprintf(x->file, ", \"code\": ");
+        json_text(x->file, code_of(x, x->rows.first + i));
+        fprintf(x->file, ", \"tokens\": [");
+        for (int64_t j = 0; j < TABLE_GROUPS * k; j++)
+            fprintf(x->file, "%s%s%d%s", j && j % k == 0 ? ", " : "", j % k ? ", " : "[", tokens[j],
+                    j % k == k - 1 ? "]" : "");
+        fprintf(x->file, "], \"weights\": [");
+        for (int64_t j = 0; j < TABLE_GROUPS * k; j++)
+            fprintf(x->file, "%s%s%.7g%s", j && j % k == 0 ? ", " : "", j % k ? ", " : "[", (double)weights[j],
+                    j % k == k - 1 ? "]" : "");
+        fprintf(x->file, "]}\n");
+    }
+}
+
+static const struct format FORMATS[] = {{"npy", "tokens_all.npy", tokens_head, tokens_rows},
+                                        {"npy", "weights_all.npy", weights_head, weights_rows},
+                                        {"npy", "embeddings_all.npy", embeddings_head, embeddings_rows},
+                                        {"tsv", "tokens.tsv", tsv_head, tsv_rows},
+                                        {"jsonl", "tokens.jsonl", no_head, jsonl_rows}};
+
+/* ---- the job ---- */
+static int write_format(struct export *x, const struct format *format) {
+    int64_t n = x->table.shape.n_codes;
+    int status = begin_file(x, format->file);
+    if (status == STATUS_OK) format->head(x);
+    for (int64_t first = 0; first < n && status == STATUS_OK; first += BLOCK_ROWS) {
+        x->rows.first = first;
+        x->rows.count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
+        status = table_read(&x->table, first, x->rows.count, x->rows.tokens, x->rows.weights, x->rows.embedding);
+        if (status == STATUS_OK) format->rows(x);
+        if (status == STATUS_OK && ferror(x->file)) status = write_failed(x);
+    }
+    return end_file(x, status);
+}
+
+static int wanted(const struct format *format, int n_args, char **args) {
+    for (int i = 0; i < n_args; i++)
+        if (strcmp(args[i], format->name) == 0) return 1;
+    return n_args == 0;
+}
+
+static int check_args(int n_args, char **args) {
+    for (int i = 0; i < n_args; i++)
+        if (strcmp(args[i], "npy") && strcmp(args[i], "tsv") && strcmp(args[i], "jsonl"))
+            return status_set(STATUS_USAGE, "export does not know the format %s; there are npy, tsv, jsonl", args[i]);
+    return STATUS_OK;
+}
+
+static int export_all(struct export *x, int n_args, char **args) {
+    int64_t picks = TABLE_GROUPS * x->table.shape.top_k;
+    const char *folder = x->config->files.export_folder;
+    if (mkdir(folder, 0777) && errno != EEXIST)
+        return status_set(STATUS_FAILED, "cannot make the folder %s: %s", folder, strerror(errno));
+    TRY(mem_alloc(&x->rows.tokens, BLOCK_ROWS * picks, sizeof(int32_t)));
+    TRY(mem_alloc(&x->rows.weights, BLOCK_ROWS * picks, sizeof(float)));
+    TRY(mem_alloc(&x->rows.embedding, BLOCK_ROWS * TABLE_GROUPS * x->table.shape.dim, sizeof(float)));
+    for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++)
+        if (wanted(&FORMATS[i], n_args, args)) TRY(write_format(x, &FORMATS[i]));
+    return STATUS_OK;
+}
+
+int job_export(const struct config *config, int n_args, char **args) {
+    struct export x = {.config = config};
+    TRY(check_args(n_args, args));
+    int status = table_open(&x.table, config->files.table);
+    if (status == STATUS_OK) status = export_all(&x, n_args, args);
+    free(x.rows.tokens);
+    free(x.rows.weights);
+    free(x.rows.embedding);
+    table_close(&x.table);
+    return status;
+}

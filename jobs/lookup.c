@@ -1,0 +1,168 @@
+/* lookup: prints the tokens of codes, and the codes nearest to them. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "jobs.h"
+#include "store/code_index.h"
+#include "store/table.h"
+#include "store/vocabulary.h"
+
+enum { MOST_SYSTEMS = 32, SUGGESTIONS = 5, BLOCK_ROWS = 4096 };
+
+struct lookup {
+    struct table table;
+    struct code_index index;
+    const char *vocabulary_path; /* NULL: none that fits the table, so no descriptions */
+};
+
+/* ---- descriptions, where the vocabulary is at hand ---- */
+static int vocabulary_fits(struct lookup *l, const char *path) {
+    struct h5file *file;
+    char *id = NULL, *made_from = NULL;
+    if (access(path, R_OK) || h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION) != STATUS_OK) return 0;
+    int fits = h5file_get_text(file, "content_id", &id) == STATUS_OK &&
+               h5file_get_text(l->table.file, "vocabulary_id", &made_from) == STATUS_OK && strcmp(id, made_from) == 0;
+    free(id);
+    free(made_from);
+    h5file_close(file);
+    return fits;
+}
+
+static void print_name(struct lookup *l, int64_t row) {
+    const struct table *t = &l->table;
+    struct vocabulary v;
+    printf("%-9s %-12s", t->system + row * t->system_bytes, t->code + row * t->code_bytes);
+    if (l->vocabulary_path &&
+        vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
+        printf(" %.*s", (int)v.description_offsets[1], v.description);
+        vocabulary_free(&v);
+    }
+    printf("\n");
+}
+
+/* ---- tokens ---- */
+static int print_tokens(struct lookup *l, int64_t row) {
+    int64_t k = l->table.shape.top_k;
+    int32_t *tokens = NULL;
+    float *weights = NULL;
+    int status;
+    TRY_DONE(mem_alloc(&tokens, TABLE_GROUPS * k, sizeof *tokens));
+    TRY_DONE(mem_alloc(&weights, TABLE_GROUPS * k, sizeof *weights));
+    TRY_DONE(table_read(&l->table, row, 1, tokens, weights, NULL));
+    print_name(l, row);
+    for (int g = 0; g < TABLE_GROUPS; g++) {
+        printf("  %-15s", TABLE_GROUP_NAMES[g]);
+        if (tokens[g * k] < 0) printf(" none: the code has no graph");
+        for (int64_t j = 0; j < k && tokens[g * k] >= 0; j++)
+            printf(" %6d (%.3f)", tokens[g * k + j], (double)weights[g * k + j]);
+        printf("\n");
+    }
+done:
+    free(tokens);
+    free(weights);
+    return status;
+}
+
+/* ---- nearest by the cosine of embeddings ---- */
+struct neighbour {
+    double cosine;
+    int64_t row;
+};
+
+static double dot(const float *a, const float *b, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Keeps the list sorted, best first; equal ones stay in order of rows. */
+static void keep(struct neighbour *best, int *n, int most, struct neighbour candidate) {
+    int k = *n;
+    while (k > 0 && candidate.cosine > best[k - 1].cosine) k--;
+    if (k >= most) return;
+    if (*n < most) ++*n;
+    memmove(best + k + 1, best + k, (size_t)(*n - 1 - k) * sizeof *best);
+    best[k] = candidate;
+}
+
+static int print_near(struct lookup *l, int64_t row, int near) {
+    int64_t width = TABLE_GROUPS * l->table.shape.dim, n = l->table.shape.n_codes;
+    float *own = NULL, *block = NULL;
+    struct neighbour *best = NULL;
+    int status, found = 0;
+    TRY_DONE(mem_alloc(&own, width, sizeof *own));
+    TRY_DONE(mem_alloc(&block, BLOCK_ROWS * width, sizeof *block));
+    TRY_DONE(mem_alloc(&best, near + 1, sizeof *best));
+    TRY_DONE(table_read(&l->table, row, 1, NULL, NULL, own));
+    double own_norm = sqrt(dot(own, own, width));
+    for (int64_t first = 0; first < n; first += BLOCK_ROWS) {
+        int64_t count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
+        TRY_DONE(table_read(&l->table, first, count, NULL, NULL, block));
+        for (int64_t i = 0; i < count; i++) {
+            const float *other = block + i * width;
+            double norm = own_norm * sqrt(dot(other, other, width));
+            if (first + i != row)
+                keep(best, &found, near, (struct neighbour){norm > 0 ? dot(own, other, width) / norm : 0, first + i});
+        }
+    }
+    printf("  nearest by embedding:\n");
+    for (int i = 0; i < found; i++) {
+        printf("  %6.3f  ", best[i].cosine);
+        print_name(l, best[i].row);
+    }
+done:
+    free(own);
+    free(block);
+    free(best);
+    return status;
+}
+
+/* ---- the job ---- */
+static int unknown_code(struct lookup *l, const char *name) {
+    int64_t near[SUGGESTIONS];
+    int64_t n = code_index_near(&l->index, name, near, SUGGESTIONS);
+    char text[512];
+    size_t used = 0;
+    for (int64_t i = 0; i < n && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s:%s", i ? ", " : "",
+                                 l->table.system + near[i] * l->table.system_bytes,
+                                 l->table.code + near[i] * l->table.code_bytes);
+    return status_set(STATUS_FAILED, "%s is not in the table; spelled most like it: %s", name, text);
+}
+
+static int look_up(struct lookup *l, const char *name, int near) {
+    int64_t rows[MOST_SYSTEMS], n = code_index_find(&l->index, name, rows, MOST_SYSTEMS);
+    if (n == 0) return unknown_code(l, name);
+    for (int64_t i = 0; i < n && i < MOST_SYSTEMS; i++) {
+        TRY(print_tokens(l, rows[i]));
+        if (near > 0) TRY(print_near(l, rows[i], near));
+    }
+    return STATUS_OK;
+}
+
+int job_lookup(const struct config *config, int n_args, char **args, int near) {
+    struct lookup l = {0};
+    int status, failed = 0;
+    if (n_args == 0) return status_set(STATUS_USAGE, "lookup needs at least one code, e.g. `medtok lookup E11.9`");
+    TRY_DONE(table_open(&l.table, config->files.table));
+    TRY_DONE(code_index_make(&l.index, l.table.code, l.table.code_bytes, l.table.system, l.table.system_bytes,
+                             l.table.shape.n_codes));
+    if (vocabulary_fits(&l, config->files.vocabulary)) l.vocabulary_path = config->files.vocabulary;
+    for (int i = 0; i < n_args; i++) {
+        status = look_up(&l, args[i], near);
+        if (status == STATUS_OK) continue;
+        failed++;
+        if (n_args > 1) log_error("%s", status_message()); /* the others are looked up all the same */
+    }
+    if (failed > 0 && n_args > 1)
+        status = status_set(STATUS_FAILED, "%d of %d codes were not found", failed, n_args);
+done:
+    code_index_free(&l.index);
+    table_close(&l.table);
+    return status;
+}

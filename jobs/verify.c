@@ -1,0 +1,206 @@
+/* verify: checks a token table against itself and its vocabulary; the first fault is the error. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "jobs.h"
+#include "store/table.h"
+#include "store/vocabulary.h"
+
+enum { BLOCK_ROWS = 4096 };
+
+/* Weights are float32 sums of at most 16 terms, embeddings of at most 16 products; both are off by less. */
+static const double WEIGHT_TOLERANCE = 1e-5, EMBEDDING_TOLERANCE = 1e-4, NORM_TOLERANCE = 1e-4;
+
+struct verification {
+    struct table table;
+    float *codebook;
+    unsigned char *used[TABLE_GROUPS]; /* rows of the codebook that the group picked */
+    int64_t absent;
+};
+
+static int fault(const struct verification *v, int64_t row, int group, const char *what) {
+    const struct table *t = &v->table;
+    return status_set(STATUS_FAILED, "%s: row %lld (%s:%s), %s tokens: %s", h5file_path(t->file), (long long)row,
+                      t->system + row * t->system_bytes, t->code + row * t->code_bytes, TABLE_GROUP_NAMES[group], what);
+}
+
+/* ---- one group of one code ---- */
+static int check_absent(struct verification *v, int64_t row, int g, const int32_t *tokens, const float *weights,
+                        const float *embedding) {
+    for (int64_t k = 0; k < v->table.shape.top_k; k++)
+        if (tokens[k] != -1 || weights[k] != 0) return fault(v, row, g, "partly absent: -1 and weight 0 are expected");
+    for (int64_t c = 0; c < v->table.shape.dim; c++)
+        if (embedding[c] != 0) return fault(v, row, g, "absent, but the embedding is not zero");
+    v->absent++;
+    return STATUS_OK;
+}
+
+static int check_tokens(struct verification *v, int64_t row, int g, const int32_t *tokens, const float *weights) {
+    const int32_t *region = v->table.shape.region[g];
+    double sum = 0;
+    for (int64_t k = 0; k < v->table.shape.top_k; k++) {
+        if (tokens[k] < region[0] || tokens[k] >= region[1]) {
+            char what[96];
+            snprintf(what, sizeof what, "token %d is outside the region %d to %d", tokens[k], region[0], region[1] - 1);
+            return fault(v, row, g, what);
+        }
+        for (int64_t j = 0; j < k; j++)
+            if (tokens[j] == tokens[k]) return fault(v, row, g, "a token stands twice");
+        if (!(weights[k] > 0)) return fault(v, row, g, "a weight is not positive");
+        if (k > 0 && weights[k] > weights[k - 1]) return fault(v, row, g, "weights do not fall");
+        sum += (double)weights[k];
+        v->used[g][tokens[k]] = 1;
+    }
+    if (fabs(sum - 1) > WEIGHT_TOLERANCE) {
+        char what[96];
+        snprintf(what, sizeof what, "weights sum to %.7f, not 1", sum);
+        return fault(v, row, g, what);
+    }
+    return STATUS_OK;
+}
+
+static int check_embedding(struct verification *v, int64_t row, int g, const int32_t *tokens, const float *weights,
+                           const float *embedding) {
+    int64_t dim = v->table.shape.dim;
+    for (int64_t c = 0; c < dim; c++) {
+        double sum = 0;
+        for (int64_t k = 0; k < v->table.shape.top_k; k++)
+            sum += (double)weights[k] * (double)v->codebook[tokens[k] * dim + c];
+        if (!(fabs(sum - (double)embedding[c]) <= EMBEDDING_TOLERANCE))
+            return fault(v, row, g, "the embedding is not the weighted mean of its code vectors");
+    }
+    return STATUS_OK;
+}
+
+static int check_row(struct verification *v, int64_t row, const int32_t *tokens, const float *weights,
+                     const float *embedding) {
+    int64_t k = v->table.shape.top_k, dim = v->table.shape.dim;
+    for (int g = 0; g < TABLE_GROUPS; g++) {
+        const int32_t *t = tokens + g * k;
+        const float *w = weights + g * k, *e = embedding + g * dim;
+        if (t[0] < 0) {
+            TRY(check_absent(v, row, g, t, w, e));
+            continue;
+        }
+        TRY(check_tokens(v, row, g, t, w));
+        TRY(check_embedding(v, row, g, t, w, e));
+    }
+    return STATUS_OK;
+}
+
+static int check_rows(struct verification *v) {
+    int64_t picks = TABLE_GROUPS * v->table.shape.top_k, width = TABLE_GROUPS * v->table.shape.dim;
+    int64_t n = v->table.shape.n_codes;
+    int32_t *tokens = NULL;
+    float *weights = NULL, *embedding = NULL;
+    int status;
+    TRY_DONE(mem_alloc(&tokens, BLOCK_ROWS * picks, sizeof *tokens));
+    TRY_DONE(mem_alloc(&weights, BLOCK_ROWS * picks, sizeof *weights));
+    TRY_DONE(mem_alloc(&embedding, BLOCK_ROWS * width, sizeof *embedding));
+    for (int64_t first = 0; first < n; first += BLOCK_ROWS) {
+        int64_t count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
+        TRY_DONE(table_read(&v->table, first, count, tokens, weights, embedding));
+        for (int64_t i = 0; i < count; i++)
+            TRY_DONE(check_row(v, first + i, tokens + i * picks, weights + i * picks, embedding + i * width));
+    }
+done:
+    free(tokens);
+    free(weights);
+    free(embedding);
+    return status;
+}
+
+/* ---- the whole ---- */
+static int check_codebook(struct verification *v) {
+    int64_t size = v->table.shape.codebook_size, dim = v->table.shape.dim;
+    TRY(mem_alloc(&v->codebook, size * dim, sizeof *v->codebook));
+    TRY(table_read_codebook(&v->table, v->codebook));
+    for (int64_t r = 0; r < size; r++) {
+        double square = 0;
+        for (int64_t c = 0; c < dim; c++) square += (double)v->codebook[r * dim + c] * (double)v->codebook[r * dim + c];
+        if (!(fabs(sqrt(square) - 1) <= NORM_TOLERANCE))
+            return status_set(STATUS_FAILED, "%s: row %lld of the codebook has norm %g, not 1", h5file_path(v->table.file),
+                              (long long)r, sqrt(square));
+    }
+    for (int g = 0; g < TABLE_GROUPS; g++) {
+        const int32_t *region = v->table.shape.region[g];
+        if (region[0] < 0 || region[1] > size || region[0] >= region[1])
+            return status_set(STATUS_FAILED, "%s: the region of the %s tokens is %d to %d", h5file_path(v->table.file),
+                              TABLE_GROUP_NAMES[g], region[0], region[1]);
+        TRY(mem_alloc(&v->used[g], size, 1));
+    }
+    return STATUS_OK;
+}
+
+static int compare_ids(struct verification *v, const char *path) {
+    struct h5file *file = NULL;
+    char *id = NULL, *made_from = NULL;
+    int status;
+    TRY_DONE(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_get_text(file, "content_id", &id));
+    TRY_DONE(h5file_get_text(v->table.file, "vocabulary_id", &made_from));
+    if (strcmp(id, made_from) != 0)
+        status = status_set(STATUS_FAILED, "%s was made from another vocabulary than %s", h5file_path(v->table.file), path);
+done:
+    free(id);
+    free(made_from);
+    h5file_close(file);
+    return status;
+}
+
+static int compare_names(struct verification *v, const char *path) {
+    const struct table *t = &v->table;
+    struct vocabulary names;
+    int status = STATUS_OK;
+    TRY(vocabulary_read(path, 0, -1, VOCABULARY_NAMES, &names));
+    if (names.n_codes != t->shape.n_codes)
+        status = status_set(STATUS_FAILED, "%s has %lld rows, but %s has %lld codes", h5file_path(t->file),
+                            (long long)t->shape.n_codes, path, (long long)names.n_codes);
+    for (int64_t i = 0; i < names.n_codes && status == STATUS_OK; i++) {
+        const char *code = t->code + i * t->code_bytes, *system = t->system + i * t->system_bytes;
+        if (strcmp(code, vocabulary_code(&names, i)) || strcmp(system, vocabulary_system(&names, i)))
+            status = status_set(STATUS_FAILED, "%s: row %lld is %s:%s, but the vocabulary has %s:%s there",
+                                h5file_path(t->file), (long long)i, system, code, vocabulary_system(&names, i),
+                                vocabulary_code(&names, i));
+    }
+    vocabulary_free(&names);
+    return status;
+}
+
+static void report(const struct verification *v) {
+    printf("%s: %lld codes in order, %lld of %lld groups absent", h5file_path(v->table.file),
+           (long long)v->table.shape.n_codes, (long long)v->absent, (long long)v->table.shape.n_codes * TABLE_GROUPS);
+    for (int g = 0; g < TABLE_GROUPS; g++) {
+        const int32_t *region = v->table.shape.region[g];
+        int64_t used = 0;
+        for (int32_t r = region[0]; r < region[1]; r++) used += v->used[g][r];
+        printf("; %s uses %.1f %% of its region", TABLE_GROUP_NAMES[g], 100.0 * (double)used / (region[1] - region[0]));
+    }
+    printf("; the table is good\n");
+}
+
+int job_verify(const struct config *config) {
+    struct verification v = {0};
+    int status;
+    TRY_DONE(table_open(&v.table, config->files.table));
+    TRY_DONE(h5file_verify(v.table.file));
+    TRY_DONE(check_codebook(&v));
+    if (access(config->files.vocabulary, F_OK) == 0) {
+        TRY_DONE(compare_ids(&v, config->files.vocabulary));
+        TRY_DONE(compare_names(&v, config->files.vocabulary));
+    } else {
+        log_warn("not compared with a vocabulary: %s does not exist", config->files.vocabulary);
+    }
+    TRY_DONE(check_rows(&v));
+    report(&v);
+done:
+    free(v.codebook);
+    for (int g = 0; g < TABLE_GROUPS; g++) free(v.used[g]);
+    table_close(&v.table);
+    return status;
+}
