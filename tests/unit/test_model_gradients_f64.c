@@ -1,0 +1,267 @@
+/* The gradient of every parameter of the whole model against central differences, in double precision.
+ *
+ * The quantiser's straight-through and stop-gradient rules are not derivatives of the loss, so the differences are taken of
+ * the function that they stand for: with z0 and q0 frozen at the point of differentiation, the value passed on is z + (q0 - z0)
+ * and the codebook loss is |z0 - q|^2 + commit |z - q0|^2. The linker's --wrap puts that function in the place of
+ * quantizer_apply while differences are taken. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "medtok/model.h"
+
+enum { N_CODES = 7, N_PRESENT = 5, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
+
+/* ---- the frozen quantiser ---- */
+static int frozen, call;
+static double *z0[CALLS], *q0[CALLS], *target0[CALLS]; /* target: what the codebook loss compares, z or z / |z| */
+
+struct quantized __real_quantizer_apply(struct tape *, struct var *, struct var *, struct region, int64_t,
+                                        struct codebook_loss);
+struct quantized __wrap_quantizer_apply(struct tape *, struct var *, struct var *, struct region, int64_t,
+                                        struct codebook_loss);
+
+static double *keep(double *old, const double *values, int64_t n) {
+    double *copy = realloc(old, (size_t)n * sizeof *copy);
+    memcpy(copy, values, (size_t)n * sizeof *copy);
+    return copy;
+}
+
+static double *make_target(const struct var *z, int normalized) {
+    double *t = keep(NULL, z->value.at, z->rows * z->cols);
+    for (int64_t r = 0; normalized && r < z->rows; r++) {
+        double square = 0;
+        for (int64_t c = 0; c < z->cols; c++) square += t[r * z->cols + c] * t[r * z->cols + c];
+        for (int64_t c = 0; c < z->cols; c++) t[r * z->cols + c] /= sqrt(square);
+    }
+    return t;
+}
+
+struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
+                                        int64_t top_k, struct codebook_loss loss) {
+    int64_t n = z->rows * z->cols;
+    int i = call++;
+    assert_true(i < CALLS);
+    if (!frozen) {
+        struct quantized out = __real_quantizer_apply(tape, z, codebook, region, top_k, loss);
+        z0[i] = keep(z0[i], z->value.at, n);
+        q0[i] = keep(q0[i], out.value->value.at, n);
+        free(target0[i]);
+        target0[i] = make_target(z, loss.normalized);
+        return out;
+    }
+    struct codebook_loss none = loss;
+    none.weight = 0;
+    struct quantized out = __real_quantizer_apply(tape, z, codebook, region, top_k, none);
+    double *q = out.value->value.at, *target = make_target(z, loss.normalized), sum = 0;
+    for (int64_t k = 0; k < n; k++) {
+        double to_code = target0[i][k] - q[k], to_z = target[k] - q0[i][k];
+        sum += to_code * to_code + loss.commit * to_z * to_z;
+        q[k] = z->value.at[k] + q0[i][k] - z0[i][k];
+    }
+    free(target);
+    if (loss.weight > 0) loss.loss.at[0] += loss.weight * sum;
+    return out;
+}
+
+/* ---- a small world ---- */
+struct world {
+    struct config config;
+    struct comm comm;
+    struct device device;
+    struct parameters parameters;
+    struct dataset dataset;
+    struct batch_builder builder;
+    struct tape tape;
+    struct row_shares all, present;
+    int all_n[1], present_n[1], zero[1];
+    dev_real terms, nodes_grad;
+};
+
+static uint32_t random_word(uint64_t i) {
+    uint32_t w[4];
+    rng_words(7, 1, 0, i, 0, w);
+    return w[0];
+}
+
+/* Codes 2 and 5 have no graph; the others have 1 to 5 nodes and some edges. Every code has 1 to 4 tokens. */
+static void fill_dataset(struct dataset *d) {
+    static const int NODES[N_CODES] = {3, 5, 0, 1, 4, 0, 2};
+    struct vocabulary *v = &d->vocabulary;
+    struct text_features *t = &d->text;
+    *d = (struct dataset){.n_codes = N_CODES};
+    mem_alloc(&d->codes, N_CODES, 8);
+    mem_alloc(&d->place, N_CODES, 8);
+    *v = (struct vocabulary){.n_codes = N_CODES, .n_codes_total = N_CODES, .n_nodes = N_NODES, .n_relations = 1};
+    mem_alloc(&v->node_offsets, N_CODES + 1, 8);
+    mem_alloc(&v->edge_offsets, N_CODES + 1, 8);
+    mem_alloc(&v->nodes, 64, 4);
+    mem_alloc(&v->edge_source, 256, 2);
+    mem_alloc(&v->edge_target, 256, 2);
+    mem_alloc(&v->edge_relation, 256, 1);
+    *t = (struct text_features){.n_codes = N_CODES, .n_rows = N_TEXT_ROWS, .dim = TEXT_DIM};
+    mem_alloc(&t->token_offsets, N_CODES + 1, 8);
+    mem_alloc(&t->token_row, 64, 4);
+    mem_alloc(&t->rows_f32, N_TEXT_ROWS * TEXT_DIM, 4);
+    for (int i = 0; i < N_TEXT_ROWS * TEXT_DIM; i++) t->rows_f32[i] = (float)rng_normal(3, 1, 0, (uint64_t)i);
+    for (int i = 0; i < N_CODES; i++) {
+        d->codes[i] = d->place[i] = i;
+        int64_t node = v->node_offsets[i], edge = v->edge_offsets[i], token = t->token_offsets[i];
+        for (int k = 0; k < NODES[i]; k++) v->nodes[node++] = (i * 3 + k * 2) % N_NODES;
+        for (int target = 0; target < NODES[i]; target++)
+            for (int source = 0; source < NODES[i]; source++)
+                if (source != target && random_word((uint64_t)(i * 100 + source * 10 + target)) % 3) {
+                    v->edge_source[edge] = (uint16_t)source;
+                    v->edge_target[edge++] = (uint16_t)target;
+                }
+        for (int k = 0; k < 1 + i % 4; k++) t->token_row[token++] = k == 0 ? i : 7 + (i + k) % 4;
+        v->node_offsets[i + 1] = node;
+        v->edge_offsets[i + 1] = edge;
+        t->token_offsets[i + 1] = token;
+    }
+}
+
+static int make_world(void **state) {
+    static const char *const SETTINGS[] = {
+        "quantizer.size=24", "quantizer.dim=8",  "quantizer.top_k=3",     "attention.heads=2", "graph.node_dim=6",
+        "graph.hidden=7",    "loss.temperature=0.3", "graph.edge_drop=0.3", "text.dropout=0.2"};
+    struct world *w;
+    mem_alloc(&w, 1, sizeof *w);
+    assert_int_equal(config_defaults(&w->config), STATUS_OK);
+    for (size_t i = 0; i < sizeof SETTINGS / sizeof *SETTINGS; i++)
+        assert_int_equal(config_set(&w->config, SETTINGS[i]), STATUS_OK);
+    w->comm = comm_self();
+    assert_int_equal(device_open_cpu(&w->device, 1), 0);
+    fill_dataset(&w->dataset);
+    assert_int_equal(
+        parameters_make(&w->parameters, &w->device, &w->comm, &w->config, TEXT_DIM, N_NODES, 1), STATUS_OK);
+    assert_int_equal(parameters_initialize(&w->parameters, 5), STATUS_OK);
+    assert_int_equal(batch_builder_make(&w->builder, &w->device, &w->dataset), STATUS_OK);
+    tape_init(&w->tape, &w->device);
+    w->all_n[0] = N_CODES;
+    w->present_n[0] = N_PRESENT;
+    w->all = (struct row_shares){w->all_n, w->zero, N_CODES};
+    w->present = (struct row_shares){w->present_n, w->zero, N_PRESENT};
+    w->terms = device_alloc_reals(&w->device, N_TERMS);
+    *state = w;
+    return 0;
+}
+
+static int free_world(void **state) {
+    struct world *w = *state;
+    tape_free(&w->tape);
+    batch_builder_free(&w->builder);
+    dataset_free(&w->dataset);
+    parameters_free(&w->parameters);
+    device_free_reals(&w->device, w->terms);
+    device_close(&w->device);
+    config_free(&w->config);
+    for (int i = 0; i < CALLS; i++) {
+        free(z0[i]);
+        free(q0[i]);
+        free(target0[i]);
+        z0[i] = q0[i] = target0[i] = NULL;
+    }
+    free(w);
+    return 0;
+}
+
+/* The loss at the current parameters. With `backward`, all gradients too: the node table's are put together here, as the
+ * trainer does through the row exchange. */
+static double evaluate(struct world *w, int backward) {
+    struct batch batch;
+    int64_t codes[N_CODES];
+    for (int i = 0; i < N_CODES; i++) codes[i] = i;
+    struct edge_drop drop = {w->config.graph.edge_drop, 1, 11, 3};
+    assert_int_equal(batch_build(&batch, &w->builder, &w->dataset, codes, N_CODES, drop), STATUS_OK);
+    assert_int_equal(batch.n_present, N_PRESENT);
+    const struct parameter *table = &w->parameters.list[w->parameters.nodes];
+    tape_reset(&w->tape, 0);
+    w->device.run->fill(&w->device, N_TERMS, 0, w->terms);
+    w->device.run->fill(&w->device, w->parameters.n_dense, 0, w->parameters.grad);
+    w->device.run->fill(&w->device, table->rows * table->cols, 0, table->grad);
+    struct var *nodes = tape_var(&w->tape, batch.n_distinct, table->cols);
+    w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
+    struct model model = {&w->config, &w->parameters};
+    struct losses losses = {&w->tape, &w->comm, 1, w->config.loss.temperature, w->terms, STATUS_OK};
+    struct model_training training = {&losses, &w->all, &w->present, 3, NULL, NULL};
+    call = 0;
+    model_forward(&model, &w->tape, &batch, nodes, &training);
+    if (backward) {
+        tape_backward(&w->tape);
+        w->device.run->scatter_add_rows(&w->device, batch.n_distinct, table->cols, nodes->grad, batch.distinct,
+                                        table->grad);
+    }
+    assert_int_equal(tape_status(&w->tape), STATUS_OK);
+    double sum = 0;
+    for (int i = 0; i < N_TERMS; i++) sum += w->terms.at[i];
+    return sum;
+}
+
+static void check_all_gradients(struct world *w) {
+    frozen = 0;
+    double base = evaluate(w, 1);
+    assert_true(isfinite(base));
+    int64_t n_nodes = w->parameters.list[w->parameters.nodes].rows * w->parameters.list[w->parameters.nodes].cols;
+    double *dense = malloc((size_t)w->parameters.n_dense * sizeof *dense);
+    double *node = malloc((size_t)n_nodes * sizeof *node);
+    memcpy(dense, w->parameters.grad.at, (size_t)w->parameters.n_dense * sizeof *dense);
+    memcpy(node, w->parameters.node_grad.at, (size_t)n_nodes * sizeof *node);
+    frozen = 1;
+    assert_true(fabs(evaluate(w, 0) - base) < 1e-9 * fabs(base)); /* the frozen function agrees where it was frozen */
+    for (int p = 0; p < w->parameters.n; p++) {
+        const struct parameter *q = &w->parameters.list[p];
+        const double *gradient = p == w->parameters.nodes ? node : dense + (q->value.at - w->parameters.value.at);
+        double worst = 0, largest = 0;
+        for (int64_t i = 0; i < q->rows * q->cols; i++) {
+            double old = q->value.at[i], step = 1e-5;
+            q->value.at[i] = old + step;
+            double up = evaluate(w, 0);
+            q->value.at[i] = old - step;
+            double down = evaluate(w, 0), slope = (up - down) / (2 * step);
+            q->value.at[i] = old;
+            if (fabs(slope - gradient[i]) > worst) worst = fabs(slope - gradient[i]);
+            if (fabs(slope) > largest) largest = fabs(slope);
+        }
+        /* Central differences of step h are off by h^2 f''' / 6 and by rounding, 1e-16 |f| / h: about 1e-9 here. */
+        if (worst > 1e-6 * (1 + largest))
+            fail_msg("%s: a gradient is off by %g (largest %g)", q->name, worst, largest);
+        if (strstr(q->name, "key_value.bias") == NULL && largest == 0) fail_msg("%s has no gradient at all", q->name);
+    }
+    free(dense);
+    free(node);
+}
+
+static void model_gradients_are_those_of_the_loss(void **state) { check_all_gradients(*state); }
+
+static void model_gradients_hold_for_normalized_loss_space_and_middle_region(void **state) {
+    struct world *w = *state;
+    config_set(&w->config, "quantizer.loss_space=normalized");
+    config_set(&w->config, "quantizer.shared_region=middle");
+    check_all_gradients(w);
+}
+
+static void model_ignores_absent_graphs(void **state) {
+    struct world *w = *state;
+    frozen = 0;
+    evaluate(w, 1);
+    for (int i = 0; i < N_TERMS; i++) assert_true(isfinite(w->terms.at[i]));
+    assert_int_equal(call, 6); /* four groups and two second views */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_normalized_loss_space_and_middle_region, make_world,
+                                        free_world),
+        cmocka_unit_test_setup_teardown(model_ignores_absent_graphs, make_world, free_world),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
