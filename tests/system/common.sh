@@ -1,0 +1,52 @@
+# Sourced by the system tests: a scratch folder, the program, and checks that name what failed.
+set -uo pipefail
+ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+MEDTOK=${MEDTOK:-$ROOT/build/medtok}
+MPIRUN=${MPIRUN:-mpirun}
+SAMPLE=$ROOT/tests/sample
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+finish() {
+    [ "$failures" -eq 0 ] && echo "all good"
+    exit $((failures > 0))
+}
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+
+# A small training on the sample: seconds, not minutes.
+cat >"$work/small.yaml" <<YAML
+files:
+  codes: [$SAMPLE/codes.tsv]
+  graph: $SAMPLE/kg.csv
+  vocabulary: $work/vocabulary.h5
+  text: $work/text.h5
+  checkpoint: $work/checkpoint.h5
+  table: $work/table.h5
+  export: $work/export
+text: {dim: 64}
+quantizer: {size: 300, dim: 32}
+train: {batch: 96, steps: 12, rate: 1e-3, checkpoint_every: 4, log_every: 4}
+YAML
+medtok() { "$MEDTOK" "$1" --config "$work/small.yaml" "${@:2}"; }
+medtok_ranks() { "$MPIRUN" -n "$1" "$MEDTOK" "$2" --config "$work/small.yaml" "${@:3}"; }
+
+# expect_error CODE 'pattern' command...: the command must end with CODE and say so in exactly one error line.
+expect_error() {
+    local code=$1 pattern=$2 out got errors
+    shift 2
+    out=$("$@" 2>&1)
+    got=$?
+    errors=$(grep -c 'error: ' <<<"$out")
+    [ "$got" -eq "$code" ] || fail "$*: exit code $got, not $code: $out"
+    grep -qE -- "$pattern" <<<"$out" || fail "$*: no message like /$pattern/ but: $out"
+    [ "$errors" -eq 1 ] || fail "$*: $errors error lines: $out"
+}
