@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #define XXH_STATIC_LINKING_ONLY /* the state on the stack */
 #include <xxhash.h>
 
@@ -42,15 +43,25 @@ static int hash_file(const char *path, char text[33]) {
     return status;
 }
 
-static int content_id(const char *path, char text[33]) {
+/* Roles that are files of ours are named as their kinds, so that a missing one is said with the job that makes it. */
+static int is_our_kind(const char *role) {
+    static const char *const KINDS[] = {"vocabulary", "text", "checkpoint", "table"};
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        if (strcmp(role, KINDS[i]) == 0) return 1;
+    return 0;
+}
+
+static int content_id(const char *role, const char *path, char text[33]) {
     h5_quiet();
-    if (H5Fis_hdf5(path) <= 0) {
+    if (!is_our_kind(role)) return hash_file(path, text);
+    if (access(path, F_OK) == 0 && H5Fis_hdf5(path) <= 0) {
         H5Eclear2(H5E_DEFAULT);
-        return hash_file(path, text);
+        return status_set(STATUS_FAILED, "%s is damaged or not an HDF5 file; a %s file is needed", path, role);
     }
+    H5Eclear2(H5E_DEFAULT);
     struct h5file *file = NULL;
     char *id = NULL;
-    int status = h5file_open(&file, path, NULL, 0);
+    int status = h5file_open(&file, path, access(path, F_OK) == 0 ? NULL : role, 0);
     if (status == STATUS_OK) status = h5file_get_text(file, "content_id", &id);
     if (status == STATUS_OK) snprintf(text, 33, "%s", id);
     free(id);
@@ -60,7 +71,7 @@ static int content_id(const char *path, char text[33]) {
 
 int provenance_add_input(struct provenance *p, const char *role, const char *path) {
     char id[33] = "";
-    TRY(content_id(path, id));
+    TRY(content_id(role, path, id));
     size_t old = p->inputs ? strlen(p->inputs) : 0, more = strlen(role) + strlen(path) + sizeof id + 4;
     char *inputs = realloc(p->inputs, old + more);
     if (!inputs) return status_set(STATUS_FAILED, "out of memory");

@@ -27,7 +27,7 @@ rm -f checkpoint*
 "$MPIRUN" -n 2 "$MEDTOK" train --config small.yaml $long >/dev/null 2>&1 &
 pid=$!
 for i in $(seq 500); do ls checkpoint.step-*.h5 >/dev/null 2>&1 && break; sleep 0.02; done
-pkill -KILL -f "$MEDTOK train --config small.yaml" || fail "no rank to kill"
+pkill -KILL -n -f "^$MEDTOK train --config small.yaml" || fail "no rank to kill"
 wait $pid && fail "mpirun reports success though its ranks were killed"
 [ -e checkpoint.h5 ] && fail "a final checkpoint exists after the kill"
 medtok_ranks 3 train $long 2>log.txt || fail "resuming on 3 ranks: $(cat log.txt)"
