@@ -1,5 +1,7 @@
-/* Products (OpenBLAS, rows of the result split over threads) and work on rows. */
+/* Products (OpenBLAS, blocks of the result shared by the threads) and work on rows. */
 #include "cpu/cpu.h"
+
+enum { PRODUCT_BLOCK = 256 }; /* rows or columns of a product that one thread computes at a time */
 
 void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
               dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc) {
@@ -9,15 +11,17 @@ void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m
             for (int64_t j = 0; j < n; j++) c.at[i * ldc + j] = beta == 0 ? 0 : (real)beta * c.at[i * ldc + j];
         return;
     }
-    int threads = cpu_threads(device);
-    int64_t rows = (m + threads - 1) / threads;
-    rows = (rows + 15) / 16 * 16; /* whole micro-kernel tiles */
-#pragma omp parallel for num_threads(threads) if (threads > 1 && m * n * k > 8 * PARALLEL_MIN) schedule(static, 1)
-    for (int64_t first = 0; first < m; first += rows) {
-        int64_t count = first + rows < m ? rows : m - first;
+    /* The cut must not depend on the number of threads: BLAS rounds differently for other sizes. */
+    int64_t rows = m >= 2 * PRODUCT_BLOCK ? PRODUCT_BLOCK : m;
+    int64_t cols = rows == m && n >= 2 * PRODUCT_BLOCK ? PRODUCT_BLOCK : n;
+    int64_t n_row_blocks = (m + rows - 1) / rows, n_blocks = n_row_blocks * ((n + cols - 1) / cols);
+#pragma omp parallel for num_threads(cpu_threads(device)) if (n_blocks > 1 && m * n * k > 8 * PARALLEL_MIN)
+    for (int64_t block = 0; block < n_blocks; block++) {
+        int64_t i = block % n_row_blocks * rows, j = block / n_row_blocks * cols;
+        int64_t height = i + rows < m ? rows : m - i, width = j + cols < n ? cols : n - j;
         cblas_rgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-                    (int)count, (int)n, (int)k, (real)alpha, a.at + (transpose_a ? first : first * lda), (int)lda,
-                    b.at, (int)ldb, (real)beta, c.at + first * ldc, (int)ldc);
+                    (int)height, (int)width, (int)k, (real)alpha, a.at + (transpose_a ? i : i * lda), (int)lda,
+                    b.at + (transpose_b ? j * ldb : j), (int)ldb, (real)beta, c.at + i * ldc + j, (int)ldc);
     }
 }
 

@@ -1,0 +1,680 @@
+/* Every primitive against plain double-precision loops, over shapes that are empty, one, odd and large; every backward against
+ * central differences of its forward (in the double build, where rounding does not stand in the way).
+ *
+ * The same source is built against both builds of the library. Each test runs on every backend present. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dropout.h"
+#include "kernels.h"
+#include "philox.h"
+
+#ifdef MEDTOK_REAL_DOUBLE
+/* Sums of a few hundred terms of size 1 in double. */
+static const double TOLERANCE = 1e-11;
+#else
+/* float32: 2^-24 relative for each of up to ~700 terms of size 1 in a sum, which add up like a random walk. */
+static const double TOLERANCE = 2e-5;
+#endif
+
+static struct device device;
+#define RUN(name, ...) device.run->name(&device, __VA_ARGS__)
+
+static int open_device(void **state) {
+    (void)state;
+    return device_open_cpu(&device, 2);
+}
+
+static int close_device(void **state) {
+    (void)state;
+    device_close(&device);
+    return 0;
+}
+
+/* ---- data ---- */
+static uint64_t counter;
+
+static double uniform(void) {
+    uint32_t w[4];
+    philox4x32(99, 1, 0, counter++, 0, w);
+    return w[0] * 0x1p-31 - 1;
+}
+
+static dev_real zeros(int64_t n) {
+    dev_real x = device_alloc_reals(&device, n);
+    for (int64_t i = 0; i < n; i++) x.at[i] = 0;
+    return x;
+}
+
+static dev_real values(int64_t n) {
+    dev_real x = device_alloc_reals(&device, n);
+    for (int64_t i = 0; i < n; i++) x.at[i] = (real)uniform();
+    return x;
+}
+
+static dev_int ints(const int32_t *from, int64_t n) {
+    dev_int x = device_alloc_ints(&device, n);
+    for (int64_t i = 0; i < n; i++) x.at[i] = from[i];
+    return x;
+}
+
+static void release(int n, ...) {
+    va_list args;
+    va_start(args, n);
+    for (int i = 0; i < n; i++) device_free_reals(&device, va_arg(args, dev_real));
+    va_end(args);
+}
+
+static void close_to(double found, double wanted, const char *what, int64_t i) {
+    if (!(fabs(found - wanted) <= TOLERANCE * (1 + fabs(wanted))))
+        fail_msg("%s[%lld] is %.9g, not %.9g", what, (long long)i, found, wanted);
+}
+
+/* d(sum_i r_i out_i)/dx against `gradient`, by moving each x. `forward` fills out[n_out] from x. */
+static void check_gradient(const char *what, dev_real x, int64_t n, dev_real gradient, const real *r, dev_real out,
+                           int64_t n_out, void (*forward)(void *), void *context) {
+#ifdef MEDTOK_REAL_DOUBLE
+    for (int64_t i = 0; i < n; i++) {
+        double old = x.at[i], step = 1e-6, sum[2] = {0, 0};
+        for (int s = 0; s < 2; s++) {
+            x.at[i] = old + (s ? step : -step);
+            forward(context);
+            for (int64_t k = 0; k < n_out; k++) sum[s] += r[k] * out.at[k];
+        }
+        x.at[i] = old;
+        double slope = (sum[1] - sum[0]) / (2 * step);
+        /* h^2 f''' / 6 and 1e-16 |f| / h are both below 1e-8 here. */
+        if (!(fabs(slope - gradient.at[i]) < 1e-6 * (1 + fabs(slope))))
+            fail_msg("gradient of %s[%lld] is %.9g, not %.9g", what, (long long)i, gradient.at[i], slope);
+    }
+#else
+    (void)what, (void)x, (void)r, (void)out, (void)n_out, (void)forward, (void)context;
+    for (int64_t i = 0; i < n; i++) assert_true(isfinite(gradient.at[i]));
+#endif
+}
+
+static const int64_t SHAPES[][2] = {{0, 4}, {1, 1}, {3, 5}, {17, 64}, {300, 64}, {700, 33}};
+enum { N_SHAPES = sizeof SHAPES / sizeof *SHAPES };
+
+/* ---- Philox ---- */
+static void philox_gives_the_known_answers(void **state) {
+    (void)state;
+    /* kat_vectors of the Random123 library */
+    uint32_t zero[4] = {0, 0, 0, 0}, ones[4] = {~0u, ~0u, ~0u, ~0u};
+    uint32_t pi[4] = {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344};
+    static const uint32_t ZERO[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+    static const uint32_t ONES[] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+    static const uint32_t PI[] = {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1};
+    philox_rounds(0, 0, zero);
+    philox_rounds(~0u, ~0u, ones);
+    philox_rounds(0xa4093822, 0x299f31d0, pi);
+    assert_memory_equal(zero, ZERO, sizeof ZERO);
+    assert_memory_equal(ones, ONES, sizeof ONES);
+    assert_memory_equal(pi, PI, sizeof PI);
+}
+
+/* ---- vectors ---- */
+static void vectors_agree_with_plain_loops(void **state) {
+    (void)state;
+    static const int64_t SIZES[] = {0, 1, 7, 1000, 100003};
+    for (int s = 0; s < 5; s++) {
+        int64_t n = SIZES[s];
+        dev_real a = values(n), b = values(n), y = values(n), out = values(1), d = zeros(n);
+        double dot = out.at[0], distance = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) {
+            dot += 0.5 * a.at[i] * (double)b.at[i];
+            distance += 2 * (a.at[i] - (double)b.at[i]) * (a.at[i] - (double)b.at[i]);
+            square += a.at[i] * (double)a.at[i];
+        }
+        RUN(dot, n, 0.5, a, b, out);
+        close_to(out.at[0], dot, "dot", 0);
+        out.at[0] = 0;
+        RUN(squared_distance, n, 2, a, b, out);
+        close_to(out.at[0], distance, "distance", 0);
+        out.at[0] = 1;
+        RUN(norm_loss, n, 3, a, out, d);
+        close_to(out.at[0], 1 + 3 * sqrt(square), "norm loss", 0);
+        for (int64_t i = 0; i < n; i++) close_to(d.at[i], 3 * a.at[i] / sqrt(square), "norm gradient", i);
+        double *wanted = malloc((size_t)(n + 1) * sizeof *wanted);
+        for (int64_t i = 0; i < n; i++) wanted[i] = y.at[i] - 0.25 * a.at[i] + 2 * 0.5 * (a.at[i] - (double)b.at[i]);
+        RUN(axpy, n, -0.25, a, y);
+        RUN(squared_distance_backward, n, 0.5, a, b, y);
+        for (int64_t i = 0; i < n; i++) close_to(y.at[i], wanted[i], "axpy", i);
+        RUN(count_nonfinite, n, a, out);
+        assert_true(out.at[0] == 0);
+        if (n > 5) {
+            a.at[1] = NAN;
+            a.at[n - 1] = INFINITY;
+            RUN(count_nonfinite, n, a, out);
+            assert_true(out.at[0] == 2);
+        }
+        free(wanted);
+        release(5, a, b, y, out, d);
+    }
+}
+
+static void adam_follows_the_published_update(void **state) {
+    (void)state;
+    enum { N = 5 };
+    dev_real g = values(N), p = values(N), m = zeros(N), v = zeros(N);
+    double ep[N], em[N] = {0}, ev[N] = {0};
+    for (int i = 0; i < N; i++) ep[i] = p.at[i];
+    for (int step = 1; step <= 4; step++) {
+        struct adam adam = {0.01, 0.9, 0.95, 1e-8, 0.1, step, 0.5};
+        RUN(adam, N, adam, g, p, m, v);
+        for (int i = 0; i < N; i++) {
+            double gi = 0.5 * g.at[i];
+            em[i] = 0.9 * em[i] + 0.1 * gi;
+            ev[i] = 0.95 * ev[i] + 0.05 * gi * gi;
+            ep[i] -= 0.01 * 0.1 * ep[i];
+            ep[i] -= 0.01 * (em[i] / (1 - pow(0.9, step))) / (sqrt(ev[i] / (1 - pow(0.95, step))) + 1e-8);
+            close_to(p.at[i], ep[i], "adam", i);
+        }
+    }
+    release(4, g, p, m, v);
+}
+
+/* ---- matrices ---- */
+static void gemm_agrees_with_plain_loops(void **state) {
+    (void)state;
+    static const int64_t SIZES[][3] = {{0, 3, 2}, {1, 1, 1}, {3, 5, 0}, {7, 5, 3}, {65, 33, 129}, {128, 200, 64}};
+    for (int s = 0; s < 6; s++)
+        for (int t = 0; t < 4; t++) {
+            int64_t m = SIZES[s][0], n = SIZES[s][1], k = SIZES[s][2];
+            int64_t lda = (t & 1 ? m : k) + 2, ldb = (t & 2 ? k : n) + 1, ldc = n + 3;
+            dev_real a = values((m + k + 2) * lda), b = values((n + k + 2) * ldb), c = values((m + 1) * ldc);
+            dev_real before = zeros((m + 1) * ldc);
+            memcpy(before.at, c.at, (size_t)((m + 1) * ldc) * sizeof(real));
+            RUN(gemm, t & 1, t >> 1, m, n, k, 0.7, a, lda, b, ldb, 0.3, c, ldc);
+            for (int64_t i = 0; i < m; i++)
+                for (int64_t j = 0; j < ldc; j++) {
+                    double sum = 0;
+                    for (int64_t l = 0; l < k; l++)
+                        sum += (double)a.at[t & 1 ? l * lda + i : i * lda + l] * b.at[t & 2 ? j * ldb + l : l * ldb + j];
+                    double old = before.at[i * ldc + j];
+                    close_to(c.at[i * ldc + j], j < n ? 0.7 * sum + 0.3 * old : old, "gemm", i);
+                }
+            release(4, a, b, c, before);
+        }
+}
+
+struct rows_call {
+    int64_t rows, cols;
+    dev_real x, gain, bias, y, mean, rstd, norm;
+};
+
+static void run_layer_norm(void *context) {
+    struct rows_call *c = context;
+    RUN(layer_norm, c->rows, c->cols, c->x, c->gain, c->bias, c->y, c->mean, c->rstd);
+}
+
+static void run_l2_normalize(void *context) {
+    struct rows_call *c = context;
+    RUN(l2_normalize, c->rows, c->cols, c->x, c->y, c->norm);
+}
+
+static void layer_norm_agrees_and_differentiates(void **state) {
+    (void)state;
+    for (int s = 0; s < N_SHAPES; s++) {
+        int64_t rows = SHAPES[s][0], cols = SHAPES[s][1], n = rows * cols;
+        struct rows_call c = {rows, cols, values(n), values(cols), values(cols), zeros(n), zeros(rows), zeros(rows), zeros(rows)};
+        run_layer_norm(&c);
+        for (int64_t r = 0; r < rows; r++) {
+            double mean = 0, variance = 0;
+            for (int64_t j = 0; j < cols; j++) mean += (double)c.x.at[r * cols + j] / (double)cols;
+            for (int64_t j = 0; j < cols; j++) variance += pow(c.x.at[r * cols + j] - mean, 2) / (double)cols;
+            for (int64_t j = 0; j < cols; j++)
+                close_to(c.y.at[r * cols + j],
+                         (c.x.at[r * cols + j] - mean) / sqrt(variance + 1e-5) * c.gain.at[j] + c.bias.at[j], "layer norm", r);
+        }
+        if (n > 0 && n < 2000) {
+            dev_real dy = values(n), dx = zeros(n), dg = zeros(cols), db = zeros(cols);
+            RUN(layer_norm_backward, rows, cols, c.x, c.gain, c.mean, c.rstd, dy, dx, dg, db);
+            check_gradient("x", c.x, n, dx, dy.at, c.y, n, run_layer_norm, &c);
+            check_gradient("gain", c.gain, cols, dg, dy.at, c.y, n, run_layer_norm, &c);
+            check_gradient("bias", c.bias, cols, db, dy.at, c.y, n, run_layer_norm, &c);
+            release(4, dy, dx, dg, db);
+        }
+        release(7, c.x, c.gain, c.bias, c.y, c.mean, c.rstd, c.norm);
+    }
+}
+
+static void l2_normalize_agrees_and_differentiates(void **state) {
+    (void)state;
+    for (int s = 0; s < N_SHAPES; s++) {
+        int64_t rows = SHAPES[s][0], cols = SHAPES[s][1], n = rows * cols;
+        struct rows_call c = {.rows = rows, .cols = cols, .x = values(n), .y = zeros(n), .norm = zeros(rows)};
+        run_l2_normalize(&c);
+        for (int64_t r = 0; r < rows; r++) {
+            double square = 0;
+            for (int64_t j = 0; j < cols; j++) square += pow(c.x.at[r * cols + j], 2);
+            for (int64_t j = 0; j < cols; j++) close_to(c.y.at[r * cols + j], c.x.at[r * cols + j] / sqrt(square), "l2", r);
+        }
+        if (n > 1 && n < 2000) {
+            dev_real dy = values(n), dx = zeros(n);
+            RUN(l2_normalize_backward, rows, cols, c.y, c.norm, dy, dx);
+            check_gradient("x", c.x, n, dx, dy.at, c.y, n, run_l2_normalize, &c);
+            release(2, dy, dx);
+        }
+        release(3, c.x, c.y, c.norm);
+    }
+    dev_real x = zeros(3), y = values(3), norm = zeros(1);
+    RUN(l2_normalize, 1, 3, x, y, norm); /* the zero vector stays zero */
+    for (int i = 0; i < 3; i++) assert_true(y.at[i] == 0);
+    release(3, x, y, norm);
+}
+
+static void row_sums_bias_relu_and_copies_agree(void **state) {
+    (void)state;
+    for (int s = 0; s < N_SHAPES; s++) {
+        int64_t rows = SHAPES[s][0], cols = SHAPES[s][1], n = rows * cols;
+        dev_real x = values(n), bias = values(cols), y = zeros(n), sum = zeros(cols), wide = values(rows * (cols + 2)), dx = zeros(n);
+        RUN(copy_matrix, rows, cols, x, cols, y, cols, 0);
+        RUN(add_bias, rows, cols, bias, y);
+        RUN(sum_rows, rows, cols, y, sum);
+        for (int64_t j = 0; j < cols; j++) {
+            double wanted = 0;
+            for (int64_t r = 0; r < rows; r++) wanted += (double)x.at[r * cols + j] + bias.at[j];
+            close_to(sum.at[j], wanted, "sum", j);
+        }
+        RUN(relu, n, y, y);
+        RUN(relu_backward, n, y, x, dx);
+        for (int64_t i = 0; i < n; i++) {
+            double before = (double)x.at[i] + bias.at[i % cols];
+            close_to(y.at[i], before > 0 ? before : 0, "relu", i);
+            close_to(dx.at[i], before > 0 ? x.at[i] : 0, "relu gradient", i);
+        }
+        double edge = rows ? wide.at[cols] : 0, inside = rows ? wide.at[0] : 0;
+        RUN(copy_matrix, rows, cols, x, cols, wide, cols + 2, 1);
+        if (rows) {
+            close_to(wide.at[0], inside + x.at[0], "copy", 0);
+            close_to(wide.at[cols], edge, "copy beyond the columns", 0);
+        }
+        release(6, x, bias, y, sum, wide, dx);
+    }
+}
+
+/* ---- rows and segments ---- */
+static void gather_and_scatter_are_transposes(void **state) {
+    (void)state;
+    static const int32_t INDEX[] = {3, 0, 3, -1, 2, 3};
+    dev_int index = ints(INDEX, 6);
+    dev_real table = values(4 * 5), out = values(6 * 5), sum = zeros(4 * 5);
+    RUN(gather_rows, 6, 5, table, index, out);
+    for (int i = 0; i < 6; i++)
+        for (int c = 0; c < 5; c++)
+            close_to(out.at[i * 5 + c], INDEX[i] < 0 ? 0 : table.at[INDEX[i] * 5 + c], "gather", i);
+    RUN(scatter_add_rows, 6, 5, out, index, sum);
+    for (int c = 0; c < 5; c++) {
+        close_to(sum.at[3 * 5 + c], 3 * (double)table.at[3 * 5 + c], "scatter", c);
+        close_to(sum.at[5 + c], 0, "scatter", c);
+    }
+    device_free_ints(&device, index);
+    release(3, table, out, sum);
+}
+
+static void segment_mean_agrees_and_passes_empty_segments(void **state) {
+    (void)state;
+    static const int32_t OFFSETS[] = {0, 3, 3, 4, 9};
+    dev_int offsets = ints(OFFSETS, 5);
+    dev_real x = values(9 * 7), y = values(4 * 7), dy = values(4 * 7), dx = zeros(9 * 7);
+    RUN(segment_mean, 4, 7, offsets, x, y);
+    RUN(segment_mean_backward, 4, 7, offsets, dy, dx);
+    for (int i = 0; i < 4; i++)
+        for (int c = 0; c < 7; c++) {
+            double sum = 0;
+            int n = OFFSETS[i + 1] - OFFSETS[i];
+            for (int r = OFFSETS[i]; r < OFFSETS[i + 1]; r++) sum += x.at[r * 7 + c];
+            close_to(y.at[i * 7 + c], n ? sum / n : 0, "mean", i);
+            for (int r = OFFSETS[i]; r < OFFSETS[i + 1]; r++) close_to(dx.at[r * 7 + c], dy.at[i * 7 + c] / n, "gradient", r);
+        }
+    device_free_ints(&device, offsets);
+    release(4, x, y, dy, dx);
+}
+
+static void dropout_drops_its_share_by_key_and_is_its_own_backward(void **state) {
+    (void)state;
+    enum { COLS = 37, ROWS = 2000 };
+    static const int32_t OFFSETS[] = {0, 700, 700, ROWS}, KEYS[] = {12, 5, 1000000};
+    struct dropout dropout = {0.1, 42, 7, 3};
+    dev_int offsets = ints(OFFSETS, 4), keys = ints(KEYS, 3);
+    dev_real x = values(ROWS * COLS), y = zeros(ROWS * COLS), again = values(ROWS * COLS);
+    memcpy(again.at, y.at, ROWS * COLS * sizeof(real));
+    RUN(dropout, 3, COLS, offsets, keys, dropout, x, y, 0);
+    RUN(dropout, 3, COLS, offsets, keys, dropout, x, again, 1);
+    int64_t dropped = 0;
+    for (int s = 0; s < 3; s++)
+        for (int64_t e = 0; e < (int64_t)(OFFSETS[s + 1] - OFFSETS[s]) * COLS; e++) {
+            int64_t i = (int64_t)OFFSETS[s] * COLS + e;
+            int keeps = dropout_keeps(dropout, (uint64_t)KEYS[s], (uint64_t)e);
+            close_to(y.at[i], keeps ? x.at[i] / 0.9 : 0, "dropout", i);
+            close_to(again.at[i], y.at[i], "accumulated", i);
+            dropped += !keeps;
+        }
+    /* 74,000 draws of probability 0.1: standard deviation 82. Five of them. */
+    assert_true(fabs((double)dropped - 7400) < 410);
+    dropout.step++;
+    RUN(dropout, 3, COLS, offsets, keys, dropout, x, again, 0);
+    int64_t same = 0;
+    for (int64_t i = 0; i < ROWS * COLS; i++) same += (again.at[i] == 0) == (y.at[i] == 0);
+    assert_true(same < ROWS * COLS * 9 / 10); /* another step, another mask */
+    device_free_ints(&device, offsets);
+    device_free_ints(&device, keys);
+    release(3, x, y, again);
+}
+
+/* ---- graphs: three graphs, the second empty; a node without edges; a hub ---- */
+enum { NODES = 8, GCN_COLS = 5 };
+static const int32_t GRAPH_OFFSETS[] = {0, 3, 3, 8}, EDGE_OFFSETS[] = {0, 2, 3, 3, 7, 8, 9, 10, 11};
+static const int32_t SOURCES[] = {1, 2, 0, 4, 5, 6, 7, 3, 3, 3, 6};
+
+struct gcn_call {
+    dev_int graphs, edges, sources;
+    dev_real scale, x, y;
+};
+
+static void run_gcn(void *context) {
+    struct gcn_call *c = context;
+    RUN(gcn_aggregate, 3, GCN_COLS, c->graphs, c->edges, c->sources, c->scale, c->x, c->y);
+}
+
+static void gcn_aggregates_as_the_dense_formula(void **state) {
+    (void)state;
+    struct gcn_call c = {ints(GRAPH_OFFSETS, 4), ints(EDGE_OFFSETS, 9), ints(SOURCES, 11), zeros(NODES),
+                         values(NODES * GCN_COLS), values(NODES * GCN_COLS)};
+    RUN(gcn_scale, NODES, c.edges, c.scale);
+    run_gcn(&c);
+    double a[NODES][NODES] = {{0}}, degree[NODES];
+    for (int v = 0; v < NODES; v++) {
+        a[v][v] = 1;
+        for (int e = EDGE_OFFSETS[v]; e < EDGE_OFFSETS[v + 1]; e++) a[v][SOURCES[e]] += 1;
+        degree[v] = 1 + EDGE_OFFSETS[v + 1] - EDGE_OFFSETS[v];
+    }
+    for (int v = 0; v < NODES; v++)
+        for (int k = 0; k < GCN_COLS; k++) {
+            double sum = 0;
+            for (int u = 0; u < NODES; u++) sum += a[v][u] / sqrt(degree[v] * degree[u]) * c.x.at[u * GCN_COLS + k];
+            close_to(c.y.at[v * GCN_COLS + k], sum, "gcn", v);
+        }
+    dev_real dy = values(NODES * GCN_COLS), dx = zeros(NODES * GCN_COLS);
+    RUN(gcn_aggregate_backward, 3, GCN_COLS, c.graphs, c.edges, c.sources, c.scale, dy, dx);
+    check_gradient("x", c.x, NODES * GCN_COLS, dx, dy.at, c.y, NODES * GCN_COLS, run_gcn, &c);
+    device_free_ints(&device, c.graphs);
+    device_free_ints(&device, c.edges);
+    device_free_ints(&device, c.sources);
+    release(5, c.scale, c.x, c.y, dy, dx);
+}
+
+/* ---- attention: segments with one, no, and many keys ---- */
+enum { A_DIM = 8, A_HEADS = 2, A_Q = 6, A_K = 9, A_PAIRS = 2 * 4 + 1 * 0 + 3 * 5 };
+static const int32_t Q_OFFSETS[] = {0, 2, 3, 6}, K_OFFSETS[] = {0, 4, 4, 9}, PAIR_OFFSETS[] = {0, 8, 8, 23}, A_KEYS[] = {4, 9, 2};
+
+struct attention_call {
+    dev_int q_offsets, k_offsets, pairs, keys;
+    struct dropout dropout;
+    dev_real q, kv, probs, out;
+};
+
+static void run_attention(void *context) {
+    struct attention_call *c = context;
+    RUN(attention, 3, A_HEADS, A_DIM, c->q_offsets, c->k_offsets, c->pairs, c->keys, c->dropout, c->q, c->kv, c->probs, c->out);
+}
+
+static void check_attention(double rate) {
+    struct attention_call c = {ints(Q_OFFSETS, 4), ints(K_OFFSETS, 4), ints(PAIR_OFFSETS, 4), ints(A_KEYS, 3), {rate, 3, 8, 1},
+                               values(A_Q * A_DIM), values(A_K * 2 * A_DIM), zeros(A_PAIRS * A_HEADS), values(A_Q * A_DIM)};
+    run_attention(&c);
+    for (int s = 0; s < 3; s++) {
+        int nk = K_OFFSETS[s + 1] - K_OFFSETS[s];
+        for (int r = Q_OFFSETS[s]; r < Q_OFFSETS[s + 1]; r++)
+            for (int j = 0; j < A_DIM; j++) {
+                int h = j / 4;
+                double e[8], total = 0, sum = 0;
+                for (int k = 0; k < nk; k++) {
+                    double dot = 0;
+                    for (int i = h * 4; i < h * 4 + 4; i++) dot += (double)c.q.at[r * A_DIM + i] * c.kv.at[(K_OFFSETS[s] + k) * 2 * A_DIM + i];
+                    total += e[k] = exp(dot / 2); /* sqrt(4) */
+                }
+                for (int k = 0; k < nk; k++) {
+                    uint64_t element = (uint64_t)(((r - Q_OFFSETS[s]) * A_HEADS + h) * nk + k);
+                    double f = rate == 0 ? 1 : dropout_keeps(c.dropout, (uint64_t)A_KEYS[s], element) / (1 - rate);
+                    sum += f * e[k] / total * c.kv.at[(K_OFFSETS[s] + k) * 2 * A_DIM + A_DIM + j];
+                }
+                close_to(c.out.at[r * A_DIM + j], sum, "attention", r);
+            }
+    }
+    dev_real g = values(A_Q * A_DIM), dq = zeros(A_Q * A_DIM), dkv = zeros(A_K * 2 * A_DIM);
+    RUN(attention_backward, 3, A_HEADS, A_DIM, c.q_offsets, c.k_offsets, c.pairs, c.keys, c.dropout, c.q, c.kv, c.probs, g, dq, dkv);
+    check_gradient("q", c.q, A_Q * A_DIM, dq, g.at, c.out, A_Q * A_DIM, run_attention, &c);
+    check_gradient("kv", c.kv, A_K * 2 * A_DIM, dkv, g.at, c.out, A_Q * A_DIM, run_attention, &c);
+    device_free_ints(&device, c.q_offsets);
+    device_free_ints(&device, c.k_offsets);
+    device_free_ints(&device, c.pairs);
+    device_free_ints(&device, c.keys);
+    release(7, c.q, c.kv, c.probs, c.out, g, dq, dkv);
+}
+
+static void attention_agrees_and_differentiates(void **state) {
+    (void)state;
+    check_attention(0);
+    check_attention(0.3);
+}
+
+/* ---- quantiser ---- */
+static void normalize_rows(dev_real x, int64_t rows, int64_t cols) {
+    for (int64_t r = 0; r < rows; r++) {
+        double square = 0;
+        for (int64_t c = 0; c < cols; c++) square += pow(x.at[r * cols + c], 2);
+        for (int64_t c = 0; c < cols; c++) x.at[r * cols + c] = (real)(x.at[r * cols + c] / sqrt(square));
+    }
+}
+
+static void check_quantize(int64_t n, int64_t dim, int64_t size, int64_t first, int64_t last, int64_t k) {
+    dev_real u = values(n * dim), c = values(size * dim), w = values(n * k), q = values(n * dim);
+    dev_int index = device_alloc_ints(&device, n * k);
+    normalize_rows(u, n, dim);
+    normalize_rows(c, size, dim);
+    RUN(quantize, n, dim, first, last, k, u, c, index, w, q);
+    for (int64_t i = 0; i < n; i++) {
+        double worst = 0, total = 0, e[16];
+        for (int64_t j = 0; j < k; j++) {
+            int32_t row = index.at[i * k + j];
+            double distance = 0;
+            assert_true(row >= first && row < last);
+            for (int64_t l = 0; l < j; l++) assert_true(index.at[i * k + l] != row);
+            for (int64_t l = 0; l < dim; l++) distance += pow((double)u.at[i * dim + l] - c.at[row * dim + l], 2);
+            assert_true(distance >= worst - 1e-5); /* nearest first */
+            if (distance > worst) worst = distance;
+            total += e[j] = exp(-distance);
+        }
+        for (int64_t r = first; r < last; r++) { /* nothing outside the list is nearer than its last */
+            double distance = 0;
+            int listed = 0;
+            for (int64_t j = 0; j < k; j++) listed |= index.at[i * k + j] == r;
+            for (int64_t l = 0; l < dim; l++) distance += pow((double)u.at[i * dim + l] - c.at[r * dim + l], 2);
+            assert_true(listed || distance >= worst - 1e-5); /* float32 distances near 2 are off by 1e-6 */
+        }
+        for (int64_t j = 0; j < k; j++) close_to(w.at[i * k + j], e[j] / total, "weight", i);
+        for (int64_t l = 0; l < dim; l++) {
+            double sum = 0;
+            for (int64_t j = 0; j < k; j++) sum += e[j] / total * c.at[index.at[i * k + j] * dim + l];
+            close_to(q.at[i * dim + l], sum, "q", i);
+        }
+    }
+    device_free_ints(&device, index);
+    release(4, u, c, w, q);
+}
+
+static void quantize_finds_the_nearest_rows(void **state) {
+    (void)state;
+    check_quantize(0, 4, 9, 0, 9, 3);
+    check_quantize(1, 1, 6, 2, 5, 3);
+    check_quantize(5, 3, 40, 7, 31, 5);
+    check_quantize(150, 64, 1500, 500, 1500, 5);
+    check_quantize(33, 64, 700, 0, 700, 16);
+}
+
+static void quantize_gives_ties_to_the_smaller_index(void **state) {
+    (void)state;
+    enum { DIM = 4, SIZE = 1200 };
+    dev_real u = zeros(DIM), c = zeros(SIZE * DIM), w = zeros(5), q = zeros(DIM);
+    dev_int index = device_alloc_ints(&device, 5);
+    u.at[0] = 1;
+    for (int i = 0; i < SIZE; i++) c.at[i * DIM + (i % 3 == 0 ? 0 : 1)] = 1; /* every third row is u itself */
+    RUN(quantize, 1, DIM, 100, SIZE, 5, u, c, index, w, q);
+    static const int32_t WANTED[] = {102, 105, 108, 111, 114};
+    assert_memory_equal(index.at, WANTED, sizeof WANTED);
+    device_free_ints(&device, index);
+    release(4, u, c, w, q);
+}
+
+struct quantize_call {
+    int64_t n, dim, size, k;
+    dev_real u, c, w, q;
+    dev_int index;
+};
+
+/* q from the listed rows alone, which is what is differentiated: with |u|^2 and |c|^2 in the distance. */
+static void run_soft_mean(void *context) {
+    struct quantize_call *a = context;
+    for (int64_t i = 0; i < a->n; i++) {
+        double e[16], total = 0;
+        for (int64_t j = 0; j < a->k; j++) {
+            double distance = 0;
+            for (int64_t l = 0; l < a->dim; l++)
+                distance += pow((double)a->u.at[i * a->dim + l] - a->c.at[a->index.at[i * a->k + j] * a->dim + l], 2);
+            total += e[j] = exp(-distance);
+        }
+        for (int64_t l = 0; l < a->dim; l++) {
+            double sum = 0;
+            for (int64_t j = 0; j < a->k; j++) sum += e[j] / total * a->c.at[a->index.at[i * a->k + j] * a->dim + l];
+            a->q.at[i * a->dim + l] = (real)sum;
+        }
+    }
+}
+
+static void quantize_differentiates(void **state) {
+    (void)state;
+    struct quantize_call a = {7, 5, 20, 4, values(35), values(100), zeros(28), zeros(35), device_alloc_ints(&device, 28)};
+    normalize_rows(a.u, a.n, a.dim);
+    normalize_rows(a.c, a.size, a.dim);
+    RUN(quantize, a.n, a.dim, 0, a.size, a.k, a.u, a.c, a.index, a.w, a.q);
+    dev_real g = values(35), du = zeros(35), dc = zeros(100);
+    RUN(quantize_backward, a.n, a.dim, a.k, a.u, a.c, a.index, a.w, g, du, dc);
+    check_gradient("u", a.u, 35, du, g.at, a.q, 35, run_soft_mean, &a);
+    check_gradient("c", a.c, 100, dc, g.at, a.q, 35, run_soft_mean, &a);
+    device_free_ints(&device, a.index);
+    release(7, a.u, a.c, a.w, a.q, g, du, dc);
+}
+
+/* ---- contrastive loss ---- */
+struct nce_call {
+    int64_t n, m, dim, positive;
+    dev_real a, b, loss;
+};
+
+static void run_nce(void *context) {
+    struct nce_call *c = context;
+    dev_real da = zeros(c->n * c->dim), db = zeros(c->m * c->dim);
+    c->loss.at[0] = 0;
+    RUN(nce, c->n, c->m, c->dim, c->positive, 0.2, 0.5, c->a, c->b, c->loss, da, db);
+    release(2, da, db);
+}
+
+static void check_nce(int64_t n, int64_t m, int64_t dim, int64_t positive) {
+    struct nce_call c = {n, m, dim, positive, values(n * dim), values(m * dim), zeros(1)};
+    run_nce(&c);
+    double wanted = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double total = 0, target = 0;
+        for (int64_t j = 0; j < m; j++) {
+            double dot = 0;
+            for (int64_t l = 0; l < dim; l++) dot += (double)c.a.at[i * dim + l] * c.b.at[j * dim + l];
+            total += exp(dot / 0.2);
+            if (j == positive + i) target = dot / 0.2;
+        }
+        wanted += 0.5 * (log(total) - target);
+    }
+    close_to(c.loss.at[0], wanted, "nce", n);
+    dev_real da = zeros(n * dim), db = zeros(m * dim), scratch = zeros(1);
+    real one = 1;
+    RUN(nce, n, m, dim, positive, 0.2, 0.5, c.a, c.b, scratch, da, db);
+    if (n * dim < 400) {
+        check_gradient("a", c.a, n * dim, da, &one, c.loss, 1, run_nce, &c);
+        check_gradient("b", c.b, m * dim, db, &one, c.loss, 1, run_nce, &c);
+    }
+    release(6, c.a, c.b, c.loss, da, db, scratch);
+}
+
+static void nce_agrees_and_differentiates(void **state) {
+    (void)state;
+    check_nce(0, 5, 3, 0);
+    check_nce(1, 1, 4, 0);
+    check_nce(5, 5, 7, 0);
+    check_nce(4, 11, 6, 5);
+    check_nce(130, 300, 16, 100);
+}
+
+/* ---- threads ---- */
+static void results_do_not_depend_on_the_number_of_threads(void **state) {
+    (void)state;
+    enum { N = 3000, DIM = 64, SIZE = 900, K = 5 };
+    static real first[N * DIM + SIZE * DIM + DIM + 1];
+    dev_real u = values(N * DIM), c = values(SIZE * DIM), g = values(N * DIM);
+    normalize_rows(u, N, DIM);
+    normalize_rows(c, SIZE, DIM);
+    for (int threads = 1; threads <= 3; threads++) {
+        struct device d;
+        assert_int_equal(device_open_cpu(&d, threads), 0);
+        dev_real q = zeros(N * DIM), w = zeros(N * K), du = zeros(N * DIM), dc = zeros(SIZE * DIM), sum = zeros(DIM), dot = zeros(1);
+        dev_int index = device_alloc_ints(&d, N * K);
+        d.run->quantize(&d, N, DIM, 0, SIZE, K, u, c, index, w, q);
+        d.run->quantize_backward(&d, N, DIM, K, u, c, index, w, g, du, dc);
+        d.run->nce(&d, 500, SIZE, DIM, 0, 0.1, 1, u, c, dot, du, dc);
+        d.run->sum_rows(&d, N, DIM, g, sum);
+        d.run->dot(&d, N * DIM, 1, u, g, dot);
+        real *now = first;
+        if (threads > 1) now = malloc(sizeof first);
+        memcpy(now, du.at, N * DIM * sizeof(real));
+        memcpy(now + N * DIM, dc.at, SIZE * DIM * sizeof(real));
+        memcpy(now + N * DIM + SIZE * DIM, sum.at, DIM * sizeof(real));
+        now[N * DIM + SIZE * DIM + DIM] = dot.at[0];
+        if (threads > 1) {
+            assert_memory_equal(first, now, sizeof first);
+            free(now);
+        }
+        device_free_ints(&d, index);
+        release(6, q, w, du, dc, sum, dot);
+        device_close(&d);
+    }
+    release(3, u, c, g);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(philox_gives_the_known_answers),
+        cmocka_unit_test(vectors_agree_with_plain_loops),
+        cmocka_unit_test(adam_follows_the_published_update),
+        cmocka_unit_test(gemm_agrees_with_plain_loops),
+        cmocka_unit_test(layer_norm_agrees_and_differentiates),
+        cmocka_unit_test(l2_normalize_agrees_and_differentiates),
+        cmocka_unit_test(row_sums_bias_relu_and_copies_agree),
+        cmocka_unit_test(gather_and_scatter_are_transposes),
+        cmocka_unit_test(segment_mean_agrees_and_passes_empty_segments),
+        cmocka_unit_test(dropout_drops_its_share_by_key_and_is_its_own_backward),
+        cmocka_unit_test(gcn_aggregates_as_the_dense_formula),
+        cmocka_unit_test(attention_agrees_and_differentiates),
+        cmocka_unit_test(quantize_finds_the_nearest_rows),
+        cmocka_unit_test(quantize_gives_ties_to_the_smaller_index),
+        cmocka_unit_test(quantize_differentiates),
+        cmocka_unit_test(nce_agrees_and_differentiates),
+        cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
+    };
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
