@@ -6,8 +6,9 @@
 
 #include "base/status.h"
 
-/* A code's fixed work (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
-static const double COST_OF_A_CODE = 25;
+/* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training.
+ * A code without a graph has one side only. */
+static const double COST_OF_A_SIDE = 8;
 
 static int index_codes(struct dataset *d, int64_t *count) {
     int64_t last = 0;
@@ -54,7 +55,10 @@ int dataset_costs(const char *vocabulary_path, double **cost, int64_t *n_codes) 
     TRY_DONE(mem_alloc(cost, rows, sizeof **cost));
     TRY_DONE(h5file_read(file, "node_offsets", H5_I64, 0, rows, offsets));
     *n_codes = rows - 1;
-    for (int64_t i = 0; i < rows - 1; i++) (*cost)[i] = COST_OF_A_CODE + (double)(offsets[i + 1] - offsets[i]);
+    for (int64_t i = 0; i < rows - 1; i++) {
+        double nodes = (double)(offsets[i + 1] - offsets[i]);
+        (*cost)[i] = COST_OF_A_SIDE + (nodes > 0 ? COST_OF_A_SIDE + nodes : 0);
+    }
 done:
     free(offsets);
     h5file_close(file);
