@@ -1,0 +1,125 @@
+/* Half precision, the arena, random numbers, and status messages. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/half.h"
+#include "base/rng.h"
+#include "base/status.h"
+
+/* Value of a half by its definition. */
+static double half_value(uint16_t h) {
+    int exponent = h >> 10 & 31, mantissa = h & 1023;
+    double v = exponent == 0 ? ldexp(mantissa, -24) : ldexp(1024 + mantissa, exponent - 25);
+    return h & 0x8000 ? -v : v;
+}
+
+static void half_to_float_is_exact_for_every_finite_half(void **state) {
+    (void)state;
+    for (uint32_t h = 0; h < 65536; h++) {
+        if ((h & 0x7c00) == 0x7c00) continue;
+        assert_true((double)half_to_float((uint16_t)h) == half_value((uint16_t)h));
+        assert_int_equal(half_from_float(half_to_float((uint16_t)h)), h);
+    }
+    assert_true(isinf(half_to_float(0x7c00)) && isnan(half_to_float(0x7e01)));
+}
+
+static void half_from_float_rounds_to_nearest_even(void **state) {
+    (void)state;
+    for (uint32_t h = 1; h < 0x7bff; h++) { /* between two neighbours: the middle goes to the even one */
+        float low = half_to_float((uint16_t)h), high = half_to_float((uint16_t)(h + 1)), middle = (low + high) / 2;
+        assert_int_equal(half_from_float(middle), h % 2 ? h + 1 : h);
+        assert_int_equal(half_from_float(nextafterf(middle, 0)), h);
+        assert_int_equal(half_from_float(-nextafterf(middle, INFINITY)), 0x8000 | (h + 1));
+    }
+    assert_int_equal(half_from_float(65519.0f), 0x7bff);
+    assert_int_equal(half_from_float(65520.0f), 0x7c00);
+    assert_int_equal(half_from_float(-INFINITY), 0xfc00);
+    assert_int_equal(half_from_float(NAN) & 0x7c00, 0x7c00);
+    assert_int_equal(half_from_float(1e-9f), 0);
+}
+
+static void arena_memory_is_zero_aligned_and_reused(void **state) {
+    (void)state;
+    struct arena arena = {0};
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 200; i++) {
+            unsigned char *p = arena_alloc(&arena, (size_t)(i * 37 + 1));
+            assert_non_null(p);
+            assert_int_equal((uintptr_t)p % 64, 0);
+            for (int k = 0; k < i * 37 + 1; k++) assert_int_equal(p[k], 0);
+            memset(p, 0xff, (size_t)(i * 37 + 1));
+        }
+        arena_reset(&arena);
+        assert_int_equal(arena.total, 0);
+    }
+    arena_free(&arena);
+}
+
+static void random_numbers_have_the_moments_and_depend_on_each_key(void **state) {
+    (void)state;
+    enum { N = 100000 };
+    double sum = 0, square = 0, mean = 0;
+    for (int i = 0; i < N; i++) {
+        double z = rng_normal(1, RNG_INIT, 2, (uint64_t)i), u = rng_uniform(1, RNG_INIT, 2, (uint64_t)i);
+        assert_true(u >= 0 && u < 1);
+        sum += z, square += z * z, mean += u;
+    }
+    assert_true(fabs(sum / N) < 5 / sqrt(N));             /* five standard errors each */
+    assert_true(fabs(square / N - 1) < 5 * sqrt(2.0 / N));
+    assert_true(fabs(mean / N - 0.5) < 5 / sqrt(12.0 * N));
+    double base = rng_uniform(1, 2, 3, 4);
+    assert_true(base == rng_uniform(1, 2, 3, 4));
+    assert_true(base != rng_uniform(2, 2, 3, 4) && base != rng_uniform(1, 3, 3, 4) && base != rng_uniform(1, 2, 4, 4));
+    assert_true(base != rng_uniform(1, 2, 3, 5) && base != rng_uniform(1, 2, 3, 4 + (1ULL << 33)));
+}
+
+static void shuffle_is_a_permutation_that_depends_on_the_key(void **state) {
+    (void)state;
+    int64_t a[100], b[100];
+    char seen[100] = {0};
+    for (int i = 0; i < 100; i++) a[i] = b[i] = i;
+    rng_shuffle(1, RNG_SAMPLER, 0, 0, a, 100);
+    rng_shuffle(1, RNG_SAMPLER, 1, 0, b, 100);
+    for (int i = 0; i < 100; i++) seen[a[i]]++;
+    for (int i = 0; i < 100; i++) assert_int_equal(seen[i], 1);
+    assert_memory_not_equal(a, b, sizeof a);
+}
+
+static void status_messages_are_cut_not_overrun(void **state) {
+    (void)state;
+    char *longer = malloc(10000);
+    memset(longer, 'x', 9999);
+    longer[9999] = 0;
+    assert_int_equal(status_set(STATUS_FAILED, "%s", longer), STATUS_FAILED);
+    assert_int_equal(strlen(status_message()), 4095);
+    status_prefix(STATUS_FAILED, "before");
+    assert_memory_equal(status_message(), "before: xxx", 11);
+    assert_true(strlen(status_message()) <= 4095);
+    status_set(STATUS_USAGE, "again: %.5s", status_message()); /* its own message as an argument */
+    assert_string_equal(status_message(), "again: befor");
+    free(longer);
+    void *p = NULL;
+    assert_int_equal(mem_alloc(&p, INT64_MAX / 2, 16), STATUS_FAILED);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(half_to_float_is_exact_for_every_finite_half),
+        cmocka_unit_test(half_from_float_rounds_to_nearest_even),
+        cmocka_unit_test(arena_memory_is_zero_aligned_and_reused),
+        cmocka_unit_test(random_numbers_have_the_moments_and_depend_on_each_key),
+        cmocka_unit_test(shuffle_is_a_permutation_that_depends_on_the_key),
+        cmocka_unit_test(status_messages_are_cut_not_overrun),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+/* Settings: defaults, YAML, --set, errors, and what is printed. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "config/config.h"
+#include "config/schema.h"
+
+static struct config config;
+
+static int set_up(void **state) {
+    (void)state;
+    return config_defaults(&config);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    config_free(&config);
+    return 0;
+}
+
+static void reads(const char *text) {
+    if (config_read_text(&config, "t.yaml", text, strlen(text)) != STATUS_OK) fail_msg("%s: %s", text, status_message());
+}
+
+static void refuses(const char *text, const char *message) {
+    assert_int_equal(config_read_text(&config, "t.yaml", text, strlen(text)), STATUS_USAGE);
+    if (!strstr(status_message(), message)) fail_msg("no \"%s\" in: %s", message, status_message());
+}
+
+static void defaults_are_those_of_the_method(void **state) {
+    (void)state;
+    assert_int_equal(config.quantizer.size, 21000);
+    assert_int_equal(config.quantizer.top_k, 5);
+    assert_true(config.train.rate == 1e-4 && config.train.beta2 == 0.95 && config.loss.temperature == 0.07);
+    assert_int_equal(config.graph.max_nodes, 64);
+    for (int i = 0; i < SCHEMA_SIZE; i++) { /* every default is allowed, every key has help and a job */
+        assert_true(strlen(SCHEMA[i].help) > 3 && SCHEMA[i].jobs != 0);
+        assert_ptr_equal(schema_find(SCHEMA[i].name), &SCHEMA[i]);
+    }
+}
+
+static void yaml_may_nest_or_dot(void **state) {
+    (void)state;
+    reads("graph: {hops: 2, max_nodes: 9}\ntrain.batch: 77\nfiles:\n  codes: [a.tsv, 'b c.tsv']\nloss:\n  negatives: local\n");
+    assert_int_equal(config.graph.hops, 2);
+    assert_int_equal(config.train.batch, 77);
+    assert_int_equal(config.files.codes.n, 2);
+    assert_string_equal(config.files.codes.items[1], "b c.tsv");
+    assert_int_equal(config.loss.negatives, NEGATIVES_LOCAL);
+    reads("files.codes: one.tsv\n");
+    assert_int_equal(config.files.codes.n, 1);
+    reads("");
+    reads("# only a comment\n");
+}
+
+static void errors_name_file_line_key_and_what_is_allowed(void **state) {
+    (void)state;
+    refuses("graph:\n  hop: 2\n", "t.yaml:2: there is no key graph.hop; did you mean graph.hops?");
+    refuses("\n\ntrain.batch: many\n", "t.yaml:3: train.batch is \"many\": expected an integer, 2 to 1048576 (codes)");
+    refuses("train.batch: 1e3\n", "expected an integer");
+    refuses("train.batch: 1\n", "2 to 1048576");
+    refuses("train.batch: 99999999999999999999\n", "expected an integer");
+    refuses("train.rate: nan\n", "expected a number");
+    refuses("text.dropout: 1\n", "0 to 0.99");
+    refuses("graph.encoder: transformer\n", "expected one of gcn");
+    refuses("train.batch: 8\ntrain:\n  batch: 9\n", "t.yaml:3: train.batch is set twice");
+    refuses("train.batch: [1, 2]\n", "a list");
+    refuses("train: 3\n", "there is no key train");
+    refuses("- a\n- b\n", "expected lines of the form");
+    refuses("a: [b\n", "not valid YAML");
+    refuses("a: \"\\xff\n", "not valid YAML");
+    refuses("graph: {hops: {deep: 1}}\n", "there is no key graph.hops.deep");
+    refuses("? [a]\n: 1\n", "a key must be a word");
+}
+
+static void set_overrides_and_checks(void **state) {
+    (void)state;
+    assert_int_equal(config_set(&config, "train.steps=12"), STATUS_OK);
+    assert_int_equal(config.train.steps, 12);
+    assert_int_equal(config_set(&config, "files.codes=[a, b]"), STATUS_OK);
+    assert_int_equal(config.files.codes.n, 2);
+    assert_int_equal(config_set(&config, "files.table=/x=y.h5"), STATUS_OK);
+    assert_string_equal(config.files.table, "/x=y.h5");
+    assert_int_equal(config_set(&config, "train.steps"), STATUS_USAGE);
+    assert_int_equal(config_set(&config, "=3"), STATUS_USAGE);
+    assert_int_equal(config_set(&config, "train.step=3"), STATUS_USAGE);
+    assert_non_null(strstr(status_message(), "train.steps"));
+}
+
+static void keys_are_checked_against_each_other(void **state) {
+    (void)state;
+    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_OK);
+    assert_int_equal(config_check(&config, JOB_PREPARE), STATUS_USAGE);
+    config_set(&config, "attention.heads=5");
+    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
+    config_set(&config, "attention.heads=4");
+    config_set(&config, "quantizer.size=9");
+    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
+    config_set(&config, "text.ngram_min=6");
+    assert_int_equal(config_check(&config, JOB_ENCODE), STATUS_USAGE);
+}
+
+static char *printed(enum job job) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    config_print(out, &config, job);
+    fclose(out);
+    return text;
+}
+
+static void what_is_printed_reads_back(void **state) {
+    (void)state;
+    reads("files.graph: \"it's: a #path\"\nfiles.codes: ['x,y', z]\ngraph.hops: 3\n");
+    config_set(&config, "train.rate=0.1234567890123");
+    for (int j = JOB_PREPARE; j <= JOB_TRAIN; j *= 2) {
+        char *first = printed((enum job)j);
+        config_free(&config);
+        assert_int_equal(config_defaults(&config), STATUS_OK);
+        reads(first);
+        char *second = printed((enum job)j);
+        if (j == JOB_PREPARE) assert_string_equal(config.files.graph, "it's: a #path");
+        assert_string_equal(first, second);
+        free(first);
+        free(second);
+    }
+}
+
+static void provenance_holds_what_shapes_the_output_alone(void **state) {
+    (void)state;
+    char *text;
+    assert_int_equal(config_provenance(&config, JOB_TRAIN, &text), STATUS_OK);
+    assert_non_null(strstr(text, "train.rate: 0.0001\n"));
+    assert_null(strstr(text, "files."));
+    assert_null(strstr(text, "threads"));
+    assert_null(strstr(text, "log_every"));
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(defaults_are_those_of_the_method, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(yaml_may_nest_or_dot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(errors_name_file_line_key_and_what_is_allowed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(set_overrides_and_checks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_are_checked_against_each_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_printed_reads_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(provenance_holds_what_shapes_the_output_alone, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

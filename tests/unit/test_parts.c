@@ -1,0 +1,203 @@
+/* The sampler, usage measures, the n-gram encoder, and finding codes by name. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "medtok/sampler.h"
+#include "medtok/usage.h"
+#include "store/code_index.h"
+#include "text/normalize.h"
+#include "text/text_encoder.h"
+
+/* ---- sampler: ranks are made by hand, so no MPI is needed ---- */
+static void draw(int size, enum partition partition, int64_t n, int64_t batch, int64_t step, char *drawn) {
+    double *cost = malloc((size_t)n * sizeof *cost);
+    for (int64_t i = 0; i < n; i++) cost[i] = 1 + (double)(i % 7) * (i < n / 2); /* uneven */
+    memset(drawn, 0, (size_t)n);
+    for (int rank = 0; rank < size; rank++) {
+        struct comm comm = {.rank = rank, .size = size};
+        struct sampler s;
+        assert_int_equal(sampler_make(&s, &comm, partition, 3, n, batch, cost), STATUS_OK);
+        int64_t codes[1024], most = s.end_stratum - s.first_stratum, m = sampler_step(&s, step, codes);
+        assert_true(most >= 1 && m <= most);
+        for (int64_t i = 0; i < m; i++) {
+            int owned = 0;
+            for (int64_t k = 0; k < s.n_local; k++) owned |= s.order[k] == codes[i];
+            assert_true(owned); /* a rank draws from its own piece */
+            drawn[codes[i]]++;
+        }
+        sampler_free(&s);
+    }
+    free(cost);
+}
+
+static void batches_are_the_same_set_for_any_number_of_ranks(void **state) {
+    (void)state;
+    enum { N = 103, BATCH = 10 };
+    char one[N], many[N];
+    for (int p = PARTITION_BLOCK; p <= PARTITION_RANDOM; p++)
+        for (int64_t step = 0; step < 25; step += 4)
+            for (int size = 2; size <= BATCH; size++) {
+                draw(1, (enum partition)p, N, BATCH, step, one);
+                draw(size, (enum partition)p, N, BATCH, step, many);
+                assert_memory_equal(one, many, N);
+            }
+}
+
+static void an_epoch_visits_each_code_once(void **state) {
+    (void)state;
+    enum { N = 103, BATCH = 10, STEPS = 11 };
+    for (int epoch = 0; epoch < 2; epoch++) {
+        int total[N] = {0};
+        char drawn[N];
+        for (int64_t step = 0; step < STEPS; step++) {
+            draw(3, PARTITION_BLOCK, N, BATCH, epoch * STEPS + step, drawn);
+            for (int i = 0; i < N; i++) total[i] += drawn[i];
+        }
+        for (int i = 0; i < N; i++) assert_int_equal(total[i], 1);
+    }
+}
+
+static void more_ranks_than_codes_are_refused(void **state) {
+    (void)state;
+    struct comm comm = {.rank = 0, .size = 9};
+    struct sampler s;
+    double cost[20] = {0};
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 20, 8, cost), STATUS_USAGE);
+    sampler_free(&s);
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 8, 100, cost), STATUS_USAGE);
+    sampler_free(&s);
+}
+
+/* ---- usage ---- */
+static void usage_counts_by_region(void **state) {
+    (void)state;
+    struct config config;
+    struct usage u;
+    config_defaults(&config);
+    config.quantizer.size = 12;
+    assert_int_equal(usage_make(&u, &config), STATUS_OK);
+    usage_add(&u, TEXT_SPECIFIC, (int32_t[]){0, 1, 1, 0}, 4);
+    usage_add(&u, GRAPH_SPECIFIC, (int32_t[]){8, 8, 8}, 3);
+    usage_add(&u, SHARED_TEXT, (int32_t[]){0, 3, 6}, 3);
+    usage_add(&u, SHARED_GRAPH, (int32_t[]){9}, 1);
+    struct usage_measure text = usage_measure(&u, 0), graph = usage_measure(&u, 1), shared = usage_measure(&u, 2);
+    assert_true(text.share == 0.5 && fabs(text.perplexity - 2) < 1e-12);
+    assert_true(graph.share == 0.25 && fabs(graph.perplexity - 1) < 1e-12);
+    assert_true(fabs(shared.share - 4.0 / 12) < 1e-12 && fabs(shared.perplexity - 4) < 1e-12);
+    usage_free(&u);
+    config_free(&config);
+}
+
+/* ---- text ---- */
+static void words_are(const char *text, int n, const char *const *wanted) {
+    struct words w = {0};
+    assert_int_equal(words_split(&w, text, (int64_t)strlen(text), 511), STATUS_OK);
+    assert_int_equal(w.n, n);
+    for (int i = 0; i < n; i++) assert_string_equal(w.text + w.place[i], wanted[i]);
+    words_free(&w);
+}
+
+static void words_are_folded_and_composed(void **state) {
+    (void)state;
+    words_are("Type 2 Diabetes, (NOS)", 4, (const char *const[]){"type", "2", "diabetes", "nos"});
+    words_are("M\xc3\x89NI\xc3\x88RE's", 2, (const char *const[]){"m\xc3\xa9ni\xc3\xa8re", "s"});
+    words_are("ME\xcc\x81", 1, (const char *const[]){"m\xc3\xa9"}); /* a combining accent composes */
+    words_are("---", 1, (const char *const[]){"---"});
+    words_are("", 1, (const char *const[]){""});
+}
+
+static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, int n, const char *const *texts) {
+    struct config config;
+    struct vocabulary v = {.n_codes = n};
+    char bytes[512] = "";
+    int64_t offsets[16] = {0};
+    config_defaults(&config);
+    config.text.dim = 256;
+    for (int i = 0; i < n; i++) {
+        strcat(bytes, texts[i]);
+        offsets[i + 1] = (int64_t)strlen(bytes);
+    }
+    v.description_offsets = offsets;
+    v.description = bytes;
+    assert_int_equal(text_encoder_open(encoder, &config), STATUS_OK);
+    assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
+    config_free(&config);
+}
+
+static double cosine(const float *a, const float *b, int n) {
+    double ab = 0, aa = 0, bb = 0;
+    for (int i = 0; i < n; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+    assert_true(fabs(aa - n) < 1e-3 * n); /* norm sqrt(dim) */
+    return ab / sqrt(aa * bb);
+}
+
+static void similar_words_get_similar_vectors(void **state) {
+    (void)state;
+    static const char *const TEXTS[] = {"metformin", "metformine", "aspirin", "Metformin", "metformin aspirin", "aspirin metformin"};
+    struct text_encoder e;
+    struct text_plan plan;
+    float *rows[6], all[16 * 256];
+    encode_texts(&e, &plan, 6, TEXTS);
+    assert_int_equal(plan.token_offsets[6], 2 + 2 + 2 + 2 + 3 + 3);
+    assert_int_equal(plan.n_rows, 3 + 5); /* three words; "Metformin" is the text "metformin" */
+    assert_int_equal(e.rows(&e, 0, plan.n_rows, 2, all), STATUS_OK);
+    for (int i = 0; i < 6; i++) rows[i] = all + plan.token_row[plan.token_offsets[i]] * 256;
+    assert_ptr_equal(rows[0], rows[3]);
+    assert_true(cosine(rows[0], rows[1], 256) > 0.6);
+    assert_true(fabs(cosine(rows[0], rows[2], 256)) < 0.3);
+    assert_true(cosine(rows[4], rows[5], 256) > 0.8 && rows[4] != rows[5]); /* word order counts a little */
+    float part[256]; /* a row does not depend on its neighbours */
+    for (int64_t r = 0; r < plan.n_rows; r++) {
+        assert_int_equal(e.rows(&e, r, 1, 1, part), STATUS_OK);
+        assert_memory_equal(part, all + r * 256, sizeof part);
+    }
+    text_plan_free(&plan);
+    e.close(&e);
+}
+
+/* ---- codes by name ---- */
+static void codes_are_found_as_people_write_them(void **state) {
+    (void)state;
+    static const char CODE[6][8] = {"E11.9", "E119", "250.00", "A10BA02", "E11", "4280"}, SYSTEM[6][8] = {"ICD10CM", "OTHER", "ICD9CM", "ATC", "ICD10CM", "ICD9CM"};
+    struct code_index x;
+    int64_t found[6];
+    assert_int_equal(code_index_make(&x, CODE[0], 8, SYSTEM[0], 8, 6), STATUS_OK);
+    assert_int_equal(code_index_find(&x, "E11.9", found, 6), 1);
+    assert_int_equal(found[0], 0);
+    assert_int_equal(code_index_find(&x, "e11.9", found, 6), 2); /* no exact spelling: both that agree */
+    assert_int_equal(code_index_find(&x, "icd10cm:E119", found, 6), 1);
+    assert_int_equal(found[0], 0);
+    assert_int_equal(code_index_find(&x, "25000", found, 6), 1);
+    assert_int_equal(found[0], 2);
+    assert_int_equal(code_index_find(&x, "428.0", found, 6), 1);
+    assert_int_equal(code_index_find(&x, "ATC:E11", found, 6), 0);
+    assert_int_equal(code_index_find(&x, "", found, 6), 0);
+    assert_int_equal(code_index_near(&x, "A10BA03", found, 1), 1);
+    assert_int_equal(found[0], 3);
+    assert_int_equal(code_index_near(&x, "E11.99", found, 3), 3);
+    assert_int_equal(found[0], 0);
+    code_index_free(&x);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_are_the_same_set_for_any_number_of_ranks),
+        cmocka_unit_test(an_epoch_visits_each_code_once),
+        cmocka_unit_test(more_ranks_than_codes_are_refused),
+        cmocka_unit_test(usage_counts_by_region),
+        cmocka_unit_test(words_are_folded_and_composed),
+        cmocka_unit_test(similar_words_get_similar_vectors),
+        cmocka_unit_test(codes_are_found_as_people_write_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
