@@ -37,8 +37,7 @@ static void print_name(struct lookup *l, int64_t row) {
     const struct table *t = &l->table;
     struct vocabulary v;
     printf("%-9s %-12s", t->system + row * t->system_bytes, t->code + row * t->code_bytes);
-    if (l->vocabulary_path &&
-        vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
+    if (l->vocabulary_path && vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
         printf(" %.*s", (int)v.description_offsets[1], v.description);
         vocabulary_free(&v);
     }
@@ -159,8 +158,7 @@ int job_lookup(const struct config *config, int n_args, char **args, int near) {
         failed++;
         if (n_args > 1) log_error("%s", status_message()); /* the others are looked up all the same */
     }
-    if (failed > 0 && n_args > 1)
-        status = status_set(STATUS_FAILED, "%d of %d codes were not found", failed, n_args);
+    if (failed > 0 && n_args > 1) status = status_set(STATUS_FAILED, "%d of %d codes were not found", failed, n_args);
 done:
     code_index_free(&l.index);
     table_close(&l.table);

@@ -36,19 +36,21 @@ struct command {
 };
 
 static void print_usage(FILE *out) {
-    fprintf(out, "medtok %s: tokens for medical codes, from their text and their place in a knowledge graph\n\n"
-                 "usage: [mpirun -n RANKS] medtok JOB [--config FILE] [--set key=value]... [--dry-run]\n\njobs:\n",
+    fprintf(out,
+            "medtok %s: tokens for medical codes, from their text and their place in a knowledge graph\n\n"
+            "usage: [mpirun -n RANKS] medtok JOB [--config FILE] [--set key=value]... [--dry-run]\n\njobs:\n",
             MEDTOK_VERSION);
     for (int i = 0; i < N_JOBS; i++)
         fprintf(out, "  %-9s %-20s %s\n", JOBS[i].name, JOBS[i].arguments, JOBS[i].summary);
-    fprintf(out, "\n`medtok JOB --help` lists the job's settings. `medtok --version` says what it was built with.\n"
-                 "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal and saved.\n");
+    fprintf(out,
+            "\n`medtok JOB --help` lists the job's settings. `medtok --version` says what it was built with.\n"
+            "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal and saved.\n");
 }
 
 static void print_job_help(const struct job_entry *entry) {
     printf("usage: %smedtok %s %s[--config FILE] [--set key=value]... [--dry-run]\n\n%s\n\nsettings:\n",
-           entry->parallel ? "[mpirun -n RANKS] " : "", entry->name,
-           entry->arguments[0] ? "CODE... [--near N] " : "", entry->summary);
+           entry->parallel ? "[mpirun -n RANKS] " : "", entry->name, entry->arguments[0] ? "CODE... [--near N] " : "",
+           entry->summary);
     config_print_help(stdout, entry->job);
 }
 

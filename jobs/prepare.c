@@ -95,7 +95,8 @@ static int reserve(struct preparation *p, int64_t n_nodes, int64_t n_edges) {
 
 static void copy_subgraph(struct vocabulary *v, int64_t from, int64_t to) {
     int64_t node = v->node_offsets[to], edge = v->edge_offsets[to];
-    int64_t n = v->node_offsets[from + 1] - v->node_offsets[from], m = v->edge_offsets[from + 1] - v->edge_offsets[from];
+    int64_t n = v->node_offsets[from + 1] - v->node_offsets[from],
+            m = v->edge_offsets[from + 1] - v->edge_offsets[from];
     memcpy(v->nodes + node, v->nodes + v->node_offsets[from], (size_t)n * sizeof *v->nodes);
     memcpy(v->edge_source + edge, v->edge_source + v->edge_offsets[from], (size_t)m * sizeof *v->edge_source);
     memcpy(v->edge_target + edge, v->edge_target + v->edge_offsets[from], (size_t)m * sizeof *v->edge_target);

@@ -46,8 +46,10 @@ static int check_same_vocabulary(const struct config *config) {
     TRY_DONE(h5file_get_text(vocabulary, "content_id", &id));
     TRY_DONE(h5file_get_text(checkpoint, "vocabulary_id", &trained_on));
     if (strcmp(id, trained_on) != 0)
-        status = status_set(STATUS_FAILED, "%s was trained on another vocabulary than %s: train again, or name the "
-                            "vocabulary it was trained on", config->files.checkpoint, config->files.vocabulary);
+        status = status_set(STATUS_FAILED,
+                            "%s was trained on another vocabulary than %s: train again, or name the "
+                            "vocabulary it was trained on",
+                            config->files.checkpoint, config->files.vocabulary);
 done:
     free(id);
     free(trained_on);
@@ -69,10 +71,8 @@ struct table_job {
 
 static void shape_table(struct table_job *job, int64_t n_codes) {
     const struct config *c = job->config;
-    job->shape = (struct table_shape){.n_codes = n_codes,
-                                      .top_k = c->quantizer.top_k,
-                                      .dim = c->quantizer.dim,
-                                      .codebook_size = c->quantizer.size};
+    job->shape = (struct table_shape){
+        .n_codes = n_codes, .top_k = c->quantizer.top_k, .dim = c->quantizer.dim, .codebook_size = c->quantizer.size};
     for (int g = 0; g < N_GROUPS; g++) {
         struct region r = quantizer_region(c, (enum token_group)g);
         job->shape.region[g][0] = (int32_t)r.first;
@@ -87,13 +87,13 @@ static int create_table(struct table_job *job, const struct provenance *provenan
     if (status == STATUS_OK) status = tokenizer_codebook(&job->tokenizer, codebook);
     if (status == STATUS_OK && job->comm->rank == 0) {
         status = vocabulary_read(job->config->files.vocabulary, 0, -1, VOCABULARY_NAMES, &job->names);
-        names = (struct table_names){job->names.code, job->names.system, job->names.code_bytes,
-                                     job->names.system_bytes};
+        names =
+            (struct table_names){job->names.code, job->names.system, job->names.code_bytes, job->names.system_bytes};
     }
     status = comm_agree(job->comm, status);
     if (status == STATUS_OK)
-        status = table_create(&job->writer, job->comm, job->config->files.table, &job->shape, &names, codebook,
-                              provenance);
+        status =
+            table_create(&job->writer, job->comm, job->config->files.table, &job->shape, &names, codebook, provenance);
     free(codebook);
     return status;
 }

@@ -53,8 +53,10 @@ static int train_steps(struct trainer *t, struct checkpoint_ring *ring, struct m
         if (t->step == c->train.steps) break;
         if (report.stop) {
             TRY(checkpoint_ring_save(ring, t));
-            return status_set(STATUS_INTERRUPTED, "stopped by a signal after step %lld of %lld; run the same command "
-                              "again to go on", (long long)t->step, (long long)c->train.steps);
+            return status_set(STATUS_INTERRUPTED,
+                              "stopped by a signal after step %lld of %lld; run the same command "
+                              "again to go on",
+                              (long long)t->step, (long long)c->train.steps);
         }
         if (c->train.checkpoint_every && t->step % c->train.checkpoint_every == 0) TRY(checkpoint_ring_save(ring, t));
     }
@@ -72,8 +74,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(trainer_make(&trainer, config, comm, &device));
     log_info("training on %lld codes: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
-             (long long)trainer.sampler.n_codes, comm->size, threads, device.name,
-             (long long)trainer.sampler.n_strata,
+             (long long)trainer.sampler.n_codes, comm->size, threads, device.name, (long long)trainer.sampler.n_strata,
              (long long)(trainer.parameters.n_dense + trainer.parameters.list[trainer.parameters.nodes].rows *
                                                           trainer.parameters.list[trainer.parameters.nodes].cols));
     TRY_DONE(checkpoint_ring_open(&ring, config, comm, provenance));

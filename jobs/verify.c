@@ -124,8 +124,8 @@ static int check_codebook(struct verification *v) {
         double square = 0;
         for (int64_t c = 0; c < dim; c++) square += (double)v->codebook[r * dim + c] * (double)v->codebook[r * dim + c];
         if (!(fabs(sqrt(square) - 1) <= NORM_TOLERANCE))
-            return status_set(STATUS_FAILED, "%s: row %lld of the codebook has norm %g, not 1", h5file_path(v->table.file),
-                              (long long)r, sqrt(square));
+            return status_set(STATUS_FAILED, "%s: row %lld of the codebook has norm %g, not 1",
+                              h5file_path(v->table.file), (long long)r, sqrt(square));
     }
     for (int g = 0; g < TABLE_GROUPS; g++) {
         const int32_t *region = v->table.shape.region[g];
@@ -145,7 +145,8 @@ static int compare_ids(struct verification *v, const char *path) {
     TRY_DONE(h5file_get_text(file, "content_id", &id));
     TRY_DONE(h5file_get_text(v->table.file, "vocabulary_id", &made_from));
     if (strcmp(id, made_from) != 0)
-        status = status_set(STATUS_FAILED, "%s was made from another vocabulary than %s", h5file_path(v->table.file), path);
+        status =
+            status_set(STATUS_FAILED, "%s was made from another vocabulary than %s", h5file_path(v->table.file), path);
 done:
     free(id);
     free(made_from);

@@ -25,10 +25,10 @@ typedef struct dev_int {
 struct kernels; /* the table of primitives, kernels.h */
 
 struct device {
-    const char *name;           /* "cpu" or "cuda" */
-    const struct kernels *run;  /* device->run->gemm(device, ...) */
-    void *backend;              /* private to the backend */
-    char error[512];            /* first error, "" if none */
+    const char *name;          /* "cpu" or "cuda" */
+    const struct kernels *run; /* device->run->gemm(device, ...) */
+    void *backend;             /* private to the backend */
+    char error[512];           /* first error, "" if none */
 };
 
 /* Opens the CPU with `n_threads` OpenMP threads (at least 1). BLAS itself runs on one thread; the primitives split

@@ -10,10 +10,10 @@
 
 #ifdef MEDTOK_REAL_DOUBLE
 #define cblas_rgemm cblas_dgemm
-#define real_sqrt sqrt
+#define real_sqrt   sqrt
 #else
 #define cblas_rgemm cblas_sgemm
-#define real_sqrt sqrtf
+#define real_sqrt   sqrtf
 #endif
 
 struct cpu {

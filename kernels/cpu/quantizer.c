@@ -45,8 +45,8 @@ static void scan_row(struct best *best, int64_t top_k, const real *dots, int64_t
 }
 
 /* softmax(-distance) = softmax(2 u.c), and the weighted mean of the code vectors. */
-static void finish_row(const struct best *best, int64_t top_k, int64_t dim, const real *c, int32_t *index,
-                       real *weight, real *q) {
+static void finish_row(const struct best *best, int64_t top_k, int64_t dim, const real *c, int32_t *index, real *weight,
+                       real *q) {
     real sum = 0;
     for (int64_t k = 0; k < top_k; k++) {
         index[k] = best->index[k];
@@ -75,8 +75,8 @@ void cpu_quantize(struct device *device, int64_t n, int64_t dim, int64_t first, 
         for (int64_t r = 0; r < rows; r++) best_clear(&best[r], first, top_k);
         for (int64_t at = first; at < last; at += CANDIDATES) {
             int64_t count = at + CANDIDATES < last ? CANDIDATES : last - at;
-            cblas_rgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)count, (int)dim, 1,
-                        u.at + block * dim, (int)dim, c.at + at * dim, (int)dim, 0, dots, CANDIDATES);
+            cblas_rgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)count, (int)dim, 1, u.at + block * dim,
+                        (int)dim, c.at + at * dim, (int)dim, 0, dots, CANDIDATES);
             for (int64_t r = 0; r < rows; r++) scan_row(&best[r], top_k, dots + r * CANDIDATES, count, at);
         }
         for (int64_t r = 0; r < rows; r++) {

@@ -89,7 +89,8 @@ void cpu_dropout_factors(struct dropout dropout, uint64_t key, int64_t chunk, re
     }
     for (int l = 0; l < LANES; l++) {
         uint32_t words[4] = {c0[l], c1[l], c2[l], c3[l]};
-        for (int e = 0; e < 8; e++) factor[l * 8 + e] = (words[e / 2] >> (e % 2 * 16) & 0xffff) >= threshold ? scale : 0;
+        for (int e = 0; e < 8; e++)
+            factor[l * 8 + e] = (words[e / 2] >> (e % 2 * 16) & 0xffff) >= threshold ? scale : 0;
     }
 }
 

@@ -196,7 +196,8 @@ static void gemm_agrees_with_plain_loops(void **state) {
                 for (int64_t j = 0; j < ldc; j++) {
                     double sum = 0;
                     for (int64_t l = 0; l < k; l++)
-                        sum += (double)a.at[t & 1 ? l * lda + i : i * lda + l] * b.at[t & 2 ? j * ldb + l : l * ldb + j];
+                        sum +=
+                            (double)a.at[t & 1 ? l * lda + i : i * lda + l] * b.at[t & 2 ? j * ldb + l : l * ldb + j];
                     double old = before.at[i * ldc + j];
                     close_to(c.at[i * ldc + j], j < n ? 0.7 * sum + 0.3 * old : old, "gemm", i);
                 }
@@ -223,7 +224,8 @@ static void layer_norm_agrees_and_differentiates(void **state) {
     (void)state;
     for (int s = 0; s < N_SHAPES; s++) {
         int64_t rows = SHAPES[s][0], cols = SHAPES[s][1], n = rows * cols;
-        struct rows_call c = {rows, cols, values(n), values(cols), values(cols), zeros(n), zeros(rows), zeros(rows), zeros(rows)};
+        struct rows_call c = {rows,     cols,        values(n),   values(cols), values(cols),
+                              zeros(n), zeros(rows), zeros(rows), zeros(rows)};
         run_layer_norm(&c);
         for (int64_t r = 0; r < rows; r++) {
             double mean = 0, variance = 0;
@@ -231,7 +233,8 @@ static void layer_norm_agrees_and_differentiates(void **state) {
             for (int64_t j = 0; j < cols; j++) variance += pow(c.x.at[r * cols + j] - mean, 2) / (double)cols;
             for (int64_t j = 0; j < cols; j++)
                 close_to(c.y.at[r * cols + j],
-                         (c.x.at[r * cols + j] - mean) / sqrt(variance + 1e-5) * c.gain.at[j] + c.bias.at[j], "layer norm", r);
+                         (c.x.at[r * cols + j] - mean) / sqrt(variance + 1e-5) * c.gain.at[j] + c.bias.at[j],
+                         "layer norm", r);
         }
         if (n > 0 && n < 2000) {
             dev_real dy = values(n), dx = zeros(n), dg = zeros(cols), db = zeros(cols);
@@ -254,7 +257,8 @@ static void l2_normalize_agrees_and_differentiates(void **state) {
         for (int64_t r = 0; r < rows; r++) {
             double square = 0;
             for (int64_t j = 0; j < cols; j++) square += pow(c.x.at[r * cols + j], 2);
-            for (int64_t j = 0; j < cols; j++) close_to(c.y.at[r * cols + j], c.x.at[r * cols + j] / sqrt(square), "l2", r);
+            for (int64_t j = 0; j < cols; j++)
+                close_to(c.y.at[r * cols + j], c.x.at[r * cols + j] / sqrt(square), "l2", r);
         }
         if (n > 1 && n < 2000) {
             dev_real dy = values(n), dx = zeros(n);
@@ -274,7 +278,8 @@ static void row_sums_bias_relu_and_copies_agree(void **state) {
     (void)state;
     for (int s = 0; s < N_SHAPES; s++) {
         int64_t rows = SHAPES[s][0], cols = SHAPES[s][1], n = rows * cols;
-        dev_real x = values(n), bias = values(cols), y = zeros(n), sum = zeros(cols), wide = values(rows * (cols + 2)), dx = zeros(n);
+        dev_real x = values(n), bias = values(cols), y = zeros(n), sum = zeros(cols), wide = values(rows * (cols + 2)),
+                 dx = zeros(n);
         RUN(copy_matrix, rows, cols, x, cols, y, cols, 0);
         RUN(add_bias, rows, cols, bias, y);
         RUN(sum_rows, rows, cols, y, sum);
@@ -332,7 +337,8 @@ static void segment_mean_agrees_and_passes_empty_segments(void **state) {
             int n = OFFSETS[i + 1] - OFFSETS[i];
             for (int r = OFFSETS[i]; r < OFFSETS[i + 1]; r++) sum += x.at[r * 7 + c];
             close_to(y.at[i * 7 + c], n ? sum / n : 0, "mean", i);
-            for (int r = OFFSETS[i]; r < OFFSETS[i + 1]; r++) close_to(dx.at[r * 7 + c], dy.at[i * 7 + c] / n, "gradient", r);
+            for (int r = OFFSETS[i]; r < OFFSETS[i + 1]; r++)
+                close_to(dx.at[r * 7 + c], dy.at[i * 7 + c] / n, "gradient", r);
         }
     device_free_ints(&device, offsets);
     release(4, x, y, dy, dx);
@@ -386,8 +392,8 @@ static void run_gcn(void *context) {
 
 static void gcn_aggregates_as_the_dense_formula(void **state) {
     (void)state;
-    struct gcn_call c = {ints(GRAPH_OFFSETS, 4), ints(EDGE_OFFSETS, 9), ints(SOURCES, 11), zeros(NODES),
-                         values(NODES * GCN_COLS), values(NODES * GCN_COLS)};
+    struct gcn_call c = {ints(GRAPH_OFFSETS, 4), ints(EDGE_OFFSETS, 9),    ints(SOURCES, 11),
+                         zeros(NODES),           values(NODES * GCN_COLS), values(NODES * GCN_COLS)};
     RUN(gcn_scale, NODES, c.edges, c.scale);
     run_gcn(&c);
     double a[NODES][NODES] = {{0}}, degree[NODES];
@@ -413,7 +419,8 @@ static void gcn_aggregates_as_the_dense_formula(void **state) {
 
 /* ---- attention: segments with one, no, and many keys ---- */
 enum { A_DIM = 8, A_HEADS = 2, A_Q = 6, A_K = 9, A_PAIRS = 2 * 4 + 1 * 0 + 3 * 5 };
-static const int32_t Q_OFFSETS[] = {0, 2, 3, 6}, K_OFFSETS[] = {0, 4, 4, 9}, PAIR_OFFSETS[] = {0, 8, 8, 23}, A_KEYS[] = {4, 9, 2};
+static const int32_t Q_OFFSETS[] = {0, 2, 3, 6}, K_OFFSETS[] = {0, 4, 4, 9}, PAIR_OFFSETS[] = {0, 8, 8, 23},
+                     A_KEYS[] = {4, 9, 2};
 
 struct attention_call {
     dev_int q_offsets, k_offsets, pairs, keys;
@@ -423,12 +430,14 @@ struct attention_call {
 
 static void run_attention(void *context) {
     struct attention_call *c = context;
-    RUN(attention, 3, A_HEADS, A_DIM, c->q_offsets, c->k_offsets, c->pairs, c->keys, c->dropout, c->q, c->kv, c->probs, c->out);
+    RUN(attention, 3, A_HEADS, A_DIM, c->q_offsets, c->k_offsets, c->pairs, c->keys, c->dropout, c->q, c->kv, c->probs,
+        c->out);
 }
 
 static void check_attention(double rate) {
-    struct attention_call c = {ints(Q_OFFSETS, 4), ints(K_OFFSETS, 4), ints(PAIR_OFFSETS, 4), ints(A_KEYS, 3), {rate, 3, 8, 1},
-                               values(A_Q * A_DIM), values(A_K * 2 * A_DIM), zeros(A_PAIRS * A_HEADS), values(A_Q * A_DIM)};
+    struct attention_call c = {ints(Q_OFFSETS, 4),      ints(K_OFFSETS, 4),       ints(PAIR_OFFSETS, 4),
+                               ints(A_KEYS, 3),         {rate, 3, 8, 1},          values(A_Q * A_DIM),
+                               values(A_K * 2 * A_DIM), zeros(A_PAIRS * A_HEADS), values(A_Q * A_DIM)};
     run_attention(&c);
     for (int s = 0; s < 3; s++) {
         int nk = K_OFFSETS[s + 1] - K_OFFSETS[s];
@@ -438,7 +447,8 @@ static void check_attention(double rate) {
                 double e[8], total = 0, sum = 0;
                 for (int k = 0; k < nk; k++) {
                     double dot = 0;
-                    for (int i = h * 4; i < h * 4 + 4; i++) dot += (double)c.q.at[r * A_DIM + i] * c.kv.at[(K_OFFSETS[s] + k) * 2 * A_DIM + i];
+                    for (int i = h * 4; i < h * 4 + 4; i++)
+                        dot += (double)c.q.at[r * A_DIM + i] * c.kv.at[(K_OFFSETS[s] + k) * 2 * A_DIM + i];
                     total += e[k] = exp(dot / 2); /* sqrt(4) */
                 }
                 for (int k = 0; k < nk; k++) {
@@ -450,7 +460,8 @@ static void check_attention(double rate) {
             }
     }
     dev_real g = values(A_Q * A_DIM), dq = zeros(A_Q * A_DIM), dkv = zeros(A_K * 2 * A_DIM);
-    RUN(attention_backward, 3, A_HEADS, A_DIM, c.q_offsets, c.k_offsets, c.pairs, c.keys, c.dropout, c.q, c.kv, c.probs, g, dq, dkv);
+    RUN(attention_backward, 3, A_HEADS, A_DIM, c.q_offsets, c.k_offsets, c.pairs, c.keys, c.dropout, c.q, c.kv, c.probs,
+        g, dq, dkv);
     check_gradient("q", c.q, A_Q * A_DIM, dq, g.at, c.out, A_Q * A_DIM, run_attention, &c);
     check_gradient("kv", c.kv, A_K * 2 * A_DIM, dkv, g.at, c.out, A_Q * A_DIM, run_attention, &c);
     device_free_ints(&device, c.q_offsets);
@@ -561,7 +572,8 @@ static void run_soft_mean(void *context) {
 
 static void quantize_differentiates(void **state) {
     (void)state;
-    struct quantize_call a = {7, 5, 20, 4, values(35), values(100), zeros(28), zeros(35), device_alloc_ints(&device, 28)};
+    struct quantize_call a = {
+        7, 5, 20, 4, values(35), values(100), zeros(28), zeros(35), device_alloc_ints(&device, 28)};
     normalize_rows(a.u, a.n, a.dim);
     normalize_rows(a.c, a.size, a.dim);
     RUN(quantize, a.n, a.dim, 0, a.size, a.k, a.u, a.c, a.index, a.w, a.q);
@@ -632,7 +644,8 @@ static void results_do_not_depend_on_the_number_of_threads(void **state) {
     for (int threads = 1; threads <= 3; threads++) {
         struct device d;
         assert_int_equal(device_open_cpu(&d, threads), 0);
-        dev_real q = zeros(N * DIM), w = zeros(N * K), du = zeros(N * DIM), dc = zeros(SIZE * DIM), sum = zeros(DIM), dot = zeros(1);
+        dev_real q = zeros(N * DIM), w = zeros(N * K), du = zeros(N * DIM), dc = zeros(SIZE * DIM), sum = zeros(DIM),
+                 dot = zeros(1);
         dev_int index = device_alloc_ints(&d, N * K);
         d.run->quantize(&d, N, DIM, 0, SIZE, K, u, c, index, w, q);
         d.run->quantize_backward(&d, N, DIM, K, u, c, index, w, g, du, dc);

@@ -10,12 +10,12 @@
 
 /* What the numbers are for. Streams never share numbers. Dropout sites add their own small number to RNG_DROPOUT. */
 enum rng_stream {
-    RNG_INIT = 0x100,     /* step = parameter number, index = element */
-    RNG_SAMPLER = 0x200,  /* step = epoch, index = stratum */
-    RNG_DROPOUT = 0x300,  /* step = training step, index = code */
+    RNG_INIT = 0x100,      /* step = parameter number, index = element */
+    RNG_SAMPLER = 0x200,   /* step = epoch, index = stratum */
+    RNG_DROPOUT = 0x300,   /* step = training step, index = code */
     RNG_EDGE_DROP = 0x400, /* step = training step, index = code */
-    RNG_TEXT = 0x500,     /* hashed n-gram projection: index = n-gram hash */
-    RNG_ORDER = 0x600,    /* random partition: index = code */
+    RNG_TEXT = 0x500,      /* hashed n-gram projection: index = n-gram hash */
+    RNG_ORDER = 0x600,     /* random partition: index = code */
 };
 
 /* Four 32-bit words for one counter. */

@@ -11,7 +11,7 @@ enum { MESSAGE_SIZE = 4096 };
 
 static _Thread_local char message[MESSAGE_SIZE];
 
-int status_set(int code, const char *format, ...) {
+int(status_set)(int code, const char *format, ...) {
     /* Arguments may point into the old message, so write beside it first. */
     char text[MESSAGE_SIZE];
     va_list args;
@@ -43,8 +43,7 @@ int mem_alloc(void *out, long long count, long long size) {
     void *p = count < 0 || size < 0 || (count > 0 && size > INT64_MAX / count)
                   ? NULL
                   : calloc(count > 0 ? (size_t)count : 1, size > 0 ? (size_t)size : 1);
-    if (!p)
-        return status_set(STATUS_FAILED, "out of memory: %lld items of %lld bytes were asked for", count, size);
+    if (!p) return status_set(STATUS_FAILED, "out of memory: %lld items of %lld bytes were asked for", count, size);
     memcpy(out, &p, sizeof p);
     return STATUS_OK;
 }

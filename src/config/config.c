@@ -241,14 +241,17 @@ static int check_model(const struct config *c) {
         return status_set(STATUS_USAGE, "attention.heads (%lld) must divide quantizer.dim (%lld)",
                           (long long)c->attention.heads, (long long)c->quantizer.dim);
     if (c->quantizer.top_k > c->quantizer.size / 3)
-        return status_set(STATUS_USAGE, "quantizer.top_k (%lld) is more than a third of quantizer.size (%lld): a region "
-                          "has too few rows", (long long)c->quantizer.top_k, (long long)c->quantizer.size);
+        return status_set(STATUS_USAGE,
+                          "quantizer.top_k (%lld) is more than a third of quantizer.size (%lld): a region "
+                          "has too few rows",
+                          (long long)c->quantizer.top_k, (long long)c->quantizer.size);
     return STATUS_OK;
 }
 
 int config_check(const struct config *c, enum job job) {
     if (job == JOB_PREPARE && c->files.codes.n == 0)
-        return status_set(STATUS_USAGE, "files.codes is empty: name at least one code table, in the configuration or with "
+        return status_set(STATUS_USAGE,
+                          "files.codes is empty: name at least one code table, in the configuration or with "
                           "--set files.codes=PATH");
     if (job == JOB_PREPARE && !c->files.graph[0])
         return status_set(STATUS_USAGE, "files.graph is empty: name the knowledge graph (PrimeKG's kg.csv)");

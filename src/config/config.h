@@ -10,7 +10,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum job { JOB_PREPARE = 1, JOB_ENCODE = 2, JOB_TRAIN = 4, JOB_TOKENIZE = 8, JOB_LOOKUP = 16, JOB_EXPORT = 32, JOB_VERIFY = 64 };
+enum job {
+    JOB_PREPARE = 1,
+    JOB_ENCODE = 2,
+    JOB_TRAIN = 4,
+    JOB_TOKENIZE = 8,
+    JOB_LOOKUP = 16,
+    JOB_EXPORT = 32,
+    JOB_VERIFY = 64
+};
 
 enum graph_encoder { GRAPH_GCN };
 enum text_encoder_name { TEXT_HASHED_NGRAMS };
@@ -32,19 +40,45 @@ struct config {
         struct string_list codes;
         char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics;
     } files;
-    struct { int64_t seed, threads; enum device_choice device; char *log_level; } run;
-    struct { int64_t hops, max_nodes, node_dim, hidden; enum graph_encoder encoder; double edge_drop; } graph;
-    struct { enum text_encoder_name encoder; int64_t dim, ngram_min, ngram_max; enum precision precision; double dropout; } text;
-    struct { int64_t heads, layers; double dropout; } attention;
-    struct { int64_t size, dim, top_k; double commit; enum loss_space loss_space; enum shared_region shared_region; } quantizer;
-    struct { double temperature, align, orthogonality; enum negatives negatives; } loss;
+    struct {
+        int64_t seed, threads;
+        enum device_choice device;
+        char *log_level;
+    } run;
+    struct {
+        int64_t hops, max_nodes, node_dim, hidden;
+        enum graph_encoder encoder;
+        double edge_drop;
+    } graph;
+    struct {
+        enum text_encoder_name encoder;
+        int64_t dim, ngram_min, ngram_max;
+        enum precision precision;
+        double dropout;
+    } text;
+    struct {
+        int64_t heads, layers;
+        double dropout;
+    } attention;
+    struct {
+        int64_t size, dim, top_k;
+        double commit;
+        enum loss_space loss_space;
+        enum shared_region shared_region;
+    } quantizer;
+    struct {
+        double temperature, align, orthogonality;
+        enum negatives negatives;
+    } loss;
     struct {
         int64_t batch, steps, checkpoint_every, keep, log_every;
         double rate, beta1, beta2, epsilon, clip;
         enum partition partition;
         enum resume resume;
     } train;
-    struct { int64_t batch; } tokenize;
+    struct {
+        int64_t batch;
+    } tokenize;
 };
 
 /* Sets every key to its default. Call config_free at the end in any case. */

@@ -4,21 +4,31 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT(member) offsetof(struct config, member)
-#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE)
-#define ALL_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY)
+#define AT(member)   offsetof(struct config, member)
+#define MODEL_JOBS   (JOB_TRAIN | JOB_TOKENIZE)
+#define ALL_JOBS     (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY)
 #define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE)
 
 #define INTEGER(name, member, initial, least, most, unit, jobs, shapes, help)                                          \
-    {name, KEY_INTEGER, AT(member), initial, least, most, unit, {NULL}, jobs, shapes, help}
+    { name, KEY_INTEGER, AT(member), initial, least, most, unit, {NULL}, jobs, shapes, help }
 #define REAL(name, member, initial, least, most, jobs, shapes, help)                                                   \
-    {name, KEY_REAL, AT(member), initial, least, most, "", {NULL}, jobs, shapes, help}
-#define PATH(name, member, initial, jobs, help) {name, KEY_TEXT, AT(member), initial, 0, 0, "", {NULL}, jobs, 0, help}
+    { name, KEY_REAL, AT(member), initial, least, most, "", {NULL}, jobs, shapes, help }
+#define PATH(name, member, initial, jobs, help)                                                                        \
+    { name, KEY_TEXT, AT(member), initial, 0, 0, "", {NULL}, jobs, 0, help }
 #define CHOICE(name, member, initial, jobs, shapes, help, ...)                                                         \
-    {name, KEY_CHOICE, AT(member), initial, 0, 0, "", {__VA_ARGS__, NULL}, jobs, shapes, help}
+    { name, KEY_CHOICE, AT(member), initial, 0, 0, "", {__VA_ARGS__, NULL}, jobs, shapes, help }
 
 const struct key SCHEMA[] = {
-    {"files.codes", KEY_LIST, AT(files.codes), "[]", 0, 0, "", {NULL}, JOB_PREPARE, 0,
+    {"files.codes",
+     KEY_LIST,
+     AT(files.codes),
+     "[]",
+     0,
+     0,
+     "",
+     {NULL},
+     JOB_PREPARE,
+     0,
      "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
     PATH("files.graph", files.graph, "", JOB_PREPARE, "knowledge graph, PrimeKG's kg.csv, plain or gzip"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
@@ -36,8 +46,17 @@ const struct key SCHEMA[] = {
             "0: the cores this rank may use, shared with the ranks that have the same"),
     CHOICE("run.device", run.device, "auto", COMPUTE_JOBS, 0, "where to compute; this version computes on CPU cores",
            "auto", "cpu"),
-    {"run.log_level", KEY_TEXT, AT(run.log_level), "info", 0, 0, "", {"error", "warn", "info", "debug", NULL}, ALL_JOBS,
-     0, "most detailed log lines that are written"},
+    {"run.log_level",
+     KEY_TEXT,
+     AT(run.log_level),
+     "info",
+     0,
+     0,
+     "",
+     {"error", "warn", "info", "debug", NULL},
+     ALL_JOBS,
+     0,
+     "most detailed log lines that are written"},
 
     INTEGER("graph.hops", graph.hops, "1", 0, 8, "hops", JOB_PREPARE, 1,
             "how far a code's subgraph grows from its listed nodes; 0: the listed nodes as given"),
@@ -67,13 +86,13 @@ const struct key SCHEMA[] = {
     REAL("quantizer.commit", quantizer.commit, "0.25", 0, 1e6, JOB_TRAIN, 1, "weight of the commitment loss"),
     CHOICE("quantizer.loss_space", quantizer.loss_space, "raw", JOB_TRAIN, 1,
            "what the codebook loss compares with q: z itself, or z / |z|", "raw", "normalized"),
-    CHOICE("quantizer.shared_region", quantizer.shared_region, "all", MODEL_JOBS, 1,
-           "rows that shared tokens may pick", "all", "middle"),
+    CHOICE("quantizer.shared_region", quantizer.shared_region, "all", MODEL_JOBS, 1, "rows that shared tokens may pick",
+           "all", "middle"),
 
-    REAL("loss.temperature", loss.temperature, "0.07", 1e-4, 1e4, JOB_TRAIN, 1, "temperature of the contrastive losses"),
+    REAL("loss.temperature", loss.temperature, "0.07", 1e-4, 1e4, JOB_TRAIN, 1,
+         "temperature of the contrastive losses"),
     REAL("loss.align", loss.align, "0.1", 0, 1e6, JOB_TRAIN, 1, "weight of the cosine of text and graph"),
-    REAL("loss.orthogonality", loss.orthogonality, "0.1", 0, 1e6, JOB_TRAIN, 1,
-         "weight of |specific^T shared|"),
+    REAL("loss.orthogonality", loss.orthogonality, "0.1", 0, 1e6, JOB_TRAIN, 1, "weight of |specific^T shared|"),
     CHOICE("loss.negatives", loss.negatives, "global", JOB_TRAIN, 1,
            "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch", "local",
            "global"),

@@ -11,13 +11,14 @@ enum key_type { KEY_INTEGER, KEY_REAL, KEY_TEXT, KEY_LIST, KEY_CHOICE };
 struct key {
     const char *name;
     enum key_type type;
-    size_t offset;         /* in struct config */
-    const char *initial;   /* default, as it would be written */
-    double least, most;    /* integers and reals; both ends included */
-    const char *unit;      /* "" if none */
-    const char *choices[6]; /* KEY_CHOICE, or KEY_TEXT with allowed values; NULL-terminated; a choice's number is its place */
-    unsigned jobs;         /* which jobs use it */
-    int shapes_output;     /* part of the provenance */
+    size_t offset;       /* in struct config */
+    const char *initial; /* default, as it would be written */
+    double least, most;  /* integers and reals; both ends included */
+    const char *unit;    /* "" if none */
+    const char
+        *choices[6]; /* KEY_CHOICE, or KEY_TEXT with allowed values; NULL-terminated; a choice's number is its place */
+    unsigned jobs;   /* which jobs use it */
+    int shapes_output; /* part of the provenance */
     const char *help;
 };
 

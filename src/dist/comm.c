@@ -45,13 +45,15 @@ int comm_start(struct comm *comm, int *argc, char ***argv) {
     MPI_Comm_rank(comm->handle, &comm->rank);
     MPI_Comm_size(comm->handle, &comm->size);
     if (comm->size == 1 && tasks > 1)
-        return status_set(STATUS_USAGE,
-                          "the launcher started %d tasks, but each is alone in its MPI world: launcher and MPI library do "
-                          "not know each other. Start with `srun --mpi=pmix` (or pmi2; `srun --mpi=list` shows what "
-                          "there is), or with the mpirun of the Open MPI that this program was built with",
-                          tasks);
+        return status_set(
+            STATUS_USAGE,
+            "the launcher started %d tasks, but each is alone in its MPI world: launcher and MPI library do "
+            "not know each other. Start with `srun --mpi=pmix` (or pmi2; `srun --mpi=list` shows what "
+            "there is), or with the mpirun of the Open MPI that this program was built with",
+            tasks);
     MPI_Comm node;
-    TRY(mpi_status(MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "finding the node"));
+    TRY(mpi_status(MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+                   "finding the node"));
     MPI_Comm_rank(node, &comm->local_rank);
     MPI_Comm_size(node, &comm->local_size);
     MPI_Comm_free(&node);
@@ -134,10 +136,9 @@ int comm_threads(const struct comm *comm, int wanted) {
         if (MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node) != MPI_SUCCESS) return 1;
         all = malloc((size_t)comm->local_size * sizeof *all);
         if (all && MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, node) == MPI_SUCCESS) {
-            sharing = 0;
             for (int r = 0; r < comm->local_size; r++) {
                 CPU_AND(&both, &mine, &all[r]);
-                sharing += CPU_COUNT(&both) > 0;
+                sharing += r != comm->local_rank && CPU_COUNT(&both) > 0;
             }
         }
         free(all);

@@ -102,8 +102,9 @@ int gather_rows_over_ranks(const struct comm *comm, struct device *device, const
     int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
     TRY_DONE(exchange_make(&x, comm, shares, cols));
     device_download_reals(device, x.local, local, n);
-    TRY_DONE(mpi_status(
-        MPI_Allgatherv(x.local, n, MPI_REAL_TYPE, x.all, x.counts, x.places, MPI_REAL_TYPE, comm->handle), "gathering rows"));
+    TRY_DONE(
+        mpi_status(MPI_Allgatherv(x.local, n, MPI_REAL_TYPE, x.all, x.counts, x.places, MPI_REAL_TYPE, comm->handle),
+                   "gathering rows"));
     device_upload_reals(device, out, x.all, shares->total * cols);
 done:
     exchange_free(&x);
@@ -119,7 +120,8 @@ int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, 
     TRY_DONE(mem_alloc(&sum, n, sizeof(real)));
     device_download_reals(device, x.all, all, shares->total * cols);
     device_download_reals(device, x.local, local, n);
-    TRY_DONE(mpi_status(MPI_Reduce_scatter(x.all, sum, x.counts, MPI_REAL_TYPE, MPI_SUM, comm->handle), "summing rows"));
+    TRY_DONE(
+        mpi_status(MPI_Reduce_scatter(x.all, sum, x.counts, MPI_REAL_TYPE, MPI_SUM, comm->handle), "summing rows"));
     for (int i = 0; i < n; i++) x.local[i] += sum[i];
     device_upload_reals(device, local, x.local, n);
 done:

@@ -21,9 +21,9 @@ struct row_plan {
     int32_t *give_rows;             /* [n_give]: as places in our own block */
     int n_want, n_give;
     long long give_capacity, host_capacity;
-    real *host;              /* staging for n_give + n_want rows */
-    dev_int give_on_device;  /* give_rows */
-    dev_real rows_on_device; /* [n_give, cols] */
+    real *host;                           /* staging for n_give + n_want rows */
+    dev_int give_on_device;               /* give_rows */
+    dev_real rows_on_device;              /* [n_give, cols] */
     long long device_rows, device_values; /* their sizes */
 };
 

@@ -11,10 +11,10 @@
 #include "base/status.h"
 #include "ingest/delimited.h"
 
-static const char *const SYSTEM_NAMES[][2] = {
-    {"icd9", "ICD9CM"},     {"icd9cm", "ICD9CM"},     {"icd9proc", "ICD9PROC"}, {"icd10", "ICD10CM"},
-    {"icd10cm", "ICD10CM"}, {"icd10pcs", "ICD10PCS"}, {"snomed", "SNOMED"},     {"rxnorm", "RxNorm"},
-    {"ndc", "NDC"},         {"cpt", "CPT"},           {"atc", "ATC"},           {"hcpcs", "HCPCS"}};
+static const char *const SYSTEM_NAMES[][2] = {{"icd9", "ICD9CM"},   {"icd9cm", "ICD9CM"},   {"icd9proc", "ICD9PROC"},
+                                              {"icd10", "ICD10CM"}, {"icd10cm", "ICD10CM"}, {"icd10pcs", "ICD10PCS"},
+                                              {"snomed", "SNOMED"}, {"rxnorm", "RxNorm"},   {"ndc", "NDC"},
+                                              {"cpt", "CPT"},       {"atc", "ATC"},         {"hcpcs", "HCPCS"}};
 
 void code_table_free(struct code_table *t) {
     free(t->text);
@@ -156,7 +156,8 @@ static int check_duplicates(const struct code_table *t) {
     for (int64_t i = 0; i < t->n && status == STATUS_OK; i++) {
         const char *code = t->text + t->code[i], *system = t->text + t->system[i];
         uint64_t at = XXH3_64bits_withSeed(code, strlen(code), XXH3_64bits(system, strlen(system)));
-        for (at &= (uint64_t)(size - 1); slots[at] && !same_code(t, slots[at] - 1, i);) at = (at + 1) & (uint64_t)(size - 1);
+        for (at &= (uint64_t)(size - 1); slots[at] && !same_code(t, slots[at] - 1, i);)
+            at = (at + 1) & (uint64_t)(size - 1);
         if (slots[at]) {
             int64_t j = slots[at] - 1;
             status = status_set(STATUS_FAILED, "%s:%lld: %s:%s is listed twice; first at %s:%lld",
@@ -182,9 +183,10 @@ int code_table_check_nodes(const struct code_table *t, int64_t n_nodes, const ch
     for (int64_t i = 0; i < t->n; i++)
         for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
             if (t->nodes[k] >= n_nodes)
-                return status_set(STATUS_FAILED, "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the "
-                                  "graph that the table was made for?", t->files->items[t->file[i]],
-                                  (long long)t->line[i], t->text + t->system[i], t->text + t->code[i], t->nodes[k],
-                                  graph_path, (long long)n_nodes - 1);
+                return status_set(STATUS_FAILED,
+                                  "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the "
+                                  "graph that the table was made for?",
+                                  t->files->items[t->file[i]], (long long)t->line[i], t->text + t->system[i],
+                                  t->text + t->code[i], t->nodes[k], graph_path, (long long)n_nodes - 1);
     return STATUS_OK;
 }

@@ -46,7 +46,8 @@ static int fill(struct delimited *r) {
     if (memchr(r->buffer + r->end, 0, (size_t)n)) {
         int64_t line = r->line + 1;
         for (const char *p = r->buffer; *p; p++) line += *p == '\n';
-        return fault(r, line, "a zero byte: this is no text file (UTF-16 text must be turned into UTF-8, e.g. with iconv)");
+        return fault(r, line,
+                     "a zero byte: this is no text file (UTF-16 text must be turned into UTF-8, e.g. with iconv)");
     }
     r->end += n;
     return STATUS_OK;
@@ -54,7 +55,11 @@ static int fill(struct delimited *r) {
 
 /* ---- UTF-8 ---- */
 static int sequence_length(const unsigned char *p, const unsigned char *end) {
-    int n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+    int n = p[0] < 0x80                   ? 1
+            : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+            : (p[0] & 0xf0) == 0xe0       ? 3
+            : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                          : 0;
     if (n == 0 || end - p < n) return 0;
     for (int i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80) return 0;
@@ -74,9 +79,10 @@ static int check_utf8(const struct delimited *r, const char *text, long long siz
         }
         int n = sequence_length(p, end);
         if (n == 0)
-            return status_set(STATUS_FAILED, "%s:%lld: byte %lld of the row (0x%02x) is not UTF-8: turn the file into UTF-8, "
-                              "e.g. `iconv -f latin1 -t utf-8`", r->path, (long long)r->row_line,
-                              (long long)(p - (const unsigned char *)text) + 1, *p);
+            return status_set(STATUS_FAILED,
+                              "%s:%lld: byte %lld of the row (0x%02x) is not UTF-8: turn the file into UTF-8, "
+                              "e.g. `iconv -f latin1 -t utf-8`",
+                              r->path, (long long)r->row_line, (long long)(p - (const unsigned char *)text) + 1, *p);
         p += n;
     }
     return STATUS_OK;
@@ -138,7 +144,9 @@ static int split_row(struct delimited *r, char *row, long long size) {
         struct field *field = &r->fields[n];
         if (r->separator == ',' && p < end && *p == '"') {
             p = unquote(p + 1, end, field);
-            if (p < end && *p != ',') return fault(r, r->row_line, "text behind a closing quote; a quote within a quoted field must be doubled");
+            if (p < end && *p != ',')
+                return fault(r, r->row_line,
+                             "text behind a closing quote; a quote within a quoted field must be doubled");
         } else {
             char *stop = memchr(p, r->separator, (size_t)(end - p));
             if (!stop) stop = end;
@@ -150,8 +158,8 @@ static int split_row(struct delimited *r, char *row, long long size) {
     }
     r->n_columns = r->n_columns ? r->n_columns : n + 1;
     if (n + 1 == r->n_columns) return STATUS_OK;
-    return status_set(STATUS_FAILED, "%s:%lld: %d fields, but the header has %d columns", r->path, (long long)r->row_line,
-                      n + 1, r->n_columns);
+    return status_set(STATUS_FAILED, "%s:%lld: %d fields, but the header has %d columns", r->path,
+                      (long long)r->row_line, n + 1, r->n_columns);
 }
 
 int delimited_next(struct delimited *r, int *more) {

@@ -22,10 +22,10 @@ struct delimited {
     const char *path; /* borrowed */
     gzFile file;
     char separator;
-    char *buffer;             /* owned: unread bytes are buffer[at .. end) */
+    char *buffer; /* owned: unread bytes are buffer[at .. end) */
     long long capacity, at, end;
     int at_end_of_file, n_columns;
-    int64_t line, row_line;   /* lines read; the line where the row in hand begins */
+    int64_t line, row_line;                     /* lines read; the line where the row in hand begins */
     struct field header[DELIMITED_MAX_COLUMNS]; /* owned copies */
     struct field fields[DELIMITED_MAX_COLUMNS]; /* of the row in hand */
 };

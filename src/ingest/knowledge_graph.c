@@ -64,7 +64,8 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
         TRY(mem_grow(&rows->items, &rows->capacity, rows->n + 1, sizeof *rows->items));
         rows->items[rows->n++] = (struct row){(int32_t)source, (int32_t)target, (uint8_t)last};
     }
-    if (g->n_nodes == 0) return status_set(STATUS_FAILED, "%s holds no edges: there is nothing behind the header", r->path);
+    if (g->n_nodes == 0)
+        return status_set(STATUS_FAILED, "%s holds no edges: there is nothing behind the header", r->path);
     return STATUS_OK;
 }
 
@@ -110,8 +111,8 @@ static int64_t count_one_way(const struct knowledge_graph *g) {
         for (int64_t e = g->offsets[v]; e < g->offsets[v + 1]; e++) {
             struct kg_edge back = {(int32_t)v, g->edges[e].relation};
             int64_t w = g->edges[e].node;
-            n += !bsearch(&back, g->edges + g->offsets[w], (size_t)(g->offsets[w + 1] - g->offsets[w]),
-                          sizeof back, by_target);
+            n += !bsearch(&back, g->edges + g->offsets[w], (size_t)(g->offsets[w + 1] - g->offsets[w]), sizeof back,
+                          by_target);
         }
     return n;
 }

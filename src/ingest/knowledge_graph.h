@@ -16,10 +16,10 @@ struct kg_edge {
 enum { KG_MAX_RELATIONS = 255, KG_RELATION_BYTES = 64 };
 
 struct knowledge_graph {
-    int64_t n_nodes;        /* 1 + largest index */
+    int64_t n_nodes; /* 1 + largest index */
     int64_t n_edges;
-    int64_t *offsets;       /* [n_nodes + 1] */
-    struct kg_edge *edges;  /* edges that leave a node, by (target, relation) */
+    int64_t *offsets;      /* [n_nodes + 1] */
+    struct kg_edge *edges; /* edges that leave a node, by (target, relation) */
     int32_t n_relations;
     char relation[KG_MAX_RELATIONS][KG_RELATION_BYTES];
     int64_t n_repeated, n_self_loops, n_one_way; /* dropped, dropped, and edges whose reverse is not there */

@@ -229,9 +229,10 @@ static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct
     text[batch->n] = (int32_t)batch->n_text_pairs;
     graph[p] = (int32_t)batch->n_graph_pairs;
     if (batch->n_graph_pairs > INT32_MAX / 16)
-        return status_set(STATUS_FAILED, "a batch of %lld codes has %lld node-token pairs, too many for one rank: lower "
-                          "the batch, graph.max_nodes, or the length of the texts", (long long)batch->n,
-                          (long long)batch->n_graph_pairs);
+        return status_set(STATUS_FAILED,
+                          "a batch of %lld codes has %lld node-token pairs, too many for one rank: lower "
+                          "the batch, graph.max_nodes, or the length of the texts",
+                          (long long)batch->n, (long long)batch->n_graph_pairs);
     return STATUS_OK;
 }
 

@@ -15,22 +15,22 @@ struct batch {
 
     /* text */
     int64_t n_rows, dim, n_tokens;
-    dev_real features;        /* [n_rows, dim] distinct rows of H */
-    dev_int cls_row;          /* [n] the [CLS] row of each code, a place in `features` */
-    dev_int token_row;        /* [n_tokens] all tokens of the present codes */
-    struct segments each;     /* n segments of one row: the codes themselves */
-    struct segments tokens;   /* n_present segments: tokens of the present codes */
+    dev_real features;      /* [n_rows, dim] distinct rows of H */
+    dev_int cls_row;        /* [n] the [CLS] row of each code, a place in `features` */
+    dev_int token_row;      /* [n_tokens] all tokens of the present codes */
+    struct segments each;   /* n segments of one row: the codes themselves */
+    struct segments tokens; /* n_present segments: tokens of the present codes */
 
     /* graph */
     int64_t n_nodes, n_distinct;
-    int32_t *distinct_nodes;  /* host: [n_distinct] KG nodes, ascending */
-    dev_int distinct;         /* the same on the device */
-    dev_int node_row;         /* [n_nodes] place in distinct_nodes */
-    struct graphs graphs;     /* the present codes' graphs */
-    struct graphs dropped;    /* second view: the same nodes, edges dropped (training only) */
-    struct segments all_nodes; /* n segments: nodes of every code, empty where absent */
-    dev_int present;          /* [n_present] place of each present code in the batch */
-    dev_int present_place;    /* [n] place of each code among the present, or -1 */
+    int32_t *distinct_nodes;         /* host: [n_distinct] KG nodes, ascending */
+    dev_int distinct;                /* the same on the device */
+    dev_int node_row;                /* [n_nodes] place in distinct_nodes */
+    struct graphs graphs;            /* the present codes' graphs */
+    struct graphs dropped;           /* second view: the same nodes, edges dropped (training only) */
+    struct segments all_nodes;       /* n segments: nodes of every code, empty where absent */
+    dev_int present;                 /* [n_present] place of each present code in the batch */
+    dev_int present_place;           /* [n] place of each code among the present, or -1 */
     dev_int text_pairs, graph_pairs; /* pair offsets: [CLS] to nodes [n+1], nodes to tokens [n_present+1] */
     int64_t n_text_pairs, n_graph_pairs;
 };
@@ -62,7 +62,7 @@ int batch_builder_make(struct batch_builder *builder, struct device *device, con
 void batch_builder_free(struct batch_builder *builder);
 
 /* Flattens codes[n] (global indices held by the dataset). The batch is valid until the next call. */
-int batch_build(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
-                const int64_t *codes, int64_t n, struct edge_drop drop);
+int batch_build(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset, const int64_t *codes,
+                int64_t n, struct edge_drop drop);
 
 #endif

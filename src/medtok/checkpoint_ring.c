@@ -25,7 +25,8 @@ int checkpoint_ring_open(struct checkpoint_ring *ring, const struct config *conf
     *ring = (struct checkpoint_ring){
         .final_path = config->files.checkpoint, .provenance = provenance, .keep = config->train.keep};
     int status = content_id(config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION, &ring->vocabulary_id);
-    if (status == STATUS_OK) status = content_id(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, &ring->text_id);
+    if (status == STATUS_OK)
+        status = content_id(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, &ring->text_id);
     return comm_agree(comm, status);
 }
 
@@ -51,9 +52,8 @@ static int list_ring(const struct checkpoint_ring *ring, glob_t *files) {
     snprintf(pattern, sizeof pattern, "%.*s.step-[0-9]*.h5", stem_length(ring->final_path), ring->final_path);
     int code = glob(pattern, 0, NULL, files);
     if (code == GLOB_NOMATCH) files->gl_pathc = 0;
-    return code == 0 || code == GLOB_NOMATCH
-               ? STATUS_OK
-               : status_set(STATUS_FAILED, "cannot list the checkpoints %s", pattern);
+    return code == 0 || code == GLOB_NOMATCH ? STATUS_OK
+                                             : status_set(STATUS_FAILED, "cannot list the checkpoints %s", pattern);
 }
 
 /* Removes all but the newest `keep` files. Rank 0 only. */

@@ -54,10 +54,8 @@ void loss_orthogonality(struct losses *losses, enum loss_term term, double weigh
     struct device *d = tape->device;
     int64_t n = a->rows, dim = a->cols;
     dev_real product = tape_reals(tape, dim * dim), gradient = tape_reals(tape, dim * dim);
-    if (!tape->failed)
-        d->run->gemm(d, 1, 0, dim, dim, n, 1, a->value, dim, b->value, dim, 0, product, dim);
-    if (losses->global_negatives)
-        keep_status(losses, sum_over_ranks(losses->comm, d, product, dim * dim));
+    if (!tape->failed) d->run->gemm(d, 1, 0, dim, dim, n, 1, a->value, dim, b->value, dim, 0, product, dim);
+    if (losses->global_negatives) keep_status(losses, sum_over_ranks(losses->comm, d, product, dim * dim));
     if (tape->failed) return;
     /* Each rank reports its share 1/size of the value. The norm of the global product has the full gradient on every
      * rank's rows; a rank's own norm counts with its share only. */

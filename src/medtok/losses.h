@@ -15,11 +15,11 @@ enum loss_term {
     TERM_CODEBOOK_GRAPH,
     TERM_CODEBOOK_SHARED_TEXT,
     TERM_CODEBOOK_SHARED_GRAPH,
-    TERM_SHARED,           /* nce of the shared tokens, both ways */
-    TERM_ALIGN,            /* -2 beta mean cos(t, g) */
-    TERM_SPECIFIC_TEXT,    /* nce of the two views */
+    TERM_SHARED,        /* nce of the shared tokens, both ways */
+    TERM_ALIGN,         /* -2 beta mean cos(t, g) */
+    TERM_SPECIFIC_TEXT, /* nce of the two views */
     TERM_SPECIFIC_GRAPH,
-    TERM_ORTHOGONAL_TEXT,  /* lambda |qt^T st|_F */
+    TERM_ORTHOGONAL_TEXT, /* lambda |qt^T st|_F */
     TERM_ORTHOGONAL_GRAPH,
     N_TERMS
 };

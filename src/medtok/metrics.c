@@ -55,8 +55,8 @@ static void log_step(struct metrics *m, const struct trainer *t, const struct st
                                  100 * u.share, u.perplexity);
     }
     double now = clock_seconds(), rate = (double)m->codes / (now - m->last_time);
-    double seconds_left = (double)(t->config->train.steps - t->step) * (now - m->last_time) /
-                          (double)(t->step - m->last_step);
+    double seconds_left =
+        (double)(t->config->train.steps - t->step) * (now - m->last_time) / (double)(t->step - m->last_step);
     log_info("step %lld/%lld: loss %.4f, gradient %.3g, usage (perplexity)%s; %.0f codes/s, %.0f s left",
              (long long)t->step, (long long)t->config->train.steps, r->loss, r->gradient_norm, usage + 1, rate,
              seconds_left);

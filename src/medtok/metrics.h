@@ -7,8 +7,8 @@
 #include "medtok/trainer.h"
 
 struct metrics {
-    FILE *file;         /* rank 0; NULL elsewhere */
-    char *path;         /* owned */
+    FILE *file;          /* rank 0; NULL elsewhere */
+    char *path;          /* owned */
     struct usage window; /* picks since the last log line */
     int64_t log_every, last_step, codes;
     double last_time;

@@ -63,9 +63,9 @@ static struct var *cross_attend(const struct model *model, struct tape *tape, st
         int site = SITE_ATTENTION + 4 * (int)l + 2 * side.site;
         struct var *kv = linear(model, tape, y, a->key_value);
         if (side.key_row.at) kv = nn_gather(tape, kv, side.key_row, side.n_key_rows);
-        struct var *o = nn_attention(tape, linear(model, tape, x, a->query), side.queries, kv, side.keys, side.pairs,
-                                     side.n_pairs, c->attention.heads,
-                                     dropout_at(model, training, c->attention.dropout, site));
+        struct var *o =
+            nn_attention(tape, linear(model, tape, x, a->query), side.queries, kv, side.keys, side.pairs, side.n_pairs,
+                         c->attention.heads, dropout_at(model, training, c->attention.dropout, site));
         o = nn_dropout(tape, linear(model, tape, o, a->output), side.queries,
                        dropout_at(model, training, c->attention.dropout, site + 1));
         x = nn_layer_norm(tape, nn_add(tape, x, o), parameter(model, tape, a->norm[0]),
@@ -142,13 +142,18 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
         v.g_2 = encode_graph_mean(model, tape, node_rows, batch->dropped);
     }
 
-    struct attention_side text_asks = {batch->each, batch->all_nodes, batch->text_pairs, {NULL}, batch->n_text_pairs,
-                                       0, 0};
-    struct attention_side graph_asks = {batch->graphs.nodes,  batch->tokens,   batch->graph_pairs, batch->token_row,
-                                        batch->n_graph_pairs, batch->n_tokens, 1};
+    struct attention_side text_asks = {
+        batch->each, batch->all_nodes, batch->text_pairs, {NULL}, batch->n_text_pairs, 0, 0};
+    struct attention_side graph_asks = {batch->graphs.nodes,
+                                        batch->tokens,
+                                        batch->graph_pairs,
+                                        batch->token_row,
+                                        batch->n_graph_pairs,
+                                        batch->n_tokens,
+                                        1};
     struct var *z_st = cross_attend(model, tape, v.t, G, text_asks, training);
-    struct var *z_sg = nn_segment_mean(tape, cross_attend(model, tape, G, T, graph_asks, training),
-                                       batch->graphs.nodes);
+    struct var *z_sg =
+        nn_segment_mean(tape, cross_attend(model, tape, G, T, graph_asks, training), batch->graphs.nodes);
 
     /* Backward reaches this record after the quantiser's: the codebook's gradient is then complete. */
     struct var *C = parameter(model, tape, p->codebook);

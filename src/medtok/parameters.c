@@ -169,8 +169,7 @@ static int make_entries(struct parameters *p, struct checkpoint_entry *entries) 
 }
 
 int parameters_save(struct parameters *p, const struct comm *comm, const char *path,
-                    const struct provenance *provenance, int64_t step, const char *vocabulary_id,
-                    const char *text_id) {
+                    const struct provenance *provenance, int64_t step, const char *vocabulary_id, const char *text_id) {
     struct checkpoint_entry entries[MAX_PARAMETERS] = {0};
     int status = make_entries(p, entries);
     for (int i = 0; status == STATUS_OK && i < p->n; i++) {

@@ -15,9 +15,9 @@
 enum { MAX_LAYERS = 8, MAX_PARAMETERS = 16 + 10 * MAX_LAYERS };
 
 struct parameter {
-    char name[48];          /* as in the checkpoint */
-    int64_t rows, cols;     /* whole parameter */
-    int64_t first, count;   /* rows held here */
+    char name[48];                    /* as in the checkpoint */
+    int64_t rows, cols;               /* whole parameter */
+    int64_t first, count;             /* rows held here */
     double uniform, normal, constant; /* initial values: U(-uniform, uniform), N(0, normal^2), or constant */
     dev_real value, grad, m, v;       /* [count, cols] */
 };
@@ -25,7 +25,7 @@ struct parameter {
 struct parameters {
     struct device *device;
     struct parameter list[MAX_PARAMETERS];
-    int n, nodes; /* number of parameters; which one is the node table */
+    int n, nodes;               /* number of parameters; which one is the node table */
     dev_real value, grad, m, v; /* dense parameters, n_dense values each */
     int64_t n_dense, n_codebook;
     dev_real node_value, node_grad, node_m, node_v;

@@ -139,8 +139,7 @@ int tokenizer_codebook(struct tokenizer *t, float *codebook) {
     const struct parameter *c = &t->parameters.list[t->parameters.codebook];
     real *host;
     tape_reset(&t->tape, 1);
-    struct var *rows = nn_l2_normalize(
-        &t->tape, tape_borrow(&t->tape, c->rows, c->cols, c->value, (dev_real){NULL}));
+    struct var *rows = nn_l2_normalize(&t->tape, tape_borrow(&t->tape, c->rows, c->cols, c->value, (dev_real){NULL}));
     TRY(tape_status(&t->tape));
     TRY(mem_alloc(&host, c->rows * c->cols, sizeof *host));
     device_download_reals(t->device, host, rows->value, c->rows * c->cols);

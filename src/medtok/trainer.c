@@ -26,8 +26,8 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
     TRY_DONE(text_features_dim(c->files.text, &text_dim));
     TRY_DONE(dataset_costs(c->files.vocabulary, &cost, &n_codes));
-    TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, n_codes, c->train.batch,
-                          cost));
+    TRY_DONE(
+        sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, n_codes, c->train.batch, cost));
     TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, c->files.text, t->sampler.order, t->sampler.n_local));
     TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, text_dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
@@ -118,8 +118,7 @@ static int sum_gradients(struct trainer *t, const struct var *nodes) {
     TRY(bucket_finish(&t->codebook_bucket, t->comm, d));
     TRY(bucket_finish(&t->dense_bucket, t->comm, d));
     d->run->dot(d, p->n_dense, 1, p->grad, p->grad, dev_real_at(t->scalars, SCALAR_DENSE_NORM));
-    d->run->dot(d, table->count * table->cols, 1, table->grad, table->grad,
-                dev_real_at(t->scalars, SCALAR_NODE_NORM));
+    d->run->dot(d, table->count * table->cols, 1, table->grad, table->grad, dev_real_at(t->scalars, SCALAR_NODE_NORM));
     return STATUS_OK;
 }
 
@@ -153,8 +152,7 @@ static void name_codes(struct trainer *t, char *text, size_t size) {
         }
         vocabulary_free(&v);
     }
-    if (t->n_codes > MOST)
-        snprintf(text + used, size - used, " and %lld more", (long long)(t->n_codes - MOST));
+    if (t->n_codes > MOST) snprintf(text + used, size - used, " and %lld more", (long long)(t->n_codes - MOST));
 }
 
 static int check_finite(struct trainer *t, const struct step_report *report) {

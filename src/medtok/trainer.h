@@ -31,7 +31,7 @@ struct trainer {
     dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
     int64_t *codes;     /* this rank's codes of the last step */
     int64_t n_codes;
-    int64_t step;       /* updates made */
+    int64_t step; /* updates made */
     double seconds[N_STAGES];
     int bucket_status;
 };

@@ -1,7 +1,7 @@
 /* Each layer: forward, then its backward, as neighbours. RUN is the device's table of primitives. */
 #include "nn/layers.h"
 
-#define RUN(tape) ((tape)->device->run)
+#define RUN(tape)   ((tape)->device->run)
 #define HAS_GRAD(v) ((v)->grad.at != NULL)
 
 /* ---- linear ---- */
@@ -261,8 +261,7 @@ struct var *nn_l2_normalize(struct tape *tape, struct var *x) {
 static void concat_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     int64_t rows = p->y->rows, cols = p->y->cols, left = p->a->cols;
-    if (HAS_GRAD(p->a))
-        RUN(tape)->copy_matrix(tape->device, rows, left, p->y->grad, cols, p->a->grad, left, 1);
+    if (HAS_GRAD(p->a)) RUN(tape)->copy_matrix(tape->device, rows, left, p->y->grad, cols, p->a->grad, left, 1);
     if (HAS_GRAD(p->b))
         RUN(tape)->copy_matrix(tape->device, rows, cols - left, dev_real_at(p->y->grad, left), cols, p->b->grad,
                                cols - left, 1);

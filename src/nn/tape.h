@@ -26,11 +26,11 @@ struct op {
 
 struct tape {
     struct device *device;
-    struct arena host;      /* records and variables */
-    struct op *last;        /* newest record */
+    struct arena host;         /* records and variables */
+    struct op *last;           /* newest record */
     struct real_block *blocks; /* device memory of values and gradients, newest first */
-    int64_t block_used;     /* values used in the newest block */
-    int evaluating;         /* 1: no gradients, no dropout */
+    int64_t block_used;        /* values used in the newest block */
+    int evaluating;            /* 1: no gradients, no dropout */
     int failed;
 };
 

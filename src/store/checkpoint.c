@@ -21,7 +21,8 @@ static int write_entries(struct h5file *file, const struct checkpoint_entry *ent
 }
 
 int checkpoint_write(const struct comm *comm, const char *path, const struct provenance *provenance, int64_t step,
-                     const char *vocabulary_id, const char *text_id, const struct checkpoint_entry *entries, int n_entries) {
+                     const char *vocabulary_id, const char *text_id, const struct checkpoint_entry *entries,
+                     int n_entries) {
     int64_t values = 0;
     struct h5file *file;
     for (int i = 0; i < n_entries; i++) values += entries[i].rows * entries[i].cols;
@@ -43,9 +44,11 @@ static int read_part(struct h5file *file, const struct checkpoint_entry *e, cons
     snprintf(name, sizeof name, "%s%s", e->name, suffix);
     TRY(h5file_shape(file, name, H5_F32, &rows, &cols));
     if (rows != e->rows || cols != e->cols)
-        return status_set(STATUS_FAILED, "%s: parameter %s is [%lld, %lld], but the configuration and inputs make it [%lld, "
-                          "%lld]: it was trained with other settings or on another graph", h5file_path(file), name,
-                          (long long)rows, (long long)cols, (long long)e->rows, (long long)e->cols);
+        return status_set(STATUS_FAILED,
+                          "%s: parameter %s is [%lld, %lld], but the configuration and inputs make it [%lld, "
+                          "%lld]: it was trained with other settings or on another graph",
+                          h5file_path(file), name, (long long)rows, (long long)cols, (long long)e->rows,
+                          (long long)e->cols);
     TRY(h5file_read(file, name, H5_F32, e->first, e->count, out));
     for (int64_t i = 0; i < e->count * e->cols; i++)
         if (!isfinite(out[i]))

@@ -23,7 +23,8 @@ struct checkpoint_entry {
 
 /* Collective. Writes all entries atomically to `path`. For a replicated parameter, ranks other than 0 pass count 0. */
 int checkpoint_write(const struct comm *comm, const char *path, const struct provenance *provenance, int64_t step,
-                     const char *vocabulary_id, const char *text_id, const struct checkpoint_entry *entries, int n_entries);
+                     const char *vocabulary_id, const char *text_id, const struct checkpoint_entry *entries,
+                     int n_entries);
 
 /* Reads this process's rows of each entry. A missing parameter, or one of another shape than the configuration gives, is
  * an error that names it and both shapes. */

@@ -33,7 +33,8 @@ struct provenance {
     const char *job;    /* "prepare", ... */
     const char *config; /* canonical text of the settings that shape the content, one `key: value` a line */
     char *inputs;       /* lines `role<TAB>path<TAB>checksum`, owned; built by provenance_add_input */
-    char key[33];       /* hex of XXH3-128 over job, schema version, program version, config and the inputs' roles and checksums (not their paths); set by provenance_finish */
+    char key
+        [33]; /* hex of XXH3-128 over job, schema version, program version, config and the inputs' roles and checksums (not their paths); set by provenance_finish */
 };
 
 /* Adds an input: a file of ours (its content_id is used) or a foreign file (XXH3-128 of its bytes, as `xxhsum -H2`). */

@@ -10,6 +10,8 @@ struct h5file {
     hid_t id;
     struct comm comm;
     int writing, schema_version;
+    int disk;               /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
+    int64_t reserved;       /* bytes of the file that are sure to have room */
     char *path, *temporary; /* owned */
     char key[33];
     /* what the content id is made of: `name checksum` of each dataset, in order of writing */

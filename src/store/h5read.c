@@ -21,14 +21,18 @@ static int check_kind(struct h5file *file, const char *kind, int schema_version)
     int64_t version = 0;
     int status = h5file_get_text(file, "kind", &found);
     if (status != STATUS_OK) {
-        status = status_set(STATUS_FAILED, "%s is not a file of this program (it has no `kind`); `medtok %s` makes a %s "
-                            "file", file->path, job_that_makes(kind), kind);
+        status = status_set(STATUS_FAILED,
+                            "%s is not a file of this program (it has no `kind`); `medtok %s` makes a %s "
+                            "file",
+                            file->path, job_that_makes(kind), kind);
     } else if (strcmp(found, kind) != 0) {
-        status = status_set(STATUS_FAILED, "%s is a %s file, but a %s file is needed; `medtok %s` makes one", file->path,
-                            found, kind, job_that_makes(kind));
+        status = status_set(STATUS_FAILED, "%s is a %s file, but a %s file is needed; `medtok %s` makes one",
+                            file->path, found, kind, job_that_makes(kind));
     } else if ((status = h5file_get_int(file, "schema_version", &version)) == STATUS_OK && version != schema_version) {
-        status = status_set(STATUS_FAILED, "%s has schema version %lld, this program reads version %d: make it again "
-                            "with `medtok %s`", file->path, (long long)version, schema_version, job_that_makes(kind));
+        status = status_set(STATUS_FAILED,
+                            "%s has schema version %lld, this program reads version %d: make it again "
+                            "with `medtok %s`",
+                            file->path, (long long)version, schema_version, job_that_makes(kind));
     }
     free(found);
     return status;
@@ -87,8 +91,10 @@ int h5file_up_to_date(const char *path, const char *kind, int schema_version, co
 /* ---- attributes ---- */
 static int missing_attribute(const struct h5file *file, const char *name) {
     H5Eclear2(H5E_DEFAULT);
-    return status_set(STATUS_FAILED, "%s lacks the attribute %s, or it is of another type: the file is damaged or not of "
-                      "this program", file->path, name);
+    return status_set(STATUS_FAILED,
+                      "%s lacks the attribute %s, or it is of another type: the file is damaged or not of "
+                      "this program",
+                      file->path, name);
 }
 
 int h5file_get_text(struct h5file *file, const char *name, char **value) {
@@ -171,8 +177,9 @@ static int opened_open(struct opened *d, struct h5file *file, const char *name) 
 static int open_checked(struct opened *d, struct h5file *file, const char *name, enum h5type type) {
     TRY(opened_open(d, file, name));
     if (same_type(d->type, type)) return STATUS_OK;
-    return status_set(STATUS_FAILED, "%s: %s has another type than expected: the file is damaged or not of this program",
-                      file->path, name);
+    return status_set(STATUS_FAILED,
+                      "%s: %s has another type than expected: the file is damaged or not of this program", file->path,
+                      name);
 }
 
 static int64_t columns(const struct opened *d, enum h5type type) {
@@ -230,14 +237,16 @@ static int verify_dataset(struct h5file *file, const char *name) {
     for (int64_t at = 0; at < n; at += block) {
         int64_t count = at + block < n ? block : n - at;
         if (read_rows(&d, d.type, at, count, buffer) < 0) {
-            status = status_set(STATUS_FAILED, "%s: reading %s: %s; the file is damaged", file->path, name, h5_reason());
+            status =
+                status_set(STATUS_FAILED, "%s: reading %s: %s; the file is damaged", file->path, name, h5_reason());
             goto done;
         }
         sum += h5_checksum(buffer, at, count, row_bytes);
     }
     if (sum != stored)
-        status = status_set(STATUS_FAILED, "%s: the checksum of %s is %016llx, but %016llx was written: the file is damaged",
-                            file->path, name, (unsigned long long)sum, (unsigned long long)stored);
+        status =
+            status_set(STATUS_FAILED, "%s: the checksum of %s is %016llx, but %016llx was written: the file is damaged",
+                       file->path, name, (unsigned long long)sum, (unsigned long long)stored);
 done:
     free(buffer);
     opened_close(&d);

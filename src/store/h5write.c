@@ -22,6 +22,7 @@
 #endif
 
 static const int64_t CHUNK_BYTES = 1 << 20, LARGEST_WRITE = 1 << 30;
+static const int64_t METADATA_BYTES = 1 << 16; /* more than the headers of a file or a dataset, and its end, take */
 
 /* ---- the folder ---- */
 static void folder_of(const char *path, char *folder, size_t size) {
@@ -83,8 +84,29 @@ static int failed_to(const struct h5file *file, const char *what) {
     return status_set(STATUS_FAILED, "%s: %s: %s", file->path, what, h5_reason());
 }
 
+/* ---- room ---- */
+/* Collective. Makes sure that the file can grow by `bytes` over what was reserved before, ahead of any rank's writing:
+ * when a disk fills up inside a collective write, Open MPI 4.1 leaves the other ranks waiting for ever. Where the file
+ * system cannot reserve (Lustre, NFS before 4.2), its free room is looked at, which is nearly as good. */
+static int reserve(struct h5file *file, int64_t bytes) {
+    struct statvfs fs;
+    int reason = 0, status = STATUS_OK;
+    if (file->comm.rank == 0 && fallocate(file->disk, FALLOC_FL_KEEP_SIZE, 0, (off_t)(file->reserved + bytes))) {
+        reason = errno;
+        if (reason == EOPNOTSUPP || reason == ENOSYS)
+            reason =
+                !fstatvfs(file->disk, &fs) && (double)fs.f_bavail * (double)fs.f_frsize < (double)bytes ? ENOSPC : 0;
+    }
+    if (reason)
+        status = status_set(STATUS_FAILED, "%s: %s: %.6f GB more are needed", file->path, strerror(reason),
+                            (double)bytes * 1e-9);
+    file->reserved += bytes;
+    return comm_agree(&file->comm, status);
+}
+
 /* ---- creation ---- */
 static void free_file(struct h5file *file) {
+    if (file->disk >= 0) close(file->disk);
     free(file->path);
     free(file->temporary);
     free(file->contents);
@@ -101,7 +123,10 @@ static int open_temporary(struct h5file *file) {
     }
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5Pclose(access);
-    return file->id < 0 ? failed_to(file, "cannot create it") : STATUS_OK;
+    if (file->id < 0) return failed_to(file, "cannot create it");
+    if (file->comm.rank == 0) file->disk = open(file->temporary, O_WRONLY | O_CLOEXEC);
+    return file->comm.rank == 0 && file->disk < 0 ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno))
+                                                  : STATUS_OK;
 }
 
 static int set_provenance(struct h5file *file, const char *kind, int version, const struct provenance *p) {
@@ -131,7 +156,7 @@ int h5file_create(struct h5file **out, const struct comm *comm, const char *path
     TRY(comm_broadcast(comm, temporary, sizeof temporary));
     struct h5file *file = calloc(1, sizeof *file);
     if (file) {
-        *file = (struct h5file){.id = -1, .comm = *comm, .writing = 1, .schema_version = schema_version};
+        *file = (struct h5file){.id = -1, .disk = -1, .comm = *comm, .writing = 1, .schema_version = schema_version};
         file->path = strdup(path);
         file->temporary = strdup(temporary);
         snprintf(file->key, sizeof file->key, "%s", provenance->key);
@@ -139,6 +164,8 @@ int h5file_create(struct h5file **out, const struct comm *comm, const char *path
     status = file && file->path && file->temporary ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
     status = comm_agree(comm, status);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file));
+    if (status == STATUS_OK)
+        status = reserve(file, METADATA_BYTES + (int64_t)strlen(provenance->config ? provenance->config : ""));
     if (status == STATUS_OK) status = set_provenance(file, kind, schema_version, provenance);
     if (status != STATUS_OK) {
         h5file_abandon(file);
@@ -179,8 +206,8 @@ struct h5dataset {
     struct h5file *file;
     char name[64];
     hid_t id, type;
-    int64_t n_rows, row_bytes;
-    int rank; /* dimensions of the dataset */
+    int64_t n_rows, row_bytes, reserved_before;
+    int rank, compressed; /* rank: dimensions of the dataset */
     hsize_t dims[3];
     uint64_t checksum;
 };
@@ -205,7 +232,7 @@ static int create_dataset(struct h5dataset *d, int64_t chunk_rows, int compress)
     H5Pset_fill_time(create, H5D_FILL_TIME_NEVER);
     if (d->n_rows > 0) {
         hsize_t chunk[3] = {(hsize_t)(chunk_rows > 0 && chunk_rows < d->n_rows ? chunk_rows
-                                      : chunk_rows > 0                        ? d->n_rows
+                                      : chunk_rows > 0                         ? d->n_rows
                                                        : default_chunk(d->n_rows, d->row_bytes)),
                             d->dims[1], d->dims[2]};
         H5Pset_chunk(create, d->rank, chunk);
@@ -232,7 +259,10 @@ int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *na
     snprintf(d->name, sizeof d->name, "%s", name);
     d->type = h5_type(type, cols);
     set_shape(d, type, n_rows, cols, inner);
-    int status = comm_agree(&file->comm, create_dataset(d, chunk_rows, compress));
+    d->compressed = compress;
+    d->reserved_before = file->reserved;
+    int status = reserve(file, METADATA_BYTES + (compress ? 0 : n_rows * d->row_bytes));
+    if (status == STATUS_OK) status = comm_agree(&file->comm, create_dataset(d, chunk_rows, compress));
     if (status != STATUS_OK) {
         H5Tclose(d->type);
         free(d);
@@ -261,6 +291,13 @@ static int write_part(struct h5dataset *d, int64_t first, int64_t count, const v
     return code < 0 ? failed_to(d->file, "writing") : STATUS_OK;
 }
 
+/* Compressed rows take room when they are written: at most what they have, and a whole chunk at either end. */
+static int reserve_for_rows(const struct h5dataset *d, int64_t count) {
+    int64_t bytes = count * d->row_bytes + METADATA_BYTES;
+    TRY(comm_sum_int64(&d->file->comm, &bytes, 1));
+    return reserve(d->file, bytes);
+}
+
 int h5dataset_write(struct h5dataset *d, int64_t first, int64_t count, const void *data) {
     int64_t most = LARGEST_WRITE / (d->row_bytes > 0 ? d->row_bytes : 1), parts;
     static const char nothing[8];
@@ -270,6 +307,7 @@ int h5dataset_write(struct h5dataset *d, int64_t first, int64_t count, const voi
     for (int64_t p = 0; p < parts; p++) {
         int64_t at = p * most, n = at >= count ? 0 : at + most < count ? most : count - at;
         const char *from = n > 0 ? (const char *)data + at * d->row_bytes : nothing;
+        if (d->compressed) TRY(reserve_for_rows(d, n));
         TRY(comm_agree(&d->file->comm, write_part(d, n > 0 ? first + at : 0, n, from)));
         d->checksum += h5_checksum(from, first + at, n, d->row_bytes);
     }
@@ -292,6 +330,7 @@ int h5dataset_close(struct h5dataset *d) {
     int status = comm_sum_uint64(&file->comm, &d->checksum, 1);
     if (status == STATUS_OK) status = set_attribute(file, d->id, "xxh3_rows", H5T_STD_U64LE, &d->checksum);
     if (status == STATUS_OK) status = add_content(file, d->name, d->checksum);
+    if (d->compressed) file->reserved = d->reserved_before + METADATA_BYTES + (int64_t)H5Dget_storage_size(d->id);
     H5Dclose(d->id);
     H5Tclose(d->type);
     free(d);
@@ -321,11 +360,13 @@ int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_
 static int sync_and_rename(const struct h5file *file) {
     char folder[PATH_MAX];
     folder_of(file->path, folder, sizeof folder);
-    int data = open(file->temporary, O_RDONLY), place = open(folder, O_RDONLY | O_DIRECTORY);
-    int bad = data < 0 || fsync(data) || rename(file->temporary, file->path);
+    struct stat info;
+    int place = open(folder, O_RDONLY | O_DIRECTORY);
+    /* Cutting the file at its own length gives back what was reserved behind it. */
+    int bad = fstat(file->disk, &info) || ftruncate(file->disk, info.st_size) || fsync(file->disk) ||
+              rename(file->temporary, file->path);
     int status = bad ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno)) : STATUS_OK;
     if (status == STATUS_OK && place >= 0) fsync(place); /* some file systems refuse it for folders */
-    if (data >= 0) close(data);
     if (place >= 0) close(place);
     return status;
 }
@@ -339,16 +380,17 @@ int h5file_commit(struct h5file *file) {
     if (file->contents) XXH3_128bits_update(&state, file->contents, (size_t)file->contents_size);
     XXH128_hash_t hash = XXH3_128bits_digest(&state);
     snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
-    int status = h5file_set_text(file, "content_id", id);
+    int status = reserve(file, METADATA_BYTES);
+    if (status == STATUS_OK) status = h5file_set_text(file, "content_id", id);
     if (status == STATUS_OK)
-        status = comm_agree(&file->comm, H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? failed_to(file, "flushing") : STATUS_OK);
+        status =
+            comm_agree(&file->comm, H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? failed_to(file, "flushing") : STATUS_OK);
     if (status == STATUS_OK) {
         int closed = H5Fclose(file->id);
         file->id = -1;
         status = comm_agree(&file->comm, closed < 0 ? failed_to(file, "closing") : STATUS_OK);
     }
-    if (status == STATUS_OK)
-        status = comm_agree(&file->comm, file->comm.rank == 0 ? sync_and_rename(file) : STATUS_OK);
+    if (status == STATUS_OK) status = comm_agree(&file->comm, file->comm.rank == 0 ? sync_and_rename(file) : STATUS_OK);
     if (status != STATUS_OK) {
         h5file_abandon(file);
         return status;

@@ -30,7 +30,8 @@ static int write_fixed(struct table_writer *w, const float *codebook) {
     int root = w->comm.rank == 0;
     char groups[TABLE_GROUPS * GROUP_NAME_BYTES] = {0};
     for (int g = 0; g < TABLE_GROUPS; g++) strcpy(groups + g * GROUP_NAME_BYTES, TABLE_GROUP_NAMES[g]);
-    TRY(h5file_write(w->file, "codebook", H5_F32, s->codebook_size, s->dim, 0, root ? s->codebook_size : 0, codebook, 1));
+    TRY(h5file_write(w->file, "codebook", H5_F32, s->codebook_size, s->dim, 0, root ? s->codebook_size : 0, codebook,
+                     1));
     TRY(h5file_write(w->file, "group", H5_TEXT, TABLE_GROUPS, GROUP_NAME_BYTES, 0, root ? TABLE_GROUPS : 0, groups, 0));
     TRY(h5file_write(w->file, "region", H5_I32, TABLE_GROUPS, 2, 0, root ? TABLE_GROUPS : 0, s->region, 0));
     TRY(h5file_set_int(w->file, "n_codes", s->n_codes));

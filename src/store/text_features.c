@@ -113,8 +113,8 @@ static int number_rows(struct text_features *t, int64_t n_file_rows, int32_t **p
 
 static int64_t first_bad(const struct text_features *t, int64_t row) {
     for (int64_t c = 0; c < t->dim; c++) {
-        int bad = t->rows_f32 ? !isfinite(t->rows_f32[row * t->dim + c])
-                              : (t->rows_f16[row * t->dim + c] & 0x7c00) == 0x7c00;
+        int bad =
+            t->rows_f32 ? !isfinite(t->rows_f32[row * t->dim + c]) : (t->rows_f16[row * t->dim + c] & 0x7c00) == 0x7c00;
         if (bad) return c;
     }
     return -1;
@@ -124,9 +124,11 @@ static int check_finite(const struct h5file *file, const struct text_features *t
     for (int64_t i = 0; i < t->n_codes; i++)
         for (int64_t k = t->token_offsets[i]; k < t->token_offsets[i + 1]; k++)
             if (first_bad(t, t->token_row[k]) >= 0)
-                return status_set(STATUS_FAILED, "%s: a feature of code number %lld is NaN or infinite (value %lld of token "
-                                  "%lld)", h5file_path(file), (long long)codes[i],
-                                  (long long)first_bad(t, t->token_row[k]), (long long)(k - t->token_offsets[i]));
+                return status_set(STATUS_FAILED,
+                                  "%s: a feature of code number %lld is NaN or infinite (value %lld of token "
+                                  "%lld)",
+                                  h5file_path(file), (long long)codes[i], (long long)first_bad(t, t->token_row[k]),
+                                  (long long)(k - t->token_offsets[i]));
     return STATUS_OK;
 }
 

@@ -55,9 +55,17 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
     static const struct vocabulary nothing;
     if (comm->rank == 0) {
         int64_t n = v->n_codes;
-        int64_t sizes[] = {n,                  v->code_bytes,   v->system_bytes,    v->relation_bytes,
-                           v->description_offsets[n], v->node_offsets[n], v->edge_offsets[n], v->n_nodes,
-                           v->n_relations,     v->graph_hops,   v->graph_max_nodes};
+        int64_t sizes[] = {n,
+                           v->code_bytes,
+                           v->system_bytes,
+                           v->relation_bytes,
+                           v->description_offsets[n],
+                           v->node_offsets[n],
+                           v->edge_offsets[n],
+                           v->n_nodes,
+                           v->n_relations,
+                           v->graph_hops,
+                           v->graph_max_nodes};
         memcpy(size, sizes, sizeof size);
     }
     TRY(comm_broadcast(comm, size, sizeof size));

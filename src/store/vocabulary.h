@@ -24,20 +24,20 @@ enum { VOCABULARY_VERSION = 1 };
 /* Codes first .. first+n-1 of a vocabulary in host memory. All arrays are owned; free with vocabulary_free. Offsets start at 0 for the
  * first code held. Parts that were not asked for are NULL. */
 struct vocabulary {
-    int64_t first, n_codes;  /* codes held here */
+    int64_t first, n_codes; /* codes held here */
     int64_t n_codes_total;
-    int64_t n_nodes;         /* of the whole KG */
+    int64_t n_nodes; /* of the whole KG */
     int32_t n_relations;
     int64_t code_bytes, system_bytes, relation_bytes; /* fixed string lengths, each at least one zero byte at the end */
-    char *code;              /* [n_codes, code_bytes] */
-    char *system;            /* [n_codes, system_bytes] */
-    char *relation;          /* [n_relations, relation_bytes] */
-    int64_t *description_offsets; /* [n_codes + 1] */
+    char *code;                                       /* [n_codes, code_bytes] */
+    char *system;                                     /* [n_codes, system_bytes] */
+    char *relation;                                   /* [n_relations, relation_bytes] */
+    int64_t *description_offsets;                     /* [n_codes + 1] */
     char *description;
     int32_t *n_listed;
-    int64_t *node_offsets;   /* [n_codes + 1] */
+    int64_t *node_offsets; /* [n_codes + 1] */
     int32_t *nodes;
-    int64_t *edge_offsets;   /* [n_codes + 1] */
+    int64_t *edge_offsets; /* [n_codes + 1] */
     uint16_t *edge_source, *edge_target;
     uint8_t *edge_relation;
     int32_t graph_hops, graph_max_nodes;

@@ -16,9 +16,9 @@ enum { MAX_WORD_BYTES = 256 }; /* longer words are cut */
 /* A set of byte strings numbered by first appearance. */
 struct dictionary {
     int64_t n, n_slots;
-    int64_t *slots;              /* number + 1; 0: empty */
-    uint64_t *hash;              /* [n] */
-    int64_t *place;              /* [n + 1] in bytes */
+    int64_t *slots; /* number + 1; 0: empty */
+    uint64_t *hash; /* [n] */
+    int64_t *place; /* [n + 1] in bytes */
     char *bytes;
     long long hash_capacity, place_capacity, bytes_capacity;
 };
@@ -142,8 +142,8 @@ static void add_ngrams(const struct ngram_state *s, const char *word, int64_t si
     int64_t n = character_places(marked, size + 2, places);
     for (int64_t length = s->least; length <= s->most; length++)
         for (int64_t i = 0; i + length <= n; i++)
-            add_signs(s->seed, XXH3_64bits_withSeed(marked + places[i], (size_t)(places[i + length] - places[i]), 1), dim,
-                      sum);
+            add_signs(s->seed, XXH3_64bits_withSeed(marked + places[i], (size_t)(places[i + length] - places[i]), 1),
+                      dim, sum);
     add_signs(s->seed, XXH3_64bits_withSeed(marked, (size_t)size + 2, 2), dim, sum);
 }
 

@@ -8,8 +8,8 @@
  * it. Owned by the caller; zero it before the first use, free with words_free. */
 struct words {
     int64_t n;
-    char *text;        /* the words, each ended by a zero byte */
-    int64_t *place;    /* [n] */
+    char *text;     /* the words, each ended by a zero byte */
+    int64_t *place; /* [n] */
     long long text_size, text_capacity, place_capacity;
 };
 

@@ -22,7 +22,8 @@ struct text_encoder {
     int64_t dim;
     void *state;
     int (*plan)(struct text_encoder *encoder, const struct vocabulary *vocabulary, struct text_plan *plan);
-    int (*rows)(struct text_encoder *encoder, int64_t first, int64_t count, int n_threads, float *out); /* [count, dim] */
+    int (*rows)(struct text_encoder *encoder, int64_t first, int64_t count, int n_threads,
+                float *out); /* [count, dim] */
     void (*close)(struct text_encoder *encoder);
 };
 

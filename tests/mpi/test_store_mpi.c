@@ -1,5 +1,5 @@
-/* The store and the communicator over several ranks: `mpirun -n RANKS test_store_mpi FOLDER`, and
- * `test_store_mpi --full FOLDER` where FOLDER is a file system of a few MB, to see what a full disk does.
+/* The store and the communicator over several ranks: `mpirun -n RANKS test_store_mpi` (in a folder that it makes and
+ * removes), and `test_store_mpi --full FOLDER` where FOLDER is a file system of a few MB, to see what a full disk does.
  *
  * Not a cmocka program: the checks of all ranks are counted together, and rank 0 prints one line a behaviour.
  */
@@ -239,12 +239,26 @@ static void a_vocabulary_of_rank_0_is_read_by_all(const struct place *place) {
     int32_t listed[] = {1, 0}, nodes[] = {4, 2};
     uint16_t source[] = {0}, target[] = {1};
     uint8_t kind[] = {0};
-    struct vocabulary v = {.n_codes = 2, .n_codes_total = 2, .n_nodes = 5, .n_relations = 1, .code_bytes = 8,
-                           .system_bytes = 8, .relation_bytes = 8, .code = code[0], .system = system[0],
-                           .relation = relation[0], .description_offsets = description_offsets,
-                           .description = (char[]){"diabeteshypertension"}, .n_listed = listed,
-                           .node_offsets = node_offsets, .nodes = nodes, .edge_offsets = edge_offsets,
-                           .edge_source = source, .edge_target = target, .edge_relation = kind, .graph_hops = 1,
+    struct vocabulary v = {.n_codes = 2,
+                           .n_codes_total = 2,
+                           .n_nodes = 5,
+                           .n_relations = 1,
+                           .code_bytes = 8,
+                           .system_bytes = 8,
+                           .relation_bytes = 8,
+                           .code = code[0],
+                           .system = system[0],
+                           .relation = relation[0],
+                           .description_offsets = description_offsets,
+                           .description = (char[]){"diabeteshypertension"},
+                           .n_listed = listed,
+                           .node_offsets = node_offsets,
+                           .nodes = nodes,
+                           .edge_offsets = edge_offsets,
+                           .edge_source = source,
+                           .edge_target = target,
+                           .edge_relation = kind,
+                           .graph_hops = 1,
                            .graph_max_nodes = 64};
     struct provenance p = made_by("prepare");
     char path[PATH_MAX];
@@ -307,29 +321,55 @@ struct behaviour {
 #define BEHAVIOUR(function)                                                                                            \
     { #function, function }
 
-static const struct behaviour ALWAYS[] = {
-    BEHAVIOUR(agreement_gives_every_rank_the_first_fault), BEHAVIOUR(sums_and_broadcasts_are_the_same_on_every_rank),
-    BEHAVIOUR(rows_of_all_ranks_come_back_in_order),       BEHAVIOUR(content_does_not_depend_on_the_number_of_ranks),
-    BEHAVIOUR(rounds_with_idle_ranks_join),                BEHAVIOUR(an_abandoned_file_leaves_the_old_one),
-    BEHAVIOUR(one_ranks_fault_is_every_ranks_fault),       BEHAVIOUR(a_vocabulary_of_rank_0_is_read_by_all),
-    {NULL, NULL}};
+static const struct behaviour ALWAYS[] = {BEHAVIOUR(agreement_gives_every_rank_the_first_fault),
+                                          BEHAVIOUR(sums_and_broadcasts_are_the_same_on_every_rank),
+                                          BEHAVIOUR(rows_of_all_ranks_come_back_in_order),
+                                          BEHAVIOUR(content_does_not_depend_on_the_number_of_ranks),
+                                          BEHAVIOUR(rounds_with_idle_ranks_join),
+                                          BEHAVIOUR(an_abandoned_file_leaves_the_old_one),
+                                          BEHAVIOUR(one_ranks_fault_is_every_ranks_fault),
+                                          BEHAVIOUR(a_vocabulary_of_rank_0_is_read_by_all),
+                                          {NULL, NULL}};
 static const struct behaviour FULL[] = {BEHAVIOUR(a_full_disk_is_one_message),
                                         BEHAVIOUR(a_disk_that_fills_up_little_by_little_is_one_message),
                                         {NULL, NULL}};
 
+/* Makes one folder for all ranks, under TMPDIR or /tmp. */
+static int make_folder(const struct comm *comm, char folder[PATH_MAX]) {
+    int status = STATUS_OK;
+    if (comm->rank == 0) {
+        snprintf(folder, PATH_MAX, "%s/medtok-store-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+        if (!mkdtemp(folder)) status = status_set(STATUS_FAILED, "cannot make %s", folder);
+    }
+    TRY(comm_agree(comm, status));
+    return comm_broadcast(comm, folder, PATH_MAX);
+}
+
+static void remove_folder(const char *folder) {
+    DIR *dir = opendir(folder);
+    char path[PATH_MAX + 256];
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (e->d_name[0] != '.') unlink(path);
+    }
+    if (dir) closedir(dir);
+    rmdir(folder);
+}
+
 int main(int argc, char **argv) {
     struct comm comm;
+    char made[PATH_MAX] = "";
     int full = argc == 3 && strcmp(argv[1], "--full") == 0, bad = 0;
-    if (comm_start(&comm, &argc, &argv) != STATUS_OK) {
+    int status = comm_start(&comm, &argc, &argv);
+    if (status == STATUS_OK && argc != 1 && !full)
+        status = status_set(STATUS_USAGE, "usage: %s [--full FOLDER]", argv[0]);
+    if (status == STATUS_OK && !full) status = make_folder(&comm, made);
+    if (status != STATUS_OK) {
         fprintf(stderr, "%s\n", status_message());
         return 2;
     }
-    if (argc != 2 && !full) {
-        fprintf(stderr, "usage: %s [--full] FOLDER\n", argv[0]);
-        return 2;
-    }
     log_configure(comm.rank, LOG_LEVEL_WARN);
-    struct place place = {&comm, argv[argc - 1]};
+    struct place place = {&comm, full ? argv[2] : made};
     for (const struct behaviour *b = full ? FULL : ALWAYS; b->name; b++) {
         faults = 0;
         b->check(&place);
@@ -338,6 +378,7 @@ int main(int argc, char **argv) {
         bad += all > 0;
         if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", b->name, comm.size);
     }
+    if (!full && comm.rank == 0) remove_folder(made);
     comm_stop(&comm);
     return bad > 0;
 }

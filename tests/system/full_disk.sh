@@ -20,6 +20,10 @@ done
 medtok tokenize 2>/dev/null
 head -c 2000000 /dev/zero >disk/filler 2>/dev/null
 expect_error 1 "disk/export" medtok export --set files.export=disk/export
+rm -f disk/filler disk/export/*
+for ranks in 1 2 3; do
+    timeout 120 "$MPIRUN" -n $ranks "$(dirname "$MEDTOK")/tests/test_store_mpi" --full disk >store.log 2>&1 || fail "the store on a full disk, $ranks ranks: $(cat store.log)"
+done
 [ -z "$(ls disk | grep -v filler | grep -v export)" ] || fail "left on the disk: $(ls disk)"
 [ -z "$(ls disk/export 2>/dev/null | grep tmp)" ] || fail "left in the export: $(ls disk/export)"
 finish

@@ -74,7 +74,7 @@ static void random_numbers_have_the_moments_and_depend_on_each_key(void **state)
         assert_true(u >= 0 && u < 1);
         sum += z, square += z * z, mean += u;
     }
-    assert_true(fabs(sum / N) < 5 / sqrt(N));             /* five standard errors each */
+    assert_true(fabs(sum / N) < 5 / sqrt(N)); /* five standard errors each */
     assert_true(fabs(square / N - 1) < 5 * sqrt(2.0 / N));
     assert_true(fabs(mean / N - 0.5) < 5 / sqrt(12.0 * N));
     double base = rng_uniform(1, 2, 3, 4);

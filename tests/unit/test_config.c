@@ -29,7 +29,8 @@ static int tear_down(void **state) {
 }
 
 static void reads(const char *text) {
-    if (config_read_text(&config, "t.yaml", text, strlen(text)) != STATUS_OK) fail_msg("%s: %s", text, status_message());
+    if (config_read_text(&config, "t.yaml", text, strlen(text)) != STATUS_OK)
+        fail_msg("%s: %s", text, status_message());
 }
 
 static void refuses(const char *text, const char *message) {
@@ -51,7 +52,9 @@ static void defaults_are_those_of_the_method(void **state) {
 
 static void yaml_may_nest_or_dot(void **state) {
     (void)state;
-    reads("graph: {hops: 2, max_nodes: 9}\ntrain.batch: 77\nfiles:\n  codes: [a.tsv, 'b c.tsv']\nloss:\n  negatives: local\n");
+    reads(
+        "graph: {hops: 2, max_nodes: 9}\ntrain.batch: 77\nfiles:\n  codes: [a.tsv, 'b c.tsv']\nloss:\n  negatives: "
+        "local\n");
     assert_int_equal(config.graph.hops, 2);
     assert_int_equal(config.train.batch, 77);
     assert_int_equal(config.files.codes.n, 2);

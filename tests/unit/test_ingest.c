@@ -45,8 +45,9 @@ static void csv_follows_rfc_4180(void **state) {
     (void)state;
     struct delimited r;
     int more;
-    write_text("\xef\xbb\xbf"
-               "a,b,c\r\n1,\"x, \"\"y\"\"\r\nz\",\r\n\r\n\"\",2,3");
+    write_text(
+        "\xef\xbb\xbf"
+        "a,b,c\r\n1,\"x, \"\"y\"\"\r\nz\",\r\n\r\n\"\",2,3");
     assert_int_equal(delimited_open(&r, path), STATUS_OK);
     assert_int_equal(delimited_column(&r, "a"), 0);
     assert_int_equal(delimited_column(&r, "d"), -1);
@@ -100,7 +101,8 @@ static void rows_longer_than_the_buffer_are_read(void **state) {
 
 static void invalid_utf8_is_refused(void **state) {
     (void)state;
-    static const char *const BAD[] = {"\xff", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80"};
+    static const char *const BAD[] = {"\xff",     "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "\xe2\x82", "\x80"};
     static const char *const GOOD[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbd"};
     char text[64];
     int more;
@@ -139,8 +141,9 @@ static void code_tables_keep_order_and_clean_descriptions(void **state) {
     code_table_free(&t);
 }
 
-static const char GRAPH[] = "x_index,display_relation,y_index\n"
-                            "0,a,1\n1,a,0\n0,b,1\n1,b,0\n1,a,2\n2,a,1\n2,c,5\n5,c,2\n0,a,1\n3,a,3\n6,a,4\n";
+static const char GRAPH[] =
+    "x_index,display_relation,y_index\n"
+    "0,a,1\n1,a,0\n0,b,1\n1,b,0\n1,a,2\n2,a,1\n2,c,5\n5,c,2\n0,a,1\n3,a,3\n6,a,4\n";
 
 static void graph_drops_repeats_and_self_loops(void **state) {
     (void)state;
@@ -160,8 +163,8 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     knowledge_graph_free(&g);
 }
 
-static void check_subgraph(const struct knowledge_graph *g, int64_t hops, int64_t most, const int32_t *listed, int64_t n,
-                           const int32_t *wanted, int64_t n_wanted, int64_t n_edges) {
+static void check_subgraph(const struct knowledge_graph *g, int64_t hops, int64_t most, const int32_t *listed,
+                           int64_t n, const int32_t *wanted, int64_t n_wanted, int64_t n_edges) {
     struct subgraph_grower grower;
     struct subgraph s = {0};
     assert_int_equal(subgraph_grower_make(&grower, g, hops, most), STATUS_OK);

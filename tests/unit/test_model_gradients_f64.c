@@ -129,9 +129,9 @@ static void fill_dataset(struct dataset *d) {
 }
 
 static int make_world(void **state) {
-    static const char *const SETTINGS[] = {
-        "quantizer.size=24", "quantizer.dim=8",  "quantizer.top_k=3",     "attention.heads=2", "graph.node_dim=6",
-        "graph.hidden=7",    "loss.temperature=0.3", "graph.edge_drop=0.3", "text.dropout=0.2"};
+    static const char *const SETTINGS[] = {"quantizer.size=24",    "quantizer.dim=8",     "quantizer.top_k=3",
+                                           "attention.heads=2",    "graph.node_dim=6",    "graph.hidden=7",
+                                           "loss.temperature=0.3", "graph.edge_drop=0.3", "text.dropout=0.2"};
     struct world *w;
     mem_alloc(&w, 1, sizeof *w);
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
@@ -140,8 +140,8 @@ static int make_world(void **state) {
     w->comm = comm_self();
     assert_int_equal(device_open_cpu(&w->device, 1), 0);
     fill_dataset(&w->dataset);
-    assert_int_equal(
-        parameters_make(&w->parameters, &w->device, &w->comm, &w->config, TEXT_DIM, N_NODES, 1), STATUS_OK);
+    assert_int_equal(parameters_make(&w->parameters, &w->device, &w->comm, &w->config, TEXT_DIM, N_NODES, 1),
+                     STATUS_OK);
     assert_int_equal(parameters_initialize(&w->parameters, 5), STATUS_OK);
     assert_int_equal(batch_builder_make(&w->builder, &w->device, &w->dataset), STATUS_OK);
     tape_init(&w->tape, &w->device);
@@ -231,8 +231,7 @@ static void check_all_gradients(struct world *w) {
             if (fabs(slope) > largest) largest = fabs(slope);
         }
         /* Central differences of step h are off by h^2 f''' / 6 and by rounding, 1e-16 |f| / h: about 1e-9 here. */
-        if (worst > 1e-6 * (1 + largest))
-            fail_msg("%s: a gradient is off by %g (largest %g)", q->name, worst, largest);
+        if (worst > 1e-6 * (1 + largest)) fail_msg("%s: a gradient is off by %g (largest %g)", q->name, worst, largest);
         if (strstr(q->name, "key_value.bias") == NULL && largest == 0) fail_msg("%s has no gradient at all", q->name);
     }
     free(dense);

@@ -143,7 +143,8 @@ static double cosine(const float *a, const float *b, int n) {
 
 static void similar_words_get_similar_vectors(void **state) {
     (void)state;
-    static const char *const TEXTS[] = {"metformin", "metformine", "aspirin", "Metformin", "metformin aspirin", "aspirin metformin"};
+    static const char *const TEXTS[] = {"metformin", "metformine",        "aspirin",
+                                        "Metformin", "metformin aspirin", "aspirin metformin"};
     struct text_encoder e;
     struct text_plan plan;
     float *rows[6], all[16 * 256];
@@ -168,7 +169,8 @@ static void similar_words_get_similar_vectors(void **state) {
 /* ---- codes by name ---- */
 static void codes_are_found_as_people_write_them(void **state) {
     (void)state;
-    static const char CODE[6][8] = {"E11.9", "E119", "250.00", "A10BA02", "E11", "4280"}, SYSTEM[6][8] = {"ICD10CM", "OTHER", "ICD9CM", "ATC", "ICD10CM", "ICD9CM"};
+    static const char CODE[6][8] = {"E11.9", "E119", "250.00", "A10BA02", "E11", "4280"},
+                      SYSTEM[6][8] = {"ICD10CM", "OTHER", "ICD9CM", "ATC", "ICD10CM", "ICD9CM"};
     struct code_index x;
     int64_t found[6];
     assert_int_equal(code_index_make(&x, CODE[0], 8, SYSTEM[0], 8, 6), STATUS_OK);

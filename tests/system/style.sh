@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The committed style and the static checks: clang-format changes nothing, clang-tidy (.clang-tidy) finds nothing.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+cd "$ROOT"
+command -v clang-format >/dev/null || skip "clang-format is not installed"
+files=$(find src jobs kernels tests -name '*.[ch]')
+clang-format --dry-run -Werror $files 2>&1 | grep -E 'error|warning' | head -n 20
+[ "${PIPESTATUS[0]}" -eq 0 ] || fail "clang-format would change files: clang-format -i \$(git ls-files '*.c' '*.h')"
+database=$(dirname "$MEDTOK")/compile_commands.json
+if command -v clang-tidy >/dev/null && [ -r "$database" ]; then
+    find src jobs kernels/cpu kernels/device.c -name '*.c' |
+        xargs -P "$(nproc)" -n 4 clang-tidy -p "$(dirname "$MEDTOK")" --quiet 2>/dev/null >"$work/tidy.log" ||
+        fail "clang-tidy: $(grep -E 'error|warning' "$work/tidy.log" | head -n 20)"
+else
+    echo "clang-tidy is not installed, or there is no compile_commands.json: its checks are left out"
+fi
+finish
