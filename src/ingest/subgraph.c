@@ -118,7 +118,7 @@ static int grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, str
         first = end;
     }
     for (int64_t v = 0; v < s->n_nodes; v++) TRY(edges_from(g, s, (int32_t)v));
-    qsort(s->edges, (size_t)s->n_edges, sizeof *s->edges, by_target);
+    if (s->n_edges > 0) qsort(s->edges, (size_t)s->n_edges, sizeof *s->edges, by_target);
     return STATUS_OK;
 }
 

@@ -124,9 +124,9 @@ static int open_temporary(struct h5file *file) {
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5Pclose(access);
     if (file->id < 0) return failed_to(file, "cannot create it");
-    if (file->comm.rank == 0) file->disk = open(file->temporary, O_WRONLY | O_CLOEXEC);
-    return file->comm.rank == 0 && file->disk < 0 ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno))
-                                                  : STATUS_OK;
+    if (file->comm.rank > 0) return STATUS_OK;
+    file->disk = open(file->temporary, O_WRONLY | O_CLOEXEC);
+    return file->disk < 0 ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno)) : STATUS_OK;
 }
 
 static int set_provenance(struct h5file *file, const char *kind, int version, const struct provenance *p) {
