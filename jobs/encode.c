@@ -1,62 +1,112 @@
-/* encode: descriptions in, text.h5 out. Every rank plans all rows; each computes and writes a stretch of them. */
+/* encode: descriptions in, text.h5 out. Every rank plans all rows; the work is cut into parts of about equal cost, which
+ * the ranks compute in turn and write together. Finished parts are remembered in a journal, so that a run that was stopped
+ * or killed goes on where it was, on any number of ranks. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/half.h"
+#include "base/interrupt.h"
 #include "base/log.h"
+#include "base/sha256.h"
 #include "base/status.h"
 #include "jobs.h"
+#include "store/part_journal.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
+#include "text/model_folder.h"
 #include "text/text_encoder.h"
 
-enum { BLOCK_ROWS = 8192 };
+/* Cost of a part in tokens: seconds of work; the most rows that it has. */
+enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
 
 struct encoding {
     const struct comm *comm;
     const struct config *config;
+    struct device device;
     struct text_encoder encoder;
     struct text_plan plan;
-    float *rows;
+    float *rows;      /* of a part */
     uint16_t *halves; /* NULL for fp32 */
     int n_threads;
+    /* parts: units part_first[p] .. part_first[p + 1] - 1 */
+    int64_t n_parts, *part_first, *done;
+    uint64_t *checksum;
+    struct part_journal journal; /* rank 0 */
 };
 
-static int plan_rows(struct encoding *e) {
+/* ---- the plan ---- */
+static int cut_parts(struct encoding *e) {
+    const struct text_plan *p = &e->plan;
+    TRY(mem_alloc(&e->part_first, p->n_units + 1, sizeof *e->part_first));
+    for (int64_t u = 0; u < p->n_units; u++)
+        if (u == 0 || text_plan_cost(p, u + 1) - text_plan_cost(p, e->part_first[e->n_parts - 1]) > PART_TOKENS)
+            e->part_first[e->n_parts++] = u;
+    e->part_first[e->n_parts] = p->n_units;
+    TRY(mem_alloc(&e->done, e->n_parts, sizeof *e->done));
+    return mem_alloc(&e->checksum, e->n_parts, sizeof *e->checksum);
+}
+
+static int64_t first_row(const struct encoding *e, int64_t part) {
+    return text_plan_row(&e->plan, e->part_first[part]);
+}
+static int64_t n_rows(const struct encoding *e, int64_t part) { return first_row(e, part + 1) - first_row(e, part); }
+static int64_t cost_before(const struct encoding *e, int64_t part) {
+    return text_plan_cost(&e->plan, e->part_first[part]);
+}
+
+static int make_plan(struct encoding *e) {
     struct vocabulary v;
+    int64_t most = 0;
+    e->n_threads = comm_threads(e->comm, (int)e->config->run.threads);
+    if (device_open_cpu(&e->device, e->n_threads)) return status_set(STATUS_FAILED, "%s", e->device.error);
+    TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
-    int status = text_encoder_open(&e->encoder, e->config);
-    if (status == STATUS_OK) status = e->encoder.plan(&e->encoder, &v, &e->plan);
+    int status = e->encoder.plan(&e->encoder, &v, &e->plan);
     vocabulary_free(&v);
     TRY(status);
-    TRY(mem_alloc(&e->rows, BLOCK_ROWS * e->encoder.dim, sizeof *e->rows));
-    return e->config->text.precision == PRECISION_FP16
-               ? mem_alloc(&e->halves, BLOCK_ROWS * e->encoder.dim, sizeof *e->halves)
-               : STATUS_OK;
+    TRY(cut_parts(e));
+    for (int64_t p = 0; p < e->n_parts; p++) most = n_rows(e, p) > most ? n_rows(e, p) : most;
+    TRY(mem_alloc(&e->rows, most * e->encoder.dim, sizeof *e->rows));
+    return e->config->text.precision == PRECISION_FP16 ? mem_alloc(&e->halves, most * e->encoder.dim, sizeof *e->halves)
+                                                       : STATUS_OK;
 }
 
-static int compute_block(struct encoding *e, int64_t first, int64_t count) {
-    TRY(e->encoder.rows(&e->encoder, first, count, e->n_threads, e->rows));
-    for (int64_t i = 0; e->halves && i < count * e->encoder.dim; i++) e->halves[i] = half_from_float(e->rows[i]);
-    return STATUS_OK;
+/* ---- what was done before ---- */
+/* Reads the journal on rank 0 and tells all ranks. */
+static int recall_parts(struct encoding *e, const struct provenance *provenance, int *found) {
+    int status = e->comm->rank == 0 ? part_journal_read(e->config->files.text, provenance->key, e->n_parts, e->done,
+                                                        e->checksum, found)
+                                    : STATUS_OK;
+    TRY(comm_agree(e->comm, status));
+    TRY(comm_broadcast(e->comm, found, sizeof *found));
+    TRY(comm_broadcast(e->comm, e->done, e->n_parts * (int64_t)sizeof *e->done));
+    return comm_broadcast(e->comm, e->checksum, e->n_parts * (int64_t)sizeof *e->checksum);
 }
 
-/* All ranks make the same number of collective writes, the last ones perhaps empty. */
-static int write_features(struct encoding *e, struct h5dataset *features) {
-    int64_t n = e->plan.n_rows, size = e->comm->size;
-    int64_t first = n * e->comm->rank / size, end = n * (e->comm->rank + 1) / size, most = (n + size - 1) / size;
-    struct progress progress;
-    progress_begin(&progress, "encode", n, "rows");
-    for (int64_t done = 0; done < most; done += BLOCK_ROWS) {
-        int64_t at = first + done < end ? first + done : end, count = end - at < BLOCK_ROWS ? end - at : BLOCK_ROWS;
-        TRY(comm_agree(e->comm, compute_block(e, at, count)));
-        TRY(h5dataset_write(features, at, count, e->halves ? (void *)e->halves : (void *)e->rows));
-        progress_update(&progress, (done + BLOCK_ROWS) * size < n ? (done + BLOCK_ROWS) * size : n);
+/* Reads the finished parts back, each on one rank; those whose bytes are not what the journal says are forgotten. */
+static int check_parts(struct encoding *e, struct h5dataset *features) {
+    int status = STATUS_OK;
+    void *rows = e->halves ? (void *)e->halves : (void *)e->rows;
+    int64_t kept = 0;
+    for (int64_t p = 0; p < e->n_parts && status == STATUS_OK; p++) {
+        if (!e->done[p] || p % e->comm->size != e->comm->rank) {
+            e->done[p] = 0;
+            continue;
+        }
+        status = h5dataset_read(features, first_row(e, p), n_rows(e, p), rows);
+        e->done[p] =
+            status == STATUS_OK && h5dataset_checksum(features, first_row(e, p), n_rows(e, p), rows) == e->checksum[p];
+        if (e->done[p]) h5dataset_add_checksum(features, e->checksum[p]);
     }
-    progress_end(&progress, n);
+    TRY(comm_agree(e->comm, status));
+    TRY(comm_sum_int64(e->comm, e->done, (int)e->n_parts));
+    for (int64_t p = 0; p < e->n_parts; p++) kept += e->done[p];
+    log_info("going on with %s.partial: %lld of %lld parts are there", e->config->files.text, (long long)kept,
+             (long long)e->n_parts);
     return STATUS_OK;
 }
 
+/* ---- the file ---- */
 static int write_index(struct encoding *e, struct h5file *file) {
     const struct text_plan *p = &e->plan;
     int64_t n = p->n_codes + 1, tokens = p->token_offsets[p->n_codes];
@@ -84,32 +134,192 @@ static int write_attributes(struct encoding *e, struct h5file *file) {
     return status;
 }
 
-static int write_file(struct encoding *e, const struct provenance *provenance) {
-    struct h5file *file;
-    struct h5dataset *features = NULL;
-    int64_t size = e->halves ? 2 : 4, bytes = e->plan.n_rows * e->encoder.dim * size;
-    log_info("%lld codes have %lld tokens, %lld distinct rows of width %lld: %s will take %.3f GB",
-             (long long)e->plan.n_codes, (long long)e->plan.token_offsets[e->plan.n_codes], (long long)e->plan.n_rows,
-             (long long)e->encoder.dim, e->config->files.text, (double)bytes * 1e-9);
-    TRY(h5file_create(&file, e->comm, e->config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance,
-                      bytes + 4 * e->plan.token_offsets[e->plan.n_codes]));
-    int status = write_attributes(e, file);
-    if (status == STATUS_OK) status = write_index(e, file);
+static int create_file(struct encoding *e, const struct provenance *provenance, struct h5file **file,
+                       struct h5dataset **features) {
+    const char *path = e->config->files.text;
+    int64_t bytes = e->plan.n_rows * e->encoder.dim * (e->halves ? 2 : 4);
+    if (e->comm->rank == 0) part_journal_discard(path);
+    TRY(h5file_create_partial(file, e->comm, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance,
+                              bytes + 4 * e->plan.token_offsets[e->plan.n_codes]));
+    int status = write_attributes(e, *file);
+    if (status == STATUS_OK) status = write_index(e, *file);
     if (status == STATUS_OK)
-        status = h5dataset_create(&features, file, "features", e->halves ? H5_F16 : H5_F32, e->plan.n_rows,
-                                  e->encoder.dim, 0, 0, 0);
-    if (status == STATUS_OK) status = write_features(e, features);
-    if (status != STATUS_OK) {
+        status = h5dataset_create(features, *file, "features", e->halves ? H5_F16 : H5_F32, e->plan.n_rows,
+                                  e->encoder.dim, 0, H5_CONTIGUOUS, 0);
+    if (status == STATUS_OK) status = h5file_settle(*file);
+    if (status == STATUS_OK)
+        status = comm_agree(e->comm,
+                            e->comm->rank == 0 ? part_journal_open(&e->journal, path, provenance->key, 0) : STATUS_OK);
+    if (status == STATUS_OK) return STATUS_OK;
+    h5dataset_abandon(*features);
+    h5file_abandon(*file);
+    return status;
+}
+
+static int reopen_file(struct encoding *e, const struct provenance *provenance, struct h5file **file,
+                       struct h5dataset **features) {
+    const char *path = e->config->files.text;
+    TRY(h5file_reopen_partial(file, e->comm, path, TEXT_FEATURES_VERSION, provenance));
+    int status = h5file_adopt(*file, "token_offsets");
+    if (status == STATUS_OK) status = h5file_adopt(*file, "token_row");
+    if (status == STATUS_OK) status = h5dataset_open(features, *file, "features");
+    if (status == STATUS_OK) status = check_parts(e, *features);
+    if (status == STATUS_OK)
+        status = comm_agree(e->comm,
+                            e->comm->rank == 0 ? part_journal_open(&e->journal, path, provenance->key, 1) : STATUS_OK);
+    if (status == STATUS_OK) return STATUS_OK;
+    h5dataset_abandon(*features);
+    h5file_suspend(*file);
+    return status;
+}
+
+/* A partial file that cannot be opened, or lacks what it should have, is made anew. */
+static int open_file(struct encoding *e, const struct provenance *provenance, struct h5file **file,
+                     struct h5dataset **features) {
+    int found = 0;
+    TRY(recall_parts(e, provenance, &found));
+    if (found && reopen_file(e, provenance, file, features) == STATUS_OK) return STATUS_OK;
+    if (found) log_warn("%s; starting anew", status_message());
+    for (int64_t p = 0; p < e->n_parts; p++) e->done[p] = 0;
+    *features = NULL;
+    return create_file(e, provenance, file, features);
+}
+
+/* ---- the work ---- */
+static int compute_part(struct encoding *e, int64_t part) {
+    int64_t first = e->part_first[part];
+    TRY(e->encoder.rows(&e->encoder, first, e->part_first[part + 1] - first, e->rows));
+    int64_t n = n_rows(e, part) * e->encoder.dim;
+    if (e->halves)
+#pragma omp parallel for simd num_threads(e->n_threads)
+        for (int64_t i = 0; i < n; i++) e->halves[i] = half_from_float(e->rows[i]);
+    return STATUS_OK;
+}
+
+/* A round: each rank computes a part (-1: none is left for it), all write, rank 0 notes. sums[size] is scratch. */
+static int run_round(struct encoding *e, struct h5dataset *features, const int64_t *parts, uint64_t *sums) {
+    int64_t mine = parts[e->comm->rank], count = mine < 0 ? 0 : n_rows(e, mine), at = mine < 0 ? 0 : first_row(e, mine);
+    const void *rows = e->halves ? (void *)e->halves : (void *)e->rows;
+    TRY(comm_agree(e->comm, mine < 0 ? STATUS_OK : compute_part(e, mine)));
+    TRY(h5dataset_write(features, at, count, rows));
+    memset(sums, 0, (size_t)e->comm->size * sizeof *sums);
+    if (mine >= 0) sums[e->comm->rank] = h5dataset_checksum(features, at, count, rows);
+    TRY(comm_sum_uint64(e->comm, sums, e->comm->size));
+    int status = STATUS_OK;
+    for (int r = 0; e->comm->rank == 0 && r < e->comm->size && status == STATUS_OK; r++)
+        if (parts[r] >= 0) status = part_journal_add(&e->journal, parts[r], sums[r]);
+    return comm_agree(e->comm, status);
+}
+
+/* Whether a signal has come to any rank. */
+static int asked_to_stop(struct encoding *e, int *stop) {
+    int64_t asked = interrupt_asked();
+    TRY(comm_max_int64(e->comm, &asked, 1));
+    *stop = (int)asked;
+    return STATUS_OK;
+}
+
+static int run_rounds(struct encoding *e, struct h5dataset *features, int64_t *parts, uint64_t *sums) {
+    struct progress progress;
+    int64_t total = cost_before(e, e->n_parts), done = 0, next = 0;
+    for (int64_t p = 0; p < e->n_parts; p++) done += e->done[p] ? cost_before(e, p + 1) - cost_before(e, p) : 0;
+    progress_begin(&progress, "encode", total - done, "tokens");
+    done = 0;
+    for (;;) {
+        int stop, taken = 0;
+        for (int r = 0; r < e->comm->size; r++) {
+            while (next < e->n_parts && e->done[next]) next++;
+            parts[r] = next < e->n_parts ? next++ : -1;
+            if (parts[r] >= 0) done += cost_before(e, parts[r] + 1) - cost_before(e, parts[r]), taken++;
+        }
+        if (!taken) break;
+        TRY(asked_to_stop(e, &stop));
+        if (stop)
+            return status_set(STATUS_INTERRUPTED,
+                              "stopped by a signal; the finished parts are kept, run the same command "
+                              "again to go on");
+        TRY(run_round(e, features, parts, sums));
+        progress_update(&progress, done);
+    }
+    progress_end(&progress, done);
+    return STATUS_OK;
+}
+
+/* Computes a few units twice (the first time reads the weights) to say how long all will take. */
+static int announce(struct encoding *e) {
+    const struct text_plan *p = &e->plan;
+    int64_t units = 1, size = e->halves ? 2 : 4;
+    double seconds;
+    while (units < e->part_first[1] && text_plan_cost(p, units) < SAMPLE_TOKENS) units++;
+    int status = e->encoder.rows(&e->encoder, 0, units, e->rows);
+    seconds = clock_seconds();
+    if (status == STATUS_OK) status = e->encoder.rows(&e->encoder, 0, units, e->rows);
+    seconds = (clock_seconds() - seconds) * (double)text_plan_cost(p, p->n_units) / (double)text_plan_cost(p, units);
+    TRY(comm_agree(e->comm, status));
+    log_info(
+        "%lld codes have %lld tokens, %lld different texts or words with %lld rows of width %lld: %s will take %.3f GB "
+        "and about %.0f s on %d rank(s)",
+        (long long)p->n_codes, (long long)p->token_offsets[p->n_codes], (long long)p->n_units, (long long)p->n_rows,
+        (long long)e->encoder.dim, e->config->files.text, (double)(p->n_rows * e->encoder.dim * size) * 1e-9,
+        seconds / e->comm->size, e->comm->size);
+    return STATUS_OK;
+}
+
+static int encode(struct encoding *e, const struct provenance *provenance) {
+    struct h5file *file = NULL;
+    struct h5dataset *features = NULL;
+    int64_t *parts = NULL;
+    uint64_t *sums = NULL;
+    int status = mem_alloc(&parts, e->comm->size, sizeof *parts);
+    if (status == STATUS_OK) status = mem_alloc(&sums, e->comm->size, sizeof *sums);
+    TRY_DONE(comm_agree(e->comm, status));
+    TRY_DONE(open_file(e, provenance, &file, &features));
+    interrupt_catch();
+    status = run_rounds(e, features, parts, sums);
+    if (status == STATUS_OK) {
+        status = h5dataset_close(features);
+    } else {
         h5dataset_abandon(features);
-        h5file_abandon(file);
-        return status;
     }
-    status = h5dataset_close(features);
-    if (status != STATUS_OK) {
-        h5file_abandon(file);
-        return status;
+    if (status == STATUS_OK)
+        status = h5file_commit(file);
+    else
+        h5file_suspend(file);
+    part_journal_close(&e->journal);
+    if (status == STATUS_OK && e->comm->rank == 0) part_journal_discard(e->config->files.text);
+done:
+    free(parts);
+    free(sums);
+    return status;
+}
+
+/* ---- the job ---- */
+static int add_file(const struct comm *comm, struct provenance *provenance, const char *role, const char *path) {
+    char sum[65] = "";
+    TRY(comm_agree(comm, comm->rank == 0 ? sha256_file(path, sum) : STATUS_OK));
+    TRY(comm_broadcast(comm, sum, sizeof sum));
+    return comm_agree(comm, provenance_add_checksum(provenance, role, path, sum));
+}
+
+/* SHA-256 of the weights, the vocabulary and the configuration of a language model. */
+static int add_model(const struct comm *comm, struct provenance *provenance, const char *path) {
+    struct model_folder folder;
+    char config[4096];
+    TRY(comm_agree(comm, model_folder_open(&folder, path)));
+    int status = STATUS_OK;
+    for (int64_t i = 0; i < folder.n_files && status == STATUS_OK; i++)
+        status = add_file(comm, provenance, "weights", folder.files[i].path);
+    if (status == STATUS_OK) status = add_file(comm, provenance, "wordpieces", folder.vocabulary_path);
+    snprintf(config, sizeof config, "%s/config.json", path);
+    if (status == STATUS_OK) status = add_file(comm, provenance, "model-config", config);
+    if (status == STATUS_OK) {
+        const struct wordpiece_rules *r = &folder.wordpiece.rules;
+        snprintf(config, sizeof config, "lower=%d,strip_accents=%d,cjk_apart=%d,clean=%d", r->lower, r->strip_accents,
+                 r->set_cjk_apart, r->clean);
+        status = comm_agree(comm, provenance_add_checksum(provenance, "wordpiece-rules", path, config));
     }
-    return h5file_commit(file);
+    model_folder_close(&folder);
+    return status;
 }
 
 int job_encode(const struct comm *comm, const struct config *config) {
@@ -120,20 +330,25 @@ int job_encode(const struct comm *comm, const struct config *config) {
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
     TRY_DONE(comm_agree(comm, status));
+    if (config->text.encoder == TEXT_BERT) TRY_DONE(add_model(comm, &provenance, config->text.model));
     provenance_finish(&provenance, TEXT_FEATURES_VERSION);
     if (h5file_up_to_date(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance.key)) {
         log_info("%s is up to date", config->files.text);
         goto done;
     }
-    e.n_threads = comm_threads(comm, (int)config->run.threads);
-    TRY_DONE(comm_agree(comm, plan_rows(&e)));
-    TRY_DONE(write_file(&e, &provenance));
+    TRY_DONE(comm_agree(comm, make_plan(&e)));
+    TRY_DONE(announce(&e));
+    TRY_DONE(encode(&e, &provenance));
     log_info("wrote %s", config->files.text);
 done:
     if (e.encoder.close) e.encoder.close(&e.encoder);
+    device_close(&e.device);
     text_plan_free(&e.plan);
     free(e.rows);
     free(e.halves);
+    free(e.part_first);
+    free(e.done);
+    free(e.checksum);
     provenance_free(&provenance);
     free(settings);
     return status;

@@ -1,30 +1,16 @@
 /* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: trainer_step (src/medtok/trainer.c),
  * model_forward (src/medtok/model.c), the primitives (kernels/kernels.h). */
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
 #include "medtok/metrics.h"
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int signal) {
-    (void)signal;
-    stop_asked = 1;
-}
-
-/* SIGTERM and SIGUSR1 (SLURM's warning before the time limit) end the step in hand, save, and exit with 75. */
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESTART};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-}
 
 static int metrics_path(const struct config *config, char *path, size_t size) {
     const char *checkpoint = config->files.checkpoint;
@@ -48,7 +34,7 @@ static int train_steps(struct trainer *t, struct checkpoint_ring *ring, struct m
     const struct config *c = t->config;
     while (t->step < c->train.steps) {
         struct step_report report;
-        TRY(trainer_step(t, stop_asked, &report));
+        TRY(trainer_step(t, interrupt_asked(), &report));
         TRY(comm_agree(t->comm, metrics_step(metrics, t, &report)));
         if (t->step == c->train.steps) break;
         if (report.stop) {
@@ -81,7 +67,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(&ring, &trainer));
     TRY_DONE(metrics_path(config, path, sizeof path));
     TRY_DONE(metrics_open(&metrics, &trainer, path));
-    catch_signals();
+    interrupt_catch();
     TRY_DONE(train_steps(&trainer, &ring, &metrics));
     log_stages(&trainer);
     log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);

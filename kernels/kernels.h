@@ -19,6 +19,14 @@ struct dropout {
     uint32_t stream, step;
 };
 
+/* GELU (Hendrycks and Gimpel, 2016): x Phi(x) with the normal distribution's Phi, or its approximation by tanh. */
+enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };
+
+/* In what a product of matrices multiplies; sums are float32 (the double build: double). */
+enum precision_of_products { PRODUCTS_F32, PRODUCTS_BF16 };
+
+struct linear; /* packed weights of a linear map; opaque, each backend has its own */
+
 struct adam {
     double rate, beta1, beta2, epsilon, weight_decay; /* decoupled decay: p -= rate * weight_decay * p */
     int64_t step;                                     /* 1 for the first update: bias correction */
@@ -94,13 +102,29 @@ struct kernels {
      * q, out [q_offsets[n], dim]; kv [k_offsets[n], 2 dim], each row the key, then the value; heads divide dim; logits are
      * scaled by 1/sqrt(dim/heads). probs [heads * pair_offsets[n]] keeps the softmax before dropout, where
      * pair_offsets[i+1]-pair_offsets[i] = (queries of i) * (keys of i), laid out [query][head][key] per segment. Dropout
-     * acts on the probabilities, with element number = place in the segment's probs. No keys: out = 0. */
+     * acts on the probabilities, with element number = place in the segment's probs. No keys: out = 0. Where no gradient
+     * is wanted, probs and pair_offsets may be NULL. */
     void (*attention)(struct device *, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets, dev_int k_offsets,
                       dev_int pair_offsets, dev_int keys, struct dropout dropout, dev_real q, dev_real kv,
                       dev_real probs, dev_real out);
     void (*attention_backward)(struct device *, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets,
                                dev_int k_offsets, dev_int pair_offsets, dev_int keys, struct dropout dropout,
                                dev_real q, dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv);
+
+    /* ---- a frozen transformer (Devlin et al., 2019), forward only ---- */
+    /* Packs the map y = x W^T + b for linear(): weight [out,in] and bias [out] are host memory, read once. NULL if memory is
+     * out or the precision is not there (the device's error says so); free with linear_free, NULL is allowed. */
+    struct linear *(*linear_pack)(struct device *, int64_t in, int64_t out, const real *weight, const real *bias,
+                                  enum precision_of_products precision);
+    void (*linear_free)(struct linear *);
+    /* y[rows,out] = f(x[rows,in] W^T + b). A row's result does not depend on the other rows or on its place. */
+    void (*linear)(struct device *, const struct linear *, int64_t rows, dev_real x, enum activation f, dev_real y);
+    /* y[i] = words[id[i]] + places[place[i]], [n,cols] */
+    void (*embed_tokens)(struct device *, int64_t n, int64_t cols, dev_real words, dev_int id, dev_real places,
+                         dev_int place, dev_real y);
+    /* y = layer norm of x + residual, by rows (see layer_norm). residual may be NULL; y may be x or residual. */
+    void (*add_layer_norm)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real residual, dev_real gain,
+                           dev_real bias, double epsilon, dev_real y);
 
     /* ---- quantiser (method.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
      *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */

@@ -1,5 +1,4 @@
-/* Attention of short query segments to short key segments. Threads share the segments; all rows of a segment stay in
- * cache, so plain loops over (query, head, key) do. */
+/* Attention of query segments to key segments. Threads share the segments, whose rows stay in cache. */
 #include <omp.h>
 
 #include "cpu/cpu.h"
@@ -10,7 +9,7 @@
 struct segment {
     int64_t n_queries, n_keys, heads, dim, head_dim;
     const real *q, *kv;
-    real *probs;        /* [query][head][key] */
+    real *probs;        /* [query][head][key]; NULL: not kept */
     const real *factor; /* dropout, same layout; NULL: none */
     real scale;
 };
@@ -27,7 +26,7 @@ static void head_add(real alpha, const real *x, real *y, int64_t n) {
     for (int64_t c = 0; c < n; c++) y[c] += alpha * x[c];
 }
 
-static void softmax(real *p, int64_t n) {
+WIDE_VECTORS static void softmax(real *p, int64_t n) {
     real most = p[0], sum = 0;
 #pragma omp simd reduction(max : most)
     for (int64_t k = 0; k < n; k++) most = p[k] > most ? p[k] : most;
@@ -41,12 +40,83 @@ static void softmax(real *p, int64_t n) {
     for (int64_t k = 0; k < n; k++) p[k] *= scale;
 }
 
-static void segment_forward(const struct segment *s, real *out) {
+/* A logit whose exponential is 0 beside any other. */
+static const real NOTHING = (real)-1e30;
+
+/* ---- forward, four queries at a time: the keys of a head are transposed once, so that both products run along
+ * vectors of eight ---- */
+enum { LANES = 8, QUERIES = 4, COLUMNS = 2 * LANES };
+typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+static int64_t padded_keys(int64_t n) { return (n + COLUMNS - 1) / COLUMNS * COLUMNS; }
+
+/* keys[head_dim, padded] = the head's keys transposed, zero behind the last. */
+static void transpose_keys(const struct segment *s, const real *key, int64_t padded, real *keys) {
+    for (int64_t c = 0; c < s->head_dim; c++)
+        for (int64_t k = 0; k < padded; k++) keys[c * padded + k] = k < s->n_keys ? key[k * 2 * s->dim + c] : 0;
+}
+
+/* out[i, 0..COLUMNS) (rows ldo apart) = scale * sum over c < n of x_i[c] y[c, 0..COLUMNS), for QUERIES rows x_i. */
+static void product_tile(const real *const x[QUERIES], int64_t n, const real *y, int64_t ldy, real scale, real *out,
+                         int64_t ldo) {
+    lanes sum[QUERIES][2] = {0};
+    for (int64_t c = 0; c < n; c++) {
+        lanes y0 = *(const lanes *)(y + c * ldy), y1 = *(const lanes *)(y + c * ldy + LANES);
+        for (int i = 0; i < QUERIES; i++) {
+            sum[i][0] += x[i][c] * y0;
+            sum[i][1] += x[i][c] * y1;
+        }
+    }
+    for (int i = 0; i < QUERIES; i++)
+        for (int v = 0; v < 2; v++) *(lanes *)(out + i * ldo + v * LANES) = scale * sum[i][v];
+}
+
+/* The rows first.. of one head; rows behind the last repeat it and are computed in vain. */
+static void block_forward(const struct segment *s, int64_t h, int64_t first, const real *keys, real *score, real *tile,
+                          real *out) {
+    int64_t column = h * s->head_dim, padded = padded_keys(s->n_keys);
+    const real *x[QUERIES];
+    int64_t rows[QUERIES];
+    for (int i = 0; i < QUERIES; i++) {
+        rows[i] = first + i < s->n_queries ? first + i : s->n_queries - 1;
+        x[i] = s->q + rows[i] * s->dim + column;
+    }
+    for (int64_t k = 0; k < padded; k += COLUMNS)
+        product_tile(x, s->head_dim, keys + k, padded, s->scale, score + k, padded);
+    for (int i = 0; i < QUERIES; i++) {
+        int64_t at = (rows[i] * s->heads + h) * s->n_keys;
+        real *p = score + i * padded;
+        for (int64_t k = s->n_keys; k < padded; k++) p[k] = NOTHING;
+        softmax(p, padded);
+        if (s->probs) memcpy(s->probs + at, p, (size_t)s->n_keys * sizeof *p);
+        for (int64_t k = 0; s->factor && k < s->n_keys; k++) p[k] *= s->factor[at + k];
+        x[i] = p;
+    }
+    for (int64_t c = 0; c < s->head_dim; c += COLUMNS) {
+        product_tile(x, s->n_keys, s->kv + s->dim + column + c, 2 * s->dim, 1, tile, COLUMNS);
+        for (int i = 0; i < QUERIES && first + i < s->n_queries; i++)
+            memcpy(out + rows[i] * s->dim + column + c, tile + i * COLUMNS, COLUMNS * sizeof *tile);
+    }
+}
+
+/* Scratch: keys [head_dim, padded], scores [QUERIES, padded], tile [QUERIES, COLUMNS]. */
+static void blocks_forward(const struct segment *s, real *out, real *scratch) {
+    int64_t padded = padded_keys(s->n_keys);
+    real *score = scratch + s->head_dim * padded, *tile = score + QUERIES * padded;
+    for (int64_t h = 0; h < s->heads; h++) {
+        transpose_keys(s, s->kv + h * s->head_dim, padded, scratch);
+        for (int64_t first = 0; first < s->n_queries; first += QUERIES)
+            block_forward(s, h, first, scratch, score, tile, out);
+    }
+}
+
+/* ---- forward, row by row: for few queries, odd heads. Scratch: a row of probabilities where none are kept ---- */
+static void rows_forward(const struct segment *s, real *out, real *scratch) {
     for (int64_t r = 0; r < s->n_queries; r++) {
         for (int64_t h = 0; h < s->heads; h++) {
             int64_t at = (r * s->heads + h) * s->n_keys, column = h * s->head_dim;
             const real *q = s->q + r * s->dim + column, *key = s->kv + column;
-            real *p = s->probs + at, *o = out + r * s->dim + column;
+            real *p = s->probs ? s->probs + at : scratch, *o = out + r * s->dim + column;
             for (int64_t c = 0; c < s->head_dim; c++) o[c] = 0;
             if (s->n_keys == 0) continue;
             for (int64_t k = 0; k < s->n_keys; k++) p[k] = s->scale * head_dot(q, key + k * 2 * s->dim, s->head_dim);
@@ -55,6 +125,13 @@ static void segment_forward(const struct segment *s, real *out) {
                 head_add(s->factor ? s->factor[at + k] * p[k] : p[k], key + k * 2 * s->dim + s->dim, o, s->head_dim);
         }
     }
+}
+
+static void segment_forward(const struct segment *s, real *out, real *scratch) {
+    if (s->n_queries >= QUERIES && s->n_keys > 0 && s->head_dim % COLUMNS == 0)
+        blocks_forward(s, out, scratch);
+    else
+        rows_forward(s, out, scratch);
 }
 
 /* `slope` [n_keys] is scratch. */
@@ -80,32 +157,32 @@ static void segment_backward(const struct segment *s, const real *dout, real *dq
     }
 }
 
-/* Scratch of each thread: dropout factors of a segment (rounded up to whole chunks), and one row of slopes. */
-struct thread_scratch {
-    real *base;
-    int64_t factors, slopes;
-};
-
-static int make_scratch(struct device *device, int64_t n, int64_t heads, dev_int k_offsets, dev_int pair_offsets,
-                        int threads, struct thread_scratch *scratch) {
-    int64_t pairs = 0, keys = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t p = pair_offsets.at[i + 1] - pair_offsets.at[i], k = k_offsets.at[i + 1] - k_offsets.at[i];
-        if (p > pairs) pairs = p;
-        if (k > keys) keys = k;
-    }
-    scratch->factors = (pairs * heads + DROPOUT_CHUNK) / DROPOUT_CHUNK * DROPOUT_CHUNK;
-    scratch->slopes = (keys + 16) / 16 * 16;
-    scratch->base = cpu_scratch(device, threads * (scratch->factors + scratch->slopes));
-    return scratch->base != NULL;
-}
-
 struct attention_call {
     int64_t heads, dim;
     dev_int q_offsets, k_offsets, pair_offsets, keys;
     struct dropout dropout;
     dev_real q, kv, probs;
 };
+
+/* Scratch of each thread: dropout factors of a segment (rounded up to whole chunks), and what the passes need. */
+struct thread_scratch {
+    real *base;
+    int64_t factors, work;
+};
+
+static int make_scratch(struct device *device, int64_t n, const struct attention_call *a,
+                        struct thread_scratch *scratch) {
+    int64_t pairs = 0, keys = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t q = a->q_offsets.at[i + 1] - a->q_offsets.at[i], k = a->k_offsets.at[i + 1] - a->k_offsets.at[i];
+        if (q * k > pairs) pairs = q * k;
+        if (k > keys) keys = k;
+    }
+    scratch->factors = a->dropout.rate == 0 ? 0 : (pairs * a->heads + DROPOUT_CHUNK) / DROPOUT_CHUNK * DROPOUT_CHUNK;
+    scratch->work = (a->dim / a->heads + QUERIES) * padded_keys(keys + 1) + QUERIES * COLUMNS;
+    scratch->base = cpu_scratch(device, cpu_threads(device) * (scratch->factors + scratch->work));
+    return scratch->base != NULL;
+}
 
 static struct segment make_segment(const struct attention_call *a, int64_t i, real *factor) {
     struct segment s = {.n_queries = a->q_offsets.at[i + 1] - a->q_offsets.at[i],
@@ -115,7 +192,7 @@ static struct segment make_segment(const struct attention_call *a, int64_t i, re
                         .head_dim = a->dim / a->heads,
                         .q = a->q.at + (int64_t)a->q_offsets.at[i] * a->dim,
                         .kv = a->kv.at + (int64_t)a->k_offsets.at[i] * 2 * a->dim,
-                        .probs = a->probs.at + (int64_t)a->pair_offsets.at[i] * a->heads,
+                        .probs = a->probs.at ? a->probs.at + (int64_t)a->pair_offsets.at[i] * a->heads : NULL,
                         .scale = 1 / real_sqrt((real)(a->dim / a->heads))};
     if (a->dropout.rate == 0) return s;
     int64_t count = s.n_queries * s.n_keys * s.heads;
@@ -131,12 +208,12 @@ void cpu_attention(struct device *device, int64_t n, int64_t heads, int64_t dim,
     struct attention_call a = {heads, dim, q_offsets, k_offsets, pair_offsets, keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
     int threads = cpu_threads(device);
-    if (device->error[0] || !make_scratch(device, n, heads, k_offsets, pair_offsets, threads, &scratch)) return;
+    if (device->error[0] || !make_scratch(device, n, &a, &scratch)) return;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
     for (int64_t i = 0; i < n; i++) {
-        real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.slopes);
+        real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
-        segment_forward(&s, out.at + (int64_t)q_offsets.at[i] * dim);
+        segment_forward(&s, out.at + (int64_t)q_offsets.at[i] * dim, mine + scratch.factors);
     }
 }
 
@@ -146,10 +223,10 @@ void cpu_attention_backward(struct device *device, int64_t n, int64_t heads, int
     struct attention_call a = {heads, dim, q_offsets, k_offsets, pair_offsets, keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
     int threads = cpu_threads(device);
-    if (device->error[0] || !make_scratch(device, n, heads, k_offsets, pair_offsets, threads, &scratch)) return;
+    if (device->error[0] || !make_scratch(device, n, &a, &scratch)) return;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
     for (int64_t i = 0; i < n; i++) {
-        real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.slopes);
+        real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
         segment_backward(&s, dout.at + (int64_t)q_offsets.at[i] * dim, dq.at + (int64_t)q_offsets.at[i] * dim,
                          dkv.at + (int64_t)k_offsets.at[i] * 2 * dim, mine + scratch.factors);

@@ -16,6 +16,14 @@
 #define real_sqrt   sqrtf
 #endif
 
+/* Compiled twice, for AVX-512 and for the build's own architecture; the processor decides. For the few loops that count and
+ * that compilers turn into vector code. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE_VECTORS __attribute__((target_clones("avx512f", "default")))
+#else
+#define WIDE_VECTORS
+#endif
+
 struct cpu {
     int n_threads;
     void *scratch; /* grown on demand, kept */
@@ -66,6 +74,12 @@ void cpu_attention(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int,
                    dev_real, dev_real, dev_real, dev_real);
 void cpu_attention_backward(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_int,
                             struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
+struct linear *cpu_linear_pack(struct device *, int64_t, int64_t, const real *, const real *,
+                               enum precision_of_products);
+void cpu_linear_free(struct linear *);
+void cpu_linear(struct device *, const struct linear *, int64_t, dev_real, enum activation, dev_real);
+void cpu_embed_tokens(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real, dev_int, dev_real);
+void cpu_add_layer_norm(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, double, dev_real);
 void cpu_quantize(struct device *, int64_t, int64_t, int64_t, int64_t, int64_t, dev_real, dev_real, dev_int, dev_real,
                   dev_real);
 void cpu_quantize_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_int, dev_real, dev_real,

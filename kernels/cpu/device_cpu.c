@@ -35,6 +35,11 @@ static const struct kernels CPU_KERNELS = {
     .gcn_aggregate_backward = cpu_gcn_aggregate_backward,
     .attention = cpu_attention,
     .attention_backward = cpu_attention_backward,
+    .linear_pack = cpu_linear_pack,
+    .linear_free = cpu_linear_free,
+    .linear = cpu_linear,
+    .embed_tokens = cpu_embed_tokens,
+    .add_layer_norm = cpu_add_layer_norm,
     .quantize = cpu_quantize,
     .quantize_backward = cpu_quantize_backward,
     .nce = cpu_nce,
@@ -51,6 +56,7 @@ int device_open_cpu(struct device *device, int n_threads) {
     cpu->n_threads = n_threads > 0 ? n_threads : 1;
     device->backend = cpu;
     if (openblas_set_num_threads) openblas_set_num_threads(1);
+    omp_set_num_threads(1); /* for libraries; every parallel region of ours names its number */
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* An exponential that compilers turn into vector code. float32: Cody-Waite reduction by ln 2 in two parts and a minimax
+/* Functions that compilers turn into vector code. exp in float32: Cody-Waite reduction by ln 2 in two parts and a minimax
  * polynomial on [-ln2/2, ln2/2] (coefficients of Cephes' expf); relative error below 2e-7 for arguments up to 88; below -87
  * the result is 0. The double build calls the C library. */
 #ifndef MEDTOK_KERNELS_CPU_VECTOR_MATH_H
@@ -12,6 +12,7 @@
 
 #ifdef MEDTOK_REAL_DOUBLE
 static inline double real_exp(double x) { return exp(x); }
+static inline double real_gelu(double x) { return 0.5 * x * (1 + erf(x * 0.70710678118654752440)); }
 #else
 static inline float real_exp(float x) {
     float clamped = x > 88.0f ? 88.0f : x < -87.0f ? -87.0f : x;
@@ -33,6 +34,39 @@ static inline float real_exp(float x) {
     float y = x < -87.0f ? 0.0f : p * power;
     return x != x ? x : y;
 }
+
+/* x Phi(x) = x/2 (1 + erf(v)) with v = x / sqrt 2, and erf(v) = v P(v^2) on [-3.92, 3.92], beyond which it is 1 to float32's
+ * precision. P is our Chebyshev fit, in t = 2 v^2 / 3.92^2 - 1; the result's error is below 2e-7 max(1, |x|). */
+static inline float real_gelu(float x) {
+    float v = x * 0.70710678f;
+    v = v > 3.92f ? 3.92f : v;
+    v = v < -3.92f ? -3.92f : v;
+    float t = v * v * 0.1301541025f - 1.0f;
+    float p = -9.392719177e-04f;
+    p = p * t + 2.127858181e-03f;
+    p = p * t - 1.045277992e-03f;
+    p = p * t + 1.820330416e-03f;
+    p = p * t - 8.170483237e-03f;
+    p = p * t + 1.434350203e-02f;
+    p = p * t - 1.961749015e-02f;
+    p = p * t + 2.960921198e-02f;
+    p = p * t - 4.358573430e-02f;
+    p = p * t + 5.842582719e-02f;
+    p = p * t - 7.398989038e-02f;
+    p = p * t + 9.059221235e-02f;
+    p = p * t - 1.091818543e-01f;
+    p = p * t + 1.340848369e-01f;
+    p = p * t - 1.801085622e-01f;
+    p = p * t + 3.607368086e-01f;
+    float half = 0.5f * x;
+    return half + half * (v * p);
+}
 #endif
+
+/* GELU's approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) = x / (1 + exp(-2 ...)). */
+static inline real real_gelu_tanh(real x) {
+    real u = (real)1.5957691216057308 * (x + (real)0.044715 * x * x * x);
+    return x / (1 + real_exp(-u));
+}
 
 #endif

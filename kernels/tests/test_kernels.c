@@ -477,6 +477,139 @@ static void attention_agrees_and_differentiates(void **state) {
     check_attention(0.3);
 }
 
+/* Wide heads and many queries take another way through the CPU's code: against plain loops, and kept probabilities against
+ * none kept. */
+static void attention_of_wide_heads_agrees(void **state) {
+    (void)state;
+    enum { HEADS = 3, WIDTH = 32, DIM = HEADS * WIDTH, MOST = 70 };
+    static const int32_t Q[] = {0, 5, 5, 6, 46}, K[] = {0, 16, 17, 50, 120}, PAIRS[] = {0, 80, 80, 113, 2913};
+    dev_int q_offsets = ints(Q, 5), k_offsets = ints(K, 5), pairs = ints(PAIRS, 5), none = {NULL};
+    dev_real q = values(46 * DIM), kv = values(120 * 2 * DIM), out = values(46 * DIM), again = values(46 * DIM),
+             probs = zeros(HEADS * 2913), nothing = {NULL};
+    RUN(attention, 4, HEADS, DIM, q_offsets, k_offsets, pairs, none, (struct dropout){0}, q, kv, probs, out);
+    RUN(attention, 4, HEADS, DIM, q_offsets, k_offsets, none, none, (struct dropout){0}, q, kv, nothing, again);
+    assert_memory_equal(out.at, again.at, 46 * DIM * sizeof(real));
+    for (int s = 0; s < 4; s++)
+        for (int r = Q[s]; r < Q[s + 1]; r++)
+            for (int h = 0; h < HEADS; h++) {
+                int nk = K[s + 1] - K[s];
+                double e[MOST], total = 0;
+                for (int k = 0; k < nk; k++) {
+                    double dot = 0;
+                    for (int i = h * WIDTH; i < (h + 1) * WIDTH; i++)
+                        dot += (double)q.at[r * DIM + i] * kv.at[(K[s] + k) * 2 * DIM + i];
+                    total += e[k] = exp(dot / sqrt(WIDTH));
+                }
+                for (int k = 0; k < nk; k++)
+                    close_to(probs.at[HEADS * PAIRS[s] + ((r - Q[s]) * HEADS + h) * nk + k], e[k] / total, "p", k);
+                for (int j = h * WIDTH; j < (h + 1) * WIDTH; j++) {
+                    double sum = 0;
+                    for (int k = 0; k < nk; k++) sum += e[k] / total * kv.at[(K[s] + k) * 2 * DIM + DIM + j];
+                    close_to(out.at[r * DIM + j], sum, "attention", r);
+                }
+            }
+    device_free_ints(&device, q_offsets);
+    device_free_ints(&device, k_offsets);
+    device_free_ints(&device, pairs);
+    release(5, q, kv, out, again, probs);
+}
+
+/* ---- the frozen transformer ---- */
+static double activated(double x, enum activation f) {
+    switch (f) {
+        case ACTIVATION_RELU: return x > 0 ? x : 0;
+        case ACTIVATION_GELU: return x / 2 * (1 + erf(x / sqrt(2)));
+        case ACTIVATION_GELU_TANH: return x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+        default: return x;
+    }
+}
+
+/* Rows of one block, of several, and one more. */
+static void linear_maps_agree_with_plain_loops(void **state) {
+    (void)state;
+    enum { IN = 37, OUT = 29, MOST = 600 };
+    static const int64_t ROWS[] = {0, 1, 255, 256, 257, MOST};
+    dev_real w = values(OUT * IN), b = values(OUT), x = values(MOST * IN), y = values(MOST * OUT);
+    struct linear *l = RUN(linear_pack, IN, OUT, w.at, b.at, PRODUCTS_F32);
+    assert_non_null(l);
+    for (int64_t i = 0; i < MOST * IN; i++) x.at[i] *= 2; /* into the curved and the flat parts of f */
+    for (int f = ACTIVATION_NONE; f <= ACTIVATION_GELU_TANH; f++)
+        for (size_t s = 0; s < sizeof ROWS / sizeof *ROWS; s++) {
+            RUN(linear, l, ROWS[s], x, (enum activation)f, y);
+            for (int64_t r = 0; r < ROWS[s]; r++)
+                for (int64_t o = 0; o < OUT; o++) {
+                    double sum = b.at[o];
+                    for (int64_t i = 0; i < IN; i++) sum += (double)x.at[r * IN + i] * w.at[o * IN + i];
+                    close_to(y.at[r * OUT + o], activated(sum, (enum activation)f), "linear", r);
+                }
+        }
+    x.at[3] = NAN; /* is not lost */
+    RUN(linear, l, 2, x, ACTIVATION_GELU, y);
+    assert_true(isnan(y.at[0]) && !isnan(y.at[OUT]));
+    RUN(linear, l, 2, x, ACTIVATION_RELU, y);
+    assert_true(isnan(y.at[0]) && !isnan(y.at[OUT]));
+    device.run->linear_free(l);
+    release(4, w, b, x, y);
+}
+
+static void a_row_of_a_linear_map_does_not_depend_on_its_place(void **state) {
+    (void)state;
+    enum { IN = 384, OUT = 200, ROWS = 513 };
+    for (int precision = PRODUCTS_F32; precision <= PRODUCTS_BF16; precision++) {
+        dev_real w = values(OUT * IN), b = values(OUT), x = values(ROWS * IN), y = values(ROWS * OUT),
+                 one = values(OUT);
+        struct linear *l = RUN(linear_pack, IN, OUT, w.at, b.at, (enum precision_of_products)precision);
+        if (!l && precision == PRODUCTS_BF16) {
+            assert_non_null(strstr(device_error(&device), "bf16"));
+            device.error[0] = 0; /* not on this processor, or not in this build */
+            release(5, w, b, x, y, one);
+            continue;
+        }
+        RUN(linear, l, ROWS, x, ACTIVATION_GELU, y);
+        for (int64_t r = 0; r < ROWS; r += 37) {
+            RUN(linear, l, 1, dev_real_at(x, r * IN), ACTIVATION_GELU, one);
+            assert_memory_equal(one.at, y.at + r * OUT, OUT * sizeof(real));
+        }
+        if (precision == PRODUCTS_BF16) {
+            double sum = b.at[5];
+            for (int64_t i = 0; i < IN; i++) sum += (double)x.at[i] * w.at[5 * IN + i];
+            /* two roundings to 8 bits a product, 384 products of size 1/3: about 2^-8 sqrt(384) / 3 */
+            assert_true(fabs(y.at[5] - activated(sum, ACTIVATION_GELU)) < 0.1);
+        }
+        device.run->linear_free(l);
+        release(5, w, b, x, y, one);
+    }
+}
+
+static void embedding_and_residual_norm_agree(void **state) {
+    (void)state;
+    enum { N = 7, DIM = 24 };
+    static const int32_t ID[] = {3, 0, 9, 9, 1, 2, 5}, PLACE[] = {0, 1, 2, 0, 1, 2, 3};
+    dev_int id = ints(ID, N), place = ints(PLACE, N);
+    dev_real words = values(10 * DIM), places = values(4 * DIM), y = values(N * DIM), gain = values(DIM),
+             bias = values(DIM), x = values(N * DIM), nothing = {NULL};
+    RUN(embed_tokens, N, DIM, words, id, places, place, y);
+    for (int i = 0; i < N * DIM; i++)
+        close_to(y.at[i], (double)words.at[ID[i / DIM] * DIM + i % DIM] + places.at[PLACE[i / DIM] * DIM + i % DIM],
+                 "y", i);
+    for (int residual = 0; residual < 2; residual++) {
+        double sums[N * DIM];
+        for (int i = 0; i < N * DIM; i++) sums[i] = (double)x.at[i] + (residual ? y.at[i] : 0);
+        RUN(add_layer_norm, N, DIM, x, residual ? y : nothing, gain, bias, 0.25, x); /* in place */
+        for (int r = 0; r < N; r++) {
+            double mean = 0, square = 0;
+            for (int c = 0; c < DIM; c++) mean += sums[r * DIM + c] / DIM;
+            for (int c = 0; c < DIM; c++) square += pow(sums[r * DIM + c] - mean, 2) / DIM;
+            for (int c = 0; c < DIM; c++)
+                close_to(x.at[r * DIM + c], (sums[r * DIM + c] - mean) / sqrt(square + 0.25) * gain.at[c] + bias.at[c],
+                         "norm", r);
+        }
+    }
+    device_free_ints(&device, id);
+    device_free_ints(&device, place);
+    release(6, words, places, y, gain, bias, x);
+}
+
 /* ---- quantiser ---- */
 static void normalize_rows(dev_real x, int64_t rows, int64_t cols) {
     for (int64_t r = 0; r < rows; r++) {
@@ -683,6 +816,10 @@ int main(void) {
         cmocka_unit_test(dropout_drops_its_share_by_key_and_is_its_own_backward),
         cmocka_unit_test(gcn_aggregates_as_the_dense_formula),
         cmocka_unit_test(attention_agrees_and_differentiates),
+        cmocka_unit_test(attention_of_wide_heads_agrees),
+        cmocka_unit_test(linear_maps_agree_with_plain_loops),
+        cmocka_unit_test(a_row_of_a_linear_map_does_not_depend_on_its_place),
+        cmocka_unit_test(embedding_and_residual_norm_agree),
         cmocka_unit_test(quantize_finds_the_nearest_rows),
         cmocka_unit_test(quantize_gives_ties_to_the_smaller_index),
         cmocka_unit_test(quantize_differentiates),

@@ -258,6 +258,8 @@ int config_check(const struct config *c, enum job job) {
     if (job == JOB_ENCODE && c->text.ngram_min > c->text.ngram_max)
         return status_set(STATUS_USAGE, "text.ngram_min (%lld) is larger than text.ngram_max (%lld)",
                           (long long)c->text.ngram_min, (long long)c->text.ngram_max);
+    if (job == JOB_ENCODE && c->text.encoder == TEXT_BERT && !c->text.model[0])
+        return status_set(STATUS_USAGE, "text.encoder is bert: text.model must name the folder of a model");
     if (job == JOB_ENCODE && c->text.dim % 32)
         return status_set(STATUS_USAGE, "text.dim is %lld: it must be a multiple of 32", (long long)c->text.dim);
     return job == JOB_TRAIN ? check_model(c) : STATUS_OK;

@@ -21,7 +21,9 @@ enum job {
 };
 
 enum graph_encoder { GRAPH_GCN };
-enum text_encoder_name { TEXT_HASHED_NGRAMS };
+enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
+enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
+enum text_compute { COMPUTE_FP32, COMPUTE_BF16 };
 enum precision { PRECISION_FP16, PRECISION_FP32 };
 enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
@@ -52,7 +54,10 @@ struct config {
     } graph;
     struct {
         enum text_encoder_name encoder;
-        int64_t dim, ngram_min, ngram_max;
+        char *model;
+        int64_t dim, ngram_min, ngram_max, max_tokens;
+        enum text_features_kept features;
+        enum text_compute compute;
         enum precision precision;
         double dropout;
     } text;

@@ -39,6 +39,8 @@ struct provenance {
 
 /* Adds an input: a file of ours (its content_id is used) or a foreign file (XXH3-128 of its bytes, as `xxhsum -H2`). */
 int provenance_add_input(struct provenance *provenance, const char *role, const char *path);
+/* The same with a checksum that the caller made. */
+int provenance_add_checksum(struct provenance *provenance, const char *role, const char *path, const char *checksum);
 void provenance_finish(struct provenance *provenance, int schema_version);
 void provenance_free(struct provenance *provenance);
 
@@ -58,7 +60,8 @@ int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_
 
 /* The same in parts: create once, then write any rows any number of times (each call collective), then close, which
  * stores the checksum; abandon after a failure. inner > 0: three-dimensional, [rows, cols, inner]. chunk_rows 0: a chunk
- * near 1 MiB. */
+ * near 1 MiB; H5_CONTIGUOUS: not in chunks at all (needs compress 0). */
+enum { H5_CONTIGUOUS = -1 };
 struct h5dataset; /* opaque */
 int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
                      int64_t cols, int64_t inner, int64_t chunk_rows, int compress);
@@ -77,6 +80,25 @@ int h5file_commit(struct h5file *file);
 
 /* Closes and removes the temporary file; frees `file`. NULL is allowed. */
 void h5file_abandon(struct h5file *file);
+
+/* A file that is written over several runs. h5file_create_partial creates `path`.partial; when its datasets are created and
+ * all but the rows of contiguous ones is written, h5file_settle (collective) makes that last through a killed process, and
+ * h5file_reopen_partial (collective) opens it again. Datasets written before are then taken over with h5file_adopt, in the
+ * order of their writing, and others opened with h5dataset_open. h5file_suspend closes and leaves the file for later. */
+int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, const char *kind,
+                          int schema_version, const struct provenance *provenance, int64_t bytes_expected);
+int h5file_settle(struct h5file *file);
+int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path, int schema_version,
+                          const struct provenance *provenance);
+int h5file_adopt(struct h5file *file, const char *name);
+int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name);
+void h5file_suspend(struct h5file *file);
+
+/* Rows back from a dataset that is open for writing, by this rank alone; the checksum that rows contribute to xxh3_rows; and
+ * adding the checksum of rows that an earlier run wrote. */
+int h5dataset_read(struct h5dataset *dataset, int64_t first, int64_t count, void *data);
+uint64_t h5dataset_checksum(const struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
+void h5dataset_add_checksum(struct h5dataset *dataset, uint64_t checksum);
 
 /* Opens for reading, this process alone; kind NULL: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
  * wanted kind), another schema version (says both, and to make it again). */

@@ -113,7 +113,7 @@ static void free_file(struct h5file *file) {
     free(file);
 }
 
-static int open_temporary(struct h5file *file) {
+static int open_temporary(struct h5file *file, int again) {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
     if (file->comm.size > 1) {
@@ -121,9 +121,10 @@ static int open_temporary(struct h5file *file) {
         H5Pset_all_coll_metadata_ops(access, 1);
         H5Pset_coll_metadata_write(access, 1);
     }
-    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    file->id = again ? H5Fopen(file->temporary, H5F_ACC_RDWR, access)
+                     : H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5Pclose(access);
-    if (file->id < 0) return failed_to(file, "cannot create it");
+    if (file->id < 0) return failed_to(file, again ? "cannot go on with it" : "cannot create it");
     if (file->comm.rank > 0) return STATUS_OK;
     file->disk = open(file->temporary, O_WRONLY | O_CLOEXEC);
     return file->disk < 0 ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno)) : STATUS_OK;
@@ -145,15 +146,8 @@ static int set_provenance(struct h5file *file, const char *kind, int version, co
     return h5file_set_text(file, "provenance_key", p->key);
 }
 
-int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
-                  const struct provenance *provenance, int64_t bytes_expected) {
-    h5_quiet();
-    *out = NULL;
-    int status = comm->rank == 0 ? check_target(path, bytes_expected) : STATUS_OK;
-    TRY(comm_agree(comm, status));
-    char temporary[PATH_MAX];
-    snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
-    TRY(comm_broadcast(comm, temporary, sizeof temporary));
+static int allocate(struct h5file **out, const struct comm *comm, const char *path, const char *temporary,
+                    int schema_version, const struct provenance *provenance) {
     struct h5file *file = calloc(1, sizeof *file);
     if (file) {
         *file = (struct h5file){.id = -1, .disk = -1, .comm = *comm, .writing = 1, .schema_version = schema_version};
@@ -161,18 +155,75 @@ int h5file_create(struct h5file **out, const struct comm *comm, const char *path
         file->temporary = strdup(temporary);
         snprintf(file->key, sizeof file->key, "%s", provenance->key);
     }
-    status = file && file->path && file->temporary ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
-    status = comm_agree(comm, status);
-    if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file));
+    *out = file;
+    return comm_agree(comm,
+                      file && file->path && file->temporary ? STATUS_OK : status_set(STATUS_FAILED, "out of memory"));
+}
+
+/* Creates the temporary file and writes the head. On failure nothing is left. */
+static int create(struct h5file **out, const struct comm *comm, const char *path, const char *temporary,
+                  const char *kind, int schema_version, const struct provenance *provenance) {
+    struct h5file *file;
+    int status = allocate(&file, comm, path, temporary, schema_version, provenance);
+    if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 0));
     if (status == STATUS_OK)
         status = reserve(file, METADATA_BYTES + (int64_t)strlen(provenance->config ? provenance->config : ""));
     if (status == STATUS_OK) status = set_provenance(file, kind, schema_version, provenance);
     if (status != STATUS_OK) {
         h5file_abandon(file);
-        return status;
+        file = NULL;
     }
     *out = file;
-    return STATUS_OK;
+    return status;
+}
+
+int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
+                  const struct provenance *provenance, int64_t bytes_expected) {
+    char temporary[PATH_MAX];
+    h5_quiet();
+    *out = NULL;
+    TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, bytes_expected) : STATUS_OK));
+    snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
+    TRY(comm_broadcast(comm, temporary, sizeof temporary));
+    return create(out, comm, path, temporary, kind, schema_version, provenance);
+}
+
+/* ---- files that grow over several runs ---- */
+int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, const char *kind,
+                          int schema_version, const struct provenance *provenance, int64_t bytes_expected) {
+    char temporary[PATH_MAX];
+    h5_quiet();
+    *out = NULL;
+    TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, bytes_expected) : STATUS_OK));
+    snprintf(temporary, sizeof temporary, "%s.partial", path);
+    return create(out, comm, path, temporary, kind, schema_version, provenance);
+}
+
+int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path, int schema_version,
+                          const struct provenance *provenance) {
+    char temporary[PATH_MAX];
+    struct h5file *file;
+    h5_quiet();
+    snprintf(temporary, sizeof temporary, "%s.partial", path);
+    int status = allocate(&file, comm, path, temporary, schema_version, provenance);
+    if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 1));
+    if (status != STATUS_OK) {
+        h5file_suspend(file);
+        file = NULL;
+    }
+    *out = file;
+    return status;
+}
+
+int h5file_settle(struct h5file *file) {
+    return comm_agree(&file->comm, H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? failed_to(file, "flushing") : STATUS_OK);
+}
+
+void h5file_suspend(struct h5file *file) {
+    if (!file) return;
+    if (file->id >= 0) H5Fclose(file->id);
+    H5Eclear2(H5E_DEFAULT);
+    free_file(file);
 }
 
 /* ---- attributes ---- */
@@ -230,7 +281,9 @@ static void set_shape(struct h5dataset *d, enum h5type type, int64_t n_rows, int
 static int create_dataset(struct h5dataset *d, int64_t chunk_rows, int compress) {
     hid_t space = H5Screate_simple(d->rank, d->dims, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_fill_time(create, H5D_FILL_TIME_NEVER);
-    if (d->n_rows > 0) {
+    if (chunk_rows == H5_CONTIGUOUS) {
+        H5Pset_alloc_time(create, H5D_ALLOC_TIME_EARLY);
+    } else if (d->n_rows > 0) {
         hsize_t chunk[3] = {(hsize_t)(chunk_rows > 0 && chunk_rows < d->n_rows ? chunk_rows
                                       : chunk_rows > 0                         ? d->n_rows
                                                        : default_chunk(d->n_rows, d->row_bytes)),
@@ -270,6 +323,30 @@ int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *na
     }
     *out = d;
     return STATUS_OK;
+}
+
+int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name) {
+    struct h5dataset *d = calloc(1, sizeof *d);
+    *out = NULL;
+    TRY(comm_agree(&file->comm, d ? STATUS_OK : status_set(STATUS_FAILED, "out of memory")));
+    d->file = file;
+    snprintf(d->name, sizeof d->name, "%s", name);
+    d->id = H5Dopen2(file->id, name, H5P_DEFAULT);
+    d->type = d->id < 0 ? -1 : H5Dget_type(d->id);
+    hid_t space = d->id < 0 ? -1 : H5Dget_space(d->id);
+    d->rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+    int bad = d->type < 0 || d->rank < 1 || d->rank > 3 || H5Sget_simple_extent_dims(space, d->dims, NULL) < 0;
+    int status = bad ? failed_to(file, name) : STATUS_OK;
+    if (space >= 0) H5Sclose(space);
+    d->n_rows = (int64_t)d->dims[0];
+    d->row_bytes = bad ? 0 : (int64_t)H5Tget_size(d->type);
+    for (int k = 1; k < d->rank; k++) d->row_bytes *= (int64_t)d->dims[k];
+    status = comm_agree(&file->comm, status);
+    if (status == STATUS_OK)
+        *out = d;
+    else
+        h5dataset_abandon(d);
+    return status;
 }
 
 /* One collective write of at most LARGEST_WRITE bytes a rank; count 0 joins with an empty selection. */
@@ -314,6 +391,22 @@ int h5dataset_write(struct h5dataset *d, int64_t first, int64_t count, const voi
     return STATUS_OK;
 }
 
+int h5dataset_read(struct h5dataset *d, int64_t first, int64_t count, void *data) {
+    hsize_t start[3] = {(hsize_t)first}, extent[3] = {(hsize_t)count, d->dims[1], d->dims[2]};
+    hid_t file_space = H5Dget_space(d->id), memory_space = H5Screate_simple(d->rank, extent, NULL);
+    H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start, NULL, extent, NULL);
+    herr_t code = H5Dread(d->id, d->type, memory_space, file_space, H5P_DEFAULT, data);
+    H5Sclose(memory_space);
+    H5Sclose(file_space);
+    return code < 0 ? failed_to(d->file, "reading back") : STATUS_OK;
+}
+
+uint64_t h5dataset_checksum(const struct h5dataset *d, int64_t first, int64_t count, const void *data) {
+    return h5_checksum(data, first, count, d->row_bytes);
+}
+
+void h5dataset_add_checksum(struct h5dataset *d, uint64_t checksum) { d->checksum += checksum; }
+
 /* Remembers `name checksum` for the content id. */
 static int add_content(struct h5file *file, const char *name, uint64_t checksum) {
     char line[128];
@@ -339,9 +432,18 @@ int h5dataset_close(struct h5dataset *d) {
 
 void h5dataset_abandon(struct h5dataset *d) {
     if (!d) return;
-    H5Dclose(d->id);
-    H5Tclose(d->type);
+    if (d->id >= 0) H5Dclose(d->id);
+    if (d->type >= 0) H5Tclose(d->type);
     free(d);
+}
+
+int h5file_adopt(struct h5file *file, const char *name) {
+    uint64_t checksum = 0;
+    hid_t attribute = H5Aopen_by_name(file->id, name, "xxh3_rows", H5P_DEFAULT, H5P_DEFAULT);
+    int bad = attribute < 0 || H5Aread(attribute, H5T_NATIVE_UINT64, &checksum) < 0;
+    int status = bad ? failed_to(file, name) : add_content(file, name, checksum);
+    if (attribute >= 0) H5Aclose(attribute);
+    return comm_agree(&file->comm, status);
 }
 
 int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_t n_rows, int64_t cols, int64_t first,

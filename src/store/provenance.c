@@ -69,23 +69,28 @@ static int content_id(const char *role, const char *path, char text[33]) {
     return status;
 }
 
+int provenance_add_checksum(struct provenance *p, const char *role, const char *path, const char *checksum) {
+    size_t old = p->inputs ? strlen(p->inputs) : 0, more = strlen(role) + strlen(path) + strlen(checksum) + 4;
+    char *inputs = realloc(p->inputs, old + more);
+    if (!inputs) return status_set(STATUS_FAILED, "out of memory");
+    snprintf(inputs + old, more, "%s\t%s\t%s\n", role, path, checksum);
+    p->inputs = inputs;
+    return STATUS_OK;
+}
+
 int provenance_add_input(struct provenance *p, const char *role, const char *path) {
     char id[33] = "";
     TRY(content_id(role, path, id));
-    size_t old = p->inputs ? strlen(p->inputs) : 0, more = strlen(role) + strlen(path) + sizeof id + 4;
-    char *inputs = realloc(p->inputs, old + more);
-    if (!inputs) return status_set(STATUS_FAILED, "out of memory");
-    snprintf(inputs + old, more, "%s\t%s\t%s\n", role, path, id);
-    p->inputs = inputs;
-    return STATUS_OK;
+    return provenance_add_checksum(p, role, path, id);
 }
 
 /* The inputs' roles and checksums count, their paths do not: a moved file is the same file. */
 static void hash_inputs(XXH3_state_t *state, const char *inputs) {
     for (const char *line = inputs; line && *line;) {
-        const char *end = strchr(line, '\n'), *tab = strchr(line, '\t');
+        const char *end = strchr(line, '\n'), *tab = strchr(line, '\t'), *checksum = end;
+        while (checksum[-1] != '\t') checksum--;
         XXH3_128bits_update(state, line, (size_t)(tab - line));
-        XXH3_128bits_update(state, end - 32, 32);
+        XXH3_128bits_update(state, checksum, (size_t)(end - checksum));
         line = end + 1;
     }
 }

@@ -9,74 +9,18 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "text/dictionary.h"
 #include "text/normalize.h"
 
 enum { MAX_WORD_BYTES = 256 }; /* longer words are cut */
 
-/* A set of byte strings numbered by first appearance. */
-struct dictionary {
-    int64_t n, n_slots;
-    int64_t *slots; /* number + 1; 0: empty */
-    uint64_t *hash; /* [n] */
-    int64_t *place; /* [n + 1] in bytes */
-    char *bytes;
-    long long hash_capacity, place_capacity, bytes_capacity;
-};
-
 struct ngram_state {
     int64_t least, most;
+    int n_threads;
     uint64_t seed;
     struct dictionary words, texts; /* a text is the sequence of its word numbers (int32) */
     int16_t *word_sums;             /* [words.n, dim] unscaled */
 };
-
-/* ---- dictionary ---- */
-static void dictionary_free(struct dictionary *d) {
-    free(d->slots);
-    free(d->hash);
-    free(d->place);
-    free(d->bytes);
-    *d = (struct dictionary){0};
-}
-
-static void insert_slot(struct dictionary *d, int64_t number) {
-    uint64_t at = d->hash[number] & (uint64_t)(d->n_slots - 1);
-    while (d->slots[at]) at = (at + 1) & (uint64_t)(d->n_slots - 1);
-    d->slots[at] = number + 1;
-}
-
-static int dictionary_grow(struct dictionary *d, int64_t more_bytes) {
-    TRY(mem_grow(&d->hash, &d->hash_capacity, d->n + 1, sizeof *d->hash));
-    TRY(mem_grow(&d->place, &d->place_capacity, d->n + 2, sizeof *d->place));
-    if (d->n == 0) d->place[0] = 0;
-    TRY(mem_grow(&d->bytes, &d->bytes_capacity, d->place[d->n] + more_bytes, 1));
-    if (2 * (d->n + 1) <= d->n_slots) return STATUS_OK;
-    free(d->slots);
-    d->n_slots = d->n_slots ? 2 * d->n_slots : 1024;
-    TRY(mem_alloc(&d->slots, d->n_slots, sizeof *d->slots));
-    for (int64_t i = 0; i < d->n; i++) insert_slot(d, i);
-    return STATUS_OK;
-}
-
-/* Number of the string, which is added if it is new. */
-static int dictionary_number(struct dictionary *d, const void *bytes, int64_t size, int32_t *number) {
-    uint64_t hash = XXH3_64bits(bytes, (size_t)size);
-    TRY(dictionary_grow(d, size));
-    for (uint64_t at = hash & (uint64_t)(d->n_slots - 1); d->slots[at]; at = (at + 1) & (uint64_t)(d->n_slots - 1)) {
-        int64_t i = d->slots[at] - 1;
-        if (d->hash[i] == hash && d->place[i + 1] - d->place[i] == size &&
-            memcmp(d->bytes + d->place[i], bytes, (size_t)size) == 0) {
-            *number = (int32_t)i;
-            return STATUS_OK;
-        }
-    }
-    memcpy(d->bytes + d->place[d->n], bytes, (size_t)size);
-    d->place[d->n + 1] = d->place[d->n] + size;
-    d->hash[d->n] = hash;
-    insert_slot(d, d->n);
-    *number = (int32_t)d->n++;
-    return STATUS_OK;
-}
 
 /* ---- plan ---- */
 static int plan_code(struct ngram_state *s, const char *text, int64_t size, struct words *words, struct text_plan *plan,
@@ -85,9 +29,9 @@ static int plan_code(struct ngram_state *s, const char *text, int64_t size, stru
     TRY(words_split(words, text, size, NGRAM_MAX_WORDS));
     for (int64_t w = 0; w < words->n; w++) {
         const char *word = words->text + words->place[w];
-        TRY(dictionary_number(&s->words, word, (int64_t)strnlen(word, MAX_WORD_BYTES), &numbers[w]));
+        TRY(dictionary_add(&s->words, word, (int64_t)strnlen(word, MAX_WORD_BYTES), &numbers[w]));
     }
-    TRY(dictionary_number(&s->texts, numbers, words->n * (int64_t)sizeof *numbers, &text_number));
+    TRY(dictionary_add(&s->texts, numbers, words->n * (int64_t)sizeof *numbers, &text_number));
     int64_t at = plan->token_offsets[code];
     TRY(mem_grow(&plan->token_row, capacity, at + 1 + words->n, sizeof *plan->token_row));
     plan->token_row[at] = -1 - text_number; /* text rows come behind the word rows, whose number is not yet known */
@@ -109,7 +53,7 @@ static int ngram_plan(struct text_encoder *encoder, const struct vocabulary *v, 
     TRY(status);
     for (int64_t t = 0; t < plan->token_offsets[v->n_codes]; t++)
         if (plan->token_row[t] < 0) plan->token_row[t] = (int32_t)(s->words.n - 1 - plan->token_row[t]);
-    plan->n_rows = s->words.n + s->texts.n;
+    plan->n_rows = plan->n_units = s->words.n + s->texts.n;
     return STATUS_OK;
 }
 
@@ -178,21 +122,20 @@ static void text_row(const struct ngram_state *s, int64_t text, int64_t dim, int
     scale_row(sum, dim, out);
 }
 
-static int sum_words(struct text_encoder *encoder, int n_threads) {
+static int sum_words(struct text_encoder *encoder) {
     struct ngram_state *s = encoder->state;
     int64_t dim = encoder->dim;
-    (void)n_threads;
     TRY(mem_alloc(&s->word_sums, s->words.n * dim, sizeof *s->word_sums));
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 64)
+#pragma omp parallel for num_threads(s->n_threads) schedule(dynamic, 64)
     for (int64_t w = 0; w < s->words.n; w++) add_word(s, w, dim, s->word_sums + w * dim);
     return STATUS_OK;
 }
 
-static int ngram_rows(struct text_encoder *encoder, int64_t first, int64_t count, int n_threads, float *out) {
+static int ngram_rows(struct text_encoder *encoder, int64_t first, int64_t count, float *out) {
     struct ngram_state *s = encoder->state;
     int64_t dim = encoder->dim;
-    if (!s->word_sums) TRY(sum_words(encoder, n_threads));
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 64)
+    if (!s->word_sums) TRY(sum_words(encoder));
+#pragma omp parallel for num_threads(s->n_threads) schedule(dynamic, 64)
     for (int64_t i = 0; i < count; i++) {
         int32_t sum[dim];
         int16_t pair[dim];
@@ -217,12 +160,13 @@ static void ngram_close(struct text_encoder *encoder) {
     *encoder = (struct text_encoder){0};
 }
 
-int ngram_encoder_open(struct text_encoder *encoder, const struct config *config) {
+int ngram_encoder_open(struct text_encoder *encoder, const struct config *config, int n_threads) {
     struct ngram_state *s;
     TRY(mem_alloc(&s, 1, sizeof *s));
     s->least = config->text.ngram_min;
     s->most = config->text.ngram_max;
     s->seed = (uint64_t)config->run.seed;
+    s->n_threads = n_threads;
     *encoder = (struct text_encoder){"hashed-ngrams", config->text.dim, s, ngram_plan, ngram_rows, ngram_close};
     return STATUS_OK;
 }

@@ -129,7 +129,7 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     }
     v.description_offsets = offsets;
     v.description = bytes;
-    assert_int_equal(text_encoder_open(encoder, &config), STATUS_OK);
+    assert_int_equal(text_encoder_open(encoder, &config, NULL, 2), STATUS_OK);
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
     config_free(&config);
 }
@@ -151,7 +151,7 @@ static void similar_words_get_similar_vectors(void **state) {
     encode_texts(&e, &plan, 6, TEXTS);
     assert_int_equal(plan.token_offsets[6], 2 + 2 + 2 + 2 + 3 + 3);
     assert_int_equal(plan.n_rows, 3 + 5); /* three words; "Metformin" is the text "metformin" */
-    assert_int_equal(e.rows(&e, 0, plan.n_rows, 2, all), STATUS_OK);
+    assert_int_equal(e.rows(&e, 0, plan.n_rows, all), STATUS_OK);
     for (int i = 0; i < 6; i++) rows[i] = all + plan.token_row[plan.token_offsets[i]] * 256;
     assert_ptr_equal(rows[0], rows[3]);
     assert_true(cosine(rows[0], rows[1], 256) > 0.6);
@@ -159,7 +159,7 @@ static void similar_words_get_similar_vectors(void **state) {
     assert_true(cosine(rows[4], rows[5], 256) > 0.8 && rows[4] != rows[5]); /* word order counts a little */
     float part[256]; /* a row does not depend on its neighbours */
     for (int64_t r = 0; r < plan.n_rows; r++) {
-        assert_int_equal(e.rows(&e, r, 1, 1, part), STATUS_OK);
+        assert_int_equal(e.rows(&e, r, 1, part), STATUS_OK);
         assert_memory_equal(part, all + r * 256, sizeof part);
     }
     text_plan_free(&plan);

@@ -1,0 +1,27 @@
+/* Products of matrices by oneDNN: float32 and bf16, with weights packed once. Without oneDNN, and in the double build,
+ * onednn_here() is false and BLAS does the work. */
+#ifndef MEDTOK_KERNELS_CPU_ONEDNN_H
+#define MEDTOK_KERNELS_CPU_ONEDNN_H
+
+#include <stddef.h>
+
+#include "kernels.h"
+
+struct onednn_product; /* y[rows,out] = x[rows,in] W^T + b for one number of rows */
+
+/* Whether this build and this processor have it: in float32 AVX-512, in bf16 its bf16 instructions or AMX. */
+int onednn_here(int bf16);
+
+/* Packs weight [out,in] and bias [out]; NULL on failure. Free with onednn_product_free; NULL is allowed. */
+struct onednn_product *onednn_product_make(int64_t rows, int64_t in, int64_t out, const real *weight, const real *bias,
+                                           int bf16);
+void onednn_product_free(struct onednn_product *product);
+
+/* Bytes of scratch that a run needs; 0 for NULL. */
+size_t onednn_product_scratch(const struct onednn_product *product);
+
+/* Runs on the calling thread alone (inside or outside a parallel region); several threads may share a product, each with
+ * scratch of its own, 64-byte aligned. Returns 0, or -1. */
+int onednn_product_run(const struct onednn_product *product, const real *x, real *y, void *scratch);
+
+#endif

@@ -1,0 +1,157 @@
+/* The forward pass of a frozen transformer: linear maps with packed weights, token embeddings, residual and layer norm. */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cpu/cpu.h"
+#include "cpu/onednn.h"
+#include "cpu/vector_math.h"
+
+/* Rows of a product that one thread computes at a time. The product is always made of this many rows (the last block is
+ * filled up with zeros), because BLAS rounds differently for other sizes, and a row must not depend on its neighbours. */
+enum { LINEAR_ROWS = 256 };
+
+struct linear {
+    int64_t in, out;
+    real *weight, *bias;           /* [out,in], [out]; NULL where oneDNN holds them */
+    struct onednn_product *onednn; /* NULL: BLAS */
+};
+
+/* ---- packing ---- */
+void cpu_linear_free(struct linear *l) {
+    if (!l) return;
+    onednn_product_free(l->onednn);
+    free(l->weight);
+    free(l->bias);
+    free(l);
+}
+
+static real *copy_of(const real *from, int64_t count) {
+    size_t bytes = ((size_t)count * sizeof *from + 63) / 64 * 64;
+    real *to = aligned_alloc(64, bytes);
+    if (to) memcpy(to, from, (size_t)count * sizeof *from);
+    return to;
+}
+
+struct linear *cpu_linear_pack(struct device *device, int64_t in, int64_t out, const real *weight, const real *bias,
+                               enum precision_of_products precision) {
+    if (device->error[0]) return NULL;
+    struct linear *l = calloc(1, sizeof *l);
+    if (l) {
+        *l = (struct linear){.in = in, .out = out};
+        if (onednn_here(precision == PRODUCTS_BF16))
+            l->onednn = onednn_product_make(LINEAR_ROWS, in, out, weight, bias, precision == PRODUCTS_BF16);
+        else if (precision == PRODUCTS_F32) {
+            l->weight = copy_of(weight, out * in);
+            l->bias = copy_of(bias, out);
+        }
+    }
+    if (l && (l->onednn || (l->weight && l->bias))) return l;
+    if (l && precision == PRODUCTS_BF16 && !l->onednn)
+        snprintf(device->error, sizeof device->error,
+                 "products in bf16 need a processor with AVX512_BF16 or AMX and a build with oneDNN (libdnnl-dev)");
+    else
+        snprintf(device->error, sizeof device->error, "out of memory: weights of %.3f GB",
+                 (double)(in * out) * sizeof(real) * 1e-9);
+    cpu_linear_free(l);
+    return NULL;
+}
+
+/* ---- y = f(x W^T + b) ---- */
+#define FOR_EACH_VALUE(formula)                                                                                        \
+    _Pragma("omp simd") for (int64_t c = 0; c < cols; c++) {                                                           \
+        real v = y[c];                                                                                                 \
+        y[c] = (formula);                                                                                              \
+    }
+
+WIDE_VECTORS static void finish_row(int64_t cols, const real *bias, enum activation f, real *y) { /* bias NULL: none */
+    if (bias)
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) y[c] += bias[c];
+    switch (f) {
+        case ACTIVATION_NONE: break;
+        case ACTIVATION_RELU: FOR_EACH_VALUE(v > 0 ? v : v != v ? v : 0) break;
+        case ACTIVATION_GELU: FOR_EACH_VALUE(real_gelu(v)) break;
+        case ACTIVATION_GELU_TANH: FOR_EACH_VALUE(real_gelu_tanh(v)) break;
+    }
+}
+
+static int multiply(const struct linear *l, const real *x, real *y, void *scratch) {
+    if (l->onednn) return onednn_product_run(l->onednn, x, y, scratch);
+    cblas_rgemm(CblasRowMajor, CblasNoTrans, CblasTrans, LINEAR_ROWS, (int)l->out, (int)l->in, 1, x, (int)l->in,
+                l->weight, (int)l->in, 0, y, (int)l->out);
+    return 0;
+}
+
+/* Rows first.. of the result. `part` [LINEAR_ROWS, in + out] takes an unfinished block. */
+static int linear_block(const struct linear *l, int64_t first, int64_t rows, const real *x, enum activation f, real *y,
+                        real *part, void *scratch) {
+    int64_t n = rows - first < LINEAR_ROWS ? rows - first : LINEAR_ROWS;
+    const real *from = x + first * l->in;
+    real *to = y + first * l->out;
+    if (n < LINEAR_ROWS) {
+        memcpy(part, from, (size_t)(n * l->in) * sizeof *part);
+        memset(part + n * l->in, 0, (size_t)((LINEAR_ROWS - n) * l->in) * sizeof *part);
+        from = part;
+        to = part + LINEAR_ROWS * l->in;
+    }
+    int bad = multiply(l, from, to, scratch);
+    for (int64_t r = 0; r < n && (l->bias || f != ACTIVATION_NONE); r++)
+        finish_row(l->out, l->bias, f, to + r * l->out);
+    if (n < LINEAR_ROWS) memcpy(y + first * l->out, to, (size_t)(n * l->out) * sizeof *part);
+    return bad;
+}
+
+void cpu_linear(struct device *device, const struct linear *l, int64_t rows, dev_real x, enum activation f,
+                dev_real y) {
+    if (rows <= 0 || device->error[0]) return;
+    int64_t own = ((int64_t)onednn_product_scratch(l->onednn) + (int64_t)sizeof(real) - 1) / (int64_t)sizeof(real);
+    int64_t part = LINEAR_ROWS * (l->in + l->out);
+    int threads = cpu_threads(device), bad = 0;
+    own = (own + 15) / 16 * 16;
+    real *scratch = cpu_scratch(device, part + threads * own);
+    if (!scratch) return;
+#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(| : bad) if (rows > LINEAR_ROWS)
+    for (int64_t first = 0; first < rows; first += LINEAR_ROWS) /* at most one block uses `part` */
+        bad |= linear_block(l, first, rows, x.at, f, y.at, scratch, scratch + part + omp_get_thread_num() * own);
+    if (bad) snprintf(device->error, sizeof device->error, "oneDNN could not compute a product");
+}
+
+/* ---- tokens and rows ---- */
+void cpu_embed_tokens(struct device *device, int64_t n, int64_t cols, dev_real words, dev_int id, dev_real places,
+                      dev_int place, dev_real y) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (n * cols > PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++) {
+        const real *a = words.at + id.at[i] * cols, *b = places.at + place.at[i] * cols;
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) y.at[i * cols + c] = a[c] + b[c];
+    }
+}
+
+WIDE_VECTORS static void layer_norm_row(int64_t cols, const real *a, const real *b, const real *gain, const real *bias,
+                                        real epsilon, real *out) {
+    real sum = 0, square = 0;
+    if (b)
+#pragma omp simd
+        for (int64_t c = 0; c < cols; c++) out[c] = a[c] + b[c];
+    else if (out != a)
+        memcpy(out, a, (size_t)cols * sizeof *out);
+#pragma omp simd reduction(+ : sum)
+    for (int64_t c = 0; c < cols; c++) sum += out[c];
+    real mean = sum / (real)cols;
+#pragma omp simd reduction(+ : square)
+    for (int64_t c = 0; c < cols; c++) square += (out[c] - mean) * (out[c] - mean);
+    real scale = 1 / real_sqrt(square / (real)cols + epsilon);
+#pragma omp simd
+    for (int64_t c = 0; c < cols; c++) out[c] = (out[c] - mean) * scale * gain[c] + bias[c];
+}
+
+void cpu_add_layer_norm(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real residual, dev_real gain,
+                        dev_real bias, double epsilon, dev_real y) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
+    for (int64_t r = 0; r < rows; r++)
+        layer_norm_row(cols, x.at + r * cols, residual.at ? residual.at + r * cols : NULL, gain.at, bias.at,
+                       (real)epsilon, y.at + r * cols);
+}

@@ -1,0 +1,62 @@
+#include "store/part_journal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/status.h"
+
+static void path_of(const char *path, char full[PATH_MAX]) { snprintf(full, PATH_MAX, "%s.parts", path); }
+
+int part_journal_read(const char *path, const char *key, int64_t n_parts, int64_t *done, uint64_t *checksum,
+                      int *found) {
+    char full[PATH_MAX], line[128], end;
+    *found = 0;
+    path_of(path, full);
+    FILE *file = fopen(full, "r");
+    if (!file) return errno == ENOENT ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", full, strerror(errno));
+    if (fgets(line, sizeof line, file) && strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == '\n') *found = 1;
+    while (*found && fgets(line, sizeof line, file)) {
+        int64_t part;
+        uint64_t sum;
+        if (sscanf(line, "%" SCNd64 " %" SCNx64 "%c", &part, &sum, &end) != 3 || end != '\n') continue;
+        if (part < 0 || part >= n_parts) continue;
+        done[part] = 1;
+        checksum[part] = sum;
+    }
+    fclose(file);
+    return STATUS_OK;
+}
+
+int part_journal_open(struct part_journal *j, const char *path, const char *key, int again) {
+    char full[PATH_MAX];
+    path_of(path, full);
+    *j = (struct part_journal){.file = fopen(full, again ? "a" : "w"), .path = strdup(full)};
+    /* Going on, a new line first: the last one may have been cut. */
+    if (j->file && j->path && fprintf(j->file, "%s\n", again ? "" : key) > 0 && fflush(j->file) == 0) return STATUS_OK;
+    int status = status_set(STATUS_FAILED, "%s: %s", full, strerror(errno));
+    part_journal_close(j);
+    return status;
+}
+
+int part_journal_add(struct part_journal *j, int64_t part, uint64_t checksum) {
+    if (fprintf(j->file, "%" PRId64 " %016" PRIx64 "\n", part, checksum) > 0 && fflush(j->file) == 0) return STATUS_OK;
+    return status_set(STATUS_FAILED, "%s: %s", j->path, strerror(errno));
+}
+
+void part_journal_close(struct part_journal *j) {
+    if (j->file) fclose(j->file);
+    free(j->path);
+    *j = (struct part_journal){0};
+}
+
+void part_journal_discard(const char *path) {
+    char full[PATH_MAX];
+    path_of(path, full);
+    unlink(full);
+    snprintf(full, sizeof full, "%s.partial", path);
+    unlink(full);
+}

@@ -1,0 +1,355 @@
+/* Language models: WordPiece and hidden states against files that Hugging Face's libraries made (tests/golden), and folders
+ * that are damaged in every way we could think of. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "text/bert.h"
+
+#define GOLDEN "tests/golden/text"
+
+static const char *const MODELS[] = {"plain", "cased-old-names", "bf16-shards", "f16"};
+enum { N_MODELS = sizeof MODELS / sizeof *MODELS, MOST_TOKENS = 64 };
+
+/* ---- reading the golden files ---- */
+static int64_t from_hex(const char *hex, char *bytes) {
+    int64_t n = 0;
+    unsigned byte;
+    for (; hex[0] && hex[1] && sscanf(hex, "%2x", &byte) == 1; hex += 2) bytes[n++] = (char)byte;
+    return n;
+}
+
+static int64_t read_ids(const char *field, int32_t *ids) {
+    int64_t n = 0;
+    char *end;
+    for (const char *p = field; n < MOST_TOKENS; p = end) {
+        long id = strtol(p, &end, 10);
+        if (end == p) break;
+        ids[n++] = (int32_t)id;
+    }
+    return n;
+}
+
+static FILE *open_golden(const char *path) {
+    FILE *file = fopen(path, "r");
+    if (!file) fail_msg("%s is missing: run the tests from the top of the source", path);
+    return file;
+}
+
+static void read_vocabulary(struct wordpiece *w) {
+    char line[256];
+    int32_t number;
+    FILE *file = open_golden(GOLDEN "/vocab.txt");
+    while (fgets(line, sizeof line, file))
+        assert_int_equal(dictionary_add(&w->vocabulary, line, (int64_t)strcspn(line, "\n"), &number), STATUS_OK);
+    fclose(file);
+    assert_int_equal(wordpiece_ready(w, "vocab.txt"), STATUS_OK);
+}
+
+static void wordpiece_gives_the_ids_of_hugging_face(void **state) {
+    (void)state;
+    struct wordpiece w = {0};
+    char *line = NULL, bytes[4096];
+    size_t capacity = 0;
+    int n_texts = 0;
+    read_vocabulary(&w);
+    FILE *file = open_golden(GOLDEN "/wordpiece.tsv");
+    while (getline(&line, &capacity, file) > 0) {
+        int32_t wanted[MOST_TOKENS], ids[MOST_TOKENS];
+        char *hex = strchr(line, '\t') + 1, *field = strchr(hex, '\t');
+        *field++ = 0;
+        int64_t size = from_hex(hex, bytes), n_wanted = read_ids(field, wanted), n;
+        w.rules = (struct wordpiece_rules){
+            .lower = line[0] == '1', .strip_accents = line[1] == '1', .set_cjk_apart = line[2] == '1', .clean = 1};
+        assert_int_equal(wordpiece_encode(&w, bytes, size, MOST_TOKENS, ids, &n), STATUS_OK);
+        if (n != n_wanted || memcmp(ids, wanted, (size_t)n * sizeof *ids) != 0)
+            fail_msg("rules %.3s, text \"%.*s\": %lld ids, %lld expected, or others", line, (int)size, bytes,
+                     (long long)n, (long long)n_wanted);
+        n_texts++;
+    }
+    assert_true(n_texts > 200);
+    free(line);
+    fclose(file);
+    wordpiece_free(&w);
+}
+
+/* ---- hidden states ---- */
+struct golden_text {
+    char text[512];
+    int64_t size, n;
+    int32_t ids[MOST_TOKENS];
+    double *hidden; /* [n, dim] */
+};
+
+static int read_texts(const char *model, int64_t dim, struct golden_text *texts, int most) {
+    char path[256], *line = NULL;
+    size_t capacity = 0;
+    int n_texts = 0;
+    snprintf(path, sizeof path, GOLDEN "/%s/hidden.tsv", model);
+    FILE *file = open_golden(path);
+    while (n_texts < most && getline(&line, &capacity, file) > 0) {
+        struct golden_text *t = &texts[n_texts++];
+        char *ids = strchr(line, '\t'), *values = strchr(ids + 1, '\t');
+        *ids++ = *values++ = 0;
+        t->size = from_hex(line, t->text);
+        t->n = read_ids(ids, t->ids);
+        t->hidden = calloc((size_t)(t->n * dim), sizeof *t->hidden);
+        for (int64_t i = 0; i < t->n * dim; i++) t->hidden[i] = strtod(values, &values);
+    }
+    free(line);
+    fclose(file);
+    return n_texts;
+}
+
+static void hidden_states(struct bert *b, int n_texts, const struct golden_text *const *texts, real *out) {
+    int32_t offsets[16] = {0}, ids[16 * MOST_TOKENS], places[16 * MOST_TOKENS];
+    int64_t n = 0;
+    for (int i = 0; i < n_texts; i++) {
+        for (int64_t t = 0; t < texts[i]->n; t++, n++) ids[n] = texts[i]->ids[t], places[n] = (int32_t)t;
+        offsets[i + 1] = (int32_t)n;
+    }
+    dev_int all = device_alloc_ints(b->device, n_texts + 1 + 2 * n);
+    device_upload_ints(b->device, all, offsets, n_texts + 1);
+    device_upload_ints(b->device, dev_int_at(all, n_texts + 1), ids, n);
+    device_upload_ints(b->device, dev_int_at(all, n_texts + 1 + n), places, n);
+    dev_real hidden =
+        bert_forward(b, n_texts, n, all, dev_int_at(all, n_texts + 1), dev_int_at(all, n_texts + 1 + n), NULL);
+    device_download_reals(b->device, out, hidden, n * b->config.hidden);
+    assert_null(device_error(b->device));
+    device_free_ints(b->device, all);
+}
+
+static void check_model(const char *name, struct device *device, enum precision_of_products precision) {
+    struct model_folder folder;
+    struct bert b;
+    struct golden_text texts[8];
+    char path[256];
+    static real together[8 * MOST_TOKENS * 64], alone[MOST_TOKENS * 64];
+    snprintf(path, sizeof path, GOLDEN "/%s", name);
+    if (model_folder_open(&folder, path) != STATUS_OK) fail_msg("%s", status_message());
+    int64_t dim = folder.config.hidden, row = 0;
+    int n_texts = read_texts(name, dim, texts, 8);
+    const struct golden_text *order[8] = {NULL};
+    if (bert_open(&b, device, &folder, precision) != STATUS_OK) {
+        if (precision == PRODUCTS_F32 || !strstr(status_message(), "bf16")) fail_msg("%s", status_message());
+        print_message("bf16: skipped, %s\n", status_message());
+        device->error[0] = 0;
+    } else {
+        for (int i = 0; i < n_texts; i++) order[i] = &texts[i];
+        hidden_states(&b, n_texts, order, together);
+        for (int i = 0; i < n_texts; i++) {
+            struct golden_text *t = &texts[i];
+            int32_t ids[MOST_TOKENS];
+            int64_t n;
+            assert_int_equal(wordpiece_encode(&folder.wordpiece, t->text, t->size, MOST_TOKENS, ids, &n), STATUS_OK);
+            assert_int_equal(n, t->n);
+            assert_memory_equal(ids, t->ids, (size_t)n * sizeof *ids);
+            hidden_states(&b, 1, (const struct golden_text *[]){t}, alone); /* not a bit depends on the neighbours */
+            assert_memory_equal(alone, together + row * dim, (size_t)(n * dim) * sizeof(real));
+            for (int64_t k = 0; k < n; k++, row++) {
+                double along = 0, ours = 0, theirs = 0;
+                for (int64_t c = 0; c < dim; c++) {
+                    double found = together[row * dim + c], wanted = t->hidden[k * dim + c];
+                    /* float32 on both sides; hidden states reach 5 */
+                    if (precision == PRODUCTS_F32 && !(fabs(found - wanted) < 2e-5))
+                        fail_msg("%s, text %d, token %lld: %.8g, not %.8g", name, i, (long long)k, found, wanted);
+                    along += found * wanted;
+                    ours += found * found;
+                    theirs += wanted * wanted;
+                }
+                if (!(along > 0.999 * sqrt(ours * theirs)))
+                    fail_msg("%s, text %d, token %lld: cosine %.6f", name, i, (long long)k,
+                             along / sqrt(ours * theirs));
+            }
+        }
+        bert_close(&b);
+    }
+    for (int i = 0; i < n_texts; i++) free(texts[i].hidden);
+    model_folder_close(&folder);
+}
+
+static void hidden_states_are_those_of_transformers(void **state) {
+    (void)state;
+    struct device device;
+    assert_int_equal(device_open_cpu(&device, 2), 0);
+    for (int m = 0; m < N_MODELS; m++) {
+        check_model(MODELS[m], &device, PRODUCTS_F32);
+        check_model(MODELS[m], &device, PRODUCTS_BF16);
+    }
+    device_close(&device);
+}
+
+/* Dropout with rate 0 in config.json changes nothing; with a rate, some values, the same each time. */
+static void dropout_is_drawn_by_key(void **state) {
+    (void)state;
+    struct device device;
+    struct model_folder folder;
+    struct bert b;
+    int32_t host[] = {0, 3, 6, 2, 9, 3, 2, 9, 3, 0, 1, 2, 0, 1, 2, 77, 78};
+    real first[6 * 32], again[6 * 32];
+    assert_int_equal(device_open_cpu(&device, 2), 0);
+    assert_int_equal(model_folder_open(&folder, GOLDEN "/plain"), STATUS_OK);
+    assert_int_equal(bert_open(&b, &device, &folder, PRODUCTS_F32), STATUS_OK);
+    dev_int ints = device_alloc_ints(&device, 17);
+    device_upload_ints(&device, ints, host, 17);
+    struct bert_dropout d = {.seed = 1, .stream = 0x700, .step = 5, .keys = dev_int_at(ints, 15)};
+    for (int pass = 0; pass < 2; pass++) {
+        dev_real hidden = bert_forward(&b, 2, 6, ints, dev_int_at(ints, 3), dev_int_at(ints, 9), &d);
+        device_download_reals(&device, pass ? again : first, hidden, 6 * 32);
+    }
+    assert_memory_equal(first, again, sizeof first);
+    assert_memory_not_equal(first, first + 3 * 32, 3 * 32 * sizeof *first); /* same text, another key */
+    d.step = 6;
+    device_download_reals(&device, again, bert_forward(&b, 2, 6, ints, dev_int_at(ints, 3), dev_int_at(ints, 9), &d),
+                          6 * 32);
+    assert_memory_not_equal(first, again, sizeof first);
+    device_free_ints(&device, ints);
+    bert_close(&b);
+    model_folder_close(&folder);
+    device_close(&device);
+}
+
+/* ---- damaged safetensors ---- */
+/* A file with this header and `data` bytes behind it; header_size < 0: its true length. */
+static int read_made(struct safetensors *s, const char *header, int64_t header_size, size_t data) {
+    static char bytes[4096];
+    uint64_t size = header_size < 0 ? strlen(header) : (uint64_t)header_size;
+    for (int i = 0; i < 8; i++) bytes[i] = (char)(size >> (8 * i));
+    memcpy(bytes + 8, header, strlen(header));
+    memset(bytes + 8 + strlen(header), 0, data);
+    return safetensors_read(s, "made", bytes, 8 + strlen(header) + data);
+}
+
+static void damaged_safetensors_are_errors(void **state) {
+    (void)state;
+    static const struct {
+        const char *header;
+        int64_t size;
+        const char *message;
+    } BAD[] = {
+        {"{}", (int64_t)4 << 30, "claims a header"},
+        {"{}", 99, "claims a header"},
+        {"", -1, "no JSON"},
+        {"[]", -1, "no JSON object"},
+        {"{\"a\":", -1, "no JSON"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{}}", -1, "duplicate"},
+        {"{\"a\":3}", -1, "not an object"},
+        {"{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", -1, "dtype"},
+        {"{\"a\":{\"dtype\":\"F99\",\"shape\":[2],\"data_offsets\":[0,8]}}", -1, "unknown dtype"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", -1, "shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", -1, "not a count"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}", -1, "not a count"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,2],\"data_offsets\":[0,8]}}", -1, "too many"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", -1, "too large"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,8]}}", -1, "do not fit"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", -1, "do not fit"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", -1, "two numbers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[\"0\",8]}}", -1, "two numbers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", -1, "outside"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", -1, "outside"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[12,20]}}", -1, "outside"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[2],"
+         "\"data_offsets\":[4,12]}}",
+         -1, "overlap"},
+    };
+    struct safetensors s;
+    assert_int_equal(read_made(&s,
+                               "{\"__metadata__\":{\"x\":\"y\"},\"a\":{\"dtype\":\"BF16\",\"shape\":[2,3],"
+                               "\"data_offsets\":[4,16]}}   ",
+                               -1, 16),
+                     STATUS_OK);
+    assert_non_null(safetensors_find(&s, "a"));
+    assert_null(safetensors_find(&s, "b"));
+    safetensors_close(&s);
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        assert_int_equal(read_made(&s, BAD[i].header, BAD[i].size, 16), STATUS_FAILED);
+        if (!strstr(status_message(), BAD[i].message)) fail_msg("case %zu: %s", i, status_message());
+    }
+    assert_int_equal(safetensors_read(&s, "made", "1234567", 7), STATUS_FAILED);
+}
+
+/* ---- damaged folders ---- */
+static char scratch[256];
+
+static int make_scratch(void **state) {
+    (void)state;
+    snprintf(scratch, sizeof scratch, "/tmp/medtok-model-XXXXXX");
+    return mkdtemp(scratch) == NULL;
+}
+
+static int remove_scratch(void **state) {
+    (void)state;
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf %s", scratch);
+    return system(command);
+}
+
+/* A copy of a golden model, changed by a shell command that runs in it; then opened, with its weights. */
+static void expect_refusal(const char *model, const char *change, const char *message) {
+    char command[2048];
+    struct device device;
+    struct model_folder folder;
+    struct bert b;
+    snprintf(command, sizeof command, "rm -rf %s/m && cp -r " GOLDEN "/%s %s/m && cd %s/m && chmod u+w * && %s",
+             scratch, model, scratch, scratch, change);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof command, "%s/m", scratch);
+    int status = model_folder_open(&folder, command);
+    if (status == STATUS_OK) {
+        assert_int_equal(device_open_cpu(&device, 1), 0);
+        status = bert_open(&b, &device, &folder, PRODUCTS_F32);
+        if (status == STATUS_OK) bert_close(&b);
+        device_close(&device);
+        model_folder_close(&folder);
+    }
+    if (status == STATUS_OK) fail_msg("%s: accepted", change);
+    if (!strstr(status_message(), message)) fail_msg("%s: %s", change, status_message());
+}
+
+static void damaged_folders_are_errors(void **state) {
+    (void)state;
+    expect_refusal("plain", "rm config.json", "config.json: No such file");
+    expect_refusal("plain", "echo '{' > config.json", "config.json:");
+    expect_refusal("plain", "sed -i 's/\"bert\"/\"roberta\"/' config.json", "model_type is roberta");
+    expect_refusal("plain", "sed -i 's/\"gelu\"/\"swish\"/' config.json", "hidden_act swish");
+    expect_refusal("plain", "sed -i 's/\"hidden_size\": 32/\"hidden_size\": -1/' config.json", "hidden_size must be");
+    expect_refusal("plain", "sed -i 's/\"num_attention_heads\": 2/\"num_attention_heads\": 3/' config.json",
+                   "does not divide");
+    expect_refusal("plain", "sed -i 's/\"intermediate_size\": 64/\"intermediate_size\": 65/' config.json",
+                   "encoder.layer.0.intermediate.dense.weight is [64, 32]");
+    expect_refusal("plain", "sed -i 's/\"num_hidden_layers\": 2/\"num_hidden_layers\": 3/' config.json",
+                   "lack tensor encoder.layer.2.attention.self.query.weight");
+    expect_refusal("plain", "rm vocab.txt", "neither vocab.txt nor tokenizer.json");
+    expect_refusal("plain", "sed -i '/CLS/d' vocab.txt", "lacks [CLS]");
+    expect_refusal("plain", "echo the >> vocab.txt", "is there twice");
+    expect_refusal("plain", "seq 1000 1999 >> vocab.txt", "vocab_size");
+    expect_refusal("plain", "mv model.safetensors pytorch_model.bin", "pickle");
+    expect_refusal("plain", "rm model.safetensors", "no model.safetensors");
+    expect_refusal("plain", "truncate -s 60000 model.safetensors", "truncated");
+    expect_refusal("plain", ": > model.safetensors", "empty");
+    expect_refusal("bf16-shards", "rm model-00002*", "model-00002-of-00002.safetensors: No such file");
+    expect_refusal("bf16-shards", "sed -i 's/model-00001-of/..\\/model-00001-of/' model.safetensors.index.json",
+                   "no file name");
+    expect_refusal("bf16-shards", "sed -i 's/\"WordPiece\"/\"BPE\"/' tokenizer.json", "only WordPiece");
+    expect_refusal("bf16-shards", "sed -i 's/\"\\[UNK\\]\": *1,/\"[UNK]\":900,/' tokenizer.json", "id of token");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wordpiece_gives_the_ids_of_hugging_face),
+        cmocka_unit_test(hidden_states_are_those_of_transformers),
+        cmocka_unit_test(dropout_is_drawn_by_key),
+        cmocka_unit_test(damaged_safetensors_are_errors),
+        cmocka_unit_test(damaged_folders_are_errors),
+    };
+    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}
