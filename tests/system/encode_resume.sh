@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Killing encode at any point and starting it again gives the file of an undisturbed run, on any number of ranks; so does a
+# signal to stop, which ends with 75; and what was finished is not done again.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+model=$ROOT/tests/golden/text/bf16-shards
+# Some thousands of different texts, so that there are a few dozen parts.
+awk 'BEGIN {
+    print "system\tcode\tdescription\tnodes"
+    for (i = 0; i < 40000; i++) printf "X\tc%d\tdisease %d of the heart %d due to type %d diabetes %d\t\n", i, i * 7919 % 99991, i % 17, i, i % 1009 }' >codes.tsv
+medtok prepare --set files.codes=codes.tsv 2>/dev/null || fail "prepare"
+settings="--set text.encoder=bert --set text.model=$model --set text.max_tokens=40"
+id() { h5dump -a content_id "$1" | sed -n 's/.*(0): //p'; }
+medtok encode $settings --set files.text=whole.h5 2>log || fail "encode: $(cat log)"
+wanted=$(id whole.h5)
+[ -z "$(ls | grep -E 'whole.h5.')" ] || fail "left beside the file: $(ls)"
+
+round=0
+for ranks in 1 2 3 1 2; do
+    rm -f text.h5*
+    for delay in 0.15 0.4 0.2 0.6 0.3; do # killed again and again, on other numbers of ranks
+        round=$((round + 1))
+        "$MPIRUN" -n $(((ranks + round) % 3 + 1)) "$MEDTOK" encode --config small.yaml $settings --set files.text=text.h5 2>>killed.log &
+        job=$!
+        sleep "$delay"
+        pkill -KILL -f "$MEDTOK encode --config small.yaml .*files.text=text.h5" 2>/dev/null
+        wait $job 2>/dev/null
+    done
+    medtok_ranks $ranks encode $settings --set files.text=text.h5 2>log || fail "after kills: $(cat log)"
+    [ "$(id text.h5)" = "$wanted" ] || fail "another file after kills, $ranks ranks"
+    h5diff -q text.h5 whole.h5 features || fail "other features after kills, $ranks ranks"
+    [ -z "$(ls | grep -E '^text.h5.')" ] || fail "left beside the file: $(ls)"
+done
+grep -qh 'going on with' killed.log log || fail "no run went on with finished parts; was none long enough?"
+
+# A signal: 75, and the next run goes on.
+rm -f text.h5*
+medtok encode $settings --set files.text=text.h5 --set run.threads=1 2>log &
+job=$!
+for _ in $(seq 200); do
+    [ "$(wc -l 2>/dev/null <text.h5.parts || echo 0)" -gt 2 ] && break
+    sleep 0.02
+done
+kill -TERM "$(pgrep -f "$MEDTOK encode .*files.text=text.h5" | tail -n 1)"
+wait $job
+[ $? -eq 75 ] || fail "after SIGTERM not 75: $(cat log)"
+grep -q 'run the same command again' log || fail "no word about going on: $(cat log)"
+
+# A finished part whose bytes were changed on the disk is done again; so are those of other settings.
+offset=$(h5dump -p -H -d features text.h5.partial | sed -n 's/.*OFFSET \([0-9]*\).*/\1/p')
+printf 'XXXX' | dd of=text.h5.partial bs=1 seek="$offset" conv=notrunc 2>/dev/null
+parts=$(grep -c '^[0-9]* [0-9a-f]\{16\}$' text.h5.parts)
+medtok encode $settings --set files.text=text.h5 2>log || fail "after the change: $(cat log)"
+grep -q "$((parts - 1)) of [0-9]* parts are there" log || fail "the changed part was kept ($parts parts): $(cat log)"
+[ "$(id text.h5)" = "$wanted" ] || fail "another file after a changed part"
+finish
