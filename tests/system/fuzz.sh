@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The readers of foreign bytes under libFuzzer with the sanitizers: safetensors for FUZZ_SECONDS (60), the others beside it.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+command -v clang >/dev/null || skip "clang is not installed"
+seconds=${FUZZ_SECONDS:-60}
+flags="-g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$ROOT/src -I$ROOT/kernels"
+build() { # NAME, sources under src/, libraries
+    local name=$1 sources=() libraries=()
+    shift
+    for word in "$@"; do case $word in -l*) libraries+=("$word") ;; *) sources+=("$ROOT/src/$word") ;; esac done
+    clang $flags "$ROOT/tests/fuzz/fuzz_$name.c" "${sources[@]}" "${libraries[@]}" -o "fuzz_$name" 2>build.log || {
+        grep -q 'cannot find.*clang_rt' build.log && skip "clang's runtime libraries are not installed (libclang-rt-14-dev)"
+        fail "building fuzz_$name: $(cat build.log)"
+    }
+}
+run() { # NAME SECONDS
+    mkdir -p "corpus_$1"
+    "./fuzz_$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 "corpus_$1" >"$1.log" 2>&1 || fail "fuzz_$1: $(tail -n 30 "$1.log")"
+    echo "fuzz_$1: $(grep -oE 'Done [0-9]+ runs in [0-9]+ second' "$1.log")"
+}
+build safetensors text/safetensors.c base/status.c -ljansson
+build wordpiece text/wordpiece.c text/dictionary.c base/status.c -lutf8proc -lxxhash
+build config config/config.c config/schema.c base/status.c -lyaml
+mkdir corpus_safetensors corpus_config corpus_wordpiece
+for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
+    head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
+done
+printf '%s' '{"a":{"dtype":"F16","shape":[2,2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}}' >header
+{ printf "\\x$(printf %x "$(wc -c <header)")\\0\\0\\0\\0\\0\\0\\0"; cat header; printf '0123456789'; } >corpus_safetensors/small
+cp "$ROOT"/configs/*.yaml corpus_config/
+printf '\017Ménière 中ab [MASK] \xed\xa0\x80' >corpus_wordpiece/one
+run safetensors "$seconds" &
+run wordpiece $((seconds / 2))
+run config $((seconds / 2))
+wait $!
+[ -n "$(grep -l 'Done' safetensors.log)" ] || fail "fuzz_safetensors did not end well"
+finish
