@@ -207,9 +207,8 @@ void cpu_attention(struct device *device, int64_t n, int64_t heads, int64_t dim,
                    dev_real out) {
     struct attention_call a = {heads, dim, q_offsets, k_offsets, pair_offsets, keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
-    int threads = cpu_threads(device);
     if (device->error[0] || !make_scratch(device, n, &a, &scratch)) return;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
+#pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)
     for (int64_t i = 0; i < n; i++) {
         real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
@@ -222,9 +221,8 @@ void cpu_attention_backward(struct device *device, int64_t n, int64_t heads, int
                             dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv) {
     struct attention_call a = {heads, dim, q_offsets, k_offsets, pair_offsets, keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
-    int threads = cpu_threads(device);
     if (device->error[0] || !make_scratch(device, n, &a, &scratch)) return;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
+#pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)
     for (int64_t i = 0; i < n; i++) {
         real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);

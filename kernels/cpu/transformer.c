@@ -58,11 +58,16 @@ struct linear *cpu_linear_pack(struct device *device, int64_t in, int64_t out, c
 }
 
 /* ---- y = f(x W^T + b) ---- */
-#define FOR_EACH_VALUE(formula)                                                                                        \
-    _Pragma("omp simd") for (int64_t c = 0; c < cols; c++) {                                                           \
-        real v = y[c];                                                                                                 \
-        y[c] = (formula);                                                                                              \
+#define ACTIVATION_ROW(name, formula)                                                                                  \
+    WIDE_VECTORS static void name(int64_t cols, real *y) {                                                             \
+        _Pragma("omp simd") for (int64_t c = 0; c < cols; c++) {                                                       \
+            real v = y[c];                                                                                             \
+            y[c] = (formula);                                                                                          \
+        }                                                                                                              \
     }
+ACTIVATION_ROW(relu_row, v > 0 ? v : v != v ? v : 0)
+ACTIVATION_ROW(gelu_row, real_gelu(v))
+ACTIVATION_ROW(gelu_tanh_row, real_gelu_tanh(v))
 
 WIDE_VECTORS static void finish_row(int64_t cols, const real *bias, enum activation f, real *y) { /* bias NULL: none */
     if (bias)
@@ -70,9 +75,9 @@ WIDE_VECTORS static void finish_row(int64_t cols, const real *bias, enum activat
         for (int64_t c = 0; c < cols; c++) y[c] += bias[c];
     switch (f) {
         case ACTIVATION_NONE: break;
-        case ACTIVATION_RELU: FOR_EACH_VALUE(v > 0 ? v : v != v ? v : 0) break;
-        case ACTIVATION_GELU: FOR_EACH_VALUE(real_gelu(v)) break;
-        case ACTIVATION_GELU_TANH: FOR_EACH_VALUE(real_gelu_tanh(v)) break;
+        case ACTIVATION_RELU: relu_row(cols, y); break;
+        case ACTIVATION_GELU: gelu_row(cols, y); break;
+        case ACTIVATION_GELU_TANH: gelu_tanh_row(cols, y); break;
     }
 }
 
