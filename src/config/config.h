@@ -20,7 +20,7 @@ enum job {
     JOB_VERIFY = 64
 };
 
-enum graph_encoder { GRAPH_GCN };
+enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
 enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
@@ -49,7 +49,7 @@ struct config {
         char *log_level;
     } run;
     struct {
-        int64_t hops, max_nodes, node_dim, hidden;
+        int64_t hops, max_nodes, node_dim, hidden, heads;
         enum graph_encoder encoder;
         double edge_drop;
     } graph;
