@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
+#include "medtok/tokenizer.h"
 #include "medtok/trainer.h"
 
 /* The promise of the project. float32 rounds by 6e-8; a value here passes some 20 products and sums of up to 30 terms of
@@ -198,28 +199,33 @@ struct world {
     struct config config;
     struct device device;
     struct trainer trainer;
-    char folder[64], vocabulary[80], text[80];
+    char folder[64], vocabulary[80], text[80], checkpoint[80];
 };
+
+static void set_path(struct config *config, const char *key, const char *path) {
+    char setting[128];
+    snprintf(setting, sizeof setting, "%s=%s", key, path);
+    assert_int_equal(config_set(config, setting), STATUS_OK);
+}
 
 static int make_world(void **state) {
     const char *name = *state;
     struct world *w;
-    char setting[128];
     assert_int_equal(mem_alloc(&w, 1, sizeof *w), STATUS_OK);
     read_reference(name, &w->reference);
     snprintf(w->folder, sizeof w->folder, "/tmp/medtok-golden-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
     snprintf(w->vocabulary, sizeof w->vocabulary, "%s/vocabulary.h5", w->folder);
     snprintf(w->text, sizeof w->text, "%s/text.h5", w->folder);
+    snprintf(w->checkpoint, sizeof w->checkpoint, "%s/checkpoint.h5", w->folder);
     write_vocabulary(&w->reference, w->vocabulary);
     write_text(&w->reference, w->text, w->vocabulary);
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
     for (int i = 0; i < w->reference.n_settings; i++)
         if (config_set(&w->config, w->reference.settings[i]) != STATUS_OK) fail_msg("%s: %s", name, status_message());
-    snprintf(setting, sizeof setting, "files.vocabulary=%s", w->vocabulary);
-    assert_int_equal(config_set(&w->config, setting), STATUS_OK);
-    snprintf(setting, sizeof setting, "files.text=%s", w->text);
-    assert_int_equal(config_set(&w->config, setting), STATUS_OK);
+    set_path(&w->config, "files.vocabulary", w->vocabulary);
+    set_path(&w->config, "files.text", w->text);
+    set_path(&w->config, "files.checkpoint", w->checkpoint);
     assert_int_equal(config_check(&w->config, JOB_TRAIN), STATUS_OK);
     assert_int_equal(device_open_cpu(&w->device, 2), 0);
     if (trainer_make(&w->trainer, &w->config, &comm, &w->device) != STATUS_OK)
@@ -236,6 +242,7 @@ static int free_world(void **state) {
     for (int i = 0; i < w->reference.n_tensors; i++) free(w->reference.tensors[i].values);
     unlink(w->vocabulary);
     unlink(w->text);
+    unlink(w->checkpoint);
     rmdir(w->folder);
     free(w);
     return 0;
@@ -329,7 +336,29 @@ static void loss_terms_and_gradients_agree(void **state) {
     }
 }
 
-static void ten_steps_agree(void **state) {
+/* The table that the present parameters make, by way of a checkpoint. */
+static void compare_table(struct world *w) {
+    const struct tensor *wanted = find(&w->reference, "table", "tokens");
+    struct provenance provenance = made_by("train");
+    struct tokenizer tokenizer;
+    struct token_rows rows;
+    int64_t n = w->trainer.sampler.n_codes, picks = N_GROUPS * w->config.quantizer.top_k;
+    assert_int_equal(parameters_save(&w->trainer.parameters, &comm, w->checkpoint, &provenance, 10, "-", "-"),
+                     STATUS_OK);
+    assert_int_equal(tokenizer_make(&tokenizer, &w->config, &w->device, &comm), STATUS_OK);
+    assert_int_equal(token_rows_make(&rows, n, &w->config), STATUS_OK);
+    if (tokenizer_run(&tokenizer, 0, n, &rows) != STATUS_OK) fail_msg("%s", status_message());
+    assert_int_equal(wanted->rows, n);
+    assert_int_equal(wanted->cols, picks);
+    for (int64_t i = 0; i < n * picks; i++) assert_int_equal(rows.tokens[i], (int32_t)wanted->values[i]);
+    compare_tensor(find(&w->reference, "table", "weights"), rows.weights, n, picks, TOLERANCE_OF_STEPS);
+    compare_tensor(find(&w->reference, "table", "embedding"), rows.embedding, n, N_GROUPS * w->config.quantizer.dim,
+                   TOLERANCE_OF_STEPS);
+    token_rows_free(&rows);
+    tokenizer_free(&tokenizer);
+}
+
+static void ten_steps_and_their_table_agree(void **state) {
     struct world *w = *state;
     const struct tensor *terms = find(&w->reference, "steps", "terms"), *norm = find(&w->reference, "steps", "norm");
     initial_values_agree(w);
@@ -354,6 +383,7 @@ static void ten_steps_agree(void **state) {
         assert_true(moved > 0);
         compare("value", after->name, q->value.at, after->values, q->rows * q->cols, moved, TOLERANCE_OF_STEPS);
     }
+    compare_table(w);
 }
 
 #define CASE(name)                                                                                                     \
@@ -361,7 +391,8 @@ static void ten_steps_agree(void **state) {
         {"loss_terms_and_gradients_agree: " name, loss_terms_and_gradients_agree, make_world, free_world,              \
          (void *)(name)},                                                                                              \
     {                                                                                                                  \
-        "ten_steps_agree: " name, ten_steps_agree, make_world, free_world, (void *)(name)                              \
+        "ten_steps_and_their_table_agree: " name, ten_steps_and_their_table_agree, make_world, free_world,             \
+            (void *)(name)                                                                                             \
     }
 
 int main(int argc, char **argv) {
