@@ -28,7 +28,7 @@ static const double TOLERANCE = 1e-4;
 static const double TOLERANCE_OF_STEPS = 1e-3;
 
 /* ---- a reference file ---- */
-struct tensor {
+struct golden {
     char name[64];
     int64_t rows, cols;
     double *values;
@@ -37,12 +37,12 @@ struct tensor {
 enum { MOST_TENSORS = 256, MOST_SETTINGS = 64 };
 
 struct reference {
-    struct tensor tensors[MOST_TENSORS];
+    struct golden tensors[MOST_TENSORS];
     char settings[MOST_SETTINGS][80];
     int n_tensors, n_settings;
 };
 
-static void read_tensor(FILE *file, struct tensor *t) {
+static void read_tensor(FILE *file, struct golden *t) {
     long long rows, cols;
     assert_int_equal(fscanf(file, "%63s %lld %lld", t->name, &rows, &cols), 3);
     t->rows = rows, t->cols = cols;
@@ -68,7 +68,7 @@ static void read_reference(const char *name, struct reference *r) {
     fclose(file);
 }
 
-static const struct tensor *find(const struct reference *r, const char *part, const char *name) {
+static const struct golden *find(const struct reference *r, const char *part, const char *name) {
     char whole[128];
     snprintf(whole, sizeof whole, "%s.%s", part, name);
     for (int i = 0; i < r->n_tensors; i++)
@@ -92,7 +92,7 @@ static double largest(const double *x, int64_t n) {
     return most;
 }
 
-static void compare_tensor(const struct tensor *t, const real *found, int64_t rows, int64_t cols, double tolerance) {
+static void compare_tensor(const struct golden *t, const real *found, int64_t rows, int64_t cols, double tolerance) {
     assert_int_equal(rows, t->rows);
     assert_int_equal(cols, t->cols);
     compare("value", t->name, found, t->values, rows * cols, largest(t->values, rows * cols), tolerance);
@@ -161,7 +161,7 @@ static void write_vocabulary(const struct reference *r, const char *path) {
 }
 
 static void write_text(const struct reference *r, const char *path, const char *vocabulary) {
-    const struct tensor *features = find(r, "input", "features");
+    const struct golden *features = find(r, "input", "features");
     struct provenance provenance = made_by("encode");
     struct h5file *file;
     char *id;
@@ -252,7 +252,7 @@ static int free_world(void **state) {
 static void initial_values_agree(struct world *w) {
     for (int p = 0; p < w->trainer.parameters.n; p++) {
         const struct parameter *q = &w->trainer.parameters.list[p];
-        const struct tensor *t = find(&w->reference, "initial", q->name);
+        const struct golden *t = find(&w->reference, "initial", q->name);
         compare_tensor(t, q->value.at, q->rows, q->cols, 1e-6);
         for (int64_t i = 0; i < q->rows * q->cols; i++) q->value.at[i] = (real)t->values[i];
     }
@@ -301,7 +301,7 @@ static void forward_values_agree(void **state) {
     struct batch batch;
     initial_values_agree(w);
     struct model_output out = differentiate(w, &batch);
-    const struct tensor *codes = find(&w->reference, "forward", "codes");
+    const struct golden *codes = find(&w->reference, "forward", "codes");
     assert_int_equal(batch.n, codes->cols);
     for (int64_t i = 0; i < batch.n; i++) assert_int_equal(batch.codes[i], (int32_t)codes->values[i]);
     compare_var(w, "forward", "t", t_compared);
@@ -311,7 +311,7 @@ static void forward_values_agree(void **state) {
     compare_var(w, "forward.second", "graph", z_of_call[N_GROUPS + 1]);
     for (int g = 0; g < N_GROUPS; g++) {
         const struct quantized *q = &out.groups[g];
-        const struct tensor *tokens = find(&w->reference, "forward.tokens", GROUP_NAMES[g]);
+        const struct golden *tokens = find(&w->reference, "forward.tokens", GROUP_NAMES[g]);
         compare_var(w, "forward.z", GROUP_NAMES[g], z_of_call[g]);
         compare_var(w, "forward.q", GROUP_NAMES[g], q->value);
         compare_tensor(find(&w->reference, "forward.weights", GROUP_NAMES[g]), q->weights.at, q->value->rows,
@@ -327,7 +327,7 @@ static void loss_terms_and_gradients_agree(void **state) {
     initial_values_agree(w);
     differentiate(w, &batch);
     for (int i = 0; i < N_TERMS; i++) {
-        const struct tensor *t = find(&w->reference, "loss", LOSS_TERM_NAMES[i]);
+        const struct golden *t = find(&w->reference, "loss", LOSS_TERM_NAMES[i]);
         compare_tensor(t, w->trainer.scalars.at + i, 1, 1, TOLERANCE);
     }
     for (int p = 0; p < w->trainer.parameters.n; p++) {
@@ -338,7 +338,7 @@ static void loss_terms_and_gradients_agree(void **state) {
 
 /* The table that the present parameters make, by way of a checkpoint. */
 static void compare_table(struct world *w) {
-    const struct tensor *wanted = find(&w->reference, "table", "tokens");
+    const struct golden *wanted = find(&w->reference, "table", "tokens");
     struct provenance provenance = made_by("train");
     struct tokenizer tokenizer;
     struct token_rows rows;
@@ -360,7 +360,7 @@ static void compare_table(struct world *w) {
 
 static void ten_steps_and_their_table_agree(void **state) {
     struct world *w = *state;
-    const struct tensor *terms = find(&w->reference, "steps", "terms"), *norm = find(&w->reference, "steps", "norm");
+    const struct golden *terms = find(&w->reference, "steps", "terms"), *norm = find(&w->reference, "steps", "norm");
     initial_values_agree(w);
     assert_int_equal(terms->rows, 10);
     for (int64_t step = 0; step < terms->rows; step++) {
@@ -376,7 +376,7 @@ static void ten_steps_and_their_table_agree(void **state) {
     }
     for (int p = 0; p < w->trainer.parameters.n; p++) {
         const struct parameter *q = &w->trainer.parameters.list[p];
-        const struct tensor *after = find(&w->reference, "after", q->name);
+        const struct golden *after = find(&w->reference, "after", q->name);
         const double *before = find(&w->reference, "initial", q->name)->values;
         double moved = 0;
         for (int64_t i = 0; i < q->rows * q->cols; i++) moved = fmax(moved, fabs(after->values[i] - before[i]));
