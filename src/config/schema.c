@@ -64,7 +64,8 @@ const struct key SCHEMA[] = {
             "largest subgraph of one code"),
     CHOICE("graph.encoder", graph.encoder, "gcn", MODEL_JOBS, 1, "graph encoder", "gcn", "gat"),
     INTEGER("graph.node_dim", graph.node_dim, "64", 1, 4096, "", MODEL_JOBS, 1, "width of a node's learned vector"),
-    INTEGER("graph.hidden", graph.hidden, "128", 1, 4096, "", MODEL_JOBS, 1, "width between the two graph layers; gat: of each head"),
+    INTEGER("graph.hidden", graph.hidden, "128", 1, 4096, "", MODEL_JOBS, 1,
+            "width between the two graph layers; gat: of each head"),
     INTEGER("graph.heads", graph.heads, "4", 1, 64, "", MODEL_JOBS, 1, "gat: heads of the first graph layer"),
     REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, JOB_TRAIN, 1, "share of edges the second view loses"),
 

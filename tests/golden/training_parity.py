@@ -7,8 +7,12 @@ usage: training_parity.py [--steps 500] [--codes 20000] [--set KEY=VALUE ...]   
 
 Reads ../shared/data (--table, --graph: other files of the same form) and takes the first codes with a graph. The whole comparison
 writes results/training_parity.md; a smaller one only prints. Exits with 1 if the mean losses of the last 20 steps differ by
-more than 1 %. Ours runs a second time on two ranks, whose sums are rounded in another order: two tables of the same training
-in float32 differ by that much anyway.
+more than 1 %.
+
+The curves part when a code's fifth and sixth nearest rows are equally far but for rounding: the two sides pick differently, and
+every later step sees it. With 1,536 picks a step and distances rounded by 1e-7, that happens within some ten steps; until
+then the terms agree to about 1e-6. Ours therefore runs a second time on two ranks, whose sums are rounded in another order:
+by so much do two tables of the same training differ in float32 anyway.
 """
 import argparse
 import gzip
