@@ -26,7 +26,7 @@ static void draw(int size, enum partition partition, int64_t n, int64_t batch, i
     for (int rank = 0; rank < size; rank++) {
         struct comm comm = {.rank = rank, .size = size};
         struct sampler s;
-        assert_int_equal(sampler_make(&s, &comm, partition, 3, n, batch, cost), STATUS_OK);
+        assert_int_equal(sampler_make(&s, &comm, partition, 3, 0, n, batch, cost), STATUS_OK);
         int64_t codes[1024], most = s.end_stratum - s.first_stratum, m = sampler_step(&s, step, codes);
         assert_true(most >= 1 && m <= most);
         for (int64_t i = 0; i < m; i++) {
@@ -72,9 +72,9 @@ static void more_ranks_than_codes_are_refused(void **state) {
     struct comm comm = {.rank = 0, .size = 9};
     struct sampler s;
     double cost[20] = {0};
-    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 20, 8, cost), STATUS_USAGE);
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 0, 20, 8, cost), STATUS_USAGE);
     sampler_free(&s);
-    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 8, 100, cost), STATUS_USAGE);
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 0, 8, 100, cost), STATUS_USAGE);
     sampler_free(&s);
 }
 
