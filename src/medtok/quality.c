@@ -164,6 +164,24 @@ static void measure_histograms(const void *context, const uint8_t *weights, void
     measure_region(shared_text, regions[SHARED_TEXT], 2, results);
 }
 
+/* Number of codes that have a group, or another. */
+static int64_t codes_with(const struct token_sets *s, int group, int other) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->n; i++) n += set_of(s, group, i)[0] >= 0 || set_of(s, other, i)[0] >= 0;
+    return n;
+}
+
+/* Codes that lack a group are resampled with the others, but its measures do not come from them. */
+static void count_codes(struct quality *q, const struct token_sets *s) {
+    static const int GROUPS[3][2] = {
+        {TEXT_SPECIFIC, TEXT_SPECIFIC}, {GRAPH_SPECIFIC, GRAPH_SPECIFIC}, {SHARED_TEXT, SHARED_GRAPH}};
+    for (int r = 0; r < 3; r++) {
+        int64_t n = codes_with(s, GROUPS[r][0], GROUPS[r][1]);
+        q->measures[QUALITY_USAGE_TEXT + r].n = q->measures[QUALITY_PERPLEXITY_TEXT + r].n = n;
+    }
+    for (int g = 0; g < N_GROUPS; g++) q->measures[QUALITY_ENTROPY + g].n = codes_with(s, g, g);
+}
+
 static int measure_usage(struct quality *q, const struct bootstrap *b, const struct quality_tokens *t,
                          const struct token_sets *sets) {
     struct histogram_context context = {t, sets};
@@ -173,7 +191,9 @@ static int measure_usage(struct quality *q, const struct bootstrap *b, const str
                                         .stream = STREAM_CODES,
                                         .compute = measure_histograms,
                                         .context = &context};
-    return bootstrap_run(b, &measure, q->measures);
+    TRY(bootstrap_run(b, &measure, q->measures));
+    count_codes(q, sets);
+    return STATUS_OK;
 }
 
 /* ---- duplicates ---- */
