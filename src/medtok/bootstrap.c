@@ -73,18 +73,19 @@ static double quantile(const double *sorted, int64_t n, double share) {
 }
 
 /* Sorts values[n], of which those that are not finite are left out. */
-static struct estimate summarize(double value, int64_t n_units, double *values, int64_t n) {
+static struct estimate summarize(const struct bootstrap_measure *m, double value, double *values, int64_t n) {
     struct estimate e = {0};
     double sum = 0;
     int64_t finite = 0;
     if (!isfinite(value)) return e;
     for (int64_t r = 0; r < n; r++)
         if (isfinite(values[r])) sum += values[finite++] = values[r];
-    e = (struct estimate){value, value, value, n_units};
+    e = (struct estimate){value, value, value, m->n_units};
     if (finite == 0) return e;
     qsort(values, (size_t)finite, sizeof *values, ascending);
-    e.low += quantile(values, finite, 0.025) - sum / (double)finite;
-    e.high += quantile(values, finite, 0.975) - sum / (double)finite;
+    double shift = m->shift ? value - sum / (double)finite : 0;
+    e.low = quantile(values, finite, 0.025) + shift;
+    e.high = quantile(values, finite, 0.975) + shift;
     return e;
 }
 
@@ -101,7 +102,7 @@ int bootstrap_run(const struct bootstrap *b, const struct bootstrap_measure *m, 
     TRY_DONE(comm_sum_double(b->comm, values, (int)(b->resamples * m->n_results))); /* one rank's value, and zeros */
     for (int i = 0; i < m->n_results; i++) {
         for (int64_t r = 0; r < b->resamples; r++) column[r] = values[r * m->n_results + i];
-        estimates[i] = summarize(once[i], m->n_units, column, b->resamples);
+        estimates[i] = summarize(m, once[i], column, b->resamples);
     }
 done:
     free(values);

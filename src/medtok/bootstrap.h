@@ -3,9 +3,9 @@
  * Poisson bootstrap (Hanley and MacGibbon, 2006): in resample r unit u counts as often as a Poisson(1) number says that is
  * drawn from (seed, RNG_BOOTSTRAP + stream, r, u). So resamples can be computed by any rank and thread, with the same result.
  *
- * The interval holds the 2.5th to the 97.5th percentile of the resampled values, shifted by value - their mean. For means
- * that is the percentile interval. Usage, perplexity and entropy are lower in any resample, because it lacks a third of the
- * units; without the shift their interval would lie below the value.
+ * The interval goes from the 2.5th to the 97.5th percentile of the resampled values. Usage, perplexity and entropy are lower
+ * in any resample, because it lacks a third of the units, so that this interval would lie below the value: theirs is shifted
+ * by value - mean of the resampled values (`shift`).
  */
 #ifndef MEDTOK_MEDTOK_BOOTSTRAP_H
 #define MEDTOK_MEDTOK_BOOTSTRAP_H
@@ -33,7 +33,7 @@ enum { BOOTSTRAP_MOST_RESULTS = 10 };
  * how often each unit counts. scratch: scratch_bytes bytes for the call, undefined content. */
 struct bootstrap_measure {
     int64_t n_units, scratch_bytes;
-    int n_results;
+    int n_results, shift;
     uint32_t stream; /* less than 0x100; measures with the same units and stream are resampled alike */
     void (*compute)(const void *context, const uint8_t *weights, void *scratch, double *results);
     const void *context;
