@@ -48,17 +48,20 @@ done:
 
 /* ---- set-up ---- */
 /* The dataset of codes[n], which it numbers from 0. */
-static int read_codes(struct dataset *d, const struct config *c, const int64_t *codes, int64_t n) {
-    d->n_codes = n;
+static int read_codes(struct dataset *d, struct text_source *source, const char *vocabulary, const int64_t *codes,
+                      int64_t n) {
+    *d = (struct dataset){.n_codes = n, .source = source};
     TRY(mem_alloc(&d->codes, n, sizeof *d->codes));
     TRY(mem_alloc(&d->place, n, sizeof *d->place));
     for (int64_t i = 0; i < n; i++) d->codes[i] = d->place[i] = i;
-    TRY(vocabulary_pick(c->files.vocabulary, codes, n, &d->vocabulary));
-    return text_features_read(c->files.text, c->files.vocabulary, codes, n, &d->text);
+    TRY(vocabulary_pick(vocabulary, codes, n, &d->vocabulary));
+    return source->features_path
+               ? text_features_read(source->features_path, vocabulary, codes, n, &d->text)
+               : text_source_read_ids(source, vocabulary, codes, n, codes[0], codes[n - 1] - codes[0] + 1, &d->ids);
 }
 
 static int prepare(struct evaluation *e) {
-    const struct trainer *t = e->trainer;
+    struct trainer *t = e->trainer;
     const struct config *c = t->config;
     struct vocabulary sizes;
     int64_t *codes = NULL, n;
@@ -70,7 +73,7 @@ static int prepare(struct evaluation *e) {
                             c->train.holdout, (long long)n, (long long)sizes.n_codes_total);
         goto done;
     }
-    TRY_DONE(read_codes(&e->dataset, c, codes, n));
+    TRY_DONE(read_codes(&e->dataset, &t->text, c->files.vocabulary, codes, n));
     TRY_DONE(code_keys_make(&e->keys, n));
     code_keys_set(&e->keys, 0, &e->dataset.vocabulary);
     TRY_DONE(code_links_make(&e->links, n, sizes.n_nodes));
@@ -84,7 +87,7 @@ done:
     return status;
 }
 
-int evaluation_make(struct evaluation *e, const struct trainer *t, int threads) {
+int evaluation_make(struct evaluation *e, struct trainer *t, int threads) {
     const struct config *c = t->config;
     *e = (struct evaluation){0};
     if (c->train.eval_every == 0) return STATUS_OK;
@@ -135,10 +138,9 @@ static int place_tokens(struct evaluation *e, const struct model_output *out, co
 
 /* Collective, since ranks fetch node vectors from each other. Codes first .. first+n-1; n may be 0. */
 static int run_block(struct evaluation *e, int64_t first, int64_t n) {
-    const struct trainer *t = e->trainer;
+    struct trainer *t = e->trainer;
     const struct parameter *table = &t->parameters.list[t->parameters.nodes];
-    struct parameters parameters = t->parameters; /* the model does not write to them in evaluation */
-    struct model model = {t->config, &parameters};
+    struct model model = {t->config, &t->parameters};
     struct batch batch;
     int64_t codes[BLOCK];
     for (int64_t i = 0; i < n; i++) codes[i] = first + i;

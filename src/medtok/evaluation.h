@@ -12,7 +12,7 @@
 #include "medtok/trainer.h"
 
 struct evaluation {
-    const struct trainer *trainer; /* borrowed; NULL: train.eval_every is 0 */
+    struct trainer *trainer; /* borrowed; NULL: train.eval_every is 0 */
     struct bootstrap bootstrap;
     struct dataset dataset; /* the codes, numbered from 0 */
     struct code_keys keys;
@@ -26,7 +26,7 @@ struct evaluation {
 
 /* Collective. Chooses and reads the held-out codes, at most train.eval_codes, by (seed, code); does nothing if
  * train.eval_every is 0. */
-int evaluation_make(struct evaluation *evaluation, const struct trainer *trainer, int threads);
+int evaluation_make(struct evaluation *evaluation, struct trainer *trainer, int threads);
 void evaluation_free(struct evaluation *evaluation);
 
 /* Whether the step that the trainer just made is to be evaluated. */

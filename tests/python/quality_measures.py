@@ -14,7 +14,7 @@ except ImportError as error:
 
 ROOT = os.environ.get("ROOT", os.path.join(os.path.dirname(__file__), "..", ".."))
 MEDTOK = os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok"))
-HOLDOUT, RNG_HOLDOUT = 0.4, 0xA00
+HOLDOUT, RNG_HOLDOUT = 0.4, 0x010
 
 
 def uniform(seed, stream, step, index):
