@@ -17,7 +17,8 @@ enum job {
     JOB_TOKENIZE = 8,
     JOB_LOOKUP = 16,
     JOB_EXPORT = 32,
-    JOB_VERIFY = 64
+    JOB_VERIFY = 64,
+    JOB_INSPECT = 128
 };
 
 enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
@@ -41,7 +42,7 @@ struct string_list {
 struct config {
     struct { /* files.*: relative paths are relative to the working directory */
         struct string_list codes;
-        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics;
+        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics, *report;
     } files;
     struct {
         int64_t seed, threads;
@@ -78,7 +79,8 @@ struct config {
         enum negatives negatives;
     } loss;
     struct {
-        int64_t batch, steps, checkpoint_every, keep, log_every;
+        int64_t batch, steps, checkpoint_every, keep, log_every, eval_every, eval_codes;
+        double holdout;
         double rate, beta1, beta2, epsilon, clip;
         enum partition partition;
         enum resume resume;
@@ -86,6 +88,9 @@ struct config {
     struct {
         int64_t batch;
     } tokenize;
+    struct {
+        int64_t resamples, sample;
+    } inspect;
 };
 
 /* Sets every key to its default. Call config_free at the end in any case. */
