@@ -67,6 +67,8 @@ const struct key SCHEMA[] = {
     INTEGER("graph.hidden", graph.hidden, "128", 1, 4096, "", MODEL_JOBS, 1, "width between the two graph layers"),
     REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, JOB_TRAIN, 1, "share of edges the second view loses"),
 
+    CHOICE("text.empty", text.empty, "code", JOB_PREPARE, 1,
+           "an empty description: the code stands in for it, or the code's text is absent", "code", "absent"),
     CHOICE("text.encoder", text.encoder, "hashed-ngrams", JOB_ENCODE, 1,
            "text encoder: hashed-ngrams needs no files; bert is the model in text.model", "hashed-ngrams", "bert"),
     PATH("text.model", text.model, "", JOB_ENCODE, "bert: folder of a Hugging Face model with model.safetensors"),
@@ -84,6 +86,9 @@ const struct key SCHEMA[] = {
     CHOICE("text.precision", text.precision, "fp16", JOB_ENCODE, 1, "stored precision of text features", "fp16",
            "fp32"),
     REAL("text.dropout", text.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1, "dropout that makes the second view of the text"),
+
+    CHOICE("model.sides", model.sides, "both", MODEL_JOBS, 1,
+           "sides of the codes that are looked at; the other counts as absent", "both", "text", "graph"),
 
     INTEGER("attention.heads", attention.heads, "4", 1, 64, "", MODEL_JOBS, 1,
             "heads of the cross-attention; divide quantizer.dim"),
@@ -106,6 +111,9 @@ const struct key SCHEMA[] = {
     CHOICE("loss.negatives", loss.negatives, "global", JOB_TRAIN, 1,
            "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch", "local",
            "global"),
+    CHOICE("loss.sibling_negatives", loss.sibling_negatives, "keep", JOB_TRAIN, 1,
+           "leave-out: codes with the same parent in their system are not negatives of each other", "keep",
+           "leave-out"),
 
     INTEGER("train.batch", train.batch, "1024", 2, 1048576, "codes", JOB_TRAIN, 1, "codes in a step, over all ranks"),
     INTEGER("train.steps", train.steps, "3000", 1, 1e9, "steps", JOB_TRAIN, 1, "length of training"),

@@ -25,10 +25,13 @@ static int read_piece(struct trainer *t) {
     int status;
     TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
     TRY_DONE(text_features_dim(c->files.text, &text_dim));
-    TRY_DONE(dataset_costs(c->files.vocabulary, &cost, &n_codes));
+    TRY_DONE(dataset_costs(c->files.vocabulary, c->model.sides, &cost, &n_codes));
     TRY_DONE(
         sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, n_codes, c->train.batch, cost));
     TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, c->files.text, t->sampler.order, t->sampler.n_local));
+    t->dataset.sides = c->model.sides;
+    if (c->loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
+        TRY_DONE(dataset_find_siblings(&t->dataset, c->files.vocabulary));
     TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, text_dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
     TRY_DONE(batch_builder_make(&t->builder, t->device, &t->dataset));
@@ -51,13 +54,18 @@ int trainer_make(struct trainer *t, const struct config *config, const struct co
     return comm_agree(comm, status);
 }
 
+static void free_shares(struct trainer *t) {
+    row_shares_free(&t->text);
+    row_shares_free(&t->graph);
+    row_shares_free(&t->both);
+}
+
 void trainer_free(struct trainer *t) {
     if (!t->device) return;
     bucket_free(&t->codebook_bucket);
     bucket_free(&t->dense_bucket);
     row_plan_free(&t->plan, t->device);
-    row_shares_free(&t->all);
-    row_shares_free(&t->present);
+    free_shares(t);
     tape_free(&t->tape);
     batch_builder_free(&t->builder);
     parameters_free(&t->parameters);
@@ -80,10 +88,10 @@ static int make_batch(struct trainer *t, struct batch *batch) {
     t->n_codes = sampler_step(&t->sampler, t->step, t->codes);
     struct edge_drop drop = {t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)t->step};
     TRY(comm_agree(t->comm, batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop)));
-    row_shares_free(&t->all);
-    row_shares_free(&t->present);
-    TRY(row_shares_make(&t->all, t->comm, (int)batch->n));
-    return row_shares_make(&t->present, t->comm, (int)batch->n_present);
+    free_shares(t);
+    TRY(row_shares_make(&t->text, t->comm, (int)batch->n_text));
+    TRY(row_shares_make(&t->graph, t->comm, (int)batch->n_graph));
+    return row_shares_make(&t->both, t->comm, (int)batch->n_both);
 }
 
 static int fetch_nodes(struct trainer *t, const struct batch *batch, struct var **nodes) {
@@ -125,14 +133,15 @@ static int sum_gradients(struct trainer *t, const struct var *nodes) {
 /* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norm is not summed. */
 static int sum_scalars(struct trainer *t, int stop, int failed, struct step_report *report) {
     real host[N_SCALARS] = {0};
-    double sums[N_TERMS + 3];
+    double sums[N_TERMS + 4];
     device_download_reals(t->device, host, t->scalars, N_SCALARS);
     for (int i = 0; i < N_TERMS; i++) sums[i] = host[i];
     sums[N_TERMS] = host[SCALAR_NODE_NORM];
     sums[N_TERMS + 1] = stop;
     sums[N_TERMS + 2] = failed;
-    TRY(comm_sum_double(t->comm, sums, N_TERMS + 3));
-    *report = (struct step_report){.n_codes = t->all.total, .stop = sums[N_TERMS + 1] > 0};
+    sums[N_TERMS + 3] = (double)t->n_codes;
+    TRY(comm_sum_double(t->comm, sums, N_TERMS + 4));
+    *report = (struct step_report){.n_codes = (int64_t)sums[N_TERMS + 3], .stop = sums[N_TERMS + 1] > 0};
     for (int i = 0; i < N_TERMS; i++) report->loss += report->terms[i] = sums[i];
     report->gradient_norm = sqrt((double)host[SCALAR_DENSE_NORM] + sums[N_TERMS]);
     return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
@@ -207,7 +216,7 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
                             .global_negatives = t->config->loss.negatives == NEGATIVES_GLOBAL,
                             .temperature = t->config->loss.temperature,
                             .terms = t->scalars};
-    struct model_training training = {&losses, &t->all, &t->present, (uint32_t)t->step, start_codebook_sum, t};
+    struct model_training training = {&losses, &t->text, &t->graph, &t->both, (uint32_t)t->step, start_codebook_sum, t};
     clear_gradients(t);
     t->bucket_status = STATUS_OK;
     *out = model_forward(&model, &t->tape, batch, nodes, &training);

@@ -26,7 +26,7 @@ struct trainer {
     struct tape tape;
     struct row_plan plan;
     struct bucket codebook_bucket, dense_bucket;
-    struct row_shares all, present;
+    struct row_shares text, graph, both;
     struct usage usage; /* of the last step, all ranks */
     dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
     int64_t *codes;     /* this rank's codes of the last step */

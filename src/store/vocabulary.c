@@ -174,11 +174,11 @@ static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigne
         TRY(read_text(file, "system", first, count, &v->system_bytes, &v->system));
         TRY(read_text(file, "relation", 0, v->n_relations, &v->relation_bytes, &v->relation));
     }
-    if (parts & VOCABULARY_DESCRIPTIONS) {
-        int64_t base;
+    int64_t base = 0;
+    if (parts & (VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS))
         TRY(read_offsets(file, "description_offsets", first, count, &v->description_offsets, &base));
+    if (parts & VOCABULARY_DESCRIPTIONS)
         TRY(read_ragged(file, "description_bytes", H5_U8, 1, base, v->description_offsets[count], &v->description));
-    }
     return parts & VOCABULARY_GRAPHS ? read_graphs(file, v) : STATUS_OK;
 }
 

@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "medtok/model.h"
 
-enum { N_CODES = 7, N_PRESENT = 5, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
+enum { N_CODES = 7, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
 
 /* ---- the frozen quantiser ---- */
 static int frozen, call;
@@ -80,8 +80,8 @@ struct world {
     struct dataset dataset;
     struct batch_builder builder;
     struct tape tape;
-    struct row_shares all, present;
-    int all_n[1], present_n[1], zero[1];
+    struct row_shares text, graph, both;
+    int text_n[1], graph_n[1], both_n[1], zero[1];
     dev_real terms, nodes_grad;
 };
 
@@ -145,10 +145,6 @@ static int make_world(void **state) {
     assert_int_equal(parameters_initialize(&w->parameters, 5), STATUS_OK);
     assert_int_equal(batch_builder_make(&w->builder, &w->device, &w->dataset), STATUS_OK);
     tape_init(&w->tape, &w->device);
-    w->all_n[0] = N_CODES;
-    w->present_n[0] = N_PRESENT;
-    w->all = (struct row_shares){w->all_n, w->zero, N_CODES};
-    w->present = (struct row_shares){w->present_n, w->zero, N_PRESENT};
     w->terms = device_alloc_reals(&w->device, N_TERMS);
     *state = w;
     return 0;
@@ -173,6 +169,11 @@ static int free_world(void **state) {
     return 0;
 }
 
+static struct row_shares one_share(int *n, int *zero, int64_t rows) {
+    *n = (int)rows;
+    return (struct row_shares){n, zero, (int)rows};
+}
+
 /* The loss at the current parameters. With `backward`, all gradients too: the node table's are put together here, as the
  * trainer does through the row exchange. */
 static double evaluate(struct world *w, int backward) {
@@ -181,7 +182,9 @@ static double evaluate(struct world *w, int backward) {
     for (int i = 0; i < N_CODES; i++) codes[i] = i;
     struct edge_drop drop = {w->config.graph.edge_drop, 1, 11, 3};
     assert_int_equal(batch_build(&batch, &w->builder, &w->dataset, codes, N_CODES, drop), STATUS_OK);
-    assert_int_equal(batch.n_present, N_PRESENT);
+    w->text = one_share(w->text_n, w->zero, batch.n_text);
+    w->graph = one_share(w->graph_n, w->zero, batch.n_graph);
+    w->both = one_share(w->both_n, w->zero, batch.n_both);
     const struct parameter *table = &w->parameters.list[w->parameters.nodes];
     tape_reset(&w->tape, 0);
     w->device.run->fill(&w->device, N_TERMS, 0, w->terms);
@@ -191,7 +194,7 @@ static double evaluate(struct world *w, int backward) {
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     struct model model = {&w->config, &w->parameters};
     struct losses losses = {&w->tape, &w->comm, 1, w->config.loss.temperature, w->terms, STATUS_OK};
-    struct model_training training = {&losses, &w->all, &w->present, 3, NULL, NULL};
+    struct model_training training = {&losses, &w->text, &w->graph, &w->both, 3, NULL, NULL};
     call = 0;
     model_forward(&model, &w->tape, &batch, nodes, &training);
     if (backward) {
