@@ -120,7 +120,8 @@ static int add_row(struct code_table *t, const struct delimited *r, const struct
     TRY(add_text(t, code, &t->code[t->n]));
     TRY(add_system(t, system, &t->system[t->n]));
     t->n_without_description += description.size == 0;
-    TRY(add_text(t, description.size ? description : code, &t->description[t->n]));
+    t->description[t->n] = t->code[t->n];
+    if (description.size) TRY(add_text(t, description, &t->description[t->n]));
     TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
     t->line[t->n] = r->row_line;
     t->file[t->n] = file;
