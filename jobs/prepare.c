@@ -197,9 +197,9 @@ static void log_codes(const struct preparation *p) {
              n > without ? (double)v->node_offsets[n] / (double)(n - without) : 0.0,
              n > without ? (double)v->edge_offsets[n] / (double)(n - without) : 0.0);
     if (t->n_without_description)
-        log_info("%lld codes have no description: %s", (long long)t->n_without_description,
-                 p->config->text.empty == EMPTY_TEXT_ABSENT ? "they get graph tokens only"
-                                                            : "the code stands in for it");
+        log_info(
+            "%lld codes have no description: %s", (long long)t->n_without_description,
+            p->config->text.empty == EMPTY_TEXT_ABSENT ? "they get graph tokens only" : "the code stands in for it");
     if (nothing)
         log_warn("%lld codes have neither description nor graph: they will have no tokens", (long long)nothing);
     if (t->n_repeated_nodes) log_info("%lld nodes were listed twice for a code", (long long)t->n_repeated_nodes);

@@ -20,7 +20,7 @@ struct verification {
     struct table table;
     float *codebook;
     unsigned char *used[TABLE_GROUPS]; /* rows of the codebook that the group picked */
-    int64_t absent, n_without_tokens; /* groups, codes */
+    int64_t absent, n_without_tokens;  /* groups, codes */
 };
 
 static int fault(const struct verification *v, int64_t row, int group, const char *what) {

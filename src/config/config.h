@@ -24,6 +24,7 @@ enum graph_encoder { GRAPH_GCN };
 enum sides { SIDES_BOTH, SIDES_TEXT, SIDES_GRAPH };
 enum empty_text { EMPTY_TEXT_CODE, EMPTY_TEXT_ABSENT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
+enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
 enum text_compute { COMPUTE_FP32, COMPUTE_BF16 };
 enum precision { PRECISION_FP16, PRECISION_FP32 };
@@ -57,6 +58,7 @@ struct config {
     } graph;
     struct {
         enum text_encoder_name encoder;
+        enum text_mode mode;
         char *model;
         int64_t dim, ngram_min, ngram_max, max_tokens;
         enum text_features_kept features;

@@ -118,8 +118,8 @@ int gather_ints_over_ranks(const struct comm *comm, struct device *device, const
     TRY_DONE(mem_alloc(&mine, n, sizeof *mine));
     TRY_DONE(mem_alloc(&all, shares->total, sizeof *all));
     device_download_ints(device, mine, local, n);
-    TRY_DONE(mpi_status(
-        MPI_Allgatherv(mine, n, MPI_INT32_T, all, shares->n, shares->first, MPI_INT32_T, comm->handle), "gathering rows"));
+    TRY_DONE(mpi_status(MPI_Allgatherv(mine, n, MPI_INT32_T, all, shares->n, shares->first, MPI_INT32_T, comm->handle),
+                        "gathering rows"));
     device_upload_ints(device, out, all, shares->total);
 done:
     free(mine);

@@ -16,9 +16,9 @@ struct code_table {
     int64_t *code, *system, *description; /* [n] places in text */
     int64_t *node_offsets;                /* [n + 1] */
     int32_t *nodes;
-    int64_t *line;                   /* [n] where the code stands ... */
-    int32_t *file;                   /* [n] ... in files.items[file] */
-    const struct string_list *files; /* borrowed */
+    int64_t *line;                                   /* [n] where the code stands ... */
+    int32_t *file;                                   /* [n] ... in files.items[file] */
+    const struct string_list *files;                 /* borrowed */
     int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose place is the code's */
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
 };

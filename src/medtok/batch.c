@@ -26,7 +26,8 @@ void batch_builder_free(struct batch_builder *b) {
     free(b->ints.host);
     free(b->staging);
     device_free_ints(b->device, b->ints.device);
-    device_free_reals(b->device, b->features);
+    device_free_reals(b->device, b->features.values);
+    device_free_reals(b->device, b->second_cls.values);
     arena_free(&b->arena);
     *b = (struct batch_builder){0};
 }
@@ -49,7 +50,7 @@ struct places {
 
 /* ---- a code's data in the dataset; an absent side has no tokens, or no nodes and edges ---- */
 struct code_view {
-    const int32_t *tokens, *nodes;
+    const int32_t *tokens, *nodes; /* tokens: feature rows (cached) or token ids (online) */
     const uint16_t *source, *target;
     int64_t n_tokens, n_nodes, n_edges;
 };
@@ -57,11 +58,12 @@ struct code_view {
 static struct code_view view_code(const struct dataset *d, int64_t code) {
     int64_t i = code - d->first, t = d->place[i];
     const struct vocabulary *v = &d->vocabulary;
-    struct code_view view = {.tokens = d->text.token_row + d->text.token_offsets[t],
+    const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + t;
+    struct code_view view = {.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
                              .nodes = v->nodes + v->node_offsets[i],
                              .source = v->edge_source + v->edge_offsets[i],
                              .target = v->edge_target + v->edge_offsets[i]};
-    if (dataset_has_text(d, code)) view.n_tokens = d->text.token_offsets[t + 1] - d->text.token_offsets[t];
+    if (dataset_has_text(d, code)) view.n_tokens = text[1] - text[0];
     if (!dataset_has_graph(d, code)) return view;
     view.n_nodes = v->node_offsets[i + 1] - v->node_offsets[i];
     view.n_edges = v->edge_offsets[i + 1] - v->edge_offsets[i];
@@ -136,14 +138,17 @@ static int32_t text_place(struct batch_builder *b, struct batch *batch, int32_t 
     return b->row_place[row];
 }
 
+static int make_room(struct batch_builder *b, struct real_room *room, int64_t count) {
+    if (room->values.at && count <= room->capacity) return STATUS_OK;
+    device_free_reals(b->device, room->values);
+    room->capacity = count + count / 4;
+    room->values = device_alloc_reals(b->device, room->capacity);
+    return room->values.at ? STATUS_OK : status_set(STATUS_FAILED, "device %s: %s", b->device->name, b->device->error);
+}
+
 static int send_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *rows) {
     int64_t dim = d->text.dim, count = batch->n_rows * dim;
-    if (!b->features.at || count > b->features_capacity) {
-        device_free_reals(b->device, b->features);
-        b->features_capacity = count + count / 4;
-        b->features = device_alloc_reals(b->device, b->features_capacity);
-        if (!b->features.at) return status_set(STATUS_FAILED, "device %s: %s", b->device->name, b->device->error);
-    }
+    TRY(make_room(b, &b->features, count));
     TRY(mem_grow(&b->staging, &b->staging_capacity, count, sizeof *b->staging));
     float *row = arena_alloc(&b->arena, (size_t)dim * sizeof *row);
     if (!row) return STATUS_FAILED;
@@ -151,8 +156,8 @@ static int send_features(struct batch *batch, struct batch_builder *b, const str
         text_features_row(&d->text, rows[r], row);
         for (int64_t c = 0; c < dim; c++) b->staging[r * dim + c] = (real)row[c];
     }
-    device_upload_reals(b->device, b->features, b->staging, count);
-    batch->features = b->features;
+    device_upload_reals(b->device, b->features.values, b->staging, count);
+    batch->features = b->features.values;
     batch->dim = dim;
     return STATUS_OK;
 }
@@ -179,6 +184,51 @@ static int pack_text(struct batch *batch, struct batch_builder *b, const struct 
     batch->n_tokens = n;
     for (int64_t r = 0; r < batch->n_rows; r++) b->row_place[rows[r]] = -1;
     return send_features(batch, b, d, rows);
+}
+
+/* ---- text, online: every code's tokens are rows of their own ---- */
+static int compute_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *keys,
+                            const int32_t *offsets, const int32_t *ids, struct edge_drop drop) {
+    enum text_view view = drop.second_view ? TEXT_VIEW_FIRST : TEXT_VIEW_PLAIN;
+    batch->n_rows = offsets[batch->n_text];
+    batch->dim = d->source->dim;
+    TRY(make_room(b, &b->features, batch->n_rows * batch->dim));
+    batch->features = b->features.values;
+    TRY(text_source_compute(d->source, batch->n_text, offsets, ids, keys, view, drop.step, 0, batch->features));
+    if (!drop.second_view) return STATUS_OK;
+    TRY(make_room(b, &b->second_cls, batch->n_text * batch->dim));
+    batch->second_cls = b->second_cls.values;
+    return text_source_compute(d->source, batch->n_text, offsets, ids, keys, TEXT_VIEW_SECOND, drop.step, 1,
+                               batch->second_cls);
+}
+
+static int pack_online_text(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                            struct edge_drop drop, struct places *at) {
+    int64_t n_tokens = 0;
+    int32_t *cls, *token_row, *graph_offsets;
+    for (int64_t i = 0; i < batch->n_text; i++) n_tokens += view_code(d, text_code(batch, i)).n_tokens;
+    int32_t *keys = arena_alloc(&b->arena, (size_t)(batch->n_text + 1) * sizeof *keys);
+    int32_t *offsets = arena_alloc(&b->arena, (size_t)(batch->n_text + 1) * sizeof *offsets);
+    int32_t *ids = arena_alloc(&b->arena, (size_t)(n_tokens + 1) * sizeof *ids);
+    if (!keys || !offsets || !ids) return STATUS_FAILED;
+    TRY(pack(b, batch->n_text, &cls, &at->cls));
+    TRY(pack(b, batch->n_graph + 1, &graph_offsets, &at->token_offsets));
+    TRY(pack(b, n_tokens, &token_row, &at->token_row));
+    cls = b->ints.host + at->cls;
+    graph_offsets = b->ints.host + at->token_offsets;
+    int64_t p = 0;
+    for (int64_t i = 0; i < batch->n_text; i++) {
+        struct code_view c = view_code(d, text_code(batch, i));
+        memcpy(ids + offsets[i], c.tokens, (size_t)c.n_tokens * sizeof *ids);
+        keys[i] = text_code(batch, i);
+        cls[i] = offsets[i];
+        offsets[i + 1] = (int32_t)(offsets[i] + c.n_tokens);
+        if (c.n_nodes == 0) continue;
+        graph_offsets[p++] = (int32_t)batch->n_tokens;
+        for (int64_t t = 0; t < c.n_tokens; t++) token_row[batch->n_tokens++] = (int32_t)(offsets[i] + t);
+    }
+    while (p <= batch->n_graph) graph_offsets[p++] = (int32_t)batch->n_tokens;
+    return compute_features(batch, b, d, keys, offsets, ids, drop);
 }
 
 /* ---- graph: distinct nodes ---- */
@@ -327,7 +377,7 @@ int batch_build(struct batch *batch, struct batch_builder *b, const struct datas
     if (!batch->codes) return STATUS_FAILED;
     for (int64_t i = 0; i < n; i++) batch->codes[i] = (int32_t)codes[i];
     TRY(pack_codes(batch, b, d, &at));
-    TRY(pack_text(batch, b, d, &at));
+    TRY(d->ids.offsets ? pack_online_text(batch, b, d, drop, &at) : pack_text(batch, b, d, &at));
     TRY(pack_nodes(batch, b, d, &at));
     TRY(pack_edges(batch, b, d, (struct edge_drop){0}, &at.edge_offsets, &at.sources));
     if (drop.second_view) TRY(pack_edges(batch, b, d, drop, &at.dropped_offsets, &at.dropped_sources));

@@ -20,7 +20,8 @@ struct batch {
 
     /* text */
     int64_t n_rows, dim, n_tokens;
-    dev_real features;      /* [n_rows, dim] distinct rows of H */
+    dev_real features;      /* [n_rows, dim] rows of H: distinct (cached), or all tokens of each code (online) */
+    dev_real second_cls;    /* [n_text, dim] online training: [CLS] rows of the second view; cached: .at NULL */
     dev_int cls_row;        /* [n_text] the [CLS] row of each code with text, a place in `features` */
     dev_int token_row;      /* [n_tokens] all tokens of the codes with both sides */
     struct segments each;   /* n_text segments of one row: the codes with text themselves */
@@ -28,12 +29,12 @@ struct batch {
 
     /* graph */
     int64_t n_nodes, n_distinct;
-    int32_t *distinct_nodes;         /* host: [n_distinct] KG nodes, ascending */
-    dev_int distinct;                /* the same on the device */
-    dev_int node_row;                /* [n_nodes] place in distinct_nodes */
-    struct graphs graphs;            /* n_graph graphs */
-    struct graphs dropped;           /* second view: the same nodes, edges dropped (training only) */
-    struct segments text_nodes;      /* n_text segments: nodes of the codes with text, empty where the graph is absent */
+    int32_t *distinct_nodes;    /* host: [n_distinct] KG nodes, ascending */
+    dev_int distinct;           /* the same on the device */
+    dev_int node_row;           /* [n_nodes] place in distinct_nodes */
+    struct graphs graphs;       /* n_graph graphs */
+    struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
+    struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
     dev_int text_pairs, graph_pairs; /* pair offsets: [CLS] to nodes [n_text+1], nodes to tokens [n_graph+1] */
     int64_t n_text_pairs, n_graph_pairs;
 };
@@ -49,8 +50,11 @@ struct batch_builder {
         long long n, capacity, device_capacity;
         dev_int device;
     } ints;
-    dev_real features;
-    long long features_capacity, staging_capacity;
+    struct real_room {
+        dev_real values;
+        long long capacity;
+    } features, second_cls;
+    long long staging_capacity;
     real *staging;
 };
 

@@ -30,8 +30,8 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     int64_t n = u->rows, dim = u->cols, total = shares->total;
     if (!losses->global_negatives || comm->size == 1) {
         if (!tape->failed)
-            d->run->nce(d, n, n, dim, 0, losses->temperature, weight, sibling_class, sibling_class, u->value,
-                        v->value, loss_term(losses, term), u->grad, v->grad);
+            d->run->nce(d, n, n, dim, 0, losses->temperature, weight, sibling_class, sibling_class, u->value, v->value,
+                        loss_term(losses, term), u->grad, v->grad);
         return;
     }
     dev_real all = tape_reals(tape, total * dim), all_grad = tape_reals(tape, total * dim);
@@ -39,8 +39,8 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, all));
     if (!tape->failed) {
         d->run->fill(d, total * dim, 0, all_grad);
-        d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, sibling_class, all_classes,
-                    u->value, all, loss_term(losses, term), u->grad, all_grad);
+        d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, sibling_class,
+                    all_classes, u->value, all, loss_term(losses, term), u->grad, all_grad);
     }
     keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, v->grad));
 }

@@ -12,6 +12,7 @@
 struct tokenizer {
     const struct config *config; /* the checkpoint's model settings, this run's files */
     struct device *device;
+    struct text_source text;
     struct parameters parameters;
     struct tape tape;
 };

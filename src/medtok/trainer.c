@@ -20,19 +20,19 @@ enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, N_SCALARS };
 static int read_piece(struct trainer *t) {
     const struct config *c = t->config;
     double *cost = NULL;
-    int64_t n_codes = 0, text_dim;
+    int64_t n_codes = 0;
     struct vocabulary sizes;
     int status;
     TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
-    TRY_DONE(text_features_dim(c->files.text, &text_dim));
+    TRY_DONE(text_source_open(&t->text, c, t->device));
     TRY_DONE(dataset_costs(c->files.vocabulary, c->model.sides, &cost, &n_codes));
     TRY_DONE(
         sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, n_codes, c->train.batch, cost));
-    TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, c->files.text, t->sampler.order, t->sampler.n_local));
+    TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));
     t->dataset.sides = c->model.sides;
     if (c->loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
         TRY_DONE(dataset_find_siblings(&t->dataset, c->files.vocabulary));
-    TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, text_dim, sizes.n_nodes, 1));
+    TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
     TRY_DONE(batch_builder_make(&t->builder, t->device, &t->dataset));
     TRY_DONE(mem_alloc(&t->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *t->codes));
@@ -55,9 +55,9 @@ int trainer_make(struct trainer *t, const struct config *config, const struct co
 }
 
 static void free_shares(struct trainer *t) {
-    row_shares_free(&t->text);
-    row_shares_free(&t->graph);
-    row_shares_free(&t->both);
+    row_shares_free(&t->text_rows);
+    row_shares_free(&t->graph_rows);
+    row_shares_free(&t->both_rows);
 }
 
 void trainer_free(struct trainer *t) {
@@ -70,6 +70,7 @@ void trainer_free(struct trainer *t) {
     batch_builder_free(&t->builder);
     parameters_free(&t->parameters);
     dataset_free(&t->dataset);
+    text_source_close(&t->text);
     sampler_free(&t->sampler);
     usage_free(&t->usage);
     device_free_reals(t->device, t->scalars);
@@ -89,9 +90,9 @@ static int make_batch(struct trainer *t, struct batch *batch) {
     struct edge_drop drop = {t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)t->step};
     TRY(comm_agree(t->comm, batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop)));
     free_shares(t);
-    TRY(row_shares_make(&t->text, t->comm, (int)batch->n_text));
-    TRY(row_shares_make(&t->graph, t->comm, (int)batch->n_graph));
-    return row_shares_make(&t->both, t->comm, (int)batch->n_both);
+    TRY(row_shares_make(&t->text_rows, t->comm, (int)batch->n_text));
+    TRY(row_shares_make(&t->graph_rows, t->comm, (int)batch->n_graph));
+    return row_shares_make(&t->both_rows, t->comm, (int)batch->n_both);
 }
 
 static int fetch_nodes(struct trainer *t, const struct batch *batch, struct var **nodes) {
@@ -216,7 +217,8 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
                             .global_negatives = t->config->loss.negatives == NEGATIVES_GLOBAL,
                             .temperature = t->config->loss.temperature,
                             .terms = t->scalars};
-    struct model_training training = {&losses, &t->text, &t->graph, &t->both, (uint32_t)t->step, start_codebook_sum, t};
+    struct model_training training = {
+        &losses, &t->text_rows, &t->graph_rows, &t->both_rows, (uint32_t)t->step, start_codebook_sum, t};
     clear_gradients(t);
     t->bucket_status = STATUS_OK;
     *out = model_forward(&model, &t->tape, batch, nodes, &training);

@@ -21,12 +21,13 @@ struct trainer {
     struct device *device;
     struct parameters parameters;
     struct sampler sampler;
+    struct text_source text;
     struct dataset dataset;
     struct batch_builder builder;
     struct tape tape;
     struct row_plan plan;
     struct bucket codebook_bucket, dense_bucket;
-    struct row_shares text, graph, both;
+    struct row_shares text_rows, graph_rows, both_rows;
     struct usage usage; /* of the last step, all ranks */
     dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
     int64_t *codes;     /* this rank's codes of the last step */
