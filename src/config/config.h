@@ -87,7 +87,7 @@ struct config {
     } loss;
     struct {
         int64_t batch, steps, checkpoint_every, keep, log_every;
-        double rate, beta1, beta2, epsilon, clip;
+        double rate, beta1, beta2, epsilon, clip, max_loss;
         enum partition partition;
         enum resume resume;
     } train;

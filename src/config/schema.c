@@ -129,6 +129,8 @@ const struct key SCHEMA[] = {
     REAL("train.beta2", train.beta2, "0.95", 0, 0.999999, JOB_TRAIN, 1, "Adam's decay of the square"),
     REAL("train.epsilon", train.epsilon, "1e-8", 1e-30, 1, JOB_TRAIN, 1, "Adam's epsilon"),
     REAL("train.clip", train.clip, "1", 0, 1e12, JOB_TRAIN, 1, "largest norm of the gradient; 0: no limit"),
+    REAL("train.max_loss", train.max_loss, "1e6", 0, 1e300, JOB_TRAIN, 0,
+         "a loss term beyond this stops the job: training diverges; 0: no limit"),
     CHOICE("train.partition", train.partition, "block", JOB_TRAIN, 1,
            "which codes share a rank: neighbours in the input, or by chance", "block", "random"),
     INTEGER("train.checkpoint_every", train.checkpoint_every, "500", 0, 1e9, "steps", JOB_TRAIN, 0,

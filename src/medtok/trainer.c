@@ -3,13 +3,12 @@
 #include "medtok/trainer.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "medtok/divergence.h"
 
 const char *const TRAIN_STAGE_NAMES[N_STAGES] = {"batch", "fetch", "forward", "backward", "reduce", "update"};
 
@@ -148,36 +147,6 @@ static int sum_scalars(struct trainer *t, int stop, int failed, struct step_repo
     return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
 }
 
-/* Names the first codes of this rank's batch: `ICD10CM:E11.9, ...`. */
-static void name_codes(struct trainer *t, char *text, size_t size) {
-    enum { MOST = 16 };
-    size_t used = 0;
-    text[0] = 0;
-    for (int64_t i = 0; i < t->n_codes && i < MOST; i++) {
-        struct vocabulary v;
-        if (vocabulary_read(t->config->files.vocabulary, t->codes[i], 1, VOCABULARY_NAMES, &v) == STATUS_OK) {
-            int n = snprintf(text + used, size - used, "%s%s:%s", i ? ", " : "", vocabulary_system(&v, 0),
-                             vocabulary_code(&v, 0));
-            used = n > 0 && used + (size_t)n < size ? used + (size_t)n : used;
-        }
-        vocabulary_free(&v);
-    }
-    if (t->n_codes > MOST) snprintf(text + used, size - used, " and %lld more", (long long)(t->n_codes - MOST));
-}
-
-static int check_finite(struct trainer *t, const struct step_report *report) {
-    const char *term = isfinite(report->gradient_norm) ? NULL : "the gradient's norm";
-    double value = report->gradient_norm;
-    for (int i = N_TERMS - 1; i >= 0; i--)
-        if (!isfinite(report->terms[i])) term = LOSS_TERM_NAMES[i], value = report->terms[i];
-    if (!term) return STATUS_OK;
-    char codes[1024];
-    name_codes(t, codes, sizeof codes);
-    return status_set(STATUS_FAILED,
-                      "step %lld: %s is %g; lower train.rate, or look for bad features of the codes of this batch: %s",
-                      (long long)t->step + 1, term, value, codes);
-}
-
 static void update(struct trainer *t, double gradient_norm) {
     const struct config *c = t->config;
     const struct parameters *p = &t->parameters;
@@ -247,7 +216,7 @@ int trainer_step(struct trainer *t, int stop, struct step_report *report) {
     stage(t, STAGE_FETCH, &since);
     TRY(alone(differentiate(t, &batch, nodes, &out, &failed, &since)));
     if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
-    TRY(comm_agree(t->comm, check_finite(t, report)));
+    TRY(divergence_check(t, report, &batch, &out));
     update(t, report->gradient_norm);
     t->step++;
     TRY(count_usage(t, &out));

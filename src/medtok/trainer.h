@@ -48,8 +48,8 @@ struct step_report {
 int trainer_make(struct trainer *trainer, const struct config *config, const struct comm *comm, struct device *device);
 void trainer_free(struct trainer *trainer);
 
-/* Collective. One update. `stop`: this rank asks all to stop after the step. A loss or gradient that is not finite is an
- * error with step, term and codes, and leaves the parameters as they were. */
+/* Collective. One update. `stop`: this rank asks all to stop after the step. A step that diverges
+ * (divergence.h) is an error that leaves the parameters as they were. */
 int trainer_step(struct trainer *trainer, int stop, struct step_report *report);
 
 #endif

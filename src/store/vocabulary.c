@@ -1,6 +1,7 @@
 /* Writing and reading vocabulary.h5 (schema in the header). */
 #include "store/vocabulary.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,3 +194,13 @@ int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned par
 }
 
 int vocabulary_read_sizes(const char *path, struct vocabulary *v) { return vocabulary_read(path, 0, 0, 0, v); }
+
+void vocabulary_name(const char *path, int64_t code, char *text, size_t size) {
+    struct vocabulary v;
+    if (vocabulary_read(path, code, 1, VOCABULARY_NAMES, &v) != STATUS_OK) {
+        snprintf(text, size, "code number %lld", (long long)code);
+        return;
+    }
+    snprintf(text, size, "%s:%s", vocabulary_system(&v, 0), vocabulary_code(&v, 0));
+    vocabulary_free(&v);
+}

@@ -59,6 +59,9 @@ int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
 
 void vocabulary_free(struct vocabulary *vocabulary);
 
+/* `SYSTEM:CODE` of one code, for messages; `code number N` if the file cannot be read. */
+void vocabulary_name(const char *path, int64_t code, char *text, size_t size);
+
 static inline const char *vocabulary_code(const struct vocabulary *v, int64_t i) { return v->code + i * v->code_bytes; }
 static inline const char *vocabulary_system(const struct vocabulary *v, int64_t i) {
     return v->system + i * v->system_bytes;
