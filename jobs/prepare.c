@@ -192,14 +192,13 @@ static void log_codes(const struct preparation *p) {
                  (long long)linked);
         first = end;
     }
-    log_info("%lld codes; %lld without a graph get text tokens only", (long long)n, (long long)without);
+    log_info("%lld codes; %lld without a graph get text tokens only", (long long)n, (long long)(without - nothing));
     log_info("a graph has %.1f nodes and %.1f edges on average",
              n > without ? (double)v->node_offsets[n] / (double)(n - without) : 0.0,
              n > without ? (double)v->edge_offsets[n] / (double)(n - without) : 0.0);
     if (t->n_without_description)
-        log_info(
-            "%lld codes have no description: %s", (long long)t->n_without_description,
-            p->config->text.empty == EMPTY_TEXT_ABSENT ? "they get graph tokens only" : "the code stands in for it");
+        log_info("%lld codes have no description: %s", (long long)t->n_without_description,
+                 p->config->text.empty == EMPTY_TEXT_ABSENT ? "their text is absent" : "the code stands in for it");
     if (nothing)
         log_warn("%lld codes have neither description nor graph: they will have no tokens", (long long)nothing);
     if (t->n_repeated_nodes) log_info("%lld nodes were listed twice for a code", (long long)t->n_repeated_nodes);

@@ -7,12 +7,11 @@ medtok prepare 2>log && medtok encode --set text.precision=fp32 2>>log || fail "
 terms='(codebook|specific|shared|align|orthogonal)[a-z_]*'
 train="--set files.checkpoint=bad.h5 --set train.checkpoint_every=0"
 
-expect_error 1 "step [2-9]: $terms is .*(train.max_loss \(1e\+06\)|nan|inf); lower train.rate.* first: [A-Z]+[A-Z0-9]*:" medtok train $train --set train.rate=1e3
-expect_error 1 "step [2-9]: $terms is .* and [0-9]+ more" medtok train $train --set train.rate=1e3 --set train.clip=0
+expect_error 1 "step [2-9]: $terms is .*(train.max_loss \(1e\+06\)|nan|inf); lower train.rate.* first: [A-Z]+[A-Z0-9]*:.* and [0-9]+ more" medtok train $train --set train.rate=1e3
 expect_error 1 "rank [0-9]: step [2-9]: $terms is " medtok_ranks 2 train $train --set train.rate=1e3
 # Diverged long before a float32 overflows: only the bound sees it.
 expect_error 1 "step [2-9]: codebook_graph is [0-9.e+]+, beyond train.max_loss" medtok train $train --set train.rate=1
-medtok train $train --set train.rate=1 --set train.max_loss=0 --set files.checkpoint=unbounded.h5 2>log || fail "without the bound: $(cat log)"
+medtok train $train --set train.rate=1 --set train.steps=4 --set train.max_loss=0 --set files.checkpoint=unbounded.h5 2>log || fail "without the bound: $(cat log)"
 expect_error 1 "step [2-9]: (the gradient's norm is inf \(largest loss term: $terms|$terms is (-?nan|inf))" medtok train $train --set train.rate=1e3 --set train.max_loss=0
 
 # The row of the whole text of one code, and its place in the file
@@ -27,10 +26,8 @@ plant() { # BYTES of value 3 of that row into bad-text.h5
 train="$train --set files.text=bad-text.h5"
 plant '\x00\x00\xc0\x7f' # NaN
 expect_error 1 'a feature of ICD10CM:E11\.9 is NaN or infinite \(value 3 of token 0\)' medtok train $train
-expect_error 1 'a feature of ICD10CM:E11\.9 is NaN or infinite' medtok_ranks 3 train $train
 plant '\xe6\xb1\x61\x7f' # 3e38: finite, so that reading lets it pass
-expect_error 1 "step 1: $terms is (-?nan|inf|[0-9.]+e\+).* first: ICD10CM:E11\.9, " medtok train $train --set train.batch=710
-expect_error 1 "rank [0-9]: step 1: $terms is .* first: ICD10CM:E11\.9, " medtok_ranks 3 train $train --set train.batch=710
+expect_error 1 "rank [0-9]: step 1: $terms is .* first: ICD10CM:E11\.9, " medtok_ranks 2 train $train --set train.batch=710
 plant '\x00\x00\x80\x4b' # 2^24: every loss is finite, but beyond the bound
 expect_error 1 "step 1: $terms is [0-9.e+]+, beyond .* first: ICD10CM:E11\.9, " medtok_ranks 2 train $train --set train.batch=710
 [ -z "$(ls | grep '^bad\..*h5')" ] || fail "a failed training left $(ls | grep '^bad\..*h5')"
