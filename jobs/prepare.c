@@ -92,8 +92,11 @@ static int64_t first_with_list(struct preparation *p, int64_t i) {
     return i;
 }
 
+/* At least one of each, so that lists of nothing have a place. */
 static int reserve(struct preparation *p, int64_t n_nodes, int64_t n_edges) {
     struct vocabulary *v = &p->vocabulary;
+    n_nodes++;
+    n_edges++;
     TRY(mem_grow(&v->nodes, &p->nodes_capacity, n_nodes, sizeof *v->nodes));
     TRY(mem_grow(&v->edge_source, &p->edge_capacity[0], n_edges, sizeof *v->edge_source));
     TRY(mem_grow(&v->edge_target, &p->edge_capacity[1], n_edges, sizeof *v->edge_target));

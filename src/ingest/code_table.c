@@ -87,6 +87,7 @@ static int grow(struct code_table *t) {
     TRY(mem_grow(&t->description, &t->capacity[2], t->n + 1, sizeof *t->description));
     TRY(mem_grow(&t->line, &t->capacity[3], t->n + 1, sizeof *t->line));
     TRY(mem_grow(&t->file, &t->capacity[4], t->n + 1, sizeof *t->file));
+    TRY(mem_grow(&t->nodes, &t->nodes_capacity, t->n_nodes + 1, sizeof *t->nodes)); /* there, even if no code has any */
     return mem_grow(&t->node_offsets, &t->offsets_capacity, t->n + 2, sizeof *t->node_offsets);
 }
 
