@@ -22,6 +22,8 @@ enum job {
 };
 
 enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
+enum sides { SIDES_BOTH, SIDES_TEXT, SIDES_GRAPH };
+enum empty_text { EMPTY_TEXT_CODE, EMPTY_TEXT_ABSENT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
 enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
@@ -30,6 +32,7 @@ enum precision { PRECISION_FP16, PRECISION_FP32 };
 enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
 enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
+enum sibling_negatives { SIBLINGS_KEEP, SIBLINGS_LEAVE_OUT };
 enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
 enum device_choice { DEVICE_AUTO, DEVICE_CPU };
 enum resume { RESUME_AUTO, RESUME_NEVER };
@@ -62,8 +65,12 @@ struct config {
         enum text_features_kept features;
         enum text_compute compute;
         enum precision precision;
+        enum empty_text empty;
         double dropout;
     } text;
+    struct {
+        enum sides sides;
+    } model;
     struct {
         int64_t heads, layers;
         double dropout;
@@ -77,11 +84,12 @@ struct config {
     struct {
         double temperature, align, orthogonality;
         enum negatives negatives;
+        enum sibling_negatives sibling_negatives;
     } loss;
     struct {
         int64_t batch, steps, checkpoint_every, keep, log_every, eval_every, eval_codes;
         double holdout;
-        double rate, beta1, beta2, epsilon, clip;
+        double rate, beta1, beta2, epsilon, clip, max_loss;
         enum partition partition;
         enum resume resume;
     } train;

@@ -74,6 +74,8 @@ const struct key SCHEMA[] = {
     INTEGER("graph.heads", graph.heads, "4", 1, 64, "", MODEL_JOBS, 1, "gat: heads of the first graph layer"),
     REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, JOB_TRAIN, 1, "share of edges the second view loses"),
 
+    CHOICE("text.empty", text.empty, "code", JOB_PREPARE, 1,
+           "an empty description: the code stands in for it, or the code's text is absent", "code", "absent"),
     CHOICE("text.encoder", text.encoder, "hashed-ngrams", JOB_ENCODE, 1,
            "text encoder: hashed-ngrams needs no files; bert is the model in text.model", "hashed-ngrams", "bert"),
     CHOICE("text.mode", text.mode, "cached", MODEL_JOBS, 1,
@@ -99,6 +101,9 @@ const struct key SCHEMA[] = {
     REAL("text.dropout", text.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1,
          "cached: dropout that makes the second view of the text"),
 
+    CHOICE("model.sides", model.sides, "both", MODEL_JOBS, 1,
+           "sides of the codes that are looked at; the other counts as absent", "both", "text", "graph"),
+
     INTEGER("attention.heads", attention.heads, "4", 1, 64, "", MODEL_JOBS, 1,
             "heads of the cross-attention; divide quantizer.dim"),
     INTEGER("attention.layers", attention.layers, "2", 1, 8, "", MODEL_JOBS, 1, "layers of the cross-attention"),
@@ -120,6 +125,9 @@ const struct key SCHEMA[] = {
     CHOICE("loss.negatives", loss.negatives, "global", JOB_TRAIN, 1,
            "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch", "local",
            "global"),
+    CHOICE("loss.sibling_negatives", loss.sibling_negatives, "keep", JOB_TRAIN, 1,
+           "leave-out: codes with the same parent in their system are not negatives of each other", "keep",
+           "leave-out"),
 
     INTEGER("train.batch", train.batch, "1024", 2, 1048576, "codes", JOB_TRAIN, 1, "codes in a step, over all ranks"),
     INTEGER("train.steps", train.steps, "3000", 1, 1e9, "steps", JOB_TRAIN, 1, "length of training"),
@@ -128,6 +136,8 @@ const struct key SCHEMA[] = {
     REAL("train.beta2", train.beta2, "0.95", 0, 0.999999, JOB_TRAIN, 1, "Adam's decay of the square"),
     REAL("train.epsilon", train.epsilon, "1e-8", 1e-30, 1, JOB_TRAIN, 1, "Adam's epsilon"),
     REAL("train.clip", train.clip, "1", 0, 1e12, JOB_TRAIN, 1, "largest norm of the gradient; 0: no limit"),
+    REAL("train.max_loss", train.max_loss, "1e6", 0, 1e300, JOB_TRAIN, 0,
+         "a loss term beyond this stops the job: training diverges; 0: no limit"),
     CHOICE("train.partition", train.partition, "block", JOB_TRAIN, 1,
            "which codes share a rank: neighbours in the input, or by chance", "block", "random"),
     INTEGER("train.checkpoint_every", train.checkpoint_every, "500", 0, 1e9, "steps", JOB_TRAIN, 0,

@@ -74,6 +74,7 @@ static int prepare(struct evaluation *e) {
         goto done;
     }
     TRY_DONE(read_codes(&e->dataset, &t->text, c->files.vocabulary, codes, n));
+    e->dataset.sides = c->model.sides;
     TRY_DONE(code_keys_make(&e->keys, n));
     code_keys_set(&e->keys, 0, &e->dataset.vocabulary);
     TRY_DONE(code_links_make(&e->links, n, sizes.n_nodes));
@@ -119,19 +120,12 @@ int evaluation_due(const struct evaluation *e) {
 /* Failures of communication itself cannot be agreed on: main aborts the job. */
 static int alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
 
-static int has_graph(const struct evaluation *e, int64_t code) {
-    const int64_t *offsets = e->dataset.vocabulary.node_offsets;
-    return offsets[code + 1] > offsets[code];
-}
-
-static int place_tokens(struct evaluation *e, const struct model_output *out, const int64_t *codes, int64_t n) {
-    int64_t present[BLOCK], n_present = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (has_graph(e, codes[i])) present[n_present++] = codes[i];
+static int place_tokens(struct evaluation *e, const struct model_output *out, const struct batch *batch,
+                        int64_t first) {
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
         TRY(token_rows_place(&e->rows, e->trainer->config, e->trainer->device, g, &out->groups[g],
-                             graph_side ? present : codes));
+                             graph_side ? batch->graph_place : batch->text_place, first));
     }
     return STATUS_OK;
 }
@@ -153,7 +147,7 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     if (n == 0) return STATUS_OK;
     struct model_output out = model_forward(&model, &e->tape, &batch, nodes, NULL);
     TRY(tape_status(&e->tape));
-    return place_tokens(e, &out, codes, n);
+    return place_tokens(e, &out, &batch, first);
 }
 
 /* ---- gathering: each rank adds its own rows to zeros ---- */
@@ -212,7 +206,7 @@ static int search_neighbours(struct evaluation *e, struct neighbour_search *s, d
     for (int64_t at = 0; status == STATUS_OK && at < e->rows.n;) {
         int64_t n = 0;
         for (; at < e->rows.n && n < NEIGHBOUR_BLOCK; at++) {
-            if (!has_graph(e, at)) continue;
+            if (!vocabulary_has_graph(&e->dataset.vocabulary, at)) continue;
             memcpy(rows + n * width, e->rows.embedding + at * width, (size_t)width * sizeof *rows);
             codes[n++] = at;
         }
