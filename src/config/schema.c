@@ -30,7 +30,8 @@ const struct key SCHEMA[] = {
      JOB_PREPARE,
      0,
      "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
-    PATH("files.graph", files.graph, "", JOB_PREPARE, "knowledge graph, PrimeKG's kg.csv, plain or gzip"),
+    PATH("files.graph", files.graph, "", JOB_PREPARE | JOB_TOKENIZE,
+         "knowledge graph, PrimeKG's kg.csv, plain or gzip; tokenize needs it for new codes with nodes"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
          JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY, "codes and subgraphs"),
     PATH("files.text", files.text, "results/text.h5", JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE, "text features"),
@@ -69,7 +70,9 @@ const struct key SCHEMA[] = {
 
     CHOICE("text.encoder", text.encoder, "hashed-ngrams", JOB_ENCODE, 1,
            "text encoder: hashed-ngrams needs no files; bert is the model in text.model", "hashed-ngrams", "bert"),
-    PATH("text.model", text.model, "", JOB_ENCODE, "bert: folder of a Hugging Face model with model.safetensors"),
+    PATH(
+        "text.model", text.model, "", JOB_ENCODE | JOB_TOKENIZE,
+        "bert: folder of a Hugging Face model with model.safetensors; tokenize needs it for new codes if it has moved"),
     INTEGER("text.max_tokens", text.max_tokens, "512", 2, 1048576, "tokens", JOB_ENCODE, 1,
             "bert: longer texts are cut; [CLS] and [SEP] count"),
     CHOICE("text.features", text.features, "tokens", JOB_ENCODE, 1,
@@ -125,6 +128,10 @@ const struct key SCHEMA[] = {
 
     INTEGER("tokenize.batch", tokenize.batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, 0,
             "codes computed at a time on a rank"),
+    PATH("tokenize.codes", tokenize.codes, "", JOB_TOKENIZE,
+         "--codes: a code table of new codes to tokenise instead of the vocabulary; empty: the vocabulary"),
+    PATH("tokenize.append_to", tokenize.append_to, "", JOB_TOKENIZE,
+         "--append-to: a table of the same checkpoint that the new codes follow; empty: they get a table of their own"),
 };
 const int SCHEMA_SIZE = sizeof SCHEMA / sizeof *SCHEMA;
 

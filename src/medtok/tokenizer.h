@@ -10,7 +10,8 @@
 #include "store/table.h"
 
 struct tokenizer {
-    const struct config *config; /* the checkpoint's model settings, this run's files */
+    const struct config *config; /* the checkpoint's model settings, this run's files; may be changed for one with other
+                                  * files and the same settings */
     struct device *device;
     struct parameters parameters;
     struct tape tape;
