@@ -7,13 +7,12 @@
 #include "base/half.h"
 #include "base/interrupt.h"
 #include "base/log.h"
-#include "base/sha256.h"
 #include "base/status.h"
 #include "jobs.h"
+#include "medtok/text_source.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
-#include "text/model_folder.h"
 #include "text/text_encoder.h"
 
 /* Cost of a part in tokens: seconds of work; the most rows that it has. */
@@ -294,34 +293,6 @@ done:
 }
 
 /* ---- the job ---- */
-static int add_file(const struct comm *comm, struct provenance *provenance, const char *role, const char *path) {
-    char sum[65] = "";
-    TRY(comm_agree(comm, comm->rank == 0 ? sha256_file(path, sum) : STATUS_OK));
-    TRY(comm_broadcast(comm, sum, sizeof sum));
-    return comm_agree(comm, provenance_add_checksum(provenance, role, path, sum));
-}
-
-/* SHA-256 of the weights, the vocabulary and the configuration of a language model. */
-static int add_model(const struct comm *comm, struct provenance *provenance, const char *path) {
-    struct model_folder folder;
-    char config[4096];
-    TRY(comm_agree(comm, model_folder_open(&folder, path)));
-    int status = STATUS_OK;
-    for (int64_t i = 0; i < folder.n_files && status == STATUS_OK; i++)
-        status = add_file(comm, provenance, "weights", folder.files[i].path);
-    if (status == STATUS_OK) status = add_file(comm, provenance, "wordpieces", folder.vocabulary_path);
-    snprintf(config, sizeof config, "%s/config.json", path);
-    if (status == STATUS_OK) status = add_file(comm, provenance, "model-config", config);
-    if (status == STATUS_OK) {
-        const struct wordpiece_rules *r = &folder.wordpiece.rules;
-        snprintf(config, sizeof config, "lower=%d,strip_accents=%d,cjk_apart=%d,clean=%d", r->lower, r->strip_accents,
-                 r->set_cjk_apart, r->clean);
-        status = comm_agree(comm, provenance_add_checksum(provenance, "wordpiece-rules", path, config));
-    }
-    model_folder_close(&folder);
-    return status;
-}
-
 /* Fails if the language model is another than that of the text file `like`. */
 static int check_model(const struct provenance *provenance, const char *like, const char *model) {
     static const char *const ROLES[] = {"weights", "wordpieces", "model-config", "wordpiece-rules"};
@@ -350,7 +321,7 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
     TRY_DONE(comm_agree(comm, status));
-    if (config->text.encoder == TEXT_BERT) TRY_DONE(add_model(comm, &provenance, config->text.model));
+    if (config->text.encoder == TEXT_BERT) TRY_DONE(text_source_add_model(comm, config->text.model, &provenance));
     if (like) TRY_DONE(comm_agree(comm, check_model(&provenance, like, config->text.model)));
     provenance_finish(&provenance, TEXT_FEATURES_VERSION);
     if (h5file_up_to_date(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance.key)) {

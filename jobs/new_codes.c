@@ -1,4 +1,4 @@
-/* Checks the new codes, then runs prepare and encode on them. */
+/* Checks the new codes, then runs prepare on them, and encode where the model's text features are cached. */
 #include "new_codes.h"
 
 #include <stdio.h>
@@ -55,7 +55,7 @@ static int adopt_settings(struct new_codes *n, const struct config *config) {
     TRY(name_scratch(n->vocabulary, config->files.table, "vocabulary"));
     TRY(name_scratch(n->text, config->files.table, "text"));
     TRY(adopt_graph_settings(n, config->files.vocabulary));
-    TRY(adopt_text_settings(n, config->files.text));
+    if (config->text.mode == TEXT_CACHED) TRY(adopt_text_settings(n, config->files.text));
     n->list[0] = config->tokenize.codes;
     n->config.files.codes = (struct string_list){1, n->list};
     n->config.files.vocabulary = n->vocabulary;
@@ -171,6 +171,7 @@ int new_codes_make(struct new_codes *n, const struct comm *comm, const struct co
     TRY(comm_broadcast(comm, &have_nodes, sizeof have_nodes));
     if (!have_nodes) n->config.files.graph = nothing;
     TRY(job_prepare(comm, &n->config));
+    if (config->text.mode == TEXT_ONLINE) return STATUS_OK;
     TRY(encode_like(comm, &n->config, config->files.text));
     interrupt_release();
     return STATUS_OK;

@@ -1,6 +1,6 @@
 /* New codes: codes that a model was not trained on, made ready for the tokenizer. prepare and encode, with the settings that
- * the model's own vocabulary and text features were made with, give them a vocabulary and text features of their own, as
- * scratch files beside the table. */
+ * the model's own vocabulary and text features were made with, give them a vocabulary and (unless text.mode is online) text
+ * features of their own, as scratch files beside the table. */
 #ifndef MEDTOK_JOBS_NEW_CODES_H
 #define MEDTOK_JOBS_NEW_CODES_H
 

@@ -29,24 +29,42 @@ done:
     return status;
 }
 
-/* All content ids that must agree between the inputs. */
-static int check_same_vocabulary(const struct config *config) {
-    struct h5file *vocabulary = NULL, *checkpoint = NULL;
-    char *id = NULL, *trained_on = NULL;
-    int status;
-    TRY_DONE(h5file_open(&vocabulary, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION));
+/* Whether a line `role<TAB>path<TAB>checksum` of ours stands in `lines`, whatever its path. */
+static int has_input(const char *lines, const char *line) {
+    const char *tab = strchr(line, '\t'), *checksum = strrchr(line, '\t');
+    size_t role = (size_t)(tab - line) + 1, size = strlen(checksum);
+    for (const char *at = lines; at && *at;) {
+        const char *end = strchr(at, '\n');
+        size_t length = end ? (size_t)(end - at) : strlen(at);
+        if (length > role + size && strncmp(at, line, role) == 0 && strncmp(at + length - size, checksum, size) == 0)
+            return 1;
+        at = end ? end + 1 : NULL;
+    }
+    return 0;
+}
+
+/* What the tokens are made from must be what the model was trained on. */
+static int check_same_inputs(const struct config *config, const struct provenance *provenance) {
+    struct h5file *checkpoint = NULL;
+    char *trained_on = NULL, *inputs = strdup(provenance->inputs), *rest = NULL;
+    int status = inputs ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
+    TRY_DONE(status);
     TRY_DONE(h5file_open(&checkpoint, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
-    TRY_DONE(h5file_get_text(vocabulary, "content_id", &id));
-    TRY_DONE(h5file_get_text(checkpoint, "vocabulary_id", &trained_on));
-    if (strcmp(id, trained_on) != 0)
+    TRY_DONE(h5file_get_text(checkpoint, "inputs", &trained_on));
+    for (char *line = strtok_r(inputs, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (has_input(trained_on, line)) continue;
+        char *path = strchr(line, '\t');
+        *path++ = 0;
+        *strchr(path, '\t') = 0;
         status = status_set(STATUS_FAILED,
-                            "%s was trained on another vocabulary than %s: train again, or name the "
-                            "vocabulary it was trained on",
-                            config->files.checkpoint, config->files.vocabulary);
+                            "%s was trained with another %s than %s: train again, or name what it was "
+                            "trained with",
+                            config->files.checkpoint, line, path);
+        goto done;
+    }
 done:
-    free(id);
+    free(inputs);
     free(trained_on);
-    h5file_close(vocabulary);
     h5file_close(checkpoint);
     return status;
 }
@@ -197,7 +215,7 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
         status = table_open(&job.base, config->tokenize.append_to);
     if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, config, &device, comm);
     TRY_DONE(comm_agree(comm, status));
-    job.tokenizer.config = codes;
+    tokenizer_turn_to(&job.tokenizer, codes);
     shape_table(&job, sizes.n_codes_total);
     TRY_DONE(create_table(&job, provenance));
     TRY_DONE(copy_base(&job));
@@ -222,11 +240,13 @@ int job_tokenize(const struct comm *comm, const struct config *given) {
     char *settings = NULL;
     int64_t step = 0;
     int status = adopt_model_settings(&config, &step), new = config.tokenize.codes[0] != 0;
-    if (status == STATUS_OK) status = check_same_vocabulary(&config);
+    if (status == STATUS_OK) status = config_check(&config, JOB_TOKENIZE);
     if (status == STATUS_OK) status = config_provenance(&config, JOB_TOKENIZE, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config.files.vocabulary);
-    if (status == STATUS_OK) status = provenance_add_input(&provenance, "text", config.files.text);
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(text_source_add_provenance(comm, &config, &provenance));
+    status = check_same_inputs(&config, &provenance);
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "checkpoint", config.files.checkpoint);
     if (status == STATUS_OK && new) status = provenance_add_input(&provenance, "codes", config.tokenize.codes);
     if (status == STATUS_OK && config.tokenize.append_to[0])

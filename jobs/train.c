@@ -85,8 +85,8 @@ int job_train(const struct comm *comm, const struct config *config) {
     int status = config_provenance(config, JOB_TRAIN, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
-    if (status == STATUS_OK) status = provenance_add_input(&provenance, "text", config->files.text);
     TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(text_source_add_provenance(comm, config, &provenance));
     provenance_finish(&provenance, CHECKPOINT_VERSION);
     if (h5file_up_to_date(config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance.key)) {
         log_info("%s is up to date", config->files.checkpoint);

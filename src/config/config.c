@@ -278,6 +278,8 @@ int config_check(const struct config *c, enum job job) {
         return status_set(STATUS_USAGE, "text.dim is %lld: it must be a multiple of 32", (long long)c->text.dim);
     if (job == JOB_TOKENIZE && c->tokenize.append_to[0] && !c->tokenize.codes[0])
         return status_set(STATUS_USAGE, "tokenize.append_to needs tokenize.codes (--codes FILE): the codes to append");
+    if ((job == JOB_TRAIN || job == JOB_TOKENIZE) && c->text.mode == TEXT_ONLINE && !c->text.model[0])
+        return status_set(STATUS_USAGE, "text.mode is online: text.model must name the folder of a model");
     return job == JOB_TRAIN ? check_model(c) : STATUS_OK;
 }
 
@@ -343,13 +345,20 @@ void config_print_help(FILE *out, enum job job) {
     }
 }
 
+/* Whether a key matters under the other settings: training on cached features asks nothing of the language model. */
+static int applies(const struct config *config, enum job job, const struct key *key) {
+    int online = config->text.mode == TEXT_ONLINE, is_cached = strcmp(key->name, "text.dropout") == 0;
+    int is_online = strcmp(key->name, "text.max_tokens") == 0 || strcmp(key->name, "text.compute") == 0;
+    return job == JOB_ENCODE || (online ? !is_cached : !is_online);
+}
+
 int config_provenance(const struct config *config, enum job job, char **text) {
     size_t size = 0;
     *text = NULL;
     FILE *out = open_memstream(text, &size);
     if (!out) return status_set(STATUS_FAILED, "out of memory");
     for (int i = 0; i < SCHEMA_SIZE; i++) {
-        if (!(SCHEMA[i].jobs & job) || !SCHEMA[i].shapes_output) continue;
+        if (!(SCHEMA[i].jobs & job) || !SCHEMA[i].shapes_output || !applies(config, job, &SCHEMA[i])) continue;
         fprintf(out, "%s: ", SCHEMA[i].name);
         print_value(out, config, &SCHEMA[i]);
         fputc('\n', out);

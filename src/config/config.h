@@ -22,6 +22,7 @@ enum job {
 
 enum graph_encoder { GRAPH_GCN };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
+enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
 enum text_compute { COMPUTE_FP32, COMPUTE_BF16 };
 enum precision { PRECISION_FP16, PRECISION_FP32 };
@@ -54,6 +55,7 @@ struct config {
     } graph;
     struct {
         enum text_encoder_name encoder;
+        enum text_mode mode;
         char *model;
         int64_t dim, ngram_min, ngram_max, max_tokens;
         enum text_features_kept features;

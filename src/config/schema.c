@@ -70,14 +70,18 @@ const struct key SCHEMA[] = {
 
     CHOICE("text.encoder", text.encoder, "hashed-ngrams", JOB_ENCODE, 1,
            "text encoder: hashed-ngrams needs no files; bert is the model in text.model", "hashed-ngrams", "bert"),
-    PATH(
-        "text.model", text.model, "", JOB_ENCODE | JOB_TOKENIZE,
-        "bert: folder of a Hugging Face model with model.safetensors; tokenize needs it for new codes if it has moved"),
-    INTEGER("text.max_tokens", text.max_tokens, "512", 2, 1048576, "tokens", JOB_ENCODE, 1,
+    CHOICE("text.mode", text.mode, "cached", MODEL_JOBS, 1,
+           "cached: features from files.text; online: the bert in text.model runs in each step, its own dropout making "
+           "the "
+           "two views",
+           "cached", "online"),
+    PATH("text.model", text.model, "", JOB_ENCODE | MODEL_JOBS,
+         "bert: folder of a Hugging Face model with model.safetensors"),
+    INTEGER("text.max_tokens", text.max_tokens, "512", 2, 1048576, "tokens", JOB_ENCODE | MODEL_JOBS, 1,
             "bert: longer texts are cut; [CLS] and [SEP] count"),
     CHOICE("text.features", text.features, "tokens", JOB_ENCODE, 1,
            "bert: the hidden states of all tokens, or only that of [CLS]", "tokens", "sentence"),
-    CHOICE("text.compute", text.compute, "fp32", JOB_ENCODE, 1,
+    CHOICE("text.compute", text.compute, "fp32", JOB_ENCODE | MODEL_JOBS, 1,
            "bert: in what matrix products multiply; bf16 needs a processor with AVX512_BF16 or AMX", "fp32", "bf16"),
     INTEGER("text.dim", text.dim, "768", 32, 4096, "", JOB_ENCODE, 1,
             "hashed-ngrams: width of a text feature; a multiple of 32"),
@@ -86,7 +90,8 @@ const struct key SCHEMA[] = {
     INTEGER("text.ngram_max", text.ngram_max, "5", 1, 16, "characters", JOB_ENCODE, 1, "hashed-ngrams: longest n-gram"),
     CHOICE("text.precision", text.precision, "fp16", JOB_ENCODE, 1, "stored precision of text features", "fp16",
            "fp32"),
-    REAL("text.dropout", text.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1, "dropout that makes the second view of the text"),
+    REAL("text.dropout", text.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1,
+         "cached: dropout that makes the second view of the text"),
 
     INTEGER("attention.heads", attention.heads, "4", 1, 64, "", MODEL_JOBS, 1,
             "heads of the cross-attention; divide quantizer.dim"),

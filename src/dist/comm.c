@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/status.h"
 
 enum { LARGEST_MESSAGE = 1 << 30, MESSAGE_SIZE = 4096 };
@@ -126,10 +127,15 @@ int comm_broadcast(const struct comm *comm, void *bytes, int64_t count) {
 
 /* ---- threads ---- */
 int comm_threads(const struct comm *comm, int wanted) {
-    if (wanted > 0) return wanted;
     cpu_set_t mine, both, *all = NULL;
-    if (sched_getaffinity(0, sizeof mine, &mine)) return 1;
+    if (sched_getaffinity(0, sizeof mine, &mine)) return wanted > 0 ? wanted : 1;
     int sharing = 1, cores = CPU_COUNT(&mine);
+    if (wanted > cores)
+        log_warn(
+            "run.threads is %d, but this rank may use %d core(s): mpirun ties ranks to cores; --bind-to none or "
+            "--map-by slot:PE=%d frees them",
+            wanted, cores, wanted);
+    if (wanted > 0) return wanted;
     if (comm->size > 1) {
         /* Ranks of this node whose masks overlap with ours share these cores. */
         MPI_Comm node;

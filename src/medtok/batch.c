@@ -26,7 +26,8 @@ void batch_builder_free(struct batch_builder *b) {
     free(b->ints.host);
     free(b->staging);
     device_free_ints(b->device, b->ints.device);
-    device_free_reals(b->device, b->features);
+    device_free_reals(b->device, b->features.values);
+    device_free_reals(b->device, b->second_cls.values);
     arena_free(&b->arena);
     *b = (struct batch_builder){0};
 }
@@ -48,7 +49,7 @@ struct places {
 
 /* ---- a code's data in the dataset ---- */
 struct code_view {
-    const int32_t *tokens, *nodes;
+    const int32_t *tokens, *nodes; /* tokens: feature rows (cached) or token ids (online) */
     const uint16_t *source, *target;
     int64_t n_tokens, n_nodes, n_edges;
 };
@@ -56,8 +57,9 @@ struct code_view {
 static struct code_view view_code(const struct dataset *d, int64_t code) {
     int64_t i = code - d->first, t = d->place[i];
     const struct vocabulary *v = &d->vocabulary;
-    return (struct code_view){.tokens = d->text.token_row + d->text.token_offsets[t],
-                              .n_tokens = d->text.token_offsets[t + 1] - d->text.token_offsets[t],
+    const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + t;
+    return (struct code_view){.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
+                              .n_tokens = text[1] - text[0],
                               .nodes = v->nodes + v->node_offsets[i],
                               .n_nodes = v->node_offsets[i + 1] - v->node_offsets[i],
                               .source = v->edge_source + v->edge_offsets[i],
@@ -97,14 +99,17 @@ static int32_t text_place(struct batch_builder *b, struct batch *batch, int32_t 
     return b->row_place[row];
 }
 
+static int make_room(struct batch_builder *b, struct real_room *room, int64_t count) {
+    if (count <= room->capacity) return STATUS_OK;
+    device_free_reals(b->device, room->values);
+    room->capacity = count + count / 4;
+    room->values = device_alloc_reals(b->device, room->capacity);
+    return room->values.at ? STATUS_OK : status_set(STATUS_FAILED, "device %s: %s", b->device->name, b->device->error);
+}
+
 static int send_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *rows) {
     int64_t dim = d->text.dim, count = batch->n_rows * dim;
-    if (count > b->features_capacity) {
-        device_free_reals(b->device, b->features);
-        b->features_capacity = count + count / 4;
-        b->features = device_alloc_reals(b->device, b->features_capacity);
-        if (!b->features.at) return status_set(STATUS_FAILED, "device %s: %s", b->device->name, b->device->error);
-    }
+    TRY(make_room(b, &b->features, count));
     TRY(mem_grow(&b->staging, &b->staging_capacity, count, sizeof *b->staging));
     float *row = arena_alloc(&b->arena, (size_t)dim * sizeof *row);
     if (!row) return STATUS_FAILED;
@@ -112,8 +117,8 @@ static int send_features(struct batch *batch, struct batch_builder *b, const str
         text_features_row(&d->text, rows[r], row);
         for (int64_t c = 0; c < dim; c++) b->staging[r * dim + c] = (real)row[c];
     }
-    device_upload_reals(b->device, b->features, b->staging, count);
-    batch->features = b->features;
+    device_upload_reals(b->device, b->features.values, b->staging, count);
+    batch->features = b->features.values;
     batch->dim = dim;
     return STATUS_OK;
 }
@@ -140,6 +145,49 @@ static int pack_text(struct batch *batch, struct batch_builder *b, const struct 
     batch->n_tokens = n;
     for (int64_t r = 0; r < batch->n_rows; r++) b->row_place[rows[r]] = -1;
     return send_features(batch, b, d, rows);
+}
+
+/* ---- text, online: every code's tokens are rows of their own ---- */
+static int compute_features(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                            const int32_t *offsets, const int32_t *ids, struct edge_drop drop) {
+    enum text_view view = drop.second_view ? TEXT_VIEW_FIRST : TEXT_VIEW_PLAIN;
+    batch->n_rows = offsets[batch->n];
+    batch->dim = d->source->dim;
+    TRY(make_room(b, &b->features, batch->n_rows * batch->dim));
+    batch->features = b->features.values;
+    TRY(text_source_compute(d->source, batch->n, offsets, ids, batch->codes, view, drop.step, 0, batch->features));
+    if (!drop.second_view) return STATUS_OK;
+    TRY(make_room(b, &b->second_cls, batch->n * batch->dim));
+    batch->second_cls = b->second_cls.values;
+    return text_source_compute(d->source, batch->n, offsets, ids, batch->codes, TEXT_VIEW_SECOND, drop.step, 1,
+                               batch->second_cls);
+}
+
+static int pack_online_text(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                            struct edge_drop drop, struct places *at) {
+    int64_t n_tokens = 0;
+    int32_t *cls, *token_row, *present_offsets;
+    for (int64_t i = 0; i < batch->n; i++) n_tokens += view_code(d, batch->codes[i]).n_tokens;
+    int32_t *offsets = arena_alloc(&b->arena, (size_t)(batch->n + 1) * sizeof *offsets);
+    int32_t *ids = arena_alloc(&b->arena, (size_t)(n_tokens + 1) * sizeof *ids);
+    if (!offsets || !ids) return STATUS_FAILED;
+    TRY(pack(b, batch->n, &cls, &at->cls));
+    TRY(pack(b, batch->n_present + 1, &present_offsets, &at->token_offsets));
+    TRY(pack(b, n_tokens, &token_row, &at->token_row));
+    cls = b->ints.host + at->cls;
+    present_offsets = b->ints.host + at->token_offsets;
+    int64_t p = 0;
+    for (int64_t i = 0; i < batch->n; i++) {
+        struct code_view c = view_code(d, batch->codes[i]);
+        memcpy(ids + offsets[i], c.tokens, (size_t)c.n_tokens * sizeof *ids);
+        cls[i] = offsets[i];
+        offsets[i + 1] = (int32_t)(offsets[i] + c.n_tokens);
+        if (c.n_nodes == 0) continue;
+        present_offsets[p++] = (int32_t)batch->n_tokens;
+        for (int64_t t = 0; t < c.n_tokens; t++) token_row[batch->n_tokens++] = (int32_t)(offsets[i] + t);
+    }
+    present_offsets[p] = (int32_t)batch->n_tokens;
+    return compute_features(batch, b, d, offsets, ids, drop);
 }
 
 /* ---- graph: distinct nodes ---- */
@@ -281,7 +329,7 @@ int batch_build(struct batch *batch, struct batch_builder *b, const struct datas
     if (!batch->codes) return STATUS_FAILED;
     for (int64_t i = 0; i < n; i++) batch->codes[i] = (int32_t)codes[i];
     TRY(pack_codes(batch, b, d, &at));
-    TRY(pack_text(batch, b, d, &at));
+    TRY(d->ids.offsets ? pack_online_text(batch, b, d, drop, &at) : pack_text(batch, b, d, &at));
     TRY(pack_nodes(batch, b, d, &at));
     TRY(pack_edges(batch, b, d, (struct edge_drop){0}, &at.edge_offsets, &at.sources));
     if (drop.second_view) TRY(pack_edges(batch, b, d, drop, &at.dropped_offsets, &at.dropped_sources));

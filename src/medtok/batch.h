@@ -15,8 +15,10 @@ struct batch {
 
     /* text */
     int64_t n_rows, dim, n_tokens;
-    dev_real features;      /* [n_rows, dim] distinct rows of H */
-    dev_int cls_row;        /* [n] the [CLS] row of each code, a place in `features` */
+    dev_real features; /* [n_rows, dim] rows of H: distinct (cached), or all tokens of each code (online) */
+    dev_real
+        second_cls;  /* [n, dim] online training: [CLS] rows of the second view; cached: .at NULL, dropout makes them */
+    dev_int cls_row; /* [n] the [CLS] row of each code, a place in `features` */
     dev_int token_row;      /* [n_tokens] all tokens of the present codes */
     struct segments each;   /* n segments of one row: the codes themselves */
     struct segments tokens; /* n_present segments: tokens of the present codes */
@@ -46,8 +48,11 @@ struct batch_builder {
         long long n, capacity, device_capacity;
         dev_int device;
     } ints;
-    dev_real features;
-    long long features_capacity, staging_capacity;
+    struct real_room {
+        dev_real values;
+        long long capacity;
+    } features, second_cls;
+    long long staging_capacity;
     real *staging;
 };
 

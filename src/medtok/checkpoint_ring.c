@@ -25,7 +25,9 @@ int checkpoint_ring_open(struct checkpoint_ring *ring, const struct config *conf
     *ring = (struct checkpoint_ring){
         .final_path = config->files.checkpoint, .provenance = provenance, .keep = config->train.keep};
     int status = content_id(config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION, &ring->vocabulary_id);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && config->text.mode == TEXT_ONLINE && !(ring->text_id = strdup("online")))
+        status = status_set(STATUS_FAILED, "out of memory");
+    if (status == STATUS_OK && config->text.mode == TEXT_CACHED)
         status = content_id(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, &ring->text_id);
     return comm_agree(comm, status);
 }

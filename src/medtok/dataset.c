@@ -25,15 +25,17 @@ static int index_codes(struct dataset *d, int64_t *count) {
     return STATUS_OK;
 }
 
-int dataset_read(struct dataset *d, const char *vocabulary_path, const char *text_path, const int64_t *codes,
+int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
                  int64_t n_codes) {
     int64_t count;
-    *d = (struct dataset){.n_codes = n_codes};
+    *d = (struct dataset){.n_codes = n_codes, .source = source};
     TRY(mem_alloc(&d->codes, n_codes, sizeof *d->codes));
     memcpy(d->codes, codes, (size_t)n_codes * sizeof *codes);
     TRY(index_codes(d, &count));
     TRY(vocabulary_read(vocabulary_path, d->first, count, VOCABULARY_GRAPHS, &d->vocabulary));
-    return text_features_read(text_path, vocabulary_path, codes, n_codes, &d->text);
+    return source->features_path
+               ? text_features_read(source->features_path, vocabulary_path, codes, n_codes, &d->text)
+               : text_source_read_ids(source, vocabulary_path, codes, n_codes, d->first, count, &d->ids);
 }
 
 void dataset_free(struct dataset *d) {
@@ -41,6 +43,7 @@ void dataset_free(struct dataset *d) {
     free(d->place);
     vocabulary_free(&d->vocabulary);
     text_features_free(&d->text);
+    text_ids_free(&d->ids);
     *d = (struct dataset){0};
 }
 

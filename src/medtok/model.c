@@ -44,6 +44,15 @@ static struct var *encode_graph_mean(const struct model *model, struct tape *tap
     return linear(model, tape, nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes), p->gcn[1]);
 }
 
+/* Second view of the [CLS] rows: what the online encoder gave, or dropout of the cached features. */
+static struct var *second_cls(const struct model *model, struct tape *tape, const struct batch *batch,
+                              struct var *features, const struct model_training *training) {
+    dev_real none = {NULL};
+    if (batch->second_cls.at) return tape_borrow(tape, batch->n, batch->dim, batch->second_cls, none);
+    struct dropout drop = dropout_at(model, training, model->config->text.dropout, SITE_TEXT);
+    return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n), batch->each, drop);
+}
+
 /* ---- section 3: cross-attention ---- */
 
 /* One direction: `x` asks `y`. The keys and values of layer l are projected from y's distinct rows and, where
@@ -126,7 +135,6 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
 struct model_output model_forward(const struct model *model, struct tape *tape, const struct batch *batch,
                                   struct var *nodes, const struct model_training *training) {
     const struct parameters *p = model->parameters;
-    const struct config *c = model->config;
     struct var *features = tape_borrow(tape, batch->n_rows, batch->dim, batch->features, (dev_real){NULL});
     struct var *node_rows = nn_gather(tape, nodes, batch->node_row, batch->n_nodes);
 
@@ -136,9 +144,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     struct var *G = encode_graph(model, tape, node_rows, batch->graphs);
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
-        struct var *cls = nn_gather(tape, features, batch->cls_row, batch->n);
-        struct dropout drop = dropout_at(model, training, c->text.dropout, SITE_TEXT);
-        v.t_2 = linear(model, tape, nn_dropout(tape, cls, batch->each, drop), p->text_map);
+        v.t_2 = linear(model, tape, second_cls(model, tape, batch, features, training), p->text_map);
         v.g_2 = encode_graph_mean(model, tape, node_rows, batch->dropped);
     }
 

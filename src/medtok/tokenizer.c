@@ -23,19 +23,25 @@ void token_rows_free(struct token_rows *rows) {
 
 int tokenizer_make(struct tokenizer *t, const struct config *config, struct device *device, const struct comm *comm) {
     struct vocabulary sizes;
-    int64_t text_dim, step;
+    int64_t step;
     *t = (struct tokenizer){.config = config, .device = device};
     tape_init(&t->tape, device);
     TRY(vocabulary_read_sizes(config->files.vocabulary, &sizes));
-    TRY(text_features_dim(config->files.text, &text_dim));
-    TRY(parameters_make(&t->parameters, device, comm, config, text_dim, sizes.n_nodes, 0));
+    TRY(text_source_open(&t->text, config, device));
+    TRY(parameters_make(&t->parameters, device, comm, config, t->text.dim, sizes.n_nodes, 0));
     return parameters_load(&t->parameters, config->files.checkpoint, &step);
+}
+
+void tokenizer_turn_to(struct tokenizer *t, const struct config *config) {
+    t->config = config;
+    if (t->text.features_path) t->text.features_path = config->files.text;
 }
 
 void tokenizer_free(struct tokenizer *t) {
     if (!t->device) return;
     tape_free(&t->tape);
     parameters_free(&t->parameters);
+    text_source_close(&t->text);
 }
 
 /* Where a group's row i of the batch goes; graph groups have rows for present codes only. */
@@ -124,7 +130,7 @@ int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct toke
     if (count == 0) return STATUS_OK;
     TRY_DONE(mem_alloc(&codes, count, sizeof *codes));
     for (int64_t i = 0; i < count; i++) codes[i] = first + i;
-    TRY_DONE(dataset_read(&dataset, c->files.vocabulary, c->files.text, codes, count));
+    TRY_DONE(dataset_read(&dataset, c->files.vocabulary, &t->text, codes, count));
     TRY_DONE(batch_builder_make(&builder, t->device, &dataset));
     for (int64_t at = 0; at < count; at += block)
         TRY_DONE(run_block(t, &dataset, &builder, first + at, at + block < count ? block : count - at, at, rows));

@@ -10,9 +10,9 @@
 #include "store/table.h"
 
 struct tokenizer {
-    const struct config *config; /* the checkpoint's model settings, this run's files; may be changed for one with other
-                                  * files and the same settings */
+    const struct config *config; /* the checkpoint's model settings, this run's files */
     struct device *device;
+    struct text_source text;
     struct parameters parameters;
     struct tape tape;
 };
@@ -31,6 +31,8 @@ void token_rows_free(struct token_rows *rows);
 /* Loads the model from config->files.checkpoint. */
 int tokenizer_make(struct tokenizer *tokenizer, const struct config *config, struct device *device,
                    const struct comm *comm);
+/* From now on tokenises the codes of config's files (borrowed), whose model settings are the same. */
+void tokenizer_turn_to(struct tokenizer *tokenizer, const struct config *config);
 void tokenizer_free(struct tokenizer *tokenizer);
 
 /* Tokenises codes first .. first+count-1 of the vocabulary, block by block, into rows (room for count). */

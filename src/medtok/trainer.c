@@ -20,16 +20,16 @@ enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, N_SCALARS };
 static int read_piece(struct trainer *t) {
     const struct config *c = t->config;
     double *cost = NULL;
-    int64_t n_codes = 0, text_dim;
+    int64_t n_codes = 0;
     struct vocabulary sizes;
     int status;
     TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
-    TRY_DONE(text_features_dim(c->files.text, &text_dim));
+    TRY_DONE(text_source_open(&t->text, c, t->device));
     TRY_DONE(dataset_costs(c->files.vocabulary, &cost, &n_codes));
     TRY_DONE(
         sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, n_codes, c->train.batch, cost));
-    TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, c->files.text, t->sampler.order, t->sampler.n_local));
-    TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, text_dim, sizes.n_nodes, 1));
+    TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));
+    TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
     TRY_DONE(batch_builder_make(&t->builder, t->device, &t->dataset));
     TRY_DONE(mem_alloc(&t->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *t->codes));
@@ -62,6 +62,7 @@ void trainer_free(struct trainer *t) {
     batch_builder_free(&t->builder);
     parameters_free(&t->parameters);
     dataset_free(&t->dataset);
+    text_source_close(&t->text);
     sampler_free(&t->sampler);
     usage_free(&t->usage);
     device_free_reals(t->device, t->scalars);

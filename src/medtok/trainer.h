@@ -21,6 +21,7 @@ struct trainer {
     struct device *device;
     struct parameters parameters;
     struct sampler sampler;
+    struct text_source text;
     struct dataset dataset;
     struct batch_builder builder;
     struct tape tape;

@@ -129,7 +129,7 @@ static void free_all(struct bert *b, dev_real *const *buffers, int n) {
 static void free_activations(struct bert *b) {
     dev_real *const all[] = {&b->x, &b->y, &b->q, &b->kv, &b->inner};
     free_all(b, all, 5);
-    b->capacity = 0;
+    b->token_capacity = 0;
 }
 
 void bert_close(struct bert *b) {
@@ -145,12 +145,14 @@ void bert_close(struct bert *b) {
     free(b->layers);
     free_all(b, embeddings, 4);
     free_activations(b);
+    device_free_ints(b->device, b->ints);
+    free(b->host);
     *b = (struct bert){0};
 }
 
 /* ---- the forward pass ---- */
 static void make_room(struct bert *b, int64_t n_tokens) {
-    if (n_tokens <= b->capacity) return;
+    if (n_tokens <= b->token_capacity) return;
     int64_t n = n_tokens + n_tokens / 4, d = b->config.hidden;
     free_activations(b);
     b->x = device_alloc_reals(b->device, n * d);
@@ -158,14 +160,38 @@ static void make_room(struct bert *b, int64_t n_tokens) {
     b->q = device_alloc_reals(b->device, n * d);
     b->kv = device_alloc_reals(b->device, n * 2 * d);
     b->inner = device_alloc_reals(b->device, n * b->config.intermediate);
-    b->capacity = n;
+    b->token_capacity = n;
 }
 
 struct texts {
     int64_t n, n_tokens;
-    dev_int offsets;
+    dev_int offsets, ids, places, keys;
     const struct bert_dropout *dropout;
 };
+
+/* Sends the texts to the device in one piece. */
+static int send_texts(struct bert *b, const int32_t *offsets, const int32_t *ids, struct texts *t) {
+    int64_t n = t->n, tokens = t->n_tokens, count = 2 * n + 1 + 2 * tokens;
+    long long before = b->int_capacity;
+    TRY(mem_grow(&b->host, &b->int_capacity, count, sizeof *b->host));
+    if (b->int_capacity != before) {
+        device_free_ints(b->device, b->ints);
+        b->ints = device_alloc_ints(b->device, b->int_capacity);
+    }
+    int32_t *to = b->host, *places = to + n + 1 + tokens;
+    memcpy(to, offsets, (size_t)(n + 1) * sizeof *to);
+    memcpy(to + n + 1, ids, (size_t)tokens * sizeof *to);
+    for (int64_t i = 0; i < n; i++)
+        for (int32_t k = offsets[i]; k < offsets[i + 1]; k++) places[k] = k - offsets[i];
+    if (t->dropout) memcpy(places + tokens, t->dropout->keys, (size_t)n * sizeof *to);
+    if (!t->dropout) count -= n;
+    device_upload_ints(b->device, b->ints, b->host, count);
+    t->offsets = b->ints;
+    t->ids = dev_int_at(b->ints, n + 1);
+    t->places = dev_int_at(t->ids, tokens);
+    t->keys = dev_int_at(t->places, tokens);
+    return device_status(b);
+}
 
 static struct dropout dropout_at(const struct texts *t, double rate, uint32_t site) {
     if (!t->dropout) return (struct dropout){0};
@@ -176,7 +202,7 @@ static struct dropout dropout_at(const struct texts *t, double rate, uint32_t si
 /* y = dropout(y), in place. */
 static void drop(struct bert *b, const struct texts *t, uint32_t site, dev_real y) {
     if (t->dropout)
-        RUN(b)->dropout(b->device, t->n, b->config.hidden, t->offsets, t->dropout->keys,
+        RUN(b)->dropout(b->device, t->n, b->config.hidden, t->offsets, t->keys,
                         dropout_at(t, b->config.hidden_dropout, site), y, y, 0);
 }
 
@@ -188,9 +214,8 @@ static void layer_forward(struct bert *b, const struct bert_layer *l, const stru
     const dev_real not_kept = {NULL};
     run->linear(device, l->query, t->n_tokens, b->x, ACTIVATION_NONE, b->q);
     run->linear(device, l->key_value, t->n_tokens, b->x, ACTIVATION_NONE, b->kv);
-    run->attention(device, t->n, c->heads, c->hidden, t->offsets, t->offsets, none,
-                   t->dropout ? t->dropout->keys : none, dropout_at(t, c->attention_dropout, site), b->q, b->kv,
-                   not_kept, b->y);
+    run->attention(device, t->n, c->heads, c->hidden, t->offsets, t->offsets, none, t->keys,
+                   dropout_at(t, c->attention_dropout, site), b->q, b->kv, not_kept, b->y);
     run->linear(device, l->attended, t->n_tokens, b->y, ACTIVATION_NONE, b->q);
     drop(b, t, site + 1, b->q);
     run->add_layer_norm(device, t->n_tokens, c->hidden, b->q, b->x, l->attended_gain, l->attended_bias,
@@ -202,14 +227,16 @@ static void layer_forward(struct bert *b, const struct bert_layer *l, const stru
                         b->x);
 }
 
-dev_real bert_forward(struct bert *b, int64_t n_texts, int64_t n_tokens, dev_int offsets, dev_int id, dev_int place,
-                      const struct bert_dropout *dropout) {
-    struct texts t = {.n = n_texts, .n_tokens = n_tokens, .offsets = offsets, .dropout = dropout};
-    make_room(b, n_tokens);
-    RUN(b)->embed_tokens(b->device, n_tokens, b->config.hidden, b->words, id, b->places, place, b->x);
-    RUN(b)->add_layer_norm(b->device, n_tokens, b->config.hidden, b->x, (dev_real){NULL}, b->gain, b->bias,
+int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const int32_t *ids,
+                 const struct bert_dropout *dropout, struct bert_hidden *hidden) {
+    struct texts t = {.n = n_texts, .n_tokens = offsets[n_texts], .dropout = dropout};
+    make_room(b, t.n_tokens);
+    TRY(send_texts(b, offsets, ids, &t));
+    RUN(b)->embed_tokens(b->device, t.n_tokens, b->config.hidden, b->words, t.ids, b->places, t.places, b->x);
+    RUN(b)->add_layer_norm(b->device, t.n_tokens, b->config.hidden, b->x, (dev_real){NULL}, b->gain, b->bias,
                            b->config.layer_norm_epsilon, b->x);
     drop(b, &t, 0, b->x);
     for (int64_t i = 0; i < b->config.layers; i++) layer_forward(b, &b->layers[i], &t, (uint32_t)(1 + 3 * i));
-    return b->x;
+    *hidden = (struct bert_hidden){b->x, t.offsets};
+    return device_status(b);
 }

@@ -18,10 +18,16 @@ struct bert {
     dev_real places;       /* [positions, hidden], with the vector of type 0 added */
     dev_real gain, bias;   /* layer norm of the embeddings */
     struct bert_layer *layers;
-    /* activations, grown as needed */
-    long long capacity;
+    /* a batch, grown as needed */
+    long long token_capacity, int_capacity;
     dev_real x, y, q, kv, inner;
+    int32_t
+        *host; /* what `ints` is sent from: offsets [n_texts + 1], ids [n_tokens], places [n_tokens], keys [n_texts] */
+    dev_int ints;
 };
+
+/* Tokens that are worth computing together: enough to fill the cores, few enough to stay in the caches. */
+enum { BERT_BATCH_TOKENS = 2048 };
 
 /* Reads the weights and packs them for the device. */
 int bert_open(struct bert *bert, struct device *device, const struct model_folder *folder,
@@ -32,12 +38,18 @@ void bert_close(struct bert *bert);
 struct bert_dropout {
     uint64_t seed;
     uint32_t stream, step; /* the streams stream .. stream + 3 * layers are drawn from */
-    dev_int keys;          /* [n_texts] keys of the random numbers: global code indices */
+    const int32_t *keys;   /* host: [n_texts] keys of the random numbers: global code indices */
 };
 
-/* Hidden states of n_texts texts: text i has the tokens id[offsets[i]] .. at places place[] (0, 1, ...). Gives the device
- * buffer [n_tokens, hidden], valid until the next call. dropout: NULL for none. Errors are the device's. */
-dev_real bert_forward(struct bert *bert, int64_t n_texts, int64_t n_tokens, dev_int offsets, dev_int id, dev_int place,
-                      const struct bert_dropout *dropout);
+/* What bert_forward gives, on the device, valid until the next call. */
+struct bert_hidden {
+    dev_real rows;   /* [n_tokens, hidden] last hidden states */
+    dev_int offsets; /* [n_texts + 1]; the [CLS] row of text i is row offsets[i] */
+};
+
+/* Last hidden states of n_texts texts; text i has the tokens ids[offsets[i]] .. ids[offsets[i + 1] - 1] (host memory, offsets
+ * from 0). dropout: NULL for none. Fails if memory is out or the device has failed. */
+int bert_forward(struct bert *bert, int64_t n_texts, const int32_t *offsets, const int32_t *ids,
+                 const struct bert_dropout *dropout, struct bert_hidden *hidden);
 
 #endif

@@ -7,9 +7,6 @@
 #include "base/status.h"
 #include "text/bert.h"
 
-/* Tokens that are computed together: enough to fill the cores, few enough to stay in the caches. */
-enum { BATCH_TOKENS = 2048 };
-
 struct bert_state {
     struct model_folder folder;
     struct device *device;
@@ -19,11 +16,9 @@ struct bert_state {
     enum precision_of_products precision;
     struct dictionary texts; /* sequences of ids (int32) */
     /* a batch */
-    long long capacity;
-    int32_t *host; /* [3, capacity] offsets, ids, places */
-    dev_int ints;
+    int32_t *offsets;
     real *values;
-    long long values_capacity;
+    long long offsets_capacity, values_capacity;
 };
 
 /* ---- plan ---- */
@@ -86,39 +81,20 @@ static int bert_plan(struct text_encoder *encoder, const struct vocabulary *v, s
 }
 
 /* ---- rows ---- */
-static int make_room(struct bert_state *s, int64_t texts, int64_t tokens) {
-    long long wanted = texts + 1 > tokens ? texts + 1 : tokens;
-    if (wanted > s->capacity) {
-        free(s->host);
-        s->host = NULL;
-        device_free_ints(s->device, s->ints);
-        TRY(mem_alloc(&s->host, 3 * wanted, sizeof *s->host));
-        s->ints = device_alloc_ints(s->device, 3 * wanted);
-        s->capacity = wanted;
-    }
-    return mem_grow(&s->values, &s->values_capacity, tokens * s->folder.config.hidden, sizeof *s->values);
-}
-
 /* Computes n units with `tokens` tokens in all, and copies their rows to out. */
 static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tokens, float *out) {
-    int64_t dim = s->folder.config.hidden, at = 0;
-    TRY(make_room(s, n, tokens));
-    int32_t *offsets = s->host, *ids = s->host + s->capacity, *places = s->host + 2 * s->capacity;
-    for (int64_t u = 0; u < n; u++) {
-        int64_t length = n_tokens(s, first + u);
-        offsets[u] = (int32_t)at;
-        memcpy(ids + at, s->texts.bytes + s->texts.place[first + u], (size_t)length * sizeof *ids);
-        for (int64_t t = 0; t < length; t++) places[at + t] = (int32_t)t;
-        at += length;
-    }
-    offsets[n] = (int32_t)at;
-    device_upload_ints(s->device, s->ints, s->host, 3 * s->capacity);
-    dev_real hidden = bert_forward(&s->bert, n, tokens, s->ints, dev_int_at(s->ints, s->capacity),
-                                   dev_int_at(s->ints, 2 * s->capacity), NULL);
-    device_download_reals(s->device, s->values, hidden, tokens * dim);
+    int64_t dim = s->folder.config.hidden;
+    struct bert_hidden hidden;
+    TRY(mem_grow(&s->offsets, &s->offsets_capacity, n + 1, sizeof *s->offsets));
+    TRY(mem_grow(&s->values, &s->values_capacity, tokens * dim, sizeof *s->values));
+    s->offsets[0] = 0;
+    for (int64_t u = 0; u < n; u++) s->offsets[u + 1] = (int32_t)(s->offsets[u] + n_tokens(s, first + u));
+    const int32_t *ids = (const int32_t *)(const void *)(s->texts.bytes + s->texts.place[first]);
+    TRY(bert_forward(&s->bert, n, s->offsets, ids, NULL, &hidden));
+    device_download_reals(s->device, s->values, hidden.rows, tokens * dim);
     if (device_error(s->device)) return status_set(STATUS_FAILED, "%s", device_error(s->device));
     for (int64_t u = 0, row = 0; u < n; u++)
-        for (int64_t t = offsets[u], end = s->sentence ? t + 1 : offsets[u + 1]; t < end; t++, row++)
+        for (int64_t t = s->offsets[u], end = s->sentence ? t + 1 : s->offsets[u + 1]; t < end; t++, row++)
             for (int64_t c = 0; c < dim; c++) out[row * dim + c] = (float)s->values[t * dim + c];
     return STATUS_OK;
 }
@@ -128,7 +104,7 @@ static int bert_rows(struct text_encoder *encoder, int64_t first, int64_t count,
     if (!s->bert.device) TRY(bert_open(&s->bert, s->device, &s->folder, s->precision));
     for (int64_t done = 0; done < count;) {
         int64_t n = 0, tokens = 0;
-        while (done + n < count && (n == 0 || tokens + n_tokens(s, first + done + n) <= BATCH_TOKENS))
+        while (done + n < count && (n == 0 || tokens + n_tokens(s, first + done + n) <= BERT_BATCH_TOKENS))
             tokens += n_tokens(s, first + done + n++);
         TRY(run_batch(s, first + done, n, tokens, out));
         out += (s->sentence ? n : tokens) * encoder->dim;
@@ -142,8 +118,7 @@ static void bert_encoder_close(struct text_encoder *encoder) {
     struct bert_state *s = encoder->state;
     if (!s) return;
     bert_close(&s->bert);
-    if (s->capacity) device_free_ints(s->device, s->ints);
-    free(s->host);
+    free(s->offsets);
     free(s->values);
     dictionary_free(&s->texts);
     model_folder_close(&s->folder);
@@ -162,8 +137,5 @@ int bert_encoder_open(struct text_encoder *encoder, const struct config *config,
     s->precision = config->text.compute == COMPUTE_BF16 ? PRODUCTS_BF16 : PRODUCTS_F32;
     TRY(model_folder_open(&s->folder, config->text.model));
     encoder->dim = s->folder.config.hidden;
-    if (s->most_tokens > s->folder.config.positions)
-        return status_set(STATUS_USAGE, "text.max_tokens is %lld, but %s has %lld positions", (long long)s->most_tokens,
-                          config->text.model, (long long)s->folder.config.positions);
-    return STATUS_OK;
+    return model_folder_check_length(&s->folder, s->most_tokens);
 }

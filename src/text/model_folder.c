@@ -327,6 +327,12 @@ int model_folder_open(struct model_folder *f, const char *path) {
     return status;
 }
 
+int model_folder_check_length(const struct model_folder *f, int64_t most_tokens) {
+    if (most_tokens <= f->config.positions) return STATUS_OK;
+    return status_set(STATUS_USAGE, "text.max_tokens is %lld, but %s has %lld positions", (long long)most_tokens,
+                      f->path, (long long)f->config.positions);
+}
+
 void model_folder_close(struct model_folder *f) {
     for (int64_t i = 0; i < f->n_files; i++) safetensors_close(&f->files[i]);
     free(f->files);

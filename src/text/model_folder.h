@@ -30,6 +30,9 @@ struct model_folder {
 int model_folder_open(struct model_folder *folder, const char *path);
 void model_folder_close(struct model_folder *folder);
 
+/* STATUS_USAGE if texts of text.max_tokens = `most_tokens` are longer than the model has positions. */
+int model_folder_check_length(const struct model_folder *folder, int64_t most_tokens);
+
 /* The weights tensor `name` (without the `bert.` prefix) as float32 [rows, cols] (cols 0: a vector) in out. The error names the
  * tensor that is missing, of another shape than config.json says, or not F32, F16 or BF16. */
 int model_folder_tensor(const struct model_folder *folder, const char *name, int64_t rows, int64_t cols, float *out);

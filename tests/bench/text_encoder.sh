@@ -19,7 +19,7 @@ for compute in fp32 bf16; do
     for ranks in 1 "$threads"; do
         for try in 1 2; do
             rm -f "$work/t.h5"
-            mpirun --allow-run-as-root -n "$ranks" "$medtok" encode --set files.vocabulary="$work/v.h5" --set files.text="$work/t.h5" \
+            mpirun --allow-run-as-root --bind-to none -n "$ranks" "$medtok" encode --set files.vocabulary="$work/v.h5" --set files.text="$work/t.h5" \
                 --set text.encoder=bert --set text.model="$model" --set text.compute=$compute --set run.threads=$((threads / ranks)) 2>&1 |
                 sed -nE 's/.*encode: ([0-9]+) tokens in .*\(([0-9.e+]+) tokens.*/\2/p'
         done | sort -g | tail -n 1 | awk -v c=$compute -v r="$ranks" -v t=$((threads / ranks)) -v n="$(wc -l <"$work/texts")" \

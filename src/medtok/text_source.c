@@ -1,0 +1,134 @@
+/* Cached or online text features. */
+#include "medtok/text_source.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "store/text_features.h"
+#include "store/vocabulary.h"
+
+/* ---- open and close ---- */
+static int open_model(struct text_source *s, const struct config *c, struct device *device) {
+    TRY(model_folder_open(&s->folder, c->text.model));
+    s->dim = s->folder.config.hidden;
+    s->most_tokens = c->text.max_tokens;
+    TRY(model_folder_check_length(&s->folder, s->most_tokens));
+    return bert_open(&s->bert, device, &s->folder, c->text.compute == COMPUTE_BF16 ? PRODUCTS_BF16 : PRODUCTS_F32);
+}
+
+int text_source_open(struct text_source *s, const struct config *c, struct device *device) {
+    *s = (struct text_source){.seed = (uint64_t)c->run.seed};
+    if (c->text.mode == TEXT_ONLINE) return open_model(s, c, device);
+    s->features_path = c->files.text;
+    return text_features_dim(s->features_path, &s->dim);
+}
+
+void text_source_close(struct text_source *s) {
+    bert_close(&s->bert);
+    model_folder_close(&s->folder);
+    *s = (struct text_source){0};
+}
+
+/* ---- token ids ---- */
+void text_ids_free(struct text_ids *ids) {
+    free(ids->offsets);
+    free(ids->ids);
+    *ids = (struct text_ids){0};
+}
+
+static int add_ids(struct text_source *s, const char *text, int64_t size, struct text_ids *t, long long *capacity,
+                   int64_t i) {
+    int64_t n;
+    TRY(mem_grow(&t->ids, capacity, t->offsets[i] + s->most_tokens, sizeof *t->ids));
+    TRY(wordpiece_encode(&s->folder.wordpiece, text, size, s->most_tokens, t->ids + t->offsets[i], &n));
+    t->offsets[i + 1] = t->offsets[i] + n;
+    return STATUS_OK;
+}
+
+int text_source_read_ids(struct text_source *s, const char *vocabulary_path, const int64_t *codes, int64_t n,
+                         int64_t first, int64_t count, struct text_ids *t) {
+    struct vocabulary v = {0};
+    long long capacity = 0;
+    int status;
+    *t = (struct text_ids){0};
+    TRY_DONE(mem_alloc(&t->offsets, n + 1, sizeof *t->offsets));
+    TRY_DONE(vocabulary_read(vocabulary_path, first, count, VOCABULARY_DESCRIPTIONS, &v));
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t *d = v.description_offsets + (codes[i] - first);
+        TRY_DONE(add_ids(s, v.description + d[0], d[1] - d[0], t, &capacity, i));
+    }
+done:
+    vocabulary_free(&v);
+    if (status != STATUS_OK) text_ids_free(t);
+    return status;
+}
+
+/* ---- hidden states ---- */
+/* Texts first .. first+n-1, `tokens` in all. part [n + 1] is scratch. */
+static int compute_part(struct text_source *s, int64_t first, int64_t n, const int32_t *offsets, const int32_t *ids,
+                        const struct bert_dropout *dropout, int cls_only, int32_t *part, dev_real out) {
+    struct bert_hidden hidden;
+    struct device *d = s->bert.device;
+    int64_t tokens = offsets[first + n] - offsets[first];
+    for (int64_t i = 0; i <= n; i++) part[i] = offsets[first + i] - offsets[first];
+    TRY(bert_forward(&s->bert, n, part, ids + offsets[first], dropout, &hidden));
+    if (cls_only)
+        d->run->gather_rows(d, n, s->dim, hidden.rows, hidden.offsets, dev_real_at(out, first * s->dim));
+    else
+        d->run->copy_matrix(d, tokens, s->dim, hidden.rows, s->dim, dev_real_at(out, offsets[first] * s->dim), s->dim,
+                            0);
+    return STATUS_OK;
+}
+
+int text_source_compute(struct text_source *s, int64_t n, const int32_t *offsets, const int32_t *ids,
+                        const int32_t *keys, enum text_view view, uint32_t step, int cls_only, dev_real out) {
+    uint32_t stream = view == TEXT_VIEW_SECOND ? RNG_TEXT_SECOND : RNG_TEXT_FIRST;
+    int32_t *part;
+    int status = mem_alloc(&part, n + 1, sizeof *part);
+    for (int64_t first = 0, count; first < n && status == STATUS_OK; first += count) {
+        struct bert_dropout dropout = {.seed = s->seed, .stream = stream, .step = step, .keys = keys + first};
+        for (count = 1; first + count < n && offsets[first + count + 1] - offsets[first] <= BERT_BATCH_TOKENS;) count++;
+        status =
+            compute_part(s, first, count, offsets, ids, view == TEXT_VIEW_PLAIN ? NULL : &dropout, cls_only, part, out);
+    }
+    free(part);
+    return status;
+}
+
+/* ---- provenance ---- */
+static int add_file(const struct comm *comm, struct provenance *provenance, const char *role, const char *path) {
+    char sum[65] = "";
+    TRY(comm_agree(comm, comm->rank == 0 ? sha256_file(path, sum) : STATUS_OK));
+    TRY(comm_broadcast(comm, sum, sizeof sum));
+    return comm_agree(comm, provenance_add_checksum(provenance, role, path, sum));
+}
+
+int text_source_add_model(const struct comm *comm, const char *path, struct provenance *provenance) {
+    struct model_folder folder;
+    char config[PATH_MAX];
+    TRY(comm_agree(comm, model_folder_open(&folder, path)));
+    int status = STATUS_OK;
+    for (int64_t i = 0; i < folder.n_files && status == STATUS_OK; i++)
+        status = add_file(comm, provenance, "weights", folder.files[i].path);
+    if (status == STATUS_OK) status = add_file(comm, provenance, "wordpieces", folder.vocabulary_path);
+    snprintf(config, sizeof config, "%s/config.json", path);
+    if (status == STATUS_OK) status = add_file(comm, provenance, "model-config", config);
+    if (status == STATUS_OK) {
+        const struct wordpiece_rules *r = &folder.wordpiece.rules;
+        snprintf(config, sizeof config, "lower=%d,strip_accents=%d,cjk_apart=%d,clean=%d", r->lower, r->strip_accents,
+                 r->set_cjk_apart, r->clean);
+        status = comm_agree(comm, provenance_add_checksum(provenance, "wordpiece-rules", path, config));
+    }
+    model_folder_close(&folder);
+    return status;
+}
+
+int text_source_add_provenance(const struct comm *comm, const struct config *config, struct provenance *provenance) {
+    if (config->text.mode == TEXT_ONLINE) return text_source_add_model(comm, config->text.model, provenance);
+    return comm_agree(comm, provenance_add_input(provenance, "text", config->files.text));
+}
