@@ -81,8 +81,8 @@ fi
 # ---- with a language model, its features cached or computed in the step ----
 model=$ROOT/tests/golden/text/plain
 bert="--set text.encoder=bert --set text.max_tokens=16"
-medtok encode $bert --set text.model="$model" --set files.text=bert.h5 2>/dev/null || fail "encode with a language model"
-bert="--set files.text=bert.h5 --set files.checkpoint=bert.checkpoint.h5"
+medtok encode $bert --set text.model="$model" --set files.text=bert.text.h5 2>/dev/null || fail "encode with a language model"
+bert="--set files.text=bert.text.h5 --set files.checkpoint=bert.checkpoint.h5"
 online="--set text.model=$model --set files.checkpoint=online.checkpoint.h5"
 medtok train $bert 2>log.txt || fail "train with a language model: $(cat log.txt)"
 medtok train $online --set text.mode=online --set text.max_tokens=16 --set train.steps=2 2>log.txt || fail "train online: $(cat log.txt)"
@@ -95,7 +95,7 @@ for way in bert online; do
         cmp $way/$part.npy $way.copy/$part.npy || fail "$way: $part of copies differs from that of the codes copied"
     done
 done
-expect_error 1 'bert.h5 was made with another model than .*f16 .weights differ.' medtok tokenize --codes new.tsv $bert --set text.model="$ROOT/tests/golden/text/f16" --set files.table=out.h5
+expect_error 1 'bert.text.h5 was made with another model than .*f16 .weights differ.' medtok tokenize --codes new.tsv $bert --set text.model="$ROOT/tests/golden/text/f16" --set files.table=out.h5
 no_scratch "a language model"
 
 # ---- what is refused, by name, leaving nothing ----
