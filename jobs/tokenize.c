@@ -233,6 +233,23 @@ done:
     return status;
 }
 
+/* Whether the table is to be replaced by one with these codes appended, and is that one already: then the same command was
+ * run before. */
+static int appended_before(const struct config *config, const struct provenance *provenance) {
+    static const char *const ROLES[] = {"vocabulary", "checkpoint", "codes"};
+    struct h5file *file;
+    char *inputs = NULL;
+    const char *path = config->files.table;
+    if (strcmp(config->tokenize.append_to, path) != 0) return 0;
+    if (h5file_open(&file, path, TABLE_KIND, TABLE_VERSION) != STATUS_OK) return 0;
+    int same = h5file_get_text(file, "inputs", &inputs) == STATUS_OK;
+    for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && same; i++)
+        same = provenance_same_inputs(inputs, provenance->inputs, ROLES[i]);
+    free(inputs);
+    h5file_close(file);
+    return same;
+}
+
 int job_tokenize(const struct comm *comm, const struct config *given) {
     struct config config = *given; /* shallow: only numbers and choices are set from the checkpoint */
     struct new_codes codes = {0};
@@ -253,7 +270,8 @@ int job_tokenize(const struct comm *comm, const struct config *given) {
         status = provenance_add_input(&provenance, "table", config.tokenize.append_to);
     TRY_DONE(comm_agree(comm, status));
     provenance_finish(&provenance, TABLE_VERSION);
-    if (h5file_up_to_date(config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key)) {
+    if (h5file_up_to_date(config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key) ||
+        appended_before(&config, &provenance)) {
         log_info("%s is up to date", config.files.table);
         goto done;
     }

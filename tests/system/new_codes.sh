@@ -70,6 +70,8 @@ printf 'system\tcode\tdescription\tnodes\nLOCAL\tX1\tType 2 diabetes, seen in th
 medtok_ranks 3 tokenize --codes one.tsv --append-to both.h5 --set files.table=both.h5 --set files.graph= 2>log.txt || fail "in place: $(cat log.txt)"
 rows both.h5 tsv >third.txt
 head -n -1 third.txt | cmp - <(rows table.h5 tsv; rows new1.h5 tsv) || fail "appending in place changed old rows"
+medtok_ranks 2 tokenize --codes one.tsv --append-to both.h5 --set files.table=both.h5 2>&1 | grep -q 'both.h5 is up to date' ||
+    fail "appending in place a second time"
 tail -1 third.txt | cut -f1,2,5,6 | grep -qP '^LOCAL\tX1\t\t$' || fail "the last row is $(tail -1 third.txt)"
 medtok verify --set files.table=both.h5 >verify.txt || fail "verify of the third version"
 if command -v h5dump >/dev/null; then
@@ -97,6 +99,12 @@ for way in bert online; do
 done
 expect_error 1 'bert.text.h5 was made with another model than .*f16 .weights differ.' medtok tokenize --codes new.tsv $bert --set text.model="$ROOT/tests/golden/text/f16" --set files.table=out.h5
 no_scratch "a language model"
+
+# ---- what a killed run left is in nobody's way ----
+for left in vocabulary.h5 text.h5 text.h5.partial text.h5.parts vocabulary.h5.tmp-1; do echo left >killed.h5.codes-$left; done
+medtok tokenize --codes new.tsv --set files.table=killed.h5 --set tokenize.batch=8 2>log.txt || fail "after a kill: $(cat log.txt)"
+rows killed.h5 jsonl | cmp - new1.jsonl || fail "another table after a kill"
+no_scratch "a run after a killed one"
 
 # ---- what is refused, by name, leaving nothing ----
 new() { medtok_ranks 2 tokenize --codes "$1" --set files.table=out.h5 "${@:2}"; }
