@@ -37,7 +37,8 @@ static void print_name(struct lookup *l, int64_t row) {
     const struct table *t = &l->table;
     struct vocabulary v;
     printf("%-9s %-12s", t->system + row * t->system_bytes, t->code + row * t->code_bytes);
-    if (l->vocabulary_path && vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
+    if (l->vocabulary_path && row < t->shape.vocabulary_rows &&
+        vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
         printf(" %.*s", (int)v.description_offsets[1], v.description);
         vocabulary_free(&v);
     }

@@ -212,8 +212,10 @@ static void log_codes(const struct preparation *p) {
 
 static int prepare(struct preparation *p) {
     struct vocabulary *v = &p->vocabulary;
-    TRY(knowledge_graph_read(&p->graph, p->config->files.graph));
-    log_graph(p);
+    if (p->config->files.graph[0]) {
+        TRY(knowledge_graph_read(&p->graph, p->config->files.graph));
+        log_graph(p);
+    }
     TRY(code_table_read(&p->codes, &p->config->files.codes));
     TRY(code_table_check_nodes(&p->codes, p->graph.n_nodes, p->config->files.graph));
     TRY(copy_texts(p));
@@ -232,7 +234,7 @@ static int prepare(struct preparation *p) {
 static int add_inputs(struct provenance *provenance, const struct config *config) {
     for (int i = 0; i < config->files.codes.n; i++)
         TRY(provenance_add_input(provenance, "codes", config->files.codes.items[i]));
-    return provenance_add_input(provenance, "graph", config->files.graph);
+    return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
 int job_prepare(const struct comm *comm, const struct config *config) {

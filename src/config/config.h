@@ -95,6 +95,7 @@ struct config {
     } train;
     struct {
         int64_t batch;
+        char *codes, *append_to;
     } tokenize;
     struct {
         int64_t resamples, sample;
@@ -113,6 +114,9 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 
 /* Applies one `key=value`; lists are written [a, b] or as a comma-separated value. The error names the argument. */
 int config_set(struct config *config, const char *assignment);
+
+/* Applies the lines `key: value` that config_provenance wrote into the file `path`. */
+int config_adopt(struct config *config, const char *path, char *lines);
 
 /* Checks what spans keys (heads divide quantizer.dim, top_k fits a region, ...). */
 int config_check(const struct config *config, enum job job);

@@ -31,7 +31,8 @@ const struct key SCHEMA[] = {
      JOB_PREPARE,
      0,
      "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
-    PATH("files.graph", files.graph, "", JOB_PREPARE, "knowledge graph, PrimeKG's kg.csv, plain or gzip"),
+    PATH("files.graph", files.graph, "", JOB_PREPARE | JOB_TOKENIZE,
+         "knowledge graph, PrimeKG's kg.csv, plain or gzip; tokenize needs it for new codes with nodes"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
          JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT,
          "codes and subgraphs"),
@@ -156,6 +157,10 @@ const struct key SCHEMA[] = {
 
     INTEGER("tokenize.batch", tokenize.batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, 0,
             "codes computed at a time on a rank"),
+    PATH("tokenize.codes", tokenize.codes, "", JOB_TOKENIZE,
+         "--codes: a code table of new codes to tokenise instead of the vocabulary; empty: the vocabulary"),
+    PATH("tokenize.append_to", tokenize.append_to, "", JOB_TOKENIZE,
+         "--append-to: a table of the same checkpoint that the new codes follow; empty: they get a table of their own"),
 
     INTEGER("inspect.resamples", inspect.resamples, "1000", 20, 1e6, "resamples", JOB_TRAIN | JOB_INSPECT, 0,
             "bootstrap resamples behind each interval"),

@@ -181,6 +181,17 @@ int code_table_read(struct code_table *t, const struct string_list *files) {
     return check_duplicates(t);
 }
 
+int code_table_check_new(const struct code_table *t, const struct code_index *known, const char *path) {
+    for (int64_t i = 0; i < t->n; i++) {
+        const char *code = t->text + t->code[i], *system = t->text + t->system[i];
+        int64_t row = code_index_exact(known, system, code);
+        if (row >= 0)
+            return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s",
+                              t->files->items[t->file[i]], (long long)t->line[i], system, code, (long long)row, path);
+    }
+    return STATUS_OK;
+}
+
 int code_table_check_nodes(const struct code_table *t, int64_t n_nodes, const char *graph_path) {
     for (int64_t i = 0; i < t->n; i++)
         for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)

@@ -9,6 +9,7 @@
 #define MEDTOK_INGEST_CODE_TABLE_H
 
 #include "config/config.h"
+#include "store/code_index.h"
 
 struct code_table {
     int64_t n;
@@ -27,6 +28,9 @@ struct code_table {
  * listed twice (both places are named). */
 int code_table_read(struct code_table *table, const struct string_list *files);
 void code_table_free(struct code_table *table);
+
+/* Fails if a code is among those of `known`, which came from the file `path`. */
+int code_table_check_new(const struct code_table *table, const struct code_index *known, const char *path);
 
 /* Fails if a code names a node that a graph of n_nodes nodes lacks. */
 int code_table_check_nodes(const struct code_table *table, int64_t n_nodes, const char *graph_path);

@@ -32,6 +32,11 @@ int tokenizer_make(struct tokenizer *t, const struct config *config, struct devi
     return parameters_load(&t->parameters, config->files.checkpoint, &step);
 }
 
+void tokenizer_turn_to(struct tokenizer *t, const struct config *config) {
+    t->config = config;
+    if (t->text.features_path) t->text.features_path = config->files.text;
+}
+
 void tokenizer_free(struct tokenizer *t) {
     if (!t->device) return;
     tape_free(&t->tape);

@@ -38,6 +38,8 @@ int token_rows_place(struct token_rows *rows, const struct config *config, struc
 /* Loads the model from config->files.checkpoint. */
 int tokenizer_make(struct tokenizer *tokenizer, const struct config *config, struct device *device,
                    const struct comm *comm);
+/* From now on tokenises the codes of config's files (borrowed), whose model settings are the same. */
+void tokenizer_turn_to(struct tokenizer *tokenizer, const struct config *config);
 void tokenizer_free(struct tokenizer *tokenizer);
 
 /* Tokenises codes first .. first+count-1 of the vocabulary, block by block, into rows (room for count). */
