@@ -287,6 +287,7 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
     for (int64_t i = 0; i < batch->n_graph; i++) n_edges += view_code(d, graph_code(batch, i)).n_edges;
     TRY(pack(b, batch->n_nodes + 1, &offsets, at_offsets));
     TRY(pack(b, n_edges, &sources, at_sources));
+    batch->graphs.n_edges = n_edges;
     offsets = b->ints.host + *at_offsets;
     for (int64_t i = 0; i < batch->n_graph; i++) {
         int32_t code = graph_code(batch, i);
