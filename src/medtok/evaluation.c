@@ -123,8 +123,8 @@ static int place_tokens(struct evaluation *e, const struct model_output *out, co
                         int64_t first) {
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
-        TRY(token_rows_place(&e->rows, e->trainer->config, e->trainer->device, g, &out->groups[g], first,
-                             graph_side ? batch->graph_place : batch->text_place));
+        TRY(token_rows_place(&e->rows, e->trainer->config, e->trainer->device, g, &out->groups[g],
+                             graph_side ? batch->graph_place : batch->text_place, first));
     }
     return STATUS_OK;
 }

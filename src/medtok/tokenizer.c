@@ -48,7 +48,7 @@ static void place_row(const struct config *c, struct token_rows *rows, int64_t r
 }
 
 int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
-                     const struct quantized *q, int64_t offset, const int32_t *place) {
+                     const struct quantized *q, const int32_t *place, int64_t offset) {
     int64_t n = q->value->rows, k = config->quantizer.top_k, d = config->quantizer.dim;
     int32_t *tokens = NULL;
     real *weights = NULL, *value = NULL;
@@ -85,8 +85,8 @@ static int run_block(struct tokenizer *t, const struct dataset *dataset, struct 
     TRY_DONE(tape_status(&t->tape));
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
-        TRY_DONE(token_rows_place(rows, t->config, t->device, g, &out.groups[g], offset,
-                                  graph_side ? batch.graph_place : batch.text_place));
+        TRY_DONE(token_rows_place(rows, t->config, t->device, g, &out.groups[g],
+                                  graph_side ? batch.graph_place : batch.text_place, offset));
     }
 done:
     free(codes);

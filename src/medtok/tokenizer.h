@@ -31,9 +31,9 @@ void token_rows_free(struct token_rows *rows);
 /* Makes the first `count` codes absent in all groups. */
 void token_rows_clear(struct token_rows *rows, const struct config *config, int64_t count);
 
-/* Fetches one group's tokens from the device: row i of them goes to row offset + place[i]. */
+/* Fetches one group's tokens from the device: row i goes to row offset + place[i]. */
 int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
-                     const struct quantized *quantized, int64_t offset, const int32_t *place);
+                     const struct quantized *quantized, const int32_t *place, int64_t offset);
 
 /* Loads the model from config->files.checkpoint. */
 int tokenizer_make(struct tokenizer *tokenizer, const struct config *config, struct device *device,
