@@ -43,9 +43,9 @@ static int pack(struct batch_builder *b, int64_t n, int32_t **host, int64_t *pla
 
 /* Places of the arrays of one batch in the pack. */
 struct places {
-    int64_t text_keys, graph_keys, text_class, graph_class, text_of_graph, graph_of_text, iota, cls, token_row,
-        token_offsets, distinct, node_row, graph_offsets, edge_offsets, sources, dropped_offsets, dropped_sources,
-        text_nodes, text_pairs, graph_pairs;
+    int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
+        both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, edge_offsets,
+        sources, dropped_offsets, dropped_sources, text_nodes, text_pairs, graph_pairs;
 };
 
 /* ---- a code's data in the dataset; an absent side has no tokens, or no nodes and edges ---- */
@@ -81,38 +81,47 @@ static int list_codes(struct batch *batch, struct batch_builder *b, const struct
     batch->graph_place = arena_alloc(&b->arena, bytes);
     if (!batch->text_place || !batch->graph_place) return STATUS_FAILED;
     for (int64_t i = 0; i < batch->n; i++) {
-        if (!dataset_has_text(d, batch->codes[i])) continue;
-        batch->text_place[batch->n_text++] = (int32_t)i;
-        if (dataset_has_graph(d, batch->codes[i])) batch->graph_place[batch->n_graph++] = (int32_t)i;
+        int text = dataset_has_text(d, batch->codes[i]), graph = dataset_has_graph(d, batch->codes[i]);
+        if (text) batch->text_place[batch->n_text++] = (int32_t)i;
+        if (graph) batch->graph_place[batch->n_graph++] = (int32_t)i;
+        batch->n_both += text && graph;
     }
-    batch->n_both = batch->n_graph;
-    for (int64_t i = 0; i < batch->n; i++)
-        if (!dataset_has_text(d, batch->codes[i]) && dataset_has_graph(d, batch->codes[i]))
-            batch->graph_place[batch->n_graph++] = (int32_t)i;
     return STATUS_OK;
 }
 
-/* The rows of a code in the two lists, either way. */
-static int pack_rows(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
-    int32_t *text_of_graph, *graph_of_text, k = 0;
+/* The rows of a code in the two lists, which ascend by place. */
+static int pack_rows(struct batch *batch, struct batch_builder *b, struct places *at) {
+    int32_t *text_of_graph, *graph_of_text, *both_text, *both_graph;
     TRY(pack(b, batch->n_text, &graph_of_text, &at->graph_of_text));
     TRY(pack(b, batch->n_graph, &text_of_graph, &at->text_of_graph));
+    TRY(pack(b, batch->n_both, &both_text, &at->both_text));
+    TRY(pack(b, batch->n_both, &both_graph, &at->both_graph));
     graph_of_text = b->ints.host + at->graph_of_text;
-    for (int64_t i = 0; i < batch->n_text; i++) {
-        graph_of_text[i] = dataset_has_graph(d, text_code(batch, i)) ? k : -1;
-        if (graph_of_text[i] >= 0) text_of_graph[k++] = (int32_t)i;
+    text_of_graph = b->ints.host + at->text_of_graph;
+    both_text = b->ints.host + at->both_text;
+    int32_t text = 0, graph = 0, both = 0;
+    while (text < batch->n_text || graph < batch->n_graph) {
+        int64_t in_text = text < batch->n_text ? batch->text_place[text] : batch->n;
+        int64_t in_graph = graph < batch->n_graph ? batch->graph_place[graph] : batch->n;
+        if (in_text == in_graph) both_text[both] = text, both_graph[both++] = graph;
+        if (in_text <= in_graph) graph_of_text[text] = in_text == in_graph ? graph : -1;
+        if (in_graph <= in_text) text_of_graph[graph] = in_text == in_graph ? text : -1;
+        text += in_text <= in_graph;
+        graph += in_graph <= in_text;
     }
-    while (k < batch->n_graph) text_of_graph[k++] = -1;
     return STATUS_OK;
 }
 
 static int pack_classes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
-    int32_t *text, *graph;
+    int32_t *text, *graph, *both;
     if (!d->sibling_class) return STATUS_OK;
     TRY(pack(b, batch->n_text, &text, &at->text_class));
     for (int64_t i = 0; i < batch->n_text; i++) text[i] = d->sibling_class[text_code(batch, i) - d->first];
     TRY(pack(b, batch->n_graph, &graph, &at->graph_class));
     for (int64_t i = 0; i < batch->n_graph; i++) graph[i] = d->sibling_class[graph_code(batch, i) - d->first];
+    TRY(pack(b, batch->n_both, &both, &at->both_class));
+    graph = b->ints.host + at->graph_class;
+    for (int64_t i = 0; i < batch->n_both; i++) both[i] = graph[(b->ints.host + at->both_graph)[i]];
     return STATUS_OK;
 }
 
@@ -125,7 +134,7 @@ static int pack_codes(struct batch *batch, struct batch_builder *b, const struct
     for (int64_t i = 0; i < batch->n_graph; i++) keys[i] = graph_code(batch, i);
     TRY(pack(b, batch->n_text + 1, &iota, &at->iota));
     for (int64_t i = 0; i <= batch->n_text; i++) iota[i] = (int32_t)i;
-    TRY(pack_rows(batch, b, d, at));
+    TRY(pack_rows(batch, b, at));
     return pack_classes(batch, b, d, at);
 }
 
@@ -216,18 +225,20 @@ static int pack_online_text(struct batch *batch, struct batch_builder *b, const 
     TRY(pack(b, n_tokens, &token_row, &at->token_row));
     cls = b->ints.host + at->cls;
     graph_offsets = b->ints.host + at->token_offsets;
-    int64_t p = 0;
     for (int64_t i = 0; i < batch->n_text; i++) {
         struct code_view c = view_code(d, text_code(batch, i));
         memcpy(ids + offsets[i], c.tokens, (size_t)c.n_tokens * sizeof *ids);
         keys[i] = text_code(batch, i);
         cls[i] = offsets[i];
         offsets[i + 1] = (int32_t)(offsets[i] + c.n_tokens);
-        if (c.n_nodes == 0) continue;
-        graph_offsets[p++] = (int32_t)batch->n_tokens;
-        for (int64_t t = 0; t < c.n_tokens; t++) token_row[batch->n_tokens++] = (int32_t)(offsets[i] + t);
     }
-    while (p <= batch->n_graph) graph_offsets[p++] = (int32_t)batch->n_tokens;
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        struct code_view c = view_code(d, graph_code(batch, i));
+        int32_t text = (b->ints.host + at->text_of_graph)[i];
+        graph_offsets[i] = (int32_t)batch->n_tokens;
+        for (int64_t t = 0; t < c.n_tokens; t++) token_row[batch->n_tokens++] = (int32_t)(offsets[text] + t);
+    }
+    graph_offsets[batch->n_graph] = (int32_t)batch->n_tokens;
     return compute_features(batch, b, d, keys, offsets, ids, drop);
 }
 
@@ -238,7 +249,7 @@ static int ascending(const void *a, const void *b) {
 }
 
 static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
-    int32_t *distinct, *node_row, *offsets, *text_nodes;
+    int32_t *distinct, *node_row, *offsets;
     for (int64_t i = 0; i < batch->n_graph; i++) batch->n_nodes += view_code(d, graph_code(batch, i)).n_nodes;
     batch->distinct_nodes = arena_alloc(&b->arena, (size_t)(batch->n_nodes + 1) * sizeof(int32_t));
     if (!batch->distinct_nodes) return STATUS_FAILED;
@@ -255,11 +266,8 @@ static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct
     TRY(pack(b, batch->n_distinct, &distinct, &at->distinct));
     memcpy(distinct, batch->distinct_nodes, (size_t)batch->n_distinct * sizeof *distinct);
     TRY(pack(b, batch->n_graph + 1, &offsets, &at->graph_offsets));
-    TRY(pack(b, batch->n_text + 1, &text_nodes, &at->text_nodes));
     TRY(pack(b, batch->n_nodes, &node_row, &at->node_row));
     offsets = b->ints.host + at->graph_offsets;
-    text_nodes = b->ints.host + at->text_nodes;
-    text_nodes[0] = 0;
     int64_t n = 0;
     for (int64_t i = 0; i < batch->n_graph; i++) {
         struct code_view c = view_code(d, graph_code(batch, i));
@@ -267,9 +275,25 @@ static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct
         for (int64_t k = 0; k < c.n_nodes; k++) node_row[n++] = b->node_place[c.nodes[k]];
     }
     offsets[batch->n_graph] = (int32_t)n;
-    for (int64_t i = 0; i < batch->n_text; i++) /* codes with both sides come in the same order in the two lists */
-        text_nodes[i + 1] = text_nodes[i] + (int32_t)view_code(d, text_code(batch, i)).n_nodes;
     for (int64_t k = 0; k < batch->n_distinct; k++) b->node_place[batch->distinct_nodes[k]] = -1;
+    return STATUS_OK;
+}
+
+/* The nodes that each code with text asks, and their rows. */
+static int pack_text_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+    int32_t *offsets, *rows;
+    int64_t n = 0;
+    TRY(pack(b, batch->n_text + 1, &offsets, &at->text_nodes));
+    TRY(pack(b, batch->n_nodes, &rows, &at->text_node));
+    offsets = b->ints.host + at->text_nodes;
+    for (int64_t i = 0; i < batch->n_text; i++) {
+        int32_t graph = (b->ints.host + at->graph_of_text)[i];
+        offsets[i] = (int32_t)n;
+        if (graph < 0) continue;
+        int32_t first = (b->ints.host + at->graph_offsets)[graph];
+        for (int64_t k = 0; k < view_code(d, text_code(batch, i)).n_nodes; k++) rows[n++] = (int32_t)(first + k);
+    }
+    offsets[batch->n_text] = (int32_t)n;
     return STATUS_OK;
 }
 
@@ -358,9 +382,13 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
     }
     batch->text_of_graph = ON_DEVICE(text_of_graph);
     batch->graph_of_text = ON_DEVICE(graph_of_text);
+    batch->both_text = ON_DEVICE(both_text);
+    batch->both_graph = ON_DEVICE(both_graph);
+    if (batch->n_both < batch->n_graph) batch->text_node = ON_DEVICE(text_node);
     if (d->sibling_class) {
         batch->text_class = ON_DEVICE(text_class);
         batch->graph_class = ON_DEVICE(graph_class);
+        batch->both_class = ON_DEVICE(both_class);
     }
     batch->text_pairs = ON_DEVICE(text_pairs);
     batch->graph_pairs = ON_DEVICE(graph_pairs);
@@ -380,6 +408,7 @@ int batch_build(struct batch *batch, struct batch_builder *b, const struct datas
     TRY(pack_codes(batch, b, d, &at));
     TRY(d->ids.offsets ? pack_online_text(batch, b, d, drop, &at) : pack_text(batch, b, d, &at));
     TRY(pack_nodes(batch, b, d, &at));
+    TRY(pack_text_nodes(batch, b, d, &at));
     TRY(pack_edges(batch, b, d, (struct edge_drop){0}, &at.edge_offsets, &at.sources));
     if (drop.second_view) TRY(pack_edges(batch, b, d, drop, &at.dropped_offsets, &at.dropped_sources));
     TRY(pack_pairs(batch, b, d, &at));

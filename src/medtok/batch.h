@@ -1,8 +1,8 @@
 /* One rank's part of a batch, flattened to ragged arrays on the device.
  *
- * Codes with text are listed in the order of the batch. Codes with a graph are listed with those that have both sides in
- * front, in the order of the batch too: the first n_both of them. A code may be in one list only, or in none. Distinct text
- * rows and distinct KG nodes are listed once, so that each is mapped, fetched and sent once.
+ * There are three lists of codes, each in the order of the batch: those with text, those with a graph, those with both. A
+ * code may be in none. Distinct text rows and distinct KG nodes are listed once, so that each is mapped, fetched and sent
+ * once.
  */
 #ifndef MEDTOK_MEDTOK_BATCH_H
 #define MEDTOK_MEDTOK_BATCH_H
@@ -16,7 +16,8 @@ struct batch {
     int32_t *text_place, *graph_place; /* host: [n_text], [n_graph] place in the batch of each listed code */
     dev_int text_of_graph;             /* [n_graph] row among the codes with text, or -1 */
     dev_int graph_of_text;             /* [n_text] row among the codes with a graph, or -1 */
-    dev_int text_class, graph_class;   /* [n_text], [n_graph] sibling classes; NULL if the dataset has none */
+    dev_int both_text, both_graph;     /* [n_both] rows among the codes with text, and among those with a graph */
+    dev_int text_class, graph_class, both_class; /* sibling classes of each list; NULL if the dataset has none */
 
     /* text */
     int64_t n_rows, dim, n_tokens;
@@ -35,6 +36,7 @@ struct batch {
     struct graphs graphs;       /* n_graph graphs */
     struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
+    dev_int text_node; /* [n_text_pairs] their rows; .at NULL: every graph has a text, so that they are all rows */
     dev_int text_pairs, graph_pairs; /* pair offsets: [CLS] to nodes [n_text+1], nodes to tokens [n_graph+1] */
     int64_t n_text_pairs, n_graph_pairs;
 };

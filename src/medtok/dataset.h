@@ -16,7 +16,7 @@ struct dataset {
     struct text_features text;    /* cached: in the order of `codes` */
     struct text_ids ids;          /* online: the same */
     int32_t *sibling_class;       /* [last - first + 1] see dataset_find_siblings; NULL: not asked for */
-    enum sides sides;             /* which sides are looked at; set by the caller, both if it is not */
+    enum sides sides;             /* which sides are looked at */
 };
 
 /* Whether a side of global code `code` is there, and looked at. */

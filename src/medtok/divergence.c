@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 
-enum { MOST_NAMED = 16, MOST_BYTES = 2048 };
+enum { MOST_NAMED = 16, MOST_BYTES = 2560 }; /* names have at most 129 bytes */
 
 /* ---- the codes of this rank, the most suspicious first ---- */
 struct suspect {

@@ -50,7 +50,7 @@ done:
 /* The dataset of codes[n], which it numbers from 0. */
 static int read_codes(struct dataset *d, struct text_source *source, const char *vocabulary, const int64_t *codes,
                       int64_t n) {
-    *d = (struct dataset){.n_codes = n, .source = source};
+    *d = (struct dataset){.n_codes = n, .source = source, .sides = source->sides};
     TRY(mem_alloc(&d->codes, n, sizeof *d->codes));
     TRY(mem_alloc(&d->place, n, sizeof *d->place));
     for (int64_t i = 0; i < n; i++) d->codes[i] = d->place[i] = i;
@@ -74,7 +74,6 @@ static int prepare(struct evaluation *e) {
         goto done;
     }
     TRY_DONE(read_codes(&e->dataset, &t->text, c->files.vocabulary, codes, n));
-    e->dataset.sides = c->model.sides;
     TRY_DONE(code_keys_make(&e->keys, n));
     code_keys_set(&e->keys, 0, &e->dataset.vocabulary);
     TRY_DONE(code_links_make(&e->links, n, sizes.n_nodes));

@@ -130,9 +130,9 @@ struct views {
     struct var *t, *g, *t_2, *g_2;
 };
 
-/* The first n rows of x, with their gradient. */
-static struct var *first_rows(struct tape *tape, struct var *x, int64_t n) {
-    return tape_borrow(tape, n, x->cols, x->value, x->grad);
+/* Of the rows of x those of codes with both sides; `rows` tells where they are. */
+static struct var *of_both(struct tape *tape, const struct batch *batch, struct var *x, dev_int rows) {
+    return x->rows == batch->n_both ? x : nn_gather(tape, x, rows, batch->n_both);
 }
 
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
@@ -147,11 +147,13 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
      * beside the tokens of the side that it has. */
     struct var *sg_text = nn_gather(tape, sg, batch->graph_of_text, batch->n_text);
     struct var *st_graph = nn_gather(tape, st, batch->text_of_graph, batch->n_graph);
-    struct var *st_both = first_rows(tape, st_graph, batch->n_both), *sg_both = first_rows(tape, sg, batch->n_both);
-    struct var *t_both = nn_gather(tape, v->t, batch->text_of_graph, batch->n_both);
-    loss_nce(l, TERM_SHARED, st_both, sg_both, both, batch->graph_class);
-    loss_nce(l, TERM_SHARED, sg_both, st_both, both, batch->graph_class);
-    loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, first_rows(tape, v->g, batch->n_both), both->total);
+    struct var *st_both = of_both(tape, batch, st_graph, batch->both_graph);
+    struct var *sg_both = of_both(tape, batch, sg, batch->both_graph);
+    struct var *t_both = of_both(tape, batch, v->t, batch->both_text);
+    struct var *g_both = of_both(tape, batch, v->g, batch->both_graph);
+    loss_nce(l, TERM_SHARED, st_both, sg_both, both, batch->both_class);
+    loss_nce(l, TERM_SHARED, sg_both, st_both, both, batch->both_class);
+    loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
     loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_text), nn_concat(tape, qt_2, sg_text), text,
              batch->text_class);
     loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_graph), nn_concat(tape, qg_2, st_graph), graph,
@@ -177,8 +179,13 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
         v.g_2 = encode_graph_mean(model, tape, node_rows, batch->dropped);
     }
 
-    struct attention_side text_asks = {
-        batch->each, batch->text_nodes, batch->text_pairs, {NULL}, batch->n_text_pairs, 0, 0};
+    struct attention_side text_asks = {batch->each,
+                                       batch->text_nodes,
+                                       batch->text_pairs,
+                                       batch->text_node,
+                                       batch->n_text_pairs,
+                                       batch->n_text_pairs,
+                                       0};
     struct attention_side graph_asks = {batch->graphs.nodes,
                                         batch->tokens,
                                         batch->graph_pairs,

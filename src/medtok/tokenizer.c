@@ -116,7 +116,6 @@ int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct toke
     TRY_DONE(mem_alloc(&codes, count, sizeof *codes));
     for (int64_t i = 0; i < count; i++) codes[i] = first + i;
     TRY_DONE(dataset_read(&dataset, c->files.vocabulary, &t->text, codes, count));
-    dataset.sides = c->model.sides;
     TRY_DONE(batch_builder_make(&builder, t->device, &dataset));
     for (int64_t at = 0; at < count; at += block)
         TRY_DONE(run_block(t, &dataset, &builder, first + at, at + block < count ? block : count - at, at, rows));

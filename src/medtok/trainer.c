@@ -28,7 +28,6 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, c->train.holdout, n_codes,
                           c->train.batch, cost));
     TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));
-    t->dataset.sides = c->model.sides;
     if (c->loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
         TRY_DONE(dataset_find_siblings(&t->dataset, c->files.vocabulary));
     TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));

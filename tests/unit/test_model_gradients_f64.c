@@ -348,6 +348,11 @@ static void a_batch_without_any_side_has_no_loss(void **state) {
     for (int64_t i = 0; i < w->parameters.n_dense; i++) assert_true(w->parameters.grad.at[i] == 0);
 }
 
+static void absent_sides_hold_with_graph_attention(void **state) {
+    model_gradients_hold_with_absent_sides_mixed(state);
+    a_batch_without_any_side_has_no_loss(state);
+}
+
 static void model_gradients_hold_with_siblings_left_out(void **state) {
     static const int32_t CLASSES[N_CODES] = {4, 4, -1, 4, 9, 9, -1};
     struct world *w = *state;
@@ -372,6 +377,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(model_gradients_hold_with_text_alone, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_with_graphs_alone, make_world, free_world),
         cmocka_unit_test_setup_teardown(a_batch_without_any_side_has_no_loss, make_world, free_world),
+        cmocka_unit_test_setup_teardown(absent_sides_hold_with_graph_attention, make_gat_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_with_siblings_left_out, make_world, free_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
