@@ -57,7 +57,7 @@ static int print_tokens(struct lookup *l, int64_t row) {
     print_name(l, row);
     for (int g = 0; g < TABLE_GROUPS; g++) {
         printf("  %-15s", TABLE_GROUP_NAMES[g]);
-        if (tokens[g * k] < 0) printf(" none: the code has no graph");
+        if (tokens[g * k] < 0) printf(" none: this side of the code is absent");
         for (int64_t j = 0; j < k && tokens[g * k] >= 0; j++)
             printf(" %6d (%.3f)", tokens[g * k + j], (double)weights[g * k + j]);
         printf("\n");

@@ -21,7 +21,7 @@ struct verification {
     struct table table;
     float *codebook;
     unsigned char *used[TABLE_GROUPS]; /* rows of the codebook that the group picked */
-    int64_t absent;
+    int64_t absent, n_without_tokens;  /* groups, codes */
 };
 
 static int fault(const struct verification *v, int64_t row, int group, const char *what) {
@@ -80,10 +80,13 @@ static int check_embedding(struct verification *v, int64_t row, int g, const int
 
 static int check_row(struct verification *v, int64_t row, const int32_t *tokens, const float *weights,
                      const float *embedding) {
-    int64_t k = v->table.shape.top_k, dim = v->table.shape.dim;
+    int64_t k = v->table.shape.top_k, dim = v->table.shape.dim, absent = v->absent;
     for (int g = 0; g < TABLE_GROUPS; g++) {
         const int32_t *t = tokens + g * k;
         const float *w = weights + g * k, *e = embedding + g * dim;
+        /* Groups 2 and 3 are the shared tokens of the sides whose specific tokens are groups 0 and 1. */
+        if ((t[0] < 0) != (tokens[g % 2 * k] < 0))
+            return fault(v, row, g, "the two groups of a side are not absent together");
         if (t[0] < 0) {
             TRY(check_absent(v, row, g, t, w, e));
             continue;
@@ -91,6 +94,7 @@ static int check_row(struct verification *v, int64_t row, const int32_t *tokens,
         TRY(check_tokens(v, row, g, t, w));
         TRY(check_embedding(v, row, g, t, w, e));
     }
+    v->n_without_tokens += v->absent - absent == TABLE_GROUPS;
     return STATUS_OK;
 }
 
@@ -214,6 +218,7 @@ static void report(const struct verification *v) {
     if (s->vocabulary_rows > 0) printf("%lld codes in order, ", (long long)s->vocabulary_rows);
     if (s->vocabulary_rows < s->n_codes) printf("%lld new codes, ", (long long)(s->n_codes - s->vocabulary_rows));
     printf("%lld of %lld groups absent", (long long)v->absent, (long long)s->n_codes * TABLE_GROUPS);
+    if (v->n_without_tokens) printf(", %lld codes without any token", (long long)v->n_without_tokens);
     for (int g = 0; g < TABLE_GROUPS; g++) {
         const int32_t *region = v->table.shape.region[g];
         int64_t used = 0;

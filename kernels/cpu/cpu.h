@@ -70,6 +70,13 @@ void cpu_gcn_scale(struct device *, int64_t, dev_int, dev_real);
 void cpu_gcn_aggregate(struct device *, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real, dev_real);
 void cpu_gcn_aggregate_backward(struct device *, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real,
                                 dev_real);
+void cpu_head_dots(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real);
+void cpu_head_dots_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real,
+                            dev_real);
+void cpu_graph_attention(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real,
+                         dev_real, dev_real, dev_real);
+void cpu_graph_attention_backward(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real,
+                                  dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
 void cpu_attention(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_int, struct dropout,
                    dev_real, dev_real, dev_real, dev_real);
 void cpu_attention_backward(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_int,
@@ -84,8 +91,8 @@ void cpu_quantize(struct device *, int64_t, int64_t, int64_t, int64_t, int64_t, 
                   dev_real);
 void cpu_quantize_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_int, dev_real, dev_real,
                            dev_real, dev_real);
-void cpu_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_real, dev_real, dev_real,
-             dev_real, dev_real);
+void cpu_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_int, dev_int, dev_real, dev_real,
+             dev_real, dev_real, dev_real);
 void cpu_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real);
 
 #endif

@@ -17,10 +17,13 @@ enum job {
     JOB_TOKENIZE = 8,
     JOB_LOOKUP = 16,
     JOB_EXPORT = 32,
-    JOB_VERIFY = 64
+    JOB_VERIFY = 64,
+    JOB_INSPECT = 128
 };
 
-enum graph_encoder { GRAPH_GCN };
+enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
+enum sides { SIDES_BOTH, SIDES_TEXT, SIDES_GRAPH };
+enum empty_text { EMPTY_TEXT_CODE, EMPTY_TEXT_ABSENT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
 enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
@@ -29,6 +32,7 @@ enum precision { PRECISION_FP16, PRECISION_FP32 };
 enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
 enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
+enum sibling_negatives { SIBLINGS_KEEP, SIBLINGS_LEAVE_OUT };
 enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
 enum device_choice { DEVICE_AUTO, DEVICE_CPU };
 enum resume { RESUME_AUTO, RESUME_NEVER };
@@ -41,7 +45,7 @@ struct string_list {
 struct config {
     struct { /* files.*: relative paths are relative to the working directory */
         struct string_list codes;
-        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics;
+        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics, *report;
     } files;
     struct {
         int64_t seed, threads;
@@ -49,7 +53,7 @@ struct config {
         char *log_level;
     } run;
     struct {
-        int64_t hops, max_nodes, node_dim, hidden;
+        int64_t hops, max_nodes, node_dim, hidden, heads;
         enum graph_encoder encoder;
         double edge_drop;
     } graph;
@@ -61,8 +65,12 @@ struct config {
         enum text_features_kept features;
         enum text_compute compute;
         enum precision precision;
+        enum empty_text empty;
         double dropout;
     } text;
+    struct {
+        enum sides sides;
+    } model;
     struct {
         int64_t heads, layers;
         double dropout;
@@ -76,10 +84,12 @@ struct config {
     struct {
         double temperature, align, orthogonality;
         enum negatives negatives;
+        enum sibling_negatives sibling_negatives;
     } loss;
     struct {
-        int64_t batch, steps, checkpoint_every, keep, log_every;
-        double rate, beta1, beta2, epsilon, clip;
+        int64_t batch, steps, checkpoint_every, keep, log_every, eval_every, eval_codes;
+        double holdout;
+        double rate, beta1, beta2, epsilon, clip, max_loss;
         enum partition partition;
         enum resume resume;
     } train;
@@ -87,6 +97,9 @@ struct config {
         int64_t batch;
         char *codes, *append_to;
     } tokenize;
+    struct {
+        int64_t resamples, sample;
+    } inspect;
 };
 
 /* Sets every key to its default. Call config_free at the end in any case. */

@@ -2,7 +2,8 @@
  *
  * Columns `system, code, description, nodes` (nodes joined by `;`), or MedTok's own `med_code, desc, code_system,
  * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order, others ignored. Systems that MedTok writes in lower case
- * get our names (icd10 -> ICD10CM). A description that is empty is replaced by the code; line breaks in it become blanks.
+ * get our names (icd10 -> ICD10CM). Line breaks in a description become blanks. The code stands in for a description that is
+ * empty: the two have the same place.
  */
 #ifndef MEDTOK_INGEST_CODE_TABLE_H
 #define MEDTOK_INGEST_CODE_TABLE_H
@@ -16,10 +17,10 @@ struct code_table {
     int64_t *code, *system, *description; /* [n] places in text */
     int64_t *node_offsets;                /* [n + 1] */
     int32_t *nodes;
-    int64_t *line;                   /* [n] where the code stands ... */
-    int32_t *file;                   /* [n] ... in files.items[file] */
-    const struct string_list *files; /* borrowed */
-    int64_t n_without_description, n_repeated_nodes;
+    int64_t *line;                                   /* [n] where the code stands ... */
+    int32_t *file;                                   /* [n] ... in files.items[file] */
+    const struct string_list *files;                 /* borrowed */
+    int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose place is the code's */
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
 };
 

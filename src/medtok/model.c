@@ -26,13 +26,31 @@ static struct dropout dropout_at(const struct model *model, const struct model_t
 
 /* ---- section 2: encoders ---- */
 
+/* One layer of `heads` heads of graph attention, side by side. */
+static struct var *attend_neighbours(const struct model *model, struct tape *tape, struct var *x, int layer,
+                                     int64_t heads, struct graphs graphs) {
+    const struct graph_layer *g = &model->parameters->graph[layer];
+    struct var *h = nn_linear(tape, x, parameter(model, tape, g->linear[0]), NULL);
+    struct var *source = nn_head_dots(tape, h, parameter(model, tape, g->source), heads);
+    struct var *target = nn_head_dots(tape, h, parameter(model, tape, g->target), heads);
+    struct var *y = nn_graph_attention(tape, h, source, target, graphs);
+    return nn_add_bias(tape, y, parameter(model, tape, g->linear[1]));
+}
+
+/* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head. */
+static struct var *encode_gat(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
+    struct var *h = attend_neighbours(model, tape, x, 0, model->config->graph.heads, graphs);
+    return attend_neighbours(model, tape, nn_relu(tape, h), 1, 1, graphs);
+}
+
 /* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d. Aggregation and the linear map commute, so each layer aggregates
  * on its narrower side. */
 static struct var *encode_graph(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     const struct parameters *p = model->parameters;
-    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->gcn[0]));
-    struct var *y = nn_linear(tape, h, parameter(model, tape, p->gcn[1][0]), NULL);
-    return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter(model, tape, p->gcn[1][1]));
+    if (model->config->graph.encoder == GRAPH_GAT) return encode_gat(model, tape, x, graphs);
+    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->graph[0].linear));
+    struct var *y = nn_linear(tape, h, parameter(model, tape, p->graph[1].linear[0]), NULL);
+    return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter(model, tape, p->graph[1].linear[1]));
 }
 
 /* Second view: only the mean over nodes is used, and the mean commutes with the last linear map too, which then has one
@@ -40,17 +58,20 @@ static struct var *encode_graph(const struct model *model, struct tape *tape, st
 static struct var *encode_graph_mean(const struct model *model, struct tape *tape, struct var *x,
                                      struct graphs graphs) {
     const struct parameters *p = model->parameters;
-    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->gcn[0]));
-    return linear(model, tape, nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes), p->gcn[1]);
+    if (model->config->graph.encoder == GRAPH_GAT)
+        return nn_segment_mean(tape, encode_gat(model, tape, x, graphs), graphs.nodes);
+    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->graph[0].linear));
+    return linear(model, tape, nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes),
+                  p->graph[1].linear);
 }
 
 /* Second view of the [CLS] rows: what the online encoder gave, or dropout of the cached features. */
 static struct var *second_cls(const struct model *model, struct tape *tape, const struct batch *batch,
                               struct var *features, const struct model_training *training) {
     dev_real none = {NULL};
-    if (batch->second_cls.at) return tape_borrow(tape, batch->n, batch->dim, batch->second_cls, none);
+    if (batch->second_cls.at) return tape_borrow(tape, batch->n_text, batch->dim, batch->second_cls, none);
     struct dropout drop = dropout_at(model, training, model->config->text.dropout, SITE_TEXT);
-    return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n), batch->each, drop);
+    return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n_text), batch->each, drop);
 }
 
 /* ---- section 3: cross-attention ---- */
@@ -95,7 +116,7 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
     const struct model_training *t = codebook->training;
     struct codebook_loss loss = {0};
     if (t && with_loss) {
-        int total = group == TEXT_SPECIFIC || group == SHARED_TEXT ? t->all->total : t->present->total;
+        int total = group == TEXT_SPECIFIC || group == SHARED_TEXT ? t->text->total : t->graph->total;
         loss.weight = total ? 1.0 / ((double)total * (double)c->quantizer.dim) : 0;
         loss.commit = c->quantizer.commit;
         loss.normalized = c->quantizer.loss_space == LOSS_SPACE_NORMALIZED;
@@ -109,24 +130,32 @@ struct views {
     struct var *t, *g, *t_2, *g_2;
 };
 
+/* The first n rows of x, with their gradient. */
+static struct var *first_rows(struct tape *tape, struct var *x, int64_t n) {
+    return tape_borrow(tape, n, x->cols, x->value, x->grad);
+}
+
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
                            const struct views *v, const struct model_output *out, struct var *qt_2, struct var *qg_2,
                            const struct model_training *training) {
     const struct config *c = model->config;
     struct losses *l = training->losses;
-    const struct row_shares *all = training->all, *present = training->present;
+    const struct row_shares *text = training->text, *graph = training->graph, *both = training->both;
     struct var *qt = out->groups[TEXT_SPECIFIC].value, *qg = out->groups[GRAPH_SPECIFIC].value;
     struct var *st = out->groups[SHARED_TEXT].value, *sg = out->groups[SHARED_GRAPH].value;
-    /* Codes without a graph have no graph tokens: they are left out where the graph's side is compared, and their sg is
-     * the zero vector where text's side is. */
-    struct var *st_present = nn_gather(tape, st, batch->present, batch->n_present);
-    struct var *t_present = nn_gather(tape, v->t, batch->present, batch->n_present);
-    struct var *sg_all = nn_gather(tape, sg, batch->present_place, batch->n);
-    loss_nce(l, TERM_SHARED, st_present, sg, present);
-    loss_nce(l, TERM_SHARED, sg, st_present, present);
-    loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_present, v->g, present->total);
-    loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_all), nn_concat(tape, qt_2, sg_all), all);
-    loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_present), nn_concat(tape, qg_2, st_present), present);
+    /* A code has no tokens of a side that it lacks: it is left out where that side is compared, and the zero vector stands
+     * beside the tokens of the side that it has. */
+    struct var *sg_text = nn_gather(tape, sg, batch->graph_of_text, batch->n_text);
+    struct var *st_graph = nn_gather(tape, st, batch->text_of_graph, batch->n_graph);
+    struct var *st_both = first_rows(tape, st_graph, batch->n_both), *sg_both = first_rows(tape, sg, batch->n_both);
+    struct var *t_both = nn_gather(tape, v->t, batch->text_of_graph, batch->n_both);
+    loss_nce(l, TERM_SHARED, st_both, sg_both, both, batch->graph_class);
+    loss_nce(l, TERM_SHARED, sg_both, st_both, both, batch->graph_class);
+    loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, first_rows(tape, v->g, batch->n_both), both->total);
+    loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_text), nn_concat(tape, qt_2, sg_text), text,
+             batch->text_class);
+    loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_graph), nn_concat(tape, qg_2, st_graph), graph,
+             batch->graph_class);
     loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, c->loss.orthogonality, qt, st);
     loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, c->loss.orthogonality, qg, sg);
 }
@@ -140,7 +169,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
 
     struct views v = {0};
     struct var *T = linear(model, tape, features, p->text_map); /* distinct rows; codes gather theirs */
-    v.t = nn_gather(tape, T, batch->cls_row, batch->n);
+    v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
     struct var *G = encode_graph(model, tape, node_rows, batch->graphs);
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
@@ -149,7 +178,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     }
 
     struct attention_side text_asks = {
-        batch->each, batch->all_nodes, batch->text_pairs, {NULL}, batch->n_text_pairs, 0, 0};
+        batch->each, batch->text_nodes, batch->text_pairs, {NULL}, batch->n_text_pairs, 0, 0};
     struct attention_side graph_asks = {batch->graphs.nodes,
                                         batch->tokens,
                                         batch->graph_pairs,

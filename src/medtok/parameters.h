@@ -30,7 +30,10 @@ struct parameters {
     int64_t n_dense, n_codebook;
     dev_real node_value, node_grad, node_m, node_v;
     /* places in `list` */
-    int codebook, text_map[2], gcn[2][2], text_specific[2], graph_specific[2];
+    int codebook, text_map[2], text_specific[2], graph_specific[2];
+    struct graph_layer {
+        int linear[2], source, target; /* source, target: graph attention's logits, gat only */
+    } graph[2];
     struct attention_layer {
         int query[2], key_value[2], output[2], norm[2];
     } attention[MAX_LAYERS];

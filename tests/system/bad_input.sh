@@ -84,6 +84,6 @@ if python3 -c 'import h5py' 2>/dev/null; then
     cp table.h5 bad.h5 && python3 -c 'import h5py; h5py.File("bad.h5","a")["tokens"][3,0,0] = 5'
     expect_error 1 'the checksum of tokens' medtok verify --set files.table=bad.h5
     cp text.h5 bad.h5 && python3 -c 'import h5py; h5py.File("bad.h5","a")["features"][0,3] = float("nan")'
-    expect_error 1 'a feature of code number [0-9]+ is NaN' medtok train --set files.text=bad.h5 --set files.checkpoint=c.h5
+    expect_error 1 'a feature of [A-Z0-9a-z]+:[^ ]+ is NaN' medtok train --set files.text=bad.h5 --set files.checkpoint=c.h5
 fi
 finish
