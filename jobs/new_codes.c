@@ -24,12 +24,15 @@ static int name_scratch(char path[PATH_MAX], const char *table, const char *endi
     return status_set(STATUS_USAGE, "files.table is too long a path: %s", table);
 }
 
-static int adopt_graph_settings(struct new_codes *n, const char *vocabulary_path) {
-    struct vocabulary sizes;
-    TRY(vocabulary_read_sizes(vocabulary_path, &sizes));
-    n->config.graph.hops = sizes.graph_hops;
-    n->config.graph.max_nodes = sizes.graph_max_nodes;
-    return STATUS_OK;
+static int adopt_vocabulary_settings(struct new_codes *n, const char *path) {
+    struct h5file *file = NULL;
+    char *settings = NULL;
+    TRY(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    int status = h5file_get_text(file, "config", &settings);
+    if (status == STATUS_OK) status = config_adopt(&n->config, path, settings);
+    free(settings);
+    h5file_close(file);
+    return status;
 }
 
 /* The language model is looked for where it was, unless text.model says otherwise. */
@@ -54,7 +57,7 @@ static int adopt_settings(struct new_codes *n, const struct config *config) {
     n->config = *config;
     TRY(name_scratch(n->vocabulary, config->files.table, "vocabulary"));
     TRY(name_scratch(n->text, config->files.table, "text"));
-    TRY(adopt_graph_settings(n, config->files.vocabulary));
+    TRY(adopt_vocabulary_settings(n, config->files.vocabulary));
     if (config->text.mode == TEXT_CACHED) TRY(adopt_text_settings(n, config->files.text));
     n->list[0] = config->tokenize.codes;
     n->config.files.codes = (struct string_list){1, n->list};

@@ -39,7 +39,9 @@ grep -q "$(sed -n 3p known.tsv | cut -f3)" lookup.txt && fail "lookup gives a ne
 
 # ---- copies of all known codes under other names, in the same order: the same blocks, so the same bits ----
 awk -F'\t' -v OFS='\t' 'NR > 1 {$1 = "COPY"; $2 = $2 "." NR} 1' known.tsv >copy.tsv
-medtok tokenize --codes copy.tsv --set files.table=copy.h5 2>/dev/null || fail "copies"
+# Settings of this run that are not those of the model's vocabulary and features do not count.
+other="--set graph.max_nodes=2 --set graph.hops=0 --set text.dim=32 --set text.empty=absent --set run.seed=5"
+medtok tokenize --codes copy.tsv $other --set files.table=copy.h5 2>/dev/null || fail "copies"
 medtok export npy --set files.table=copy.h5 --set files.export=npy.copy 2>/dev/null
 medtok export npy --set files.export=npy.known 2>/dev/null
 for part in embeddings_all tokens_all weights_all; do
@@ -65,6 +67,8 @@ done
 medtok verify --set files.table=both.h5 >verify.txt || fail "verify of an appended table"
 grep -q ": $n_known codes in order, $n_new new codes, " verify.txt || fail "verify says: $(cat verify.txt)"
 medtok lookup "$(sed -n 3p known.tsv | cut -f2)" --set files.table=both.h5 | grep -qF "$(sed -n 3p known.tsv | cut -f3)" || fail "lookup in an appended table"
+measures() { medtok inspect --set files.table="$1" --set inspect.resamples=20 2>/dev/null | grep -v "$1"; }
+[ -n "$(measures table.h5)" ] && [ "$(measures table.h5)" = "$(measures both.h5)" ] || fail "new codes change the measures of the vocabulary"
 # In place, without nodes and without a graph, one code on three ranks: the third version.
 printf 'system\tcode\tdescription\tnodes\nLOCAL\tX1\tType 2 diabetes, seen in the clinic\t\n' >one.tsv
 medtok_ranks 3 tokenize --codes one.tsv --append-to both.h5 --set files.table=both.h5 --set files.graph= 2>log.txt || fail "in place: $(cat log.txt)"
