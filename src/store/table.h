@@ -8,7 +8,8 @@
  *   codebook f32 [size, d] rows of norm 1
  *   group text [4]         names of the groups, in order
  *   region i32 [4, 2]      first and one past the last candidate row of each group
- * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id, checkpoint_id, step.
+ * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id, checkpoint_id, step, averaged
+ * (1: made with the moving average of the weights, train.average).
  */
 #ifndef MEDTOK_STORE_TABLE_H
 #define MEDTOK_STORE_TABLE_H
