@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 
-enum { SEED_ROUNDS = 16, LLOYD_ROUNDS = 10, BLOCK = 128 /* the quantiser's own block of queries */ };
+enum { SEED_ROUNDS = 16, LLOYD_ROUNDS = 8, BLOCK = 128 /* the quantiser's own block of queries */ };
 
 /* Squared distances below this are rounding of float32: the vector is a centre already. */
 static const double SAME = 1e-6;

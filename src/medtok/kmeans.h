@@ -3,7 +3,7 @@
  * First centres are drawn by k-means|| (Bahmani et al., 2012) in 16 rounds of k/16 centres: a round draws vectors in
  * proportion to D^2, their squared distance from the nearest centre so far (all alike in the first round), without
  * replacement, by the smallest of e_i / D^2_i with e_i exponential. Since exactly k are drawn, nothing is clustered again; up
- * to k = 16 this is k-means++ (Arthur and Vassilvitskii, 2007). Then 10 rounds of Lloyd. A centre that lost all its vectors
+ * to k = 16 this is k-means++ (Arthur and Vassilvitskii, 2007). Then 8 rounds of Lloyd. A centre that lost all its vectors
  * is drawn anew in the same way.
  *
  * Ranks share the search for nearest centres, in blocks that do not depend on their number; the result is the same, bit for

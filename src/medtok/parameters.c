@@ -165,7 +165,26 @@ int parameters_initialize(struct parameters *p, uint64_t seed) {
     return STATUS_OK;
 }
 
-/* ---- moving average ---- */
+/* ---- updates ---- */
+
+/* The dense parameters lie in one buffer: one call for each run of neighbours that decay alike. */
+void parameters_update(struct parameters *p, const struct config *config, struct adam adam) {
+    double decay = config->train.weight_decay;
+    int ema = config->quantizer.update == UPDATE_EMA;
+    for (int i = 0, end; i < p->n; i = end) {
+        const struct parameter *first = &p->list[i];
+        int64_t n = first->count * first->cols;
+        end = i + 1;
+        if (i == p->codebook && ema) continue;
+        adam.weight_decay = first->decays ? decay : 0;
+        for (; i != p->nodes && end < p->n && end != p->nodes; end++) {
+            if (decay != 0 && p->list[end].decays != first->decays) break;
+            n += p->list[end].rows * p->list[end].cols;
+        }
+        p->device->run->adam(p->device, n, adam, first->grad, first->value, first->m, first->v);
+    }
+}
+
 void parameters_average(struct parameters *p, double decay, int64_t step) {
     const struct parameter *nodes = &p->list[p->nodes];
     double warm = (1 + (double)step) / (10 + (double)step), keep = decay < warm ? decay : warm;

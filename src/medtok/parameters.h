@@ -60,6 +60,10 @@ int parameters_initialize(struct parameters *parameters, uint64_t seed);
 /* Adds a state of zeros, [rows, cols], owned by `parameters`. */
 int parameters_add_state(struct parameters *parameters, const char *name, int64_t rows, int64_t cols, dev_real *value);
 
+/* One step of Adam on all parameters (kernels.h); adam.weight_decay is set here: train.weight_decay for the matrices of linear
+ * maps, 0 for biases, norms, the codebook and the node table. Under quantizer.update: ema the codebook is passed over. */
+void parameters_update(struct parameters *parameters, const struct config *config, struct adam adam);
+
 /* Moves the averages of all parameters after update number `step` (1 for the first):
  *   average = keep average + (1 - keep) value,   keep = min(train.average, (1 + step) / (10 + step)),
  * so that the first values are soon forgotten. Does nothing without train.average. */

@@ -181,27 +181,8 @@ static int check_finite(struct trainer *t, const struct step_report *report) {
                       (long long)t->step + 1, term, value, codes);
 }
 
-/* Adam on the dense parameters, which lie in one buffer: one call for each run of neighbours that decay alike. A codebook
- * of moving averages is passed over. */
-static void update_dense(struct trainer *t, struct adam adam) {
-    const struct parameters *p = &t->parameters;
-    double decay = t->config->train.weight_decay;
-    int ema = t->config->quantizer.update == UPDATE_EMA;
-    for (int i = 0, end; i < p->n; i = end) {
-        const struct parameter *first = &p->list[i];
-        int64_t n = first->rows * first->cols;
-        end = i + 1;
-        if (i == p->nodes || (i == p->codebook && ema)) continue;
-        for (; end < p->n && end != p->nodes && (decay == 0 || p->list[end].decays == first->decays); end++)
-            n += p->list[end].rows * p->list[end].cols;
-        adam.weight_decay = first->decays ? decay : 0;
-        t->device->run->adam(t->device, n, adam, first->grad, first->value, first->m, first->v);
-    }
-}
-
 static void update(struct trainer *t, struct step_report *report) {
     const struct config *c = t->config;
-    const struct parameter *nodes = &t->parameters.list[t->parameters.nodes];
     double clip = c->train.clip, norm = report->gradient_norm, scale = clip > 0 && norm > clip ? clip / norm : 1;
     report->rate = schedule_rate(c, t->step + 1);
     report->gradient_scale = scale;
@@ -211,8 +192,7 @@ static void update(struct trainer *t, struct step_report *report) {
                         .epsilon = c->train.epsilon,
                         .step = t->step + 1,
                         .gradient_scale = scale};
-    update_dense(t, adam);
-    t->device->run->adam(t->device, nodes->count * nodes->cols, adam, nodes->grad, nodes->value, nodes->m, nodes->v);
+    parameters_update(&t->parameters, c, adam);
     codebook_update(&t->codebook);
     parameters_average(&t->parameters, c->train.average, t->step + 1);
 }
