@@ -13,7 +13,7 @@
 #include "medtok/dataset.h"
 #include "medtok/kmeans.h"
 
-enum { BLOCK = 256, STREAMS_A_THIRD = 4, STREAM_SAMPLE = STREAMS_A_THIRD * N_THIRDS };
+enum { BLOCK = 256, STREAMS_A_THIRD = 4, STREAM_SAMPLE = STREAMS_A_THIRD * N_THIRDS, LARGEST_SUM = 1 << 24 };
 
 struct sample {
     const struct config *config;
@@ -110,7 +110,10 @@ static int evaluate(struct sample *s) {
         int64_t first = (begin + i) * BLOCK, n = s->n - first < BLOCK ? s->n - first : BLOCK;
         TRY(evaluate_block(s, first, begin + i < end ? n : 0));
     }
-    for (int g = 0; g < N_GROUPS; g++) TRY(comm_sum_double(s->comm, s->u[g], (int)(s->n * s->config->quantizer.dim)));
+    int64_t total = s->n * s->config->quantizer.dim;
+    for (int g = 0; g < N_GROUPS; g++)
+        for (int64_t at = 0; at < total; at += LARGEST_SUM)
+            TRY(comm_sum_double(s->comm, s->u[g] + at, (int)(total - at < LARGEST_SUM ? total - at : LARGEST_SUM)));
     return STATUS_OK;
 }
 

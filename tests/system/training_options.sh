@@ -6,7 +6,7 @@ command -v h5dump >/dev/null || skip "h5dump (Debian: hdf5-tools) is missing"
 
 medtok prepare && medtok encode || fail "prepare and encode"
 options="quantizer.update=ema quantizer.ema_decay=0.9 quantizer.init=kmeans quantizer.init_sample=600
-    quantizer.revive_after=3 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1"
+    quantizer.revive_after=3 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1 run.threads=1"
 all=
 for o in $options; do all="$all --set $o"; done
 value() { sed "s/.*\"$2\": \([^,}]*\).*/\1/" "$1"; } # FILE KEY: of each line
@@ -32,8 +32,8 @@ for ranks in 2 3; do
     paste losses1.txt losses$ranks.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d > 2e-4) bad = 1}
         END {exit bad || NR != 12}' || fail "losses on $ranks ranks: $(paste losses1.txt losses$ranks.txt)"
     # Two nearly equal distances may change places by rounding: a few codes in a thousand.
-    differ=$(paste <(cut -f1-22 export1/tokens.tsv) <(cut -f1-22 export$ranks/tokens.tsv) |
-        awk -F'\t' '{for (i = 1; i <= 22; i++) if ($i != $(i + 22)) {n++; break}} END {print n + 0}')
+    differ=$(paste <(cut -f1-3,5,7,9 export1/tokens.tsv) <(cut -f1-3,5,7,9 export$ranks/tokens.tsv) |
+        awk -F'\t' '{for (i = 1; i <= 6; i++) if ($i != $(i + 6)) {n++; break}} END {print n + 0}')
     [ "$differ" -le 7 ] || fail "$ranks ranks: $differ codes of 710 have other tokens"
 done
 
@@ -45,7 +45,7 @@ medtok tokenize --set files.checkpoint=raw.h5 --set files.table=raw_table.h5 2>/
 [ "$(attribute raw_table.h5 content_id)" != "$(attribute table1.h5 content_id)" ] || fail "the averages are not used"
 
 # Stopped and resumed.
-long="$all --set train.steps=150 --set train.checkpoint_every=40"
+long="$all --set train.steps=100 --set train.checkpoint_every=40"
 medtok train $long --set files.checkpoint=whole.h5 2>/dev/null || fail "undisturbed run"
 "$MEDTOK" train --config small.yaml $long 2>log.txt &
 pid=$!
