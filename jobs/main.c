@@ -23,6 +23,7 @@ static const struct job_entry JOBS[] = {
     {"encode", "", "descriptions into text.h5", JOB_ENCODE, 1},
     {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, 1},
     {"tokenize", "", "every code into table.h5", JOB_TOKENIZE, 1},
+    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, 1},
     {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0},
     {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0},
     {"verify", "", "check a table; exit code 1 and the first fault if it is bad", JOB_VERIFY, 0},
@@ -129,6 +130,7 @@ static int run_parallel(const struct comm *comm, const struct config *config, en
         case JOB_PREPARE: return job_prepare(comm, config);
         case JOB_ENCODE: return job_encode(comm, config);
         case JOB_TRAIN: return job_train(comm, config);
+        case JOB_INSPECT: return job_inspect(comm, config);
         default: return job_tokenize(comm, config);
     }
 }

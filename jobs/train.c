@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
+#include "medtok/evaluation.h"
 #include "medtok/metrics.h"
 
 static int metrics_path(const struct config *config, char *path, size_t size) {
@@ -30,12 +31,21 @@ static void log_stages(const struct trainer *t) {
                  total > 0 ? 100 * t->seconds[i] / total : 0);
 }
 
-static int train_steps(struct trainer *t, struct checkpoint_ring *ring, struct metrics *metrics) {
+static int evaluate(struct trainer *t, struct evaluation *evaluation, struct metrics *metrics) {
+    struct quality quality;
+    double since = clock_seconds();
+    TRY(evaluation_run(evaluation, &quality));
+    return comm_agree(t->comm, metrics_quality(metrics, t, &quality, clock_seconds() - since));
+}
+
+static int train_steps(struct trainer *t, struct evaluation *evaluation, struct checkpoint_ring *ring,
+                       struct metrics *metrics) {
     const struct config *c = t->config;
     while (t->step < c->train.steps) {
         struct step_report report;
         TRY(trainer_step(t, interrupt_asked(), &report));
         TRY(comm_agree(t->comm, metrics_step(metrics, t, &report)));
+        if (evaluation_due(evaluation)) TRY(evaluate(t, evaluation, metrics));
         if (t->step == c->train.steps) break;
         if (report.stop) {
             TRY(checkpoint_ring_save(ring, t));
@@ -52,6 +62,7 @@ static int train_steps(struct trainer *t, struct checkpoint_ring *ring, struct m
 static int train(const struct comm *comm, const struct config *config, const struct provenance *provenance) {
     struct device device = {0};
     struct trainer trainer = {0};
+    struct evaluation evaluation = {0};
     struct metrics metrics = {0};
     struct checkpoint_ring ring = {0};
     char path[PATH_MAX];
@@ -63,18 +74,20 @@ static int train(const struct comm *comm, const struct config *config, const str
              (long long)trainer.sampler.n_codes, comm->size, threads, device.name, (long long)trainer.sampler.n_strata,
              (long long)(trainer.parameters.n_dense + trainer.parameters.list[trainer.parameters.nodes].rows *
                                                           trainer.parameters.list[trainer.parameters.nodes].cols));
+    TRY_DONE(evaluation_make(&evaluation, &trainer, threads));
     TRY_DONE(checkpoint_ring_open(&ring, config, comm, provenance));
     if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(&ring, &trainer));
     if (trainer.step == 0) TRY_DONE(trainer_begin(&trainer));
     TRY_DONE(metrics_path(config, path, sizeof path));
     TRY_DONE(metrics_open(&metrics, &trainer, path));
     interrupt_catch();
-    TRY_DONE(train_steps(&trainer, &ring, &metrics));
+    TRY_DONE(train_steps(&trainer, &evaluation, &ring, &metrics));
     log_stages(&trainer);
     log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);
 done:
     if (metrics_close(&metrics) != STATUS_OK && status == STATUS_OK) status = STATUS_ALONE;
     checkpoint_ring_close(&ring);
+    evaluation_free(&evaluation);
     trainer_free(&trainer);
     device_close(&device);
     return status;

@@ -100,6 +100,24 @@ struct kernels {
     void (*gcn_aggregate_backward)(struct device *, int64_t n, int64_t cols, dev_int graph_offsets,
                                    dev_int edge_offsets, dev_int sources, dev_real scale, dev_real dy, dev_real dx);
 
+    /* out[rows,heads] = sum over c of x[r,h,c] a[h,c], with x [rows, heads * cols] and a [heads * cols] */
+    void (*head_dots)(struct device *, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a, dev_real out);
+    /* dx[r,h,c] += dout[r,h] a[h,c] and da[h,c] += sum over rows of dout[r,h] x[r,h,c] */
+    void (*head_dots_backward)(struct device *, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a,
+                               dev_real dout, dev_real dx, dev_real da);
+    /* Graph attention (Velickovic et al., 2018), for each head: over node v itself and the sources u of its incoming
+     * edges, as often as listed, p = softmax(LeakyReLU_0.2(source[u] + target[v])) and y[v] = sum p x[u]. x, y [n_nodes,
+     * heads * cols]; source, target [n_nodes, heads]; probs [n_nodes + edges, heads] keeps p: row v + edge_offsets[v]
+     * that of v itself, the following rows those of its edges. */
+    void (*graph_attention)(struct device *, int64_t n, int64_t heads, int64_t cols, dev_int graph_offsets,
+                            dev_int edge_offsets, dev_int sources, dev_real source, dev_real target, dev_real x,
+                            dev_real probs, dev_real y);
+    /* dsource, dtarget, dx += the gradients of the above, from dy */
+    void (*graph_attention_backward)(struct device *, int64_t n, int64_t heads, int64_t cols, dev_int graph_offsets,
+                                     dev_int edge_offsets, dev_int sources, dev_real source, dev_real target,
+                                     dev_real x, dev_real probs, dev_real dy, dev_real dsource, dev_real dtarget,
+                                     dev_real dx);
+
     /* ---- attention over ragged rows: segment i of queries attends to segment i of keys and values ----
      * q, out [q_offsets[n], dim]; kv [k_offsets[n], 2 dim], each row the key, then the value; heads divide dim; logits are
      * scaled by 1/sqrt(dim/heads). probs [heads * pair_offsets[n]] keeps the softmax before dropout, where

@@ -71,6 +71,13 @@ void cpu_gcn_scale(struct device *, int64_t, dev_int, dev_real);
 void cpu_gcn_aggregate(struct device *, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real, dev_real);
 void cpu_gcn_aggregate_backward(struct device *, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real,
                                 dev_real);
+void cpu_head_dots(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real);
+void cpu_head_dots_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real,
+                            dev_real);
+void cpu_graph_attention(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real, dev_real,
+                         dev_real, dev_real, dev_real);
+void cpu_graph_attention_backward(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_real,
+                                  dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
 void cpu_attention(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_int, struct dropout,
                    dev_real, dev_real, dev_real, dev_real);
 void cpu_attention_backward(struct device *, int64_t, int64_t, int64_t, dev_int, dev_int, dev_int, dev_int,

@@ -417,6 +417,111 @@ static void gcn_aggregates_as_the_dense_formula(void **state) {
     release(5, c.scale, c.x, c.y, dy, dx);
 }
 
+/* ---- graph attention on the same graphs, one edge listed twice ---- */
+enum { GAT_PLACES = NODES + 11 };
+static const int32_t GAT_SOURCES[] = {1, 1, 0, 4, 5, 6, 7, 3, 3, 3, 6};
+
+struct gat_call {
+    int64_t heads, cols;
+    dev_int graphs, edges, sources;
+    dev_real source, target, x, probs, y;
+};
+
+static void run_gat(void *context) {
+    struct gat_call *c = context;
+    RUN(graph_attention, 3, c->heads, c->cols, c->graphs, c->edges, c->sources, c->source, c->target, c->x, c->probs,
+        c->y);
+}
+
+/* One head of one node, from a list of its neighbours. */
+static void check_gat_node(const struct gat_call *c, int v, int64_t h) {
+    int from[NODES + 1] = {v}, n = 1;
+    double e[NODES + 1], total = 0;
+    for (int k = EDGE_OFFSETS[v]; k < EDGE_OFFSETS[v + 1]; k++) from[n++] = GAT_SOURCES[k];
+    for (int k = 0; k < n; k++) {
+        double logit = (double)c->source.at[from[k] * c->heads + h] + c->target.at[v * c->heads + h];
+        total += e[k] = exp(logit > 0 ? logit : 0.2 * logit);
+    }
+    for (int k = 0; k < n; k++)
+        close_to(c->probs.at[(EDGE_OFFSETS[v] + v + k) * c->heads + h], e[k] / total, "probability", v);
+    for (int64_t j = h * c->cols; j < (h + 1) * c->cols; j++) {
+        double sum = 0;
+        for (int k = 0; k < n; k++) sum += e[k] / total * c->x.at[from[k] * c->heads * c->cols + j];
+        close_to(c->y.at[v * c->heads * c->cols + j], sum, "graph attention", v);
+    }
+}
+
+static void check_gat(int64_t heads, int64_t cols) {
+    int64_t n = NODES * heads, values_of_x = n * cols;
+    struct gat_call c = {heads,     cols,      ints(GRAPH_OFFSETS, 4), ints(EDGE_OFFSETS, 9),     ints(GAT_SOURCES, 11),
+                         values(n), values(n), values(values_of_x),    zeros(GAT_PLACES * heads), values(values_of_x)};
+    run_gat(&c);
+    for (int v = 0; v < NODES; v++)
+        for (int64_t h = 0; h < heads; h++) check_gat_node(&c, v, h);
+    dev_real dy = values(values_of_x), dsource = zeros(n), dtarget = zeros(n), dx = zeros(values_of_x);
+    RUN(graph_attention_backward, 3, heads, cols, c.graphs, c.edges, c.sources, c.source, c.target, c.x, c.probs, dy,
+        dsource, dtarget, dx);
+    check_gradient("source", c.source, n, dsource, dy.at, c.y, values_of_x, run_gat, &c);
+    check_gradient("target", c.target, n, dtarget, dy.at, c.y, values_of_x, run_gat, &c);
+    check_gradient("x", c.x, values_of_x, dx, dy.at, c.y, values_of_x, run_gat, &c);
+    device_free_ints(&device, c.graphs);
+    device_free_ints(&device, c.edges);
+    device_free_ints(&device, c.sources);
+    release(9, c.source, c.target, c.x, c.probs, c.y, dy, dsource, dtarget, dx);
+}
+
+static void graph_attention_agrees_and_differentiates(void **state) {
+    (void)state;
+    check_gat(1, 5);
+    check_gat(4, 3);
+    dev_int none = ints((const int32_t[]){0}, 1);
+    dev_real nothing = zeros(1);
+    RUN(graph_attention, 0, 2, 3, none, none, none, nothing, nothing, nothing, nothing, nothing);
+    RUN(graph_attention_backward, 0, 2, 3, none, none, none, nothing, nothing, nothing, nothing, nothing, nothing,
+        nothing, nothing);
+    assert_true(nothing.at[0] == 0);
+    device_free_ints(&device, none);
+    release(1, nothing);
+}
+
+struct head_dots_call {
+    int64_t rows, heads, cols;
+    dev_real x, a, out;
+};
+
+static void run_head_dots(void *context) {
+    struct head_dots_call *c = context;
+    RUN(head_dots, c->rows, c->heads, c->cols, c->x, c->a, c->out);
+}
+
+static void check_head_dots(int64_t rows, int64_t heads, int64_t cols) {
+    int64_t n = rows * heads, width = heads * cols;
+    struct head_dots_call c = {rows, heads, cols, values(n * cols), values(width), values(n)};
+    run_head_dots(&c);
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < cols; j++) sum += (double)c.x.at[i * cols + j] * c.a.at[i % heads * cols + j];
+        close_to(c.out.at[i], sum, "head dot", i);
+    }
+    dev_real dout = values(n), dx = zeros(n * cols), da = zeros(width);
+    RUN(head_dots_backward, rows, heads, cols, c.x, c.a, dout, dx, da);
+    for (int64_t j = 0; j < width; j++) {
+        double sum = 0;
+        for (int64_t r = 0; r < rows; r++) sum += (double)dout.at[r * heads + j / cols] * c.x.at[r * width + j];
+        close_to(da.at[j], sum, "gradient of the vector", j);
+    }
+    if (n * cols < 400) check_gradient("x", c.x, n * cols, dx, dout.at, c.out, n, run_head_dots, &c);
+    release(6, c.x, c.a, c.out, dout, dx, da);
+}
+
+static void head_dots_agree_and_differentiate(void **state) {
+    (void)state;
+    check_head_dots(0, 2, 3);
+    check_head_dots(1, 1, 1);
+    check_head_dots(7, 3, 5);
+    check_head_dots(700, 4, 33);
+}
+
 /* ---- attention: segments with one, no, and many keys ---- */
 enum { A_DIM = 8, A_HEADS = 2, A_Q = 6, A_K = 9, A_PAIRS = 2 * 4 + 1 * 0 + 3 * 5 };
 static const int32_t Q_OFFSETS[] = {0, 2, 3, 6}, K_OFFSETS[] = {0, 4, 4, 9}, PAIR_OFFSETS[] = {0, 8, 8, 23},
@@ -845,6 +950,40 @@ static void results_do_not_depend_on_the_number_of_threads(void **state) {
     release(3, u, c, g);
 }
 
+static void graph_attention_does_not_depend_on_the_number_of_threads(void **state) {
+    (void)state;
+    enum { GRAPHS = 200, N = 3 * GRAPHS, HEADS = 2, COLS = 40, WIDTH = HEADS * COLS };
+    static real first[2 * N * WIDTH + WIDTH];
+    int32_t graphs[GRAPHS + 1], edges[N + 1], sources[2 * N];
+    for (int i = 0; i <= GRAPHS; i++) graphs[i] = 3 * i;
+    for (int v = 0; v <= N; v++) edges[v] = 2 * v;
+    for (int e = 0; e < 2 * N; e++) sources[e] = e / 6 * 3 + (e * 7 + 1) % 3;
+    dev_int g = ints(graphs, GRAPHS + 1), e = ints(edges, N + 1), s = ints(sources, 2 * N);
+    dev_real x = values(N * WIDTH), dy = values(N * WIDTH), a = values(WIDTH), source = values(N * HEADS),
+             target = values(N * HEADS);
+    for (int threads = 1; threads <= 3; threads++) {
+        struct device d;
+        assert_int_equal(device_open_cpu(&d, threads), 0);
+        dev_real y = zeros(N * WIDTH), probs = zeros(3 * N * HEADS), dx = zeros(N * WIDTH), da = zeros(WIDTH),
+                 ds = zeros(N * HEADS), dt = zeros(N * HEADS);
+        d.run->graph_attention(&d, GRAPHS, HEADS, COLS, g, e, s, source, target, x, probs, y);
+        d.run->graph_attention_backward(&d, GRAPHS, HEADS, COLS, g, e, s, source, target, x, probs, dy, ds, dt, dx);
+        d.run->head_dots_backward(&d, N, HEADS, COLS, x, a, ds, dx, da);
+        real *now = threads == 1 ? first : malloc(sizeof first);
+        memcpy(now, y.at, N * WIDTH * sizeof(real));
+        memcpy(now + N * WIDTH, dx.at, N * WIDTH * sizeof(real));
+        memcpy(now + 2 * N * WIDTH, da.at, WIDTH * sizeof(real));
+        assert_memory_equal(first, now, sizeof first);
+        if (threads > 1) free(now);
+        release(6, y, probs, dx, da, ds, dt);
+        device_close(&d);
+    }
+    device_free_ints(&device, g);
+    device_free_ints(&device, e);
+    device_free_ints(&device, s);
+    release(5, x, dy, a, source, target);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_gives_the_known_answers),
@@ -858,6 +997,8 @@ int main(void) {
         cmocka_unit_test(segment_mean_agrees_and_passes_empty_segments),
         cmocka_unit_test(dropout_drops_its_share_by_key_and_is_its_own_backward),
         cmocka_unit_test(gcn_aggregates_as_the_dense_formula),
+        cmocka_unit_test(head_dots_agree_and_differentiate),
+        cmocka_unit_test(graph_attention_agrees_and_differentiates),
         cmocka_unit_test(attention_agrees_and_differentiates),
         cmocka_unit_test(attention_of_wide_heads_agrees),
         cmocka_unit_test(linear_maps_agree_with_plain_loops),
@@ -869,6 +1010,7 @@ int main(void) {
         cmocka_unit_test(moving_averages_of_picks_agree_with_plain_loops),
         cmocka_unit_test(nce_agrees_and_differentiates),
         cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
+        cmocka_unit_test(graph_attention_does_not_depend_on_the_number_of_threads),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -267,6 +267,9 @@ int config_check(const struct config *c, enum job job) {
         return status_set(STATUS_USAGE, "text.dim is %lld: it must be a multiple of 32", (long long)c->text.dim);
     if ((job == JOB_TRAIN || job == JOB_TOKENIZE) && c->text.mode == TEXT_ONLINE && !c->text.model[0])
         return status_set(STATUS_USAGE, "text.mode is online: text.model must name the folder of a model");
+    if (job == JOB_TRAIN && c->train.eval_every && c->train.holdout == 0)
+        return status_set(STATUS_USAGE,
+                          "train.eval_every needs held-out codes: set train.holdout, or train.eval_every 0");
     return job == JOB_TRAIN ? check_model(c) : STATUS_OK;
 }
 

@@ -17,10 +17,11 @@ enum job {
     JOB_TOKENIZE = 8,
     JOB_LOOKUP = 16,
     JOB_EXPORT = 32,
-    JOB_VERIFY = 64
+    JOB_VERIFY = 64,
+    JOB_INSPECT = 128
 };
 
-enum graph_encoder { GRAPH_GCN };
+enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
 enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
@@ -44,7 +45,7 @@ struct string_list {
 struct config {
     struct { /* files.*: relative paths are relative to the working directory */
         struct string_list codes;
-        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics;
+        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics, *report;
     } files;
     struct {
         int64_t seed, threads;
@@ -52,7 +53,7 @@ struct config {
         char *log_level;
     } run;
     struct {
-        int64_t hops, max_nodes, node_dim, hidden;
+        int64_t hops, max_nodes, node_dim, hidden, heads;
         enum graph_encoder encoder;
         double edge_drop;
     } graph;
@@ -83,7 +84,8 @@ struct config {
         enum negatives negatives;
     } loss;
     struct {
-        int64_t batch, steps, warmup, checkpoint_every, keep, log_every;
+        int64_t batch, steps, warmup, checkpoint_every, keep, log_every, eval_every, eval_codes;
+        double holdout;
         double rate, rate_end, beta1, beta2, epsilon, weight_decay, clip, average;
         enum schedule schedule;
         enum partition partition;
@@ -92,6 +94,9 @@ struct config {
     struct {
         int64_t batch;
     } tokenize;
+    struct {
+        int64_t resamples, sample;
+    } inspect;
 };
 
 /* Sets every key to its default. Call config_free at the end in any case. */

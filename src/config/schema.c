@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT(member)   offsetof(struct config, member)
-#define MODEL_JOBS   (JOB_TRAIN | JOB_TOKENIZE)
-#define ALL_JOBS     (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY)
-#define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE)
+#define AT(member) offsetof(struct config, member)
+#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE)
+#define ALL_JOBS                                                                                                       \
+    (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT)
+#define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT)
 
 #define INTEGER(name, member, initial, least, most, unit, jobs, shapes, help)                                          \
     { name, KEY_INTEGER, AT(member), initial, least, most, unit, {NULL}, jobs, shapes, help }
@@ -32,16 +33,20 @@ const struct key SCHEMA[] = {
      "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
     PATH("files.graph", files.graph, "", JOB_PREPARE, "knowledge graph, PrimeKG's kg.csv, plain or gzip"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
-         JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY, "codes and subgraphs"),
+         JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT,
+         "codes and subgraphs"),
     PATH("files.text", files.text, "results/text.h5", JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE, "text features"),
     PATH("files.checkpoint", files.checkpoint, "results/checkpoint.h5", MODEL_JOBS, "trained model"),
-    PATH("files.table", files.table, "results/table.h5", JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY,
-         "token table"),
+    PATH("files.table", files.table, "results/table.h5",
+         JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT, "token table"),
     PATH("files.export", files.export_folder, "results/export", JOB_EXPORT, "folder for exported files"),
     PATH("files.metrics", files.metrics, "", JOB_TRAIN,
          "metrics, one JSON object a step; empty: beside the checkpoint, ending in .jsonl"),
+    PATH("files.report", files.report, "", JOB_INSPECT,
+         "quality measures as JSON; empty: beside the table, ending in .quality.json"),
 
-    INTEGER("run.seed", run.seed, "0", 0, 9e15, "", JOB_ENCODE | JOB_TRAIN, 1, "seed of all random numbers"),
+    INTEGER("run.seed", run.seed, "0", 0, 9e15, "", JOB_ENCODE | JOB_TRAIN | JOB_INSPECT, 1,
+            "seed of all random numbers"),
     INTEGER("run.threads", run.threads, "0", 0, 1024, "threads a rank", COMPUTE_JOBS, 0,
             "0: the cores this rank may use, shared with the ranks that have the same"),
     CHOICE("run.device", run.device, "auto", COMPUTE_JOBS, 0, "where to compute; this version computes on CPU cores",
@@ -62,9 +67,11 @@ const struct key SCHEMA[] = {
             "how far a code's subgraph grows from its listed nodes; 0: the listed nodes as given"),
     INTEGER("graph.max_nodes", graph.max_nodes, "64", 1, 65535, "nodes", JOB_PREPARE, 1,
             "largest subgraph of one code"),
-    CHOICE("graph.encoder", graph.encoder, "gcn", MODEL_JOBS, 1, "graph encoder", "gcn"),
+    CHOICE("graph.encoder", graph.encoder, "gcn", MODEL_JOBS, 1, "graph encoder", "gcn", "gat"),
     INTEGER("graph.node_dim", graph.node_dim, "64", 1, 4096, "", MODEL_JOBS, 1, "width of a node's learned vector"),
-    INTEGER("graph.hidden", graph.hidden, "128", 1, 4096, "", MODEL_JOBS, 1, "width between the two graph layers"),
+    INTEGER("graph.hidden", graph.hidden, "128", 1, 4096, "", MODEL_JOBS, 1,
+            "width between the two graph layers; gat: of each head"),
+    INTEGER("graph.heads", graph.heads, "4", 1, 64, "", MODEL_JOBS, 1, "gat: heads of the first graph layer"),
     REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, JOB_TRAIN, 1, "share of edges the second view loses"),
 
     CHOICE("text.encoder", text.encoder, "hashed-ngrams", JOB_ENCODE, 1,
@@ -152,8 +159,20 @@ const struct key SCHEMA[] = {
     CHOICE("train.resume", train.resume, "auto", JOB_TRAIN, 0,
            "auto: go on from the newest checkpoint of the same training", "auto", "never"),
 
+    REAL("train.holdout", train.holdout, "0", 0, 0.5, JOB_TRAIN, 1,
+         "share of the codes that training never draws, by (seed, code)"),
+    INTEGER("train.eval_every", train.eval_every, "0", 0, 1e9, "steps", JOB_TRAIN, 0,
+            "steps between quality measures of held-out codes, also at the end; 0: none"),
+    INTEGER("train.eval_codes", train.eval_codes, "4096", 2, 1048576, "codes", JOB_TRAIN, 0,
+            "at most so many held-out codes are measured"),
+
     INTEGER("tokenize.batch", tokenize.batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, 0,
             "codes computed at a time on a rank"),
+
+    INTEGER("inspect.resamples", inspect.resamples, "1000", 20, 1e6, "resamples", JOB_TRAIN | JOB_INSPECT, 0,
+            "bootstrap resamples behind each interval"),
+    INTEGER("inspect.sample", inspect.sample, "2000", 1, 1e6, "codes", JOB_TRAIN | JOB_INSPECT, 0,
+            "codes whose nearest codes are compared with the knowledge graph"),
 };
 const int SCHEMA_SIZE = sizeof SCHEMA / sizeof *SCHEMA;
 

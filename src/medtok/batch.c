@@ -244,6 +244,7 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
     for (int64_t i = 0; i < batch->n; i++) n_edges += view_code(d, batch->codes[i]).n_edges;
     TRY(pack(b, batch->n_nodes + 1, &offsets, at_offsets));
     TRY(pack(b, n_edges, &sources, at_sources));
+    batch->graphs.n_edges = n_edges;
     offsets = b->ints.host + *at_offsets;
     for (int64_t i = 0; i < batch->n; i++) {
         struct code_view c = view_code(d, batch->codes[i]);

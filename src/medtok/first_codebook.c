@@ -12,6 +12,7 @@
 #include "medtok/codebook.h"
 #include "medtok/dataset.h"
 #include "medtok/kmeans.h"
+#include "medtok/sampler.h"
 
 enum { BLOCK = 256, STREAMS_A_THIRD = 4, STREAM_SAMPLE = STREAMS_A_THIRD * N_THIRDS, LARGEST_SUM = 1 << 24 };
 
@@ -36,11 +37,13 @@ static int ascending(const void *a, const void *b) {
 static int draw_codes(struct sample *s) {
     struct vocabulary sizes;
     TRY(vocabulary_read_sizes(s->config->files.vocabulary, &sizes));
-    int64_t n = sizes.n_codes_total, wanted = s->config->quantizer.init_sample;
+    int64_t n = 0, wanted = s->config->quantizer.init_sample;
+    uint64_t seed = (uint64_t)s->config->run.seed;
+    TRY(mem_alloc(&s->codes, sizes.n_codes_total, sizeof *s->codes));
+    for (int64_t i = 0; i < sizes.n_codes_total; i++)
+        if (!sampler_holds_out(seed, s->config->train.holdout, i)) s->codes[n++] = i;
     s->n = wanted < n ? wanted : n;
-    TRY(mem_alloc(&s->codes, n, sizeof *s->codes));
-    for (int64_t i = 0; i < n; i++) s->codes[i] = i;
-    rng_shuffle((uint64_t)s->config->run.seed, RNG_KMEANS + STREAM_SAMPLE, 0, 0, s->codes, n);
+    rng_shuffle(seed, RNG_KMEANS + STREAM_SAMPLE, 0, 0, s->codes, n);
     qsort(s->codes, (size_t)s->n, sizeof *s->codes, ascending);
     for (int g = 0; g < N_GROUPS; g++) TRY(mem_alloc(&s->u[g], s->n * s->config->quantizer.dim, sizeof **s->u));
     return STATUS_OK;

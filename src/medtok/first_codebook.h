@@ -9,7 +9,7 @@
 #include "medtok/text_source.h"
 #include "medtok/parameters.h"
 
-/* Collective. Sets the codebook's rows (and their average), of length sqrt(dim). The sample is drawn by (seed) and worked
+/* Collective. Sets the codebook's rows (and their average), of length sqrt(dim). The sample is drawn by (seed) from the codes that are not held out, and worked
  * through in blocks of codes that do not depend on the number of ranks. A third without any vectors keeps its rows. */
 int first_codebook_make(const struct config *config, const struct comm *comm, struct parameters *parameters,
                         struct text_source *text);

@@ -16,7 +16,7 @@ static int write_failed(const struct metrics *m) {
 /* Step number of a metrics line, or -1. */
 static long long line_step(const char *line) {
     long long step;
-    return sscanf(line, "{\"step\": %lld", &step) == 1 ? step : -1;
+    return sscanf(line, "{\"step\": %lld", &step) == 1 || sscanf(line, "{\"eval_step\": %lld", &step) == 1 ? step : -1;
 }
 
 /* Cuts the file behind the line of `step`: what an interrupted run wrote after its last checkpoint comes again. */
@@ -93,6 +93,18 @@ int metrics_step(struct metrics *m, const struct trainer *t, const struct step_r
         if (fflush(m->file)) return write_failed(m);
     }
     return ferror(m->file) ? write_failed(m) : STATUS_OK;
+}
+
+int metrics_quality(struct metrics *m, const struct trainer *t, const struct quality *q, double seconds) {
+    char summary[512];
+    m->last_time += seconds; /* the rate in log lines is that of training */
+    if (!m->file) return STATUS_OK;
+    fprintf(m->file, "{\"eval_step\": %lld, ", (long long)t->step);
+    quality_print_json(m->file, q);
+    fprintf(m->file, "}\n");
+    quality_summarize(q, summary, sizeof summary);
+    log_info("held-out codes at step %lld: %s; %.1f s", (long long)t->step, summary, seconds);
+    return fflush(m->file) || ferror(m->file) ? write_failed(m) : STATUS_OK;
 }
 
 int metrics_close(struct metrics *m) {

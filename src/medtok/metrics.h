@@ -1,9 +1,11 @@
-/* What training reports: one JSON line a step in a file, and a readable line in the log every few steps. */
+/* What training reports: one JSON line a step in a file, and a readable line in the log every few steps. Evaluations are lines
+ * of their own, {"eval_step": N, ...}, behind that of step N. */
 #ifndef MEDTOK_MEDTOK_METRICS_H
 #define MEDTOK_MEDTOK_METRICS_H
 
 #include <stdio.h>
 
+#include "medtok/quality.h"
 #include "medtok/trainer.h"
 
 struct metrics {
@@ -19,6 +21,10 @@ int metrics_open(struct metrics *metrics, const struct trainer *trainer, const c
 
 /* Writes the step that trainer_step just made; not collective. */
 int metrics_step(struct metrics *metrics, const struct trainer *trainer, const struct step_report *report);
+
+/* Writes the quality of held-out codes after the last step, which took so many seconds to measure; not collective. */
+int metrics_quality(struct metrics *metrics, const struct trainer *trainer, const struct quality *quality,
+                    double seconds);
 
 /* Flushes and closes; an error if something could not be written. */
 int metrics_close(struct metrics *metrics);

@@ -26,13 +26,31 @@ static struct dropout dropout_at(const struct model *model, const struct model_t
 
 /* ---- section 2: encoders ---- */
 
+/* One layer of `heads` heads of graph attention, side by side. */
+static struct var *attend_neighbours(const struct model *model, struct tape *tape, struct var *x, int layer,
+                                     int64_t heads, struct graphs graphs) {
+    const struct graph_layer *g = &model->parameters->graph[layer];
+    struct var *h = nn_linear(tape, x, parameter(model, tape, g->linear[0]), NULL);
+    struct var *source = nn_head_dots(tape, h, parameter(model, tape, g->source), heads);
+    struct var *target = nn_head_dots(tape, h, parameter(model, tape, g->target), heads);
+    struct var *y = nn_graph_attention(tape, h, source, target, graphs);
+    return nn_add_bias(tape, y, parameter(model, tape, g->linear[1]));
+}
+
+/* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head. */
+static struct var *encode_gat(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
+    struct var *h = attend_neighbours(model, tape, x, 0, model->config->graph.heads, graphs);
+    return attend_neighbours(model, tape, nn_relu(tape, h), 1, 1, graphs);
+}
+
 /* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d. Aggregation and the linear map commute, so each layer aggregates
  * on its narrower side. */
 static struct var *encode_graph(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     const struct parameters *p = model->parameters;
-    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->gcn[0]));
-    struct var *y = nn_linear(tape, h, parameter(model, tape, p->gcn[1][0]), NULL);
-    return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter(model, tape, p->gcn[1][1]));
+    if (model->config->graph.encoder == GRAPH_GAT) return encode_gat(model, tape, x, graphs);
+    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->graph[0].linear));
+    struct var *y = nn_linear(tape, h, parameter(model, tape, p->graph[1].linear[0]), NULL);
+    return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter(model, tape, p->graph[1].linear[1]));
 }
 
 /* Second view: only the mean over nodes is used, and the mean commutes with the last linear map too, which then has one
@@ -40,8 +58,11 @@ static struct var *encode_graph(const struct model *model, struct tape *tape, st
 static struct var *encode_graph_mean(const struct model *model, struct tape *tape, struct var *x,
                                      struct graphs graphs) {
     const struct parameters *p = model->parameters;
-    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->gcn[0]));
-    return linear(model, tape, nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes), p->gcn[1]);
+    if (model->config->graph.encoder == GRAPH_GAT)
+        return nn_segment_mean(tape, encode_gat(model, tape, x, graphs), graphs.nodes);
+    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->graph[0].linear));
+    return linear(model, tape, nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes),
+                  p->graph[1].linear);
 }
 
 /* Second view of the [CLS] rows: what the online encoder gave, or dropout of the cached features. */

@@ -49,14 +49,30 @@ static void add_attention(struct parameters *p, int64_t layer, int64_t d) {
     a->norm[1] = add(p, name, 1, d);
 }
 
+/* A GCN layer, or `heads` > 0 heads of graph attention [heads * out, in], both with Glorot's initial values as in PyTorch
+ * Geometric. */
+static void add_graph_layer(struct parameters *p, int layer, int64_t out, int64_t in, int64_t heads) {
+    struct graph_layer *g = &p->graph[layer];
+    int64_t width = heads ? heads * out : out;
+    char name[48];
+    snprintf(name, sizeof name, "graph.layer%d", layer);
+    add_linear(p, name, width, in, xavier(in, width), g->linear);
+    if (!heads) return;
+    snprintf(name, sizeof name, "graph.layer%d.source", layer);
+    g->source = add(p, name, 1, width);
+    snprintf(name, sizeof name, "graph.layer%d.target", layer);
+    g->target = add(p, name, 1, width);
+    p->list[g->source].uniform = p->list[g->target].uniform = xavier(heads, out);
+}
+
 static void lay_out(struct parameters *p, const struct config *c, int64_t text_dim, int64_t n_nodes) {
     int64_t d = c->quantizer.dim;
     p->codebook = add(p, "codebook", c->quantizer.size, d);
     p->list[p->codebook].normal = 1;
     add_linear(p, "text.map", d, text_dim, -1, p->text_map);
-    add_linear(p, "graph.layer0", c->graph.hidden, c->graph.node_dim, xavier(c->graph.node_dim, c->graph.hidden),
-               p->gcn[0]);
-    add_linear(p, "graph.layer1", d, c->graph.hidden, xavier(c->graph.hidden, d), p->gcn[1]);
+    int64_t heads = c->graph.encoder == GRAPH_GAT ? c->graph.heads : 0;
+    add_graph_layer(p, 0, c->graph.hidden, c->graph.node_dim, heads);
+    add_graph_layer(p, 1, d, c->graph.hidden * (heads ? heads : 1), heads > 0);
     for (int64_t l = 0; l < c->attention.layers; l++) add_attention(p, l, d);
     add_linear(p, "text.specific", d, d, -1, p->text_specific);
     add_linear(p, "graph.specific", d, d, -1, p->graph_specific);
@@ -191,6 +207,13 @@ void parameters_average(struct parameters *p, double decay, int64_t step) {
     if (!p->averaged) return;
     p->device->run->blend(p->device, p->n_dense, keep, p->value, p->average);
     p->device->run->blend(p->device, nodes->count * nodes->cols, keep, nodes->value, nodes->average);
+}
+
+struct parameters parameters_to_use(const struct parameters *p) {
+    struct parameters view = *p;
+    for (int i = 0; i < view.n; i++)
+        if (view.average.at) view.list[i].value = view.list[i].average;
+    return view;
 }
 
 /* ---- checkpoint ---- */

@@ -42,7 +42,10 @@ struct parameters {
     struct training_state states[MAX_STATES];
     int n_states;
     /* places in `list` */
-    int codebook, text_map[2], gcn[2][2], text_specific[2], graph_specific[2];
+    int codebook, text_map[2], text_specific[2], graph_specific[2];
+    struct graph_layer {
+        int linear[2], source, target; /* source, target: graph attention's logits, gat only */
+    } graph[2];
     struct attention_layer {
         int query[2], key_value[2], output[2], norm[2];
     } attention[MAX_LAYERS];
@@ -68,6 +71,9 @@ void parameters_update(struct parameters *parameters, const struct config *confi
  *   average = keep average + (1 - keep) value,   keep = min(train.average, (1 + step) / (10 + step)),
  * so that the first values are soon forgotten. Does nothing without train.average. */
 void parameters_average(struct parameters *parameters, double decay, int64_t step);
+
+/* The values that tokens are made with: the averages where there are any. A view, which owns nothing. */
+struct parameters parameters_to_use(const struct parameters *parameters);
 
 /* Collective. Writes all to `path`; `step` updates were made. */
 int parameters_save(struct parameters *parameters, const struct comm *comm, const char *path,

@@ -26,24 +26,39 @@ static void cut_by_cost(struct sampler *s, const struct comm *comm, const int64_
     }
 }
 
-int sampler_make(struct sampler *s, const struct comm *comm, enum partition partition, uint64_t seed, int64_t n_codes,
-                 int64_t batch, const double *cost) {
-    *s = (struct sampler){.n_codes = n_codes, .seed = seed, .epoch = -1};
-    s->n_strata = batch < n_codes ? batch : n_codes;
+int sampler_holds_out(uint64_t seed, double holdout, int64_t code) {
+    return holdout > 0 && rng_uniform(seed, RNG_HOLDOUT, 0, (uint64_t)code) < holdout;
+}
+
+/* Sizes for s->n_codes codes. */
+static int cut_strata(struct sampler *s, const struct comm *comm, int64_t batch) {
+    s->n_strata = batch < s->n_codes ? batch : s->n_codes;
     if (s->n_strata < comm->size)
         return status_set(STATUS_USAGE,
                           "%d ranks are too many for a batch of %lld codes (train.batch %lld, vocabulary %lld): "
                           "each rank needs at least one; start fewer ranks",
-                          comm->size, (long long)s->n_strata, (long long)batch, (long long)n_codes);
-    s->steps_per_epoch = (n_codes + s->n_strata - 1) / s->n_strata;
+                          comm->size, (long long)s->n_strata, (long long)batch, (long long)s->n_codes);
+    s->steps_per_epoch = (s->n_codes + s->n_strata - 1) / s->n_strata;
+    return STATUS_OK;
+}
+
+int sampler_make(struct sampler *s, const struct comm *comm, enum partition partition, uint64_t seed, double holdout,
+                 int64_t n_codes, int64_t batch, const double *cost) {
     int64_t *order;
+    *s = (struct sampler){.seed = seed, .epoch = -1};
     TRY(mem_alloc(&order, n_codes, sizeof *order));
-    for (int64_t i = 0; i < n_codes; i++) order[i] = i;
-    if (partition == PARTITION_RANDOM) rng_shuffle(seed, RNG_ORDER, 0, 0, order, n_codes);
+    for (int64_t i = 0; i < n_codes; i++)
+        if (!sampler_holds_out(seed, holdout, i)) order[s->n_codes++] = i;
+    int status = cut_strata(s, comm, batch);
+    if (status != STATUS_OK) {
+        free(order);
+        return status;
+    }
+    if (partition == PARTITION_RANDOM) rng_shuffle(seed, RNG_ORDER, 0, 0, order, s->n_codes);
     cut_by_cost(s, comm, order, cost);
     s->first = stratum_first(s, s->first_stratum);
     s->n_local = stratum_first(s, s->end_stratum) - s->first;
-    int status = mem_alloc(&s->order, s->n_local, sizeof *s->order);
+    status = mem_alloc(&s->order, s->n_local, sizeof *s->order);
     if (status == STATUS_OK) status = mem_alloc(&s->shuffled, s->n_local, sizeof *s->shuffled);
     if (status == STATUS_OK) memcpy(s->order, order + s->first, (size_t)s->n_local * sizeof *order);
     free(order);

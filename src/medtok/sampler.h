@@ -17,7 +17,8 @@
 #include "dist/comm.h"
 
 struct sampler {
-    int64_t n_codes, n_strata, first_stratum, end_stratum; /* the strata of this rank */
+    int64_t n_codes;                              /* codes that are drawn: all but those held out */
+    int64_t n_strata, first_stratum, end_stratum; /* the strata of this rank */
     int64_t steps_per_epoch;
     uint64_t seed;
     int64_t first, n_local; /* this rank's piece in the order */
@@ -26,10 +27,13 @@ struct sampler {
     int64_t epoch;
 };
 
+/* Whether a code is never drawn: its random number, by (seed, code), is below `holdout`, the share of such codes. */
+int sampler_holds_out(uint64_t seed, double holdout, int64_t code);
+
 /* cost [n_codes]: expected work of each code, in any unit. A batch larger than the vocabulary is the vocabulary. Fails
  * with STATUS_USAGE if there are more ranks than codes in a batch. */
 int sampler_make(struct sampler *sampler, const struct comm *comm, enum partition partition, uint64_t seed,
-                 int64_t n_codes, int64_t batch, const double *cost);
+                 double holdout, int64_t n_codes, int64_t batch, const double *cost);
 void sampler_free(struct sampler *sampler);
 
 /* This rank's codes of a step (counted from 0): writes global code indices, ascending by stratum, to codes (room for

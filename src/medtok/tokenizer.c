@@ -48,21 +48,20 @@ static void place_row(const struct config *c, struct token_rows *rows, int64_t r
     for (int64_t j = 0; j < d; j++) rows->embedding[(row * N_GROUPS + group) * d + j] = (float)value[j];
 }
 
-/* Fetches one group's tokens from the device and spreads them over the rows of the batch. */
-static int place_group(struct tokenizer *t, const struct quantized *q, int group, const int64_t *row_of,
-                       struct token_rows *rows) {
-    int64_t n = q->value->rows, k = t->config->quantizer.top_k, d = t->config->quantizer.dim;
+int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
+                     const struct quantized *q, const int64_t *row_of) {
+    int64_t n = q->value->rows, k = config->quantizer.top_k, d = config->quantizer.dim;
     int32_t *tokens = NULL;
     real *weights = NULL, *value = NULL;
     int status;
     TRY_DONE(mem_alloc(&tokens, n * k, sizeof *tokens));
     TRY_DONE(mem_alloc(&weights, n * k, sizeof *weights));
     TRY_DONE(mem_alloc(&value, n * d, sizeof *value));
-    device_download_ints(t->device, tokens, q->tokens, n * k);
-    device_download_reals(t->device, weights, q->weights, n * k);
-    device_download_reals(t->device, value, q->value->value, n * d);
+    device_download_ints(device, tokens, q->tokens, n * k);
+    device_download_reals(device, weights, q->weights, n * k);
+    device_download_reals(device, value, q->value->value, n * d);
     for (int64_t i = 0; i < n; i++)
-        place_row(t->config, rows, row_of[i], group, tokens + i * k, weights + i * k, value + i * d);
+        place_row(config, rows, row_of[i], group, tokens + i * k, weights + i * k, value + i * d);
 done:
     free(tokens);
     free(weights);
@@ -100,7 +99,7 @@ static int run_block(struct tokenizer *t, const struct dataset *dataset, struct 
     TRY_DONE(tape_status(&t->tape));
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
-        TRY_DONE(place_group(t, &out.groups[g], g, graph_side ? row_of + n : row_of, rows));
+        TRY_DONE(token_rows_place(rows, t->config, t->device, g, &out.groups[g], graph_side ? row_of + n : row_of));
     }
 done:
     free(codes);
@@ -108,7 +107,7 @@ done:
     return status;
 }
 
-static void clear_rows(const struct config *c, struct token_rows *rows, int64_t count) {
+void token_rows_clear(struct token_rows *rows, const struct config *c, int64_t count) {
     int64_t picks = count * N_GROUPS * c->quantizer.top_k;
     memset(rows->tokens, 0xff, (size_t)picks * sizeof *rows->tokens); /* -1 */
     memset(rows->weights, 0, (size_t)picks * sizeof *rows->weights);
@@ -121,7 +120,7 @@ int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct toke
     struct batch_builder builder = {0};
     int64_t *codes = NULL, block = c->tokenize.batch;
     int status;
-    clear_rows(c, rows, count);
+    token_rows_clear(rows, c, count);
     if (count == 0) return STATUS_OK;
     TRY_DONE(mem_alloc(&codes, count, sizeof *codes));
     for (int64_t i = 0; i < count; i++) codes[i] = first + i;

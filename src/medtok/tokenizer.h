@@ -28,6 +28,13 @@ struct token_rows {
 int token_rows_make(struct token_rows *rows, int64_t n, const struct config *config);
 void token_rows_free(struct token_rows *rows);
 
+/* Makes the first `count` codes absent in all groups. */
+void token_rows_clear(struct token_rows *rows, const struct config *config, int64_t count);
+
+/* Fetches one group's tokens from the device: row i of them is that of code row_of[i]. */
+int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
+                     const struct quantized *quantized, const int64_t *row_of);
+
 /* Loads the model from config->files.checkpoint. */
 int tokenizer_make(struct tokenizer *tokenizer, const struct config *config, struct device *device,
                    const struct comm *comm);

@@ -28,8 +28,8 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
     TRY_DONE(text_source_open(&t->text, c, t->device));
     TRY_DONE(dataset_costs(c->files.vocabulary, &cost, &n_codes));
-    TRY_DONE(
-        sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, n_codes, c->train.batch, cost));
+    TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, c->train.holdout, n_codes,
+                          c->train.batch, cost));
     TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));
     TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));

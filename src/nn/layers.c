@@ -174,6 +174,56 @@ struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs gra
     return y;
 }
 
+/* ---- graph attention ---- */
+static void head_dots_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    int64_t heads = p->y->cols;
+    if (HAS_GRAD(p->a))
+        RUN(tape)->head_dots_backward(tape->device, p->a->rows, heads, p->a->cols / heads, p->a->value, p->b->value,
+                                      p->y->grad, p->a->grad, p->b->grad);
+}
+
+struct var *nn_head_dots(struct tape *tape, struct var *x, struct var *a, int64_t heads) {
+    struct var *y = tape_var(tape, x->rows, heads);
+    if (tape->failed) return y;
+    RUN(tape)->head_dots(tape->device, x->rows, heads, x->cols / heads, x->value, a->value, y->value);
+    struct pair_op *p = tape_record(tape, sizeof *p, head_dots_backward);
+    if (p) p->a = x, p->b = a, p->y = y;
+    return y;
+}
+
+struct graph_attention_op {
+    struct op op;
+    struct var *x, *source, *target, *y;
+    struct graphs graphs;
+    dev_real probs;
+};
+
+static void graph_attention_backward(struct tape *tape, struct op *op) {
+    struct graph_attention_op *a = (struct graph_attention_op *)op;
+    const struct graphs *g = &a->graphs;
+    int64_t heads = a->source->cols;
+    if (HAS_GRAD(a->x))
+        RUN(tape)->graph_attention_backward(tape->device, g->nodes.n, heads, a->x->cols / heads, g->nodes.offsets,
+                                            g->edge_offsets, g->sources, a->source->value, a->target->value,
+                                            a->x->value, a->probs, a->y->grad, a->source->grad, a->target->grad,
+                                            a->x->grad);
+}
+
+struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *source, struct var *target,
+                               struct graphs graphs) {
+    struct var *y = tape_var(tape, x->rows, x->cols);
+    int64_t heads = source->cols;
+    dev_real probs = tape_reals(tape, (graphs.n_nodes + graphs.n_edges) * heads);
+    if (tape->failed) return y;
+    RUN(tape)->graph_attention(tape->device, graphs.nodes.n, heads, x->cols / heads, graphs.nodes.offsets,
+                               graphs.edge_offsets, graphs.sources, source->value, target->value, x->value, probs,
+                               y->value);
+    struct graph_attention_op *a = tape_record(tape, sizeof *a, graph_attention_backward);
+    if (a) a->x = x, a->source = source, a->target = target, a->y = y, a->graphs = graphs, a->probs = probs;
+    return y;
+}
+
 /* ---- layer norm ---- */
 struct layer_norm_op {
     struct op op;

@@ -18,7 +18,7 @@ struct segments {
 /* Graphs of a batch: nodes in segments; node v's incoming edges come from sources[edge_offsets[v] ..]. */
 struct graphs {
     struct segments nodes;
-    int64_t n_nodes;
+    int64_t n_nodes, n_edges; /* there may be fewer edges than n_edges */
     dev_int edge_offsets, sources;
 };
 
@@ -44,6 +44,14 @@ struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segment
 
 /* D^-1/2 (A + I) D^-1/2 x for each graph, with A's rows the incoming edges (Kipf and Welling, 2017) */
 struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs graphs);
+
+/* x [rows, heads * cols] times a [1, heads * cols], head by head -> [rows, heads] */
+struct var *nn_head_dots(struct tape *tape, struct var *x, struct var *a, int64_t heads);
+
+/* Graph attention: x [nodes, heads * cols] averaged over each node and its incoming edges by the softmax of
+ * LeakyReLU(source[u] + target[v]), head by head; source, target [nodes, heads] (Velickovic et al., 2018) */
+struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *source, struct var *target,
+                               struct graphs graphs);
 
 /* (x - mean) / sqrt(var + 1e-5) * gain + bias, per row; gain, bias [1, cols] */
 struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias);

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "store/h5file.h"
 #include "store/vocabulary.h"
+#include "store/vocabulary_pick.h"
 
 static int64_t faults; /* of this rank, in the behaviour being checked */
 
@@ -269,6 +270,15 @@ static void a_vocabulary_of_rank_0_is_read_by_all(const struct place *place) {
           STATUS_OK);
     CHECK(back.n_codes == 1 && strcmp(vocabulary_code(&back, 0), "I10") == 0);
     CHECK(back.description && memcmp(back.description, "hypertension", 12) == 0);
+    vocabulary_free(&back);
+    CHECK(vocabulary_pick(path, (int64_t[]){1}, 1, &back) == STATUS_OK);
+    CHECK(back.n_codes == 1 && strcmp(vocabulary_code(&back, 0), "I10") == 0 && back.node_offsets[1] == 0);
+    CHECK(back.description_offsets[1] == 12 && memcmp(back.description, "hypertension", 12) == 0);
+    vocabulary_free(&back);
+    CHECK(vocabulary_pick(path, (int64_t[]){0, 1}, 2, &back) == STATUS_OK);
+    CHECK(back.n_codes == 2 && back.n_listed[0] == 1 && back.node_offsets[2] == 2 && back.nodes[1] == 2);
+    CHECK(back.edge_offsets[2] == 1 && back.edge_target[0] == 1 && back.description_offsets[1] == 8);
+    CHECK(strcmp(vocabulary_system(&back, 1), "ICD10CM") == 0);
     vocabulary_free(&back);
 }
 

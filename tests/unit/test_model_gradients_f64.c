@@ -128,7 +128,7 @@ static void fill_dataset(struct dataset *d) {
     }
 }
 
-static int make_world(void **state) {
+static int make_world_of(void **state, const char *encoder) {
     static const char *const SETTINGS[] = {"quantizer.size=24",    "quantizer.dim=8",     "quantizer.top_k=3",
                                            "attention.heads=2",    "graph.node_dim=6",    "graph.hidden=7",
                                            "loss.temperature=0.3", "graph.edge_drop=0.3", "text.dropout=0.2"};
@@ -137,6 +137,7 @@ static int make_world(void **state) {
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
     for (size_t i = 0; i < sizeof SETTINGS / sizeof *SETTINGS; i++)
         assert_int_equal(config_set(&w->config, SETTINGS[i]), STATUS_OK);
+    assert_int_equal(config_set(&w->config, encoder), STATUS_OK);
     w->comm = comm_self();
     assert_int_equal(device_open_cpu(&w->device, 1), 0);
     fill_dataset(&w->dataset);
@@ -153,6 +154,9 @@ static int make_world(void **state) {
     *state = w;
     return 0;
 }
+
+static int make_world(void **state) { return make_world_of(state, "graph.encoder=gcn"); }
+static int make_gat_world(void **state) { return make_world_of(state, "graph.encoder=gat"); }
 
 static int free_world(void **state) {
     struct world *w = *state;
@@ -244,6 +248,8 @@ static void check_all_gradients(struct world *w) {
 
 static void model_gradients_are_those_of_the_loss(void **state) { check_all_gradients(*state); }
 
+static void model_gradients_are_those_of_the_loss_with_graph_attention(void **state) { check_all_gradients(*state); }
+
 static void model_gradients_hold_for_normalized_loss_space_and_middle_region(void **state) {
     struct world *w = *state;
     config_set(&w->config, "quantizer.loss_space=normalized");
@@ -271,6 +277,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_normalized_loss_space_and_middle_region, make_world,
                                         free_world),
         cmocka_unit_test_setup_teardown(under_ema_all_but_the_codebook_have_the_same_gradients, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss_with_graph_attention, make_gat_world,
+                                        free_world),
         cmocka_unit_test_setup_teardown(model_ignores_absent_graphs, make_world, free_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void draw(int size, enum partition partition, int64_t n, int64_t batch, i
     for (int rank = 0; rank < size; rank++) {
         struct comm comm = {.rank = rank, .size = size};
         struct sampler s;
-        assert_int_equal(sampler_make(&s, &comm, partition, 3, n, batch, cost), STATUS_OK);
+        assert_int_equal(sampler_make(&s, &comm, partition, 3, 0, n, batch, cost), STATUS_OK);
         int64_t codes[1024], most = s.end_stratum - s.first_stratum, m = sampler_step(&s, step, codes);
         assert_true(most >= 1 && m <= most);
         for (int64_t i = 0; i < m; i++) {
@@ -72,10 +72,35 @@ static void more_ranks_than_codes_are_refused(void **state) {
     struct comm comm = {.rank = 0, .size = 9};
     struct sampler s;
     double cost[20] = {0};
-    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 20, 8, cost), STATUS_USAGE);
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 0, 20, 8, cost), STATUS_USAGE);
     sampler_free(&s);
-    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 8, 100, cost), STATUS_USAGE);
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 0, 8, 100, cost), STATUS_USAGE);
     sampler_free(&s);
+}
+
+static void held_out_codes_are_never_drawn_by_any_number_of_ranks(void **state) {
+    (void)state;
+    enum { N = 400, BATCH = 20 };
+    double cost[N] = {0};
+    int drawn[2][N] = {{0}}, held_out = 0;
+    for (int size = 1; size <= 2; size++)
+        for (int rank = 0; rank < size; rank++) {
+            struct comm comm = {.rank = rank, .size = size};
+            struct sampler s;
+            int64_t codes[BATCH];
+            assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 3, 0.25, N, BATCH, cost), STATUS_OK);
+            for (int64_t step = 0; step < s.steps_per_epoch; step++) {
+                int64_t n = sampler_step(&s, step, codes);
+                for (int64_t i = 0; i < n; i++) drawn[size - 1][codes[i]]++;
+            }
+            sampler_free(&s);
+        }
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(drawn[0][i], !sampler_holds_out(3, 0.25, i));
+        assert_int_equal(drawn[1][i], drawn[0][i]);
+        held_out += sampler_holds_out(3, 0.25, i);
+    }
+    assert_in_range(held_out, 74, 126); /* 100 expected, three standard deviations of sqrt(400 / 4 * 3 / 4) */
 }
 
 /* ---- usage ---- */
@@ -196,6 +221,7 @@ int main(void) {
         cmocka_unit_test(batches_are_the_same_set_for_any_number_of_ranks),
         cmocka_unit_test(an_epoch_visits_each_code_once),
         cmocka_unit_test(more_ranks_than_codes_are_refused),
+        cmocka_unit_test(held_out_codes_are_never_drawn_by_any_number_of_ranks),
         cmocka_unit_test(usage_counts_by_region),
         cmocka_unit_test(words_are_folded_and_composed),
         cmocka_unit_test(similar_words_get_similar_vectors),

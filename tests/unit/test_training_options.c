@@ -327,6 +327,9 @@ static void averages_follow_their_formula_for_dense_and_node_parameters(void **s
         parameters_average(&w->parameters, 0.4, step);
         for (int k = 0; k < 2; k++) close_to(checked[k]->average.at[3], average[k], "average", step);
     }
+    struct parameters used = parameters_to_use(&w->parameters);
+    assert_true(used.list[used.nodes].value.at == checked[1]->average.at);
+    assert_true(used.list[used.text_map[0]].value.at == checked[0]->average.at);
     free_world(w);
 }
 

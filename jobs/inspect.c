@@ -1,0 +1,301 @@
+/* inspect: how good the tokens of table.h5 are (medtok/quality.h), as a table on standard output and as JSON. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "jobs.h"
+#include "medtok/neighbours.h"
+#include "medtok/quality.h"
+#include "store/table.h"
+
+/* Codes read from the vocabulary at a time, and systems that are told apart in the report. */
+enum { PIECE = 16384, MOST_SYSTEMS = 64 };
+
+/* How much hierarchy the codes of a system have. */
+struct system_count {
+    uint64_t key;
+    const char *name; /* in the table */
+    int64_t codes, with_parent;
+};
+
+struct inspection {
+    const struct comm *comm;
+    const struct config *config;
+    struct bootstrap bootstrap;
+    struct table table;
+    char *vocabulary_id, *table_id;
+    int32_t *tokens; /* [n, 4, K] */
+    char *has_graph; /* [n] */
+    struct code_keys keys;
+    struct code_links links;
+    int64_t *queries, n_queries;
+    struct system_count systems[MOST_SYSTEMS];
+    int n_systems;
+    struct quality quality;
+};
+
+/* ---- load and check ---- */
+static int check_same_vocabulary(struct inspection *x) {
+    const char *path = x->config->files.vocabulary;
+    struct h5file *file = NULL;
+    char *made_from = NULL;
+    int status;
+    TRY_DONE(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_get_text(file, "content_id", &x->vocabulary_id));
+    TRY_DONE(h5file_get_text(x->table.file, "content_id", &x->table_id));
+    TRY_DONE(h5file_get_text(x->table.file, "vocabulary_id", &made_from));
+    if (strcmp(x->vocabulary_id, made_from) != 0)
+        status = status_set(STATUS_FAILED,
+                            "%s was made from another vocabulary than %s: name the vocabulary that it was made from",
+                            h5file_path(x->table.file), path);
+done:
+    free(made_from);
+    h5file_close(file);
+    return status;
+}
+
+static int check_tokens(const struct inspection *x) {
+    const struct table_shape *s = &x->table.shape;
+    for (int g = 0; g < TABLE_GROUPS; g++)
+        if (s->region[g][0] < 0 || s->region[g][1] <= s->region[g][0] || s->region[g][1] > s->codebook_size)
+            return status_set(STATUS_FAILED, "%s: the region of %s is %d to %d, outside the codebook; make it again",
+                              h5file_path(x->table.file), TABLE_GROUP_NAMES[g], s->region[g][0], s->region[g][1]);
+    for (int64_t i = 0; i < s->n_codes * TABLE_GROUPS; i++) {
+        const int32_t *group = x->tokens + i * s->top_k, *region = s->region[i % TABLE_GROUPS];
+        for (int64_t k = 0; k < s->top_k; k++)
+            if (group[0] == -1 ? group[k] != -1 : group[k] < region[0] || group[k] >= region[1])
+                return status_set(STATUS_FAILED, "%s: row %" PRId64 " has the %s token %d; `medtok verify` tells more",
+                                  h5file_path(x->table.file), i / TABLE_GROUPS, TABLE_GROUP_NAMES[i % TABLE_GROUPS],
+                                  group[k]);
+    }
+    return STATUS_OK;
+}
+
+static int add_piece(struct inspection *x, const struct vocabulary *v) {
+    code_keys_set(&x->keys, v->first, v);
+    for (int64_t i = 0; i < v->n_codes; i++) x->has_graph[v->first + i] = v->node_offsets[i + 1] > v->node_offsets[i];
+    return code_links_add(&x->links, v);
+}
+
+static int read_vocabulary(struct inspection *x) {
+    const char *path = x->config->files.vocabulary;
+    int64_t n = x->table.shape.n_codes;
+    struct vocabulary piece;
+    TRY(vocabulary_read_sizes(path, &piece));
+    if (piece.n_codes_total != n)
+        return status_set(STATUS_FAILED, "%s has %lld rows, but %s has %lld codes", h5file_path(x->table.file),
+                          (long long)n, path, (long long)piece.n_codes_total);
+    TRY(code_keys_make(&x->keys, n));
+    TRY(code_links_make(&x->links, n, piece.n_nodes));
+    TRY(mem_alloc(&x->has_graph, n, 1));
+    for (int64_t first = 0; first < n; first += PIECE) {
+        TRY(vocabulary_read(path, first, n - first < PIECE ? n - first : PIECE,
+                            VOCABULARY_NAMES | VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS, &piece));
+        int status = add_piece(x, &piece);
+        vocabulary_free(&piece);
+        TRY(status);
+    }
+    return code_links_finish(&x->links);
+}
+
+/* Every rank reads all tokens and names, and later all embeddings, block by block. */
+static int load(struct inspection *x) {
+    const struct table_shape *s = &x->table.shape;
+    TRY(table_open(&x->table, x->config->files.table));
+    TRY(check_same_vocabulary(x));
+    if (x->comm->rank == 0) TRY(h5file_verify(x->table.file));
+    TRY(mem_alloc(&x->tokens, s->n_codes * TABLE_GROUPS * s->top_k, sizeof *x->tokens));
+    TRY(table_read(&x->table, 0, s->n_codes, x->tokens, NULL, NULL));
+    TRY(check_tokens(x));
+    TRY(read_vocabulary(x));
+    return neighbour_queries(&x->links, x->bootstrap.seed, x->config->inspect.sample, &x->queries, &x->n_queries);
+}
+
+static void count_systems(struct inspection *x) {
+    for (int64_t i = 0; i < x->keys.n; i++) {
+        int s = 0;
+        while (s < x->n_systems && x->systems[s].key != x->keys.system[i]) s++;
+        if (s == MOST_SYSTEMS) continue;
+        if (s == x->n_systems)
+            x->systems[x->n_systems++] =
+                (struct system_count){x->keys.system[i], x->table.system + i * x->table.system_bytes, 0, 0};
+        x->systems[s].codes++;
+        x->systems[s].with_parent += x->keys.parent[i] != 0;
+    }
+}
+
+/* ---- compute ---- */
+static int measure_tokens(struct inspection *x) {
+    const struct table_shape *s = &x->table.shape;
+    struct quality_tokens tokens = {
+        .n = s->n_codes, .top_k = s->top_k, .codebook_size = s->codebook_size, .tokens = x->tokens};
+    for (int g = 0; g < N_GROUPS; g++) tokens.regions[g] = (struct region){s->region[g][0], s->region[g][1]};
+    return quality_measure_tokens(&x->quality, &x->bootstrap, &tokens, &x->keys);
+}
+
+/* Reads the embeddings of the queries into rows [n_queries, width], by way of block [NEIGHBOUR_BLOCK, width]. */
+static int read_queries(struct inspection *x, int64_t width, float *block, float *rows) {
+    int64_t n = x->table.shape.n_codes, q = 0;
+    for (int64_t first = 0; first < n; first += NEIGHBOUR_BLOCK) {
+        int64_t count = n - first < NEIGHBOUR_BLOCK ? n - first : NEIGHBOUR_BLOCK;
+        if (q == x->n_queries || x->queries[q] >= first + count) continue;
+        TRY(table_read(&x->table, first, count, NULL, NULL, block));
+        for (; q < x->n_queries && x->queries[q] < first + count; q++)
+            memcpy(rows + q * width, block + (x->queries[q] - first) * width, (size_t)width * sizeof *rows);
+    }
+    return STATUS_OK;
+}
+
+/* Puts all codes with a graph through the search. */
+static int search_table(struct inspection *x, struct neighbour_search *search, float *block) {
+    int64_t n = x->table.shape.n_codes, codes[NEIGHBOUR_BLOCK];
+    for (int64_t first = 0; first < n; first += NEIGHBOUR_BLOCK) {
+        int64_t count = n - first < NEIGHBOUR_BLOCK ? n - first : NEIGHBOUR_BLOCK, kept = 0;
+        TRY(table_read(&x->table, first, count, NULL, NULL, block));
+        for (int64_t i = 0; i < count; i++) {
+            if (!x->has_graph[first + i]) continue;
+            memmove(block + kept * search->width, block + i * search->width, (size_t)search->width * sizeof *block);
+            codes[kept++] = first + i;
+        }
+        TRY(neighbour_search_add(search, kept, codes, block));
+    }
+    return STATUS_OK;
+}
+
+static int measure_neighbours(struct inspection *x, struct device *device) {
+    struct neighbour_search search = {0};
+    int64_t width = TABLE_GROUPS * x->table.shape.dim, n = x->n_queries;
+    float *block = NULL, *rows = NULL;
+    double *recall = NULL, *chance = NULL;
+    int status = mem_alloc(&block, NEIGHBOUR_BLOCK * width, sizeof *block);
+    if (status == STATUS_OK) status = mem_alloc(&rows, n * width, sizeof *rows);
+    if (status == STATUS_OK) status = mem_alloc(&recall, n, sizeof *recall);
+    if (status == STATUS_OK) status = mem_alloc(&chance, n, sizeof *chance);
+    if (status == STATUS_OK && n > 0) status = read_queries(x, width, block, rows);
+    if (status == STATUS_OK) status = neighbour_search_make(&search, x->comm, device, width, n, x->queries, rows);
+    if (status == STATUS_OK && n > 0) status = search_table(x, &search, block);
+    TRY_DONE(comm_agree(x->comm, status));
+    TRY_DONE(neighbour_search_recall(&search, &x->links, recall, chance));
+    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall, chance));
+done:
+    neighbour_search_free(&search);
+    free(block);
+    free(rows);
+    free(recall);
+    free(chance);
+    return status;
+}
+
+/* ---- write ---- */
+static void print(const struct inspection *x) {
+    printf("%s: %lld codes; intervals of 95 %% from %lld bootstrap resamples\n\n", x->config->files.table,
+           (long long)x->table.shape.n_codes, (long long)x->bootstrap.resamples);
+    quality_print(stdout, &x->quality);
+    printf("\ncodes whose string tells a parent:");
+    for (int i = 0; i < x->n_systems; i++)
+        printf("%s %s %lld of %lld", i ? "," : "", x->systems[i].name, (long long)x->systems[i].with_parent,
+               (long long)x->systems[i].codes);
+    printf("\n");
+    fflush(stdout);
+}
+
+/* Names of systems come from input files and may hold anything. */
+static void print_json_text(FILE *out, const char *text) {
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fprintf(out, "\\%c", *text);
+        else if ((unsigned char)*text < 0x20)
+            fprintf(out, "\\u%04x", (unsigned)(unsigned char)*text);
+        else
+            fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+static void print_json(const struct inspection *x, FILE *out) {
+    fprintf(out,
+            "{\"table_id\": \"%s\", \"vocabulary_id\": \"%s\", \"codes\": %lld, \"resamples\": %lld, \"seed\": %lld",
+            x->table_id, x->vocabulary_id, (long long)x->table.shape.n_codes, (long long)x->bootstrap.resamples,
+            (long long)x->bootstrap.seed);
+    fprintf(out, ",\n \"systems\": {");
+    for (int i = 0; i < x->n_systems; i++) {
+        fprintf(out, "%s", i ? ", " : "");
+        print_json_text(out, x->systems[i].name);
+        fprintf(out, ": {\"codes\": %lld, \"with_parent\": %lld}", (long long)x->systems[i].codes,
+                (long long)x->systems[i].with_parent);
+    }
+    fprintf(out, "},\n \"measures\": {");
+    quality_print_json(out, &x->quality);
+    fprintf(out, "}}\n");
+}
+
+static void report_path(const struct config *config, char *path, size_t size) {
+    const char *table = config->files.table;
+    size_t n = strlen(table);
+    if (config->files.report[0])
+        snprintf(path, size, "%s", config->files.report);
+    else
+        snprintf(path, size, "%.*s.quality.json", (int)(n > 3 && !strcmp(table + n - 3, ".h5") ? n - 3 : n), table);
+}
+
+static int write_report(const struct inspection *x) {
+    char path[PATH_MAX], temporary[PATH_MAX + 8];
+    report_path(x->config, path, sizeof path);
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    FILE *file = fopen(temporary, "w");
+    if (!file) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
+    print_json(x, file);
+    int failed = fflush(file) || ferror(file) || fsync(fileno(file));
+    failed |= fclose(file) != 0;
+    if (!failed && rename(temporary, path) == 0) {
+        log_info("wrote %s", path);
+        return STATUS_OK;
+    }
+    int status = status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
+    unlink(temporary);
+    return status;
+}
+
+/* ---- the job ---- */
+static int inspect(struct inspection *x, struct device *device) {
+    double since = clock_seconds();
+    TRY(comm_agree(x->comm, load(x)));
+    log_info("read %lld codes in %.1f s", (long long)x->table.shape.n_codes, clock_seconds() - since);
+    count_systems(x);
+    since = clock_seconds();
+    TRY(measure_tokens(x));
+    log_info("measured tokens in %.1f s", clock_seconds() - since);
+    since = clock_seconds();
+    TRY(measure_neighbours(x, device));
+    log_info("measured the neighbours of %lld codes in %.1f s", (long long)x->n_queries, clock_seconds() - since);
+    if (x->comm->rank == 0) print(x);
+    return comm_agree(x->comm, x->comm->rank == 0 ? write_report(x) : STATUS_OK);
+}
+
+int job_inspect(const struct comm *comm, const struct config *config) {
+    int threads = comm_threads(comm, (int)config->run.threads);
+    struct inspection x = {.comm = comm,
+                           .config = config,
+                           .bootstrap = {comm, (uint64_t)config->run.seed, config->inspect.resamples, threads}};
+    struct device device = {0};
+    int status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
+    status = comm_agree(comm, status);
+    if (status == STATUS_OK) status = inspect(&x, &device);
+    code_links_free(&x.links);
+    code_keys_free(&x.keys);
+    free(x.queries);
+    free(x.tokens);
+    free(x.has_graph);
+    free(x.vocabulary_id);
+    free(x.table_id);
+    table_close(&x.table);
+    device_close(&device);
+    return status;
+}

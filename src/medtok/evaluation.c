@@ -1,0 +1,250 @@
+/* Choosing the codes, the model's forward pass over them, and the measures. */
+#include "medtok/evaluation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "store/vocabulary_pick.h"
+
+enum { BLOCK = 256 }; /* codes computed at a time on a rank */
+
+/* ---- which codes ---- */
+struct drawn {
+    double place;
+    int64_t code;
+};
+
+static int by_place(const void *a, const void *b) {
+    const struct drawn *x = a, *y = b;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* codes [n], ascending; the caller frees. Of too many those with the smallest random numbers stay. */
+static int choose_codes(const struct config *c, int64_t n_codes, int64_t **codes, int64_t *n) {
+    uint64_t seed = (uint64_t)c->run.seed;
+    struct drawn *drawn = NULL;
+    int status;
+    *n = 0;
+    TRY_DONE(mem_alloc(&drawn, n_codes, sizeof *drawn));
+    for (int64_t i = 0; i < n_codes; i++)
+        if (sampler_holds_out(seed, c->train.holdout, i))
+            drawn[(*n)++] = (struct drawn){rng_uniform(seed, RNG_HOLDOUT, 0, (uint64_t)i), i};
+    qsort(drawn, (size_t)*n, sizeof *drawn, by_place);
+    if (*n > c->train.eval_codes) *n = c->train.eval_codes;
+    TRY_DONE(mem_alloc(codes, *n, sizeof **codes));
+    for (int64_t i = 0; i < *n; i++) (*codes)[i] = drawn[i].code;
+    qsort(*codes, (size_t)*n, sizeof **codes, ascending);
+done:
+    free(drawn);
+    return status;
+}
+
+/* ---- set-up ---- */
+/* The dataset of codes[n], which it numbers from 0. */
+static int read_codes(struct dataset *d, struct text_source *source, const char *vocabulary, const int64_t *codes,
+                      int64_t n) {
+    *d = (struct dataset){.n_codes = n, .source = source};
+    TRY(mem_alloc(&d->codes, n, sizeof *d->codes));
+    TRY(mem_alloc(&d->place, n, sizeof *d->place));
+    for (int64_t i = 0; i < n; i++) d->codes[i] = d->place[i] = i;
+    TRY(vocabulary_pick(vocabulary, codes, n, &d->vocabulary));
+    return source->features_path
+               ? text_features_read(source->features_path, vocabulary, codes, n, &d->text)
+               : text_source_read_ids(source, vocabulary, codes, n, codes[0], codes[n - 1] - codes[0] + 1, &d->ids);
+}
+
+static int prepare(struct evaluation *e) {
+    struct trainer *t = e->trainer;
+    const struct config *c = t->config;
+    struct vocabulary sizes;
+    int64_t *codes = NULL, n;
+    int status;
+    TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
+    TRY_DONE(choose_codes(c, sizes.n_codes_total, &codes, &n));
+    if (n < 2) {
+        status = status_set(STATUS_USAGE, "train.holdout %g holds out %lld of %lld codes: too few to evaluate",
+                            c->train.holdout, (long long)n, (long long)sizes.n_codes_total);
+        goto done;
+    }
+    TRY_DONE(read_codes(&e->dataset, &t->text, c->files.vocabulary, codes, n));
+    TRY_DONE(code_keys_make(&e->keys, n));
+    code_keys_set(&e->keys, 0, &e->dataset.vocabulary);
+    TRY_DONE(code_links_make(&e->links, n, sizes.n_nodes));
+    TRY_DONE(code_links_add(&e->links, &e->dataset.vocabulary));
+    TRY_DONE(code_links_finish(&e->links));
+    TRY_DONE(neighbour_queries(&e->links, e->bootstrap.seed, c->inspect.sample, &e->queries, &e->n_queries));
+    TRY_DONE(batch_builder_make(&e->builder, t->device, &e->dataset));
+    TRY_DONE(token_rows_make(&e->rows, n, c));
+done:
+    free(codes);
+    return status;
+}
+
+int evaluation_make(struct evaluation *e, struct trainer *t, int threads) {
+    const struct config *c = t->config;
+    *e = (struct evaluation){0};
+    if (c->train.eval_every == 0) return STATUS_OK;
+    e->trainer = t;
+    e->bootstrap = (struct bootstrap){t->comm, (uint64_t)c->run.seed, c->inspect.resamples, threads};
+    tape_init(&e->tape, t->device);
+    return comm_agree(t->comm, prepare(e));
+}
+
+void evaluation_free(struct evaluation *e) {
+    if (!e->trainer) return;
+    row_plan_free(&e->plan, e->trainer->device);
+    tape_free(&e->tape);
+    batch_builder_free(&e->builder);
+    token_rows_free(&e->rows);
+    code_links_free(&e->links);
+    code_keys_free(&e->keys);
+    dataset_free(&e->dataset);
+    free(e->queries);
+    *e = (struct evaluation){0};
+}
+
+int evaluation_due(const struct evaluation *e) {
+    const struct trainer *t = e->trainer;
+    return t && (t->step % t->config->train.eval_every == 0 || t->step == t->config->train.steps);
+}
+
+/* ---- forward ---- */
+/* Failures of communication itself cannot be agreed on: main aborts the job. */
+static int alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
+
+static int has_graph(const struct evaluation *e, int64_t code) {
+    const int64_t *offsets = e->dataset.vocabulary.node_offsets;
+    return offsets[code + 1] > offsets[code];
+}
+
+static int place_tokens(struct evaluation *e, const struct model_output *out, const int64_t *codes, int64_t n) {
+    int64_t present[BLOCK], n_present = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (has_graph(e, codes[i])) present[n_present++] = codes[i];
+    for (int g = 0; g < N_GROUPS; g++) {
+        int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
+        TRY(token_rows_place(&e->rows, e->trainer->config, e->trainer->device, g, &out->groups[g],
+                             graph_side ? present : codes));
+    }
+    return STATUS_OK;
+}
+
+/* Collective, since ranks fetch node vectors from each other. Codes first .. first+n-1; n may be 0. */
+static int run_block(struct evaluation *e, int64_t first, int64_t n) {
+    struct trainer *t = e->trainer;
+    struct parameters parameters = parameters_to_use(&t->parameters);
+    const struct parameter *table = &parameters.list[parameters.nodes];
+    struct model model = {t->config, &parameters};
+    struct batch batch;
+    int64_t codes[BLOCK];
+    for (int64_t i = 0; i < n; i++) codes[i] = first + i;
+    TRY(comm_agree(t->comm, batch_build(&batch, &e->builder, &e->dataset, codes, n, (struct edge_drop){0})));
+    TRY(alone(row_plan_make(&e->plan, t->comm, t->device, table->rows, table->cols, batch.distinct_nodes,
+                            (int)batch.n_distinct)));
+    tape_reset(&e->tape, 1);
+    struct var *nodes = tape_var(&e->tape, batch.n_distinct, table->cols);
+    TRY(alone(row_plan_fetch(&e->plan, t->comm, t->device, table->cols, table->value, nodes->value)));
+    if (n == 0) return STATUS_OK;
+    struct model_output out = model_forward(&model, &e->tape, &batch, nodes, NULL);
+    TRY(tape_status(&e->tape));
+    return place_tokens(e, &out, codes, n);
+}
+
+/* ---- gathering: each rank adds its own rows to zeros ---- */
+static int gather_tokens(struct evaluation *e, const char *own) {
+    const struct config *c = e->trainer->config;
+    int64_t picks = N_GROUPS * c->quantizer.top_k, n = e->rows.n * picks, *all;
+    TRY(comm_agree(e->trainer->comm, mem_alloc(&all, n, sizeof *all)));
+    for (int64_t i = 0; i < n; i++) all[i] = own[i / picks] ? e->rows.tokens[i] : 0;
+    int status = comm_sum_int64(e->trainer->comm, all, (int)n);
+    for (int64_t i = 0; i < n; i++) e->rows.tokens[i] = (int32_t)all[i];
+    free(all);
+    return status;
+}
+
+static int gather_embeddings(struct evaluation *e, const char *own) {
+    int64_t width = N_GROUPS * e->trainer->config->quantizer.dim, n = e->rows.n * width;
+    double *all;
+    TRY(comm_agree(e->trainer->comm, mem_alloc(&all, n, sizeof *all)));
+    for (int64_t i = 0; i < n; i++) all[i] = own[i / width] ? (double)e->rows.embedding[i] : 0;
+    int status = comm_sum_double(e->trainer->comm, all, (int)n);
+    for (int64_t i = 0; i < n; i++) e->rows.embedding[i] = (float)all[i];
+    free(all);
+    return status;
+}
+
+static int run_blocks(struct evaluation *e) {
+    const struct comm *comm = e->trainer->comm;
+    int64_t n = e->rows.n, stride = (int64_t)BLOCK * comm->size;
+    char *own = NULL;
+    int status;
+    token_rows_clear(&e->rows, e->trainer->config, n);
+    TRY_DONE(comm_agree(comm, mem_alloc(&own, n, 1)));
+    for (int64_t round = 0; round < n; round += stride) {
+        int64_t first = round + (int64_t)BLOCK * comm->rank;
+        int64_t count = first >= n ? 0 : first + BLOCK < n ? BLOCK : n - first;
+        TRY_DONE(comm_agree(comm, run_block(e, first, count)));
+        memset(own + (count ? first : 0), 1, (size_t)count);
+    }
+    TRY_DONE(gather_tokens(e, own));
+    TRY_DONE(gather_embeddings(e, own));
+done:
+    free(own);
+    return status;
+}
+
+/* ---- measures ---- */
+static int search_neighbours(struct evaluation *e, struct neighbour_search *s, double *recall, double *chance) {
+    int64_t width = N_GROUPS * e->trainer->config->quantizer.dim, codes[NEIGHBOUR_BLOCK];
+    float *rows = NULL;
+    int status =
+        mem_alloc(&rows, (e->n_queries > NEIGHBOUR_BLOCK ? e->n_queries : NEIGHBOUR_BLOCK) * width, sizeof *rows);
+    for (int64_t i = 0; status == STATUS_OK && i < e->n_queries; i++)
+        memcpy(rows + i * width, e->rows.embedding + e->queries[i] * width, (size_t)width * sizeof *rows);
+    if (status == STATUS_OK)
+        status = neighbour_search_make(s, e->trainer->comm, e->trainer->device, width, e->n_queries, e->queries, rows);
+    for (int64_t at = 0; status == STATUS_OK && at < e->rows.n;) {
+        int64_t n = 0;
+        for (; at < e->rows.n && n < NEIGHBOUR_BLOCK; at++) {
+            if (!has_graph(e, at)) continue;
+            memcpy(rows + n * width, e->rows.embedding + at * width, (size_t)width * sizeof *rows);
+            codes[n++] = at;
+        }
+        status = neighbour_search_add(s, n, codes, rows);
+    }
+    free(rows);
+    TRY(comm_agree(e->trainer->comm, status));
+    return neighbour_search_recall(s, &e->links, recall, chance);
+}
+
+static int measure_neighbours(struct evaluation *e, struct quality *q) {
+    struct neighbour_search search = {0};
+    double *recall = NULL, *chance = NULL;
+    int status = mem_alloc(&recall, e->n_queries, sizeof *recall);
+    if (status == STATUS_OK) status = mem_alloc(&chance, e->n_queries, sizeof *chance);
+    TRY_DONE(comm_agree(e->trainer->comm, status));
+    TRY_DONE(search_neighbours(e, &search, recall, chance));
+    TRY_DONE(quality_measure_neighbours(q, &e->bootstrap, e->n_queries, recall, chance));
+done:
+    neighbour_search_free(&search);
+    free(recall);
+    free(chance);
+    return status;
+}
+
+int evaluation_run(struct evaluation *e, struct quality *q) {
+    const struct config *c = e->trainer->config;
+    struct quality_tokens tokens = {
+        .n = e->rows.n, .top_k = c->quantizer.top_k, .codebook_size = c->quantizer.size, .tokens = e->rows.tokens};
+    for (int g = 0; g < N_GROUPS; g++) tokens.regions[g] = quantizer_region(c, (enum token_group)g);
+    TRY(run_blocks(e));
+    TRY(quality_measure_tokens(q, &e->bootstrap, &tokens, &e->keys));
+    return measure_neighbours(e, q);
+}

@@ -1,0 +1,38 @@
+/* Evaluation while training: the codes held out of it (train.holdout) go through the model as it is (with the
+ * averaged weights under train.average), without dropout, and the quality of their tokens is measured among them. Neither parameters nor random numbers of the training are touched.
+ *
+ * Ranks share the codes in blocks of fixed size; tokens and embeddings are then gathered on all of them.
+ */
+#ifndef MEDTOK_MEDTOK_EVALUATION_H
+#define MEDTOK_MEDTOK_EVALUATION_H
+
+#include "medtok/neighbours.h"
+#include "medtok/quality.h"
+#include "medtok/tokenizer.h"
+#include "medtok/trainer.h"
+
+struct evaluation {
+    struct trainer *trainer; /* borrowed; NULL: train.eval_every is 0 */
+    struct bootstrap bootstrap;
+    struct dataset dataset; /* the codes, numbered from 0 */
+    struct code_keys keys;
+    struct code_links links;
+    int64_t *queries, n_queries;
+    struct batch_builder builder;
+    struct tape tape;
+    struct row_plan plan;
+    struct token_rows rows; /* of all the codes */
+};
+
+/* Collective. Chooses and reads the held-out codes, at most train.eval_codes, by (seed, code); does nothing if
+ * train.eval_every is 0. */
+int evaluation_make(struct evaluation *evaluation, struct trainer *trainer, int threads);
+void evaluation_free(struct evaluation *evaluation);
+
+/* Whether the step that the trainer just made is to be evaluated. */
+int evaluation_due(const struct evaluation *evaluation);
+
+/* Collective. The quality is the same on every rank. */
+int evaluation_run(struct evaluation *evaluation, struct quality *quality);
+
+#endif

@@ -1,0 +1,123 @@
+"""What inspect and the evaluation in train report is what NumPy calculates from the files, with random numbers of our own Philox."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy
+except ImportError as error:
+    print("skipped:", error)
+    sys.exit(77)
+
+ROOT = os.environ.get("ROOT", os.path.join(os.path.dirname(__file__), "..", ".."))
+MEDTOK = os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok"))
+HOLDOUT, RNG_HOLDOUT = 0.4, 0x010
+
+
+def uniform(seed, stream, step, index):
+    """Philox4x32-10 of Salmon et al. (2011) with the counter of src/base/rng.h, as a double in [0, 1)."""
+    c, key = [0, stream ^ (index >> 32 << 12), step, index & 0xFFFFFFFF], [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ key[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ key[1], p0 & 0xFFFFFFFF]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return ((c[0] << 32 | c[1]) >> 11) * 2.0**-53
+
+
+def entropy(picks):
+    _, counts = numpy.unique(picks[picks >= 0], return_counts=True)
+    p = counts / counts.sum()
+    return -(p * numpy.log2(p)).sum()
+
+
+def usage(picks, region):
+    return len(numpy.unique(picks[picks >= 0])) / (region[1] - region[0])
+
+
+def links(vocabulary, chosen):
+    """For each chosen code the set of chosen codes that share a listed node with it, or list one joined to one of its own."""
+    offsets, nodes, listed = (vocabulary[k][:] for k in ("node_offsets", "nodes", "n_listed"))
+    edge_offsets, source, target = (vocabulary[k][:] for k in ("edge_offsets", "edge_source", "edge_target"))
+    own = {i: set(nodes[offsets[i]:offsets[i] + listed[i]].tolist()) for i in chosen}
+    everywhere, joined = set().union(*own.values()), {}
+    for i in chosen:
+        for e in range(edge_offsets[i], edge_offsets[i + 1]):
+            if source[e] < listed[i] or target[e] < listed[i]:
+                a, b = int(nodes[offsets[i] + source[e]]), int(nodes[offsets[i] + target[e]])
+                if a != b and a in everywhere and b in everywhere:
+                    joined.setdefault(a, set()).add(b)
+                    joined.setdefault(b, set()).add(a)
+    degree = {a: len(b) for a, b in joined.items()}
+    joined = {a: {x for x in b if degree[x] <= 64} for a, b in joined.items() if degree[a] <= 64}
+    codes = {}
+    for i in chosen:
+        for node in own[i]:
+            codes.setdefault(node, set()).add(i)
+    codes = {node: found for node, found in codes.items() if len(found) <= 256}
+    reach = {i: own[i].union(*(joined.get(node, set()) for node in own[i])) for i in chosen}
+    return {i: set().union(*(codes.get(node, set()) for node in reach[i])) - {i} for i in chosen}
+
+
+def recall(vocabulary, embedding, chosen):
+    graph = [i for i in chosen if vocabulary["node_offsets"][i + 1] > vocabulary["node_offsets"][i]]
+    unit = embedding[graph] / numpy.linalg.norm(embedding[graph], axis=1, keepdims=True)
+    cosine, found, chance = unit @ unit.T, [], []
+    for row, (code, linked) in enumerate(links(vocabulary, graph).items()):
+        if linked:
+            cosine[row, row] = -2
+            nearest = {graph[j] for j in numpy.argsort(-cosine[row], kind="stable")[:50]}
+            found.append(len(nearest & linked) / min(50, len(linked)))
+            chance.append(50 * len(linked) / (len(graph) - 1) / min(50, len(linked)))
+    return numpy.mean(found), numpy.mean(chance), len(found)
+
+
+def expected(table, vocabulary, chosen):
+    tokens, region = table["tokens"][:][chosen], table["region"][:]
+    values = {"usage_text": usage(tokens[:, 0], region[0]), "usage_graph": usage(tokens[:, 1], region[1]),
+              "usage_shared": usage(tokens[:, 2:], region[2]), "perplexity_shared": 2 ** entropy(tokens[:, 2:]),
+              "perplexity_graph": 2 ** entropy(tokens[:, 1])}
+    for group, name in enumerate(("text_specific", "graph_specific", "shared_text", "shared_graph")):
+        values["entropy_" + name] = entropy(tokens[:, group])
+    _, inverse, counts = numpy.unique(numpy.sort(tokens, axis=2).reshape(len(chosen), -1), axis=0, return_inverse=True,
+                                      return_counts=True)
+    values["duplicates"] = (counts[inverse.ravel()] > 1).mean()
+    values["distinct_sets"] = len(counts)
+    both = [(set(t[2]), set(t[3])) for t in tokens if t[2, 0] >= 0 and t[3, 0] >= 0]
+    values["cross_modal_own"] = numpy.mean([len(a & b) / len(a | b) for a, b in both])
+    values["neighbour_recall"], values["neighbour_chance"], values["n"] = recall(vocabulary, table["embedding"][:], chosen)
+    return values
+
+
+def compare(measures, values, tolerance):
+    assert measures["neighbour_recall"]["n"] == values.pop("n")
+    for name, value in values.items():
+        found = measures[name]
+        assert abs(found["value"] - value) <= tolerance * abs(value), (name, found, value)
+        assert found["low"] <= found["value"] + 1e-9 and found["value"] <= found["high"] + 1e-9, (name, found)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    paths = {name: os.path.join(folder, name + ".h5") for name in ("vocabulary", "text", "checkpoint", "table")}
+    sets = [part for name, path in paths.items() for part in ("--set", f"files.{name}={path}")]
+    for setting in (f"train.holdout={HOLDOUT}", "train.eval_every=20", "train.steps=20", "inspect.resamples=50"):
+        sets += ["--set", setting]
+    for job in ("prepare", "encode", "train", "tokenize", "inspect"):
+        subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml"] + sets, check=True, cwd=ROOT,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(os.path.join(folder, "table.quality.json"), encoding="utf-8") as report:
+        whole = json.load(report)["measures"]
+    with open(os.path.join(folder, "checkpoint.jsonl"), encoding="utf-8") as lines:
+        held_out = [line for line in map(json.loads, lines) if "eval_step" in line]
+    assert len(held_out) == 1
+    with h5py.File(paths["table"]) as table, h5py.File(paths["vocabulary"]) as vocabulary:
+        n = len(table["code"])
+        # The report has nine digits; of near-equal cosines another may come 50th by float32 rounding.
+        compare(whole, expected(table, vocabulary, list(range(n))), 1e-3)
+        # A batch of other size rounds otherwise, so a token or two of some thousands may differ from the table's.
+        chosen = [i for i in range(n) if uniform(0, RNG_HOLDOUT, 0, i) < HOLDOUT]
+        assert held_out[0]["entropy_text_specific"]["n"] == len(chosen)
+        compare(held_out[0], expected(table, vocabulary, chosen), 5e-3)
+print("all good")

@@ -1,0 +1,405 @@
+/* The whole method against the PyTorch implementation in tests/golden/medtok_reference.py, from the files that it wrote
+ * (tests/golden/medtok; its header says what they hold and how to make them again): initial values, forward values, every loss
+ * term, the gradient of every parameter, and ten steps of the trainer on files written by the store.
+ *
+ * Tensors are compared relative to their largest entry, since that is what their rounding scales with. */
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "medtok/tokenizer.h"
+#include "medtok/trainer.h"
+
+/* The promise of the project. float32 rounds by 6e-8; a value here passes some 20 products and sums of up to 30 terms of
+ * either sign, and 1 / temperature = 14 stands before the logits of the contrastive losses: the worst entries of these cases
+ * are off by 2e-6 of the largest, so that a wrong term in a formula is seen and rounding is not. */
+static const double TOLERANCE = 1e-4;
+/* After ten steps, relative to how far the parameter moved. Adam divides by the size of the gradient: an entry whose gradient
+ * is a thousandth of the largest moves as far as the others, with a thousand times their relative rounding. */
+static const double TOLERANCE_OF_STEPS = 1e-3;
+
+/* ---- a reference file ---- */
+struct golden {
+    char name[64];
+    int64_t rows, cols;
+    double *values;
+};
+
+enum { MOST_TENSORS = 256, MOST_SETTINGS = 64 };
+
+struct reference {
+    struct golden tensors[MOST_TENSORS];
+    char settings[MOST_SETTINGS][80];
+    int n_tensors, n_settings;
+};
+
+static void read_tensor(FILE *file, struct golden *t) {
+    long long rows, cols;
+    assert_int_equal(fscanf(file, "%63s %lld %lld", t->name, &rows, &cols), 3);
+    t->rows = rows, t->cols = cols;
+    assert_int_equal(mem_alloc(&t->values, rows * cols, sizeof *t->values), STATUS_OK);
+    for (int64_t i = 0; i < rows * cols; i++) assert_int_equal(fscanf(file, "%lf", &t->values[i]), 1);
+}
+
+static void read_reference(const char *name, struct reference *r) {
+    char path[PATH_MAX], word[16];
+    snprintf(path, sizeof path, "tests/golden/medtok/%s.txt", name);
+    FILE *file = fopen(path, "r");
+    if (!file) fail_msg("cannot open %s: run in the project's folder, or make it with medtok_reference.py", path);
+    while (fscanf(file, "%15s", word) == 1) {
+        if (strcmp(word, "set") == 0) {
+            assert_true(r->n_settings < MOST_SETTINGS);
+            assert_int_equal(fscanf(file, "%79s", r->settings[r->n_settings++]), 1);
+        } else {
+            assert_string_equal(word, "tensor");
+            assert_true(r->n_tensors < MOST_TENSORS);
+            read_tensor(file, &r->tensors[r->n_tensors++]);
+        }
+    }
+    fclose(file);
+}
+
+static const struct golden *find(const struct reference *r, const char *part, const char *name) {
+    char whole[128];
+    snprintf(whole, sizeof whole, "%s.%s", part, name);
+    for (int i = 0; i < r->n_tensors; i++)
+        if (strcmp(r->tensors[i].name, whole) == 0) return &r->tensors[i];
+    fail_msg("the reference file has no %s", whole);
+    return NULL;
+}
+
+/* ---- comparing ---- */
+static void compare(const char *what, const char *name, const real *found, const double *wanted, int64_t n,
+                    double scale, double tolerance) {
+    for (int64_t i = 0; i < n; i++)
+        if (!(fabs(found[i] - wanted[i]) <= tolerance * scale))
+            fail_msg("%s %s[%lld] is %.9g, not %.9g: off by %.2g of %.3g", what, name, (long long)i, (double)found[i],
+                     wanted[i], fabs(found[i] - wanted[i]) / scale, scale);
+}
+
+static double largest(const double *x, int64_t n) {
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
+    return most;
+}
+
+static void compare_tensor(const struct golden *t, const real *found, int64_t rows, int64_t cols, double tolerance) {
+    assert_int_equal(rows, t->rows);
+    assert_int_equal(cols, t->cols);
+    compare("value", t->name, found, t->values, rows * cols, largest(t->values, rows * cols), tolerance);
+}
+
+/* ---- what happens inside the model: the linker's --wrap lets the test see the arguments of two functions ---- */
+static struct var *z_of_call[8], *t_compared, *g_compared;
+static int n_calls;
+
+__typeof__(quantizer_apply) __real_quantizer_apply, __wrap_quantizer_apply;
+__typeof__(loss_cosine) __real_loss_cosine, __wrap_loss_cosine;
+
+struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
+                                        int64_t top_k, struct codebook_loss loss) {
+    z_of_call[n_calls++ % 8] = z;
+    return __real_quantizer_apply(tape, z, codebook, region, top_k, loss);
+}
+
+void __wrap_loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
+                        int total) {
+    t_compared = a, g_compared = b;
+    __real_loss_cosine(losses, term, weight, a, b, total);
+}
+
+/* ---- the inputs as files ---- */
+static struct comm comm;
+
+#define TO_INTEGERS(type, array, tensor)                                                                               \
+    do {                                                                                                               \
+        assert_int_equal(mem_alloc(&(array), (tensor)->rows *(tensor)->cols, sizeof *(array)), STATUS_OK);             \
+        for (int64_t k = 0; k < (tensor)->rows * (tensor)->cols; k++) (array)[k] = (type)(tensor)->values[k];          \
+    } while (0)
+
+static struct provenance made_by(const char *job) {
+    struct provenance p = {.job = job, .config = "seed: 1\n"};
+    provenance_finish(&p, 1);
+    return p;
+}
+
+static void write_vocabulary(const struct reference *r, const char *path) {
+    enum { NAME = 8 };
+    struct vocabulary v = {.n_relations = 1, .code_bytes = NAME, .system_bytes = NAME, .relation_bytes = NAME};
+    struct provenance provenance = made_by("prepare");
+    v.n_codes = v.n_codes_total = find(r, "input", "node_offsets")->cols - 1;
+    v.n_nodes = find(r, "initial", "graph.nodes")->rows;
+    TO_INTEGERS(int64_t, v.node_offsets, find(r, "input", "node_offsets"));
+    TO_INTEGERS(int32_t, v.nodes, find(r, "input", "nodes"));
+    TO_INTEGERS(int64_t, v.edge_offsets, find(r, "input", "edge_offsets"));
+    TO_INTEGERS(uint16_t, v.edge_source, find(r, "input", "edge_source"));
+    TO_INTEGERS(uint16_t, v.edge_target, find(r, "input", "edge_target"));
+    mem_alloc(&v.edge_relation, find(r, "input", "edge_source")->cols, 1);
+    mem_alloc(&v.n_listed, v.n_codes, sizeof *v.n_listed);
+    mem_alloc(&v.relation, 1, NAME);
+    mem_alloc(&v.code, v.n_codes, NAME);
+    mem_alloc(&v.system, v.n_codes, NAME);
+    mem_alloc(&v.description, v.n_codes, 1);
+    mem_alloc(&v.description_offsets, v.n_codes + 1, sizeof *v.description_offsets);
+    for (int64_t i = 0; i < v.n_codes; i++) {
+        snprintf(v.code + i * NAME, NAME, "C%d", (int)i);
+        snprintf(v.system + i * NAME, NAME, "TEST");
+        v.description[i] = 'a';
+        v.description_offsets[i + 1] = i + 1;
+    }
+    assert_int_equal(vocabulary_write(&comm, path, &v, &provenance), STATUS_OK);
+    vocabulary_free(&v);
+}
+
+static void write_text(const struct reference *r, const char *path, const char *vocabulary) {
+    const struct golden *features = find(r, "input", "features");
+    struct provenance provenance = made_by("encode");
+    struct h5file *file;
+    char *id;
+    int64_t *offsets, n_offsets = find(r, "input", "token_offsets")->cols;
+    int32_t *rows, n_tokens = (int32_t)find(r, "input", "token_row")->cols;
+    float *values;
+    TO_INTEGERS(int64_t, offsets, find(r, "input", "token_offsets"));
+    TO_INTEGERS(int32_t, rows, find(r, "input", "token_row"));
+    TO_INTEGERS(float, values, features);
+    assert_int_equal(h5file_open(&file, vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION), STATUS_OK);
+    assert_int_equal(h5file_get_text(file, "content_id", &id), STATUS_OK);
+    h5file_close(file);
+    assert_int_equal(h5file_create(&file, &comm, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, &provenance, 0),
+                     STATUS_OK);
+    assert_int_equal(h5file_set_text(file, "vocabulary_id", id), STATUS_OK);
+    assert_int_equal(h5file_set_text(file, "precision", "fp32"), STATUS_OK);
+    assert_int_equal(h5file_set_int(file, "dim", features->cols), STATUS_OK);
+    assert_int_equal(h5file_set_int(file, "n_codes", n_offsets - 1), STATUS_OK);
+    assert_int_equal(h5file_set_int(file, "n_rows", features->rows), STATUS_OK);
+    assert_int_equal(h5file_write(file, "token_offsets", H5_I64, n_offsets, 1, 0, n_offsets, offsets, 1), STATUS_OK);
+    assert_int_equal(h5file_write(file, "token_row", H5_I32, n_tokens, 1, 0, n_tokens, rows, 1), STATUS_OK);
+    assert_int_equal(
+        h5file_write(file, "features", H5_F32, features->rows, features->cols, 0, features->rows, values, 0),
+        STATUS_OK);
+    assert_int_equal(h5file_commit(file), STATUS_OK);
+    free(id);
+    free(offsets);
+    free(rows);
+    free(values);
+}
+
+/* ---- a trainer at step 0 with the reference's parameters ---- */
+struct world {
+    struct reference reference;
+    struct config config;
+    struct device device;
+    struct trainer trainer;
+    char folder[64], vocabulary[80], text[80], checkpoint[80];
+};
+
+static void set_path(struct config *config, const char *key, const char *path) {
+    char setting[128];
+    snprintf(setting, sizeof setting, "%s=%s", key, path);
+    assert_int_equal(config_set(config, setting), STATUS_OK);
+}
+
+static int make_world(void **state) {
+    const char *name = *state;
+    struct world *w;
+    assert_int_equal(mem_alloc(&w, 1, sizeof *w), STATUS_OK);
+    read_reference(name, &w->reference);
+    snprintf(w->folder, sizeof w->folder, "/tmp/medtok-golden-XXXXXX");
+    assert_non_null(mkdtemp(w->folder));
+    snprintf(w->vocabulary, sizeof w->vocabulary, "%s/vocabulary.h5", w->folder);
+    snprintf(w->text, sizeof w->text, "%s/text.h5", w->folder);
+    snprintf(w->checkpoint, sizeof w->checkpoint, "%s/checkpoint.h5", w->folder);
+    write_vocabulary(&w->reference, w->vocabulary);
+    write_text(&w->reference, w->text, w->vocabulary);
+    assert_int_equal(config_defaults(&w->config), STATUS_OK);
+    for (int i = 0; i < w->reference.n_settings; i++)
+        if (config_set(&w->config, w->reference.settings[i]) != STATUS_OK) fail_msg("%s: %s", name, status_message());
+    set_path(&w->config, "files.vocabulary", w->vocabulary);
+    set_path(&w->config, "files.text", w->text);
+    set_path(&w->config, "files.checkpoint", w->checkpoint);
+    assert_int_equal(config_check(&w->config, JOB_TRAIN), STATUS_OK);
+    assert_int_equal(device_open_cpu(&w->device, 2), 0);
+    if (trainer_make(&w->trainer, &w->config, &comm, &w->device) != STATUS_OK)
+        fail_msg("%s: %s", name, status_message());
+    *state = w;
+    return 0;
+}
+
+static int free_world(void **state) {
+    struct world *w = *state;
+    trainer_free(&w->trainer);
+    device_close(&w->device);
+    config_free(&w->config);
+    for (int i = 0; i < w->reference.n_tensors; i++) free(w->reference.tensors[i].values);
+    unlink(w->vocabulary);
+    unlink(w->text);
+    unlink(w->checkpoint);
+    rmdir(w->folder);
+    free(w);
+    return 0;
+}
+
+/* Ours are a float32 rounding of the same double, but for the last bit of the C library's log and cos. */
+static void initial_values_agree(struct world *w) {
+    for (int p = 0; p < w->trainer.parameters.n; p++) {
+        const struct parameter *q = &w->trainer.parameters.list[p];
+        const struct golden *t = find(&w->reference, "initial", q->name);
+        compare_tensor(t, q->value.at, q->rows, q->cols, 1e-6);
+        for (int64_t i = 0; i < q->rows * q->cols; i++) q->value.at[i] = (real)t->values[i];
+    }
+}
+
+/* Step 0 up to the gradients, without an update. */
+static struct model_output differentiate(struct world *w, struct batch *batch) {
+    struct trainer *t = &w->trainer;
+    struct device *d = &w->device;
+    const struct parameter *table = &t->parameters.list[t->parameters.nodes];
+    struct edge_drop drop = {w->config.graph.edge_drop, 1, (uint64_t)w->config.run.seed, 0};
+    t->n_codes = sampler_step(&t->sampler, 0, t->codes);
+    assert_int_equal(batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->all, &comm, (int)batch->n), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->present, &comm, (int)batch->n_present), STATUS_OK);
+    tape_reset(&t->tape, 0);
+    d->run->fill(d, t->parameters.n_dense, 0, t->parameters.grad);
+    d->run->fill(d, table->rows * table->cols, 0, table->grad);
+    d->run->fill(d, N_TERMS, 0, t->scalars);
+    struct var *nodes = tape_var(&t->tape, batch->n_distinct, table->cols);
+    d->run->gather_rows(d, batch->n_distinct, table->cols, table->value, batch->distinct, nodes->value);
+    struct model model = {&w->config, &t->parameters};
+    struct losses losses = {.tape = &t->tape,
+                            .comm = &comm,
+                            .global_negatives = 1,
+                            .temperature = w->config.loss.temperature,
+                            .terms = t->scalars};
+    struct model_training training = {.losses = &losses, .all = &t->all, .present = &t->present, .step = 0};
+    n_calls = 0;
+    struct model_output out = model_forward(&model, &t->tape, batch, nodes, &training);
+    tape_backward(&t->tape);
+    d->run->scatter_add_rows(d, batch->n_distinct, table->cols, nodes->grad, batch->distinct, table->grad);
+    assert_int_equal(tape_status(&t->tape), STATUS_OK);
+    assert_int_equal(losses.status, STATUS_OK);
+    return out;
+}
+
+static const char *const GROUP_NAMES[N_GROUPS] = {"text", "graph", "shared_text", "shared_graph"};
+
+static void compare_var(const struct world *w, const char *part, const char *name, const struct var *x) {
+    compare_tensor(find(&w->reference, part, name), x->value.at, x->rows, x->cols, TOLERANCE);
+}
+
+static void forward_values_agree(void **state) {
+    struct world *w = *state;
+    struct batch batch;
+    initial_values_agree(w);
+    struct model_output out = differentiate(w, &batch);
+    const struct golden *codes = find(&w->reference, "forward", "codes");
+    assert_int_equal(batch.n, codes->cols);
+    for (int64_t i = 0; i < batch.n; i++) assert_int_equal(batch.codes[i], (int32_t)codes->values[i]);
+    compare_var(w, "forward", "t", t_compared);
+    compare_var(w, "forward", "g", g_compared);
+    assert_int_equal(n_calls, N_GROUPS + 2);
+    compare_var(w, "forward.second", "text", z_of_call[N_GROUPS]);
+    compare_var(w, "forward.second", "graph", z_of_call[N_GROUPS + 1]);
+    for (int g = 0; g < N_GROUPS; g++) {
+        const struct quantized *q = &out.groups[g];
+        const struct golden *tokens = find(&w->reference, "forward.tokens", GROUP_NAMES[g]);
+        compare_var(w, "forward.z", GROUP_NAMES[g], z_of_call[g]);
+        compare_var(w, "forward.q", GROUP_NAMES[g], q->value);
+        compare_tensor(find(&w->reference, "forward.weights", GROUP_NAMES[g]), q->weights.at, q->value->rows,
+                       w->config.quantizer.top_k, TOLERANCE);
+        for (int64_t i = 0; i < tokens->rows * tokens->cols; i++)
+            assert_int_equal(q->tokens.at[i], (int32_t)tokens->values[i]);
+    }
+}
+
+static void loss_terms_and_gradients_agree(void **state) {
+    struct world *w = *state;
+    struct batch batch;
+    initial_values_agree(w);
+    differentiate(w, &batch);
+    for (int i = 0; i < N_TERMS; i++) {
+        const struct golden *t = find(&w->reference, "loss", LOSS_TERM_NAMES[i]);
+        compare_tensor(t, w->trainer.scalars.at + i, 1, 1, TOLERANCE);
+    }
+    for (int p = 0; p < w->trainer.parameters.n; p++) {
+        const struct parameter *q = &w->trainer.parameters.list[p];
+        compare_tensor(find(&w->reference, "gradient", q->name), q->grad.at, q->rows, q->cols, TOLERANCE);
+    }
+}
+
+/* The table that the present parameters make, by way of a checkpoint. */
+static void compare_table(struct world *w) {
+    const struct golden *wanted = find(&w->reference, "table", "tokens");
+    struct provenance provenance = made_by("train");
+    struct tokenizer tokenizer;
+    struct token_rows rows;
+    int64_t n = w->trainer.sampler.n_codes, picks = N_GROUPS * w->config.quantizer.top_k;
+    assert_int_equal(parameters_save(&w->trainer.parameters, &comm, w->checkpoint, &provenance, 10, "-", "-"),
+                     STATUS_OK);
+    assert_int_equal(tokenizer_make(&tokenizer, &w->config, &w->device, &comm), STATUS_OK);
+    assert_int_equal(token_rows_make(&rows, n, &w->config), STATUS_OK);
+    if (tokenizer_run(&tokenizer, 0, n, &rows) != STATUS_OK) fail_msg("%s", status_message());
+    assert_int_equal(wanted->rows, n);
+    assert_int_equal(wanted->cols, picks);
+    for (int64_t i = 0; i < n * picks; i++) assert_int_equal(rows.tokens[i], (int32_t)wanted->values[i]);
+    compare_tensor(find(&w->reference, "table", "weights"), rows.weights, n, picks, TOLERANCE_OF_STEPS);
+    compare_tensor(find(&w->reference, "table", "embedding"), rows.embedding, n, N_GROUPS * w->config.quantizer.dim,
+                   TOLERANCE_OF_STEPS);
+    token_rows_free(&rows);
+    tokenizer_free(&tokenizer);
+}
+
+static void ten_steps_and_their_table_agree(void **state) {
+    struct world *w = *state;
+    const struct golden *terms = find(&w->reference, "steps", "terms"), *norm = find(&w->reference, "steps", "norm");
+    initial_values_agree(w);
+    assert_int_equal(terms->rows, 10);
+    for (int64_t step = 0; step < terms->rows; step++) {
+        struct step_report report;
+        if (trainer_step(&w->trainer, 0, &report) != STATUS_OK) fail_msg("step %d: %s", (int)step, status_message());
+        for (int i = 0; i < N_TERMS; i++) {
+            const double *wanted = terms->values + step * N_TERMS + i;
+            real found = (real)report.terms[i];
+            compare("step's term", LOSS_TERM_NAMES[i], &found, wanted, 1, fabs(*wanted), TOLERANCE_OF_STEPS);
+        }
+        real found = (real)report.gradient_norm;
+        compare("step's", "norm", &found, norm->values + step, 1, norm->values[step], TOLERANCE_OF_STEPS);
+    }
+    for (int p = 0; p < w->trainer.parameters.n; p++) {
+        const struct parameter *q = &w->trainer.parameters.list[p];
+        const struct golden *after = find(&w->reference, "after", q->name);
+        const double *before = find(&w->reference, "initial", q->name)->values;
+        double moved = 0;
+        for (int64_t i = 0; i < q->rows * q->cols; i++) moved = fmax(moved, fabs(after->values[i] - before[i]));
+        assert_true(moved > 0);
+        compare("value", after->name, q->value.at, after->values, q->rows * q->cols, moved, TOLERANCE_OF_STEPS);
+    }
+    compare_table(w);
+}
+
+#define CASE(name)                                                                                                     \
+    {"forward_values_agree: " name, forward_values_agree, make_world, free_world, (void *)(name)},                     \
+        {"loss_terms_and_gradients_agree: " name, loss_terms_and_gradients_agree, make_world, free_world,              \
+         (void *)(name)},                                                                                              \
+    {                                                                                                                  \
+        "ten_steps_and_their_table_agree: " name, ten_steps_and_their_table_agree, make_world, free_world,             \
+            (void *)(name)                                                                                             \
+    }
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {CASE("gcn-raw-all"), CASE("gat-normalized-middle"),
+                                       CASE("gat-raw-all-unclipped")};
+    if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    comm_stop(&comm);
+    return failures;
+}
