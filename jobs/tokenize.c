@@ -198,6 +198,7 @@ static int set_attributes(struct table_job *job) {
     if (status == STATUS_OK) status = table_set_text(job->writer, "vocabulary_id", vocabulary_id);
     if (status == STATUS_OK) status = table_set_text(job->writer, "checkpoint_id", checkpoint_id);
     if (status == STATUS_OK) status = table_set_int(job->writer, "step", job->step);
+    if (status == STATUS_OK) status = table_set_int(job->writer, "averaged", job->config->train.average > 0);
     free(vocabulary_id);
     free(checkpoint_id);
     return status;
@@ -216,6 +217,7 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
     if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, config, &device, comm);
     TRY_DONE(comm_agree(comm, status));
     tokenizer_turn_to(&job.tokenizer, codes);
+    if (config->train.average > 0) log_info("with the averaged weights of %s", config->files.checkpoint);
     shape_table(&job, sizes.n_codes_total);
     TRY_DONE(create_table(&job, provenance));
     TRY_DONE(copy_base(&job));

@@ -77,6 +77,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     TRY_DONE(evaluation_make(&evaluation, &trainer, threads));
     TRY_DONE(checkpoint_ring_open(&ring, config, comm, provenance));
     if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(&ring, &trainer));
+    if (trainer.step == 0) TRY_DONE(trainer_begin(&trainer));
     TRY_DONE(metrics_path(config, path, sizeof path));
     TRY_DONE(metrics_open(&metrics, &trainer, path));
     interrupt_catch();

@@ -39,6 +39,8 @@ struct kernels {
     void (*fill)(struct device *, int64_t n, double value, dev_real x);
     /* y[n] += alpha x[n] */
     void (*axpy)(struct device *, int64_t n, double alpha, dev_real x, dev_real y);
+    /* y[n] = keep y + (1 - keep) x: one step of an exponential moving average */
+    void (*blend)(struct device *, int64_t n, double keep, dev_real x, dev_real y);
     /* out[0] += alpha sum_i a[i] b[i] */
     void (*dot)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real out);
     /* out[0] += alpha sum_i (a[i] - b[i])^2 */
@@ -150,9 +152,21 @@ struct kernels {
      * weight[n,top_k] = softmax(-distance); q[n,dim] = sum_k weight c[index]. The distance matrix is never stored. */
     void (*quantize)(struct device *, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k, dev_real u,
                      dev_real c, dev_int index, dev_real weight, dev_real q);
-    /* From dq: du += and dc[index] += the gradients through the weights and the code vectors themselves. */
+    /* From dq: du += and dc[index] += the gradients through the weights and the code vectors themselves. dc may be NULL. */
     void (*quantize_backward)(struct device *, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_real c,
                               dev_int index, dev_real weight, dev_real dq, dev_real du, dev_real dc);
+
+    /* What the picks give to the rows: picks[.,dim+1] at row index[i,k] += (weight[i,k] u[i], weight[i,k]), sums of the
+     * vectors and, in the last column, counts; added in the order of i, then k. */
+    void (*sum_picks)(struct device *, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_int index,
+                      dev_real weight, dev_real picks);
+    /* Moving averages of such sums, and the rows that they make (van den Oord et al., 2017, appendix A.1; the smoothing
+     * of the counts is Laplace's): for each row j of picks, average[size,dim+1],
+     *   average_j = decay average_j + (1 - decay) picks_j,   and with average_j = (m_j, N_j) and N = sum_j N_j,
+     *   c_j = m_j / (N (N_j + epsilon) / (N + size epsilon)) where picks_j has a count above 0;
+     * other rows of c [size,dim] stay: their m_j and N_j only shrink alike. */
+    void (*ema_rows)(struct device *, int64_t size, int64_t dim, double decay, double epsilon, dev_real picks,
+                     dev_real average, dev_real c);
 
     /* ---- contrastive cross-entropy, value and gradients at once: logits = a b^T / temperature, row i's positive is
      *      column positive + i. loss[0] += weight sum_i -log softmax(logits_i)[positive + i];

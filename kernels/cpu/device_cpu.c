@@ -10,6 +10,7 @@ void openblas_set_num_threads(int n) __attribute__((weak)); /* OpenBLAS only; ot
 static const struct kernels CPU_KERNELS = {
     .fill = cpu_fill,
     .axpy = cpu_axpy,
+    .blend = cpu_blend,
     .dot = cpu_dot,
     .squared_distance = cpu_squared_distance,
     .squared_distance_backward = cpu_squared_distance_backward,
@@ -46,6 +47,8 @@ static const struct kernels CPU_KERNELS = {
     .add_layer_norm = cpu_add_layer_norm,
     .quantize = cpu_quantize,
     .quantize_backward = cpu_quantize_backward,
+    .sum_picks = cpu_sum_picks,
+    .ema_rows = cpu_ema_rows,
     .nce = cpu_nce,
     .adam = cpu_adam,
 };

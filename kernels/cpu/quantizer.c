@@ -121,6 +121,7 @@ void cpu_quantize_backward(struct device *device, int64_t n, int64_t dim, int64_
             for (int64_t j = 0; j < dim; j++) out[j] += 2 * ds[k] * (row[j] - ui[j]);
         }
     }
+    if (!dc.at) return;
     /* Many queries may pick one row: threads share the columns, and each adds in query order. */
     int64_t slice = (dim + threads - 1) / threads;
 #pragma omp parallel for num_threads(threads) if (n * dim > PARALLEL_MIN) schedule(static, 1)
@@ -133,5 +134,39 @@ void cpu_quantize_backward(struct device *device, int64_t n, int64_t dim, int64_
 #pragma omp simd
             for (int64_t j = begin; j < end; j++) out[j] += w * g[j] + s * (ui[j] - row[j]);
         }
+    }
+}
+
+void cpu_sum_picks(struct device *device, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_int index,
+                   dev_real weight, dev_real picks) {
+    if (device->error[0]) return;
+    int threads = cpu_threads(device);
+    int64_t slice = (dim + threads - 1) / threads;
+    /* As above: threads share the columns. The first counts. */
+#pragma omp parallel for num_threads(threads) if (n * dim > PARALLEL_MIN) schedule(static, 1)
+    for (int64_t begin = 0; begin < dim; begin += slice) {
+        int64_t end = begin + slice < dim ? begin + slice : dim;
+        for (int64_t i = 0; i < n * top_k; i++) {
+            const real *row = u.at + i / top_k * dim;
+            real *out = picks.at + (int64_t)index.at[i] * (dim + 1), w = weight.at[i];
+#pragma omp simd
+            for (int64_t j = begin; j < end; j++) out[j] += w * row[j];
+            if (begin == 0) out[dim] += w;
+        }
+    }
+}
+
+void cpu_ema_rows(struct device *device, int64_t size, int64_t dim, double decay, double epsilon, dev_real picks,
+                  dev_real average, dev_real c) {
+    if (device->error[0]) return;
+    double total = 0;
+    cpu_blend(device, size * (dim + 1), decay, picks, average);
+    for (int64_t r = 0; r < size; r++) total += average.at[r * (dim + 1) + dim];
+#pragma omp parallel for num_threads(cpu_threads(device)) if (size * dim > PARALLEL_MIN)
+    for (int64_t r = 0; r < size; r++) {
+        if (!(picks.at[r * (dim + 1) + dim] > 0)) continue;
+        const real *m = average.at + r * (dim + 1);
+        double count = (m[dim] + epsilon) / (total + (double)size * epsilon) * total;
+        for (int64_t j = 0; j < dim; j++) c.at[r * dim + j] = (real)(m[j] / count);
     }
 }

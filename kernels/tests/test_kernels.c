@@ -823,6 +823,49 @@ static void quantize_differentiates(void **state) {
     release(7, a.u, a.c, a.w, a.q, g, du, dc);
 }
 
+/* The sums of picks and the rows that their averages make, against the formulas of kernels.h. */
+static void check_ema(int64_t n, int64_t dim, int64_t size, int64_t k) {
+    dev_real u = values(n * dim), w = values(n * k), picks = zeros(size * (dim + 1)), average = zeros(size * (dim + 1));
+    dev_real c = values(size * dim), blended = zeros(size * (dim + 1));
+    dev_int index = device_alloc_ints(&device, n * k);
+    double *sums = calloc((size_t)(size * (dim + 1)), sizeof *sums), total = 0;
+    real *old = malloc((size_t)(size * dim) * sizeof *old);
+    for (int64_t i = 0; i < n * k; i++) {
+        index.at[i] = (int32_t)((i * 7 + i / k) % (size - 1)); /* the last row is never picked */
+        w.at[i] = (real)(1.01 + w.at[i]);
+    }
+    for (int64_t i = 0; i < size * (dim + 1); i++) blended.at[i] = average.at[i] = (real)(1.5 + uniform());
+    memcpy(old, c.at, (size_t)(size * dim) * sizeof *old);
+    for (int64_t i = 0; i < n * k; i++)
+        for (int64_t j = 0; j <= dim; j++)
+            sums[index.at[i] * (dim + 1) + j] += w.at[i] * (j < dim ? (double)u.at[i / k * dim + j] : 1);
+    RUN(sum_picks, n, dim, k, u, index, w, picks);
+    for (int64_t i = 0; i < size * (dim + 1); i++) close_to(picks.at[i], sums[i], "picks", i);
+    RUN(ema_rows, size, dim, 0.9, 0.01, picks, average, c);
+    RUN(blend, size * (dim + 1), 0.9, picks, blended);
+    for (int64_t i = 0; i < size * (dim + 1); i++) close_to(average.at[i], blended.at[i], "average", i);
+    for (int64_t r = 0; r < size; r++) total += average.at[r * (dim + 1) + dim];
+    for (int64_t r = 0; r < size; r++) {
+        double count = total * (average.at[r * (dim + 1) + dim] + 0.01) / (total + 0.01 * (double)size);
+        for (int64_t j = 0; j < dim; j++)
+            close_to(c.at[r * dim + j],
+                     sums[r * (dim + 1) + dim] > 0 ? average.at[r * (dim + 1) + j] / count : old[r * dim + j], "row",
+                     r);
+    }
+    free(sums);
+    free(old);
+    device_free_ints(&device, index);
+    release(6, u, w, picks, average, c, blended);
+}
+
+static void moving_averages_of_picks_agree_with_plain_loops(void **state) {
+    (void)state;
+    check_ema(0, 3, 4, 2);
+    check_ema(1, 1, 3, 1);
+    check_ema(9, 5, 40, 3);
+    check_ema(700, 64, 90, 5);
+}
+
 /* ---- contrastive loss ---- */
 struct nce_call {
     int64_t n, m, dim, positive;
@@ -999,6 +1042,7 @@ int main(void) {
         cmocka_unit_test(quantize_finds_the_nearest_rows),
         cmocka_unit_test(quantize_gives_ties_to_the_smaller_index),
         cmocka_unit_test(quantize_differentiates),
+        cmocka_unit_test(moving_averages_of_picks_agree_with_plain_loops),
         cmocka_unit_test(nce_agrees_and_differentiates),
         cmocka_unit_test(nce_leaves_out_columns_of_the_rows_class),
         cmocka_unit_test(nce_of_siblings_alone_is_zero),

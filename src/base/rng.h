@@ -20,6 +20,8 @@ enum rng_stream {
     RNG_EDGE_DROP = 0x400, /* step = training step, index = code */
     RNG_TEXT = 0x500,      /* hashed n-gram projection: index = n-gram hash */
     RNG_ORDER = 0x600,     /* random partition: index = code */
+    RNG_KMEANS = 0x700,    /* first codebook; what is drawn is added: medtok/kmeans.c, medtok/first_codebook.c */
+    RNG_REVIVAL = 0x780,   /* step = training step, index = region; + 1: index = element of the codebook */
     /* dropout in the online text encoder, first and second view: place in the network added; step, index as above */
     RNG_TEXT_FIRST = 0x800,
     RNG_TEXT_SECOND = 0xc00,

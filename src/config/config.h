@@ -31,10 +31,13 @@ enum text_compute { COMPUTE_FP32, COMPUTE_BF16 };
 enum precision { PRECISION_FP16, PRECISION_FP32 };
 enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
+enum codebook_update { UPDATE_GRADIENT, UPDATE_EMA };
+enum codebook_init { INIT_NORMAL, INIT_KMEANS };
 enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
 enum sibling_negatives { SIBLINGS_KEEP, SIBLINGS_LEAVE_OUT };
 enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
 enum device_choice { DEVICE_AUTO, DEVICE_CPU };
+enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE };
 enum resume { RESUME_AUTO, RESUME_NEVER };
 
 struct string_list {
@@ -76,10 +79,12 @@ struct config {
         double dropout;
     } attention;
     struct {
-        int64_t size, dim, top_k;
-        double commit;
+        int64_t size, dim, top_k, init_sample, revive_after;
+        double commit, ema_decay, ema_epsilon;
         enum loss_space loss_space;
         enum shared_region shared_region;
+        enum codebook_update update;
+        enum codebook_init init;
     } quantizer;
     struct {
         double temperature, align, orthogonality;
@@ -87,9 +92,10 @@ struct config {
         enum sibling_negatives sibling_negatives;
     } loss;
     struct {
-        int64_t batch, steps, checkpoint_every, keep, log_every, eval_every, eval_codes;
+        int64_t batch, steps, warmup, checkpoint_every, keep, log_every, eval_every, eval_codes;
         double holdout;
-        double rate, beta1, beta2, epsilon, clip, max_loss;
+        double rate, rate_end, beta1, beta2, epsilon, weight_decay, clip, max_loss, average;
+        enum schedule schedule;
         enum partition partition;
         enum resume resume;
     } train;

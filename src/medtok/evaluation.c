@@ -132,8 +132,9 @@ static int place_tokens(struct evaluation *e, const struct model_output *out, co
 /* Collective, since ranks fetch node vectors from each other. Codes first .. first+n-1; n may be 0. */
 static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     struct trainer *t = e->trainer;
-    const struct parameter *table = &t->parameters.list[t->parameters.nodes];
-    struct model model = {t->config, &t->parameters};
+    struct parameters parameters = parameters_to_use(&t->parameters);
+    const struct parameter *table = &parameters.list[parameters.nodes];
+    struct model model = {t->config, &parameters};
     struct batch batch;
     int64_t codes[BLOCK];
     for (int64_t i = 0; i < n; i++) codes[i] = first + i;

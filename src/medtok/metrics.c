@@ -57,12 +57,17 @@ static void log_step(struct metrics *m, const struct trainer *t, const struct st
     double now = clock_seconds(), rate = (double)m->codes / (now - m->last_time);
     double seconds_left =
         (double)(t->config->train.steps - t->step) * (now - m->last_time) / (double)(t->step - m->last_step);
-    log_info("step %lld/%lld: loss %.4f, gradient %.3g, usage (perplexity)%s; %.0f codes/s, %.0f s left",
-             (long long)t->step, (long long)t->config->train.steps, r->loss, r->gradient_norm, usage + 1, rate,
-             seconds_left);
+    char revived[64] = "";
+    if (t->config->quantizer.revive_after)
+        snprintf(revived, sizeof revived, ", %lld rows revived", (long long)m->revived);
+    log_info(
+        "step %lld/%lld: loss %.4f, gradient %.3g (clipped in %.0f %%), rate %.3g, usage (perplexity)%s%s; "
+        "%.0f codes/s, %.0f s left",
+        (long long)t->step, (long long)t->config->train.steps, r->loss, r->gradient_norm,
+        100 * (double)m->clipped / (double)(t->step - m->last_step), r->rate, usage + 1, revived, rate, seconds_left);
     m->last_time = now;
     m->last_step = t->step;
-    m->codes = 0;
+    m->codes = m->clipped = m->revived = 0;
     usage_clear(&m->window);
 }
 
@@ -71,7 +76,8 @@ int metrics_step(struct metrics *m, const struct trainer *t, const struct step_r
     fprintf(m->file, "{\"step\": %lld, \"codes\": %lld, \"loss\": %.9g", (long long)t->step, (long long)r->n_codes,
             r->loss);
     for (int i = 0; i < N_TERMS; i++) fprintf(m->file, ", \"%s\": %.9g", LOSS_TERM_NAMES[i], r->terms[i]);
-    fprintf(m->file, ", \"gradient_norm\": %.9g", r->gradient_norm);
+    fprintf(m->file, ", \"gradient_norm\": %.9g, \"gradient_scale\": %.9g, \"rate\": %.9g, \"revived\": %lld",
+            r->gradient_norm, r->gradient_scale, r->rate, (long long)r->n_revived);
     for (int i = 0; i < N_USAGE_REGIONS; i++) {
         struct usage_measure u = usage_measure(&t->usage, i);
         fprintf(m->file, ", \"usage_%s\": %.6g, \"perplexity_%s\": %.6g", USAGE_REGION_NAMES[i], u.share,
@@ -79,6 +85,8 @@ int metrics_step(struct metrics *m, const struct trainer *t, const struct step_r
     }
     fprintf(m->file, "}\n");
     m->codes += r->n_codes;
+    m->clipped += r->gradient_scale < 1;
+    m->revived += r->n_revived;
     usage_merge(&m->window, &t->usage);
     if (t->step % m->log_every == 0 || t->step == t->config->train.steps) {
         log_step(m, t, r);

@@ -9,10 +9,10 @@
 #include "medtok/trainer.h"
 
 struct metrics {
-    FILE *file;          /* rank 0; NULL elsewhere */
-    char *path;          /* owned */
-    struct usage window; /* picks since the last log line */
-    int64_t log_every, last_step, codes;
+    FILE *file;                                            /* rank 0; NULL elsewhere */
+    char *path;                                            /* owned */
+    struct usage window;                                   /* picks since the last log line */
+    int64_t log_every, last_step, codes, clipped, revived; /* since the last log line: steps clipped, rows revived */
     double last_time;
 };
 

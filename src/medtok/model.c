@@ -125,6 +125,19 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
     return quantizer_apply(tape, z, codebook->rows, quantizer_region(c, group), c->quantizer.top_k, loss);
 }
 
+/* The normalised rows. Under quantizer.update: ema they are constants here: q and the codebook loss send gradients to z
+ * alone, and the rows move in codebook_update. */
+static struct var *codebook_rows(const struct model *model, struct tape *tape, const struct model_training *training) {
+    int place = model->parameters->codebook, learned = model->config->quantizer.update == UPDATE_GRADIENT;
+    struct var *C = parameter(model, tape, place);
+    dev_real none = {NULL};
+    if (!learned) C = tape_borrow(tape, C->rows, C->cols, C->value, none);
+    /* Backward reaches this record after the quantiser's: the codebook's gradient is then complete. */
+    if (learned && training && training->codebook_ready) tape_notify(tape, training->codebook_ready, training->context);
+    struct var *rows = nn_l2_normalize(tape, C);
+    return learned ? rows : tape_borrow(tape, C->rows, C->cols, rows->value, none);
+}
+
 /* ---- section 4: token packing ---- */
 struct views {
     struct var *t, *g, *t_2, *g_2;
@@ -197,10 +210,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     struct var *z_sg =
         nn_segment_mean(tape, cross_attend(model, tape, G, T, graph_asks, training), batch->graphs.nodes);
 
-    /* Backward reaches this record after the quantiser's: the codebook's gradient is then complete. */
-    struct var *C = parameter(model, tape, p->codebook);
-    if (training && training->codebook_ready) tape_notify(tape, training->codebook_ready, training->context);
-    struct codebook_context codebook = {nn_l2_normalize(tape, C), training};
+    struct codebook_context codebook = {codebook_rows(model, tape, training), training};
     struct model_output out;
     struct var *z_t = linear(model, tape, v.t, p->text_specific), *z_g = linear(model, tape, v.g, p->graph_specific);
     out.groups[TEXT_SPECIFIC] = quantize(model, tape, z_t, &codebook, TEXT_SPECIFIC, 1);

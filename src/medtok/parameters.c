@@ -25,6 +25,7 @@ static void add_linear(struct parameters *p, const char *name, int64_t out, int6
     places[0] = add(p, text, out, in);
     snprintf(text, sizeof text, "%s.bias", name);
     places[1] = add(p, text, 1, out);
+    p->list[places[0]].decays = 1;
     p->list[places[0]].uniform = bound < 0 ? 1 / sqrt((double)in) : bound;
     p->list[places[1]].uniform = bound < 0 ? 1 / sqrt((double)in) : 0;
 }
@@ -81,6 +82,12 @@ static void lay_out(struct parameters *p, const struct config *c, int64_t text_d
 
 static dev_real place(dev_real buffer, int64_t at) { return buffer.at ? dev_real_at(buffer, at) : buffer; }
 
+static int check_device(const struct parameters *p) {
+    const struct device *d = p->device;
+    if (device_error(d)) return status_set(STATUS_FAILED, "device %s: parameters: %s", d->name, device_error(d));
+    return STATUS_OK;
+}
+
 static int allocate(struct parameters *p, int training) {
     const struct parameter *nodes = &p->list[p->nodes];
     int64_t n_node_values = nodes->count * nodes->cols;
@@ -97,13 +104,24 @@ static int allocate(struct parameters *p, int training) {
             d->run->fill(d, n_node_values, 0, *node[i]);
         }
     }
-    if (device_error(d)) return status_set(STATUS_FAILED, "device %s: parameters: %s", d->name, device_error(d));
+    if (training && p->averaged) {
+        p->average = device_alloc_reals(d, p->n_dense);
+        p->node_average = device_alloc_reals(d, n_node_values);
+    }
+    return check_device(p);
+}
+
+int parameters_add_state(struct parameters *p, const char *name, int64_t rows, int64_t cols, dev_real *value) {
+    *value = device_alloc_reals(p->device, rows * cols);
+    p->states[p->n_states++] = (struct training_state){name, rows, cols, *value};
+    TRY(check_device(p));
+    p->device->run->fill(p->device, rows * cols, 0, *value);
     return STATUS_OK;
 }
 
 int parameters_make(struct parameters *p, struct device *device, const struct comm *comm, const struct config *config,
                     int64_t text_dim, int64_t n_nodes, int training) {
-    *p = (struct parameters){.device = device};
+    *p = (struct parameters){.device = device, .averaged = config->train.average > 0};
     if (config->attention.layers > MAX_LAYERS)
         return status_set(STATUS_USAGE, "attention.layers is %lld: at most %d", (long long)config->attention.layers,
                           MAX_LAYERS);
@@ -122,9 +140,10 @@ int parameters_make(struct parameters *p, struct device *device, const struct co
         struct parameter *q = &p->list[i];
         if (i == p->nodes) {
             q->value = p->node_value, q->grad = p->node_grad, q->m = p->node_m, q->v = p->node_v;
+            q->average = p->node_average;
         } else {
             q->value = place(p->value, at), q->grad = place(p->grad, at), q->m = place(p->m, at);
-            q->v = place(p->v, at);
+            q->v = place(p->v, at), q->average = place(p->average, at);
             at += q->rows * q->cols;
         }
     }
@@ -133,8 +152,10 @@ int parameters_make(struct parameters *p, struct device *device, const struct co
 
 void parameters_free(struct parameters *p) {
     if (!p->device) return;
-    dev_real all[] = {p->value, p->grad, p->m, p->v, p->node_value, p->node_grad, p->node_m, p->node_v};
+    dev_real all[] = {p->value,      p->grad,      p->m,      p->v,      p->average,
+                      p->node_value, p->node_grad, p->node_m, p->node_v, p->node_average};
     for (int i = 0; i < (int)(sizeof all / sizeof *all); i++) device_free_reals(p->device, all[i]);
+    for (int i = 0; i < p->n_states; i++) device_free_reals(p->device, p->states[i].value);
     *p = (struct parameters){0};
 }
 
@@ -153,72 +174,134 @@ int parameters_initialize(struct parameters *p, uint64_t seed) {
         TRY(mem_alloc(&host, n, sizeof *host));
         for (int64_t j = 0; j < n; j++) host[j] = (real)initial_value(q, seed, i, (uint64_t)(first + j));
         device_upload_reals(p->device, q->value, host, n);
+        if (q->average.at) device_upload_reals(p->device, q->average, host, n);
         device_synchronize(p->device);
         free(host);
     }
     return STATUS_OK;
 }
 
-/* ---- checkpoint ---- */
-#ifndef MEDTOK_REAL_DOUBLE
-static void free_entries(struct checkpoint_entry *entries, int n) {
-    for (int i = 0; i < n; i++) {
-        free(entries[i].value);
-        free(entries[i].m);
-        free(entries[i].v);
+/* ---- updates ---- */
+
+/* The dense parameters lie in one buffer: one call for each run of neighbours that decay alike. */
+void parameters_update(struct parameters *p, const struct config *config, struct adam adam) {
+    double decay = config->train.weight_decay;
+    int ema = config->quantizer.update == UPDATE_EMA;
+    for (int i = 0, end; i < p->n; i = end) {
+        const struct parameter *first = &p->list[i];
+        int64_t n = first->count * first->cols;
+        end = i + 1;
+        if (i == p->codebook && ema) continue;
+        adam.weight_decay = first->decays ? decay : 0;
+        for (; i != p->nodes && end < p->n && end != p->nodes; end++) {
+            if (decay != 0 && p->list[end].decays != first->decays) break;
+            n += p->list[end].rows * p->list[end].cols;
+        }
+        p->device->run->adam(p->device, n, adam, first->grad, first->value, first->m, first->v);
     }
 }
 
-/* Host copies of every parameter; only rank 0 brings the dense ones to a file. */
+void parameters_average(struct parameters *p, double decay, int64_t step) {
+    const struct parameter *nodes = &p->list[p->nodes];
+    double warm = (1 + (double)step) / (10 + (double)step), keep = decay < warm ? decay : warm;
+    if (!p->averaged) return;
+    p->device->run->blend(p->device, p->n_dense, keep, p->value, p->average);
+    p->device->run->blend(p->device, nodes->count * nodes->cols, keep, nodes->value, nodes->average);
+}
+
+struct parameters parameters_to_use(const struct parameters *p) {
+    struct parameters view = *p;
+    for (int i = 0; i < view.n; i++)
+        if (view.average.at) view.list[i].value = view.list[i].average;
+    return view;
+}
+
+/* ---- checkpoint ---- */
+#ifndef MEDTOK_REAL_DOUBLE
+enum { MAX_ENTRIES = MAX_PARAMETERS + MAX_STATES };
+
+static void free_entries(struct checkpoint_entry *entries) {
+    for (int i = 0; i < MAX_ENTRIES; i++) {
+        free(entries[i].value);
+        free(entries[i].m);
+        free(entries[i].v);
+        free(entries[i].average);
+    }
+}
+
+/* Host copies of every parameter and state. */
 static int make_entries(struct parameters *p, struct checkpoint_entry *entries) {
     for (int i = 0; i < p->n; i++) {
         const struct parameter *q = &p->list[i];
         int64_t n = q->count * q->cols;
+        int training = q->m.at != NULL;
         entries[i] = (struct checkpoint_entry){
             .name = q->name, .rows = q->rows, .cols = q->cols, .first = q->first, .count = q->count};
-        TRY(mem_alloc(&entries[i].value, n, sizeof(float)));
-        if (!q->m.at) continue;
+        if (training || !p->averaged) TRY(mem_alloc(&entries[i].value, n, sizeof(float)));
+        if (p->averaged) TRY(mem_alloc(&entries[i].average, n, sizeof(float)));
+        if (!training) continue;
         TRY(mem_alloc(&entries[i].m, n, sizeof(float)));
         TRY(mem_alloc(&entries[i].v, n, sizeof(float)));
+    }
+    for (int i = 0; i < p->n_states; i++) {
+        const struct training_state *s = &p->states[i];
+        entries[p->n + i] =
+            (struct checkpoint_entry){.name = s->name, .rows = s->rows, .cols = s->cols, .count = s->rows};
+        TRY(mem_alloc(&entries[p->n + i].value, s->rows * s->cols, sizeof(float)));
     }
     return STATUS_OK;
 }
 
-int parameters_save(struct parameters *p, const struct comm *comm, const char *path,
-                    const struct provenance *provenance, int64_t step, const char *vocabulary_id, const char *text_id) {
-    struct checkpoint_entry entries[MAX_PARAMETERS] = {0};
-    int status = make_entries(p, entries);
-    for (int i = 0; status == STATUS_OK && i < p->n; i++) {
+/* The dense parameters and the states are the same everywhere: only rank 0 brings them to a file. */
+static void fetch_entries(struct parameters *p, const struct comm *comm, struct checkpoint_entry *entries) {
+    for (int i = 0; i < p->n; i++) {
         const struct parameter *q = &p->list[i];
         if (i != p->nodes && comm->rank > 0) entries[i].count = 0;
         int64_t n = entries[i].count * q->cols;
         device_download_reals(p->device, entries[i].value, q->value, n);
         device_download_reals(p->device, entries[i].m, q->m, n);
         device_download_reals(p->device, entries[i].v, q->v, n);
+        if (q->average.at) device_download_reals(p->device, entries[i].average, q->average, n);
     }
+    for (int i = 0; i < p->n_states; i++) {
+        const struct training_state *s = &p->states[i];
+        if (comm->rank > 0) entries[p->n + i].count = 0;
+        device_download_reals(p->device, entries[p->n + i].value, s->value, entries[p->n + i].count * s->cols);
+    }
+}
+
+int parameters_save(struct parameters *p, const struct comm *comm, const char *path,
+                    const struct provenance *provenance, int64_t step, const char *vocabulary_id, const char *text_id) {
+    struct checkpoint_entry entries[MAX_ENTRIES] = {0};
+    int status = make_entries(p, entries);
+    if (status == STATUS_OK) fetch_entries(p, comm, entries);
     status = comm_agree(comm, status);
     if (status == STATUS_OK)
-        status = checkpoint_write(comm, path, provenance, step, vocabulary_id, text_id, entries, p->n);
-    free_entries(entries, p->n);
+        status = checkpoint_write(comm, path, provenance, step, vocabulary_id, text_id, entries, p->n + p->n_states);
+    free_entries(entries);
     return status;
 }
 
 int parameters_load(struct parameters *p, const char *path, int64_t *step) {
-    struct checkpoint_entry entries[MAX_PARAMETERS] = {0};
+    struct checkpoint_entry entries[MAX_ENTRIES] = {0};
     int status;
     TRY_DONE(make_entries(p, entries));
-    TRY_DONE(checkpoint_read(path, entries, p->n, step));
+    TRY_DONE(checkpoint_read(path, entries, p->n + p->n_states, step));
     for (int i = 0; i < p->n; i++) {
         const struct parameter *q = &p->list[i];
         int64_t n = q->count * q->cols;
-        device_upload_reals(p->device, q->value, entries[i].value, n);
+        device_upload_reals(p->device, q->value, entries[i].value ? entries[i].value : entries[i].average, n);
         if (!q->m.at) continue;
         device_upload_reals(p->device, q->m, entries[i].m, n);
         device_upload_reals(p->device, q->v, entries[i].v, n);
+        if (q->average.at) device_upload_reals(p->device, q->average, entries[i].average, n);
     }
+    for (int i = 0; i < p->n_states; i++)
+        device_upload_reals(p->device, p->states[i].value, entries[p->n + i].value,
+                            p->states[i].rows * p->states[i].cols);
     device_synchronize(p->device);
 done:
-    free_entries(entries, p->n);
+    free_entries(entries);
     return status;
 }
 #endif

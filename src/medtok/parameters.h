@@ -1,4 +1,4 @@
-/* The trained parameters, their gradients and Adam's moments, on the device.
+/* The trained parameters, their gradients, Adam's moments and their moving average, on the device.
  *
  * Dense parameters lie side by side in one buffer (so that gradients are summed over ranks in two messages and updated
  * in one call), the codebook first, since its gradient is the largest and the first to be ready. The node table is cut
@@ -12,7 +12,7 @@
 #include "kernels.h"
 #include "store/checkpoint.h"
 
-enum { MAX_LAYERS = 8, MAX_PARAMETERS = 16 + 10 * MAX_LAYERS };
+enum { MAX_LAYERS = 8, MAX_PARAMETERS = 16 + 10 * MAX_LAYERS, MAX_STATES = 2 };
 
 struct parameter {
     char name[48];                    /* as in the checkpoint */
@@ -20,15 +20,27 @@ struct parameter {
     int64_t first, count;             /* rows held here */
     double uniform, normal, constant; /* initial values: U(-uniform, uniform), N(0, normal^2), or constant */
     dev_real value, grad, m, v;       /* [count, cols] */
+    dev_real average;                 /* the same, when training with train.average; else NULL */
+    int decays;                       /* train.weight_decay acts on it */
+};
+
+/* What training keeps beside the parameters and saves with them; the same on every rank. */
+struct training_state {
+    const char *name; /* as in the checkpoint, borrowed */
+    int64_t rows, cols;
+    dev_real value;
 };
 
 struct parameters {
     struct device *device;
     struct parameter list[MAX_PARAMETERS];
-    int n, nodes;               /* number of parameters; which one is the node table */
-    dev_real value, grad, m, v; /* dense parameters, n_dense values each */
+    int n, nodes;                        /* number of parameters; which one is the node table */
+    dev_real value, grad, m, v, average; /* dense parameters, n_dense values each */
     int64_t n_dense, n_codebook;
-    dev_real node_value, node_grad, node_m, node_v;
+    dev_real node_value, node_grad, node_m, node_v, node_average;
+    int averaged; /* train.average is not 0 */
+    struct training_state states[MAX_STATES];
+    int n_states;
     /* places in `list` */
     int codebook, text_map[2], text_specific[2], graph_specific[2];
     struct graph_layer {
@@ -45,14 +57,30 @@ int parameters_make(struct parameters *parameters, struct device *device, const 
                     const struct config *config, int64_t text_dim, int64_t n_nodes, int training);
 void parameters_free(struct parameters *parameters);
 
-/* Initial values, keyed by (seed, parameter, element): the same on any number of ranks. */
+/* Initial values, keyed by (seed, parameter, element): the same on any number of ranks; averages begin as they are. */
 int parameters_initialize(struct parameters *parameters, uint64_t seed);
+
+/* Adds a state of zeros, [rows, cols], owned by `parameters`. */
+int parameters_add_state(struct parameters *parameters, const char *name, int64_t rows, int64_t cols, dev_real *value);
+
+/* One step of Adam on all parameters (kernels.h); adam.weight_decay is set here: train.weight_decay for the matrices of linear
+ * maps, 0 for biases, norms, the codebook and the node table. Under quantizer.update: ema the codebook is passed over. */
+void parameters_update(struct parameters *parameters, const struct config *config, struct adam adam);
+
+/* Moves the averages of all parameters after update number `step` (1 for the first):
+ *   average = keep average + (1 - keep) value,   keep = min(train.average, (1 + step) / (10 + step)),
+ * so that the first values are soon forgotten. Does nothing without train.average. */
+void parameters_average(struct parameters *parameters, double decay, int64_t step);
+
+/* The values that tokens are made with: the averages where there are any. A view, which owns nothing. */
+struct parameters parameters_to_use(const struct parameters *parameters);
 
 /* Collective. Writes all to `path`; `step` updates were made. */
 int parameters_save(struct parameters *parameters, const struct comm *comm, const char *path,
                     const struct provenance *provenance, int64_t step, const char *vocabulary_id, const char *text_id);
 
-/* Reads what this rank holds (moments only if it has them). */
+/* Reads what this rank holds: when training, moments, averages and states too; otherwise the values to use, which are the
+ * averages where the training kept them. */
 int parameters_load(struct parameters *parameters, const char *path, int64_t *step);
 
 #endif

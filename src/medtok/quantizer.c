@@ -15,7 +15,7 @@ struct region quantizer_region(const struct config *config, enum token_group gro
 
 struct quantize_op {
     struct op op;
-    struct var *z, *u, *codebook;
+    struct var *z, *codebook;
     struct quantized out;
     int64_t top_k;
     struct codebook_loss loss;
@@ -25,7 +25,7 @@ static void quantize_backward(struct tape *tape, struct op *op) {
     struct quantize_op *o = (struct quantize_op *)op;
     struct device *d = tape->device;
     const struct kernels *run = d->run;
-    struct var *q = o->out.value, *target = o->loss.normalized ? o->u : o->z;
+    struct var *q = o->out.value, *u = o->out.u, *target = o->loss.normalized ? u : o->z;
     int64_t n = q->rows * q->cols;
     run->axpy(d, n, 1, q->grad, o->z->grad);
     if (o->loss.weight == 0) return;
@@ -34,8 +34,8 @@ static void quantize_backward(struct tape *tape, struct op *op) {
     if (tape->failed) return;
     run->fill(d, n, 0, dq);
     run->squared_distance_backward(d, n, o->loss.weight, q->value, target->value, dq);
-    run->quantize_backward(d, q->rows, q->cols, o->top_k, o->u->value, o->codebook->value, o->out.tokens,
-                           o->out.weights, dq, o->u->grad, o->codebook->grad);
+    run->quantize_backward(d, q->rows, q->cols, o->top_k, u->value, o->codebook->value, o->out.tokens, o->out.weights,
+                           dq, u->grad, o->codebook->grad);
 }
 
 struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
@@ -43,6 +43,7 @@ struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *c
     struct device *d = tape->device;
     struct var *u = nn_l2_normalize(tape, z);
     struct quantized out = {.z = z,
+                            .u = u,
                             .value = tape_var(tape, z->rows, z->cols),
                             .tokens = {(int32_t *)tape_reals(tape, z->rows * top_k).at},
                             .weights = tape_reals(tape, z->rows * top_k)};
@@ -53,6 +54,6 @@ struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *c
         d->run->squared_distance(d, z->rows * z->cols, loss.weight * (1 + loss.commit),
                                  loss.normalized ? u->value : z->value, out.value->value, loss.loss);
     struct quantize_op *o = tape_record(tape, sizeof *o, quantize_backward);
-    if (o) o->z = z, o->u = u, o->codebook = codebook, o->out = out, o->top_k = top_k, o->loss = loss;
+    if (o) o->z = z, o->codebook = codebook, o->out = out, o->top_k = top_k, o->loss = loss;
     return out;
 }

@@ -19,6 +19,7 @@ struct region quantizer_region(const struct config *config, enum token_group gro
 struct quantized {
     struct var *z;     /* what was quantised */
     struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */
+    struct var *u;     /* z / |z| [n, d] */
     dev_int tokens;    /* [n, K] */
     dev_real weights;  /* [n, K] */
 };

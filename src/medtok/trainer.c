@@ -9,6 +9,8 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "medtok/divergence.h"
+#include "medtok/first_codebook.h"
+#include "medtok/schedule.h"
 
 const char *const TRAIN_STAGE_NAMES[N_STAGES] = {"batch", "fetch", "forward", "backward", "reduce", "update"};
 
@@ -32,6 +34,7 @@ static int read_piece(struct trainer *t) {
         TRY_DONE(dataset_find_siblings(&t->dataset, c->files.vocabulary));
     TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
+    TRY_DONE(codebook_make(&t->codebook, c, t->comm, &t->parameters));
     TRY_DONE(batch_builder_make(&t->builder, t->device, &t->dataset));
     TRY_DONE(mem_alloc(&t->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *t->codes));
     TRY_DONE(usage_make(&t->usage, c));
@@ -47,9 +50,17 @@ int trainer_make(struct trainer *t, const struct config *config, const struct co
     TRY(comm_agree(comm, read_piece(t)));
     struct parameters *p = &t->parameters;
     int64_t rest = p->n_dense - p->n_codebook;
-    int status = bucket_init(&t->codebook_bucket, comm, p->grad, p->n_codebook);
+    int ema = config->quantizer.update == UPDATE_EMA;
+    int status = bucket_init(&t->codebook_bucket, comm, ema ? t->codebook.picks : p->grad,
+                             ema ? t->codebook.n_picks : p->n_codebook);
     if (status == STATUS_OK) status = bucket_init(&t->dense_bucket, comm, dev_real_at(p->grad, p->n_codebook), rest);
     return comm_agree(comm, status);
+}
+
+int trainer_begin(struct trainer *t) {
+    if (t->config->quantizer.init == INIT_KMEANS)
+        TRY(first_codebook_make(t->config, t->comm, &t->parameters, &t->text));
+    return comm_agree(t->comm, codebook_begin(&t->codebook));
 }
 
 static void free_shares(struct trainer *t) {
@@ -66,6 +77,7 @@ void trainer_free(struct trainer *t) {
     free_shares(t);
     tape_free(&t->tape);
     batch_builder_free(&t->builder);
+    codebook_free(&t->codebook);
     parameters_free(&t->parameters);
     dataset_free(&t->dataset);
     text_source_close(&t->text);
@@ -146,19 +158,20 @@ static int sum_scalars(struct trainer *t, int stop, int failed, struct step_repo
     return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
 }
 
-static void update(struct trainer *t, double gradient_norm) {
+static void update(struct trainer *t, struct step_report *report) {
     const struct config *c = t->config;
-    const struct parameters *p = &t->parameters;
-    const struct parameter *nodes = &p->list[p->nodes];
-    double clip = c->train.clip, scale = clip > 0 && gradient_norm > clip ? clip / gradient_norm : 1;
-    struct adam adam = {.rate = c->train.rate,
+    double clip = c->train.clip, norm = report->gradient_norm, scale = clip > 0 && norm > clip ? clip / norm : 1;
+    report->rate = schedule_rate(c, t->step + 1);
+    report->gradient_scale = scale;
+    struct adam adam = {.rate = report->rate,
                         .beta1 = c->train.beta1,
                         .beta2 = c->train.beta2,
                         .epsilon = c->train.epsilon,
                         .step = t->step + 1,
                         .gradient_scale = scale};
-    t->device->run->adam(t->device, p->n_dense, adam, p->grad, p->value, p->m, p->v);
-    t->device->run->adam(t->device, nodes->count * nodes->cols, adam, nodes->grad, nodes->value, nodes->m, nodes->v);
+    parameters_update(&t->parameters, c, adam);
+    codebook_update(&t->codebook);
+    parameters_average(&t->parameters, c->train.average, t->step + 1);
 }
 
 static int count_usage(struct trainer *t, const struct model_output *out) {
@@ -190,6 +203,10 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
     clear_gradients(t);
     t->bucket_status = STATUS_OK;
     *out = model_forward(&model, &t->tape, batch, nodes, &training);
+    if (t->config->quantizer.update == UPDATE_EMA && !t->tape.failed) {
+        codebook_sum_picks(&t->codebook, out);
+        start_codebook_sum(t);
+    }
     stage(t, STAGE_FORWARD, since);
     tape_backward(&t->tape);
     stage(t, STAGE_BACKWARD, since);
@@ -216,9 +233,10 @@ int trainer_step(struct trainer *t, int stop, struct step_report *report) {
     TRY(alone(differentiate(t, &batch, nodes, &out, &failed, &since)));
     if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
     TRY(divergence_check(t, report, &batch, &out));
-    update(t, report->gradient_norm);
+    update(t, report);
     t->step++;
     TRY(count_usage(t, &out));
+    TRY(codebook_revive(&t->codebook, &t->usage, &out, &t->text_rows, &t->graph_rows, t->step, &report->n_revived));
     stage(t, STAGE_UPDATE, &since);
     return STATUS_OK;
 }

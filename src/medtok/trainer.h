@@ -1,12 +1,14 @@
 /* Training: one step of the method over all ranks, and what it keeps between steps.
  *
  * A step: draw codes (sampler), flatten them (batch), fetch their node vectors (row_owner), forward and backward (model),
- * sum gradients over ranks (reduce), clip, Adam.
+ * sum gradients over ranks (reduce), clip, Adam; then what moves the codebook outside the gradient (codebook) and the
+ * average of the parameters.
  */
 #ifndef MEDTOK_MEDTOK_TRAINER_H
 #define MEDTOK_MEDTOK_TRAINER_H
 
 #include "dist/row_owner.h"
+#include "medtok/codebook.h"
 #include "medtok/model.h"
 #include "medtok/sampler.h"
 #include "medtok/usage.h"
@@ -20,13 +22,14 @@ struct trainer {
     const struct comm *comm;
     struct device *device;
     struct parameters parameters;
+    struct codebook codebook;
     struct sampler sampler;
     struct text_source text;
     struct dataset dataset;
     struct batch_builder builder;
     struct tape tape;
     struct row_plan plan;
-    struct bucket codebook_bucket, dense_bucket;
+    struct bucket codebook_bucket, dense_bucket; /* codebook: its gradient, or its picks (quantizer.update: ema) */
     struct row_shares text_rows, graph_rows, both_rows;
     struct usage usage; /* of the last step, all ranks */
     dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
@@ -40,13 +43,19 @@ struct trainer {
 /* What a step reports; the same on every rank. */
 struct step_report {
     double terms[N_TERMS], loss, gradient_norm;
-    int64_t n_codes; /* in the global batch */
-    int stop;        /* some rank asked to stop */
+    double rate;           /* the learning rate of this step */
+    double gradient_scale; /* what clipping multiplied the gradient by; 1: not clipped */
+    int64_t n_codes;       /* in the global batch */
+    int64_t n_revived;     /* rows of the codebook */
+    int stop;              /* some rank asked to stop */
 };
 
 /* Collective. Reads this rank's piece and makes initial parameters. */
 int trainer_make(struct trainer *trainer, const struct config *config, const struct comm *comm, struct device *device);
 void trainer_free(struct trainer *trainer);
+
+/* Collective. What a new training, one that resumes nothing, starts from: the codebook's k-means and states. */
+int trainer_begin(struct trainer *trainer);
 
 /* Collective. One update. `stop`: this rank asks all to stop after the step. A step that diverges
  * (divergence.h) is an error that leaves the parameters as they were. */

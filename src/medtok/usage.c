@@ -36,6 +36,8 @@ int usage_sum(struct usage *u, const struct comm *comm) {
     return comm_sum_int64(comm, u->counts, (int)(2 * u->codebook_size));
 }
 
+int64_t usage_row(const struct usage *u, int64_t row) { return u->counts[row] + u->counts[u->codebook_size + row]; }
+
 void usage_merge(struct usage *u, const struct usage *from) {
     for (int64_t i = 0; i < 2 * u->codebook_size; i++) u->counts[i] += from->counts[i];
 }

@@ -29,6 +29,9 @@ void usage_add(struct usage *usage, enum token_group group, const int32_t *token
 /* Collective: sums the counts over ranks. */
 int usage_sum(struct usage *usage, const struct comm *comm);
 
+/* Picks of a row of the codebook by all groups. */
+int64_t usage_row(const struct usage *usage, int64_t row);
+
 /* Adds the counts of `from` to `usage`. */
 void usage_merge(struct usage *usage, const struct usage *from);
 

@@ -6,12 +6,20 @@
 
 #include "base/status.h"
 
+enum { N_PARTS = 4 };
+static const char *const SUFFIX[N_PARTS] = {"", ".m", ".v", ".average"};
+
+static void list_parts(const struct checkpoint_entry *e, float *parts[N_PARTS]) {
+    parts[0] = e->value, parts[1] = e->m, parts[2] = e->v, parts[3] = e->average;
+}
+
 static int write_entries(struct h5file *file, const struct checkpoint_entry *entries, int n_entries) {
     for (int i = 0; i < n_entries; i++) {
         const struct checkpoint_entry *e = &entries[i];
-        const float *parts[] = {e->value, e->m, e->v};
-        static const char *const SUFFIX[] = {"", ".m", ".v"};
-        for (int k = 0; k < 3; k++) {
+        float *parts[N_PARTS];
+        list_parts(e, parts);
+        for (int k = 0; k < N_PARTS; k++) {
+            if (!parts[k]) continue;
             char name[64];
             snprintf(name, sizeof name, "%s%s", e->name, SUFFIX[k]);
             TRY(h5file_write(file, name, H5_F32, e->rows, e->cols, e->first, e->count, parts[k], 0));
@@ -25,8 +33,12 @@ int checkpoint_write(const struct comm *comm, const char *path, const struct pro
                      int n_entries) {
     int64_t values = 0;
     struct h5file *file;
-    for (int i = 0; i < n_entries; i++) values += entries[i].rows * entries[i].cols;
-    TRY(h5file_create(&file, comm, path, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance, 3 * 4 * values));
+    float *parts[N_PARTS];
+    for (int i = 0; i < n_entries; i++) {
+        list_parts(&entries[i], parts);
+        for (int k = 0; k < N_PARTS; k++) values += parts[k] ? entries[i].rows * entries[i].cols : 0;
+    }
+    TRY(h5file_create(&file, comm, path, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance, 4 * values));
     int status = h5file_set_int(file, "step", step);
     if (status == STATUS_OK) status = h5file_set_text(file, "vocabulary_id", vocabulary_id);
     if (status == STATUS_OK) status = h5file_set_text(file, "text_id", text_id);
@@ -62,10 +74,10 @@ int checkpoint_read(const char *path, const struct checkpoint_entry *entries, in
     TRY(h5file_open(&file, path, CHECKPOINT_KIND, CHECKPOINT_VERSION));
     int status = h5file_get_int(file, "step", step);
     for (int i = 0; status == STATUS_OK && i < n_entries; i++) {
-        const struct checkpoint_entry *e = &entries[i];
-        status = read_part(file, e, "", e->value);
-        if (status == STATUS_OK && e->m) status = read_part(file, e, ".m", e->m);
-        if (status == STATUS_OK && e->v) status = read_part(file, e, ".v", e->v);
+        float *parts[N_PARTS];
+        list_parts(&entries[i], parts);
+        for (int k = 0; status == STATUS_OK && k < N_PARTS; k++)
+            if (parts[k]) status = read_part(file, &entries[i], SUFFIX[k], parts[k]);
     }
     h5file_close(file);
     return status;

@@ -1,7 +1,8 @@
 /* checkpoint.h5: the state of training after a step: parameters, Adam's moments, and what is needed to go on.
  *
- * Each parameter NAME [rows, cols] is stored as the datasets NAME, NAME.m and NAME.v (float32, [rows, cols]). A
- * parameter is either replicated (rank 0 writes it) or cut by rows (each rank writes its rows); the file does not show
+ * Each parameter NAME [rows, cols] is stored as the datasets NAME, NAME.m and NAME.v (float32, [rows, cols]), and
+ * NAME.average when the training keeps an average of the parameters. What a training option keeps of the codebook stands
+ * beside them: codebook.ema [size, dim + 1] and codebook.idle [size, 1] (medtok/codebook.h). A parameter is either replicated (rank 0 writes it) or cut by rows (each rank writes its rows); the file does not show
  * which, so it can be read by any number of ranks. Root attributes: step, config (in provenance), vocabulary_id, text_id.
  */
 #ifndef MEDTOK_STORE_CHECKPOINT_H
@@ -18,7 +19,7 @@ enum { CHECKPOINT_VERSION = 1 };
 struct checkpoint_entry {
     const char *name; /* borrowed */
     int64_t rows, cols, first, count;
-    float *value, *m, *v; /* [count, cols], borrowed; m and v may be NULL when reading */
+    float *value, *m, *v, *average; /* [count, cols], borrowed; NULL: not written, or not wanted */
 };
 
 /* Collective. Writes all entries atomically to `path`. For a replicated parameter, ranks other than 0 pass count 0. */

@@ -11,7 +11,8 @@
  *   region i32 [4, 2]      first and one past the last candidate row of each group
  * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id (of the vocabulary that the model was trained on),
  * checkpoint_id, step; vocabulary_rows (the first rows are the vocabulary), table_version (1; one more each time that codes
- * are appended) and base_rows (rows of the version before).
+ * are appended) and base_rows (rows of the version before); averaged (1: made with the moving average of the weights,
+ * train.average).
  */
 #ifndef MEDTOK_STORE_TABLE_H
 #define MEDTOK_STORE_TABLE_H

@@ -107,6 +107,10 @@ static void keys_are_checked_against_each_other(void **state) {
     config_set(&config, "attention.heads=5");
     assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
     config_set(&config, "attention.heads=4");
+    config_set(&config, "train.warmup=3001");
+    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
+    config_set(&config, "train.warmup=3000");
+    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_OK);
     config_set(&config, "quantizer.size=9");
     assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
     config_set(&config, "text.ngram_min=6");

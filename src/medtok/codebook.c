@@ -1,0 +1,223 @@
+/* Moving averages and revival. Revival works on few rows, seldom: it is done on the host. */
+#include "medtok/codebook.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+
+/* Length of the noise that keeps apart the rows revived from equal vectors. */
+static const double REVIVAL_NOISE = 0.01;
+
+/* ---- set-up ---- */
+int codebook_make(struct codebook *b, const struct config *config, const struct comm *comm, struct parameters *p) {
+    int64_t size = config->quantizer.size, dim = config->quantizer.dim;
+    *b = (struct codebook){.config = config, .comm = comm, .parameters = p};
+    if (config->quantizer.revive_after > 0) TRY(parameters_add_state(p, "codebook.idle", size, 1, &b->idle));
+    if (config->quantizer.update != UPDATE_EMA) return STATUS_OK;
+    b->n_picks = size * (dim + 1);
+    b->picks = device_alloc_reals(p->device, b->n_picks);
+    return parameters_add_state(p, "codebook.ema", size, dim + 1, &b->ema);
+}
+
+void codebook_free(struct codebook *b) {
+    if (b->parameters) device_free_reals(b->parameters->device, b->picks);
+    *b = (struct codebook){0};
+}
+
+struct region codebook_third(const struct config *config, enum codebook_third third) {
+    struct region text = quantizer_region(config, TEXT_SPECIFIC), graph = quantizer_region(config, GRAPH_SPECIFIC);
+    return third == THIRD_TEXT ? text : third == THIRD_GRAPH ? graph : (struct region){text.last, graph.first};
+}
+
+static void normalize(double *x, int64_t n) {
+    double square = 0;
+    for (int64_t j = 0; j < n; j++) square += x[j] * x[j];
+    for (int64_t j = 0; j < n; j++) x[j] /= fmax(sqrt(square), 1e-12);
+}
+
+int codebook_begin(struct codebook *b) {
+    const struct parameter *c = &b->parameters->list[b->parameters->codebook];
+    struct device *device = b->parameters->device;
+    real *rows = NULL, *ema = NULL;
+    double *row = NULL;
+    int status;
+    if (b->idle.at) device->run->fill(device, c->rows, 0, b->idle);
+    if (!b->ema.at) return STATUS_OK;
+    TRY_DONE(mem_alloc(&rows, c->rows * c->cols, sizeof *rows));
+    TRY_DONE(mem_alloc(&ema, b->n_picks, sizeof *ema));
+    TRY_DONE(mem_alloc(&row, c->cols, sizeof *row));
+    device_download_reals(device, rows, c->value, c->rows * c->cols);
+    for (int64_t r = 0; r < c->rows; r++) {
+        for (int64_t j = 0; j < c->cols; j++) row[j] = rows[r * c->cols + j];
+        normalize(row, c->cols);
+        for (int64_t j = 0; j < c->cols; j++) ema[r * (c->cols + 1) + j] = (real)row[j];
+        ema[r * (c->cols + 1) + c->cols] = 1;
+    }
+    device_upload_reals(device, b->ema, ema, b->n_picks);
+    device_synchronize(device);
+done:
+    free(rows);
+    free(ema);
+    free(row);
+    return status;
+}
+
+/* ---- moving averages ---- */
+void codebook_sum_picks(struct codebook *b, const struct model_output *output) {
+    const struct config *c = b->config;
+    struct device *device = b->parameters->device;
+    device->run->fill(device, b->n_picks, 0, b->picks);
+    for (int g = 0; g < N_GROUPS; g++) {
+        const struct quantized *q = &output->groups[g];
+        device->run->sum_picks(device, q->u->rows, q->u->cols, c->quantizer.top_k, q->u->value, q->tokens, q->weights,
+                               b->picks);
+    }
+}
+
+void codebook_update(struct codebook *b) {
+    const struct config *c = b->config;
+    struct device *device = b->parameters->device;
+    if (!b->ema.at) return;
+    device->run->ema_rows(device, c->quantizer.size, c->quantizer.dim, c->quantizer.ema_decay, c->quantizer.ema_epsilon,
+                          b->picks, b->ema, b->parameters->list[b->parameters->codebook].value);
+}
+
+/* ---- revival ---- */
+
+/* Vectors of the global batch, in the order of ranks, which is that of the batch: `first` shares, then `second`. */
+struct candidates {
+    const struct row_shares *shares[2];
+    const struct var *u[2];
+    int64_t n;
+};
+
+static struct candidates candidates_of(enum codebook_third third, const struct model_output *out,
+                                       const struct row_shares *text_rows, const struct row_shares *graph_rows) {
+    struct candidates c = {{text_rows, NULL}, {out->groups[TEXT_SPECIFIC].u, NULL}, text_rows->total};
+    if (third == THIRD_GRAPH)
+        c = (struct candidates){{graph_rows, NULL}, {out->groups[GRAPH_SPECIFIC].u, NULL}, graph_rows->total};
+    if (third == THIRD_SHARED)
+        c = (struct candidates){{text_rows, graph_rows},
+                                {out->groups[SHARED_TEXT].u, out->groups[SHARED_GRAPH].u},
+                                (int64_t)text_rows->total + graph_rows->total};
+    return c;
+}
+
+/* Rows to revive and what they become. */
+struct revival {
+    int64_t n;
+    int64_t *rows;   /* [n] */
+    double *vectors; /* [n, dim] */
+};
+
+/* Adds candidate `i` to `vector` if this rank holds it. */
+static void add_candidate(struct codebook *b, const struct candidates *c, int64_t i, real *scratch, double *vector) {
+    int part = i >= c->shares[0]->total;
+    int64_t dim = b->config->quantizer.dim;
+    int64_t local = i - (part ? c->shares[0]->total : 0) - c->shares[part]->first[b->comm->rank];
+    if (local < 0 || local >= c->shares[part]->n[b->comm->rank]) return;
+    device_download_reals(b->parameters->device, scratch, dev_real_at(c->u[part]->value, local * dim), dim);
+    for (int64_t j = 0; j < dim; j++) vector[j] = scratch[j];
+}
+
+/* The dead rows of a third, as many as there are candidates, each with one of its own. */
+static int revive_third(struct codebook *b, enum codebook_third third, const struct candidates *c, const real *idle,
+                        int64_t step, struct revival *revival) {
+    const struct config *config = b->config;
+    struct region rows = codebook_third(config, third);
+    int64_t dim = config->quantizer.dim, n = 0, *order = NULL;
+    real *scratch = NULL;
+    int status;
+    TRY_DONE(mem_alloc(&order, c->n, sizeof *order));
+    TRY_DONE(mem_alloc(&scratch, dim, sizeof *scratch));
+    for (int64_t i = 0; i < c->n; i++) order[i] = i;
+    rng_shuffle((uint64_t)config->run.seed, RNG_REVIVAL, (uint32_t)step, (uint64_t)third, order, c->n);
+    for (int64_t r = rows.first; r < rows.last && n < c->n; r++) {
+        if (idle[r] < (real)config->quantizer.revive_after) continue;
+        add_candidate(b, c, order[n++], scratch, revival->vectors + revival->n * dim);
+        revival->rows[revival->n++] = r;
+    }
+done:
+    free(order);
+    free(scratch);
+    return status;
+}
+
+static void add_noise(const struct codebook *b, int64_t row, int64_t step, double *vector) {
+    int64_t dim = b->config->quantizer.dim;
+    double scale = REVIVAL_NOISE / sqrt((double)dim);
+    for (int64_t j = 0; j < dim; j++)
+        vector[j] += scale * rng_normal((uint64_t)b->config->run.seed, RNG_REVIVAL + 1, (uint32_t)step,
+                                        (uint64_t)(row * dim + j));
+    normalize(vector, dim);
+}
+
+/* Sets everything that is kept about a row; vector [dim] has norm 1, scratch [dim + 1]. */
+static void set_row(struct codebook *b, int64_t row, const double *vector, real *scratch) {
+    struct device *d = b->parameters->device;
+    const struct parameter *c = &b->parameters->list[b->parameters->codebook];
+    int64_t dim = c->cols, at = row * dim;
+    for (int64_t j = 0; j < dim; j++) scratch[j] = (real)vector[j];
+    scratch[dim] = 1;
+    if (b->ema.at)
+        device_upload_reals(d, dev_real_at(b->ema, row * (dim + 1)), scratch, dim + 1);
+    else
+        for (int64_t j = 0; j < dim; j++) scratch[j] = (real)(vector[j] * sqrt((double)dim));
+    device_upload_reals(d, dev_real_at(c->value, at), scratch, dim);
+    if (c->average.at) device_upload_reals(d, dev_real_at(c->average, at), scratch, dim);
+    device_synchronize(d);
+    d->run->fill(d, dim, 0, dev_real_at(c->m, at));
+    d->run->fill(d, dim, 0, dev_real_at(c->v, at));
+}
+
+static int64_t count_idle(const struct codebook *b, const struct usage *usage, real *idle) {
+    real most = (real)b->config->quantizer.revive_after;
+    int64_t dead = 0;
+    for (int64_t r = 0; r < b->config->quantizer.size; r++) {
+        idle[r] = usage_row(usage, r) ? 0 : idle[r] + 1 < most ? idle[r] + 1 : most;
+        dead += idle[r] >= most;
+    }
+    return dead;
+}
+
+int codebook_revive(struct codebook *b, const struct usage *usage, const struct model_output *output,
+                    const struct row_shares *text_rows, const struct row_shares *graph_rows, int64_t step,
+                    int64_t *n_revived) {
+    int64_t size = b->config->quantizer.size, dim = b->config->quantizer.dim, dead = 0;
+    struct device *device = b->parameters->device;
+    struct revival revival = {0};
+    real *idle = NULL, *scratch = NULL;
+    *n_revived = 0;
+    if (!b->idle.at) return STATUS_OK;
+    int status = mem_alloc(&idle, size, sizeof *idle);
+    if (status == STATUS_OK) {
+        device_download_reals(device, idle, b->idle, size);
+        dead = count_idle(b, usage, idle);
+        status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
+    }
+    if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * dim, sizeof *revival.vectors);
+    if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
+    for (int third = 0; status == STATUS_OK && dead && third < N_THIRDS; third++) {
+        struct candidates c = candidates_of((enum codebook_third)third, output, text_rows, graph_rows);
+        status = revive_third(b, (enum codebook_third)third, &c, idle, step, &revival);
+    }
+    TRY_DONE(comm_agree(b->comm, status));
+    TRY_DONE(comm_sum_double(b->comm, revival.vectors, (int)(revival.n * dim)));
+    for (int64_t i = 0; i < revival.n; i++) {
+        add_noise(b, revival.rows[i], step, revival.vectors + i * dim);
+        set_row(b, revival.rows[i], revival.vectors + i * dim, scratch);
+        idle[revival.rows[i]] = 0;
+    }
+    device_upload_reals(device, b->idle, idle, size);
+    device_synchronize(device);
+    *n_revived = revival.n;
+done:
+    free(idle);
+    free(scratch);
+    free(revival.rows);
+    free(revival.vectors);
+    return status;
+}

@@ -1,0 +1,17 @@
+/* The first code vectors by k-means (quantizer.init: kmeans): a sample of codes goes through the model at its first weights, and
+ * each third of the codebook becomes the k-means centres of its kind of vectors z / |z|: the first third of the
+ * text-specific ones, the last of the graph-specific ones, the rest of the shared ones of both sides together. That holds
+ * under quantizer.shared_region: all too, where shared tokens may pick any row: each third still has one source.
+ */
+#ifndef MEDTOK_MEDTOK_FIRST_CODEBOOK_H
+#define MEDTOK_MEDTOK_FIRST_CODEBOOK_H
+
+#include "medtok/text_source.h"
+#include "medtok/parameters.h"
+
+/* Collective. Sets the codebook's rows (and their average), of length sqrt(dim). The sample is drawn by (seed) from the codes that are not held out, and worked
+ * through in blocks of codes that do not depend on the number of ranks. A third without any vectors keeps its rows. */
+int first_codebook_make(const struct config *config, const struct comm *comm, struct parameters *parameters,
+                        struct text_source *text);
+
+#endif

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# All training options at once: the same losses and tokens from 1, 2 and 3 ranks; a run that was stopped and resumed ends in the
+# same checkpoint, bit for bit; the options show in the metrics and in the table.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+command -v h5dump >/dev/null || skip "h5dump (Debian: hdf5-tools) is missing"
+
+medtok prepare && medtok encode || fail "prepare and encode"
+options="quantizer.update=ema quantizer.ema_decay=0.9 quantizer.init=kmeans quantizer.init_sample=600
+    quantizer.revive_after=3 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1 run.threads=1"
+all=
+for o in $options; do all="$all --set $o"; done
+value() { sed "s/.*\"$2\": \([^,}]*\).*/\1/" "$1"; } # FILE KEY: of each line
+attribute() { h5dump -a "$2" "$1" | sed -n 's/.*(0): "\{0,1\}\([0-9a-f]*\).*/\1/p'; }
+
+for ranks in 1 2 3; do
+    medtok_ranks $ranks train $all --set files.checkpoint=ranks$ranks.h5 2>log.txt || fail "$ranks ranks: $(cat log.txt)"
+    value ranks$ranks.jsonl loss >losses$ranks.txt
+    value ranks$ranks.jsonl revived >revived$ranks.txt
+    medtok tokenize --set files.checkpoint=ranks$ranks.h5 --set files.table=table$ranks.h5 2>table.log || fail "tokenize"
+    medtok export tsv --set files.table=table$ranks.h5 --set files.export=export$ranks >/dev/null 2>&1 || fail "export"
+done
+grep -q 'k-means of .* text vectors to 100 rows' log.txt || fail "no word of k-means: $(cat log.txt)"
+grep -q 'averaged weights' table.log || fail "no word of the averages: $(cat table.log)"
+[ "$(attribute table1.h5 averaged)" = 1 ] || fail "the table does not say that its weights are averages"
+awk '{n += $1} END {exit !(n > 0)}' revived1.txt || fail "no row was revived"
+value ranks1.jsonl rate | awk 'NR == 1 && $1 - 1e-3 / 3 > 1e-9 {bad = 1} {last = $1}
+    END {exit bad || NR != 12 || last - 5e-4 > 1e-9 || 5e-4 - last > 1e-9}' || fail "rates: $(value ranks1.jsonl rate)"
+value ranks1.jsonl gradient_scale | awk '$1 > 0 && $1 < 1 {n++} END {exit !n}' || fail "clipping does not show"
+for ranks in 2 3; do
+    cmp revived1.txt revived$ranks.txt || fail "$ranks ranks revive other rows"
+    # As in rank_independence.sh: rounding of 1e-6, made larger by twelve steps of Adam.
+    paste losses1.txt losses$ranks.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d > 2e-4) bad = 1}
+        END {exit bad || NR != 12}' || fail "losses on $ranks ranks: $(paste losses1.txt losses$ranks.txt)"
+    # Two nearly equal distances may change places by rounding: a few codes in a thousand.
+    differ=$(paste <(cut -f1-3,5,7,9 export1/tokens.tsv) <(cut -f1-3,5,7,9 export$ranks/tokens.tsv) |
+        awk -F'\t' '{for (i = 1; i <= 6; i++) if ($i != $(i + 6)) {n++; break}} END {print n + 0}')
+    [ "$differ" -le 7 ] || fail "$ranks ranks: $differ codes of 710 have other tokens"
+done
+
+# The average takes no part in training, and it is what tokenize uses.
+medtok train $all --set train.average=0 --set files.checkpoint=raw.h5 2>/dev/null || fail "no average"
+cmp <(value raw.jsonl loss) losses1.txt || fail "train.average changes the losses"
+medtok tokenize --set files.checkpoint=raw.h5 --set files.table=raw_table.h5 2>/dev/null || fail "tokenize without average"
+[ "$(attribute raw_table.h5 averaged)" = 0 ] || fail "the table claims averages"
+[ "$(attribute raw_table.h5 content_id)" != "$(attribute table1.h5 content_id)" ] || fail "the averages are not used"
+
+# Stopped and resumed.
+long="$all --set train.steps=100 --set train.checkpoint_every=40"
+medtok train $long --set files.checkpoint=whole.h5 2>/dev/null || fail "undisturbed run"
+"$MEDTOK" train --config small.yaml $long 2>log.txt &
+pid=$!
+for i in $(seq 300); do [ -s checkpoint.jsonl ] && break; sleep 0.02; done
+kill -USR1 $pid
+wait $pid
+code=$?
+[ $code -eq 75 ] || fail "exit code after SIGUSR1 is $code: $(cat log.txt)"
+medtok train $long 2>log.txt || fail "resuming: $(cat log.txt)"
+grep -q 'resumed from' log.txt || fail "did not resume: $(cat log.txt)"
+grep -q 'k-means' log.txt && fail "the codebook was made anew"
+cmp whole.jsonl checkpoint.jsonl || fail "metrics differ from the undisturbed run's"
+[ -n "$(attribute whole.h5 content_id)" ] || fail "no content_id"
+[ "$(attribute whole.h5 content_id)" = "$(attribute checkpoint.h5 content_id)" ] || fail "the checkpoints differ"
+finish
