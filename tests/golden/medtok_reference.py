@@ -13,7 +13,7 @@ batches. Each file medtok/CASE.txt is read by tests/unit/test_golden.c and holds
               the text is absent; family: codes of one number have the same parent, -1 none
   initial.*   the parameters before the first step
   forward.*   step 0: t and g of the codes with both sides; z, q, tokens and weights of each group; z of the second views. Rows of
-              the text's groups are the codes with text; rows of the graph's those with both sides, then those with a graph only
+              the text's groups are the codes with text; rows of the graph's those with a graph
   loss.*      each term of the loss of step 0
   gradient.*  its gradient with respect to each parameter
   steps.*     the terms [steps, terms] and the norm of the gradient of each of the steps
@@ -139,7 +139,7 @@ class Codes:
 class Batch:
     """Some codes, padded: H [n, L, dim], token [n, L]; nodes [n, m], node [n, m]; A [n, m, m] counts the edges from u to v at
     [v, u], A_2 those that the second view keeps; `drop` holds the factors of dropout by site, 0 or 1 / (1 - rate). text, graph,
-    both: places of the codes that have these sides, `graph` with those that have both in front."""
+    both: places of the codes that have these sides."""
 
     def __init__(self, settings, codes, chosen, step=None, dtype=torch.float64):
         self.settings, self.chosen, self.train, self.dtype = settings, chosen, step is not None, dtype
@@ -149,8 +149,7 @@ class Batch:
         self.token = torch.arange(max(1, max(self.n_tokens)))[None] < torch.as_tensor(self.n_tokens)[:, None]
         self.node = torch.arange(max(1, max(self.n_nodes)))[None] < torch.as_tensor(self.n_nodes)[:, None]
         text, graph = self.token[:, 0], self.node[:, 0]
-        self.text, self.both, graph_only = (x.nonzero()[:, 0] for x in (text, text & graph, ~text & graph))
-        self.graph = torch.cat([self.both, graph_only])
+        self.text, self.graph, self.both = (x.nonzero()[:, 0] for x in (text, graph, text & graph))
         self.family = None
         if settings["loss.sibling_negatives"] == "leave-out":
             self.family = torch.as_tensor(codes.family[chosen])
