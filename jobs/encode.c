@@ -293,7 +293,27 @@ done:
 }
 
 /* ---- the job ---- */
-int job_encode(const struct comm *comm, const struct config *config) {
+/* Fails if the language model is another than that of the text file `like`. */
+static int check_model(const struct provenance *provenance, const char *like, const char *model) {
+    static const char *const ROLES[] = {"weights", "wordpieces", "model-config", "wordpiece-rules"};
+    struct h5file *file;
+    char *inputs = NULL;
+    TRY(h5file_open(&file, like, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    int status = h5file_get_text(file, "inputs", &inputs);
+    for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && status == STATUS_OK; i++)
+        if (!provenance_same_inputs(provenance->inputs, inputs, ROLES[i]))
+            status = status_set(STATUS_FAILED,
+                                "%s was made with another model than %s (%s differ): name its folder, "
+                                "--set text.model=PATH",
+                                like, model, ROLES[i]);
+    free(inputs);
+    h5file_close(file);
+    return status;
+}
+
+int job_encode(const struct comm *comm, const struct config *config) { return encode_like(comm, config, NULL); }
+
+int encode_like(const struct comm *comm, const struct config *config, const char *like) {
     struct provenance provenance = {.job = "encode"};
     struct encoding e = {.comm = comm, .config = config};
     char *settings = NULL;
@@ -302,6 +322,7 @@ int job_encode(const struct comm *comm, const struct config *config) {
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
     TRY_DONE(comm_agree(comm, status));
     if (config->text.encoder == TEXT_BERT) TRY_DONE(text_source_add_model(comm, config->text.model, &provenance));
+    if (like) TRY_DONE(comm_agree(comm, check_model(&provenance, like, config->text.model)));
     provenance_finish(&provenance, TEXT_FEATURES_VERSION);
     if (h5file_up_to_date(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance.key)) {
         log_info("%s is up to date", config->files.text);

@@ -89,8 +89,8 @@ static int read_vocabulary(struct inspection *x) {
     struct vocabulary piece;
     TRY(vocabulary_read_sizes(path, &piece));
     if (piece.n_codes_total != n)
-        return status_set(STATUS_FAILED, "%s has %lld rows, but %s has %lld codes", h5file_path(x->table.file),
-                          (long long)n, path, (long long)piece.n_codes_total);
+        return status_set(STATUS_FAILED, "%s has %lld rows of the vocabulary, but %s has %lld codes",
+                          h5file_path(x->table.file), (long long)n, path, (long long)piece.n_codes_total);
     TRY(code_keys_make(&x->keys, n));
     TRY(code_links_make(&x->links, n, piece.n_nodes));
     TRY(mem_alloc(&x->has_graph, n, 1));
@@ -109,6 +109,7 @@ static int load(struct inspection *x) {
     const struct table_shape *s = &x->table.shape;
     TRY(table_open(&x->table, x->config->files.table));
     TRY(check_same_vocabulary(x));
+    x->table.shape.n_codes = s->vocabulary_rows; /* new codes behind them have no parents and no links here */
     if (x->comm->rank == 0) TRY(h5file_verify(x->table.file));
     TRY(mem_alloc(&x->tokens, s->n_codes * TABLE_GROUPS * s->top_k, sizeof *x->tokens));
     TRY(table_read(&x->table, 0, s->n_codes, x->tokens, NULL, NULL));

@@ -6,16 +6,20 @@
 #include "config/config.h"
 #include "dist/comm.h"
 
-/* Code tables and the knowledge graph into vocabulary.h5. */
+/* Code tables and the knowledge graph (none if files.graph is empty) into vocabulary.h5. */
 int job_prepare(const struct comm *comm, const struct config *config);
 
 /* Descriptions into text.h5. */
 int job_encode(const struct comm *comm, const struct config *config);
 
+/* The same with the language model that the text file `like` was made with; another one in text.model is an error. NULL:
+ * any. */
+int encode_like(const struct comm *comm, const struct config *config, const char *like);
+
 /* vocabulary.h5 and text.h5 into checkpoint.h5. */
 int job_train(const struct comm *comm, const struct config *config);
 
-/* Everything into table.h5. */
+/* Everything, or the codes of tokenize.codes, into table.h5. */
 int job_tokenize(const struct comm *comm, const struct config *config);
 
 /* table.h5 and vocabulary.h5 into quality measures: printed, and written as JSON. */

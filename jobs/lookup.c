@@ -37,7 +37,8 @@ static void print_name(struct lookup *l, int64_t row) {
     const struct table *t = &l->table;
     struct vocabulary v;
     printf("%-9s %-12s", t->system + row * t->system_bytes, t->code + row * t->code_bytes);
-    if (l->vocabulary_path && vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
+    if (l->vocabulary_path && row < t->shape.vocabulary_rows &&
+        vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
         printf(" %.*s", (int)v.description_offsets[1], v.description);
         vocabulary_free(&v);
     }
@@ -56,7 +57,7 @@ static int print_tokens(struct lookup *l, int64_t row) {
     print_name(l, row);
     for (int g = 0; g < TABLE_GROUPS; g++) {
         printf("  %-15s", TABLE_GROUP_NAMES[g]);
-        if (tokens[g * k] < 0) printf(" none: the code has no graph");
+        if (tokens[g * k] < 0) printf(" none: this side of the code is absent");
         for (int64_t j = 0; j < k && tokens[g * k] >= 0; j++)
             printf(" %6d (%.3f)", tokens[g * k + j], (double)weights[g * k + j]);
         printf("\n");

@@ -1,5 +1,6 @@
 /* medtok: one binary, one job a run. Reads the command line and the configuration, starts MPI, runs the job, and prints the
  * one message if it failed. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static const struct job_entry JOBS[] = {
     {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, 1},
     {"encode", "", "descriptions into text.h5", JOB_ENCODE, 1},
     {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, 1},
-    {"tokenize", "", "every code into table.h5", JOB_TOKENIZE, 1},
+    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, 1},
     {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, 1},
     {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0},
     {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0},
@@ -49,9 +50,11 @@ static void print_usage(FILE *out) {
 }
 
 static void print_job_help(const struct job_entry *entry) {
+    const char *arguments = entry->job == JOB_TOKENIZE ? "[--codes FILE [--append-to TABLE]] "
+                            : entry->arguments[0]      ? "CODE... [--near N] "
+                                                       : "";
     printf("usage: %smedtok %s %s[--config FILE] [--set key=value]... [--dry-run]\n\n%s\n\nsettings:\n",
-           entry->parallel ? "[mpirun -n RANKS] " : "", entry->name, entry->arguments[0] ? "CODE... [--near N] " : "",
-           entry->summary);
+           entry->parallel ? "[mpirun -n RANKS] " : "", entry->name, arguments, entry->summary);
     config_print_help(stdout, entry->job);
 }
 
@@ -85,6 +88,20 @@ static int option_value(int argc, char **argv, int *at, const char **value) {
     return STATUS_OK;
 }
 
+/* The key that an option of the job sets: `--codes FILE`. NULL: it is no such option. */
+static const char *option_key(const struct job_entry *entry, const char *option) {
+    if (entry->job != JOB_TOKENIZE) return NULL;
+    return strcmp(option, "--codes") == 0       ? "tokenize.codes"
+           : strcmp(option, "--append-to") == 0 ? "tokenize.append_to"
+                                                : NULL;
+}
+
+static int set_key(struct config *config, const char *key, const char *value) {
+    char assignment[PATH_MAX + 64];
+    snprintf(assignment, sizeof assignment, "%s=%s", key, value);
+    return config_set(config, assignment);
+}
+
 /* Reads argv behind the job's name. Files are read first, then --set, whatever their order. */
 static int parse(struct command *command, struct config *config, int argc, char **argv) {
     const char *value = "";
@@ -104,6 +121,10 @@ static int parse(struct command *command, struct config *config, int argc, char 
         } else if (strcmp(argv[i], "--near") == 0 && command->entry->job == JOB_LOOKUP) {
             TRY(option_value(argc, argv, &i, &value));
             TRY(parse_near(value, &command->near));
+        } else if (option_key(command->entry, argv[i])) {
+            const char *key = option_key(command->entry, argv[i]);
+            TRY(option_value(argc, argv, &i, &value));
+            TRY(set_key(config, key, value));
         } else if (strcmp(argv[i], "--dry-run") == 0) {
             command->dry_run = 1;
         } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {

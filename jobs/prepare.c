@@ -48,6 +48,13 @@ static int copy_names(const struct code_table *t, const int64_t *places, int64_t
     return STATUS_OK;
 }
 
+/* Bytes of a code's description: none if it is absent. */
+static int64_t text_size(const struct preparation *p, int64_t i) {
+    const struct code_table *t = &p->codes;
+    if (p->config->text.empty == EMPTY_TEXT_ABSENT && t->description[i] == t->code[i]) return 0;
+    return (int64_t)strlen(t->text + t->description[i]);
+}
+
 static int copy_texts(struct preparation *p) {
     const struct code_table *t = &p->codes;
     struct vocabulary *v = &p->vocabulary;
@@ -58,7 +65,7 @@ static int copy_texts(struct preparation *p) {
     TRY(mem_alloc(&v->description_offsets, t->n + 1, sizeof *v->description_offsets));
     for (int64_t i = 0; i < t->n; i++) {
         v->description_offsets[i] = size;
-        size += (int64_t)strlen(t->text + t->description[i]);
+        size += text_size(p, i);
     }
     v->description_offsets[t->n] = size;
     TRY(mem_alloc(&v->description, size, 1));
@@ -85,8 +92,11 @@ static int64_t first_with_list(struct preparation *p, int64_t i) {
     return i;
 }
 
+/* At least one of each, so that lists of nothing have a place. */
 static int reserve(struct preparation *p, int64_t n_nodes, int64_t n_edges) {
     struct vocabulary *v = &p->vocabulary;
+    n_nodes++;
+    n_edges++;
     TRY(mem_grow(&v->nodes, &p->nodes_capacity, n_nodes, sizeof *v->nodes));
     TRY(mem_grow(&v->edge_source, &p->edge_capacity[0], n_edges, sizeof *v->edge_source));
     TRY(mem_grow(&v->edge_target, &p->edge_capacity[1], n_edges, sizeof *v->edge_target));
@@ -172,22 +182,28 @@ static void log_graph(const struct preparation *p) {
 static void log_codes(const struct preparation *p) {
     const struct vocabulary *v = &p->vocabulary;
     const struct code_table *t = &p->codes;
-    int64_t n = v->n_codes, without = 0;
-    for (int64_t i = 0; i < n; i++) without += v->node_offsets[i + 1] == v->node_offsets[i];
+    int64_t n = v->n_codes, without = 0, nothing = 0;
+    for (int64_t i = 0; i < n; i++) {
+        without += !vocabulary_has_graph(v, i);
+        nothing += !vocabulary_has_graph(v, i) && !vocabulary_has_text(v, i);
+    }
     for (int64_t first = 0; first < n;) { /* runs of one system; a system in two runs is listed twice */
         int64_t end = first + 1, linked = 0;
         while (end < n && strcmp(vocabulary_system(v, end), vocabulary_system(v, first)) == 0) end++;
-        for (int64_t i = first; i < end; i++) linked += v->node_offsets[i + 1] > v->node_offsets[i];
+        for (int64_t i = first; i < end; i++) linked += vocabulary_has_graph(v, i);
         log_info("%-10s %8lld codes, %8lld with a graph", vocabulary_system(v, first), (long long)(end - first),
                  (long long)linked);
         first = end;
     }
-    log_info("%lld codes; %lld without a graph get text tokens only", (long long)n, (long long)without);
+    log_info("%lld codes; %lld without a graph get text tokens only", (long long)n, (long long)(without - nothing));
     log_info("a graph has %.1f nodes and %.1f edges on average",
              n > without ? (double)v->node_offsets[n] / (double)(n - without) : 0.0,
              n > without ? (double)v->edge_offsets[n] / (double)(n - without) : 0.0);
     if (t->n_without_description)
-        log_info("%lld codes have no description: the code stands in for it", (long long)t->n_without_description);
+        log_info("%lld codes have no description: %s", (long long)t->n_without_description,
+                 p->config->text.empty == EMPTY_TEXT_ABSENT ? "their text is absent" : "the code stands in for it");
+    if (nothing)
+        log_warn("%lld codes have neither description nor graph: they will have no tokens", (long long)nothing);
     if (t->n_repeated_nodes) log_info("%lld nodes were listed twice for a code", (long long)t->n_repeated_nodes);
     if (p->n_cut)
         log_info("%lld node lists were longer than graph.max_nodes (%lld) and were cut", (long long)p->n_cut,
@@ -196,8 +212,10 @@ static void log_codes(const struct preparation *p) {
 
 static int prepare(struct preparation *p) {
     struct vocabulary *v = &p->vocabulary;
-    TRY(knowledge_graph_read(&p->graph, p->config->files.graph));
-    log_graph(p);
+    if (p->config->files.graph[0]) {
+        TRY(knowledge_graph_read(&p->graph, p->config->files.graph));
+        log_graph(p);
+    }
     TRY(code_table_read(&p->codes, &p->config->files.codes));
     TRY(code_table_check_nodes(&p->codes, p->graph.n_nodes, p->config->files.graph));
     TRY(copy_texts(p));
@@ -216,7 +234,7 @@ static int prepare(struct preparation *p) {
 static int add_inputs(struct provenance *provenance, const struct config *config) {
     for (int i = 0; i < config->files.codes.n; i++)
         TRY(provenance_add_input(provenance, "codes", config->files.codes.items[i]));
-    return provenance_add_input(provenance, "graph", config->files.graph);
+    return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
 int job_prepare(const struct comm *comm, const struct config *config) {

@@ -1,4 +1,5 @@
-/* tokenize: vocabulary.h5, text.h5 and checkpoint.h5 in, table.h5 out: every code, in order. */
+/* tokenize: vocabulary.h5, text.h5 and checkpoint.h5 in, table.h5 out: every code, in order. With tokenize.codes: new codes
+ * instead, behind the rows of the table tokenize.append_to if there is one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,29 +8,21 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "medtok/tokenizer.h"
+#include "new_codes.h"
 #include "store/checkpoint.h"
 
 /* Codes whose data a rank holds at a time: bounds memory, and is the unit of progress. */
-enum { BLOCKS_AT_A_TIME = 16 };
+enum { BLOCKS_AT_A_TIME = 16, COPIED_ROWS = 4096 };
 
 /* The model's settings come from the checkpoint, so that they cannot disagree with it. */
 static int adopt_model_settings(struct config *config, int64_t *step) {
     struct h5file *file = NULL;
-    char *text = NULL, *rest = NULL;
+    char *text = NULL;
     int status;
     TRY(h5file_open(&file, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
     TRY_DONE(h5file_get_int(file, "step", step));
     TRY_DONE(h5file_get_text(file, "config", &text));
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        char *colon = strstr(line, ": ");
-        if (!colon) continue;
-        char assignment[4096];
-        snprintf(assignment, sizeof assignment, "%.*s=%s", (int)(colon - line), line, colon + 2);
-        if ((status = config_set(config, assignment)) != STATUS_OK) {
-            status_prefix(status, "%s holds settings that this version does not know", config->files.checkpoint);
-            goto done;
-        }
-    }
+    TRY_DONE(config_adopt(config, config->files.checkpoint, text));
 done:
     free(text);
     h5file_close(file);
@@ -78,10 +71,11 @@ done:
 
 struct table_job {
     const struct comm *comm;
-    const struct config *config;
+    const struct config *config; /* the files that the model was trained on */
+    const struct config *codes;  /* the files of the codes to tokenise: the same, or those of new codes */
+    struct table base;           /* the table that new codes follow; without rows if there is none */
     struct tokenizer tokenizer;
     struct table_writer *writer;
-    struct vocabulary names; /* rank 0 */
     struct token_rows rows;
     struct table_shape shape;
     int64_t step;
@@ -89,8 +83,14 @@ struct table_job {
 
 static void shape_table(struct table_job *job, int64_t n_codes) {
     const struct config *c = job->config;
-    job->shape = (struct table_shape){
-        .n_codes = n_codes, .top_k = c->quantizer.top_k, .dim = c->quantizer.dim, .codebook_size = c->quantizer.size};
+    const struct table_shape *base = &job->base.shape;
+    job->shape = (struct table_shape){.n_codes = base->n_codes + n_codes,
+                                      .top_k = c->quantizer.top_k,
+                                      .dim = c->quantizer.dim,
+                                      .codebook_size = c->quantizer.size,
+                                      .vocabulary_rows = job->codes == c ? n_codes : base->vocabulary_rows,
+                                      .base_rows = base->n_codes,
+                                      .table_version = base->table_version + 1};
     for (int g = 0; g < N_GROUPS; g++) {
         struct region r = quantizer_region(c, (enum token_group)g);
         job->shape.region[g][0] = (int32_t)r.first;
@@ -98,27 +98,70 @@ static void shape_table(struct table_job *job, int64_t n_codes) {
     }
 }
 
+/* Names [rows, bytes] of the base, then those of the codes [n, bytes]. */
+static int join_names(const char *base, int64_t base_bytes, int64_t n_base, const char *codes, int64_t codes_bytes,
+                      int64_t n, char **out, int64_t *bytes) {
+    *bytes = base_bytes > codes_bytes ? base_bytes : codes_bytes;
+    TRY(mem_alloc(out, n_base + n, *bytes));
+    for (int64_t i = 0; i < n_base; i++) strcpy(*out + i * *bytes, base + i * base_bytes);
+    for (int64_t i = 0; i < n; i++) strcpy(*out + (n_base + i) * *bytes, codes + i * codes_bytes);
+    return STATUS_OK;
+}
+
+/* The names of all rows; the caller frees both arrays. */
+static int name_rows(const struct table_job *job, char **code, char **system, struct table_names *names) {
+    const struct table *b = &job->base;
+    struct vocabulary v;
+    int64_t n = b->shape.n_codes;
+    TRY(vocabulary_read(job->codes->files.vocabulary, 0, -1, VOCABULARY_NAMES, &v));
+    int status = join_names(b->code, b->code_bytes, n, v.code, v.code_bytes, v.n_codes, code, &names->code_bytes);
+    if (status == STATUS_OK)
+        status = join_names(b->system, b->system_bytes, n, v.system, v.system_bytes, v.n_codes, system,
+                            &names->system_bytes);
+    names->code = *code;
+    names->system = *system;
+    vocabulary_free(&v);
+    return status;
+}
+
 static int create_table(struct table_job *job, const struct provenance *provenance) {
     float *codebook = NULL;
+    char *code = NULL, *system = NULL;
     struct table_names names = {0};
     int status = mem_alloc(&codebook, job->shape.codebook_size * job->shape.dim, sizeof *codebook);
     if (status == STATUS_OK) status = tokenizer_codebook(&job->tokenizer, codebook);
-    if (status == STATUS_OK && job->comm->rank == 0) {
-        status = vocabulary_read(job->config->files.vocabulary, 0, -1, VOCABULARY_NAMES, &job->names);
-        names =
-            (struct table_names){job->names.code, job->names.system, job->names.code_bytes, job->names.system_bytes};
-    }
+    if (status == STATUS_OK && job->comm->rank == 0) status = name_rows(job, &code, &system, &names);
     status = comm_agree(job->comm, status);
     if (status == STATUS_OK)
         status =
             table_create(&job->writer, job->comm, job->config->files.table, &job->shape, &names, codebook, provenance);
     free(codebook);
+    free(code);
+    free(system);
+    return status;
+}
+
+/* Copies the rows of the base, each rank a run of them. */
+static int copy_base(struct table_job *job) {
+    int64_t n = job->base.shape.n_codes, rank = job->comm->rank, size = job->comm->size;
+    int64_t first = n * rank / size, end = n * (rank + 1) / size, most = (n + size - 1) / size;
+    struct token_rows rows;
+    int status = token_rows_make(&rows, most < COPIED_ROWS ? most : COPIED_ROWS, job->config);
+    TRY_DONE(comm_agree(job->comm, status));
+    for (int64_t done = 0; done < most; done += COPIED_ROWS) {
+        int64_t at = first + done < end ? first + done : end, count = end - at < COPIED_ROWS ? end - at : COPIED_ROWS;
+        TRY_DONE(comm_agree(job->comm, table_read(&job->base, at, count, rows.tokens, rows.weights, rows.embedding)));
+        TRY_DONE(table_write(job->writer, at, count, rows.tokens, rows.weights, rows.embedding));
+    }
+done:
+    token_rows_free(&rows);
     return status;
 }
 
 /* Ranks take runs of whole blocks; all make the same number of collective writes. */
 static int write_rows(struct table_job *job) {
-    int64_t block = job->config->tokenize.batch, n = job->shape.n_codes, size = job->comm->size;
+    int64_t base = job->shape.base_rows, n = job->shape.n_codes - base;
+    int64_t block = job->config->tokenize.batch, size = job->comm->size;
     int64_t n_blocks = (n + block - 1) / block, each = BLOCKS_AT_A_TIME * block;
     int64_t first = n_blocks * job->comm->rank / size * block, end = n_blocks * (job->comm->rank + 1) / size * block;
     int64_t most = (n_blocks + size - 1) / size * block;
@@ -129,7 +172,7 @@ static int write_rows(struct table_job *job) {
     for (int64_t done = 0; done < most; done += each) {
         int64_t at = first + done, count = at >= end ? 0 : at + each < end ? each : end - at;
         TRY(comm_agree(job->comm, tokenizer_run(&job->tokenizer, at, count, &job->rows)));
-        TRY(table_write(job->writer, at < end ? at : 0, count, job->rows.tokens, job->rows.weights,
+        TRY(table_write(job->writer, base + (at < end ? at : 0), count, job->rows.tokens, job->rows.weights,
                         job->rows.embedding));
         progress_update(&progress, (done + each) * size < n ? (done + each) * size : n);
     }
@@ -161,22 +204,23 @@ static int set_attributes(struct table_job *job) {
     return status;
 }
 
-static int tokenize(const struct comm *comm, const struct config *config, const struct provenance *provenance,
-                    int64_t step) {
-    struct table_job job = {.comm = comm, .config = config, .step = step};
+static int tokenize(const struct comm *comm, const struct config *config, const struct config *codes,
+                    const struct provenance *provenance, int64_t step) {
+    struct table_job job = {.comm = comm, .config = config, .codes = codes, .step = step};
     struct device device = {0};
     struct vocabulary sizes;
     int threads = comm_threads(comm, (int)config->run.threads);
     int status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
-    if (status == STATUS_OK) status = vocabulary_read_sizes(config->files.vocabulary, &sizes);
-    if (status == STATUS_OK && sizes.n_codes_total < comm->size)
-        status = status_set(STATUS_USAGE, "%d ranks are more than the %lld codes: start fewer ranks", comm->size,
-                            (long long)sizes.n_codes_total);
+    if (status == STATUS_OK) status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
+    if (status == STATUS_OK && config->tokenize.append_to[0])
+        status = table_open(&job.base, config->tokenize.append_to);
     if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, config, &device, comm);
     TRY_DONE(comm_agree(comm, status));
+    tokenizer_turn_to(&job.tokenizer, codes);
     if (config->train.average > 0) log_info("with the averaged weights of %s", config->files.checkpoint);
     shape_table(&job, sizes.n_codes_total);
     TRY_DONE(create_table(&job, provenance));
+    TRY_DONE(copy_base(&job));
     TRY_DONE(write_rows(&job));
     TRY_DONE(set_attributes(&job));
     status = table_commit(job.writer);
@@ -185,18 +229,36 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
 done:
     if (job.writer) table_abandon(job.writer);
     token_rows_free(&job.rows);
-    vocabulary_free(&job.names);
+    table_close(&job.base);
     tokenizer_free(&job.tokenizer);
     device_close(&device);
     return status;
 }
 
+/* Whether the table is to be replaced by one with these codes appended, and is that one already: then the same command was
+ * run before. */
+static int appended_before(const struct config *config, const struct provenance *provenance) {
+    static const char *const ROLES[] = {"vocabulary", "checkpoint", "codes"};
+    struct h5file *file;
+    char *inputs = NULL;
+    const char *path = config->files.table;
+    if (strcmp(config->tokenize.append_to, path) != 0) return 0;
+    if (h5file_open(&file, path, TABLE_KIND, TABLE_VERSION) != STATUS_OK) return 0;
+    int same = h5file_get_text(file, "inputs", &inputs) == STATUS_OK;
+    for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && same; i++)
+        same = provenance_same_inputs(inputs, provenance->inputs, ROLES[i]);
+    free(inputs);
+    h5file_close(file);
+    return same;
+}
+
 int job_tokenize(const struct comm *comm, const struct config *given) {
     struct config config = *given; /* shallow: only numbers and choices are set from the checkpoint */
+    struct new_codes codes = {0};
     struct provenance provenance = {.job = "tokenize"};
     char *settings = NULL;
     int64_t step = 0;
-    int status = adopt_model_settings(&config, &step);
+    int status = adopt_model_settings(&config, &step), new = config.tokenize.codes[0] != 0;
     if (status == STATUS_OK) status = config_check(&config, JOB_TOKENIZE);
     if (status == STATUS_OK) status = config_provenance(&config, JOB_TOKENIZE, &settings);
     provenance.config = settings;
@@ -205,14 +267,20 @@ int job_tokenize(const struct comm *comm, const struct config *given) {
     TRY_DONE(text_source_add_provenance(comm, &config, &provenance));
     status = check_same_inputs(&config, &provenance);
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "checkpoint", config.files.checkpoint);
+    if (status == STATUS_OK && new) status = provenance_add_input(&provenance, "codes", config.tokenize.codes);
+    if (status == STATUS_OK && config.tokenize.append_to[0])
+        status = provenance_add_input(&provenance, "table", config.tokenize.append_to);
     TRY_DONE(comm_agree(comm, status));
     provenance_finish(&provenance, TABLE_VERSION);
-    if (h5file_up_to_date(config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key)) {
+    if (h5file_up_to_date(config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key) ||
+        appended_before(&config, &provenance)) {
         log_info("%s is up to date", config.files.table);
         goto done;
     }
-    status = tokenize(comm, &config, &provenance, step);
+    if (new) TRY_DONE(new_codes_make(&codes, comm, &config));
+    status = tokenize(comm, &config, new ? &codes.config : &config, &provenance, step);
 done:
+    new_codes_remove(&codes, comm, status);
     provenance_free(&provenance);
     free(settings);
     return status;

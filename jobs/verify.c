@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs.h"
+#include "store/code_index.h"
 #include "store/table.h"
 #include "store/vocabulary.h"
 
@@ -20,7 +21,7 @@ struct verification {
     struct table table;
     float *codebook;
     unsigned char *used[TABLE_GROUPS]; /* rows of the codebook that the group picked */
-    int64_t absent;
+    int64_t absent, n_without_tokens;  /* groups, codes */
 };
 
 static int fault(const struct verification *v, int64_t row, int group, const char *what) {
@@ -79,10 +80,13 @@ static int check_embedding(struct verification *v, int64_t row, int g, const int
 
 static int check_row(struct verification *v, int64_t row, const int32_t *tokens, const float *weights,
                      const float *embedding) {
-    int64_t k = v->table.shape.top_k, dim = v->table.shape.dim;
+    int64_t k = v->table.shape.top_k, dim = v->table.shape.dim, absent = v->absent;
     for (int g = 0; g < TABLE_GROUPS; g++) {
         const int32_t *t = tokens + g * k;
         const float *w = weights + g * k, *e = embedding + g * dim;
+        /* Groups 2 and 3 are the shared tokens of the sides whose specific tokens are groups 0 and 1. */
+        if ((t[0] < 0) != (tokens[g % 2 * k] < 0))
+            return fault(v, row, g, "the two groups of a side are not absent together");
         if (t[0] < 0) {
             TRY(check_absent(v, row, g, t, w, e));
             continue;
@@ -90,6 +94,7 @@ static int check_row(struct verification *v, int64_t row, const int32_t *tokens,
         TRY(check_tokens(v, row, g, t, w));
         TRY(check_embedding(v, row, g, t, w, e));
     }
+    v->n_without_tokens += v->absent - absent == TABLE_GROUPS;
     return STATUS_OK;
 }
 
@@ -154,28 +159,66 @@ done:
     return status;
 }
 
+/* No row is a code of the vocabulary. */
+static int check_new_codes(const struct verification *v, const struct vocabulary *names, const char *path) {
+    const struct table *t = &v->table;
+    struct code_index index;
+    int status =
+        code_index_make(&index, names->code, names->code_bytes, names->system, names->system_bytes, names->n_codes);
+    for (int64_t i = 0; i < t->shape.n_codes && status == STATUS_OK; i++) {
+        const char *code = t->code + i * t->code_bytes, *system = t->system + i * t->system_bytes;
+        if (code_index_exact(&index, system, code) >= 0)
+            status = status_set(STATUS_FAILED, "%s: row %lld is said to be a new code, but %s has %s:%s",
+                                h5file_path(t->file), (long long)i, path, system, code);
+    }
+    code_index_free(&index);
+    return status;
+}
+
+/* No code stands in two rows. */
+static int check_twice(const struct verification *v) {
+    const struct table *t = &v->table;
+    struct code_index index;
+    int status = code_index_make(&index, t->code, t->code_bytes, t->system, t->system_bytes, t->shape.n_codes);
+    for (int64_t i = 0; i < t->shape.n_codes && status == STATUS_OK; i++) {
+        const char *code = t->code + i * t->code_bytes, *system = t->system + i * t->system_bytes;
+        int64_t first = code_index_exact(&index, system, code);
+        if (first != i)
+            status = status_set(STATUS_FAILED, "%s: %s:%s stands in rows %lld and %lld", h5file_path(t->file), system,
+                                code, (long long)first, (long long)i);
+    }
+    code_index_free(&index);
+    return status;
+}
+
 static int compare_names(struct verification *v, const char *path) {
     const struct table *t = &v->table;
     struct vocabulary names;
     int status = STATUS_OK;
     TRY(vocabulary_read(path, 0, -1, VOCABULARY_NAMES, &names));
-    if (names.n_codes != t->shape.n_codes)
-        status = status_set(STATUS_FAILED, "%s has %lld rows, but %s has %lld codes", h5file_path(t->file),
-                            (long long)t->shape.n_codes, path, (long long)names.n_codes);
-    for (int64_t i = 0; i < names.n_codes && status == STATUS_OK; i++) {
+    int64_t n = t->shape.vocabulary_rows;
+    if (n > 0 && names.n_codes != n)
+        status = status_set(STATUS_FAILED, "%s has %lld rows of the vocabulary, but %s has %lld codes",
+                            h5file_path(t->file), (long long)n, path, (long long)names.n_codes);
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
         const char *code = t->code + i * t->code_bytes, *system = t->system + i * t->system_bytes;
         if (strcmp(code, vocabulary_code(&names, i)) || strcmp(system, vocabulary_system(&names, i)))
             status = status_set(STATUS_FAILED, "%s: row %lld is %s:%s, but the vocabulary has %s:%s there",
                                 h5file_path(t->file), (long long)i, system, code, vocabulary_system(&names, i),
                                 vocabulary_code(&names, i));
     }
+    if (status == STATUS_OK && n == 0) status = check_new_codes(v, &names, path);
     vocabulary_free(&names);
     return status;
 }
 
 static void report(const struct verification *v) {
-    printf("%s: %lld codes in order, %lld of %lld groups absent", h5file_path(v->table.file),
-           (long long)v->table.shape.n_codes, (long long)v->absent, (long long)v->table.shape.n_codes * TABLE_GROUPS);
+    const struct table_shape *s = &v->table.shape;
+    printf("%s: ", h5file_path(v->table.file));
+    if (s->vocabulary_rows > 0) printf("%lld codes in order, ", (long long)s->vocabulary_rows);
+    if (s->vocabulary_rows < s->n_codes) printf("%lld new codes, ", (long long)(s->n_codes - s->vocabulary_rows));
+    printf("%lld of %lld groups absent", (long long)v->absent, (long long)s->n_codes * TABLE_GROUPS);
+    if (v->n_without_tokens) printf(", %lld codes without any token", (long long)v->n_without_tokens);
     for (int g = 0; g < TABLE_GROUPS; g++) {
         const int32_t *region = v->table.shape.region[g];
         int64_t used = 0;
@@ -191,6 +234,7 @@ int job_verify(const struct config *config) {
     TRY_DONE(table_open(&v.table, config->files.table));
     TRY_DONE(h5file_verify(v.table.file));
     TRY_DONE(check_codebook(&v));
+    TRY_DONE(check_twice(&v));
     if (access(config->files.vocabulary, F_OK) == 0) {
         TRY_DONE(compare_ids(&v, config->files.vocabulary));
         TRY_DONE(compare_names(&v, config->files.vocabulary));

@@ -170,9 +170,12 @@ struct kernels {
 
     /* ---- contrastive cross-entropy, value and gradients at once: logits = a b^T / temperature, row i's positive is
      *      column positive + i. loss[0] += weight sum_i -log softmax(logits_i)[positive + i];
-     *      da[n,dim] += and db[m,dim] += its gradients ---- */
+     *      da[n,dim] += and db[m,dim] += its gradients.
+     *      row_class[n], column_class[m]: a column of the row's own class is no negative of it: it is left out of the
+     *      row's softmax, unless it is the positive. Class -1 leaves nothing out; both may be NULL: no classes. ---- */
     void (*nce)(struct device *, int64_t n, int64_t m, int64_t dim, int64_t positive, double temperature, double weight,
-                dev_real a, dev_real b, dev_real loss, dev_real da, dev_real db);
+                dev_int row_class, dev_int column_class, dev_real a, dev_real b, dev_real loss, dev_real da,
+                dev_real db);
 
     /* ---- optimiser: Adam (Kingma and Ba, 2015) on n values, m and v updated in place ---- */
     void (*adam)(struct device *, int64_t n, struct adam adam, dev_real gradient, dev_real value, dev_real m,

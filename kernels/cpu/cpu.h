@@ -94,8 +94,8 @@ void cpu_quantize_backward(struct device *, int64_t, int64_t, int64_t, dev_real,
                            dev_real, dev_real);
 void cpu_sum_picks(struct device *, int64_t, int64_t, int64_t, dev_real, dev_int, dev_real, dev_real);
 void cpu_ema_rows(struct device *, int64_t, int64_t, double, double, dev_real, dev_real, dev_real);
-void cpu_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_real, dev_real, dev_real,
-             dev_real, dev_real);
+void cpu_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_int, dev_int, dev_real, dev_real,
+             dev_real, dev_real, dev_real);
 void cpu_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real);
 
 #endif

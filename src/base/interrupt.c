@@ -16,4 +16,9 @@ void interrupt_catch(void) {
     sigaction(SIGUSR1, &action, NULL);
 }
 
+void interrupt_release(void) {
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGUSR1, SIG_DFL);
+}
+
 int interrupt_asked(void) { return asked; }

@@ -6,6 +6,9 @@
 /* From now on the signals are remembered instead of ending the process. */
 void interrupt_catch(void);
 
+/* From now on they end the process again. */
+void interrupt_release(void);
+
 /* Whether one has come. */
 int interrupt_asked(void);
 

@@ -251,6 +251,20 @@ static int check_model(const struct config *c) {
     return STATUS_OK;
 }
 
+int config_adopt(struct config *config, const char *path, char *lines) {
+    char *rest = NULL;
+    for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *colon = strstr(line, ": ");
+        if (!colon) continue;
+        char assignment[4096];
+        snprintf(assignment, sizeof assignment, "%.*s=%s", (int)(colon - line), line, colon + 2);
+        int status = config_set(config, assignment);
+        if (status != STATUS_OK)
+            return status_prefix(status, "%s holds settings that this version does not know", path);
+    }
+    return STATUS_OK;
+}
+
 int config_check(const struct config *c, enum job job) {
     if (job == JOB_PREPARE && c->files.codes.n == 0)
         return status_set(STATUS_USAGE,
@@ -265,6 +279,8 @@ int config_check(const struct config *c, enum job job) {
         return status_set(STATUS_USAGE, "text.encoder is bert: text.model must name the folder of a model");
     if (job == JOB_ENCODE && c->text.dim % 32)
         return status_set(STATUS_USAGE, "text.dim is %lld: it must be a multiple of 32", (long long)c->text.dim);
+    if (job == JOB_TOKENIZE && c->tokenize.append_to[0] && !c->tokenize.codes[0])
+        return status_set(STATUS_USAGE, "tokenize.append_to needs tokenize.codes (--codes FILE): the codes to append");
     if ((job == JOB_TRAIN || job == JOB_TOKENIZE) && c->text.mode == TEXT_ONLINE && !c->text.model[0])
         return status_set(STATUS_USAGE, "text.mode is online: text.model must name the folder of a model");
     if (job == JOB_TRAIN && c->train.eval_every && c->train.holdout == 0)

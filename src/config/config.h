@@ -22,6 +22,8 @@ enum job {
 };
 
 enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
+enum sides { SIDES_BOTH, SIDES_TEXT, SIDES_GRAPH };
+enum empty_text { EMPTY_TEXT_CODE, EMPTY_TEXT_ABSENT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
 enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
@@ -32,6 +34,7 @@ enum shared_region { SHARED_ALL, SHARED_MIDDLE };
 enum codebook_update { UPDATE_GRADIENT, UPDATE_EMA };
 enum codebook_init { INIT_NORMAL, INIT_KMEANS };
 enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
+enum sibling_negatives { SIBLINGS_KEEP, SIBLINGS_LEAVE_OUT };
 enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
 enum device_choice { DEVICE_AUTO, DEVICE_CPU };
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE };
@@ -65,8 +68,12 @@ struct config {
         enum text_features_kept features;
         enum text_compute compute;
         enum precision precision;
+        enum empty_text empty;
         double dropout;
     } text;
+    struct {
+        enum sides sides;
+    } model;
     struct {
         int64_t heads, layers;
         double dropout;
@@ -82,17 +89,19 @@ struct config {
     struct {
         double temperature, align, orthogonality;
         enum negatives negatives;
+        enum sibling_negatives sibling_negatives;
     } loss;
     struct {
         int64_t batch, steps, warmup, checkpoint_every, keep, log_every, eval_every, eval_codes;
         double holdout;
-        double rate, rate_end, beta1, beta2, epsilon, weight_decay, clip, average;
+        double rate, rate_end, beta1, beta2, epsilon, weight_decay, clip, max_loss, average;
         enum schedule schedule;
         enum partition partition;
         enum resume resume;
     } train;
     struct {
         int64_t batch;
+        char *codes, *append_to;
     } tokenize;
     struct {
         int64_t resamples, sample;
@@ -111,6 +120,9 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 
 /* Applies one `key=value`; lists are written [a, b] or as a comma-separated value. The error names the argument. */
 int config_set(struct config *config, const char *assignment);
+
+/* Applies the lines `key: value` that config_provenance wrote into the file `path`. */
+int config_adopt(struct config *config, const char *path, char *lines);
 
 /* Checks what spans keys (heads divide quantizer.dim, top_k fits a region, ...). */
 int config_check(const struct config *config, enum job job);

@@ -31,7 +31,8 @@ const struct key SCHEMA[] = {
      JOB_PREPARE,
      0,
      "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
-    PATH("files.graph", files.graph, "", JOB_PREPARE, "knowledge graph, PrimeKG's kg.csv, plain or gzip"),
+    PATH("files.graph", files.graph, "", JOB_PREPARE | JOB_TOKENIZE,
+         "knowledge graph, PrimeKG's kg.csv, plain or gzip; tokenize needs it for new codes with nodes"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
          JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT,
          "codes and subgraphs"),
@@ -74,6 +75,8 @@ const struct key SCHEMA[] = {
     INTEGER("graph.heads", graph.heads, "4", 1, 64, "", MODEL_JOBS, 1, "gat: heads of the first graph layer"),
     REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, JOB_TRAIN, 1, "share of edges the second view loses"),
 
+    CHOICE("text.empty", text.empty, "code", JOB_PREPARE, 1,
+           "an empty description: the code stands in for it, or the code's text is absent", "code", "absent"),
     CHOICE("text.encoder", text.encoder, "hashed-ngrams", JOB_ENCODE, 1,
            "text encoder: hashed-ngrams needs no files; bert is the model in text.model", "hashed-ngrams", "bert"),
     CHOICE("text.mode", text.mode, "cached", MODEL_JOBS, 1,
@@ -98,6 +101,9 @@ const struct key SCHEMA[] = {
            "fp32"),
     REAL("text.dropout", text.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1,
          "cached: dropout that makes the second view of the text"),
+
+    CHOICE("model.sides", model.sides, "both", MODEL_JOBS, 1,
+           "sides of the codes that are looked at; the other counts as absent", "both", "text", "graph"),
 
     INTEGER("attention.heads", attention.heads, "4", 1, 64, "", MODEL_JOBS, 1,
             "heads of the cross-attention; divide quantizer.dim"),
@@ -134,6 +140,9 @@ const struct key SCHEMA[] = {
     CHOICE("loss.negatives", loss.negatives, "global", JOB_TRAIN, 1,
            "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch", "local",
            "global"),
+    CHOICE("loss.sibling_negatives", loss.sibling_negatives, "keep", JOB_TRAIN, 1,
+           "leave-out: codes with the same parent in their system are not negatives of each other", "keep",
+           "leave-out"),
 
     INTEGER("train.batch", train.batch, "1024", 2, 1048576, "codes", JOB_TRAIN, 1, "codes in a step, over all ranks"),
     INTEGER("train.steps", train.steps, "3000", 1, 1e9, "steps", JOB_TRAIN, 1, "length of training"),
@@ -148,6 +157,8 @@ const struct key SCHEMA[] = {
     REAL("train.weight_decay", train.weight_decay, "0", 0, 1e6, JOB_TRAIN, 1,
          "decoupled decay, times the rate, of weight matrices; biases, norms, codebook and node vectors do not decay"),
     REAL("train.clip", train.clip, "1", 0, 1e12, JOB_TRAIN, 1, "largest norm of the gradient; 0: no limit"),
+    REAL("train.max_loss", train.max_loss, "1e6", 0, 1e300, JOB_TRAIN, 0,
+         "a loss term beyond this stops the job: training diverges; 0: no limit"),
     REAL("train.average", train.average, "0", 0, 0.999999, JOB_TRAIN, 1,
          "decay of the moving average of all parameters, which tokenize then uses; 0: none"),
     CHOICE("train.partition", train.partition, "block", JOB_TRAIN, 1,
@@ -168,6 +179,10 @@ const struct key SCHEMA[] = {
 
     INTEGER("tokenize.batch", tokenize.batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, 0,
             "codes computed at a time on a rank"),
+    PATH("tokenize.codes", tokenize.codes, "", JOB_TOKENIZE,
+         "--codes: a code table of new codes to tokenise instead of the vocabulary; empty: the vocabulary"),
+    PATH("tokenize.append_to", tokenize.append_to, "", JOB_TOKENIZE,
+         "--append-to: a table of the same checkpoint that the new codes follow; empty: they get a table of their own"),
 
     INTEGER("inspect.resamples", inspect.resamples, "1000", 20, 1e6, "resamples", JOB_TRAIN | JOB_INSPECT, 0,
             "bootstrap resamples behind each interval"),

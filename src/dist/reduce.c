@@ -111,6 +111,22 @@ done:
     return status;
 }
 
+int gather_ints_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
+                           dev_int local, dev_int out) {
+    int32_t *mine = NULL, *all = NULL;
+    int status, n = shares->n[comm->rank];
+    TRY_DONE(mem_alloc(&mine, n, sizeof *mine));
+    TRY_DONE(mem_alloc(&all, shares->total, sizeof *all));
+    device_download_ints(device, mine, local, n);
+    TRY_DONE(mpi_status(MPI_Allgatherv(mine, n, MPI_INT32_T, all, shares->n, shares->first, MPI_INT32_T, comm->handle),
+                        "gathering rows"));
+    device_upload_ints(device, out, all, shares->total);
+done:
+    free(mine);
+    free(all);
+    return status;
+}
+
 int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
                                 int64_t cols, dev_real all, dev_real local) {
     struct exchange x;

@@ -42,6 +42,10 @@ void row_shares_free(struct row_shares *shares);
 int gather_rows_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
                            int64_t cols, dev_real local, dev_real out);
 
+/* The same for one integer a row: out [total]. */
+int gather_ints_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
+                           dev_int local, dev_int out);
+
 /* Collective. local [n_local, cols] += the sum over ranks of their `all` [total, cols], each rank receiving its rows. */
 int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
                                 int64_t cols, dev_real all, dev_real local);

@@ -87,6 +87,7 @@ static int grow(struct code_table *t) {
     TRY(mem_grow(&t->description, &t->capacity[2], t->n + 1, sizeof *t->description));
     TRY(mem_grow(&t->line, &t->capacity[3], t->n + 1, sizeof *t->line));
     TRY(mem_grow(&t->file, &t->capacity[4], t->n + 1, sizeof *t->file));
+    TRY(mem_grow(&t->nodes, &t->nodes_capacity, t->n_nodes + 1, sizeof *t->nodes)); /* there, even if no code has any */
     return mem_grow(&t->node_offsets, &t->offsets_capacity, t->n + 2, sizeof *t->node_offsets);
 }
 
@@ -120,7 +121,8 @@ static int add_row(struct code_table *t, const struct delimited *r, const struct
     TRY(add_text(t, code, &t->code[t->n]));
     TRY(add_system(t, system, &t->system[t->n]));
     t->n_without_description += description.size == 0;
-    TRY(add_text(t, description.size ? description : code, &t->description[t->n]));
+    t->description[t->n] = t->code[t->n];
+    if (description.size) TRY(add_text(t, description, &t->description[t->n]));
     TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
     t->line[t->n] = r->row_line;
     t->file[t->n] = file;
@@ -177,6 +179,17 @@ int code_table_read(struct code_table *t, const struct string_list *files) {
         return status_set(STATUS_FAILED, "%s holds no codes: there is nothing behind the header", files->items[0]);
     if (t->n > INT32_MAX) return status_set(STATUS_FAILED, "more than 2^31 codes");
     return check_duplicates(t);
+}
+
+int code_table_check_new(const struct code_table *t, const struct code_index *known, const char *path) {
+    for (int64_t i = 0; i < t->n; i++) {
+        const char *code = t->text + t->code[i], *system = t->text + t->system[i];
+        int64_t row = code_index_exact(known, system, code);
+        if (row >= 0)
+            return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s",
+                              t->files->items[t->file[i]], (long long)t->line[i], system, code, (long long)row, path);
+    }
+    return STATUS_OK;
 }
 
 int code_table_check_nodes(const struct code_table *t, int64_t n_nodes, const char *graph_path) {

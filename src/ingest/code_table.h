@@ -2,12 +2,14 @@
  *
  * Columns `system, code, description, nodes` (nodes joined by `;`), or MedTok's own `med_code, desc, code_system,
  * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order, others ignored. Systems that MedTok writes in lower case
- * get our names (icd10 -> ICD10CM). A description that is empty is replaced by the code; line breaks in it become blanks.
+ * get our names (icd10 -> ICD10CM). Line breaks in a description become blanks. The code stands in for a description that is
+ * empty: the two have the same place.
  */
 #ifndef MEDTOK_INGEST_CODE_TABLE_H
 #define MEDTOK_INGEST_CODE_TABLE_H
 
 #include "config/config.h"
+#include "store/code_index.h"
 
 struct code_table {
     int64_t n;
@@ -15,10 +17,10 @@ struct code_table {
     int64_t *code, *system, *description; /* [n] places in text */
     int64_t *node_offsets;                /* [n + 1] */
     int32_t *nodes;
-    int64_t *line;                   /* [n] where the code stands ... */
-    int32_t *file;                   /* [n] ... in files.items[file] */
-    const struct string_list *files; /* borrowed */
-    int64_t n_without_description, n_repeated_nodes;
+    int64_t *line;                                   /* [n] where the code stands ... */
+    int32_t *file;                                   /* [n] ... in files.items[file] */
+    const struct string_list *files;                 /* borrowed */
+    int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose place is the code's */
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
 };
 
@@ -26,6 +28,9 @@ struct code_table {
  * listed twice (both places are named). */
 int code_table_read(struct code_table *table, const struct string_list *files);
 void code_table_free(struct code_table *table);
+
+/* Fails if a code is among those of `known`, which came from the file `path`. */
+int code_table_check_new(const struct code_table *table, const struct code_index *known, const char *path);
 
 /* Fails if a code names a node that a graph of n_nodes nodes lacks. */
 int code_table_check_nodes(const struct code_table *table, int64_t n_nodes, const char *graph_path);

@@ -43,11 +43,12 @@ static int pack(struct batch_builder *b, int64_t n, int32_t **host, int64_t *pla
 
 /* Places of the arrays of one batch in the pack. */
 struct places {
-    int64_t keys, iota, cls, token_row, token_offsets, present_keys, distinct, node_row, graph_offsets, edge_offsets,
-        sources, dropped_offsets, dropped_sources, all_offsets, present, present_place, text_pairs, graph_pairs;
+    int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
+        both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, edge_offsets,
+        sources, dropped_offsets, dropped_sources, text_nodes, text_pairs, graph_pairs;
 };
 
-/* ---- a code's data in the dataset ---- */
+/* ---- a code's data in the dataset; an absent side has no tokens, or no nodes and edges ---- */
 struct code_view {
     const int32_t *tokens, *nodes; /* tokens: feature rows (cached) or token ids (online) */
     const uint16_t *source, *target;
@@ -58,39 +59,86 @@ static struct code_view view_code(const struct dataset *d, int64_t code) {
     int64_t i = code - d->first, t = d->place[i];
     const struct vocabulary *v = &d->vocabulary;
     const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + t;
-    return (struct code_view){.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
-                              .n_tokens = text[1] - text[0],
-                              .nodes = v->nodes + v->node_offsets[i],
-                              .n_nodes = v->node_offsets[i + 1] - v->node_offsets[i],
-                              .source = v->edge_source + v->edge_offsets[i],
-                              .target = v->edge_target + v->edge_offsets[i],
-                              .n_edges = v->edge_offsets[i + 1] - v->edge_offsets[i]};
+    struct code_view view = {.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
+                             .nodes = v->nodes + v->node_offsets[i],
+                             .source = v->edge_source + v->edge_offsets[i],
+                             .target = v->edge_target + v->edge_offsets[i]};
+    if (dataset_has_text(d, code)) view.n_tokens = text[1] - text[0];
+    if (!dataset_has_graph(d, code)) return view;
+    view.n_nodes = v->node_offsets[i + 1] - v->node_offsets[i];
+    view.n_edges = v->edge_offsets[i + 1] - v->edge_offsets[i];
+    return view;
 }
 
-/* ---- codes and presence ---- */
-static int pack_codes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
-    int32_t *keys, *iota, *present, *place, *present_keys;
-    TRY(pack(b, batch->n, &keys, &at->keys));
-    memcpy(keys, batch->codes, (size_t)batch->n * sizeof *keys);
-    TRY(pack(b, batch->n + 1, &iota, &at->iota));
-    for (int64_t i = 0; i <= batch->n; i++) iota[i] = (int32_t)i;
-    TRY(pack(b, batch->n, &place, &at->present_place));
-    batch->n_present = 0;
-    for (int64_t i = 0; i < batch->n; i++)
-        place[i] = view_code(d, batch->codes[i]).n_nodes ? (int32_t)batch->n_present++ : -1;
-    TRY(pack(b, batch->n_present, &present, &at->present));
-    TRY(pack(b, batch->n_present, &present_keys, &at->present_keys));
-    place = b->ints.host + at->present_place;
-    present = b->ints.host + at->present;
+/* Code number i of those with text, and of those with a graph. */
+static int32_t text_code(const struct batch *batch, int64_t i) { return batch->codes[batch->text_place[i]]; }
+static int32_t graph_code(const struct batch *batch, int64_t i) { return batch->codes[batch->graph_place[i]]; }
+
+/* ---- codes and the sides that they have ---- */
+static int list_codes(struct batch *batch, struct batch_builder *b, const struct dataset *d) {
+    size_t bytes = (size_t)(batch->n + 1) * sizeof(int32_t);
+    batch->text_place = arena_alloc(&b->arena, bytes);
+    batch->graph_place = arena_alloc(&b->arena, bytes);
+    if (!batch->text_place || !batch->graph_place) return STATUS_FAILED;
     for (int64_t i = 0; i < batch->n; i++) {
-        if (place[i] < 0) continue;
-        present[place[i]] = (int32_t)i;
-        present_keys[place[i]] = batch->codes[i];
+        int text = dataset_has_text(d, batch->codes[i]), graph = dataset_has_graph(d, batch->codes[i]);
+        if (text) batch->text_place[batch->n_text++] = (int32_t)i;
+        if (graph) batch->graph_place[batch->n_graph++] = (int32_t)i;
+        batch->n_both += text && graph;
     }
     return STATUS_OK;
 }
 
-/* ---- text: distinct rows, [CLS] places, tokens of the present codes ---- */
+/* The rows of a code in the two lists, which ascend by place. */
+static int pack_rows(struct batch *batch, struct batch_builder *b, struct places *at) {
+    int32_t *text_of_graph, *graph_of_text, *both_text, *both_graph;
+    TRY(pack(b, batch->n_text, &graph_of_text, &at->graph_of_text));
+    TRY(pack(b, batch->n_graph, &text_of_graph, &at->text_of_graph));
+    TRY(pack(b, batch->n_both, &both_text, &at->both_text));
+    TRY(pack(b, batch->n_both, &both_graph, &at->both_graph));
+    graph_of_text = b->ints.host + at->graph_of_text;
+    text_of_graph = b->ints.host + at->text_of_graph;
+    both_text = b->ints.host + at->both_text;
+    int32_t text = 0, graph = 0, both = 0;
+    while (text < batch->n_text || graph < batch->n_graph) {
+        int64_t in_text = text < batch->n_text ? batch->text_place[text] : batch->n;
+        int64_t in_graph = graph < batch->n_graph ? batch->graph_place[graph] : batch->n;
+        if (in_text == in_graph) both_text[both] = text, both_graph[both++] = graph;
+        if (in_text <= in_graph) graph_of_text[text] = in_text == in_graph ? graph : -1;
+        if (in_graph <= in_text) text_of_graph[graph] = in_text == in_graph ? text : -1;
+        text += in_text <= in_graph;
+        graph += in_graph <= in_text;
+    }
+    return STATUS_OK;
+}
+
+static int pack_classes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+    int32_t *text, *graph, *both;
+    if (!d->sibling_class) return STATUS_OK;
+    TRY(pack(b, batch->n_text, &text, &at->text_class));
+    for (int64_t i = 0; i < batch->n_text; i++) text[i] = d->sibling_class[text_code(batch, i) - d->first];
+    TRY(pack(b, batch->n_graph, &graph, &at->graph_class));
+    for (int64_t i = 0; i < batch->n_graph; i++) graph[i] = d->sibling_class[graph_code(batch, i) - d->first];
+    TRY(pack(b, batch->n_both, &both, &at->both_class));
+    graph = b->ints.host + at->graph_class;
+    for (int64_t i = 0; i < batch->n_both; i++) both[i] = graph[(b->ints.host + at->both_graph)[i]];
+    return STATUS_OK;
+}
+
+static int pack_codes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+    int32_t *keys, *iota;
+    TRY(list_codes(batch, b, d));
+    TRY(pack(b, batch->n_text, &keys, &at->text_keys));
+    for (int64_t i = 0; i < batch->n_text; i++) keys[i] = text_code(batch, i);
+    TRY(pack(b, batch->n_graph, &keys, &at->graph_keys));
+    for (int64_t i = 0; i < batch->n_graph; i++) keys[i] = graph_code(batch, i);
+    TRY(pack(b, batch->n_text + 1, &iota, &at->iota));
+    for (int64_t i = 0; i <= batch->n_text; i++) iota[i] = (int32_t)i;
+    TRY(pack_rows(batch, b, at));
+    return pack_classes(batch, b, d, at);
+}
+
+/* ---- text: distinct rows, [CLS] places, tokens of the codes with both sides ---- */
 static int32_t text_place(struct batch_builder *b, struct batch *batch, int32_t row, int32_t *rows) {
     if (b->row_place[row] < 0) {
         b->row_place[row] = (int32_t)batch->n_rows;
@@ -100,7 +148,7 @@ static int32_t text_place(struct batch_builder *b, struct batch *batch, int32_t 
 }
 
 static int make_room(struct batch_builder *b, struct real_room *room, int64_t count) {
-    if (count <= room->capacity) return STATUS_OK;
+    if (room->values.at && count <= room->capacity) return STATUS_OK;
     device_free_reals(b->device, room->values);
     room->capacity = count + count / 4;
     room->values = device_alloc_reals(b->device, room->capacity);
@@ -126,68 +174,72 @@ static int send_features(struct batch *batch, struct batch_builder *b, const str
 static int pack_text(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
     int64_t n_tokens = 0;
     int32_t *cls, *token_row, *offsets;
-    for (int64_t i = 0; i < batch->n; i++) n_tokens += view_code(d, batch->codes[i]).n_tokens;
+    for (int64_t i = 0; i < batch->n_text; i++) n_tokens += view_code(d, text_code(batch, i)).n_tokens;
     int32_t *rows = arena_alloc(&b->arena, (size_t)(n_tokens + 1) * sizeof *rows);
     if (!rows) return STATUS_FAILED;
-    TRY(pack(b, batch->n, &cls, &at->cls));
-    for (int64_t i = 0; i < batch->n; i++) cls[i] = text_place(b, batch, view_code(d, batch->codes[i]).tokens[0], rows);
-    TRY(pack(b, batch->n_present + 1, &offsets, &at->token_offsets));
+    TRY(pack(b, batch->n_text, &cls, &at->cls));
+    for (int64_t i = 0; i < batch->n_text; i++)
+        cls[i] = text_place(b, batch, view_code(d, text_code(batch, i)).tokens[0], rows);
+    TRY(pack(b, batch->n_graph + 1, &offsets, &at->token_offsets));
     TRY(pack(b, n_tokens, &token_row, &at->token_row));
     offsets = b->ints.host + at->token_offsets;
-    int64_t n = 0, p = 0;
-    for (int64_t i = 0; i < batch->n; i++) {
-        struct code_view c = view_code(d, batch->codes[i]);
-        if (c.n_nodes == 0) continue; /* only graph nodes ask for tokens other than [CLS] */
-        offsets[p++] = (int32_t)n;
+    int64_t n = 0;
+    for (int64_t i = 0; i < batch->n_graph; i++) { /* only graph nodes ask for tokens other than [CLS] */
+        struct code_view c = view_code(d, graph_code(batch, i));
+        offsets[i] = (int32_t)n;
         for (int64_t t = 0; t < c.n_tokens; t++) token_row[n++] = text_place(b, batch, c.tokens[t], rows);
     }
-    offsets[p] = (int32_t)n;
+    offsets[batch->n_graph] = (int32_t)n;
     batch->n_tokens = n;
     for (int64_t r = 0; r < batch->n_rows; r++) b->row_place[rows[r]] = -1;
     return send_features(batch, b, d, rows);
 }
 
 /* ---- text, online: every code's tokens are rows of their own ---- */
-static int compute_features(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+static int compute_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *keys,
                             const int32_t *offsets, const int32_t *ids, struct edge_drop drop) {
     enum text_view view = drop.second_view ? TEXT_VIEW_FIRST : TEXT_VIEW_PLAIN;
-    batch->n_rows = offsets[batch->n];
+    batch->n_rows = offsets[batch->n_text];
     batch->dim = d->source->dim;
     TRY(make_room(b, &b->features, batch->n_rows * batch->dim));
     batch->features = b->features.values;
-    TRY(text_source_compute(d->source, batch->n, offsets, ids, batch->codes, view, drop.step, 0, batch->features));
+    TRY(text_source_compute(d->source, batch->n_text, offsets, ids, keys, view, drop.step, 0, batch->features));
     if (!drop.second_view) return STATUS_OK;
-    TRY(make_room(b, &b->second_cls, batch->n * batch->dim));
+    TRY(make_room(b, &b->second_cls, batch->n_text * batch->dim));
     batch->second_cls = b->second_cls.values;
-    return text_source_compute(d->source, batch->n, offsets, ids, batch->codes, TEXT_VIEW_SECOND, drop.step, 1,
+    return text_source_compute(d->source, batch->n_text, offsets, ids, keys, TEXT_VIEW_SECOND, drop.step, 1,
                                batch->second_cls);
 }
 
 static int pack_online_text(struct batch *batch, struct batch_builder *b, const struct dataset *d,
                             struct edge_drop drop, struct places *at) {
     int64_t n_tokens = 0;
-    int32_t *cls, *token_row, *present_offsets;
-    for (int64_t i = 0; i < batch->n; i++) n_tokens += view_code(d, batch->codes[i]).n_tokens;
-    int32_t *offsets = arena_alloc(&b->arena, (size_t)(batch->n + 1) * sizeof *offsets);
+    int32_t *cls, *token_row, *graph_offsets;
+    for (int64_t i = 0; i < batch->n_text; i++) n_tokens += view_code(d, text_code(batch, i)).n_tokens;
+    int32_t *keys = arena_alloc(&b->arena, (size_t)(batch->n_text + 1) * sizeof *keys);
+    int32_t *offsets = arena_alloc(&b->arena, (size_t)(batch->n_text + 1) * sizeof *offsets);
     int32_t *ids = arena_alloc(&b->arena, (size_t)(n_tokens + 1) * sizeof *ids);
-    if (!offsets || !ids) return STATUS_FAILED;
-    TRY(pack(b, batch->n, &cls, &at->cls));
-    TRY(pack(b, batch->n_present + 1, &present_offsets, &at->token_offsets));
+    if (!keys || !offsets || !ids) return STATUS_FAILED;
+    TRY(pack(b, batch->n_text, &cls, &at->cls));
+    TRY(pack(b, batch->n_graph + 1, &graph_offsets, &at->token_offsets));
     TRY(pack(b, n_tokens, &token_row, &at->token_row));
     cls = b->ints.host + at->cls;
-    present_offsets = b->ints.host + at->token_offsets;
-    int64_t p = 0;
-    for (int64_t i = 0; i < batch->n; i++) {
-        struct code_view c = view_code(d, batch->codes[i]);
+    graph_offsets = b->ints.host + at->token_offsets;
+    for (int64_t i = 0; i < batch->n_text; i++) {
+        struct code_view c = view_code(d, text_code(batch, i));
         memcpy(ids + offsets[i], c.tokens, (size_t)c.n_tokens * sizeof *ids);
+        keys[i] = text_code(batch, i);
         cls[i] = offsets[i];
         offsets[i + 1] = (int32_t)(offsets[i] + c.n_tokens);
-        if (c.n_nodes == 0) continue;
-        present_offsets[p++] = (int32_t)batch->n_tokens;
-        for (int64_t t = 0; t < c.n_tokens; t++) token_row[batch->n_tokens++] = (int32_t)(offsets[i] + t);
     }
-    present_offsets[p] = (int32_t)batch->n_tokens;
-    return compute_features(batch, b, d, offsets, ids, drop);
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        struct code_view c = view_code(d, graph_code(batch, i));
+        int32_t text = (b->ints.host + at->text_of_graph)[i];
+        graph_offsets[i] = (int32_t)batch->n_tokens;
+        for (int64_t t = 0; t < c.n_tokens; t++) token_row[batch->n_tokens++] = (int32_t)(offsets[text] + t);
+    }
+    graph_offsets[batch->n_graph] = (int32_t)batch->n_tokens;
+    return compute_features(batch, b, d, keys, offsets, ids, drop);
 }
 
 /* ---- graph: distinct nodes ---- */
@@ -197,12 +249,12 @@ static int ascending(const void *a, const void *b) {
 }
 
 static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
-    int32_t *distinct, *node_row, *offsets, *all;
-    for (int64_t i = 0; i < batch->n; i++) batch->n_nodes += view_code(d, batch->codes[i]).n_nodes;
+    int32_t *distinct, *node_row, *offsets;
+    for (int64_t i = 0; i < batch->n_graph; i++) batch->n_nodes += view_code(d, graph_code(batch, i)).n_nodes;
     batch->distinct_nodes = arena_alloc(&b->arena, (size_t)(batch->n_nodes + 1) * sizeof(int32_t));
     if (!batch->distinct_nodes) return STATUS_FAILED;
-    for (int64_t i = 0; i < batch->n; i++) {
-        struct code_view c = view_code(d, batch->codes[i]);
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        struct code_view c = view_code(d, graph_code(batch, i));
         for (int64_t k = 0; k < c.n_nodes; k++) {
             if (b->node_place[c.nodes[k]] >= 0) continue;
             b->node_place[c.nodes[k]] = 0;
@@ -213,20 +265,35 @@ static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct
     for (int64_t k = 0; k < batch->n_distinct; k++) b->node_place[batch->distinct_nodes[k]] = (int32_t)k;
     TRY(pack(b, batch->n_distinct, &distinct, &at->distinct));
     memcpy(distinct, batch->distinct_nodes, (size_t)batch->n_distinct * sizeof *distinct);
-    TRY(pack(b, batch->n_present + 1, &offsets, &at->graph_offsets));
-    TRY(pack(b, batch->n + 1, &all, &at->all_offsets));
+    TRY(pack(b, batch->n_graph + 1, &offsets, &at->graph_offsets));
     TRY(pack(b, batch->n_nodes, &node_row, &at->node_row));
     offsets = b->ints.host + at->graph_offsets;
-    all = b->ints.host + at->all_offsets;
-    int64_t n = 0, p = 0;
-    for (int64_t i = 0; i < batch->n; i++) {
-        struct code_view c = view_code(d, batch->codes[i]);
-        all[i] = (int32_t)n;
-        if (c.n_nodes) offsets[p++] = (int32_t)n;
+    int64_t n = 0;
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        struct code_view c = view_code(d, graph_code(batch, i));
+        offsets[i] = (int32_t)n;
         for (int64_t k = 0; k < c.n_nodes; k++) node_row[n++] = b->node_place[c.nodes[k]];
     }
-    offsets[p] = all[batch->n] = (int32_t)n;
+    offsets[batch->n_graph] = (int32_t)n;
     for (int64_t k = 0; k < batch->n_distinct; k++) b->node_place[batch->distinct_nodes[k]] = -1;
+    return STATUS_OK;
+}
+
+/* The nodes that each code with text asks, and their rows. */
+static int pack_text_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+    int32_t *offsets, *rows;
+    int64_t n = 0;
+    TRY(pack(b, batch->n_text + 1, &offsets, &at->text_nodes));
+    TRY(pack(b, batch->n_nodes, &rows, &at->text_node));
+    offsets = b->ints.host + at->text_nodes;
+    for (int64_t i = 0; i < batch->n_text; i++) {
+        int32_t graph = (b->ints.host + at->graph_of_text)[i];
+        offsets[i] = (int32_t)n;
+        if (graph < 0) continue;
+        int32_t first = (b->ints.host + at->graph_offsets)[graph];
+        for (int64_t k = 0; k < view_code(d, text_code(batch, i)).n_nodes; k++) rows[n++] = (int32_t)(first + k);
+    }
+    offsets[batch->n_text] = (int32_t)n;
     return STATUS_OK;
 }
 
@@ -241,18 +308,19 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
     int32_t *offsets, *sources;
     int64_t n_edges = 0, n = 0, first = 0, v = 0;
     struct dropout state = {.rate = drop.rate, .seed = drop.seed, .stream = RNG_EDGE_DROP, .step = drop.step};
-    for (int64_t i = 0; i < batch->n; i++) n_edges += view_code(d, batch->codes[i]).n_edges;
+    for (int64_t i = 0; i < batch->n_graph; i++) n_edges += view_code(d, graph_code(batch, i)).n_edges;
     TRY(pack(b, batch->n_nodes + 1, &offsets, at_offsets));
     TRY(pack(b, n_edges, &sources, at_sources));
     batch->graphs.n_edges = n_edges;
     offsets = b->ints.host + *at_offsets;
-    for (int64_t i = 0; i < batch->n; i++) {
-        struct code_view c = view_code(d, batch->codes[i]);
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        int32_t code = graph_code(batch, i);
+        struct code_view c = view_code(d, code);
         int64_t e = 0;
         for (int64_t k = 0; k < c.n_nodes; k++) {
             offsets[v++] = (int32_t)n;
             for (; e < c.n_edges && c.target[e] == k; e++)
-                if (edge_survives(drop, &state, batch->codes[i], e)) sources[n++] = (int32_t)(first + c.source[e]);
+                if (edge_survives(drop, &state, code, e)) sources[n++] = (int32_t)(first + c.source[e]);
         }
         first += c.n_nodes;
     }
@@ -263,20 +331,19 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
 /* ---- attention pairs ---- */
 static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
     int32_t *text, *graph;
-    TRY(pack(b, batch->n + 1, &text, &at->text_pairs));
-    TRY(pack(b, batch->n_present + 1, &graph, &at->graph_pairs));
-    text = b->ints.host + at->text_pairs;
-    int64_t p = 0;
-    for (int64_t i = 0; i < batch->n; i++) {
-        struct code_view c = view_code(d, batch->codes[i]);
+    TRY(pack(b, batch->n_text + 1, &text, &at->text_pairs));
+    for (int64_t i = 0; i < batch->n_text; i++) {
         text[i] = (int32_t)batch->n_text_pairs;
-        batch->n_text_pairs += c.n_nodes;
-        if (c.n_nodes == 0) continue;
-        graph[p++] = (int32_t)batch->n_graph_pairs;
+        batch->n_text_pairs += view_code(d, text_code(batch, i)).n_nodes;
+    }
+    text[batch->n_text] = (int32_t)batch->n_text_pairs;
+    TRY(pack(b, batch->n_graph + 1, &graph, &at->graph_pairs));
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        struct code_view c = view_code(d, graph_code(batch, i));
+        graph[i] = (int32_t)batch->n_graph_pairs;
         batch->n_graph_pairs += c.n_nodes * c.n_tokens;
     }
-    text[batch->n] = (int32_t)batch->n_text_pairs;
-    graph[p] = (int32_t)batch->n_graph_pairs;
+    graph[batch->n_graph] = (int32_t)batch->n_graph_pairs;
     if (batch->n_graph_pairs > INT32_MAX / 16)
         return status_set(STATUS_FAILED,
                           "a batch of %lld codes has %lld node-token pairs, too many for one rank: lower "
@@ -285,7 +352,8 @@ static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct
     return STATUS_OK;
 }
 
-static int send_pack(struct batch *batch, struct batch_builder *b, const struct places *at, int second_view) {
+static int send_pack(struct batch *batch, struct batch_builder *b, const struct dataset *d, const struct places *at,
+                     int second_view) {
     struct int_pack *p = &b->ints;
     if (p->n > p->device_capacity) {
         device_free_ints(b->device, p->device);
@@ -298,12 +366,12 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
 #define ON_DEVICE(place) dev_int_at(p->device, at->place)
     batch->cls_row = ON_DEVICE(cls);
     batch->token_row = ON_DEVICE(token_row);
-    batch->each = (struct segments){batch->n, ON_DEVICE(iota), ON_DEVICE(keys)};
-    batch->tokens = (struct segments){batch->n_present, ON_DEVICE(token_offsets), ON_DEVICE(present_keys)};
+    batch->each = (struct segments){batch->n_text, ON_DEVICE(iota), ON_DEVICE(text_keys)};
+    batch->tokens = (struct segments){batch->n_graph, ON_DEVICE(token_offsets), ON_DEVICE(graph_keys)};
     batch->distinct = ON_DEVICE(distinct);
     batch->node_row = ON_DEVICE(node_row);
-    batch->all_nodes = (struct segments){batch->n, ON_DEVICE(all_offsets), ON_DEVICE(keys)};
-    batch->graphs.nodes = (struct segments){batch->n_present, ON_DEVICE(graph_offsets), ON_DEVICE(present_keys)};
+    batch->text_nodes = (struct segments){batch->n_text, ON_DEVICE(text_nodes), ON_DEVICE(text_keys)};
+    batch->graphs.nodes = (struct segments){batch->n_graph, ON_DEVICE(graph_offsets), ON_DEVICE(graph_keys)};
     batch->graphs.n_nodes = batch->n_nodes;
     batch->graphs.edge_offsets = ON_DEVICE(edge_offsets);
     batch->graphs.sources = ON_DEVICE(sources);
@@ -312,8 +380,16 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
         batch->dropped.edge_offsets = ON_DEVICE(dropped_offsets);
         batch->dropped.sources = ON_DEVICE(dropped_sources);
     }
-    batch->present = ON_DEVICE(present);
-    batch->present_place = ON_DEVICE(present_place);
+    batch->text_of_graph = ON_DEVICE(text_of_graph);
+    batch->graph_of_text = ON_DEVICE(graph_of_text);
+    batch->both_text = ON_DEVICE(both_text);
+    batch->both_graph = ON_DEVICE(both_graph);
+    if (batch->n_both < batch->n_graph) batch->text_node = ON_DEVICE(text_node);
+    if (d->sibling_class) {
+        batch->text_class = ON_DEVICE(text_class);
+        batch->graph_class = ON_DEVICE(graph_class);
+        batch->both_class = ON_DEVICE(both_class);
+    }
     batch->text_pairs = ON_DEVICE(text_pairs);
     batch->graph_pairs = ON_DEVICE(graph_pairs);
 #undef ON_DEVICE
@@ -332,8 +408,9 @@ int batch_build(struct batch *batch, struct batch_builder *b, const struct datas
     TRY(pack_codes(batch, b, d, &at));
     TRY(d->ids.offsets ? pack_online_text(batch, b, d, drop, &at) : pack_text(batch, b, d, &at));
     TRY(pack_nodes(batch, b, d, &at));
+    TRY(pack_text_nodes(batch, b, d, &at));
     TRY(pack_edges(batch, b, d, (struct edge_drop){0}, &at.edge_offsets, &at.sources));
     if (drop.second_view) TRY(pack_edges(batch, b, d, drop, &at.dropped_offsets, &at.dropped_sources));
     TRY(pack_pairs(batch, b, d, &at));
-    return send_pack(batch, b, &at, drop.second_view);
+    return send_pack(batch, b, d, &at, drop.second_view);
 }

@@ -1,7 +1,8 @@
 /* One rank's part of a batch, flattened to ragged arrays on the device.
  *
- * "Present" codes are those with a graph; they keep the order of the batch. Distinct text rows and distinct KG nodes are
- * listed once, so that each is mapped, fetched and sent once.
+ * There are three lists of codes, each in the order of the batch: those with text, those with a graph, those with both. A
+ * code may be in none. Distinct text rows and distinct KG nodes are listed once, so that each is mapped, fetched and sent
+ * once.
  */
 #ifndef MEDTOK_MEDTOK_BATCH_H
 #define MEDTOK_MEDTOK_BATCH_H
@@ -10,30 +11,33 @@
 #include "nn/layers.h"
 
 struct batch {
-    int64_t n, n_present;
-    int32_t *codes; /* host: [n] global code indices, which key all random numbers */
+    int64_t n, n_text, n_graph, n_both;
+    int32_t *codes;                    /* host: [n] global code indices, which key all random numbers */
+    int32_t *text_place, *graph_place; /* host: [n_text], [n_graph] place in the batch of each listed code */
+    dev_int text_of_graph;             /* [n_graph] row among the codes with text, or -1 */
+    dev_int graph_of_text;             /* [n_text] row among the codes with a graph, or -1 */
+    dev_int both_text, both_graph;     /* [n_both] rows among the codes with text, and among those with a graph */
+    dev_int text_class, graph_class, both_class; /* sibling classes of each list; NULL if the dataset has none */
 
     /* text */
     int64_t n_rows, dim, n_tokens;
-    dev_real features; /* [n_rows, dim] rows of H: distinct (cached), or all tokens of each code (online) */
-    dev_real
-        second_cls;  /* [n, dim] online training: [CLS] rows of the second view; cached: .at NULL, dropout makes them */
-    dev_int cls_row; /* [n] the [CLS] row of each code, a place in `features` */
-    dev_int token_row;      /* [n_tokens] all tokens of the present codes */
-    struct segments each;   /* n segments of one row: the codes themselves */
-    struct segments tokens; /* n_present segments: tokens of the present codes */
+    dev_real features;      /* [n_rows, dim] rows of H: distinct (cached), or all tokens of each code (online) */
+    dev_real second_cls;    /* [n_text, dim] online training: [CLS] rows of the second view; cached: .at NULL */
+    dev_int cls_row;        /* [n_text] the [CLS] row of each code with text, a place in `features` */
+    dev_int token_row;      /* [n_tokens] all tokens of the codes with both sides */
+    struct segments each;   /* n_text segments of one row: the codes with text themselves */
+    struct segments tokens; /* n_graph segments: tokens of the codes with a graph, empty where text is absent */
 
     /* graph */
     int64_t n_nodes, n_distinct;
-    int32_t *distinct_nodes;         /* host: [n_distinct] KG nodes, ascending */
-    dev_int distinct;                /* the same on the device */
-    dev_int node_row;                /* [n_nodes] place in distinct_nodes */
-    struct graphs graphs;            /* the present codes' graphs */
-    struct graphs dropped;           /* second view: the same nodes, edges dropped (training only) */
-    struct segments all_nodes;       /* n segments: nodes of every code, empty where absent */
-    dev_int present;                 /* [n_present] place of each present code in the batch */
-    dev_int present_place;           /* [n] place of each code among the present, or -1 */
-    dev_int text_pairs, graph_pairs; /* pair offsets: [CLS] to nodes [n+1], nodes to tokens [n_present+1] */
+    int32_t *distinct_nodes;    /* host: [n_distinct] KG nodes, ascending */
+    dev_int distinct;           /* the same on the device */
+    dev_int node_row;           /* [n_nodes] place in distinct_nodes */
+    struct graphs graphs;       /* n_graph graphs */
+    struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
+    struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
+    dev_int text_node; /* [n_text_pairs] their rows; .at NULL: every graph has a text, so that they are all rows */
+    dev_int text_pairs, graph_pairs; /* pair offsets: [CLS] to nodes [n_text+1], nodes to tokens [n_graph+1] */
     int64_t n_text_pairs, n_graph_pairs;
 };
 

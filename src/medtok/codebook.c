@@ -95,14 +95,14 @@ struct candidates {
 };
 
 static struct candidates candidates_of(enum codebook_third third, const struct model_output *out,
-                                       const struct row_shares *all, const struct row_shares *present) {
-    struct candidates c = {{all, NULL}, {out->groups[TEXT_SPECIFIC].u, NULL}, all->total};
+                                       const struct row_shares *text_rows, const struct row_shares *graph_rows) {
+    struct candidates c = {{text_rows, NULL}, {out->groups[TEXT_SPECIFIC].u, NULL}, text_rows->total};
     if (third == THIRD_GRAPH)
-        c = (struct candidates){{present, NULL}, {out->groups[GRAPH_SPECIFIC].u, NULL}, present->total};
+        c = (struct candidates){{graph_rows, NULL}, {out->groups[GRAPH_SPECIFIC].u, NULL}, graph_rows->total};
     if (third == THIRD_SHARED)
-        c = (struct candidates){{all, present},
+        c = (struct candidates){{text_rows, graph_rows},
                                 {out->groups[SHARED_TEXT].u, out->groups[SHARED_GRAPH].u},
-                                (int64_t)all->total + present->total};
+                                (int64_t)text_rows->total + graph_rows->total};
     return c;
 }
 
@@ -184,7 +184,8 @@ static int64_t count_idle(const struct codebook *b, const struct usage *usage, r
 }
 
 int codebook_revive(struct codebook *b, const struct usage *usage, const struct model_output *output,
-                    const struct row_shares *all, const struct row_shares *present, int64_t step, int64_t *n_revived) {
+                    const struct row_shares *text_rows, const struct row_shares *graph_rows, int64_t step,
+                    int64_t *n_revived) {
     int64_t size = b->config->quantizer.size, dim = b->config->quantizer.dim, dead = 0;
     struct device *device = b->parameters->device;
     struct revival revival = {0};
@@ -200,7 +201,7 @@ int codebook_revive(struct codebook *b, const struct usage *usage, const struct 
     if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * dim, sizeof *revival.vectors);
     if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
     for (int third = 0; status == STATUS_OK && dead && third < N_THIRDS; third++) {
-        struct candidates c = candidates_of((enum codebook_third)third, output, all, present);
+        struct candidates c = candidates_of((enum codebook_third)third, output, text_rows, graph_rows);
         status = revive_third(b, (enum codebook_third)third, &c, idle, step, &revival);
     }
     TRY_DONE(comm_agree(b->comm, status));

@@ -45,7 +45,8 @@ void codebook_update(struct codebook *codebook);
  * (seed, step); the rest wait for the next step. Adam's moments of the row become 0, its average the row itself, and its ema
  * state as in codebook_begin. */
 int codebook_revive(struct codebook *codebook, const struct usage *usage, const struct model_output *output,
-                    const struct row_shares *all, const struct row_shares *present, int64_t step, int64_t *n_revived);
+                    const struct row_shares *text_rows, const struct row_shares *graph_rows, int64_t step,
+                    int64_t *n_revived);
 
 /* The rows that are filled from one kind of vectors: the thirds of the codebook. */
 enum codebook_third { THIRD_TEXT, THIRD_SHARED, THIRD_GRAPH, N_THIRDS };

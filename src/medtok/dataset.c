@@ -1,13 +1,15 @@
 /* Reading a rank's piece. */
 #include "medtok/dataset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/status.h"
+#include "store/code_hierarchy.h"
 
-/* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training.
- * A code without a graph has one side only. */
+/* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
 static const double COST_OF_A_SIDE = 8;
 
 static int index_codes(struct dataset *d, int64_t *count) {
@@ -28,7 +30,7 @@ static int index_codes(struct dataset *d, int64_t *count) {
 int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
                  int64_t n_codes) {
     int64_t count;
-    *d = (struct dataset){.n_codes = n_codes, .source = source};
+    *d = (struct dataset){.n_codes = n_codes, .source = source, .sides = source->sides};
     TRY(mem_alloc(&d->codes, n_codes, sizeof *d->codes));
     memcpy(d->codes, codes, (size_t)n_codes * sizeof *codes);
     TRY(index_codes(d, &count));
@@ -38,32 +40,59 @@ int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_sou
                : text_source_read_ids(source, vocabulary_path, codes, n_codes, d->first, count, &d->ids);
 }
 
+static int32_t sibling_class(const char *system, const char *code) {
+    char parent[80], name[192];
+    if (!code_parent(system, code, parent, sizeof parent)) return -1;
+    int n = snprintf(name, sizeof name, "%s:%s", system, parent);
+    return (int32_t)(XXH3_64bits(name, (size_t)n) & INT32_MAX);
+}
+
+int dataset_find_siblings(struct dataset *d, const char *vocabulary_path) {
+    struct vocabulary names;
+    TRY(vocabulary_read(vocabulary_path, d->first, d->vocabulary.n_codes, VOCABULARY_NAMES, &names));
+    int status = mem_alloc(&d->sibling_class, names.n_codes, sizeof *d->sibling_class);
+    for (int64_t i = 0; i < names.n_codes && status == STATUS_OK; i++)
+        d->sibling_class[i] = sibling_class(vocabulary_system(&names, i), vocabulary_code(&names, i));
+    vocabulary_free(&names);
+    return status;
+}
+
 void dataset_free(struct dataset *d) {
     free(d->codes);
     free(d->place);
+    free(d->sibling_class);
     vocabulary_free(&d->vocabulary);
     text_features_free(&d->text);
     text_ids_free(&d->ids);
     *d = (struct dataset){0};
 }
 
-int dataset_costs(const char *vocabulary_path, double **cost, int64_t *n_codes) {
+/* An offsets dataset of all codes: [n_codes + 1]. */
+static int read_offsets(struct h5file *file, const char *name, int64_t **offsets, int64_t *n_codes) {
+    int64_t rows, cols;
+    TRY(h5file_shape(file, name, H5_I64, &rows, &cols));
+    *n_codes = rows - 1;
+    TRY(mem_alloc(offsets, rows, sizeof **offsets));
+    return h5file_read(file, name, H5_I64, 0, rows, *offsets);
+}
+
+int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, int64_t *n_codes) {
     struct h5file *file = NULL;
-    int64_t *offsets = NULL, rows, cols;
+    int64_t *nodes = NULL, *bytes = NULL;
     int status;
     *cost = NULL;
     TRY(h5file_open(&file, vocabulary_path, VOCABULARY_KIND, VOCABULARY_VERSION));
-    TRY_DONE(h5file_shape(file, "node_offsets", H5_I64, &rows, &cols));
-    TRY_DONE(mem_alloc(&offsets, rows, sizeof *offsets));
-    TRY_DONE(mem_alloc(cost, rows, sizeof **cost));
-    TRY_DONE(h5file_read(file, "node_offsets", H5_I64, 0, rows, offsets));
-    *n_codes = rows - 1;
-    for (int64_t i = 0; i < rows - 1; i++) {
-        double nodes = (double)(offsets[i + 1] - offsets[i]);
-        (*cost)[i] = COST_OF_A_SIDE + (nodes > 0 ? COST_OF_A_SIDE + nodes : 0);
+    TRY_DONE(read_offsets(file, "node_offsets", &nodes, n_codes));
+    TRY_DONE(read_offsets(file, "description_offsets", &bytes, n_codes));
+    TRY_DONE(mem_alloc(cost, *n_codes, sizeof **cost));
+    for (int64_t i = 0; i < *n_codes; i++) {
+        int64_t n_nodes = nodes[i + 1] - nodes[i];
+        if (sides != SIDES_GRAPH && bytes[i + 1] > bytes[i]) (*cost)[i] += COST_OF_A_SIDE;
+        if (sides != SIDES_TEXT && n_nodes > 0) (*cost)[i] += COST_OF_A_SIDE + (double)n_nodes;
     }
 done:
-    free(offsets);
+    free(nodes);
+    free(bytes);
     h5file_close(file);
     return status;
 }

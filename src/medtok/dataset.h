@@ -15,14 +15,29 @@ struct dataset {
     struct text_source *source;   /* borrowed */
     struct text_features text;    /* cached: in the order of `codes` */
     struct text_ids ids;          /* online: the same */
+    int32_t *sibling_class;       /* [last - first + 1] see dataset_find_siblings; NULL: not asked for */
+    enum sides sides;             /* which sides are looked at */
 };
+
+/* Whether a side of global code `code` is there, and looked at. */
+static inline int dataset_has_text(const struct dataset *d, int64_t code) {
+    return d->sides != SIDES_GRAPH && vocabulary_has_text(&d->vocabulary, code - d->first);
+}
+static inline int dataset_has_graph(const struct dataset *d, int64_t code) {
+    return d->sides != SIDES_TEXT && vocabulary_has_graph(&d->vocabulary, code - d->first);
+}
 
 /* Reads what the codes[n_codes] (copied) need; their text from `source` (borrowed). */
 int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
                  int64_t n_codes);
 void dataset_free(struct dataset *dataset);
 
+/* Fills sibling_class: codes with the same parent in the same system (store/code_hierarchy.h) have the same class; -1: no
+ * parent is known. A class is the low 31 bits of XXH3-64 of "SYSTEM:PARENT", so that it is the same on every rank; of
+ * two parents in one batch, one pair in 2^31 shares a class by chance, and lacks a negative. */
+int dataset_find_siblings(struct dataset *dataset, const char *vocabulary_path);
+
 /* Expected work of every code of the vocabulary, in units of one node: cost[n_codes] (caller frees). */
-int dataset_costs(const char *vocabulary_path, double **cost, int64_t *n_codes);
+int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, int64_t *n_codes);
 
 #endif

@@ -50,7 +50,7 @@ done:
 /* The dataset of codes[n], which it numbers from 0. */
 static int read_codes(struct dataset *d, struct text_source *source, const char *vocabulary, const int64_t *codes,
                       int64_t n) {
-    *d = (struct dataset){.n_codes = n, .source = source};
+    *d = (struct dataset){.n_codes = n, .source = source, .sides = source->sides};
     TRY(mem_alloc(&d->codes, n, sizeof *d->codes));
     TRY(mem_alloc(&d->place, n, sizeof *d->place));
     for (int64_t i = 0; i < n; i++) d->codes[i] = d->place[i] = i;
@@ -119,19 +119,12 @@ int evaluation_due(const struct evaluation *e) {
 /* Failures of communication itself cannot be agreed on: main aborts the job. */
 static int alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
 
-static int has_graph(const struct evaluation *e, int64_t code) {
-    const int64_t *offsets = e->dataset.vocabulary.node_offsets;
-    return offsets[code + 1] > offsets[code];
-}
-
-static int place_tokens(struct evaluation *e, const struct model_output *out, const int64_t *codes, int64_t n) {
-    int64_t present[BLOCK], n_present = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (has_graph(e, codes[i])) present[n_present++] = codes[i];
+static int place_tokens(struct evaluation *e, const struct model_output *out, const struct batch *batch,
+                        int64_t first) {
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
         TRY(token_rows_place(&e->rows, e->trainer->config, e->trainer->device, g, &out->groups[g],
-                             graph_side ? present : codes));
+                             graph_side ? batch->graph_place : batch->text_place, first));
     }
     return STATUS_OK;
 }
@@ -154,7 +147,7 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     if (n == 0) return STATUS_OK;
     struct model_output out = model_forward(&model, &e->tape, &batch, nodes, NULL);
     TRY(tape_status(&e->tape));
-    return place_tokens(e, &out, codes, n);
+    return place_tokens(e, &out, &batch, first);
 }
 
 /* ---- gathering: each rank adds its own rows to zeros ---- */
@@ -213,7 +206,7 @@ static int search_neighbours(struct evaluation *e, struct neighbour_search *s, d
     for (int64_t at = 0; status == STATUS_OK && at < e->rows.n;) {
         int64_t n = 0;
         for (; at < e->rows.n && n < NEIGHBOUR_BLOCK; at++) {
-            if (!has_graph(e, at)) continue;
+            if (!vocabulary_has_graph(&e->dataset.vocabulary, at)) continue;
             memcpy(rows + n * width, e->rows.embedding + at * width, (size_t)width * sizeof *rows);
             codes[n++] = at;
         }

@@ -51,27 +51,23 @@ static int draw_codes(struct sample *s) {
 
 /* ---- evaluate ---- */
 
-/* Vectors of one group; row i of the device belongs to the sample's code at[i]. */
-static int keep_group(struct sample *s, const struct var *u, double *out, const int64_t *at) {
+/* Vectors of one group; row i of the device belongs to code place[i] of the batch, out to its first code. */
+static int keep_group(struct sample *s, const struct var *u, const int32_t *place, double *out) {
     real *host;
     TRY(mem_alloc(&host, u->rows * u->cols, sizeof *host));
     device_download_reals(s->parameters->device, host, u->value, u->rows * u->cols);
     for (int64_t i = 0; i < u->rows; i++)
-        for (int64_t j = 0; j < u->cols; j++) out[at[i] * u->cols + j] = host[i * u->cols + j];
+        for (int64_t j = 0; j < u->cols; j++) out[place[i] * u->cols + j] = host[i * u->cols + j];
     free(host);
     return STATUS_OK;
 }
 
-static int keep_vectors(struct sample *s, const struct dataset *d, const struct model_output *out, int64_t first,
-                        int64_t n) {
-    int64_t all[BLOCK], present[BLOCK], p = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t *nodes = d->vocabulary.node_offsets + (s->codes[first + i] - d->first);
-        all[i] = first + i;
-        if (nodes[1] > nodes[0]) present[p++] = first + i;
+static int keep_vectors(struct sample *s, const struct batch *batch, const struct model_output *out, int64_t first) {
+    for (int g = 0; g < N_GROUPS; g++) {
+        int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
+        TRY(keep_group(s, out->groups[g].u, graph_side ? batch->graph_place : batch->text_place,
+                       s->u[g] + first * s->config->quantizer.dim));
     }
-    for (int g = 0; g < N_GROUPS; g++)
-        TRY(keep_group(s, out->groups[g].u, s->u[g], g == GRAPH_SPECIFIC || g == SHARED_GRAPH ? present : all));
     return STATUS_OK;
 }
 
@@ -97,7 +93,7 @@ static int evaluate_block(struct sample *s, int64_t first, int64_t n) {
         struct model model = {s->config, s->parameters};
         struct model_output out = model_forward(&model, &s->tape, &batch, nodes, NULL);
         status = tape_status(&s->tape);
-        if (status == STATUS_OK) status = keep_vectors(s, &dataset, &out, first, n);
+        if (status == STATUS_OK) status = keep_vectors(s, &batch, &out, first);
     }
     status = comm_agree(s->comm, status);
 done:

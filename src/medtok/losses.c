@@ -11,8 +11,16 @@ static void keep_status(struct losses *losses, int status) {
     if (losses->status == STATUS_OK) losses->status = status;
 }
 
-void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b,
-              const struct row_shares *shares) {
+/* The classes of all ranks' rows. */
+static dev_int gather_classes(struct losses *losses, const struct row_shares *shares, dev_int local) {
+    if (!local.at) return local;
+    dev_int all = {(int32_t *)tape_reals(losses->tape, shares->total).at};
+    keep_status(losses, gather_ints_over_ranks(losses->comm, losses->tape->device, shares, local, all));
+    return all;
+}
+
+void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b, const struct row_shares *shares,
+              dev_int sibling_class) {
     struct tape *tape = losses->tape;
     struct device *d = tape->device;
     const struct comm *comm = losses->comm;
@@ -22,16 +30,17 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     int64_t n = u->rows, dim = u->cols, total = shares->total;
     if (!losses->global_negatives || comm->size == 1) {
         if (!tape->failed)
-            d->run->nce(d, n, n, dim, 0, losses->temperature, weight, u->value, v->value, loss_term(losses, term),
-                        u->grad, v->grad);
+            d->run->nce(d, n, n, dim, 0, losses->temperature, weight, sibling_class, sibling_class, u->value, v->value,
+                        loss_term(losses, term), u->grad, v->grad);
         return;
     }
     dev_real all = tape_reals(tape, total * dim), all_grad = tape_reals(tape, total * dim);
+    dev_int all_classes = gather_classes(losses, shares, sibling_class);
     keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, all));
     if (!tape->failed) {
         d->run->fill(d, total * dim, 0, all_grad);
-        d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, u->value, all,
-                    loss_term(losses, term), u->grad, all_grad);
+        d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, sibling_class,
+                    all_classes, u->value, all, loss_term(losses, term), u->grad, all_grad);
     }
     keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, v->grad));
 }

@@ -38,9 +38,10 @@ static inline dev_real loss_term(const struct losses *losses, enum loss_term ter
     return dev_real_at(losses->terms, term);
 }
 
-/* mean over the rows of all ranks of nce(a, b); a, b [n_local, dim] not normalised; `shares` tells the rows of all ranks. */
-void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b,
-              const struct row_shares *shares);
+/* mean over the rows of all ranks of nce(a, b); a, b [n_local, dim] not normalised; `shares` tells the rows of all ranks.
+ * sibling_class [n_local]: rows of one class (not -1) are not negatives of each other; NULL: all are. */
+void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b, const struct row_shares *shares,
+              dev_int sibling_class);
 
 /* weight * mean_i cos(a_i, b_i) over `total` rows of all ranks */
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total);

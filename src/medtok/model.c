@@ -69,9 +69,9 @@ static struct var *encode_graph_mean(const struct model *model, struct tape *tap
 static struct var *second_cls(const struct model *model, struct tape *tape, const struct batch *batch,
                               struct var *features, const struct model_training *training) {
     dev_real none = {NULL};
-    if (batch->second_cls.at) return tape_borrow(tape, batch->n, batch->dim, batch->second_cls, none);
+    if (batch->second_cls.at) return tape_borrow(tape, batch->n_text, batch->dim, batch->second_cls, none);
     struct dropout drop = dropout_at(model, training, model->config->text.dropout, SITE_TEXT);
-    return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n), batch->each, drop);
+    return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n_text), batch->each, drop);
 }
 
 /* ---- section 3: cross-attention ---- */
@@ -116,7 +116,7 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
     const struct model_training *t = codebook->training;
     struct codebook_loss loss = {0};
     if (t && with_loss) {
-        int total = group == TEXT_SPECIFIC || group == SHARED_TEXT ? t->all->total : t->present->total;
+        int total = group == TEXT_SPECIFIC || group == SHARED_TEXT ? t->text->total : t->graph->total;
         loss.weight = total ? 1.0 / ((double)total * (double)c->quantizer.dim) : 0;
         loss.commit = c->quantizer.commit;
         loss.normalized = c->quantizer.loss_space == LOSS_SPACE_NORMALIZED;
@@ -143,24 +143,34 @@ struct views {
     struct var *t, *g, *t_2, *g_2;
 };
 
+/* Of the rows of x those of codes with both sides; `rows` tells where they are. */
+static struct var *of_both(struct tape *tape, const struct batch *batch, struct var *x, dev_int rows) {
+    return x->rows == batch->n_both ? x : nn_gather(tape, x, rows, batch->n_both);
+}
+
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
                            const struct views *v, const struct model_output *out, struct var *qt_2, struct var *qg_2,
                            const struct model_training *training) {
     const struct config *c = model->config;
     struct losses *l = training->losses;
-    const struct row_shares *all = training->all, *present = training->present;
+    const struct row_shares *text = training->text, *graph = training->graph, *both = training->both;
     struct var *qt = out->groups[TEXT_SPECIFIC].value, *qg = out->groups[GRAPH_SPECIFIC].value;
     struct var *st = out->groups[SHARED_TEXT].value, *sg = out->groups[SHARED_GRAPH].value;
-    /* Codes without a graph have no graph tokens: they are left out where the graph's side is compared, and their sg is
-     * the zero vector where text's side is. */
-    struct var *st_present = nn_gather(tape, st, batch->present, batch->n_present);
-    struct var *t_present = nn_gather(tape, v->t, batch->present, batch->n_present);
-    struct var *sg_all = nn_gather(tape, sg, batch->present_place, batch->n);
-    loss_nce(l, TERM_SHARED, st_present, sg, present);
-    loss_nce(l, TERM_SHARED, sg, st_present, present);
-    loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_present, v->g, present->total);
-    loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_all), nn_concat(tape, qt_2, sg_all), all);
-    loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_present), nn_concat(tape, qg_2, st_present), present);
+    /* A code has no tokens of a side that it lacks: it is left out where that side is compared, and the zero vector stands
+     * beside the tokens of the side that it has. */
+    struct var *sg_text = nn_gather(tape, sg, batch->graph_of_text, batch->n_text);
+    struct var *st_graph = nn_gather(tape, st, batch->text_of_graph, batch->n_graph);
+    struct var *st_both = of_both(tape, batch, st_graph, batch->both_graph);
+    struct var *sg_both = of_both(tape, batch, sg, batch->both_graph);
+    struct var *t_both = of_both(tape, batch, v->t, batch->both_text);
+    struct var *g_both = of_both(tape, batch, v->g, batch->both_graph);
+    loss_nce(l, TERM_SHARED, st_both, sg_both, both, batch->both_class);
+    loss_nce(l, TERM_SHARED, sg_both, st_both, both, batch->both_class);
+    loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
+    loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_text), nn_concat(tape, qt_2, sg_text), text,
+             batch->text_class);
+    loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_graph), nn_concat(tape, qg_2, st_graph), graph,
+             batch->graph_class);
     loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, c->loss.orthogonality, qt, st);
     loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, c->loss.orthogonality, qg, sg);
 }
@@ -174,7 +184,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
 
     struct views v = {0};
     struct var *T = linear(model, tape, features, p->text_map); /* distinct rows; codes gather theirs */
-    v.t = nn_gather(tape, T, batch->cls_row, batch->n);
+    v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
     struct var *G = encode_graph(model, tape, node_rows, batch->graphs);
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
@@ -182,8 +192,13 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
         v.g_2 = encode_graph_mean(model, tape, node_rows, batch->dropped);
     }
 
-    struct attention_side text_asks = {
-        batch->each, batch->all_nodes, batch->text_pairs, {NULL}, batch->n_text_pairs, 0, 0};
+    struct attention_side text_asks = {batch->each,
+                                       batch->text_nodes,
+                                       batch->text_pairs,
+                                       batch->text_node,
+                                       batch->n_text_pairs,
+                                       batch->n_text_pairs,
+                                       0};
     struct attention_side graph_asks = {batch->graphs.nodes,
                                         batch->tokens,
                                         batch->graph_pairs,

@@ -15,7 +15,8 @@ struct model {
     struct parameters *parameters;
 };
 
-/* The tokens of a batch. Text groups have a row for each of the n codes; graph groups one for each present code. */
+/* The tokens of a batch. Text groups have a row for each of the codes with text, graph groups one for each of those with a
+ * graph, in the order of the batch's lists. */
 struct model_output {
     struct quantized groups[N_GROUPS];
 };
@@ -23,7 +24,7 @@ struct model_output {
 /* What training adds to the forward pass. */
 struct model_training {
     struct losses *losses;
-    const struct row_shares *all, *present; /* rows of all ranks: codes, and codes with a graph */
+    const struct row_shares *text, *graph, *both; /* rows of all ranks: codes with text, with a graph, with both */
     uint32_t step;
     void (*codebook_ready)(void *context); /* called in the backward pass when the codebook's gradient is complete */
     void *context;

@@ -42,8 +42,9 @@ struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *c
                                  int64_t top_k, struct codebook_loss loss) {
     struct device *d = tape->device;
     struct var *u = nn_l2_normalize(tape, z);
-    struct quantized out = {.value = tape_var(tape, z->rows, z->cols),
+    struct quantized out = {.z = z,
                             .u = u,
+                            .value = tape_var(tape, z->rows, z->cols),
                             .tokens = {(int32_t *)tape_reals(tape, z->rows * top_k).at},
                             .weights = tape_reals(tape, z->rows * top_k)};
     if (tape->failed) return out;

@@ -17,6 +17,7 @@ struct region {
 struct region quantizer_region(const struct config *config, enum token_group group);
 
 struct quantized {
+    struct var *z;     /* what was quantised */
     struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */
     struct var *u;     /* z / |z| [n, d] */
     dev_int tokens;    /* [n, K] */

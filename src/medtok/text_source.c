@@ -22,7 +22,7 @@ static int open_model(struct text_source *s, const struct config *c, struct devi
 }
 
 int text_source_open(struct text_source *s, const struct config *c, struct device *device) {
-    *s = (struct text_source){.seed = (uint64_t)c->run.seed};
+    *s = (struct text_source){.seed = (uint64_t)c->run.seed, .sides = c->model.sides};
     if (c->text.mode == TEXT_ONLINE) return open_model(s, c, device);
     s->features_path = c->files.text;
     return text_features_dim(s->features_path, &s->dim);

@@ -19,6 +19,7 @@ struct text_source {
     struct bert bert;
     int64_t most_tokens;
     uint64_t seed;
+    enum sides sides; /* model.sides: of what datasets that read from it take notice */
 };
 
 /* Token ids of some codes' descriptions. Owned; free with text_ids_free. */

@@ -32,6 +32,11 @@ int tokenizer_make(struct tokenizer *t, const struct config *config, struct devi
     return parameters_load(&t->parameters, config->files.checkpoint, &step);
 }
 
+void tokenizer_turn_to(struct tokenizer *t, const struct config *config) {
+    t->config = config;
+    if (t->text.features_path) t->text.features_path = config->files.text;
+}
+
 void tokenizer_free(struct tokenizer *t) {
     if (!t->device) return;
     tape_free(&t->tape);
@@ -39,7 +44,6 @@ void tokenizer_free(struct tokenizer *t) {
     text_source_close(&t->text);
 }
 
-/* Where a group's row i of the batch goes; graph groups have rows for present codes only. */
 static void place_row(const struct config *c, struct token_rows *rows, int64_t row, int group, const int32_t *tokens,
                       const real *weights, const real *value) {
     int64_t k = c->quantizer.top_k, d = c->quantizer.dim;
@@ -49,7 +53,7 @@ static void place_row(const struct config *c, struct token_rows *rows, int64_t r
 }
 
 int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
-                     const struct quantized *q, const int64_t *row_of) {
+                     const struct quantized *q, const int32_t *place, int64_t offset) {
     int64_t n = q->value->rows, k = config->quantizer.top_k, d = config->quantizer.dim;
     int32_t *tokens = NULL;
     real *weights = NULL, *value = NULL;
@@ -61,7 +65,7 @@ int token_rows_place(struct token_rows *rows, const struct config *config, struc
     device_download_reals(device, weights, q->weights, n * k);
     device_download_reals(device, value, q->value->value, n * d);
     for (int64_t i = 0; i < n; i++)
-        place_row(config, rows, row_of[i], group, tokens + i * k, weights + i * k, value + i * d);
+        place_row(config, rows, offset + place[i], group, tokens + i * k, weights + i * k, value + i * d);
 done:
     free(tokens);
     free(weights);
@@ -69,29 +73,16 @@ done:
     return status;
 }
 
-/* Row numbers of all codes of a block, and of its present ones. */
-static void number_rows(const struct dataset *d, int64_t first, int64_t n, int64_t offset, int64_t *all,
-                        int64_t *present) {
-    const int64_t *nodes = d->vocabulary.node_offsets + (first - d->first);
-    int64_t p = 0;
-    for (int64_t i = 0; i < n; i++) {
-        all[i] = offset + i;
-        if (nodes[i + 1] > nodes[i]) present[p++] = offset + i;
-    }
-}
-
 static int run_block(struct tokenizer *t, const struct dataset *dataset, struct batch_builder *builder, int64_t first,
                      int64_t n, int64_t offset, struct token_rows *rows) {
     struct batch batch;
     struct model model = {t->config, &t->parameters};
     const struct parameter *table = &t->parameters.list[t->parameters.nodes];
-    int64_t *codes = NULL, *row_of = NULL;
+    int64_t *codes = NULL;
     int status;
     TRY_DONE(mem_alloc(&codes, n, sizeof *codes));
-    TRY_DONE(mem_alloc(&row_of, 2 * n, sizeof *row_of));
     for (int64_t i = 0; i < n; i++) codes[i] = first + i;
     TRY_DONE(batch_build(&batch, builder, dataset, codes, n, (struct edge_drop){0}));
-    number_rows(dataset, first, n, offset, row_of, row_of + n);
     tape_reset(&t->tape, 1);
     struct var *node_table = tape_borrow(&t->tape, table->rows, table->cols, table->value, (dev_real){NULL});
     struct var *nodes = nn_gather(&t->tape, node_table, batch.distinct, batch.n_distinct);
@@ -99,11 +90,11 @@ static int run_block(struct tokenizer *t, const struct dataset *dataset, struct 
     TRY_DONE(tape_status(&t->tape));
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
-        TRY_DONE(token_rows_place(rows, t->config, t->device, g, &out.groups[g], graph_side ? row_of + n : row_of));
+        TRY_DONE(token_rows_place(rows, t->config, t->device, g, &out.groups[g],
+                                  graph_side ? batch.graph_place : batch.text_place, offset));
     }
 done:
     free(codes);
-    free(row_of);
     return status;
 }
 

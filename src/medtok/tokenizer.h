@@ -31,13 +31,15 @@ void token_rows_free(struct token_rows *rows);
 /* Makes the first `count` codes absent in all groups. */
 void token_rows_clear(struct token_rows *rows, const struct config *config, int64_t count);
 
-/* Fetches one group's tokens from the device: row i of them is that of code row_of[i]. */
+/* Fetches one group's tokens from the device: row i goes to row offset + place[i]. */
 int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
-                     const struct quantized *quantized, const int64_t *row_of);
+                     const struct quantized *quantized, const int32_t *place, int64_t offset);
 
 /* Loads the model from config->files.checkpoint. */
 int tokenizer_make(struct tokenizer *tokenizer, const struct config *config, struct device *device,
                    const struct comm *comm);
+/* From now on tokenises the codes of config's files (borrowed), whose model settings are the same. */
+void tokenizer_turn_to(struct tokenizer *tokenizer, const struct config *config);
 void tokenizer_free(struct tokenizer *tokenizer);
 
 /* Tokenises codes first .. first+count-1 of the vocabulary, block by block, into rows (room for count). */

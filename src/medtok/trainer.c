@@ -3,13 +3,12 @@
 #include "medtok/trainer.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "medtok/divergence.h"
 #include "medtok/first_codebook.h"
 #include "medtok/schedule.h"
 
@@ -27,10 +26,12 @@ static int read_piece(struct trainer *t) {
     int status;
     TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
     TRY_DONE(text_source_open(&t->text, c, t->device));
-    TRY_DONE(dataset_costs(c->files.vocabulary, &cost, &n_codes));
+    TRY_DONE(dataset_costs(c->files.vocabulary, c->model.sides, &cost, &n_codes));
     TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, c->train.holdout, n_codes,
                           c->train.batch, cost));
     TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));
+    if (c->loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
+        TRY_DONE(dataset_find_siblings(&t->dataset, c->files.vocabulary));
     TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
     TRY_DONE(codebook_make(&t->codebook, c, t->comm, &t->parameters));
@@ -62,13 +63,18 @@ int trainer_begin(struct trainer *t) {
     return comm_agree(t->comm, codebook_begin(&t->codebook));
 }
 
+static void free_shares(struct trainer *t) {
+    row_shares_free(&t->text_rows);
+    row_shares_free(&t->graph_rows);
+    row_shares_free(&t->both_rows);
+}
+
 void trainer_free(struct trainer *t) {
     if (!t->device) return;
     bucket_free(&t->codebook_bucket);
     bucket_free(&t->dense_bucket);
     row_plan_free(&t->plan, t->device);
-    row_shares_free(&t->all);
-    row_shares_free(&t->present);
+    free_shares(t);
     tape_free(&t->tape);
     batch_builder_free(&t->builder);
     codebook_free(&t->codebook);
@@ -93,10 +99,10 @@ static int make_batch(struct trainer *t, struct batch *batch) {
     t->n_codes = sampler_step(&t->sampler, t->step, t->codes);
     struct edge_drop drop = {t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)t->step};
     TRY(comm_agree(t->comm, batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop)));
-    row_shares_free(&t->all);
-    row_shares_free(&t->present);
-    TRY(row_shares_make(&t->all, t->comm, (int)batch->n));
-    return row_shares_make(&t->present, t->comm, (int)batch->n_present);
+    free_shares(t);
+    TRY(row_shares_make(&t->text_rows, t->comm, (int)batch->n_text));
+    TRY(row_shares_make(&t->graph_rows, t->comm, (int)batch->n_graph));
+    return row_shares_make(&t->both_rows, t->comm, (int)batch->n_both);
 }
 
 static int fetch_nodes(struct trainer *t, const struct batch *batch, struct var **nodes) {
@@ -138,47 +144,18 @@ static int sum_gradients(struct trainer *t, const struct var *nodes) {
 /* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norm is not summed. */
 static int sum_scalars(struct trainer *t, int stop, int failed, struct step_report *report) {
     real host[N_SCALARS] = {0};
-    double sums[N_TERMS + 3];
+    double sums[N_TERMS + 4];
     device_download_reals(t->device, host, t->scalars, N_SCALARS);
     for (int i = 0; i < N_TERMS; i++) sums[i] = host[i];
     sums[N_TERMS] = host[SCALAR_NODE_NORM];
     sums[N_TERMS + 1] = stop;
     sums[N_TERMS + 2] = failed;
-    TRY(comm_sum_double(t->comm, sums, N_TERMS + 3));
-    *report = (struct step_report){.n_codes = t->all.total, .stop = sums[N_TERMS + 1] > 0};
+    sums[N_TERMS + 3] = (double)t->n_codes;
+    TRY(comm_sum_double(t->comm, sums, N_TERMS + 4));
+    *report = (struct step_report){.n_codes = (int64_t)sums[N_TERMS + 3], .stop = sums[N_TERMS + 1] > 0};
     for (int i = 0; i < N_TERMS; i++) report->loss += report->terms[i] = sums[i];
     report->gradient_norm = sqrt((double)host[SCALAR_DENSE_NORM] + sums[N_TERMS]);
     return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
-}
-
-/* Names the first codes of this rank's batch: `ICD10CM:E11.9, ...`. */
-static void name_codes(struct trainer *t, char *text, size_t size) {
-    enum { MOST = 16 };
-    size_t used = 0;
-    text[0] = 0;
-    for (int64_t i = 0; i < t->n_codes && i < MOST; i++) {
-        struct vocabulary v;
-        if (vocabulary_read(t->config->files.vocabulary, t->codes[i], 1, VOCABULARY_NAMES, &v) == STATUS_OK) {
-            int n = snprintf(text + used, size - used, "%s%s:%s", i ? ", " : "", vocabulary_system(&v, 0),
-                             vocabulary_code(&v, 0));
-            used = n > 0 && used + (size_t)n < size ? used + (size_t)n : used;
-        }
-        vocabulary_free(&v);
-    }
-    if (t->n_codes > MOST) snprintf(text + used, size - used, " and %lld more", (long long)(t->n_codes - MOST));
-}
-
-static int check_finite(struct trainer *t, const struct step_report *report) {
-    const char *term = isfinite(report->gradient_norm) ? NULL : "the gradient's norm";
-    double value = report->gradient_norm;
-    for (int i = N_TERMS - 1; i >= 0; i--)
-        if (!isfinite(report->terms[i])) term = LOSS_TERM_NAMES[i], value = report->terms[i];
-    if (!term) return STATUS_OK;
-    char codes[1024];
-    name_codes(t, codes, sizeof codes);
-    return status_set(STATUS_FAILED,
-                      "step %lld: %s is %g; lower train.rate, or look for bad features of the codes of this batch: %s",
-                      (long long)t->step + 1, term, value, codes);
 }
 
 static void update(struct trainer *t, struct step_report *report) {
@@ -221,7 +198,8 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
                             .global_negatives = t->config->loss.negatives == NEGATIVES_GLOBAL,
                             .temperature = t->config->loss.temperature,
                             .terms = t->scalars};
-    struct model_training training = {&losses, &t->all, &t->present, (uint32_t)t->step, start_codebook_sum, t};
+    struct model_training training = {
+        &losses, &t->text_rows, &t->graph_rows, &t->both_rows, (uint32_t)t->step, start_codebook_sum, t};
     clear_gradients(t);
     t->bucket_status = STATUS_OK;
     *out = model_forward(&model, &t->tape, batch, nodes, &training);
@@ -254,11 +232,11 @@ int trainer_step(struct trainer *t, int stop, struct step_report *report) {
     stage(t, STAGE_FETCH, &since);
     TRY(alone(differentiate(t, &batch, nodes, &out, &failed, &since)));
     if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
-    TRY(comm_agree(t->comm, check_finite(t, report)));
+    TRY(divergence_check(t, report, &batch, &out));
     update(t, report);
     t->step++;
     TRY(count_usage(t, &out));
-    TRY(codebook_revive(&t->codebook, &t->usage, &out, &t->all, &t->present, t->step, &report->n_revived));
+    TRY(codebook_revive(&t->codebook, &t->usage, &out, &t->text_rows, &t->graph_rows, t->step, &report->n_revived));
     stage(t, STAGE_UPDATE, &since);
     return STATUS_OK;
 }

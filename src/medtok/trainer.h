@@ -30,7 +30,7 @@ struct trainer {
     struct tape tape;
     struct row_plan plan;
     struct bucket codebook_bucket, dense_bucket; /* codebook: its gradient, or its picks (quantizer.update: ema) */
-    struct row_shares all, present;
+    struct row_shares text_rows, graph_rows, both_rows;
     struct usage usage; /* of the last step, all ranks */
     dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
     int64_t *codes;     /* this rank's codes of the last step */
@@ -57,8 +57,8 @@ void trainer_free(struct trainer *trainer);
 /* Collective. What a new training, one that resumes nothing, starts from: the codebook's k-means and states. */
 int trainer_begin(struct trainer *trainer);
 
-/* Collective. One update. `stop`: this rank asks all to stop after the step. A loss or gradient that is not finite is an
- * error with step, term and codes, and leaves the parameters as they were. */
+/* Collective. One update. `stop`: this rank asks all to stop after the step. A step that diverges
+ * (divergence.h) is an error that leaves the parameters as they were. */
 int trainer_step(struct trainer *trainer, int stop, struct step_report *report);
 
 #endif

@@ -101,6 +101,18 @@ int64_t code_index_find(const struct code_index *x, const char *name, int64_t *f
     return 0;
 }
 
+int64_t code_index_exact(const struct code_index *x, const char *system, const char *code) {
+    char wanted[NAME_BYTES], here[NAME_BYTES];
+    normalize(code, wanted);
+    for (int64_t at = lower_bound(x, wanted); at < x->n; at++) {
+        int64_t i = x->by_name[at];
+        normalize(code_at(x, i), here);
+        if (strcmp(here, wanted) != 0) break;
+        if (strcmp(code_at(x, i), code) == 0 && strcmp(system_at(x, i), system) == 0) return i;
+    }
+    return -1;
+}
+
 static int edit_distance(const char *a, const char *b) {
     int row[NAME_BYTES + 1], n = (int)strlen(b);
     for (int j = 0; j <= n; j++) row[j] = j;

@@ -19,6 +19,9 @@ void code_index_free(struct code_index *index);
  * that agree without dots and case. Writes at most `most`, ascending; returns how many there are. */
 int64_t code_index_find(const struct code_index *index, const char *name, int64_t *found, int64_t most);
 
+/* The first code of exactly this system and spelling, or -1. */
+int64_t code_index_exact(const struct code_index *index, const char *system, const char *code);
+
 /* The codes whose spelling is nearest to `name` (edit distance without dots and case; ties to the smaller number): writes
  * `most` or fewer, nearest first, and returns how many. */
 int64_t code_index_near(const struct code_index *index, const char *name, int64_t *found, int64_t most);

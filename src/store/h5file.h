@@ -11,6 +11,7 @@
 #ifndef MEDTOK_STORE_H5FILE_H
 #define MEDTOK_STORE_H5FILE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dist/comm.h"
@@ -41,6 +42,10 @@ struct provenance {
 int provenance_add_input(struct provenance *provenance, const char *role, const char *path);
 /* The same with a checksum that the caller made. */
 int provenance_add_checksum(struct provenance *provenance, const char *role, const char *path, const char *checksum);
+/* Whether the inputs of `role` are the same, in number, order and checksums, in two lists of inputs. */
+int provenance_same_inputs(const char *inputs, const char *others, const char *role);
+/* The path of the first input of `role` into path[size]; "" if there is none. */
+void provenance_find_path(const char *inputs, const char *role, char *path, size_t size);
 void provenance_finish(struct provenance *provenance, int schema_version);
 void provenance_free(struct provenance *provenance);
 

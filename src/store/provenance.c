@@ -84,6 +84,43 @@ int provenance_add_input(struct provenance *p, const char *role, const char *pat
     return provenance_add_checksum(p, role, path, id);
 }
 
+/* The first line of `role` at or behind `line`, or NULL. */
+static const char *find_role(const char *line, const char *role) {
+    size_t n = strlen(role);
+    for (; line && *line; line = strchr(line, '\n') + 1)
+        if (strncmp(line, role, n) == 0 && line[n] == '\t') return line;
+    return NULL;
+}
+
+/* The checksum of a line (with its end) and what follows. */
+static const char *checksum_of(const char *line, size_t *size) {
+    const char *end = strchr(line, '\n'), *checksum = end;
+    while (checksum[-1] != '\t') checksum--;
+    *size = (size_t)(end - checksum) + 1;
+    return checksum;
+}
+
+int provenance_same_inputs(const char *inputs, const char *others, const char *role) {
+    const char *a = find_role(inputs, role), *b = find_role(others, role);
+    while (a && b) {
+        size_t n, m;
+        const char *x = checksum_of(a, &n), *y = checksum_of(b, &m);
+        if (n != m || memcmp(x, y, n) != 0) return 0;
+        a = find_role(x + n, role);
+        b = find_role(y + m, role);
+    }
+    return !a && !b;
+}
+
+void provenance_find_path(const char *inputs, const char *role, char *path, size_t size) {
+    const char *line = find_role(inputs, role);
+    size_t n;
+    path[0] = 0;
+    if (!line) return;
+    line += strlen(role) + 1;
+    snprintf(path, size, "%.*s", (int)(checksum_of(line, &n) - 1 - line), line);
+}
+
 /* The inputs' roles and checksums count, their paths do not: a moved file is the same file. */
 static void hash_inputs(XXH3_state_t *state, const char *inputs) {
     for (const char *line = inputs; line && *line;) {

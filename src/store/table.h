@@ -1,4 +1,5 @@
-/* table.h5: the token table, the product of the program. One row per code, in vocabulary order.
+/* table.h5: the token table, the product of the program. One row per code: those of the vocabulary in its order, then new
+ * codes (which the model was not trained on) in the order in which they were given; either may be lacking.
  *
  * Datasets (n codes, K = top_k, d = dim, groups text-specific, graph-specific, shared-text, shared-graph):
  *   code text [n], system text [n]
@@ -8,8 +9,10 @@
  *   codebook f32 [size, d] rows of norm 1
  *   group text [4]         names of the groups, in order
  *   region i32 [4, 2]      first and one past the last candidate row of each group
- * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id, checkpoint_id, step, averaged
- * (1: made with the moving average of the weights, train.average).
+ * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id (of the vocabulary that the model was trained on),
+ * checkpoint_id, step; vocabulary_rows (the first rows are the vocabulary), table_version (1; one more each time that codes
+ * are appended) and base_rows (rows of the version before); averaged (1: made with the moving average of the weights,
+ * train.average).
  */
 #ifndef MEDTOK_STORE_TABLE_H
 #define MEDTOK_STORE_TABLE_H
@@ -18,12 +21,12 @@
 
 #include "store/h5file.h"
 
-enum { TABLE_VERSION = 1, TABLE_GROUPS = 4 };
+enum { TABLE_VERSION = 2, TABLE_GROUPS = 4 };
 #define TABLE_KIND "table"
 extern const char *const TABLE_GROUP_NAMES[TABLE_GROUPS];
 
 struct table_shape {
-    int64_t n_codes, top_k, dim, codebook_size;
+    int64_t n_codes, top_k, dim, codebook_size, vocabulary_rows, base_rows, table_version;
     int32_t region[TABLE_GROUPS][2];
 };
 

@@ -120,15 +120,19 @@ static int64_t first_bad(const struct text_features *t, int64_t row) {
     return -1;
 }
 
-static int check_finite(const struct h5file *file, const struct text_features *t, const int64_t *codes) {
+static int check_finite(const struct h5file *file, const char *vocabulary_path, const struct text_features *t,
+                        const int64_t *codes) {
+    char name[160];
     for (int64_t i = 0; i < t->n_codes; i++)
-        for (int64_t k = t->token_offsets[i]; k < t->token_offsets[i + 1]; k++)
-            if (first_bad(t, t->token_row[k]) >= 0)
-                return status_set(STATUS_FAILED,
-                                  "%s: a feature of code number %lld is NaN or infinite (value %lld of token "
-                                  "%lld)",
-                                  h5file_path(file), (long long)codes[i], (long long)first_bad(t, t->token_row[k]),
-                                  (long long)(k - t->token_offsets[i]));
+        for (int64_t k = t->token_offsets[i]; k < t->token_offsets[i + 1]; k++) {
+            int64_t bad = first_bad(t, t->token_row[k]);
+            if (bad < 0) continue;
+            vocabulary_name(vocabulary_path, codes[i], name, sizeof name);
+            return status_set(STATUS_FAILED,
+                              "%s: a feature of %s is NaN or infinite (value %lld of token %lld); run `medtok encode` "
+                              "again",
+                              h5file_path(file), name, (long long)bad, (long long)(k - t->token_offsets[i]));
+        }
     return STATUS_OK;
 }
 
@@ -189,7 +193,7 @@ int text_features_read(const char *path, const char *vocabulary_path, const int6
     TRY_DONE(select_codes(file, &index, codes, n_codes, t));
     TRY_DONE(number_rows(t, index.n_rows, &place));
     TRY_DONE(read_rows(file, t, place, index.n_rows, type));
-    TRY_DONE(check_finite(file, t, codes));
+    TRY_DONE(check_finite(file, vocabulary_path, t, codes));
 done:
     free(place);
     index_free(&index);

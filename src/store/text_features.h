@@ -26,7 +26,7 @@ struct text_features {
 
 /* Reads the features of the given codes (global indices, any order, each at most once), loading each row that they
  * use once, in file order. Fails if the file was made from another vocabulary (vocabulary_path's content_id), or holds
- * indices out of range or values that are not finite (names the code index). */
+ * indices out of range or values that are not finite (names the code). */
 int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
                        struct text_features *features);
 

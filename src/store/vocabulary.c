@@ -1,6 +1,7 @@
 /* Writing and reading vocabulary.h5 (schema in the header). */
 #include "store/vocabulary.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,11 +175,11 @@ static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigne
         TRY(read_text(file, "system", first, count, &v->system_bytes, &v->system));
         TRY(read_text(file, "relation", 0, v->n_relations, &v->relation_bytes, &v->relation));
     }
-    if (parts & VOCABULARY_DESCRIPTIONS) {
-        int64_t base;
+    int64_t base = 0;
+    if (parts & (VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS))
         TRY(read_offsets(file, "description_offsets", first, count, &v->description_offsets, &base));
+    if (parts & VOCABULARY_DESCRIPTIONS)
         TRY(read_ragged(file, "description_bytes", H5_U8, 1, base, v->description_offsets[count], &v->description));
-    }
     return parts & VOCABULARY_GRAPHS ? read_graphs(file, v) : STATUS_OK;
 }
 
@@ -193,3 +194,13 @@ int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned par
 }
 
 int vocabulary_read_sizes(const char *path, struct vocabulary *v) { return vocabulary_read(path, 0, 0, 0, v); }
+
+void vocabulary_name(const char *path, int64_t code, char *text, size_t size) {
+    struct vocabulary v;
+    if (vocabulary_read(path, code, 1, VOCABULARY_NAMES, &v) != STATUS_OK) {
+        snprintf(text, size, "code number %lld", (long long)code);
+        return;
+    }
+    snprintf(text, size, "%s:%s", vocabulary_system(&v, 0), vocabulary_code(&v, 0));
+    vocabulary_free(&v);
+}

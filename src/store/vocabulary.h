@@ -3,7 +3,7 @@
  * Datasets (n codes):
  *   code        text [n]            as in the input, e.g. "E11.9"
  *   system      text [n]            e.g. "ICD10CM"
- *   description_offsets i64 [n+1], description_bytes u8: UTF-8, ragged; never empty (the code stands in)
+ *   description_offsets i64 [n+1], description_bytes u8: UTF-8, ragged; empty: the code's text is absent
  *   node_offsets i64 [n+1], nodes i32: KG node numbers of each subgraph; the first n_listed[i] are those listed in the input
  *   n_listed    i32 [n]
  *   edge_offsets i64 [n+1], edge_source u16, edge_target u16, edge_relation u8: directed edges between two nodes of the
@@ -43,7 +43,7 @@ struct vocabulary {
     int32_t graph_hops, graph_max_nodes;
 };
 
-/* Parts to read. */
+/* Parts to read. With the graphs come description_offsets, which say what codes have a text. */
 enum vocabulary_part { VOCABULARY_NAMES = 1, VOCABULARY_DESCRIPTIONS = 2, VOCABULARY_GRAPHS = 4 };
 
 /* Collective over comm (rank 0 holds everything; the others pass NULL). Writes atomically to `path`. */
@@ -59,9 +59,21 @@ int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
 
 void vocabulary_free(struct vocabulary *vocabulary);
 
+/* `SYSTEM:CODE` of one code, for messages; `code number N` if the file cannot be read. */
+void vocabulary_name(const char *path, int64_t code, char *text, size_t size);
+
 static inline const char *vocabulary_code(const struct vocabulary *v, int64_t i) { return v->code + i * v->code_bytes; }
 static inline const char *vocabulary_system(const struct vocabulary *v, int64_t i) {
     return v->system + i * v->system_bytes;
+}
+
+/* Whether code i (of those held) has a side: a description that is not empty, and nodes. Of a vocabulary whose descriptions
+ * were not looked at, every code counts as having one. */
+static inline int vocabulary_has_text(const struct vocabulary *v, int64_t i) {
+    return !v->description_offsets || v->description_offsets[i + 1] > v->description_offsets[i];
+}
+static inline int vocabulary_has_graph(const struct vocabulary *v, int64_t i) {
+    return v->node_offsets[i + 1] > v->node_offsets[i];
 }
 
 #endif

@@ -26,7 +26,8 @@ static int grow(struct dictionary *d, int64_t more_bytes) {
     TRY(mem_grow(&d->hash, &d->hash_capacity, d->n + 1, sizeof *d->hash));
     TRY(mem_grow(&d->place, &d->place_capacity, d->n + 2, sizeof *d->place));
     if (d->n == 0) d->place[0] = 0;
-    TRY(mem_grow(&d->bytes, &d->bytes_capacity, d->place[d->n] + more_bytes, 1));
+    TRY(mem_grow(&d->bytes, &d->bytes_capacity, d->place[d->n] + more_bytes + 1,
+                 1)); /* an empty text has a place too */
     if (2 * (d->n + 1) <= d->n_slots) return STATUS_OK;
     free(d->slots);
     d->n_slots = d->n_slots ? 2 * d->n_slots : 1024;

@@ -9,14 +9,16 @@ batches. Each file medtok/CASE.txt is read by tests/unit/test_golden.c and holds
   set KEY=VALUE                    settings, as for `--set`
   tensor NAME ROWS COLS values...  row by row
 
-  input.*     codes with their tokens, features, nodes and edges, as in vocabulary.h5 and text.h5 (src/store/*.h)
+  input.*     codes with their tokens, features, nodes and edges, as in vocabulary.h5 and text.h5 (src/store/*.h); has_text: 0 where
+              the text is absent; family: codes of one number have the same parent, -1 none
   initial.*   the parameters before the first step
-  forward.*   step 0: t and g of the codes with a graph; z, q, tokens and weights of each group; z of the second views
+  forward.*   step 0: t and g of the codes with both sides; z, q, tokens and weights of each group; z of the second views. Rows of
+              the text's groups are the codes with text; rows of the graph's those with both sides, then those with a graph only
   loss.*      each term of the loss of step 0
   gradient.*  its gradient with respect to each parameter
   steps.*     the terms [steps, terms] and the norm of the gradient of each of the steps
   after.*     the parameters after the last step
-  table.*     what they make of all codes: tokens and weights [codes, 4 K], embedding [codes, 4 d]; an absent graph's are -1, 0, 0
+  table.*     what they make of all codes: tokens and weights [codes, 4 K], embedding [codes, 4 d]; an absent side's are -1, 0, 0
 
 A new option: its formula below, its key in DEFAULTS, a line in CASES, the case's name in test_golden.c, and run this.
 training_parity.py uses the same functions in float32 on real codes.
@@ -36,7 +38,8 @@ DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
-    "quantizer.shared_region": "all", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "train.batch": 1024,
+    "quantizer.shared_region": "all", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1,
+    "loss.sibling_negatives": "keep", "train.batch": 1024,
     "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
 
 GROUPS = ["text", "graph", "shared_text", "shared_graph"]
@@ -121,11 +124,12 @@ class Sampler:
 
 class Codes:
     """The inputs, ragged: code i has tokens token_row[token_offsets[i] : token_offsets[i+1]], rows of `features`, the first
-    that of [CLS]; likewise nodes; edge_source and edge_target are places in the code's list of nodes."""
+    that of [CLS]; likewise nodes; edge_source and edge_target are places in the code's list of nodes. has_text None: all have."""
 
-    def __init__(self, **arrays):
+    def __init__(self, has_text=None, family=None, **arrays):
         self.__dict__.update(arrays)
         self.n = len(self.token_offsets) - 1
+        self.has_text, self.family = np.ones(self.n, int) if has_text is None else has_text, family
 
     def piece(self, name, i, offsets=None):
         offsets = getattr(self, (offsets or name) + "_offsets")
@@ -134,21 +138,31 @@ class Codes:
 
 class Batch:
     """Some codes, padded: H [n, L, dim], token [n, L]; nodes [n, m], node [n, m]; A [n, m, m] counts the edges from u to v at
-    [v, u], A_2 those that the second view keeps; `drop` holds the factors of dropout by site, 0 or 1 / (1 - rate)."""
+    [v, u], A_2 those that the second view keeps; `drop` holds the factors of dropout by site, 0 or 1 / (1 - rate). text, graph,
+    both: places of the codes that have these sides, `graph` with those that have both in front."""
 
     def __init__(self, settings, codes, chosen, step=None, dtype=torch.float64):
         self.settings, self.chosen, self.train, self.dtype = settings, chosen, step is not None, dtype
-        tokens, nodes = [codes.piece("token", i) for i in chosen], [codes.piece("node", i) for i in chosen]
+        tokens = [codes.piece("token", i)[:None if codes.has_text[i] else 0] for i in chosen]
+        nodes = [codes.piece("node", i) for i in chosen]
         self.n_tokens, self.n_nodes = np.array([len(t) for t in tokens]), np.array([len(v) for v in nodes])
-        self.token = torch.arange(max(self.n_tokens))[None] < torch.as_tensor(self.n_tokens)[:, None]
+        self.token = torch.arange(max(1, max(self.n_tokens)))[None] < torch.as_tensor(self.n_tokens)[:, None]
         self.node = torch.arange(max(1, max(self.n_nodes)))[None] < torch.as_tensor(self.n_nodes)[:, None]
-        self.present = self.node[:, 0]
+        text, graph = self.token[:, 0], self.node[:, 0]
+        self.text, self.both, graph_only = (x.nonzero()[:, 0] for x in (text, text & graph, ~text & graph))
+        self.graph = torch.cat([self.both, graph_only])
+        self.family = None
+        if settings["loss.sibling_negatives"] == "leave-out":
+            self.family = torch.as_tensor(codes.family[chosen])
         self.H = torch.zeros(*self.token.shape, codes.features.shape[1], dtype=dtype)
         self.H[self.token] = torch.as_tensor(codes.features[np.concatenate(tokens)]).to(dtype)
         self.nodes = torch.zeros(self.node.shape, dtype=torch.int64)
         self.nodes[self.node] = torch.as_tensor(np.concatenate(nodes)).long()
         self.A, self.A_2 = self.adjacency(codes, None), self.adjacency(codes, step)
         self.drop = self.dropout(step) if self.train else {}
+
+    def side(self, group):
+        return self.graph if "graph" in group else self.text
 
     def adjacency(self, codes, step):
         A = torch.zeros(len(self.chosen), self.node.shape[1], self.node.shape[1], dtype=self.dtype)
@@ -168,20 +182,21 @@ class Batch:
         return out
 
     def dropout(self, step):
-        s, n, one = self.settings, len(self.chosen), torch.ones(1, dtype=torch.bool)
+        s, text, some = self.settings, self.token[:, 0], self.token[:, 0].int().numpy()
         heads, d, dim, rate = s["attention.heads"], s["quantizer.dim"], self.H.shape[2], s["attention.dropout"]
-        drop = {"text": self.factors(s["text.dropout"], 0, step, [dim] * n, one.expand(n, dim))}
-        head = one.expand(heads)[:, None]
+        every = lambda n: torch.ones(n, dtype=torch.bool)
+        head = every(heads)[:, None]
+        drop = {"text": self.factors(s["text.dropout"], 0, step, dim * some, text[:, None] & every(dim))}
         for layer in range(s["attention.layers"]):
             site = 1 + 4 * layer
             drop["text asks", layer, "p"] = self.factors(
-                rate, site, step, heads * self.n_nodes, self.node[:, None, None, :] & head)
-            drop["text asks", layer, "out"] = self.factors(rate, site + 1, step, [d] * n, one.expand(n, 1, d))
+                rate, site, step, heads * self.n_nodes * some, self.node[:, None, None, :] & text[:, None, None, None] & head)
+            drop["text asks", layer, "out"] = self.factors(rate, site + 1, step, d * some, text[:, None, None] & every(d))
             drop["graph asks", layer, "p"] = self.factors(
-                rate, site + 2, step, heads * self.n_nodes * np.where(self.n_nodes > 0, self.n_tokens, 0),
+                rate, site + 2, step, heads * self.n_nodes * self.n_tokens,
                 self.node[:, :, None, None] & self.token[:, None, None, :] & head)
             drop["graph asks", layer, "out"] = self.factors(
-                rate, site + 3, step, d * self.n_nodes, self.node[:, :, None] & one.expand(d))
+                rate, site + 3, step, d * self.n_nodes, self.node[:, :, None] & every(d))
         return drop
 
 
@@ -307,49 +322,56 @@ class Quantized:
 
 
 # ---- section 4: token packing ----
-def nce(settings, a, b):
+def nce(settings, a, b, family=None):
+    """Codes of one family are not negatives of each other, where families are given."""
     logits = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T / settings["loss.temperature"]
+    if family is not None:
+        siblings = (family[:, None] == family) & (family >= 0)
+        logits = logits.masked_fill(siblings & ~torch.eye(len(logits), dtype=torch.bool), -torch.inf)
     return F.cross_entropy(logits, torch.arange(len(logits)))
 
 
 def packing_losses(settings, batch, t, g, quantized, qt_2, qg_2):
-    """Codes without a graph have no graph tokens: they are left out where the graph's side is compared, and their shared
-    graph token is the zero vector where text's side is."""
-    here = batch.present
+    """A code has no tokens of a side that it lacks: it is left out where that side is compared, and the zero vector stands
+    beside the tokens of the side that it has."""
     qt, qg, st, sg = (quantized[group].value for group in GROUPS)
-    sg_all = torch.zeros_like(st).masked_scatter(here[:, None], sg)
+    zero = torch.zeros(len(batch.chosen), st.shape[1], dtype=st.dtype)
+    st_of_all, sg_of_all = zero.index_put((batch.text,), st), zero.index_put((batch.graph,), sg)
+    st_here, sg_here = st_of_all[batch.graph], sg_of_all[batch.text]
+    st, sg = st_of_all[batch.both], sg_of_all[batch.both]
+    family = {side: None if batch.family is None else batch.family[getattr(batch, side)] for side in ("text", "graph", "both")}
     return {
-        "shared": nce(settings, st[here], sg) + nce(settings, sg, st[here]),
-        "align": -2 * settings["loss.align"] * (F.normalize(t[here], dim=-1) * F.normalize(g, dim=-1)).sum(-1).mean(),
-        "specific_text": nce(settings, torch.cat([qt, sg_all], 1), torch.cat([qt_2.value, sg_all], 1)),
-        "specific_graph": nce(settings, torch.cat([qg, st[here]], 1), torch.cat([qg_2.value, st[here]], 1)),
-        "orthogonal_text": settings["loss.orthogonality"] * (qt.T @ st).norm(),
-        "orthogonal_graph": settings["loss.orthogonality"] * (qg.T @ sg).norm()}
+        "shared": nce(settings, st, sg, family["both"]) + nce(settings, sg, st, family["both"]),
+        "align": -2 * settings["loss.align"] * (F.normalize(t, dim=-1) * F.normalize(g, dim=-1)).sum(-1).mean(),
+        "specific_text": nce(settings, torch.cat([qt, sg_here], 1), torch.cat([qt_2.value, sg_here], 1), family["text"]),
+        "specific_graph": nce(settings, torch.cat([qg, st_here], 1), torch.cat([qg_2.value, st_here], 1), family["graph"]),
+        "orthogonal_text": settings["loss.orthogonality"] * (qt.T @ quantized["shared_text"].value).norm(),
+        "orthogonal_graph": settings["loss.orthogonality"] * (qg.T @ quantized["shared_graph"].value).norm()}
 
 
 # ---- the whole ----
 def forward(P, batch):
-    """A dictionary: t, g; z, q, tokens, weights of each group; in training also the terms of the loss. The graph's rows are
-    those of the codes with a graph."""
-    settings, here = batch.settings, batch.present
+    """A dictionary: t and g of the codes with both sides; z, q, tokens, weights of each group, whose rows are the codes that
+    have its side; in training also the terms of the loss."""
+    settings = batch.settings
     T = linear(P, "text.map", batch.H)
     t = T[:, 0]
     X = P["graph.nodes"][batch.nodes]
     G = encode_graph(P, settings, batch.A, X)
-    g = mean_over(G, batch.node)[here]
+    g = mean_over(G, batch.node)
     z_st = cross_attention(P, batch, "text asks", t[:, None], G, batch.node)[:, 0]
-    z_sg = mean_over(cross_attention(P, batch, "graph asks", G, T, batch.token), batch.node)[here]
+    z_sg = mean_over(cross_attention(P, batch, "graph asks", G, T, batch.token), batch.node)
     C = F.normalize(P["codebook"], dim=-1)
     z = [linear(P, "text.specific", t), linear(P, "graph.specific", g), z_st, z_sg]
-    quantized = {group: Quantized(settings, C, z_, group) for group, z_ in zip(GROUPS, z)}
-    out = {"t": t[here], "g": g, "groups": quantized}
+    quantized = {group: Quantized(settings, C, z_[batch.side(group)], group) for group, z_ in zip(GROUPS, z)}
+    out = {"t": t[batch.both], "g": g[batch.both], "groups": quantized}
     if batch.train:
         t_2 = linear(P, "text.map", batch.H[:, 0] * batch.drop["text"])
-        g_2 = mean_over(encode_graph(P, settings, batch.A_2, X), batch.node)[here]
-        qt_2 = Quantized(settings, C, linear(P, "text.specific", t_2), "text")
-        qg_2 = Quantized(settings, C, linear(P, "graph.specific", g_2), "graph")
+        g_2 = mean_over(encode_graph(P, settings, batch.A_2, X), batch.node)
+        qt_2 = Quantized(settings, C, linear(P, "text.specific", t_2[batch.text]), "text")
+        qg_2 = Quantized(settings, C, linear(P, "graph.specific", g_2[batch.graph]), "graph")
         terms = {"codebook_" + group: q.loss(settings) for group, q in quantized.items()}
-        terms |= packing_losses(settings, batch, t, g, quantized, qt_2, qg_2)
+        terms |= packing_losses(settings, batch, out["t"], out["g"], quantized, qt_2, qg_2)
         out |= {"second": {"text": qt_2, "graph": qg_2}, "terms": [terms[name] for name in TERMS]}
     return out
 
@@ -398,12 +420,14 @@ CASES = {
     "gat-raw-all-unclipped": {
         "run.seed": 16, "graph.encoder": "gat", "graph.heads": 3, "attention.layers": 1, "train.clip": 0, "train.rate": 0.002,
         "train.epsilon": 0.01},
+    "absent-sides-and-siblings": {"loss.sibling_negatives": "leave-out"},
 }
+WITHOUT_TEXT = {"absent-sides-and-siblings": [0, 2, 4, 9, 12, 17]}  # 2 has no graph either
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
 
 
-def small_codes():
-    """20 codes: five have no graph; some share a text or nodes; some pairs of nodes have two edges in one direction."""
+def small_codes(without_text):
+    """20 codes: five have no graph, those in without_text no text; some share a text or nodes; some pairs of nodes have two edges in one direction."""
     rng = np.random.default_rng(2)
     n_nodes = np.array([3, 5, 0, 1, 4, 0, 2, 6, 3, 0, 5, 2, 1, 4, 0, 3, 6, 2, 0, 4])
     n_tokens = np.array([1, 2, 3, 4, 1, 5, 2, 3, 6, 2, 1, 3, 4, 2, 2, 1, 3, 5, 2, 3])
@@ -412,7 +436,9 @@ def small_codes():
     edges = [sorted((t, s) for t in range(m) for s in range(m) for _ in range(rng.integers(0, 3)) if s != t) for m in n_nodes]
     offsets = lambda lists: np.concatenate([[0], np.cumsum([len(x) for x in lists])])
     nodes = [rng.permutation(N_NODES)[:m] for m in n_nodes]
-    return Codes(token_offsets=offsets(texts), token_row=np.concatenate(texts).astype(int),
+    family = np.array([0, 0, 0, -1, 1, 1, 1, -1, 2, 2, 2, 2, 3, 3, 3, 3, -1, -1, 4, 4])
+    return Codes(has_text=np.isin(np.arange(20), without_text, invert=True).astype(int), family=family,
+                 token_offsets=offsets(texts), token_row=np.concatenate(texts).astype(int),
                  features=rng.standard_normal((30, TEXT_DIM)).astype(np.float32), node_offsets=offsets(nodes),
                  nodes=np.concatenate(nodes).astype(int), edge_offsets=offsets(edges),
                  edge_source=np.array([s for e in edges for _, s in e]), edge_target=np.array([t for e in edges for t, _ in e]))
@@ -447,22 +473,21 @@ def token_table(P, settings, codes, chosen, dtype=torch.float64):
     batch = Batch(settings, codes, chosen, dtype=dtype)
     with torch.no_grad():
         out = forward(P, batch)
-    n, k, here = len(chosen), settings["quantizer.top_k"], batch.present
+    n, k = len(chosen), settings["quantizer.top_k"]
     tokens, weights = torch.full((n, 4, k), -1), torch.zeros(n, 4, k, dtype=dtype)
     embedding = torch.zeros(n, 4, settings["quantizer.dim"], dtype=dtype)
     for i, group in enumerate(GROUPS):
-        rows = here if "graph" in group else slice(None)
-        q = out["groups"][group]
+        q, rows = out["groups"][group], batch.side(group)
         tokens[rows, i], weights[rows, i], embedding[rows, i] = q.tokens, q.weights, q.q
     return tokens, weights, embedding, out
 
 
 def write_case(name):
     settings = DEFAULTS | SMALL | CASES[name]
-    codes, out = small_codes(), Writer(name)
+    codes, out = small_codes(WITHOUT_TEXT.get(name, [])), Writer(name)
     training = Training(settings, codes, N_NODES)
     out.set(SMALL | CASES[name])
-    for part in "token_offsets token_row features node_offsets nodes edge_offsets edge_source edge_target".split():
+    for part in "has_text family token_offsets token_row features node_offsets nodes edge_offsets edge_source edge_target".split():
         out.tensor("input." + part, getattr(codes, part))
     for part, values in training.initial.items():
         out.tensor("initial." + part, values)

@@ -132,6 +132,16 @@ static struct provenance made_by(const char *job) {
     return p;
 }
 
+/* Codes of one family are siblings in ICD-10-CM; -1: a system without a hierarchy. */
+static void name_code(struct vocabulary *v, int64_t i, int family) {
+    char *code = v->code + i * v->code_bytes, *system = v->system + i * v->system_bytes;
+    if (family < 0)
+        snprintf(code, (size_t)v->code_bytes, "C%d", (int)i);
+    else
+        snprintf(code, (size_t)v->code_bytes, "A%02d.%c", family % 100, 'A' + (int)i);
+    snprintf(system, (size_t)v->system_bytes, "%s", family < 0 ? "TEST" : "ICD10CM");
+}
+
 static void write_vocabulary(const struct reference *r, const char *path) {
     enum { NAME = 8 };
     struct vocabulary v = {.n_relations = 1, .code_bytes = NAME, .system_bytes = NAME, .relation_bytes = NAME};
@@ -151,10 +161,9 @@ static void write_vocabulary(const struct reference *r, const char *path) {
     mem_alloc(&v.description, v.n_codes, 1);
     mem_alloc(&v.description_offsets, v.n_codes + 1, sizeof *v.description_offsets);
     for (int64_t i = 0; i < v.n_codes; i++) {
-        snprintf(v.code + i * NAME, NAME, "C%d", (int)i);
-        snprintf(v.system + i * NAME, NAME, "TEST");
+        name_code(&v, i, (int)find(r, "input", "family")->values[i]);
         v.description[i] = 'a';
-        v.description_offsets[i + 1] = i + 1;
+        v.description_offsets[i + 1] = v.description_offsets[i] + (find(r, "input", "has_text")->values[i] > 0);
     }
     assert_int_equal(vocabulary_write(&comm, path, &v, &provenance), STATUS_OK);
     vocabulary_free(&v);
@@ -266,8 +275,9 @@ static struct model_output differentiate(struct world *w, struct batch *batch) {
     struct edge_drop drop = {w->config.graph.edge_drop, 1, (uint64_t)w->config.run.seed, 0};
     t->n_codes = sampler_step(&t->sampler, 0, t->codes);
     assert_int_equal(batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->all, &comm, (int)batch->n), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->present, &comm, (int)batch->n_present), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->text_rows, &comm, (int)batch->n_text), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->graph_rows, &comm, (int)batch->n_graph), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->both_rows, &comm, (int)batch->n_both), STATUS_OK);
     tape_reset(&t->tape, 0);
     d->run->fill(d, t->parameters.n_dense, 0, t->parameters.grad);
     d->run->fill(d, table->rows * table->cols, 0, table->grad);
@@ -280,7 +290,8 @@ static struct model_output differentiate(struct world *w, struct batch *batch) {
                             .global_negatives = 1,
                             .temperature = w->config.loss.temperature,
                             .terms = t->scalars};
-    struct model_training training = {.losses = &losses, .all = &t->all, .present = &t->present, .step = 0};
+    struct model_training training = {
+        .losses = &losses, .text = &t->text_rows, .graph = &t->graph_rows, .both = &t->both_rows, .step = 0};
     n_calls = 0;
     struct model_output out = model_forward(&model, &t->tape, batch, nodes, &training);
     tape_backward(&t->tape);
@@ -397,7 +408,7 @@ static void ten_steps_and_their_table_agree(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {CASE("gcn-raw-all"), CASE("gat-normalized-middle"),
-                                       CASE("gat-raw-all-unclipped")};
+                                       CASE("gat-raw-all-unclipped"), CASE("absent-sides-and-siblings")};
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     comm_stop(&comm);

@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "medtok/model.h"
 
-enum { N_CODES = 7, N_PRESENT = 5, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
+enum { N_CODES = 7, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
 
 /* ---- the frozen quantiser ---- */
 static int frozen, call;
@@ -80,8 +80,8 @@ struct world {
     struct dataset dataset;
     struct batch_builder builder;
     struct tape tape;
-    struct row_shares all, present;
-    int all_n[1], present_n[1], zero[1];
+    struct row_shares text, graph, both;
+    int text_n[1], graph_n[1], both_n[1], zero[1];
     dev_real terms, nodes_grad;
 };
 
@@ -146,10 +146,6 @@ static int make_world_of(void **state, const char *encoder) {
     assert_int_equal(parameters_initialize(&w->parameters, 5), STATUS_OK);
     assert_int_equal(batch_builder_make(&w->builder, &w->device, &w->dataset), STATUS_OK);
     tape_init(&w->tape, &w->device);
-    w->all_n[0] = N_CODES;
-    w->present_n[0] = N_PRESENT;
-    w->all = (struct row_shares){w->all_n, w->zero, N_CODES};
-    w->present = (struct row_shares){w->present_n, w->zero, N_PRESENT};
     w->terms = device_alloc_reals(&w->device, N_TERMS);
     *state = w;
     return 0;
@@ -177,6 +173,11 @@ static int free_world(void **state) {
     return 0;
 }
 
+static struct row_shares one_share(int *n, int *zero, int64_t rows) {
+    *n = (int)rows;
+    return (struct row_shares){n, zero, (int)rows};
+}
+
 /* The loss at the current parameters. With `backward`, all gradients too: the node table's are put together here, as the
  * trainer does through the row exchange. */
 static double evaluate(struct world *w, int backward) {
@@ -185,7 +186,9 @@ static double evaluate(struct world *w, int backward) {
     for (int i = 0; i < N_CODES; i++) codes[i] = i;
     struct edge_drop drop = {w->config.graph.edge_drop, 1, 11, 3};
     assert_int_equal(batch_build(&batch, &w->builder, &w->dataset, codes, N_CODES, drop), STATUS_OK);
-    assert_int_equal(batch.n_present, N_PRESENT);
+    w->text = one_share(w->text_n, w->zero, batch.n_text);
+    w->graph = one_share(w->graph_n, w->zero, batch.n_graph);
+    w->both = one_share(w->both_n, w->zero, batch.n_both);
     const struct parameter *table = &w->parameters.list[w->parameters.nodes];
     tape_reset(&w->tape, 0);
     w->device.run->fill(&w->device, N_TERMS, 0, w->terms);
@@ -195,7 +198,7 @@ static double evaluate(struct world *w, int backward) {
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     struct model model = {&w->config, &w->parameters};
     struct losses losses = {&w->tape, &w->comm, 1, w->config.loss.temperature, w->terms, STATUS_OK};
-    struct model_training training = {&losses, &w->all, &w->present, 3, NULL, NULL};
+    struct model_training training = {&losses, &w->text, &w->graph, &w->both, 3, NULL, NULL};
     call = 0;
     model_forward(&model, &w->tape, &batch, nodes, &training);
     if (backward) {
@@ -209,7 +212,14 @@ static double evaluate(struct world *w, int backward) {
     return sum;
 }
 
-static void check_all_gradients(struct world *w) {
+static int begins_with_one_of(const char *name, const char *const *prefixes) {
+    for (; *prefixes; prefixes++)
+        if (strncmp(name, *prefixes, strlen(*prefixes)) == 0) return 1;
+    return 0;
+}
+
+/* unused: beginnings of the names of parameters whose gradient is 0; all others have some. */
+static void check_gradients(struct world *w, const char *const *unused) {
     frozen = 0;
     double base = evaluate(w, 1);
     assert_true(isfinite(base));
@@ -240,10 +250,18 @@ static void check_all_gradients(struct world *w) {
         }
         /* Central differences of step h are off by h^2 f''' / 6 and by rounding, 1e-16 |f| / h: about 1e-9 here. */
         if (worst > 1e-6 * (1 + largest)) fail_msg("%s: a gradient is off by %g (largest %g)", q->name, worst, largest);
-        if (strstr(q->name, "key_value.bias") == NULL && largest == 0) fail_msg("%s has no gradient at all", q->name);
+        int used = !begins_with_one_of(q->name, unused);
+        if (used && strstr(q->name, "key_value.bias") == NULL && largest == 0)
+            fail_msg("%s has no gradient at all", q->name);
+        if (!used && largest > 0) fail_msg("%s has a gradient", q->name);
     }
     free(dense);
     free(node);
+}
+
+static void check_all_gradients(struct world *w) {
+    static const char *const NONE[] = {NULL};
+    check_gradients(w, NONE);
 }
 
 static void model_gradients_are_those_of_the_loss(void **state) { check_all_gradients(*state); }
@@ -271,6 +289,92 @@ static void model_ignores_absent_graphs(void **state) {
     assert_int_equal(call, 6); /* four groups and two second views */
 }
 
+/* Takes the text from the codes whose place in `has_text` is 0. */
+static void take_text(struct world *w, const char *has_text) {
+    int64_t *offsets;
+    mem_alloc(&offsets, N_CODES + 1, sizeof *offsets);
+    for (int i = 0; i < N_CODES; i++) offsets[i + 1] = offsets[i] + (has_text[i] == '1');
+    free(w->dataset.vocabulary.description_offsets);
+    w->dataset.vocabulary.description_offsets = offsets;
+}
+
+static void take_graphs(struct world *w) {
+    memset(w->dataset.vocabulary.node_offsets, 0, (N_CODES + 1) * sizeof(int64_t));
+    memset(w->dataset.vocabulary.edge_offsets, 0, (N_CODES + 1) * sizeof(int64_t));
+}
+
+static void model_gradients_hold_with_absent_sides_mixed(void **state) {
+    struct world *w = *state;
+    take_text(w, "1001010"); /* codes 0 and 3 have both sides; 1, 4 and 6 a graph only; 5 text only; 2 neither */
+    check_all_gradients(w);
+    assert_int_equal(w->text_n[0], 3);
+    assert_int_equal(w->graph_n[0], 5);
+    assert_int_equal(w->both_n[0], 2);
+}
+
+/* Cross-attention over no keys is 0, so that only the bias of its output map is used. */
+static void model_gradients_hold_with_text_alone(void **state) {
+    static const char *const UNUSED[] = {"graph.",
+                                         "attention.0.query",
+                                         "attention.0.key_value",
+                                         "attention.0.output.weight",
+                                         "attention.1.query",
+                                         "attention.1.key_value",
+                                         "attention.1.output.weight",
+                                         NULL};
+    struct world *w = *state;
+    w->dataset.sides = SIDES_TEXT;
+    check_gradients(w, UNUSED);
+    double by_setting = evaluate(w, 0);
+    w->dataset.sides = SIDES_BOTH;
+    take_graphs(w);
+    assert_true(evaluate(w, 0) == by_setting);
+}
+
+static void model_gradients_hold_with_graphs_alone(void **state) {
+    static const char *const UNUSED[] = {"text.",
+                                         "attention.0.query",
+                                         "attention.0.key_value",
+                                         "attention.0.output.weight",
+                                         "attention.1.query",
+                                         "attention.1.key_value",
+                                         "attention.1.output.weight",
+                                         NULL};
+    struct world *w = *state;
+    w->dataset.sides = SIDES_GRAPH;
+    check_gradients(w, UNUSED);
+    double by_setting = evaluate(w, 0);
+    w->dataset.sides = SIDES_BOTH;
+    take_text(w, "0000000");
+    assert_true(evaluate(w, 0) == by_setting);
+}
+
+static void a_batch_without_any_side_has_no_loss(void **state) {
+    struct world *w = *state;
+    take_text(w, "0000000");
+    take_graphs(w);
+    frozen = 0;
+    assert_true(evaluate(w, 1) == 0);
+    for (int64_t i = 0; i < w->parameters.n_dense; i++) assert_true(w->parameters.grad.at[i] == 0);
+}
+
+static void absent_sides_hold_with_graph_attention(void **state) {
+    model_gradients_hold_with_absent_sides_mixed(state);
+    a_batch_without_any_side_has_no_loss(state);
+}
+
+static void model_gradients_hold_with_siblings_left_out(void **state) {
+    static const int32_t CLASSES[N_CODES] = {4, 4, -1, 4, 9, 9, -1};
+    struct world *w = *state;
+    frozen = 0;
+    evaluate(w, 0);
+    double with = w->terms.at[TERM_SHARED], with_text = w->terms.at[TERM_SPECIFIC_TEXT];
+    mem_alloc(&w->dataset.sibling_class, N_CODES, sizeof(int32_t));
+    memcpy(w->dataset.sibling_class, CLASSES, sizeof CLASSES);
+    check_all_gradients(w);
+    assert_true(w->terms.at[TERM_SHARED] < with && w->terms.at[TERM_SPECIFIC_TEXT] < with_text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss, make_world, free_world),
@@ -280,6 +384,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss_with_graph_attention, make_gat_world,
                                         free_world),
         cmocka_unit_test_setup_teardown(model_ignores_absent_graphs, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_with_absent_sides_mixed, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_with_text_alone, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_with_graphs_alone, make_world, free_world),
+        cmocka_unit_test_setup_teardown(a_batch_without_any_side_has_no_loss, make_world, free_world),
+        cmocka_unit_test_setup_teardown(absent_sides_hold_with_graph_attention, make_gat_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_with_siblings_left_out, make_world, free_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

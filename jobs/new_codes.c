@@ -1,0 +1,188 @@
+/* Checks the new codes, then runs prepare on them, and encode where the model's text features are cached. */
+#include "new_codes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "ingest/code_table.h"
+#include "jobs.h"
+#include "store/checkpoint.h"
+#include "store/part_journal.h"
+#include "store/table.h"
+#include "store/text_features.h"
+#include "store/vocabulary.h"
+
+/* ---- settings ---- */
+static int name_scratch(char path[PATH_MAX], const char *table, const char *ending) {
+    if (snprintf(path, PATH_MAX, "%s.codes-%s.h5", table, ending) < PATH_MAX - 32) return STATUS_OK;
+    path[0] = 0;
+    return status_set(STATUS_USAGE, "files.table is too long a path: %s", table);
+}
+
+static int adopt_vocabulary_settings(struct new_codes *n, const char *path) {
+    struct h5file *file = NULL;
+    char *settings = NULL;
+    TRY(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    int status = h5file_get_text(file, "config", &settings);
+    if (status == STATUS_OK) status = config_adopt(&n->config, path, settings);
+    free(settings);
+    h5file_close(file);
+    return status;
+}
+
+/* The language model is looked for where it was, unless text.model says otherwise. */
+static int adopt_text_settings(struct new_codes *n, const char *text_path) {
+    struct h5file *file = NULL;
+    char *settings = NULL, *inputs = NULL;
+    int status;
+    TRY(h5file_open(&file, text_path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    TRY_DONE(h5file_get_text(file, "config", &settings));
+    TRY_DONE(h5file_get_text(file, "inputs", &inputs));
+    TRY_DONE(config_adopt(&n->config, text_path, settings));
+    provenance_find_path(inputs, "wordpiece-rules", n->model, sizeof n->model);
+    if (!n->config.text.model[0]) n->config.text.model = n->model;
+done:
+    free(settings);
+    free(inputs);
+    h5file_close(file);
+    return status;
+}
+
+static int adopt_settings(struct new_codes *n, const struct config *config) {
+    n->config = *config;
+    TRY(name_scratch(n->vocabulary, config->files.table, "vocabulary"));
+    TRY(name_scratch(n->text, config->files.table, "text"));
+    TRY(adopt_vocabulary_settings(n, config->files.vocabulary));
+    if (config->text.mode == TEXT_CACHED) TRY(adopt_text_settings(n, config->files.text));
+    n->list[0] = config->tokenize.codes;
+    n->config.files.codes = (struct string_list){1, n->list};
+    n->config.files.vocabulary = n->vocabulary;
+    n->config.files.text = n->text;
+    return STATUS_OK;
+}
+
+/* ---- checks, on rank 0 ---- */
+static int check_against_vocabulary(const struct code_table *t, const char *path) {
+    struct vocabulary v;
+    struct code_index index;
+    TRY(vocabulary_read(path, 0, -1, VOCABULARY_NAMES, &v));
+    int status = code_index_make(&index, v.code, v.code_bytes, v.system, v.system_bytes, v.n_codes);
+    if (status == STATUS_OK) status = code_table_check_new(t, &index, path);
+    code_index_free(&index);
+    vocabulary_free(&v);
+    return status;
+}
+
+static int check_checkpoint(struct table *table, const char *checkpoint_path) {
+    struct h5file *checkpoint = NULL;
+    char *id = NULL, *made_with = NULL;
+    int status;
+    TRY_DONE(h5file_open(&checkpoint, checkpoint_path, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    TRY_DONE(h5file_get_text(checkpoint, "content_id", &id));
+    TRY_DONE(h5file_get_text(table->file, "checkpoint_id", &made_with));
+    if (strcmp(id, made_with) != 0)
+        status = status_set(STATUS_FAILED,
+                            "%s was made with another checkpoint than %s: tokens of two models do not go together",
+                            h5file_path(table->file), checkpoint_path);
+done:
+    free(id);
+    free(made_with);
+    h5file_close(checkpoint);
+    return status;
+}
+
+static int check_against_table(const struct code_table *t, const struct config *config) {
+    struct table table;
+    struct code_index index = {0};
+    int status;
+    TRY(table_open(&table, config->tokenize.append_to));
+    TRY_DONE(check_checkpoint(&table, config->files.checkpoint));
+    TRY_DONE(
+        code_index_make(&index, table.code, table.code_bytes, table.system, table.system_bytes, table.shape.n_codes));
+    TRY_DONE(code_table_check_new(t, &index, config->tokenize.append_to));
+done:
+    code_index_free(&index);
+    table_close(&table);
+    return status;
+}
+
+/* The table of the vocabulary is not to be lost to a forgotten files.table. */
+static int check_target(const char *path) {
+    struct table table;
+    if (access(path, F_OK) || table_open(&table, path) != STATUS_OK) return STATUS_OK;
+    int64_t rows = table.shape.vocabulary_rows;
+    table_close(&table);
+    return rows == 0 ? STATUS_OK
+                     : status_set(STATUS_USAGE,
+                                  "%s holds the tokens of the vocabulary: name another file for the new codes, --set "
+                                  "files.table=PATH, or append them, --append-to %s",
+                                  path, path);
+}
+
+static int check_graph(const struct code_table *t, const struct config *config) {
+    struct provenance own = {0};
+    struct h5file *vocabulary = NULL;
+    char *inputs = NULL;
+    int status;
+    int64_t first = 0;
+    while (t->node_offsets[first + 1] == 0) first++;
+    if (!config->files.graph[0])
+        return status_set(STATUS_USAGE,
+                          "%s:%lld: %s:%s has nodes: files.graph must name the knowledge graph that %s was made from",
+                          config->tokenize.codes, (long long)t->line[first], t->text + t->system[first],
+                          t->text + t->code[first], config->files.vocabulary);
+    TRY_DONE(provenance_add_input(&own, "graph", config->files.graph));
+    TRY_DONE(h5file_open(&vocabulary, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_get_text(vocabulary, "inputs", &inputs));
+    if (!provenance_same_inputs(own.inputs, inputs, "graph"))
+        status = status_set(STATUS_FAILED, "%s is another knowledge graph than %s was made from", config->files.graph,
+                            config->files.vocabulary);
+done:
+    free(inputs);
+    h5file_close(vocabulary);
+    provenance_free(&own);
+    return status;
+}
+
+static int check_codes(const struct new_codes *n, const struct config *config, int *have_nodes) {
+    struct code_table t;
+    int status;
+    TRY_DONE(code_table_read(&t, &n->config.files.codes));
+    TRY_DONE(check_against_vocabulary(&t, config->files.vocabulary));
+    if (config->tokenize.append_to[0])
+        TRY_DONE(check_against_table(&t, config));
+    else
+        TRY_DONE(check_target(config->files.table));
+    *have_nodes = t.n_nodes > 0;
+    if (*have_nodes) TRY_DONE(check_graph(&t, config));
+    log_info("%lld new codes in %s", (long long)t.n, config->tokenize.codes);
+done:
+    code_table_free(&t);
+    return status;
+}
+
+int new_codes_make(struct new_codes *n, const struct comm *comm, const struct config *config) {
+    static char nothing[] = "";
+    int have_nodes = 0;
+    TRY(comm_agree(comm, adopt_settings(n, config)));
+    TRY(comm_agree(comm, comm->rank == 0 ? check_codes(n, config, &have_nodes) : STATUS_OK));
+    TRY(comm_broadcast(comm, &have_nodes, sizeof have_nodes));
+    if (!have_nodes) n->config.files.graph = nothing;
+    TRY(job_prepare(comm, &n->config));
+    if (config->text.mode == TEXT_ONLINE) return STATUS_OK;
+    TRY(encode_like(comm, &n->config, config->files.text));
+    interrupt_release();
+    return STATUS_OK;
+}
+
+void new_codes_remove(const struct new_codes *n, const struct comm *comm, int status) {
+    if (comm->rank > 0 || status == STATUS_INTERRUPTED || !n->text[0]) return;
+    unlink(n->vocabulary);
+    unlink(n->text);
+    part_journal_discard(n->text);
+}

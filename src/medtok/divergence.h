@@ -1,0 +1,13 @@
+/* What stops a training that has gone wrong: a loss term or gradient that is not finite, or a term beyond train.max_loss. */
+#ifndef MEDTOK_MEDTOK_DIVERGENCE_H
+#define MEDTOK_MEDTOK_DIVERGENCE_H
+
+#include "medtok/trainer.h"
+
+/* Collective, after forward and backward pass of a step and before its update. The error names step, term, value, and the
+ * codes of the batch whose vectors before the quantiser are largest (those with NaN first), from the rank that has
+ * the largest. */
+int divergence_check(const struct trainer *trainer, const struct step_report *report, const struct batch *batch,
+                     const struct model_output *output);
+
+#endif

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# A training that goes wrong stops with one message that names step, loss term and codes, and leaves no checkpoint: too high a
+# rate, a NaN in the features, and a feature that is finite but too large.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+medtok prepare 2>log && medtok encode --set text.precision=fp32 2>>log || fail "prepare and encode: $(cat log)"
+terms='(codebook|specific|shared|align|orthogonal)[a-z_]*'
+train="--set files.checkpoint=bad.h5 --set train.checkpoint_every=0"
+
+expect_error 1 "step [2-9]: $terms is .*(train.max_loss \(1e\+06\)|nan|inf); lower train.rate.* first: [A-Z]+[A-Z0-9]*:.* and [0-9]+ more" medtok train $train --set train.rate=1e3
+expect_error 1 "rank [0-9]: step [2-9]: $terms is " medtok_ranks 2 train $train --set train.rate=1e3
+# Diverged long before a float32 overflows: only the bound sees it.
+expect_error 1 "step [2-9]: codebook_graph is [0-9.e+]+, beyond train.max_loss" medtok train $train --set train.rate=1
+medtok train $train --set train.rate=1 --set train.steps=4 --set train.max_loss=0 --set files.checkpoint=unbounded.h5 2>log || fail "without the bound: $(cat log)"
+expect_error 1 "step [2-9]: (the gradient's norm is inf \(largest loss term: $terms|$terms is (-?nan|inf))" medtok train $train --set train.rate=1e3 --set train.max_loss=0
+
+# The row of the whole text of one code, and its place in the file
+code=$(awk -F'\t' '$2 == "E11.9" {print NR - 2; exit}' "$SAMPLE/codes.tsv")
+value() { h5dump -d "$1" -s "$2" -c 1 text.h5 | sed -n 's/^ *([0-9]*): \([0-9]*\).*/\1/p' | head -n 1; }
+row=$(value token_row "$(value token_offsets "$code")")
+offset=$(h5dump -p -H -d features text.h5 | sed -n 's/.*OFFSET \([0-9]*\).*/\1/p')
+plant() { # BYTES of value 3 of that row into bad-text.h5
+    cp text.h5 bad-text.h5
+    printf "$1" | dd of=bad-text.h5 bs=1 seek=$((offset + 4 * (64 * row + 3))) conv=notrunc 2>/dev/null
+}
+train="$train --set files.text=bad-text.h5"
+plant '\x00\x00\xc0\x7f' # NaN
+expect_error 1 'a feature of ICD10CM:E11\.9 is NaN or infinite \(value 3 of token 0\)' medtok train $train
+plant '\xe6\xb1\x61\x7f' # 3e38: finite, so that reading lets it pass
+expect_error 1 "rank [0-9]: step 1: $terms is .* first: ICD10CM:E11\.9, " medtok_ranks 2 train $train --set train.batch=710
+plant '\x00\x00\x80\x4b' # 2^24: every loss is finite, but beyond the bound
+expect_error 1 "step 1: $terms is [0-9.e+]+, beyond .* first: ICD10CM:E11\.9, " medtok_ranks 2 train $train --set train.batch=710
+[ -z "$(ls | grep '^bad\..*h5')" ] || fail "a failed training left $(ls | grep '^bad\..*h5')"
+finish

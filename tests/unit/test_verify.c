@@ -1,0 +1,116 @@
+/* verify finds a code that stands twice in a table, or is none of the new ones. The files are made by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "jobs.h"
+#include "store/table.h"
+#include "store/vocabulary.h"
+
+enum { ROWS = 3, BYTES = 8 };
+static char table_path[] = "/tmp/medtok-verify-XXXXXX", vocabulary_path[] = "/tmp/medtok-verify-XXXXXX";
+
+/* One code, A:E2, without nodes. Returns the file's content id, which the caller frees. */
+static char *write_vocabulary(void) {
+    struct comm self = comm_self();
+    char code[] = "E2", system[] = "A", relation[] = "", description[] = "x";
+    int64_t one[] = {0, 1}, none[] = {0, 0};
+    int32_t listed = 0;
+    struct vocabulary v = {.n_codes = 1,
+                           .code_bytes = sizeof code,
+                           .system_bytes = sizeof system,
+                           .relation_bytes = sizeof relation,
+                           .code = code,
+                           .system = system,
+                           .relation = relation,
+                           .description_offsets = one,
+                           .description = description,
+                           .n_listed = &listed,
+                           .node_offsets = none,
+                           .edge_offsets = none};
+    struct provenance provenance = {.job = "prepare"};
+    struct h5file *file;
+    char *id;
+    assert_int_equal(vocabulary_write(&self, vocabulary_path, &v, &provenance), STATUS_OK);
+    assert_int_equal(h5file_open(&file, vocabulary_path, VOCABULARY_KIND, VOCABULARY_VERSION), STATUS_OK);
+    assert_int_equal(h5file_get_text(file, "content_id", &id), STATUS_OK);
+    h5file_close(file);
+    return id;
+}
+
+/* Each row has one token a group: row 0 of a codebook of width 1. */
+static void write_table(const char *codes, const char *vocabulary_id) {
+    struct comm self = comm_self();
+    struct table_shape shape = {
+        .n_codes = ROWS, .top_k = 1, .dim = 1, .codebook_size = 1, .vocabulary_rows = 0, .table_version = 1};
+    struct table_names names = {.code = codes, .system = "A\0\0\0\0\0\0\0A\0\0\0\0\0\0\0B\0\0\0\0\0\0", BYTES, BYTES};
+    struct provenance provenance = {.job = "tokenize"};
+    const int32_t tokens[ROWS * TABLE_GROUPS] = {0};
+    float ones[ROWS * TABLE_GROUPS];
+    struct table_writer *writer;
+    for (int i = 0; i < ROWS * TABLE_GROUPS; i++) ones[i] = 1;
+    for (int g = 0; g < TABLE_GROUPS; g++) shape.region[g][1] = 1;
+    assert_int_equal(table_create(&writer, &self, table_path, &shape, &names, ones, &provenance), STATUS_OK);
+    assert_int_equal(table_write(writer, 0, ROWS, tokens, ones, ones), STATUS_OK);
+    assert_int_equal(table_set_text(writer, "vocabulary_id", vocabulary_id), STATUS_OK);
+    assert_int_equal(table_commit(writer), STATUS_OK);
+}
+
+static int verify(const char *vocabulary) {
+    struct config config;
+    assert_int_equal(config_defaults(&config), STATUS_OK);
+    char assignment[64];
+    snprintf(assignment, sizeof assignment, "files.table=%s", table_path);
+    assert_int_equal(config_set(&config, assignment), STATUS_OK);
+    snprintf(assignment, sizeof assignment, "files.vocabulary=%s", vocabulary);
+    assert_int_equal(config_set(&config, assignment), STATUS_OK);
+    int status = job_verify(&config);
+    config_free(&config);
+    return status;
+}
+
+static void the_same_code_of_another_system_is_another_code(void **state) {
+    (void)state;
+    write_table("E1\0\0\0\0\0\0E2\0\0\0\0\0\0E2\0\0\0\0\0", "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_OK);
+}
+
+static void a_code_in_two_rows_is_a_fault(void **state) {
+    (void)state;
+    write_table("E1\0\0\0\0\0\0E1\0\0\0\0\0\0E1\0\0\0\0\0", "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "A:E1 stands in rows 0 and 1"));
+}
+
+static void a_code_of_the_vocabulary_is_no_new_code(void **state) {
+    (void)state;
+    char *id = write_vocabulary();
+    write_table("E1\0\0\0\0\0\0E3\0\0\0\0\0\0E2\0\0\0\0\0", id);
+    assert_int_equal(verify(vocabulary_path), STATUS_OK); /* E2 is of system B there */
+    write_table("E1\0\0\0\0\0\0E2\0\0\0\0\0\0E2\0\0\0\0\0", id);
+    assert_int_equal(verify(vocabulary_path), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "row 1 is said to be a new code, but"));
+    free(id);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_code_of_another_system_is_another_code),
+        cmocka_unit_test(a_code_in_two_rows_is_a_fault),
+        cmocka_unit_test(a_code_of_the_vocabulary_is_no_new_code),
+    };
+    close(mkstemp(table_path));
+    close(mkstemp(vocabulary_path));
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(table_path);
+    unlink(vocabulary_path);
+    return failed;
+}
