@@ -159,7 +159,7 @@ static int cluster_third(struct sample *s, enum codebook_third third) {
     TRY_DONE(kmeans(s->comm, s->parameters->device, (uint64_t)c->run.seed,
                     RNG_KMEANS + STREAMS_A_THIRD * (uint32_t)third, n, dim, points, k, centres, &fit));
     set_rows(s, region, centres);
-    log_info("k-means of %lld %s vectors to %lld rows: mean squared distance %.4f at first, %.4f at the end",
+    log_info("k-means of %lld %s vectors to %lld rows: mean squared distance %.3g at first, %.3g at the end",
              (long long)n, NAMES[third], (long long)k, fit.seeded, fit.final);
 done:
     free(points);

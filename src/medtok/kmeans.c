@@ -12,7 +12,8 @@ enum { SEED_ROUNDS = 16, LLOYD_ROUNDS = 8, BLOCK = 128 /* the quantiser's own bl
 
 /* Squared distances below this are rounding of float32: the vector is a centre already. */
 static const double SAME = 1e-6;
-static const double NEAR = 0.1; /* length of the noise beside a vector */
+/* Length of the noise beside a vector, as a share of the vectors' spread, and its least. */
+static const double NEAR = 0.1, LEAST_NEAR = 0.01;
 
 struct kmeans {
     const struct comm *comm;
@@ -29,6 +30,7 @@ struct kmeans {
     double *found;  /* [2, n] nearest centre and D^2 of one search */
     double *nearest, *distance;
     struct draw *draws; /* [n] */
+    double near;        /* length of the noise */
 };
 
 struct draw {
@@ -93,6 +95,17 @@ static int search(struct kmeans *m, int64_t first, int64_t last, int fresh) {
     return STATUS_OK;
 }
 
+/* Root mean square of the distances from the mean direction: |u - m / |m||^2 has the mean 2 - 2 |m|. */
+static double spread(const struct kmeans *m) {
+    double square = 0;
+    for (int64_t j = 0; j < m->dim; j++) {
+        double sum = 0;
+        for (int64_t i = 0; i < m->n; i++) sum += m->points[i * m->dim + j];
+        square += sum * sum;
+    }
+    return sqrt(fmax(0, 2 - 2 * sqrt(square) / (double)m->n));
+}
+
 static int by_key(const void *a, const void *b) {
     const struct draw *x = a, *y = b;
     if (x->key != y->key) return x->key < y->key ? -1 : 1;
@@ -113,7 +126,7 @@ static int64_t order_draws(struct kmeans *m, uint32_t round) {
 
 static void put_near_a_point(struct kmeans *m, int64_t centre, uint32_t round) {
     int64_t point = (int64_t)(rng_uniform(m->seed, m->stream + 1, round, (uint64_t)centre) * (double)m->n);
-    double scale = NEAR / sqrt((double)m->dim), square = 0;
+    double scale = m->near / sqrt((double)m->dim), square = 0;
     real *out = m->centres + centre * m->dim;
     for (int64_t j = 0; j < m->dim; j++) {
         uint64_t element = (uint64_t)(centre * m->dim + j);
@@ -178,6 +191,7 @@ int kmeans(const struct comm *comm, struct device *device, uint64_t seed, uint32
     struct kmeans m = {.comm = comm, .device = device, .seed = seed, .stream = stream, .n = n, .dim = dim, .k = k};
     m.points = points;
     m.centres = centres;
+    m.near = fmax(NEAR * spread(&m), LEAST_NEAR);
     int64_t *numbers = NULL;
     double *sums = NULL;
     int status = make(&m);

@@ -21,7 +21,8 @@ struct kmeans_fit {
 
 /* Collective. points [n, dim], n > 0, rows of norm 1, the same on every rank; centres [k, dim] on the host, rows of norm 1.
  * Random numbers come from (seed, stream + 0..2). Where fewer than k distinct vectors exist, the other centres are a vector
- * drawn by chance plus noise of length 0.1, normalised. */
+ * drawn by chance plus noise, normalised; the noise has a tenth of the length of the vectors' spread (root mean square
+ * distance from their mean direction), or 0.01 if that is more. Distances below 0.001 count as none. */
 int kmeans(const struct comm *comm, struct device *device, uint64_t seed, uint32_t stream, int64_t n, int64_t dim,
            const real *points, int64_t k, real *centres, struct kmeans_fit *fit);
 
