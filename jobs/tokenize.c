@@ -29,41 +29,21 @@ done:
     return status;
 }
 
-/* Whether a line `role<TAB>path<TAB>checksum` of ours stands in `lines`, whatever its path. */
-static int has_input(const char *lines, const char *line) {
-    const char *tab = strchr(line, '\t'), *checksum = strrchr(line, '\t');
-    size_t role = (size_t)(tab - line) + 1, size = strlen(checksum);
-    for (const char *at = lines; at && *at;) {
-        const char *end = strchr(at, '\n');
-        size_t length = end ? (size_t)(end - at) : strlen(at);
-        if (length > role + size && strncmp(at, line, role) == 0 && strncmp(at + length - size, checksum, size) == 0)
-            return 1;
-        at = end ? end + 1 : NULL;
-    }
-    return 0;
-}
-
 /* What the tokens are made from must be what the model was trained on. */
 static int check_same_inputs(const struct config *config, const struct provenance *provenance) {
+    static const char *const ROLES[] = {"vocabulary", "text",         "weights",
+                                        "wordpieces", "model-config", "wordpiece-rules"};
     struct h5file *checkpoint = NULL;
-    char *trained_on = NULL, *inputs = strdup(provenance->inputs), *rest = NULL;
-    int status = inputs ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
-    TRY_DONE(status);
-    TRY_DONE(h5file_open(&checkpoint, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
-    TRY_DONE(h5file_get_text(checkpoint, "inputs", &trained_on));
-    for (char *line = strtok_r(inputs, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (has_input(trained_on, line)) continue;
-        char *path = strchr(line, '\t');
-        *path++ = 0;
-        *strchr(path, '\t') = 0;
+    char *trained_on = NULL, path[PATH_MAX];
+    TRY(h5file_open(&checkpoint, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    int status = h5file_get_text(checkpoint, "inputs", &trained_on);
+    for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && status == STATUS_OK; i++) {
+        if (provenance_same_inputs(provenance->inputs, trained_on, ROLES[i])) continue;
+        provenance_find_path(provenance->inputs, ROLES[i], path, sizeof path);
         status = status_set(STATUS_FAILED,
-                            "%s was trained with another %s than %s: train again, or name what it was "
-                            "trained with",
-                            config->files.checkpoint, line, path);
-        goto done;
+                            "%s was trained with another %s than %s: train again, or name what it was trained with",
+                            config->files.checkpoint, ROLES[i], path);
     }
-done:
-    free(inputs);
     free(trained_on);
     h5file_close(checkpoint);
     return status;

@@ -64,7 +64,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     struct trainer trainer = {0};
     struct evaluation evaluation = {0};
     struct metrics metrics = {0};
-    struct checkpoint_ring ring = {0};
+    struct checkpoint_ring ring = {config->files.checkpoint, provenance, config->train.keep};
     char path[PATH_MAX];
     int status, threads = comm_threads(comm, (int)config->run.threads);
     status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
@@ -75,7 +75,6 @@ static int train(const struct comm *comm, const struct config *config, const str
              (long long)(trainer.parameters.n_dense + trainer.parameters.list[trainer.parameters.nodes].rows *
                                                           trainer.parameters.list[trainer.parameters.nodes].cols));
     TRY_DONE(evaluation_make(&evaluation, &trainer, threads));
-    TRY_DONE(checkpoint_ring_open(&ring, config, comm, provenance));
     if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(&ring, &trainer));
     if (trainer.step == 0) TRY_DONE(trainer_begin(&trainer));
     TRY_DONE(metrics_path(config, path, sizeof path));
@@ -86,7 +85,6 @@ static int train(const struct comm *comm, const struct config *config, const str
     log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);
 done:
     if (metrics_close(&metrics) != STATUS_OK && status == STATUS_OK) status = STATUS_ALONE;
-    checkpoint_ring_close(&ring);
     evaluation_free(&evaluation);
     trainer_free(&trainer);
     device_close(&device);

@@ -12,32 +12,6 @@
 #include "base/status.h"
 #include "store/checkpoint.h"
 
-static int content_id(const char *path, const char *kind, int version, char **id) {
-    struct h5file *file;
-    TRY(h5file_open(&file, path, kind, version));
-    int status = h5file_get_text(file, "content_id", id);
-    h5file_close(file);
-    return status;
-}
-
-int checkpoint_ring_open(struct checkpoint_ring *ring, const struct config *config, const struct comm *comm,
-                         const struct provenance *provenance) {
-    *ring = (struct checkpoint_ring){
-        .final_path = config->files.checkpoint, .provenance = provenance, .keep = config->train.keep};
-    int status = content_id(config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION, &ring->vocabulary_id);
-    if (status == STATUS_OK && config->text.mode == TEXT_ONLINE && !(ring->text_id = strdup("online")))
-        status = status_set(STATUS_FAILED, "out of memory");
-    if (status == STATUS_OK && config->text.mode == TEXT_CACHED)
-        status = content_id(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, &ring->text_id);
-    return comm_agree(comm, status);
-}
-
-void checkpoint_ring_close(struct checkpoint_ring *ring) {
-    free(ring->vocabulary_id);
-    free(ring->text_id);
-    *ring = (struct checkpoint_ring){0};
-}
-
 /* `folder/name.h5` -> `folder/name` (its length); names without .h5 are used whole. */
 static int stem_length(const char *path) {
     size_t n = strlen(path);
@@ -107,13 +81,12 @@ int checkpoint_ring_resume(const struct checkpoint_ring *ring, struct trainer *t
 int checkpoint_ring_save(const struct checkpoint_ring *ring, struct trainer *t) {
     char path[PATH_MAX];
     ring_path(ring, t->step, path, sizeof path);
-    TRY(parameters_save(&t->parameters, t->comm, path, ring->provenance, t->step, ring->vocabulary_id, ring->text_id));
+    TRY(parameters_save(&t->parameters, t->comm, path, ring->provenance, t->step));
     log_info("saved %s", path);
     return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, ring->keep) : STATUS_OK);
 }
 
 int checkpoint_ring_finish(const struct checkpoint_ring *ring, struct trainer *t) {
-    TRY(parameters_save(&t->parameters, t->comm, ring->final_path, ring->provenance, t->step, ring->vocabulary_id,
-                        ring->text_id));
+    TRY(parameters_save(&t->parameters, t->comm, ring->final_path, ring->provenance, t->step));
     return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, 0) : STATUS_OK);
 }

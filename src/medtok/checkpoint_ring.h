@@ -10,14 +10,8 @@
 struct checkpoint_ring {
     const char *final_path;              /* borrowed */
     const struct provenance *provenance; /* borrowed */
-    char *vocabulary_id, *text_id;       /* owned */
-    int64_t keep;
+    int64_t keep;                        /* files */
 };
-
-/* Collective. Reads the content ids of the inputs. */
-int checkpoint_ring_open(struct checkpoint_ring *ring, const struct config *config, const struct comm *comm,
-                         const struct provenance *provenance);
-void checkpoint_ring_close(struct checkpoint_ring *ring);
 
 /* Collective. Loads the newest checkpoint of this training, if there is one, and sets trainer->step. A damaged one is
  * passed over with a warning. */

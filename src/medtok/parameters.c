@@ -271,13 +271,12 @@ static void fetch_entries(struct parameters *p, const struct comm *comm, struct 
 }
 
 int parameters_save(struct parameters *p, const struct comm *comm, const char *path,
-                    const struct provenance *provenance, int64_t step, const char *vocabulary_id, const char *text_id) {
+                    const struct provenance *provenance, int64_t step) {
     struct checkpoint_entry entries[MAX_ENTRIES] = {0};
     int status = make_entries(p, entries);
     if (status == STATUS_OK) fetch_entries(p, comm, entries);
     status = comm_agree(comm, status);
-    if (status == STATUS_OK)
-        status = checkpoint_write(comm, path, provenance, step, vocabulary_id, text_id, entries, p->n + p->n_states);
+    if (status == STATUS_OK) status = checkpoint_write(comm, path, provenance, step, entries, p->n + p->n_states);
     free_entries(entries);
     return status;
 }

@@ -77,7 +77,7 @@ struct parameters parameters_to_use(const struct parameters *parameters);
 
 /* Collective. Writes all to `path`; `step` updates were made. */
 int parameters_save(struct parameters *parameters, const struct comm *comm, const char *path,
-                    const struct provenance *provenance, int64_t step, const char *vocabulary_id, const char *text_id);
+                    const struct provenance *provenance, int64_t step);
 
 /* Reads what this rank holds: when training, moments, averages and states too; otherwise the values to use, which are the
  * averages where the training kept them. */

@@ -29,8 +29,7 @@ static int write_entries(struct h5file *file, const struct checkpoint_entry *ent
 }
 
 int checkpoint_write(const struct comm *comm, const char *path, const struct provenance *provenance, int64_t step,
-                     const char *vocabulary_id, const char *text_id, const struct checkpoint_entry *entries,
-                     int n_entries) {
+                     const struct checkpoint_entry *entries, int n_entries) {
     int64_t values = 0;
     struct h5file *file;
     float *parts[N_PARTS];
@@ -40,8 +39,6 @@ int checkpoint_write(const struct comm *comm, const char *path, const struct pro
     }
     TRY(h5file_create(&file, comm, path, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance, 4 * values));
     int status = h5file_set_int(file, "step", step);
-    if (status == STATUS_OK) status = h5file_set_text(file, "vocabulary_id", vocabulary_id);
-    if (status == STATUS_OK) status = h5file_set_text(file, "text_id", text_id);
     if (status == STATUS_OK) status = write_entries(file, entries, n_entries);
     if (status != STATUS_OK) {
         h5file_abandon(file);

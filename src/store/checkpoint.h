@@ -2,8 +2,9 @@
  *
  * Each parameter NAME [rows, cols] is stored as the datasets NAME, NAME.m and NAME.v (float32, [rows, cols]), and
  * NAME.average when the training keeps an average of the parameters. What a training option keeps of the codebook stands
- * beside them: codebook.ema [size, dim + 1] and codebook.idle [size, 1] (medtok/codebook.h). A parameter is either replicated (rank 0 writes it) or cut by rows (each rank writes its rows); the file does not show
- * which, so it can be read by any number of ranks. Root attributes: step, config (in provenance), vocabulary_id, text_id.
+ * beside them: codebook.ema [size, dim + 1] and codebook.idle [size, 1] (medtok/codebook.h). A parameter is either
+ * replicated (rank 0 writes it) or cut by rows (each rank writes its rows); the file does not show which, so it can be read
+ * by any number of ranks. Root attributes: step, beside the settings and inputs of the provenance.
  */
 #ifndef MEDTOK_STORE_CHECKPOINT_H
 #define MEDTOK_STORE_CHECKPOINT_H
@@ -24,8 +25,7 @@ struct checkpoint_entry {
 
 /* Collective. Writes all entries atomically to `path`. For a replicated parameter, ranks other than 0 pass count 0. */
 int checkpoint_write(const struct comm *comm, const char *path, const struct provenance *provenance, int64_t step,
-                     const char *vocabulary_id, const char *text_id, const struct checkpoint_entry *entries,
-                     int n_entries);
+                     const struct checkpoint_entry *entries, int n_entries);
 
 /* Reads this process's rows of each entry. A missing parameter, or one of another shape than the configuration gives, is
  * an error that names it and both shapes. */

@@ -354,7 +354,7 @@ static void compare_table(struct world *w) {
     struct tokenizer tokenizer;
     struct token_rows rows;
     int64_t n = w->trainer.sampler.n_codes, picks = N_GROUPS * w->config.quantizer.top_k;
-    assert_int_equal(parameters_save(&w->trainer.parameters, &comm, w->checkpoint, &provenance, 10, "-", "-"),
+    assert_int_equal(parameters_save(&w->trainer.parameters, &comm, w->checkpoint, &provenance, 10),
                      STATUS_OK);
     assert_int_equal(tokenizer_make(&tokenizer, &w->config, &w->device, &comm), STATUS_OK);
     assert_int_equal(token_rows_make(&rows, n, &w->config), STATUS_OK);
