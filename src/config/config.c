@@ -245,9 +245,6 @@ static int check_model(const struct config *c) {
                           "quantizer.top_k (%lld) is more than a third of quantizer.size (%lld): a region "
                           "has too few rows",
                           (long long)c->quantizer.top_k, (long long)c->quantizer.size);
-    if (c->train.warmup > c->train.steps)
-        return status_set(STATUS_USAGE, "train.warmup (%lld) is longer than train.steps (%lld)",
-                          (long long)c->train.warmup, (long long)c->train.steps);
     return STATUS_OK;
 }
 

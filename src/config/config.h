@@ -94,7 +94,7 @@ struct config {
     struct {
         int64_t batch, steps, warmup, checkpoint_every, keep, log_every, eval_every, eval_codes;
         double holdout;
-        double rate, rate_end, beta1, beta2, epsilon, weight_decay, clip, max_loss, average;
+        double rate, rate_end, beta1, beta2, epsilon, weight_decay, clip, max_loss, max_length, average;
         enum schedule schedule;
         enum partition partition;
         enum resume resume;

@@ -63,8 +63,8 @@ static void name_codes(const struct trainer *t, const struct suspect *suspects, 
 /* ---- the term ---- */
 /* Writes what is wrong; 0: nothing. */
 static int describe(const struct trainer *t, const struct step_report *r, char *text, size_t size) {
-    double limit = t->config->train.max_loss;
-    int largest = 0;
+    double limit = t->config->train.max_loss, most = t->config->train.max_length;
+    int largest = 0, longest = 0;
     for (int i = 0; i < N_TERMS; i++) {
         if (!isfinite(r->terms[i])) {
             snprintf(text, size, "%s is %g", LOSS_TERM_NAMES[i], r->terms[i]);
@@ -72,9 +72,14 @@ static int describe(const struct trainer *t, const struct step_report *r, char *
         }
         if (fabs(r->terms[i]) > fabs(r->terms[largest])) largest = i;
     }
+    for (int g = 1; g < N_GROUPS; g++)
+        if (!(r->length[g] <= r->length[longest])) longest = g;
     const char *name = LOSS_TERM_NAMES[largest];
     if (limit > 0 && fabs(r->terms[largest]) > limit)
         snprintf(text, size, "%s is %g, beyond train.max_loss (%g)", name, r->terms[largest], limit);
+    else if (most > 0 && !(r->length[longest] <= most))
+        snprintf(text, size, "%s compares vectors of length %g, beyond train.max_length (%g)",
+                 LOSS_TERM_NAMES[TERM_CODEBOOK_TEXT + longest], r->length[longest], most);
     else if (!isfinite(r->gradient_norm))
         snprintf(text, size, "the gradient's norm is %g (largest loss term: %s, %g)", r->gradient_norm, name,
                  r->terms[largest]);

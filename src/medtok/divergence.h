@@ -1,4 +1,5 @@
-/* What stops a training that has gone wrong: a loss term or gradient that is not finite, or a term beyond train.max_loss. */
+/* What stops a training that has gone wrong: a loss term or gradient that is not finite, a term beyond train.max_loss,
+ * or vectors beyond train.max_length: where losses compare directions alone, they stay small however far the weights run. */
 #ifndef MEDTOK_MEDTOK_DIVERGENCE_H
 #define MEDTOK_MEDTOK_DIVERGENCE_H
 

@@ -76,6 +76,7 @@ int metrics_step(struct metrics *m, const struct trainer *t, const struct step_r
     fprintf(m->file, "{\"step\": %lld, \"codes\": %lld, \"loss\": %.9g", (long long)t->step, (long long)r->n_codes,
             r->loss);
     for (int i = 0; i < N_TERMS; i++) fprintf(m->file, ", \"%s\": %.9g", LOSS_TERM_NAMES[i], r->terms[i]);
+    for (int g = 0; g < N_GROUPS; g++) fprintf(m->file, ", \"length%s\": %.6g", LOSS_TERM_NAMES[g] + 8, r->length[g]);
     fprintf(m->file, ", \"gradient_norm\": %.9g, \"gradient_scale\": %.9g, \"rate\": %.9g, \"revived\": %lld",
             r->gradient_norm, r->gradient_scale, r->rate, (long long)r->n_revived);
     for (int i = 0; i < N_USAGE_REGIONS; i++) {

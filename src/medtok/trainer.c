@@ -15,7 +15,7 @@
 const char *const TRAIN_STAGE_NAMES[N_STAGES] = {"batch", "fetch", "forward", "backward", "reduce", "update"};
 
 /* Device scalars of a step: loss terms, then the squared gradient norms. */
-enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, N_SCALARS };
+enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, SCALAR_LENGTHS, N_SCALARS = SCALAR_LENGTHS + N_GROUPS };
 
 /* ---- set-up ---- */
 static int read_piece(struct trainer *t) {
@@ -141,20 +141,34 @@ static int sum_gradients(struct trainer *t, const struct var *nodes) {
     return STATUS_OK;
 }
 
+/* Adds the squared lengths of the vectors that each group quantises. */
+static void sum_lengths(struct trainer *t, const struct model_output *out) {
+    for (int g = 0; g < N_GROUPS && !t->tape.failed; g++) {
+        const struct var *z = out->groups[g].z;
+        t->device->run->dot(t->device, z->rows * z->cols, 1, z->value, z->value,
+                            dev_real_at(t->scalars, SCALAR_LENGTHS + g));
+    }
+}
+
 /* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norm is not summed. */
 static int sum_scalars(struct trainer *t, int stop, int failed, struct step_report *report) {
     real host[N_SCALARS] = {0};
-    double sums[N_TERMS + 4];
+    double sums[N_TERMS + 4 + N_GROUPS];
     device_download_reals(t->device, host, t->scalars, N_SCALARS);
     for (int i = 0; i < N_TERMS; i++) sums[i] = host[i];
     sums[N_TERMS] = host[SCALAR_NODE_NORM];
     sums[N_TERMS + 1] = stop;
     sums[N_TERMS + 2] = failed;
     sums[N_TERMS + 3] = (double)t->n_codes;
-    TRY(comm_sum_double(t->comm, sums, N_TERMS + 4));
+    for (int g = 0; g < N_GROUPS; g++) sums[N_TERMS + 4 + g] = host[SCALAR_LENGTHS + g];
+    TRY(comm_sum_double(t->comm, sums, N_TERMS + 4 + N_GROUPS));
     *report = (struct step_report){.n_codes = (int64_t)sums[N_TERMS + 3], .stop = sums[N_TERMS + 1] > 0};
     for (int i = 0; i < N_TERMS; i++) report->loss += report->terms[i] = sums[i];
     report->gradient_norm = sqrt((double)host[SCALAR_DENSE_NORM] + sums[N_TERMS]);
+    for (int g = 0; g < N_GROUPS; g++) {
+        int n = g == GRAPH_SPECIFIC || g == SHARED_GRAPH ? t->graph_rows.total : t->text_rows.total;
+        report->length[g] = n ? sqrt(sums[N_TERMS + 4 + g] / n) : 0;
+    }
     return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -203,6 +217,7 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
     clear_gradients(t);
     t->bucket_status = STATUS_OK;
     *out = model_forward(&model, &t->tape, batch, nodes, &training);
+    sum_lengths(t, out);
     if (t->config->quantizer.update == UPDATE_EMA && !t->tape.failed) {
         codebook_sum_picks(&t->codebook, out);
         start_codebook_sum(t);

@@ -43,11 +43,12 @@ struct trainer {
 /* What a step reports; the same on every rank. */
 struct step_report {
     double terms[N_TERMS], loss, gradient_norm;
-    double rate;           /* the learning rate of this step */
-    double gradient_scale; /* what clipping multiplied the gradient by; 1: not clipped */
-    int64_t n_codes;       /* in the global batch */
-    int64_t n_revived;     /* rows of the codebook */
-    int stop;              /* some rank asked to stop */
+    double length[N_GROUPS]; /* root mean square of |z|, the vectors that each group quantises */
+    double rate;             /* the learning rate of this step */
+    double gradient_scale;   /* what clipping multiplied the gradient by; 1: not clipped */
+    int64_t n_codes;         /* in the global batch */
+    int64_t n_revived;       /* rows of the codebook */
+    int stop;                /* some rank asked to stop */
 };
 
 /* Collective. Reads this rank's piece and makes initial parameters. */

@@ -33,14 +33,15 @@ import torch.nn.functional as F
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "medtok")
 
-# Keys and defaults of src/config/schema.c, as far as they change what is computed.
+# Keys of src/config/schema.c that change what is computed, with the settings of the publication.
 DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
     "quantizer.shared_region": "all", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1,
-    "loss.sibling_negatives": "keep", "train.batch": 1024,
-    "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
+    "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0,
+    "loss.sibling_negatives": "keep", "train.batch": 1024, "train.steps": 10, "train.schedule": "constant", "train.warmup": 0,
+    "train.rate_end": 0, "train.weight_decay": 0, "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
 
 GROUPS = ["text", "graph", "shared_text", "shared_graph"]
 TERMS = ["codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared", "align", "specific_text",
@@ -361,6 +362,8 @@ def forward(P, batch):
     z_st = cross_attention(P, batch, "text asks", t[:, None], G, batch.node)[:, 0]
     z_sg = mean_over(cross_attention(P, batch, "graph asks", G, T, batch.token), batch.node)
     C = F.normalize(P["codebook"], dim=-1)
+    if settings["quantizer.update"] == "ema":
+        C = C.detach()
     z = [linear(P, "text.specific", t), linear(P, "graph.specific", g), z_st, z_sg]
     quantized = {group: Quantized(settings, C, z_[batch.side(group)], group) for group, z_ in zip(GROUPS, z)}
     out = {"t": t[batch.both], "g": g[batch.both], "groups": quantized}
@@ -383,8 +386,43 @@ class Training:
         self.initial = initial_parameters(settings, codes.features.shape[1], n_nodes)
         self.P = {name: torch.as_tensor(x).to(dtype).requires_grad_() for name, x in self.initial.items()}
         self.sampler = Sampler(settings, codes.n)
-        self.adam = torch.optim.Adam(self.P.values(), lr=settings["train.rate"], eps=settings["train.epsilon"],
+        self.learned = [p for name, p in self.P.items() if name != "codebook" or settings["quantizer.update"] == "gradient"]
+        self.adam = torch.optim.Adam(self.learned, lr=settings["train.rate"], eps=settings["train.epsilon"],
                                      betas=(settings["train.beta1"], settings["train.beta2"]))
+        C = F.normalize(self.P["codebook"].detach(), dim=-1)
+        self.sums, self.counts = C.clone(), torch.ones(len(C), dtype=dtype)  # of quantizer.update: ema
+
+    def rate(self):
+        """Linear warm-up, then constant, or half a cosine down to rate_end of the rate at the last step."""
+        s, step = self.settings, self.steps + 1
+        if step <= s["train.warmup"]:
+            return s["train.rate"] * step / s["train.warmup"]
+        if s["train.schedule"] == "constant":
+            return s["train.rate"]
+        done = (step - s["train.warmup"]) / (s["train.steps"] - s["train.warmup"])
+        return s["train.rate"] * (s["train.rate_end"] + (1 - s["train.rate_end"]) * (1 + np.cos(np.pi * done)) / 2)
+
+    @torch.no_grad()
+    def decay(self):
+        """Decoupled decay (Loshchilov and Hutter, 2019) of the matrices of linear maps."""
+        for name, p in self.P.items():
+            if name.endswith(".weight"):
+                p *= 1 - self.rate() * self.settings["train.weight_decay"]
+
+    @torch.no_grad()
+    def move_codebook(self, groups):
+        """Moving averages of the u that pick a row, each pick counting by its weight (van den Oord et al., 2017, A.1)."""
+        s = self.settings
+        sums, counts, size = torch.zeros_like(self.sums), torch.zeros_like(self.counts), len(self.counts)
+        for q in groups.values():
+            for k in range(q.tokens.shape[1]):
+                sums.index_add_(0, q.tokens[:, k], q.weights[:, k, None] * q.u)
+                counts.index_add_(0, q.tokens[:, k], q.weights[:, k])
+        keep, epsilon, picked = s["quantizer.ema_decay"], s["quantizer.ema_epsilon"], counts > 0
+        self.sums, self.counts = keep * self.sums + (1 - keep) * sums, keep * self.counts + (1 - keep) * counts
+        total = self.counts.sum()
+        smoothed = total * (self.counts + epsilon) / (total + size * epsilon)
+        self.P["codebook"][picked] = (self.sums / smoothed[:, None])[picked]
 
     def step(self):
         """Returns what `forward` does, with the gradients and their norm before clipping."""
@@ -393,12 +431,18 @@ class Training:
         self.adam.zero_grad()
         sum(out["terms"]).backward()
         out["chosen"] = batch.chosen
+        for p in self.P.values():
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
         out["norm"] = sum((p.grad**2).sum() for p in self.P.values())**0.5
         out["gradients"] = {name: p.grad.clone() for name, p in self.P.items()}
         if self.settings["train.clip"] > 0 and out["norm"] > self.settings["train.clip"]:
             for p in self.P.values():
                 p.grad *= self.settings["train.clip"] / out["norm"]
+        self.decay()
+        self.adam.param_groups[0]["lr"] = self.rate()
         self.adam.step()
+        if self.settings["quantizer.update"] == "ema":
+            self.move_codebook(out["groups"])
         self.steps += 1
         return out
 
@@ -420,6 +464,9 @@ CASES = {
         "run.seed": 16, "graph.encoder": "gat", "graph.heads": 3, "attention.layers": 1, "train.clip": 0, "train.rate": 0.002,
         "train.epsilon": 0.01},
     "absent-sides-and-siblings": {"loss.sibling_negatives": "leave-out"},
+    "ema-schedule-decay": {
+        "quantizer.update": "ema", "quantizer.ema_decay": 0.8, "quantizer.ema_epsilon": 0.01, "quantizer.loss_space": "normalized",
+        "train.schedule": "cosine", "train.warmup": 3, "train.rate_end": 0.2, "train.weight_decay": 0.5},
 }
 WITHOUT_TEXT = {"absent-sides-and-siblings": [0, 2, 4, 9, 12, 17]}  # 2 has no graph either
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
@@ -485,7 +532,7 @@ def write_case(name):
     settings = DEFAULTS | SMALL | CASES[name]
     codes, out = small_codes(WITHOUT_TEXT.get(name, [])), Writer(name)
     training = Training(settings, codes, N_NODES)
-    out.set(SMALL | CASES[name])
+    out.set(settings)
     for part in "has_text family token_offsets token_row features node_offsets nodes edge_offsets edge_source edge_target".split():
         out.tensor("input." + part, getattr(codes, part))
     for part, values in training.initial.items():

@@ -48,7 +48,7 @@ def arguments():
 
 
 def settings_of(options):
-    settings = reference.DEFAULTS | SETTINGS
+    settings = reference.DEFAULTS | SETTINGS | {"train.steps": options.steps}
     for assignment in options.set:
         key, value = assignment.split("=", 1)
         if key not in settings:
@@ -79,7 +79,7 @@ def medtok(folder, job, ranks, settings):
 def write_config(options, settings, folder):
     """One configuration for all jobs; what a job does not use is passed over."""
     lines = [f"files.codes: [{folder}/codes.tsv]", f"files.graph: {options.graph}", "text.dim: 256", "text.precision: fp32",
-             f"train.steps: {options.steps}", "train.checkpoint_every: 0", "train.resume: never"]
+             "train.checkpoint_every: 0", "train.resume: never"]
     lines += [f"files.{name}: {folder}/{name}.h5" for name in ("vocabulary", "text")]
     lines += [f"{key}: {value}" for key, value in settings.items()]
     with open(os.path.join(folder, "config.yaml"), "w", encoding="utf-8") as out:

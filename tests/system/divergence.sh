@@ -5,7 +5,13 @@
 
 medtok prepare 2>log && medtok encode --set text.precision=fp32 2>>log || fail "prepare and encode: $(cat log)"
 terms='(codebook|specific|shared|align|orthogonal)[a-z_]*'
-train="--set files.checkpoint=bad.h5 --set train.checkpoint_every=0"
+files="--set files.checkpoint=bad.h5 --set train.checkpoint_every=0"
+# Where losses compare directions, as by default, the lengths of the vectors tell.
+lengths='codebook_[a-z_]* compares vectors of length [0-9.e+]+, beyond train.max_length'
+expect_error 1 "step [2-9]: $lengths .* first: [A-Z]+[A-Z0-9]*:.* and [0-9]+ more" medtok train $files --set train.rate=1e3
+expect_error 1 "rank [0-9]: step [2-9]: $lengths" medtok_ranks 2 train $files --set train.rate=1e3
+# Where they compare the vectors themselves, the losses do.
+train="$files --set quantizer.loss_space=raw --set train.schedule=constant --set train.warmup=0 --set train.max_length=0"
 
 expect_error 1 "step [2-9]: $terms is .*(train.max_loss \(1e\+06\)|nan|inf); lower train.rate.* first: [A-Z]+[A-Z0-9]*:.* and [0-9]+ more" medtok train $train --set train.rate=1e3
 expect_error 1 "rank [0-9]: step [2-9]: $terms is " medtok_ranks 2 train $train --set train.rate=1e3

@@ -20,7 +20,7 @@ same_losses() { # as in rank_independence.sh
 # The four columns of tokens, 1 where there are some, of each code: `1111`, `1010`, `0101` or `0000`
 groups() { awk -F'\t' '{print ($3 != "") ($5 != "") ($7 != "") ($9 != "")}' "$1/tokens.tsv"; }
 for ranks in 1 2; do
-    medtok_ranks $ranks train --set files.checkpoint=mixed$ranks.h5 2>log || fail "train on $ranks ranks: $(cat log)"
+    medtok_ranks $ranks train --set loss.sibling_negatives=keep --set files.checkpoint=mixed$ranks.h5 2>log || fail "train on $ranks ranks: $(cat log)"
     medtok_ranks $ranks tokenize --set files.checkpoint=mixed1.h5 --set files.table=mixed$ranks.table.h5 2>log || fail "tokenize: $(cat log)"
 done
 same_losses mixed1 mixed2

@@ -239,6 +239,7 @@ static int make_world(void **state) {
     assert_int_equal(device_open_cpu(&w->device, 2), 0);
     if (trainer_make(&w->trainer, &w->config, &comm, &w->device) != STATUS_OK)
         fail_msg("%s: %s", name, status_message());
+    assert_int_equal(trainer_begin(&w->trainer), STATUS_OK);
     *state = w;
     return 0;
 }
@@ -354,8 +355,7 @@ static void compare_table(struct world *w) {
     struct tokenizer tokenizer;
     struct token_rows rows;
     int64_t n = w->trainer.sampler.n_codes, picks = N_GROUPS * w->config.quantizer.top_k;
-    assert_int_equal(parameters_save(&w->trainer.parameters, &comm, w->checkpoint, &provenance, 10),
-                     STATUS_OK);
+    assert_int_equal(parameters_save(&w->trainer.parameters, &comm, w->checkpoint, &provenance, 10), STATUS_OK);
     assert_int_equal(tokenizer_make(&tokenizer, &w->config, &w->device, &comm), STATUS_OK);
     assert_int_equal(token_rows_make(&rows, n, &w->config), STATUS_OK);
     if (tokenizer_run(&tokenizer, 0, n, &rows) != STATUS_OK) fail_msg("%s", status_message());
@@ -408,7 +408,8 @@ static void ten_steps_and_their_table_agree(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {CASE("gcn-raw-all"), CASE("gat-normalized-middle"),
-                                       CASE("gat-raw-all-unclipped"), CASE("absent-sides-and-siblings")};
+                                       CASE("gat-raw-all-unclipped"), CASE("absent-sides-and-siblings"),
+                                       CASE("ema-schedule-decay")};
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     comm_stop(&comm);

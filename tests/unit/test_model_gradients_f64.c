@@ -129,9 +129,10 @@ static void fill_dataset(struct dataset *d) {
 }
 
 static int make_world_of(void **state, const char *encoder) {
-    static const char *const SETTINGS[] = {"quantizer.size=24",    "quantizer.dim=8",     "quantizer.top_k=3",
-                                           "attention.heads=2",    "graph.node_dim=6",    "graph.hidden=7",
-                                           "loss.temperature=0.3", "graph.edge_drop=0.3", "text.dropout=0.2"};
+    static const char *const SETTINGS[] = {
+        "quantizer.size=24", "quantizer.dim=8",          "quantizer.top_k=3",          "attention.heads=2",
+        "graph.node_dim=6",  "graph.hidden=7",           "loss.temperature=0.3",       "graph.edge_drop=0.3",
+        "text.dropout=0.2",  "quantizer.loss_space=raw", "quantizer.shared_region=all"};
     struct world *w;
     mem_alloc(&w, 1, sizeof *w);
     assert_int_equal(config_defaults(&w->config), STATUS_OK);

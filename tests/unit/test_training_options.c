@@ -115,7 +115,7 @@ static void schedule_warms_up_and_falls_along_a_cosine(void **state) {
     (void)state;
     struct config c;
     assert_int_equal(config_defaults(&c), STATUS_OK);
-    c.train.rate = 2, c.train.steps = 50;
+    c.train.rate = 2, c.train.steps = 50, c.train.warmup = 0, c.train.schedule = SCHEDULE_CONSTANT;
     for (int64_t step = 1; step <= 50; step++) assert_true(schedule_rate(&c, step) == 2);
     c.train.warmup = 10;
     close_to(schedule_rate(&c, 1), 0.2, "warm-up", 1);
