@@ -19,17 +19,14 @@ ROWS = {
                         "quantizer.shared_region=all loss.sibling_negatives=keep train.schedule=constant train.warmup=0"),
     "rate": ("reference", "train.rate=1e-3 train.schedule=cosine train.warmup=50"),
     "normalized": ("rate", "quantizer.loss_space=normalized"),
-    "siblings": ("normalized", "loss.sibling_negatives=leave-out"),
-    "middle": ("siblings", "quantizer.shared_region=middle"),
-    "tuned": ("middle", "quantizer.revive_after=50"),
-    "ema": ("tuned", "quantizer.update=ema"),
-    "revive-all": ("tuned", "quantizer.shared_region=all"),
-    "kmeans": ("tuned", "quantizer.init=kmeans"),
-    "raw": ("tuned", "quantizer.loss_space=raw"),
+    "normalized-siblings": ("normalized", "loss.sibling_negatives=leave-out"),
+    "no-revival": ("normalized-siblings", "quantizer.shared_region=middle"),
+    "tuned": ("no-revival", "quantizer.revive_after=50"),
     "keep-siblings": ("tuned", "loss.sibling_negatives=keep"),
+    "all-rows": ("tuned", "quantizer.shared_region=all"),
+    "ema": ("tuned", "quantizer.update=ema"),
+    "kmeans": ("tuned", "quantizer.init=kmeans"),
     "weak-orthogonality": ("tuned", "loss.orthogonality=0.01"),
-    "average": ("tuned", "train.average=0.99"),
-    "gat": ("tuned", "graph.encoder=gat"),
     "text-only": ("tuned", "model.sides=text"),
     "graph-only": ("tuned", "model.sides=graph"),
 }
@@ -76,7 +73,7 @@ def run(row, seed):
     values = []
     for name in MEASURES:
         m = measures.get(name)
-        values += [f"{m['value']:.5g}", f"{m['low']:.5g}", f"{m['high']:.5g}"] if m else ["", "", ""]
+        values += [f"{m['value']:.5g}", f"{m['low']:.5g}", f"{m['high']:.5g}"] if m and m["value"] is not None else ["", "", ""]
     return [row, str(options.steps), str(seed), f"{seconds:.0f}", f"{losses[0]:.4g}", f"{sum(losses[-20:]) / len(losses[-20:]):.4g}", *values,
             " ".join(f"{k}={v}" for k, v in settings(row).items())]
 
