@@ -157,7 +157,8 @@ static void provenance_holds_what_shapes_the_output_alone(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(defaults_are_allowed_and_reference_settings_are_those_of_the_method, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(defaults_are_allowed_and_reference_settings_are_those_of_the_method, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(yaml_may_nest_or_dot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_name_file_line_key_and_what_is_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(set_overrides_and_checks, set_up, tear_down),

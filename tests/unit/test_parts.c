@@ -109,7 +109,7 @@ static void usage_counts_by_region(void **state) {
     struct config config;
     struct usage u;
     config_defaults(&config);
-    config.quantizer.size = 12;
+    config.quantizer.size = 12, config.quantizer.shared_region = SHARED_ALL;
     assert_int_equal(usage_make(&u, &config), STATUS_OK);
     usage_add(&u, TEXT_SPECIFIC, (int32_t[]){0, 1, 1, 0}, 4);
     usage_add(&u, GRAPH_SPECIFIC, (int32_t[]){8, 8, 8}, 3);
