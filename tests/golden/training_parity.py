@@ -153,7 +153,7 @@ def report(options, settings, n_codes, ours, twin, theirs):
     head = ["# Training parity with PyTorch", "",
             f"`tests/golden/training_parity.py` on {time.strftime('%Y-%m-%d')}: {options.steps} steps on the first {n_codes} codes with a "
             f"graph, features from hashed n-grams (256 wide), float32 on both sides, the same initial weights, batches, dropped elements and "
-            f"edges. Settings other than the defaults: {changed or 'none'}. PyTorch {torch.__version__}, NumPy {np.__version__}, "
+            f"edges. Settings other than those of the publication: {changed or 'none'}. PyTorch {torch.__version__}, NumPy {np.__version__}, "
             f"{platform.machine()}.", ""]
     return "\n".join(head + lines) + "\n", abs(x / y - 1)
 
@@ -175,7 +175,7 @@ def main():
     if options.steps >= FULL_STEPS and options.codes >= FULL_CODES:
         with open(os.path.join(ROOT, "results/training_parity.md"), "w", encoding="utf-8") as out:
             out.write(text)
-    sys.exit(difference > 0.01)
+    sys.exit(int(difference > 0.01))
 
 
 if __name__ == "__main__":
