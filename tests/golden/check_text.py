@@ -83,6 +83,5 @@ with tempfile.TemporaryDirectory() as base:
     random = transformers.BertModel(transformers.BertConfig(vocab_size=tokenizer.get_vocab_size()), add_pooling_layer=False).eval()
     random.save_pretrained(base)
     tokenizer.save(base + "/tokenizer.json")
-    sample = sample[::5]
     compare("random BERT-base", base, random)
 sys.exit(failed)
