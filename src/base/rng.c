@@ -2,7 +2,9 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/status.h"
 #include "philox.h"
 
 void rng_words(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index, uint32_t block, uint32_t words[4]) {
@@ -35,4 +37,32 @@ void rng_shuffle(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index, 
         items[i] = items[j];
         items[j] = swap;
     }
+}
+
+struct drawn {
+    double place;
+    int64_t item;
+};
+
+static int by_place(const void *a, const void *b) {
+    const struct drawn *x = a, *y = b;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int rng_draw(uint64_t seed, uint32_t stream, int64_t most, int64_t *items, int64_t *n) {
+    struct drawn *drawn;
+    TRY(mem_alloc(&drawn, *n, sizeof *drawn));
+    for (int64_t i = 0; i < *n; i++)
+        drawn[i] = (struct drawn){rng_uniform(seed, stream, 0, (uint64_t)items[i]), items[i]};
+    qsort(drawn, (size_t)*n, sizeof *drawn, by_place);
+    if (*n > most) *n = most;
+    for (int64_t i = 0; i < *n; i++) items[i] = drawn[i].item;
+    qsort(items, (size_t)*n, sizeof *items, ascending);
+    free(drawn);
+    return STATUS_OK;
 }

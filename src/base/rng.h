@@ -39,4 +39,8 @@ double rng_normal(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index)
 /* Shuffles `items[0..n)` by Fisher-Yates; the order is a function of the key alone. */
 void rng_shuffle(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index, int64_t *items, int64_t n);
 
+/* Draws at most `most` of the distinct items[0..n), those with the smallest numbers of (seed, stream, item), whatever their
+ * order; they are left in front, ascending. Returns their count in *n. */
+int rng_draw(uint64_t seed, uint32_t stream, int64_t most, int64_t *items, int64_t *n);
+
 #endif

@@ -11,39 +11,14 @@
 enum { BLOCK = 256 }; /* codes computed at a time on a rank */
 
 /* ---- which codes ---- */
-struct drawn {
-    double place;
-    int64_t code;
-};
-
-static int by_place(const void *a, const void *b) {
-    const struct drawn *x = a, *y = b;
-    return (x->place > y->place) - (x->place < y->place);
-}
-
-static int ascending(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* codes [n], ascending; the caller frees. Of too many those with the smallest random numbers stay. */
 static int choose_codes(const struct config *c, int64_t n_codes, int64_t **codes, int64_t *n) {
     uint64_t seed = (uint64_t)c->run.seed;
-    struct drawn *drawn = NULL;
-    int status;
     *n = 0;
-    TRY_DONE(mem_alloc(&drawn, n_codes, sizeof *drawn));
+    TRY(mem_alloc(codes, n_codes, sizeof **codes));
     for (int64_t i = 0; i < n_codes; i++)
-        if (sampler_holds_out(seed, c->train.holdout, i))
-            drawn[(*n)++] = (struct drawn){rng_uniform(seed, RNG_HOLDOUT, 0, (uint64_t)i), i};
-    qsort(drawn, (size_t)*n, sizeof *drawn, by_place);
-    if (*n > c->train.eval_codes) *n = c->train.eval_codes;
-    TRY_DONE(mem_alloc(codes, *n, sizeof **codes));
-    for (int64_t i = 0; i < *n; i++) (*codes)[i] = drawn[i].code;
-    qsort(*codes, (size_t)*n, sizeof **codes, ascending);
-done:
-    free(drawn);
-    return status;
+        if (sampler_holds_out(seed, c->train.holdout, i)) (*codes)[(*n)++] = i;
+    return rng_draw(seed, RNG_HOLDOUT, c->train.eval_codes, *codes, n);
 }
 
 /* ---- set-up ---- */

@@ -11,38 +11,12 @@
 enum { QUERY_BLOCK = 64 };
 
 /* ---- queries ---- */
-struct drawn {
-    double place;
-    int64_t code;
-};
-
-static int by_place(const void *a, const void *b) {
-    const struct drawn *x = a, *y = b;
-    return (x->place > y->place) - (x->place < y->place);
-}
-
-static int ascending(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 int neighbour_queries(const struct code_links *l, uint64_t seed, int64_t most, int64_t **queries, int64_t *n_queries) {
-    struct drawn *drawn = NULL;
-    int64_t n = 0;
-    int status;
-    *queries = NULL;
-    TRY_DONE(mem_alloc(&drawn, l->n_codes, sizeof *drawn));
+    *n_queries = 0;
+    TRY(mem_alloc(queries, l->n_codes, sizeof **queries));
     for (int64_t i = 0; i < l->n_codes; i++)
-        if (code_links_any(l, i)) drawn[n++] = (struct drawn){rng_uniform(seed, RNG_QUERY, 0, (uint64_t)i), i};
-    qsort(drawn, (size_t)n, sizeof *drawn, by_place);
-    if (n > most) n = most;
-    TRY_DONE(mem_alloc(queries, n, sizeof **queries));
-    for (int64_t i = 0; i < n; i++) (*queries)[i] = drawn[i].code;
-    qsort(*queries, (size_t)n, sizeof **queries, ascending);
-    *n_queries = n;
-done:
-    free(drawn);
-    return status;
+        if (code_links_any(l, i)) (*queries)[(*n_queries)++] = i;
+    return rng_draw(seed, RNG_QUERY, most, *queries, n_queries);
 }
 
 /* ---- search ---- */
