@@ -10,8 +10,27 @@
 
 #include "device.h"
 
+/* Rows in segments: segment i holds rows offsets[i] .. offsets[i+1]-1; n_rows = offsets[n] in all. */
+struct ragged {
+    int64_t n, n_rows;
+    dev_int offsets;
+};
+
+/* Edges by target: node v's incoming edges are offsets[v] .. offsets[v+1]-1, and edge e comes from node sources[e] of the same
+ * graph. n = the last offset, or more: it only serves to count work. */
+struct edges {
+    int64_t n;
+    dev_int offsets, sources;
+};
+
+/* Pairs of a query and a key: segment i has offsets[i+1]-offsets[i] = (queries of i) * (keys of i); n = the last offset. */
+struct attention_pairs {
+    int64_t n;
+    dev_int offsets;
+};
+
 /* Which elements dropout sets to zero: element e of segment i survives if the 16-bit random number of
- * (seed, stream, step, index = segment_key[i], e) is at least rate * 65536 (see dropout_keeps in cpu/dropout.h);
+ * (seed, stream, step, index = segment_key[i], e) is at least rate * 65536 (see dropout_keeps in dropout.h);
  * survivors are divided by 1 - rate. rate 0: all survive. */
 struct dropout {
     double rate;
@@ -23,7 +42,7 @@ struct dropout {
 enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };
 
 /* In what a product of matrices multiplies; sums are float32 (the double build: double). */
-enum precision_of_products { PRODUCTS_F32, PRODUCTS_BF16 };
+enum precision_of_products { PRODUCTS_F32, PRODUCTS_TF32, PRODUCTS_BF16 };
 
 struct linear; /* packed weights of a linear map; opaque, each backend has its own */
 
@@ -82,23 +101,22 @@ struct kernels {
     void (*gather_rows)(struct device *, int64_t n, int64_t cols, dev_real table, dev_int index, dev_real out);
     void (*scatter_add_rows)(struct device *, int64_t n, int64_t cols, dev_real x, dev_int index, dev_real table);
     /* y[i] = mean of the rows of segment i of x, [n,cols]; an empty segment gives 0 */
-    void (*segment_mean)(struct device *, int64_t n, int64_t cols, dev_int offsets, dev_real x, dev_real y);
-    void (*segment_mean_backward)(struct device *, int64_t n, int64_t cols, dev_int offsets, dev_real dy, dev_real dx);
-    /* y = dropout(x), or y += with accumulate; x,y [offsets[n], cols]. Element e of segment i counts row-major within
-     * the segment. keys[n] are the segments' keys (global code indices). Its own backward. y may be x. */
-    void (*dropout)(struct device *, int64_t n, int64_t cols, dev_int offsets, dev_int keys, struct dropout dropout,
-                    dev_real x, dev_real y, int accumulate);
+    void (*segment_mean)(struct device *, struct ragged rows, int64_t cols, dev_real x, dev_real y);
+    void (*segment_mean_backward)(struct device *, struct ragged rows, int64_t cols, dev_real dy, dev_real dx);
+    /* y = dropout(x), or y += with accumulate; x,y [n_rows, cols]. Element e of segment i counts row-major within the
+     * segment. keys[n] are the segments' keys (global code indices). Its own backward. y may be x. */
+    void (*dropout)(struct device *, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout, dev_real x,
+                    dev_real y, int accumulate);
 
-    /* ---- graphs: n graphs in one batch; graph i has nodes graph_offsets[i].., node v has the incoming edges
-     *      edge_offsets[v] .. edge_offsets[v+1]-1, whose sources (batch-wide node numbers, same graph) are in `sources` */
+    /* ---- graphs: segment i of `nodes` is graph i; `edges` are numbered through the batch ---- */
     /* scale[v] = 1 / sqrt(1 + number of incoming edges), for n_nodes nodes */
     void (*gcn_scale)(struct device *, int64_t n_nodes, dev_int edge_offsets, dev_real scale);
     /* y[v] = scale[v] (scale[v] x[v] + sum over incoming edges of scale[u] x[u]): D^-1/2 (A + I) D^-1/2 X */
-    void (*gcn_aggregate)(struct device *, int64_t n, int64_t cols, dev_int graph_offsets, dev_int edge_offsets,
-                          dev_int sources, dev_real scale, dev_real x, dev_real y);
+    void (*gcn_aggregate)(struct device *, struct ragged nodes, struct edges edges, int64_t cols, dev_real scale,
+                          dev_real x, dev_real y);
     /* dx += transpose of the above applied to dy */
-    void (*gcn_aggregate_backward)(struct device *, int64_t n, int64_t cols, dev_int graph_offsets,
-                                   dev_int edge_offsets, dev_int sources, dev_real scale, dev_real dy, dev_real dx);
+    void (*gcn_aggregate_backward)(struct device *, struct ragged nodes, struct edges edges, int64_t cols,
+                                   dev_real scale, dev_real dy, dev_real dx);
 
     /* out[rows,heads] = sum over c of x[r,h,c] a[h,c], with x [rows, heads * cols] and a [heads * cols] */
     void (*head_dots)(struct device *, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a, dev_real out);
@@ -109,27 +127,36 @@ struct kernels {
      * edges, as often as listed, p = softmax(LeakyReLU_0.2(source[u] + target[v])) and y[v] = sum p x[u]. x, y [n_nodes,
      * heads * cols]; source, target [n_nodes, heads]; probs [n_nodes + edges, heads] keeps p: row v + edge_offsets[v]
      * that of v itself, the following rows those of its edges. */
-    void (*graph_attention)(struct device *, int64_t n, int64_t heads, int64_t cols, dev_int graph_offsets,
-                            dev_int edge_offsets, dev_int sources, dev_real source, dev_real target, dev_real x,
-                            dev_real probs, dev_real y);
+    void (*graph_attention)(struct device *, struct ragged nodes, struct edges edges, int64_t heads, int64_t cols,
+                            dev_real source, dev_real target, dev_real x, dev_real probs, dev_real y);
     /* dsource, dtarget, dx += the gradients of the above, from dy */
-    void (*graph_attention_backward)(struct device *, int64_t n, int64_t heads, int64_t cols, dev_int graph_offsets,
-                                     dev_int edge_offsets, dev_int sources, dev_real source, dev_real target,
-                                     dev_real x, dev_real probs, dev_real dy, dev_real dsource, dev_real dtarget,
-                                     dev_real dx);
+    void (*graph_attention_backward)(struct device *, struct ragged nodes, struct edges edges, int64_t heads,
+                                     int64_t cols, dev_real source, dev_real target, dev_real x, dev_real probs,
+                                     dev_real dy, dev_real dsource, dev_real dtarget, dev_real dx);
 
     /* ---- attention over ragged rows: segment i of queries attends to segment i of keys and values ----
-     * q, out [q_offsets[n], dim]; kv [k_offsets[n], 2 dim], each row the key, then the value; heads divide dim; logits are
-     * scaled by 1/sqrt(dim/heads). probs [heads * pair_offsets[n]] keeps the softmax before dropout, where
-     * pair_offsets[i+1]-pair_offsets[i] = (queries of i) * (keys of i), laid out [query][head][key] per segment. Dropout
-     * acts on the probabilities, with element number = place in the segment's probs. No keys: out = 0. Where no gradient
-     * is wanted, probs and pair_offsets may be NULL. */
-    void (*attention)(struct device *, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets, dev_int k_offsets,
-                      dev_int pair_offsets, dev_int keys, struct dropout dropout, dev_real q, dev_real kv,
-                      dev_real probs, dev_real out);
-    void (*attention_backward)(struct device *, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets,
-                               dev_int k_offsets, dev_int pair_offsets, dev_int keys, struct dropout dropout,
-                               dev_real q, dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv);
+     * q, out [queries.n_rows, dim]; kv [keys.n_rows, 2 dim], each row the key, then the value; heads divide dim; logits are
+     * scaled by 1/sqrt(dim/heads). probs [heads * pairs.n] keeps the softmax before dropout, segment i's from heads *
+     * pairs.offsets[i] on, laid out [query][head][key]. Dropout acts on the probabilities, with the segments' keys drop_keys[n]
+     * and element number = place in the segment's probs. No keys: out = 0. Where no gradient is wanted, probs and
+     * pairs.offsets may be NULL. */
+    void (*attention)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
+                      int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv, dev_real probs,
+                      dev_real out);
+    void (*attention_backward)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
+                               int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q,
+                               dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv);
+    /* One query row a segment, for each head, and rows that are key and value of all heads at once: with q [n, heads, dim] and
+     * x [rows.n_rows, dim], p = softmax over the segment's rows of scale q[i,h].x[r], f its dropout factors (as above, with one
+     * query), out[i,h] = sum p f x[r], [n, heads, dim], and sums[i,h] = sum p f, [n, heads]. probs [heads * n_rows] keeps p, segment
+     * i's from heads * offsets[i] on, laid out [head][row]. An empty segment gives out = sums = 0. */
+    void (*shared_attention)(struct device *, struct ragged rows, int64_t heads, int64_t dim, double scale,
+                             dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x, dev_real probs,
+                             dev_real out, dev_real sums);
+    /* dq, dx += the gradients of the above, from dout and dsums */
+    void (*shared_attention_backward)(struct device *, struct ragged rows, int64_t heads, int64_t dim, double scale,
+                                      dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x, dev_real probs,
+                                      dev_real dout, dev_real dsums, dev_real dq, dev_real dx);
 
     /* ---- a frozen transformer (Devlin et al., 2019), forward only ---- */
     /* Packs the map y = x W^T + b for linear(): weight [out,in] and bias [out] are host memory, read once. NULL if memory is

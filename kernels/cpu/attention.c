@@ -158,8 +158,10 @@ static void segment_backward(const struct segment *s, const real *dout, real *dq
 }
 
 struct attention_call {
+    struct ragged queries, keys;
+    struct attention_pairs pairs;
     int64_t heads, dim;
-    dev_int q_offsets, k_offsets, pair_offsets, keys;
+    dev_int drop_keys;
     struct dropout dropout;
     dev_real q, kv, probs;
 };
@@ -170,11 +172,10 @@ struct thread_scratch {
     int64_t factors, work;
 };
 
-static int make_scratch(struct device *device, int64_t n, const struct attention_call *a,
-                        struct thread_scratch *scratch) {
+static int make_scratch(struct device *device, const struct attention_call *a, struct thread_scratch *scratch) {
     int64_t pairs = 0, keys = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t q = a->q_offsets.at[i + 1] - a->q_offsets.at[i], k = a->k_offsets.at[i + 1] - a->k_offsets.at[i];
+    for (int64_t i = 0; i < a->queries.n; i++) {
+        int64_t q = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i], k = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i];
         if (q * k > pairs) pairs = q * k;
         if (k > keys) keys = k;
     }
@@ -185,48 +186,48 @@ static int make_scratch(struct device *device, int64_t n, const struct attention
 }
 
 static struct segment make_segment(const struct attention_call *a, int64_t i, real *factor) {
-    struct segment s = {.n_queries = a->q_offsets.at[i + 1] - a->q_offsets.at[i],
-                        .n_keys = a->k_offsets.at[i + 1] - a->k_offsets.at[i],
+    struct segment s = {.n_queries = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i],
+                        .n_keys = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i],
                         .heads = a->heads,
                         .dim = a->dim,
                         .head_dim = a->dim / a->heads,
-                        .q = a->q.at + (int64_t)a->q_offsets.at[i] * a->dim,
-                        .kv = a->kv.at + (int64_t)a->k_offsets.at[i] * 2 * a->dim,
-                        .probs = a->probs.at ? a->probs.at + (int64_t)a->pair_offsets.at[i] * a->heads : NULL,
+                        .q = a->q.at + (int64_t)a->queries.offsets.at[i] * a->dim,
+                        .kv = a->kv.at + (int64_t)a->keys.offsets.at[i] * 2 * a->dim,
+                        .probs = a->probs.at ? a->probs.at + (int64_t)a->pairs.offsets.at[i] * a->heads : NULL,
                         .scale = 1 / real_sqrt((real)(a->dim / a->heads))};
     if (a->dropout.rate == 0) return s;
     int64_t count = s.n_queries * s.n_keys * s.heads;
     for (int64_t c = 0; c * DROPOUT_CHUNK < count; c++)
-        cpu_dropout_factors(a->dropout, (uint64_t)(uint32_t)a->keys.at[i], c, factor + c * DROPOUT_CHUNK);
+        cpu_dropout_factors(a->dropout, (uint64_t)(uint32_t)a->drop_keys.at[i], c, factor + c * DROPOUT_CHUNK);
     s.factor = factor;
     return s;
 }
 
-void cpu_attention(struct device *device, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets, dev_int k_offsets,
-                   dev_int pair_offsets, dev_int keys, struct dropout dropout, dev_real q, dev_real kv, dev_real probs,
+void cpu_attention(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
+                   int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv, dev_real probs,
                    dev_real out) {
-    struct attention_call a = {heads, dim, q_offsets, k_offsets, pair_offsets, keys, dropout, q, kv, probs};
+    struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
-    if (device->error[0] || !make_scratch(device, n, &a, &scratch)) return;
+    if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < queries.n; i++) {
         real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
-        segment_forward(&s, out.at + (int64_t)q_offsets.at[i] * dim, mine + scratch.factors);
+        segment_forward(&s, out.at + (int64_t)queries.offsets.at[i] * dim, mine + scratch.factors);
     }
 }
 
-void cpu_attention_backward(struct device *device, int64_t n, int64_t heads, int64_t dim, dev_int q_offsets,
-                            dev_int k_offsets, dev_int pair_offsets, dev_int keys, struct dropout dropout, dev_real q,
+void cpu_attention_backward(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
+                            int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q,
                             dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv) {
-    struct attention_call a = {heads, dim, q_offsets, k_offsets, pair_offsets, keys, dropout, q, kv, probs};
+    struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
-    if (device->error[0] || !make_scratch(device, n, &a, &scratch)) return;
+    if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < queries.n; i++) {
         real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
-        segment_backward(&s, dout.at + (int64_t)q_offsets.at[i] * dim, dq.at + (int64_t)q_offsets.at[i] * dim,
-                         dkv.at + (int64_t)k_offsets.at[i] * 2 * dim, mine + scratch.factors);
+        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim, dq.at + (int64_t)queries.offsets.at[i] * dim,
+                         dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim, mine + scratch.factors);
     }
 }

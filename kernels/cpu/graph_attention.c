@@ -62,9 +62,9 @@ struct neighbourhood {
     const int32_t *sources;
 };
 
-static struct neighbourhood neighbourhood_of(int64_t v, dev_int edge_offsets, dev_int sources) {
-    int64_t first = edge_offsets.at[v], end = edge_offsets.at[v + 1];
-    return (struct neighbourhood){v, end - first + 1, first + v, sources.at + first};
+static struct neighbourhood neighbourhood_of(int64_t v, struct edges edges) {
+    int64_t first = edges.offsets.at[v], end = edges.offsets.at[v + 1];
+    return (struct neighbourhood){v, end - first + 1, first + v, edges.sources.at + first};
 }
 
 static int64_t neighbour(const struct neighbourhood *a, int64_t k) { return k == 0 ? a->node : a->sources[k - 1]; }
@@ -81,15 +81,14 @@ static void node_softmax(const struct neighbourhood *a, int64_t heads, const rea
     for (int64_t k = 0; k < a->n; k++) p[k * heads] /= sum;
 }
 
-void cpu_graph_attention(struct device *device, int64_t n, int64_t heads, int64_t cols, dev_int graph_offsets,
-                         dev_int edge_offsets, dev_int sources, dev_real source, dev_real target, dev_real x,
-                         dev_real probs, dev_real y) {
+void cpu_graph_attention(struct device *device, struct ragged nodes, struct edges edges, int64_t heads, int64_t cols,
+                         dev_real source, dev_real target, dev_real x, dev_real probs, dev_real y) {
     if (device->error[0]) return;
     int64_t width = heads * cols;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t v = graph_offsets.at[i]; v < graph_offsets.at[i + 1]; v++) {
-            struct neighbourhood a = neighbourhood_of(v, edge_offsets, sources);
+    for (int64_t i = 0; i < nodes.n; i++) {
+        for (int64_t v = nodes.offsets.at[i]; v < nodes.offsets.at[i + 1]; v++) {
+            struct neighbourhood a = neighbourhood_of(v, edges);
             for (int64_t h = 0; h < heads; h++) {
                 real *p = probs.at + a.first * heads + h, *out = y.at + v * width + h * cols;
                 node_softmax(&a, heads, source.at + h, target.at[v * heads + h], p);
@@ -131,21 +130,21 @@ static real node_backward(const struct neighbourhood *a, int64_t heads, int64_t 
     return dtarget;
 }
 
-void cpu_graph_attention_backward(struct device *device, int64_t n, int64_t heads, int64_t cols, dev_int graph_offsets,
-                                  dev_int edge_offsets, dev_int sources, dev_real source, dev_real target, dev_real x,
-                                  dev_real probs, dev_real dy, dev_real dsource, dev_real dtarget, dev_real dx) {
-    if (device->error[0] || n == 0) return;
+void cpu_graph_attention_backward(struct device *device, struct ragged nodes, struct edges edges, int64_t heads,
+                                  int64_t cols, dev_real source, dev_real target, dev_real x, dev_real probs,
+                                  dev_real dy, dev_real dsource, dev_real dtarget, dev_real dx) {
+    if (device->error[0] || nodes.n == 0) return;
     int64_t width = heads * cols, most = 1;
-    for (int64_t v = 0; v < graph_offsets.at[n]; v++)
-        if (edge_offsets.at[v + 1] - edge_offsets.at[v] + 1 > most)
-            most = edge_offsets.at[v + 1] - edge_offsets.at[v] + 1;
+    for (int64_t v = 0; v < nodes.n_rows; v++)
+        if (edges.offsets.at[v + 1] - edges.offsets.at[v] + 1 > most)
+            most = edges.offsets.at[v + 1] - edges.offsets.at[v] + 1;
     real *scratch = cpu_scratch(device, cpu_threads(device) * most);
     if (!scratch) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < nodes.n; i++) {
         real *slope = scratch + omp_get_thread_num() * most;
-        for (int64_t v = graph_offsets.at[i]; v < graph_offsets.at[i + 1]; v++) {
-            struct neighbourhood a = neighbourhood_of(v, edge_offsets, sources);
+        for (int64_t v = nodes.offsets.at[i]; v < nodes.offsets.at[i + 1]; v++) {
+            struct neighbourhood a = neighbourhood_of(v, edges);
             for (int64_t h = 0; h < heads; h++)
                 dtarget.at[v * heads + h] +=
                     node_backward(&a, heads, cols, source.at + h, target.at[v * heads + h], x.at + h * cols,

@@ -32,13 +32,13 @@ void cpu_scatter_add_rows(struct device *device, int64_t n, int64_t cols, dev_re
     }
 }
 
-void cpu_segment_mean(struct device *device, int64_t n, int64_t cols, dev_int offsets, dev_real x, dev_real y) {
+void cpu_segment_mean(struct device *device, struct ragged rows, int64_t cols, dev_real x, dev_real y) {
     if (device->error[0]) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < rows.n; i++) {
         real *out = y.at + i * cols;
         memset(out, 0, (size_t)cols * sizeof(real));
-        int64_t first = offsets.at[i], end = offsets.at[i + 1];
+        int64_t first = rows.offsets.at[i], end = rows.offsets.at[i + 1];
         for (int64_t r = first; r < end; r++)
 #pragma omp simd
             for (int64_t c = 0; c < cols; c++) out[c] += x.at[r * cols + c];
@@ -47,12 +47,11 @@ void cpu_segment_mean(struct device *device, int64_t n, int64_t cols, dev_int of
     }
 }
 
-void cpu_segment_mean_backward(struct device *device, int64_t n, int64_t cols, dev_int offsets, dev_real dy,
-                               dev_real dx) {
+void cpu_segment_mean_backward(struct device *device, struct ragged rows, int64_t cols, dev_real dy, dev_real dx) {
     if (device->error[0]) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
-    for (int64_t i = 0; i < n; i++) {
-        int64_t first = offsets.at[i], end = offsets.at[i + 1];
+    for (int64_t i = 0; i < rows.n; i++) {
+        int64_t first = rows.offsets.at[i], end = rows.offsets.at[i + 1];
         real scale = end > first ? 1 / (real)(end - first) : 0;
         for (int64_t r = first; r < end; r++)
 #pragma omp simd
@@ -94,15 +93,15 @@ void cpu_dropout_factors(struct dropout dropout, uint64_t key, int64_t chunk, re
     }
 }
 
-void cpu_dropout(struct device *device, int64_t n, int64_t cols, dev_int offsets, dev_int keys, struct dropout dropout,
-                 dev_real x, dev_real y, int accumulate) {
+void cpu_dropout(struct device *device, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout, dev_real x,
+                 dev_real y, int accumulate) {
     if (device->error[0]) return;
     real keep = accumulate ? 1 : 0;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
-    for (int64_t i = 0; i < n; i++) {
-        const real *from = x.at + (int64_t)offsets.at[i] * cols;
-        real *to = y.at + (int64_t)offsets.at[i] * cols, factor[DROPOUT_CHUNK];
-        int64_t count = (int64_t)(offsets.at[i + 1] - offsets.at[i]) * cols;
+    for (int64_t i = 0; i < rows.n; i++) {
+        const real *from = x.at + (int64_t)rows.offsets.at[i] * cols;
+        real *to = y.at + (int64_t)rows.offsets.at[i] * cols, factor[DROPOUT_CHUNK];
+        int64_t count = (int64_t)(rows.offsets.at[i + 1] - rows.offsets.at[i]) * cols;
         for (int64_t first = 0; first < count; first += DROPOUT_CHUNK) {
             int64_t m = first + DROPOUT_CHUNK < count ? DROPOUT_CHUNK : count - first;
             cpu_dropout_factors(dropout, (uint64_t)(uint32_t)keys.at[i], first / DROPOUT_CHUNK, factor);

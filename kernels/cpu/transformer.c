@@ -37,6 +37,11 @@ struct linear *cpu_linear_pack(struct device *device, int64_t in, int64_t out, c
                                enum precision_of_products precision) {
     if (device->error[0]) return NULL;
     struct linear *l = calloc(1, sizeof *l);
+    if (precision == PRODUCTS_TF32) {
+        snprintf(device->error, sizeof device->error, "products in tf32 are for GPUs: choose fp32 or bf16");
+        free(l);
+        return NULL;
+    }
     if (l) {
         *l = (struct linear){.in = in, .out = out};
         if (onednn_here(precision == PRODUCTS_BF16))

@@ -45,7 +45,7 @@ static int pack(struct batch_builder *b, int64_t n, int32_t **host, int64_t *pla
 struct places {
     int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
         both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, edge_offsets,
-        sources, dropped_offsets, dropped_sources, text_nodes, text_pairs, graph_pairs;
+        sources, dropped_offsets, dropped_sources, text_nodes, graph_pairs;
 };
 
 /* ---- a code's data in the dataset; an absent side has no tokens, or no nodes and edges ---- */
@@ -294,6 +294,7 @@ static int pack_text_nodes(struct batch *batch, struct batch_builder *b, const s
         for (int64_t k = 0; k < view_code(d, text_code(batch, i)).n_nodes; k++) rows[n++] = (int32_t)(first + k);
     }
     offsets[batch->n_text] = (int32_t)n;
+    batch->text_nodes.rows.n_rows = n;
     return STATUS_OK;
 }
 
@@ -311,7 +312,7 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
     for (int64_t i = 0; i < batch->n_graph; i++) n_edges += view_code(d, graph_code(batch, i)).n_edges;
     TRY(pack(b, batch->n_nodes + 1, &offsets, at_offsets));
     TRY(pack(b, n_edges, &sources, at_sources));
-    batch->graphs.n_edges = n_edges;
+    batch->graphs.edges.n = n_edges;
     offsets = b->ints.host + *at_offsets;
     for (int64_t i = 0; i < batch->n_graph; i++) {
         int32_t code = graph_code(batch, i);
@@ -328,27 +329,23 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
     return STATUS_OK;
 }
 
-/* ---- attention pairs ---- */
+/* ---- attention: pairs of a node and a token ---- */
 static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
-    int32_t *text, *graph;
-    TRY(pack(b, batch->n_text + 1, &text, &at->text_pairs));
-    for (int64_t i = 0; i < batch->n_text; i++) {
-        text[i] = (int32_t)batch->n_text_pairs;
-        batch->n_text_pairs += view_code(d, text_code(batch, i)).n_nodes;
-    }
-    text[batch->n_text] = (int32_t)batch->n_text_pairs;
-    TRY(pack(b, batch->n_graph + 1, &graph, &at->graph_pairs));
+    int32_t *offsets;
+    int64_t n = 0;
+    TRY(pack(b, batch->n_graph + 1, &offsets, &at->graph_pairs));
     for (int64_t i = 0; i < batch->n_graph; i++) {
         struct code_view c = view_code(d, graph_code(batch, i));
-        graph[i] = (int32_t)batch->n_graph_pairs;
-        batch->n_graph_pairs += c.n_nodes * c.n_tokens;
+        offsets[i] = (int32_t)n;
+        n += c.n_nodes * c.n_tokens;
     }
-    graph[batch->n_graph] = (int32_t)batch->n_graph_pairs;
-    if (batch->n_graph_pairs > INT32_MAX / 16)
+    offsets[batch->n_graph] = (int32_t)n;
+    batch->graph_pairs.n = n;
+    if (n > INT32_MAX / 16)
         return status_set(STATUS_FAILED,
                           "a batch of %lld codes has %lld node-token pairs, too many for one rank: lower "
                           "the batch, graph.max_nodes, or the length of the texts",
-                          (long long)batch->n, (long long)batch->n_graph_pairs);
+                          (long long)batch->n, (long long)n);
     return STATUS_OK;
 }
 
@@ -366,19 +363,21 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
 #define ON_DEVICE(place) dev_int_at(p->device, at->place)
     batch->cls_row = ON_DEVICE(cls);
     batch->token_row = ON_DEVICE(token_row);
-    batch->each = (struct segments){batch->n_text, ON_DEVICE(iota), ON_DEVICE(text_keys)};
-    batch->tokens = (struct segments){batch->n_graph, ON_DEVICE(token_offsets), ON_DEVICE(graph_keys)};
+    batch->each = (struct segments){{batch->n_text, batch->n_text, ON_DEVICE(iota)}, ON_DEVICE(text_keys)};
+    batch->tokens = (struct segments){{batch->n_graph, batch->n_tokens, ON_DEVICE(token_offsets)}, ON_DEVICE(graph_keys)};
     batch->distinct = ON_DEVICE(distinct);
     batch->node_row = ON_DEVICE(node_row);
-    batch->text_nodes = (struct segments){batch->n_text, ON_DEVICE(text_nodes), ON_DEVICE(text_keys)};
-    batch->graphs.nodes = (struct segments){batch->n_graph, ON_DEVICE(graph_offsets), ON_DEVICE(graph_keys)};
-    batch->graphs.n_nodes = batch->n_nodes;
-    batch->graphs.edge_offsets = ON_DEVICE(edge_offsets);
-    batch->graphs.sources = ON_DEVICE(sources);
+    batch->text_nodes.rows.n = batch->n_text;
+    batch->text_nodes.rows.offsets = ON_DEVICE(text_nodes);
+    batch->text_nodes.keys = ON_DEVICE(text_keys);
+    batch->graphs.nodes =
+        (struct segments){{batch->n_graph, batch->n_nodes, ON_DEVICE(graph_offsets)}, ON_DEVICE(graph_keys)};
+    batch->graphs.edges.offsets = ON_DEVICE(edge_offsets);
+    batch->graphs.edges.sources = ON_DEVICE(sources);
     batch->dropped = batch->graphs;
     if (second_view) {
-        batch->dropped.edge_offsets = ON_DEVICE(dropped_offsets);
-        batch->dropped.sources = ON_DEVICE(dropped_sources);
+        batch->dropped.edges.offsets = ON_DEVICE(dropped_offsets);
+        batch->dropped.edges.sources = ON_DEVICE(dropped_sources);
     }
     batch->text_of_graph = ON_DEVICE(text_of_graph);
     batch->graph_of_text = ON_DEVICE(graph_of_text);
@@ -390,8 +389,7 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
         batch->graph_class = ON_DEVICE(graph_class);
         batch->both_class = ON_DEVICE(both_class);
     }
-    batch->text_pairs = ON_DEVICE(text_pairs);
-    batch->graph_pairs = ON_DEVICE(graph_pairs);
+    batch->graph_pairs.offsets = ON_DEVICE(graph_pairs);
 #undef ON_DEVICE
     return STATUS_OK;
 }

@@ -36,9 +36,8 @@ struct batch {
     struct graphs graphs;       /* n_graph graphs */
     struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
-    dev_int text_node; /* [n_text_pairs] their rows; .at NULL: every graph has a text, so that they are all rows */
-    dev_int text_pairs, graph_pairs; /* pair offsets: [CLS] to nodes [n_text+1], nodes to tokens [n_graph+1] */
-    int64_t n_text_pairs, n_graph_pairs;
+    dev_int text_node;          /* [text_nodes.rows.n_rows] their rows; .at NULL: every graph has a text, so that they are all rows */
+    struct attention_pairs graph_pairs; /* nodes to tokens */
 };
 
 /* Room for batches, grown as needed and reused. */

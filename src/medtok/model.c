@@ -1,6 +1,8 @@
 /* The formulas of method.md. t: sentence feature, G: node features, g: their mean; prime (second view) is _2. */
 #include "medtok/model.h"
 
+#include <math.h>
+
 #include "base/rng.h"
 
 /* Dropout sites: each draws numbers of its own. */
@@ -10,6 +12,14 @@ static struct var *parameter(const struct model *model, struct tape *tape, int p
     const struct parameter *p = &model->parameters->list[place];
     dev_real none = {NULL};
     return tape_borrow(tape, p->rows, p->cols, p->value, tape->evaluating ? none : p->grad);
+}
+
+/* [rows, cols] of a parameter's values from value `first` on. */
+static struct var *part_of(const struct model *model, struct tape *tape, int place, int64_t first, int64_t rows,
+                           int64_t cols) {
+    const struct parameter *p = &model->parameters->list[place];
+    dev_real none = {NULL}, grad = tape->evaluating ? none : dev_real_at(p->grad, first);
+    return tape_borrow(tape, rows, cols, dev_real_at(p->value, first), grad);
 }
 
 static struct var *linear(const struct model *model, struct tape *tape, struct var *x, const int places[2]) {
@@ -26,29 +36,42 @@ static struct dropout dropout_at(const struct model *model, const struct model_t
 
 /* ---- section 2: encoders ---- */
 
-/* One layer of `heads` heads of graph attention, side by side. */
-static struct var *attend_neighbours(const struct model *model, struct tape *tape, struct var *x, int layer,
+/* One layer of `heads` heads of graph attention, side by side; h: the nodes, mapped. */
+static struct var *attend_neighbours(const struct model *model, struct tape *tape, struct var *h, int layer,
                                      int64_t heads, struct graphs graphs) {
     const struct graph_layer *g = &model->parameters->graph[layer];
-    struct var *h = nn_linear(tape, x, parameter(model, tape, g->linear[0]), NULL);
     struct var *source = nn_head_dots(tape, h, parameter(model, tape, g->source), heads);
     struct var *target = nn_head_dots(tape, h, parameter(model, tape, g->target), heads);
     struct var *y = nn_graph_attention(tape, h, source, target, graphs);
     return nn_add_bias(tape, y, parameter(model, tape, g->linear[1]));
 }
 
-/* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head. */
+/* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head; x from node_rows(). */
 static struct var *encode_gat(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
-    struct var *h = attend_neighbours(model, tape, x, 0, model->config->graph.heads, graphs);
-    return attend_neighbours(model, tape, nn_relu(tape, h), 1, 1, graphs);
+    struct var *weight = parameter(model, tape, model->parameters->graph[1].linear[0]);
+    struct var *h = nn_relu(tape, attend_neighbours(model, tape, x, 0, model->config->graph.heads, graphs));
+    return attend_neighbours(model, tape, nn_linear(tape, h, weight, NULL), 1, 1, graphs);
 }
 
-/* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d. Aggregation and the linear map commute, so each layer aggregates
- * on its narrower side. */
+/* What the first layer aggregates, for each node of each graph. The linear map comes before it: its input is the node's vector,
+ * the same in every graph and in both views, so that it is made once for each distinct node of the batch. */
+static struct var *node_rows(const struct model *model, struct tape *tape, struct var *nodes,
+                             const struct batch *batch) {
+    struct var *weight = parameter(model, tape, model->parameters->graph[0].linear[0]);
+    return nn_gather(tape, nn_linear(tape, nodes, weight, NULL), batch->node_row, batch->n_nodes);
+}
+
+/* The first GCN layer, 64 -> hidden, and ReLU; x from node_rows(). */
+static struct var *first_gcn_layer(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
+    struct var *bias = parameter(model, tape, model->parameters->graph[0].linear[1]);
+    return nn_relu(tape, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
+}
+
+/* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d; the second layer, too, maps before it aggregates. */
 static struct var *encode_graph(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     const struct parameters *p = model->parameters;
     if (model->config->graph.encoder == GRAPH_GAT) return encode_gat(model, tape, x, graphs);
-    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->graph[0].linear));
+    struct var *h = first_gcn_layer(model, tape, x, graphs);
     struct var *y = nn_linear(tape, h, parameter(model, tape, p->graph[1].linear[0]), NULL);
     return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter(model, tape, p->graph[1].linear[1]));
 }
@@ -60,7 +83,7 @@ static struct var *encode_graph_mean(const struct model *model, struct tape *tap
     const struct parameters *p = model->parameters;
     if (model->config->graph.encoder == GRAPH_GAT)
         return nn_segment_mean(tape, encode_gat(model, tape, x, graphs), graphs.nodes);
-    struct var *h = nn_relu(tape, linear(model, tape, nn_gcn_aggregate(tape, x, graphs), p->graph[0].linear));
+    struct var *h = first_gcn_layer(model, tape, x, graphs);
     return linear(model, tape, nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes),
                   p->graph[1].linear);
 }
@@ -76,30 +99,51 @@ static struct var *second_cls(const struct model *model, struct tape *tape, cons
 
 /* ---- section 3: cross-attention ---- */
 
-/* One direction: `x` asks `y`. The keys and values of layer l are projected from y's distinct rows and, where
- * `key_row` is given, gathered to the ragged rows. */
-struct attention_side {
-    struct segments queries, keys;
-    dev_int pairs, key_row;
-    int64_t n_pairs, n_key_rows;
-    int site; /* 0: text asks graph, 1: graph asks text */
-};
+/* x <- LayerNorm(x + dropout(W_o o + b_o)), o what attention gave. */
+static struct var *finish_layer(const struct model *model, struct tape *tape, struct var *x, struct var *o,
+                                const struct attention_layer *a, struct segments segments, struct dropout dropout) {
+    o = nn_dropout(tape, linear(model, tape, o, a->output), segments, dropout);
+    return nn_layer_norm(tape, nn_add(tape, x, o), parameter(model, tape, a->norm[0]),
+                         parameter(model, tape, a->norm[1]));
+}
 
-static struct var *cross_attend(const struct model *model, struct tape *tape, struct var *x, struct var *y,
-                                struct attention_side side, const struct model_training *training) {
+/* Text asks graph: one query row x a code, so the nodes G need no projection. With head h's parts of the weights,
+ * q.(W_k g + b_k) = (W_k^T q).g + a constant that softmax cancels, and sum p (W_v g + b_v) = W_v (sum p g) + (sum p) b_v. */
+static struct var *text_asks(const struct model *model, struct tape *tape, struct var *x, struct var *G,
+                             const struct batch *batch, const struct model_training *training) {
+    const struct config *c = model->config;
+    int64_t heads = c->attention.heads, dim = c->quantizer.dim;
+    double scale = 1 / sqrt((double)(dim / heads));
+    if (batch->text_node.at) G = nn_gather(tape, G, batch->text_node, batch->text_nodes.rows.n_rows);
+    for (int64_t l = 0; l < c->attention.layers; l++) {
+        const struct attention_layer *a = &model->parameters->attention[l];
+        int site = SITE_ATTENTION + 4 * (int)l;
+        struct var *sums, *key_weight = part_of(model, tape, a->key_value[0], 0, dim, dim);
+        struct var *value_weight = part_of(model, tape, a->key_value[0], dim * dim, dim, dim);
+        struct var *value_bias = part_of(model, tape, a->key_value[1], dim, 1, dim);
+        struct var *q = nn_head_linear_transposed(tape, linear(model, tape, x, a->query), key_weight, heads);
+        struct var *o = nn_shared_attention(tape, q, G, batch->text_nodes, heads, scale,
+                                            dropout_at(model, training, c->attention.dropout, site), &sums);
+        o = nn_add_scaled_bias(tape, nn_head_linear(tape, o, value_weight, heads), sums, value_bias);
+        x = finish_layer(model, tape, x, o, a, batch->each,
+                         dropout_at(model, training, c->attention.dropout, site + 1));
+    }
+    return x;
+}
+
+/* Graph asks text: every node is a query. Keys and values are projected from the distinct text rows T, and then gathered. */
+static struct var *graph_asks(const struct model *model, struct tape *tape, struct var *x, struct var *T,
+                              const struct batch *batch, const struct model_training *training) {
     const struct config *c = model->config;
     for (int64_t l = 0; l < c->attention.layers; l++) {
         const struct attention_layer *a = &model->parameters->attention[l];
-        int site = SITE_ATTENTION + 4 * (int)l + 2 * side.site;
-        struct var *kv = linear(model, tape, y, a->key_value);
-        if (side.key_row.at) kv = nn_gather(tape, kv, side.key_row, side.n_key_rows);
-        struct var *o =
-            nn_attention(tape, linear(model, tape, x, a->query), side.queries, kv, side.keys, side.pairs, side.n_pairs,
-                         c->attention.heads, dropout_at(model, training, c->attention.dropout, site));
-        o = nn_dropout(tape, linear(model, tape, o, a->output), side.queries,
-                       dropout_at(model, training, c->attention.dropout, site + 1));
-        x = nn_layer_norm(tape, nn_add(tape, x, o), parameter(model, tape, a->norm[0]),
-                          parameter(model, tape, a->norm[1]));
+        int site = SITE_ATTENTION + 4 * (int)l + 2;
+        struct var *kv = nn_gather(tape, linear(model, tape, T, a->key_value), batch->token_row, batch->n_tokens);
+        struct var *o = nn_attention(tape, linear(model, tape, x, a->query), batch->graphs.nodes, kv, batch->tokens,
+                                     batch->graph_pairs, c->attention.heads,
+                                     dropout_at(model, training, c->attention.dropout, site));
+        x = finish_layer(model, tape, x, o, a, batch->graphs.nodes,
+                         dropout_at(model, training, c->attention.dropout, site + 1));
     }
     return x;
 }
@@ -180,35 +224,20 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
                                   struct var *nodes, const struct model_training *training) {
     const struct parameters *p = model->parameters;
     struct var *features = tape_borrow(tape, batch->n_rows, batch->dim, batch->features, (dev_real){NULL});
-    struct var *node_rows = nn_gather(tape, nodes, batch->node_row, batch->n_nodes);
+    struct var *mapped = node_rows(model, tape, nodes, batch);
 
     struct views v = {0};
     struct var *T = linear(model, tape, features, p->text_map); /* distinct rows; codes gather theirs */
     v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
-    struct var *G = encode_graph(model, tape, node_rows, batch->graphs);
+    struct var *G = encode_graph(model, tape, mapped, batch->graphs);
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
         v.t_2 = linear(model, tape, second_cls(model, tape, batch, features, training), p->text_map);
-        v.g_2 = encode_graph_mean(model, tape, node_rows, batch->dropped);
+        v.g_2 = encode_graph_mean(model, tape, mapped, batch->dropped);
     }
 
-    struct attention_side text_asks = {batch->each,
-                                       batch->text_nodes,
-                                       batch->text_pairs,
-                                       batch->text_node,
-                                       batch->n_text_pairs,
-                                       batch->n_text_pairs,
-                                       0};
-    struct attention_side graph_asks = {batch->graphs.nodes,
-                                        batch->tokens,
-                                        batch->graph_pairs,
-                                        batch->token_row,
-                                        batch->n_graph_pairs,
-                                        batch->n_tokens,
-                                        1};
-    struct var *z_st = cross_attend(model, tape, v.t, G, text_asks, training);
-    struct var *z_sg =
-        nn_segment_mean(tape, cross_attend(model, tape, G, T, graph_asks, training), batch->graphs.nodes);
+    struct var *z_st = text_asks(model, tape, v.t, G, batch, training);
+    struct var *z_sg = nn_segment_mean(tape, graph_asks(model, tape, G, T, batch, training), batch->graphs.nodes);
 
     struct codebook_context codebook = {codebook_rows(model, tape, training), training};
     struct model_output out;

@@ -116,14 +116,13 @@ struct segment_op {
 static void segment_mean_backward(struct tape *tape, struct op *op) {
     struct segment_op *s = (struct segment_op *)op;
     if (HAS_GRAD(s->x))
-        RUN(tape)->segment_mean_backward(tape->device, s->segments.n, s->x->cols, s->segments.offsets, s->y->grad,
-                                         s->x->grad);
+        RUN(tape)->segment_mean_backward(tape->device, s->segments.rows, s->x->cols, s->y->grad, s->x->grad);
 }
 
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments) {
-    struct var *y = tape_var(tape, segments.n, x->cols);
+    struct var *y = tape_var(tape, segments.rows.n, x->cols);
     if (tape->failed) return y;
-    RUN(tape)->segment_mean(tape->device, segments.n, x->cols, segments.offsets, x->value, y->value);
+    RUN(tape)->segment_mean(tape->device, segments.rows, x->cols, x->value, y->value);
     struct segment_op *s = tape_record(tape, sizeof *s, segment_mean_backward);
     if (s) s->x = x, s->y = y, s->segments = segments;
     return y;
@@ -132,16 +131,15 @@ struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments se
 static void dropout_backward(struct tape *tape, struct op *op) {
     struct segment_op *s = (struct segment_op *)op;
     if (HAS_GRAD(s->x))
-        RUN(tape)->dropout(tape->device, s->segments.n, s->x->cols, s->segments.offsets, s->segments.keys, s->dropout,
-                           s->y->grad, s->x->grad, 1);
+        RUN(tape)->dropout(tape->device, s->segments.rows, s->x->cols, s->segments.keys, s->dropout, s->y->grad,
+                           s->x->grad, 1);
 }
 
 struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout) {
     if (tape->evaluating || dropout.rate == 0) return x;
     struct var *y = HAS_GRAD(x) ? tape_var(tape, x->rows, x->cols) : tape_constant(tape, x->rows, x->cols);
     if (tape->failed) return y;
-    RUN(tape)->dropout(tape->device, segments.n, x->cols, segments.offsets, segments.keys, dropout, x->value, y->value,
-                       0);
+    RUN(tape)->dropout(tape->device, segments.rows, x->cols, segments.keys, dropout, x->value, y->value, 0);
     struct segment_op *s = tape_record(tape, sizeof *s, dropout_backward);
     if (s) s->x = x, s->y = y, s->segments = segments, s->dropout = dropout;
     return y;
@@ -158,17 +156,16 @@ struct gcn_op {
 static void gcn_backward(struct tape *tape, struct op *op) {
     struct gcn_op *g = (struct gcn_op *)op;
     if (HAS_GRAD(g->x))
-        RUN(tape)->gcn_aggregate_backward(tape->device, g->graphs.nodes.n, g->x->cols, g->graphs.nodes.offsets,
-                                          g->graphs.edge_offsets, g->graphs.sources, g->scale, g->y->grad, g->x->grad);
+        RUN(tape)->gcn_aggregate_backward(tape->device, g->graphs.nodes.rows, g->graphs.edges, g->x->cols, g->scale,
+                                          g->y->grad, g->x->grad);
 }
 
 struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs graphs) {
     struct var *y = tape_var(tape, x->rows, x->cols);
-    dev_real scale = tape_reals(tape, graphs.n_nodes);
+    dev_real scale = tape_reals(tape, graphs.nodes.rows.n_rows);
     if (tape->failed) return y;
-    RUN(tape)->gcn_scale(tape->device, graphs.n_nodes, graphs.edge_offsets, scale);
-    RUN(tape)->gcn_aggregate(tape->device, graphs.nodes.n, x->cols, graphs.nodes.offsets, graphs.edge_offsets,
-                             graphs.sources, scale, x->value, y->value);
+    RUN(tape)->gcn_scale(tape->device, graphs.nodes.rows.n_rows, graphs.edges.offsets, scale);
+    RUN(tape)->gcn_aggregate(tape->device, graphs.nodes.rows, graphs.edges, x->cols, scale, x->value, y->value);
     struct gcn_op *g = tape_record(tape, sizeof *g, gcn_backward);
     if (g) g->x = x, g->y = y, g->graphs = graphs, g->scale = scale;
     return y;
@@ -204,21 +201,19 @@ static void graph_attention_backward(struct tape *tape, struct op *op) {
     const struct graphs *g = &a->graphs;
     int64_t heads = a->source->cols;
     if (HAS_GRAD(a->x))
-        RUN(tape)->graph_attention_backward(tape->device, g->nodes.n, heads, a->x->cols / heads, g->nodes.offsets,
-                                            g->edge_offsets, g->sources, a->source->value, a->target->value,
-                                            a->x->value, a->probs, a->y->grad, a->source->grad, a->target->grad,
-                                            a->x->grad);
+        RUN(tape)->graph_attention_backward(tape->device, g->nodes.rows, g->edges, heads, a->x->cols / heads,
+                                            a->source->value, a->target->value, a->x->value, a->probs, a->y->grad,
+                                            a->source->grad, a->target->grad, a->x->grad);
 }
 
 struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *source, struct var *target,
                                struct graphs graphs) {
     struct var *y = tape_var(tape, x->rows, x->cols);
     int64_t heads = source->cols;
-    dev_real probs = tape_reals(tape, (graphs.n_nodes + graphs.n_edges) * heads);
+    dev_real probs = tape_reals(tape, (graphs.nodes.rows.n_rows + graphs.edges.n) * heads);
     if (tape->failed) return y;
-    RUN(tape)->graph_attention(tape->device, graphs.nodes.n, heads, x->cols / heads, graphs.nodes.offsets,
-                               graphs.edge_offsets, graphs.sources, source->value, target->value, x->value, probs,
-                               y->value);
+    RUN(tape)->graph_attention(tape->device, graphs.nodes.rows, graphs.edges, heads, x->cols / heads, source->value,
+                               target->value, x->value, probs, y->value);
     struct graph_attention_op *a = tape_record(tape, sizeof *a, graph_attention_backward);
     if (a) a->x = x, a->source = source, a->target = target, a->y = y, a->graphs = graphs, a->probs = probs;
     return y;
@@ -252,8 +247,8 @@ struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, st
 struct attention_op {
     struct op op;
     struct var *q, *kv, *y;
-    struct segments queries, key_segments;
-    dev_int pair_offsets;
+    struct segments queries, keys;
+    struct attention_pairs pairs;
     dev_real probs;
     int64_t heads;
     struct dropout dropout;
@@ -261,25 +256,137 @@ struct attention_op {
 
 static void attention_backward(struct tape *tape, struct op *op) {
     struct attention_op *a = (struct attention_op *)op;
-    RUN(tape)->attention_backward(tape->device, a->queries.n, a->heads, a->q->cols, a->queries.offsets,
-                                  a->key_segments.offsets, a->pair_offsets, a->queries.keys, a->dropout, a->q->value,
-                                  a->kv->value, a->probs, a->y->grad, a->q->grad, a->kv->grad);
+    RUN(tape)->attention_backward(tape->device, a->queries.rows, a->keys.rows, a->pairs, a->heads, a->q->cols,
+                                  a->queries.keys, a->dropout, a->q->value, a->kv->value, a->probs, a->y->grad,
+                                  a->q->grad, a->kv->grad);
 }
 
 struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
-                         struct segments key_segments, dev_int pair_offsets, int64_t n_pairs, int64_t heads,
-                         struct dropout dropout) {
+                         struct segments keys, struct attention_pairs pairs, int64_t heads, struct dropout dropout) {
     struct var *y = tape_var(tape, q->rows, q->cols);
-    dev_real probs = tape_reals(tape, n_pairs * heads);
+    dev_real probs = tape_reals(tape, pairs.n * heads);
     if (tape->failed) return y;
     if (tape->evaluating) dropout.rate = 0;
-    RUN(tape)->attention(tape->device, queries.n, heads, q->cols, queries.offsets, key_segments.offsets, pair_offsets,
-                         queries.keys, dropout, q->value, kv->value, probs, y->value);
+    RUN(tape)->attention(tape->device, queries.rows, keys.rows, pairs, heads, q->cols, queries.keys, dropout, q->value,
+                         kv->value, probs, y->value);
     struct attention_op *a = tape_record(tape, sizeof *a, attention_backward);
     if (a) {
-        a->q = q, a->kv = kv, a->y = y, a->queries = queries, a->key_segments = key_segments;
-        a->pair_offsets = pair_offsets, a->probs = probs, a->heads = heads, a->dropout = dropout;
+        a->q = q, a->kv = kv, a->y = y, a->queries = queries, a->keys = keys;
+        a->pairs = pairs, a->probs = probs, a->heads = heads, a->dropout = dropout;
     }
+    return y;
+}
+
+/* ---- attention of one query row, keys and values shared by the heads ---- */
+struct shared_attention_op {
+    struct op op;
+    struct var *q, *x, *y, *sums;
+    struct segments keys;
+    dev_real probs;
+    int64_t heads;
+    double scale;
+    struct dropout dropout;
+};
+
+static void shared_attention_backward(struct tape *tape, struct op *op) {
+    struct shared_attention_op *a = (struct shared_attention_op *)op;
+    RUN(tape)->shared_attention_backward(tape->device, a->keys.rows, a->heads, a->x->cols, a->scale, a->keys.keys,
+                                         a->dropout, a->q->value, a->x->value, a->probs, a->y->grad, a->sums->grad,
+                                         a->q->grad, a->x->grad);
+}
+
+struct var *nn_shared_attention(struct tape *tape, struct var *q, struct var *x, struct segments keys, int64_t heads,
+                                double scale, struct dropout dropout, struct var **sums) {
+    struct var *y = tape_var(tape, q->rows, q->cols);
+    dev_real probs = tape_reals(tape, keys.rows.n_rows * heads);
+    *sums = tape_var(tape, q->rows, heads);
+    if (tape->failed) return y;
+    if (tape->evaluating) dropout.rate = 0;
+    RUN(tape)->shared_attention(tape->device, keys.rows, heads, x->cols, scale, keys.keys, dropout, q->value, x->value,
+                                probs, y->value, (*sums)->value);
+    struct shared_attention_op *a = tape_record(tape, sizeof *a, shared_attention_backward);
+    if (a) {
+        a->q = q, a->x = x, a->y = y, a->sums = *sums, a->keys = keys, a->probs = probs;
+        a->heads = heads, a->scale = scale, a->dropout = dropout;
+    }
+    return y;
+}
+
+/* ---- linear maps head by head ---- */
+struct head_linear_op {
+    struct op op;
+    struct var *x, *weight, *y;
+    int64_t heads;
+};
+
+static void head_linear_backward(struct tape *tape, struct op *op) {
+    struct head_linear_op *l = (struct head_linear_op *)op;
+    int64_t rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / l->heads;
+    for (int64_t h = 0; h < l->heads; h++) {
+        dev_real dy = dev_real_at(l->y->grad, h * out);
+        RUN(tape)->gemm(tape->device, 0, 0, rows, in, out, 1, dy, l->y->cols,
+                        dev_real_at(l->weight->value, h * out * in), in, 1, dev_real_at(l->x->grad, h * in),
+                        l->x->cols);
+        RUN(tape)->gemm(tape->device, 1, 0, out, in, rows, 1, dy, l->y->cols, dev_real_at(l->x->value, h * in),
+                        l->x->cols, 1, dev_real_at(l->weight->grad, h * out * in), in);
+    }
+}
+
+struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
+    int64_t in = weight->cols, out = weight->rows / heads;
+    struct var *y = tape_var(tape, x->rows, weight->rows);
+    for (int64_t h = 0; h < heads && !tape->failed; h++)
+        RUN(tape)->gemm(tape->device, 0, 1, x->rows, out, in, 1, dev_real_at(x->value, h * in), x->cols,
+                        dev_real_at(weight->value, h * out * in), in, 0, dev_real_at(y->value, h * out), y->cols);
+    struct head_linear_op *l = tape_record(tape, sizeof *l, head_linear_backward);
+    if (l) l->x = x, l->weight = weight, l->y = y, l->heads = heads;
+    return y;
+}
+
+static void head_linear_transposed_backward(struct tape *tape, struct op *op) {
+    struct head_linear_op *l = (struct head_linear_op *)op;
+    int64_t rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / l->heads;
+    for (int64_t h = 0; h < l->heads; h++) {
+        dev_real dy = dev_real_at(l->y->grad, h * in);
+        RUN(tape)->gemm(tape->device, 0, 1, rows, out, in, 1, dy, l->y->cols,
+                        dev_real_at(l->weight->value, h * out * in), in, 1, dev_real_at(l->x->grad, h * out),
+                        l->x->cols);
+        RUN(tape)->gemm(tape->device, 1, 0, out, in, rows, 1, dev_real_at(l->x->value, h * out), l->x->cols, dy,
+                        l->y->cols, 1, dev_real_at(l->weight->grad, h * out * in), in);
+    }
+}
+
+struct var *nn_head_linear_transposed(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
+    int64_t in = weight->cols, out = weight->rows / heads;
+    struct var *y = tape_var(tape, x->rows, heads * in);
+    for (int64_t h = 0; h < heads && !tape->failed; h++)
+        RUN(tape)->gemm(tape->device, 0, 0, x->rows, in, out, 1, dev_real_at(x->value, h * out), x->cols,
+                        dev_real_at(weight->value, h * out * in), in, 0, dev_real_at(y->value, h * in), y->cols);
+    struct head_linear_op *l = tape_record(tape, sizeof *l, head_linear_transposed_backward);
+    if (l) l->x = x, l->weight = weight, l->y = y, l->heads = heads;
+    return y;
+}
+
+/* Products with one column (scale) and one row (bias). */
+static void add_scaled_bias_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    int64_t rows = p->y->rows, heads = p->a->cols, cols = p->y->cols / heads;
+    for (int64_t h = 0; h < heads; h++) {
+        dev_real dy = dev_real_at(p->y->grad, h * cols);
+        RUN(tape)->gemm(tape->device, 0, 1, rows, 1, cols, 1, dy, p->y->cols, dev_real_at(p->b->value, h * cols), cols,
+                        1, dev_real_at(p->a->grad, h), heads);
+        RUN(tape)->gemm(tape->device, 1, 0, 1, cols, rows, 1, dev_real_at(p->a->value, h), heads, dy, p->y->cols, 1,
+                        dev_real_at(p->b->grad, h * cols), cols);
+    }
+}
+
+struct var *nn_add_scaled_bias(struct tape *tape, struct var *y, struct var *scale, struct var *bias) {
+    int64_t heads = scale->cols, cols = y->cols / heads;
+    for (int64_t h = 0; h < heads && !tape->failed; h++)
+        RUN(tape)->gemm(tape->device, 0, 0, y->rows, cols, 1, 1, dev_real_at(scale->value, h), heads,
+                        dev_real_at(bias->value, h * cols), cols, 1, dev_real_at(y->value, h * cols), y->cols);
+    struct pair_op *p = tape_record(tape, sizeof *p, add_scaled_bias_backward);
+    if (p) p->a = scale, p->b = bias, p->y = y;
     return y;
 }
 

@@ -8,18 +8,16 @@
 
 #include "nn/tape.h"
 
-/* Rows in segments, one per medical code: segment i holds rows offsets[i] .. offsets[i+1]-1 and has the random key
- * keys[i]. Device memory, borrowed. */
+/* Rows in segments, one per medical code; code i has the random key keys[i]. Device memory, borrowed. */
 struct segments {
-    int64_t n;
-    dev_int offsets, keys;
+    struct ragged rows;
+    dev_int keys;
 };
 
-/* Graphs of a batch: nodes in segments; node v's incoming edges come from sources[edge_offsets[v] ..]. */
+/* The graphs of a batch: their nodes, and the edges between them. */
 struct graphs {
     struct segments nodes;
-    int64_t n_nodes, n_edges; /* there may be fewer edges than n_edges */
-    dev_int edge_offsets, sources;
+    struct edges edges;
 };
 
 /* x [r, in], weight [out, in], bias [1, out] or NULL -> x weight^T + bias, [r, out] */
@@ -56,11 +54,26 @@ struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *sou
 /* (x - mean) / sqrt(var + 1e-5) * gain + bias, per row; gain, bias [1, cols] */
 struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias);
 
-/* Multi-head attention of the query segments to the key segments: q [rows, dim], kv [rows, 2 dim]; pair_offsets as in
- * kernels.h, n_pairs its last value; queries.keys key the dropout on the probabilities. -> [query rows, dim] */
+/* Multi-head attention of the query segments to the key segments: q [rows, dim], kv [rows, 2 dim], pairs as in kernels.h;
+ * queries.keys key the dropout on the probabilities. -> [query rows, dim] */
 struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
-                         struct segments key_segments, dev_int pair_offsets, int64_t n_pairs, int64_t heads,
-                         struct dropout dropout);
+                         struct segments keys, struct attention_pairs pairs, int64_t heads, struct dropout dropout);
+
+/* One query row a segment, with rows x [rows, dim] that are key and value of every head (kernels.h): q [n, heads * dim] ->
+ * [n, heads * dim]; *sums [n, heads]. keys.keys key the dropout. */
+struct var *nn_shared_attention(struct tape *tape, struct var *q, struct var *x, struct segments keys, int64_t heads,
+                                double scale, struct dropout dropout, struct var **sums);
+
+/* Head by head: y[r, h * out ..] = x[r, h * in ..] weight_h^T with weight_h the rows h * out .. of weight [heads * out, in]:
+ * x [rows, heads * in] -> [rows, heads * out] */
+struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight, int64_t heads);
+
+/* The way back: y[r, h * in ..] = x[r, h * out ..] weight_h: x [rows, heads * out] -> [rows, heads * in] */
+struct var *nn_head_linear_transposed(struct tape *tape, struct var *x, struct var *weight, int64_t heads);
+
+/* y += scale[r, h] bias[h * cols ..] in head h of row r, in place (y must not be used elsewhere); y [rows, heads * cols],
+ * scale [rows, heads], bias [1, heads * cols]; returns y */
+struct var *nn_add_scaled_bias(struct tape *tape, struct var *y, struct var *scale, struct var *bias);
 
 /* x / |x| per row */
 struct var *nn_l2_normalize(struct tape *tape, struct var *x);

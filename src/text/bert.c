@@ -164,14 +164,15 @@ static void make_room(struct bert *b, int64_t n_tokens) {
 }
 
 struct texts {
-    int64_t n, n_tokens;
-    dev_int offsets, ids, places, keys;
+    struct ragged tokens;
+    struct attention_pairs pairs; /* of tokens; their offsets are not needed */
+    dev_int ids, places, keys;
     const struct bert_dropout *dropout;
 };
 
 /* Sends the texts to the device in one piece. */
 static int send_texts(struct bert *b, const int32_t *offsets, const int32_t *ids, struct texts *t) {
-    int64_t n = t->n, tokens = t->n_tokens, count = 2 * n + 1 + 2 * tokens;
+    int64_t n = t->tokens.n, tokens = t->tokens.n_rows, count = 2 * n + 1 + 2 * tokens;
     long long before = b->int_capacity;
     TRY(mem_grow(&b->host, &b->int_capacity, count, sizeof *b->host));
     if (b->int_capacity != before) {
@@ -181,12 +182,15 @@ static int send_texts(struct bert *b, const int32_t *offsets, const int32_t *ids
     int32_t *to = b->host, *places = to + n + 1 + tokens;
     memcpy(to, offsets, (size_t)(n + 1) * sizeof *to);
     memcpy(to + n + 1, ids, (size_t)tokens * sizeof *to);
-    for (int64_t i = 0; i < n; i++)
-        for (int32_t k = offsets[i]; k < offsets[i + 1]; k++) places[k] = k - offsets[i];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t length = offsets[i + 1] - offsets[i];
+        for (int64_t k = 0; k < length; k++) places[offsets[i] + k] = (int32_t)k;
+        t->pairs.n += length * length;
+    }
     if (t->dropout) memcpy(places + tokens, t->dropout->keys, (size_t)n * sizeof *to);
     if (!t->dropout) count -= n;
     device_upload_ints(b->device, b->ints, b->host, count);
-    t->offsets = b->ints;
+    t->tokens.offsets = b->ints;
     t->ids = dev_int_at(b->ints, n + 1);
     t->places = dev_int_at(t->ids, tokens);
     t->keys = dev_int_at(t->places, tokens);
@@ -202,7 +206,7 @@ static struct dropout dropout_at(const struct texts *t, double rate, uint32_t si
 /* y = dropout(y), in place. */
 static void drop(struct bert *b, const struct texts *t, uint32_t site, dev_real y) {
     if (t->dropout)
-        RUN(b)->dropout(b->device, t->n, b->config.hidden, t->offsets, t->keys,
+        RUN(b)->dropout(b->device, t->tokens, b->config.hidden, t->keys,
                         dropout_at(t, b->config.hidden_dropout, site), y, y, 0);
 }
 
@@ -210,33 +214,32 @@ static void layer_forward(struct bert *b, const struct bert_layer *l, const stru
     struct device *device = b->device;
     const struct kernels *run = RUN(b);
     const struct bert_config *c = &b->config;
-    const dev_int none = {NULL};
     const dev_real not_kept = {NULL};
-    run->linear(device, l->query, t->n_tokens, b->x, ACTIVATION_NONE, b->q);
-    run->linear(device, l->key_value, t->n_tokens, b->x, ACTIVATION_NONE, b->kv);
-    run->attention(device, t->n, c->heads, c->hidden, t->offsets, t->offsets, none, t->keys,
+    run->linear(device, l->query, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->q);
+    run->linear(device, l->key_value, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->kv);
+    run->attention(device, t->tokens, t->tokens, t->pairs, c->heads, c->hidden, t->keys,
                    dropout_at(t, c->attention_dropout, site), b->q, b->kv, not_kept, b->y);
-    run->linear(device, l->attended, t->n_tokens, b->y, ACTIVATION_NONE, b->q);
+    run->linear(device, l->attended, t->tokens.n_rows, b->y, ACTIVATION_NONE, b->q);
     drop(b, t, site + 1, b->q);
-    run->add_layer_norm(device, t->n_tokens, c->hidden, b->q, b->x, l->attended_gain, l->attended_bias,
+    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->attended_gain, l->attended_bias,
                         c->layer_norm_epsilon, b->x);
-    run->linear(device, l->inner, t->n_tokens, b->x, c->activation, b->inner);
-    run->linear(device, l->outer, t->n_tokens, b->inner, ACTIVATION_NONE, b->q);
+    run->linear(device, l->inner, t->tokens.n_rows, b->x, c->activation, b->inner);
+    run->linear(device, l->outer, t->tokens.n_rows, b->inner, ACTIVATION_NONE, b->q);
     drop(b, t, site + 2, b->q);
-    run->add_layer_norm(device, t->n_tokens, c->hidden, b->q, b->x, l->outer_gain, l->outer_bias, c->layer_norm_epsilon,
+    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->outer_gain, l->outer_bias, c->layer_norm_epsilon,
                         b->x);
 }
 
 int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const int32_t *ids,
                  const struct bert_dropout *dropout, struct bert_hidden *hidden) {
-    struct texts t = {.n = n_texts, .n_tokens = offsets[n_texts], .dropout = dropout};
-    make_room(b, t.n_tokens);
+    struct texts t = {.tokens = {n_texts, offsets[n_texts], {NULL}}, .dropout = dropout};
+    make_room(b, t.tokens.n_rows);
     TRY(send_texts(b, offsets, ids, &t));
-    RUN(b)->embed_tokens(b->device, t.n_tokens, b->config.hidden, b->words, t.ids, b->places, t.places, b->x);
-    RUN(b)->add_layer_norm(b->device, t.n_tokens, b->config.hidden, b->x, (dev_real){NULL}, b->gain, b->bias,
+    RUN(b)->embed_tokens(b->device, t.tokens.n_rows, b->config.hidden, b->words, t.ids, b->places, t.places, b->x);
+    RUN(b)->add_layer_norm(b->device, t.tokens.n_rows, b->config.hidden, b->x, (dev_real){NULL}, b->gain, b->bias,
                            b->config.layer_norm_epsilon, b->x);
     drop(b, &t, 0, b->x);
     for (int64_t i = 0; i < b->config.layers; i++) layer_forward(b, &b->layers[i], &t, (uint32_t)(1 + 3 * i));
-    *hidden = (struct bert_hidden){b->x, t.offsets};
+    *hidden = (struct bert_hidden){b->x, t.tokens.offsets};
     return device_status(b);
 }

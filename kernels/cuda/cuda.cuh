@@ -1,0 +1,85 @@
+/* What the files of the CUDA backend share. All primitives are queued on one stream, in order; nothing waits for it but
+ * device_download_* and device_synchronize. No primitive allocates: scratch memory grows seldom and stays.
+ *
+ * The same sources are compiled by nvcc and, for tests on machines without a GPU, by a C++ compiler against
+ * tests/emulation/, which runs the threads of a block as coroutines. So a launch is a call of launch(), and dynamic shared
+ * memory is declared by DYNAMIC_SHARED.
+ */
+#ifndef MEDTOK_KERNELS_CUDA_CUDA_CUH
+#define MEDTOK_KERNELS_CUDA_CUDA_CUH
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+
+#include "kernels.h"
+
+struct cuda {
+    int ordinal, n_multiprocessors;
+    enum precision_of_products products; /* of gemm */
+    int host_visible;                    /* buffers are managed memory: for tests */
+    cudaStream_t stream, copies;
+    cublasHandle_t blas;
+    void *scratch; /* device memory, grown on demand */
+    size_t scratch_size;
+    void *staging; /* pinned host memory for uploads, and the events that say when its halves are free */
+    size_t staging_size;
+};
+
+static inline struct cuda *cuda_of(const struct device *device) { return (struct cuda *)device->backend; }
+
+/* Device scratch for `count` values, valid until the next call; NULL (error recorded) if memory is out. */
+real *cuda_scratch(struct device *device, int64_t count);
+
+/* Records the first failure: "cuda: WHAT: cudaGetErrorString". Returns whether `code` is success. */
+int cuda_check(struct device *device, cudaError_t code, const char *what);
+int cuda_check_blas(struct device *device, cublasStatus_t code, const char *what);
+
+enum { WARP = 32 };
+
+#ifdef __CUDACC__
+#define DYNAMIC_SHARED(type, name)                                                                                     \
+    extern __shared__ __align__(16) unsigned char name##_bytes[];                                                      \
+    type *name = reinterpret_cast<type *>(name##_bytes)
+
+/* Queues a kernel: `blocks` may be 0 (nothing happens); shared: bytes of dynamic shared memory (at most 48 KB). */
+template <typename... P, typename... A>
+static inline void launch(struct device *device, const char *name, void (*kernel)(P...), dim3 blocks, dim3 threads,
+                          size_t shared, A... arguments) {
+    if (device->error[0] || blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return;
+    kernel<<<blocks, threads, shared, cuda_of(device)->stream>>>(static_cast<P>(arguments)...);
+    cuda_check(device, cudaGetLastError(), name);
+}
+#endif
+
+/* Blocks of `threads` threads that cover n elements, at most `most` of them: kernels walk in strides of the whole grid. */
+static inline unsigned blocks_for(int64_t n, int threads, int64_t most = 1 << 16) {
+    int64_t blocks = (n + threads - 1) / threads;
+    return (unsigned)(blocks < 0 ? 0 : blocks > most ? most : blocks);
+}
+
+/* ---- sums over a warp and over a block; every thread of it must call ---- */
+template <typename T> static __device__ inline T warp_sum(T x) {
+    for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
+    return x;
+}
+
+template <typename T> static __device__ inline T warp_max(T x) {
+    for (int step = WARP / 2; step > 0; step /= 2) {
+        T other = __shfl_xor_sync(0xffffffffu, x, step);
+        x = other > x ? other : x;
+    }
+    return x;
+}
+
+/* `room`: shared memory for one value a warp; may be used again after the call. blockDim.x is a multiple of 32. */
+template <typename T> static __device__ inline T block_sum(T x, T *room) {
+    x = warp_sum(x);
+    if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
+    __syncthreads();
+    T sum = 0;
+    for (unsigned w = 0; w < blockDim.x / WARP; w++) sum += room[w];
+    __syncthreads();
+    return sum;
+}
+
+#endif
