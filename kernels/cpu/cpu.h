@@ -24,6 +24,9 @@
 #define WIDE_VECTORS
 #endif
 
+/* Compiled into its callers, so as each of the callers' versions. */
+#define IN_PLACE static inline __attribute__((always_inline))
+
 struct cpu {
     int n_threads;
     void *scratch; /* grown on demand, kept */
