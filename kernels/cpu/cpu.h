@@ -65,8 +65,8 @@ void cpu_gemm(struct device *, int, int, int64_t, int64_t, int64_t, double, dev_
               double, dev_real, int64_t);
 void cpu_add_bias(struct device *, int64_t, int64_t, dev_real, dev_real);
 void cpu_sum_rows(struct device *, int64_t, int64_t, dev_real, dev_real);
-void cpu_relu(struct device *, int64_t, dev_real, dev_real);
-void cpu_relu_backward(struct device *, int64_t, dev_real, dev_real, dev_real);
+void cpu_relu(struct device *, int64_t, dev_real);
+void cpu_relu_backward(struct device *, int64_t, dev_real, dev_real);
 void cpu_copy_matrix(struct device *, int64_t, int64_t, dev_real, int64_t, dev_real, int64_t, int);
 void cpu_l2_normalize(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real);
 void cpu_l2_normalize_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real);

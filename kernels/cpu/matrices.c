@@ -61,16 +61,16 @@ void cpu_sum_rows(struct device *device, int64_t rows, int64_t cols, dev_real x,
     add_rows(partial, 0, n_blocks, cols, out.at);
 }
 
-void cpu_relu(struct device *device, int64_t n, dev_real x, dev_real y) {
+void cpu_relu(struct device *device, int64_t n, dev_real y) {
     if (device->error[0]) return;
 #pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) y.at[i] = x.at[i] > 0 ? x.at[i] : 0;
+    for (int64_t i = 0; i < n; i++) y.at[i] = y.at[i] < 0 ? 0 : y.at[i]; /* a NaN stays */
 }
 
-void cpu_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy, dev_real dx) {
+void cpu_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy) {
     if (device->error[0]) return;
 #pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) dx.at[i] += y.at[i] > 0 ? dy.at[i] : 0;
+    for (int64_t i = 0; i < n; i++) dy.at[i] = y.at[i] > 0 ? dy.at[i] : 0;
 }
 
 void cpu_copy_matrix(struct device *device, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y,
