@@ -24,6 +24,12 @@ typedef struct dev_int {
 
 struct kernels; /* the table of primitives, kernels.h */
 
+/* Work done, by the formulas of costs.h. */
+struct work {
+    double flops, bytes; /* floating-point operations, bytes of memory traffic */
+    int64_t calls;
+};
+
 struct device {
     const char *name;          /* "cpu" or "cuda" */
     const struct kernels *run; /* device->run->gemm(device, ...) */
