@@ -24,16 +24,27 @@ typedef struct dev_int {
 
 struct kernels; /* the table of primitives, kernels.h */
 
+/* Work done, by the formulas of costs.h. */
+struct work {
+    double flops, bytes; /* floating-point operations, bytes of memory traffic */
+    int64_t calls;
+};
+
 struct device {
-    const char *name;          /* "cpu" or "cuda" */
-    const struct kernels *run; /* device->run->gemm(device, ...) */
-    void *backend;             /* private to the backend */
-    char error[512];           /* first error, "" if none */
+    const char *name;                 /* "cpu" or "cuda" */
+    const struct kernels *run;        /* device->run->gemm(device, ...) */
+    const struct kernels *primitives; /* the backend's own table, which `run` calls and counts */
+    struct work work;                 /* of all calls through `run` */
+    void *backend;                    /* private to the backend */
+    char error[512];                  /* first error, "" if none */
 };
 
 /* Opens the CPU with `n_threads` OpenMP threads (at least 1). BLAS itself runs on one thread; the primitives split
  * their work over OpenMP threads. Returns 0, or -1 with `device->error` set. */
 int device_open_cpu(struct device *device, int n_threads);
+
+/* For the functions that open a device: puts a table that counts in the place of `run`. */
+void device_count_work(struct device *device);
 
 /* Frees all that the device holds, apart from the caller's buffers. Safe on a zeroed or failed device. */
 void device_close(struct device *device);

@@ -12,7 +12,8 @@
 #include "medtok/first_codebook.h"
 #include "medtok/schedule.h"
 
-const char *const TRAIN_STAGE_NAMES[N_STAGES] = {"batch", "fetch", "forward", "backward", "reduce", "update"};
+static const char *const STAGE_NAMES[N_STAGES] = {"load",   "batch",  "fetch",    "forward", "backward",
+                                                  "reduce", "update", "evaluate", "save"};
 
 /* Device scalars of a step: loss terms, then the squared gradient norms. */
 enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, SCALAR_LENGTHS, N_SCALARS = SCALAR_LENGTHS + N_GROUPS };
@@ -46,6 +47,8 @@ done:
 
 int trainer_make(struct trainer *t, const struct config *config, const struct comm *comm, struct device *device) {
     *t = (struct trainer){.config = config, .comm = comm, .device = device};
+    stages_begin(&t->stages, device, STAGE_NAMES, N_STAGES);
+    stage_begin(&t->stages, STAGE_LOAD);
     tape_init(&t->tape, device);
     TRY(comm_agree(comm, read_piece(t)));
     struct parameters *p = &t->parameters;
@@ -88,12 +91,6 @@ void trainer_free(struct trainer *t) {
 }
 
 /* ---- the step ---- */
-static void stage(struct trainer *t, enum train_stage stage, double *since) {
-    double now = clock_seconds();
-    t->seconds[stage] += now - *since;
-    *since = now;
-}
-
 /* Draws and flattens this rank's codes, and tells the others how many it has. */
 static int make_batch(struct trainer *t, struct batch *batch) {
     t->n_codes = sampler_step(&t->sampler, t->step, t->codes);
@@ -206,7 +203,7 @@ static int count_usage(struct trainer *t, const struct model_output *out) {
 
 /* Forward, backward and sums. A failure of this rank alone is returned in `failed`. */
 static int differentiate(struct trainer *t, const struct batch *batch, struct var *nodes, struct model_output *out,
-                         int *failed, double *since) {
+                         int *failed) {
     struct model model = {t->config, &t->parameters};
     struct losses losses = {.tape = &t->tape,
                             .comm = t->comm,
@@ -215,6 +212,7 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
                             .terms = t->scalars};
     struct model_training training = {
         &losses, &t->text_rows, &t->graph_rows, &t->both_rows, (uint32_t)t->step, start_codebook_sum, t};
+    stage_begin(&t->stages, STAGE_FORWARD);
     clear_gradients(t);
     t->bucket_status = STATUS_OK;
     *out = model_forward(&model, &t->tape, batch, nodes, &training);
@@ -223,14 +221,12 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
         codebook_sum_picks(&t->codebook, out);
         start_codebook_sum(t);
     }
-    stage(t, STAGE_FORWARD, since);
+    stage_begin(&t->stages, STAGE_BACKWARD);
     tape_backward(&t->tape);
-    stage(t, STAGE_BACKWARD, since);
+    stage_begin(&t->stages, STAGE_REDUCE);
     *failed = tape_status(&t->tape);
     TRY(losses.status);
-    TRY(sum_gradients(t, nodes));
-    stage(t, STAGE_REDUCE, since);
-    return STATUS_OK;
+    return sum_gradients(t, nodes);
 }
 
 /* Failures of communication itself cannot be agreed on: main aborts the job. */
@@ -241,18 +237,18 @@ int trainer_step(struct trainer *t, int stop, struct step_report *report) {
     struct var *nodes;
     struct model_output out;
     int failed;
-    double since = clock_seconds();
+    stage_begin(&t->stages, STAGE_BATCH);
     TRY(make_batch(t, &batch));
-    stage(t, STAGE_BATCH, &since);
+    stage_begin(&t->stages, STAGE_FETCH);
     TRY(alone(fetch_nodes(t, &batch, &nodes)));
-    stage(t, STAGE_FETCH, &since);
-    TRY(alone(differentiate(t, &batch, nodes, &out, &failed, &since)));
+    TRY(alone(differentiate(t, &batch, nodes, &out, &failed)));
     if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
     TRY(divergence_check(t, report, &batch, &out));
+    stage_begin(&t->stages, STAGE_UPDATE);
     update(t, report);
     t->step++;
     TRY(count_usage(t, &out));
     TRY(codebook_revive(&t->codebook, &t->usage, &out, &t->text_rows, &t->graph_rows, t->step, &report->n_revived));
-    stage(t, STAGE_UPDATE, &since);
+    stage_end(&t->stages);
     return STATUS_OK;
 }

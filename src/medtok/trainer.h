@@ -8,14 +8,25 @@
 #define MEDTOK_MEDTOK_TRAINER_H
 
 #include "dist/row_owner.h"
+#include "dist/stages.h"
 #include "medtok/codebook.h"
 #include "medtok/model.h"
 #include "medtok/sampler.h"
 #include "medtok/usage.h"
 
-/* Where the time of a step goes. */
-enum train_stage { STAGE_BATCH, STAGE_FETCH, STAGE_FORWARD, STAGE_BACKWARD, STAGE_REDUCE, STAGE_UPDATE, N_STAGES };
-extern const char *const TRAIN_STAGE_NAMES[N_STAGES];
+/* Where the time of a training goes: "load" until the first step, those of a step, and those that the caller begins. */
+enum train_stage {
+    STAGE_LOAD,
+    STAGE_BATCH,
+    STAGE_FETCH,
+    STAGE_FORWARD,
+    STAGE_BACKWARD,
+    STAGE_REDUCE,
+    STAGE_UPDATE,
+    STAGE_EVALUATE,
+    STAGE_SAVE,
+    N_STAGES
+};
 
 struct trainer {
     const struct config *config;
@@ -35,8 +46,8 @@ struct trainer {
     dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
     int64_t *codes;     /* this rank's codes of the last step */
     int64_t n_codes;
-    int64_t step; /* updates made */
-    double seconds[N_STAGES];
+    int64_t step;         /* updates made */
+    struct stages stages; /* enum train_stage */
     int bucket_status;
 };
 
