@@ -29,7 +29,7 @@ EACH_VALUE(squared_distance_backward, 3, 4)
 EACH_VALUE(norm_loss, 3, 2)
 EACH_VALUE(count_nonfinite, 0, 1)
 EACH_VALUE(relu, 0, 2)
-EACH_VALUE(relu_backward, 1, 4)
+EACH_VALUE(relu_backward, 0, 3)
 
 /* ---- matrices ---- */
 struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate) {

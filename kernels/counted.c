@@ -73,8 +73,8 @@ COUNTED(gemm, cost_gemm(m, n, k, beta != 0), int, transpose_a, int, transpose_b,
         double, alpha, dev_real, a, int64_t, lda, dev_real, b, int64_t, ldb, double, beta, dev_real, c, int64_t, ldc)
 COUNTED(add_bias, cost_add_bias(rows, cols), int64_t, rows, int64_t, cols, dev_real, bias, dev_real, y)
 COUNTED(sum_rows, cost_sum_rows(rows, cols), int64_t, rows, int64_t, cols, dev_real, x, dev_real, out)
-COUNTED(relu, cost_relu(n), int64_t, n, dev_real, x, dev_real, y)
-COUNTED(relu_backward, cost_relu_backward(n), int64_t, n, dev_real, y, dev_real, dy, dev_real, dx)
+COUNTED(relu, cost_relu(n), int64_t, n, dev_real, y)
+COUNTED(relu_backward, cost_relu_backward(n), int64_t, n, dev_real, y, dev_real, dy)
 COUNTED(copy_matrix, cost_copy_matrix(rows, cols, accumulate), int64_t, rows, int64_t, cols, dev_real, x, int64_t, ldx,
         dev_real, y, int64_t, ldy, int, accumulate)
 COUNTED(l2_normalize, cost_l2_normalize(rows, cols), int64_t, rows, int64_t, cols, dev_real, x, dev_real, y, dev_real,

@@ -27,7 +27,6 @@ enum empty_text { EMPTY_TEXT_CODE, EMPTY_TEXT_ABSENT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
 enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
-enum text_compute { COMPUTE_FP32, COMPUTE_BF16 };
 enum precision { PRECISION_FP16, PRECISION_FP32 };
 enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
@@ -36,7 +35,8 @@ enum codebook_init { INIT_NORMAL, INIT_KMEANS };
 enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
 enum sibling_negatives { SIBLINGS_KEEP, SIBLINGS_LEAVE_OUT };
 enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
-enum device_choice { DEVICE_AUTO, DEVICE_CPU };
+enum device_choice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
+enum compute { COMPUTE_FP32, COMPUTE_TF32, COMPUTE_BF16 }; /* numbered as kernels' precision_of_products */
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE };
 enum resume { RESUME_AUTO, RESUME_NEVER };
 
@@ -53,6 +53,7 @@ struct config {
     struct {
         int64_t seed, threads;
         enum device_choice device;
+        enum compute compute;
         char *log_level;
     } run;
     struct {
@@ -66,7 +67,7 @@ struct config {
         char *model;
         int64_t dim, ngram_min, ngram_max, max_tokens;
         enum text_features_kept features;
-        enum text_compute compute;
+        enum compute compute;
         enum precision precision;
         enum empty_text empty;
         double dropout;
