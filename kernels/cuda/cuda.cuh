@@ -13,16 +13,23 @@
 
 #include "kernels.h"
 
+/* Uploads pass through a ring of pinned host memory, part by part; a part's event says when its copies have left it. */
+enum { STAGING_PARTS = 8 };
+
 struct cuda {
     int ordinal, n_multiprocessors;
     enum precision_of_products products; /* of gemm */
     int host_visible;                    /* buffers are managed memory: for tests */
-    cudaStream_t stream, copies;
+    cudaStream_t stream, copies;         /* the primitives; prefetches beside them */
     cublasHandle_t blas;
+    void *blas_workspace;
     void *scratch; /* device memory, grown on demand */
     size_t scratch_size;
-    void *staging; /* pinned host memory for uploads, and the events that say when its halves are free */
-    size_t staging_size;
+    char *staging;
+    cudaEvent_t part_left[STAGING_PARTS];
+    int part;                         /* that is being filled */
+    size_t part_used;                 /* bytes of it */
+    cudaEvent_t computed, prefetched; /* see prefetch in device_cuda.cu */
 };
 
 static inline struct cuda *cuda_of(const struct device *device) { return (struct cuda *)device->backend; }
@@ -47,6 +54,17 @@ static inline void launch(struct device *device, const char *name, void (*kernel
                           size_t shared, A... arguments) {
     if (device->error[0] || blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return;
     kernel<<<blocks, threads, shared, cuda_of(device)->stream>>>(static_cast<P>(arguments)...);
+    cuda_check(device, cudaGetLastError(), name);
+}
+#else /* the emulation */
+#define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(emulation_dynamic_shared())
+
+template <typename... P, typename... A>
+static inline void launch(struct device *device, const char *name, void (*kernel)(P...), dim3 blocks, dim3 threads,
+                          size_t shared, A... arguments) {
+    if (device->error[0] || blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return;
+    emulation_launch(name, blocks, threads, shared, cuda_of(device)->stream,
+                     [=] { kernel(static_cast<P>(arguments)...); });
     cuda_check(device, cudaGetLastError(), name);
 }
 #endif
