@@ -2,9 +2,8 @@
  * device_download_* and device_synchronize. No primitive allocates: scratch memory grows seldom and stays.
  *
  * The same sources are compiled by nvcc and, for tests on machines without a GPU, by a C++ compiler against
- * tests/emulation/, which runs the threads of a block as coroutines. So a launch is a call of launch(), and dynamic shared
- * memory is declared by DYNAMIC_SHARED.
- */
+ * tests/emulation/, which runs the threads of a block as coroutines. So a launch is a call of launch(), and dynamic
+ * shared memory is declared by DYNAMIC_SHARED. */
 #ifndef MEDTOK_KERNELS_CUDA_CUDA_CUH
 #define MEDTOK_KERNELS_CUDA_CUDA_CUH
 
@@ -69,19 +68,22 @@ static inline void launch(struct device *device, const char *name, void (*kernel
 }
 #endif
 
-/* Blocks of `threads` threads that cover n elements, at most `most` of them: kernels walk in strides of the whole grid. */
+/* Blocks of `threads` threads that cover n elements, at most `most` of them: kernels walk in strides of the whole grid.
+ * */
 static inline unsigned blocks_for(int64_t n, int threads, int64_t most = 1 << 16) {
     int64_t blocks = (n + threads - 1) / threads;
     return (unsigned)(blocks < 0 ? 0 : blocks > most ? most : blocks);
 }
 
 /* ---- sums over a warp and over a block; every thread of it must call ---- */
-template <typename T> static __device__ inline T warp_sum(T x) {
+template <typename T>
+static __device__ inline T warp_sum(T x) {
     for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
     return x;
 }
 
-template <typename T> static __device__ inline T warp_max(T x) {
+template <typename T>
+static __device__ inline T warp_max(T x) {
     for (int step = WARP / 2; step > 0; step /= 2) {
         T other = __shfl_xor_sync(0xffffffffu, x, step);
         x = other > x ? other : x;
@@ -90,7 +92,8 @@ template <typename T> static __device__ inline T warp_max(T x) {
 }
 
 /* `room`: shared memory for one value a warp; may be used again after the call. blockDim.x is a multiple of 32. */
-template <typename T> static __device__ inline T block_sum(T x, T *room) {
+template <typename T>
+static __device__ inline T block_sum(T x, T *room) {
     x = warp_sum(x);
     if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
     __syncthreads();
