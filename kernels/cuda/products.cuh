@@ -21,9 +21,9 @@ static inline void multiply(struct device *device, enum precision_of_products pr
                                   : products == PRODUCTS_BF16 ? CUBLAS_COMPUTE_32F_FAST_16BF
                                                               : CUBLAS_COMPUTE_32F;
     float scale = (float)alpha, keep = (float)beta;
-    cublasStatus_t status = cublasGemmEx(cuda_of(device)->blas, op_b, op_a, (int)n, (int)m, (int)k, &scale, b,
-                                         CUDA_R_32F, (int)ldb, a, CUDA_R_32F, (int)lda, &keep, c, CUDA_R_32F, (int)ldc,
-                                         compute, CUBLAS_GEMM_DEFAULT);
+    cublasStatus_t status =
+        cublasGemmEx(cuda_of(device)->blas, op_b, op_a, (int)n, (int)m, (int)k, &scale, b, CUDA_R_32F, (int)ldb, a,
+                     CUDA_R_32F, (int)lda, &keep, c, CUDA_R_32F, (int)ldc, compute, CUBLAS_GEMM_DEFAULT);
 #endif
     cuda_check_blas(device, status, "product of matrices");
 }

@@ -16,12 +16,13 @@
 enum { QUERIES = 64, CANDIDATES = 128, TILE_THREADS = 256, MAX_TOP_K = 16 };
 enum { HALF = 16, THREAD_QUERIES = 4, THREAD_CANDIDATES = 8 }; /* a half warp: 4 queries, 16 x 8 candidates */
 enum { DEPTH = 64 / sizeof(real), GROUP = 4 };                 /* of a tile in shared memory; read in groups of 4 */
-enum { MAX_SLICES = 64 };
+enum { MAX_SLICES = 64, BLOCKS_AT_ONCE = 2 }; /* blocks of search_kernel that a multiprocessor has registers for */
 static const unsigned ALL_LANES = 0xffffffffu;
 
 /* A tile's rows lie along the fast index. The pitch turns the banks by 4 from one k to the next, so that the stores of
  * load_tile, 16 rows of 2 groups a warp, fall in 32 different ones, and rows of a k start at 16 bytes. */
-template <int ROWS> struct tile {
+template <int ROWS>
+struct tile {
     real at[DEPTH][ROWS + 4];
 };
 
@@ -80,13 +81,15 @@ static __device__ void scan_dots(real dots[THREAD_CANDIDATES], int64_t base, int
 }
 
 /* ---- tiles: rows first.. of x, columns k..k+DEPTH-1, zeros beyond; held in registers between reading and storing ---- */
-template <int ROWS> struct tile_part {
+template <int ROWS>
+struct tile_part {
     enum { READS = (ROWS * DEPTH / GROUP + TILE_THREADS - 1) / TILE_THREADS };
     real at[READS][GROUP];
 };
 
 /* Read number i of this thread: two neighbouring threads read 32 neighbouring bytes. Whether there is one. */
-template <int ROWS> static __device__ bool read_place(int i, int *row, int *k) {
+template <int ROWS>
+static __device__ bool read_place(int i, int *row, int *k) {
     int id = (int)threadIdx.x + i * TILE_THREADS;
     *row = id / 2 % ROWS;
     *k = (id % 2 + id / 2 / ROWS * 2) * GROUP;
@@ -155,7 +158,7 @@ struct search {
 };
 
 /* best_dot, best_index [n, slices, top_k]: each slice's best, best first; where it has none -inf and a valid index. */
-static __global__ void __launch_bounds__(TILE_THREADS, 2)
+static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     search_kernel(struct search s, real *best_dot, int32_t *best_index) {
     __shared__ __align__(16) struct tile<QUERIES> queries[2];
     __shared__ __align__(16) struct tile<CANDIDATES> candidates[2];
@@ -243,18 +246,28 @@ static __global__ void merge_kernel(struct search s, int slices, const real *bes
     }
 }
 
+/* How many tiles of candidates a slice should have: as many as make the rounds of blocks over the device shortest, where
+ * filling a slice's lists costs about as much as multiplying LIST_TILES tiles. */
+static int64_t slice_tiles(int64_t query_blocks, int64_t tiles, int64_t n_multiprocessors) {
+    enum { LIST_TILES = 3 };
+    int64_t best = tiles, least = INT64_MAX;
+    for (int64_t slices = 1; slices <= MAX_SLICES && slices <= tiles; slices++) {
+        int64_t size = (tiles + slices - 1) / slices, at_once = BLOCKS_AT_ONCE * n_multiprocessors;
+        int64_t cost = (query_blocks * slices + at_once - 1) / at_once * (size + LIST_TILES);
+        if (cost < least) {
+            least = cost;
+            best = size;
+        }
+    }
+    return best;
+}
+
 extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k,
                               dev_real u, dev_real c, dev_int index, dev_real weight, dev_real q) {
-    if (n <= 0 || top_k <= 0) return;
-    /* Four blocks for each multiprocessor even out the last round of blocks. */
+    if (n <= 0 || last <= first) return;
     int64_t query_blocks = (n + QUERIES - 1) / QUERIES, tiles = (last - first + CANDIDATES - 1) / CANDIDATES;
-    int64_t slices = (4 * cuda_of(device)->n_multiprocessors + query_blocks - 1) / query_blocks;
-    if (slices > MAX_SLICES) slices = MAX_SLICES;
-    if (slices > tiles) slices = tiles;
-    if (slices < 1) slices = 1;
-    int64_t tiles_per_slice = (tiles + slices - 1) / slices;
-    if (tiles_per_slice > 0) slices = (tiles + tiles_per_slice - 1) / tiles_per_slice;
-
+    int64_t tiles_per_slice = slice_tiles(query_blocks, tiles, cuda_of(device)->n_multiprocessors);
+    int64_t slices = (tiles + tiles_per_slice - 1) / tiles_per_slice;
     int64_t count = n * slices * top_k;
     real *best_dot = cuda_scratch(device, 2 * count); /* an index needs no more room than a real */
     if (!best_dot) return;
@@ -263,8 +276,8 @@ extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int
     s.wide = dim % GROUP == 0 && is_aligned(u.at) && is_aligned(c.at);
     launch(device, "quantize", search_kernel, dim3((unsigned)query_blocks, (unsigned)slices), TILE_THREADS, 0, s,
            best_dot, best_index);
-    launch(device, "quantize", merge_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)slices,
-           (const real *)best_dot, (const int32_t *)best_index, index.at, weight.at, q.at);
+    launch(device, "quantize", merge_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)slices, (const real *)best_dot,
+           (const int32_t *)best_index, index.at, weight.at, q.at);
 }
 
 /* ---- gradient: a warp for each query. Queries share rows of c, so that dc is added by atomics, and its last bits may differ

@@ -10,13 +10,15 @@
  * 6 to convert x. embed_tokens 12, add_layer_norm 12.
  */
 #include <cuda_bf16.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
 #include "cuda/products.cuh"
 
-enum { LINEAR_ROWS = 2048 }; /* as many as a batch of the text encoder has: BERT_BATCH_TOKENS in text/bert.h */
+/* As many as a batch of the text encoder has: BERT_BATCH_TOKENS in text/bert.h. */
+static const int64_t LINEAR_ROWS = 2048;
 
 /* bf16 rows are filled up with zeros to a multiple of this many values, so that each starts at 16 bytes. */
 enum { BF16_PACK = 8 };
@@ -30,8 +32,8 @@ struct linear {
     struct device *device;
     int64_t in, out, padded_in;
     enum precision_of_products precision;
-    dev_real weight, bias;     /* [out,in], [out]; no weight where bf16 holds it */
-    dev_real bf16;             /* [out,padded_in] of __nv_bfloat16; NULL: not in bf16 */
+    dev_real weight, bias; /* [out,in], [out]; no weight where bf16 holds it */
+    dev_real bf16;         /* [out,padded_in] of __nv_bfloat16; NULL: not in bf16 */
 };
 
 /* ---- staging: rows of x in another form, with zeros below and at the right ---- */
@@ -111,7 +113,8 @@ extern "C" struct linear *cuda_linear_pack(struct device *device, int64_t in, in
 }
 
 /* ---- y = f(x W^T + b) ---- */
-template <int F> static __device__ real activated(real v) {
+template <int F>
+static __device__ real activated(real v) {
     switch (F) {
         case ACTIVATION_RELU: return v > 0 ? v : v != v ? v : 0;
         case ACTIVATION_GELU: return (real)0.5 * v * (1 + erf(v * (real)0.70710678118654752440));
@@ -161,10 +164,10 @@ static void finish_rows(struct device *device, enum activation f, int64_t rows, 
 static void multiply_bf16(struct device *device, const struct linear *l, const void *x, real *z) {
     const float one = 1, zero = 0;
     if (device->error[0]) return;
-    cublasStatus_t status = cublasGemmEx(cuda_of(device)->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)l->out, LINEAR_ROWS,
-                                         (int)l->padded_in, &one, l->bf16.at, CUDA_R_16BF, (int)l->padded_in, x,
-                                         CUDA_R_16BF, (int)l->padded_in, &zero, z, CUDA_R_32F, (int)l->out,
-                                         CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+    cublasStatus_t status =
+        cublasGemmEx(cuda_of(device)->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)l->out, (int)LINEAR_ROWS, (int)l->padded_in,
+                     &one, l->bf16.at, CUDA_R_16BF, (int)l->padded_in, x, CUDA_R_16BF, (int)l->padded_in, &zero, z,
+                     CUDA_R_32F, (int)l->out, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
     cuda_check_blas(device, status, "product of matrices in bf16");
 }
 

@@ -141,6 +141,6 @@ extern "C" void cuda_norm_loss(struct device *device, int64_t n, double weight, 
     int n_partial;
     const double *partial = partial_sums<product_term>(device, "norm_loss", n, x.at, x.at, &n_partial);
     if (partial)
-        launch(device, "norm_loss", finish_norm_kernel, blocks_for(n, SUM_THREADS, 4 * SUM_BLOCKS), SUM_THREADS, 0, n, n_partial,
-               partial, weight, x.at, loss.at, dx.at);
+        launch(device, "norm_loss", finish_norm_kernel, blocks_for(n, SUM_THREADS, 4 * SUM_BLOCKS), SUM_THREADS, 0, n,
+               n_partial, partial, weight, x.at, loss.at, dx.at);
 }
