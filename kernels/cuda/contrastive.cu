@@ -1,9 +1,10 @@
-/* Contrastive cross-entropy, value and gradients at once, over chunks of rows: the logits of a chunk become its gradients
- * in place before the next chunk is made. Always in full precision: logits are divided by a small temperature.
+/* Contrastive cross-entropy, value and gradients at once, over chunks of rows: the logits of a chunk become its
+ * gradients in place before the next chunk is made. Always in full precision: logits are divided by a small
+ * temperature.
  *
- * Floor: three products of n x m x dim, 6 n m dim flops; the logits of a chunk are written once, read once from memory and
- * twice from the L1 cache, written and read twice again by the products. The value is summed in double, in an order that
- * depends on n alone.
+ * Floor: three products of n x m x dim, 6 n m dim flops; the logits of a chunk are written once, read once from memory
+ * and twice from the L1 cache, written and read twice again by the products. The value is summed in double, in an order
+ * that depends on n alone.
  */
 #include "cuda/primitives.h"
 #include "cuda/products.cuh"

@@ -15,8 +15,8 @@ struct alignas(16) pack {
 /* Buffers start at multiples of 64 bytes, but dev_real_at may point anywhere into them. */
 static inline bool is_aligned(const void *p) { return (uintptr_t)p % sizeof(struct pack) == 0; }
 
-/* y[i] = op(a[i], b[i], y[i]). Op says how many of a and b it reads (INPUTS; the others may be NULL) and whether it reads y
- * (KEEPS). y may be a or b. */
+/* y[i] = op(a[i], b[i], y[i]). Op says how many of a and b it reads (INPUTS; the others may be NULL) and whether it
+ * reads y (KEEPS). y may be a or b. */
 template <typename Op>
 static __global__ void elementwise_kernel(Op op, int64_t n, int64_t n_packs, const real *a, const real *b, real *y) {
     int64_t thread = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, stride = (int64_t)gridDim.x * blockDim.x;
@@ -40,8 +40,9 @@ static inline void elementwise(struct device *device, const char *name, Op op, i
            ELEMENTWISE_THREADS, 0, op, n, n_packs, a, b, y);
 }
 
-/* How threads lie over a matrix of `rows` x `cols` items: threads.x along a row, so that a warp's accesses are joined, and
- * threads.y over rows; grid.x over rows (it alone may exceed 65,535), grid.y over columns. Kernels walk in strides. */
+/* How threads lie over a matrix of `rows` x `cols` items: threads.x along a row, so that a warp's accesses are joined,
+ * and threads.y over rows; grid.x over rows (it alone may exceed 65,535), grid.y over columns. Kernels walk in
+ * strides. */
 struct shape {
     dim3 blocks, threads;
 };

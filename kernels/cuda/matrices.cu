@@ -1,10 +1,10 @@
 /* Products (cuBLAS, in the precision that the device was opened with) and work on rows. The latter are bound by memory;
- * bytes per float32 value: add_bias 8, sum_rows 4, relu 8, relu_backward 16, copy_matrix 8 (12 when it adds), l2_normalize
- * 8, its backward 16, layer_norm 8, its backward 16, and 8 more for the gradients of gain and bias where x and dy have
- * left the L2 cache. Second readings of a row by its warp come from the L1 cache.
+ * bytes per float32 value: add_bias 8, sum_rows 4, relu 8, relu_backward 16, copy_matrix 8 (12 when it adds),
+ * l2_normalize 8, its backward 16, layer_norm 8, its backward 16, and 8 more for the gradients of gain and bias where x
+ * and dy have left the L2 cache. Second readings of a row by its warp come from the L1 cache.
  *
- * Sums over rows are made in two stages, of parts that depend on the number of rows alone: the result is the same in each
- * run.
+ * Sums over rows are made in two stages, of parts that depend on the number of rows alone: the result is the same in
+ * each run.
  */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
@@ -66,7 +66,7 @@ extern "C" void cuda_add_bias(struct device *device, int64_t rows, int64_t cols,
     copy(device, "add_bias", rows, cols, bias.at, 0, y.at, cols, 1);
 }
 
-/* ---- sums over rows: blocks of SUM_COLS columns and SUM_ROWS threads a column, SUM_SLICES blocks over the rows ---- */
+/* ---- sums over rows: blocks of SUM_COLS columns and SUM_ROWS threads a column, SUM_SLICES slices ---- */
 enum { SUM_COLS = 32, SUM_ROWS = 8, SUM_SLICES = 128 };
 
 static unsigned slices_for(int64_t rows) { return blocks_for(rows, 4 * SUM_ROWS, SUM_SLICES); }

@@ -1,14 +1,15 @@
-/* Distance with top-K in tiles, and its gradient. Rows have norm 1, so |u|^2 + |c|^2 - 2 u.c falls as u.c grows, and u.c is
- * what is ranked; always in full precision.
+/* Distance with top-K in tiles, and its gradient. Rows have norm 1, so |u|^2 + |c|^2 - 2 u.c falls as u.c grows, and
+ * u.c is what is ranked; always in full precision.
  *
- * A block multiplies QUERIES queries by CANDIDATES candidates at a time, out of shared memory, each thread 4 x 8 of them in
- * registers. The 16 threads (half a warp) that share a query also hold its list of the best, one entry a thread, and compare
- * their products with the list's last while these are still in registers: after the first tiles nearly nothing passes. The
- * candidates are cut into slices, so that few queries fill the device too, and a second kernel merges the slices' lists.
- * Neither the products nor the merge depend on the cut: results are the same on each device and in each run.
+ * A block multiplies QUERIES queries by CANDIDATES candidates at a time, out of shared memory, each thread 4 x 8 of
+ * them in registers. The 16 threads (half a warp) that share a query also hold its list of the best, one entry a
+ * thread, and compare their products with the list's last while these are still in registers: after the first tiles
+ * nearly nothing passes. The candidates are cut into slices, so that few queries fill the device too, and a second
+ * kernel merges the slices' lists. Neither the products nor the merge depend on the cut: results are the same on each
+ * device and in each run.
  *
- * Floor: 2 n N dim flops in float32. In each step of dim a warp issues 32 FMA instructions beside 3 reads of shared memory;
- * the candidates come from the L2 cache (21,000 x 64 floats are 5 MB).
+ * Floor: 2 n N dim flops in float32. In each step of dim a warp issues 32 FMA instructions beside 3 reads of shared
+ * memory; the candidates come from the L2 cache (21,000 x 64 floats are 5 MB).
  */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
@@ -22,7 +23,7 @@ static const unsigned ALL_LANES = 0xffffffffu;
 /* A tile's rows lie along the fast index. The pitch turns the banks by 4 from one k to the next, so that the stores of
  * load_tile, 16 rows of 2 groups a warp, fall in 32 different ones, and rows of a k start at 16 bytes. */
 template <int ROWS>
-struct tile {
+struct alignas(16) tile {
     real at[DEPTH][ROWS + 4];
 };
 
@@ -32,8 +33,8 @@ struct entry {
     int32_t index;
 };
 
-/* Puts (dot, index) behind the entries that are at least as good, if `insert` (the same in the half warp). Every lane of the
- * warp calls. */
+/* Puts (dot, index) behind the entries that are at least as good, if `insert` (the same in the half warp). Every lane
+ * of the warp calls. */
 static __device__ void insert_entry(struct entry *best, real dot, int32_t index, bool insert) {
     int lane = threadIdx.x % WARP, place = lane % HALF;
     unsigned ahead = __ballot_sync(ALL_LANES, best->dot >= dot) >> (lane - place) & 0xffffu;
@@ -50,9 +51,9 @@ static __device__ int candidate_of(int j) {
     return j / GROUP * (HALF * GROUP) + (int)threadIdx.x % HALF * GROUP + j % GROUP;
 }
 
-/* Takes from a thread's dots of one query, for candidates base + candidate_of(j), what is better than the list's last: the
- * half warp's best each time, ties to the smaller index, until none is left. Earlier candidates have smaller indices, so
- * that only a strictly larger dot passes, and no NaN does. */
+/* Takes from a thread's dots of one query, for candidates base + candidate_of(j), what is better than the list's last:
+ * the half warp's best each time, ties to the smaller index, until none is left. Earlier candidates have smaller
+ * indices, so that only a strictly larger dot passes, and no NaN does. */
 static __device__ void scan_dots(real dots[THREAD_CANDIDATES], int64_t base, int top_k, struct entry *best,
                                  real *threshold) {
     for (;;) {
@@ -80,7 +81,7 @@ static __device__ void scan_dots(real dots[THREAD_CANDIDATES], int64_t base, int
     }
 }
 
-/* ---- tiles: rows first.. of x, columns k..k+DEPTH-1, zeros beyond; held in registers between reading and storing ---- */
+/* ---- tiles: rows first.. of x, columns k..k+DEPTH-1, zeros beyond; in registers between reading and storing ---- */
 template <int ROWS>
 struct tile_part {
     enum { READS = (ROWS * DEPTH / GROUP + TILE_THREADS - 1) / TILE_THREADS };
@@ -160,8 +161,8 @@ struct search {
 /* best_dot, best_index [n, slices, top_k]: each slice's best, best first; where it has none -inf and a valid index. */
 static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     search_kernel(struct search s, real *best_dot, int32_t *best_index) {
-    __shared__ __align__(16) struct tile<QUERIES> queries[2];
-    __shared__ __align__(16) struct tile<CANDIDATES> candidates[2];
+    __shared__ struct tile<QUERIES> queries[2];
+    __shared__ struct tile<CANDIDATES> candidates[2];
     struct tile_part<QUERIES> query_part;
     struct tile_part<CANDIDATES> candidate_part;
     struct entry best[THREAD_QUERIES];
@@ -181,8 +182,8 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
         for (int i = 0; i < THREAD_QUERIES; i++)
 #pragma unroll
             for (int j = 0; j < THREAD_CANDIDATES; j++) dots[i][j] = 0;
-        /* One barrier a part: a thread that stores into a buffer has passed the barrier behind which all had finished with
-         * its last contents. */
+        /* One barrier a part: a thread that stores into a buffer has passed the barrier behind which all had finished
+         * with its last contents. */
         for (int64_t k = 0; k < s.dim; k += DEPTH, turn ^= 1) {
             store_tile<QUERIES>(&query_part, &queries[turn]);
             store_tile<CANDIDATES>(&candidate_part, &candidates[turn]);
@@ -246,8 +247,8 @@ static __global__ void merge_kernel(struct search s, int slices, const real *bes
     }
 }
 
-/* How many tiles of candidates a slice should have: as many as make the rounds of blocks over the device shortest, where
- * filling a slice's lists costs about as much as multiplying LIST_TILES tiles. */
+/* How many tiles of candidates a slice should have: as many as make the rounds of blocks over the device shortest,
+ * where filling a slice's lists costs about as much as multiplying LIST_TILES tiles. */
 static int64_t slice_tiles(int64_t query_blocks, int64_t tiles, int64_t n_multiprocessors) {
     enum { LIST_TILES = 3 };
     int64_t best = tiles, least = INT64_MAX;
@@ -280,9 +281,9 @@ extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int
            (const int32_t *)best_index, index.at, weight.at, q.at);
 }
 
-/* ---- gradient: a warp for each query. Queries share rows of c, so that dc is added by atomics, and its last bits may differ
- * from run to run. Floor: bytes of u, dq and twice du, and top_k rows of c read and of dc added to, mostly in the L2
- * cache. ---- */
+/* ---- gradient: a warp for each query. Queries share rows of c, so that dc is added by atomics, and its last bits may
+ * differ from run to run. Floor: bytes of u, dq and twice du, and top_k rows of c read and of dc added to, mostly in
+ * the L2 cache. ---- */
 
 /* s_k = -distance_k, q = sum w_k c_k: dw_k = dq.c_k, ds_k = w_k (dw_k - sum_j w_j dw_j); lane k returns 2 ds_k. */
 static __device__ real logit_slope(int64_t dim, int top_k, const real *c, const real *dq, real weight, int32_t index) {

@@ -1,13 +1,14 @@
-/* The forward pass of a frozen transformer: linear maps with weights packed once, token embeddings, residual and layer norm.
+/* The forward pass of a frozen transformer: linear maps with weights packed once, token embeddings, residual and layer
+ * norm.
  *
  * A row of a linear map must not depend on the other rows or on its place, and cuBLAS takes other kernels, which round
- * differently, for other numbers of rows. So a product is always one of LINEAR_ROWS rows, the last one filled up with zeros;
- * addresses too are aligned alike. Within such a product cuBLAS's kernels cut the sum over `in` in the same way for all
- * tiles of the result, save "stream-K" ones, which we have not seen chosen but cannot exclude. Results are the same in each
- * run on the same kind of device.
+ * differently, for other numbers of rows. So a product is always one of LINEAR_ROWS rows, the last one filled up with
+ * zeros; addresses too are aligned alike. Within such a product the sum over `in` is cut in the same way for all rows,
+ * unless cuBLAS takes a "stream-K" kernel, which it does not rule out: then, and only then, the last bits of a row could
+ * depend on its place. Results are the same in each run on one kind of device.
  *
- * Floor of linear: the product's arithmetic; around it, in bytes per float32 value, 8 to add bias and activation, and in bf16
- * 6 to convert x. embed_tokens 12, add_layer_norm 12.
+ * Floor of linear: the product's arithmetic; around it, in bytes per float32 value, 8 to add bias and activation, and
+ * in bf16 6 to convert x. embed_tokens 12, add_layer_norm 12.
  */
 #include <cuda_bf16.h>
 #include <stdio.h>
@@ -171,7 +172,8 @@ static void multiply_bf16(struct device *device, const struct linear *l, const v
     cuda_check_blas(device, status, "product of matrices in bf16");
 }
 
-/* z[LINEAR_ROWS,out] = x W^T for `rows` rows of x and zeros below; `staged` takes them where x cannot be used as it is. */
+/* z[LINEAR_ROWS,out] = x W^T for `rows` rows of x and zeros below; `staged` takes them where x cannot be used as it
+ * is. */
 static void multiply_block(struct device *device, const struct linear *l, int64_t rows, const real *x, real *staged,
                            real *z) {
     if (l->bf16.at) {

@@ -1,8 +1,9 @@
 /* Elementwise work and sums. All are bound by memory; bytes per float32 value: fill 4, axpy and blend 12, dot and
  * squared_distance 8, squared_distance_backward 16, norm_loss 12, count_nonfinite 4.
  *
- * A sum that ends in one number is made in double in two stages: SUM_BLOCKS blocks each leave a partial sum in scratch, and
- * one block adds these. Which values a thread adds depends on their count alone, so the result is the same in each run.
+ * A sum that ends in one number is made in double in two stages: SUM_BLOCKS blocks each leave a partial sum in scratch,
+ * and one block adds these. Which values a thread adds depends on their count alone, so the result is the same in each
+ * run.
  */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
