@@ -76,9 +76,9 @@ struct kernels {
     void (*add_bias)(struct device *, int64_t rows, int64_t cols, dev_real bias, dev_real y);
     /* out[cols] += sum over rows of x[rows,cols] */
     void (*sum_rows)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real out);
-    /* y[n] = max(x, 0);  dx += dy where y > 0. y may be x. */
-    void (*relu)(struct device *, int64_t n, dev_real x, dev_real y);
-    void (*relu_backward)(struct device *, int64_t n, dev_real y, dev_real dy, dev_real dx);
+    /* y[n] = max(y, 0);  dy = 0 where y is 0 */
+    void (*relu)(struct device *, int64_t n, dev_real y);
+    void (*relu_backward)(struct device *, int64_t n, dev_real y, dev_real dy);
     /* y[rows,cols] (ldy) = x[rows,cols] (ldx); accumulate: += */
     void (*copy_matrix)(struct device *, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y, int64_t ldy,
                         int accumulate);

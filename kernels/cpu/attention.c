@@ -110,6 +110,208 @@ static void blocks_forward(const struct segment *s, real *out, real *scratch) {
     }
 }
 
+/* ---- narrow heads: vectors run along the queries, so that softmax needs no sums within a vector. Queries are transposed
+ * once; a head's scores and probabilities are [key][query], padded to whole vectors ---- */
+enum { WIDE = 64 / sizeof(real) };
+#ifdef MEDTOK_REAL_DOUBLE
+typedef int64_t places __attribute__((vector_size(LANES * sizeof(int64_t))));
+#else
+typedef int32_t places __attribute__((vector_size(LANES * sizeof(int32_t))));
+#endif
+typedef real wide __attribute__((vector_size(WIDE * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+static int64_t padded_queries(int64_t n) { return (n + WIDE - 1) / WIDE * WIDE; }
+
+/* The eight vectors of eight, transposed: pairs, then pairs of pairs, then halves. */
+IN_PLACE void transpose_tile(lanes a[LANES]) {
+    const places even = {0, 8, 1, 9, 4, 12, 5, 13}, odd = {2, 10, 3, 11, 6, 14, 7, 15};
+    const places first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
+    const places low = {0, 1, 2, 3, 8, 9, 10, 11}, high = {4, 5, 6, 7, 12, 13, 14, 15};
+    lanes b[LANES], c[LANES];
+    for (int i = 0; i < LANES; i += 2) {
+        b[i] = __builtin_shuffle(a[i], a[i + 1], even);
+        b[i + 1] = __builtin_shuffle(a[i], a[i + 1], odd);
+    }
+    for (int i = 0; i < LANES; i += 4)
+        for (int k = 0; k < 2; k++) {
+            c[i + 2 * k] = __builtin_shuffle(b[i + k], b[i + k + 2], first);
+            c[i + 2 * k + 1] = __builtin_shuffle(b[i + k], b[i + k + 2], second);
+        }
+    for (int i = 0; i < 4; i++) {
+        a[i] = __builtin_shuffle(c[i], c[i + 4], low);
+        a[i + 4] = __builtin_shuffle(c[i], c[i + 4], high);
+    }
+}
+
+/* t[c, padded] = the first n columns of x[rows, ld], transposed; behind the last row it repeats. */
+IN_PLACE void transpose_rows(const real *x, int64_t rows, int64_t ld, int64_t n, int64_t padded, real *t) {
+    for (int64_t r = 0; r < padded; r += LANES) {
+        const real *row[LANES];
+        int64_t c = 0;
+        for (int i = 0; i < LANES; i++) row[i] = x + (r + i < rows ? r + i : rows - 1) * ld;
+        for (; c + LANES <= n; c += LANES) {
+            lanes tile[LANES];
+            for (int i = 0; i < LANES; i++) tile[i] = *(const lanes *)(row[i] + c);
+            transpose_tile(tile);
+            for (int i = 0; i < LANES; i++) *(lanes *)(t + (c + i) * padded + r) = tile[i];
+        }
+        for (; c < n; c++)
+            for (int i = 0; i < LANES; i++) t[c * padded + r + i] = row[i][c];
+    }
+}
+
+/* The first n columns of x[rows, ld] = t[c, padded] transposed, or += */
+IN_PLACE void transpose_back(const real *t, int64_t rows, int64_t ld, int64_t n, int64_t padded, int accumulate,
+                                  real *x) {
+    for (int64_t r = 0; r < rows; r += LANES) {
+        int64_t count = r + LANES < rows ? LANES : rows - r, c = 0;
+        for (; c + LANES <= n; c += LANES) {
+            lanes tile[LANES];
+            for (int i = 0; i < LANES; i++) tile[i] = *(const lanes *)(t + (c + i) * padded + r);
+            transpose_tile(tile);
+            for (int64_t i = 0; i < count; i++) {
+                lanes *to = (lanes *)(x + (r + i) * ld + c);
+                if (accumulate) tile[i] += *to;
+                *to = tile[i];
+            }
+        }
+        for (; c < n; c++)
+            for (int64_t i = 0; i < count; i++) {
+                real *to = x + (r + i) * ld + c, value = t[c * padded + r + i];
+                *to = accumulate ? *to + value : value;
+            }
+    }
+}
+
+/* Rows of keys go through the registers TOGETHER at a time; behind the last the last is computed again, in vain. */
+enum { TOGETHER = 4 };
+
+/* score[k, padded] = scale * sum over c of row_k[c] t[c, padded], for n rows `ld` apart. */
+IN_PLACE void rows_by_columns(const real *rows, int64_t n, int64_t ld, const real *t, int64_t depth, real scale,
+                                   int64_t padded, real *score) {
+    for (int64_t l = 0; l < padded; l += WIDE)
+        for (int64_t k = 0; k < n; k += TOGETHER) {
+            const real *row[TOGETHER];
+            wide sum[TOGETHER] = {{0}};
+            for (int i = 0; i < TOGETHER; i++) row[i] = rows + (k + i < n ? k + i : n - 1) * ld;
+            for (int64_t c = 0; c < depth; c++) {
+                wide column = *(const wide *)(t + c * padded + l);
+                for (int i = 0; i < TOGETHER; i++) sum[i] += row[i][c] * column;
+            }
+            for (int i = 0; i < TOGETHER && k + i < n; i++) *(wide *)(score + (k + i) * padded + l) = scale * sum[i];
+        }
+}
+
+/* t[c, padded] = sum over k of w[k, padded] row_k[c] */
+IN_PLACE void columns_of_rows(const real *rows, int64_t n, int64_t ld, const real *w, int64_t depth,
+                                   int64_t padded, real *t) {
+    for (int64_t l = 0; l < padded; l += WIDE)
+        for (int64_t c = 0; c < depth; c += TOGETHER) {
+            int64_t column[TOGETHER];
+            wide sum[TOGETHER] = {{0}};
+            for (int i = 0; i < TOGETHER; i++) column[i] = c + i < depth ? c + i : depth - 1;
+            for (int64_t k = 0; k < n; k++) {
+                wide weight = *(const wide *)(w + k * padded + l);
+                for (int i = 0; i < TOGETHER; i++) sum[i] += rows[k * ld + column[i]] * weight;
+            }
+            for (int i = 0; i < TOGETHER && c + i < depth; i++) *(wide *)(t + (c + i) * padded + l) = sum[i];
+        }
+}
+
+/* Softmax over k of p[k, padded]. */
+IN_PLACE void softmax_down(real *p, int64_t n, int64_t padded) {
+    for (int64_t l = 0; l < padded; l += WIDE) {
+        real most[WIDE], sum[WIDE] = {0};
+        memcpy(most, p + l, sizeof most);
+        for (int64_t k = 1; k < n; k++)
+#pragma omp simd
+            for (int i = 0; i < WIDE; i++) most[i] = p[k * padded + l + i] > most[i] ? p[k * padded + l + i] : most[i];
+        for (int64_t k = 0; k < n; k++)
+#pragma omp simd
+            for (int i = 0; i < WIDE; i++) sum[i] += p[k * padded + l + i] = real_exp(p[k * padded + l + i] - most[i]);
+#pragma omp simd
+        for (int i = 0; i < WIDE; i++) sum[i] = 1 / sum[i];
+        for (int64_t k = 0; k < n; k++)
+#pragma omp simd
+            for (int i = 0; i < WIDE; i++) p[k * padded + l + i] *= sum[i];
+    }
+}
+
+/* Scratch of one head: transposed queries and outputs [head_dim, padded], probabilities [n_keys, padded]. */
+WIDE_VECTORS static void head_forward(const struct segment *s, int64_t h, real *out, real *scratch) {
+    int64_t padded = padded_queries(s->n_queries), column = h * s->head_dim, ld = 2 * s->dim;
+    const real *key = s->kv + column, *value = key + s->dim;
+    real *t = scratch, *p = t + s->head_dim * padded;
+    transpose_rows(s->q + column, s->n_queries, s->dim, s->head_dim, padded, t);
+    rows_by_columns(key, s->n_keys, ld, t, s->head_dim, s->scale, padded, p);
+    softmax_down(p, s->n_keys, padded);
+    for (int64_t r = 0; r < s->n_queries; r++) {
+        int64_t at = (r * s->heads + h) * s->n_keys;
+        for (int64_t k = 0; s->probs && k < s->n_keys; k++) s->probs[at + k] = p[k * padded + r];
+        for (int64_t k = 0; s->factor && k < s->n_keys; k++) p[k * padded + r] *= s->factor[at + k];
+    }
+    columns_of_rows(value, s->n_keys, ld, p, s->head_dim, padded, t);
+    transpose_back(t, s->n_queries, s->dim, s->head_dim, padded, 0, out + column);
+}
+
+/* y_k[c] += sum over r of w[k, r] x_r[c]: y `ldy` apart, n of them; x `ldx` apart. */
+IN_PLACE void add_weighted_rows(const real *w, int64_t padded, int64_t n, int64_t rows, const real *x, int64_t ldx,
+                                     int64_t depth, real *y, int64_t ldy) {
+    for (int64_t k = 0; k < n; k += TOGETHER) {
+        const real *weight[TOGETHER];
+        int64_t c = 0;
+        for (int i = 0; i < TOGETHER; i++) weight[i] = w + (k + i < n ? k + i : n - 1) * padded;
+        for (; c + WIDE <= depth; c += WIDE) {
+            wide sum[TOGETHER] = {{0}};
+            for (int64_t r = 0; r < rows; r++) {
+                wide row = *(const wide *)(x + r * ldx + c);
+                for (int i = 0; i < TOGETHER; i++) sum[i] += weight[i][r] * row;
+            }
+            for (int i = 0; i < TOGETHER && k + i < n; i++) *(wide *)(y + (k + i) * ldy + c) += sum[i];
+        }
+        for (; c < depth; c++)
+            for (int i = 0; i < TOGETHER && k + i < n; i++)
+                for (int64_t r = 0; r < rows; r++) y[(k + i) * ldy + c] += weight[i][r] * x[r * ldx + c];
+    }
+}
+
+/* With p the probabilities, f dropout's factors, g the output's gradient: slope = f g.value, ds = scale p (slope - sum p slope).
+ * Scratch: as forward, and three more [n_keys, padded]. */
+WIDE_VECTORS static void head_backward(const struct segment *s, int64_t h, const real *dout, real *dq, real *dkv,
+                                       real *scratch) {
+    int64_t padded = padded_queries(s->n_queries), column = h * s->head_dim, ld = 2 * s->dim, n = s->n_keys;
+    const real *key = s->kv + column, *value = key + s->dim;
+    real *t = scratch, *p = t + s->head_dim * padded, *kept = p + n * padded, *slope = kept + n * padded;
+    memset(p, 0, (size_t)(2 * n * padded) * sizeof *p);
+    for (int64_t r = 0; r < s->n_queries; r++) {
+        int64_t at = (r * s->heads + h) * n;
+        for (int64_t k = 0; k < n; k++) {
+            p[k * padded + r] = s->probs[at + k];
+            kept[k * padded + r] = s->factor ? s->factor[at + k] : 1;
+        }
+    }
+    transpose_rows(dout + column, s->n_queries, s->dim, s->head_dim, padded, t);
+    rows_by_columns(value, n, ld, t, s->head_dim, 1, padded, slope);
+    for (int64_t l = 0; l < padded; l += WIDE) {
+        wide mean = {0};
+        for (int64_t k = 0; k < n; k++) {
+            wide *d = (wide *)(slope + k * padded + l);
+            *d *= *(wide *)(kept + k * padded + l);
+            mean += *(wide *)(p + k * padded + l) * *d;
+        }
+        for (int64_t k = 0; k < n; k++) {
+            wide *d = (wide *)(slope + k * padded + l), *f = (wide *)(kept + k * padded + l);
+            wide q = *(wide *)(p + k * padded + l);
+            *f *= q;
+            *d = s->scale * q * (*d - mean);
+        }
+    }
+    add_weighted_rows(kept, padded, n, s->n_queries, dout + column, s->dim, s->head_dim, dkv + s->dim + column, ld);
+    add_weighted_rows(slope, padded, n, s->n_queries, s->q + column, s->dim, s->head_dim, dkv + column, ld);
+    columns_of_rows(key, n, ld, slope, s->head_dim, padded, t);
+    transpose_back(t, s->n_queries, s->dim, s->head_dim, padded, 1, dq + column);
+}
+
 /* ---- forward, row by row: for few queries, odd heads. Scratch: a row of probabilities where none are kept ---- */
 static void rows_forward(const struct segment *s, real *out, real *scratch) {
     for (int64_t r = 0; r < s->n_queries; r++) {
@@ -127,15 +329,23 @@ static void rows_forward(const struct segment *s, real *out, real *scratch) {
     }
 }
 
+enum { NARROW_HEAD = 16 }; /* up to this width of heads vectors run along the queries */
+
+static int along_queries(const struct segment *s) {
+    return s->n_queries >= QUERIES && s->n_keys > 0 && s->head_dim <= NARROW_HEAD;
+}
+
 static void segment_forward(const struct segment *s, real *out, real *scratch) {
-    if (s->n_queries >= QUERIES && s->n_keys > 0 && s->head_dim % COLUMNS == 0)
+    if (along_queries(s))
+        for (int64_t h = 0; h < s->heads; h++) head_forward(s, h, out, scratch);
+    else if (s->n_queries >= QUERIES && s->n_keys > 0 && s->head_dim % COLUMNS == 0)
         blocks_forward(s, out, scratch);
     else
         rows_forward(s, out, scratch);
 }
 
-/* `slope` [n_keys] is scratch. */
-static void segment_backward(const struct segment *s, const real *dout, real *dq, real *dkv, real *slope) {
+/* Row by row; `slope` [n_keys] is scratch. */
+static void rows_backward(const struct segment *s, const real *dout, real *dq, real *dkv, real *slope) {
     for (int64_t r = 0; r < s->n_queries; r++) {
         for (int64_t h = 0; h < s->heads; h++) {
             int64_t at = (r * s->heads + h) * s->n_keys, column = h * s->head_dim;
@@ -157,6 +367,13 @@ static void segment_backward(const struct segment *s, const real *dout, real *dq
     }
 }
 
+static void segment_backward(const struct segment *s, const real *dout, real *dq, real *dkv, real *scratch) {
+    if (along_queries(s))
+        for (int64_t h = 0; h < s->heads; h++) head_backward(s, h, dout, dq, dkv, scratch);
+    else
+        rows_backward(s, dout, dq, dkv, scratch);
+}
+
 struct attention_call {
     struct ragged queries, keys;
     struct attention_pairs pairs;
@@ -173,14 +390,17 @@ struct thread_scratch {
 };
 
 static int make_scratch(struct device *device, const struct attention_call *a, struct thread_scratch *scratch) {
-    int64_t pairs = 0, keys = 0;
+    int64_t pairs = 0, keys = 0, along = 0, depth = a->dim / a->heads;
     for (int64_t i = 0; i < a->queries.n; i++) {
         int64_t q = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i], k = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i];
         if (q * k > pairs) pairs = q * k;
         if (k > keys) keys = k;
+        if (depth <= NARROW_HEAD && (depth + 3 * k) * padded_queries(q) > along)
+            along = (depth + 3 * k) * padded_queries(q);
     }
     scratch->factors = a->dropout.rate == 0 ? 0 : (pairs * a->heads + DROPOUT_CHUNK) / DROPOUT_CHUNK * DROPOUT_CHUNK;
-    scratch->work = (a->dim / a->heads + QUERIES) * padded_keys(keys + 1) + QUERIES * COLUMNS;
+    scratch->work = (depth + QUERIES) * padded_keys(keys + 1) + QUERIES * COLUMNS;
+    if (along > scratch->work) scratch->work = (along + 15) / 16 * 16;
     scratch->base = cpu_scratch(device, cpu_threads(device) * (scratch->factors + scratch->work));
     return scratch->base != NULL;
 }

@@ -24,8 +24,15 @@
 #define WIDE_VECTORS
 #endif
 
+/* Compiled into its callers, so as each of the callers' versions. */
+#define IN_PLACE static inline __attribute__((always_inline))
+
+/* Which of the loops written for one kind of vectors are used. */
+enum cpu_vectors { CPU_PLAIN, CPU_AVX2, CPU_AVX512 };
+
 struct cpu {
     int n_threads;
+    enum cpu_vectors vectors;
     void *scratch; /* grown on demand, kept */
     size_t scratch_size;
 };
@@ -34,6 +41,10 @@ static inline int cpu_threads(const struct device *device) { return ((const stru
 
 /* Scratch for `count` values, valid until the next call; NULL (error recorded) if memory is out. */
 real *cpu_scratch(struct device *device, int64_t count);
+
+/* c[m,n] = alpha op(a) op(b) + beta c on the calling thread; k > 0. */
+void cpu_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+                 int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc);
 
 /* Below this many values of work a parallel region costs more than it gives. */
 enum { PARALLEL_MIN = 1 << 15 };
@@ -54,8 +65,8 @@ void cpu_gemm(struct device *, int, int, int64_t, int64_t, int64_t, double, dev_
               double, dev_real, int64_t);
 void cpu_add_bias(struct device *, int64_t, int64_t, dev_real, dev_real);
 void cpu_sum_rows(struct device *, int64_t, int64_t, dev_real, dev_real);
-void cpu_relu(struct device *, int64_t, dev_real, dev_real);
-void cpu_relu_backward(struct device *, int64_t, dev_real, dev_real, dev_real);
+void cpu_relu(struct device *, int64_t, dev_real);
+void cpu_relu_backward(struct device *, int64_t, dev_real, dev_real);
 void cpu_copy_matrix(struct device *, int64_t, int64_t, dev_real, int64_t, dev_real, int64_t, int);
 void cpu_l2_normalize(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real);
 void cpu_l2_normalize_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real);

@@ -106,6 +106,19 @@ static const struct device_backend CPU_MEMORY = {
     .close = cpu_close,
 };
 
+/* What the processor has, or less if MEDTOK_CPU_VECTORS says so (plain, avx2, avx512: for tests and comparisons). */
+static enum cpu_vectors choose_vectors(void) {
+    enum cpu_vectors best = CPU_PLAIN;
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best = CPU_AVX2;
+    if (__builtin_cpu_supports("avx512f")) best = CPU_AVX512;
+#endif
+    const char *name = getenv("MEDTOK_CPU_VECTORS");
+    if (!name) return best;
+    enum cpu_vectors wanted = strcmp(name, "plain") == 0 ? CPU_PLAIN : strcmp(name, "avx2") == 0 ? CPU_AVX2 : best;
+    return wanted < best ? wanted : best;
+}
+
 int device_open_cpu(struct device *device, int n_threads) {
     *device = (struct device){.name = "cpu", .run = &CPU_KERNELS, .memory = &CPU_MEMORY};
     struct cpu *cpu = calloc(1, sizeof *cpu);
@@ -114,6 +127,7 @@ int device_open_cpu(struct device *device, int n_threads) {
         return -1;
     }
     cpu->n_threads = n_threads > 0 ? n_threads : 1;
+    cpu->vectors = choose_vectors();
     device->backend = cpu;
     if (openblas_set_num_threads) openblas_set_num_threads(1);
     omp_set_num_threads(1); /* for libraries; every parallel region of ours names its number */

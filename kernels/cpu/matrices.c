@@ -1,7 +1,15 @@
-/* Products (OpenBLAS, blocks of the result shared by the threads) and work on rows. */
+/* Products (oneDNN or OpenBLAS, blocks of the result shared by the threads) and work on rows. */
 #include "cpu/cpu.h"
+#include "cpu/onednn.h"
 
 enum { PRODUCT_BLOCK = 256 }; /* rows or columns of a product that one thread computes at a time */
+
+void cpu_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+                 int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) {
+    if (onednn_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+    cblas_rgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m,
+                (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
 
 void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
               dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc) {
@@ -19,9 +27,8 @@ void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m
     for (int64_t block = 0; block < n_blocks; block++) {
         int64_t i = block % n_row_blocks * rows, j = block / n_row_blocks * cols;
         int64_t height = i + rows < m ? rows : m - i, width = j + cols < n ? cols : n - j;
-        cblas_rgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-                    (int)height, (int)width, (int)k, (real)alpha, a.at + (transpose_a ? i : i * lda), (int)lda,
-                    b.at + (transpose_b ? j * ldb : j), (int)ldb, (real)beta, c.at + i * ldc + j, (int)ldc);
+        cpu_product(transpose_a, transpose_b, height, width, k, (real)alpha, a.at + (transpose_a ? i : i * lda), lda,
+                    b.at + (transpose_b ? j * ldb : j), ldb, (real)beta, c.at + i * ldc + j, ldc);
     }
 }
 
@@ -54,16 +61,16 @@ void cpu_sum_rows(struct device *device, int64_t rows, int64_t cols, dev_real x,
     add_rows(partial, 0, n_blocks, cols, out.at);
 }
 
-void cpu_relu(struct device *device, int64_t n, dev_real x, dev_real y) {
+void cpu_relu(struct device *device, int64_t n, dev_real y) {
     if (device->error[0]) return;
 #pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) y.at[i] = x.at[i] > 0 ? x.at[i] : 0;
+    for (int64_t i = 0; i < n; i++) y.at[i] = y.at[i] < 0 ? 0 : y.at[i]; /* a NaN stays */
 }
 
-void cpu_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy, dev_real dx) {
+void cpu_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy) {
     if (device->error[0]) return;
 #pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) dx.at[i] += y.at[i] > 0 ? dy.at[i] : 0;
+    for (int64_t i = 0; i < n; i++) dy.at[i] = y.at[i] > 0 ? dy.at[i] : 0;
 }
 
 void cpu_copy_matrix(struct device *device, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y,

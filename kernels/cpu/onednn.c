@@ -24,6 +24,13 @@ int onednn_here(int bf16) {
     return (have & wanted) == wanted;
 }
 
+int onednn_gemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+                int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) {
+    if (!onednn_here(0)) return 0;
+    return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) ==
+           dnnl_success;
+}
+
 /* Round to nearest even, as the hardware does; NaN stays NaN. */
 static uint16_t bf16_bits(float value) {
     uint32_t bits;
@@ -144,6 +151,12 @@ int onednn_product_run(const struct onednn_product *p, const real *x, real *y, v
 
 #else
 int onednn_here(int bf16) { return bf16 & 0; }
+int onednn_gemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+                int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) {
+    (void)transpose_a, (void)transpose_b, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb;
+    (void)beta, (void)c, (void)ldc;
+    return 0;
+}
 struct onednn_product *onednn_product_make(int64_t rows, int64_t in, int64_t out, const real *weight, const real *bias,
                                            int bf16) {
     (void)rows, (void)in, (void)out, (void)weight, (void)bias, (void)bf16;

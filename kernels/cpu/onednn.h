@@ -7,6 +7,11 @@
 
 #include "kernels.h"
 
+/* c[m,n] = alpha op(a) op(b) + beta c as kernels.h's gemm, on the calling thread, if oneDNN is the faster library here; returns
+ * whether it was. */
+int onednn_gemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+                int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc);
+
 struct onednn_product; /* y[rows,out] = x[rows,in] W^T + b for one number of rows */
 
 /* Whether this build and this processor have it: in float32 AVX-512, in bf16 its bf16 instructions or AMX. */

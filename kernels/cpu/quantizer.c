@@ -1,51 +1,11 @@
-/* Distance with top-K in blocks: a block of queries against a block of candidates fits the L2 cache, is multiplied by
- * BLAS, and is scanned at once against each query's K-th best; most sixteen similarities are passed over by one
- * comparison of their maximum. Rows have norm 1, so |u|^2 + |c|^2 - 2 u.c falls as u.c grows, and u.c is what is ranked. */
-#include <omp.h>
-
+/* The quantiser: nearest code vectors, their weights, and the gradients of both. Rows have norm 1, so |u|^2 + |c|^2 - 2 u.c falls
+ * as u.c grows, and u.c is what is ranked (nearest.h). */
 #include "cpu/cpu.h"
+#include "cpu/nearest.h"
 #include "cpu/vector_math.h"
 
-enum { QUERIES = 128, CANDIDATES = 512, SCAN = 16, MAX_TOP_K = 16 };
-
-struct best {
-    real dot[MAX_TOP_K]; /* largest first */
-    int32_t index[MAX_TOP_K];
-};
-
-static void best_clear(struct best *best, int64_t first, int64_t top_k) {
-    for (int64_t k = 0; k < top_k; k++) {
-        best->dot[k] = -INFINITY;
-        best->index[k] = (int32_t)(first + k); /* stays valid if similarities are NaN */
-    }
-}
-
-/* Candidates come by ascending index, and only a strictly larger similarity moves another down: ties go to the smaller
- * index. */
-static void best_insert(struct best *best, int64_t top_k, real dot, int32_t index) {
-    int64_t k = top_k - 1;
-    for (; k > 0 && dot > best->dot[k - 1]; k--) {
-        best->dot[k] = best->dot[k - 1];
-        best->index[k] = best->index[k - 1];
-    }
-    best->dot[k] = dot;
-    best->index[k] = index;
-}
-
-static void scan_row(struct best *best, int64_t top_k, const real *dots, int64_t n, int64_t first) {
-    for (int64_t at = 0; at < n; at += SCAN) {
-        int64_t count = at + SCAN < n ? SCAN : n - at;
-        real most = -INFINITY;
-#pragma omp simd reduction(max : most)
-        for (int64_t j = 0; j < count; j++) most = dots[at + j] > most ? dots[at + j] : most;
-        if (!(most > best->dot[top_k - 1])) continue;
-        for (int64_t j = 0; j < count; j++)
-            if (dots[at + j] > best->dot[top_k - 1]) best_insert(best, top_k, dots[at + j], (int32_t)(first + at + j));
-    }
-}
-
 /* softmax(-distance) = softmax(2 u.c), and the weighted mean of the code vectors. */
-static void finish_row(const struct best *best, int64_t top_k, int64_t dim, const real *c, int32_t *index, real *weight,
+static void finish_row(const struct nearest *best, int64_t top_k, int64_t dim, const real *c, int32_t *index, real *weight,
                        real *q) {
     real sum = 0;
     for (int64_t k = 0; k < top_k; k++) {
@@ -65,25 +25,15 @@ static void finish_row(const struct best *best, int64_t top_k, int64_t dim, cons
 void cpu_quantize(struct device *device, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k, dev_real u,
                   dev_real c, dev_int index, dev_real weight, dev_real q) {
     int threads = cpu_threads(device);
-    real *scratch = cpu_scratch(device, (int64_t)threads * QUERIES * CANDIDATES);
-    if (!scratch) return;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (int64_t block = 0; block < n; block += QUERIES) {
-        int64_t rows = block + QUERIES < n ? QUERIES : n - block;
-        real *dots = scratch + (int64_t)omp_get_thread_num() * QUERIES * CANDIDATES;
-        struct best best[QUERIES];
-        for (int64_t r = 0; r < rows; r++) best_clear(&best[r], first, top_k);
-        for (int64_t at = first; at < last; at += CANDIDATES) {
-            int64_t count = at + CANDIDATES < last ? CANDIDATES : last - at;
-            cblas_rgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)count, (int)dim, 1, u.at + block * dim,
-                        (int)dim, c.at + at * dim, (int)dim, 0, dots, CANDIDATES);
-            for (int64_t r = 0; r < rows; r++) scan_row(&best[r], top_k, dots + r * CANDIDATES, count, at);
-        }
-        for (int64_t r = 0; r < rows; r++) {
-            int64_t row = block + r;
-            finish_row(&best[r], top_k, dim, c.at, index.at + row * top_k, weight.at + row * top_k, q.at + row * dim);
-        }
-    }
+    int64_t lists = (n * (int64_t)sizeof(struct nearest) + 63) / 64 * 64 / (int64_t)sizeof(real);
+    real *scratch = cpu_scratch(device, lists + nearest_scratch(threads, dim, last - first));
+    if (!scratch || n <= 0) return;
+    struct nearest *best = (struct nearest *)scratch;
+    nearest_rows(((struct cpu *)device->backend)->vectors, threads, n, dim, first, last, top_k, u.at, c.at, best,
+                 scratch + lists);
+#pragma omp parallel for num_threads(threads) if (n * dim > PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++)
+        finish_row(&best[i], top_k, dim, c.at, index.at + i * top_k, weight.at + i * top_k, q.at + i * dim);
 }
 
 static real dot(const real *a, const real *b, int64_t n) {

@@ -1,5 +1,5 @@
 /* Products (cuBLAS, in the precision that the device was opened with) and work on rows. The latter are bound by memory;
- * bytes per float32 value: add_bias 8, sum_rows 4, relu 8, relu_backward 16, copy_matrix 8 (12 when it adds),
+ * bytes per float32 value: add_bias 8, sum_rows 4, relu 8, relu_backward 12, copy_matrix 8 (12 when it adds),
  * l2_normalize 8, its backward 16, layer_norm 8, its backward 16, and 8 more for the gradients of gain and bias where x
  * and dy have left the L2 cache. Second readings of a row by its warp come from the L1 cache.
  *
@@ -116,21 +116,21 @@ extern "C" void cuda_sum_rows(struct device *device, int64_t rows, int64_t cols,
 
 /* ---- relu ---- */
 struct relu_op {
-    enum { INPUTS = 1, KEEPS = 0 };
-    __device__ real operator()(real x, real, real) const { return x > 0 ? x : 0; }
+    enum { INPUTS = 0, KEEPS = 1 };
+    __device__ real operator()(real, real, real y) const { return y < 0 ? 0 : y; } /* a NaN stays */
 };
 
 struct relu_slope_op {
-    enum { INPUTS = 2, KEEPS = 1 };
-    __device__ real operator()(real y, real dy, real dx) const { return dx + (y > 0 ? dy : 0); }
+    enum { INPUTS = 1, KEEPS = 1 };
+    __device__ real operator()(real y, real, real dy) const { return y > 0 ? dy : 0; }
 };
 
-extern "C" void cuda_relu(struct device *device, int64_t n, dev_real x, dev_real y) {
-    elementwise(device, "relu", relu_op{}, n, x.at, NULL, y.at);
+extern "C" void cuda_relu(struct device *device, int64_t n, dev_real y) {
+    elementwise(device, "relu", relu_op{}, n, NULL, NULL, y.at);
 }
 
-extern "C" void cuda_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy, dev_real dx) {
-    elementwise(device, "relu_backward", relu_slope_op{}, n, y.at, dy.at, dx.at);
+extern "C" void cuda_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy) {
+    elementwise(device, "relu_backward", relu_slope_op{}, n, y.at, NULL, dy.at);
 }
 
 /* ---- rows of norm 1, a warp each ---- */

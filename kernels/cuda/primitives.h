@@ -23,8 +23,8 @@ void cuda_gemm(struct device *, int, int, int64_t, int64_t, int64_t, double, dev
                double, dev_real, int64_t);
 void cuda_add_bias(struct device *, int64_t, int64_t, dev_real, dev_real);
 void cuda_sum_rows(struct device *, int64_t, int64_t, dev_real, dev_real);
-void cuda_relu(struct device *, int64_t, dev_real, dev_real);
-void cuda_relu_backward(struct device *, int64_t, dev_real, dev_real, dev_real);
+void cuda_relu(struct device *, int64_t, dev_real);
+void cuda_relu_backward(struct device *, int64_t, dev_real, dev_real);
 void cuda_copy_matrix(struct device *, int64_t, int64_t, dev_real, int64_t, dev_real, int64_t, int);
 void cuda_l2_normalize(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real);
 void cuda_l2_normalize_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real);

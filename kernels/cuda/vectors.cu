@@ -62,7 +62,7 @@ struct distance_term {
 };
 
 struct nonfinite_term {
-    static __device__ double of(real a, real) { return isfinite(a) ? 0 : 1; }
+    static __device__ double of(real a, real) { return a - a == 0 ? 0 : 1; } /* of both NaN and inf it is NaN */
 };
 
 /* partial[block] = sum of this block's terms */

@@ -31,7 +31,7 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     if (!losses->global_negatives || comm->size == 1) {
         if (!tape->failed)
             d->run->nce(d, n, n, dim, 0, losses->temperature, weight, sibling_class, sibling_class, u->value, v->value,
-                        loss_term(losses, term), u->grad, v->grad);
+                        loss_term(losses, term), tape_grad(tape, u), tape_grad(tape, v));
         return;
     }
     dev_real all = tape_reals(tape, total * dim), all_grad = tape_reals(tape, total * dim);
@@ -40,9 +40,9 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     if (!tape->failed) {
         d->run->fill(d, total * dim, 0, all_grad);
         d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, sibling_class,
-                    all_classes, u->value, all, loss_term(losses, term), u->grad, all_grad);
+                    all_classes, u->value, all, loss_term(losses, term), tape_grad(tape, u), all_grad);
     }
-    keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, v->grad));
+    keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, tape_grad(tape, v)));
 }
 
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total) {
@@ -54,8 +54,8 @@ void loss_cosine(struct losses *losses, enum loss_term term, double weight, stru
     int64_t n = u->rows * u->cols;
     double share = weight / total;
     d->run->dot(d, n, share, u->value, v->value, loss_term(losses, term));
-    d->run->axpy(d, n, share, v->value, u->grad);
-    d->run->axpy(d, n, share, u->value, v->grad);
+    d->run->axpy(d, n, share, v->value, tape_grad(tape, u));
+    d->run->axpy(d, n, share, u->value, tape_grad(tape, v));
 }
 
 void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b) {
@@ -71,6 +71,6 @@ void loss_orthogonality(struct losses *losses, enum loss_term term, double weigh
     double share = weight / losses->comm->size;
     d->run->norm_loss(d, dim * dim, share, product, loss_term(losses, term), gradient);
     double scale = losses->global_negatives ? losses->comm->size : 1;
-    d->run->gemm(d, 0, 1, n, dim, dim, scale, b->value, dim, gradient, dim, 1, a->grad, dim);
-    d->run->gemm(d, 0, 0, n, dim, dim, scale, a->value, dim, gradient, dim, 1, b->grad, dim);
+    d->run->gemm(d, 0, 1, n, dim, dim, scale, b->value, dim, gradient, dim, 1, tape_grad(tape, a), dim);
+    d->run->gemm(d, 0, 0, n, dim, dim, scale, a->value, dim, gradient, dim, 1, tape_grad(tape, b), dim);
 }

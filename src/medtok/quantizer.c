@@ -27,15 +27,16 @@ static void quantize_backward(struct tape *tape, struct op *op) {
     const struct kernels *run = d->run;
     struct var *q = o->out.value, *u = o->out.u, *target = o->loss.normalized ? u : o->z;
     int64_t n = q->rows * q->cols;
-    run->axpy(d, n, 1, q->grad, o->z->grad);
+    run->axpy(d, n, 1, tape_grad(tape, q), tape_grad(tape, o->z));
     if (o->loss.weight == 0) return;
-    run->squared_distance_backward(d, n, o->loss.weight * o->loss.commit, target->value, q->value, target->grad);
+    run->squared_distance_backward(d, n, o->loss.weight * o->loss.commit, target->value, q->value,
+                                   tape_grad(tape, target));
     dev_real dq = tape_reals(tape, n);
     if (tape->failed) return;
     run->fill(d, n, 0, dq);
     run->squared_distance_backward(d, n, o->loss.weight, q->value, target->value, dq);
     run->quantize_backward(d, q->rows, q->cols, o->top_k, u->value, o->codebook->value, o->out.tokens, o->out.weights,
-                           dq, u->grad, o->codebook->grad);
+                           dq, tape_grad(tape, u), tape_grad(tape, o->codebook));
 }
 
 struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,

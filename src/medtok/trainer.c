@@ -127,13 +127,14 @@ static void clear_gradients(struct trainer *t) {
     t->device->run->fill(t->device, N_SCALARS, 0, t->scalars);
 }
 
-static int sum_gradients(struct trainer *t, const struct var *nodes) {
+static int sum_gradients(struct trainer *t, struct var *nodes) {
     struct parameters *p = &t->parameters;
     const struct parameter *table = &p->list[p->nodes];
     struct device *d = t->device;
     TRY(t->bucket_status);
     TRY(bucket_start(&t->dense_bucket, t->comm, d));
-    TRY(row_plan_return(&t->plan, t->comm, d, table->cols, nodes->grad, table->grad));
+    TRY(row_plan_return(&t->plan, t->comm, d, table->cols, tape_grad(&t->tape, nodes),
+                        table->grad));
     TRY(bucket_finish(&t->codebook_bucket, t->comm, d));
     TRY(bucket_finish(&t->dense_bucket, t->comm, d));
     d->run->dot(d, p->n_dense, 1, p->grad, p->grad, dev_real_at(t->scalars, SCALAR_DENSE_NORM));

@@ -3,6 +3,7 @@
 
 #define RUN(tape)   ((tape)->device->run)
 #define HAS_GRAD(v) ((v)->grad.at != NULL)
+#define GRAD(v)     tape_grad(tape, v)
 
 /* ---- linear ---- */
 struct linear_op {
@@ -15,10 +16,11 @@ static void linear_backward(struct tape *tape, struct op *op) {
     struct device *d = tape->device;
     int64_t rows = l->x->rows, in = l->x->cols, out = l->y->cols;
     if (HAS_GRAD(l->x))
-        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, l->y->grad, out, l->weight->value, in, 1, l->x->grad, in);
+        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, GRAD(l->y), out, l->weight->value, in, tape_grad_begun(l->x),
+                        l->x->grad, in);
     if (HAS_GRAD(l->weight))
-        RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, l->y->grad, out, l->x->value, in, 1, l->weight->grad, in);
-    if (l->bias && HAS_GRAD(l->bias)) RUN(tape)->sum_rows(d, rows, out, l->y->grad, l->bias->grad);
+        RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, GRAD(l->y), out, l->x->value, in, 1, GRAD(l->weight), in);
+    if (l->bias && HAS_GRAD(l->bias)) RUN(tape)->sum_rows(d, rows, out, GRAD(l->y), GRAD(l->bias));
 }
 
 struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias) {
@@ -40,7 +42,7 @@ struct pair_op {
 
 static void add_bias_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
-    if (HAS_GRAD(p->b)) RUN(tape)->sum_rows(tape->device, p->a->rows, p->a->cols, p->a->grad, p->b->grad);
+    if (HAS_GRAD(p->b)) RUN(tape)->sum_rows(tape->device, p->a->rows, p->a->cols, GRAD(p->a), GRAD(p->b));
 }
 
 struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias) {
@@ -53,34 +55,31 @@ struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias) {
 
 static void add_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
-    int64_t n = p->y->rows * p->y->cols;
-    if (HAS_GRAD(p->a)) RUN(tape)->axpy(tape->device, n, 1, p->y->grad, p->a->grad);
-    if (HAS_GRAD(p->b)) RUN(tape)->axpy(tape->device, n, 1, p->y->grad, p->b->grad);
+    if (HAS_GRAD(p->a))
+        RUN(tape)->copy_matrix(tape->device, p->a->rows, p->a->cols, GRAD(p->b), p->a->cols, p->a->grad, p->a->cols,
+                               tape_grad_begun(p->a));
 }
 
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b) {
-    struct var *y = tape_var(tape, a->rows, a->cols);
-    if (tape->failed) return y;
-    RUN(tape)->copy_matrix(tape->device, a->rows, a->cols, a->value, a->cols, y->value, a->cols, 0);
-    RUN(tape)->axpy(tape->device, a->rows * a->cols, 1, b->value, y->value);
+    if (tape->failed) return b;
+    RUN(tape)->axpy(tape->device, a->rows * a->cols, 1, a->value, b->value);
     struct pair_op *p = tape_record(tape, sizeof *p, add_backward);
-    if (p) p->a = a, p->b = b, p->y = y;
-    return y;
+    if (p) p->a = a, p->b = b;
+    return b;
 }
 
 static void relu_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     if (HAS_GRAD(p->a))
-        RUN(tape)->relu_backward(tape->device, p->y->rows * p->y->cols, p->y->value, p->y->grad, p->a->grad);
+        RUN(tape)->relu_backward(tape->device, p->a->rows * p->a->cols, p->a->value, GRAD(p->a));
 }
 
 struct var *nn_relu(struct tape *tape, struct var *x) {
-    struct var *y = tape_var(tape, x->rows, x->cols);
-    if (tape->failed) return y;
-    RUN(tape)->relu(tape->device, x->rows * x->cols, x->value, y->value);
+    if (tape->failed) return x;
+    RUN(tape)->relu(tape->device, x->rows * x->cols, x->value);
     struct pair_op *p = tape_record(tape, sizeof *p, relu_backward);
-    if (p) p->a = x, p->y = y;
-    return y;
+    if (p) p->a = x;
+    return x;
 }
 
 /* ---- gather ---- */
@@ -93,7 +92,7 @@ struct gather_op {
 static void gather_backward(struct tape *tape, struct op *op) {
     struct gather_op *g = (struct gather_op *)op;
     if (HAS_GRAD(g->table))
-        RUN(tape)->scatter_add_rows(tape->device, g->y->rows, g->y->cols, g->y->grad, g->index, g->table->grad);
+        RUN(tape)->scatter_add_rows(tape->device, g->y->rows, g->y->cols, GRAD(g->y), g->index, GRAD(g->table));
 }
 
 struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64_t n) {
@@ -116,7 +115,7 @@ struct segment_op {
 static void segment_mean_backward(struct tape *tape, struct op *op) {
     struct segment_op *s = (struct segment_op *)op;
     if (HAS_GRAD(s->x))
-        RUN(tape)->segment_mean_backward(tape->device, s->segments.rows, s->x->cols, s->y->grad, s->x->grad);
+        RUN(tape)->segment_mean_backward(tape->device, s->segments.rows, s->x->cols, GRAD(s->y), GRAD(s->x));
 }
 
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments) {
@@ -131,18 +130,16 @@ struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments se
 static void dropout_backward(struct tape *tape, struct op *op) {
     struct segment_op *s = (struct segment_op *)op;
     if (HAS_GRAD(s->x))
-        RUN(tape)->dropout(tape->device, s->segments.rows, s->x->cols, s->segments.keys, s->dropout, s->y->grad,
-                           s->x->grad, 1);
+        RUN(tape)->dropout(tape->device, s->segments.rows, s->x->cols, s->segments.keys, s->dropout, GRAD(s->x),
+                           s->x->grad, 0);
 }
 
 struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout) {
-    if (tape->evaluating || dropout.rate == 0) return x;
-    struct var *y = HAS_GRAD(x) ? tape_var(tape, x->rows, x->cols) : tape_constant(tape, x->rows, x->cols);
-    if (tape->failed) return y;
-    RUN(tape)->dropout(tape->device, segments.rows, x->cols, segments.keys, dropout, x->value, y->value, 0);
+    if (tape->evaluating || tape->failed || dropout.rate == 0) return x;
+    RUN(tape)->dropout(tape->device, segments.rows, x->cols, segments.keys, dropout, x->value, x->value, 0);
     struct segment_op *s = tape_record(tape, sizeof *s, dropout_backward);
-    if (s) s->x = x, s->y = y, s->segments = segments, s->dropout = dropout;
-    return y;
+    if (s) s->x = x, s->segments = segments, s->dropout = dropout;
+    return x;
 }
 
 /* ---- graph convolution's aggregation ---- */
@@ -157,7 +154,7 @@ static void gcn_backward(struct tape *tape, struct op *op) {
     struct gcn_op *g = (struct gcn_op *)op;
     if (HAS_GRAD(g->x))
         RUN(tape)->gcn_aggregate_backward(tape->device, g->graphs.nodes.rows, g->graphs.edges, g->x->cols, g->scale,
-                                          g->y->grad, g->x->grad);
+                                          GRAD(g->y), GRAD(g->x));
 }
 
 struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs graphs) {
@@ -177,7 +174,7 @@ static void head_dots_backward(struct tape *tape, struct op *op) {
     int64_t heads = p->y->cols;
     if (HAS_GRAD(p->a))
         RUN(tape)->head_dots_backward(tape->device, p->a->rows, heads, p->a->cols / heads, p->a->value, p->b->value,
-                                      p->y->grad, p->a->grad, p->b->grad);
+                                      GRAD(p->y), GRAD(p->a), GRAD(p->b));
 }
 
 struct var *nn_head_dots(struct tape *tape, struct var *x, struct var *a, int64_t heads) {
@@ -202,8 +199,8 @@ static void graph_attention_backward(struct tape *tape, struct op *op) {
     int64_t heads = a->source->cols;
     if (HAS_GRAD(a->x))
         RUN(tape)->graph_attention_backward(tape->device, g->nodes.rows, g->edges, heads, a->x->cols / heads,
-                                            a->source->value, a->target->value, a->x->value, a->probs, a->y->grad,
-                                            a->source->grad, a->target->grad, a->x->grad);
+                                            a->source->value, a->target->value, a->x->value, a->probs, GRAD(a->y),
+                                            GRAD(a->source), GRAD(a->target), GRAD(a->x));
 }
 
 struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *source, struct var *target,
@@ -230,7 +227,7 @@ static void layer_norm_backward(struct tape *tape, struct op *op) {
     struct layer_norm_op *l = (struct layer_norm_op *)op;
     if (HAS_GRAD(l->x))
         RUN(tape)->layer_norm_backward(tape->device, l->x->rows, l->x->cols, l->x->value, l->gain->value, l->mean,
-                                       l->rstd, l->y->grad, l->x->grad, l->gain->grad, l->bias->grad);
+                                       l->rstd, GRAD(l->y), GRAD(l->x), GRAD(l->gain), GRAD(l->bias));
 }
 
 struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias) {
@@ -257,8 +254,8 @@ struct attention_op {
 static void attention_backward(struct tape *tape, struct op *op) {
     struct attention_op *a = (struct attention_op *)op;
     RUN(tape)->attention_backward(tape->device, a->queries.rows, a->keys.rows, a->pairs, a->heads, a->q->cols,
-                                  a->queries.keys, a->dropout, a->q->value, a->kv->value, a->probs, a->y->grad,
-                                  a->q->grad, a->kv->grad);
+                                  a->queries.keys, a->dropout, a->q->value, a->kv->value, a->probs, GRAD(a->y),
+                                  GRAD(a->q), GRAD(a->kv));
 }
 
 struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
@@ -291,8 +288,8 @@ struct shared_attention_op {
 static void shared_attention_backward(struct tape *tape, struct op *op) {
     struct shared_attention_op *a = (struct shared_attention_op *)op;
     RUN(tape)->shared_attention_backward(tape->device, a->keys.rows, a->heads, a->x->cols, a->scale, a->keys.keys,
-                                         a->dropout, a->q->value, a->x->value, a->probs, a->y->grad, a->sums->grad,
-                                         a->q->grad, a->x->grad);
+                                         a->dropout, a->q->value, a->x->value, a->probs, GRAD(a->y), GRAD(a->sums),
+                                         GRAD(a->q), GRAD(a->x));
 }
 
 struct var *nn_shared_attention(struct tape *tape, struct var *q, struct var *x, struct segments keys, int64_t heads,
@@ -322,13 +319,14 @@ struct head_linear_op {
 static void head_linear_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
     int64_t rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / l->heads;
+    int begun = tape_grad_begun(l->x);
     for (int64_t h = 0; h < l->heads; h++) {
-        dev_real dy = dev_real_at(l->y->grad, h * out);
+        dev_real dy = dev_real_at(GRAD(l->y), h * out);
         RUN(tape)->gemm(tape->device, 0, 0, rows, in, out, 1, dy, l->y->cols,
-                        dev_real_at(l->weight->value, h * out * in), in, 1, dev_real_at(l->x->grad, h * in),
+                        dev_real_at(l->weight->value, h * out * in), in, begun, dev_real_at(l->x->grad, h * in),
                         l->x->cols);
         RUN(tape)->gemm(tape->device, 1, 0, out, in, rows, 1, dy, l->y->cols, dev_real_at(l->x->value, h * in),
-                        l->x->cols, 1, dev_real_at(l->weight->grad, h * out * in), in);
+                        l->x->cols, 1, dev_real_at(GRAD(l->weight), h * out * in), in);
     }
 }
 
@@ -346,13 +344,14 @@ struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight,
 static void head_linear_transposed_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
     int64_t rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / l->heads;
+    int begun = tape_grad_begun(l->x);
     for (int64_t h = 0; h < l->heads; h++) {
-        dev_real dy = dev_real_at(l->y->grad, h * in);
+        dev_real dy = dev_real_at(GRAD(l->y), h * in);
         RUN(tape)->gemm(tape->device, 0, 1, rows, out, in, 1, dy, l->y->cols,
-                        dev_real_at(l->weight->value, h * out * in), in, 1, dev_real_at(l->x->grad, h * out),
+                        dev_real_at(l->weight->value, h * out * in), in, begun, dev_real_at(l->x->grad, h * out),
                         l->x->cols);
         RUN(tape)->gemm(tape->device, 1, 0, out, in, rows, 1, dev_real_at(l->x->value, h * out), l->x->cols, dy,
-                        l->y->cols, 1, dev_real_at(l->weight->grad, h * out * in), in);
+                        l->y->cols, 1, dev_real_at(GRAD(l->weight), h * out * in), in);
     }
 }
 
@@ -372,11 +371,11 @@ static void add_scaled_bias_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     int64_t rows = p->y->rows, heads = p->a->cols, cols = p->y->cols / heads;
     for (int64_t h = 0; h < heads; h++) {
-        dev_real dy = dev_real_at(p->y->grad, h * cols);
+        dev_real dy = dev_real_at(GRAD(p->y), h * cols);
         RUN(tape)->gemm(tape->device, 0, 1, rows, 1, cols, 1, dy, p->y->cols, dev_real_at(p->b->value, h * cols), cols,
-                        1, dev_real_at(p->a->grad, h), heads);
+                        1, dev_real_at(GRAD(p->a), h), heads);
         RUN(tape)->gemm(tape->device, 1, 0, 1, cols, rows, 1, dev_real_at(p->a->value, h), heads, dy, p->y->cols, 1,
-                        dev_real_at(p->b->grad, h * cols), cols);
+                        dev_real_at(GRAD(p->b), h * cols), cols);
     }
 }
 
@@ -400,8 +399,8 @@ struct normalize_op {
 static void normalize_backward(struct tape *tape, struct op *op) {
     struct normalize_op *n = (struct normalize_op *)op;
     if (HAS_GRAD(n->x))
-        RUN(tape)->l2_normalize_backward(tape->device, n->x->rows, n->x->cols, n->y->value, n->norm, n->y->grad,
-                                         n->x->grad);
+        RUN(tape)->l2_normalize_backward(tape->device, n->x->rows, n->x->cols, n->y->value, n->norm, GRAD(n->y),
+                                         GRAD(n->x));
 }
 
 struct var *nn_l2_normalize(struct tape *tape, struct var *x) {
@@ -418,10 +417,11 @@ struct var *nn_l2_normalize(struct tape *tape, struct var *x) {
 static void concat_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     int64_t rows = p->y->rows, cols = p->y->cols, left = p->a->cols;
-    if (HAS_GRAD(p->a)) RUN(tape)->copy_matrix(tape->device, rows, left, p->y->grad, cols, p->a->grad, left, 1);
+    if (HAS_GRAD(p->a))
+        RUN(tape)->copy_matrix(tape->device, rows, left, GRAD(p->y), cols, p->a->grad, left, tape_grad_begun(p->a));
     if (HAS_GRAD(p->b))
-        RUN(tape)->copy_matrix(tape->device, rows, cols - left, dev_real_at(p->y->grad, left), cols, p->b->grad,
-                               cols - left, 1);
+        RUN(tape)->copy_matrix(tape->device, rows, cols - left, dev_real_at(GRAD(p->y), left), cols, p->b->grad,
+                               cols - left, tape_grad_begun(p->b));
 }
 
 struct var *nn_concat(struct tape *tape, struct var *a, struct var *b) {

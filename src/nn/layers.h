@@ -26,9 +26,10 @@ struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, stru
 /* x + bias in each row, in place of x (x must not be used elsewhere); returns x */
 struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias);
 
+/* a + b, in place of b (b must not be used elsewhere); returns b */
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b);
 
-/* max(x, 0) */
+/* max(x, 0), in place (x must not be used elsewhere, nor what made it need its value); returns x */
 struct var *nn_relu(struct tape *tape, struct var *x);
 
 /* rows table[index[0..n)], -1 gives a zero row: [n, cols] */
@@ -37,7 +38,7 @@ struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64
 /* mean over the rows of each segment, [n, cols]; 0 where empty */
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments);
 
-/* x with elements dropped (kernels.h); x itself if the rate is 0 or the tape is evaluating */
+/* x with elements dropped (kernels.h), in place (as nn_relu); unchanged if the rate is 0 or the tape is evaluating */
 struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout);
 
 /* D^-1/2 (A + I) D^-1/2 x for each graph, with A's rows the incoming edges (Kipf and Welling, 2017) */

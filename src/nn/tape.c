@@ -71,13 +71,13 @@ dev_real tape_reals(struct tape *tape, int64_t count) {
 }
 
 struct var *tape_borrow(struct tape *tape, int64_t rows, int64_t cols, dev_real value, dev_real grad) {
-    static struct var nothing; /* stands in when memory is out: no rows, so nobody touches it */
+    static struct var nothing; /* stands in when memory is out: no rows, so that nothing is touched */
     struct var *v = arena_alloc(&tape->host, sizeof *v);
     if (!v || !value.at) {
         tape->failed = 1;
         return &nothing;
     }
-    *v = (struct var){.rows = rows, .cols = cols, .value = value, .grad = grad};
+    *v = (struct var){.rows = rows, .cols = cols, .value = value, .grad = grad, .begun = 1};
     return v;
 }
 
@@ -88,8 +88,21 @@ struct var *tape_constant(struct tape *tape, int64_t rows, int64_t cols) {
 struct var *tape_var(struct tape *tape, int64_t rows, int64_t cols) {
     if (tape->evaluating) return tape_constant(tape, rows, cols);
     dev_real grad = tape_reals(tape, rows * cols);
-    if (grad.at) tape->device->run->fill(tape->device, rows * cols, 0, grad);
-    return tape_borrow(tape, rows, cols, tape_reals(tape, rows * cols), grad);
+    struct var *v = tape_borrow(tape, rows, cols, tape_reals(tape, rows * cols), grad);
+    v->begun = 0;
+    return v;
+}
+
+dev_real tape_grad(struct tape *tape, struct var *v) {
+    if (!v->begun && v->grad.at) tape->device->run->fill(tape->device, v->rows * v->cols, 0, v->grad);
+    v->begun = 1;
+    return v->grad;
+}
+
+int tape_grad_begun(struct var *v) {
+    int begun = v->begun;
+    v->begun = 1;
+    return begun;
 }
 
 void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *)) {

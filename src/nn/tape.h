@@ -10,10 +10,12 @@
 #include "base/arena.h"
 #include "kernels.h"
 
-/* A matrix [rows, cols] on the device. grad has the same shape and starts at zero; grad.at is NULL for constants. */
+/* A matrix [rows, cols] on the device. grad has the same shape; grad.at is NULL for constants. A gradient begins as zero, but is
+ * not cleared before somebody wants to add to it or to read it: tape_grad() and tape_grad_begun() are the ways to it. */
 struct var {
     int64_t rows, cols;
     dev_real value, grad;
+    int begun; /* grad's memory holds the gradient; 0: it holds nothing yet */
 };
 
 struct tape;
@@ -49,6 +51,12 @@ struct var *tape_constant(struct tape *tape, int64_t rows, int64_t cols);
 
 /* A variable over memory that outlives the tape (a parameter); grad is added to, never cleared, by the tape. */
 struct var *tape_borrow(struct tape *tape, int64_t rows, int64_t cols, dev_real value, dev_real grad);
+
+/* The gradient, to add to or to read. */
+dev_real tape_grad(struct tape *tape, struct var *var);
+
+/* For who can overwrite as well as add: whether there is something in the gradient already. From now on there is. */
+int tape_grad_begun(struct var *var);
 
 /* Scratch values on the device until reset. */
 dev_real tape_reals(struct tape *tape, int64_t count);

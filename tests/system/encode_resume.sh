@@ -15,32 +15,38 @@ medtok encode $settings --set files.text=whole.h5 2>log || fail "encode: $(cat l
 wanted=$(id whole.h5)
 [ -z "$(ls | grep -E 'whole.h5.')" ] || fail "left beside the file: $(ls)"
 
+# Waits until the journal of text.h5 names more than $1 parts, or the job has ended.
+wait_for_parts() {
+    while [ "$(wc -l 2>/dev/null <text.h5.parts || echo 0)" -le "$1" ] && kill -0 "$job" 2>/dev/null; do sleep 0.01; done
+}
+
+# Killed again and again, on other numbers of ranks: while it starts, and when some parts more are finished, however long the
+# machine takes for that.
 round=0
 for ranks in 1 2 3; do
     rm -f text.h5*
-    for delay in 0.15 0.4 0.2 0.6 0.3; do # killed again and again, on other numbers of ranks
+    for when in 0.15 parts 0.4 parts 0.3; do
         round=$((round + 1))
+        before=$(wc -l 2>/dev/null <text.h5.parts || echo 0)
         "$MPIRUN" -n $(((ranks + round) % 3 + 1)) "$MEDTOK" encode --config small.yaml $settings --set files.text=text.h5 2>>killed.log &
         job=$!
-        sleep "$delay"
+        if [ "$when" = parts ]; then wait_for_parts $((before + 2)); else sleep "$when"; fi
         pkill -KILL -f "$MEDTOK encode --config small.yaml .*files.text=text.h5" 2>/dev/null
         wait $job 2>/dev/null
     done
     medtok_ranks $ranks encode $settings --set files.text=text.h5 2>log || fail "after kills: $(cat log)"
+    cat log >>went_on.log
     [ "$(id text.h5)" = "$wanted" ] || fail "another file after kills, $ranks ranks"
     h5diff -q text.h5 whole.h5 features || fail "other features after kills, $ranks ranks"
     [ -z "$(ls | grep -E '^text.h5.')" ] || fail "left beside the file: $(ls)"
 done
-grep -qh 'going on with' killed.log log || fail "no run went on with finished parts; was none long enough?"
+grep -qh 'going on with' killed.log went_on.log || fail "no run went on with finished parts; was none long enough?"
 
 # A signal: 75, and the next run goes on.
 rm -f text.h5*
 medtok encode $settings --set files.text=text.h5 --set run.threads=1 2>log &
 job=$!
-for _ in $(seq 200); do
-    [ "$(wc -l 2>/dev/null <text.h5.parts || echo 0)" -gt 2 ] && break
-    sleep 0.02
-done
+wait_for_parts 2
 kill -TERM "$(pgrep -f "$MEDTOK encode .*files.text=text.h5" | tail -n 1)"
 wait $job
 [ $? -eq 75 ] || fail "after SIGTERM not 75: $(cat log)"

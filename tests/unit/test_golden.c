@@ -296,7 +296,8 @@ static struct model_output differentiate(struct world *w, struct batch *batch) {
     n_calls = 0;
     struct model_output out = model_forward(&model, &t->tape, batch, nodes, &training);
     tape_backward(&t->tape);
-    d->run->scatter_add_rows(d, batch->n_distinct, table->cols, nodes->grad, batch->distinct, table->grad);
+    d->run->scatter_add_rows(d, batch->n_distinct, table->cols, tape_grad(&t->tape, nodes), batch->distinct,
+                             table->grad);
     assert_int_equal(tape_status(&t->tape), STATUS_OK);
     assert_int_equal(losses.status, STATUS_OK);
     return out;
