@@ -1,61 +1,88 @@
-/* Buffers of a device. The CPU's are plain host memory; each backend brings its own memory functions. */
+/* Buffers of a device: counts become bytes here, and the backend does the rest. */
 #include "device.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { ALIGNMENT = 64 };
-
-static void *alloc_bytes(struct device *device, int64_t count, size_t size) {
-    if (device->error[0]) return NULL;
-    size_t bytes = ((size_t)(count > 0 ? count : 1) * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *p = count < 0 || (uint64_t)count > SIZE_MAX / 2 / size ? NULL : aligned_alloc(ALIGNMENT, bytes);
-    if (!p)
-        snprintf(device->error, sizeof device->error,
-                 "out of memory: a buffer of %.3f GB was asked for; a smaller batch needs less",
-                 (double)count * (double)size * 1e-9);
-    return p;
+/* Bytes of `count` values; too much for any memory if that cannot be said. */
+static size_t bytes_of(int64_t count, size_t size) {
+    return count < 0 || (uint64_t)count > SIZE_MAX / 2 / size ? SIZE_MAX / 2 : (size_t)count * size;
 }
 
-static void copy(struct device *device, void *to, const void *from, int64_t count, size_t size) {
-    if (!device->error[0] && count > 0) memcpy(to, from, (size_t)count * size);
+static void *alloc(struct device *device, int64_t count, size_t size) {
+    return device->error[0] ? NULL : device->memory->alloc(device, bytes_of(count, size));
+}
+
+static void release(struct device *device, void *buffer) {
+    if (buffer) device->memory->free(device, buffer);
+}
+
+static void upload(struct device *device, void *to, const void *from, int64_t count, size_t size) {
+    if (!device->error[0] && count > 0) device->memory->upload(device, to, from, (size_t)count * size);
+}
+
+static void download(struct device *device, void *to, const void *from, int64_t count, size_t size) {
+    if (!device->error[0] && count > 0) device->memory->download(device, to, from, (size_t)count * size);
+}
+
+void device_close(struct device *device) {
+    if (device->memory && device->backend) device->memory->close(device);
+    *device = (struct device){0};
 }
 
 dev_real device_alloc_reals(struct device *device, int64_t count) {
-    return (dev_real){alloc_bytes(device, count, sizeof(real))};
+    return (dev_real){alloc(device, count, sizeof(real))};
 }
 
 dev_int device_alloc_ints(struct device *device, int64_t count) {
-    return (dev_int){alloc_bytes(device, count, sizeof(int32_t))};
+    return (dev_int){alloc(device, count, sizeof(int32_t))};
 }
 
-void device_free_reals(struct device *device, dev_real buffer) {
-    (void)device;
-    free(buffer.at);
-}
-
-void device_free_ints(struct device *device, dev_int buffer) {
-    (void)device;
-    free(buffer.at);
-}
+void device_free_reals(struct device *device, dev_real buffer) { release(device, buffer.at); }
+void device_free_ints(struct device *device, dev_int buffer) { release(device, buffer.at); }
 
 void device_upload_reals(struct device *device, dev_real to, const real *from, int64_t count) {
-    copy(device, to.at, from, count, sizeof(real));
+    upload(device, to.at, from, count, sizeof(real));
 }
 
 void device_upload_ints(struct device *device, dev_int to, const int32_t *from, int64_t count) {
-    copy(device, to.at, from, count, sizeof(int32_t));
+    upload(device, to.at, from, count, sizeof(int32_t));
 }
 
 void device_download_reals(struct device *device, real *to, dev_real from, int64_t count) {
-    copy(device, to, from.at, count, sizeof(real));
+    download(device, to, from.at, count, sizeof(real));
 }
 
 void device_download_ints(struct device *device, int32_t *to, dev_int from, int64_t count) {
-    copy(device, to, from.at, count, sizeof(int32_t));
+    download(device, to, from.at, count, sizeof(int32_t));
 }
 
-void device_synchronize(struct device *device) { (void)device; }
+real *device_host_alloc_reals(struct device *device, int64_t count) {
+    return device->error[0] ? NULL : device->memory->host_alloc(device, bytes_of(count, sizeof(real)));
+}
+
+void device_host_free_reals(struct device *device, real *buffer) {
+    if (buffer) device->memory->host_free(device, buffer);
+}
+
+void device_prefetch_reals(struct device *device, dev_real to, const real *from, int64_t count) {
+    if (!device->error[0] && count > 0) device->memory->prefetch(device, to.at, from, (size_t)count * sizeof(real));
+}
+
+void device_prefetch_wait(struct device *device) {
+    if (!device->error[0]) device->memory->prefetch_wait(device);
+}
+
+void device_prefetch_finish(struct device *device) {
+    if (!device->error[0]) device->memory->prefetch_finish(device);
+}
+
+void device_synchronize(struct device *device) {
+    if (!device->error[0]) device->memory->synchronize(device);
+}
+
+void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_bytes) {
+    *free_bytes = *total_bytes = 0;
+    if (!device->error[0]) device->memory->size(device, free_bytes, total_bytes);
+}
 
 const char *device_error(const struct device *device) { return device->error[0] ? device->error : NULL; }

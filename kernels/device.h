@@ -22,7 +22,11 @@ typedef struct dev_int {
     int32_t *at;
 } dev_int;
 
-struct kernels; /* the table of primitives, kernels.h */
+struct kernels;        /* the table of primitives, kernels.h */
+struct device_backend; /* the memory functions of a backend, below */
+
+/* In what a product of matrices multiplies; sums are float32 (the double build: double). */
+enum precision_of_products { PRODUCTS_F32, PRODUCTS_TF32, PRODUCTS_BF16 };
 
 /* Work done, by the formulas of costs.h. */
 struct work {
@@ -31,13 +35,18 @@ struct work {
 };
 
 struct device {
-    const char *name;                 /* "cpu" or "cuda" */
-    const struct kernels *run;        /* device->run->gemm(device, ...) */
-    const struct kernels *primitives; /* the backend's own table, which `run` calls and counts */
-    struct work work;                 /* of all calls through `run` */
-    void *backend;                    /* private to the backend */
-    char error[512];                  /* first error, "" if none */
+    const char *name;                    /* "cpu" or "cuda" */
+    const struct kernels *run;           /* device->run->gemm(device, ...) */
+    const struct kernels *primitives;    /* the backend's own table, which `run` calls and counts */
+    struct work work;                    /* of all calls through `run` */
+    const struct device_backend *memory; /* used by device.c alone */
+    void *backend;                       /* private to the backend */
+    char error[512];                     /* first error, "" if none */
 };
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Opens the CPU with `n_threads` OpenMP threads (at least 1). BLAS itself runs on one thread; the primitives split
  * their work over OpenMP threads. Returns 0, or -1 with `device->error` set. */
@@ -45,6 +54,14 @@ int device_open_cpu(struct device *device, int n_threads);
 
 /* For the functions that open a device: puts a table that counts in the place of `run`. */
 void device_count_work(struct device *device);
+
+/* Opens CUDA device `ordinal`. gemm multiplies in `products`. host_visible: buffers are managed memory, which the host
+ * may read and write at x.at[i] while no work is queued (after device_synchronize); for tests, slower. Returns 0, or -1
+ * with `device->error` set. */
+int device_open_cuda(struct device *device, int ordinal, enum precision_of_products products, int host_visible);
+
+/* How many CUDA devices can be opened; with 0, *why_none (may be NULL) says why in a few words of static storage. */
+int device_cuda_count(const char **why_none);
 
 /* Frees all that the device holds, apart from the caller's buffers. Safe on a zeroed or failed device. */
 void device_close(struct device *device);
@@ -63,11 +80,49 @@ void device_upload_ints(struct device *device, dev_int to, const int32_t *from, 
 void device_download_reals(struct device *device, real *to, dev_real from, int64_t count);
 void device_download_ints(struct device *device, int32_t *to, dev_int from, int64_t count);
 
-/* Waits for all queued work. */
+/* Host memory from which prefetches run beside the computation (pinned, with CUDA). NULL, and the error recorded, if
+ * memory is out. */
+real *device_host_alloc_reals(struct device *device, int64_t count);
+void device_host_free_reals(struct device *device, real *buffer);
+
+/* Copies `count` values to the device beside the computation: after all work queued before this call, and at the same
+ * time as what is queued later, up to device_prefetch_wait, which lets later work wait for all prefetches before it.
+ * `from` is of device_host_alloc_reals and must stay as it is until device_prefetch_finish, which waits on the host
+ * until the prefetches have left their host memory. On the CPU a prefetch copies at once. */
+void device_prefetch_reals(struct device *device, dev_real to, const real *from, int64_t count);
+void device_prefetch_wait(struct device *device);
+void device_prefetch_finish(struct device *device);
+
+/* Waits for all queued work. Errors of queued work are found here and in downloads. */
 void device_synchronize(struct device *device);
+
+/* Bytes free and in all on the device; 0 and 0: not known (the CPU). */
+void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_bytes);
 
 /* The first error since the device was opened, or NULL. */
 const char *device_error(const struct device *device);
+
+/* What a backend does with memory, and its end; sizes in bytes, each with the meaning of the function of device.c named
+ * alike. Copies are called with at least one byte and, but for `free` and `close`, only while the device has no error.
+ * */
+struct device_backend {
+    void *(*alloc)(struct device *, size_t bytes); /* NULL: the error is recorded */
+    void (*free)(struct device *, void *);
+    void *(*host_alloc)(struct device *, size_t bytes);
+    void (*host_free)(struct device *, void *);
+    void (*upload)(struct device *, void *to, const void *from, size_t bytes);
+    void (*download)(struct device *, void *to, const void *from, size_t bytes);
+    void (*prefetch)(struct device *, void *to, const void *from, size_t bytes);
+    void (*prefetch_wait)(struct device *);
+    void (*prefetch_finish)(struct device *);
+    void (*synchronize)(struct device *);
+    void (*size)(struct device *, int64_t *free_bytes, int64_t *total_bytes);
+    void (*close)(struct device *);
+};
+
+#ifdef __cplusplus
+}
+#endif
 
 /* Pointer arithmetic: `n` values further. */
 static inline dev_real dev_real_at(dev_real p, int64_t n) { return (dev_real){p.at + n}; }

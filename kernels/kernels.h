@@ -41,9 +41,6 @@ struct dropout {
 /* GELU (Hendrycks and Gimpel, 2016): x Phi(x) with the normal distribution's Phi, or its approximation by tanh. */
 enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };
 
-/* In what a product of matrices multiplies; sums are float32 (the double build: double). */
-enum precision_of_products { PRODUCTS_F32, PRODUCTS_TF32, PRODUCTS_BF16 };
-
 struct linear; /* packed weights of a linear map; opaque, each backend has its own */
 
 struct adam {

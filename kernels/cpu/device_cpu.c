@@ -2,6 +2,7 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cpu/cpu.h"
 
@@ -55,6 +56,56 @@ static const struct kernels CPU_KERNELS = {
     .adam = cpu_adam,
 };
 
+/* ---- memory: the host's own; what is queued elsewhere is done at once ---- */
+enum { ALIGNMENT = 64 };
+
+static void *cpu_alloc(struct device *device, size_t bytes) {
+    size_t whole = ((bytes ? bytes : 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    void *p = aligned_alloc(ALIGNMENT, whole);
+    if (!p)
+        snprintf(device->error, sizeof device->error,
+                 "out of memory: a buffer of %.3f GB was asked for; a smaller batch needs less", (double)bytes * 1e-9);
+    return p;
+}
+
+static void cpu_free(struct device *device, void *buffer) {
+    (void)device;
+    free(buffer);
+}
+
+static void cpu_copy(struct device *device, void *to, const void *from, size_t bytes) {
+    (void)device;
+    memcpy(to, from, bytes);
+}
+
+static void cpu_nothing(struct device *device) { (void)device; }
+
+static void cpu_memory_size(struct device *device, int64_t *free_bytes, int64_t *total_bytes) {
+    (void)device;
+    *free_bytes = *total_bytes = 0; /* shared with everything else on the machine */
+}
+
+static void cpu_close(struct device *device) {
+    struct cpu *cpu = device->backend;
+    free(cpu->scratch);
+    free(cpu);
+}
+
+static const struct device_backend CPU_MEMORY = {
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .host_alloc = cpu_alloc,
+    .host_free = cpu_free,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .prefetch = cpu_copy,
+    .prefetch_wait = cpu_nothing,
+    .prefetch_finish = cpu_nothing,
+    .synchronize = cpu_nothing,
+    .size = cpu_memory_size,
+    .close = cpu_close,
+};
+
 /* What the processor has, or less if MEDTOK_CPU_VECTORS says so (plain, avx2, avx512: for tests and comparisons). */
 static enum cpu_vectors choose_vectors(void) {
     enum cpu_vectors best = CPU_PLAIN;
@@ -69,7 +120,7 @@ static enum cpu_vectors choose_vectors(void) {
 }
 
 int device_open_cpu(struct device *device, int n_threads) {
-    *device = (struct device){.name = "cpu", .run = &CPU_KERNELS};
+    *device = (struct device){.name = "cpu", .run = &CPU_KERNELS, .memory = &CPU_MEMORY};
     device_count_work(device);
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) {
@@ -82,13 +133,6 @@ int device_open_cpu(struct device *device, int n_threads) {
     if (openblas_set_num_threads) openblas_set_num_threads(1);
     omp_set_num_threads(1); /* for libraries; every parallel region of ours names its number */
     return 0;
-}
-
-void device_close(struct device *device) {
-    struct cpu *cpu = device->backend;
-    if (cpu) free(cpu->scratch);
-    free(cpu);
-    *device = (struct device){0};
 }
 
 real *cpu_scratch(struct device *device, int64_t count) {

@@ -2,9 +2,8 @@
  * device_download_* and device_synchronize. No primitive allocates: scratch memory grows seldom and stays.
  *
  * The same sources are compiled by nvcc and, for tests on machines without a GPU, by a C++ compiler against
- * tests/emulation/, which runs the threads of a block as coroutines. So a launch is a call of launch(), and dynamic shared
- * memory is declared by DYNAMIC_SHARED.
- */
+ * tests/emulation/, which runs the threads of a block as coroutines. So a launch is a call of launch(), and dynamic
+ * shared memory is declared by DYNAMIC_SHARED. */
 #ifndef MEDTOK_KERNELS_CUDA_CUDA_CUH
 #define MEDTOK_KERNELS_CUDA_CUDA_CUH
 
@@ -13,16 +12,23 @@
 
 #include "kernels.h"
 
+/* Uploads pass through a ring of pinned host memory, part by part; a part's event says when its copies have left it. */
+enum { STAGING_PARTS = 8 };
+
 struct cuda {
     int ordinal, n_multiprocessors;
     enum precision_of_products products; /* of gemm */
     int host_visible;                    /* buffers are managed memory: for tests */
-    cudaStream_t stream, copies;
+    cudaStream_t stream, copies;         /* the primitives; prefetches beside them */
     cublasHandle_t blas;
+    void *blas_workspace;
     void *scratch; /* device memory, grown on demand */
     size_t scratch_size;
-    void *staging; /* pinned host memory for uploads, and the events that say when its halves are free */
-    size_t staging_size;
+    char *staging;
+    cudaEvent_t part_left[STAGING_PARTS];
+    int part;                         /* that is being filled */
+    size_t part_used;                 /* bytes of it */
+    cudaEvent_t computed, prefetched; /* see prefetch in device_cuda.cu */
 };
 
 static inline struct cuda *cuda_of(const struct device *device) { return (struct cuda *)device->backend; }
@@ -49,21 +55,35 @@ static inline void launch(struct device *device, const char *name, void (*kernel
     kernel<<<blocks, threads, shared, cuda_of(device)->stream>>>(static_cast<P>(arguments)...);
     cuda_check(device, cudaGetLastError(), name);
 }
+#else /* the emulation */
+#define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(emulation_dynamic_shared())
+
+template <typename... P, typename... A>
+static inline void launch(struct device *device, const char *name, void (*kernel)(P...), dim3 blocks, dim3 threads,
+                          size_t shared, A... arguments) {
+    if (device->error[0] || blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return;
+    emulation_launch(name, blocks, threads, shared, cuda_of(device)->stream,
+                     [=] { kernel(static_cast<P>(arguments)...); });
+    cuda_check(device, cudaGetLastError(), name);
+}
 #endif
 
-/* Blocks of `threads` threads that cover n elements, at most `most` of them: kernels walk in strides of the whole grid. */
+/* Blocks of `threads` threads that cover n elements, at most `most` of them: kernels walk in strides of the whole grid.
+ * */
 static inline unsigned blocks_for(int64_t n, int threads, int64_t most = 1 << 16) {
     int64_t blocks = (n + threads - 1) / threads;
     return (unsigned)(blocks < 0 ? 0 : blocks > most ? most : blocks);
 }
 
 /* ---- sums over a warp and over a block; every thread of it must call ---- */
-template <typename T> static __device__ inline T warp_sum(T x) {
+template <typename T>
+static __device__ inline T warp_sum(T x) {
     for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
     return x;
 }
 
-template <typename T> static __device__ inline T warp_max(T x) {
+template <typename T>
+static __device__ inline T warp_max(T x) {
     for (int step = WARP / 2; step > 0; step /= 2) {
         T other = __shfl_xor_sync(0xffffffffu, x, step);
         x = other > x ? other : x;
@@ -72,7 +92,8 @@ template <typename T> static __device__ inline T warp_max(T x) {
 }
 
 /* `room`: shared memory for one value a warp; may be used again after the call. blockDim.x is a multiple of 32. */
-template <typename T> static __device__ inline T block_sum(T x, T *room) {
+template <typename T>
+static __device__ inline T block_sum(T x, T *room) {
     x = warp_sum(x);
     if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
     __syncthreads();

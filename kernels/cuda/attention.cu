@@ -1,0 +1,406 @@
+/* Attention of query segments to key segments. A block has one head of one segment; its keys and values pass through shared
+ * memory in tiles, and each query row stays in the registers of a few lanes (online softmax: Milakov and Gimelshein, 2018;
+ * Dao et al., 2022). Floors, in bytes: 2 queries.n_rows dim + 2 keys.n_rows dim values, and heads pairs.n where probs are
+ * kept; backward: 3 queries.n_rows dim + 6 keys.n_rows dim and heads pairs.n. */
+#include <math.h>
+#include <stdio.h>
+
+#include "cuda/primitives.h"
+#include "cuda/rows.cuh"
+
+enum {
+    THREADS = 64,
+    NARROW = 16, /* columns of a row in one lane's registers, */
+    WIDE = 64,   /* and where a head is wider than MOST_NARROW */
+    MOST_NARROW = 256,
+    STEP = 8,  /* keys at a time: one rescaling of the sums, one draw of dropout; wide heads: one key */
+    ROWS = 2,  /* query rows of one lane, forward: each value read from shared memory serves both */
+    TILE = 32, /* most rows of a tile */
+    TILE_BYTES = 32 << 10
+};
+
+/* One call, as every kernel here gets it. Lane j of a row's `lanes` lanes has the quads j, j + lanes, .. of the head's
+ * `padded` columns, zero behind head_dim. */
+struct attention_call {
+    struct ragged queries, keys;
+    const int32_t *pair_offsets, *drop_keys;
+    int64_t heads, dim;
+    int head_dim, padded, lanes, tile, quads;
+    real scale, drop_scale;
+    struct dropout dropout;
+    const real *q, *kv;
+};
+
+/* ---- what a block works on, and moves of rows ---- */
+struct block_segment {
+    int64_t first_query, first_key, head;
+    int n_queries, n_keys;
+    int64_t probs; /* where the segment's begin */
+    int32_t drop_key;
+};
+
+static __device__ inline struct block_segment segment_of_block(const struct attention_call &a) {
+    int64_t i = blockIdx.x;
+    struct block_segment s;
+    s.first_query = a.queries.offsets.at[i];
+    s.first_key = a.keys.offsets.at[i];
+    s.head = blockIdx.y;
+    s.n_queries = (int)(a.queries.offsets.at[i + 1] - s.first_query);
+    s.n_keys = (int)(a.keys.offsets.at[i + 1] - s.first_key);
+    s.probs = a.pair_offsets ? a.pair_offsets[i] * a.heads : 0;
+    s.drop_key = a.dropout.rate > 0 ? a.drop_keys[i] : 0;
+    return s;
+}
+
+/* Where the probabilities of a query row begin within its segment. */
+static __device__ inline int64_t row_of_probs(const struct attention_call &a, const struct block_segment &s, int row) {
+    return (row * a.heads + s.head) * s.n_keys;
+}
+
+static __device__ inline quad load_quad(const real *from, int columns_left, int quads) {
+    if (quads && columns_left >= 4) return *reinterpret_cast<const quad *>(from);
+    quad x = {};
+    for (int i = 0; i < 4; i++)
+        if (i < columns_left) x.at[i] = from[i];
+    return x;
+}
+
+template <int COLUMNS>
+static __device__ inline void load_row(const struct attention_call &a, int lane, const real *from, int there,
+                                       quad row[COLUMNS / 4]) {
+#pragma unroll
+    for (int j = 0; j < COLUMNS / 4; j++) {
+        int c = 4 * (j * a.lanes + lane);
+        row[j] = load_quad(from + c, there ? a.head_dim - c : 0, a.quads);
+    }
+}
+
+/* to[head_dim] = weight row, or += with accumulate. */
+template <int COLUMNS>
+static __device__ inline void store_row(const struct attention_call &a, int lane, const quad row[COLUMNS / 4], real weight,
+                                        int accumulate, real *to) {
+#pragma unroll
+    for (int j = 0; j < COLUMNS / 4; j++) {
+        int c = 4 * (j * a.lanes + lane);
+        if (a.quads && c + 4 <= a.head_dim) {
+            quad *at = reinterpret_cast<quad *>(to + c), x = accumulate ? *at : quad{};
+            add_scaled(weight, row[j], &x);
+            *at = x;
+            continue;
+        }
+        for (int i = 0; i < 4; i++)
+            if (c + i < a.head_dim) to[c + i] = (accumulate ? to[c + i] : 0) + weight * row[j].at[i];
+    }
+}
+
+/* tile[rows, padded] = `count` rows of a head, `stride` apart, and zeros behind them. The block must wait on both sides. */
+static __device__ inline void load_tile(const struct attention_call &a, const real *from, int64_t stride, int count,
+                                        int rows, real *tile) {
+    unsigned quads_of_row = (unsigned)a.padded / 4;
+    for (unsigned e = threadIdx.x; e < rows * quads_of_row; e += blockDim.x) {
+        int r = (int)(e / quads_of_row), c = 4 * (int)(e % quads_of_row);
+        reinterpret_cast<quad *>(tile)[e] = load_quad(from + r * stride + c, r < count ? a.head_dim - c : 0, a.quads);
+    }
+}
+
+static __device__ inline const quad *tile_row(const struct attention_call &a, const real *tile, int row, int lane) {
+    return reinterpret_cast<const quad *>(tile + row * a.padded) + lane;
+}
+
+/* ---- forward ---- */
+template <int COLUMNS> struct query_rows {
+    quad query[ROWS][COLUMNS / 4], sum[ROWS][COLUMNS / 4];
+    real most[ROWS], total[ROWS]; /* of the logits so far, and of their exponentials, undropped */
+};
+
+/* Takes the keys first .. first+KEYS-1 of the tile, of which the first `count` are there, into the sums. Logits go to probs
+ * for the while: key k is written, and read again at the end, by lane k % lanes (a power of two) alone. */
+template <int COLUMNS, int KEYS>
+static __device__ inline void take_keys(const struct attention_call &a, const struct block_segment &s, int row, int lane,
+                                        int key, const real *keys, const real *values, int first, int count,
+                                        struct query_rows<COLUMNS> *rows, real *probs) {
+    real p[ROWS][KEYS];
+#pragma unroll
+    for (int k = 0; k < KEYS; k++) {
+        const quad *x = tile_row(a, keys, first + k, lane);
+        real dot[ROWS] = {};
+#pragma unroll
+        for (int j = 0; j < COLUMNS / 4; j++)
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) dot[r] += inner_product(rows->query[r][j], x[j * a.lanes]);
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            real logit = a.scale * lanes_sum(dot[r], (unsigned)a.lanes);
+            p[r][k] = k < count ? logit : (real)-INFINITY;
+            if (probs && k < count && row + r < s.n_queries && ((key + k) & (a.lanes - 1)) == lane)
+                probs[s.probs + row_of_probs(a, s, row + r) + key + k] = logit;
+        }
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        real most = rows->most[r];
+#pragma unroll
+        for (int k = 0; k < KEYS; k++) most = p[r][k] > most ? p[r][k] : most;
+        real shrink = exp(rows->most[r] - most);
+        rows->most[r] = most;
+        rows->total[r] *= shrink;
+        unsigned kept = 0xff;
+        if (a.dropout.rate > 0)
+            kept = dropout_bits(a.dropout, dropout_threshold(a.dropout.rate), s.drop_key,
+                                (uint64_t)(row_of_probs(a, s, row + r) + key));
+#pragma unroll
+        for (int k = 0; k < KEYS; k++) {
+            real e = exp(p[r][k] - most);
+            rows->total[r] += e;
+            p[r][k] = kept >> k & 1 ? e : 0;
+        }
+#pragma unroll
+        for (int j = 0; j < COLUMNS / 4; j++) rows->sum[r][j] = scaled(shrink, rows->sum[r][j]);
+    }
+#pragma unroll
+    for (int k = 0; k < KEYS; k++) {
+        const quad *x = tile_row(a, values, first + k, lane);
+#pragma unroll
+        for (int j = 0; j < COLUMNS / 4; j++)
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) add_scaled(p[r][k], x[j * a.lanes], &rows->sum[r][j]);
+    }
+}
+
+/* The sums become means, and the logits in probs probabilities. */
+template <int COLUMNS>
+static __device__ inline void end_rows(const struct attention_call &a, const struct block_segment &s, int row, int lane,
+                                       const struct query_rows<COLUMNS> *rows, real *probs, real *out) {
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        if (row + r >= s.n_queries) continue;
+        real scale = s.n_keys > 0 ? 1 / rows->total[r] : 0;
+        store_row<COLUMNS>(a, lane, rows->sum[r], scale * a.drop_scale, 0,
+                           out + (s.first_query + row + r) * a.dim + s.head * a.head_dim);
+        if (!probs) continue;
+        real *p = probs + s.probs + row_of_probs(a, s, row + r);
+        for (int k = lane; k < s.n_keys; k += a.lanes) p[k] = exp(p[k] - rows->most[r]) * scale;
+    }
+}
+
+template <int COLUMNS, int KEYS>
+static __global__ void attention_kernel(struct attention_call a, real *probs, real *out) {
+    DYNAMIC_SHARED(real, keys);
+    real *values = keys + a.tile * a.padded;
+    struct block_segment s = segment_of_block(a);
+    const real *from = a.kv + s.first_key * 2 * a.dim + s.head * a.head_dim;
+    int lane = (int)threadIdx.x % a.lanes, rows_of_block = THREADS / a.lanes * ROWS;
+    int row_in_block = (int)threadIdx.x / a.lanes * ROWS, warp_row = (int)threadIdx.x / WARP * WARP / a.lanes * ROWS;
+    for (int top = (int)blockIdx.z * rows_of_block; top < s.n_queries; top += (int)gridDim.z * rows_of_block) {
+        struct query_rows<COLUMNS> rows = {};
+        int row = top + row_in_block, warp_has_rows = top + warp_row < s.n_queries;
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            rows.most[r] = (real)-INFINITY;
+            load_row<COLUMNS>(a, lane, a.q + (s.first_query + row + r) * a.dim + s.head * a.head_dim,
+                              row + r < s.n_queries, rows.query[r]);
+        }
+        for (int first = 0; first < s.n_keys; first += a.tile) {
+            int count = s.n_keys - first < a.tile ? s.n_keys - first : a.tile, whole = (count + KEYS - 1) / KEYS * KEYS;
+            __syncthreads(); /* the last tile is no longer read */
+            load_tile(a, from + first * 2 * a.dim, 2 * a.dim, count, whole, keys);
+            load_tile(a, from + first * 2 * a.dim + a.dim, 2 * a.dim, count, whole, values);
+            __syncthreads();
+            for (int k = 0; warp_has_rows && k < count; k += KEYS)
+                take_keys<COLUMNS, KEYS>(a, s, row, lane, first + k, keys, values, k, count - k, &rows, probs);
+        }
+        end_rows<COLUMNS>(a, s, row, lane, &rows, probs, out);
+    }
+}
+
+/* ---- backward, first by queries: with p and f a row's probabilities and dropout factors, slope_k = f_k dout.v_k and
+ * dlogit_k = scale p_k (slope_k - sum_j p_j slope_j), kept for the keys' turn; dq += sum_k dlogit_k k_k ---- */
+
+/* dlogit = slopes of one row; `dropped` (unless NULL) = f p. Returns the mean of the slopes. Key k of both is touched by lane
+ * k % lanes alone. */
+template <int COLUMNS>
+static __device__ real find_slopes(const struct attention_call &a, const struct block_segment &s, int row, int lane,
+                                   const real *from, const quad gradient[COLUMNS / 4], real *tile, const real *probs,
+                                   real *dlogit, real *dropped) {
+    int there = row < s.n_queries;
+    int64_t base = row_of_probs(a, s, row);
+    real mean = 0;
+    unsigned kept = 0xff;
+    for (int first = 0; first < s.n_keys; first += a.tile) {
+        int count = s.n_keys - first < a.tile ? s.n_keys - first : a.tile;
+        __syncthreads();
+        load_tile(a, from + first * 2 * a.dim, 2 * a.dim, count, count, tile);
+        __syncthreads();
+        for (int k = first; k < first + count; k++) {
+            const quad *x = tile_row(a, tile, k - first, lane);
+            real slope = 0;
+#pragma unroll
+            for (int j = 0; j < COLUMNS / 4; j++) slope += inner_product(gradient[j], x[j * a.lanes]);
+            slope = lanes_sum(slope, (unsigned)a.lanes);
+            if (!there) continue;
+            if (a.dropout.rate > 0 && k % 8 == 0)
+                kept = dropout_bits(a.dropout, dropout_threshold(a.dropout.rate), s.drop_key, (uint64_t)(base + k));
+            real f = kept >> k % 8 & 1 ? a.drop_scale : 0, p = probs[base + k];
+            slope *= f;
+            mean += p * slope;
+            if ((k & (a.lanes - 1)) != lane) continue;
+            dlogit[base + k] = slope;
+            if (dropped) dropped[base + k] = f * p;
+        }
+    }
+    return mean;
+}
+
+template <int COLUMNS>
+static __global__ void attention_backward_queries_kernel(struct attention_call a, const real *probs, const real *dout,
+                                                         real *dlogit, real *dropped, real *dq) {
+    DYNAMIC_SHARED(real, tile);
+    struct block_segment s = segment_of_block(a);
+    const real *from = a.kv + s.first_key * 2 * a.dim + s.head * a.head_dim;
+    int lane = (int)threadIdx.x % a.lanes, rows_of_block = THREADS / a.lanes, row_in_block = (int)threadIdx.x / a.lanes;
+    int lane_0 = (int)threadIdx.x % WARP - lane; /* the row's first lane in the warp */
+    probs += s.probs;
+    dlogit += s.probs;
+    if (dropped) dropped += s.probs;
+    for (int top = (int)blockIdx.z * rows_of_block; top < s.n_queries; top += (int)gridDim.z * rows_of_block) {
+        int row = top + row_in_block, there = row < s.n_queries;
+        int64_t at = (s.first_query + row) * a.dim + s.head * a.head_dim, base = row_of_probs(a, s, row);
+        quad gradient[COLUMNS / 4], sum[COLUMNS / 4] = {};
+        load_row<COLUMNS>(a, lane, dout + at, there, gradient);
+        real mean = find_slopes<COLUMNS>(a, s, row, lane, from + a.dim, gradient, tile, probs, dlogit, dropped);
+        for (int first = 0; first < s.n_keys; first += a.tile) {
+            int count = s.n_keys - first < a.tile ? s.n_keys - first : a.tile;
+            __syncthreads();
+            load_tile(a, from + first * 2 * a.dim, 2 * a.dim, count, count, tile);
+            __syncthreads();
+            for (int k = first; k < first + count; k++) {
+                real d = 0;
+                int owner = k & (a.lanes - 1);
+                if (there && owner == lane)
+                    d = dlogit[base + k] = a.scale * probs[base + k] * (dlogit[base + k] - mean);
+                d = __shfl_sync(0xffffffffu, d, lane_0 + owner);
+                const quad *x = tile_row(a, tile, k - first, lane);
+#pragma unroll
+                for (int j = 0; j < COLUMNS / 4; j++) add_scaled(d, x[j * a.lanes], &sum[j]);
+            }
+        }
+        if (there) store_row<COLUMNS>(a, lane, sum, 1, 1, dq + at);
+    }
+}
+
+/* ---- then by keys: dkey_k += sum over the queries of dlogit_k q, and dvalue_k += sum of f p_k dout ---- */
+template <int COLUMNS>
+static __global__ void attention_backward_keys_kernel(struct attention_call a, const real *dropped, const real *dlogit,
+                                                      const real *dout, real *dkv) {
+    DYNAMIC_SHARED(real, queries);
+    real *gradients = queries + a.tile * a.padded;
+    struct block_segment s = segment_of_block(a);
+    int64_t from = s.first_query * a.dim + s.head * a.head_dim;
+    int lane = (int)threadIdx.x % a.lanes, keys_of_block = THREADS / a.lanes, key_in_block = (int)threadIdx.x / a.lanes;
+    for (int top = (int)blockIdx.z * keys_of_block; top < s.n_keys; top += (int)gridDim.z * keys_of_block) {
+        int key = top + key_in_block, there = key < s.n_keys;
+        quad dkey[COLUMNS / 4] = {}, dvalue[COLUMNS / 4] = {};
+        for (int first = 0; first < s.n_queries; first += a.tile) {
+            int count = s.n_queries - first < a.tile ? s.n_queries - first : a.tile;
+            __syncthreads();
+            load_tile(a, a.q + from + first * a.dim, a.dim, count, count, queries);
+            load_tile(a, dout + from + first * a.dim, a.dim, count, count, gradients);
+            __syncthreads();
+            for (int r = 0; there && r < count; r++) {
+                int64_t at = s.probs + row_of_probs(a, s, first + r) + key;
+                real d = dlogit[at], w = dropped[at];
+                const quad *query = tile_row(a, queries, r, lane), *gradient = tile_row(a, gradients, r, lane);
+#pragma unroll
+                for (int j = 0; j < COLUMNS / 4; j++) {
+                    add_scaled(d, query[j * a.lanes], &dkey[j]);
+                    add_scaled(w, gradient[j * a.lanes], &dvalue[j]);
+                }
+            }
+        }
+        real *to = dkv + (s.first_key + key) * 2 * a.dim + s.head * a.head_dim;
+        if (there) store_row<COLUMNS>(a, lane, dkey, 1, 1, to);
+        if (there) store_row<COLUMNS>(a, lane, dvalue, 1, 1, to + a.dim);
+    }
+}
+
+/* ---- calls ---- */
+
+/* Fills in what follows from the shapes; 0 (error recorded) if the heads are too wide. */
+static int plan_call(struct device *device, struct attention_call *a) {
+    a->head_dim = (int)(a->dim / a->heads);
+    int columns = a->head_dim <= MOST_NARROW ? NARROW : WIDE;
+    a->lanes = 1;
+    while (a->lanes * columns < a->head_dim) a->lanes *= 2;
+    if (a->lanes > WARP) {
+        if (!device->error[0])
+            snprintf(device->error, sizeof device->error,
+                     "cuda: attention: a head has %d columns, at most %d are possible: use more heads, or device: cpu",
+                     a->head_dim, WIDE * WARP);
+        return 0;
+    }
+    a->padded = a->lanes * columns;
+    int rows = (int)(TILE_BYTES / (2 * a->padded * sizeof(real)));
+    a->tile = rows < TILE ? rows : TILE;
+    if (columns == NARROW) a->tile = a->tile / STEP * STEP;
+    a->scale = (real)(1 / sqrt((double)a->head_dim));
+    a->drop_scale = dropout_scale(a->dropout);
+    return 1;
+}
+
+/* Blocks for segments of `rows`, of which a block takes `each` at a time; shared memory for `tiles` tiles. */
+static dim3 blocks_of(const struct attention_call *a, struct ragged rows, int each) {
+    return dim3((unsigned)rows.n, (unsigned)a->heads, parts_for(rows.n_rows, rows.n, each));
+}
+
+static size_t shared_bytes(const struct attention_call *a, int tiles) {
+    return (size_t)tiles * a->tile * a->padded * sizeof(real);
+}
+
+extern "C" void cuda_attention(struct device *device, struct ragged queries, struct ragged keys,
+                               struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
+                               struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real out) {
+    struct attention_call a = {};
+    a.queries = queries;
+    a.keys = keys;
+    a.pair_offsets = probs.at ? pairs.offsets.at : NULL;
+    a.drop_keys = drop_keys.at;
+    a.heads = heads;
+    a.dim = dim;
+    a.dropout = dropout;
+    a.q = q.at;
+    a.kv = kv.at;
+    if (!plan_call(device, &a)) return;
+    a.quads = in_quads(a.head_dim, q.at, kv.at, out.at);
+    launch(device, "attention",
+           a.head_dim <= MOST_NARROW ? attention_kernel<NARROW, STEP> : attention_kernel<WIDE, 1>,
+           blocks_of(&a, queries, THREADS / a.lanes * ROWS), THREADS, shared_bytes(&a, 2), a, probs.at, out.at);
+}
+
+extern "C" void cuda_attention_backward(struct device *device, struct ragged queries, struct ragged keys,
+                                        struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
+                                        struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real dout,
+                                        dev_real dq, dev_real dkv) {
+    struct attention_call a = {};
+    a.queries = queries;
+    a.keys = keys;
+    a.pair_offsets = pairs.offsets.at;
+    a.drop_keys = drop_keys.at;
+    a.heads = heads;
+    a.dim = dim;
+    a.dropout = dropout;
+    a.q = q.at;
+    a.kv = kv.at;
+    if (pairs.n <= 0 || !plan_call(device, &a)) return;
+    a.quads = in_quads(a.head_dim, q.at, kv.at, dout.at) && in_quads(a.head_dim, dq.at, dkv.at);
+    int drops = dropout.rate > 0, narrow = a.head_dim <= MOST_NARROW;
+    real *dlogit = cuda_scratch(device, heads * pairs.n * (drops ? 2 : 1));
+    if (!dlogit) return;
+    real *dropped = drops ? dlogit + heads * pairs.n : NULL;
+    int each = THREADS / a.lanes;
+    launch(device, "attention_backward",
+           narrow ? attention_backward_queries_kernel<NARROW> : attention_backward_queries_kernel<WIDE>,
+           blocks_of(&a, queries, each), THREADS, shared_bytes(&a, 1), a, probs.at, dout.at, dlogit, dropped, dq.at);
+    launch(device, "attention_backward",
+           narrow ? attention_backward_keys_kernel<NARROW> : attention_backward_keys_kernel<WIDE>,
+           blocks_of(&a, keys, each), THREADS, shared_bytes(&a, 2), a, drops ? dropped : probs.at, dlogit, dout.at, dkv.at);
+}

@@ -1,0 +1,255 @@
+/* Opening a CUDA device, and its memory: uploads through a ring of pinned memory, prefetches on a stream of their own,
+ * scratch that grows. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/cuda.cuh"
+#include "cuda/primitives.h"
+
+enum {
+    PART_BYTES = 4 << 20,
+    BLAS_WORKSPACE_BYTES = 32 << 20
+}; /* cuBLAS's manual names 32 MiB for compute capability 9.0 */
+
+static const double GIGA = 1e-9;
+
+static void set_error(struct device *device, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void set_error(struct device *device, const char *format, ...) {
+    if (device->error[0]) return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(device->error, sizeof device->error, format, arguments);
+    va_end(arguments);
+}
+
+int cuda_check(struct device *device, cudaError_t code, const char *what) {
+    if (code != cudaSuccess) set_error(device, "cuda: %s: %s", what, cudaGetErrorString(code));
+    return code == cudaSuccess;
+}
+
+int cuda_check_blas(struct device *device, cublasStatus_t code, const char *what) {
+    if (code != CUBLAS_STATUS_SUCCESS) set_error(device, "cuda: %s: %s", what, cublasGetStatusString(code));
+    return code == CUBLAS_STATUS_SUCCESS;
+}
+
+/* ---- memory ---- */
+
+/* Device memory, or NULL and an error that says what helps. */
+static void *alloc_on_device(struct device *device, size_t bytes, const char *what) {
+    void *p = NULL;
+    if (bytes == 0) bytes = 1;
+    cudaError_t code = cuda_of(device)->host_visible ? cudaMallocManaged(&p, bytes) : cudaMalloc(&p, bytes);
+    if (code == cudaSuccess) return p;
+    cudaGetLastError(); /* this failure leaves the device usable, and must not be found by the next launch */
+    size_t free_bytes = 0, total_bytes = 0;
+    if (code == cudaErrorMemoryAllocation && cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess)
+        set_error(device,
+                  "out of memory on CUDA device %d: %.3f GB were asked for (%s), %.3f of %.3f GB are free; less is "
+                  "needed with a "
+                  "smaller train.batch, tokenize.batch or graph.max_nodes, or with text.features: sentence",
+                  cuda_of(device)->ordinal, (double)bytes * GIGA, what, (double)free_bytes * GIGA,
+                  (double)total_bytes * GIGA);
+    cuda_check(device, code, what);
+    return NULL;
+}
+
+static void *cuda_alloc(struct device *device, size_t bytes) { return alloc_on_device(device, bytes, "a buffer"); }
+
+static void cuda_free(struct device *device, void *buffer) { cuda_check(device, cudaFree(buffer), "freeing a buffer"); }
+
+static void *cuda_host_alloc(struct device *device, size_t bytes) {
+    void *p = NULL;
+    cudaError_t code = cudaMallocHost(&p, bytes ? bytes : 1);
+    if (code == cudaSuccess) return p;
+    cudaGetLastError();
+    set_error(device, "out of memory: %.3f GB of pinned host memory were asked for: %s", (double)bytes * GIGA,
+              cudaGetErrorString(code));
+    return NULL;
+}
+
+static void cuda_host_free(struct device *device, void *buffer) {
+    cuda_check(device, cudaFreeHost(buffer), "freeing pinned memory");
+}
+
+/* Leaves the part of the ring that is full, and waits until the next one's copies are over. */
+static int next_part(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    if (!cuda_check(device, cudaEventRecord(cuda->part_left[cuda->part], cuda->stream), "upload")) return 0;
+    cuda->part = (cuda->part + 1) % STAGING_PARTS;
+    cuda->part_used = 0;
+    return cuda_check(device, cudaEventSynchronize(cuda->part_left[cuda->part]), "upload");
+}
+
+static void cuda_upload(struct device *device, void *to, const void *from, size_t bytes) {
+    struct cuda *cuda = cuda_of(device);
+    for (size_t done = 0; done < bytes;) {
+        if (cuda->part_used == PART_BYTES && !next_part(device)) return;
+        size_t n = bytes - done, room = PART_BYTES - cuda->part_used;
+        if (n > room) n = room;
+        char *staged = cuda->staging + (size_t)cuda->part * PART_BYTES + cuda->part_used;
+        memcpy(staged, (const char *)from + done, n);
+        if (!cuda_check(device, cudaMemcpyAsync((char *)to + done, staged, n, cudaMemcpyHostToDevice, cuda->stream),
+                        "upload"))
+            return;
+        done += n;
+        cuda->part_used += n;
+    }
+}
+
+static void cuda_download(struct device *device, void *to, const void *from, size_t bytes) {
+    struct cuda *cuda = cuda_of(device);
+    if (cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda->stream), "download"))
+        cuda_check(device, cudaStreamSynchronize(cuda->stream), "work queued before a download");
+}
+
+static void cuda_prefetch(struct device *device, void *to, const void *from, size_t bytes) {
+    struct cuda *cuda = cuda_of(device);
+    if (cuda_check(device, cudaEventRecord(cuda->computed, cuda->stream), "prefetch") &&
+        cuda_check(device, cudaStreamWaitEvent(cuda->copies, cuda->computed, 0), "prefetch"))
+        cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cuda->copies), "prefetch");
+}
+
+static void cuda_prefetch_wait(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    if (cuda_check(device, cudaEventRecord(cuda->prefetched, cuda->copies), "prefetch"))
+        cuda_check(device, cudaStreamWaitEvent(cuda->stream, cuda->prefetched, 0), "prefetch");
+}
+
+static void cuda_prefetch_finish(struct device *device) {
+    cuda_check(device, cudaStreamSynchronize(cuda_of(device)->copies), "prefetch");
+}
+
+static void cuda_synchronize(struct device *device) {
+    if (cuda_check(device, cudaStreamSynchronize(cuda_of(device)->copies), "queued copies"))
+        cuda_check(device, cudaStreamSynchronize(cuda_of(device)->stream), "queued work");
+}
+
+static void cuda_memory_size(struct device *device, int64_t *free_bytes, int64_t *total_bytes) {
+    size_t left = 0, total = 0;
+    if (!cuda_check(device, cudaMemGetInfo(&left, &total), "asking for the size of memory")) return;
+    *free_bytes = (int64_t)left;
+    *total_bytes = (int64_t)total;
+}
+
+real *cuda_scratch(struct device *device, int64_t count) {
+    struct cuda *cuda = cuda_of(device);
+    size_t bytes = (size_t)(count > 0 ? count : 1) * sizeof(real);
+    if (device->error[0]) return NULL;
+    if (bytes > cuda->scratch_size) {
+        if (!cuda_check(device, cudaStreamSynchronize(cuda->stream), "work queued before scratch grows") ||
+            !cuda_check(device, cudaFree(cuda->scratch), "freeing scratch"))
+            return NULL;
+        cuda->scratch_size = 0;
+        cuda->scratch = NULL;
+        bytes += bytes / 4; /* batches differ in size: not anew for each that is a little larger */
+        cuda->scratch = alloc_on_device(device, bytes, "scratch");
+        if (cuda->scratch) cuda->scratch_size = bytes;
+    }
+    return (real *)cuda->scratch;
+}
+
+/* Frees what there is; nothing is reported, since after a failure each of these calls fails too. */
+static void cuda_close(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    if (cuda->stream) cudaStreamSynchronize(cuda->stream);
+    if (cuda->copies) cudaStreamSynchronize(cuda->copies);
+    if (cuda->blas) cublasDestroy(cuda->blas);
+    cudaFree(cuda->blas_workspace);
+    cudaFree(cuda->scratch);
+    cudaFreeHost(cuda->staging);
+    for (int i = 0; i < STAGING_PARTS; i++)
+        if (cuda->part_left[i]) cudaEventDestroy(cuda->part_left[i]);
+    if (cuda->computed) cudaEventDestroy(cuda->computed);
+    if (cuda->prefetched) cudaEventDestroy(cuda->prefetched);
+    if (cuda->stream) cudaStreamDestroy(cuda->stream);
+    if (cuda->copies) cudaStreamDestroy(cuda->copies);
+    free(cuda);
+}
+
+static const struct device_backend CUDA_MEMORY = {
+    cuda_alloc,    cuda_free,          cuda_host_alloc,      cuda_host_free,   cuda_upload,      cuda_download,
+    cuda_prefetch, cuda_prefetch_wait, cuda_prefetch_finish, cuda_synchronize, cuda_memory_size, cuda_close,
+};
+
+/* ---- opening ---- */
+int device_cuda_count(const char **why_none) {
+    int n = 0;
+    const char *why = NULL;
+    cudaError_t code = cudaGetDeviceCount(&n);
+    if (code == cudaErrorInsufficientDriver)
+        why = "no CUDA driver, or one older than this build's CUDA";
+    else if (code == cudaErrorNoDevice || (code == cudaSuccess && n == 0))
+        why = "no CUDA device";
+    else if (code != cudaSuccess)
+        why = cudaGetErrorString(code);
+    if (code != cudaSuccess) cudaGetLastError();
+    if (why_none) *why_none = why;
+    return why ? 0 : n;
+}
+
+/* Never launched: whether the device has code for it says whether it has code for the others. */
+static __global__ void probe(void) {}
+
+static int create_streams(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    int ok = cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "creating a stream") &&
+             cuda_check(device, cudaStreamCreateWithFlags(&cuda->copies, cudaStreamNonBlocking), "creating a stream");
+    cudaEvent_t *single[] = {&cuda->computed, &cuda->prefetched};
+    for (int i = 0; ok && i < STAGING_PARTS + 2; i++)
+        ok = cuda_check(device,
+                        cudaEventCreateWithFlags(i < STAGING_PARTS ? &cuda->part_left[i] : single[i - STAGING_PARTS],
+                                                 cudaEventDisableTiming),
+                        "creating an event");
+    return ok;
+}
+
+/* The workspace is ours, so that no product allocates; cublasSetStream forgets it, and so comes first. */
+static int create_blas(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    if (!cuda_check_blas(device, cublasCreate(&cuda->blas), "opening cuBLAS") ||
+        !cuda_check_blas(device, cublasSetStream(cuda->blas, cuda->stream), "opening cuBLAS"))
+        return 0;
+    cuda->blas_workspace = alloc_on_device(device, BLAS_WORKSPACE_BYTES, "the workspace of cuBLAS");
+    return cuda->blas_workspace &&
+           cuda_check_blas(device, cublasSetWorkspace(cuda->blas, cuda->blas_workspace, BLAS_WORKSPACE_BYTES),
+                           "giving cuBLAS its workspace");
+}
+
+int device_open_cuda(struct device *device, int ordinal, enum precision_of_products products, int host_visible) {
+    const char *why = NULL;
+    struct cudaFuncAttributes attributes;
+    memset(device, 0, sizeof *device);
+    int n_devices = device_cuda_count(&why);
+    if (n_devices == 0) {
+        set_error(device, "cuda: %s", why);
+    } else if (ordinal < 0 || ordinal >= n_devices) {
+        set_error(device, "cuda: device %d was asked for; the devices are 0 to %d", ordinal, n_devices - 1);
+    }
+    struct cuda *cuda = device->error[0] ? NULL : (struct cuda *)calloc(1, sizeof *cuda);
+    if (!cuda) {
+        set_error(device, "out of memory");
+        return -1;
+    }
+    device->name = "cuda";
+    device->run = &CUDA_KERNELS;
+    device_count_work(device);
+    device->memory = &CUDA_MEMORY;
+    device->backend = cuda;
+    cuda->ordinal = ordinal;
+    cuda->products = products;
+    cuda->host_visible = host_visible;
+    int ok =
+        cuda_check(device, cudaSetDevice(ordinal), "opening the device") &&
+        cuda_check(device, cudaFuncGetAttributes(&attributes, probe),
+                   "this build has no code for the device (CMAKE_CUDA_ARCHITECTURES names those that it has)") &&
+        cuda_check(device, cudaDeviceGetAttribute(&cuda->n_multiprocessors, cudaDevAttrMultiProcessorCount, ordinal),
+                   "asking for the number of multiprocessors") &&
+        create_streams(device) && create_blas(device);
+    if (ok) {
+        cuda->staging = (char *)cuda_host_alloc(device, (size_t)STAGING_PARTS * PART_BYTES);
+        ok = cuda->staging != NULL;
+    }
+    return ok ? 0 : -1;
+}

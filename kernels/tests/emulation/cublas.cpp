@@ -1,0 +1,116 @@
+/* Products by CBLAS; bfloat16 matrices are widened first. */
+#include <cblas.h>
+#include <vector>
+
+#include "cublas_v2.h"
+#include "cuda_bf16.h"
+
+struct emulated_blas {
+    cudaStream_t stream;
+};
+
+namespace {
+
+/* A column-major matrix in memory. */
+struct stored {
+    void *at;
+    cudaDataType type;
+    int rows, columns, ld;
+};
+
+bool is_valid(const stored &x) { return x.rows >= 0 && x.columns >= 0 && x.ld >= std::max(1, x.rows); }
+
+/* float values of a matrix, with the same ld; nothing is read between the columns. */
+const float *in_float(const stored &x, std::vector<float> &room) {
+    if (x.type == CUDA_R_32F) return static_cast<const float *>(x.at);
+    const __nv_bfloat16 *narrow = static_cast<const __nv_bfloat16 *>(x.at);
+    room.assign((size_t)x.ld * x.columns + 1, 0);
+    for (size_t j = 0; j < (size_t)x.columns; j++)
+        for (size_t i = 0; i < (size_t)x.rows; i++) room[j * x.ld + i] = __bfloat162float(narrow[j * x.ld + i]);
+    return room.data();
+}
+
+void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha, stored a, stored b, double beta,
+             stored c) {
+    if (c.type == CUDA_R_64F) {
+        cblas_dgemm(CblasColMajor, turn_a, turn_b, c.rows, c.columns, k, alpha, static_cast<double *>(a.at), a.ld,
+                    static_cast<double *>(b.at), b.ld, beta, static_cast<double *>(c.at), c.ld);
+        return;
+    }
+    std::vector<float> room_a, room_b, room_c;
+    const float *wide_a = in_float(a, room_a), *wide_b = in_float(b, room_b);
+    float *wide_c = static_cast<float *>(c.at);
+    if (c.type == CUDA_R_16BF) {
+        if (beta != 0) in_float(c, room_c);
+        room_c.resize((size_t)c.ld * c.columns + 1);
+        wide_c = room_c.data();
+    }
+    cblas_sgemm(CblasColMajor, turn_a, turn_b, c.rows, c.columns, k, (float)alpha, wide_a, a.ld, wide_b, b.ld,
+                (float)beta, wide_c, c.ld);
+    if (c.type != CUDA_R_16BF) return;
+    for (size_t j = 0; j < (size_t)c.columns; j++)
+        for (size_t i = 0; i < (size_t)c.rows; i++)
+            static_cast<__nv_bfloat16 *>(c.at)[j * c.ld + i] = __float2bfloat16(wide_c[j * c.ld + i]);
+}
+
+}  // namespace
+
+const char *cublasGetStatusString(cublasStatus_t status) {
+    return status == CUBLAS_STATUS_SUCCESS         ? "CUBLAS_STATUS_SUCCESS"
+           : status == CUBLAS_STATUS_INVALID_VALUE ? "CUBLAS_STATUS_INVALID_VALUE"
+                                                   : "CUBLAS_STATUS_NOT_SUPPORTED";
+}
+
+cublasStatus_t cublasCreate(cublasHandle_t *handle) {
+    *handle = new emulated_blas();
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasDestroy(cublasHandle_t handle) {
+    delete handle;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
+    handle->stream = stream;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t) { return CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasSetWorkspace(cublasHandle_t, void *, size_t) { return CUBLAS_STATUS_SUCCESS; }
+
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
+                            int n, int k, const void *alpha, const void *a, cudaDataType type_a, int lda, const void *b,
+                            cudaDataType type_b, int ldb, const void *beta, void *c, cudaDataType type_c, int ldc,
+                            cublasComputeType_t compute, cublasGemmAlgo_t) {
+    bool turn_a = transpose_a == CUBLAS_OP_T, turn_b = transpose_b == CUBLAS_OP_T, in_double = type_c == CUDA_R_64F;
+    if ((type_a == CUDA_R_64F) != in_double || type_b != type_a || (compute == CUBLAS_COMPUTE_64F) != in_double ||
+        (type_c == CUDA_R_16BF && type_a != CUDA_R_16BF))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    stored at_a = {const_cast<void *>(a), type_a, turn_a ? k : m, turn_a ? m : k, lda};
+    stored at_b = {const_cast<void *>(b), type_b, turn_b ? n : k, turn_b ? k : n, ldb};
+    stored at_c = {c, type_c, m, n, ldc};
+    if (!is_valid(at_a) || !is_valid(at_b) || !is_valid(at_c)) return CUBLAS_STATUS_INVALID_VALUE;
+    if (m == 0 || n == 0) return CUBLAS_STATUS_SUCCESS;
+    double factor = in_double ? *static_cast<const double *>(alpha) : *static_cast<const float *>(alpha);
+    double keep = in_double ? *static_cast<const double *>(beta) : *static_cast<const float *>(beta);
+    emulation_queue(handle->stream, [=] {
+        product(turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans, k, factor, at_a, at_b, keep,
+                at_c);
+    });
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
+                           int n, int k, const float *alpha, const float *a, int lda, const float *b, int ldb,
+                           const float *beta, float *c, int ldc) {
+    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, CUDA_R_32F, lda, b, CUDA_R_32F, ldb, beta,
+                        c, CUDA_R_32F, ldc, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+}
+
+cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
+                           int n, int k, const double *alpha, const double *a, int lda, const double *b, int ldb,
+                           const double *beta, double *c, int ldc) {
+    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, CUDA_R_64F, lda, b, CUDA_R_64F, ldb, beta,
+                        c, CUDA_R_64F, ldc, CUBLAS_COMPUTE_64F, CUBLAS_GEMM_DEFAULT);
+}

@@ -1,0 +1,64 @@
+/* A CUDA for machines without a GPU, for tests only: what the .cu files use, run on the CPU. It is slow, and it is
+ * strict. The threads of a block are coroutines that change places at barriers and warp functions only, blocks run one
+ * after another, and the environment variable MEDTOK_EMULATION_ORDER (forward, reverse, shuffle) says in which order:
+ * code whose result hangs on the order between two barriers has a race, and gives wrong results in one of them. The
+ * program stops with a message where a GPU would hang or compute nonsense: - a barrier that not all threads of the
+ * block reach, or not at the same place of the source; - a warp function whose mask names lanes that never come (or are
+ * gone), or a lane that is not itself in its mask; - copies and sets outside of what was allocated, frees of what was
+ * not, and writes next to it (seen when it is freed). Launches over the limits of the hardware fail with an error code,
+ * as on a GPU. Shared memory at the start of a block and fresh device memory are full of 0xff: NaN.
+ *
+ * Work queued on a stream waits as long as it may: it runs when the host waits for it, so that reuse of memory that a
+ * copy has not yet left, or a missing wait, shows.
+ *
+ * What it cannot show: races inside what the hardware does at once, memory ordering, speed. */
+#ifndef MEDTOK_KERNELS_TESTS_EMULATION_H
+#define MEDTOK_KERNELS_TESTS_EMULATION_H
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+struct uint3 {
+    unsigned x, y, z;
+};
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
+
+extern uint3 threadIdx, blockIdx;
+extern dim3 blockDim, gridDim;
+
+/* A place in the source, for messages; barriers are told apart by it. */
+struct emulation_site {
+    const char *file;
+    int line;
+};
+
+/* Prints "emulated CUDA: ..." and aborts. */
+[[noreturn]] void emulation_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Waits for all threads of the block; returns how many of them came with a condition that is not 0. */
+int emulation_barrier(int condition, emulation_site site);
+
+/* Waits for the lanes of `mask`, and returns what each of them brought: 32 values, valid until this thread's next wait.
+ * */
+const uint64_t *emulation_exchange(unsigned mask, uint64_t value, emulation_site site);
+
+/* The dynamic shared memory of the running block. */
+void *emulation_dynamic_shared(void);
+
+/* Runs a grid now (runtime.cpp calls it when a stream's turn comes). */
+void emulation_run_grid(const char *name, dim3 blocks, dim3 threads, size_t shared,
+                        const std::function<void()> &kernel);
+
+/* Whether a launch is within the hardware's limits. */
+bool emulation_can_launch(dim3 blocks, dim3 threads, size_t shared);
+
+/* The order of `n` threads or blocks, after MEDTOK_EMULATION_ORDER: place k runs as number order[k]. */
+void emulation_order(uint64_t n, uint64_t salt, uint64_t *order);
+
+#endif

@@ -1,0 +1,225 @@
+/* The runtime's interface: memory with known bounds, and streams whose work waits until somebody waits for it. */
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <vector>
+
+#include "cuda_runtime.h"
+
+struct emulated_stream {
+    std::deque<std::function<void()>> waiting;
+    uint64_t n_queued, n_run;
+};
+
+struct emulated_event {
+    emulated_stream *stream; /* NULL: never recorded */
+    uint64_t ticket;         /* it has come when the stream has run so much */
+};
+
+namespace {
+
+/* A small device: 4 GiB, and 3 multiprocessors, so that grids sized by their number walk in strides. */
+const size_t TOTAL_BYTES = (size_t)4 << 30;
+enum { MULTIPROCESSORS = 3, MEMORY_ALIGNMENT = 256, FENCE = 0xa5 };
+#ifdef __SANITIZE_ADDRESS__
+enum { FENCE_BYTES = 0 }; /* it has its own */
+#else
+enum { FENCE_BYTES = 256 };
+#endif
+
+struct allocation {
+    size_t bytes;
+    bool on_device;
+};
+
+std::map<const char *, allocation> allocations;
+std::vector<emulated_stream *> streams;
+size_t used_bytes;
+cudaError_t last_error;
+
+cudaError_t failed(cudaError_t code) {
+    if (code != cudaSuccess) last_error = code;
+    return code;
+}
+
+/* The allocation that holds p; NULL: none. */
+const allocation *find(const void *p, size_t bytes) {
+    auto next = allocations.upper_bound(static_cast<const char *>(p));
+    if (next == allocations.begin()) return nullptr;
+    --next;
+    size_t at = (size_t)(static_cast<const char *>(p) - next->first);
+    return at < next->second.bytes && bytes <= next->second.bytes - at ? &next->second : nullptr;
+}
+
+void need_on_device(const void *p, size_t bytes, const char *what) {
+    const allocation *a = find(p, bytes);
+    if (!a || !a->on_device) emulation_fail("%s of %zu bytes is not inside device memory", what, bytes);
+}
+
+void run_until(emulated_stream *stream, uint64_t ticket) {
+    while (stream->n_run < ticket) {
+        std::function<void()> work = std::move(stream->waiting.front());
+        stream->waiting.pop_front();
+        work();
+        stream->n_run++;
+    }
+}
+
+void check_fences(const char *p, size_t bytes) {
+    for (size_t i = 0; i < FENCE_BYTES; i++)
+        if ((unsigned char)p[-1 - (ptrdiff_t)i] != FENCE || (unsigned char)p[bytes + i] != FENCE)
+            emulation_fail("memory next to an allocation of %zu bytes was written", bytes);
+}
+
+cudaError_t release(void *p, bool on_device) {
+    if (!p) return cudaSuccess;
+    cudaDeviceSynchronize();
+    auto found = allocations.find(static_cast<char *>(p));
+    if (found == allocations.end() || found->second.on_device != on_device)
+        emulation_fail("%s of what was not allocated so", on_device ? "cudaFree" : "cudaFreeHost");
+    check_fences(found->first, found->second.bytes);
+    if (on_device) used_bytes -= found->second.bytes;
+    allocations.erase(found);
+    free(static_cast<char *>(p) - FENCE_BYTES);
+    return cudaSuccess;
+}
+
+}  // namespace
+
+const char *cudaGetErrorString(cudaError_t code) {
+    switch (code) {
+        case cudaSuccess: return "no error";
+        case cudaErrorMemoryAllocation: return "out of memory";
+        case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+        case cudaErrorInvalidDevice: return "invalid device ordinal";
+        default: return "another error";
+    }
+}
+
+cudaError_t cudaGetLastError(void) {
+    cudaError_t code = last_error;
+    last_error = cudaSuccess;
+    return code;
+}
+
+cudaError_t cudaGetDeviceCount(int *n) {
+    *n = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int ordinal) { return failed(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr, int) {
+    *value = MULTIPROCESSORS;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize(void) {
+    for (emulated_stream *stream : streams) run_until(stream, stream->n_queued);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
+    *free_bytes = TOTAL_BYTES - used_bytes;
+    *total_bytes = TOTAL_BYTES;
+    return cudaSuccess;
+}
+
+cudaError_t emulated_malloc(void **p, size_t bytes, int on_device) {
+    void *block = nullptr;
+    *p = nullptr;
+    if (bytes == 0) return cudaSuccess; /* and NULL */
+    if (on_device && bytes > TOTAL_BYTES - used_bytes) return failed(cudaErrorMemoryAllocation);
+    if (bytes > SIZE_MAX / 2 || posix_memalign(&block, MEMORY_ALIGNMENT, bytes + 2 * FENCE_BYTES))
+        return failed(cudaErrorMemoryAllocation);
+    memset(block, FENCE, bytes + 2 * FENCE_BYTES);
+    char *inside = static_cast<char *>(block) + FENCE_BYTES;
+    memset(inside, 0xff, bytes);
+    allocations[inside] = {bytes, on_device != 0};
+    if (on_device) used_bytes += bytes;
+    *p = inside;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *p) { return release(p, true); }
+cudaError_t cudaFreeHost(void *p) { return release(p, false); }
+
+/* Pageable host memory is read before the call returns, and written before it returns; pinned memory later. */
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    if (kind != cudaMemcpyHostToDevice) need_on_device(from, bytes, "the source of a copy");
+    if (kind != cudaMemcpyDeviceToHost) need_on_device(to, bytes, "the target of a copy");
+    if (kind == cudaMemcpyHostToDevice && !find(from, bytes)) {
+        std::vector<char> kept(static_cast<const char *>(from), static_cast<const char *>(from) + bytes);
+        emulation_queue(stream, [to, kept, bytes] { memcpy(to, kept.data(), bytes); });
+        return cudaSuccess;
+    }
+    emulation_queue(stream, [to, from, bytes] { memcpy(to, from, bytes); });
+    return kind == cudaMemcpyDeviceToHost && !find(to, bytes) ? cudaStreamSynchronize(stream) : cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {
+    if (bytes == 0) return cudaSuccess;
+    need_on_device(to, bytes, "a set");
+    emulation_queue(stream, [=] { memset(to, value, bytes); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
+    *stream = new emulated_stream();
+    streams.push_back(*stream);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    cudaStreamSynchronize(stream);
+    streams.erase(std::find(streams.begin(), streams.end(), stream));
+    delete stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    run_until(stream, stream->n_queued);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+    emulated_stream *other = event->stream;
+    uint64_t ticket = event->ticket;
+    if (other) emulation_queue(stream, [=] { run_until(other, ticket); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
+    *event = new emulated_event();
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    delete event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    *event = {stream, stream->n_queued};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    if (event->stream) run_until(event->stream, event->ticket);
+    return cudaSuccess;
+}
+
+void emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared, cudaStream_t stream,
+                      std::function<void()> kernel) {
+    if (!emulation_can_launch(blocks, threads, shared)) {
+        last_error = cudaErrorInvalidConfiguration;
+        return;
+    }
+    emulation_queue(stream, [=] { emulation_run_grid(name, blocks, threads, shared, kernel); });
+}
+
+void emulation_queue(cudaStream_t stream, std::function<void()> work) {
+    if (!stream) emulation_fail("work on the default stream: every stream is named here");
+    stream->waiting.push_back(std::move(work));
+    stream->n_queued++;
+}

@@ -1,0 +1,172 @@
+/* Buffers, copies and errors of a device. See support.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+/* More than the ring through which the CUDA backend uploads (32 MB), and not a whole number of its parts. */
+enum { MANY = (48 << 20) / sizeof(real) + 12345 };
+
+static void large_copies_come_back_as_they_went(void **state) {
+    (void)state;
+    real *host = malloc(MANY * sizeof *host), *back = calloc(MANY, sizeof *back);
+    dev_real x = device_alloc_reals(&device, MANY), y = device_alloc_reals(&device, MANY);
+    for (int64_t i = 0; i < MANY; i++) host[i] = (real)(i % 16777216);
+    device_upload_reals(&device, x, host, MANY);
+    memset(host, 0, MANY * sizeof *host); /* may be reused at once */
+    device.run->copy_matrix(&device, 1, MANY, x, MANY, y, MANY, 0);
+    device_download_reals(&device, back, y, MANY);
+    assert_null(device_error(&device));
+    for (int64_t i = 0; i < MANY; i++)
+        if (back[i] != (real)(i % 16777216)) fail_msg("value %lld is %g", (long long)i, (double)back[i]);
+    free(host);
+    free(back);
+    release(2, x, y);
+}
+
+/* Each upload overwrites the one before, and is read by the device between them. */
+static void small_uploads_keep_their_order(void **state) {
+    (void)state;
+    enum { N = 3000, TIMES = 3000 };
+    static int32_t host[N], back[N];
+    dev_int index = device_alloc_ints(&device, N);
+    dev_real table = zeros(TIMES), out = zeros(N), sum = zeros(1);
+    for (int i = 0; i < TIMES; i++) table.at[i] = (real)i;
+    for (int time = 0; time < TIMES; time++) {
+        for (int i = 0; i < N; i++) host[i] = time;
+        device_upload_ints(&device, index, host, N);
+        if (time % 500 != 0) continue;
+        device.run->gather_rows(&device, N, 1, table, index, out);
+        device.run->sum_rows(&device, N, 1, out, sum);
+    }
+    device_download_ints(&device, back, index, N);
+    assert_memory_equal(back, host, sizeof host);
+    device_synchronize(&device);
+    assert_null(device_error(&device));
+    close_to(sum.at[0], N * (500.0 + 1000 + 1500 + 2000 + 2500), "sum", 0);
+    device_free_ints(&device, index);
+    release(3, table, out, sum);
+}
+
+static void prefetches_arrive_before_the_work_that_waits(void **state) {
+    (void)state;
+    enum { N = 70001, STEPS = 4 };
+    real *host = device_host_alloc_reals(&device, N);
+    assert_non_null(host);
+    dev_real buffer[2] = {zeros(N), zeros(N)}, sum = zeros(N);
+    double wanted = 0;
+    for (int step = 0; step < STEPS; step++) {
+        device_prefetch_finish(&device);
+        for (int i = 0; i < N; i++) host[i] = (real)(step + 1);
+        wanted += step + 1;
+        device_prefetch_reals(&device, buffer[step % 2], host, N);
+        device_prefetch_wait(&device);
+        device.run->axpy(&device, N, 1, buffer[step % 2], sum);
+    }
+    device_prefetch_finish(&device);
+    device_host_free_reals(&device, host);
+    device_synchronize(&device);
+    assert_null(device_error(&device));
+    for (int i = 0; i < N; i++) close_to(sum.at[i], wanted, "sum", i);
+    release(3, buffer[0], buffer[1], sum);
+}
+
+static void buffers_of_nothing_are_allowed(void **state) {
+    (void)state;
+    dev_real x = device_alloc_reals(&device, 0);
+    dev_int i = device_alloc_ints(&device, 0);
+    device_upload_reals(&device, x, NULL, 0);
+    device_download_ints(&device, NULL, i, 0);
+    assert_non_null(x.at);
+    assert_non_null(i.at);
+    assert_null(device_error(&device));
+    device_free_ints(&device, i);
+    release(1, x);
+    release(1, (dev_real){NULL});
+}
+
+static void too_large_a_buffer_is_an_error_that_says_what_helps(void **state) {
+    (void)state;
+    static const int64_t COUNTS[] = {(int64_t)1 << 50, INT64_MAX, -1};
+    for (int i = 0; i < 3; i++) {
+        dev_real x = device_alloc_reals(&device, COUNTS[i]);
+        assert_null(x.at);
+        assert_non_null(device_error(&device));
+        assert_non_null(strstr(device_error(&device), "out of memory"));
+        assert_non_null(strstr(device_error(&device), "asked for"));
+        assert_non_null(strstr(device_error(&device), "batch"));
+        device.error[0] = 0;
+    }
+    dev_real x = zeros(3);
+    RUN(fill, 3, 2.5, x); /* and the device is as good as before */
+    for (int i = 0; i < 3; i++) assert_true(x.at[i] == 2.5);
+    release(1, x);
+}
+
+static void after_an_error_nothing_more_is_done(void **state) {
+    (void)state;
+    dev_real x = zeros(3);
+    real host[3] = {1, 1, 1};
+    strcpy(device.error, "an error");
+    device.run->fill(&device, 3, 2.5, x);
+    device_upload_reals(&device, x, host, 3);
+    assert_null(device_alloc_reals(&device, 3).at);
+    device_synchronize(&device);
+    assert_string_equal(device_error(&device), "an error");
+    device.error[0] = 0;
+    device_download_reals(&device, host, x, 3);
+    for (int i = 0; i < 3; i++) assert_true(host[i] == 0);
+    release(1, x);
+}
+
+static void the_size_of_memory_is_known_where_it_is_the_devices_own(void **state) {
+    (void)state;
+    int64_t left = -1, total = -1;
+    device_memory(&device, &left, &total);
+    assert_null(device_error(&device));
+    if (on_cpu())
+        assert_true(left == 0 && total == 0);
+    else
+        assert_true(left > 0 && left <= total);
+}
+
+/* As programs use it: device memory that the host cannot see. */
+static void a_device_that_is_not_visible_to_the_host_works(void **state) {
+    (void)state;
+    if (on_cpu()) return;
+    enum { N = 1000 };
+    struct device d;
+    assert_int_equal(device_open_cuda(&d, 0, PRODUCTS_TF32, 0), 0);
+    dev_real x = device_alloc_reals(&d, N);
+    real host[N];
+    d.run->fill(&d, N, 3, x);
+    device_download_reals(&d, host, x, N);
+    assert_null(device_error(&d));
+    for (int i = 0; i < N; i++) assert_true(host[i] == 3);
+    device_free_reals(&d, x);
+    device_close(&d);
+}
+
+static void a_device_that_is_not_there_cannot_be_opened(void **state) {
+    (void)state;
+    struct device d;
+    assert_int_equal(device_open_cuda(&d, 1000, PRODUCTS_F32, 0), -1);
+    assert_true(strncmp(d.error, "cuda: ", 6) == 0);
+    device_close(&d);
+    device_close(&d);
+}
+
+int test_memory(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_copies_come_back_as_they_went),
+        cmocka_unit_test(small_uploads_keep_their_order),
+        cmocka_unit_test(prefetches_arrive_before_the_work_that_waits),
+        cmocka_unit_test(buffers_of_nothing_are_allowed),
+        cmocka_unit_test(too_large_a_buffer_is_an_error_that_says_what_helps),
+        cmocka_unit_test(after_an_error_nothing_more_is_done),
+        cmocka_unit_test(the_size_of_memory_is_known_where_it_is_the_devices_own),
+        cmocka_unit_test(a_device_that_is_not_visible_to_the_host_works),
+        cmocka_unit_test(a_device_that_is_not_there_cannot_be_opened),
+    };
+    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
