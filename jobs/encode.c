@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
+#include "medtok/compute_device.h"
 #include "medtok/text_source.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
@@ -61,8 +62,7 @@ static int64_t cost_before(const struct encoding *e, int64_t part) {
 static int make_plan(struct encoding *e) {
     struct vocabulary v;
     int64_t most = 0;
-    e->n_threads = comm_threads(e->comm, (int)e->config->run.threads);
-    if (device_open_cpu(&e->device, e->n_threads)) return status_set(STATUS_FAILED, "%s", e->device.error);
+    TRY(compute_device_open(e->comm, e->config, &e->device, &e->n_threads));
     TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
+#include "medtok/compute_device.h"
 #include "medtok/neighbours.h"
 #include "medtok/quality.h"
 #include "store/table.h"
@@ -288,13 +289,10 @@ static int inspect(struct inspection *x, struct device *device) {
 }
 
 int job_inspect(const struct comm *comm, const struct config *config) {
-    int threads = comm_threads(comm, (int)config->run.threads);
-    struct inspection x = {.comm = comm,
-                           .config = config,
-                           .bootstrap = {comm, (uint64_t)config->run.seed, config->inspect.resamples, threads}};
+    struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
-    int status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
-    status = comm_agree(comm, status);
+    int threads, status = compute_device_open(comm, config, &device, &threads);
+    x.bootstrap = (struct bootstrap){comm, (uint64_t)config->run.seed, config->inspect.resamples, threads};
     if (status == STATUS_OK) status = inspect(&x, &device);
     code_links_free(&x.links);
     code_keys_free(&x.keys);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "device.h"
 #include "jobs.h"
 
 #ifndef MEDTOK_VERSION
@@ -63,7 +64,13 @@ static void print_version(void) {
     int n;
     MPI_Get_library_version(library, &n);
     library[strcspn(library, "\n,")] = 0;
-    printf("medtok %s\n%s\nbackends: cpu\n", MEDTOK_VERSION, library);
+    const char *why_none = "";
+    int count = device_cuda_count(&why_none);
+    printf("medtok %s\n%s\nbackends: cpu; ", MEDTOK_VERSION, library);
+    if (count > 0)
+        printf("cuda, %d device(s) here\n", count);
+    else
+        printf("cuda is not usable here: %s\n", why_none);
 }
 
 static const struct job_entry *find_job(const char *name) {

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
+#include "medtok/compute_device.h"
 #include "medtok/tokenizer.h"
 #include "new_codes.h"
 #include "store/checkpoint.h"
@@ -196,11 +197,11 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
     struct table_job job = {.comm = comm, .config = config, .codes = codes, .step = step};
     struct device device = {0};
     struct vocabulary sizes;
-    int threads = comm_threads(comm, (int)config->run.threads);
+    int threads, status;
     stages_begin(&job.stages, &device, STAGE_NAMES, N_STAGES);
     stage_begin(&job.stages, STAGE_LOAD);
-    int status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
-    if (status == STATUS_OK) status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
+    TRY_DONE(compute_device_open(comm, config, &device, &threads));
+    status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
     if (status == STATUS_OK && config->tokenize.append_to[0])
         status = table_open(&job.base, config->tokenize.append_to);
     if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, config, &device, comm);

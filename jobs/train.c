@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
+#include "medtok/compute_device.h"
 #include "medtok/evaluation.h"
 #include "medtok/metrics.h"
 
@@ -69,9 +70,8 @@ static int train(const struct comm *comm, const struct config *config, const str
     struct metrics metrics = {0};
     struct checkpoint_ring ring = {config->files.checkpoint, provenance, config->train.keep};
     char path[PATH_MAX];
-    int status, threads = comm_threads(comm, (int)config->run.threads);
-    status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
-    TRY_DONE(comm_agree(comm, status));
+    int status, threads;
+    TRY_DONE(compute_device_open(comm, config, &device, &threads));
     TRY_DONE(trainer_make(&trainer, config, comm, &device));
     log_info("training on %lld codes: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
              (long long)trainer.sampler.n_codes, comm->size, threads, device.name, (long long)trainer.sampler.n_strata,
