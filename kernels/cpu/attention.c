@@ -162,7 +162,7 @@ IN_PLACE void transpose_rows(const real *x, int64_t rows, int64_t ld, int64_t n,
 
 /* The first n columns of x[rows, ld] = t[c, padded] transposed, or += */
 IN_PLACE void transpose_back(const real *t, int64_t rows, int64_t ld, int64_t n, int64_t padded, int accumulate,
-                                  real *x) {
+                             real *x) {
     for (int64_t r = 0; r < rows; r += LANES) {
         int64_t count = r + LANES < rows ? LANES : rows - r, c = 0;
         for (; c + LANES <= n; c += LANES) {
@@ -188,7 +188,7 @@ enum { TOGETHER = 4 };
 
 /* score[k, padded] = scale * sum over c of row_k[c] t[c, padded], for n rows `ld` apart. */
 IN_PLACE void rows_by_columns(const real *rows, int64_t n, int64_t ld, const real *t, int64_t depth, real scale,
-                                   int64_t padded, real *score) {
+                              int64_t padded, real *score) {
     for (int64_t l = 0; l < padded; l += WIDE)
         for (int64_t k = 0; k < n; k += TOGETHER) {
             const real *row[TOGETHER];
@@ -203,8 +203,8 @@ IN_PLACE void rows_by_columns(const real *rows, int64_t n, int64_t ld, const rea
 }
 
 /* t[c, padded] = sum over k of w[k, padded] row_k[c] */
-IN_PLACE void columns_of_rows(const real *rows, int64_t n, int64_t ld, const real *w, int64_t depth,
-                                   int64_t padded, real *t) {
+IN_PLACE void columns_of_rows(const real *rows, int64_t n, int64_t ld, const real *w, int64_t depth, int64_t padded,
+                              real *t) {
     for (int64_t l = 0; l < padded; l += WIDE)
         for (int64_t c = 0; c < depth; c += TOGETHER) {
             int64_t column[TOGETHER];
@@ -256,7 +256,7 @@ WIDE_VECTORS static void head_forward(const struct segment *s, int64_t h, real *
 
 /* y_k[c] += sum over r of w[k, r] x_r[c]: y `ldy` apart, n of them; x `ldx` apart. */
 IN_PLACE void add_weighted_rows(const real *w, int64_t padded, int64_t n, int64_t rows, const real *x, int64_t ldx,
-                                     int64_t depth, real *y, int64_t ldy) {
+                                int64_t depth, real *y, int64_t ldy) {
     for (int64_t k = 0; k < n; k += TOGETHER) {
         const real *weight[TOGETHER];
         int64_t c = 0;
@@ -392,7 +392,8 @@ struct thread_scratch {
 static int make_scratch(struct device *device, const struct attention_call *a, struct thread_scratch *scratch) {
     int64_t pairs = 0, keys = 0, along = 0, depth = a->dim / a->heads;
     for (int64_t i = 0; i < a->queries.n; i++) {
-        int64_t q = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i], k = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i];
+        int64_t q = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i],
+                k = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i];
         if (q * k > pairs) pairs = q * k;
         if (k > keys) keys = k;
         if (depth <= NARROW_HEAD && (depth + 3 * k) * padded_queries(q) > along)
@@ -423,9 +424,9 @@ static struct segment make_segment(const struct attention_call *a, int64_t i, re
     return s;
 }
 
-void cpu_attention(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
-                   int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv, dev_real probs,
-                   dev_real out) {
+void cpu_attention(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
+                   int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv,
+                   dev_real probs, dev_real out) {
     struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
     if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
@@ -437,9 +438,10 @@ void cpu_attention(struct device *device, struct ragged queries, struct ragged k
     }
 }
 
-void cpu_attention_backward(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                            int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q,
-                            dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv) {
+void cpu_attention_backward(struct device *device, struct ragged queries, struct ragged keys,
+                            struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
+                            struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real dout, dev_real dq,
+                            dev_real dkv) {
     struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
     if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
@@ -447,7 +449,8 @@ void cpu_attention_backward(struct device *device, struct ragged queries, struct
     for (int64_t i = 0; i < queries.n; i++) {
         real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
-        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim, dq.at + (int64_t)queries.offsets.at[i] * dim,
-                         dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim, mine + scratch.factors);
+        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim,
+                         dq.at + (int64_t)queries.offsets.at[i] * dim, dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim,
+                         mine + scratch.factors);
     }
 }

@@ -108,6 +108,10 @@ static int exchange_rows(const struct comm *comm, int64_t cols, const real *from
 int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real owned,
                    dev_real out) {
     real *given = plan->host, *got = plan->host + plan->n_give * cols;
+    if (comm->size == 1) {
+        device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, out);
+        return STATUS_OK;
+    }
     device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, plan->rows_on_device);
     device_download_reals(device, given, plan->rows_on_device, plan->n_give * cols);
     TRY(exchange_rows(comm, cols, given, plan->give_counts, plan->give_places, got, plan->want_counts,
@@ -119,6 +123,10 @@ int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device
 int row_plan_return(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real grad,
                     dev_real owned_grad) {
     real *returned = plan->host, *ours = plan->host + plan->n_give * cols;
+    if (comm->size == 1) {
+        device->run->scatter_add_rows(device, plan->n_give, cols, grad, plan->give_on_device, owned_grad);
+        return STATUS_OK;
+    }
     device_download_reals(device, ours, grad, plan->n_want * cols);
     TRY(exchange_rows(comm, cols, ours, plan->want_counts, plan->want_places, returned, plan->give_counts,
                       plan->give_places));
