@@ -199,6 +199,7 @@ int job_bench(const struct comm *comm, const struct config *config) {
     struct bench_report *reports;
     int n = 0, status;
     TRY(check_names(config));
+    TRY(comm_agree(comm, comm->rank == 0 ? bench_check_path(config->bench.json) : STATUS_OK));
     TRY(comm_agree(comm, mem_alloc(&reports, N_BACKENDS, sizeof *reports)));
     for (int i = 0; i < N_BACKENDS; i++) {
         const struct backend *backend = &BACKENDS[i];

@@ -104,10 +104,26 @@ static json_t *document(const struct config *config, const struct bench_report *
     return root;
 }
 
+static int temporary_path(const char *path, char **out) {
+    TRY(mem_alloc(out, (long long)strlen(path) + 5, 1));
+    strcat(strcpy(*out, path), ".tmp");
+    return STATUS_OK;
+}
+
+int bench_check_path(const char *path) {
+    char *temporary;
+    TRY(temporary_path(path, &temporary));
+    FILE *file = fopen(temporary, "w");
+    int status = file ? STATUS_OK : status_set(STATUS_FAILED, "bench.json: %s: %s", path, strerror(errno));
+    if (file) fclose(file);
+    unlink(temporary);
+    free(temporary);
+    return status;
+}
+
 int bench_write(const char *path, const struct config *config, const struct bench_report *reports, int n_reports) {
     char *temporary;
-    TRY(mem_alloc(&temporary, (long long)strlen(path) + 5, 1));
-    strcat(strcpy(temporary, path), ".tmp");
+    TRY(temporary_path(path, &temporary));
     json_t *root = document(config, reports, n_reports);
     int failed = !root || json_dump_file(root, temporary, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) != 0 ||
                  rename(temporary, path) != 0;
