@@ -203,9 +203,11 @@ int job_bench(const struct comm *comm, const struct config *config) {
     TRY(comm_agree(comm, mem_alloc(&reports, N_BACKENDS, sizeof *reports)));
     for (int i = 0; i < N_BACKENDS; i++) {
         const struct backend *backend = &BACKENDS[i];
-        const char *why_not = "";
+        const char *why_not = "another rank has none";
         if (config->bench.backend != BENCH_ALL && config->bench.backend != backend->choice) continue;
-        if (!backend->present(&why_not))
+        int64_t absent = !backend->present(&why_not);
+        TRY_DONE(comm_max_int64(comm, &absent, 1));
+        if (absent)
             TRY_DONE(comm_agree(comm, missing(config, backend, why_not)));
         else
             TRY_DONE(bench_backend(backend, comm, config, &reports[n++]));
