@@ -29,6 +29,8 @@ static const struct job_entry JOBS[] = {
     {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0},
     {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0},
     {"verify", "", "check a table; exit code 1 and the first fault if it is bad", JOB_VERIFY, 0},
+    {"bench", "", "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
+     JOB_BENCH, 1},
 };
 enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
 
@@ -159,6 +161,7 @@ static int run_parallel(const struct comm *comm, const struct config *config, en
         case JOB_ENCODE: return job_encode(comm, config);
         case JOB_TRAIN: return job_train(comm, config);
         case JOB_INSPECT: return job_inspect(comm, config);
+        case JOB_BENCH: return job_bench(comm, config);
         default: return job_tokenize(comm, config);
     }
 }
