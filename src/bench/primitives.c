@@ -108,14 +108,14 @@ static void sum_rows(struct workbench *w) {
 
 static void relu(struct workbench *w) {
     int64_t n = node_rows(w, w->sizes.hidden) * w->sizes.hidden;
-    dev_real x = bench_reals(w, n), y = bench_reals(w, n);
-    CALL(w, relu, n, x, y);
+    dev_real y = bench_reals(w, n);
+    CALL(w, relu, n, y);
 }
 
 static void relu_backward(struct workbench *w) {
     int64_t n = node_rows(w, w->sizes.hidden) * w->sizes.hidden;
-    dev_real y = bench_reals(w, n), dy = bench_reals(w, n), dx = bench_reals(w, n);
-    CALL(w, relu_backward, n, y, dy, dx);
+    dev_real y = bench_reals(w, n), dy = bench_reals(w, n);
+    CALL(w, relu_backward, n, y, dy);
 }
 
 /* As in putting two vectors of a code side by side. */
