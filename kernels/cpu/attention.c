@@ -113,10 +113,15 @@ static void blocks_forward(const struct segment *s, real *out, real *scratch) {
 /* ---- narrow heads: vectors run along the queries, so that softmax needs no sums within a vector. Queries are transposed
  * once; a head's scores and probabilities are [key][query], padded to whole vectors ---- */
 enum { WIDE = 64 / sizeof(real) };
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
 #ifdef MEDTOK_REAL_DOUBLE
 typedef int64_t places __attribute__((vector_size(LANES * sizeof(int64_t))));
 #else
 typedef int32_t places __attribute__((vector_size(LANES * sizeof(int32_t))));
+#endif
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
 #endif
 typedef real wide __attribute__((vector_size(WIDE * sizeof(real)), aligned(sizeof(real)), may_alias));
 
@@ -124,22 +129,19 @@ static int64_t padded_queries(int64_t n) { return (n + WIDE - 1) / WIDE * WIDE; 
 
 /* The eight vectors of eight, transposed: pairs, then pairs of pairs, then halves. */
 IN_PLACE void transpose_tile(lanes a[LANES]) {
-    const places even = {0, 8, 1, 9, 4, 12, 5, 13}, odd = {2, 10, 3, 11, 6, 14, 7, 15};
-    const places first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
-    const places low = {0, 1, 2, 3, 8, 9, 10, 11}, high = {4, 5, 6, 7, 12, 13, 14, 15};
     lanes b[LANES], c[LANES];
     for (int i = 0; i < LANES; i += 2) {
-        b[i] = __builtin_shuffle(a[i], a[i + 1], even);
-        b[i + 1] = __builtin_shuffle(a[i], a[i + 1], odd);
+        b[i] = SHUFFLE(a[i], a[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        b[i + 1] = SHUFFLE(a[i], a[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
     for (int i = 0; i < LANES; i += 4)
         for (int k = 0; k < 2; k++) {
-            c[i + 2 * k] = __builtin_shuffle(b[i + k], b[i + k + 2], first);
-            c[i + 2 * k + 1] = __builtin_shuffle(b[i + k], b[i + k + 2], second);
+            c[i + 2 * k] = SHUFFLE(b[i + k], b[i + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            c[i + 2 * k + 1] = SHUFFLE(b[i + k], b[i + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }
-    for (int i = 0; i < 4; i++) {
-        a[i] = __builtin_shuffle(c[i], c[i + 4], low);
-        a[i + 4] = __builtin_shuffle(c[i], c[i + 4], high);
+    for (int i = 0; i < LANES / 2; i++) {
+        a[i] = SHUFFLE(c[i], c[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        a[i + 4] = SHUFFLE(c[i], c[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
 
