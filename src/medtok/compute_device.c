@@ -1,5 +1,7 @@
 #include "medtok/compute_device.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "base/status.h"
 
@@ -15,7 +17,8 @@ static int open_cores(const struct config *config, struct device *device, int th
 }
 
 static int open_gpu(const struct comm *comm, const struct config *config, struct device *device, int count) {
-    if (comm->local_rank == count && comm->rank == comm->local_rank)
+    /* A scheduler that gives each rank GPUs of its own says so in this variable. */
+    if (comm->local_rank == count && comm->rank == comm->local_rank && !getenv("CUDA_VISIBLE_DEVICES"))
         log_warn("%d ranks share %d GPU(s) on this node: one rank a GPU is faster", comm->local_size, count);
     return device_open_cuda(device, comm->local_rank % count, (enum precision_of_products)config->run.compute, 0)
                ? status_set(STATUS_FAILED, "%s", device->error)
