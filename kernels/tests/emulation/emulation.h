@@ -46,8 +46,8 @@ struct emulation_site {
 /* Waits for all threads of the block; returns how many of them came with a condition that is not 0. */
 int emulation_barrier(int condition, emulation_site site);
 
-/* Waits for the lanes of `mask`, and returns what each of them brought: 32 values, valid until this thread's next wait.
- * */
+/* Waits for the lanes of `mask`, and returns what each of them brought: 32 values, valid until the caller's next
+ * wait. */
 const uint64_t *emulation_exchange(unsigned mask, uint64_t value, emulation_site site);
 
 /* The dynamic shared memory of the running block. */
