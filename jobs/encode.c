@@ -8,7 +8,9 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/stages.h"
 #include "jobs.h"
+#include "medtok/compute_device.h"
 #include "medtok/text_source.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
@@ -18,9 +20,13 @@
 /* Cost of a part in tokens: seconds of work; the most rows that it has. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
 
+enum encode_stage { STAGE_PLAN, STAGE_OPEN, STAGE_ENCODE, STAGE_WRITE, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"plan", "open", "encode", "write"};
+
 struct encoding {
     const struct comm *comm;
     const struct config *config;
+    struct stages stages;
     struct device device;
     struct text_encoder encoder;
     struct text_plan plan;
@@ -56,8 +62,7 @@ static int64_t cost_before(const struct encoding *e, int64_t part) {
 static int make_plan(struct encoding *e) {
     struct vocabulary v;
     int64_t most = 0;
-    e->n_threads = comm_threads(e->comm, (int)e->config->run.threads);
-    if (device_open_cpu(&e->device, e->n_threads)) return status_set(STATUS_FAILED, "%s", e->device.error);
+    TRY(compute_device_open(e->comm, e->config, &e->device, &e->n_threads));
     TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);
@@ -199,7 +204,9 @@ static int compute_part(struct encoding *e, int64_t part) {
 static int run_round(struct encoding *e, struct h5dataset *features, const int64_t *parts, uint64_t *sums) {
     int64_t mine = parts[e->comm->rank], count = mine < 0 ? 0 : n_rows(e, mine), at = mine < 0 ? 0 : first_row(e, mine);
     const void *rows = e->halves ? (void *)e->halves : (void *)e->rows;
+    stage_begin(&e->stages, STAGE_ENCODE);
     TRY(comm_agree(e->comm, mine < 0 ? STATUS_OK : compute_part(e, mine)));
+    stage_begin(&e->stages, STAGE_WRITE);
     TRY(h5dataset_write(features, at, count, rows));
     memset(sums, 0, (size_t)e->comm->size * sizeof *sums);
     if (mine >= 0) sums[e->comm->rank] = h5dataset_checksum(features, at, count, rows);
@@ -272,6 +279,7 @@ static int encode(struct encoding *e, const struct provenance *provenance) {
     int status = mem_alloc(&parts, e->comm->size, sizeof *parts);
     if (status == STATUS_OK) status = mem_alloc(&sums, e->comm->size, sizeof *sums);
     TRY_DONE(comm_agree(e->comm, status));
+    stage_begin(&e->stages, STAGE_OPEN);
     TRY_DONE(open_file(e, provenance, &file, &features));
     interrupt_catch();
     status = run_rounds(e, features, parts, sums);
@@ -317,6 +325,7 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     struct provenance provenance = {.job = "encode"};
     struct encoding e = {.comm = comm, .config = config};
     char *settings = NULL;
+    stages_begin(&e.stages, &e.device, STAGE_NAMES, N_STAGES);
     int status = config_provenance(config, JOB_ENCODE, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
@@ -328,9 +337,11 @@ int encode_like(const struct comm *comm, const struct config *config, const char
         log_info("%s is up to date", config->files.text);
         goto done;
     }
+    stage_begin(&e.stages, STAGE_PLAN);
     TRY_DONE(comm_agree(comm, make_plan(&e)));
     TRY_DONE(announce(&e));
-    TRY_DONE(encode(&e, &provenance));
+    status = encode(&e, &provenance);
+    TRY_DONE(stages_log(&e.stages, comm, "encode", status));
     log_info("wrote %s", config->files.text);
 done:
     if (e.encoder.close) e.encoder.close(&e.encoder);

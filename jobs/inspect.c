@@ -9,7 +9,9 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/stages.h"
 #include "jobs.h"
+#include "medtok/compute_device.h"
 #include "medtok/neighbours.h"
 #include "medtok/quality.h"
 #include "store/table.h"
@@ -23,6 +25,9 @@ struct system_count {
     const char *name; /* in the table */
     int64_t codes, with_parent;
 };
+
+enum inspect_stage { STAGE_LOAD, STAGE_TOKENS, STAGE_NEIGHBOURS, STAGE_REPORT, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"load", "tokens", "neighbours", "report"};
 
 struct inspection {
     const struct comm *comm;
@@ -266,28 +271,28 @@ static int write_report(const struct inspection *x) {
 
 /* ---- the job ---- */
 static int inspect(struct inspection *x, struct device *device) {
-    double since = clock_seconds();
+    struct stages stages;
+    stages_begin(&stages, device, STAGE_NAMES, N_STAGES);
+    stage_begin(&stages, STAGE_LOAD);
     TRY(comm_agree(x->comm, load(x)));
-    log_info("read %lld codes in %.1f s", (long long)x->table.shape.n_codes, clock_seconds() - since);
+    log_info("read %lld codes", (long long)x->table.shape.n_codes);
     count_systems(x);
-    since = clock_seconds();
+    stage_begin(&stages, STAGE_TOKENS);
     TRY(measure_tokens(x));
-    log_info("measured tokens in %.1f s", clock_seconds() - since);
-    since = clock_seconds();
+    stage_begin(&stages, STAGE_NEIGHBOURS);
     TRY(measure_neighbours(x, device));
-    log_info("measured the neighbours of %lld codes in %.1f s", (long long)x->n_queries, clock_seconds() - since);
+    log_info("measured the neighbours of %lld codes", (long long)x->n_queries);
+    stage_begin(&stages, STAGE_REPORT);
     if (x->comm->rank == 0) print(x);
-    return comm_agree(x->comm, x->comm->rank == 0 ? write_report(x) : STATUS_OK);
+    TRY(comm_agree(x->comm, x->comm->rank == 0 ? write_report(x) : STATUS_OK));
+    return stages_log(&stages, x->comm, "inspect", STATUS_OK);
 }
 
 int job_inspect(const struct comm *comm, const struct config *config) {
-    int threads = comm_threads(comm, (int)config->run.threads);
-    struct inspection x = {.comm = comm,
-                           .config = config,
-                           .bootstrap = {comm, (uint64_t)config->run.seed, config->inspect.resamples, threads}};
+    struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
-    int status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
-    status = comm_agree(comm, status);
+    int threads, status = compute_device_open(comm, config, &device, &threads);
+    x.bootstrap = (struct bootstrap){comm, (uint64_t)config->run.seed, config->inspect.resamples, threads};
     if (status == STATUS_OK) status = inspect(&x, &device);
     code_links_free(&x.links);
     code_keys_free(&x.keys);

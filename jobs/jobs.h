@@ -25,6 +25,9 @@ int job_tokenize(const struct comm *comm, const struct config *config);
 /* table.h5 and vocabulary.h5 into quality measures: printed, and written as JSON. */
 int job_inspect(const struct comm *comm, const struct config *config);
 
+/* How fast the primitives and whole training steps are here: a table on standard output, and bench.json. */
+int job_bench(const struct comm *comm, const struct config *config);
+
 /* Prints the tokens of the codes named in args; near > 0: and the `near` nearest codes of each. */
 int job_lookup(const struct config *config, int n_args, char **args, int near);
 

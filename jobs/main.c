@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "device.h"
 #include "jobs.h"
 
 #ifndef MEDTOK_VERSION
@@ -28,6 +29,8 @@ static const struct job_entry JOBS[] = {
     {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0},
     {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0},
     {"verify", "", "check a table; exit code 1 and the first fault if it is bad", JOB_VERIFY, 0},
+    {"bench", "", "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
+     JOB_BENCH, 1},
 };
 enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
 
@@ -63,7 +66,13 @@ static void print_version(void) {
     int n;
     MPI_Get_library_version(library, &n);
     library[strcspn(library, "\n,")] = 0;
-    printf("medtok %s\n%s\nbackends: cpu\n", MEDTOK_VERSION, library);
+    const char *why_none = "";
+    int count = device_cuda_count(&why_none);
+    printf("medtok %s\n%s\nbackends: cpu; ", MEDTOK_VERSION, library);
+    if (count > 0)
+        printf("cuda, %d device(s) here\n", count);
+    else
+        printf("cuda is not usable here: %s\n", why_none);
 }
 
 static const struct job_entry *find_job(const char *name) {
@@ -152,6 +161,7 @@ static int run_parallel(const struct comm *comm, const struct config *config, en
         case JOB_ENCODE: return job_encode(comm, config);
         case JOB_TRAIN: return job_train(comm, config);
         case JOB_INSPECT: return job_inspect(comm, config);
+        case JOB_BENCH: return job_bench(comm, config);
         default: return job_tokenize(comm, config);
     }
 }

@@ -5,13 +5,18 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/stages.h"
 #include "ingest/code_table.h"
 #include "ingest/subgraph.h"
 #include "jobs.h"
 #include "store/vocabulary.h"
 
+enum prepare_stage { STAGE_GRAPH, STAGE_CODES, STAGE_SUBGRAPHS, STAGE_WAIT, STAGE_WRITE, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"graph", "codes", "subgraphs", "wait", "write"};
+
 struct preparation {
     const struct config *config;
+    struct stages stages;
     struct code_table codes;
     struct knowledge_graph graph;
     struct subgraph_grower grower;
@@ -212,10 +217,12 @@ static void log_codes(const struct preparation *p) {
 
 static int prepare(struct preparation *p) {
     struct vocabulary *v = &p->vocabulary;
+    stage_begin(&p->stages, STAGE_GRAPH);
     if (p->config->files.graph[0]) {
         TRY(knowledge_graph_read(&p->graph, p->config->files.graph));
         log_graph(p);
     }
+    stage_begin(&p->stages, STAGE_CODES);
     TRY(code_table_read(&p->codes, &p->config->files.codes));
     TRY(code_table_check_nodes(&p->codes, p->graph.n_nodes, p->config->files.graph));
     TRY(copy_texts(p));
@@ -226,6 +233,7 @@ static int prepare(struct preparation *p) {
     memcpy(v->relation, p->graph.relation, (size_t)v->n_relations * KG_RELATION_BYTES);
     v->graph_hops = (int32_t)p->config->graph.hops;
     v->graph_max_nodes = (int32_t)p->config->graph.max_nodes;
+    stage_begin(&p->stages, STAGE_SUBGRAPHS);
     TRY(grow_subgraphs(p));
     log_codes(p);
     return STATUS_OK;
@@ -241,6 +249,7 @@ int job_prepare(const struct comm *comm, const struct config *config) {
     struct provenance provenance = {.job = "prepare"};
     struct preparation p = {.config = config};
     char *settings = NULL;
+    stages_begin(&p.stages, NULL, STAGE_NAMES, N_STAGES);
     int status = config_provenance(config, JOB_PREPARE, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = add_inputs(&provenance, config);
@@ -251,8 +260,12 @@ int job_prepare(const struct comm *comm, const struct config *config) {
         goto done;
     }
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? prepare(&p) : STATUS_OK));
+    status = comm->rank == 0 ? prepare(&p) : STATUS_OK;
+    stage_begin(&p.stages, STAGE_WAIT);
+    TRY_DONE(comm_agree(comm, status));
+    stage_begin(&p.stages, STAGE_WRITE);
     TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &p.vocabulary, &provenance));
+    TRY_DONE(stages_log(&p.stages, comm, "prepare", status));
     log_info("wrote %s", config->files.vocabulary);
 done:
     preparation_free(&p);

@@ -6,7 +6,9 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/stages.h"
 #include "jobs.h"
+#include "medtok/compute_device.h"
 #include "medtok/tokenizer.h"
 #include "new_codes.h"
 #include "store/checkpoint.h"
@@ -49,8 +51,12 @@ static int check_same_inputs(const struct config *config, const struct provenanc
     return status;
 }
 
+enum tokenize_stage { STAGE_LOAD, STAGE_CREATE, STAGE_TOKENIZE, STAGE_WRITE, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"load", "create", "tokenize", "write"};
+
 struct table_job {
     const struct comm *comm;
+    struct stages stages;
     const struct config *config; /* the files that the model was trained on */
     const struct config *codes;  /* the files of the codes to tokenise: the same, or those of new codes */
     struct table base;           /* the table that new codes follow; without rows if there is none */
@@ -151,7 +157,9 @@ static int write_rows(struct table_job *job) {
     progress_begin(&progress, "tokenize", n, "codes");
     for (int64_t done = 0; done < most; done += each) {
         int64_t at = first + done, count = at >= end ? 0 : at + each < end ? each : end - at;
+        stage_begin(&job->stages, STAGE_TOKENIZE);
         TRY(comm_agree(job->comm, tokenizer_run(&job->tokenizer, at, count, &job->rows)));
+        stage_begin(&job->stages, STAGE_WRITE);
         TRY(table_write(job->writer, base + (at < end ? at : 0), count, job->rows.tokens, job->rows.weights,
                         job->rows.embedding));
         progress_update(&progress, (done + each) * size < n ? (done + each) * size : n);
@@ -189,9 +197,11 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
     struct table_job job = {.comm = comm, .config = config, .codes = codes, .step = step};
     struct device device = {0};
     struct vocabulary sizes;
-    int threads = comm_threads(comm, (int)config->run.threads);
-    int status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
-    if (status == STATUS_OK) status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
+    int threads, status;
+    stages_begin(&job.stages, &device, STAGE_NAMES, N_STAGES);
+    stage_begin(&job.stages, STAGE_LOAD);
+    TRY_DONE(compute_device_open(comm, config, &device, &threads));
+    status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
     if (status == STATUS_OK && config->tokenize.append_to[0])
         status = table_open(&job.base, config->tokenize.append_to);
     if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, config, &device, comm);
@@ -199,12 +209,14 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
     tokenizer_turn_to(&job.tokenizer, codes);
     if (config->train.average > 0) log_info("with the averaged weights of %s", config->files.checkpoint);
     shape_table(&job, sizes.n_codes_total);
+    stage_begin(&job.stages, STAGE_CREATE);
     TRY_DONE(create_table(&job, provenance));
     TRY_DONE(copy_base(&job));
     TRY_DONE(write_rows(&job));
     TRY_DONE(set_attributes(&job));
     status = table_commit(job.writer);
     job.writer = NULL;
+    status = stages_log(&job.stages, comm, "tokenize", status);
     if (status == STATUS_OK) log_info("wrote %s", config->files.table);
 done:
     if (job.writer) table_abandon(job.writer);

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
+#include "medtok/compute_device.h"
 #include "medtok/evaluation.h"
 #include "medtok/metrics.h"
 
@@ -23,19 +24,21 @@ static int metrics_path(const struct config *config, char *path, size_t size) {
     return STATUS_OK;
 }
 
-static void log_stages(const struct trainer *t) {
-    double total = 0;
-    for (int i = 0; i < N_STAGES; i++) total += t->seconds[i];
-    for (int i = 0; i < N_STAGES; i++)
-        log_info("time in %-8s %8.2f s %5.1f %%", TRAIN_STAGE_NAMES[i], t->seconds[i],
-                 total > 0 ? 100 * t->seconds[i] / total : 0);
-}
-
 static int evaluate(struct trainer *t, struct evaluation *evaluation, struct metrics *metrics) {
     struct quality quality;
     double since = clock_seconds();
+    stage_begin(&t->stages, STAGE_EVALUATE);
     TRY(evaluation_run(evaluation, &quality));
-    return comm_agree(t->comm, metrics_quality(metrics, t, &quality, clock_seconds() - since));
+    TRY(comm_agree(t->comm, metrics_quality(metrics, t, &quality, clock_seconds() - since)));
+    stage_end(&t->stages);
+    return STATUS_OK;
+}
+
+static int save(struct trainer *t, struct checkpoint_ring *ring) {
+    stage_begin(&t->stages, STAGE_SAVE);
+    TRY(checkpoint_ring_save(ring, t));
+    stage_end(&t->stages);
+    return STATUS_OK;
 }
 
 static int train_steps(struct trainer *t, struct evaluation *evaluation, struct checkpoint_ring *ring,
@@ -48,14 +51,15 @@ static int train_steps(struct trainer *t, struct evaluation *evaluation, struct 
         if (evaluation_due(evaluation)) TRY(evaluate(t, evaluation, metrics));
         if (t->step == c->train.steps) break;
         if (report.stop) {
-            TRY(checkpoint_ring_save(ring, t));
+            TRY(save(t, ring));
             return status_set(STATUS_INTERRUPTED,
                               "stopped by a signal after step %lld of %lld; run the same command "
                               "again to go on",
                               (long long)t->step, (long long)c->train.steps);
         }
-        if (c->train.checkpoint_every && t->step % c->train.checkpoint_every == 0) TRY(checkpoint_ring_save(ring, t));
+        if (c->train.checkpoint_every && t->step % c->train.checkpoint_every == 0) TRY(save(t, ring));
     }
+    stage_begin(&t->stages, STAGE_SAVE);
     return checkpoint_ring_finish(ring, t);
 }
 
@@ -66,9 +70,8 @@ static int train(const struct comm *comm, const struct config *config, const str
     struct metrics metrics = {0};
     struct checkpoint_ring ring = {config->files.checkpoint, provenance, config->train.keep};
     char path[PATH_MAX];
-    int status, threads = comm_threads(comm, (int)config->run.threads);
-    status = device_open_cpu(&device, threads) ? status_set(STATUS_FAILED, "%s", device.error) : STATUS_OK;
-    TRY_DONE(comm_agree(comm, status));
+    int status, threads;
+    TRY_DONE(compute_device_open(comm, config, &device, &threads));
     TRY_DONE(trainer_make(&trainer, config, comm, &device));
     log_info("training on %lld codes: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
              (long long)trainer.sampler.n_codes, comm->size, threads, device.name, (long long)trainer.sampler.n_strata,
@@ -80,8 +83,8 @@ static int train(const struct comm *comm, const struct config *config, const str
     TRY_DONE(metrics_path(config, path, sizeof path));
     TRY_DONE(metrics_open(&metrics, &trainer, path));
     interrupt_catch();
-    TRY_DONE(train_steps(&trainer, &evaluation, &ring, &metrics));
-    log_stages(&trainer);
+    status = train_steps(&trainer, &evaluation, &ring, &metrics);
+    TRY_DONE(stages_log(&trainer.stages, comm, "train", status));
     log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);
 done:
     if (metrics_close(&metrics) != STATUS_OK && status == STATUS_OK) status = STATUS_ALONE;

@@ -28,9 +28,17 @@ struct device_backend; /* the memory functions of a backend, below */
 /* In what a product of matrices multiplies; sums are float32 (the double build: double). */
 enum precision_of_products { PRODUCTS_F32, PRODUCTS_TF32, PRODUCTS_BF16 };
 
+/* Work done, by the formulas of costs.h. */
+struct work {
+    double flops, bytes; /* floating-point operations, bytes of memory traffic */
+    int64_t calls;
+};
+
 struct device {
     const char *name;                    /* "cpu" or "cuda" */
     const struct kernels *run;           /* device->run->gemm(device, ...) */
+    const struct kernels *primitives;    /* the backend's own table, which `run` calls and counts */
+    struct work work;                    /* of all calls through `run` */
     const struct device_backend *memory; /* used by device.c alone */
     void *backend;                       /* private to the backend */
     char error[512];                     /* first error, "" if none */
@@ -43,6 +51,9 @@ extern "C" {
 /* Opens the CPU with `n_threads` OpenMP threads (at least 1). BLAS itself runs on one thread; the primitives split
  * their work over OpenMP threads. Returns 0, or -1 with `device->error` set. */
 int device_open_cpu(struct device *device, int n_threads);
+
+/* For the functions that open a device: puts a table that counts in the place of `run`. */
+void device_count_work(struct device *device);
 
 /* Opens CUDA device `ordinal`. gemm multiplies in `products`. host_visible: buffers are managed memory, which the host
  * may read and write at x.at[i] while no work is queued (after device_synchronize); for tests, slower. Returns 0, or -1

@@ -137,9 +137,9 @@ struct kernels {
      * pairs.offsets[i] on, laid out [query][head][key]. Dropout acts on the probabilities, with the segments' keys drop_keys[n]
      * and element number = place in the segment's probs. No keys: out = 0. Where no gradient is wanted, probs and
      * pairs.offsets may be NULL. */
-    void (*attention)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
-                      int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv, dev_real probs,
-                      dev_real out);
+    void (*attention)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
+                      int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv,
+                      dev_real probs, dev_real out);
     void (*attention_backward)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
                                int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q,
                                dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv);

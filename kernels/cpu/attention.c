@@ -113,10 +113,15 @@ static void blocks_forward(const struct segment *s, real *out, real *scratch) {
 /* ---- narrow heads: vectors run along the queries, so that softmax needs no sums within a vector. Queries are transposed
  * once; a head's scores and probabilities are [key][query], padded to whole vectors ---- */
 enum { WIDE = 64 / sizeof(real) };
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
 #ifdef MEDTOK_REAL_DOUBLE
 typedef int64_t places __attribute__((vector_size(LANES * sizeof(int64_t))));
 #else
 typedef int32_t places __attribute__((vector_size(LANES * sizeof(int32_t))));
+#endif
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
 #endif
 typedef real wide __attribute__((vector_size(WIDE * sizeof(real)), aligned(sizeof(real)), may_alias));
 
@@ -124,22 +129,19 @@ static int64_t padded_queries(int64_t n) { return (n + WIDE - 1) / WIDE * WIDE; 
 
 /* The eight vectors of eight, transposed: pairs, then pairs of pairs, then halves. */
 IN_PLACE void transpose_tile(lanes a[LANES]) {
-    const places even = {0, 8, 1, 9, 4, 12, 5, 13}, odd = {2, 10, 3, 11, 6, 14, 7, 15};
-    const places first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
-    const places low = {0, 1, 2, 3, 8, 9, 10, 11}, high = {4, 5, 6, 7, 12, 13, 14, 15};
     lanes b[LANES], c[LANES];
     for (int i = 0; i < LANES; i += 2) {
-        b[i] = __builtin_shuffle(a[i], a[i + 1], even);
-        b[i + 1] = __builtin_shuffle(a[i], a[i + 1], odd);
+        b[i] = SHUFFLE(a[i], a[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        b[i + 1] = SHUFFLE(a[i], a[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
     for (int i = 0; i < LANES; i += 4)
         for (int k = 0; k < 2; k++) {
-            c[i + 2 * k] = __builtin_shuffle(b[i + k], b[i + k + 2], first);
-            c[i + 2 * k + 1] = __builtin_shuffle(b[i + k], b[i + k + 2], second);
+            c[i + 2 * k] = SHUFFLE(b[i + k], b[i + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            c[i + 2 * k + 1] = SHUFFLE(b[i + k], b[i + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }
-    for (int i = 0; i < 4; i++) {
-        a[i] = __builtin_shuffle(c[i], c[i + 4], low);
-        a[i + 4] = __builtin_shuffle(c[i], c[i + 4], high);
+    for (int i = 0; i < LANES / 2; i++) {
+        a[i] = SHUFFLE(c[i], c[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        a[i + 4] = SHUFFLE(c[i], c[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
 
@@ -162,7 +164,7 @@ IN_PLACE void transpose_rows(const real *x, int64_t rows, int64_t ld, int64_t n,
 
 /* The first n columns of x[rows, ld] = t[c, padded] transposed, or += */
 IN_PLACE void transpose_back(const real *t, int64_t rows, int64_t ld, int64_t n, int64_t padded, int accumulate,
-                                  real *x) {
+                             real *x) {
     for (int64_t r = 0; r < rows; r += LANES) {
         int64_t count = r + LANES < rows ? LANES : rows - r, c = 0;
         for (; c + LANES <= n; c += LANES) {
@@ -188,7 +190,7 @@ enum { TOGETHER = 4 };
 
 /* score[k, padded] = scale * sum over c of row_k[c] t[c, padded], for n rows `ld` apart. */
 IN_PLACE void rows_by_columns(const real *rows, int64_t n, int64_t ld, const real *t, int64_t depth, real scale,
-                                   int64_t padded, real *score) {
+                              int64_t padded, real *score) {
     for (int64_t l = 0; l < padded; l += WIDE)
         for (int64_t k = 0; k < n; k += TOGETHER) {
             const real *row[TOGETHER];
@@ -203,8 +205,8 @@ IN_PLACE void rows_by_columns(const real *rows, int64_t n, int64_t ld, const rea
 }
 
 /* t[c, padded] = sum over k of w[k, padded] row_k[c] */
-IN_PLACE void columns_of_rows(const real *rows, int64_t n, int64_t ld, const real *w, int64_t depth,
-                                   int64_t padded, real *t) {
+IN_PLACE void columns_of_rows(const real *rows, int64_t n, int64_t ld, const real *w, int64_t depth, int64_t padded,
+                              real *t) {
     for (int64_t l = 0; l < padded; l += WIDE)
         for (int64_t c = 0; c < depth; c += TOGETHER) {
             int64_t column[TOGETHER];
@@ -256,7 +258,7 @@ WIDE_VECTORS static void head_forward(const struct segment *s, int64_t h, real *
 
 /* y_k[c] += sum over r of w[k, r] x_r[c]: y `ldy` apart, n of them; x `ldx` apart. */
 IN_PLACE void add_weighted_rows(const real *w, int64_t padded, int64_t n, int64_t rows, const real *x, int64_t ldx,
-                                     int64_t depth, real *y, int64_t ldy) {
+                                int64_t depth, real *y, int64_t ldy) {
     for (int64_t k = 0; k < n; k += TOGETHER) {
         const real *weight[TOGETHER];
         int64_t c = 0;
@@ -392,7 +394,8 @@ struct thread_scratch {
 static int make_scratch(struct device *device, const struct attention_call *a, struct thread_scratch *scratch) {
     int64_t pairs = 0, keys = 0, along = 0, depth = a->dim / a->heads;
     for (int64_t i = 0; i < a->queries.n; i++) {
-        int64_t q = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i], k = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i];
+        int64_t q = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i],
+                k = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i];
         if (q * k > pairs) pairs = q * k;
         if (k > keys) keys = k;
         if (depth <= NARROW_HEAD && (depth + 3 * k) * padded_queries(q) > along)
@@ -423,9 +426,9 @@ static struct segment make_segment(const struct attention_call *a, int64_t i, re
     return s;
 }
 
-void cpu_attention(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
-                   int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv, dev_real probs,
-                   dev_real out) {
+void cpu_attention(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
+                   int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv,
+                   dev_real probs, dev_real out) {
     struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
     if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
@@ -437,9 +440,10 @@ void cpu_attention(struct device *device, struct ragged queries, struct ragged k
     }
 }
 
-void cpu_attention_backward(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                            int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q,
-                            dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv) {
+void cpu_attention_backward(struct device *device, struct ragged queries, struct ragged keys,
+                            struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
+                            struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real dout, dev_real dq,
+                            dev_real dkv) {
     struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
     if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
@@ -447,7 +451,8 @@ void cpu_attention_backward(struct device *device, struct ragged queries, struct
     for (int64_t i = 0; i < queries.n; i++) {
         real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
-        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim, dq.at + (int64_t)queries.offsets.at[i] * dim,
-                         dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim, mine + scratch.factors);
+        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim,
+                         dq.at + (int64_t)queries.offsets.at[i] * dim, dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim,
+                         mine + scratch.factors);
     }
 }

@@ -90,8 +90,8 @@ void cpu_graph_attention_backward(struct device *, struct ragged, struct edges, 
                                   dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
 void cpu_attention(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t, dev_int,
                    struct dropout, dev_real, dev_real, dev_real, dev_real);
-void cpu_attention_backward(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t, dev_int,
-                            struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
+void cpu_attention_backward(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t,
+                            dev_int, struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
 void cpu_shared_attention(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout, dev_real,
                           dev_real, dev_real, dev_real, dev_real);
 void cpu_shared_attention_backward(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout,

@@ -121,6 +121,7 @@ static enum cpu_vectors choose_vectors(void) {
 
 int device_open_cpu(struct device *device, int n_threads) {
     *device = (struct device){.name = "cpu", .run = &CPU_KERNELS, .memory = &CPU_MEMORY};
+    device_count_work(device);
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) {
         snprintf(device->error, sizeof device->error, "out of memory");

@@ -69,7 +69,8 @@ static void rows_by_blas(int threads, int64_t n, int64_t dim, int64_t first, int
 enum { TILE_QUERIES = 12, PANEL = 32, GROUPS = 16, VECTOR = 16, HALF_QUERIES = 6, HALF_VECTOR = 8 };
 
 /* Offers the products whose bits are set; dots[0] belongs to candidate `at`. */
-__attribute__((noinline)) static void offer(struct nearest *best, int64_t top_k, const float *dots, uint32_t hits, int64_t at) {
+__attribute__((noinline)) static void offer(struct nearest *best, int64_t top_k, const float *dots, uint32_t hits,
+                                            int64_t at) {
     for (; hits; hits &= hits - 1) {
         int place = __builtin_ctz(hits);
         if (dots[place] > best->dot[top_k - 1]) insert(best, top_k, dots[place], (int32_t)(at + place));
@@ -78,8 +79,8 @@ __attribute__((noinline)) static void offer(struct nearest *best, int64_t top_k,
 
 /* One group of queries (the first n of them real) with one panel (candidates at .. ; those of `real_ones` are real). */
 __attribute__((target("avx512f"))) static void tile_avx512(int64_t dim, const float *group, int64_t n,
-                                                            const float *panel, uint32_t real_ones, int64_t at,
-                                                            int64_t top_k, struct nearest *best) {
+                                                           const float *panel, uint32_t real_ones, int64_t at,
+                                                           int64_t top_k, struct nearest *best) {
     __m512 sum[TILE_QUERIES][2];
     for (int q = 0; q < TILE_QUERIES; q++) sum[q][0] = sum[q][1] = _mm512_setzero_ps();
     for (int64_t j = 0; j < dim; j++) {

@@ -153,7 +153,8 @@ int onednn_product_run(const struct onednn_product *p, const real *x, real *y, v
 int onednn_here(int bf16) { return bf16 & 0; }
 int onednn_gemm(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
                 int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) {
-    (void)transpose_a, (void)transpose_b, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb;
+    (void)transpose_a, (void)transpose_b, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b,
+        (void)ldb;
     (void)beta, (void)c, (void)ldc;
     return 0;
 }

@@ -5,8 +5,8 @@
 #include "cpu/vector_math.h"
 
 /* softmax(-distance) = softmax(2 u.c), and the weighted mean of the code vectors. */
-static void finish_row(const struct nearest *best, int64_t top_k, int64_t dim, const real *c, int32_t *index, real *weight,
-                       real *q) {
+static void finish_row(const struct nearest *best, int64_t top_k, int64_t dim, const real *c, int32_t *index,
+                       real *weight, real *q) {
     real sum = 0;
     for (int64_t k = 0; k < top_k; k++) {
         index[k] = best->index[k];

@@ -234,6 +234,7 @@ int device_open_cuda(struct device *device, int ordinal, enum precision_of_produ
     }
     device->name = "cuda";
     device->run = &CUDA_KERNELS;
+    device_count_work(device);
     device->memory = &CUDA_MEMORY;
     device->backend = cuda;
     cuda->ordinal = ordinal;

@@ -283,7 +283,9 @@ int config_check(const struct config *c, enum job job) {
     if (job == JOB_TRAIN && c->train.eval_every && c->train.holdout == 0)
         return status_set(STATUS_USAGE,
                           "train.eval_every needs held-out codes: set train.holdout, or train.eval_every 0");
-    return job == JOB_TRAIN ? check_model(c) : STATUS_OK;
+    if (job == JOB_BENCH && !c->bench.json[0])
+        return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
+    return job == JOB_TRAIN || job == JOB_BENCH ? check_model(c) : STATUS_OK;
 }
 
 /* ---- printing ---- */

@@ -18,7 +18,8 @@ enum job {
     JOB_LOOKUP = 16,
     JOB_EXPORT = 32,
     JOB_VERIFY = 64,
-    JOB_INSPECT = 128
+    JOB_INSPECT = 128,
+    JOB_BENCH = 256
 };
 
 enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
@@ -27,7 +28,6 @@ enum empty_text { EMPTY_TEXT_CODE, EMPTY_TEXT_ABSENT };
 enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
 enum text_mode { TEXT_CACHED, TEXT_ONLINE };
 enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
-enum text_compute { COMPUTE_FP32, COMPUTE_BF16 };
 enum precision { PRECISION_FP16, PRECISION_FP32 };
 enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
 enum shared_region { SHARED_ALL, SHARED_MIDDLE };
@@ -36,8 +36,12 @@ enum codebook_init { INIT_NORMAL, INIT_KMEANS };
 enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
 enum sibling_negatives { SIBLINGS_KEEP, SIBLINGS_LEAVE_OUT };
 enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
-enum device_choice { DEVICE_AUTO, DEVICE_CPU };
+enum device_choice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
+enum compute { COMPUTE_FP32, COMPUTE_TF32, COMPUTE_BF16 }; /* numbered as kernels' precision_of_products */
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE };
+enum bench_backend { BENCH_ALL, BENCH_CPU, BENCH_CUDA };
+enum bench_compute { BENCH_FP32, BENCH_TF32, BENCH_BF16 };
+enum bench_data { BENCH_SYNTHETIC, BENCH_FILES };
 enum resume { RESUME_AUTO, RESUME_NEVER };
 
 struct string_list {
@@ -53,6 +57,7 @@ struct config {
     struct {
         int64_t seed, threads;
         enum device_choice device;
+        enum compute compute;
         char *log_level;
     } run;
     struct {
@@ -66,7 +71,7 @@ struct config {
         char *model;
         int64_t dim, ngram_min, ngram_max, max_tokens;
         enum text_features_kept features;
-        enum text_compute compute;
+        enum compute compute;
         enum precision precision;
         enum empty_text empty;
         double dropout;
@@ -106,6 +111,15 @@ struct config {
     struct {
         int64_t resamples, sample;
     } inspect;
+    struct {
+        struct string_list items;
+        enum bench_backend backend;
+        enum bench_compute compute;
+        enum bench_data data;
+        int64_t repeats, queries, nodes, edges, tokens, graph_nodes;
+        double seconds;
+        char *json, *export_folder;
+    } bench;
 };
 
 /* Sets every key to its default. Call config_free at the end in any case. */

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #define AT(member) offsetof(struct config, member)
-#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE)
+#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
+#define STEP_JOBS  (JOB_TRAIN | JOB_BENCH)
 #define ALL_JOBS                                                                                                       \
-    (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT)
-#define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT)
+    (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT |        \
+     JOB_BENCH)
+#define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_BENCH)
 
 #define INTEGER(name, member, initial, least, most, unit, jobs, shapes, help)                                          \
     { name, KEY_INTEGER, AT(member), initial, least, most, unit, {NULL}, jobs, shapes, help }
@@ -34,10 +36,10 @@ const struct key SCHEMA[] = {
     PATH("files.graph", files.graph, "", JOB_PREPARE | JOB_TOKENIZE,
          "knowledge graph, PrimeKG's kg.csv, plain or gzip; tokenize needs it for new codes with nodes"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
-         JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT,
+         JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH,
          "codes and subgraphs"),
-    PATH("files.text", files.text, "results/text.h5", JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE, "text features"),
-    PATH("files.checkpoint", files.checkpoint, "results/checkpoint.h5", MODEL_JOBS, "trained model"),
+    PATH("files.text", files.text, "results/text.h5", JOB_ENCODE | MODEL_JOBS, "text features"),
+    PATH("files.checkpoint", files.checkpoint, "results/checkpoint.h5", JOB_TRAIN | JOB_TOKENIZE, "trained model"),
     PATH("files.table", files.table, "results/table.h5",
          JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT, "token table"),
     PATH("files.export", files.export_folder, "results/export", JOB_EXPORT, "folder for exported files"),
@@ -46,12 +48,15 @@ const struct key SCHEMA[] = {
     PATH("files.report", files.report, "", JOB_INSPECT,
          "quality measures as JSON; empty: beside the table, ending in .quality.json"),
 
-    INTEGER("run.seed", run.seed, "0", 0, 9e15, "", JOB_ENCODE | JOB_TRAIN | JOB_INSPECT, 1,
+    INTEGER("run.seed", run.seed, "0", 0, 9e15, "", JOB_ENCODE | STEP_JOBS | JOB_INSPECT, 1,
             "seed of all random numbers"),
     INTEGER("run.threads", run.threads, "0", 0, 1024, "threads a rank", COMPUTE_JOBS, 0,
             "0: the cores this rank may use, shared with the ranks that have the same"),
-    CHOICE("run.device", run.device, "auto", COMPUTE_JOBS, 0, "where to compute; this version computes on CPU cores",
-           "auto", "cpu"),
+    CHOICE("run.device", run.device, "auto", COMPUTE_JOBS, 0, "where to compute; auto: on a GPU if there is one",
+           "auto", "cpu", "cuda"),
+    CHOICE("run.compute", run.compute, "fp32", JOB_TRAIN | JOB_TOKENIZE, 1,
+           "in what a GPU's matrix products multiply; sums are fp32, the quantiser's distances always fp32", "fp32",
+           "tf32", "bf16"),
     {"run.log_level",
      KEY_TEXT,
      AT(run.log_level),
@@ -73,7 +78,7 @@ const struct key SCHEMA[] = {
     INTEGER("graph.hidden", graph.hidden, "128", 1, 4096, "", MODEL_JOBS, 1,
             "width between the two graph layers; gat: of each head"),
     INTEGER("graph.heads", graph.heads, "4", 1, 64, "", MODEL_JOBS, 1, "gat: heads of the first graph layer"),
-    REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, JOB_TRAIN, 1, "share of edges the second view loses"),
+    REAL("graph.edge_drop", graph.edge_drop, "0.1", 0, 0.99, STEP_JOBS, 1, "share of edges the second view loses"),
 
     CHOICE("text.empty", text.empty, "code", JOB_PREPARE, 1,
            "an empty description: the code stands in for it, or the code's text is absent", "code", "absent"),
@@ -90,16 +95,18 @@ const struct key SCHEMA[] = {
             "bert: longer texts are cut; [CLS] and [SEP] count"),
     CHOICE("text.features", text.features, "tokens", JOB_ENCODE, 1,
            "bert: the hidden states of all tokens, or only that of [CLS]", "tokens", "sentence"),
-    CHOICE("text.compute", text.compute, "fp32", JOB_ENCODE | MODEL_JOBS, 1,
-           "bert: in what matrix products multiply; bf16 needs a processor with AVX512_BF16 or AMX", "fp32", "bf16"),
-    INTEGER("text.dim", text.dim, "768", 32, 4096, "", JOB_ENCODE, 1,
+    CHOICE(
+        "text.compute", text.compute, "fp32", JOB_ENCODE | MODEL_JOBS, 1,
+        "bert: in what matrix products multiply; bf16 needs a GPU, or a processor with AVX512_BF16 or AMX; tf32 a GPU",
+        "fp32", "tf32", "bf16"),
+    INTEGER("text.dim", text.dim, "768", 32, 4096, "", JOB_ENCODE | JOB_BENCH, 1,
             "hashed-ngrams: width of a text feature; a multiple of 32"),
     INTEGER("text.ngram_min", text.ngram_min, "3", 1, 16, "characters", JOB_ENCODE, 1,
             "hashed-ngrams: shortest n-gram"),
     INTEGER("text.ngram_max", text.ngram_max, "5", 1, 16, "characters", JOB_ENCODE, 1, "hashed-ngrams: longest n-gram"),
     CHOICE("text.precision", text.precision, "fp16", JOB_ENCODE, 1, "stored precision of text features", "fp16",
            "fp32"),
-    REAL("text.dropout", text.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1,
+    REAL("text.dropout", text.dropout, "0.1", 0, 0.99, STEP_JOBS, 1,
          "cached: dropout that makes the second view of the text"),
 
     CHOICE("model.sides", model.sides, "both", MODEL_JOBS, 1,
@@ -108,62 +115,62 @@ const struct key SCHEMA[] = {
     INTEGER("attention.heads", attention.heads, "4", 1, 64, "", MODEL_JOBS, 1,
             "heads of the cross-attention; divide quantizer.dim"),
     INTEGER("attention.layers", attention.layers, "2", 1, 8, "", MODEL_JOBS, 1, "layers of the cross-attention"),
-    REAL("attention.dropout", attention.dropout, "0.1", 0, 0.99, JOB_TRAIN, 1, "dropout in the cross-attention"),
+    REAL("attention.dropout", attention.dropout, "0.1", 0, 0.99, STEP_JOBS, 1, "dropout in the cross-attention"),
 
     INTEGER("quantizer.size", quantizer.size, "21000", 3, 16777216, "rows", MODEL_JOBS, 1, "rows of the codebook"),
     INTEGER("quantizer.dim", quantizer.dim, "64", 1, 4096, "", MODEL_JOBS, 1, "width of a code vector"),
     INTEGER("quantizer.top_k", quantizer.top_k, "5", 1, 16, "tokens", MODEL_JOBS, 1, "tokens of a code in each group"),
-    REAL("quantizer.commit", quantizer.commit, "0.25", 0, 1e6, JOB_TRAIN, 1, "weight of the commitment loss"),
-    CHOICE("quantizer.loss_space", quantizer.loss_space, "normalized", JOB_TRAIN, 1,
+    REAL("quantizer.commit", quantizer.commit, "0.25", 0, 1e6, STEP_JOBS, 1, "weight of the commitment loss"),
+    CHOICE("quantizer.loss_space", quantizer.loss_space, "normalized", STEP_JOBS, 1,
            "what the codebook loss compares with q: z itself, or z / |z|", "raw", "normalized"),
     CHOICE("quantizer.shared_region", quantizer.shared_region, "middle", MODEL_JOBS, 1,
            "rows that shared tokens may pick", "all", "middle"),
 
-    CHOICE("quantizer.update", quantizer.update, "gradient", JOB_TRAIN, 1,
+    CHOICE("quantizer.update", quantizer.update, "gradient", STEP_JOBS, 1,
            "how code vectors learn: gradient: by Adam; ema: as moving averages of the z / |z| that pick them",
            "gradient", "ema"),
-    REAL("quantizer.ema_decay", quantizer.ema_decay, "0.99", 0, 0.999999, JOB_TRAIN, 1,
+    REAL("quantizer.ema_decay", quantizer.ema_decay, "0.99", 0, 0.999999, STEP_JOBS, 1,
          "ema: share of the average that a step keeps"),
-    REAL("quantizer.ema_epsilon", quantizer.ema_epsilon, "1e-5", 0, 1, JOB_TRAIN, 1,
+    REAL("quantizer.ema_epsilon", quantizer.ema_epsilon, "1e-5", 0, 1, STEP_JOBS, 1,
          "ema: count added to each row (Laplace smoothing)"),
-    CHOICE("quantizer.init", quantizer.init, "normal", JOB_TRAIN, 1,
+    CHOICE("quantizer.init", quantizer.init, "normal", STEP_JOBS, 1,
            "first code vectors: by chance, or k-means of z / |z| at the first weights", "normal", "kmeans"),
-    INTEGER("quantizer.init_sample", quantizer.init_sample, "32768", 1, 16777216, "codes", JOB_TRAIN, 1,
+    INTEGER("quantizer.init_sample", quantizer.init_sample, "32768", 1, 16777216, "codes", STEP_JOBS, 1,
             "kmeans: codes that are clustered"),
-    INTEGER("quantizer.revive_after", quantizer.revive_after, "50", 0, 1000000, "steps", JOB_TRAIN, 1,
+    INTEGER("quantizer.revive_after", quantizer.revive_after, "50", 0, 1000000, "steps", STEP_JOBS, 1,
             "rows that nothing picked for so long are moved to codes of the batch; 0: never"),
 
-    REAL("loss.temperature", loss.temperature, "0.07", 1e-4, 1e4, JOB_TRAIN, 1,
+    REAL("loss.temperature", loss.temperature, "0.07", 1e-4, 1e4, STEP_JOBS, 1,
          "temperature of the contrastive losses"),
-    REAL("loss.align", loss.align, "0.1", 0, 1e6, JOB_TRAIN, 1, "weight of the cosine of text and graph"),
-    REAL("loss.orthogonality", loss.orthogonality, "0.1", 0, 1e6, JOB_TRAIN, 1, "weight of |specific^T shared|"),
-    CHOICE("loss.negatives", loss.negatives, "global", JOB_TRAIN, 1,
+    REAL("loss.align", loss.align, "0.1", 0, 1e6, STEP_JOBS, 1, "weight of the cosine of text and graph"),
+    REAL("loss.orthogonality", loss.orthogonality, "0.1", 0, 1e6, STEP_JOBS, 1, "weight of |specific^T shared|"),
+    CHOICE("loss.negatives", loss.negatives, "global", STEP_JOBS, 1,
            "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch", "local",
            "global"),
-    CHOICE("loss.sibling_negatives", loss.sibling_negatives, "leave-out", JOB_TRAIN, 1,
+    CHOICE("loss.sibling_negatives", loss.sibling_negatives, "leave-out", STEP_JOBS, 1,
            "leave-out: codes with the same parent in their system are not negatives of each other", "keep",
            "leave-out"),
 
-    INTEGER("train.batch", train.batch, "1024", 2, 1048576, "codes", JOB_TRAIN, 1, "codes in a step, over all ranks"),
-    INTEGER("train.steps", train.steps, "3000", 1, 1e9, "steps", JOB_TRAIN, 1, "length of training"),
-    REAL("train.rate", train.rate, "1e-3", 0, 1e6, JOB_TRAIN, 1, "Adam's learning rate"),
-    CHOICE("train.schedule", train.schedule, "cosine", JOB_TRAIN, 1,
+    INTEGER("train.batch", train.batch, "1024", 2, 1048576, "codes", STEP_JOBS, 1, "codes in a step, over all ranks"),
+    INTEGER("train.steps", train.steps, "3000", 1, 1e9, "steps", STEP_JOBS, 1, "length of training"),
+    REAL("train.rate", train.rate, "1e-3", 0, 1e6, STEP_JOBS, 1, "Adam's learning rate"),
+    CHOICE("train.schedule", train.schedule, "cosine", STEP_JOBS, 1,
            "rate after the warm-up: constant, or falling along half a cosine to the last step", "constant", "cosine"),
-    INTEGER("train.warmup", train.warmup, "50", 0, 1e9, "steps", JOB_TRAIN, 1, "the rate rises linearly so long"),
+    INTEGER("train.warmup", train.warmup, "50", 0, 1e9, "steps", STEP_JOBS, 1, "the rate rises linearly so long"),
     REAL("train.rate_end", train.rate_end, "0", 0, 1, JOB_TRAIN, 1, "cosine: share of the rate at the last step"),
     REAL("train.beta1", train.beta1, "0.9", 0, 0.999999, JOB_TRAIN, 1, "Adam's decay of the mean"),
     REAL("train.beta2", train.beta2, "0.95", 0, 0.999999, JOB_TRAIN, 1, "Adam's decay of the square"),
     REAL("train.epsilon", train.epsilon, "1e-8", 1e-30, 1, JOB_TRAIN, 1, "Adam's epsilon"),
-    REAL("train.weight_decay", train.weight_decay, "0", 0, 1e6, JOB_TRAIN, 1,
+    REAL("train.weight_decay", train.weight_decay, "0", 0, 1e6, STEP_JOBS, 1,
          "decoupled decay, times the rate, of weight matrices; biases, norms, codebook and node vectors do not decay"),
-    REAL("train.clip", train.clip, "1", 0, 1e12, JOB_TRAIN, 1, "largest norm of the gradient; 0: no limit"),
+    REAL("train.clip", train.clip, "1", 0, 1e12, STEP_JOBS, 1, "largest norm of the gradient; 0: no limit"),
     REAL("train.max_loss", train.max_loss, "1e6", 0, 1e300, JOB_TRAIN, 0,
          "a loss term beyond this stops the job: training diverges; 0: no limit"),
     REAL("train.max_length", train.max_length, "1e4", 0, 1e300, JOB_TRAIN, 0,
          "vectors to quantise whose root mean square of lengths is beyond this stop the job likewise; 0: no limit"),
-    REAL("train.average", train.average, "0", 0, 0.999999, JOB_TRAIN, 1,
+    REAL("train.average", train.average, "0", 0, 0.999999, STEP_JOBS, 1,
          "decay of the moving average of all parameters, which tokenize then uses; 0: none"),
-    CHOICE("train.partition", train.partition, "block", JOB_TRAIN, 1,
+    CHOICE("train.partition", train.partition, "block", STEP_JOBS, 1,
            "which codes share a rank: neighbours in the input, or by chance", "block", "random"),
     INTEGER("train.checkpoint_every", train.checkpoint_every, "500", 0, 1e9, "steps", JOB_TRAIN, 0,
             "0: only at the end"),
@@ -190,6 +197,38 @@ const struct key SCHEMA[] = {
             "bootstrap resamples behind each interval"),
     INTEGER("inspect.sample", inspect.sample, "2000", 1, 1e6, "codes", JOB_TRAIN | JOB_INSPECT, 0,
             "codes whose nearest codes are compared with the knowledge graph"),
+
+    {"bench.items",
+     KEY_LIST,
+     AT(bench.items),
+     "[]",
+     0,
+     0,
+     "names",
+     {NULL},
+     JOB_BENCH,
+     0,
+     "what to measure: primitives of kernels/kernels.h, and step, a whole training step; empty, or all: everything"},
+    CHOICE("bench.backend", bench.backend, "all", JOB_BENCH, 0, "all: each that is present", "all", "cpu", "cuda"),
+    CHOICE("bench.compute", bench.compute, "fp32", JOB_BENCH, 0,
+           "in what matrix products multiply; on CPU cores that of the primitive linear alone", "fp32", "tf32", "bf16"),
+    INTEGER("bench.repeats", bench.repeats, "7", 1, 1000, "samples", JOB_BENCH, 0,
+            "times that each item is measured; their median counts"),
+    REAL("bench.seconds", bench.seconds, "0.5", 0, 3600, JOB_BENCH, 0, "least time of all samples of an item together"),
+    CHOICE("bench.data", bench.data, "synthetic", JOB_BENCH, 0,
+           "what step trains on: made-up codes, or files.vocabulary and files.text", "synthetic", "files"),
+    INTEGER("bench.queries", bench.queries, "0", 0, 16777216, "vectors", JOB_BENCH, 0,
+            "vectors that the primitives of the quantiser work on; 0: train.batch"),
+    INTEGER("bench.nodes", bench.nodes, "31", 1, 32767, "nodes", JOB_BENCH, 0, "made-up codes: mean nodes of a code"),
+    INTEGER("bench.edges", bench.edges, "167", 0, 1000000, "edges", JOB_BENCH, 0,
+            "made-up codes: mean directed edges of a code"),
+    INTEGER("bench.tokens", bench.tokens, "24", 1, 32767, "tokens", JOB_BENCH, 0,
+            "made-up codes: mean tokens of a code's text"),
+    INTEGER("bench.graph_nodes", bench.graph_nodes, "129375", 1, 1e9, "nodes", JOB_BENCH, 0,
+            "made-up codes: nodes of the knowledge graph"),
+    PATH("bench.json", bench.json, "results/bench.json", JOB_BENCH, "what was measured, as JSON"),
+    PATH("bench.export", bench.export_folder, "", JOB_BENCH,
+         "folder for the vectors, the codebook and the picks of quantize on rank 0, as raw arrays; empty: none"),
 };
 const int SCHEMA_SIZE = sizeof SCHEMA / sizeof *SCHEMA;
 
@@ -235,7 +274,7 @@ void schema_allowed(const struct key *key, char *text, size_t size) {
     else if (key->type == KEY_REAL)
         snprintf(text, size, "a number, %g to %g", key->least, key->most);
     else if (key->type == KEY_LIST)
-        snprintf(text, size, "a list of paths");
+        snprintf(text, size, "a list of %s", key->unit[0] ? key->unit : "paths");
     else if (!key->choices[0])
         snprintf(text, size, "a path");
     else {

@@ -73,11 +73,30 @@ struct comm comm_self(void) {
     return (struct comm){.handle = MPI_COMM_SELF, .rank = 0, .size = 1, .local_rank = 0, .local_size = 1};
 }
 
+/* ---- what is sent ---- */
+static struct traffic sent;
+static double call_began;
+
+struct traffic comm_traffic(void) {
+    return sent;
+}
+
+void comm_call_begins(void) { call_began = clock_seconds(); }
+
+int comm_call_ends(const struct comm *comm, int64_t messages, int64_t bytes, int code) {
+    if (comm->size == 1) return code;
+    sent.messages += messages;
+    sent.bytes += bytes;
+    sent.seconds += clock_seconds() - call_began;
+    return code;
+}
+
 /* ---- agreement ---- */
 int comm_agree(const struct comm *comm, int status) {
     if (comm->size == 1) return status;
     int first = status == STATUS_OK ? comm->size : comm->rank, failing;
-    TRY(mpi_status(MPI_Allreduce(&first, &failing, 1, MPI_INT, MPI_MIN, comm->handle), "agreeing on errors"));
+    int code = COMM_COUNTED(comm, sizeof first, MPI_Allreduce(&first, &failing, 1, MPI_INT, MPI_MIN, comm->handle));
+    TRY(mpi_status(code, "agreeing on errors"));
     if (failing == comm->size) return STATUS_OK;
     struct {
         int code;
@@ -90,14 +109,19 @@ int comm_agree(const struct comm *comm, int status) {
         else
             snprintf(fault.message, sizeof fault.message, "rank %d: %.4000s", comm->rank, status_message());
     }
-    TRY(mpi_status(MPI_Bcast(&fault, sizeof fault, MPI_BYTE, failing, comm->handle), "agreeing on errors"));
+    code = COMM_COUNTED(comm, comm->rank == failing ? sizeof fault : 0,
+                        MPI_Bcast(&fault, sizeof fault, MPI_BYTE, failing, comm->handle));
+    TRY(mpi_status(code, "agreeing on errors"));
     return status_set(fault.code, "%s", fault.message);
 }
 
 /* ---- sums ---- */
+/* Values of eight bytes. */
 static int all_reduce(const struct comm *comm, void *values, int count, MPI_Datatype type, MPI_Op op) {
     if (comm->size == 1) return STATUS_OK;
-    return mpi_status(MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm->handle), "summing over ranks");
+    int code =
+        COMM_COUNTED(comm, 8 * (int64_t)count, MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm->handle));
+    return mpi_status(code, "summing over ranks");
 }
 
 int comm_sum_int64(const struct comm *comm, int64_t *values, int count) {
@@ -116,11 +140,17 @@ int comm_max_int64(const struct comm *comm, int64_t *values, int count) {
     return all_reduce(comm, values, count, MPI_INT64_T, MPI_MAX);
 }
 
+int comm_max_double(const struct comm *comm, double *values, int count) {
+    return all_reduce(comm, values, count, MPI_DOUBLE, MPI_MAX);
+}
+
 int comm_broadcast(const struct comm *comm, void *bytes, int64_t count) {
     if (comm->size == 1) return STATUS_OK;
     for (int64_t at = 0; at < count; at += LARGEST_MESSAGE) {
         int n = (int)(count - at < LARGEST_MESSAGE ? count - at : LARGEST_MESSAGE);
-        TRY(mpi_status(MPI_Bcast((char *)bytes + at, n, MPI_BYTE, 0, comm->handle), "broadcasting"));
+        int code =
+            COMM_COUNTED(comm, comm->rank == 0 ? n : 0, MPI_Bcast((char *)bytes + at, n, MPI_BYTE, 0, comm->handle));
+        TRY(mpi_status(code, "broadcasting"));
     }
     return STATUS_OK;
 }
@@ -141,7 +171,9 @@ int comm_threads(const struct comm *comm, int wanted) {
         MPI_Comm node;
         if (MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node) != MPI_SUCCESS) return 1;
         all = malloc((size_t)comm->local_size * sizeof *all);
-        if (all && MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, node) == MPI_SUCCESS) {
+        if (all && COMM_COUNTED(comm, sizeof mine,
+                                MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, node)) ==
+                       MPI_SUCCESS) {
             for (int r = 0; r < comm->local_size; r++) {
                 CPU_AND(&both, &mine, &all[r]);
                 sharing += r != comm->local_rank && CPU_COUNT(&both) > 0;

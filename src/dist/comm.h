@@ -34,10 +34,28 @@ int comm_agree(const struct comm *comm, int status);
 int comm_sum_int64(const struct comm *comm, int64_t *values, int count);
 int comm_sum_double(const struct comm *comm, double *values, int count);
 int comm_max_int64(const struct comm *comm, int64_t *values, int count); /* the largest, likewise */
+int comm_max_double(const struct comm *comm, double *values, int count);
 int comm_sum_uint64(const struct comm *comm, uint64_t *values, int count);
 
 /* Collective: rank 0's bytes to all; any length (split below 2^31 bytes a message). */
 int comm_broadcast(const struct comm *comm, void *bytes, int64_t count);
+
+/* What this process has sent since it started. A call that moves data is one message, collective or not, with the bytes that
+ * this rank puts in: of a sum its own values, of a broadcast rank 0's, of an all-to-all what goes to other ranks. Calls on one
+ * rank alone move nothing. `seconds`: time inside these calls, the wait for other ranks included. Files (MPI-IO) are not
+ * counted. */
+struct traffic {
+    int64_t messages, bytes;
+    double seconds;
+};
+struct traffic comm_traffic(void);
+
+/* For the files of src/dist: makes an MPI call and counts it; its value is the call's. COMM_WAITED: the time only, where the
+ * message was counted at its start. */
+#define COMM_COUNTED(comm, n_bytes, call) (comm_call_begins(), comm_call_ends(comm, 1, n_bytes, call))
+#define COMM_WAITED(comm, call)           (comm_call_begins(), comm_call_ends(comm, 0, 0, call))
+void comm_call_begins(void);
+int comm_call_ends(const struct comm *comm, int64_t messages, int64_t bytes, int code);
 
 /* Number of threads this rank should use: `wanted` if positive, else the cores it may run on (its affinity mask),
  * divided among the ranks of this node that share the same mask. At least 1. Collective over the node. */

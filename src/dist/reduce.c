@@ -36,16 +36,17 @@ int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *
     bucket->started = 1;
     if (comm->size == 1) return STATUS_OK;
     device_download_reals(device, bucket->staging, bucket->values, bucket->count);
-    return mpi_status(MPI_Iallreduce(MPI_IN_PLACE, bucket->staging, (int)bucket->count, MPI_REAL_TYPE, MPI_SUM,
-                                     comm->handle, &bucket->request),
-                      "starting the sum of gradients");
+    int code = COMM_COUNTED(comm, bucket->count * (int64_t)sizeof(real),
+                            MPI_Iallreduce(MPI_IN_PLACE, bucket->staging, (int)bucket->count, MPI_REAL_TYPE, MPI_SUM,
+                                           comm->handle, &bucket->request));
+    return mpi_status(code, "starting the sum of gradients");
 }
 
 int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device) {
     if (!bucket->started) TRY(bucket_start(bucket, comm, device));
     bucket->started = 0;
     if (comm->size == 1) return STATUS_OK;
-    TRY(mpi_status(MPI_Wait(&bucket->request, MPI_STATUS_IGNORE), "summing gradients"));
+    TRY(mpi_status(COMM_WAITED(comm, MPI_Wait(&bucket->request, MPI_STATUS_IGNORE)), "summing gradients"));
     device_upload_reals(device, bucket->values, bucket->staging, bucket->count);
     return STATUS_OK;
 }
@@ -55,8 +56,11 @@ int row_shares_make(struct row_shares *shares, const struct comm *comm, int n_lo
     TRY(mem_alloc(&shares->n, comm->size, sizeof(int)));
     TRY(mem_alloc(&shares->first, comm->size, sizeof(int)));
     shares->n[0] = n_local;
-    if (comm->size > 1)
-        TRY(mpi_status(MPI_Allgather(&n_local, 1, MPI_INT, shares->n, 1, MPI_INT, comm->handle), "gathering counts"));
+    if (comm->size > 1) {
+        int code = COMM_COUNTED(comm, sizeof n_local,
+                                MPI_Allgather(&n_local, 1, MPI_INT, shares->n, 1, MPI_INT, comm->handle));
+        TRY(mpi_status(code, "gathering counts"));
+    }
     for (int r = 0; r < comm->size; r++) {
         shares->first[r] = shares->total;
         shares->total += shares->n[r];
@@ -102,9 +106,10 @@ int gather_rows_over_ranks(const struct comm *comm, struct device *device, const
     int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
     TRY_DONE(exchange_make(&x, comm, shares, cols));
     device_download_reals(device, x.local, local, n);
-    TRY_DONE(
-        mpi_status(MPI_Allgatherv(x.local, n, MPI_REAL_TYPE, x.all, x.counts, x.places, MPI_REAL_TYPE, comm->handle),
-                   "gathering rows"));
+    int code =
+        COMM_COUNTED(comm, n * (int64_t)sizeof(real),
+                     MPI_Allgatherv(x.local, n, MPI_REAL_TYPE, x.all, x.counts, x.places, MPI_REAL_TYPE, comm->handle));
+    TRY_DONE(mpi_status(code, "gathering rows"));
     device_upload_reals(device, out, x.all, shares->total * cols);
 done:
     exchange_free(&x);
@@ -118,8 +123,10 @@ int gather_ints_over_ranks(const struct comm *comm, struct device *device, const
     TRY_DONE(mem_alloc(&mine, n, sizeof *mine));
     TRY_DONE(mem_alloc(&all, shares->total, sizeof *all));
     device_download_ints(device, mine, local, n);
-    TRY_DONE(mpi_status(MPI_Allgatherv(mine, n, MPI_INT32_T, all, shares->n, shares->first, MPI_INT32_T, comm->handle),
-                        "gathering rows"));
+    int code =
+        COMM_COUNTED(comm, n * (int64_t)sizeof *mine,
+                     MPI_Allgatherv(mine, n, MPI_INT32_T, all, shares->n, shares->first, MPI_INT32_T, comm->handle));
+    TRY_DONE(mpi_status(code, "gathering rows"));
     device_upload_ints(device, out, all, shares->total);
 done:
     free(mine);
@@ -136,8 +143,9 @@ int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, 
     TRY_DONE(mem_alloc(&sum, n, sizeof(real)));
     device_download_reals(device, x.all, all, shares->total * cols);
     device_download_reals(device, x.local, local, n);
-    TRY_DONE(
-        mpi_status(MPI_Reduce_scatter(x.all, sum, x.counts, MPI_REAL_TYPE, MPI_SUM, comm->handle), "summing rows"));
+    int code = COMM_COUNTED(comm, shares->total * cols * (int64_t)sizeof(real),
+                            MPI_Reduce_scatter(x.all, sum, x.counts, MPI_REAL_TYPE, MPI_SUM, comm->handle));
+    TRY_DONE(mpi_status(code, "summing rows"));
     for (int i = 0; i < n; i++) x.local[i] += sum[i];
     device_upload_reals(device, local, x.local, n);
 done:
@@ -151,8 +159,9 @@ int sum_over_ranks(const struct comm *comm, struct device *device, dev_real valu
     real *host;
     TRY(mem_alloc(&host, count, sizeof(real)));
     device_download_reals(device, host, values, count);
-    int status = mpi_status(MPI_Allreduce(MPI_IN_PLACE, host, (int)count, MPI_REAL_TYPE, MPI_SUM, comm->handle),
-                            "summing values");
+    int code = COMM_COUNTED(comm, count * (int64_t)sizeof(real),
+                            MPI_Allreduce(MPI_IN_PLACE, host, (int)count, MPI_REAL_TYPE, MPI_SUM, comm->handle));
+    int status = mpi_status(code, "summing values");
     device_upload_reals(device, values, host, count);
     free(host);
     return status;

@@ -62,15 +62,18 @@ int row_plan_make(struct row_plan *plan, const struct comm *comm, struct device 
     TRY(plan_alloc(plan, comm->size));
     plan->n_want = n;
     count_by_owner(plan, comm->size, n_rows, rows, n);
-    TRY(mpi_status(MPI_Alltoall(plan->want_counts, 1, MPI_INT, plan->give_counts, 1, MPI_INT, comm->handle)));
+    TRY(mpi_status(
+        COMM_COUNTED(comm, (comm->size - 1) * (int64_t)sizeof(int),
+                     MPI_Alltoall(plan->want_counts, 1, MPI_INT, plan->give_counts, 1, MPI_INT, comm->handle))));
     plan->n_give = 0;
     for (int r = 0; r < comm->size; r++) {
         plan->give_places[r] = plan->n_give;
         plan->n_give += plan->give_counts[r];
     }
     TRY(mem_grow(&plan->give_rows, &plan->give_capacity, plan->n_give + 1, sizeof(int32_t)));
-    TRY(mpi_status(MPI_Alltoallv(rows, plan->want_counts, plan->want_places, MPI_INT32_T, plan->give_rows,
-                                 plan->give_counts, plan->give_places, MPI_INT32_T, comm->handle)));
+    TRY(mpi_status(COMM_COUNTED(comm, (n - plan->want_counts[comm->rank]) * (int64_t)sizeof(int32_t),
+                                MPI_Alltoallv(rows, plan->want_counts, plan->want_places, MPI_INT32_T, plan->give_rows,
+                                              plan->give_counts, plan->give_places, MPI_INT32_T, comm->handle))));
     int32_t first = (int32_t)row_owner_first(n_rows, comm->rank, comm->size);
     for (int i = 0; i < plan->n_give; i++) plan->give_rows[i] -= first;
     return plan_staging(plan, device, cols);
@@ -94,7 +97,10 @@ static int exchange_rows(const struct comm *comm, int64_t cols, const real *from
     MPI_Datatype row;
     TRY(mpi_status(MPI_Type_contiguous((int)cols, MPI_REAL_TYPE, &row)));
     TRY(mpi_status(MPI_Type_commit(&row)));
-    int code = MPI_Alltoallv(from, from_counts, from_places, row, to, to_counts, to_places, row, comm->handle);
+    int64_t sent = from_places[comm->size - 1] + from_counts[comm->size - 1] - from_counts[comm->rank];
+    int code =
+        COMM_COUNTED(comm, sent * cols * (int64_t)sizeof(real),
+                     MPI_Alltoallv(from, from_counts, from_places, row, to, to_counts, to_places, row, comm->handle));
     MPI_Type_free(&row);
     return mpi_status(code);
 }
@@ -102,6 +108,10 @@ static int exchange_rows(const struct comm *comm, int64_t cols, const real *from
 int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real owned,
                    dev_real out) {
     real *given = plan->host, *got = plan->host + plan->n_give * cols;
+    if (comm->size == 1) {
+        device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, out);
+        return STATUS_OK;
+    }
     device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, plan->rows_on_device);
     device_download_reals(device, given, plan->rows_on_device, plan->n_give * cols);
     TRY(exchange_rows(comm, cols, given, plan->give_counts, plan->give_places, got, plan->want_counts,
@@ -113,6 +123,10 @@ int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device
 int row_plan_return(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real grad,
                     dev_real owned_grad) {
     real *returned = plan->host, *ours = plan->host + plan->n_give * cols;
+    if (comm->size == 1) {
+        device->run->scatter_add_rows(device, plan->n_give, cols, grad, plan->give_on_device, owned_grad);
+        return STATUS_OK;
+    }
     device_download_reals(device, ours, grad, plan->n_want * cols);
     TRY(exchange_rows(comm, cols, ours, plan->want_counts, plan->want_places, returned, plan->give_counts,
                       plan->give_places));

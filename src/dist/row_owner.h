@@ -3,7 +3,7 @@
  *
  * Rank r owns rows first(r) .. first(r+1)-1, blocks of equal size. An exchange plan is made for each batch from its
  * sorted list of distinct rows; the same plan serves the fetch and the return. Sums are made in rank order, so the
- * result is the same from run to run.
+ * result is the same from run to run. A single rank copies and adds on its device.
  */
 #ifndef MEDTOK_DIST_ROW_OWNER_H
 #define MEDTOK_DIST_ROW_OWNER_H

@@ -24,7 +24,7 @@ void batch_builder_free(struct batch_builder *b) {
     free(b->row_place);
     free(b->node_place);
     free(b->ints.host);
-    free(b->staging);
+    device_host_free_reals(b->device, b->staging);
     device_free_ints(b->device, b->ints.device);
     device_free_reals(b->device, b->features.values);
     device_free_reals(b->device, b->second_cls.values);
@@ -45,7 +45,7 @@ static int pack(struct batch_builder *b, int64_t n, int32_t **host, int64_t *pla
 struct places {
     int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
         both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, edge_offsets,
-        sources, dropped_offsets, dropped_sources, text_nodes, graph_pairs;
+        sources, dropped_offsets, dropped_sources, text_nodes, graph_pairs, features;
 };
 
 /* ---- a code's data in the dataset; an absent side has no tokens, or no nodes and edges ---- */
@@ -147,28 +147,52 @@ static int32_t text_place(struct batch_builder *b, struct batch *batch, int32_t 
     return b->row_place[row];
 }
 
+static int device_status(const struct batch_builder *b) {
+    const char *error = device_error(b->device);
+    return error ? status_set(STATUS_FAILED, "device %s: %s", b->device->name, error) : STATUS_OK;
+}
+
 static int make_room(struct batch_builder *b, struct real_room *room, int64_t count) {
     if (room->values.at && count <= room->capacity) return STATUS_OK;
     device_free_reals(b->device, room->values);
     room->capacity = count + count / 4;
     room->values = device_alloc_reals(b->device, room->capacity);
-    return room->values.at ? STATUS_OK : status_set(STATUS_FAILED, "device %s: %s", b->device->name, b->device->error);
+    return device_status(b);
 }
 
-static int send_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *rows) {
-    int64_t dim = d->text.dim, count = batch->n_rows * dim;
-    TRY(make_room(b, &b->features, count));
-    TRY(mem_grow(&b->staging, &b->staging_capacity, count, sizeof *b->staging));
-    float *row = arena_alloc(&b->arena, (size_t)dim * sizeof *row);
-    if (!row) return STATUS_FAILED;
-    for (int64_t r = 0; r < batch->n_rows; r++) {
-        text_features_row(&d->text, rows[r], row);
-        for (int64_t c = 0; c < dim; c++) b->staging[r * dim + c] = (real)row[c];
+/* The rows on the host, whence they travel beside the computation. */
+static int stage_features(struct batch_builder *b, const struct text_features *text, const int32_t *rows, int64_t n) {
+    if (n * text->dim > b->staging_capacity) {
+        device_host_free_reals(b->device, b->staging);
+        b->staging_capacity = n * text->dim + n * text->dim / 4;
+        b->staging = device_host_alloc_reals(b->device, b->staging_capacity);
+        if (!b->staging) return device_status(b);
     }
-    device_upload_reals(b->device, b->features.values, b->staging, count);
-    batch->features = b->features.values;
-    batch->dim = dim;
+    float *row = arena_alloc(&b->arena, (size_t)text->dim * sizeof *row);
+    if (!row) return STATUS_FAILED;
+    for (int64_t r = 0; r < n; r++) {
+        text_features_row(text, rows[r], row);
+        for (int64_t c = 0; c < text->dim; c++) b->staging[r * text->dim + c] = (real)row[c];
+    }
     return STATUS_OK;
+}
+
+/* The distinct rows of the batch: sent, or, where all are on the device, listed to be gathered there (send_pack). */
+static int send_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *rows,
+                         struct places *at) {
+    int32_t *listed;
+    batch->dim = d->text.dim;
+    TRY(make_room(b, &b->features, batch->n_rows * batch->dim));
+    batch->features = b->features.values;
+    TRY(pack(b, d->resident.at ? batch->n_rows : 0, &listed, &at->features));
+    if (d->resident.at) {
+        memcpy(listed, rows, (size_t)batch->n_rows * sizeof *listed);
+        return STATUS_OK;
+    }
+    device_prefetch_finish(b->device); /* the staging memory is free again */
+    TRY(stage_features(b, &d->text, rows, batch->n_rows));
+    device_prefetch_reals(b->device, batch->features, b->staging, batch->n_rows * batch->dim);
+    return device_status(b);
 }
 
 static int pack_text(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
@@ -192,7 +216,7 @@ static int pack_text(struct batch *batch, struct batch_builder *b, const struct 
     offsets[batch->n_graph] = (int32_t)n;
     batch->n_tokens = n;
     for (int64_t r = 0; r < batch->n_rows; r++) b->row_place[rows[r]] = -1;
-    return send_features(batch, b, d, rows);
+    return send_features(batch, b, d, rows, at);
 }
 
 /* ---- text, online: every code's tokens are rows of their own ---- */
@@ -358,13 +382,13 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
         p->device = device_alloc_ints(b->device, p->device_capacity);
     }
     device_upload_ints(b->device, p->device, p->host, p->n);
-    if (device_error(b->device))
-        return status_set(STATUS_FAILED, "device %s: %s", b->device->name, device_error(b->device));
+    TRY(device_status(b));
 #define ON_DEVICE(place) dev_int_at(p->device, at->place)
     batch->cls_row = ON_DEVICE(cls);
     batch->token_row = ON_DEVICE(token_row);
     batch->each = (struct segments){{batch->n_text, batch->n_text, ON_DEVICE(iota)}, ON_DEVICE(text_keys)};
-    batch->tokens = (struct segments){{batch->n_graph, batch->n_tokens, ON_DEVICE(token_offsets)}, ON_DEVICE(graph_keys)};
+    batch->tokens =
+        (struct segments){{batch->n_graph, batch->n_tokens, ON_DEVICE(token_offsets)}, ON_DEVICE(graph_keys)};
     batch->distinct = ON_DEVICE(distinct);
     batch->node_row = ON_DEVICE(node_row);
     batch->text_nodes.rows.n = batch->n_text;
@@ -390,6 +414,9 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
         batch->both_class = ON_DEVICE(both_class);
     }
     batch->graph_pairs.offsets = ON_DEVICE(graph_pairs);
+    if (d->resident.at)
+        b->device->run->gather_rows(b->device, batch->n_rows, batch->dim, d->resident, ON_DEVICE(features),
+                                    batch->features);
 #undef ON_DEVICE
     return STATUS_OK;
 }
@@ -412,3 +439,5 @@ int batch_build(struct batch *batch, struct batch_builder *b, const struct datas
     TRY(pack_pairs(batch, b, d, &at));
     return send_pack(batch, b, d, &at, drop.second_view);
 }
+
+void batch_arrives(struct batch_builder *b) { device_prefetch_wait(b->device); }

@@ -36,7 +36,8 @@ struct batch {
     struct graphs graphs;       /* n_graph graphs */
     struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
-    dev_int text_node;          /* [text_nodes.rows.n_rows] their rows; .at NULL: every graph has a text, so that they are all rows */
+    dev_int
+        text_node; /* [text_nodes.rows.n_rows] their rows; .at NULL: every graph has a text, so that they are all rows */
     struct attention_pairs graph_pairs; /* nodes to tokens */
 };
 
@@ -55,7 +56,7 @@ struct batch_builder {
         dev_real values;
         long long capacity;
     } features, second_cls;
-    long long staging_capacity;
+    long long staging_capacity; /* pinned host memory: rows of features on their way to the device */
     real *staging;
 };
 
@@ -69,8 +70,11 @@ struct edge_drop {
 int batch_builder_make(struct batch_builder *builder, struct device *device, const struct dataset *dataset);
 void batch_builder_free(struct batch_builder *builder);
 
-/* Flattens codes[n] (global indices held by the dataset). The batch is valid until the next call. */
+/* Flattens codes[n] (global indices held by the dataset), and starts to send them. The batch is valid until the next call. */
 int batch_build(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset, const int64_t *codes,
                 int64_t n, struct edge_drop drop);
+
+/* What is asked of the device from now on finds the batch there. */
+void batch_arrives(struct batch_builder *builder);
 
 #endif

@@ -15,7 +15,10 @@ static const double REVIVAL_NOISE = 0.01;
 int codebook_make(struct codebook *b, const struct config *config, const struct comm *comm, struct parameters *p) {
     int64_t size = config->quantizer.size, dim = config->quantizer.dim;
     *b = (struct codebook){.config = config, .comm = comm, .parameters = p};
-    if (config->quantizer.revive_after > 0) TRY(parameters_add_state(p, "codebook.idle", size, 1, &b->idle));
+    if (config->quantizer.revive_after > 0) {
+        TRY(parameters_add_state(p, "codebook.idle", size, 1, &b->idle));
+        TRY(mem_alloc(&b->idle_here, size, sizeof *b->idle_here));
+    }
     if (config->quantizer.update != UPDATE_EMA) return STATUS_OK;
     b->n_picks = size * (dim + 1);
     b->picks = device_alloc_reals(p->device, b->n_picks);
@@ -24,6 +27,7 @@ int codebook_make(struct codebook *b, const struct config *config, const struct 
 
 void codebook_free(struct codebook *b) {
     if (b->parameters) device_free_reals(b->parameters->device, b->picks);
+    free(b->idle_here);
     *b = (struct codebook){0};
 }
 
@@ -45,6 +49,7 @@ int codebook_begin(struct codebook *b) {
     double *row = NULL;
     int status;
     if (b->idle.at) device->run->fill(device, c->rows, 0, b->idle);
+    b->idle_known = 0;
     if (!b->ema.at) return STATUS_OK;
     TRY_DONE(mem_alloc(&rows, c->rows * c->cols, sizeof *rows));
     TRY_DONE(mem_alloc(&ema, b->n_picks, sizeof *ema));
@@ -189,15 +194,13 @@ int codebook_revive(struct codebook *b, const struct usage *usage, const struct 
     int64_t size = b->config->quantizer.size, dim = b->config->quantizer.dim, dead = 0;
     struct device *device = b->parameters->device;
     struct revival revival = {0};
-    real *idle = NULL, *scratch = NULL;
+    real *idle = b->idle_here, *scratch = NULL;
     *n_revived = 0;
     if (!b->idle.at) return STATUS_OK;
-    int status = mem_alloc(&idle, size, sizeof *idle);
-    if (status == STATUS_OK) {
-        device_download_reals(device, idle, b->idle, size);
-        dead = count_idle(b, usage, idle);
-        status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
-    }
+    if (!b->idle_known) device_download_reals(device, idle, b->idle, size);
+    b->idle_known = 1;
+    dead = count_idle(b, usage, idle);
+    int status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
     if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * dim, sizeof *revival.vectors);
     if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
     for (int third = 0; status == STATUS_OK && dead && third < N_THIRDS; third++) {
@@ -212,10 +215,8 @@ int codebook_revive(struct codebook *b, const struct usage *usage, const struct 
         idle[revival.rows[i]] = 0;
     }
     device_upload_reals(device, b->idle, idle, size);
-    device_synchronize(device);
     *n_revived = revival.n;
 done:
-    free(idle);
     free(scratch);
     free(revival.rows);
     free(revival.vectors);

@@ -20,6 +20,8 @@ struct codebook {
     int64_t n_picks; /* size (dim + 1), or 0 */
     dev_real ema;    /* ema: [size, dim + 1] their moving averages; saved as codebook.ema */
     dev_real idle;   /* revival: [size] steps since a row was picked, at most revive_after; codebook.idle */
+    real *idle_here; /* the same on the host once a step was made, so that no step waits for the device; owned */
+    int idle_known;
 };
 
 /* Room for what the options need; the states belong to `parameters`, which save them. */

@@ -12,6 +12,8 @@
 /* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
 static const double COST_OF_A_SIDE = 8;
 
+enum { KEPT_AT_ONCE = 4096 }; /* rows that are converted at a time on their way to the device */
+
 static int index_codes(struct dataset *d, int64_t *count) {
     int64_t last = 0;
     d->first = INT64_MAX;
@@ -40,6 +42,32 @@ int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_sou
                : text_source_read_ids(source, vocabulary_path, codes, n_codes, d->first, count, &d->ids);
 }
 
+int dataset_keep_on_device(struct dataset *d, struct device *device) {
+    int64_t left, total, dim = d->text.dim, rows = d->text.n_rows;
+    real *host = NULL;
+    float *row = NULL;
+    int status;
+    device_memory(device, &left, &total);
+    if (rows == 0 || rows * dim * (int64_t)sizeof(real) > left / 4) return STATUS_OK;
+    TRY_DONE(mem_alloc(&row, dim, sizeof *row));
+    TRY_DONE(mem_alloc(&host, KEPT_AT_ONCE * dim, sizeof *host));
+    d->device = device;
+    d->resident = device_alloc_reals(device, rows * dim);
+    for (int64_t first = 0; first < rows && d->resident.at; first += KEPT_AT_ONCE) {
+        int64_t n = first + KEPT_AT_ONCE < rows ? KEPT_AT_ONCE : rows - first;
+        for (int64_t r = 0; r < n; r++) {
+            text_features_row(&d->text, first + r, row);
+            for (int64_t c = 0; c < dim; c++) host[r * dim + c] = (real)row[c];
+        }
+        device_upload_reals(device, dev_real_at(d->resident, first * dim), host, n * dim);
+    }
+    if (device_error(device)) status = status_set(STATUS_FAILED, "%s", device_error(device));
+done:
+    free(row);
+    free(host);
+    return status;
+}
+
 static int32_t sibling_class(const char *system, const char *code) {
     char parent[80], name[192];
     if (!code_parent(system, code, parent, sizeof parent)) return -1;
@@ -61,6 +89,7 @@ void dataset_free(struct dataset *d) {
     free(d->codes);
     free(d->place);
     free(d->sibling_class);
+    if (d->device) device_free_reals(d->device, d->resident);
     vocabulary_free(&d->vocabulary);
     text_features_free(&d->text);
     text_ids_free(&d->ids);

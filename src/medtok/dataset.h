@@ -15,8 +15,10 @@ struct dataset {
     struct text_source *source;   /* borrowed */
     struct text_features text;    /* cached: in the order of `codes` */
     struct text_ids ids;          /* online: the same */
-    int32_t *sibling_class;       /* [last - first + 1] see dataset_find_siblings; NULL: not asked for */
-    enum sides sides;             /* which sides are looked at */
+    struct device *device;        /* where `resident` is; borrowed */
+    dev_real resident;      /* cached: [text.n_rows, text.dim] on the device, see dataset_keep_on_device; or NULL */
+    int32_t *sibling_class; /* [last - first + 1] see dataset_find_siblings; NULL: not asked for */
+    enum sides sides;       /* which sides are looked at */
 };
 
 /* Whether a side of global code `code` is there, and looked at. */
@@ -31,6 +33,10 @@ static inline int dataset_has_graph(const struct dataset *d, int64_t code) {
 int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
                  int64_t n_codes);
 void dataset_free(struct dataset *dataset);
+
+/* Copies the text features to a device that has memory of its own, if they take no more than a quarter of what is free there;
+ * else, and on the CPU, nothing happens, and batches bring their rows. */
+int dataset_keep_on_device(struct dataset *dataset, struct device *device);
 
 /* Fills sibling_class: codes with the same parent in the same system (store/code_hierarchy.h) have the same class; -1: no
  * parent is known. A class is the low 31 bits of XXH3-64 of "SYSTEM:PARENT", so that it is the same on every rank; of

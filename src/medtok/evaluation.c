@@ -114,6 +114,7 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     int64_t codes[BLOCK];
     for (int64_t i = 0; i < n; i++) codes[i] = first + i;
     TRY(comm_agree(t->comm, batch_build(&batch, &e->builder, &e->dataset, codes, n, (struct edge_drop){0})));
+    batch_arrives(&e->builder);
     TRY(alone(row_plan_make(&e->plan, t->comm, t->device, table->rows, table->cols, batch.distinct_nodes,
                             (int)batch.n_distinct)));
     tape_reset(&e->tape, 1);

@@ -84,6 +84,7 @@ static int evaluate_block(struct sample *s, int64_t first, int64_t n) {
     if (n && status == STATUS_OK)
         status = batch_build(&batch, &builder, &dataset, s->codes + first, n, (struct edge_drop){0});
     TRY_DONE(comm_agree(s->comm, status));
+    if (n) batch_arrives(&builder);
     tape_reset(&s->tape, 1);
     TRY_DONE(row_plan_make(&s->plan, s->comm, device, table->rows, table->cols, batch.distinct_nodes,
                            (int)batch.n_distinct));

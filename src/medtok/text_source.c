@@ -18,7 +18,7 @@ static int open_model(struct text_source *s, const struct config *c, struct devi
     s->dim = s->folder.config.hidden;
     s->most_tokens = c->text.max_tokens;
     TRY(model_folder_check_length(&s->folder, s->most_tokens));
-    return bert_open(&s->bert, device, &s->folder, c->text.compute == COMPUTE_BF16 ? PRODUCTS_BF16 : PRODUCTS_F32);
+    return bert_open(&s->bert, device, &s->folder, (enum precision_of_products)c->text.compute);
 }
 
 int text_source_open(struct text_source *s, const struct config *c, struct device *device) {

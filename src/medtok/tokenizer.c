@@ -83,6 +83,7 @@ static int run_block(struct tokenizer *t, const struct dataset *dataset, struct 
     TRY_DONE(mem_alloc(&codes, n, sizeof *codes));
     for (int64_t i = 0; i < n; i++) codes[i] = first + i;
     TRY_DONE(batch_build(&batch, builder, dataset, codes, n, (struct edge_drop){0}));
+    batch_arrives(builder);
     tape_reset(&t->tape, 1);
     struct var *node_table = tape_borrow(&t->tape, table->rows, table->cols, table->value, (dev_real){NULL});
     struct var *nodes = nn_gather(&t->tape, node_table, batch.distinct, batch.n_distinct);

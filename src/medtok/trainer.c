@@ -12,12 +12,19 @@
 #include "medtok/first_codebook.h"
 #include "medtok/schedule.h"
 
-const char *const TRAIN_STAGE_NAMES[N_STAGES] = {"batch", "fetch", "forward", "backward", "reduce", "update"};
+static const char *const STAGE_NAMES[N_STAGES] = {"load",   "batch",  "fetch",    "forward", "backward",
+                                                  "reduce", "update", "evaluate", "save"};
 
 /* Device scalars of a step: loss terms, then the squared gradient norms. */
 enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, SCALAR_LENGTHS, N_SCALARS = SCALAR_LENGTHS + N_GROUPS };
 
 /* ---- set-up ---- */
+static int make_room(struct trainer *t, struct prepared_batch *b) {
+    b->step = -1;
+    TRY(batch_builder_make(&b->builder, t->device, &t->dataset));
+    return mem_alloc(&b->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *b->codes);
+}
+
 static int read_piece(struct trainer *t) {
     const struct config *c = t->config;
     double *cost = NULL;
@@ -30,13 +37,14 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, c->train.holdout, n_codes,
                           c->train.batch, cost));
     TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));
+    TRY_DONE(dataset_keep_on_device(&t->dataset, t->device));
     if (c->loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
         TRY_DONE(dataset_find_siblings(&t->dataset, c->files.vocabulary));
     TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));
     TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
     TRY_DONE(codebook_make(&t->codebook, c, t->comm, &t->parameters));
-    TRY_DONE(batch_builder_make(&t->builder, t->device, &t->dataset));
-    TRY_DONE(mem_alloc(&t->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *t->codes));
+    TRY_DONE(make_room(t, &t->now));
+    TRY_DONE(make_room(t, &t->next));
     TRY_DONE(usage_make(&t->usage, c));
     t->scalars = device_alloc_reals(t->device, N_SCALARS);
 done:
@@ -46,6 +54,8 @@ done:
 
 int trainer_make(struct trainer *t, const struct config *config, const struct comm *comm, struct device *device) {
     *t = (struct trainer){.config = config, .comm = comm, .device = device};
+    stages_begin(&t->stages, device, STAGE_NAMES, N_STAGES);
+    stage_begin(&t->stages, STAGE_LOAD);
     tape_init(&t->tape, device);
     TRY(comm_agree(comm, read_piece(t)));
     struct parameters *p = &t->parameters;
@@ -63,10 +73,16 @@ int trainer_begin(struct trainer *t) {
     return comm_agree(t->comm, codebook_begin(&t->codebook));
 }
 
-static void free_shares(struct trainer *t) {
-    row_shares_free(&t->text_rows);
-    row_shares_free(&t->graph_rows);
-    row_shares_free(&t->both_rows);
+static void free_shares(struct prepared_batch *b) {
+    row_shares_free(&b->text_rows);
+    row_shares_free(&b->graph_rows);
+    row_shares_free(&b->both_rows);
+}
+
+static void free_batch(struct prepared_batch *b) {
+    free_shares(b);
+    batch_builder_free(&b->builder);
+    free(b->codes);
 }
 
 void trainer_free(struct trainer *t) {
@@ -74,9 +90,9 @@ void trainer_free(struct trainer *t) {
     bucket_free(&t->codebook_bucket);
     bucket_free(&t->dense_bucket);
     row_plan_free(&t->plan, t->device);
-    free_shares(t);
     tape_free(&t->tape);
-    batch_builder_free(&t->builder);
+    free_batch(&t->now);
+    free_batch(&t->next);
     codebook_free(&t->codebook);
     parameters_free(&t->parameters);
     dataset_free(&t->dataset);
@@ -84,28 +100,36 @@ void trainer_free(struct trainer *t) {
     sampler_free(&t->sampler);
     usage_free(&t->usage);
     device_free_reals(t->device, t->scalars);
-    free(t->codes);
 }
 
 /* ---- the step ---- */
-static void stage(struct trainer *t, enum train_stage stage, double *since) {
-    double now = clock_seconds();
-    t->seconds[stage] += now - *since;
-    *since = now;
+/* Draws and flattens this rank's codes of a step, and tells the others how many it has. */
+static int make_batch(struct trainer *t, int64_t step, struct prepared_batch *b) {
+    struct edge_drop drop = {t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)step};
+    if (b->step == step) return STATUS_OK;
+    b->step = -1;
+    b->n_codes = sampler_step(&t->sampler, step, b->codes);
+    TRY(comm_agree(t->comm, batch_build(&b->batch, &b->builder, &t->dataset, b->codes, b->n_codes, drop)));
+    free_shares(b);
+    TRY(row_shares_make(&b->text_rows, t->comm, (int)b->batch.n_text));
+    TRY(row_shares_make(&b->graph_rows, t->comm, (int)b->batch.n_graph));
+    TRY(row_shares_make(&b->both_rows, t->comm, (int)b->batch.n_both));
+    b->step = step;
+    return STATUS_OK;
 }
 
-/* Draws and flattens this rank's codes, and tells the others how many it has. */
-static int make_batch(struct trainer *t, struct batch *batch) {
-    t->n_codes = sampler_step(&t->sampler, t->step, t->codes);
-    struct edge_drop drop = {t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)t->step};
-    TRY(comm_agree(t->comm, batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop)));
-    free_shares(t);
-    TRY(row_shares_make(&t->text_rows, t->comm, (int)batch->n_text));
-    TRY(row_shares_make(&t->graph_rows, t->comm, (int)batch->n_graph));
-    return row_shares_make(&t->both_rows, t->comm, (int)batch->n_both);
+/* The batch of this step: the one that was made ahead, if it is of this step. */
+static int take_batch(struct trainer *t) {
+    struct prepared_batch ahead = t->next;
+    t->next = t->now;
+    t->now = ahead;
+    TRY(make_batch(t, t->step, &t->now));
+    batch_arrives(&t->now.builder);
+    return STATUS_OK;
 }
 
-static int fetch_nodes(struct trainer *t, const struct batch *batch, struct var **nodes) {
+static int fetch_nodes(struct trainer *t, struct var **nodes) {
+    const struct batch *batch = &t->now.batch;
     const struct parameter *table = &t->parameters.list[t->parameters.nodes];
     TRY(row_plan_make(&t->plan, t->comm, t->device, table->rows, table->cols, batch->distinct_nodes,
                       (int)batch->n_distinct));
@@ -133,8 +157,7 @@ static int sum_gradients(struct trainer *t, struct var *nodes) {
     struct device *d = t->device;
     TRY(t->bucket_status);
     TRY(bucket_start(&t->dense_bucket, t->comm, d));
-    TRY(row_plan_return(&t->plan, t->comm, d, table->cols, tape_grad(&t->tape, nodes),
-                        table->grad));
+    TRY(row_plan_return(&t->plan, t->comm, d, table->cols, tape_grad(&t->tape, nodes), table->grad));
     TRY(bucket_finish(&t->codebook_bucket, t->comm, d));
     TRY(bucket_finish(&t->dense_bucket, t->comm, d));
     d->run->dot(d, p->n_dense, 1, p->grad, p->grad, dev_real_at(t->scalars, SCALAR_DENSE_NORM));
@@ -160,14 +183,14 @@ static int sum_scalars(struct trainer *t, int stop, int failed, struct step_repo
     sums[N_TERMS] = host[SCALAR_NODE_NORM];
     sums[N_TERMS + 1] = stop;
     sums[N_TERMS + 2] = failed;
-    sums[N_TERMS + 3] = (double)t->n_codes;
+    sums[N_TERMS + 3] = (double)t->now.n_codes;
     for (int g = 0; g < N_GROUPS; g++) sums[N_TERMS + 4 + g] = host[SCALAR_LENGTHS + g];
     TRY(comm_sum_double(t->comm, sums, N_TERMS + 4 + N_GROUPS));
     *report = (struct step_report){.n_codes = (int64_t)sums[N_TERMS + 3], .stop = sums[N_TERMS + 1] > 0};
     for (int i = 0; i < N_TERMS; i++) report->loss += report->terms[i] = sums[i];
     report->gradient_norm = sqrt((double)host[SCALAR_DENSE_NORM] + sums[N_TERMS]);
     for (int g = 0; g < N_GROUPS; g++) {
-        int n = g == GRAPH_SPECIFIC || g == SHARED_GRAPH ? t->graph_rows.total : t->text_rows.total;
+        int n = g == GRAPH_SPECIFIC || g == SHARED_GRAPH ? t->now.graph_rows.total : t->now.text_rows.total;
         report->length[g] = n ? sqrt(sums[N_TERMS + 4 + g] / n) : 0;
     }
     return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
@@ -193,7 +216,7 @@ static int count_usage(struct trainer *t, const struct model_output *out) {
     int32_t *host;
     int64_t top_k = t->config->quantizer.top_k;
     usage_clear(&t->usage);
-    int status = mem_alloc(&host, t->n_codes * top_k, sizeof *host);
+    int status = mem_alloc(&host, t->now.n_codes * top_k, sizeof *host);
     for (int g = 0; status == STATUS_OK && g < N_GROUPS; g++) {
         int64_t n = out->groups[g].value->rows * top_k;
         device_download_ints(t->device, host, out->groups[g].tokens, n);
@@ -204,9 +227,8 @@ static int count_usage(struct trainer *t, const struct model_output *out) {
     return usage_sum(&t->usage, t->comm);
 }
 
-/* Forward, backward and sums. A failure of this rank alone is returned in `failed`. */
-static int differentiate(struct trainer *t, const struct batch *batch, struct var *nodes, struct model_output *out,
-                         int *failed, double *since) {
+/* Forward and backward. Failures of this rank alone stay in the tape and in the statuses of sums. */
+static int differentiate(struct trainer *t, struct var *nodes, struct model_output *out) {
     struct model model = {t->config, &t->parameters};
     struct losses losses = {.tape = &t->tape,
                             .comm = t->comm,
@@ -214,45 +236,45 @@ static int differentiate(struct trainer *t, const struct batch *batch, struct va
                             .temperature = t->config->loss.temperature,
                             .terms = t->scalars};
     struct model_training training = {
-        &losses, &t->text_rows, &t->graph_rows, &t->both_rows, (uint32_t)t->step, start_codebook_sum, t};
+        &losses, &t->now.text_rows, &t->now.graph_rows, &t->now.both_rows, (uint32_t)t->step, start_codebook_sum, t};
+    stage_begin(&t->stages, STAGE_FORWARD);
     clear_gradients(t);
     t->bucket_status = STATUS_OK;
-    *out = model_forward(&model, &t->tape, batch, nodes, &training);
+    *out = model_forward(&model, &t->tape, &t->now.batch, nodes, &training);
     sum_lengths(t, out);
     if (t->config->quantizer.update == UPDATE_EMA && !t->tape.failed) {
         codebook_sum_picks(&t->codebook, out);
         start_codebook_sum(t);
     }
-    stage(t, STAGE_FORWARD, since);
+    stage_begin(&t->stages, STAGE_BACKWARD);
     tape_backward(&t->tape);
-    stage(t, STAGE_BACKWARD, since);
-    *failed = tape_status(&t->tape);
-    TRY(losses.status);
-    TRY(sum_gradients(t, nodes));
-    stage(t, STAGE_REDUCE, since);
-    return STATUS_OK;
+    return losses.status;
 }
 
 /* Failures of communication itself cannot be agreed on: main aborts the job. */
 static int alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
 
 int trainer_step(struct trainer *t, int stop, struct step_report *report) {
-    struct batch batch;
     struct var *nodes;
     struct model_output out;
-    int failed;
-    double since = clock_seconds();
-    TRY(make_batch(t, &batch));
-    stage(t, STAGE_BATCH, &since);
-    TRY(alone(fetch_nodes(t, &batch, &nodes)));
-    stage(t, STAGE_FETCH, &since);
-    TRY(alone(differentiate(t, &batch, nodes, &out, &failed, &since)));
+    stage_begin(&t->stages, STAGE_BATCH);
+    TRY(take_batch(t));
+    stage_begin(&t->stages, STAGE_FETCH);
+    TRY(alone(fetch_nodes(t, &nodes)));
+    TRY(alone(differentiate(t, nodes, &out)));
+    stage_begin(&t->stages, STAGE_BATCH); /* a GPU has its work for now */
+    if (t->step + 1 < t->config->train.steps) TRY(make_batch(t, t->step + 1, &t->next));
+    stage_begin(&t->stages, STAGE_REDUCE);
+    int failed = tape_status(&t->tape);
+    TRY(alone(sum_gradients(t, nodes)));
     if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
-    TRY(divergence_check(t, report, &batch, &out));
+    TRY(divergence_check(t, report, &t->now.batch, &out));
+    stage_begin(&t->stages, STAGE_UPDATE);
+    TRY(count_usage(t, &out)); /* before the update, while the device is idle after the scalars */
     update(t, report);
     t->step++;
-    TRY(count_usage(t, &out));
-    TRY(codebook_revive(&t->codebook, &t->usage, &out, &t->text_rows, &t->graph_rows, t->step, &report->n_revived));
-    stage(t, STAGE_UPDATE, &since);
+    TRY(codebook_revive(&t->codebook, &t->usage, &out, &t->now.text_rows, &t->now.graph_rows, t->step,
+                        &report->n_revived));
+    stage_end(&t->stages);
     return STATUS_OK;
 }

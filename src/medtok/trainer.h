@@ -8,14 +8,35 @@
 #define MEDTOK_MEDTOK_TRAINER_H
 
 #include "dist/row_owner.h"
+#include "dist/stages.h"
 #include "medtok/codebook.h"
 #include "medtok/model.h"
 #include "medtok/sampler.h"
 #include "medtok/usage.h"
 
-/* Where the time of a step goes. */
-enum train_stage { STAGE_BATCH, STAGE_FETCH, STAGE_FORWARD, STAGE_BACKWARD, STAGE_REDUCE, STAGE_UPDATE, N_STAGES };
-extern const char *const TRAIN_STAGE_NAMES[N_STAGES];
+/* Where the time of a training goes: "load" until the first step, those of a step, and those that the caller begins. */
+enum train_stage {
+    STAGE_LOAD,
+    STAGE_BATCH,
+    STAGE_FETCH,
+    STAGE_FORWARD,
+    STAGE_BACKWARD,
+    STAGE_REDUCE,
+    STAGE_UPDATE,
+    STAGE_EVALUATE,
+    STAGE_SAVE,
+    N_STAGES
+};
+
+/* This rank's part of a step's batch, and how many rows all ranks have. */
+struct prepared_batch {
+    int64_t step;   /* whose batch it is; -1: none */
+    int64_t *codes; /* [n_codes], owned */
+    int64_t n_codes;
+    struct batch batch;
+    struct batch_builder builder;
+    struct row_shares text_rows, graph_rows, both_rows;
+};
 
 struct trainer {
     const struct config *config;
@@ -26,17 +47,14 @@ struct trainer {
     struct sampler sampler;
     struct text_source text;
     struct dataset dataset;
-    struct batch_builder builder;
+    struct prepared_batch now, next; /* `next` is made by the host while the device works on `now` */
     struct tape tape;
     struct row_plan plan;
     struct bucket codebook_bucket, dense_bucket; /* codebook: its gradient, or its picks (quantizer.update: ema) */
-    struct row_shares text_rows, graph_rows, both_rows;
-    struct usage usage; /* of the last step, all ranks */
-    dev_real scalars;   /* loss terms, then squared gradient norms, on the device */
-    int64_t *codes;     /* this rank's codes of the last step */
-    int64_t n_codes;
-    int64_t step; /* updates made */
-    double seconds[N_STAGES];
+    struct usage usage;                          /* of the last step, all ranks */
+    dev_real scalars;                            /* loss terms, then squared gradient norms, on the device */
+    int64_t step;                                /* updates made */
+    struct stages stages;                        /* enum train_stage */
     int bucket_status;
 };
 

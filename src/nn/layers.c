@@ -70,8 +70,7 @@ struct var *nn_add(struct tape *tape, struct var *a, struct var *b) {
 
 static void relu_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
-    if (HAS_GRAD(p->a))
-        RUN(tape)->relu_backward(tape->device, p->a->rows * p->a->cols, p->a->value, GRAD(p->a));
+    if (HAS_GRAD(p->a)) RUN(tape)->relu_backward(tape->device, p->a->rows * p->a->cols, p->a->value, GRAD(p->a));
 }
 
 struct var *nn_relu(struct tape *tape, struct var *x) {

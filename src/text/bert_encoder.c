@@ -134,7 +134,7 @@ int bert_encoder_open(struct text_encoder *encoder, const struct config *config,
     s->device = device;
     s->most_tokens = config->text.max_tokens;
     s->sentence = config->text.features == FEATURES_SENTENCE;
-    s->precision = config->text.compute == COMPUTE_BF16 ? PRODUCTS_BF16 : PRODUCTS_F32;
+    s->precision = (enum precision_of_products)config->text.compute;
     TRY(model_folder_open(&s->folder, config->text.model));
     encoder->dim = s->folder.config.hidden;
     return model_folder_check_length(&s->folder, s->most_tokens);

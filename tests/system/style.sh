@@ -9,7 +9,7 @@ clang-format --dry-run -Werror $files 2>&1 | grep -E 'error|warning' | head -n 2
 [ "${PIPESTATUS[0]}" -eq 0 ] || fail "clang-format would change files: clang-format -i \$(git ls-files '*.c' '*.h')"
 database=$(dirname "$MEDTOK")/compile_commands.json
 if command -v clang-tidy >/dev/null && [ -r "$database" ]; then
-    find src jobs kernels/cpu kernels/device.c -name '*.c' |
+    find src jobs kernels/cpu kernels/*.c -name '*.c' |
         xargs -P "$(nproc)" -n 4 clang-tidy -p "$(dirname "$MEDTOK")" --quiet 2>/dev/null >"$work/tidy.log" ||
         fail "clang-tidy: $(grep -E 'error|warning' "$work/tidy.log" | head -n 20)"
 else

@@ -274,11 +274,11 @@ static struct model_output differentiate(struct world *w, struct batch *batch) {
     struct device *d = &w->device;
     const struct parameter *table = &t->parameters.list[t->parameters.nodes];
     struct edge_drop drop = {w->config.graph.edge_drop, 1, (uint64_t)w->config.run.seed, 0};
-    t->n_codes = sampler_step(&t->sampler, 0, t->codes);
-    assert_int_equal(batch_build(batch, &t->builder, &t->dataset, t->codes, t->n_codes, drop), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->text_rows, &comm, (int)batch->n_text), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->graph_rows, &comm, (int)batch->n_graph), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->both_rows, &comm, (int)batch->n_both), STATUS_OK);
+    t->now.n_codes = sampler_step(&t->sampler, 0, t->now.codes);
+    assert_int_equal(batch_build(batch, &t->now.builder, &t->dataset, t->now.codes, t->now.n_codes, drop), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->now.text_rows, &comm, (int)batch->n_text), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->now.graph_rows, &comm, (int)batch->n_graph), STATUS_OK);
+    assert_int_equal(row_shares_make(&t->now.both_rows, &comm, (int)batch->n_both), STATUS_OK);
     tape_reset(&t->tape, 0);
     d->run->fill(d, t->parameters.n_dense, 0, t->parameters.grad);
     d->run->fill(d, table->rows * table->cols, 0, table->grad);
@@ -291,8 +291,11 @@ static struct model_output differentiate(struct world *w, struct batch *batch) {
                             .global_negatives = 1,
                             .temperature = w->config.loss.temperature,
                             .terms = t->scalars};
-    struct model_training training = {
-        .losses = &losses, .text = &t->text_rows, .graph = &t->graph_rows, .both = &t->both_rows, .step = 0};
+    struct model_training training = {.losses = &losses,
+                                      .text = &t->now.text_rows,
+                                      .graph = &t->now.graph_rows,
+                                      .both = &t->now.both_rows,
+                                      .step = 0};
     n_calls = 0;
     struct model_output out = model_forward(&model, &t->tape, batch, nodes, &training);
     tape_backward(&t->tape);

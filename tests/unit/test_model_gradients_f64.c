@@ -204,8 +204,8 @@ static double evaluate(struct world *w, int backward) {
     model_forward(&model, &w->tape, &batch, nodes, &training);
     if (backward) {
         tape_backward(&w->tape);
-        w->device.run->scatter_add_rows(&w->device, batch.n_distinct, table->cols, tape_grad(&w->tape, nodes), batch.distinct,
-                                        table->grad);
+        w->device.run->scatter_add_rows(&w->device, batch.n_distinct, table->cols, tape_grad(&w->tape, nodes),
+                                        batch.distinct, table->grad);
     }
     assert_int_equal(tape_status(&w->tape), STATUS_OK);
     double sum = 0;

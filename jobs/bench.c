@@ -1,0 +1,220 @@
+/* bench: how fast the primitives and whole training steps are on each backend, beside the ceilings of the machine. All ranks
+ * work at once, each on operands of its own; figures are sums over ranks. Steps are those of `train`, shared by the ranks. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "bench/primitives.h"
+#include "bench/report.h"
+#include "bench/step.h"
+#include "jobs.h"
+
+#define STEP "step"
+
+/* ---- backends ---- */
+struct backend {
+    const char *name;
+    enum bench_backend choice;
+    int (*present)(const char **why_not);
+    int (*open)(struct device *device, const struct comm *comm, const struct config *config);
+};
+
+static int cpu_present(const char **why_not) {
+    (void)why_not;
+    return 1;
+}
+
+static int open_cpu(struct device *device, const struct comm *comm, const struct config *config) {
+    return device_open_cpu(device, comm_threads(comm, (int)config->run.threads));
+}
+
+static const struct backend BACKENDS[] = {{"cpu", BENCH_CPU, cpu_present, open_cpu}};
+enum { N_BACKENDS = sizeof BACKENDS / sizeof *BACKENDS };
+
+/* ---- which items ---- */
+/* "gemm" asks for gemm and gemm.gradient; "gemm.gradient" for that alone. */
+static int asks_for(const char *wanted, const char *name) {
+    size_t n = strlen(wanted);
+    return strcmp(wanted, "all") == 0 || (strncmp(wanted, name, n) == 0 && (name[n] == 0 || name[n] == '.'));
+}
+
+static int wants(const struct config *config, const char *name) {
+    const struct string_list *items = &config->bench.items;
+    for (int i = 0; i < items->n; i++)
+        if (asks_for(items->items[i], name)) return 1;
+    return items->n == 0;
+}
+
+static int check_names(const struct config *config) {
+    char names[2048] = STEP;
+    size_t used = strlen(names);
+    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
+        used += (size_t)snprintf(names + used, sizeof names - used, ", %s", PRIMITIVE_ITEMS[k].name);
+    for (int i = 0; i < config->bench.items.n; i++) {
+        const char *wanted = config->bench.items.items[i];
+        int found = asks_for(wanted, STEP);
+        for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) found |= asks_for(wanted, PRIMITIVE_ITEMS[k].name);
+        if (!found)
+            return status_set(STATUS_USAGE, "bench.items: there is no item %s; there are all, %s", wanted, names);
+    }
+    return STATUS_OK;
+}
+
+/* ---- the primitives ---- */
+struct bench {
+    const struct config *config;
+    struct device device;
+    struct measure_options options;
+    struct workbench workbench;
+    void (*item)(struct workbench *); /* being measured */
+    struct bench_report *report;
+};
+
+static int run_item(void *context) {
+    struct bench *b = context;
+    workbench_run(&b->workbench, b->item);
+    return STATUS_OK;
+}
+
+static struct bench_item *new_item(struct bench_report *report, const char *name, const char *shape) {
+    struct bench_item *item = &report->items[report->n_items++];
+    item->name = name;
+    snprintf(item->shape, sizeof item->shape, "%s", shape);
+    return item;
+}
+
+static int write_array(const char *folder, const char *name, const void *data, int64_t count) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    int good = file && fwrite(data, sizeof(float), (size_t)count, file) == (size_t)count;
+    if (file) good &= fclose(file) == 0;
+    return good ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
+}
+
+/* One more call, whose vectors, codebook and picks are written: float32 and int32, no header. */
+static int export_quantize(struct bench *b) {
+    struct workbench *w = &b->workbench;
+    const struct bench_sizes *s = &w->sizes;
+    const char *folder = b->config->bench.export_folder;
+    int64_t n_u = s->queries * s->dim, n_c = s->codebook * s->dim, n_picks = s->queries * s->top_k;
+    float *reals;
+    workbench_run(w, b->item);
+    TRY(mem_alloc(&reals, n_u > n_c ? n_u : n_c, sizeof *reals));
+    int32_t *ints = NULL;
+    int status = mem_alloc(&ints, n_picks, sizeof *ints);
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        status = status_set(STATUS_FAILED, "%s: %s", folder, strerror(errno));
+    device_download_reals(&b->device, reals, w->u, n_u);
+    if (status == STATUS_OK) status = write_array(folder, "vectors.f32", reals, n_u);
+    device_download_reals(&b->device, reals, w->c, n_c);
+    if (status == STATUS_OK) status = write_array(folder, "codebook.f32", reals, n_c);
+    if (status == STATUS_OK) device_download_ints(&b->device, ints, w->index, n_picks);
+    if (status == STATUS_OK) status = write_array(folder, "picks.i32", ints, n_picks);
+    free(ints);
+    free(reals);
+    return status;
+}
+
+static int measure_primitive(struct bench *b, const struct primitive_item *p) {
+    b->item = p->item;
+    TRY(comm_agree(b->options.comm, workbench_prepare(&b->workbench, p->item)));
+    struct bench_item *item = new_item(b->report, p->name, b->workbench.shape);
+    TRY(measure(&b->options, run_item, b, &item->measurement));
+    int exports = strcmp(p->name, "quantize") == 0 && b->config->bench.export_folder[0] && b->options.comm->rank == 0;
+    return comm_agree(b->options.comm, exports ? export_quantize(b) : STATUS_OK);
+}
+
+static int measure_primitives(struct bench *b) {
+    int any = 0;
+    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) any |= wants(b->config, PRIMITIVE_ITEMS[k].name);
+    if (!any) return STATUS_OK;
+    TRY(comm_agree(b->options.comm, workbench_make(&b->workbench, &b->device, b->config)));
+    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
+        if (wants(b->config, PRIMITIVE_ITEMS[k].name)) TRY(measure_primitive(b, &PRIMITIVE_ITEMS[k]));
+    return STATUS_OK;
+}
+
+/* ---- whole steps ---- */
+static int measure_steps(struct bench *b) {
+    struct bench_step step;
+    char shape[96];
+    if (!wants(b->config, STEP)) return STATUS_OK;
+    int status = bench_step_make(&step, b->config, b->options.comm, &b->device);
+    if (status == STATUS_OK) {
+        double codes = (double)step.trainer.sampler.n_strata;
+        snprintf(shape, sizeof shape, "%.0f codes, %lld x %lld codebook", codes, (long long)b->config->quantizer.size,
+                 (long long)b->config->quantizer.dim);
+        struct bench_item *item = new_item(b->report, STEP, shape);
+        item->codes = codes;
+        status = measure(&b->options, bench_step_run, &step, &item->measurement);
+    }
+    bench_step_free(&step);
+    return status;
+}
+
+/* ---- the job ---- */
+static int bench_backend(const struct backend *backend, const struct comm *comm, const struct config *config,
+                         struct bench_report *report) {
+    struct bench *b;
+    TRY(comm_agree(comm, mem_alloc(&b, 1, sizeof *b)));
+    b->config = config;
+    b->report = report;
+    b->options = (struct measure_options){comm, &b->device, config->bench.repeats, config->bench.seconds};
+    int status = backend->open(&b->device, comm, config) ? status_set(STATUS_FAILED, "%s", b->device.error) : STATUS_OK;
+    TRY_DONE(comm_agree(comm, status));
+    *report = (struct bench_report){.backend = backend->name, .ranks = comm->size};
+    report->threads = comm_threads(comm, (int)config->run.threads);
+    log_info("measuring on %s, %d ranks x %d threads", backend->name, report->ranks, report->threads);
+    TRY_DONE(ceilings_measure(&b->options, &report->ceilings));
+    TRY_DONE(measure_primitives(b));
+    workbench_free(&b->workbench);
+    TRY_DONE(measure_steps(b));
+    if (comm->rank == 0) {
+        bench_print(stdout, report);
+        fflush(stdout);
+    }
+done:
+    workbench_free(&b->workbench);
+    device_close(&b->device);
+    free(b);
+    return status;
+}
+
+/* A backend that is asked for by name must be there. */
+static int missing(const struct config *config, const struct backend *backend, const char *why_not) {
+    if (config->bench.backend == BENCH_ALL) {
+        log_info("%s is left out: %s", backend->name, why_not);
+        return STATUS_OK;
+    }
+    return status_set(STATUS_FAILED, "bench.backend is %s, which is not here: %s", backend->name, why_not);
+}
+
+int job_bench(const struct comm *comm, const struct config *config) {
+    struct bench_report *reports;
+    int n = 0, status;
+    TRY(check_names(config));
+    TRY(comm_agree(comm, comm->rank == 0 ? bench_check_path(config->bench.json) : STATUS_OK));
+    TRY(comm_agree(comm, mem_alloc(&reports, N_BACKENDS, sizeof *reports)));
+    for (int i = 0; i < N_BACKENDS; i++) {
+        const struct backend *backend = &BACKENDS[i];
+        const char *why_not = "another rank has none";
+        if (config->bench.backend != BENCH_ALL && config->bench.backend != backend->choice) continue;
+        int64_t absent = !backend->present(&why_not);
+        TRY_DONE(comm_max_int64(comm, &absent, 1));
+        if (absent)
+            TRY_DONE(comm_agree(comm, missing(config, backend, why_not)));
+        else
+            TRY_DONE(bench_backend(backend, comm, config, &reports[n++]));
+    }
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? bench_write(config->bench.json, config, reports, n) : STATUS_OK));
+    log_info("wrote %s", config->bench.json);
+done:
+    free(reports);
+    return status;
+}

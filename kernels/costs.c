@@ -1,0 +1,230 @@
+/* The formulas of costs.h. Where a number stands before a size, a comment says which operations or operands it counts. */
+#include "costs.h"
+
+static struct work work(double flops, double reals, double ints) {
+    return (struct work){
+        .flops = flops, .bytes = reals * (double)sizeof(real) + ints * (double)sizeof(int32_t), .calls = 1};
+}
+
+static double product(int64_t a, int64_t b) { return (double)a * (double)b; }
+
+/* Softmax of one logit: times the scale, minus the largest, exponential, sum, over the sum. */
+enum { SOFTMAX = 5 };
+/* Its backward, from dp: the mean p.dp, then p (dp - mean), times the scale. */
+enum { SOFTMAX_BACKWARD = 5 };
+/* Of one value: mean; subtract, square, sum; subtract, divide, gain, bias. */
+enum { LAYER_NORM = 8 };
+
+/* ---- vectors: operations, and operands read or written, for each value ---- */
+#define EACH_VALUE(name, flops, operands)                                                                              \
+    struct work cost_##name(int64_t n) {                                                                               \
+        return work((double)(flops)*n, (double)(operands)*n, 0);                                                       \
+    }
+EACH_VALUE(fill, 0, 1)
+EACH_VALUE(axpy, 2, 3)
+EACH_VALUE(blend, 3, 3)
+EACH_VALUE(dot, 2, 2)
+EACH_VALUE(squared_distance, 3, 2)
+EACH_VALUE(squared_distance_backward, 3, 4)
+EACH_VALUE(norm_loss, 3, 2)
+EACH_VALUE(count_nonfinite, 0, 1)
+EACH_VALUE(relu, 0, 2)
+EACH_VALUE(relu_backward, 0, 3)
+
+/* ---- matrices ---- */
+struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate) {
+    return work(2 * product(m, n) * k, product(m, k) + product(k, n) + product(m, n) * (accumulate ? 2 : 1), 0);
+}
+
+struct work cost_add_bias(int64_t rows, int64_t cols) {
+    double n = product(rows, cols);
+    return work(n, 2 * n + cols, 0);
+}
+
+struct work cost_sum_rows(int64_t rows, int64_t cols) {
+    double n = product(rows, cols);
+    return work(n, n + 2.0 * cols, 0);
+}
+
+struct work cost_copy_matrix(int64_t rows, int64_t cols, int accumulate) {
+    double n = product(rows, cols);
+    return work(accumulate ? n : 0, (accumulate ? 3 : 2) * n, 0);
+}
+
+struct work cost_l2_normalize(int64_t rows, int64_t cols) {
+    double n = product(rows, cols);
+    return work(3 * n, 2 * n + rows, 0);
+}
+
+struct work cost_l2_normalize_backward(int64_t rows, int64_t cols) {
+    double n = product(rows, cols);
+    return work(6 * n, 4 * n + rows, 0); /* y.dy; y times it, subtracted, divided, added */
+}
+
+struct work cost_layer_norm(int64_t rows, int64_t cols) {
+    double n = product(rows, cols);
+    return work(LAYER_NORM * n, 2 * n + 2.0 * rows + 2.0 * cols, 0);
+}
+
+struct work cost_layer_norm_backward(int64_t rows, int64_t cols) {
+    double n = product(rows, cols);
+    /* (x - mean) rstd: 2; dy gain: 1; the means of it and of its product with x: 3; dx: 5; dgain: 2; dbias: 1. Operands: x,
+     * dy, dx twice; the gain, dgain and dbias twice. */
+    return work(14 * n, 4 * n + 2.0 * rows + 5.0 * cols, 0);
+}
+
+/* ---- rows and segments ---- */
+struct work cost_gather_rows(int64_t n, int64_t cols) {
+    return work(0, 2 * product(n, cols), n);
+}
+struct work cost_scatter_add_rows(int64_t n, int64_t cols) {
+    return work(product(n, cols), 3 * product(n, cols), n);
+}
+
+struct work cost_segment_mean(struct ragged rows, int64_t cols) {
+    double n = product(rows.n_rows, cols) + product(rows.n, cols);
+    return work(n, n, rows.n + 1);
+}
+
+struct work cost_segment_mean_backward(struct ragged rows, int64_t cols) {
+    double in = product(rows.n, cols), out = product(rows.n_rows, cols);
+    return work(in + out, in + 2 * out, rows.n + 1);
+}
+
+struct work cost_dropout(struct ragged rows, int64_t cols, int accumulate) {
+    double n = product(rows.n_rows, cols);
+    return work((accumulate ? 2 : 1) * n, (accumulate ? 3 : 2) * n, 2.0 * rows.n + 1);
+}
+
+/* ---- graphs ---- */
+struct work cost_gcn_scale(int64_t n_nodes) {
+    return work(3.0 * n_nodes, n_nodes, n_nodes + 1);
+}
+
+static double edge_ints(struct ragged nodes, struct edges edges) { return (double)(nodes.n_rows + 1 + edges.n); }
+
+struct work cost_gcn_aggregate(struct ragged nodes, struct edges edges, int64_t cols) {
+    double n = product(nodes.n_rows, cols);
+    return work(2 * product(edges.n, cols) + 2 * n, 2 * n + nodes.n_rows, edge_ints(nodes, edges));
+}
+
+struct work cost_gcn_aggregate_backward(struct ragged nodes, struct edges edges, int64_t cols) {
+    double n = product(nodes.n_rows, cols);
+    return work(2 * product(edges.n, cols) + 3 * n, 3 * n + nodes.n_rows, edge_ints(nodes, edges));
+}
+
+struct work cost_head_dots(int64_t rows, int64_t heads, int64_t cols) {
+    double width = product(heads, cols);
+    return work(2 * rows * width, rows * width + width + product(rows, heads), 0);
+}
+
+struct work cost_head_dots_backward(int64_t rows, int64_t heads, int64_t cols) {
+    double width = product(heads, cols);
+    return work(4 * rows * width, 3 * rows * width + 3 * width + product(rows, heads), 0);
+}
+
+/* A node and its neighbours: each edge, and the node itself. */
+struct work cost_graph_attention(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols) {
+    double pairs = product(nodes.n_rows + edges.n, heads), n = product(nodes.n_rows, heads);
+    /* A pair's logit is a sum and the slope of LeakyReLU in the place of softmax's scale. */
+    return work(pairs * (2.0 * cols + 1 + SOFTMAX), n * (2.0 * cols + 2) + pairs, edge_ints(nodes, edges));
+}
+
+struct work cost_graph_attention_backward(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols) {
+    double pairs = product(nodes.n_rows + edges.n, heads), n = product(nodes.n_rows, heads);
+    /* Of a pair: dy.x and dx; the logit's sign; softmax; dsource and dtarget. Of a node: x, dy, dx twice; source, target and
+     * their gradients twice. */
+    return work(pairs * (4.0 * cols + 1 + SOFTMAX_BACKWARD + 2), n * (4.0 * cols + 6) + pairs, edge_ints(nodes, edges));
+}
+
+/* ---- attention ---- */
+/* Offsets of queries, keys and pairs, and the keys of dropout. */
+static double attention_ints(int64_t n, int dropped) { return 3.0 * (n + 1) + (dropped ? n : 0); }
+
+struct work cost_attention(struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
+                           int64_t dim, int dropped, int kept) {
+    double probs = product(pairs.n, heads);
+    return work(4 * product(pairs.n, dim) + probs * (SOFTMAX + (dropped ? 1 : 0)),
+                2 * product(queries.n_rows, dim) + 2 * product(keys.n_rows, dim) + (kept ? probs : 0),
+                attention_ints(queries.n, dropped));
+}
+
+struct work cost_attention_backward(struct ragged queries, struct ragged keys, struct attention_pairs pairs,
+                                    int64_t heads, int64_t dim, int dropped) {
+    double probs = product(pairs.n, heads);
+    /* Four products; operands: q, dout, dq twice; kv, dkv twice, two values wide. */
+    return work(8 * product(pairs.n, dim) + probs * (SOFTMAX_BACKWARD + (dropped ? 2 : 0)),
+                4 * product(queries.n_rows, dim) + 6 * product(keys.n_rows, dim) + probs,
+                attention_ints(queries.n, dropped));
+}
+
+struct work cost_shared_attention(struct ragged rows, int64_t heads, int64_t dim, int dropped) {
+    double probs = product(rows.n_rows, heads), queries = product(rows.n, heads);
+    return work(probs * (4.0 * dim + SOFTMAX + 1 + (dropped ? 1 : 0)),
+                queries * (2.0 * dim + 1) + product(rows.n_rows, dim) + probs, rows.n + 1 + (dropped ? rows.n : 0));
+}
+
+struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, int64_t dim, int dropped) {
+    double probs = product(rows.n_rows, heads), queries = product(rows.n, heads);
+    return work(probs * (8.0 * dim + SOFTMAX_BACKWARD + 1 + (dropped ? 2 : 0)),
+                queries * (4.0 * dim + 1) + 3 * product(rows.n_rows, dim) + probs, rows.n + 1 + (dropped ? rows.n : 0));
+}
+
+/* ---- a frozen transformer ---- */
+/* x/2 (1 + erf(x/sqrt 2)) and x/2 (1 + tanh(a (x + b x^3))). */
+static double activation_flops(enum activation f) {
+    return f == ACTIVATION_GELU ? 5 : f == ACTIVATION_GELU_TANH ? 9 : 0;
+}
+
+struct work cost_linear(int64_t rows, int64_t in, int64_t out, enum activation f,
+                        enum precision_of_products precision) {
+    struct work w = work(2 * product(rows, in) * out + product(rows, out) * (1 + activation_flops(f)),
+                         product(rows, in) + product(rows, out) + out, 0);
+    w.bytes += product(in, out) * (precision == PRODUCTS_BF16 ? 2 : (double)sizeof(real));
+    return w;
+}
+
+struct work cost_embed_tokens(int64_t n, int64_t cols) {
+    return work(product(n, cols), 3 * product(n, cols), 2.0 * n);
+}
+
+struct work cost_add_layer_norm(int64_t rows, int64_t cols, int residual) {
+    double n = product(rows, cols);
+    return work((LAYER_NORM + (residual ? 1 : 0)) * n, (residual ? 3 : 2) * n + 2.0 * cols, 0);
+}
+
+/* ---- quantiser ---- */
+struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t top_k) {
+    double picks = product(n, top_k);
+    return work(2 * product(n, candidates) * dim + picks * (2.0 * dim + SOFTMAX),
+                2 * product(n, dim) + product(candidates, dim) + picks, picks);
+}
+
+struct work cost_quantize_backward(int64_t n, int64_t dim, int64_t top_k, int codebook) {
+    double picks = product(n, top_k), pick_values = picks * dim;
+    /* Of a pick's values: dq.c 2; du: c - u, scaled, added 3; dc: w dq + s (u - c), added 5. */
+    return work(pick_values * (codebook ? 10 : 5) + picks * SOFTMAX_BACKWARD,
+                4 * product(n, dim) + pick_values * (codebook ? 3 : 1) + picks, picks);
+}
+
+struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k) {
+    double picks = product(n, top_k);
+    return work(picks * (2.0 * dim + 1), product(n, dim) + picks * (2.0 * (dim + 1) + 1), picks);
+}
+
+struct work cost_ema_rows(int64_t size, int64_t dim) {
+    double averages = product(size, dim + 1), rows = product(size, dim);
+    return work(3 * averages + 6.0 * size + rows, 3 * averages + rows,
+                0); /* N: 1; the smoothed count: 5; c: 1 a value */
+}
+
+/* ---- losses, optimiser ---- */
+struct work cost_nce(int64_t n, int64_t m, int64_t dim, int classes) {
+    /* Logits and two gradients; operands: a, da twice; b, db twice. */
+    return work(product(n, m) * (6.0 * dim + SOFTMAX), 3 * product(n + m, dim), classes ? n + m : 0);
+}
+
+struct work cost_adam(int64_t n, int decay) {
+    /* The scaled gradient 1, m 3, v 4; corrections 2, root, epsilon, ratio, rate, step 5; decay 2. */
+    return work((decay ? 17.0 : 15.0) * n, 7.0 * n, 0);
+}

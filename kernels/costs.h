@@ -1,0 +1,77 @@
+/* What each primitive of kernels.h costs, by formula: floating-point operations and bytes of memory traffic, from the sizes
+ * of one call. They are the work of the method, not of an implementation: the same on every backend.
+ *
+ * Operations: each addition, subtraction, multiplication, division, root, exponential, tanh or erf is one; comparisons and
+ * integer work are none. Bytes are the compulsory ones: each operand is read or written once, one that is added to is read and
+ * written, and rows picked by an index count once for each pick; single numbers are left out. So a share of the machine's
+ * ceiling computed from them never flatters a kernel that moves data twice.
+ *
+ * Names and order are those of kernels.h. `dropped`, `classes` and the like are 0 or 1: whether that operand takes part.
+ */
+#ifndef MEDTOK_KERNELS_COSTS_H
+#define MEDTOK_KERNELS_COSTS_H
+
+#include "kernels.h"
+
+/* ---- vectors ---- */
+struct work cost_fill(int64_t n);
+struct work cost_axpy(int64_t n);
+struct work cost_blend(int64_t n);
+struct work cost_dot(int64_t n);
+struct work cost_squared_distance(int64_t n);
+struct work cost_squared_distance_backward(int64_t n);
+struct work cost_norm_loss(int64_t n);
+struct work cost_count_nonfinite(int64_t n);
+
+/* ---- matrices ---- */
+struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate); /* accumulate: beta is not 0 */
+struct work cost_add_bias(int64_t rows, int64_t cols);
+struct work cost_sum_rows(int64_t rows, int64_t cols);
+struct work cost_relu(int64_t n);
+struct work cost_relu_backward(int64_t n);
+struct work cost_copy_matrix(int64_t rows, int64_t cols, int accumulate);
+struct work cost_l2_normalize(int64_t rows, int64_t cols);
+struct work cost_l2_normalize_backward(int64_t rows, int64_t cols);
+struct work cost_layer_norm(int64_t rows, int64_t cols);
+struct work cost_layer_norm_backward(int64_t rows, int64_t cols);
+
+/* ---- rows and segments ---- */
+struct work cost_gather_rows(int64_t n, int64_t cols);
+struct work cost_scatter_add_rows(int64_t n, int64_t cols);
+struct work cost_segment_mean(struct ragged rows, int64_t cols);
+struct work cost_segment_mean_backward(struct ragged rows, int64_t cols);
+struct work cost_dropout(struct ragged rows, int64_t cols, int accumulate);
+
+/* ---- graphs ---- */
+struct work cost_gcn_scale(int64_t n_nodes);
+struct work cost_gcn_aggregate(struct ragged nodes, struct edges edges, int64_t cols);
+struct work cost_gcn_aggregate_backward(struct ragged nodes, struct edges edges, int64_t cols);
+struct work cost_head_dots(int64_t rows, int64_t heads, int64_t cols);
+struct work cost_head_dots_backward(int64_t rows, int64_t heads, int64_t cols);
+struct work cost_graph_attention(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols);
+struct work cost_graph_attention_backward(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols);
+
+/* ---- attention; kept: the probabilities are stored ---- */
+struct work cost_attention(struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
+                           int64_t dim, int dropped, int kept);
+struct work cost_attention_backward(struct ragged queries, struct ragged keys, struct attention_pairs pairs,
+                                    int64_t heads, int64_t dim, int dropped);
+struct work cost_shared_attention(struct ragged rows, int64_t heads, int64_t dim, int dropped);
+struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, int64_t dim, int dropped);
+
+/* ---- a frozen transformer ---- */
+struct work cost_linear(int64_t rows, int64_t in, int64_t out, enum activation f, enum precision_of_products precision);
+struct work cost_embed_tokens(int64_t n, int64_t cols);
+struct work cost_add_layer_norm(int64_t rows, int64_t cols, int residual);
+
+/* ---- quantiser; candidates = last - first ---- */
+struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);
+struct work cost_quantize_backward(int64_t n, int64_t dim, int64_t top_k, int codebook); /* codebook: dc is not NULL */
+struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k);
+struct work cost_ema_rows(int64_t size, int64_t dim); /* as if every row had been picked */
+
+/* ---- losses, optimiser ---- */
+struct work cost_nce(int64_t n, int64_t m, int64_t dim, int classes);
+struct work cost_adam(int64_t n, int decay); /* decay: the weight decay is not 0 */
+
+#endif

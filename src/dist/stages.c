@@ -1,0 +1,86 @@
+/* Differences of counters at the stages' edges; two reductions make the table. */
+#include "dist/stages.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "ranges.h"
+
+static const char *stage_name(const struct stages *s, int i) { return i < s->n ? s->names[i] : "other"; }
+
+static struct work work_now(const struct stages *s) { return s->device ? s->device->work : (struct work){0}; }
+
+/* ---- one rank ---- */
+static void start(struct stages *s, int stage) {
+    s->running = stage;
+    s->since = clock_seconds();
+    s->work = work_now(s);
+    s->traffic = comm_traffic();
+}
+
+/* Adds what was spent since the last edge to the running stage. */
+static void settle(struct stages *s) {
+    struct stage_totals *t = &s->of[s->running];
+    struct work work = work_now(s);
+    struct traffic traffic = comm_traffic();
+    double seconds = clock_seconds() - s->since;
+    t->seconds += seconds;
+    t->own_seconds += seconds - (traffic.seconds - s->traffic.seconds);
+    t->flops += work.flops - s->work.flops;
+    t->bytes += work.bytes - s->work.bytes;
+    t->messages += (double)(traffic.messages - s->traffic.messages);
+    t->sent += (double)(traffic.bytes - s->traffic.bytes);
+}
+
+void stages_begin(struct stages *s, const struct device *device, const char *const *names, int n) {
+    *s = (struct stages){.names = names, .n = n, .device = device};
+    start(s, s->n);
+}
+
+void stage_begin(struct stages *s, int stage) {
+    settle(s);
+    if (s->running < s->n) range_pop();
+    if (stage < s->n) range_push(stage_name(s, stage));
+    start(s, stage);
+}
+
+void stage_end(struct stages *s) { stage_begin(s, s->n); }
+
+/* ---- all ranks ---- */
+static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+
+void stages_summarize(const struct stage_totals *sum, const struct stage_totals *most, int n, int n_ranks,
+                      struct stage_row *rows) {
+    double total = 0;
+    for (int i = 0; i < n; i++) total += sum[i].seconds;
+    for (int i = 0; i < n; i++)
+        rows[i] = (struct stage_row){.seconds = most[i].seconds,
+                                     .share = ratio(sum[i].seconds, total),
+                                     .imbalance = ratio(most[i].own_seconds * n_ranks, sum[i].own_seconds),
+                                     .in_mpi = ratio(sum[i].seconds - sum[i].own_seconds, sum[i].seconds),
+                                     .flop_rate = ratio(sum[i].flops, most[i].seconds),
+                                     .byte_rate = ratio(sum[i].bytes, most[i].seconds),
+                                     .messages = sum[i].messages,
+                                     .sent = sum[i].sent};
+}
+
+int stages_log(struct stages *s, const struct comm *comm, const char *job, int status) {
+    enum { N_VALUES = sizeof(struct stage_totals) / sizeof(double) };
+    struct stage_totals sum[MOST_STAGES + 1], most[MOST_STAGES + 1];
+    struct stage_row rows[MOST_STAGES + 1];
+    if (status != STATUS_OK && status != STATUS_INTERRUPTED) return status;
+    stage_end(s);
+    int n = s->n + 1;
+    for (int i = 0; i < n; i++) sum[i] = most[i] = s->of[i];
+    TRY(comm_sum_double(comm, &sum[0].seconds, n * N_VALUES));
+    TRY(comm_max_double(comm, &most[0].seconds, n * N_VALUES));
+    stages_summarize(sum, most, n, comm->size, rows);
+    log_info("stages of %s on %d rank(s):", job, comm->size);
+    log_info("%-10s %9s %7s %6s %6s %9s %8s %9s %9s", "stage", "s", "share", "imbal", "MPI", "GFLOP/s", "GB/s",
+             "messages", "MB sent");
+    for (int i = 0; i < n; i++)
+        if (most[i].seconds > 0)
+            log_info("%-10s %9.3f %5.1f %% %6.2f %4.0f %% %9.2f %8.2f %9.0f %9.2f", stage_name(s, i), rows[i].seconds,
+                     100 * rows[i].share, rows[i].imbalance, 100 * rows[i].in_mpi, 1e-9 * rows[i].flop_rate,
+                     1e-9 * rows[i].byte_rate, rows[i].messages, 1e-6 * rows[i].sent);
+    return status;
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# medtok bench at small sizes: every primitive is measured, operations are those of a hand count, shares are plausible, several
+# ranks add up, and what cannot be measured is said before anything is.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null || skip "no Python"
+
+small="--set bench.seconds=0.02 --set bench.repeats=3 --set train.batch=64 --set bench.graph_nodes=2000
+--set quantizer.size=600 --set text.dim=64 --set bench.json=$work/bench.json"
+bench() { "$MEDTOK" bench $small "$@"; }
+
+# ---- everything ----
+bench >table.txt 2>log.txt || fail "bench: $(cat log.txt)"
+cat >check.py <<'PYTHON'
+import json, re, sys
+found = json.load(open(sys.argv[1]))
+header = open(sys.argv[2]).read()
+cpu = found["backends"][0]
+items = {x["name"]: x for x in cpu["items"]}
+wrong = []
+def check(what, good):
+    if not good: wrong.append(what)
+
+# Every function of the table is an item, but for the two that prepare.
+table = header[header.index("struct kernels {\n"):]
+primitives = re.findall(r"^    [\w ]+ \*?\(\*(\w+)\)\(", table, re.M)
+check("primitives in the header: %d" % len(primitives), len(primitives) > 40)
+for name in set(primitives) - {"linear_pack", "linear_free"}: check("no item " + name, name in items)
+check("no item step", "step" in items)
+check("backend", cpu["name"] == "cpu" and cpu["ranks"] == 1 and cpu["threads"] >= 1)
+for name, x in items.items():
+    seconds = x["seconds"]
+    check("times of " + name, 0 < seconds["least"] <= seconds["median"] <= seconds["most"])
+    check("bytes of " + name, x["bytes"] > 0)
+    check("rates of " + name, abs(x["flop_rate"] * seconds["median"] - x["flops"]) <= 1e-6 * x["flops"])
+    # Small operands may lie in caches, whose copies are faster than those of the ceiling; nothing multiplies faster.
+    check("share of gemm of %s: %g" % (name, x["share_of_gemm"]), 0 <= x["share_of_gemm"] <= 1.2)
+    check("share of " + name, x["share"] == max(x["share_of_gemm"], x["share_of_copy"]))
+
+# By hand: c[m,n] = a[m,k] b[k,n] is m n k multiplications and as many additions.
+for name in ("gemm", "gemm.gradient"):
+    m, n, k = map(int, items[name]["sizes"].split(" x "))
+    check("flops of " + name, items[name]["flops"] == 2 * m * n * k)
+check("flops of axpy", items["axpy"]["flops"] == 2 * 2000 * 64)  # graph_nodes x graph.node_dim, times alpha and plus
+check("codes of step", items["step"]["codes"] == 64 and items["step"]["codes_rate"] > 0)
+print("\n".join(wrong))
+PYTHON
+wrong=$("$python" check.py bench.json "$ROOT/kernels/kernels.h") && [ -z "$wrong" ] || fail "bench.json: $wrong"
+[ "$(grep -cE '^(gemm|quantize|step) ' table.txt)" -eq 3 ] || fail "the table lacks lines: $(cat table.txt)"
+[ "$(ls bench.json*)" = bench.json ] || fail "files are left behind: $(ls bench.json*)"
+
+# ---- copies far larger than caches do not beat the ceiling by more than noise ----
+bench --set bench.items=copy_matrix,axpy --set bench.graph_nodes=500000 >/dev/null 2>&1
+"$python" -c '
+import json
+for x in json.load(open("bench.json"))["backends"][0]["items"]:
+    if x["name"] == "axpy": assert 0.02 < x["share_of_copy"] < 1.2, x
+' || fail "share of the copy ceiling"
+
+# ---- ranks add up: twice the ranks do twice the operations ----
+one=$(bench --set bench.items=gemm 2>/dev/null >&2 && "$python" -c 'import json; print(json.load(open("bench.json"))["backends"][0]["items"][0]["flops"])')
+"$MPIRUN" -n 2 "$MEDTOK" bench $small --set run.threads=1 --set bench.items=gemm,step >two.txt 2>&1 || fail "2 ranks: $(cat two.txt)"
+"$python" - "$one" <<'PYTHON' || fail "2 ranks: $(cat two.txt)"
+import json, sys
+cpu = json.load(open("bench.json"))["backends"][0]
+items = {x["name"]: x for x in cpu["items"]}
+assert cpu["ranks"] == 2 and cpu["threads"] == 1
+assert items["gemm"]["flops"] == 2 * float(sys.argv[1])
+assert items["step"]["codes"] == 64
+PYTHON
+
+# ---- the picks that are written are the nearest rows ----
+bench --set bench.items=quantize --set bench.queries=50 --set bench.export=arrays >/dev/null 2>&1 || fail "export"
+"$python" - <<'PYTHON' || fail "exported picks"
+import array
+def read(name, kind):
+    a = array.array(kind); a.frombytes(open("arrays/" + name, "rb").read()); return a
+u, c, picks = read("vectors.f32", "f"), read("codebook.f32", "f"), read("picks.i32", "i")
+assert (len(u), len(c), len(picks)) == (50 * 64, 600 * 64, 50 * 5)
+for i in range(50):
+    dots = [sum(a * b for a, b in zip(u[64 * i:64 * i + 64], c[64 * j:64 * j + 64])) for j in range(600)]
+    best = sorted(dots, reverse=True)[:5]
+    assert all(abs(dots[picks[5 * i + k]] - best[k]) < 1e-5 for k in range(5)), i  # float32 sums of 64 products
+PYTHON
+
+# ---- steps on real files ----
+medtok prepare 2>/dev/null && medtok encode 2>/dev/null
+"$MEDTOK" bench --config small.yaml --set bench.items=step --set bench.data=files --set bench.seconds=0 --set bench.repeats=2 \
+    --set bench.json="$work/files.json" >/dev/null 2>log.txt || fail "bench.data=files: $(cat log.txt)"
+"$python" -c 'import json; assert json.load(open("files.json"))["backends"][0]["items"][0]["codes"] == 96' || fail "files.json"
+[ -e vocabulary.h5 ] && [ -e text.h5 ] || fail "bench removed the files that it was given"
+
+# ---- mistakes ----
+expect_error 2 'no item gem; there are all, step, .*gemm, gemm.gradient, .*quantize' bench --set bench.items=gem
+expect_error 2 'bench.json is empty' bench --set bench.json=
+expect_error 1 'nowhere' bench --set bench.items=gemm --set bench.json=/nowhere/bench.json
+expect_error 1 'missing.h5' bench --set bench.items=step --set bench.data=files --set files.vocabulary="$work/missing.h5"
+finish
