@@ -103,8 +103,7 @@ void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_by
 const char *device_error(const struct device *device);
 
 /* What a backend does with memory, and its end; sizes in bytes, each with the meaning of the function of device.c named
- * alike. Copies are called with at least one byte and, but for `free` and `close`, only while the device has no error.
- * */
+ * alike. Copies are of at least one byte; only `free`, `host_free` and `close` are called after an error. */
 struct device_backend {
     void *(*alloc)(struct device *, size_t bytes); /* NULL: the error is recorded */
     void (*free)(struct device *, void *);

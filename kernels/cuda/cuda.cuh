@@ -68,8 +68,7 @@ static inline void launch(struct device *device, const char *name, void (*kernel
 }
 #endif
 
-/* Blocks of `threads` threads that cover n elements, at most `most` of them: kernels walk in strides of the whole grid.
- * */
+/* Blocks of `threads` threads that cover n elements, at most `most` of them: kernels walk in strides of the grid. */
 static inline unsigned blocks_for(int64_t n, int threads, int64_t most = 1 << 16) {
     int64_t blocks = (n + threads - 1) / threads;
     return (unsigned)(blocks < 0 ? 0 : blocks > most ? most : blocks);

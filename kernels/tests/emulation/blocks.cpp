@@ -139,22 +139,41 @@ void make_coroutine(thread *t) {
     emulation_fail("%s: no thread can go on", kernel_name);
 }
 
+/* How the warps of a block, and the lanes of a warp, take turns. A warp that has its turn goes on until it waits at a barrier,
+ * or, shuffled, for a few steps only: so warps are as far apart as the barriers let them be. */
+struct turns {
+    std::vector<uint64_t> warps, lanes;
+    bool in_bursts;
+    uint64_t random;
+};
+
+/* Every lane of the warp that is ready, once; whether there was one. */
+bool step_warp(const turns &turns, unsigned number, unsigned *n_done) {
+    bool moved = false;
+    for (uint64_t lane : turns.lanes) {
+        unsigned i = number * WARP_LANES + (unsigned)lane;
+        if (i >= n_threads || threads[i].now != READY) continue;
+        enter(i);
+        moved = true;
+        *n_done += threads[i].now == DONE;
+    }
+    return moved;
+}
+
 /* One block, until every thread is done. */
-void run_block(const uint64_t *order) {
+void run_block(turns *turns) {
     if (__start_emulated_shared)
         memset(__start_emulated_shared, 0xff, (size_t)(__stop_emulated_shared - __start_emulated_shared));
     std::fill(dynamic_shared.begin(), dynamic_shared.end(), (char)0xff);
     for (unsigned i = 0; i < n_threads; i++) threads[i].now = READY;
-    for (unsigned i = 0; i * WARP_LANES < n_threads; i++) warps[i].n_waiting = 0;
+    for (uint64_t number : turns->warps) warps[number].n_waiting = 0;
     n_at_barrier = 0;
     for (unsigned n_done = 0; n_done < n_threads;) {
         bool moved = false;
-        for (unsigned k = 0; k < n_threads; k++) {
-            unsigned i = (unsigned)order[k];
-            if (threads[i].now != READY) continue;
-            enter(i);
-            moved = true;
-            n_done += threads[i].now == DONE;
+        for (uint64_t number : turns->warps) {
+            turns->random = turns->random * 6364136223846793005u + 1442695040888963407u;
+            unsigned most = turns->in_bursts ? (unsigned)(turns->random >> 60) : UINT32_MAX;
+            for (unsigned k = 0; k <= most && step_warp(*turns, (unsigned)number, &n_done); k++) moved = true;
         }
         if (!moved) stuck();
     }
@@ -172,20 +191,21 @@ void emulation_fail(const char *format, ...) {
     abort();
 }
 
-void emulation_order(uint64_t n, uint64_t salt, uint64_t *order) {
+/* Numbers 0 .. n-1 in the order of MEDTOK_EMULATION_ORDER; returns whether that is shuffled. */
+static bool fill_order(uint64_t n, uint64_t salt, std::vector<uint64_t> *order) {
     const char *how = getenv("MEDTOK_EMULATION_ORDER");
     if (!how) how = "forward";
     bool reverse = strcmp(how, "reverse") == 0, shuffle = strcmp(how, "shuffle") == 0;
     if (!reverse && !shuffle && strcmp(how, "forward") != 0)
         emulation_fail("MEDTOK_EMULATION_ORDER is %s: forward, reverse or shuffle is wanted", how);
-    for (uint64_t i = 0; i < n; i++) order[i] = reverse ? n - 1 - i : i;
+    order->resize(n);
+    for (uint64_t i = 0; i < n; i++) (*order)[i] = reverse ? n - 1 - i : i;
     uint64_t random = salt * 2 + 1;
     for (uint64_t i = n; shuffle && i > 1; i--) {
         random = random * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX generator */
-        uint64_t j = (random >> 33) % i, other = order[j];
-        order[j] = order[i - 1];
-        order[i - 1] = other;
+        std::swap((*order)[i - 1], (*order)[(random >> 33) % i]);
     }
+    return shuffle;
 }
 
 void *emulation_dynamic_shared(void) {
@@ -257,7 +277,8 @@ bool emulation_can_launch(dim3 blocks, dim3 size, size_t shared) {
 
 void emulation_run_grid(const char *name, dim3 blocks, dim3 size, size_t shared, const std::function<void()> &kernel) {
     uint64_t n_blocks = (uint64_t)blocks.x * blocks.y * blocks.z;
-    std::vector<uint64_t> block_order(n_blocks), thread_order(size.x * size.y * size.z);
+    std::vector<uint64_t> block_order;
+    turns turns;
     kernel_name = name;
     body = &kernel;
     n_threads = size.x * size.y * size.z;
@@ -267,11 +288,15 @@ void emulation_run_grid(const char *name, dim3 blocks, dim3 size, size_t shared,
     dynamic_shared.shrink_to_fit(); /* so that AddressSanitizer knows its end */
     for (unsigned i = 0; i < n_threads; i++)
         if (!threads[i].stack) make_coroutine(&threads[i]);
-    emulation_order(n_blocks, n_blocks, block_order.data());
+    turns.in_bursts = fill_order(n_blocks, n_blocks, &block_order);
+    turns.random = n_blocks;
     for (uint64_t k = 0; k < n_blocks; k++) {
         uint64_t b = block_order[k];
         blockIdx = {(unsigned)(b % blocks.x), (unsigned)(b / blocks.x % blocks.y), (unsigned)(b / blocks.x / blocks.y)};
-        if (k % 16 == 0) emulation_order(n_threads, b, thread_order.data());
-        run_block(thread_order.data());
+        if (k % 16 == 0) {
+            fill_order((n_threads + WARP_LANES - 1) / WARP_LANES, k, &turns.warps);
+            fill_order(WARP_LANES, k, &turns.lanes);
+        }
+        run_block(&turns);
     }
 }
