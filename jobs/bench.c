@@ -13,15 +13,15 @@
 #include "bench/report.h"
 #include "bench/step.h"
 #include "jobs.h"
+#include "medtok/compute_device.h"
 
 #define STEP "step"
 
 /* ---- backends ---- */
 struct backend {
     const char *name;
-    enum bench_backend choice;
+    enum device_choice choice;
     int (*present)(const char **why_not);
-    int (*open)(struct device *device, const struct comm *comm, const struct config *config);
 };
 
 static int cpu_present(const char **why_not) {
@@ -29,12 +29,23 @@ static int cpu_present(const char **why_not) {
     return 1;
 }
 
-static int open_cpu(struct device *device, const struct comm *comm, const struct config *config) {
-    return device_open_cpu(device, comm_threads(comm, (int)config->run.threads));
-}
+static int cuda_present(const char **why_not) { return device_cuda_count(why_not) > 0; }
 
-static const struct backend BACKENDS[] = {{"cpu", BENCH_CPU, cpu_present, open_cpu}};
+static const struct backend BACKENDS[] = {{"cpu", DEVICE_CPU, cpu_present}, {"cuda", DEVICE_CUDA, cuda_present}};
 enum { N_BACKENDS = sizeof BACKENDS / sizeof *BACKENDS };
+
+/* With run.device auto, all that every rank has; else the one that is named, whether there or not. */
+static int is_asked_for(const struct backend *backend, const struct comm *comm, const struct config *config,
+                        int *asked) {
+    const char *why_not = "another rank has none";
+    int64_t absent = !backend->present(&why_not);
+    *asked = config->run.device == backend->choice;
+    if (config->run.device != DEVICE_AUTO) return STATUS_OK;
+    TRY(comm_max_int64(comm, &absent, 1));
+    if (absent) log_info("%s is left out: %s", backend->name, why_not);
+    *asked = !absent;
+    return STATUS_OK;
+}
 
 /* ---- which items ---- */
 /* "gemm" asks for gemm and gemm.gradient; "gemm.gradient" for that alone. */
@@ -159,58 +170,44 @@ static int measure_steps(struct bench *b) {
 }
 
 /* ---- the job ---- */
-static int bench_backend(const struct backend *backend, const struct comm *comm, const struct config *config,
-                         struct bench_report *report) {
-    struct bench *b;
-    TRY(comm_agree(comm, mem_alloc(&b, 1, sizeof *b)));
-    b->config = config;
-    b->report = report;
-    b->options = (struct measure_options){comm, &b->device, config->bench.repeats, config->bench.seconds};
-    int status = backend->open(&b->device, comm, config) ? status_set(STATUS_FAILED, "%s", b->device.error) : STATUS_OK;
-    TRY_DONE(comm_agree(comm, status));
-    *report = (struct bench_report){.backend = backend->name, .ranks = comm->size};
-    report->threads = comm_threads(comm, (int)config->run.threads);
-    log_info("measuring on %s, %d ranks x %d threads", backend->name, report->ranks, report->threads);
-    TRY_DONE(ceilings_measure(&b->options, &report->ceilings));
-    TRY_DONE(measure_primitives(b));
+static int bench_device(struct bench *b, const struct comm *comm) {
+    struct bench_report *report = b->report;
+    log_info("measuring on %s, %d rank(s) x %d thread(s)", report->backend, report->ranks, report->threads);
+    TRY(ceilings_measure(&b->options, &report->ceilings));
+    TRY(measure_primitives(b));
     workbench_free(&b->workbench);
-    TRY_DONE(measure_steps(b));
+    TRY(measure_steps(b));
     if (comm->rank == 0) {
         bench_print(stdout, report);
         fflush(stdout);
     }
-done:
-    workbench_free(&b->workbench);
-    device_close(&b->device);
-    free(b);
-    return status;
+    return STATUS_OK;
 }
 
-/* A backend that is asked for by name must be there. */
-static int missing(const struct config *config, const struct backend *backend, const char *why_not) {
-    if (config->bench.backend == BENCH_ALL) {
-        log_info("%s is left out: %s", backend->name, why_not);
-        return STATUS_OK;
-    }
-    return status_set(STATUS_FAILED, "bench.backend is %s, which is not here: %s", backend->name, why_not);
+static int bench_backend(const struct backend *backend, const struct comm *comm, const struct config *config,
+                         struct bench_report *report) {
+    struct config here = *config; /* a view */
+    struct bench b = {.config = &here, .report = report};
+    here.run.device = backend->choice;
+    if (backend->choice == DEVICE_CPU && config->run.device == DEVICE_AUTO) here.run.compute = COMPUTE_FP32;
+    b.options = (struct measure_options){comm, &b.device, config->bench.repeats, config->bench.seconds};
+    *report = (struct bench_report){.backend = backend->name, .ranks = comm->size};
+    int status = compute_device_open(comm, &here, &b.device, &report->threads);
+    if (status == STATUS_OK) status = bench_device(&b, comm);
+    workbench_free(&b.workbench);
+    device_close(&b.device);
+    return status;
 }
 
 int job_bench(const struct comm *comm, const struct config *config) {
     struct bench_report *reports;
-    int n = 0, status;
+    int n = 0, asked, status;
     TRY(check_names(config));
     TRY(comm_agree(comm, comm->rank == 0 ? bench_check_path(config->bench.json) : STATUS_OK));
     TRY(comm_agree(comm, mem_alloc(&reports, N_BACKENDS, sizeof *reports)));
     for (int i = 0; i < N_BACKENDS; i++) {
-        const struct backend *backend = &BACKENDS[i];
-        const char *why_not = "another rank has none";
-        if (config->bench.backend != BENCH_ALL && config->bench.backend != backend->choice) continue;
-        int64_t absent = !backend->present(&why_not);
-        TRY_DONE(comm_max_int64(comm, &absent, 1));
-        if (absent)
-            TRY_DONE(comm_agree(comm, missing(config, backend, why_not)));
-        else
-            TRY_DONE(bench_backend(backend, comm, config, &reports[n++]));
+        TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));
+        if (asked) TRY_DONE(bench_backend(&BACKENDS[i], comm, config, &reports[n++]));
     }
     TRY_DONE(comm_agree(comm, comm->rank == 0 ? bench_write(config->bench.json, config, reports, n) : STATUS_OK));
     log_info("wrote %s", config->bench.json);

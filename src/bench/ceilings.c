@@ -56,6 +56,8 @@ static int measure_shape(const struct measure_options *o, struct shape s, struct
         o->device->run->fill(o->device, b, 0.25, x.b);
         o->device->run->fill(o->device, c, 0, x.c);
         status = measure(o, is_copy ? copy : product, &x, m);
+        m->flop_rate = m->flops / m->least;
+        m->byte_rate = m->bytes / m->least;
     }
     device_free_reals(o->device, x.a);
     device_free_reals(o->device, x.b);

@@ -6,7 +6,7 @@
 #include "bench/measure.h"
 
 struct ceilings {
-    struct measurement gemm, copy; /* the fastest of several large shapes */
+    struct measurement gemm, copy; /* the fastest of several large shapes; rates are those of its fastest sample */
     char gemm_shape[64], copy_shape[64];
 };
 

@@ -43,12 +43,6 @@ void bench_edge(int64_t n, int64_t n_edges, int64_t e, int64_t *source, int64_t 
     *source = ((e - first) * n + bench_pick(n, SOURCES, e)) / (degree > 0 ? degree : 1);
 }
 
-enum precision_of_products bench_products(const struct config *config) {
-    static const enum precision_of_products OF[] = {
-        [BENCH_FP32] = PRODUCTS_F32, [BENCH_TF32] = PRODUCTS_TF32, [BENCH_BF16] = PRODUCTS_BF16};
-    return OF[config->bench.compute];
-}
-
 struct bench_sizes bench_sizes(const struct config *c) {
     return (struct bench_sizes){.batch = c->train.batch,
                                 .queries = c->bench.queries ? c->bench.queries : c->train.batch,
@@ -150,7 +144,8 @@ static int pack_linear(struct workbench *w) {
 }
 
 int workbench_make(struct workbench *w, struct device *device, const struct config *config) {
-    *w = (struct workbench){.device = device, .sizes = bench_sizes(config), .precision = bench_products(config)};
+    *w = (struct workbench){
+        .device = device, .sizes = bench_sizes(config), .precision = (enum precision_of_products)config->text.compute};
     TRY(mem_alloc(&w->host, FILL_REALS, sizeof *w->host));
     TRY(make_ragged(w));
     return pack_linear(w);

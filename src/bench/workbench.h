@@ -22,7 +22,6 @@ struct bench_sizes {
 };
 
 struct bench_sizes bench_sizes(const struct config *config);
-enum precision_of_products bench_products(const struct config *config); /* bench.compute */
 
 /* Lengths of text or graph i: 1 .. 2 mean - 1, by chance, `mean` on average. */
 int64_t bench_length(int64_t mean, uint64_t stream, int64_t i);
@@ -60,7 +59,7 @@ struct workbench {
     dev_int index;                        /* [queries, top_k] rows of the codebook */
     struct linear *linear;                /* [4 text_dim, text_dim], as BERT's */
     dev_real u, c;                        /* what quantize last ran on */
-    enum precision_of_products precision; /* of `linear` */
+    enum precision_of_products precision; /* of `linear`: text.compute */
 };
 
 /* Makes the shared parts. Free in any case. */

@@ -39,8 +39,6 @@ enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
 enum device_choice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
 enum compute { COMPUTE_FP32, COMPUTE_TF32, COMPUTE_BF16 }; /* numbered as kernels' precision_of_products */
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE };
-enum bench_backend { BENCH_ALL, BENCH_CPU, BENCH_CUDA };
-enum bench_compute { BENCH_FP32, BENCH_TF32, BENCH_BF16 };
 enum bench_data { BENCH_SYNTHETIC, BENCH_FILES };
 enum resume { RESUME_AUTO, RESUME_NEVER };
 
@@ -113,8 +111,6 @@ struct config {
     } inspect;
     struct {
         struct string_list items;
-        enum bench_backend backend;
-        enum bench_compute compute;
         enum bench_data data;
         int64_t repeats, queries, nodes, edges, tokens, graph_nodes;
         double seconds;

@@ -55,7 +55,7 @@ def main():
     folder = a.work + "/arrays"
     if a.peer:
         return search(folder, a.threads, a.repeats)
-    settings = ["bench.items=quantize", "bench.backend=cpu", "bench.queries=%d" % a.vectors, "bench.export=" + folder,
+    settings = ["bench.items=quantize", "run.device=cpu", "bench.queries=%d" % a.vectors, "bench.export=" + folder,
                 "bench.repeats=%d" % a.repeats, "quantizer.size=%d" % a.rows, "quantizer.dim=%d" % DIM,
                 "quantizer.top_k=%d" % TOP_K, "run.threads=%d" % a.threads]
     lines = []

@@ -30,7 +30,7 @@ def main():
     p.add_argument("--tokens", type=int, nargs=2, default=[8, 24], help="lengths of the peer's texts")
     p.add_argument("--peer-args", default="")
     a = p.parse_args()
-    settings = ["bench.items=step", "bench.backend=" + a.backend, "bench.compute=" + a.compute, "bench.data=files",
+    settings = ["bench.items=step", "run.device=" + a.backend, "run.compute=" + a.compute, "bench.data=files",
                 "bench.seconds=%g" % a.seconds, "bench.repeats=5", "train.batch=%d" % a.batch,
                 "files.vocabulary=%s/v.h5" % a.work, "files.text=%s/t.h5" % a.work]
     settings += ["run.threads=1"] if a.backend == "cpu" else []

@@ -6,7 +6,7 @@ python=${PYTHON:-python3}
 command -v "$python" >/dev/null || skip "no Python"
 
 small="--set bench.seconds=0.02 --set bench.repeats=3 --set train.batch=64 --set bench.graph_nodes=2000
---set quantizer.size=600 --set text.dim=64 --set bench.json=$work/bench.json"
+--set run.device=cpu --set quantizer.size=600 --set text.dim=64 --set bench.json=$work/bench.json"
 bench() { "$MEDTOK" bench $small "$@"; }
 
 # ---- everything ----
@@ -33,8 +33,9 @@ for name, x in items.items():
     check("times of " + name, 0 < seconds["least"] <= seconds["median"] <= seconds["most"])
     check("bytes of " + name, x["bytes"] > 0)
     check("rates of " + name, abs(x["flop_rate"] * seconds["median"] - x["flops"]) <= 1e-6 * x["flops"])
-    # Small operands may lie in caches, whose copies are faster than those of the ceiling; nothing multiplies faster.
-    check("share of gemm of %s: %g" % (name, x["share_of_gemm"]), 0 <= x["share_of_gemm"] <= 1.2)
+    # Small operands may lie in caches, whose copies are faster than those of the ceiling; nothing multiplies faster, but
+    # other work on the machine may have slowed the ceiling's turn.
+    check("share of gemm of %s: %g" % (name, x["share_of_gemm"]), 0 <= x["share_of_gemm"] <= 1.5)
     check("share of " + name, x["share"] == max(x["share_of_gemm"], x["share_of_copy"]))
 
 # By hand: c[m,n] = a[m,k] b[k,n] is m n k multiplications and as many additions.
@@ -54,7 +55,7 @@ bench --set bench.items=copy_matrix,axpy --set bench.graph_nodes=500000 >/dev/nu
 "$python" -c '
 import json
 for x in json.load(open("bench.json"))["backends"][0]["items"]:
-    if x["name"] == "axpy": assert 0.02 < x["share_of_copy"] < 1.2, x
+    if x["name"] == "axpy": assert 0.02 < x["share_of_copy"] < 1.5, x
 ' || fail "share of the copy ceiling"
 
 # ---- ranks add up: twice the ranks do twice the operations ----
@@ -91,6 +92,7 @@ medtok prepare 2>/dev/null && medtok encode 2>/dev/null
 [ -e vocabulary.h5 ] && [ -e text.h5 ] || fail "bench removed the files that it was given"
 
 # ---- mistakes ----
+nvidia-smi -L >/dev/null 2>&1 || expect_error 1 'run.device is cuda, but there is none' bench --set run.device=cuda
 expect_error 2 'no item gem; there are all, step, .*gemm, gemm.gradient, .*quantize' bench --set bench.items=gem
 expect_error 2 'bench.json is empty' bench --set bench.json=
 expect_error 1 'nowhere' bench --set bench.items=gemm --set bench.json=/nowhere/bench.json
