@@ -1,7 +1,7 @@
-/* Attention of query segments to key segments. A block has one head of one segment; its keys and values pass through shared
- * memory in tiles, and each query row stays in the registers of a few lanes (online softmax: Milakov and Gimelshein, 2018;
- * Dao et al., 2022). Floors, in bytes: 2 queries.n_rows dim + 2 keys.n_rows dim values, and heads pairs.n where probs are
- * kept; backward: 3 queries.n_rows dim + 6 keys.n_rows dim and heads pairs.n. */
+/* Attention of query segments to key segments. A block has one head of one segment; its keys and values pass through
+ * shared memory in tiles, and each query row stays in the registers of a few lanes (online softmax: Milakov and
+ * Gimelshein, 2018; Dao et al., 2022). Floors, in bytes: 2 queries.n_rows dim + 2 keys.n_rows dim values, and heads
+ * pairs.n where probs are kept; backward: 3 queries.n_rows dim + 6 keys.n_rows dim and heads pairs.n. */
 #include <math.h>
 #include <stdio.h>
 
@@ -10,8 +10,10 @@
 
 enum {
     THREADS = 64,
-    NARROW = 16, /* columns of a row in one lane's registers, */
-    WIDE = 64,   /* and where a head is wider than MOST_NARROW */
+    FEW = 4,     /* columns of a row in one lane's registers, forward, for heads up to MOST_FEW: more lanes at work; */
+    NARROW = 16, /* for heads up to MOST_NARROW, */
+    WIDE = 64,   /* and for wider ones */
+    MOST_FEW = 32,
     MOST_NARROW = 256,
     STEP = 8,  /* keys at a time: one rescaling of the sums, one draw of dropout; wide heads: one key */
     ROWS = 2,  /* query rows of one lane, forward: each value read from shared memory serves both */
@@ -77,8 +79,8 @@ static __device__ inline void load_row(const struct attention_call &a, int lane,
 
 /* to[head_dim] = weight row, or += with accumulate. */
 template <int COLUMNS>
-static __device__ inline void store_row(const struct attention_call &a, int lane, const quad row[COLUMNS / 4], real weight,
-                                        int accumulate, real *to) {
+static __device__ inline void store_row(const struct attention_call &a, int lane, const quad row[COLUMNS / 4],
+                                        real weight, int accumulate, real *to) {
 #pragma unroll
     for (int j = 0; j < COLUMNS / 4; j++) {
         int c = 4 * (j * a.lanes + lane);
@@ -93,7 +95,8 @@ static __device__ inline void store_row(const struct attention_call &a, int lane
     }
 }
 
-/* tile[rows, padded] = `count` rows of a head, `stride` apart, and zeros behind them. The block must wait on both sides. */
+/* tile[rows, padded] = `count` rows of a head, `stride` apart, and zeros behind them. The block must wait on both
+ * sides. */
 static __device__ inline void load_tile(const struct attention_call &a, const real *from, int64_t stride, int count,
                                         int rows, real *tile) {
     unsigned quads_of_row = (unsigned)a.padded / 4;
@@ -108,16 +111,17 @@ static __device__ inline const quad *tile_row(const struct attention_call &a, co
 }
 
 /* ---- forward ---- */
-template <int COLUMNS> struct query_rows {
+template <int COLUMNS>
+struct query_rows {
     quad query[ROWS][COLUMNS / 4], sum[ROWS][COLUMNS / 4];
     real most[ROWS], total[ROWS]; /* of the logits so far, and of their exponentials, undropped */
 };
 
-/* Takes the keys first .. first+KEYS-1 of the tile, of which the first `count` are there, into the sums. Logits go to probs
- * for the while: key k is written, and read again at the end, by lane k % lanes (a power of two) alone. */
+/* Takes the keys first .. first+KEYS-1 of the tile, of which the first `count` are there, into the sums. Logits go to
+ * probs for the while: key k is written, and read again at the end, by lane k % lanes (a power of two) alone. */
 template <int COLUMNS, int KEYS>
-static __device__ inline void take_keys(const struct attention_call &a, const struct block_segment &s, int row, int lane,
-                                        int key, const real *keys, const real *values, int first, int count,
+static __device__ inline void take_keys(const struct attention_call &a, const struct block_segment &s, int row,
+                                        int lane, int key, const real *keys, const real *values, int first, int count,
                                         struct query_rows<COLUMNS> *rows, real *probs) {
     real p[ROWS][KEYS];
 #pragma unroll
@@ -216,8 +220,8 @@ static __global__ void attention_kernel(struct attention_call a, real *probs, re
 /* ---- backward, first by queries: with p and f a row's probabilities and dropout factors, slope_k = f_k dout.v_k and
  * dlogit_k = scale p_k (slope_k - sum_j p_j slope_j), kept for the keys' turn; dq += sum_k dlogit_k k_k ---- */
 
-/* dlogit = slopes of one row; `dropped` (unless NULL) = f p. Returns the mean of the slopes. Key k of both is touched by lane
- * k % lanes alone. */
+/* dlogit = slopes of one row; `dropped` (unless NULL) = f p. Returns the mean of the slopes. Key k of both is touched
+ * by lane k % lanes alone. */
 template <int COLUMNS>
 static __device__ real find_slopes(const struct attention_call &a, const struct block_segment &s, int row, int lane,
                                    const real *from, const quad gradient[COLUMNS / 4], real *tile, const real *probs,
@@ -325,10 +329,8 @@ static __global__ void attention_backward_keys_kernel(struct attention_call a, c
 
 /* ---- calls ---- */
 
-/* Fills in what follows from the shapes; 0 (error recorded) if the heads are too wide. */
-static int plan_call(struct device *device, struct attention_call *a) {
-    a->head_dim = (int)(a->dim / a->heads);
-    int columns = a->head_dim <= MOST_NARROW ? NARROW : WIDE;
+/* Fills in what follows from the shapes and the columns of a lane; 0 (error recorded) if the heads are too wide. */
+static int plan_call(struct device *device, struct attention_call *a, int columns) {
     a->lanes = 1;
     while (a->lanes * columns < a->head_dim) a->lanes *= 2;
     if (a->lanes > WARP) {
@@ -341,7 +343,7 @@ static int plan_call(struct device *device, struct attention_call *a) {
     a->padded = a->lanes * columns;
     int rows = (int)(TILE_BYTES / (2 * a->padded * sizeof(real)));
     a->tile = rows < TILE ? rows : TILE;
-    if (columns == NARROW) a->tile = a->tile / STEP * STEP;
+    if (columns != WIDE) a->tile = a->tile / STEP * STEP;
     a->scale = (real)(1 / sqrt((double)a->head_dim));
     a->drop_scale = dropout_scale(a->dropout);
     return 1;
@@ -366,13 +368,17 @@ extern "C" void cuda_attention(struct device *device, struct ragged queries, str
     a.drop_keys = drop_keys.at;
     a.heads = heads;
     a.dim = dim;
+    a.head_dim = (int)(dim / heads);
     a.dropout = dropout;
     a.q = q.at;
     a.kv = kv.at;
-    if (!plan_call(device, &a)) return;
+    int few = a.head_dim <= MOST_FEW, narrow = a.head_dim <= MOST_NARROW;
+    if (!plan_call(device, &a, few ? FEW : narrow ? NARROW : WIDE)) return;
     a.quads = in_quads(a.head_dim, q.at, kv.at, out.at);
     launch(device, "attention",
-           a.head_dim <= MOST_NARROW ? attention_kernel<NARROW, STEP> : attention_kernel<WIDE, 1>,
+           few      ? attention_kernel<FEW, STEP>
+           : narrow ? attention_kernel<NARROW, STEP>
+                    : attention_kernel<WIDE, 1>,
            blocks_of(&a, queries, THREADS / a.lanes * ROWS), THREADS, shared_bytes(&a, 2), a, probs.at, out.at);
 }
 
@@ -387,12 +393,13 @@ extern "C" void cuda_attention_backward(struct device *device, struct ragged que
     a.drop_keys = drop_keys.at;
     a.heads = heads;
     a.dim = dim;
+    a.head_dim = (int)(dim / heads);
     a.dropout = dropout;
     a.q = q.at;
     a.kv = kv.at;
-    if (pairs.n <= 0 || !plan_call(device, &a)) return;
-    a.quads = in_quads(a.head_dim, q.at, kv.at, dout.at) && in_quads(a.head_dim, dq.at, dkv.at);
     int drops = dropout.rate > 0, narrow = a.head_dim <= MOST_NARROW;
+    if (pairs.n <= 0 || !plan_call(device, &a, narrow ? NARROW : WIDE)) return;
+    a.quads = in_quads(a.head_dim, q.at, kv.at, dout.at) && in_quads(a.head_dim, dq.at, dkv.at);
     real *dlogit = cuda_scratch(device, heads * pairs.n * (drops ? 2 : 1));
     if (!dlogit) return;
     real *dropped = drops ? dlogit + heads * pairs.n : NULL;
@@ -402,5 +409,6 @@ extern "C" void cuda_attention_backward(struct device *device, struct ragged que
            blocks_of(&a, queries, each), THREADS, shared_bytes(&a, 1), a, probs.at, dout.at, dlogit, dropped, dq.at);
     launch(device, "attention_backward",
            narrow ? attention_backward_keys_kernel<NARROW> : attention_backward_keys_kernel<WIDE>,
-           blocks_of(&a, keys, each), THREADS, shared_bytes(&a, 2), a, drops ? dropped : probs.at, dlogit, dout.at, dkv.at);
+           blocks_of(&a, keys, each), THREADS, shared_bytes(&a, 2), a, drops ? dropped : probs.at, dlogit, dout.at,
+           dkv.at);
 }

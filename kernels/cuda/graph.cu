@@ -1,5 +1,5 @@
-/* Graph convolution's aggregation over many small graphs. Floors, in bytes: aggregate, 2 n_rows cols values and the edges' 4
- * bytes each; backward, 3 n_rows cols values and the edges. */
+/* Graph convolution's aggregation over many small graphs. Floors, in bytes: aggregate, 2 n_rows cols values and the
+ * edges' 4 bytes each; backward, 3 n_rows cols values and the edges. */
 #include "cuda/graph.cuh"
 #include "cuda/primitives.h"
 #include "cuda/rows.cuh"
@@ -17,8 +17,8 @@ extern "C" void cuda_gcn_scale(struct device *device, int64_t n_nodes, dev_int e
            scale.at);
 }
 
-/* A row of threads for each node. Its sources' rows are rows of the same graph, which neighbours in the block read too: they
- * come from the cache. */
+/* A row of threads for each node. Its sources' rows are rows of the same graph, which neighbours in the block read
+ * too: they come from the cache. */
 template <typename T>
 static __global__ void gcn_aggregate_kernel(int64_t n_nodes, struct edges edges, int64_t width,
                                             const real *__restrict__ scale, const real *__restrict__ x, real *y) {
@@ -48,9 +48,9 @@ extern "C" void cuda_gcn_aggregate(struct device *device, struct ragged nodes, s
            blocks_for(nodes.n_rows, threads.y), threads, 0, nodes.n_rows, edges, width, scale.at, x.at, y.at);
 }
 
-/* ---- the transposed sum. Edges are listed by target and the sums belong to sources: a block has some columns of one graph,
- * each thread one of them, so nothing conflicts and the order is that of the edges. The sums of TILE_NODES nodes at a time are
- * kept in shared memory; larger graphs go through their edges once for each tile. ---- */
+/* ---- the transposed sum. Edges are listed by target and the sums belong to sources: a block has some columns of one
+ * graph, each thread one of them, so nothing conflicts and the order is that of the edges. The sums of TILE_NODES
+ * nodes at a time are kept in shared memory; larger graphs go through their edges once for each tile. ---- */
 enum { TILE_NODES = 64, TILE_COLUMNS = 64 };
 
 static __global__ void transposed_sum_kernel(struct transposed_sum t) {
@@ -66,7 +66,8 @@ static __global__ void transposed_sum_kernel(struct transposed_sum t) {
         for (int64_t v = first; v < end; v++) {
             int64_t first_edge = offsets[v], end_edge = offsets[v + 1], place = v + first_edge;
             real own = (g ? g[v * width + c] : 1) * (t.scale ? t.scale[v] : 1);
-            if (v >= tile && v < tile + n) sums[v - tile][threadIdx.x] += weight ? weight[place * t.heads + h] * own : own;
+            if (v >= tile && v < tile + n)
+                sums[v - tile][threadIdx.x] += weight ? weight[place * t.heads + h] * own : own;
 #pragma unroll 4
             for (int64_t e = first_edge; e < end_edge; e++) {
                 int64_t u = sources[e] - tile;
@@ -85,7 +86,7 @@ void transposed_sum(struct device *device, const char *name, struct transposed_s
     launch(device, name, transposed_sum_kernel, blocks, width > WARP ? (int)TILE_COLUMNS : (int)WARP, 0, sum);
 }
 
-extern "C" void cuda_gcn_aggregate_backward(struct device *device, struct ragged nodes, struct edges edges, int64_t cols,
-                                            dev_real scale, dev_real dy, dev_real dx) {
+extern "C" void cuda_gcn_aggregate_backward(struct device *device, struct ragged nodes, struct edges edges,
+                                            int64_t cols, dev_real scale, dev_real dy, dev_real dx) {
     transposed_sum(device, "gcn_aggregate_backward", {nodes, edges, 1, cols, scale.at, NULL, dy.at, dx.at});
 }

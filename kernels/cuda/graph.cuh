@@ -4,7 +4,8 @@
 
 #include "cuda/cuda.cuh"
 
-/* A node's places are itself, then the sources of its incoming edges: n_rows + edges in all, as in graph_attention's probs. */
+/* A node's places are itself, then the sources of its incoming edges: n_rows + edges in all, as in graph_attention's
+ * probs. */
 struct transposed_sum {
     struct ragged nodes;
     struct edges edges;
@@ -15,8 +16,8 @@ struct transposed_sum {
     real *out;           /* [n_rows, heads * cols] */
 };
 
-/* out[u,c] += scale[u] * sum over the places of u in nodes v of weight[place, head of c] scale[v] g[v,c], always in the same
- * order. */
+/* out[u,c] += scale[u] * sum over the places of u in nodes v of weight[place, head of c] scale[v] g[v,c], always in
+ * the same order. */
 void transposed_sum(struct device *device, const char *name, struct transposed_sum sum);
 
 #endif

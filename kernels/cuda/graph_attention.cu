@@ -1,6 +1,6 @@
-/* Graph attention over many small graphs. Floors, in bytes: head_dots, rows heads cols values; its backward, 3 of them;
- * graph_attention, 2 n_rows heads cols values, (n_rows + edges) heads probabilities and the edges' 4 bytes each; its backward,
- * 4 n_rows heads cols values, 4 (n_rows + edges) heads and the edges. */
+/* Graph attention over many small graphs. Floors, in bytes: head_dots, rows heads cols values; its backward, 3 of
+ * them; graph_attention, 2 n_rows heads cols values, (n_rows + edges) heads probabilities and the edges' 4 bytes
+ * each; its backward, 4 n_rows heads cols values, 4 (n_rows + edges) heads and the edges. */
 #include "cuda/graph.cuh"
 #include "cuda/primitives.h"
 #include "cuda/rows.cuh"
@@ -31,8 +31,8 @@ extern "C" void cuda_head_dots(struct device *device, int64_t rows, int64_t head
            threads, 0, rows, heads, width, x.at, a.at, out.at);
 }
 
-/* The vector's gradient in two steps, so that the order of the sums is fixed: blocks of 32 columns and a share of the rows,
- * then their sums. */
+/* The vector's gradient in two steps, so that the order of the sums is fixed: blocks of 32 columns and a share of the
+ * rows, then their sums. */
 enum { DOTS_ROWS = 8, DOTS_BLOCKS = 512, DOTS_MIN_ROWS = 64 };
 
 /* Sum over threadIdx.y in order, for threadIdx.y = 0. */
@@ -44,8 +44,9 @@ static __device__ real sum_of_block_rows(real x) {
     return x;
 }
 
-static __global__ void head_dots_backward_kernel(int64_t rows, int64_t share, int64_t heads, int64_t cols, const real *x,
-                                                 const real *a, const real *dout, real *dx, real *partial) {
+static __global__ void head_dots_backward_kernel(int64_t rows, int64_t share, int64_t heads, int64_t cols,
+                                                 const real *x, const real *a, const real *dout, real *dx,
+                                                 real *partial) {
     int64_t width = heads * cols, column = (int64_t)blockIdx.y * WARP + threadIdx.x, h = column / cols;
     int64_t first = blockIdx.x * share, end = first + share < rows ? first + share : rows;
     real sum = 0, weight = column < width ? a[column] : 0;
@@ -74,8 +75,8 @@ extern "C" void cuda_head_dots_backward(struct device *device, int64_t rows, int
     unsigned n_partial = blocks_for(rows, (int)share), n_columns = blocks_for(width, WARP);
     real *partial = cuda_scratch(device, n_partial * width);
     if (!partial) return;
-    launch(device, "head_dots_backward", head_dots_backward_kernel, dim3(n_partial, n_columns), dim3(WARP, DOTS_ROWS), 0,
-           rows, share, heads, cols, x.at, a.at, dout.at, dx.at, partial);
+    launch(device, "head_dots_backward", head_dots_backward_kernel, dim3(n_partial, n_columns), dim3(WARP, DOTS_ROWS),
+           0, rows, share, heads, cols, x.at, a.at, dout.at, dx.at, partial);
     launch(device, "head_dots_backward", head_dots_sum_kernel, n_columns, dim3(WARP, DOTS_ROWS), 0, n_partial, width,
            partial, da.at);
 }
@@ -97,8 +98,8 @@ static __device__ inline int64_t neighbour(const struct neighbourhood &a, int64_
 
 static __device__ inline real leaky_relu(real x) { return x > 0 ? x : (real)0.2 * x; }
 
-/* A row of threads for each node, each with some columns. The threads of a head all compute its softmax, which costs less
- * than to share it; `source` and `target` begin at the head. */
+/* A row of threads for each node, each with some columns. The threads of a head all compute its softmax, which costs
+ * less than to share it; `source` and `target` begin at the head. */
 struct softmax_terms {
     real most, sum;
 };
@@ -153,9 +154,9 @@ extern "C" void cuda_graph_attention(struct device *device, struct ragged nodes,
            x.at, probs.at, y.at);
 }
 
-/* The gradients of the logits, dlogit [places, heads], and dtarget: a row of threads for each head of each node. The warps'
- * sums need all lanes, so every head of a warp goes through as many neighbours as the longest. Thread k % lanes alone
- * touches neighbour k of dlogit. */
+/* The gradients of the logits, dlogit [places, heads], and dtarget: a row of threads for each head of each node. The
+ * warps' sums need all lanes, so every head of a warp goes through as many neighbours as the longest. Thread k %
+ * lanes alone touches neighbour k of dlogit. */
 template <typename T>
 static __global__ void graph_attention_logits_kernel(int64_t n_nodes, struct edges edges, int64_t heads, int64_t width,
                                                      const real *source, const real *target, const real *x,

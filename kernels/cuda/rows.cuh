@@ -5,8 +5,8 @@
 #include "cuda/cuda.cuh"
 #include "dropout.h"
 
-/* Four neighbouring values, moved by one instruction (in the double build, by two). Kernels over rows are templates of the
- * unit T in which they walk: quad where in_quads() allows it, else real. A row's `width` counts units. */
+/* Four neighbouring values, moved by one instruction (in the double build, by two). Kernels over rows are templates
+ * of the unit T in which they walk: quad where in_quads() allows it, else real. A row's `width` counts units. */
 struct alignas(16) quad {
     real at[4];
 };
@@ -33,7 +33,8 @@ static __device__ inline real inner_product(const quad &a, const quad &b) {
     return a.at[0] * b.at[0] + a.at[1] * b.at[1] + a.at[2] * b.at[2] + a.at[3] * b.at[3];
 }
 
-/* ---- threads: x along a row (a power of two, so that the lanes of a row are neighbours in one warp), y over rows ---- */
+/* ---- threads: x along a row (a power of two, so that the lanes of a row are neighbours in one warp), y over rows
+ * ---- */
 static inline dim3 row_threads(int64_t width) {
     unsigned lanes = 1;
     while (lanes < WARP && lanes < width) lanes *= 2;
@@ -49,15 +50,16 @@ static __device__ inline real lanes_sum(real x, unsigned lanes) {
     return x;
 }
 
-/* In how many parts the blocks of a segment share it, where n segments have `total` elements and a part should have `each`:
- * lengths are known on the device alone, so the mean decides. */
+/* In how many parts the blocks of a segment share it, where n segments have `total` elements and a part should have
+ * `each`: lengths are known on the device alone, so the mean decides. */
 static inline unsigned parts_for(int64_t total, int64_t n, int64_t each) {
     int64_t parts = n > 0 ? total / n / each : 1;
     return (unsigned)(parts < 1 ? 1 : parts > 64 ? 64 : parts);
 }
 
 /* Bit i: whether `element` + i of the segment with key `key` survives, for i < 8. */
-static __device__ inline unsigned dropout_bits(struct dropout dropout, uint32_t threshold, int32_t key, uint64_t element) {
+static __device__ inline unsigned dropout_bits(struct dropout dropout, uint32_t threshold, int32_t key,
+                                               uint64_t element) {
     unsigned bits = 0, before = (unsigned)(element % 8);
     for (unsigned block = 0; block < (before ? 2u : 1u); block++) {
         uint32_t words[4];

@@ -5,12 +5,14 @@
 
 /* ---- rows by index ---- */
 template <typename T>
-static __global__ void gather_rows_kernel(int64_t n, int64_t width, const real *table, const int32_t *index, real *out) {
+static __global__ void gather_rows_kernel(int64_t n, int64_t width, const real *table, const int32_t *index,
+                                          real *out) {
     const T *from = reinterpret_cast<const T *>(table);
     T *to = reinterpret_cast<T *>(out);
     for (int64_t i = block_row() + threadIdx.y; i < n; i += row_stride()) {
         int64_t row = index[i];
-        for (int64_t c = threadIdx.x; c < width; c += blockDim.x) to[i * width + c] = row < 0 ? T{} : from[row * width + c];
+        for (int64_t c = threadIdx.x; c < width; c += blockDim.x)
+            to[i * width + c] = row < 0 ? T{} : from[row * width + c];
     }
 }
 
@@ -19,8 +21,8 @@ extern "C" void cuda_gather_rows(struct device *device, int64_t n, int64_t cols,
     int quads = in_quads(cols, table.at, out.at);
     int64_t width = quads ? cols / 4 : cols;
     dim3 threads = row_threads(width);
-    launch(device, "gather_rows", quads ? gather_rows_kernel<quad> : gather_rows_kernel<real>,
-           blocks_for(n, threads.y), threads, 0, n, width, table.at, index.at, out.at);
+    launch(device, "gather_rows", quads ? gather_rows_kernel<quad> : gather_rows_kernel<real>, blocks_for(n, threads.y),
+           threads, 0, n, width, table.at, index.at, out.at);
 }
 
 static __global__ void scatter_add_rows_kernel(int64_t n, int64_t cols, const real *x, const int32_t *index,
@@ -89,7 +91,8 @@ extern "C" void cuda_segment_mean_backward(struct device *device, struct ragged 
 enum { DROPOUT_THREADS = 256 };
 
 /* y = x where `bits` say so, times scale, and 0 elsewhere; for `count` neighbouring values. x may be y. */
-static __device__ inline void drop_values(unsigned bits, real scale, int accumulate, int count, const real *x, real *y) {
+static __device__ inline void drop_values(unsigned bits, real scale, int accumulate, int count, const real *x,
+                                          real *y) {
     for (int k = 0; k < count; k++) {
         real kept = bits >> k & 1 ? scale * x[k] : 0;
         y[k] = accumulate ? y[k] + kept : kept;

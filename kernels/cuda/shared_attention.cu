@@ -1,6 +1,6 @@
-/* Attention of one query row a segment, with rows that are key and value of every head. A block has one segment: it reads the
- * rows from memory once, and again from the cache. Floors, in bytes: n_rows (dim + heads) + 2 n heads dim values; backward, 3
- * n_rows dim + n_rows heads + 4 n heads dim. */
+/* Attention of one query row a segment, with rows that are key and value of every head. A block has one segment: it
+ * reads the rows from memory once, and again from the cache. Floors, in bytes: n_rows (dim + heads) + 2 n heads dim
+ * values; backward, 3 n_rows dim + n_rows heads + 4 n heads dim. */
 #include <math.h>
 
 #include "cuda/primitives.h"
@@ -8,7 +8,8 @@
 
 enum { THREADS = 256 };
 
-/* One call. The kernels' arrays over [heads * n_rows] are laid out like probs, segment i's from heads * offsets[i] on. */
+/* One call. The kernels' arrays over [heads * n_rows] are laid out like probs, segment i's from heads * offsets[i]
+ * on. */
 struct shared_call {
     struct ragged rows;
     int64_t heads, dim;
@@ -46,8 +47,8 @@ static __device__ inline real drop_factor(const struct shared_call &s, int64_t i
 
 /* ---- forward ---- */
 
-/* p = softmax of the logits in it, `dropped` = p f; returns the sum of p f. By one warp, for n > 0 rows of one head, whose
- * elements begin at number e. */
+/* p = softmax of the logits in it, `dropped` = p f; returns the sum of p f. By one warp, for n > 0 rows of one head,
+ * whose elements begin at number e. */
 static __device__ inline real warp_softmax(const struct shared_call &s, int64_t i, int64_t e, int64_t n, real *p,
                                            real *dropped) {
     unsigned lane = threadIdx.x % WARP;
@@ -88,7 +89,8 @@ static __global__ void shared_attention_kernel(struct shared_call s, const real 
     }
 }
 
-/* ---- backward: w_r = p_r f_r, slope_r = f_r (dout.x_r + dsum), dlogit_r = scale p_r (slope_r - sum_j p_j slope_j) ---- */
+/* ---- backward: w_r = p_r f_r, slope_r = f_r (dout.x_r + dsum), dlogit_r = scale p_r (slope_r - sum_j p_j slope_j)
+ * ---- */
 
 /* dlogit = the gradients of the logits, from dout.x_r + dsum in it; `dropped` (unless NULL) = p f. By one warp. */
 static __device__ inline void warp_slopes(const struct shared_call &s, int64_t i, int64_t e, int64_t n, const real *p,
@@ -155,9 +157,9 @@ static struct shared_call make_call(struct ragged rows, int64_t heads, int64_t d
     return s;
 }
 
-extern "C" void cuda_shared_attention(struct device *device, struct ragged rows, int64_t heads, int64_t dim, double scale,
-                                      dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x, dev_real probs,
-                                      dev_real out, dev_real sums) {
+extern "C" void cuda_shared_attention(struct device *device, struct ragged rows, int64_t heads, int64_t dim,
+                                      double scale, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x,
+                                      dev_real probs, dev_real out, dev_real sums) {
     struct shared_call s = make_call(rows, heads, dim, scale, drop_keys, dropout, in_quads(dim, q.at, x.at));
     real *dropped = probs.at;
     if (dropout.rate > 0 && rows.n_rows > 0 && !(dropped = cuda_scratch(device, heads * rows.n_rows))) return;

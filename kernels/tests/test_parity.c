@@ -348,6 +348,7 @@ static void attention_is_the_cpus(void **state) {
         check_attention(3, 1, 100, 2, 10, RATES[r]);
         check_attention(2, 20, 70, 1, 130, RATES[r]);
         check_attention(4, 8, 8, 2, 128, RATES[r]);
+        check_attention(2, 3, 9, 2, 1200, RATES[r]);
         check_shared_attention(0, 0, 2, 4, RATES[r]);
         check_shared_attention(1, 0, 2, 4, RATES[r]);
         check_shared_attention(2, 1, 1, 1, RATES[r]);
