@@ -1,7 +1,9 @@
 /* Opening the CPU: one OpenMP team, BLAS on one thread, scratch memory that grows. */
+#define _DEFAULT_SOURCE /* madvise */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -57,11 +59,21 @@ static const struct kernels CPU_KERNELS = {
 };
 
 /* ---- memory: the host's own; what is queued elsewhere is done at once ---- */
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, LARGE_PAGE = 2 << 20 };
+
+/* Large buffers ask for large pages: a step walks through hundreds of MB, and small ones would be looked up at each 4 KB. */
+static void *host_memory(size_t bytes) {
+    size_t alignment = bytes >= 2 * LARGE_PAGE ? LARGE_PAGE : ALIGNMENT;
+    size_t whole = ((bytes ? bytes : 1) + alignment - 1) / alignment * alignment;
+    void *p = aligned_alloc(alignment, whole);
+#ifdef MADV_HUGEPAGE
+    if (p && alignment == LARGE_PAGE) madvise(p, whole, MADV_HUGEPAGE); /* may be refused: then pages are small */
+#endif
+    return p;
+}
 
 static void *cpu_alloc(struct device *device, size_t bytes) {
-    size_t whole = ((bytes ? bytes : 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *p = aligned_alloc(ALIGNMENT, whole);
+    void *p = host_memory(bytes);
     if (!p)
         snprintf(device->error, sizeof device->error,
                  "out of memory: a buffer of %.3f GB was asked for; a smaller batch needs less", (double)bytes * 1e-9);
@@ -141,7 +153,7 @@ real *cpu_scratch(struct device *device, int64_t count) {
     if (device->error[0]) return NULL;
     if (bytes > cpu->scratch_size) {
         free(cpu->scratch);
-        cpu->scratch = aligned_alloc(64, bytes);
+        cpu->scratch = host_memory(bytes);
         cpu->scratch_size = cpu->scratch ? bytes : 0;
         if (!cpu->scratch)
             snprintf(device->error, sizeof device->error, "out of memory: %.3f GB of scratch were asked for",
