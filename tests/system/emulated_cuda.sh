@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The whole way of the CUDA backend through the program, on the emulation of CUDA on the CPU (kernels/tests/emulation): training and
+# tokens are those of the CPU backend, on one rank and on two. It is no test of a GPU.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+[ -x "${MEDTOK_EMULATED:-}" ] || skip "this build has no emulation of CUDA"
+
+medtok prepare 2>/dev/null && medtok encode 2>/dev/null || fail "prepare and encode"
+emulated() { "$MPIRUN" -n "$1" "$MEDTOK_EMULATED" "$2" --config "$work/small.yaml" --set run.device=cuda "${@:3}"; }
+numbers() { sed 's/.*"loss": \([^,]*\),.*"gradient_norm": \([^,]*\),.*/\1 \2/' "$1"; }
+small="--set train.batch=48 --set train.steps=4 --set quantizer.revive_after=2"
+medtok_ranks 1 train $small --set run.device=cpu --set files.checkpoint=cpu.h5 2>/dev/null || fail "training on the CPU"
+for ranks in 1 2; do
+    emulated $ranks train $small --set files.checkpoint=cuda$ranks.h5 2>log || fail "training on $ranks rank(s): $(cat log)"
+    grep -q 'device cuda' log || fail "not on the device: $(cat log)"
+    # Sums of a few hundred float32 terms in another order; four steps.
+    paste <(numbers cpu.jsonl) <(numbers cuda$ranks.jsonl) | awk '
+        function off(a, b) { return (a > b ? a - b : b - a) > 2e-4 * (a > 0 ? a : -a) }
+        off($1, $3) || off($2, $4) {bad++} END {exit !(NR == 4 && !bad)}' ||
+        fail "losses and gradients on $ranks rank(s): $(paste <(numbers cpu.jsonl) <(numbers cuda$ranks.jsonl))"
+done
+
+# Tokens of one checkpoint: the same, but for near ties.
+medtok tokenize --set run.device=cpu --set files.checkpoint=cpu.h5 --set files.table=cpu_table.h5 2>/dev/null || fail "tokenize on the CPU"
+emulated 1 tokenize --set files.checkpoint=cpu.h5 --set files.table=cuda_table.h5 2>log || fail "tokenize: $(cat log)"
+h5dump -d tokens -o cpu.txt -y cpu_table.h5 >/dev/null
+h5dump -d tokens -o cuda.txt -y cuda_table.h5 >/dev/null
+paste <(tr -cs '0-9-' '\n' <cpu.txt) <(tr -cs '0-9-' '\n' <cuda.txt) | awk '$1 != $2 {n++} END {exit !(NR > 10000 && n < 0.002 * NR)}' ||
+    fail "other tokens"
+h5diff -q -d 1e-3 cpu_table.h5 cuda_table.h5 embedding || echo "some embeddings differ by near ties"
+
+# The text encoder.
+encoder="--set text.encoder=bert --set text.model=$ROOT/tests/golden/text/bf16-shards --set text.max_tokens=40"
+head -n 41 "$SAMPLE/codes.tsv" >few.tsv
+medtok prepare --set files.codes=few.tsv --set files.vocabulary=few.h5 2>/dev/null || fail "prepare a few codes"
+medtok encode $encoder --set text.precision=fp32 --set run.device=cpu --set files.vocabulary=few.h5 --set files.text=cpu_text.h5 2>/dev/null || fail "encode"
+emulated 1 encode $encoder --set text.precision=fp32 --set files.vocabulary=few.h5 --set files.text=cuda_text.h5 2>log || fail "encode: $(cat log)"
+h5diff -r -d 1e-4 cpu_text.h5 cuda_text.h5 features >differences # the attribute with the checksum differs
+grep -q 'xxh3' differences || fail "the features were not compared"
+grep -q '^dataset' differences && fail "other features: $(head differences)"
+finish
