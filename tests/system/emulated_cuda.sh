@@ -35,6 +35,5 @@ medtok prepare --set files.codes=few.tsv --set files.vocabulary=few.h5 2>/dev/nu
 medtok encode $encoder --set text.precision=fp32 --set run.device=cpu --set files.vocabulary=few.h5 --set files.text=cpu_text.h5 2>/dev/null || fail "encode"
 emulated 1 encode $encoder --set text.precision=fp32 --set files.vocabulary=few.h5 --set files.text=cuda_text.h5 2>log || fail "encode: $(cat log)"
 h5diff -r -d 1e-4 cpu_text.h5 cuda_text.h5 features >differences # the attribute with the checksum differs
-grep -q 'xxh3' differences || fail "the features were not compared"
-grep -q '^dataset' differences && fail "other features: $(head differences)"
+grep -A 1 '^dataset' differences | grep -q '^0 differences' || fail "other features: $(head differences)"
 finish
