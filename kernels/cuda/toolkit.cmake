@@ -1,5 +1,5 @@
-# Finds nvcc and enables the language CUDA; sets MEDTOK_HAVE_CUDA. Included where the whole build begins, since every program that
-# links the CUDA kernels must know the language.
+# Finds nvcc and enables the language CUDA; sets MEDTOK_HAVE_CUDA. Included where the whole build begins, since every
+# program that links the CUDA kernels must know the language.
 set(MEDTOK_CUDA AUTO CACHE STRING "CUDA backend: AUTO (if nvcc is found), ON (or fail), OFF")
 set_property(CACHE MEDTOK_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(MEDTOK_HAVE_CUDA OFF)
@@ -15,15 +15,15 @@ elseif(MEDTOK_CUDA)
             # Machine code for A100 and H100 or H200; PTX for what comes after.
             set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "architectures of the CUDA kernels")
         endif()
-        # One binary for machines with and without a driver: the runtime is a shared library that asks for the driver itself.
+        # One binary for machines with and without a driver: the shared runtime looks for the driver itself.
         set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
         enable_language(CUDA)
         find_package(CUDAToolkit REQUIRED)
         set(MEDTOK_HAVE_CUDA ON)
         message(STATUS "CUDA ${CUDAToolkit_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}")
     elseif(MEDTOK_CUDA STREQUAL "ON")
-        message(FATAL_ERROR "MEDTOK_CUDA is ON, but nvcc was not found on PATH, in CUDA_HOME or in /usr/local/cuda. On a "
-                            "cluster load the module (usually called cuda).")
+        message(FATAL_ERROR "MEDTOK_CUDA is ON, but nvcc was not found on PATH, in CUDA_HOME or in /usr/local/cuda. "
+                            "On a cluster load the module (usually called cuda).")
     else()
         message(STATUS "no CUDA compiler (nvcc) on PATH, in CUDA_HOME or in /usr/local/cuda: CPU-only build")
     endif()
