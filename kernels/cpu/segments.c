@@ -93,8 +93,8 @@ void cpu_dropout_factors(struct dropout dropout, uint64_t key, int64_t chunk, re
     }
 }
 
-void cpu_dropout(struct device *device, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout, dev_real x,
-                 dev_real y, int accumulate) {
+void cpu_dropout(struct device *device, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout,
+                 dev_real x, dev_real y, int accumulate) {
     if (device->error[0]) return;
     real keep = accumulate ? 1 : 0;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)

@@ -206,8 +206,8 @@ static struct dropout dropout_at(const struct texts *t, double rate, uint32_t si
 /* y = dropout(y), in place. */
 static void drop(struct bert *b, const struct texts *t, uint32_t site, dev_real y) {
     if (t->dropout)
-        RUN(b)->dropout(b->device, t->tokens, b->config.hidden, t->keys,
-                        dropout_at(t, b->config.hidden_dropout, site), y, y, 0);
+        RUN(b)->dropout(b->device, t->tokens, b->config.hidden, t->keys, dropout_at(t, b->config.hidden_dropout, site),
+                        y, y, 0);
 }
 
 static void layer_forward(struct bert *b, const struct bert_layer *l, const struct texts *t, uint32_t site) {
@@ -226,8 +226,8 @@ static void layer_forward(struct bert *b, const struct bert_layer *l, const stru
     run->linear(device, l->inner, t->tokens.n_rows, b->x, c->activation, b->inner);
     run->linear(device, l->outer, t->tokens.n_rows, b->inner, ACTIVATION_NONE, b->q);
     drop(b, t, site + 2, b->q);
-    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->outer_gain, l->outer_bias, c->layer_norm_epsilon,
-                        b->x);
+    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->outer_gain, l->outer_bias,
+                        c->layer_norm_epsilon, b->x);
 }
 
 int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const int32_t *ids,
