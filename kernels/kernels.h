@@ -3,7 +3,9 @@
  * Matrices are row-major and dense unless a leading dimension `ld` is given. Ragged data are (values, offsets): segment
  * i holds rows offsets[i] .. offsets[i+1]-1, and may be empty. `=` overwrites the output, `+=` adds to it: forward
  * functions overwrite, backward functions add, so that a value used twice collects both gradients. Sums over rows that
- * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0.
+ * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0. On CUDA, where
+ * many rows may add to one (scatter_add_rows, quantize_backward's dc, sum_picks), the order is not fixed: last bits may
+ * differ from run to run.
  */
 #ifndef MEDTOK_KERNELS_KERNELS_H
 #define MEDTOK_KERNELS_KERNELS_H
