@@ -1,7 +1,7 @@
 /* Sums over ranks of device values, in buckets that travel while the backward pass goes on, and the exchange of batch rows for
  * losses whose negatives are the whole global batch.
  *
- * The values travel through host staging buffers: pinned or plain memory, whatever the device needs.
+ * The values travel through buffers in host memory, from a GPU too.
  */
 #ifndef MEDTOK_DIST_REDUCE_H
 #define MEDTOK_DIST_REDUCE_H
