@@ -3,6 +3,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/dropout_cpu.h"
+#include "cpu/row_math.h"
 #include "cpu/vector_math.h"
 
 /* One segment's rows. Keys and values lie in one row of kv, 2 * dim apart from the next row. */
@@ -14,19 +15,7 @@ struct segment {
     real scale;
 };
 
-static real head_dot(const real *a, const real *b, int64_t n) {
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t c = 0; c < n; c++) sum += a[c] * b[c];
-    return sum;
-}
-
-static void head_add(real alpha, const real *x, real *y, int64_t n) {
-#pragma omp simd
-    for (int64_t c = 0; c < n; c++) y[c] += alpha * x[c];
-}
-
-WIDE_VECTORS static void softmax(real *p, int64_t n) {
+WIDE_VECTORS void row_softmax(real *p, int64_t n) {
     real most = p[0], sum = 0;
 #pragma omp simd reduction(max : most)
     for (int64_t k = 0; k < n; k++) most = p[k] > most ? p[k] : most;
@@ -87,7 +76,7 @@ static void block_forward(const struct segment *s, int64_t h, int64_t first, con
         int64_t at = (rows[i] * s->heads + h) * s->n_keys;
         real *p = score + i * padded;
         for (int64_t k = s->n_keys; k < padded; k++) p[k] = NOTHING;
-        softmax(p, padded);
+        row_softmax(p, padded);
         if (s->probs) memcpy(s->probs + at, p, (size_t)s->n_keys * sizeof *p);
         for (int64_t k = 0; s->factor && k < s->n_keys; k++) p[k] *= s->factor[at + k];
         x[i] = p;
@@ -323,10 +312,10 @@ static void rows_forward(const struct segment *s, real *out, real *scratch) {
             real *p = s->probs ? s->probs + at : scratch, *o = out + r * s->dim + column;
             for (int64_t c = 0; c < s->head_dim; c++) o[c] = 0;
             if (s->n_keys == 0) continue;
-            for (int64_t k = 0; k < s->n_keys; k++) p[k] = s->scale * head_dot(q, key + k * 2 * s->dim, s->head_dim);
-            softmax(p, s->n_keys);
+            for (int64_t k = 0; k < s->n_keys; k++) p[k] = s->scale * row_dot(q, key + k * 2 * s->dim, s->head_dim);
+            row_softmax(p, s->n_keys);
             for (int64_t k = 0; k < s->n_keys; k++)
-                head_add(s->factor ? s->factor[at + k] * p[k] : p[k], key + k * 2 * s->dim + s->dim, o, s->head_dim);
+                row_add(s->factor ? s->factor[at + k] * p[k] : p[k], key + k * 2 * s->dim + s->dim, o, s->head_dim);
         }
     }
 }
@@ -356,14 +345,14 @@ static void rows_backward(const struct segment *s, const real *dout, real *dq, r
             real *dkey = dkv + column, mean = 0;
             for (int64_t k = 0; k < s->n_keys; k++) {
                 real f = s->factor ? s->factor[at + k] : 1;
-                slope[k] = f * head_dot(g, key + k * 2 * s->dim + s->dim, s->head_dim);
+                slope[k] = f * row_dot(g, key + k * 2 * s->dim + s->dim, s->head_dim);
                 mean += p[k] * slope[k];
-                head_add(f * p[k], g, dkey + k * 2 * s->dim + s->dim, s->head_dim);
+                row_add(f * p[k], g, dkey + k * 2 * s->dim + s->dim, s->head_dim);
             }
             for (int64_t k = 0; k < s->n_keys; k++) {
                 real w = s->scale * p[k] * (slope[k] - mean);
-                head_add(w, key + k * 2 * s->dim, dq + r * s->dim + column, s->head_dim);
-                head_add(w, q, dkey + k * 2 * s->dim, s->head_dim);
+                row_add(w, key + k * 2 * s->dim, dq + r * s->dim + column, s->head_dim);
+                row_add(w, q, dkey + k * 2 * s->dim, s->head_dim);
             }
         }
     }
@@ -401,7 +390,7 @@ static int make_scratch(struct device *device, const struct attention_call *a, s
         if (depth <= NARROW_HEAD && (depth + 3 * k) * padded_queries(q) > along)
             along = (depth + 3 * k) * padded_queries(q);
     }
-    scratch->factors = a->dropout.rate == 0 ? 0 : (pairs * a->heads + DROPOUT_CHUNK) / DROPOUT_CHUNK * DROPOUT_CHUNK;
+    scratch->factors = a->dropout.rate == 0 ? 0 : dropout_room(pairs * a->heads);
     scratch->work = (depth + QUERIES) * padded_keys(keys + 1) + QUERIES * COLUMNS;
     if (along > scratch->work) scratch->work = (along + 15) / 16 * 16;
     scratch->base = cpu_scratch(device, cpu_threads(device) * (scratch->factors + scratch->work));
@@ -420,8 +409,7 @@ static struct segment make_segment(const struct attention_call *a, int64_t i, re
                         .scale = 1 / real_sqrt((real)(a->dim / a->heads))};
     if (a->dropout.rate == 0) return s;
     int64_t count = s.n_queries * s.n_keys * s.heads;
-    for (int64_t c = 0; c * DROPOUT_CHUNK < count; c++)
-        cpu_dropout_factors(a->dropout, (uint64_t)(uint32_t)a->drop_keys.at[i], c, factor + c * DROPOUT_CHUNK);
+    cpu_dropout_segment(a->dropout, a->drop_keys.at[i], count, factor);
     s.factor = factor;
     return s;
 }

@@ -149,7 +149,7 @@ int device_open_cpu(struct device *device, int n_threads) {
 
 real *cpu_scratch(struct device *device, int64_t count) {
     struct cpu *cpu = device->backend;
-    size_t bytes = ((size_t)count * sizeof(real) + 63) / 64 * 64;
+    size_t bytes = ((size_t)(count > 0 ? count : 1) * sizeof(real) + 63) / 64 * 64; /* NULL means failure alone */
     if (device->error[0]) return NULL;
     if (bytes > cpu->scratch_size) {
         free(cpu->scratch);

@@ -1,6 +1,7 @@
 /* Products (oneDNN or OpenBLAS, blocks of the result shared by the threads) and work on rows. */
 #include "cpu/cpu.h"
 #include "cpu/onednn.h"
+#include "cpu/row_math.h"
 
 enum { PRODUCT_BLOCK = 256 }; /* rows or columns of a product that one thread computes at a time */
 
@@ -85,13 +86,6 @@ void cpu_copy_matrix(struct device *device, int64_t rows, int64_t cols, dev_real
 #pragma omp simd
             for (int64_t c = 0; c < cols; c++) y.at[r * ldy + c] += x.at[r * ldx + c];
     }
-}
-
-static real row_dot(const real *a, const real *b, int64_t cols) {
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t c = 0; c < cols; c++) sum += a[c] * b[c];
-    return sum;
 }
 
 void cpu_l2_normalize(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real y, dev_real norm) {

@@ -2,6 +2,7 @@
  * as u.c grows, and u.c is what is ranked (nearest.h). */
 #include "cpu/cpu.h"
 #include "cpu/nearest.h"
+#include "cpu/row_math.h"
 #include "cpu/vector_math.h"
 
 /* softmax(-distance) = softmax(2 u.c), and the weighted mean of the code vectors. */
@@ -36,19 +37,12 @@ void cpu_quantize(struct device *device, int64_t n, int64_t dim, int64_t first, 
         finish_row(&best[i], top_k, dim, c.at, index.at + i * top_k, weight.at + i * top_k, q.at + i * dim);
 }
 
-static real dot(const real *a, const real *b, int64_t n) {
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < n; j++) sum += a[j] * b[j];
-    return sum;
-}
-
 /* s_k = -distance_k, q = sum w_k c_k: dw_k = dq.c_k, ds_k = w_k (dw_k - sum_j w_j dw_j). */
 static void logit_gradients(int64_t top_k, int64_t dim, const real *c, const int32_t *index, const real *weight,
                             const real *dq, real *ds) {
     real mean = 0;
     for (int64_t k = 0; k < top_k; k++) {
-        ds[k] = dot(dq, c + (int64_t)index[k] * dim, dim);
+        ds[k] = row_dot(dq, c + (int64_t)index[k] * dim, dim);
         mean += weight[k] * ds[k];
     }
     for (int64_t k = 0; k < top_k; k++) ds[k] = weight[k] * (ds[k] - mean);

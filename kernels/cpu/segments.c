@@ -93,6 +93,11 @@ void cpu_dropout_factors(struct dropout dropout, uint64_t key, int64_t chunk, re
     }
 }
 
+void cpu_dropout_segment(struct dropout dropout, int32_t key, int64_t count, real *factor) {
+    for (int64_t c = 0; c * DROPOUT_CHUNK < count; c++)
+        cpu_dropout_factors(dropout, (uint64_t)(uint32_t)key, c, factor + c * DROPOUT_CHUNK);
+}
+
 void cpu_dropout(struct device *device, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout,
                  dev_real x, dev_real y, int accumulate) {
     if (device->error[0]) return;

@@ -3,19 +3,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/dropout_cpu.h"
-#include "cpu/vector_math.h"
-
-static real row_dot(const real *a, const real *b, int64_t n) {
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t c = 0; c < n; c++) sum += a[c] * b[c];
-    return sum;
-}
-
-static void row_add(real alpha, const real *x, real *y, int64_t n) {
-#pragma omp simd
-    for (int64_t c = 0; c < n; c++) y[c] += alpha * x[c];
-}
+#include "cpu/row_math.h"
 
 /* The longest segment. */
 static int64_t longest(struct ragged rows) {
@@ -29,33 +17,15 @@ static int64_t longest(struct ragged rows) {
 static const real *drop_factors(struct dropout dropout, dev_int drop_keys, int64_t segment, int64_t count,
                                 real *factor) {
     if (dropout.rate == 0) return NULL;
-    for (int64_t c = 0; c * DROPOUT_CHUNK < count; c++)
-        cpu_dropout_factors(dropout, (uint64_t)(uint32_t)drop_keys.at[segment], c, factor + c * DROPOUT_CHUNK);
+    cpu_dropout_segment(dropout, drop_keys.at[segment], count, factor);
     return factor;
-}
-
-/* Room for the factors of a segment, in whole chunks. */
-static int64_t factor_room(int64_t count) { return (count + DROPOUT_CHUNK) / DROPOUT_CHUNK * DROPOUT_CHUNK; }
-
-WIDE_VECTORS static void softmax(real *p, int64_t n) {
-    real most = p[0], sum = 0;
-#pragma omp simd reduction(max : most)
-    for (int64_t k = 0; k < n; k++) most = p[k] > most ? p[k] : most;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < n; k++) {
-        p[k] = real_exp(p[k] - most);
-        sum += p[k];
-    }
-    real scale = 1 / sum;
-#pragma omp simd
-    for (int64_t k = 0; k < n; k++) p[k] *= scale;
 }
 
 void cpu_shared_attention(struct device *device, struct ragged rows, int64_t heads, int64_t dim, double scale,
                           dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x, dev_real probs,
                           dev_real out, dev_real sums) {
     if (device->error[0]) return;
-    int64_t room = factor_room(longest(rows) * heads);
+    int64_t room = dropout_room(longest(rows) * heads);
     real *scratch = cpu_scratch(device, cpu_threads(device) * room);
     if (!scratch) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)
@@ -68,7 +38,7 @@ void cpu_shared_attention(struct device *device, struct ragged rows, int64_t hea
             real *p = probs.at + first * heads + h * n, *o = out.at + (i * heads + h) * dim, sum = 0;
             memset(o, 0, (size_t)dim * sizeof(real));
             for (int64_t r = 0; r < n; r++) p[r] = (real)scale * row_dot(query, segment + r * dim, dim);
-            if (n > 0) softmax(p, n);
+            if (n > 0) row_softmax(p, n);
             for (int64_t r = 0; r < n; r++) {
                 real w = factor ? factor[h * n + r] * p[r] : p[r];
                 row_add(w, segment + r * dim, o, dim);
@@ -100,7 +70,7 @@ void cpu_shared_attention_backward(struct device *device, struct ragged rows, in
                                    dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x, dev_real probs,
                                    dev_real dout, dev_real dsums, dev_real dq, dev_real dx) {
     if (device->error[0]) return;
-    int64_t most = longest(rows), room = factor_room(most * heads) + most;
+    int64_t most = longest(rows), room = dropout_room(most * heads) + most;
     real *scratch = cpu_scratch(device, cpu_threads(device) * room);
     if (!scratch) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)

@@ -358,13 +358,13 @@ static size_t shared_bytes(const struct attention_call *a, int tiles) {
     return (size_t)tiles * a->tile * a->padded * sizeof(real);
 }
 
-extern "C" void cuda_attention(struct device *device, struct ragged queries, struct ragged keys,
-                               struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
-                               struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real out) {
+static struct attention_call make_call(struct ragged queries, struct ragged keys, const int32_t *pair_offsets,
+                                       int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout,
+                                       dev_real q, dev_real kv) {
     struct attention_call a = {};
     a.queries = queries;
     a.keys = keys;
-    a.pair_offsets = probs.at ? pairs.offsets.at : NULL;
+    a.pair_offsets = pair_offsets;
     a.drop_keys = drop_keys.at;
     a.heads = heads;
     a.dim = dim;
@@ -372,6 +372,14 @@ extern "C" void cuda_attention(struct device *device, struct ragged queries, str
     a.dropout = dropout;
     a.q = q.at;
     a.kv = kv.at;
+    return a;
+}
+
+extern "C" void cuda_attention(struct device *device, struct ragged queries, struct ragged keys,
+                               struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
+                               struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real out) {
+    struct attention_call a =
+        make_call(queries, keys, probs.at ? pairs.offsets.at : NULL, heads, dim, drop_keys, dropout, q, kv);
     int few = a.head_dim <= MOST_FEW, narrow = a.head_dim <= MOST_NARROW;
     if (!plan_call(device, &a, few ? FEW : narrow ? NARROW : WIDE)) return;
     a.quads = in_quads(a.head_dim, q.at, kv.at, out.at);
@@ -386,17 +394,7 @@ extern "C" void cuda_attention_backward(struct device *device, struct ragged que
                                         struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
                                         struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real dout,
                                         dev_real dq, dev_real dkv) {
-    struct attention_call a = {};
-    a.queries = queries;
-    a.keys = keys;
-    a.pair_offsets = pairs.offsets.at;
-    a.drop_keys = drop_keys.at;
-    a.heads = heads;
-    a.dim = dim;
-    a.head_dim = (int)(dim / heads);
-    a.dropout = dropout;
-    a.q = q.at;
-    a.kv = kv.at;
+    struct attention_call a = make_call(queries, keys, pairs.offsets.at, heads, dim, drop_keys, dropout, q, kv);
     int drops = dropout.rate > 0, narrow = a.head_dim <= MOST_NARROW;
     if (pairs.n <= 0 || !plan_call(device, &a, narrow ? NARROW : WIDE)) return;
     a.quads = in_quads(a.head_dim, q.at, kv.at, dout.at) && in_quads(a.head_dim, dq.at, dkv.at);
