@@ -62,7 +62,7 @@ static void count(struct device *device, struct work cost) {
 
 COUNTED(fill, cost_fill(n), int64_t, n, double, value, dev_real, x)
 COUNTED(axpy, cost_axpy(n), int64_t, n, double, alpha, dev_real, x, dev_real, y)
-COUNTED(blend, cost_blend(n), int64_t, n, double, keep, dev_real, x, dev_real, y)
+COUNTED(blend, cost_blend(n), int64_t, n, dev_real, keep, dev_real, x, dev_real, y)
 COUNTED(dot, cost_dot(n), int64_t, n, double, alpha, dev_real, a, dev_real, b, dev_real, out)
 COUNTED(squared_distance, cost_squared_distance(n), int64_t, n, double, alpha, dev_real, a, dev_real, b, dev_real, out)
 COUNTED(squared_distance_backward, cost_squared_distance_backward(n), int64_t, n, double, alpha, dev_real, a, dev_real,
@@ -136,8 +136,8 @@ COUNTED(ema_rows, cost_ema_rows(size, dim), int64_t, size, int64_t, dim, double,
 COUNTED(nce, cost_nce(n, m, dim, row_class.at != NULL), int64_t, n, int64_t, m, int64_t, dim, int64_t, positive, double,
         temperature, double, weight, dev_int, row_class, dev_int, column_class, dev_real, a, dev_real, b, dev_real,
         loss, dev_real, da, dev_real, db)
-COUNTED(adam, cost_adam(n, adam.weight_decay != 0), int64_t, n, struct adam, adam, dev_real, gradient, dev_real, value,
-        dev_real, m, dev_real, v)
+COUNTED(adam, cost_adam(n, adam.weight_decay != 0), int64_t, n, struct adam, adam, dev_real, now, dev_real, gradient,
+        dev_real, value, dev_real, m, dev_real, v)
 
 /* ---- packed weights: their sizes are kept beside the backend's own ---- */
 struct linear {

@@ -80,6 +80,40 @@ void device_synchronize(struct device *device) {
     if (!device->error[0]) device->memory->synchronize(device);
 }
 
+void device_forget(struct device *device, struct repeated *repeated) {
+    if (repeated->recording) device->memory->forget(device, repeated->recording);
+    repeated->recording = NULL;
+}
+
+static struct work work_since(struct work now, struct work before) {
+    return (struct work){now.flops - before.flops, now.bytes - before.bytes, now.calls - before.calls};
+}
+
+static void add_work(struct work *sum, struct work more) {
+    sum->flops += more.flops;
+    sum->bytes += more.bytes;
+    sum->calls += more.calls;
+}
+
+/* The first time is not recorded: it sets up what is set up at the first use, scratch above all. */
+void device_repeat(struct device *device, struct repeated *repeated, void (*queue)(void *context), void *context) {
+    const struct device_backend *memory = device->memory;
+    if (device->error[0]) return;
+    if (repeated->recording && memory->play(device, repeated->recording)) {
+        add_work(&device->work, repeated->work);
+        return;
+    }
+    device_forget(device, repeated);
+    int records = memory->record && repeated->n_queued++ > 0;
+    struct work before = device->work;
+    if (records) memory->record(device);
+    queue(context);
+    repeated->work = work_since(device->work, before);
+    if (!records) return;
+    repeated->recording = memory->recorded(device);
+    if (repeated->recording) memory->play(device, repeated->recording);
+}
+
 void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_bytes) {
     *free_bytes = *total_bytes = 0;
     if (!device->error[0]) device->memory->size(device, free_bytes, total_bytes);

@@ -96,6 +96,19 @@ void device_prefetch_finish(struct device *device);
 /* Waits for all queued work. Errors of queued work are found here and in downloads. */
 void device_synchronize(struct device *device);
 
+/* Work that is the same each time: the same calls of device->run with the same arguments, no upload, download or
+ * allocation among them. What changes from time to time is read from device memory. Zero before the first use. */
+struct repeated {
+    int64_t n_queued; /* how many times */
+    struct work work; /* of one time */
+    void *recording;  /* the backend's; NULL: none */
+};
+
+/* Queues what queue(context) queues. CUDA calls it the first time, records its launches into a graph the second time, and
+ * then queues the graph, in one call; the CPU calls it each time. device_forget frees the recording. */
+void device_repeat(struct device *device, struct repeated *repeated, void (*queue)(void *context), void *context);
+void device_forget(struct device *device, struct repeated *repeated);
+
 /* Bytes free and in all on the device; 0 and 0: not known (the CPU). */
 void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_bytes);
 
@@ -103,7 +116,7 @@ void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_by
 const char *device_error(const struct device *device);
 
 /* What a backend does with memory, and its end; sizes in bytes, each with the meaning of the function of device.c named
- * alike. Copies are of at least one byte; only `free`, `host_free` and `close` are called after an error. */
+ * alike. Copies are of at least one byte; only `free`, `host_free`, `forget` and `close` are called after an error. */
 struct device_backend {
     void *(*alloc)(struct device *, size_t bytes); /* NULL: the error is recorded */
     void (*free)(struct device *, void *);
@@ -117,6 +130,11 @@ struct device_backend {
     void (*synchronize)(struct device *);
     void (*size)(struct device *, int64_t *free_bytes, int64_t *total_bytes);
     void (*close)(struct device *);
+    /* Recordings; all four NULL where there are none. */
+    void (*record)(struct device *);               /* what is queued from here is recorded, not done */
+    void *(*recorded)(struct device *);            /* ends that; NULL: the error is recorded */
+    int (*play)(struct device *, void *recording); /* queues it; 0: it no longer holds, nothing was queued */
+    void (*forget)(struct device *, void *recording);
 };
 
 #ifdef __cplusplus

@@ -10,6 +10,8 @@
 #ifndef MEDTOK_KERNELS_KERNELS_H
 #define MEDTOK_KERNELS_KERNELS_H
 
+#include <math.h>
+
 #include "device.h"
 
 /* Rows in segments: segment i holds rows offsets[i] .. offsets[i+1]-1; n_rows = offsets[n] in all. */
@@ -45,10 +47,21 @@ enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_
 
 struct linear; /* packed weights of a linear map; opaque, each backend has its own */
 
+/* Adam (Kingma and Ba, 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter, 2019): with the gradient
+ * g = gradient_scale * gradient,
+ *   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2,
+ *   p = (1 - rate weight_decay) p - rate m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + epsilon). */
 struct adam {
-    double rate, beta1, beta2, epsilon, weight_decay; /* decoupled decay: p -= rate * weight_decay * p */
-    int64_t step;                                     /* 1 for the first update: bias correction */
-    double gradient_scale;                            /* gradients are multiplied by it first (clipping) */
+    double beta1, beta2, epsilon, weight_decay;
+};
+
+/* What changes from one update to the next lies in device memory, so that updates are repeated work (device_repeat). */
+enum adam_now {
+    ADAM_RATE,
+    ADAM_CORRECTED_RATE, /* rate / (1 - beta1^step) */
+    ADAM_CORRECTION,     /* 1 / sqrt(1 - beta2^step) */
+    ADAM_GRADIENT_SCALE, /* of clipping */
+    N_ADAM_NOW
 };
 
 struct kernels {
@@ -57,8 +70,8 @@ struct kernels {
     void (*fill)(struct device *, int64_t n, double value, dev_real x);
     /* y[n] += alpha x[n] */
     void (*axpy)(struct device *, int64_t n, double alpha, dev_real x, dev_real y);
-    /* y[n] = keep y + (1 - keep) x: one step of an exponential moving average */
-    void (*blend)(struct device *, int64_t n, double keep, dev_real x, dev_real y);
+    /* y[n] = keep[0] y + (1 - keep[0]) x: one step of an exponential moving average */
+    void (*blend)(struct device *, int64_t n, dev_real keep, dev_real x, dev_real y);
     /* out[0] += alpha sum_i a[i] b[i] */
     void (*dot)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real out);
     /* out[0] += alpha sum_i (a[i] - b[i])^2 */
@@ -203,9 +216,17 @@ struct kernels {
                 dev_int row_class, dev_int column_class, dev_real a, dev_real b, dev_real loss, dev_real da,
                 dev_real db);
 
-    /* ---- optimiser: Adam (Kingma and Ba, 2015) on n values, m and v updated in place ---- */
-    void (*adam)(struct device *, int64_t n, struct adam adam, dev_real gradient, dev_real value, dev_real m,
-                 dev_real v);
+    /* ---- optimiser: Adam on n values; value, m and v are updated in place. now[N_ADAM_NOW]: see adam_now ---- */
+    void (*adam)(struct device *, int64_t n, struct adam adam, dev_real now, dev_real gradient, dev_real value,
+                 dev_real m, dev_real v);
 };
+
+/* Fills now[N_ADAM_NOW], on the host, for update number `step` (1 for the first). */
+static inline void adam_now(struct adam adam, double rate, int64_t step, double gradient_scale, real *now) {
+    now[ADAM_RATE] = (real)rate;
+    now[ADAM_CORRECTED_RATE] = (real)(rate / (1 - pow(adam.beta1, (double)step)));
+    now[ADAM_CORRECTION] = (real)(1 / sqrt(1 - pow(adam.beta2, (double)step)));
+    now[ADAM_GRADIENT_SCALE] = (real)gradient_scale;
+}
 
 #endif

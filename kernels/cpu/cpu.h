@@ -55,7 +55,7 @@ enum { REDUCTION_ROWS = 256 };
 /* The CPU's functions, filled into the table in device_cpu.c. */
 void cpu_fill(struct device *, int64_t, double, dev_real);
 void cpu_axpy(struct device *, int64_t, double, dev_real, dev_real);
-void cpu_blend(struct device *, int64_t, double, dev_real, dev_real);
+void cpu_blend(struct device *, int64_t, dev_real, dev_real, dev_real);
 void cpu_dot(struct device *, int64_t, double, dev_real, dev_real, dev_real);
 void cpu_squared_distance(struct device *, int64_t, double, dev_real, dev_real, dev_real);
 void cpu_squared_distance_backward(struct device *, int64_t, double, dev_real, dev_real, dev_real);
@@ -110,6 +110,6 @@ void cpu_sum_picks(struct device *, int64_t, int64_t, int64_t, dev_real, dev_int
 void cpu_ema_rows(struct device *, int64_t, int64_t, double, double, dev_real, dev_real, dev_real);
 void cpu_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_int, dev_int, dev_real, dev_real,
              dev_real, dev_real, dev_real);
-void cpu_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real);
+void cpu_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real, dev_real);
 
 #endif

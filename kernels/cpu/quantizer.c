@@ -104,7 +104,8 @@ void cpu_ema_rows(struct device *device, int64_t size, int64_t dim, double decay
                   dev_real average, dev_real c) {
     if (device->error[0]) return;
     double total = 0;
-    cpu_blend(device, size * (dim + 1), decay, picks, average);
+    real keep = (real)decay;
+    cpu_blend(device, size * (dim + 1), (dev_real){&keep}, picks, average);
     for (int64_t r = 0; r < size; r++) total += average.at[r * (dim + 1) + dim];
 #pragma omp parallel for num_threads(cpu_threads(device)) if (size * dim > PARALLEL_MIN)
     for (int64_t r = 0; r < size; r++) {

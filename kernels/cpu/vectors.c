@@ -16,9 +16,9 @@ void cpu_axpy(struct device *device, int64_t n, double alpha, dev_real x, dev_re
     for (int64_t i = 0; i < n; i++) y.at[i] += a * x.at[i];
 }
 
-void cpu_blend(struct device *device, int64_t n, double keep, dev_real x, dev_real y) {
+void cpu_blend(struct device *device, int64_t n, dev_real keep, dev_real x, dev_real y) {
     if (device->error[0]) return;
-    real old = (real)keep, new = (real)(1 - keep);
+    real old = keep.at[0], new = 1 - old;
 #pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
     for (int64_t i = 0; i < n; i++) y.at[i] = old * y.at[i] + new *x.at[i];
 }

@@ -29,6 +29,7 @@ struct cuda {
     int part;                         /* that is being filled */
     size_t part_used;                 /* bytes of it */
     cudaEvent_t computed, prefetched; /* see prefetch in device_cuda.cu */
+    int recording;                    /* `stream` records what is queued */
 };
 
 static inline struct cuda *cuda_of(const struct device *device) { return (struct cuda *)device->backend; }

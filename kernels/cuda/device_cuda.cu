@@ -1,5 +1,5 @@
 /* Opening a CUDA device, and its memory: uploads through a ring of pinned memory, prefetches on a stream of their own,
- * scratch that grows. */
+ * scratch that grows; and recordings of repeated work as CUDA graphs. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +84,10 @@ static int next_part(struct device *device) {
 
 static void cuda_upload(struct device *device, void *to, const void *from, size_t bytes) {
     struct cuda *cuda = cuda_of(device);
+    if (cuda->recording) { /* it would be recorded with what the ring happens to hold later */
+        set_error(device, "cuda: an upload in the midst of repeated work");
+        return;
+    }
     for (size_t done = 0; done < bytes;) {
         if (cuda->part_used == PART_BYTES && !next_part(device)) return;
         size_t n = bytes - done, room = PART_BYTES - cuda->part_used;
@@ -168,9 +172,57 @@ static void cuda_close(struct device *device) {
     free(cuda);
 }
 
+/* ---- recordings ---- */
+struct recording {
+    cudaGraphExec_t graph;
+    const void *scratch; /* that its kernels use */
+};
+
+static void cuda_record(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    cuda->recording = cuda_check(device, cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal),
+                                 "beginning to record repeated work");
+}
+
+static void *cuda_recorded(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    cudaGraph_t graph = NULL;
+    if (!cuda->recording) return NULL;
+    cuda->recording = 0;
+    struct recording *recording = (struct recording *)calloc(1, sizeof *recording);
+    if (!recording) set_error(device, "out of memory");
+    int ok = cuda_check(device, cudaStreamEndCapture(cuda->stream, &graph), "recording repeated work") &&
+             !device->error[0] &&
+             cuda_check(device, cudaGraphInstantiateWithFlags(&recording->graph, graph, 0), "making a graph");
+    if (graph) cudaGraphDestroy(graph);
+    if (ok) {
+        recording->scratch = cuda->scratch;
+        return recording;
+    }
+    cudaGetLastError(); /* this failure leaves the device usable, and must not be found by the next launch */
+    free(recording);
+    return NULL;
+}
+
+static int cuda_play(struct device *device, void *opaque) {
+    struct recording *recording = (struct recording *)opaque;
+    if (recording->scratch != cuda_of(device)->scratch) return 0;
+    cuda_check(device, cudaGraphLaunch(recording->graph, cuda_of(device)->stream), "repeated work");
+    return 1;
+}
+
+static void cuda_forget(struct device *device, void *opaque) {
+    struct recording *recording = (struct recording *)opaque;
+    cuda_check(device, cudaStreamSynchronize(cuda_of(device)->stream), "work queued before a graph is freed");
+    cuda_check(device, cudaGraphExecDestroy(recording->graph), "freeing a graph");
+    free(recording);
+}
+
 static const struct device_backend CUDA_MEMORY = {
-    cuda_alloc,    cuda_free,          cuda_host_alloc,      cuda_host_free,   cuda_upload,      cuda_download,
-    cuda_prefetch, cuda_prefetch_wait, cuda_prefetch_finish, cuda_synchronize, cuda_memory_size, cuda_close,
+    cuda_alloc,           cuda_free,        cuda_host_alloc,  cuda_host_free,
+    cuda_upload,          cuda_download,    cuda_prefetch,    cuda_prefetch_wait,
+    cuda_prefetch_finish, cuda_synchronize, cuda_memory_size, cuda_close,
+    cuda_record,          cuda_recorded,    cuda_play,        cuda_forget,
 };
 
 /* ---- opening ---- */

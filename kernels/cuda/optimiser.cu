@@ -1,22 +1,25 @@
-/* Adam, as in Kingma and Ba (2015), algorithm 1, with decoupled weight decay (Loshchilov and Hutter, 2019). Bound by
- * memory: 28 bytes per float32 value (four read, three written). */
+/* Adam. Bound by memory: 28 bytes per float32 value (four read, three written). */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
 
 struct adam_step {
-    real beta1, beta2, one_minus_beta1, one_minus_beta2;
-    real scale, rate, correction, epsilon, decay;
+    real beta1, beta2, one_minus_beta1, one_minus_beta2, epsilon, weight_decay;
+    real scale, rate, correction, keep; /* from adam_now */
 };
 
 static __device__ void update(struct adam_step s, real gradient, real *value, real *m, real *v) {
     real g = s.scale * gradient;
     *m = s.beta1 * *m + s.one_minus_beta1 * g;
     *v = s.beta2 * *v + s.one_minus_beta2 * g * g;
-    *value = s.decay * *value - s.rate * *m / (sqrt(*v) * s.correction + s.epsilon);
+    *value = s.keep * *value - s.rate * *m / (sqrt(*v) * s.correction + s.epsilon);
 }
 
-static __global__ void adam_kernel(int64_t n, int64_t n_packs, struct adam_step s, const real *gradient, real *value,
-                                   real *m, real *v) {
+static __global__ void adam_kernel(int64_t n, int64_t n_packs, struct adam_step s, const real *now,
+                                   const real *gradient, real *value, real *m, real *v) {
+    s.scale = now[ADAM_GRADIENT_SCALE];
+    s.rate = now[ADAM_CORRECTED_RATE];
+    s.correction = now[ADAM_CORRECTION];
+    s.keep = 1 - now[ADAM_RATE] * s.weight_decay;
     int64_t thread = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, stride = (int64_t)gridDim.x * blockDim.x;
     for (int64_t i = thread; i < n_packs; i += stride) {
         struct pack g = ((const struct pack *)gradient)[i], p = ((struct pack *)value)[i], m4 = ((struct pack *)m)[i],
@@ -29,20 +32,17 @@ static __global__ void adam_kernel(int64_t n, int64_t n_packs, struct adam_step 
     for (int64_t i = n_packs * PACK + thread; i < n; i += stride) update(s, gradient[i], &value[i], &m[i], &v[i]);
 }
 
-extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, dev_real gradient, dev_real value,
-                          dev_real m, dev_real v) {
-    struct adam_step s;
+extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, dev_real now, dev_real gradient,
+                          dev_real value, dev_real m, dev_real v) {
+    struct adam_step s = {};
     s.beta1 = (real)adam.beta1;
     s.beta2 = (real)adam.beta2;
     s.one_minus_beta1 = (real)(1 - adam.beta1);
     s.one_minus_beta2 = (real)(1 - adam.beta2);
-    s.scale = (real)adam.gradient_scale;
-    s.rate = (real)(adam.rate / (1 - pow(adam.beta1, (double)adam.step)));
-    s.correction = (real)(1 / sqrt(1 - pow(adam.beta2, (double)adam.step)));
     s.epsilon = (real)adam.epsilon;
-    s.decay = (real)(1 - adam.rate * adam.weight_decay);
+    s.weight_decay = (real)adam.weight_decay;
     bool wide = is_aligned(gradient.at) && is_aligned(value.at) && is_aligned(m.at) && is_aligned(v.at);
     int64_t n_packs = wide ? n / PACK : 0;
     launch(device, "adam", adam_kernel, blocks_for(n_packs ? n_packs : n, ELEMENTWISE_THREADS), ELEMENTWISE_THREADS, 0,
-           n, n_packs, s, gradient.at, value.at, m.at, v.at);
+           n, n_packs, s, now.at, gradient.at, value.at, m.at, v.at);
 }

@@ -13,7 +13,7 @@ extern const struct kernels CUDA_KERNELS;
 
 void cuda_fill(struct device *, int64_t, double, dev_real);
 void cuda_axpy(struct device *, int64_t, double, dev_real, dev_real);
-void cuda_blend(struct device *, int64_t, double, dev_real, dev_real);
+void cuda_blend(struct device *, int64_t, dev_real, dev_real, dev_real);
 void cuda_dot(struct device *, int64_t, double, dev_real, dev_real, dev_real);
 void cuda_squared_distance(struct device *, int64_t, double, dev_real, dev_real, dev_real);
 void cuda_squared_distance_backward(struct device *, int64_t, double, dev_real, dev_real, dev_real);
@@ -68,7 +68,7 @@ void cuda_sum_picks(struct device *, int64_t, int64_t, int64_t, dev_real, dev_in
 void cuda_ema_rows(struct device *, int64_t, int64_t, double, double, dev_real, dev_real, dev_real);
 void cuda_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_int, dev_int, dev_real, dev_real,
               dev_real, dev_real, dev_real);
-void cuda_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real);
+void cuda_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real, dev_real);
 
 #ifdef __cplusplus
 }

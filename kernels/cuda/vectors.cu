@@ -25,8 +25,8 @@ struct axpy_op {
 
 struct blend_op {
     enum { INPUTS = 1, KEEPS = 1 };
-    real old_part, new_part;
-    __device__ real operator()(real x, real, real y) const { return old_part * y + new_part * x; }
+    const real *keep;
+    __device__ real operator()(real x, real, real y) const { return *keep * y + (1 - *keep) * x; }
 };
 
 struct distance_slope_op {
@@ -43,8 +43,8 @@ extern "C" void cuda_axpy(struct device *device, int64_t n, double alpha, dev_re
     elementwise(device, "axpy", axpy_op{(real)alpha}, n, x.at, NULL, y.at);
 }
 
-extern "C" void cuda_blend(struct device *device, int64_t n, double keep, dev_real x, dev_real y) {
-    elementwise(device, "blend", blend_op{(real)keep, (real)(1 - keep)}, n, x.at, NULL, y.at);
+extern "C" void cuda_blend(struct device *device, int64_t n, dev_real keep, dev_real x, dev_real y) {
+    elementwise(device, "blend", blend_op{keep.at}, n, x.at, NULL, y.at);
 }
 
 extern "C" void cuda_squared_distance_backward(struct device *device, int64_t n, double alpha, dev_real a, dev_real b,

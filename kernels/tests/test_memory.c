@@ -71,6 +71,97 @@ static void prefetches_arrive_before_the_work_that_waits(void **state) {
     release(3, buffer[0], buffer[1], sum);
 }
 
+/* ---- repeated work: y += x . x, and what a test adds ---- */
+enum { REPEATED = 5000, ROWS = 300, COLUMNS = 3000 };
+
+struct repetition {
+    dev_real x, y;
+    int n_calls;
+    void (*more)(struct repetition *);
+};
+
+static void queue_repeated(void *context) {
+    struct repetition *r = context;
+    r->n_calls++;
+    device.run->dot(&device, REPEATED, 1, r->x, r->x, r->y);
+    if (r->more) r->more(r);
+}
+
+/* The second and every later time it is the recording that is queued, also after scratch, which it uses, has grown: then it is
+ * recorded once more. The recording reads device memory anew each time, and its work is counted each time. */
+static void repeated_work_is_done_and_counted_each_time(void **state) {
+    (void)state;
+    struct repetition r = {zeros(REPEATED), zeros(1), 0, NULL};
+    struct repeated repeated = {0};
+    dev_real a = values(ROWS), b = values(COLUMNS), loss = zeros(1);
+    dev_int none = {NULL};
+    double wanted = 0;
+    struct work before = device.work, one = {0};
+    for (int time = 1; time <= 6; time++) {
+        device_synchronize(&device);
+        for (int i = 0; i < REPEATED; i++) r.x.at[i] = (real)time;
+        wanted += (double)REPEATED * time * time;
+        device_repeat(&device, &repeated, queue_repeated, &r);
+        if (time == 1) one = (struct work){device.work.flops - before.flops, device.work.bytes - before.bytes, 1};
+        if (time == 4) { /* its scratch is larger */
+            struct work counted = device.work;
+            device.run->nce(&device, ROWS, COLUMNS, 1, 0, 1, 1, none, none, a, b, loss, a, b);
+            device.work = counted;
+        }
+    }
+    device_synchronize(&device);
+    assert_null(device_error(&device));
+    close_to(r.y.at[0], wanted, "sum", 0);
+    assert_true(device.work.calls - before.calls == 6);
+    close_to(device.work.flops - before.flops, 6 * one.flops, "operations", 0);
+    close_to(device.work.bytes - before.bytes, 6 * one.bytes, "bytes", 0);
+    if (on_cpu())
+        assert_int_equal(r.n_calls, 6);
+    else
+        assert_in_range(r.n_calls, 2, 3);
+    device_forget(&device, &repeated);
+    device_forget(&device, &repeated);
+    release(5, r.x, r.y, a, b, loss);
+}
+
+static void allocates(struct repetition *r) {
+    (void)r;
+    device_free_reals(&device, device_alloc_reals(&device, 1));
+}
+
+static void waits(struct repetition *r) {
+    (void)r;
+    device_synchronize(&device);
+}
+
+static void uploads(struct repetition *r) {
+    real value = 1;
+    device_upload_reals(&device, r->x, &value, 1);
+}
+
+static void what_cannot_be_repeated_is_an_error(void **state) {
+    (void)state;
+    static void (*const WRONG[])(struct repetition *) = {allocates, waits, uploads};
+    if (on_cpu()) return;
+    for (int i = 0; i < 3; i++) {
+        struct repetition r = {zeros(REPEATED), zeros(1), 0, WRONG[i]};
+        struct repeated repeated = {0};
+        device_repeat(&device, &repeated, queue_repeated, &r);
+        assert_null(device_error(&device));
+        device_repeat(&device, &repeated, queue_repeated, &r);
+        assert_non_null(device_error(&device));
+        assert_null(repeated.recording);
+        device.error[0] = 0;
+        r.more = NULL; /* and the device is as good as before */
+        device_repeat(&device, &repeated, queue_repeated, &r);
+        device_repeat(&device, &repeated, queue_repeated, &r);
+        device_synchronize(&device);
+        assert_null(device_error(&device));
+        device_forget(&device, &repeated);
+        release(2, r.x, r.y);
+    }
+}
+
 static void buffers_of_nothing_are_allowed(void **state) {
     (void)state;
     dev_real x = device_alloc_reals(&device, 0);
@@ -161,6 +252,8 @@ int test_memory(void) {
         cmocka_unit_test(large_copies_come_back_as_they_went),
         cmocka_unit_test(small_uploads_keep_their_order),
         cmocka_unit_test(prefetches_arrive_before_the_work_that_waits),
+        cmocka_unit_test(repeated_work_is_done_and_counted_each_time),
+        cmocka_unit_test(what_cannot_be_repeated_is_an_error),
         cmocka_unit_test(buffers_of_nothing_are_allowed),
         cmocka_unit_test(too_large_a_buffer_is_an_error_that_says_what_helps),
         cmocka_unit_test(after_an_error_nothing_more_is_done),

@@ -77,19 +77,22 @@ static void vectors_are_the_cpus(void **state) {
     static const int64_t SIZES[] = {0, 1, 3, 31, 33, 255, 257, 1023, 1025, 70001, 300007};
     for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++) {
         int64_t n = SIZES[s];
-        dev_real a = values(n), b = values(n);
+        dev_real a = values(n), b = values(n), keep = zeros(1), now = zeros(N_ADAM_NOW);
+        struct adam adam = {0.9, 0.95, 1e-6, 0.1};
         struct pair filled = pair(n), y = pair(n), blended = pair(n), one[4] = {pair(1), pair(1), pair(1), pair(1)};
         struct pair da = pair(n), dx = pair(n), p = pair(n), m = pair(n), v = pair(n);
+        keep.at[0] = (real)0.9;
+        adam_now(adam, 0.01, 3, 0.5, now.at);
         BOTH(fill, n, 0.7, filled.on[d]);
         BOTH(axpy, n, 0.7, a, y.on[d]);
-        BOTH(blend, n, 0.9, a, blended.on[d]);
+        BOTH(blend, n, keep, a, blended.on[d]);
         BOTH(dot, n, 0.5, a, b, one[0].on[d]);
         BOTH(squared_distance, n, 0.25, a, b, one[1].on[d]);
         BOTH(norm_loss, n, 3, a, one[2].on[d], dx.on[d]);
         BOTH(count_nonfinite, n, a, one[3].on[d]);
         BOTH(squared_distance_backward, n, 0.25, a, b, da.on[d]);
         for (int64_t i = 0; i < n; i++) v.on[0].at[i] = v.on[1].at[i] = (real)fabs(v.on[0].at[i]);
-        BOTH(adam, n, ((struct adam){0.01, 0.9, 0.95, 1e-6, 0.1, 3, 0.5}), a, p.on[d], m.on[d], v.on[d]);
+        BOTH(adam, n, adam, now, a, p.on[d], m.on[d], v.on[d]);
         same(filled, "fill");
         same(y, "axpy");
         same(blended, "blend");
@@ -102,7 +105,7 @@ static void vectors_are_the_cpus(void **state) {
         same(p, "adam");
         same(m, "m of adam");
         same(v, "v of adam");
-        release(2, a, b);
+        release(4, a, b, keep, now);
     }
 }
 

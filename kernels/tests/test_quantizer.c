@@ -122,7 +122,9 @@ static void check_ema(int64_t n, int64_t dim, int64_t size, int64_t k) {
     RUN(sum_picks, n, dim, k, u, index, w, picks);
     for (int64_t i = 0; i < size * (dim + 1); i++) close_to(picks.at[i], sums[i], "picks", i);
     RUN(ema_rows, size, dim, 0.9, 0.01, picks, average, c);
-    RUN(blend, size * (dim + 1), 0.9, picks, blended);
+    dev_real keep = zeros(1);
+    keep.at[0] = (real)0.9;
+    RUN(blend, size * (dim + 1), keep, picks, blended);
     for (int64_t i = 0; i < size * (dim + 1); i++) close_to(average.at[i], blended.at[i], "average", i);
     for (int64_t r = 0; r < size; r++) total += average.at[r * (dim + 1) + dim];
     for (int64_t r = 0; r < size; r++) {
@@ -135,7 +137,7 @@ static void check_ema(int64_t n, int64_t dim, int64_t size, int64_t k) {
     free(sums);
     free(old);
     device_free_ints(&device, index);
-    release(6, u, w, picks, average, c, blended);
+    release(7, u, w, picks, average, c, blended, keep);
 }
 
 static void moving_averages_of_picks_agree_with_plain_loops(void **state) {

@@ -65,12 +65,13 @@ static void vectors_agree_with_plain_loops(void **state) {
 static void adam_follows_the_published_update(void **state) {
     (void)state;
     enum { N = 5 };
-    dev_real g = values(N), p = values(N), m = zeros(N), v = zeros(N);
+    dev_real g = values(N), p = values(N), m = zeros(N), v = zeros(N), now = zeros(N_ADAM_NOW);
+    struct adam adam = {0.9, 0.95, 1e-8, 0.1};
     double ep[N], em[N] = {0}, ev[N] = {0};
     for (int i = 0; i < N; i++) ep[i] = p.at[i];
     for (int step = 1; step <= 4; step++) {
-        struct adam adam = {0.01, 0.9, 0.95, 1e-8, 0.1, step, 0.5};
-        RUN(adam, N, adam, g, p, m, v);
+        adam_now(adam, 0.01, step, 0.5, now.at);
+        RUN(adam, N, adam, now, g, p, m, v);
         for (int i = 0; i < N; i++) {
             double gi = 0.5 * g.at[i];
             em[i] = 0.9 * em[i] + 0.1 * gi;
@@ -80,7 +81,7 @@ static void adam_follows_the_published_update(void **state) {
             close_to(p.at[i], ep[i], "adam", i);
         }
     }
-    release(4, g, p, m, v);
+    release(5, g, p, m, v, now);
 }
 
 /* ---- matrices ---- */

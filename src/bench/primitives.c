@@ -39,7 +39,7 @@ static void axpy(struct workbench *w) {
 static void blend(struct workbench *w) {
     int64_t n = vector(w);
     dev_real x = bench_reals(w, n), y = bench_reals(w, n);
-    CALL(w, blend, n, 0.99, x, y);
+    CALL(w, blend, n, w->keep, x, y);
 }
 
 static void dot(struct workbench *w) {
@@ -386,10 +386,9 @@ static void nce(struct workbench *w) {
 }
 
 static void adam(struct workbench *w) {
-    struct adam adam = {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .step = 100, .gradient_scale = 0.5};
     int64_t n = vector(w);
     dev_real gradient = bench_reals(w, n), value = bench_reals(w, n), m = bench_reals(w, n), v = bench_positive(w, n);
-    CALL(w, adam, n, adam, gradient, value, m, v);
+    CALL(w, adam, n, BENCH_ADAM, w->now, gradient, value, m, v);
 }
 
 #define ITEM(primitive)                                                                                                \

@@ -60,6 +60,8 @@ struct bench_sizes bench_sizes(const struct config *c) {
                                 .text_dim = c->text.dim};
 }
 
+const struct adam BENCH_ADAM = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8};
+
 /* ---- what the sets share ---- */
 static int send_ints(struct workbench *w, const int32_t *host, int64_t n, dev_int *out) {
     *out = device_alloc_ints(w->device, n);
@@ -143,11 +145,22 @@ static int pack_linear(struct workbench *w) {
     return w->linear ? STATUS_OK : status_set(STATUS_FAILED, "%s", device_error(w->device));
 }
 
+static int make_scalars(struct workbench *w) {
+    real now[N_ADAM_NOW], keep = (real)0.99;
+    adam_now(BENCH_ADAM, 1e-3, 100, 0.5, now);
+    w->now = device_alloc_reals(w->device, N_ADAM_NOW);
+    w->keep = device_alloc_reals(w->device, 1);
+    device_upload_reals(w->device, w->now, now, N_ADAM_NOW);
+    device_upload_reals(w->device, w->keep, &keep, 1);
+    return device_error(w->device) ? status_set(STATUS_FAILED, "%s", device_error(w->device)) : STATUS_OK;
+}
+
 int workbench_make(struct workbench *w, struct device *device, const struct config *config) {
     *w = (struct workbench){
         .device = device, .sizes = bench_sizes(config), .precision = (enum precision_of_products)config->text.compute};
     TRY(mem_alloc(&w->host, FILL_REALS, sizeof *w->host));
     TRY(make_ragged(w));
+    TRY(make_scalars(w));
     return pack_linear(w);
 }
 
@@ -157,6 +170,8 @@ void workbench_free(struct workbench *w) {
                       w->keys,           w->node,          w->word,          w->place,         w->index};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) device_free_ints(w->device, ints[i]);
     device_free_reals(w->device, w->slab);
+    device_free_reals(w->device, w->now);
+    device_free_reals(w->device, w->keep);
     w->device->run->linear_free(w->linear);
     free(w->host);
     *w = (struct workbench){0};

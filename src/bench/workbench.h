@@ -32,6 +32,8 @@ void bench_edge(int64_t n, int64_t n_edges, int64_t e, int64_t *source, int64_t 
 int64_t bench_pick(int64_t n, uint64_t stream, int64_t i);
 float bench_normal(uint64_t stream, int64_t i);
 
+extern const struct adam BENCH_ADAM;
+
 /* What random numbers are for. OPERANDS + place of the operand. */
 enum bench_stream { GRAPH_LENGTHS, TEXT_LENGTHS, SOURCES, NODES, WORDS, PLACES, PICKS, WEIGHTS, FEATURES, OPERANDS };
 
@@ -58,6 +60,7 @@ struct workbench {
     dev_int word, place;                  /* [texts.n_rows] word pieces, and their places */
     dev_int index;                        /* [queries, top_k] rows of the codebook */
     struct linear *linear;                /* [4 text_dim, text_dim], as BERT's */
+    dev_real now, keep;                   /* of adam, [N_ADAM_NOW], and of blend */
     dev_real u, c;                        /* what quantize last ran on */
     enum precision_of_products precision; /* of `linear`: text.compute */
 };

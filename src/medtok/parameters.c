@@ -95,6 +95,7 @@ static int allocate(struct parameters *p, int training) {
     p->value = device_alloc_reals(d, p->n_dense);
     p->node_value = device_alloc_reals(d, n_node_values);
     if (training) {
+        p->now = device_alloc_reals(d, N_ADAM_NOW + 1);
         dev_real *dense[3] = {&p->grad, &p->m, &p->v}, *node[3] = {&p->node_grad, &p->node_m, &p->node_v};
         for (int i = 0; i < 3; i++) {
             *dense[i] = device_alloc_reals(d, p->n_dense);
@@ -152,7 +153,7 @@ int parameters_make(struct parameters *p, struct device *device, const struct co
 
 void parameters_free(struct parameters *p) {
     if (!p->device) return;
-    dev_real all[] = {p->value,      p->grad,      p->m,      p->v,      p->average,
+    dev_real all[] = {p->now,        p->value,     p->grad,   p->m,      p->v,           p->average,
                       p->node_value, p->node_grad, p->node_m, p->node_v, p->node_average};
     for (int i = 0; i < (int)(sizeof all / sizeof *all); i++) device_free_reals(p->device, all[i]);
     for (int i = 0; i < p->n_states; i++) device_free_reals(p->device, p->states[i].value);
@@ -183,8 +184,22 @@ int parameters_initialize(struct parameters *p, uint64_t seed) {
 
 /* ---- updates ---- */
 
+static struct adam adam_of(const struct config *config) {
+    return (struct adam){.beta1 = config->train.beta1, .beta2 = config->train.beta2, .epsilon = config->train.epsilon};
+}
+
+void parameters_begin_update(struct parameters *p, const struct config *config, double rate, int64_t step,
+                             double gradient_scale) {
+    double warm = (1 + (double)step) / (10 + (double)step), decay = config->train.average;
+    real now[N_ADAM_NOW + 1];
+    adam_now(adam_of(config), rate, step, gradient_scale, now);
+    now[N_ADAM_NOW] = (real)(decay < warm ? decay : warm);
+    device_upload_reals(p->device, p->now, now, N_ADAM_NOW + 1);
+}
+
 /* The dense parameters lie in one buffer: one call for each run of neighbours that decay alike. */
-void parameters_update(struct parameters *p, const struct config *config, struct adam adam) {
+void parameters_update(struct parameters *p, const struct config *config) {
+    struct adam adam = adam_of(config);
     double decay = config->train.weight_decay;
     int ema = config->quantizer.update == UPDATE_EMA;
     for (int i = 0, end; i < p->n; i = end) {
@@ -197,13 +212,13 @@ void parameters_update(struct parameters *p, const struct config *config, struct
             if (decay != 0 && p->list[end].decays != first->decays) break;
             n += p->list[end].rows * p->list[end].cols;
         }
-        p->device->run->adam(p->device, n, adam, first->grad, first->value, first->m, first->v);
+        p->device->run->adam(p->device, n, adam, p->now, first->grad, first->value, first->m, first->v);
     }
 }
 
-void parameters_average(struct parameters *p, double decay, int64_t step) {
+void parameters_average(struct parameters *p) {
     const struct parameter *nodes = &p->list[p->nodes];
-    double warm = (1 + (double)step) / (10 + (double)step), keep = decay < warm ? decay : warm;
+    dev_real keep = dev_real_at(p->now, N_ADAM_NOW);
     if (!p->averaged) return;
     p->device->run->blend(p->device, p->n_dense, keep, p->value, p->average);
     p->device->run->blend(p->device, nodes->count * nodes->cols, keep, nodes->value, nodes->average);

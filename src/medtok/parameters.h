@@ -39,6 +39,7 @@ struct parameters {
     int64_t n_dense, n_codebook;
     dev_real node_value, node_grad, node_m, node_v, node_average;
     int averaged; /* train.average is not 0 */
+    dev_real now; /* [N_ADAM_NOW + 1] what parameters_begin_update uploads */
     struct training_state states[MAX_STATES];
     int n_states;
     /* places in `list` */
@@ -63,14 +64,19 @@ int parameters_initialize(struct parameters *parameters, uint64_t seed);
 /* Adds a state of zeros, [rows, cols], owned by `parameters`. */
 int parameters_add_state(struct parameters *parameters, const char *name, int64_t rows, int64_t cols, dev_real *value);
 
-/* One step of Adam on all parameters (kernels.h); adam.weight_decay is set here: train.weight_decay for the matrices of linear
- * maps, 0 for biases, norms, the codebook and the node table. Under quantizer.update: ema the codebook is passed over. */
-void parameters_update(struct parameters *parameters, const struct config *config, struct adam adam);
+/* Uploads what changes from update to update, for the two functions that follow; these are repeated work (device_repeat).
+ * `step`: 1 for the first update. */
+void parameters_begin_update(struct parameters *parameters, const struct config *config, double rate, int64_t step,
+                             double gradient_scale);
 
-/* Moves the averages of all parameters after update number `step` (1 for the first):
+/* One step of Adam on all parameters (kernels.h), with the weight decay train.weight_decay for the matrices of linear maps,
+ * 0 for biases, norms, the codebook and the node table. Under quantizer.update: ema the codebook is passed over. */
+void parameters_update(struct parameters *parameters, const struct config *config);
+
+/* Moves the averages of all parameters:
  *   average = keep average + (1 - keep) value,   keep = min(train.average, (1 + step) / (10 + step)),
  * so that the first values are soon forgotten. Does nothing without train.average. */
-void parameters_average(struct parameters *parameters, double decay, int64_t step);
+void parameters_average(struct parameters *parameters);
 
 /* The values that tokens are made with: the averages where there are any. A view, which owns nothing. */
 struct parameters parameters_to_use(const struct parameters *parameters);

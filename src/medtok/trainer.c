@@ -87,6 +87,8 @@ static void free_batch(struct prepared_batch *b) {
 
 void trainer_free(struct trainer *t) {
     if (!t->device) return;
+    struct repeated *repeated[] = {&t->clearing, &t->norms, &t->updating};
+    for (int i = 0; i < 3; i++) device_forget(t->device, repeated[i]);
     bucket_free(&t->codebook_bucket);
     bucket_free(&t->dense_bucket);
     row_plan_free(&t->plan, t->device);
@@ -143,7 +145,8 @@ static void start_codebook_sum(void *context) {
     t->bucket_status = bucket_start(&t->codebook_bucket, t->comm, t->device);
 }
 
-static void clear_gradients(struct trainer *t) {
+static void clear_gradients(void *context) {
+    struct trainer *t = context;
     const struct parameters *p = &t->parameters;
     const struct parameter *nodes = &p->list[p->nodes];
     t->device->run->fill(t->device, p->n_dense, 0, p->grad);
@@ -151,8 +154,17 @@ static void clear_gradients(struct trainer *t) {
     t->device->run->fill(t->device, N_SCALARS, 0, t->scalars);
 }
 
+static void add_norms(void *context) {
+    struct trainer *t = context;
+    struct device *d = t->device;
+    const struct parameters *p = &t->parameters;
+    const struct parameter *table = &p->list[p->nodes];
+    d->run->dot(d, p->n_dense, 1, p->grad, p->grad, dev_real_at(t->scalars, SCALAR_DENSE_NORM));
+    d->run->dot(d, table->count * table->cols, 1, table->grad, table->grad, dev_real_at(t->scalars, SCALAR_NODE_NORM));
+}
+
 static int sum_gradients(struct trainer *t, struct var *nodes) {
-    struct parameters *p = &t->parameters;
+    const struct parameters *p = &t->parameters;
     const struct parameter *table = &p->list[p->nodes];
     struct device *d = t->device;
     TRY(t->bucket_status);
@@ -160,8 +172,7 @@ static int sum_gradients(struct trainer *t, struct var *nodes) {
     TRY(row_plan_return(&t->plan, t->comm, d, table->cols, tape_grad(&t->tape, nodes), table->grad));
     TRY(bucket_finish(&t->codebook_bucket, t->comm, d));
     TRY(bucket_finish(&t->dense_bucket, t->comm, d));
-    d->run->dot(d, p->n_dense, 1, p->grad, p->grad, dev_real_at(t->scalars, SCALAR_DENSE_NORM));
-    d->run->dot(d, table->count * table->cols, 1, table->grad, table->grad, dev_real_at(t->scalars, SCALAR_NODE_NORM));
+    device_repeat(d, &t->norms, add_norms, t);
     return STATUS_OK;
 }
 
@@ -196,20 +207,20 @@ static int sum_scalars(struct trainer *t, int stop, int failed, struct step_repo
     return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
 }
 
+static void move_parameters(void *context) {
+    struct trainer *t = context;
+    parameters_update(&t->parameters, t->config);
+    codebook_update(&t->codebook);
+    parameters_average(&t->parameters);
+}
+
 static void update(struct trainer *t, struct step_report *report) {
     const struct config *c = t->config;
     double clip = c->train.clip, norm = report->gradient_norm, scale = clip > 0 && norm > clip ? clip / norm : 1;
     report->rate = schedule_rate(c, t->step + 1);
     report->gradient_scale = scale;
-    struct adam adam = {.rate = report->rate,
-                        .beta1 = c->train.beta1,
-                        .beta2 = c->train.beta2,
-                        .epsilon = c->train.epsilon,
-                        .step = t->step + 1,
-                        .gradient_scale = scale};
-    parameters_update(&t->parameters, c, adam);
-    codebook_update(&t->codebook);
-    parameters_average(&t->parameters, c->train.average, t->step + 1);
+    parameters_begin_update(&t->parameters, c, report->rate, t->step + 1, scale);
+    device_repeat(t->device, &t->updating, move_parameters, t);
 }
 
 static int count_usage(struct trainer *t, const struct model_output *out) {
@@ -238,7 +249,7 @@ static int differentiate(struct trainer *t, struct var *nodes, struct model_outp
     struct model_training training = {
         &losses, &t->now.text_rows, &t->now.graph_rows, &t->now.both_rows, (uint32_t)t->step, start_codebook_sum, t};
     stage_begin(&t->stages, STAGE_FORWARD);
-    clear_gradients(t);
+    device_repeat(t->device, &t->clearing, clear_gradients, t);
     t->bucket_status = STATUS_OK;
     *out = model_forward(&model, &t->tape, &t->now.batch, nodes, &training);
     sum_lengths(t, out);

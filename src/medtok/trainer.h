@@ -53,6 +53,7 @@ struct trainer {
     struct bucket codebook_bucket, dense_bucket; /* codebook: its gradient, or its picks (quantizer.update: ema) */
     struct usage usage;                          /* of the last step, all ranks */
     dev_real scalars;                            /* loss terms, then squared gradient norms, on the device */
+    struct repeated clearing, norms, updating;   /* the parts of a step that are the same in every step */
     int64_t step;                                /* updates made */
     struct stages stages;                        /* enum train_stage */
     int bucket_status;

@@ -324,7 +324,8 @@ static void averages_follow_their_formula_for_dense_and_node_parameters(void **s
             checked[k]->value.at[3] = (real)(step * step);
             average[k] = KEEP[step - 1] * average[k] + (1 - KEEP[step - 1]) * step * step;
         }
-        parameters_average(&w->parameters, 0.4, step);
+        parameters_begin_update(&w->parameters, &w->config, 0.1, step, 1);
+        parameters_average(&w->parameters);
         for (int k = 0; k < 2; k++) close_to(checked[k]->average.at[3], average[k], "average", step);
     }
     struct parameters used = parameters_to_use(&w->parameters);
@@ -338,11 +339,11 @@ static void weight_decay_shrinks_matrices_only(void **state) {
     static const char *const SETTINGS[] = {"train.weight_decay=0.5", NULL};
     struct world *w = make_world(SETTINGS);
     struct parameters *p = &w->parameters;
-    struct adam adam = {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .step = 1, .gradient_scale = 1};
     int n_decayed = 0;
     for (int i = 0; i < p->n; i++)
         for (int64_t j = 0; j < p->list[i].rows * p->list[i].cols; j++) p->list[i].value.at[j] = 1;
-    parameters_update(p, &w->config, adam); /* all gradients are 0: Adam itself moves nothing */
+    parameters_begin_update(p, &w->config, 0.1, 1, 1);
+    parameters_update(p, &w->config); /* all gradients are 0: Adam itself moves nothing */
     for (int i = 0; i < p->n; i++) {
         const struct parameter *q = &p->list[i];
         size_t at = strlen(q->name) - strlen(".weight");
@@ -360,11 +361,11 @@ static void adam_passes_over_a_codebook_of_moving_averages(void **state) {
     for (int ema = 0; ema < 2; ema++) {
         struct world *w = make_world(ema ? EMA : GRADIENT);
         struct parameters *p = &w->parameters;
-        struct adam adam = {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .step = 1, .gradient_scale = 1};
         for (int i = 0; i < p->n; i++)
             for (int64_t j = 0; j < p->list[i].rows * p->list[i].cols; j++)
                 p->list[i].value.at[j] = p->list[i].grad.at[j] = 1;
-        parameters_update(p, &w->config, adam);
+        parameters_begin_update(p, &w->config, 0.1, 1, 1);
+        parameters_update(p, &w->config);
         for (int i = 0; i < p->n; i++) /* the first step of Adam is the rate */
             for (int64_t j = 0; j < p->list[i].rows * p->list[i].cols; j++)
                 close_to(p->list[i].value.at[j], ema && i == p->codebook ? 1 : 0.9, p->list[i].name, j);

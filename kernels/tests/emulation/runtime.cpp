@@ -6,9 +6,15 @@
 
 #include "cuda_runtime.h"
 
+struct emulated_graph {
+    std::vector<std::function<void()>> work;
+};
+
 struct emulated_stream {
     std::deque<std::function<void()>> waiting;
     uint64_t n_queued, n_run;
+    emulated_graph *capture; /* NULL: what is queued is done */
+    bool capture_is_broken;
 };
 
 struct emulated_event {
@@ -42,6 +48,14 @@ cudaError_t failed(cudaError_t code) {
     return code;
 }
 
+/* Whether a stream captures, which what the caller does would break: as a GPU's driver does, it then says so. */
+bool breaks_capture() {
+    bool any = false;
+    for (emulated_stream *s : streams)
+        if (s->capture) any = s->capture_is_broken = true;
+    return any;
+}
+
 /* The allocation that holds p; NULL: none. */
 const allocation *find(const void *p, size_t bytes) {
     auto next = allocations.upper_bound(static_cast<const char *>(p));
@@ -73,6 +87,7 @@ void check_fences(const char *p, size_t bytes) {
 
 cudaError_t release(void *p, bool on_device) {
     if (!p) return cudaSuccess;
+    if (breaks_capture()) return failed(cudaErrorStreamCaptureUnsupported);
     cudaDeviceSynchronize();
     auto found = allocations.find(static_cast<char *>(p));
     if (found == allocations.end() || found->second.on_device != on_device)
@@ -92,6 +107,8 @@ const char *cudaGetErrorString(cudaError_t code) {
         case cudaErrorMemoryAllocation: return "out of memory";
         case cudaErrorInvalidConfiguration: return "invalid configuration argument";
         case cudaErrorInvalidDevice: return "invalid device ordinal";
+        case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+        case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
         default: return "another error";
     }
 }
@@ -129,6 +146,7 @@ cudaError_t emulated_malloc(void **p, size_t bytes, int on_device) {
     void *block = nullptr;
     *p = nullptr;
     if (bytes == 0) return cudaSuccess; /* and NULL */
+    if (on_device && breaks_capture()) return failed(cudaErrorStreamCaptureUnsupported);
     if (on_device && bytes > TOTAL_BYTES - used_bytes) return failed(cudaErrorMemoryAllocation);
     if (bytes > SIZE_MAX / 2 || posix_memalign(&block, MEMORY_ALIGNMENT, bytes + 2 * FENCE_BYTES))
         return failed(cudaErrorMemoryAllocation);
@@ -178,6 +196,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    if (breaks_capture()) return failed(cudaErrorStreamCaptureUnsupported);
     run_until(stream, stream->n_queued);
     return cudaSuccess;
 }
@@ -220,6 +239,48 @@ void emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared
 
 void emulation_queue(cudaStream_t stream, std::function<void()> work) {
     if (!stream) emulation_fail("work on the default stream: every stream is named here");
+    if (stream->capture) {
+        stream->capture->work.push_back(std::move(work));
+        return;
+    }
     stream->waiting.push_back(std::move(work));
     stream->n_queued++;
+}
+
+/* ---- graphs ---- */
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+    if (stream->capture) return failed(cudaErrorInvalidValue);
+    stream->capture = new emulated_graph();
+    stream->capture_is_broken = false;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
+    *graph = stream->capture;
+    stream->capture = nullptr;
+    if (!*graph) return failed(cudaErrorInvalidValue);
+    if (!stream->capture_is_broken) return cudaSuccess;
+    delete *graph;
+    *graph = nullptr;
+    return failed(cudaErrorStreamCaptureInvalidated);
+}
+
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
+    *exec = new emulated_graph(*graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+    for (const auto &work : exec->work) emulation_queue(stream, work);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+    delete exec;
+    return cudaSuccess;
 }
