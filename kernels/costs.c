@@ -36,6 +36,11 @@ struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate) {
     return work(2 * product(m, n) * k, product(m, k) + product(k, n) + product(m, n) * (accumulate ? 2 : 1), 0);
 }
 
+struct work cost_gemm_batch(int64_t count, int64_t m, int64_t n, int64_t k, int accumulate) {
+    struct work one = cost_gemm(m, n, k, accumulate);
+    return (struct work){.flops = (double)count * one.flops, .bytes = (double)count * one.bytes, .calls = 1};
+}
+
 struct work cost_add_bias(int64_t rows, int64_t cols) {
     double n = product(rows, cols);
     return work(n, 2 * n + cols, 0);

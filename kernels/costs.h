@@ -24,6 +24,7 @@ struct work cost_norm_loss(int64_t n);
 struct work cost_count_nonfinite(int64_t n);
 
 /* ---- matrices ---- */
+struct work cost_gemm_batch(int64_t count, int64_t m, int64_t n, int64_t k, int accumulate);
 struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate); /* accumulate: beta is not 0 */
 struct work cost_add_bias(int64_t rows, int64_t cols);
 struct work cost_sum_rows(int64_t rows, int64_t cols);

@@ -71,6 +71,9 @@ COUNTED(norm_loss, cost_norm_loss(n), int64_t, n, double, weight, dev_real, x, d
 COUNTED(count_nonfinite, cost_count_nonfinite(n), int64_t, n, dev_real, x, dev_real, out)
 COUNTED(gemm, cost_gemm(m, n, k, beta != 0), int, transpose_a, int, transpose_b, int64_t, m, int64_t, n, int64_t, k,
         double, alpha, dev_real, a, int64_t, lda, dev_real, b, int64_t, ldb, double, beta, dev_real, c, int64_t, ldc)
+COUNTED(gemm_batch, cost_gemm_batch(batch, m, n, k, beta != 0), int64_t, batch, int, transpose_a, int, transpose_b,
+        int64_t, m, int64_t, n, int64_t, k, double, alpha, struct matrices, a, struct matrices, b, double, beta,
+        struct matrices, c)
 COUNTED(add_bias, cost_add_bias(rows, cols), int64_t, rows, int64_t, cols, dev_real, bias, dev_real, y)
 COUNTED(sum_rows, cost_sum_rows(rows, cols), int64_t, rows, int64_t, cols, dev_real, x, dev_real, out)
 COUNTED(relu, cost_relu(n), int64_t, n, dev_real, y)
@@ -186,6 +189,7 @@ static const struct kernels COUNTED_KERNELS = {
     .norm_loss = counted_norm_loss,
     .count_nonfinite = counted_count_nonfinite,
     .gemm = counted_gemm,
+    .gemm_batch = counted_gemm_batch,
     .add_bias = counted_add_bias,
     .sum_rows = counted_sum_rows,
     .relu = counted_relu,

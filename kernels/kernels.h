@@ -33,6 +33,13 @@ struct attention_pairs {
     dev_int offsets;
 };
 
+/* Matrices of one shape: the first, its leading dimension, and how many values further the next one begins. They may lie within
+ * each other's rows (the heads of an attention: stride < ld), but share no value. */
+struct matrices {
+    dev_real first;
+    int64_t ld, stride;
+};
+
 /* Which elements dropout sets to zero: element e of segment i survives if the 16-bit random number of
  * (seed, stream, step, index = segment_key[i], e) is at least rate * 65536 (see dropout_keeps in dropout.h);
  * survivors are divided by 1 - rate. rate 0: all survive. */
@@ -87,6 +94,9 @@ struct kernels {
     /* c[m,n] = alpha op(a) op(b) + beta c, with op(a) [m,k] and op(b) [k,n]; transpose_a: a is stored [k,m] */
     void (*gemm)(struct device *, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
                  dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc);
+    /* `count` products of that kind at once: matrix i of an operand begins i * stride values after the first */
+    void (*gemm_batch)(struct device *, int64_t count, int transpose_a, int transpose_b, int64_t m, int64_t n,
+                       int64_t k, double alpha, struct matrices a, struct matrices b, double beta, struct matrices c);
     /* y[rows,cols] += bias[cols] in each row */
     void (*add_bias)(struct device *, int64_t rows, int64_t cols, dev_real bias, dev_real y);
     /* out[cols] += sum over rows of x[rows,cols] */

@@ -63,6 +63,8 @@ void cpu_norm_loss(struct device *, int64_t, double, dev_real, dev_real, dev_rea
 void cpu_count_nonfinite(struct device *, int64_t, dev_real, dev_real);
 void cpu_gemm(struct device *, int, int, int64_t, int64_t, int64_t, double, dev_real, int64_t, dev_real, int64_t,
               double, dev_real, int64_t);
+void cpu_gemm_batch(struct device *, int64_t, int, int, int64_t, int64_t, int64_t, double, struct matrices,
+                    struct matrices, double, struct matrices);
 void cpu_add_bias(struct device *, int64_t, int64_t, dev_real, dev_real);
 void cpu_sum_rows(struct device *, int64_t, int64_t, dev_real, dev_real);
 void cpu_relu(struct device *, int64_t, dev_real);

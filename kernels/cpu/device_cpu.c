@@ -20,6 +20,7 @@ static const struct kernels CPU_KERNELS = {
     .norm_loss = cpu_norm_loss,
     .count_nonfinite = cpu_count_nonfinite,
     .gemm = cpu_gemm,
+    .gemm_batch = cpu_gemm_batch,
     .add_bias = cpu_add_bias,
     .sum_rows = cpu_sum_rows,
     .relu = cpu_relu,

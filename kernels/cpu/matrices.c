@@ -12,25 +12,40 @@ void cpu_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t
                 (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }
 
-void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-              dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc) {
+/* A sum over nothing, which BLAS would leave out: c = beta c. */
+static void scale_rows(int64_t rows, int64_t cols, real beta, real *c, int64_t ldc) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
+}
+
+/* The cut into blocks must not depend on the number of threads: BLAS rounds differently for other sizes. */
+void cpu_gemm_batch(struct device *device, int64_t count, int transpose_a, int transpose_b, int64_t m, int64_t n,
+                    int64_t k, double alpha, struct matrices a, struct matrices b, double beta, struct matrices c) {
     if (m <= 0 || n <= 0 || device->error[0]) return;
-    if (k <= 0) { /* BLAS leaves c alone then; the sum over nothing is 0 */
-        for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < n; j++) c.at[i * ldc + j] = beta == 0 ? 0 : (real)beta * c.at[i * ldc + j];
-        return;
-    }
-    /* The cut must not depend on the number of threads: BLAS rounds differently for other sizes. */
     int64_t rows = m >= 2 * PRODUCT_BLOCK ? PRODUCT_BLOCK : m;
     int64_t cols = rows == m && n >= 2 * PRODUCT_BLOCK ? PRODUCT_BLOCK : n;
     int64_t n_row_blocks = (m + rows - 1) / rows, n_blocks = n_row_blocks * ((n + cols - 1) / cols);
-#pragma omp parallel for num_threads(cpu_threads(device)) if (n_blocks > 1 && m * n * k > 8 * PARALLEL_MIN)
-    for (int64_t block = 0; block < n_blocks; block++) {
-        int64_t i = block % n_row_blocks * rows, j = block / n_row_blocks * cols;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (count * n_blocks > 1 &&                                  \
+                                                              count * m * n * k > 8 * PARALLEL_MIN)
+    for (int64_t block = 0; block < count * n_blocks; block++) {
+        int64_t matrix = block / n_blocks, i = block % n_row_blocks * rows;
+        int64_t j = block % n_blocks / n_row_blocks * cols;
         int64_t height = i + rows < m ? rows : m - i, width = j + cols < n ? cols : n - j;
-        cpu_product(transpose_a, transpose_b, height, width, k, (real)alpha, a.at + (transpose_a ? i : i * lda), lda,
-                    b.at + (transpose_b ? j * ldb : j), ldb, (real)beta, c.at + i * ldc + j, ldc);
+        const real *a_block = a.first.at + matrix * a.stride + (transpose_a ? i : i * a.ld);
+        const real *b_block = b.first.at + matrix * b.stride + (transpose_b ? j * b.ld : j);
+        real *c_block = c.first.at + matrix * c.stride + i * c.ld + j;
+        if (k > 0)
+            cpu_product(transpose_a, transpose_b, height, width, k, (real)alpha, a_block, a.ld, b_block, b.ld,
+                        (real)beta, c_block, c.ld);
+        else
+            scale_rows(height, width, (real)beta, c_block, c.ld);
     }
+}
+
+void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+              dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc) {
+    cpu_gemm_batch(device, 1, transpose_a, transpose_b, m, n, k, alpha, (struct matrices){a, lda, 0},
+                   (struct matrices){b, ldb, 0}, beta, (struct matrices){c, ldc, 0});
 }
 
 void cpu_add_bias(struct device *device, int64_t rows, int64_t cols, dev_real bias, dev_real y) {

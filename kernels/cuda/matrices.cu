@@ -16,17 +16,23 @@ static __global__ void scale_matrix_kernel(int64_t rows, int64_t cols, real beta
     FOR_EACH_COLUMN(j, cols) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
 }
 
+extern "C" void cuda_gemm_batch(struct device *device, int64_t count, int transpose_a, int transpose_b, int64_t m,
+                                int64_t n, int64_t k, double alpha, struct matrices a, struct matrices b, double beta,
+                                struct matrices c) {
+    if (count <= 0 || m <= 0 || n <= 0) return;
+    struct shape s = shape_for(m, n);
+    for (int64_t i = 0; k <= 0 && i < count; i++) /* BLAS leaves c alone then; the sum over nothing is 0 */
+        launch(device, "gemm", scale_matrix_kernel, s.blocks, s.threads, 0, m, n, (real)beta, c.first.at + i * c.stride,
+               c.ld);
+    if (k > 0)
+        multiply_batch(device, cuda_of(device)->products, count, transpose_a, transpose_b, m, n, k, alpha, a, b, beta,
+                       c);
+}
+
 extern "C" void cuda_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,
                           double alpha, dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c,
                           int64_t ldc) {
-    if (m <= 0 || n <= 0) return;
-    if (k <= 0) { /* BLAS leaves c alone then; the sum over nothing is 0 */
-        struct shape s = shape_for(m, n);
-        launch(device, "gemm", scale_matrix_kernel, s.blocks, s.threads, 0, m, n, (real)beta, c.at, ldc);
-        return;
-    }
-    multiply(device, cuda_of(device)->products, transpose_a, transpose_b, m, n, k, alpha, a.at, lda, b.at, ldb, beta,
-             c.at, ldc);
+    cuda_gemm_batch(device, 1, transpose_a, transpose_b, m, n, k, alpha, {a, lda, 0}, {b, ldb, 0}, beta, {c, ldc, 0});
 }
 
 /* ---- rows ---- */

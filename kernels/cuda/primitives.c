@@ -11,6 +11,7 @@ const struct kernels CUDA_KERNELS = {
     .norm_loss = cuda_norm_loss,
     .count_nonfinite = cuda_count_nonfinite,
     .gemm = cuda_gemm,
+    .gemm_batch = cuda_gemm_batch,
     .add_bias = cuda_add_bias,
     .sum_rows = cuda_sum_rows,
     .relu = cuda_relu,

@@ -21,6 +21,8 @@ void cuda_norm_loss(struct device *, int64_t, double, dev_real, dev_real, dev_re
 void cuda_count_nonfinite(struct device *, int64_t, dev_real, dev_real);
 void cuda_gemm(struct device *, int, int, int64_t, int64_t, int64_t, double, dev_real, int64_t, dev_real, int64_t,
                double, dev_real, int64_t);
+void cuda_gemm_batch(struct device *, int64_t, int, int, int64_t, int64_t, int64_t, double, struct matrices,
+                     struct matrices, double, struct matrices);
 void cuda_add_bias(struct device *, int64_t, int64_t, dev_real, dev_real);
 void cuda_sum_rows(struct device *, int64_t, int64_t, dev_real, dev_real);
 void cuda_relu(struct device *, int64_t, dev_real);

@@ -85,6 +85,29 @@ static void adam_follows_the_published_update(void **state) {
 }
 
 /* ---- matrices ---- */
+/* Heads side by side in the rows of a and c, one below the other in b. */
+static void gemm_batch_is_so_many_products(void **state) {
+    (void)state;
+    static const int64_t SIZES[][4] = {{0, 3, 5, 2},    {1, 3, 5, 2}, {4, 7, 1, 3},
+                                       {3, 600, 16, 5}, {2, 5, 4, 0}, {5, 33, 600, 9}};
+    for (int s = 0; s < 6; s++)
+        for (int t = 0; t < 4; t++) {
+            int64_t count = SIZES[s][0], m = SIZES[s][1], n = SIZES[s][2], k = SIZES[s][3];
+            int64_t a_cols = t & 1 ? m : k, b_rows = t & 2 ? n : k, b_cols = t & 2 ? k : n;
+            int64_t lda = count * a_cols + 1, ldb = b_cols + 2, ldc = count * n + 3;
+            dev_real a = values((m + k) * lda), b = values((count * b_rows + 1) * ldb), c = values(m * ldc);
+            dev_real wanted = zeros(m * ldc);
+            memcpy(wanted.at, c.at, (size_t)(m * ldc) * sizeof(real));
+            for (int64_t i = 0; i < count; i++)
+                RUN(gemm, t & 1, t >> 1, m, n, k, 0.7, dev_real_at(a, i * a_cols), lda,
+                    dev_real_at(b, i * b_rows * ldb), ldb, 0.3, dev_real_at(wanted, i * n), ldc);
+            RUN(gemm_batch, count, t & 1, t >> 1, m, n, k, 0.7, ((struct matrices){a, lda, a_cols}),
+                ((struct matrices){b, ldb, b_rows * ldb}), 0.3, ((struct matrices){c, ldc, n}));
+            for (int64_t i = 0; i < m * ldc; i++) close_to(c.at[i], wanted.at[i], "gemm_batch", i);
+            release(4, a, b, c, wanted);
+        }
+}
+
 static void gemm_agrees_with_plain_loops(void **state) {
     (void)state;
     static const int64_t SIZES[][3] = {{0, 3, 2}, {1, 1, 1}, {3, 5, 0}, {7, 5, 3}, {65, 33, 129}, {128, 200, 64}};
@@ -216,6 +239,7 @@ int test_vectors_and_matrices(void) {
         cmocka_unit_test(vectors_agree_with_plain_loops),
         cmocka_unit_test(adam_follows_the_published_update),
         cmocka_unit_test(gemm_agrees_with_plain_loops),
+        cmocka_unit_test(gemm_batch_is_so_many_products),
         cmocka_unit_test(layer_norm_agrees_and_differentiates),
         cmocka_unit_test(l2_normalize_agrees_and_differentiates),
         cmocka_unit_test(row_sums_bias_relu_and_copies_agree),

@@ -89,6 +89,15 @@ static void gemm_gradient(struct workbench *w) {
     CALL(w, gemm, 1, 0, m, n, k, SMALL, a, m, b, n, 1, c, n);
 }
 
+/* A projection head by head. */
+static void gemm_batch(struct workbench *w) {
+    int64_t heads = w->sizes.heads, m = w->sizes.batch, k = w->sizes.dim, n = k / heads;
+    dev_real a = bench_reals(w, m * heads * k), b = bench_reals(w, heads * n * k), c = bench_reals(w, m * heads * n);
+    bench_shape(w, "%lld of %lld x %lld x %lld", (ll)heads, (ll)m, (ll)n, (ll)k);
+    CALL(w, gemm_batch, heads, 0, 1, m, n, k, 1, ((struct matrices){a, heads * k, k}), ((struct matrices){b, k, n * k}),
+         0, ((struct matrices){c, heads * n, n}));
+}
+
 static int64_t node_rows(struct workbench *w, int64_t cols) {
     bench_shape(w, "%lld x %lld", (ll)w->graphs.n_rows, (ll)cols);
     return w->graphs.n_rows;
@@ -405,6 +414,7 @@ const struct primitive_item PRIMITIVE_ITEMS[] = {
     ITEM(count_nonfinite),
     ITEM(gemm),
     {"gemm.gradient", gemm_gradient},
+    ITEM(gemm_batch),
     ITEM(add_bias),
     ITEM(sum_rows),
     ITEM(relu),

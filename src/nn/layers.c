@@ -315,26 +315,30 @@ struct head_linear_op {
     int64_t heads;
 };
 
+/* Head h of an operand with the heads side by side in its rows, and of one with them one below the other. */
+static struct matrices beside(dev_real x, int64_t heads, int64_t cols) {
+    return (struct matrices){x, heads * cols, cols};
+}
+
+static struct matrices below(dev_real x, int64_t rows, int64_t cols) { return (struct matrices){x, cols, rows * cols}; }
+
 static void head_linear_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
-    int64_t rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / l->heads;
+    int64_t heads = l->heads, rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / heads;
     int begun = tape_grad_begun(l->x);
-    for (int64_t h = 0; h < l->heads; h++) {
-        dev_real dy = dev_real_at(GRAD(l->y), h * out);
-        RUN(tape)->gemm(tape->device, 0, 0, rows, in, out, 1, dy, l->y->cols,
-                        dev_real_at(l->weight->value, h * out * in), in, begun, dev_real_at(l->x->grad, h * in),
-                        l->x->cols);
-        RUN(tape)->gemm(tape->device, 1, 0, out, in, rows, 1, dy, l->y->cols, dev_real_at(l->x->value, h * in),
-                        l->x->cols, 1, dev_real_at(GRAD(l->weight), h * out * in), in);
-    }
+    struct matrices dy = beside(GRAD(l->y), heads, out);
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 0, rows, in, out, 1, dy, below(l->weight->value, out, in), begun,
+                          beside(l->x->grad, heads, in));
+    RUN(tape)->gemm_batch(tape->device, heads, 1, 0, out, in, rows, 1, dy, beside(l->x->value, heads, in), 1,
+                          below(GRAD(l->weight), out, in));
 }
 
 struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
     int64_t in = weight->cols, out = weight->rows / heads;
     struct var *y = tape_var(tape, x->rows, weight->rows);
-    for (int64_t h = 0; h < heads && !tape->failed; h++)
-        RUN(tape)->gemm(tape->device, 0, 1, x->rows, out, in, 1, dev_real_at(x->value, h * in), x->cols,
-                        dev_real_at(weight->value, h * out * in), in, 0, dev_real_at(y->value, h * out), y->cols);
+    if (tape->failed) return y;
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 1, x->rows, out, in, 1, beside(x->value, heads, in),
+                          below(weight->value, out, in), 0, beside(y->value, heads, out));
     struct head_linear_op *l = tape_record(tape, sizeof *l, head_linear_backward);
     if (l) l->x = x, l->weight = weight, l->y = y, l->heads = heads;
     return y;
@@ -342,24 +346,21 @@ struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight,
 
 static void head_linear_transposed_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
-    int64_t rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / l->heads;
+    int64_t heads = l->heads, rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / heads;
     int begun = tape_grad_begun(l->x);
-    for (int64_t h = 0; h < l->heads; h++) {
-        dev_real dy = dev_real_at(GRAD(l->y), h * in);
-        RUN(tape)->gemm(tape->device, 0, 1, rows, out, in, 1, dy, l->y->cols,
-                        dev_real_at(l->weight->value, h * out * in), in, begun, dev_real_at(l->x->grad, h * out),
-                        l->x->cols);
-        RUN(tape)->gemm(tape->device, 1, 0, out, in, rows, 1, dev_real_at(l->x->value, h * out), l->x->cols, dy,
-                        l->y->cols, 1, dev_real_at(GRAD(l->weight), h * out * in), in);
-    }
+    struct matrices dy = beside(GRAD(l->y), heads, in);
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, out, in, 1, dy, below(l->weight->value, out, in), begun,
+                          beside(l->x->grad, heads, out));
+    RUN(tape)->gemm_batch(tape->device, heads, 1, 0, out, in, rows, 1, beside(l->x->value, heads, out), dy, 1,
+                          below(GRAD(l->weight), out, in));
 }
 
 struct var *nn_head_linear_transposed(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
     int64_t in = weight->cols, out = weight->rows / heads;
     struct var *y = tape_var(tape, x->rows, heads * in);
-    for (int64_t h = 0; h < heads && !tape->failed; h++)
-        RUN(tape)->gemm(tape->device, 0, 0, x->rows, in, out, 1, dev_real_at(x->value, h * out), x->cols,
-                        dev_real_at(weight->value, h * out * in), in, 0, dev_real_at(y->value, h * in), y->cols);
+    if (tape->failed) return y;
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 0, x->rows, in, out, 1, beside(x->value, heads, out),
+                          below(weight->value, out, in), 0, beside(y->value, heads, in));
     struct head_linear_op *l = tape_record(tape, sizeof *l, head_linear_transposed_backward);
     if (l) l->x = x, l->weight = weight, l->y = y, l->heads = heads;
     return y;
@@ -369,20 +370,18 @@ struct var *nn_head_linear_transposed(struct tape *tape, struct var *x, struct v
 static void add_scaled_bias_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     int64_t rows = p->y->rows, heads = p->a->cols, cols = p->y->cols / heads;
-    for (int64_t h = 0; h < heads; h++) {
-        dev_real dy = dev_real_at(GRAD(p->y), h * cols);
-        RUN(tape)->gemm(tape->device, 0, 1, rows, 1, cols, 1, dy, p->y->cols, dev_real_at(p->b->value, h * cols), cols,
-                        1, dev_real_at(GRAD(p->a), h), heads);
-        RUN(tape)->gemm(tape->device, 1, 0, 1, cols, rows, 1, dev_real_at(p->a->value, h), heads, dy, p->y->cols, 1,
-                        dev_real_at(GRAD(p->b), h * cols), cols);
-    }
+    struct matrices dy = beside(GRAD(p->y), heads, cols);
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, 1, cols, 1, dy, below(p->b->value, 1, cols), 1,
+                          beside(GRAD(p->a), heads, 1));
+    RUN(tape)->gemm_batch(tape->device, heads, 1, 0, 1, cols, rows, 1, beside(p->a->value, heads, 1), dy, 1,
+                          below(GRAD(p->b), 1, cols));
 }
 
 struct var *nn_add_scaled_bias(struct tape *tape, struct var *y, struct var *scale, struct var *bias) {
     int64_t heads = scale->cols, cols = y->cols / heads;
-    for (int64_t h = 0; h < heads && !tape->failed; h++)
-        RUN(tape)->gemm(tape->device, 0, 0, y->rows, cols, 1, 1, dev_real_at(scale->value, h), heads,
-                        dev_real_at(bias->value, h * cols), cols, 1, dev_real_at(y->value, h * cols), y->cols);
+    if (tape->failed) return y;
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 0, y->rows, cols, 1, 1, beside(scale->value, heads, 1),
+                          below(bias->value, 1, cols), 1, beside(y->value, heads, cols));
     struct pair_op *p = tape_record(tape, sizeof *p, add_scaled_bias_backward);
     if (p) p->a = scale, p->b = bias, p->y = y;
     return y;

@@ -101,16 +101,20 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
-                           int n, int k, const float *alpha, const float *a, int lda, const float *b, int ldb,
-                           const float *beta, float *c, int ldc) {
-    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, CUDA_R_32F, lda, b, CUDA_R_32F, ldb, beta,
-                        c, CUDA_R_32F, ldc, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+static const void *further(const void *p, cudaDataType type, long long n) {
+    return static_cast<const char *>(p) + n * (type == CUDA_R_64F ? 8 : type == CUDA_R_32F ? 4 : 2);
 }
 
-cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
-                           int n, int k, const double *alpha, const double *a, int lda, const double *b, int ldb,
-                           const double *beta, double *c, int ldc) {
-    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, CUDA_R_64F, lda, b, CUDA_R_64F, ldb, beta,
-                        c, CUDA_R_64F, ldc, CUBLAS_COMPUTE_64F, CUBLAS_GEMM_DEFAULT);
+cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transpose_a,
+                                          cublasOperation_t transpose_b, int m, int n, int k, const void *alpha,
+                                          const void *a, cudaDataType type_a, int lda, long long stride_a,
+                                          const void *b, cudaDataType type_b, int ldb, long long stride_b,
+                                          const void *beta, void *c, cudaDataType type_c, int ldc, long long stride_c,
+                                          int count, cublasComputeType_t compute, cublasGemmAlgo_t algorithm) {
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    for (int i = 0; i < count && status == CUBLAS_STATUS_SUCCESS; i++)
+        status = cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, further(a, type_a, i * stride_a),
+                              type_a, lda, further(b, type_b, i * stride_b), type_b, ldb, beta,
+                              const_cast<void *>(further(c, type_c, i * stride_c)), type_c, ldc, compute, algorithm);
+    return status;
 }

@@ -32,11 +32,11 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a
                             int n, int k, const void *alpha, const void *a, cudaDataType type_a, int lda, const void *b,
                             cudaDataType type_b, int ldb, const void *beta, void *c, cudaDataType type_c, int ldc,
                             cublasComputeType_t compute, cublasGemmAlgo_t algorithm);
-cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
-                           int n, int k, const float *alpha, const float *a, int lda, const float *b, int ldb,
-                           const float *beta, float *c, int ldc);
-cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
-                           int n, int k, const double *alpha, const double *a, int lda, const double *b, int ldb,
-                           const double *beta, double *c, int ldc);
+cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transpose_a,
+                                          cublasOperation_t transpose_b, int m, int n, int k, const void *alpha,
+                                          const void *a, cudaDataType type_a, int lda, long long stride_a,
+                                          const void *b, cudaDataType type_b, int ldb, long long stride_b,
+                                          const void *beta, void *c, cudaDataType type_c, int ldc, long long stride_c,
+                                          int count, cublasComputeType_t compute, cublasGemmAlgo_t algorithm);
 
 #endif
