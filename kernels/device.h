@@ -88,7 +88,8 @@ void device_host_free_reals(struct device *device, real *buffer);
 /* Copies `count` values to the device beside the computation: after all work queued before this call, and at the same
  * time as what is queued later, up to device_prefetch_wait, which lets later work wait for all prefetches before it.
  * `from` is of device_host_alloc_reals and must stay as it is until device_prefetch_finish, which waits on the host
- * until the prefetches have left their host memory. On the CPU a prefetch copies at once. */
+ * until the prefetches have left their host memory, or until a download after device_prefetch_wait. On the CPU a prefetch
+ * copies at once. */
 void device_prefetch_reals(struct device *device, dev_real to, const real *from, int64_t count);
 void device_prefetch_wait(struct device *device);
 void device_prefetch_finish(struct device *device);

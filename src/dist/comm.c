@@ -11,7 +11,7 @@
 
 enum { LARGEST_MESSAGE = 1 << 30, MESSAGE_SIZE = 4096 };
 
-static int mpi_status(int code, const char *what) {
+int comm_status(int code, const char *what) {
     if (code == MPI_SUCCESS) return STATUS_OK;
     char text[MPI_MAX_ERROR_STRING];
     int n;
@@ -53,8 +53,8 @@ int comm_start(struct comm *comm, int *argc, char ***argv) {
             "there is), or with the mpirun of the Open MPI that this program was built with",
             tasks);
     MPI_Comm node;
-    TRY(mpi_status(MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
-                   "finding the node"));
+    TRY(comm_status(MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+                    "finding the node"));
     MPI_Comm_rank(node, &comm->local_rank);
     MPI_Comm_size(node, &comm->local_size);
     MPI_Comm_free(&node);
@@ -96,7 +96,7 @@ int comm_agree(const struct comm *comm, int status) {
     if (comm->size == 1) return status;
     int first = status == STATUS_OK ? comm->size : comm->rank, failing;
     int code = COMM_COUNTED(comm, sizeof first, MPI_Allreduce(&first, &failing, 1, MPI_INT, MPI_MIN, comm->handle));
-    TRY(mpi_status(code, "agreeing on errors"));
+    TRY(comm_status(code, "agreeing on errors"));
     if (failing == comm->size) return STATUS_OK;
     struct {
         int code;
@@ -111,7 +111,7 @@ int comm_agree(const struct comm *comm, int status) {
     }
     code = COMM_COUNTED(comm, comm->rank == failing ? sizeof fault : 0,
                         MPI_Bcast(&fault, sizeof fault, MPI_BYTE, failing, comm->handle));
-    TRY(mpi_status(code, "agreeing on errors"));
+    TRY(comm_status(code, "agreeing on errors"));
     return status_set(fault.code, "%s", fault.message);
 }
 
@@ -121,7 +121,7 @@ static int all_reduce(const struct comm *comm, void *values, int count, MPI_Data
     if (comm->size == 1) return STATUS_OK;
     int code =
         COMM_COUNTED(comm, 8 * (int64_t)count, MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm->handle));
-    return mpi_status(code, "summing over ranks");
+    return comm_status(code, "summing over ranks");
 }
 
 int comm_sum_int64(const struct comm *comm, int64_t *values, int count) {
@@ -150,7 +150,7 @@ int comm_broadcast(const struct comm *comm, void *bytes, int64_t count) {
         int n = (int)(count - at < LARGEST_MESSAGE ? count - at : LARGEST_MESSAGE);
         int code =
             COMM_COUNTED(comm, comm->rank == 0 ? n : 0, MPI_Bcast((char *)bytes + at, n, MPI_BYTE, 0, comm->handle));
-        TRY(mpi_status(code, "broadcasting"));
+        TRY(comm_status(code, "broadcasting"));
     }
     return STATUS_OK;
 }

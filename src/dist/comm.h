@@ -57,6 +57,16 @@ struct traffic comm_traffic(void);
 void comm_call_begins(void);
 int comm_call_ends(const struct comm *comm, int64_t messages, int64_t bytes, int code);
 
+/* For the same files: STATUS_OK, or STATUS_FAILED with "MPI: WHAT: the error". */
+int comm_status(int code, const char *what);
+
+/* The MPI type of `real` (kernels/real.h). */
+#ifdef MEDTOK_REAL_DOUBLE
+#define COMM_REAL MPI_DOUBLE
+#else
+#define COMM_REAL MPI_FLOAT
+#endif
+
 /* Number of threads this rank should use: `wanted` if positive, else the cores it may run on (its affinity mask),
  * divided among the ranks of this node that share the same mask. At least 1. Collective over the node. */
 int comm_threads(const struct comm *comm, int wanted);

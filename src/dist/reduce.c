@@ -6,29 +6,16 @@
 
 #include "base/status.h"
 
-#ifdef MEDTOK_REAL_DOUBLE
-#define MPI_REAL_TYPE MPI_DOUBLE
-#else
-#define MPI_REAL_TYPE MPI_FLOAT
-#endif
-
-static int mpi_status(int code, const char *what) {
-    if (code == MPI_SUCCESS) return STATUS_OK;
-    char text[MPI_MAX_ERROR_STRING];
-    int n;
-    MPI_Error_string(code, text, &n);
-    return status_set(STATUS_FAILED, "MPI: %s: %s", what, text);
-}
-
-int bucket_init(struct bucket *bucket, const struct comm *comm, dev_real values, int64_t count) {
+int bucket_init(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values, int64_t count) {
     *bucket = (struct bucket){.values = values, .count = count, .request = MPI_REQUEST_NULL};
     if (comm->size == 1) return STATUS_OK;
     if (count > INT32_MAX) return status_set(STATUS_FAILED, "a gradient of %lld values is too large", (long long)count);
-    return mem_alloc(&bucket->staging, count, sizeof(real));
+    bucket->staging = device_host_alloc_reals(device, count);
+    return bucket->staging ? STATUS_OK : status_set(STATUS_FAILED, "%s", device_error(device));
 }
 
-void bucket_free(struct bucket *bucket) {
-    free(bucket->staging);
+void bucket_free(struct bucket *bucket, struct device *device) {
+    device_host_free_reals(device, bucket->staging);
     bucket->staging = NULL;
 }
 
@@ -37,17 +24,18 @@ int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *
     if (comm->size == 1) return STATUS_OK;
     device_download_reals(device, bucket->staging, bucket->values, bucket->count);
     int code = COMM_COUNTED(comm, bucket->count * (int64_t)sizeof(real),
-                            MPI_Iallreduce(MPI_IN_PLACE, bucket->staging, (int)bucket->count, MPI_REAL_TYPE, MPI_SUM,
+                            MPI_Iallreduce(MPI_IN_PLACE, bucket->staging, (int)bucket->count, COMM_REAL, MPI_SUM,
                                            comm->handle, &bucket->request));
-    return mpi_status(code, "starting the sum of gradients");
+    return comm_status(code, "starting the sum of gradients");
 }
 
 int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device) {
     if (!bucket->started) TRY(bucket_start(bucket, comm, device));
     bucket->started = 0;
     if (comm->size == 1) return STATUS_OK;
-    TRY(mpi_status(COMM_WAITED(comm, MPI_Wait(&bucket->request, MPI_STATUS_IGNORE)), "summing gradients"));
-    device_upload_reals(device, bucket->values, bucket->staging, bucket->count);
+    TRY(comm_status(COMM_WAITED(comm, MPI_Wait(&bucket->request, MPI_STATUS_IGNORE)), "summing gradients"));
+    device_prefetch_reals(device, bucket->values, bucket->staging, bucket->count);
+    device_prefetch_wait(device); /* the staging memory is not written before the next download, which waits too */
     return STATUS_OK;
 }
 
@@ -59,7 +47,7 @@ int row_shares_make(struct row_shares *shares, const struct comm *comm, int n_lo
     if (comm->size > 1) {
         int code = COMM_COUNTED(comm, sizeof n_local,
                                 MPI_Allgather(&n_local, 1, MPI_INT, shares->n, 1, MPI_INT, comm->handle));
-        TRY(mpi_status(code, "gathering counts"));
+        TRY(comm_status(code, "gathering counts"));
     }
     for (int r = 0; r < comm->size; r++) {
         shares->first[r] = shares->total;
@@ -106,10 +94,9 @@ int gather_rows_over_ranks(const struct comm *comm, struct device *device, const
     int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
     TRY_DONE(exchange_make(&x, comm, shares, cols));
     device_download_reals(device, x.local, local, n);
-    int code =
-        COMM_COUNTED(comm, n * (int64_t)sizeof(real),
-                     MPI_Allgatherv(x.local, n, MPI_REAL_TYPE, x.all, x.counts, x.places, MPI_REAL_TYPE, comm->handle));
-    TRY_DONE(mpi_status(code, "gathering rows"));
+    int code = COMM_COUNTED(comm, n * (int64_t)sizeof(real),
+                            MPI_Allgatherv(x.local, n, COMM_REAL, x.all, x.counts, x.places, COMM_REAL, comm->handle));
+    TRY_DONE(comm_status(code, "gathering rows"));
     device_upload_reals(device, out, x.all, shares->total * cols);
 done:
     exchange_free(&x);
@@ -126,7 +113,7 @@ int gather_ints_over_ranks(const struct comm *comm, struct device *device, const
     int code =
         COMM_COUNTED(comm, n * (int64_t)sizeof *mine,
                      MPI_Allgatherv(mine, n, MPI_INT32_T, all, shares->n, shares->first, MPI_INT32_T, comm->handle));
-    TRY_DONE(mpi_status(code, "gathering rows"));
+    TRY_DONE(comm_status(code, "gathering rows"));
     device_upload_ints(device, out, all, shares->total);
 done:
     free(mine);
@@ -144,8 +131,8 @@ int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, 
     device_download_reals(device, x.all, all, shares->total * cols);
     device_download_reals(device, x.local, local, n);
     int code = COMM_COUNTED(comm, shares->total * cols * (int64_t)sizeof(real),
-                            MPI_Reduce_scatter(x.all, sum, x.counts, MPI_REAL_TYPE, MPI_SUM, comm->handle));
-    TRY_DONE(mpi_status(code, "summing rows"));
+                            MPI_Reduce_scatter(x.all, sum, x.counts, COMM_REAL, MPI_SUM, comm->handle));
+    TRY_DONE(comm_status(code, "summing rows"));
     for (int i = 0; i < n; i++) x.local[i] += sum[i];
     device_upload_reals(device, local, x.local, n);
 done:
@@ -160,8 +147,8 @@ int sum_over_ranks(const struct comm *comm, struct device *device, dev_real valu
     TRY(mem_alloc(&host, count, sizeof(real)));
     device_download_reals(device, host, values, count);
     int code = COMM_COUNTED(comm, count * (int64_t)sizeof(real),
-                            MPI_Allreduce(MPI_IN_PLACE, host, (int)count, MPI_REAL_TYPE, MPI_SUM, comm->handle));
-    int status = mpi_status(code, "summing values");
+                            MPI_Allreduce(MPI_IN_PLACE, host, (int)count, COMM_REAL, MPI_SUM, comm->handle));
+    int status = comm_status(code, "summing values");
     device_upload_reals(device, values, host, count);
     free(host);
     return status;

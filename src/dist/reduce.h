@@ -1,7 +1,8 @@
 /* Sums over ranks of device values, in buckets that travel while the backward pass goes on, and the exchange of batch rows for
  * losses whose negatives are the whole global batch.
  *
- * The values travel through buffers in host memory, from a GPU too.
+ * The values travel through buffers in host memory, from a GPU too; those of buckets are pinned. Open MPI's reductions that do not
+ * block take no device memory (its FAQ on CUDA), and the others copy it to the host themselves.
  */
 #ifndef MEDTOK_DIST_REDUCE_H
 #define MEDTOK_DIST_REDUCE_H
@@ -13,14 +14,14 @@
 struct bucket {
     dev_real values;
     int64_t count;
-    real *staging; /* owned; NULL for a single rank */
+    real *staging; /* of device_host_alloc_reals, owned; NULL for a single rank */
     MPI_Request request;
     int started;
 };
 
 /* Prepares a bucket over values[count] (borrowed). */
-int bucket_init(struct bucket *bucket, const struct comm *comm, dev_real values, int64_t count);
-void bucket_free(struct bucket *bucket);
+int bucket_init(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values, int64_t count);
+void bucket_free(struct bucket *bucket, struct device *device);
 
 /* Starts the sum (does nothing on one rank); the values must not change until bucket_finish. */
 int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *device);

@@ -5,21 +5,9 @@
 
 #include "base/status.h"
 
-#ifdef MEDTOK_REAL_DOUBLE
-#define MPI_REAL_TYPE MPI_DOUBLE
-#else
-#define MPI_REAL_TYPE MPI_FLOAT
-#endif
-
 int64_t row_owner_first(int64_t n_rows, int rank, int size) { return n_rows * rank / size; }
 
-static int mpi_status(int code) {
-    if (code == MPI_SUCCESS) return STATUS_OK;
-    char text[MPI_MAX_ERROR_STRING];
-    int n;
-    MPI_Error_string(code, text, &n);
-    return status_set(STATUS_FAILED, "MPI: exchanging node rows: %s", text);
-}
+static int exchange_status(int code) { return comm_status(code, "exchanging node rows"); }
 
 static int plan_alloc(struct row_plan *plan, int size) {
     if (plan->want_counts) return STATUS_OK;
@@ -41,8 +29,14 @@ static void count_by_owner(struct row_plan *plan, int size, int64_t n_rows, cons
 }
 
 /* Staging memory large enough for this plan's rows, on host and device; grows and stays. */
-static int plan_staging(struct row_plan *plan, struct device *device, int64_t cols) {
-    TRY(mem_grow(&plan->host, &plan->host_capacity, (plan->n_give + plan->n_want) * cols + 1, sizeof(real)));
+static int plan_staging(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols) {
+    int64_t n_host = comm->size > 1 ? (plan->n_give + plan->n_want) * cols : 0;
+    if (n_host > plan->host_values) {
+        device_host_free_reals(device, plan->host);
+        plan->host_values = n_host + n_host / 4;
+        plan->host = device_host_alloc_reals(device, plan->host_values);
+        if (!plan->host) return status_set(STATUS_FAILED, "%s", device_error(device));
+    }
     if (plan->n_give > plan->device_rows) {
         device_free_ints(device, plan->give_on_device);
         plan->device_rows = plan->n_give + plan->n_give / 4;
@@ -62,7 +56,7 @@ int row_plan_make(struct row_plan *plan, const struct comm *comm, struct device 
     TRY(plan_alloc(plan, comm->size));
     plan->n_want = n;
     count_by_owner(plan, comm->size, n_rows, rows, n);
-    TRY(mpi_status(
+    TRY(exchange_status(
         COMM_COUNTED(comm, (comm->size - 1) * (int64_t)sizeof(int),
                      MPI_Alltoall(plan->want_counts, 1, MPI_INT, plan->give_counts, 1, MPI_INT, comm->handle))));
     plan->n_give = 0;
@@ -71,12 +65,13 @@ int row_plan_make(struct row_plan *plan, const struct comm *comm, struct device 
         plan->n_give += plan->give_counts[r];
     }
     TRY(mem_grow(&plan->give_rows, &plan->give_capacity, plan->n_give + 1, sizeof(int32_t)));
-    TRY(mpi_status(COMM_COUNTED(comm, (n - plan->want_counts[comm->rank]) * (int64_t)sizeof(int32_t),
-                                MPI_Alltoallv(rows, plan->want_counts, plan->want_places, MPI_INT32_T, plan->give_rows,
-                                              plan->give_counts, plan->give_places, MPI_INT32_T, comm->handle))));
+    TRY(exchange_status(
+        COMM_COUNTED(comm, (n - plan->want_counts[comm->rank]) * (int64_t)sizeof(int32_t),
+                     MPI_Alltoallv(rows, plan->want_counts, plan->want_places, MPI_INT32_T, plan->give_rows,
+                                   plan->give_counts, plan->give_places, MPI_INT32_T, comm->handle))));
     int32_t first = (int32_t)row_owner_first(n_rows, comm->rank, comm->size);
     for (int i = 0; i < plan->n_give; i++) plan->give_rows[i] -= first;
-    return plan_staging(plan, device, cols);
+    return plan_staging(plan, comm, device, cols);
 }
 
 void row_plan_free(struct row_plan *plan, struct device *device) {
@@ -85,7 +80,7 @@ void row_plan_free(struct row_plan *plan, struct device *device) {
     free(plan->give_counts);
     free(plan->give_places);
     free(plan->give_rows);
-    free(plan->host);
+    device_host_free_reals(device, plan->host);
     device_free_ints(device, plan->give_on_device);
     device_free_reals(device, plan->rows_on_device);
     *plan = (struct row_plan){0};
@@ -95,23 +90,23 @@ void row_plan_free(struct row_plan *plan, struct device *device) {
 static int exchange_rows(const struct comm *comm, int64_t cols, const real *from, const int *from_counts,
                          const int *from_places, real *to, const int *to_counts, const int *to_places) {
     MPI_Datatype row;
-    TRY(mpi_status(MPI_Type_contiguous((int)cols, MPI_REAL_TYPE, &row)));
-    TRY(mpi_status(MPI_Type_commit(&row)));
+    TRY(exchange_status(MPI_Type_contiguous((int)cols, COMM_REAL, &row)));
+    TRY(exchange_status(MPI_Type_commit(&row)));
     int64_t sent = from_places[comm->size - 1] + from_counts[comm->size - 1] - from_counts[comm->rank];
     int code =
         COMM_COUNTED(comm, sent * cols * (int64_t)sizeof(real),
                      MPI_Alltoallv(from, from_counts, from_places, row, to, to_counts, to_places, row, comm->handle));
     MPI_Type_free(&row);
-    return mpi_status(code);
+    return exchange_status(code);
 }
 
 int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real owned,
                    dev_real out) {
-    real *given = plan->host, *got = plan->host + plan->n_give * cols;
     if (comm->size == 1) {
         device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, out);
         return STATUS_OK;
     }
+    real *given = plan->host, *got = plan->host + plan->n_give * cols;
     device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, plan->rows_on_device);
     device_download_reals(device, given, plan->rows_on_device, plan->n_give * cols);
     TRY(exchange_rows(comm, cols, given, plan->give_counts, plan->give_places, got, plan->want_counts,
@@ -122,11 +117,11 @@ int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device
 
 int row_plan_return(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real grad,
                     dev_real owned_grad) {
-    real *returned = plan->host, *ours = plan->host + plan->n_give * cols;
     if (comm->size == 1) {
         device->run->scatter_add_rows(device, plan->n_give, cols, grad, plan->give_on_device, owned_grad);
         return STATUS_OK;
     }
+    real *returned = plan->host, *ours = plan->host + plan->n_give * cols;
     device_download_reals(device, ours, grad, plan->n_want * cols);
     TRY(exchange_rows(comm, cols, ours, plan->want_counts, plan->want_places, returned, plan->give_counts,
                       plan->give_places));

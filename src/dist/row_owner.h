@@ -20,11 +20,11 @@ struct row_plan {
     int *give_counts, *give_places; /* [size]: rows of ours that other ranks want */
     int32_t *give_rows;             /* [n_give]: as places in our own block */
     int n_want, n_give;
-    long long give_capacity, host_capacity;
-    real *host;                           /* staging for n_give + n_want rows */
-    dev_int give_on_device;               /* give_rows */
-    dev_real rows_on_device;              /* [n_give, cols] */
-    long long device_rows, device_values; /* their sizes */
+    long long give_capacity;
+    real *host;              /* staging for n_give + n_want rows; of device_host_alloc_reals */
+    dev_int give_on_device;  /* give_rows */
+    dev_real rows_on_device; /* [n_give, cols] */
+    long long host_values, device_rows, device_values; /* their sizes */
 };
 
 /* Collective. `rows`[n] ascending, distinct, global numbers, of a table of n_rows x cols; copied as needed. */

@@ -61,9 +61,10 @@ int trainer_make(struct trainer *t, const struct config *config, const struct co
     struct parameters *p = &t->parameters;
     int64_t rest = p->n_dense - p->n_codebook;
     int ema = config->quantizer.update == UPDATE_EMA;
-    int status = bucket_init(&t->codebook_bucket, comm, ema ? t->codebook.picks : p->grad,
+    int status = bucket_init(&t->codebook_bucket, comm, device, ema ? t->codebook.picks : p->grad,
                              ema ? t->codebook.n_picks : p->n_codebook);
-    if (status == STATUS_OK) status = bucket_init(&t->dense_bucket, comm, dev_real_at(p->grad, p->n_codebook), rest);
+    if (status == STATUS_OK)
+        status = bucket_init(&t->dense_bucket, comm, device, dev_real_at(p->grad, p->n_codebook), rest);
     return comm_agree(comm, status);
 }
 
@@ -89,8 +90,8 @@ void trainer_free(struct trainer *t) {
     if (!t->device) return;
     struct repeated *repeated[] = {&t->clearing, &t->norms, &t->updating};
     for (int i = 0; i < 3; i++) device_forget(t->device, repeated[i]);
-    bucket_free(&t->codebook_bucket);
-    bucket_free(&t->dense_bucket);
+    bucket_free(&t->codebook_bucket, t->device);
+    bucket_free(&t->dense_bucket, t->device);
     row_plan_free(&t->plan, t->device);
     tape_free(&t->tape);
     free_batch(&t->now);
