@@ -30,7 +30,7 @@ struct encoding {
     struct device device;
     struct text_encoder encoder;
     struct text_plan plan;
-    float *rows;      /* of a part */
+    real *rows;       /* of a part; of device_host_alloc_reals */
     uint16_t *halves; /* NULL for fp32 */
     int n_threads;
     /* parts: units part_first[p] .. part_first[p + 1] - 1 */
@@ -62,7 +62,10 @@ static int64_t cost_before(const struct encoding *e, int64_t part) {
 static int make_plan(struct encoding *e) {
     struct vocabulary v;
     int64_t most = 0;
-    TRY(compute_device_open(e->comm, e->config, &e->device, &e->n_threads));
+    struct config config = *e->config;
+    if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO)
+        config.run.device = DEVICE_CPU; /* no use for a GPU */
+    TRY(compute_device_open(e->comm, &config, &e->device, &e->n_threads));
     TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);
@@ -70,7 +73,8 @@ static int make_plan(struct encoding *e) {
     TRY(status);
     TRY(cut_parts(e));
     for (int64_t p = 0; p < e->n_parts; p++) most = n_rows(e, p) > most ? n_rows(e, p) : most;
-    TRY(mem_alloc(&e->rows, most * e->encoder.dim, sizeof *e->rows));
+    e->rows = device_host_alloc_reals(&e->device, most * e->encoder.dim);
+    if (!e->rows) return status_set(STATUS_FAILED, "%s", device_error(&e->device));
     return e->config->text.precision == PRECISION_FP16 ? mem_alloc(&e->halves, most * e->encoder.dim, sizeof *e->halves)
                                                        : STATUS_OK;
 }
@@ -345,9 +349,9 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     log_info("wrote %s", config->files.text);
 done:
     if (e.encoder.close) e.encoder.close(&e.encoder);
+    device_host_free_reals(&e.device, e.rows);
     device_close(&e.device);
     text_plan_free(&e.plan);
-    free(e.rows);
     free(e.halves);
     free(e.part_first);
     free(e.done);

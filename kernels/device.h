@@ -41,6 +41,7 @@ struct device {
     struct work work;                    /* of all calls through `run` */
     const struct device_backend *memory; /* used by device.c alone */
     void *backend;                       /* private to the backend */
+    int64_t linear_rows;                 /* rows that are worth giving to `linear` at once */
     char error[512];                     /* first error, "" if none */
 };
 

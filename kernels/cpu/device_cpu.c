@@ -133,7 +133,10 @@ static enum cpu_vectors choose_vectors(void) {
 }
 
 int device_open_cpu(struct device *device, int n_threads) {
-    *device = (struct device){.name = "cpu", .run = &CPU_KERNELS, .memory = &CPU_MEMORY};
+    *device = (struct device){.name = "cpu",
+                              .run = &CPU_KERNELS,
+                              .memory = &CPU_MEMORY,
+                              .linear_rows = 2048}; /* fill the cores, stay in the caches */
     device_count_work(device);
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) {

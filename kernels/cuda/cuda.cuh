@@ -43,6 +43,9 @@ int cuda_check_blas(struct device *device, cublasStatus_t code, const char *what
 
 enum { WARP = 32 };
 
+/* Rows of the products of `linear` (transformer.cu). */
+enum { CUDA_LINEAR_ROWS = 4096 };
+
 #ifdef __CUDACC__
 #define DYNAMIC_SHARED(type, name)                                                                                     \
     extern __shared__ __align__(16) unsigned char name##_bytes[];                                                      \

@@ -288,6 +288,7 @@ int device_open_cuda(struct device *device, int ordinal, enum precision_of_produ
     device->run = &CUDA_KERNELS;
     device_count_work(device);
     device->memory = &CUDA_MEMORY;
+    device->linear_rows = CUDA_LINEAR_ROWS;
     device->backend = cuda;
     cuda->ordinal = ordinal;
     cuda->products = products;

@@ -18,8 +18,9 @@
 #include "cuda/primitives.h"
 #include "cuda/products.cuh"
 
-/* As many as a batch of the text encoder has: BERT_BATCH_TOKENS in text/bert.h. */
-static const int64_t LINEAR_ROWS = 2048;
+/* A batch of the text encoder has about as many tokens (device->linear_rows). Tiles of 128 x 256 of a result of width 768 are
+ * 96 then, for some 130 multiprocessors. */
+static const int64_t LINEAR_ROWS = CUDA_LINEAR_ROWS;
 
 /* bf16 rows are filled up with zeros to a multiple of this many values, so that each starts at 16 bytes. */
 enum { BF16_PACK = 8 };

@@ -323,7 +323,8 @@ static void shared_attention_backward(struct workbench *w) {
 
 /* ---- a frozen transformer ---- */
 static void linear(struct workbench *w) {
-    int64_t rows = w->texts.n_rows < BERT_BATCH_TOKENS ? w->texts.n_rows : BERT_BATCH_TOKENS, in = w->sizes.text_dim;
+    int64_t most = w->device->linear_rows, rows = w->texts.n_rows < most ? w->texts.n_rows : most;
+    int64_t in = w->sizes.text_dim;
     dev_real x = bench_reals(w, rows * in), y = bench_reals(w, rows * 4 * in);
     bench_shape(w, "%lld x %lld x %lld, GELU", (ll)rows, (ll)(4 * in), (ll)in);
     CALL(w, linear, w->linear, rows, x, ACTIVATION_GELU, y);

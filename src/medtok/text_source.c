@@ -92,7 +92,9 @@ int text_source_compute(struct text_source *s, int64_t n, const int32_t *offsets
     int status = mem_alloc(&part, n + 1, sizeof *part);
     for (int64_t first = 0, count; first < n && status == STATUS_OK; first += count) {
         struct bert_dropout dropout = {.seed = s->seed, .stream = stream, .step = step, .keys = keys + first};
-        for (count = 1; first + count < n && offsets[first + count + 1] - offsets[first] <= BERT_BATCH_TOKENS;) count++;
+        for (count = 1;
+             first + count < n && offsets[first + count + 1] - offsets[first] <= s->bert.device->linear_rows;)
+            count++;
         status =
             compute_part(s, first, count, offsets, ids, view == TEXT_VIEW_PLAIN ? NULL : &dropout, cls_only, part, out);
     }

@@ -26,9 +26,6 @@ struct bert {
     dev_int ints;
 };
 
-/* Tokens that are worth computing together: enough to fill the cores, few enough to stay in the caches. */
-enum { BERT_BATCH_TOKENS = 2048 };
-
 /* Reads the weights and packs them for the device. */
 int bert_open(struct bert *bert, struct device *device, const struct model_folder *folder,
               enum precision_of_products precision);

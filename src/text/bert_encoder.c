@@ -17,8 +17,8 @@ struct bert_state {
     struct dictionary texts; /* sequences of ids (int32) */
     /* a batch */
     int32_t *offsets;
-    real *values;
-    long long offsets_capacity, values_capacity;
+    long long offsets_capacity, cls_capacity;
+    dev_real cls; /* [n_texts, dim] their [CLS] rows, of sentence */
 };
 
 /* ---- plan ---- */
@@ -81,30 +81,38 @@ static int bert_plan(struct text_encoder *encoder, const struct vocabulary *v, s
 }
 
 /* ---- rows ---- */
+static void make_room_for_cls(struct bert_state *s, int64_t n) {
+    if (n <= s->cls_capacity) return;
+    device_free_reals(s->device, s->cls);
+    s->cls_capacity = n + n / 4;
+    s->cls = device_alloc_reals(s->device, s->cls_capacity * s->folder.config.hidden);
+}
+
 /* Computes n units with `tokens` tokens in all, and copies their rows to out. */
-static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tokens, float *out) {
+static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tokens, real *out) {
     int64_t dim = s->folder.config.hidden;
     struct bert_hidden hidden;
     TRY(mem_grow(&s->offsets, &s->offsets_capacity, n + 1, sizeof *s->offsets));
-    TRY(mem_grow(&s->values, &s->values_capacity, tokens * dim, sizeof *s->values));
     s->offsets[0] = 0;
     for (int64_t u = 0; u < n; u++) s->offsets[u + 1] = (int32_t)(s->offsets[u] + n_tokens(s, first + u));
     const int32_t *ids = (const int32_t *)(const void *)(s->texts.bytes + s->texts.place[first]);
     TRY(bert_forward(&s->bert, n, s->offsets, ids, NULL, &hidden));
-    device_download_reals(s->device, s->values, hidden.rows, tokens * dim);
-    if (device_error(s->device)) return status_set(STATUS_FAILED, "%s", device_error(s->device));
-    for (int64_t u = 0, row = 0; u < n; u++)
-        for (int64_t t = s->offsets[u], end = s->sentence ? t + 1 : s->offsets[u + 1]; t < end; t++, row++)
-            for (int64_t c = 0; c < dim; c++) out[row * dim + c] = (float)s->values[t * dim + c];
-    return STATUS_OK;
+    if (s->sentence) {
+        make_room_for_cls(s, n);
+        s->device->run->gather_rows(s->device, n, dim, hidden.rows, hidden.offsets, s->cls);
+        device_download_reals(s->device, out, s->cls, n * dim);
+    } else {
+        device_download_reals(s->device, out, hidden.rows, tokens * dim);
+    }
+    return device_error(s->device) ? status_set(STATUS_FAILED, "%s", device_error(s->device)) : STATUS_OK;
 }
 
-static int bert_rows(struct text_encoder *encoder, int64_t first, int64_t count, float *out) {
+static int bert_rows(struct text_encoder *encoder, int64_t first, int64_t count, real *out) {
     struct bert_state *s = encoder->state;
     if (!s->bert.device) TRY(bert_open(&s->bert, s->device, &s->folder, s->precision));
     for (int64_t done = 0; done < count;) {
         int64_t n = 0, tokens = 0;
-        while (done + n < count && (n == 0 || tokens + n_tokens(s, first + done + n) <= BERT_BATCH_TOKENS))
+        while (done + n < count && (n == 0 || tokens + n_tokens(s, first + done + n) <= s->device->linear_rows))
             tokens += n_tokens(s, first + done + n++);
         TRY(run_batch(s, first + done, n, tokens, out));
         out += (s->sentence ? n : tokens) * encoder->dim;
@@ -119,7 +127,7 @@ static void bert_encoder_close(struct text_encoder *encoder) {
     if (!s) return;
     bert_close(&s->bert);
     free(s->offsets);
-    free(s->values);
+    device_free_reals(s->device, s->cls);
     dictionary_free(&s->texts);
     model_folder_close(&s->folder);
     free(s);

@@ -96,15 +96,15 @@ static void add_word(const struct ngram_state *s, int64_t word, int64_t dim, int
     add_ngrams(s, d->bytes + d->place[word], d->place[word + 1] - d->place[word], dim, sum);
 }
 
-static void scale_row(const int32_t *sum, int64_t dim, float *out) {
+static void scale_row(const int32_t *sum, int64_t dim, real *out) {
     double square = 0;
     for (int64_t c = 0; c < dim; c++) square += (double)sum[c] * (double)sum[c];
     double scale = square > 0 ? sqrt((double)dim / square) : 0;
-    for (int64_t c = 0; c < dim; c++) out[c] = (float)(scale * sum[c]);
+    for (int64_t c = 0; c < dim; c++) out[c] = (real)(scale * sum[c]);
 }
 
 /* A text's words, and each pair of neighbours as one more n-gram, so that order counts a little. */
-static void text_row(const struct ngram_state *s, int64_t text, int64_t dim, int32_t *sum, int16_t *pair, float *out) {
+static void text_row(const struct ngram_state *s, int64_t text, int64_t dim, int32_t *sum, int16_t *pair, real *out) {
     const struct dictionary *d = &s->texts;
     int64_t n = (d->place[text + 1] - d->place[text]) / (int64_t)sizeof(int32_t);
     const char *numbers = d->bytes + d->place[text];
@@ -131,7 +131,7 @@ static int sum_words(struct text_encoder *encoder) {
     return STATUS_OK;
 }
 
-static int ngram_rows(struct text_encoder *encoder, int64_t first, int64_t count, float *out) {
+static int ngram_rows(struct text_encoder *encoder, int64_t first, int64_t count, real *out) {
     struct ngram_state *s = encoder->state;
     int64_t dim = encoder->dim;
     if (!s->word_sums) TRY(sum_words(encoder));

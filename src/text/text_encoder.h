@@ -28,8 +28,8 @@ struct text_encoder {
     int64_t dim;
     void *state;
     int (*plan)(struct text_encoder *encoder, const struct vocabulary *vocabulary, struct text_plan *plan);
-    /* the rows of units first .. first+count-1 into out [rows, dim] */
-    int (*rows)(struct text_encoder *encoder, int64_t first, int64_t count, float *out);
+    /* the rows of units first .. first+count-1 into out [rows, dim]; from a GPU fastest into memory of device_host_alloc_reals */
+    int (*rows)(struct text_encoder *encoder, int64_t first, int64_t count, real *out);
     void (*close)(struct text_encoder *encoder);
 };
 

@@ -159,7 +159,7 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     config_free(&config);
 }
 
-static double cosine(const float *a, const float *b, int n) {
+static double cosine(const real *a, const real *b, int n) {
     double ab = 0, aa = 0, bb = 0;
     for (int i = 0; i < n; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
     assert_true(fabs(aa - n) < 1e-3 * n); /* norm sqrt(dim) */
@@ -172,7 +172,7 @@ static void similar_words_get_similar_vectors(void **state) {
                                         "Metformin", "metformin aspirin", "aspirin metformin"};
     struct text_encoder e;
     struct text_plan plan;
-    float *rows[6], all[16 * 256];
+    real *rows[6], all[16 * 256];
     encode_texts(&e, &plan, 6, TEXTS);
     assert_int_equal(plan.token_offsets[6], 2 + 2 + 2 + 2 + 3 + 3);
     assert_int_equal(plan.n_rows, 3 + 5); /* three words; "Metformin" is the text "metformin" */
@@ -182,7 +182,7 @@ static void similar_words_get_similar_vectors(void **state) {
     assert_true(cosine(rows[0], rows[1], 256) > 0.6);
     assert_true(fabs(cosine(rows[0], rows[2], 256)) < 0.3);
     assert_true(cosine(rows[4], rows[5], 256) > 0.8 && rows[4] != rows[5]); /* word order counts a little */
-    float part[256]; /* a row does not depend on its neighbours */
+    real part[256]; /* a row does not depend on its neighbours */
     for (int64_t r = 0; r < plan.n_rows; r++) {
         assert_int_equal(e.rows(&e, r, 1, part), STATUS_OK);
         assert_memory_equal(part, all + r * 256, sizeof part);
