@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "text/bert.h"
+#include "text/bert_encoder.h"
 
 #define GOLDEN "tests/golden/text"
 
@@ -345,11 +346,67 @@ static void damaged_folders_are_errors(void **state) {
     expect_refusal("bf16-shards", "sed -i 's/\"\\[UNK\\]\": *1,/\"[UNK]\":900,/' tokenizer.json", "id of token");
 }
 
+/* ---- the encoder: distinct texts, whole or their [CLS] rows alone ---- */
+enum { N_CODES = 5, MOST_ROWS = N_CODES * MOST_TOKENS };
+
+/* Returns the encoder's rows, [plan.n_rows, dim]. */
+static real *encode_texts(struct device *device, enum text_features_kept features, struct text_plan *plan,
+                          int64_t *dim) {
+    char text[] = "type 2 diabetes heart failure type 2 diabetes a";
+    int64_t offsets[N_CODES + 1] = {0, 15, 29, 29, 45, 47};
+    struct config config;
+    struct text_encoder encoder;
+    struct vocabulary v = {.n_codes = N_CODES, .description = text, .description_offsets = offsets};
+    config_defaults(&config);
+    free(config.text.model);
+    config.text.model = strdup(GOLDEN "/plain");
+    config.text.max_tokens = 16;
+    config.text.features = features;
+    assert_int_equal(bert_encoder_open(&encoder, &config, device), STATUS_OK);
+    assert_int_equal(encoder.plan(&encoder, &v, plan), STATUS_OK);
+    *dim = encoder.dim;
+    real *rows = calloc(MOST_ROWS * (size_t)*dim, sizeof *rows);
+    int64_t half = plan->n_units / 2; /* in two stretches */
+    assert_int_equal(encoder.rows(&encoder, 0, half, rows), STATUS_OK);
+    assert_int_equal(encoder.rows(&encoder, half, plan->n_units - half, rows + text_plan_row(plan, half) * *dim),
+                     STATUS_OK);
+    encoder.close(&encoder);
+    config_free(&config);
+    return rows;
+}
+
+static void sentences_are_the_first_rows_of_tokens(void **state) {
+    (void)state;
+    struct device device;
+    struct text_plan tokens, sentence;
+    int64_t dim, sentence_dim;
+    assert_int_equal(device_open_cpu(&device, 1), 0);
+    real *all = encode_texts(&device, FEATURES_TOKENS, &tokens, &dim);
+    real *cls = encode_texts(&device, FEATURES_SENTENCE, &sentence, &sentence_dim);
+    assert_int_equal(dim, sentence_dim);
+    assert_int_equal(sentence.n_rows, N_CODES - 1); /* two codes have one text */
+    assert_true(tokens.n_rows > sentence.n_rows);
+    assert_int_equal(sentence.token_row[0], sentence.token_row[3]);
+    for (int64_t i = 0; i < N_CODES; i++) {
+        assert_int_equal(sentence.token_offsets[i], i);
+        const real *of_all = all + tokens.token_row[tokens.token_offsets[i]] * dim;
+        const real *of_cls = cls + sentence.token_row[i] * dim;
+        assert_memory_equal(of_all, of_cls, (size_t)dim * sizeof *of_all);
+        assert_true(of_all[0] != 0);
+    }
+    free(all);
+    free(cls);
+    text_plan_free(&tokens);
+    text_plan_free(&sentence);
+    device_close(&device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wordpiece_gives_the_ids_of_hugging_face),
         cmocka_unit_test(hidden_states_are_those_of_transformers),
         cmocka_unit_test(dropout_is_drawn_by_key),
+        cmocka_unit_test(sentences_are_the_first_rows_of_tokens),
         cmocka_unit_test(damaged_safetensors_are_errors),
         cmocka_unit_test(damaged_folders_are_errors),
     };
