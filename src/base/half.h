@@ -24,18 +24,15 @@ static inline uint16_t half_from_float(float value) {
     return (uint16_t)(sign | ((magnitude + 0xc8000fff + odd) >> 13));
 }
 
+/* Without branches, so that loops become vector code. */
 static inline float half_to_float(uint16_t half) {
-    uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16, bits;
+    uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, bits;
     float value;
-    if ((half & 0x7c00) == 0x7c00) { /* infinity or NaN */
-        bits = sign | 0x7f800000 | magnitude;
-        memcpy(&value, &bits, sizeof value);
-        return value;
-    }
     memcpy(&value, &magnitude, sizeof value);
     value *= 0x1p112f; /* moves the exponent from bias 15 to 127, subnormals included */
     memcpy(&bits, &value, sizeof bits);
-    bits |= sign;
+    bits |= (uint32_t)(half & 0x8000) << 16;
+    bits |= magnitude >= 0x0f800000 ? 0x7f800000 : 0; /* infinity or NaN */
     memcpy(&value, &bits, sizeof value);
     return value;
 }

@@ -45,7 +45,9 @@ struct batch {
 struct batch_builder {
     struct device *device;
     struct arena arena;
-    int32_t *row_place, *node_place; /* [text rows], [KG nodes]: place in this batch, or -1 */
+    int32_t *row_place;  /* [text rows] place in this batch, or -1 */
+    int32_t *node_place; /* [KG nodes] place in this batch, of those in it */
+    uint64_t *node_bits; /* a bit for each KG node; 0 between calls */
     int64_t n_row_place, n_node_place;
     struct int_pack {
         int32_t *host;

@@ -26,7 +26,9 @@ void text_features_row(const struct text_features *t, int64_t row, float *out) {
         return;
     }
     const uint16_t *half = t->rows_f16 + row * t->dim;
-    for (int64_t c = 0; c < t->dim; c++) out[c] = half_to_float(half[c]);
+    int64_t dim = t->dim;
+#pragma omp simd
+    for (int64_t c = 0; c < dim; c++) out[c] = half_to_float(half[c]);
 }
 
 /* ---- checks ---- */
