@@ -86,8 +86,9 @@ void device_download_ints(struct device *device, int32_t *to, dev_int from, int6
 real *device_host_alloc_reals(struct device *device, int64_t count);
 void device_host_free_reals(struct device *device, real *buffer);
 
-/* Copies `count` values to the device beside the computation: after all work queued before this call, and at the same
- * time as what is queued later, up to device_prefetch_wait, which lets later work wait for all prefetches before it.
+/* Copies `count` values to the device beside the computation: it may begin when the work queued before the last
+ * device_prefetch_wait is done, so no work queued since may use `to`, unless the host has waited for it.
+ * device_prefetch_wait lets the work that is queued from then on wait for all prefetches before it.
  * `from` is of device_host_alloc_reals and must stay as it is until device_prefetch_finish, which waits on the host
  * until the prefetches have left their host memory, or until a download after device_prefetch_wait. On the CPU a prefetch
  * copies at once. */

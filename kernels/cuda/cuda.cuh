@@ -26,10 +26,10 @@ struct cuda {
     size_t scratch_size;
     char *staging;
     cudaEvent_t part_left[STAGING_PARTS];
-    int part;                         /* that is being filled */
-    size_t part_used;                 /* bytes of it */
-    cudaEvent_t computed, prefetched; /* see prefetch in device_cuda.cu */
-    int recording;                    /* `stream` records what is queued */
+    int part;                            /* that is being filled */
+    size_t part_used;                    /* bytes of it */
+    cudaEvent_t before_wait, prefetched; /* see prefetch in device_cuda.cu */
+    int recording;                       /* `stream` records what is queued */
 };
 
 static inline struct cuda *cuda_of(const struct device *device) { return (struct cuda *)device->backend; }

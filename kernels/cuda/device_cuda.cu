@@ -110,14 +110,14 @@ static void cuda_download(struct device *device, void *to, const void *from, siz
 
 static void cuda_prefetch(struct device *device, void *to, const void *from, size_t bytes) {
     struct cuda *cuda = cuda_of(device);
-    if (cuda_check(device, cudaEventRecord(cuda->computed, cuda->stream), "prefetch") &&
-        cuda_check(device, cudaStreamWaitEvent(cuda->copies, cuda->computed, 0), "prefetch"))
+    if (cuda_check(device, cudaStreamWaitEvent(cuda->copies, cuda->before_wait, 0), "prefetch"))
         cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cuda->copies), "prefetch");
 }
 
 static void cuda_prefetch_wait(struct device *device) {
     struct cuda *cuda = cuda_of(device);
-    if (cuda_check(device, cudaEventRecord(cuda->prefetched, cuda->copies), "prefetch"))
+    if (cuda_check(device, cudaEventRecord(cuda->before_wait, cuda->stream), "prefetch") &&
+        cuda_check(device, cudaEventRecord(cuda->prefetched, cuda->copies), "prefetch"))
         cuda_check(device, cudaStreamWaitEvent(cuda->stream, cuda->prefetched, 0), "prefetch");
 }
 
@@ -165,7 +165,7 @@ static void cuda_close(struct device *device) {
     cudaFreeHost(cuda->staging);
     for (int i = 0; i < STAGING_PARTS; i++)
         if (cuda->part_left[i]) cudaEventDestroy(cuda->part_left[i]);
-    if (cuda->computed) cudaEventDestroy(cuda->computed);
+    if (cuda->before_wait) cudaEventDestroy(cuda->before_wait);
     if (cuda->prefetched) cudaEventDestroy(cuda->prefetched);
     if (cuda->stream) cudaStreamDestroy(cuda->stream);
     if (cuda->copies) cudaStreamDestroy(cuda->copies);
@@ -248,7 +248,7 @@ static int create_streams(struct device *device) {
     struct cuda *cuda = cuda_of(device);
     int ok = cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "creating a stream") &&
              cuda_check(device, cudaStreamCreateWithFlags(&cuda->copies, cudaStreamNonBlocking), "creating a stream");
-    cudaEvent_t *single[] = {&cuda->computed, &cuda->prefetched};
+    cudaEvent_t *single[] = {&cuda->before_wait, &cuda->prefetched};
     for (int i = 0; ok && i < STAGING_PARTS + 2; i++)
         ok = cuda_check(device,
                         cudaEventCreateWithFlags(i < STAGING_PARTS ? &cuda->part_left[i] : single[i - STAGING_PARTS],

@@ -173,7 +173,6 @@ static void set_row(struct codebook *b, int64_t row, const double *vector, real 
         for (int64_t j = 0; j < dim; j++) scratch[j] = (real)(vector[j] * sqrt((double)dim));
     device_upload_reals(d, dev_real_at(c->value, at), scratch, dim);
     if (c->average.at) device_upload_reals(d, dev_real_at(c->average, at), scratch, dim);
-    device_synchronize(d);
     d->run->fill(d, dim, 0, dev_real_at(c->m, at));
     d->run->fill(d, dim, 0, dev_real_at(c->v, at));
 }

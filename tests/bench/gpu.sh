@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All that only a GPU can show, in one run: the kernels' tests on it, the same under compute-sanitizer, and `medtok bench` on
-# made-up codes. The kernels build alone, so that the first two need neither MPI nor HDF5; the third runs if the program does
+# All that only a GPU can show, in one run: the kernels' tests on it, the same under compute-sanitizer, cuBLAS's own ceilings, and
+# `medtok bench` on made-up codes. The kernels build alone, so that the first two need neither MPI nor HDF5; the third runs if the program does
 # (on a machine without them, carry the libraries of Debian's packages and name the program: MEDTOK=...). Writes logs and
 # bench.json to the folder OUT (gpu-results). Exit code 77 where there is no CUDA device; 1 if a test failed.
 # usage: gpu.sh; settings: OUT, MEDTOK, LAUNCH (in front of the program, e.g. mpirun -n 1)
@@ -27,9 +27,10 @@ for program in $(find build-gpu -name 'test_kernels' -o -name 'test_kernels_f64'
         tail -n 1 "$out/$name.$check.log"
     done
 done
+$(find build-gpu -name matrix_ceiling) | tee "$out/matrix_ceiling.txt" || failed=1
 if [ -x "$medtok" ]; then
     for compute in fp32 tf32 bf16; do
-        ${LAUNCH:-} "$medtok" bench --set bench.backend=cuda --set bench.compute=$compute \
+        ${LAUNCH:-} "$medtok" bench --set run.device=cuda --set run.compute=$compute --set text.compute=$compute \
             --set bench.json="$out/bench.$compute.json" | tee "$out/bench.$compute.txt"
     done
 else

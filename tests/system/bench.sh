@@ -93,6 +93,15 @@ medtok prepare 2>/dev/null && medtok encode 2>/dev/null
 "$python" -c 'import json; assert json.load(open("files.json"))["backends"][0]["items"][0]["codes"] == 96' || fail "files.json"
 [ -e vocabulary.h5 ] && [ -e text.h5 ] || fail "bench removed the files that it was given"
 
+# ---- the scripts of tests/bench that cannot run everywhere name settings that there are ----
+for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+    "$MEDTOK" "$job" --help | sed -n 's/^  \([a-z]*\.[a-z_]*\) .*/\1/p'
+done | sort -u >keys.txt
+grep -ohE -- '--set [a-z]+\.[a-z_]+=' "$ROOT"/tests/bench/* | sed 's/--set \(.*\)=/\1/' | sort -u >used.txt
+[ -s used.txt ] || fail "no settings found in tests/bench"
+unknown=$(comm -13 keys.txt used.txt)
+[ -z "$unknown" ] || fail "tests/bench sets what is no setting: $unknown"
+
 # ---- mistakes ----
 nvidia-smi -L >/dev/null 2>&1 || expect_error 1 'run.device is cuda, but there is none' bench --set run.device=cuda
 expect_error 2 'no item gem; there are all, step, .*gemm, gemm.gradient, .*quantize' bench --set bench.items=gem
