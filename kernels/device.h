@@ -42,6 +42,7 @@ struct device {
     const struct device_backend *memory; /* used by device.c alone */
     void *backend;                       /* private to the backend */
     int64_t linear_rows;                 /* rows that are worth giving to `linear` at once */
+    int host_threads;                    /* for work of the host beside the device's; at least 1 */
     char error[512];                     /* first error, "" if none */
 };
 

@@ -144,6 +144,7 @@ int device_open_cpu(struct device *device, int n_threads) {
         return -1;
     }
     cpu->n_threads = n_threads > 0 ? n_threads : 1;
+    device->host_threads = cpu->n_threads;
     cpu->vectors = choose_vectors();
     device->backend = cpu;
     if (openblas_set_num_threads) openblas_set_num_threads(1);

@@ -289,6 +289,7 @@ int device_open_cuda(struct device *device, int ordinal, enum precision_of_produ
     device_count_work(device);
     device->memory = &CUDA_MEMORY;
     device->linear_rows = CUDA_LINEAR_ROWS;
+    device->host_threads = 1;
     device->backend = cuda;
     cuda->ordinal = ordinal;
     cuda->products = products;

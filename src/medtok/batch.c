@@ -45,8 +45,11 @@ static int pack(struct batch_builder *b, int64_t n, int32_t **host, int64_t *pla
 /* Places of the arrays of one batch in the pack. */
 struct places {
     int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
-        both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, edge_offsets,
-        sources, dropped_offsets, dropped_sources, text_nodes, graph_pairs, features;
+        both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, text_nodes,
+        graph_pairs, features;
+    struct packed_edges {
+        int64_t n, offsets, sources; /* n: edges */
+    } edges, dropped;
 };
 
 /* ---- a code's data in the dataset; an absent side has no tokens, or no nodes and edges ---- */
@@ -169,13 +172,13 @@ static int stage_features(struct batch_builder *b, const struct text_features *t
         b->staging = device_host_alloc_reals(b->device, b->staging_capacity);
         if (!b->staging) return device_status(b);
     }
-    float *row = arena_alloc(&b->arena, (size_t)text->dim * sizeof *row);
-    if (!row) return STATUS_FAILED;
+#pragma omp parallel for num_threads(b->device->host_threads)
     for (int64_t r = 0; r < n; r++) {
         real *to = b->staging + r * text->dim;
-        int direct = sizeof *to == sizeof *row; /* the program, not the double build of the tests */
-        text_features_row(text, rows[r], direct ? (float *)(void *)to : row);
-        for (int64_t c = 0; !direct && c < text->dim; c++) to[c] = (real)row[c];
+        float *row = (float *)(void *)to;
+        text_features_row(text, rows[r], row);
+        if (sizeof *to > sizeof *row) /* the double build of the tests: from the last on, since each is wider */
+            for (int64_t c = text->dim; c-- > 0;) to[c] = (real)row[c];
     }
     return STATUS_OK;
 }
@@ -325,52 +328,95 @@ static int pack_text_nodes(struct batch *batch, struct batch_builder *b, const s
 }
 
 /* ---- graph: incoming edges of each node. Edges of a code are sorted by target, so a code's edges can be copied in order;
- *      edge e of code c is dropped by the random number of (seed, step, c, e). ---- */
+ *      edge e of code c is dropped by the random number of (seed, step, c, e). Threads share the codes. ---- */
 enum { EDGES_AT_ONCE = 8 };
 
-/* Which of the edges 8 * block .. 8 * block + 7 of a code survive, a bit each. */
-static unsigned surviving_edges(struct dropout dropout, int32_t code, int64_t block) {
-    uint32_t words[4], threshold = dropout_threshold(dropout.rate);
-    unsigned bits = 0;
-    if (dropout.rate == 0) return 0xff;
-    dropout_words(dropout, (uint64_t)(uint32_t)code, (uint32_t)block, words);
-    for (int i = 0; i < EDGES_AT_ONCE; i++) bits |= (unsigned)((words[i / 2] >> i % 2 * 16 & 0xffff) >= threshold) << i;
-    return bits;
-}
+/* What is known before the edges are copied. */
+struct edge_places {
+    int64_t *kept;     /* [n_graph + 1] surviving edges of the codes before */
+    int64_t *first;    /* [n_graph] place in `survives` */
+    uint8_t *survives; /* a bit for each edge */
+};
 
-/* Copies the edges of a code that survive, and counts them by target; its nodes are first, first + 1, ... Returns their number. */
-static int64_t copy_edges(const struct code_view *c, int32_t code, struct dropout dropout, int32_t first,
-                          int32_t *sources, int32_t *counts) {
+static int64_t edge_blocks(int64_t n_edges) { return (n_edges + EDGES_AT_ONCE - 1) / EDGES_AT_ONCE; }
+
+/* A bit for each edge of a code that survives; returns their number. */
+static int64_t draw_edges(struct dropout dropout, int32_t code, int64_t n_edges, uint8_t *survives) {
+    uint32_t words[4], threshold = dropout_threshold(dropout.rate);
     int64_t n = 0;
-    for (int64_t block = 0; block * EDGES_AT_ONCE < c->n_edges; block++) {
-        unsigned survive = surviving_edges(dropout, code, block);
-        int64_t begin = block * EDGES_AT_ONCE, left = c->n_edges - begin;
-        for (int64_t e = begin; e < begin + (left < EDGES_AT_ONCE ? left : EDGES_AT_ONCE); e++, survive >>= 1) {
-            sources[n] = first + c->source[e];
-            counts[c->target[e]] += survive & 1;
-            n += survive & 1;
+    for (int64_t block = 0; block < edge_blocks(n_edges); block++) {
+        int64_t left = n_edges - block * EDGES_AT_ONCE;
+        unsigned bits = 0xff;
+        if (dropout.rate > 0) {
+            dropout_words(dropout, (uint64_t)(uint32_t)code, (uint32_t)block, words);
+            bits = 0;
+            for (int i = 0; i < EDGES_AT_ONCE; i++)
+                bits |= (unsigned)((words[i / 2] >> i % 2 * 16 & 0xffff) >= threshold) << i;
         }
+        if (left < EDGES_AT_ONCE) bits &= (1u << left) - 1;
+        survives[block] = (uint8_t)bits;
+        n += __builtin_popcount(bits);
     }
     return n;
 }
 
-static int pack_edges(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct edge_drop drop,
-                      int64_t *at_offsets, int64_t *at_sources) {
-    int32_t *offsets, *sources;
-    int64_t n_edges = 0, n = 0, first = 0;
+static int place_edges(const struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                       struct edge_drop drop, struct edge_places *at) {
     struct dropout dropout = {.rate = drop.rate, .seed = drop.seed, .stream = RNG_EDGE_DROP, .step = drop.step};
-    for (int64_t i = 0; i < batch->n_graph; i++) n_edges += view_code(d, graph_code(batch, i)).n_edges;
-    TRY(pack(b, batch->n_nodes + 1, &offsets, at_offsets));
-    TRY(pack(b, n_edges, &sources, at_sources));
-    batch->graphs.edges.n = n_edges;
-    offsets = b->ints.host + *at_offsets;
-    memset(offsets, 0, (size_t)(batch->n_nodes + 1) * sizeof *offsets);
+    int64_t bytes = 0;
+    at->kept = arena_alloc(&b->arena, (size_t)(batch->n_graph + 1) * sizeof *at->kept);
+    at->first = arena_alloc(&b->arena, (size_t)(batch->n_graph + 1) * sizeof *at->first);
+    if (!at->kept || !at->first) return STATUS_FAILED;
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        at->first[i] = bytes;
+        bytes += edge_blocks(view_code(d, graph_code(batch, i)).n_edges);
+    }
+    at->survives = arena_alloc(&b->arena, (size_t)bytes + 1);
+    if (!at->survives) return STATUS_FAILED;
+#pragma omp parallel for num_threads(b->device->host_threads)
+    for (int64_t i = 0; i < batch->n_graph; i++)
+        at->kept[i + 1] = draw_edges(dropout, graph_code(batch, i), view_code(d, graph_code(batch, i)).n_edges,
+                                     at->survives + at->first[i]);
+    at->kept[0] = 0;
+    for (int64_t i = 0; i < batch->n_graph; i++) at->kept[i + 1] += at->kept[i];
+    return STATUS_OK;
+}
+
+/* The n_kept surviving edges of a code, whose nodes are first_node, first_node + 1, ... and whose edges begin at first_edge. No
+ * branch hangs on what survives. */
+static void copy_edges(const struct code_view *c, const uint8_t *survives, int64_t n_kept, int32_t first_node,
+                       int32_t first_edge, int32_t *offsets, int32_t *sources) {
+    memset(offsets, 0, (size_t)c->n_nodes * sizeof *offsets);
+    for (int64_t e = 0, n = 0; n < n_kept; e++) {
+        int survived = survives[e / EDGES_AT_ONCE] >> e % EDGES_AT_ONCE & 1;
+        sources[n] = first_node + c->source[e];
+        offsets[c->target[e]] += survived;
+        n += survived;
+    }
+    for (int64_t k = 0; k < c->n_nodes; k++) {
+        int32_t count = offsets[k];
+        offsets[k] = first_edge;
+        first_edge += count;
+    }
+}
+
+static int pack_edges(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct edge_drop drop,
+                      int64_t graph_offsets, struct packed_edges *packed) {
+    int32_t *offsets, *sources;
+    struct edge_places at;
+    TRY(place_edges(batch, b, d, drop, &at));
+    packed->n = at.kept[batch->n_graph];
+    TRY(pack(b, batch->n_nodes + 1, &offsets, &packed->offsets));
+    TRY(pack(b, packed->n, &sources, &packed->sources));
+    offsets = b->ints.host + packed->offsets;
+    const int32_t *nodes = b->ints.host + graph_offsets;
+#pragma omp parallel for num_threads(b->device->host_threads)
     for (int64_t i = 0; i < batch->n_graph; i++) {
         struct code_view c = view_code(d, graph_code(batch, i));
-        n += copy_edges(&c, graph_code(batch, i), dropout, (int32_t)first, sources + n, offsets + 1 + first);
-        first += c.n_nodes;
+        copy_edges(&c, at.survives + at.first[i], at.kept[i + 1] - at.kept[i], nodes[i], (int32_t)at.kept[i],
+                   offsets + nodes[i], sources + at.kept[i]);
     }
-    for (int64_t v = 0; v < batch->n_nodes; v++) offsets[v + 1] += offsets[v];
+    offsets[batch->n_nodes] = (int32_t)packed->n;
     return STATUS_OK;
 }
 
@@ -417,13 +463,10 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
     batch->text_nodes.keys = ON_DEVICE(text_keys);
     batch->graphs.nodes =
         (struct segments){{batch->n_graph, batch->n_nodes, ON_DEVICE(graph_offsets)}, ON_DEVICE(graph_keys)};
-    batch->graphs.edges.offsets = ON_DEVICE(edge_offsets);
-    batch->graphs.edges.sources = ON_DEVICE(sources);
+    batch->graphs.edges = (struct edges){at->edges.n, ON_DEVICE(edges.offsets), ON_DEVICE(edges.sources)};
     batch->dropped = batch->graphs;
-    if (second_view) {
-        batch->dropped.edges.offsets = ON_DEVICE(dropped_offsets);
-        batch->dropped.edges.sources = ON_DEVICE(dropped_sources);
-    }
+    if (second_view)
+        batch->dropped.edges = (struct edges){at->dropped.n, ON_DEVICE(dropped.offsets), ON_DEVICE(dropped.sources)};
     batch->text_of_graph = ON_DEVICE(text_of_graph);
     batch->graph_of_text = ON_DEVICE(graph_of_text);
     batch->both_text = ON_DEVICE(both_text);
@@ -455,8 +498,8 @@ int batch_build(struct batch *batch, struct batch_builder *b, const struct datas
     TRY(d->ids.offsets ? pack_online_text(batch, b, d, drop, &at) : pack_text(batch, b, d, &at));
     TRY(pack_nodes(batch, b, d, &at));
     TRY(pack_text_nodes(batch, b, d, &at));
-    TRY(pack_edges(batch, b, d, (struct edge_drop){0}, &at.edge_offsets, &at.sources));
-    if (drop.second_view) TRY(pack_edges(batch, b, d, drop, &at.dropped_offsets, &at.dropped_sources));
+    TRY(pack_edges(batch, b, d, (struct edge_drop){0}, at.graph_offsets, &at.edges));
+    if (drop.second_view) TRY(pack_edges(batch, b, d, drop, at.graph_offsets, &at.dropped));
     TRY(pack_pairs(batch, b, d, &at));
     return send_pack(batch, b, d, &at, drop.second_view);
 }

@@ -35,5 +35,6 @@ int compute_device_open(const struct comm *comm, const struct config *config, st
         status = status_set(STATUS_FAILED, "run.device is cuda, but there is none: %s", why_none);
     else
         status = open_cores(config, device, *threads);
+    if (status == STATUS_OK) device->host_threads = *threads;
     return comm_agree(comm, status);
 }
