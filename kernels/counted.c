@@ -6,12 +6,6 @@
 #include "costs.h"
 #include "ranges.h"
 
-static void count(struct device *device, struct work cost) {
-    device->work.flops += cost.flops;
-    device->work.bytes += cost.bytes;
-    device->work.calls += cost.calls;
-}
-
 /* From pairs `type, name`: the list of parameters and the list of arguments. So each name is written once, and two arguments
  * of one type cannot change places unnoticed. */
 #define PARAMETERS_2(t, x)       t x
@@ -54,7 +48,7 @@ static void count(struct device *device, struct work cost) {
 
 #define COUNTED(name, cost, ...)                                                                                       \
     static void counted_##name(struct device *device, PARAMETERS(__VA_ARGS__)) {                                       \
-        count(device, cost);                                                                                           \
+        work_add(&device->work, 1, cost);                                                                              \
         range_push(#name);                                                                                             \
         device->primitives->name(device, ARGUMENTS(__VA_ARGS__));                                                      \
         range_pop();                                                                                                   \
@@ -173,7 +167,7 @@ static struct linear *counted_linear_pack(struct device *device, int64_t in, int
 
 static void counted_linear(struct device *device, const struct linear *l, int64_t rows, dev_real x, enum activation f,
                            dev_real y) {
-    count(device, cost_linear(rows, l->in, l->out, f, l->precision));
+    work_add(&device->work, 1, cost_linear(rows, l->in, l->out, f, l->precision));
     range_push("linear");
     device->primitives->linear(device, l->packed, rows, x, f, y);
     range_pop();

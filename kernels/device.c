@@ -85,22 +85,12 @@ void device_forget(struct device *device, struct repeated *repeated) {
     repeated->recording = NULL;
 }
 
-static struct work work_since(struct work now, struct work before) {
-    return (struct work){now.flops - before.flops, now.bytes - before.bytes, now.calls - before.calls};
-}
-
-static void add_work(struct work *sum, struct work more) {
-    sum->flops += more.flops;
-    sum->bytes += more.bytes;
-    sum->calls += more.calls;
-}
-
 /* The first time is not recorded: it sets up what is set up at the first use, scratch above all. */
 void device_repeat(struct device *device, struct repeated *repeated, void (*queue)(void *context), void *context) {
     const struct device_backend *memory = device->memory;
     if (device->error[0]) return;
     if (repeated->recording && memory->play(device, repeated->recording)) {
-        add_work(&device->work, repeated->work);
+        work_add(&device->work, 1, repeated->work);
         return;
     }
     device_forget(device, repeated);
@@ -108,7 +98,8 @@ void device_repeat(struct device *device, struct repeated *repeated, void (*queu
     struct work before = device->work;
     if (records) memory->record(device);
     queue(context);
-    repeated->work = work_since(device->work, before);
+    repeated->work = device->work;
+    work_add(&repeated->work, -1, before);
     if (!records) return;
     repeated->recording = memory->recorded(device);
     if (repeated->recording) memory->play(device, repeated->recording);

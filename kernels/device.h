@@ -34,6 +34,13 @@ struct work {
     int64_t calls;
 };
 
+/* sum += times * more */
+static inline void work_add(struct work *sum, int times, struct work more) {
+    sum->flops += times * more.flops;
+    sum->bytes += times * more.bytes;
+    sum->calls += times * more.calls;
+}
+
 struct device {
     const char *name;                    /* "cpu" or "cuda" */
     const struct kernels *run;           /* device->run->gemm(device, ...) */
