@@ -33,6 +33,23 @@ struct entry {
     int32_t index;
 };
 
+/* Behind each entry of a list. */
+static __device__ struct entry no_entry() { return {-INFINITY, INT32_MAX}; }
+
+static __device__ bool is_better(struct entry a, struct entry b) {
+    return a.dot > b.dot || (a.dot == b.dot && a.index < b.index);
+}
+
+/* The best of the entries of the lanes that differ from this one in the bits `least_step` and above alone. */
+static __device__ struct entry best_of_lanes(struct entry best, int least_step) {
+#pragma unroll
+    for (int step = WARP / 2; step >= least_step; step /= 2) {
+        struct entry other = {__shfl_xor_sync(ALL_LANES, best.dot, step), __shfl_xor_sync(ALL_LANES, best.index, step)};
+        if (is_better(other, best)) best = other;
+    }
+    return best;
+}
+
 /* Puts (dot, index) behind the entries that are at least as good, if `insert` (the same in the half warp). Every lane
  * of the warp calls. */
 static __device__ void insert_entry(struct entry *best, real dot, int32_t index, bool insert) {
@@ -212,21 +229,43 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     }
 }
 
-/* A warp for each query: merges its slices' lists, by ascending candidates, so that ties stay with the smaller index;
- * then softmax(-distance) = softmax(2 u.c) and the weighted mean of the code vectors. Both half warps hold the list. */
+/* Takes the best out of the warp's entries, N a lane. */
+template <int N>
+static __device__ struct entry take_best(struct entry left[N]) {
+    struct entry own = left[0];
+#pragma unroll
+    for (int j = 1; j < N; j++)
+        if (is_better(left[j], own)) own = left[j];
+    struct entry best = best_of_lanes(own, 1);
+#pragma unroll
+    for (int j = 0; j < N; j++)
+        if (left[j].dot == best.dot && left[j].index == best.index) left[j] = no_entry();
+    return best;
+}
+
+/* A warp for each query: merges its slices' lists, CHUNK * WARP entries at a time, all of them read at once; then
+ * softmax(-distance) = softmax(2 u.c) and the weighted mean of the code vectors. */
 static __global__ void merge_kernel(struct search s, int slices, const real *best_dot, const int32_t *best_index,
                                     int32_t *index, real *weight, real *q) {
-    int lane = threadIdx.x % WARP, place = lane % HALF;
+    enum { CHUNK = 4 };
+    int lane = threadIdx.x % WARP, count = slices * s.top_k;
     FOR_EACH_WARP_ROW(r, s.n) {
-        struct entry best = {-INFINITY, (int32_t)(s.first + place)};
-        real threshold = -INFINITY;
-        for (int slice = 0; slice < slices; slice++)
-            for (int k = 0; k < s.top_k; k++) {
-                int64_t at = (r * slices + slice) * s.top_k + k;
-                if (!(best_dot[at] > threshold)) break;
-                insert_entry(&best, best_dot[at], best_index[at], true);
-                threshold = __shfl_sync(ALL_LANES, best.dot, s.top_k - 1, HALF);
+        struct entry best = no_entry();
+        if (lane < s.top_k) best.index = (int32_t)(s.first + lane); /* stays where similarities are NaN */
+        for (int base = 0; base < count; base += CHUNK * WARP) {
+            struct entry left[CHUNK + 1] = {best};
+#pragma unroll
+            for (int j = 0; j < CHUNK; j++) {
+                int k = base + j * WARP + lane;
+                left[1 + j] = no_entry();
+                if (k < count) left[1 + j] = {best_dot[r * count + k], best_index[r * count + k]};
+                if (!(left[1 + j].dot > -INFINITY)) left[1 + j] = no_entry();
             }
+            for (int place = 0; place < s.top_k; place++) {
+                struct entry most = take_best<CHUNK + 1>(left);
+                if (lane == place) best = most;
+            }
+        }
         real nearest = __shfl_sync(ALL_LANES, best.dot, 0), share = 0;
         if (lane < s.top_k) share = exp(2 * (best.dot - nearest));
         share /= warp_sum(share);
