@@ -27,7 +27,18 @@ struct alignas(16) tile {
     real at[DEPTH][ROWS + 4];
 };
 
-/* ---- the list of the best: entry j in lane j of a half warp, best first ---- */
+/* ---- the two halves of a warp are its even and its odd lanes, place 0..15 in each. So lanes n and n^1 have the same
+ * candidates, and n and n^2 the same queries: then a warp's read of 16 bytes a lane takes the shared memory 2 cycles,
+ * else 4. ---- */
+static __device__ int half_of_warp() { return (int)threadIdx.x % 2; }
+static __device__ int place_in_half() { return (int)threadIdx.x % WARP / 2; }
+
+/* The first query of this thread's THREAD_QUERIES, of the block's. */
+static __device__ int first_query_of_thread() {
+    return ((int)threadIdx.x / WARP * 2 + half_of_warp()) * THREAD_QUERIES;
+}
+
+/* ---- the list of the best: entry j at place j of a half warp, best first ---- */
 struct entry {
     real dot;
     int32_t index;
@@ -50,23 +61,18 @@ static __device__ struct entry best_of_lanes(struct entry best, int least_step) 
     return best;
 }
 
-/* Puts (dot, index) behind the entries that are at least as good, if `insert` (the same in the half warp). Every lane
- * of the warp calls. */
-static __device__ void insert_entry(struct entry *best, real dot, int32_t index, bool insert) {
-    int lane = threadIdx.x % WARP, place = lane % HALF;
-    unsigned ahead = __ballot_sync(ALL_LANES, best->dot >= dot) >> (lane - place) & 0xffffu;
-    real dot_before = __shfl_up_sync(ALL_LANES, best->dot, 1, HALF);
-    int32_t index_before = __shfl_up_sync(ALL_LANES, best->index, 1, HALF);
+/* Puts `next` behind the entries that are at least as good, if `insert` (the same in the half warp). Every lane of the
+ * warp calls. */
+static __device__ void insert_entry(struct entry *best, struct entry next, bool insert) {
+    int place = place_in_half();
+    unsigned ahead = __ballot_sync(ALL_LANES, best->dot >= next.dot) >> half_of_warp() & 0x55555555u;
+    struct entry before = {__shfl_up_sync(ALL_LANES, best->dot, 2), __shfl_up_sync(ALL_LANES, best->index, 2)};
     int at = __popc(ahead);
-    if (!insert || place < at) return;
-    best->dot = place == at ? dot : dot_before;
-    best->index = place == at ? index : index_before;
+    if (insert && place >= at) *best = place == at ? next : before;
 }
 
 /* Which of the tile's candidates is number j of this thread. */
-static __device__ int candidate_of(int j) {
-    return j / GROUP * (HALF * GROUP) + (int)threadIdx.x % HALF * GROUP + j % GROUP;
-}
+static __device__ int candidate_of(int j) { return j / GROUP * (HALF * GROUP) + place_in_half() * GROUP + j % GROUP; }
 
 /* Takes from a thread's dots of one query, for candidates base + candidate_of(j), what is better than the list's last:
  * the half warp's best each time, ties to the smaller index, until none is left. Earlier candidates have smaller
@@ -82,19 +88,12 @@ static __device__ void scan_dots(real dots[THREAD_CANDIDATES], int64_t base, int
 #pragma unroll
         for (int j = THREAD_CANDIDATES - 1; j >= 0; j--)
             if (dots[j] == most) index = (int32_t)(base + candidate_of(j));
-        for (int step = HALF / 2; step > 0; step /= 2) {
-            real other = __shfl_xor_sync(ALL_LANES, most, step);
-            int32_t other_index = __shfl_xor_sync(ALL_LANES, index, step);
-            if (other > most || (other == most && other_index < index)) {
-                most = other;
-                index = other_index;
-            }
-        }
-        insert_entry(best, most, index, most > *threshold);
+        struct entry next = best_of_lanes({most, index}, 2);
+        insert_entry(best, next, next.dot > *threshold);
 #pragma unroll
         for (int j = 0; j < THREAD_CANDIDATES; j++)
-            if (base + candidate_of(j) == index) dots[j] = -INFINITY;
-        *threshold = __shfl_sync(ALL_LANES, best->dot, top_k - 1, HALF);
+            if (base + candidate_of(j) == next.index) dots[j] = -INFINITY;
+        *threshold = __shfl_sync(ALL_LANES, best->dot, 2 * (top_k - 1) + half_of_warp());
     }
 }
 
@@ -154,7 +153,7 @@ static __device__ void read_group(const real *from, real to[GROUP]) {
 /* dots += the tile of queries times the tile of candidates, this thread's part */
 static __device__ void multiply_tiles(const struct tile<QUERIES> *queries, const struct tile<CANDIDATES> *candidates,
                                       real dots[THREAD_QUERIES][THREAD_CANDIDATES]) {
-    int query = (int)threadIdx.x / HALF * THREAD_QUERIES;
+    int query = first_query_of_thread();
 #pragma unroll
     for (int k = 0; k < DEPTH; k++) {
         real a[THREAD_QUERIES], b[THREAD_CANDIDATES];
@@ -184,7 +183,7 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     struct tile_part<CANDIDATES> candidate_part;
     struct entry best[THREAD_QUERIES];
     real threshold[THREAD_QUERIES], dots[THREAD_QUERIES][THREAD_CANDIDATES];
-    int place = (int)threadIdx.x % HALF, turn = 0;
+    int place = place_in_half(), turn = 0;
     int64_t first_query = (int64_t)blockIdx.x * QUERIES, begin = s.first + blockIdx.y * s.slice_size;
     int64_t end = begin + s.slice_size < s.last ? begin + s.slice_size : s.last;
 #pragma unroll
@@ -221,7 +220,7 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     }
 #pragma unroll
     for (int i = 0; i < THREAD_QUERIES; i++) {
-        int64_t query = first_query + (int)threadIdx.x / HALF * THREAD_QUERIES + i;
+        int64_t query = first_query + first_query_of_thread() + i;
         if (query >= s.n || place >= s.top_k) continue;
         int64_t at = (query * gridDim.y + blockIdx.y) * s.top_k + place;
         best_dot[at] = best[i].dot;
