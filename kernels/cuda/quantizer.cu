@@ -8,8 +8,10 @@
  * kernel merges the slices' lists. Neither the products nor the merge depend on the cut: results are the same on each
  * device and in each run.
  *
- * Floor: 2 n N dim flops in float32. In each step of dim a warp issues 32 FMA instructions beside 3 reads of shared
- * memory; the candidates come from the L2 cache (21,000 x 64 floats are 5 MB).
+ * Floor: 2 n N dim flops in float32; the candidates come from the L2 cache (21,000 x 64 floats are 5 MB). In each step
+ * of dim a warp issues 32 FMA instructions beside 3 reads of shared memory, which take that 6 cycles of the 8 in which
+ * it must serve a warp; of all instructions of a tile, 5 in 6 are FMA. The lists are dearest where slices are short: an
+ * entry costs a warp about 60 instructions, and a query's list takes top_k / t entries from the slice's t-th tile.
  */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
@@ -17,11 +19,12 @@
 enum { QUERIES = 64, CANDIDATES = 128, TILE_THREADS = 256, MAX_TOP_K = 16 };
 enum { HALF = 16, THREAD_QUERIES = 4, THREAD_CANDIDATES = 8 }; /* a half warp: 4 queries, 16 x 8 candidates */
 enum { DEPTH = 64 / sizeof(real), GROUP = 4 };                 /* of a tile in shared memory; read in groups of 4 */
+enum { RESIDENT_PARTS = 4 }; /* parts of DEPTH columns of which all queries of a block fit into shared memory */
 enum { MAX_SLICES = 64, BLOCKS_AT_ONCE = 2 }; /* blocks of search_kernel that a multiprocessor has registers for */
 static const unsigned ALL_LANES = 0xffffffffu;
 
 /* A tile's rows lie along the fast index. The pitch turns the banks by 4 from one k to the next, so that the stores of
- * load_tile, 16 rows of 2 groups a warp, fall in 32 different ones, and rows of a k start at 16 bytes. */
+ * store_tile, 16 rows of 2 groups a warp, fall in 32 different ones, and rows of a k start at 16 bytes. */
 template <int ROWS>
 struct alignas(16) tile {
     real at[DEPTH][ROWS + 4];
@@ -51,85 +54,118 @@ static __device__ bool is_better(struct entry a, struct entry b) {
     return a.dot > b.dot || (a.dot == b.dot && a.index < b.index);
 }
 
-/* The best of the entries of the lanes that differ from this one in the bits `least_step` and above alone. */
-static __device__ struct entry best_of_lanes(struct entry best, int least_step) {
+/* The best of the entries of the warp's lanes. */
+static __device__ struct entry best_of_warp(struct entry best) {
 #pragma unroll
-    for (int step = WARP / 2; step >= least_step; step /= 2) {
+    for (int step = WARP / 2; step > 0; step /= 2) {
         struct entry other = {__shfl_xor_sync(ALL_LANES, best.dot, step), __shfl_xor_sync(ALL_LANES, best.index, step)};
         if (is_better(other, best)) best = other;
     }
     return best;
 }
 
-/* Puts `next` behind the entries that are at least as good, if `insert` (the same in the half warp). Every lane of the
- * warp calls. */
-static __device__ void insert_entry(struct entry *best, struct entry next, bool insert) {
-    int place = place_in_half();
-    unsigned ahead = __ballot_sync(ALL_LANES, best->dot >= next.dot) >> half_of_warp() & 0x55555555u;
+/* Puts `next` behind the entries that are at least as good; past the list's end it is lost. Every lane of the warp
+ * calls. */
+static __device__ void insert_entry(struct entry *best, struct entry next) {
     struct entry before = {__shfl_up_sync(ALL_LANES, best->dot, 2), __shfl_up_sync(ALL_LANES, best->index, 2)};
-    int at = __popc(ahead);
-    if (insert && place >= at) *best = place == at ? next : before;
+    if (place_in_half() == 0) before.dot = INFINITY;
+    bool behind = best->dot < next.dot;
+    best->index = behind ? before.dot < next.dot ? before.index : next.index : best->index;
+    best->dot = behind ? fmin(before.dot, next.dot) : best->dot;
 }
 
-/* Which of the tile's candidates is number j of this thread. */
-static __device__ int candidate_of(int j) { return j / GROUP * (HALF * GROUP) + place_in_half() * GROUP + j % GROUP; }
+/* The greatest of a thread's dots, of its fours and of its pairs; NaN counts as -inf in `all`. */
+struct greatest {
+    real all, four[2], pair[4];
+};
 
-/* Takes from a thread's dots of one query, for candidates base + candidate_of(j), what is better than the list's last:
- * the half warp's best each time, ties to the smaller index, until none is left. Earlier candidates have smaller
- * indices, so that only a strictly larger dot passes, and no NaN does. */
-static __device__ void scan_dots(real dots[THREAD_CANDIDATES], int64_t base, int top_k, struct entry *best,
+static __device__ struct greatest greatest_of(const real dots[THREAD_CANDIDATES]) {
+    struct greatest most;
+#pragma unroll
+    for (int i = 0; i < 4; i++) most.pair[i] = fmax(dots[2 * i], dots[2 * i + 1]);
+#pragma unroll
+    for (int i = 0; i < 2; i++) most.four[i] = fmax(most.pair[2 * i], most.pair[2 * i + 1]);
+    most.all = fmax(fmax(most.four[0], most.four[1]), (real)-INFINITY);
+    return most;
+}
+
+/* Which of the dots is the first that equals the greatest; without branches, and 3 comparisons. */
+static __device__ int place_of_greatest(const real dots[THREAD_CANDIDATES], const struct greatest *most) {
+    bool second_four = most->four[0] != most->all;
+    bool second_pair = (second_four ? most->pair[2] : most->pair[0]) != most->all;
+    real low = second_pair ? dots[2] : dots[0], high = second_pair ? dots[6] : dots[4]; /* an index would need memory */
+    return second_four * 4 + second_pair * 2 + ((second_four ? high : low) != most->all);
+}
+
+/* Takes from a thread's dots of one query, for candidates index.., what is better than the list's last: the half warp's
+ * best each time, ties to the smaller index, until none is left. Earlier candidates have smaller indices, and lower
+ * lanes smaller ones than higher lanes, so that only a strictly larger dot passes; no NaN does. A half warp may go
+ * along for the other's sake: what it then inserts lies behind the first top_k. */
+static __device__ void scan_dots(real dots[THREAD_CANDIDATES], int32_t index, int top_k, struct entry *best,
                                  real *threshold) {
+    int lane = (int)threadIdx.x % WARP, half = half_of_warp();
     for (;;) {
-        real most = -INFINITY;
+        struct greatest own = greatest_of(dots);
+        if (!__any_sync(ALL_LANES, own.all > *threshold)) return;
+        real most = own.all;
 #pragma unroll
-        for (int j = 0; j < THREAD_CANDIDATES; j++) most = fmax(most, dots[j]);
-        if (!__any_sync(ALL_LANES, most > *threshold)) return;
-        int32_t index = INT32_MAX;
-#pragma unroll
-        for (int j = THREAD_CANDIDATES - 1; j >= 0; j--)
-            if (dots[j] == most) index = (int32_t)(base + candidate_of(j));
-        struct entry next = best_of_lanes({most, index}, 2);
-        insert_entry(best, next, next.dot > *threshold);
+        for (int step = WARP / 2; step > 1; step /= 2) most = fmax(most, __shfl_xor_sync(ALL_LANES, most, step));
+        int owner = __ffs((int)(__ballot_sync(ALL_LANES, own.all == most) & 0x55555555u << half)) - 1;
+        int j_taken = place_of_greatest(dots, &own);
+        insert_entry(best, {most, __shfl_sync(ALL_LANES, index + j_taken, owner)});
+        if (lane != owner) j_taken = THREAD_CANDIDATES;
 #pragma unroll
         for (int j = 0; j < THREAD_CANDIDATES; j++)
-            if (base + candidate_of(j) == next.index) dots[j] = -INFINITY;
-        *threshold = __shfl_sync(ALL_LANES, best->dot, 2 * (top_k - 1) + half_of_warp());
+            if (j == j_taken) dots[j] = -INFINITY;
+        *threshold = __shfl_sync(ALL_LANES, best->dot, 2 * (top_k - 1) + half);
     }
 }
 
-/* ---- tiles: rows first.. of x, columns k..k+DEPTH-1, zeros beyond; in registers between reading and storing ---- */
+/* ---- tiles on their way from global to shared memory, in registers between reading and storing: a thread reads
+ * groups of 4 columns of one row, and two neighbouring threads 32 neighbouring bytes ---- */
 template <int ROWS>
 struct tile_part {
-    enum { READS = (ROWS * DEPTH / GROUP + TILE_THREADS - 1) / TILE_THREADS };
+    enum { STEP = TILE_THREADS / ROWS * GROUP, READS = (DEPTH + STEP - 1) / STEP }; /* STEP columns between reads */
     real at[READS][GROUP];
 };
 
-/* Read number i of this thread: two neighbouring threads read 32 neighbouring bytes. Whether there is one. */
+/* Where the thread's row lies in a tile, and the first of its columns. */
 template <int ROWS>
-static __device__ bool read_place(int i, int *row, int *k) {
-    int id = (int)threadIdx.x + i * TILE_THREADS;
-    *row = id / 2 % ROWS;
-    *k = (id % 2 + id / 2 / ROWS * 2) * GROUP;
-    return id < ROWS * DEPTH / GROUP;
+static __device__ int position_of_thread() {
+    return (int)threadIdx.x / 2 % ROWS;
+}
+template <int ROWS>
+static __device__ int column_of_thread() {
+    return ((int)threadIdx.x % 2 + (int)threadIdx.x / 2 / ROWS * 2) * GROUP;
 }
 
-template <int ROWS>
-static __device__ void read_tile(const real *x, int64_t first, int64_t end, int64_t dim, int64_t base, int wide,
-                                 struct tile_part<ROWS> *part) {
+/* Which candidate of a tile lies at a position: a thread, which reads 4 values at place * 4 and as many at
+ * HALF * 4 + place * 4, so has 8 neighbouring candidates. */
+static __device__ int candidate_at(int position) {
+    return position % (HALF * GROUP) / GROUP * THREAD_CANDIDATES + position / (HALF * GROUP) * GROUP + position % GROUP;
+}
+
+static __device__ void read_group(const real *from, real to[GROUP]) {
+#pragma unroll
+    for (int j = 0; j < GROUP / PACK; j++) {
+        struct pack p = ((const struct pack *)from)[j];
+        for (int l = 0; l < PACK; l++) to[j * PACK + l] = p.at[l];
+    }
+}
+
+/* Reads from the thread's row, at its first column, which has `left` columns from there; zeros beyond. Where there is
+ * no row, NaN: a product with it is in no list. */
+template <int ROWS, bool WIDE>
+static __device__ void read_tile(const real *from, bool there, int left, struct tile_part<ROWS> *part) {
 #pragma unroll
     for (int i = 0; i < tile_part<ROWS>::READS; i++) {
-        int row, k;
-        bool there = read_place<ROWS>(i, &row, &k) && first + row < end;
-        const real *from = x + (first + row) * dim + base + k;
-        if (there && wide && base + k + GROUP <= dim) {
+        int k = i * tile_part<ROWS>::STEP;
 #pragma unroll
-            for (int j = 0; j < GROUP / PACK; j++) {
-                struct pack p = ((const struct pack *)from)[j];
-                for (int l = 0; l < PACK; l++) part->at[i][j * PACK + l] = p.at[l];
-            }
-        } else {
-            for (int j = 0; j < GROUP; j++) part->at[i][j] = there && base + k + j < dim ? from[j] : 0;
-        }
+        for (int j = 0; j < GROUP; j++) part->at[i][j] = there ? 0 : NAN;
+        if (WIDE && there && k < left) read_group(from + k, part->at[i]);
+#pragma unroll
+        for (int j = 0; j < GROUP; j++)
+            if (!WIDE && there && k + j < left) part->at[i][j] = from[k + j];
     }
 }
 
@@ -137,16 +173,10 @@ template <int ROWS>
 static __device__ void store_tile(const struct tile_part<ROWS> *part, struct tile<ROWS> *to) {
 #pragma unroll
     for (int i = 0; i < tile_part<ROWS>::READS; i++) {
-        int row, k;
-        if (!read_place<ROWS>(i, &row, &k)) continue;
-        for (int j = 0; j < GROUP; j++) to->at[k + j][row] = part->at[i][j];
-    }
-}
-
-static __device__ void read_group(const real *from, real to[GROUP]) {
-    for (int j = 0; j < GROUP / PACK; j++) {
-        struct pack p = ((const struct pack *)from)[j];
-        for (int l = 0; l < PACK; l++) to[j * PACK + l] = p.at[l];
+        int k = column_of_thread<ROWS>() + i * tile_part<ROWS>::STEP;
+        if (DEPTH % tile_part<ROWS>::STEP != 0 && k >= DEPTH) continue;
+#pragma unroll
+        for (int j = 0; j < GROUP; j++) to->at[k + j][position_of_thread<ROWS>()] = part->at[i][j];
     }
 }
 
@@ -158,8 +188,8 @@ static __device__ void multiply_tiles(const struct tile<QUERIES> *queries, const
     for (int k = 0; k < DEPTH; k++) {
         real a[THREAD_QUERIES], b[THREAD_CANDIDATES];
         read_group(&queries->at[k][query], a);
-        read_group(&candidates->at[k][candidate_of(0)], b);
-        read_group(&candidates->at[k][candidate_of(GROUP)], b + GROUP);
+        read_group(&candidates->at[k][place_in_half() * GROUP], b);
+        read_group(&candidates->at[k][(HALF + place_in_half()) * GROUP], b + GROUP);
 #pragma unroll
         for (int i = 0; i < THREAD_QUERIES; i++)
 #pragma unroll
@@ -170,59 +200,72 @@ static __device__ void multiply_tiles(const struct tile<QUERIES> *queries, const
 /* What a block searches: its queries first_query.. below n, and the candidates of slice blockIdx.y. */
 struct search {
     int64_t n, dim, first, last, slice_size; /* slice_size is a multiple of CANDIDATES */
-    int top_k, wide;
+    int top_k;
     const real *u, *c;
 };
 
-/* best_dot, best_index [n, slices, top_k]: each slice's best, best first; where it has none -inf and a valid index. */
+/* best_dot, best_index [n, slices, top_k]: each slice's best, best first; where it has none -inf and a valid index.
+ * RESIDENT: dim is at most RESIDENT_PARTS * DEPTH, and all of the block's queries stay in shared memory; else they are
+ * read again for each tile of candidates. WIDE: rows can be read by 16 bytes. */
+template <bool RESIDENT, bool WIDE>
 static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     search_kernel(struct search s, real *best_dot, int32_t *best_index) {
-    __shared__ struct tile<QUERIES> queries[2];
+    __shared__ struct tile<QUERIES> queries[RESIDENT ? RESIDENT_PARTS : 2];
     __shared__ struct tile<CANDIDATES> candidates[2];
     struct tile_part<QUERIES> query_part;
     struct tile_part<CANDIDATES> candidate_part;
     struct entry best[THREAD_QUERIES];
     real threshold[THREAD_QUERIES], dots[THREAD_QUERIES][THREAD_CANDIDATES];
-    int place = place_in_half(), turn = 0;
+    int place = place_in_half(), turn = 0, dim = (int)s.dim, last_part = (dim - 1) / DEPTH * DEPTH;
     int64_t first_query = (int64_t)blockIdx.x * QUERIES, begin = s.first + blockIdx.y * s.slice_size;
-    int64_t end = begin + s.slice_size < s.last ? begin + s.slice_size : s.last;
+    int n_candidates = (int)(s.last - begin < s.slice_size ? s.last - begin : s.slice_size);
 #pragma unroll
     for (int i = 0; i < THREAD_QUERIES; i++) {
         best[i].dot = threshold[i] = -INFINITY;
         best[i].index = (int32_t)(s.first + place); /* stays valid if similarities are NaN */
     }
-    read_tile<QUERIES>(s.u, first_query, s.n, s.dim, 0, s.wide, &query_part);
-    read_tile<CANDIDATES>(s.c, begin, end, s.dim, 0, s.wide, &candidate_part);
-    for (int64_t tile = begin; tile < end; tile += CANDIDATES) {
+    /* What this thread reads next: of a query, and of a candidate, a part of DEPTH columns at a time. */
+    int64_t query = first_query + position_of_thread<QUERIES>();
+    int query_column = column_of_thread<QUERIES>(), column = column_of_thread<CANDIDATES>();
+    int candidate = candidate_at(position_of_thread<CANDIDATES>());
+    const real *u = s.u + query * s.dim + query_column, *c = s.c + (begin + candidate) * s.dim + column;
+    if (RESIDENT) {
+        for (int k = 0; k < dim; k += DEPTH) {
+            read_tile<QUERIES, WIDE>(u + k, query < s.n, dim - query_column - k, &query_part);
+            store_tile<QUERIES>(&query_part, &queries[k / DEPTH]);
+        }
+    } else {
+        read_tile<QUERIES, WIDE>(u, query < s.n, dim - query_column, &query_part);
+    }
+    read_tile<CANDIDATES, WIDE>(c, candidate < n_candidates, dim - column, &candidate_part);
+    for (int tile = 0; tile < n_candidates; tile += CANDIDATES) {
 #pragma unroll
         for (int i = 0; i < THREAD_QUERIES; i++)
 #pragma unroll
             for (int j = 0; j < THREAD_CANDIDATES; j++) dots[i][j] = 0;
         /* One barrier a part: a thread that stores into a buffer has passed the barrier behind which all had finished
          * with its last contents. */
-        for (int64_t k = 0; k < s.dim; k += DEPTH, turn ^= 1) {
-            store_tile<QUERIES>(&query_part, &queries[turn]);
+        for (int k = 0; k <= last_part; k += DEPTH, turn ^= 1) {
+            if (!RESIDENT) store_tile<QUERIES>(&query_part, &queries[turn]);
             store_tile<CANDIDATES>(&candidate_part, &candidates[turn]);
             __syncthreads();
-            bool same = k + DEPTH < s.dim; /* the next part is of the same tile; beyond the last tile, rows are zeros */
-            int64_t next = same ? k + DEPTH : 0;
-            read_tile<QUERIES>(s.u, first_query, s.n, s.dim, next, s.wide, &query_part);
-            read_tile<CANDIDATES>(s.c, same ? tile : tile + CANDIDATES, end, s.dim, next, s.wide, &candidate_part);
-            multiply_tiles(&queries[turn], &candidates[turn], dots);
+            bool same = k < last_part; /* the next part is of the same tile */
+            int next = same ? k + DEPTH : 0;
+            if (!RESIDENT) read_tile<QUERIES, WIDE>(u + next, query < s.n, dim - query_column - next, &query_part);
+            c += same ? (int64_t)DEPTH : CANDIDATES * s.dim - last_part;
+            read_tile<CANDIDATES, WIDE>(c, tile + candidate + (same ? 0 : CANDIDATES) < n_candidates,
+                                        dim - column - next, &candidate_part);
+            multiply_tiles(&queries[RESIDENT ? k / DEPTH : turn], &candidates[turn], dots);
         }
 #pragma unroll
-        for (int i = 0; i < THREAD_QUERIES; i++) {
-#pragma unroll
-            for (int j = 0; j < THREAD_CANDIDATES; j++)
-                if (tile + CANDIDATES > end && tile + candidate_of(j) >= end) dots[i][j] = -INFINITY;
-            scan_dots(dots[i], tile, s.top_k, &best[i], &threshold[i]);
-        }
+        for (int i = 0; i < THREAD_QUERIES; i++)
+            scan_dots(dots[i], (int32_t)begin + tile + place * THREAD_CANDIDATES, s.top_k, &best[i], &threshold[i]);
     }
 #pragma unroll
     for (int i = 0; i < THREAD_QUERIES; i++) {
-        int64_t query = first_query + first_query_of_thread() + i;
-        if (query >= s.n || place >= s.top_k) continue;
-        int64_t at = (query * gridDim.y + blockIdx.y) * s.top_k + place;
+        int64_t of = first_query + first_query_of_thread() + i;
+        if (of >= s.n || place >= s.top_k) continue;
+        int64_t at = (of * gridDim.y + blockIdx.y) * s.top_k + place;
         best_dot[at] = best[i].dot;
         best_index[at] = best[i].index;
     }
@@ -235,7 +278,7 @@ static __device__ struct entry take_best(struct entry left[N]) {
 #pragma unroll
     for (int j = 1; j < N; j++)
         if (is_better(left[j], own)) own = left[j];
-    struct entry best = best_of_lanes(own, 1);
+    struct entry best = best_of_warp(own);
 #pragma unroll
     for (int j = 0; j < N; j++)
         if (left[j].dot == best.dot && left[j].index == best.index) left[j] = no_entry();
@@ -311,10 +354,13 @@ extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int
     real *best_dot = cuda_scratch(device, 2 * count); /* an index needs no more room than a real */
     if (!best_dot) return;
     int32_t *best_index = (int32_t *)(best_dot + count);
-    struct search s = {n, dim, first, last, tiles_per_slice * CANDIDATES, (int)top_k, 0, u.at, c.at};
-    s.wide = dim % GROUP == 0 && is_aligned(u.at) && is_aligned(c.at);
-    launch(device, "quantize", search_kernel, dim3((unsigned)query_blocks, (unsigned)slices), TILE_THREADS, 0, s,
-           best_dot, best_index);
+    struct search s = {n, dim, first, last, tiles_per_slice * CANDIDATES, (int)top_k, u.at, c.at};
+    bool wide = dim % GROUP == 0 && is_aligned(u.at) && is_aligned(c.at), resident = dim <= RESIDENT_PARTS * DEPTH;
+    auto search = resident ? wide ? search_kernel<true, true> : search_kernel<true, false>
+                  : wide ? search_kernel<false, true>
+                           : search_kernel<false, false>;
+    launch(device, "quantize", search, dim3((unsigned)query_blocks, (unsigned)slices), TILE_THREADS, 0, s, best_dot,
+           best_index);
     launch(device, "quantize", merge_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)slices, (const real *)best_dot,
            (const int32_t *)best_index, index.at, weight.at, q.at);
 }
