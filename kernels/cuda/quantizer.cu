@@ -197,10 +197,12 @@ static __device__ void multiply_tiles(const struct tile<QUERIES> *queries, const
     }
 }
 
-/* What a block searches: its queries first_query.. below n, and the candidates of slice blockIdx.y. */
+/* What is searched: a block has the queries from blockIdx.x * QUERIES, and the candidates of slice blockIdx.y. The first
+ * `larger_slices` slices have a tile more than the others' slice_tiles: a multiprocessor that runs two blocks at once
+ * mostly has one of the first half of the grid and one of the second, and so less work than two of the larger ones. */
 struct search {
-    int64_t n, dim, first, last, slice_size; /* slice_size is a multiple of CANDIDATES */
-    int top_k;
+    int64_t n, dim, first, last;
+    int slice_tiles, larger_slices, top_k;
     const real *u, *c;
 };
 
@@ -217,8 +219,11 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     struct entry best[THREAD_QUERIES];
     real threshold[THREAD_QUERIES], dots[THREAD_QUERIES][THREAD_CANDIDATES];
     int place = place_in_half(), turn = 0, dim = (int)s.dim, last_part = (dim - 1) / DEPTH * DEPTH;
-    int64_t first_query = (int64_t)blockIdx.x * QUERIES, begin = s.first + blockIdx.y * s.slice_size;
-    int n_candidates = (int)(s.last - begin < s.slice_size ? s.last - begin : s.slice_size);
+    int slice = (int)blockIdx.y, larger_before = slice < s.larger_slices ? slice : s.larger_slices;
+    int64_t first_query = (int64_t)blockIdx.x * QUERIES;
+    int64_t begin = s.first + ((int64_t)slice * s.slice_tiles + larger_before) * CANDIDATES;
+    int64_t size = (int64_t)(s.slice_tiles + (slice < s.larger_slices)) * CANDIDATES;
+    int n_candidates = (int)(s.last - begin < size ? s.last - begin : size);
 #pragma unroll
     for (int i = 0; i < THREAD_QUERIES; i++) {
         best[i].dot = threshold[i] = -INFINITY;
@@ -328,17 +333,17 @@ static __global__ void merge_kernel(struct search s, int slices, const real *bes
     }
 }
 
-/* How many tiles of candidates a slice should have: as many as make the rounds of blocks over the device shortest,
- * where filling a slice's lists costs about as much as multiplying LIST_TILES tiles. */
-static int64_t slice_tiles(int64_t query_blocks, int64_t tiles, int64_t n_multiprocessors) {
-    enum { LIST_TILES = 3 };
-    int64_t best = tiles, least = INT64_MAX;
+/* Into how many slices the tiles of candidates are cut: as many as make the rounds of blocks over the device shortest,
+ * where a block's lists cost about as much as multiplying LIST_TILES tiles. */
+static int64_t slice_count(int64_t query_blocks, int64_t tiles, int64_t n_multiprocessors) {
+    enum { LIST_TILES = 2 };
+    int64_t best = 1, least = INT64_MAX, at_once = BLOCKS_AT_ONCE * n_multiprocessors;
     for (int64_t slices = 1; slices <= MAX_SLICES && slices <= tiles; slices++) {
-        int64_t size = (tiles + slices - 1) / slices, at_once = BLOCKS_AT_ONCE * n_multiprocessors;
-        int64_t cost = (query_blocks * slices + at_once - 1) / at_once * (size + LIST_TILES);
+        int64_t tiles_of_two = (2 * tiles + slices - 1) / slices; /* blocks that run side by side; see struct search */
+        int64_t cost = (query_blocks * slices + at_once - 1) / at_once * (tiles_of_two + 2 * LIST_TILES);
         if (cost < least) {
             least = cost;
-            best = size;
+            best = slices;
         }
     }
     return best;
@@ -348,13 +353,12 @@ extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int
                               dev_real u, dev_real c, dev_int index, dev_real weight, dev_real q) {
     if (n <= 0 || last <= first) return;
     int64_t query_blocks = (n + QUERIES - 1) / QUERIES, tiles = (last - first + CANDIDATES - 1) / CANDIDATES;
-    int64_t tiles_per_slice = slice_tiles(query_blocks, tiles, cuda_of(device)->n_multiprocessors);
-    int64_t slices = (tiles + tiles_per_slice - 1) / tiles_per_slice;
+    int64_t slices = slice_count(query_blocks, tiles, cuda_of(device)->n_multiprocessors);
     int64_t count = n * slices * top_k;
     real *best_dot = cuda_scratch(device, 2 * count); /* an index needs no more room than a real */
     if (!best_dot) return;
     int32_t *best_index = (int32_t *)(best_dot + count);
-    struct search s = {n, dim, first, last, tiles_per_slice * CANDIDATES, (int)top_k, u.at, c.at};
+    struct search s = {n, dim, first, last, (int)(tiles / slices), (int)(tiles % slices), (int)top_k, u.at, c.at};
     bool wide = dim % GROUP == 0 && is_aligned(u.at) && is_aligned(c.at), resident = dim <= RESIDENT_PARTS * DEPTH;
     auto search = resident ? wide ? search_kernel<true, true> : search_kernel<true, false>
                   : wide ? search_kernel<false, true>
