@@ -290,11 +290,12 @@ static __device__ struct entry take_best(struct entry left[N]) {
     return best;
 }
 
-/* A warp for each query: merges its slices' lists, CHUNK * WARP entries at a time, all of them read at once; then
- * softmax(-distance) = softmax(2 u.c) and the weighted mean of the code vectors. */
+/* A warp for each query: merges its slices' lists, all of them read at once up to CHUNK * WARP entries; then
+ * softmax(-distance) = softmax(2 u.c) and the weighted mean of the code vectors. A query has no more to do than wait for
+ * memory a few times, so that reads go out together. */
 static __global__ void merge_kernel(struct search s, int slices, const real *best_dot, const int32_t *best_index,
                                     int32_t *index, real *weight, real *q) {
-    enum { CHUNK = 4 };
+    enum { CHUNK = 4, COLUMNS = 2 }; /* entries and columns of a lane at a time */
     int lane = threadIdx.x % WARP, count = slices * s.top_k;
     FOR_EACH_WARP_ROW(r, s.n) {
         struct entry best = no_entry();
@@ -320,15 +321,19 @@ static __global__ void merge_kernel(struct search s, int slices, const real *bes
             index[r * s.top_k + lane] = best.index;
             weight[r * s.top_k + lane] = share;
         }
-        for (int64_t base = 0; base < s.dim; base += WARP) {
+        for (int64_t base = 0; base < s.dim; base += COLUMNS * WARP) {
             int64_t column = base + lane;
-            real sum = 0;
+            real sum[COLUMNS] = {0};
             for (int k = 0; k < s.top_k; k++) {
                 real w = __shfl_sync(ALL_LANES, share, k);
-                int64_t row = __shfl_sync(ALL_LANES, best.index, k);
-                if (column < s.dim) sum += w * s.c[row * s.dim + column];
+                const real *row = s.c + __shfl_sync(ALL_LANES, best.index, k) * s.dim;
+#pragma unroll
+                for (int j = 0; j < COLUMNS; j++)
+                    if (column + j * WARP < s.dim) sum[j] += w * row[column + j * WARP];
             }
-            if (column < s.dim) q[r * s.dim + column] = sum;
+#pragma unroll
+            for (int j = 0; j < COLUMNS; j++)
+                if (column + j * WARP < s.dim) q[r * s.dim + column + j * WARP] = sum[j];
         }
     }
 }
