@@ -47,6 +47,7 @@ static void quantize_finds_the_nearest_rows(void **state) {
     check_quantize(5, 3, 40, 7, 31, 5);
     check_quantize(150, 64, 1500, 500, 1500, 5);
     check_quantize(33, 64, 700, 0, 700, 16);
+    check_quantize(40, 100, 400, 3, 400, 5);
 }
 
 static void quantize_gives_ties_to_the_smaller_index(void **state) {
