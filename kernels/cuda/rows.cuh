@@ -17,8 +17,11 @@ static inline int in_quads(int64_t cols, const real *a, const real *b, const rea
 }
 
 static __device__ inline void add_scaled(real weight, real x, real *sum) { *sum += weight * x; }
-static __device__ inline void add_scaled(real weight, const quad &x, quad *sum) {
-    for (int i = 0; i < 4; i++) sum->at[i] += weight * x.at[i];
+/* By way of whole copies: added in place, value by value, quads in memory would be read and written by single values. */
+static __device__ inline void add_scaled(real weight, quad x, quad *sum) {
+    quad y = *sum;
+    for (int i = 0; i < 4; i++) y.at[i] += weight * x.at[i];
+    *sum = y;
 }
 
 static __device__ inline real scaled(real weight, real x) { return weight * x; }
