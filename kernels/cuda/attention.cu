@@ -16,7 +16,7 @@ enum {
     MOST_FEW = 32,
     MOST_NARROW = 256,
     STEP = 8,  /* keys at a time: one rescaling of the sums, one draw of dropout; wide heads: one key */
-    ROWS = 2,  /* query rows of one lane, forward: each value read from shared memory serves both */
+    PAIR = 2,  /* query rows of one lane, forward: each value read from shared memory serves both; wide heads: one */
     TILE = 32, /* most rows of a tile */
     TILE_BYTES = 32 << 10
 };
@@ -111,35 +111,61 @@ static __device__ inline const quad *tile_row(const struct attention_call &a, co
 }
 
 /* ---- forward ---- */
-template <int COLUMNS>
+template <int COLUMNS, int ROWS>
 struct query_rows {
     quad query[ROWS][COLUMNS / 4], sum[ROWS][COLUMNS / 4];
     real most[ROWS], total[ROWS]; /* of the logits so far, and of their exponentials, undropped */
 };
 
+/* Bit STEP r + k: whether key `key` + k of query row `row` + r survives dropout, for k < KEYS. The lanes of the rows share
+ * the random blocks, of which each row has one or two. The whole warp must call. */
+template <int KEYS, int ROWS>
+static __device__ inline unsigned surviving_keys(const struct attention_call &a, const struct block_segment &s, int row,
+                                                 int lane, int key) {
+    uint32_t threshold = dropout_threshold(a.dropout.rate);
+    unsigned kept = 0;
+    for (int draw = lane; draw < 2 * ROWS; draw += a.lanes) {
+        int r = draw / 2, second = draw % 2;
+        int64_t element = row_of_probs(a, s, row + r) + key;
+        int before = (int)(element % 8);
+        if (second && before + KEYS <= 8) continue;
+        unsigned bits = dropout_block(a.dropout, threshold, s.drop_key, (uint32_t)(element / 8) + (uint32_t)second);
+        kept |= ((second ? bits << (8 - before) : bits >> before) & 0xff) << STEP * r;
+    }
+    for (int step = a.lanes / 2; step > 0; step /= 2) kept |= __shfl_xor_sync(0xffffffffu, kept, step);
+    return kept;
+}
+
 /* Takes the keys first .. first+KEYS-1 of the tile, of which the first `count` are there, into the sums. Logits go to
  * probs for the while: key k is written, and read again at the end, by lane k % lanes (a power of two) alone. */
-template <int COLUMNS, int KEYS>
+template <int COLUMNS, int KEYS, int ROWS>
 static __device__ inline void take_keys(const struct attention_call &a, const struct block_segment &s, int row,
                                         int lane, int key, const real *keys, const real *values, int first, int count,
-                                        struct query_rows<COLUMNS> *rows, real *probs) {
-    real p[ROWS][KEYS];
+                                        struct query_rows<COLUMNS, ROWS> *rows, real *probs) {
+    real p[ROWS][KEYS] = {};
 #pragma unroll
     for (int k = 0; k < KEYS; k++) {
         const quad *x = tile_row(a, keys, first + k, lane);
-        real dot[ROWS] = {};
 #pragma unroll
         for (int j = 0; j < COLUMNS / 4; j++)
 #pragma unroll
-            for (int r = 0; r < ROWS; r++) dot[r] += inner_product(rows->query[r][j], x[j * a.lanes]);
+            for (int r = 0; r < ROWS; r++) add_inner_product(rows->query[r][j], x[j * a.lanes], &p[r][k]);
+    }
+    for (int step = a.lanes / 2; step > 0; step /= 2) /* as lanes_sum, for all dots at once: one waits for none */
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) {
-            real logit = a.scale * lanes_sum(dot[r], (unsigned)a.lanes);
-            p[r][k] = k < count ? logit : (real)-INFINITY;
-            if (probs && k < count && row + r < s.n_queries && ((key + k) & (a.lanes - 1)) == lane)
-                probs[s.probs + row_of_probs(a, s, row + r) + key + k] = logit;
+        for (int r = 0; r < ROWS; r++)
+#pragma unroll
+            for (int k = 0; k < KEYS; k++) p[r][k] += __shfl_xor_sync(0xffffffffu, p[r][k], step);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        real *logits = probs && row + r < s.n_queries ? probs + s.probs + row_of_probs(a, s, row + r) + key : NULL;
+#pragma unroll
+        for (int k = 0; k < KEYS; k++) {
+            p[r][k] = k < count ? a.scale * p[r][k] : (real)-INFINITY;
+            if (logits && k < count && ((key + k) & (a.lanes - 1)) == lane) logits[k] = p[r][k];
         }
     }
+    unsigned kept = a.dropout.rate > 0 ? surviving_keys<KEYS, ROWS>(a, s, row, lane, key) : ~0u;
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         real most = rows->most[r];
@@ -148,15 +174,11 @@ static __device__ inline void take_keys(const struct attention_call &a, const st
         real shrink = exp(rows->most[r] - most);
         rows->most[r] = most;
         rows->total[r] *= shrink;
-        unsigned kept = 0xff;
-        if (a.dropout.rate > 0)
-            kept = dropout_bits(a.dropout, dropout_threshold(a.dropout.rate), s.drop_key,
-                                (uint64_t)(row_of_probs(a, s, row + r) + key));
 #pragma unroll
         for (int k = 0; k < KEYS; k++) {
             real e = exp(p[r][k] - most);
             rows->total[r] += e;
-            p[r][k] = kept >> k & 1 ? e : 0;
+            p[r][k] = kept >> (STEP * r + k) & 1 ? e : 0;
         }
 #pragma unroll
         for (int j = 0; j < COLUMNS / 4; j++) rows->sum[r][j] = scaled(shrink, rows->sum[r][j]);
@@ -172,9 +194,9 @@ static __device__ inline void take_keys(const struct attention_call &a, const st
 }
 
 /* The sums become means, and the logits in probs probabilities. */
-template <int COLUMNS>
+template <int COLUMNS, int ROWS>
 static __device__ inline void end_rows(const struct attention_call &a, const struct block_segment &s, int row, int lane,
-                                       const struct query_rows<COLUMNS> *rows, real *probs, real *out) {
+                                       const struct query_rows<COLUMNS, ROWS> *rows, real *probs, real *out) {
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         if (row + r >= s.n_queries) continue;
@@ -187,8 +209,15 @@ static __device__ inline void end_rows(const struct attention_call &a, const str
     }
 }
 
-template <int COLUMNS, int KEYS>
-static __global__ void attention_kernel(struct attention_call a, real *probs, real *out) {
+/* Blocks that a multiprocessor has at once: the registers are bounded by it, without spills in the loop over keys. */
+template <int COLUMNS>
+constexpr int BLOCKS_AT_ONCE = COLUMNS == FEW      ? 10
+                               : COLUMNS == NARROW ? 8
+                                                   : 6;
+
+template <int COLUMNS, int KEYS, int ROWS>
+static __global__ void __launch_bounds__(THREADS, BLOCKS_AT_ONCE<COLUMNS>)
+    attention_kernel(struct attention_call a, real *probs, real *out) {
     DYNAMIC_SHARED(real, keys);
     real *values = keys + a.tile * a.padded;
     struct block_segment s = segment_of_block(a);
@@ -196,7 +225,7 @@ static __global__ void attention_kernel(struct attention_call a, real *probs, re
     int lane = (int)threadIdx.x % a.lanes, rows_of_block = THREADS / a.lanes * ROWS;
     int row_in_block = (int)threadIdx.x / a.lanes * ROWS, warp_row = (int)threadIdx.x / WARP * WARP / a.lanes * ROWS;
     for (int top = (int)blockIdx.z * rows_of_block; top < s.n_queries; top += (int)gridDim.z * rows_of_block) {
-        struct query_rows<COLUMNS> rows = {};
+        struct query_rows<COLUMNS, ROWS> rows = {};
         int row = top + row_in_block, warp_has_rows = top + warp_row < s.n_queries;
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
@@ -211,9 +240,9 @@ static __global__ void attention_kernel(struct attention_call a, real *probs, re
             load_tile(a, from + first * 2 * a.dim + a.dim, 2 * a.dim, count, whole, values);
             __syncthreads();
             for (int k = 0; warp_has_rows && k < count; k += KEYS)
-                take_keys<COLUMNS, KEYS>(a, s, row, lane, first + k, keys, values, k, count - k, &rows, probs);
+                take_keys<COLUMNS, KEYS, ROWS>(a, s, row, lane, first + k, keys, values, k, count - k, &rows, probs);
         }
-        end_rows<COLUMNS>(a, s, row, lane, &rows, probs, out);
+        end_rows<COLUMNS, ROWS>(a, s, row, lane, &rows, probs, out);
     }
 }
 
@@ -239,7 +268,7 @@ static __device__ real find_slopes(const struct attention_call &a, const struct 
             const quad *x = tile_row(a, tile, k - first, lane);
             real slope = 0;
 #pragma unroll
-            for (int j = 0; j < COLUMNS / 4; j++) slope += inner_product(gradient[j], x[j * a.lanes]);
+            for (int j = 0; j < COLUMNS / 4; j++) add_inner_product(gradient[j], x[j * a.lanes], &slope);
             slope = lanes_sum(slope, (unsigned)a.lanes);
             if (!there) continue;
             if (a.dropout.rate > 0 && k % 8 == 0)
@@ -384,10 +413,11 @@ extern "C" void cuda_attention(struct device *device, struct ragged queries, str
     if (!plan_call(device, &a, few ? FEW : narrow ? NARROW : WIDE)) return;
     a.quads = in_quads(a.head_dim, q.at, kv.at, out.at);
     launch(device, "attention",
-           few      ? attention_kernel<FEW, STEP>
-           : narrow ? attention_kernel<NARROW, STEP>
-                    : attention_kernel<WIDE, 1>,
-           blocks_of(&a, queries, THREADS / a.lanes * ROWS), THREADS, shared_bytes(&a, 2), a, probs.at, out.at);
+           few      ? attention_kernel<FEW, STEP, PAIR>
+           : narrow ? attention_kernel<NARROW, STEP, PAIR>
+                    : attention_kernel<WIDE, 1, 1>,
+           blocks_of(&a, queries, THREADS / a.lanes * (narrow ? PAIR : 1)), THREADS, shared_bytes(&a, 2), a, probs.at,
+           out.at);
 }
 
 extern "C" void cuda_attention_backward(struct device *device, struct ragged queries, struct ragged keys,

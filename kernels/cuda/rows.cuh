@@ -36,6 +36,11 @@ static __device__ inline real inner_product(const quad &a, const quad &b) {
     return a.at[0] * b.at[0] + a.at[1] * b.at[1] + a.at[2] * b.at[2] + a.at[3] * b.at[3];
 }
 
+/* Adds value by value: a multiplication and an addition less than to add the sum of four. */
+static __device__ inline void add_inner_product(quad a, quad b, real *sum) {
+    for (int i = 0; i < 4; i++) *sum += a.at[i] * b.at[i];
+}
+
 /* ---- threads: x along a row (a power of two, so that the lanes of a row are neighbours in one warp), y over rows
  * ---- */
 static inline dim3 row_threads(int64_t width) {
@@ -60,16 +65,22 @@ static inline unsigned parts_for(int64_t total, int64_t n, int64_t each) {
     return (unsigned)(parts < 1 ? 1 : parts > 64 ? 64 : parts);
 }
 
-/* Bit i: whether `element` + i of the segment with key `key` survives, for i < 8. */
+/* Bit i: whether element 8 block + i of the segment with key `key` survives, for i < 8. */
+static __device__ inline unsigned dropout_block(struct dropout dropout, uint32_t threshold, int32_t key,
+                                                uint32_t block) {
+    uint32_t words[4];
+    unsigned bits = 0;
+    dropout_words(dropout, (uint64_t)(uint32_t)key, block, words);
+    for (unsigned i = 0; i < 8; i++) bits |= (unsigned)((words[i / 2] >> (i % 2 * 16) & 0xffff) >= threshold) << i;
+    return bits;
+}
+
+/* Bit i: whether `element` + i survives, for i < 8. */
 static __device__ inline unsigned dropout_bits(struct dropout dropout, uint32_t threshold, int32_t key,
                                                uint64_t element) {
-    unsigned bits = 0, before = (unsigned)(element % 8);
-    for (unsigned block = 0; block < (before ? 2u : 1u); block++) {
-        uint32_t words[4];
-        dropout_words(dropout, (uint64_t)(uint32_t)key, (uint32_t)(element / 8) + block, words);
-        for (unsigned i = 0; i < 8; i++)
-            bits |= (unsigned)((words[i / 2] >> (i % 2 * 16) & 0xffff) >= threshold) << (8 * block + i);
-    }
+    uint32_t block = (uint32_t)(element / 8);
+    unsigned before = (unsigned)(element % 8), bits = dropout_block(dropout, threshold, key, block);
+    if (before) bits |= dropout_block(dropout, threshold, key, block + 1) << 8;
     return bits >> before & 0xff;
 }
 
