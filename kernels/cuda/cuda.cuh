@@ -24,6 +24,7 @@ struct cuda {
     void *blas_workspace;
     void *scratch; /* device memory, grown on demand */
     size_t scratch_size;
+    unsigned *arrivals; /* see last_to_arrive */
     char *staging;
     cudaEvent_t part_left[STAGING_PARTS];
     int part;                            /* that is being filled */
@@ -104,6 +105,24 @@ static __device__ inline T block_sum(T x, T *room) {
     for (unsigned w = 0; w < blockDim.x / WARP; w++) sum += room[w];
     __syncthreads();
     return sum;
+}
+
+/* ---- sums over blocks, in one launch: the last block to come adds what all have written ---- */
+enum { ARRIVALS = 64 }; /* counters in device memory, zero between kernels */
+
+/* Whether the block is the last of `n` that call with this counter. It then sees what the others wrote to global memory
+ * before, and the counter is zero again. Every thread of the block must call, once in a kernel. */
+static __device__ inline int last_to_arrive(unsigned *counter, unsigned n) {
+    __shared__ int last;
+    __threadfence(); /* each thread's writes, before the block is counted */
+    __syncthreads();
+    if (threadIdx.x == 0 && threadIdx.y == 0) {
+        last = atomicAdd(counter, 1) == n - 1;
+        if (last) *counter = 0;
+    }
+    __syncthreads();
+    if (last) __threadfence(); /* its reads see no older lines of the L1 cache */
+    return last;
 }
 
 #endif

@@ -162,6 +162,7 @@ static void cuda_close(struct device *device) {
     if (cuda->blas) cublasDestroy(cuda->blas);
     cudaFree(cuda->blas_workspace);
     cudaFree(cuda->scratch);
+    cudaFree(cuda->arrivals);
     cudaFreeHost(cuda->staging);
     for (int i = 0; i < STAGING_PARTS; i++)
         if (cuda->part_left[i]) cudaEventDestroy(cuda->part_left[i]);
@@ -269,6 +270,14 @@ static int create_blas(struct device *device) {
                            "giving cuBLAS its workspace");
 }
 
+static int create_arrivals(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    size_t bytes = ARRIVALS * sizeof *cuda->arrivals;
+    cuda->arrivals = (unsigned *)alloc_on_device(device, bytes, "counters of blocks");
+    return cuda->arrivals &&
+           cuda_check(device, cudaMemsetAsync(cuda->arrivals, 0, bytes, cuda->stream), "clearing counters of blocks");
+}
+
 int device_open_cuda(struct device *device, int ordinal, enum precision_of_products products, int host_visible) {
     const char *why = NULL;
     struct cudaFuncAttributes attributes;
@@ -300,7 +309,7 @@ int device_open_cuda(struct device *device, int ordinal, enum precision_of_produ
                    "this build has no code for the device (CMAKE_CUDA_ARCHITECTURES names those that it has)") &&
         cuda_check(device, cudaDeviceGetAttribute(&cuda->n_multiprocessors, cudaDevAttrMultiProcessorCount, ordinal),
                    "asking for the number of multiprocessors") &&
-        create_streams(device) && create_blas(device);
+        create_streams(device) && create_blas(device) && create_arrivals(device);
     if (ok) {
         cuda->staging = (char *)cuda_host_alloc(device, (size_t)STAGING_PARTS * PART_BYTES);
         ok = cuda->staging != NULL;
