@@ -50,33 +50,60 @@ extern "C" void cuda_gcn_aggregate(struct device *device, struct ragged nodes, s
 
 /* ---- the transposed sum. Edges are listed by target and the sums belong to sources: a block has some columns of one
  * graph, each thread one of them, so nothing conflicts and the order is that of the edges. The sums of TILE_NODES
- * nodes at a time are kept in shared memory; larger graphs go through their edges once for each tile. ---- */
-enum { TILE_NODES = 64, TILE_COLUMNS = 64 };
+ * nodes at a time are kept in shared memory; larger graphs go through their edges once for each tile. A graph has few
+ * threads, so each has the loads of NODES_AHEAD nodes under way, and the first STAGED_EDGES edges lie in shared memory.
+ * ---- */
+enum { TILE_NODES = 64, TILE_COLUMNS = 64, NODES_AHEAD = 8, STAGED_EDGES = 256 };
 
 static __global__ void transposed_sum_kernel(struct transposed_sum t) {
-    __shared__ real sums[TILE_NODES][TILE_COLUMNS];
+    __shared__ real sums[TILE_NODES][TILE_COLUMNS], own[NODES_AHEAD][TILE_COLUMNS];
+    __shared__ int32_t staged[STAGED_EDGES];
     int64_t width = t.heads * t.cols, c = (int64_t)blockIdx.y * TILE_COLUMNS + threadIdx.x;
-    if (c >= width) return; /* threads share nothing: each has its own column of `sums` */
-    int64_t h = c / t.cols, first = t.nodes.offsets.at[blockIdx.x], end = t.nodes.offsets.at[blockIdx.x + 1];
-    const int32_t *offsets = t.edges.offsets.at, *__restrict__ sources = t.edges.sources.at;
-    const real *__restrict__ weight = t.weight, *__restrict__ g = t.g;
-    for (int64_t tile = first; tile < end; tile += TILE_NODES) {
-        int64_t n = end - tile < TILE_NODES ? end - tile : (int64_t)TILE_NODES;
-        for (int64_t u = 0; u < n; u++) sums[u][threadIdx.x] = 0;
-        for (int64_t v = first; v < end; v++) {
-            int64_t first_edge = offsets[v], end_edge = offsets[v + 1], place = v + first_edge;
-            real own = (g ? g[v * width + c] : 1) * (t.scale ? t.scale[v] : 1);
-            if (v >= tile && v < tile + n)
-                sums[v - tile][threadIdx.x] += weight ? weight[place * t.heads + h] * own : own;
+    int64_t h = c / t.cols;
+    int32_t first = t.nodes.offsets.at[blockIdx.x], end = t.nodes.offsets.at[blockIdx.x + 1];
+    const int32_t *__restrict__ offsets = t.edges.offsets.at, *__restrict__ sources = t.edges.sources.at;
+    const real *__restrict__ weight = t.weight, *__restrict__ scale = t.scale, *__restrict__ g = t.g;
+    int32_t first_edge = offsets[first], n_edges = offsets[end] - first_edge;
+    for (int32_t e = (int32_t)threadIdx.x; e < n_edges && e < STAGED_EDGES; e += (int32_t)blockDim.x)
+        staged[e] = sources[first_edge + e];
+    __syncthreads();
+    if (c >= width) return; /* from here threads share nothing: each has its own column */
+    for (int32_t tile = first; tile < end; tile += TILE_NODES) {
+        int32_t n = end - tile < TILE_NODES ? end - tile : (int32_t)TILE_NODES;
+        for (int32_t u = 0; u < n; u++) sums[u][threadIdx.x] = 0;
+        for (int32_t v = first; v < end; v += NODES_AHEAD) {
+            real ahead[NODES_AHEAD];
+#pragma unroll
+            for (int k = 0; k < NODES_AHEAD; k++) {
+                int64_t at = v + k < end ? v + k : end - 1;
+                ahead[k] = (g ? g[at * width + c] : 1) * (scale ? scale[at] : 1);
+            }
+#pragma unroll
+            for (int k = 0; k < NODES_AHEAD; k++) own[k][threadIdx.x] = ahead[k];
+#pragma unroll 1
+            for (int k = 0; k < NODES_AHEAD && v + k < end; k++) {
+                int32_t begin = offsets[v + k], after = offsets[v + k + 1];
+                real x = own[k][threadIdx.x];
+                int32_t u = v + k - tile;
+                if (u >= 0 && u < n)
+                    sums[u][threadIdx.x] += weight ? weight[((int64_t)v + k + begin) * t.heads + h] * x : x;
 #pragma unroll 4
-            for (int64_t e = first_edge; e < end_edge; e++) {
-                int64_t u = sources[e] - tile;
-                real w = weight ? weight[(v + 1 + e) * t.heads + h] : 1;
-                if (u >= 0 && u < n) sums[u][threadIdx.x] += w * own;
+                for (int32_t e = begin; e < after; e++) {
+                    u = (e - first_edge < STAGED_EDGES ? staged[e - first_edge] : sources[e]) - tile;
+                    real w = weight ? weight[((int64_t)v + k + 1 + e) * t.heads + h] : 1;
+                    if (u >= 0 && u < n) sums[u][threadIdx.x] += w * x;
+                }
             }
         }
-        for (int64_t u = 0; u < n; u++)
-            t.out[(tile + u) * width + c] += (t.scale ? t.scale[tile + u] : 1) * sums[u][threadIdx.x];
+        for (int32_t u = 0; u < n; u += NODES_AHEAD) {
+            real *out = t.out + ((int64_t)tile + u) * width + c, before[NODES_AHEAD];
+#pragma unroll
+            for (int k = 0; k < NODES_AHEAD; k++) before[k] = u + k < n ? out[k * width] : 0;
+#pragma unroll
+            for (int k = 0; k < NODES_AHEAD; k++)
+                if (u + k < n)
+                    out[k * width] = before[k] + (scale ? scale[tile + u + k] : 1) * sums[u + k][threadIdx.x];
+        }
     }
 }
 
