@@ -18,7 +18,8 @@ enum {
     STEP = 8,  /* keys at a time: one rescaling of the sums, one draw of dropout; wide heads: one key */
     PAIR = 2,  /* query rows of one lane, forward: each value read from shared memory serves both; wide heads: one */
     TILE = 32, /* most rows of a tile */
-    TILE_BYTES = 32 << 10
+    TILE_BYTES = 32 << 10,
+    STAGED_BYTES = 24 << 10
 };
 
 /* One call, as every kernel here gets it. Lane j of a row's `lanes` lanes has the quads j, j + lanes, .. of the head's
@@ -28,6 +29,7 @@ struct attention_call {
     const int32_t *pair_offsets, *drop_keys;
     int64_t heads, dim;
     int head_dim, padded, lanes, tile, quads;
+    int staged; /* values behind the tile in shared memory: of the rows in backward_queries */
     real scale, drop_scale;
     struct dropout dropout;
     const real *q, *kv;
@@ -249,12 +251,27 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS_AT_ONCE<COLUMNS>)
 /* ---- backward, first by queries: with p and f a row's probabilities and dropout factors, slope_k = f_k dout.v_k and
  * dlogit_k = scale p_k (slope_k - sum_j p_j slope_j), kept for the keys' turn; dq += sum_k dlogit_k k_k ---- */
 
-/* dlogit = slopes of one row; `dropped` (unless NULL) = f p. Returns the mean of the slopes. Key k of both is touched
- * by lane k % lanes alone. */
-template <int COLUMNS>
-static __device__ real find_slopes(const struct attention_call &a, const struct block_segment &s, int row, int lane,
-                                   const real *from, const quad gradient[COLUMNS / 4], real *tile, const real *probs,
-                                   real *dlogit, real *dropped) {
+/* What a row has for each key. Key k is touched by lane k % lanes alone. */
+struct row_of_keys {
+    const real *probs;
+    real *dlogit;  /* at first the slope */
+    real *dropped; /* f p, or NULL: f = 1 */
+};
+
+/* Rows of few keys have these in shared memory, whence the block writes them in order: its threads have different rows,
+ * whose places in memory lie far apart. There `dropped` is `probs`, and the sign says what dropout has left: minus, not
+ * this one. Rows are an odd number of values apart, for the banks' sake. */
+static __device__ inline int stride_of_staged(const struct block_segment &s) { return s.n_keys | 1; }
+
+static __device__ inline int can_stage(const struct attention_call &a, const struct block_segment &s) {
+    return 2 * (THREADS / a.lanes) * (int64_t)stride_of_staged(s) <= a.staged;
+}
+
+/* dlogit and dropped of one row; returns the mean of the slopes. The whole block must call. */
+template <int COLUMNS, bool STAGED>
+static __device__ inline real find_slopes(const struct attention_call &a, const struct block_segment &s, int row,
+                                          int lane, const real *from, const quad gradient[COLUMNS / 4], real *tile,
+                                          struct row_of_keys keys) {
     int there = row < s.n_queries;
     int64_t base = row_of_probs(a, s, row);
     real mean = 0;
@@ -273,34 +290,43 @@ static __device__ real find_slopes(const struct attention_call &a, const struct 
             if (!there) continue;
             if (a.dropout.rate > 0 && k % 8 == 0)
                 kept = dropout_bits(a.dropout, dropout_threshold(a.dropout.rate), s.drop_key, (uint64_t)(base + k));
-            real f = kept >> k % 8 & 1 ? a.drop_scale : 0, p = probs[base + k];
+            if ((k & (a.lanes - 1)) != lane) continue;
+            int keeps = kept >> k % 8 & 1;
+            real f = keeps ? a.drop_scale : 0, p = keys.probs[k];
             slope *= f;
             mean += p * slope;
-            if ((k & (a.lanes - 1)) != lane) continue;
-            dlogit[base + k] = slope;
-            if (dropped) dropped[base + k] = f * p;
+            keys.dlogit[k] = slope;
+            if (keys.dropped) keys.dropped[k] = !STAGED ? f * p : keeps ? p : -p;
         }
     }
-    return mean;
+    return lanes_sum(mean, (unsigned)a.lanes);
 }
 
-template <int COLUMNS>
-static __global__ void attention_backward_queries_kernel(struct attention_call a, const real *probs, const real *dout,
-                                                         real *dlogit, real *dropped, real *dq) {
-    DYNAMIC_SHARED(real, tile);
-    struct block_segment s = segment_of_block(a);
+template <int COLUMNS, bool STAGED>
+static __device__ inline void backward_queries(const struct attention_call &a, const struct block_segment &s,
+                                               real *tile, const real *probs, const real *dout, real *dlogit,
+                                               real *dropped, real *dq) {
     const real *from = a.kv + s.first_key * 2 * a.dim + s.head * a.head_dim;
     int lane = (int)threadIdx.x % a.lanes, rows_of_block = THREADS / a.lanes, row_in_block = (int)threadIdx.x / a.lanes;
     int lane_0 = (int)threadIdx.x % WARP - lane; /* the row's first lane in the warp */
-    probs += s.probs;
-    dlogit += s.probs;
-    if (dropped) dropped += s.probs;
+    int warp = (int)threadIdx.x / WARP, lane_of_warp = (int)threadIdx.x % WARP, stride = stride_of_staged(s);
+    real *staged_probs = tile + a.tile * a.padded, *staged_dlogit = staged_probs + rows_of_block * stride;
     for (int top = (int)blockIdx.z * rows_of_block; top < s.n_queries; top += (int)gridDim.z * rows_of_block) {
-        int row = top + row_in_block, there = row < s.n_queries;
+        int row = top + row_in_block, there = row < s.n_queries, left = s.n_queries - top;
+        int n_rows = left < rows_of_block ? left : rows_of_block;
         int64_t at = (s.first_query + row) * a.dim + s.head * a.head_dim, base = row_of_probs(a, s, row);
+        struct row_of_keys keys = {probs + base, dlogit + base, dropped ? dropped + base : NULL};
+        if (STAGED) {
+            real *own = staged_probs + row_in_block * stride;
+            keys = {own, staged_dlogit + row_in_block * stride, dropped ? own : NULL};
+            __syncthreads(); /* the last rows have been written out */
+            for (int r = warp; r < n_rows; r += THREADS / WARP)
+                for (int k = lane_of_warp; k < s.n_keys; k += WARP)
+                    staged_probs[r * stride + k] = probs[row_of_probs(a, s, top + r) + k];
+        }
         quad gradient[COLUMNS / 4], sum[COLUMNS / 4] = {};
         load_row<COLUMNS>(a, lane, dout + at, there, gradient);
-        real mean = find_slopes<COLUMNS>(a, s, row, lane, from + a.dim, gradient, tile, probs, dlogit, dropped);
+        real mean = find_slopes<COLUMNS, STAGED>(a, s, row, lane, from + a.dim, gradient, tile, keys);
         for (int first = 0; first < s.n_keys; first += a.tile) {
             int count = s.n_keys - first < a.tile ? s.n_keys - first : a.tile;
             __syncthreads();
@@ -310,7 +336,7 @@ static __global__ void attention_backward_queries_kernel(struct attention_call a
                 real d = 0;
                 int owner = k & (a.lanes - 1);
                 if (there && owner == lane)
-                    d = dlogit[base + k] = a.scale * probs[base + k] * (dlogit[base + k] - mean);
+                    d = keys.dlogit[k] = a.scale * fabs(keys.probs[k]) * (keys.dlogit[k] - mean);
                 d = __shfl_sync(0xffffffffu, d, lane_0 + owner);
                 const quad *x = tile_row(a, tile, k - first, lane);
 #pragma unroll
@@ -318,7 +344,30 @@ static __global__ void attention_backward_queries_kernel(struct attention_call a
             }
         }
         if (there) store_row<COLUMNS>(a, lane, sum, 1, 1, dq + at);
+        if (!STAGED) continue;
+        __syncthreads();
+        for (int r = warp; r < n_rows; r += THREADS / WARP)
+            for (int k = lane_of_warp; k < s.n_keys; k += WARP) {
+                int64_t place = row_of_probs(a, s, top + r) + k;
+                real p = staged_probs[r * stride + k];
+                dlogit[place] = staged_dlogit[r * stride + k];
+                if (dropped) dropped[place] = p > 0 ? a.drop_scale * p : 0;
+            }
     }
+}
+
+template <int COLUMNS>
+static __global__ void attention_backward_queries_kernel(struct attention_call a, const real *probs, const real *dout,
+                                                         real *dlogit, real *dropped, real *dq) {
+    DYNAMIC_SHARED(real, tile);
+    struct block_segment s = segment_of_block(a);
+    probs += s.probs;
+    dlogit += s.probs;
+    if (dropped) dropped += s.probs;
+    if (can_stage(a, s))
+        backward_queries<COLUMNS, true>(a, s, tile, probs, dout, dlogit, dropped, dq);
+    else
+        backward_queries<COLUMNS, false>(a, s, tile, probs, dout, dlogit, dropped, dq);
 }
 
 /* ---- then by keys: dkey_k += sum over the queries of dlogit_k q, and dvalue_k += sum of f p_k dout ---- */
@@ -339,7 +388,9 @@ static __global__ void attention_backward_keys_kernel(struct attention_call a, c
             load_tile(a, a.q + from + first * a.dim, a.dim, count, count, queries);
             load_tile(a, dout + from + first * a.dim, a.dim, count, count, gradients);
             __syncthreads();
-            for (int r = 0; there && r < count; r++) {
+            if (!there) continue;
+#pragma unroll 4
+            for (int r = 0; r < count; r++) {
                 int64_t at = s.probs + row_of_probs(a, s, first + r) + key;
                 real d = dlogit[at], w = dropped[at];
                 const quad *query = tile_row(a, queries, r, lane), *gradient = tile_row(a, gradients, r, lane);
@@ -381,6 +432,15 @@ static int plan_call(struct device *device, struct attention_call *a, int column
 /* Blocks for segments of `rows`, of which a block takes `each` at a time; shared memory for `tiles` tiles. */
 static dim3 blocks_of(const struct attention_call *a, struct ragged rows, int each) {
     return dim3((unsigned)rows.n, (unsigned)a->heads, parts_for(rows.n_rows, rows.n, each));
+}
+
+/* Room for the rows of a block with up to twice the mean of keys, or with as many as there is room for; 0 where it is
+ * not enough for the mean. */
+static int staged_values(const struct attention_call *a, int64_t mean_keys) {
+    int64_t most = (int64_t)(STAGED_BYTES / sizeof(real)), key = 2 * (THREADS / a->lanes);
+    if (key * (mean_keys | 1) > most) return 0;
+    int64_t wanted = key * (2 * mean_keys | 1);
+    return (int)(wanted < most ? wanted : most);
 }
 
 static size_t shared_bytes(const struct attention_call *a, int tiles) {
@@ -431,12 +491,13 @@ extern "C" void cuda_attention_backward(struct device *device, struct ragged que
     real *dlogit = cuda_scratch(device, heads * pairs.n * (drops ? 2 : 1));
     if (!dlogit) return;
     real *dropped = drops ? dlogit + heads * pairs.n : NULL;
-    int each = THREADS / a.lanes;
+    a.staged = staged_values(&a, pairs.n / queries.n_rows);
     launch(device, "attention_backward",
            narrow ? attention_backward_queries_kernel<NARROW> : attention_backward_queries_kernel<WIDE>,
-           blocks_of(&a, queries, each), THREADS, shared_bytes(&a, 1), a, probs.at, dout.at, dlogit, dropped, dq.at);
+           blocks_of(&a, queries, THREADS / a.lanes), THREADS, shared_bytes(&a, 1) + (size_t)a.staged * sizeof(real), a,
+           probs.at, dout.at, dlogit, dropped, dq.at);
     launch(device, "attention_backward",
            narrow ? attention_backward_keys_kernel<NARROW> : attention_backward_keys_kernel<WIDE>,
-           blocks_of(&a, keys, each), THREADS, shared_bytes(&a, 2), a, drops ? dropped : probs.at, dlogit, dout.at,
-           dkv.at);
+           blocks_of(&a, keys, THREADS / a.lanes), THREADS, shared_bytes(&a, 2), a, drops ? dropped : probs.at, dlogit,
+           dout.at, dkv.at);
 }
