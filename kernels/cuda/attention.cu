@@ -274,8 +274,11 @@ static __device__ inline real find_slopes(const struct attention_call &a, const 
                                           struct row_of_keys keys) {
     int there = row < s.n_queries;
     int64_t base = row_of_probs(a, s, row);
+    int before = (int)(base % 8), drops = there && a.dropout.rate > 0;
+    uint32_t threshold = dropout_threshold(a.dropout.rate);
     real mean = 0;
-    unsigned kept = 0xff;
+    unsigned drawn = 0xffff; /* by the two random blocks in which eight keys lie, of which each step draws the second */
+    if (drops && before) drawn = dropout_block(a.dropout, threshold, s.drop_key, (uint32_t)(base / 8)) << 8;
     for (int first = 0; first < s.n_keys; first += a.tile) {
         int count = s.n_keys - first < a.tile ? s.n_keys - first : a.tile;
         __syncthreads();
@@ -288,10 +291,12 @@ static __device__ inline real find_slopes(const struct attention_call &a, const 
             for (int j = 0; j < COLUMNS / 4; j++) add_inner_product(gradient[j], x[j * a.lanes], &slope);
             slope = lanes_sum(slope, (unsigned)a.lanes);
             if (!there) continue;
-            if (a.dropout.rate > 0 && k % 8 == 0)
-                kept = dropout_bits(a.dropout, dropout_threshold(a.dropout.rate), s.drop_key, (uint64_t)(base + k));
+            if (drops && k % 8 == 0) {
+                uint32_t block = (uint32_t)((base + 7) / 8) + (uint32_t)(k / 8);
+                drawn = drawn >> 8 | dropout_block(a.dropout, threshold, s.drop_key, block) << 8;
+            }
             if ((k & (a.lanes - 1)) != lane) continue;
-            int keeps = kept >> k % 8 & 1;
+            int keeps = drawn >> ((before ? before : 8) + k % 8) & 1;
             real f = keeps ? a.drop_scale : 0, p = keys.probs[k];
             slope *= f;
             mean += p * slope;
