@@ -211,7 +211,7 @@ static __device__ inline void end_rows(const struct attention_call &a, const str
     }
 }
 
-/* Blocks that a multiprocessor has at once: the registers are bounded by it, without spills in the loop over keys. */
+/* Blocks that a multiprocessor has at once: they bound the registers, so far that the loop over keys does not suffer. */
 template <int COLUMNS>
 constexpr int BLOCKS_AT_ONCE = COLUMNS == FEW      ? 10
                                : COLUMNS == NARROW ? 8

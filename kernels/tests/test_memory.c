@@ -124,6 +124,22 @@ static void repeated_work_is_done_and_counted_each_time(void **state) {
     release(5, r.x, r.y, a, b, loss);
 }
 
+static void sums(struct repetition *r) { device.run->sum_rows(&device, REPEATED, 1, r->x, r->y); }
+
+/* A GPU's sums over blocks count these in memory that outlasts the call. */
+static void sums_over_blocks_are_repeated(void **state) {
+    (void)state;
+    struct repetition r = {zeros(REPEATED), zeros(1), 0, sums};
+    struct repeated repeated = {0};
+    for (int i = 0; i < REPEATED; i++) r.x.at[i] = 1;
+    for (int time = 0; time < 4; time++) device_repeat(&device, &repeated, queue_repeated, &r);
+    device_synchronize(&device);
+    assert_null(device_error(&device));
+    close_to(r.y.at[0], 4 * 2 * REPEATED, "sum", 0);
+    device_forget(&device, &repeated);
+    release(2, r.x, r.y);
+}
+
 static void allocates(struct repetition *r) {
     (void)r;
     device_free_reals(&device, device_alloc_reals(&device, 1));
@@ -253,6 +269,7 @@ int test_memory(void) {
         cmocka_unit_test(small_uploads_keep_their_order),
         cmocka_unit_test(prefetches_arrive_before_the_work_that_waits),
         cmocka_unit_test(repeated_work_is_done_and_counted_each_time),
+        cmocka_unit_test(sums_over_blocks_are_repeated),
         cmocka_unit_test(what_cannot_be_repeated_is_an_error),
         cmocka_unit_test(buffers_of_nothing_are_allowed),
         cmocka_unit_test(too_large_a_buffer_is_an_error_that_says_what_helps),
