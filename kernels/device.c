@@ -94,7 +94,8 @@ void device_repeat(struct device *device, struct repeated *repeated, void (*queu
         return;
     }
     device_forget(device, repeated);
-    int records = memory->record && repeated->n_queued++ > 0;
+    int records = memory->record && repeated->warm;
+    repeated->warm = 1;
     struct work before = device->work;
     if (records) memory->record(device);
     queue(context);

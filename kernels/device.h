@@ -107,16 +107,18 @@ void device_prefetch_finish(struct device *device);
 /* Waits for all queued work. Errors of queued work are found here and in downloads. */
 void device_synchronize(struct device *device);
 
-/* Work that is the same each time: the same calls of device->run with the same arguments, no upload, download or
- * allocation among them. What changes from time to time is read from device memory. Zero before the first use. */
+/* Work that is the same each time: the same calls of device->run with the same arguments, and no copies, waits or
+ * allocations among them (an error). What changes from time to time is read from device memory. Zero before the first
+ * use. */
 struct repeated {
-    int64_t n_queued; /* how many times */
+    int warm;         /* it was queued once */
     struct work work; /* of one time */
     void *recording;  /* the backend's; NULL: none */
 };
 
 /* Queues what queue(context) queues. CUDA calls it the first time, records its launches into a graph the second time, and
- * then queues the graph, in one call; the CPU calls it each time. device_forget frees the recording. */
+ * then queues the graph, in one call; it records anew when the backend's own memory has moved. The CPU calls it each
+ * time. device_forget frees the recording. */
 void device_repeat(struct device *device, struct repeated *repeated, void (*queue)(void *context), void *context);
 void device_forget(struct device *device, struct repeated *repeated);
 
@@ -127,7 +129,8 @@ void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_by
 const char *device_error(const struct device *device);
 
 /* What a backend does with memory, and its end; sizes in bytes, each with the meaning of the function of device.c named
- * alike. Copies are of at least one byte; only `free`, `host_free`, `forget` and `close` are called after an error. */
+ * alike. Copies are of at least one byte; only `free`, `host_free`, `recorded`, `forget` and `close` are called after an
+ * error. */
 struct device_backend {
     void *(*alloc)(struct device *, size_t bytes); /* NULL: the error is recorded */
     void (*free)(struct device *, void *);

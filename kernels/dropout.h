@@ -13,6 +13,15 @@ PHILOX_INLINE void dropout_words(struct dropout dropout, uint64_t key, uint32_t 
     philox4x32(dropout.seed, dropout.stream, dropout.step, key, block, words);
 }
 
+/* Bit i: whether element 8 block + i of the segment with key `key` survives, for i < 8. */
+PHILOX_INLINE unsigned dropout_block(struct dropout dropout, uint32_t threshold, int32_t key, uint32_t block) {
+    uint32_t words[4];
+    unsigned bits = 0;
+    dropout_words(dropout, (uint64_t)(uint32_t)key, block, words);
+    for (unsigned i = 0; i < 8; i++) bits |= (unsigned)((words[i / 2] >> (i % 2 * 16) & 0xffff) >= threshold) << i;
+    return bits;
+}
+
 PHILOX_INLINE int dropout_keeps(struct dropout dropout, uint64_t key, uint64_t element) {
     uint32_t words[4];
     dropout_words(dropout, key, (uint32_t)(element / 8), words);

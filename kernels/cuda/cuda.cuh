@@ -1,5 +1,5 @@
 /* What the files of the CUDA backend share. All primitives are queued on one stream, in order; nothing waits for it but
- * device_download_* and device_synchronize. No primitive allocates: scratch memory grows seldom and stays.
+ * device_download_* and device_synchronize, and what frees memory. No primitive allocates: scratch memory grows seldom and stays.
  *
  * The same sources are compiled by nvcc and, for tests on machines without a GPU, by a C++ compiler against
  * tests/emulation/, which runs the threads of a block as coroutines. So a launch is a call of launch(), and dynamic
@@ -24,12 +24,13 @@ struct cuda {
     void *blas_workspace;
     void *scratch; /* device memory, grown on demand */
     size_t scratch_size;
+    int scratch_number; /* counts how often it was allocated: recordings hold the address */
     unsigned *arrivals; /* see last_to_arrive */
     char *staging;
     cudaEvent_t part_left[STAGING_PARTS];
     int part;                            /* that is being filled */
     size_t part_used;                    /* bytes of it */
-    cudaEvent_t before_wait, prefetched; /* see prefetch in device_cuda.cu */
+    cudaEvent_t before_wait, prefetched; /* of prefetches: see device.h */
     int recording;                       /* `stream` records what is queued */
 };
 

@@ -150,6 +150,7 @@ real *cuda_scratch(struct device *device, int64_t count) {
         bytes += bytes / 4; /* batches differ in size: not anew for each that is a little larger */
         cuda->scratch = alloc_on_device(device, bytes, "scratch");
         if (cuda->scratch) cuda->scratch_size = bytes;
+        cuda->scratch_number++;
     }
     return (real *)cuda->scratch;
 }
@@ -176,7 +177,7 @@ static void cuda_close(struct device *device) {
 /* ---- recordings ---- */
 struct recording {
     cudaGraphExec_t graph;
-    const void *scratch; /* that its kernels use */
+    int scratch_number; /* of the scratch that its kernels use */
 };
 
 static void cuda_record(struct device *device) {
@@ -197,7 +198,7 @@ static void *cuda_recorded(struct device *device) {
              cuda_check(device, cudaGraphInstantiateWithFlags(&recording->graph, graph, 0), "making a graph");
     if (graph) cudaGraphDestroy(graph);
     if (ok) {
-        recording->scratch = cuda->scratch;
+        recording->scratch_number = cuda->scratch_number;
         return recording;
     }
     cudaGetLastError(); /* this failure leaves the device usable, and must not be found by the next launch */
@@ -207,7 +208,7 @@ static void *cuda_recorded(struct device *device) {
 
 static int cuda_play(struct device *device, void *opaque) {
     struct recording *recording = (struct recording *)opaque;
-    if (recording->scratch != cuda_of(device)->scratch) return 0;
+    if (recording->scratch_number != cuda_of(device)->scratch_number) return 0;
     cuda_check(device, cudaGraphLaunch(recording->graph, cuda_of(device)->stream), "repeated work");
     return 1;
 }

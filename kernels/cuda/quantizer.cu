@@ -206,6 +206,19 @@ struct search {
     const real *u, *c;
 };
 
+static __device__ void write_lists(const struct search &s, int64_t first_query, const struct entry best[THREAD_QUERIES],
+                                   real *best_dot, int32_t *best_index) {
+    int place = place_in_half();
+#pragma unroll
+    for (int i = 0; i < THREAD_QUERIES; i++) {
+        int64_t of = first_query + first_query_of_thread() + i;
+        if (of >= s.n || place >= s.top_k) continue;
+        int64_t at = (of * gridDim.y + blockIdx.y) * s.top_k + place;
+        best_dot[at] = best[i].dot;
+        best_index[at] = best[i].index;
+    }
+}
+
 /* best_dot, best_index [n, slices, top_k]: each slice's best, best first; where it has none -inf and a valid index.
  * RESIDENT: dim is at most RESIDENT_PARTS * DEPTH, and all of the block's queries stay in shared memory; else they are
  * read again for each tile of candidates. WIDE: rows can be read by 16 bytes. */
@@ -266,14 +279,7 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
         for (int i = 0; i < THREAD_QUERIES; i++)
             scan_dots(dots[i], (int32_t)begin + tile + place * THREAD_CANDIDATES, s.top_k, &best[i], &threshold[i]);
     }
-#pragma unroll
-    for (int i = 0; i < THREAD_QUERIES; i++) {
-        int64_t of = first_query + first_query_of_thread() + i;
-        if (of >= s.n || place >= s.top_k) continue;
-        int64_t at = (of * gridDim.y + blockIdx.y) * s.top_k + place;
-        best_dot[at] = best[i].dot;
-        best_index[at] = best[i].index;
-    }
+    write_lists(s, first_query, best, best_dot, best_index);
 }
 
 /* Takes the best out of the warp's entries, N a lane. */

@@ -65,16 +65,6 @@ static inline unsigned parts_for(int64_t total, int64_t n, int64_t each) {
     return (unsigned)(parts < 1 ? 1 : parts > 64 ? 64 : parts);
 }
 
-/* Bit i: whether element 8 block + i of the segment with key `key` survives, for i < 8. */
-static __device__ inline unsigned dropout_block(struct dropout dropout, uint32_t threshold, int32_t key,
-                                                uint32_t block) {
-    uint32_t words[4];
-    unsigned bits = 0;
-    dropout_words(dropout, (uint64_t)(uint32_t)key, block, words);
-    for (unsigned i = 0; i < 8; i++) bits |= (unsigned)((words[i / 2] >> (i % 2 * 16) & 0xffff) >= threshold) << i;
-    return bits;
-}
-
 /* Bit i: whether `element` + i survives, for i < 8. */
 static __device__ inline unsigned dropout_bits(struct dropout dropout, uint32_t threshold, int32_t key,
                                                uint64_t element) {

@@ -1,4 +1,5 @@
-/* IEEE half precision, as text features are stored: conversion in plain integer arithmetic, the same on every CPU. */
+/* IEEE half precision, as text features are stored: conversion in integers and exact steps of float32, the same on every
+ * CPU. */
 #ifndef MEDTOK_BASE_HALF_H
 #define MEDTOK_BASE_HALF_H
 

@@ -43,8 +43,8 @@ int mem_alloc(void *out, long long count, long long size) {
     void *p = count < 0 || size < 0 || (count > 0 && size > INT64_MAX / count)
                   ? NULL
                   : calloc(count > 0 ? (size_t)count : 1, size > 0 ? (size_t)size : 1);
-    if (!p) return status_set(STATUS_FAILED, "out of memory: %lld items of %lld bytes were asked for", count, size);
     memcpy(out, &p, sizeof p);
+    if (!p) return status_set(STATUS_FAILED, "out of memory: %lld items of %lld bytes were asked for", count, size);
     return STATUS_OK;
 }
 

@@ -25,10 +25,13 @@ int status_set(int code, const char *format, ...) __attribute__((format(printf, 
 /* Puts `format...: ` in front of the message already set, to add context; returns `code`. */
 int status_prefix(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* For what fails between collectives, where it cannot be agreed on: STATUS_ALONE in the place of a failure. */
+static inline int status_alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
+
 /* The message last set by this thread; "" if none. Owned by the module. */
 const char *status_message(void);
 
-/* Allocates `count * size` zeroed bytes into `*out` (free with free()). Fails with what was asked for.
+/* Allocates `count * size` zeroed bytes into `*out` (free with free()). Fails with what was asked for, and *out is NULL.
  * A count of 0 gives a valid pointer. */
 int mem_alloc(void *out, long long count, long long size);
 

@@ -33,9 +33,10 @@ static int plan_staging(struct row_plan *plan, const struct comm *comm, struct d
     int64_t n_host = comm->size > 1 ? (plan->n_give + plan->n_want) * cols : 0;
     if (n_host > plan->host_values) {
         device_host_free_reals(device, plan->host);
-        plan->host_values = n_host + n_host / 4;
-        plan->host = device_host_alloc_reals(device, plan->host_values);
+        plan->host_values = 0;
+        plan->host = device_host_alloc_reals(device, n_host + n_host / 4);
         if (!plan->host) return status_set(STATUS_FAILED, "%s", device_error(device));
+        plan->host_values = n_host + n_host / 4;
     }
     if (plan->n_give > plan->device_rows) {
         device_free_ints(device, plan->give_on_device);

@@ -329,7 +329,7 @@ static int pack_text_nodes(struct batch *batch, struct batch_builder *b, const s
 
 /* ---- graph: incoming edges of each node. Edges of a code are sorted by target, so a code's edges can be copied in order;
  *      edge e of code c is dropped by the random number of (seed, step, c, e). Threads share the codes. ---- */
-enum { EDGES_AT_ONCE = 8 };
+enum { EDGES_AT_ONCE = 8 }; /* as dropout_block draws them */
 
 /* What is known before the edges are copied. */
 struct edge_places {
@@ -342,17 +342,11 @@ static int64_t edge_blocks(int64_t n_edges) { return (n_edges + EDGES_AT_ONCE - 
 
 /* A bit for each edge of a code that survives; returns their number. */
 static int64_t draw_edges(struct dropout dropout, int32_t code, int64_t n_edges, uint8_t *survives) {
-    uint32_t words[4], threshold = dropout_threshold(dropout.rate);
+    uint32_t threshold = dropout_threshold(dropout.rate);
     int64_t n = 0;
     for (int64_t block = 0; block < edge_blocks(n_edges); block++) {
         int64_t left = n_edges - block * EDGES_AT_ONCE;
-        unsigned bits = 0xff;
-        if (dropout.rate > 0) {
-            dropout_words(dropout, (uint64_t)(uint32_t)code, (uint32_t)block, words);
-            bits = 0;
-            for (int i = 0; i < EDGES_AT_ONCE; i++)
-                bits |= (unsigned)((words[i / 2] >> i % 2 * 16 & 0xffff) >= threshold) << i;
-        }
+        unsigned bits = dropout.rate > 0 ? dropout_block(dropout, threshold, code, (uint32_t)block) : 0xff;
         if (left < EDGES_AT_ONCE) bits &= (1u << left) - 1;
         survives[block] = (uint8_t)bits;
         n += __builtin_popcount(bits);

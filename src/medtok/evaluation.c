@@ -91,9 +91,6 @@ int evaluation_due(const struct evaluation *e) {
 }
 
 /* ---- forward ---- */
-/* Failures of communication itself cannot be agreed on: main aborts the job. */
-static int alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
-
 static int place_tokens(struct evaluation *e, const struct model_output *out, const struct batch *batch,
                         int64_t first) {
     for (int g = 0; g < N_GROUPS; g++) {
@@ -115,11 +112,11 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     for (int64_t i = 0; i < n; i++) codes[i] = first + i;
     TRY(comm_agree(t->comm, batch_build(&batch, &e->builder, &e->dataset, codes, n, (struct edge_drop){0})));
     batch_arrives(&e->builder);
-    TRY(alone(row_plan_make(&e->plan, t->comm, t->device, table->rows, table->cols, batch.distinct_nodes,
-                            (int)batch.n_distinct)));
+    TRY(status_alone(row_plan_make(&e->plan, t->comm, t->device, table->rows, table->cols, batch.distinct_nodes,
+                                   (int)batch.n_distinct)));
     tape_reset(&e->tape, 1);
     struct var *nodes = tape_var(&e->tape, batch.n_distinct, table->cols);
-    TRY(alone(row_plan_fetch(&e->plan, t->comm, t->device, table->cols, table->value, nodes->value)));
+    TRY(status_alone(row_plan_fetch(&e->plan, t->comm, t->device, table->cols, table->value, nodes->value)));
     if (n == 0) return STATUS_OK;
     struct model_output out = model_forward(&model, &e->tape, &batch, nodes, NULL);
     TRY(tape_status(&e->tape));

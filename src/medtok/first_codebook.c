@@ -86,10 +86,10 @@ static int evaluate_block(struct sample *s, int64_t first, int64_t n) {
     TRY_DONE(comm_agree(s->comm, status));
     if (n) batch_arrives(&builder);
     tape_reset(&s->tape, 1);
-    TRY_DONE(row_plan_make(&s->plan, s->comm, device, table->rows, table->cols, batch.distinct_nodes,
-                           (int)batch.n_distinct));
+    TRY_DONE(status_alone(row_plan_make(&s->plan, s->comm, device, table->rows, table->cols, batch.distinct_nodes,
+                                        (int)batch.n_distinct)));
     struct var *nodes = tape_constant(&s->tape, batch.n_distinct, table->cols);
-    TRY_DONE(row_plan_fetch(&s->plan, s->comm, device, table->cols, table->value, nodes->value));
+    TRY_DONE(status_alone(row_plan_fetch(&s->plan, s->comm, device, table->cols, table->value, nodes->value)));
     if (n) {
         struct model model = {s->config, s->parameters};
         struct model_output out = model_forward(&model, &s->tape, &batch, nodes, NULL);

@@ -263,24 +263,21 @@ static int differentiate(struct trainer *t, struct var *nodes, struct model_outp
     return losses.status;
 }
 
-/* Failures of communication itself cannot be agreed on: main aborts the job. */
-static int alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
-
 int trainer_step(struct trainer *t, int stop, struct step_report *report) {
     struct var *nodes;
     struct model_output out;
     stage_begin(&t->stages, STAGE_BATCH);
     TRY(take_batch(t));
     stage_begin(&t->stages, STAGE_FETCH);
-    TRY(alone(fetch_nodes(t, &nodes)));
-    TRY(alone(differentiate(t, nodes, &out)));
+    TRY(status_alone(fetch_nodes(t, &nodes)));
+    TRY(status_alone(differentiate(t, nodes, &out)));
     if (!t->codebook_bucket.started) start_codebook_sum(t); /* a tape that failed did not: all ranks sum in one order */
     stage_begin(&t->stages, STAGE_BATCH);                   /* a GPU has its work for now */
     int made = STATUS_OK;
     if (t->step + 1 < t->config->train.steps) made = make_batch(t, t->step + 1, &t->next);
     stage_begin(&t->stages, STAGE_REDUCE);
     int failed = tape_status(&t->tape);
-    TRY(alone(sum_gradients(t, nodes)));
+    TRY(status_alone(sum_gradients(t, nodes)));
     if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
     TRY(made); /* the same on all ranks; no sum is under way any more */
     TRY(divergence_check(t, report, &t->now.batch, &out));
