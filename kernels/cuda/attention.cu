@@ -324,7 +324,7 @@ static __device__ inline void backward_queries(const struct attention_call &a, c
         if (STAGED) {
             real *own = staged_probs + row_in_block * stride;
             keys = {own, staged_dlogit + row_in_block * stride, dropped ? own : NULL};
-            __syncthreads(); /* the last rows have been written out */
+            /* Each warp has written out the last rows of the places that it fills: it need not wait for the other. */
             for (int r = warp; r < n_rows; r += THREADS / WARP)
                 for (int k = lane_of_warp; k < s.n_keys; k += WARP)
                     staged_probs[r * stride + k] = probs[row_of_probs(a, s, top + r) + k];

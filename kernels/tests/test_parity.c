@@ -354,6 +354,7 @@ static void attention_is_the_cpus(void **state) {
         check_attention(2, 20, 70, 1, 130, RATES[r]);
         check_attention(4, 8, 8, 2, 128, RATES[r]);
         check_attention(2, 3, 9, 2, 1200, RATES[r]);
+        check_attention(5, 60, 5, 4, 64, RATES[r]); /* more queries than a block has at once, few keys */
         check_shared_attention(0, 0, 2, 4, RATES[r]);
         check_shared_attention(1, 0, 2, 4, RATES[r]);
         check_shared_attention(2, 1, 1, 1, RATES[r]);
