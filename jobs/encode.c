@@ -63,10 +63,9 @@ static int make_plan(struct encoding *e) {
     struct vocabulary v;
     int64_t most = 0;
     struct config config = *e->config;
-    if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO) { /* no use for a GPU */
-        config.run.device = DEVICE_CPU;
-        config.run.compute = COMPUTE_FP32; /* a file of settings for all jobs may ask a GPU for another */
-    }
+    config.run.compute = COMPUTE_FP32; /* no setting of this job: the encoder multiplies in text.compute */
+    if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO)
+        config.run.device = DEVICE_CPU; /* no use for a GPU */
     TRY(compute_device_open(e->comm, &config, &e->device, &e->n_threads));
     TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));

@@ -49,7 +49,7 @@ struct device {
     const struct device_backend *memory; /* used by device.c alone */
     void *backend;                       /* private to the backend */
     int64_t linear_rows;                 /* rows that are worth giving to `linear` at once */
-    int host_threads;                    /* for work of the host beside the device's; at least 1 */
+    int host_threads;                    /* the CPU's, or the host's beside a GPU; at least 1 */
     char error[512];                     /* first error, "" if none */
 };
 

@@ -31,13 +31,12 @@
 enum cpu_vectors { CPU_PLAIN, CPU_AVX2, CPU_AVX512 };
 
 struct cpu {
-    int n_threads;
     enum cpu_vectors vectors;
     void *scratch; /* grown on demand, kept */
     size_t scratch_size;
 };
 
-static inline int cpu_threads(const struct device *device) { return ((const struct cpu *)device->backend)->n_threads; }
+static inline int cpu_threads(const struct device *device) { return device->host_threads; }
 
 /* Scratch for `count` values, valid until the next call; NULL (error recorded) if memory is out. */
 real *cpu_scratch(struct device *device, int64_t count);

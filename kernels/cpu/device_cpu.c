@@ -136,15 +136,14 @@ int device_open_cpu(struct device *device, int n_threads) {
     *device = (struct device){.name = "cpu",
                               .run = &CPU_KERNELS,
                               .memory = &CPU_MEMORY,
-                              .linear_rows = 2048}; /* fill the cores, stay in the caches */
+                              .linear_rows = 2048, /* fill the cores, stay in the caches */
+                              .host_threads = n_threads > 0 ? n_threads : 1};
     device_count_work(device);
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) {
         snprintf(device->error, sizeof device->error, "out of memory");
         return -1;
     }
-    cpu->n_threads = n_threads > 0 ? n_threads : 1;
-    device->host_threads = cpu->n_threads;
     cpu->vectors = choose_vectors();
     device->backend = cpu;
     if (openblas_set_num_threads) openblas_set_num_threads(1);

@@ -434,7 +434,7 @@ static int plan_call(struct device *device, struct attention_call *a, int column
     return 1;
 }
 
-/* Blocks for segments of `rows`, of which a block takes `each` at a time; shared memory for `tiles` tiles. */
+/* Blocks for segments of `rows`, of which a block takes `each` at a time. */
 static dim3 blocks_of(const struct attention_call *a, struct ragged rows, int each) {
     return dim3((unsigned)rows.n, (unsigned)a->heads, parts_for(rows.n_rows, rows.n, each));
 }

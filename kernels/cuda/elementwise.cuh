@@ -40,6 +40,17 @@ static inline void elementwise(struct device *device, const char *name, Op op, i
            ELEMENTWISE_THREADS, 0, op, n, n_packs, a, b, y);
 }
 
+/* One step of a moving average: keep y + (1 - keep) x; keep lies in device memory, unless that is NULL. */
+struct blend_op {
+    enum { INPUTS = 1, KEEPS = 1 };
+    const real *on_device;
+    real keep;
+    __device__ real operator()(real x, real, real y) const {
+        real k = on_device ? *on_device : keep;
+        return k * y + (1 - k) * x;
+    }
+};
+
 /* How threads lie over a matrix of `rows` x `cols` items: threads.x along a row, so that a warp's accesses are joined,
  * and threads.y over rows; grid.x over rows (it alone may exceed 65,535), grid.y over columns. Kernels walk in
  * strides. */

@@ -15,7 +15,7 @@ static __global__ void head_dots_kernel(int64_t rows, int64_t heads, int64_t wid
         for (int64_t h = 0; h < heads; h++) {
             real sum = 0;
             for (int64_t c = threadIdx.x; r < rows && c < width; c += blockDim.x)
-                sum += inner_product(row[(r * heads + h) * width + c], weight[h * width + c]);
+                add_inner_product(row[(r * heads + h) * width + c], weight[h * width + c], &sum);
             sum = lanes_sum(sum, blockDim.x);
             if (r < rows && threadIdx.x == 0) out[r * heads + h] = sum;
         }
@@ -174,7 +174,8 @@ static __global__ void graph_attention_logits_kernel(int64_t n_nodes, struct edg
             real slope = 0;
             if (k < a.n) {
                 int64_t at = (neighbour(a, k) * heads + h) * width;
-                for (int64_t c = lane; c < width; c += lanes) slope += inner_product(g[row * width + c], from[at + c]);
+                for (int64_t c = lane; c < width; c += lanes)
+                    add_inner_product(g[row * width + c], from[at + c], &slope);
             }
             slope = lanes_sum(slope, lanes);
             if (k < a.n) mean += p[k * heads] * slope;

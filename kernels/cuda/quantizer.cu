@@ -448,12 +448,6 @@ extern "C" void cuda_sum_picks(struct device *device, int64_t n, int64_t dim, in
            index.at, weight.at, picks.at);
 }
 
-struct moving_average_op {
-    enum { INPUTS = 1, KEEPS = 1 };
-    real keep;
-    __device__ real operator()(real x, real, real y) const { return keep * y + (1 - keep) * x; }
-};
-
 enum { COUNT_BLOCKS = 64, COUNT_THREADS = ROW_WARPS * WARP };
 
 /* partial[block] = sum over this block's rows of the last column, the counts */
@@ -486,7 +480,7 @@ extern "C" void cuda_ema_rows(struct device *device, int64_t size, int64_t dim, 
     double *partial = (double *)cuda_scratch(device, COUNT_BLOCKS * (int64_t)(sizeof(double) / sizeof(real)));
     if (!partial) return;
     int n_partial = (int)blocks_for(size, COUNT_THREADS, COUNT_BLOCKS);
-    elementwise(device, "ema_rows", moving_average_op{(real)decay}, size * (dim + 1), picks.at, NULL, average.at);
+    elementwise(device, "ema_rows", blend_op{NULL, (real)decay}, size * (dim + 1), picks.at, NULL, average.at);
     launch(device, "ema_rows", sum_counts_kernel, n_partial, COUNT_THREADS, 0, size, dim, (const real *)average.at,
            partial);
     launch(device, "ema_rows", ema_rows_kernel, row_blocks(size), ROW_WARPS * WARP, 0, size, dim, epsilon, n_partial,

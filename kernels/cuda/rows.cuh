@@ -31,12 +31,8 @@ static __device__ inline quad scaled(real weight, const quad &x) {
     return y;
 }
 
-static __device__ inline real inner_product(real a, real b) { return a * b; }
-static __device__ inline real inner_product(const quad &a, const quad &b) {
-    return a.at[0] * b.at[0] + a.at[1] * b.at[1] + a.at[2] * b.at[2] + a.at[3] * b.at[3];
-}
-
-/* Adds value by value: a multiplication and an addition less than to add the sum of four. */
+/* Value by value: a multiplication and an addition less than to add the sum of four. */
+static __device__ inline void add_inner_product(real a, real b, real *sum) { *sum += a * b; }
 static __device__ inline void add_inner_product(quad a, quad b, real *sum) {
     for (int i = 0; i < 4; i++) *sum += a.at[i] * b.at[i];
 }

@@ -32,7 +32,7 @@ static __device__ inline void rows_dot(const struct shared_call &s, int64_t n, c
         for (int64_t h = 0; h < s.heads; h++) {
             real sum = 0;
             for (int64_t c = lane; r < n && c < width; c += s.lanes)
-                sum += inner_product(queries[h * width + c], rows[r * width + c]);
+                add_inner_product(queries[h * width + c], rows[r * width + c], &sum);
             sum = lanes_sum(sum, s.lanes);
             if (r < n && lane == 0) dots[h * n + r] = scale * (sum + (b ? b[h] : 0));
         }

@@ -23,12 +23,6 @@ struct axpy_op {
     __device__ real operator()(real x, real, real y) const { return y + alpha * x; }
 };
 
-struct blend_op {
-    enum { INPUTS = 1, KEEPS = 1 };
-    const real *keep;
-    __device__ real operator()(real x, real, real y) const { return *keep * y + (1 - *keep) * x; }
-};
-
 struct distance_slope_op {
     enum { INPUTS = 2, KEEPS = 1 };
     real scale;
@@ -44,7 +38,7 @@ extern "C" void cuda_axpy(struct device *device, int64_t n, double alpha, dev_re
 }
 
 extern "C" void cuda_blend(struct device *device, int64_t n, dev_real keep, dev_real x, dev_real y) {
-    elementwise(device, "blend", blend_op{keep.at}, n, x.at, NULL, y.at);
+    elementwise(device, "blend", blend_op{keep.at, 0}, n, x.at, NULL, y.at);
 }
 
 extern "C" void cuda_squared_distance_backward(struct device *device, int64_t n, double alpha, dev_real a, dev_real b,

@@ -16,13 +16,15 @@ static int open_cores(const struct config *config, struct device *device, int th
     return device_open_cpu(device, threads) ? status_set(STATUS_FAILED, "%s", device->error) : STATUS_OK;
 }
 
-static int open_gpu(const struct comm *comm, const struct config *config, struct device *device, int count) {
+static int open_gpu(const struct comm *comm, const struct config *config, struct device *device, int count,
+                    int threads) {
     /* A scheduler that gives each rank GPUs of its own says so in this variable. */
     if (comm->local_rank == count && comm->rank == comm->local_rank && !getenv("CUDA_VISIBLE_DEVICES"))
         log_warn("%d ranks share %d GPU(s) on this node: one rank a GPU is faster", comm->local_size, count);
-    return device_open_cuda(device, comm->local_rank % count, (enum precision_of_products)config->run.compute, 0)
-               ? status_set(STATUS_FAILED, "%s", device->error)
-               : STATUS_OK;
+    if (device_open_cuda(device, comm->local_rank % count, (enum precision_of_products)config->run.compute, 0))
+        return status_set(STATUS_FAILED, "%s", device->error);
+    device->host_threads = threads;
+    return STATUS_OK;
 }
 
 int compute_device_open(const struct comm *comm, const struct config *config, struct device *device, int *threads) {
@@ -30,11 +32,10 @@ int compute_device_open(const struct comm *comm, const struct config *config, st
     int status, count = config->run.device == DEVICE_CPU ? 0 : device_cuda_count(&why_none);
     *threads = comm_threads(comm, (int)config->run.threads);
     if (count > 0)
-        status = open_gpu(comm, config, device, count);
+        status = open_gpu(comm, config, device, count, *threads);
     else if (config->run.device == DEVICE_CUDA)
         status = status_set(STATUS_FAILED, "run.device is cuda, but there is none: %s", why_none);
     else
         status = open_cores(config, device, *threads);
-    if (status == STATUS_OK) device->host_threads = *threads;
     return comm_agree(comm, status);
 }

@@ -17,7 +17,7 @@ mkdir -p "$out"
 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv | tee "$out/gpu.csv"
 failed=0
 cmake -S kernels -B build-gpu -DCMAKE_CUDA_ARCHITECTURES=native >"$out/configure.log"
-cmake --build build-gpu -j >"$out/build.log" 2>&1
+cmake --build build-gpu -j >"$out/build.log" 2>&1 || { tail "$out/build.log" >&2; exit 1; }
 programs=$(find build-gpu -name 'test_kernels' -o -name 'test_kernels_f64' | sort)
 [ -n "$programs" ] || { echo "no kernel tests were built: is cmocka there? See $out/configure.log" >&2; failed=1; }
 for program in $programs; do
@@ -34,12 +34,12 @@ build-gpu/matrix_ceiling | tee "$out/matrix_ceiling.txt" || failed=1
 if [ -x "$medtok" ]; then
     for compute in fp32 tf32 bf16; do
         ${LAUNCH:-} "$medtok" bench --set run.device=cuda --set run.compute=$compute --set text.compute=$compute \
-            --set bench.json="$out/bench.$compute.json" | tee "$out/bench.$compute.txt"
+            --set bench.json="$out/bench.$compute.json" | tee "$out/bench.$compute.txt" || failed=1
     done
     if [ -n "${MODEL:-}" ]; then
         encode="--set files.vocabulary=$out/v.h5 --set files.text=$out/t.h5 --set text.encoder=bert --set text.model=$MODEL"
         ${LAUNCH:-} "$medtok" prepare --set files.codes=tests/sample/codes.tsv --set files.graph=tests/sample/kg.csv \
-            --set files.vocabulary="$out/v.h5"
+            --set files.vocabulary="$out/v.h5" || failed=1
         ${LAUNCH:-} "$medtok" encode $encode --set text.features=sentence --set text.compute=bf16 2>&1 | tee "$out/encode.txt" || failed=1
     fi
 else

@@ -25,7 +25,7 @@ wait_for_parts() {
 round=0
 for ranks in 1 2 3; do
     rm -f text.h5*
-    for when in 0.2 parts parts; do
+    for when in 0.15 parts 0.4 parts parts; do
         round=$((round + 1))
         before=$(wc -l 2>/dev/null <text.h5.parts || echo 0)
         "$MPIRUN" -n $(((ranks + round) % 3 + 1)) "$MEDTOK" encode --config small.yaml $settings --set files.text=text.h5 2>>killed.log &

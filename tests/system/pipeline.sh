@@ -24,7 +24,7 @@ medtok_ranks 3 encode --set files.text=text3.h5 || fail "encode on 3 ranks"
 medtok encode --set files.text=text1.h5 || fail "encode on 1 rank"
 [ "$(content text1.h5)" = "$(content text3.h5)" ] || fail "1 and 3 ranks give different features"
 
-# One file of settings for all jobs may ask GPUs for tf32; hashed n-grams are made on the CPU cores all the same.
+# One file of settings for all jobs may ask GPUs for tf32 in training: encode has no such setting, on CPU cores either.
 { cat small.yaml && echo 'run: {compute: tf32}'; } >gpu.yaml
 "$MEDTOK" encode --config gpu.yaml --set files.text=text_tf32.h5 || fail "n-grams where the file asks for run.compute: tf32"
 

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "dropout.h"
+#include "made_dataset.h"
 #include "medtok/batch.h"
 
 /* Fewer edges than are drawn at once, as many, more, many, and none. */
@@ -20,23 +21,9 @@ static const int NODES[N_CODES] = {3, 5, 0, 1, MOST_NODES, 9}, EDGES[N_CODES] = 
 static void fill_dataset(struct dataset *d) {
     struct vocabulary *v = &d->vocabulary;
     struct text_features *t = &d->text;
-    *d = (struct dataset){.n_codes = N_CODES, .first = FIRST};
-    *v = (struct vocabulary){.n_codes = N_CODES, .n_codes_total = N_CODES, .n_nodes = N_NODES, .n_relations = 1};
-    *t = (struct text_features){.n_codes = N_CODES, .n_rows = 1, .dim = 1};
-    mem_alloc(&d->codes, N_CODES, 8);
-    mem_alloc(&d->place, N_CODES, 8);
-    mem_alloc(&v->node_offsets, N_CODES + 1, 8);
-    mem_alloc(&v->edge_offsets, N_CODES + 1, 8);
-    mem_alloc(&v->nodes, N_CODES * MOST_NODES, 4);
-    mem_alloc(&v->edge_source, N_CODES * MOST_EDGES, 2);
-    mem_alloc(&v->edge_target, N_CODES * MOST_EDGES, 2);
-    mem_alloc(&t->token_offsets, N_CODES + 1, 8);
-    mem_alloc(&t->token_row, N_CODES, 4);
-    mem_alloc(&t->rows_f32, 1, 4);
+    make_dataset(d, FIRST, N_CODES, N_NODES, N_CODES * MOST_NODES, N_CODES * MOST_EDGES, N_CODES, 1, 1);
     for (int i = 0; i < N_CODES; i++) {
         int64_t node = v->node_offsets[i], edge = v->edge_offsets[i];
-        d->codes[i] = FIRST + i;
-        d->place[i] = i;
         for (int k = 0; k < NODES[i]; k++) v->nodes[node++] = (i * 57 + k * 31) % N_NODES;
         for (int e = 0; e < EDGES[i]; e++) { /* by target, some of which have none */
             v->edge_target[edge] = (uint16_t)(e * NODES[i] / EDGES[i] / 2 * 2);

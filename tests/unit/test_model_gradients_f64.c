@@ -15,6 +15,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "made_dataset.h"
 #include "medtok/model.h"
 
 enum { N_CODES = 7, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
@@ -96,23 +97,9 @@ static void fill_dataset(struct dataset *d) {
     static const int NODES[N_CODES] = {3, 5, 0, 1, 4, 0, 2};
     struct vocabulary *v = &d->vocabulary;
     struct text_features *t = &d->text;
-    *d = (struct dataset){.n_codes = N_CODES};
-    mem_alloc(&d->codes, N_CODES, 8);
-    mem_alloc(&d->place, N_CODES, 8);
-    *v = (struct vocabulary){.n_codes = N_CODES, .n_codes_total = N_CODES, .n_nodes = N_NODES, .n_relations = 1};
-    mem_alloc(&v->node_offsets, N_CODES + 1, 8);
-    mem_alloc(&v->edge_offsets, N_CODES + 1, 8);
-    mem_alloc(&v->nodes, 64, 4);
-    mem_alloc(&v->edge_source, 256, 2);
-    mem_alloc(&v->edge_target, 256, 2);
-    mem_alloc(&v->edge_relation, 256, 1);
-    *t = (struct text_features){.n_codes = N_CODES, .n_rows = N_TEXT_ROWS, .dim = TEXT_DIM};
-    mem_alloc(&t->token_offsets, N_CODES + 1, 8);
-    mem_alloc(&t->token_row, 64, 4);
-    mem_alloc(&t->rows_f32, N_TEXT_ROWS * TEXT_DIM, 4);
+    make_dataset(d, 0, N_CODES, N_NODES, 64, 256, 64, N_TEXT_ROWS, TEXT_DIM);
     for (int i = 0; i < N_TEXT_ROWS * TEXT_DIM; i++) t->rows_f32[i] = (float)rng_normal(3, 1, 0, (uint64_t)i);
     for (int i = 0; i < N_CODES; i++) {
-        d->codes[i] = d->place[i] = i;
         int64_t node = v->node_offsets[i], edge = v->edge_offsets[i], token = t->token_offsets[i];
         for (int k = 0; k < NODES[i]; k++) v->nodes[node++] = (i * 3 + k * 2) % N_NODES;
         for (int target = 0; target < NODES[i]; target++)
