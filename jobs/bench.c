@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/atomic_file.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "bench/primitives.h"
@@ -203,7 +204,7 @@ int job_bench(const struct comm *comm, const struct config *config) {
     struct bench_report *reports;
     int n = 0, asked, status;
     TRY(check_names(config));
-    TRY(comm_agree(comm, comm->rank == 0 ? bench_check_path(config->bench.json) : STATUS_OK));
+    TRY(comm_agree(comm, comm->rank == 0 ? atomic_file_check(config->bench.json) : STATUS_OK));
     TRY(comm_agree(comm, mem_alloc(&reports, N_BACKENDS, sizeof *reports)));
     for (int i = 0; i < N_BACKENDS; i++) {
         TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));

@@ -12,6 +12,7 @@
 #include "jobs.h"
 #include "medtok/compute_device.h"
 #include "medtok/text_source.h"
+#include "outputs.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
@@ -105,7 +106,7 @@ static int check_parts(struct encoding *e, struct h5dataset *features) {
         status = h5dataset_read(features, first_row(e, p), n_rows(e, p), rows);
         e->done[p] =
             status == STATUS_OK && h5dataset_checksum(features, first_row(e, p), n_rows(e, p), rows) == e->checksum[p];
-        if (e->done[p]) h5dataset_add_checksum(features, e->checksum[p]);
+        if (e->done[p]) h5dataset_add_rows(features, first_row(e, p), n_rows(e, p), rows);
     }
     TRY(comm_agree(e->comm, status));
     TRY(comm_sum_int64(e->comm, e->done, (int)e->n_parts));
@@ -330,6 +331,7 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     struct provenance provenance = {.job = "encode"};
     struct encoding e = {.comm = comm, .config = config};
     char *settings = NULL;
+    int current = 0;
     stages_begin(&e.stages, &e.device, STAGE_NAMES, N_STAGES);
     int status = config_provenance(config, JOB_ENCODE, &settings);
     provenance.config = settings;
@@ -338,10 +340,9 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     if (config->text.encoder == TEXT_BERT) TRY_DONE(text_source_add_model(comm, config->text.model, &provenance));
     if (like) TRY_DONE(comm_agree(comm, check_model(&provenance, like, config->text.model)));
     provenance_finish(&provenance, TEXT_FEATURES_VERSION);
-    if (h5file_up_to_date(config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance.key)) {
-        log_info("%s is up to date", config->files.text);
-        goto done;
-    }
+    TRY_DONE(output_is_current(comm, config, config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION,
+                               provenance.key, &current));
+    if (current) goto done;
     stage_begin(&e.stages, STAGE_PLAN);
     TRY_DONE(comm_agree(comm, make_plan(&e)));
     TRY_DONE(announce(&e));

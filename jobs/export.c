@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/atomic_file.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs.h"
@@ -25,34 +26,24 @@ struct export {
     const struct config *config;
     struct table table;
     struct rows rows;
-    FILE *file;
-    char path[PATH_MAX], temporary[PATH_MAX];
+    struct atomic_file out;
+    FILE *file; /* its stream */
 };
-
-static int write_failed(const struct export *x) {
-    return status_set(STATUS_FAILED, "%s: %s", x->path, strerror(errno));
-}
 
 /* ---- a file under a temporary name ---- */
 static int begin_file(struct export *x, const char *name) {
-    if (snprintf(x->path, sizeof x->path, "%s/%s", x->config->files.export_folder, name) >= (int)sizeof x->path - 8)
-        return status_set(STATUS_FAILED, "the path %s is too long", x->path);
-    snprintf(x->temporary, sizeof x->temporary, "%.*s.tmp", PATH_MAX - 8, x->path);
-    x->file = fopen(x->temporary, "wb");
-    return x->file ? STATUS_OK : write_failed(x);
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", x->config->files.export_folder, name) >= (int)sizeof path)
+        return status_set(STATUS_FAILED, "the path is too long: %.200s...", path);
+    TRY(atomic_file_open(&x->out, path));
+    x->file = x->out.stream;
+    return STATUS_OK;
 }
 
 static int end_file(struct export *x, int status) {
-    if (!x->file) return status;
-    if (status == STATUS_OK && (fflush(x->file) || ferror(x->file) || fsync(fileno(x->file)))) status = write_failed(x);
-    if (fclose(x->file) && status == STATUS_OK) status = write_failed(x);
-    x->file = NULL;
-    if (status == STATUS_OK && rename(x->temporary, x->path)) status = write_failed(x);
-    if (status == STATUS_OK)
-        log_info("wrote %s", x->path);
-    else
-        unlink(x->temporary);
-    return status;
+    TRY(atomic_file_close(&x->out, status));
+    log_info("wrote %s", x->out.path);
+    return STATUS_OK;
 }
 
 /* ---- formats: a head, then each block of rows ---- */
@@ -181,7 +172,7 @@ static int write_format(struct export *x, const struct format *format) {
         x->rows.count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
         status = table_read(&x->table, first, x->rows.count, x->rows.tokens, x->rows.weights, x->rows.embedding);
         if (status == STATUS_OK) format->rows(x);
-        if (status == STATUS_OK && ferror(x->file)) status = write_failed(x);
+        if (ferror(x->file)) break; /* end_file says it */
     }
     return end_file(x, status);
 }

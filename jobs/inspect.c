@@ -1,14 +1,14 @@
 /* inspect: how good the tokens of table.h5 are (medtok/quality.h), as a table on standard output and as JSON. */
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/atomic_file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "config/paths.h"
 #include "dist/stages.h"
 #include "jobs.h"
 #include "medtok/compute_device.h"
@@ -115,7 +115,6 @@ static int load(struct inspection *x) {
     TRY(table_open(&x->table, x->config->files.table));
     TRY(check_same_vocabulary(x));
     x->table.shape.n_codes = s->vocabulary_rows; /* new codes behind them have no parents and no links here */
-    if (x->comm->rank == 0) TRY(h5file_verify(x->table.file));
     TRY(mem_alloc(&x->tokens, s->n_codes * TABLE_GROUPS * s->top_k, sizeof *x->tokens));
     TRY(table_read(&x->table, 0, s->n_codes, x->tokens, NULL, NULL));
     TRY(check_tokens(x));
@@ -242,31 +241,22 @@ static void print_json(const struct inspection *x, FILE *out) {
     fprintf(out, "}}\n");
 }
 
-static void report_path(const struct config *config, char *path, size_t size) {
-    const char *table = config->files.table;
-    size_t n = strlen(table);
-    if (config->files.report[0])
-        snprintf(path, size, "%s", config->files.report);
-    else
-        snprintf(path, size, "%.*s.quality.json", (int)(n > 3 && !strcmp(table + n - 3, ".h5") ? n - 3 : n), table);
+/* Before anything is measured. */
+static int check_report(const struct inspection *x) {
+    char path[PATH_MAX];
+    config_report_path(x->config, path);
+    return atomic_file_check(path);
 }
 
 static int write_report(const struct inspection *x) {
-    char path[PATH_MAX], temporary[PATH_MAX + 8];
-    report_path(x->config, path, sizeof path);
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    FILE *file = fopen(temporary, "w");
-    if (!file) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    print_json(x, file);
-    int failed = fflush(file) || ferror(file) || fsync(fileno(file));
-    failed |= fclose(file) != 0;
-    if (!failed && rename(temporary, path) == 0) {
-        log_info("wrote %s", path);
-        return STATUS_OK;
-    }
-    int status = status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    unlink(temporary);
-    return status;
+    char path[PATH_MAX];
+    struct atomic_file file;
+    config_report_path(x->config, path);
+    TRY(atomic_file_open(&file, path));
+    print_json(x, file.stream);
+    TRY(atomic_file_close(&file, STATUS_OK));
+    log_info("wrote %s", path);
+    return STATUS_OK;
 }
 
 /* ---- the job ---- */
@@ -274,6 +264,7 @@ static int inspect(struct inspection *x, struct device *device) {
     struct stages stages;
     stages_begin(&stages, device, STAGE_NAMES, N_STAGES);
     stage_begin(&stages, STAGE_LOAD);
+    TRY(comm_agree(x->comm, x->comm->rank == 0 ? check_report(x) : STATUS_OK));
     TRY(comm_agree(x->comm, load(x)));
     log_info("read %lld codes", (long long)x->table.shape.n_codes);
     count_systems(x);

@@ -34,7 +34,7 @@ int job_lookup(const struct config *config, int n_args, char **args, int near);
 /* Writes the table in the formats named in args: npy, tsv, jsonl; none: all. */
 int job_export(const struct config *config, int n_args, char **args);
 
-/* Checks the table; the first fault is the error. */
-int job_verify(const struct config *config);
+/* Checks the files named in args, of any kind of this program; none: the table. The first fault is the error. */
+int job_verify(const struct config *config, int n_args, char **args);
 
 #endif

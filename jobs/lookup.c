@@ -21,28 +21,35 @@ struct lookup {
 };
 
 /* ---- descriptions, where the vocabulary is at hand ---- */
-static int vocabulary_fits(struct lookup *l, const char *path) {
-    struct h5file *file;
+/* Finds out whether the vocabulary at `path` is the table's. One that is there and cannot be read is an error. */
+static int find_vocabulary(struct lookup *l, const char *path) {
+    struct h5file *file = NULL;
     char *id = NULL, *made_from = NULL;
-    if (access(path, R_OK) || h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION) != STATUS_OK) return 0;
-    int fits = h5file_get_text(file, "content_id", &id) == STATUS_OK &&
-               h5file_get_text(l->table.file, "vocabulary_id", &made_from) == STATUS_OK && strcmp(id, made_from) == 0;
+    int status;
+    if (access(path, F_OK)) return STATUS_OK;
+    TRY_DONE(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_get_text(file, "content_id", &id));
+    TRY_DONE(h5file_get_text(l->table.file, "vocabulary_id", &made_from));
+    if (strcmp(id, made_from) == 0) l->vocabulary_path = path;
+done:
     free(id);
     free(made_from);
     h5file_close(file);
-    return fits;
+    return status == STATUS_OK
+               ? STATUS_OK
+               : status_prefix(status, "descriptions (--set files.vocabulary= looks codes up without them)");
 }
 
-static void print_name(struct lookup *l, int64_t row) {
+static int print_name(struct lookup *l, int64_t row) {
     const struct table *t = &l->table;
-    struct vocabulary v;
+    struct vocabulary v = {0};
+    int described = l->vocabulary_path && row < t->shape.vocabulary_rows;
+    if (described) TRY(vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v));
     printf("%-9s %-12s", t->system + row * t->system_bytes, t->code + row * t->code_bytes);
-    if (l->vocabulary_path && row < t->shape.vocabulary_rows &&
-        vocabulary_read(l->vocabulary_path, row, 1, VOCABULARY_DESCRIPTIONS, &v) == STATUS_OK) {
-        printf(" %.*s", (int)v.description_offsets[1], v.description);
-        vocabulary_free(&v);
-    }
+    if (described) printf(" %.*s", (int)v.description_offsets[1], v.description);
     printf("\n");
+    vocabulary_free(&v);
+    return STATUS_OK;
 }
 
 /* ---- tokens ---- */
@@ -54,7 +61,7 @@ static int print_tokens(struct lookup *l, int64_t row) {
     TRY_DONE(mem_alloc(&tokens, TABLE_GROUPS * k, sizeof *tokens));
     TRY_DONE(mem_alloc(&weights, TABLE_GROUPS * k, sizeof *weights));
     TRY_DONE(table_read(&l->table, row, 1, tokens, weights, NULL));
-    print_name(l, row);
+    TRY_DONE(print_name(l, row));
     for (int g = 0; g < TABLE_GROUPS; g++) {
         printf("  %-15s", TABLE_GROUP_NAMES[g]);
         if (tokens[g * k] < 0) printf(" none: this side of the code is absent");
@@ -113,7 +120,7 @@ static int print_near(struct lookup *l, int64_t row, int near) {
     printf("  nearest by embedding:\n");
     for (int i = 0; i < found; i++) {
         printf("  %6.3f  ", best[i].cosine);
-        print_name(l, best[i].row);
+        TRY_DONE(print_name(l, best[i].row));
     }
 done:
     free(own);
@@ -152,7 +159,7 @@ int job_lookup(const struct config *config, int n_args, char **args, int near) {
     TRY_DONE(table_open(&l.table, config->files.table));
     TRY_DONE(code_index_make(&l.index, l.table.code, l.table.code_bytes, l.table.system, l.table.system_bytes,
                              l.table.shape.n_codes));
-    if (vocabulary_fits(&l, config->files.vocabulary)) l.vocabulary_path = config->files.vocabulary;
+    TRY_DONE(find_vocabulary(&l, config->files.vocabulary));
     for (int i = 0; i < n_args; i++) {
         status = look_up(&l, args[i], near);
         if (status == STATUS_OK) continue;

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "device.h"
 #include "jobs.h"
+#include "outputs.h"
 
 #ifndef MEDTOK_VERSION
 #define MEDTOK_VERSION "unknown"
@@ -28,7 +29,8 @@ static const struct job_entry JOBS[] = {
     {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, 1},
     {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0},
     {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0},
-    {"verify", "", "check a table; exit code 1 and the first fault if it is bad", JOB_VERIFY, 0},
+    {"verify", "[FILE...]", "check the table, or the files named; exit code 1 and the first fault if one is bad",
+     JOB_VERIFY, 0},
     {"bench", "", "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
      JOB_BENCH, 1},
 };
@@ -134,6 +136,8 @@ static int parse(struct command *command, struct config *config, int argc, char 
             const char *key = option_key(command->entry, argv[i]);
             TRY(option_value(argc, argv, &i, &value));
             TRY(set_key(config, key, value));
+        } else if (strcmp(argv[i], "--force") == 0) {
+            config->force = 1;
         } else if (strcmp(argv[i], "--dry-run") == 0) {
             command->dry_run = 1;
         } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -170,11 +174,12 @@ static int run_single(const struct command *command, const struct config *config
     switch (command->entry->job) {
         case JOB_LOOKUP: return job_lookup(config, command->n_args, command->args, command->near);
         case JOB_EXPORT: return job_export(config, command->n_args, command->args);
-        default: return job_verify(config);
+        default: return job_verify(config, command->n_args, command->args);
     }
 }
 
-static int run(const struct comm *comm, struct command *command, struct config *config, int argc, char **argv) {
+static int run(const struct comm *comm, struct command *command, struct config *config, struct outputs *outputs,
+               int argc, char **argv) {
     TRY(config_defaults(config));
     TRY(comm_agree(comm, parse(command, config, argc, argv)));
     log_configure(comm->rank, log_level_of(config->run.log_level));
@@ -182,10 +187,12 @@ static int run(const struct comm *comm, struct command *command, struct config *
         if (comm->rank == 0) print_job_help(command->entry);
         return STATUS_OK;
     }
+    TRY(comm_agree(comm, comm->rank == 0 ? outputs_check(config, command->entry->job) : STATUS_OK));
     if (command->dry_run) {
         if (comm->rank == 0) config_print(stdout, config, command->entry->job);
         return STATUS_OK;
     }
+    TRY(outputs_lock(outputs, comm, config, command->entry->job));
     if (command->entry->parallel) return run_parallel(comm, config, command->entry->job);
     return comm_agree(comm, comm->rank == 0 ? run_single(command, config) : STATUS_OK);
 }
@@ -193,6 +200,7 @@ static int run(const struct comm *comm, struct command *command, struct config *
 int main(int argc, char **argv) {
     struct command command = {0};
     struct config config = {0};
+    struct outputs outputs = {.n = 0};
     struct comm comm;
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         print_version();
@@ -207,7 +215,8 @@ int main(int argc, char **argv) {
     command.entry = find_job(argv[1]);
     if (status == STATUS_OK && !command.entry)
         status = status_set(STATUS_USAGE, "there is no job %s; `medtok --help` lists them", argv[1]);
-    if (status == STATUS_OK) status = run(&comm, &command, &config, argc, argv);
+    if (status == STATUS_OK) status = run(&comm, &command, &config, &outputs, argc, argv);
+    outputs_unlock(&outputs);
     config_free(&config);
     if (status == STATUS_ALONE) {
         log_error("%s", status_message());

@@ -9,6 +9,7 @@
 #include "ingest/code_table.h"
 #include "ingest/subgraph.h"
 #include "jobs.h"
+#include "outputs.h"
 #include "store/vocabulary.h"
 
 enum prepare_stage { STAGE_GRAPH, STAGE_CODES, STAGE_SUBGRAPHS, STAGE_WAIT, STAGE_WRITE, N_STAGES };
@@ -249,16 +250,16 @@ int job_prepare(const struct comm *comm, const struct config *config) {
     struct provenance provenance = {.job = "prepare"};
     struct preparation p = {.config = config};
     char *settings = NULL;
+    int current = 0;
     stages_begin(&p.stages, NULL, STAGE_NAMES, N_STAGES);
     int status = config_provenance(config, JOB_PREPARE, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = add_inputs(&provenance, config);
     TRY_DONE(comm_agree(comm, status));
     provenance_finish(&provenance, VOCABULARY_VERSION);
-    if (h5file_up_to_date(config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION, provenance.key)) {
-        log_info("%s is up to date", config->files.vocabulary);
-        goto done;
-    }
+    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION,
+                               provenance.key, &current));
+    if (current) goto done;
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
     status = comm->rank == 0 ? prepare(&p) : STATUS_OK;
     stage_begin(&p.stages, STAGE_WAIT);

@@ -3,14 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
 #include "medtok/compute_device.h"
 #include "medtok/tokenizer.h"
 #include "new_codes.h"
+#include "outputs.h"
 #include "store/checkpoint.h"
 
 /* Codes whose data a rank holds at a time: bounds memory, and is the unit of progress. */
@@ -227,21 +230,48 @@ done:
     return status;
 }
 
-/* Whether the table is to be replaced by one with these codes appended, and is that one already: then the same command was
- * run before. */
-static int appended_before(const struct config *config, const struct provenance *provenance) {
+/* The provenance key of the table that is to be replaced by one with these codes appended, if it is that one already; else "".
+ * Rank 0. */
+static void find_appended(const struct config *config, const struct provenance *provenance, char key[33]) {
     static const char *const ROLES[] = {"vocabulary", "checkpoint", "codes"};
     struct h5file *file;
-    char *inputs = NULL;
+    char *inputs = NULL, *found = NULL;
     const char *path = config->files.table;
-    if (strcmp(config->tokenize.append_to, path) != 0) return 0;
-    if (h5file_open(&file, path, TABLE_KIND, TABLE_VERSION) != STATUS_OK) return 0;
+    if (!config->tokenize.append_to[0] || !path_same(config->tokenize.append_to, path)) return;
+    if (h5file_open(&file, path, TABLE_KIND, TABLE_VERSION) != STATUS_OK) return;
     int same = h5file_get_text(file, "inputs", &inputs) == STATUS_OK;
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && same; i++)
         same = provenance_same_inputs(inputs, provenance->inputs, ROLES[i]);
+    if (same && h5file_get_text(file, "provenance_key", &found) == STATUS_OK) snprintf(key, 33, "%s", found);
     free(inputs);
+    free(found);
     h5file_close(file);
-    return same;
+}
+
+/* Whether the same command with --append-to was run before. */
+static int appended_before(const struct comm *comm, const struct config *config, const struct provenance *provenance,
+                           int *before) {
+    char key[33] = "";
+    *before = 0;
+    if (comm->rank == 0) find_appended(config, provenance, key);
+    TRY(comm_broadcast(comm, key, sizeof key));
+    if (!key[0]) return STATUS_OK;
+    return output_is_current(comm, config, config->files.table, TABLE_KIND, TABLE_VERSION, key, before);
+}
+
+/* Codes that were appended to a table are nowhere else: a table of version 2 or more is replaced by its next version alone. */
+static int check_replaced(const struct config *config) {
+    struct table table;
+    const char *path = config->files.table;
+    int is_next = config->tokenize.append_to[0] && path_same(config->tokenize.append_to, path);
+    if (config->force || is_next || access(path, F_OK) || table_open(&table, path) != STATUS_OK) return STATUS_OK;
+    int64_t version = table.shape.table_version, appended = table.shape.n_codes - table.shape.vocabulary_rows;
+    table_close(&table);
+    if (version < 2) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s is version %lld of its table, with %lld codes behind those of the vocabulary, which would be "
+                      "lost: name another file, --set files.table=PATH, or --force to replace it",
+                      path, (long long)version, (long long)appended);
 }
 
 int job_tokenize(const struct comm *comm, const struct config *given) {
@@ -250,7 +280,7 @@ int job_tokenize(const struct comm *comm, const struct config *given) {
     struct provenance provenance = {.job = "tokenize"};
     char *settings = NULL;
     int64_t step = 0;
-    int status = adopt_model_settings(&config, &step), new = config.tokenize.codes[0] != 0;
+    int current = 0, status = adopt_model_settings(&config, &step), new = config.tokenize.codes[0] != 0;
     if (status == STATUS_OK) status = config_check(&config, JOB_TOKENIZE);
     if (status == STATUS_OK) status = config_provenance(&config, JOB_TOKENIZE, &settings);
     provenance.config = settings;
@@ -264,11 +294,11 @@ int job_tokenize(const struct comm *comm, const struct config *given) {
         status = provenance_add_input(&provenance, "table", config.tokenize.append_to);
     TRY_DONE(comm_agree(comm, status));
     provenance_finish(&provenance, TABLE_VERSION);
-    if (h5file_up_to_date(config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key) ||
-        appended_before(&config, &provenance)) {
-        log_info("%s is up to date", config.files.table);
-        goto done;
-    }
+    TRY_DONE(output_is_current(comm, &config, config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key, &current));
+    if (current) goto done;
+    TRY_DONE(appended_before(comm, &config, &provenance, &current));
+    if (current) goto done;
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? check_replaced(&config) : STATUS_OK));
     if (new) TRY_DONE(new_codes_make(&codes, comm, &config));
     status = tokenize(comm, &config, new ? &codes.config : &config, &provenance, step);
 done:

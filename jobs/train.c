@@ -8,21 +8,13 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "config/paths.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
 #include "medtok/compute_device.h"
 #include "medtok/evaluation.h"
 #include "medtok/metrics.h"
-
-static int metrics_path(const struct config *config, char *path, size_t size) {
-    const char *checkpoint = config->files.checkpoint;
-    size_t n = strlen(checkpoint);
-    if (config->files.metrics[0])
-        snprintf(path, size, "%s", config->files.metrics);
-    else
-        snprintf(path, size, "%.*s.jsonl", (int)(n > 3 && !strcmp(checkpoint + n - 3, ".h5") ? n - 3 : n), checkpoint);
-    return STATUS_OK;
-}
+#include "outputs.h"
 
 static int evaluate(struct trainer *t, struct evaluation *evaluation, struct metrics *metrics) {
     struct quality quality;
@@ -34,14 +26,14 @@ static int evaluate(struct trainer *t, struct evaluation *evaluation, struct met
     return STATUS_OK;
 }
 
-static int save(struct trainer *t, struct checkpoint_ring *ring) {
+static int save(struct trainer *t, const struct checkpoint_ring *ring) {
     stage_begin(&t->stages, STAGE_SAVE);
     TRY(checkpoint_ring_save(ring, t));
     stage_end(&t->stages);
     return STATUS_OK;
 }
 
-static int train_steps(struct trainer *t, struct evaluation *evaluation, struct checkpoint_ring *ring,
+static int train_steps(struct trainer *t, struct evaluation *evaluation, const struct checkpoint_ring *ring,
                        struct metrics *metrics) {
     const struct config *c = t->config;
     while (t->step < c->train.steps) {
@@ -63,12 +55,17 @@ static int train_steps(struct trainer *t, struct evaluation *evaluation, struct 
     return checkpoint_ring_finish(ring, t);
 }
 
-static int train(const struct comm *comm, const struct config *config, const struct provenance *provenance) {
+/* About what the metrics of a training take: a line a step. */
+static int64_t metrics_bytes(const struct config *config) {
+    static const int64_t LINE_BYTES = 900;
+    return config->train.steps * LINE_BYTES;
+}
+
+static int train(const struct comm *comm, const struct config *config, const struct checkpoint_ring *ring) {
     struct device device = {0};
     struct trainer trainer = {0};
     struct evaluation evaluation = {0};
     struct metrics metrics = {0};
-    struct checkpoint_ring ring = {config->files.checkpoint, provenance, config->train.keep};
     char path[PATH_MAX];
     int status, threads;
     TRY_DONE(compute_device_open(comm, config, &device, &threads));
@@ -78,12 +75,14 @@ static int train(const struct comm *comm, const struct config *config, const str
              (long long)(trainer.parameters.n_dense + trainer.parameters.list[trainer.parameters.nodes].rows *
                                                           trainer.parameters.list[trainer.parameters.nodes].cols));
     TRY_DONE(evaluation_make(&evaluation, &trainer, threads));
-    if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(&ring, &trainer));
+    if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(ring, &trainer));
     if (trainer.step == 0) TRY_DONE(trainer_begin(&trainer));
-    TRY_DONE(metrics_path(config, path, sizeof path));
+    config_metrics_path(config, path);
+    TRY_DONE(checkpoint_ring_check_room(ring, &trainer, config->train.steps, config->train.checkpoint_every,
+                                        metrics_bytes(config)));
     TRY_DONE(metrics_open(&metrics, &trainer, path));
     interrupt_catch();
-    status = train_steps(&trainer, &evaluation, &ring, &metrics);
+    status = train_steps(&trainer, &evaluation, ring, &metrics);
     TRY_DONE(stages_log(&trainer.stages, comm, "train", status));
     log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);
 done:
@@ -97,17 +96,18 @@ done:
 int job_train(const struct comm *comm, const struct config *config) {
     struct provenance provenance = {.job = "train"};
     char *settings = NULL;
-    int status = config_provenance(config, JOB_TRAIN, &settings);
+    int current = 0, status = config_provenance(config, JOB_TRAIN, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(text_source_add_provenance(comm, config, &provenance));
     provenance_finish(&provenance, CHECKPOINT_VERSION);
-    if (h5file_up_to_date(config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance.key)) {
-        log_info("%s is up to date", config->files.checkpoint);
-        goto done;
-    }
-    status = train(comm, config, &provenance);
+    TRY_DONE(output_is_current(comm, config, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION,
+                               provenance.key, &current));
+    if (current) goto done;
+    struct checkpoint_ring ring = {config->files.checkpoint, &provenance, config->train.keep};
+    TRY_DONE(checkpoint_ring_guard(&ring, comm, config->force));
+    status = train(comm, config, &ring);
 done:
     provenance_free(&provenance);
     free(settings);

@@ -9,7 +9,9 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "store/code_index.h"
+#include "store/checkpoint.h"
 #include "store/table.h"
+#include "store/text_features.h"
 #include "store/vocabulary.h"
 
 enum { BLOCK_ROWS = 4096 };
@@ -22,6 +24,7 @@ struct verification {
     float *codebook;
     unsigned char *used[TABLE_GROUPS]; /* rows of the codebook that the group picked */
     int64_t absent, n_without_tokens;  /* groups, codes */
+    char *id;
 };
 
 static int fault(const struct verification *v, int64_t row, int group, const char *what) {
@@ -225,14 +228,15 @@ static void report(const struct verification *v) {
         for (int32_t r = region[0]; r < region[1]; r++) used += v->used[g][r];
         printf("; %s uses %.1f %% of its region", TABLE_GROUP_NAMES[g], 100.0 * (double)used / (region[1] - region[0]));
     }
-    printf("; the table is good\n");
+    printf("; content %s; the table is good\n", v->id);
 }
 
-int job_verify(const struct config *config) {
+static int verify_table(const struct config *config, const char *path) {
     struct verification v = {0};
     int status;
-    TRY_DONE(table_open(&v.table, config->files.table));
-    TRY_DONE(h5file_verify(v.table.file));
+    TRY_DONE(table_open(&v.table, path));
+    TRY_DONE(h5file_verify(v.table.file, 0, 1));
+    TRY_DONE(h5file_get_text(v.table.file, "content_id", &v.id));
     TRY_DONE(check_codebook(&v));
     TRY_DONE(check_twice(&v));
     if (access(config->files.vocabulary, F_OK) == 0) {
@@ -245,7 +249,49 @@ int job_verify(const struct config *config) {
     report(&v);
 done:
     free(v.codebook);
+    free(v.id);
     for (int g = 0; g < TABLE_GROUPS; g++) free(v.used[g]);
     table_close(&v.table);
     return status;
+}
+
+/* ---- other files of this program: every row by its checksum ---- */
+static int schema_version_of(const char *kind) {
+    static const struct {
+        const char *kind;
+        int version;
+    } VERSIONS[] = {{VOCABULARY_KIND, VOCABULARY_VERSION},
+                    {TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION},
+                    {CHECKPOINT_KIND, CHECKPOINT_VERSION}};
+    for (size_t i = 0; i < sizeof VERSIONS / sizeof *VERSIONS; i++)
+        if (strcmp(kind, VERSIONS[i].kind) == 0) return VERSIONS[i].version;
+    return 0;
+}
+
+static int verify_rows(const char *path, const char *kind) {
+    struct h5file *file = NULL;
+    char *created = NULL, *id = NULL;
+    int status;
+    TRY_DONE(h5file_open(&file, path, kind, schema_version_of(kind)));
+    TRY_DONE(h5file_verify(file, 0, 1));
+    TRY_DONE(h5file_get_text(file, "created", &created));
+    TRY_DONE(h5file_get_text(file, "content_id", &id));
+    printf("%s: kind %s, made %s, content %s; the file is good\n", path, kind, created, id);
+done:
+    free(created);
+    free(id);
+    h5file_close(file);
+    return status;
+}
+
+static int verify(const struct config *config, const char *path) {
+    char kind[32];
+    h5file_kind(path, kind);
+    return schema_version_of(kind) ? verify_rows(path, kind) : verify_table(config, path);
+}
+
+int job_verify(const struct config *config, int n_args, char **args) {
+    if (n_args == 0) return verify(config, config->files.table);
+    for (int i = 0; i < n_args; i++) TRY(verify(config, args[i]));
+    return STATUS_OK;
 }

@@ -5,16 +5,17 @@
 
 #include "cpu/cpu.h"
 #include "cpu/onednn.h"
+#include "cpu/row_product.h"
 #include "cpu/vector_math.h"
 
-/* Rows of a product that one thread computes at a time. The product is always made of this many rows (the last block is
- * filled up with zeros), because BLAS rounds differently for other sizes, and a row must not depend on its neighbours. */
+/* Rows of a product that one thread computes at a time. oneDNN's product is always made of this many rows (the last block is
+ * filled up with zeros), because it rounds differently for other sizes, and a row must not depend on its neighbours. */
 enum { LINEAR_ROWS = 256 };
 
 struct linear {
     int64_t in, out;
-    real *weight, *bias;           /* [out,in], [out]; NULL where oneDNN holds them */
-    struct onednn_product *onednn; /* NULL: BLAS */
+    real *weight, *bias;           /* packed (cpu/row_product.h), [out]; NULL where oneDNN holds them */
+    struct onednn_product *onednn; /* NULL: row_product */
 };
 
 /* ---- packing ---- */
@@ -47,7 +48,7 @@ struct linear *cpu_linear_pack(struct device *device, int64_t in, int64_t out, c
         if (onednn_here(precision == PRODUCTS_BF16))
             l->onednn = onednn_product_make(LINEAR_ROWS, in, out, weight, bias, precision == PRODUCTS_BF16);
         else if (precision == PRODUCTS_F32) {
-            l->weight = copy_of(weight, out * in);
+            l->weight = row_product_pack(in, out, weight);
             l->bias = copy_of(bias, out);
         }
     }
@@ -86,10 +87,9 @@ WIDE_VECTORS static void finish_row(int64_t cols, const real *bias, enum activat
     }
 }
 
-static int multiply(const struct linear *l, const real *x, real *y, void *scratch) {
+static int multiply(const struct linear *l, int64_t n, const real *x, real *y, void *scratch) {
     if (l->onednn) return onednn_product_run(l->onednn, x, y, scratch);
-    cblas_rgemm(CblasRowMajor, CblasNoTrans, CblasTrans, LINEAR_ROWS, (int)l->out, (int)l->in, 1, x, (int)l->in,
-                l->weight, (int)l->in, 0, y, (int)l->out);
+    row_product(n, l->in, l->out, x, l->weight, y);
     return 0;
 }
 
@@ -99,16 +99,17 @@ static int linear_block(const struct linear *l, int64_t first, int64_t rows, con
     int64_t n = rows - first < LINEAR_ROWS ? rows - first : LINEAR_ROWS;
     const real *from = x + first * l->in;
     real *to = y + first * l->out;
-    if (n < LINEAR_ROWS) {
+    int fill = l->onednn && n < LINEAR_ROWS;
+    if (fill) {
         memcpy(part, from, (size_t)(n * l->in) * sizeof *part);
         memset(part + n * l->in, 0, (size_t)((LINEAR_ROWS - n) * l->in) * sizeof *part);
         from = part;
         to = part + LINEAR_ROWS * l->in;
     }
-    int bad = multiply(l, from, to, scratch);
+    int bad = multiply(l, n, from, to, scratch);
     for (int64_t r = 0; r < n && (l->bias || f != ACTIVATION_NONE); r++)
         finish_row(l->out, l->bias, f, to + r * l->out);
-    if (n < LINEAR_ROWS) memcpy(y + first * l->out, to, (size_t)(n * l->out) * sizeof *part);
+    if (fill) memcpy(y + first * l->out, to, (size_t)(n * l->out) * sizeof *part);
     return bad;
 }
 

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/atomic_file.h"
 #include "base/status.h"
 
 static double gemm_share(const struct bench_report *r, const struct measurement *m) {
@@ -104,33 +104,13 @@ static json_t *document(const struct config *config, const struct bench_report *
     return root;
 }
 
-static int temporary_path(const char *path, char **out) {
-    TRY(mem_alloc(out, (long long)strlen(path) + 5, 1));
-    strcat(strcpy(*out, path), ".tmp");
-    return STATUS_OK;
-}
-
-int bench_check_path(const char *path) {
-    char *temporary;
-    TRY(temporary_path(path, &temporary));
-    FILE *file = fopen(temporary, "w");
-    int status = file ? STATUS_OK : status_set(STATUS_FAILED, "bench.json: %s: %s", path, strerror(errno));
-    if (file) fclose(file);
-    unlink(temporary);
-    free(temporary);
-    return status;
-}
-
 int bench_write(const char *path, const struct config *config, const struct bench_report *reports, int n_reports) {
-    char *temporary;
-    TRY(temporary_path(path, &temporary));
+    struct atomic_file file;
     json_t *root = document(config, reports, n_reports);
-    int failed = !root || json_dump_file(root, temporary, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) != 0 ||
-                 rename(temporary, path) != 0;
-    int status =
-        failed ? status_set(STATUS_FAILED, "%s: %s", path, root ? strerror(errno) : "out of memory") : STATUS_OK;
-    if (failed) unlink(temporary);
+    int status = root ? atomic_file_open(&file, path) : status_set(STATUS_FAILED, "out of memory");
+    if (status == STATUS_OK && json_dumpf(root, file.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) != 0)
+        status = status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
+    status = root ? atomic_file_close(&file, status) : status;
     json_decref(root);
-    free(temporary);
     return status;
 }

@@ -27,9 +27,6 @@ struct bench_report {
 /* A table: time, rates, and the shares of the two ceilings. */
 void bench_print(FILE *out, const struct bench_report *report);
 
-/* Fails if `path` cannot be written, before time is spent on what it will hold. */
-int bench_check_path(const char *path);
-
 /* Writes {"version", "machine", "settings", "backends": [...]} to `path`, whole or not at all; times in seconds, rates a
  * second. An item's "share" is the larger of its two shares: that of the ceiling that it is nearer to. */
 int bench_write(const char *path, const struct config *config, const struct bench_report *reports, int n_reports);

@@ -104,6 +104,7 @@ void config_free(struct config *config) {
         if (SCHEMA[i].type == KEY_LIST) list_clear(member(config, &SCHEMA[i]));
         if (SCHEMA[i].type == KEY_TEXT) free(*(char **)member(config, &SCHEMA[i]));
     }
+    list_clear(&config->sources);
     *config = (struct config){0};
 }
 
@@ -206,7 +207,7 @@ int config_read_file(struct config *config, const char *path) {
                                 : config_read_text(config, path, text, size);
     fclose(file);
     free(text);
-    return status;
+    return status == STATUS_OK ? list_add(&config->sources, path) : status;
 }
 
 /* ---- --set ---- */
@@ -345,7 +346,8 @@ void config_print_help(FILE *out, enum job job) {
         char allowed[256];
         if (!(SCHEMA[i].jobs & job)) continue;
         schema_allowed(&SCHEMA[i], allowed, sizeof allowed);
-        fprintf(out, "  %-24s %s\n  %-24s %s; default %s\n", SCHEMA[i].name, SCHEMA[i].help, "", allowed,
+        const char *use = !SCHEMA[i].kind ? "" : SCHEMA[i].writers & job ? ", written" : ", read";
+        fprintf(out, "  %-24s %s\n  %-24s %s%s; default %s\n", SCHEMA[i].name, SCHEMA[i].help, "", allowed, use,
                 SCHEMA[i].initial[0] ? SCHEMA[i].initial : "empty");
     }
 }

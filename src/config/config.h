@@ -48,6 +48,9 @@ struct string_list {
 };
 
 struct config {
+    /* from the command line, no settings: the files that were read, and --force (outputs that are there are made anew) */
+    struct string_list sources;
+    int force;
     struct { /* files.*: relative paths are relative to the working directory */
         struct string_list codes;
         char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics, *report;

@@ -13,13 +13,14 @@
 #define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_BENCH)
 
 #define INTEGER(name, member, initial, least, most, unit, jobs, shapes, help)                                          \
-    { name, KEY_INTEGER, AT(member), initial, least, most, unit, {NULL}, jobs, shapes, help }
+    { name, KEY_INTEGER, AT(member), initial, least, most, unit, {NULL}, jobs, 0, NULL, shapes, help }
 #define REAL(name, member, initial, least, most, jobs, shapes, help)                                                   \
-    { name, KEY_REAL, AT(member), initial, least, most, "", {NULL}, jobs, shapes, help }
-#define PATH(name, member, initial, jobs, help)                                                                        \
-    { name, KEY_TEXT, AT(member), initial, 0, 0, "", {NULL}, jobs, 0, help }
+    { name, KEY_REAL, AT(member), initial, least, most, "", {NULL}, jobs, 0, NULL, shapes, help }
+/* A path that `readers` read and `writers` write. */
+#define PATH(name, member, initial, readers, writers, kind, help)                                                      \
+    { name, KEY_TEXT, AT(member), initial, 0, 0, "", {NULL}, (readers) | (writers), writers, kind, 0, help }
 #define CHOICE(name, member, initial, jobs, shapes, help, ...)                                                         \
-    { name, KEY_CHOICE, AT(member), initial, 0, 0, "", {__VA_ARGS__, NULL}, jobs, shapes, help }
+    { name, KEY_CHOICE, AT(member), initial, 0, 0, "", {__VA_ARGS__, NULL}, jobs, 0, NULL, shapes, help }
 
 const struct key SCHEMA[] = {
     {"files.codes",
@@ -32,20 +33,23 @@ const struct key SCHEMA[] = {
      {NULL},
      JOB_PREPARE,
      0,
+     "codes",
+     0,
      "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
-    PATH("files.graph", files.graph, "", JOB_PREPARE | JOB_TOKENIZE,
+    PATH("files.graph", files.graph, "", JOB_PREPARE | JOB_TOKENIZE, 0, "graph",
          "knowledge graph, PrimeKG's kg.csv, plain or gzip; tokenize needs it for new codes with nodes"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
-         JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH,
-         "codes and subgraphs"),
-    PATH("files.text", files.text, "results/text.h5", JOB_ENCODE | MODEL_JOBS, "text features"),
-    PATH("files.checkpoint", files.checkpoint, "results/checkpoint.h5", JOB_TRAIN | JOB_TOKENIZE, "trained model"),
-    PATH("files.table", files.table, "results/table.h5",
-         JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT, "token table"),
-    PATH("files.export", files.export_folder, "results/export", JOB_EXPORT, "folder for exported files"),
-    PATH("files.metrics", files.metrics, "", JOB_TRAIN,
+         JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH, JOB_PREPARE,
+         "vocabulary", "codes and subgraphs"),
+    PATH("files.text", files.text, "results/text.h5", MODEL_JOBS, JOB_ENCODE, "text", "text features"),
+    PATH("files.checkpoint", files.checkpoint, "results/checkpoint.h5", JOB_TOKENIZE, JOB_TRAIN, "checkpoint",
+         "trained model"),
+    PATH("files.table", files.table, "results/table.h5", JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT,
+         JOB_TOKENIZE, "table", "token table"),
+    PATH("files.export", files.export_folder, "results/export", 0, JOB_EXPORT, "export", "folder for exported files"),
+    PATH("files.metrics", files.metrics, "", 0, JOB_TRAIN, "metrics",
          "metrics, one JSON object a step; empty: beside the checkpoint, ending in .jsonl"),
-    PATH("files.report", files.report, "", JOB_INSPECT,
+    PATH("files.report", files.report, "", 0, JOB_INSPECT, "report",
          "quality measures as JSON; empty: beside the table, ending in .quality.json"),
 
     INTEGER("run.seed", run.seed, "0", 0, 9e15, "", JOB_ENCODE | STEP_JOBS | JOB_INSPECT, 1,
@@ -67,6 +71,8 @@ const struct key SCHEMA[] = {
      "",
      {"error", "warn", "info", "debug", NULL},
      ALL_JOBS,
+     0,
+     NULL,
      0,
      "most detailed log lines that are written"},
 
@@ -90,7 +96,7 @@ const struct key SCHEMA[] = {
            "the "
            "two views",
            "cached", "online"),
-    PATH("text.model", text.model, "", JOB_ENCODE | MODEL_JOBS,
+    PATH("text.model", text.model, "", JOB_ENCODE | MODEL_JOBS, 0, "model",
          "bert: folder of a Hugging Face model with model.safetensors"),
     INTEGER("text.max_tokens", text.max_tokens, "512", 2, 1048576, "tokens", JOB_ENCODE | MODEL_JOBS, 1,
             "bert: longer texts are cut; [CLS] and [SEP] count"),
@@ -189,9 +195,9 @@ const struct key SCHEMA[] = {
 
     INTEGER("tokenize.batch", tokenize.batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, 0,
             "codes computed at a time on a rank"),
-    PATH("tokenize.codes", tokenize.codes, "", JOB_TOKENIZE,
+    PATH("tokenize.codes", tokenize.codes, "", JOB_TOKENIZE, 0, "codes",
          "--codes: a code table of new codes to tokenise instead of the vocabulary; empty: the vocabulary"),
-    PATH("tokenize.append_to", tokenize.append_to, "", JOB_TOKENIZE,
+    PATH("tokenize.append_to", tokenize.append_to, "", JOB_TOKENIZE, 0, "table",
          "--append-to: a table of the same checkpoint that the new codes follow; empty: they get a table of their own"),
 
     INTEGER("inspect.resamples", inspect.resamples, "1000", 20, 1e6, "resamples", JOB_TRAIN | JOB_INSPECT, 0,
@@ -209,6 +215,8 @@ const struct key SCHEMA[] = {
      {NULL},
      JOB_BENCH,
      0,
+     NULL,
+     0,
      "what to measure: primitives of kernels/kernels.h, and step, a whole training step; empty, or all: everything"},
     INTEGER("bench.repeats", bench.repeats, "7", 1, 1000, "samples", JOB_BENCH, 0,
             "times that each item is measured; their median counts"),
@@ -224,8 +232,8 @@ const struct key SCHEMA[] = {
             "made-up codes: mean tokens of a code's text"),
     INTEGER("bench.graph_nodes", bench.graph_nodes, "129375", 1, 1e9, "nodes", JOB_BENCH, 0,
             "made-up codes: nodes of the knowledge graph"),
-    PATH("bench.json", bench.json, "results/bench.json", JOB_BENCH, "what was measured, as JSON"),
-    PATH("bench.export", bench.export_folder, "", JOB_BENCH,
+    PATH("bench.json", bench.json, "results/bench.json", 0, JOB_BENCH, "benchmark", "what was measured, as JSON"),
+    PATH("bench.export", bench.export_folder, "", 0, JOB_BENCH, "arrays",
          "folder for the vectors, the codebook and the picks of quantize on rank 0, as raw arrays; empty: none"),
 };
 const int SCHEMA_SIZE = sizeof SCHEMA / sizeof *SCHEMA;

@@ -16,8 +16,10 @@ struct key {
     double least, most;  /* integers and reals; both ends included */
     const char *unit;    /* "" if none */
     const char
-        *choices[6]; /* KEY_CHOICE, or KEY_TEXT with allowed values; NULL-terminated; a choice's number is its place */
-    unsigned jobs;   /* which jobs use it */
+        *choices[6];  /* KEY_CHOICE, or KEY_TEXT with allowed values; NULL-terminated; a choice's number is its place */
+    unsigned jobs;    /* which jobs use it */
+    unsigned writers; /* paths: the jobs among them that write there; the others read it */
+    const char *kind; /* of what is written there (config/paths.h) */
     int shapes_output; /* part of the provenance */
     const char *help;
 };

@@ -9,53 +9,127 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "store/checkpoint.h"
 
-/* `folder/name.h5` -> `folder/name` (its length); names without .h5 are used whole. */
-static int stem_length(const char *path) {
-    size_t n = strlen(path);
-    return (int)(n > 3 && strcmp(path + n - 3, ".h5") == 0 ? n - 3 : n);
-}
-
 static void ring_path(const struct checkpoint_ring *ring, int64_t step, char *path, size_t size) {
-    snprintf(path, size, "%.*s.step-%09lld.h5", stem_length(ring->final_path), ring->final_path, (long long)step);
+    char target[PATH_MAX], ending[48];
+    if (path_resolve(ring->final_path, target) != STATUS_OK) snprintf(target, sizeof target, "%s", ring->final_path);
+    snprintf(ending, sizeof ending, ".step-%09lld.h5", (long long)step);
+    path_with_ending(target, ending, path, size);
 }
 
 /* The ring's files, oldest first (the step has a fixed number of digits). */
 static int list_ring(const struct checkpoint_ring *ring, glob_t *files) {
-    char pattern[PATH_MAX];
-    snprintf(pattern, sizeof pattern, "%.*s.step-[0-9]*.h5", stem_length(ring->final_path), ring->final_path);
+    char pattern[PATH_MAX], target[PATH_MAX];
+    TRY(path_resolve(ring->final_path, target));
+    path_with_ending(target, ".step-[0-9]*.h5", pattern, sizeof pattern);
     int code = glob(pattern, 0, NULL, files);
     if (code == GLOB_NOMATCH) files->gl_pathc = 0;
     return code == 0 || code == GLOB_NOMATCH ? STATUS_OK
                                              : status_set(STATUS_FAILED, "cannot list the checkpoints %s", pattern);
 }
 
-/* Removes all but the newest `keep` files. Rank 0 only. */
-static int remove_old(const struct checkpoint_ring *ring, int64_t keep) {
+static void remove_file(const char *path) {
+    if (unlink(path)) log_warn("could not remove the old checkpoint %s", path);
+}
+
+/* Removes all but the newest `keep` files up to that of `step`. Rank 0 only. */
+static int remove_old(const struct checkpoint_ring *ring, int64_t step, int64_t keep) {
+    char last[PATH_MAX];
     glob_t files = {0};
+    int64_t n = 0;
+    ring_path(ring, step, last, sizeof last);
     TRY(list_ring(ring, &files));
-    for (size_t i = 0; i + (size_t)keep < files.gl_pathc; i++)
-        if (unlink(files.gl_pathv[i])) log_warn("could not remove the old checkpoint %s", files.gl_pathv[i]);
+    while (n < (int64_t)files.gl_pathc && strcmp(files.gl_pathv[n], last) <= 0) n++;
+    for (int64_t i = 0; i < (int64_t)files.gl_pathc; i++)
+        if (i + keep < n || i >= n) remove_file(files.gl_pathv[i]);
     globfree(&files);
     return STATUS_OK;
 }
 
-/* Whether a file of the ring is whole and of this training. */
+/* ---- what another training made ---- */
+/* Opens a checkpoint that can be read and has another provenance; *file NULL: it has the same, or is none. */
+static void open_other(const struct checkpoint_ring *ring, const char *path, struct h5file **file) {
+    char *key = NULL;
+    *file = NULL;
+    if (access(path, F_OK) || h5file_open(file, path, CHECKPOINT_KIND, CHECKPOINT_VERSION) != STATUS_OK) {
+        char kind[32];
+        h5file_kind(path, kind);
+        if (strcmp(kind, CHECKPOINT_KIND) != 0 || h5file_open(file, path, NULL, 0) != STATUS_OK) return;
+    }
+    int same = h5file_get_text(*file, "provenance_key", &key) != STATUS_OK || strcmp(key, ring->provenance->key) == 0;
+    free(key);
+    if (!same) return;
+    h5file_close(*file);
+    *file = NULL;
+}
+
+static int would_be_lost(const struct checkpoint_ring *ring, struct h5file *file, const char *what) {
+    char difference[1024];
+    int64_t step = 0;
+    if (h5file_get_int(file, "step", &step) != STATUS_OK) step = 0;
+    provenance_difference(ring->provenance, file, difference, sizeof difference);
+    return status_set(STATUS_FAILED,
+                      "%s is %s of %lld steps, which would be lost (%s): name another file, --set "
+                      "files.checkpoint=PATH, or --force to replace it",
+                      h5file_path(file), what, (long long)step, difference);
+}
+
+static int guard(const struct checkpoint_ring *ring, int force) {
+    struct h5file *other;
+    glob_t files = {0};
+    int status = STATUS_OK;
+    open_other(ring, ring->final_path, &other);
+    if (other && !force) status = would_be_lost(ring, other, "the finished training");
+    h5file_close(other);
+    TRY(status);
+    TRY(list_ring(ring, &files));
+    for (size_t i = files.gl_pathc; i-- > 0 && status == STATUS_OK;) {
+        open_other(ring, files.gl_pathv[i], &other);
+        if (other && force) remove_file(files.gl_pathv[i]);
+        if (other && !force) status = would_be_lost(ring, other, "a checkpoint of an unfinished training");
+        h5file_close(other);
+    }
+    globfree(&files);
+    return status;
+}
+
+int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force) {
+    return comm_agree(comm, comm->rank == 0 ? guard(ring, force) : STATUS_OK);
+}
+
+/* ---- room ---- */
+static int check_room(const struct checkpoint_ring *ring, const struct trainer *t, int64_t steps, int64_t every,
+                      int64_t metrics_bytes) {
+    char target[PATH_MAX], folder[PATH_MAX];
+    glob_t files = {0};
+    int64_t on_the_way = every ? (steps - 1) / every : 0, bytes = parameters_file_bytes(&t->parameters);
+    if (on_the_way > ring->keep) on_the_way = ring->keep;
+    TRY(path_resolve(ring->final_path, target));
+    path_folder(target, folder);
+    TRY(path_make_folders(folder));
+    TRY(list_ring(ring, &files));
+    int64_t more = on_the_way + 1 - (int64_t)files.gl_pathc; /* one is written while those of the ring are there */
+    globfree(&files);
+    return path_check_room(target, (more > 1 ? more : 1) * bytes + metrics_bytes, ring->final_path);
+}
+
+int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct trainer *t, int64_t steps,
+                               int64_t every, int64_t metrics_bytes) {
+    return comm_agree(t->comm, t->comm->rank == 0 ? check_room(ring, t, steps, every, metrics_bytes) : STATUS_OK);
+}
+
+/* ---- resuming ---- */
+/* Whether a file of the ring is whole and of this training. Rank 0. */
 static int usable(const struct checkpoint_ring *ring, const char *path) {
-    struct h5file *file;
-    if (!h5file_up_to_date(path, CHECKPOINT_KIND, CHECKPOINT_VERSION, ring->provenance->key)) {
-        log_info("%s is of a training with other settings or inputs, or damaged: not resumed from", path);
-        return 0;
-    }
-    int status = h5file_open(&file, path, CHECKPOINT_KIND, CHECKPOINT_VERSION);
-    if (status == STATUS_OK) {
-        status = h5file_verify(file);
-        h5file_close(file);
-    }
-    if (status != STATUS_OK) log_warn("passed over: %s", status_message());
-    return status == STATUS_OK;
+    struct comm self = comm_self();
+    int good = 0;
+    if (h5file_up_to_date(&self, path, CHECKPOINT_KIND, CHECKPOINT_VERSION, ring->provenance->key, &good) != STATUS_OK)
+        good = 0;
+    if (!good) log_info("%s is of another training, or damaged: not resumed from", path);
+    return good;
 }
 
 static int newest(const struct checkpoint_ring *ring, char *path, size_t size) {
@@ -83,10 +157,10 @@ int checkpoint_ring_save(const struct checkpoint_ring *ring, struct trainer *t) 
     ring_path(ring, t->step, path, sizeof path);
     TRY(parameters_save(&t->parameters, t->comm, path, ring->provenance, t->step));
     log_info("saved %s", path);
-    return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, ring->keep) : STATUS_OK);
+    return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, t->step, ring->keep) : STATUS_OK);
 }
 
 int checkpoint_ring_finish(const struct checkpoint_ring *ring, struct trainer *t) {
     TRY(parameters_save(&t->parameters, t->comm, ring->final_path, ring->provenance, t->step));
-    return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, 0) : STATUS_OK);
+    return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, t->step, 0) : STATUS_OK);
 }

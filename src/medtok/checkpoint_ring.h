@@ -8,16 +8,26 @@
 #include "medtok/trainer.h"
 
 struct checkpoint_ring {
-    const char *final_path;              /* borrowed */
+    const char *final_path;              /* borrowed; where it leads is where the ring's files lie */
     const struct provenance *provenance; /* borrowed */
     int64_t keep;                        /* files */
 };
+
+/* Collective, before a training begins. Fails if it would replace what another training made: a finished checkpoint with another
+ * provenance, or the checkpoints of an unfinished one; the message says what differs. With `force` the unfinished one's are
+ * removed, and the finished one is replaced when the new one is whole. */
+int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force);
+
+/* Collective, before the first step. Fails if the disk has not the room for all checkpoints that there will be at a time
+ * (steps: of the whole training; every: steps between checkpoints, 0: none on the way) and metrics of `metrics_bytes`. */
+int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct trainer *trainer, int64_t steps,
+                               int64_t every, int64_t metrics_bytes);
 
 /* Collective. Loads the newest checkpoint of this training, if there is one, and sets trainer->step. A damaged one is
  * passed over with a warning. */
 int checkpoint_ring_resume(const struct checkpoint_ring *ring, struct trainer *trainer);
 
-/* Collective. Saves the trainer's step and removes those beyond `keep`. */
+/* Collective. Saves the trainer's step and removes those beyond `keep`, and those of later steps (which were damaged). */
 int checkpoint_ring_save(const struct checkpoint_ring *ring, struct trainer *trainer);
 
 /* Collective. Saves the final checkpoint and removes the ring. */

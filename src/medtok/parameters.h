@@ -85,6 +85,9 @@ struct parameters parameters_to_use(const struct parameters *parameters);
 int parameters_save(struct parameters *parameters, const struct comm *comm, const char *path,
                     const struct provenance *provenance, int64_t step);
 
+/* The size of such a file, at most. */
+int64_t parameters_file_bytes(const struct parameters *parameters);
+
 /* Reads what this rank holds: when training, moments, averages and states too; otherwise the values to use, which are the
  * averages where the training kept them. */
 int parameters_load(struct parameters *parameters, const char *path, int64_t *step);

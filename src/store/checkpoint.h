@@ -13,7 +13,8 @@
 
 #include "store/h5file.h"
 
-enum { CHECKPOINT_VERSION = 1 };
+/* CHECKPOINT_DATASET_BYTES: room that is reserved for a dataset beside its values. */
+enum { CHECKPOINT_VERSION = 2, CHECKPOINT_DATASET_BYTES = 1 << 16 };
 #define CHECKPOINT_KIND "checkpoint"
 
 /* One parameter in host memory: rows first .. first+count-1 of [rows, cols] are held here. */

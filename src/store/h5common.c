@@ -1,7 +1,6 @@
-/* HDF5 types, checksums and errors. */
+/* HDF5 types and errors. */
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "store/h5internal.h"
 
@@ -25,7 +24,7 @@ static herr_t keep_reason(unsigned n, const H5E_error2_t *error, void *context) 
 }
 
 const char *h5_reason(void) {
-    snprintf(reason, sizeof reason, "no reason given");
+    reason[0] = 0;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_reason, NULL);
     H5Eclear2(H5E_DEFAULT);
     /* The innermost text often holds the system's own: "..., errno = 28, error message = 'No space left on device', ..." */
@@ -35,7 +34,18 @@ const char *h5_reason(void) {
         system[strcspn(system, "'")] = 0;
         return system;
     }
-    return reason;
+    return reason[0] ? reason : "HDF5 does not say why";
+}
+
+const struct h5kind *h5_kind_of(const char *kind) {
+    static const struct h5kind KINDS[] = {{"vocabulary", "prepare", "a vocabulary"},
+                                          {"text", "encode", "text features"},
+                                          {"checkpoint", "train", "a checkpoint"},
+                                          {"table", "tokenize", "a token table"}},
+                               UNKNOWN = {"?", "?", "?"};
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        if (strcmp(kind, KINDS[i].kind) == 0) return &KINDS[i];
+    return &UNKNOWN;
 }
 
 /* IEEE half precision, which HDF5 1.10 does not name. */
@@ -54,6 +64,7 @@ hid_t h5_type(enum h5type type, int64_t cols) {
         case H5_U16: return H5Tcopy(H5T_STD_U16LE);
         case H5_I32: return H5Tcopy(H5T_STD_I32LE);
         case H5_I64: return H5Tcopy(H5T_STD_I64LE);
+        case H5_U64: return H5Tcopy(H5T_STD_U64LE);
         case H5_F16: return half_type();
         case H5_F32: return H5Tcopy(H5T_IEEE_F32LE);
         case H5_F64: return H5Tcopy(H5T_IEEE_F64LE);
@@ -67,18 +78,10 @@ hid_t h5_type(enum h5type type, int64_t cols) {
 }
 
 int64_t h5_type_size(enum h5type type) {
-    static const int64_t SIZES[] = {1, 2, 4, 8, 2, 4, 8, 1};
+    static const int64_t SIZES[] = {1, 2, 4, 8, 8, 2, 4, 8, 1};
     return SIZES[type];
 }
 
 int64_t h5_row_bytes(enum h5type type, int64_t cols, int64_t inner) {
     return h5_type_size(type) * cols * (inner > 0 ? inner : 1);
-}
-
-uint64_t h5_checksum(const void *data, int64_t first, int64_t count, int64_t row_bytes) {
-    uint64_t sum = 0;
-    const char *row = data;
-    for (int64_t i = 0; i < count; i++, row += row_bytes)
-        sum += XXH3_64bits_withSeed(row, (size_t)row_bytes, (XXH64_hash_t)(first + i));
-    return sum;
 }

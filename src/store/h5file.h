@@ -2,8 +2,8 @@
  *
  * Every file has the root attributes `kind`, `schema_version`, `program_version`, `created`, `ranks`, `config`, `inputs`,
  * `provenance_key` and `content_id`. Datasets are two-dimensional [rows, cols] (one-dimensional if cols is 1), chunked,
- * and compressed (shuffle, deflate 1) where asked. Each dataset carries `xxh3_rows`: the sum over its rows, modulo 2^64,
- * of XXH3-64(bytes of the row, seed = row number), which does not depend on the number of ranks that wrote it.
+ * and compressed (shuffle, deflate 1) where asked. Blocks of rows have checksums (store/h5sums.h), which do not depend on the
+ * number of ranks that wrote them, and whatever is read is checked by them; each dataset carries their sum, `xxh3_rows`.
  *
  * Writing functions are collective over the communicator and agree on errors before they return: on failure the caller
  * calls h5file_abandon. Reading needs no other rank.
@@ -21,6 +21,7 @@ enum h5type {
     H5_U16,
     H5_I32,
     H5_I64,
+    H5_U64,
     H5_F16, /* IEEE half; its bits in a uint16_t in memory */
     H5_F32,
     H5_F64,
@@ -47,14 +48,20 @@ int provenance_same_inputs(const char *inputs, const char *others, const char *r
 /* The path of the first input of `role` into path[size]; "" if there is none. */
 void provenance_find_path(const char *inputs, const char *role, char *path, size_t size);
 void provenance_finish(struct provenance *provenance, int schema_version);
+/* In what a file was made otherwise than `provenance` says, for a message: "train.steps 300 there and 2 here, another
+ * vocabulary"; at most some of it fits text[size]. */
+void provenance_difference(const struct provenance *provenance, struct h5file *file, char *text, size_t size);
 void provenance_free(struct provenance *provenance);
 
-/* Whether `path` is a whole file of this kind and schema version whose provenance_key is `key`. Never fails. */
-int h5file_up_to_date(const char *path, const char *kind, int schema_version, const char *key);
+/* Collective. Whether `path` is a whole file of this kind and schema version whose provenance_key is `key`: all of it is
+ * read, each rank its share, and checked; a damaged one gives a warning. Fails only if the ranks cannot agree. */
+int h5file_up_to_date(const struct comm *comm, const char *path, const char *kind, int schema_version, const char *key,
+                      int *up_to_date);
 
-/* Collective. Creates `path`.tmp-NUMBER beside the target (and the folder, if it is missing), all ranks writing by MPI-IO. Errors name the
- * folder and the reason (missing, not writable, read-only, full). `bytes_expected` > 0: refuses when the file system has
- * less free. Stale temporary files of the same target are removed. */
+/* Collective. Creates TARGET.tmp-medtok-NUMBER (and the folder, if it is missing), all ranks writing by MPI-IO; TARGET is
+ * `path`, or what it leads to if it is a symbolic link. Errors name the folder and the reason (missing, not writable,
+ * read-only, full). `bytes_expected` > 0: refuses when the file system has less free. Stale temporary files of the same
+ * target are removed: the caller holds its lock (base/file_lock.h). */
 int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
                   const struct provenance *provenance, int64_t bytes_expected);
 
@@ -99,11 +106,11 @@ int h5file_adopt(struct h5file *file, const char *name);
 int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name);
 void h5file_suspend(struct h5file *file);
 
-/* Rows back from a dataset that is open for writing, by this rank alone; the checksum that rows contribute to xxh3_rows; and
- * adding the checksum of rows that an earlier run wrote. */
+/* Rows back from a dataset that is open for writing, by this rank alone; the checksum of rows of it; and counting rows that an
+ * earlier run wrote among those written. */
 int h5dataset_read(struct h5dataset *dataset, int64_t first, int64_t count, void *data);
 uint64_t h5dataset_checksum(const struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
-void h5dataset_add_checksum(struct h5dataset *dataset, uint64_t checksum);
+void h5dataset_add_rows(struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
 
 /* Opens for reading, this process alone; kind NULL: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
  * wanted kind), another schema version (says both, and to make it again). */
@@ -113,15 +120,20 @@ void h5file_close(struct h5file *file);
 /* Shape of a dataset; an error names file and dataset if it is missing or of another type. */
 int h5file_shape(struct h5file *file, const char *name, enum h5type type, int64_t *n_rows, int64_t *cols);
 
-/* Reads rows first..first+count-1, all columns, into `data` ([count, cols] of the type's memory form). */
+/* Reads rows first..first+count-1, all columns, into `data` ([count, cols] of the type's memory form), and checks them: the
+ * blocks that they lie in are read whole. An error if they are not what was written. */
 int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t first, int64_t count, void *data);
 
 int h5file_get_text(struct h5file *file, const char *name, char **value); /* the caller frees */
 int h5file_get_int(struct h5file *file, const char *name, int64_t *value);
 int h5file_get_real(struct h5file *file, const char *name, double *value);
 
-/* Recomputes every dataset's checksum and compares; the error names the first dataset that differs. */
-int h5file_verify(struct h5file *file);
+/* Reads every dataset and compares it with its checksums; the error names the first that differs. The blocks are dealt out
+ * to n_parts callers, of which this is number `part`; 0 of 1: all. */
+int h5file_verify(struct h5file *file, int part, int n_parts);
+
+/* The kind of a file of this program into kind[32]; "" if it is none, or is not there. Never fails. */
+void h5file_kind(const char *path, char kind[32]);
 
 const char *h5file_path(const struct h5file *file);
 

@@ -5,18 +5,31 @@
 #include <hdf5.h>
 
 #include "store/h5file.h"
+#include "store/h5sums.h"
+
+/* The block read last, verified: of a dataset that is read in small pieces, each block is read once. */
+struct h5block {
+    char name[64];
+    int64_t number;
+    char *rows; /* owned */
+    long long capacity;
+};
 
 struct h5file {
     hid_t id;
     struct comm comm;
     int writing, schema_version;
-    int disk;               /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
-    int64_t reserved;       /* bytes of the file that are sure to have room */
-    char *path, *temporary; /* owned */
+    int disk;         /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
+    int64_t reserved; /* bytes of the file that are sure to have room */
+    char *path, *target, *temporary; /* owned: as named, where links lead, and what is written */
     char key[33];
     /* what the content id is made of: `name checksum` of each dataset, in order of writing */
     char *contents;
     long long contents_size, contents_capacity;
+    /* checksums of blocks, of all datasets written so far, or of all in a file that is read; NULL: not read yet */
+    uint64_t *sums;
+    long long n_sums, sums_capacity;
+    struct h5block last; /* reading */
 };
 
 /* Quiets HDF5's own printing, once, and keeps file locks from being a trap on shared file systems. */
@@ -29,8 +42,13 @@ const char *h5_reason(void);
 hid_t h5_type(enum h5type type, int64_t cols);
 int64_t h5_type_size(enum h5type type);
 
-/* Sum over rows of XXH3-64 (h5file.h). row_bytes is the size of one row. */
-uint64_t h5_checksum(const void *data, int64_t first, int64_t count, int64_t row_bytes);
+/* The kinds of files: which job makes one, and what it is in a message. */
+struct h5kind {
+    const char *kind, *job, *what;
+};
+
+/* That of a kind; of an unknown one all texts are "?". */
+const struct h5kind *h5_kind_of(const char *kind);
 
 /* Size in bytes of a row of a dataset. */
 int64_t h5_row_bytes(enum h5type type, int64_t cols, int64_t inner);

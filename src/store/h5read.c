@@ -4,35 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/format.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "store/h5internal.h"
 
-static const char *job_that_makes(const char *kind) {
-    static const char *const KINDS[][2] = {
-        {"vocabulary", "prepare"}, {"text", "encode"}, {"checkpoint", "train"}, {"table", "tokenize"}};
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
-        if (strcmp(kind, KINDS[i][0]) == 0) return KINDS[i][1];
-    return "?";
-}
-
 static int check_kind(struct h5file *file, const char *kind, int schema_version) {
+    const struct h5kind *wanted = h5_kind_of(kind);
     char *found = NULL;
     int64_t version = 0;
     int status = h5file_get_text(file, "kind", &found);
     if (status != STATUS_OK) {
-        status = status_set(STATUS_FAILED,
-                            "%s is not a file of this program (it has no `kind`); `medtok %s` makes a %s "
-                            "file",
-                            file->path, job_that_makes(kind), kind);
+        status = status_set(STATUS_FAILED, "%s is not a file of this program (it has no `kind`); `medtok %s` makes %s",
+                            file->path, wanted->job, wanted->what);
     } else if (strcmp(found, kind) != 0) {
-        status = status_set(STATUS_FAILED, "%s is a %s file, but a %s file is needed; `medtok %s` makes one",
-                            file->path, found, kind, job_that_makes(kind));
+        status = status_set(STATUS_FAILED, "%s holds %s, but %s is needed; `medtok %s` makes it", file->path,
+                            h5_kind_of(found)->what, wanted->what, wanted->job);
     } else if ((status = h5file_get_int(file, "schema_version", &version)) == STATUS_OK && version != schema_version) {
         status = status_set(STATUS_FAILED,
-                            "%s has schema version %lld, this program reads version %d: make it again "
-                            "with `medtok %s`",
-                            file->path, (long long)version, schema_version, job_that_makes(kind));
+                            "%s has schema version %lld, this program reads version %d: make it again with `medtok %s`",
+                            file->path, (long long)version, schema_version, wanted->job);
     }
     free(found);
     return status;
@@ -44,10 +37,11 @@ int h5file_open(struct h5file **out, const char *path, const char *kind, int sch
     *out = NULL;
     if (stat(path, &info)) {
         if (errno == ENOENT && kind)
-            return status_set(STATUS_FAILED, "%s does not exist; `medtok %s` makes it", path, job_that_makes(kind));
+            return status_set(STATUS_FAILED, "%s does not exist; `medtok %s` makes it", path, h5_kind_of(kind)->job);
         return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
     }
     if (S_ISDIR(info.st_mode)) return status_set(STATUS_FAILED, "%s is a folder; a file is needed", path);
+    if (access(path, R_OK)) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
     struct h5file *file = calloc(1, sizeof *file);
     if (!file || !(file->path = strdup(path))) {
         free(file);
@@ -56,10 +50,13 @@ int h5file_open(struct h5file **out, const char *path, const char *kind, int sch
     file->comm = comm_self();
     file->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     int status = STATUS_OK;
-    if (file->id < 0)
-        status = status_set(STATUS_FAILED, "%s is damaged or not an HDF5 file: %s", path, h5_reason());
-    else if (kind)
-        status = check_kind(file, kind, schema_version);
+    if (file->id < 0) {
+        const char *reason = h5_reason();
+        status = kind ? status_set(STATUS_FAILED, "%s is damaged or not an HDF5 file (%s); `medtok %s` makes %s", path,
+                                   reason, h5_kind_of(kind)->job, h5_kind_of(kind)->what)
+                      : status_set(STATUS_FAILED, "%s is damaged or not an HDF5 file: %s", path, reason);
+    }
+    if (status == STATUS_OK && kind) status = check_kind(file, kind, schema_version);
     if (status != STATUS_OK) {
         h5file_close(file);
         return status;
@@ -72,20 +69,22 @@ void h5file_close(struct h5file *file) {
     if (!file) return;
     if (file->id >= 0) H5Fclose(file->id);
     free(file->path);
+    free(file->sums);
+    free(file->last.rows);
     free(file);
 }
 
 const char *h5file_path(const struct h5file *file) { return file->path; }
 
-int h5file_up_to_date(const char *path, const char *kind, int schema_version, const char *key) {
-    struct stat info;
+void h5file_kind(const char *path, char kind[32]) {
     struct h5file *file;
+    struct stat info;
     char *found = NULL;
-    if (stat(path, &info) || h5file_open(&file, path, kind, schema_version) != STATUS_OK) return 0;
-    int same = h5file_get_text(file, "provenance_key", &found) == STATUS_OK && strcmp(found, key) == 0;
+    kind[0] = 0;
+    if (stat(path, &info) || h5file_open(&file, path, NULL, 0) != STATUS_OK) return;
+    if (h5file_get_text(file, "kind", &found) == STATUS_OK) snprintf(kind, 32, "%s", found);
     free(found);
     h5file_close(file);
-    return same;
 }
 
 /* ---- attributes ---- */
@@ -200,14 +199,113 @@ int h5file_shape(struct h5file *file, const char *name, enum h5type type, int64_
     return status;
 }
 
-static int read_rows(struct opened *d, hid_t memory_type, int64_t first, int64_t count, void *data) {
-    if (count == 0) return 0;
+static int damaged(const struct h5file *file, const char *name, const char *how) {
+    char *kind = NULL;
+    struct h5file *view = (struct h5file *)file;
+    int known = h5file_get_text(view, "kind", &kind) == STATUS_OK;
+    int status = status_set(STATUS_FAILED, "%s is damaged: %s %s; make it again with `medtok %s`", file->path, name,
+                            how, h5_kind_of(known ? kind : "")->job);
+    free(kind);
+    return status;
+}
+
+static int read_rows(struct h5file *file, const char *name, const struct opened *d, int64_t first, int64_t count,
+                     void *data) {
+    if (count == 0) return STATUS_OK;
     hsize_t start[3] = {(hsize_t)first}, extent[3] = {(hsize_t)count, d->dims[1], d->dims[2]};
     hid_t memory = H5Screate_simple(d->rank, extent, NULL);
     H5Sselect_hyperslab(d->space, H5S_SELECT_SET, start, NULL, extent, NULL);
-    herr_t code = H5Dread(d->id, memory_type, memory, d->space, H5P_DEFAULT, data);
+    herr_t code = H5Dread(d->id, d->type, memory, d->space, H5P_DEFAULT, data);
     H5Sclose(memory);
-    return code;
+    if (code >= 0) return STATUS_OK;
+    char how[300];
+    snprintf(how, sizeof how, "cannot be read (%s)", h5_reason());
+    return damaged(file, name, how);
+}
+
+/* ---- checksums ---- */
+/* The sums of all blocks of the file, read once. */
+static int read_sums(struct h5file *file) {
+    struct opened d;
+    if (file->sums) return STATUS_OK;
+    int status = open_checked(&d, file, H5_SUMS, H5_U64);
+    if (status == STATUS_OK) status = mem_alloc(&file->sums, (long long)d.dims[0], sizeof *file->sums);
+    if (status == STATUS_OK) {
+        file->n_sums = (long long)d.dims[0];
+        status = read_rows(file, H5_SUMS, &d, 0, (int64_t)d.dims[0], file->sums);
+    }
+    opened_close(&d);
+    return status;
+}
+
+/* How the rows of an open dataset are summed; `block` points into file->sums and is not owned. */
+static int find_sums(struct h5file *file, const char *name, const struct opened *d, struct h5sums *sums) {
+    int64_t place[3] = {0}, row_bytes = (int64_t)H5Tget_size(d->type);
+    hid_t attribute = H5Aopen(d->id, H5_SUMS_PLACE, H5P_DEFAULT);
+    hid_t space = attribute < 0 ? -1 : H5Aget_space(attribute);
+    int good = space >= 0 && H5Sget_simple_extent_npoints(space) == 3 &&
+               H5Aread(attribute, H5T_NATIVE_INT64, place) >= 0 && place[0] >= 0 && place[1] > 0 && place[2] > 0;
+    if (space >= 0) H5Sclose(space);
+    if (attribute >= 0) H5Aclose(attribute);
+    H5Eclear2(H5E_DEFAULT);
+    if (!good) return damaged(file, name, "lacks its checksums");
+    TRY(read_sums(file));
+    for (int i = 1; i < d->rank; i++) row_bytes *= (int64_t)d->dims[i];
+    *sums = (struct h5sums){.n_rows = (int64_t)d->dims[0],
+                            .row_bytes = row_bytes,
+                            .block_rows = place[1],
+                            .cell_rows = place[2],
+                            .block = file->sums + place[0]};
+    sums->n_blocks = (sums->n_rows + place[1] - 1) / place[1];
+    return place[0] + sums->n_blocks <= file->n_sums ? STATUS_OK : damaged(file, name, "has other checksums than rows");
+}
+
+static int check_block(const struct h5file *file, const char *name, const struct h5sums *sums, int64_t block,
+                       const void *rows) {
+    if (h5sums_of_block(sums, block, rows) == sums->block[block]) return STATUS_OK;
+    char how[128];
+    int64_t first = block * sums->block_rows;
+    snprintf(how, sizeof how, "has other values than were written, in rows %lld to %lld", (long long)first,
+             (long long)(first + h5sums_rows_in(sums, block) - 1));
+    return damaged(file, name, how);
+}
+
+/* Brings a block, checked, into file->last. */
+static int load_block(struct h5file *file, const char *name, const struct opened *d, const struct h5sums *sums,
+                      int64_t block) {
+    struct h5block *last = &file->last;
+    if (last->number == block && strcmp(last->name, name) == 0) return STATUS_OK;
+    last->name[0] = 0;
+    TRY(mem_grow(&last->rows, &last->capacity, sums->block_rows * sums->row_bytes, 1));
+    TRY(read_rows(file, name, d, block * sums->block_rows, h5sums_rows_in(sums, block), last->rows));
+    TRY(check_block(file, name, sums, block, last->rows));
+    last->number = block;
+    snprintf(last->name, sizeof last->name, "%s", name);
+    return STATUS_OK;
+}
+
+/* Blocks that are asked for whole are read in place; of one that is not, the part is copied. */
+static int read_checked(struct h5file *file, const char *name, const struct opened *d, int64_t first, int64_t count,
+                        char *data) {
+    struct h5sums sums;
+    TRY(find_sums(file, name, d, &sums));
+    for (int64_t end = first + count, next; first < end; first = next) {
+        int64_t block = first / sums.block_rows, start = block * sums.block_rows;
+        int64_t last = end == sums.n_rows ? sums.n_blocks : end / sums.block_rows; /* first block that is not whole */
+        if (first == start && block < last) {
+            next = last * sums.block_rows < end ? last * sums.block_rows : end;
+            TRY(read_rows(file, name, d, first, next - first, data));
+            for (int64_t b = block; b < last; b++)
+                TRY(check_block(file, name, &sums, b, data + (b * sums.block_rows - first) * sums.row_bytes));
+        } else {
+            next = start + h5sums_rows_in(&sums, block);
+            if (next > end) next = end;
+            TRY(load_block(file, name, d, &sums, block));
+            memcpy(data, file->last.rows + (first - start) * sums.row_bytes, (size_t)((next - first) * sums.row_bytes));
+        }
+        data += (next - first) * sums.row_bytes;
+    }
+    return STATUS_OK;
 }
 
 int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t first, int64_t count, void *data) {
@@ -216,39 +314,46 @@ int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t
     if (status == STATUS_OK && (first < 0 || count < 0 || first + count > (int64_t)d.dims[0]))
         status = status_set(STATUS_FAILED, "%s: %s has %lld rows, but rows %lld to %lld are needed", file->path, name,
                             (long long)d.dims[0], (long long)first, (long long)(first + count - 1));
-    if (status == STATUS_OK && read_rows(&d, d.type, first, count, data) < 0)
-        status = status_set(STATUS_FAILED, "%s: reading %s: %s; the file is damaged", file->path, name, h5_reason());
+    if (status == STATUS_OK && count > 0) status = read_checked(file, name, &d, first, count, data);
     opened_close(&d);
     return status;
 }
 
 /* ---- verification ---- */
-static int verify_dataset(struct h5file *file, const char *name) {
-    struct opened d;
-    uint64_t stored = 0, sum = 0;
-    void *buffer = NULL;
-    int status;
-    TRY_DONE(opened_open(&d, file, name));
-    TRY_DONE(get_number(file, d.id, "xxh3_rows", H5T_NATIVE_UINT64, H5T_INTEGER, &stored));
-    int64_t row_bytes = (int64_t)H5Tget_size(d.type), n = (int64_t)d.dims[0];
-    for (int i = 1; i < d.rank; i++) row_bytes *= (int64_t)d.dims[i];
-    int64_t block = (1 << 24) / (row_bytes > 0 ? row_bytes : 1) + 1;
-    TRY_DONE(mem_alloc(&buffer, block, row_bytes));
-    for (int64_t at = 0; at < n; at += block) {
-        int64_t count = at + block < n ? block : n - at;
-        if (read_rows(&d, d.type, at, count, buffer) < 0) {
-            status =
-                status_set(STATUS_FAILED, "%s: reading %s: %s; the file is damaged", file->path, name, h5_reason());
-            goto done;
-        }
-        sum += h5_checksum(buffer, at, count, row_bytes);
+struct verification {
+    struct h5file *file;
+    int part, n_parts;
+    int64_t next; /* block, over all datasets */
+};
+
+static int verify_blocks(struct verification *v, const char *name, const struct opened *d, const struct h5sums *sums) {
+    void *rows = NULL;
+    TRY(mem_alloc(&rows, sums->block_rows, sums->row_bytes));
+    int status = STATUS_OK;
+    for (int64_t b = 0; b < sums->n_blocks && status == STATUS_OK; b++) {
+        if (v->next++ % v->n_parts != v->part) continue;
+        status = read_rows(v->file, name, d, b * sums->block_rows, h5sums_rows_in(sums, b), rows);
+        if (status == STATUS_OK) status = check_block(v->file, name, sums, b, rows);
     }
-    if (sum != stored)
-        status =
-            status_set(STATUS_FAILED, "%s: the checksum of %s is %016llx, but %016llx was written: the file is damaged",
-                       file->path, name, (unsigned long long)sum, (unsigned long long)stored);
+    free(rows);
+    return status;
+}
+
+static int verify_dataset(struct verification *v, const char *name) {
+    struct opened d;
+    struct h5sums sums;
+    uint64_t stored = 0;
+    int status;
+    if (strcmp(name, H5_SUMS) == 0) return STATUS_OK;
+    TRY_DONE(opened_open(&d, v->file, name));
+    TRY_DONE(get_number(v->file, d.id, "xxh3_rows", H5T_NATIVE_UINT64, H5T_INTEGER, &stored));
+    TRY_DONE(find_sums(v->file, name, &d, &sums));
+    if (h5sums_total(&sums) != stored) {
+        status = damaged(v->file, name, "has checksums that do not agree");
+        goto done;
+    }
+    status = verify_blocks(v, name, &d, &sums);
 done:
-    free(buffer);
     opened_close(&d);
     return status;
 }
@@ -259,9 +364,52 @@ static herr_t verify_link(hid_t group, const char *name, const H5L_info_t *info,
     return verify_dataset(context, name) == STATUS_OK ? 0 : 1;
 }
 
-int h5file_verify(struct h5file *file) {
+int h5file_verify(struct h5file *file, int part, int n_parts) {
     hsize_t at = 0;
-    herr_t code = H5Literate(file->id, H5_INDEX_NAME, H5_ITER_INC, &at, verify_link, file);
-    if (code < 0) return status_set(STATUS_FAILED, "%s: listing datasets: %s", file->path, h5_reason());
+    struct verification v = {file, part, n_parts, 0};
+    herr_t code = H5Literate(file->id, H5_INDEX_NAME, H5_ITER_INC, &at, verify_link, &v);
+    if (code < 0) return status_set(STATUS_FAILED, "%s is damaged: listing datasets: %s", file->path, h5_reason());
     return code > 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---- up to date ---- */
+/* 1: a file of this kind with this key is there, whole or not. Leaves no message. */
+static int has_key(const char *path, const char *kind, int schema_version, const char *key) {
+    struct stat info;
+    struct h5file *file;
+    char *found = NULL;
+    if (stat(path, &info) || h5file_open(&file, path, kind, schema_version) != STATUS_OK) return 0;
+    int same = h5file_get_text(file, "provenance_key", &found) == STATUS_OK && strcmp(found, key) == 0;
+    free(found);
+    h5file_close(file);
+    return same;
+}
+
+static int verify_share(const struct comm *comm, const char *path) {
+    struct h5file *file;
+    TRY(h5file_open(&file, path, NULL, 0));
+    int status = h5file_verify(file, comm->rank, comm->size);
+    h5file_close(file);
+    return status;
+}
+
+int h5file_up_to_date(const struct comm *comm, const char *path, const char *kind, int schema_version, const char *key,
+                      int *up_to_date) {
+    static const double WORTH_A_LINE = 1e9;
+    struct stat info;
+    char size[32];
+    double since = clock_seconds();
+    *up_to_date = comm->rank == 0 && has_key(path, kind, schema_version, key);
+    TRY(comm_broadcast(comm, up_to_date, sizeof *up_to_date));
+    if (!*up_to_date) return STATUS_OK;
+    int large = stat(path, &info) == 0 && (double)info.st_size > WORTH_A_LINE;
+    format_bytes((double)info.st_size, size, sizeof size);
+    if (large) log_info("checking %s (%s)", path, size);
+    if (comm_agree(comm, verify_share(comm, path)) != STATUS_OK) {
+        if (comm->rank == 0) log_warn("%s", status_message());
+        *up_to_date = 0;
+    } else if (large) {
+        log_info("checked %s in %.1f s", path, clock_seconds() - since);
+    }
+    return STATUS_OK;
 }

@@ -13,7 +13,9 @@
 #define XXH_STATIC_LINKING_ONLY /* the state on the stack */
 #include <xxhash.h>
 
+#include "base/format.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "store/h5internal.h"
 
@@ -24,60 +26,39 @@
 static const int64_t CHUNK_BYTES = 1 << 20, LARGEST_WRITE = 1 << 30;
 static const int64_t METADATA_BYTES = 1 << 16; /* more than the headers of a file or a dataset, and its end, take */
 
-/* ---- the folder ---- */
-static void folder_of(const char *path, char *folder, size_t size) {
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        snprintf(folder, size, ".");
-    else
-        snprintf(folder, size, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+/* ---- the target ---- */
+/* Temporary files are `TARGET.tmp-medtok-PROCESS`; only names of exactly this form are ours to remove. */
+#define TEMPORARY ".tmp-medtok-"
+
+static int is_temporary(const char *path, size_t target_length) {
+    const char *digits = path + target_length + strlen(TEMPORARY);
+    return *digits && strspn(digits, "0123456789") == strlen(digits);
 }
 
-static int make_folders(const char *folder) {
-    char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s", folder);
-    for (char *p = part + 1;; p++) {
-        if (*p && *p != '/') continue;
-        char end = *p;
-        *p = 0;
-        if (mkdir(part, 0777) && errno != EEXIST)
-            return status_set(STATUS_FAILED, "cannot make the output folder %s: %s", part, strerror(errno));
-        if (!end) return STATUS_OK;
-        *p = '/';
-    }
-}
-
-static void remove_stale(const char *path) {
-    char pattern[PATH_MAX];
+static void remove_stale(const char *target) {
+    char pattern[PATH_MAX + 32];
     glob_t found;
-    snprintf(pattern, sizeof pattern, "%s.tmp-*", path);
+    snprintf(pattern, sizeof pattern, "%s" TEMPORARY "*", target);
     if (glob(pattern, 0, NULL, &found)) return;
     for (size_t i = 0; i < found.gl_pathc; i++)
-        if (unlink(found.gl_pathv[i]) == 0) log_info("removed %s, left by an interrupted run", found.gl_pathv[i]);
+        if (is_temporary(found.gl_pathv[i], strlen(target)) && unlink(found.gl_pathv[i]) == 0)
+            log_info("removed %s, left by an interrupted run", found.gl_pathv[i]);
     globfree(&found);
 }
 
 /* All that can be known to be wrong before a byte is written. Rank 0 only. */
-static int check_target(const char *path, int64_t bytes_expected) {
+static int check_target(const char *path, const char *target, int64_t bytes_expected) {
     char folder[PATH_MAX];
     struct stat info;
-    struct statvfs disk;
-    folder_of(path, folder, sizeof folder);
-    TRY(make_folders(folder));
+    path_folder(target, folder);
+    TRY(path_make_folders(folder));
     if (stat(folder, &info) || !S_ISDIR(info.st_mode))
         return status_set(STATUS_FAILED, "the output folder %s is not a folder", folder);
     if (access(folder, W_OK | X_OK))
         return status_set(STATUS_FAILED, "cannot write to the output folder %s: %s", folder, strerror(errno));
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        return status_set(STATUS_FAILED, "%s is a folder; name a file", path);
-    remove_stale(path);
-    if (statvfs(folder, &disk) == 0 && bytes_expected > 0) {
-        double have = (double)disk.f_bavail * (double)disk.f_frsize;
-        if ((double)bytes_expected > have)
-            return status_set(STATUS_FAILED, "%s needs about %.3f GB, but the file system of %s has %.3f GB free", path,
-                              (double)bytes_expected * 1e-9, folder, have * 1e-9);
-    }
-    return STATUS_OK;
+    TRY(path_check_regular(target));
+    remove_stale(target);
+    return path_check_room(target, bytes_expected, path);
 }
 
 static int failed_to(const struct h5file *file, const char *what) {
@@ -97,9 +78,11 @@ static int reserve(struct h5file *file, int64_t bytes) {
             reason =
                 !fstatvfs(file->disk, &fs) && (double)fs.f_bavail * (double)fs.f_frsize < (double)bytes ? ENOSPC : 0;
     }
-    if (reason)
-        status = status_set(STATUS_FAILED, "%s: %s: %.6f GB more are needed", file->path, strerror(reason),
-                            (double)bytes * 1e-9);
+    if (reason) {
+        char more[32];
+        format_bytes((double)bytes, more, sizeof more);
+        status = status_set(STATUS_FAILED, "%s: %s: %s more are needed", file->path, strerror(reason), more);
+    }
     file->reserved += bytes;
     return comm_agree(&file->comm, status);
 }
@@ -108,8 +91,10 @@ static int reserve(struct h5file *file, int64_t bytes) {
 static void free_file(struct h5file *file) {
     if (file->disk >= 0) close(file->disk);
     free(file->path);
+    free(file->target);
     free(file->temporary);
     free(file->contents);
+    free(file->sums);
     free(file);
 }
 
@@ -146,72 +131,83 @@ static int set_provenance(struct h5file *file, const char *kind, int version, co
     return h5file_set_text(file, "provenance_key", p->key);
 }
 
-static int allocate(struct h5file **out, const struct comm *comm, const char *path, const char *temporary,
+/* Where the output lies and what it is called until it is whole; rank 0 looks, all know. */
+struct names {
+    char target[PATH_MAX], temporary[PATH_MAX];
+};
+
+static int find_names(struct names *names, const struct comm *comm, const char *path, int partial) {
+    int status = comm->rank == 0 ? path_resolve(path, names->target) : STATUS_OK;
+    if (comm->rank == 0 && status == STATUS_OK) {
+        int n = partial ? snprintf(names->temporary, PATH_MAX, "%s.partial", names->target)
+                        : snprintf(names->temporary, PATH_MAX, "%s" TEMPORARY "%ld", names->target, (long)getpid());
+        if (n >= PATH_MAX) status = status_set(STATUS_USAGE, "the path is too long: %.200s...", path);
+    }
+    TRY(comm_agree(comm, status));
+    return comm_broadcast(comm, names, sizeof *names);
+}
+
+static int allocate(struct h5file **out, const struct comm *comm, const char *path, const struct names *names,
                     int schema_version, const struct provenance *provenance) {
     struct h5file *file = calloc(1, sizeof *file);
+    int good = file != NULL;
     if (file) {
         *file = (struct h5file){.id = -1, .disk = -1, .comm = *comm, .writing = 1, .schema_version = schema_version};
         file->path = strdup(path);
-        file->temporary = strdup(temporary);
+        file->target = strdup(names->target);
+        file->temporary = strdup(names->temporary);
+        good = file->path && file->target && file->temporary;
         snprintf(file->key, sizeof file->key, "%s", provenance->key);
     }
     *out = file;
-    return comm_agree(comm,
-                      file && file->path && file->temporary ? STATUS_OK : status_set(STATUS_FAILED, "out of memory"));
+    return comm_agree(comm, good ? STATUS_OK : status_set(STATUS_FAILED, "out of memory"));
 }
 
 /* Creates the temporary file and writes the head. On failure nothing is left. */
-static int create(struct h5file **out, const struct comm *comm, const char *path, const char *temporary,
-                  const char *kind, int schema_version, const struct provenance *provenance) {
-    struct h5file *file;
-    int status = allocate(&file, comm, path, temporary, schema_version, provenance);
+static int create(struct h5file **out, const struct comm *comm, const char *path, int partial, const char *kind,
+                  int schema_version, const struct provenance *provenance, int64_t bytes_expected) {
+    struct names names;
+    struct h5file *file = NULL;
+    h5_quiet();
+    *out = NULL;
+    TRY(find_names(&names, comm, path, partial));
+    TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, names.target, bytes_expected) : STATUS_OK));
+    int status = allocate(&file, comm, path, &names, schema_version, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 0));
     if (status == STATUS_OK)
         status = reserve(file, METADATA_BYTES + (int64_t)strlen(provenance->config ? provenance->config : ""));
     if (status == STATUS_OK) status = set_provenance(file, kind, schema_version, provenance);
-    if (status != STATUS_OK) {
+    if (status == STATUS_OK)
+        *out = file;
+    else
         h5file_abandon(file);
-        file = NULL;
-    }
-    *out = file;
     return status;
 }
 
 int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
                   const struct provenance *provenance, int64_t bytes_expected) {
-    char temporary[PATH_MAX];
-    h5_quiet();
-    *out = NULL;
-    TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, bytes_expected) : STATUS_OK));
-    snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
-    TRY(comm_broadcast(comm, temporary, sizeof temporary));
-    return create(out, comm, path, temporary, kind, schema_version, provenance);
+    return create(out, comm, path, 0, kind, schema_version, provenance, bytes_expected);
 }
 
 /* ---- files that grow over several runs ---- */
 int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, const char *kind,
                           int schema_version, const struct provenance *provenance, int64_t bytes_expected) {
-    char temporary[PATH_MAX];
-    h5_quiet();
-    *out = NULL;
-    TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, bytes_expected) : STATUS_OK));
-    snprintf(temporary, sizeof temporary, "%s.partial", path);
-    return create(out, comm, path, temporary, kind, schema_version, provenance);
+    return create(out, comm, path, 1, kind, schema_version, provenance, bytes_expected);
 }
 
 int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path, int schema_version,
                           const struct provenance *provenance) {
-    char temporary[PATH_MAX];
-    struct h5file *file;
+    struct names names;
+    struct h5file *file = NULL;
     h5_quiet();
-    snprintf(temporary, sizeof temporary, "%s.partial", path);
-    int status = allocate(&file, comm, path, temporary, schema_version, provenance);
+    *out = NULL;
+    TRY(find_names(&names, comm, path, 1));
+    int status = allocate(&file, comm, path, &names, schema_version, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 1));
-    if (status != STATUS_OK) {
+    if (status == STATUS_OK)
+        *out = file;
+    else
         h5file_suspend(file);
-        file = NULL;
-    }
-    *out = file;
     return status;
 }
 
@@ -227,29 +223,35 @@ void h5file_suspend(struct h5file *file) {
 }
 
 /* ---- attributes ---- */
-static int set_attribute(struct h5file *file, hid_t object, const char *name, hid_t type, const void *value) {
-    hid_t space = H5Screate(H5S_SCALAR);
+static int set_attribute(struct h5file *file, hid_t object, const char *name, hid_t type, hid_t space,
+                         const void *value) {
     hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     int bad = attribute < 0 || H5Awrite(attribute, type, value) < 0;
     int status = bad ? failed_to(file, name) : STATUS_OK;
     if (attribute >= 0) H5Aclose(attribute);
-    H5Sclose(space);
     return comm_agree(&file->comm, status);
+}
+
+static int set_scalar(struct h5file *file, hid_t object, const char *name, hid_t type, const void *value) {
+    hid_t space = H5Screate(H5S_SCALAR);
+    int status = set_attribute(file, object, name, type, space, value);
+    H5Sclose(space);
+    return status;
 }
 
 int h5file_set_text(struct h5file *file, const char *name, const char *value) {
     hid_t type = h5_type(H5_TEXT, (int64_t)strlen(value) + 1);
-    int status = set_attribute(file, file->id, name, type, value);
+    int status = set_scalar(file, file->id, name, type, value);
     H5Tclose(type);
     return status;
 }
 
 int h5file_set_int(struct h5file *file, const char *name, int64_t value) {
-    return set_attribute(file, file->id, name, H5T_STD_I64LE, &value);
+    return set_scalar(file, file->id, name, H5T_STD_I64LE, &value);
 }
 
 int h5file_set_real(struct h5file *file, const char *name, double value) {
-    return set_attribute(file, file->id, name, H5T_IEEE_F64LE, &value);
+    return set_scalar(file, file->id, name, H5T_IEEE_F64LE, &value);
 }
 
 /* ---- datasets ---- */
@@ -260,13 +262,22 @@ struct h5dataset {
     int64_t n_rows, row_bytes, reserved_before;
     int rank, compressed; /* rank: dimensions of the dataset */
     hsize_t dims[3];
-    uint64_t checksum;
+    struct h5sums sums; /* of what this rank wrote */
 };
 
+/* Whole cells, so that a chunk is a block of checksums. */
 static int64_t default_chunk(int64_t n_rows, int64_t row_bytes) {
     int64_t rows = CHUNK_BYTES / (row_bytes > 0 ? row_bytes : 1);
+    rows -= rows % h5sums_cell_rows(row_bytes);
     if (rows < 1) rows = 1;
     return rows < n_rows ? rows : n_rows;
+}
+
+/* Rows of a chunk, for what the caller asked for; 0: the dataset has none. */
+static int64_t chunk_of(int64_t asked, int64_t n_rows, int64_t row_bytes) {
+    if (asked == H5_CONTIGUOUS || n_rows == 0) return 0;
+    if (asked <= 0) return default_chunk(n_rows, row_bytes);
+    return asked < n_rows ? asked : n_rows;
 }
 
 static void set_shape(struct h5dataset *d, enum h5type type, int64_t n_rows, int64_t cols, int64_t inner) {
@@ -278,16 +289,14 @@ static void set_shape(struct h5dataset *d, enum h5type type, int64_t n_rows, int
     if (type != H5_TEXT && inner > 0) d->dims[d->rank++] = (hsize_t)inner;
 }
 
+/* chunk_rows 0: contiguous. */
 static int create_dataset(struct h5dataset *d, int64_t chunk_rows, int compress) {
     hid_t space = H5Screate_simple(d->rank, d->dims, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_fill_time(create, H5D_FILL_TIME_NEVER);
-    if (chunk_rows == H5_CONTIGUOUS) {
+    if (chunk_rows == 0) {
         H5Pset_alloc_time(create, H5D_ALLOC_TIME_EARLY);
-    } else if (d->n_rows > 0) {
-        hsize_t chunk[3] = {(hsize_t)(chunk_rows > 0 && chunk_rows < d->n_rows ? chunk_rows
-                                      : chunk_rows > 0                         ? d->n_rows
-                                                       : default_chunk(d->n_rows, d->row_bytes)),
-                            d->dims[1], d->dims[2]};
+    } else {
+        hsize_t chunk[3] = {(hsize_t)chunk_rows, d->dims[1], d->dims[2]};
         H5Pset_chunk(create, d->rank, chunk);
         if (compress) {
             H5Pset_shuffle(create);
@@ -302,27 +311,43 @@ static int create_dataset(struct h5dataset *d, int64_t chunk_rows, int compress)
     return d->id < 0 ? failed_to(d->file, d->name) : STATUS_OK;
 }
 
+static void free_dataset(struct h5dataset *d) {
+    if (d->id >= 0) H5Dclose(d->id);
+    if (d->type >= 0) H5Tclose(d->type);
+    h5sums_free(&d->sums);
+    free(d);
+}
+
+static int dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type,
+                          int64_t n_rows, int64_t cols, int64_t inner, int64_t chunk_rows, int compress,
+                          int64_t cell_rows) {
+    struct h5dataset *d = calloc(1, sizeof *d);
+    int status = STATUS_FAILED;
+    *out = NULL;
+    if (d) {
+        d->file = file;
+        d->id = -1;
+        snprintf(d->name, sizeof d->name, "%s", name);
+        d->type = h5_type(type, cols);
+        set_shape(d, type, n_rows, cols, inner);
+        d->compressed = compress;
+        d->reserved_before = file->reserved;
+        chunk_rows = chunk_of(chunk_rows, n_rows, d->row_bytes);
+        status = h5sums_make(&d->sums, n_rows, d->row_bytes, chunk_rows, cell_rows);
+    }
+    status = comm_agree(&file->comm, d ? status : status_set(STATUS_FAILED, "out of memory"));
+    if (status == STATUS_OK) status = reserve(file, METADATA_BYTES + (compress ? 0 : n_rows * d->row_bytes));
+    if (status == STATUS_OK) status = comm_agree(&file->comm, create_dataset(d, chunk_rows, compress));
+    if (status == STATUS_OK)
+        *out = d;
+    else if (d)
+        free_dataset(d);
+    return status;
+}
+
 int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
                      int64_t cols, int64_t inner, int64_t chunk_rows, int compress) {
-    struct h5dataset *d = calloc(1, sizeof *d);
-    *out = NULL;
-    TRY(comm_agree(&file->comm, d ? STATUS_OK : status_set(STATUS_FAILED, "out of memory")));
-    d->file = file;
-    d->id = -1;
-    snprintf(d->name, sizeof d->name, "%s", name);
-    d->type = h5_type(type, cols);
-    set_shape(d, type, n_rows, cols, inner);
-    d->compressed = compress;
-    d->reserved_before = file->reserved;
-    int status = reserve(file, METADATA_BYTES + (compress ? 0 : n_rows * d->row_bytes));
-    if (status == STATUS_OK) status = comm_agree(&file->comm, create_dataset(d, chunk_rows, compress));
-    if (status != STATUS_OK) {
-        H5Tclose(d->type);
-        free(d);
-        return status;
-    }
-    *out = d;
-    return STATUS_OK;
+    return dataset_create(out, file, name, type, n_rows, cols, inner, chunk_rows, compress, 1);
 }
 
 int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name) {
@@ -341,6 +366,7 @@ int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name
     d->n_rows = (int64_t)d->dims[0];
     d->row_bytes = bad ? 0 : (int64_t)H5Tget_size(d->type);
     for (int k = 1; k < d->rank; k++) d->row_bytes *= (int64_t)d->dims[k];
+    if (status == STATUS_OK) status = h5sums_make(&d->sums, d->n_rows, d->row_bytes, 0, 1);
     status = comm_agree(&file->comm, status);
     if (status == STATUS_OK)
         *out = d;
@@ -378,15 +404,18 @@ static int reserve_for_rows(const struct h5dataset *d, int64_t count) {
 int h5dataset_write(struct h5dataset *d, int64_t first, int64_t count, const void *data) {
     int64_t most = LARGEST_WRITE / (d->row_bytes > 0 ? d->row_bytes : 1), parts;
     static const char nothing[8];
+    most -= most % d->sums.cell_rows;
     if (most < 1) most = 1;
-    parts = (count + most - 1) / most;
+    parts = h5sums_fit(&d->sums, first, count) ? (count + most - 1) / most : INT64_MAX;
     TRY(comm_max_int64(&d->file->comm, &parts, 1));
+    if (parts == INT64_MAX)
+        return status_set(STATUS_FAILED, "%s: %s: a rank writes part of a checksum's cell", d->file->path, d->name);
     for (int64_t p = 0; p < parts; p++) {
         int64_t at = p * most, n = at >= count ? 0 : at + most < count ? most : count - at;
         const char *from = n > 0 ? (const char *)data + at * d->row_bytes : nothing;
         if (d->compressed) TRY(reserve_for_rows(d, n));
         TRY(comm_agree(&d->file->comm, write_part(d, n > 0 ? first + at : 0, n, from)));
-        d->checksum += h5_checksum(from, first + at, n, d->row_bytes);
+        h5sums_add(&d->sums, first + at, n, from);
     }
     return STATUS_OK;
 }
@@ -402,10 +431,12 @@ int h5dataset_read(struct h5dataset *d, int64_t first, int64_t count, void *data
 }
 
 uint64_t h5dataset_checksum(const struct h5dataset *d, int64_t first, int64_t count, const void *data) {
-    return h5_checksum(data, first, count, d->row_bytes);
+    return h5sums_of_rows(&d->sums, first, count, data);
 }
 
-void h5dataset_add_checksum(struct h5dataset *d, uint64_t checksum) { d->checksum += checksum; }
+void h5dataset_add_rows(struct h5dataset *d, int64_t first, int64_t count, const void *data) {
+    h5sums_add(&d->sums, first, count, data);
+}
 
 /* Remembers `name checksum` for the content id. */
 static int add_content(struct h5file *file, const char *name, uint64_t checksum) {
@@ -417,39 +448,97 @@ static int add_content(struct h5file *file, const char *name, uint64_t checksum)
     return STATUS_OK;
 }
 
+/* Keeps the sums of a dataset's blocks for the end of the file, and says in the dataset where they will be. */
+static int add_sums(struct h5file *file, hid_t dataset, const char *name, const struct h5sums *sums) {
+    int64_t place[3] = {file->n_sums, sums->block_rows, sums->cell_rows};
+    uint64_t total = h5sums_total(sums);
+    hsize_t three = 3;
+    int status = mem_grow(&file->sums, &file->sums_capacity, file->n_sums + sums->n_blocks, sizeof *file->sums);
+    if (status == STATUS_OK && sums->n_blocks) {
+        memcpy(file->sums + file->n_sums, sums->block, (size_t)sums->n_blocks * sizeof *sums->block);
+        file->n_sums += sums->n_blocks;
+    }
+    if (status == STATUS_OK) status = add_content(file, name, total);
+    TRY(comm_agree(&file->comm, status));
+    if (H5Aexists(dataset, H5_SUMS_PLACE) > 0) return STATUS_OK; /* adopted */
+    hid_t space = H5Screate_simple(1, &three, NULL);
+    status = set_attribute(file, dataset, H5_SUMS_PLACE, H5T_STD_I64LE, space, place);
+    H5Sclose(space);
+    return status == STATUS_OK ? set_scalar(file, dataset, "xxh3_rows", H5T_STD_U64LE, &total) : status;
+}
+
 int h5dataset_close(struct h5dataset *d) {
     if (!d) return STATUS_OK;
     struct h5file *file = d->file;
-    int status = comm_sum_uint64(&file->comm, &d->checksum, 1);
-    if (status == STATUS_OK) status = set_attribute(file, d->id, "xxh3_rows", H5T_STD_U64LE, &d->checksum);
-    if (status == STATUS_OK) status = add_content(file, d->name, d->checksum);
+    int status = comm_sum_uint64(&file->comm, d->sums.block, (int)d->sums.n_blocks);
+    status = comm_agree(&file->comm, status);
+    if (status == STATUS_OK) status = add_sums(file, d->id, d->name, &d->sums);
     if (d->compressed) file->reserved = d->reserved_before + METADATA_BYTES + (int64_t)H5Dget_storage_size(d->id);
-    H5Dclose(d->id);
-    H5Tclose(d->type);
-    free(d);
+    free_dataset(d);
     return comm_agree(&file->comm, status);
 }
 
 void h5dataset_abandon(struct h5dataset *d) {
-    if (!d) return;
-    if (d->id >= 0) H5Dclose(d->id);
-    if (d->type >= 0) H5Tclose(d->type);
-    free(d);
+    if (d) free_dataset(d);
+}
+
+/* Sums the rows of an adopted dataset anew, from the file. Rank 0 alone. */
+static int sum_rows(struct h5dataset *d) {
+    char *rows = NULL;
+    uint64_t stored = 0;
+    int64_t place[3];
+    hid_t attribute = H5Aopen(d->id, "xxh3_rows", H5P_DEFAULT), where = H5Aopen(d->id, H5_SUMS_PLACE, H5P_DEFAULT);
+    int bad = attribute < 0 || where < 0 || H5Aread(attribute, H5T_NATIVE_UINT64, &stored) < 0 ||
+              H5Aread(where, H5T_NATIVE_INT64, place) < 0 || place[1] < 1 || place[2] < 1;
+    int status = bad ? failed_to(d->file, d->name) : STATUS_OK;
+    if (attribute >= 0) H5Aclose(attribute);
+    if (where >= 0) H5Aclose(where);
+    TRY(status);
+    h5sums_free(&d->sums);
+    TRY(h5sums_make(&d->sums, d->n_rows, d->row_bytes, place[1], place[2]));
+    TRY(mem_alloc(&rows, d->sums.block_rows, d->row_bytes));
+    for (int64_t b = 0; b < d->sums.n_blocks && status == STATUS_OK; b++) {
+        int64_t first = b * d->sums.block_rows, count = h5sums_rows_in(&d->sums, b);
+        status = h5dataset_read(d, first, count, rows);
+        if (status == STATUS_OK) h5sums_add(&d->sums, first, count, rows);
+    }
+    free(rows);
+    if (status == STATUS_OK && h5sums_total(&d->sums) != stored)
+        status = status_set(STATUS_FAILED, "%s: the rows of %s are not those that were written", d->file->temporary,
+                            d->name);
+    return status;
 }
 
 int h5file_adopt(struct h5file *file, const char *name) {
-    uint64_t checksum = 0;
-    hid_t attribute = H5Aopen_by_name(file->id, name, "xxh3_rows", H5P_DEFAULT, H5P_DEFAULT);
-    int bad = attribute < 0 || H5Aread(attribute, H5T_NATIVE_UINT64, &checksum) < 0;
-    int status = bad ? failed_to(file, name) : add_content(file, name, checksum);
-    if (attribute >= 0) H5Aclose(attribute);
-    return comm_agree(&file->comm, status);
+    struct h5dataset *d;
+    int64_t shape[3] = {0};
+    TRY(h5dataset_open(&d, file, name));
+    int status = comm_agree(&file->comm, file->comm.rank == 0 ? sum_rows(d) : STATUS_OK);
+    if (file->comm.rank == 0) shape[0] = d->sums.n_blocks, shape[1] = d->sums.block_rows, shape[2] = d->sums.cell_rows;
+    if (status == STATUS_OK) status = comm_broadcast(&file->comm, shape, sizeof shape);
+    if (status == STATUS_OK && file->comm.rank > 0) {
+        h5sums_free(&d->sums);
+        status = h5sums_make(&d->sums, d->n_rows, d->row_bytes, shape[1], shape[2]);
+    }
+    status = comm_agree(&file->comm, status);
+    if (status == STATUS_OK)
+        status = comm_broadcast(&file->comm, d->sums.block, shape[0] * (int64_t)sizeof *d->sums.block);
+    if (status == STATUS_OK) status = add_sums(file, d->id, name, &d->sums);
+    free_dataset(d);
+    return status;
 }
 
 int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_t n_rows, int64_t cols, int64_t first,
                  int64_t count, const void *data, int compress) {
     struct h5dataset *d;
-    TRY(h5dataset_create(&d, file, name, type, n_rows, cols, 0, 0, compress));
+    int64_t row_bytes = h5_row_bytes(type, cols, 0), cell = h5sums_cell_rows(row_bytes);
+    if (cell > 1) { /* where each rank's rows are whole cells */
+        struct h5sums whole = {.n_rows = n_rows, .cell_rows = cell};
+        int64_t cut = !h5sums_fit(&whole, first, count);
+        TRY(comm_max_int64(&file->comm, &cut, 1));
+        if (cut) cell = 1;
+    }
+    TRY(dataset_create(&d, file, name, type, n_rows, cols, 0, 0, compress, cell));
     int status = h5dataset_write(d, first, count, data);
     if (status != STATUS_OK) {
         h5dataset_abandon(d);
@@ -459,14 +548,23 @@ int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_
 }
 
 /* ---- the end ---- */
+/* The sums of all blocks, by rank 0; they are checked by what they are the sums of. */
+static int write_sums(struct h5file *file) {
+    struct h5dataset *d;
+    TRY(dataset_create(&d, file, H5_SUMS, H5_U64, file->n_sums, 1, 0, 0, 0, 1));
+    int status = h5dataset_write(d, 0, file->comm.rank == 0 ? file->n_sums : 0, file->sums);
+    free_dataset(d);
+    return status;
+}
+
 static int sync_and_rename(const struct h5file *file) {
     char folder[PATH_MAX];
-    folder_of(file->path, folder, sizeof folder);
+    path_folder(file->target, folder);
     struct stat info;
     int place = open(folder, O_RDONLY | O_DIRECTORY);
     /* Cutting the file at its own length gives back what was reserved behind it. */
     int bad = fstat(file->disk, &info) || ftruncate(file->disk, info.st_size) || fsync(file->disk) ||
-              rename(file->temporary, file->path);
+              rename(file->temporary, file->target);
     int status = bad ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno)) : STATUS_OK;
     if (status == STATUS_OK && place >= 0) fsync(place); /* some file systems refuse it for folders */
     if (place >= 0) close(place);
@@ -482,7 +580,8 @@ int h5file_commit(struct h5file *file) {
     if (file->contents) XXH3_128bits_update(&state, file->contents, (size_t)file->contents_size);
     XXH128_hash_t hash = XXH3_128bits_digest(&state);
     snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
-    int status = reserve(file, METADATA_BYTES);
+    int status = write_sums(file);
+    if (status == STATUS_OK) status = reserve(file, METADATA_BYTES);
     if (status == STATUS_OK) status = h5file_set_text(file, "content_id", id);
     if (status == STATUS_OK)
         status =

@@ -1,5 +1,7 @@
 /* What a file was made from: content checksums of inputs, settings, version, and the key made of them. */
 #include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,24 +46,12 @@ static int hash_file(const char *path, char text[33]) {
 }
 
 /* Roles that are files of ours are named as their kinds, so that a missing one is said with the job that makes it. */
-static int is_our_kind(const char *role) {
-    static const char *const KINDS[] = {"vocabulary", "text", "checkpoint", "table"};
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
-        if (strcmp(role, KINDS[i]) == 0) return 1;
-    return 0;
-}
-
 static int content_id(const char *role, const char *path, char text[33]) {
-    h5_quiet();
-    if (!is_our_kind(role)) return hash_file(path, text);
-    if (access(path, F_OK) == 0 && H5Fis_hdf5(path) <= 0) {
-        H5Eclear2(H5E_DEFAULT);
-        return status_set(STATUS_FAILED, "%s is damaged or not an HDF5 file; a %s file is needed", path, role);
-    }
-    H5Eclear2(H5E_DEFAULT);
     struct h5file *file = NULL;
     char *id = NULL;
-    int status = h5file_open(&file, path, access(path, F_OK) == 0 ? NULL : role, 0);
+    int ours = h5_kind_of(role)->kind[0] != '?', there = access(path, F_OK) == 0;
+    if (!ours) return hash_file(path, text);
+    int status = h5file_open(&file, path, there ? NULL : role, 0);
     if (status == STATUS_OK) status = h5file_get_text(file, "content_id", &id);
     if (status == STATUS_OK) snprintf(text, 33, "%s", id);
     free(id);
@@ -142,6 +132,74 @@ void provenance_finish(struct provenance *p, int schema_version) {
     if (p->config) XXH3_128bits_update(&state, p->config, strlen(p->config));
     hash_inputs(&state, p->inputs);
     hex128(XXH3_128bits_digest(&state), p->key);
+}
+
+/* ---- differences ---- */
+struct difference {
+    char *text;
+    size_t size, used;
+};
+
+static void add_difference(struct difference *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_difference(struct difference *d, const char *format, ...) {
+    va_list args;
+    if (d->used + 4 >= d->size) return;
+    if (d->used) d->used += (size_t)snprintf(d->text + d->used, d->size - d->used, ", ");
+    va_start(args, format);
+    int n = vsnprintf(d->text + d->used, d->size - d->used, format, args);
+    va_end(args);
+    d->used += n < 0 ? 0 : (size_t)n;
+    if (d->used >= d->size) d->used = d->size - 1;
+}
+
+/* The value behind `key: ` in settings, and its length; NULL if it is not there. */
+static const char *value_of(const char *settings, const char *key, size_t key_size, int *size) {
+    for (const char *line = settings; line && *line;) {
+        const char *end = strchrnul(line, '\n');
+        if ((size_t)(end - line) > key_size + 2 && strncmp(line, key, key_size) == 0 && line[key_size] == ':') {
+            *size = (int)(end - line - (ptrdiff_t)key_size - 2);
+            return line + key_size + 2;
+        }
+        line = *end ? end + 1 : NULL;
+    }
+    return NULL;
+}
+
+static void compare_settings(struct difference *d, const char *here, const char *there) {
+    for (const char *line = here; line && *line;) {
+        const char *end = strchrnul(line, '\n'), *colon = strchr(line, ':');
+        int n = 0, m = 0;
+        if (!colon || colon > end) break;
+        const char *mine = value_of(here, line, (size_t)(colon - line), &n);
+        const char *other = value_of(there, line, (size_t)(colon - line), &m);
+        if (mine && (!other || n != m || strncmp(mine, other, (size_t)n) != 0))
+            add_difference(d, "%.*s %.*s there and %.*s here", (int)(colon - line), line, other ? m : 4,
+                           other ? other : "none", n, mine);
+        line = *end ? end + 1 : NULL;
+    }
+}
+
+static void compare_inputs(struct difference *d, const char *here, const char *there) {
+    for (const char *line = here; line && *line; line = strchr(line, '\n') + 1) {
+        char role[64];
+        snprintf(role, sizeof role, "%.*s", (int)strcspn(line, "\t"), line);
+        if (find_role(here, role) == line && !provenance_same_inputs(here, there, role))
+            add_difference(d, "another %s", role);
+    }
+}
+
+void provenance_difference(const struct provenance *p, struct h5file *file, char *text, size_t size) {
+    struct difference d = {text, size, 0};
+    char *config = NULL, *inputs = NULL, *version = NULL;
+    text[0] = 0;
+    if (h5file_get_text(file, "config", &config) == STATUS_OK && p->config) compare_settings(&d, p->config, config);
+    if (h5file_get_text(file, "inputs", &inputs) == STATUS_OK && p->inputs) compare_inputs(&d, p->inputs, inputs);
+    if (h5file_get_text(file, "program_version", &version) == STATUS_OK && strcmp(version, MEDTOK_VERSION) != 0)
+        add_difference(&d, "made by version %s, this is %s", version, MEDTOK_VERSION);
+    if (!d.used) add_difference(&d, "other settings");
+    free(config);
+    free(inputs);
+    free(version);
 }
 
 void provenance_free(struct provenance *p) {

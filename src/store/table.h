@@ -21,7 +21,7 @@
 
 #include "store/h5file.h"
 
-enum { TABLE_VERSION = 2, TABLE_GROUPS = 4 };
+enum { TABLE_VERSION = 3, TABLE_GROUPS = 4 };
 #define TABLE_KIND "table"
 extern const char *const TABLE_GROUP_NAMES[TABLE_GROUPS];
 

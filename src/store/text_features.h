@@ -12,7 +12,7 @@
 
 #include "store/h5file.h"
 
-enum { TEXT_FEATURES_VERSION = 1 };
+enum { TEXT_FEATURES_VERSION = 2 };
 #define TEXT_FEATURES_KIND "text"
 
 /* The features of some codes in host memory. Owned; free with text_features_free. */

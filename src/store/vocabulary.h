@@ -18,7 +18,7 @@
 
 #include "store/h5file.h"
 
-enum { VOCABULARY_VERSION = 1 };
+enum { VOCABULARY_VERSION = 2 };
 #define VOCABULARY_KIND "vocabulary"
 
 /* Codes first .. first+n-1 of a vocabulary in host memory. All arrays are owned; free with vocabulary_free. Offsets start at 0 for the

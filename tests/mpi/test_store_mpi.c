@@ -133,7 +133,7 @@ static void check_example(const char *path) {
     int64_t n = 0, cols = 0, wrong = 0;
     CHECK(h5file_open(&file, path, "table", 1) == STATUS_OK);
     if (!file) return;
-    CHECK(h5file_verify(file) == STATUS_OK);
+    CHECK(h5file_verify(file, 0, 1) == STATUS_OK);
     CHECK(h5file_shape(file, "rows", H5_F32, &n, &cols) == STATUS_OK && n == N_ROWS && cols == N_COLS);
     float *rows = calloc(N_ROWS * N_COLS, sizeof *rows);
     static const char *const NAMES[] = {"rows", "plain"};
@@ -200,12 +200,89 @@ static void rounds_with_idle_ranks_join(const struct place *place) {
     CHECK(h5dataset_close(d) == STATUS_OK && h5file_commit(file) == STATUS_OK);
     CHECK(h5file_open(&file, path, "table", 1) == STATUS_OK);
     CHECK(h5file_shape(file, "tokens", H5_I32, &n, &cols) == STATUS_OK && n == 1003 && cols == 8);
-    CHECK(h5file_verify(file) == STATUS_OK);
+    CHECK(h5file_verify(file, 0, 1) == STATUS_OK);
     for (int64_t i = 0; i < 1003; i += 17) {
         CHECK(h5file_read(file, "tokens", H5_I32, i, 1, back) == STATUS_OK);
         CHECK(back[0] == (int32_t)(i * 8) && back[7] == (int32_t)(i * 8 + 7));
     }
     h5file_close(file);
+}
+
+/* Rows of a few bytes, of which many make a cell of the checksums: cut anywhere among ranks, or written by one. */
+static void narrow_rows_are_checked_however_they_are_cut(const struct place *place) {
+    enum { N = 1 << 20 };
+    char path[PATH_MAX];
+    struct h5file *file;
+    struct provenance p = made_by("prepare");
+    uint16_t *rows = calloc(N, sizeof *rows), *back = calloc(N, sizeof *back);
+    int64_t first = (int64_t)N * place->comm->rank / place->comm->size + place->comm->rank,
+            end = (int64_t)N * (place->comm->rank + 1) / place->comm->size + place->comm->rank + 1;
+    if (place->comm->rank == place->comm->size - 1) end = N;
+    for (int64_t i = 0; i < N; i++) rows[i] = (uint16_t)(i * 40503);
+    path_in(place, "narrow.h5", path);
+    CHECK(h5file_create(&file, place->comm, path, "vocabulary", 1, &p, 0) == STATUS_OK);
+    CHECK(h5file_write(file, "cut", H5_U16, N, 1, first, end - first, rows + first, 1) == STATUS_OK);
+    CHECK(h5file_write(file, "whole", H5_U16, N, 1, 0, place->comm->rank == 0 ? N : 0, rows, 0) == STATUS_OK);
+    CHECK(h5file_commit(file) == STATUS_OK);
+    CHECK(h5file_open(&file, path, "vocabulary", 1) == STATUS_OK);
+    CHECK(h5file_verify(file, place->comm->rank, place->comm->size) == STATUS_OK);
+    static const int64_t PARTS[][2] = {{0, N},         {0, 1},      {N - 1, 1},      {2047, 2},
+                                       {1000, 700001}, {524287, 2}, {262144, 262144}};
+    for (size_t k = 0; k < sizeof PARTS / sizeof *PARTS; k++) {
+        int64_t from = PARTS[k][0], n = PARTS[k][1];
+        for (int d = 0; d < 2; d++) {
+            memset(back, 0, (size_t)n * sizeof *back);
+            CHECK(h5file_read(file, d ? "cut" : "whole", H5_U16, from, n, back) == STATUS_OK);
+            CHECK(memcmp(back, rows + from, (size_t)n * sizeof *back) == 0);
+        }
+    }
+    h5file_close(file);
+    free(rows);
+    free(back);
+}
+
+/* Turns one bit of the first place in the file that holds these bytes. */
+static int flip_where(const char *path, const void *bytes, size_t n) {
+    FILE *file = fopen(path, "r+b");
+    char *text = calloc(1 << 24, 1), *at = NULL;
+    size_t size = file && text ? fread(text, 1, 1 << 24, file) : 0;
+    if (size) at = memmem(text, size, bytes, n);
+    if (at) {
+        *at ^= 4;
+        fseek(file, at - text, SEEK_SET);
+        fputc(*at, file);
+    }
+    if (file) fclose(file);
+    free(text);
+    return at != NULL;
+}
+
+/* One wrong bit: an error where its block is read, also for other rows of it; elsewhere nothing. */
+static void a_damaged_block_is_never_handed_out(const struct place *place) {
+    char path[PATH_MAX];
+    struct h5file *file;
+    float row[N_COLS], want[N_COLS];
+    path_in(place, "damaged.h5", path);
+    CHECK(write_example(place, path, "tokenize") == STATUS_OK);
+    for (int c = 0; c < N_COLS; c++) want[c] = value_at(20000, c);
+    if (place->comm->rank == 0)
+        CHECK(flip_where(path, want, sizeof want)); /* first found where "plain" has row 20000 or its like */
+    MPI_Barrier(place->comm->handle);
+    CHECK(h5file_open(&file, path, "table", 1) == STATUS_OK);
+    int64_t bad = 0, wrong = 0;
+    for (int64_t i = 0; i < N_ROWS; i += 37) {
+        int status = h5file_read(file, "plain", H5_F32, i, 1, row);
+        bad += status != STATUS_OK;
+        for (int c = 0; c < N_COLS && status == STATUS_OK; c++) wrong += row[c] != value_at(i, c);
+    }
+    CHECK(bad > 0 && bad < N_ROWS && wrong == 0);
+    CHECK(h5file_verify(file, 0, 1) == STATUS_FAILED && strstr(status_message(), "plain") != NULL);
+    h5file_close(file);
+    struct provenance p = made_by("tokenize");
+    int current = 1;
+    CHECK(h5file_up_to_date(place->comm, path, "table", 1, p.key, &current) == STATUS_OK && current == 0);
+    path_in(place, "example.h5", path);
+    CHECK(h5file_up_to_date(place->comm, path, "table", 1, p.key, &current) == STATUS_OK && current == 1);
 }
 
 static void an_abandoned_file_leaves_the_old_one(const struct place *place) {
@@ -336,6 +413,8 @@ static const struct behaviour ALWAYS[] = {BEHAVIOUR(agreement_gives_every_rank_t
                                           BEHAVIOUR(rows_of_all_ranks_come_back_in_order),
                                           BEHAVIOUR(content_does_not_depend_on_the_number_of_ranks),
                                           BEHAVIOUR(rounds_with_idle_ranks_join),
+                                          BEHAVIOUR(narrow_rows_are_checked_however_they_are_cut),
+                                          BEHAVIOUR(a_damaged_block_is_never_handed_out),
                                           BEHAVIOUR(an_abandoned_file_leaves_the_old_one),
                                           BEHAVIOUR(one_ranks_fault_is_every_ranks_fault),
                                           BEHAVIOUR(a_vocabulary_of_rank_0_is_read_by_all),

@@ -24,17 +24,15 @@ expect_error 1 "step [2-9]: (the gradient's norm is inf \(largest loss term: $te
 code=$(awk -F'\t' '$2 == "E11.9" {print NR - 2; exit}' "$SAMPLE/codes.tsv")
 value() { h5dump -d "$1" -s "$2" -c 1 text.h5 | sed -n 's/^ *([0-9]*): \([0-9]*\).*/\1/p' | head -n 1; }
 row=$(value token_row "$(value token_offsets "$code")")
-offset=$(h5dump -p -H -d features text.h5 | sed -n 's/.*OFFSET \([0-9]*\).*/\1/p')
-plant() { # BYTES of value 3 of that row into bad-text.h5
-    cp text.h5 bad-text.h5
-    printf "$1" | dd of=bad-text.h5 bs=1 seek=$((offset + 4 * (64 * row + 3))) conv=notrunc 2>/dev/null
+plant() { # value 3 of that row in bad-text.h5
+    "$(dirname "$MEDTOK")/tests/plant_feature" text.h5 bad-text.h5 "$row" 3 "$1" || fail "planting $1"
 }
 train="$train --set files.text=bad-text.h5"
-plant '\x00\x00\xc0\x7f' # NaN
+plant nan
 expect_error 1 'a feature of ICD10CM:E11\.9 is NaN or infinite \(value 3 of token 0\)' medtok train $train
-plant '\xe6\xb1\x61\x7f' # 3e38: finite, so that reading lets it pass
+plant 3e38 # finite, so that reading lets it pass
 expect_error 1 "rank [0-9]: step 1: $terms is .* first: ICD10CM:E11\.9, " medtok_ranks 2 train $train --set train.batch=710
-plant '\x00\x00\x80\x4b' # 2^24: every loss is finite, but beyond the bound
+plant 16777216 # every loss is finite, but beyond the bound
 expect_error 1 "step 1: $terms is [0-9.e+]+, beyond .* first: ICD10CM:E11\.9, " medtok_ranks 2 train $train --set train.batch=710
 [ -z "$(ls | grep '^bad\..*h5')" ] || fail "a failed training left $(ls | grep '^bad\..*h5')"
 finish

@@ -72,7 +72,7 @@ static int verify(const char *vocabulary) {
     assert_int_equal(config_set(&config, assignment), STATUS_OK);
     snprintf(assignment, sizeof assignment, "files.vocabulary=%s", vocabulary);
     assert_int_equal(config_set(&config, assignment), STATUS_OK);
-    int status = job_verify(&config);
+    int status = job_verify(&config, 0, NULL);
     config_free(&config);
     return status;
 }

@@ -1,0 +1,135 @@
+/* Kinds of outputs, how each is known, and their locks. */
+#include "outputs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/status.h"
+#include "config/paths.h"
+#include "store/h5file.h"
+
+/* How files that are no HDF5 files of ours begin. */
+struct text_kind {
+    const char *kind, *begins;
+};
+static const struct text_kind TEXTS[] = {{"metrics", "{\"step\":"},
+                                         {"metrics", "{\"eval_step\":"},
+                                         {"report", "{\"table_id\":"},
+                                         {"benchmark", "{\n \"version\":"}};
+enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
+
+/* What is written in folders; begins "": any regular file of that name. */
+struct folder_kind {
+    const char *kind, *file, *begins;
+};
+static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93NUMPY"},
+                                             {"export", "weights_all.npy", "\x93NUMPY"},
+                                             {"export", "embeddings_all.npy", "\x93NUMPY"},
+                                             {"export", "tokens.tsv", "system\tcode\t"},
+                                             {"export", "tokens.jsonl", "{\"system\":"},
+                                             {"arrays", "vectors.f32", ""},
+                                             {"arrays", "codebook.f32", ""},
+                                             {"arrays", "picks.i32", ""}};
+enum { N_FOLDERS = sizeof FOLDERS / sizeof *FOLDERS };
+
+static int begins_with(const char *path, const char *begins) {
+    char text[32] = "";
+    FILE *file = fopen(path, "rb");
+    size_t n = file ? fread(text, 1, strlen(begins), file) : 0;
+    if (file) fclose(file);
+    return n == strlen(begins) && memcmp(text, begins, n) == 0;
+}
+
+/* ---- checks ---- */
+static int is_foreign(const struct job_path *p, const char *path) {
+    return status_set(STATUS_USAGE,
+                      "%s: %s is there already and is nothing that this job writes (%s), or too damaged to tell; name "
+                      "another file, or "
+                      "move it away",
+                      p->key, path, p->kind);
+}
+
+static int check_regular(const struct job_path *p, const char *path) {
+    int status = path_check_regular(path);
+    return status == STATUS_OK ? status : status_prefix(STATUS_USAGE, "%s", p->key);
+}
+
+static int is_new(const char *path) {
+    struct stat info;
+    return stat(path, &info) || info.st_size == 0;
+}
+
+static int check_folder(const struct job_path *p) {
+    struct stat info;
+    char path[2 * PATH_MAX];
+    if (stat(p->path, &info) == 0 && !S_ISDIR(info.st_mode))
+        return status_set(STATUS_USAGE, "%s: %s is a file; name a folder", p->key, p->path);
+    for (int k = 0; k < N_FOLDERS; k++) {
+        if (strcmp(FOLDERS[k].kind, p->kind) != 0) continue;
+        snprintf(path, sizeof path, "%s/%s", p->path, FOLDERS[k].file);
+        TRY(check_regular(p, path));
+        if (!is_new(path) && !begins_with(path, FOLDERS[k].begins)) return is_foreign(p, path);
+    }
+    return STATUS_OK;
+}
+
+/* What begins as a text of the kind, or is an HDF5 file of ours of the kind. One that is too damaged to tell is not thrown
+ * away unasked. */
+static int is_of_kind(const char *path, const char *kind) {
+    char found[32];
+    for (int k = 0; k < N_TEXTS; k++)
+        if (strcmp(TEXTS[k].kind, kind) == 0 && begins_with(path, TEXTS[k].begins)) return 1;
+    h5file_kind(path, found);
+    return strcmp(found, kind) == 0;
+}
+
+static int check_output(const struct job_path *p) {
+    if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0) return check_folder(p);
+    TRY(check_regular(p, p->path));
+    return is_new(p->path) || is_of_kind(p->path, p->kind) ? STATUS_OK : is_foreign(p, p->path);
+}
+
+int outputs_check(const struct config *config, enum job job) {
+    struct job_path *paths;
+    int n;
+    TRY(config_check_paths(config, job));
+    int status = config_paths(config, job, &paths, &n);
+    for (int i = 0; i < n && status == STATUS_OK; i++)
+        if (paths[i].written) status = check_output(&paths[i]);
+    free(paths);
+    return status;
+}
+
+/* ---- locks ---- */
+static int lock_all(struct outputs *o, const struct config *config, enum job job) {
+    struct job_path *paths;
+    int n, status = config_paths(config, job, &paths, &n);
+    for (int i = 0; i < n && status == STATUS_OK; i++)
+        if (paths[i].written && o->n < MOST_OUTPUTS) status = file_lock_take(&o->locks[o->n++], paths[i].path);
+    free(paths);
+    return status;
+}
+
+int outputs_lock(struct outputs *o, const struct comm *comm, const struct config *config, enum job job) {
+    int status = comm_agree(comm, comm->rank == 0 ? lock_all(o, config, job) : STATUS_OK);
+    if (status != STATUS_OK) outputs_unlock(o);
+    return status;
+}
+
+void outputs_unlock(struct outputs *o) {
+    for (int i = 0; i < o->n; i++) file_lock_release(&o->locks[i]);
+    o->n = 0;
+}
+
+int output_is_current(const struct comm *comm, const struct config *config, const char *path, const char *kind,
+                      int schema_version, const char *key, int *current) {
+    *current = 0;
+    if (config->force) return STATUS_OK;
+    TRY(h5file_up_to_date(comm, path, kind, schema_version, key, current));
+    if (*current) log_info("%s is up to date", path);
+    return STATUS_OK;
+}

@@ -1,0 +1,44 @@
+#include "base/atomic_file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/status.h"
+
+static int failed(const struct atomic_file *file) {
+    return status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno ? errno : EIO));
+}
+
+int atomic_file_open(struct atomic_file *file, const char *path) {
+    char folder[PATH_MAX];
+    *file = (struct atomic_file){0};
+    TRY(path_resolve(path, file->target));
+    path_folder(file->target, folder);
+    TRY(path_make_folders(folder));
+    snprintf(file->path, sizeof file->path, "%s", path);
+    snprintf(file->temporary, sizeof file->temporary, "%s.tmp-medtok-%ld", file->target, (long)getpid());
+    file->stream = fopen(file->temporary, "wb");
+    return file->stream ? STATUS_OK : failed(file);
+}
+
+int atomic_file_check(const char *path) {
+    struct atomic_file file;
+    TRY(atomic_file_open(&file, path));
+    fclose(file.stream);
+    unlink(file.temporary);
+    return STATUS_OK;
+}
+
+int atomic_file_close(struct atomic_file *file, int status) {
+    if (!file->stream) return status;
+    errno = 0;
+    if (status == STATUS_OK && (fflush(file->stream) || ferror(file->stream) || fsync(fileno(file->stream))))
+        status = failed(file);
+    if (fclose(file->stream) && status == STATUS_OK) status = failed(file);
+    file->stream = NULL;
+    if (status == STATUS_OK && rename(file->temporary, file->target)) status = failed(file);
+    if (status != STATUS_OK) unlink(file->temporary);
+    return status;
+}

@@ -1,0 +1,235 @@
+/* Lock files: made, read, judged, taken over, kept alive. */
+#include "base/file_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/status.h"
+
+#define HEAD "lock of medtok\n"
+enum { TRIES = 5, TEXT_BYTES = 512, MOST_HELD = 16 };
+
+/* Who holds a lock, as its file says. `began`: when the process began, in ticks since boot, which tells it from a later
+ * process of the same number. */
+struct holder {
+    char host[128], job[64], since[32];
+    long pid, restart; /* restart: how often SLURM has queued the job again */
+    unsigned long long began;
+};
+
+/* ---- who we are ---- */
+static unsigned long long process_began(long pid) {
+    char path[64], text[1024];
+    unsigned long long began = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = 0;
+    const char *at = strrchr(text, ')'); /* behind the name, which may hold anything; the 22nd field is the time */
+    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
+    if (at) sscanf(at, " %llu", &began);
+    return began;
+}
+
+static void describe_self(struct holder *self) {
+    const char *job = getenv("SLURM_JOB_ID"), *restart = getenv("SLURM_RESTART_COUNT");
+    time_t now = time(NULL);
+    struct tm tm;
+    *self = (struct holder){.pid = (long)getpid(),
+                            .began = process_began((long)getpid()),
+                            .restart = restart ? strtol(restart, NULL, 10) : 0};
+    gethostname(self->host, sizeof self->host - 1);
+    snprintf(self->job, sizeof self->job, "%s", job && job[0] ? job : "-");
+    strftime(self->since, sizeof self->since, "%Y-%m-%d_%H:%M:%S", localtime_r(&now, &tm));
+}
+
+static int print_holder(const struct holder *h, char text[TEXT_BYTES]) {
+    return snprintf(text, TEXT_BYTES, HEAD "host %s\njob %s\nrestart %ld\npid %ld\nbegan %llu\nsince %s\n", h->host,
+                    h->job, h->restart, h->pid, h->began, h->since);
+}
+
+/* ---- the file ---- */
+enum outcome { TAKEN, HELD, CANNOT };
+
+static enum outcome make(const char *path) {
+    char text[TEXT_BYTES];
+    struct holder self;
+    describe_self(&self);
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), n = print_holder(&self, text);
+    if (file < 0) return errno == EEXIST ? HELD : CANNOT;
+    int written = write(file, text, (size_t)n) == n;
+    close(file);
+    if (written) return TAKEN;
+    unlink(path);
+    return CANNOT; /* a full disk, of which writing will tell */
+}
+
+/* Its text, and who holds it. 0: gone, or not (yet) readable as a lock. */
+static int read_lock(const char *path, char text[TEXT_BYTES], struct holder *h) {
+    *h = (struct holder){0};
+    text[0] = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    ssize_t n = read(file, text, TEXT_BYTES - 1);
+    close(file);
+    text[n > 0 ? n : 0] = 0;
+    return sscanf(text, HEAD "host %127s\njob %63s\nrestart %ld\npid %ld\nbegan %llu\nsince %31s", h->host, h->job,
+                  &h->restart, &h->pid, &h->began, h->since) == 6;
+}
+
+/* Seconds since the last sign of life, by the clock of the file system; -1: the lock is gone. */
+static double silence(const char *path) {
+    char probe[PATH_MAX + 32];
+    struct stat now, then;
+    snprintf(probe, sizeof probe, "%s-%ld", path, (long)getpid());
+    int file = open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int bad = file < 0 || write(file, "\n", 1) != 1 || fstat(file, &now);
+    if (file >= 0) close(file);
+    unlink(probe);
+    if (stat(path, &then)) return -1;
+    if (bad) return difftime(time(NULL), then.st_mtime);
+    return difftime(now.st_mtime, then.st_mtime);
+}
+
+static int is_stale(const struct holder *h, int readable, double silent) {
+    struct holder self;
+    describe_self(&self);
+    if (silent > LOCK_STALE) return 1;
+    if (!readable) return 0;
+    if (strcmp(h->host, self.host) == 0) {
+        unsigned long long began = process_began(h->pid);
+        return h->pid == self.pid ? h->began != self.began : began == 0 || began != h->began;
+    }
+    return strcmp(h->job, "-") != 0 && strcmp(h->job, self.job) == 0 && h->restart < self.restart;
+}
+
+/* Takes a stale lock away, unless another did it meanwhile and holds it now: `text` is what was judged. */
+static void take_away(const char *path, const char *text) {
+    char aside[PATH_MAX + 32], found[TEXT_BYTES];
+    struct holder h;
+    snprintf(aside, sizeof aside, "%s-stale-%ld", path, (long)getpid());
+    if (rename(path, aside)) return;
+    read_lock(aside, found, &h);
+    if (strcmp(found, text) != 0 && link(aside, path) != 0) log_warn("%s was put aside as %s", path, aside);
+    unlink(aside);
+}
+
+static int is_held(const char *output, const char *path, const struct holder *h, double silent) {
+    char job[80] = "";
+    if (strcmp(h->job, "-") != 0) snprintf(job, sizeof job, " (job %s)", h->job);
+    return status_set(
+        STATUS_FAILED,
+        "%s is being written by process %ld%s on %s since %.10s %.8s (last sign of life %.0f s ago); wait "
+        "for it, or name another file. If it is no more, remove %s",
+        output, h->pid, job, h->host, h->since, strlen(h->since) > 11 ? h->since + 11 : "", silent, path);
+}
+
+/* ---- signs of life ---- */
+static struct {
+    pthread_mutex_t guard;
+    pthread_cond_t changed;
+    pthread_t thread;
+    int running, n;
+    char path[MOST_HELD][PATH_MAX];
+} held = {.guard = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void *beat(void *unused) {
+    (void)unused;
+    pthread_mutex_lock(&held.guard);
+    while (held.running) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += LOCK_BEAT;
+        pthread_cond_timedwait(&held.changed, &held.guard, &until);
+        for (int i = 0; i < held.n; i++) utimensat(AT_FDCWD, held.path[i], NULL, 0);
+    }
+    pthread_mutex_unlock(&held.guard);
+    return NULL;
+}
+
+/* The thread takes no signals: they are for those who wait for them. */
+static void begin_beat(const char *path) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_mutex_lock(&held.guard);
+    if (held.n < MOST_HELD) snprintf(held.path[held.n++], PATH_MAX, "%s", path);
+    if (!held.running) {
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        held.running = pthread_create(&held.thread, NULL, beat, NULL) == 0;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_mutex_unlock(&held.guard);
+}
+
+static void end_beat(const char *path) {
+    int last = 0;
+    pthread_mutex_lock(&held.guard);
+    for (int i = 0; i < held.n; i++) {
+        if (strcmp(held.path[i], path) != 0) continue;
+        memmove(held.path[i], held.path[held.n - 1], PATH_MAX);
+        held.n--;
+        break;
+    }
+    if (held.running && held.n == 0) {
+        held.running = 0;
+        last = 1;
+        pthread_cond_signal(&held.changed);
+    }
+    pthread_mutex_unlock(&held.guard);
+    if (last) pthread_join(held.thread, NULL);
+}
+
+/* ---- take and release ---- */
+int file_lock_take(struct file_lock *lock, const char *output) {
+    char resolved[PATH_MAX], folder[PATH_MAX], path[PATH_MAX + 8], text[TEXT_BYTES];
+    struct holder h = {0};
+    double silent = 0;
+    lock->path[0] = 0;
+    TRY(path_resolve(output, resolved));
+    path_folder(resolved, folder);
+    TRY(path_make_folders(folder));
+    snprintf(path, sizeof path, "%s.lock", resolved);
+    if (strlen(path) >= PATH_MAX) return STATUS_OK;
+    for (int attempt = 0; attempt < TRIES; attempt++) {
+        enum outcome outcome = make(path);
+        if (outcome == CANNOT) return STATUS_OK;
+        if (outcome == TAKEN) {
+            memcpy(lock->path, path, strlen(path) + 1);
+            begin_beat(path);
+            return STATUS_OK;
+        }
+        int readable = read_lock(path, text, &h);
+        if ((silent = silence(path)) < 0) continue;
+        if (!readable && text[0] && strncmp(text, HEAD, strlen(HEAD)) != 0)
+            return status_set(STATUS_FAILED, "%s is in the way: it is no lock of this program; move it", path);
+        if (is_stale(&h, readable, silent)) {
+            log_info("%s: its holder, process %ld on %s, is no more", path, h.pid, h.host);
+            take_away(path, text);
+        } else if (readable) {
+            return is_held(output, path, &h, silent);
+        } else {
+            nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL); /* it is being written */
+        }
+    }
+    return status_set(STATUS_FAILED, "%s cannot be locked: %s is there and says nothing; remove it if nobody writes",
+                      output, path);
+}
+
+void file_lock_release(struct file_lock *lock) {
+    if (!lock->path[0]) return;
+    end_beat(lock->path);
+    unlink(lock->path);
+    lock->path[0] = 0;
+}

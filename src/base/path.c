@@ -1,0 +1,127 @@
+/* Links, folders and free room by POSIX calls. */
+#include "base/path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/format.h"
+#include "base/status.h"
+
+enum { MOST_LINKS = 40 };
+
+void path_folder(const char *path, char folder[PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        snprintf(folder, PATH_MAX, ".");
+    else
+        snprintf(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+int path_make_folders(const char *folder) {
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", folder);
+    for (char *p = part + 1;; p++) {
+        if (*p && *p != '/') continue;
+        char end = *p;
+        *p = 0;
+        if (mkdir(part, 0777) && errno != EEXIST)
+            return status_set(STATUS_FAILED, "cannot make the output folder %s: %s", part, strerror(errno));
+        if (!end) return STATUS_OK;
+        *p = '/';
+    }
+}
+
+/* ---- where a path leads ---- */
+static int too_long(const char *path) { return status_set(STATUS_USAGE, "the path is too long: %.200s...", path); }
+
+/* Replaces a link, which is the last part of `path`, by what it says. */
+static int follow(char path[PATH_MAX], int *is_link) {
+    char said[PATH_MAX], folder[PATH_MAX], joined[2 * PATH_MAX];
+    ssize_t n = readlink(path, said, sizeof said - 1);
+    *is_link = n >= 0;
+    if (n < 0) return STATUS_OK;
+    said[n] = 0;
+    path_folder(path, folder);
+    snprintf(joined, sizeof joined, "%s%s%s", said[0] == '/' ? "" : folder, said[0] == '/' ? "" : "/", said);
+    if (strlen(joined) >= PATH_MAX) return too_long(joined);
+    memcpy(path, joined, strlen(joined) + 1);
+    return STATUS_OK;
+}
+
+/* The longest part of the folder that exists, resolved, and the rest of `path` behind it. */
+static int resolve_folder(const char *path, char resolved[PATH_MAX]) {
+    char part[PATH_MAX], real[PATH_MAX], joined[2 * PATH_MAX];
+    const char *rest = path;
+    path_folder(path, part);
+    while (!realpath(part, real)) {
+        if (strcmp(part, "/") == 0 || strcmp(part, ".") == 0) snprintf(real, sizeof real, "%s", part);
+        if (strcmp(part, "/") == 0 || strcmp(part, ".") == 0) break;
+        char shorter[PATH_MAX];
+        path_folder(part, shorter);
+        memcpy(part, shorter, sizeof part);
+    }
+    if (strncmp(path, part, strlen(part)) == 0 && strchr(path, '/')) rest = path + strlen(part);
+    while (*rest == '/') rest++;
+    snprintf(joined, sizeof joined, "%s/%s", strcmp(real, "/") == 0 ? "" : real, rest);
+    if (strlen(joined) >= PATH_MAX) return too_long(joined);
+    memcpy(resolved, joined, strlen(joined) + 1);
+    return STATUS_OK;
+}
+
+int path_resolve(const char *path, char resolved[PATH_MAX]) {
+    char at[PATH_MAX];
+    int is_link = 1, links = 0;
+    if (strlen(path) >= PATH_MAX) return too_long(path);
+    memcpy(at, path, strlen(path) + 1);
+    while (is_link) {
+        if (links++ > MOST_LINKS) return status_set(STATUS_USAGE, "%s: symbolic links that lead in a circle", path);
+        TRY(follow(at, &is_link));
+    }
+    return resolve_folder(at, resolved);
+}
+
+int path_same(const char *a, const char *b) {
+    struct stat x, y;
+    char p[PATH_MAX], q[PATH_MAX];
+    if (stat(a, &x) == 0 && stat(b, &y) == 0) return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return path_resolve(a, p) == STATUS_OK && path_resolve(b, q) == STATUS_OK && strcmp(p, q) == 0;
+}
+
+/* ---- what may be written ---- */
+int path_check_regular(const char *path) {
+    struct stat info;
+    char resolved[PATH_MAX];
+    TRY(path_resolve(path, resolved));
+    if (stat(path, &info)) return STATUS_OK;
+    if (S_ISREG(info.st_mode)) return STATUS_OK;
+    const char *what = S_ISDIR(info.st_mode)    ? "a folder"
+                       : S_ISCHR(info.st_mode)  ? "a device"
+                       : S_ISBLK(info.st_mode)  ? "a device"
+                       : S_ISFIFO(info.st_mode) ? "a pipe"
+                                                : "no regular file";
+    return status_set(STATUS_USAGE, "%s is %s; name a file", path, what);
+}
+
+int path_check_room(const char *path, int64_t bytes, const char *what) {
+    struct statvfs disk;
+    char folder[PATH_MAX], need[32], have[32];
+    path_folder(path, folder);
+    if (bytes <= 0 || statvfs(folder, &disk)) return STATUS_OK;
+    double left = (double)disk.f_bavail * (double)disk.f_frsize;
+    if ((double)bytes <= left) return STATUS_OK;
+    format_bytes((double)bytes, need, sizeof need);
+    format_bytes(left, have, sizeof have);
+    return status_set(STATUS_FAILED, "%s needs about %s, but the file system of %s has %s free", what, need, folder,
+                      have);
+}
+
+void path_with_ending(const char *path, const char *ending, char *out, size_t size) {
+    size_t n = strlen(path);
+    int stem = (int)(n > 3 && strcmp(path + n - 3, ".h5") == 0 ? n - 3 : n);
+    snprintf(out, size, "%.*s%s", stem, path, ending);
+}

@@ -1,0 +1,32 @@
+/* Paths of files to write: their folder, where links lead, whether two are one file, and room on the disk. */
+#ifndef MEDTOK_BASE_PATH_H
+#define MEDTOK_BASE_PATH_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The folder of a path: "." if it names none. */
+void path_folder(const char *path, char folder[PATH_MAX]);
+
+/* Makes a folder and those above it, where they are missing. The error names the one that cannot be made. */
+int path_make_folders(const char *folder);
+
+/* Where a file that is written to `path` lies: symbolic links are followed, also when what they lead to does not exist yet. Of
+ * a path whose folder does not exist, the part that exists is resolved. An error: too long, or links that lead in a circle. */
+int path_resolve(const char *path, char resolved[PATH_MAX]);
+
+/* Whether two paths name one file, there or not: by device and inode, and by where they lead. */
+int path_same(const char *a, const char *b);
+
+/* Whether `path` may be written to: it does not exist, or is a regular file; a link counts as what it leads to. Otherwise an
+ * error that says what it is. */
+int path_check_regular(const char *path);
+
+/* Fails if the file system of `path` (whose folder exists) has less than `bytes` free; `what` needs them. */
+int path_check_room(const char *path, int64_t bytes, const char *what);
+
+/* Files of a name: `path` without its ending .h5, and `ending` in its place: "a/table.h5" -> "a/table.quality.json". */
+void path_with_ending(const char *path, const char *ending, char *out, size_t size);
+
+#endif

@@ -1,0 +1,87 @@
+/* Walks the table of settings for paths. */
+#include "config/paths.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "base/status.h"
+#include "config/schema.h"
+
+/* ---- outputs beside others ---- */
+void config_metrics_path(const struct config *config, char path[PATH_MAX]) {
+    if (config->files.metrics[0])
+        snprintf(path, PATH_MAX, "%s", config->files.metrics);
+    else
+        path_with_ending(config->files.checkpoint, ".jsonl", path, PATH_MAX);
+}
+
+void config_report_path(const struct config *config, char path[PATH_MAX]) {
+    if (config->files.report[0])
+        snprintf(path, PATH_MAX, "%s", config->files.report);
+    else
+        path_with_ending(config->files.table, ".quality.json", path, PATH_MAX);
+}
+
+/* ---- the list ---- */
+struct path_list {
+    struct job_path *items;
+    long long n, capacity;
+};
+
+static int add(struct path_list *list, const char *key, const char *kind, int written, const char *path) {
+    if (!path[0]) return STATUS_OK;
+    if (strlen(path) >= PATH_MAX) return status_set(STATUS_USAGE, "%s is too long a path: %.200s...", key, path);
+    TRY(mem_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items));
+    struct job_path *item = &list->items[list->n++];
+    *item = (struct job_path){.key = key, .kind = kind, .written = written};
+    memcpy(item->path, path, strlen(path) + 1);
+    return STATUS_OK;
+}
+
+static int add_list(struct path_list *list, const char *key, const char *kind, const struct string_list *paths) {
+    for (int i = 0; i < paths->n; i++) TRY(add(list, key, kind, 0, paths->items[i]));
+    return STATUS_OK;
+}
+
+static int add_key(struct path_list *list, const struct config *config, const struct key *key, enum job job) {
+    const void *at = (const char *)config + key->offset;
+    char derived[PATH_MAX];
+    if (key->type == KEY_LIST) return add_list(list, key->name, key->kind, at);
+    const char *path = *(char *const *)at;
+    if (strcmp(key->kind, "metrics") == 0) config_metrics_path(config, derived), path = derived;
+    if (strcmp(key->kind, "report") == 0) config_report_path(config, derived), path = derived;
+    return add(list, key->name, key->kind, (key->writers & job) != 0, path);
+}
+
+int config_paths(const struct config *config, enum job job, struct job_path **paths, int *n) {
+    struct path_list list = {0};
+    int status = add_list(&list, "--config", "config", &config->sources);
+    for (int i = 0; i < SCHEMA_SIZE && status == STATUS_OK; i++)
+        if (SCHEMA[i].kind && (SCHEMA[i].jobs & job)) status = add_key(&list, config, &SCHEMA[i], job);
+    *paths = list.items;
+    *n = (int)list.n;
+    return status;
+}
+
+/* ---- the check ---- */
+static int may_be_one(const struct job_path *a, const struct job_path *b) {
+    return (strcmp(a->key, "files.table") == 0 && strcmp(b->key, "tokenize.append_to") == 0) ||
+           (strcmp(b->key, "files.table") == 0 && strcmp(a->key, "tokenize.append_to") == 0);
+}
+
+static int check_pair(const struct job_path *a, const struct job_path *b) {
+    if ((!a->written && !b->written) || may_be_one(a, b) || !path_same(a->path, b->path)) return STATUS_OK;
+    return status_set(STATUS_USAGE, "%s and %s are the same file, %s: %s", a->key, b->key, a->path,
+                      a->written && b->written ? "two outputs need two files" : "an output must not be an input");
+}
+
+int config_check_paths(const struct config *config, enum job job) {
+    struct job_path *paths;
+    int n, status = config_paths(config, job, &paths, &n);
+    for (int i = 0; i < n && status == STATUS_OK; i++)
+        for (int j = i + 1; j < n && status == STATUS_OK; j++) status = check_pair(&paths[i], &paths[j]);
+    free(paths);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
+ *
+ * Kinds of outputs: "vocabulary", "text", "checkpoint", "table" (HDF5 files of ours), "metrics", "report", "benchmark" (JSON),
+ * "export", "arrays" (folders).
+ */
+#ifndef MEDTOK_CONFIG_PATHS_H
+#define MEDTOK_CONFIG_PATHS_H
+
+#include <limits.h>
+
+#include "config/config.h"
+
+struct job_path {
+    const char *key;  /* the setting, or --config */
+    const char *kind; /* "config" for --config */
+    int written;
+    char path[PATH_MAX];
+};
+
+/* Where train writes its metrics and inspect its report: the setting, or beside the checkpoint and the table. */
+void config_metrics_path(const struct config *config, char path[PATH_MAX]);
+void config_report_path(const struct config *config, char path[PATH_MAX]);
+
+/* All files that `job` reads or writes under these settings, into *paths [*n] (the caller frees): files of lists one by one,
+ * keys that are empty left out. */
+int config_paths(const struct config *config, enum job job, struct job_path **paths, int *n);
+
+/* STATUS_USAGE, naming both settings, if an output of `job` is also one of its inputs or another of its outputs: by device and
+ * inode, and by where links lead. tokenize.append_to alone may be the table that is written, which is its next version. */
+int config_check_paths(const struct config *config, enum job job);
+
+#endif

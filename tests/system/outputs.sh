@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# What a job writes never costs the user a file: outputs that are inputs, other people's files, what another training or an
+# append made, two runs at once; links are followed; --force and "up to date" are what they say.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+same() { cmp -s "$1" "$2" || fail "$3: $1 has changed"; }
+id_of() { medtok verify "$1" | grep -o 'content [0-9a-f]*'; }
+
+medtok prepare 2>/dev/null && medtok encode 2>/dev/null && medtok train 2>/dev/null && medtok tokenize 2>/dev/null || fail "making the files"
+printf 'system\tcode\tdescription\tnodes\nICD10CM\tZ99.998\tmade up\t\n' >new.tsv
+mkdir good && cp vocabulary.h5 text.h5 checkpoint.h5 checkpoint.jsonl table.h5 new.tsv small.yaml good
+
+# ---- every output of every job on every path that the job reads or writes, as `JOB --help` lists them ----
+declare -A is=([files.codes]=new.tsv [files.graph]=kg.csv [files.vocabulary]=vocabulary.h5 [files.text]=text.h5 [files.checkpoint]=checkpoint.h5
+    [files.table]=table.h5 [tokenize.codes]=new.tsv [tokenize.append_to]=table.h5)
+cp "$SAMPLE/kg.csv" kg.csv && cp kg.csv good
+cases=0
+for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+    help=$("$MEDTOK" "$job" --help)
+    outputs=$(awk '/^  [a-z_]+\.[a-z_]+ /{key=$1} /a path, written|a list of paths, written/{print key}' <<<"$help")
+    others=$(awk '/^  [a-z_]+\.[a-z_]+ /{key=$1} /, read;|, written;/{print key}' <<<"$help")
+    for output in $outputs; do
+        for other in $others; do
+            file=${is[$other]:-}
+            [ -n "$file" ] && [ "$other" != "$output" ] && [ "$output $other" != "files.table tokenize.append_to" ] || continue
+            cases=$((cases + 1))
+            for dry in "" --dry-run; do
+                expect_error 2 "$output|$other" medtok "$job" $dry --set "$other=$file" --set "$output=./$file"
+            done
+            same "$file" "good/$file" "$job $output=$other"
+        done
+        expect_error 2 "$output.*small.yaml" medtok "$job" --set "$output=small.yaml"
+        same small.yaml good/small.yaml "$job $output=small.yaml"
+        expect_error 2 "$output" medtok "$job" --set "$output=/dev/null"
+        [ -c /dev/null ] || fail "$job: /dev/null is no device any more"
+    done
+done
+[ "$cases" -ge 17 ] || fail "only $cases cases of an output on an input"
+echo "$cases outputs on inputs"
+echo "my notes" >notes
+expect_error 2 'files.table: notes is there already' medtok tokenize --set files.table=notes
+expect_error 2 'files.report: .*quality.json is there already' bash -c "echo mine >table.quality.json; '$MEDTOK' inspect --config small.yaml"
+rm table.quality.json
+mkdir export && echo mine >export/tokens.tsv
+expect_error 2 'files.export: .*tokens.tsv is there already' medtok export npy
+rm -r export
+
+# ---- links ----
+mkdir scratch
+ln -s scratch/link.h5 link.h5
+medtok tokenize --set files.table=link.h5 2>/dev/null || fail "tokenize through a link"
+[ -L link.h5 ] && [ -f scratch/link.h5 ] || fail "the link was replaced, not followed"
+medtok tokenize --set files.table=link.h5 --force 2>/dev/null && [ -L link.h5 ] || fail "tokenize through a link that leads somewhere"
+[ "$(id_of link.h5)" = "$(id_of table.h5)" ] || fail "another table through a link"
+ln -s "$work/scratch/ring.h5" ring.h5
+medtok train --set files.checkpoint=ring.h5 2>/dev/null && [ -L ring.h5 ] && [ -f scratch/ring.h5 ] || fail "train through a link"
+
+# ---- up to date, damaged, --force ----
+for file in vocabulary.h5:prepare text.h5:encode checkpoint.h5:train table.h5:tokenize; do
+    job=${file#*:} file=${file%:*}
+    before=$(id_of "$file")
+    medtok "$job" 2>log.txt && grep -q 'up to date' log.txt || fail "$job is not up to date: $(cat log.txt)"
+    same "$file" "good/$file" "$job, up to date"
+    size=$(stat -c %s "$file")
+    printf '\377\000\377' | dd of="$file" bs=1 seek=$((size / 2)) conv=notrunc status=none
+    expect_error 1 "$file is damaged" medtok verify "$file"
+    medtok "$job" 2>log.txt || fail "$job on a damaged $file: $(cat log.txt)"
+    grep -q 'up to date' log.txt && fail "$job calls a damaged $file up to date"
+    grep -q "warning: .*$file is damaged" log.txt || fail "$job does not say that $file was damaged: $(cat log.txt)"
+    [ "$(id_of "$file")" = "$before" ] || fail "$job made another $file in place of the damaged one"
+    touch -d '2001-01-01' "$file"
+    medtok "$job" --force 2>log.txt || fail "$job --force: $(cat log.txt)"
+    [ "$(stat -c %Y "$file")" -gt 1000000000 ] && [ "$(id_of "$file")" = "$before" ] || fail "$job --force did not make $file anew"
+done
+medtok verify vocabulary.h5 text.h5 checkpoint.h5 table.h5 >/dev/null || fail "verify of all kinds"
+
+# ---- what another run made ----
+cp checkpoint.h5 before.h5
+expect_error 1 'checkpoint.h5 is the finished training of 12 steps.*train.steps 12 there and 3 here' medtok train --set train.steps=3
+same checkpoint.h5 before.h5 "train with other settings"
+medtok train --set train.steps=3 --force 2>/dev/null || fail "train --force"
+cmp -s checkpoint.h5 before.h5 && fail "train --force kept the old checkpoint"
+cp before.h5 checkpoint.h5
+cp before.h5 other.step-000000009.h5
+expect_error 1 'other.step-000000009.h5 is a checkpoint of an unfinished training.*run.seed' medtok train --set run.seed=9 --set files.checkpoint=other.h5
+same other.step-000000009.h5 before.h5 "train beside another's checkpoints"
+medtok train --set run.seed=9 --set files.checkpoint=other.h5 --force 2>/dev/null || fail "train --force beside another's checkpoints"
+ls other.step-* >/dev/null 2>&1 && fail "another training's checkpoints are left"
+
+medtok tokenize --codes new.tsv --append-to table.h5 2>/dev/null || fail "append"
+cp table.h5 appended.h5
+expect_error 1 'table.h5 is version 2 .* 1 codes' medtok tokenize
+same table.h5 appended.h5 "a plain tokenize on an appended table"
+medtok tokenize --codes new.tsv --append-to table.h5 2>log.txt && grep -q 'up to date' log.txt || fail "appending again: $(cat log.txt)"
+medtok tokenize --force 2>/dev/null || fail "tokenize --force"
+[ "$(id_of table.h5)" = "$(id_of good/table.h5)" ] || fail "tokenize --force made another table"
+
+# ---- two runs ----
+touch table.h5.tmp-backup table.h5.tmp-12 table.h5.tmp-medtok-99999999 two.h5.tmp-backup
+medtok tokenize --force 2>/dev/null || fail "tokenize beside the user's files"
+[ -e table.h5.tmp-backup ] && [ -e table.h5.tmp-12 ] || fail "the user's table.h5.tmp-... was removed"
+[ -e table.h5.tmp-medtok-99999999 ] && fail "a temporary file of a process that is no more was left"
+"$MEDTOK" train --config small.yaml --set files.checkpoint=two.h5 --set train.steps=4000 2>first.txt &
+first=$!
+for i in $(seq 500); do [ -e two.h5.lock ] && break; sleep 0.02; done
+expect_error 1 "two.h5 is being written by process $first" medtok train --set files.checkpoint=two.h5 --set run.seed=1
+expect_error 1 "two.jsonl is being written by process $first" medtok train --set files.checkpoint=three.h5 --set files.metrics=two.jsonl
+kill -KILL $first
+wait $first 2>/dev/null
+[ -e two.h5.lock ] || fail "the killed run left no lock to test with"
+medtok train --set files.checkpoint=two.h5 --set train.steps=4 --force 2>log.txt || fail "a stale lock was not taken over: $(cat log.txt)"
+grep -q 'is no more' log.txt || fail "no word of the stale lock: $(cat log.txt)"
+ls ./*.lock 2>/dev/null && fail "locks are left"
+finish

@@ -1,0 +1,243 @@
+/* No job writes over what it reads: each output of each job, from the table of settings, put on each other path of that job. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file_lock.h"
+#include "base/path.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "config/paths.h"
+#include "config/schema.h"
+#include "outputs.h"
+
+static const enum job JOBS[] = {JOB_PREPARE, JOB_ENCODE, JOB_TRAIN,   JOB_TOKENIZE, JOB_LOOKUP,
+                                JOB_EXPORT,  JOB_VERIFY, JOB_INSPECT, JOB_BENCH};
+enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
+
+static char folder[] = "/tmp/medtok-outputs-XXXXXX";
+
+static void write_text(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int enter(void **state) {
+    (void)state;
+    if (!mkdtemp(folder) || chdir(folder)) return -1;
+    write_text("file", "a file of the user's\n");
+    return symlink("file", "link") || link("file", "hard") || mkdir("folder", 0777);
+}
+
+static int leave(void **state) {
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return chdir("/") || system(command);
+}
+
+static void set(struct config *config, const char *key, const char *path) {
+    char assignment[256];
+    snprintf(assignment, sizeof assignment, "%s=%s", key, path);
+    assert_int_equal(config_set(config, assignment), STATUS_OK);
+}
+
+/* Every path of the job a name of its own, so that only the two under test can be one. */
+static void name_all(struct config *config, enum job job) {
+    assert_int_equal(config_defaults(config), STATUS_OK);
+    for (int i = 0; i < SCHEMA_SIZE; i++) {
+        char path[96];
+        snprintf(path, sizeof path, "new-%s", SCHEMA[i].name);
+        if (SCHEMA[i].kind && (SCHEMA[i].jobs & job)) set(config, SCHEMA[i].name, path);
+    }
+}
+
+static int is_next_version(const struct key *a, const struct key *b) {
+    return strcmp(a->name, "files.table") == 0 && strcmp(b->name, "tokenize.append_to") == 0;
+}
+
+static void check_one(enum job job, const struct key *output, const char *out_path, const struct key *other,
+                      const char *other_path) {
+    struct config config;
+    name_all(&config, job);
+    set(&config, output->name, out_path);
+    set(&config, other->name, other_path);
+    int status = outputs_check(&config, job);
+    if (status != STATUS_USAGE || !strstr(status_message(), output->name))
+        fail_msg("job %d: %s=%s and %s=%s: status %d, %s", job, output->name, out_path, other->name, other_path, status,
+                 status_message());
+    config_free(&config);
+}
+
+static void an_output_is_no_other_path_of_its_job(void **state) {
+    (void)state;
+    int pairs = 0;
+    for (int j = 0; j < N_JOBS; j++)
+        for (int i = 0; i < SCHEMA_SIZE; i++)
+            for (int k = 0; k < SCHEMA_SIZE; k++) {
+                const struct key *output = &SCHEMA[i], *other = &SCHEMA[k];
+                if (i == k || !(output->writers & JOBS[j]) || !other->kind || !(other->jobs & JOBS[j])) continue;
+                if (is_next_version(output, other)) continue;
+                check_one(JOBS[j], output, "file", other, "file");
+                check_one(JOBS[j], output, "./folder/../file", other, "file");
+                check_one(JOBS[j], output, "link", other, "file");
+                check_one(JOBS[j], output, "hard", other, "file");
+                check_one(JOBS[j], output, "not-there/x.h5", other, "./not-there/x.h5");
+                pairs++;
+            }
+    assert_true(pairs >= 17); /* the cases that were once accepted */
+}
+
+/* What can be read as paths of a job must be of the table: a key whose help speaks of a file, without a kind, is forgotten. */
+static void every_key_of_files_says_whether_it_is_written(void **state) {
+    (void)state;
+    int written = 0;
+    for (int i = 0; i < SCHEMA_SIZE; i++) {
+        if (strncmp(SCHEMA[i].name, "files.", 6) == 0) assert_non_null(SCHEMA[i].kind);
+        if (SCHEMA[i].type == KEY_TEXT && !SCHEMA[i].choices[0]) assert_non_null(SCHEMA[i].kind);
+        assert_int_equal(SCHEMA[i].writers & ~SCHEMA[i].jobs, 0);
+        written += SCHEMA[i].writers != 0;
+    }
+    assert_true(written >= 9);
+}
+
+static void an_output_that_is_something_else_is_refused(void **state) {
+    (void)state;
+    static const char *const THERE[] = {"file", "link", "/dev/null", "folder"};
+    for (int j = 0; j < N_JOBS; j++)
+        for (int i = 0; i < SCHEMA_SIZE; i++)
+            for (size_t t = 0; t < sizeof THERE / sizeof *THERE; t++) {
+                int holds_files =
+                    SCHEMA[i].kind && (strcmp(SCHEMA[i].kind, "export") == 0 || strcmp(SCHEMA[i].kind, "arrays") == 0);
+                struct config config;
+                if (!(SCHEMA[i].writers & JOBS[j]) || (holds_files && strcmp(THERE[t], "folder") == 0)) continue;
+                name_all(&config, JOBS[j]);
+                assert_int_equal(outputs_check(&config, JOBS[j]), STATUS_OK);
+                set(&config, SCHEMA[i].name, THERE[t]);
+                if (outputs_check(&config, JOBS[j]) != STATUS_USAGE || !strstr(status_message(), SCHEMA[i].name))
+                    fail_msg("%s=%s is accepted: %s", SCHEMA[i].name, THERE[t], status_message());
+                config_free(&config);
+            }
+}
+
+static void the_configuration_is_an_input(void **state) {
+    (void)state;
+    struct config config;
+    write_text("c.yaml", "files:\n  metrics: c.yaml\n");
+    assert_int_equal(config_defaults(&config), STATUS_OK);
+    assert_int_equal(config_read_file(&config, "c.yaml"), STATUS_OK);
+    assert_int_equal(outputs_check(&config, JOB_TRAIN), STATUS_USAGE);
+    assert_non_null(strstr(status_message(), "--config"));
+    config_free(&config);
+}
+
+/* ---- where paths lead ---- */
+static void links_are_followed_there_or_not(void **state) {
+    (void)state;
+    char a[PATH_MAX], b[PATH_MAX];
+    assert_int_equal(symlink("folder/later.h5", "dangling"), 0);
+    assert_int_equal(symlink("round", "about"), 0);
+    assert_int_equal(symlink("about", "round"), 0);
+    assert_int_equal(path_resolve("dangling", a), STATUS_OK);
+    assert_int_equal(path_resolve("folder/later.h5", b), STATUS_OK);
+    assert_string_equal(a, b);
+    assert_true(path_same("dangling", "folder/./later.h5"));
+    assert_int_equal(path_resolve("about", a), STATUS_USAGE);
+    assert_int_equal(path_resolve("no/such/folder/x.h5", a), STATUS_OK);
+    assert_non_null(strstr(a, "/no/such/folder/x.h5"));
+    assert_false(path_same("no/such/x.h5", "no/such/y.h5"));
+}
+
+/* ---- locks ---- */
+static void write_lock(const char *host, long pid, const char *job, long restart) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "lock of medtok\nhost %s\njob %s\nrestart %ld\npid %ld\nbegan 1\nsince 2026-01-01_10:00:00\n", host, job,
+             restart, pid);
+    write_text("out.h5.lock", text);
+}
+
+static void a_lock_is_for_one(void **state) {
+    (void)state;
+    struct file_lock first, second;
+    assert_int_equal(file_lock_take(&first, "out.h5"), STATUS_OK);
+    assert_int_equal(access("out.h5.lock", F_OK), 0);
+    assert_int_equal(file_lock_take(&second, "out.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "is being written by process"));
+    file_lock_release(&second); /* holds nothing */
+    assert_int_equal(access("out.h5.lock", F_OK), 0);
+    file_lock_release(&first);
+    assert_int_equal(access("out.h5.lock", F_OK), -1);
+    assert_int_equal(file_lock_take(&second, "out.h5"), STATUS_OK);
+    file_lock_release(&second);
+}
+
+static void a_lock_of_a_process_that_is_no_more_is_taken(void **state) {
+    (void)state;
+    struct file_lock lock;
+    char host[128] = "";
+    gethostname(host, sizeof host - 1);
+    write_lock(host, (long)getppid(), "-", 0); /* such a process is there, but began at another time */
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
+    file_lock_release(&lock);
+    write_lock(host, 99999999, "-", 0);
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
+    file_lock_release(&lock);
+}
+
+static void a_lock_of_another_host_is_believed_for_a_while(void **state) {
+    (void)state;
+    struct file_lock lock;
+    struct timespec old[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000}};
+    unsetenv("SLURM_JOB_ID");
+    write_lock("node7", 123, "77", 0);
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "process 123 (job 77) on node7 since 2026-01-01 10:00:00"));
+    setenv("SLURM_JOB_ID", "77", 1); /* this same job, not queued again: another step of it */
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
+    setenv("SLURM_RESTART_COUNT", "1", 1);
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
+    file_lock_release(&lock);
+    setenv("SLURM_JOB_ID", "78", 1);
+    write_lock("node7", 123, "77", 0);
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
+    assert_int_equal(utimensat(AT_FDCWD, "out.h5.lock", old, 0), 0); /* no sign of life since 2001 */
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
+    file_lock_release(&lock);
+    unsetenv("SLURM_JOB_ID");
+    unsetenv("SLURM_RESTART_COUNT");
+}
+
+static void a_users_file_in_the_way_is_left(void **state) {
+    (void)state;
+    struct file_lock lock;
+    write_text("out.h5.lock", "notes\n");
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "in the way"));
+    assert_int_equal(access("out.h5.lock", F_OK), 0);
+    assert_int_equal(unlink("out.h5.lock"), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_output_is_no_other_path_of_its_job),
+        cmocka_unit_test(every_key_of_files_says_whether_it_is_written),
+        cmocka_unit_test(an_output_that_is_something_else_is_refused),
+        cmocka_unit_test(the_configuration_is_an_input),
+        cmocka_unit_test(links_are_followed_there_or_not),
+        cmocka_unit_test(a_lock_is_for_one),
+        cmocka_unit_test(a_lock_of_a_process_that_is_no_more_is_taken),
+        cmocka_unit_test(a_lock_of_another_host_is_believed_for_a_while),
+        cmocka_unit_test(a_users_file_in_the_way_is_left),
+    };
+    return cmocka_run_group_tests(tests, enter, leave);
+}
