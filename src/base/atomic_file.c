@@ -18,7 +18,8 @@ int atomic_file_open(struct atomic_file *file, const char *path) {
     path_folder(file->target, folder);
     TRY(path_make_folders(folder));
     snprintf(file->path, sizeof file->path, "%s", path);
-    snprintf(file->temporary, sizeof file->temporary, "%s.tmp-medtok-%ld", file->target, (long)getpid());
+    path_remove_temporaries(file->target);
+    TRY(path_temporary(file->target, file->temporary));
     file->stream = fopen(file->temporary, "wb");
     return file->stream ? STATUS_OK : failed(file);
 }

@@ -8,7 +8,7 @@
 
 struct atomic_file {
     FILE *stream; /* write here; NULL: not open */
-    char path[PATH_MAX], target[PATH_MAX], temporary[PATH_MAX + 32];
+    char path[PATH_MAX], target[PATH_MAX], temporary[PATH_MAX];
 };
 
 /* Opens it, making the folder if it is missing. */

@@ -2,6 +2,7 @@
 #include "base/path.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "base/log.h"
 #include "base/status.h"
 
 enum { MOST_LINKS = 40 };
@@ -118,6 +120,44 @@ int path_check_room(const char *path, int64_t bytes, const char *what) {
     format_bytes(left, have, sizeof have);
     return status_set(STATUS_FAILED, "%s needs about %s, but the file system of %s has %s free", what, need, folder,
                       have);
+}
+
+/* ---- files of a name ---- */
+int path_list(const char *stem, const char *pattern, void (*found)(const char *path, void *context), void *context) {
+    char escaped[2 * PATH_MAX + 64];
+    size_t n = 0;
+    glob_t files;
+    for (const char *p = stem; *p && n < 2 * PATH_MAX; p++) {
+        if (strchr("*?[\\", *p)) escaped[n++] = '\\';
+        escaped[n++] = *p;
+    }
+    snprintf(escaped + n, sizeof escaped - n, "%s", pattern);
+    int code = glob(escaped, 0, NULL, &files);
+    if (code == GLOB_NOMATCH) return STATUS_OK;
+    if (code) return status_set(STATUS_FAILED, "cannot list the files %s%s", stem, pattern);
+    for (size_t i = 0; i < files.gl_pathc; i++) found(files.gl_pathv[i], context);
+    globfree(&files);
+    return STATUS_OK;
+}
+
+/* ---- temporary files ---- */
+#define TEMPORARY ".tmp-medtok-"
+
+int path_temporary(const char *target, char temporary[PATH_MAX]) {
+    if (snprintf(temporary, PATH_MAX, "%s" TEMPORARY "%ld", target, (long)getpid()) < PATH_MAX) return STATUS_OK;
+    return too_long(target);
+}
+
+static void remove_temporary(const char *path, void *target) {
+    const char *digits = path + strlen(target) + strlen(TEMPORARY);
+    if (*digits && strspn(digits, "0123456789") == strlen(digits) && unlink(path) == 0)
+        log_info("removed %s, left by an interrupted run", path);
+}
+
+void path_remove_temporaries(const char *target) {
+    char context[PATH_MAX];
+    snprintf(context, sizeof context, "%s", target);
+    path_list(target, TEMPORARY "*", remove_temporary, context);
 }
 
 void path_with_ending(const char *path, const char *ending, char *out, size_t size) {

@@ -26,6 +26,17 @@ int path_check_regular(const char *path);
 /* Fails if the file system of `path` (whose folder exists) has less than `bytes` free; `what` needs them. */
 int path_check_room(const char *path, int64_t bytes, const char *what);
 
+/* Calls found(path, context) for each file called `stem` and then what matches `pattern` (as glob), in the order of their names;
+ * characters that glob knows mean themselves in the stem. Fails if the folder cannot be read. */
+int path_list(const char *stem, const char *pattern, void (*found)(const char *path, void *context), void *context);
+
+/* What a file is called while this process writes it: `target`.tmp-medtok-PROCESS. An error: too long. */
+int path_temporary(const char *target, char temporary[PATH_MAX]);
+
+/* Removes what interrupted runs left of a target: files called exactly so, whatever the process. The caller holds the target's
+ * lock (base/file_lock.h), so that no other process writes one. */
+void path_remove_temporaries(const char *target);
+
 /* Files of a name: `path` without its ending .h5, and `ending` in its place: "a/table.h5" -> "a/table.quality.json". */
 void path_with_ending(const char *path, const char *ending, char *out, size_t size);
 

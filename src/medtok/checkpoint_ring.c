@@ -1,7 +1,6 @@
 /* Names, order and removal of the ring's files; rank 0 looks at the folder, all ranks load. */
 #include "medtok/checkpoint_ring.h"
 
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,14 +20,38 @@ static void ring_path(const struct checkpoint_ring *ring, int64_t step, char *pa
 }
 
 /* The ring's files, oldest first (the step has a fixed number of digits). */
-static int list_ring(const struct checkpoint_ring *ring, glob_t *files) {
-    char pattern[PATH_MAX], target[PATH_MAX];
+struct ring_files {
+    char **path;
+    long long n, capacity;
+    int status;
+};
+
+static void add_path(const char *path, void *context) {
+    struct ring_files *f = context;
+    if (f->status == STATUS_OK) f->status = mem_grow(&f->path, &f->capacity, f->n + 1, sizeof *f->path);
+    if (f->status != STATUS_OK) return;
+    f->path[f->n] = strdup(path);
+    if (f->path[f->n])
+        f->n++;
+    else
+        f->status = status_set(STATUS_FAILED, "out of memory");
+}
+
+static void free_ring(struct ring_files *f) {
+    for (long long i = 0; i < f->n; i++) free(f->path[i]);
+    free(f->path);
+}
+
+/* The caller calls free_ring if it succeeds. */
+static int list_ring(const struct checkpoint_ring *ring, struct ring_files *files) {
+    char stem[PATH_MAX], target[PATH_MAX];
+    *files = (struct ring_files){0};
     TRY(path_resolve(ring->final_path, target));
-    path_with_ending(target, ".step-[0-9]*.h5", pattern, sizeof pattern);
-    int code = glob(pattern, 0, NULL, files);
-    if (code == GLOB_NOMATCH) files->gl_pathc = 0;
-    return code == 0 || code == GLOB_NOMATCH ? STATUS_OK
-                                             : status_set(STATUS_FAILED, "cannot list the checkpoints %s", pattern);
+    path_with_ending(target, "", stem, sizeof stem);
+    int status = path_list(stem, ".step-[0-9]*.h5", add_path, files);
+    if (status == STATUS_OK) status = files->status;
+    if (status != STATUS_OK) free_ring(files);
+    return status;
 }
 
 static void remove_file(const char *path) {
@@ -38,14 +61,14 @@ static void remove_file(const char *path) {
 /* Removes all but the newest `keep` files up to that of `step`. Rank 0 only. */
 static int remove_old(const struct checkpoint_ring *ring, int64_t step, int64_t keep) {
     char last[PATH_MAX];
-    glob_t files = {0};
+    struct ring_files files;
     int64_t n = 0;
     ring_path(ring, step, last, sizeof last);
     TRY(list_ring(ring, &files));
-    while (n < (int64_t)files.gl_pathc && strcmp(files.gl_pathv[n], last) <= 0) n++;
-    for (int64_t i = 0; i < (int64_t)files.gl_pathc; i++)
-        if (i + keep < n || i >= n) remove_file(files.gl_pathv[i]);
-    globfree(&files);
+    while (n < files.n && strcmp(files.path[n], last) <= 0) n++;
+    for (int64_t i = 0; i < files.n; i++)
+        if (i + keep < n || i >= n) remove_file(files.path[i]);
+    free_ring(&files);
     return STATUS_OK;
 }
 
@@ -79,20 +102,20 @@ static int would_be_lost(const struct checkpoint_ring *ring, struct h5file *file
 
 static int guard(const struct checkpoint_ring *ring, int force) {
     struct h5file *other;
-    glob_t files = {0};
+    struct ring_files files;
     int status = STATUS_OK;
     open_other(ring, ring->final_path, &other);
     if (other && !force) status = would_be_lost(ring, other, "the finished training");
     h5file_close(other);
     TRY(status);
     TRY(list_ring(ring, &files));
-    for (size_t i = files.gl_pathc; i-- > 0 && status == STATUS_OK;) {
-        open_other(ring, files.gl_pathv[i], &other);
-        if (other && force) remove_file(files.gl_pathv[i]);
+    for (long long i = files.n; i-- > 0 && status == STATUS_OK;) {
+        open_other(ring, files.path[i], &other);
+        if (other && force) remove_file(files.path[i]);
         if (other && !force) status = would_be_lost(ring, other, "a checkpoint of an unfinished training");
         h5file_close(other);
     }
-    globfree(&files);
+    free_ring(&files);
     return status;
 }
 
@@ -104,15 +127,15 @@ int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm 
 static int check_room(const struct checkpoint_ring *ring, const struct trainer *t, int64_t steps, int64_t every,
                       int64_t metrics_bytes) {
     char target[PATH_MAX], folder[PATH_MAX];
-    glob_t files = {0};
+    struct ring_files files;
     int64_t on_the_way = every ? (steps - 1) / every : 0, bytes = parameters_file_bytes(&t->parameters);
     if (on_the_way > ring->keep) on_the_way = ring->keep;
     TRY(path_resolve(ring->final_path, target));
     path_folder(target, folder);
     TRY(path_make_folders(folder));
     TRY(list_ring(ring, &files));
-    int64_t more = on_the_way + 1 - (int64_t)files.gl_pathc; /* one is written while those of the ring are there */
-    globfree(&files);
+    int64_t more = on_the_way + 1 - files.n; /* one is written while those of the ring are there */
+    free_ring(&files);
     return path_check_room(target, (more > 1 ? more : 1) * bytes + metrics_bytes, ring->final_path);
 }
 
@@ -133,12 +156,12 @@ static int usable(const struct checkpoint_ring *ring, const char *path) {
 }
 
 static int newest(const struct checkpoint_ring *ring, char *path, size_t size) {
-    glob_t files = {0};
+    struct ring_files files;
     path[0] = 0;
     TRY(list_ring(ring, &files));
-    for (size_t i = files.gl_pathc; i-- > 0 && !path[0];)
-        if (usable(ring, files.gl_pathv[i])) snprintf(path, size, "%s", files.gl_pathv[i]);
-    globfree(&files);
+    for (long long i = files.n; i-- > 0 && !path[0];)
+        if (usable(ring, files.path[i])) snprintf(path, size, "%s", files.path[i]);
+    free_ring(&files);
     return STATUS_OK;
 }
 

@@ -1,7 +1,6 @@
 /* Writing: a temporary file beside the target, collective datasets, checksums, and the rename that makes it exist. */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,25 +26,6 @@ static const int64_t CHUNK_BYTES = 1 << 20, LARGEST_WRITE = 1 << 30;
 static const int64_t METADATA_BYTES = 1 << 16; /* more than the headers of a file or a dataset, and its end, take */
 
 /* ---- the target ---- */
-/* Temporary files are `TARGET.tmp-medtok-PROCESS`; only names of exactly this form are ours to remove. */
-#define TEMPORARY ".tmp-medtok-"
-
-static int is_temporary(const char *path, size_t target_length) {
-    const char *digits = path + target_length + strlen(TEMPORARY);
-    return *digits && strspn(digits, "0123456789") == strlen(digits);
-}
-
-static void remove_stale(const char *target) {
-    char pattern[PATH_MAX + 32];
-    glob_t found;
-    snprintf(pattern, sizeof pattern, "%s" TEMPORARY "*", target);
-    if (glob(pattern, 0, NULL, &found)) return;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        if (is_temporary(found.gl_pathv[i], strlen(target)) && unlink(found.gl_pathv[i]) == 0)
-            log_info("removed %s, left by an interrupted run", found.gl_pathv[i]);
-    globfree(&found);
-}
-
 /* All that can be known to be wrong before a byte is written. Rank 0 only. */
 static int check_target(const char *path, const char *target, int64_t bytes_expected) {
     char folder[PATH_MAX];
@@ -57,7 +37,7 @@ static int check_target(const char *path, const char *target, int64_t bytes_expe
     if (access(folder, W_OK | X_OK))
         return status_set(STATUS_FAILED, "cannot write to the output folder %s: %s", folder, strerror(errno));
     TRY(path_check_regular(target));
-    remove_stale(target);
+    path_remove_temporaries(target);
     return path_check_room(target, bytes_expected, path);
 }
 
@@ -139,9 +119,10 @@ struct names {
 static int find_names(struct names *names, const struct comm *comm, const char *path, int partial) {
     int status = comm->rank == 0 ? path_resolve(path, names->target) : STATUS_OK;
     if (comm->rank == 0 && status == STATUS_OK) {
-        int n = partial ? snprintf(names->temporary, PATH_MAX, "%s.partial", names->target)
-                        : snprintf(names->temporary, PATH_MAX, "%s" TEMPORARY "%ld", names->target, (long)getpid());
-        if (n >= PATH_MAX) status = status_set(STATUS_USAGE, "the path is too long: %.200s...", path);
+        if (!partial)
+            status = path_temporary(names->target, names->temporary);
+        else if (snprintf(names->temporary, PATH_MAX, "%s.partial", names->target) >= PATH_MAX)
+            status = status_set(STATUS_USAGE, "the path is too long: %.200s...", path);
     }
     TRY(comm_agree(comm, status));
     return comm_broadcast(comm, names, sizeof *names);

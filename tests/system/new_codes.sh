@@ -105,7 +105,7 @@ expect_error 1 'bert.text.h5 was made with another model than .*f16 .weights dif
 no_scratch "a language model"
 
 # ---- what a killed run left is in nobody's way ----
-for left in vocabulary.h5 text.h5 text.h5.partial text.h5.parts vocabulary.h5.tmp-1; do echo left >killed.h5.codes-$left; done
+for left in vocabulary.h5 text.h5 text.h5.partial text.h5.parts vocabulary.h5.tmp-medtok-1; do echo left >killed.h5.codes-$left; done
 medtok tokenize --codes new.tsv --set files.table=killed.h5 --set tokenize.batch=8 2>log.txt || fail "after a kill: $(cat log.txt)"
 rows killed.h5 jsonl | cmp - new1.jsonl || fail "another table after a kill"
 no_scratch "a run after a killed one"
