@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <xxhash.h>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "ingest/delimited.h"
 
@@ -91,7 +91,7 @@ static int grow(struct code_table *t) {
     return mem_grow(&t->node_offsets, &t->offsets_capacity, t->n + 2, sizeof *t->node_offsets);
 }
 
-/* Places of the four columns, under either set of names. */
+/* Places of the four columns, under either set of names. nodes: -1 if there is none. */
 struct columns {
     int system, code, description, nodes;
     const char *nodes_name;
@@ -103,7 +103,9 @@ static int find_columns(const struct delimited *r, struct columns *c) {
     TRY(delimited_need(r, medtok ? "med_code" : "code", &c->code));
     TRY(delimited_need(r, medtok ? "code_system" : "system", &c->system));
     TRY(delimited_need(r, medtok ? "desc" : "description", &c->description));
-    return delimited_need(r, c->nodes_name, &c->nodes);
+    c->nodes = delimited_column(r, c->nodes_name);
+    if (c->nodes < 0) log_info("%s has no column %s: its codes have no nodes", r->path, c->nodes_name);
+    return STATUS_OK;
 }
 
 static int add_row(struct code_table *t, const struct delimited *r, const struct columns *c, int file) {
@@ -123,7 +125,7 @@ static int add_row(struct code_table *t, const struct delimited *r, const struct
     t->n_without_description += description.size == 0;
     t->description[t->n] = t->code[t->n];
     if (description.size) TRY(add_text(t, description, &t->description[t->n]));
-    TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
+    if (c->nodes >= 0) TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
     t->line[t->n] = r->row_line;
     t->file[t->n] = file;
     t->node_offsets[++t->n] = t->n_nodes;
@@ -144,31 +146,29 @@ static int read_file(struct code_table *t, int file) {
     return status;
 }
 
-/* ---- duplicates: an open hash table of code numbers ---- */
-static int same_code(const struct code_table *t, int64_t a, int64_t b) {
-    return strcmp(t->text + t->code[a], t->text + t->code[b]) == 0 &&
-           strcmp(t->text + t->system[a], t->text + t->system[b]) == 0;
+/* ---- what the table holds ---- */
+/* The code and, if it is spelled otherwise, the spelling there. */
+static const char *other_spelling(const char *code, const char *there, char *text, size_t size) {
+    text[0] = 0;
+    if (strcmp(code, there) != 0) snprintf(text, size, ", spelled %s", there);
+    return text;
 }
 
 static int check_duplicates(const struct code_table *t) {
-    int64_t size = 16;
-    while (size < 2 * t->n) size *= 2;
-    int64_t *slots;
-    int status = mem_alloc(&slots, size, sizeof *slots); /* code number + 1; 0: empty */
-    for (int64_t i = 0; i < t->n && status == STATUS_OK; i++) {
-        const char *code = t->text + t->code[i], *system = t->text + t->system[i];
-        uint64_t at = XXH3_64bits_withSeed(code, strlen(code), XXH3_64bits(system, strlen(system)));
-        for (at &= (uint64_t)(size - 1); slots[at] && !same_code(t, slots[at] - 1, i);)
-            at = (at + 1) & (uint64_t)(size - 1);
-        if (slots[at]) {
-            int64_t j = slots[at] - 1;
-            status = status_set(STATUS_FAILED, "%s:%lld: %s:%s is listed twice; first at %s:%lld",
-                                t->files->items[t->file[i]], (long long)t->line[i], system, code,
-                                t->files->items[t->file[j]], (long long)t->line[j]);
-        }
-        slots[at] = i + 1;
+    struct code_index index;
+    int64_t pair[2];
+    int status =
+        code_index_make(&index, (struct strings){t->text, t->code, 0}, (struct strings){t->text, t->system, 0}, t->n);
+    if (status == STATUS_OK && code_index_twice(&index, pair)) {
+        int64_t i = pair[1], j = pair[0];
+        const char *code = t->text + t->code[i];
+        char other[96];
+        status =
+            status_set(STATUS_FAILED, "%s:%lld: %s:%s is listed twice; first at %s:%lld%s", t->files->items[t->file[i]],
+                       (long long)t->line[i], t->text + t->system[i], code, t->files->items[t->file[j]],
+                       (long long)t->line[j], other_spelling(code, t->text + t->code[j], other, sizeof other));
     }
-    free(slots);
+    code_index_free(&index);
     return status;
 }
 
@@ -184,22 +184,48 @@ int code_table_read(struct code_table *t, const struct string_list *files) {
 int code_table_check_new(const struct code_table *t, const struct code_index *known, const char *path) {
     for (int64_t i = 0; i < t->n; i++) {
         const char *code = t->text + t->code[i], *system = t->text + t->system[i];
-        int64_t row = code_index_exact(known, system, code);
+        int64_t row = code_index_same(known, system, code);
+        char other[96];
         if (row >= 0)
-            return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s",
-                              t->files->items[t->file[i]], (long long)t->line[i], system, code, (long long)row, path);
+            return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s%s",
+                              t->files->items[t->file[i]], (long long)t->line[i], system, code, (long long)row, path,
+                              other_spelling(code, string_at(&known->code, row), other, sizeof other));
     }
     return STATUS_OK;
 }
 
-int code_table_check_nodes(const struct code_table *t, int64_t n_nodes, const char *graph_path) {
-    for (int64_t i = 0; i < t->n; i++)
-        for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
-            if (t->nodes[k] >= n_nodes)
-                return status_set(STATUS_FAILED,
-                                  "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the "
-                                  "graph that the table was made for?",
-                                  t->files->items[t->file[i]], (long long)t->line[i], t->text + t->system[i],
-                                  t->text + t->code[i], t->nodes[k], graph_path, (long long)n_nodes - 1);
+static int beyond(const struct code_table *t, int64_t i, int32_t node, int64_t n_nodes, const char *graph_path) {
+    const char *file = t->files->items[t->file[i]], *system = t->text + t->system[i], *code = t->text + t->code[i];
+    if (n_nodes == 0)
+        return status_set(STATUS_FAILED, "%s:%lld: %s:%s names node %d, but files.graph names no knowledge graph", file,
+                          (long long)t->line[i], system, code, node);
+    return status_set(
+        STATUS_FAILED,
+        "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the graph that the table was made "
+        "for?",
+        file, (long long)t->line[i], system, code, node, graph_path, (long long)n_nodes - 1);
+}
+
+int code_table_check_nodes(const struct code_table *t, const struct knowledge_graph *graph, const char *graph_path,
+                           int64_t *n_gaps) {
+    int64_t first = 0;
+    int32_t first_node = 0;
+    *n_gaps = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        int32_t gap = -1;
+        for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++) {
+            int32_t node = t->nodes[k];
+            if (node >= graph->n_nodes) return beyond(t, i, node, graph->n_nodes, graph_path);
+            if (gap < 0 && !graph->named[node]) gap = node;
+        }
+        if (gap < 0) continue;
+        if (++*n_gaps == 1) first = i, first_node = gap;
+    }
+    if (*n_gaps)
+        log_warn(
+            "%lld codes name a node that occurs in no edge of %s, the first at %s:%lld: %s:%s names node %d. Is it the "
+            "graph that the table was made for?",
+            (long long)*n_gaps, graph_path, t->files->items[t->file[first]], (long long)t->line[first],
+            t->text + t->system[first], t->text + t->code[first], first_node);
     return STATUS_OK;
 }

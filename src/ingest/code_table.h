@@ -1,7 +1,7 @@
 /* Code tables: which codes there are, what they mean, and which KG nodes they name.
  *
  * Columns `system, code, description, nodes` (nodes joined by `;`), or MedTok's own `med_code, desc, code_system,
- * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order, others ignored. Systems that MedTok writes in lower case
+ * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order and case, others ignored; without the last one no code has nodes. Systems that MedTok writes in lower case
  * get our names (icd10 -> ICD10CM). Line breaks in a description become blanks. The code stands in for a description that is
  * empty: the two have the same place.
  */
@@ -9,7 +9,8 @@
 #define MEDTOK_INGEST_CODE_TABLE_H
 
 #include "config/config.h"
-#include "store/code_index.h"
+#include "ingest/knowledge_graph.h"
+#include "terms/code_index.h"
 
 struct code_table {
     int64_t n;
@@ -24,15 +25,17 @@ struct code_table {
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
 };
 
-/* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list, no codes at all, a (system, code)
- * listed twice (both places are named). */
+/* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list, no codes at all, a code listed twice,
+ * in one spelling or in two (terms/code_form.h; both places are named). */
 int code_table_read(struct code_table *table, const struct string_list *files);
 void code_table_free(struct code_table *table);
 
 /* Fails if a code is among those of `known`, which came from the file `path`. */
 int code_table_check_new(const struct code_table *table, const struct code_index *known, const char *path);
 
-/* Fails if a code names a node that a graph of n_nodes nodes lacks. */
-int code_table_check_nodes(const struct code_table *table, int64_t n_nodes, const char *graph_path);
+/* Fails if a code names a node beyond those of the graph. Codes that name a node in a gap of its indices are warned about, once,
+ * with their number (returned in *n_gaps too) and the first. A graph of no nodes is none, and graph_path "". */
+int code_table_check_nodes(const struct code_table *table, const struct knowledge_graph *graph, const char *graph_path,
+                           int64_t *n_gaps);
 
 #endif

@@ -12,17 +12,81 @@ struct row {
     uint8_t relation;
 };
 
+/* A hash table of the nodes that rows name. */
+struct nodes {
+    int32_t *slots; /* [size] node + 1; 0: empty */
+    int64_t size, n;
+};
+
 struct rows {
     struct row *items;
     long long n, capacity;
+    struct nodes nodes;
+    int64_t largest_line; /* where the largest index stands */
+    const char *largest_column;
 };
 
+static void rows_free(struct rows *rows) {
+    free(rows->items);
+    free(rows->nodes.slots);
+}
+
 void knowledge_graph_free(struct knowledge_graph *g) {
+    free(g->named);
     free(g->offsets);
     free(g->edges);
     *g = (struct knowledge_graph){0};
 }
 
+/* ---- nodes ---- */
+static void put_node(struct nodes *set, int32_t node) {
+    uint64_t mask = (uint64_t)(set->size - 1), at = (uint64_t)node * 0x9e3779b97f4a7c15u >> 32 & mask;
+    while (set->slots[at] && set->slots[at] != node + 1) at = (at + 1) & mask;
+    set->n += set->slots[at] == 0;
+    set->slots[at] = node + 1;
+}
+
+static int add_node(struct nodes *set, int32_t node) {
+    if (2 * set->n >= set->size) {
+        struct nodes larger = {.size = set->size ? 2 * set->size : 1024};
+        TRY(mem_alloc(&larger.slots, larger.size, sizeof *larger.slots));
+        for (int64_t i = 0; i < set->size; i++)
+            if (set->slots[i]) put_node(&larger, set->slots[i] - 1);
+        free(set->slots);
+        *set = larger;
+    }
+    put_node(set, node);
+    return STATUS_OK;
+}
+
+static int add_end(struct knowledge_graph *g, struct rows *rows, const struct delimited *r, const char *column,
+                   int64_t node) {
+    if (node >= g->n_nodes) {
+        g->n_nodes = node + 1;
+        rows->largest_line = r->row_line;
+        rows->largest_column = column;
+    }
+    return add_node(&rows->nodes, (int32_t)node);
+}
+
+static int check_largest(const struct knowledge_graph *g, const struct rows *rows, const char *path) {
+    enum { MOST_GAPS = 16, ALWAYS_GOOD = 1 << 18 };
+    if (g->n_nodes <= MOST_GAPS * rows->nodes.n + ALWAYS_GOOD) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s:%lld: %s is %lld, far beyond the %lld nodes that the file names: is it a wrong number? Nodes "
+                      "are counted from 0, with few gaps",
+                      path, (long long)rows->largest_line, rows->largest_column, (long long)g->n_nodes - 1,
+                      (long long)rows->nodes.n);
+}
+
+static int mark_named(struct knowledge_graph *g, const struct nodes *set) {
+    TRY(mem_alloc(&g->named, g->n_nodes, sizeof *g->named));
+    for (int64_t i = 0; i < set->size; i++)
+        if (set->slots[i]) g->named[set->slots[i] - 1] = 1;
+    return STATUS_OK;
+}
+
+/* ---- rows ---- */
 /* Most rows have the relation of the row before. */
 static int relation_number(struct knowledge_graph *g, const struct delimited *r, struct field name, int *last) {
     int64_t size = name.size < KG_RELATION_BYTES ? name.size : KG_RELATION_BYTES - 1;
@@ -55,8 +119,8 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
         TRY(delimited_integer(r, "x_index", r->fields[x], 0, INT32_MAX - 1, &source));
         TRY(delimited_integer(r, "y_index", r->fields[y], 0, INT32_MAX - 1, &target));
         TRY(relation_number(g, r, r->fields[relation], &last));
-        if (source >= g->n_nodes) g->n_nodes = source + 1;
-        if (target >= g->n_nodes) g->n_nodes = target + 1;
+        TRY(add_end(g, rows, r, "x_index", source));
+        TRY(add_end(g, rows, r, "y_index", target));
         if (source == target) {
             g->n_self_loops++;
             continue;
@@ -66,7 +130,7 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
     }
     if (g->n_nodes == 0)
         return status_set(STATUS_FAILED, "%s holds no edges: there is nothing behind the header", r->path);
-    return STATUS_OK;
+    return check_largest(g, rows, r->path);
 }
 
 static int by_target(const void *a, const void *b) {
@@ -124,8 +188,9 @@ int knowledge_graph_read(struct knowledge_graph *g, const char *path) {
     int status = delimited_open(&reader, path);
     if (status == STATUS_OK) status = read_rows(g, &reader, &rows);
     delimited_close(&reader);
+    if (status == STATUS_OK) status = mark_named(g, &rows.nodes);
     if (status == STATUS_OK) status = place_rows(g, &rows);
-    free(rows.items);
+    rows_free(&rows);
     if (status != STATUS_OK) return status;
     sort_and_unite(g);
     g->n_one_way = count_one_way(g);
