@@ -217,7 +217,6 @@ static void log_codes(const struct preparation *p) {
 
 static int prepare(struct preparation *p) {
     struct vocabulary *v = &p->vocabulary;
-    int64_t n_gaps;
     stage_begin(&p->stages, STAGE_GRAPH);
     if (p->config->files.graph[0]) {
         TRY(knowledge_graph_read(&p->graph, p->config->files.graph));
@@ -225,7 +224,7 @@ static int prepare(struct preparation *p) {
     }
     stage_begin(&p->stages, STAGE_CODES);
     TRY(code_table_read(&p->codes, &p->config->files.codes));
-    TRY(code_table_check_nodes(&p->codes, &p->graph, p->config->files.graph, &n_gaps));
+    TRY(code_table_check_nodes(&p->codes, &p->graph, p->config->files.graph));
     TRY(copy_texts(p));
     v->n_nodes = p->graph.n_nodes;
     v->n_relations = p->graph.n_relations;

@@ -147,26 +147,28 @@ static int read_file(struct code_table *t, int file) {
 }
 
 /* ---- what the table holds ---- */
-/* The code and, if it is spelled otherwise, the spelling there. */
-static const char *other_spelling(const char *code, const char *there, char *text, size_t size) {
+/* What is said behind a code that is there already: its spelling there, if it is another, and how many are like it. */
+static const char *details(const char *code, const char *there, int64_t n, char text[160]) {
+    int used = 0;
     text[0] = 0;
-    if (strcmp(code, there) != 0) snprintf(text, size, ", spelled %s", there);
+    if (strcmp(code, there) != 0) used = snprintf(text, 160, ", spelled %s", there);
+    if (n > 1) snprintf(text + used, (size_t)(160 - used), "; %lld more are like it", (long long)n - 1);
     return text;
 }
 
 static int check_duplicates(const struct code_table *t) {
     struct code_index index;
-    int64_t pair[2];
+    int64_t n, pair[2];
+    char more[160];
     int status =
         code_index_make(&index, (struct strings){t->text, t->code, 0}, (struct strings){t->text, t->system, 0}, t->n);
-    if (status == STATUS_OK && code_index_twice(&index, pair)) {
+    if (status == STATUS_OK && (n = code_index_twice(&index, pair)) > 0) {
         int64_t i = pair[1], j = pair[0];
         const char *code = t->text + t->code[i];
-        char other[96];
         status =
             status_set(STATUS_FAILED, "%s:%lld: %s:%s is listed twice; first at %s:%lld%s", t->files->items[t->file[i]],
                        (long long)t->line[i], t->text + t->system[i], code, t->files->items[t->file[j]],
-                       (long long)t->line[j], other_spelling(code, t->text + t->code[j], other, sizeof other));
+                       (long long)t->line[j], details(code, t->text + t->code[j], n, more));
     }
     code_index_free(&index);
     return status;
@@ -182,50 +184,47 @@ int code_table_read(struct code_table *t, const struct string_list *files) {
 }
 
 int code_table_check_new(const struct code_table *t, const struct code_index *known, const char *path) {
+    int64_t n = 0, first = 0, first_row = 0;
+    char more[160];
     for (int64_t i = 0; i < t->n; i++) {
-        const char *code = t->text + t->code[i], *system = t->text + t->system[i];
-        int64_t row = code_index_same(known, system, code);
-        char other[96];
-        if (row >= 0)
-            return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s%s",
-                              t->files->items[t->file[i]], (long long)t->line[i], system, code, (long long)row, path,
-                              other_spelling(code, string_at(&known->code, row), other, sizeof other));
+        int64_t row = code_index_same(known, t->text + t->system[i], t->text + t->code[i]);
+        if (row >= 0 && ++n == 1) first = i, first_row = row;
     }
-    return STATUS_OK;
+    if (n == 0) return STATUS_OK;
+    const char *code = t->text + t->code[first];
+    return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s%s",
+                      t->files->items[t->file[first]], (long long)t->line[first], t->text + t->system[first], code,
+                      (long long)first_row, path, details(code, string_at(&known->code, first_row), n, more));
 }
 
-static int beyond(const struct code_table *t, int64_t i, int32_t node, int64_t n_nodes, const char *graph_path) {
-    const char *file = t->files->items[t->file[i]], *system = t->text + t->system[i], *code = t->text + t->code[i];
-    if (n_nodes == 0)
-        return status_set(STATUS_FAILED, "%s:%lld: %s:%s names node %d, but files.graph names no knowledge graph", file,
-                          (long long)t->line[i], system, code, node);
-    return status_set(
-        STATUS_FAILED,
-        "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the graph that the table was made "
-        "for?",
-        file, (long long)t->line[i], system, code, node, graph_path, (long long)n_nodes - 1);
+/* The first node of code i that no row of the graph names, or -1. */
+static int32_t node_in_gap(const struct code_table *t, int64_t i, const struct knowledge_graph *graph) {
+    for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
+        if (!graph->named[t->nodes[k]]) return t->nodes[k];
+    return -1;
 }
 
-int code_table_check_nodes(const struct code_table *t, const struct knowledge_graph *graph, const char *graph_path,
-                           int64_t *n_gaps) {
+static void warn_of_gaps(struct code_table *t, const struct knowledge_graph *graph, const char *graph_path) {
     int64_t first = 0;
-    int32_t first_node = 0;
-    *n_gaps = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int32_t gap = -1;
-        for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++) {
-            int32_t node = t->nodes[k];
-            if (node >= graph->n_nodes) return beyond(t, i, node, graph->n_nodes, graph_path);
-            if (gap < 0 && !graph->named[node]) gap = node;
-        }
-        if (gap < 0) continue;
-        if (++*n_gaps == 1) first = i, first_node = gap;
-    }
-    if (*n_gaps)
-        log_warn(
-            "%lld codes name a node that occurs in no edge of %s, the first at %s:%lld: %s:%s names node %d. Is it the "
-            "graph that the table was made for?",
-            (long long)*n_gaps, graph_path, t->files->items[t->file[first]], (long long)t->line[first],
-            t->text + t->system[first], t->text + t->code[first], first_node);
+    for (int64_t i = 0; i < t->n; i++)
+        if (node_in_gap(t, i, graph) >= 0 && ++t->n_in_gaps == 1) first = i;
+    if (t->n_in_gaps == 0) return;
+    log_warn(
+        "%lld codes name a node that occurs in no edge of %s; the first, at %s:%lld, is %s:%s with node %d: is it the "
+        "graph that the table was made for?",
+        (long long)t->n_in_gaps, graph_path, t->files->items[t->file[first]], (long long)t->line[first],
+        t->text + t->system[first], t->text + t->code[first], node_in_gap(t, first, graph));
+}
+
+int code_table_check_nodes(struct code_table *t, const struct knowledge_graph *graph, const char *graph_path) {
+    for (int64_t i = 0; i < t->n; i++)
+        for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
+            if (t->nodes[k] >= graph->n_nodes)
+                return status_set(STATUS_FAILED,
+                                  "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the "
+                                  "graph that the table was made for?",
+                                  t->files->items[t->file[i]], (long long)t->line[i], t->text + t->system[i],
+                                  t->text + t->code[i], t->nodes[k], graph_path, (long long)graph->n_nodes - 1);
+    warn_of_gaps(t, graph, graph_path);
     return STATUS_OK;
 }

@@ -22,6 +22,7 @@ struct code_table {
     int32_t *file;                                   /* [n] ... in files.items[file] */
     const struct string_list *files;                 /* borrowed */
     int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose place is the code's */
+    int64_t n_in_gaps;                               /* codes, see code_table_check_nodes */
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
 };
 
@@ -30,12 +31,11 @@ struct code_table {
 int code_table_read(struct code_table *table, const struct string_list *files);
 void code_table_free(struct code_table *table);
 
-/* Fails if a code is among those of `known`, which came from the file `path`. */
+/* Fails if a code is among those of `known`, which came from the file `path`: says the first, and how many there are. */
 int code_table_check_new(const struct code_table *table, const struct code_index *known, const char *path);
 
-/* Fails if a code names a node beyond those of the graph. Codes that name a node in a gap of its indices are warned about, once,
- * with their number (returned in *n_gaps too) and the first. A graph of no nodes is none, and graph_path "". */
-int code_table_check_nodes(const struct code_table *table, const struct knowledge_graph *graph, const char *graph_path,
-                           int64_t *n_gaps);
+/* Fails if a code names a node beyond those of the graph. Codes that name one in a gap of its indices are counted in n_in_gaps,
+ * and warned about once. */
+int code_table_check_nodes(struct code_table *table, const struct knowledge_graph *graph, const char *graph_path);
 
 #endif

@@ -66,9 +66,8 @@ void code_index_free(struct code_index *x) {
 }
 
 /* ---- the same code ---- */
-int64_t code_index_same(const struct code_index *x, const char *system, const char *code) {
+static int64_t first_same(const struct code_index *x, enum code_system known, const char *system, const char *code) {
     char wanted[CODE_FORM_BYTES], here[CODE_FORM_BYTES];
-    enum code_system known = code_system(system);
     code_form(known, code, wanted);
     uint64_t hash = hash_form(wanted), place = hash;
     for (int64_t i; (i = next_candidate(x, hash, &place)) >= 0;) {
@@ -79,15 +78,19 @@ int64_t code_index_same(const struct code_index *x, const char *system, const ch
     return -1;
 }
 
-int code_index_twice(const struct code_index *x, int64_t pair[2]) {
+int64_t code_index_same(const struct code_index *x, const char *system, const char *code) {
+    return first_same(x, code_system(system), system, code);
+}
+
+int64_t code_index_twice(const struct code_index *x, int64_t pair[2]) {
+    int64_t n = 0;
     for (int64_t i = 0; i < x->n; i++) {
-        int64_t first = code_index_same(x, system_at(x, i), code_at(x, i));
-        if (first == i) continue;
+        int64_t first = first_same(x, (enum code_system)x->known[i], system_at(x, i), code_at(x, i));
+        if (first == i || ++n > 1) continue;
         pair[0] = first;
         pair[1] = i;
-        return 1;
     }
-    return 0;
+    return n;
 }
 
 /* ---- names ---- */

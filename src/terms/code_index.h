@@ -38,8 +38,8 @@ int64_t code_index_find(const struct code_index *index, const char *name, int64_
 /* The first code that is the same as this one, or -1. */
 int64_t code_index_same(const struct code_index *index, const char *system, const char *code);
 
-/* Whether a code is there twice: then pair[0] < pair[1] are two that are the same, the smallest pair[1] that there is. */
-int code_index_twice(const struct code_index *index, int64_t pair[2]);
+/* How many codes are the same as one before them. If there are any, pair[1] is the first of them, and pair[0] the one before. */
+int64_t code_index_twice(const struct code_index *index, int64_t pair[2]);
 
 /* The codes whose form is nearest to that of `name` (edit distance without case; ties to the smaller number): writes `most`
  * or fewer, nearest first, and returns how many. */
