@@ -75,6 +75,9 @@ static int add_nodes(struct code_table *t, const struct delimited *r, const char
         for (int64_t i = first; i < t->n_nodes && !repeated; i++) repeated = t->nodes[i] == node;
         t->n_repeated_nodes += repeated;
         if (repeated) continue;
+        if (t->n_nodes - first == CODE_MAX_NODES)
+            return status_set(STATUS_FAILED, "%s:%lld: the code lists more than %d nodes", r->path,
+                              (long long)r->row_line, CODE_MAX_NODES);
         TRY(mem_grow(&t->nodes, &t->nodes_capacity, t->n_nodes + 1, sizeof *t->nodes));
         t->nodes[t->n_nodes++] = (int32_t)node;
     }
@@ -104,7 +107,6 @@ static int find_columns(const struct delimited *r, struct columns *c) {
     TRY(delimited_need(r, medtok ? "code_system" : "system", &c->system));
     TRY(delimited_need(r, medtok ? "desc" : "description", &c->description));
     c->nodes = delimited_column(r, c->nodes_name);
-    if (c->nodes < 0) log_info("%s has no column %s: its codes have no nodes", r->path, c->nodes_name);
     return STATUS_OK;
 }
 
@@ -137,6 +139,7 @@ static int read_file(struct code_table *t, int file) {
     struct columns columns;
     int more = 1, status = delimited_open(&reader, t->files->items[file]);
     if (status == STATUS_OK) status = find_columns(&reader, &columns);
+    if (status == STATUS_OK && columns.nodes < 0 && t->n_without_nodes++ == 0) t->without_nodes = t->files->items[file];
     while (status == STATUS_OK) {
         status = delimited_next(&reader, &more);
         if (status != STATUS_OK || !more) break;

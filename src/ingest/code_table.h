@@ -1,9 +1,9 @@
 /* Code tables: which codes there are, what they mean, and which KG nodes they name.
  *
  * Columns `system, code, description, nodes` (nodes joined by `;`), or MedTok's own `med_code, desc, code_system,
- * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order and case, others ignored; without the last one no code has nodes. Systems that MedTok writes in lower case
- * get our names (icd10 -> ICD10CM). Line breaks in a description become blanks. The code stands in for a description that is
- * empty: the two have the same place.
+ * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order and any case, others ignored. Without the column of nodes
+ * no code has any. Systems that MedTok writes in lower case get our names (icd10 -> ICD10CM). Line breaks in a description
+ * become blanks. The code stands in for a description that is empty: the two have the same place.
  */
 #ifndef MEDTOK_INGEST_CODE_TABLE_H
 #define MEDTOK_INGEST_CODE_TABLE_H
@@ -11,6 +11,8 @@
 #include "config/config.h"
 #include "ingest/knowledge_graph.h"
 #include "terms/code_index.h"
+
+enum { CODE_MAX_NODES = 65535 }; /* that a code may list: more cannot be places of a subgraph, see subgraph.h */
 
 struct code_table {
     int64_t n;
@@ -23,11 +25,13 @@ struct code_table {
     const struct string_list *files;                 /* borrowed */
     int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose place is the code's */
     int64_t n_in_gaps;                               /* codes, see code_table_check_nodes */
+    int n_without_nodes;                             /* files without the column nodes; without_nodes is the first */
+    const char *without_nodes;
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
 };
 
-/* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list, no codes at all, a code listed twice,
- * in one spelling or in two (terms/code_form.h; both places are named). */
+/* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list or one too long, no codes at all, a
+ * code listed twice, in one spelling or in two (terms/code_form.h): both places are named, and how many more there are. */
 int code_table_read(struct code_table *table, const struct string_list *files);
 void code_table_free(struct code_table *table);
 

@@ -88,7 +88,10 @@ static void drop_dots(enum code_system system, char *form) {
     const char *dot = form + category_length(system, form);
     for (const char *p = form; *p; p++) {
         if (*p == '-') dot = p + 1 + category_length(system, p + 1);
-        if (*p != '.' || p != dot || p == form) *to++ = *p;
+        if (*p == '.' && p == dot && p > form)
+            dot++; /* two dots are one */
+        else
+            *to++ = *p;
     }
     *to = 0;
 }

@@ -21,6 +21,7 @@ codes "${header}ICD10CM\tA00\tx\t1\nICD10CM\tA00\ty\t\n" && expect_error 1 'code
 codes "${header}ICD10CM\tA00\tx\t99999\n" && expect_error 1 'codes.tsv:2: ICD10CM:A00 names node 99999, but .* has nodes 0 to 854' prepare
 codes "${header}ICD10CM\tA00\tx\t-4\n" && expect_error 1 'codes.tsv:2: nodes is "-4": expected an integer' prepare
 codes "${header}ICD10CM\tA00\tx\tfoo\n" && expect_error 1 'nodes is "foo"' prepare
+codes "${header}ICD10CM\tA00\tx\t$(seq -s ';' 70000)\n" && expect_error 1 'codes.tsv:2: the code lists more than 65535 nodes' prepare
 codes "${header}ICD10CM\t\tx\t1\n" && expect_error 1 'codes.tsv:2: the code is empty' prepare
 codes "${header}ICD10CM\tA00\tM\xe9ni\xe8re\t1\n" && expect_error 1 'codes.tsv:2: byte 14 of the row \(0xe9\) is not UTF-8' prepare
 codes "${header}ICD10CM\tA00\tx\\\\000y\t1\n"; printf "${header}ICD10CM\tA00\tx\0y\t1\n" >codes.tsv

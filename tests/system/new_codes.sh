@@ -129,6 +129,7 @@ number=$(($(grep -nP '^ICD10CM\tE11\.9\t' known.tsv | cut -d: -f1) - 2))
 expect_error 1 "bad.tsv:3: ICD10CM:e119 is no new code: it is code number $number of .*vocabulary.h5, spelled E11.9" new bad.tsv --append-to table.h5
 printf 'Code\tSystem\tDescription\n0002-1200-01\tNDC\tAlpha\n0002-1200\tNDC\tAlpha\nE119\tMINE\tx\n' >spelled.tsv
 medtok tokenize --codes spelled.tsv --append-to table.h5 --set files.table=spelled.h5 2>log.txt || fail "codes without the column nodes: $(cat log.txt)"
+[ "$(grep -c 'spelled.tsv has no column nodes' log.txt)" -eq 1 ] || fail "said of the column nodes: $(cat log.txt)"
 printf "${header}NDC\t00002120001\tx\t\n" >bad.tsv
 expect_error 1 "bad.tsv:2: NDC:00002120001 is no new code: it is code number $n_known of spelled.h5, spelled 0002-1200-01" new bad.tsv --append-to spelled.h5
 medtok verify --set files.table=spelled.h5 >/dev/null || fail "verify of spelled.h5"

@@ -23,6 +23,7 @@ static void codes_have_one_form(void **state) {
         {"ICD10CM", "E-11.9", "E119"},
         {"ICD10CM", "E11.-", "E11"},
         {"ICD10CM", "E11.", "E11"},
+        {"ICD10CM", "E11..9", "E119"},
         {"ICD10CM", "c7a.090", "C7A090"},
         {"ICD10CM", "T36.0x1a", "T360X1A"},
         {"ICD10CM", "E1.19", "E1.19"}, /* a dot elsewhere is no spelling */
