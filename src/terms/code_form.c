@@ -51,17 +51,17 @@ static void trim(const char *code, char form[CODE_FORM_BYTES]) {
     form[n] = 0;
 }
 
+static int is_letter(char c) { return c >= 'A' && c <= 'Z'; }
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
+
 /* Characters of the category with which `code` begins, which are those before the dot; 0: it begins with none. */
 static int category_length(enum code_system system, const char *code) {
-    int first = code[0], n = system == SYSTEM_ICD9PROC ? 2 : 3;
-    int letter = system == SYSTEM_ICD10CM ? first >= 'A' && first <= 'Z'
-                                          : system == SYSTEM_ICD9CM && (first == 'E' || first == 'V');
-    if (!letter && (system == SYSTEM_ICD10CM || !isdigit((unsigned char)first))) return 0;
-    if (letter && first == 'E' && system == SYSTEM_ICD9CM) n = 4;
+    if (system == SYSTEM_ICD10CM)
+        return is_letter(code[0]) && is_digit(code[1]) && (is_digit(code[2]) || is_letter(code[2])) ? 3 : 0;
+    int n = system == SYSTEM_ICD9PROC ? 2 : code[0] == 'E' ? 4 : 3;
+    if (!is_digit(code[0]) && !(system == SYSTEM_ICD9CM && (code[0] == 'E' || code[0] == 'V'))) return 0;
     for (int i = 1; i < n; i++)
-        if (!isdigit((unsigned char)code[i]) &&
-            !(i == 2 && system == SYSTEM_ICD10CM && code[i] >= 'A' && code[i] <= 'Z'))
-            return 0;
+        if (!is_digit(code[i])) return 0;
     return n;
 }
 

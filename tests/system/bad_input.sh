@@ -44,13 +44,14 @@ spelled ATC A10BA02 ATC a10ba02
 codes "${header}ICD10CM\tE08.1\tx\t\n" && cp codes.tsv first.tsv && codes "${header}ICD10CM\tE081\tx\t\nICD10CM\te081\tx\t\n"
 expect_error 1 'codes.tsv:2: ICD10CM:E081 is listed twice; first at first.tsv:2, spelled E08.1; 1 more are like it' medtok prepare --set files.codes=first.tsv,codes.tsv --set files.vocabulary=out.h5
 
-# A node number far beyond all others ends before memory by node is asked for (32 GB here).
+quickly() { timeout 20 "$MEDTOK" prepare --config small.yaml --set files.vocabulary=out.h5 "$@"; }
+
+# A node number far beyond all others: at once, before memory by node is asked for.
 printf 'display_relation,x_index,y_index\nr,0,1\nr,1,0\nr,2,2147483646\n' >kg.csv
-expect_error 1 'kg.csv:4: y_index is 2147483646, far beyond the 4 nodes that the file names' bash -c "ulimit -v 4000000; $MEDTOK prepare --config small.yaml --set files.graph=kg.csv"
+expect_error 1 'kg.csv:4: y_index is 2147483646, far beyond the 4 nodes that the file names' quickly --set files.graph=kg.csv
 
 # Inputs without an end, or that never begin: at once.
 mkfifo fifo
-quickly() { timeout 20 "$MEDTOK" prepare --config small.yaml --set files.vocabulary=out.h5 "$@"; }
 for key in codes graph; do
     expect_error 1 '/dev/zero is a device; a file is needed' quickly --set files.$key=/dev/zero
     expect_error 1 'fifo is a pipe, but inputs are read more than once' quickly --set files.$key=fifo
