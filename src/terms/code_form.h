@@ -18,9 +18,9 @@
  * A dot elsewhere is no spelling of an ICD code and stays. Dashes in ICD codes go (E11.-, E-08), but for the one of a range of
  * categories (A00-A09), which is a code of its own.
  *
- * Sources: dots of the four ICD systems: their official tabular lists, and the files of CMS, which leave them out; NDC: 21 CFR
- * 207.33 (configurations), 45 CFR 162.1002 with the CMS 5-4-2 form of claims, FDA's NDC Directory on the asterisk; ATC: WHOCC's
- * guidelines (blanks between levels in print).
+ * Sources. ICD: the official tabular lists for the place of the dot, the files of CMS, which leave it out. NDC: 21 CFR 207.33 for
+ * the configurations on packages, the 5-4-2 of claims (HIPAA, CMS), FDA's description of the NDC Directory's asterisk, the 6-4-2
+ * of the VA's drug file. ATC is often printed with blanks between levels (N02B E01).
  */
 #ifndef MEDTOK_TERMS_CODE_FORM_H
 #define MEDTOK_TERMS_CODE_FORM_H
