@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs.h"
-#include "store/code_index.h"
 #include "store/table.h"
 #include "store/vocabulary.h"
+#include "terms/code_index.h"
 
 enum { MOST_SYSTEMS = 32, SUGGESTIONS = 5, BLOCK_ROWS = 4096 };
 
@@ -157,8 +157,8 @@ int job_lookup(const struct config *config, int n_args, char **args, int near) {
     int status, failed = 0;
     if (n_args == 0) return status_set(STATUS_USAGE, "lookup needs at least one code, e.g. `medtok lookup E11.9`");
     TRY_DONE(table_open(&l.table, config->files.table));
-    TRY_DONE(code_index_make(&l.index, l.table.code, l.table.code_bytes, l.table.system, l.table.system_bytes,
-                             l.table.shape.n_codes));
+    TRY_DONE(code_index_make(&l.index, (struct strings){l.table.code, NULL, l.table.code_bytes},
+                             (struct strings){l.table.system, NULL, l.table.system_bytes}, l.table.shape.n_codes));
     TRY_DONE(find_vocabulary(&l, config->files.vocabulary));
     for (int i = 0; i < n_args; i++) {
         status = look_up(&l, args[i], near);

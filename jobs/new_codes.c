@@ -71,7 +71,8 @@ static int check_against_vocabulary(const struct code_table *t, const char *path
     struct vocabulary v;
     struct code_index index;
     TRY(vocabulary_read(path, 0, -1, VOCABULARY_NAMES, &v));
-    int status = code_index_make(&index, v.code, v.code_bytes, v.system, v.system_bytes, v.n_codes);
+    int status = code_index_make(&index, (struct strings){v.code, NULL, v.code_bytes},
+                                 (struct strings){v.system, NULL, v.system_bytes}, v.n_codes);
     if (status == STATUS_OK) status = code_table_check_new(t, &index, path);
     code_index_free(&index);
     vocabulary_free(&v);
@@ -102,8 +103,8 @@ static int check_against_table(const struct code_table *t, const struct config *
     int status;
     TRY(table_open(&table, config->tokenize.append_to));
     TRY_DONE(check_checkpoint(&table, config->files.checkpoint));
-    TRY_DONE(
-        code_index_make(&index, table.code, table.code_bytes, table.system, table.system_bytes, table.shape.n_codes));
+    TRY_DONE(code_index_make(&index, (struct strings){table.code, NULL, table.code_bytes},
+                             (struct strings){table.system, NULL, table.system_bytes}, table.shape.n_codes));
     TRY_DONE(code_table_check_new(t, &index, config->tokenize.append_to));
 done:
     code_index_free(&index);

@@ -210,6 +210,11 @@ static void log_codes(const struct preparation *p) {
                  p->config->text.empty == EMPTY_TEXT_ABSENT ? "their text is absent" : "the code stands in for it");
     if (nothing)
         log_warn("%lld codes have neither description nor graph: they will have no tokens", (long long)nothing);
+    if (t->n_without_nodes == 1)
+        log_info("%s has no column nodes: its codes have no nodes", t->without_nodes);
+    else if (t->n_without_nodes > 1)
+        log_info("%d code tables, the first %s, have no column nodes: their codes have no nodes", t->n_without_nodes,
+                 t->without_nodes);
     if (t->n_repeated_nodes) log_info("%lld nodes were listed twice for a code", (long long)t->n_repeated_nodes);
     if (p->n_cut)
         log_info("%lld node lists were longer than graph.max_nodes (%lld) and were cut", (long long)p->n_cut,
@@ -225,7 +230,7 @@ static int prepare(struct preparation *p) {
     }
     stage_begin(&p->stages, STAGE_CODES);
     TRY(code_table_read(&p->codes, &p->config->files.codes));
-    TRY(code_table_check_nodes(&p->codes, p->graph.n_nodes, p->config->files.graph));
+    TRY(code_table_check_nodes(&p->codes, &p->graph, p->config->files.graph));
     TRY(copy_texts(p));
     v->n_nodes = p->graph.n_nodes;
     v->n_relations = p->graph.n_relations;

@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs.h"
-#include "store/code_index.h"
 #include "store/checkpoint.h"
 #include "store/table.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
+#include "terms/code_index.h"
 
 enum { BLOCK_ROWS = 4096 };
 
@@ -166,30 +166,32 @@ done:
 static int check_new_codes(const struct verification *v, const struct vocabulary *names, const char *path) {
     const struct table *t = &v->table;
     struct code_index index;
-    int status =
-        code_index_make(&index, names->code, names->code_bytes, names->system, names->system_bytes, names->n_codes);
+    int status = code_index_make(&index, (struct strings){names->code, NULL, names->code_bytes},
+                                 (struct strings){names->system, NULL, names->system_bytes}, names->n_codes);
     for (int64_t i = 0; i < t->shape.n_codes && status == STATUS_OK; i++) {
         const char *code = t->code + i * t->code_bytes, *system = t->system + i * t->system_bytes;
-        if (code_index_exact(&index, system, code) >= 0)
-            status = status_set(STATUS_FAILED, "%s: row %lld is said to be a new code, but %s has %s:%s",
-                                h5file_path(t->file), (long long)i, path, system, code);
+        int64_t known = code_index_same(&index, system, code);
+        if (known >= 0)
+            status =
+                status_set(STATUS_FAILED, "%s: row %lld is said to be a new code, but %s has %s:%s (in the row: %s)",
+                           h5file_path(t->file), (long long)i, path, vocabulary_system(names, known),
+                           vocabulary_code(names, known), code);
     }
     code_index_free(&index);
     return status;
 }
 
-/* No code stands in two rows. */
+/* No code stands in two rows, in one spelling or in two. */
 static int check_twice(const struct verification *v) {
     const struct table *t = &v->table;
     struct code_index index;
-    int status = code_index_make(&index, t->code, t->code_bytes, t->system, t->system_bytes, t->shape.n_codes);
-    for (int64_t i = 0; i < t->shape.n_codes && status == STATUS_OK; i++) {
-        const char *code = t->code + i * t->code_bytes, *system = t->system + i * t->system_bytes;
-        int64_t first = code_index_exact(&index, system, code);
-        if (first != i)
-            status = status_set(STATUS_FAILED, "%s: %s:%s stands in rows %lld and %lld", h5file_path(t->file), system,
-                                code, (long long)first, (long long)i);
-    }
+    int64_t row[2];
+    int status = code_index_make(&index, (struct strings){t->code, NULL, t->code_bytes},
+                                 (struct strings){t->system, NULL, t->system_bytes}, t->shape.n_codes);
+    if (status == STATUS_OK && code_index_twice(&index, row))
+        status = status_set(STATUS_FAILED, "%s: %s:%s stands in rows %lld and %lld (there: %s)", h5file_path(t->file),
+                            t->system + row[0] * t->system_bytes, t->code + row[0] * t->code_bytes, (long long)row[0],
+                            (long long)row[1], t->code + row[1] * t->code_bytes);
     code_index_free(&index);
     return status;
 }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <xxhash.h>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "ingest/delimited.h"
 
@@ -75,6 +75,9 @@ static int add_nodes(struct code_table *t, const struct delimited *r, const char
         for (int64_t i = first; i < t->n_nodes && !repeated; i++) repeated = t->nodes[i] == node;
         t->n_repeated_nodes += repeated;
         if (repeated) continue;
+        if (t->n_nodes - first == CODE_MAX_NODES)
+            return status_set(STATUS_FAILED, "%s:%lld: the code lists more than %d nodes", r->path,
+                              (long long)r->row_line, CODE_MAX_NODES);
         TRY(mem_grow(&t->nodes, &t->nodes_capacity, t->n_nodes + 1, sizeof *t->nodes));
         t->nodes[t->n_nodes++] = (int32_t)node;
     }
@@ -91,7 +94,7 @@ static int grow(struct code_table *t) {
     return mem_grow(&t->node_offsets, &t->offsets_capacity, t->n + 2, sizeof *t->node_offsets);
 }
 
-/* Places of the four columns, under either set of names. */
+/* Places of the four columns, under either set of names. nodes: -1 if there is none. */
 struct columns {
     int system, code, description, nodes;
     const char *nodes_name;
@@ -103,7 +106,8 @@ static int find_columns(const struct delimited *r, struct columns *c) {
     TRY(delimited_need(r, medtok ? "med_code" : "code", &c->code));
     TRY(delimited_need(r, medtok ? "code_system" : "system", &c->system));
     TRY(delimited_need(r, medtok ? "desc" : "description", &c->description));
-    return delimited_need(r, c->nodes_name, &c->nodes);
+    c->nodes = delimited_column(r, c->nodes_name);
+    return STATUS_OK;
 }
 
 static int add_row(struct code_table *t, const struct delimited *r, const struct columns *c, int file) {
@@ -123,7 +127,7 @@ static int add_row(struct code_table *t, const struct delimited *r, const struct
     t->n_without_description += description.size == 0;
     t->description[t->n] = t->code[t->n];
     if (description.size) TRY(add_text(t, description, &t->description[t->n]));
-    TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
+    if (c->nodes >= 0) TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
     t->line[t->n] = r->row_line;
     t->file[t->n] = file;
     t->node_offsets[++t->n] = t->n_nodes;
@@ -135,6 +139,7 @@ static int read_file(struct code_table *t, int file) {
     struct columns columns;
     int more = 1, status = delimited_open(&reader, t->files->items[file]);
     if (status == STATUS_OK) status = find_columns(&reader, &columns);
+    if (status == STATUS_OK && columns.nodes < 0 && t->n_without_nodes++ == 0) t->without_nodes = t->files->items[file];
     while (status == STATUS_OK) {
         status = delimited_next(&reader, &more);
         if (status != STATUS_OK || !more) break;
@@ -144,31 +149,31 @@ static int read_file(struct code_table *t, int file) {
     return status;
 }
 
-/* ---- duplicates: an open hash table of code numbers ---- */
-static int same_code(const struct code_table *t, int64_t a, int64_t b) {
-    return strcmp(t->text + t->code[a], t->text + t->code[b]) == 0 &&
-           strcmp(t->text + t->system[a], t->text + t->system[b]) == 0;
+/* ---- what the table holds ---- */
+/* What is said behind a code that is there already: its spelling there, if it is another, and how many are like it. */
+static const char *details(const char *code, const char *there, int64_t n, char text[160]) {
+    int used = 0;
+    text[0] = 0;
+    if (strcmp(code, there) != 0) used = snprintf(text, 160, ", spelled %s", there);
+    if (n > 1) snprintf(text + used, (size_t)(160 - used), "; %lld more are like it", (long long)n - 1);
+    return text;
 }
 
 static int check_duplicates(const struct code_table *t) {
-    int64_t size = 16;
-    while (size < 2 * t->n) size *= 2;
-    int64_t *slots;
-    int status = mem_alloc(&slots, size, sizeof *slots); /* code number + 1; 0: empty */
-    for (int64_t i = 0; i < t->n && status == STATUS_OK; i++) {
-        const char *code = t->text + t->code[i], *system = t->text + t->system[i];
-        uint64_t at = XXH3_64bits_withSeed(code, strlen(code), XXH3_64bits(system, strlen(system)));
-        for (at &= (uint64_t)(size - 1); slots[at] && !same_code(t, slots[at] - 1, i);)
-            at = (at + 1) & (uint64_t)(size - 1);
-        if (slots[at]) {
-            int64_t j = slots[at] - 1;
-            status = status_set(STATUS_FAILED, "%s:%lld: %s:%s is listed twice; first at %s:%lld",
-                                t->files->items[t->file[i]], (long long)t->line[i], system, code,
-                                t->files->items[t->file[j]], (long long)t->line[j]);
-        }
-        slots[at] = i + 1;
+    struct code_index index;
+    int64_t n, pair[2];
+    char more[160];
+    int status =
+        code_index_make(&index, (struct strings){t->text, t->code, 0}, (struct strings){t->text, t->system, 0}, t->n);
+    if (status == STATUS_OK && (n = code_index_twice(&index, pair)) > 0) {
+        int64_t i = pair[1], j = pair[0];
+        const char *code = t->text + t->code[i];
+        status =
+            status_set(STATUS_FAILED, "%s:%lld: %s:%s is listed twice; first at %s:%lld%s", t->files->items[t->file[i]],
+                       (long long)t->line[i], t->text + t->system[i], code, t->files->items[t->file[j]],
+                       (long long)t->line[j], details(code, t->text + t->code[j], n, more));
     }
-    free(slots);
+    code_index_free(&index);
     return status;
 }
 
@@ -182,24 +187,47 @@ int code_table_read(struct code_table *t, const struct string_list *files) {
 }
 
 int code_table_check_new(const struct code_table *t, const struct code_index *known, const char *path) {
+    int64_t n = 0, first = 0, first_row = 0;
+    char more[160];
     for (int64_t i = 0; i < t->n; i++) {
-        const char *code = t->text + t->code[i], *system = t->text + t->system[i];
-        int64_t row = code_index_exact(known, system, code);
-        if (row >= 0)
-            return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s",
-                              t->files->items[t->file[i]], (long long)t->line[i], system, code, (long long)row, path);
+        int64_t row = code_index_same(known, t->text + t->system[i], t->text + t->code[i]);
+        if (row >= 0 && ++n == 1) first = i, first_row = row;
     }
-    return STATUS_OK;
+    if (n == 0) return STATUS_OK;
+    const char *code = t->text + t->code[first];
+    return status_set(STATUS_FAILED, "%s:%lld: %s:%s is no new code: it is code number %lld of %s%s",
+                      t->files->items[t->file[first]], (long long)t->line[first], t->text + t->system[first], code,
+                      (long long)first_row, path, details(code, string_at(&known->code, first_row), n, more));
 }
 
-int code_table_check_nodes(const struct code_table *t, int64_t n_nodes, const char *graph_path) {
+/* The first node of code i that no row of the graph names, or -1. */
+static int32_t node_in_gap(const struct code_table *t, int64_t i, const struct knowledge_graph *graph) {
+    for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
+        if (!graph->named[t->nodes[k]]) return t->nodes[k];
+    return -1;
+}
+
+static void warn_of_gaps(struct code_table *t, const struct knowledge_graph *graph, const char *graph_path) {
+    int64_t first = 0;
+    for (int64_t i = 0; i < t->n; i++)
+        if (node_in_gap(t, i, graph) >= 0 && ++t->n_in_gaps == 1) first = i;
+    if (t->n_in_gaps == 0) return;
+    log_warn(
+        "%lld codes name a node that occurs in no edge of %s; the first, at %s:%lld, is %s:%s with node %d: is it the "
+        "graph that the table was made for?",
+        (long long)t->n_in_gaps, graph_path, t->files->items[t->file[first]], (long long)t->line[first],
+        t->text + t->system[first], t->text + t->code[first], node_in_gap(t, first, graph));
+}
+
+int code_table_check_nodes(struct code_table *t, const struct knowledge_graph *graph, const char *graph_path) {
     for (int64_t i = 0; i < t->n; i++)
         for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
-            if (t->nodes[k] >= n_nodes)
+            if (t->nodes[k] >= graph->n_nodes)
                 return status_set(STATUS_FAILED,
                                   "%s:%lld: %s:%s names node %d, but %s has nodes 0 to %lld: is it the "
                                   "graph that the table was made for?",
                                   t->files->items[t->file[i]], (long long)t->line[i], t->text + t->system[i],
-                                  t->text + t->code[i], t->nodes[k], graph_path, (long long)n_nodes - 1);
+                                  t->text + t->code[i], t->nodes[k], graph_path, (long long)graph->n_nodes - 1);
+    warn_of_gaps(t, graph, graph_path);
     return STATUS_OK;
 }

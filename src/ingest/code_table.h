@@ -1,15 +1,18 @@
 /* Code tables: which codes there are, what they mean, and which KG nodes they name.
  *
  * Columns `system, code, description, nodes` (nodes joined by `;`), or MedTok's own `med_code, desc, code_system,
- * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order, others ignored. Systems that MedTok writes in lower case
- * get our names (icd10 -> ICD10CM). Line breaks in a description become blanks. The code stands in for a description that is
- * empty: the two have the same place.
+ * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order and any case, others ignored. Without the column of nodes
+ * no code has any. Systems that MedTok writes in lower case get our names (icd10 -> ICD10CM). Line breaks in a description
+ * become blanks. The code stands in for a description that is empty: the two have the same place.
  */
 #ifndef MEDTOK_INGEST_CODE_TABLE_H
 #define MEDTOK_INGEST_CODE_TABLE_H
 
 #include "config/config.h"
-#include "store/code_index.h"
+#include "ingest/knowledge_graph.h"
+#include "terms/code_index.h"
+
+enum { CODE_MAX_NODES = 65535 }; /* that a code may list: more cannot be places of a subgraph, see subgraph.h */
 
 struct code_table {
     int64_t n;
@@ -21,18 +24,22 @@ struct code_table {
     int32_t *file;                                   /* [n] ... in files.items[file] */
     const struct string_list *files;                 /* borrowed */
     int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose place is the code's */
+    int64_t n_in_gaps;                               /* codes, see code_table_check_nodes */
+    int n_without_nodes;                             /* files without the column nodes; without_nodes is the first */
+    const char *without_nodes;
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;
 };
 
-/* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list, no codes at all, a (system, code)
- * listed twice (both places are named). */
+/* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list or one too long, no codes at all, a
+ * code listed twice, in one spelling or in two (terms/code_form.h): both places are named, and how many more there are. */
 int code_table_read(struct code_table *table, const struct string_list *files);
 void code_table_free(struct code_table *table);
 
-/* Fails if a code is among those of `known`, which came from the file `path`. */
+/* Fails if a code is among those of `known`, which came from the file `path`: says the first, and how many there are. */
 int code_table_check_new(const struct code_table *table, const struct code_index *known, const char *path);
 
-/* Fails if a code names a node that a graph of n_nodes nodes lacks. */
-int code_table_check_nodes(const struct code_table *table, int64_t n_nodes, const char *graph_path);
+/* Fails if a code names a node beyond those of the graph. Codes that name one in a gap of its indices are counted in n_in_gaps,
+ * and warned about once. */
+int code_table_check_nodes(struct code_table *table, const struct knowledge_graph *graph, const char *graph_path);
 
 #endif

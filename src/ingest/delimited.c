@@ -1,14 +1,13 @@
 /* A growing buffer holds at least one whole row; fields are slices of it, quotes removed in place. */
 #include "ingest/delimited.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 
 #include "base/status.h"
+#include "ingest/byte_source.h"
 
 enum { READ_BYTES = 1 << 18 };
 static const long long LONGEST_ROW = 64LL << 20;
@@ -18,14 +17,6 @@ static int fault(const struct delimited *r, int64_t line, const char *what) {
 }
 
 /* ---- bytes ---- */
-static int read_failed(struct delimited *r) {
-    int code;
-    const char *text = gzerror(r->file, &code);
-    if (code == Z_BUF_ERROR) return status_set(STATUS_FAILED, "%s is a truncated gzip file: bring it again", r->path);
-    if (code == Z_ERRNO) return status_set(STATUS_FAILED, "%s: %s", r->path, strerror(errno));
-    return status_set(STATUS_FAILED, "%s is a damaged gzip file: %s", r->path, text);
-}
-
 /* Reads more bytes behind those in the buffer; moves them to its front first. */
 static int fill(struct delimited *r) {
     if (r->at > 0) {
@@ -33,16 +24,12 @@ static int fill(struct delimited *r) {
         r->end -= r->at;
         r->at = 0;
     }
-    if (r->end > LONGEST_ROW) return fault(r, r->line + 1, "a row is longer than 64 MB: is a quote left open?");
+    if (r->end > LONGEST_ROW)
+        return fault(r, r->line + 1, "a row is longer than 64 MiB: is a quote left open, or is this no table?");
     TRY(mem_grow(&r->buffer, &r->capacity, r->end + READ_BYTES, 1));
-    int n = gzread(r->file, r->buffer + r->end, READ_BYTES);
-    if (n < 0) return read_failed(r);
-    if (n == 0) {
-        int code;
-        gzerror(r->file, &code);
-        if (code != Z_OK && code != Z_STREAM_END) return read_failed(r);
-        r->at_end_of_file = 1;
-    }
+    int n;
+    TRY(byte_source_read(r->source, r->buffer + r->end, READ_BYTES, &n));
+    r->at_end_of_file = n == 0;
     if (memchr(r->buffer + r->end, 0, (size_t)n)) {
         int64_t line = r->line + 1;
         for (const char *p = r->buffer; *p; p++) line += *p == '\n';
@@ -212,32 +199,38 @@ static int read_header(struct delimited *r) {
 }
 
 int delimited_open(struct delimited *r, const char *path) {
-    struct stat info;
     *r = (struct delimited){.path = path};
-    if (stat(path, &info)) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    if (S_ISDIR(info.st_mode)) return status_set(STATUS_FAILED, "%s is a folder; a file is needed", path);
-    r->file = gzopen(path, "rb");
-    if (!r->file) return status_set(STATUS_FAILED, "%s: %s", path, errno ? strerror(errno) : "out of memory");
-    gzbuffer(r->file, READ_BYTES);
+    TRY(byte_source_open(&r->source, path));
     return read_header(r);
 }
 
 void delimited_close(struct delimited *r) {
-    if (r->file) gzclose(r->file);
+    byte_source_close(r->source);
     free(r->buffer);
     for (int i = 0; i < DELIMITED_MAX_COLUMNS; i++) free((char *)r->header[i].text);
     *r = (struct delimited){0};
 }
 
+/* How many columns have the name, in any case; *column is the first, or the one that is spelled exactly so. */
+static int count_columns(const struct delimited *r, const char *name, int *column) {
+    int n = 0;
+    *column = -1;
+    for (int i = 0; i < r->n_columns; i++) {
+        if (!r->header[i].text || strcasecmp(r->header[i].text, name) != 0) continue;
+        if (*column < 0 || strcmp(r->header[i].text, name) == 0) *column = i;
+        n++;
+    }
+    return n;
+}
+
 int delimited_column(const struct delimited *r, const char *name) {
-    for (int i = 0; i < r->n_columns; i++)
-        if (r->header[i].text && strcmp(r->header[i].text, name) == 0) return i;
-    return -1;
+    int column;
+    count_columns(r, name, &column);
+    return column;
 }
 
 int delimited_need(const struct delimited *r, const char *name, int *column) {
-    *column = delimited_column(r, name);
-    if (*column >= 0) return STATUS_OK;
+    if (count_columns(r, name, column) > 0) return STATUS_OK;
     char found[1024];
     size_t used = 0;
     for (int i = 0; i < r->n_columns && used < sizeof found - 1; i++) {

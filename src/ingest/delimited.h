@@ -2,16 +2,18 @@
  *
  * The header line decides: a tab in it makes the file TSV, otherwise it is CSV. CSV follows RFC 4180: quoted fields may hold
  * commas, doubled quotes and line breaks. TSV has no quoting: a quote is a character like any other. A byte order mark and
- * CRLF line ends are passed over; the last line may lack its end. Zero bytes, invalid UTF-8, an unterminated quote, a row with
- * another number of fields than the header, and a truncated gzip are errors that name file and line.
+ * CRLF line ends are passed over; the last line may lack its end. Zero bytes, invalid UTF-8, an unterminated quote, a row of more
+ * than 64 MiB, and one with another number of fields than the header are errors that name file and line; what is wrong with a
+ * file itself is said in byte_source.h.
  */
 #ifndef MEDTOK_INGEST_DELIMITED_H
 #define MEDTOK_INGEST_DELIMITED_H
 
 #include <stdint.h>
-#include <zlib.h>
 
 enum { DELIMITED_MAX_COLUMNS = 256 };
+
+struct byte_source;
 
 struct field {
     const char *text; /* valid until the next row; not terminated */
@@ -20,7 +22,7 @@ struct field {
 
 struct delimited {
     const char *path; /* borrowed */
-    gzFile file;
+    struct byte_source *source;
     char separator;
     char *buffer; /* owned: unread bytes are buffer[at .. end) */
     long long capacity, at, end;
@@ -34,7 +36,7 @@ struct delimited {
 int delimited_open(struct delimited *reader, const char *path);
 void delimited_close(struct delimited *reader);
 
-/* Place of a column by name, or -1. */
+/* Place of a column by name, in any case, or -1. Of two that differ in case alone, the one spelled exactly so, else the first. */
 int delimited_column(const struct delimited *reader, const char *name);
 
 /* The same; a missing column is an error that lists those there are. */

@@ -12,12 +12,15 @@ struct row {
     uint8_t relation;
 };
 
-struct rows {
+struct rows { /* self loops too */
     struct row *items;
     long long n, capacity;
+    int64_t largest_line; /* where the largest index stands */
+    const char *largest_column;
 };
 
 void knowledge_graph_free(struct knowledge_graph *g) {
+    free(g->named);
     free(g->offsets);
     free(g->edges);
     *g = (struct knowledge_graph){0};
@@ -42,6 +45,14 @@ static int relation_number(struct knowledge_graph *g, const struct delimited *r,
     return STATUS_OK;
 }
 
+static void see_node(struct knowledge_graph *g, struct rows *rows, const struct delimited *r, const char *column,
+                     int64_t node) {
+    if (node < g->n_nodes) return;
+    g->n_nodes = node + 1;
+    rows->largest_line = r->row_line;
+    rows->largest_column = column;
+}
+
 static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows *rows) {
     int x, y, relation, more, last = 0;
     TRY(delimited_need(r, "x_index", &x));
@@ -55,12 +66,9 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
         TRY(delimited_integer(r, "x_index", r->fields[x], 0, INT32_MAX - 1, &source));
         TRY(delimited_integer(r, "y_index", r->fields[y], 0, INT32_MAX - 1, &target));
         TRY(relation_number(g, r, r->fields[relation], &last));
-        if (source >= g->n_nodes) g->n_nodes = source + 1;
-        if (target >= g->n_nodes) g->n_nodes = target + 1;
-        if (source == target) {
-            g->n_self_loops++;
-            continue;
-        }
+        see_node(g, rows, r, "x_index", source);
+        see_node(g, rows, r, "y_index", target);
+        g->n_self_loops += source == target;
         TRY(mem_grow(&rows->items, &rows->capacity, rows->n + 1, sizeof *rows->items));
         rows->items[rows->n++] = (struct row){(int32_t)source, (int32_t)target, (uint8_t)last};
     }
@@ -69,6 +77,51 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
     return STATUS_OK;
 }
 
+/* ---- nodes ---- */
+static int by_number(const void *a, const void *b) {
+    const int32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* How many nodes the rows name, in memory by rows. */
+static int count_by_sorting(const struct rows *rows, int64_t *n_named) {
+    int32_t *nodes;
+    TRY(mem_alloc(&nodes, 2 * rows->n, sizeof *nodes));
+    for (long long i = 0; i < rows->n; i++) {
+        nodes[2 * i] = rows->items[i].source;
+        nodes[2 * i + 1] = rows->items[i].target;
+    }
+    qsort(nodes, (size_t)(2 * rows->n), sizeof *nodes, by_number);
+    *n_named = rows->n > 0;
+    for (long long i = 1; i < 2 * rows->n; i++) *n_named += nodes[i] != nodes[i - 1];
+    free(nodes);
+    return STATUS_OK;
+}
+
+static int mark_named(struct knowledge_graph *g, const struct rows *rows, int64_t *n_named) {
+    TRY(mem_alloc(&g->named, g->n_nodes, sizeof *g->named));
+    for (long long i = 0; i < rows->n; i++) g->named[rows->items[i].source] = g->named[rows->items[i].target] = 1;
+    for (int64_t v = 0; v < g->n_nodes; v++) *n_named += g->named[v];
+    return STATUS_OK;
+}
+
+/* Fills g->named, or fails if the largest index is beyond all that the rows name. */
+static int name_nodes(struct knowledge_graph *g, const struct rows *rows, const char *path) {
+    enum { MOST_GAPS = 16, ALWAYS_GOOD = 1 << 18 };
+    int64_t n_named = 0;
+    if (g->n_nodes <= MOST_GAPS * 2 * rows->n + ALWAYS_GOOD)
+        TRY(mark_named(g, rows, &n_named));
+    else
+        TRY(count_by_sorting(rows, &n_named));
+    if (g->n_nodes <= MOST_GAPS * n_named + ALWAYS_GOOD) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s:%lld: %s is %lld, far beyond the %lld nodes that the file names: is it a wrong number? Nodes "
+                      "are counted from 0, with few gaps",
+                      path, (long long)rows->largest_line, rows->largest_column, (long long)g->n_nodes - 1,
+                      (long long)n_named);
+}
+
+/* ---- edges ---- */
 static int by_target(const void *a, const void *b) {
     const struct kg_edge *x = a, *y = b;
     if (x->node != y->node) return x->node < y->node ? -1 : 1;
@@ -79,10 +132,15 @@ static int place_rows(struct knowledge_graph *g, const struct rows *rows) {
     TRY(mem_alloc(&g->offsets, g->n_nodes + 2, sizeof *g->offsets));
     TRY(mem_alloc(&g->edges, rows->n, sizeof *g->edges));
     int64_t *next = g->offsets + 1; /* one ahead: after filling, offsets[v+1] is the end of v */
-    for (long long i = 0; i < rows->n; i++) next[rows->items[i].source + 1]++;
+    for (long long i = 0; i < rows->n; i++) {
+        struct row row = rows->items[i];
+        if (row.source != row.target) next[row.source + 1]++;
+    }
     for (int64_t v = 0; v < g->n_nodes; v++) next[v + 1] += next[v];
-    for (long long i = 0; i < rows->n; i++)
-        g->edges[next[rows->items[i].source]++] = (struct kg_edge){rows->items[i].target, rows->items[i].relation};
+    for (long long i = 0; i < rows->n; i++) {
+        struct row row = rows->items[i];
+        if (row.source != row.target) g->edges[next[row.source]++] = (struct kg_edge){row.target, row.relation};
+    }
     return STATUS_OK;
 }
 
@@ -124,6 +182,7 @@ int knowledge_graph_read(struct knowledge_graph *g, const char *path) {
     int status = delimited_open(&reader, path);
     if (status == STATUS_OK) status = read_rows(g, &reader, &rows);
     delimited_close(&reader);
+    if (status == STATUS_OK) status = name_nodes(g, &rows, path);
     if (status == STATUS_OK) status = place_rows(g, &rows);
     free(rows.items);
     if (status != STATUS_OK) return status;

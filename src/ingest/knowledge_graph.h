@@ -2,6 +2,10 @@
  *
  * Columns needed: x_index, y_index, and display_relation (or relation). Relations are numbered by first appearance. Exact
  * repeats of a row and self loops are dropped (the graph encoder adds its own) and counted.
+ *
+ * Node indices count from 0 and may have gaps, as in a part of PrimeKG: the largest is at most 16 times the number of nodes
+ * that the rows name, plus 2^18 (PrimeKG has 129,375 nodes and no gap). One beyond that is taken for a wrong number, before
+ * memory by node is asked for; while rows are read, memory grows with their number alone.
  */
 #ifndef MEDTOK_INGEST_KNOWLEDGE_GRAPH_H
 #define MEDTOK_INGEST_KNOWLEDGE_GRAPH_H
@@ -17,6 +21,7 @@ enum { KG_MAX_RELATIONS = 255, KG_RELATION_BYTES = 64 };
 
 struct knowledge_graph {
     int64_t n_nodes; /* 1 + largest index */
+    uint8_t *named;  /* [n_nodes] whether a row names the node: 0 in gaps */
     int64_t n_edges;
     int64_t *offsets;      /* [n_nodes + 1] */
     struct kg_edge *edges; /* edges that leave a node, by (target, relation) */
@@ -25,6 +30,7 @@ struct knowledge_graph {
     int64_t n_repeated, n_self_loops, n_one_way; /* dropped, dropped, and edges whose reverse is not there */
 };
 
+/* Errors: what delimited.h says, a bad index, more than KG_MAX_RELATIONS relations, no rows, an index beyond all nodes. */
 int knowledge_graph_read(struct knowledge_graph *graph, const char *path);
 void knowledge_graph_free(struct knowledge_graph *graph);
 

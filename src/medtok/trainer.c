@@ -25,6 +25,18 @@ static int make_room(struct trainer *t, struct prepared_batch *b) {
     return mem_alloc(&b->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *b->codes);
 }
 
+/* A code without sides costs nothing. */
+static void warn_if_nothing_to_learn(const struct trainer *t, const double *cost, int64_t n_codes) {
+    int64_t i = 0;
+    while (i < n_codes && cost[i] == 0) i++;
+    if (i < n_codes || t->comm->rank > 0) return;
+    log_warn("no code of %s has a %s: nothing can be learned, and no code will get a token",
+             t->config->files.vocabulary,
+             t->config->model.sides == SIDES_TEXT    ? "description"
+             : t->config->model.sides == SIDES_GRAPH ? "graph"
+                                                     : "description or a graph");
+}
+
 static int read_piece(struct trainer *t) {
     const struct config *c = t->config;
     double *cost = NULL;
@@ -34,6 +46,7 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
     TRY_DONE(text_source_open(&t->text, c, t->device));
     TRY_DONE(dataset_costs(c->files.vocabulary, c->model.sides, &cost, &n_codes));
+    warn_if_nothing_to_learn(t, cost, n_codes);
     TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, c->train.holdout, n_codes,
                           c->train.batch, cost));
     TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));

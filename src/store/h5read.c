@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "base/input_file.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "store/h5internal.h"
@@ -35,12 +36,9 @@ int h5file_open(struct h5file **out, const char *path, const char *kind, int sch
     struct stat info;
     h5_quiet();
     *out = NULL;
-    if (stat(path, &info)) {
-        if (errno == ENOENT && kind)
-            return status_set(STATUS_FAILED, "%s does not exist; `medtok %s` makes it", path, h5_kind_of(kind)->job);
-        return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    }
-    if (S_ISDIR(info.st_mode)) return status_set(STATUS_FAILED, "%s is a folder; a file is needed", path);
+    if (kind && stat(path, &info) && errno == ENOENT)
+        return status_set(STATUS_FAILED, "%s does not exist; `medtok %s` makes it", path, h5_kind_of(kind)->job);
+    TRY(input_file_check(path));
     if (access(path, R_OK)) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
     struct h5file *file = calloc(1, sizeof *file);
     if (!file || !(file->path = strdup(path))) {

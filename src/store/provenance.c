@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #define XXH_STATIC_LINKING_ONLY /* the state on the stack */
 #include <xxhash.h>
 
+#include "base/input_file.h"
 #include "base/status.h"
 #include "store/h5internal.h"
 
@@ -23,13 +23,9 @@ static void hex128(XXH128_hash_t hash, char text[33]) {
 
 static int hash_file(const char *path, char text[33]) {
     enum { SIZE = 1 << 20 };
-    struct stat info;
+    TRY(input_file_check(path)); /* before it is opened: a pipe may make that wait for ever, a device has no end */
     FILE *file = fopen(path, "rb");
     if (!file) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    if (fstat(fileno(file), &info) == 0 && S_ISDIR(info.st_mode)) {
-        fclose(file);
-        return status_set(STATUS_FAILED, "%s is a folder; a file is needed", path);
-    }
     XXH3_state_t *state = XXH3_createState();
     char *buffer = malloc(SIZE);
     int status = state && buffer ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");

@@ -22,7 +22,8 @@ run() { # NAME SECONDS
 build safetensors text/safetensors.c base/status.c -ljansson
 build wordpiece text/wordpiece.c text/dictionary.c base/status.c -lutf8proc -lxxhash
 build config config/config.c config/schema.c base/status.c -lyaml
-mkdir corpus_safetensors corpus_config corpus_wordpiece
+build code_form terms/code_form.c
+mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
 done
@@ -30,9 +31,12 @@ printf '%s' '{"a":{"dtype":"F16","shape":[2,2],"data_offsets":[0,8]},"b":{"dtype
 { printf "\\x$(printf %x "$(wc -c <header)")\\0\\0\\0\\0\\0\\0\\0"; cat header; printf '0123456789'; } >corpus_safetensors/small
 cp "$ROOT"/configs/*.yaml corpus_config/
 printf '\017Ménière 中ab [MASK] \xed\xa0\x80' >corpus_wordpiece/one
+printf '\005*0002-1200-*1' >corpus_code_form/ndc
+printf '\003a00.0-A09.-' >corpus_code_form/range
 run safetensors "$seconds" &
 run wordpiece $((seconds / 2))
-run config $((seconds / 2))
+run config $((seconds / 4))
+run code_form $((seconds / 4))
 wait $!
 [ -n "$(grep -l 'Done' safetensors.log)" ] || fail "fuzz_safetensors did not end well"
 finish

@@ -121,8 +121,28 @@ expect_error 1 'bad.tsv:3: A:B is listed twice; first at bad.tsv:2' new bad.tsv
 printf "${header}A\tB\tx\t99999\n" >bad.tsv
 expect_error 1 'bad.tsv:2: A:B names node 99999, but .* has nodes 0 to 854' new bad.tsv
 expect_error 2 'bad.tsv:2: A:B has nodes: files.graph must name' new bad.tsv --set files.graph=
-printf 'system\tcode\tdescription\nA\tB\tC\n' >bad.tsv
-expect_error 1 'column nodes is missing' new bad.tsv
+# A code in another spelling is no new code: of the vocabulary, of the table, of the list itself.
+printf "${header}A\tB\tx\t\nICD10CM\te119\tx\t\nicd10\tE11.9\tx\t\n" >bad.tsv
+expect_error 1 'bad.tsv:4: ICD10CM:E11.9 is listed twice; first at bad.tsv:3, spelled e119' new bad.tsv
+sed -i 4d bad.tsv
+number=$(($(grep -nP '^ICD10CM\tE11\.9\t' known.tsv | cut -d: -f1) - 2))
+expect_error 1 "bad.tsv:3: ICD10CM:e119 is no new code: it is code number $number of .*vocabulary.h5, spelled E11.9" new bad.tsv --append-to table.h5
+printf 'Code\tSystem\tDescription\n0002-1200-01\tNDC\tAlpha\n0002-1200\tNDC\tAlpha\nE119\tMINE\tx\n' >spelled.tsv
+medtok tokenize --codes spelled.tsv --append-to table.h5 --set files.table=spelled.h5 2>log.txt || fail "codes without the column nodes: $(cat log.txt)"
+[ "$(grep -c 'spelled.tsv has no column nodes' log.txt)" -eq 1 ] || fail "said of the column nodes: $(cat log.txt)"
+printf "${header}NDC\t00002120001\tx\t\n" >bad.tsv
+expect_error 1 "bad.tsv:2: NDC:00002120001 is no new code: it is code number $n_known of spelled.h5, spelled 0002-1200-01" new bad.tsv --append-to spelled.h5
+medtok verify --set files.table=spelled.h5 >/dev/null || fail "verify of spelled.h5"
+names() { medtok lookup "$@" 2>/dev/null | grep -oE '^[A-Za-z0-9]+ +[^ ]+' | tr -s ' '; }
+for name in E11.9 e11.9 E119 icd10cm:e119 ICD-10-CM:E11.9; do
+    [ "$(names $name)" = "ICD10CM E11.9" ] || fail "lookup $name finds: $(names $name)"
+    names $name --set files.table=spelled.h5 | grep -qx "ICD10CM E11.9" || fail "a new row hides E11.9 from lookup $name"
+done
+[ "$(names E119 --set files.table=spelled.h5)" = "MINE E119
+ICD10CM E11.9" ] || fail "lookup E119 finds: $(names E119 --set files.table=spelled.h5)"
+[ "$(names 00002-1200-01 --set files.table=spelled.h5)" = "NDC 0002-1200-01" ] || fail "lookup does not show the spelling of the input"
+printf 'system\tcode\tnodes\nA\tB\tC\n' >bad.tsv
+expect_error 1 'column description is missing' new bad.tsv
 printf "$header" >bad.tsv
 expect_error 1 'bad.tsv holds no codes' new bad.tsv
 expect_error 1 'nowhere.tsv: No such file' new nowhere.tsv

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -136,9 +138,121 @@ static void code_tables_keep_order_and_clean_descriptions(void **state) {
     assert_int_equal(t.nodes[1], 7);
     assert_int_equal(t.n_repeated_nodes, 1);
     assert_int_equal(t.n_without_description, 1);
-    assert_int_equal(code_table_check_nodes(&t, 8, "kg"), STATUS_OK);
-    assert_int_equal(code_table_check_nodes(&t, 7, "kg"), STATUS_FAILED);
+    uint8_t named[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+    struct knowledge_graph graph = {.n_nodes = 8, .named = named};
+    assert_int_equal(code_table_check_nodes(&t, &graph, "kg"), STATUS_OK);
+    assert_int_equal(t.n_in_gaps, 1); /* node 4 is in a gap */
+    graph.n_nodes = 7;
+    assert_int_equal(code_table_check_nodes(&t, &graph, "kg"), STATUS_FAILED);
     code_table_free(&t);
+}
+
+static void names_of_columns_have_no_case_and_nodes_may_lack(void **state) {
+    (void)state;
+    char *files[] = {path};
+    struct string_list list = {1, files};
+    struct code_table t;
+    write_text("Description\tCODE\tcode\tSystem\nx\tA\tB\tMine\n");
+    assert_int_equal(code_table_read(&t, &list), STATUS_OK);
+    assert_string_equal(t.text + t.code[0], "B"); /* spelled exactly so */
+    assert_int_equal(t.node_offsets[1], 0);
+    code_table_free(&t);
+    write_text("MED_CODE\tDESC\tCode_System\tPKG_INDEX_LIST\nA\tx\tMine\t3 4\n");
+    assert_int_equal(code_table_read(&t, &list), STATUS_OK);
+    assert_int_equal(t.node_offsets[1], 2);
+    code_table_free(&t);
+}
+
+static void two_spellings_of_a_code_are_listed_twice(void **state) {
+    (void)state;
+    static const struct {
+        const char *rows, *message; /* NULL: two codes */
+    } CASES[] = {
+        {"ICD10CM\tE11.9\tx\nICD10CM\tE119\ty\nICD10CM\te11.9\tz\n",
+         ":3: ICD10CM:E119 is listed twice; first at /tmp/medtok-ingest-"},
+        {"ICD10CM\tE11.9\tx\nICD10CM\tE119\ty\nICD10CM\te11.9\tz\n", ":2, spelled E11.9; 1 more are like it"},
+        {"NDC\t0002-1200-01\tx\nndc\t00002120001\ty\n", ":2, spelled 0002-1200-01"},
+        {"NDC\t0002-1200-01\tx\nNDC\t0002120001\ty\nNDC\t0002-1200\ty\n", NULL},
+        {"ICD9CM\t428.0\tx\nICD9PROC\t42.80\ty\n", NULL},
+        {"ICD10CM\tA00-A09\tx\nICD10CM\tA00\ty\n", NULL},
+        {"READ\tXE0Uc\tx\nREAD\tXE0UC\ty\n", NULL},
+        {"Mine\t1\tx\nMINE\t1\ty\n", ":3: MINE:1 is listed twice"},
+    };
+    char *files[] = {path}, text[256];
+    struct string_list list = {1, files};
+    struct code_table t;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        snprintf(text, sizeof text, "system\tcode\tdescription\n%s", CASES[i].rows);
+        write_text(text);
+        assert_int_equal(code_table_read(&t, &list), CASES[i].message ? STATUS_FAILED : STATUS_OK);
+        if (CASES[i].message && !strstr(status_message(), CASES[i].message))
+            fail_msg("\"%s\" does not say \"%s\"", status_message(), CASES[i].message);
+        code_table_free(&t);
+    }
+}
+
+/* ---- gzip ---- */
+/* Appends a gzip member of `text`, without its last `cut` bytes. */
+static void add_member(FILE *file, const char *text, int cut) {
+    unsigned char bytes[256];
+    z_stream z = {0};
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = (unsigned char *)(uintptr_t)text;
+    z.avail_in = (uInt)strlen(text);
+    z.next_out = bytes;
+    z.avail_out = sizeof bytes;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    fwrite(bytes, 1, sizeof bytes - z.avail_out - (size_t)cut, file);
+    deflateEnd(&z);
+}
+
+static void gzip_files_are_read_to_their_end_or_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *behind; /* bytes behind two members */
+        int n, cut;
+        const char *message; /* NULL: good */
+    } CASES[] = {
+        {"", 0, 0, NULL},
+        {"\0\0\0\0", 4, 0, NULL}, /* padding */
+        {"x", 1, 0, "the gzip data end at byte"},
+        {"\0x", 2, 0, "the gzip data end at byte"},
+        {"\x1f", 1, 0, "truncated gzip"},
+        {"\x1fx and more", 11, 0, "damaged gzip file (member 3"},
+        {"", 0, 1, "truncated gzip"},
+        {"", 0, 9, "truncated gzip"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct delimited r;
+        int more = 1, n = 0, status;
+        FILE *file = fopen(path, "wb");
+        add_member(file, "a\tb\n1\t2\n3\t", 0);
+        add_member(file, "4\n", CASES[i].cut);
+        fwrite(CASES[i].behind, 1, (size_t)CASES[i].n, file);
+        fclose(file);
+        status = delimited_open(&r, path);
+        while (status == STATUS_OK && (status = delimited_next(&r, &more)) == STATUS_OK && more) n++;
+        delimited_close(&r);
+        assert_int_equal(status, CASES[i].message ? STATUS_FAILED : STATUS_OK);
+        if (!CASES[i].message) assert_int_equal(n, 2);
+        if (CASES[i].message && !strstr(status_message(), CASES[i].message))
+            fail_msg("\"%s\" does not say \"%s\"", status_message(), CASES[i].message);
+    }
+}
+
+static void pipes_and_devices_are_refused_unopened(void **state) {
+    (void)state;
+    struct delimited r;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0); /* opening it would wait for a writer */
+    alarm(60);
+    assert_int_equal(delimited_open(&r, path), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "is a pipe"));
+    delimited_close(&r);
+    assert_int_equal(delimited_open(&r, "/dev/zero"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "is a device"));
+    delimited_close(&r);
+    alarm(0);
 }
 
 static const char GRAPH[] =
@@ -160,6 +274,42 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     assert_int_equal(g.offsets[0], 0);
     assert_int_equal(g.offsets[1], 2); /* 0: to 1 by a and by b */
     assert_int_equal(g.edges[1].relation, 1);
+    knowledge_graph_free(&g);
+}
+
+/* Two nodes and one at `largest`: 16 times the three named, and 2^18, are allowed. */
+static void an_index_far_beyond_the_nodes_is_refused(void **state) {
+    (void)state;
+    static const int64_t LARGEST[] = {47 + (1 << 18), 48 + (1 << 18), INT32_MAX - 1};
+    for (int i = 0; i < 3; i++) {
+        struct knowledge_graph g;
+        FILE *file = fopen(path, "wb");
+        fprintf(file, "x_index,relation,y_index\n0,a,1\n%lld,a,0\n1,a,0\n", (long long)LARGEST[i]);
+        fclose(file);
+        assert_int_equal(knowledge_graph_read(&g, path), i == 0 ? STATUS_OK : STATUS_FAILED);
+        if (i == 0) {
+            assert_int_equal(g.n_nodes, LARGEST[0] + 1);
+            assert_true(g.named[0] && g.named[1] && !g.named[2] && g.named[LARGEST[0]]);
+        } else {
+            assert_non_null(strstr(status_message(), ":3: x_index is "));
+            assert_non_null(strstr(status_message(), "far beyond the 3 nodes"));
+        }
+        knowledge_graph_free(&g);
+    }
+}
+
+/* More nodes than the table of them begins with. */
+static void many_nodes_are_all_named(void **state) {
+    (void)state;
+    enum { N = 5000 };
+    struct knowledge_graph g;
+    FILE *file = fopen(path, "wb");
+    fputs("x_index,relation,y_index\n", file);
+    for (int i = 0; i < N; i++) fprintf(file, "%d,a,%d\n", 2 * i, 2 * ((i + 7) % N));
+    fclose(file);
+    assert_int_equal(knowledge_graph_read(&g, path), STATUS_OK);
+    assert_int_equal(g.n_nodes, 2 * N - 1);
+    for (int i = 0; i < g.n_nodes; i++) assert_int_equal(g.named[i], i % 2 == 0);
     knowledge_graph_free(&g);
 }
 
@@ -216,6 +366,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(rows_longer_than_the_buffer_are_read, make_file, remove_file),
         cmocka_unit_test_setup_teardown(invalid_utf8_is_refused, make_file, remove_file),
         cmocka_unit_test_setup_teardown(code_tables_keep_order_and_clean_descriptions, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(names_of_columns_have_no_case_and_nodes_may_lack, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(two_spellings_of_a_code_are_listed_twice, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(gzip_files_are_read_to_their_end_or_refused, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(pipes_and_devices_are_refused_unopened, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(an_index_far_beyond_the_nodes_is_refused, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(many_nodes_are_all_named, make_file, remove_file),
         cmocka_unit_test_setup_teardown(graph_drops_repeats_and_self_loops, make_file, remove_file),
         cmocka_unit_test_setup_teardown(subgraphs_grow_hop_by_hop_in_ascending_order, make_file, remove_file),
         cmocka_unit_test_setup_teardown(hubs_find_their_edges_too, make_file, remove_file),

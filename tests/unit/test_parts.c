@@ -14,7 +14,6 @@
 #include "base/status.h"
 #include "medtok/sampler.h"
 #include "medtok/usage.h"
-#include "store/code_index.h"
 #include "text/normalize.h"
 #include "text/text_encoder.h"
 
@@ -191,31 +190,6 @@ static void similar_words_get_similar_vectors(void **state) {
     e.close(&e);
 }
 
-/* ---- codes by name ---- */
-static void codes_are_found_as_people_write_them(void **state) {
-    (void)state;
-    static const char CODE[6][8] = {"E11.9", "E119", "250.00", "A10BA02", "E11", "4280"},
-                      SYSTEM[6][8] = {"ICD10CM", "OTHER", "ICD9CM", "ATC", "ICD10CM", "ICD9CM"};
-    struct code_index x;
-    int64_t found[6];
-    assert_int_equal(code_index_make(&x, CODE[0], 8, SYSTEM[0], 8, 6), STATUS_OK);
-    assert_int_equal(code_index_find(&x, "E11.9", found, 6), 1);
-    assert_int_equal(found[0], 0);
-    assert_int_equal(code_index_find(&x, "e11.9", found, 6), 2); /* no exact spelling: both that agree */
-    assert_int_equal(code_index_find(&x, "icd10cm:E119", found, 6), 1);
-    assert_int_equal(found[0], 0);
-    assert_int_equal(code_index_find(&x, "25000", found, 6), 1);
-    assert_int_equal(found[0], 2);
-    assert_int_equal(code_index_find(&x, "428.0", found, 6), 1);
-    assert_int_equal(code_index_find(&x, "ATC:E11", found, 6), 0);
-    assert_int_equal(code_index_find(&x, "", found, 6), 0);
-    assert_int_equal(code_index_near(&x, "A10BA03", found, 1), 1);
-    assert_int_equal(found[0], 3);
-    assert_int_equal(code_index_near(&x, "E11.99", found, 3), 3);
-    assert_int_equal(found[0], 0);
-    code_index_free(&x);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_are_the_same_set_for_any_number_of_ranks),
@@ -225,7 +199,6 @@ int main(void) {
         cmocka_unit_test(usage_counts_by_region),
         cmocka_unit_test(words_are_folded_and_composed),
         cmocka_unit_test(similar_words_get_similar_vectors),
-        cmocka_unit_test(codes_are_found_as_people_write_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,10 +18,10 @@
 enum { ROWS = 3, BYTES = 8 };
 static char table_path[] = "/tmp/medtok-verify-XXXXXX", vocabulary_path[] = "/tmp/medtok-verify-XXXXXX";
 
-/* One code, A:E2, without nodes. Returns the file's content id, which the caller frees. */
+/* One code, ICD10CM:E2, without nodes. Returns the file's content id, which the caller frees. */
 static char *write_vocabulary(void) {
     struct comm self = comm_self();
-    char code[] = "E2", system[] = "A", relation[] = "", description[] = "x";
+    char code[] = "E2", system[] = "ICD10CM", relation[] = "", description[] = "x";
     int64_t one[] = {0, 1}, none[] = {0, 0};
     int32_t listed = 0;
     struct vocabulary v = {.n_codes = 1,
@@ -51,7 +51,7 @@ static void write_table(const char *codes, const char *vocabulary_id) {
     struct comm self = comm_self();
     struct table_shape shape = {
         .n_codes = ROWS, .top_k = 1, .dim = 1, .codebook_size = 1, .vocabulary_rows = 0, .table_version = 1};
-    struct table_names names = {.code = codes, .system = "A\0\0\0\0\0\0\0A\0\0\0\0\0\0\0B\0\0\0\0\0\0", BYTES, BYTES};
+    struct table_names names = {.code = codes, .system = "ICD10CM\0ICD10CM\0B\0\0\0\0\0\0", BYTES, BYTES};
     struct provenance provenance = {.job = "tokenize"};
     const int32_t tokens[ROWS * TABLE_GROUPS] = {0};
     float ones[ROWS * TABLE_GROUPS];
@@ -87,7 +87,20 @@ static void a_code_in_two_rows_is_a_fault(void **state) {
     (void)state;
     write_table("E1\0\0\0\0\0\0E1\0\0\0\0\0\0E1\0\0\0\0\0", "");
     assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
-    assert_non_null(strstr(status_message(), "A:E1 stands in rows 0 and 1"));
+    assert_non_null(strstr(status_message(), "ICD10CM:E1 stands in rows 0 and 1"));
+}
+
+static void two_spellings_of_a_code_are_one(void **state) {
+    (void)state;
+    write_table("E11.9\0\0\0e119\0\0\0\0E119\0\0\0", "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "ICD10CM:E11.9 stands in rows 0 and 1 (there: e119)"));
+    char *id = write_vocabulary();
+    write_table("E1\0\0\0\0\0\0e2\0\0\0\0\0\0E2\0\0\0\0\0", id);
+    assert_int_equal(verify(vocabulary_path), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "row 1 is said to be a new code, but"));
+    assert_non_null(strstr(status_message(), "has ICD10CM:E2 (in the row: e2)"));
+    free(id);
 }
 
 static void a_code_of_the_vocabulary_is_no_new_code(void **state) {
@@ -105,6 +118,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_code_of_another_system_is_another_code),
         cmocka_unit_test(a_code_in_two_rows_is_a_fault),
+        cmocka_unit_test(two_spellings_of_a_code_are_one),
         cmocka_unit_test(a_code_of_the_vocabulary_is_no_new_code),
     };
     close(mkstemp(table_path));
