@@ -28,6 +28,7 @@ struct holder {
 };
 
 /* ---- who we are ---- */
+/* 0: there is no such process, or it has ended and nobody has asked for its exit code yet. */
 static unsigned long long process_began(long pid) {
     char path[64], text[1024];
     unsigned long long began = 0;
@@ -38,6 +39,7 @@ static unsigned long long process_began(long pid) {
     fclose(file);
     text[n] = 0;
     const char *at = strrchr(text, ')'); /* behind the name, which may hold anything; the 22nd field is the time */
+    if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0)) return 0;
     for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
     if (at) sscanf(at, " %llu", &began);
     return began;

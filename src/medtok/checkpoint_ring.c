@@ -128,7 +128,8 @@ static int check_room(const struct checkpoint_ring *ring, const struct trainer *
                       int64_t metrics_bytes) {
     char target[PATH_MAX], folder[PATH_MAX];
     struct ring_files files;
-    int64_t on_the_way = every ? (steps - 1) / every : 0, bytes = parameters_file_bytes(&t->parameters);
+    int64_t on_the_way = every ? (steps - 1) / every : 0, reserved;
+    int64_t bytes = parameters_file_bytes(&t->parameters, &reserved);
     if (on_the_way > ring->keep) on_the_way = ring->keep;
     TRY(path_resolve(ring->final_path, target));
     path_folder(target, folder);
@@ -136,7 +137,7 @@ static int check_room(const struct checkpoint_ring *ring, const struct trainer *
     TRY(list_ring(ring, &files));
     int64_t more = on_the_way + 1 - files.n; /* one is written while those of the ring are there */
     free_ring(&files);
-    return path_check_room(target, (more > 1 ? more : 1) * bytes + metrics_bytes, ring->final_path);
+    return path_check_room(target, (more > 1 ? more : 1) * bytes + reserved + metrics_bytes, ring->final_path);
 }
 
 int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct trainer *t, int64_t steps,

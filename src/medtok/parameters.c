@@ -296,10 +296,11 @@ int parameters_save(struct parameters *p, const struct comm *comm, const char *p
     return status;
 }
 
-int64_t parameters_file_bytes(const struct parameters *p) {
+int64_t parameters_file_bytes(const struct parameters *p, int64_t *while_written) {
     int64_t values = 0, parts = p->averaged ? 4 : 3, datasets = p->n * parts + p->n_states;
     for (int i = 0; i < p->n; i++) values += parts * p->list[i].rows * p->list[i].cols;
     for (int i = 0; i < p->n_states; i++) values += p->states[i].rows * p->states[i].cols;
+    *while_written = datasets * CHECKPOINT_RESERVED_BYTES;
     return values * (int64_t)sizeof(float) + datasets * CHECKPOINT_DATASET_BYTES;
 }
 

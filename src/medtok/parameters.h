@@ -85,8 +85,8 @@ struct parameters parameters_to_use(const struct parameters *parameters);
 int parameters_save(struct parameters *parameters, const struct comm *comm, const char *path,
                     const struct provenance *provenance, int64_t step);
 
-/* The size of such a file, at most. */
-int64_t parameters_file_bytes(const struct parameters *parameters);
+/* The size of such a file, at most, and what more it takes while it is written. */
+int64_t parameters_file_bytes(const struct parameters *parameters, int64_t *while_written);
 
 /* Reads what this rank holds: when training, moments, averages and states too; otherwise the values to use, which are the
  * averages where the training kept them. */

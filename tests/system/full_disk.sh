@@ -9,10 +9,10 @@ trap 'umount "$work/disk" 2>/dev/null; rm -rf "$work"' EXIT
 
 medtok prepare 2>/dev/null && medtok encode 2>/dev/null && medtok train 2>/dev/null || fail "set-up"
 wide="--set text.dim=2048"
-expect_error 1 'disk/text.h5 needs about [0-9.]+ [MG]B, but the file system of disk has [0-9.]+ [kM]B free' medtok encode $wide --set files.text=disk/text.h5
+expect_error 1 'disk/text.h5 needs about [0-9.]+ [MG]B, but the file system of .*disk has [0-9.]+ [kM]B free' medtok encode $wide --set files.text=disk/text.h5
 expect_error 1 'needs about [0-9.]+ [MG]B, but' medtok_ranks 2 encode $wide --set files.text=disk/text.h5
 # Training looks before its first step at the room for all checkpoints that there will be at a time.
-expect_error 1 'disk/checkpoint.h5 needs about [0-9.]+ MB, but the file system of disk has' medtok train --set files.checkpoint=disk/checkpoint.h5 --set files.metrics=m.jsonl
+expect_error 1 'disk/checkpoint.h5 needs about [0-9.]+ MB, but the file system of .*disk has' medtok train --set files.checkpoint=disk/checkpoint.h5 --set files.metrics=m.jsonl
 [ -e m.jsonl ] && fail "a training without room for its checkpoints took steps"
 # Fills up while it writes: the estimate fits, the file does not.
 head -c 700000 /dev/zero >disk/filler

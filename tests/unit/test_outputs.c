@@ -8,6 +8,7 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file_lock.h"
@@ -189,6 +190,27 @@ static void a_lock_of_a_process_that_is_no_more_is_taken(void **state) {
     write_lock(host, (long)getppid(), "-", 0); /* such a process is there, but began at another time */
     assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
     file_lock_release(&lock);
+    pid_t ended = fork();
+    if (ended == 0) _exit(0);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)ended, &info, WEXITED | WNOWAIT), 0); /* it stays as a zombie */
+    char text[512], name[64], line[512] = "";
+    snprintf(name, sizeof name, "/proc/%ld/stat", (long)ended);
+    FILE *stat_file = fopen(name, "r");
+    assert_non_null(stat_file);
+    assert_non_null(fgets(line, sizeof line, stat_file));
+    fclose(stat_file);
+    unsigned long long began = 0;
+    assert_int_equal(sscanf(strrchr(line, ')') + 2,
+                            "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &began),
+                     1);
+    snprintf(text, sizeof text,
+             "lock of medtok\nhost %s\njob -\nrestart 0\npid %ld\nbegan %llu\nsince 2026-01-01_10:00:00\n", host,
+             (long)ended, began);
+    write_text("out.h5.lock", text);
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
+    file_lock_release(&lock);
+    assert_int_equal(waitpid(ended, NULL, 0), ended);
     write_lock(host, 99999999, "-", 0);
     assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
     file_lock_release(&lock);
