@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/folders.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "bench/primitives.h"
@@ -119,8 +119,6 @@ static int export_quantize(struct bench *b) {
     TRY(mem_alloc(&reals, n_u > n_c ? n_u : n_c, sizeof *reals));
     int32_t *ints = NULL;
     int status = mem_alloc(&ints, n_picks, sizeof *ints);
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        status = status_set(STATUS_FAILED, "%s: %s", folder, strerror(errno));
     device_download_reals(&b->device, reals, w->u, n_u);
     if (status == STATUS_OK) status = write_array(folder, "vectors.f32", reals, n_u);
     device_download_reals(&b->device, reals, w->c, n_c);
@@ -199,11 +197,18 @@ static int bench_backend(const struct backend *backend, const struct comm *comm,
     return status;
 }
 
+/* All that would fail only when everything is measured. */
+static int check_outputs(const struct config *config) {
+    TRY(folder_make_for(config->bench.json));
+    TRY(bench_check_path(config->bench.json));
+    return config->bench.export_folder[0] ? folder_make(config->bench.export_folder) : STATUS_OK;
+}
+
 int job_bench(const struct comm *comm, const struct config *config) {
     struct bench_report *reports;
     int n = 0, asked, status;
     TRY(check_names(config));
-    TRY(comm_agree(comm, comm->rank == 0 ? bench_check_path(config->bench.json) : STATUS_OK));
+    TRY(comm_agree(comm, comm->rank == 0 ? check_outputs(config) : STATUS_OK));
     TRY(comm_agree(comm, mem_alloc(&reports, N_BACKENDS, sizeof *reports)));
     for (int i = 0; i < N_BACKENDS; i++) {
         TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/folders.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -31,6 +32,7 @@ static int keep_until(struct metrics *m, int64_t step) {
 }
 
 static int open_file(struct metrics *m, int64_t step) {
+    TRY(folder_make_for(m->path));
     m->file = fopen(m->path, step > 0 ? "r+" : "w");
     if (!m->file && errno == ENOENT) m->file = fopen(m->path, "w");
     if (!m->file) return write_failed(m);
