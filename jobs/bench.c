@@ -8,6 +8,7 @@
 
 #include "base/folders.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/status.h"
 #include "bench/primitives.h"
 #include "bench/report.h"
@@ -177,7 +178,7 @@ static int bench_device(struct bench *b, const struct comm *comm) {
     TRY(measure_steps(b));
     if (comm->rank == 0) {
         bench_print(stdout, report);
-        fflush(stdout);
+        output_flush();
     }
     return STATUS_OK;
 }

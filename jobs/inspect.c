@@ -9,6 +9,7 @@
 
 #include "base/folders.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
@@ -230,7 +231,7 @@ static void print(const struct inspection *x) {
         printf("%s %s %lld of %lld", i ? "," : "", x->systems[i].name, (long long)x->systems[i].with_parent,
                (long long)x->systems[i].codes);
     printf("\n");
-    fflush(stdout);
+    output_flush();
 }
 
 /* Names of systems come from input files and may hold anything. */

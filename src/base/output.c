@@ -16,10 +16,12 @@ void output_begin(void) {
 }
 
 int output_flush(void) {
+    static int reason; /* of the first failure: a failed flush forgets what it held, so that the next one may go well */
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return STATUS_OK;
+    if (fflush(stdout) != 0 && reason == 0) reason = errno;
+    if (!ferror(stdout)) return STATUS_OK;
     return status_set(STATUS_FAILED, "standard output: %s",
-                      errno == EBADF ? "it is closed"
-                      : errno        ? strerror(errno)
-                                     : "some of it could not be written");
+                      reason == EBADF ? "it is closed"
+                      : reason        ? strerror(reason)
+                                      : "some of it could not be written");
 }

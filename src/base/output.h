@@ -6,7 +6,8 @@
  * ours gets their numbers, and what is printed there fails. */
 void output_begin(void);
 
-/* Writes out what was printed so far. Error: "standard output: REASON", also if an earlier part could not be written. */
+/* Writes out what was printed so far. Error: "standard output: REASON", also if an earlier part could not be written, so a job
+ * that has more to do than printing may leave it to `main`, which asks at the end. */
 int output_flush(void);
 
 #endif
