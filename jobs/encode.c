@@ -259,8 +259,8 @@ static int run_rounds(struct encoding *e, struct h5dataset *features, int64_t *p
     return STATUS_OK;
 }
 
-/* Says what will be made. Computes a few units twice (the first time reads the weights) to say how long all will take, where
- * that is long: a short computation would be promised without the writing of the file, which then takes most of the time. */
+/* Says what will be made. Computes a few units twice (the first time reads the weights) to say how long all will take,
+ * where that is long: of a short computation it would promise a time in which the file is not even written. */
 static int announce(struct encoding *e) {
     const struct text_plan *p = &e->plan;
     int64_t units = 1, size = e->halves ? 2 : 4;

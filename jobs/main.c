@@ -1,5 +1,5 @@
-/* medtok: one binary, one job a run. Starts MPI, reads the command line and the configuration, runs the job, sees that what it
- * printed was written, and prints the one message if it failed. */
+/* medtok: one binary, one job a run. Starts MPI, reads the command line and the configuration, runs the job, sees that what
+ * it printed was written, and prints the one message if it failed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
