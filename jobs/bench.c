@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/atomic_file.h"
 #include "base/log.h"
+#include "base/output.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "bench/primitives.h"
 #include "bench/report.h"
@@ -120,8 +121,6 @@ static int export_quantize(struct bench *b) {
     TRY(mem_alloc(&reals, n_u > n_c ? n_u : n_c, sizeof *reals));
     int32_t *ints = NULL;
     int status = mem_alloc(&ints, n_picks, sizeof *ints);
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        status = status_set(STATUS_FAILED, "%s: %s", folder, strerror(errno));
     device_download_reals(&b->device, reals, w->u, n_u);
     if (status == STATUS_OK) status = write_array(folder, "vectors.f32", reals, n_u);
     device_download_reals(&b->device, reals, w->c, n_c);
@@ -180,7 +179,7 @@ static int bench_device(struct bench *b, const struct comm *comm) {
     TRY(measure_steps(b));
     if (comm->rank == 0) {
         bench_print(stdout, report);
-        fflush(stdout);
+        output_flush();
     }
     return STATUS_OK;
 }
@@ -200,11 +199,17 @@ static int bench_backend(const struct backend *backend, const struct comm *comm,
     return status;
 }
 
+/* All that would fail only when everything is measured. */
+static int check_outputs(const struct config *config) {
+    TRY(atomic_file_check(config->bench.json));
+    return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
+}
+
 int job_bench(const struct comm *comm, const struct config *config) {
     struct bench_report *reports;
     int n = 0, asked, status;
     TRY(check_names(config));
-    TRY(comm_agree(comm, comm->rank == 0 ? atomic_file_check(config->bench.json) : STATUS_OK));
+    TRY(comm_agree(comm, comm->rank == 0 ? check_outputs(config) : STATUS_OK));
     TRY(comm_agree(comm, mem_alloc(&reports, N_BACKENDS, sizeof *reports)));
     for (int i = 0; i < N_BACKENDS; i++) {
         TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));

@@ -1,5 +1,5 @@
-# Shared by jobs/quickstart and jobs/test: finds or installs what the build needs, and builds. Sourced, not run.
-# Settings: BUILD (folder, default build), JOBS (parallel compilers), MPIRUN (default mpirun), CMAKE_ARGS.
+# Shared by jobs/quickstart and jobs/test: reads their arguments, finds or installs what the build needs, and builds. Sourced,
+# not run. Settings: those that settings_help lists; PROGRESS_SECONDS (20) between two signs of life of a build.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -10,6 +10,34 @@ packages="build-essential cmake pkg-config libopenmpi-dev openmpi-bin libhdf5-op
 zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libssl-dev libdnnl-dev"
 
 say() { printf '\n== %s\n' "$*"; }
+
+settings_help='Settings, from the environment: BUILD (folder of the build), JOBS (parallel compilers), MPIRUN (mpirun), CMAKE_ARGS
+(options for cmake), SKIP_PACKAGES=1 (look for no Debian packages).'
+
+# Ends the script: with the usage if that is asked for, with an error if an argument is none of those that it knows.
+unknown_argument() {
+    case $1 in
+        -h | --help) printf '%s\n\n%s\n' "$usage" "$settings_help" && exit 0 ;;
+        *) printf 'There is no argument %s.\n%s\n' "$1" "$usage" >&2 && exit 2 ;;
+    esac
+}
+
+# apt-get, as root. While another one is at work it says so, and waits up to 10 minutes. (The option that apt has for this
+# leaves out the lock of the package lists.)
+apt_get() {
+    local log=$(mktemp) end=$((SECONDS + 600)) said=
+    until "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=5 "$@" >"$log" 2>&1; do
+        if ! grep -qiE 'could not get lock|unable to (acquire|lock)' "$log" || [ "$SECONDS" -ge "$end" ]; then
+            cat "$log" >&2
+            rm -f "$log"
+            return 1
+        fi
+        [ -n "$said" ] || echo "another program holds the lock of the packages; waiting for it, at most 10 minutes"
+        said=1
+        sleep 5
+    done
+    rm -f "$log"
+}
 
 # Installs the Debian packages named, if some are missing. Elsewhere, or without the right, says what is needed.
 need_packages() {
@@ -37,20 +65,33 @@ need_packages() {
         become=(sudo -n)
     fi
     say "installing ${missing[*]}"
-    "${become[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    apt_get update && apt_get install -y --no-install-recommends "${missing[@]}"
 }
 
-# Configures and builds into $BUILD; arguments go to cmake. The log is shown if it fails.
+# Passes on one of cmake's lines now and then, with the percentage: a sign of life.
+show_progress() {
+    local line last=$SECONDS
+    while IFS= read -r line; do
+        if [[ $line == \[*%\]* ]] && ((SECONDS - last >= ${PROGRESS_SECONDS:-20})); then
+            printf '   %s\n' "$line"
+            last=$SECONDS
+        fi
+    done
+}
+
+# Configures and builds TARGET (all) into $BUILD; arguments go to cmake. The log is shown if it fails.
 build() {
-    say "building in $BUILD"
+    local begun=$SECONDS
+    say "building in $BUILD: $*"
     mkdir -p "$BUILD"
-    if ! { cmake -S "$root" -B "$BUILD" ${CMAKE_ARGS:-} "$@" && cmake --build "$BUILD" -j "$JOBS"; } >"$BUILD/build.log" 2>&1; then
+    if ! { cmake -S "$root" -B "$BUILD" ${CMAKE_ARGS:-} "$@" && cmake --build "$BUILD" -j "$JOBS" --target "${TARGET:-all}"; } 2>&1 |
+        tee "$BUILD/build.log" | show_progress; then
         tail -n 40 "$BUILD/build.log" >&2
         echo "the build failed; the whole log is $BUILD/build.log" >&2
         exit 1
     fi
     grep -E 'CUDA|CPU-only' "$BUILD/build.log" | sed 's/^-- //' | head -n 1 || true
+    echo "built in $((SECONDS - begun)) s"
 }
 
 # Options for two ranks on whatever cores there are. Open MPI refuses root and more ranks than cores unless told.

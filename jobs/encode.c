@@ -1,9 +1,11 @@
 /* encode: descriptions in, text.h5 out. Every rank plans all rows; the work is cut into parts of about equal cost, which
  * the ranks compute in turn and write together. Finished parts are remembered in a journal, so that a run that was stopped
  * or killed goes on where it was, on any number of ranks. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/half.h"
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -20,6 +22,7 @@
 
 /* Cost of a part in tokens: seconds of work; the most rows that it has. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
+static const double WORTH_SAYING_SECONDS = 30;
 
 enum encode_stage { STAGE_PLAN, STAGE_OPEN, STAGE_ENCODE, STAGE_WRITE, N_STAGES };
 static const char *const STAGE_NAMES[N_STAGES] = {"plan", "open", "encode", "write"};
@@ -257,10 +260,12 @@ static int run_rounds(struct encoding *e, struct h5dataset *features, int64_t *p
     return STATUS_OK;
 }
 
-/* Computes a few units twice (the first time reads the weights) to say how long all will take. */
+/* Says what will be made. Computes a few units twice (the first time reads the weights) to say how long all will take,
+ * where that is long: of a short computation it would promise a time in which the file is not even written. */
 static int announce(struct encoding *e) {
     const struct text_plan *p = &e->plan;
     int64_t units = 1, size = e->halves ? 2 : 4;
+    char bytes[32], duration[32], computing[64] = "";
     double seconds;
     while (units < e->part_first[1] && text_plan_cost(p, units) < SAMPLE_TOKENS) units++;
     int status = e->encoder.rows(&e->encoder, 0, units, e->rows);
@@ -268,12 +273,15 @@ static int announce(struct encoding *e) {
     if (status == STATUS_OK) status = e->encoder.rows(&e->encoder, 0, units, e->rows);
     seconds = (clock_seconds() - seconds) * (double)text_plan_cost(p, p->n_units) / (double)text_plan_cost(p, units);
     TRY(comm_agree(e->comm, status));
+    seconds /= e->comm->size;
+    if (seconds > WORTH_SAYING_SECONDS)
+        snprintf(computing, sizeof computing, ", and about %s of computing on %d rank(s)",
+                 format_duration(seconds, duration, sizeof duration), e->comm->size);
     log_info(
-        "%lld codes have %lld tokens, %lld different texts or words with %lld rows of width %lld: %s will take %.3f GB "
-        "and about %.0f s on %d rank(s)",
+        "%lld codes have %lld tokens, %lld different texts or words with %lld rows of width %lld: %s will take %s%s",
         (long long)p->n_codes, (long long)p->token_offsets[p->n_codes], (long long)p->n_units, (long long)p->n_rows,
-        (long long)e->encoder.dim, e->config->files.text, (double)(p->n_rows * e->encoder.dim * size) * 1e-9,
-        seconds / e->comm->size, e->comm->size);
+        (long long)e->encoder.dim, e->config->files.text,
+        format_bytes(p->n_rows * e->encoder.dim * size, bytes, sizeof bytes), computing);
     return STATUS_OK;
 }
 
@@ -347,7 +355,7 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     TRY_DONE(comm_agree(comm, make_plan(&e)));
     TRY_DONE(announce(&e));
     status = encode(&e, &provenance);
-    TRY_DONE(stages_log(&e.stages, comm, "encode", status));
+    TRY_DONE(stages_log(&e.stages, comm, "encode", (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.text);
 done:
     if (e.encoder.close) e.encoder.close(&e.encoder);

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "jobs.h"
 #include "store/table.h"
@@ -193,8 +193,7 @@ static int check_args(int n_args, char **args) {
 static int export_all(struct export *x, int n_args, char **args) {
     int64_t picks = TABLE_GROUPS * x->table.shape.top_k;
     const char *folder = x->config->files.export_folder;
-    if (mkdir(folder, 0777) && errno != EEXIST)
-        return status_set(STATUS_FAILED, "cannot make the folder %s: %s", folder, strerror(errno));
+    TRY(path_make_folders(folder));
     TRY(mem_alloc(&x->rows.tokens, BLOCK_ROWS * picks, sizeof(int32_t)));
     TRY(mem_alloc(&x->rows.weights, BLOCK_ROWS * picks, sizeof(float)));
     TRY(mem_alloc(&x->rows.embedding, BLOCK_ROWS * TABLE_GROUPS * x->table.shape.dim, sizeof(float)));

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/status.h"
 #include "config/paths.h"
 #include "dist/stages.h"
@@ -109,10 +110,21 @@ static int read_vocabulary(struct inspection *x) {
     return code_links_finish(&x->links);
 }
 
+static int check_not_new_codes_alone(const struct inspection *x) {
+    const char *path = h5file_path(x->table.file);
+    if (x->table.shape.vocabulary_rows > 0) return STATUS_OK;
+    return status_set(
+        STATUS_FAILED,
+        "%s holds new codes alone, and inspect measures the codes of a vocabulary: set files.table to the "
+        "table of the vocabulary, or to one that these codes were appended to; `medtok verify` checks %s",
+        path, path);
+}
+
 /* Every rank reads all tokens and names, and later all embeddings, block by block. */
 static int load(struct inspection *x) {
     const struct table_shape *s = &x->table.shape;
     TRY(table_open(&x->table, x->config->files.table));
+    TRY(check_not_new_codes_alone(x));
     TRY(check_same_vocabulary(x));
     x->table.shape.n_codes = s->vocabulary_rows; /* new codes behind them have no parents and no links here */
     TRY(mem_alloc(&x->tokens, s->n_codes * TABLE_GROUPS * s->top_k, sizeof *x->tokens));
@@ -141,7 +153,13 @@ static int measure_tokens(struct inspection *x) {
     struct quality_tokens tokens = {
         .n = s->n_codes, .top_k = s->top_k, .codebook_size = s->codebook_size, .tokens = x->tokens};
     for (int g = 0; g < N_GROUPS; g++) tokens.regions[g] = (struct region){s->region[g][0], s->region[g][1]};
-    return quality_measure_tokens(&x->quality, &x->bootstrap, &tokens, &x->keys);
+    struct progress progress;
+    progress_begin(&progress, "tokens", QUALITY_TOKEN_BOOTSTRAPS * x->bootstrap.resamples, "resamples");
+    x->bootstrap.progress = &progress;
+    int status = quality_measure_tokens(&x->quality, &x->bootstrap, &tokens, &x->keys);
+    x->bootstrap.progress = NULL;
+    if (status == STATUS_OK) progress_end(&progress, progress.done);
+    return status;
 }
 
 /* Reads the embeddings of the queries into rows [n_queries, width], by way of block [NEIGHBOUR_BLOCK, width]. */
@@ -160,6 +178,8 @@ static int read_queries(struct inspection *x, int64_t width, float *block, float
 /* Puts all codes with a graph through the search. */
 static int search_table(struct inspection *x, struct neighbour_search *search, float *block) {
     int64_t n = x->table.shape.n_codes, codes[NEIGHBOUR_BLOCK];
+    struct progress progress;
+    progress_begin(&progress, "neighbours", n, "codes");
     for (int64_t first = 0; first < n; first += NEIGHBOUR_BLOCK) {
         int64_t count = n - first < NEIGHBOUR_BLOCK ? n - first : NEIGHBOUR_BLOCK, kept = 0;
         TRY(table_read(&x->table, first, count, NULL, NULL, block));
@@ -169,7 +189,9 @@ static int search_table(struct inspection *x, struct neighbour_search *search, f
             codes[kept++] = first + i;
         }
         TRY(neighbour_search_add(search, kept, codes, block));
+        progress_update(&progress, first + count);
     }
+    progress_end(&progress, n);
     return STATUS_OK;
 }
 
@@ -207,7 +229,7 @@ static void print(const struct inspection *x) {
         printf("%s %s %lld of %lld", i ? "," : "", x->systems[i].name, (long long)x->systems[i].with_parent,
                (long long)x->systems[i].codes);
     printf("\n");
-    fflush(stdout);
+    output_flush();
 }
 
 /* Names of systems come from input files and may hold anything. */
@@ -265,6 +287,7 @@ static int inspect(struct inspection *x, struct device *device) {
     stages_begin(&stages, device, STAGE_NAMES, N_STAGES);
     stage_begin(&stages, STAGE_LOAD);
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? check_report(x) : STATUS_OK));
+    log_info("reading and checking %s", x->config->files.table);
     TRY(comm_agree(x->comm, load(x)));
     log_info("read %lld codes", (long long)x->table.shape.n_codes);
     count_systems(x);
@@ -276,14 +299,14 @@ static int inspect(struct inspection *x, struct device *device) {
     stage_begin(&stages, STAGE_REPORT);
     if (x->comm->rank == 0) print(x);
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? write_report(x) : STATUS_OK));
-    return stages_log(&stages, x->comm, "inspect", STATUS_OK);
+    return stages_log(&stages, x->comm, "inspect", (enum stages_shown)x->config->run.stages, STATUS_OK);
 }
 
 int job_inspect(const struct comm *comm, const struct config *config) {
     struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
     int threads, status = compute_device_open(comm, config, &device, &threads);
-    x.bootstrap = (struct bootstrap){comm, (uint64_t)config->run.seed, config->inspect.resamples, threads};
+    x.bootstrap = (struct bootstrap){comm, (uint64_t)config->run.seed, config->inspect.resamples, threads, NULL};
     if (status == STATUS_OK) status = inspect(&x, &device);
     code_links_free(&x.links);
     code_keys_free(&x.keys);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "base/status.h"
 #include "jobs.h"
 #include "store/table.h"
@@ -152,21 +153,33 @@ static int look_up(struct lookup *l, const char *name, int near) {
     return STATUS_OK;
 }
 
+static int check_names(int n_args, char **args) {
+    if (n_args == 0) return status_set(STATUS_USAGE, "lookup needs at least one code, e.g. `medtok lookup E11.9`");
+    for (int i = 0; i < n_args; i++)
+        if (args[i][strspn(args[i], " \t\n")] == 0)
+            return status_set(STATUS_USAGE, "code %d of %d is empty; name codes, e.g. `medtok lookup E11.9`", i + 1,
+                              n_args);
+    return STATUS_OK;
+}
+
 int job_lookup(const struct config *config, int n_args, char **args, int near) {
     struct lookup l = {0};
     int status, failed = 0;
-    if (n_args == 0) return status_set(STATUS_USAGE, "lookup needs at least one code, e.g. `medtok lookup E11.9`");
+    TRY(check_names(n_args, args));
     TRY_DONE(table_open(&l.table, config->files.table));
     TRY_DONE(code_index_make(&l.index, (struct strings){l.table.code, NULL, l.table.code_bytes},
                              (struct strings){l.table.system, NULL, l.table.system_bytes}, l.table.shape.n_codes));
     TRY_DONE(find_vocabulary(&l, config->files.vocabulary));
     for (int i = 0; i < n_args; i++) {
         status = look_up(&l, args[i], near);
-        if (status == STATUS_OK) continue;
-        failed++;
-        if (n_args > 1) log_error("%s", status_message()); /* the others are looked up all the same */
+        if (n_args == 1) TRY_DONE(status);
+        if (status != STATUS_OK) {
+            failed++;
+            log_warn("%s", status_message()); /* the others are looked up all the same */
+        }
+        TRY_DONE(output_flush()); /* a search that nobody can read is not gone on with */
     }
-    if (failed > 0 && n_args > 1) status = status_set(STATUS_FAILED, "%d of %d codes were not found", failed, n_args);
+    if (failed > 0) status = status_set(STATUS_FAILED, "%d of %d codes were not found", failed, n_args);
 done:
     code_index_free(&l.index);
     table_close(&l.table);

@@ -1,11 +1,11 @@
-/* medtok: one binary, one job a run. Reads the command line and the configuration, starts MPI, runs the job, and prints the
- * one message if it failed. */
-#include <limits.h>
+/* medtok: one binary, one job a run. Starts MPI, reads the command line and the configuration, runs the job, sees that what
+ * it printed was written, and prints the one message if it failed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "base/status.h"
 #include "device.h"
 #include "jobs.h"
@@ -15,71 +15,143 @@
 #define MEDTOK_VERSION "unknown"
 #endif
 
+enum ranks {
+    RANK_0,     /* rank 0 alone runs the job */
+    RANKS_WAIT, /* all ranks run it, but rank 0 does the work */
+    ALL_RANKS
+};
+
 struct job_entry {
-    const char *name, *arguments, *summary;
+    const char *name, *arguments, *summary; /* arguments: those that are no options; "" if there are none */
     enum job job;
-    int parallel; /* runs on all ranks */
+    enum ranks ranks;
 };
 
 static const struct job_entry JOBS[] = {
-    {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, 1},
-    {"encode", "", "descriptions into text.h5", JOB_ENCODE, 1},
-    {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, 1},
-    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, 1},
-    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, 1},
-    {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0},
-    {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0},
+    {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, RANKS_WAIT},
+    {"encode", "", "descriptions into text.h5", JOB_ENCODE, ALL_RANKS},
+    {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, ALL_RANKS},
+    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, ALL_RANKS},
+    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, ALL_RANKS},
+    {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, RANK_0},
+    {"export", "[npy] [tsv] [jsonl]", "write the table in other formats; none named: in all", JOB_EXPORT, RANK_0},
     {"verify", "[FILE...]", "check the table, or the files named; exit code 1 and the first fault if one is bad",
-     JOB_VERIFY, 0},
+     JOB_VERIFY, RANK_0},
     {"bench", "", "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
-     JOB_BENCH, 1},
+     JOB_BENCH, ALL_RANKS},
 };
 enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
 
-struct command {
-    const struct job_entry *entry;
-    int help, dry_run, near, n_args;
-    char **args; /* positional arguments, in place in argv */
+/* ---- options ---- */
+enum option_kind { OPTION_CONFIG, OPTION_SET, OPTION_KEY, OPTION_NEAR, OPTION_FORCE, OPTION_DRY_RUN, OPTION_HELP };
+
+struct option {
+    const char *name, *value; /* value: what stands behind it; NULL: nothing */
+    enum option_kind kind;
+    unsigned jobs;              /* that have it */
+    const char *key, *constant; /* OPTION_KEY: the setting that it makes, and to what if no value stands behind it */
+    const char *help;
 };
 
+#define EVERY_JOB ~0U
+static const struct option OPTIONS[] = {
+    {"--codes", "FILE", OPTION_KEY, JOB_TOKENIZE, "tokenize.codes", NULL,
+     "a code table of new codes, which get tokens instead of the vocabulary"},
+    {"--append-to", "TABLE", OPTION_KEY, JOB_TOKENIZE, "tokenize.append_to", NULL,
+     "with --codes: the table that the new codes follow"},
+    {"--near", "N", OPTION_NEAR, JOB_LOOKUP, NULL, NULL, "and the N codes nearest to each by embedding"},
+    {"--config", "FILE", OPTION_CONFIG, EVERY_JOB, NULL, NULL,
+     "settings in YAML, of any jobs; of several files the last wins"},
+    {"--set", "key=value...", OPTION_SET, EVERY_JOB, NULL, NULL, "settings over those of the files"},
+    {"--stages", NULL, OPTION_KEY, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT, "run.stages",
+     "always", "say where the time went, on one rank too"},
+    {"--force", NULL, OPTION_FORCE, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE, NULL, NULL,
+     "make the output anew though it is up to date, and replace what other settings made"},
+    {"--dry-run", NULL, OPTION_DRY_RUN, EVERY_JOB, NULL, NULL, "print the settings that would be used, and stop"},
+    {"--help", NULL, OPTION_HELP, EVERY_JOB, NULL, NULL, "print this"},
+};
+enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
+
+/* What the command line says. */
+struct command {
+    const struct job_entry *entry;
+    int help, force, dry_run, near;
+    int n_args, n_files, n_settings; /* at most argc each */
+    char **args;                     /* arguments that are no options */
+    const char **files;              /* of --config */
+    struct setting {
+        const char *key, *value; /* key NULL: value is key=value, of --set */
+    } * settings;
+};
+
+/* ---- help ---- */
 static void print_usage(FILE *out) {
     fprintf(out,
             "medtok %s: tokens for medical codes, from their text and their place in a knowledge graph\n\n"
-            "usage: [mpirun -n RANKS] medtok JOB [--config FILE] [--set key=value]... [--dry-run]\n\njobs:\n",
+            "usage: [mpirun -n RANKS] medtok JOB [--config FILE] [--set key=value...] [--dry-run]\n\njobs:\n",
             MEDTOK_VERSION);
     for (int i = 0; i < N_JOBS; i++)
         fprintf(out, "  %-9s %-20s %s\n", JOBS[i].name, JOBS[i].arguments, JOBS[i].summary);
-    fprintf(out,
-            "\n`medtok JOB --help` lists the job's settings. `medtok --version` says what it was built with.\n"
-            "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal and saved.\n");
+    fprintf(
+        out,
+        "\n`medtok help JOB` or `medtok JOB --help` lists the job's options and settings. `medtok --version` says what "
+        "it was built with.\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal and saved.\n");
 }
 
 static void print_job_help(const struct job_entry *entry) {
-    const char *arguments = entry->job == JOB_TOKENIZE ? "[--codes FILE [--append-to TABLE]] "
-                            : entry->arguments[0]      ? "CODE... [--near N] "
-                                                       : "";
-    printf("usage: %smedtok %s %s[--config FILE] [--set key=value]... [--dry-run]\n\n%s\n\nsettings:\n",
-           entry->parallel ? "[mpirun -n RANKS] " : "", entry->name, arguments, entry->summary);
+    printf("usage: %smedtok %s", entry->ranks == ALL_RANKS ? "[mpirun -n RANKS] " : "", entry->name);
+    if (entry->arguments[0]) printf(" %s", entry->arguments);
+    for (int i = 0; i < N_OPTIONS; i++)
+        if ((OPTIONS[i].jobs & entry->job) && OPTIONS[i].kind != OPTION_HELP)
+            printf(OPTIONS[i].value ? " [%s %s]" : " [%s]", OPTIONS[i].name, OPTIONS[i].value);
+    printf("\n\n%s\n\noptions:\n", entry->summary);
+    for (int i = 0; i < N_OPTIONS; i++) {
+        const char *value = OPTIONS[i].value ? OPTIONS[i].value : "";
+        if (OPTIONS[i].jobs & entry->job)
+            printf("  %s %-*s %s\n", OPTIONS[i].name, (int)(23 - strlen(OPTIONS[i].name)), value, OPTIONS[i].help);
+    }
+    printf("\nsettings, in a file (--config) or on the command line (--set):\n");
     config_print_help(stdout, entry->job);
 }
 
-static void print_version(void) {
+static void print_version(FILE *out) {
     char library[MPI_MAX_LIBRARY_VERSION_STRING];
     int n;
     MPI_Get_library_version(library, &n);
     library[strcspn(library, "\n,")] = 0;
     const char *why_none = "";
     int count = device_cuda_count(&why_none);
-    printf("medtok %s\n%s\nbackends: cpu; ", MEDTOK_VERSION, library);
+    fprintf(out, "medtok %s\n%s\nbackends: cpu; ", MEDTOK_VERSION, library);
     if (count > 0)
-        printf("cuda, %d device(s) here\n", count);
+        fprintf(out, "cuda, %d device(s) here\n", count);
     else
-        printf("cuda is not usable here: %s\n", why_none);
+        fprintf(out, "cuda is not usable here: %s\n", why_none);
 }
 
+/* The names of jobs, a sum of enum job: "encode, train". */
+static const char *names_of(unsigned jobs, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < N_JOBS && used < size; i++)
+        if (JOBS[i].job & jobs)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", JOBS[i].name);
+    return text;
+}
+
+/* ---- reading argv ---- */
 static const struct job_entry *find_job(const char *name) {
     for (int i = 0; i < N_JOBS; i++)
         if (strcmp(JOBS[i].name, name) == 0) return &JOBS[i];
+    return NULL;
+}
+
+/* The option that an argument names, as `--name` or `--name=value`; NULL: none. */
+static const struct option *find_option(const char *argument) {
+    size_t n = strcspn(argument, "=");
+    if (strcmp(argument, "-h") == 0) return find_option("--help");
+    for (int i = 0; i < N_OPTIONS; i++)
+        if (strlen(OPTIONS[i].name) == n && strncmp(OPTIONS[i].name, argument, n) == 0) return &OPTIONS[i];
     return NULL;
 }
 
@@ -92,66 +164,115 @@ static int parse_near(const char *text, int *near) {
     return STATUS_OK;
 }
 
-/* An option that takes a value: `--config FILE`. */
-static int option_value(int argc, char **argv, int *at, const char **value) {
-    if (*at + 1 >= argc) return status_set(STATUS_USAGE, "%s needs a value", argv[*at]);
-    *value = argv[++*at];
+/* The value of an option: `--name=value`, or the next argument, unless that is an option itself. */
+static int option_value(const struct option *option, int argc, char **argv, int *at, const char **value) {
+    const char *equals = strchr(argv[*at], '='), *next = *at + 1 < argc ? argv[*at + 1] : "";
+    if (!option->value && equals)
+        return status_set(STATUS_USAGE, "%s takes no value, but %s gives it one", option->name, argv[*at]);
+    if (!option->value) return STATUS_OK;
+    if (!equals && strncmp(next, "--", 2) == 0)
+        return status_set(STATUS_USAGE,
+                          "%s needs a value (%s), but %s follows; a value that begins so is given as %s=%s",
+                          option->name, option->value, next, option->name, next);
+    *value = equals ? equals + 1 : next;
+    *at += !equals;
+    return **value ? STATUS_OK : status_set(STATUS_USAGE, "%s needs a value: %s", option->name, option->value);
+}
+
+/* Whether an argument behind `--set key=value` is another key=value. Codes to look up may hold a `=` as well. */
+static int is_next_setting(const struct job_entry *entry, const char *argument) {
+    return argument[0] != '-' && strchr(argument, '=') && (!entry->arguments[0] || config_jobs(argument));
+}
+
+static int take_option(struct command *command, const struct option *option, int argc, char **argv, int *at) {
+    const char *value = option->constant;
+    char names[256];
+    if (!(option->jobs & command->entry->job))
+        return status_set(STATUS_USAGE, "medtok %s does not know %s, which is an option of: %s", command->entry->name,
+                          option->name, names_of(option->jobs, names, sizeof names));
+    TRY(option_value(option, argc, argv, at, &value));
+    switch (option->kind) {
+        case OPTION_CONFIG: command->files[command->n_files++] = value; break;
+        case OPTION_KEY: command->settings[command->n_settings++] = (struct setting){option->key, value}; break;
+        case OPTION_NEAR: return parse_near(value, &command->near);
+        case OPTION_FORCE: command->force = 1; break;
+        case OPTION_DRY_RUN: command->dry_run = 1; break;
+        case OPTION_HELP: command->help = 1; break;
+        case OPTION_SET:
+            command->settings[command->n_settings++] = (struct setting){NULL, value};
+            while (*at + 1 < argc && is_next_setting(command->entry, argv[*at + 1]))
+                command->settings[command->n_settings++] = (struct setting){NULL, argv[++*at]};
+            break;
+    }
     return STATUS_OK;
 }
 
-/* The key that an option of the job sets: `--codes FILE`. NULL: it is no such option. */
-static const char *option_key(const struct job_entry *entry, const char *option) {
-    if (entry->job != JOB_TOKENIZE) return NULL;
-    return strcmp(option, "--codes") == 0       ? "tokenize.codes"
-           : strcmp(option, "--append-to") == 0 ? "tokenize.append_to"
-                                                : NULL;
+static int take_argument(struct command *command, char *argument) {
+    const char *name = command->entry->name;
+    if (argument[0] != '-' && command->entry->arguments[0]) {
+        command->args[command->n_args++] = argument;
+        return STATUS_OK;
+    }
+    if (config_jobs(argument))
+        return status_set(STATUS_USAGE, "medtok %s does not know %s; settings stand behind --set", name, argument);
+    return status_set(STATUS_USAGE, "medtok %s does not know %s; see `medtok %s --help`", name, argument, name);
 }
 
+/* Reads argv behind the job's name. */
+static int parse(struct command *command, int argc, char **argv) {
+    TRY(mem_alloc(&command->args, argc, sizeof *command->args));
+    TRY(mem_alloc(&command->files, argc, sizeof *command->files));
+    TRY(mem_alloc(&command->settings, argc, sizeof *command->settings));
+    for (int i = 2; i < argc; i++) {
+        const struct option *option = find_option(argv[i]);
+        TRY(option ? take_option(command, option, argc, argv, &i) : take_argument(command, argv[i]));
+    }
+    return STATUS_OK;
+}
+
+static void command_free(struct command *command) {
+    free(command->args);
+    free(command->files);
+    free(command->settings);
+}
+
+/* ---- the settings ---- */
 static int set_key(struct config *config, const char *key, const char *value) {
-    char assignment[PATH_MAX + 64];
-    snprintf(assignment, sizeof assignment, "%s=%s", key, value);
-    return config_set(config, assignment);
+    char *assignment;
+    TRY(mem_alloc(&assignment, (long long)(strlen(key) + strlen(value)) + 2, 1));
+    sprintf(assignment, "%s=%s", key, value);
+    int status = config_set(config, assignment);
+    free(assignment);
+    return status;
 }
 
-/* Reads argv behind the job's name. Files are read first, then --set, whatever their order. */
-static int parse(struct command *command, struct config *config, int argc, char **argv) {
-    const char *value = "";
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0) {
-            TRY(option_value(argc, argv, &i, &value));
-            TRY(config_read_file(config, value));
-        }
+/* Files are read first, then come options and --set, whatever their order. */
+static int configure(const struct command *command, struct config *config) {
+    config->force = command->force;
+    for (int i = 0; i < command->n_files; i++) TRY(config_read_file(config, command->files[i]));
+    for (int i = 0; i < command->n_settings; i++) {
+        const struct setting *s = &command->settings[i];
+        TRY(s->key ? set_key(config, s->key, s->value) : config_set(config, s->value));
     }
-    command->args = argv + 2;
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0) {
-            i++;
-        } else if (strcmp(argv[i], "--set") == 0) {
-            TRY(option_value(argc, argv, &i, &value));
-            TRY(config_set(config, value));
-        } else if (strcmp(argv[i], "--near") == 0 && command->entry->job == JOB_LOOKUP) {
-            TRY(option_value(argc, argv, &i, &value));
-            TRY(parse_near(value, &command->near));
-        } else if (option_key(command->entry, argv[i])) {
-            const char *key = option_key(command->entry, argv[i]);
-            TRY(option_value(argc, argv, &i, &value));
-            TRY(set_key(config, key, value));
-        } else if (strcmp(argv[i], "--force") == 0) {
-            config->force = 1;
-        } else if (strcmp(argv[i], "--dry-run") == 0) {
-            command->dry_run = 1;
-        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            command->help = 1;
-        } else if (argv[i][0] == '-' || !command->entry->arguments[0]) {
-            return status_set(STATUS_USAGE, "medtok %s does not know %s; see `medtok %s --help`", command->entry->name,
-                              argv[i], command->entry->name);
-        } else {
-            command->args[command->n_args++] = argv[i];
-        }
-    }
-    return command->help ? STATUS_OK : config_check(config, command->entry->job);
+    return config_check(config, command->entry->job);
 }
 
+/* A file may hold the settings of all jobs; one that is given to this job alone is meant for it. */
+static void warn_of_idle_settings(const struct command *command) {
+    const struct job_entry *entry = command->entry;
+    char names[256];
+    for (int i = 0; i < command->n_settings; i++) {
+        const char *assignment = command->settings[i].value;
+        if (command->settings[i].key) continue;
+        if (!(config_jobs(assignment) & entry->job))
+            log_warn("--set %s changes nothing: it is a setting of %s, not of %s", assignment,
+                     names_of(config_jobs(assignment), names, sizeof names), entry->name);
+        else if (entry->job == JOB_TOKENIZE && config_is_of_model(assignment))
+            log_warn("--set %s changes nothing: tokenize takes it from the checkpoint", assignment);
+    }
+}
+
+/* ---- the job ---- */
 static enum log_level log_level_of(const char *name) {
     static const char *const NAMES[] = {"error", "warn", "info", "debug"};
     int level = 3;
@@ -178,37 +299,53 @@ static int run_single(const struct command *command, const struct config *config
     }
 }
 
-static int run(const struct comm *comm, struct command *command, struct config *config, struct outputs *outputs,
-               int argc, char **argv) {
-    TRY(config_defaults(config));
-    TRY(comm_agree(comm, parse(command, config, argc, argv)));
-    log_configure(comm->rank, log_level_of(config->run.log_level));
-    if (command->help) {
-        if (comm->rank == 0) print_job_help(command->entry);
-        return STATUS_OK;
-    }
-    TRY(comm_agree(comm, comm->rank == 0 ? outputs_check(config, command->entry->job) : STATUS_OK));
-    if (command->dry_run) {
-        if (comm->rank == 0) config_print(stdout, config, command->entry->job);
-        return STATUS_OK;
-    }
-    TRY(outputs_lock(outputs, comm, config, command->entry->job));
-    if (command->entry->parallel) return run_parallel(comm, config, command->entry->job);
+static int run_job(const struct comm *comm, const struct command *command, const struct config *config) {
+    if (command->entry->ranks != RANK_0) return run_parallel(comm, config, command->entry->job);
     return comm_agree(comm, comm->rank == 0 ? run_single(command, config) : STATUS_OK);
 }
 
+static int run(const struct comm *comm, struct command *command, struct config *config, struct outputs *outputs,
+               int argc, char **argv) {
+    TRY(config_defaults(config));
+    int status = parse(command, argc, argv);
+    if (status == STATUS_OK && !command->help) status = configure(command, config);
+    TRY(comm_agree(comm, status));
+    log_configure(comm->rank, log_level_of(config->run.log_level));
+    if (comm->rank == 0 && !command->help) warn_of_idle_settings(command);
+    if (!command->help) TRY(comm_agree(comm, comm->rank == 0 ? outputs_check(config, command->entry->job) : STATUS_OK));
+    if (command->help) {
+        if (comm->rank == 0) print_job_help(command->entry);
+    } else if (command->dry_run) {
+        if (comm->rank == 0) config_print(stdout, config, command->entry->job);
+    } else {
+        TRY(outputs_lock(outputs, comm, config, command->entry->job));
+        TRY(run_job(comm, command, config));
+    }
+    return comm_agree(comm, comm->rank == 0 ? output_flush() : STATUS_OK);
+}
+
+/* What needs no MPI: the version, and help on no job. */
+static int print_and_stop(void (*print)(FILE *), FILE *out) {
+    print(out);
+    int status = output_flush();
+    if (status != STATUS_OK) log_error("%s", status_message());
+    return status;
+}
+
 int main(int argc, char **argv) {
+    static char help[] = "--help";
     struct command command = {0};
     struct config config = {0};
     struct outputs outputs = {.n = 0};
     struct comm comm;
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        print_version();
-        return 0;
-    }
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_usage(argc < 2 ? stderr : stdout);
-        return argc < 2 ? STATUS_USAGE : 0;
+    output_begin();
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) return print_and_stop(print_version, stdout);
+    if (argc < 2) return print_usage(stderr), STATUS_USAGE;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (argc == 2 && strcmp(argv[1], "help") == 0))
+        return print_and_stop(print_usage, stdout);
+    if (strcmp(argv[1], "help") == 0) { /* `help JOB` is `JOB --help` */
+        argv[1] = argv[2];
+        argv[2] = help;
     }
     int status = comm_start(&comm, &argc, &argv);
     log_configure(comm.rank, LOG_LEVEL_INFO);
@@ -218,6 +355,7 @@ int main(int argc, char **argv) {
     if (status == STATUS_OK) status = run(&comm, &command, &config, &outputs, argc, argv);
     outputs_unlock(&outputs);
     config_free(&config);
+    command_free(&command);
     if (status == STATUS_ALONE) {
         log_error("%s", status_message());
         MPI_Abort(comm.handle, STATUS_FAILED);

@@ -63,6 +63,7 @@ static int adopt_settings(struct new_codes *n, const struct config *config) {
     n->config.files.codes = (struct string_list){1, n->list};
     n->config.files.vocabulary = n->vocabulary;
     n->config.files.text = n->text;
+    n->config.run.stages = STAGE_TABLE_NEVER; /* tokenize's own table has their time */
     return STATUS_OK;
 }
 

@@ -271,7 +271,7 @@ int job_prepare(const struct comm *comm, const struct config *config) {
     TRY_DONE(comm_agree(comm, status));
     stage_begin(&p.stages, STAGE_WRITE);
     TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &p.vocabulary, &provenance));
-    TRY_DONE(stages_log(&p.stages, comm, "prepare", status));
+    TRY_DONE(stages_log(&p.stages, comm, "prepare", (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.vocabulary);
 done:
     preparation_free(&p);

@@ -54,8 +54,8 @@ static int check_same_inputs(const struct config *config, const struct provenanc
     return status;
 }
 
-enum tokenize_stage { STAGE_LOAD, STAGE_CREATE, STAGE_TOKENIZE, STAGE_WRITE, N_STAGES };
-static const char *const STAGE_NAMES[N_STAGES] = {"load", "create", "tokenize", "write"};
+enum tokenize_stage { STAGE_NEW_CODES, STAGE_LOAD, STAGE_CREATE, STAGE_COPY, STAGE_TOKENIZE, STAGE_WRITE, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"new-codes", "load", "create", "copy", "tokenize", "write"};
 
 struct table_job {
     const struct comm *comm;
@@ -135,13 +135,19 @@ static int copy_base(struct table_job *job) {
     int64_t n = job->base.shape.n_codes, rank = job->comm->rank, size = job->comm->size;
     int64_t first = n * rank / size, end = n * (rank + 1) / size, most = (n + size - 1) / size;
     struct token_rows rows;
+    struct progress progress;
+    if (n == 0) return STATUS_OK;
+    stage_begin(&job->stages, STAGE_COPY);
+    progress_begin(&progress, "copy", n, "rows");
     int status = token_rows_make(&rows, most < COPIED_ROWS ? most : COPIED_ROWS, job->config);
     TRY_DONE(comm_agree(job->comm, status));
     for (int64_t done = 0; done < most; done += COPIED_ROWS) {
         int64_t at = first + done < end ? first + done : end, count = end - at < COPIED_ROWS ? end - at : COPIED_ROWS;
         TRY_DONE(comm_agree(job->comm, table_read(&job->base, at, count, rows.tokens, rows.weights, rows.embedding)));
         TRY_DONE(table_write(job->writer, at, count, rows.tokens, rows.weights, rows.embedding));
+        progress_update(&progress, (done + COPIED_ROWS) * size < n ? (done + COPIED_ROWS) * size : n);
     }
+    progress_end(&progress, n);
 done:
     token_rows_free(&rows);
     return status;
@@ -195,13 +201,27 @@ static int set_attributes(struct table_job *job) {
     return status;
 }
 
-static int tokenize(const struct comm *comm, const struct config *config, const struct config *codes,
+/* Says what comes, since the names of all rows and the copy of the base take a while. */
+static void announce(const struct table_job *job) {
+    const struct table_shape *s = &job->shape;
+    if (s->base_rows > 0)
+        log_info("making %s: %lld new codes behind the %lld rows of %s", job->config->files.table,
+                 (long long)(s->n_codes - s->base_rows), (long long)s->base_rows, job->config->tokenize.append_to);
+}
+
+/* new: not made yet; NULL: the codes of the vocabulary. */
+static int tokenize(const struct comm *comm, const struct config *config, struct new_codes *new,
                     const struct provenance *provenance, int64_t step) {
+    const struct config *codes = new ? &new->config : config;
     struct table_job job = {.comm = comm, .config = config, .codes = codes, .step = step};
     struct device device = {0};
     struct vocabulary sizes;
     int threads, status;
     stages_begin(&job.stages, &device, STAGE_NAMES, N_STAGES);
+    if (new) {
+        stage_begin(&job.stages, STAGE_NEW_CODES);
+        TRY_DONE(new_codes_make(new, comm, config));
+    }
     stage_begin(&job.stages, STAGE_LOAD);
     TRY_DONE(compute_device_open(comm, config, &device, &threads));
     status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
@@ -212,6 +232,7 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
     tokenizer_turn_to(&job.tokenizer, codes);
     if (config->train.average > 0) log_info("with the averaged weights of %s", config->files.checkpoint);
     shape_table(&job, sizes.n_codes_total);
+    announce(&job);
     stage_begin(&job.stages, STAGE_CREATE);
     TRY_DONE(create_table(&job, provenance));
     TRY_DONE(copy_base(&job));
@@ -219,7 +240,7 @@ static int tokenize(const struct comm *comm, const struct config *config, const 
     TRY_DONE(set_attributes(&job));
     status = table_commit(job.writer);
     job.writer = NULL;
-    status = stages_log(&job.stages, comm, "tokenize", status);
+    status = stages_log(&job.stages, comm, "tokenize", (enum stages_shown)config->run.stages, status);
     if (status == STATUS_OK) log_info("wrote %s", config->files.table);
 done:
     if (job.writer) table_abandon(job.writer);
@@ -299,8 +320,7 @@ int job_tokenize(const struct comm *comm, const struct config *given) {
     TRY_DONE(appended_before(comm, &config, &provenance, &current));
     if (current) goto done;
     TRY_DONE(comm_agree(comm, comm->rank == 0 ? check_replaced(&config) : STATUS_OK));
-    if (new) TRY_DONE(new_codes_make(&codes, comm, &config));
-    status = tokenize(comm, &config, new ? &codes.config : &config, &provenance, step);
+    status = tokenize(comm, &config, new ? &codes : NULL, &provenance, step);
 done:
     new_codes_remove(&codes, comm, status);
     provenance_free(&provenance);

@@ -83,7 +83,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     TRY_DONE(metrics_open(&metrics, &trainer, path));
     interrupt_catch();
     status = train_steps(&trainer, &evaluation, ring, &metrics);
-    TRY_DONE(stages_log(&trainer.stages, comm, "train", status));
+    TRY_DONE(stages_log(&trainer.stages, comm, "train", (enum stages_shown)config->run.stages, status));
     log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);
 done:
     if (metrics_close(&metrics) != STATUS_OK && status == STATUS_OK) status = STATUS_ALONE;

@@ -12,11 +12,9 @@ static int failed(const struct atomic_file *file) {
 }
 
 int atomic_file_open(struct atomic_file *file, const char *path) {
-    char folder[PATH_MAX];
     *file = (struct atomic_file){0};
     TRY(path_resolve(path, file->target));
-    path_folder(file->target, folder);
-    TRY(path_make_folders(folder));
+    TRY(path_make_folder_of(file->target));
     snprintf(file->path, sizeof file->path, "%s", path);
     path_remove_temporaries(file->target);
     TRY(path_temporary(file->target, file->temporary));

@@ -195,13 +195,12 @@ static void end_beat(const char *path) {
 
 /* ---- take and release ---- */
 int file_lock_take(struct file_lock *lock, const char *output) {
-    char resolved[PATH_MAX], folder[PATH_MAX], path[PATH_MAX + 8], text[TEXT_BYTES];
+    char resolved[PATH_MAX], path[PATH_MAX + 8], text[TEXT_BYTES];
     struct holder h = {0};
     double silent = 0;
     lock->path[0] = 0;
     TRY(path_resolve(output, resolved));
-    path_folder(resolved, folder);
-    TRY(path_make_folders(folder));
+    TRY(path_make_folder_of(resolved));
     snprintf(path, sizeof path, "%s.lock", resolved);
     if (strlen(path) >= PATH_MAX) return STATUS_OK;
     for (int attempt = 0; attempt < TRIES; attempt++) {

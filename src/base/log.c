@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/format.h"
+
 enum { LINE_SIZE = 8192 };
 static const double LOG_INTERVAL_SECONDS = 10.0, TERMINAL_INTERVAL_SECONDS = 0.5;
 
@@ -20,10 +22,10 @@ void log_configure(int rank, enum log_level level) {
 }
 
 static void write_line(const char *level, const char *format, va_list args, const char *end) {
-    char line[LINE_SIZE], clock[16];
+    char line[LINE_SIZE], clock[32];
     time_t now = time(NULL);
     struct tm tm;
-    strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &tm));
+    strftime(clock, sizeof clock, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
     int n = snprintf(line, sizeof line, "%s%s [%d] %s: ", line_open ? "\n" : "", clock, log_rank, level);
     n += vsnprintf(line + n, sizeof line - (size_t)n - 2, format, args);
     if (n > LINE_SIZE - 3) n = LINE_SIZE - 3;
@@ -52,15 +54,6 @@ double clock_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void format_duration(double seconds, char *text, size_t size) {
-    if (seconds < 120)
-        snprintf(text, size, "%.0f s", seconds);
-    else if (seconds < 7200)
-        snprintf(text, size, "%.0f min", seconds / 60);
-    else
-        snprintf(text, size, "%.1f h", seconds / 3600);
-}
-
 static void overwrite_line(const char *text) {
     fprintf(stderr, "\r\033[K%s", text);
     fflush(stderr);
@@ -80,9 +73,9 @@ void progress_update(struct progress *progress, long long done) {
     progress->last = now;
     double rate = (double)done / (now - progress->started);
     char left[32], text[256];
-    format_duration((double)(progress->total - done) / rate, left, sizeof left);
     snprintf(text, sizeof text, "%s %lld/%lld %s %.0f %%, %.4g %s/s, %s left", progress->what, done, progress->total,
-             progress->unit, 100.0 * (double)done / (double)progress->total, rate, progress->unit, left);
+             progress->unit, 100.0 * (double)done / (double)progress->total, rate, progress->unit,
+             format_duration((double)(progress->total - done) / rate, left, sizeof left));
     if (terminal)
         overwrite_line(text);
     else

@@ -1,8 +1,8 @@
-/* Log lines and progress, both on standard error: `12:04:31 [0] info: text`.
+/* Log lines and progress, both on standard error: `2026-11-25 22:05:31 [0] info: text`.
  *
- * Every line has the wall-clock time, the MPI rank and the level. Progress is the same kind of line, at most one in
- * `interval` seconds, so that it reads well on a terminal and in a SLURM log file alike; on a terminal the line is
- * overwritten in place.
+ * Every line has the date (trainings last days, and requeued jobs append to one file), the time, the MPI rank and the level.
+ * Progress is the same kind of line, at most one in `interval` seconds, so that it reads well on a terminal and in a SLURM
+ * log file alike; on a terminal the line is overwritten in place.
  */
 #ifndef MEDTOK_BASE_LOG_H
 #define MEDTOK_BASE_LOG_H
@@ -25,7 +25,7 @@ double clock_seconds(void);
  * 55 s left` when it is due. Rank 0 only; the values are those of all ranks if the caller scales them so. */
 struct progress {
     const char *what, *unit; /* borrowed */
-    long long total;
+    long long total, done;   /* done: for callers who count over several pieces; progress_update does not look at it */
     double started, last;
 };
 void progress_begin(struct progress *progress, const char *what, long long total, const char *unit);

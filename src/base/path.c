@@ -24,18 +24,36 @@ void path_folder(const char *path, char folder[PATH_MAX]) {
         snprintf(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
+static int make_one(const char *folder) {
+    struct stat info;
+    if (mkdir(folder, 0777) == 0) return STATUS_OK;
+    int reason = errno; /* of a folder that is there: EEXIST, and of some that are not ours to write, EACCES or EROFS */
+    if (stat(folder, &info) == 0) {
+        if (S_ISDIR(info.st_mode)) return STATUS_OK;
+        reason = ENOTDIR;
+    }
+    return status_set(STATUS_FAILED, "cannot make the folder %s: %s", folder, strerror(reason));
+}
+
 int path_make_folders(const char *folder) {
     char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s", folder);
-    for (char *p = part + 1;; p++) {
-        if (*p && *p != '/') continue;
+    if (snprintf(part, sizeof part, "%s", folder) >= (int)sizeof part)
+        return status_set(STATUS_FAILED, "cannot make the folder %s: %s", folder, strerror(ENAMETOOLONG));
+    for (char *p = part + 1; part[0]; p++) {
         char end = *p;
+        if (end && end != '/') continue;
         *p = 0;
-        if (mkdir(part, 0777) && errno != EEXIST)
-            return status_set(STATUS_FAILED, "cannot make the output folder %s: %s", part, strerror(errno));
+        TRY(make_one(part));
         if (!end) return STATUS_OK;
         *p = '/';
     }
+    return STATUS_OK;
+}
+
+int path_make_folder_of(const char *file) {
+    char folder[PATH_MAX];
+    path_folder(file, folder);
+    return path_make_folders(folder);
 }
 
 /* ---- where a path leads ---- */
@@ -116,10 +134,8 @@ int path_check_room(const char *path, int64_t bytes, const char *what) {
     if (bytes <= 0 || statvfs(folder, &disk)) return STATUS_OK;
     double left = (double)disk.f_bavail * (double)disk.f_frsize;
     if ((double)bytes <= left) return STATUS_OK;
-    format_bytes((double)bytes, need, sizeof need);
-    format_bytes(left, have, sizeof have);
-    return status_set(STATUS_FAILED, "%s needs about %s, but the file system of %s has %s free", what, need, folder,
-                      have);
+    return status_set(STATUS_FAILED, "%s needs about %s, but the file system of %s has %s free", what,
+                      format_bytes(bytes, need, sizeof need), folder, format_bytes((int64_t)left, have, sizeof have));
 }
 
 /* ---- files of a name ---- */

@@ -12,6 +12,9 @@ void path_folder(const char *path, char folder[PATH_MAX]);
 /* Makes a folder and those above it, where they are missing. The error names the one that cannot be made. */
 int path_make_folders(const char *folder);
 
+/* The same for the folder of a file. */
+int path_make_folder_of(const char *file);
+
 /* Where a file that is written to `path` lies: symbolic links are followed, also when what they lead to does not exist yet. Of
  * a path whose folder does not exist, the part that exists is resolved. An error: too long, or links that lead in a circle. */
 int path_resolve(const char *path, char resolved[PATH_MAX]);

@@ -36,6 +36,9 @@ static int set_number(void *to, const char *place, const struct key *key, const 
         return STATUS_OK;
     }
     double x = strtod(value, &end);
+    if (x == 0 && errno == ERANGE)
+        return status_set(STATUS_USAGE, "%s: %s is \"%s\", which is too small a number to be told from 0", place,
+                          key->name, value);
     if (end == value || *end || !isfinite(x) || x < key->least || x > key->most) return wrong_value(place, key, value);
     memcpy(to, &x, sizeof x);
     return STATUS_OK;
@@ -86,9 +89,27 @@ static int set_scalar(struct config *config, const char *place, const struct key
     return STATUS_OK;
 }
 
+/* Says what may be meant: keys spelled like it, else the keys of its section, else where all keys are listed. */
 static int unknown_key(const char *place, const char *name) {
-    return status_set(STATUS_USAGE, "%s: there is no key %s; did you mean %s?", place, name,
-                      schema_nearest(name)->name);
+    enum { MOST_NEAR = 3 };
+    const struct key *near[MOST_NEAR];
+    char section[64], text[1024];
+    size_t used = 0;
+    if (schema_is_section(name)) {
+        schema_section_keys(name, text, sizeof text);
+        return status_set(STATUS_USAGE, "%s: %s is a section, which has no value of its own; its keys are %s", place,
+                          name, text);
+    }
+    int n = schema_nearest(name, near, MOST_NEAR);
+    for (int i = 0; i < n; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? " or " : "", near[i]->name);
+    if (n > 0) return status_set(STATUS_USAGE, "%s: there is no key %s; did you mean %s?", place, name, text);
+    snprintf(section, sizeof section, "%.*s", (int)strcspn(name, "."), name);
+    if (!schema_is_section(section))
+        return status_set(STATUS_USAGE, "%s: there is no key %s; `medtok JOB --help` lists those of a job", place,
+                          name);
+    schema_section_keys(section, text, sizeof text);
+    return status_set(STATUS_USAGE, "%s: there is no key %s; %s has %s", place, name, section, text);
 }
 
 /* ---- defaults ---- */
@@ -113,7 +134,7 @@ struct reader {
     struct config *config;
     const char *name; /* of the file */
     yaml_document_t *document;
-    unsigned char *seen; /* [SCHEMA_SIZE] */
+    unsigned char *seen; /* [SCHEMA_MOST] */
 };
 
 static void place_of(const struct reader *r, const yaml_node_t *node, char *text, size_t size) {
@@ -167,10 +188,24 @@ static int syntax_error(const char *name, const yaml_parser_t *parser) {
                       parser->problem ? parser->problem : "unknown problem");
 }
 
+/* Settings behind a second `---` would be passed over in silence. */
+static int check_last_document(yaml_parser_t *parser, const char *name) {
+    yaml_document_t document;
+    if (!yaml_parser_load(parser, &document)) return syntax_error(name, parser);
+    int last = !yaml_document_get_root_node(&document);
+    size_t line = document.start_mark.line + 1;
+    yaml_document_delete(&document);
+    return last ? STATUS_OK
+                : status_set(STATUS_USAGE,
+                             "%s:%zu: a second YAML document begins here, which would not be read: put all settings "
+                             "into one",
+                             name, line);
+}
+
 int config_read_text(struct config *config, const char *name, const char *text, size_t size) {
     yaml_parser_t parser;
     yaml_document_t document;
-    unsigned char seen[256] = {0};
+    unsigned char seen[SCHEMA_MOST] = {0};
     int status = STATUS_OK;
     if (!yaml_parser_initialize(&parser)) return status_set(STATUS_FAILED, "out of memory");
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
@@ -186,6 +221,7 @@ int config_read_text(struct config *config, const char *name, const char *text, 
     else if (root && !(root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0))
         status = status_set(STATUS_USAGE, "%s: expected lines of the form `key: value`", name);
     yaml_document_delete(&document);
+    if (status == STATUS_OK) status = check_last_document(&parser, name);
     yaml_parser_delete(&parser);
     return status;
 }
@@ -211,6 +247,8 @@ int config_read_file(struct config *config, const char *path) {
 }
 
 /* ---- --set ---- */
+enum { KEY_BYTES = 128 };
+
 static int set_list(struct config *config, const struct key *key, const char *value) {
     struct string_list *list = member(config, key);
     char *copy = strdup(value), *rest = NULL;
@@ -223,17 +261,38 @@ static int set_list(struct config *config, const struct key *key, const char *va
     return status;
 }
 
+/* Copies the key of `key=value`; 0: there is none, or none that fits. */
+static int key_of(const char *assignment, char *name, size_t size) {
+    size_t n = strcspn(assignment, "=");
+    if (!assignment[n] || n == 0 || n >= size) return 0;
+    snprintf(name, size, "%.*s", (int)n, assignment);
+    return 1;
+}
+
 int config_set(struct config *config, const char *assignment) {
-    char place[512], name[128];
-    const char *equals = strchr(assignment, '=');
+    char place[512], name[KEY_BYTES];
     snprintf(place, sizeof place, "--set %.200s", assignment);
-    if (!equals || equals == assignment || equals - assignment >= (long)sizeof name)
-        return status_set(STATUS_USAGE, "%s: expected key=value", place);
-    snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
+    if (!key_of(assignment, name, sizeof name)) return status_set(STATUS_USAGE, "%s: expected key=value", place);
+    const char *value = strchr(assignment, '=') + 1;
     const struct key *key = schema_find(name);
     if (!key) return unknown_key(place, name);
-    if (key->type == KEY_LIST) return set_list(config, key, equals + 1);
-    return set_scalar(config, place, key, equals + 1);
+    if (key->type == KEY_LIST) return set_list(config, key, value);
+    return set_scalar(config, place, key, value);
+}
+
+static const struct key *find_assigned(const char *assignment) {
+    char name[KEY_BYTES];
+    return key_of(assignment, name, sizeof name) ? schema_find(name) : NULL;
+}
+
+unsigned config_jobs(const char *assignment) {
+    const struct key *key = find_assigned(assignment);
+    return key ? key->jobs : 0;
+}
+
+int config_is_of_model(const char *assignment) {
+    const struct key *key = find_assigned(assignment);
+    return key && (key->jobs & JOB_TRAIN) && key->shapes_output;
 }
 
 /* ---- checks across keys ---- */
@@ -347,8 +406,8 @@ void config_print_help(FILE *out, enum job job) {
         if (!(SCHEMA[i].jobs & job)) continue;
         schema_allowed(&SCHEMA[i], allowed, sizeof allowed);
         const char *use = !SCHEMA[i].kind ? "" : SCHEMA[i].writers & job ? ", written" : ", read";
-        fprintf(out, "  %-24s %s\n  %-24s %s%s; default %s\n", SCHEMA[i].name, SCHEMA[i].help, "", allowed, use,
-                SCHEMA[i].initial[0] ? SCHEMA[i].initial : "empty");
+        fprintf(out, "  %-24s %s\n  %-24s %s%s; default %s\n", SCHEMA[i].name, schema_help(&SCHEMA[i], job), "",
+                allowed, use, SCHEMA[i].initial[0] ? SCHEMA[i].initial : "empty");
     }
 }
 

@@ -2,7 +2,7 @@
  *
  * One table (schema.c) says for each key its name, type, range or allowed values, unit, default, help and the jobs that
  * use it; parsing, `--help`, `--dry-run` and the provenance text all come from that table. A file may hold the keys of
- * all jobs; a key that no job knows is an error that names file, line, the key, and the nearest known key.
+ * all jobs; a key that no job knows is an error that names file, line, the key, and the known keys that may be meant.
  */
 #ifndef MEDTOK_CONFIG_CONFIG_H
 #define MEDTOK_CONFIG_CONFIG_H
@@ -41,6 +41,7 @@ enum compute { COMPUTE_FP32, COMPUTE_TF32, COMPUTE_BF16 }; /* numbered as kernel
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE };
 enum bench_data { BENCH_SYNTHETIC, BENCH_FILES };
 enum resume { RESUME_AUTO, RESUME_NEVER };
+enum stage_table { STAGE_TABLE_AUTO, STAGE_TABLE_ALWAYS, STAGE_TABLE_NEVER }; /* numbered as dist's stages_shown */
 
 struct string_list {
     int n;
@@ -59,6 +60,7 @@ struct config {
         int64_t seed, threads;
         enum device_choice device;
         enum compute compute;
+        enum stage_table stages;
         char *log_level;
     } run;
     struct {
@@ -133,6 +135,12 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 
 /* Applies one `key=value`; lists are written [a, b] or as a comma-separated value. The error names the argument. */
 int config_set(struct config *config, const char *assignment);
+
+/* The jobs that use the key of `key=value`, as a sum of enum job; 0: there is no such key. */
+unsigned config_jobs(const char *assignment);
+
+/* Whether the key of `key=value` is part of a trained model: tokenize takes its value from the checkpoint. */
+int config_is_of_model(const char *assignment);
 
 /* Applies the lines `key: value` that config_provenance wrote into the file `path`. */
 int config_adopt(struct config *config, const char *path, char *lines);

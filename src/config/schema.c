@@ -1,6 +1,7 @@
 /* Every key, once. */
 #include "config/schema.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #define ALL_JOBS                                                                                                       \
     (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT |        \
      JOB_BENCH)
+#define STAGE_JOBS   (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT)
 #define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_BENCH)
 
 #define INTEGER(name, member, initial, least, most, unit, jobs, shapes, help)                                          \
@@ -37,7 +39,7 @@ const struct key SCHEMA[] = {
      0,
      "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own"},
     PATH("files.graph", files.graph, "", JOB_PREPARE | JOB_TOKENIZE, 0, "graph",
-         "knowledge graph, PrimeKG's kg.csv, plain or gzip; tokenize needs it for new codes with nodes"),
+         "knowledge graph, PrimeKG's kg.csv, plain or gzip"),
     PATH("files.vocabulary", files.vocabulary, "results/vocabulary.h5",
          JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH, JOB_PREPARE,
          "vocabulary", "codes and subgraphs"),
@@ -57,11 +59,12 @@ const struct key SCHEMA[] = {
     INTEGER("run.threads", run.threads, "0", 0, 1024, "threads a rank", COMPUTE_JOBS, 0,
             "0: the cores this rank may use, shared with the ranks that have the same"),
     CHOICE("run.device", run.device, "auto", COMPUTE_JOBS, 0,
-           "where to compute; auto: on a GPU if there is one and the job has use for it; bench: on each in turn",
-           "auto", "cpu", "cuda"),
+           "where to compute; auto: on a GPU if there is one and the job has use for it", "auto", "cpu", "cuda"),
     CHOICE("run.compute", run.compute, "fp32", MODEL_JOBS, 1,
            "in what a GPU's matrix products multiply; sums are fp32, the quantiser's distances always fp32", "fp32",
            "tf32", "bf16"),
+    CHOICE("run.stages", run.stages, "auto", STAGE_JOBS, 0,
+           "table of where the time went, at the job's end; auto: on more than one rank", "auto", "always", "never"),
     {"run.log_level",
      KEY_TEXT,
      AT(run.log_level),
@@ -237,6 +240,23 @@ const struct key SCHEMA[] = {
          "folder for the vectors, the codebook and the picks of quantize on rank 0, as raw arrays; empty: none"),
 };
 const int SCHEMA_SIZE = sizeof SCHEMA / sizeof *SCHEMA;
+_Static_assert(sizeof SCHEMA / sizeof *SCHEMA <= SCHEMA_MOST, "SCHEMA_MOST is too small");
+
+/* Where a key means something else to one job than to the others. */
+static const struct {
+    const char *name;
+    enum job job;
+    const char *help;
+} HELP_OF_JOB[] = {
+    {"files.graph", JOB_TOKENIZE, "the knowledge graph that the vocabulary was made from, for new codes with nodes"},
+    {"run.device", JOB_BENCH, "where to compute; auto: on each backend in turn"},
+};
+
+const char *schema_help(const struct key *key, enum job job) {
+    for (size_t i = 0; i < sizeof HELP_OF_JOB / sizeof *HELP_OF_JOB; i++)
+        if (job == HELP_OF_JOB[i].job && strcmp(key->name, HELP_OF_JOB[i].name) == 0) return HELP_OF_JOB[i].help;
+    return key->help;
+}
 
 const struct key *schema_find(const char *name) {
     for (int i = 0; i < SCHEMA_SIZE; i++)
@@ -244,7 +264,8 @@ const struct key *schema_find(const char *name) {
     return NULL;
 }
 
-/* Levenshtein's distance; names longer than the row are cut. */
+/* ---- what was meant ---- */
+/* Levenshtein's distance without regard to case; names longer than the row are cut. */
 static int edit_distance(const char *a, const char *b) {
     enum { MOST = 64 };
     int row[MOST + 1], n = (int)strnlen(b, MOST);
@@ -253,7 +274,7 @@ static int edit_distance(const char *a, const char *b) {
         int diagonal = row[0];
         row[0] = i + 1;
         for (int j = 0; j < n; j++) {
-            int best = diagonal + (a[i] != b[j]);
+            int best = diagonal + (tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]));
             if (row[j] + 1 < best) best = row[j] + 1;
             if (row[j + 1] + 1 < best) best = row[j + 1] + 1;
             diagonal = row[j + 1];
@@ -263,16 +284,55 @@ static int edit_distance(const char *a, const char *b) {
     return row[n];
 }
 
-const struct key *schema_nearest(const char *name) {
-    int best = 1 << 30;
-    const struct key *nearest = NULL;
-    for (int i = 0; i < SCHEMA_SIZE; i++) {
-        int d = edit_distance(name, SCHEMA[i].name);
-        if (d < best) best = d, nearest = &SCHEMA[i];
-    }
-    return nearest;
+static const char *behind_dot(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot ? dot + 1 : name;
 }
 
+static const char *whole(const char *name) { return name; }
+
+/* The keys nearest to `name`, both reduced to a part of theirs, of those that differ in at most `best` letters. */
+static int nearest_by(const char *(*part)(const char *), const char *name, int best, const struct key *nearest[],
+                      int most) {
+    int n = 0;
+    for (int i = 0; i < SCHEMA_SIZE; i++) {
+        int d = edit_distance(part(name), part(SCHEMA[i].name));
+        if (d > best) continue;
+        if (d < best) n = 0;
+        best = d;
+        if (n < most) nearest[n++] = &SCHEMA[i];
+    }
+    return n;
+}
+
+int schema_nearest(const char *name, const struct key *nearest[], int most) {
+    int in_all = (int)strlen(name) / 3, behind = (int)strlen(behind_dot(name));
+    int n = nearest_by(whole, name, in_all < behind / 2 ? in_all : behind / 2, nearest, most);
+    return n > 0 ? n : nearest_by(behind_dot, name, behind / 3, nearest, most);
+}
+
+/* The part of the key behind `section` and a dot, or NULL. */
+static const char *in_section(const struct key *key, const char *section) {
+    size_t n = strlen(section);
+    return strncmp(key->name, section, n) == 0 && key->name[n] == '.' ? key->name + n + 1 : NULL;
+}
+
+int schema_is_section(const char *name) {
+    for (int i = 0; i < SCHEMA_SIZE; i++)
+        if (in_section(&SCHEMA[i], name)) return 1;
+    return 0;
+}
+
+void schema_section_keys(const char *section, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < SCHEMA_SIZE && used < size; i++) {
+        const char *name = in_section(&SCHEMA[i], section);
+        if (name) used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+    }
+}
+
+/* ---- what is allowed ---- */
 void schema_allowed(const struct key *key, char *text, size_t size) {
     const char *open = key->unit[0] ? " (" : "", *close = key->unit[0] ? ")" : "";
     if (key->type == KEY_INTEGER)

@@ -63,24 +63,30 @@ void stages_summarize(const struct stage_totals *sum, const struct stage_totals 
                                      .sent = sum[i].sent};
 }
 
-int stages_log(struct stages *s, const struct comm *comm, const char *job, int status) {
+static void log_table(const struct stages *s, const char *job, int n_ranks, const struct stage_row *rows,
+                      void (*log_line)(const char *format, ...)) {
+    log_line("stages of %s on %d rank(s):", job, n_ranks);
+    log_line("%-10s %9s %7s %6s %6s %9s %8s %9s %9s", "stage", "s", "share", "imbal", "MPI", "GFLOP/s", "GB/s",
+             "messages", "MB sent");
+    for (int i = 0; i <= s->n; i++)
+        if (rows[i].seconds > 0)
+            log_line("%-10s %9.3f %5.1f %% %6.2f %4.0f %% %9.2f %8.2f %9.0f %9.2f", stage_name(s, i), rows[i].seconds,
+                     100 * rows[i].share, rows[i].imbalance, 100 * rows[i].in_mpi, 1e-9 * rows[i].flop_rate,
+                     1e-9 * rows[i].byte_rate, rows[i].messages, 1e-6 * rows[i].sent);
+}
+
+int stages_log(struct stages *s, const struct comm *comm, const char *job, enum stages_shown shown, int status) {
     enum { N_VALUES = sizeof(struct stage_totals) / sizeof(double) };
     struct stage_totals sum[MOST_STAGES + 1], most[MOST_STAGES + 1];
     struct stage_row rows[MOST_STAGES + 1];
     if (status != STATUS_OK && status != STATUS_INTERRUPTED) return status;
     stage_end(s);
-    int n = s->n + 1;
+    if (shown == STAGES_NEVER) return status;
+    int n = s->n + 1, info = shown == STAGES_ALWAYS || comm->size > 1;
     for (int i = 0; i < n; i++) sum[i] = most[i] = s->of[i];
     TRY(comm_sum_double(comm, &sum[0].seconds, n * N_VALUES));
     TRY(comm_max_double(comm, &most[0].seconds, n * N_VALUES));
     stages_summarize(sum, most, n, comm->size, rows);
-    log_info("stages of %s on %d rank(s):", job, comm->size);
-    log_info("%-10s %9s %7s %6s %6s %9s %8s %9s %9s", "stage", "s", "share", "imbal", "MPI", "GFLOP/s", "GB/s",
-             "messages", "MB sent");
-    for (int i = 0; i < n; i++)
-        if (most[i].seconds > 0)
-            log_info("%-10s %9.3f %5.1f %% %6.2f %4.0f %% %9.2f %8.2f %9.0f %9.2f", stage_name(s, i), rows[i].seconds,
-                     100 * rows[i].share, rows[i].imbalance, 100 * rows[i].in_mpi, 1e-9 * rows[i].flop_rate,
-                     1e-9 * rows[i].byte_rate, rows[i].messages, 1e-6 * rows[i].sent);
+    log_table(s, job, comm->size, rows, info ? log_info : log_debug); /* debug on one rank alone: all ranks write it */
     return status;
 }

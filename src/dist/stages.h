@@ -1,4 +1,4 @@
-/* Where the time of a job goes: a job names its stages, says when each begins, and at its end rank 0 logs a table over all
+/* Where the time of a job goes: a job names its stages, says when each begins, and at its end rank 0 may log a table over all
  * ranks: time, share, imbalance, operations and bytes a second, messages. Stages are ranges for profilers too (ranges.h).
  *
  * At each moment one stage runs; outside those that the job names it is "other", so that shares add up to 100 %. Times are
@@ -53,8 +53,11 @@ struct stage_row {
 void stages_summarize(const struct stage_totals *sum, const struct stage_totals *most, int n, int n_ranks,
                       struct stage_row *rows);
 
+/* When the table is shown at level info; where it is not, level debug has it, but for STAGES_NEVER. */
+enum stages_shown { STAGES_WITH_RANKS /* if there are several */, STAGES_ALWAYS, STAGES_NEVER };
+
 /* Collective, at the end of a job with the status that all ranks have. If that is STATUS_OK or STATUS_INTERRUPTED, ends the
  * running stage and logs the table of the job `job`; stages without time are left out. Returns `status`, or what failed. */
-int stages_log(struct stages *stages, const struct comm *comm, const char *job, int status);
+int stages_log(struct stages *stages, const struct comm *comm, const char *job, enum stages_shown shown, int status);
 
 #endif

@@ -2,6 +2,7 @@
 #include "medtok/bootstrap.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,9 +28,18 @@ static void draw_weights(const struct bootstrap *b, const struct bootstrap_measu
     }
 }
 
+/* Other ranks are as far, about. */
+static void tell(const struct bootstrap *b, const int64_t *finished) {
+    int64_t mine;
+#pragma omp atomic read
+    mine = *finished;
+    progress_update(b->progress, b->progress->done + mine * b->comm->size);
+}
+
 /* values [resamples, n_results]: this rank's resamples, 0 for those of other ranks. */
 static int resample(const struct bootstrap *b, const struct bootstrap_measure *m, double *values) {
     int failed = 0;
+    int64_t finished = 0;
 #pragma omp parallel for num_threads(b->threads) schedule(dynamic) reduction(+ : failed)
     for (int64_t r = b->comm->rank; r < b->resamples; r += b->comm->size) {
         uint8_t *weights = malloc((size_t)m->n_units + 1);
@@ -42,7 +52,11 @@ static int resample(const struct bootstrap *b, const struct bootstrap_measure *m
         }
         free(weights);
         free(scratch);
+#pragma omp atomic
+        finished++;
+        if (b->progress && omp_get_thread_num() == 0) tell(b, &finished);
     }
+    if (b->progress) b->progress->done += b->resamples;
     return failed ? status_set(STATUS_FAILED, "out of memory for resampling %lld units", (long long)m->n_units)
                   : STATUS_OK;
 }

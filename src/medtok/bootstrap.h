@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
 #include "dist/comm.h"
 
 struct bootstrap {
@@ -19,6 +20,7 @@ struct bootstrap {
     uint64_t seed;
     int64_t resamples;
     int threads;
+    struct progress *progress; /* borrowed, begun by the caller; counts resamples. NULL: none */
 };
 
 /* A measure with its 95 % interval, from n units. n 0: it cannot be formed, and the values are 0. */

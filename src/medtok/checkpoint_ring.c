@@ -126,14 +126,13 @@ int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm 
 /* ---- room ---- */
 static int check_room(const struct checkpoint_ring *ring, const struct trainer *t, int64_t steps, int64_t every,
                       int64_t metrics_bytes) {
-    char target[PATH_MAX], folder[PATH_MAX];
+    char target[PATH_MAX];
     struct ring_files files;
     int64_t on_the_way = every ? (steps - 1) / every : 0, reserved;
     int64_t bytes = parameters_file_bytes(&t->parameters, &reserved);
     if (on_the_way > ring->keep) on_the_way = ring->keep;
     TRY(path_resolve(ring->final_path, target));
-    path_folder(target, folder);
-    TRY(path_make_folders(folder));
+    TRY(path_make_folder_of(target));
     TRY(list_ring(ring, &files));
     int64_t more = on_the_way + 1 - files.n; /* one is written while those of the ring are there */
     free_ring(&files);

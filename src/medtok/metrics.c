@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 
 static int write_failed(const struct metrics *m) {
@@ -31,6 +32,7 @@ static int keep_until(struct metrics *m, int64_t step) {
 }
 
 static int open_file(struct metrics *m, int64_t step) {
+    TRY(path_make_folder_of(m->path));
     m->file = fopen(m->path, step > 0 ? "r+" : "w");
     if (!m->file && errno == ENOENT) m->file = fopen(m->path, "w");
     if (!m->file) return write_failed(m);

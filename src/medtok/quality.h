@@ -63,6 +63,8 @@ struct quality_tokens {
     const int32_t *tokens; /* [n, 4, K], each in 0 .. codebook_size-1, or the whole group -1 */
 };
 
+enum { QUALITY_TOKEN_BOOTSTRAPS = 4 }; /* that quality_measure_tokens runs, for a caller who shows progress */
+
 /* Collective; every rank passes the same. Sets all measures but those of neighbours. */
 int quality_measure_tokens(struct quality *quality, const struct bootstrap *bootstrap,
                            const struct quality_tokens *tokens, const struct code_keys *keys);

@@ -401,7 +401,7 @@ int h5file_up_to_date(const struct comm *comm, const char *path, const char *kin
     TRY(comm_broadcast(comm, up_to_date, sizeof *up_to_date));
     if (!*up_to_date) return STATUS_OK;
     int large = stat(path, &info) == 0 && (double)info.st_size > WORTH_A_LINE;
-    format_bytes((double)info.st_size, size, sizeof size);
+    format_bytes((int64_t)info.st_size, size, sizeof size);
     if (large) log_info("checking %s (%s)", path, size);
     if (comm_agree(comm, verify_share(comm, path)) != STATUS_OK) {
         if (comm->rank == 0) log_warn("%s", status_message());

@@ -60,8 +60,8 @@ static int reserve(struct h5file *file, int64_t bytes) {
     }
     if (reason) {
         char more[32];
-        format_bytes((double)bytes, more, sizeof more);
-        status = status_set(STATUS_FAILED, "%s: %s: %s more are needed", file->path, strerror(reason), more);
+        status = status_set(STATUS_FAILED, "%s: %s: %s more are needed", file->path, strerror(reason),
+                            format_bytes(bytes, more, sizeof more));
     }
     file->reserved += bytes;
     return comm_agree(&file->comm, status);

@@ -102,6 +102,15 @@ printf 'loss: {negatives: some}\n' >bad.yaml
 expect_error 2 'expected one of local, global' "$MEDTOK" train --config bad.yaml
 printf 'a: [b\n' >bad.yaml
 expect_error 2 'bad.yaml:[0-9]+: not valid YAML' "$MEDTOK" train --config bad.yaml
+printf 'train: 5\n' >bad.yaml
+expect_error 2 'bad.yaml:1: train is a section, which has no value of its own; its keys are batch, steps' "$MEDTOK" train --config bad.yaml
+printf 'train: {rate: 1e-400}\n' >bad.yaml
+expect_error 2 'bad.yaml:1: train.rate is "1e-400", which is too small a number to be told from 0' "$MEDTOK" train --config bad.yaml
+printf 'train: {steps: 3}\n---\ntrain: {steps: 4}\n' >bad.yaml
+expect_error 2 'bad.yaml:2: a second YAML document begins here' "$MEDTOK" train --config bad.yaml
+expect_error 2 'there is no key x; .medtok JOB --help. lists' "$MEDTOK" train --set x=1
+expect_error 2 'there is no key graph.foo; graph has hops, max_nodes' "$MEDTOK" prepare --set graph.foo=1
+expect_error 2 'there is no key TRAIN.STEPS; did you mean train.steps' "$MEDTOK" train --set TRAIN.STEPS=1
 expect_error 2 'cannot read the configuration nowhere.yaml' "$MEDTOK" train --config nowhere.yaml
 expect_error 2 'there is no key train.bath; did you mean train.batch' medtok train --set train.bath=3
 expect_error 2 'heads \(5\) must divide' medtok train --set attention.heads=5
@@ -118,7 +127,7 @@ head -c 5000 vocabulary.h5 >cut.h5
 expect_error 1 'cut.h5 is damaged' medtok encode --set files.vocabulary=cut.h5
 expect_error 1 'codes.tsv is damaged or not an HDF5 file' medtok encode --set files.vocabulary=codes.tsv
 expect_error 2 'rank 0: 3 ranks are too many for a batch of 2 codes' medtok_ranks 3 train --set train.batch=2 --set quantizer.top_k=1
-expect_error 1 'cannot make the output folder /proc/x' medtok train --set files.checkpoint=/proc/x/y.h5 --set train.steps=1 --set files.metrics=m.jsonl
+expect_error 1 'cannot make the folder /proc/x' medtok train --set files.checkpoint=/proc/x/y.h5 --set train.steps=1 --set files.metrics=m.jsonl
 expect_error 1 'gradient|codebook|specific|shared|align|orthogonal' medtok train --set train.rate=1e6 --set train.clip=0 --set files.checkpoint=nan.h5
 [ -e nan.h5 ] && fail "a diverged training left a checkpoint"
 expect_error 1 'nan.h5: No such file|nan.h5 does not exist' medtok tokenize --set files.checkpoint=nan.h5

@@ -106,6 +106,6 @@ unknown=$(comm -13 keys.txt used.txt)
 nvidia-smi -L >/dev/null 2>&1 || expect_error 1 'run.device is cuda, but there is none' bench --set run.device=cuda
 expect_error 2 'no item gem; there are all, step, .*gemm, gemm.gradient, .*quantize' bench --set bench.items=gem
 expect_error 2 'bench.json is empty' bench --set bench.json=
-expect_error 1 'nowhere' bench --set bench.items=gemm --set bench.json=/proc/nowhere/bench.json
+expect_error 1 'cannot make .*/proc/nowhere' bench --set bench.items=gemm --set bench.json=/proc/nowhere/bench.json
 expect_error 1 'missing.h5' bench --set bench.items=step --set bench.data=files --set files.vocabulary="$work/missing.h5"
 finish

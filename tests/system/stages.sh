@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Each parallel job ends with a table of its stages, on one rank and on two: shares add up to 100 %, imbalance is between 1 and
+# Each parallel job ends with a table of its stages, on two ranks, and on one where it is asked for: shares add up to 100 %, imbalance is between 1 and
 # the number of ranks, and there are messages between two ranks and none on one.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # check_table RANKS JOB STAGE: of the log in log.txt; STAGE is a row that it must have.
 check_table() {
     grep -q "stages of $2 on $1 rank(s)" log.txt || fail "$2 on $1 ranks: no table"
-    sed -n "/stages of $2 on/,\$p" log.txt | sed -n 's/^[0-9:]* \[0\] info: //p' | sed 's/%//g' |
+    sed -n "/stages of $2 on/,\$p" log.txt | sed -n 's/^[0-9-]* [0-9:]* \[0\] info: //p' | sed 's/%//g' |
         awk '$1 == "stage" { on = 1; next } NF != 9 { on = 0 } on' >table.txt
     awk -v ranks="$1" -v stage="$3" '
         { shares += $3; messages += $8; sent += $9; if ($1 == stage) found = 1 }
@@ -24,7 +24,8 @@ check_table() {
 for ranks in 1 2; do
     rm -f ./*.h5
     for job in prepare:subgraphs encode:encode train:backward tokenize:tokenize inspect:neighbours; do
-        medtok_ranks $ranks "${job%:*}" >/dev/null 2>log.txt || fail "${job%:*} on $ranks ranks: $(cat log.txt)"
+        [ $ranks -eq 1 ] && ask=--stages || ask=
+        medtok_ranks $ranks "${job%:*}" $ask >/dev/null 2>log.txt || fail "${job%:*} on $ranks ranks: $(cat log.txt)"
         check_table $ranks "${job%:*}" "${job#*:}"
         # Only jobs that compute have operations, in the stage that computes.
         case $job in
@@ -40,6 +41,8 @@ medtok_ranks 2 train --set files.checkpoint=again.h5 >/dev/null 2>log.txt
 check_table 2 train reduce
 awk '$1 != "save" { sent += $9 } END { exit !(sent > 2 * 12 * 300 * 32 * 4 / 1e6) }' table.txt || fail "too few bytes sent"
 
-# A job that finds its file up to date has no table.
-medtok train --set files.checkpoint=again.h5 2>&1 | grep -q 'stages of' && fail "a table without work"
+# A job that finds its file up to date has no table, nor has one where none is asked for.
+medtok train --stages --set files.checkpoint=again.h5 2>&1 | grep -q 'stages of' && fail "a table without work"
+medtok tokenize --set files.table=more.h5 2>&1 | grep -q 'stages of' && fail "a table on one rank that was not asked for"
+medtok_ranks 2 tokenize --set files.table=none.h5 run.stages=never 2>&1 | grep -q 'stages of' && fail "a table though run.stages is never"
 finish

@@ -1,4 +1,4 @@
-/* Half precision, the arena, random numbers, and status messages. */
+/* Half precision, the arena, random numbers, status messages, figures for people, and folders. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/path.h"
+#include "base/format.h"
 #include "base/half.h"
 #include "base/rng.h"
 #include "base/status.h"
@@ -112,6 +115,45 @@ static void status_messages_are_cut_not_overrun(void **state) {
     assert_int_equal(mem_alloc(&p, INT64_MAX / 2, 16), STATUS_FAILED);
 }
 
+static void sizes_are_written_in_the_unit_that_fits(void **state) {
+    (void)state;
+    static const struct {
+        int64_t bytes;
+        const char *text;
+    } CASES[] = {{0, "0 bytes"},      {1, "1 byte"},         {999, "999 bytes"},      {1000, "1.00 kB"},
+                 {66000, "66.0 kB"},  {9994, "9.99 kB"},     {9996, "10.0 kB"},       {999499, "999 kB"},
+                 {999500, "1.00 MB"}, {681234567, "681 MB"}, {2500000000, "2.50 GB"}, {INT64_MAX, "9.22 EB"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        assert_string_equal(format_bytes(CASES[i].bytes, text, sizeof text), CASES[i].text);
+}
+
+static void folders_are_made_with_those_that_they_lie_in(void **state) {
+    (void)state;
+    char root[] = "/tmp/test_base.XXXXXX", path[128], inner[128];
+    struct stat info;
+    assert_non_null(mkdtemp(root));
+    snprintf(path, sizeof path, "%s/a/b", root);
+    assert_int_equal(path_make_folders(path), STATUS_OK);
+    assert_int_equal(path_make_folders(path), STATUS_OK); /* it is there */
+    assert_true(stat(path, &info) == 0 && S_ISDIR(info.st_mode));
+    assert_int_equal(rmdir(path), 0);
+    snprintf(inner, sizeof inner, "%s/a/b/file.json", root);
+    assert_int_equal(path_make_folder_of(inner), STATUS_OK);
+    assert_true(stat(path, &info) == 0 && S_ISDIR(info.st_mode));
+    assert_int_not_equal(stat(inner, &info), 0);
+    assert_int_equal(path_make_folder_of("file.json"), STATUS_OK);
+    assert_int_equal(path_make_folder_of("/file.json"), STATUS_OK);
+    assert_int_equal(fclose(fopen(inner, "w")), 0);
+    assert_int_equal(path_make_folders(inner), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "file.json: Not a directory"));
+    unlink(inner);
+    rmdir(path);
+    snprintf(path, sizeof path, "%s/a", root);
+    rmdir(path);
+    assert_int_equal(rmdir(root), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_to_float_is_exact_for_every_finite_half),
@@ -120,6 +162,8 @@ int main(void) {
         cmocka_unit_test(random_numbers_have_the_moments_and_depend_on_each_key),
         cmocka_unit_test(shuffle_is_a_permutation_that_depends_on_the_key),
         cmocka_unit_test(status_messages_are_cut_not_overrun),
+        cmocka_unit_test(sizes_are_written_in_the_unit_that_fits),
+        cmocka_unit_test(folders_are_made_with_those_that_they_lie_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,12 +83,85 @@ static void errors_name_file_line_key_and_what_is_allowed(void **state) {
     refuses("graph.encoder: transformer\n", "expected one of gcn");
     refuses("train.batch: 8\ntrain:\n  batch: 9\n", "t.yaml:3: train.batch is set twice");
     refuses("train.batch: [1, 2]\n", "a list");
-    refuses("train: 3\n", "there is no key train");
+    refuses("train.rate: 1e-400\n", "train.rate is \"1e-400\", which is too small a number to be told from 0");
+    refuses("train: 3\n", "t.yaml:1: train is a section, which has no value of its own; its keys are batch, steps, ");
     refuses("- a\n- b\n", "expected lines of the form");
     refuses("a: [b\n", "not valid YAML");
     refuses("a: \"\\xff\n", "not valid YAML");
     refuses("graph: {hops: {deep: 1}}\n", "there is no key graph.hops.deep");
     refuses("? [a]\n: 1\n", "a key must be a word");
+}
+
+static void keys_are_suggested_only_when_near(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *message;
+    } CASES[] = {
+        {"graph.hop", "did you mean graph.hops?"},
+        {"TRAIN.STEPS", "did you mean train.steps?"},
+        {"loss.algin", "did you mean loss.align?"},
+        {"steps", "did you mean train.steps?"},
+        {"model.steps", "did you mean train.steps?"},
+        {"batch", "did you mean train.batch or tokenize.batch?"},
+        {"a", "there is no key a; `medtok JOB --help`"},
+        {"x", "there is no key x; `medtok JOB --help`"},
+        {"nowhere.foo", "there is no key nowhere.foo; `medtok JOB --help`"},
+        {"graph.foo", "there is no key graph.foo; graph has hops, max_nodes, encoder, "},
+        {"run.x", "there is no key run.x; run has seed, threads, "},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s: 3\n", CASES[i].name);
+        refuses(text, CASES[i].message);
+    }
+}
+
+static void a_second_document_is_refused(void **state) {
+    (void)state;
+    refuses("train.steps: 4\n---\ntrain.steps: 5\n", "t.yaml:2: a second YAML document begins here");
+    refuses("--- {}\n--- {}\n", "t.yaml:2: a second YAML document");
+    refuses("train.steps: 4\n---\na: [b\n", "not valid YAML");
+    reads("---\ntrain.steps: 6\n...\n");
+    assert_int_equal(config.train.steps, 6);
+}
+
+static void numbers_near_zero_are_read(void **state) {
+    (void)state;
+    reads("train.rate: 1e-300\ntrain.weight_decay: 0e-400\ntrain.clip: 0.000\n");
+    assert_true(config.train.rate == 1e-300 && config.train.weight_decay == 0 && config.train.clip == 0);
+}
+
+static void keys_tell_their_jobs_and_whether_they_are_of_the_model(void **state) {
+    (void)state;
+    assert_int_equal(config_jobs("graph.hops=2"), JOB_PREPARE);
+    assert_int_equal(config_jobs("tokenize.batch=x=y"), JOB_TOKENIZE);
+    assert_int_equal(config_jobs("graph.hop=2"), 0);
+    assert_int_equal(config_jobs("graph.hops"), 0);
+    assert_int_equal(config_jobs("=2"), 0);
+    assert_true(config_is_of_model("quantizer.size=3") && config_is_of_model("train.average=0"));
+    assert_false(config_is_of_model("tokenize.batch=3") || config_is_of_model("run.threads=1") ||
+                 config_is_of_model("text.model=x") || config_is_of_model("nothing=1"));
+}
+
+static char *help_of(enum job job) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    config_print_help(out, job);
+    fclose(out);
+    return text;
+}
+
+static void help_says_what_a_key_means_to_the_job(void **state) {
+    (void)state;
+    char *train = help_of(JOB_TRAIN), *bench = help_of(JOB_BENCH), *prepare = help_of(JOB_PREPARE);
+    assert_null(strstr(train, "bench: "));
+    assert_null(strstr(train, "each backend"));
+    assert_non_null(strstr(bench, "auto: on each backend in turn"));
+    assert_null(strstr(prepare, "tokenize"));
+    free(train);
+    free(bench);
+    free(prepare);
 }
 
 static void set_overrides_and_checks(void **state) {
@@ -161,6 +234,11 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(yaml_may_nest_or_dot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_name_file_line_key_and_what_is_allowed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_are_suggested_only_when_near, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_document_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(numbers_near_zero_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_tell_their_jobs_and_whether_they_are_of_the_model, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(help_says_what_a_key_means_to_the_job, set_up, tear_down),
         cmocka_unit_test_setup_teardown(set_overrides_and_checks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_are_checked_against_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_printed_reads_back, set_up, tear_down),
