@@ -51,7 +51,7 @@ def settings(row):
 
 def medtok(job, **keys):
     sets = [part for key, value in keys.items() for part in ("--set", f"{key}={value}")]
-    command = ["mpirun", "--allow-run-as-root", "-n", str(options.ranks), MEDTOK, job, *sets]
+    command = ["mpirun", "--allow-run-as-root", "-n", str(options.ranks), MEDTOK, job, *([] if job == "inspect" else ["--force"]), *sets]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if run.returncode:
         sys.exit(f"{' '.join(command)}\n{run.stderr}")
