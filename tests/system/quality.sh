@@ -50,18 +50,18 @@ h5dump -d codebook without.h5 | grep -v '^HDF5' >without.txt && h5dump -d codebo
 # A run that is stopped goes on at the next step, and lines behind that step are written anew.
 steps="--set train.steps=60 --set train.eval_every=10 --set train.checkpoint_every=0"
 medtok train $held $steps --set files.checkpoint=whole.h5 2>/dev/null || fail "an undisturbed run"
-"$MEDTOK" train --config small.yaml $held $steps --set train.log_every=1 2>log.txt &
+"$MEDTOK" train --config small.yaml $held $steps --set files.checkpoint=again.h5 --set train.log_every=1 2>log.txt &
 pid=$!
-for i in $(seq 1000); do grep -q '"eval_step": 10' checkpoint.jsonl 2>/dev/null && break; sleep 0.01; done
+for i in $(seq 1000); do grep -q '"eval_step": 10' again.jsonl 2>/dev/null && break; sleep 0.01; done
 kill -USR1 $pid
 wait $pid
 [ $? -eq 75 ] || fail "not stopped by the signal: $(cat log.txt)"
 stopped=$(sed -n 's/.*stopped by a signal after step \([0-9]*\) .*/\1/p' log.txt)
-echo "{\"step\": $((stopped + 1)), \"loss\": 1}" >>checkpoint.jsonl
-echo "{\"eval_step\": $((stopped + 1)), \"usage_text\": null}" >>checkpoint.jsonl
-medtok_ranks 1 train $held $steps 2>log.txt || fail "resuming: $(cat log.txt)"
+echo "{\"step\": $((stopped + 1)), \"loss\": 1}" >>again.jsonl
+echo "{\"eval_step\": $((stopped + 1)), \"usage_text\": null}" >>again.jsonl
+medtok_ranks 1 train $held $steps --set files.checkpoint=again.h5 2>log.txt || fail "resuming: $(cat log.txt)"
 grep -q 'resumed from' log.txt || fail "did not resume: $(cat log.txt)"
-cmp whole.jsonl checkpoint.jsonl || fail "the metrics of the resumed run differ: $(evaluations checkpoint.jsonl)"
+cmp whole.jsonl again.jsonl || fail "the metrics of the resumed run differ: $(evaluations again.jsonl)"
 medtok_ranks 3 train $held --set train.steps=6 --set files.checkpoint=three.h5 --set train.eval_every=5 2>/dev/null ||
     fail "evaluation on 3 ranks"
 [ "$(evaluations three.jsonl)" = "5 6 " ] || fail "evaluations on 3 ranks at $(evaluations three.jsonl)"
