@@ -66,7 +66,7 @@ static int make_plan(struct encoding *e) {
     config.run.compute = COMPUTE_FP32; /* no setting of this job: the encoder multiplies in text.compute */
     if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO)
         config.run.device = DEVICE_CPU; /* no use for a GPU */
-    TRY(compute_device_open(e->comm, &config, &e->device, &e->n_threads));
+    TRY(compute_device_open(e->comm, &config, JOB_ENCODE, &e->device, &e->n_threads));
     TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);
