@@ -76,9 +76,9 @@ static void *host_memory(size_t bytes) {
 static void *cpu_alloc(struct device *device, size_t bytes) {
     void *p = host_memory(bytes);
     if (!p)
-        snprintf(device->error, sizeof device->error,
-                 "out of memory: a buffer of %.3f GB was asked for%s%s", (double)bytes * 1e-9,
-                 device->needs_less ? "; less is needed with " : "", device->needs_less ? device->needs_less : "");
+        snprintf(device->error, sizeof device->error, "out of memory: a buffer of %.3f GB was asked for%s%s",
+                 (double)bytes * 1e-9, device->needs_less ? "; less is needed with " : "",
+                 device->needs_less ? device->needs_less : "");
     return p;
 }
 

@@ -288,6 +288,7 @@ static void graphs_are_the_cpus(void **state) {
     check_graphs(5, 64, 4, 4, 16);
     check_graphs(3, 20, 9, 2, 129);
     check_graphs(9, 9, 2, 8, 3);
+    check_graphs(4, 500, 3, 2, 5);  /* large enough that blocks share the tiles of a graph */
     check_graphs(3, 200, 6, 2, 33); /* more nodes, edges and columns than one pass of the transposed sum takes */
 }
 

@@ -67,11 +67,12 @@ static int check_all_alike(const struct comm *comm, int count, const char *why_n
     TRY(comm_max_int64(comm, &any, 1));
     if (any == 0) return say_why_none(comm, why_none);
     gethostname(node, sizeof node - 1);
-    return comm_agree(comm, count > 0 ? STATUS_OK
-                                      : status_set(STATUS_FAILED,
-                                                   "no GPU can be used on node %s (%s), but other ranks have one: ask for "
-                                                   "as many GPUs on each node, or set run.device=cpu",
-                                                   node, why_none));
+    return comm_agree(comm, count > 0
+                                ? STATUS_OK
+                                : status_set(STATUS_FAILED,
+                                             "no GPU can be used on node %s (%s), but other ranks have one: ask for "
+                                             "as many GPUs on each node, or set run.device=cpu",
+                                             node, why_none));
 }
 
 /* Settings that need less of the device's memory. */

@@ -6,7 +6,8 @@
 
 #include "base/status.h"
 
-enum { FIRST_BLOCK_REALS = 1 << 18, ALIGN_REALS = 16 };
+/* Blocks double up to MOST: a step takes at most that much more than it needs. */
+enum { FIRST_BLOCK_REALS = 1 << 18, MOST_BLOCK_REALS = 1 << 26, ALIGN_REALS = 16 };
 
 struct real_block {
     struct real_block *next;
@@ -63,6 +64,7 @@ dev_real tape_reals(struct tape *tape, int64_t count) {
     count = (count + ALIGN_REALS - 1) / ALIGN_REALS * ALIGN_REALS;
     if (!tape->blocks || tape->blocks->size - tape->block_used < count) {
         int64_t wanted = tape->blocks ? 2 * tape->blocks->size : FIRST_BLOCK_REALS;
+        if (wanted > MOST_BLOCK_REALS) wanted = MOST_BLOCK_REALS;
         if (add_block(tape, wanted > count ? wanted : count) != STATUS_OK) return (dev_real){NULL};
     }
     dev_real p = dev_real_at(tape->blocks->values, tape->block_used);
