@@ -82,6 +82,11 @@ struct work cost_layer_norm_backward(int64_t rows, int64_t cols) {
 struct work cost_gather_rows(int64_t n, int64_t cols) {
     return work(0, 2 * product(n, cols), n);
 }
+struct work cost_gather_halves(int64_t n, int64_t cols) {
+    struct work half = work(0, product(n, cols), n);
+    half.bytes += product(n, cols) * (double)sizeof(uint16_t);
+    return half;
+}
 struct work cost_scatter_add_rows(int64_t n, int64_t cols) {
     return work(product(n, cols), 3 * product(n, cols), n);
 }

@@ -38,6 +38,7 @@ struct work cost_layer_norm_backward(int64_t rows, int64_t cols);
 
 /* ---- rows and segments ---- */
 struct work cost_gather_rows(int64_t n, int64_t cols);
+struct work cost_gather_halves(int64_t n, int64_t cols);
 struct work cost_scatter_add_rows(int64_t n, int64_t cols);
 struct work cost_segment_mean(struct ragged rows, int64_t cols);
 struct work cost_segment_mean_backward(struct ragged rows, int64_t cols);

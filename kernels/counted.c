@@ -84,6 +84,8 @@ COUNTED(layer_norm_backward, cost_layer_norm_backward(rows, cols), int64_t, rows
         gain, dev_real, mean, dev_real, rstd, dev_real, dy, dev_real, dx, dev_real, dgain, dev_real, dbias)
 COUNTED(gather_rows, cost_gather_rows(n, cols), int64_t, n, int64_t, cols, dev_real, table, dev_int, index, dev_real,
         out)
+COUNTED(gather_halves, cost_gather_halves(n, cols), int64_t, n, int64_t, cols, dev_half, table, dev_int, index,
+        dev_real, out)
 COUNTED(scatter_add_rows, cost_scatter_add_rows(n, cols), int64_t, n, int64_t, cols, dev_real, x, dev_int, index,
         dev_real, table)
 COUNTED(segment_mean, cost_segment_mean(rows, cols), struct ragged, rows, int64_t, cols, dev_real, x, dev_real, y)
@@ -194,6 +196,7 @@ static const struct kernels COUNTED_KERNELS = {
     .layer_norm = counted_layer_norm,
     .layer_norm_backward = counted_layer_norm_backward,
     .gather_rows = counted_gather_rows,
+    .gather_halves = counted_gather_halves,
     .scatter_add_rows = counted_scatter_add_rows,
     .segment_mean = counted_segment_mean,
     .segment_mean_backward = counted_segment_mean_backward,

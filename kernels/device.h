@@ -22,6 +22,10 @@ typedef struct dev_int {
     int32_t *at;
 } dev_int;
 
+typedef struct dev_half {
+    uint16_t *at; /* IEEE half precision (half.h) */
+} dev_half;
+
 struct kernels;        /* the table of primitives, kernels.h */
 struct device_backend; /* the memory functions of a backend, below */
 
@@ -84,13 +88,16 @@ void device_close(struct device *device);
  * is recorded. The caller frees with device_free. */
 dev_real device_alloc_reals(struct device *device, int64_t count);
 dev_int device_alloc_ints(struct device *device, int64_t count);
+dev_half device_alloc_halves(struct device *device, int64_t count);
 void device_free_reals(struct device *device, dev_real buffer);
 void device_free_ints(struct device *device, dev_int buffer);
+void device_free_halves(struct device *device, dev_half buffer);
 
 /* Copies `count` values between host and device memory. Upload may return before the copy ends only if the host memory
  * may be reused at once; download waits. */
 void device_upload_reals(struct device *device, dev_real to, const real *from, int64_t count);
 void device_upload_ints(struct device *device, dev_int to, const int32_t *from, int64_t count);
+void device_upload_halves(struct device *device, dev_half to, const uint16_t *from, int64_t count);
 void device_download_reals(struct device *device, real *to, dev_real from, int64_t count);
 void device_download_ints(struct device *device, int32_t *to, dev_int from, int64_t count);
 

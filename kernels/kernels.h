@@ -119,8 +119,10 @@ struct kernels {
                                 dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias);
 
     /* ---- rows and segments ---- */
-    /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row.  table[index[i]] += x[i]; -1 is passed over. */
+    /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row. gather_halves: of a table in half precision, widened. */
     void (*gather_rows)(struct device *, int64_t n, int64_t cols, dev_real table, dev_int index, dev_real out);
+    void (*gather_halves)(struct device *, int64_t n, int64_t cols, dev_half table, dev_int index, dev_real out);
+    /* table[index[i]] += x[i]; -1 is passed over. */
     void (*scatter_add_rows)(struct device *, int64_t n, int64_t cols, dev_real x, dev_int index, dev_real table);
     /* y[i] = mean of the rows of segment i of x, [n,cols]; an empty segment gives 0 */
     void (*segment_mean)(struct device *, struct ragged rows, int64_t cols, dev_real x, dev_real y);

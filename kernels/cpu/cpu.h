@@ -75,6 +75,7 @@ void cpu_layer_norm(struct device *, int64_t, int64_t, dev_real, dev_real, dev_r
 void cpu_layer_norm_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real,
                              dev_real, dev_real, dev_real);
 void cpu_gather_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
+void cpu_gather_halves(struct device *, int64_t, int64_t, dev_half, dev_int, dev_real);
 void cpu_scatter_add_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
 void cpu_segment_mean(struct device *, struct ragged, int64_t, dev_real, dev_real);
 void cpu_segment_mean_backward(struct device *, struct ragged, int64_t, dev_real, dev_real);

@@ -31,6 +31,7 @@ static const struct kernels CPU_KERNELS = {
     .layer_norm = cpu_layer_norm,
     .layer_norm_backward = cpu_layer_norm_backward,
     .gather_rows = cpu_gather_rows,
+    .gather_halves = cpu_gather_halves,
     .scatter_add_rows = cpu_scatter_add_rows,
     .segment_mean = cpu_segment_mean,
     .segment_mean_backward = cpu_segment_mean_backward,

@@ -2,6 +2,7 @@
 #include "cpu/cpu.h"
 #include "cpu/dropout_cpu.h"
 #include "dropout.h"
+#include "half.h"
 
 void cpu_gather_rows(struct device *device, int64_t n, int64_t cols, dev_real table, dev_int index, dev_real out) {
     if (device->error[0]) return;
@@ -11,6 +12,20 @@ void cpu_gather_rows(struct device *device, int64_t n, int64_t cols, dev_real ta
             memset(out.at + i * cols, 0, (size_t)cols * sizeof(real));
         else
             memcpy(out.at + i * cols, table.at + index.at[i] * cols, (size_t)cols * sizeof(real));
+    }
+}
+
+void cpu_gather_halves(struct device *device, int64_t n, int64_t cols, dev_half table, dev_int index, dev_real out) {
+    if (device->error[0]) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (n * cols > PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++) {
+        real *to = out.at + i * cols;
+        const uint16_t *from = table.at + index.at[i] * cols;
+        if (index.at[i] < 0)
+            memset(to, 0, (size_t)cols * sizeof(real));
+        else
+#pragma omp simd
+            for (int64_t c = 0; c < cols; c++) to[c] = (real)half_to_float(from[c]);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dropout.h"
+#include "half.h"
 #include "support.h"
 
 /* ---- rows and segments ---- */
@@ -22,6 +23,33 @@ static void gather_and_scatter_are_transposes(void **state) {
     }
     device_free_ints(&device, index);
     release(3, table, out, sum);
+}
+
+/* Every finite half, and rows that are not a multiple of four long. half.h is tested against exact values by itself. */
+static void halves_are_gathered_as_the_values_they_stand_for(void **state) {
+    (void)state;
+    enum { ROWS = 64 };
+    static const int64_t COLS[] = {1024, 7, 1};
+    static uint16_t halves[ROWS * 1024];
+    int32_t index[ROWS + 1];
+    for (int i = 0; i < ROWS * 1024; i++) halves[i] = (i & 0x7c00) == 0x7c00 ? 0 : (uint16_t)i;
+    for (int i = 0; i <= ROWS; i++) index[i] = i == 5 ? -1 : (i * 37 + 11) % ROWS;
+    for (int k = 0; k < 3; k++) {
+        int64_t cols = COLS[k];
+        dev_half table = device_alloc_halves(&device, ROWS * cols);
+        dev_int at = ints(index, ROWS + 1);
+        dev_real out = values((ROWS + 1) * cols);
+        device_upload_halves(&device, table, halves, ROWS * cols);
+        RUN(gather_halves, ROWS + 1, cols, table, at, out);
+        for (int64_t i = 0; i < (ROWS + 1) * cols; i++) {
+            int32_t row = index[i / cols];
+            if (out.at[i] != (row < 0 ? 0 : half_to_float(halves[row * cols + i % cols])))
+                fail_msg("value %lld", (long long)i);
+        }
+        device_free_halves(&device, table);
+        device_free_ints(&device, at);
+        release(1, out);
+    }
 }
 
 static void segment_mean_agrees_and_passes_empty_segments(void **state) {
@@ -238,6 +266,7 @@ static void head_dots_agree_and_differentiate(void **state) {
 int test_segments_and_graphs(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gather_and_scatter_are_transposes),
+        cmocka_unit_test(halves_are_gathered_as_the_values_they_stand_for),
         cmocka_unit_test(segment_mean_agrees_and_passes_empty_segments),
         cmocka_unit_test(dropout_drops_its_share_by_key_and_is_its_own_backward),
         cmocka_unit_test(gcn_aggregates_as_the_dense_formula),

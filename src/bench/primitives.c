@@ -174,6 +174,15 @@ static void gather_rows(struct workbench *w) {
     CALL(w, gather_rows, n, cols, table, w->node, out);
 }
 
+/* The text features of a batch, from those of all texts on a device; any bits will do. */
+static void gather_halves(struct workbench *w) {
+    int64_t cols = w->sizes.text_dim, n = w->texts.n_rows;
+    dev_half table = {(uint16_t *)bench_reals(w, (BENCH_WORDS * cols + 1) / 2).at};
+    dev_real out = bench_reals(w, n * cols);
+    bench_shape(w, "%lld x %lld", (ll)n, (ll)cols);
+    CALL(w, gather_halves, n, cols, table, w->word, out);
+}
+
 static void scatter_add_rows(struct workbench *w) {
     int64_t cols = w->sizes.node_dim, n = node_rows(w, cols);
     dev_real x = bench_reals(w, n * cols), table = bench_reals(w, w->sizes.graph_nodes * cols);
@@ -426,6 +435,7 @@ const struct primitive_item PRIMITIVE_ITEMS[] = {
     ITEM(layer_norm),
     ITEM(layer_norm_backward),
     ITEM(gather_rows),
+    ITEM(gather_halves),
     ITEM(scatter_add_rows),
     ITEM(segment_mean),
     ITEM(segment_mean_backward),

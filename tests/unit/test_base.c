@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
-#include "base/half.h"
+#include "half.h"
 #include "base/rng.h"
 #include "base/status.h"
 
