@@ -16,7 +16,7 @@ static void linear_backward(struct tape *tape, struct op *op) {
     struct device *d = tape->device;
     int64_t rows = l->x->rows, in = l->x->cols, out = l->y->cols;
     if (HAS_GRAD(l->x))
-        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, GRAD(l->y), out, l->weight->value, in, tape_grad_begun(l->x),
+        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, GRAD(l->y), out, l->weight->value, in, tape_grad_begun(tape, l->x),
                         l->x->grad, in);
     if (HAS_GRAD(l->weight))
         RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, GRAD(l->y), out, l->x->value, in, 1, GRAD(l->weight), in);
@@ -57,7 +57,7 @@ static void add_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     if (HAS_GRAD(p->a))
         RUN(tape)->copy_matrix(tape->device, p->a->rows, p->a->cols, GRAD(p->b), p->a->cols, p->a->grad, p->a->cols,
-                               tape_grad_begun(p->a));
+                               tape_grad_begun(tape, p->a));
 }
 
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b) {
@@ -325,7 +325,7 @@ static struct matrices below(dev_real x, int64_t rows, int64_t cols) { return (s
 static void head_linear_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
     int64_t heads = l->heads, rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / heads;
-    int begun = tape_grad_begun(l->x);
+    int begun = tape_grad_begun(tape, l->x);
     struct matrices dy = beside(GRAD(l->y), heads, out);
     RUN(tape)->gemm_batch(tape->device, heads, 0, 0, rows, in, out, 1, dy, below(l->weight->value, out, in), begun,
                           beside(l->x->grad, heads, in));
@@ -347,7 +347,7 @@ struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight,
 static void head_linear_transposed_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
     int64_t heads = l->heads, rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / heads;
-    int begun = tape_grad_begun(l->x);
+    int begun = tape_grad_begun(tape, l->x);
     struct matrices dy = beside(GRAD(l->y), heads, in);
     RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, out, in, 1, dy, below(l->weight->value, out, in), begun,
                           beside(l->x->grad, heads, out));
@@ -416,10 +416,11 @@ static void concat_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     int64_t rows = p->y->rows, cols = p->y->cols, left = p->a->cols;
     if (HAS_GRAD(p->a))
-        RUN(tape)->copy_matrix(tape->device, rows, left, GRAD(p->y), cols, p->a->grad, left, tape_grad_begun(p->a));
+        RUN(tape)->copy_matrix(tape->device, rows, left, GRAD(p->y), cols, p->a->grad, left,
+                               tape_grad_begun(tape, p->a));
     if (HAS_GRAD(p->b))
         RUN(tape)->copy_matrix(tape->device, rows, cols - left, dev_real_at(GRAD(p->y), left), cols, p->b->grad,
-                               cols - left, tape_grad_begun(p->b));
+                               cols - left, tape_grad_begun(tape, p->b));
 }
 
 struct var *nn_concat(struct tape *tape, struct var *a, struct var *b) {
