@@ -62,12 +62,14 @@ void cpu_segment_mean(struct device *device, struct ragged rows, int64_t cols, d
     }
 }
 
-void cpu_segment_mean_backward(struct device *device, struct ragged rows, int64_t cols, dev_real dy, dev_real dx) {
+void cpu_segment_mean_backward(struct device *device, struct ragged rows, int64_t cols, dev_real dy, dev_real dx,
+                               int accumulate) {
     if (device->error[0]) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
     for (int64_t i = 0; i < rows.n; i++) {
         int64_t first = rows.offsets.at[i], end = rows.offsets.at[i + 1];
         real scale = end > first ? 1 / (real)(end - first) : 0;
+        if (!accumulate) memset(dx.at + first * cols, 0, (size_t)((end - first) * cols) * sizeof(real));
         for (int64_t r = first; r < end; r++)
 #pragma omp simd
             for (int64_t c = 0; c < cols; c++) dx.at[r * cols + c] += scale * dy.at[i * cols + c];

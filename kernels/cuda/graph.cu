@@ -100,7 +100,7 @@ static __global__ void transposed_sum_kernel(struct transposed_sum t) {
         for (int32_t u = 0; u < n; u += NODES_AHEAD) {
             real *out = t.out + ((int64_t)tile + u) * width + c, before[NODES_AHEAD];
 #pragma unroll
-            for (int k = 0; k < NODES_AHEAD; k++) before[k] = u + k < n ? out[k * width] : 0;
+            for (int k = 0; k < NODES_AHEAD; k++) before[k] = t.accumulate && u + k < n ? out[k * width] : 0;
 #pragma unroll
             for (int k = 0; k < NODES_AHEAD; k++)
                 if (u + k < n)
@@ -117,6 +117,6 @@ void transposed_sum(struct device *device, const char *name, struct transposed_s
 }
 
 extern "C" void cuda_gcn_aggregate_backward(struct device *device, struct ragged nodes, struct edges edges,
-                                            int64_t cols, dev_real scale, dev_real dy, dev_real dx) {
-    transposed_sum(device, "gcn_aggregate_backward", {nodes, edges, 1, cols, scale.at, NULL, dy.at, dx.at});
+                                            int64_t cols, dev_real scale, dev_real dy, dev_real dx, int accumulate) {
+    transposed_sum(device, "gcn_aggregate_backward", {nodes, edges, 1, cols, scale.at, NULL, dy.at, dx.at, accumulate});
 }

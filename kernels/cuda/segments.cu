@@ -96,24 +96,29 @@ extern "C" void cuda_segment_mean(struct device *device, struct ragged rows, int
 }
 
 template <typename T>
-static __global__ void segment_mean_backward_kernel(struct ragged rows, int64_t width, const real *dy, real *dx) {
+static __global__ void segment_mean_backward_kernel(struct ragged rows, int64_t width, const real *dy, real *dx,
+                                                    int accumulate) {
     int64_t i = blockIdx.x, first = rows.offsets.at[i], end = rows.offsets.at[i + 1];
     const T *from = reinterpret_cast<const T *>(dy) + i * width;
     T *to = reinterpret_cast<T *>(dx);
     real scale = 1 / (real)(end - first); /* of no use where there are no rows */
     int64_t step = (int64_t)blockDim.y * gridDim.y;
     for (int64_t r = first + (int64_t)blockIdx.y * blockDim.y + threadIdx.y; r < end; r += step)
-        for (int64_t c = threadIdx.x; c < width; c += blockDim.x) add_scaled(scale, from[c], to + r * width + c);
+        for (int64_t c = threadIdx.x; c < width; c += blockDim.x) {
+            T x = accumulate ? to[r * width + c] : T{};
+            add_scaled(scale, from[c], &x);
+            to[r * width + c] = x;
+        }
 }
 
 extern "C" void cuda_segment_mean_backward(struct device *device, struct ragged rows, int64_t cols, dev_real dy,
-                                           dev_real dx) {
+                                           dev_real dx, int accumulate) {
     int quads = in_quads(cols, dy.at, dx.at);
     int64_t width = quads ? cols / 4 : cols;
     dim3 threads = row_threads(width), blocks((unsigned)rows.n, parts_for(rows.n_rows, rows.n, 4 * threads.y));
     launch(device, "segment_mean_backward",
            quads ? segment_mean_backward_kernel<quad> : segment_mean_backward_kernel<real>, blocks, threads, 0, rows,
-           width, dy.at, dx.at);
+           width, dy.at, dx.at, accumulate);
 }
 
 /* ---- dropout: a thread for eight elements, which is what one random block decides ---- */

@@ -58,7 +58,10 @@ static void segment_mean_agrees_and_passes_empty_segments(void **state) {
     struct ragged rows = segments(OFFSETS, 4);
     dev_real x = values(9 * 7), y = values(4 * 7), dy = values(4 * 7), dx = zeros(9 * 7);
     RUN(segment_mean, rows, 7, x, y);
-    RUN(segment_mean_backward, rows, 7, dy, dx);
+    RUN(segment_mean_backward, rows, 7, dy, dx, 1);
+    dev_real over = values(9 * 7);
+    RUN(segment_mean_backward, rows, 7, dy, over, 0);
+    overwritten("gradient of the mean", over, 9 * 7, dx);
     for (int i = 0; i < 4; i++)
         for (int c = 0; c < 7; c++) {
             double sum = 0;
@@ -142,7 +145,10 @@ static void gcn_aggregates_as_the_dense_formula(void **state) {
             close_to(c.y.at[v * GCN_COLS + k], sum, "gcn", v);
         }
     dev_real dy = values(NODES * GCN_COLS), dx = zeros(NODES * GCN_COLS);
-    RUN(gcn_aggregate_backward, c.graphs, c.edges, GCN_COLS, c.scale, dy, dx);
+    RUN(gcn_aggregate_backward, c.graphs, c.edges, GCN_COLS, c.scale, dy, dx, 1);
+    dev_real over = values(NODES * GCN_COLS);
+    RUN(gcn_aggregate_backward, c.graphs, c.edges, GCN_COLS, c.scale, dy, over, 0);
+    overwritten("gradient of gcn", over, NODES * GCN_COLS, dx);
     check_gradient("x", c.x, NODES * GCN_COLS, dx, dy.at, c.y, NODES * GCN_COLS, run_gcn, &c);
     device_free_ints(&device, c.graphs.offsets);
     device_free_ints(&device, c.edges.offsets);

@@ -5,6 +5,12 @@
 #define HAS_GRAD(v) ((v)->grad.at != NULL)
 #define GRAD(v)     tape_grad(tape, v)
 
+/* The gradient, for who overwrites it. */
+static dev_real begin(struct tape *tape, struct var *v) {
+    tape_grad_begun(tape, v);
+    return v->grad;
+}
+
 /* ---- linear ---- */
 struct linear_op {
     struct op op;
@@ -114,7 +120,8 @@ struct segment_op {
 static void segment_mean_backward(struct tape *tape, struct op *op) {
     struct segment_op *s = (struct segment_op *)op;
     if (HAS_GRAD(s->x))
-        RUN(tape)->segment_mean_backward(tape->device, s->segments.rows, s->x->cols, GRAD(s->y), GRAD(s->x));
+        RUN(tape)->segment_mean_backward(tape->device, s->segments.rows, s->x->cols, GRAD(s->y), s->x->grad,
+                                         tape_grad_begun(tape, s->x));
 }
 
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments) {
@@ -153,7 +160,7 @@ static void gcn_backward(struct tape *tape, struct op *op) {
     struct gcn_op *g = (struct gcn_op *)op;
     if (HAS_GRAD(g->x))
         RUN(tape)->gcn_aggregate_backward(tape->device, g->graphs.nodes.rows, g->graphs.edges, g->x->cols, g->scale,
-                                          GRAD(g->y), GRAD(g->x));
+                                          GRAD(g->y), g->x->grad, tape_grad_begun(tape, g->x));
 }
 
 struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs graphs) {
@@ -226,7 +233,8 @@ static void layer_norm_backward(struct tape *tape, struct op *op) {
     struct layer_norm_op *l = (struct layer_norm_op *)op;
     if (HAS_GRAD(l->x))
         RUN(tape)->layer_norm_backward(tape->device, l->x->rows, l->x->cols, l->x->value, l->gain->value, l->mean,
-                                       l->rstd, GRAD(l->y), GRAD(l->x), GRAD(l->gain), GRAD(l->bias));
+                                       l->rstd, GRAD(l->y), l->x->grad, GRAD(l->gain), GRAD(l->bias),
+                                       tape_grad_begun(tape, l->x));
 }
 
 struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias) {
@@ -252,9 +260,11 @@ struct attention_op {
 
 static void attention_backward(struct tape *tape, struct op *op) {
     struct attention_op *a = (struct attention_op *)op;
+    int accumulate = a->q->begun || a->kv->begun; /* then both begin as zero */
+    if (accumulate) GRAD(a->q), GRAD(a->kv);
     RUN(tape)->attention_backward(tape->device, a->queries.rows, a->keys.rows, a->pairs, a->heads, a->q->cols,
                                   a->queries.keys, a->dropout, a->q->value, a->kv->value, a->probs, GRAD(a->y),
-                                  GRAD(a->q), GRAD(a->kv));
+                                  begin(tape, a->q), begin(tape, a->kv), accumulate);
 }
 
 struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
