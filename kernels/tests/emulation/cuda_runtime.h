@@ -289,7 +289,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
 /* What cudaLaunchKernel does: checks the limits and queues. */
 cudaError_t emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared, cudaStream_t stream,
-                      std::function<void()> kernel);
+                             std::function<void()> kernel);
 /* Queues anything else in a stream's order. */
 void emulation_queue(cudaStream_t stream, std::function<void()> work);
 
