@@ -43,15 +43,15 @@ int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_sou
 /* float32 rows as they are; the double build of the tests widens them. */
 static int keep_reals(struct dataset *d, struct device *device) {
     int64_t n = d->text.n_rows * d->text.dim;
-    const real *from = (const real *)(const void *)d->text.rows_f32;
-    real *wide = NULL;
+    real *wide;
     d->resident = device_alloc_reals(device, n);
-    if (sizeof(real) > sizeof(float)) {
-        TRY(mem_alloc(&wide, n, sizeof *wide));
-        for (int64_t i = 0; i < n; i++) wide[i] = (real)d->text.rows_f32[i];
-        from = wide;
+    if (sizeof(real) == sizeof(float)) {
+        device_upload_reals(device, d->resident, (const real *)(const void *)d->text.rows_f32, n);
+        return STATUS_OK;
     }
-    device_upload_reals(device, d->resident, from, n);
+    TRY(mem_alloc(&wide, n, sizeof *wide));
+    for (int64_t i = 0; i < n; i++) wide[i] = (real)d->text.rows_f32[i];
+    device_upload_reals(device, d->resident, wide, n);
     free(wide);
     return STATUS_OK;
 }
