@@ -1,16 +1,16 @@
 /* encode: descriptions in, text.h5 out. Every rank plans all rows; the work is cut into parts of about equal cost, which
  * the ranks compute in turn and write together. Finished parts are remembered in a journal, so that a run that was stopped
- * or killed goes on where it was, on any number of ranks. */
+ * or killed goes on where it was, on any number of ranks with the same kind of device. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/format.h"
-#include "base/half.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "dist/stages.h"
+#include "half.h"
 #include "jobs.h"
 #include "medtok/compute_device.h"
 #include "medtok/text_source.h"
@@ -20,9 +20,11 @@
 #include "store/vocabulary.h"
 #include "text/text_encoder.h"
 
-/* Cost of a part in tokens: seconds of work; the most rows that it has. */
+/* About the cost of a part in tokens: seconds of work. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
 static const double WORTH_SAYING_SECONDS = 30;
+
+enum { JOURNAL_KEY = 120 }; /* bytes of its first line */
 
 enum encode_stage { STAGE_PLAN, STAGE_OPEN, STAGE_ENCODE, STAGE_WRITE, N_STAGES };
 static const char *const STAGE_NAMES[N_STAGES] = {"plan", "open", "encode", "write"};
@@ -47,10 +49,8 @@ struct encoding {
 static int cut_parts(struct encoding *e) {
     const struct text_plan *p = &e->plan;
     TRY(mem_alloc(&e->part_first, p->n_units + 1, sizeof *e->part_first));
-    for (int64_t u = 0; u < p->n_units; u++)
-        if (u == 0 || text_plan_cost(p, u + 1) - text_plan_cost(p, e->part_first[e->n_parts - 1]) > PART_TOKENS)
-            e->part_first[e->n_parts++] = u;
-    e->part_first[e->n_parts] = p->n_units;
+    int64_t batch = e->device.linear_rows, n_batches = (PART_TOKENS + batch / 2) / batch;
+    e->n_parts = text_plan_cut(p, batch, n_batches > 0 ? n_batches : 1, e->part_first);
     TRY(mem_alloc(&e->done, e->n_parts, sizeof *e->done));
     return mem_alloc(&e->checksum, e->n_parts, sizeof *e->checksum);
 }
@@ -70,7 +70,7 @@ static int make_plan(struct encoding *e) {
     config.run.compute = COMPUTE_FP32; /* no setting of this job: the encoder multiplies in text.compute */
     if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO)
         config.run.device = DEVICE_CPU; /* no use for a GPU */
-    TRY(compute_device_open(e->comm, &config, &e->device, &e->n_threads));
+    TRY(compute_device_open(e->comm, &config, JOB_ENCODE, &e->device, &e->n_threads));
     TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);
@@ -85,10 +85,17 @@ static int make_plan(struct encoding *e) {
 }
 
 /* ---- what was done before ---- */
+/* Parts are cut to the device, and one kind of device computes them all: the journal of another kind is none of ours. */
+static const char *journal_key(const struct encoding *e, const struct provenance *provenance, char key[JOURNAL_KEY]) {
+    snprintf(key, JOURNAL_KEY, "%s %s %lld", provenance->key, e->device.name, (long long)e->device.linear_rows);
+    return key;
+}
+
 /* Reads the journal on rank 0 and tells all ranks. */
 static int recall_parts(struct encoding *e, const struct provenance *provenance, int *found) {
-    int status = e->comm->rank == 0 ? part_journal_read(e->config->files.text, provenance->key, e->n_parts, e->done,
-                                                        e->checksum, found)
+    char key[JOURNAL_KEY];
+    int status = e->comm->rank == 0 ? part_journal_read(e->config->files.text, journal_key(e, provenance, key),
+                                                        e->n_parts, e->done, e->checksum, found)
                                     : STATUS_OK;
     TRY(comm_agree(e->comm, status));
     TRY(comm_broadcast(e->comm, found, sizeof *found));
@@ -150,6 +157,7 @@ static int write_attributes(struct encoding *e, struct h5file *file) {
 static int create_file(struct encoding *e, const struct provenance *provenance, struct h5file **file,
                        struct h5dataset **features) {
     const char *path = e->config->files.text;
+    char key[JOURNAL_KEY];
     int64_t bytes = e->plan.n_rows * e->encoder.dim * (e->halves ? 2 : 4);
     if (e->comm->rank == 0) part_journal_discard(path);
     TRY(h5file_create_partial(file, e->comm, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance,
@@ -161,8 +169,9 @@ static int create_file(struct encoding *e, const struct provenance *provenance, 
                                   e->encoder.dim, 0, H5_CONTIGUOUS, 0);
     if (status == STATUS_OK) status = h5file_settle(*file);
     if (status == STATUS_OK)
-        status = comm_agree(e->comm,
-                            e->comm->rank == 0 ? part_journal_open(&e->journal, path, provenance->key, 0) : STATUS_OK);
+        status = comm_agree(e->comm, e->comm->rank == 0
+                                         ? part_journal_open(&e->journal, path, journal_key(e, provenance, key), 0)
+                                         : STATUS_OK);
     if (status == STATUS_OK) return STATUS_OK;
     h5dataset_abandon(*features);
     h5file_abandon(*file);
@@ -172,14 +181,16 @@ static int create_file(struct encoding *e, const struct provenance *provenance, 
 static int reopen_file(struct encoding *e, const struct provenance *provenance, struct h5file **file,
                        struct h5dataset **features) {
     const char *path = e->config->files.text;
+    char key[JOURNAL_KEY];
     TRY(h5file_reopen_partial(file, e->comm, path, TEXT_FEATURES_VERSION, provenance));
     int status = h5file_adopt(*file, "token_offsets");
     if (status == STATUS_OK) status = h5file_adopt(*file, "token_row");
     if (status == STATUS_OK) status = h5dataset_open(features, *file, "features");
     if (status == STATUS_OK) status = check_parts(e, *features);
     if (status == STATUS_OK)
-        status = comm_agree(e->comm,
-                            e->comm->rank == 0 ? part_journal_open(&e->journal, path, provenance->key, 1) : STATUS_OK);
+        status = comm_agree(e->comm, e->comm->rank == 0
+                                         ? part_journal_open(&e->journal, path, journal_key(e, provenance, key), 1)
+                                         : STATUS_OK);
     if (status == STATUS_OK) return STATUS_OK;
     h5dataset_abandon(*features);
     h5file_suspend(*file);

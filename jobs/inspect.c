@@ -305,7 +305,7 @@ static int inspect(struct inspection *x, struct device *device) {
 int job_inspect(const struct comm *comm, const struct config *config) {
     struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
-    int threads, status = compute_device_open(comm, config, &device, &threads);
+    int threads, status = compute_device_open(comm, config, JOB_INSPECT, &device, &threads);
     x.bootstrap = (struct bootstrap){comm, (uint64_t)config->run.seed, config->inspect.resamples, threads, NULL};
     if (status == STATUS_OK) status = inspect(&x, &device);
     code_links_free(&x.links);

@@ -223,7 +223,7 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
         TRY_DONE(new_codes_make(new, comm, config));
     }
     stage_begin(&job.stages, STAGE_LOAD);
-    TRY_DONE(compute_device_open(comm, config, &device, &threads));
+    TRY_DONE(compute_device_open(comm, config, JOB_TOKENIZE, &device, &threads));
     status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
     if (status == STATUS_OK && config->tokenize.append_to[0])
         status = table_open(&job.base, config->tokenize.append_to);

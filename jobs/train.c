@@ -68,7 +68,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     struct metrics metrics = {0};
     char path[PATH_MAX];
     int status, threads;
-    TRY_DONE(compute_device_open(comm, config, &device, &threads));
+    TRY_DONE(compute_device_open(comm, config, JOB_TRAIN, &device, &threads));
     TRY_DONE(trainer_make(&trainer, config, comm, &device));
     log_info("training on %lld codes: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
              (long long)trainer.sampler.n_codes, comm->size, threads, device.name, (long long)trainer.sampler.n_strata,

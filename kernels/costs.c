@@ -71,16 +71,21 @@ struct work cost_layer_norm(int64_t rows, int64_t cols) {
     return work(LAYER_NORM * n, 2 * n + 2.0 * rows + 2.0 * cols, 0);
 }
 
-struct work cost_layer_norm_backward(int64_t rows, int64_t cols) {
+struct work cost_layer_norm_backward(int64_t rows, int64_t cols, int accumulate) {
     double n = product(rows, cols);
     /* (x - mean) rstd: 2; dy gain: 1; the means of it and of its product with x: 3; dx: 5; dgain: 2; dbias: 1. Operands: x,
-     * dy, dx twice; the gain, dgain and dbias twice. */
-    return work(14 * n, 4 * n + 2.0 * rows + 5.0 * cols, 0);
+     * dy, dx (twice to add to it); the gain, dgain and dbias twice. */
+    return work((accumulate ? 14 : 13) * n, (accumulate ? 4 : 3) * n + 2.0 * rows + 5.0 * cols, 0);
 }
 
 /* ---- rows and segments ---- */
 struct work cost_gather_rows(int64_t n, int64_t cols) {
     return work(0, 2 * product(n, cols), n);
+}
+struct work cost_gather_halves(int64_t n, int64_t cols) {
+    struct work half = work(0, product(n, cols), n);
+    half.bytes += product(n, cols) * (double)sizeof(uint16_t);
+    return half;
 }
 struct work cost_scatter_add_rows(int64_t n, int64_t cols) {
     return work(product(n, cols), 3 * product(n, cols), n);
@@ -91,9 +96,9 @@ struct work cost_segment_mean(struct ragged rows, int64_t cols) {
     return work(n, n, rows.n + 1);
 }
 
-struct work cost_segment_mean_backward(struct ragged rows, int64_t cols) {
+struct work cost_segment_mean_backward(struct ragged rows, int64_t cols, int accumulate) {
     double in = product(rows.n, cols), out = product(rows.n_rows, cols);
-    return work(in + out, in + 2 * out, rows.n + 1);
+    return work(in + (accumulate ? out : 0), in + (accumulate ? 2 : 1) * out, rows.n + 1);
 }
 
 struct work cost_dropout(struct ragged rows, int64_t cols, int accumulate) {
@@ -113,9 +118,10 @@ struct work cost_gcn_aggregate(struct ragged nodes, struct edges edges, int64_t 
     return work(2 * product(edges.n, cols) + 2 * n, 2 * n + nodes.n_rows, edge_ints(nodes, edges));
 }
 
-struct work cost_gcn_aggregate_backward(struct ragged nodes, struct edges edges, int64_t cols) {
+struct work cost_gcn_aggregate_backward(struct ragged nodes, struct edges edges, int64_t cols, int accumulate) {
     double n = product(nodes.n_rows, cols);
-    return work(2 * product(edges.n, cols) + 3 * n, 3 * n + nodes.n_rows, edge_ints(nodes, edges));
+    return work(2 * product(edges.n, cols) + (accumulate ? 3 : 2) * n, (accumulate ? 3 : 2) * n + nodes.n_rows,
+                edge_ints(nodes, edges));
 }
 
 struct work cost_head_dots(int64_t rows, int64_t heads, int64_t cols) {
@@ -155,11 +161,11 @@ struct work cost_attention(struct ragged queries, struct ragged keys, struct att
 }
 
 struct work cost_attention_backward(struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                                    int64_t heads, int64_t dim, int dropped) {
-    double probs = product(pairs.n, heads);
-    /* Four products; operands: q, dout, dq twice; kv, dkv twice, two values wide. */
+                                    int64_t heads, int64_t dim, int dropped, int accumulate) {
+    double probs = product(pairs.n, heads), each = accumulate ? 2 : 1;
+    /* Four products; operands: q, dout, dq; kv, dkv, two values wide. What is added to counts twice. */
     return work(8 * product(pairs.n, dim) + probs * (SOFTMAX_BACKWARD + (dropped ? 2 : 0)),
-                4 * product(queries.n_rows, dim) + 6 * product(keys.n_rows, dim) + probs,
+                (2 + each) * product(queries.n_rows, dim) + (2 + 2 * each) * product(keys.n_rows, dim) + probs,
                 attention_ints(queries.n, dropped));
 }
 

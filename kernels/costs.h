@@ -34,19 +34,20 @@ struct work cost_copy_matrix(int64_t rows, int64_t cols, int accumulate);
 struct work cost_l2_normalize(int64_t rows, int64_t cols);
 struct work cost_l2_normalize_backward(int64_t rows, int64_t cols);
 struct work cost_layer_norm(int64_t rows, int64_t cols);
-struct work cost_layer_norm_backward(int64_t rows, int64_t cols);
+struct work cost_layer_norm_backward(int64_t rows, int64_t cols, int accumulate);
 
 /* ---- rows and segments ---- */
 struct work cost_gather_rows(int64_t n, int64_t cols);
+struct work cost_gather_halves(int64_t n, int64_t cols);
 struct work cost_scatter_add_rows(int64_t n, int64_t cols);
 struct work cost_segment_mean(struct ragged rows, int64_t cols);
-struct work cost_segment_mean_backward(struct ragged rows, int64_t cols);
+struct work cost_segment_mean_backward(struct ragged rows, int64_t cols, int accumulate);
 struct work cost_dropout(struct ragged rows, int64_t cols, int accumulate);
 
 /* ---- graphs ---- */
 struct work cost_gcn_scale(int64_t n_nodes);
 struct work cost_gcn_aggregate(struct ragged nodes, struct edges edges, int64_t cols);
-struct work cost_gcn_aggregate_backward(struct ragged nodes, struct edges edges, int64_t cols);
+struct work cost_gcn_aggregate_backward(struct ragged nodes, struct edges edges, int64_t cols, int accumulate);
 struct work cost_head_dots(int64_t rows, int64_t heads, int64_t cols);
 struct work cost_head_dots_backward(int64_t rows, int64_t heads, int64_t cols);
 struct work cost_graph_attention(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols);
@@ -56,7 +57,7 @@ struct work cost_graph_attention_backward(struct ragged nodes, struct edges edge
 struct work cost_attention(struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
                            int64_t dim, int dropped, int kept);
 struct work cost_attention_backward(struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                                    int64_t heads, int64_t dim, int dropped);
+                                    int64_t heads, int64_t dim, int dropped, int accumulate);
 struct work cost_shared_attention(struct ragged rows, int64_t heads, int64_t dim, int dropped);
 struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, int64_t dim, int dropped);
 

@@ -21,6 +21,7 @@
 #define PARAMETERS_22(t, x, ...) t x, PARAMETERS_20(__VA_ARGS__)
 #define PARAMETERS_24(t, x, ...) t x, PARAMETERS_22(__VA_ARGS__)
 #define PARAMETERS_26(t, x, ...) t x, PARAMETERS_24(__VA_ARGS__)
+#define PARAMETERS_28(t, x, ...) t x, PARAMETERS_26(__VA_ARGS__)
 #define ARGUMENTS_2(t, x)        x
 #define ARGUMENTS_4(t, x, ...)   x, ARGUMENTS_2(__VA_ARGS__)
 #define ARGUMENTS_6(t, x, ...)   x, ARGUMENTS_4(__VA_ARGS__)
@@ -34,13 +35,14 @@
 #define ARGUMENTS_22(t, x, ...)  x, ARGUMENTS_20(__VA_ARGS__)
 #define ARGUMENTS_24(t, x, ...)  x, ARGUMENTS_22(__VA_ARGS__)
 #define ARGUMENTS_26(t, x, ...)  x, ARGUMENTS_24(__VA_ARGS__)
+#define ARGUMENTS_28(t, x, ...)  x, ARGUMENTS_26(__VA_ARGS__)
 
 #define COUNT_(_1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13, _14, _15, _16, _17, _18, _19, _20, _21, _22,    \
-               _23, _24, _25, _26, n, ...)                                                                             \
+               _23, _24, _25, _26, _27, _28, n, ...)                                                                   \
     n
 #define COUNT(...)                                                                                                     \
-    COUNT_(__VA_ARGS__, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, \
-           0)
+    COUNT_(__VA_ARGS__, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4,  \
+           3, 2, 1, 0)
 #define JOIN_(a, b)     a##b
 #define JOIN(a, b)      JOIN_(a, b)
 #define PARAMETERS(...) JOIN(PARAMETERS_, COUNT(__VA_ARGS__))(__VA_ARGS__)
@@ -80,22 +82,25 @@ COUNTED(l2_normalize_backward, cost_l2_normalize_backward(rows, cols), int64_t, 
         dev_real, norm, dev_real, dy, dev_real, dx)
 COUNTED(layer_norm, cost_layer_norm(rows, cols), int64_t, rows, int64_t, cols, dev_real, x, dev_real, gain, dev_real,
         bias, dev_real, y, dev_real, mean, dev_real, rstd)
-COUNTED(layer_norm_backward, cost_layer_norm_backward(rows, cols), int64_t, rows, int64_t, cols, dev_real, x, dev_real,
-        gain, dev_real, mean, dev_real, rstd, dev_real, dy, dev_real, dx, dev_real, dgain, dev_real, dbias)
+COUNTED(layer_norm_backward, cost_layer_norm_backward(rows, cols, accumulate), int64_t, rows, int64_t, cols, dev_real,
+        x, dev_real, gain, dev_real, mean, dev_real, rstd, dev_real, dy, dev_real, dx, dev_real, dgain, dev_real, dbias,
+        int, accumulate)
 COUNTED(gather_rows, cost_gather_rows(n, cols), int64_t, n, int64_t, cols, dev_real, table, dev_int, index, dev_real,
         out)
+COUNTED(gather_halves, cost_gather_halves(n, cols), int64_t, n, int64_t, cols, dev_half, table, dev_int, index,
+        dev_real, out)
 COUNTED(scatter_add_rows, cost_scatter_add_rows(n, cols), int64_t, n, int64_t, cols, dev_real, x, dev_int, index,
         dev_real, table)
 COUNTED(segment_mean, cost_segment_mean(rows, cols), struct ragged, rows, int64_t, cols, dev_real, x, dev_real, y)
-COUNTED(segment_mean_backward, cost_segment_mean_backward(rows, cols), struct ragged, rows, int64_t, cols, dev_real, dy,
-        dev_real, dx)
+COUNTED(segment_mean_backward, cost_segment_mean_backward(rows, cols, accumulate), struct ragged, rows, int64_t, cols,
+        dev_real, dy, dev_real, dx, int, accumulate)
 COUNTED(dropout, cost_dropout(rows, cols, accumulate), struct ragged, rows, int64_t, cols, dev_int, keys,
         struct dropout, dropout, dev_real, x, dev_real, y, int, accumulate)
 COUNTED(gcn_scale, cost_gcn_scale(n_nodes), int64_t, n_nodes, dev_int, edge_offsets, dev_real, scale)
 COUNTED(gcn_aggregate, cost_gcn_aggregate(nodes, edges, cols), struct ragged, nodes, struct edges, edges, int64_t, cols,
         dev_real, scale, dev_real, x, dev_real, y)
-COUNTED(gcn_aggregate_backward, cost_gcn_aggregate_backward(nodes, edges, cols), struct ragged, nodes, struct edges,
-        edges, int64_t, cols, dev_real, scale, dev_real, dy, dev_real, dx)
+COUNTED(gcn_aggregate_backward, cost_gcn_aggregate_backward(nodes, edges, cols, accumulate), struct ragged, nodes,
+        struct edges, edges, int64_t, cols, dev_real, scale, dev_real, dy, dev_real, dx, int, accumulate)
 COUNTED(head_dots, cost_head_dots(rows, heads, cols), int64_t, rows, int64_t, heads, int64_t, cols, dev_real, x,
         dev_real, a, dev_real, out)
 COUNTED(head_dots_backward, cost_head_dots_backward(rows, heads, cols), int64_t, rows, int64_t, heads, int64_t, cols,
@@ -108,10 +113,10 @@ COUNTED(graph_attention_backward, cost_graph_attention_backward(nodes, edges, he
 COUNTED(attention, cost_attention(queries, keys, pairs, heads, dim, dropout.rate != 0, probs.at != NULL), struct ragged,
         queries, struct ragged, keys, struct attention_pairs, pairs, int64_t, heads, int64_t, dim, dev_int, drop_keys,
         struct dropout, dropout, dev_real, q, dev_real, kv, dev_real, probs, dev_real, out)
-COUNTED(attention_backward, cost_attention_backward(queries, keys, pairs, heads, dim, dropout.rate != 0), struct ragged,
-        queries, struct ragged, keys, struct attention_pairs, pairs, int64_t, heads, int64_t, dim, dev_int, drop_keys,
-        struct dropout, dropout, dev_real, q, dev_real, kv, dev_real, probs, dev_real, dout, dev_real, dq, dev_real,
-        dkv)
+COUNTED(attention_backward, cost_attention_backward(queries, keys, pairs, heads, dim, dropout.rate != 0, accumulate),
+        struct ragged, queries, struct ragged, keys, struct attention_pairs, pairs, int64_t, heads, int64_t, dim,
+        dev_int, drop_keys, struct dropout, dropout, dev_real, q, dev_real, kv, dev_real, probs, dev_real, dout,
+        dev_real, dq, dev_real, dkv, int, accumulate)
 COUNTED(shared_attention, cost_shared_attention(rows, heads, dim, dropout.rate != 0), struct ragged, rows, int64_t,
         heads, int64_t, dim, double, scale, dev_int, drop_keys, struct dropout, dropout, dev_real, q, dev_real, x,
         dev_real, probs, dev_real, out, dev_real, sums)
@@ -194,6 +199,7 @@ static const struct kernels COUNTED_KERNELS = {
     .layer_norm = counted_layer_norm,
     .layer_norm_backward = counted_layer_norm_backward,
     .gather_rows = counted_gather_rows,
+    .gather_halves = counted_gather_halves,
     .scatter_add_rows = counted_scatter_add_rows,
     .segment_mean = counted_segment_mean,
     .segment_mean_backward = counted_segment_mean_backward,

@@ -37,8 +37,13 @@ dev_int device_alloc_ints(struct device *device, int64_t count) {
     return (dev_int){alloc(device, count, sizeof(int32_t))};
 }
 
+dev_half device_alloc_halves(struct device *device, int64_t count) {
+    return (dev_half){alloc(device, count, sizeof(uint16_t))};
+}
+
 void device_free_reals(struct device *device, dev_real buffer) { release(device, buffer.at); }
 void device_free_ints(struct device *device, dev_int buffer) { release(device, buffer.at); }
+void device_free_halves(struct device *device, dev_half buffer) { release(device, buffer.at); }
 
 void device_upload_reals(struct device *device, dev_real to, const real *from, int64_t count) {
     upload(device, to.at, from, count, sizeof(real));
@@ -46,6 +51,10 @@ void device_upload_reals(struct device *device, dev_real to, const real *from, i
 
 void device_upload_ints(struct device *device, dev_int to, const int32_t *from, int64_t count) {
     upload(device, to.at, from, count, sizeof(int32_t));
+}
+
+void device_upload_halves(struct device *device, dev_half to, const uint16_t *from, int64_t count) {
+    upload(device, to.at, from, count, sizeof(uint16_t));
 }
 
 void device_download_reals(struct device *device, real *to, dev_real from, int64_t count) {

@@ -22,6 +22,10 @@ typedef struct dev_int {
     int32_t *at;
 } dev_int;
 
+typedef struct dev_half {
+    uint16_t *at; /* IEEE half precision (half.h) */
+} dev_half;
+
 struct kernels;        /* the table of primitives, kernels.h */
 struct device_backend; /* the memory functions of a backend, below */
 
@@ -50,6 +54,7 @@ struct device {
     void *backend;                       /* private to the backend */
     int64_t linear_rows;                 /* rows that are worth giving to `linear` at once */
     int host_threads;                    /* the CPU's, or the host's beside a GPU; at least 1 */
+    const char *needs_less;              /* what needs less memory, for the message when it is out; NULL: not known */
     char error[512];                     /* first error, "" if none */
 };
 
@@ -66,11 +71,15 @@ void device_count_work(struct device *device);
 
 /* Opens CUDA device `ordinal`. gemm multiplies in `products`. host_visible: buffers are managed memory, which the host
  * may read and write at x.at[i] while no work is queued (after device_synchronize); for tests, slower. Returns 0, or -1
- * with `device->error` set. */
+ * with `device->error` set; tf32 and bf16 are there from compute capability 8.0 on. */
 int device_open_cuda(struct device *device, int ordinal, enum precision_of_products products, int host_visible);
 
 /* How many CUDA devices can be opened; with 0, *why_none (may be NULL) says why in a few words of static storage. */
 int device_cuda_count(const char **why_none);
+
+/* Whether there is none for another reason than that this build has no CUDA, or the machine no driver or no device: the driver
+ * is too old, or the CUDA runtime reports an error. */
+int device_cuda_fault(void);
 
 /* Frees all that the device holds, apart from the caller's buffers. Safe on a zeroed or failed device. */
 void device_close(struct device *device);
@@ -79,13 +88,16 @@ void device_close(struct device *device);
  * is recorded. The caller frees with device_free. */
 dev_real device_alloc_reals(struct device *device, int64_t count);
 dev_int device_alloc_ints(struct device *device, int64_t count);
+dev_half device_alloc_halves(struct device *device, int64_t count);
 void device_free_reals(struct device *device, dev_real buffer);
 void device_free_ints(struct device *device, dev_int buffer);
+void device_free_halves(struct device *device, dev_half buffer);
 
 /* Copies `count` values between host and device memory. Upload may return before the copy ends only if the host memory
  * may be reused at once; download waits. */
 void device_upload_reals(struct device *device, dev_real to, const real *from, int64_t count);
 void device_upload_ints(struct device *device, dev_int to, const int32_t *from, int64_t count);
+void device_upload_halves(struct device *device, dev_half to, const uint16_t *from, int64_t count);
 void device_download_reals(struct device *device, real *to, dev_real from, int64_t count);
 void device_download_ints(struct device *device, int32_t *to, dev_int from, int64_t count);
 

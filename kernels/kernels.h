@@ -2,7 +2,8 @@
  *
  * Matrices are row-major and dense unless a leading dimension `ld` is given. Ragged data are (values, offsets): segment
  * i holds rows offsets[i] .. offsets[i+1]-1, and may be empty. `=` overwrites the output, `+=` adds to it: forward
- * functions overwrite, backward functions add, so that a value used twice collects both gradients. Sums over rows that
+ * functions overwrite, backward functions add, so that a value used twice collects both gradients; those with `accumulate` 0
+ * overwrite the gradients of their rows (dx, dq, dkv), which then need not be cleared before. Sums over rows that
  * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0. On CUDA, where
  * many rows may add to one (scatter_add_rows, quantize_backward's dc, sum_picks), the order is not fixed: last bits may
  * differ from run to run.
@@ -116,15 +117,19 @@ struct kernels {
     void (*layer_norm)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real bias,
                        dev_real y, dev_real mean, dev_real rstd);
     void (*layer_norm_backward)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real mean,
-                                dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias);
+                                dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias,
+                                int accumulate);
 
     /* ---- rows and segments ---- */
-    /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row.  table[index[i]] += x[i]; -1 is passed over. */
+    /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row. gather_halves: of a table in half precision, widened. */
     void (*gather_rows)(struct device *, int64_t n, int64_t cols, dev_real table, dev_int index, dev_real out);
+    void (*gather_halves)(struct device *, int64_t n, int64_t cols, dev_half table, dev_int index, dev_real out);
+    /* table[index[i]] += x[i]; -1 is passed over. */
     void (*scatter_add_rows)(struct device *, int64_t n, int64_t cols, dev_real x, dev_int index, dev_real table);
     /* y[i] = mean of the rows of segment i of x, [n,cols]; an empty segment gives 0 */
     void (*segment_mean)(struct device *, struct ragged rows, int64_t cols, dev_real x, dev_real y);
-    void (*segment_mean_backward)(struct device *, struct ragged rows, int64_t cols, dev_real dy, dev_real dx);
+    void (*segment_mean_backward)(struct device *, struct ragged rows, int64_t cols, dev_real dy, dev_real dx,
+                                  int accumulate);
     /* y = dropout(x), or y += with accumulate; x,y [n_rows, cols]. Element e of segment i counts row-major within the
      * segment. keys[n] are the segments' keys (global code indices). Its own backward. y may be x. */
     void (*dropout)(struct device *, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout, dev_real x,
@@ -138,7 +143,7 @@ struct kernels {
                           dev_real x, dev_real y);
     /* dx += transpose of the above applied to dy */
     void (*gcn_aggregate_backward)(struct device *, struct ragged nodes, struct edges edges, int64_t cols,
-                                   dev_real scale, dev_real dy, dev_real dx);
+                                   dev_real scale, dev_real dy, dev_real dx, int accumulate);
 
     /* out[rows,heads] = sum over c of x[r,h,c] a[h,c], with x [rows, heads * cols] and a [heads * cols] */
     void (*head_dots)(struct device *, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a, dev_real out);
@@ -167,7 +172,7 @@ struct kernels {
                       dev_real probs, dev_real out);
     void (*attention_backward)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
                                int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q,
-                               dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv);
+                               dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv, int accumulate);
     /* One query row a segment, for each head, and rows that are key and value of all heads at once: with q [n, heads, dim] and
      * x [rows.n_rows, dim], p = softmax over the segment's rows of scale q[i,h].x[r], f its dropout factors (as above, with one
      * query), out[i,h] = sum p f x[r], [n, heads, dim], and sums[i,h] = sum p f, [n, heads]. probs [heads * n_rows] keeps p, segment

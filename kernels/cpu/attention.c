@@ -431,7 +431,7 @@ void cpu_attention(struct device *device, struct ragged queries, struct ragged k
 void cpu_attention_backward(struct device *device, struct ragged queries, struct ragged keys,
                             struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
                             struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real dout, dev_real dq,
-                            dev_real dkv) {
+                            dev_real dkv, int accumulate) {
     struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
     struct thread_scratch scratch;
     if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
@@ -439,8 +439,12 @@ void cpu_attention_backward(struct device *device, struct ragged queries, struct
     for (int64_t i = 0; i < queries.n; i++) {
         real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
         struct segment s = make_segment(&a, i, mine);
-        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim,
-                         dq.at + (int64_t)queries.offsets.at[i] * dim, dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim,
-                         mine + scratch.factors);
+        real *dq_i = dq.at + (int64_t)queries.offsets.at[i] * dim;
+        real *dkv_i = dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim;
+        if (!accumulate) { /* in the caches, where the sums are made */
+            memset(dq_i, 0, (size_t)(s.n_queries * dim) * sizeof(real));
+            memset(dkv_i, 0, (size_t)(s.n_keys * 2 * dim) * sizeof(real));
+        }
+        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim, dq_i, dkv_i, mine + scratch.factors);
     }
 }

@@ -73,15 +73,17 @@ void cpu_l2_normalize(struct device *, int64_t, int64_t, dev_real, dev_real, dev
 void cpu_l2_normalize_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real);
 void cpu_layer_norm(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
 void cpu_layer_norm_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real,
-                             dev_real, dev_real, dev_real);
+                             dev_real, dev_real, dev_real, int);
 void cpu_gather_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
+void cpu_gather_halves(struct device *, int64_t, int64_t, dev_half, dev_int, dev_real);
 void cpu_scatter_add_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
 void cpu_segment_mean(struct device *, struct ragged, int64_t, dev_real, dev_real);
-void cpu_segment_mean_backward(struct device *, struct ragged, int64_t, dev_real, dev_real);
+void cpu_segment_mean_backward(struct device *, struct ragged, int64_t, dev_real, dev_real, int);
 void cpu_dropout(struct device *, struct ragged, int64_t, dev_int, struct dropout, dev_real, dev_real, int);
 void cpu_gcn_scale(struct device *, int64_t, dev_int, dev_real);
 void cpu_gcn_aggregate(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real);
-void cpu_gcn_aggregate_backward(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real);
+void cpu_gcn_aggregate_backward(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real,
+                                int);
 void cpu_head_dots(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real);
 void cpu_head_dots_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real,
                             dev_real);
@@ -92,7 +94,7 @@ void cpu_graph_attention_backward(struct device *, struct ragged, struct edges, 
 void cpu_attention(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t, dev_int,
                    struct dropout, dev_real, dev_real, dev_real, dev_real);
 void cpu_attention_backward(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t,
-                            dev_int, struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
+                            dev_int, struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, int);
 void cpu_shared_attention(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout, dev_real,
                           dev_real, dev_real, dev_real, dev_real);
 void cpu_shared_attention_backward(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout,

@@ -31,6 +31,7 @@ static const struct kernels CPU_KERNELS = {
     .layer_norm = cpu_layer_norm,
     .layer_norm_backward = cpu_layer_norm_backward,
     .gather_rows = cpu_gather_rows,
+    .gather_halves = cpu_gather_halves,
     .scatter_add_rows = cpu_scatter_add_rows,
     .segment_mean = cpu_segment_mean,
     .segment_mean_backward = cpu_segment_mean_backward,
@@ -76,8 +77,9 @@ static void *host_memory(size_t bytes) {
 static void *cpu_alloc(struct device *device, size_t bytes) {
     void *p = host_memory(bytes);
     if (!p)
-        snprintf(device->error, sizeof device->error,
-                 "out of memory: a buffer of %.3f GB was asked for; a smaller batch needs less", (double)bytes * 1e-9);
+        snprintf(device->error, sizeof device->error, "out of memory: a buffer of %.3f GB was asked for%s%s",
+                 (double)bytes * 1e-9, device->needs_less ? "; less is needed with " : "",
+                 device->needs_less ? device->needs_less : "");
     return p;
 }
 

@@ -30,11 +30,13 @@ void cpu_gcn_aggregate(struct device *device, struct ragged nodes, struct edges 
 }
 
 void cpu_gcn_aggregate_backward(struct device *device, struct ragged nodes, struct edges edges, int64_t cols,
-                                dev_real scale, dev_real dy, dev_real dx) {
+                                dev_real scale, dev_real dy, dev_real dx, int accumulate) {
     if (device->error[0]) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
     for (int64_t i = 0; i < nodes.n; i++) {
-        for (int64_t v = nodes.offsets.at[i]; v < nodes.offsets.at[i + 1]; v++) {
+        int64_t first = nodes.offsets.at[i], end = nodes.offsets.at[i + 1];
+        if (!accumulate) memset(dx.at + first * cols, 0, (size_t)((end - first) * cols) * sizeof(real));
+        for (int64_t v = first; v < end; v++) {
             const real *g = dy.at + v * cols;
             real s = scale.at[v], *own = dx.at + v * cols;
 #pragma omp simd

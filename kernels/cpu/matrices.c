@@ -173,7 +173,8 @@ static void layer_norm_row(int64_t cols, const real *x, const real *gain, real m
 }
 
 void cpu_layer_norm_backward(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real gain,
-                             dev_real mean, dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias) {
+                             dev_real mean, dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias,
+                             int accumulate) {
     int64_t n_blocks = (rows + REDUCTION_ROWS - 1) / REDUCTION_ROWS;
     if (rows <= 0 || device->error[0]) return;
     real *partial = cpu_scratch(device, n_blocks * 2 * cols);
@@ -183,9 +184,11 @@ void cpu_layer_norm_backward(struct device *device, int64_t rows, int64_t cols, 
         int64_t first = k * REDUCTION_ROWS, end = first + REDUCTION_ROWS < rows ? first + REDUCTION_ROWS : rows;
         real *p = partial + k * 2 * cols;
         memset(p, 0, 2 * (size_t)cols * sizeof(real));
-        for (int64_t r = first; r < end; r++)
+        for (int64_t r = first; r < end; r++) {
+            if (!accumulate) memset(dx.at + r * cols, 0, (size_t)cols * sizeof(real));
             layer_norm_row(cols, x.at + r * cols, gain.at, mean.at[r], rstd.at[r], dy.at + r * cols, dx.at + r * cols,
                            p, p + cols);
+        }
     }
     for (int64_t k = 0; k < n_blocks; k++) {
         add_rows(partial + k * 2 * cols, 0, 1, cols, dgain.at);

@@ -29,7 +29,8 @@ struct attention_call {
     const int32_t *pair_offsets, *drop_keys;
     int64_t heads, dim;
     int head_dim, padded, lanes, tile, quads;
-    int staged; /* values behind the tile in shared memory: of the rows in backward_queries */
+    int accumulate; /* backward adds to dq and dkv */
+    int staged;     /* values behind the tile in shared memory: of the rows in backward_queries */
     real scale, drop_scale;
     struct dropout dropout;
     const real *q, *kv;
@@ -348,7 +349,7 @@ static __device__ inline void backward_queries(const struct attention_call &a, c
                 for (int j = 0; j < COLUMNS / 4; j++) add_scaled(d, x[j * a.lanes], &sum[j]);
             }
         }
-        if (there) store_row<COLUMNS>(a, lane, sum, 1, 1, dq + at);
+        if (there) store_row<COLUMNS>(a, lane, sum, 1, a.accumulate, dq + at);
         if (!STAGED) continue;
         __syncthreads();
         for (int r = warp; r < n_rows; r += THREADS / WARP)
@@ -407,8 +408,8 @@ static __global__ void attention_backward_keys_kernel(struct attention_call a, c
             }
         }
         real *to = dkv + (s.first_key + key) * 2 * a.dim + s.head * a.head_dim;
-        if (there) store_row<COLUMNS>(a, lane, dkey, 1, 1, to);
-        if (there) store_row<COLUMNS>(a, lane, dvalue, 1, 1, to + a.dim);
+        if (there) store_row<COLUMNS>(a, lane, dkey, 1, a.accumulate, to);
+        if (there) store_row<COLUMNS>(a, lane, dvalue, 1, a.accumulate, to + a.dim);
     }
 }
 
@@ -488,10 +489,17 @@ extern "C" void cuda_attention(struct device *device, struct ragged queries, str
 extern "C" void cuda_attention_backward(struct device *device, struct ragged queries, struct ragged keys,
                                         struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
                                         struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real dout,
-                                        dev_real dq, dev_real dkv) {
+                                        dev_real dq, dev_real dkv, int accumulate) {
     struct attention_call a = make_call(queries, keys, pairs.offsets.at, heads, dim, drop_keys, dropout, q, kv);
     int drops = dropout.rate > 0, narrow = a.head_dim <= MOST_NARROW;
-    if (pairs.n <= 0 || !plan_call(device, &a, narrow ? NARROW : WIDE)) return;
+    if (pairs.n <= 0) {
+        if (accumulate) return;
+        cuda_fill(device, queries.n_rows * dim, 0, dq);
+        cuda_fill(device, keys.n_rows * 2 * dim, 0, dkv);
+        return;
+    }
+    if (!plan_call(device, &a, narrow ? NARROW : WIDE)) return;
+    a.accumulate = accumulate;
     a.quads = in_quads(a.head_dim, q.at, kv.at, dout.at) && in_quads(a.head_dim, dq.at, dkv.at);
     real *dlogit = cuda_scratch(device, heads * pairs.n * (drops ? 2 : 1));
     if (!dlogit) return;

@@ -17,6 +17,7 @@ enum { STAGING_PARTS = 8 };
 
 struct cuda {
     int ordinal, n_multiprocessors;
+    int capability; /* compute capability 8.0 is 80 */
     enum precision_of_products products; /* of gemm */
     int host_visible;                    /* buffers are managed memory: for tests */
     cudaStream_t stream, copies;         /* the primitives; prefetches beside them */
@@ -45,21 +46,28 @@ int cuda_check_blas(struct device *device, cublasStatus_t code, const char *what
 
 enum { WARP = 32 };
 
-/* Rows of the products of `linear` (transformer.cu). */
-enum { CUDA_LINEAR_ROWS = 4096 };
+/* Whether the device multiplies so; else the error is recorded. tf32 and bf16 are of the tensor cores of Ampere and later. */
+int cuda_check_products(struct device *device, enum precision_of_products products);
 
 #ifdef __CUDACC__
 #define DYNAMIC_SHARED(type, name)                                                                                     \
     extern __shared__ __align__(16) unsigned char name##_bytes[];                                                      \
     type *name = reinterpret_cast<type *>(name##_bytes)
 
+/* The launch's own code: cudaGetLastError would also tell what another library of this thread has left behind. */
+template <typename... P>
+static inline cudaError_t queue_kernel(void (*kernel)(P...), dim3 blocks, dim3 threads, size_t shared,
+                                       cudaStream_t stream, P... arguments) {
+    void *addresses[] = {const_cast<void *>(static_cast<const void *>(&arguments))...};
+    return cudaLaunchKernel(reinterpret_cast<const void *>(kernel), blocks, threads, addresses, shared, stream);
+}
+
 /* Queues a kernel: `blocks` may be 0 (nothing happens); shared: bytes of dynamic shared memory (at most 48 KB). */
 template <typename... P, typename... A>
 static inline void launch(struct device *device, const char *name, void (*kernel)(P...), dim3 blocks, dim3 threads,
                           size_t shared, A... arguments) {
     if (device->error[0] || blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return;
-    kernel<<<blocks, threads, shared, cuda_of(device)->stream>>>(static_cast<P>(arguments)...);
-    cuda_check(device, cudaGetLastError(), name);
+    cuda_check(device, queue_kernel<P...>(kernel, blocks, threads, shared, cuda_of(device)->stream, arguments...), name);
 }
 #else /* the emulation */
 #define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(emulation_dynamic_shared())
@@ -68,9 +76,10 @@ template <typename... P, typename... A>
 static inline void launch(struct device *device, const char *name, void (*kernel)(P...), dim3 blocks, dim3 threads,
                           size_t shared, A... arguments) {
     if (device->error[0] || blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return;
-    emulation_launch(name, blocks, threads, shared, cuda_of(device)->stream,
-                     [=] { kernel(static_cast<P>(arguments)...); });
-    cuda_check(device, cudaGetLastError(), name);
+    cuda_check(device,
+               emulation_launch(name, blocks, threads, shared, cuda_of(device)->stream,
+                                [=] { kernel(static_cast<P>(arguments)...); }),
+               name);
 }
 #endif
 

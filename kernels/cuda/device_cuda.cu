@@ -42,15 +42,14 @@ static void *alloc_on_device(struct device *device, size_t bytes, const char *wh
     if (bytes == 0) bytes = 1;
     cudaError_t code = cuda_of(device)->host_visible ? cudaMallocManaged(&p, bytes) : cudaMalloc(&p, bytes);
     if (code == cudaSuccess) return p;
-    cudaGetLastError(); /* this failure leaves the device usable, and must not be found by the next launch */
+    cudaGetLastError(); /* this failure leaves the device usable, and must not be found by who asks for the last one */
     size_t free_bytes = 0, total_bytes = 0;
     if (code == cudaErrorMemoryAllocation && cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess)
         set_error(device,
-                  "out of memory on CUDA device %d: %.3f GB were asked for (%s), %.3f of %.3f GB are free; less is "
-                  "needed with a "
-                  "smaller train.batch, tokenize.batch or graph.max_nodes, or with text.features: sentence",
+                  "out of memory on CUDA device %d: %.3f GB were asked for (%s), %.3f of %.3f GB are free%s%s",
                   cuda_of(device)->ordinal, (double)bytes * GIGA, what, (double)free_bytes * GIGA,
-                  (double)total_bytes * GIGA);
+                  (double)total_bytes * GIGA, device->needs_less ? "; less is needed with " : "",
+                  device->needs_less ? device->needs_less : "");
     cuda_check(device, code, what);
     return NULL;
 }
@@ -201,7 +200,7 @@ static void *cuda_recorded(struct device *device) {
         recording->scratch_number = cuda->scratch_number;
         return recording;
     }
-    cudaGetLastError(); /* this failure leaves the device usable, and must not be found by the next launch */
+    cudaGetLastError(); /* as in alloc_on_device */
     free(recording);
     return NULL;
 }
@@ -228,19 +227,59 @@ static const struct device_backend CUDA_MEMORY = {
 };
 
 /* ---- opening ---- */
-int device_cuda_count(const char **why_none) {
+/* Why the driver is not sufficient. CUDA 12.2 is 12020. */
+static const char *why_no_driver(int *fault) {
+    static char why[256];
+    int driver = 0, runtime = 0;
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "no CUDA driver";
+    cudaRuntimeGetVersion(&runtime);
+    *fault = 1;
+    snprintf(why, sizeof why,
+             "the driver is made for CUDA %d.%d, too old for this build's CUDA %d.%d: build with a toolkit no newer than "
+             "the \"CUDA Version\" of nvidia-smi, or update the driver",
+             driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+    return why;
+}
+
+/* The number of devices; 0: *why_none, and whether that is a fault. */
+static int find_devices(const char **why_none, int *fault) {
     int n = 0;
-    const char *why = NULL;
     cudaError_t code = cudaGetDeviceCount(&n);
-    if (code == cudaErrorInsufficientDriver)
-        why = "no CUDA driver, or one older than this build's CUDA";
-    else if (code == cudaErrorNoDevice || (code == cudaSuccess && n == 0))
-        why = "no CUDA device";
-    else if (code != cudaSuccess)
-        why = cudaGetErrorString(code);
-    if (code != cudaSuccess) cudaGetLastError();
+    *why_none = NULL;
+    *fault = 0;
+    if (code == cudaSuccess && n > 0) return n;
+    cudaGetLastError();
+    if (code == cudaErrorInsufficientDriver) {
+        *why_none = why_no_driver(fault);
+    } else if (code == cudaErrorNoDevice || code == cudaSuccess) {
+        *why_none = "no CUDA device";
+    } else {
+        *why_none = cudaGetErrorString(code);
+        *fault = 1;
+    }
+    return 0;
+}
+
+int device_cuda_count(const char **why_none) {
+    const char *why;
+    int fault, n = find_devices(&why, &fault);
     if (why_none) *why_none = why;
-    return why ? 0 : n;
+    return n;
+}
+
+int device_cuda_fault(void) {
+    const char *why;
+    int fault;
+    find_devices(&why, &fault);
+    return fault;
+}
+
+int cuda_check_products(struct device *device, enum precision_of_products products) {
+    int capability = cuda_of(device)->capability;
+    if (products == PRODUCTS_F32 || capability >= 80) return 1;
+    set_error(device, "cuda: %s needs a GPU of compute capability 8.0 (Ampere) or newer, and this one has %d.%d: set fp32 (run.compute, text.compute)",
+              products == PRODUCTS_TF32 ? "tf32" : "bf16", capability / 10, capability % 10);
+    return 0;
 }
 
 /* Never launched: whether the device has code for it says whether it has code for the others. */
@@ -279,9 +318,45 @@ static int create_arrivals(struct device *device) {
            cuda_check(device, cudaMemsetAsync(cuda->arrivals, 0, bytes, cuda->stream), "clearing counters of blocks");
 }
 
+/* Rows of the products of `linear`: about 4,096 of them, and a whole number of waves. cuBLAS cuts a result into tiles of 128 x
+ * 256, one for each multiprocessor at a time; a BERT of width 768 has results 3, 6 and 12 tiles wide. So 128 rows for each 3
+ * multiprocessors are 1, 2 and 4 waves: 4,608 on an A100 (108), 5,632 on an H100 SXM (132), where 4,096 rows fill 0.79 of
+ * their waves. It is a constant of a kind of device, and so are the results. */
+static int64_t rows_in_whole_waves(int n_multiprocessors) {
+    int64_t wave = 128 * (int64_t)(n_multiprocessors < 3 ? 1 : n_multiprocessors / 3);
+    return (4096 + wave - 1) / wave * wave;
+}
+
+static int ask(struct device *device, enum cudaDeviceAttr attribute, int *value, const char *what) {
+    return cuda_check(device, cudaDeviceGetAttribute(value, attribute, cuda_of(device)->ordinal), what);
+}
+
+static int ask_what_it_is(struct device *device) {
+    struct cuda *cuda = cuda_of(device);
+    int major = 0, minor = 0;
+    int ok = ask(device, cudaDevAttrMultiProcessorCount, &cuda->n_multiprocessors, "asking for the multiprocessors") &&
+             ask(device, cudaDevAttrComputeCapabilityMajor, &major, "asking for the compute capability") &&
+             ask(device, cudaDevAttrComputeCapabilityMinor, &minor, "asking for the compute capability");
+    cuda->capability = 10 * major + minor;
+    return ok;
+}
+
+/* Makes the context too, where cudaSetDevice does not (before CUDA 12). */
+static int check_code(struct device *device) {
+    struct cudaFuncAttributes attributes;
+    cudaError_t code = cudaFuncGetAttributes(&attributes, probe);
+    if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {
+        int capability = cuda_of(device)->capability;
+        set_error(device,
+                  "cuda: this build has no code for the device, of compute capability %d.%d: build with "
+                  "-DCMAKE_CUDA_ARCHITECTURES=%d",
+                  capability / 10, capability % 10, capability);
+    }
+    return cuda_check(device, code, "opening the device");
+}
+
 int device_open_cuda(struct device *device, int ordinal, enum precision_of_products products, int host_visible) {
     const char *why = NULL;
-    struct cudaFuncAttributes attributes;
     memset(device, 0, sizeof *device);
     int n_devices = device_cuda_count(&why);
     if (n_devices == 0) {
@@ -298,19 +373,15 @@ int device_open_cuda(struct device *device, int ordinal, enum precision_of_produ
     device->run = &CUDA_KERNELS;
     device_count_work(device);
     device->memory = &CUDA_MEMORY;
-    device->linear_rows = CUDA_LINEAR_ROWS;
     device->host_threads = 1;
     device->backend = cuda;
     cuda->ordinal = ordinal;
     cuda->products = products;
     cuda->host_visible = host_visible;
-    int ok =
-        cuda_check(device, cudaSetDevice(ordinal), "opening the device") &&
-        cuda_check(device, cudaFuncGetAttributes(&attributes, probe),
-                   "this build has no code for the device (CMAKE_CUDA_ARCHITECTURES names those that it has)") &&
-        cuda_check(device, cudaDeviceGetAttribute(&cuda->n_multiprocessors, cudaDevAttrMultiProcessorCount, ordinal),
-                   "asking for the number of multiprocessors") &&
-        create_streams(device) && create_blas(device) && create_arrivals(device);
+    int ok = cuda_check(device, cudaSetDevice(ordinal), "opening the device") && ask_what_it_is(device) &&
+             check_code(device) && cuda_check_products(device, products) && create_streams(device) &&
+             create_blas(device) && create_arrivals(device);
+    device->linear_rows = rows_in_whole_waves(cuda->n_multiprocessors);
     if (ok) {
         cuda->staging = (char *)cuda_host_alloc(device, (size_t)STAGING_PARTS * PART_BYTES);
         ok = cuda->staging != NULL;

@@ -50,7 +50,8 @@ extern "C" void cuda_gcn_aggregate(struct device *device, struct ragged nodes, s
 
 /* ---- the transposed sum. Edges are listed by target and the sums belong to sources: a block has some columns of one
  * graph, each thread one of them, so nothing conflicts and the order is that of the edges. The sums of TILE_NODES
- * nodes at a time are kept in shared memory; larger graphs go through their edges once for each tile. A graph has few
+ * nodes at a time are kept in shared memory; larger graphs go through their edges once for each tile, and where graphs are large
+ * on average, blocks share the tiles. A graph has few
  * threads, so each has the loads of NODES_AHEAD nodes under way, and the first STAGED_EDGES edges lie in shared memory.
  * ---- */
 enum { TILE_NODES = 64, TILE_COLUMNS = 64, NODES_AHEAD = 8, STAGED_EDGES = 256 };
@@ -68,7 +69,8 @@ static __global__ void transposed_sum_kernel(struct transposed_sum t) {
         staged[e] = sources[first_edge + e];
     __syncthreads();
     if (c >= width) return; /* from here threads share nothing: each has its own column */
-    for (int32_t tile = first; tile < end; tile += TILE_NODES) {
+    int32_t step = TILE_NODES * (int32_t)gridDim.z;
+    for (int32_t tile = first + TILE_NODES * (int32_t)blockIdx.z; tile < end; tile += step) {
         int32_t n = end - tile < TILE_NODES ? end - tile : (int32_t)TILE_NODES;
         for (int32_t u = 0; u < n; u++) sums[u][threadIdx.x] = 0;
         for (int32_t v = first; v < end; v += NODES_AHEAD) {
@@ -98,7 +100,7 @@ static __global__ void transposed_sum_kernel(struct transposed_sum t) {
         for (int32_t u = 0; u < n; u += NODES_AHEAD) {
             real *out = t.out + ((int64_t)tile + u) * width + c, before[NODES_AHEAD];
 #pragma unroll
-            for (int k = 0; k < NODES_AHEAD; k++) before[k] = u + k < n ? out[k * width] : 0;
+            for (int k = 0; k < NODES_AHEAD; k++) before[k] = t.accumulate && u + k < n ? out[k * width] : 0;
 #pragma unroll
             for (int k = 0; k < NODES_AHEAD; k++)
                 if (u + k < n)
@@ -109,11 +111,12 @@ static __global__ void transposed_sum_kernel(struct transposed_sum t) {
 
 void transposed_sum(struct device *device, const char *name, struct transposed_sum sum) {
     int64_t width = sum.heads * sum.cols;
-    dim3 blocks((unsigned)sum.nodes.n, blocks_for(width, TILE_COLUMNS));
+    dim3 blocks((unsigned)sum.nodes.n, blocks_for(width, TILE_COLUMNS),
+                parts_for(sum.nodes.n_rows, sum.nodes.n, TILE_NODES));
     launch(device, name, transposed_sum_kernel, blocks, width > WARP ? (int)TILE_COLUMNS : (int)WARP, 0, sum);
 }
 
 extern "C" void cuda_gcn_aggregate_backward(struct device *device, struct ragged nodes, struct edges edges,
-                                            int64_t cols, dev_real scale, dev_real dy, dev_real dx) {
-    transposed_sum(device, "gcn_aggregate_backward", {nodes, edges, 1, cols, scale.at, NULL, dy.at, dx.at});
+                                            int64_t cols, dev_real scale, dev_real dy, dev_real dx, int accumulate) {
+    transposed_sum(device, "gcn_aggregate_backward", {nodes, edges, 1, cols, scale.at, NULL, dy.at, dx.at, accumulate});
 }

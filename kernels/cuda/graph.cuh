@@ -14,9 +14,10 @@ struct transposed_sum {
     const real *weight;  /* [places, heads]; NULL: 1 */
     const real *g;       /* [n_rows, heads * cols]; NULL: 1 */
     real *out;           /* [n_rows, heads * cols] */
+    int accumulate;
 };
 
-/* out[u,c] += scale[u] * sum over the places of u in nodes v of weight[place, head of c] scale[v] g[v,c], always in
+/* out[u,c] = (or += with accumulate) scale[u] * sum over the places of u in nodes v of weight[place, head of c] scale[v] g[v,c], always in
  * the same order. */
 void transposed_sum(struct device *device, const char *name, struct transposed_sum sum);
 

@@ -205,6 +205,6 @@ extern "C" void cuda_graph_attention_backward(struct device *device, struct ragg
            quads ? graph_attention_logits_kernel<quad> : graph_attention_logits_kernel<real>,
            blocks_for(nodes.n_rows * heads, threads.y), threads, 0, nodes.n_rows, edges, heads, width, source.at,
            target.at, x.at, probs.at, dy.at, dlogit, dtarget.at);
-    transposed_sum(device, "graph_attention_backward", {nodes, edges, heads, cols, NULL, probs.at, dy.at, dx.at});
-    transposed_sum(device, "graph_attention_backward", {nodes, edges, heads, 1, NULL, dlogit, NULL, dsource.at});
+    transposed_sum(device, "graph_attention_backward", {nodes, edges, heads, cols, NULL, probs.at, dy.at, dx.at, 1});
+    transposed_sum(device, "graph_attention_backward", {nodes, edges, heads, 1, NULL, dlogit, NULL, dsource.at, 1});
 }

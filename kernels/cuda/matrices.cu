@@ -251,7 +251,7 @@ enum { NORM_QUADS = 2, MOST_FUSED = WARP * 4 * NORM_QUADS };
 static __global__ void __launch_bounds__(SUM_THREADS, 2)
     layer_norm_backward_kernel(int64_t rows, int64_t width, const quad *x, const quad *gain, const real *mean,
                                const real *rstd, const quad *dy, quad *dx, quad *partial, unsigned *arrivals,
-                               quad *dgain, quad *dbias) {
+                               quad *dgain, quad *dbias, int accumulate) {
     __shared__ quad room[SUM_THREADS];
     quad weight[NORM_QUADS] = {}, gain_sum[NORM_QUADS] = {}, bias_sum[NORM_QUADS] = {};
     unsigned lanes = blockDim.x, lane = threadIdx.x;
@@ -268,7 +268,7 @@ static __global__ void __launch_bounds__(SUM_THREADS, 2)
             if (r >= rows || c >= width) continue;
             unit[k] = x[r * width + c];
             slope[k] = dy[r * width + c];
-            before[k] = dx[r * width + c];
+            if (accumulate) before[k] = dx[r * width + c];
         }
         for (int k = 0; k < NORM_QUADS; k++)
             for (int i = 0; i < 4; i++) { /* where there is nothing, slope is 0 */
@@ -301,7 +301,8 @@ static __global__ void __launch_bounds__(SUM_THREADS, 2)
 
 /* Other rows: a warp for each, then the gradients of gain and bias by columns. */
 static __global__ void layer_norm_dx_kernel(int64_t rows, int64_t cols, const real *x, const real *gain,
-                                            const real *mean, const real *rstd, const real *dy, real *dx) {
+                                            const real *mean, const real *rstd, const real *dy, real *dx,
+                                            int accumulate) {
     int lane = threadIdx.x % WARP;
     FOR_EACH_WARP_ROW(r, rows) {
         const real *from = x + r * cols, *slope = dy + r * cols;
@@ -314,7 +315,8 @@ static __global__ void layer_norm_dx_kernel(int64_t rows, int64_t cols, const re
         sum = warp_sum(sum) / (real)cols;
         along = warp_sum(along) / (real)cols;
         for (int64_t c = lane; c < cols; c += WARP)
-            dx[r * cols + c] += s * (slope[c] * gain[c] - sum - (from[c] - m) * s * along);
+            dx[r * cols + c] =
+                (accumulate ? dx[r * cols + c] : 0) + s * (slope[c] * gain[c] - sum - (from[c] - m) * s * along);
     }
 }
 
@@ -345,7 +347,7 @@ static __global__ void __launch_bounds__(SUM_THREADS)
 
 extern "C" void cuda_layer_norm_backward(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real gain,
                                          dev_real mean, dev_real rstd, dev_real dy, dev_real dx, dev_real dgain,
-                                         dev_real dbias) {
+                                         dev_real dbias, int accumulate) {
     static const char NAME[] = "layer_norm_backward";
     if (rows <= 0 || cols <= 0) return;
     int fused = cols <= MOST_FUSED && in_quads(cols, x.at, gain.at, dy.at) && in_quads(cols, dx.at, dgain.at, dbias.at);
@@ -357,11 +359,11 @@ extern "C" void cuda_layer_norm_backward(struct device *device, int64_t rows, in
     if (fused) {
         launch(device, NAME, layer_norm_backward_kernel, slices, threads, 0, rows, width, (const quad *)x.at,
                (const quad *)gain.at, mean.at, rstd.at, (const quad *)dy.at, (quad *)dx.at, (quad *)partial, arrivals,
-               (quad *)dgain.at, (quad *)dbias.at);
+               (quad *)dgain.at, (quad *)dbias.at, accumulate);
         return;
     }
     launch(device, NAME, layer_norm_dx_kernel, row_blocks(rows), ROW_WARPS * WARP, 0, rows, cols, x.at, gain.at,
-           mean.at, rstd.at, dy.at, dx.at);
+           mean.at, rstd.at, dy.at, dx.at, accumulate);
     launch(device, NAME, layer_norm_columns_kernel, dim3(blocks_for(width, (int)threads.x, ARRIVALS), slices), threads,
            0, rows, cols, x.at, mean.at, rstd.at, dy.at, partial, arrivals, dgain.at, dbias.at);
 }

@@ -22,6 +22,7 @@ const struct kernels CUDA_KERNELS = {
     .layer_norm = cuda_layer_norm,
     .layer_norm_backward = cuda_layer_norm_backward,
     .gather_rows = cuda_gather_rows,
+    .gather_halves = cuda_gather_halves,
     .scatter_add_rows = cuda_scatter_add_rows,
     .segment_mean = cuda_segment_mean,
     .segment_mean_backward = cuda_segment_mean_backward,

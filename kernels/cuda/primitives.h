@@ -32,15 +32,17 @@ void cuda_l2_normalize(struct device *, int64_t, int64_t, dev_real, dev_real, de
 void cuda_l2_normalize_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real);
 void cuda_layer_norm(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
 void cuda_layer_norm_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real,
-                              dev_real, dev_real, dev_real);
+                              dev_real, dev_real, dev_real, int);
 void cuda_gather_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
+void cuda_gather_halves(struct device *, int64_t, int64_t, dev_half, dev_int, dev_real);
 void cuda_scatter_add_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
 void cuda_segment_mean(struct device *, struct ragged, int64_t, dev_real, dev_real);
-void cuda_segment_mean_backward(struct device *, struct ragged, int64_t, dev_real, dev_real);
+void cuda_segment_mean_backward(struct device *, struct ragged, int64_t, dev_real, dev_real, int);
 void cuda_dropout(struct device *, struct ragged, int64_t, dev_int, struct dropout, dev_real, dev_real, int);
 void cuda_gcn_scale(struct device *, int64_t, dev_int, dev_real);
 void cuda_gcn_aggregate(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real);
-void cuda_gcn_aggregate_backward(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real);
+void cuda_gcn_aggregate_backward(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real,
+                                 int);
 void cuda_head_dots(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real);
 void cuda_head_dots_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real,
                              dev_real);
@@ -51,7 +53,7 @@ void cuda_graph_attention_backward(struct device *, struct ragged, struct edges,
 void cuda_attention(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t, dev_int,
                     struct dropout, dev_real, dev_real, dev_real, dev_real);
 void cuda_attention_backward(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t,
-                             dev_int, struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
+                             dev_int, struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, int);
 void cuda_shared_attention(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout, dev_real,
                            dev_real, dev_real, dev_real, dev_real);
 void cuda_shared_attention_backward(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout,

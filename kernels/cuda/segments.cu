@@ -1,7 +1,8 @@
-/* Rows by index, and rows in segments. Floors, in bytes: gather_rows, 2 n cols values; scatter_add_rows, 3 n cols;
+/* Rows by index, and rows in segments. Floors, in bytes: gather_rows, 2 n cols values (gather_halves, 1.5); scatter_add_rows, 3 n cols;
  * segment_mean, n_rows cols; its backward, 2 n_rows cols; dropout, 2 n_rows cols (3 where it accumulates). */
 #include "cuda/primitives.h"
 #include "cuda/rows.cuh"
+#include "half.h"
 
 /* ---- rows by index ---- */
 template <typename T>
@@ -23,6 +24,34 @@ extern "C" void cuda_gather_rows(struct device *device, int64_t n, int64_t cols,
     dim3 threads = row_threads(width);
     launch(device, "gather_rows", quads ? gather_rows_kernel<quad> : gather_rows_kernel<real>, blocks_for(n, threads.y),
            threads, 0, n, width, table.at, index.at, out.at);
+}
+
+struct alignas(8) half_quad {
+    uint16_t at[4];
+};
+static __device__ inline real widened(uint16_t x) { return (real)half_to_float(x); }
+static __device__ inline quad widened(half_quad x) { return {{widened(x.at[0]), widened(x.at[1]), widened(x.at[2]), widened(x.at[3])}}; }
+
+/* T is what `Half` becomes: real of uint16_t, quad of half_quad. */
+template <typename Half, typename T>
+static __global__ void gather_halves_kernel(int64_t n, int64_t width, const uint16_t *table, const int32_t *index,
+                                            real *out) {
+    const Half *from = reinterpret_cast<const Half *>(table);
+    T *to = reinterpret_cast<T *>(out);
+    for (int64_t i = block_row() + threadIdx.y; i < n; i += row_stride()) {
+        int64_t row = index[i];
+        for (int64_t c = threadIdx.x; c < width; c += blockDim.x)
+            to[i * width + c] = row < 0 ? T{} : widened(from[row * width + c]);
+    }
+}
+
+extern "C" void cuda_gather_halves(struct device *device, int64_t n, int64_t cols, dev_half table, dev_int index,
+                                   dev_real out) {
+    int quads = in_quads(cols, out.at, NULL) && (uintptr_t)table.at % alignof(half_quad) == 0;
+    int64_t width = quads ? cols / 4 : cols;
+    dim3 threads = row_threads(width);
+    launch(device, "gather_halves", quads ? gather_halves_kernel<half_quad, quad> : gather_halves_kernel<uint16_t, real>,
+           blocks_for(n, threads.y), threads, 0, n, width, table.at, index.at, out.at);
 }
 
 static __global__ void scatter_add_rows_kernel(int64_t n, int64_t cols, const real *x, const int32_t *index,
@@ -67,24 +96,29 @@ extern "C" void cuda_segment_mean(struct device *device, struct ragged rows, int
 }
 
 template <typename T>
-static __global__ void segment_mean_backward_kernel(struct ragged rows, int64_t width, const real *dy, real *dx) {
+static __global__ void segment_mean_backward_kernel(struct ragged rows, int64_t width, const real *dy, real *dx,
+                                                    int accumulate) {
     int64_t i = blockIdx.x, first = rows.offsets.at[i], end = rows.offsets.at[i + 1];
     const T *from = reinterpret_cast<const T *>(dy) + i * width;
     T *to = reinterpret_cast<T *>(dx);
     real scale = 1 / (real)(end - first); /* of no use where there are no rows */
     int64_t step = (int64_t)blockDim.y * gridDim.y;
     for (int64_t r = first + (int64_t)blockIdx.y * blockDim.y + threadIdx.y; r < end; r += step)
-        for (int64_t c = threadIdx.x; c < width; c += blockDim.x) add_scaled(scale, from[c], to + r * width + c);
+        for (int64_t c = threadIdx.x; c < width; c += blockDim.x) {
+            T x = accumulate ? to[r * width + c] : T{};
+            add_scaled(scale, from[c], &x);
+            to[r * width + c] = x;
+        }
 }
 
 extern "C" void cuda_segment_mean_backward(struct device *device, struct ragged rows, int64_t cols, dev_real dy,
-                                           dev_real dx) {
+                                           dev_real dx, int accumulate) {
     int quads = in_quads(cols, dy.at, dx.at);
     int64_t width = quads ? cols / 4 : cols;
     dim3 threads = row_threads(width), blocks((unsigned)rows.n, parts_for(rows.n_rows, rows.n, 4 * threads.y));
     launch(device, "segment_mean_backward",
            quads ? segment_mean_backward_kernel<quad> : segment_mean_backward_kernel<real>, blocks, threads, 0, rows,
-           width, dy.at, dx.at);
+           width, dy.at, dx.at, accumulate);
 }
 
 /* ---- dropout: a thread for eight elements, which is what one random block decides ---- */

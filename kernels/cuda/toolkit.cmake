@@ -12,13 +12,22 @@ elseif(MEDTOK_CUDA)
             set(CMAKE_CUDA_COMPILER ${MEDTOK_NVCC})
         endif()
         if(NOT CMAKE_CUDA_ARCHITECTURES)
-            # Machine code for A100 and H100 or H200; PTX for what comes after.
-            set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "architectures of the CUDA kernels")
+            # Machine code for A100 and H100 or H200, and where the toolkit knows them (12.8) for B200 and RTX 50: PTX would be
+            # compiled at each start in batch jobs that cannot write to their home. PTX for what comes after.
+            set(architectures "80-real;90")
+            execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --version OUTPUT_VARIABLE nvcc_version ERROR_QUIET)
+            if(nvcc_version MATCHES "release ([0-9.]+)" AND CMAKE_MATCH_1 VERSION_GREATER_EQUAL 12.8)
+                list(APPEND architectures 100-real 120-real)
+            endif()
+            set(CMAKE_CUDA_ARCHITECTURES "${architectures}" CACHE STRING "architectures of the CUDA kernels")
         endif()
         # One binary for machines with and without a driver: the shared runtime looks for the driver itself.
         set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
         enable_language(CUDA)
         find_package(CUDAToolkit REQUIRED)
+        # Programs start where the loader does not know the toolkit's folder. CMake leaves it out by itself: nvcc has it built in.
+        list(APPEND CMAKE_BUILD_RPATH ${CUDAToolkit_LIBRARY_DIR})
+        list(APPEND CMAKE_INSTALL_RPATH ${CUDAToolkit_LIBRARY_DIR})
         set(MEDTOK_HAVE_CUDA ON)
         message(STATUS "CUDA ${CUDAToolkit_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}")
     elseif(MEDTOK_CUDA STREQUAL "ON")

@@ -2,7 +2,7 @@
  * norm.
  *
  * A row of a linear map must not depend on the other rows or on its place, and cuBLAS takes other kernels, which round
- * differently, for other numbers of rows. So a product is always one of LINEAR_ROWS rows, the last one filled up with
+ * differently, for other numbers of rows. So a product is always one of device->linear_rows rows, the last one filled up with
  * zeros; addresses too are aligned alike. Within such a product the sum over `in` is cut in the same way for all rows,
  * unless cuBLAS takes a "stream-K" kernel, which it does not rule out: then, and only then, the last bits of a row could
  * depend on its place. Results are the same in each run on one kind of device.
@@ -17,10 +17,6 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
 #include "cuda/products.cuh"
-
-/* A batch of the text encoder has about as many tokens (device->linear_rows). Tiles of 128 x 256 of a result of width 768 are
- * 96 then, for some 130 multiprocessors. */
-static const int64_t LINEAR_ROWS = CUDA_LINEAR_ROWS;
 
 /* bf16 rows are filled up with zeros to a multiple of this many values, so that each starts at 16 bytes. */
 enum { BF16_PACK = 8 };
@@ -87,7 +83,7 @@ static int64_t reals_for_bf16(int64_t count) {
 
 extern "C" struct linear *cuda_linear_pack(struct device *device, int64_t in, int64_t out, const real *weight,
                                            const real *bias, enum precision_of_products precision) {
-    if (device->error[0]) return NULL;
+    if (device->error[0] || !cuda_check_products(device, precision)) return NULL;
     struct linear *l = (struct linear *)calloc(1, sizeof *l);
     if (!l) {
         snprintf(device->error, sizeof device->error, "out of memory");
@@ -162,43 +158,44 @@ static void finish_rows(struct device *device, enum activation f, int64_t rows, 
     }
 }
 
-/* z[LINEAR_ROWS,out] = x W^T for x [LINEAR_ROWS, padded_in] of bf16, with sums in float32 */
+/* z[linear_rows,out] = x W^T for x [linear_rows, padded_in] of bf16, with sums in float32 */
 static void multiply_bf16(struct device *device, const struct linear *l, const void *x, real *z) {
     const float one = 1, zero = 0;
     if (device->error[0]) return;
     cublasStatus_t status =
-        cublasGemmEx(cuda_of(device)->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)l->out, (int)LINEAR_ROWS, (int)l->padded_in,
+        cublasGemmEx(cuda_of(device)->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)l->out, (int)device->linear_rows, (int)l->padded_in,
                      &one, l->bf16.at, CUDA_R_16BF, (int)l->padded_in, x, CUDA_R_16BF, (int)l->padded_in, &zero, z,
                      CUDA_R_32F, (int)l->out, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
     cuda_check_blas(device, status, "product of matrices in bf16");
 }
 
-/* z[LINEAR_ROWS,out] = x W^T for `rows` rows of x and zeros below; `staged` takes them where x cannot be used as it
+/* z[linear_rows,out] = x W^T for `rows` rows of x and zeros below; `staged` takes them where x cannot be used as it
  * is. */
 static void multiply_block(struct device *device, const struct linear *l, int64_t rows, const real *x, real *staged,
                            real *z) {
+    int64_t most = device->linear_rows;
     if (l->bf16.at) {
-        to_bf16(device, rows, l->in, LINEAR_ROWS, l->padded_in, x, staged);
+        to_bf16(device, rows, l->in, most, l->padded_in, x, staged);
         multiply_bf16(device, l, staged, z);
         return;
     }
-    if (rows < LINEAR_ROWS || !is_aligned(x)) {
-        launch(device, "linear", pad_kernel, blocks_for(LINEAR_ROWS * l->in, ELEMENTWISE_THREADS), ELEMENTWISE_THREADS,
-               0, rows * l->in, LINEAR_ROWS * l->in, x, staged);
+    if (rows < most || !is_aligned(x)) {
+        launch(device, "linear", pad_kernel, blocks_for(most * l->in, ELEMENTWISE_THREADS), ELEMENTWISE_THREADS, 0,
+               rows * l->in, most * l->in, x, staged);
         x = staged;
     }
-    multiply(device, l->precision, 0, 1, LINEAR_ROWS, l->out, l->in, 1, x, l->in, l->weight.at, l->in, 0, z, l->out);
+    multiply(device, l->precision, 0, 1, most, l->out, l->in, 1, x, l->in, l->weight.at, l->in, 0, z, l->out);
 }
 
 extern "C" void cuda_linear(struct device *device, const struct linear *l, int64_t rows, dev_real x, enum activation f,
                             dev_real y) {
     if (rows <= 0 || device->error[0]) return;
-    int64_t room = (LINEAR_ROWS * l->padded_in + 63) / 64 * 64; /* for staged rows; then one block of results */
-    real *staged = cuda_scratch(device, room + LINEAR_ROWS * l->out);
+    int64_t most = device->linear_rows, room = (most * l->padded_in + 63) / 64 * 64;
+    real *staged = cuda_scratch(device, room + most * l->out); /* for staged rows; then one block of results */
     if (!staged) return;
-    for (int64_t first = 0; first < rows; first += LINEAR_ROWS) {
-        int64_t n = rows - first < LINEAR_ROWS ? rows - first : LINEAR_ROWS;
-        real *to = y.at + first * l->out, *z = n < LINEAR_ROWS || !is_aligned(to) ? staged + room : to;
+    for (int64_t first = 0; first < rows; first += most) {
+        int64_t n = rows - first < most ? rows - first : most;
+        real *to = y.at + first * l->out, *z = n < most || !is_aligned(to) ? staged + room : to;
         multiply_block(device, l, n, x.at + first * l->in, staged, z);
         finish_rows(device, f, n, l->out, z, l->bias.at, to);
     }

@@ -80,6 +80,13 @@ void close_to(double found, double wanted, const char *what, int64_t i) {
         fail_msg("%s[%lld] is %.9g, not %.9g", what, (long long)i, found, wanted);
 }
 
+void overwritten(const char *what, dev_real x, int64_t n, dev_real added) {
+    for (int64_t i = 0; i < n; i++)
+        if (x.at[i] != added.at[i])
+            fail_msg("%s[%lld] overwritten is %.9g, added to zero %.9g", what, (long long)i, x.at[i], added.at[i]);
+    release(1, x);
+}
+
 void check_gradient(const char *what, dev_real x, int64_t n, dev_real gradient, const real *r, dev_real out,
                     int64_t n_out, void (*forward)(void *), void *context) {
 #ifdef MEDTOK_REAL_DOUBLE

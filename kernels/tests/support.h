@@ -46,6 +46,9 @@ extern const int N_SHAPES;
 /* ---- checks ---- */
 void close_to(double found, double wanted, const char *what, int64_t i);
 
+/* That x, which was overwritten, has the values of `added`, which were added to zeros; frees x. */
+void overwritten(const char *what, dev_real x, int64_t n, dev_real added);
+
 /* d(sum_i r_i out_i)/dx against `gradient`, by moving each x. `forward` fills out[n_out] from x. Single precision: only
  * whether the gradient is finite. */
 void check_gradient(const char *what, dev_real x, int64_t n, dev_real gradient, const real *r, dev_real out,

@@ -51,7 +51,12 @@ static void check_attention(double rate) {
     }
     dev_real g = values(A_Q * A_DIM), dq = zeros(A_Q * A_DIM), dkv = zeros(A_K * 2 * A_DIM);
     RUN(attention_backward, c.queries, c.keys, c.pairs, A_HEADS, A_DIM, c.drop_keys, c.dropout, c.q, c.kv, c.probs, g,
-        dq, dkv);
+        dq, dkv, 1);
+    dev_real over[2] = {values(A_Q * A_DIM), values(A_K * 2 * A_DIM)};
+    RUN(attention_backward, c.queries, c.keys, c.pairs, A_HEADS, A_DIM, c.drop_keys, c.dropout, c.q, c.kv, c.probs, g,
+        over[0], over[1], 0);
+    overwritten("gradient of q", over[0], A_Q * A_DIM, dq);
+    overwritten("gradient of kv", over[1], A_K * 2 * A_DIM, dkv);
     check_gradient("q", c.q, A_Q * A_DIM, dq, g.at, c.out, A_Q * A_DIM, run_attention, &c);
     check_gradient("kv", c.kv, A_K * 2 * A_DIM, dkv, g.at, c.out, A_Q * A_DIM, run_attention, &c);
     device_free_ints(&device, c.queries.offsets);

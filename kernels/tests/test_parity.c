@@ -160,17 +160,24 @@ static void norms_are_the_cpus(void **state) {
         int64_t rows = TABLE[s][0], cols = TABLE[s][1], n = rows * cols;
         dev_real x = values(n), gain = values(cols), bias = values(cols), dy = values(n), residual = values(n);
         struct pair y = pair(n), norm = pair(rows), dx = pair(n), z = pair(n), mean = pair(rows), rstd = pair(rows),
-                    dz = pair(n), dgain = pair(cols), dbias = pair(cols), with = pair(n), without = pair(n);
+                    dz = pair(n), dgain = pair(cols), dbias = pair(cols), over = pair(n),
+                    more[2] = {pair(cols), pair(cols)}, with = pair(n), without = pair(n);
         BOTH(l2_normalize, rows, cols, x, y.on[d], norm.on[d]);
         BOTH(l2_normalize_backward, rows, cols, y.on[0], norm.on[0], dy, dx.on[d]);
         BOTH(layer_norm, rows, cols, x, gain, bias, z.on[d], mean.on[d], rstd.on[d]);
-        BOTH(layer_norm_backward, rows, cols, x, gain, mean.on[0], rstd.on[0], dy, dz.on[d], dgain.on[d], dbias.on[d]);
+        BOTH(layer_norm_backward, rows, cols, x, gain, mean.on[0], rstd.on[0], dy, dz.on[d], dgain.on[d], dbias.on[d],
+             1);
+        BOTH(layer_norm_backward, rows, cols, x, gain, mean.on[0], rstd.on[0], dy, over.on[d], more[0].on[d],
+             more[1].on[d], 0);
         BOTH(add_layer_norm, rows, cols, x, residual, gain, bias, 1e-3, with.on[d]);
         BOTH(add_layer_norm, rows, cols, without.on[d], (dev_real){NULL}, gain, bias, 1e-3, without.on[d]);
         same(y, "l2 norm");
         same(norm, "length");
         same(dx, "gradient of the l2 norm");
         same(z, "layer norm");
+        same(over, "gradient of the layer norm, overwritten");
+        same(more[0], "gradient of the gain");
+        same(more[1], "gradient of the bias");
         same(mean, "mean");
         same(rstd, "rstd");
         same(dz, "gradient of layer norm");
@@ -212,11 +219,14 @@ static void segments_are_the_cpus(void **state) {
         struct ragged rows = random_segments(n, COUNTS[s / 4][1]);
         dev_int keys = random_ints(n, 0, 1000000);
         dev_real x = values(rows.n_rows * cols), dy = values(n * cols);
-        struct pair y = pair(n * cols), dx = pair(rows.n_rows * cols), dropped = pair(rows.n_rows * cols),
-                    added = pair(rows.n_rows * cols), all = pair(rows.n_rows * cols);
+        struct pair y = pair(n * cols), dx = pair(rows.n_rows * cols), over = pair(rows.n_rows * cols),
+                    dropped = pair(rows.n_rows * cols), added = pair(rows.n_rows * cols),
+                    all = pair(rows.n_rows * cols);
         struct dropout dropout = {0.25, 5, 6, 7};
         BOTH(segment_mean, rows, cols, x, y.on[d]);
-        BOTH(segment_mean_backward, rows, cols, dy, dx.on[d]);
+        BOTH(segment_mean_backward, rows, cols, dy, dx.on[d], 1);
+        BOTH(segment_mean_backward, rows, cols, dy, over.on[d], 0);
+        same(over, "gradient of the segment mean, overwritten");
         BOTH(dropout, rows, cols, keys, dropout, dropped.on[d], dropped.on[d], 0);
         BOTH(dropout, rows, cols, keys, dropout, x, added.on[d], 1);
         BOTH(dropout, rows, cols, keys, (struct dropout){0}, x, all.on[d], 1);
@@ -253,12 +263,14 @@ static void check_graphs(int64_t n_graphs, int64_t most_nodes, int64_t most_edge
     int64_t n = nodes.n_rows, width = heads * cols, places = n + edges.n;
     dev_real x = values(n * width), dy = values(n * width), source = values(n * heads), target = values(n * heads),
              a = values(width), dout = values(n * heads);
-    struct pair scale = pair(n), y = pair(n * width), dx = pair(n * width), probs = pair(places * heads),
-                z = pair(n * width), dsource = pair(n * heads), dtarget = pair(n * heads), dz = pair(n * width),
-                dots = pair(n * heads), dh = pair(n * width), da = pair(width);
+    struct pair over = pair(n * width), scale = pair(n), y = pair(n * width), dx = pair(n * width),
+                probs = pair(places * heads), z = pair(n * width), dsource = pair(n * heads), dtarget = pair(n * heads),
+                dz = pair(n * width), dots = pair(n * heads), dh = pair(n * width), da = pair(width);
     BOTH(gcn_scale, n, edges.offsets, scale.on[d]);
     BOTH(gcn_aggregate, nodes, edges, width, scale.on[0], x, y.on[d]);
-    BOTH(gcn_aggregate_backward, nodes, edges, width, scale.on[0], dy, dx.on[d]);
+    BOTH(gcn_aggregate_backward, nodes, edges, width, scale.on[0], dy, dx.on[d], 1);
+    BOTH(gcn_aggregate_backward, nodes, edges, width, scale.on[0], dy, over.on[d], 0);
+    same(over, "gradient of gcn, overwritten");
     BOTH(graph_attention, nodes, edges, heads, cols, source, target, x, probs.on[d], z.on[d]);
     BOTH(graph_attention_backward, nodes, edges, heads, cols, source, target, x, probs.on[0], dy, dsource.on[d],
          dtarget.on[d], dz.on[d]);
@@ -288,6 +300,7 @@ static void graphs_are_the_cpus(void **state) {
     check_graphs(5, 64, 4, 4, 16);
     check_graphs(3, 20, 9, 2, 129);
     check_graphs(9, 9, 2, 8, 3);
+    check_graphs(4, 500, 3, 2, 5);  /* large enough that blocks share the tiles of a graph */
     check_graphs(3, 200, 6, 2, 33); /* more nodes, edges and columns than one pass of the transposed sum takes */
 }
 
@@ -305,10 +318,16 @@ static void check_attention(int64_t n, int64_t most_queries, int64_t most_keys, 
     not_kept.n = pairs.n = pairs.offsets.at[n];
     dev_real q = values(queries.n_rows * dim), kv = values(keys.n_rows * 2 * dim), dout = values(queries.n_rows * dim);
     struct pair probs = pair(heads * pairs.n), out = pair(queries.n_rows * dim), again = pair(queries.n_rows * dim),
-                dq = pair(queries.n_rows * dim), dkv = pair(keys.n_rows * 2 * dim);
+                dq = pair(queries.n_rows * dim), dkv = pair(keys.n_rows * 2 * dim), over[2];
+    over[0] = pair(queries.n_rows * dim);
+    over[1] = pair(keys.n_rows * 2 * dim);
     BOTH(attention, queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs.on[d], out.on[d]);
     BOTH(attention_backward, queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs.on[0], dout, dq.on[d],
-         dkv.on[d]);
+         dkv.on[d], 1);
+    BOTH(attention_backward, queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs.on[0], dout,
+         over[0].on[d], over[1].on[d], 0);
+    same(over[0], "gradient of the queries, overwritten");
+    same(over[1], "gradient of keys and values, overwritten");
     BOTH(attention, queries, keys, not_kept, heads, dim, (dev_int){NULL}, (struct dropout){0}, q, kv, (dev_real){NULL},
          again.on[d]);
     same(probs, "probabilities of attention");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dropout.h"
+#include "half.h"
 #include "support.h"
 
 /* ---- rows and segments ---- */
@@ -24,13 +25,43 @@ static void gather_and_scatter_are_transposes(void **state) {
     release(3, table, out, sum);
 }
 
+/* Every finite half, and rows that are not a multiple of four long. half.h is tested against exact values by itself. */
+static void halves_are_gathered_as_the_values_they_stand_for(void **state) {
+    (void)state;
+    enum { ROWS = 64 };
+    static const int64_t COLS[] = {1024, 7, 1};
+    static uint16_t halves[ROWS * 1024];
+    int32_t index[ROWS + 1];
+    for (int i = 0; i < ROWS * 1024; i++) halves[i] = (i & 0x7c00) == 0x7c00 ? 0 : (uint16_t)i;
+    for (int i = 0; i <= ROWS; i++) index[i] = i == 5 ? -1 : (i * 37 + 11) % ROWS;
+    for (int k = 0; k < 3; k++) {
+        int64_t cols = COLS[k];
+        dev_half table = device_alloc_halves(&device, ROWS * cols);
+        dev_int at = ints(index, ROWS + 1);
+        dev_real out = values((ROWS + 1) * cols);
+        device_upload_halves(&device, table, halves, ROWS * cols);
+        RUN(gather_halves, ROWS + 1, cols, table, at, out);
+        for (int64_t i = 0; i < (ROWS + 1) * cols; i++) {
+            int32_t row = index[i / cols];
+            if (out.at[i] != (row < 0 ? 0 : half_to_float(halves[row * cols + i % cols])))
+                fail_msg("value %lld", (long long)i);
+        }
+        device_free_halves(&device, table);
+        device_free_ints(&device, at);
+        release(1, out);
+    }
+}
+
 static void segment_mean_agrees_and_passes_empty_segments(void **state) {
     (void)state;
     static const int32_t OFFSETS[] = {0, 3, 3, 4, 9};
     struct ragged rows = segments(OFFSETS, 4);
     dev_real x = values(9 * 7), y = values(4 * 7), dy = values(4 * 7), dx = zeros(9 * 7);
     RUN(segment_mean, rows, 7, x, y);
-    RUN(segment_mean_backward, rows, 7, dy, dx);
+    RUN(segment_mean_backward, rows, 7, dy, dx, 1);
+    dev_real over = values(9 * 7);
+    RUN(segment_mean_backward, rows, 7, dy, over, 0);
+    overwritten("gradient of the mean", over, 9 * 7, dx);
     for (int i = 0; i < 4; i++)
         for (int c = 0; c < 7; c++) {
             double sum = 0;
@@ -114,7 +145,10 @@ static void gcn_aggregates_as_the_dense_formula(void **state) {
             close_to(c.y.at[v * GCN_COLS + k], sum, "gcn", v);
         }
     dev_real dy = values(NODES * GCN_COLS), dx = zeros(NODES * GCN_COLS);
-    RUN(gcn_aggregate_backward, c.graphs, c.edges, GCN_COLS, c.scale, dy, dx);
+    RUN(gcn_aggregate_backward, c.graphs, c.edges, GCN_COLS, c.scale, dy, dx, 1);
+    dev_real over = values(NODES * GCN_COLS);
+    RUN(gcn_aggregate_backward, c.graphs, c.edges, GCN_COLS, c.scale, dy, over, 0);
+    overwritten("gradient of gcn", over, NODES * GCN_COLS, dx);
     check_gradient("x", c.x, NODES * GCN_COLS, dx, dy.at, c.y, NODES * GCN_COLS, run_gcn, &c);
     device_free_ints(&device, c.graphs.offsets);
     device_free_ints(&device, c.edges.offsets);
@@ -238,6 +272,7 @@ static void head_dots_agree_and_differentiate(void **state) {
 int test_segments_and_graphs(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gather_and_scatter_are_transposes),
+        cmocka_unit_test(halves_are_gathered_as_the_values_they_stand_for),
         cmocka_unit_test(segment_mean_agrees_and_passes_empty_segments),
         cmocka_unit_test(dropout_drops_its_share_by_key_and_is_its_own_backward),
         cmocka_unit_test(gcn_aggregates_as_the_dense_formula),

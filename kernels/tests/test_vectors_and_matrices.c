@@ -171,7 +171,12 @@ static void layer_norm_agrees_and_differentiates(void **state) {
         }
         if (rows <= 64 && n > 0 && n < 1200) {
             dev_real dy = values(n), dx = zeros(n), dg = zeros(cols), db = zeros(cols);
-            RUN(layer_norm_backward, rows, cols, c.x, c.gain, c.mean, c.rstd, dy, dx, dg, db);
+            RUN(layer_norm_backward, rows, cols, c.x, c.gain, c.mean, c.rstd, dy, dx, dg, db, 1);
+            dev_real over = values(n), again[2] = {zeros(cols), zeros(cols)};
+            RUN(layer_norm_backward, rows, cols, c.x, c.gain, c.mean, c.rstd, dy, over, again[0], again[1], 0);
+            overwritten("x", over, n, dx);
+            overwritten("gain", again[0], cols, dg); /* as always added to */
+            overwritten("bias", again[1], cols, db);
             check_gradient("x", c.x, n, dx, dy.at, c.y, n, run_layer_norm, &c);
             check_gradient("gain", c.gain, cols, dg, dy.at, c.y, n, run_layer_norm, &c);
             check_gradient("bias", c.bias, cols, db, dy.at, c.y, n, run_layer_norm, &c);

@@ -164,7 +164,7 @@ static void layer_norm_backward(struct workbench *w) {
     dev_real x = bench_reals(w, rows * cols), gain = bench_reals(w, cols), mean = bench_reals(w, rows);
     dev_real rstd = bench_positive(w, rows), dy = bench_reals(w, rows * cols), dx = bench_reals(w, rows * cols);
     dev_real dgain = bench_reals(w, cols), dbias = bench_reals(w, cols);
-    CALL(w, layer_norm_backward, rows, cols, x, gain, mean, rstd, dy, dx, dgain, dbias);
+    CALL(w, layer_norm_backward, rows, cols, x, gain, mean, rstd, dy, dx, dgain, dbias, 0);
 }
 
 /* ---- rows and segments ---- */
@@ -172,6 +172,15 @@ static void gather_rows(struct workbench *w) {
     int64_t cols = w->sizes.node_dim, n = node_rows(w, cols);
     dev_real table = bench_reals(w, w->sizes.graph_nodes * cols), out = bench_reals(w, n * cols);
     CALL(w, gather_rows, n, cols, table, w->node, out);
+}
+
+/* The text features of a batch, from those of all texts on a device; any bits will do. */
+static void gather_halves(struct workbench *w) {
+    int64_t cols = w->sizes.text_dim, n = w->texts.n_rows;
+    dev_half table = {(uint16_t *)bench_reals(w, (BENCH_WORDS * cols + 1) / 2).at};
+    dev_real out = bench_reals(w, n * cols);
+    bench_shape(w, "%lld x %lld", (ll)n, (ll)cols);
+    CALL(w, gather_halves, n, cols, table, w->word, out);
 }
 
 static void scatter_add_rows(struct workbench *w) {
@@ -189,7 +198,7 @@ static void segment_mean(struct workbench *w) {
 static void segment_mean_backward(struct workbench *w) {
     int64_t cols = w->sizes.dim, rows = node_rows(w, cols);
     dev_real dy = bench_reals(w, w->graphs.n * cols), dx = bench_reals(w, rows * cols);
-    CALL(w, segment_mean_backward, w->graphs, cols, dy, dx);
+    CALL(w, segment_mean_backward, w->graphs, cols, dy, dx, 0);
 }
 
 static void dropout(struct workbench *w) {
@@ -219,7 +228,7 @@ static void gcn_aggregate(struct workbench *w) {
 static void gcn_aggregate_backward(struct workbench *w) {
     int64_t cols = w->sizes.hidden, rows = graph_rows(w, cols);
     dev_real scale = bench_positive(w, rows), dy = bench_reals(w, rows * cols), dx = bench_reals(w, rows * cols);
-    CALL(w, gcn_aggregate_backward, w->graphs, w->edges, cols, scale, dy, dx);
+    CALL(w, gcn_aggregate_backward, w->graphs, w->edges, cols, scale, dy, dx, 0);
 }
 
 static int64_t head_rows(struct workbench *w) {
@@ -295,7 +304,7 @@ static void attention_backward(struct workbench *w) {
     dev_real probs = bench_positive(w, heads * w->pairs.n), dout = bench_reals(w, rows * dim);
     dev_real dq = bench_reals(w, rows * dim), dkv = bench_reals(w, tokens * 2 * dim);
     CALL(w, attention_backward, w->graphs, w->texts, w->pairs, heads, dim, w->keys, DROP_ATTENTION, q, kv, probs, dout,
-         dq, dkv);
+         dq, dkv, 0);
 }
 
 static int64_t text_asks(struct workbench *w) {
@@ -426,6 +435,7 @@ const struct primitive_item PRIMITIVE_ITEMS[] = {
     ITEM(layer_norm),
     ITEM(layer_norm_backward),
     ITEM(gather_rows),
+    ITEM(gather_halves),
     ITEM(scatter_add_rows),
     ITEM(segment_mean),
     ITEM(segment_mean_backward),

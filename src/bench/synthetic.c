@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/half.h"
+#include "half.h"
 #include "base/status.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"

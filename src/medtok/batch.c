@@ -190,8 +190,8 @@ static int send_features(struct batch *batch, struct batch_builder *b, const str
     batch->dim = d->text.dim;
     TRY(make_room(b, &b->features, batch->n_rows * batch->dim));
     batch->features = b->features.values;
-    TRY(pack(b, d->resident.at ? batch->n_rows : 0, &listed, &at->features));
-    if (d->resident.at) {
+    TRY(pack(b, dataset_is_resident(d) ? batch->n_rows : 0, &listed, &at->features));
+    if (dataset_is_resident(d)) {
         memcpy(listed, rows, (size_t)batch->n_rows * sizeof *listed);
         return STATUS_OK;
     }
@@ -475,6 +475,9 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
     if (d->resident.at)
         b->device->run->gather_rows(b->device, batch->n_rows, batch->dim, d->resident, ON_DEVICE(features),
                                     batch->features);
+    if (d->resident_halves.at)
+        b->device->run->gather_halves(b->device, batch->n_rows, batch->dim, d->resident_halves, ON_DEVICE(features),
+                                      batch->features);
 #undef ON_DEVICE
     return STATUS_OK;
 }

@@ -6,10 +6,14 @@
 #include "dist/comm.h"
 #include "kernels.h"
 
-/* Collective. Opens this rank's device: with run.device cuda, or auto where there is a GPU, rank r of a node takes GPU r modulo
- * their number (a warning says when several ranks share one); else the cores that the rank may use, whose number is
- * *threads in either case. Fails on all ranks, with the reason, if cuda is asked for and not there, or run.compute is not of the
- * device. Close with device_close. */
-int compute_device_open(const struct comm *comm, const struct config *config, struct device *device, int *threads);
+/* Collective. Opens this rank's device for `job`, whose settings are named where memory is out: with run.device cuda, or auto where
+ * there is a GPU, rank r of a node takes GPU r modulo their number (a warning says when several ranks share one); else the cores
+ * that the rank may use, whose number is *threads in either case. Fails on all ranks, with the reason, if cuda is asked for and
+ * not there, if run.compute is not of the device, or under auto if some ranks have a GPU that can be used and others have none.
+ * Under auto the log says why no GPU is used, as a warning where one was to be expected: the driver is too old or the CUDA runtime
+ * reports another error, or a device file, SLURM's variables or CUDA_VISIBLE_DEVICES tell of a GPU (a CUDA_VISIBLE_DEVICES that
+ * is empty or -1 hides them on purpose). Close with device_close. */
+int compute_device_open(const struct comm *comm, const struct config *config, enum job job, struct device *device,
+                        int *threads);
 
 #endif

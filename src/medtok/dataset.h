@@ -16,10 +16,14 @@ struct dataset {
     struct text_features text;    /* cached: in the order of `codes` */
     struct text_ids ids;          /* online: the same */
     struct device *device;        /* where `resident` is; borrowed */
-    dev_real resident;      /* cached: [text.n_rows, text.dim] on the device, see dataset_keep_on_device; or NULL */
-    int32_t *sibling_class; /* [last - first + 1] see dataset_find_siblings; NULL: not asked for */
-    enum sides sides;       /* which sides are looked at */
+    dev_real resident;        /* cached: [text.n_rows, text.dim] on the device, see dataset_keep_on_device; or NULL */
+    dev_half resident_halves; /* the same, of features in half precision; or NULL */
+    int32_t *sibling_class;   /* [last - first + 1] see dataset_find_siblings; NULL: not asked for */
+    enum sides sides;         /* which sides are looked at */
 };
+
+/* Whether all text features are on the device. */
+static inline int dataset_is_resident(const struct dataset *d) { return d->resident.at || d->resident_halves.at; }
 
 /* Whether a side of global code `code` is there, and looked at. */
 static inline int dataset_has_text(const struct dataset *d, int64_t code) {
@@ -34,8 +38,8 @@ int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct te
                  int64_t n_codes);
 void dataset_free(struct dataset *dataset);
 
-/* Copies the text features to a device that has memory of its own, if they take no more than a quarter of what is free there;
- * else, and on the CPU, nothing happens, and batches bring their rows. */
+/* Copies the text features, in the precision of their file, to a device that has memory of its own, if they take no more than half
+ * of what is free there; else, and on the CPU, nothing happens, and batches bring their rows. */
 int dataset_keep_on_device(struct dataset *dataset, struct device *device);
 
 /* Fills sibling_class: codes with the same parent in the same system (store/code_hierarchy.h) have the same class; -1: no

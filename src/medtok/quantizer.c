@@ -17,6 +17,7 @@ struct quantize_op {
     struct op op;
     struct var *z, *codebook;
     struct quantized out;
+    struct var *dq; /* of the codebook loss */
     int64_t top_k;
     struct codebook_loss loss;
 };
@@ -31,9 +32,7 @@ static void quantize_backward(struct tape *tape, struct op *op) {
     if (o->loss.weight == 0) return;
     run->squared_distance_backward(d, n, o->loss.weight * o->loss.commit, target->value, q->value,
                                    tape_grad(tape, target));
-    dev_real dq = tape_reals(tape, n);
-    if (tape->failed) return;
-    run->fill(d, n, 0, dq);
+    dev_real dq = tape_grad(tape, o->dq);
     run->squared_distance_backward(d, n, o->loss.weight, q->value, target->value, dq);
     run->quantize_backward(d, q->rows, q->cols, o->top_k, u->value, o->codebook->value, o->out.tokens, o->out.weights,
                            dq, tape_grad(tape, u), tape_grad(tape, o->codebook));
@@ -55,6 +54,8 @@ struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *c
         d->run->squared_distance(d, z->rows * z->cols, loss.weight * (1 + loss.commit),
                                  loss.normalized ? u->value : z->value, out.value->value, loss.loss);
     struct quantize_op *o = tape_record(tape, sizeof *o, quantize_backward);
-    if (o) o->z = z, o->codebook = codebook, o->out = out, o->top_k = top_k, o->loss = loss;
+    if (!o) return out;
+    o->z = z, o->codebook = codebook, o->out = out, o->top_k = top_k, o->loss = loss;
+    if (loss.weight > 0) o->dq = tape_gradient(tape, z->rows, z->cols);
     return out;
 }

@@ -5,6 +5,12 @@
 #define HAS_GRAD(v) ((v)->grad.at != NULL)
 #define GRAD(v)     tape_grad(tape, v)
 
+/* The gradient, for who overwrites it. */
+static dev_real begin(struct tape *tape, struct var *v) {
+    tape_grad_begun(tape, v);
+    return v->grad;
+}
+
 /* ---- linear ---- */
 struct linear_op {
     struct op op;
@@ -16,7 +22,7 @@ static void linear_backward(struct tape *tape, struct op *op) {
     struct device *d = tape->device;
     int64_t rows = l->x->rows, in = l->x->cols, out = l->y->cols;
     if (HAS_GRAD(l->x))
-        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, GRAD(l->y), out, l->weight->value, in, tape_grad_begun(l->x),
+        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, GRAD(l->y), out, l->weight->value, in, tape_grad_begun(tape, l->x),
                         l->x->grad, in);
     if (HAS_GRAD(l->weight))
         RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, GRAD(l->y), out, l->x->value, in, 1, GRAD(l->weight), in);
@@ -57,7 +63,7 @@ static void add_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     if (HAS_GRAD(p->a))
         RUN(tape)->copy_matrix(tape->device, p->a->rows, p->a->cols, GRAD(p->b), p->a->cols, p->a->grad, p->a->cols,
-                               tape_grad_begun(p->a));
+                               tape_grad_begun(tape, p->a));
 }
 
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b) {
@@ -114,7 +120,8 @@ struct segment_op {
 static void segment_mean_backward(struct tape *tape, struct op *op) {
     struct segment_op *s = (struct segment_op *)op;
     if (HAS_GRAD(s->x))
-        RUN(tape)->segment_mean_backward(tape->device, s->segments.rows, s->x->cols, GRAD(s->y), GRAD(s->x));
+        RUN(tape)->segment_mean_backward(tape->device, s->segments.rows, s->x->cols, GRAD(s->y), s->x->grad,
+                                         tape_grad_begun(tape, s->x));
 }
 
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments) {
@@ -153,7 +160,7 @@ static void gcn_backward(struct tape *tape, struct op *op) {
     struct gcn_op *g = (struct gcn_op *)op;
     if (HAS_GRAD(g->x))
         RUN(tape)->gcn_aggregate_backward(tape->device, g->graphs.nodes.rows, g->graphs.edges, g->x->cols, g->scale,
-                                          GRAD(g->y), GRAD(g->x));
+                                          GRAD(g->y), g->x->grad, tape_grad_begun(tape, g->x));
 }
 
 struct var *nn_gcn_aggregate(struct tape *tape, struct var *x, struct graphs graphs) {
@@ -226,7 +233,8 @@ static void layer_norm_backward(struct tape *tape, struct op *op) {
     struct layer_norm_op *l = (struct layer_norm_op *)op;
     if (HAS_GRAD(l->x))
         RUN(tape)->layer_norm_backward(tape->device, l->x->rows, l->x->cols, l->x->value, l->gain->value, l->mean,
-                                       l->rstd, GRAD(l->y), GRAD(l->x), GRAD(l->gain), GRAD(l->bias));
+                                       l->rstd, GRAD(l->y), l->x->grad, GRAD(l->gain), GRAD(l->bias),
+                                       tape_grad_begun(tape, l->x));
 }
 
 struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias) {
@@ -252,9 +260,11 @@ struct attention_op {
 
 static void attention_backward(struct tape *tape, struct op *op) {
     struct attention_op *a = (struct attention_op *)op;
+    int accumulate = a->q->begun || a->kv->begun; /* then both begin as zero */
+    if (accumulate) GRAD(a->q), GRAD(a->kv);
     RUN(tape)->attention_backward(tape->device, a->queries.rows, a->keys.rows, a->pairs, a->heads, a->q->cols,
                                   a->queries.keys, a->dropout, a->q->value, a->kv->value, a->probs, GRAD(a->y),
-                                  GRAD(a->q), GRAD(a->kv));
+                                  begin(tape, a->q), begin(tape, a->kv), accumulate);
 }
 
 struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
@@ -325,7 +335,7 @@ static struct matrices below(dev_real x, int64_t rows, int64_t cols) { return (s
 static void head_linear_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
     int64_t heads = l->heads, rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / heads;
-    int begun = tape_grad_begun(l->x);
+    int begun = tape_grad_begun(tape, l->x);
     struct matrices dy = beside(GRAD(l->y), heads, out);
     RUN(tape)->gemm_batch(tape->device, heads, 0, 0, rows, in, out, 1, dy, below(l->weight->value, out, in), begun,
                           beside(l->x->grad, heads, in));
@@ -347,7 +357,7 @@ struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight,
 static void head_linear_transposed_backward(struct tape *tape, struct op *op) {
     struct head_linear_op *l = (struct head_linear_op *)op;
     int64_t heads = l->heads, rows = l->x->rows, in = l->weight->cols, out = l->weight->rows / heads;
-    int begun = tape_grad_begun(l->x);
+    int begun = tape_grad_begun(tape, l->x);
     struct matrices dy = beside(GRAD(l->y), heads, in);
     RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, out, in, 1, dy, below(l->weight->value, out, in), begun,
                           beside(l->x->grad, heads, out));
@@ -416,10 +426,11 @@ static void concat_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     int64_t rows = p->y->rows, cols = p->y->cols, left = p->a->cols;
     if (HAS_GRAD(p->a))
-        RUN(tape)->copy_matrix(tape->device, rows, left, GRAD(p->y), cols, p->a->grad, left, tape_grad_begun(p->a));
+        RUN(tape)->copy_matrix(tape->device, rows, left, GRAD(p->y), cols, p->a->grad, left,
+                               tape_grad_begun(tape, p->a));
     if (HAS_GRAD(p->b))
         RUN(tape)->copy_matrix(tape->device, rows, cols - left, dev_real_at(GRAD(p->y), left), cols, p->b->grad,
-                               cols - left, tape_grad_begun(p->b));
+                               cols - left, tape_grad_begun(tape, p->b));
 }
 
 struct var *nn_concat(struct tape *tape, struct var *a, struct var *b) {

@@ -6,7 +6,11 @@
 
 #include "base/status.h"
 
-enum { FIRST_BLOCK_REALS = 1 << 18, ALIGN_REALS = 16 };
+/* Blocks double up to MOST: a step takes at most that much more than it needs. */
+enum { FIRST_BLOCK_REALS = 1 << 18, MOST_BLOCK_REALS = 1 << 26, ALIGN_REALS = 16 };
+
+/* Gradients with a row for each code are small, those with a row for each node are not. */
+enum { MOST_SMALL_REALS = 1 << 18, SMALL_ROOM_REALS = 1 << 22 };
 
 struct real_block {
     struct real_block *next;
@@ -55,6 +59,7 @@ void tape_reset(struct tape *tape, int evaluating) {
         add_block(tape, total);
     }
     tape->block_used = 0;
+    tape->small = (struct small_gradients){0};
     tape->last = NULL;
     tape->evaluating = evaluating;
 }
@@ -63,6 +68,7 @@ dev_real tape_reals(struct tape *tape, int64_t count) {
     count = (count + ALIGN_REALS - 1) / ALIGN_REALS * ALIGN_REALS;
     if (!tape->blocks || tape->blocks->size - tape->block_used < count) {
         int64_t wanted = tape->blocks ? 2 * tape->blocks->size : FIRST_BLOCK_REALS;
+        if (wanted > MOST_BLOCK_REALS) wanted = MOST_BLOCK_REALS;
         if (add_block(tape, wanted > count ? wanted : count) != STATUS_OK) return (dev_real){NULL};
     }
     dev_real p = dev_real_at(tape->blocks->values, tape->block_used);
@@ -77,8 +83,39 @@ struct var *tape_borrow(struct tape *tape, int64_t rows, int64_t cols, dev_real 
         tape->failed = 1;
         return &nothing;
     }
-    *v = (struct var){.rows = rows, .cols = cols, .value = value, .grad = grad, .begun = 1};
+    *v = (struct var){.rows = rows, .cols = cols, .value = value, .grad = grad, .begun = 1, .place = -1};
     return v;
+}
+
+/* ---- gradients ---- */
+static void clear_small(struct tape *tape) {
+    struct small_gradients *s = &tape->small;
+    if (s->cleared < s->made && !tape->failed)
+        tape->device->run->fill(tape->device, s->made - s->cleared, 0, dev_real_at(s->room, s->cleared - s->at));
+    s->cleared = s->made;
+}
+
+/* Room for a gradient of `count` values, and its place. */
+static dev_real make_gradient(struct tape *tape, int64_t count, int64_t *place) {
+    struct small_gradients *s = &tape->small;
+    *place = -1;
+    if (count > MOST_SMALL_REALS) return tape_reals(tape, count);
+    count = (count + ALIGN_REALS - 1) / ALIGN_REALS * ALIGN_REALS;
+    if (s->made + count > s->at + s->size) {
+        clear_small(tape);
+        *s = (struct small_gradients){tape_reals(tape, SMALL_ROOM_REALS), SMALL_ROOM_REALS, s->made, s->made, s->made};
+    }
+    *place = s->made;
+    s->made += count;
+    return s->room.at ? dev_real_at(s->room, *place - s->at) : s->room;
+}
+
+/* Whether the gradient's memory is in use from now on; small ones are cleared before, so that they are not afterwards. */
+static int begin_gradient(struct tape *tape, struct var *v) {
+    int begun = v->begun;
+    if (!begun && v->place >= tape->small.cleared) clear_small(tape);
+    v->begun = 1;
+    return begun;
 }
 
 struct var *tape_constant(struct tape *tape, int64_t rows, int64_t cols) {
@@ -87,23 +124,31 @@ struct var *tape_constant(struct tape *tape, int64_t rows, int64_t cols) {
 
 struct var *tape_var(struct tape *tape, int64_t rows, int64_t cols) {
     if (tape->evaluating) return tape_constant(tape, rows, cols);
-    dev_real grad = tape_reals(tape, rows * cols);
+    int64_t place;
+    dev_real grad = make_gradient(tape, rows * cols, &place);
     struct var *v = tape_borrow(tape, rows, cols, tape_reals(tape, rows * cols), grad);
     v->begun = 0;
+    v->place = place;
+    return v;
+}
+
+struct var *tape_gradient(struct tape *tape, int64_t rows, int64_t cols) {
+    int64_t place;
+    dev_real grad = make_gradient(tape, rows * cols, &place);
+    struct var *v = tape_borrow(tape, rows, cols, grad, grad);
+    v->value.at = NULL;
+    v->begun = 0;
+    v->place = place;
     return v;
 }
 
 dev_real tape_grad(struct tape *tape, struct var *v) {
-    if (!v->begun && v->grad.at) tape->device->run->fill(tape->device, v->rows * v->cols, 0, v->grad);
-    v->begun = 1;
+    if (!begin_gradient(tape, v) && v->place < 0 && v->grad.at)
+        tape->device->run->fill(tape->device, v->rows * v->cols, 0, v->grad);
     return v->grad;
 }
 
-int tape_grad_begun(struct var *v) {
-    int begun = v->begun;
-    v->begun = 1;
-    return begun;
-}
+int tape_grad_begun(struct tape *tape, struct var *v) { return begin_gradient(tape, v); }
 
 void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *)) {
     if (tape->evaluating || tape->failed) return NULL;

@@ -15,7 +15,16 @@
 struct var {
     int64_t rows, cols;
     dev_real value, grad;
-    int begun; /* grad's memory holds the gradient; 0: it holds nothing yet */
+    int begun;     /* there is something in the gradient; 0: it counts as zero, whatever its memory holds */
+    int64_t place; /* of a small gradient among the small ones, in values; -1: it is none */
+};
+
+/* Small gradients lie side by side, in the order of their variables, and are cleared together: the first that is asked for clears
+ * all that were made so far. One call in the place of dozens, each of them a launch on a GPU. */
+struct small_gradients {
+    dev_real room;         /* they are handed out from here */
+    int64_t size, at;      /* values of the room, and place of its first */
+    int64_t made, cleared; /* places handed out, and how many of these have been cleared */
 };
 
 struct tape;
@@ -32,7 +41,8 @@ struct tape {
     struct op *last;           /* newest record */
     struct real_block *blocks; /* device memory of values and gradients, newest first */
     int64_t block_used;        /* values used in the newest block */
-    int evaluating;            /* 1: no gradients, no dropout */
+    struct small_gradients small;
+    int evaluating; /* 1: no gradients, no dropout */
     int failed;
 };
 
@@ -46,6 +56,9 @@ void tape_reset(struct tape *tape, int evaluating);
 /* A new variable, value undefined, gradient zero (none when evaluating). */
 struct var *tape_var(struct tape *tape, int64_t rows, int64_t cols);
 
+/* A new variable that is a gradient alone: value NULL. */
+struct var *tape_gradient(struct tape *tape, int64_t rows, int64_t cols);
+
 /* A variable without gradient. */
 struct var *tape_constant(struct tape *tape, int64_t rows, int64_t cols);
 
@@ -56,7 +69,7 @@ struct var *tape_borrow(struct tape *tape, int64_t rows, int64_t cols, dev_real 
 dev_real tape_grad(struct tape *tape, struct var *var);
 
 /* For who can overwrite as well as add: whether there is something in the gradient already. From now on there is. */
-int tape_grad_begun(struct var *var);
+int tape_grad_begun(struct tape *tape, struct var *var);
 
 /* Scratch values on the device until reset. */
 dev_real tape_reals(struct tape *tape, int64_t count);

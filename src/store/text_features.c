@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/half.h"
+#include "half.h"
 #include "base/status.h"
 #include "store/vocabulary.h"
 

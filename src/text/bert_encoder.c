@@ -110,13 +110,13 @@ static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tok
 static int bert_rows(struct text_encoder *encoder, int64_t first, int64_t count, real *out) {
     struct bert_state *s = encoder->state;
     if (!s->bert.device) TRY(bert_open(&s->bert, s->device, &s->folder, s->precision));
-    for (int64_t done = 0; done < count;) {
-        int64_t n = 0, tokens = 0;
-        while (done + n < count && (n == 0 || tokens + n_tokens(s, first + done + n) <= s->device->linear_rows))
-            tokens += n_tokens(s, first + done + n++);
-        TRY(run_batch(s, first + done, n, tokens, out));
-        out += (s->sentence ? n : tokens) * encoder->dim;
-        done += n;
+    int64_t end = first + count, most = s->device->linear_rows * (int64_t)sizeof(int32_t);
+    while (first < end) { /* the batches of which encode's parts are made */
+        int64_t next = text_batch_end(s->texts.place, first, end, most);
+        int64_t tokens = (s->texts.place[next] - s->texts.place[first]) / (int64_t)sizeof(int32_t);
+        TRY(run_batch(s, first, next - first, tokens, out));
+        out += (s->sentence ? next - first : tokens) * encoder->dim;
+        first = next;
     }
     return STATUS_OK;
 }

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/half.h"
+#include "half.h"
 #include "base/status.h"
 
 /* The format's own limit. */

@@ -23,6 +23,24 @@ int64_t text_plan_cost(const struct text_plan *plan, int64_t unit) {
     return plan->unit_costs ? plan->unit_costs[unit] : unit;
 }
 
+int64_t text_batch_end(const int64_t *costs, int64_t first, int64_t end, int64_t most) {
+    int64_t next = first + 1;
+    if (!costs) return end - first < most ? end : first + most;
+    while (next < end && costs[next + 1] - costs[first] <= most) next++;
+    return next < end ? next : end;
+}
+
+int64_t text_plan_cut(const struct text_plan *plan, int64_t batch_cost, int64_t n_batches, int64_t *part_first) {
+    int64_t n = 0, unit = 0;
+    while (unit < plan->n_units) {
+        part_first[n++] = unit;
+        for (int64_t b = 0; b < n_batches && unit < plan->n_units; b++)
+            unit = text_batch_end(plan->unit_costs, unit, plan->n_units, batch_cost);
+    }
+    part_first[n] = plan->n_units;
+    return n;
+}
+
 int text_encoder_open(struct text_encoder *encoder, const struct config *config, struct device *device, int n_threads) {
     switch (config->text.encoder) {
         case TEXT_HASHED_NGRAMS: return ngram_encoder_open(encoder, config, n_threads);

@@ -23,6 +23,14 @@ void text_plan_free(struct text_plan *plan);
 int64_t text_plan_row(const struct text_plan *plan, int64_t unit);
 int64_t text_plan_cost(const struct text_plan *plan, int64_t unit);
 
+/* Where the batch that begins with unit `first` ends: as many units, up to `end`, as cost at most `most`, and at least one. costs[]:
+ * the work before each unit, up to `end`; NULL: one a unit. */
+int64_t text_batch_end(const int64_t *costs, int64_t first, int64_t end, int64_t most);
+
+/* Cuts the units into parts of n_batches batches of at most batch_cost each, so that a part that is computed by itself fills its
+ * batches. Fills part_first[n_parts + 1] (room for n_units + 1); returns n_parts. */
+int64_t text_plan_cut(const struct text_plan *plan, int64_t batch_cost, int64_t n_batches, int64_t *part_first);
+
 struct text_encoder {
     const char *name;
     int64_t dim;

@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
-#include "base/path.h"
 #include "base/format.h"
-#include "base/half.h"
+#include "base/path.h"
+#include "half.h"
 #include "base/rng.h"
 #include "base/status.h"
 

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "dropout.h"
+#include "half.h"
 #include "made_dataset.h"
 #include "medtok/batch.h"
 
@@ -102,7 +103,67 @@ static void batches_hold_nodes_and_surviving_edges(void **state) {
     dataset_free(&dataset);
 }
 
+/* ---- text features that stay on the device ---- */
+enum { DIM = 5 };
+static int64_t free_bytes; /* of a device with memory of its own: the CPU, which says so */
+
+static void own_memory(struct device *device, int64_t *left, int64_t *total) {
+    (void)device;
+    *left = *total = free_bytes;
+}
+
+static void fill_features(struct dataset *d, int halves) {
+    struct text_features *t = &d->text;
+    t->dim = DIM;
+    t->n_rows = N_CODES;
+    free(t->rows_f32);
+    t->rows_f32 = NULL;
+    assert_int_equal(mem_alloc(&t->rows_f32, N_CODES * DIM, sizeof *t->rows_f32), STATUS_OK);
+    for (int i = 0; i < N_CODES * DIM; i++) t->rows_f32[i] = (float)i / 8 - 1;
+    for (int i = 0; i < N_CODES; i++) t->token_row[i] = N_CODES - 1 - i;
+    if (!halves) return;
+    assert_int_equal(mem_alloc(&t->rows_f16, N_CODES * DIM, sizeof *t->rows_f16), STATUS_OK);
+    for (int i = 0; i < N_CODES * DIM; i++) t->rows_f16[i] = half_from_float(t->rows_f32[i]);
+    free(t->rows_f32);
+    t->rows_f32 = NULL;
+}
+
+/* They stay, in their own precision, where they take half of what is free; and batches are the same either way. */
+static void features_stay_where_there_is_room_and_batches_are_the_same(void **state) {
+    (void)state;
+    static const int64_t CODES[] = {103, 100, 105};
+    for (int halves = 0; halves < 2; halves++)
+        for (int enough = 0; enough < 2; enough++) {
+            struct dataset d;
+            struct device device;
+            struct batch_builder builder;
+            struct batch batch;
+            fill_dataset(&d);
+            fill_features(&d, halves);
+            assert_int_equal(device_open_cpu(&device, 2), 0);
+            struct device_backend memory = *device.memory;
+            memory.size = own_memory;
+            device.memory = &memory;
+            free_bytes = 2 * N_CODES * DIM * (halves ? 2 : 4) - !enough;
+            assert_int_equal(dataset_keep_on_device(&d, &device), STATUS_OK);
+            assert_true((d.resident.at != NULL) == (enough && !halves));
+            assert_true((d.resident_halves.at != NULL) == (enough && halves));
+            assert_int_equal(batch_builder_make(&builder, &device, &d), STATUS_OK);
+            assert_int_equal(batch_build(&batch, &builder, &d, CODES, 3, (struct edge_drop){0}), STATUS_OK);
+            batch_arrives(&builder);
+            assert_true(batch.n_rows == 3 && batch.dim == DIM);
+            for (int i = 0; i < 3; i++)
+                for (int c = 0; c < DIM; c++)
+                    assert_true(batch.features.at[batch.cls_row.at[i] * DIM + c] ==
+                                (real)((N_CODES - 1 - (CODES[i] - FIRST)) * DIM + c) / 8 - 1);
+            batch_builder_free(&builder);
+            dataset_free(&d);
+            device_close(&device);
+        }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(batches_hold_nodes_and_surviving_edges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(batches_hold_nodes_and_surviving_edges),
+                                       cmocka_unit_test(features_stay_where_there_is_room_and_batches_are_the_same)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

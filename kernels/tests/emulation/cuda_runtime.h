@@ -207,14 +207,21 @@ enum cudaError_t {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
     cudaErrorInsufficientDriver = 35,
+    cudaErrorDevicesUnavailable = 46,
+    cudaErrorInvalidDeviceFunction = 98,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
+    cudaErrorNoKernelImageForDevice = 209,
     cudaErrorNotReady = 600,
     cudaErrorStreamCaptureUnsupported = 900,
     cudaErrorStreamCaptureInvalidated = 901
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
-enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
+enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76
+};
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0, cudaMemAttachGlobal = 1 };
 
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
@@ -233,14 +240,17 @@ struct cudaFuncAttributes {
 const char *cudaGetErrorString(cudaError_t code);
 cudaError_t cudaGetLastError(void);
 cudaError_t cudaGetDeviceCount(int *n);
+cudaError_t cudaDriverGetVersion(int *version);
+cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaSetDevice(int ordinal);
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int ordinal);
 cudaError_t cudaDeviceSynchronize(void);
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes);
+cudaError_t emulated_attributes(void);
 template <typename F>
 static inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *a, F *) {
     *a = {0};
-    return cudaSuccess;
+    return emulated_attributes();
 }
 
 cudaError_t emulated_malloc(void **p, size_t bytes, int on_device);
@@ -277,9 +287,9 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
-/* What `kernel<<<...>>>()` does: checks the limits (see cudaGetLastError) and queues. */
-void emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared, cudaStream_t stream,
-                      std::function<void()> kernel);
+/* What cudaLaunchKernel does: checks the limits and queues. */
+cudaError_t emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared, cudaStream_t stream,
+                             std::function<void()> kernel);
 /* Queues anything else in a stream's order. */
 void emulation_queue(cudaStream_t stream, std::function<void()> work);
 

@@ -10,6 +10,10 @@
  *   - a warp function whose mask names lanes that never come or are gone, or whose caller is not in the mask;
  *   - copies and sets outside of what was allocated, frees of what was not, and writes just beside it (seen at its free).
  *
+ * The environment makes it another device, or one that cannot be used: MEDTOK_EMULATION_MULTIPROCESSORS (3),
+ * MEDTOK_EMULATION_CAPABILITY (80: compute capability 8.0), MEDTOK_EMULATION_DRIVER (13000: a driver for CUDA 13.0, which is the
+ * toolkit's; an older one is not sufficient; 0: there is none), MEDTOK_EMULATION_OPENS (0; what cudaFuncGetAttributes returns).
+ *
  * Launches over the limits of the hardware fail with an error code, as on a GPU. Work queued on a stream waits as long
  * as it may: it runs when the host waits for it, so that the reuse of memory that a copy has not yet left shows.
  *

@@ -26,7 +26,7 @@ namespace {
 
 /* A small device: 4 GiB, and 3 multiprocessors, so that grids sized by their number walk in strides. */
 const size_t TOTAL_BYTES = (size_t)4 << 30;
-enum { MULTIPROCESSORS = 3, MEMORY_ALIGNMENT = 256, FENCE = 0xa5 };
+enum { RUNTIME_VERSION = 13000, MEMORY_ALIGNMENT = 256, FENCE = 0xa5 };
 #ifdef __SANITIZE_ADDRESS__
 enum { FENCE_BYTES = 0 }; /* it has its own */
 #else
@@ -46,6 +46,12 @@ cudaError_t last_error;
 cudaError_t failed(cudaError_t code) {
     if (code != cudaSuccess) last_error = code;
     return code;
+}
+
+/* A number from the environment: see emulation.h. */
+int from_environment(const char *name, int otherwise) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : otherwise;
 }
 
 /* Whether a stream captures, which what the caller does would break: as a GPU's driver does, it then says so. */
@@ -106,6 +112,7 @@ const char *cudaGetErrorString(cudaError_t code) {
         case cudaSuccess: return "no error";
         case cudaErrorMemoryAllocation: return "out of memory";
         case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+        case cudaErrorDevicesUnavailable: return "CUDA-capable device(s) is/are busy or unavailable";
         case cudaErrorInvalidDevice: return "invalid device ordinal";
         case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
         case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
@@ -120,14 +127,32 @@ cudaError_t cudaGetLastError(void) {
 }
 
 cudaError_t cudaGetDeviceCount(int *n) {
-    *n = 1;
+    int driver, runtime;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    *n = driver >= runtime / 1000 * 1000;
+    return *n ? cudaSuccess : failed(cudaErrorInsufficientDriver);
+}
+
+cudaError_t cudaDriverGetVersion(int *version) {
+    *version = from_environment("MEDTOK_EMULATION_DRIVER", RUNTIME_VERSION);
     return cudaSuccess;
 }
 
+cudaError_t cudaRuntimeGetVersion(int *version) {
+    *version = RUNTIME_VERSION;
+    return cudaSuccess;
+}
+
+cudaError_t emulated_attributes(void) { return failed((cudaError_t)from_environment("MEDTOK_EMULATION_OPENS", 0)); }
+
 cudaError_t cudaSetDevice(int ordinal) { return failed(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
 
-cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr, int) {
-    *value = MULTIPROCESSORS;
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int) {
+    int capability = from_environment("MEDTOK_EMULATION_CAPABILITY", 80);
+    *value = attribute == cudaDevAttrComputeCapabilityMajor   ? capability / 10
+             : attribute == cudaDevAttrComputeCapabilityMinor ? capability % 10
+                                                              : from_environment("MEDTOK_EMULATION_MULTIPROCESSORS", 3);
     return cudaSuccess;
 }
 
@@ -228,13 +253,11 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     return cudaSuccess;
 }
 
-void emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared, cudaStream_t stream,
+cudaError_t emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared, cudaStream_t stream,
                       std::function<void()> kernel) {
-    if (!emulation_can_launch(blocks, threads, shared)) {
-        last_error = cudaErrorInvalidConfiguration;
-        return;
-    }
+    if (!emulation_can_launch(blocks, threads, shared)) return failed(cudaErrorInvalidConfiguration);
     emulation_queue(stream, [=] { emulation_run_grid(name, blocks, threads, shared, kernel); });
+    return cudaSuccess;
 }
 
 void emulation_queue(cudaStream_t stream, std::function<void()> work) {

@@ -1,13 +1,19 @@
-/* IEEE half precision, as text features are stored: conversion in integers and exact steps of float32, the same on every
- * CPU. */
-#ifndef MEDTOK_BASE_HALF_H
-#define MEDTOK_BASE_HALF_H
+/* IEEE half precision, as text features are stored: conversion in integers and exact steps of float32, the same on every CPU and
+ * on devices. */
+#ifndef MEDTOK_KERNELS_HALF_H
+#define MEDTOK_KERNELS_HALF_H
 
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __CUDACC__
+#define HALF_INLINE static __host__ __device__ __forceinline__
+#else
+#define HALF_INLINE static inline
+#endif
+
 /* Rounds to the nearest half, ties to even; beyond 65504: infinity. */
-static inline uint16_t half_from_float(float value) {
+HALF_INLINE uint16_t half_from_float(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
@@ -26,7 +32,7 @@ static inline uint16_t half_from_float(float value) {
 }
 
 /* Without branches, so that loops become vector code. */
-static inline float half_to_float(uint16_t half) {
+HALF_INLINE float half_to_float(uint16_t half) {
     uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, bits;
     float value;
     memcpy(&value, &magnitude, sizeof value);
