@@ -1,7 +1,11 @@
 /* Products by CBLAS; bfloat16 matrices are widened first. */
 #include <cblas.h>
+#include <cstdlib>
 #include <vector>
 
+extern "C" {
+#include "cpu/row_product.h"
+}
 #include "cublas_v2.h"
 #include "cuda_bf16.h"
 
@@ -30,6 +34,20 @@ const float *in_float(const stored &x, std::vector<float> &room) {
     return room.data();
 }
 
+/* x W^T, row by row in memory: cuBLAS sums each row in one order, wherever it stands; OpenBLAS does not on every processor. */
+bool is_linear_map(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha, const stored &a,
+                   const stored &b, double beta, const stored &c) {
+    return sizeof(real) == sizeof(float) && turn_a == CblasTrans && turn_b == CblasNoTrans && alpha == 1 && beta == 0 &&
+           a.ld == k && b.ld == k && c.ld == c.rows;
+}
+
+void multiply_rows(int64_t rows, int64_t in, int64_t out, const float *x, const float *weight, float *y) {
+    real *packed = row_product_pack(in, out, reinterpret_cast<const real *>(weight)); /* real is float here */
+    if (!packed) abort();
+    row_product(rows, in, out, reinterpret_cast<const real *>(x), packed, reinterpret_cast<real *>(y));
+    free(packed);
+}
+
 void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha, stored a, stored b, double beta,
              stored c) {
     if (c.type == CUDA_R_64F) {
@@ -45,8 +63,11 @@ void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha
         room_c.resize((size_t)c.ld * c.columns + 1);
         wide_c = room_c.data();
     }
-    cblas_sgemm(CblasColMajor, turn_a, turn_b, c.rows, c.columns, k, (float)alpha, wide_a, a.ld, wide_b, b.ld,
-                (float)beta, wide_c, c.ld);
+    if (is_linear_map(turn_a, turn_b, k, alpha, a, b, beta, c))
+        multiply_rows(c.columns, k, c.rows, wide_b, wide_a, wide_c);
+    else
+        cblas_sgemm(CblasColMajor, turn_a, turn_b, c.rows, c.columns, k, (float)alpha, wide_a, a.ld, wide_b, b.ld,
+                    (float)beta, wide_c, c.ld);
     if (c.type != CUDA_R_16BF) return;
     for (size_t j = 0; j < (size_t)c.columns; j++)
         for (size_t i = 0; i < (size_t)c.rows; i++)
