@@ -138,14 +138,14 @@ expect_error 2 'the launcher started 3 tasks, but each is alone' env SLURM_STEP_
 
 # Another schema version, and a table that was tampered with.
 medtok train >/dev/null 2>&1 && medtok tokenize >/dev/null 2>&1 && medtok verify >/dev/null 2>&1 || fail "train, tokenize, verify"
-if python3 -c 'import h5py' 2>/dev/null; then
-    cp table.h5 old.h5 && python3 -c 'import h5py; h5py.File("old.h5","a").attrs["schema_version"] = 99'
+if "$PYTHON" -c 'import h5py' 2>/dev/null; then
+    cp table.h5 old.h5 && "$PYTHON" -c 'import h5py; h5py.File("old.h5","a").attrs["schema_version"] = 99'
     expect_error 1 'schema version 99, this program reads version 3' medtok verify --set files.table=old.h5
-    cp checkpoint.h5 old.h5 && python3 -c 'import h5py; h5py.File("old.h5","a").attrs["schema_version"] = 99'
+    cp checkpoint.h5 old.h5 && "$PYTHON" -c 'import h5py; h5py.File("old.h5","a").attrs["schema_version"] = 99'
     expect_error 1 'schema version 99' medtok tokenize --set files.checkpoint=old.h5 --set files.table=t.h5
-    cp table.h5 bad.h5 && python3 -c 'import h5py; h5py.File("bad.h5","a")["tokens"][3,0,0] = 5'
+    cp table.h5 bad.h5 && "$PYTHON" -c 'import h5py; h5py.File("bad.h5","a")["tokens"][3,0,0] = 5'
     expect_error 1 'bad.h5 is damaged: tokens has other values than were written, in rows 0 to 709; make it again with .medtok tokenize' medtok verify --set files.table=bad.h5
-    cp text.h5 bad.h5 && python3 -c 'import h5py; h5py.File("bad.h5","a")["features"][0,3] = 0.5'
+    cp text.h5 bad.h5 && "$PYTHON" -c 'import h5py; h5py.File("bad.h5","a")["features"][0,3] = 0.5'
     expect_error 1 'bad.h5 is damaged: features has other values than were written' medtok train --set files.text=bad.h5 --set files.checkpoint=c.h5
 fi
 finish

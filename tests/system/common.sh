@@ -3,6 +3,7 @@ set -uo pipefail
 ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 MEDTOK=${MEDTOK:-$ROOT/build/medtok}
 MPIRUN=${MPIRUN:-mpirun}
+PYTHON=${PYTHON:-python3}
 [ "$(id -u)" -eq 0 ] && export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=${OMPI_MCA_rmaps_base_oversubscribe:-1}
 SAMPLE=$ROOT/tests/sample

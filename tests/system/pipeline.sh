@@ -38,7 +38,7 @@ for job in prepare encode train tokenize; do
     medtok $job 2>&1 | grep -q 'is up to date' || fail "$job does it again though nothing changed"
 done
 medtok prepare --set graph.max_nodes=8 2>&1 | grep -q 'wrote' || fail "prepare keeps a file made with other settings"
-expect_error 1 'made from another vocabulary' medtok train
+expect_error 1 'made from another vocabulary' medtok train --force
 [ -z "$(find . -name '*.tmp*')" ] || fail "temporary files are left: $(find . -name '*.tmp*')"
 
 medtok lookup E11.9 --set files.vocabulary=none >/dev/null || fail "lookup E11.9"
