@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "device.h"
@@ -17,20 +18,21 @@
 struct job_entry {
     const char *name, *arguments, *summary;
     enum job job;
-    int parallel; /* runs on all ranks */
+    int parallel;      /* runs on all ranks */
+    int interruptible; /* looks for signals between pieces of work, and ends with 75; others are ended by them */
 };
 
 static const struct job_entry JOBS[] = {
-    {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, 1},
-    {"encode", "", "descriptions into text.h5", JOB_ENCODE, 1},
-    {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, 1},
-    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, 1},
-    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, 1},
-    {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0},
-    {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0},
-    {"verify", "", "check a table; exit code 1 and the first fault if it is bad", JOB_VERIFY, 0},
+    {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, 1, 1},
+    {"encode", "", "descriptions into text.h5", JOB_ENCODE, 1, 1},
+    {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, 1, 1},
+    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, 1, 1},
+    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, 1, 1},
+    {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, 0, 0},
+    {"export", "[npy] [tsv] [jsonl]", "write the table in other formats", JOB_EXPORT, 0, 1},
+    {"verify", "", "check a table; exit code 1 and the first fault if it is bad", JOB_VERIFY, 0, 0},
     {"bench", "", "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
-     JOB_BENCH, 1},
+     JOB_BENCH, 1, 0},
 };
 enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
 
@@ -47,9 +49,10 @@ static void print_usage(FILE *out) {
             MEDTOK_VERSION);
     for (int i = 0; i < N_JOBS; i++)
         fprintf(out, "  %-9s %-20s %s\n", JOBS[i].name, JOBS[i].arguments, JOBS[i].summary);
-    fprintf(out,
-            "\n`medtok JOB --help` lists the job's settings. `medtok --version` says what it was built with.\n"
-            "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal and saved.\n");
+    fprintf(
+        out,
+        "\n`medtok JOB --help` lists the job's settings. `medtok --version` says what it was built with.\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal: run again.\n");
 }
 
 static void print_job_help(const struct job_entry *entry) {
@@ -190,10 +193,16 @@ static int run(const struct comm *comm, struct command *command, struct config *
     return comm_agree(comm, comm->rank == 0 ? run_single(command, config) : STATUS_OK);
 }
 
+/* Runs before the constructors of all libraries. */
+static void (*block_signals)(void) __attribute__((section(".preinit_array"), used)) = interrupt_block;
+
 int main(int argc, char **argv) {
     struct command command = {0};
     struct config config = {0};
     struct comm comm;
+    int status = interrupt_start();
+    command.entry = argc > 1 ? find_job(argv[1]) : NULL;
+    interrupt_decide(command.entry && command.entry->interruptible);
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         print_version();
         return 0;
@@ -202,9 +211,10 @@ int main(int argc, char **argv) {
         print_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? STATUS_USAGE : 0;
     }
-    int status = comm_start(&comm, &argc, &argv);
+    int started = comm_start(&comm, &argc, &argv);
+    if (status == STATUS_OK) status = started;
+    interrupt_guard_handlers();
     log_configure(comm.rank, LOG_LEVEL_INFO);
-    command.entry = find_job(argv[1]);
     if (status == STATUS_OK && !command.entry)
         status = status_set(STATUS_USAGE, "there is no job %s; `medtok --help` lists them", argv[1]);
     if (status == STATUS_OK) status = run(&comm, &command, &config, argc, argv);

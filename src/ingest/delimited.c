@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/interrupt.h"
 #include "base/status.h"
 
 enum { READ_BYTES = 1 << 18 };
@@ -35,6 +36,7 @@ static int fill(struct delimited *r) {
     }
     if (r->end > LONGEST_ROW) return fault(r, r->line + 1, "a row is longer than 64 MB: is a quote left open?");
     TRY(mem_grow(&r->buffer, &r->capacity, r->end + READ_BYTES, 1));
+    TRY(interrupt_poll());
     int n = gzread(r->file, r->buffer + r->end, READ_BYTES);
     if (n < 0) return read_failed(r);
     if (n == 0) {

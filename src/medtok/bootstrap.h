@@ -19,6 +19,7 @@ struct bootstrap {
     uint64_t seed;
     int64_t resamples;
     int threads;
+    int (*poll)(void); /* asked before each measure; a status other than STATUS_OK ends it on all ranks. NULL: none */
 };
 
 /* A measure with its 95 % interval, from n units. n 0: it cannot be formed, and the values are 0. */

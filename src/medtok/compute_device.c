@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -27,10 +28,17 @@ static int open_gpu(const struct comm *comm, const struct config *config, struct
     return STATUS_OK;
 }
 
+/* Before the device's first work, which may already run generated code. */
+static void give_stacks(int threads) {
+#pragma omp parallel num_threads(threads)
+    interrupt_give_stack();
+}
+
 int compute_device_open(const struct comm *comm, const struct config *config, struct device *device, int *threads) {
     const char *why_none = "";
     int status, count = config->run.device == DEVICE_CPU ? 0 : device_cuda_count(&why_none);
     *threads = comm_threads(comm, (int)config->run.threads);
+    give_stacks(*threads);
     if (count > 0)
         status = open_gpu(comm, config, device, count, *threads);
     else if (config->run.device == DEVICE_CUDA)
