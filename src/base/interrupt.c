@@ -56,6 +56,7 @@ static void end_by(int signal_number) {
  * on this thread. */
 static void *take_signals(void *unused) {
     int signal_number, interrupted = 0;
+    pthread_setname_np(pthread_self(), "signals");
     restore_mask();
     pthread_sigmask(SIG_BLOCK, &taken, NULL);
     for (;;) {
