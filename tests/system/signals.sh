@@ -34,9 +34,9 @@ find_ranks() {
 # The exit code of the run; a run that does not end in two minutes is killed, by its id, and has 137.
 wait_end() {
     for _ in $(seq 1200); do alive "$pid" || break; sleep 0.1; done
-    alive "$pid" && kill -KILL "${rank[@]}" "$pid" 2>/dev/null
-    wait "$pid" 2>/dev/null
-}
+    alive "$pid" && kill -KILL "${rank[@]}" "$pid"
+    wait "$pid"
+} 2>/dev/null
 # blocked MASK FILE: whether all signals of the mask are blocked, none in a process that is gone
 blocked() {
     local word value
@@ -157,7 +157,7 @@ undisturbed() {
 }
 # attempt K JOB RANKS SIGNAL
 attempt() {
-    local job=$2 ranks=$3 name=$4 moment code early="" victim what
+    local job=$2 ranks=$3 name=$4 moment code early="" victim what threads
     moment=$((RANDOM * 105 * length[$job$ranks] / 100 / 32768))
     victim=$((RANDOM % ranks))
     what="signal $1: SIG$name to rank $victim of $ranks of $job after $moment ms"
@@ -165,9 +165,11 @@ attempt() {
     start "$ranks" "$job" $(options "$job" "$ranks")
     find_ranks "$ranks"
     sleep "$((moment / 1000)).$(printf %03d $((moment % 1000)))"
-    # While the loader is at work there is nothing of ours that could take a signal, nor anything to be lost.
+    # While the loader is at work there is nothing of ours that could take a signal, nor anything to be lost. No library
+    # has made a thread then.
     if [ -n "${rank[victim]:-}" ]; then
-        blocked $asked "/proc/${rank[victim]}/status" || early=" in the loader"
+        threads=(/proc/"${rank[victim]}"/task/*)
+        blocked $asked "/proc/${rank[victim]}/status" || [ ${#threads[@]} -gt 1 ] || early=" in the loader"
         kill -$name "${rank[victim]}" 2>/dev/null || early=""
     fi
     wait_end
