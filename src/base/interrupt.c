@@ -126,6 +126,7 @@ void interrupt_give_stack(void) {
 }
 
 void interrupt_guard_handlers(void) {
+    interrupt_give_stack();
     for (int n = 1; n < NSIG; n++) {
         struct sigaction action;
         if (sigaction(n, NULL, &action) != 0 || action.sa_flags & SA_ONSTACK) continue;

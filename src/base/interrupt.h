@@ -32,7 +32,7 @@ int interrupt_poll(void);
 
 /* A second wall, for signals that must reach the threads that compute, from profilers (SIGPROF) or faults: handlers run on a
  * stack of their own. The first function gives this thread one, which it keeps to the end, unless it has one. The second
- * makes all handlers that are installed by now use it. */
+ * does so too, and makes all handlers that are installed by now use such stacks. */
 void interrupt_give_stack(void);
 void interrupt_guard_handlers(void);
 

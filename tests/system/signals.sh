@@ -133,6 +133,16 @@ if [ -z "$only" ]; then
         code=$?
         [ $code -eq $((128 + $(kill -l $name))) ] || fail "bench, SIG$name: exit code $code: $(cat log.txt)"
     done
+    # What a profiler sends to each thread is handled on a stack of its own, on two computing threads at least.
+    sampler=${SAMPLER:-$(dirname "$MEDTOK")/tests/libsample_threads.so}
+    if [ -r "$sampler" ]; then
+        rm -rf try && mkdir try
+        LD_PRELOAD=$sampler SAMPLES=samples.txt "$MEDTOK" train --config small.yaml $(options train 1) >out.txt 2>log.txt ||
+            fail "sampled: $(cat log.txt)"
+        [ "$(cat samples.txt)" -ge 2 ] || fail "handlers have a stack of their own in $(cat samples.txt) thread(s), not two"
+    else
+        echo "not built: $sampler; stacks of handlers are not looked at"
+    fi
     # A shell script's background job has SIGINT ignored: it stays so.
     rm -rf try && mkdir try
     "$MEDTOK" train --config small.yaml $(options train 1) >out.txt 2>log.txt &
