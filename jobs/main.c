@@ -49,10 +49,9 @@ static void print_usage(FILE *out) {
             MEDTOK_VERSION);
     for (int i = 0; i < N_JOBS; i++)
         fprintf(out, "  %-9s %-20s %s\n", JOBS[i].name, JOBS[i].arguments, JOBS[i].summary);
-    fprintf(
-        out,
-        "\n`medtok JOB --help` lists the job's settings. `medtok --version` says what it was built with.\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal: run again.\n");
+    fprintf(out,
+            "\n`medtok JOB --help` lists the job's settings. `medtok --version` says what it was built with.\n"
+            "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by signal, run again.\n");
 }
 
 static void print_job_help(const struct job_entry *entry) {

@@ -208,6 +208,7 @@ for ((k = 0; k < number; k++)); do
     [ -z "$only" ] || { job=$only; [ "$only" = export ] && ranks=1; }
     [ -n "${length[$job$ranks]:-}" ] || undisturbed $job $ranks
     attempt $k $job $ranks "${names[k % 3]}"
+    [ $((k % 50)) -lt 49 ] || echo "$((k + 1)) signals sent"
 done
 for key in "${!ended[@]}"; do echo "$key: ${ended[$key]}"; done | sed -E 's/([0-9])/ ended with \1/' | sort
 finish
