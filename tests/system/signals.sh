@@ -198,7 +198,8 @@ attempt() {
     wait_end || fail "$what: run again: $(cat log.txt)"
     [ "$(same $job)" = "${wanted[$job$ranks]}" ] || fail "$what: the same command run again gives another output"
 }
-# Of ten signals, six go to a training: with one rank and two threads a signal is most likely to meet a thread that computes.
+# Half of the signals go to a training, most of them with one rank and two threads: there they are most likely to meet a thread
+# that computes.
 plan=(train1 train1 encode1 train2 tokenize1 train1 inspect1 encode2 train1 tokenize2
       train1 train2 prepare1 train1 tokenize1 inspect2 train1 encode1 export1 train2)
 names=(USR1 TERM INT)
