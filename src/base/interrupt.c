@@ -27,9 +27,9 @@ enum { SIGNAL_THREAD_STACK = 1 << 18, ALTERNATE_STACK = 1 << 16 };
 enum decision { UNDECIDED, JOB_LOOKS, SIGNAL_ENDS };
 
 static kernel_mask mask_at_start;
+static kernel_mask taken = BIT(SIGTERM) | BIT(SIGUSR1); /* by the signal thread */
 static int blocked;
 static atomic_int decision, first_signal;
-static sigset_t taken; /* by the signal thread */
 
 /* ---- the mask ---- */
 /* The system call itself: sanitizers wrap the functions of the C library, and are not ready this early. */
@@ -39,7 +39,9 @@ __attribute__((no_sanitize_address)) void interrupt_block(void) {
     blocked = syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, &mask_at_start, sizeof mask) == 0;
 }
 
-static void restore_mask(void) { syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask_at_start, NULL, sizeof mask_at_start); }
+static void set_mask(kernel_mask mask) { syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); }
+
+static void restore_mask(void) { set_mask(mask_at_start); }
 
 /* ---- the signal thread ---- */
 static void end_by(int signal_number) {
@@ -56,11 +58,15 @@ static void end_by(int signal_number) {
  * on this thread. */
 static void *take_signals(void *unused) {
     int signal_number, interrupted = 0;
+    sigset_t set;
+    sigemptyset(&set);
     pthread_setname_np(pthread_self(), "signals");
-    restore_mask();
-    pthread_sigmask(SIG_BLOCK, &taken, NULL);
+    /* In one step: one that is waiting already must not find a gap. */
+    set_mask(mask_at_start | taken);
+    for (int n = 1; n < NSIG; n++)
+        if (taken & BIT(n)) sigaddset(&set, n);
     for (;;) {
-        if (sigwait(&taken, &signal_number) != 0) continue;
+        if (sigwait(&set, &signal_number) != 0) continue;
         if (interrupted && signal_number == SIGINT) end_by(SIGINT);
         interrupted |= signal_number == SIGINT;
         int none = 0;
@@ -86,10 +92,7 @@ static int start_thread(void) {
 int interrupt_start(void) {
     struct sigaction at_start;
     interrupt_block(); /* where the C library knows no .preinit_array */
-    sigemptyset(&taken);
-    sigaddset(&taken, SIGTERM);
-    sigaddset(&taken, SIGUSR1);
-    if (sigaction(SIGINT, NULL, &at_start) == 0 && at_start.sa_handler != SIG_IGN) sigaddset(&taken, SIGINT);
+    if (sigaction(SIGINT, NULL, &at_start) == 0 && at_start.sa_handler != SIG_IGN) taken |= BIT(SIGINT);
     int code = pthread_atfork(NULL, NULL, restore_mask);
     if (code == 0) code = start_thread();
     if (code == 0) return STATUS_OK;

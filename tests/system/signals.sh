@@ -44,6 +44,7 @@ blocked() {
     [ $((0x${value:-0} & $1)) -eq $(($1)) ]
 }
 asked=0x4202 # INT, USR1, TERM
+names=(USR1 TERM INT)
 content_id() { h5dump -a content_id "$1" 2>/dev/null | sed -n 's/.*(0): //p'; }
 
 # ---- the jobs: options, output, and what is the same in equal outputs ----
@@ -143,6 +144,18 @@ if [ -z "$only" ]; then
     else
         echo "not built: $sampler; stacks of handlers are not looked at"
     fi
+    # In the first moments, while the signals are blocked and nothing takes them yet.
+    for ((k = 0; k < 20; k++)); do
+        rm -rf try && mkdir try
+        start 1 tokenize $(options tokenize 1)
+        find_ranks 1
+        while alive "$pid" && ! blocked $asked "/proc/$pid/status"; do :; done
+        for ((spin = RANDOM % 1000; spin > 0; spin--)); do :; done
+        kill -${names[k % 3]} "$pid"
+        wait_end
+        code=$?
+        [ $code -eq 75 ] || fail "SIG${names[k % 3]} right behind the start: exit code $code: $(cat log.txt)"
+    done
     # A shell script's background job has SIGINT ignored: it stays so.
     rm -rf try && mkdir try
     "$MEDTOK" train --config small.yaml $(options train 1) >out.txt 2>log.txt &
@@ -202,7 +215,6 @@ attempt() {
 # that computes.
 plan=(train1 train1 encode1 train2 tokenize1 train1 inspect1 encode2 train1 tokenize2
       train1 train2 prepare1 train1 tokenize1 inspect2 train1 encode1 export1 train2)
-names=(USR1 TERM INT)
 for ((k = 0; k < number; k++)); do
     job=${plan[k % ${#plan[@]}]}
     ranks=${job: -1} job=${job%?}
