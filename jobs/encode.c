@@ -306,7 +306,6 @@ static int encode(struct encoding *e, const struct provenance *provenance) {
     TRY_DONE(comm_agree(e->comm, status));
     stage_begin(&e->stages, STAGE_OPEN);
     TRY_DONE(open_file(e, provenance, &file, &features));
-    interrupt_catch();
     status = run_rounds(e, features, parts, sums);
     if (status == STATUS_OK) {
         status = h5dataset_close(features);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/atomic_file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
@@ -168,6 +169,10 @@ static int write_format(struct export *x, const struct format *format) {
     int status = begin_file(x, format->file);
     if (status == STATUS_OK) format->head(x);
     for (int64_t first = 0; first < n && status == STATUS_OK; first += BLOCK_ROWS) {
+        if (interrupt_asked())
+            status = status_set(STATUS_INTERRUPTED,
+                                "stopped by a signal; %s was not finished: run the same command again", x->out.path);
+        if (status != STATUS_OK) break;
         x->rows.first = first;
         x->rows.count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
         status = table_read(&x->table, first, x->rows.count, x->rows.tokens, x->rows.weights, x->rows.embedding);

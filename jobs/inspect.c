@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/atomic_file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/output.h"
 #include "base/status.h"
@@ -106,6 +107,7 @@ static int read_vocabulary(struct inspection *x) {
         int status = add_piece(x, &piece);
         vocabulary_free(&piece);
         TRY(status);
+        TRY(interrupt_poll());
     }
     return code_links_finish(&x->links);
 }
@@ -182,6 +184,7 @@ static int search_table(struct inspection *x, struct neighbour_search *search, f
     progress_begin(&progress, "neighbours", n, "codes");
     for (int64_t first = 0; first < n; first += NEIGHBOUR_BLOCK) {
         int64_t count = n - first < NEIGHBOUR_BLOCK ? n - first : NEIGHBOUR_BLOCK, kept = 0;
+        TRY(interrupt_poll());
         TRY(table_read(&x->table, first, count, NULL, NULL, block));
         for (int64_t i = 0; i < count; i++) {
             if (!x->has_graph[first + i]) continue;
@@ -297,6 +300,7 @@ static int inspect(struct inspection *x, struct device *device) {
     TRY(measure_neighbours(x, device));
     log_info("measured the neighbours of %lld codes", (long long)x->n_queries);
     stage_begin(&stages, STAGE_REPORT);
+    TRY(comm_agree(x->comm, interrupt_poll()));
     if (x->comm->rank == 0) print(x);
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? write_report(x) : STATUS_OK));
     return stages_log(&stages, x->comm, "inspect", (enum stages_shown)x->config->run.stages, STATUS_OK);
@@ -306,7 +310,11 @@ int job_inspect(const struct comm *comm, const struct config *config) {
     struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
     int threads, status = compute_device_open(comm, config, JOB_INSPECT, &device, &threads);
-    x.bootstrap = (struct bootstrap){comm, (uint64_t)config->run.seed, config->inspect.resamples, threads, NULL};
+    x.bootstrap = (struct bootstrap){.comm = comm,
+                                     .seed = (uint64_t)config->run.seed,
+                                     .resamples = config->inspect.resamples,
+                                     .threads = threads,
+                                     .poll = interrupt_poll};
     if (status == STATUS_OK) status = inspect(&x, &device);
     code_links_free(&x.links);
     code_keys_free(&x.keys);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/output.h"
 #include "base/status.h"
@@ -25,20 +26,22 @@ struct job_entry {
     const char *name, *arguments, *summary; /* arguments: those that are no options; "" if there are none */
     enum job job;
     enum ranks ranks;
+    int interruptible; /* looks for signals between pieces of work, and ends with 75; others are ended by them */
 };
 
 static const struct job_entry JOBS[] = {
-    {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, RANKS_WAIT},
-    {"encode", "", "descriptions into text.h5", JOB_ENCODE, ALL_RANKS},
-    {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, ALL_RANKS},
-    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, ALL_RANKS},
-    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, ALL_RANKS},
-    {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, RANK_0},
-    {"export", "[npy] [tsv] [jsonl]", "write the table in other formats; none named: in all", JOB_EXPORT, RANK_0},
+    {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, RANKS_WAIT, 1},
+    {"encode", "", "descriptions into text.h5", JOB_ENCODE, ALL_RANKS, 1},
+    {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, ALL_RANKS, 1},
+    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, ALL_RANKS,
+     1},
+    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, ALL_RANKS, 1},
+    {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, RANK_0, 0},
+    {"export", "[npy] [tsv] [jsonl]", "write the table in other formats; none named: in all", JOB_EXPORT, RANK_0, 1},
     {"verify", "[FILE...]", "check the table, or the files named; exit code 1 and the first fault if one is bad",
-     JOB_VERIFY, RANK_0},
+     JOB_VERIFY, RANK_0, 0},
     {"bench", "", "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
-     JOB_BENCH, ALL_RANKS},
+     JOB_BENCH, ALL_RANKS, 0},
 };
 enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
 
@@ -96,7 +99,7 @@ static void print_usage(FILE *out) {
         out,
         "\n`medtok help JOB` or `medtok JOB --help` lists the job's options and settings. `medtok --version` says what "
         "it was built with.\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal and saved.\n");
+        "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 75 stopped by a signal, run again.\n");
 }
 
 static void print_job_help(const struct job_entry *entry) {
@@ -331,6 +334,8 @@ static int print_and_stop(void (*print)(FILE *), FILE *out) {
     if (status != STATUS_OK) log_error("%s", status_message());
     return status;
 }
+/* Runs before the constructors of all libraries. */
+static void (*block_signals)(void) __attribute__((section(".preinit_array"), used)) = interrupt_block;
 
 int main(int argc, char **argv) {
     static char help[] = "--help";
@@ -339,17 +344,21 @@ int main(int argc, char **argv) {
     struct outputs outputs = {.n = 0};
     struct comm comm;
     output_begin();
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) return print_and_stop(print_version, stdout);
-    if (argc < 2) return print_usage(stderr), STATUS_USAGE;
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (argc == 2 && strcmp(argv[1], "help") == 0))
-        return print_and_stop(print_usage, stdout);
-    if (strcmp(argv[1], "help") == 0) { /* `help JOB` is `JOB --help` */
+    if (argc > 2 && strcmp(argv[1], "help") == 0) { /* `help JOB` is `JOB --help` */
         argv[1] = argv[2];
         argv[2] = help;
     }
-    int status = comm_start(&comm, &argc, &argv);
+    int status = interrupt_start();
+    command.entry = argc > 1 ? find_job(argv[1]) : NULL;
+    interrupt_decide(command.entry && command.entry->interruptible);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) return print_and_stop(print_version, stdout);
+    if (argc < 2) return print_usage(stderr), STATUS_USAGE;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return print_and_stop(print_usage, stdout);
+    int started = comm_start(&comm, &argc, &argv);
+    if (status == STATUS_OK) status = started;
+    interrupt_guard_handlers();
     log_configure(comm.rank, LOG_LEVEL_INFO);
-    command.entry = find_job(argv[1]);
     if (status == STATUS_OK && !command.entry)
         status = status_set(STATUS_USAGE, "there is no job %s; `medtok --help` lists them", argv[1]);
     if (status == STATUS_OK) status = run(&comm, &command, &config, &outputs, argc, argv);

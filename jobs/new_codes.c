@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "ingest/code_table.h"
@@ -177,9 +176,7 @@ int new_codes_make(struct new_codes *n, const struct comm *comm, const struct co
     if (!have_nodes) n->config.files.graph = nothing;
     TRY(job_prepare(comm, &n->config));
     if (config->text.mode == TEXT_ONLINE) return STATUS_OK;
-    TRY(encode_like(comm, &n->config, config->files.text));
-    interrupt_release();
-    return STATUS_OK;
+    return encode_like(comm, &n->config, config->files.text);
 }
 
 void new_codes_remove(const struct new_codes *n, const struct comm *comm, int status) {

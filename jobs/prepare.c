@@ -3,6 +3,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "dist/stages.h"
@@ -167,7 +168,10 @@ static int grow_subgraphs(struct preparation *p) {
     progress_begin(&progress, "subgraphs", n, "codes");
     for (int64_t i = 0; i < n; i++) {
         TRY(add_subgraph(p, i));
-        if (i % 1024 == 0) progress_update(&progress, i);
+        if (i % 1024 == 0) {
+            TRY(interrupt_poll());
+            progress_update(&progress, i);
+        }
     }
     progress_end(&progress, n);
     return STATUS_OK;
@@ -267,6 +271,7 @@ int job_prepare(const struct comm *comm, const struct config *config) {
     if (current) goto done;
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
     status = comm->rank == 0 ? prepare(&p) : STATUS_OK;
+    if (status == STATUS_OK) status = interrupt_poll();
     stage_begin(&p.stages, STAGE_WAIT);
     TRY_DONE(comm_agree(comm, status));
     stage_begin(&p.stages, STAGE_WRITE);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
@@ -143,7 +144,9 @@ static int copy_base(struct table_job *job) {
     TRY_DONE(comm_agree(job->comm, status));
     for (int64_t done = 0; done < most; done += COPIED_ROWS) {
         int64_t at = first + done < end ? first + done : end, count = end - at < COPIED_ROWS ? end - at : COPIED_ROWS;
-        TRY_DONE(comm_agree(job->comm, table_read(&job->base, at, count, rows.tokens, rows.weights, rows.embedding)));
+        status = interrupt_poll();
+        if (status == STATUS_OK) status = table_read(&job->base, at, count, rows.tokens, rows.weights, rows.embedding);
+        TRY_DONE(comm_agree(job->comm, status));
         TRY_DONE(table_write(job->writer, at, count, rows.tokens, rows.weights, rows.embedding));
         progress_update(&progress, (done + COPIED_ROWS) * size < n ? (done + COPIED_ROWS) * size : n);
     }
@@ -167,7 +170,8 @@ static int write_rows(struct table_job *job) {
     for (int64_t done = 0; done < most; done += each) {
         int64_t at = first + done, count = at >= end ? 0 : at + each < end ? each : end - at;
         stage_begin(&job->stages, STAGE_TOKENIZE);
-        TRY(comm_agree(job->comm, tokenizer_run(&job->tokenizer, at, count, &job->rows)));
+        int status = tokenizer_run(&job->tokenizer, at, count, &job->rows);
+        TRY(comm_agree(job->comm, status == STATUS_OK ? interrupt_poll() : status));
         stage_begin(&job->stages, STAGE_WRITE);
         TRY(table_write(job->writer, base + (at < end ? at : 0), count, job->rows.tokens, job->rows.weights,
                         job->rows.embedding));

@@ -76,12 +76,12 @@ static int train(const struct comm *comm, const struct config *config, const str
                                                           trainer.parameters.list[trainer.parameters.nodes].cols));
     TRY_DONE(evaluation_make(&evaluation, &trainer, threads));
     if (config->train.resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(ring, &trainer));
+    TRY_DONE(comm_agree(comm, interrupt_poll()));
     if (trainer.step == 0) TRY_DONE(trainer_begin(&trainer));
     config_metrics_path(config, path);
     TRY_DONE(checkpoint_ring_check_room(ring, &trainer, config->train.steps, config->train.checkpoint_every,
                                         metrics_bytes(config)));
     TRY_DONE(metrics_open(&metrics, &trainer, path));
-    interrupt_catch();
     status = train_steps(&trainer, &evaluation, ring, &metrics);
     TRY_DONE(stages_log(&trainer.stages, comm, "train", (enum stages_shown)config->run.stages, status));
     log_info("wrote %s after %lld steps; metrics in %s", config->files.checkpoint, (long long)trainer.step, path);

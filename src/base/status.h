@@ -12,7 +12,7 @@ enum status_code {
     STATUS_FAILED = 1,       /* input, output or computation failed: exit code 1 */
     STATUS_USAGE = 2,        /* command line or configuration is wrong: exit code 2 */
     STATUS_ALONE = 3,        /* this rank failed between collectives while others may wait: `main` prints and aborts */
-    STATUS_INTERRUPTED = 75, /* stopped by a signal after saving; run again to go on: exit code 75 (EX_TEMPFAIL) */
+    STATUS_INTERRUPTED = 75, /* stopped by a signal, with all tidied up; run again: exit code 75 (EX_TEMPFAIL) */
 };
 
 /* Sets this thread's message (printf style; at most 4,095 bytes are kept) and returns `code`. */

@@ -103,8 +103,8 @@ int comm_agree(const struct comm *comm, int status) {
         char message[MESSAGE_SIZE];
     } fault = {.code = status};
     if (comm->rank == failing) {
-        /* A message that came by agreement already says its rank. */
-        if (strncmp(status_message(), "rank ", 5) == 0)
+        /* A message that came by agreement already says its rank; a signal that one rank got is meant for all. */
+        if (status == STATUS_INTERRUPTED || strncmp(status_message(), "rank ", 5) == 0)
             snprintf(fault.message, sizeof fault.message, "%s", status_message());
         else
             snprintf(fault.message, sizeof fault.message, "rank %d: %.4000s", comm->rank, status_message());

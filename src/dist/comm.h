@@ -27,7 +27,7 @@ void comm_stop(struct comm *comm);
 struct comm comm_self(void);
 
 /* Collective. Returns STATUS_OK if every rank passes STATUS_OK; else, on all ranks, the code and message of the lowest
- * failing rank, with "rank R: " in front when there are several ranks. */
+ * failing rank, with "rank R: " in front when there are several ranks (not of STATUS_INTERRUPTED, which is all ranks' matter). */
 int comm_agree(const struct comm *comm, int status);
 
 /* Collective: sums over ranks, in place, the same on every rank. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/interrupt.h"
 #include "base/status.h"
 #include "ingest/byte_source.h"
 
@@ -27,6 +28,7 @@ static int fill(struct delimited *r) {
     if (r->end > LONGEST_ROW)
         return fault(r, r->line + 1, "a row is longer than 64 MiB: is a quote left open, or is this no table?");
     TRY(mem_grow(&r->buffer, &r->capacity, r->end + READ_BYTES, 1));
+    TRY(interrupt_poll());
     int n;
     TRY(byte_source_read(r->source, r->buffer + r->end, READ_BYTES, &n));
     r->at_end_of_file = n == 0;

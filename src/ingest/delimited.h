@@ -42,7 +42,8 @@ int delimited_column(const struct delimited *reader, const char *name);
 /* The same; a missing column is an error that lists those there are. */
 int delimited_need(const struct delimited *reader, const char *name, int *column);
 
-/* Reads the next row into reader->fields; *more is 0 at the end. Blank lines are passed over. */
+/* Reads the next row into reader->fields; *more is 0 at the end. Blank lines are passed over. Looks for signals now and then
+ * (base/interrupt.h). */
 int delimited_next(struct delimited *reader, int *more);
 
 /* An integer in `field`, within least..most; the error names file, line, column and value. */

@@ -110,6 +110,7 @@ int bootstrap_run(const struct bootstrap *b, const struct bootstrap_measure *m, 
     if (m->n_units == 0) return STATUS_OK;
     status = mem_alloc(&values, b->resamples * m->n_results, sizeof *values);
     if (status == STATUS_OK) status = mem_alloc(&column, b->resamples, sizeof *column);
+    if (status == STATUS_OK && b->poll) status = b->poll();
     if (status == STATUS_OK) status = compute_once(m, once);
     if (status == STATUS_OK) status = resample(b, m, values);
     TRY_DONE(comm_agree(b->comm, status));

@@ -21,6 +21,7 @@ struct bootstrap {
     int64_t resamples;
     int threads;
     struct progress *progress; /* borrowed, begun by the caller; counts resamples. NULL: none */
+    int (*poll)(void); /* asked before each measure; a status other than STATUS_OK ends it on all ranks. NULL: none */
 };
 
 /* A measure with its 95 % interval, from n units. n 0: it cannot be formed, and the values are 0. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -86,11 +87,18 @@ static const char *what_needs_less(enum job job) {
     }
 }
 
+/* Before the device's first work, which may already run generated code. */
+static void give_stacks(int threads) {
+#pragma omp parallel num_threads(threads)
+    interrupt_give_stack();
+}
+
 int compute_device_open(const struct comm *comm, const struct config *config, enum job job, struct device *device,
                         int *threads) {
     const char *why_none = "";
     int status, count = config->run.device == DEVICE_CPU ? 0 : device_cuda_count(&why_none);
     *threads = comm_threads(comm, (int)config->run.threads);
+    give_stacks(*threads);
     if (config->run.device == DEVICE_AUTO) TRY(check_all_alike(comm, count, why_none));
     if (count > 0)
         status = open_gpu(comm, config, device, count, *threads);

@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "base/input_file.h"
+#include "base/interrupt.h"
 #include "base/status.h"
 #include "store/h5internal.h"
 
@@ -31,7 +32,8 @@ static int hash_file(const char *path, char text[33]) {
     int status = state && buffer ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
     if (status == STATUS_OK) {
         XXH3_128bits_reset(state);
-        for (size_t n; (n = fread(buffer, 1, SIZE, file)) > 0;) XXH3_128bits_update(state, buffer, n);
+        for (size_t n; status == STATUS_OK && (n = fread(buffer, 1, SIZE, file)) > 0; status = interrupt_poll())
+            XXH3_128bits_update(state, buffer, n);
         if (ferror(file)) status = status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
         hex128(XXH3_128bits_digest(state), text);
     }

@@ -42,6 +42,12 @@ YAML
 medtok() { "$MEDTOK" "$1" --config "$work/small.yaml" "${@:2}"; }
 medtok_ranks() { "$MPIRUN" -n "$1" "$MEDTOK" "$2" --config "$work/small.yaml" "${@:3}"; }
 
+# ranks_of PID: the ids of the medtok processes that PID (an mpirun, or medtok itself) has started so far.
+ranks_of() {
+    local p
+    for p in "$1" $(pgrep -P "$1"); do [ "/proc/$p/exe" -ef "$MEDTOK" ] && echo "$p"; done
+}
+
 # expect_error CODE 'pattern' command...: the command must end with CODE and say so in exactly one error line.
 expect_error() {
     local code=$1 pattern=$2 out got errors

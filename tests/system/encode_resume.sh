@@ -31,7 +31,7 @@ for ranks in 1 2 3; do
         "$MPIRUN" -n $(((ranks + round) % 3 + 1)) "$MEDTOK" encode --config small.yaml $settings --set files.text=text.h5 2>>killed.log &
         job=$!
         if [ "$when" = parts ]; then wait_for_parts $((before + 2)); else sleep "$when"; fi
-        pkill -KILL -f "$MEDTOK encode --config small.yaml .*files.text=text.h5" 2>/dev/null
+        kill -KILL $(ranks_of $job) $job 2>/dev/null
         wait $job 2>/dev/null
     done
     medtok_ranks $ranks encode $settings --set files.text=text.h5 2>log || fail "after kills: $(cat log)"
@@ -44,10 +44,10 @@ grep -qh 'going on with' killed.log went_on.log || fail "no run went on with fin
 
 # A signal: 75, and the next run goes on.
 rm -f text.h5*
-medtok encode $settings --set files.text=text.h5 --set run.threads=1 2>log &
+"$MEDTOK" encode --config small.yaml $settings --set files.text=text.h5 --set run.threads=1 2>log &
 job=$!
 wait_for_parts 2
-kill -TERM "$(pgrep -f "$MEDTOK encode .*files.text=text.h5" | tail -n 1)"
+kill -TERM $job
 wait $job
 [ $? -eq 75 ] || fail "after SIGTERM not 75: $(cat log)"
 grep -q 'run the same command again' log || fail "no word about going on: $(cat log)"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The committed style and the static checks: clang-format changes nothing, clang-tidy (.clang-tidy) finds nothing.
+# The committed style and the static checks: clang-format changes nothing, clang-tidy (.clang-tidy) finds nothing, and no
+# script ends processes by name.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$ROOT"
@@ -21,4 +22,7 @@ PYTHON
 else
     echo "clang-tidy is not installed, or there is no compile_commands.json: its checks are left out"
 fi
+
+# Tests and scripts end processes by id: a pattern of names also meets the processes of others.
+grep -rnE '\b(pkil[l]|killal[l])\b' tests jobs slurm && fail "processes are ended by a pattern of names"
 finish
