@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,17 +160,10 @@ static void *beat(void *unused) {
     return NULL;
 }
 
-/* The thread takes no signals: they are for those who wait for them. */
 static void begin_beat(const char *path) {
-    sigset_t all, before;
-    sigfillset(&all);
     pthread_mutex_lock(&held.guard);
     if (held.n < MOST_HELD) snprintf(held.path[held.n++], PATH_MAX, "%s", path);
-    if (!held.running) {
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        held.running = pthread_create(&held.thread, NULL, beat, NULL) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
+    if (!held.running) held.running = pthread_create(&held.thread, NULL, beat, NULL) == 0;
     pthread_mutex_unlock(&held.guard);
 }
 

@@ -16,7 +16,8 @@ import tempfile
 ROOT = pathlib.Path(os.environ.get("ROOT", pathlib.Path(__file__).resolve().parents[2]))
 MEDTOK = os.environ.get("MEDTOK", str(ROOT / "build" / "medtok"))
 SAMPLE = ROOT / "tests" / "sample"
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1",
+                   OMPI_MCA_ess_singleton_isolated="1", OMPI_MCA_pml="ob1", OMPI_MCA_btl="self")  # starts in a third of the time
 CONFIG = f"""
 files:
   codes: [{SAMPLE}/codes.tsv]

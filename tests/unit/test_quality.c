@@ -75,7 +75,7 @@ static struct comm self;
 
 static struct bootstrap bootstrap_of(int threads) {
     self = comm_self();
-    return (struct bootstrap){&self, 5, 1000, threads, NULL};
+    return (struct bootstrap){.comm = &self, .seed = 5, .resamples = 1000, .threads = threads};
 }
 
 static void the_interval_of_a_mean_is_that_of_the_normal_distribution(void **state) {
