@@ -200,7 +200,7 @@ int file_lock_take(struct file_lock *lock, const char *output) {
         if (outcome == CANNOT) return STATUS_OK;
         if (outcome == TAKEN) {
             memcpy(lock->path, path, strlen(path) + 1);
-            begin_beat(path);
+            begin_beat(lock->path);
             return STATUS_OK;
         }
         int readable = read_lock(path, text, &h);

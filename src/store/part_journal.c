@@ -7,15 +7,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/status.h"
 
-static void path_of(const char *path, char full[PATH_MAX]) { snprintf(full, PATH_MAX, "%s.parts", path); }
+/* Beside the file itself, where `path` is a link to it, as the file that grows is. */
+static void path_of(const char *path, const char *ending, char full[PATH_MAX]) {
+    char target[PATH_MAX];
+    if (path_resolve(path, target) != STATUS_OK) snprintf(target, sizeof target, "%s", path);
+    if (snprintf(full, PATH_MAX, "%s%s", target, ending) >= PATH_MAX) full[0] = 0;
+}
 
 int part_journal_read(const char *path, const char *key, int64_t n_parts, int64_t *done, uint64_t *checksum,
                       int *found) {
     char full[PATH_MAX], line[128], end;
     *found = 0;
-    path_of(path, full);
+    path_of(path, ".parts", full);
     FILE *file = fopen(full, "r");
     if (!file) return errno == ENOENT ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", full, strerror(errno));
     if (fgets(line, sizeof line, file) && strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == '\n') *found = 1;
@@ -33,7 +39,7 @@ int part_journal_read(const char *path, const char *key, int64_t n_parts, int64_
 
 int part_journal_open(struct part_journal *j, const char *path, const char *key, int again) {
     char full[PATH_MAX];
-    path_of(path, full);
+    path_of(path, ".parts", full);
     *j = (struct part_journal){.file = fopen(full, again ? "a" : "w"), .path = strdup(full)};
     /* Going on, a new line first: the last one may have been cut. */
     if (j->file && j->path && fprintf(j->file, "%s\n", again ? "" : key) > 0 && fflush(j->file) == 0) return STATUS_OK;
@@ -55,8 +61,8 @@ void part_journal_close(struct part_journal *j) {
 
 void part_journal_discard(const char *path) {
     char full[PATH_MAX];
-    path_of(path, full);
+    path_of(path, ".parts", full);
     unlink(full);
-    snprintf(full, sizeof full, "%s.partial", path);
+    path_of(path, ".partial", full);
     unlink(full);
 }

@@ -1,4 +1,5 @@
-/* Which parts of a file that grows over several runs are written: `PATH.parts`, a text file beside `PATH.partial`.
+/* Which parts of a file that grows over several runs are written: `PATH.parts`, a text file beside `PATH.partial` (of the
+ * file that PATH leads to, if it is a link).
  *
  * The first line is the provenance key; each further line is `part checksum`, the checksum in hexadecimal. A line cut by a
  * kill is ignored. Rank 0 alone holds the file; the functions are not collective.
