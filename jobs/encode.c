@@ -63,6 +63,18 @@ static int64_t cost_before(const struct encoding *e, int64_t part) {
     return text_plan_cost(&e->plan, e->part_first[part]);
 }
 
+/* All ranks must cut the same parts, and what a product's rows are is a matter of the kind of GPU. */
+static int check_same_rows(const struct encoding *e) {
+    int64_t rows[2] = {e->device.linear_rows, -e->device.linear_rows};
+    TRY(comm_max_int64(e->comm, rows, 2));
+    return rows[0] == -rows[1]
+               ? STATUS_OK
+               : status_set(STATUS_FAILED,
+                            "the ranks' GPUs are of different kinds (here %s): encode needs one kind, so "
+                            "ask for nodes of one, or set run.device=cpu",
+                            e->device.name);
+}
+
 static int make_plan(struct encoding *e) {
     struct vocabulary v;
     int64_t most = 0;
@@ -71,6 +83,7 @@ static int make_plan(struct encoding *e) {
     if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO)
         config.run.device = DEVICE_CPU; /* no use for a GPU */
     TRY(compute_device_open(e->comm, &config, JOB_ENCODE, &e->device, &e->n_threads));
+    TRY(check_same_rows(e));
     TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "jobs.h"
 #include "store/table.h"
 
@@ -122,29 +123,15 @@ static void tsv_rows(struct export *x) {
 
 static void no_head(struct export *x) { (void)x; }
 
-static void json_text(FILE *file, const char *text) {
-    fputc('"', file);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            fprintf(file, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(file, "\\u%04x", c);
-        else
-            fputc(c, file);
-    }
-    fputc('"', file);
-}
-
 static void jsonl_rows(struct export *x) {
     int64_t k = x->table.shape.top_k;
     for (int64_t i = 0; i < x->rows.count; i++) {
         const int32_t *tokens = x->rows.tokens + i * TABLE_GROUPS * k;
         const float *weights = x->rows.weights + i * TABLE_GROUPS * k;
         fprintf(x->file, "{\"system\": ");
-        json_text(x->file, system_of(x, x->rows.first + i));
+        text_print_json(x->file, system_of(x, x->rows.first + i));
         fprintf(x->file, ", \"code\": ");
-        json_text(x->file, code_of(x, x->rows.first + i));
+        text_print_json(x->file, code_of(x, x->rows.first + i));
         fprintf(x->file, ", \"tokens\": [");
         for (int64_t j = 0; j < TABLE_GROUPS * k; j++)
             fprintf(x->file, "%s%s%d%s", j && j % k == 0 ? ", " : "", j % k ? ", " : "[", tokens[j],

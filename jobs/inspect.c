@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "config/paths.h"
 #include "dist/stages.h"
 #include "jobs.h"
@@ -235,20 +236,6 @@ static void print(const struct inspection *x) {
     output_flush();
 }
 
-/* Names of systems come from input files and may hold anything. */
-static void print_json_text(FILE *out, const char *text) {
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fprintf(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            fprintf(out, "\\u%04x", (unsigned)(unsigned char)*text);
-        else
-            fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 static void print_json(const struct inspection *x, FILE *out) {
     fprintf(out,
             "{\"table_id\": \"%s\", \"vocabulary_id\": \"%s\", \"codes\": %lld, \"resamples\": %lld, \"seed\": %lld",
@@ -257,7 +244,7 @@ static void print_json(const struct inspection *x, FILE *out) {
     fprintf(out, ",\n \"systems\": {");
     for (int i = 0; i < x->n_systems; i++) {
         fprintf(out, "%s", i ? ", " : "");
-        print_json_text(out, x->systems[i].name);
+        text_print_json(out, x->systems[i].name);
         fprintf(out, ": {\"codes\": %lld, \"with_parent\": %lld}", (long long)x->systems[i].codes,
                 (long long)x->systems[i].with_parent);
     }

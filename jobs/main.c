@@ -309,8 +309,8 @@ static int run_job(const struct comm *comm, const struct command *command, const
 
 static int run(const struct comm *comm, struct command *command, struct config *config, struct outputs *outputs,
                int argc, char **argv) {
-    TRY(config_defaults(config));
-    int status = parse(command, argc, argv);
+    int status = config_defaults(config);
+    if (status == STATUS_OK) status = parse(command, argc, argv);
     if (status == STATUS_OK && !command->help) status = configure(command, config);
     TRY(comm_agree(comm, status));
     log_configure(comm->rank, log_level_of(config->run.log_level));
@@ -356,7 +356,7 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return print_and_stop(print_usage, stdout);
     int started = comm_start(&comm, &argc, &argv);
-    if (status == STATUS_OK) status = started;
+    status = started == STATUS_OK ? comm_agree(&comm, status) : started;
     interrupt_guard_handlers();
     log_configure(comm.rank, LOG_LEVEL_INFO);
     if (status == STATUS_OK && !command.entry)

@@ -114,10 +114,11 @@ done:
 
 /* The table of the vocabulary is not to be lost to a forgotten files.table. */
 static int check_target(const char *path) {
-    struct table table;
-    if (access(path, F_OK) || table_open(&table, path) != STATUS_OK) return STATUS_OK;
-    int64_t rows = table.shape.vocabulary_rows;
-    table_close(&table);
+    struct h5file *file;
+    int64_t rows = 1;
+    if (access(path, F_OK) || h5file_open(&file, path, NULL, 0) != STATUS_OK) return STATUS_OK; /* an empty file */
+    if (h5file_get_int(file, "vocabulary_rows", &rows) != STATUS_OK) rows = 1;
+    h5file_close(file);
     return rows == 0 ? STATUS_OK
                      : status_set(STATUS_USAGE,
                                   "%s holds the tokens of the vocabulary: name another file for the new codes, --set "

@@ -22,7 +22,7 @@ static const struct text_kind TEXTS[] = {{"metrics", "{\"step\":"},
                                          {"benchmark", "{\n \"version\":"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 
-/* What is written in folders; begins "": any regular file of that name. */
+/* What is written in folders. Those of one kind that begin with nothing (raw numbers) are known by being there together. */
 struct folder_kind {
     const char *kind, *file, *begins;
 };
@@ -68,13 +68,16 @@ static int check_folder(const struct job_path *p) {
     char path[2 * PATH_MAX];
     if (stat(p->path, &info) == 0 && !S_ISDIR(info.st_mode))
         return status_set(STATUS_USAGE, "%s: %s is a file; name a folder", p->key, p->path);
+    int raw = 0, there = 0;
     for (int k = 0; k < N_FOLDERS; k++) {
         if (strcmp(FOLDERS[k].kind, p->kind) != 0) continue;
         snprintf(path, sizeof path, "%s/%s", p->path, FOLDERS[k].file);
         TRY(check_regular(p, path));
         if (!is_new(path) && !begins_with(path, FOLDERS[k].begins)) return is_foreign(p, path);
+        raw += !FOLDERS[k].begins[0];
+        there += !FOLDERS[k].begins[0] && !is_new(path);
     }
-    return STATUS_OK;
+    return there == 0 || there == raw ? STATUS_OK : is_foreign(p, p->path);
 }
 
 /* What begins as a text of the kind, or is an HDF5 file of ours of the kind. One that is too damaged to tell is not thrown

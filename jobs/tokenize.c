@@ -286,17 +286,26 @@ static int appended_before(const struct comm *comm, const struct config *config,
 
 /* Codes that were appended to a table are nowhere else: a table of version 2 or more is replaced by its next version alone. */
 static int check_replaced(const struct config *config) {
-    struct table table;
+    struct h5file *file;
     const char *path = config->files.table;
-    int is_next = config->tokenize.append_to[0] && path_same(config->tokenize.append_to, path);
-    if (config->force || is_next || access(path, F_OK) || table_open(&table, path) != STATUS_OK) return STATUS_OK;
-    int64_t version = table.shape.table_version, appended = table.shape.n_codes - table.shape.vocabulary_rows;
-    table_close(&table);
+    int64_t version = 0, rows = 0, codes = 0;
+    if (config->force || (config->tokenize.append_to[0] && path_same(config->tokenize.append_to, path)))
+        return STATUS_OK;
+    if (access(path, F_OK) || h5file_open(&file, path, NULL, 0) != STATUS_OK) return STATUS_OK; /* an empty file */
+    int known = h5file_get_int(file, "table_version", &version) == STATUS_OK &&
+                h5file_get_int(file, "vocabulary_rows", &rows) == STATUS_OK &&
+                h5file_get_int(file, "n_codes", &codes) == STATUS_OK;
+    h5file_close(file);
+    if (!known)
+        return status_set(STATUS_FAILED,
+                          "%s does not say whether codes were appended to it, and they would be lost: name another "
+                          "file, --set files.table=PATH, or --force to replace it",
+                          path);
     if (version < 2) return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "%s is version %lld of its table, with %lld codes behind those of the vocabulary, which would be "
                       "lost: name another file, --set files.table=PATH, or --force to replace it",
-                      path, (long long)version, (long long)appended);
+                      path, (long long)version, (long long)(codes - rows));
 }
 
 int job_tokenize(const struct comm *comm, const struct config *given) {

@@ -106,7 +106,7 @@ int job_train(const struct comm *comm, const struct config *config) {
                                provenance.key, &current));
     if (current) goto done;
     struct checkpoint_ring ring = {config->files.checkpoint, &provenance, config->train.keep};
-    TRY_DONE(checkpoint_ring_guard(&ring, comm, config->force));
+    TRY_DONE(checkpoint_ring_guard(&ring, comm, config->force, config->train.resume == RESUME_AUTO));
     status = train(comm, config, &ring);
 done:
     provenance_free(&provenance);

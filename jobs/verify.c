@@ -1,4 +1,5 @@
-/* verify: checks a token table against itself and its vocabulary; the first fault is the error. */
+/* verify: checks a token table against itself and its vocabulary, and any other file of this program by its checksums; the
+ * first fault is the error. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file_lock.h"
 #include "base/path.h"
 #include "base/status.h"
 
@@ -37,6 +38,7 @@ int atomic_file_close(struct atomic_file *file, int status) {
         status = failed(file);
     if (fclose(file->stream) && status == STATUS_OK) status = failed(file);
     file->stream = NULL;
+    if (status == STATUS_OK) status = file_lock_check();
     if (status == STATUS_OK && rename(file->temporary, file->target)) status = failed(file);
     if (status != STATUS_OK) unlink(file->temporary);
     return status;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,56 +17,72 @@
 #include "base/status.h"
 
 #define HEAD "lock of medtok\n"
-enum { TRIES = 5, TEXT_BYTES = 512, MOST_HELD = 16 };
+enum { TRIES = 5, MOST_HELD = 16 };
 
-/* Who holds a lock, as its file says. `began`: when the process began, in ticks since boot, which tells it from a later
- * process of the same number. */
+/* Who holds a lock, as its file says. `space`: boot and namespace in which the process number means something. `began`: when
+ * the process began, in ticks since boot, which tells it from a later process of the same number. */
 struct holder {
-    char host[128], job[64], since[32];
+    char host[128], space[128], job[64], since[32];
     long pid, restart; /* restart: how often SLURM has queued the job again */
     unsigned long long began;
 };
 
 /* ---- who we are ---- */
-/* 0: there is no such process, or it has ended and nobody has asked for its exit code yet. */
-static unsigned long long process_began(long pid) {
+/* State ('Z': ended, nobody has asked for its exit code yet) and beginning of a process; 0: /proc does not tell. */
+static int look_at(long pid, char *state, unsigned long long *began) {
     char path[64], text[1024];
-    unsigned long long began = 0;
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     FILE *file = fopen(path, "r");
     if (!file) return 0;
     size_t n = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[n] = 0;
-    const char *at = strrchr(text, ')'); /* behind the name, which may hold anything; the 22nd field is the time */
-    if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0)) return 0;
-    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-    if (at) sscanf(at, " %llu", &began);
-    return began;
+    const char *at = strrchr(text, ')'); /* behind the name, which may hold anything */
+    if (!at || sscanf(at, ") %c", state) != 1) return 0;
+    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' '); /* the 22nd is the beginning */
+    return at && sscanf(at, " %llu", began) == 1;
+}
+
+/* Whether the holder, a process of this host, is still there. Other users' processes may be hidden: then it is. */
+static int is_there(const struct holder *h) {
+    char state;
+    unsigned long long began;
+    if (kill((pid_t)h->pid, 0) && errno == ESRCH) return 0;
+    return !look_at(h->pid, &state, &began) || (state != 'Z' && state != 'X' && began == h->began);
+}
+
+static void read_line(const char *path, char *text, size_t size) {
+    FILE *file = fopen(path, "r");
+    text[0] = 0;
+    if (file && fgets(text, (int)size, file)) text[strcspn(text, "\n")] = 0;
+    if (file) fclose(file);
 }
 
 static void describe_self(struct holder *self) {
     const char *job = getenv("SLURM_JOB_ID"), *restart = getenv("SLURM_RESTART_COUNT");
     time_t now = time(NULL);
     struct tm tm;
-    *self = (struct holder){.pid = (long)getpid(),
-                            .began = process_began((long)getpid()),
-                            .restart = restart ? strtol(restart, NULL, 10) : 0};
+    char boot[64], names[64] = "", state;
+    *self = (struct holder){.pid = (long)getpid(), .restart = restart ? strtol(restart, NULL, 10) : 0};
+    look_at(self->pid, &state, &self->began);
+    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    if (readlink("/proc/self/ns/pid", names, sizeof names - 1) < 0) names[0] = 0;
+    snprintf(self->space, sizeof self->space, "%s/%s", boot, names);
     gethostname(self->host, sizeof self->host - 1);
     snprintf(self->job, sizeof self->job, "%s", job && job[0] ? job : "-");
     strftime(self->since, sizeof self->since, "%Y-%m-%d_%H:%M:%S", localtime_r(&now, &tm));
 }
 
-static int print_holder(const struct holder *h, char text[TEXT_BYTES]) {
-    return snprintf(text, TEXT_BYTES, HEAD "host %s\njob %s\nrestart %ld\npid %ld\nbegan %llu\nsince %s\n", h->host,
+static int print_holder(const struct holder *h, char text[LOCK_TEXT_BYTES]) {
+    return snprintf(text, LOCK_TEXT_BYTES,
+                    HEAD "host %s\nspace %s\njob %s\nrestart %ld\npid %ld\nbegan %llu\nsince %s\n", h->host, h->space,
                     h->job, h->restart, h->pid, h->began, h->since);
 }
 
 /* ---- the file ---- */
 enum outcome { TAKEN, HELD, CANNOT };
 
-static enum outcome make(const char *path) {
-    char text[TEXT_BYTES];
+static enum outcome make(const char *path, char text[LOCK_TEXT_BYTES]) {
     struct holder self;
     describe_self(&self);
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), n = print_holder(&self, text);
@@ -78,16 +95,16 @@ static enum outcome make(const char *path) {
 }
 
 /* Its text, and who holds it. 0: gone, or not (yet) readable as a lock. */
-static int read_lock(const char *path, char text[TEXT_BYTES], struct holder *h) {
+static int read_lock(const char *path, char text[LOCK_TEXT_BYTES], struct holder *h) {
     *h = (struct holder){0};
     text[0] = 0;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return 0;
-    ssize_t n = read(file, text, TEXT_BYTES - 1);
+    ssize_t n = read(file, text, LOCK_TEXT_BYTES - 1);
     close(file);
     text[n > 0 ? n : 0] = 0;
-    return sscanf(text, HEAD "host %127s\njob %63s\nrestart %ld\npid %ld\nbegan %llu\nsince %31s", h->host, h->job,
-                  &h->restart, &h->pid, &h->began, h->since) == 6;
+    return sscanf(text, HEAD "host %127s\nspace %127s\njob %63s\nrestart %ld\npid %ld\nbegan %llu\nsince %31s", h->host,
+                  h->space, h->job, &h->restart, &h->pid, &h->began, h->since) == 7;
 }
 
 /* Seconds since the last sign of life, by the clock of the file system; -1: the lock is gone. */
@@ -109,16 +126,14 @@ static int is_stale(const struct holder *h, int readable, double silent) {
     describe_self(&self);
     if (silent > LOCK_STALE) return 1;
     if (!readable) return 0;
-    if (strcmp(h->host, self.host) == 0) {
-        unsigned long long began = process_began(h->pid);
-        return h->pid == self.pid ? h->began != self.began : began == 0 || began != h->began;
-    }
+    if (strcmp(h->host, self.host) == 0 && strcmp(h->space, self.space) == 0)
+        return h->pid == self.pid ? h->began != self.began : !is_there(h);
     return strcmp(h->job, "-") != 0 && strcmp(h->job, self.job) == 0 && h->restart < self.restart;
 }
 
 /* Takes a stale lock away, unless another did it meanwhile and holds it now: `text` is what was judged. */
 static void take_away(const char *path, const char *text) {
-    char aside[PATH_MAX + 32], found[TEXT_BYTES];
+    char aside[PATH_MAX + 32], found[LOCK_TEXT_BYTES];
     struct holder h;
     snprintf(aside, sizeof aside, "%s-stale-%ld", path, (long)getpid());
     if (rename(path, aside)) return;
@@ -140,67 +155,94 @@ static int is_held(const char *output, const char *path, const struct holder *h,
 /* ---- signs of life ---- */
 static struct {
     pthread_mutex_t guard;
-    pthread_cond_t changed;
+    pthread_cond_t changed; /* made when the thread begins: it waits by the clock that is never set back */
     pthread_t thread;
     int running, n;
-    char path[MOST_HELD][PATH_MAX];
-} held = {.guard = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    const struct file_lock *lock[MOST_HELD];
+} held = {.guard = PTHREAD_MUTEX_INITIALIZER};
+
+static int is_ours(const struct file_lock *lock) {
+    char text[LOCK_TEXT_BYTES];
+    struct holder h;
+    return read_lock(lock->path, text, &h) && strcmp(text, lock->text) == 0;
+}
 
 static void *beat(void *unused) {
     (void)unused;
     pthread_mutex_lock(&held.guard);
     while (held.running) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += LOCK_BEAT;
         pthread_cond_timedwait(&held.changed, &held.guard, &until);
-        for (int i = 0; i < held.n; i++) utimensat(AT_FDCWD, held.path[i], NULL, 0);
+        for (int i = 0; i < held.n; i++)
+            if (is_ours(held.lock[i])) utimensat(AT_FDCWD, held.lock[i]->path, NULL, 0);
     }
     pthread_mutex_unlock(&held.guard);
     return NULL;
 }
 
-static void begin_beat(const char *path) {
+static void begin_beat(const struct file_lock *lock) {
     pthread_mutex_lock(&held.guard);
-    if (held.n < MOST_HELD) snprintf(held.path[held.n++], PATH_MAX, "%s", path);
-    if (!held.running) held.running = pthread_create(&held.thread, NULL, beat, NULL) == 0;
+    if (held.n < MOST_HELD) held.lock[held.n++] = lock;
+    if (!held.running) {
+        pthread_condattr_t monotonic;
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(&held.changed, &monotonic);
+        pthread_condattr_destroy(&monotonic);
+        held.running = 1;
+        if (pthread_create(&held.thread, NULL, beat, NULL)) held.running = 0;
+    }
     pthread_mutex_unlock(&held.guard);
 }
 
-static void end_beat(const char *path) {
+static void end_beat(const struct file_lock *lock) {
     int last = 0;
     pthread_mutex_lock(&held.guard);
-    for (int i = 0; i < held.n; i++) {
-        if (strcmp(held.path[i], path) != 0) continue;
-        memmove(held.path[i], held.path[held.n - 1], PATH_MAX);
-        held.n--;
-        break;
-    }
+    for (int i = 0; i < held.n; i++)
+        if (held.lock[i] == lock) held.lock[i--] = held.lock[--held.n];
     if (held.running && held.n == 0) {
         held.running = 0;
         last = 1;
         pthread_cond_signal(&held.changed);
     }
     pthread_mutex_unlock(&held.guard);
-    if (last) pthread_join(held.thread, NULL);
+    if (!last) return;
+    pthread_join(held.thread, NULL);
+    pthread_cond_destroy(&held.changed);
+}
+
+int file_lock_check(void) {
+    int status = STATUS_OK;
+    pthread_mutex_lock(&held.guard);
+    for (int i = 0; i < held.n && status == STATUS_OK; i++)
+        if (!is_ours(held.lock[i]))
+            status =
+                status_set(STATUS_FAILED,
+                           "%s is no longer this run's: it gave no sign of life for long, and another run took its "
+                           "place, or the lock was removed; nothing more is written",
+                           held.lock[i]->path);
+    pthread_mutex_unlock(&held.guard);
+    return status;
 }
 
 /* ---- take and release ---- */
 int file_lock_take(struct file_lock *lock, const char *output) {
-    char resolved[PATH_MAX], path[PATH_MAX + 8], text[TEXT_BYTES];
+    char resolved[PATH_MAX], path[PATH_MAX + 16], text[LOCK_TEXT_BYTES];
     struct holder h = {0};
     double silent = 0;
     lock->path[0] = 0;
     TRY(path_resolve(output, resolved));
     TRY(path_make_folder_of(resolved));
-    snprintf(path, sizeof path, "%s.lock", resolved);
+    snprintf(path, sizeof path, "%s.lock-medtok", resolved);
     if (strlen(path) >= PATH_MAX) return STATUS_OK;
     for (int attempt = 0; attempt < TRIES; attempt++) {
-        enum outcome outcome = make(path);
+        enum outcome outcome = make(path, lock->text);
         if (outcome == CANNOT) return STATUS_OK;
         if (outcome == TAKEN) {
             memcpy(lock->path, path, strlen(path) + 1);
-            begin_beat(lock->path);
+            begin_beat(lock);
             return STATUS_OK;
         }
         int readable = read_lock(path, text, &h);
@@ -222,7 +264,7 @@ int file_lock_take(struct file_lock *lock, const char *output) {
 
 void file_lock_release(struct file_lock *lock) {
     if (!lock->path[0]) return;
-    end_beat(lock->path);
-    unlink(lock->path);
+    end_beat(lock);
+    if (is_ours(lock)) unlink(lock->path);
     lock->path[0] = 0;
 }

@@ -73,19 +73,16 @@ static int follow(char path[PATH_MAX], int *is_link) {
     return STATUS_OK;
 }
 
-/* The longest part of the folder that exists, resolved, and the rest of `path` behind it. */
+/* The longest part of the folder that exists, resolved, and the rest of the absolute `path` behind it. */
 static int resolve_folder(const char *path, char resolved[PATH_MAX]) {
-    char part[PATH_MAX], real[PATH_MAX], joined[2 * PATH_MAX];
-    const char *rest = path;
+    char part[PATH_MAX], shorter[PATH_MAX], real[PATH_MAX], joined[2 * PATH_MAX];
     path_folder(path, part);
     while (!realpath(part, real)) {
-        if (strcmp(part, "/") == 0 || strcmp(part, ".") == 0) snprintf(real, sizeof real, "%s", part);
-        if (strcmp(part, "/") == 0 || strcmp(part, ".") == 0) break;
-        char shorter[PATH_MAX];
+        if (strcmp(part, "/") == 0) return status_set(STATUS_FAILED, "/: %s", strerror(errno));
         path_folder(part, shorter);
         memcpy(part, shorter, sizeof part);
     }
-    if (strncmp(path, part, strlen(part)) == 0 && strchr(path, '/')) rest = path + strlen(part);
+    const char *rest = path + strlen(part);
     while (*rest == '/') rest++;
     snprintf(joined, sizeof joined, "%s/%s", strcmp(real, "/") == 0 ? "" : real, rest);
     if (strlen(joined) >= PATH_MAX) return too_long(joined);
@@ -93,11 +90,24 @@ static int resolve_folder(const char *path, char resolved[PATH_MAX]) {
     return STATUS_OK;
 }
 
+/* From the root, without slashes at the end. */
+static int make_absolute(const char *path, char absolute[PATH_MAX]) {
+    char here[PATH_MAX] = "", joined[2 * PATH_MAX];
+    if (strlen(path) >= PATH_MAX) return too_long(path);
+    if (path[0] != '/' && !getcwd(here, sizeof here))
+        return status_set(STATUS_FAILED, "the working directory: %s", strerror(errno));
+    snprintf(joined, sizeof joined, "%s%s%s", here, path[0] == '/' ? "" : "/", path);
+    size_t n = strlen(joined);
+    while (n > 1 && joined[n - 1] == '/') joined[--n] = 0;
+    if (n >= PATH_MAX) return too_long(path);
+    memcpy(absolute, joined, n + 1);
+    return STATUS_OK;
+}
+
 int path_resolve(const char *path, char resolved[PATH_MAX]) {
     char at[PATH_MAX];
     int is_link = 1, links = 0;
-    if (strlen(path) >= PATH_MAX) return too_long(path);
-    memcpy(at, path, strlen(path) + 1);
+    TRY(make_absolute(path, at));
     while (is_link) {
         if (links++ > MOST_LINKS) return status_set(STATUS_USAGE, "%s: symbolic links that lead in a circle", path);
         TRY(follow(at, &is_link));
@@ -139,6 +149,11 @@ int path_check_room(const char *path, int64_t bytes, const char *what) {
 }
 
 /* ---- files of a name ---- */
+static int is_worth_an_error(const char *folder, int reason) {
+    (void)folder;
+    return reason != ENOENT;
+}
+
 int path_list(const char *stem, const char *pattern, void (*found)(const char *path, void *context), void *context) {
     char escaped[2 * PATH_MAX + 64];
     size_t n = 0;
@@ -148,7 +163,7 @@ int path_list(const char *stem, const char *pattern, void (*found)(const char *p
         escaped[n++] = *p;
     }
     snprintf(escaped + n, sizeof escaped - n, "%s", pattern);
-    int code = glob(escaped, 0, NULL, &files);
+    int code = glob(escaped, GLOB_ERR, is_worth_an_error, &files);
     if (code == GLOB_NOMATCH) return STATUS_OK;
     if (code) return status_set(STATUS_FAILED, "cannot list the files %s%s", stem, pattern);
     for (size_t i = 0; i < files.gl_pathc; i++) found(files.gl_pathv[i], context);

@@ -16,7 +16,7 @@ int path_make_folders(const char *folder);
 int path_make_folder_of(const char *file);
 
 /* Where a file that is written to `path` lies: symbolic links are followed, also when what they lead to does not exist yet. Of
- * a path whose folder does not exist, the part that exists is resolved. An error: too long, or links that lead in a circle. */
+ * a path whose folder does not exist, the part that exists is resolved; slashes at the end do not count. An error: too long, or links that lead in a circle. */
 int path_resolve(const char *path, char resolved[PATH_MAX]);
 
 /* Whether two paths name one file, there or not: by device and inode, and by where they lead. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define AT(member) offsetof(struct config, member)
 #define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
 #define STEP_JOBS  (JOB_TRAIN | JOB_BENCH)
@@ -265,25 +267,6 @@ const struct key *schema_find(const char *name) {
 }
 
 /* ---- what was meant ---- */
-/* Levenshtein's distance without regard to case; names longer than the row are cut. */
-static int edit_distance(const char *a, const char *b) {
-    enum { MOST = 64 };
-    int row[MOST + 1], n = (int)strnlen(b, MOST);
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 0; a[i] && i < MOST; i++) {
-        int diagonal = row[0];
-        row[0] = i + 1;
-        for (int j = 0; j < n; j++) {
-            int best = diagonal + (tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]));
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j + 1] + 1 < best) best = row[j + 1] + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = best;
-        }
-    }
-    return row[n];
-}
-
 static const char *behind_dot(const char *name) {
     const char *dot = strrchr(name, '.');
     return dot ? dot + 1 : name;
@@ -296,7 +279,7 @@ static int nearest_by(const char *(*part)(const char *), const char *name, int b
                       int most) {
     int n = 0;
     for (int i = 0; i < SCHEMA_SIZE; i++) {
-        int d = edit_distance(part(name), part(SCHEMA[i].name));
+        int d = text_distance(part(name), part(SCHEMA[i].name));
         if (d > best) continue;
         if (d < best) n = 0;
         best = d;

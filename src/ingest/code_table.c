@@ -10,11 +10,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "ingest/delimited.h"
-
-static const char *const SYSTEM_NAMES[][2] = {{"icd9", "ICD9CM"},   {"icd9cm", "ICD9CM"},   {"icd9proc", "ICD9PROC"},
-                                              {"icd10", "ICD10CM"}, {"icd10cm", "ICD10CM"}, {"icd10pcs", "ICD10PCS"},
-                                              {"snomed", "SNOMED"}, {"rxnorm", "RxNorm"},   {"ndc", "NDC"},
-                                              {"cpt", "CPT"},       {"atc", "ATC"},         {"hcpcs", "HCPCS"}};
+#include "terms/code_form.h"
 
 void code_table_free(struct code_table *t) {
     free(t->text);
@@ -50,9 +46,8 @@ static int add_system(struct code_table *t, struct field f, int64_t *place) {
     char name[32];
     if (f.size < (int64_t)sizeof name) {
         snprintf(name, sizeof name, "%.*s", (int)f.size, f.text);
-        for (size_t i = 0; i < sizeof SYSTEM_NAMES / sizeof *SYSTEM_NAMES; i++)
-            if (strcasecmp(name, SYSTEM_NAMES[i][0]) == 0)
-                f = (struct field){SYSTEM_NAMES[i][1], (int64_t)strlen(SYSTEM_NAMES[i][1])};
+        f.text = code_system_name(name);
+        f.size = (int64_t)strlen(f.text);
     }
     return add_text(t, f, place);
 }

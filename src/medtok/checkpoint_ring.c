@@ -26,8 +26,17 @@ struct ring_files {
     int status;
 };
 
+/* Whether a file is called as ring_path calls one: copies with other names are their owner's. */
+static int is_of_ring(const char *path) {
+    const char *step = NULL;
+    for (const char *p = strstr(path, ".step-"); p; p = strstr(p + 1, ".step-")) step = p + strlen(".step-");
+    size_t digits = step ? strspn(step, "0123456789") : 0;
+    return digits >= 9 && strcmp(step + digits, ".h5") == 0;
+}
+
 static void add_path(const char *path, void *context) {
     struct ring_files *f = context;
+    if (!is_of_ring(path)) return;
     if (f->status == STATUS_OK) f->status = mem_grow(&f->path, &f->capacity, f->n + 1, sizeof *f->path);
     if (f->status != STATUS_OK) return;
     f->path[f->n] = strdup(path);
@@ -100,7 +109,16 @@ static int would_be_lost(const struct checkpoint_ring *ring, struct h5file *file
                       h5file_path(file), what, (long long)step, difference);
 }
 
-static int guard(const struct checkpoint_ring *ring, int force) {
+/* What is left of checkpoints whose writing was interrupted. */
+static void remove_temporary(const char *path, void *context) {
+    char target[PATH_MAX];
+    const char *end = strstr(path, ".h5.tmp-medtok-");
+    (void)context;
+    snprintf(target, sizeof target, "%.*s", end ? (int)(end - path) + 3 : 0, path);
+    if (is_of_ring(target)) path_remove_temporaries(target);
+}
+
+static int guard(const struct checkpoint_ring *ring, int force, int resume) {
     struct h5file *other;
     struct ring_files files;
     int status = STATUS_OK;
@@ -111,16 +129,28 @@ static int guard(const struct checkpoint_ring *ring, int force) {
     TRY(list_ring(ring, &files));
     for (long long i = files.n; i-- > 0 && status == STATUS_OK;) {
         open_other(ring, files.path[i], &other);
-        if (other && force) remove_file(files.path[i]);
-        if (other && !force) status = would_be_lost(ring, other, "a checkpoint of an unfinished training");
+        if ((other || !resume) && force)
+            remove_file(files.path[i]);
+        else if (other)
+            status = would_be_lost(ring, other, "a checkpoint of an unfinished training");
+        else if (!resume)
+            status =
+                status_set(STATUS_FAILED,
+                           "%s is a checkpoint of this training, which train.resume=never would lose: name another "
+                           "file, --set files.checkpoint=PATH, or --force to drop it",
+                           files.path[i]);
         h5file_close(other);
     }
     free_ring(&files);
-    return status;
+    TRY(status);
+    char target[PATH_MAX], stem[PATH_MAX];
+    TRY(path_resolve(ring->final_path, target));
+    path_with_ending(target, "", stem, sizeof stem);
+    return path_list(stem, ".step-*.h5.tmp-medtok-*", remove_temporary, NULL);
 }
 
-int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force) {
-    return comm_agree(comm, comm->rank == 0 ? guard(ring, force) : STATUS_OK);
+int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force, int resume) {
+    return comm_agree(comm, comm->rank == 0 ? guard(ring, force, resume) : STATUS_OK);
 }
 
 /* ---- room ---- */

@@ -14,9 +14,10 @@ struct checkpoint_ring {
 };
 
 /* Collective, before a training begins. Fails if it would replace what another training made: a finished checkpoint with another
- * provenance, or the checkpoints of an unfinished one; the message says what differs. With `force` the unfinished one's are
- * removed, and the finished one is replaced when the new one is whole. */
-int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force);
+ * provenance, or the checkpoints of an unfinished one (without `resume`, this training's own too); the message says what
+ * differs. With `force` the unfinished one's are removed, and the finished one is replaced when the new one is whole. Removes
+ * what interrupted saves left. */
+int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force, int resume);
 
 /* Collective, before the first step. Fails if the disk has not the room for all checkpoints that there will be at a time
  * (steps: of the whole training; every: steps between checkpoints, 0: none on the way) and metrics of `metrics_bytes`. */

@@ -67,10 +67,8 @@ int evaluation_make(struct evaluation *e, struct trainer *t, int threads) {
     *e = (struct evaluation){0};
     if (c->train.eval_every == 0) return STATUS_OK;
     e->trainer = t;
-    e->bootstrap = (struct bootstrap){.comm = t->comm,
-                                      .seed = (uint64_t)c->run.seed,
-                                      .resamples = c->inspect.resamples,
-                                      .threads = threads};
+    e->bootstrap = (struct bootstrap){
+        .comm = t->comm, .seed = (uint64_t)c->run.seed, .resamples = c->inspect.resamples, .threads = threads};
     tape_init(&e->tape, t->device);
     return comm_agree(t->comm, prepare(e));
 }

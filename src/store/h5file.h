@@ -87,7 +87,7 @@ int h5file_set_int(struct h5file *file, const char *name, int64_t value);
 int h5file_set_real(struct h5file *file, const char *name, double value);
 
 /* Collective. Writes content_id, flushes, closes, fsyncs and renames to the final path; frees `file` in any case. On
- * failure the temporary file is removed and the old target is untouched. */
+ * failure the temporary file is removed (a partial one is kept for later) and the old target is untouched. */
 int h5file_commit(struct h5file *file);
 
 /* Closes and removes the temporary file; frees `file`. NULL is allowed. */

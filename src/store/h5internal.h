@@ -18,9 +18,9 @@ struct h5block {
 struct h5file {
     hid_t id;
     struct comm comm;
-    int writing, schema_version;
-    int disk;         /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
-    int64_t reserved; /* bytes of the file that are sure to have room */
+    int partial, schema_version; /* partial: what is written is kept when it cannot be finished */
+    int disk;                    /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
+    int64_t reserved;            /* bytes of the file that are sure to have room */
     char *path, *target, *temporary; /* owned: as named, where links lead, and what is written */
     char key[33];
     /* what the content id is made of: `name checksum` of each dataset, in order of writing */

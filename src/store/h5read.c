@@ -241,21 +241,23 @@ static int find_sums(struct h5file *file, const char *name, const struct opened 
     int64_t place[3] = {0}, row_bytes = (int64_t)H5Tget_size(d->type);
     hid_t attribute = H5Aopen(d->id, H5_SUMS_PLACE, H5P_DEFAULT);
     hid_t space = attribute < 0 ? -1 : H5Aget_space(attribute);
-    int good = space >= 0 && H5Sget_simple_extent_npoints(space) == 3 &&
-               H5Aread(attribute, H5T_NATIVE_INT64, place) >= 0 && place[0] >= 0 && place[1] > 0 && place[2] > 0;
+    int good =
+        space >= 0 && H5Sget_simple_extent_npoints(space) == 3 && H5Aread(attribute, H5T_NATIVE_INT64, place) >= 0;
     if (space >= 0) H5Sclose(space);
     if (attribute >= 0) H5Aclose(attribute);
     H5Eclear2(H5E_DEFAULT);
     if (!good) return damaged(file, name, "lacks its checksums");
     TRY(read_sums(file));
     for (int i = 1; i < d->rank; i++) row_bytes *= (int64_t)d->dims[i];
-    *sums = (struct h5sums){.n_rows = (int64_t)d->dims[0],
+    int64_t n_rows = (int64_t)d->dims[0];
+    if (!h5sums_possible(n_rows, place, file->n_sums)) return damaged(file, name, "has other checksums than rows");
+    *sums = (struct h5sums){.n_rows = n_rows,
                             .row_bytes = row_bytes,
                             .block_rows = place[1],
                             .cell_rows = place[2],
+                            .n_blocks = (n_rows - 1 + place[1]) / place[1],
                             .block = file->sums + place[0]};
-    sums->n_blocks = (sums->n_rows + place[1] - 1) / place[1];
-    return place[0] + sums->n_blocks <= file->n_sums ? STATUS_OK : damaged(file, name, "has other checksums than rows");
+    return STATUS_OK;
 }
 
 static int check_block(const struct h5file *file, const char *name, const struct h5sums *sums, int64_t block,
@@ -371,7 +373,7 @@ int h5file_verify(struct h5file *file, int part, int n_parts) {
 }
 
 /* ---- up to date ---- */
-/* 1: a file of this kind with this key is there, whole or not. Leaves no message. */
+/* 1: a file of this kind with this key is there, whole or not. */
 static int has_key(const char *path, const char *kind, int schema_version, const char *key) {
     struct stat info;
     struct h5file *file;
@@ -394,7 +396,7 @@ static int verify_share(const struct comm *comm, const char *path) {
 int h5file_up_to_date(const struct comm *comm, const char *path, const char *kind, int schema_version, const char *key,
                       int *up_to_date) {
     static const double WORTH_A_LINE = 1e9;
-    struct stat info;
+    struct stat info = {0};
     char size[32];
     double since = clock_seconds();
     *up_to_date = comm->rank == 0 && has_key(path, kind, schema_version, key);

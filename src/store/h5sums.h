@@ -24,6 +24,10 @@ struct h5sums {
 /* Rows that one cell holds if a cell may have many: 1 for rows of 64 bytes and more. */
 int64_t h5sums_cell_rows(int64_t row_bytes);
 
+/* Whether a dataset of n_rows can have such sums, of n_sums in the file: what a forged file may say otherwise. place: as in
+ * H5_SUMS_PLACE. */
+int h5sums_possible(int64_t n_rows, const int64_t place[3], int64_t n_sums);
+
 /* Zero sums of n_rows rows. block_rows 0: about 256 KiB. */
 int h5sums_make(struct h5sums *sums, int64_t n_rows, int64_t row_bytes, int64_t block_rows, int64_t cell_rows);
 void h5sums_free(struct h5sums *sums);

@@ -12,6 +12,7 @@
 #define XXH_STATIC_LINKING_ONLY /* the state on the stack */
 #include <xxhash.h>
 
+#include "base/file_lock.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -129,11 +130,12 @@ static int find_names(struct names *names, const struct comm *comm, const char *
 }
 
 static int allocate(struct h5file **out, const struct comm *comm, const char *path, const struct names *names,
-                    int schema_version, const struct provenance *provenance) {
+                    int partial, int schema_version, const struct provenance *provenance) {
     struct h5file *file = calloc(1, sizeof *file);
     int good = file != NULL;
     if (file) {
-        *file = (struct h5file){.id = -1, .disk = -1, .comm = *comm, .writing = 1, .schema_version = schema_version};
+        *file =
+            (struct h5file){.id = -1, .disk = -1, .comm = *comm, .partial = partial, .schema_version = schema_version};
         file->path = strdup(path);
         file->target = strdup(names->target);
         file->temporary = strdup(names->temporary);
@@ -153,7 +155,7 @@ static int create(struct h5file **out, const struct comm *comm, const char *path
     *out = NULL;
     TRY(find_names(&names, comm, path, partial));
     TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, names.target, bytes_expected) : STATUS_OK));
-    int status = allocate(&file, comm, path, &names, schema_version, provenance);
+    int status = allocate(&file, comm, path, &names, partial, schema_version, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 0));
     if (status == STATUS_OK)
         status = reserve(file, METADATA_BYTES + (int64_t)strlen(provenance->config ? provenance->config : ""));
@@ -176,6 +178,13 @@ int h5file_create_partial(struct h5file **out, const struct comm *comm, const ch
     return create(out, comm, path, 1, kind, schema_version, provenance, bytes_expected);
 }
 
+/* What h5file_commit had written before it was interrupted. */
+static int remove_end(struct h5file *file) {
+    int bad = (H5Lexists(file->id, H5_SUMS, H5P_DEFAULT) > 0 && H5Ldelete(file->id, H5_SUMS, H5P_DEFAULT) < 0) ||
+              (H5Aexists(file->id, "content_id") > 0 && H5Adelete(file->id, "content_id") < 0);
+    return bad ? failed_to(file, "cannot go on with it") : STATUS_OK;
+}
+
 int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path, int schema_version,
                           const struct provenance *provenance) {
     struct names names;
@@ -183,8 +192,9 @@ int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const ch
     h5_quiet();
     *out = NULL;
     TRY(find_names(&names, comm, path, 1));
-    int status = allocate(&file, comm, path, &names, schema_version, provenance);
+    int status = allocate(&file, comm, path, &names, 1, schema_version, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 1));
+    if (status == STATUS_OK) status = comm_agree(comm, remove_end(file));
     if (status == STATUS_OK)
         *out = file;
     else
@@ -331,7 +341,7 @@ int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *na
     return dataset_create(out, file, name, type, n_rows, cols, inner, chunk_rows, compress, 1);
 }
 
-int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name) {
+static int open_dataset(struct h5dataset **out, struct h5file *file, const char *name) {
     struct h5dataset *d = calloc(1, sizeof *d);
     *out = NULL;
     TRY(comm_agree(&file->comm, d ? STATUS_OK : status_set(STATUS_FAILED, "out of memory")));
@@ -353,6 +363,23 @@ int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name
         *out = d;
     else
         h5dataset_abandon(d);
+    return status;
+}
+
+/* Its rows will be summed anew: sums that an interrupted end of the file had written go. */
+static int remove_sums(struct h5dataset *d) {
+    static const char *const NAMES[] = {H5_SUMS_PLACE, "xxh3_rows"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (H5Aexists(d->id, NAMES[i]) > 0 && H5Adelete(d->id, NAMES[i]) < 0) return failed_to(d->file, d->name);
+    return STATUS_OK;
+}
+
+int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name) {
+    TRY(open_dataset(out, file, name));
+    int status = comm_agree(&file->comm, remove_sums(*out));
+    if (status == STATUS_OK) return STATUS_OK;
+    h5dataset_abandon(*out);
+    *out = NULL;
     return status;
 }
 
@@ -470,7 +497,7 @@ static int sum_rows(struct h5dataset *d) {
     int64_t place[3];
     hid_t attribute = H5Aopen(d->id, "xxh3_rows", H5P_DEFAULT), where = H5Aopen(d->id, H5_SUMS_PLACE, H5P_DEFAULT);
     int bad = attribute < 0 || where < 0 || H5Aread(attribute, H5T_NATIVE_UINT64, &stored) < 0 ||
-              H5Aread(where, H5T_NATIVE_INT64, place) < 0 || place[1] < 1 || place[2] < 1;
+              H5Aread(where, H5T_NATIVE_INT64, place) < 0 || !h5sums_possible(d->n_rows, place, INT64_MAX);
     int status = bad ? failed_to(d->file, d->name) : STATUS_OK;
     if (attribute >= 0) H5Aclose(attribute);
     if (where >= 0) H5Aclose(where);
@@ -493,7 +520,7 @@ static int sum_rows(struct h5dataset *d) {
 int h5file_adopt(struct h5file *file, const char *name) {
     struct h5dataset *d;
     int64_t shape[3] = {0};
-    TRY(h5dataset_open(&d, file, name));
+    TRY(open_dataset(&d, file, name));
     int status = comm_agree(&file->comm, file->comm.rank == 0 ? sum_rows(d) : STATUS_OK);
     if (file->comm.rank == 0) shape[0] = d->sums.n_blocks, shape[1] = d->sums.block_rows, shape[2] = d->sums.cell_rows;
     if (status == STATUS_OK) status = comm_broadcast(&file->comm, shape, sizeof shape);
@@ -540,6 +567,7 @@ static int write_sums(struct h5file *file) {
 
 static int sync_and_rename(const struct h5file *file) {
     char folder[PATH_MAX];
+    TRY(file_lock_check());
     path_folder(file->target, folder);
     struct stat info;
     int place = open(folder, O_RDONLY | O_DIRECTORY);
@@ -573,12 +601,13 @@ int h5file_commit(struct h5file *file) {
         status = comm_agree(&file->comm, closed < 0 ? failed_to(file, "closing") : STATUS_OK);
     }
     if (status == STATUS_OK) status = comm_agree(&file->comm, file->comm.rank == 0 ? sync_and_rename(file) : STATUS_OK);
-    if (status != STATUS_OK) {
+    if (status == STATUS_OK)
+        free_file(file);
+    else if (file->partial)
+        h5file_suspend(file);
+    else
         h5file_abandon(file);
-        return status;
-    }
-    free_file(file);
-    return STATUS_OK;
+    return status;
 }
 
 void h5file_abandon(struct h5file *file) {

@@ -47,6 +47,9 @@ enum { CODE_FORM_BYTES = 80 };
 /* The system of this name, by its letters and digits in any case: ICD-10-CM, icd10 and ICD10CM are one. */
 enum code_system code_system(const char *name);
 
+/* What a system is called here, however a table spells it: "ICD10CM", "RxNorm". The name itself for other systems. */
+const char *code_system_name(const char *name);
+
 /* Whether two names mean one system; those of other systems agree but for case. */
 int code_system_same(const char *a, const char *b);
 

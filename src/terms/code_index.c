@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "terms/code_form.h"
 
 struct code_slot {
@@ -146,23 +147,6 @@ int64_t code_index_find(const struct code_index *x, const char *name, int64_t *f
     return n;
 }
 
-static int edit_distance(const char *a, const char *b) {
-    int row[CODE_FORM_BYTES + 1], n = (int)strlen(b);
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 0; a[i]; i++) {
-        int diagonal = row[0];
-        row[0] = i + 1;
-        for (int j = 0; j < n; j++) {
-            int best = diagonal + (toupper((unsigned char)a[i]) != toupper((unsigned char)b[j]));
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j + 1] + 1 < best) best = row[j + 1] + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = best;
-        }
-    }
-    return row[n];
-}
-
 int64_t code_index_near(const struct code_index *x, const char *name, int64_t *found, int64_t most) {
     char system[CODE_FORM_BYTES], wanted[N_CODE_SYSTEMS][CODE_FORM_BYTES], here[CODE_FORM_BYTES];
     const char *code = split_name(x, name, system);
@@ -172,7 +156,7 @@ int64_t code_index_near(const struct code_index *x, const char *name, int64_t *f
     for (int64_t i = 0; i < x->n; i++) {
         if (system[0] && !code_system_same(system_at(x, i), system)) continue;
         form_at(x, i, here);
-        keep(&list, i, edit_distance(wanted[x->known[i]], here));
+        keep(&list, i, text_distance(wanted[x->known[i]], here));
     }
     return list.n;
 }

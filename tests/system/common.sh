@@ -8,7 +8,8 @@ PYTHON=${PYTHON:-python3}
 export OMPI_MCA_rmaps_base_oversubscribe=${OMPI_MCA_rmaps_base_oversubscribe:-1}
 SAMPLE=$ROOT/tests/sample
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+mpi_scratch=$(mktemp -d)
+trap 'rm -rf "$work" "$mpi_scratch"' EXIT
 cd "$work"
 failures=0
 
@@ -39,9 +40,10 @@ text: {dim: 64}
 quantizer: {size: 300, dim: 32}
 train: {batch: 96, steps: 12, rate: 1e-3, checkpoint_every: 4, log_every: 4}
 YAML
-# A process alone: MPI that looks for no network and starts no daemon beside it takes a third of the time.
+# A process alone: MPI that looks for no network and starts no daemon beside it takes a third of the time. Two such processes that
+# start at once, of two tests, must not share MPI's scratch folder.
 medtok() {
-    OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_pml=ob1 OMPI_MCA_btl=self "$MEDTOK" "$1" --config "$work/small.yaml" "${@:2}"
+    OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_orte_tmpdir_base=$mpi_scratch OMPI_MCA_pml=ob1 OMPI_MCA_btl=self "$MEDTOK" "$1" --config "$work/small.yaml" "${@:2}"
 }
 medtok_ranks() { "$MPIRUN" -n "$1" "$MEDTOK" "$2" --config "$work/small.yaml" "${@:3}"; }
 

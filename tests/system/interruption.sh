@@ -33,17 +33,20 @@ wait $pid && fail "mpirun reports success though its ranks were killed"
 medtok_ranks 3 train $long 2>log.txt || fail "resuming on 3 ranks: $(cat log.txt)"
 grep -q 'resumed from' log.txt || fail "did not resume after the kill: $(cat log.txt)"
 
-# A damaged newest checkpoint is passed over for the one before.
-"$MEDTOK" train --config small.yaml $long --set train.steps=120 --set files.checkpoint=ring.h5 --set train.checkpoint_every=50 2>/dev/null &
+# A damaged newest checkpoint is passed over for the one before; copies that the user made of checkpoints are no checkpoints.
+again="$long --set files.checkpoint=ring.h5"
+"$MEDTOK" train --config small.yaml $again 2>/dev/null &
 pid=$!
-for i in $(seq 500); do [ -e ring.step-000000100.h5 ] && break; sleep 0.01; done
+for i in $(seq 1000); do [ -e ring.step-000000100.h5 ] && break; sleep 0.01; done
 kill -KILL $pid
 wait $pid 2>/dev/null
-if [ -e ring.step-000000100.h5 ] && [ -e ring.step-000000050.h5 ]; then
-    size=$(stat -c %s ring.step-000000100.h5)
-    head -c $((size / 2)) /dev/zero | dd of=ring.step-000000100.h5 bs=1 seek=$((size / 3)) conv=notrunc status=none count=2000
-    medtok train $long --set train.steps=120 --set files.checkpoint=ring.h5 --set train.checkpoint_every=50 2>log.txt ||
-        fail "resuming past a damaged checkpoint: $(cat log.txt)"
-    grep -q 'step-000000050' log.txt || fail "did not fall back: $(cat log.txt)"
-fi
+mapfile -t ring < <(ls -r ring.step-*.h5)
+[ ${#ring[@]} -ge 2 ] || fail "no two checkpoints to try with: ${ring[*]}"
+cp "${ring[1]}" ring.step-000000999-mine.h5 && cp "${ring[1]}" ring.step-7.h5 && echo left >"${ring[0]}.tmp-medtok-99999999"
+size=$(stat -c %s "${ring[0]}")
+head -c $((size / 2)) /dev/zero | dd of="${ring[0]}" bs=1 seek=$((size / 3)) conv=notrunc status=none count=2000
+expect_error 1 "ring.step-[0-9]*.h5 is a checkpoint of this training, which train.resume=never would lose" medtok train $again --set train.resume=never
+medtok train $again 2>log.txt || fail "resuming past a damaged checkpoint: $(cat log.txt)"
+grep -q "resumed from .*${ring[1]}" log.txt || fail "did not fall back: $(cat log.txt)"
+[ "$(ls ring.step-* | tr '\n' ' ')" = "ring.step-000000999-mine.h5 ring.step-7.h5 " ] || fail "in the ring's folder: $(ls ring.step-*)"
 finish

@@ -45,6 +45,21 @@ mkdir export && echo mine >export/tokens.tsv
 expect_error 2 'files.export: .*tokens.tsv is there already' medtok export npy
 rm -r export
 
+# What a job wrote itself it replaces: how its outputs begin is known.
+for k in 1 2; do
+    medtok inspect >/dev/null 2>log.txt || fail "inspect, for the $k. time: $(cat log.txt)"
+    medtok export 2>log.txt || fail "export, for the $k. time: $(cat log.txt)"
+    medtok train --force --set files.checkpoint=twice.h5 2>log.txt || fail "train, for the $k. time: $(cat log.txt)"
+    medtok bench --set bench.items=quantize bench.json=b.json bench.export=arrays bench.repeats=1 bench.seconds=0 bench.queries=10 train.batch=8 \
+        quantizer.size=60 quantizer.dim=8 attention.heads=2 >/dev/null 2>log.txt || fail "bench, for the $k. time: $(cat log.txt)"
+done
+rm -r export arrays/picks.i32
+expect_error 2 'bench.export: arrays is there already' medtok bench --set bench.export=arrays bench.items=gemm
+mkdir dots && echo mine >dots/v.h5
+medtok prepare --set files.vocabulary=.dots/v.h5 2>/dev/null || fail "a folder with a dot in front"
+[ -s .dots/v.h5 ] && [ "$(cat dots/v.h5)" = mine ] || fail ".dots/v.h5 was written elsewhere"
+expect_error 2 'files.export' medtok export --set files.export=table.h5/
+
 # ---- links ----
 mkdir scratch
 ln -s scratch/link.h5 link.h5
@@ -102,13 +117,13 @@ medtok tokenize --force 2>/dev/null || fail "tokenize beside the user's files"
 [ -e table.h5.tmp-medtok-99999999 ] && fail "a temporary file of a process that is no more was left"
 "$MEDTOK" train --config small.yaml --set files.checkpoint=two.h5 --set train.steps=4000 2>first.txt &
 first=$!
-for i in $(seq 500); do [ -e two.h5.lock ] && break; sleep 0.02; done
+for i in $(seq 500); do [ -e two.h5.lock-medtok ] && break; sleep 0.02; done
 expect_error 1 "two.h5 is being written by process $first" medtok train --set files.checkpoint=two.h5 --set run.seed=1
 expect_error 1 "two.jsonl is being written by process $first" medtok train --set files.checkpoint=three.h5 --set files.metrics=two.jsonl
 kill -KILL $first
 wait $first 2>/dev/null
-[ -e two.h5.lock ] || fail "the killed run left no lock to test with"
+[ -e two.h5.lock-medtok ] || fail "the killed run left no lock to test with"
 medtok train --set files.checkpoint=two.h5 --set train.steps=4 --force 2>log.txt || fail "a stale lock was not taken over: $(cat log.txt)"
 grep -q 'is no more' log.txt || fail "no word of the stale lock: $(cat log.txt)"
-ls ./*.lock 2>/dev/null && fail "locks are left"
+ls ./*.lock-medtok 2>/dev/null && fail "locks are left"
 finish

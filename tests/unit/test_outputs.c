@@ -153,100 +153,150 @@ static void links_are_followed_there_or_not(void **state) {
     assert_string_equal(a, b);
     assert_true(path_same("dangling", "folder/./later.h5"));
     assert_int_equal(path_resolve("about", a), STATUS_USAGE);
+    assert_int_equal(path_resolve(".hidden/x.h5", a), STATUS_OK); /* a folder that is not there, with a dot in front */
+    assert_non_null(strstr(a, "/.hidden/x.h5"));
+    assert_false(path_same(".hidden/x.h5", "hidden/x.h5"));
+    assert_true(path_same("folder", "folder//"));
+    assert_true(path_same("later", "./later/"));
+    assert_true(path_same("..", "../folder/..") == 0 && path_same("not-there/../x", "not-there/../x"));
     assert_int_equal(path_resolve("no/such/folder/x.h5", a), STATUS_OK);
     assert_non_null(strstr(a, "/no/such/folder/x.h5"));
     assert_false(path_same("no/such/x.h5", "no/such/y.h5"));
 }
 
 /* ---- locks ---- */
-static void write_lock(const char *host, long pid, const char *job, long restart) {
-    char text[512];
+/* What stands behind `name ` in a lock of this process. */
+static void own_line(const char *name, char value[128]) {
+    struct file_lock lock;
+    assert_int_equal(file_lock_take(&lock, "own.h5"), STATUS_OK);
+    const char *line = strstr(lock.text, name);
+    assert_non_null(line);
+    snprintf(value, 128, "%.*s", (int)strcspn(line + strlen(name) + 1, "\n"), line + strlen(name) + 1);
+    file_lock_release(&lock);
+}
+
+struct lock_text {
+    const char *host, *space, *job;
+    long restart, pid;
+    unsigned long long began;
+};
+
+static void write_lock(struct lock_text l) {
+    char text[1024], host[128], space[128];
+    own_line("host", host);
+    own_line("space", space);
     snprintf(text, sizeof text,
-             "lock of medtok\nhost %s\njob %s\nrestart %ld\npid %ld\nbegan 1\nsince 2026-01-01_10:00:00\n", host, job,
-             restart, pid);
-    write_text("out.h5.lock", text);
+             "lock of medtok\nhost %s\nspace %s\njob %s\nrestart %ld\npid %ld\nbegan %llu\nsince 2026-01-01_10:00:00\n",
+             l.host ? l.host : host, l.space ? l.space : space, l.job ? l.job : "-", l.restart, l.pid, l.began);
+    write_text("out.h5.lock-medtok", text);
 }
 
 static void a_lock_is_for_one(void **state) {
     (void)state;
     struct file_lock first, second;
     assert_int_equal(file_lock_take(&first, "out.h5"), STATUS_OK);
-    assert_int_equal(access("out.h5.lock", F_OK), 0);
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), 0);
     assert_int_equal(file_lock_take(&second, "out.h5"), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "is being written by process"));
     file_lock_release(&second); /* holds nothing */
-    assert_int_equal(access("out.h5.lock", F_OK), 0);
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), 0);
     file_lock_release(&first);
-    assert_int_equal(access("out.h5.lock", F_OK), -1);
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), -1);
     assert_int_equal(file_lock_take(&second, "out.h5"), STATUS_OK);
     file_lock_release(&second);
 }
 
-static void a_lock_of_a_process_that_is_no_more_is_taken(void **state) {
-    (void)state;
+static void takes(void) {
     struct file_lock lock;
-    char host[128] = "";
-    gethostname(host, sizeof host - 1);
-    write_lock(host, (long)getppid(), "-", 0); /* such a process is there, but began at another time */
     assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
     file_lock_release(&lock);
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), -1);
+}
+
+static void does_not_take(const char *because) {
+    struct file_lock lock;
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), because));
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), 0);
+}
+
+/* When a process began, as /proc says. */
+static unsigned long long began(pid_t pid) {
+    char name[64], line[1024] = "";
+    unsigned long long ticks = 0;
+    snprintf(name, sizeof name, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(name, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    const char *at = strrchr(line, ')');
+    for (int field = 2; field < 22; field++) at = strchr(at + 1, ' ');
+    assert_int_equal(sscanf(at, "%llu", &ticks), 1);
+    return ticks;
+}
+
+static void a_lock_of_a_process_that_is_no_more_is_taken(void **state) {
+    (void)state;
+    write_lock((struct lock_text){.pid = 99999999, .began = 1});
+    takes();
+    write_lock((struct lock_text){.pid = getppid(), .began = began(getppid())});
+    does_not_take("is being written by process");
+    write_lock((struct lock_text){.pid = getppid(), .began = 1}); /* another process had that number */
+    takes();
     pid_t ended = fork();
     if (ended == 0) _exit(0);
     siginfo_t info;
     assert_int_equal(waitid(P_PID, (id_t)ended, &info, WEXITED | WNOWAIT), 0); /* it stays as a zombie */
-    char text[512], name[64], line[512] = "";
-    snprintf(name, sizeof name, "/proc/%ld/stat", (long)ended);
-    FILE *stat_file = fopen(name, "r");
-    assert_non_null(stat_file);
-    assert_non_null(fgets(line, sizeof line, stat_file));
-    fclose(stat_file);
-    unsigned long long began = 0;
-    assert_int_equal(sscanf(strrchr(line, ')') + 2,
-                            "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &began),
-                     1);
-    snprintf(text, sizeof text,
-             "lock of medtok\nhost %s\njob -\nrestart 0\npid %ld\nbegan %llu\nsince 2026-01-01_10:00:00\n", host,
-             (long)ended, began);
-    write_text("out.h5.lock", text);
-    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
-    file_lock_release(&lock);
+    write_lock((struct lock_text){.pid = ended, .began = began(ended)});
+    takes();
     assert_int_equal(waitpid(ended, NULL, 0), ended);
-    write_lock(host, 99999999, "-", 0);
-    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
-    file_lock_release(&lock);
 }
 
-static void a_lock_of_another_host_is_believed_for_a_while(void **state) {
+/* In another container of this host, process numbers mean something else. */
+static void a_lock_of_another_place_is_believed_for_a_while(void **state) {
     (void)state;
-    struct file_lock lock;
     struct timespec old[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000}};
     unsetenv("SLURM_JOB_ID");
-    write_lock("node7", 123, "77", 0);
-    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
-    assert_non_null(strstr(status_message(), "process 123 (job 77) on node7 since 2026-01-01 10:00:00"));
+    write_lock((struct lock_text){.space = "boot/pid:[1]", .pid = 99999999, .began = 1});
+    does_not_take("is being written by process 99999999");
+    write_lock((struct lock_text){.host = "node7", .pid = 123, .job = "77"});
+    does_not_take("process 123 (job 77) on node7 since 2026-01-01 10:00:00");
     setenv("SLURM_JOB_ID", "77", 1); /* this same job, not queued again: another step of it */
-    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
+    does_not_take("process 123 (job 77)");
     setenv("SLURM_RESTART_COUNT", "1", 1);
-    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
-    file_lock_release(&lock);
+    takes();
     setenv("SLURM_JOB_ID", "78", 1);
-    write_lock("node7", 123, "77", 0);
-    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
-    assert_int_equal(utimensat(AT_FDCWD, "out.h5.lock", old, 0), 0); /* no sign of life since 2001 */
-    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
-    file_lock_release(&lock);
+    write_lock((struct lock_text){.host = "node7", .pid = 123, .job = "77"});
+    does_not_take("process 123 (job 77)");
+    assert_int_equal(utimensat(AT_FDCWD, "out.h5.lock-medtok", old, 0), 0); /* no sign of life since 2001 */
+    takes();
     unsetenv("SLURM_JOB_ID");
     unsetenv("SLURM_RESTART_COUNT");
+}
+
+/* A process that was stopped for long comes back. */
+static void a_lock_that_another_took_is_not_used(void **state) {
+    (void)state;
+    struct file_lock lock;
+    assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
+    assert_int_equal(file_lock_check(), STATUS_OK);
+    write_lock((struct lock_text){.host = "node7", .pid = 123});
+    assert_int_equal(file_lock_check(), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "no longer this run's"));
+    file_lock_release(&lock);
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), 0); /* it is the other's */
+    assert_int_equal(unlink("out.h5.lock-medtok"), 0);
+    assert_int_equal(file_lock_check(), STATUS_OK);
 }
 
 static void a_users_file_in_the_way_is_left(void **state) {
     (void)state;
     struct file_lock lock;
-    write_text("out.h5.lock", "notes\n");
+    write_text("out.h5.lock-medtok", "notes\n");
     assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "in the way"));
-    assert_int_equal(access("out.h5.lock", F_OK), 0);
-    assert_int_equal(unlink("out.h5.lock"), 0);
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), 0);
+    assert_int_equal(unlink("out.h5.lock-medtok"), 0);
 }
 
 int main(void) {
@@ -258,7 +308,8 @@ int main(void) {
         cmocka_unit_test(links_are_followed_there_or_not),
         cmocka_unit_test(a_lock_is_for_one),
         cmocka_unit_test(a_lock_of_a_process_that_is_no_more_is_taken),
-        cmocka_unit_test(a_lock_of_another_host_is_believed_for_a_while),
+        cmocka_unit_test(a_lock_of_another_place_is_believed_for_a_while),
+        cmocka_unit_test(a_lock_that_another_took_is_not_used),
         cmocka_unit_test(a_users_file_in_the_way_is_left),
     };
     return cmocka_run_group_tests(tests, enter, leave);
