@@ -107,6 +107,10 @@ cp table.h5 appended.h5
 expect_error 1 'table.h5 is version 2 .* 1 codes' medtok tokenize
 same table.h5 appended.h5 "a plain tokenize on an appended table"
 medtok tokenize --codes new.tsv --append-to table.h5 2>log.txt && grep -q 'up to date' log.txt || fail "appending again: $(cat log.txt)"
+if "$PYTHON" -c 'import h5py' 2>/dev/null; then # as a version of the program before this one wrote it
+    cp table.h5 old.h5 && "$PYTHON" -c 'import h5py; h5py.File("old.h5","a").attrs["schema_version"] = 2'
+    expect_error 1 'old.h5 is version 2 .* 1 codes' medtok tokenize --set files.table=old.h5
+fi
 medtok tokenize --force 2>/dev/null || fail "tokenize --force"
 [ "$(id_of table.h5)" = "$(id_of good/table.h5)" ] || fail "tokenize --force made another table"
 
