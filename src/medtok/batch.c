@@ -42,16 +42,6 @@ static int pack(struct batch_builder *b, int64_t n, int32_t **host, int64_t *pla
     return STATUS_OK;
 }
 
-/* Places of the arrays of one batch in the pack. */
-struct places {
-    int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
-        both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, text_nodes,
-        graph_pairs, features;
-    struct packed_edges {
-        int64_t n, offsets, sources; /* n: edges */
-    } edges, dropped;
-};
-
 /* ---- a code's data in the dataset; an absent side has no tokens, or no nodes and edges ---- */
 struct code_view {
     const int32_t *tokens, *nodes; /* tokens: feature rows (cached) or token ids (online) */
@@ -94,7 +84,7 @@ static int list_codes(struct batch *batch, struct batch_builder *b, const struct
 }
 
 /* The rows of a code in the two lists, which ascend by place. */
-static int pack_rows(struct batch *batch, struct batch_builder *b, struct places *at) {
+static int pack_rows(struct batch *batch, struct batch_builder *b, struct batch_places *at) {
     int32_t *text_of_graph, *graph_of_text, *both_text, *both_graph;
     TRY(pack(b, batch->n_text, &graph_of_text, &at->graph_of_text));
     TRY(pack(b, batch->n_graph, &text_of_graph, &at->text_of_graph));
@@ -116,7 +106,8 @@ static int pack_rows(struct batch *batch, struct batch_builder *b, struct places
     return STATUS_OK;
 }
 
-static int pack_classes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+static int pack_classes(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                        struct batch_places *at) {
     int32_t *text, *graph, *both;
     if (!d->sibling_class) return STATUS_OK;
     TRY(pack(b, batch->n_text, &text, &at->text_class));
@@ -129,7 +120,7 @@ static int pack_classes(struct batch *batch, struct batch_builder *b, const stru
     return STATUS_OK;
 }
 
-static int pack_codes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+static int pack_codes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct batch_places *at) {
     int32_t *keys, *iota;
     TRY(list_codes(batch, b, d));
     TRY(pack(b, batch->n_text, &keys, &at->text_keys));
@@ -183,25 +174,18 @@ static int stage_features(struct batch_builder *b, const struct text_features *t
     return STATUS_OK;
 }
 
-/* The distinct rows of the batch: sent, or, where all are on the device, listed to be gathered there (send_pack). */
-static int send_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *rows,
-                         struct places *at) {
-    int32_t *listed;
-    batch->dim = d->text.dim;
+/* Sends the distinct rows of the batch, unless all are on the device, to be gathered there (send_pack). */
+static int send_features(struct batch *batch, struct batch_builder *b, const struct dataset *d) {
     TRY(make_room(b, &b->features, batch->n_rows * batch->dim));
     batch->features = b->features.values;
-    TRY(pack(b, dataset_is_resident(d) ? batch->n_rows : 0, &listed, &at->features));
-    if (dataset_is_resident(d)) {
-        memcpy(listed, rows, (size_t)batch->n_rows * sizeof *listed);
-        return STATUS_OK;
-    }
+    if (dataset_is_resident(d)) return STATUS_OK;
     device_prefetch_finish(b->device); /* the staging memory is free again */
-    TRY(stage_features(b, &d->text, rows, batch->n_rows));
+    TRY(stage_features(b, &d->text, b->at.rows, batch->n_rows));
     device_prefetch_reals(b->device, batch->features, b->staging, batch->n_rows * batch->dim);
     return device_status(b);
 }
 
-static int pack_text(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+static int pack_text(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct batch_places *at) {
     int64_t n_tokens = 0;
     int32_t *cls, *token_row, *offsets;
     for (int64_t i = 0; i < batch->n_text; i++) n_tokens += view_code(d, text_code(batch, i)).n_tokens;
@@ -222,27 +206,32 @@ static int pack_text(struct batch *batch, struct batch_builder *b, const struct 
     offsets[batch->n_graph] = (int32_t)n;
     batch->n_tokens = n;
     for (int64_t r = 0; r < batch->n_rows; r++) b->row_place[rows[r]] = -1;
-    return send_features(batch, b, d, rows, at);
+    batch->dim = d->text.dim;
+    at->rows = rows;
+    int32_t *listed;
+    TRY(pack(b, dataset_is_resident(d) ? batch->n_rows : 0, &listed, &at->features));
+    if (dataset_is_resident(d)) memcpy(listed, rows, (size_t)batch->n_rows * sizeof *listed);
+    return STATUS_OK;
 }
 
 /* ---- text, online: every code's tokens are rows of their own ---- */
-static int compute_features(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int32_t *keys,
-                            const int32_t *offsets, const int32_t *ids, struct edge_drop drop) {
+static int compute_features(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                            struct edge_drop drop) {
     enum text_view view = drop.second_view ? TEXT_VIEW_FIRST : TEXT_VIEW_PLAIN;
-    batch->n_rows = offsets[batch->n_text];
-    batch->dim = d->source->dim;
+    const struct batch_places *at = &b->at;
     TRY(make_room(b, &b->features, batch->n_rows * batch->dim));
     batch->features = b->features.values;
-    TRY(text_source_compute(d->source, batch->n_text, offsets, ids, keys, view, drop.step, 0, batch->features));
+    TRY(text_source_compute(d->source, batch->n_text, at->text_offsets, at->ids, at->keys, view, drop.step, 0,
+                            batch->features));
     if (!drop.second_view) return STATUS_OK;
     TRY(make_room(b, &b->second_cls, batch->n_text * batch->dim));
     batch->second_cls = b->second_cls.values;
-    return text_source_compute(d->source, batch->n_text, offsets, ids, keys, TEXT_VIEW_SECOND, drop.step, 1,
-                               batch->second_cls);
+    return text_source_compute(d->source, batch->n_text, at->text_offsets, at->ids, at->keys, TEXT_VIEW_SECOND,
+                               drop.step, 1, batch->second_cls);
 }
 
 static int pack_online_text(struct batch *batch, struct batch_builder *b, const struct dataset *d,
-                            struct edge_drop drop, struct places *at) {
+                            struct batch_places *at) {
     int64_t n_tokens = 0;
     int32_t *cls, *token_row, *graph_offsets;
     for (int64_t i = 0; i < batch->n_text; i++) n_tokens += view_code(d, text_code(batch, i)).n_tokens;
@@ -269,7 +258,12 @@ static int pack_online_text(struct batch *batch, struct batch_builder *b, const 
         for (int64_t t = 0; t < c.n_tokens; t++) token_row[batch->n_tokens++] = (int32_t)(offsets[text] + t);
     }
     graph_offsets[batch->n_graph] = (int32_t)batch->n_tokens;
-    return compute_features(batch, b, d, keys, offsets, ids, drop);
+    batch->n_rows = offsets[batch->n_text];
+    batch->dim = d->source->dim;
+    at->keys = keys;
+    at->text_offsets = offsets;
+    at->ids = ids;
+    return STATUS_OK;
 }
 
 /* ---- graph: distinct nodes ---- */
@@ -283,7 +277,7 @@ static void list_nodes(struct batch *batch, struct batch_builder *b) {
         }
 }
 
-static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct batch_places *at) {
     int32_t *distinct, *node_row, *offsets;
     for (int64_t i = 0; i < batch->n_graph; i++) batch->n_nodes += view_code(d, graph_code(batch, i)).n_nodes;
     batch->distinct_nodes = arena_alloc(&b->arena, (size_t)(batch->n_nodes + 1) * sizeof(int32_t));
@@ -309,7 +303,8 @@ static int pack_nodes(struct batch *batch, struct batch_builder *b, const struct
 }
 
 /* The nodes that each code with text asks, and their rows. */
-static int pack_text_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+static int pack_text_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                           struct batch_places *at) {
     int32_t *offsets, *rows;
     int64_t n = 0;
     TRY(pack(b, batch->n_text + 1, &offsets, &at->text_nodes));
@@ -415,7 +410,7 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
 }
 
 /* ---- attention: pairs of a node and a token ---- */
-static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct places *at) {
+static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct batch_places *at) {
     int32_t *offsets;
     int64_t n = 0;
     TRY(pack(b, batch->n_graph + 1, &offsets, &at->graph_pairs));
@@ -434,8 +429,8 @@ static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct
     return STATUS_OK;
 }
 
-static int send_pack(struct batch *batch, struct batch_builder *b, const struct dataset *d, const struct places *at,
-                     int second_view) {
+static int send_pack(struct batch *batch, struct batch_builder *b, const struct dataset *d,
+                     const struct batch_places *at, int second_view) {
     struct int_pack *p = &b->ints;
     if (p->n > p->device_capacity) {
         device_free_ints(b->device, p->device);
@@ -482,23 +477,34 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
     return STATUS_OK;
 }
 
-int batch_build(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int64_t *codes, int64_t n,
-                struct edge_drop drop) {
-    struct places at = {0};
+int batch_flatten(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int64_t *codes,
+                  int64_t n, struct edge_drop drop) {
+    struct batch_places *at = &b->at;
+    *at = (struct batch_places){0};
     *batch = (struct batch){.n = n};
     arena_reset(&b->arena);
     b->ints.n = 0;
     batch->codes = arena_alloc(&b->arena, (size_t)(n + 1) * sizeof *batch->codes);
     if (!batch->codes) return STATUS_FAILED;
     for (int64_t i = 0; i < n; i++) batch->codes[i] = (int32_t)codes[i];
-    TRY(pack_codes(batch, b, d, &at));
-    TRY(d->ids.offsets ? pack_online_text(batch, b, d, drop, &at) : pack_text(batch, b, d, &at));
-    TRY(pack_nodes(batch, b, d, &at));
-    TRY(pack_text_nodes(batch, b, d, &at));
-    TRY(pack_edges(batch, b, d, (struct edge_drop){0}, at.graph_offsets, &at.edges));
-    if (drop.second_view) TRY(pack_edges(batch, b, d, drop, at.graph_offsets, &at.dropped));
-    TRY(pack_pairs(batch, b, d, &at));
-    return send_pack(batch, b, d, &at, drop.second_view);
+    TRY(pack_codes(batch, b, d, at));
+    TRY(d->ids.offsets ? pack_online_text(batch, b, d, at) : pack_text(batch, b, d, at));
+    TRY(pack_nodes(batch, b, d, at));
+    TRY(pack_text_nodes(batch, b, d, at));
+    TRY(pack_edges(batch, b, d, (struct edge_drop){0}, at->graph_offsets, &at->edges));
+    if (drop.second_view) TRY(pack_edges(batch, b, d, drop, at->graph_offsets, &at->dropped));
+    return pack_pairs(batch, b, d, at);
+}
+
+int batch_send(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct edge_drop drop) {
+    TRY(d->ids.offsets ? compute_features(batch, b, d, drop) : send_features(batch, b, d));
+    return send_pack(batch, b, d, &b->at, drop.second_view);
+}
+
+int batch_build(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int64_t *codes, int64_t n,
+                struct edge_drop drop) {
+    TRY(batch_flatten(batch, b, d, codes, n, drop));
+    return batch_send(batch, b, d, drop);
 }
 
 void batch_arrives(struct batch_builder *b) { device_prefetch_wait(b->device); }

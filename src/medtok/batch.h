@@ -41,6 +41,18 @@ struct batch {
     struct attention_pairs graph_pairs; /* nodes to tokens */
 };
 
+/* Where the arrays of a batch lie in the pack, and what batch_send needs beside it. */
+struct batch_places {
+    int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
+        both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, text_nodes,
+        graph_pairs, features;
+    struct packed_edges {
+        int64_t n, offsets, sources; /* n: edges */
+    } edges, dropped;
+    int32_t *rows;                      /* cached text: the distinct feature rows, in the arena */
+    int32_t *keys, *text_offsets, *ids; /* online text: keys, offsets and ids of the texts, in the arena */
+};
+
 /* Room for batches, grown as needed and reused. */
 struct batch_builder {
     struct device *device;
@@ -58,6 +70,7 @@ struct batch_builder {
         dev_real values;
         long long capacity;
     } features, second_cls;
+    struct batch_places at;     /* of the batch that is being made */
     long long staging_capacity; /* pinned host memory: rows of features on their way to the device */
     real *staging;
 };
@@ -72,7 +85,16 @@ struct edge_drop {
 int batch_builder_make(struct batch_builder *builder, struct device *device, const struct dataset *dataset);
 void batch_builder_free(struct batch_builder *builder);
 
-/* Flattens codes[n] (global indices held by the dataset), and starts to send them. The batch is valid until the next call. */
+/* Flattens codes[n] (global indices held by the dataset): work of the host alone, which asks nothing of the device, so that
+ * another thread may do it. */
+int batch_flatten(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
+                  const int64_t *codes, int64_t n, struct edge_drop drop);
+
+/* Starts to send a flattened batch. It is valid until the next is flattened. */
+int batch_send(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
+               struct edge_drop drop);
+
+/* Both. */
 int batch_build(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset, const int64_t *codes,
                 int64_t n, struct edge_drop drop);
 

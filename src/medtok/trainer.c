@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/rng.h"
@@ -20,7 +21,7 @@ enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, SCALAR_LENGTHS, N_SCALARS 
 
 /* ---- set-up ---- */
 static int make_room(struct trainer *t, struct prepared_batch *b) {
-    b->step = -1;
+    b->step = b->asked = -1;
     TRY(batch_builder_make(&b->builder, t->device, &t->dataset));
     return mem_alloc(&b->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *b->codes);
 }
@@ -36,6 +37,9 @@ static void warn_if_nothing_to_learn(const struct trainer *t, const double *cost
              : t->config->model.sides == SIDES_GRAPH ? "graph"
                                                      : "description or a graph");
 }
+
+/* Whether the host is free while the device works. */
+static int works_beside(const struct device *device) { return strcmp(device->name, "cpu") != 0; }
 
 static int read_piece(struct trainer *t) {
     const struct config *c = t->config;
@@ -59,6 +63,10 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(make_room(t, &t->now));
     TRY_DONE(make_room(t, &t->next));
     TRY_DONE(usage_make(&t->usage, c));
+    if (works_beside(t->device) && !(t->worker = worker_make())) {
+        status = STATUS_FAILED;
+        goto done;
+    }
     t->scalars = device_alloc_reals(t->device, N_SCALARS);
 done:
     free(cost);
@@ -103,6 +111,7 @@ void trainer_free(struct trainer *t) {
     if (!t->device) return;
     struct repeated *repeated[] = {&t->clearing, &t->norms, &t->updating};
     for (int i = 0; i < 3; i++) device_forget(t->device, repeated[i]);
+    worker_free(t->worker);
     bucket_free(&t->codebook_bucket, t->device);
     bucket_free(&t->dense_bucket, t->device);
     row_plan_free(&t->plan, t->device);
@@ -119,13 +128,41 @@ void trainer_free(struct trainer *t) {
 }
 
 /* ---- the step ---- */
-/* Draws and flattens this rank's codes of a step, and tells the others how many it has. */
+/* Draws and flattens this rank's codes of the step that is asked for: the host's work alone. */
+static int flatten(struct trainer *t, struct prepared_batch *b) {
+    b->drop = (struct edge_drop){t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)b->asked};
+    b->n_codes = sampler_step(&t->sampler, b->asked, b->codes);
+    return batch_flatten(&b->batch, &b->builder, &t->dataset, b->codes, b->n_codes, b->drop);
+}
+
+static int flatten_next(void *context) {
+    struct trainer *t = context;
+    return flatten(t, &t->next);
+}
+
+/* Has the worker, where there is one, flatten the batch of the next step. */
+static void begin_next(struct trainer *t) {
+    t->next.asked = -1;
+    if (!t->worker || t->step + 1 >= t->config->train.steps) return;
+    t->next.step = -1;
+    t->next.asked = t->step + 1;
+    worker_begin(t->worker, flatten_next, t);
+}
+
+/* This rank's batch of a step on the device, and how many codes of each kind all ranks have. */
 static int make_batch(struct trainer *t, int64_t step, struct prepared_batch *b) {
-    struct edge_drop drop = {t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)step};
+    int status;
     if (b->step == step) return STATUS_OK;
     b->step = -1;
-    b->n_codes = sampler_step(&t->sampler, step, b->codes);
-    TRY(comm_agree(t->comm, batch_build(&b->batch, &b->builder, &t->dataset, b->codes, b->n_codes, drop)));
+    if (b->asked == step) {
+        status = worker_finish(t->worker);
+    } else {
+        b->asked = step;
+        status = flatten(t, b);
+    }
+    b->asked = -1;
+    if (status == STATUS_OK) status = batch_send(&b->batch, &b->builder, &t->dataset, b->drop);
+    TRY(comm_agree(t->comm, status));
     free_shares(b);
     TRY(row_shares_make(&b->text_rows, t->comm, (int)b->batch.n_text));
     TRY(row_shares_make(&b->graph_rows, t->comm, (int)b->batch.n_graph));
@@ -283,6 +320,7 @@ int trainer_step(struct trainer *t, int stop, struct step_report *report) {
     TRY(take_batch(t));
     stage_begin(&t->stages, STAGE_FETCH);
     TRY(status_alone(fetch_nodes(t, &nodes)));
+    begin_next(t);
     TRY(status_alone(differentiate(t, nodes, &out)));
     if (!t->codebook_bucket.started) start_codebook_sum(t); /* a tape that failed did not: all ranks sum in one order */
     stage_begin(&t->stages, STAGE_BATCH);                   /* a GPU has its work for now */

@@ -7,6 +7,7 @@
 #ifndef MEDTOK_MEDTOK_TRAINER_H
 #define MEDTOK_MEDTOK_TRAINER_H
 
+#include "base/worker.h"
 #include "dist/row_owner.h"
 #include "dist/stages.h"
 #include "medtok/codebook.h"
@@ -33,6 +34,8 @@ struct prepared_batch {
     int64_t step;   /* whose batch it is; -1: none */
     int64_t *codes; /* [n_codes], owned */
     int64_t n_codes;
+    struct edge_drop drop;
+    int64_t asked; /* the step whose batch is being flattened by the worker; -1: none */
     struct batch batch;
     struct batch_builder builder;
     struct row_shares text_rows, graph_rows, both_rows;
@@ -47,6 +50,7 @@ struct trainer {
     struct sampler sampler;
     struct text_source text;
     struct dataset dataset;
+    struct worker *worker;           /* flattens `next` while this thread gives a GPU its work; NULL on CPU cores */
     struct prepared_batch now, next; /* `next` is made by the host while the device works on `now` */
     struct tape tape;
     struct row_plan plan;

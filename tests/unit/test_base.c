@@ -18,6 +18,7 @@
 #include "half.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "base/worker.h"
 
 /* Value of a half by its definition. */
 static double half_value(uint16_t h) {
@@ -154,8 +155,40 @@ static void folders_are_made_with_those_that_they_lie_in(void **state) {
     assert_int_equal(rmdir(root), 0);
 }
 
+/* ---- a thread beside ---- */
+struct piece {
+    int number, done, fails;
+};
+
+static int do_piece(void *context) {
+    struct piece *p = context;
+    p->done = p->number;
+    return p->fails ? status_set(STATUS_FAILED, "piece %d failed", p->number) : STATUS_OK;
+}
+
+static void a_worker_does_one_piece_after_the_other_and_brings_its_message(void **state) {
+    (void)state;
+    struct worker *worker = worker_make();
+    assert_non_null(worker);
+    for (int i = 1; i <= 100; i++) {
+        struct piece piece = {.number = i, .fails = i % 3 == 0};
+        char message[32];
+        snprintf(message, sizeof message, "piece %d failed", i);
+        worker_begin(worker, do_piece, &piece);
+        assert_int_equal(worker_finish(worker), piece.fails ? STATUS_FAILED : STATUS_OK);
+        assert_int_equal(piece.done, i);
+        if (piece.fails) assert_string_equal(status_message(), message);
+    }
+    static struct piece left = {.number = 7};
+    worker_begin(worker, do_piece, &left);
+    worker_free(worker); /* waits for it */
+    assert_int_equal(left.done, 7);
+    worker_free(NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_does_one_piece_after_the_other_and_brings_its_message),
         cmocka_unit_test(half_to_float_is_exact_for_every_finite_half),
         cmocka_unit_test(half_from_float_rounds_to_nearest_even),
         cmocka_unit_test(arena_memory_is_zero_aligned_and_reused),
