@@ -172,6 +172,7 @@ static int create_file(struct encoding *e, const struct provenance *provenance, 
     const char *path = e->config->files.text;
     char key[JOURNAL_KEY];
     int64_t bytes = e->plan.n_rows * e->encoder.dim * (e->halves ? 2 : 4);
+    TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(path) : STATUS_OK));
     if (e->comm->rank == 0) part_journal_discard(path);
     TRY(h5file_create_partial(file, e->comm, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance,
                               bytes + 4 * e->plan.token_offsets[e->plan.n_codes]));

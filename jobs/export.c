@@ -164,7 +164,7 @@ static int write_format(struct export *x, const struct format *format) {
         x->rows.count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
         status = table_read(&x->table, first, x->rows.count, x->rows.tokens, x->rows.weights, x->rows.embedding);
         if (status == STATUS_OK) format->rows(x);
-        if (ferror(x->file)) break; /* end_file says it */
+        if (status == STATUS_OK) status = atomic_file_error(&x->out);
     }
     return end_file(x, status);
 }

@@ -196,7 +196,12 @@ static int take_option(struct command *command, const struct option *option, int
     TRY(option_value(option, argc, argv, at, &value));
     switch (option->kind) {
         case OPTION_CONFIG: command->files[command->n_files++] = value; break;
-        case OPTION_KEY: command->settings[command->n_settings++] = (struct setting){option->key, value}; break;
+        case OPTION_KEY:
+            for (int i = 0; i < command->n_settings; i++)
+                if (command->settings[i].key && strcmp(command->settings[i].key, option->key) == 0)
+                    return status_set(STATUS_USAGE, "%s is given twice", option->name);
+            command->settings[command->n_settings++] = (struct setting){option->key, value};
+            break;
         case OPTION_NEAR: return parse_near(value, &command->near);
         case OPTION_FORCE: command->force = 1; break;
         case OPTION_DRY_RUN: command->dry_run = 1; break;

@@ -18,7 +18,7 @@
 
 /* ---- settings ---- */
 static int name_scratch(char path[PATH_MAX], const char *table, const char *ending) {
-    if (snprintf(path, PATH_MAX, "%s.codes-%s.h5", table, ending) < PATH_MAX - 32) return STATUS_OK;
+    if (snprintf(path, PATH_MAX, "%s.scratch-medtok-%s.h5", table, ending) < PATH_MAX - 32) return STATUS_OK;
     path[0] = 0;
     return status_set(STATUS_USAGE, "files.table is too long a path: %s", table);
 }

@@ -1,10 +1,12 @@
 /* Kinds of outputs, how each is known, and their locks. */
 #include "outputs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/path.h"
@@ -16,10 +18,8 @@
 struct text_kind {
     const char *kind, *begins;
 };
-static const struct text_kind TEXTS[] = {{"metrics", "{\"step\":"},
-                                         {"metrics", "{\"eval_step\":"},
-                                         {"report", "{\"table_id\":"},
-                                         {"benchmark", "{\n \"version\":"}};
+static const struct text_kind TEXTS[] = {
+    {"metrics", "{\"step\": 1, \"codes\": "}, {"report", "{\"table_id\":"}, {"benchmark", "{\n \"version\":"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 
 /* What is written in folders. Those of one kind that begin with nothing (raw numbers) are known by being there together. */
@@ -29,7 +29,7 @@ struct folder_kind {
 static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93NUMPY"},
                                              {"export", "weights_all.npy", "\x93NUMPY"},
                                              {"export", "embeddings_all.npy", "\x93NUMPY"},
-                                             {"export", "tokens.tsv", "system\tcode\t"},
+                                             {"export", "tokens.tsv", "system\tcode\ttext_specific_tokens\t"},
                                              {"export", "tokens.jsonl", "{\"system\":"},
                                              {"arrays", "vectors.f32", ""},
                                              {"arrays", "codebook.f32", ""},
@@ -37,7 +37,7 @@ static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93N
 enum { N_FOLDERS = sizeof FOLDERS / sizeof *FOLDERS };
 
 static int begins_with(const char *path, const char *begins) {
-    char text[32] = "";
+    char text[64] = "";
     FILE *file = fopen(path, "rb");
     size_t n = file ? fread(text, 1, strlen(begins), file) : 0;
     if (file) fclose(file);
@@ -54,8 +54,17 @@ static int is_foreign(const struct job_path *p, const char *path) {
 }
 
 static int check_regular(const struct job_path *p, const char *path) {
+    struct stat file, stream;
     int status = path_check_regular(path);
-    return status == STATUS_OK ? status : status_prefix(STATUS_USAGE, "%s", p->key);
+    if (status != STATUS_OK) return status_prefix(STATUS_USAGE, "%s", p->key);
+    if (stat(path, &file)) return STATUS_OK;
+    for (int fd = 1; fd <= 2; fd++)
+        if (fstat(fd, &stream) == 0 && stream.st_dev == file.st_dev && stream.st_ino == file.st_ino)
+            return status_set(STATUS_USAGE, "%s: %s is where standard %s goes; name another file", p->key, path,
+                              fd == 1 ? "output" : "error");
+    return access(path, R_OK) == 0 ? STATUS_OK
+                                   : status_set(STATUS_USAGE, "%s: %s is there already and cannot be looked at: %s",
+                                                p->key, path, strerror(errno));
 }
 
 static int is_new(const char *path) {
@@ -65,7 +74,7 @@ static int is_new(const char *path) {
 
 static int check_folder(const struct job_path *p) {
     struct stat info;
-    char path[2 * PATH_MAX];
+    char path[2 * PATH_MAX], other[2 * PATH_MAX];
     if (stat(p->path, &info) == 0 && !S_ISDIR(info.st_mode))
         return status_set(STATUS_USAGE, "%s: %s is a file; name a folder", p->key, p->path);
     int raw = 0, there = 0;
@@ -76,6 +85,12 @@ static int check_folder(const struct job_path *p) {
         if (!is_new(path) && !begins_with(path, FOLDERS[k].begins)) return is_foreign(p, path);
         raw += !FOLDERS[k].begins[0];
         there += !FOLDERS[k].begins[0] && !is_new(path);
+        for (int j = 0; j < k; j++) {
+            if (strcmp(FOLDERS[j].kind, p->kind) != 0) continue;
+            snprintf(other, sizeof other, "%s/%s", p->path, FOLDERS[j].file);
+            if (path_same(path, other))
+                return status_set(STATUS_USAGE, "%s: %s and %s are the same file", p->key, path, other);
+        }
     }
     return there == 0 || there == raw ? STATUS_OK : is_foreign(p, p->path);
 }

@@ -301,6 +301,11 @@ static int check_replaced(const struct config *config) {
                           "%s does not say whether codes were appended to it, and they would be lost: name another "
                           "file, --set files.table=PATH, or --force to replace it",
                           path);
+    if (version < 2 && rows == 0 && codes > 0)
+        return status_set(STATUS_FAILED,
+                          "%s holds the tokens of %lld new codes, which would be lost: name another file, --set "
+                          "files.table=PATH, or --force to replace it",
+                          path, (long long)codes);
     if (version < 2) return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "%s is version %lld of its table, with %lld codes behind those of the vocabulary, which would be "

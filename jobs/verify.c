@@ -290,6 +290,8 @@ done:
 static int verify(const struct config *config, const char *path) {
     char kind[32];
     h5file_kind(path, kind);
+    if (!kind[0] && access(path, R_OK) == 0)
+        return status_set(STATUS_FAILED, "%s is no file of this program, or too damaged to tell", path);
     return schema_version_of(kind) ? verify_rows(path, kind) : verify_table(config, path);
 }
 

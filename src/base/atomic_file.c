@@ -23,6 +23,8 @@ int atomic_file_open(struct atomic_file *file, const char *path) {
     return file->stream ? STATUS_OK : failed(file);
 }
 
+int atomic_file_error(const struct atomic_file *file) { return ferror(file->stream) ? failed(file) : STATUS_OK; }
+
 int atomic_file_check(const char *path) {
     struct atomic_file file;
     TRY(atomic_file_open(&file, path));

@@ -14,6 +14,9 @@ struct atomic_file {
 /* Opens it, making the folder if it is missing. */
 int atomic_file_open(struct atomic_file *file, const char *path);
 
+/* STATUS_FAILED with the reason, if something could not be written to the stream just now; else STATUS_OK. */
+int atomic_file_error(const struct atomic_file *file);
+
 /* Whether it could be opened: for a job to ask before it computes what the file will hold. Leaves nothing. */
 int atomic_file_check(const char *path);
 

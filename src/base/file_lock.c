@@ -82,23 +82,32 @@ static int print_holder(const struct holder *h, char text[LOCK_TEXT_BYTES]) {
 /* ---- the file ---- */
 enum outcome { TAKEN, HELD, CANNOT };
 
+/* The text is written aside and linked to its place, so that a lock always says whose it is; where there are no links, it is
+ * written there. */
 static enum outcome make(const char *path, char text[LOCK_TEXT_BYTES]) {
     struct holder self;
+    char aside[PATH_MAX + 32];
     describe_self(&self);
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), n = print_holder(&self, text);
-    if (file < 0) return errno == EEXIST ? HELD : CANNOT;
+    snprintf(aside, sizeof aside, "%s-%ld", path, (long)getpid());
+    int file = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), n = print_holder(&self, text);
+    if (file < 0) return CANNOT;
     int written = write(file, text, (size_t)n) == n;
     close(file);
-    if (written) return TAKEN;
-    unlink(path);
-    return CANNOT; /* a full disk, of which writing will tell */
+    enum outcome outcome = !written ? CANNOT : link(aside, path) == 0 ? TAKEN : errno == EEXIST ? HELD : CANNOT;
+    unlink(aside);
+    if (!written || outcome != CANNOT) return outcome; /* a full disk: writing will tell */
+    file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0) return errno == EEXIST ? HELD : CANNOT;
+    written = write(file, text, (size_t)n) == n;
+    close(file);
+    return written ? TAKEN : CANNOT;
 }
 
 /* Its text, and who holds it. 0: gone, or not (yet) readable as a lock. */
 static int read_lock(const char *path, char text[LOCK_TEXT_BYTES], struct holder *h) {
     *h = (struct holder){0};
     text[0] = 0;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hold us up */
     if (file < 0) return 0;
     ssize_t n = read(file, text, LOCK_TEXT_BYTES - 1);
     close(file);
@@ -117,8 +126,8 @@ static double silence(const char *path) {
     if (file >= 0) close(file);
     unlink(probe);
     if (stat(path, &then)) return -1;
-    if (bad) return difftime(time(NULL), then.st_mtime);
-    return difftime(now.st_mtime, then.st_mtime);
+    double seconds = difftime(bad ? time(NULL) : now.st_mtime, then.st_mtime);
+    return seconds > 0 ? seconds : 0; /* clocks are set back */
 }
 
 static int is_stale(const struct holder *h, int readable, double silent) {
@@ -245,6 +254,9 @@ int file_lock_take(struct file_lock *lock, const char *output) {
             begin_beat(lock);
             return STATUS_OK;
         }
+        struct stat info;
+        if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+            return status_set(STATUS_FAILED, "%s is in the way: it is no lock of this program; move it", path);
         int readable = read_lock(path, text, &h);
         if ((silent = silence(path)) < 0) continue;
         if (!readable && text[0] && strncmp(text, HEAD, strlen(HEAD)) != 0)

@@ -171,10 +171,34 @@ int path_list(const char *stem, const char *pattern, void (*found)(const char *p
     return STATUS_OK;
 }
 
+/* `.step-` and nine digits or more, `.h5` */
+static int is_step(const char *ending) {
+    size_t digits = strncmp(ending, ".step-", 6) == 0 ? strspn(ending + 6, "0123456789") : 0;
+    return digits >= 9 && strcmp(ending + 6 + digits, ".h5") == 0;
+}
+
+int path_is_beside(const char *path, const char *output) {
+    static const char *const ENDINGS[] = {".lock-medtok", ".tmp-medtok-", ".partial", ".parts", ".scratch-medtok-"};
+    char p[PATH_MAX], o[PATH_MAX], stem[PATH_MAX];
+    if (path_resolve(path, p) != STATUS_OK || path_resolve(output, o) != STATUS_OK) return 0;
+    path_with_ending(o, "", stem, sizeof stem);
+    size_t n = strlen(o), m = strlen(stem);
+    if (strncmp(p, stem, m) == 0 && is_step(p + m)) return 1;
+    if (strncmp(p, o, n) != 0) return 0;
+    for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++)
+        if (strncmp(p + n, ENDINGS[i], strlen(ENDINGS[i])) == 0) return 1;
+    return 0;
+}
+
 /* ---- temporary files ---- */
 #define TEMPORARY ".tmp-medtok-"
 
 int path_temporary(const char *target, char temporary[PATH_MAX]) {
+    enum { LONGEST_ENDING = 32 }; /* of what is made beside it */
+    const char *slash = strrchr(target, '/');
+    if (strlen(slash ? slash + 1 : target) + LONGEST_ENDING > NAME_MAX)
+        return status_set(STATUS_USAGE, "the file name is too long, at most %d bytes go: %.255s",
+                          NAME_MAX - LONGEST_ENDING, target);
     if (snprintf(temporary, PATH_MAX, "%s" TEMPORARY "%ld", target, (long)getpid()) < PATH_MAX) return STATUS_OK;
     return too_long(target);
 }

@@ -29,6 +29,10 @@ int path_check_regular(const char *path);
 /* Fails if the file system of `path` (whose folder exists) has less than `bytes` free; `what` needs them. */
 int path_check_room(const char *path, int64_t bytes, const char *what);
 
+/* Whether `path` is called as a file that a job makes beside its output `output` and may remove: its lock, temporary files, parts,
+ * scratch files of new codes, checkpoints on the way. */
+int path_is_beside(const char *path, const char *output);
+
 /* Calls found(path, context) for each file called `stem` and then what matches `pattern` (as glob), in the order of their names;
  * characters that glob knows mean themselves in the stem. Fails if the folder cannot be read. */
 int path_list(const char *stem, const char *pattern, void (*found)(const char *path, void *context), void *context);

@@ -52,6 +52,9 @@ static int add_key(struct path_list *list, const struct config *config, const st
     const char *path = *(char *const *)at;
     if (strcmp(key->kind, "metrics") == 0) config_metrics_path(config, derived), path = derived;
     if (strcmp(key->kind, "report") == 0) config_report_path(config, derived), path = derived;
+    if (!path[0] && key->initial[0] && ((key->writers | JOB_TOKENIZE | JOB_INSPECT) & job) &&
+        strcmp(key->kind, "text") != 0)
+        return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
     return add(list, key->name, key->kind, (key->writers & job) != 0, path);
 }
 
@@ -71,7 +74,16 @@ static int may_be_one(const struct job_path *a, const struct job_path *b) {
            (strcmp(b->key, "files.table") == 0 && strcmp(a->key, "tokenize.append_to") == 0);
 }
 
+/* Jobs make and remove files beside their outputs: nothing else may be called so. */
+static int check_beside(const struct job_path *a, const struct job_path *b) {
+    if (!path_is_beside(a->path, b->path)) return STATUS_OK;
+    return status_set(STATUS_USAGE, "%s is %s, which is the name of a file that jobs make beside %s: choose another",
+                      a->key, a->path, b->key);
+}
+
 static int check_pair(const struct job_path *a, const struct job_path *b) {
+    TRY(check_beside(a, b));
+    TRY(check_beside(b, a));
     if ((!a->written && !b->written) || may_be_one(a, b) || !path_same(a->path, b->path)) return STATUS_OK;
     return status_set(STATUS_USAGE, "%s and %s are the same file, %s: %s", a->key, b->key, a->path,
                       a->written && b->written ? "two outputs need two files" : "an output must not be an input");

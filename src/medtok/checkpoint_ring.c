@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -63,8 +64,14 @@ static int list_ring(const struct checkpoint_ring *ring, struct ring_files *file
     return status;
 }
 
+/* What is no checkpoint is not ours, whatever it is called. */
 static void remove_file(const char *path) {
-    if (unlink(path)) log_warn("could not remove the old checkpoint %s", path);
+    char kind[32];
+    h5file_kind(path, kind);
+    if (strcmp(kind, CHECKPOINT_KIND) != 0)
+        log_warn("%s is no checkpoint, or damaged: it is left there", path);
+    else if (unlink(path))
+        log_warn("could not remove the old checkpoint %s", path);
 }
 
 /* Removes all but the newest `keep` files up to that of `step`. Rank 0 only. */
@@ -118,6 +125,19 @@ static void remove_temporary(const char *path, void *context) {
     if (is_of_ring(target)) path_remove_temporaries(target);
 }
 
+/* A file that is called as a checkpoint of the ring, but is a link or of another kind, is in the way. */
+static int check_not_foreign(const char *path) {
+    struct stat info;
+    char kind[32];
+    h5file_kind(path, kind);
+    if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (!kind[0] || strcmp(kind, CHECKPOINT_KIND) == 0))
+        return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s is in the way: training makes a checkpoint of that name, and this is none; move it away, or "
+                      "name another file, --set files.checkpoint=PATH",
+                      path);
+}
+
 static int guard(const struct checkpoint_ring *ring, int force, int resume) {
     struct h5file *other;
     struct ring_files files;
@@ -128,6 +148,8 @@ static int guard(const struct checkpoint_ring *ring, int force, int resume) {
     TRY(status);
     TRY(list_ring(ring, &files));
     for (long long i = files.n; i-- > 0 && status == STATUS_OK;) {
+        status = check_not_foreign(files.path[i]);
+        if (status != STATUS_OK) break;
         open_other(ring, files.path[i], &other);
         if ((other || !resume) && force)
             remove_file(files.path[i]);

@@ -99,6 +99,8 @@ void h5file_abandon(struct h5file *file);
  * order of their writing, and others opened with h5dataset_open. h5file_suspend closes and leaves the file for later. */
 int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, const char *kind,
                           int schema_version, const struct provenance *provenance, int64_t bytes_expected);
+/* Fails if there is a `path`.partial that is no HDF5 file, so nothing that h5file_create_partial may replace. Rank 0. */
+int h5file_check_partial(const char *path);
 int h5file_settle(struct h5file *file);
 int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path, int schema_version,
                           const struct provenance *provenance);

@@ -27,6 +27,19 @@ static const int64_t CHUNK_BYTES = 1 << 20, LARGEST_WRITE = 1 << 30;
 static const int64_t METADATA_BYTES = 1 << 16; /* more than the headers of a file or a dataset, and its end, take */
 
 /* ---- the target ---- */
+int h5file_check_partial(const char *path) {
+    char target[PATH_MAX], partial[PATH_MAX + 16];
+    TRY(path_resolve(path, target));
+    snprintf(partial, sizeof partial, "%s.partial", target);
+    static const char HDF5[8] = "\x89HDF\r\n\x1a\n", ZEROS[8] = "";
+    char head[8] = "";
+    FILE *file = fopen(partial, "rb");
+    size_t n = file ? fread(head, 1, sizeof head, file) : 0;
+    if (file) fclose(file);
+    if (n == 0 || memcmp(head, HDF5, n) == 0 || memcmp(head, ZEROS, n) == 0) return STATUS_OK;
+    return status_set(STATUS_FAILED, "%s is in the way: it is not what encode leaves there; move it away", partial);
+}
+
 /* All that can be known to be wrong before a byte is written. Rank 0 only. */
 static int check_target(const char *path, const char *target, int64_t bytes_expected) {
     char folder[PATH_MAX];

@@ -24,7 +24,12 @@ int part_journal_read(const char *path, const char *key, int64_t n_parts, int64_
     path_of(path, ".parts", full);
     FILE *file = fopen(full, "r");
     if (!file) return errno == ENOENT ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", full, strerror(errno));
-    if (fgets(line, sizeof line, file) && strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == '\n') *found = 1;
+    int begun = fgets(line, sizeof line, file) != NULL;
+    if (begun && strspn(line, "0123456789abcdef") < 32) {
+        fclose(file);
+        return status_set(STATUS_FAILED, "%s is in the way: it is not what encode leaves there; move it away", full);
+    }
+    if (begun && strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == '\n') *found = 1;
     while (*found && fgets(line, sizeof line, file)) {
         int64_t part;
         uint64_t sum;

@@ -15,7 +15,7 @@ rows() {
     medtok export "$2" --set files.table="$1" --set files.export="$work/export.$1" 2>/dev/null || fail "export of $1"
     case $2 in tsv) tail -n +2 "export.$1/tokens.tsv" ;; jsonl) cat "export.$1/tokens.jsonl" ;; esac
 }
-no_scratch() { [ -z "$(find . -name '*.codes-*' -o -name '*.tmp*')" ] || fail "$1 leaves $(find . -name '*.codes-*' -o -name '*.tmp*')"; }
+no_scratch() { [ -z "$(find . -name '*.scratch-medtok-*' -o -name '*.tmp*')" ] || fail "$1 leaves $(find . -name '*.scratch-medtok-*' -o -name '*.tmp*')"; }
 
 # ---- a table of their own, the same from 1, 2 and 3 ranks, in the order of the file ----
 for ranks in 1 2 3; do
@@ -105,7 +105,7 @@ expect_error 1 'bert.text.h5 was made with another model than .*f16 .weights dif
 no_scratch "a language model"
 
 # ---- what a killed run left is in nobody's way ----
-for left in vocabulary.h5 text.h5 text.h5.partial text.h5.parts vocabulary.h5.tmp-medtok-1; do echo left >killed.h5.codes-$left; done
+for left in vocabulary.h5 text.h5 text.h5.partial text.h5.parts vocabulary.h5.tmp-medtok-1; do : >killed.h5.scratch-medtok-$left; done
 medtok tokenize --codes new.tsv --set files.table=killed.h5 --set tokenize.batch=8 2>log.txt || fail "after a kill: $(cat log.txt)"
 rows killed.h5 jsonl | cmp - new1.jsonl || fail "another table after a kill"
 no_scratch "a run after a killed one"

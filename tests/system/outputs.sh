@@ -60,6 +60,50 @@ medtok prepare --set files.vocabulary=.dots/v.h5 2>/dev/null || fail "a folder w
 [ -s .dots/v.h5 ] && [ "$(cat dots/v.h5)" = mine ] || fail ".dots/v.h5 was written elsewhere"
 expect_error 2 'files.export' medtok export --set files.export=table.h5/
 
+# Names of files that jobs make beside their outputs, and may remove: nothing else is called so, or it is in the way.
+for name in checkpoint.step-000000004.h5 checkpoint.h5.lock-medtok checkpoint.h5.tmp-medtok-12; do
+    cp text.h5 $name
+    expect_error 2 "files.text is $name, which is the name of a file that jobs make beside files.checkpoint" medtok train --force --set files.text=$name
+    expect_error 2 "files.metrics is $name" medtok train --force --set files.metrics=$name
+    cmp -s text.h5 $name || fail "$name was changed"
+    rm $name
+done
+expect_error 2 'files.vocabulary is q.h5.scratch-medtok-vocabulary.h5' medtok tokenize --codes new.tsv --set files.table=q.h5 --set files.vocabulary=q.h5.scratch-medtok-vocabulary.h5
+for file in table.h5 new.tsv; do
+    cp $file ring.step-000000500.h5
+    if [ $file = table.h5 ]; then
+        expect_error 1 'ring.step-000000500.h5 is in the way' medtok train --force --set files.checkpoint=ring.h5
+    else
+        medtok train --force --set files.checkpoint=ring.h5 2>log.txt || fail "train beside a file that is no checkpoint: $(cat log.txt)"
+    fi
+    cmp -s $file ring.step-000000500.h5 || fail "a $file called as a checkpoint was changed or removed"
+done
+rm ring.step-000000500.h5 ring.h5 ring.jsonl
+ln -s text.h5 ring.step-000000004.h5
+expect_error 1 'ring.step-000000004.h5 is in the way' medtok train --set files.checkpoint=ring.h5
+same text.h5 good/text.h5 "train through a link in the ring"
+rm ring.step-000000004.h5
+for ending in partial parts; do
+    cp new.tsv grown.h5.$ending
+    expect_error 1 "grown.h5.$ending is in the way" medtok encode --set files.text=grown.h5
+    same new.tsv grown.h5.$ending "encode beside grown.h5.$ending"
+    rm grown.h5.$ending
+done
+mkfifo pipe.h5.lock-medtok
+expect_error 1 'pipe.h5.lock-medtok is in the way' timeout 20 "$MEDTOK" tokenize --config small.yaml --set files.table=pipe.h5
+rm pipe.h5.lock-medtok
+expect_error 2 'files.export is empty' medtok export --set files.export=
+expect_error 2 'files.checkpoint is empty' medtok tokenize --set files.checkpoint=
+expect_error 2 'files.report: .* is where standard output goes' bash -c "'$MEDTOK' inspect --config small.yaml --set files.report=/dev/stdout 2>&1 >out.txt"
+expect_error 2 'file name is too long' medtok prepare --set files.vocabulary="$(printf 'v%.0s' $(seq 243))"
+mkdir export && ln -s tokens.jsonl export/tokens.tsv
+expect_error 2 'are the same file' medtok export
+rm -r export
+expect_error 1 'notes is no file of this program' medtok verify notes
+expect_error 2 '--codes is given twice' medtok tokenize --codes new.tsv --codes kg.csv
+medtok tokenize --codes new.tsv --set files.table=own.h5 2>/dev/null || fail "a table of new codes"
+expect_error 1 'own.h5 holds the tokens of 1 new codes' medtok tokenize --set files.table=own.h5
+
 # ---- links ----
 mkdir scratch
 ln -s scratch/link.h5 link.h5
