@@ -90,9 +90,12 @@ static int start_thread(void) {
 }
 
 int interrupt_start(void) {
+    static const int MAY_BE_IGNORED[] = {SIGINT, SIGHUP}; /* background jobs of shells, nohup */
     struct sigaction at_start;
     interrupt_block(); /* where the C library knows no .preinit_array */
-    if (sigaction(SIGINT, NULL, &at_start) == 0 && at_start.sa_handler != SIG_IGN) taken |= BIT(SIGINT);
+    for (size_t i = 0; i < sizeof MAY_BE_IGNORED / sizeof *MAY_BE_IGNORED; i++)
+        if (sigaction(MAY_BE_IGNORED[i], NULL, &at_start) == 0 && at_start.sa_handler != SIG_IGN)
+            taken |= BIT(MAY_BE_IGNORED[i]);
     int code = pthread_atfork(NULL, NULL, restore_mask);
     if (code == 0) code = start_thread();
     if (code == 0) return STATUS_OK;

@@ -1,4 +1,5 @@
-/* Signals that ask the process to stop: SIGTERM, SIGINT, and SIGUSR1 (SLURM's warning before the time limit).
+/* Signals that ask the process to stop: SIGTERM, SIGINT, SIGHUP (a terminal that is gone), and SIGUSR1 (SLURM's warning before
+ * the time limit).
  *
  * No handler of a signal may run on a thread that computes: oneDNN's generated kernels keep a pointer into the heap in the
  * stack register while they run (uxlfoundation/oneDNN issue 4845), and a handler's frame would be written there. So every
@@ -14,8 +15,8 @@
 void interrupt_block(void);
 
 /* Starts the thread that takes the signals; first thing in `main`. A signal that came before is remembered. Processes made
- * with fork() get the mask that this process was started with. SIGINT stays ignored where it was ignored at the start (a
- * background process of a shell script). Fails if there can be no thread; then signals end the process as usual. */
+ * with fork() get the mask that this process was started with. SIGINT and SIGHUP stay ignored where they were ignored at
+ * the start (a background process of a shell script, nohup). Fails if there can be no thread; then signals end the process as usual. */
 int interrupt_start(void);
 
 /* Whether the job of this run looks for signals. If not, one that has come or will come ends the process by its default

@@ -108,9 +108,11 @@ check_masks() {
             blocked 0x200 "/proc/$child/status" && fail "a child of rank $p has SIGUSR1 blocked"
         done
     done
-    kill -TERM "${rank[0]}"
+    local name=TERM
+    [ "$1" -gt 1 ] || name=HUP
+    kill -$name "${rank[0]}"
     wait_end
-    [ $? -eq 75 ] || fail "$1 ranks: SIGTERM does not end with 75: $(cat log.txt)"
+    [ $? -eq 75 ] || fail "$1 ranks: SIG$name does not end with 75: $(cat log.txt)"
 }
 if [ -z "$only" ]; then
     check_masks 1
