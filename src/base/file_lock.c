@@ -86,7 +86,7 @@ enum outcome { TAKEN, HELD, CANNOT };
  * written there. */
 static enum outcome make(const char *path, char text[LOCK_TEXT_BYTES]) {
     struct holder self;
-    char aside[PATH_MAX + 32];
+    char aside[PATH_MAX + 64];
     describe_self(&self);
     snprintf(aside, sizeof aside, "%s-%ld", path, (long)getpid());
     int file = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), n = print_holder(&self, text);
@@ -118,7 +118,7 @@ static int read_lock(const char *path, char text[LOCK_TEXT_BYTES], struct holder
 
 /* Seconds since the last sign of life, by the clock of the file system; -1: the lock is gone. */
 static double silence(const char *path) {
-    char probe[PATH_MAX + 32];
+    char probe[PATH_MAX + 64];
     struct stat now, then;
     snprintf(probe, sizeof probe, "%s-%ld", path, (long)getpid());
     int file = open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -142,7 +142,7 @@ static int is_stale(const struct holder *h, int readable, double silent) {
 
 /* Takes a stale lock away, unless another did it meanwhile and holds it now: `text` is what was judged. */
 static void take_away(const char *path, const char *text) {
-    char aside[PATH_MAX + 32], found[LOCK_TEXT_BYTES];
+    char aside[PATH_MAX + 64], found[LOCK_TEXT_BYTES];
     struct holder h;
     snprintf(aside, sizeof aside, "%s-stale-%ld", path, (long)getpid());
     if (rename(path, aside)) return;
@@ -167,13 +167,17 @@ static struct {
     pthread_cond_t changed; /* made when the thread begins: it waits by the clock that is never set back */
     pthread_t thread;
     int running, n;
-    const struct file_lock *lock[MOST_HELD];
+    struct file_lock *lock[MOST_HELD];
 } held = {.guard = PTHREAD_MUTEX_INITIALIZER};
 
-static int is_ours(const struct file_lock *lock) {
+/* What became of a lock that was taken. One that cannot be read just now is taken to be ours. */
+enum fate { OURS, REMOVED, ANOTHERS };
+
+static enum fate fate_of(const struct file_lock *lock) {
     char text[LOCK_TEXT_BYTES];
     struct holder h;
-    return read_lock(lock->path, text, &h) && strcmp(text, lock->text) == 0;
+    if (access(lock->path, F_OK)) return errno == ENOENT ? REMOVED : OURS;
+    return read_lock(lock->path, text, &h) && strcmp(text, lock->text) != 0 ? ANOTHERS : OURS;
 }
 
 static void *beat(void *unused) {
@@ -185,13 +189,13 @@ static void *beat(void *unused) {
         until.tv_sec += LOCK_BEAT;
         pthread_cond_timedwait(&held.changed, &held.guard, &until);
         for (int i = 0; i < held.n; i++)
-            if (is_ours(held.lock[i])) utimensat(AT_FDCWD, held.lock[i]->path, NULL, 0);
+            if (fate_of(held.lock[i]) == OURS) utimensat(AT_FDCWD, held.lock[i]->path, NULL, 0);
     }
     pthread_mutex_unlock(&held.guard);
     return NULL;
 }
 
-static void begin_beat(const struct file_lock *lock) {
+static void begin_beat(struct file_lock *lock) {
     pthread_mutex_lock(&held.guard);
     if (held.n < MOST_HELD) held.lock[held.n++] = lock;
     if (!held.running) {
@@ -225,13 +229,19 @@ static void end_beat(const struct file_lock *lock) {
 int file_lock_check(void) {
     int status = STATUS_OK;
     pthread_mutex_lock(&held.guard);
-    for (int i = 0; i < held.n && status == STATUS_OK; i++)
-        if (!is_ours(held.lock[i]))
+    for (int i = 0; i < held.n && status == STATUS_OK; i++) {
+        enum fate fate = fate_of(held.lock[i]);
+        if (fate == REMOVED) { /* by hand: it is ours as long as nobody else has one */
+            log_warn("%s was removed while it was in use; it is made again", held.lock[i]->path);
+            if (make(held.lock[i]->path, held.lock[i]->text) == HELD) fate = ANOTHERS;
+        }
+        if (fate == ANOTHERS)
             status =
                 status_set(STATUS_FAILED,
                            "%s is no longer this run's: it gave no sign of life for long, and another run took its "
-                           "place, or the lock was removed; nothing more is written",
+                           "place; nothing more is written",
                            held.lock[i]->path);
+    }
     pthread_mutex_unlock(&held.guard);
     return status;
 }
@@ -277,6 +287,6 @@ int file_lock_take(struct file_lock *lock, const char *output) {
 void file_lock_release(struct file_lock *lock) {
     if (!lock->path[0]) return;
     end_beat(lock);
-    if (is_ours(lock)) unlink(lock->path);
+    if (fate_of(lock) == OURS) unlink(lock->path);
     lock->path[0] = 0;
 }

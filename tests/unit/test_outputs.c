@@ -280,6 +280,9 @@ static void a_lock_that_another_took_is_not_used(void **state) {
     struct file_lock lock;
     assert_int_equal(file_lock_take(&lock, "out.h5"), STATUS_OK);
     assert_int_equal(file_lock_check(), STATUS_OK);
+    assert_int_equal(unlink("out.h5.lock-medtok"), 0); /* by hand */
+    assert_int_equal(file_lock_check(), STATUS_OK);
+    assert_int_equal(access("out.h5.lock-medtok", F_OK), 0);
     write_lock((struct lock_text){.host = "node7", .pid = 123});
     assert_int_equal(file_lock_check(), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "no longer this run's"));
