@@ -125,6 +125,9 @@ static int64_t first_bad(const struct text_features *t, int64_t row) {
 static int check_finite(const struct h5file *file, const char *vocabulary_path, const struct text_features *t,
                         const int64_t *codes) {
     char name[160];
+    int64_t row = 0; /* each row once; whose it is matters only if one is bad */
+    while (row < t->n_rows && first_bad(t, row) < 0) row++;
+    if (row == t->n_rows) return STATUS_OK;
     for (int64_t i = 0; i < t->n_codes; i++)
         for (int64_t k = t->token_offsets[i]; k < t->token_offsets[i + 1]; k++) {
             int64_t bad = first_bad(t, t->token_row[k]);
