@@ -18,8 +18,7 @@
 struct text_kind {
     const char *kind, *begins;
 };
-static const struct text_kind TEXTS[] = {
-    {"metrics", "{\"step\": 1, \"codes\": "}, {"report", "{\"table_id\":"}, {"benchmark", "{\n \"version\":"}};
+static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"}, {"benchmark", "{\n \"version\":"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 
 /* What is written in folders. Those of one kind that begin with nothing (raw numbers) are known by being there together. */
@@ -42,6 +41,17 @@ static int begins_with(const char *path, const char *begins) {
     size_t n = file ? fread(text, 1, strlen(begins), file) : 0;
     if (file) fclose(file);
     return n == strlen(begins) && memcmp(text, begins, n) == 0;
+}
+
+/* A line of metrics; the first is of any step where a training went on without its old metrics. */
+static int begins_as_metrics(const char *path) {
+    char text[64] = "";
+    int end = 0;
+    FILE *file = fopen(path, "rb");
+    if (file && fread(text, 1, sizeof text - 1, file) == 0) text[0] = 0;
+    if (file) fclose(file);
+    sscanf(text, "{\"step\": %*[0-9], \"codes\": %n", &end);
+    return end > 0;
 }
 
 /* ---- checks ---- */
@@ -99,6 +109,7 @@ static int check_folder(const struct job_path *p) {
  * away unasked. */
 static int is_of_kind(const char *path, const char *kind) {
     char found[32];
+    if (strcmp(kind, "metrics") == 0) return begins_as_metrics(path);
     for (int k = 0; k < N_TEXTS; k++)
         if (strcmp(TEXTS[k].kind, kind) == 0 && begins_with(path, TEXTS[k].begins)) return 1;
     h5file_kind(path, found);

@@ -53,6 +53,8 @@ for k in 1 2; do
     medtok bench --set bench.items=quantize bench.json=b.json bench.export=arrays bench.repeats=1 bench.seconds=0 bench.queries=10 train.batch=8 \
         quantizer.size=60 quantizer.dim=8 attention.heads=2 >/dev/null 2>log.txt || fail "bench, for the $k. time: $(cat log.txt)"
 done
+echo '{"step": 57, "codes": 96, "loss": 1}' >resumed.jsonl # of a training that went on without its old metrics
+medtok train --dry-run --set files.metrics=resumed.jsonl >/dev/null 2>log.txt || fail "metrics that begin later: $(cat log.txt)"
 rm -r export arrays/picks.i32
 expect_error 2 'bench.export: arrays is there already' medtok bench --set bench.export=arrays bench.items=gemm
 mkdir dots && echo mine >dots/v.h5
