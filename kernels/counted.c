@@ -110,19 +110,10 @@ COUNTED(graph_attention, cost_graph_attention(nodes, edges, heads, cols), struct
 COUNTED(graph_attention_backward, cost_graph_attention_backward(nodes, edges, heads, cols), struct ragged, nodes,
         struct edges, edges, int64_t, heads, int64_t, cols, dev_real, source, dev_real, target, dev_real, x, dev_real,
         probs, dev_real, dy, dev_real, dsource, dev_real, dtarget, dev_real, dx)
-COUNTED(attention, cost_attention(queries, keys, pairs, heads, dim, dropout.rate != 0, probs.at != NULL), struct ragged,
-        queries, struct ragged, keys, struct attention_pairs, pairs, int64_t, heads, int64_t, dim, dev_int, drop_keys,
-        struct dropout, dropout, dev_real, q, dev_real, kv, dev_real, probs, dev_real, out)
-COUNTED(attention_backward, cost_attention_backward(queries, keys, pairs, heads, dim, dropout.rate != 0, accumulate),
-        struct ragged, queries, struct ragged, keys, struct attention_pairs, pairs, int64_t, heads, int64_t, dim,
-        dev_int, drop_keys, struct dropout, dropout, dev_real, q, dev_real, kv, dev_real, probs, dev_real, dout,
-        dev_real, dq, dev_real, dkv, int, accumulate)
-COUNTED(shared_attention, cost_shared_attention(rows, heads, dim, dropout.rate != 0), struct ragged, rows, int64_t,
-        heads, int64_t, dim, double, scale, dev_int, drop_keys, struct dropout, dropout, dev_real, q, dev_real, x,
-        dev_real, probs, dev_real, out, dev_real, sums)
-COUNTED(shared_attention_backward, cost_shared_attention_backward(rows, heads, dim, dropout.rate != 0), struct ragged,
-        rows, int64_t, heads, int64_t, dim, double, scale, dev_int, drop_keys, struct dropout, dropout, dev_real, q,
-        dev_real, x, dev_real, probs, dev_real, dout, dev_real, dsums, dev_real, dq, dev_real, dx)
+COUNTED(attention, cost_attention(attention, sums.at != NULL), const struct attention *, attention, dev_real, out, dev_real,
+        sums)
+COUNTED(attention_backward, cost_attention_backward(attention, gradients), const struct attention *, attention,
+        const struct attention_gradients *, gradients)
 COUNTED(embed_tokens, cost_embed_tokens(n, cols), int64_t, n, int64_t, cols, dev_real, words, dev_int, id, dev_real,
         places, dev_int, place, dev_real, y)
 COUNTED(add_layer_norm, cost_add_layer_norm(rows, cols, residual.at != NULL), int64_t, rows, int64_t, cols, dev_real, x,
@@ -213,8 +204,6 @@ static const struct kernels COUNTED_KERNELS = {
     .graph_attention_backward = counted_graph_attention_backward,
     .attention = counted_attention,
     .attention_backward = counted_attention_backward,
-    .shared_attention = counted_shared_attention,
-    .shared_attention_backward = counted_shared_attention_backward,
     .linear_pack = counted_linear_pack,
     .linear_free = counted_linear_free,
     .linear = counted_linear,

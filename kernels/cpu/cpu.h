@@ -91,14 +91,8 @@ void cpu_graph_attention(struct device *, struct ragged, struct edges, int64_t, 
                          dev_real, dev_real);
 void cpu_graph_attention_backward(struct device *, struct ragged, struct edges, int64_t, int64_t, dev_real, dev_real,
                                   dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
-void cpu_attention(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t, dev_int,
-                   struct dropout, dev_real, dev_real, dev_real, dev_real);
-void cpu_attention_backward(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t,
-                            dev_int, struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, int);
-void cpu_shared_attention(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout, dev_real,
-                          dev_real, dev_real, dev_real, dev_real);
-void cpu_shared_attention_backward(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout,
-                                   dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
+void cpu_attention(struct device *, const struct attention *, dev_real, dev_real);
+void cpu_attention_backward(struct device *, const struct attention *, const struct attention_gradients *);
 struct linear *cpu_linear_pack(struct device *, int64_t, int64_t, const real *, const real *,
                                enum precision_of_products);
 void cpu_linear_free(struct linear *);

@@ -58,7 +58,6 @@ void check_gradient(const char *what, dev_real x, int64_t n, dev_real gradient, 
 int test_vectors_and_matrices(void);
 int test_segments_and_graphs(void);
 int test_attention(void);
-int test_shared_attention(void);
 int test_transformer(void);
 int test_quantizer(void);
 int test_contrastive(void);
