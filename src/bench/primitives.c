@@ -277,57 +277,81 @@ static int64_t graph_asks(struct workbench *w) {
     return w->sizes.heads;
 }
 
-static void attention(struct workbench *w) {
+/* One row has key and value side by side. */
+static struct attention graph_attention_call(struct workbench *w) {
     int64_t heads = graph_asks(w), dim = w->sizes.dim, rows = w->graphs.n_rows;
-    dev_real q = bench_reals(w, rows * dim), kv = bench_reals(w, w->texts.n_rows * 2 * dim);
-    dev_real probs = bench_reals(w, heads * w->pairs.n), out = bench_reals(w, rows * dim);
-    CALL(w, attention, w->graphs, w->texts, w->pairs, heads, dim, w->keys, DROP_ATTENTION, q, kv, probs, out);
+    struct attention a = {.queries = spans_of(w->graphs), .keys = spans_of(w->texts), .heads = heads, .kv_heads = heads};
+    a.head_dim = dim / heads, a.ld_q = dim, a.ld_kv = 2 * dim, a.scale = 1 / sqrt((double)a.head_dim);
+    a.drop_keys = w->keys, a.dropout = DROP_ATTENTION, a.n_pairs = w->n_pairs;
+    a.q = bench_reals(w, rows * dim);
+    a.k = bench_reals(w, w->texts.n_rows * 2 * dim);
+    a.v = dev_real_at(a.k, dim);
+    a.stats = bench_positive(w, rows * heads * 2);
+    return a;
+}
+
+static void attention(struct workbench *w) {
+    struct attention a = graph_attention_call(w);
+    dev_real out = bench_reals(w, w->graphs.n_rows * w->sizes.dim), none = {NULL};
+    CALL(w, attention, &a, out, none);
 }
 
 /* BERT's: each token asks those of its text; no gradient follows. */
 static void attention_self(struct workbench *w) {
     int64_t dim = w->sizes.text_dim, heads = dim % 64 ? dim / 32 : dim / 64, rows = w->texts.n_rows;
-    struct attention_pairs pairs = {0};
-    dev_real q = bench_reals(w, rows * dim), kv = bench_reals(w, rows * 2 * dim), none = {NULL};
-    dev_real out = bench_reals(w, rows * dim);
+    struct attention a = {.queries = spans_of(w->texts), .keys = spans_of(w->texts), .heads = heads, .kv_heads = heads};
+    dev_real none = {NULL}, out = bench_reals(w, rows * dim);
+    a.head_dim = dim / heads, a.ld_q = dim, a.ld_kv = 2 * dim, a.scale = 1 / sqrt((double)a.head_dim);
+    a.q = bench_reals(w, rows * dim);
+    a.k = bench_reals(w, rows * 2 * dim);
+    a.v = dev_real_at(a.k, dim);
     for (int64_t i = 0; i < w->sizes.batch; i++) {
         int64_t n = bench_length(w->sizes.tokens, TEXT_LENGTHS, i);
-        pairs.n += n * n;
+        a.n_pairs += n * n;
     }
-    bench_shape(w, "%lld tokens to their texts, %lld heads x %lld", (ll)rows, (ll)heads, (ll)(dim / heads));
-    CALL(w, attention, w->texts, w->texts, pairs, heads, dim, w->keys, (struct dropout){0}, q, kv, none, out);
+    bench_shape(w, "%lld tokens to their texts, %lld heads x %lld", (ll)rows, (ll)heads, (ll)a.head_dim);
+    CALL(w, attention, &a, out, none);
 }
 
 static void attention_backward(struct workbench *w) {
-    int64_t heads = graph_asks(w), dim = w->sizes.dim, rows = w->graphs.n_rows, tokens = w->texts.n_rows;
-    dev_real q = bench_reals(w, rows * dim), kv = bench_reals(w, tokens * 2 * dim);
-    dev_real probs = bench_positive(w, heads * w->pairs.n), dout = bench_reals(w, rows * dim);
-    dev_real dq = bench_reals(w, rows * dim), dkv = bench_reals(w, tokens * 2 * dim);
-    CALL(w, attention_backward, w->graphs, w->texts, w->pairs, heads, dim, w->keys, DROP_ATTENTION, q, kv, probs, dout,
-         dq, dkv, 0);
+    struct attention a = graph_attention_call(w);
+    int64_t queries = w->graphs.n_rows * w->sizes.dim, keys = w->texts.n_rows * 2 * w->sizes.dim;
+    struct attention_gradients g = {.out = bench_reals(w, queries), .dout = bench_reals(w, queries)};
+    g.dq = bench_reals(w, queries);
+    g.dk = bench_reals(w, keys);
+    g.dv = dev_real_at(g.dk, w->sizes.dim);
+    CALL(w, attention_backward, &a, &g);
 }
 
-static int64_t text_asks(struct workbench *w) {
-    bench_shape(w, "%lld codes to %lld nodes, %lld heads x %lld", (ll)w->graphs.n, (ll)w->graphs.n_rows,
-                (ll)w->sizes.heads, (ll)w->sizes.dim);
-    return w->sizes.heads;
+/* One query a code; its nodes are key and value of all heads. */
+static struct attention text_attention_call(struct workbench *w) {
+    int64_t heads = w->sizes.heads, dim = w->sizes.dim, n = w->graphs.n, rows = w->graphs.n_rows;
+    bench_shape(w, "%lld codes to %lld nodes, %lld heads x %lld", (ll)n, (ll)rows, (ll)heads, (ll)dim);
+    struct attention a = {.queries = spans_of_single_rows(n), .keys = spans_of(w->graphs), .heads = heads, .kv_heads = 1};
+    a.head_dim = a.ld_kv = dim, a.ld_q = heads * dim, a.scale = 1 / sqrt((double)dim);
+    a.drop_keys = w->keys, a.dropout = DROP_ATTENTION;
+    a.q = bench_reals(w, n * heads * dim);
+    a.k = a.v = bench_reals(w, rows * dim);
+    a.stats = bench_positive(w, n * heads * 2);
+    return a;
 }
 
-static void shared_attention(struct workbench *w) {
-    int64_t heads = text_asks(w), dim = w->sizes.dim, n = w->graphs.n, rows = w->graphs.n_rows;
-    dev_real q = bench_reals(w, n * heads * dim), x = bench_reals(w, rows * dim), probs = bench_reals(w, heads * rows);
-    dev_real out = bench_reals(w, n * heads * dim), sums = bench_reals(w, n * heads);
-    CALL(w, shared_attention, w->graphs, heads, dim, 1 / sqrt((double)dim), w->keys, DROP_ATTENTION, q, x, probs, out,
-         sums);
+static void attention_shared(struct workbench *w) {
+    struct attention a = text_attention_call(w);
+    dev_real out = bench_reals(w, w->graphs.n * a.ld_q), sums = bench_reals(w, w->graphs.n * a.heads);
+    CALL(w, attention, &a, out, sums);
 }
 
-static void shared_attention_backward(struct workbench *w) {
-    int64_t heads = text_asks(w), dim = w->sizes.dim, n = w->graphs.n, rows = w->graphs.n_rows;
-    dev_real q = bench_reals(w, n * heads * dim), x = bench_reals(w, rows * dim);
-    dev_real probs = bench_positive(w, heads * rows), dout = bench_reals(w, n * heads * dim);
-    dev_real dsums = bench_reals(w, n * heads), dq = bench_reals(w, n * heads * dim), dx = bench_reals(w, rows * dim);
-    CALL(w, shared_attention_backward, w->graphs, heads, dim, 1 / sqrt((double)dim), w->keys, DROP_ATTENTION, q, x,
-         probs, dout, dsums, dq, dx);
+static void attention_shared_backward(struct workbench *w) {
+    struct attention a = text_attention_call(w);
+    int64_t n = w->graphs.n;
+    struct attention_gradients g = {.out = bench_reals(w, n * a.ld_q), .sums = bench_reals(w, n * a.heads)};
+    g.dout = bench_reals(w, n * a.ld_q);
+    g.dsums = bench_reals(w, n * a.heads);
+    g.dq = bench_reals(w, n * a.ld_q);
+    g.dk = g.dv = bench_reals(w, w->graphs.n_rows * a.ld_kv);
+    g.add_kv = 1;
+    CALL(w, attention_backward, &a, &g);
 }
 
 /* ---- a frozen transformer ---- */
@@ -450,8 +474,8 @@ const struct primitive_item PRIMITIVE_ITEMS[] = {
     ITEM(attention),
     {"attention.self", attention_self},
     ITEM(attention_backward),
-    ITEM(shared_attention),
-    ITEM(shared_attention_backward),
+    {"attention.shared", attention_shared},
+    {"attention_backward.shared", attention_shared_backward},
     ITEM(linear),
     ITEM(embed_tokens),
     ITEM(add_layer_norm),

@@ -115,12 +115,8 @@ static int make_ragged(struct workbench *w) {
     TRY_DONE(make_lengths(w, s->nodes, GRAPH_LENGTHS, graphs, &w->graphs));
     TRY_DONE(make_edges(w, graphs, host, sources));
     TRY_DONE(make_lengths(w, s->tokens, TEXT_LENGTHS, host, &w->texts));
-    int32_t *pairs = sources;
-    pairs[0] = 0;
     for (int64_t i = 0; i < s->batch; i++)
-        pairs[i + 1] = pairs[i] + (graphs[i + 1] - graphs[i]) * (host[i + 1] - host[i]);
-    w->pairs.n = pairs[s->batch];
-    TRY_DONE(send_ints(w, pairs, s->batch + 1, &w->pairs.offsets));
+        w->n_pairs += (int64_t)(graphs[i + 1] - graphs[i]) * (host[i + 1] - host[i]);
     for (int64_t i = 0; i < s->batch; i++) host[i] = (int32_t)i;
     TRY_DONE(send_ints(w, host, s->batch, &w->keys));
     TRY_DONE(make_picks(w, w->graphs.n_rows, s->graph_nodes, NODES, host, &w->node));
@@ -166,8 +162,8 @@ int workbench_make(struct workbench *w, struct device *device, const struct conf
 
 void workbench_free(struct workbench *w) {
     if (!w->device) return;
-    dev_int ints[] = {w->graphs.offsets, w->texts.offsets, w->edges.offsets, w->edges.sources, w->pairs.offsets,
-                      w->keys,           w->node,          w->word,          w->place,         w->index};
+    dev_int ints[] = {w->graphs.offsets, w->texts.offsets, w->edges.offsets, w->edges.sources, w->keys,
+ w->node,          w->word,          w->place,         w->index};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) device_free_ints(w->device, ints[i]);
     device_free_reals(w->device, w->slab);
     device_free_reals(w->device, w->now);

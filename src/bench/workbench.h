@@ -54,7 +54,7 @@ struct workbench {
     /* shared by all sets; they are small beside what they point to */
     struct ragged graphs, texts; /* [batch]: nodes and tokens of each code */
     struct edges edges;
-    struct attention_pairs pairs;         /* nodes to tokens */
+    int64_t n_pairs;                      /* of a node and a token of the same code */
     dev_int keys;                         /* [batch] 0, 1, 2, ... */
     dev_int node;                         /* [graphs.n_rows] nodes of the knowledge graph */
     dev_int word, place;                  /* [texts.n_rows] word pieces, and their places */

@@ -409,26 +409,6 @@ static int pack_edges(struct batch *batch, struct batch_builder *b, const struct
     return STATUS_OK;
 }
 
-/* ---- attention: pairs of a node and a token ---- */
-static int pack_pairs(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct batch_places *at) {
-    int32_t *offsets;
-    int64_t n = 0;
-    TRY(pack(b, batch->n_graph + 1, &offsets, &at->graph_pairs));
-    for (int64_t i = 0; i < batch->n_graph; i++) {
-        struct code_view c = view_code(d, graph_code(batch, i));
-        offsets[i] = (int32_t)n;
-        n += c.n_nodes * c.n_tokens;
-    }
-    offsets[batch->n_graph] = (int32_t)n;
-    batch->graph_pairs.n = n;
-    if (n > INT32_MAX / 16)
-        return status_set(STATUS_FAILED,
-                          "a batch of %lld codes has %lld node-token pairs, too many for one rank: lower "
-                          "the batch, graph.max_nodes, or the length of the texts",
-                          (long long)batch->n, (long long)n);
-    return STATUS_OK;
-}
-
 static int send_pack(struct batch *batch, struct batch_builder *b, const struct dataset *d,
                      const struct batch_places *at, int second_view) {
     struct int_pack *p = &b->ints;
@@ -466,7 +446,6 @@ static int send_pack(struct batch *batch, struct batch_builder *b, const struct 
         batch->graph_class = ON_DEVICE(graph_class);
         batch->both_class = ON_DEVICE(both_class);
     }
-    batch->graph_pairs.offsets = ON_DEVICE(graph_pairs);
     if (d->resident.at)
         b->device->run->gather_rows(b->device, batch->n_rows, batch->dim, d->resident, ON_DEVICE(features),
                                     batch->features);
@@ -493,7 +472,7 @@ int batch_flatten(struct batch *batch, struct batch_builder *b, const struct dat
     TRY(pack_text_nodes(batch, b, d, at));
     TRY(pack_edges(batch, b, d, (struct edge_drop){0}, at->graph_offsets, &at->edges));
     if (drop.second_view) TRY(pack_edges(batch, b, d, drop, at->graph_offsets, &at->dropped));
-    return pack_pairs(batch, b, d, at);
+    return STATUS_OK;
 }
 
 int batch_send(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct edge_drop drop) {

@@ -38,14 +38,13 @@ struct batch {
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
     dev_int
         text_node; /* [text_nodes.rows.n_rows] their rows; .at NULL: every graph has a text, so that they are all rows */
-    struct attention_pairs graph_pairs; /* nodes to tokens */
 };
 
 /* Where the arrays of a batch lie in the pack, and what batch_send needs beside it. */
 struct batch_places {
     int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
         both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, text_nodes,
-        graph_pairs, features;
+        features;
     struct packed_edges {
         int64_t n, offsets, sources; /* n: edges */
     } edges, dropped;

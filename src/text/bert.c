@@ -165,7 +165,7 @@ static void make_room(struct bert *b, int64_t n_tokens) {
 
 struct texts {
     struct ragged tokens;
-    struct attention_pairs pairs; /* of tokens; their offsets are not needed */
+    int64_t n_pairs; /* of tokens of a text */
     dev_int ids, places, keys;
     const struct bert_dropout *dropout;
 };
@@ -185,7 +185,7 @@ static int send_texts(struct bert *b, const int32_t *offsets, const int32_t *ids
     for (int64_t i = 0; i < n; i++) {
         int64_t length = offsets[i + 1] - offsets[i];
         for (int64_t k = 0; k < length; k++) places[offsets[i] + k] = (int32_t)k;
-        t->pairs.n += length * length;
+        t->n_pairs += length * length;
     }
     if (t->dropout) memcpy(places + tokens, t->dropout->keys, (size_t)n * sizeof *to);
     if (!t->dropout) count -= n;
@@ -214,11 +214,23 @@ static void layer_forward(struct bert *b, const struct bert_layer *l, const stru
     struct device *device = b->device;
     const struct kernels *run = RUN(b);
     const struct bert_config *c = &b->config;
-    const dev_real not_kept = {NULL};
+    struct attention attention = {.queries = spans_of(t->tokens),
+                                  .keys = spans_of(t->tokens),
+                                  .heads = c->heads,
+                                  .kv_heads = c->heads,
+                                  .head_dim = c->hidden / c->heads,
+                                  .ld_q = c->hidden,
+                                  .ld_kv = 2 * c->hidden,
+                                  .scale = 1 / sqrt((double)(c->hidden / c->heads)),
+                                  .q = b->q,
+                                  .k = b->kv,
+                                  .v = dev_real_at(b->kv, c->hidden),
+                                  .drop_keys = t->keys,
+                                  .dropout = dropout_at(t, c->attention_dropout, site),
+                                  .n_pairs = t->n_pairs};
     run->linear(device, l->query, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->q);
     run->linear(device, l->key_value, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->kv);
-    run->attention(device, t->tokens, t->tokens, t->pairs, c->heads, c->hidden, t->keys,
-                   dropout_at(t, c->attention_dropout, site), b->q, b->kv, not_kept, b->y);
+    run->attention(device, &attention, b->y, (dev_real){NULL});
     run->linear(device, l->attended, t->tokens.n_rows, b->y, ACTIVATION_NONE, b->q);
     drop(b, t, site + 1, b->q);
     run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->attended_gain, l->attended_bias,
