@@ -1,12 +1,12 @@
 /* Attention, by blocks of rows of scores [row][key]. A row is a query of one head, or, where queries are few and share their
- * keys, a head of one query. Three ways to multiply: BLAS for large blocks; tiles of four rows in registers, over transposed
+ * keys, a head of one query. Three ways to multiply: BLAS for long rows; tiles of four rows in registers, over transposed
  * keys; and row by row for fewer. */
 #include "cpu/attention.h"
 #include "cpu/row_math.h"
 #include "cpu/tiles.h"
 #include "cpu/vector_math.h"
 
-enum { BLAS_ROWS = 16, BLAS_KEYS = 64 };
+enum { BLAS_ROWS = 16, BLAS_KEYS = 512 };
 
 enum way { BY_ROWS, BY_TILES, BY_BLAS };
 

@@ -53,13 +53,23 @@ IN_PLACE void add_weighted_rows(const real *w, int64_t key_step, int64_t row_ste
         const real *weight[TOGETHER];
         int64_t c = 0;
         for (int i = 0; i < TOGETHER; i++) weight[i] = w + (k + i < n ? k + i : n - 1) * key_step;
-        for (; c + WIDE <= depth; c += WIDE) {
-            wide sum[TOGETHER] = {{0}};
+        for (; c + COLUMNS <= depth; c += COLUMNS) {
+            lanes sum[TOGETHER][2] = {0};
             for (int64_t r = 0; r < rows; r++) {
-                wide row = *(const wide *)(x + r * ldx + c);
-                for (int i = 0; i < TOGETHER; i++) sum[i] += weight[i][r * row_step] * row;
+                lanes x0 = *(const lanes *)(x + r * ldx + c), x1 = *(const lanes *)(x + r * ldx + c + LANES);
+                for (int i = 0; i < TOGETHER; i++) {
+                    sum[i][0] += weight[i][r * row_step] * x0;
+                    sum[i][1] += weight[i][r * row_step] * x1;
+                }
             }
-            for (int i = 0; i < TOGETHER && k + i < n; i++) *(wide *)(y + (k + i) * ldy + c) += sum[i];
+            for (int i = 0; i < TOGETHER && k + i < n; i++)
+                for (int v = 0; v < 2; v++) *(lanes *)(y + (k + i) * ldy + c + v * LANES) += sum[i][v];
+        }
+        for (; c + LANES <= depth; c += LANES) {
+            lanes sum[TOGETHER] = {0};
+            for (int64_t r = 0; r < rows; r++)
+                for (int i = 0; i < TOGETHER; i++) sum[i] += weight[i][r * row_step] * *(const lanes *)(x + r * ldx + c);
+            for (int i = 0; i < TOGETHER && k + i < n; i++) *(lanes *)(y + (k + i) * ldy + c) += sum[i];
         }
         for (; c < depth; c++)
             for (int i = 0; i < TOGETHER && k + i < n; i++)
