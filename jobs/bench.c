@@ -205,7 +205,8 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
-int job_bench(const struct comm *comm, const struct config *config) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
     struct bench_report *reports;
     int n = 0, asked, status;
     TRY(check_names(config));
@@ -221,3 +222,13 @@ done:
     free(reports);
     return status;
 }
+
+const struct job_entry BENCH_JOB = {
+    .job = JOB_BENCH,
+    .name = "bench",
+    .arguments = "",
+    .summary = "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
+    .ranks = ALL_RANKS,
+    .interruptible = 0,
+    .run = run,
+};

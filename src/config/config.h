@@ -10,17 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum job {
-    JOB_PREPARE = 1,
-    JOB_ENCODE = 2,
-    JOB_TRAIN = 4,
-    JOB_TOKENIZE = 8,
-    JOB_LOOKUP = 16,
-    JOB_EXPORT = 32,
-    JOB_VERIFY = 64,
-    JOB_INSPECT = 128,
-    JOB_BENCH = 256
-};
+#include "config/job_list.h"
 
 enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
 enum sides { SIDES_BOTH, SIDES_TEXT, SIDES_GRAPH };
