@@ -10,6 +10,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/string_list.h"
+#include "bench/options.h"
+#include "dist/options.h"
+#include "measure/options.h"
+#include "medtok/options.h"
+#include "store/options.h"
+#include "text/options.h"
+#include "train/options.h"
+
 enum job {
     JOB_PREPARE = 1,
     JOB_ENCODE = 2,
@@ -22,105 +31,22 @@ enum job {
     JOB_BENCH = 256
 };
 
-enum graph_encoder { GRAPH_GCN, GRAPH_GAT };
-enum sides { SIDES_BOTH, SIDES_TEXT, SIDES_GRAPH };
-enum empty_text { EMPTY_TEXT_CODE, EMPTY_TEXT_ABSENT };
-enum text_encoder_name { TEXT_HASHED_NGRAMS, TEXT_BERT };
-enum text_mode { TEXT_CACHED, TEXT_ONLINE };
-enum text_features_kept { FEATURES_TOKENS, FEATURES_SENTENCE };
-enum precision { PRECISION_FP16, PRECISION_FP32 };
-enum loss_space { LOSS_SPACE_RAW, LOSS_SPACE_NORMALIZED };
-enum shared_region { SHARED_ALL, SHARED_MIDDLE };
-enum codebook_update { UPDATE_GRADIENT, UPDATE_EMA };
-enum codebook_init { INIT_NORMAL, INIT_KMEANS };
-enum negatives { NEGATIVES_LOCAL, NEGATIVES_GLOBAL };
-enum sibling_negatives { SIBLINGS_KEEP, SIBLINGS_LEAVE_OUT };
-enum partition { PARTITION_BLOCK, PARTITION_RANDOM };
-enum device_choice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA };
-enum compute { COMPUTE_FP32, COMPUTE_TF32, COMPUTE_BF16 }; /* numbered as kernels' precision_of_products */
-enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE };
-enum bench_data { BENCH_SYNTHETIC, BENCH_FILES };
-enum resume { RESUME_AUTO, RESUME_NEVER };
-enum stage_table { STAGE_TABLE_AUTO, STAGE_TABLE_ALWAYS, STAGE_TABLE_NEVER }; /* numbered as dist's stages_shown */
-
-struct string_list {
-    int n;
-    char **items; /* owned */
-};
-
 struct config {
     /* from the command line, no settings: the files that were read, and --force (outputs that are there are made anew) */
     struct string_list sources;
     int force;
-    struct { /* files.*: relative paths are relative to the working directory */
-        struct string_list codes;
-        char *graph, *vocabulary, *text, *checkpoint, *table, *export_folder, *metrics, *report;
-    } files;
-    struct {
-        int64_t seed, threads;
-        enum device_choice device;
-        enum compute compute;
-        enum stage_table stages;
-        char *log_level;
-    } run;
-    struct {
-        int64_t hops, max_nodes, node_dim, hidden, heads;
-        enum graph_encoder encoder;
-        double edge_drop;
-    } graph;
-    struct {
-        enum text_encoder_name encoder;
-        enum text_mode mode;
-        char *model;
-        int64_t dim, ngram_min, ngram_max, max_tokens;
-        enum text_features_kept features;
-        enum compute compute;
-        enum precision precision;
-        enum empty_text empty;
-        double dropout;
-    } text;
-    struct {
-        enum sides sides;
-    } model;
-    struct {
-        int64_t heads, layers;
-        double dropout;
-    } attention;
-    struct {
-        int64_t size, dim, top_k, init_sample, revive_after;
-        double commit, ema_decay, ema_epsilon;
-        enum loss_space loss_space;
-        enum shared_region shared_region;
-        enum codebook_update update;
-        enum codebook_init init;
-    } quantizer;
-    struct {
-        double temperature, align, orthogonality;
-        enum negatives negatives;
-        enum sibling_negatives sibling_negatives;
-    } loss;
-    struct {
-        int64_t batch, steps, warmup, checkpoint_every, keep, log_every, eval_every, eval_codes;
-        double holdout;
-        double rate, rate_end, beta1, beta2, epsilon, weight_decay, clip, max_loss, max_length, average;
-        enum schedule schedule;
-        enum partition partition;
-        enum resume resume;
-    } train;
-    struct {
-        int64_t batch;
-        char *codes, *append_to;
-    } tokenize;
-    struct {
-        int64_t resamples, sample;
-    } inspect;
-    struct {
-        struct string_list items;
-        enum bench_data data;
-        int64_t repeats, queries, nodes, edges, tokens, graph_nodes;
-        double seconds;
-        char *json, *export_folder;
-    } bench;
+    struct file_options files;
+    struct run_options run;
+    struct graph_options graph;
+    struct text_options text;
+    struct model_options model;
+    struct attention_options attention;
+    struct quantizer_options quantizer;
+    struct loss_options loss;
+    struct train_options train;
+    struct tokenize_options tokenize;
+    struct inspect_options inspect;
+    struct bench_options bench;
 };
 
 /* Sets every key to its default. Call config_free at the end in any case. */
