@@ -7,4 +7,8 @@ struct string_list {
     char **items; /* owned */
 };
 
+/* Adds a copy. */
+int string_list_add(struct string_list *list, const char *text);
+void string_list_clear(struct string_list *list);
+
 #endif
