@@ -15,7 +15,7 @@
 #include "bench/report.h"
 #include "bench/step.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 
 #define STEP "step"
 

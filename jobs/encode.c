@@ -12,7 +12,7 @@
 #include "dist/stages.h"
 #include "half.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/text_source.h"
 #include "outputs.h"
 #include "store/part_journal.h"

@@ -14,7 +14,7 @@
 #include "config/paths.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/neighbours.h"
 #include "medtok/quality.h"
 #include "store/table.h"

@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/tokenizer.h"
 #include "new_codes.h"
 #include "outputs.h"

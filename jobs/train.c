@@ -11,7 +11,7 @@
 #include "config/paths.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/evaluation.h"
 #include "medtok/metrics.h"
 #include "outputs.h"

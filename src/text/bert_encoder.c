@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "text/bert.h"
+#include "lm/bert.h"
 
 struct bert_state {
     struct model_folder folder;

@@ -9,8 +9,8 @@
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "text/dictionary.h"
-#include "text/normalize.h"
+#include "base/dictionary.h"
+#include "lm/normalize.h"
 
 enum { MAX_WORD_BYTES = 256 }; /* longer words are cut */
 

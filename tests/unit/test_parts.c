@@ -14,7 +14,7 @@
 #include "base/status.h"
 #include "medtok/sampler.h"
 #include "medtok/usage.h"
-#include "text/normalize.h"
+#include "lm/normalize.h"
 #include "text/text_encoder.h"
 
 /* ---- sampler: ranks are made by hand, so no MPI is needed ---- */

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "text/bert.h"
+#include "lm/bert.h"
 #include "text/bert_encoder.h"
 
 #define GOLDEN "tests/golden/text"

@@ -1,4 +1,4 @@
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 
 #include <limits.h>
 #include <stdlib.h>

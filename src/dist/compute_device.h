@@ -1,6 +1,6 @@
 /* The device that a rank computes on: run.device, run.compute, run.threads. */
-#ifndef MEDTOK_MEDTOK_COMPUTE_DEVICE_H
-#define MEDTOK_MEDTOK_COMPUTE_DEVICE_H
+#ifndef MEDTOK_DIST_COMPUTE_DEVICE_H
+#define MEDTOK_DIST_COMPUTE_DEVICE_H
 
 #include "config/config.h"
 #include "dist/comm.h"
