@@ -296,7 +296,7 @@ static int inspect(struct inspection *x, struct device *device) {
 int job_inspect(const struct comm *comm, const struct config *config) {
     struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
-    int threads, status = compute_device_open(comm, config, JOB_INSPECT, &device, &threads);
+    int threads, status = compute_device_open(comm, &config->run, NULL, &device, &threads);
     x.bootstrap = (struct bootstrap){.comm = comm,
                                      .seed = (uint64_t)config->run.seed,
                                      .resamples = config->inspect.resamples,
