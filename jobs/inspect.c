@@ -14,7 +14,7 @@
 #include "config/paths.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/neighbours.h"
 #include "medtok/quality.h"
 #include "store/table.h"
@@ -297,7 +297,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
     (void)arguments;
     struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
-    int threads, status = compute_device_open(comm, config, JOB_INSPECT, &device, &threads);
+    int threads, status = compute_device_open(comm, &config->run, NULL, &device, &threads);
     x.bootstrap = (struct bootstrap){.comm = comm,
                                      .seed = (uint64_t)config->run.seed,
                                      .resamples = config->inspect.resamples,

@@ -11,11 +11,14 @@
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/tokenizer.h"
 #include "new_codes.h"
 #include "outputs.h"
 #include "store/checkpoint.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller tokenize.batch or graph.max_nodes, or text.features: sentence";
 
 /* Codes whose data a rank holds at a time: bounds memory, and is the unit of progress. */
 enum { BLOCKS_AT_A_TIME = 16, COPIED_ROWS = 4096 };
@@ -226,7 +229,7 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
         TRY_DONE(new_codes_make(new, comm, config));
     }
     stage_begin(&job.stages, STAGE_LOAD);
-    TRY_DONE(compute_device_open(comm, config, JOB_TOKENIZE, &device, &threads));
+    TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
     status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
     if (status == STATUS_OK && config->tokenize.append_to[0])
         status = table_open(&job.base, config->tokenize.append_to);

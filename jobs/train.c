@@ -11,10 +11,13 @@
 #include "config/paths.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/evaluation.h"
 #include "medtok/metrics.h"
 #include "outputs.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller train.batch or graph.max_nodes, or text.features: sentence";
 
 static int evaluate(struct trainer *t, struct evaluation *evaluation, struct metrics *metrics) {
     struct quality quality;
@@ -68,7 +71,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     struct metrics metrics = {0};
     char path[PATH_MAX];
     int status, threads;
-    TRY_DONE(compute_device_open(comm, config, JOB_TRAIN, &device, &threads));
+    TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
     TRY_DONE(trainer_make(&trainer, config, comm, &device));
     log_info("training on %lld codes: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
              (long long)trainer.sampler.n_codes, comm->size, threads, device.name, (long long)trainer.sampler.n_strata,

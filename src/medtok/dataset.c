@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "base/status.h"
-#include "store/code_hierarchy.h"
+#include "terms/code_hierarchy.h"
 
 /* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
 static const double COST_OF_A_SIDE = 8;
