@@ -113,6 +113,8 @@ struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct
 
 void __wrap_loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
                         int total) {
+    tape_keep(a); /* they are compared after the backward pass */
+    tape_keep(b);
     t_compared = a, g_compared = b;
     __real_loss_cosine(losses, term, weight, a, b, total);
 }
@@ -282,7 +284,7 @@ static struct model_output differentiate(struct world *w, struct batch *batch) {
     d->run->fill(d, t->parameters.n_dense, 0, t->parameters.grad);
     d->run->fill(d, table->rows * table->cols, 0, table->grad);
     d->run->fill(d, N_TERMS, 0, t->scalars);
-    struct var *nodes = tape_var(&t->tape, batch->n_distinct, table->cols);
+    struct var *nodes = tape_leaf(&t->tape, batch->n_distinct, table->cols);
     d->run->gather_rows(d, batch->n_distinct, table->cols, table->value, batch->distinct, nodes->value);
     struct model model = {&w->config, &t->parameters};
     struct losses losses = {.tape = &t->tape,
