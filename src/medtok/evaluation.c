@@ -97,7 +97,7 @@ static int place_tokens(struct evaluation *e, const struct model_output *out, co
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
         TRY(token_rows_place(&e->rows, e->trainer->config, e->trainer->device, g, &out->groups[g],
-                             graph_side ? batch->graph_place : batch->text_place, first));
+                             graph_side ? batch->graph_position : batch->text_position, first));
     }
     return STATUS_OK;
 }
