@@ -13,7 +13,7 @@
 
 #include "base/status.h"
 #include "medtok/sampler.h"
-#include "medtok/usage.h"
+#include "measure/usage.h"
 #include "text/normalize.h"
 #include "text/text_encoder.h"
 

@@ -1,5 +1,5 @@
 /* Counting picks. */
-#include "medtok/usage.h"
+#include "measure/usage.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Resamples are shared out among ranks and threads; each is computed whole by one of them. */
-#include "medtok/bootstrap.h"
+#include "measure/bootstrap.h"
 
 #include <math.h>
 #include <omp.h>

@@ -1,6 +1,6 @@
 /* How much of the codebook the tokens use: the share of rows picked, and the perplexity of the picks, per region. */
-#ifndef MEDTOK_MEDTOK_USAGE_H
-#define MEDTOK_MEDTOK_USAGE_H
+#ifndef MEDTOK_MEASURE_USAGE_H
+#define MEDTOK_MEASURE_USAGE_H
 
 #include "dist/comm.h"
 #include "medtok/model.h"

@@ -1,5 +1,5 @@
 /* Blocks of cosines from the device, the best of each query kept on the host. */
-#include "medtok/neighbours.h"
+#include "measure/neighbours.h"
 
 #include <math.h>
 #include <stdlib.h>
