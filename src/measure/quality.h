@@ -24,7 +24,7 @@
 
 #include "measure/bootstrap.h"
 #include "measure/code_keys.h"
-#include "medtok/quantizer.h"
+#include "measure/token_groups.h"
 
 enum quality_measure {
     QUALITY_USAGE_TEXT,
