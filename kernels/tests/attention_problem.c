@@ -26,7 +26,7 @@ const struct attention_shape ATTENTION_SHAPES[] = {
     {"wide", 4, 6, 9, 2, 2, 32, ALONE, 0, 0, 0, 0, 0, 0},
     {"wide, odd", 4, 7, 19, 2, 2, 27, ALONE, 0, 1, 0, 0, 0, 0},
     {"wide, few queries", 5, 3, 40, 2, 2, 24, ALONE, 0, 0, 0, 0, 0, 0},
-    {"wide, many rows", 2, 70, 130, 2, 1, 24, ALONE, 0, 0, 0, 0, 0, 0},
+    {"wide, many rows", 2, 40, 530, 2, 1, 24, ALONE, 0, 0, 0, 0, 0, 0},
     {"wide, long", 1, LONG, LONG, 3, 3, 20, FUSED, 1, 0, 0, 0, 0, 0},
     {"wider than a row of threads", 2, 3, 9, 1, 1, 300, ALONE, 0, 0, 0, 0, 0, 0},
     {"one query", 5, 0, 12, 4, 1, 16, SHARED, 0, 0, 0, 0, 0, 1},
@@ -42,7 +42,7 @@ const struct attention_shape ATTENTION_SHAPES[] = {
     {"shared edges", 3, 5, 9, 4, 2, 8, SHARED, 0, 0, 1, 0, 0, 1},
     {"types", 3, 7, 8, 2, 2, 8, ALONE, 0, 0, 0, 3, 1, 1},
     {"types, no sums", 3, 7, 8, 2, 2, 16, FUSED, 0, 0, 0, 5, 1, 0},
-    {"types, no bias", 2, 40, 70, 2, 2, 17, ALONE, 1, 0, 0, 2, 0, 1},
+    {"types, no bias", 1, 20, 515, 2, 2, 17, ALONE, 1, 0, 0, 2, 0, 1},
     {"all at once", 4, 20, 30, 6, 2, 10, ALONE, 1, 1, 1, 4, 1, 1},
 };
 const int N_ATTENTION_SHAPES = sizeof ATTENTION_SHAPES / sizeof *ATTENTION_SHAPES;

@@ -40,6 +40,7 @@ void tape_reset(struct tape *tape, int evaluating) {
     pool_reset(&tape->pool);
     tape->newest = tape->newest_at_record = NULL;
     tape->last = NULL;
+    tape->passing = 0;
     tape->zeros = NULL;
     tape->zeros_most = tape->zeros_used;
     tape->zeros_used = 0;
@@ -68,6 +69,8 @@ int tape_check(struct tape *tape, const char *layer, int n, struct var *const *f
             fail(tape, layer, "an input was overwritten by an in-place layer; use what that layer returned");
         else if (!from[i]->value.at)
             fail(tape, layer, "an input's memory was given back; use it before that, or keep it with tape_keep");
+        else if (from[i]->number < tape->passing)
+            from[i]->saved = 1; /* the block that is passed reads it again in the backward pass */
     }
     return !tape->failed;
 }
@@ -91,6 +94,8 @@ static struct gradient *new_gradient(struct tape *tape, int64_t count, dev_real 
     return g;
 }
 
+static int64_t next_number(const struct tape *tape) { return tape->newest ? tape->newest->number + 1 : 1; }
+
 /* A variable over `value`, last in the list. */
 static struct var *new_var(struct tape *tape, int64_t rows, int64_t cols, dev_real value) {
     static struct var nothing; /* stands in when memory is out: no rows, so that nothing is touched */
@@ -99,7 +104,7 @@ static struct var *new_var(struct tape *tape, int64_t rows, int64_t cols, dev_re
         fail(tape, "", "a variable over no memory was asked for");
         return &nothing;
     }
-    *v = (struct var){.rows = rows, .cols = cols, .value = value, .older = tape->newest};
+    *v = (struct var){.rows = rows, .cols = cols, .value = value, .older = tape->newest, .number = next_number(tape)};
     tape->newest = v;
     return v;
 }
@@ -156,9 +161,11 @@ struct var *tape_make_over(struct tape *tape, const char *layer, struct var *x, 
     int well = tape_check(tape, layer, 1, &x) && tape_check(tape, layer, n, from);
     if (well && !x->memory)
         fail(tape, layer, "works in place, but its input's memory is not the tape's own; copy it first");
+    else if (well && x->memory->number < tape->passing)
+        fail(tape, layer, "works in place on what was made outside of the recomputed block; copy it first");
     else if (well && x->saved)
         fail(tape, layer, "works in place, but another layer needs its input's value in the backward pass");
-    else if (well && x->owns_gradient && x->gradient->begun)
+    else if (well && x->gradient && x->gradient->begun)
         fail(tape, layer, "works in place, but a loss was computed of its input already; compute it afterwards");
     struct var *v = new_var(tape, x->rows, x->cols, tape->failed ? (dev_real){NULL} : x->value);
     if (tape->failed) return v;
@@ -230,6 +237,7 @@ static void cut_from_zeros(struct tape *tape, struct gradient *g) {
 
 dev_real tape_grad(struct tape *tape, struct var *v) {
     struct gradient *g = v->gradient;
+    if (g && tape->passing) fail(tape, "nn_recompute", "a loss in a block that is computed again would count twice");
     if (!g) return (dev_real){NULL};
     if (!g->begun) {
         if (g->count <= MOST_SMALL_REALS)
@@ -294,7 +302,7 @@ static void give_back(struct tape *tape, struct var *floor, int all) {
             end = &v->older;
             continue;
         }
-        if (v->memory && v->memory->keep && !all) continue; /* the other names of what stays */
+        if (!v->memory || (v->memory->keep && !all)) continue; /* borrowed, or another name of what stays */
         if (v->memory == v) pool_give(&tape->pool, v->value, v->rows * v->cols);
         v->memory = NULL;
         v->value.at = NULL;
@@ -303,12 +311,16 @@ static void give_back(struct tape *tape, struct var *floor, int all) {
     tape->newest = kept ? kept : floor;
 }
 
-void tape_backward(struct tape *tape) {
+static void run_records(struct tape *tape) {
     for (struct op *op = tape->last; op && !tape->failed; op = op->previous) {
         op->backward(tape, op);
         give_back(tape, op->before, 0);
     }
     tape->last = NULL;
+}
+
+void tape_backward(struct tape *tape) {
+    run_records(tape);
     tape->newest_at_record = tape->newest;
 }
 
@@ -329,4 +341,76 @@ void tape_notify(struct tape *tape, void (*notify)(void *context), void *context
     if (!n) return;
     n->notify = notify;
     n->context = context;
+}
+
+/* ---- blocks of which only the result stays ---- */
+struct tape_scope tape_scope_begin(const struct tape *tape) {
+    return (struct tape_scope){tape->newest};
+}
+
+struct var *tape_scope_end(struct tape *tape, struct tape_scope scope, struct var *y) {
+    int64_t first = scope.newest ? scope.newest->number + 1 : 1;
+    if (tape->failed || (!tape->evaluating && !tape->passing)) return y;
+    if (!y || y->number < first) {
+        give_back(tape, scope.newest, 1);
+        return y;
+    }
+    struct var *memory = y->memory, was = *y;
+    int moves = memory && memory->number >= first;
+    if (moves) memory->memory = NULL; /* so that it is not given back */
+    give_back(tape, scope.newest, 1);
+    struct var *out = new_var(tape, was.rows, was.cols, was.value);
+    if (tape->failed) return out;
+    out->memory = moves ? out : memory;
+    if (was.needs_grad) give_gradient(tape, out);
+    return out;
+}
+
+struct recompute_op {
+    struct op op;
+    struct var *(*body)(struct tape *tape, void *self, struct var *x);
+    void *self;
+    struct var *x, *y;
+};
+
+/* The gradient of y becomes that of `again`, which the same block made. */
+static void move_gradient(struct tape *tape, struct var *y, struct var *again) {
+    struct gradient *from = y->gradient, *to = again->gradient;
+    if (!from->begun || !to) return;
+    if (to->begun) { /* the block made nothing, but gave a parameter */
+        tape->device->run->axpy(tape->device, from->count, 1, from->at, to->at);
+        return;
+    }
+    *to = *from;
+    *from = (struct gradient){.count = to->count};
+}
+
+static void recompute_backward(struct tape *tape, struct op *op) {
+    struct recompute_op *r = (struct recompute_op *)op;
+    struct var *at_record = tape->newest_at_record, *floor = tape->newest;
+    if (r->y->memory == r->y && !r->y->keep) { /* nobody reads it any more */
+        pool_give(&tape->pool, r->y->value, r->y->rows * r->y->cols);
+        r->y->memory = NULL;
+        r->y->value.at = NULL;
+    }
+    tape->last = NULL;
+    tape->newest_at_record = floor;
+    struct var *again = r->body(tape, r->self, r->x);
+    if (!tape->failed) move_gradient(tape, r->y, again);
+    run_records(tape);
+    if (!tape->failed) give_back(tape, floor, 1);
+    tape->newest_at_record = at_record;
+}
+
+struct var *nn_recompute(struct tape *tape, struct var *x,
+                         struct var *(*body)(struct tape *tape, void *self, struct var *x), void *self) {
+    int64_t outside = tape->passing, first = next_number(tape);
+    struct tape_scope scope = tape_scope_begin(tape);
+    tape->passing = tape->evaluating ? 0 : first;
+    struct var *y = tape_scope_end(tape, scope, body(tape, self, x));
+    tape->passing = outside;
+    if (tape->failed || y->number < first) return y;
+    struct recompute_op *r = tape_record(tape, sizeof *r, recompute_backward, y);
+    if (r) r->body = body, r->self = self, r->x = x, r->y = y;
+    return y;
 }

@@ -30,6 +30,7 @@ struct var {
     struct gradient *gradient; /* NULL: needs none */
     struct var *memory;        /* whose memory the value is; NULL: the tape borrowed it, or gave it back */
     struct var *older;         /* made before this one */
+    int64_t number;            /* of the variables of the tape, in the order in which they were made */
 };
 
 /* One record. Each layer has its own struct that begins with this. */
@@ -49,7 +50,8 @@ struct tape {
     struct zeros *zeros;            /* cleared memory that small gradients are cut from */
     int64_t zeros_used, zeros_most; /* values of such gradients in this step, and in the step before */
     int evaluating;                 /* 1: no gradients, no dropout */
-    int passing;                    /* 1: nothing is recorded now, though gradients are wanted (nn_recompute) */
+    int64_t
+        passing; /* not 0: nothing is recorded (nn_recompute); number of the first variable that is made meanwhile */
     int failed;
     char message[256]; /* of the first failure that is not the device's */
 };
@@ -107,7 +109,7 @@ int tape_check(struct tape *tape, const char *layer, int n, struct var *const *f
  * the layer made, needs no gradient, when nothing is recorded, or when memory is out. */
 void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *), const struct var *y);
 
-/* The newest record needs the value of v. */
+/* The newest record needs the value of v in its backward. */
 void tape_save(struct var *v);
 
 /* The gradient, to add to or to read; NULL where none is needed. */
@@ -128,6 +130,21 @@ dev_real tape_scratch(struct tape *tape, int64_t count);
 /* Device memory until reset. In a scope: until its end. */
 dev_real tape_reals(struct tape *tape, int64_t count);
 dev_int tape_ints(struct tape *tape, int64_t count);
+
+/* ---- memory when nothing is recorded ---- */
+/* What was made since tape_scope_begin is given back at tape_scope_end, but y (NULL: all), which goes on as the
+ * variable that is returned. Does nothing, and returns y, while records are made: they need what their layers made. */
+struct tape_scope {
+    struct var *newest;
+};
+struct tape_scope tape_scope_begin(const struct tape *tape);
+struct var *tape_scope_end(struct tape *tape, struct tape_scope scope, struct var *y);
+
+/* y = body(tape, self, x). Of what body makes only y stays; the backward pass runs body again for the rest (Chen et
+ * al., 2016), which gives the same bits: dropout is keyed. body may use variables that were made before, but computes
+ * no loss, and overwrites nothing that it has not made; `self` stays as it is until the backward pass. */
+struct var *nn_recompute(struct tape *tape, struct var *x,
+                         struct var *(*body)(struct tape *tape, void *self, struct var *x), void *self);
 
 /* ---- the backward pass ---- */
 /* Runs the records from the newest to the oldest. Gradients of the losses are on the variables already: a loss adds its
