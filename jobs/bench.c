@@ -210,6 +210,18 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
+static int write_report(const struct config *config, const struct bench_report *reports, int n) {
+    char *settings = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&settings, &size);
+    if (!out) return status_set(STATUS_FAILED, "out of memory");
+    config_print(out, config, JOB_BENCH);
+    int status = fclose(out) == 0 ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
+    if (status == STATUS_OK) status = bench_write(config->bench.json, settings, reports, n);
+    free(settings);
+    return status;
+}
+
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     (void)arguments;
     struct bench_report *reports;
@@ -221,7 +233,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
         TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));
         if (asked) TRY_DONE(bench_backend(&BACKENDS[i], comm, config, &reports[n++]));
     }
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? bench_write(config->bench.json, config, reports, n) : STATUS_OK));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? write_report(config, reports, n) : STATUS_OK));
     log_info("wrote %s", config->bench.json);
 done:
     free(reports);

@@ -1,4 +1,4 @@
-/* The formulas of method.md. t: sentence feature, G: node features, g: their mean; prime (second view) is _2. */
+/* The formulas of METHOD.md. t: sentence feature, G: node features, g: their mean; prime (second view) is _2. */
 #include "medtok/model.h"
 
 #include <math.h>
