@@ -208,7 +208,8 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
-int job_bench(const struct comm *comm, const struct config *config) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
     struct bench_report *reports;
     int n = 0, asked, status;
     TRY(check_names(config));
@@ -224,3 +225,20 @@ done:
     free(reports);
     return status;
 }
+
+static int check(const struct config *config) {
+    if (!config->bench.json[0])
+        return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
+    return model_options_check(&config->attention, &config->quantizer);
+}
+
+const struct job_entry BENCH_JOB = {
+    .job = JOB_BENCH,
+    .name = "bench",
+    .arguments = "",
+    .summary = "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
+    .ranks = ALL_RANKS,
+    .interruptible = 0,
+    .check = check,
+    .run = run,
+};

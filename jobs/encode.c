@@ -40,9 +40,7 @@ done:
     return status;
 }
 
-int job_encode(const struct comm *comm, const struct config *config) { return encode_like(comm, config, NULL); }
-
-int encode_like(const struct comm *comm, const struct config *config, const char *like) {
+int encode_descriptions(const struct comm *comm, const struct config *config, const char *like) {
     struct provenance provenance = {.job = "encode"};
     struct stages stages;
     struct device device = {0};
@@ -55,9 +53,8 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     TRY_DONE(comm_agree(comm, status));
     if (config->text.encoder == TEXT_BERT) TRY_DONE(text_source_add_model(comm, config->text.model, &provenance));
     if (like) TRY_DONE(comm_agree(comm, encoding_check_model(&provenance, like, config->text.model)));
-    provenance_finish(&provenance, TEXT_FEATURES_VERSION);
-    TRY_DONE(output_is_current(comm, config, config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION,
-                               provenance.key, &current));
+    provenance_finish(&provenance, KIND_TEXT);
+    TRY_DONE(output_is_current(comm, config, config->files.text, KIND_TEXT, provenance.key, &current));
     if (current) goto done;
     status = encode(comm, config, &device, &stages, &provenance);
     TRY_DONE(stages_log(&stages, comm, "encode", (enum stages_shown)config->run.stages, status));
@@ -68,3 +65,21 @@ done:
     free(settings);
     return status;
 }
+
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
+    return encode_descriptions(comm, config, NULL);
+}
+
+static int check(const struct config *config) { return text_options_check_encoder(&config->text); }
+
+const struct job_entry ENCODE_JOB = {
+    .job = JOB_ENCODE,
+    .name = "encode",
+    .arguments = "",
+    .summary = "descriptions into text.h5",
+    .ranks = ALL_RANKS,
+    .interruptible = 1,
+    .check = check,
+    .run = run,
+};

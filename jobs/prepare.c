@@ -28,7 +28,7 @@ static int add_inputs(struct provenance *provenance, const struct config *config
     return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
-int job_prepare(const struct comm *comm, const struct config *config) {
+int prepare_vocabulary(const struct comm *comm, const struct config *config) {
     struct provenance provenance = {.job = "prepare"};
     struct vocabulary_builder builder = {.subgraphs = &config->subgraph,
                                          .descriptions = &config->description,
@@ -42,9 +42,8 @@ int job_prepare(const struct comm *comm, const struct config *config) {
     provenance.config = settings;
     if (status == STATUS_OK) status = add_inputs(&provenance, config);
     TRY_DONE(comm_agree(comm, status));
-    provenance_finish(&provenance, VOCABULARY_VERSION);
-    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION,
-                               provenance.key, &current));
+    provenance_finish(&provenance, KIND_VOCABULARY);
+    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, KIND_VOCABULARY, provenance.key, &current));
     if (current) goto done;
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
     status = comm->rank == 0 ? build(&builder, &stages) : STATUS_OK;
@@ -61,3 +60,29 @@ done:
     free(settings);
     return status;
 }
+
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
+    return prepare_vocabulary(comm, config);
+}
+
+static int check(const struct config *config) {
+    if (config->files.codes.n == 0)
+        return status_set(STATUS_USAGE,
+                          "files.codes is empty: name at least one code table, in the configuration or with "
+                          "--set files.codes=PATH");
+    if (!config->files.graph[0])
+        return status_set(STATUS_USAGE, "files.graph is empty: name the knowledge graph (PrimeKG's kg.csv)");
+    return STATUS_OK;
+}
+
+const struct job_entry PREPARE_JOB = {
+    .job = JOB_PREPARE,
+    .name = "prepare",
+    .arguments = "",
+    .summary = "code tables and the knowledge graph into vocabulary.h5",
+    .ranks = RANKS_WAIT,
+    .interruptible = 1,
+    .check = check,
+    .run = run,
+};

@@ -68,7 +68,7 @@ static int make_vocabulary(struct vocabulary *v, const struct bench_sizes *s, in
 static int write_vocabulary(const struct comm *comm, const struct bench_sizes *s, int64_t n_codes, const char *path) {
     struct vocabulary v = {0};
     struct provenance provenance = {.job = "bench", .config = ""};
-    provenance_finish(&provenance, VOCABULARY_VERSION);
+    provenance_finish(&provenance, KIND_VOCABULARY);
     int status = comm_agree(comm, comm->rank == 0 ? make_vocabulary(&v, s, n_codes) : STATUS_OK);
     if (status == STATUS_OK) status = vocabulary_write(comm, path, &v, &provenance);
     vocabulary_free(&v);
@@ -108,7 +108,7 @@ static int write_text(const struct comm *comm, const struct bench_sizes *s, int6
     struct text_features_writer writer;
     struct provenance provenance = {.job = "bench", .config = ""};
     int status;
-    provenance_finish(&provenance, TEXT_FEATURES_VERSION);
+    provenance_finish(&provenance, KIND_TEXT);
     TRY_DONE(comm_agree(comm, make_features(&f, comm, s, n_codes)));
     struct text_features_index index = {.vocabulary = vocabulary,
                                         .encoder = "bench",

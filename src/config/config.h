@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "bench/options.h"
+#include "config/job_list.h"
 #include "config/schema.h"
 #include "dist/options.h"
 #include "ingest/options.h"
@@ -13,18 +14,6 @@
 #include "store/options.h"
 #include "text/options.h"
 #include "train/options.h"
-
-enum job {
-    JOB_PREPARE = 1,
-    JOB_ENCODE = 2,
-    JOB_TRAIN = 4,
-    JOB_TOKENIZE = 8,
-    JOB_LOOKUP = 16,
-    JOB_EXPORT = 32,
-    JOB_VERIFY = 64,
-    JOB_INSPECT = 128,
-    JOB_BENCH = 256
-};
 
 /* Options in the order of --help and of the provenance: list, struct, member. */
 #define CONFIG_OPTIONS(OPTIONS)                                                                                        \
@@ -70,8 +59,5 @@ unsigned config_jobs(const char *assignment);
 
 /* Whether the key of `key=value` is part of a trained model: tokenize takes its value from the checkpoint. */
 int config_is_of_model(const char *assignment);
-
-/* Checks what spans keys (heads divide quantizer.dim, top_k fits a region, ...). */
-int config_check(const struct config *config, enum job job);
 
 #endif

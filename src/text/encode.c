@@ -272,7 +272,7 @@ int encoding_check_model(const struct provenance *provenance, const char *like, 
     static const char *const ROLES[] = {"weights", "wordpieces", "model-config", "wordpiece-rules"};
     struct h5file *file;
     char *inputs = NULL;
-    TRY(h5file_open(&file, like, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    TRY(h5file_open(&file, like, KIND_TEXT));
     int status = h5file_get_text(file, "inputs", &inputs);
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && status == STATUS_OK; i++)
         if (!provenance_same_inputs(provenance->inputs, inputs, ROLES[i]))
