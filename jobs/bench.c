@@ -167,6 +167,8 @@ static int measure_steps(struct bench *b) {
         struct bench_item *item = new_item(b->report, STEP, shape);
         item->codes = codes;
         status = measure(&b->options, bench_step_run, &step, &item->measurement);
+        item->tape_bytes = tape_peak_bytes(&step.trainer.tape);
+        if (status == STATUS_OK) status = comm_max_int64(b->options.comm, &item->tape_bytes, 1);
     }
     bench_step_free(&step);
     return status;

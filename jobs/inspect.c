@@ -1,4 +1,4 @@
-/* inspect: how good the tokens of table.h5 are (medtok/quality.h), as a table on standard output and as JSON. */
+/* inspect: how good the tokens of table.h5 are (measure/quality.h), as a table on standard output and as JSON. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 #include "dist/stages.h"
 #include "jobs.h"
 #include "dist/compute_device.h"
-#include "medtok/neighbours.h"
-#include "medtok/quality.h"
+#include "measure/neighbours.h"
+#include "measure/quality.h"
 #include "store/table.h"
 
 /* Codes read from the vocabulary at a time, and systems that are told apart in the report. */

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "medtok/neighbours.h"
-#include "medtok/quality.h"
+#include "measure/neighbours.h"
+#include "measure/quality.h"
 #include "terms/code_hierarchy.h"
 
 /* ---- parents ---- */

@@ -1,5 +1,5 @@
 /* The measures of tokens, and how all are written. */
-#include "medtok/quality.h"
+#include "measure/quality.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -329,7 +329,7 @@ static int measure_pairs(struct quality *q, const struct bootstrap *b, enum qual
 }
 
 /* ---- all of them ---- */
-/* The shift of an interval (medtok/bootstrap.h) may lead out of the range of a share. */
+/* The shift of an interval (measure/bootstrap.h) may lead out of the range of a share. */
 static void keep_in_range(struct estimate *e) {
     if (e->low < 0) e->low = 0;
     if (e->high > 1) e->high = 1;
