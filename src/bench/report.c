@@ -85,30 +85,19 @@ static json_t *backend(const struct bench_report *r) {
                      c->copy.byte_rate, "seconds", times(&c->copy), "items", items);
 }
 
-static char *settings_text(const struct config *config) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out) return NULL;
-    config_print(out, config, JOB_BENCH);
-    fclose(out);
-    return text;
-}
-
-static json_t *document(const struct config *config, const struct bench_report *reports, int n) {
-    char machine[256], *settings = settings_text(config);
+static json_t *document(const char *settings, const struct bench_report *reports, int n) {
+    char machine[256];
     json_t *backends = json_array();
     machine_name(machine, sizeof machine);
     for (int i = 0; backends && i < n; i++) json_array_append_new(backends, backend(&reports[i]));
     json_t *root = json_pack("{s:s, s:s, s:s, s:o}", "version", MEDTOK_VERSION, "machine", machine, "settings",
-                             settings ? settings : "", "backends", backends);
-    free(settings);
+                             settings, "backends", backends);
     return root;
 }
 
-int bench_write(const char *path, const struct config *config, const struct bench_report *reports, int n_reports) {
+int bench_write(const char *path, const char *settings, const struct bench_report *reports, int n_reports) {
     struct atomic_file file;
-    json_t *root = document(config, reports, n_reports);
+    json_t *root = document(settings, reports, n_reports);
     int status = root ? atomic_file_open(&file, path) : status_set(STATUS_FAILED, "out of memory");
     if (status == STATUS_OK && json_dumpf(root, file.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) != 0)
         status = status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
