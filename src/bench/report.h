@@ -27,8 +27,8 @@ struct bench_report {
 /* A table: time, rates, and the shares of the two ceilings. */
 void bench_print(FILE *out, const struct bench_report *report);
 
-/* Writes {"version", "machine", "settings", "backends": [...]} to `path`, whole or not at all; settings: as YAML; times in seconds, rates a
- * second. An item's "share" is the larger of its two shares: that of the ceiling that it is nearer to. */
+/* Writes {"version", "machine", "settings", "backends": [...]} to `path`, whole or not at all; times in seconds, rates a
+ * second. settings: as YAML. An item's "share" is the larger of its two shares: that of the ceiling that it is nearer to. */
 int bench_write(const char *path, const char *settings, const struct bench_report *reports, int n_reports);
 
 #endif

@@ -35,4 +35,31 @@ void text_features_row(const struct text_features *features, int64_t row, float 
 
 void text_features_free(struct text_features *features);
 
+/* ---- writing ---- */
+/* What a file holds besides its rows. All borrowed; token_offsets and token_row are those of the whole file, on rank 0. */
+struct text_features_index {
+    const char *vocabulary, *encoder; /* path of the vocabulary, name of the encoder */
+    int half;                         /* rows are stored in half precision */
+    int64_t n_codes, n_tokens, n_rows, dim;
+    const int64_t *token_offsets;
+    const int32_t *token_row;
+};
+
+/* A file that is being written: write rows of half or float32 with h5dataset_write in any order, then close it. */
+struct text_features_writer {
+    struct h5file *file;
+    struct h5dataset *rows; /* [n_rows, dim] */
+};
+
+/* Collective. Begins the file `path`, or with `partial` the file `path`.partial, which lasts through a killed process and which
+ * text_features_reopen opens again (h5file.h). */
+int text_features_create(struct text_features_writer *writer, const struct comm *comm, const char *path,
+                         const struct text_features_index *index, const struct provenance *provenance, int partial);
+int text_features_reopen(struct text_features_writer *writer, const struct comm *comm, const char *path,
+                         const struct provenance *provenance);
+
+/* Collective. With STATUS_OK the file gets its name; else it is removed, or if `partial` left for later. Returns `status`, or what
+ * failed. */
+int text_features_close(struct text_features_writer *writer, int partial, int status);
+
 #endif
