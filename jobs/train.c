@@ -10,10 +10,10 @@
 #include "base/status.h"
 #include "config/paths.h"
 #include "jobs.h"
-#include "medtok/checkpoint_ring.h"
+#include "train/checkpoint_ring.h"
 #include "medtok/compute_device.h"
 #include "medtok/evaluation.h"
-#include "medtok/metrics.h"
+#include "train/metrics.h"
 #include "outputs.h"
 
 static int evaluate(struct trainer *t, struct evaluation *evaluation, struct metrics *metrics) {

@@ -3,7 +3,7 @@
 #ifndef MEDTOK_BENCH_STEP_H
 #define MEDTOK_BENCH_STEP_H
 
-#include "medtok/trainer.h"
+#include "train/step.h"
 
 struct bench_step {
     struct config config; /* a view of the job's, with other files; owns nothing */

@@ -10,7 +10,7 @@
 #include "medtok/neighbours.h"
 #include "medtok/quality.h"
 #include "medtok/tokenizer.h"
-#include "medtok/trainer.h"
+#include "train/step.h"
 
 struct evaluation {
     struct trainer *trainer; /* borrowed; NULL: train.eval_every is 0 */

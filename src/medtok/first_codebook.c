@@ -12,7 +12,7 @@
 #include "medtok/codebook.h"
 #include "medtok/dataset.h"
 #include "medtok/kmeans.h"
-#include "medtok/sampler.h"
+#include "train/sampler.h"
 
 enum { BLOCK = 256, STREAMS_A_THIRD = 4, STREAM_SAMPLE = STREAMS_A_THIRD * N_THIRDS, LARGEST_SUM = 1 << 24 };
 

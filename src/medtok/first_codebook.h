@@ -7,7 +7,7 @@
 #define MEDTOK_MEDTOK_FIRST_CODEBOOK_H
 
 #include "medtok/text_source.h"
-#include "medtok/parameters.h"
+#include "nn/parameters.h"
 
 /* Collective. Sets the codebook's rows (and their average), of length sqrt(dim). The sample is drawn by (seed) from the codes that are not held out, and worked
  * through in blocks of codes that do not depend on the number of ranks. A third without any vectors keeps its rows. */

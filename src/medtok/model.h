@@ -7,7 +7,7 @@
 
 #include "medtok/batch.h"
 #include "medtok/losses.h"
-#include "medtok/parameters.h"
+#include "nn/parameters.h"
 #include "medtok/quantizer.h"
 
 struct model {

@@ -17,7 +17,7 @@
 
 #include "base/status.h"
 #include "medtok/tokenizer.h"
-#include "medtok/trainer.h"
+#include "train/step.h"
 
 /* The promise of the project. float32 rounds by 6e-8; a value here passes some 20 products and sums of up to 30 terms of
  * either sign, and 1 / temperature = 14 stands before the logits of the contrastive losses: the worst entries of these cases

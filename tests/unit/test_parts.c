@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "medtok/sampler.h"
+#include "train/sampler.h"
 #include "medtok/usage.h"
 #include "text/normalize.h"
 #include "text/text_encoder.h"

@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "medtok/codebook.h"
 #include "medtok/kmeans.h"
-#include "medtok/schedule.h"
+#include "train/schedule.h"
 
 enum { SIZE = 12, DIM = 8, K = 2, N = 5, N_PRESENT = 3, TEXT_DIM = 6, N_NODES = 7 };
 

@@ -1,5 +1,5 @@
 /* Strata, their shuffles, and the cut among ranks. */
-#include "medtok/sampler.h"
+#include "train/sampler.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* From the sums of a step to a message that says where to look. */
-#include "medtok/divergence.h"
+#include "train/divergence.h"
 
 #include <math.h>
 #include <stdio.h>

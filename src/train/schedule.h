@@ -1,6 +1,6 @@
 /* The learning rate of a step, a function of its number alone. */
-#ifndef MEDTOK_MEDTOK_SCHEDULE_H
-#define MEDTOK_MEDTOK_SCHEDULE_H
+#ifndef MEDTOK_TRAIN_SCHEDULE_H
+#define MEDTOK_TRAIN_SCHEDULE_H
 
 #include "config/config.h"
 

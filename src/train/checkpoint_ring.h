@@ -2,10 +2,10 @@
  *
  * The newest whole one with the same provenance is where an interrupted run goes on, at the very next step.
  */
-#ifndef MEDTOK_MEDTOK_CHECKPOINT_RING_H
-#define MEDTOK_MEDTOK_CHECKPOINT_RING_H
+#ifndef MEDTOK_TRAIN_CHECKPOINT_RING_H
+#define MEDTOK_TRAIN_CHECKPOINT_RING_H
 
-#include "medtok/trainer.h"
+#include "train/step.h"
 
 struct checkpoint_ring {
     const char *final_path;              /* borrowed; where it leads is where the ring's files lie */

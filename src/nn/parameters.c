@@ -1,5 +1,5 @@
 /* Layout, initial values, and the way to and from the checkpoint. */
-#include "medtok/parameters.h"
+#include "nn/parameters.h"
 
 #include <math.h>
 #include <stdio.h>

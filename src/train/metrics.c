@@ -1,5 +1,5 @@
 /* JSON lines and log lines, from rank 0. */
-#include "medtok/metrics.h"
+#include "train/metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* What training reports: one JSON line a step in a file, and a readable line in the log every few steps. Evaluations are lines
  * of their own, {"eval_step": N, ...}, behind that of step N. */
-#ifndef MEDTOK_MEDTOK_METRICS_H
-#define MEDTOK_MEDTOK_METRICS_H
+#ifndef MEDTOK_TRAIN_METRICS_H
+#define MEDTOK_TRAIN_METRICS_H
 
 #include <stdio.h>
 
 #include "medtok/quality.h"
-#include "medtok/trainer.h"
+#include "train/step.h"
 
 struct metrics {
     FILE *file;                                            /* rank 0; NULL elsewhere */

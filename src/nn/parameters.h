@@ -4,8 +4,8 @@
  * in one call), the codebook first, since its gradient is the largest and the first to be ready. The node table is cut
  * by rows: each rank holds and updates the rows it owns (dist/row_owner.h).
  */
-#ifndef MEDTOK_MEDTOK_PARAMETERS_H
-#define MEDTOK_MEDTOK_PARAMETERS_H
+#ifndef MEDTOK_NN_PARAMETERS_H
+#define MEDTOK_NN_PARAMETERS_H
 
 #include "config/config.h"
 #include "dist/comm.h"

@@ -1,5 +1,5 @@
 /* Names, order and removal of the ring's files; rank 0 looks at the folder, all ranks load. */
-#include "medtok/checkpoint_ring.h"
+#include "train/checkpoint_ring.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The training step. Between collectives a rank that fails goes on with its part of the communication and says so in the
  * sum of scalars, so that no rank waits for another. */
-#include "medtok/trainer.h"
+#include "train/step.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
-#include "medtok/divergence.h"
+#include "train/divergence.h"
 #include "medtok/first_codebook.h"
-#include "medtok/schedule.h"
+#include "train/schedule.h"
 
 static const char *const STAGE_NAMES[N_STAGES] = {"load",   "batch",  "fetch",    "forward", "backward",
                                                   "reduce", "update", "evaluate", "save"};

@@ -4,15 +4,15 @@
  * sum gradients over ranks (reduce), clip, Adam; then what moves the codebook outside the gradient (codebook) and the
  * average of the parameters.
  */
-#ifndef MEDTOK_MEDTOK_TRAINER_H
-#define MEDTOK_MEDTOK_TRAINER_H
+#ifndef MEDTOK_TRAIN_STEP_H
+#define MEDTOK_TRAIN_STEP_H
 
 #include "base/worker.h"
 #include "dist/row_owner.h"
 #include "dist/stages.h"
 #include "medtok/codebook.h"
 #include "medtok/model.h"
-#include "medtok/sampler.h"
+#include "train/sampler.h"
 #include "medtok/usage.h"
 
 /* Where the time of a training goes: "load" until the first step, those of a step, and those that the caller begins. */

@@ -1,5 +1,5 @@
 /* Linear warm-up, then constant or cosine. */
-#include "medtok/schedule.h"
+#include "train/schedule.h"
 
 #include <math.h>
 

@@ -8,8 +8,8 @@
  *
  * Ranks get strata by cost, so that the expected work of a step is equal.
  */
-#ifndef MEDTOK_MEDTOK_SAMPLER_H
-#define MEDTOK_MEDTOK_SAMPLER_H
+#ifndef MEDTOK_TRAIN_SAMPLER_H
+#define MEDTOK_TRAIN_SAMPLER_H
 
 #include <stdint.h>
 
