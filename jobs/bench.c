@@ -15,7 +15,11 @@
 #include "bench/report.h"
 #include "bench/step.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "model_settings.h"
+#include "dist/compute_device.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller train.batch, or fewer bench.items";
 
 #define STEP "step"
 
@@ -156,9 +160,10 @@ static int measure_steps(struct bench *b) {
     struct bench_step step;
     char shape[96];
     if (!wants(b->config, STEP)) return STATUS_OK;
-    int status = bench_step_make(&step, b->config, b->options.comm, &b->device);
+    struct medtok_learner_options options = learner_options(b->config, b->device.host_threads);
+    int status = bench_step_make(&step, b->config, &options, b->options.comm, &b->device);
     if (status == STATUS_OK) {
-        double codes = (double)step.trainer.sampler.n_strata;
+        double codes = (double)step.learner.sampler.n_strata;
         snprintf(shape, sizeof shape, "%.0f codes, %lld x %lld codebook", codes, (long long)b->config->quantizer.size,
                  (long long)b->config->quantizer.dim);
         struct bench_item *item = new_item(b->report, STEP, shape);
@@ -192,7 +197,7 @@ static int bench_backend(const struct backend *backend, const struct comm *comm,
     if (backend->choice == DEVICE_CPU && config->run.device == DEVICE_AUTO) here.run.compute = COMPUTE_FP32;
     b.options = (struct measure_options){comm, &b.device, config->bench.repeats, config->bench.seconds};
     *report = (struct bench_report){.backend = backend->name, .ranks = comm->size};
-    int status = compute_device_open(comm, &here, JOB_BENCH, &b.device, &report->threads);
+    int status = compute_device_open(comm, &here.run, NEEDS_LESS, &b.device, &report->threads);
     if (status == STATUS_OK) status = bench_device(&b, comm);
     workbench_free(&b.workbench);
     device_close(&b.device);

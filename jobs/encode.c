@@ -12,13 +12,16 @@
 #include "dist/stages.h"
 #include "half.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/text_source.h"
 #include "outputs.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
 #include "text/text_encoder.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller text.max_tokens";
 
 /* About the cost of a part in tokens: seconds of work. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
@@ -82,9 +85,9 @@ static int make_plan(struct encoding *e) {
     config.run.compute = COMPUTE_FP32; /* no setting of this job: the encoder multiplies in text.compute */
     if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO)
         config.run.device = DEVICE_CPU; /* no use for a GPU */
-    TRY(compute_device_open(e->comm, &config, JOB_ENCODE, &e->device, &e->n_threads));
+    TRY(compute_device_open(e->comm, &config.run, NEEDS_LESS, &e->device, &e->n_threads));
     TRY(check_same_rows(e));
-    TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
+    TRY(text_encoder_open(&e->encoder, &e->config->text, (uint64_t)e->config->run.seed, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);
     vocabulary_free(&v);

@@ -1,4 +1,4 @@
-/* inspect: how good the tokens of table.h5 are (medtok/quality.h), as a table on standard output and as JSON. */
+/* inspect: how good the tokens of table.h5 are (measure/quality.h), as a table on standard output and as JSON. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,9 +14,9 @@
 #include "config/paths.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
-#include "medtok/neighbours.h"
-#include "medtok/quality.h"
+#include "dist/compute_device.h"
+#include "measure/neighbours.h"
+#include "measure/quality.h"
 #include "store/table.h"
 
 /* Codes read from the vocabulary at a time, and systems that are told apart in the report. */
@@ -296,7 +296,7 @@ static int inspect(struct inspection *x, struct device *device) {
 int job_inspect(const struct comm *comm, const struct config *config) {
     struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
-    int threads, status = compute_device_open(comm, config, JOB_INSPECT, &device, &threads);
+    int threads, status = compute_device_open(comm, &config->run, NULL, &device, &threads);
     x.bootstrap = (struct bootstrap){.comm = comm,
                                      .seed = (uint64_t)config->run.seed,
                                      .resamples = config->inspect.resamples,

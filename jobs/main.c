@@ -281,13 +281,6 @@ static void warn_of_idle_settings(const struct command *command) {
 }
 
 /* ---- the job ---- */
-static enum log_level log_level_of(const char *name) {
-    static const char *const NAMES[] = {"error", "warn", "info", "debug"};
-    int level = 3;
-    while (level > 0 && strcmp(NAMES[level], name) != 0) level--;
-    return (enum log_level)level;
-}
-
 static int run_parallel(const struct comm *comm, const struct config *config, enum job job) {
     switch (job) {
         case JOB_PREPARE: return job_prepare(comm, config);
@@ -318,7 +311,7 @@ static int run(const struct comm *comm, struct command *command, struct config *
     if (status == STATUS_OK) status = parse(command, argc, argv);
     if (status == STATUS_OK && !command->help) status = configure(command, config);
     TRY(comm_agree(comm, status));
-    log_configure(comm->rank, log_level_of(config->run.log_level));
+    log_configure(comm->rank, config->run.log_level);
     if (comm->rank == 0 && !command->help) warn_of_idle_settings(command);
     if (!command->help) TRY(comm_agree(comm, comm->rank == 0 ? outputs_check(config, command->entry->job) : STATUS_OK));
     if (command->help) {

@@ -1,95 +1,97 @@
-/* The trained parameters, their gradients, Adam's moments and their moving average, on the device.
+/* A set of parameters: named matrices on the device, their gradients, and their first values. It knows no model.
  *
- * Dense parameters lie side by side in one buffer (so that gradients are summed over ranks in two messages and updated
- * in one call), the codebook first, since its gradient is the largest and the first to be ready. The node table is cut
- * by rows: each rank holds and updates the rows it owns (dist/row_owner.h).
+ * A model adds its parameters in an order of its choice, and then they are allocated, all at once: the values of those that are
+ * trained and whole on every rank lie side by side in the order of adding, and so do their gradients, so that one call sums
+ * or updates many of them; likewise those that are trained and cut by rows; likewise the frozen ones, which have no
+ * gradient. What a training keeps beside a parameter (moments, averages) is the optimiser's (train/optimiser.h).
  */
 #ifndef MEDTOK_NN_PARAMETERS_H
 #define MEDTOK_NN_PARAMETERS_H
 
-#include "config/config.h"
-#include "dist/comm.h"
-#include "kernels.h"
-#include "store/checkpoint.h"
+#include "nn/tape.h"
 
-enum { MAX_LAYERS = 8, MAX_PARAMETERS = 16 + 10 * MAX_LAYERS, MAX_STATES = 2 };
+enum parameter_flags {
+    PARAMETER_DECAYS = 1, /* weight decay acts on it */
+    PARAMETER_FROZEN =
+        2, /* constant to the tape and to the optimiser; also what a model keeps beside its parameters and saves */
+    PARAMETER_BY_ROWS = 4, /* cut among ranks: each holds, and updates, a run of its rows */
+    PARAMETER_SELF_MOVED =
+        8, /* it has a gradient and an average, but its model sets it: the optimiser's update passes it over */
+};
+
+/* First values: U(-uniform, uniform) if uniform > 0, else N(0, normal^2) if normal > 0, else the constant. */
+struct init {
+    double uniform, normal, constant;
+};
+
+enum parameter_group { PARAMETERS_DENSE, PARAMETERS_CUT, PARAMETERS_FROZEN, N_PARAMETER_GROUPS };
 
 struct parameter {
-    char name[48];                    /* as in the checkpoint */
-    int64_t rows, cols;               /* whole parameter */
-    int64_t first, count;             /* rows held here */
-    double uniform, normal, constant; /* initial values: U(-uniform, uniform), N(0, normal^2), or constant */
-    dev_real value, grad, m, v;       /* [count, cols] */
-    dev_real average;                 /* the same, when training with train.average; else NULL */
-    int decays;                       /* train.weight_decay acts on it */
+    char *name;           /* as in a checkpoint; owned */
+    int index;            /* in the order of adding; a key of its first values */
+    int64_t rows, cols;   /* of the whole parameter */
+    int64_t first, count; /* rows held here */
+    struct init init;
+    unsigned flags;
+    enum parameter_group group;
+    int64_t offset;       /* of its values among those of its group */
+    dev_real value, grad; /* [count, cols]; grad.at NULL: frozen, or allocated without gradients */
 };
 
-/* What training keeps beside the parameters and saves with them; the same on every rank. */
-struct training_state {
-    const char *name; /* as in the checkpoint, borrowed */
-    int64_t rows, cols;
-    dev_real value;
+struct parameter_set {
+    struct device *device;   /* borrowed; NULL: not allocated yet */
+    struct parameter **list; /* [n] in the order of adding; owned */
+    long long n, capacity;
+    struct parameter_stretch {
+        dev_real value, grad;
+        int64_t n; /* values held here */
+    } group[N_PARAMETER_GROUPS];
+    int status; /* first failure of parameter_add */
 };
 
-struct parameters {
-    struct device *device;
-    struct parameter list[MAX_PARAMETERS];
-    int n, nodes;                        /* number of parameters; which one is the node table */
-    dev_real value, grad, m, v, average; /* dense parameters, n_dense values each */
-    int64_t n_dense, n_codebook;
-    dev_real node_value, node_grad, node_m, node_v, node_average;
-    int averaged; /* train.average is not 0 */
-    dev_real now; /* [N_ADAM_NOW + 1] what parameters_begin_update uploads */
-    struct training_state states[MAX_STATES];
-    int n_states;
-    /* places in `list` */
-    int codebook, text_map[2], text_specific[2], graph_specific[2];
-    struct graph_layer {
-        int linear[2], source, target; /* source, target: graph attention's logits, gat only */
-    } graph[2];
-    struct attention_layer {
-        int query[2], key_value[2], output[2], norm[2];
-    } attention[MAX_LAYERS];
+/* An empty set is all zeros. */
+void parameter_set_free(struct parameter_set *set);
+
+/* Adds a parameter [rows, cols], before parameter_set_allocate; flags: a sum of enum parameter_flags. The name is printf's. NULL
+ * without memory, which parameter_set_allocate reports. The parameter is the set's and stays where it is. */
+struct parameter *parameter_add(struct parameter_set *set, int64_t rows, int64_t cols, struct init init, unsigned flags,
+                                const char *name, ...) __attribute__((format(printf, 6, 7)));
+
+/* Allocates values, undefined, and, with_gradients, gradients of 0 for all that are not frozen. Of a parameter that is cut by
+ * rows this process holds part `part` of `n_parts` (a rank of all ranks; 0 of 1: all rows), as dist/row_owner.h cuts a table. */
+int parameter_set_allocate(struct parameter_set *set, struct device *device, int part, int n_parts, int with_gradients);
+
+/* Sets the first values, keyed by (seed, parameter, element): the same however the rows are cut. */
+int parameter_set_initialize(struct parameter_set *set, uint64_t seed);
+
+/* Clears all gradients: device work that is the same every time. */
+void parameter_set_clear_gradients(struct parameter_set *set);
+
+/* Values of all parameters, over all ranks, that are not frozen. */
+int64_t parameter_set_size(const struct parameter_set *set);
+
+/* ---- on a tape ---- */
+/* The rows that are held here. Its gradient is added to; a tape that evaluates sees a constant. */
+struct var *parameter_var(struct tape *tape, const struct parameter *parameter);
+
+/* Its values from value `first` on, as a matrix [rows, cols]. */
+struct var *parameter_part(struct tape *tape, const struct parameter *parameter, int64_t first, int64_t rows,
+                           int64_t cols);
+
+/* ---- linear maps ---- */
+struct linear_map {
+    struct parameter *weight, *bias; /* [out, in], [1, out] */
 };
 
-/* Lays out all parameters of the configuration and allocates them. text_dim and n_nodes come from the input files. When
- * `training` is 0 there are no gradients and moments, and every rank holds the whole node table. */
-int parameters_make(struct parameters *parameters, struct device *device, const struct comm *comm,
-                    const struct config *config, int64_t text_dim, int64_t n_nodes, int training);
-void parameters_free(struct parameters *parameters);
+/* Adds NAME.weight, which decays, and NAME.bias; flags: further ones of both. bound < 0: PyTorch's nn.Linear, that is U(-b, b) with
+ * b = 1/sqrt(in) for both; otherwise the weight is U(-bound, bound) and the bias 0. */
+struct linear_map linear_map_add(struct parameter_set *set, int64_t out, int64_t in, double bound, unsigned flags,
+                                 const char *name);
 
-/* Initial values, keyed by (seed, parameter, element): the same on any number of ranks; averages begin as they are. */
-int parameters_initialize(struct parameters *parameters, uint64_t seed);
+/* x weight^T + bias */
+struct var *linear_map_apply(struct tape *tape, struct var *x, struct linear_map map);
 
-/* Adds a state of zeros, [rows, cols], owned by `parameters`. */
-int parameters_add_state(struct parameters *parameters, const char *name, int64_t rows, int64_t cols, dev_real *value);
-
-/* Uploads what changes from update to update, for the two functions that follow; these are repeated work (device_repeat).
- * `step`: 1 for the first update. */
-void parameters_begin_update(struct parameters *parameters, const struct config *config, double rate, int64_t step,
-                             double gradient_scale);
-
-/* One step of Adam on all parameters (kernels.h), with the weight decay train.weight_decay for the matrices of linear maps,
- * 0 for biases, norms, the codebook and the node table. Under quantizer.update: ema the codebook is passed over. */
-void parameters_update(struct parameters *parameters, const struct config *config);
-
-/* Moves the averages of all parameters:
- *   average = keep average + (1 - keep) value,   keep = min(train.average, (1 + step) / (10 + step)),
- * so that the first values are soon forgotten. Does nothing without train.average. */
-void parameters_average(struct parameters *parameters);
-
-/* The values that tokens are made with: the averages where there are any. A view, which owns nothing. */
-struct parameters parameters_to_use(const struct parameters *parameters);
-
-/* Collective. Writes all to `path`; `step` updates were made. */
-int parameters_save(struct parameters *parameters, const struct comm *comm, const char *path,
-                    const struct provenance *provenance, int64_t step);
-
-/* The size of such a file, at most, and what more it takes while it is written. */
-int64_t parameters_file_bytes(const struct parameters *parameters, int64_t *while_written);
-
-/* Reads what this rank holds: when training, moments, averages and states too; otherwise the values to use, which are the
- * averages where the training kept them. */
-int parameters_load(struct parameters *parameters, const char *path, int64_t *step);
+/* The bound of Glorot and Bengio (2010) for uniform first values: sqrt(6 / (in + out)). */
+double init_glorot_bound(int64_t in, int64_t out);
 
 #endif

@@ -5,10 +5,8 @@
 
 #include "train/step.h"
 
-/* Collective, after forward and backward pass of a step and before its update. The error names step, term, value, and the
- * codes of the batch whose vectors before the quantiser are largest (those with NaN first), from the rank that has
- * the largest. */
-int divergence_check(const struct trainer *trainer, const struct step_report *report, const struct batch *batch,
-                     const struct model_output *output);
+/* Collective, after forward and backward pass of a step and before its update. The error names step, term and value, and the
+ * samples that the learner accuses, from the rank that has the worst. */
+int divergence_check(const struct training *training, const struct step_report *report);
 
 #endif

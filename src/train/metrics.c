@@ -39,82 +39,86 @@ static int open_file(struct metrics *m, int64_t step) {
     return step > 0 ? keep_until(m, step) : STATUS_OK;
 }
 
-int metrics_open(struct metrics *m, const struct trainer *t, const char *path) {
-    *m = (struct metrics){.log_every = t->config->train.log_every, .last_step = t->step};
-    int status = usage_make(&m->window, t->config);
-    if (status == STATUS_OK && !(m->path = strdup(path))) status = status_set(STATUS_FAILED, "out of memory");
-    if (status == STATUS_OK && t->comm->rank == 0) status = open_file(m, t->step);
+int64_t metrics_line_bytes(const struct learner *l) {
+    enum { OWN = 240, NUMBER = 36, LEARNERS = 8 }; /* LEARNERS: measures that it may add */
+    return OWN + NUMBER * (l->n_terms + l->n_lengths + LEARNERS);
+}
+
+int metrics_open(struct metrics *m, const struct training *t, const char *path) {
+    *m = (struct metrics){.last_step = t->state.step};
+    int status = (m->path = strdup(path)) ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
+    if (status == STATUS_OK && t->comm->rank == 0) status = open_file(m, t->state.step);
     m->last_time = clock_seconds();
     return comm_agree(t->comm, status);
 }
 
-static void log_step(struct metrics *m, const struct trainer *t, const struct step_report *r) {
-    char usage[256] = "";
-    size_t used = 0;
-    for (int i = 0; i < N_USAGE_REGIONS; i++) {
-        struct usage_measure u = usage_measure(&m->window, i);
-        used += (size_t)snprintf(usage + used, sizeof usage - used, ", %s %.1f %% (%.0f)", USAGE_REGION_NAMES[i],
-                                 100 * u.share, u.perplexity);
-    }
-    double now = clock_seconds(), rate = (double)m->codes / (now - m->last_time);
-    double seconds_left =
-        (double)(t->config->train.steps - t->step) * (now - m->last_time) / (double)(t->step - m->last_step);
-    char revived[64] = "";
-    if (t->config->quantizer.revive_after)
-        snprintf(revived, sizeof revived, ", %lld rows revived", (long long)m->revived);
-    log_info(
-        "step %lld/%lld: loss %.4f, gradient %.3g (clipped in %.0f %%), rate %.3g, usage (perplexity)%s%s; "
-        "%.0f codes/s, %.0f s left",
-        (long long)t->step, (long long)t->config->train.steps, r->loss, r->gradient_norm,
-        100 * (double)m->clipped / (double)(t->step - m->last_step), r->rate, usage + 1, revived, rate, seconds_left);
-    m->last_time = now;
-    m->last_step = t->step;
-    m->codes = m->clipped = m->revived = 0;
-    usage_clear(&m->window);
+static void log_step(struct metrics *m, const struct training *t, const struct step_report *r) {
+    const struct learner *l = t->learner;
+    long long step = t->state.step, steps = t->options->steps, since = step - m->last_step;
+    char learners[512] = "";
+    if (l->describe) l->describe(l->self, learners, sizeof learners);
+    double seconds = clock_seconds() - m->last_time;
+    log_info("step %lld/%lld: loss %.4f, gradient %.3g (clipped in %.0f %%), rate %.3g%s%s; %.0f %s/s, %.0f s left",
+             step, steps, r->loss, r->gradient_norm, 100 * (double)m->clipped / (double)since, r->rate,
+             learners[0] ? ", " : "", learners, (double)m->samples / seconds, l->samples,
+             (double)(steps - step) * seconds / (double)since);
+    m->last_time += seconds;
+    m->last_step = step;
+    m->samples = m->clipped = 0;
 }
 
-int metrics_step(struct metrics *m, const struct trainer *t, const struct step_report *r) {
-    if (!m->file) return STATUS_OK;
-    fprintf(m->file, "{\"step\": %lld, \"codes\": %lld, \"loss\": %.9g", (long long)t->step, (long long)r->n_codes,
-            r->loss);
-    for (int i = 0; i < N_TERMS; i++) fprintf(m->file, ", \"%s\": %.9g", LOSS_TERM_NAMES[i], r->terms[i]);
-    for (int g = 0; g < N_GROUPS; g++) fprintf(m->file, ", \"length%s\": %.6g", LOSS_TERM_NAMES[g] + 8, r->length[g]);
-    fprintf(m->file, ", \"gradient_norm\": %.9g, \"gradient_scale\": %.9g, \"rate\": %.9g, \"revived\": %lld",
-            r->gradient_norm, r->gradient_scale, r->rate, (long long)r->n_revived);
-    for (int i = 0; i < N_USAGE_REGIONS; i++) {
-        struct usage_measure u = usage_measure(&t->usage, i);
-        fprintf(m->file, ", \"usage_%s\": %.6g, \"perplexity_%s\": %.6g", USAGE_REGION_NAMES[i], u.share,
-                USAGE_REGION_NAMES[i], u.perplexity);
-    }
+int metrics_step(struct metrics *m, const struct training *t, const struct step_report *r) {
+    const struct learner *l = t->learner;
+    if (!m->file) return r->measures->status;
+    fprintf(m->file, "{\"step\": %lld, \"%s\": %lld, \"loss\": %.9g", (long long)t->state.step, l->samples,
+            (long long)r->samples, r->loss);
+    for (int i = 0; i < l->n_terms; i++) fprintf(m->file, ", \"%s\": %.9g", l->terms[i], r->terms[i]);
+    for (int i = 0; i < l->n_lengths; i++) fprintf(m->file, ", \"%s\": %.6g", l->lengths[i].column, r->lengths[i]);
+    fprintf(m->file, ", \"gradient_norm\": %.9g, \"gradient_scale\": %.9g, \"rate\": %.9g", r->gradient_norm,
+            r->gradient_scale, r->rate);
+    measures_print_json(m->file, r->measures);
     fprintf(m->file, "}\n");
-    m->codes += r->n_codes;
+    m->samples += r->samples;
     m->clipped += r->gradient_scale < 1;
-    m->revived += r->n_revived;
-    usage_merge(&m->window, &t->usage);
-    if (t->step % m->log_every == 0 || t->step == t->config->train.steps) {
+    if (t->state.step % t->options->log_every == 0 || t->state.step == t->options->steps) {
         log_step(m, t, r);
         if (fflush(m->file)) return write_failed(m);
     }
-    return ferror(m->file) ? write_failed(m) : STATUS_OK;
+    return ferror(m->file) ? write_failed(m) : r->measures->status;
 }
 
-int metrics_quality(struct metrics *m, const struct trainer *t, const struct quality *q, double seconds) {
+/* `NAME 0.71, ...` of the measures, unless the learner brought a text. */
+static void summarize(const struct measures *measures, char *text, size_t size) {
+    size_t used = 0;
+    if (measures->summary[0]) {
+        snprintf(text, size, "%s", measures->summary);
+        return;
+    }
+    text[0] = 0;
+    for (long long i = 0; i < measures->n && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s %.4g", i ? ", " : "", measures->list[i].name,
+                                 measures->list[i].value);
+}
+
+int metrics_evaluation(struct metrics *m, const struct training *t, const struct measures *measures, double seconds) {
     char summary[512];
     m->last_time += seconds; /* the rate in log lines is that of training */
-    if (!m->file) return STATUS_OK;
-    fprintf(m->file, "{\"eval_step\": %lld, ", (long long)t->step);
-    quality_print_json(m->file, q);
+    if (!m->file) return measures->status;
+    fprintf(m->file, "{\"eval_step\": %lld", (long long)t->state.step);
+    if (measures->json)
+        fprintf(m->file, ", %s", measures->json);
+    else
+        measures_print_json(m->file, measures);
     fprintf(m->file, "}\n");
-    quality_summarize(q, summary, sizeof summary);
-    log_info("held-out codes at step %lld: %s; %.1f s", (long long)t->step, summary, seconds);
-    return fflush(m->file) || ferror(m->file) ? write_failed(m) : STATUS_OK;
+    summarize(measures, summary, sizeof summary);
+    log_info("held-out %s at step %lld: %s; %.1f s", t->learner->samples, (long long)t->state.step, summary, seconds);
+    return fflush(m->file) || ferror(m->file) ? write_failed(m) : measures->status;
 }
 
 int metrics_close(struct metrics *m) {
     int status = STATUS_OK;
     if (m->file && fclose(m->file)) status = write_failed(m);
     free(m->path);
-    usage_free(&m->window);
     *m = (struct metrics){0};
     return status;
 }

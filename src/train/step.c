@@ -6,338 +6,271 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "base/rng.h"
 #include "base/status.h"
 #include "train/divergence.h"
-#include "medtok/first_codebook.h"
 #include "train/schedule.h"
 
 static const char *const STAGE_NAMES[N_STAGES] = {"load",   "batch",  "fetch",    "forward", "backward",
                                                   "reduce", "update", "evaluate", "save"};
 
-/* Device scalars of a step: loss terms, then the squared gradient norms. */
-enum { SCALAR_DENSE_NORM = N_TERMS, SCALAR_NODE_NORM, SCALAR_LENGTHS, N_SCALARS = SCALAR_LENGTHS + N_GROUPS };
+/* Device scalars of a step, behind the loss terms. */
+enum { NORM_DENSE, NORM_CUT, N_NORMS };
 
-/* ---- set-up ---- */
-static int make_room(struct trainer *t, struct prepared_batch *b) {
-    b->step = b->asked = -1;
-    TRY(batch_builder_make(&b->builder, t->device, &t->dataset));
-    return mem_alloc(&b->codes, t->sampler.end_stratum - t->sampler.first_stratum, sizeof *b->codes);
+static int64_t n_scalars(const struct learner *l) { return l->n_terms + N_NORMS + l->n_lengths; }
+static dev_real norm_scalar(const struct training *t, int norm) {
+    return dev_real_at(t->scalars, t->learner->n_terms + norm);
 }
 
-/* A code without sides costs nothing. */
-static void warn_if_nothing_to_learn(const struct trainer *t, const double *cost, int64_t n_codes) {
-    int64_t i = 0;
-    while (i < n_codes && cost[i] == 0) i++;
-    if (i < n_codes || t->comm->rank > 0) return;
-    log_warn("no code of %s has a %s: nothing can be learned, and no code will get a token",
-             t->config->files.vocabulary,
-             t->config->model.sides == SIDES_TEXT    ? "description"
-             : t->config->model.sides == SIDES_GRAPH ? "graph"
-                                                     : "description or a graph");
+/* What is summed over ranks on the host: terms, squared lengths, numbers of vectors, and these. */
+enum { SUM_NORM_CUT, SUM_STOP, SUM_FAILED, SUM_SAMPLES, N_OTHER_SUMS };
+static int n_sums(const struct learner *l) { return l->n_terms + 2 * l->n_lengths + N_OTHER_SUMS; }
+
+/* ---- set-up ---- */
+void training_open(struct training *t, const struct comm *comm, struct device *device,
+                   const struct train_options *options) {
+    *t = (struct training){.comm = comm, .device = device, .options = options, .rows.comm = comm};
+    stages_begin(&t->stages, device, STAGE_NAMES, N_STAGES);
+    stage_begin(&t->stages, STAGE_LOAD);
+    tape_init(&t->tape, device);
+    for (int i = 0; i < 2; i++) t->slots[i] = (struct slot){t, -1, -1};
 }
 
 /* Whether the host is free while the device works. */
 static int works_beside(const struct device *device) { return strcmp(device->name, "cpu") != 0; }
 
-static int read_piece(struct trainer *t) {
-    const struct config *c = t->config;
-    double *cost = NULL;
-    int64_t n_codes = 0;
-    struct vocabulary sizes;
-    int status;
-    TRY_DONE(vocabulary_read_sizes(c->files.vocabulary, &sizes));
-    TRY_DONE(text_source_open(&t->text, c, t->device));
-    TRY_DONE(dataset_costs(c->files.vocabulary, c->model.sides, &cost, &n_codes));
-    warn_if_nothing_to_learn(t, cost, n_codes);
-    TRY_DONE(sampler_make(&t->sampler, t->comm, c->train.partition, (uint64_t)c->run.seed, c->train.holdout, n_codes,
-                          c->train.batch, cost));
-    TRY_DONE(dataset_read(&t->dataset, c->files.vocabulary, &t->text, t->sampler.order, t->sampler.n_local));
-    TRY_DONE(dataset_keep_on_device(&t->dataset, t->device));
-    if (c->loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
-        TRY_DONE(dataset_find_siblings(&t->dataset, c->files.vocabulary));
-    TRY_DONE(parameters_make(&t->parameters, t->device, t->comm, c, t->text.dim, sizes.n_nodes, 1));
-    TRY_DONE(parameters_initialize(&t->parameters, (uint64_t)c->run.seed));
-    TRY_DONE(codebook_make(&t->codebook, c, t->comm, &t->parameters));
-    TRY_DONE(make_room(t, &t->now));
-    TRY_DONE(make_room(t, &t->next));
-    TRY_DONE(usage_make(&t->usage, c));
-    if (works_beside(t->device) && !(t->worker = worker_make())) {
-        status = STATUS_FAILED;
-        goto done;
-    }
-    t->scalars = device_alloc_reals(t->device, N_SCALARS);
-done:
-    free(cost);
-    return status;
+static int make(struct training *t) {
+    const struct learner *l = t->learner;
+    const struct parameter_stretch *dense = &l->parameters->group[PARAMETERS_DENSE];
+    int64_t first = l->early.n_gradients;
+    TRY(optimiser_make(&t->state.optimiser, l->parameters, t->options));
+    TRY(mem_alloc(&t->vectors, l->n_lengths, sizeof *t->vectors));
+    TRY(mem_alloc(&t->sums, n_sums(l), sizeof *t->sums));
+    TRY(mem_alloc(&t->host, n_scalars(l), sizeof *t->host));
+    if (works_beside(t->device) && !(t->worker = worker_make())) return STATUS_FAILED;
+    t->scalars = device_alloc_reals(t->device, n_scalars(l));
+    if (!t->scalars.at) return status_set(STATUS_FAILED, "%s", device_error(t->device));
+    if (l->early.n) TRY(bucket_init(&t->early, t->comm, t->device, l->early.values, l->early.n));
+    return bucket_init(&t->dense, t->comm, t->device, dev_real_at(dense->grad, first), dense->n - first);
 }
 
-int trainer_make(struct trainer *t, const struct config *config, const struct comm *comm, struct device *device) {
-    *t = (struct trainer){.config = config, .comm = comm, .device = device};
-    stages_begin(&t->stages, device, STAGE_NAMES, N_STAGES);
-    stage_begin(&t->stages, STAGE_LOAD);
-    tape_init(&t->tape, device);
-    TRY(comm_agree(comm, read_piece(t)));
-    struct parameters *p = &t->parameters;
-    int64_t rest = p->n_dense - p->n_codebook;
-    int ema = config->quantizer.update == UPDATE_EMA;
-    int status = bucket_init(&t->codebook_bucket, comm, device, ema ? t->codebook.picks : p->grad,
-                             ema ? t->codebook.n_picks : p->n_codebook);
-    if (status == STATUS_OK)
-        status = bucket_init(&t->dense_bucket, comm, device, dev_real_at(p->grad, p->n_codebook), rest);
-    return comm_agree(comm, status);
+int training_make(struct training *t, const struct learner *learner) {
+    t->learner = learner;
+    t->state.parameters = learner->parameters;
+    return comm_agree(t->comm, make(t));
 }
 
-int trainer_begin(struct trainer *t) {
-    if (t->config->quantizer.init == INIT_KMEANS)
-        TRY(first_codebook_make(t->config, t->comm, &t->parameters, &t->text));
-    return comm_agree(t->comm, codebook_begin(&t->codebook));
+int training_begin(struct training *t) {
+    return t->learner->begin ? t->learner->begin(t->learner->self, &t->state.optimiser) : STATUS_OK;
 }
 
-static void free_shares(struct prepared_batch *b) {
-    row_shares_free(&b->text_rows);
-    row_shares_free(&b->graph_rows);
-    row_shares_free(&b->both_rows);
-}
-
-static void free_batch(struct prepared_batch *b) {
-    free_shares(b);
-    batch_builder_free(&b->builder);
-    free(b->codes);
-}
-
-void trainer_free(struct trainer *t) {
+void training_free(struct training *t) {
     if (!t->device) return;
     struct repeated *repeated[] = {&t->clearing, &t->norms, &t->updating};
     for (int i = 0; i < 3; i++) device_forget(t->device, repeated[i]);
     worker_free(t->worker);
-    bucket_free(&t->codebook_bucket, t->device);
-    bucket_free(&t->dense_bucket, t->device);
-    row_plan_free(&t->plan, t->device);
+    bucket_free(&t->early, t->device);
+    bucket_free(&t->dense, t->device);
+    row_exchange_free(&t->rows);
     tape_free(&t->tape);
-    free_batch(&t->now);
-    free_batch(&t->next);
-    codebook_free(&t->codebook);
-    parameters_free(&t->parameters);
-    dataset_free(&t->dataset);
-    text_source_close(&t->text);
-    sampler_free(&t->sampler);
-    usage_free(&t->usage);
+    optimiser_free(&t->state.optimiser);
+    measures_free(&t->measures);
     device_free_reals(t->device, t->scalars);
+    free(t->vectors);
+    free(t->sums);
+    free(t->host);
+    *t = (struct training){0};
 }
 
-/* ---- the step ---- */
-/* Draws and flattens this rank's codes of the step that is asked for: the host's work alone. */
-static int flatten(struct trainer *t, struct prepared_batch *b) {
-    b->drop = (struct edge_drop){t->config->graph.edge_drop, 1, (uint64_t)t->config->run.seed, (uint32_t)b->asked};
-    b->n_codes = sampler_step(&t->sampler, b->asked, b->codes);
-    return batch_flatten(&b->batch, &b->builder, &t->dataset, b->codes, b->n_codes, b->drop);
+/* ---- batches ---- */
+static int64_t all_batches(const struct training *t) { return t->options->steps * t->options->micro_batches; }
+static struct slot *slot_of(struct training *t, int64_t batch) { return &t->slots[batch % 2]; }
+
+static int draw_asked(void *context) {
+    struct slot *s = context;
+    const struct learner *l = s->training->learner;
+    return l->draw(l->self, s->asked, (int)(s - s->training->slots));
 }
 
-static int flatten_next(void *context) {
-    struct trainer *t = context;
-    return flatten(t, &t->next);
+/* Has the worker, where there is one, draw the batch behind `batch`. */
+static void begin_next(struct training *t, int64_t batch) {
+    struct slot *s = slot_of(t, batch + 1);
+    s->asked = -1;
+    if (!t->worker || batch + 1 >= all_batches(t)) return;
+    s->ready = -1;
+    s->asked = batch + 1;
+    worker_begin(t->worker, draw_asked, s);
 }
 
-/* Has the worker, where there is one, flatten the batch of the next step. */
-static void begin_next(struct trainer *t) {
-    t->next.asked = -1;
-    if (!t->worker || t->step + 1 >= t->config->train.steps) return;
-    t->next.step = -1;
-    t->next.asked = t->step + 1;
-    worker_begin(t->worker, flatten_next, t);
-}
-
-/* This rank's batch of a step on the device, and how many codes of each kind all ranks have. */
-static int make_batch(struct trainer *t, int64_t step, struct prepared_batch *b) {
-    int status;
-    if (b->step == step) return STATUS_OK;
-    b->step = -1;
-    if (b->asked == step) {
+/* Makes a batch ready, if it is not: this rank's part is on its way to the device, and ranks know of each other's. */
+static int make_batch(struct training *t, int64_t batch) {
+    const struct learner *l = t->learner;
+    struct slot *s = slot_of(t, batch);
+    int status, number = (int)(s - t->slots);
+    if (s->ready == batch) return STATUS_OK;
+    s->ready = -1;
+    if (s->asked == batch) {
         status = worker_finish(t->worker);
     } else {
-        b->asked = step;
-        status = flatten(t, b);
+        s->asked = batch;
+        status = draw_asked(s);
     }
-    b->asked = -1;
-    if (status == STATUS_OK) status = batch_send(&b->batch, &b->builder, &t->dataset, b->drop);
+    s->asked = -1;
+    if (status == STATUS_OK && l->send) status = l->send(l->self, number);
     TRY(comm_agree(t->comm, status));
-    free_shares(b);
-    TRY(row_shares_make(&b->text_rows, t->comm, (int)b->batch.n_text));
-    TRY(row_shares_make(&b->graph_rows, t->comm, (int)b->batch.n_graph));
-    TRY(row_shares_make(&b->both_rows, t->comm, (int)b->batch.n_both));
-    b->step = step;
+    if (l->share) TRY(l->share(l->self, number));
+    s->ready = batch;
     return STATUS_OK;
 }
 
-/* The batch of this step: the one that was made ahead, if it is of this step. */
-static int take_batch(struct trainer *t) {
-    struct prepared_batch ahead = t->next;
-    t->next = t->now;
-    t->now = ahead;
-    TRY(make_batch(t, t->step, &t->now));
-    batch_arrives(&t->now.builder);
-    return STATUS_OK;
+/* ---- gradients ---- */
+static void start_early_sum(void *context) {
+    struct training *t = context;
+    t->early_status = bucket_start(&t->early, t->comm, t->device);
 }
 
-static int fetch_nodes(struct trainer *t, struct var **nodes) {
-    const struct batch *batch = &t->now.batch;
-    const struct parameter *table = &t->parameters.list[t->parameters.nodes];
-    TRY(row_plan_make(&t->plan, t->comm, t->device, table->rows, table->cols, batch->distinct_nodes,
-                      (int)batch->n_distinct));
-    tape_reset(&t->tape, 0);
-    *nodes = tape_var(&t->tape, batch->n_distinct, table->cols);
-    return row_plan_fetch(&t->plan, t->comm, t->device, table->cols, table->value, (*nodes)->value);
+static void clear(void *context) {
+    struct training *t = context;
+    parameter_set_clear_gradients(t->learner->parameters);
+    t->device->run->fill(t->device, n_scalars(t->learner), 0, t->scalars);
 }
 
-static void start_codebook_sum(void *context) {
-    struct trainer *t = context;
-    t->bucket_status = bucket_start(&t->codebook_bucket, t->comm, t->device);
-}
-
-static void clear_gradients(void *context) {
-    struct trainer *t = context;
-    const struct parameters *p = &t->parameters;
-    const struct parameter *nodes = &p->list[p->nodes];
-    t->device->run->fill(t->device, p->n_dense, 0, p->grad);
-    t->device->run->fill(t->device, nodes->count * nodes->cols, 0, nodes->grad);
-    t->device->run->fill(t->device, N_SCALARS, 0, t->scalars);
-}
-
-static void add_norms(void *context) {
-    struct trainer *t = context;
-    struct device *d = t->device;
-    const struct parameters *p = &t->parameters;
-    const struct parameter *table = &p->list[p->nodes];
-    d->run->dot(d, p->n_dense, 1, p->grad, p->grad, dev_real_at(t->scalars, SCALAR_DENSE_NORM));
-    d->run->dot(d, table->count * table->cols, 1, table->grad, table->grad, dev_real_at(t->scalars, SCALAR_NODE_NORM));
-}
-
-static int sum_gradients(struct trainer *t, struct var *nodes) {
-    const struct parameters *p = &t->parameters;
-    const struct parameter *table = &p->list[p->nodes];
-    struct device *d = t->device;
-    TRY(t->bucket_status);
-    TRY(bucket_start(&t->dense_bucket, t->comm, d));
-    TRY(row_plan_return(&t->plan, t->comm, d, table->cols, tape_grad(&t->tape, nodes), table->grad));
-    TRY(bucket_finish(&t->codebook_bucket, t->comm, d));
-    TRY(bucket_finish(&t->dense_bucket, t->comm, d));
-    device_repeat(d, &t->norms, add_norms, t);
-    return STATUS_OK;
-}
-
-/* Adds the squared lengths of the vectors that each group quantises. */
-static void sum_lengths(struct trainer *t, const struct model_output *out) {
-    for (int g = 0; g < N_GROUPS && !t->tape.failed; g++) {
-        const struct var *z = out->groups[g].z;
-        t->device->run->dot(t->device, z->rows * z->cols, 1, z->value, z->value,
-                            dev_real_at(t->scalars, SCALAR_LENGTHS + g));
+/* Forward and backward of a batch. Failures of this rank alone stay in the tape and in the statuses of sums. */
+static int differentiate(struct training *t, int64_t batch, int first, int last) {
+    const struct learner *l = t->learner;
+    struct loss_sums sums = {.terms = t->scalars,
+                             .lengths = norm_scalar(t, N_NORMS),
+                             .vectors = t->vectors,
+                             .batch = batch,
+                             .first = first,
+                             .early_ready = last && l->early.n ? start_early_sum : NULL,
+                             .context = t};
+    stage_begin(&t->stages, STAGE_FORWARD);
+    if (first) {
+        device_repeat(t->device, &t->clearing, clear, t);
+        memset(t->vectors, 0, (size_t)l->n_lengths * sizeof *t->vectors);
+        t->samples = 0;
+        t->early_status = STATUS_OK;
     }
+    l->loss(l->self, &t->tape, (int)(batch % 2), &sums);
+    t->samples += sums.samples;
+    stage_begin(&t->stages, STAGE_BACKWARD);
+    tape_backward(&t->tape);
+    /* a tape that failed did not: all ranks sum in one order */
+    if (last && l->early.n && !t->early.started) start_early_sum(t);
+    return sums.status;
+}
+
+/* One batch of a step; `made`: whether the next one could be made, the same on all ranks. */
+static int run_batch(struct training *t, int64_t batch, int first, int last, int *made) {
+    const struct learner *l = t->learner;
+    stage_begin(&t->stages, STAGE_BATCH);
+    TRY(make_batch(t, batch));
+    stage_begin(&t->stages, STAGE_FETCH);
+    tape_reset(&t->tape, 0);
+    row_exchange_reset(&t->rows);
+    if (l->fetch) TRY(status_alone(l->fetch(l->self, &t->rows, &t->tape, (int)(batch % 2))));
+    begin_next(t, batch);
+    TRY(status_alone(differentiate(t, batch, first, last)));
+    stage_begin(&t->stages, STAGE_BATCH); /* a GPU has its work for now */
+    *made = batch + 1 < all_batches(t) ? make_batch(t, batch + 1) : STATUS_OK;
+    if (last) return STATUS_OK;
+    stage_begin(&t->stages, STAGE_REDUCE);
+    TRY(status_alone(row_exchange_return(&t->rows, &t->tape)));
+    if (l->count) l->count(l->self, first);
+    return *made;
+}
+
+/* ---- sums over ranks ---- */
+static void add_norms(void *context) {
+    struct training *t = context;
+    struct device *d = t->device;
+    const struct parameter_stretch *dense = &t->learner->parameters->group[PARAMETERS_DENSE];
+    const struct parameter_stretch *cut = &t->learner->parameters->group[PARAMETERS_CUT];
+    d->run->dot(d, dense->n, 1, dense->grad, dense->grad, norm_scalar(t, NORM_DENSE));
+    d->run->dot(d, cut->n, 1, cut->grad, cut->grad, norm_scalar(t, NORM_CUT));
+}
+
+static int sum_gradients(struct training *t) {
+    TRY(t->early_status);
+    TRY(bucket_start(&t->dense, t->comm, t->device));
+    TRY(row_exchange_return(&t->rows, &t->tape));
+    if (t->learner->early.n) TRY(bucket_finish(&t->early, t->comm, t->device));
+    TRY(bucket_finish(&t->dense, t->comm, t->device));
+    device_repeat(t->device, &t->norms, add_norms, t);
+    return STATUS_OK;
+}
+
+/* Turns the sums into what is reported: means over the step's batches. */
+static void fill_report(struct training *t, double dense_norm, struct step_report *r) {
+    const struct learner *l = t->learner;
+    double *terms = t->sums, *lengths = terms + l->n_terms, *vectors = lengths + l->n_lengths;
+    const double *other = vectors + l->n_lengths;
+    double batches = (double)t->options->micro_batches;
+    measures_clear(&t->measures);
+    *r = (struct step_report){.terms = terms,
+                              .lengths = lengths,
+                              .samples = (int64_t)other[SUM_SAMPLES],
+                              .stop = other[SUM_STOP] > 0,
+                              .gradient_norm = sqrt(dense_norm + other[SUM_NORM_CUT]) / batches,
+                              .measures = &t->measures};
+    for (int i = 0; i < l->n_terms; i++) r->loss += terms[i] /= batches;
+    for (int i = 0; i < l->n_lengths; i++) lengths[i] = vectors[i] > 0 ? sqrt(lengths[i] / vectors[i]) : 0;
 }
 
 /* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norm is not summed. */
-static int sum_scalars(struct trainer *t, int stop, int failed, struct step_report *report) {
-    real host[N_SCALARS] = {0};
-    double sums[N_TERMS + 4 + N_GROUPS];
-    device_download_reals(t->device, host, t->scalars, N_SCALARS);
-    for (int i = 0; i < N_TERMS; i++) sums[i] = host[i];
-    sums[N_TERMS] = host[SCALAR_NODE_NORM];
-    sums[N_TERMS + 1] = stop;
-    sums[N_TERMS + 2] = failed;
-    sums[N_TERMS + 3] = (double)t->now.n_codes;
-    for (int g = 0; g < N_GROUPS; g++) sums[N_TERMS + 4 + g] = host[SCALAR_LENGTHS + g];
-    TRY(comm_sum_double(t->comm, sums, N_TERMS + 4 + N_GROUPS));
-    *report = (struct step_report){.n_codes = (int64_t)sums[N_TERMS + 3], .stop = sums[N_TERMS + 1] > 0};
-    for (int i = 0; i < N_TERMS; i++) report->loss += report->terms[i] = sums[i];
-    report->gradient_norm = sqrt((double)host[SCALAR_DENSE_NORM] + sums[N_TERMS]);
-    for (int g = 0; g < N_GROUPS; g++) {
-        int n = g == GRAPH_SPECIFIC || g == SHARED_GRAPH ? t->now.graph_rows.total : t->now.text_rows.total;
-        report->length[g] = n ? sqrt(sums[N_TERMS + 4 + g] / n) : 0;
+static int sum_scalars(struct training *t, int stop, int failed, struct step_report *report) {
+    const struct learner *l = t->learner;
+    double *lengths = t->sums + l->n_terms, *vectors = lengths + l->n_lengths, *other = vectors + l->n_lengths;
+    const real *host = t->host, *norms = host + l->n_terms, *squares = norms + N_NORMS;
+    device_download_reals(t->device, t->host, t->scalars, n_scalars(l));
+    double dense_norm = norms[NORM_DENSE];
+    for (int i = 0; i < l->n_terms; i++) t->sums[i] = host[i];
+    for (int i = 0; i < l->n_lengths; i++) {
+        lengths[i] = squares[i];
+        vectors[i] = (double)t->vectors[i];
     }
-    return sums[N_TERMS + 2] > 0 ? STATUS_FAILED : STATUS_OK;
+    other[SUM_NORM_CUT] = norms[NORM_CUT];
+    other[SUM_STOP] = stop;
+    other[SUM_FAILED] = failed != STATUS_OK;
+    other[SUM_SAMPLES] = (double)t->samples;
+    TRY(comm_sum_double(t->comm, t->sums, n_sums(l)));
+    fill_report(t, dense_norm, report);
+    return other[SUM_FAILED] > 0 ? comm_agree(t->comm, failed) : STATUS_OK;
 }
 
+/* ---- update ---- */
 static void move_parameters(void *context) {
-    struct trainer *t = context;
-    parameters_update(&t->parameters, t->config);
-    codebook_update(&t->codebook);
-    parameters_average(&t->parameters);
+    struct training *t = context;
+    optimiser_update(&t->state.optimiser);
+    if (t->learner->move) t->learner->move(t->learner->self);
+    optimiser_average(&t->state.optimiser);
 }
 
-static void update(struct trainer *t, struct step_report *report) {
-    const struct config *c = t->config;
-    double clip = c->train.clip, norm = report->gradient_norm, scale = clip > 0 && norm > clip ? clip / norm : 1;
-    report->rate = schedule_rate(c, t->step + 1);
-    report->gradient_scale = scale;
-    parameters_begin_update(&t->parameters, c, report->rate, t->step + 1, scale);
+static void update(struct training *t, struct step_report *report) {
+    double clip = t->options->clip, norm = report->gradient_norm;
+    report->rate = schedule_rate(t->options, t->state.step + 1);
+    report->gradient_scale = clip > 0 && norm > clip ? clip / norm : 1;
+    optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1,
+                           report->gradient_scale / (double)t->options->micro_batches);
     device_repeat(t->device, &t->updating, move_parameters, t);
 }
 
-static int count_usage(struct trainer *t, const struct model_output *out) {
-    int32_t *host;
-    int64_t top_k = t->config->quantizer.top_k;
-    usage_clear(&t->usage);
-    int status = mem_alloc(&host, t->now.n_codes * top_k, sizeof *host);
-    for (int g = 0; status == STATUS_OK && g < N_GROUPS; g++) {
-        int64_t n = out->groups[g].value->rows * top_k;
-        device_download_ints(t->device, host, out->groups[g].tokens, n);
-        usage_add(&t->usage, (enum token_group)g, host, n);
-    }
-    free(host);
-    TRY(comm_agree(t->comm, status));
-    return usage_sum(&t->usage, t->comm);
-}
-
-/* Forward and backward. Failures of this rank alone stay in the tape and in the statuses of sums. */
-static int differentiate(struct trainer *t, struct var *nodes, struct model_output *out) {
-    struct model model = {t->config, &t->parameters};
-    struct losses losses = {.tape = &t->tape,
-                            .comm = t->comm,
-                            .global_negatives = t->config->loss.negatives == NEGATIVES_GLOBAL,
-                            .temperature = t->config->loss.temperature,
-                            .terms = t->scalars};
-    struct model_training training = {
-        &losses, &t->now.text_rows, &t->now.graph_rows, &t->now.both_rows, (uint32_t)t->step, start_codebook_sum, t};
-    stage_begin(&t->stages, STAGE_FORWARD);
-    device_repeat(t->device, &t->clearing, clear_gradients, t);
-    t->bucket_status = STATUS_OK;
-    *out = model_forward(&model, &t->tape, &t->now.batch, nodes, &training);
-    sum_lengths(t, out);
-    if (t->config->quantizer.update == UPDATE_EMA && !t->tape.failed) {
-        codebook_sum_picks(&t->codebook, out);
-        start_codebook_sum(t);
-    }
-    stage_begin(&t->stages, STAGE_BACKWARD);
-    tape_backward(&t->tape);
-    return losses.status;
-}
-
-int trainer_step(struct trainer *t, int stop, struct step_report *report) {
-    struct var *nodes;
-    struct model_output out;
-    stage_begin(&t->stages, STAGE_BATCH);
-    TRY(take_batch(t));
-    stage_begin(&t->stages, STAGE_FETCH);
-    TRY(status_alone(fetch_nodes(t, &nodes)));
-    begin_next(t);
-    TRY(status_alone(differentiate(t, nodes, &out)));
-    if (!t->codebook_bucket.started) start_codebook_sum(t); /* a tape that failed did not: all ranks sum in one order */
-    stage_begin(&t->stages, STAGE_BATCH);                   /* a GPU has its work for now */
+int training_step(struct training *t, int stop, struct step_report *report) {
+    const struct learner *l = t->learner;
+    int64_t n = t->options->micro_batches;
     int made = STATUS_OK;
-    if (t->step + 1 < t->config->train.steps) made = make_batch(t, t->step + 1, &t->next);
+    for (int64_t i = 0; i < n; i++) TRY(run_batch(t, t->state.step * n + i, i == 0, i + 1 == n, &made));
     stage_begin(&t->stages, STAGE_REDUCE);
     int failed = tape_status(&t->tape);
-    TRY(status_alone(sum_gradients(t, nodes)));
-    if (sum_scalars(t, stop, failed != STATUS_OK, report) != STATUS_OK) return comm_agree(t->comm, failed);
+    TRY(status_alone(sum_gradients(t)));
+    TRY(sum_scalars(t, stop, failed, report));
     TRY(made); /* the same on all ranks; no sum is under way any more */
-    TRY(divergence_check(t, report, &t->now.batch, &out));
+    TRY(divergence_check(t, report));
     stage_begin(&t->stages, STAGE_UPDATE);
-    TRY(count_usage(t, &out)); /* before the update, while the device is idle after the scalars */
+    if (l->count) l->count(l->self, n == 1); /* the device is idle after the scalars */
     update(t, report);
-    t->step++;
-    TRY(codebook_revive(&t->codebook, &t->usage, &out, &t->now.text_rows, &t->now.graph_rows, t->step,
-                        &report->n_revived));
+    t->state.step++;
+    if (l->after) TRY(l->after(l->self, &t->state.optimiser, t->state.step, report));
     stage_end(&t->stages);
     return STATUS_OK;
 }
