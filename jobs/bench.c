@@ -169,6 +169,8 @@ static int measure_steps(struct bench *b) {
         struct bench_item *item = new_item(b->report, STEP, shape);
         item->codes = codes;
         status = measure(&b->options, bench_step_run, &step, &item->measurement);
+        item->tape_bytes = tape_peak_bytes(&step.training.tape);
+        if (status == STATUS_OK) status = comm_max_int64(b->options.comm, &item->tape_bytes, 1);
     }
     bench_step_free(&step);
     return status;
@@ -210,7 +212,8 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
-int job_bench(const struct comm *comm, const struct config *config) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
     struct bench_report *reports;
     int n = 0, asked, status;
     TRY(check_names(config));
@@ -226,3 +229,13 @@ done:
     free(reports);
     return status;
 }
+
+const struct job_entry BENCH_JOB = {
+    .job = JOB_BENCH,
+    .name = "bench",
+    .arguments = "",
+    .summary = "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
+    .ranks = ALL_RANKS,
+    .interruptible = 0,
+    .run = run,
+};

@@ -256,7 +256,7 @@ static int add_inputs(struct provenance *provenance, const struct config *config
     return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
-int job_prepare(const struct comm *comm, const struct config *config) {
+int prepare_vocabulary(const struct comm *comm, const struct config *config) {
     struct provenance provenance = {.job = "prepare"};
     struct preparation p = {.config = config};
     char *settings = NULL;
@@ -266,9 +266,8 @@ int job_prepare(const struct comm *comm, const struct config *config) {
     provenance.config = settings;
     if (status == STATUS_OK) status = add_inputs(&provenance, config);
     TRY_DONE(comm_agree(comm, status));
-    provenance_finish(&provenance, VOCABULARY_VERSION);
-    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION,
-                               provenance.key, &current));
+    provenance_finish(&provenance, KIND_VOCABULARY);
+    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, KIND_VOCABULARY, provenance.key, &current));
     if (current) goto done;
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
     status = comm->rank == 0 ? prepare(&p) : STATUS_OK;
@@ -285,3 +284,18 @@ done:
     free(settings);
     return status;
 }
+
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
+    return prepare_vocabulary(comm, config);
+}
+
+const struct job_entry PREPARE_JOB = {
+    .job = JOB_PREPARE,
+    .name = "prepare",
+    .arguments = "",
+    .summary = "code tables and the knowledge graph into vocabulary.h5",
+    .ranks = RANKS_WAIT,
+    .interruptible = 1,
+    .run = run,
+};

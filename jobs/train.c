@@ -44,7 +44,8 @@ done:
     return status;
 }
 
-int job_train(const struct comm *comm, const struct config *config) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
     const struct file_options *files = &config->files;
     struct provenance provenance = {.job = "train"};
     char *settings = NULL;
@@ -53,9 +54,8 @@ int job_train(const struct comm *comm, const struct config *config) {
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", files->vocabulary);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(text_source_add_provenance(comm, &config->text, files->text, &provenance));
-    provenance_finish(&provenance, CHECKPOINT_VERSION);
-    TRY_DONE(output_is_current(comm, config, files->checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance.key,
-                               &current));
+    provenance_finish(&provenance, KIND_CHECKPOINT);
+    TRY_DONE(output_is_current(comm, config, files->checkpoint, KIND_CHECKPOINT, provenance.key, &current));
     if (current) goto done;
     struct checkpoint_ring ring = {files->checkpoint, &provenance, config->train.keep};
     TRY_DONE(checkpoint_ring_guard(&ring, comm, config->force, config->train.resume == RESUME_AUTO));
@@ -65,3 +65,13 @@ done:
     free(settings);
     return status;
 }
+
+const struct job_entry TRAIN_JOB = {
+    .job = JOB_TRAIN,
+    .name = "train",
+    .arguments = "",
+    .summary = "vocabulary.h5 and text.h5 into checkpoint.h5",
+    .ranks = ALL_RANKS,
+    .interruptible = 1,
+    .run = run,
+};

@@ -7,11 +7,8 @@
 #include "config/values.h"
 
 /* ---- the table ---- */
-#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
-#define STEP_JOBS  (JOB_TRAIN | JOB_BENCH)
-#define ALL_JOBS                                                                                                       \
-    (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT |        \
-     JOB_BENCH)
+#define MODEL_JOBS   (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
+#define STEP_JOBS    (JOB_TRAIN | JOB_BENCH)
 #define STAGE_JOBS   (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT)
 #define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_BENCH)
 

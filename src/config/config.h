@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "bench/options.h"
+#include "config/job_list.h"
 #include "config/schema.h"
 #include "dist/options.h"
 #include "ingest/options.h"
@@ -14,17 +15,6 @@
 #include "text/options.h"
 #include "train/options.h"
 
-enum job {
-    JOB_PREPARE = 1,
-    JOB_ENCODE = 2,
-    JOB_TRAIN = 4,
-    JOB_TOKENIZE = 8,
-    JOB_LOOKUP = 16,
-    JOB_EXPORT = 32,
-    JOB_VERIFY = 64,
-    JOB_INSPECT = 128,
-    JOB_BENCH = 256
-};
 
 /* Options in the order of --help and of the provenance: list, struct, member. */
 #define CONFIG_OPTIONS(OPTIONS)                                                                                        \

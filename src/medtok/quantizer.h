@@ -15,6 +15,7 @@ struct region quantizer_region(const struct quantizer_options *options, enum tok
 /* Of all four. */
 void quantizer_regions(const struct quantizer_options *options, struct region regions[N_GROUPS]);
 
+/* All of it stays until the tape is reset. */
 struct quantized {
     struct var *z;     /* what was quantised */
     struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */

@@ -30,7 +30,7 @@ int row_exchange_fetch(struct row_exchange *x, struct tape *tape, const struct p
     x->device = tape->device;
     f->parameter = p;
     TRY(row_plan_make(&f->plan, x->comm, tape->device, p->rows, p->cols, rows, n));
-    f->rows = *out = p->grad.at ? tape_var(tape, n, p->cols) : tape_constant(tape, n, p->cols);
+    f->rows = *out = p->grad.at ? tape_leaf(tape, n, p->cols) : tape_constant(tape, n, p->cols);
     return row_plan_fetch(&f->plan, x->comm, tape->device, p->cols, p->value, f->rows->value);
 }
 

@@ -170,7 +170,7 @@ static struct row_shares one_share(int *n, int *zero, int64_t rows) {
 }
 
 /* The loss at the current parameters. With `backward`, all gradients too: the node table's are put together here, as the
- * trainer does through the row exchange. */
+ * training does through the row exchange. */
 static double evaluate(struct world *w, int backward) {
     struct batch batch;
     int64_t codes[N_CODES];
@@ -184,7 +184,7 @@ static double evaluate(struct world *w, int backward) {
     tape_reset(&w->tape, 0);
     w->device.run->fill(&w->device, N_TERMS, 0, w->terms);
     parameter_set_clear_gradients(&w->parameters);
-    struct var *nodes = tape_var(&w->tape, batch.n_distinct, table->cols);
+    struct var *nodes = tape_leaf(&w->tape, batch.n_distinct, table->cols);
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     w->model.settings = model_settings(&w->config); /* tests change some */
     struct losses losses = {&w->tape, &w->comm, 1, w->config.loss.temperature, w->terms, STATUS_OK};

@@ -19,9 +19,8 @@
 #include "config/schema.h"
 #include "outputs.h"
 
-static const enum job JOBS[] = {JOB_PREPARE, JOB_ENCODE, JOB_TRAIN,   JOB_TOKENIZE, JOB_LOOKUP,
-                                JOB_EXPORT,  JOB_VERIFY, JOB_INSPECT, JOB_BENCH};
-enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
+#define JOB_OF(job) JOB_##job,
+static const enum job JOBS[] = {JOB_LIST(JOB_OF)};
 
 static char folder[] = "/tmp/medtok-outputs-XXXXXX";
 
