@@ -63,6 +63,7 @@ int test_transformer(void);
 int test_quantizer(void);
 int test_contrastive(void);
 int test_memory(void);  /* buffers, copies, errors */
+int test_cases(void);   /* of kernels/cases */
 int test_threads(void); /* the CPU alone */
 int test_parity(void);  /* CUDA against the CPU */
 
