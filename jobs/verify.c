@@ -10,12 +10,10 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "store/checkpoint.h"
-#include "store/table.h"
+#include "store/table_walk.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
 #include "terms/code_index.h"
-
-enum { BLOCK_ROWS = 4096 };
 
 /* Weights are float32 sums of at most 16 terms, embeddings of at most 16 products; both are off by less. */
 static const double WEIGHT_TOLERANCE = 1e-5, EMBEDDING_TOLERANCE = 1e-4, NORM_TOLERANCE = 1e-4;
@@ -104,23 +102,13 @@ static int check_row(struct verification *v, int64_t row, const int32_t *tokens,
 
 static int check_rows(struct verification *v) {
     int64_t picks = TABLE_GROUPS * v->table.shape.top_k, width = TABLE_GROUPS * v->table.shape.dim;
-    int64_t n = v->table.shape.n_codes;
-    int32_t *tokens = NULL;
-    float *weights = NULL, *embedding = NULL;
-    int status;
-    TRY_DONE(mem_alloc(&tokens, BLOCK_ROWS * picks, sizeof *tokens));
-    TRY_DONE(mem_alloc(&weights, BLOCK_ROWS * picks, sizeof *weights));
-    TRY_DONE(mem_alloc(&embedding, BLOCK_ROWS * width, sizeof *embedding));
-    for (int64_t first = 0; first < n; first += BLOCK_ROWS) {
-        int64_t count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
-        TRY_DONE(table_read(&v->table, first, count, tokens, weights, embedding));
-        for (int64_t i = 0; i < count; i++)
-            TRY_DONE(check_row(v, first + i, tokens + i * picks, weights + i * picks, embedding + i * width));
-    }
-done:
-    free(tokens);
-    free(weights);
-    free(embedding);
+    struct table_walk w;
+    int status =
+        table_walk_begin(&w, &v->table, TABLE_TOKENS | TABLE_WEIGHTS | TABLE_EMBEDDING, 0, v->table.shape.n_codes);
+    while (status == STATUS_OK && (status = table_walk_next(&w)) == STATUS_OK && w.count > 0)
+        for (int64_t i = 0; i < w.count && status == STATUS_OK; i++)
+            status = check_row(v, w.first + i, w.tokens + i * picks, w.weights + i * picks, w.embedding + i * width);
+    table_walk_end(&w);
     return status;
 }
 
@@ -150,7 +138,7 @@ static int compare_ids(struct verification *v, const char *path) {
     struct h5file *file = NULL;
     char *id = NULL, *made_from = NULL;
     int status;
-    TRY_DONE(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
     TRY_DONE(h5file_get_text(file, "content_id", &id));
     TRY_DONE(h5file_get_text(v->table.file, "vocabulary_id", &made_from));
     if (strcmp(id, made_from) != 0)
@@ -259,27 +247,15 @@ done:
 }
 
 /* ---- other files of this program: every row by its checksum ---- */
-static int schema_version_of(const char *kind) {
-    static const struct {
-        const char *kind;
-        int version;
-    } VERSIONS[] = {{VOCABULARY_KIND, VOCABULARY_VERSION},
-                    {TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION},
-                    {CHECKPOINT_KIND, CHECKPOINT_VERSION}};
-    for (size_t i = 0; i < sizeof VERSIONS / sizeof *VERSIONS; i++)
-        if (strcmp(kind, VERSIONS[i].kind) == 0) return VERSIONS[i].version;
-    return 0;
-}
-
-static int verify_rows(const char *path, const char *kind) {
+static int verify_rows(const char *path, enum file_kind kind) {
     struct h5file *file = NULL;
     char *created = NULL, *id = NULL;
     int status;
-    TRY_DONE(h5file_open(&file, path, kind, schema_version_of(kind)));
+    TRY_DONE(h5file_open(&file, path, kind));
     TRY_DONE(h5file_verify(file, 0, 1));
     TRY_DONE(h5file_get_text(file, "created", &created));
     TRY_DONE(h5file_get_text(file, "content_id", &id));
-    printf("%s: kind %s, made %s, content %s; the file is good\n", path, kind, created, id);
+    printf("%s: kind %s, made %s, content %s; the file is good\n", path, FILE_KIND_FACTS[kind].name, created, id);
 done:
     free(created);
     free(id);
@@ -288,15 +264,27 @@ done:
 }
 
 static int verify(const struct config *config, const char *path) {
-    char kind[32];
-    h5file_kind(path, kind);
-    if (!kind[0] && access(path, R_OK) == 0)
+    enum file_kind kind = h5file_kind(path);
+    if (kind == KIND_UNKNOWN && access(path, R_OK) == 0)
         return status_set(STATUS_FAILED, "%s is no file of this program, or too damaged to tell", path);
-    return schema_version_of(kind) ? verify_rows(path, kind) : verify_table(config, path);
+    return kind == KIND_UNKNOWN || kind == KIND_TABLE ? verify_table(config, path) : verify_rows(path, kind);
 }
 
-int job_verify(const struct config *config, int n_args, char **args) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    int n_args = arguments->n;
+    char **args = arguments->items;
+    (void)comm;
     if (n_args == 0) return verify(config, config->files.table);
     for (int i = 0; i < n_args; i++) TRY(verify(config, args[i]));
     return STATUS_OK;
 }
+
+const struct job_entry VERIFY_JOB = {
+    .job = JOB_VERIFY,
+    .name = "verify",
+    .arguments = "[FILE...]",
+    .summary = "check the table, or the files named; exit code 1 and the first fault if one is bad",
+    .ranks = RANK_0,
+    .interruptible = 0,
+    .run = run,
+};

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "config/config.h"
 #include "config/schema.h"
+#include "jobs.h"
 
 static struct config config;
 
@@ -42,10 +43,11 @@ static void defaults_are_allowed_and_reference_settings_are_those_of_the_method(
     (void)state;
     assert_int_equal(config.quantizer.size, 21000);
     assert_int_equal(config.quantizer.top_k, 5);
-    assert_int_equal(config.graph.max_nodes, 64);
-    for (int i = 0; i < SCHEMA_SIZE; i++) { /* every default is allowed, every key has help and a job */
-        assert_true(strlen(SCHEMA[i].help) > 3 && SCHEMA[i].jobs != 0);
-        assert_ptr_equal(schema_find(SCHEMA[i].name), &SCHEMA[i]);
+    assert_int_equal(config.subgraph.max_nodes, 64);
+    const struct key *keys = CONFIG_SCHEMA.keys;
+    for (int i = 0; i < CONFIG_SCHEMA.n; i++) { /* every default is allowed, every key has help and a job */
+        assert_true(strlen(keys[i].help) > 3 && keys[i].jobs != 0);
+        assert_ptr_equal(schema_find(&CONFIG_SCHEMA, keys[i].name), &keys[i]);
     }
     assert_int_equal(config_read_file(&config, "configs/reference.yaml"), STATUS_OK);
     assert_true(config.train.rate == 1e-4 && config.train.beta2 == 0.95 && config.loss.temperature == 0.07);
@@ -60,7 +62,7 @@ static void yaml_may_nest_or_dot(void **state) {
     reads(
         "graph: {hops: 2, max_nodes: 9}\ntrain.batch: 77\nfiles:\n  codes: [a.tsv, 'b c.tsv']\nloss:\n  negatives: "
         "local\n");
-    assert_int_equal(config.graph.hops, 2);
+    assert_int_equal(config.subgraph.hops, 2);
     assert_int_equal(config.train.batch, 77);
     assert_int_equal(config.files.codes.n, 2);
     assert_string_equal(config.files.codes.items[1], "b c.tsv");
@@ -180,15 +182,15 @@ static void set_overrides_and_checks(void **state) {
 
 static void keys_are_checked_against_each_other(void **state) {
     (void)state;
-    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_OK);
-    assert_int_equal(config_check(&config, JOB_PREPARE), STATUS_USAGE);
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_OK);
+    assert_int_equal(PREPARE_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "attention.heads=5");
-    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "attention.heads=4");
     config_set(&config, "quantizer.size=9");
-    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "text.ngram_min=6");
-    assert_int_equal(config_check(&config, JOB_ENCODE), STATUS_USAGE);
+    assert_int_equal(ENCODE_JOB.check(&config), STATUS_USAGE);
 }
 
 static char *printed(enum job job) {
