@@ -20,7 +20,7 @@ static int path_beside(const char *path, const char *ending, char **out) {
 }
 
 /* Made-up files, which `options` is turned to. */
-static int make_files(struct bench_step *s, const struct bench_options *bench, const struct bench_sizes *sizes,
+static int make_files(struct bench_step *s, const struct bench_options *bench, const struct step_sizes *sizes,
                       struct medtok_learner_options *options) {
     int status = path_beside(bench->json, ".vocabulary.h5", &s->vocabulary);
     if (status == STATUS_OK) status = path_beside(bench->json, ".text.h5", &s->text);
@@ -31,7 +31,7 @@ static int make_files(struct bench_step *s, const struct bench_options *bench, c
     return synthetic_write(s->comm, sizes, CODES_FOR_A_BATCH_CODE * sizes->batch, s->vocabulary, s->text);
 }
 
-int bench_step_make(struct bench_step *s, const struct bench_options *bench, const struct bench_sizes *sizes,
+int bench_step_make(struct bench_step *s, const struct bench_options *bench, const struct step_sizes *sizes,
                     const struct medtok_learner_options *configured, const struct comm *comm, struct device *device) {
     struct medtok_learner_options options = *configured;
     *s = (struct bench_step){.comm = comm, .texts = *configured->text};
