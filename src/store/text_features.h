@@ -2,7 +2,7 @@
  *
  * Code i has tokens token_offsets[i] .. token_offsets[i+1]-1, at least one; the first is the [CLS] row (the whole text).
  * Token t is feature row token_row[t]. Codes that share a description, or words, share rows.
- * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (method.md: H_i).
+ * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (src/medtok/METHOD.md: H_i).
  * Root attributes: encoder, dim, n_codes, n_rows, precision, vocabulary_id (content_id of the vocabulary it was made from).
  */
 #ifndef MEDTOK_STORE_TEXT_FEATURES_H
