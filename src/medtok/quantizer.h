@@ -12,6 +12,7 @@ struct region quantizer_region(const struct config *config, enum token_group gro
 /* Of all four. */
 void quantizer_regions(const struct config *config, struct region regions[N_GROUPS]);
 
+/* All of it stays until the tape is reset. */
 struct quantized {
     struct var *z;     /* what was quantised */
     struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */

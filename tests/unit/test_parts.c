@@ -13,8 +13,8 @@
 
 #include "base/status.h"
 #include "medtok/sampler.h"
+#include "lm/normalize.h"
 #include "measure/usage.h"
-#include "text/normalize.h"
 #include "text/text_encoder.h"
 
 /* ---- sampler: ranks are made by hand, so no MPI is needed ---- */
@@ -150,7 +150,7 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     }
     v.description_offsets = offsets;
     v.description = bytes;
-    assert_int_equal(text_encoder_open(encoder, &config, NULL, 2), STATUS_OK);
+    assert_int_equal(text_encoder_open(encoder, &config.text, 0, NULL, 2), STATUS_OK);
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
     config_free(&config);
 }
