@@ -14,9 +14,9 @@ static void log_subjects(const struct cohort *c) {
     int64_t n[N_SPLITS] = {0}, n_events = 0;
     for (int64_t i = 0; i < c->n_subjects; i++) n[c->split[i]]++;
     for (int64_t i = 0; i < c->n_codes; i++) n_events += c->code_count[i];
-    log_info("%lld subjects (%lld train, %lld tuning, %lld held_out), %lld events with %lld codes", (long long)c->n_subjects,
-             (long long)n[SPLIT_TRAIN], (long long)n[SPLIT_TUNING], (long long)n[SPLIT_HELD_OUT], (long long)n_events,
-             (long long)c->n_codes);
+    log_info("%lld subjects (%lld train, %lld tuning, %lld held_out), %lld events with %lld codes",
+             (long long)c->n_subjects, (long long)n[SPLIT_TRAIN], (long long)n[SPLIT_TUNING],
+             (long long)n[SPLIT_HELD_OUT], (long long)n_events, (long long)c->n_codes);
 }
 
 static void log_task(const struct cohort *c, int64_t task) {

@@ -99,6 +99,11 @@ static int check_tokenize(const struct config *c) {
     return text_options_check_mode(&c->text);
 }
 
+static int check_cohort(const struct config *c) {
+    if (!c->cohort.meds[0]) return status_set(STATUS_USAGE, "cohort.meds is empty: name the folder of a MEDS data set");
+    return STATUS_OK;
+}
+
 static int check_bench(const struct config *c) {
     if (!c->bench.json[0]) return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
     return model_options_check(&c->attention, &c->quantizer);
@@ -111,6 +116,7 @@ int config_check(const struct config *config, enum job job) {
         case JOB_TRAIN: return check_train(config);
         case JOB_TOKENIZE: return check_tokenize(config);
         case JOB_BENCH: return check_bench(config);
+        case JOB_COHORT: return check_cohort(config);
         case JOB_LOOKUP:
         case JOB_EXPORT:
         case JOB_VERIFY:

@@ -10,8 +10,8 @@
 
 #include "base/status.h"
 #include "ingest/meds_rows.h"
-#include "ingest/meds_script.h"
 #include "ingest/python_lines.h"
+#include "meds_to_tsv.h" /* made from meds_to_tsv.py */
 
 enum { MOST_FIELDS = 5, CODE_MOST_BYTES = 1024 };
 
@@ -95,14 +95,15 @@ static int check_order(const struct reader *r, const char *subject, int64_t time
     if (time >= r->last_time) return STATUS_OK;
     cohort_time_text(time, now);
     cohort_time_text(r->last_time, before);
-    return meds_fault(r->m, r->at, "subject %s has an event at %s behind one at %s: MEDS sorts each subject's events by time",
+    return meds_fault(r->m, r->at,
+                      "subject %s has an event at %s behind one at %s: MEDS sorts each subject's events by time",
                       subject, now, before);
 }
 
 static int add_event(struct reader *r, char *const *fields) {
     struct meds_rows *m = r->m;
     struct meds_event e = {.time = COHORT_NO_TIME, .value = NAN};
-    int64_t subject;
+    int64_t subject = 0;
     size_t length = strlen(fields[3]);
     TRY(integer(r, "subject_id", fields[1], &subject));
     TRY(take_subject(r, subject));
@@ -190,7 +191,7 @@ static int read_rows(const struct meds_files *files, const char *python, struct 
     TRY_DONE(add_arguments(&arguments, "split", &files->splits));
     TRY_DONE(add_arguments(&arguments, "event", &files->events));
     TRY_DONE(add_arguments(&arguments, "label", &files->labels));
-    TRY_DONE(python_lines_open(&lines, python, MEDS_SCRIPT, &arguments));
+    TRY_DONE(python_lines_open(&lines, python, MEDS_TO_TSV, &arguments));
     TRY_DONE(read_lines(lines, m, &at_end));
     status = python_lines_finish(lines);
     lines = NULL;

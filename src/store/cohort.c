@@ -201,7 +201,8 @@ int cohort_find_task(const struct cohort *c, const char *path, const char *name,
     for (*task = 0; *task < c->n_tasks; ++*task) {
         if (strcmp(cohort_task(c, *task), name) == 0) return STATUS_OK;
         if (used < sizeof names)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", cohort_task(c, *task));
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", cohort_task(c, *task));
     }
     return status_set(STATUS_FAILED, "%s has no task %s; it has %s", path, name, used ? names : "none");
 }
@@ -210,8 +211,8 @@ int cohort_history(const struct cohort *c, int64_t sample, struct history *h) {
     const struct cohort_events *e = c->events;
     int64_t s = c->sample_subject[sample] - e->first;
     if (s < 0 || s >= e->n_subjects)
-        return status_set(STATUS_FAILED, "sample %lld is of subject %lld, whose events were not read", (long long)sample,
-                          (long long)c->subject[c->sample_subject[sample]]);
+        return status_set(STATUS_FAILED, "sample %lld is of subject %lld, whose events were not read",
+                          (long long)sample, (long long)c->subject[c->sample_subject[sample]]);
     int64_t low = e->offsets[s], first = low, high = e->offsets[s + 1];
     while (low < high) { /* the first event behind the prediction time */
         int64_t middle = low + (high - low) / 2;
@@ -220,7 +221,8 @@ int cohort_history(const struct cohort *c, int64_t sample, struct history *h) {
         else
             high = middle;
     }
-    *h = (struct history){.n = low - first, .time = e->time + first, .code = e->code + first, .value = e->value + first};
+    *h =
+        (struct history){.n = low - first, .time = e->time + first, .code = e->code + first, .value = e->value + first};
     while (h->n_static < h->n && h->time[h->n_static] == COHORT_NO_TIME) h->n_static++;
     return STATUS_OK;
 }
