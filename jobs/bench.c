@@ -84,12 +84,30 @@ static int check_names(const struct config *config) {
 /* ---- the primitives ---- */
 struct bench {
     const struct config *config;
+    struct bench_sizes sizes;
     struct device device;
     struct measure_options options;
     struct workbench workbench;
     void (*item)(struct workbench *); /* being measured */
     struct bench_report *report;
 };
+
+static struct bench_sizes sizes_of(const struct config *c) {
+    return (struct bench_sizes){.batch = c->train.batch,
+                                .queries = c->bench.queries ? c->bench.queries : c->train.batch,
+                                .nodes = c->bench.nodes,
+                                .edges = c->bench.edges,
+                                .tokens = c->bench.tokens,
+                                .graph_nodes = c->bench.graph_nodes,
+                                .node_dim = c->graph.node_dim,
+                                .hidden = c->graph.hidden,
+                                .graph_heads = c->graph.heads,
+                                .dim = c->quantizer.dim,
+                                .heads = c->attention.heads,
+                                .codebook = c->quantizer.size,
+                                .top_k = c->quantizer.top_k,
+                                .text_dim = c->text.dim};
+}
 
 static int run_item(void *context) {
     struct bench *b = context;
@@ -148,7 +166,8 @@ static int measure_primitives(struct bench *b) {
     int any = 0;
     for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) any |= wants(b->config, PRIMITIVE_ITEMS[k].name);
     if (!any) return STATUS_OK;
-    TRY(comm_agree(b->options.comm, workbench_make(&b->workbench, &b->device, b->config)));
+    enum precision_of_products precision = (enum precision_of_products)b->config->text.compute;
+    TRY(comm_agree(b->options.comm, workbench_make(&b->workbench, &b->device, &b->sizes, precision)));
     for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
         if (wants(b->config, PRIMITIVE_ITEMS[k].name)) TRY(measure_primitive(b, &PRIMITIVE_ITEMS[k]));
     return STATUS_OK;
@@ -159,7 +178,7 @@ static int measure_steps(struct bench *b) {
     struct bench_step step;
     char shape[96];
     if (!wants(b->config, STEP)) return STATUS_OK;
-    int status = bench_step_make(&step, b->config, b->options.comm, &b->device);
+    int status = bench_step_make(&step, b->config, &b->sizes, b->options.comm, &b->device);
     if (status == STATUS_OK) {
         double codes = (double)step.trainer.sampler.n_strata;
         snprintf(shape, sizeof shape, "%.0f codes, %lld x %lld codebook", codes, (long long)b->config->quantizer.size,
@@ -192,7 +211,7 @@ static int bench_device(struct bench *b, const struct comm *comm) {
 static int bench_backend(const struct backend *backend, const struct comm *comm, const struct config *config,
                          struct bench_report *report) {
     struct config here = *config; /* a view */
-    struct bench b = {.config = &here, .report = report};
+    struct bench b = {.config = &here, .sizes = sizes_of(config), .report = report};
     here.run.device = backend->choice;
     if (backend->choice == DEVICE_CPU && config->run.device == DEVICE_AUTO) here.run.compute = COMPUTE_FP32;
     b.options = (struct measure_options){comm, &b.device, config->bench.repeats, config->bench.seconds};
@@ -210,6 +229,18 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
+static int write_report(const struct config *config, const struct bench_report *reports, int n) {
+    char *settings = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&settings, &size);
+    if (!out) return status_set(STATUS_FAILED, "out of memory");
+    config_print(out, config, JOB_BENCH);
+    int status = fclose(out) == 0 ? bench_write(config->bench.json, settings, reports, n)
+                                  : status_set(STATUS_FAILED, "out of memory");
+    free(settings);
+    return status;
+}
+
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     (void)arguments;
     struct bench_report *reports;
@@ -221,11 +252,17 @@ static int run(const struct comm *comm, const struct config *config, const struc
         TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));
         if (asked) TRY_DONE(bench_backend(&BACKENDS[i], comm, config, &reports[n++]));
     }
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? bench_write(config->bench.json, config, reports, n) : STATUS_OK));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? write_report(config, reports, n) : STATUS_OK));
     log_info("wrote %s", config->bench.json);
 done:
     free(reports);
     return status;
+}
+
+static int check(const struct config *config) {
+    if (!config->bench.json[0])
+        return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
+    return model_options_check(&config->attention, &config->quantizer);
 }
 
 const struct job_entry BENCH_JOB = {
@@ -235,5 +272,6 @@ const struct job_entry BENCH_JOB = {
     .summary = "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
     .ranks = ALL_RANKS,
     .interruptible = 0,
+    .check = check,
     .run = run,
 };

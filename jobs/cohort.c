@@ -79,6 +79,11 @@ done:
     return status;
 }
 
+static int check(const struct config *config) {
+    if (config->cohort.meds[0]) return STATUS_OK;
+    return status_set(STATUS_USAGE, "cohort.meds is empty: name the folder of a MEDS data set");
+}
+
 const struct job_entry COHORT_JOB = {
     .job = JOB_COHORT,
     .name = "cohort",
@@ -86,5 +91,6 @@ const struct job_entry COHORT_JOB = {
     .summary = "a MEDS data set (events, splits, labels) into cohort.h5",
     .ranks = RANK_0,
     .interruptible = 1,
+    .check = check,
     .run = run,
 };

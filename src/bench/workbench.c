@@ -43,23 +43,6 @@ void bench_edge(int64_t n, int64_t n_edges, int64_t e, int64_t *source, int64_t 
     *source = ((e - first) * n + bench_pick(n, SOURCES, e)) / (degree > 0 ? degree : 1);
 }
 
-struct bench_sizes bench_sizes(const struct config *c) {
-    return (struct bench_sizes){.batch = c->train.batch,
-                                .queries = c->bench.queries ? c->bench.queries : c->train.batch,
-                                .nodes = c->bench.nodes,
-                                .edges = c->bench.edges,
-                                .tokens = c->bench.tokens,
-                                .graph_nodes = c->bench.graph_nodes,
-                                .node_dim = c->graph.node_dim,
-                                .hidden = c->graph.hidden,
-                                .graph_heads = c->graph.heads,
-                                .dim = c->quantizer.dim,
-                                .heads = c->attention.heads,
-                                .codebook = c->quantizer.size,
-                                .top_k = c->quantizer.top_k,
-                                .text_dim = c->text.dim};
-}
-
 const struct adam BENCH_ADAM = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8};
 
 /* ---- what the sets share ---- */
@@ -155,9 +138,9 @@ static int make_scalars(struct workbench *w) {
     return device_error(w->device) ? status_set(STATUS_FAILED, "%s", device_error(w->device)) : STATUS_OK;
 }
 
-int workbench_make(struct workbench *w, struct device *device, const struct config *config) {
-    *w = (struct workbench){
-        .device = device, .sizes = bench_sizes(config), .precision = (enum precision_of_products)config->text.compute};
+int workbench_make(struct workbench *w, struct device *device, const struct bench_sizes *sizes,
+                   enum precision_of_products precision) {
+    *w = (struct workbench){.device = device, .sizes = *sizes, .precision = precision};
     TRY(mem_alloc(&w->host, FILL_REALS, sizeof *w->host));
     TRY(make_ragged(w));
     TRY(make_scalars(w));

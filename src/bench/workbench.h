@@ -8,7 +8,6 @@
 #ifndef MEDTOK_BENCH_WORKBENCH_H
 #define MEDTOK_BENCH_WORKBENCH_H
 
-#include "config/config.h"
 #include "kernels.h"
 
 /* Sizes of a step: so many codes, with graphs and texts of random lengths around a mean. */
@@ -20,8 +19,6 @@ struct bench_sizes {
     int64_t dim, heads; /* of the cross-attention and the quantiser */
     int64_t codebook, top_k, text_dim;
 };
-
-struct bench_sizes bench_sizes(const struct config *config);
 
 /* Lengths of text or graph i: 1 .. 2 mean - 1, by chance, `mean` on average. */
 int64_t bench_length(int64_t mean, uint64_t stream, int64_t i);
@@ -62,11 +59,12 @@ struct workbench {
     struct linear *linear;                /* [4 text_dim, text_dim], as BERT's */
     dev_real now, keep;                   /* of adam, [N_ADAM_NOW], and of blend */
     dev_real u, c;                        /* what quantize last ran on */
-    enum precision_of_products precision; /* of `linear`: text.compute */
+    enum precision_of_products precision; /* of `linear` */
 };
 
-/* Makes the shared parts. Free in any case. */
-int workbench_make(struct workbench *workbench, struct device *device, const struct config *config);
+/* Makes the shared parts. precision: of the items that multiply as a language model does. Free in any case. */
+int workbench_make(struct workbench *workbench, struct device *device, const struct bench_sizes *sizes,
+                   enum precision_of_products precision);
 void workbench_free(struct workbench *workbench);
 
 /* Lays out the operands of an item and fills them; then `shape` says its sizes. workbench_run calls it once, on the next set. */

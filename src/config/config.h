@@ -61,7 +61,4 @@ unsigned config_jobs(const char *assignment);
 /* Whether the key of `key=value` is part of a trained model: tokenize takes its value from the checkpoint. */
 int config_is_of_model(const char *assignment);
 
-/* Checks what spans keys (heads divide quantizer.dim, top_k fits a region, ...). */
-int config_check(const struct config *config, enum job job);
-
 #endif
