@@ -91,7 +91,7 @@ static void check(const struct attention_shape *shape, double rate) {
     check_gradients(&p, &w, 1);
     check_gradients(&p, &w, 0);
     check_frozen(&p, &w);
-    if (p.n_q + p.n_kv < (on_cpu() ? 2000 : 200) && !p.fused) check_differences(&p); /* CUDA is emulated: slow */
+    if (p.n_q + p.n_kv < (on_cpu() ? 700 : 150) && !p.fused) check_differences(&p); /* CUDA is emulated: slow */
     free_wanted(&w);
     free_problem(&p);
 }
@@ -151,11 +151,50 @@ static void a_query_on_a_cache_is_the_last_of_all(void **state) {
     release(6, q, k, v, all, one, last);
 }
 
+static void run_with_threads(struct attention_problem *p, int threads, struct attention_gradients *g) {
+    struct device d;
+    assert_int_equal(device_open_cpu(&d, threads), 0);
+    p->on = &d;
+    run_attention(p);
+    run_attention_backward(p, g);
+    device_close(&d);
+    p->on = &device;
+}
+
+static void same_bits(const char *what, dev_real a, dev_real b, int64_t n) {
+    for (int64_t e = 0; a.at && e < n; e++)
+        if (a.at[e] != b.at[e]) fail_msg("%s[%lld] depends on the number of threads", what, (long long)e);
+}
+
+static void no_bit_depends_on_the_number_of_threads(void **state) {
+    (void)state;
+    for (int i = 0; on_cpu() && i < N_ATTENTION_SHAPES; i++) {
+        struct attention_problem p = attention_problem(&device, &ATTENTION_SHAPES[i], 0.2), one = p;
+        struct attention_gradients g = new_gradients(&p, 1, 1), of_one = new_gradients(&p, 1, 1);
+        one.out = values(p.n_out + p.n_sums);
+        for (int64_t e = 0; e < p.n_out + p.n_sums; e++) one.out.at[e] = p.out.at[e]; /* gaps stay as they are */
+        if (p.sums.at) one.sums = dev_real_at(one.out, p.n_out);
+        of_one.out = one.out, of_one.sums = one.sums;
+        run_with_threads(&one, 1, &of_one);
+        run_with_threads(&p, 3, &g);
+        same_bits("out", p.out, one.out, p.n_out + p.n_sums);
+        same_bits("dq", g.dq, of_one.dq, p.n_q);
+        same_bits("dk", g.dk, of_one.dk, p.n_kv);
+        same_bits("dv", g.dv, of_one.dv, p.n_kv);
+        same_bits("dbias", g.dbias, of_one.dbias, p.n_bias);
+        release(1, one.out);
+        free_gradients(&p, &g);
+        free_gradients(&p, &of_one);
+        free_problem(&p);
+    }
+}
+
 int test_attention(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_agrees_and_differentiates),
         cmocka_unit_test(a_segment_does_not_depend_on_the_others),
         cmocka_unit_test(a_query_on_a_cache_is_the_last_of_all),
+        cmocka_unit_test(no_bit_depends_on_the_number_of_threads),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

@@ -1,0 +1,236 @@
+/* Names, order and removal of the ring's files; rank 0 looks at the folder, all ranks load. */
+#include "train/checkpoint_ring.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/status.h"
+#include "store/checkpoint.h"
+
+static void ring_path(const struct checkpoint_ring *ring, int64_t step, char *path, size_t size) {
+    char target[PATH_MAX], ending[48];
+    if (path_resolve(ring->final_path, target) != STATUS_OK) snprintf(target, sizeof target, "%s", ring->final_path);
+    snprintf(ending, sizeof ending, ".step-%09lld.h5", (long long)step);
+    path_with_ending(target, ending, path, size);
+}
+
+/* The ring's files, oldest first (the step has a fixed number of digits). */
+struct ring_files {
+    char **path;
+    long long n, capacity;
+    int status;
+};
+
+/* Whether a file is called as ring_path calls one: copies with other names are their owner's. */
+static int is_of_ring(const char *path) {
+    const char *step = NULL;
+    for (const char *p = strstr(path, ".step-"); p; p = strstr(p + 1, ".step-")) step = p + strlen(".step-");
+    size_t digits = step ? strspn(step, "0123456789") : 0;
+    return digits >= 9 && strcmp(step + digits, ".h5") == 0;
+}
+
+static void add_path(const char *path, void *context) {
+    struct ring_files *f = context;
+    if (!is_of_ring(path)) return;
+    if (f->status == STATUS_OK) f->status = mem_grow(&f->path, &f->capacity, f->n + 1, sizeof *f->path);
+    if (f->status != STATUS_OK) return;
+    f->path[f->n] = strdup(path);
+    if (f->path[f->n])
+        f->n++;
+    else
+        f->status = status_set(STATUS_FAILED, "out of memory");
+}
+
+static void free_ring(struct ring_files *f) {
+    for (long long i = 0; i < f->n; i++) free(f->path[i]);
+    free(f->path);
+}
+
+/* The caller calls free_ring if it succeeds. */
+static int list_ring(const struct checkpoint_ring *ring, struct ring_files *files) {
+    char stem[PATH_MAX], target[PATH_MAX];
+    *files = (struct ring_files){0};
+    TRY(path_resolve(ring->final_path, target));
+    path_with_ending(target, "", stem, sizeof stem);
+    int status = path_list(stem, ".step-[0-9]*.h5", add_path, files);
+    if (status == STATUS_OK) status = files->status;
+    if (status != STATUS_OK) free_ring(files);
+    return status;
+}
+
+/* What is no checkpoint is not ours, whatever it is called. */
+static void remove_file(const char *path) {
+    if (h5file_kind(path) != KIND_CHECKPOINT)
+        log_warn("%s is no checkpoint, or damaged: it is left there", path);
+    else if (unlink(path))
+        log_warn("could not remove the old checkpoint %s", path);
+}
+
+/* Removes all but the newest `keep` files up to that of `step`. Rank 0 only. */
+static int remove_old(const struct checkpoint_ring *ring, int64_t step, int64_t keep) {
+    char last[PATH_MAX];
+    struct ring_files files;
+    int64_t n = 0;
+    ring_path(ring, step, last, sizeof last);
+    TRY(list_ring(ring, &files));
+    while (n < files.n && strcmp(files.path[n], last) <= 0) n++;
+    for (int64_t i = 0; i < files.n; i++)
+        if (i + keep < n || i >= n) remove_file(files.path[i]);
+    free_ring(&files);
+    return STATUS_OK;
+}
+
+/* ---- what another training made ---- */
+/* Opens a checkpoint that can be read and has another provenance; *file NULL: it has the same, or is none. */
+static void open_other(const struct checkpoint_ring *ring, const char *path, struct h5file **file) {
+    char *key = NULL;
+    *file = NULL;
+    if (access(path, F_OK) || h5file_open(file, path, KIND_CHECKPOINT) != STATUS_OK) {
+        if (h5file_kind(path) != KIND_CHECKPOINT || h5file_open(file, path, KIND_UNKNOWN) != STATUS_OK) return;
+    }
+    int same = h5file_get_text(*file, "provenance_key", &key) != STATUS_OK || strcmp(key, ring->provenance->key) == 0;
+    free(key);
+    if (!same) return;
+    h5file_close(*file);
+    *file = NULL;
+}
+
+static int would_be_lost(const struct checkpoint_ring *ring, struct h5file *file, const char *what) {
+    char difference[1024];
+    int64_t step = 0;
+    if (h5file_get_int(file, "step", &step) != STATUS_OK) step = 0;
+    provenance_difference(ring->provenance, file, difference, sizeof difference);
+    return status_set(STATUS_FAILED,
+                      "%s is %s of %lld steps, which would be lost (%s): name another file, --set "
+                      "files.checkpoint=PATH, or --force to replace it",
+                      h5file_path(file), what, (long long)step, difference);
+}
+
+/* What is left of checkpoints whose writing was interrupted. */
+static void remove_temporary(const char *path, void *context) {
+    char target[PATH_MAX];
+    const char *end = strstr(path, ".h5.tmp-medtok-");
+    (void)context;
+    snprintf(target, sizeof target, "%.*s", end ? (int)(end - path) + 3 : 0, path);
+    if (is_of_ring(target)) path_remove_temporaries(target);
+}
+
+/* A file that is called as a checkpoint of the ring, but is a link or of another kind, is in the way. */
+static int check_not_foreign(const char *path) {
+    struct stat info;
+    enum file_kind kind = h5file_kind(path);
+    if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (kind == KIND_UNKNOWN || kind == KIND_CHECKPOINT))
+        return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s is in the way: training makes a checkpoint of that name, and this is none; move it away, or "
+                      "name another file, --set files.checkpoint=PATH",
+                      path);
+}
+
+static int guard(const struct checkpoint_ring *ring, int force, int resume) {
+    struct h5file *other;
+    struct ring_files files;
+    int status = STATUS_OK;
+    open_other(ring, ring->final_path, &other);
+    if (other && !force) status = would_be_lost(ring, other, "the finished training");
+    h5file_close(other);
+    TRY(status);
+    TRY(list_ring(ring, &files));
+    for (long long i = files.n; i-- > 0 && status == STATUS_OK;) {
+        status = check_not_foreign(files.path[i]);
+        if (status != STATUS_OK) break;
+        open_other(ring, files.path[i], &other);
+        if ((other || !resume) && force)
+            remove_file(files.path[i]);
+        else if (other)
+            status = would_be_lost(ring, other, "a checkpoint of an unfinished training");
+        else if (!resume)
+            status =
+                status_set(STATUS_FAILED,
+                           "%s is a checkpoint of this training, which train.resume=never would lose: name another "
+                           "file, --set files.checkpoint=PATH, or --force to drop it",
+                           files.path[i]);
+        h5file_close(other);
+    }
+    free_ring(&files);
+    TRY(status);
+    char target[PATH_MAX], stem[PATH_MAX];
+    TRY(path_resolve(ring->final_path, target));
+    path_with_ending(target, "", stem, sizeof stem);
+    return path_list(stem, ".step-*.h5.tmp-medtok-*", remove_temporary, NULL);
+}
+
+int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force, int resume) {
+    return comm_agree(comm, comm->rank == 0 ? guard(ring, force, resume) : STATUS_OK);
+}
+
+/* ---- room ---- */
+static int check_room(const struct checkpoint_ring *ring, const struct training_state *state, int64_t steps,
+                      int64_t every, int64_t metrics_bytes) {
+    char target[PATH_MAX];
+    struct ring_files files;
+    int64_t on_the_way = every ? (steps - 1) / every : 0, reserved;
+    int64_t bytes = training_state_file_bytes(state, &reserved);
+    if (on_the_way > ring->keep) on_the_way = ring->keep;
+    TRY(path_resolve(ring->final_path, target));
+    TRY(path_make_folder_of(target));
+    TRY(list_ring(ring, &files));
+    int64_t more = on_the_way + 1 - files.n; /* one is written while those of the ring are there */
+    free_ring(&files);
+    return path_check_room(target, (more > 1 ? more : 1) * bytes + reserved + metrics_bytes, ring->final_path);
+}
+
+int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct comm *comm,
+                               const struct training_state *state, int64_t steps, int64_t every,
+                               int64_t metrics_bytes) {
+    return comm_agree(comm, comm->rank == 0 ? check_room(ring, state, steps, every, metrics_bytes) : STATUS_OK);
+}
+
+/* ---- resuming ---- */
+/* Whether a file of the ring is whole and of this training. Rank 0. */
+static int usable(const struct checkpoint_ring *ring, const char *path) {
+    struct comm self = comm_self();
+    int good = 0;
+    if (h5file_up_to_date(&self, path, KIND_CHECKPOINT, ring->provenance->key, &good) != STATUS_OK) good = 0;
+    if (!good) log_info("%s is of another training, or damaged: not resumed from", path);
+    return good;
+}
+
+static int newest(const struct checkpoint_ring *ring, char *path, size_t size) {
+    struct ring_files files;
+    path[0] = 0;
+    TRY(list_ring(ring, &files));
+    for (long long i = files.n; i-- > 0 && !path[0];)
+        if (usable(ring, files.path[i])) snprintf(path, size, "%s", files.path[i]);
+    free_ring(&files);
+    return STATUS_OK;
+}
+
+int checkpoint_ring_resume(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
+    char path[PATH_MAX] = "";
+    TRY(comm_agree(comm, comm->rank == 0 ? newest(ring, path, sizeof path) : STATUS_OK));
+    TRY(comm_broadcast(comm, path, sizeof path));
+    if (!path[0]) return STATUS_OK;
+    TRY(comm_agree(comm, training_state_load(state, path)));
+    log_info("resumed from %s at step %lld", path, (long long)state->step);
+    return STATUS_OK;
+}
+
+int checkpoint_ring_save(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
+    char path[PATH_MAX];
+    ring_path(ring, state->step, path, sizeof path);
+    TRY(training_state_save(state, comm, path, ring->provenance));
+    log_info("saved %s", path);
+    return comm_agree(comm, comm->rank == 0 ? remove_old(ring, state->step, ring->keep) : STATUS_OK);
+}
+
+int checkpoint_ring_finish(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
+    TRY(training_state_save(state, comm, ring->final_path, ring->provenance));
+    return comm_agree(comm, comm->rank == 0 ? remove_old(ring, state->step, 0) : STATUS_OK);
+}
