@@ -175,7 +175,8 @@ static double key_values(const struct attention *a) {
 
 struct work cost_attention(const struct attention *a, int with_sums) {
     double rows = product(a->queries.n_rows, a->heads);
-    double of_pair = 4.0 * (double)a->head_dim + SOFTMAX + (a->dropout.rate > 0) + (a->types.bias.at != NULL) + with_sums;
+    double of_pair =
+        4.0 * (double)a->head_dim + SOFTMAX + (a->dropout.rate > 0) + (a->types.bias.at != NULL) + with_sums;
     return work(attention_pairs(a) * of_pair,
                 2 * query_values(a) + key_values(a) + rows * ((a->stats.at ? 2 : 0) + with_sums), attention_ints(a));
 }

@@ -76,19 +76,19 @@ struct pair_types {
  *   sums[t,h,y] = sum of p f over the pairs of type y,
  * with f dropout's factors. A row that sees no key has out = sums = 0. */
 struct attention {
-    struct spans queries, keys;           /* as many segments of each */
-    int64_t heads, kv_heads, head_dim;    /* kv_heads divides heads */
-    int64_t ld_q, ld_kv;                  /* of q [rows, heads head_dim]; of k and v [rows, kv_heads head_dim] */
+    struct spans queries, keys;        /* as many segments of each */
+    int64_t heads, kv_heads, head_dim; /* kv_heads divides heads */
+    int64_t ld_q, ld_kv;               /* of q [rows, heads head_dim]; of k and v [rows, kv_heads head_dim] */
     double scale;
-    int causal;                           /* the last query sees all keys, the one before all but the last, ... */
-    dev_real q, k, v;                     /* k and v may be the same, or lie in each other's rows */
-    dev_real stats;                       /* [query rows, heads, 2]: the largest logit m and sum over j of exp(logit_j - m): what
+    int causal;        /* the last query sees all keys, the one before all but the last, ... */
+    dev_real q, k, v;  /* k and v may be the same, or lie in each other's rows */
+    dev_real stats;    /* [query rows, heads, 2]: the largest logit m and sum over j of exp(logit_j - m): what
                                              backward needs; NULL: not wanted */
-    dev_int key_index;                    /* NULL: keys are the rows of k and v; else key j is their row key_index[j] */
+    dev_int key_index; /* NULL: keys are the rows of k and v; else key j is their row key_index[j] */
     struct pair_types types;
-    dev_int drop_keys;                    /* [segments] random keys; element (t heads + h) n_keys + j within the segment */
+    dev_int drop_keys; /* [segments] random keys; element (t heads + h) n_keys + j within the segment */
     struct dropout dropout;
-    int64_t n_pairs;                      /* of a query and a key that it sees, to count work; 0: as if segments had equal lengths */
+    int64_t n_pairs; /* of a query and a key that it sees, to count work; 0: as if segments had equal lengths */
 };
 
 /* What attention_backward takes and gives, each of the shape of what it belongs to (dq [., ld_q], dk and dv [., ld_kv]). out and

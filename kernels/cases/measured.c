@@ -64,7 +64,8 @@ static struct asking asking(struct call *c) {
     struct operand n_pairs = call_ints(c, 1);
     LAY_OUT(c)
     for (int64_t i = 0; i < s[0]; i++)
-        n_pairs.host_ints[0] += (a.nodes.offsets[i + 1] - a.nodes.offsets[i]) * (a.tokens.offsets[i + 1] - a.tokens.offsets[i]);
+        n_pairs.host_ints[0] +=
+            (a.nodes.offsets[i + 1] - a.nodes.offsets[i]) * (a.tokens.offsets[i + 1] - a.tokens.offsets[i]);
     a.n_pairs = n_pairs.host_ints[0];
     return a;
 }
@@ -102,7 +103,8 @@ static struct attention graph_asks(struct call *c, const struct asking *s) {
 static void attention(struct call *c) {
     struct asking s = asking(c);
     struct attention a = graph_asks(c, &s);
-    struct operand stats = call_out(c, s.nodes.rows.n_rows * s.heads * 2), out = call_out(c, s.nodes.rows.n_rows * s.dim);
+    struct operand stats = call_out(c, s.nodes.rows.n_rows * s.heads * 2),
+                   out = call_out(c, s.nodes.rows.n_rows * s.dim);
     a.stats = stats.real;
     CALL(c, attention, &a, out.real, (dev_real){NULL});
 }
@@ -132,7 +134,8 @@ static void attention_self(struct call *c) {
         int32_t n = texts.offsets[i + 1] - texts.offsets[i];
         n_pairs.host_ints[0] += n * n;
     }
-    struct attention a = {.queries = spans_of(texts.rows), .keys = spans_of(texts.rows), .heads = heads, .kv_heads = heads};
+    struct attention a = {
+        .queries = spans_of(texts.rows), .keys = spans_of(texts.rows), .heads = heads, .kv_heads = heads};
     a.head_dim = dim / heads, a.ld_q = dim, a.ld_kv = 2 * dim, a.scale = 1 / sqrt((double)a.head_dim);
     a.q = q.real, a.k = kv.real, a.v = dev_real_at(kv.real, dim), a.n_pairs = n_pairs.host_ints[0];
     call_shape(c, "%lld tokens to their texts, %lld heads x %lld", (ll)rows, (ll)heads, (ll)(dim / heads));
@@ -149,7 +152,8 @@ static void texts_of_a_step(const struct step_sizes *step, int64_t *size) {
 /* A code's text asks its nodes, which are key and value of all heads. */
 static struct attention text_asks(struct call *c, const struct asking *s) {
     int64_t n = s->nodes.rows.n, rows = s->nodes.rows.n_rows, dim = s->dim;
-    struct operand keys = call_keys(c, n), q = call_in(c, n * s->heads * dim, NUMBERS), x = call_in(c, rows * dim, NUMBERS);
+    struct operand keys = call_keys(c, n), q = call_in(c, n * s->heads * dim, NUMBERS),
+                   x = call_in(c, rows * dim, NUMBERS);
     call_shape(c, "%lld codes to %lld nodes, %lld heads x %lld", (ll)n, (ll)rows, (ll)s->heads, (ll)dim);
     return (struct attention){.queries = spans_of_single_rows(n),
                               .keys = spans_of(s->nodes.rows),
@@ -183,7 +187,8 @@ static void attention_backward_shared(struct call *c) {
     struct operand sums = call_in(c, queries, NUMBERS), dout = call_in(c, queries * s.dim, NUMBERS);
     struct operand dsums = call_in(c, queries, NUMBERS), dq = call_out(c, queries * s.dim);
     struct operand dx = call_inout(c, s.nodes.rows.n_rows * s.dim, NUMBERS);
-    struct attention_gradients g = {out.real, sums.real, dout.real, dsums.real, dq.real, dx.real, dx.real, {NULL}, 0, 1};
+    struct attention_gradients g = {out.real, sums.real, dout.real, dsums.real, dq.real,
+                                    dx.real,  dx.real,   {NULL},    0,          1};
     a.stats = stats.real;
     CALL(c, attention_backward, &a, &g);
 }

@@ -7,8 +7,9 @@
 #include "cpu/tiles.h"
 
 enum {
-    LONG_SEGMENT = 1 << 20, /* probabilities: from there on threads share the kv heads, and dropout is drawn row by row */
-    MOST_BLOCKS = 256       /* into which the segments are divided */
+    LONG_SEGMENT =
+        1 << 20,      /* probabilities: from there on threads share the kv heads, and dropout is drawn row by row */
+    MOST_BLOCKS = 256 /* into which the segments are divided */
 };
 
 const real *attention_factors(const struct attention_segment *s, int64_t t, int64_t h) {

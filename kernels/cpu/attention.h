@@ -21,8 +21,8 @@ struct attention_segment {
     const real *q, *key, *value; /* key and value: of the kv head */
     int64_t ld_key;              /* of key and value */
     real scale;
-    const real *factor;   /* dropout, [query][head][key]; NULL: none, or row by row: */
-    real *factor_of_row;  /* room for a row's; NULL: none */
+    const real *factor;  /* dropout, [query][head][key]; NULL: none, or row by row: */
+    real *factor_of_row; /* room for a row's; NULL: none */
     int32_t drop_key;
     /* forward */
     real *out, *sums;

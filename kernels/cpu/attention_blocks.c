@@ -48,8 +48,7 @@ IN_PLACE void scores(const struct block *b, const real *x, int64_t ldx, const re
     }
     if (b->way == BY_ROWS) {
         for (int64_t i = 0; i < b->rows.n; i++)
-            for (int64_t k = 0; k < b->n_keys; k++)
-                p[i * padded + k] = scale * row_dot(x + i * ldx, y + k * ldy, dim);
+            for (int64_t k = 0; k < b->n_keys; k++) p[i * padded + k] = scale * row_dot(x + i * ldx, y + k * ldy, dim);
         return;
     }
     for (int64_t i = 0; i < b->rows.n; i += TOGETHER) {
@@ -233,8 +232,7 @@ IN_PLACE void transpose_keys(const struct block *b, int backward) {
     const struct attention_segment *s = b->s;
     if (b->way != BY_TILES || s->n_keys == 0) return;
     transpose_rows(s->key, s->n_keys, s->ld_key, s->dim, b->padded, b->keys);
-    if (backward && b->values != b->keys)
-        transpose_rows(s->value, s->n_keys, s->ld_key, s->dim, b->padded, b->values);
+    if (backward && b->values != b->keys) transpose_rows(s->value, s->n_keys, s->ld_key, s->dim, b->padded, b->values);
 }
 
 IN_PLACE void set_rows(struct block *b, int64_t query, int64_t head, int64_t n) {

@@ -68,7 +68,8 @@ IN_PLACE void add_weighted_rows(const real *w, int64_t key_step, int64_t row_ste
         for (; c + LANES <= depth; c += LANES) {
             lanes sum[TOGETHER] = {0};
             for (int64_t r = 0; r < rows; r++)
-                for (int i = 0; i < TOGETHER; i++) sum[i] += weight[i][r * row_step] * *(const lanes *)(x + r * ldx + c);
+                for (int i = 0; i < TOGETHER; i++)
+                    sum[i] += weight[i][r * row_step] * *(const lanes *)(x + r * ldx + c);
             for (int i = 0; i < TOGETHER && k + i < n; i++) *(lanes *)(y + (k + i) * ldy + c) += sum[i];
         }
         for (; c < depth; c++)

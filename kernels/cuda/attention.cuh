@@ -130,8 +130,7 @@ static __device__ inline void store_row(const struct attention_call &c, int lane
             continue;
         }
         for (int i = 0; i < 4; i++)
-            if (column + i < c.head_dim)
-                to[column + i] = (accumulate ? to[column + i] : 0) + weight * row[j].at[i];
+            if (column + i < c.head_dim) to[column + i] = (accumulate ? to[column + i] : 0) + weight * row[j].at[i];
     }
 }
 

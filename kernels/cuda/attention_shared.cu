@@ -36,7 +36,8 @@ static __device__ inline void rows_dot(const struct shared_call &c, const struct
     const int64_t unit = (int64_t)(sizeof(T) / sizeof(real)), width = c.a.head_dim / unit;
     const T *queries = reinterpret_cast<const T *>(a);
     unsigned lane = threadIdx.x % c.lanes, row = threadIdx.x / c.lanes, step = SHARED_THREADS / c.lanes;
-    for (int64_t first = 0; first < s.n; first += step) { /* the same for the whole block: lanes_sum needs whole warps */
+    for (int64_t first = 0; first < s.n;
+         first += step) { /* the same for the whole block: lanes_sum needs whole warps */
         int64_t r = first + row;
         const T *x = reinterpret_cast<const T *>(s.x + (r < s.n ? r : 0) * c.a.ld_kv);
         for (int64_t h = 0; h < c.a.heads; h++) {

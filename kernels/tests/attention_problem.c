@@ -143,7 +143,7 @@ void free_problem(struct attention_problem *p) {
     struct attention *a = &p->a;
     if (a->queries.end.at && a->queries.end.at != a->queries.first.at + 1) device_free_ints(p->on, a->queries.end);
     if (a->keys.end.at != a->keys.first.at + 1) device_free_ints(p->on, a->keys.end);
-    const dev_int all[] = {a->queries.first, a->keys.first,       a->drop_keys,         a->key_index,
+    const dev_int all[] = {a->queries.first, a->keys.first,        a->drop_keys,          a->key_index,
                            a->types.type,    a->types.kind_of_key, a->types.kind_of_query};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device_free_ints(p->on, all[i]);
     if (!p->fused && a->v.at != a->k.at) device_free_reals(p->on, a->v);
@@ -199,7 +199,7 @@ static void *zeros_of(int64_t n, size_t size) {
 /* Of one query row and head: where its keys lie, and what is found on the way. */
 struct reference_row {
     const struct attention_problem *p;
-    int64_t segment, t, head;      /* t: of the segment */
+    int64_t segment, t, head; /* t: of the segment */
     int64_t row, n_keys, n_seen;
     int64_t *key, *type;           /* values before the key in k and v; types */
     double *prob, *factor, *slope; /* slope: the gradient of prob */
@@ -213,13 +213,14 @@ static void find_keys(struct reference_row *r, int64_t n_queries, int64_t first_
         int64_t at = first_key + j, row = a->key_index.at ? a->key_index.at[at] : at;
         uint64_t element = (uint64_t)((r->t * a->heads + r->head) * r->n_keys + j);
         r->key[j] = row * a->ld_kv + r->head / (a->heads / a->kv_heads) * a->head_dim;
-        r->type[j] = a->types.n_types ? a->types.type.at[a->types.kind_of_query.at[r->row] * a->types.n_kinds +
-                                                         a->types.kind_of_key.at[at]]
-                                      : 0;
+        r->type[j] =
+            a->types.n_types
+                ? a->types.type.at[a->types.kind_of_query.at[r->row] * a->types.n_kinds + a->types.kind_of_key.at[at]]
+                : 0;
         r->factor[j] = 1;
         if (a->dropout.rate > 0)
-            r->factor[j] = dropout_keeps(a->dropout, (uint64_t)a->drop_keys.at[r->segment], element) /
-                           (1 - a->dropout.rate);
+            r->factor[j] =
+                dropout_keeps(a->dropout, (uint64_t)a->drop_keys.at[r->segment], element) / (1 - a->dropout.rate);
     }
 }
 
@@ -254,8 +255,7 @@ static void reference_backward(struct reference_row *r, struct attention_wanted 
     for (int64_t c = 0; c < a->head_dim; c++) w->q_used[q + c] = 1;
     for (int64_t j = 0; j < r->n_seen; j++) {
         r->slope[j] = r->p->dsums.at ? (double)r->p->dsums.at[at * r->p->n_types + r->type[j]] : 0;
-        for (int64_t c = 0; c < a->head_dim; c++)
-            r->slope[j] += (double)dout[c] * (double)a->v.at[r->key[j] + c];
+        for (int64_t c = 0; c < a->head_dim; c++) r->slope[j] += (double)dout[c] * (double)a->v.at[r->key[j] + c];
         mean += r->prob[j] * (r->slope[j] *= r->factor[j]);
     }
     for (int64_t j = 0; j < r->n_seen; j++) {
@@ -314,7 +314,7 @@ struct attention_wanted attention_reference(const struct attention_problem *p) {
 }
 
 void free_wanted(struct attention_wanted *w) {
-    void *const all[] = {w->out,   w->sums, w->most,     w->total,  w->dq,     w->dk,
-                         w->dv, w->dbias, w->row_used, w->q_used, w->kv_used};
+    void *const all[] = {w->out, w->sums,  w->most,     w->total,  w->dq,     w->dk,
+                         w->dv,  w->dbias, w->row_used, w->q_used, w->kv_used};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }

@@ -12,7 +12,8 @@ enum attention_layout {
 
 struct attention_shape {
     const char *what;
-    int64_t n, most_queries, most_keys; /* segments of 0 .. most rows, the first of the most. most_queries 0: one row each */
+    int64_t n, most_queries,
+        most_keys; /* segments of 0 .. most rows, the first of the most. most_queries 0: one row each */
     int64_t heads, kv_heads, head_dim;
     enum attention_layout layout;
     int causal, gaps; /* gaps: segments lie apart */

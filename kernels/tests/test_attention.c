@@ -63,8 +63,7 @@ static void check_frozen(const struct attention_problem *p, const struct attenti
         run_attention_backward(p, &g);
         for (int64_t e = 0; e < p->n_q; e++) close_to(all.dq.at[e], g.dq.at ? w->dq[e] : 0, "frozen: dq", e);
         for (int64_t e = 0; e < p->n_kv; e++) close_to(all.dk.at[e], g.dk.at ? w->dk[e] : 0, "frozen: dk", e);
-        for (int64_t e = 0; w->dv && e < p->n_kv; e++)
-            close_to(all.dv.at[e], g.dv.at ? w->dv[e] : 0, "frozen: dv", e);
+        for (int64_t e = 0; w->dv && e < p->n_kv; e++) close_to(all.dv.at[e], g.dv.at ? w->dv[e] : 0, "frozen: dv", e);
         for (int64_t e = 0; e < p->n_bias; e++)
             close_to(all.dbias.at[e], g.dbias.at ? w->dbias[e] : 0, "frozen: dbias", e);
         free_gradients(p, &all);
@@ -77,8 +76,7 @@ static void check_differences(struct attention_problem *p) {
     run_attention_backward(p, &g);
     check_gradient("q", p->a.q, p->n_q, g.dq, p->dout.at, p->out, n_out, run_attention, p);
     check_gradient("k", p->a.k, p->n_kv, g.dk, p->dout.at, p->out, n_out, run_attention, p);
-    if (g.dv.at != g.dk.at)
-        check_gradient("v", p->a.v, p->n_kv, g.dv, p->dout.at, p->out, n_out, run_attention, p);
+    if (g.dv.at != g.dk.at) check_gradient("v", p->a.v, p->n_kv, g.dv, p->dout.at, p->out, n_out, run_attention, p);
     if (p->n_bias > 0)
         check_gradient("bias", p->a.types.bias, p->n_bias, g.dbias, p->dout.at, p->out, n_out, run_attention, p);
     free_gradients(p, &g);

@@ -70,7 +70,8 @@ static struct var *head_linear_transposed(struct var **in) {
     return nn_head_linear_transposed(&tape, in[0], in[1], HEADS);
 }
 /* Of the query segments, or of the rows themselves, to the rows. */
-static struct nn_attention attention_of(struct var *q, struct var *k, struct var *v, int64_t kv_heads, int64_t head_dim) {
+static struct nn_attention attention_of(struct var *q, struct var *k, struct var *v, int64_t kv_heads,
+                                        int64_t head_dim) {
     struct nn_attention a = {.q = q, .k = k, .v = v};
     a.shape.queries = spans_of(q->rows == QUERIES ? QUERY_SEGMENTS.rows : ROW_SEGMENTS.rows);
     a.shape.keys = spans_of(ROW_SEGMENTS.rows);
