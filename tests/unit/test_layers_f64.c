@@ -1,5 +1,5 @@
-/* Every layer, in double precision: the gradient of each input against central differences, and each input frozen in turn.
- * The loss is sum y w over the layer's result with random weights w; losses are their own. */
+/* Every layer, in double precision: the gradient of each input against central differences, and each input frozen in
+ * turn. The loss is sum y w over the layer's result with random weights w; losses are their own. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -237,7 +237,7 @@ static void constants_alone_record_nothing(void **state) {
     }
 }
 
-/* ---- the quantiser: its rules are no derivatives (test_model_gradients_f64 has differences of the frozen function) ---- */
+/* ---- the quantiser: its rules are no derivatives (test_model_gradients_f64 differentiates a frozen function) ---- */
 enum { CODES = 6, DIM = 3 };
 
 static void quantize(struct operand *operands, unsigned frozen, int normalized) {

@@ -16,13 +16,20 @@
 static struct device device;
 static struct device_backend counting;
 static const struct device_backend *cpu;
-static int64_t allocated, n_allocated;
+static struct kernels primitives;
+static int64_t allocated, n_allocated, n_fills;
 static struct tape tape;
 
 static void *count_alloc(struct device *d, size_t bytes) {
     allocated += (int64_t)bytes;
     n_allocated++;
     return cpu->alloc(d, bytes);
+}
+
+static void (*fill_on_cpu)(struct device *, int64_t, double, dev_real);
+static void count_fill(struct device *d, int64_t n, double value, dev_real x) {
+    n_fills++;
+    fill_on_cpu(d, n, value, x);
 }
 
 static int open_counting(void **state) {
@@ -32,7 +39,11 @@ static int open_counting(void **state) {
     counting = *cpu;
     counting.alloc = count_alloc;
     device.memory = &counting;
-    allocated = n_allocated = 0;
+    primitives = *device.run;
+    fill_on_cpu = primitives.fill;
+    primitives.fill = count_fill;
+    device.run = &primitives;
+    allocated = n_allocated = n_fills = 0;
     tape_init(&tape, &device);
     return 0;
 }
@@ -203,6 +214,36 @@ static void blocks_computed_again_give_the_same_gradients_in_less_memory(void **
     free(again);
 }
 
+static struct var *sum_with_memory(struct tape *t, void *self, struct var *x) {
+    return nn_add(t, self, nn_linear(t, x, parameter(0, DIM), parameter(2 * DIM * DIM, 1)));
+}
+
+/* The input is a constant: the parameters' gradients and that of what the block reads besides are wanted all the same.
+ * */
+static void a_block_may_read_what_was_made_before(void **state) {
+    (void)state;
+    real *plain = malloc((N_VALUES + SIZE) * sizeof *plain);
+    for (int again = 0; again < 2; again++) {
+        tape_reset(&tape, 0);
+        fill_parameters();
+        struct var *leaf = input(4), *memory = nn_linear(&tape, leaf, parameter(DIM * DIM, DIM), NULL);
+        struct var *x = tape_constant(&tape, ROWS, DIM);
+        for (int i = 0; i < SIZE; i++) x->value.at[i] = (real)i;
+        add_loss(again ? nn_recompute(&tape, x, sum_with_memory, memory) : sum_with_memory(&tape, memory, x));
+        tape_backward(&tape);
+        assert_int_equal(tape_status(&tape), STATUS_OK);
+        real *grad = tape_grad(&tape, leaf).at;
+        if (again) {
+            assert_memory_equal(plain, gradients, sizeof gradients);
+            assert_memory_equal(plain + N_VALUES, grad, SIZE * sizeof *grad);
+        }
+        memcpy(plain, gradients, sizeof gradients);
+        memcpy(plain + N_VALUES, grad, SIZE * sizeof *grad);
+        assert_true(plain[0] != 0 && plain[N_VALUES] != 0);
+    }
+    free(plain);
+}
+
 static void memory_goes_back_as_the_backward_pass_runs(void **state) {
     (void)state;
     real *out = malloc((N_VALUES + SIZE) * sizeof *out);
@@ -243,6 +284,23 @@ static void evaluating_in_scopes_needs_memory_for_one_block(void **state) {
         assert_int_equal(tape.pool.used, used);
     }
     assert_int_equal(tape_status(&tape), STATUS_OK);
+}
+
+/* Each call is a launch on a GPU. */
+static void small_gradients_are_cleared_together(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        tape_reset(&tape, 0);
+        n_fills = 0;
+        struct var *y[40];
+        for (int k = 0; k < 40; k++) { /* l2_normalize can only add */
+            y[k] = nn_l2_normalize(&tape, nn_l2_normalize(&tape, input((uint64_t)k)));
+            add_loss(y[k]);
+        }
+        tape_backward(&tape);
+        assert_int_equal(tape_status(&tape), STATUS_OK);
+    }
+    assert_true(n_fills <= 120 * SIZE / (1 << 20) + 2); /* 120 gradients of SIZE values, 2^20 values a call */
 }
 
 static void gradients_of_parameters_collect_over_runs_of_the_tape(void **state) {
@@ -382,8 +440,10 @@ int main(void) {
         ON_A_TAPE(a_step_takes_at_most_256_mb_more_than_it_needs),
         ON_A_TAPE(pieces_of_the_pool_never_overlap_and_join_again),
         ON_A_TAPE(blocks_computed_again_give_the_same_gradients_in_less_memory),
+        ON_A_TAPE(a_block_may_read_what_was_made_before),
         ON_A_TAPE(memory_goes_back_as_the_backward_pass_runs),
         ON_A_TAPE(evaluating_in_scopes_needs_memory_for_one_block),
+        ON_A_TAPE(small_gradients_are_cleared_together),
         ON_A_TAPE(gradients_of_parameters_collect_over_runs_of_the_tape),
         ON_A_TAPE(wrong_use_fails_by_the_layers_name),
         ON_A_TAPE(right_use_in_place_is_let_through),
