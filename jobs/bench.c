@@ -11,9 +11,9 @@
 #include "base/output.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "bench/primitives.h"
 #include "bench/report.h"
 #include "bench/step.h"
+#include "bench/workbench.h"
 #include "jobs.h"
 #include "model_settings.h"
 #include "dist/compute_device.h"
@@ -70,12 +70,13 @@ static int wants(const struct config *config, const char *name) {
 static int check_names(const struct config *config) {
     char names[2048] = STEP;
     size_t used = strlen(names);
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
-        used += (size_t)snprintf(names + used, sizeof names - used, ", %s", PRIMITIVE_ITEMS[k].name);
+    for (int k = 0; kernel_case(k); k++)
+        if (kernel_case(k)->of_step)
+            used += (size_t)snprintf(names + used, sizeof names - used, ", %s", kernel_case(k)->name);
     for (int i = 0; i < config->bench.items.n; i++) {
         const char *wanted = config->bench.items.items[i];
         int found = asks_for(wanted, STEP);
-        for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) found |= asks_for(wanted, PRIMITIVE_ITEMS[k].name);
+        for (int k = 0; kernel_case(k); k++) found |= kernel_case(k)->of_step && asks_for(wanted, kernel_case(k)->name);
         if (!found)
             return status_set(STATUS_USAGE, "bench.items: there is no item %s; there are all, %s", wanted, names);
     }
@@ -85,16 +86,34 @@ static int check_names(const struct config *config) {
 /* ---- the primitives ---- */
 struct bench {
     const struct config *config;
+    struct step_sizes sizes;
     struct device device;
     struct measure_options options;
     struct workbench workbench;
-    void (*item)(struct workbench *); /* being measured */
     struct bench_report *report;
 };
 
+static struct step_sizes sizes_of(const struct config *c) {
+    return (struct step_sizes){.batch = c->train.batch,
+                               .queries = c->bench.queries ? c->bench.queries : c->train.batch,
+                               .nodes = c->bench.nodes,
+                               .edges = c->bench.edges,
+                               .tokens = c->bench.tokens,
+                               .graph_nodes = c->bench.graph_nodes,
+                               .node_dim = c->graph.node_dim,
+                               .hidden = c->graph.hidden,
+                               .graph_heads = c->graph.heads,
+                               .dim = c->quantizer.dim,
+                               .heads = c->attention.heads,
+                               .codebook = c->quantizer.size,
+                               .top_k = c->quantizer.top_k,
+                               .text_dim = c->text.dim,
+                               .text_precision = (enum precision_of_products)c->text.compute};
+}
+
 static int run_item(void *context) {
     struct bench *b = context;
-    workbench_run(&b->workbench, b->item);
+    workbench_run(&b->workbench);
     return STATUS_OK;
 }
 
@@ -114,44 +133,42 @@ static int write_array(const char *folder, const char *name, const void *data, i
     return good ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
 }
 
-/* One more call, whose vectors, codebook and picks are written: float32 and int32, no header. */
+/* One more call, whose vectors, codebook and picks, its first three operands, are written: float32 and int32, no header. */
 static int export_quantize(struct bench *b) {
     struct workbench *w = &b->workbench;
-    const struct bench_sizes *s = &w->sizes;
+    const struct step_sizes *s = &w->sizes;
     const char *folder = b->config->bench.export_folder;
     int64_t n_u = s->queries * s->dim, n_c = s->codebook * s->dim, n_picks = s->queries * s->top_k;
     float *reals;
-    workbench_run(w, b->item);
+    workbench_run(w);
     TRY(mem_alloc(&reals, n_u > n_c ? n_u : n_c, sizeof *reals));
     int32_t *ints = NULL;
     int status = mem_alloc(&ints, n_picks, sizeof *ints);
-    device_download_reals(&b->device, reals, w->u, n_u);
+    call_download_reals(&w->call, 0, reals);
     if (status == STATUS_OK) status = write_array(folder, "vectors.f32", reals, n_u);
-    device_download_reals(&b->device, reals, w->c, n_c);
+    call_download_reals(&w->call, 1, reals);
     if (status == STATUS_OK) status = write_array(folder, "codebook.f32", reals, n_c);
-    if (status == STATUS_OK) device_download_ints(&b->device, ints, w->index, n_picks);
+    if (status == STATUS_OK) call_download_ints(&w->call, 2, ints);
     if (status == STATUS_OK) status = write_array(folder, "picks.i32", ints, n_picks);
     free(ints);
     free(reals);
     return status;
 }
 
-static int measure_primitive(struct bench *b, const struct primitive_item *p) {
-    b->item = p->item;
-    TRY(comm_agree(b->options.comm, workbench_prepare(&b->workbench, p->item)));
-    struct bench_item *item = new_item(b->report, p->name, b->workbench.shape);
+static int measure_primitive(struct bench *b, const struct kernel_case *what) {
+    TRY(comm_agree(b->options.comm, workbench_prepare(&b->workbench, what)));
+    struct bench_item *item = new_item(b->report, what->name, b->workbench.call.shape);
     TRY(measure(&b->options, run_item, b, &item->measurement));
-    int exports = strcmp(p->name, "quantize") == 0 && b->config->bench.export_folder[0] && b->options.comm->rank == 0;
+    int exports =
+        strcmp(what->name, "quantize") == 0 && b->config->bench.export_folder[0] && b->options.comm->rank == 0;
     return comm_agree(b->options.comm, exports ? export_quantize(b) : STATUS_OK);
 }
 
 static int measure_primitives(struct bench *b) {
-    int any = 0;
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) any |= wants(b->config, PRIMITIVE_ITEMS[k].name);
-    if (!any) return STATUS_OK;
-    TRY(comm_agree(b->options.comm, workbench_make(&b->workbench, &b->device, b->config)));
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
-        if (wants(b->config, PRIMITIVE_ITEMS[k].name)) TRY(measure_primitive(b, &PRIMITIVE_ITEMS[k]));
+    workbench_make(&b->workbench, &b->device, &b->sizes);
+    for (int k = 0; kernel_case(k); k++)
+        if (kernel_case(k)->of_step && wants(b->config, kernel_case(k)->name))
+            TRY(measure_primitive(b, kernel_case(k)));
     return STATUS_OK;
 }
 
@@ -161,7 +178,7 @@ static int measure_steps(struct bench *b) {
     char shape[96];
     if (!wants(b->config, STEP)) return STATUS_OK;
     struct medtok_learner_options options = learner_options(b->config, b->device.host_threads);
-    int status = bench_step_make(&step, b->config, &options, b->options.comm, &b->device);
+    int status = bench_step_make(&step, &b->config->bench, &b->sizes, &options, b->options.comm, &b->device);
     if (status == STATUS_OK) {
         double codes = (double)step.learner.sampler.n_strata;
         snprintf(shape, sizeof shape, "%.0f codes, %lld x %lld codebook", codes, (long long)b->config->quantizer.size,
@@ -194,7 +211,7 @@ static int bench_device(struct bench *b, const struct comm *comm) {
 static int bench_backend(const struct backend *backend, const struct comm *comm, const struct config *config,
                          struct bench_report *report) {
     struct config here = *config; /* a view */
-    struct bench b = {.config = &here, .report = report};
+    struct bench b = {.config = &here, .sizes = sizes_of(config), .report = report};
     here.run.device = backend->choice;
     if (backend->choice == DEVICE_CPU && config->run.device == DEVICE_AUTO) here.run.compute = COMPUTE_FP32;
     b.options = (struct measure_options){comm, &b.device, config->bench.repeats, config->bench.seconds};
@@ -212,6 +229,18 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
+static int write_report(const struct config *config, const struct bench_report *reports, int n) {
+    char *settings = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&settings, &size);
+    if (!out) return status_set(STATUS_FAILED, "out of memory");
+    config_print(out, config, JOB_BENCH);
+    int status = fclose(out) == 0 ? bench_write(config->bench.json, settings, reports, n)
+                                  : status_set(STATUS_FAILED, "out of memory");
+    free(settings);
+    return status;
+}
+
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     (void)arguments;
     struct bench_report *reports;
@@ -223,11 +252,17 @@ static int run(const struct comm *comm, const struct config *config, const struc
         TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));
         if (asked) TRY_DONE(bench_backend(&BACKENDS[i], comm, config, &reports[n++]));
     }
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? bench_write(config->bench.json, config, reports, n) : STATUS_OK));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? write_report(config, reports, n) : STATUS_OK));
     log_info("wrote %s", config->bench.json);
 done:
     free(reports);
     return status;
+}
+
+static int check(const struct config *config) {
+    if (!config->bench.json[0])
+        return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
+    return model_options_check(&config->attention, &config->quantizer);
 }
 
 const struct job_entry BENCH_JOB = {
@@ -237,5 +272,6 @@ const struct job_entry BENCH_JOB = {
     .summary = "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
     .ranks = ALL_RANKS,
     .interruptible = 0,
+    .check = check,
     .run = run,
 };

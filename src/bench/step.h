@@ -3,7 +3,8 @@
 #ifndef MEDTOK_BENCH_STEP_H
 #define MEDTOK_BENCH_STEP_H
 
-#include "config/config.h"
+#include "bench/options.h"
+#include "cases/cases.h"
 #include "medtok/learner.h"
 #include "train/step.h"
 
@@ -16,8 +17,8 @@ struct bench_step {
 };
 
 /* Collective. options: of the configured training (borrowed, like what it points to). Free in any case. */
-int bench_step_make(struct bench_step *step, const struct config *config, const struct medtok_learner_options *options,
-                    const struct comm *comm, struct device *device);
+int bench_step_make(struct bench_step *step, const struct bench_options *bench, const struct step_sizes *sizes,
+                    const struct medtok_learner_options *options, const struct comm *comm, struct device *device);
 void bench_step_free(struct bench_step *step);
 
 /* Collective: one step; `context` is the bench_step. */
