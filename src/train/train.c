@@ -76,8 +76,8 @@ static int has_patience(const struct run *run) {
     return most == 0 || run->waited < most;
 }
 
-/* For a training that was resumed: the best weights so far are measured again, since a checkpoint does not tell their measure. What an
- * interrupted run found best behind the step that is resumed is found again. */
+/* For a training that was resumed: the best weights so far are measured again, since a checkpoint does not tell their
+ * measure. What an interrupted run found best behind the step that is resumed is found again. */
 static int find_best(struct run *run) {
     struct training *t = run->training;
     int64_t step = t->state.step, every = t->options->eval_every;

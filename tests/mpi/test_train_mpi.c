@@ -1,5 +1,5 @@
-/* train() with a learner that has nothing to do with MedTok: a logistic regression with an effect for each group of its rows, on
- * made-up data, over several ranks. What it learns is held against plain loops in double precision.
+/* train() with a learner that has nothing to do with MedTok: a logistic regression with an effect for each group of its
+ * rows, on made-up data, over several ranks. What it learns is held against plain loops in double precision.
  *
  * The parameters are of each kind: whole and decaying (weight), whole (bias), cut by rows (effect), frozen (offset).
  */
@@ -88,7 +88,8 @@ static int fetch(void *self, struct row_exchange *exchange, struct tape *tape, i
     return row_exchange_fetch(exchange, tape, r->effect, s->groups, s->n_groups, &r->effects);
 }
 
-/* mean over all rows of log(1 + exp(-y z)), z = w x + b + effect + offset. The device is the CPU: its memory is the host's. */
+/* mean over all rows of log(1 + exp(-y z)), z = w x + b + effect + offset. The device is the CPU: its memory is the
+ * host's. */
 static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums) {
     struct rows *r = self;
     const struct rows_slot *s = &r->slots[slot];
