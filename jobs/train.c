@@ -1,6 +1,6 @@
-/* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: train (src/train/train.c), training_step
- * (src/train/step.c), MedTok's learner (src/medtok/learner.c), model_forward (src/medtok/model.c), the primitives
- * (kernels/kernels.h). */
+/* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: train (src/train/train.c),
+ * training_step (src/train/step.c), MedTok's learner (src/medtok/learner.c), model_forward (src/medtok/model.c), the
+ * primitives (kernels/kernels.h). */
 #include <limits.h>
 #include <stdlib.h>
 
