@@ -20,10 +20,10 @@ static int path_beside(const char *path, const char *ending, char **out) {
 }
 
 /* Made-up files, which `options` is turned to. */
-static int make_files(struct bench_step *s, const char *beside, const struct bench_sizes *sizes,
+static int make_files(struct bench_step *s, const struct bench_options *bench, const struct step_sizes *sizes,
                       struct medtok_learner_options *options) {
-    int status = path_beside(beside, ".vocabulary.h5", &s->vocabulary);
-    if (status == STATUS_OK) status = path_beside(beside, ".text.h5", &s->text);
+    int status = path_beside(bench->json, ".vocabulary.h5", &s->vocabulary);
+    if (status == STATUS_OK) status = path_beside(bench->json, ".text.h5", &s->text);
     TRY(comm_agree(s->comm, status));
     options->vocabulary = s->vocabulary;
     options->features = s->text;
@@ -31,12 +31,12 @@ static int make_files(struct bench_step *s, const char *beside, const struct ben
     return synthetic_write(s->comm, sizes, CODES_FOR_A_BATCH_CODE * sizes->batch, s->vocabulary, s->text);
 }
 
-int bench_step_make(struct bench_step *s, const struct bench_options *bench, const struct bench_sizes *sizes,
+int bench_step_make(struct bench_step *s, const struct bench_options *bench, const struct step_sizes *sizes,
                     const struct medtok_learner_options *configured, const struct comm *comm, struct device *device) {
     struct medtok_learner_options options = *configured;
     *s = (struct bench_step){.comm = comm, .texts = *configured->text};
     options.text = &s->texts;
-    if (bench->data == BENCH_SYNTHETIC) TRY(make_files(s, bench->json, sizes, &options));
+    if (bench->data == BENCH_SYNTHETIC) TRY(make_files(s, bench, sizes, &options));
     training_open(&s->training, comm, device, options.train);
     TRY(medtok_learner_make(&s->learner, &options, comm, device));
     TRY(training_make(&s->training, &s->learner.learner));

@@ -4,7 +4,7 @@
 #define MEDTOK_BENCH_STEP_H
 
 #include "bench/options.h"
-#include "bench/workbench.h"
+#include "cases/cases.h"
 #include "medtok/learner.h"
 #include "train/step.h"
 
@@ -16,9 +16,9 @@ struct bench_step {
     char *vocabulary, *text; /* made-up files; NULL: none */
 };
 
-/* Collective. configured: of the configured training (borrowed, like what it points to); sizes: of made-up files. Free in any case. */
-int bench_step_make(struct bench_step *step, const struct bench_options *bench, const struct bench_sizes *sizes,
-                    const struct medtok_learner_options *configured, const struct comm *comm, struct device *device);
+/* Collective. options: of the configured training (borrowed, like what it points to). Free in any case. */
+int bench_step_make(struct bench_step *step, const struct bench_options *bench, const struct step_sizes *sizes,
+                    const struct medtok_learner_options *options, const struct comm *comm, struct device *device);
 void bench_step_free(struct bench_step *step);
 
 /* Collective: one step; `context` is the bench_step. */

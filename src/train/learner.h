@@ -88,8 +88,8 @@ struct learner {
     /* Collective, after update number `step`. */
     int (*after)(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report);
 
-    /* Collective, with the averaged values where there are any: measures what was held out. The first measure is watched by
-     * train.patience; larger is better. */
+    /* Collective, with the averaged values where there are any: measures what was held out. measures->watched is
+     * what train.patience looks at. */
     int (*evaluate)(void *self, struct measures *measures);
 
     /* For the message when a step diverged: names this rank's worst samples of the last batch, as the end of the sentence "lower

@@ -2,21 +2,25 @@
 #ifndef MEDTOK_TRAIN_MEASURES_H
 #define MEDTOK_TRAIN_MEASURES_H
 
-#include <stdio.h>
+#include <stdint.h>
+
+#include "base/json.h"
 
 struct measure {
-    const char *name; /* borrowed: it outlives the measures */
+    const char *name; /* borrowed, like `reason`: they outlive the measures */
     double value;
-    int digits; /* significant ones */
+    int digits;       /* significant ones; 0: an estimate, with the members below */
+    double low, high; /* its interval */
+    int64_t n;        /* from how many; 0: there is no value, for this reason */
+    const char *reason;
 };
 
 struct measures {
     struct measure *list; /* [n], owned */
     long long n, capacity;
-    char *
-        json; /* an evaluation may bring its own members of the JSON line, in place of the list's; of malloc, or NULL */
-    char summary[512]; /* and a text to read; "": the list's */
-    int status;        /* first failure of measures_add */
+    long long watched; /* the measure of the list that train.patience looks at; larger is better */
+    char summary[512]; /* of an evaluation, to read; "": the list's */
+    int status;        /* first failure to add */
 };
 
 /* Empty measures are all zeros. measures_clear empties them; measures_free gives their memory back too. */
@@ -24,8 +28,10 @@ void measures_clear(struct measures *measures);
 void measures_free(struct measures *measures);
 
 void measures_add(struct measures *measures, const char *name, double value, int digits);
+void measures_add_estimate(struct measures *measures, struct measure estimate);
 
-/* Members of a JSON object, each with a separator in front: `, "NAME": VALUE`. null where the value is not finite. */
-void measures_print_json(FILE *out, const struct measures *measures);
+/* As members of the object that is open: "NAME": VALUE, null where it is not finite; an estimate is an object,
+ * {"value": V, "low": L, "high": H, "n": N} or {"value": null, "reason": "..."}. */
+void measures_write_json(struct json *json, const struct measures *measures);
 
 #endif

@@ -70,14 +70,19 @@ static void log_step(struct metrics *m, const struct training *t, const struct s
 int metrics_step(struct metrics *m, const struct training *t, const struct step_report *r) {
     const struct learner *l = t->learner;
     if (!m->file) return r->measures->status;
-    fprintf(m->file, "{\"step\": %lld, \"%s\": %lld, \"loss\": %.9g", (long long)t->state.step, l->samples,
-            (long long)r->samples, r->loss);
-    for (int i = 0; i < l->n_terms; i++) fprintf(m->file, ", \"%s\": %.9g", l->terms[i], r->terms[i]);
-    for (int i = 0; i < l->n_lengths; i++) fprintf(m->file, ", \"%s\": %.6g", l->lengths[i].column, r->lengths[i]);
-    fprintf(m->file, ", \"gradient_norm\": %.9g, \"gradient_scale\": %.9g, \"rate\": %.9g", r->gradient_norm,
-            r->gradient_scale, r->rate);
-    measures_print_json(m->file, r->measures);
-    fprintf(m->file, "}\n");
+    struct json j = json_begin(m->file, 0);
+    json_object(&j, NULL);
+    json_integer(&j, "step", t->state.step);
+    json_integer(&j, l->samples, r->samples);
+    json_real(&j, "loss", r->loss, 9);
+    for (int i = 0; i < l->n_terms; i++) json_real(&j, l->terms[i], r->terms[i], 9);
+    for (int i = 0; i < l->n_lengths; i++) json_real(&j, l->lengths[i].column, r->lengths[i], 6);
+    json_real(&j, "gradient_norm", r->gradient_norm, 9);
+    json_real(&j, "gradient_scale", r->gradient_scale, 9);
+    json_real(&j, "rate", r->rate, 9);
+    measures_write_json(&j, r->measures);
+    json_end(&j);
+    fputc('\n', m->file);
     m->samples += r->samples;
     m->clipped += r->gradient_scale < 1;
     if (t->state.step % t->options->log_every == 0 || t->state.step == t->options->steps) {
@@ -104,12 +109,12 @@ int metrics_evaluation(struct metrics *m, const struct training *t, const struct
     char summary[512];
     m->last_time += seconds; /* the rate in log lines is that of training */
     if (!m->file) return measures->status;
-    fprintf(m->file, "{\"eval_step\": %lld", (long long)t->state.step);
-    if (measures->json)
-        fprintf(m->file, ", %s", measures->json);
-    else
-        measures_print_json(m->file, measures);
-    fprintf(m->file, "}\n");
+    struct json j = json_begin(m->file, 0);
+    json_object(&j, NULL);
+    json_integer(&j, "eval_step", t->state.step);
+    measures_write_json(&j, measures);
+    json_end(&j);
+    fputc('\n', m->file);
     summarize(measures, summary, sizeof summary);
     log_info("held-out %s at step %lld: %s; %.1f s", t->learner->samples, (long long)t->state.step, summary, seconds);
     return fflush(m->file) || ferror(m->file) ? write_failed(m) : measures->status;
