@@ -11,10 +11,11 @@
 #include "base/output.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "bench/primitives.h"
 #include "bench/report.h"
 #include "bench/step.h"
+#include "bench/workbench.h"
 #include "jobs.h"
+#include "model_settings.h"
 #include "dist/compute_device.h"
 
 /* What needs less of the device's memory. */
@@ -69,12 +70,13 @@ static int wants(const struct config *config, const char *name) {
 static int check_names(const struct config *config) {
     char names[2048] = STEP;
     size_t used = strlen(names);
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
-        used += (size_t)snprintf(names + used, sizeof names - used, ", %s", PRIMITIVE_ITEMS[k].name);
+    for (int k = 0; kernel_case(k); k++)
+        if (kernel_case(k)->of_step)
+            used += (size_t)snprintf(names + used, sizeof names - used, ", %s", kernel_case(k)->name);
     for (int i = 0; i < config->bench.items.n; i++) {
         const char *wanted = config->bench.items.items[i];
         int found = asks_for(wanted, STEP);
-        for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) found |= asks_for(wanted, PRIMITIVE_ITEMS[k].name);
+        for (int k = 0; kernel_case(k); k++) found |= kernel_case(k)->of_step && asks_for(wanted, kernel_case(k)->name);
         if (!found)
             return status_set(STATUS_USAGE, "bench.items: there is no item %s; there are all, %s", wanted, names);
     }
@@ -84,34 +86,34 @@ static int check_names(const struct config *config) {
 /* ---- the primitives ---- */
 struct bench {
     const struct config *config;
-    struct bench_sizes sizes;
+    struct step_sizes sizes;
     struct device device;
     struct measure_options options;
     struct workbench workbench;
-    void (*item)(struct workbench *); /* being measured */
     struct bench_report *report;
 };
 
-static struct bench_sizes sizes_of(const struct config *c) {
-    return (struct bench_sizes){.batch = c->train.batch,
-                                .queries = c->bench.queries ? c->bench.queries : c->train.batch,
-                                .nodes = c->bench.nodes,
-                                .edges = c->bench.edges,
-                                .tokens = c->bench.tokens,
-                                .graph_nodes = c->bench.graph_nodes,
-                                .node_dim = c->graph.node_dim,
-                                .hidden = c->graph.hidden,
-                                .graph_heads = c->graph.heads,
-                                .dim = c->quantizer.dim,
-                                .heads = c->attention.heads,
-                                .codebook = c->quantizer.size,
-                                .top_k = c->quantizer.top_k,
-                                .text_dim = c->text.dim};
+static struct step_sizes sizes_of(const struct config *c) {
+    return (struct step_sizes){.batch = c->train.batch,
+                               .queries = c->bench.queries ? c->bench.queries : c->train.batch,
+                               .nodes = c->bench.nodes,
+                               .edges = c->bench.edges,
+                               .tokens = c->bench.tokens,
+                               .graph_nodes = c->bench.graph_nodes,
+                               .node_dim = c->graph.node_dim,
+                               .hidden = c->graph.hidden,
+                               .graph_heads = c->graph.heads,
+                               .dim = c->quantizer.dim,
+                               .heads = c->attention.heads,
+                               .codebook = c->quantizer.size,
+                               .top_k = c->quantizer.top_k,
+                               .text_dim = c->text.dim,
+                               .text_precision = (enum precision_of_products)c->text.compute};
 }
 
 static int run_item(void *context) {
     struct bench *b = context;
-    workbench_run(&b->workbench, b->item);
+    workbench_run(&b->workbench);
     return STATUS_OK;
 }
 
@@ -131,45 +133,42 @@ static int write_array(const char *folder, const char *name, const void *data, i
     return good ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
 }
 
-/* One more call, whose vectors, codebook and picks are written: float32 and int32, no header. */
+/* One more call, whose vectors, codebook and picks, its first three operands, are written: float32 and int32, no header. */
 static int export_quantize(struct bench *b) {
     struct workbench *w = &b->workbench;
-    const struct bench_sizes *s = &w->sizes;
+    const struct step_sizes *s = &w->sizes;
     const char *folder = b->config->bench.export_folder;
     int64_t n_u = s->queries * s->dim, n_c = s->codebook * s->dim, n_picks = s->queries * s->top_k;
     float *reals;
-    workbench_run(w, b->item);
+    workbench_run(w);
     TRY(mem_alloc(&reals, n_u > n_c ? n_u : n_c, sizeof *reals));
     int32_t *ints = NULL;
     int status = mem_alloc(&ints, n_picks, sizeof *ints);
-    device_download_reals(&b->device, reals, w->u, n_u);
+    call_download_reals(&w->call, 0, reals);
     if (status == STATUS_OK) status = write_array(folder, "vectors.f32", reals, n_u);
-    device_download_reals(&b->device, reals, w->c, n_c);
+    call_download_reals(&w->call, 1, reals);
     if (status == STATUS_OK) status = write_array(folder, "codebook.f32", reals, n_c);
-    if (status == STATUS_OK) device_download_ints(&b->device, ints, w->index, n_picks);
+    if (status == STATUS_OK) call_download_ints(&w->call, 2, ints);
     if (status == STATUS_OK) status = write_array(folder, "picks.i32", ints, n_picks);
     free(ints);
     free(reals);
     return status;
 }
 
-static int measure_primitive(struct bench *b, const struct primitive_item *p) {
-    b->item = p->item;
-    TRY(comm_agree(b->options.comm, workbench_prepare(&b->workbench, p->item)));
-    struct bench_item *item = new_item(b->report, p->name, b->workbench.shape);
+static int measure_primitive(struct bench *b, const struct kernel_case *what) {
+    TRY(comm_agree(b->options.comm, workbench_prepare(&b->workbench, what)));
+    struct bench_item *item = new_item(b->report, what->name, b->workbench.call.shape);
     TRY(measure(&b->options, run_item, b, &item->measurement));
-    int exports = strcmp(p->name, "quantize") == 0 && b->config->bench.export_folder[0] && b->options.comm->rank == 0;
+    int exports =
+        strcmp(what->name, "quantize") == 0 && b->config->bench.export_folder[0] && b->options.comm->rank == 0;
     return comm_agree(b->options.comm, exports ? export_quantize(b) : STATUS_OK);
 }
 
 static int measure_primitives(struct bench *b) {
-    int any = 0;
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) any |= wants(b->config, PRIMITIVE_ITEMS[k].name);
-    if (!any) return STATUS_OK;
-    enum precision_of_products precision = (enum precision_of_products)b->config->text.compute;
-    TRY(comm_agree(b->options.comm, workbench_make(&b->workbench, &b->device, &b->sizes, precision)));
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
-        if (wants(b->config, PRIMITIVE_ITEMS[k].name)) TRY(measure_primitive(b, &PRIMITIVE_ITEMS[k]));
+    workbench_make(&b->workbench, &b->device, &b->sizes);
+    for (int k = 0; kernel_case(k); k++)
+        if (kernel_case(k)->of_step && wants(b->config, kernel_case(k)->name))
+            TRY(measure_primitive(b, kernel_case(k)));
     return STATUS_OK;
 }
 
@@ -178,15 +177,16 @@ static int measure_steps(struct bench *b) {
     struct bench_step step;
     char shape[96];
     if (!wants(b->config, STEP)) return STATUS_OK;
-    int status = bench_step_make(&step, b->config, &b->sizes, b->options.comm, &b->device);
+    struct medtok_learner_options options = learner_options(b->config, b->device.host_threads);
+    int status = bench_step_make(&step, &b->config->bench, &b->sizes, &options, b->options.comm, &b->device);
     if (status == STATUS_OK) {
-        double codes = (double)step.trainer.sampler.n_strata;
+        double codes = (double)step.learner.sampler.n_strata;
         snprintf(shape, sizeof shape, "%.0f codes, %lld x %lld codebook", codes, (long long)b->config->quantizer.size,
                  (long long)b->config->quantizer.dim);
         struct bench_item *item = new_item(b->report, STEP, shape);
         item->codes = codes;
         status = measure(&b->options, bench_step_run, &step, &item->measurement);
-        item->tape_bytes = tape_peak_bytes(&step.trainer.tape);
+        item->tape_bytes = tape_peak_bytes(&step.training.tape);
         if (status == STATUS_OK) status = comm_max_int64(b->options.comm, &item->tape_bytes, 1);
     }
     bench_step_free(&step);
