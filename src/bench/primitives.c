@@ -115,16 +115,84 @@ static void sum_rows(struct workbench *w) {
     CALL(w, sum_rows, rows, cols, x, out);
 }
 
-static void relu(struct workbench *w) {
-    int64_t n = node_rows(w, w->sizes.hidden) * w->sizes.hidden;
+static int64_t hidden_values(struct workbench *w) { return node_rows(w, w->sizes.hidden) * w->sizes.hidden; }
+
+static void activate(struct workbench *w) {
+    int64_t n = hidden_values(w);
     dev_real y = bench_reals(w, n);
-    CALL(w, relu, n, y);
+    CALL(w, activate, ACTIVATION_RELU, n, y, y);
 }
 
-static void relu_backward(struct workbench *w) {
-    int64_t n = node_rows(w, w->sizes.hidden) * w->sizes.hidden;
+static void activate_backward(struct workbench *w) {
+    int64_t n = hidden_values(w);
     dev_real y = bench_reals(w, n), dy = bench_reals(w, n);
-    CALL(w, relu_backward, n, y, dy);
+    CALL(w, activate_backward, ACTIVATION_RELU, n, y, dy, dy, 0);
+}
+
+static void activate_gelu(struct workbench *w) {
+    int64_t n = hidden_values(w);
+    dev_real x = bench_reals(w, n), y = bench_reals(w, n);
+    CALL(w, activate, ACTIVATION_GELU, n, x, y);
+}
+
+static void activate_backward_gelu(struct workbench *w) {
+    int64_t n = hidden_values(w);
+    dev_real x = bench_reals(w, n), dy = bench_reals(w, n), dx = bench_reals(w, n);
+    CALL(w, activate_backward, ACTIVATION_GELU, n, x, dy, dx, 0);
+}
+
+/* SwiGLU. */
+static void glu(struct workbench *w) {
+    int64_t n = hidden_values(w);
+    struct glu g = {.n = n, .f = ACTIVATION_SILU, .gate = bench_reals(w, n), .up = bench_reals(w, n)};
+    dev_real y = bench_reals(w, n);
+    CALL(w, glu, &g, y);
+}
+
+static void glu_backward(struct workbench *w) {
+    int64_t n = hidden_values(w);
+    struct glu g = {.n = n, .f = ACTIVATION_SILU, .gate = bench_reals(w, n), .up = bench_reals(w, n)};
+    dev_real dy = bench_reals(w, n);
+    struct glu_gradients to = {.dgate = bench_reals(w, n), .dup = bench_reals(w, n)};
+    CALL(w, glu_backward, &g, dy, to);
+}
+
+/* ---- linear maps ---- */
+static int64_t token_block(struct workbench *w) {
+    int64_t most = w->device->linear_rows;
+    return w->texts.n_rows < most ? w->texts.n_rows : most;
+}
+
+static void linear(struct workbench *w) {
+    int64_t rows = token_block(w), in = w->linear.in, out = w->linear.out;
+    dev_real x = bench_reals(w, rows * in), y = bench_reals(w, rows * out);
+    bench_shape(w, "%lld x %lld x %lld, GELU", (ll)rows, (ll)out, (ll)in);
+    CALL(w, linear, &w->linear, rows, x, y);
+}
+
+/* A map of the nodes' vectors that is trained. */
+static struct linear trained_map(struct workbench *w, int64_t *rows) {
+    struct linear map = {.in = w->sizes.node_dim, .out = w->sizes.hidden};
+    map.weight = bench_reals(w, map.out * map.in), map.bias = bench_reals(w, map.out);
+    *rows = w->graphs.n_rows;
+    bench_shape(w, "%lld x %lld x %lld", (ll)*rows, (ll)map.out, (ll)map.in);
+    return map;
+}
+
+static void linear_trained(struct workbench *w) {
+    int64_t rows;
+    struct linear map = trained_map(w, &rows);
+    dev_real x = bench_reals(w, rows * map.in), y = bench_reals(w, rows * map.out);
+    CALL(w, linear, &map, rows, x, y);
+}
+
+static void linear_backward(struct workbench *w) {
+    int64_t rows;
+    struct linear map = trained_map(w, &rows);
+    dev_real x = bench_reals(w, rows * map.in), dy = bench_reals(w, rows * map.out);
+    struct linear_gradients to = {.dx = bench_reals(w, rows * map.in)};
+    to.dweight = bench_reals(w, map.out * map.in), to.dbias = bench_reals(w, map.out);
+    CALL(w, linear_backward, &map, rows, x, dy, to);
 }
 
 /* As in putting two vectors of a code side by side. */
@@ -152,19 +220,27 @@ static void l2_normalize_backward(struct workbench *w) {
     CALL(w, l2_normalize_backward, rows, cols, y, norm, dy, dx);
 }
 
-static void layer_norm(struct workbench *w) {
-    int64_t cols = w->sizes.dim, rows = node_rows(w, cols);
-    dev_real x = bench_reals(w, rows * cols), gain = bench_reals(w, cols), bias = bench_reals(w, cols);
-    dev_real y = bench_reals(w, rows * cols), mean = bench_reals(w, rows), rstd = bench_reals(w, rows);
-    CALL(w, layer_norm, rows, cols, x, gain, bias, y, mean, rstd);
+static struct norm layer_norm(struct workbench *w, int64_t rows, int64_t cols) {
+    struct norm n = {.rows = rows, .cols = cols, .center = 1, .epsilon = 1e-5, .x = bench_reals(w, rows * cols)};
+    n.gain = bench_reals(w, cols), n.bias = bench_reals(w, cols);
+    n.mean = bench_reals(w, rows), n.rstd = bench_positive(w, rows);
+    return n;
 }
 
-static void layer_norm_backward(struct workbench *w) {
+static void norm(struct workbench *w) {
     int64_t cols = w->sizes.dim, rows = node_rows(w, cols);
-    dev_real x = bench_reals(w, rows * cols), gain = bench_reals(w, cols), mean = bench_reals(w, rows);
-    dev_real rstd = bench_positive(w, rows), dy = bench_reals(w, rows * cols), dx = bench_reals(w, rows * cols);
-    dev_real dgain = bench_reals(w, cols), dbias = bench_reals(w, cols);
-    CALL(w, layer_norm_backward, rows, cols, x, gain, mean, rstd, dy, dx, dgain, dbias, 0);
+    struct norm n = layer_norm(w, rows, cols);
+    dev_real y = bench_reals(w, rows * cols);
+    CALL(w, norm, &n, y);
+}
+
+static void norm_backward(struct workbench *w) {
+    int64_t cols = w->sizes.dim, rows = node_rows(w, cols);
+    struct norm n = layer_norm(w, rows, cols);
+    dev_real dy = bench_reals(w, rows * cols);
+    struct norm_gradients to = {.dx = bench_reals(w, rows * cols)};
+    to.dgain = bench_reals(w, cols), to.dbias = bench_reals(w, cols);
+    CALL(w, norm_backward, &n, dy, to);
 }
 
 /* ---- rows and segments ---- */
@@ -331,14 +407,6 @@ static void shared_attention_backward(struct workbench *w) {
 }
 
 /* ---- a frozen transformer ---- */
-static void linear(struct workbench *w) {
-    int64_t most = w->device->linear_rows, rows = w->texts.n_rows < most ? w->texts.n_rows : most;
-    int64_t in = w->sizes.text_dim;
-    dev_real x = bench_reals(w, rows * in), y = bench_reals(w, rows * 4 * in);
-    bench_shape(w, "%lld x %lld x %lld, GELU", (ll)rows, (ll)(4 * in), (ll)in);
-    CALL(w, linear, w->linear, rows, x, ACTIVATION_GELU, y);
-}
-
 static int64_t token_rows(struct workbench *w) {
     bench_shape(w, "%lld x %lld", (ll)w->texts.n_rows, (ll)w->sizes.text_dim);
     return w->texts.n_rows;
@@ -351,11 +419,13 @@ static void embed_tokens(struct workbench *w) {
     CALL(w, embed_tokens, n, cols, words, w->word, places, w->place, y);
 }
 
-static void add_layer_norm(struct workbench *w) {
-    int64_t n = token_rows(w), cols = w->sizes.text_dim;
-    dev_real x = bench_reals(w, n * cols), residual = bench_reals(w, n * cols), gain = bench_reals(w, cols);
-    dev_real bias = bench_reals(w, cols), y = bench_reals(w, n * cols);
-    CALL(w, add_layer_norm, n, cols, x, residual, gain, bias, 1e-12, y);
+/* As at the end of a post-norm block, without a gradient. */
+static void norm_residual(struct workbench *w) {
+    int64_t rows = token_rows(w), cols = w->sizes.text_dim;
+    struct norm n = {.rows = rows, .cols = cols, .center = 1, .epsilon = 1e-12, .x = bench_reals(w, rows * cols)};
+    n.residual = bench_reals(w, rows * cols), n.gain = bench_reals(w, cols), n.bias = bench_reals(w, cols);
+    dev_real y = bench_reals(w, rows * cols);
+    CALL(w, norm, &n, y);
 }
 
 /* ---- quantiser ---- */
@@ -427,13 +497,21 @@ const struct primitive_item PRIMITIVE_ITEMS[] = {
     ITEM(gemm_batch),
     ITEM(add_bias),
     ITEM(sum_rows),
-    ITEM(relu),
-    ITEM(relu_backward),
+    ITEM(activate),
+    {"activate.gelu", activate_gelu},
+    ITEM(activate_backward),
+    {"activate_backward.gelu", activate_backward_gelu},
+    ITEM(glu),
+    ITEM(glu_backward),
+    ITEM(linear),
+    {"linear.trained", linear_trained},
+    ITEM(linear_backward),
     ITEM(copy_matrix),
     ITEM(l2_normalize),
     ITEM(l2_normalize_backward),
-    ITEM(layer_norm),
-    ITEM(layer_norm_backward),
+    ITEM(norm),
+    {"norm.residual", norm_residual},
+    ITEM(norm_backward),
     ITEM(gather_rows),
     ITEM(gather_halves),
     ITEM(scatter_add_rows),
@@ -452,9 +530,7 @@ const struct primitive_item PRIMITIVE_ITEMS[] = {
     ITEM(attention_backward),
     ITEM(shared_attention),
     ITEM(shared_attention_backward),
-    ITEM(linear),
     ITEM(embed_tokens),
-    ITEM(add_layer_norm),
     ITEM(quantize),
     ITEM(quantize_backward),
     ITEM(sum_picks),

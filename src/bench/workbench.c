@@ -136,13 +136,15 @@ done:
 
 static int pack_linear(struct workbench *w) {
     int64_t in = w->sizes.text_dim, out = 4 * in;
-    real *weight = NULL, *bias;
-    TRY(mem_alloc(&weight, (in + 1) * out, sizeof *weight));
+    real *weight = NULL;
+    TRY(mem_alloc(&weight, (in + 1) * out, sizeof *weight)); /* the biases, zeros, last */
     for (int64_t i = 0; i < in * out; i++) weight[i] = (real)(bench_normal(WEIGHTS, i) / sqrt((double)in));
-    bias = weight + in * out;
-    w->linear = w->device->run->linear_pack(w->device, in, out, weight, bias, w->precision);
+    w->linear = (struct linear){.in = in, .out = out, .f = ACTIVATION_GELU};
+    w->linear.packed = w->device->run->linear_pack(w->device, in, out, weight, STORAGE_REAL, w->precision);
+    w->linear.bias = device_alloc_reals(w->device, out);
+    device_upload_reals(w->device, w->linear.bias, weight + in * out, out);
     free(weight);
-    return w->linear ? STATUS_OK : status_set(STATUS_FAILED, "%s", device_error(w->device));
+    return device_error(w->device) ? status_set(STATUS_FAILED, "%s", device_error(w->device)) : STATUS_OK;
 }
 
 static int make_scalars(struct workbench *w) {
@@ -172,7 +174,8 @@ void workbench_free(struct workbench *w) {
     device_free_reals(w->device, w->slab);
     device_free_reals(w->device, w->now);
     device_free_reals(w->device, w->keep);
-    w->device->run->linear_free(w->linear);
+    w->device->run->linear_free(w->device, w->linear.packed);
+    device_free_reals(w->device, w->linear.bias);
     free(w->host);
     *w = (struct workbench){0};
 }

@@ -59,7 +59,7 @@ struct workbench {
     dev_int node;                         /* [graphs.n_rows] nodes of the knowledge graph */
     dev_int word, place;                  /* [texts.n_rows] word pieces, and their places */
     dev_int index;                        /* [queries, top_k] rows of the codebook */
-    struct linear *linear;                /* [4 text_dim, text_dim], as BERT's */
+    struct linear linear;                 /* frozen, [4 text_dim, text_dim] with GELU, as BERT's */
     dev_real now, keep;                   /* of adam, [N_ADAM_NOW], and of blend */
     dev_real u, c;                        /* what quantize last ran on */
     enum precision_of_products precision; /* of `linear`: text.compute */

@@ -17,27 +17,30 @@ struct linear_op {
     struct var *x, *weight, *bias, *y;
 };
 
+static struct linear linear_map(const struct linear_op *l) {
+    return (struct linear){.in = l->x->cols,
+                           .out = l->y->cols,
+                           .weight = l->weight->value,
+                           .bias = l->bias ? l->bias->value : (dev_real){NULL}};
+}
+
 static void linear_backward(struct tape *tape, struct op *op) {
     struct linear_op *l = (struct linear_op *)op;
-    struct device *d = tape->device;
-    int64_t rows = l->x->rows, in = l->x->cols, out = l->y->cols;
-    if (HAS_GRAD(l->x))
-        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, GRAD(l->y), out, l->weight->value, in, tape_grad_begun(tape, l->x),
-                        l->x->grad, in);
-    if (HAS_GRAD(l->weight))
-        RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, GRAD(l->y), out, l->x->value, in, 1, GRAD(l->weight), in);
-    if (l->bias && HAS_GRAD(l->bias)) RUN(tape)->sum_rows(d, rows, out, GRAD(l->y), GRAD(l->bias));
+    struct linear map = linear_map(l);
+    struct linear_gradients to = {.accumulate = HAS_GRAD(l->x) ? tape_grad_begun(tape, l->x) : 0, .dx = l->x->grad};
+    if (HAS_GRAD(l->weight)) to.dweight = GRAD(l->weight);
+    if (l->bias && HAS_GRAD(l->bias)) to.dbias = GRAD(l->bias);
+    RUN(tape)->linear_backward(tape->device, &map, l->x->rows, l->x->value, GRAD(l->y), to);
 }
 
 struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias) {
-    int64_t in = x->cols, out = weight->rows;
-    struct var *y = tape_var(tape, x->rows, out);
-    if (tape->failed) return y;
-    RUN(tape)->gemm(tape->device, 0, 1, x->rows, out, in, 1, x->value, in, weight->value, in, 0, y->value, out);
-    if (bias) RUN(tape)->add_bias(tape->device, x->rows, out, bias->value, y->value);
+    struct linear_op made = {.x = x, .weight = weight, .bias = bias, .y = tape_var(tape, x->rows, weight->rows)};
+    struct linear map = linear_map(&made);
+    if (tape->failed) return made.y;
+    RUN(tape)->linear(tape->device, &map, x->rows, x->value, made.y->value);
     struct linear_op *l = tape_record(tape, sizeof *l, linear_backward);
-    if (l) l->x = x, l->weight = weight, l->bias = bias, l->y = y;
-    return y;
+    if (l) l->x = x, l->weight = weight, l->bias = bias, l->y = made.y;
+    return made.y;
 }
 
 /* ---- bias, sum, relu ---- */
@@ -76,12 +79,14 @@ struct var *nn_add(struct tape *tape, struct var *a, struct var *b) {
 
 static void relu_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
-    if (HAS_GRAD(p->a)) RUN(tape)->relu_backward(tape->device, p->a->rows * p->a->cols, p->a->value, GRAD(p->a));
+    if (HAS_GRAD(p->a))
+        RUN(tape)->activate_backward(tape->device, ACTIVATION_RELU, p->a->rows * p->a->cols, p->a->value, GRAD(p->a),
+                                     p->a->grad, 0);
 }
 
 struct var *nn_relu(struct tape *tape, struct var *x) {
     if (tape->failed) return x;
-    RUN(tape)->relu(tape->device, x->rows * x->cols, x->value);
+    RUN(tape)->activate(tape->device, ACTIVATION_RELU, x->rows * x->cols, x->value, x->value);
     struct pair_op *p = tape_record(tape, sizeof *p, relu_backward);
     if (p) p->a = x;
     return x;
@@ -226,24 +231,26 @@ struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *sou
 struct layer_norm_op {
     struct op op;
     struct var *x, *gain, *bias, *y;
-    dev_real mean, rstd;
+    struct norm norm;
 };
 
 static void layer_norm_backward(struct tape *tape, struct op *op) {
     struct layer_norm_op *l = (struct layer_norm_op *)op;
-    if (HAS_GRAD(l->x))
-        RUN(tape)->layer_norm_backward(tape->device, l->x->rows, l->x->cols, l->x->value, l->gain->value, l->mean,
-                                       l->rstd, GRAD(l->y), l->x->grad, GRAD(l->gain), GRAD(l->bias),
-                                       tape_grad_begun(tape, l->x));
+    struct norm_gradients to = {.accumulate = HAS_GRAD(l->x) ? tape_grad_begun(tape, l->x) : 0, .dx = l->x->grad};
+    if (HAS_GRAD(l->gain)) to.dgain = GRAD(l->gain);
+    if (HAS_GRAD(l->bias)) to.dbias = GRAD(l->bias);
+    RUN(tape)->norm_backward(tape->device, &l->norm, GRAD(l->y), to);
 }
 
 struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias) {
     struct var *y = tape_var(tape, x->rows, x->cols);
-    dev_real mean = tape_reals(tape, x->rows), rstd = tape_reals(tape, x->rows);
+    struct norm norm = {.rows = x->rows, .cols = x->cols, .center = 1, .epsilon = 1e-5, .x = x->value};
+    norm.gain = gain->value, norm.bias = bias->value;
+    norm.mean = tape_reals(tape, x->rows), norm.rstd = tape_reals(tape, x->rows);
     if (tape->failed) return y;
-    RUN(tape)->layer_norm(tape->device, x->rows, x->cols, x->value, gain->value, bias->value, y->value, mean, rstd);
+    RUN(tape)->norm(tape->device, &norm, y->value);
     struct layer_norm_op *l = tape_record(tape, sizeof *l, layer_norm_backward);
-    if (l) l->x = x, l->gain = gain, l->bias = bias, l->y = y, l->mean = mean, l->rstd = rstd;
+    if (l) l->x = x, l->gain = gain, l->bias = bias, l->y = y, l->norm = norm;
     return y;
 }
 
