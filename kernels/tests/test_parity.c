@@ -136,18 +136,13 @@ static void matrices_are_the_cpus(void **state) {
     for (int s = 0; s < N_TABLE; s++) {
         int64_t rows = TABLE[s][0], cols = TABLE[s][1], n = rows * cols;
         dev_real x = values(n), bias = values(cols);
-        struct pair y = pair(n), sum = pair(cols), rectified = pair(n), dx = pair(n), wide = pair(rows * (cols + 3)),
-                    narrow = pair(n);
+        struct pair y = pair(n), sum = pair(cols), wide = pair(rows * (cols + 3)), narrow = pair(n);
         BOTH(add_bias, rows, cols, bias, y.on[d]);
         BOTH(sum_rows, rows, cols, x, sum.on[d]);
-        BOTH(relu, n, rectified.on[d]);
-        BOTH(relu_backward, n, rectified.on[0], dx.on[d]);
         BOTH(copy_matrix, rows, cols, x, cols, wide.on[d], cols + 3, 1);
         BOTH(copy_matrix, rows, cols, wide.on[d], cols + 3, narrow.on[d], cols, 0);
         same(y, "bias");
         same(sum, "sum of rows");
-        same(rectified, "relu");
-        same(dx, "gradient of relu");
         same(wide, "accumulated copy");
         same(narrow, "copy");
         release(2, x, bias);
@@ -158,34 +153,68 @@ static void norms_are_the_cpus(void **state) {
     (void)state;
     for (int s = 0; s < N_TABLE; s++) {
         int64_t rows = TABLE[s][0], cols = TABLE[s][1], n = rows * cols;
-        dev_real x = values(n), gain = values(cols), bias = values(cols), dy = values(n), residual = values(n);
-        struct pair y = pair(n), norm = pair(rows), dx = pair(n), z = pair(n), mean = pair(rows), rstd = pair(rows),
-                    dz = pair(n), dgain = pair(cols), dbias = pair(cols), over = pair(n),
-                    more[2] = {pair(cols), pair(cols)}, with = pair(n), without = pair(n);
+        dev_real x = values(n), dy = values(n);
+        struct pair y = pair(n), norm = pair(rows), dx = pair(n);
         BOTH(l2_normalize, rows, cols, x, y.on[d], norm.on[d]);
         BOTH(l2_normalize_backward, rows, cols, y.on[0], norm.on[0], dy, dx.on[d]);
-        BOTH(layer_norm, rows, cols, x, gain, bias, z.on[d], mean.on[d], rstd.on[d]);
-        BOTH(layer_norm_backward, rows, cols, x, gain, mean.on[0], rstd.on[0], dy, dz.on[d], dgain.on[d], dbias.on[d],
-             1);
-        BOTH(layer_norm_backward, rows, cols, x, gain, mean.on[0], rstd.on[0], dy, over.on[d], more[0].on[d],
-             more[1].on[d], 0);
-        BOTH(add_layer_norm, rows, cols, x, residual, gain, bias, 1e-3, with.on[d]);
-        BOTH(add_layer_norm, rows, cols, without.on[d], (dev_real){NULL}, gain, bias, 1e-3, without.on[d]);
         same(y, "l2 norm");
         same(norm, "length");
         same(dx, "gradient of the l2 norm");
-        same(z, "layer norm");
-        same(over, "gradient of the layer norm, overwritten");
-        same(more[0], "gradient of the gain");
-        same(more[1], "gradient of the bias");
+        release(2, x, dy);
+    }
+}
+
+/* Layer norm and RMS norm of the sum with a residual; a gain that is frozen, and none. */
+static void layer_norms_are_the_cpus(void **state) {
+    (void)state;
+    for (int s = 0; s < 2 * N_TABLE; s++) {
+        int64_t rows = TABLE[s / 2][0], cols = TABLE[s / 2][1], n = rows * cols;
+        struct norm norm = {rows, cols, s % 2, 1e-3, values(n), values(n), values(cols), values(cols)};
+        dev_real dy = values(n), none = {NULL};
+        struct pair z = pair(n), sum = pair(n), mean = pair(rows), rstd = pair(rows), dx = pair(n), frozen = pair(n),
+                    dgain = pair(cols), dbias = pair(cols), alone = pair(cols), without = pair(n);
+        struct norm on[2] = {norm, norm};
+        for (int d = 0; d < 2; d++) on[d].sum = sum.on[d], on[d].mean = mean.on[d], on[d].rstd = rstd.on[d];
+        BOTH(norm, &on[d], z.on[d]);
+        for (int d = 0; d < 2; d++) on[d].sum = sum.on[0], on[d].mean = mean.on[0], on[d].rstd = rstd.on[0];
+        BOTH(norm_backward, &on[d], dy, ((struct norm_gradients){dx.on[d], dgain.on[d], dbias.on[d], 1}));
+        BOTH(norm_backward, &on[d], dy, ((struct norm_gradients){frozen.on[d], none, none, 0}));
+        BOTH(norm_backward, &on[d], dy, ((struct norm_gradients){none, none, alone.on[d], 0}));
+        BOTH(norm, (&(struct norm){rows, cols, 1, 1e-3, without.on[d], none, norm.gain, none}), without.on[d]);
+        same(z, "norm");
+        same(sum, "sum with the residual");
         same(mean, "mean");
         same(rstd, "rstd");
-        same(dz, "gradient of layer norm");
+        same(dx, "gradient of the norm");
+        same(frozen, "gradient of a frozen norm");
         same(dgain, "gradient of the gain");
         same(dbias, "gradient of the bias");
-        same(with, "norm with residual");
+        same(alone, "gradient of the bias alone");
         same(without, "norm in place");
-        release(5, x, gain, bias, dy, residual);
+        release(5, norm.x, norm.residual, norm.gain, norm.bias, dy);
+    }
+}
+
+static void activations_are_the_cpus(void **state) {
+    (void)state;
+    static const int64_t SIZES[] = {0, 1, 33, 1025, 70001};
+    for (int c = 0; c < 5 * N_ACTIVATIONS; c++) {
+        enum activation f = (enum activation)(c / 5);
+        int64_t n = SIZES[c % 5];
+        struct glu g = {n, f, values(n), values(n)};
+        dev_real dy = values(n);
+        for (int64_t i = 0; i < n; i++) g.gate.at[i] *= 3;
+        struct pair y = pair(n), gated = pair(n), dx = pair(n), dgate = pair(n), dup = pair(n);
+        BOTH(activate, f, n, g.gate, y.on[d]);
+        BOTH(activate_backward, f, n, activation_from_output(f) ? y.on[0] : g.gate, dy, dx.on[d], 1);
+        BOTH(glu, &g, gated.on[d]);
+        BOTH(glu_backward, &g, dy, ((struct glu_gradients){dgate.on[d], dup.on[d], 1}));
+        same(y, "activation");
+        same(gated, "gated unit");
+        same(dx, "gradient of an activation");
+        same(dgate, "gradient of the gate");
+        same(dup, "gradient of what is gated");
+        release(3, g.gate, g.up, dy);
     }
 }
 
@@ -383,25 +412,35 @@ static void attention_is_the_cpus(void **state) {
     }
 }
 
-/* ---- the frozen transformer, the quantiser, the contrastive loss ---- */
+/* ---- linear maps, the quantiser, the contrastive loss ---- */
+static void check_linear_map(const int64_t *size, enum activation f, int packed) {
+    int64_t rows = size[0], in = size[1], out = size[2];
+    dev_real w = values(out * in), b = values(out), x = values(rows * in), dy = values(rows * out), none = {NULL};
+    struct pair y = pair(rows * out), dx = pair(rows * in), dw = pair(out * in), db = pair(out);
+    struct linear map = {in, out, w, NULL, b, f, 1}, on[2] = {map, map};
+    for (int d = 0; d < 2 && packed; d++) {
+        struct device *owner = d ? &device : &reference;
+        on[d].packed = owner->run->linear_pack(owner, in, out, w.at, STORAGE_REAL, PRODUCTS_F32);
+        assert_non_null(on[d].packed);
+    }
+    BOTH(linear, &on[d], rows, x, y.on[d]);
+    BOTH(linear_backward, &on[d], rows, x, dy,
+         ((struct linear_gradients){dx.on[d], packed ? none : dw.on[d], packed ? none : db.on[d], packed}));
+    same(y, "linear");
+    same(dx, "gradient of what a map takes");
+    same(dw, "gradient of a weight");
+    same(db, "gradient of a bias");
+    reference.run->linear_free(&reference, on[0].packed);
+    device.run->linear_free(&device, on[1].packed);
+    release(4, w, b, x, dy);
+}
+
 static void linear_maps_are_the_cpus(void **state) {
     (void)state;
     static const int64_t SIZES[][3] = {{1, 1, 1}, {3, 5, 7}, {257, 64, 33}, {33, 100, 257}, {300, 384, 128}};
     for (int s = 0; s < 5; s++)
-        for (int f = ACTIVATION_NONE; f <= ACTIVATION_GELU_TANH; f++) {
-            int64_t rows = SIZES[s][0], in = SIZES[s][1], out = SIZES[s][2];
-            dev_real w = values(out * in), b = values(out), x = values(rows * in);
-            struct pair y = pair(rows * out);
-            struct linear *on[2] = {reference.run->linear_pack(&reference, in, out, w.at, b.at, PRODUCTS_F32),
-                                    device.run->linear_pack(&device, in, out, w.at, b.at, PRODUCTS_F32)};
-            assert_non_null(on[0]);
-            assert_non_null(on[1]);
-            BOTH(linear, on[d], rows, x, (enum activation)f, y.on[d]);
-            same(y, "linear");
-            reference.run->linear_free(on[0]);
-            device.run->linear_free(on[1]);
-            release(3, w, b, x);
-        }
+        for (int f = 0; f < N_ACTIVATIONS; f++)
+            for (int packed = 0; packed < 2; packed++) check_linear_map(SIZES[s], (enum activation)f, packed);
 }
 
 static void check_quantizer(int64_t n, int64_t dim, int64_t size, int64_t first, int64_t last, int64_t k) {
@@ -484,6 +523,8 @@ int test_parity(void) {
         cmocka_unit_test(products_are_the_cpus),
         cmocka_unit_test(matrices_are_the_cpus),
         cmocka_unit_test(norms_are_the_cpus),
+        cmocka_unit_test(layer_norms_are_the_cpus),
+        cmocka_unit_test(activations_are_the_cpus),
         cmocka_unit_test(rows_are_the_cpus),
         cmocka_unit_test(segments_are_the_cpus),
         cmocka_unit_test(graphs_are_the_cpus),

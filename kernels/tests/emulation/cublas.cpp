@@ -37,7 +37,7 @@ const float *in_float(const stored &x, std::vector<float> &room) {
 
 /* x W^T, row by row in memory: cuBLAS sums each row in one order, wherever it stands; OpenBLAS does not on every processor. */
 bool is_linear_map(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha, const stored &a,
-                   const stored &b, double beta, const stored &c) {
+                   const stored &b, double beta) {
     return sizeof(real) == sizeof(float) && turn_a == CblasTrans && turn_b == CblasNoTrans && alpha == 1 && beta == 0 &&
            a.ld == k && b.ld == k;
 }
@@ -68,7 +68,7 @@ void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha
         room_c.resize((size_t)c.ld * c.columns + 1);
         wide_c = room_c.data();
     }
-    if (is_linear_map(turn_a, turn_b, k, alpha, a, b, beta, c))
+    if (is_linear_map(turn_a, turn_b, k, alpha, a, b, beta))
         multiply_rows(c.columns, k, c.rows, wide_b, wide_a, wide_c, c.ld);
     else
         cblas_sgemm(CblasColMajor, turn_a, turn_b, c.rows, c.columns, k, (float)alpha, wide_a, a.ld, wide_b, b.ld,
