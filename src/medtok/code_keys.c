@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #include "base/status.h"
-#include "store/code_hierarchy.h"
+#include "terms/code_hierarchy.h"
 
 int code_keys_make(struct code_keys *keys, int64_t n) {
     *keys = (struct code_keys){.n = n};

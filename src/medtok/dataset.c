@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "base/status.h"
-#include "store/code_hierarchy.h"
+#include "terms/code_hierarchy.h"
 
 /* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
 static const double COST_OF_A_SIDE = 8;
@@ -116,7 +116,7 @@ int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, 
     int64_t *nodes = NULL, *bytes = NULL;
     int status;
     *cost = NULL;
-    TRY(h5file_open(&file, vocabulary_path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY(h5file_open(&file, vocabulary_path, KIND_VOCABULARY));
     TRY_DONE(read_offsets(file, "node_offsets", &nodes, n_codes));
     TRY_DONE(read_offsets(file, "description_offsets", &bytes, n_codes));
     TRY_DONE(mem_alloc(cost, *n_codes, sizeof **cost));

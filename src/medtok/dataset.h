@@ -42,7 +42,7 @@ void dataset_free(struct dataset *dataset);
  * of what is free there; else, and on the CPU, nothing happens, and batches bring their rows. */
 int dataset_keep_on_device(struct dataset *dataset, struct device *device);
 
-/* Fills sibling_class: codes with the same parent in the same system (store/code_hierarchy.h) have the same class; -1: no
+/* Fills sibling_class: codes with the same parent in the same system (terms/code_hierarchy.h) have the same class; -1: no
  * parent is known. A class is the low 31 bits of XXH3-64 of "SYSTEM:PARENT", so that it is the same on every rank; of
  * two parents in one batch, one pair in 2^31 shares a class by chance, and lacks a negative. */
 int dataset_find_siblings(struct dataset *dataset, const char *vocabulary_path);

@@ -116,7 +116,7 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     TRY(status_alone(row_plan_make(&e->plan, t->comm, t->device, table->rows, table->cols, batch.distinct_nodes,
                                    (int)batch.n_distinct)));
     tape_reset(&e->tape, 1);
-    struct var *nodes = tape_var(&e->tape, batch.n_distinct, table->cols);
+    struct var *nodes = tape_constant(&e->tape, batch.n_distinct, table->cols);
     TRY(status_alone(row_plan_fetch(&e->plan, t->comm, t->device, table->cols, table->value, nodes->value)));
     if (n == 0) return STATUS_OK;
     struct model_output out = model_forward(&model, &e->tape, &batch, nodes, NULL);

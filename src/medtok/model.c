@@ -49,7 +49,8 @@ static struct var *attend_neighbours(const struct model *model, struct tape *tap
 /* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head; x from node_rows(). */
 static struct var *encode_gat(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     struct var *weight = parameter(model, tape, model->parameters->graph[1].linear[0]);
-    struct var *h = nn_relu(tape, attend_neighbours(model, tape, x, 0, model->config->graph.heads, graphs));
+    struct var *h =
+        nn_activate(tape, ACTIVATION_RELU, attend_neighbours(model, tape, x, 0, model->config->graph.heads, graphs));
     return attend_neighbours(model, tape, nn_linear(tape, h, weight, NULL), 1, 1, graphs);
 }
 
@@ -64,7 +65,7 @@ static struct var *node_rows(const struct model *model, struct tape *tape, struc
 /* The first GCN layer, 64 -> hidden, and ReLU; x from node_rows(). */
 static struct var *first_gcn_layer(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     struct var *bias = parameter(model, tape, model->parameters->graph[0].linear[1]);
-    return nn_relu(tape, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
+    return nn_activate(tape, ACTIVATION_RELU, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
 }
 
 /* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d; the second layer, too, maps before it aggregates. */
@@ -103,8 +104,9 @@ static struct var *second_cls(const struct model *model, struct tape *tape, cons
 static struct var *finish_layer(const struct model *model, struct tape *tape, struct var *x, struct var *o,
                                 const struct attention_layer *a, struct segments segments, struct dropout dropout) {
     o = nn_dropout(tape, linear(model, tape, o, a->output), segments, dropout);
-    return nn_layer_norm(tape, nn_add(tape, x, o), parameter(model, tape, a->norm[0]),
-                         parameter(model, tape, a->norm[1]));
+    struct norm_terms norm = {.epsilon = 1e-5, .center = 1}; /* PyTorch's default */
+    norm.gain = parameter(model, tape, a->norm[0]), norm.bias = parameter(model, tape, a->norm[1]);
+    return nn_add_norm(tape, x, o, norm, NULL);
 }
 
 /* Text asks graph: one query row x a code, so the nodes G need no projection. With head h's parts of the weights,
@@ -178,8 +180,7 @@ static struct var *codebook_rows(const struct model *model, struct tape *tape, c
     if (!learned) C = tape_borrow(tape, C->rows, C->cols, C->value, none);
     /* Backward reaches this record after the quantiser's: the codebook's gradient is then complete. */
     if (learned && training && training->codebook_ready) tape_notify(tape, training->codebook_ready, training->context);
-    struct var *rows = nn_l2_normalize(tape, C);
-    return learned ? rows : tape_borrow(tape, C->rows, C->cols, rows->value, none);
+    return nn_l2_normalize(tape, C);
 }
 
 /* ---- section 4: token packing ---- */

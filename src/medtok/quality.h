@@ -9,7 +9,7 @@
  *   duplicates          share of codes whose token set is that of another code; the same counting only those that thereby
  *                       equal a code with another description; number of distinct token sets
  *   sibling overlap     mean overlap of each code that has siblings (codes of its system with the same parent, as far as
- *                       its string tells: store/code_hierarchy.h) with one of them, drawn by (seed, code); beside the
+ *                       its string tells: terms/code_hierarchy.h) with one of them, drawn by (seed, code); beside the
  *                       mean overlap with another code of its system, drawn likewise; their difference and ratio
  *   cross-modal         mean overlap of a code's shared-text tokens with its own shared-graph tokens; beside that with the
  *                       shared-graph tokens of another code; their difference and ratio

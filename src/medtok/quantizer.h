@@ -16,6 +16,7 @@ struct region {
 /* The region of a group: the first third, the last third, or all (or the middle) of the rows. */
 struct region quantizer_region(const struct config *config, enum token_group group);
 
+/* All of it stays until the tape is reset. */
 struct quantized {
     struct var *z;     /* what was quantised */
     struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */

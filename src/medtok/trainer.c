@@ -187,7 +187,7 @@ static int fetch_nodes(struct trainer *t, struct var **nodes) {
     TRY(row_plan_make(&t->plan, t->comm, t->device, table->rows, table->cols, batch->distinct_nodes,
                       (int)batch->n_distinct));
     tape_reset(&t->tape, 0);
-    *nodes = tape_var(&t->tape, batch->n_distinct, table->cols);
+    *nodes = tape_leaf(&t->tape, batch->n_distinct, table->cols);
     return row_plan_fetch(&t->plan, t->comm, t->device, table->cols, table->value, (*nodes)->value);
 }
 

@@ -14,7 +14,7 @@
 #include "base/status.h"
 #include "medtok/sampler.h"
 #include "medtok/usage.h"
-#include "text/normalize.h"
+#include "lm/normalize.h"
 #include "text/text_encoder.h"
 
 /* ---- sampler: ranks are made by hand, so no MPI is needed ---- */
@@ -153,7 +153,7 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     }
     v.description_offsets = offsets;
     v.description = bytes;
-    assert_int_equal(text_encoder_open(encoder, &config, NULL, 2), STATUS_OK);
+    assert_int_equal(text_encoder_open(encoder, &config.text, 0, NULL, 2), STATUS_OK);
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
     config_free(&config);
 }

@@ -48,9 +48,10 @@ static void a_step_takes_at_most_256_mb_more_than_it_needs(void **state) {
     }
     int64_t before = allocated;
     tape_reset(&tape, 0); /* one block in the place of all */
-    assert_true(allocated == 2 * before);
+    int64_t after = allocated;
+    assert_true(after <= 2 * before);
     for (int n = 0; n < 300; n++) assert_non_null(tape_reals(&tape, REALS).at);
-    assert_true(allocated == 2 * before);
+    assert_true(allocated == after);
     tape_free(&tape);
 }
 

@@ -1,4 +1,4 @@
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -13,19 +13,19 @@ _Static_assert((int)COMPUTE_FP32 == (int)PRODUCTS_F32 && (int)COMPUTE_TF32 == (i
                    (int)COMPUTE_BF16 == (int)PRODUCTS_BF16,
                "settings are handed on as they are");
 
-static int open_cores(const struct config *config, struct device *device, int threads) {
-    if (config->run.compute != COMPUTE_FP32)
+static int open_cores(const struct run_options *run, struct device *device, int threads) {
+    if (run->compute != COMPUTE_FP32)
         return status_set(STATUS_USAGE, "run.compute: %s is for GPUs; on CPU cores training and tokenizing are fp32",
-                          config->run.compute == COMPUTE_TF32 ? "tf32" : "bf16");
+                          run->compute == COMPUTE_TF32 ? "tf32" : "bf16");
     return device_open_cpu(device, threads) ? status_set(STATUS_FAILED, "%s", device->error) : STATUS_OK;
 }
 
-static int open_gpu(const struct comm *comm, const struct config *config, struct device *device, int count,
+static int open_gpu(const struct comm *comm, const struct run_options *run, struct device *device, int count,
                     int threads) {
     /* A scheduler that gives each rank GPUs of its own says so in this variable. */
     if (comm->local_rank == count && comm->rank == comm->local_rank && !getenv("CUDA_VISIBLE_DEVICES"))
         log_warn("%d ranks share %d GPU(s) on this node: one rank a GPU is faster", comm->local_size, count);
-    if (device_open_cuda(device, comm->local_rank % count, (enum precision_of_products)config->run.compute, 0))
+    if (device_open_cuda(device, comm->local_rank % count, (enum precision_of_products)run->compute, 0))
         return status_set(STATUS_FAILED, "%s", device->error);
     device->host_threads = threads;
     return STATUS_OK;
@@ -76,36 +76,25 @@ static int check_all_alike(const struct comm *comm, int count, const char *why_n
                                              node, why_none));
 }
 
-/* Settings that need less of the device's memory. */
-static const char *what_needs_less(enum job job) {
-    switch (job) {
-        case JOB_ENCODE: return "a smaller text.max_tokens";
-        case JOB_TRAIN: return "a smaller train.batch or graph.max_nodes, or text.features: sentence";
-        case JOB_TOKENIZE: return "a smaller tokenize.batch or graph.max_nodes, or text.features: sentence";
-        case JOB_BENCH: return "a smaller train.batch, or fewer bench.items";
-        default: return NULL;
-    }
-}
-
 /* Before the device's first work, which may already run generated code. */
 static void give_stacks(int threads) {
 #pragma omp parallel num_threads(threads)
     interrupt_give_stack();
 }
 
-int compute_device_open(const struct comm *comm, const struct config *config, enum job job, struct device *device,
-                        int *threads) {
+int compute_device_open(const struct comm *comm, const struct run_options *run, const char *needs_less,
+                        struct device *device, int *threads) {
     const char *why_none = "";
-    int status, count = config->run.device == DEVICE_CPU ? 0 : device_cuda_count(&why_none);
-    *threads = comm_threads(comm, (int)config->run.threads);
+    int status, count = run->device == DEVICE_CPU ? 0 : device_cuda_count(&why_none);
+    *threads = comm_threads(comm, (int)run->threads);
     give_stacks(*threads);
-    if (config->run.device == DEVICE_AUTO) TRY(check_all_alike(comm, count, why_none));
+    if (run->device == DEVICE_AUTO) TRY(check_all_alike(comm, count, why_none));
     if (count > 0)
-        status = open_gpu(comm, config, device, count, *threads);
-    else if (config->run.device == DEVICE_CUDA)
+        status = open_gpu(comm, run, device, count, *threads);
+    else if (run->device == DEVICE_CUDA)
         status = status_set(STATUS_FAILED, "run.device is cuda, but there is none: %s", why_none);
     else
-        status = open_cores(config, device, *threads);
-    device->needs_less = what_needs_less(job);
+        status = open_cores(run, device, *threads);
+    device->needs_less = needs_less;
     return comm_agree(comm, status);
 }

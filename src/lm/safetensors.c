@@ -1,5 +1,5 @@
 /* The header is parsed by jansson; the checks are ours. */
-#include "text/safetensors.h"
+#include "lm/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* JSON by jansson. */
-#include "text/model_folder.h"
+#include "lm/model_folder.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -4,8 +4,8 @@
  * forged file is an error that names the file and the tensor, never a crash: the header must lie in the file and be JSON
  * without duplicate keys, ranges must lie in the data, fit shape and dtype, and not overlap.
  */
-#ifndef MEDTOK_TEXT_SAFETENSORS_H
-#define MEDTOK_TEXT_SAFETENSORS_H
+#ifndef MEDTOK_LM_SAFETENSORS_H
+#define MEDTOK_LM_SAFETENSORS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* From a description to lower-cased words. */
-#ifndef MEDTOK_TEXT_NORMALIZE_H
-#define MEDTOK_TEXT_NORMALIZE_H
+#ifndef MEDTOK_LM_NORMALIZE_H
+#define MEDTOK_LM_NORMALIZE_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* One rule a system. A rule gives the length of the parent's string, or 0. */
-#include "store/code_hierarchy.h"
+#include "terms/code_hierarchy.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Read bert_forward first. */
-#include "text/bert.h"
+#include "lm/bert.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Open addressing; the table is kept at most half full. */
-#include "text/dictionary.h"
+#include "base/dictionary.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* The forward pass of BERT (Devlin et al., 2019) over ragged texts: no padding, so a text's result does not depend on the
  * texts beside it. Post-norm blocks: x <- LN(x + W_o attention(x)); x <- LN(x + W_2 f(W_1 x)).
  */
-#ifndef MEDTOK_TEXT_BERT_H
-#define MEDTOK_TEXT_BERT_H
+#ifndef MEDTOK_LM_BERT_H
+#define MEDTOK_LM_BERT_H
 
-#include "text/model_folder.h"
+#include "lm/model_folder.h"
 
 struct bert_layer {
     struct linear query, key_value, attended, inner, outer;        /* frozen; their own packed weights and biases */

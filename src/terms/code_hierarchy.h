@@ -1,6 +1,6 @@
 /* The hierarchy that a code's own string tells: the parent of E11.65 is E11.6, whose parent is the category E11. */
-#ifndef MEDTOK_STORE_CODE_HIERARCHY_H
-#define MEDTOK_STORE_CODE_HIERARCHY_H
+#ifndef MEDTOK_TERMS_CODE_HIERARCHY_H
+#define MEDTOK_TERMS_CODE_HIERARCHY_H
 
 #include <stddef.h>
 

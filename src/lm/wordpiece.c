@@ -1,5 +1,5 @@
 /* Read from bottom to top: encode, pieces between special tokens, words, characters. */
-#include "text/wordpiece.h"
+#include "lm/wordpiece.h"
 
 #include <stdlib.h>
 #include <string.h>

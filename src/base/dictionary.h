@@ -1,6 +1,6 @@
 /* A set of byte strings, numbered from 0 by first appearance. Zero it before use; free with dictionary_free. */
-#ifndef MEDTOK_TEXT_DICTIONARY_H
-#define MEDTOK_TEXT_DICTIONARY_H
+#ifndef MEDTOK_BASE_DICTIONARY_H
+#define MEDTOK_BASE_DICTIONARY_H
 
 #include <stdint.h>
 

@@ -4,12 +4,12 @@
  * in tokenizer.json; the casing rules of tokenizer.json, else of tokenizer_config.json, else BERT's (lower case).
  * Errors name the file and the key, tensor or value, and what to do.
  */
-#ifndef MEDTOK_TEXT_MODEL_FOLDER_H
-#define MEDTOK_TEXT_MODEL_FOLDER_H
+#ifndef MEDTOK_LM_MODEL_FOLDER_H
+#define MEDTOK_LM_MODEL_FOLDER_H
 
 #include "kernels.h"
-#include "text/safetensors.h"
-#include "text/wordpiece.h"
+#include "lm/safetensors.h"
+#include "lm/wordpiece.h"
 
 struct bert_config {
     int64_t hidden, layers, heads, intermediate, vocabulary, positions, types;

@@ -7,12 +7,12 @@
  * characters, or without such pieces, is [UNK]. The special tokens' own names in a text become those tokens.
  * Categories of characters are those of Unicode 8, as there: letters, marks and signs assigned later are nothing special.
  */
-#ifndef MEDTOK_TEXT_WORDPIECE_H
-#define MEDTOK_TEXT_WORDPIECE_H
+#ifndef MEDTOK_LM_WORDPIECE_H
+#define MEDTOK_LM_WORDPIECE_H
 
 #include <stdint.h>
 
-#include "text/dictionary.h"
+#include "base/dictionary.h"
 
 struct wordpiece_rules {
     int lower, strip_accents, set_cjk_apart, clean;

@@ -1,5 +1,5 @@
 /* Normalisation by utf8proc: canonical composition and case folding. */
-#include "text/normalize.h"
+#include "lm/normalize.h"
 
 #include <stdlib.h>
 #include <string.h>
