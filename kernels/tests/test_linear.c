@@ -1,14 +1,14 @@
-/* Linear maps: what cases do not say (kernels/cases). Frozen maps in each storage and precision, and the promise that a row does
- * not depend on its neighbours. See support.h. */
+/* Linear maps: what cases (kernels/cases/linear.c) do not say. Frozen maps in each storage and precision, and the promise that a
+ * row does not depend on its neighbours. See support.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "bf16.h"
-#include "reference.h"
+#include "cases/families.h"
 #include "support.h"
 
 /* ---- maps under test ---- */
-enum kind { TRAINED, FROZEN, FROZEN_BF16, N_KINDS };
+enum weights { TRAINED, FROZEN, FROZEN_BF16, N_KINDS };
 
 struct tested {
     struct linear map;
@@ -17,7 +17,7 @@ struct tested {
 };
 
 /* A map of random weights; those of bf16 are exact in float32. */
-static struct tested make(enum kind kind, int64_t in, int64_t out, int bias) {
+static struct tested make(enum weights kind, int64_t in, int64_t out, int bias) {
     struct tested t = {.map = {.in = in, .out = out}, .weight = values(out * in)};
     if (bias) t.map.bias = values(out);
     t.stored = malloc((size_t)(out * in) * sizeof *t.stored + 1);
@@ -59,7 +59,7 @@ static void maps_agree_with_plain_loops(void **state) {
             int bias = c / N_ACTIVATIONS % 2, accumulate = c / N_ACTIVATIONS / 2 % 2;
             const int64_t *s = SIZES[c / N_ACTIVATIONS / 4];
             int64_t rows = s[0], in = s[1], out = s[2];
-            struct tested t = make((enum kind)kind, in, out, bias);
+            struct tested t = make((enum weights)kind, in, out, bias);
             dev_real x = values(rows * in), y = values(rows * out), old = values(rows * out);
             t.map.f = f, t.map.accumulate = accumulate;
             for (int64_t i = 0; i < rows * in; i++) x.at[i] *= 2; /* into the curved and the flat parts of f */
@@ -67,7 +67,7 @@ static void maps_agree_with_plain_loops(void **state) {
             RUN(linear, &t.map, rows, x, y);
             for (int64_t i = 0; i < rows * out; i++) {
                 double sum = before_activation(&t, x.at + i / out * in, i % out) + (accumulate ? old.at[i] : 0);
-                close_to(y.at[i], activated(sum, f), "linear", i);
+                close_to(y.at[i], case_activation(f, sum), "linear", i);
             }
             discard(&t);
             release(3, x, y, old);
@@ -78,7 +78,7 @@ static void a_nan_goes_through_a_map(void **state) {
     (void)state;
     for (int kind = 0; kind < N_KINDS; kind++)
         for (int f = 0; f < N_ACTIVATIONS; f++) {
-            struct tested t = make((enum kind)kind, 5, 3, 1);
+            struct tested t = make((enum weights)kind, 5, 3, 1);
             dev_real x = values(2 * 5), y = zeros(2 * 3);
             t.map.f = (enum activation)f;
             x.at[3] = (real)NAN;
@@ -91,7 +91,7 @@ static void a_nan_goes_through_a_map(void **state) {
 
 /* ---- gradients ---- */
 /* dx = dy W, dweight = dy^T x, dbias = the sum of dy: plain loops, what was there before kept or not; and each of them alone. */
-static void check_backward(enum kind kind, int64_t rows, int64_t in, int64_t out, int accumulate) {
+static void check_backward(enum weights kind, int64_t rows, int64_t in, int64_t out, int accumulate) {
     struct tested t = make(kind, in, out, 1);
     dev_real x = values(rows * in), dy = values(rows * out), dx = values(rows * in), dw = values(out * in),
              db = values(out), before[3] = {values(rows * in), values(out * in), values(out)};
@@ -126,7 +126,7 @@ static void gradients_of_maps_agree_with_plain_loops(void **state) {
     for (int kind = 0; kind < N_KINDS; kind++)
         for (int s = 0; s < 6; s++)
             for (int accumulate = 0; accumulate < 2; accumulate++)
-                check_backward((enum kind)kind, SIZES[s][0], SIZES[s][1], SIZES[s][2], accumulate);
+                check_backward((enum weights)kind, SIZES[s][0], SIZES[s][1], SIZES[s][2], accumulate);
 }
 
 /* ---- rows ---- */
@@ -163,7 +163,7 @@ static int rows_stand_alone(enum storage storage, enum precision_of_products pre
     }
     /* two roundings to 8 bits a product, 384 products of size 1/3: about 2^-8 sqrt(384) / 3 */
     double sum = before_activation(&t, x.at, 5) + (accumulate ? old.at[5] : 0);
-    assert_true(fabs(y.at[5] - activated(sum, ACTIVATION_GELU)) < 0.1);
+    assert_true(fabs(y.at[5] - case_activation(ACTIVATION_GELU, sum)) < 0.1);
     discard(&t);
     release(4, x, old, y, one);
     return 1;

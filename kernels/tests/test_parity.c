@@ -164,60 +164,6 @@ static void norms_are_the_cpus(void **state) {
     }
 }
 
-/* Layer norm and RMS norm of the sum with a residual; a gain that is frozen, and none. */
-static void layer_norms_are_the_cpus(void **state) {
-    (void)state;
-    for (int s = 0; s < 2 * N_TABLE; s++) {
-        int64_t rows = TABLE[s / 2][0], cols = TABLE[s / 2][1], n = rows * cols;
-        struct norm norm = {rows, cols, s % 2, 1e-3, values(n), values(n), values(cols), values(cols)};
-        dev_real dy = values(n), none = {NULL};
-        struct pair z = pair(n), sum = pair(n), mean = pair(rows), rstd = pair(rows), dx = pair(n), frozen = pair(n),
-                    dgain = pair(cols), dbias = pair(cols), alone = pair(cols), without = pair(n);
-        struct norm on[2] = {norm, norm};
-        for (int d = 0; d < 2; d++) on[d].sum = sum.on[d], on[d].mean = mean.on[d], on[d].rstd = rstd.on[d];
-        BOTH(norm, &on[d], z.on[d]);
-        for (int d = 0; d < 2; d++) on[d].sum = sum.on[0], on[d].mean = mean.on[0], on[d].rstd = rstd.on[0];
-        BOTH(norm_backward, &on[d], dy, ((struct norm_gradients){dx.on[d], dgain.on[d], dbias.on[d], 1}));
-        BOTH(norm_backward, &on[d], dy, ((struct norm_gradients){frozen.on[d], none, none, 0}));
-        BOTH(norm_backward, &on[d], dy, ((struct norm_gradients){none, none, alone.on[d], 0}));
-        BOTH(norm, (&(struct norm){rows, cols, 1, 1e-3, without.on[d], none, norm.gain, none}), without.on[d]);
-        same(z, "norm");
-        same(sum, "sum with the residual");
-        same(mean, "mean");
-        same(rstd, "rstd");
-        same(dx, "gradient of the norm");
-        same(frozen, "gradient of a frozen norm");
-        same(dgain, "gradient of the gain");
-        same(dbias, "gradient of the bias");
-        same(alone, "gradient of the bias alone");
-        same(without, "norm in place");
-        release(5, norm.x, norm.residual, norm.gain, norm.bias, dy);
-    }
-}
-
-static void activations_are_the_cpus(void **state) {
-    (void)state;
-    static const int64_t SIZES[] = {0, 1, 33, 1025, 70001};
-    for (int c = 0; c < 5 * N_ACTIVATIONS; c++) {
-        enum activation f = (enum activation)(c / 5);
-        int64_t n = SIZES[c % 5];
-        struct glu g = {n, f, values(n), values(n)};
-        dev_real dy = values(n);
-        for (int64_t i = 0; i < n; i++) g.gate.at[i] *= 3;
-        struct pair y = pair(n), gated = pair(n), dx = pair(n), dgate = pair(n), dup = pair(n);
-        BOTH(activate, f, n, g.gate, y.on[d]);
-        BOTH(activate_backward, f, n, activation_from_output(f) ? y.on[0] : g.gate, dy, dx.on[d], 1);
-        BOTH(glu, &g, gated.on[d]);
-        BOTH(glu_backward, &g, dy, ((struct glu_gradients){dgate.on[d], dup.on[d], 1}));
-        same(y, "activation");
-        same(gated, "gated unit");
-        same(dx, "gradient of an activation");
-        same(dgate, "gradient of the gate");
-        same(dup, "gradient of what is gated");
-        release(3, g.gate, g.up, dy);
-    }
-}
-
 /* ---- rows and segments ---- */
 static void rows_are_the_cpus(void **state) {
     (void)state;
@@ -412,37 +358,7 @@ static void attention_is_the_cpus(void **state) {
     }
 }
 
-/* ---- linear maps, the quantiser, the contrastive loss ---- */
-static void check_linear_map(const int64_t *size, enum activation f, int packed) {
-    int64_t rows = size[0], in = size[1], out = size[2];
-    dev_real w = values(out * in), b = values(out), x = values(rows * in), dy = values(rows * out), none = {NULL};
-    struct pair y = pair(rows * out), dx = pair(rows * in), dw = pair(out * in), db = pair(out);
-    struct linear map = {in, out, w, NULL, b, f, 1}, on[2] = {map, map};
-    for (int d = 0; d < 2 && packed; d++) {
-        struct device *owner = d ? &device : &reference;
-        on[d].packed = owner->run->linear_pack(owner, in, out, w.at, STORAGE_REAL, PRODUCTS_F32);
-        assert_non_null(on[d].packed);
-    }
-    BOTH(linear, &on[d], rows, x, y.on[d]);
-    BOTH(linear_backward, &on[d], rows, x, dy,
-         ((struct linear_gradients){dx.on[d], packed ? none : dw.on[d], packed ? none : db.on[d], packed}));
-    same(y, "linear");
-    same(dx, "gradient of what a map takes");
-    same(dw, "gradient of a weight");
-    same(db, "gradient of a bias");
-    reference.run->linear_free(&reference, on[0].packed);
-    device.run->linear_free(&device, on[1].packed);
-    release(4, w, b, x, dy);
-}
-
-static void linear_maps_are_the_cpus(void **state) {
-    (void)state;
-    static const int64_t SIZES[][3] = {{1, 1, 1}, {3, 5, 7}, {257, 64, 33}, {33, 100, 257}, {300, 384, 128}};
-    for (int s = 0; s < 5; s++)
-        for (int f = 0; f < N_ACTIVATIONS; f++)
-            for (int packed = 0; packed < 2; packed++) check_linear_map(SIZES[s], (enum activation)f, packed);
-}
-
+/* ---- the quantiser, the contrastive loss ---- */
 static void check_quantizer(int64_t n, int64_t dim, int64_t size, int64_t first, int64_t last, int64_t k) {
     dev_real u = values(n * dim), c = values(size * dim), dq = values(n * dim);
     dev_int index[2] = {device_alloc_ints(&device, n * k), device_alloc_ints(&device, n * k)};
@@ -519,19 +435,11 @@ static void the_contrastive_loss_is_the_cpus(void **state) {
 
 int test_parity(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors_are_the_cpus),
-        cmocka_unit_test(products_are_the_cpus),
-        cmocka_unit_test(matrices_are_the_cpus),
-        cmocka_unit_test(norms_are_the_cpus),
-        cmocka_unit_test(layer_norms_are_the_cpus),
-        cmocka_unit_test(activations_are_the_cpus),
-        cmocka_unit_test(rows_are_the_cpus),
-        cmocka_unit_test(segments_are_the_cpus),
-        cmocka_unit_test(graphs_are_the_cpus),
-        cmocka_unit_test(attention_is_the_cpus),
-        cmocka_unit_test(linear_maps_are_the_cpus),
-        cmocka_unit_test(the_quantizer_is_the_cpus),
-        cmocka_unit_test(the_contrastive_loss_is_the_cpus),
+        cmocka_unit_test(vectors_are_the_cpus),      cmocka_unit_test(products_are_the_cpus),
+        cmocka_unit_test(matrices_are_the_cpus),     cmocka_unit_test(norms_are_the_cpus),
+        cmocka_unit_test(rows_are_the_cpus),         cmocka_unit_test(segments_are_the_cpus),
+        cmocka_unit_test(graphs_are_the_cpus),       cmocka_unit_test(attention_is_the_cpus),
+        cmocka_unit_test(the_quantizer_is_the_cpus), cmocka_unit_test(the_contrastive_loss_is_the_cpus),
     };
     if (device_open_cpu(&reference, 2)) return 1;
     int failed = cmocka_run_group_tests_name("parity with the CPU", tests, NULL, NULL);
