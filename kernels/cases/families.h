@@ -22,6 +22,6 @@ FAMILY(QUANTIZER_CASES);  /* quantizer.c */
 FAMILY(MEASURED_CASES);   /* measured.c */
 
 /* Ends a family's file: the number of its cases. */
-#define END_OF_FAMILY(name) const int N_##name = sizeof name / sizeof *name
+#define END_OF_FAMILY(name) const int N_##name = sizeof(name) / sizeof *(name)
 
 #endif

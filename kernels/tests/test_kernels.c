@@ -20,9 +20,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", device.error);
         return 1;
     }
-    int failed = test_memory() + test_cases() + test_vectors_and_matrices() + test_segments_and_graphs() +
-                 test_attention() + test_shared_attention() + test_activation() + test_linear() + test_quantizer() +
-                 test_contrastive();
+    int failed = test_memory() + test_cases() + test_vectors_and_matrices() + test_rows() + test_attention() +
+                 test_shared_attention() + test_activation() + test_linear() + test_contrastive();
     failed += cuda ? test_parity() : test_threads();
     device_close(&device);
     return failed != 0;

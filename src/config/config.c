@@ -7,11 +7,8 @@
 #include "config/values.h"
 
 /* ---- the table ---- */
-#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
-#define STEP_JOBS  (JOB_TRAIN | JOB_BENCH)
-#define ALL_JOBS                                                                                                       \
-    (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT |        \
-     JOB_BENCH)
+#define MODEL_JOBS   (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
+#define STEP_JOBS    (JOB_TRAIN | JOB_BENCH)
 #define STAGE_JOBS   (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT)
 #define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_BENCH)
 
@@ -78,46 +75,4 @@ unsigned config_jobs(const char *assignment) {
 int config_is_of_model(const char *assignment) {
     const struct key *key = schema_find_assigned(&CONFIG_SCHEMA, assignment);
     return key && (key->jobs & JOB_TRAIN) && key->shapes_output;
-}
-
-/* ---- checks across keys ---- */
-static int check_prepare(const struct config *c) {
-    if (c->files.codes.n == 0)
-        return status_set(STATUS_USAGE,
-                          "files.codes is empty: name at least one code table, in the configuration or with "
-                          "--set files.codes=PATH");
-    if (!c->files.graph[0])
-        return status_set(STATUS_USAGE, "files.graph is empty: name the knowledge graph (PrimeKG's kg.csv)");
-    return STATUS_OK;
-}
-
-static int check_train(const struct config *c) {
-    TRY(text_options_check_mode(&c->text));
-    TRY(train_options_check(&c->train));
-    return model_options_check(&c->attention, &c->quantizer);
-}
-
-static int check_tokenize(const struct config *c) {
-    TRY(tokenize_options_check(&c->tokenize));
-    return text_options_check_mode(&c->text);
-}
-
-static int check_bench(const struct config *c) {
-    if (!c->bench.json[0]) return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
-    return model_options_check(&c->attention, &c->quantizer);
-}
-
-int config_check(const struct config *config, enum job job) {
-    switch (job) {
-        case JOB_PREPARE: return check_prepare(config);
-        case JOB_ENCODE: return text_options_check_encoder(&config->text);
-        case JOB_TRAIN: return check_train(config);
-        case JOB_TOKENIZE: return check_tokenize(config);
-        case JOB_BENCH: return check_bench(config);
-        case JOB_LOOKUP:
-        case JOB_EXPORT:
-        case JOB_VERIFY:
-        case JOB_INSPECT: return STATUS_OK;
-    }
-    return STATUS_OK;
 }

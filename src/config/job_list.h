@@ -12,7 +12,8 @@ enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };
 
 /* One bit each, so that sets of jobs are sums. */
 #define JOB_BIT(job) JOB_##job = 1 << JOB_NUMBER_##job,
-enum job { JOB_LIST(JOB_BIT) ALL_JOBS = (1 << N_JOBS) - 1 };
+enum job { JOB_LIST(JOB_BIT) };
 #undef JOB_BIT
+#define ALL_JOBS ((1U << N_JOBS) - 1)
 
 #endif

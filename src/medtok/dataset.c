@@ -40,6 +40,21 @@ int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_sou
                : text_source_read_ids(source, vocabulary_path, codes, n_codes, d->first, count, &d->ids);
 }
 
+struct code_view dataset_view(const struct dataset *d, int64_t code) {
+    int64_t i = code - d->first, t = d->place[i];
+    const struct vocabulary *v = &d->vocabulary;
+    const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + t;
+    struct code_view view = {.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
+                             .nodes = v->nodes + v->node_offsets[i],
+                             .source = v->edge_source + v->edge_offsets[i],
+                             .target = v->edge_target + v->edge_offsets[i]};
+    if (dataset_has_text(d, code)) view.n_tokens = text[1] - text[0];
+    if (!dataset_has_graph(d, code)) return view;
+    view.n_nodes = v->node_offsets[i + 1] - v->node_offsets[i];
+    view.n_edges = v->edge_offsets[i + 1] - v->edge_offsets[i];
+    return view;
+}
+
 /* float32 rows as they are; the double build of the tests widens them. */
 static int keep_reals(struct dataset *d, struct device *device) {
     int64_t n = d->text.n_rows * d->text.dim;

@@ -33,6 +33,16 @@ static inline int dataset_has_graph(const struct dataset *d, int64_t code) {
     return d->sides != SIDES_TEXT && vocabulary_has_graph(&d->vocabulary, code - d->first);
 }
 
+/* A code's data; an absent side has no tokens, or no nodes and edges. */
+struct code_view {
+    const int32_t *tokens, *nodes; /* tokens: feature rows (cached) or token ids (online) */
+    const uint16_t *source, *target;
+    int64_t n_tokens, n_nodes, n_edges;
+};
+
+/* Of global code `code`, which the dataset holds. */
+struct code_view dataset_view(const struct dataset *dataset, int64_t code);
+
 /* Reads what the codes[n_codes] (copied) need; their text from `source` (borrowed). */
 int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
                  int64_t n_codes);

@@ -13,6 +13,10 @@ struct region quantizer_region(const struct config *config, enum token_group gro
     }
 }
 
+void quantizer_regions(const struct config *config, struct region regions[N_GROUPS]) {
+    for (int g = 0; g < N_GROUPS; g++) regions[g] = quantizer_region(config, (enum token_group)g);
+}
+
 struct quantize_op {
     struct op op;
     struct var *codebook;

@@ -62,7 +62,9 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(codebook_make(&t->codebook, c, t->comm, &t->parameters));
     TRY_DONE(make_room(t, &t->now));
     TRY_DONE(make_room(t, &t->next));
-    TRY_DONE(usage_make(&t->usage, c));
+    struct region regions[N_GROUPS];
+    quantizer_regions(c, regions);
+    TRY_DONE(usage_make(&t->usage, c->quantizer.size, regions));
     if (works_beside(t->device) && !(t->worker = worker_make())) {
         status = STATUS_FAILED;
         goto done;

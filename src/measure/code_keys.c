@@ -1,5 +1,5 @@
 /* Hashes of names. */
-#include "medtok/code_keys.h"
+#include "measure/code_keys.h"
 
 #include <stdlib.h>
 #include <string.h>

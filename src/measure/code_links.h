@@ -5,8 +5,8 @@
  * LINK_MOST_CODES codes list links none of them, and an edge links nothing if one of its ends has edges to more than
  * LINK_MOST_NEIGHBOURS other listed nodes.
  */
-#ifndef MEDTOK_MEDTOK_CODE_LINKS_H
-#define MEDTOK_MEDTOK_CODE_LINKS_H
+#ifndef MEDTOK_MEASURE_CODE_LINKS_H
+#define MEDTOK_MEASURE_CODE_LINKS_H
 
 #include "store/vocabulary.h"
 

@@ -1,15 +1,15 @@
-/* Neighbour recall (medtok/quality.h): whether the codes that the knowledge graph links are near each other by embedding.
+/* Neighbour recall (measure/quality.h): whether the codes that the knowledge graph links are near each other by embedding.
  *
  * Queries are compared with all codes that have a graph, which come in blocks, so that no rank holds all embeddings. Ranks
  * share the queries in blocks of fixed size, and a block is computed alike by any rank: the result is the same for any
  * number of ranks.
  */
-#ifndef MEDTOK_MEDTOK_NEIGHBOURS_H
-#define MEDTOK_MEDTOK_NEIGHBOURS_H
+#ifndef MEDTOK_MEASURE_NEIGHBOURS_H
+#define MEDTOK_MEASURE_NEIGHBOURS_H
 
 #include "dist/comm.h"
 #include "kernels.h"
-#include "medtok/code_links.h"
+#include "measure/code_links.h"
 
 enum { NEIGHBOURS = 50, NEIGHBOUR_BLOCK = 4096 };
 

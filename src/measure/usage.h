@@ -1,9 +1,9 @@
 /* How much of the codebook the tokens use: the share of rows picked, and the perplexity of the picks, per region. */
-#ifndef MEDTOK_MEDTOK_USAGE_H
-#define MEDTOK_MEDTOK_USAGE_H
+#ifndef MEDTOK_MEASURE_USAGE_H
+#define MEDTOK_MEASURE_USAGE_H
 
 #include "dist/comm.h"
-#include "medtok/model.h"
+#include "measure/token_groups.h"
 
 /* Text-specific, graph-specific, and shared (both shared groups together). */
 enum { N_USAGE_REGIONS = 3 };
@@ -11,7 +11,7 @@ extern const char *const USAGE_REGION_NAMES[N_USAGE_REGIONS];
 
 struct usage {
     int64_t codebook_size;
-    struct region regions[N_USAGE_REGIONS];
+    struct region regions[N_GROUPS]; /* of the groups */
     int64_t *counts; /* [2, codebook_size]: picks by the specific groups (whose regions are apart), and by the shared */
 };
 
@@ -19,7 +19,8 @@ struct usage_measure {
     double share, perplexity; /* share of the region's rows picked at least once; exp of the entropy of the picks */
 };
 
-int usage_make(struct usage *usage, const struct config *config);
+/* regions: of the four groups; the two shared groups have the same. */
+int usage_make(struct usage *usage, int64_t codebook_size, const struct region regions[N_GROUPS]);
 void usage_free(struct usage *usage);
 void usage_clear(struct usage *usage);
 

@@ -1,5 +1,5 @@
 /* Blocks of cosines from the device, the best of each query kept on the host. */
-#include "medtok/neighbours.h"
+#include "measure/neighbours.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "dist/gather.h"
 
 enum { QUERY_BLOCK = 64 };
 
@@ -105,13 +106,11 @@ static void recall_of(const struct neighbour_search *s, int64_t query, int64_t n
 int neighbour_search_recall(struct neighbour_search *s, const struct code_links *links, double *recall,
                             double *chance) {
     int64_t *mark, stride = (int64_t)QUERY_BLOCK * s->comm->size;
-    memset(recall, 0, (size_t)s->n_queries * sizeof *recall);
-    memset(chance, 0, (size_t)s->n_queries * sizeof *chance);
     TRY(comm_agree(s->comm, mem_alloc(&mark, links->n_codes, sizeof *mark)));
     for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; first < s->n_queries; first += stride)
         for (int64_t i = first; i < first + QUERY_BLOCK && i < s->n_queries; i++)
             recall_of(s, i, code_links_mark(links, s->queries[i], mark), mark, recall, chance);
     free(mark);
-    TRY(comm_sum_double(s->comm, recall, (int)s->n_queries)); /* one rank's value, and zeros */
-    return comm_sum_double(s->comm, chance, (int)s->n_queries);
+    TRY(comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *recall, recall));
+    return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *chance, chance);
 }

@@ -1,5 +1,5 @@
 /* Resamples are shared out among ranks and threads; each is computed whole by one of them. */
-#include "medtok/bootstrap.h"
+#include "measure/bootstrap.h"
 
 #include <math.h>
 #include <omp.h>
@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "dist/gather.h"
 
 /* 2^32 P(X <= k) of a Poisson(1) number X */
 #define AT_MOST(probability) ((uint32_t)((probability)*4294967296.0))
@@ -36,7 +37,7 @@ static void tell(const struct bootstrap *b, const int64_t *finished) {
     progress_update(b->progress, b->progress->done + mine * b->comm->size);
 }
 
-/* values [resamples, n_results]: this rank's resamples, 0 for those of other ranks. */
+/* values [resamples, n_results]: this rank's resamples. */
 static int resample(const struct bootstrap *b, const struct bootstrap_measure *m, double *values) {
     int failed = 0;
     int64_t finished = 0;
@@ -81,9 +82,9 @@ static int ascending(const void *a, const void *b) {
 }
 
 static double quantile(const double *sorted, int64_t n, double share) {
-    double place = share * (double)(n - 1), below = floor(place);
+    double position = share * (double)(n - 1), below = floor(position);
     int64_t i = (int64_t)below, next = i + 1 < n ? i + 1 : i;
-    return sorted[i] + (place - below) * (sorted[next] - sorted[i]);
+    return sorted[i] + (position - below) * (sorted[next] - sorted[i]);
 }
 
 /* Sorts values[n], of which those that are not finite are left out. */
@@ -114,7 +115,7 @@ int bootstrap_run(const struct bootstrap *b, const struct bootstrap_measure *m, 
     if (status == STATUS_OK) status = compute_once(m, once);
     if (status == STATUS_OK) status = resample(b, m, values);
     TRY_DONE(comm_agree(b->comm, status));
-    TRY_DONE(comm_sum_double(b->comm, values, (int)(b->resamples * m->n_results))); /* one rank's value, and zeros */
+    TRY_DONE(comm_gather_blocks(b->comm, b->resamples, 1, m->n_results * (int64_t)sizeof *values, values));
     for (int i = 0; i < m->n_results; i++) {
         for (int64_t r = 0; r < b->resamples; r++) column[r] = values[r * m->n_results + i];
         estimates[i] = summarize(m, once[i], column, b->resamples);

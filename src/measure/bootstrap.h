@@ -7,8 +7,8 @@
  * in any resample, because it lacks a third of the units, so that this interval would lie below the value: theirs is shifted
  * by value - mean of the resampled values (`shift`).
  */
-#ifndef MEDTOK_MEDTOK_BOOTSTRAP_H
-#define MEDTOK_MEDTOK_BOOTSTRAP_H
+#ifndef MEDTOK_MEASURE_BOOTSTRAP_H
+#define MEDTOK_MEASURE_BOOTSTRAP_H
 
 #include <stdint.h>
 

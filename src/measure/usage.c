@@ -1,5 +1,5 @@
 /* Counting picks. */
-#include "medtok/usage.h"
+#include "measure/usage.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,9 +14,9 @@ static int64_t *counts_of(const struct usage *u, enum token_group group) {
     return u->counts + (group == SHARED_TEXT || group == SHARED_GRAPH ? u->codebook_size : 0);
 }
 
-int usage_make(struct usage *u, const struct config *config) {
-    u->codebook_size = config->quantizer.size;
-    for (int r = 0; r < N_USAGE_REGIONS; r++) u->regions[r] = quantizer_region(config, REGION_GROUP[r]);
+int usage_make(struct usage *u, int64_t codebook_size, const struct region regions[N_GROUPS]) {
+    *u = (struct usage){.codebook_size = codebook_size};
+    memcpy(u->regions, regions, sizeof u->regions);
     return mem_alloc(&u->counts, 2 * u->codebook_size, sizeof *u->counts);
 }
 
@@ -33,7 +33,7 @@ void usage_add(struct usage *u, enum token_group group, const int32_t *tokens, i
 }
 
 int usage_sum(struct usage *u, const struct comm *comm) {
-    return comm_sum_int64(comm, u->counts, (int)(2 * u->codebook_size));
+    return comm_sum_int64(comm, u->counts, 2 * u->codebook_size);
 }
 
 int64_t usage_row(const struct usage *u, int64_t row) { return u->counts[row] + u->counts[u->codebook_size + row]; }
@@ -44,7 +44,7 @@ void usage_merge(struct usage *u, const struct usage *from) {
 
 struct usage_measure usage_measure(const struct usage *u, int region) {
     const int64_t *counts = counts_of(u, REGION_GROUP[region]);
-    struct region r = u->regions[region];
+    struct region r = u->regions[REGION_GROUP[region]];
     double total = 0, entropy = 0;
     int64_t used = 0;
     for (int64_t i = r.first; i < r.last; i++) {

@@ -1,5 +1,5 @@
 /* The measures of tokens, and how all are written. */
-#include "medtok/quality.h"
+#include "measure/quality.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -329,7 +329,7 @@ static int measure_pairs(struct quality *q, const struct bootstrap *b, enum qual
 }
 
 /* ---- all of them ---- */
-/* The shift of an interval (medtok/bootstrap.h) may lead out of the range of a share. */
+/* The shift of an interval (measure/bootstrap.h) may lead out of the range of a share. */
 static void keep_in_range(struct estimate *e) {
     if (e->low < 0) e->low = 0;
     if (e->high > 1) e->high = 1;
@@ -425,15 +425,20 @@ void quality_print(FILE *out, const struct quality *q) {
     }
 }
 
-void quality_print_json(FILE *out, const struct quality *q) {
+void quality_write_json(struct json *json, const struct quality *q) {
     for (int i = 0; i < N_QUALITY_MEASURES; i++) {
         const struct estimate *e = &q->measures[i];
-        fprintf(out, "%s\"%s\": ", i ? ", " : "", TEXTS[i].name);
-        if (e->n == 0)
-            fprintf(out, "{\"value\": null, \"reason\": \"%s\"}", TEXTS[i].reason);
-        else
-            fprintf(out, "{\"value\": %.9g, \"low\": %.9g, \"high\": %.9g, \"n\": %lld}", e->value, e->low, e->high,
-                    (long long)e->n);
+        json_object(json, TEXTS[i].name);
+        if (e->n == 0) {
+            json_text(json, "value", NULL);
+            json_text(json, "reason", TEXTS[i].reason);
+        } else {
+            json_real(json, "value", e->value, 9);
+            json_real(json, "low", e->low, 9);
+            json_real(json, "high", e->high, 9);
+            json_integer(json, "n", e->n);
+        }
+        json_end(json);
     }
 }
 

@@ -1,5 +1,5 @@
 /* Whether tokens are any good, measured without a loss or a label. Each measure comes with a bootstrap interval
- * (medtok/bootstrap.h) over codes, or over pairs of codes.
+ * (measure/bootstrap.h) over codes, or over pairs of codes.
  *
  * A code's token set is the set of (group, token) of its four groups; an absent group adds nothing. The overlap of two sets is
  * Jaccard's: size of the intersection over size of the union.
@@ -13,18 +13,19 @@
  *                       mean overlap with another code of its system, drawn likewise; their difference and ratio
  *   cross-modal         mean overlap of a code's shared-text tokens with its own shared-graph tokens; beside that with the
  *                       shared-graph tokens of another code; their difference and ratio
- *   neighbour recall    of each query (a code with KG links, medtok/code_links.h): found / min(links, 50), where `found` of
+ *   neighbour recall    of each query (a code with KG links, measure/code_links.h): found / min(links, 50), where `found` of
  *                       its linked codes are among the 50 codes nearest to it by the cosine of embeddings, of all other
  *                       codes with a graph; beside what 50 codes drawn by chance would find; and the ratio
  */
-#ifndef MEDTOK_MEDTOK_QUALITY_H
-#define MEDTOK_MEDTOK_QUALITY_H
+#ifndef MEDTOK_MEASURE_QUALITY_H
+#define MEDTOK_MEASURE_QUALITY_H
 
 #include <stdio.h>
 
-#include "medtok/bootstrap.h"
-#include "medtok/code_keys.h"
-#include "medtok/quantizer.h"
+#include "base/json.h"
+#include "measure/bootstrap.h"
+#include "measure/code_keys.h"
+#include "measure/token_groups.h"
 
 enum quality_measure {
     QUALITY_USAGE_TEXT,
@@ -69,16 +70,16 @@ enum { QUALITY_TOKEN_BOOTSTRAPS = 4 }; /* that quality_measure_tokens runs, for 
 int quality_measure_tokens(struct quality *quality, const struct bootstrap *bootstrap,
                            const struct quality_tokens *tokens, const struct code_keys *keys);
 
-/* Collective; every rank passes the same. recall, chance [n]: of the queries (medtok/neighbours.h). */
+/* Collective; every rank passes the same. recall, chance [n]: of the queries (measure/neighbours.h). */
 int quality_measure_neighbours(struct quality *quality, const struct bootstrap *bootstrap, int64_t n,
                                const double *recall, const double *chance);
 
 /* A table to read: value, interval, from how many codes or pairs; or why there is no value. */
 void quality_print(FILE *out, const struct quality *quality);
 
-/* The measures as members of a JSON object, without the braces: "NAME": {"value": V, "low": L, "high": H, "n": N}, ... and
+/* The measures as members of the object that is open: "NAME": {"value": V, "low": L, "high": H, "n": N}, ... and
  * "value": null with a "reason" where a measure cannot be formed. */
-void quality_print_json(FILE *out, const struct quality *quality);
+void quality_write_json(struct json *json, const struct quality *quality);
 
 /* The main measures in one line of text. */
 void quality_summarize(const struct quality *quality, char *text, size_t size);

@@ -1,5 +1,5 @@
 /* Nodes of codes, codes of nodes, and the edges between listed nodes. */
-#include "medtok/code_links.h"
+#include "measure/code_links.h"
 
 #include <stdlib.h>
 #include <string.h>

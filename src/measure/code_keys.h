@@ -1,6 +1,6 @@
 /* What codes have in common, as numbers: codes with the same key share the system, the parent, or the description. */
-#ifndef MEDTOK_MEDTOK_CODE_KEYS_H
-#define MEDTOK_MEDTOK_CODE_KEYS_H
+#ifndef MEDTOK_MEASURE_CODE_KEYS_H
+#define MEDTOK_MEASURE_CODE_KEYS_H
 
 #include "store/vocabulary.h"
 
