@@ -29,8 +29,9 @@ static const int64_t MAPS[][CASE_SIZES] = {
         rows, in, out, DX, FROZEN | ACCUMULATE                                                                         \
     }
 static const int64_t MAP_GRADIENTS[][CASE_SIZES] = {
-    EACH_WANTED(0, 5, 3),     EACH_WANTED(1, 1, 1),    EACH_WANTED(3, 37, 29),   EACH_WANTED(65, 33, 17),
-    EACH_WANTED(257, 20, 64), EACH_WANTED(33, 8, 300), EACH_WANTED(600, 16, 16),
+    EACH_WANTED(0, 5, 3),      EACH_WANTED(1, 1, 1),   EACH_WANTED(3, 37, 29),
+    EACH_WANTED(33, 8, 65),    EACH_WANTED(2, 9, 300), {300, 16, 17, DX | DWEIGHT | DBIAS, ACCUMULATE},
+    {300, 16, 17, DX, FROZEN},
 };
 
 /* A map and its operands. weight: none where frozen maps are measured, which share one. */

@@ -37,9 +37,15 @@ static const int64_t NORMS[][CASE_SIZES] = {
 #define EACH_NORM(rows, cols)                                                                                          \
     EACH_WANTED(rows, cols, LAYER_NORM), EACH_WANTED(rows, cols, LAYER_NORM | RESIDUAL),                               \
         EACH_WANTED(rows, cols, GAIN | RESIDUAL), EACH_WANTED(rows, cols, CENTER)
-static const int64_t NORM_GRADIENTS[][CASE_SIZES] = {EACH_NORM(0, 4),    EACH_NORM(1, 1),     EACH_NORM(3, 5),
-                                                     EACH_NORM(33, 31),  EACH_NORM(64, 64),   EACH_NORM(257, 100),
-                                                     EACH_NORM(2, 4099), EACH_NORM(1025, 16), EACH_NORM(300, 260)};
+/* Large ones are few: a difference costs a pass over all of it. */
+#define SOME_NORM(rows, cols)                                                                                          \
+    {rows, cols, LAYER_NORM, DX | DGAIN | DBIAS, 1}, {rows, cols, GAIN | RESIDUAL, DX | DGAIN, 0}, {                   \
+        rows, cols, LAYER_NORM, DX, 0                                                                                  \
+    }
+static const int64_t NORM_GRADIENTS[][CASE_SIZES] = {
+    EACH_NORM(0, 4),    EACH_NORM(1, 1),    EACH_NORM(3, 5),    EACH_NORM(9, 31),   EACH_NORM(17, 64),
+    SOME_NORM(300, 16), SOME_NORM(257, 33), SOME_NORM(2, 4099), SOME_NORM(40, 260),
+};
 
 /* The operands of a norm. */
 struct parts {

@@ -9,7 +9,7 @@ static const real *normalised_row(const struct norm *n, int64_t r) {
 }
 
 /* One row: x, with the residual (NULL: none) added into `sum`; gain and bias may be NULL. */
-WIDE_VECTORS static void norm_row(const struct norm *n, int64_t r, real *sum, real *y) {
+IN_PLACE void norm_row(const struct norm *n, int64_t r, real *sum, real *y) {
     int64_t cols = n->cols;
     const real *x = n->x.at + r * cols, *gain = n->gain.at, *bias = n->bias.at;
     real mean = 0, square = 0;
@@ -38,48 +38,75 @@ WIDE_VECTORS static void norm_row(const struct norm *n, int64_t r, real *sum, re
     if (n->rstd.at) n->rstd.at[r] = scale;
 }
 
+WIDE_VECTORS static void norm_rows(const struct norm *n, int64_t first, int64_t end, real *sums, real *y) {
+    for (int64_t r = first; r < end; r++) norm_row(n, r, sums + r * n->cols, y + r * n->cols);
+}
+
+enum { NORM_ROWS = 16 }; /* that a thread takes at a time */
+
 void cpu_norm(struct device *device, const struct norm *n, dev_real y) {
     if (device->error[0]) return;
     real *sums = n->sum.at ? n->sum.at : y.at;
 #pragma omp parallel for num_threads(cpu_threads(device)) if (n->rows * n->cols > PARALLEL_MIN)
-    for (int64_t r = 0; r < n->rows; r++) norm_row(n, r, sums + r * n->cols, y.at + r * n->cols);
+    for (int64_t r = 0; r < n->rows; r += NORM_ROWS)
+        norm_rows(n, r, r + NORM_ROWS < n->rows ? r + NORM_ROWS : n->rows, sums, y.at);
 }
 
 /* ---- backward ---- */
-/* What one row adds to: dx, or NULL; sums over a block's rows of the gradients of gain and bias, or NULL both. */
-struct norm_row_gradients {
-    real *dx, *dgain, *dbias;
-    int accumulate;
-};
-
-WIDE_VECTORS static void norm_row_backward(const struct norm *n, int64_t r, const real *dy,
-                                           struct norm_row_gradients to) {
+/* One row: dx, and what it adds to the sums of the gradients of gain and bias; the flags are constants of the caller. */
+IN_PLACE void row_backward(const struct norm *n, int64_t r, const real *dy, real *dx, real *dgain, real *dbias,
+                           int has_gain, int adds, int sums) {
     int64_t cols = n->cols;
     const real *x = normalised_row(n, r), *gain = n->gain.at;
     real m = n->center ? n->mean.at[r] : 0, s = n->rstd.at[r], sum = 0, along = 0;
-    if (to.dgain)
-#pragma omp simd
-        for (int64_t c = 0; c < cols; c++) {
-            to.dgain[c] += dy[c] * ((x[c] - m) * s);
-            to.dbias[c] += dy[c];
-        }
-    if (!to.dx) return;
 #pragma omp simd reduction(+ : sum, along)
     for (int64_t c = 0; c < cols; c++) {
-        real g = gain ? dy[c] * gain[c] : dy[c];
+        real g = has_gain ? dy[c] * gain[c] : dy[c];
         sum += g;
-        along += g * ((x[c] - m) * s);
+        along += g * (x[c] - m) * s;
     }
     sum = n->center ? sum / (real)cols : 0;
     along /= (real)cols;
-    if (to.accumulate)
 #pragma omp simd
-        for (int64_t c = 0; c < cols; c++)
-            to.dx[c] += s * ((gain ? dy[c] * gain[c] : dy[c]) - sum - (x[c] - m) * s * along);
-    else
+    for (int64_t c = 0; c < cols; c++) {
+        real h = (x[c] - m) * s;
+        dx[c] = (adds ? dx[c] : 0) + s * ((has_gain ? dy[c] * gain[c] : dy[c]) - sum - h * along);
+        if (sums) dgain[c] += dy[c] * h;
+        if (sums) dbias[c] += dy[c];
+    }
+}
+
+/* The sums alone. */
+IN_PLACE void row_sums(const struct norm *n, int64_t r, const real *dy, real *dgain, real *dbias) {
+    const real *x = normalised_row(n, r);
+    real m = n->center ? n->mean.at[r] : 0, s = n->rstd.at[r];
 #pragma omp simd
-        for (int64_t c = 0; c < cols; c++)
-            to.dx[c] = s * ((gain ? dy[c] * gain[c] : dy[c]) - sum - (x[c] - m) * s * along);
+    for (int64_t c = 0; c < n->cols; c++) {
+        dgain[c] += dy[c] * ((x[c] - m) * s);
+        dbias[c] += dy[c];
+    }
+}
+
+/* Rows first .. end-1. dx (of all rows) may be NULL, and so may both sums. */
+WIDE_VECTORS static void rows_backward(const struct norm *n, int64_t first, int64_t end, const real *dy, real *dx,
+                                       int adds, real *dgain, real *dbias) {
+#define ROWS(has_gain, adds, sums)                                                                                     \
+    for (int64_t r = first; r < end; r++)                                                                              \
+    row_backward(n, r, dy + r * n->cols, dx + r * n->cols, dgain, dbias, has_gain, adds, sums)
+    int kind = (n->gain.at ? 4 : 0) + (adds ? 2 : 0) + (dgain ? 1 : 0);
+    for (int64_t r = first; r < end && !dx && dgain; r++) row_sums(n, r, dy + r * n->cols, dgain, dbias);
+    if (!dx) return;
+    switch (kind) {
+        case 7: ROWS(1, 1, 1); break;
+        case 6: ROWS(1, 1, 0); break;
+        case 5: ROWS(1, 0, 1); break;
+        case 4: ROWS(1, 0, 0); break;
+        case 3: ROWS(0, 1, 1); break;
+        case 2: ROWS(0, 1, 0); break;
+        case 1: ROWS(0, 0, 1); break;
+        default: ROWS(0, 0, 0); break;
+    }
+#undef ROWS
 }
 
 static void add_row(const real *x, int64_t cols, real *to) {
@@ -97,16 +124,9 @@ void cpu_norm_backward(struct device *device, const struct norm *n, dev_real dy,
 #pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
     for (int64_t k = 0; k < n_blocks; k++) {
         int64_t first = k * REDUCTION_ROWS, end = first + REDUCTION_ROWS < rows ? first + REDUCTION_ROWS : rows;
-        struct norm_row_gradients own = {.accumulate = to.accumulate};
-        if (partial) {
-            own.dgain = partial + k * 2 * cols;
-            own.dbias = own.dgain + cols;
-            memset(own.dgain, 0, 2 * (size_t)cols * sizeof(real));
-        }
-        for (int64_t r = first; r < end; r++) {
-            if (to.dx.at) own.dx = to.dx.at + r * cols;
-            norm_row_backward(n, r, dy.at + r * cols, own);
-        }
+        real *sums = partial ? partial + k * 2 * cols : NULL;
+        if (sums) memset(sums, 0, 2 * (size_t)cols * sizeof(real));
+        rows_backward(n, first, end, dy.at, to.dx.at, to.accumulate, sums, sums ? sums + cols : NULL);
     }
     for (int64_t k = 0; partial && k < n_blocks; k++) {
         if (to.dgain.at) add_row(partial + k * 2 * cols, cols, to.dgain.at);

@@ -336,7 +336,7 @@ static const struct {
     void (*misuse)(struct var *x);
     const char *begins;
 } MISUSES[] = {
-    {uses_what_was_overwritten, "nn_linear: an input was overwritten by an in-place layer"},
+    {uses_what_was_overwritten, "nn_linear_map: an input was overwritten by an in-place layer"},
     {overwrites_what_was_overwritten, "nn_add: an input was overwritten by an in-place layer"},
     {overwrites_what_a_record_needs, "nn_activate: works in place, but another layer needs its input's value"},
     {drops_what_relu_needs, "nn_dropout: works in place, but another layer needs its input's value"},
