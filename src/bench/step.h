@@ -4,7 +4,7 @@
 #define MEDTOK_BENCH_STEP_H
 
 #include "bench/options.h"
-#include "bench/workbench.h"
+#include "cases/cases.h"
 #include "medtok/learner.h"
 #include "train/step.h"
 
