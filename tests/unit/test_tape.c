@@ -132,6 +132,10 @@ static real values[N_VALUES], gradients[N_VALUES];
 static int32_t one_segment[] = {0, ROWS}, key[] = {5};
 static const struct segments SEGMENT = {{1, ROWS, {one_segment}}, {key}};
 
+static struct norm_terms layer_norm_of(struct var *gain, struct var *bias) {
+    return (struct norm_terms){.gain = gain, .bias = bias, .epsilon = 1e-5, .center = 1};
+}
+
 static struct var *parameter(int64_t first, int64_t rows) {
     return tape_borrow(&tape, rows, DIM, (dev_real){values + first}, (dev_real){gradients + first});
 }
@@ -139,9 +143,9 @@ static struct var *parameter(int64_t first, int64_t rows) {
 static struct var *block(struct tape *t, void *self, struct var *x) {
     struct dropout drop = {0.3, 1, *(const uint32_t *)self, 2};
     enum { W1 = 0, W2 = DIM * DIM, B1 = 2 * DIM * DIM, B2 = B1 + DIM, GAIN = B2 + DIM, BIAS = GAIN + DIM };
-    struct var *h = nn_relu(t, nn_linear(t, x, parameter(W1, DIM), parameter(B1, 1)));
+    struct var *h = nn_activate(t, ACTIVATION_RELU, nn_linear(t, x, parameter(W1, DIM), parameter(B1, 1)));
     h = nn_dropout(t, nn_linear(t, h, parameter(W2, DIM), parameter(B2, 1)), SEGMENT, drop);
-    return nn_layer_norm(t, nn_add(t, x, h), parameter(GAIN, 1), parameter(BIAS, 1));
+    return nn_norm(t, nn_add(t, x, h), layer_norm_of(parameter(GAIN, 1), parameter(BIAS, 1)));
 }
 
 static struct var *block_in_block(struct tape *t, void *self, struct var *x) {
@@ -333,22 +337,22 @@ static struct var *own(struct var *x) {
 
 static void uses_what_was_overwritten(struct var *x) {
     struct var *h = own(x);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
     nn_linear(&tape, h, parameter(0, DIM), NULL);
 }
 static void overwrites_what_was_overwritten(struct var *x) {
     struct var *h = own(x);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
     nn_add(&tape, x, h);
 }
 static void overwrites_what_a_record_needs(struct var *x) {
     struct var *h = own(x);
     nn_linear(&tape, h, parameter(0, DIM), NULL);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
 }
 static void drops_what_relu_needs(struct var *x) {
     struct dropout drop = {0.3, 1, 2, 2};
-    nn_dropout(&tape, nn_relu(&tape, own(x)), SEGMENT, drop);
+    nn_dropout(&tape, nn_activate(&tape, ACTIVATION_RELU, own(x)), SEGMENT, drop);
 }
 static void overwrites_a_parameter(struct var *x) { nn_add_bias(&tape, parameter(0, DIM), x); }
 static void overwrites_what_has_a_loss(struct var *x) {
@@ -369,7 +373,7 @@ static void uses_what_the_backward_pass_gave_back(struct var *x) {
 }
 static struct var *relu_of_its_input(struct tape *t, void *self, struct var *x) {
     (void)self;
-    return nn_relu(t, x);
+    return nn_activate(t, ACTIVATION_RELU, x);
 }
 static void recomputes_what_overwrites_its_input(struct var *x) {
     nn_recompute(&tape, own(x), relu_of_its_input, NULL);
@@ -377,7 +381,7 @@ static void recomputes_what_overwrites_its_input(struct var *x) {
 static void overwrites_what_is_read_again(struct var *x) {
     struct var *h = own(x);
     nn_recompute(&tape, h, block, &streams[0]);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
 }
 static struct var *with_a_loss(struct tape *t, void *self, struct var *x) {
     struct var *y = block(t, self, x);
@@ -390,16 +394,17 @@ static const struct {
     void (*misuse)(struct var *x);
     const char *begins;
 } MISUSES[] = {
-    {uses_what_was_overwritten, "nn_linear: an input was overwritten by an in-place layer"},
+    {uses_what_was_overwritten, "nn_linear_map: an input was overwritten by an in-place layer"},
     {overwrites_what_was_overwritten, "nn_add: an input was overwritten by an in-place layer"},
-    {overwrites_what_a_record_needs, "nn_relu: works in place, but another layer needs its input's value"},
+    {overwrites_what_a_record_needs, "nn_activate: works in place, but another layer needs its input's value"},
     {drops_what_relu_needs, "nn_dropout: works in place, but another layer needs its input's value"},
     {overwrites_a_parameter, "nn_add_bias: works in place, but its input's memory is not the tape's own"},
     {overwrites_what_has_a_loss, "nn_add: works in place, but a loss was computed of its input"},
     {overwrites_what_has_a_loss_by_another_name, "nn_add_bias: works in place, but a loss was computed of its input"},
     {uses_what_the_backward_pass_gave_back, "nn_l2_normalize: an input's memory was given back"},
-    {recomputes_what_overwrites_its_input, "nn_relu: works in place on what was made outside of the recomputed block"},
-    {overwrites_what_is_read_again, "nn_relu: works in place, but another layer needs its input's value"},
+    {recomputes_what_overwrites_its_input,
+     "nn_activate: works in place on what was made outside of the recomputed block"},
+    {overwrites_what_is_read_again, "nn_activate: works in place, but another layer needs its input's value"},
     {recomputes_a_loss, "nn_recompute: a loss in a block that is computed again"},
 };
 
@@ -428,7 +433,7 @@ static void right_use_in_place_is_let_through(void **state) {
     struct var *x = input(4), *h = own(x), *mean = nn_segment_mean(&tape, h, SEGMENT);
     struct var *y = nn_add(&tape, x, nn_add_bias(&tape, h, parameter(0, 1))); /* the mean's backward needs no value */
     assert_non_null(mean->value.at);
-    add_loss(nn_layer_norm(&tape, y, parameter(0, 1), parameter(0, 1)));
+    add_loss(nn_norm(&tape, y, layer_norm_of(parameter(0, 1), parameter(0, 1))));
     tape_backward(&tape);
     assert_int_equal(tape_status(&tape), STATUS_OK);
 }
