@@ -113,9 +113,9 @@ struct packed_weights {
 /* A linear map, trained or frozen: y = f(x W^T + b), or f(y + x W^T + b) if it accumulates; x [rows, in], y [rows, out]. */
 struct linear {
     int64_t in, out;
-    dev_real weight;                     /* W [out, in]: may change from call to call; not read if `packed` is there */
-    struct packed_weights *packed;       /* frozen W, of linear_pack; NULL: none */
-    dev_real bias;                       /* b [out]; NULL: none */
+    dev_real weight;               /* W [out, in]: may change from call to call; not read if `packed` is there */
+    struct packed_weights *packed; /* frozen W, of linear_pack; NULL: none */
+    dev_real bias;                 /* b [out]; NULL: none */
     enum activation f;
     int accumulate;
 };
