@@ -1,4 +1,4 @@
-/* What each primitive of kernels.h costs, by formula: floating-point operations and bytes of memory traffic, from the sizes
+/* What each primitive of list.h costs, by formula: floating-point operations and bytes of memory traffic, from the sizes
  * of one call. They are the work of the method, not of an implementation: the same on every backend.
  *
  * Operations: each addition, subtraction, multiplication, division, root, exponential, tanh or erf is one; comparisons and
@@ -6,7 +6,7 @@
  * written, and rows picked by an index count once for each pick; single numbers are left out. So a share of the machine's
  * ceiling computed from them never flatters a kernel that moves data twice.
  *
- * Names and order are those of kernels.h. `dropped`, `classes` and the like are 0 or 1: whether that operand takes part.
+ * Names and order are those of list.h. `dropped`, `classes` and the like are 0 or 1: whether that operand takes part.
  */
 #ifndef MEDTOK_KERNELS_COSTS_H
 #define MEDTOK_KERNELS_COSTS_H

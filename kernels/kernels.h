@@ -1,4 +1,5 @@
-/* Every numeric primitive, once: shapes, meaning, and who accumulates. `device->run->NAME(device, ...)`.
+/* The numeric primitives: `device->run->NAME(device, ...)`. Here: what holds for all of them, and the types of their
+ * arguments. In list.h, once for each: shapes, meaning, arguments, cost, and who accumulates.
  *
  * Matrices are row-major and dense unless a leading dimension `ld` is given. Ragged data are (values, offsets): segment
  * i holds rows offsets[i] .. offsets[i+1]-1, and may be empty. `=` overwrites the output, `+=` adds to it: forward
@@ -72,169 +73,18 @@ enum adam_now {
     N_ADAM_NOW
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared cannot stand in them */
+/* The primitives. list.h says of each what it means. */
 struct kernels {
-    /* ---- vectors ---- */
-    /* x[n] = value */
-    void (*fill)(struct device *, int64_t n, double value, dev_real x);
-    /* y[n] += alpha x[n] */
-    void (*axpy)(struct device *, int64_t n, double alpha, dev_real x, dev_real y);
-    /* y[n] = keep[0] y + (1 - keep[0]) x: one step of an exponential moving average */
-    void (*blend)(struct device *, int64_t n, dev_real keep, dev_real x, dev_real y);
-    /* out[0] += alpha sum_i a[i] b[i] */
-    void (*dot)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real out);
-    /* out[0] += alpha sum_i (a[i] - b[i])^2 */
-    void (*squared_distance)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real out);
-    /* da[n] += alpha 2 (a - b); the gradient of alpha |a - b|^2 with respect to a */
-    void (*squared_distance_backward)(struct device *, int64_t n, double alpha, dev_real a, dev_real b, dev_real da);
-    /* loss[0] += weight |x|_2, and dx[n] = weight x / |x| (0 if |x| = 0) */
-    void (*norm_loss)(struct device *, int64_t n, double weight, dev_real x, dev_real loss, dev_real dx);
-    /* out[0] = number of values that are NaN or infinite */
-    void (*count_nonfinite)(struct device *, int64_t n, dev_real x, dev_real out);
-
-    /* ---- matrices ---- */
-    /* c[m,n] = alpha op(a) op(b) + beta c, with op(a) [m,k] and op(b) [k,n]; transpose_a: a is stored [k,m] */
-    void (*gemm)(struct device *, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-                 dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc);
-    /* `count` products of that kind at once: matrix i of an operand begins i * stride values after the first */
-    void (*gemm_batch)(struct device *, int64_t count, int transpose_a, int transpose_b, int64_t m, int64_t n,
-                       int64_t k, double alpha, struct matrices a, struct matrices b, double beta, struct matrices c);
-    /* y[rows,cols] += bias[cols] in each row */
-    void (*add_bias)(struct device *, int64_t rows, int64_t cols, dev_real bias, dev_real y);
-    /* out[cols] += sum over rows of x[rows,cols] */
-    void (*sum_rows)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real out);
-    /* y[n] = max(y, 0);  dy = 0 where y is 0 */
-    void (*relu)(struct device *, int64_t n, dev_real y);
-    void (*relu_backward)(struct device *, int64_t n, dev_real y, dev_real dy);
-    /* y[rows,cols] (ldy) = x[rows,cols] (ldx); accumulate: += */
-    void (*copy_matrix)(struct device *, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y, int64_t ldy,
-                        int accumulate);
-    /* y[r] = x[r] / norm[r], norm[r] = max(|x[r]|_2, 1e-12);  dx += (dy - y (y.dy)) / norm */
-    void (*l2_normalize)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real y, dev_real norm);
-    void (*l2_normalize_backward)(struct device *, int64_t rows, int64_t cols, dev_real y, dev_real norm, dev_real dy,
-                                  dev_real dx);
-    /* y = (x - mean) rstd gain + bias per row, biased variance + epsilon (1e-5); mean, rstd [rows] are kept for backward.
-     * Backward adds to dx, dgain, dbias. */
-    void (*layer_norm)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real bias,
-                       dev_real y, dev_real mean, dev_real rstd);
-    void (*layer_norm_backward)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real mean,
-                                dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias,
-                                int accumulate);
-
-    /* ---- rows and segments ---- */
-    /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row. gather_halves: of a table in half precision, widened. */
-    void (*gather_rows)(struct device *, int64_t n, int64_t cols, dev_real table, dev_int index, dev_real out);
-    void (*gather_halves)(struct device *, int64_t n, int64_t cols, dev_half table, dev_int index, dev_real out);
-    /* table[index[i]] += x[i]; -1 is passed over. */
-    void (*scatter_add_rows)(struct device *, int64_t n, int64_t cols, dev_real x, dev_int index, dev_real table);
-    /* y[i] = mean of the rows of segment i of x, [n,cols]; an empty segment gives 0 */
-    void (*segment_mean)(struct device *, struct ragged rows, int64_t cols, dev_real x, dev_real y);
-    void (*segment_mean_backward)(struct device *, struct ragged rows, int64_t cols, dev_real dy, dev_real dx,
-                                  int accumulate);
-    /* y = dropout(x), or y += with accumulate; x,y [n_rows, cols]. Element e of segment i counts row-major within the
-     * segment. keys[n] are the segments' keys (global code indices). Its own backward. y may be x. */
-    void (*dropout)(struct device *, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout, dev_real x,
-                    dev_real y, int accumulate);
-
-    /* ---- graphs: segment i of `nodes` is graph i; `edges` are numbered through the batch ---- */
-    /* scale[v] = 1 / sqrt(1 + number of incoming edges), for n_nodes nodes */
-    void (*gcn_scale)(struct device *, int64_t n_nodes, dev_int edge_offsets, dev_real scale);
-    /* y[v] = scale[v] (scale[v] x[v] + sum over incoming edges of scale[u] x[u]): D^-1/2 (A + I) D^-1/2 X */
-    void (*gcn_aggregate)(struct device *, struct ragged nodes, struct edges edges, int64_t cols, dev_real scale,
-                          dev_real x, dev_real y);
-    /* dx += transpose of the above applied to dy */
-    void (*gcn_aggregate_backward)(struct device *, struct ragged nodes, struct edges edges, int64_t cols,
-                                   dev_real scale, dev_real dy, dev_real dx, int accumulate);
-
-    /* out[rows,heads] = sum over c of x[r,h,c] a[h,c], with x [rows, heads * cols] and a [heads * cols] */
-    void (*head_dots)(struct device *, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a, dev_real out);
-    /* dx[r,h,c] += dout[r,h] a[h,c] and da[h,c] += sum over rows of dout[r,h] x[r,h,c] */
-    void (*head_dots_backward)(struct device *, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a,
-                               dev_real dout, dev_real dx, dev_real da);
-    /* Graph attention (Velickovic et al., 2018), for each head: over node v itself and the sources u of its incoming
-     * edges, as often as listed, p = softmax(LeakyReLU_0.2(source[u] + target[v])) and y[v] = sum p x[u]. x, y [n_nodes,
-     * heads * cols]; source, target [n_nodes, heads]; probs [n_nodes + edges, heads] keeps p: row v + edge_offsets[v]
-     * that of v itself, the following rows those of its edges. */
-    void (*graph_attention)(struct device *, struct ragged nodes, struct edges edges, int64_t heads, int64_t cols,
-                            dev_real source, dev_real target, dev_real x, dev_real probs, dev_real y);
-    /* dsource, dtarget, dx += the gradients of the above, from dy */
-    void (*graph_attention_backward)(struct device *, struct ragged nodes, struct edges edges, int64_t heads,
-                                     int64_t cols, dev_real source, dev_real target, dev_real x, dev_real probs,
-                                     dev_real dy, dev_real dsource, dev_real dtarget, dev_real dx);
-
-    /* ---- attention over ragged rows: segment i of queries attends to segment i of keys and values ----
-     * q, out [queries.n_rows, dim]; kv [keys.n_rows, 2 dim], each row the key, then the value; heads divide dim; logits are
-     * scaled by 1/sqrt(dim/heads). probs [heads * pairs.n] keeps the softmax before dropout, segment i's from heads *
-     * pairs.offsets[i] on, laid out [query][head][key]. Dropout acts on the probabilities, with the segments' keys drop_keys[n]
-     * and element number = place in the segment's probs. No keys: out = 0. Where no gradient is wanted, probs and
-     * pairs.offsets may be NULL. */
-    void (*attention)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                      int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv,
-                      dev_real probs, dev_real out);
-    void (*attention_backward)(struct device *, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                               int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q,
-                               dev_real kv, dev_real probs, dev_real dout, dev_real dq, dev_real dkv, int accumulate);
-    /* One query row a segment, for each head, and rows that are key and value of all heads at once: with q [n, heads, dim] and
-     * x [rows.n_rows, dim], p = softmax over the segment's rows of scale q[i,h].x[r], f its dropout factors (as above, with one
-     * query), out[i,h] = sum p f x[r], [n, heads, dim], and sums[i,h] = sum p f, [n, heads]. probs [heads * n_rows] keeps p, segment
-     * i's from heads * offsets[i] on, laid out [head][row]. An empty segment gives out = sums = 0. */
-    void (*shared_attention)(struct device *, struct ragged rows, int64_t heads, int64_t dim, double scale,
-                             dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x, dev_real probs,
-                             dev_real out, dev_real sums);
-    /* dq, dx += the gradients of the above, from dout and dsums */
-    void (*shared_attention_backward)(struct device *, struct ragged rows, int64_t heads, int64_t dim, double scale,
-                                      dev_int drop_keys, struct dropout dropout, dev_real q, dev_real x, dev_real probs,
-                                      dev_real dout, dev_real dsums, dev_real dq, dev_real dx);
-
-    /* ---- a frozen transformer (Devlin et al., 2019), forward only ---- */
-    /* Packs the map y = x W^T + b for linear(): weight [out,in] and bias [out] are host memory, read once. NULL if memory is
-     * out or the precision is not there (the device's error says so); free with linear_free, NULL is allowed. */
-    struct linear *(*linear_pack)(struct device *, int64_t in, int64_t out, const real *weight, const real *bias,
-                                  enum precision_of_products precision);
-    void (*linear_free)(struct linear *);
-    /* y[rows,out] = f(x[rows,in] W^T + b). A row's result does not depend on the other rows or on its place. */
-    void (*linear)(struct device *, const struct linear *, int64_t rows, dev_real x, enum activation f, dev_real y);
-    /* y[i] = words[id[i]] + places[place[i]], [n,cols] */
-    void (*embed_tokens)(struct device *, int64_t n, int64_t cols, dev_real words, dev_int id, dev_real places,
-                         dev_int place, dev_real y);
-    /* y = layer norm of x + residual, by rows (see layer_norm). residual may be NULL; y may be x or residual. */
-    void (*add_layer_norm)(struct device *, int64_t rows, int64_t cols, dev_real x, dev_real residual, dev_real gain,
-                           dev_real bias, double epsilon, dev_real y);
-
-    /* ---- quantiser (method.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
-     *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */
-    /* index[n,top_k]: the rows of c nearest to u by |u|^2+|c|^2-2u.c, nearest first, ties to the smaller index;
-     * weight[n,top_k] = softmax(-distance); q[n,dim] = sum_k weight c[index]. The distance matrix is never stored. */
-    void (*quantize)(struct device *, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k, dev_real u,
-                     dev_real c, dev_int index, dev_real weight, dev_real q);
-    /* From dq: du += and dc[index] += the gradients through the weights and the code vectors themselves. dc may be NULL. */
-    void (*quantize_backward)(struct device *, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_real c,
-                              dev_int index, dev_real weight, dev_real dq, dev_real du, dev_real dc);
-
-    /* What the picks give to the rows: picks[.,dim+1] at row index[i,k] += (weight[i,k] u[i], weight[i,k]), sums of the
-     * vectors and, in the last column, counts; added in the order of i, then k. */
-    void (*sum_picks)(struct device *, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_int index,
-                      dev_real weight, dev_real picks);
-    /* Moving averages of such sums, and the rows that they make (van den Oord et al., 2017, appendix A.1; the smoothing
-     * of the counts is Laplace's): for each row j of picks, average[size,dim+1],
-     *   average_j = decay average_j + (1 - decay) picks_j,   and with average_j = (m_j, N_j) and N = sum_j N_j,
-     *   c_j = m_j / (N (N_j + epsilon) / (N + size epsilon)) where picks_j has a count above 0;
-     * other rows of c [size,dim] stay: their m_j and N_j only shrink alike. */
-    void (*ema_rows)(struct device *, int64_t size, int64_t dim, double decay, double epsilon, dev_real picks,
-                     dev_real average, dev_real c);
-
-    /* ---- contrastive cross-entropy, value and gradients at once: logits = a b^T / temperature, row i's positive is
-     *      column positive + i. loss[0] += weight sum_i -log softmax(logits_i)[positive + i];
-     *      da[n,dim] += and db[m,dim] += its gradients.
-     *      row_class[n], column_class[m]: a column of the row's own class is no negative of it: it is left out of the
-     *      row's softmax, unless it is the positive. Class -1 leaves nothing out; both may be NULL: no classes. ---- */
-    void (*nce)(struct device *, int64_t n, int64_t m, int64_t dim, int64_t positive, double temperature, double weight,
-                dev_int row_class, dev_int column_class, dev_real a, dev_real b, dev_real loss, dev_real da,
-                dev_real db);
-
-    /* ---- optimiser: Adam on n values; value, m and v are updated in place. now[N_ADAM_NOW]: see adam_now ---- */
-    void (*adam)(struct device *, int64_t n, struct adam adam, dev_real now, dev_real gradient, dev_real value,
-                 dev_real m, dev_real v);
+#define PRIMITIVE(name, cost, arguments) void (*name)(struct device * PARAMETERS(arguments));
+#define ENTRY(result, name, parameters)  result(*name) parameters;
+#include "list.h"
 };
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+/* Their names in the order of the list; linear_pack and linear_free, which prepare and do not compute, are left out. */
+extern const char *const PRIMITIVE_NAMES[];
+extern const int N_PRIMITIVES;
 
 /* Fills now[N_ADAM_NOW], on the host, for update number `step` (1 for the first). */
 static inline void adam_now(struct adam adam, double rate, int64_t step, double gradient_scale, real *now) {

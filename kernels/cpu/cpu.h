@@ -51,68 +51,9 @@ enum { PARALLEL_MIN = 1 << 15 };
 /* Sums over rows are made in blocks of this many rows, whatever the number of threads, so that results do not depend on it. */
 enum { REDUCTION_ROWS = 256 };
 
-/* The CPU's functions, filled into the table in device_cpu.c. */
-void cpu_fill(struct device *, int64_t, double, dev_real);
-void cpu_axpy(struct device *, int64_t, double, dev_real, dev_real);
-void cpu_blend(struct device *, int64_t, dev_real, dev_real, dev_real);
-void cpu_dot(struct device *, int64_t, double, dev_real, dev_real, dev_real);
-void cpu_squared_distance(struct device *, int64_t, double, dev_real, dev_real, dev_real);
-void cpu_squared_distance_backward(struct device *, int64_t, double, dev_real, dev_real, dev_real);
-void cpu_norm_loss(struct device *, int64_t, double, dev_real, dev_real, dev_real);
-void cpu_count_nonfinite(struct device *, int64_t, dev_real, dev_real);
-void cpu_gemm(struct device *, int, int, int64_t, int64_t, int64_t, double, dev_real, int64_t, dev_real, int64_t,
-              double, dev_real, int64_t);
-void cpu_gemm_batch(struct device *, int64_t, int, int, int64_t, int64_t, int64_t, double, struct matrices,
-                    struct matrices, double, struct matrices);
-void cpu_add_bias(struct device *, int64_t, int64_t, dev_real, dev_real);
-void cpu_sum_rows(struct device *, int64_t, int64_t, dev_real, dev_real);
-void cpu_relu(struct device *, int64_t, dev_real);
-void cpu_relu_backward(struct device *, int64_t, dev_real, dev_real);
-void cpu_copy_matrix(struct device *, int64_t, int64_t, dev_real, int64_t, dev_real, int64_t, int);
-void cpu_l2_normalize(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real);
-void cpu_l2_normalize_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real);
-void cpu_layer_norm(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
-void cpu_layer_norm_backward(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, dev_real,
-                             dev_real, dev_real, dev_real, int);
-void cpu_gather_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
-void cpu_gather_halves(struct device *, int64_t, int64_t, dev_half, dev_int, dev_real);
-void cpu_scatter_add_rows(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real);
-void cpu_segment_mean(struct device *, struct ragged, int64_t, dev_real, dev_real);
-void cpu_segment_mean_backward(struct device *, struct ragged, int64_t, dev_real, dev_real, int);
-void cpu_dropout(struct device *, struct ragged, int64_t, dev_int, struct dropout, dev_real, dev_real, int);
-void cpu_gcn_scale(struct device *, int64_t, dev_int, dev_real);
-void cpu_gcn_aggregate(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real);
-void cpu_gcn_aggregate_backward(struct device *, struct ragged, struct edges, int64_t, dev_real, dev_real, dev_real,
-                                int);
-void cpu_head_dots(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real);
-void cpu_head_dots_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real,
-                            dev_real);
-void cpu_graph_attention(struct device *, struct ragged, struct edges, int64_t, int64_t, dev_real, dev_real, dev_real,
-                         dev_real, dev_real);
-void cpu_graph_attention_backward(struct device *, struct ragged, struct edges, int64_t, int64_t, dev_real, dev_real,
-                                  dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
-void cpu_attention(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t, dev_int,
-                   struct dropout, dev_real, dev_real, dev_real, dev_real);
-void cpu_attention_backward(struct device *, struct ragged, struct ragged, struct attention_pairs, int64_t, int64_t,
-                            dev_int, struct dropout, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, int);
-void cpu_shared_attention(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout, dev_real,
-                          dev_real, dev_real, dev_real, dev_real);
-void cpu_shared_attention_backward(struct device *, struct ragged, int64_t, int64_t, double, dev_int, struct dropout,
-                                   dev_real, dev_real, dev_real, dev_real, dev_real, dev_real, dev_real);
-struct linear *cpu_linear_pack(struct device *, int64_t, int64_t, const real *, const real *,
-                               enum precision_of_products);
-void cpu_linear_free(struct linear *);
-void cpu_linear(struct device *, const struct linear *, int64_t, dev_real, enum activation, dev_real);
-void cpu_embed_tokens(struct device *, int64_t, int64_t, dev_real, dev_int, dev_real, dev_int, dev_real);
-void cpu_add_layer_norm(struct device *, int64_t, int64_t, dev_real, dev_real, dev_real, dev_real, double, dev_real);
-void cpu_quantize(struct device *, int64_t, int64_t, int64_t, int64_t, int64_t, dev_real, dev_real, dev_int, dev_real,
-                  dev_real);
-void cpu_quantize_backward(struct device *, int64_t, int64_t, int64_t, dev_real, dev_real, dev_int, dev_real, dev_real,
-                           dev_real, dev_real);
-void cpu_sum_picks(struct device *, int64_t, int64_t, int64_t, dev_real, dev_int, dev_real, dev_real);
-void cpu_ema_rows(struct device *, int64_t, int64_t, double, double, dev_real, dev_real, dev_real);
-void cpu_nce(struct device *, int64_t, int64_t, int64_t, int64_t, double, double, dev_int, dev_int, dev_real, dev_real,
-             dev_real, dev_real, dev_real);
-void cpu_adam(struct device *, int64_t, struct adam, dev_real, dev_real, dev_real, dev_real, dev_real);
+/* The CPU's functions; device_cpu.c has their table. */
+#define PRIMITIVE(name, cost, arguments) void cpu_##name(struct device *PARAMETERS(arguments));
+#define ENTRY(result, name, parameters)  result cpu_##name parameters;
+#include "list.h"
 
 #endif

@@ -230,6 +230,24 @@ static void after_an_error_nothing_more_is_done(void **state) {
     release(1, x);
 }
 
+static void a_primitive_that_the_backend_lacks_is_an_error_that_names_both(void **state) {
+    (void)state;
+    const struct kernels *whole = device.primitives;
+    struct kernels less = *whole;
+    struct work before = device.work;
+    dev_real x = zeros(3);
+    less.fill = NULL;
+    device.primitives = &less;
+    device.run->fill(&device, 3, 2.5, x);
+    device.primitives = whole;
+    assert_non_null(device_error(&device));
+    assert_non_null(strstr(device_error(&device), "\"fill\""));
+    assert_non_null(strstr(device_error(&device), on_cpu() ? "cpu backend" : "cuda backend"));
+    assert_true(device.work.calls == before.calls);
+    device.error[0] = 0;
+    release(1, x);
+}
+
 static void the_size_of_memory_is_known_where_it_is_the_devices_own(void **state) {
     (void)state;
     int64_t left = -1, total = -1;
@@ -278,6 +296,7 @@ int test_memory(void) {
         cmocka_unit_test(buffers_of_nothing_are_allowed),
         cmocka_unit_test(too_large_a_buffer_is_an_error_that_says_what_helps),
         cmocka_unit_test(after_an_error_nothing_more_is_done),
+        cmocka_unit_test(a_primitive_that_the_backend_lacks_is_an_error_that_names_both),
         cmocka_unit_test(the_size_of_memory_is_known_where_it_is_the_devices_own),
         cmocka_unit_test(a_device_that_is_not_visible_to_the_host_works),
         cmocka_unit_test(a_device_that_is_not_there_cannot_be_opened),

@@ -14,17 +14,16 @@ bench >table.txt 2>log.txt || fail "bench: $(cat log.txt)"
 cat >check.py <<'PYTHON'
 import json, re, sys
 found = json.load(open(sys.argv[1]))
-header = open(sys.argv[2]).read()
+listed = open(sys.argv[2]).read()
 cpu = found["backends"][0]
 items = {x["name"]: x for x in cpu["items"]}
 wrong, LOAD = [], 3
 def check(what, good):
     if not good: wrong.append(what)
 
-# Every function of the table is an item, but for the two that prepare.
-table = header[header.index("struct kernels {\n"):]
-primitives = re.findall(r"^    [\w ]+ \*?\(\*(\w+)\)\(", table, re.M)
-check("primitives in the header: %d" % len(primitives), len(primitives) > 40)
+# Every primitive of the list is an item, but for the two that prepare.
+primitives = re.findall(r"^(?:PRIMITIVE\(|ENTRY\([^,]*, )(\w+),", listed, re.M)
+check("primitives in the list: %d" % len(primitives), len(primitives) > 40)
 for name in set(primitives) - {"linear_pack", "linear_free"}: check("no item " + name, name in items)
 check("no item step", "step" in items)
 check("backend", cpu["name"] == "cpu" and cpu["ranks"] == 1 and cpu["threads"] >= 1)
@@ -48,7 +47,7 @@ check("flops of axpy", items["axpy"]["flops"] == 2 * 2000 * 64)  # graph_nodes x
 check("codes of step", items["step"]["codes"] == 64 and items["step"]["codes_rate"] > 0)
 print("\n".join(wrong))
 PYTHON
-wrong=$("$python" check.py bench.json "$ROOT/kernels/kernels.h") && [ -z "$wrong" ] || fail "bench.json: $wrong"
+wrong=$("$python" check.py bench.json "$ROOT/kernels/list.h") && [ -z "$wrong" ] || fail "bench.json: $wrong"
 [ "$(grep -cE '^(gemm|quantize|step) ' table.txt)" -eq 3 ] || fail "the table lacks lines: $(cat table.txt)"
 [ "$(ls bench.json*)" = bench.json ] || fail "files are left behind: $(ls bench.json*)"
 
