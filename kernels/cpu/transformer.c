@@ -1,4 +1,4 @@
-/* The forward pass of a frozen transformer: linear maps with packed weights, token embeddings, residual and layer norm. */
+/* The forward pass of a frozen transformer: linear maps with packed weights, residual and layer norm. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,18 +128,7 @@ void cpu_linear(struct device *device, const struct linear *l, int64_t rows, dev
     if (bad) snprintf(device->error, sizeof device->error, "oneDNN could not compute a product");
 }
 
-/* ---- tokens and rows ---- */
-void cpu_embed_tokens(struct device *device, int64_t n, int64_t cols, dev_real words, dev_int id, dev_real places,
-                      dev_int place, dev_real y) {
-    if (device->error[0]) return;
-#pragma omp parallel for num_threads(cpu_threads(device)) if (n * cols > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) {
-        const real *a = words.at + id.at[i] * cols, *b = places.at + place.at[i] * cols;
-#pragma omp simd
-        for (int64_t c = 0; c < cols; c++) y.at[i * cols + c] = a[c] + b[c];
-    }
-}
-
+/* ---- rows ---- */
 WIDE_VECTORS static void layer_norm_row(int64_t cols, const real *a, const real *b, const real *gain, const real *bias,
                                         real epsilon, real *out) {
     real sum = 0, square = 0;

@@ -1,5 +1,4 @@
-/* The forward pass of a frozen transformer: linear maps with weights packed once, token embeddings, residual and layer
- * norm.
+/* The forward pass of a frozen transformer: linear maps with weights packed once, residual and layer norm.
  *
  * A row of a linear map must not depend on the other rows or on its place, and cuBLAS takes other kernels, which round
  * differently, for other numbers of rows. So a product is always one of device->linear_rows rows, the last one filled up with
@@ -8,7 +7,7 @@
  * depend on its place. Results are the same in each run on one kind of device.
  *
  * Floor of linear: the product's arithmetic; around it, in bytes per float32 value, 8 to add bias and activation, and
- * in bf16 6 to convert x. embed_tokens 12, add_layer_norm 12.
+ * in bf16 6 to convert x. add_layer_norm 12.
  */
 #include <cuda_bf16.h>
 #include <stdio.h>
@@ -201,33 +200,7 @@ extern "C" void cuda_linear(struct device *device, const struct linear *l, int64
     }
 }
 
-/* ---- tokens and rows ---- */
-template <typename T>
-static __global__ void embed_kernel(int64_t n, int64_t cols, const T *words, const int32_t *id, const T *places,
-                                    const int32_t *place, T *y) {
-    FOR_EACH_ROW(i, n) {
-        const T *a = words + id[i] * cols, *b = places + place[i] * cols;
-        FOR_EACH_COLUMN(c, cols) {
-            T sum = a[c], other = b[c];
-            for (int j = 0; j < (int)(sizeof(T) / sizeof(real)); j++) ((real *)&sum)[j] += ((real *)&other)[j];
-            y[i * cols + c] = sum;
-        }
-    }
-}
-
-extern "C" void cuda_embed_tokens(struct device *device, int64_t n, int64_t cols, dev_real words, dev_int id,
-                                  dev_real places, dev_int place, dev_real y) {
-    if (is_aligned(words.at) && is_aligned(places.at) && is_aligned(y.at) && cols % PACK == 0) {
-        struct shape s = shape_for(n, cols / PACK);
-        launch(device, "embed_tokens", embed_kernel<struct pack>, s.blocks, s.threads, 0, n, cols / PACK,
-               (const struct pack *)words.at, id.at, (const struct pack *)places.at, place.at, (struct pack *)y.at);
-    } else {
-        struct shape s = shape_for(n, cols);
-        launch(device, "embed_tokens", embed_kernel<real>, s.blocks, s.threads, 0, n, cols, words.at, id.at, places.at,
-               place.at, y.at);
-    }
-}
-
+/* ---- rows ---- */
 /* A warp for each row. Each lane reads and writes the same columns, so y may be x or residual; residual NULL: none. */
 static __global__ void add_layer_norm_kernel(int64_t rows, int64_t cols, const real *x, const real *residual,
                                              const real *gain, const real *bias, real epsilon, real *y) {

@@ -61,7 +61,8 @@ int test_attention(void);
 int test_shared_attention(void);
 int test_transformer(void);
 int test_quantizer(void);
-int test_contrastive(void);
+int test_losses(void);
+int test_tables(void);
 int test_memory(void);  /* buffers, copies, errors */
 int test_threads(void); /* the CPU alone */
 int test_parity(void);  /* CUDA against the CPU */

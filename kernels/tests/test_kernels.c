@@ -20,8 +20,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", device.error);
         return 1;
     }
-    int failed = test_memory() + test_vectors_and_matrices() + test_segments_and_graphs() + test_attention() +
-                 test_shared_attention() + test_transformer() + test_quantizer() + test_contrastive();
+    int failed = test_memory();
+    failed += test_losses(); /* before the others: one test sees how much memory was ever used */
+    failed += test_vectors_and_matrices() + test_segments_and_graphs() + test_attention() + test_shared_attention() +
+              test_transformer() + test_quantizer() + test_tables();
     failed += cuda ? test_parity() : test_threads();
     device_close(&device);
     return failed != 0;

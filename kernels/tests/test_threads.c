@@ -7,7 +7,7 @@
 static void results_do_not_depend_on_the_number_of_threads(void **state) {
     (void)state;
     enum { N = 3000, DIM = 64, SIZE = 900, K = 5 };
-    static real first[N * DIM + SIZE * DIM + DIM + 1];
+    static real first[N * DIM + SIZE * DIM + DIM + SIZE + 1];
     dev_real u = values(N * DIM), c = values(SIZE * DIM), g = values(N * DIM);
     normalize_rows(u, N, DIM);
     normalize_rows(c, SIZE, DIM);
@@ -15,11 +15,12 @@ static void results_do_not_depend_on_the_number_of_threads(void **state) {
         struct device d;
         assert_int_equal(device_open_cpu(&d, threads), 0);
         dev_real q = zeros(N * DIM), w = zeros(N * K), du = zeros(N * DIM), dc = zeros(SIZE * DIM), sum = zeros(DIM),
-                 dot = zeros(1);
+                 dbias = zeros(SIZE), dot = zeros(1);
         dev_int index = device_alloc_ints(&d, N * K);
         d.run->quantize(&d, N, DIM, 0, SIZE, K, u, c, index, w, q);
         d.run->quantize_backward(&d, N, DIM, K, u, c, index, w, g, du, dc);
-        d.run->nce(&d, 500, SIZE, DIM, 0, 0.1, 1, (dev_int){NULL}, (dev_int){NULL}, u, c, dot, du, dc);
+        struct cross_entropy loss = {.n = 500, .m = SIZE, .dim = DIM, .scale = 10, .a = u, .b = c, .weight = 1};
+        d.run->cross_entropy(&d, &loss, dot, (dev_real){NULL}, du, dc, dbias);
         d.run->sum_rows(&d, N, DIM, g, sum);
         d.run->dot(&d, N * DIM, 1, u, g, dot);
         real *now = first;
@@ -27,13 +28,14 @@ static void results_do_not_depend_on_the_number_of_threads(void **state) {
         memcpy(now, du.at, N * DIM * sizeof(real));
         memcpy(now + N * DIM, dc.at, SIZE * DIM * sizeof(real));
         memcpy(now + N * DIM + SIZE * DIM, sum.at, DIM * sizeof(real));
-        now[N * DIM + SIZE * DIM + DIM] = dot.at[0];
+        memcpy(now + N * DIM + SIZE * DIM + DIM, dbias.at, SIZE * sizeof(real));
+        now[N * DIM + SIZE * DIM + DIM + SIZE] = dot.at[0];
         if (threads > 1) {
             assert_memory_equal(first, now, sizeof first);
             free(now);
         }
         device_free_ints(&d, index);
-        release(6, q, w, du, dc, sum, dot);
+        release(7, q, w, du, dc, sum, dbias, dot);
         device_close(&d);
     }
     release(3, u, c, g);

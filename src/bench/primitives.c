@@ -344,11 +344,27 @@ static int64_t token_rows(struct workbench *w) {
     return w->texts.n_rows;
 }
 
-static void embed_tokens(struct workbench *w) {
+/* The embeddings of tokens: word and position. */
+static void bag(struct workbench *w) {
     int64_t n = token_rows(w), cols = w->sizes.text_dim;
-    dev_real words = bench_reals(w, BENCH_WORDS * cols), places = bench_reals(w, BENCH_PLACES * cols);
-    dev_real y = bench_reals(w, n * cols);
-    CALL(w, embed_tokens, n, cols, words, w->word, places, w->place, y);
+    dev_real table = bench_reals(w, (BENCH_WORDS + BENCH_POSITIONS) * cols), y = bench_reals(w, n * cols);
+    struct bag tokens = {.items = {n, 2 * n, {NULL}}, .cols = cols, .index = w->token};
+    CALL(w, bag, &tokens, table, y, 0);
+}
+
+static void bag_backward(struct workbench *w) {
+    int64_t n = token_rows(w), cols = w->sizes.text_dim, rows = BENCH_WORDS + BENCH_POSITIONS;
+    dev_real table = bench_reals(w, rows * cols), dy = bench_reals(w, n * cols), dtable = bench_reals(w, rows * cols);
+    struct bag tokens = {.items = {n, 2 * n, {NULL}}, .cols = cols, .index = w->token};
+    CALL(w, bag_backward, &tokens, table, dy, dtable, (dev_real){NULL});
+}
+
+/* Heads of 64; any position will do. */
+static void rope(struct workbench *w) {
+    int64_t n = token_rows(w), cols = w->sizes.text_dim;
+    dev_real x = bench_reals(w, n * cols);
+    struct rope r = {.rows = n, .heads = cols / 64, .head_dim = 64, .ld = cols, .position = w->word, .base = 10000};
+    CALL(w, rope, &r, 1, x);
 }
 
 static void add_layer_norm(struct workbench *w) {
@@ -396,18 +412,42 @@ static void ema_rows(struct workbench *w) {
 }
 
 /* ---- losses, optimiser ---- */
-static void nce(struct workbench *w) {
+static void cross_entropy(struct workbench *w) {
     int64_t n = w->sizes.batch, dim = 2 * w->sizes.dim;
     dev_real a = bench_unit_rows(w, n, dim), b = bench_unit_rows(w, n, dim), loss = bench_reals(w, 1);
     dev_real da = bench_reals(w, n * dim), db = bench_reals(w, n * dim);
     bench_shape(w, "%lld to %lld x %lld", (ll)n, (ll)n, (ll)dim);
-    CALL(w, nce, n, n, dim, 0, 0.07, SMALL, w->keys, w->keys, a, b, loss, da, db);
+    struct cross_entropy e = {
+        .n = n, .m = n, .dim = dim, .scale = 1 / 0.07, .a = a, .b = b, .weight = SMALL, .exact = 1};
+    e.row_class = e.column_class = w->keys;
+    CALL(w, cross_entropy, &e, loss, (dev_real){NULL}, da, db, (dev_real){NULL});
+}
+
+/* As many labels as codes; none of them negative. */
+static void bce(struct workbench *w) {
+    int64_t n = w->sizes.batch, labels = w->sizes.queries * w->sizes.top_k / n;
+    dev_real x = bench_reals(w, n * labels), dx = bench_reals(w, n * labels), loss = bench_reals(w, 1);
+    bench_shape(w, "%lld x %lld", (ll)n, (ll)labels);
+    CALL(w, bce, &((struct bce){.rows = n, .labels = labels, .x = x, .y = w->index, .weight = SMALL}), loss, dx);
 }
 
 static void adam(struct workbench *w) {
     int64_t n = vector(w);
     dev_real gradient = bench_reals(w, n), value = bench_reals(w, n), m = bench_reals(w, n), v = bench_positive(w, n);
     CALL(w, adam, n, BENCH_ADAM, w->now, gradient, value, m, v);
+}
+
+/* As many rows of the node table as there are codes in a batch. */
+static void adam_rows(struct workbench *w) {
+    int64_t cols = w->sizes.node_dim, size = w->sizes.graph_nodes * cols;
+    int64_t n = w->sizes.batch < w->sizes.graph_nodes ? w->sizes.batch : w->sizes.graph_nodes;
+    struct adam_rows a = {.n = n, .cols = cols, .adam = BENCH_ADAM, .now = w->now, .index = w->keys, .last = w->last};
+    bench_shape(w, "%lld x %lld", (ll)n, (ll)cols);
+    a.gradient = bench_reals(w, n * cols);
+    a.value = bench_reals(w, size);
+    a.m = bench_reals(w, size);
+    a.v = bench_positive(w, size);
+    CALL(w, adam_rows, &a);
 }
 
 #define ITEM(primitive)                                                                                                \
@@ -453,13 +493,17 @@ const struct primitive_item PRIMITIVE_ITEMS[] = {
     ITEM(shared_attention),
     ITEM(shared_attention_backward),
     ITEM(linear),
-    ITEM(embed_tokens),
+    ITEM(bag),
+    ITEM(bag_backward),
+    ITEM(rope),
     ITEM(add_layer_norm),
     ITEM(quantize),
     ITEM(quantize_backward),
     ITEM(sum_picks),
     ITEM(ema_rows),
-    ITEM(nce),
+    ITEM(cross_entropy),
+    ITEM(bce),
     ITEM(adam),
+    ITEM(adam_rows),
 };
 const int N_PRIMITIVE_ITEMS = sizeof PRIMITIVE_ITEMS / sizeof *PRIMITIVE_ITEMS;

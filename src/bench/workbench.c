@@ -106,7 +106,8 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int make_ragged(struct workbench *w) {
     const struct bench_sizes *s = &w->sizes;
     int64_t most_rows = 2 * s->batch * larger(s->nodes, s->tokens) + 1;
-    int64_t most = larger(larger(most_rows, 2 * s->batch * s->edges + 1), s->queries * s->top_k);
+    int64_t most =
+        larger(larger(2 * most_rows, 2 * s->batch * s->edges + 1), larger(s->queries * s->top_k, s->graph_nodes));
     int32_t *host = NULL, *graphs = NULL, *sources = NULL;
     int status;
     TRY_DONE(mem_alloc(&host, most, sizeof *host));
@@ -125,7 +126,11 @@ static int make_ragged(struct workbench *w) {
     TRY_DONE(send_ints(w, host, s->batch, &w->keys));
     TRY_DONE(make_picks(w, w->graphs.n_rows, s->graph_nodes, NODES, host, &w->node));
     TRY_DONE(make_picks(w, w->texts.n_rows, BENCH_WORDS, WORDS, host, &w->word));
-    TRY_DONE(make_picks(w, w->texts.n_rows, BENCH_PLACES, PLACES, host, &w->place));
+    for (int64_t i = 0; i < 2 * w->texts.n_rows; i++)
+        host[i] = (int32_t)(i % 2 ? BENCH_WORDS + bench_pick(BENCH_POSITIONS, PLACES, i / 2)
+                                  : bench_pick(BENCH_WORDS, WORDS, i / 2));
+    TRY_DONE(send_ints(w, host, 2 * w->texts.n_rows, &w->token));
+    TRY_DONE(make_picks(w, s->graph_nodes, 1, PICKS, host, &w->last)); /* zeros */
     TRY_DONE(make_picks(w, s->queries * s->top_k, s->codebook, PICKS, host, &w->index));
 done:
     free(host);
@@ -166,8 +171,9 @@ int workbench_make(struct workbench *w, struct device *device, const struct conf
 
 void workbench_free(struct workbench *w) {
     if (!w->device) return;
-    dev_int ints[] = {w->graphs.offsets, w->texts.offsets, w->edges.offsets, w->edges.sources, w->pairs.offsets,
-                      w->keys,           w->node,          w->word,          w->place,         w->index};
+    dev_int ints[] = {w->graphs.offsets, w->texts.offsets, w->edges.offsets, w->edges.sources,
+                      w->pairs.offsets,  w->keys,          w->node,          w->word,
+                      w->token,          w->index,         w->last};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) device_free_ints(w->device, ints[i]);
     device_free_reals(w->device, w->slab);
     device_free_reals(w->device, w->now);

@@ -37,8 +37,8 @@ extern const struct adam BENCH_ADAM;
 /* What random numbers are for. OPERANDS + place of the operand. */
 enum bench_stream { GRAPH_LENGTHS, TEXT_LENGTHS, SOURCES, NODES, WORDS, PLACES, PICKS, WEIGHTS, FEATURES, OPERANDS };
 
-/* Of bert-base: word pieces, and places of a text. */
-enum { BENCH_WORDS = 30522, BENCH_PLACES = 512 };
+/* Of bert-base: word pieces, and positions of a text. */
+enum { BENCH_WORDS = 30522, BENCH_POSITIONS = 512 };
 
 enum bench_pass { PASS_COUNT, PASS_FILL, PASS_RUN };
 
@@ -57,7 +57,9 @@ struct workbench {
     struct attention_pairs pairs;         /* nodes to tokens */
     dev_int keys;                         /* [batch] 0, 1, 2, ... */
     dev_int node;                         /* [graphs.n_rows] nodes of the knowledge graph */
-    dev_int word, place;                  /* [texts.n_rows] word pieces, and their places */
+    dev_int word;                         /* [texts.n_rows] word pieces */
+    dev_int last;                         /* [graph_nodes] of adam_rows */
+    dev_int token;                        /* [texts.n_rows, 2] them, and BENCH_WORDS + their positions */
     dev_int index;                        /* [queries, top_k] rows of the codebook */
     struct linear *linear;                /* [4 text_dim, text_dim], as BERT's */
     dev_real now, keep;                   /* of adam, [N_ADAM_NOW], and of blend */

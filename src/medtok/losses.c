@@ -26,12 +26,21 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     const struct comm *comm = losses->comm;
     if (shares->total == 0) return;
     struct var *u = nn_l2_normalize(tape, a), *v = nn_l2_normalize(tape, b);
-    double weight = 1.0 / shares->total;
     int64_t n = u->rows, dim = u->cols, total = shares->total;
+    const dev_real none = {NULL};
+    struct cross_entropy nce = {.n = n,
+                                .m = n,
+                                .dim = dim,
+                                .scale = 1 / losses->temperature,
+                                .a = u->value,
+                                .b = v->value,
+                                .weight = 1.0 / shares->total,
+                                .row_class = sibling_class,
+                                .column_class = sibling_class,
+                                .exact = 1};
     if (!losses->global_negatives || comm->size == 1) {
         if (!tape->failed)
-            d->run->nce(d, n, n, dim, 0, losses->temperature, weight, sibling_class, sibling_class, u->value, v->value,
-                        loss_term(losses, term), tape_grad(tape, u), tape_grad(tape, v));
+            d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), tape_grad(tape, v), none);
         return;
     }
     dev_real all = tape_reals(tape, total * dim), all_grad = tape_reals(tape, total * dim);
@@ -39,8 +48,11 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, all));
     if (!tape->failed) {
         d->run->fill(d, total * dim, 0, all_grad);
-        d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, sibling_class,
-                    all_classes, u->value, all, loss_term(losses, term), tape_grad(tape, u), all_grad);
+        nce.m = total;
+        nce.b = all;
+        nce.first = shares->first[comm->rank];
+        nce.column_class = all_classes;
+        d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), all_grad, none);
     }
     keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, tape_grad(tape, v)));
 }
