@@ -15,7 +15,10 @@
 #include "bench/report.h"
 #include "bench/step.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller train.batch, or fewer bench.items";
 
 #define STEP "step"
 
@@ -164,6 +167,8 @@ static int measure_steps(struct bench *b) {
         struct bench_item *item = new_item(b->report, STEP, shape);
         item->codes = codes;
         status = measure(&b->options, bench_step_run, &step, &item->measurement);
+        item->tape_bytes = tape_peak_bytes(&step.trainer.tape);
+        if (status == STATUS_OK) status = comm_max_int64(b->options.comm, &item->tape_bytes, 1);
     }
     bench_step_free(&step);
     return status;
@@ -192,7 +197,7 @@ static int bench_backend(const struct backend *backend, const struct comm *comm,
     if (backend->choice == DEVICE_CPU && config->run.device == DEVICE_AUTO) here.run.compute = COMPUTE_FP32;
     b.options = (struct measure_options){comm, &b.device, config->bench.repeats, config->bench.seconds};
     *report = (struct bench_report){.backend = backend->name, .ranks = comm->size};
-    int status = compute_device_open(comm, &here, JOB_BENCH, &b.device, &report->threads);
+    int status = compute_device_open(comm, &here.run, NEEDS_LESS, &b.device, &report->threads);
     if (status == STATUS_OK) status = bench_device(&b, comm);
     workbench_free(&b.workbench);
     device_close(&b.device);
@@ -205,7 +210,8 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
-int job_bench(const struct comm *comm, const struct config *config) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
     struct bench_report *reports;
     int n = 0, asked, status;
     TRY(check_names(config));
@@ -221,3 +227,13 @@ done:
     free(reports);
     return status;
 }
+
+const struct job_entry BENCH_JOB = {
+    .job = JOB_BENCH,
+    .name = "bench",
+    .arguments = "",
+    .summary = "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
+    .ranks = ALL_RANKS,
+    .interruptible = 0,
+    .run = run,
+};

@@ -12,13 +12,16 @@
 #include "dist/stages.h"
 #include "half.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/text_source.h"
 #include "outputs.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
 #include "text/text_encoder.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller text.max_tokens";
 
 /* About the cost of a part in tokens: seconds of work. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
@@ -82,9 +85,9 @@ static int make_plan(struct encoding *e) {
     config.run.compute = COMPUTE_FP32; /* no setting of this job: the encoder multiplies in text.compute */
     if (config.text.encoder == TEXT_HASHED_NGRAMS && config.run.device == DEVICE_AUTO)
         config.run.device = DEVICE_CPU; /* no use for a GPU */
-    TRY(compute_device_open(e->comm, &config, JOB_ENCODE, &e->device, &e->n_threads));
+    TRY(compute_device_open(e->comm, &config.run, NEEDS_LESS, &e->device, &e->n_threads));
     TRY(check_same_rows(e));
-    TRY(text_encoder_open(&e->encoder, e->config, &e->device, e->n_threads));
+    TRY(text_encoder_open(&e->encoder, &e->config->text, (uint64_t)e->config->run.seed, &e->device, e->n_threads));
     TRY(vocabulary_read(e->config->files.vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);
     vocabulary_free(&v);
@@ -151,7 +154,7 @@ static int write_index(struct encoding *e, struct h5file *file) {
 static int write_attributes(struct encoding *e, struct h5file *file) {
     struct h5file *vocabulary;
     char *id = NULL;
-    int status = h5file_open(&vocabulary, e->config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION);
+    int status = h5file_open(&vocabulary, e->config->files.vocabulary, KIND_VOCABULARY);
     if (status == STATUS_OK) {
         status = h5file_get_text(vocabulary, "content_id", &id);
         h5file_close(vocabulary);
@@ -174,7 +177,7 @@ static int create_file(struct encoding *e, const struct provenance *provenance, 
     int64_t bytes = e->plan.n_rows * e->encoder.dim * (e->halves ? 2 : 4);
     TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(path) : STATUS_OK));
     if (e->comm->rank == 0) part_journal_discard(path);
-    TRY(h5file_create_partial(file, e->comm, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, provenance,
+    TRY(h5file_create_partial(file, e->comm, path, KIND_TEXT, provenance,
                               bytes + 4 * e->plan.token_offsets[e->plan.n_codes]));
     int status = write_attributes(e, *file);
     if (status == STATUS_OK) status = write_index(e, *file);
@@ -196,7 +199,7 @@ static int reopen_file(struct encoding *e, const struct provenance *provenance, 
                        struct h5dataset **features) {
     const char *path = e->config->files.text;
     char key[JOURNAL_KEY];
-    TRY(h5file_reopen_partial(file, e->comm, path, TEXT_FEATURES_VERSION, provenance));
+    TRY(h5file_reopen_partial(file, e->comm, path, provenance));
     int status = h5file_adopt(*file, "token_offsets");
     if (status == STATUS_OK) status = h5file_adopt(*file, "token_row");
     if (status == STATUS_OK) status = h5dataset_open(features, *file, "features");
@@ -344,7 +347,7 @@ static int check_model(const struct provenance *provenance, const char *like, co
     static const char *const ROLES[] = {"weights", "wordpieces", "model-config", "wordpiece-rules"};
     struct h5file *file;
     char *inputs = NULL;
-    TRY(h5file_open(&file, like, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    TRY(h5file_open(&file, like, KIND_TEXT));
     int status = h5file_get_text(file, "inputs", &inputs);
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && status == STATUS_OK; i++)
         if (!provenance_same_inputs(provenance->inputs, inputs, ROLES[i]))
@@ -357,9 +360,7 @@ static int check_model(const struct provenance *provenance, const char *like, co
     return status;
 }
 
-int job_encode(const struct comm *comm, const struct config *config) { return encode_like(comm, config, NULL); }
-
-int encode_like(const struct comm *comm, const struct config *config, const char *like) {
+int encode_descriptions(const struct comm *comm, const struct config *config, const char *like) {
     struct provenance provenance = {.job = "encode"};
     struct encoding e = {.comm = comm, .config = config};
     char *settings = NULL;
@@ -371,9 +372,8 @@ int encode_like(const struct comm *comm, const struct config *config, const char
     TRY_DONE(comm_agree(comm, status));
     if (config->text.encoder == TEXT_BERT) TRY_DONE(text_source_add_model(comm, config->text.model, &provenance));
     if (like) TRY_DONE(comm_agree(comm, check_model(&provenance, like, config->text.model)));
-    provenance_finish(&provenance, TEXT_FEATURES_VERSION);
-    TRY_DONE(output_is_current(comm, config, config->files.text, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION,
-                               provenance.key, &current));
+    provenance_finish(&provenance, KIND_TEXT);
+    TRY_DONE(output_is_current(comm, config, config->files.text, KIND_TEXT, provenance.key, &current));
     if (current) goto done;
     stage_begin(&e.stages, STAGE_PLAN);
     TRY_DONE(comm_agree(comm, make_plan(&e)));
@@ -394,3 +394,18 @@ done:
     free(settings);
     return status;
 }
+
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
+    return encode_descriptions(comm, config, NULL);
+}
+
+const struct job_entry ENCODE_JOB = {
+    .job = JOB_ENCODE,
+    .name = "encode",
+    .arguments = "",
+    .summary = "descriptions into text.h5",
+    .ranks = ALL_RANKS,
+    .interruptible = 1,
+    .run = run,
+};

@@ -194,7 +194,10 @@ static int export_all(struct export *x, int n_args, char **args) {
     return STATUS_OK;
 }
 
-int job_export(const struct config *config, int n_args, char **args) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    int n_args = arguments->n;
+    char **args = arguments->items;
+    (void)comm;
     struct export x = {.config = config};
     TRY(check_args(n_args, args));
     int status = table_open(&x.table, config->files.table);
@@ -205,3 +208,13 @@ int job_export(const struct config *config, int n_args, char **args) {
     table_close(&x.table);
     return status;
 }
+
+const struct job_entry EXPORT_JOB = {
+    .job = JOB_EXPORT,
+    .name = "export",
+    .arguments = "[npy] [tsv] [jsonl]",
+    .summary = "write the table in other formats; none named: in all",
+    .ranks = RANK_0,
+    .interruptible = 1,
+    .run = run,
+};

@@ -1,4 +1,4 @@
-/* inspect: how good the tokens of table.h5 are (medtok/quality.h), as a table on standard output and as JSON. */
+/* inspect: how good the tokens of table.h5 are (measure/quality.h), as a table on standard output and as JSON. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,9 +14,9 @@
 #include "config/paths.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
-#include "medtok/neighbours.h"
-#include "medtok/quality.h"
+#include "dist/compute_device.h"
+#include "measure/neighbours.h"
+#include "measure/quality.h"
 #include "store/table.h"
 
 /* Codes read from the vocabulary at a time, and systems that are told apart in the report. */
@@ -54,7 +54,7 @@ static int check_same_vocabulary(struct inspection *x) {
     struct h5file *file = NULL;
     char *made_from = NULL;
     int status;
-    TRY_DONE(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
     TRY_DONE(h5file_get_text(file, "content_id", &x->vocabulary_id));
     TRY_DONE(h5file_get_text(x->table.file, "content_id", &x->table_id));
     TRY_DONE(h5file_get_text(x->table.file, "vocabulary_id", &made_from));
@@ -293,10 +293,11 @@ static int inspect(struct inspection *x, struct device *device) {
     return stages_log(&stages, x->comm, "inspect", (enum stages_shown)x->config->run.stages, STATUS_OK);
 }
 
-int job_inspect(const struct comm *comm, const struct config *config) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
     struct inspection x = {.comm = comm, .config = config};
     struct device device = {0};
-    int threads, status = compute_device_open(comm, config, JOB_INSPECT, &device, &threads);
+    int threads, status = compute_device_open(comm, &config->run, NULL, &device, &threads);
     x.bootstrap = (struct bootstrap){.comm = comm,
                                      .seed = (uint64_t)config->run.seed,
                                      .resamples = config->inspect.resamples,
@@ -314,3 +315,13 @@ int job_inspect(const struct comm *comm, const struct config *config) {
     device_close(&device);
     return status;
 }
+
+const struct job_entry INSPECT_JOB = {
+    .job = JOB_INSPECT,
+    .name = "inspect",
+    .arguments = "",
+    .summary = "quality of a table's tokens, printed and as JSON",
+    .ranks = ALL_RANKS,
+    .interruptible = 1,
+    .run = run,
+};

@@ -1,40 +1,38 @@
-/* The jobs of the one binary. Each is a recipe: check up to date, load, check, compute, write. All are collective over
- * `comm` except those without it, which run on one rank. */
+/* The jobs of the one binary. Each is a recipe in a file of its own: load, check, compute, write. */
 #ifndef MEDTOK_JOBS_JOBS_H
 #define MEDTOK_JOBS_JOBS_H
 
 #include "config/config.h"
 #include "dist/comm.h"
 
-/* Code tables and the knowledge graph (none if files.graph is empty) into vocabulary.h5. */
-int job_prepare(const struct comm *comm, const struct config *config);
+/* What stands on the command line beside options and settings. */
+struct job_arguments {
+    int n;
+    char **items;
+    int near; /* lookup --near N; 0: not given */
+};
 
-/* Descriptions into text.h5. */
-int job_encode(const struct comm *comm, const struct config *config);
+enum ranks {
+    RANK_0,     /* rank 0 alone runs the job */
+    RANKS_WAIT, /* all ranks run it, but rank 0 does the work */
+    ALL_RANKS
+};
 
-/* The same with the language model that the text file `like` was made with; another one in text.model is an error. NULL:
- * any. */
-int encode_like(const struct comm *comm, const struct config *config, const char *like);
+struct job_entry {
+    enum job job;
+    const char *name, *arguments, *summary; /* arguments: those that are no options; "" if there are none */
+    enum ranks ranks;
+    int interruptible; /* looks for signals between pieces of work, and ends with 75; others are ended by them */
+    int (*run)(const struct comm *comm, const struct config *config, const struct job_arguments *arguments);
+};
 
-/* vocabulary.h5 and text.h5 into checkpoint.h5. */
-int job_train(const struct comm *comm, const struct config *config);
+#define ENTRY(job) extern const struct job_entry job##_JOB;
+JOB_LIST(ENTRY)
+#undef ENTRY
 
-/* Everything, or the codes of tokenize.codes, into table.h5. */
-int job_tokenize(const struct comm *comm, const struct config *config);
-
-/* table.h5 and vocabulary.h5 into quality measures: printed, and written as JSON. */
-int job_inspect(const struct comm *comm, const struct config *config);
-
-/* How fast the primitives and whole training steps are here: a table on standard output, and bench.json. */
-int job_bench(const struct comm *comm, const struct config *config);
-
-/* Prints the tokens of the codes named in args; near > 0: and the `near` nearest codes of each. */
-int job_lookup(const struct config *config, int n_args, char **args, int near);
-
-/* Writes the table in the formats named in args: npy, tsv, jsonl; none: all. */
-int job_export(const struct config *config, int n_args, char **args);
-
-/* Checks the files named in args, of any kind of this program; none: the table. The first fault is the error. */
-int job_verify(const struct config *config, int n_args, char **args);
+/* What tokenize runs for new codes; collective. encode: with the language model that the text file `like` was made with, another
+ * one in text.model is an error; NULL: any. */
+int prepare_vocabulary(const struct comm *comm, const struct config *config);
+int encode_descriptions(const struct comm *comm, const struct config *config, const char *like);
 
 #endif

@@ -28,7 +28,7 @@ static int find_vocabulary(struct lookup *l, const char *path) {
     char *id = NULL, *made_from = NULL;
     int status;
     if (access(path, F_OK)) return STATUS_OK;
-    TRY_DONE(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
     TRY_DONE(h5file_get_text(file, "content_id", &id));
     TRY_DONE(h5file_get_text(l->table.file, "vocabulary_id", &made_from));
     if (strcmp(id, made_from) == 0) l->vocabulary_path = path;
@@ -162,7 +162,10 @@ static int check_names(int n_args, char **args) {
     return STATUS_OK;
 }
 
-int job_lookup(const struct config *config, int n_args, char **args, int near) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    int n_args = arguments->n, near = arguments->near;
+    char **args = arguments->items;
+    (void)comm;
     struct lookup l = {0};
     int status, failed = 0;
     TRY(check_names(n_args, args));
@@ -185,3 +188,13 @@ done:
     table_close(&l.table);
     return status;
 }
+
+const struct job_entry LOOKUP_JOB = {
+    .job = JOB_LOOKUP,
+    .name = "lookup",
+    .arguments = "CODE...",
+    .summary = "print the tokens of codes; --near N: and the N nearest codes",
+    .ranks = RANK_0,
+    .interruptible = 0,
+    .run = run,
+};

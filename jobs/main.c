@@ -16,34 +16,9 @@
 #define MEDTOK_VERSION "unknown"
 #endif
 
-enum ranks {
-    RANK_0,     /* rank 0 alone runs the job */
-    RANKS_WAIT, /* all ranks run it, but rank 0 does the work */
-    ALL_RANKS
-};
-
-struct job_entry {
-    const char *name, *arguments, *summary; /* arguments: those that are no options; "" if there are none */
-    enum job job;
-    enum ranks ranks;
-    int interruptible; /* looks for signals between pieces of work, and ends with 75; others are ended by them */
-};
-
-static const struct job_entry JOBS[] = {
-    {"prepare", "", "code tables and the knowledge graph into vocabulary.h5", JOB_PREPARE, RANKS_WAIT, 1},
-    {"encode", "", "descriptions into text.h5", JOB_ENCODE, ALL_RANKS, 1},
-    {"train", "", "vocabulary.h5 and text.h5 into checkpoint.h5", JOB_TRAIN, ALL_RANKS, 1},
-    {"tokenize", "", "every code into table.h5; --codes FILE: new codes, with the same model", JOB_TOKENIZE, ALL_RANKS,
-     1},
-    {"inspect", "", "quality of a table's tokens, printed and as JSON", JOB_INSPECT, ALL_RANKS, 1},
-    {"lookup", "CODE...", "print the tokens of codes; --near N: and the N nearest codes", JOB_LOOKUP, RANK_0, 0},
-    {"export", "[npy] [tsv] [jsonl]", "write the table in other formats; none named: in all", JOB_EXPORT, RANK_0, 1},
-    {"verify", "[FILE...]", "check the table, or the files named; exit code 1 and the first fault if one is bad",
-     JOB_VERIFY, RANK_0, 0},
-    {"bench", "", "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
-     JOB_BENCH, ALL_RANKS, 0},
-};
-enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
+#define ENTRY(job) &job##_JOB,
+static const struct job_entry *const JOBS[] = {JOB_LIST(ENTRY)};
+#undef ENTRY
 
 /* ---- options ---- */
 enum option_kind { OPTION_CONFIG, OPTION_SET, OPTION_KEY, OPTION_NEAR, OPTION_FORCE, OPTION_DRY_RUN, OPTION_HELP };
@@ -56,22 +31,21 @@ struct option {
     const char *help;
 };
 
-#define EVERY_JOB ~0U
 static const struct option OPTIONS[] = {
     {"--codes", "FILE", OPTION_KEY, JOB_TOKENIZE, "tokenize.codes", NULL,
      "a code table of new codes, which get tokens instead of the vocabulary"},
     {"--append-to", "TABLE", OPTION_KEY, JOB_TOKENIZE, "tokenize.append_to", NULL,
      "with --codes: the table that the new codes follow"},
     {"--near", "N", OPTION_NEAR, JOB_LOOKUP, NULL, NULL, "and the N codes nearest to each by embedding"},
-    {"--config", "FILE", OPTION_CONFIG, EVERY_JOB, NULL, NULL,
+    {"--config", "FILE", OPTION_CONFIG, ALL_JOBS, NULL, NULL,
      "settings in YAML, of any jobs; of several files the last wins"},
-    {"--set", "key=value...", OPTION_SET, EVERY_JOB, NULL, NULL, "settings over those of the files"},
+    {"--set", "key=value...", OPTION_SET, ALL_JOBS, NULL, NULL, "settings over those of the files"},
     {"--stages", NULL, OPTION_KEY, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT, "run.stages",
      "always", "say where the time went, on one rank too"},
     {"--force", NULL, OPTION_FORCE, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE, NULL, NULL,
      "make the output anew though it is up to date, and replace what other settings made"},
-    {"--dry-run", NULL, OPTION_DRY_RUN, EVERY_JOB, NULL, NULL, "print the settings that would be used, and stop"},
-    {"--help", NULL, OPTION_HELP, EVERY_JOB, NULL, NULL, "print this"},
+    {"--dry-run", NULL, OPTION_DRY_RUN, ALL_JOBS, NULL, NULL, "print the settings that would be used, and stop"},
+    {"--help", NULL, OPTION_HELP, ALL_JOBS, NULL, NULL, "print this"},
 };
 enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
 
@@ -94,7 +68,7 @@ static void print_usage(FILE *out) {
             "usage: [mpirun -n RANKS] medtok JOB [--config FILE] [--set key=value...] [--dry-run]\n\njobs:\n",
             MEDTOK_VERSION);
     for (int i = 0; i < N_JOBS; i++)
-        fprintf(out, "  %-9s %-20s %s\n", JOBS[i].name, JOBS[i].arguments, JOBS[i].summary);
+        fprintf(out, "  %-9s %-20s %s\n", JOBS[i]->name, JOBS[i]->arguments, JOBS[i]->summary);
     fprintf(
         out,
         "\n`medtok help JOB` or `medtok JOB --help` lists the job's options and settings. `medtok --version` says what "
@@ -137,15 +111,15 @@ static const char *names_of(unsigned jobs, char *text, size_t size) {
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < N_JOBS && used < size; i++)
-        if (JOBS[i].job & jobs)
-            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", JOBS[i].name);
+        if (JOBS[i]->job & jobs)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", JOBS[i]->name);
     return text;
 }
 
 /* ---- reading argv ---- */
 static const struct job_entry *find_job(const char *name) {
     for (int i = 0; i < N_JOBS; i++)
-        if (strcmp(JOBS[i].name, name) == 0) return &JOBS[i];
+        if (strcmp(JOBS[i]->name, name) == 0) return JOBS[i];
     return NULL;
 }
 
@@ -281,35 +255,11 @@ static void warn_of_idle_settings(const struct command *command) {
 }
 
 /* ---- the job ---- */
-static enum log_level log_level_of(const char *name) {
-    static const char *const NAMES[] = {"error", "warn", "info", "debug"};
-    int level = 3;
-    while (level > 0 && strcmp(NAMES[level], name) != 0) level--;
-    return (enum log_level)level;
-}
-
-static int run_parallel(const struct comm *comm, const struct config *config, enum job job) {
-    switch (job) {
-        case JOB_PREPARE: return job_prepare(comm, config);
-        case JOB_ENCODE: return job_encode(comm, config);
-        case JOB_TRAIN: return job_train(comm, config);
-        case JOB_INSPECT: return job_inspect(comm, config);
-        case JOB_BENCH: return job_bench(comm, config);
-        default: return job_tokenize(comm, config);
-    }
-}
-
-static int run_single(const struct command *command, const struct config *config) {
-    switch (command->entry->job) {
-        case JOB_LOOKUP: return job_lookup(config, command->n_args, command->args, command->near);
-        case JOB_EXPORT: return job_export(config, command->n_args, command->args);
-        default: return job_verify(config, command->n_args, command->args);
-    }
-}
-
 static int run_job(const struct comm *comm, const struct command *command, const struct config *config) {
-    if (command->entry->ranks != RANK_0) return run_parallel(comm, config, command->entry->job);
-    return comm_agree(comm, comm->rank == 0 ? run_single(command, config) : STATUS_OK);
+    const struct job_entry *entry = command->entry;
+    struct job_arguments arguments = {command->n_args, command->args, command->near};
+    if (entry->ranks != RANK_0) return entry->run(comm, config, &arguments);
+    return comm_agree(comm, comm->rank == 0 ? entry->run(comm, config, &arguments) : STATUS_OK);
 }
 
 static int run(const struct comm *comm, struct command *command, struct config *config, struct outputs *outputs,
@@ -318,7 +268,7 @@ static int run(const struct comm *comm, struct command *command, struct config *
     if (status == STATUS_OK) status = parse(command, argc, argv);
     if (status == STATUS_OK && !command->help) status = configure(command, config);
     TRY(comm_agree(comm, status));
-    log_configure(comm->rank, log_level_of(config->run.log_level));
+    log_configure(comm->rank, config->run.log_level);
     if (comm->rank == 0 && !command->help) warn_of_idle_settings(command);
     if (!command->help) TRY(comm_agree(comm, comm->rank == 0 ? outputs_check(config, command->entry->job) : STATUS_OK));
     if (command->help) {

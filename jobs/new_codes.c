@@ -26,7 +26,7 @@ static int name_scratch(char path[PATH_MAX], const char *table, const char *endi
 static int adopt_vocabulary_settings(struct new_codes *n, const char *path) {
     struct h5file *file = NULL;
     char *settings = NULL;
-    TRY(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY(h5file_open(&file, path, KIND_VOCABULARY));
     int status = h5file_get_text(file, "config", &settings);
     if (status == STATUS_OK) status = config_adopt(&n->config, path, settings);
     free(settings);
@@ -39,7 +39,7 @@ static int adopt_text_settings(struct new_codes *n, const char *text_path) {
     struct h5file *file = NULL;
     char *settings = NULL, *inputs = NULL;
     int status;
-    TRY(h5file_open(&file, text_path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    TRY(h5file_open(&file, text_path, KIND_TEXT));
     TRY_DONE(h5file_get_text(file, "config", &settings));
     TRY_DONE(h5file_get_text(file, "inputs", &inputs));
     TRY_DONE(config_adopt(&n->config, text_path, settings));
@@ -83,7 +83,7 @@ static int check_checkpoint(struct table *table, const char *checkpoint_path) {
     struct h5file *checkpoint = NULL;
     char *id = NULL, *made_with = NULL;
     int status;
-    TRY_DONE(h5file_open(&checkpoint, checkpoint_path, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    TRY_DONE(h5file_open(&checkpoint, checkpoint_path, KIND_CHECKPOINT));
     TRY_DONE(h5file_get_text(checkpoint, "content_id", &id));
     TRY_DONE(h5file_get_text(table->file, "checkpoint_id", &made_with));
     if (strcmp(id, made_with) != 0)
@@ -116,7 +116,7 @@ done:
 static int check_target(const char *path) {
     struct h5file *file;
     int64_t rows = 1;
-    if (access(path, F_OK) || h5file_open(&file, path, NULL, 0) != STATUS_OK) return STATUS_OK; /* an empty file */
+    if (access(path, F_OK) || h5file_open(&file, path, KIND_UNKNOWN) != STATUS_OK) return STATUS_OK; /* an empty file */
     if (h5file_get_int(file, "vocabulary_rows", &rows) != STATUS_OK) rows = 1;
     h5file_close(file);
     return rows == 0 ? STATUS_OK
@@ -139,7 +139,7 @@ static int check_graph(const struct code_table *t, const struct config *config) 
                           config->tokenize.codes, (long long)t->line[first], t->text + t->system[first],
                           t->text + t->code[first], config->files.vocabulary);
     TRY_DONE(provenance_add_input(&own, "graph", config->files.graph));
-    TRY_DONE(h5file_open(&vocabulary, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_open(&vocabulary, config->files.vocabulary, KIND_VOCABULARY));
     TRY_DONE(h5file_get_text(vocabulary, "inputs", &inputs));
     if (!provenance_same_inputs(own.inputs, inputs, "graph"))
         status = status_set(STATUS_FAILED, "%s is another knowledge graph than %s was made from", config->files.graph,
@@ -175,9 +175,9 @@ int new_codes_make(struct new_codes *n, const struct comm *comm, const struct co
     TRY(comm_agree(comm, comm->rank == 0 ? check_codes(n, config, &have_nodes) : STATUS_OK));
     TRY(comm_broadcast(comm, &have_nodes, sizeof have_nodes));
     if (!have_nodes) n->config.files.graph = nothing;
-    TRY(job_prepare(comm, &n->config));
+    TRY(prepare_vocabulary(comm, &n->config));
     if (config->text.mode == TEXT_ONLINE) return STATUS_OK;
-    return encode_like(comm, &n->config, config->files.text);
+    return encode_descriptions(comm, &n->config, config->files.text);
 }
 
 void new_codes_remove(const struct new_codes *n, const struct comm *comm, int status) {

@@ -108,12 +108,11 @@ static int check_folder(const struct job_path *p) {
 /* What begins as a text of the kind, or is an HDF5 file of ours of the kind. One that is too damaged to tell is not thrown
  * away unasked. */
 static int is_of_kind(const char *path, const char *kind) {
-    char found[32];
     if (strcmp(kind, "metrics") == 0) return begins_as_metrics(path);
     for (int k = 0; k < N_TEXTS; k++)
         if (strcmp(TEXTS[k].kind, kind) == 0 && begins_with(path, TEXTS[k].begins)) return 1;
-    h5file_kind(path, found);
-    return strcmp(found, kind) == 0;
+    enum file_kind found = h5file_kind(path);
+    return found != KIND_UNKNOWN && found == file_kind_named(kind);
 }
 
 static int check_output(const struct job_path *p) {
@@ -154,11 +153,11 @@ void outputs_unlock(struct outputs *o) {
     o->n = 0;
 }
 
-int output_is_current(const struct comm *comm, const struct config *config, const char *path, const char *kind,
-                      int schema_version, const char *key, int *current) {
+int output_is_current(const struct comm *comm, const struct config *config, const char *path, enum file_kind kind,
+                      const char *key, int *current) {
     *current = 0;
     if (config->force) return STATUS_OK;
-    TRY(h5file_up_to_date(comm, path, kind, schema_version, key, current));
+    TRY(h5file_up_to_date(comm, path, kind, key, current));
     if (*current) log_info("%s is up to date", path);
     return STATUS_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/file_lock.h"
 #include "config/config.h"
 #include "dist/comm.h"
+#include "store/kinds.h"
 
 enum { MOST_OUTPUTS = 8 };
 
@@ -24,7 +25,7 @@ void outputs_unlock(struct outputs *outputs);
 
 /* Collective. Whether the output `path` is there, whole, with this provenance, and --force was not given: then the job has
  * nothing to do, and this is logged. */
-int output_is_current(const struct comm *comm, const struct config *config, const char *path, const char *kind,
-                      int schema_version, const char *key, int *current);
+int output_is_current(const struct comm *comm, const struct config *config, const char *path, enum file_kind kind,
+                      const char *key, int *current);
 
 #endif

@@ -58,7 +58,7 @@ static int copy_names(const struct code_table *t, const int64_t *places, int64_t
 /* Bytes of a code's description: none if it is absent. */
 static int64_t text_size(const struct preparation *p, int64_t i) {
     const struct code_table *t = &p->codes;
-    if (p->config->text.empty == EMPTY_TEXT_ABSENT && t->description[i] == t->code[i]) return 0;
+    if (p->config->description.empty == EMPTY_TEXT_ABSENT && t->description[i] == t->code[i]) return 0;
     return (int64_t)strlen(t->text + t->description[i]);
 }
 
@@ -163,7 +163,7 @@ static int grow_subgraphs(struct preparation *p) {
     TRY(mem_alloc(&v->n_listed, n, sizeof *v->n_listed));
     TRY(mem_alloc(&v->node_offsets, n + 1, sizeof *v->node_offsets));
     TRY(mem_alloc(&v->edge_offsets, n + 1, sizeof *v->edge_offsets));
-    TRY(subgraph_grower_make(&p->grower, &p->graph, p->config->graph.hops, p->config->graph.max_nodes));
+    TRY(subgraph_grower_make(&p->grower, &p->graph, p->config->subgraph.hops, p->config->subgraph.max_nodes));
     struct progress progress;
     progress_begin(&progress, "subgraphs", n, "codes");
     for (int64_t i = 0; i < n; i++) {
@@ -210,8 +210,9 @@ static void log_codes(const struct preparation *p) {
              n > without ? (double)v->node_offsets[n] / (double)(n - without) : 0.0,
              n > without ? (double)v->edge_offsets[n] / (double)(n - without) : 0.0);
     if (t->n_without_description)
-        log_info("%lld codes have no description: %s", (long long)t->n_without_description,
-                 p->config->text.empty == EMPTY_TEXT_ABSENT ? "their text is absent" : "the code stands in for it");
+        log_info(
+            "%lld codes have no description: %s", (long long)t->n_without_description,
+            p->config->description.empty == EMPTY_TEXT_ABSENT ? "their text is absent" : "the code stands in for it");
     if (nothing)
         log_warn("%lld codes have neither description nor graph: they will have no tokens", (long long)nothing);
     if (t->n_without_nodes == 1)
@@ -222,7 +223,7 @@ static void log_codes(const struct preparation *p) {
     if (t->n_repeated_nodes) log_info("%lld nodes were listed twice for a code", (long long)t->n_repeated_nodes);
     if (p->n_cut)
         log_info("%lld node lists were longer than graph.max_nodes (%lld) and were cut", (long long)p->n_cut,
-                 (long long)p->config->graph.max_nodes);
+                 (long long)p->config->subgraph.max_nodes);
 }
 
 static int prepare(struct preparation *p) {
@@ -241,8 +242,8 @@ static int prepare(struct preparation *p) {
     v->relation_bytes = KG_RELATION_BYTES;
     TRY(mem_alloc(&v->relation, v->n_relations, KG_RELATION_BYTES));
     memcpy(v->relation, p->graph.relation, (size_t)v->n_relations * KG_RELATION_BYTES);
-    v->graph_hops = (int32_t)p->config->graph.hops;
-    v->graph_max_nodes = (int32_t)p->config->graph.max_nodes;
+    v->graph_hops = (int32_t)p->config->subgraph.hops;
+    v->graph_max_nodes = (int32_t)p->config->subgraph.max_nodes;
     stage_begin(&p->stages, STAGE_SUBGRAPHS);
     TRY(grow_subgraphs(p));
     log_codes(p);
@@ -255,7 +256,7 @@ static int add_inputs(struct provenance *provenance, const struct config *config
     return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
-int job_prepare(const struct comm *comm, const struct config *config) {
+int prepare_vocabulary(const struct comm *comm, const struct config *config) {
     struct provenance provenance = {.job = "prepare"};
     struct preparation p = {.config = config};
     char *settings = NULL;
@@ -265,9 +266,8 @@ int job_prepare(const struct comm *comm, const struct config *config) {
     provenance.config = settings;
     if (status == STATUS_OK) status = add_inputs(&provenance, config);
     TRY_DONE(comm_agree(comm, status));
-    provenance_finish(&provenance, VOCABULARY_VERSION);
-    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION,
-                               provenance.key, &current));
+    provenance_finish(&provenance, KIND_VOCABULARY);
+    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, KIND_VOCABULARY, provenance.key, &current));
     if (current) goto done;
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
     status = comm->rank == 0 ? prepare(&p) : STATUS_OK;
@@ -284,3 +284,18 @@ done:
     free(settings);
     return status;
 }
+
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
+    return prepare_vocabulary(comm, config);
+}
+
+const struct job_entry PREPARE_JOB = {
+    .job = JOB_PREPARE,
+    .name = "prepare",
+    .arguments = "",
+    .summary = "code tables and the knowledge graph into vocabulary.h5",
+    .ranks = RANKS_WAIT,
+    .interruptible = 1,
+    .run = run,
+};

@@ -11,11 +11,14 @@
 #include "base/status.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/tokenizer.h"
 #include "new_codes.h"
 #include "outputs.h"
 #include "store/checkpoint.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller tokenize.batch or graph.max_nodes, or text.features: sentence";
 
 /* Codes whose data a rank holds at a time: bounds memory, and is the unit of progress. */
 enum { BLOCKS_AT_A_TIME = 16, COPIED_ROWS = 4096 };
@@ -25,7 +28,7 @@ static int adopt_model_settings(struct config *config, int64_t *step) {
     struct h5file *file = NULL;
     char *text = NULL;
     int status;
-    TRY(h5file_open(&file, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    TRY(h5file_open(&file, config->files.checkpoint, KIND_CHECKPOINT));
     TRY_DONE(h5file_get_int(file, "step", step));
     TRY_DONE(h5file_get_text(file, "config", &text));
     TRY_DONE(config_adopt(config, config->files.checkpoint, text));
@@ -41,7 +44,7 @@ static int check_same_inputs(const struct config *config, const struct provenanc
                                         "wordpieces", "model-config", "wordpiece-rules"};
     struct h5file *checkpoint = NULL;
     char *trained_on = NULL, path[PATH_MAX];
-    TRY(h5file_open(&checkpoint, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    TRY(h5file_open(&checkpoint, config->files.checkpoint, KIND_CHECKPOINT));
     int status = h5file_get_text(checkpoint, "inputs", &trained_on);
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && status == STATUS_OK; i++) {
         if (provenance_same_inputs(provenance->inputs, trained_on, ROLES[i])) continue;
@@ -184,13 +187,12 @@ static int write_rows(struct table_job *job) {
 static int set_attributes(struct table_job *job) {
     struct h5file *file;
     char *vocabulary_id = NULL, *checkpoint_id = NULL;
-    int status = h5file_open(&file, job->config->files.vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION);
+    int status = h5file_open(&file, job->config->files.vocabulary, KIND_VOCABULARY);
     if (status == STATUS_OK) {
         status = h5file_get_text(file, "content_id", &vocabulary_id);
         h5file_close(file);
     }
-    if (status == STATUS_OK)
-        status = h5file_open(&file, job->config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION);
+    if (status == STATUS_OK) status = h5file_open(&file, job->config->files.checkpoint, KIND_CHECKPOINT);
     if (status == STATUS_OK) {
         status = h5file_get_text(file, "content_id", &checkpoint_id);
         h5file_close(file);
@@ -227,7 +229,7 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
         TRY_DONE(new_codes_make(new, comm, config));
     }
     stage_begin(&job.stages, STAGE_LOAD);
-    TRY_DONE(compute_device_open(comm, config, JOB_TOKENIZE, &device, &threads));
+    TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
     status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
     if (status == STATUS_OK && config->tokenize.append_to[0])
         status = table_open(&job.base, config->tokenize.append_to);
@@ -263,7 +265,7 @@ static void find_appended(const struct config *config, const struct provenance *
     char *inputs = NULL, *found = NULL;
     const char *path = config->files.table;
     if (!config->tokenize.append_to[0] || !path_same(config->tokenize.append_to, path)) return;
-    if (h5file_open(&file, path, TABLE_KIND, TABLE_VERSION) != STATUS_OK) return;
+    if (h5file_open(&file, path, KIND_TABLE) != STATUS_OK) return;
     int same = h5file_get_text(file, "inputs", &inputs) == STATUS_OK;
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && same; i++)
         same = provenance_same_inputs(inputs, provenance->inputs, ROLES[i]);
@@ -281,7 +283,7 @@ static int appended_before(const struct comm *comm, const struct config *config,
     if (comm->rank == 0) find_appended(config, provenance, key);
     TRY(comm_broadcast(comm, key, sizeof key));
     if (!key[0]) return STATUS_OK;
-    return output_is_current(comm, config, config->files.table, TABLE_KIND, TABLE_VERSION, key, before);
+    return output_is_current(comm, config, config->files.table, KIND_TABLE, key, before);
 }
 
 /* Codes that were appended to a table are nowhere else: a table of version 2 or more is replaced by its next version alone. */
@@ -291,7 +293,7 @@ static int check_replaced(const struct config *config) {
     int64_t version = 0, rows = 0, codes = 0;
     if (config->force || (config->tokenize.append_to[0] && path_same(config->tokenize.append_to, path)))
         return STATUS_OK;
-    if (access(path, F_OK) || h5file_open(&file, path, NULL, 0) != STATUS_OK) return STATUS_OK; /* an empty file */
+    if (access(path, F_OK) || h5file_open(&file, path, KIND_UNKNOWN) != STATUS_OK) return STATUS_OK; /* an empty file */
     int known = h5file_get_int(file, "table_version", &version) == STATUS_OK &&
                 h5file_get_int(file, "vocabulary_rows", &rows) == STATUS_OK &&
                 h5file_get_int(file, "n_codes", &codes) == STATUS_OK;
@@ -313,7 +315,8 @@ static int check_replaced(const struct config *config) {
                       path, (long long)version, (long long)(codes - rows));
 }
 
-int job_tokenize(const struct comm *comm, const struct config *given) {
+static int run(const struct comm *comm, const struct config *given, const struct job_arguments *arguments) {
+    (void)arguments;
     struct config config = *given; /* shallow: only numbers and choices are set from the checkpoint */
     struct new_codes codes = {0};
     struct provenance provenance = {.job = "tokenize"};
@@ -332,8 +335,8 @@ int job_tokenize(const struct comm *comm, const struct config *given) {
     if (status == STATUS_OK && config.tokenize.append_to[0])
         status = provenance_add_input(&provenance, "table", config.tokenize.append_to);
     TRY_DONE(comm_agree(comm, status));
-    provenance_finish(&provenance, TABLE_VERSION);
-    TRY_DONE(output_is_current(comm, &config, config.files.table, TABLE_KIND, TABLE_VERSION, provenance.key, &current));
+    provenance_finish(&provenance, KIND_TABLE);
+    TRY_DONE(output_is_current(comm, &config, config.files.table, KIND_TABLE, provenance.key, &current));
     if (current) goto done;
     TRY_DONE(appended_before(comm, &config, &provenance, &current));
     if (current) goto done;
@@ -345,3 +348,13 @@ done:
     free(settings);
     return status;
 }
+
+const struct job_entry TOKENIZE_JOB = {
+    .job = JOB_TOKENIZE,
+    .name = "tokenize",
+    .arguments = "",
+    .summary = "every code into table.h5; --codes FILE: new codes, with the same model",
+    .ranks = ALL_RANKS,
+    .interruptible = 1,
+    .run = run,
+};

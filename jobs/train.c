@@ -11,10 +11,13 @@
 #include "config/paths.h"
 #include "jobs.h"
 #include "medtok/checkpoint_ring.h"
-#include "medtok/compute_device.h"
+#include "dist/compute_device.h"
 #include "medtok/evaluation.h"
 #include "medtok/metrics.h"
 #include "outputs.h"
+
+/* What needs less of the device's memory. */
+static const char NEEDS_LESS[] = "a smaller train.batch or graph.max_nodes, or text.features: sentence";
 
 static int evaluate(struct trainer *t, struct evaluation *evaluation, struct metrics *metrics) {
     struct quality quality;
@@ -68,7 +71,7 @@ static int train(const struct comm *comm, const struct config *config, const str
     struct metrics metrics = {0};
     char path[PATH_MAX];
     int status, threads;
-    TRY_DONE(compute_device_open(comm, config, JOB_TRAIN, &device, &threads));
+    TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
     TRY_DONE(trainer_make(&trainer, config, comm, &device));
     log_info("training on %lld codes: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
              (long long)trainer.sampler.n_codes, comm->size, threads, device.name, (long long)trainer.sampler.n_strata,
@@ -93,7 +96,8 @@ done:
     return status;
 }
 
-int job_train(const struct comm *comm, const struct config *config) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    (void)arguments;
     struct provenance provenance = {.job = "train"};
     char *settings = NULL;
     int current = 0, status = config_provenance(config, JOB_TRAIN, &settings);
@@ -101,9 +105,8 @@ int job_train(const struct comm *comm, const struct config *config) {
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(text_source_add_provenance(comm, config, &provenance));
-    provenance_finish(&provenance, CHECKPOINT_VERSION);
-    TRY_DONE(output_is_current(comm, config, config->files.checkpoint, CHECKPOINT_KIND, CHECKPOINT_VERSION,
-                               provenance.key, &current));
+    provenance_finish(&provenance, KIND_CHECKPOINT);
+    TRY_DONE(output_is_current(comm, config, config->files.checkpoint, KIND_CHECKPOINT, provenance.key, &current));
     if (current) goto done;
     struct checkpoint_ring ring = {config->files.checkpoint, &provenance, config->train.keep};
     TRY_DONE(checkpoint_ring_guard(&ring, comm, config->force, config->train.resume == RESUME_AUTO));
@@ -113,3 +116,13 @@ done:
     free(settings);
     return status;
 }
+
+const struct job_entry TRAIN_JOB = {
+    .job = JOB_TRAIN,
+    .name = "train",
+    .arguments = "",
+    .summary = "vocabulary.h5 and text.h5 into checkpoint.h5",
+    .ranks = ALL_RANKS,
+    .interruptible = 1,
+    .run = run,
+};

@@ -150,7 +150,7 @@ static int compare_ids(struct verification *v, const char *path) {
     struct h5file *file = NULL;
     char *id = NULL, *made_from = NULL;
     int status;
-    TRY_DONE(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
     TRY_DONE(h5file_get_text(file, "content_id", &id));
     TRY_DONE(h5file_get_text(v->table.file, "vocabulary_id", &made_from));
     if (strcmp(id, made_from) != 0)
@@ -259,27 +259,15 @@ done:
 }
 
 /* ---- other files of this program: every row by its checksum ---- */
-static int schema_version_of(const char *kind) {
-    static const struct {
-        const char *kind;
-        int version;
-    } VERSIONS[] = {{VOCABULARY_KIND, VOCABULARY_VERSION},
-                    {TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION},
-                    {CHECKPOINT_KIND, CHECKPOINT_VERSION}};
-    for (size_t i = 0; i < sizeof VERSIONS / sizeof *VERSIONS; i++)
-        if (strcmp(kind, VERSIONS[i].kind) == 0) return VERSIONS[i].version;
-    return 0;
-}
-
-static int verify_rows(const char *path, const char *kind) {
+static int verify_rows(const char *path, enum file_kind kind) {
     struct h5file *file = NULL;
     char *created = NULL, *id = NULL;
     int status;
-    TRY_DONE(h5file_open(&file, path, kind, schema_version_of(kind)));
+    TRY_DONE(h5file_open(&file, path, kind));
     TRY_DONE(h5file_verify(file, 0, 1));
     TRY_DONE(h5file_get_text(file, "created", &created));
     TRY_DONE(h5file_get_text(file, "content_id", &id));
-    printf("%s: kind %s, made %s, content %s; the file is good\n", path, kind, created, id);
+    printf("%s: kind %s, made %s, content %s; the file is good\n", path, FILE_KIND_FACTS[kind].name, created, id);
 done:
     free(created);
     free(id);
@@ -288,15 +276,27 @@ done:
 }
 
 static int verify(const struct config *config, const char *path) {
-    char kind[32];
-    h5file_kind(path, kind);
-    if (!kind[0] && access(path, R_OK) == 0)
+    enum file_kind kind = h5file_kind(path);
+    if (kind == KIND_UNKNOWN && access(path, R_OK) == 0)
         return status_set(STATUS_FAILED, "%s is no file of this program, or too damaged to tell", path);
-    return schema_version_of(kind) ? verify_rows(path, kind) : verify_table(config, path);
+    return kind == KIND_UNKNOWN || kind == KIND_TABLE ? verify_table(config, path) : verify_rows(path, kind);
 }
 
-int job_verify(const struct config *config, int n_args, char **args) {
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    int n_args = arguments->n;
+    char **args = arguments->items;
+    (void)comm;
     if (n_args == 0) return verify(config, config->files.table);
     for (int i = 0; i < n_args; i++) TRY(verify(config, args[i]));
     return STATUS_OK;
 }
+
+const struct job_entry VERIFY_JOB = {
+    .job = JOB_VERIFY,
+    .name = "verify",
+    .arguments = "[FILE...]",
+    .summary = "check the table, or the files named; exit code 1 and the first fault if one is bad",
+    .ranks = RANK_0,
+    .interruptible = 0,
+    .run = run,
+};

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "text/bert.h"
+#include "lm/bert.h"
 
 #define CALL(w, primitive, ...)                                                                                        \
     do {                                                                                                               \

@@ -47,8 +47,9 @@ void bench_print(FILE *out, const struct bench_report *r) {
         if (x->codes > 0)
             fprintf(out,
                     "\nstep: %.0f codes/s; its operations take %.4g ms at the gemm ceiling, its bytes %.4g ms at the "
-                    "copy ceiling\n",
-                    x->codes / m->median, m->flops / c->gemm.flop_rate * 1e3, m->bytes / c->copy.byte_rate * 1e3);
+                    "copy ceiling; its tape takes %.1f MB of device memory\n",
+                    x->codes / m->median, m->flops / c->gemm.flop_rate * 1e3, m->bytes / c->copy.byte_rate * 1e3,
+                    (double)x->tape_bytes * 1e-6);
     }
     fprintf(out, "\n");
 }
@@ -69,6 +70,7 @@ static json_t *item(const struct bench_report *r, const struct bench_item *x) {
     if (o && x->codes > 0) {
         json_object_set_new(o, "codes", json_real(x->codes));
         json_object_set_new(o, "codes_rate", json_real(x->codes / m->median));
+        json_object_set_new(o, "tape_bytes", json_integer(x->tape_bytes));
     }
     return o;
 }

@@ -13,7 +13,8 @@ struct bench_item {
     const char *name;
     char shape[96];
     struct measurement measurement;
-    double codes; /* step: codes of a step; else 0 */
+    double codes;       /* step: codes of a step; else 0 */
+    int64_t tape_bytes; /* step: the most device memory that the tape of a rank took at once */
 };
 
 struct bench_report {

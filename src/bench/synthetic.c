@@ -68,7 +68,7 @@ static int make_vocabulary(struct vocabulary *v, const struct bench_sizes *s, in
 static int write_vocabulary(const struct comm *comm, const struct bench_sizes *s, int64_t n_codes, const char *path) {
     struct vocabulary v = {0};
     struct provenance provenance = {.job = "bench", .config = ""};
-    provenance_finish(&provenance, VOCABULARY_VERSION);
+    provenance_finish(&provenance, KIND_VOCABULARY);
     int status = comm_agree(comm, comm->rank == 0 ? make_vocabulary(&v, s, n_codes) : STATUS_OK);
     if (status == STATUS_OK) status = vocabulary_write(comm, path, &v, &provenance);
     vocabulary_free(&v);
@@ -98,7 +98,7 @@ static int make_features(struct features *f, const struct comm *comm, const stru
     TRY(mem_alloc(&f->offsets, n_codes + 1, sizeof *f->offsets));
     for (int64_t i = 0; i < n_codes; i++) f->offsets[i + 1] = f->offsets[i] + bench_length(s->tokens, TEXT_LENGTHS, i);
     f->n_tokens = f->offsets[n_codes];
-    TRY(h5file_open(&file, vocabulary, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY(h5file_open(&file, vocabulary, KIND_VOCABULARY));
     int status = h5file_get_text(file, "content_id", &f->vocabulary_id);
     h5file_close(file);
     TRY(status);
@@ -129,10 +129,10 @@ static int write_text(const struct comm *comm, const struct bench_sizes *s, int6
     struct features f = {0};
     struct h5file *file;
     struct provenance provenance = {.job = "bench", .config = ""};
-    provenance_finish(&provenance, TEXT_FEATURES_VERSION);
+    provenance_finish(&provenance, KIND_TEXT);
     int status = comm_agree(comm, make_features(&f, comm, s, n_codes, vocabulary));
     if (status == STATUS_OK)
-        status = h5file_create(&file, comm, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, &provenance,
+        status = h5file_create(&file, comm, path, KIND_TEXT, &provenance,
                                f.n_tokens * s->text_dim * (int64_t)sizeof *f.values);
     if (status == STATUS_OK) {
         status = fill_text(file, comm, &f, n_codes, s->text_dim);

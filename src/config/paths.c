@@ -61,8 +61,9 @@ static int add_key(struct path_list *list, const struct config *config, const st
 int config_paths(const struct config *config, enum job job, struct job_path **paths, int *n) {
     struct path_list list = {0};
     int status = add_list(&list, "--config", "config", &config->sources);
-    for (int i = 0; i < SCHEMA_SIZE && status == STATUS_OK; i++)
-        if (SCHEMA[i].kind && (SCHEMA[i].jobs & job)) status = add_key(&list, config, &SCHEMA[i], job);
+    for (int i = 0; i < CONFIG_SCHEMA.n && status == STATUS_OK; i++)
+        if (CONFIG_SCHEMA.keys[i].kind && (CONFIG_SCHEMA.keys[i].jobs & job))
+            status = add_key(&list, config, &CONFIG_SCHEMA.keys[i], job);
     *paths = list.items;
     *n = (int)list.n;
     return status;

@@ -117,30 +117,35 @@ int comm_agree(const struct comm *comm, int status) {
 
 /* ---- sums ---- */
 /* Values of eight bytes. */
-static int all_reduce(const struct comm *comm, void *values, int count, MPI_Datatype type, MPI_Op op) {
+static int all_reduce(const struct comm *comm, void *values, int64_t count, MPI_Datatype type, MPI_Op op) {
+    enum { MOST = LARGEST_MESSAGE / 8 };
     if (comm->size == 1) return STATUS_OK;
-    int code =
-        COMM_COUNTED(comm, 8 * (int64_t)count, MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm->handle));
-    return comm_status(code, "summing over ranks");
+    for (int64_t at = 0; at < count; at += MOST) {
+        int n = (int)(count - at < MOST ? count - at : MOST);
+        int code = COMM_COUNTED(comm, 8 * (int64_t)n,
+                                MPI_Allreduce(MPI_IN_PLACE, (char *)values + 8 * at, n, type, op, comm->handle));
+        TRY(comm_status(code, "summing over ranks"));
+    }
+    return STATUS_OK;
 }
 
-int comm_sum_int64(const struct comm *comm, int64_t *values, int count) {
+int comm_sum_int64(const struct comm *comm, int64_t *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_INT64_T, MPI_SUM);
 }
 
-int comm_sum_uint64(const struct comm *comm, uint64_t *values, int count) {
+int comm_sum_uint64(const struct comm *comm, uint64_t *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_UINT64_T, MPI_SUM);
 }
 
-int comm_sum_double(const struct comm *comm, double *values, int count) {
+int comm_sum_double(const struct comm *comm, double *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_DOUBLE, MPI_SUM);
 }
 
-int comm_max_int64(const struct comm *comm, int64_t *values, int count) {
+int comm_max_int64(const struct comm *comm, int64_t *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_INT64_T, MPI_MAX);
 }
 
-int comm_max_double(const struct comm *comm, double *values, int count) {
+int comm_max_double(const struct comm *comm, double *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_DOUBLE, MPI_MAX);
 }
 

@@ -30,12 +30,12 @@ struct comm comm_self(void);
  * failing rank, with "rank R: " in front when there are several ranks (not of STATUS_INTERRUPTED, which is all ranks' matter). */
 int comm_agree(const struct comm *comm, int status);
 
-/* Collective: sums over ranks, in place, the same on every rank. */
-int comm_sum_int64(const struct comm *comm, int64_t *values, int count);
-int comm_sum_double(const struct comm *comm, double *values, int count);
-int comm_max_int64(const struct comm *comm, int64_t *values, int count); /* the largest, likewise */
-int comm_max_double(const struct comm *comm, double *values, int count);
-int comm_sum_uint64(const struct comm *comm, uint64_t *values, int count);
+/* Collective: sums over ranks, in place, the same on every rank; any count (split below 2^31 bytes a message). */
+int comm_sum_int64(const struct comm *comm, int64_t *values, int64_t count);
+int comm_sum_double(const struct comm *comm, double *values, int64_t count);
+int comm_max_int64(const struct comm *comm, int64_t *values, int64_t count); /* the largest, likewise */
+int comm_max_double(const struct comm *comm, double *values, int64_t count);
+int comm_sum_uint64(const struct comm *comm, uint64_t *values, int64_t count);
 
 /* Collective: rank 0's bytes to all; any length (split below 2^31 bytes a message). */
 int comm_broadcast(const struct comm *comm, void *bytes, int64_t count);

@@ -8,7 +8,7 @@
 #ifndef MEDTOK_INGEST_CODE_TABLE_H
 #define MEDTOK_INGEST_CODE_TABLE_H
 
-#include "config/config.h"
+#include "base/string_list.h"
 #include "ingest/knowledge_graph.h"
 #include "terms/code_index.h"
 

@@ -7,23 +7,27 @@
 #ifndef MEDTOK_MEDTOK_BATCH_H
 #define MEDTOK_MEDTOK_BATCH_H
 
+#include "base/arena.h"
+#include "loader/pack.h"
+#include "loader/row_stage.h"
 #include "medtok/dataset.h"
 #include "nn/layers.h"
 
 struct batch {
     int64_t n, n_text, n_graph, n_both;
-    int32_t *codes;                    /* host: [n] global code indices, which key all random numbers */
-    int32_t *text_place, *graph_place; /* host: [n_text], [n_graph] place in the batch of each listed code */
-    dev_int text_of_graph;             /* [n_graph] row among the codes with text, or -1 */
-    dev_int graph_of_text;             /* [n_text] row among the codes with a graph, or -1 */
-    dev_int both_text, both_graph;     /* [n_both] rows among the codes with text, and among those with a graph */
+    int32_t *codes;                /* host: [n] global code indices, which key all random numbers */
+    int32_t *text_position;        /* host: [n_text] position in the batch of each code with text, ascending */
+    int32_t *graph_position;       /* host: [n_graph] the same of each code with a graph */
+    dev_int text_of_graph;         /* [n_graph] row among the codes with text, or -1 */
+    dev_int graph_of_text;         /* [n_text] row among the codes with a graph, or -1 */
+    dev_int both_text, both_graph; /* [n_both] rows among the codes with text, and among those with a graph */
     dev_int text_class, graph_class, both_class; /* sibling classes of each list; NULL if the dataset has none */
 
     /* text */
     int64_t n_rows, dim, n_tokens;
     dev_real features;      /* [n_rows, dim] rows of H: distinct (cached), or all tokens of each code (online) */
     dev_real second_cls;    /* [n_text, dim] online training: [CLS] rows of the second view; cached: .at NULL */
-    dev_int cls_row;        /* [n_text] the [CLS] row of each code with text, a place in `features` */
+    dev_int cls_row;        /* [n_text] the [CLS] row of each code with text, a row of `features` */
     dev_int token_row;      /* [n_tokens] all tokens of the codes with both sides */
     struct segments each;   /* n_text segments of one row: the codes with text themselves */
     struct segments tokens; /* n_graph segments: tokens of the codes with a graph, empty where text is absent */
@@ -32,7 +36,7 @@ struct batch {
     int64_t n_nodes, n_distinct;
     int32_t *distinct_nodes;    /* host: [n_distinct] KG nodes, ascending */
     dev_int distinct;           /* the same on the device */
-    dev_int node_row;           /* [n_nodes] place in distinct_nodes */
+    dev_int node_row;           /* [n_nodes] index in distinct_nodes */
     struct graphs graphs;       /* n_graph graphs */
     struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
@@ -41,38 +45,21 @@ struct batch {
     struct attention_pairs graph_pairs; /* nodes to tokens */
 };
 
-/* Where the arrays of a batch lie in the pack, and what batch_send needs beside it. */
-struct batch_places {
-    int64_t text_keys, graph_keys, text_class, graph_class, both_class, text_of_graph, graph_of_text, both_text,
-        both_graph, text_node, iota, cls, token_row, token_offsets, distinct, node_row, graph_offsets, text_nodes,
-        graph_pairs, features;
-    struct packed_edges {
-        int64_t n, offsets, sources; /* n: edges */
-    } edges, dropped;
-    int32_t *rows;                      /* cached text: the distinct feature rows, in the arena */
-    int32_t *keys, *text_offsets, *ids; /* online text: keys, offsets and ids of the texts, in the arena */
-};
-
 /* Room for batches, grown as needed and reused. */
 struct batch_builder {
     struct device *device;
     struct arena arena;
-    int32_t *row_place;  /* [text rows] place in this batch, or -1 */
-    int32_t *node_place; /* [KG nodes] place in this batch, of those in it */
+    int32_t *row_index;  /* [text rows] index among the rows of this batch, or -1 */
+    int32_t *node_index; /* [KG nodes] index among the nodes of this batch, of those in it */
     uint64_t *node_bits; /* a bit for each KG node; 0 between calls */
-    int64_t n_row_place, n_node_place;
-    struct int_pack {
-        int32_t *host;
-        long long n, capacity, device_capacity;
-        dev_int device;
-    } ints;
-    struct real_room {
-        dev_real values;
-        long long capacity;
-    } features, second_cls;
-    struct batch_places at;     /* of the batch that is being made */
-    long long staging_capacity; /* pinned host memory: rows of features on their way to the device */
-    real *staging;
+    int64_t n_row_index, n_node_index;
+    struct pack pack;
+    struct row_stage features, second_cls;
+    struct batch_text {                /* of the batch that is being made, in the arena */
+        int32_t *rows;                 /* cached: the distinct feature rows */
+        dev_int resident;              /* the same, where they are gathered from the dataset's rows on the device */
+        int32_t *ids, *offsets, *keys; /* online: ids, offsets [n_text + 1] and keys [n_text] of the texts */
+    } text;
 };
 
 struct edge_drop {
@@ -90,7 +77,8 @@ void batch_builder_free(struct batch_builder *builder);
 int batch_flatten(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
                   const int64_t *codes, int64_t n, struct edge_drop drop);
 
-/* Starts to send a flattened batch. It is valid until the next is flattened. */
+/* Starts to send a flattened batch, which is valid until the next is flattened. Neither `batch` nor `builder` may move in
+ * memory between the two calls. */
 int batch_send(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
                struct edge_drop drop);
 

@@ -66,9 +66,7 @@ static int list_ring(const struct checkpoint_ring *ring, struct ring_files *file
 
 /* What is no checkpoint is not ours, whatever it is called. */
 static void remove_file(const char *path) {
-    char kind[32];
-    h5file_kind(path, kind);
-    if (strcmp(kind, CHECKPOINT_KIND) != 0)
+    if (h5file_kind(path) != KIND_CHECKPOINT)
         log_warn("%s is no checkpoint, or damaged: it is left there", path);
     else if (unlink(path))
         log_warn("could not remove the old checkpoint %s", path);
@@ -93,10 +91,8 @@ static int remove_old(const struct checkpoint_ring *ring, int64_t step, int64_t 
 static void open_other(const struct checkpoint_ring *ring, const char *path, struct h5file **file) {
     char *key = NULL;
     *file = NULL;
-    if (access(path, F_OK) || h5file_open(file, path, CHECKPOINT_KIND, CHECKPOINT_VERSION) != STATUS_OK) {
-        char kind[32];
-        h5file_kind(path, kind);
-        if (strcmp(kind, CHECKPOINT_KIND) != 0 || h5file_open(file, path, NULL, 0) != STATUS_OK) return;
+    if (access(path, F_OK) || h5file_open(file, path, KIND_CHECKPOINT) != STATUS_OK) {
+        if (h5file_kind(path) != KIND_CHECKPOINT || h5file_open(file, path, KIND_UNKNOWN) != STATUS_OK) return;
     }
     int same = h5file_get_text(*file, "provenance_key", &key) != STATUS_OK || strcmp(key, ring->provenance->key) == 0;
     free(key);
@@ -128,9 +124,8 @@ static void remove_temporary(const char *path, void *context) {
 /* A file that is called as a checkpoint of the ring, but is a link or of another kind, is in the way. */
 static int check_not_foreign(const char *path) {
     struct stat info;
-    char kind[32];
-    h5file_kind(path, kind);
-    if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (!kind[0] || strcmp(kind, CHECKPOINT_KIND) == 0))
+    enum file_kind kind = h5file_kind(path);
+    if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (kind == KIND_UNKNOWN || kind == KIND_CHECKPOINT))
         return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "%s is in the way: training makes a checkpoint of that name, and this is none; move it away, or "
@@ -201,8 +196,7 @@ int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct 
 static int usable(const struct checkpoint_ring *ring, const char *path) {
     struct comm self = comm_self();
     int good = 0;
-    if (h5file_up_to_date(&self, path, CHECKPOINT_KIND, CHECKPOINT_VERSION, ring->provenance->key, &good) != STATUS_OK)
-        good = 0;
+    if (h5file_up_to_date(&self, path, KIND_CHECKPOINT, ring->provenance->key, &good) != STATUS_OK) good = 0;
     if (!good) log_info("%s is of another training, or damaged: not resumed from", path);
     return good;
 }

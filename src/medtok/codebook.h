@@ -10,7 +10,7 @@
 
 #include "dist/reduce.h"
 #include "medtok/model.h"
-#include "medtok/usage.h"
+#include "measure/usage.h"
 
 struct codebook {
     const struct config *config;

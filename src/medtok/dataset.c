@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "base/status.h"
-#include "store/code_hierarchy.h"
+#include "terms/code_hierarchy.h"
 
 /* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
 static const double COST_OF_A_SIDE = 8;
@@ -38,6 +38,21 @@ int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_sou
     return source->features_path
                ? text_features_read(source->features_path, vocabulary_path, codes, n_codes, &d->text)
                : text_source_read_ids(source, vocabulary_path, codes, n_codes, d->first, count, &d->ids);
+}
+
+struct code_view dataset_view(const struct dataset *d, int64_t code) {
+    int64_t i = code - d->first, t = d->place[i];
+    const struct vocabulary *v = &d->vocabulary;
+    const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + t;
+    struct code_view view = {.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
+                             .nodes = v->nodes + v->node_offsets[i],
+                             .source = v->edge_source + v->edge_offsets[i],
+                             .target = v->edge_target + v->edge_offsets[i]};
+    if (dataset_has_text(d, code)) view.n_tokens = text[1] - text[0];
+    if (!dataset_has_graph(d, code)) return view;
+    view.n_nodes = v->node_offsets[i + 1] - v->node_offsets[i];
+    view.n_edges = v->edge_offsets[i + 1] - v->edge_offsets[i];
+    return view;
 }
 
 /* float32 rows as they are; the double build of the tests widens them. */
@@ -116,7 +131,7 @@ int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, 
     int64_t *nodes = NULL, *bytes = NULL;
     int status;
     *cost = NULL;
-    TRY(h5file_open(&file, vocabulary_path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY(h5file_open(&file, vocabulary_path, KIND_VOCABULARY));
     TRY_DONE(read_offsets(file, "node_offsets", &nodes, n_codes));
     TRY_DONE(read_offsets(file, "description_offsets", &bytes, n_codes));
     TRY_DONE(mem_alloc(cost, *n_codes, sizeof **cost));

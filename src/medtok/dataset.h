@@ -33,6 +33,16 @@ static inline int dataset_has_graph(const struct dataset *d, int64_t code) {
     return d->sides != SIDES_TEXT && vocabulary_has_graph(&d->vocabulary, code - d->first);
 }
 
+/* A code's data; an absent side has no tokens, or no nodes and edges. */
+struct code_view {
+    const int32_t *tokens, *nodes; /* tokens: feature rows (cached) or token ids (online) */
+    const uint16_t *source, *target;
+    int64_t n_tokens, n_nodes, n_edges;
+};
+
+/* Of global code `code`, which the dataset holds. */
+struct code_view dataset_view(const struct dataset *dataset, int64_t code);
+
 /* Reads what the codes[n_codes] (copied) need; their text from `source` (borrowed). */
 int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
                  int64_t n_codes);
@@ -42,7 +52,7 @@ void dataset_free(struct dataset *dataset);
  * of what is free there; else, and on the CPU, nothing happens, and batches bring their rows. */
 int dataset_keep_on_device(struct dataset *dataset, struct device *device);
 
-/* Fills sibling_class: codes with the same parent in the same system (store/code_hierarchy.h) have the same class; -1: no
+/* Fills sibling_class: codes with the same parent in the same system (terms/code_hierarchy.h) have the same class; -1: no
  * parent is known. A class is the low 31 bits of XXH3-64 of "SYSTEM:PARENT", so that it is the same on every rank; of
  * two parents in one batch, one pair in 2^31 shares a class by chance, and lacks a negative. */
 int dataset_find_siblings(struct dataset *dataset, const char *vocabulary_path);

@@ -41,7 +41,7 @@ static int find_suspects(const struct trainer *t, const struct batch *batch, con
     for (int64_t i = 0; i < batch->n; i++) (*suspects)[i].code = batch->codes[i];
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
-        TRY(look_at_group(t->device, output->groups[g].z, graph_side ? batch->graph_place : batch->text_place,
+        TRY(look_at_group(t->device, output->groups[g].z, graph_side ? batch->graph_position : batch->text_position,
                           *suspects));
     }
     qsort(*suspects, (size_t)batch->n, sizeof **suspects, largest_first);

@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "dist/gather.h"
 #include "store/vocabulary_pick.h"
 
 enum { BLOCK = 256 }; /* codes computed at a time on a rank */
@@ -97,7 +98,7 @@ static int place_tokens(struct evaluation *e, const struct model_output *out, co
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
         TRY(token_rows_place(&e->rows, e->trainer->config, e->trainer->device, g, &out->groups[g],
-                             graph_side ? batch->graph_place : batch->text_place, first));
+                             graph_side ? batch->graph_position : batch->text_position, first));
     }
     return STATUS_OK;
 }
@@ -116,7 +117,7 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     TRY(status_alone(row_plan_make(&e->plan, t->comm, t->device, table->rows, table->cols, batch.distinct_nodes,
                                    (int)batch.n_distinct)));
     tape_reset(&e->tape, 1);
-    struct var *nodes = tape_var(&e->tape, batch.n_distinct, table->cols);
+    struct var *nodes = tape_constant(&e->tape, batch.n_distinct, table->cols);
     TRY(status_alone(row_plan_fetch(&e->plan, t->comm, t->device, table->cols, table->value, nodes->value)));
     if (n == 0) return STATUS_OK;
     struct model_output out = model_forward(&model, &e->tape, &batch, nodes, NULL);
@@ -124,47 +125,21 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     return place_tokens(e, &out, &batch, first);
 }
 
-/* ---- gathering: each rank adds its own rows to zeros ---- */
-static int gather_tokens(struct evaluation *e, const char *own) {
-    const struct config *c = e->trainer->config;
-    int64_t picks = N_GROUPS * c->quantizer.top_k, n = e->rows.n * picks, *all;
-    TRY(comm_agree(e->trainer->comm, mem_alloc(&all, n, sizeof *all)));
-    for (int64_t i = 0; i < n; i++) all[i] = own[i / picks] ? e->rows.tokens[i] : 0;
-    int status = comm_sum_int64(e->trainer->comm, all, (int)n);
-    for (int64_t i = 0; i < n; i++) e->rows.tokens[i] = (int32_t)all[i];
-    free(all);
-    return status;
-}
-
-static int gather_embeddings(struct evaluation *e, const char *own) {
-    int64_t width = N_GROUPS * e->trainer->config->quantizer.dim, n = e->rows.n * width;
-    double *all;
-    TRY(comm_agree(e->trainer->comm, mem_alloc(&all, n, sizeof *all)));
-    for (int64_t i = 0; i < n; i++) all[i] = own[i / width] ? (double)e->rows.embedding[i] : 0;
-    int status = comm_sum_double(e->trainer->comm, all, (int)n);
-    for (int64_t i = 0; i < n; i++) e->rows.embedding[i] = (float)all[i];
-    free(all);
-    return status;
-}
-
+/* Each rank computes its blocks, and gets those of the others. */
 static int run_blocks(struct evaluation *e) {
     const struct comm *comm = e->trainer->comm;
+    const struct config *c = e->trainer->config;
     int64_t n = e->rows.n, stride = (int64_t)BLOCK * comm->size;
-    char *own = NULL;
-    int status;
-    token_rows_clear(&e->rows, e->trainer->config, n);
-    TRY_DONE(comm_agree(comm, mem_alloc(&own, n, 1)));
+    token_rows_clear(&e->rows, c, n);
     for (int64_t round = 0; round < n; round += stride) {
         int64_t first = round + (int64_t)BLOCK * comm->rank;
         int64_t count = first >= n ? 0 : first + BLOCK < n ? BLOCK : n - first;
-        TRY_DONE(comm_agree(comm, run_block(e, first, count)));
-        memset(own + (count ? first : 0), 1, (size_t)count);
+        TRY(comm_agree(comm, run_block(e, first, count)));
     }
-    TRY_DONE(gather_tokens(e, own));
-    TRY_DONE(gather_embeddings(e, own));
-done:
-    free(own);
-    return status;
+    TRY(comm_gather_blocks(comm, n, BLOCK, N_GROUPS * c->quantizer.top_k * (int64_t)sizeof *e->rows.tokens,
+                           e->rows.tokens));
+    return comm_gather_blocks(comm, n, BLOCK, N_GROUPS * c->quantizer.dim * (int64_t)sizeof *e->rows.embedding,
+                              e->rows.embedding);
 }
 
 /* ---- measures ---- */
@@ -210,7 +185,7 @@ int evaluation_run(struct evaluation *e, struct quality *q) {
     const struct config *c = e->trainer->config;
     struct quality_tokens tokens = {
         .n = e->rows.n, .top_k = c->quantizer.top_k, .codebook_size = c->quantizer.size, .tokens = e->rows.tokens};
-    for (int g = 0; g < N_GROUPS; g++) tokens.regions[g] = quantizer_region(c, (enum token_group)g);
+    quantizer_regions(c, tokens.regions);
     TRY(run_blocks(e));
     TRY(quality_measure_tokens(q, &e->bootstrap, &tokens, &e->keys));
     return measure_neighbours(e, q);

@@ -7,8 +7,8 @@
 #ifndef MEDTOK_MEDTOK_EVALUATION_H
 #define MEDTOK_MEDTOK_EVALUATION_H
 
-#include "medtok/neighbours.h"
-#include "medtok/quality.h"
+#include "measure/neighbours.h"
+#include "measure/quality.h"
 #include "medtok/tokenizer.h"
 #include "medtok/trainer.h"
 

@@ -65,7 +65,7 @@ static int keep_group(struct sample *s, const struct var *u, const int32_t *plac
 static int keep_vectors(struct sample *s, const struct batch *batch, const struct model_output *out, int64_t first) {
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
-        TRY(keep_group(s, out->groups[g].u, graph_side ? batch->graph_place : batch->text_place,
+        TRY(keep_group(s, out->groups[g].u, graph_side ? batch->graph_position : batch->text_position,
                        s->u[g] + first * s->config->quantizer.dim));
     }
     return STATUS_OK;

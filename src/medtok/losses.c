@@ -14,7 +14,7 @@ static void keep_status(struct losses *losses, int status) {
 /* The classes of all ranks' rows. */
 static dev_int gather_classes(struct losses *losses, const struct row_shares *shares, dev_int local) {
     if (!local.at) return local;
-    dev_int all = {(int32_t *)tape_reals(losses->tape, shares->total).at};
+    dev_int all = tape_ints(losses->tape, shares->total);
     keep_status(losses, gather_ints_over_ranks(losses->comm, losses->tape->device, shares, local, all));
     return all;
 }
@@ -43,18 +43,21 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
             d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), tape_grad(tape, v), none);
         return;
     }
-    dev_real all = tape_reals(tape, total * dim), all_grad = tape_reals(tape, total * dim);
+    /* Whether there is a gradient to be summed must be the same on all ranks, so it is not asked of v, which may have failed. */
+    int backward = !tape->evaluating;
+    dev_real all = tape_scratch(tape, total * dim), all_grad = backward ? tape_scratch(tape, total * dim) : none;
     dev_int all_classes = gather_classes(losses, shares, sibling_class);
     keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, all));
     if (!tape->failed) {
-        d->run->fill(d, total * dim, 0, all_grad);
+        if (backward) d->run->fill(d, total * dim, 0, all_grad);
         nce.m = total;
         nce.b = all;
         nce.first = shares->first[comm->rank];
         nce.column_class = all_classes;
         d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), all_grad, none);
     }
-    keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, tape_grad(tape, v)));
+    if (backward)
+        keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, tape_grad_or_scratch(tape, v)));
 }
 
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total) {
@@ -66,16 +69,16 @@ void loss_cosine(struct losses *losses, enum loss_term term, double weight, stru
     int64_t n = u->rows * u->cols;
     double share = weight / total;
     d->run->dot(d, n, share, u->value, v->value, loss_term(losses, term));
-    d->run->axpy(d, n, share, v->value, tape_grad(tape, u));
-    d->run->axpy(d, n, share, u->value, tape_grad(tape, v));
+    if (u->needs_grad) d->run->axpy(d, n, share, v->value, tape_grad(tape, u));
+    if (v->needs_grad) d->run->axpy(d, n, share, u->value, tape_grad(tape, v));
 }
 
 void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b) {
     struct tape *tape = losses->tape;
     struct device *d = tape->device;
     int64_t n = a->rows, dim = a->cols;
-    dev_real product = tape_reals(tape, dim * dim), gradient = tape_reals(tape, dim * dim);
-    if (!tape->failed) d->run->gemm(d, 1, 0, dim, dim, n, 1, a->value, dim, b->value, dim, 0, product, dim);
+    dev_real product = tape_scratch(tape, dim * dim), gradient = tape_scratch(tape, dim * dim);
+    if (tape_reads(tape, a, b)) d->run->gemm(d, 1, 0, dim, dim, n, 1, a->value, dim, b->value, dim, 0, product, dim);
     if (losses->global_negatives) keep_status(losses, sum_over_ranks(losses->comm, d, product, dim * dim));
     if (tape->failed) return;
     /* Each rank reports its share 1/size of the value. The norm of the global product has the full gradient on every
@@ -83,6 +86,8 @@ void loss_orthogonality(struct losses *losses, enum loss_term term, double weigh
     double share = weight / losses->comm->size;
     d->run->norm_loss(d, dim * dim, share, product, loss_term(losses, term), gradient);
     double scale = losses->global_negatives ? losses->comm->size : 1;
-    d->run->gemm(d, 0, 1, n, dim, dim, scale, b->value, dim, gradient, dim, 1, tape_grad(tape, a), dim);
-    d->run->gemm(d, 0, 0, n, dim, dim, scale, a->value, dim, gradient, dim, 1, tape_grad(tape, b), dim);
+    if (a->needs_grad)
+        d->run->gemm(d, 0, 1, n, dim, dim, scale, b->value, dim, gradient, dim, 1, tape_grad(tape, a), dim);
+    if (b->needs_grad)
+        d->run->gemm(d, 0, 0, n, dim, dim, scale, a->value, dim, gradient, dim, 1, tape_grad(tape, b), dim);
 }

@@ -41,7 +41,7 @@ static int open_file(struct metrics *m, int64_t step) {
 
 int metrics_open(struct metrics *m, const struct trainer *t, const char *path) {
     *m = (struct metrics){.log_every = t->config->train.log_every, .last_step = t->step};
-    int status = usage_make(&m->window, t->config);
+    int status = usage_make(&m->window, t->usage.codebook_size, t->usage.regions);
     if (status == STATUS_OK && !(m->path = strdup(path))) status = status_set(STATUS_FAILED, "out of memory");
     if (status == STATUS_OK && t->comm->rank == 0) status = open_file(m, t->step);
     m->last_time = clock_seconds();

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "medtok/quality.h"
+#include "measure/quality.h"
 #include "medtok/trainer.h"
 
 struct metrics {

@@ -178,8 +178,7 @@ static struct var *codebook_rows(const struct model *model, struct tape *tape, c
     if (!learned) C = tape_borrow(tape, C->rows, C->cols, C->value, none);
     /* Backward reaches this record after the quantiser's: the codebook's gradient is then complete. */
     if (learned && training && training->codebook_ready) tape_notify(tape, training->codebook_ready, training->context);
-    struct var *rows = nn_l2_normalize(tape, C);
-    return learned ? rows : tape_borrow(tape, C->rows, C->cols, rows->value, none);
+    return nn_l2_normalize(tape, C);
 }
 
 /* ---- section 4: token packing ---- */

@@ -3,19 +3,16 @@
 #define MEDTOK_MEDTOK_QUANTIZER_H
 
 #include "config/config.h"
+#include "measure/token_groups.h"
 #include "nn/layers.h"
-
-/* The four token groups, in the order of the table. */
-enum token_group { TEXT_SPECIFIC, GRAPH_SPECIFIC, SHARED_TEXT, SHARED_GRAPH, N_GROUPS };
-
-/* Candidate rows of the codebook: first .. last-1. */
-struct region {
-    int64_t first, last;
-};
 
 /* The region of a group: the first third, the last third, or all (or the middle) of the rows. */
 struct region quantizer_region(const struct config *config, enum token_group group);
 
+/* Of all four. */
+void quantizer_regions(const struct config *config, struct region regions[N_GROUPS]);
+
+/* All of it stays until the tape is reset. */
 struct quantized {
     struct var *z;     /* what was quantised */
     struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */

@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "dist/comm.h"
 #include "store/h5file.h"
-#include "text/bert.h"
+#include "lm/bert.h"
 
 struct text_source {
     int64_t dim;

@@ -92,7 +92,7 @@ static int run_block(struct tokenizer *t, const struct dataset *dataset, struct 
     for (int g = 0; g < N_GROUPS; g++) {
         int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
         TRY_DONE(token_rows_place(rows, t->config, t->device, g, &out.groups[g],
-                                  graph_side ? batch.graph_place : batch.text_place, offset));
+                                  graph_side ? batch.graph_position : batch.text_position, offset));
     }
 done:
     free(codes);

@@ -62,7 +62,9 @@ static int read_piece(struct trainer *t) {
     TRY_DONE(codebook_make(&t->codebook, c, t->comm, &t->parameters));
     TRY_DONE(make_room(t, &t->now));
     TRY_DONE(make_room(t, &t->next));
-    TRY_DONE(usage_make(&t->usage, c));
+    struct region regions[N_GROUPS];
+    quantizer_regions(c, regions);
+    TRY_DONE(usage_make(&t->usage, c->quantizer.size, regions));
     if (works_beside(t->device) && !(t->worker = worker_make())) {
         status = STATUS_FAILED;
         goto done;
@@ -187,7 +189,7 @@ static int fetch_nodes(struct trainer *t, struct var **nodes) {
     TRY(row_plan_make(&t->plan, t->comm, t->device, table->rows, table->cols, batch->distinct_nodes,
                       (int)batch->n_distinct));
     tape_reset(&t->tape, 0);
-    *nodes = tape_var(&t->tape, batch->n_distinct, table->cols);
+    *nodes = tape_leaf(&t->tape, batch->n_distinct, table->cols);
     return row_plan_fetch(&t->plan, t->comm, t->device, table->cols, table->value, (*nodes)->value);
 }
 

@@ -13,7 +13,7 @@
 #include "medtok/codebook.h"
 #include "medtok/model.h"
 #include "medtok/sampler.h"
-#include "medtok/usage.h"
+#include "measure/usage.h"
 
 /* Where the time of a training goes: "load" until the first step, those of a step, and those that the caller begins. */
 enum train_stage {

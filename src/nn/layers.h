@@ -1,7 +1,12 @@
 /* Layers on the tape: each function computes its value now and records how its gradient flows back.
  *
  * Shapes stand beside each function; `[rows, cols]` of the result is that of the formula. Weights are stored as
- * PyTorch stores them, [out, in]. Constants (no gradient) may stand for any input.
+ * PyTorch stores them, [out, in]. Constants (no gradient) may stand for any input; a layer of constants alone records
+ * nothing.
+ *
+ * A layer that works in place writes its result over one of its inputs, whose variable is spent then: go on with what
+ * the layer returns. Using a spent variable, or overwriting one whose value another layer needs in its backward, fails
+ * the tape with a message that names the layer (tape_status).
  */
 #ifndef MEDTOK_NN_LAYERS_H
 #define MEDTOK_NN_LAYERS_H
@@ -23,13 +28,13 @@ struct graphs {
 /* x [r, in], weight [out, in], bias [1, out] or NULL -> x weight^T + bias, [r, out] */
 struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias);
 
-/* x + bias in each row, in place of x (x must not be used elsewhere); returns x */
+/* x + bias in each row, in place of x */
 struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias);
 
-/* a + b, in place of b (b must not be used elsewhere); returns b */
+/* a + b, in place of b */
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b);
 
-/* max(x, 0), in place (x must not be used elsewhere, nor what made it need its value); returns x */
+/* max(x, 0), in place */
 struct var *nn_relu(struct tape *tape, struct var *x);
 
 /* rows table[index[0..n)], -1 gives a zero row: [n, cols] */
@@ -38,7 +43,7 @@ struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64
 /* mean over the rows of each segment, [n, cols]; 0 where empty */
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments);
 
-/* x with elements dropped (kernels.h), in place (as nn_relu); unchanged if the rate is 0 or the tape is evaluating */
+/* x with elements dropped (kernels.h), in place; x itself if the rate is 0 or the tape is evaluating */
 struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout);
 
 /* D^-1/2 (A + I) D^-1/2 x for each graph, with A's rows the incoming edges (Kipf and Welling, 2017) */
@@ -55,26 +60,26 @@ struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *sou
 /* (x - mean) / sqrt(var + 1e-5) * gain + bias, per row; gain, bias [1, cols] */
 struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias);
 
-/* Multi-head attention of the query segments to the key segments: q [rows, dim], kv [rows, 2 dim], pairs as in kernels.h;
- * queries.keys key the dropout on the probabilities. -> [query rows, dim] */
+/* Multi-head attention of the query segments to the key segments: q [rows, dim], kv [rows, 2 dim], pairs as in
+ * kernels.h; queries.keys key the dropout on the probabilities. -> [query rows, dim] */
 struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
                          struct segments keys, struct attention_pairs pairs, int64_t heads, struct dropout dropout);
 
-/* One query row a segment, with rows x [rows, dim] that are key and value of every head (kernels.h): q [n, heads * dim] ->
- * [n, heads * dim]; *sums [n, heads]. keys.keys key the dropout. */
+/* One query row a segment, with rows x [rows, dim] that are key and value of every head (kernels.h): q [n, heads * dim]
+ * -> [n, heads * dim]; *sums [n, heads]. keys.keys key the dropout. */
 struct var *nn_shared_attention(struct tape *tape, struct var *q, struct var *x, struct segments keys, int64_t heads,
                                 double scale, struct dropout dropout, struct var **sums);
 
-/* Head by head: y[r, h * out ..] = x[r, h * in ..] weight_h^T with weight_h the rows h * out .. of weight [heads * out, in]:
- * x [rows, heads * in] -> [rows, heads * out] */
+/* Head by head: y[r, h * out ..] = x[r, h * in ..] weight_h^T with weight_h the rows h * out .. of weight [heads * out,
+ * in]: x [rows, heads * in] -> [rows, heads * out] */
 struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight, int64_t heads);
 
 /* The way back: y[r, h * in ..] = x[r, h * out ..] weight_h: x [rows, heads * out] -> [rows, heads * in] */
 struct var *nn_head_linear_transposed(struct tape *tape, struct var *x, struct var *weight, int64_t heads);
 
-/* y += scale[r, h] bias[h * cols ..] in head h of row r, in place (y must not be used elsewhere); y [rows, heads * cols],
- * scale [rows, heads], bias [1, heads * cols]; returns y */
-struct var *nn_add_scaled_bias(struct tape *tape, struct var *y, struct var *scale, struct var *bias);
+/* x + scale[r, h] bias[h * cols ..] in head h of row r, in place of x; x [rows, heads * cols], scale [rows, heads],
+ * bias [1, heads * cols] */
+struct var *nn_add_scaled_bias(struct tape *tape, struct var *x, struct var *scale, struct var *bias);
 
 /* x / |x| per row */
 struct var *nn_l2_normalize(struct tape *tape, struct var *x);

@@ -1,171 +1,327 @@
-/* Memory and order of the tape. Device memory comes from blocks that are merged at reset, as in base/arena.c. */
+/* Order and memory of the tape. Variables form a list, newest first; a record tells which of them were made for it, so
+ * that its memory can go when it has run: whoever used it was recorded later, and has run before. */
 #include "nn/tape.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
 
-/* Blocks double up to MOST: a step takes at most that much more than it needs. */
-enum { FIRST_BLOCK_REALS = 1 << 18, MOST_BLOCK_REALS = 1 << 26, ALIGN_REALS = 16 };
+/* Gradients with a row for each code are small, those with a row for each node are not. Small ones that must begin as
+ * zero are cut from memory that is cleared at once: one call in the place of dozens, each of them a launch on a GPU. */
+enum { MOST_SMALL_REALS = 1 << 18, FIRST_ZEROS = 1 << 14, MOST_ZEROS = 1 << 20 };
 
-/* Gradients with a row for each code are small, those with a row for each node are not. */
-enum { MOST_SMALL_REALS = 1 << 18, SMALL_ROOM_REALS = 1 << 22 };
-
-struct real_block {
-    struct real_block *next;
-    int64_t size;
+struct zeros {
     dev_real values;
+    int64_t count, used;
+    int pieces; /* cut from it and not given back */
 };
 
-void tape_init(struct tape *tape, struct device *device) { *tape = (struct tape){.device = device}; }
+struct gradient {
+    dev_real at; /* NULL: nobody has asked for it yet */
+    int64_t count;
+    struct zeros *zeros; /* what it is cut from; NULL: it is a piece of the pool */
+    unsigned begun : 1;  /* there is something in it; 0: it counts as zero */
+};
 
-static void free_blocks(struct tape *tape) {
-    while (tape->blocks) {
-        struct real_block *next = tape->blocks->next;
-        device_free_reals(tape->device, tape->blocks->values);
-        free(tape->blocks);
-        tape->blocks = next;
-    }
+void tape_init(struct tape *tape, struct device *device) {
+    *tape = (struct tape){.device = device};
+    pool_init(&tape->pool, device);
 }
 
 void tape_free(struct tape *tape) {
     if (!tape->device) return;
-    free_blocks(tape);
+    pool_free(&tape->pool);
     arena_free(&tape->host);
-}
-
-static int add_block(struct tape *tape, int64_t size) {
-    struct real_block *block = calloc(1, sizeof *block);
-    if (block) block->values = device_alloc_reals(tape->device, size);
-    if (!block || !block->values.at) {
-        free(block);
-        tape->failed = 1;
-        return STATUS_FAILED;
-    }
-    block->size = size;
-    block->next = tape->blocks;
-    tape->blocks = block;
-    tape->block_used = 0;
-    return STATUS_OK;
 }
 
 void tape_reset(struct tape *tape, int evaluating) {
     arena_reset(&tape->host);
-    if (tape->blocks && tape->blocks->next) {
-        int64_t total = 0;
-        for (struct real_block *b = tape->blocks; b; b = b->next) total += b->size;
-        free_blocks(tape);
-        add_block(tape, total);
-    }
-    tape->block_used = 0;
-    tape->small = (struct small_gradients){0};
+    pool_reset(&tape->pool);
+    tape->newest = tape->newest_at_record = NULL;
     tape->last = NULL;
+    tape->passing = 0;
+    tape->zeros = NULL;
+    tape->zeros_most = tape->zeros_used;
+    tape->zeros_used = 0;
     tape->evaluating = evaluating;
 }
 
-dev_real tape_reals(struct tape *tape, int64_t count) {
-    count = (count + ALIGN_REALS - 1) / ALIGN_REALS * ALIGN_REALS;
-    if (!tape->blocks || tape->blocks->size - tape->block_used < count) {
-        int64_t wanted = tape->blocks ? 2 * tape->blocks->size : FIRST_BLOCK_REALS;
-        if (wanted > MOST_BLOCK_REALS) wanted = MOST_BLOCK_REALS;
-        if (add_block(tape, wanted > count ? wanted : count) != STATUS_OK) return (dev_real){NULL};
+int64_t tape_peak_bytes(const struct tape *tape) { return tape->pool.most_used * (int64_t)sizeof(real); }
+
+/* ---- failures ---- */
+/* The first message stays. */
+static void fail(struct tape *tape, const char *layer, const char *what) {
+    if (!tape->failed) snprintf(tape->message, sizeof tape->message, "%s%s%s", layer, *layer ? ": " : "", what);
+    tape->failed = 1;
+}
+
+int tape_status(const struct tape *tape) {
+    const char *error = device_error(tape->device);
+    if (error) return status_set(STATUS_FAILED, "device %s: %s", tape->device->name, error);
+    return tape->failed ? status_set(STATUS_FAILED, "%s", tape->message) : STATUS_OK;
+}
+
+int tape_check(struct tape *tape, const char *layer, int n, struct var *const *from) {
+    for (int i = 0; i < n && !tape->failed; i++) {
+        if (!from[i]) continue;
+        if (from[i]->spent)
+            fail(tape, layer, "an input was overwritten by an in-place layer; use what that layer returned");
+        else if (!from[i]->value.at)
+            fail(tape, layer, "an input's memory was given back; use it before that, or keep it with tape_keep");
+        else if (from[i]->number < tape->passing)
+            from[i]->saved = 1; /* the block that is passed reads it again in the backward pass */
     }
-    dev_real p = dev_real_at(tape->blocks->values, tape->block_used);
-    tape->block_used += count;
+    return !tape->failed;
+}
+
+static dev_real take(struct tape *tape, int64_t count) {
+    dev_real values = pool_take(&tape->pool, count);
+    if (!values.at) fail(tape, "", "out of device memory for the values of a step");
+    return values;
+}
+
+/* ---- variables ---- */
+static void *take_host(struct tape *tape, size_t size) {
+    void *p = arena_alloc(&tape->host, size);
+    if (!p) fail(tape, "", "out of memory for the records of a step");
     return p;
 }
 
-struct var *tape_borrow(struct tape *tape, int64_t rows, int64_t cols, dev_real value, dev_real grad) {
+static struct gradient *new_gradient(struct tape *tape, int64_t count, dev_real at) {
+    struct gradient *g = take_host(tape, sizeof *g);
+    if (g) *g = (struct gradient){.at = at, .count = count, .begun = at.at != NULL};
+    return g;
+}
+
+static int64_t next_number(const struct tape *tape) { return tape->newest ? tape->newest->number + 1 : 1; }
+
+/* A variable over `value`, last in the list. */
+static struct var *new_var(struct tape *tape, int64_t rows, int64_t cols, dev_real value) {
     static struct var nothing; /* stands in when memory is out: no rows, so that nothing is touched */
-    struct var *v = arena_alloc(&tape->host, sizeof *v);
-    if (!v || !value.at) {
-        tape->failed = 1;
+    struct var *v = value.at ? take_host(tape, sizeof *v) : NULL;
+    if (!v) {
+        fail(tape, "", "a variable over no memory was asked for");
         return &nothing;
     }
-    *v = (struct var){.rows = rows, .cols = cols, .value = value, .grad = grad, .begun = 1, .place = -1};
+    *v = (struct var){.rows = rows, .cols = cols, .value = value, .older = tape->newest, .number = next_number(tape)};
+    tape->newest = v;
     return v;
 }
 
-/* ---- gradients ---- */
-static void clear_small(struct tape *tape) {
-    struct small_gradients *s = &tape->small;
-    if (s->cleared < s->made && !tape->failed)
-        tape->device->run->fill(tape->device, s->made - s->cleared, 0, dev_real_at(s->room, s->cleared - s->at));
-    s->cleared = s->made;
+static struct var *new_owner(struct tape *tape, int64_t rows, int64_t cols) {
+    struct var *v = new_var(tape, rows, cols, take(tape, rows * cols));
+    if (v->value.at) v->memory = v;
+    return v;
 }
 
-/* Room for a gradient of `count` values, and its place. */
-static dev_real make_gradient(struct tape *tape, int64_t count, int64_t *place) {
-    struct small_gradients *s = &tape->small;
-    *place = -1;
-    if (count > MOST_SMALL_REALS) return tape_reals(tape, count);
-    count = (count + ALIGN_REALS - 1) / ALIGN_REALS * ALIGN_REALS;
-    if (s->made + count > s->at + s->size) {
-        clear_small(tape);
-        *s = (struct small_gradients){tape_reals(tape, SMALL_ROOM_REALS), SMALL_ROOM_REALS, s->made, s->made, s->made};
-    }
-    *place = s->made;
-    s->made += count;
-    return s->room.at ? dev_real_at(s->room, *place - s->at) : s->room;
+static void give_gradient(struct tape *tape, struct var *v) {
+    if (v->value.at && (v->gradient = new_gradient(tape, v->rows * v->cols, (dev_real){NULL})))
+        v->needs_grad = v->owns_gradient = 1;
 }
 
-/* Whether the gradient's memory is in use from now on; small ones are cleared before, so that they are not afterwards. */
-static int begin_gradient(struct tape *tape, struct var *v) {
-    int begun = v->begun;
-    if (!begun && v->place >= tape->small.cleared) clear_small(tape);
-    v->begun = 1;
-    return begun;
+struct var *tape_leaf(struct tape *tape, int64_t rows, int64_t cols) {
+    struct var *v = new_owner(tape, rows, cols);
+    if (!v->memory) return v;
+    v->keep = v->is_leaf = 1;
+    if (!tape->evaluating) give_gradient(tape, v);
+    return v;
 }
 
 struct var *tape_constant(struct tape *tape, int64_t rows, int64_t cols) {
-    return tape_borrow(tape, rows, cols, tape_reals(tape, rows * cols), (dev_real){NULL});
+    return new_owner(tape, rows, cols);
 }
 
-struct var *tape_var(struct tape *tape, int64_t rows, int64_t cols) {
-    if (tape->evaluating) return tape_constant(tape, rows, cols);
-    int64_t place;
-    dev_real grad = make_gradient(tape, rows * cols, &place);
-    struct var *v = tape_borrow(tape, rows, cols, tape_reals(tape, rows * cols), grad);
-    v->begun = 0;
-    v->place = place;
+struct var *tape_borrow(struct tape *tape, int64_t rows, int64_t cols, dev_real value, dev_real grad) {
+    struct var *v = new_var(tape, rows, cols, value);
+    if (v->value.at && grad.at && !tape->evaluating && (v->gradient = new_gradient(tape, rows * cols, grad)))
+        v->needs_grad = 1;
     return v;
 }
 
-struct var *tape_gradient(struct tape *tape, int64_t rows, int64_t cols) {
-    int64_t place;
-    dev_real grad = make_gradient(tape, rows * cols, &place);
-    struct var *v = tape_borrow(tape, rows, cols, grad, grad);
-    v->value.at = NULL;
-    v->begun = 0;
-    v->place = place;
+void tape_keep(struct var *v) {
+    if (v->memory) v->memory->keep = 1;
+}
+
+static int one_needs_grad(int n, struct var *const *from) {
+    for (int i = 0; i < n; i++)
+        if (from[i] && from[i]->needs_grad) return 1;
+    return 0;
+}
+
+struct var *tape_make(struct tape *tape, const char *layer, int64_t rows, int64_t cols, int n,
+                      struct var *const *from) {
+    int well = tape_check(tape, layer, n, from);
+    struct var *v = well ? new_owner(tape, rows, cols) : new_var(tape, 0, 0, (dev_real){NULL});
+    if (one_needs_grad(n, from)) give_gradient(tape, v);
     return v;
+}
+
+struct var *tape_make_over(struct tape *tape, const char *layer, struct var *x, int n, struct var *const *from) {
+    int well = tape_check(tape, layer, 1, &x) && tape_check(tape, layer, n, from);
+    if (well && !x->memory)
+        fail(tape, layer, "works in place, but its input's memory is not the tape's own; copy it first");
+    else if (well && x->memory->number < tape->passing)
+        fail(tape, layer, "works in place on what was made outside of the recomputed block; copy it first");
+    else if (well && x->saved)
+        fail(tape, layer, "works in place, but another layer needs its input's value in the backward pass");
+    else if (well && x->gradient && x->gradient->begun)
+        fail(tape, layer, "works in place, but a loss was computed of its input already; compute it afterwards");
+    struct var *v = new_var(tape, x->rows, x->cols, tape->failed ? (dev_real){NULL} : x->value);
+    if (tape->failed) return v;
+    x->spent = 1;
+    v->memory = x->memory;
+    v->gradient = x->gradient;
+    v->needs_grad = x->needs_grad;
+    if (!v->needs_grad && one_needs_grad(n, from)) give_gradient(tape, v);
+    return v;
+}
+
+dev_real tape_scratch(struct tape *tape, int64_t count) { return new_owner(tape, 1, count)->value; }
+
+dev_real tape_reals(struct tape *tape, int64_t count) {
+    struct var *v = new_owner(tape, 1, count);
+    tape_keep(v);
+    return v->value;
+}
+
+_Static_assert(sizeof(real) % sizeof(int32_t) == 0, "whole integers fit in a value");
+
+dev_int tape_ints(struct tape *tape, int64_t count) {
+    int64_t each = (int64_t)(sizeof(real) / sizeof(int32_t));
+    return (dev_int){(void *)tape_reals(tape, (count + each - 1) / each).at};
+}
+
+/* ---- gradients ---- */
+static void give_back_zeros(struct tape *tape, struct zeros *zeros) {
+    if (zeros->pieces == 0) pool_give(&tape->pool, zeros->values, zeros->count);
+}
+
+/* Zeros for the small gradients that come, as many as the last step had. */
+static struct zeros *new_zeros(struct tape *tape, int64_t least) {
+    int64_t count = tape->zeros_most - tape->zeros_used;
+    if (count < FIRST_ZEROS) count = FIRST_ZEROS;
+    if (count > MOST_ZEROS) count = MOST_ZEROS;
+    if (count < least) count = least;
+    struct zeros *z = take_host(tape, sizeof *z);
+    if (!z) return NULL;
+    *z = (struct zeros){.values = take(tape, count), .count = count};
+    if (!z->values.at) return NULL;
+    tape->device->run->fill(tape->device, count, 0, z->values);
+    return z;
+}
+
+static void take_zeros(struct tape *tape, struct gradient *g) {
+    g->at = take(tape, g->count);
+    if (g->at.at) tape->device->run->fill(tape->device, g->count, 0, g->at);
+}
+
+static void cut_from_zeros(struct tape *tape, struct gradient *g) {
+    int64_t count = (g->count + 15) / 16 * 16; /* 64-byte aligned */
+    struct zeros *old = tape->zeros;
+    if (!old || old->used + count > old->count) {
+        struct zeros *z = new_zeros(tape, count);
+        if (!z) {
+            take_zeros(tape, g);
+            return;
+        }
+        if (old) give_back_zeros(tape, old);
+        tape->zeros = z;
+    }
+    g->zeros = tape->zeros;
+    g->at = dev_real_at(g->zeros->values, g->zeros->used);
+    g->zeros->used += count;
+    g->zeros->pieces++;
+    tape->zeros_used += count;
 }
 
 dev_real tape_grad(struct tape *tape, struct var *v) {
-    if (!begin_gradient(tape, v) && v->place < 0 && v->grad.at)
-        tape->device->run->fill(tape->device, v->rows * v->cols, 0, v->grad);
-    return v->grad;
+    struct gradient *g = v->gradient;
+    if (g && tape->passing) fail(tape, "nn_recompute", "a loss in a block that is computed again would count twice");
+    if (!g) return (dev_real){NULL};
+    if (!g->begun) {
+        if (g->count <= MOST_SMALL_REALS)
+            cut_from_zeros(tape, g);
+        else
+            take_zeros(tape, g);
+        g->begun = 1;
+    }
+    return g->at;
 }
 
-int tape_grad_begun(struct tape *tape, struct var *v) { return begin_gradient(tape, v); }
+dev_real tape_grad_begin(struct tape *tape, struct var *v, int *accumulate) {
+    struct gradient *g = v->gradient;
+    *accumulate = g && g->begun;
+    if (!g) return (dev_real){NULL};
+    if (!g->begun) g->at = take(tape, g->count);
+    g->begun = 1;
+    return g->at;
+}
 
-void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *)) {
-    if (tape->evaluating || tape->failed) return NULL;
-    struct op *op = arena_alloc(&tape->host, size);
-    if (!op) {
-        tape->failed = 1;
-        return NULL;
+dev_real tape_grad_or_scratch(struct tape *tape, struct var *v) {
+    if (v->gradient || tape->failed) return tape_grad(tape, v);
+    dev_real zeros = tape_scratch(tape, v->rows * v->cols);
+    if (zeros.at) tape->device->run->fill(tape->device, v->rows * v->cols, 0, zeros);
+    return zeros;
+}
+
+static void give_back_gradient(struct tape *tape, struct gradient *g) {
+    if (g->zeros) {
+        g->zeros->pieces--;
+        if (g->zeros != tape->zeros) give_back_zeros(tape, g->zeros);
+    } else {
+        pool_give(&tape->pool, g->at, g->count);
     }
+    g->zeros = NULL;
+    g->at.at = NULL;
+}
+
+/* ---- records ---- */
+void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *), const struct var *y) {
+    if (tape->evaluating || tape->passing || tape->failed || (y && !y->needs_grad)) return NULL;
+    struct op *op = take_host(tape, size);
+    if (!op) return NULL;
     op->backward = backward;
     op->previous = tape->last;
+    op->before = tape->newest_at_record;
+    tape->newest_at_record = tape->newest;
     tape->last = op;
     return op;
 }
 
+void tape_save(struct var *v) { v->saved = 1; }
+
+/* Gives back what the variables made after `floor` hold; those that are to stay do, unless `all` go. */
+static void give_back(struct tape *tape, struct var *floor, int all) {
+    struct var *v = tape->newest, *older, *kept = NULL, **end = &kept;
+    for (; v != floor; v = older) {
+        older = v->older;
+        if (v->owns_gradient && (all || !v->is_leaf)) give_back_gradient(tape, v->gradient);
+        if (v->keep && !all) {
+            *end = v;
+            end = &v->older;
+            continue;
+        }
+        if (!v->memory || (v->memory->keep && !all)) continue; /* borrowed, or another name of what stays */
+        if (v->memory == v) pool_give(&tape->pool, v->value, v->rows * v->cols);
+        v->memory = NULL;
+        v->value.at = NULL;
+    }
+    *end = floor;
+    tape->newest = kept ? kept : floor;
+}
+
+static void run_records(struct tape *tape) {
+    for (struct op *op = tape->last; op && !tape->failed; op = op->previous) {
+        op->backward(tape, op);
+        give_back(tape, op->before, 0);
+    }
+    tape->last = NULL;
+}
+
 void tape_backward(struct tape *tape) {
-    if (tape->failed) return;
-    for (struct op *op = tape->last; op; op = op->previous) op->backward(tape, op);
+    run_records(tape);
+    tape->newest_at_record = tape->newest;
 }
 
 struct notify_op {
@@ -181,14 +337,80 @@ static void notify_backward(struct tape *tape, struct op *op) {
 }
 
 void tape_notify(struct tape *tape, void (*notify)(void *context), void *context) {
-    struct notify_op *n = tape_record(tape, sizeof *n, notify_backward);
+    struct notify_op *n = tape_record(tape, sizeof *n, notify_backward, NULL);
     if (!n) return;
     n->notify = notify;
     n->context = context;
 }
 
-int tape_status(const struct tape *tape) {
-    const char *error = device_error(tape->device);
-    if (error) return status_set(STATUS_FAILED, "device %s: %s", tape->device->name, error);
-    return tape->failed ? STATUS_FAILED : STATUS_OK;
+/* ---- blocks of which only the result stays ---- */
+struct tape_scope tape_scope_begin(const struct tape *tape) {
+    return (struct tape_scope){tape->newest};
+}
+
+struct var *tape_scope_end(struct tape *tape, struct tape_scope scope, struct var *y) {
+    int64_t first = scope.newest ? scope.newest->number + 1 : 1;
+    if (tape->failed || (!tape->evaluating && !tape->passing)) return y;
+    if (!y || y->number < first) {
+        give_back(tape, scope.newest, 1);
+        return y;
+    }
+    struct var *memory = y->memory, was = *y;
+    int moves = memory && memory->number >= first;
+    if (moves) memory->memory = NULL; /* so that it is not given back */
+    give_back(tape, scope.newest, 1);
+    struct var *out = new_var(tape, was.rows, was.cols, was.value);
+    if (tape->failed) return out;
+    out->memory = moves ? out : memory;
+    if (was.needs_grad) give_gradient(tape, out);
+    return out;
+}
+
+struct recompute_op {
+    struct op op;
+    struct var *(*body)(struct tape *tape, void *self, struct var *x);
+    void *self;
+    struct var *x, *y;
+};
+
+/* The gradient of y becomes that of `again`, which the same block made. */
+static void move_gradient(struct tape *tape, struct var *y, struct var *again) {
+    struct gradient *from = y->gradient, *to = again->gradient;
+    if (!from->begun || !to) return;
+    if (to->begun) { /* the block made nothing, but gave a parameter */
+        tape->device->run->axpy(tape->device, from->count, 1, from->at, to->at);
+        return;
+    }
+    *to = *from;
+    *from = (struct gradient){.count = to->count};
+}
+
+static void recompute_backward(struct tape *tape, struct op *op) {
+    struct recompute_op *r = (struct recompute_op *)op;
+    struct var *at_record = tape->newest_at_record, *floor = tape->newest;
+    if (r->y->memory == r->y && !r->y->keep) { /* nobody reads it any more */
+        pool_give(&tape->pool, r->y->value, r->y->rows * r->y->cols);
+        r->y->memory = NULL;
+        r->y->value.at = NULL;
+    }
+    tape->last = NULL;
+    tape->newest_at_record = floor;
+    struct var *again = r->body(tape, r->self, r->x);
+    if (!tape->failed) move_gradient(tape, r->y, again);
+    run_records(tape);
+    if (!tape->failed) give_back(tape, floor, 1);
+    tape->newest_at_record = at_record;
+}
+
+struct var *nn_recompute(struct tape *tape, struct var *x,
+                         struct var *(*body)(struct tape *tape, void *self, struct var *x), void *self) {
+    int64_t outside = tape->passing, first = next_number(tape);
+    struct tape_scope scope = tape_scope_begin(tape);
+    tape->passing = tape->evaluating ? 0 : first;
+    struct var *y = tape_scope_end(tape, scope, body(tape, self, x));
+    tape->passing = outside;
+    if (tape->failed || y->number < first) return y;
+    struct recompute_op *r = tape_record(tape, sizeof *r, recompute_backward, y);
+    if (r) r->body = body, r->self = self, r->x = x, r->y = y;
+    return y;
 }

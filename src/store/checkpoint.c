@@ -37,7 +37,7 @@ int checkpoint_write(const struct comm *comm, const char *path, const struct pro
         list_parts(&entries[i], parts);
         for (int k = 0; k < N_PARTS; k++) values += parts[k] ? entries[i].rows * entries[i].cols : 0;
     }
-    TRY(h5file_create(&file, comm, path, CHECKPOINT_KIND, CHECKPOINT_VERSION, provenance, 4 * values));
+    TRY(h5file_create(&file, comm, path, KIND_CHECKPOINT, provenance, 4 * values));
     int status = h5file_set_int(file, "step", step);
     if (status == STATUS_OK) status = write_entries(file, entries, n_entries);
     if (status != STATUS_OK) {
@@ -68,7 +68,7 @@ static int read_part(struct h5file *file, const struct checkpoint_entry *e, cons
 
 int checkpoint_read(const char *path, const struct checkpoint_entry *entries, int n_entries, int64_t *step) {
     struct h5file *file;
-    TRY(h5file_open(&file, path, CHECKPOINT_KIND, CHECKPOINT_VERSION));
+    TRY(h5file_open(&file, path, KIND_CHECKPOINT));
     int status = h5file_get_int(file, "step", step);
     for (int i = 0; status == STATUS_OK && i < n_entries; i++) {
         float *parts[N_PARTS];

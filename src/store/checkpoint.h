@@ -15,8 +15,7 @@
 
 /* What a dataset takes beside its values, at most: CHECKPOINT_DATASET_BYTES, and while the file is written the room that is
  * reserved for it, CHECKPOINT_RESERVED_BYTES. */
-enum { CHECKPOINT_VERSION = 2, CHECKPOINT_DATASET_BYTES = 1 << 12, CHECKPOINT_RESERVED_BYTES = 1 << 16 };
-#define CHECKPOINT_KIND "checkpoint"
+enum { CHECKPOINT_DATASET_BYTES = 1 << 12, CHECKPOINT_RESERVED_BYTES = 1 << 16 };
 
 /* One parameter in host memory: rows first .. first+count-1 of [rows, cols] are held here. */
 struct checkpoint_entry {

@@ -37,17 +37,6 @@ const char *h5_reason(void) {
     return reason[0] ? reason : "HDF5 does not say why";
 }
 
-const struct h5kind *h5_kind_of(const char *kind) {
-    static const struct h5kind KINDS[] = {{"vocabulary", "prepare", "a vocabulary"},
-                                          {"text", "encode", "text features"},
-                                          {"checkpoint", "train", "a checkpoint"},
-                                          {"table", "tokenize", "a token table"}},
-                               UNKNOWN = {"?", "?", "?"};
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
-        if (strcmp(kind, KINDS[i].kind) == 0) return &KINDS[i];
-    return &UNKNOWN;
-}
-
 /* IEEE half precision, which HDF5 1.10 does not name. */
 static hid_t half_type(void) {
     hid_t type = H5Tcopy(H5T_IEEE_F32LE);

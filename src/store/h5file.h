@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "dist/comm.h"
+#include "store/kinds.h"
 
 enum h5type {
     H5_U8,
@@ -36,7 +37,7 @@ struct provenance {
     const char *config; /* canonical text of the settings that shape the content, one `key: value` a line */
     char *inputs;       /* lines `role<TAB>path<TAB>checksum`, owned; built by provenance_add_input */
     char key
-        [33]; /* hex of XXH3-128 over job, schema version, program version, config and the inputs' roles and checksums (not their paths); set by provenance_finish */
+        [33]; /* hex of XXH3-128 over job, schema version of its output, program version, config and the inputs' roles and checksums (not their paths); set by provenance_finish */
 };
 
 /* Adds an input: a file of ours (its content_id is used) or a foreign file (XXH3-128 of its bytes, as `xxhsum -H2`). */
@@ -47,7 +48,7 @@ int provenance_add_checksum(struct provenance *provenance, const char *role, con
 int provenance_same_inputs(const char *inputs, const char *others, const char *role);
 /* The path of the first input of `role` into path[size]; "" if there is none. */
 void provenance_find_path(const char *inputs, const char *role, char *path, size_t size);
-void provenance_finish(struct provenance *provenance, int schema_version);
+void provenance_finish(struct provenance *provenance, enum file_kind output);
 /* In what a file was made otherwise than `provenance` says, for a message: "train.steps 300 there and 2 here, another
  * vocabulary"; at most some of it fits text[size]. */
 void provenance_difference(const struct provenance *provenance, struct h5file *file, char *text, size_t size);
@@ -55,14 +56,13 @@ void provenance_free(struct provenance *provenance);
 
 /* Collective. Whether `path` is a whole file of this kind and schema version whose provenance_key is `key`: all of it is
  * read, each rank its share, and checked; a damaged one gives a warning. Fails only if the ranks cannot agree. */
-int h5file_up_to_date(const struct comm *comm, const char *path, const char *kind, int schema_version, const char *key,
-                      int *up_to_date);
+int h5file_up_to_date(const struct comm *comm, const char *path, enum file_kind kind, const char *key, int *up_to_date);
 
 /* Collective. Creates TARGET.tmp-medtok-NUMBER (and the folder, if it is missing), all ranks writing by MPI-IO; TARGET is
  * `path`, or what it leads to if it is a symbolic link. Errors name the folder and the reason (missing, not writable,
  * read-only, full). `bytes_expected` > 0: refuses when the file system has less free. Stale temporary files of the same
  * target are removed: the caller holds its lock (base/file_lock.h). */
-int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
+int h5file_create(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
                   const struct provenance *provenance, int64_t bytes_expected);
 
 /* Collective. Creates dataset `name` [n_rows, cols] and writes this rank's rows first..first+count-1 from `data`; ranks
@@ -97,12 +97,12 @@ void h5file_abandon(struct h5file *file);
  * all but the rows of contiguous ones is written, h5file_settle (collective) makes that last through a killed process, and
  * h5file_reopen_partial (collective) opens it again. Datasets written before are then taken over with h5file_adopt, in the
  * order of their writing, and others opened with h5dataset_open. h5file_suspend closes and leaves the file for later. */
-int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, const char *kind,
-                          int schema_version, const struct provenance *provenance, int64_t bytes_expected);
+int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
+                          const struct provenance *provenance, int64_t bytes_expected);
 /* Fails if there is a `path`.partial that is no HDF5 file, so nothing that h5file_create_partial may replace. Rank 0. */
 int h5file_check_partial(const char *path);
 int h5file_settle(struct h5file *file);
-int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path, int schema_version,
+int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path,
                           const struct provenance *provenance);
 int h5file_adopt(struct h5file *file, const char *name);
 int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name);
@@ -116,7 +116,7 @@ void h5dataset_add_rows(struct h5dataset *dataset, int64_t first, int64_t count,
 
 /* Opens for reading, this process alone; kind NULL: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
  * wanted kind), another schema version (says both, and to make it again). */
-int h5file_open(struct h5file **out, const char *path, const char *kind, int schema_version);
+int h5file_open(struct h5file **out, const char *path, enum file_kind kind);
 void h5file_close(struct h5file *file);
 
 /* Shape of a dataset; an error names file and dataset if it is missing or of another type. */
@@ -134,8 +134,8 @@ int h5file_get_real(struct h5file *file, const char *name, double *value);
  * to n_parts callers, of which this is number `part`; 0 of 1: all. */
 int h5file_verify(struct h5file *file, int part, int n_parts);
 
-/* The kind of a file of this program into kind[32]; "" if it is none, or is not there. Never fails. */
-void h5file_kind(const char *path, char kind[32]);
+/* The kind of a file of this program; KIND_UNKNOWN if it is none, or is not there. Never fails. */
+enum file_kind h5file_kind(const char *path);
 
 const char *h5file_path(const struct h5file *file);
 

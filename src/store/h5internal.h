@@ -18,9 +18,9 @@ struct h5block {
 struct h5file {
     hid_t id;
     struct comm comm;
-    int partial, schema_version; /* partial: what is written is kept when it cannot be finished */
-    int disk;                    /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
-    int64_t reserved;            /* bytes of the file that are sure to have room */
+    int partial;      /* partial: what is written is kept when it cannot be finished */
+    int disk;         /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
+    int64_t reserved; /* bytes of the file that are sure to have room */
     char *path, *target, *temporary; /* owned: as named, where links lead, and what is written */
     char key[33];
     /* what the content id is made of: `name checksum` of each dataset, in order of writing */
@@ -41,14 +41,6 @@ const char *h5_reason(void);
 /* Type of `type` in file and memory; the caller closes it with H5Tclose. cols is the length for H5_TEXT. */
 hid_t h5_type(enum h5type type, int64_t cols);
 int64_t h5_type_size(enum h5type type);
-
-/* The kinds of files: which job makes one, and what it is in a message. */
-struct h5kind {
-    const char *kind, *job, *what;
-};
-
-/* That of a kind; of an unknown one all texts are "?". */
-const struct h5kind *h5_kind_of(const char *kind);
 
 /* Size in bytes of a row of a dataset. */
 int64_t h5_row_bytes(enum h5type type, int64_t cols, int64_t inner);

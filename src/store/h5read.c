@@ -12,32 +12,32 @@
 #include "base/status.h"
 #include "store/h5internal.h"
 
-static int check_kind(struct h5file *file, const char *kind, int schema_version) {
-    const struct h5kind *wanted = h5_kind_of(kind);
+static int check_kind(struct h5file *file, enum file_kind kind) {
+    const struct file_kind_facts *wanted = &FILE_KIND_FACTS[kind];
     char *found = NULL;
     int64_t version = 0;
     int status = h5file_get_text(file, "kind", &found);
     if (status != STATUS_OK) {
         status = status_set(STATUS_FAILED, "%s is not a file of this program (it has no `kind`); `medtok %s` makes %s",
                             file->path, wanted->job, wanted->what);
-    } else if (strcmp(found, kind) != 0) {
+    } else if (strcmp(found, wanted->name) != 0) {
         status = status_set(STATUS_FAILED, "%s holds %s, but %s is needed; `medtok %s` makes it", file->path,
-                            h5_kind_of(found)->what, wanted->what, wanted->job);
-    } else if ((status = h5file_get_int(file, "schema_version", &version)) == STATUS_OK && version != schema_version) {
+                            FILE_KIND_FACTS[file_kind_named(found)].what, wanted->what, wanted->job);
+    } else if ((status = h5file_get_int(file, "schema_version", &version)) == STATUS_OK && version != wanted->version) {
         status = status_set(STATUS_FAILED,
                             "%s has schema version %lld, this program reads version %d: make it again with `medtok %s`",
-                            file->path, (long long)version, schema_version, wanted->job);
+                            file->path, (long long)version, wanted->version, wanted->job);
     }
     free(found);
     return status;
 }
 
-int h5file_open(struct h5file **out, const char *path, const char *kind, int schema_version) {
+int h5file_open(struct h5file **out, const char *path, enum file_kind kind) {
     struct stat info;
     h5_quiet();
     *out = NULL;
     if (kind && stat(path, &info) && errno == ENOENT)
-        return status_set(STATUS_FAILED, "%s does not exist; `medtok %s` makes it", path, h5_kind_of(kind)->job);
+        return status_set(STATUS_FAILED, "%s does not exist; `medtok %s` makes it", path, FILE_KIND_FACTS[kind].job);
     TRY(input_file_check(path));
     if (access(path, R_OK)) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
     struct h5file *file = calloc(1, sizeof *file);
@@ -51,10 +51,10 @@ int h5file_open(struct h5file **out, const char *path, const char *kind, int sch
     if (file->id < 0) {
         const char *reason = h5_reason();
         status = kind ? status_set(STATUS_FAILED, "%s is damaged or not an HDF5 file (%s); `medtok %s` makes %s", path,
-                                   reason, h5_kind_of(kind)->job, h5_kind_of(kind)->what)
+                                   reason, FILE_KIND_FACTS[kind].job, FILE_KIND_FACTS[kind].what)
                       : status_set(STATUS_FAILED, "%s is damaged or not an HDF5 file: %s", path, reason);
     }
-    if (status == STATUS_OK && kind) status = check_kind(file, kind, schema_version);
+    if (status == STATUS_OK && kind) status = check_kind(file, kind);
     if (status != STATUS_OK) {
         h5file_close(file);
         return status;
@@ -74,15 +74,20 @@ void h5file_close(struct h5file *file) {
 
 const char *h5file_path(const struct h5file *file) { return file->path; }
 
-void h5file_kind(const char *path, char kind[32]) {
+static enum file_kind kind_of(struct h5file *file) {
+    char *name = NULL;
+    enum file_kind kind = h5file_get_text(file, "kind", &name) == STATUS_OK ? file_kind_named(name) : KIND_UNKNOWN;
+    free(name);
+    return kind;
+}
+
+enum file_kind h5file_kind(const char *path) {
     struct h5file *file;
     struct stat info;
-    char *found = NULL;
-    kind[0] = 0;
-    if (stat(path, &info) || h5file_open(&file, path, NULL, 0) != STATUS_OK) return;
-    if (h5file_get_text(file, "kind", &found) == STATUS_OK) snprintf(kind, 32, "%s", found);
-    free(found);
+    if (stat(path, &info) || h5file_open(&file, path, KIND_UNKNOWN) != STATUS_OK) return KIND_UNKNOWN;
+    enum file_kind kind = kind_of(file);
     h5file_close(file);
+    return kind;
 }
 
 /* ---- attributes ---- */
@@ -198,13 +203,9 @@ int h5file_shape(struct h5file *file, const char *name, enum h5type type, int64_
 }
 
 static int damaged(const struct h5file *file, const char *name, const char *how) {
-    char *kind = NULL;
-    struct h5file *view = (struct h5file *)file;
-    int known = h5file_get_text(view, "kind", &kind) == STATUS_OK;
-    int status = status_set(STATUS_FAILED, "%s is damaged: %s %s; make it again with `medtok %s`", file->path, name,
-                            how, h5_kind_of(known ? kind : "")->job);
-    free(kind);
-    return status;
+    enum file_kind kind = kind_of((struct h5file *)file);
+    return status_set(STATUS_FAILED, "%s is damaged: %s %s; make it again with `medtok %s`", file->path, name, how,
+                      FILE_KIND_FACTS[kind].job);
 }
 
 static int read_rows(struct h5file *file, const char *name, const struct opened *d, int64_t first, int64_t count,
@@ -374,11 +375,11 @@ int h5file_verify(struct h5file *file, int part, int n_parts) {
 
 /* ---- up to date ---- */
 /* 1: a file of this kind with this key is there, whole or not. */
-static int has_key(const char *path, const char *kind, int schema_version, const char *key) {
+static int has_key(const char *path, enum file_kind kind, const char *key) {
     struct stat info;
     struct h5file *file;
     char *found = NULL;
-    if (stat(path, &info) || h5file_open(&file, path, kind, schema_version) != STATUS_OK) return 0;
+    if (stat(path, &info) || h5file_open(&file, path, kind) != STATUS_OK) return 0;
     int same = h5file_get_text(file, "provenance_key", &found) == STATUS_OK && strcmp(found, key) == 0;
     free(found);
     h5file_close(file);
@@ -387,19 +388,19 @@ static int has_key(const char *path, const char *kind, int schema_version, const
 
 static int verify_share(const struct comm *comm, const char *path) {
     struct h5file *file;
-    TRY(h5file_open(&file, path, NULL, 0));
+    TRY(h5file_open(&file, path, KIND_UNKNOWN));
     int status = h5file_verify(file, comm->rank, comm->size);
     h5file_close(file);
     return status;
 }
 
-int h5file_up_to_date(const struct comm *comm, const char *path, const char *kind, int schema_version, const char *key,
+int h5file_up_to_date(const struct comm *comm, const char *path, enum file_kind kind, const char *key,
                       int *up_to_date) {
     static const double WORTH_A_LINE = 1e9;
     struct stat info = {0};
     char size[32];
     double since = clock_seconds();
-    *up_to_date = comm->rank == 0 && has_key(path, kind, schema_version, key);
+    *up_to_date = comm->rank == 0 && has_key(path, kind, key);
     TRY(comm_broadcast(comm, up_to_date, sizeof *up_to_date));
     if (!*up_to_date) return STATUS_OK;
     int large = stat(path, &info) == 0 && (double)info.st_size > WORTH_A_LINE;

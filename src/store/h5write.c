@@ -109,14 +109,14 @@ static int open_temporary(struct h5file *file, int again) {
     return file->disk < 0 ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno)) : STATUS_OK;
 }
 
-static int set_provenance(struct h5file *file, const char *kind, int version, const struct provenance *p) {
+static int set_provenance(struct h5file *file, enum file_kind kind, const struct provenance *p) {
     char now[32] = "";
     time_t t = time(NULL);
     struct tm tm;
     strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
     TRY(comm_broadcast(&file->comm, now, sizeof now)); /* attributes must be the same on all ranks */
-    TRY(h5file_set_text(file, "kind", kind));
-    TRY(h5file_set_int(file, "schema_version", version));
+    TRY(h5file_set_text(file, "kind", FILE_KIND_FACTS[kind].name));
+    TRY(h5file_set_int(file, "schema_version", FILE_KIND_FACTS[kind].version));
     TRY(h5file_set_text(file, "program_version", MEDTOK_VERSION));
     TRY(h5file_set_text(file, "created", now));
     TRY(h5file_set_int(file, "ranks", file->comm.size));
@@ -143,12 +143,11 @@ static int find_names(struct names *names, const struct comm *comm, const char *
 }
 
 static int allocate(struct h5file **out, const struct comm *comm, const char *path, const struct names *names,
-                    int partial, int schema_version, const struct provenance *provenance) {
+                    int partial, const struct provenance *provenance) {
     struct h5file *file = calloc(1, sizeof *file);
     int good = file != NULL;
     if (file) {
-        *file =
-            (struct h5file){.id = -1, .disk = -1, .comm = *comm, .partial = partial, .schema_version = schema_version};
+        *file = (struct h5file){.id = -1, .disk = -1, .comm = *comm, .partial = partial};
         file->path = strdup(path);
         file->target = strdup(names->target);
         file->temporary = strdup(names->temporary);
@@ -160,19 +159,19 @@ static int allocate(struct h5file **out, const struct comm *comm, const char *pa
 }
 
 /* Creates the temporary file and writes the head. On failure nothing is left. */
-static int create(struct h5file **out, const struct comm *comm, const char *path, int partial, const char *kind,
-                  int schema_version, const struct provenance *provenance, int64_t bytes_expected) {
+static int create(struct h5file **out, const struct comm *comm, const char *path, int partial, enum file_kind kind,
+                  const struct provenance *provenance, int64_t bytes_expected) {
     struct names names;
     struct h5file *file = NULL;
     h5_quiet();
     *out = NULL;
     TRY(find_names(&names, comm, path, partial));
     TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, names.target, bytes_expected) : STATUS_OK));
-    int status = allocate(&file, comm, path, &names, partial, schema_version, provenance);
+    int status = allocate(&file, comm, path, &names, partial, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 0));
     if (status == STATUS_OK)
         status = reserve(file, METADATA_BYTES + (int64_t)strlen(provenance->config ? provenance->config : ""));
-    if (status == STATUS_OK) status = set_provenance(file, kind, schema_version, provenance);
+    if (status == STATUS_OK) status = set_provenance(file, kind, provenance);
     if (status == STATUS_OK)
         *out = file;
     else
@@ -180,15 +179,15 @@ static int create(struct h5file **out, const struct comm *comm, const char *path
     return status;
 }
 
-int h5file_create(struct h5file **out, const struct comm *comm, const char *path, const char *kind, int schema_version,
+int h5file_create(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
                   const struct provenance *provenance, int64_t bytes_expected) {
-    return create(out, comm, path, 0, kind, schema_version, provenance, bytes_expected);
+    return create(out, comm, path, 0, kind, provenance, bytes_expected);
 }
 
 /* ---- files that grow over several runs ---- */
-int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, const char *kind,
-                          int schema_version, const struct provenance *provenance, int64_t bytes_expected) {
-    return create(out, comm, path, 1, kind, schema_version, provenance, bytes_expected);
+int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
+                          const struct provenance *provenance, int64_t bytes_expected) {
+    return create(out, comm, path, 1, kind, provenance, bytes_expected);
 }
 
 /* What h5file_commit had written before it was interrupted. */
@@ -198,14 +197,14 @@ static int remove_end(struct h5file *file) {
     return bad ? failed_to(file, "cannot go on with it") : STATUS_OK;
 }
 
-int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path, int schema_version,
+int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path,
                           const struct provenance *provenance) {
     struct names names;
     struct h5file *file = NULL;
     h5_quiet();
     *out = NULL;
     TRY(find_names(&names, comm, path, 1));
-    int status = allocate(&file, comm, path, &names, 1, schema_version, provenance);
+    int status = allocate(&file, comm, path, &names, 1, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 1));
     if (status == STATUS_OK) status = comm_agree(comm, remove_end(file));
     if (status == STATUS_OK)

@@ -47,9 +47,9 @@ static int hash_file(const char *path, char text[33]) {
 static int content_id(const char *role, const char *path, char text[33]) {
     struct h5file *file = NULL;
     char *id = NULL;
-    int ours = h5_kind_of(role)->kind[0] != '?', there = access(path, F_OK) == 0;
+    int ours = file_kind_named(role) != KIND_UNKNOWN, there = access(path, F_OK) == 0;
     if (!ours) return hash_file(path, text);
-    int status = h5file_open(&file, path, there ? NULL : role, 0);
+    int status = h5file_open(&file, path, there ? KIND_UNKNOWN : file_kind_named(role));
     if (status == STATUS_OK) status = h5file_get_text(file, "content_id", &id);
     if (status == STATUS_OK) snprintf(text, 33, "%s", id);
     free(id);
@@ -120,12 +120,12 @@ static void hash_inputs(XXH3_state_t *state, const char *inputs) {
     }
 }
 
-void provenance_finish(struct provenance *p, int schema_version) {
+void provenance_finish(struct provenance *p, enum file_kind output) {
     char head[256];
     XXH3_state_t state;
     XXH3_INITSTATE(&state);
     XXH3_128bits_reset(&state);
-    int n = snprintf(head, sizeof head, "%s %d %s\n", p->job, schema_version, MEDTOK_VERSION);
+    int n = snprintf(head, sizeof head, "%s %d %s\n", p->job, FILE_KIND_FACTS[output].version, MEDTOK_VERSION);
     XXH3_128bits_update(&state, head, (size_t)n);
     if (p->config) XXH3_128bits_update(&state, p->config, strlen(p->config));
     hash_inputs(&state, p->inputs);

@@ -59,7 +59,7 @@ int table_create(struct table_writer **out, const struct comm *comm, const char 
     w->comm = *comm;
     w->shape = *shape;
     int64_t row = TABLE_GROUPS * (shape->top_k * 8 + shape->dim * 4);
-    int status = h5file_create(&w->file, comm, path, TABLE_KIND, TABLE_VERSION, provenance,
+    int status = h5file_create(&w->file, comm, path, KIND_TABLE, provenance,
                                shape->n_codes * row + shape->codebook_size * shape->dim * 4);
     if (status == STATUS_OK) status = write_names(w, names);
     if (status == STATUS_OK) status = write_fixed(w, codebook);
@@ -155,7 +155,7 @@ static int open_parts(struct table *t) {
 
 int table_open(struct table *t, const char *path) {
     *t = (struct table){0};
-    TRY(h5file_open(&t->file, path, TABLE_KIND, TABLE_VERSION));
+    TRY(h5file_open(&t->file, path, KIND_TABLE));
     int status = open_parts(t);
     if (status != STATUS_OK) table_close(t);
     return status;

@@ -21,8 +21,7 @@
 
 #include "store/h5file.h"
 
-enum { TABLE_VERSION = 3, TABLE_GROUPS = 4 };
-#define TABLE_KIND "table"
+enum { TABLE_GROUPS = 4 };
 extern const char *const TABLE_GROUP_NAMES[TABLE_GROUPS];
 
 struct table_shape {

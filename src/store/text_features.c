@@ -37,7 +37,7 @@ static int check_vocabulary(struct h5file *file, const char *vocabulary_path) {
     char *made_from = NULL, *id = NULL;
     int status;
     TRY_DONE(h5file_get_text(file, "vocabulary_id", &made_from));
-    TRY_DONE(h5file_open(&vocabulary, vocabulary_path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY_DONE(h5file_open(&vocabulary, vocabulary_path, KIND_VOCABULARY));
     TRY_DONE(h5file_get_text(vocabulary, "content_id", &id));
     if (strcmp(made_from, id) != 0)
         status = status_set(STATUS_FAILED, "%s was made from another vocabulary than %s; run `medtok encode` again",
@@ -185,7 +185,7 @@ int text_features_read(const char *path, const char *vocabulary_path, const int6
     int64_t rows, cols;
     int status;
     *t = (struct text_features){0};
-    TRY_DONE(h5file_open(&file, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    TRY_DONE(h5file_open(&file, path, KIND_TEXT));
     TRY_DONE(check_vocabulary(file, vocabulary_path));
     TRY_DONE(feature_type(file, &type));
     TRY_DONE(h5file_get_int(file, "dim", &t->dim));
@@ -209,7 +209,7 @@ done:
 
 int text_features_dim(const char *path, int64_t *dim) {
     struct h5file *file;
-    TRY(h5file_open(&file, path, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
+    TRY(h5file_open(&file, path, KIND_TEXT));
     int status = h5file_get_int(file, "dim", dim);
     h5file_close(file);
     return status;

@@ -12,9 +12,6 @@
 
 #include "store/h5file.h"
 
-enum { TEXT_FEATURES_VERSION = 2 };
-#define TEXT_FEATURES_KIND "text"
-
 /* The features of some codes in host memory. Owned; free with text_features_free. */
 struct text_features {
     int64_t n_codes, n_rows, dim;

@@ -73,7 +73,7 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
     int64_t bytes = size[0] * (size[1] + size[2] + 28) + size[4] + 4 * size[5] + 5 * size[6];
     struct h5file *file;
     /* Sizes before compression, which at least halves them. */
-    TRY(h5file_create(&file, comm, path, VOCABULARY_KIND, VOCABULARY_VERSION, provenance, bytes / 4));
+    TRY(h5file_create(&file, comm, path, KIND_VOCABULARY, provenance, bytes / 4));
     int status = write_datasets(file, comm, comm->rank == 0 ? v : &nothing, size);
     if (status != STATUS_OK) {
         h5file_abandon(file);
@@ -186,7 +186,7 @@ static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigne
 int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned parts, struct vocabulary *v) {
     struct h5file *file;
     *v = (struct vocabulary){0};
-    TRY(h5file_open(&file, path, VOCABULARY_KIND, VOCABULARY_VERSION));
+    TRY(h5file_open(&file, path, KIND_VOCABULARY));
     int status = read_parts(file, first, count, parts, v);
     h5file_close(file);
     if (status != STATUS_OK) vocabulary_free(v);

@@ -18,9 +18,6 @@
 
 #include "store/h5file.h"
 
-enum { VOCABULARY_VERSION = 2 };
-#define VOCABULARY_KIND "vocabulary"
-
 /* Codes first .. first+n-1 of a vocabulary in host memory. All arrays are owned; free with vocabulary_free. Offsets start at 0 for the
  * first code held. Parts that were not asked for are NULL. */
 struct vocabulary {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "text/bert.h"
+#include "lm/bert.h"
 
 struct bert_state {
     struct model_folder folder;
@@ -134,16 +134,16 @@ static void bert_encoder_close(struct text_encoder *encoder) {
     encoder->state = NULL;
 }
 
-int bert_encoder_open(struct text_encoder *encoder, const struct config *config, struct device *device) {
+int bert_encoder_open(struct text_encoder *encoder, const struct text_options *options, struct device *device) {
     struct bert_state *s;
     TRY(mem_alloc(&s, 1, sizeof *s));
     *encoder = (struct text_encoder){
         .name = "bert", .state = s, .plan = bert_plan, .rows = bert_rows, .close = bert_encoder_close};
     s->device = device;
-    s->most_tokens = config->text.max_tokens;
-    s->sentence = config->text.features == FEATURES_SENTENCE;
-    s->precision = (enum precision_of_products)config->text.compute;
-    TRY(model_folder_open(&s->folder, config->text.model));
+    s->most_tokens = options->max_tokens;
+    s->sentence = options->features == FEATURES_SENTENCE;
+    s->precision = (enum precision_of_products)options->compute;
+    TRY(model_folder_open(&s->folder, options->model));
     encoder->dim = s->folder.config.hidden;
     return model_folder_check_length(&s->folder, s->most_tokens);
 }

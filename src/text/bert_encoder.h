@@ -9,6 +9,6 @@
 
 #include "text/text_encoder.h"
 
-int bert_encoder_open(struct text_encoder *encoder, const struct config *config, struct device *device);
+int bert_encoder_open(struct text_encoder *encoder, const struct text_options *options, struct device *device);
 
 #endif

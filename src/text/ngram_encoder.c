@@ -9,8 +9,8 @@
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "text/dictionary.h"
-#include "text/normalize.h"
+#include "base/dictionary.h"
+#include "lm/normalize.h"
 
 enum { MAX_WORD_BYTES = 256 }; /* longer words are cut */
 
@@ -160,13 +160,13 @@ static void ngram_close(struct text_encoder *encoder) {
     *encoder = (struct text_encoder){0};
 }
 
-int ngram_encoder_open(struct text_encoder *encoder, const struct config *config, int n_threads) {
+int ngram_encoder_open(struct text_encoder *encoder, const struct text_options *options, uint64_t seed, int n_threads) {
     struct ngram_state *s;
     TRY(mem_alloc(&s, 1, sizeof *s));
-    s->least = config->text.ngram_min;
-    s->most = config->text.ngram_max;
-    s->seed = (uint64_t)config->run.seed;
+    s->least = options->ngram_min;
+    s->most = options->ngram_max;
+    s->seed = seed;
     s->n_threads = n_threads;
-    *encoder = (struct text_encoder){"hashed-ngrams", config->text.dim, s, ngram_plan, ngram_rows, ngram_close};
+    *encoder = (struct text_encoder){"hashed-ngrams", options->dim, s, ngram_plan, ngram_rows, ngram_close};
     return STATUS_OK;
 }

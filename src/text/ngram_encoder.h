@@ -13,6 +13,6 @@
 
 enum { NGRAM_MAX_WORDS = 511 }; /* with [CLS], as many tokens as BERT takes */
 
-int ngram_encoder_open(struct text_encoder *encoder, const struct config *config, int n_threads);
+int ngram_encoder_open(struct text_encoder *encoder, const struct text_options *options, uint64_t seed, int n_threads);
 
 #endif

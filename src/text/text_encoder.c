@@ -41,10 +41,11 @@ int64_t text_plan_cut(const struct text_plan *plan, int64_t batch_cost, int64_t 
     return n;
 }
 
-int text_encoder_open(struct text_encoder *encoder, const struct config *config, struct device *device, int n_threads) {
-    switch (config->text.encoder) {
-        case TEXT_HASHED_NGRAMS: return ngram_encoder_open(encoder, config, n_threads);
-        case TEXT_BERT: return bert_encoder_open(encoder, config, device);
+int text_encoder_open(struct text_encoder *encoder, const struct text_options *options, uint64_t seed,
+                      struct device *device, int n_threads) {
+    switch (options->encoder) {
+        case TEXT_HASHED_NGRAMS: return ngram_encoder_open(encoder, options, seed, n_threads);
+        case TEXT_BERT: return bert_encoder_open(encoder, options, device);
     }
     return status_set(STATUS_USAGE, "text.encoder: unknown encoder");
 }

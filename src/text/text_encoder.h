@@ -7,7 +7,7 @@
 #ifndef MEDTOK_TEXT_TEXT_ENCODER_H
 #define MEDTOK_TEXT_TEXT_ENCODER_H
 
-#include "config/config.h"
+#include "text/options.h"
 #include "kernels.h"
 #include "store/vocabulary.h"
 
@@ -41,7 +41,8 @@ struct text_encoder {
     void (*close)(struct text_encoder *encoder);
 };
 
-/* Opens the encoder that text.encoder names, to compute on `device` (borrowed) with n_threads on the host. */
-int text_encoder_open(struct text_encoder *encoder, const struct config *config, struct device *device, int n_threads);
+/* Opens the encoder that text.encoder names, its vectors of random signs keyed by `seed`, to compute on `device` (borrowed) with n_threads on the host. */
+int text_encoder_open(struct text_encoder *encoder, const struct text_options *options, uint64_t seed,
+                      struct device *device, int n_threads);
 
 #endif

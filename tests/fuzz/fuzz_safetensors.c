@@ -1,7 +1,7 @@
 /* Any bytes are a safetensors file or an error; tensors that are found can be read to the last byte. */
 #include <stdlib.h>
 
-#include "text/safetensors.h"
+#include "lm/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/wordpiece.h"
+#include "lm/wordpiece.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

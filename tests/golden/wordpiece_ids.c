@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "text/model_folder.h"
+#include "lm/model_folder.h"
 
 int main(int argc, char **argv) {
     struct model_folder folder;

@@ -40,7 +40,7 @@ static void path_in(const struct place *place, const char *name, char path[PATH_
 
 static struct provenance made_by(const char *job) {
     struct provenance p = {.job = job, .config = "seed: 1\n"};
-    provenance_finish(&p, 1);
+    provenance_finish(&p, KIND_TABLE);
     return p;
 }
 
@@ -113,7 +113,7 @@ static int write_example(const struct place *place, const char *path, const char
     TRY(mem_alloc(&rows, count * N_COLS, sizeof *rows));
     for (int64_t i = 0; i < count; i++)
         for (int c = 0; c < N_COLS; c++) rows[i * N_COLS + c] = value_at(first + i, c);
-    int status = h5file_create(&file, place->comm, path, "table", 1, &p, 1000);
+    int status = h5file_create(&file, place->comm, path, KIND_TABLE, &p, 1000);
     if (status == STATUS_OK) {
         status = h5file_write(file, "rows", H5_F32, N_ROWS, N_COLS, first, count, rows, 1);
         if (status == STATUS_OK) status = h5file_write(file, "plain", H5_F32, N_ROWS, N_COLS, first, count, rows, 0);
@@ -132,7 +132,7 @@ static int write_example(const struct place *place, const char *path, const char
 static void check_example(const char *path) {
     struct h5file *file;
     int64_t n = 0, cols = 0, wrong = 0;
-    CHECK(h5file_open(&file, path, "table", 1) == STATUS_OK);
+    CHECK(h5file_open(&file, path, KIND_TABLE) == STATUS_OK);
     if (!file) return;
     CHECK(h5file_verify(file, 0, 1) == STATUS_OK);
     CHECK(h5file_shape(file, "rows", H5_F32, &n, &cols) == STATUS_OK && n == N_ROWS && cols == N_COLS);
@@ -167,10 +167,10 @@ static void content_does_not_depend_on_the_number_of_ranks(const struct place *p
     path_in(place, name, alone);
     struct place mine = {&self, place->folder};
     CHECK(write_example(&mine, alone, "tokenize") == STATUS_OK);
-    CHECK(h5file_open(&file, together, "table", 1) == STATUS_OK);
+    CHECK(h5file_open(&file, together, KIND_TABLE) == STATUS_OK);
     CHECK(h5file_get_text(file, "content_id", &a) == STATUS_OK);
     h5file_close(file);
-    CHECK(h5file_open(&file, alone, "table", 1) == STATUS_OK);
+    CHECK(h5file_open(&file, alone, KIND_TABLE) == STATUS_OK);
     CHECK(h5file_get_text(file, "content_id", &b) == STATUS_OK);
     h5file_close(file);
     CHECK(a && b && strlen(a) == 32 && strcmp(a, b) == 0);
@@ -191,7 +191,7 @@ static void rounds_with_idle_ranks_join(const struct place *place) {
     share_of(place->comm, 1003, &first, &count);
     rounds = (count + ROUND - 1) / ROUND;
     CHECK(comm_max_int64(place->comm, &rounds, 1) == STATUS_OK);
-    CHECK(h5file_create(&file, place->comm, path, "table", 1, &p, 0) == STATUS_OK);
+    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, 0) == STATUS_OK);
     CHECK(h5dataset_create(&d, file, "tokens", H5_I32, 1003, 4, 2, 64, 1) == STATUS_OK);
     for (int64_t r = 0; r < rounds; r++) {
         int64_t at = r * ROUND, m = at >= count ? 0 : at + ROUND < count ? ROUND : count - at;
@@ -199,7 +199,7 @@ static void rounds_with_idle_ranks_join(const struct place *place) {
         CHECK(h5dataset_write(d, first + at, m, block) == STATUS_OK);
     }
     CHECK(h5dataset_close(d) == STATUS_OK && h5file_commit(file) == STATUS_OK);
-    CHECK(h5file_open(&file, path, "table", 1) == STATUS_OK);
+    CHECK(h5file_open(&file, path, KIND_TABLE) == STATUS_OK);
     CHECK(h5file_shape(file, "tokens", H5_I32, &n, &cols) == STATUS_OK && n == 1003 && cols == 8);
     CHECK(h5file_verify(file, 0, 1) == STATUS_OK);
     for (int64_t i = 0; i < 1003; i += 17) {
@@ -221,11 +221,11 @@ static void narrow_rows_are_checked_however_they_are_cut(const struct place *pla
     if (place->comm->rank == place->comm->size - 1) end = N;
     for (int64_t i = 0; i < N; i++) rows[i] = (uint16_t)(i * 40503);
     path_in(place, "narrow.h5", path);
-    CHECK(h5file_create(&file, place->comm, path, "vocabulary", 1, &p, 0) == STATUS_OK);
+    CHECK(h5file_create(&file, place->comm, path, KIND_VOCABULARY, &p, 0) == STATUS_OK);
     CHECK(h5file_write(file, "cut", H5_U16, N, 1, first, end - first, rows + first, 1) == STATUS_OK);
     CHECK(h5file_write(file, "whole", H5_U16, N, 1, 0, place->comm->rank == 0 ? N : 0, rows, 0) == STATUS_OK);
     CHECK(h5file_commit(file) == STATUS_OK);
-    CHECK(h5file_open(&file, path, "vocabulary", 1) == STATUS_OK);
+    CHECK(h5file_open(&file, path, KIND_VOCABULARY) == STATUS_OK);
     CHECK(h5file_verify(file, place->comm->rank, place->comm->size) == STATUS_OK);
     static const int64_t PARTS[][2] = {{0, N},         {0, 1},      {N - 1, 1},      {2047, 2},
                                        {1000, 700001}, {524287, 2}, {262144, 262144}};
@@ -269,7 +269,7 @@ static void a_damaged_block_is_never_handed_out(const struct place *place) {
     if (place->comm->rank == 0)
         CHECK(flip_where(path, want, sizeof want)); /* first found where "plain" has row 20000 or its like */
     MPI_Barrier(place->comm->handle);
-    CHECK(h5file_open(&file, path, "table", 1) == STATUS_OK);
+    CHECK(h5file_open(&file, path, KIND_TABLE) == STATUS_OK);
     int64_t bad = 0, wrong = 0;
     for (int64_t i = 0; i < N_ROWS; i += 37) {
         int status = h5file_read(file, "plain", H5_F32, i, 1, row);
@@ -281,9 +281,9 @@ static void a_damaged_block_is_never_handed_out(const struct place *place) {
     h5file_close(file);
     struct provenance p = made_by("tokenize");
     int current = 1;
-    CHECK(h5file_up_to_date(place->comm, path, "table", 1, p.key, &current) == STATUS_OK && current == 0);
+    CHECK(h5file_up_to_date(place->comm, path, KIND_TABLE, p.key, &current) == STATUS_OK && current == 0);
     path_in(place, "example.h5", path);
-    CHECK(h5file_up_to_date(place->comm, path, "table", 1, p.key, &current) == STATUS_OK && current == 1);
+    CHECK(h5file_up_to_date(place->comm, path, KIND_TABLE, p.key, &current) == STATUS_OK && current == 1);
 }
 
 /* The end of a file that grows over several runs fails when all is written: it is kept, and the next run ends it. */
@@ -297,7 +297,7 @@ static void an_end_that_failed_is_made_again(const struct place *place) {
     share_of(place->comm, 1000, &first, &count);
     for (int i = 0; i < 1000; i++) rows[i] = value_at(i, 1);
     path_in(place, "grown.h5", path);
-    CHECK(h5file_create_partial(&file, place->comm, path, "text", 1, &p, 0) == STATUS_OK);
+    CHECK(h5file_create_partial(&file, place->comm, path, KIND_TEXT, &p, 0) == STATUS_OK);
     CHECK(h5file_write(file, "index", H5_F32, 1000, 1, 0, place->comm->rank == 0 ? 1000 : 0, rows, 1) == STATUS_OK);
     CHECK(h5dataset_create(&d, file, "rows", H5_F32, 1000, 1, 0, H5_CONTIGUOUS, 0) == STATUS_OK);
     CHECK(h5file_settle(file) == STATUS_OK);
@@ -308,12 +308,12 @@ static void an_end_that_failed_is_made_again(const struct place *place) {
     CHECK(count_files(place->folder, "grown.h5.partial") == 1);
     MPI_Barrier(place->comm->handle);
     if (place->comm->rank == 0) CHECK(rmdir(path) == 0);
-    CHECK(h5file_reopen_partial(&file, place->comm, path, 1, &p) == STATUS_OK);
+    CHECK(h5file_reopen_partial(&file, place->comm, path, &p) == STATUS_OK);
     CHECK(h5file_adopt(file, "index") == STATUS_OK && h5dataset_open(&d, file, "rows") == STATUS_OK);
     CHECK(h5dataset_read(d, first, count, back) == STATUS_OK && memcmp(back, rows + first, (size_t)count * 4) == 0);
     h5dataset_add_rows(d, first, count, back);
     CHECK(h5dataset_close(d) == STATUS_OK && h5file_commit(file) == STATUS_OK);
-    CHECK(h5file_open(&file, path, "text", 1) == STATUS_OK && h5file_verify(file, 0, 1) == STATUS_OK);
+    CHECK(h5file_open(&file, path, KIND_TEXT) == STATUS_OK && h5file_verify(file, 0, 1) == STATUS_OK);
     CHECK(h5file_shape(file, "rows", H5_F32, &n, &cols) == STATUS_OK && n == 1000);
     CHECK(h5file_read(file, "rows", H5_F32, 0, 1000, back) == STATUS_OK && memcmp(back, rows, sizeof rows) == 0);
     h5file_close(file);
@@ -325,7 +325,7 @@ static void an_abandoned_file_leaves_the_old_one(const struct place *place) {
     struct provenance p = made_by("tokenize");
     float row[N_COLS] = {0};
     path_in(place, "example.h5", path);
-    CHECK(h5file_create(&file, place->comm, path, "table", 1, &p, 0) == STATUS_OK);
+    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, 0) == STATUS_OK);
     CHECK(h5file_write(file, "rows", H5_F32, 1, N_COLS, 0, place->comm->rank == 0, row, 0) == STATUS_OK);
     h5file_abandon(file);
     MPI_Barrier(place->comm->handle);
@@ -338,10 +338,10 @@ static void one_ranks_fault_is_every_ranks_fault(const struct place *place) {
     struct provenance p = made_by("tokenize");
     char path[PATH_MAX];
     path_in(place, "example.h5/inside.h5", path); /* a file where a folder should be: seen by rank 0 alone */
-    CHECK(h5file_create(&file, place->comm, path, "table", 1, &p, 0) == STATUS_FAILED);
+    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, 0) == STATUS_FAILED);
     CHECK(file == NULL && strstr(status_message(), "example.h5") != NULL);
     path_in(place, "big.h5", path);
-    CHECK(h5file_create(&file, place->comm, path, "table", 1, &p, (int64_t)1 << 60) == STATUS_FAILED);
+    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, (int64_t)1 << 60) == STATUS_FAILED);
     CHECK(strstr(status_message(), "free") != NULL && count_files(place->folder, "big.h5") == 0);
 }
 
@@ -408,7 +408,7 @@ static void fill(const struct place *place, int64_t n_rows, int n_datasets, int 
     float *rows = calloc((size_t)(count * COLS + 1), sizeof *rows);
     for (int64_t i = 0; rows && i < count * COLS; i++) rows[i] = (float)noise(first * COLS + i);
     path_in(place, "full.h5", path);
-    int status = h5file_create(&file, place->comm, path, "text", 1, &p, 0);
+    int status = h5file_create(&file, place->comm, path, KIND_TEXT, &p, 0);
     for (int d = 0; status == STATUS_OK && d < n_datasets; d++) {
         snprintf(name, sizeof name, "d%d", d);
         status = h5file_write(file, name, H5_F32, n_rows, COLS, first, count, rows, compress);

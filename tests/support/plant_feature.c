@@ -48,9 +48,9 @@ static int plant(const char *in, const char *out, int64_t row, int64_t column, f
     struct h5file *from = NULL, *to = NULL;
     int64_t dim;
     int status;
-    provenance_finish(&provenance, TEXT_FEATURES_VERSION);
-    TRY_DONE(h5file_open(&from, in, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION));
-    TRY_DONE(h5file_create(&to, &self, out, TEXT_FEATURES_KIND, TEXT_FEATURES_VERSION, &provenance, 0));
+    provenance_finish(&provenance, KIND_TEXT);
+    TRY_DONE(h5file_open(&from, in, KIND_TEXT));
+    TRY_DONE(h5file_create(&to, &self, out, KIND_TEXT, &provenance, 0));
     TRY_DONE(h5file_get_int(from, "dim", &dim));
     TRY_DONE(copy_texts(from, to));
     TRY_DONE(copy_numbers(from, to));

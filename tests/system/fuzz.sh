@@ -19,9 +19,9 @@ run() { # NAME SECONDS
     "./fuzz_$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 "corpus_$1" >"$1.log" 2>&1 || fail "fuzz_$1: $(tail -n 30 "$1.log")"
     echo "fuzz_$1: $(grep -oE 'Done [0-9]+ runs in [0-9]+ second' "$1.log")"
 }
-build safetensors text/safetensors.c base/status.c -ljansson
-build wordpiece text/wordpiece.c text/dictionary.c base/status.c -lutf8proc -lxxhash
-build config config/config.c config/schema.c base/status.c base/text.c -lyaml
+build safetensors lm/safetensors.c base/status.c -ljansson
+build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxhash
+build config config/config.c config/{schema,assign,values,yaml}.c {text,train,medtok}/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
 mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows

@@ -42,10 +42,11 @@ static void defaults_are_allowed_and_reference_settings_are_those_of_the_method(
     (void)state;
     assert_int_equal(config.quantizer.size, 21000);
     assert_int_equal(config.quantizer.top_k, 5);
-    assert_int_equal(config.graph.max_nodes, 64);
-    for (int i = 0; i < SCHEMA_SIZE; i++) { /* every default is allowed, every key has help and a job */
-        assert_true(strlen(SCHEMA[i].help) > 3 && SCHEMA[i].jobs != 0);
-        assert_ptr_equal(schema_find(SCHEMA[i].name), &SCHEMA[i]);
+    assert_int_equal(config.subgraph.max_nodes, 64);
+    const struct key *keys = CONFIG_SCHEMA.keys;
+    for (int i = 0; i < CONFIG_SCHEMA.n; i++) { /* every default is allowed, every key has help and a job */
+        assert_true(strlen(keys[i].help) > 3 && keys[i].jobs != 0);
+        assert_ptr_equal(schema_find(&CONFIG_SCHEMA, keys[i].name), &keys[i]);
     }
     assert_int_equal(config_read_file(&config, "configs/reference.yaml"), STATUS_OK);
     assert_true(config.train.rate == 1e-4 && config.train.beta2 == 0.95 && config.loss.temperature == 0.07);
@@ -60,7 +61,7 @@ static void yaml_may_nest_or_dot(void **state) {
     reads(
         "graph: {hops: 2, max_nodes: 9}\ntrain.batch: 77\nfiles:\n  codes: [a.tsv, 'b c.tsv']\nloss:\n  negatives: "
         "local\n");
-    assert_int_equal(config.graph.hops, 2);
+    assert_int_equal(config.subgraph.hops, 2);
     assert_int_equal(config.train.batch, 77);
     assert_int_equal(config.files.codes.n, 2);
     assert_string_equal(config.files.codes.items[1], "b c.tsv");

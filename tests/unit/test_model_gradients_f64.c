@@ -182,7 +182,7 @@ static double evaluate(struct world *w, int backward) {
     w->device.run->fill(&w->device, N_TERMS, 0, w->terms);
     w->device.run->fill(&w->device, w->parameters.n_dense, 0, w->parameters.grad);
     w->device.run->fill(&w->device, table->rows * table->cols, 0, table->grad);
-    struct var *nodes = tape_var(&w->tape, batch.n_distinct, table->cols);
+    struct var *nodes = tape_leaf(&w->tape, batch.n_distinct, table->cols);
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     struct model model = {&w->config, &w->parameters};
     struct losses losses = {&w->tape, &w->comm, 1, w->config.loss.temperature, w->terms, STATUS_OK};

@@ -19,9 +19,8 @@
 #include "config/schema.h"
 #include "outputs.h"
 
-static const enum job JOBS[] = {JOB_PREPARE, JOB_ENCODE, JOB_TRAIN,   JOB_TOKENIZE, JOB_LOOKUP,
-                                JOB_EXPORT,  JOB_VERIFY, JOB_INSPECT, JOB_BENCH};
-enum { N_JOBS = sizeof JOBS / sizeof *JOBS };
+#define JOB_OF(job) JOB_##job,
+static const enum job JOBS[] = {JOB_LIST(JOB_OF)};
 
 static char folder[] = "/tmp/medtok-outputs-XXXXXX";
 
@@ -55,10 +54,11 @@ static void set(struct config *config, const char *key, const char *path) {
 /* Every path of the job a name of its own, so that only the two under test can be one. */
 static void name_all(struct config *config, enum job job) {
     assert_int_equal(config_defaults(config), STATUS_OK);
-    for (int i = 0; i < SCHEMA_SIZE; i++) {
+    for (int i = 0; i < CONFIG_SCHEMA.n; i++) {
         char path[96];
-        snprintf(path, sizeof path, "new-%s", SCHEMA[i].name);
-        if (SCHEMA[i].kind && (SCHEMA[i].jobs & job)) set(config, SCHEMA[i].name, path);
+        snprintf(path, sizeof path, "new-%s", CONFIG_SCHEMA.keys[i].name);
+        if (CONFIG_SCHEMA.keys[i].kind && (CONFIG_SCHEMA.keys[i].jobs & job))
+            set(config, CONFIG_SCHEMA.keys[i].name, path);
     }
 }
 
@@ -83,9 +83,9 @@ static void an_output_is_no_other_path_of_its_job(void **state) {
     (void)state;
     int pairs = 0;
     for (int j = 0; j < N_JOBS; j++)
-        for (int i = 0; i < SCHEMA_SIZE; i++)
-            for (int k = 0; k < SCHEMA_SIZE; k++) {
-                const struct key *output = &SCHEMA[i], *other = &SCHEMA[k];
+        for (int i = 0; i < CONFIG_SCHEMA.n; i++)
+            for (int k = 0; k < CONFIG_SCHEMA.n; k++) {
+                const struct key *output = &CONFIG_SCHEMA.keys[i], *other = &CONFIG_SCHEMA.keys[k];
                 if (i == k || !(output->writers & JOBS[j]) || !other->kind || !(other->jobs & JOBS[j])) continue;
                 if (is_next_version(output, other)) continue;
                 check_one(JOBS[j], output, "file", other, "file");
@@ -102,11 +102,11 @@ static void an_output_is_no_other_path_of_its_job(void **state) {
 static void every_key_of_files_says_whether_it_is_written(void **state) {
     (void)state;
     int written = 0;
-    for (int i = 0; i < SCHEMA_SIZE; i++) {
-        if (strncmp(SCHEMA[i].name, "files.", 6) == 0) assert_non_null(SCHEMA[i].kind);
-        if (SCHEMA[i].type == KEY_TEXT && !SCHEMA[i].choices[0]) assert_non_null(SCHEMA[i].kind);
-        assert_int_equal(SCHEMA[i].writers & ~SCHEMA[i].jobs, 0);
-        written += SCHEMA[i].writers != 0;
+    for (int i = 0; i < CONFIG_SCHEMA.n; i++) {
+        if (strncmp(CONFIG_SCHEMA.keys[i].name, "files.", 6) == 0) assert_non_null(CONFIG_SCHEMA.keys[i].kind);
+        if (CONFIG_SCHEMA.keys[i].type == KEY_PATH) assert_non_null(CONFIG_SCHEMA.keys[i].kind);
+        assert_int_equal(CONFIG_SCHEMA.keys[i].writers & ~CONFIG_SCHEMA.keys[i].jobs, 0);
+        written += CONFIG_SCHEMA.keys[i].writers != 0;
     }
     assert_true(written >= 9);
 }
@@ -115,17 +115,19 @@ static void an_output_that_is_something_else_is_refused(void **state) {
     (void)state;
     static const char *const THERE[] = {"file", "link", "/dev/null", "folder"};
     for (int j = 0; j < N_JOBS; j++)
-        for (int i = 0; i < SCHEMA_SIZE; i++)
+        for (int i = 0; i < CONFIG_SCHEMA.n; i++)
             for (size_t t = 0; t < sizeof THERE / sizeof *THERE; t++) {
-                int holds_files =
-                    SCHEMA[i].kind && (strcmp(SCHEMA[i].kind, "export") == 0 || strcmp(SCHEMA[i].kind, "arrays") == 0);
+                int holds_files = CONFIG_SCHEMA.keys[i].kind && (strcmp(CONFIG_SCHEMA.keys[i].kind, "export") == 0 ||
+                                                                 strcmp(CONFIG_SCHEMA.keys[i].kind, "arrays") == 0);
                 struct config config;
-                if (!(SCHEMA[i].writers & JOBS[j]) || (holds_files && strcmp(THERE[t], "folder") == 0)) continue;
+                if (!(CONFIG_SCHEMA.keys[i].writers & JOBS[j]) || (holds_files && strcmp(THERE[t], "folder") == 0))
+                    continue;
                 name_all(&config, JOBS[j]);
                 assert_int_equal(outputs_check(&config, JOBS[j]), STATUS_OK);
-                set(&config, SCHEMA[i].name, THERE[t]);
-                if (outputs_check(&config, JOBS[j]) != STATUS_USAGE || !strstr(status_message(), SCHEMA[i].name))
-                    fail_msg("%s=%s is accepted: %s", SCHEMA[i].name, THERE[t], status_message());
+                set(&config, CONFIG_SCHEMA.keys[i].name, THERE[t]);
+                if (outputs_check(&config, JOBS[j]) != STATUS_USAGE ||
+                    !strstr(status_message(), CONFIG_SCHEMA.keys[i].name))
+                    fail_msg("%s=%s is accepted: %s", CONFIG_SCHEMA.keys[i].name, THERE[t], status_message());
                 config_free(&config);
             }
 }

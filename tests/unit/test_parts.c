@@ -13,8 +13,8 @@
 
 #include "base/status.h"
 #include "medtok/sampler.h"
-#include "medtok/usage.h"
-#include "text/normalize.h"
+#include "lm/normalize.h"
+#include "measure/usage.h"
 #include "text/text_encoder.h"
 
 /* ---- sampler: ranks are made by hand, so no MPI is needed ---- */
@@ -105,11 +105,9 @@ static void held_out_codes_are_never_drawn_by_any_number_of_ranks(void **state) 
 /* ---- usage ---- */
 static void usage_counts_by_region(void **state) {
     (void)state;
-    struct config config;
+    static const struct region REGIONS[N_GROUPS] = {{0, 4}, {8, 12}, {0, 12}, {0, 12}};
     struct usage u;
-    config_defaults(&config);
-    config.quantizer.size = 12, config.quantizer.shared_region = SHARED_ALL;
-    assert_int_equal(usage_make(&u, &config), STATUS_OK);
+    assert_int_equal(usage_make(&u, 12, REGIONS), STATUS_OK);
     usage_add(&u, TEXT_SPECIFIC, (int32_t[]){0, 1, 1, 0}, 4);
     usage_add(&u, GRAPH_SPECIFIC, (int32_t[]){8, 8, 8}, 3);
     usage_add(&u, SHARED_TEXT, (int32_t[]){0, 3, 6}, 3);
@@ -119,7 +117,6 @@ static void usage_counts_by_region(void **state) {
     assert_true(graph.share == 0.25 && fabs(graph.perplexity - 1) < 1e-12);
     assert_true(fabs(shared.share - 4.0 / 12) < 1e-12 && fabs(shared.perplexity - 4) < 1e-12);
     usage_free(&u);
-    config_free(&config);
 }
 
 /* ---- text ---- */
@@ -153,7 +150,7 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     }
     v.description_offsets = offsets;
     v.description = bytes;
-    assert_int_equal(text_encoder_open(encoder, &config, NULL, 2), STATUS_OK);
+    assert_int_equal(text_encoder_open(encoder, &config.text, 0, NULL, 2), STATUS_OK);
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
     config_free(&config);
 }

@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "medtok/neighbours.h"
-#include "medtok/quality.h"
-#include "store/code_hierarchy.h"
+#include "measure/neighbours.h"
+#include "measure/quality.h"
+#include "terms/code_hierarchy.h"
 
 /* ---- parents ---- */
 static void parents_are_those_that_the_string_tells(void **state) {

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "text/bert.h"
+#include "lm/bert.h"
 #include "text/bert_encoder.h"
 
 #define GOLDEN "tests/golden/text"
@@ -354,15 +354,10 @@ static real *encode_texts(struct device *device, enum text_features_kept feature
                           int64_t *dim) {
     char text[] = "type 2 diabetes heart failure type 2 diabetes a";
     int64_t offsets[N_CODES + 1] = {0, 15, 29, 29, 45, 47};
-    struct config config;
+    struct text_options options = {.model = GOLDEN "/plain", .max_tokens = 16, .features = features};
     struct text_encoder encoder;
     struct vocabulary v = {.n_codes = N_CODES, .description = text, .description_offsets = offsets};
-    config_defaults(&config);
-    free(config.text.model);
-    config.text.model = strdup(GOLDEN "/plain");
-    config.text.max_tokens = 16;
-    config.text.features = features;
-    assert_int_equal(bert_encoder_open(&encoder, &config, device), STATUS_OK);
+    assert_int_equal(bert_encoder_open(&encoder, &options, device), STATUS_OK);
     assert_int_equal(encoder.plan(&encoder, &v, plan), STATUS_OK);
     *dim = encoder.dim;
     real *rows = calloc(MOST_ROWS * (size_t)*dim, sizeof *rows);
@@ -371,7 +366,6 @@ static real *encode_texts(struct device *device, enum text_features_kept feature
     assert_int_equal(encoder.rows(&encoder, half, plan->n_units - half, rows + text_plan_row(plan, half) * *dim),
                      STATUS_OK);
     encoder.close(&encoder);
-    config_free(&config);
     return rows;
 }
 

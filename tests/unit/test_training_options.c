@@ -80,7 +80,9 @@ static struct world *make_world(const char *const *settings) {
     assert_int_equal(parameters_initialize(p, 5), STATUS_OK);
     assert_int_equal(codebook_make(&w->codebook, &w->config, &w->comm, p), STATUS_OK);
     assert_int_equal(codebook_begin(&w->codebook), STATUS_OK);
-    assert_int_equal(usage_make(&w->usage, &w->config), STATUS_OK);
+    struct region regions[N_GROUPS];
+    quantizer_regions(&w->config, regions);
+    assert_int_equal(usage_make(&w->usage, w->config.quantizer.size, regions), STATUS_OK);
     make_tokens(w);
     return w;
 }

@@ -40,7 +40,7 @@ static char *write_vocabulary(void) {
     struct h5file *file;
     char *id;
     assert_int_equal(vocabulary_write(&self, vocabulary_path, &v, &provenance), STATUS_OK);
-    assert_int_equal(h5file_open(&file, vocabulary_path, VOCABULARY_KIND, VOCABULARY_VERSION), STATUS_OK);
+    assert_int_equal(h5file_open(&file, vocabulary_path, KIND_VOCABULARY), STATUS_OK);
     assert_int_equal(h5file_get_text(file, "content_id", &id), STATUS_OK);
     h5file_close(file);
     return id;
@@ -72,7 +72,7 @@ static int verify(const char *vocabulary) {
     assert_int_equal(config_set(&config, assignment), STATUS_OK);
     snprintf(assignment, sizeof assignment, "files.vocabulary=%s", vocabulary);
     assert_int_equal(config_set(&config, assignment), STATUS_OK);
-    int status = job_verify(&config, 0, NULL);
+    int status = VERIFY_JOB.run(NULL, &config, &(struct job_arguments){0});
     config_free(&config);
     return status;
 }

@@ -1,0 +1,19 @@
+/* The jobs, once, in the order of the help. JOB(constant) gives JOB_constant below, and jobs/JOB.c defines constant_JOB
+ * (jobs/jobs.h). */
+#ifndef MEDTOK_CONFIG_JOB_LIST_H
+#define MEDTOK_CONFIG_JOB_LIST_H
+
+#define JOB_LIST(JOB)                                                                                                  \
+    JOB(PREPARE) JOB(ENCODE) JOB(TRAIN) JOB(TOKENIZE) JOB(INSPECT) JOB(LOOKUP) JOB(EXPORT) JOB(VERIFY) JOB(BENCH)
+
+#define JOB_NUMBER(job) JOB_NUMBER_##job,
+enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };
+#undef JOB_NUMBER
+
+/* One bit each, so that sets of jobs are sums. */
+#define JOB_BIT(job) JOB_##job = 1 << JOB_NUMBER_##job,
+enum job { JOB_LIST(JOB_BIT) };
+#undef JOB_BIT
+#define ALL_JOBS ((1U << N_JOBS) - 1)
+
+#endif

@@ -1,0 +1,26 @@
+/* What prepare makes of foreign files: settings graph.hops, graph.max_nodes, text.empty. */
+#ifndef MEDTOK_INGEST_OPTIONS_H
+#define MEDTOK_INGEST_OPTIONS_H
+
+#include "config/options.h"
+
+#define SUBGRAPH_OPTIONS(KEY, in)                                                                                      \
+    KEY(in, INTEGER, "graph.hops", hops, "1", 0, 8, "hops", JOB_PREPARE, SHAPES,                                       \
+        "how far a code's subgraph grows from its listed nodes; 0: the listed nodes as given")                         \
+    KEY(in, INTEGER, "graph.max_nodes", max_nodes, "64", 1, 65535, "nodes", JOB_PREPARE, SHAPES,                       \
+        "largest subgraph of one code")
+struct subgraph_options {
+    SUBGRAPH_OPTIONS(OPTION_MEMBER, )
+};
+
+#define EMPTY_TEXTS(CHOICE) CHOICE(EMPTY_TEXT_CODE, "code") CHOICE(EMPTY_TEXT_ABSENT, "absent")
+enum empty_text { EMPTY_TEXTS(OPTION_CHOICE_NUMBER) };
+
+#define DESCRIPTION_OPTIONS(KEY, in)                                                                                   \
+    KEY(in, CHOICE, "text.empty", empty, empty_text, EMPTY_TEXTS, "code", JOB_PREPARE, SHAPES,                         \
+        "an empty description: the code stands in for it, or the code's text is absent")
+struct description_options {
+    DESCRIPTION_OPTIONS(OPTION_MEMBER, )
+};
+
+#endif

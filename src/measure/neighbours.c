@@ -1,0 +1,116 @@
+/* Blocks of cosines from the device, the best of each query kept on the host. */
+#include "measure/neighbours.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "dist/gather.h"
+
+enum { QUERY_BLOCK = 64 };
+
+/* ---- queries ---- */
+int neighbour_queries(const struct code_links *l, uint64_t seed, int64_t most, int64_t **queries, int64_t *n_queries) {
+    *n_queries = 0;
+    TRY(mem_alloc(queries, l->n_codes, sizeof **queries));
+    for (int64_t i = 0; i < l->n_codes; i++)
+        if (code_links_any(l, i)) (*queries)[(*n_queries)++] = i;
+    return rng_draw(seed, RNG_QUERY, most, *queries, n_queries);
+}
+
+/* ---- search ---- */
+static int device_failed(const struct device *d) {
+    return device_error(d) ? status_set(STATUS_FAILED, "device %s: %s", d->name, device_error(d)) : STATUS_OK;
+}
+
+/* Sends n rows with norm 1 (0 stays 0) to the device. */
+static void send_rows(struct neighbour_search *s, int64_t n, const float *rows, dev_real to) {
+    for (int64_t i = 0; i < n; i++) {
+        const float *row = rows + i * s->width;
+        double square = 0;
+        for (int64_t c = 0; c < s->width; c++) square += (double)row[c] * (double)row[c];
+        double scale = square > 0 ? 1 / sqrt(square) : 0;
+        for (int64_t c = 0; c < s->width; c++) s->host[i * s->width + c] = (real)(scale * (double)row[c]);
+    }
+    device_upload_reals(s->device, to, s->host, n * s->width);
+}
+
+int neighbour_search_make(struct neighbour_search *s, const struct comm *comm, struct device *device, int64_t width,
+                          int64_t n_queries, const int64_t *queries, const float *rows) {
+    int64_t host = width > QUERY_BLOCK ? width : QUERY_BLOCK;
+    *s = (struct neighbour_search){
+        .comm = comm, .device = device, .width = width, .n_queries = n_queries, .queries = queries};
+    TRY(mem_alloc(&s->host, NEIGHBOUR_BLOCK * host, sizeof *s->host));
+    TRY(mem_alloc(&s->best, n_queries * NEIGHBOURS, sizeof *s->best));
+    for (int64_t i = 0; i < n_queries * NEIGHBOURS; i++) s->best[i] = (struct neighbour){-INFINITY, -1};
+    s->rows = device_alloc_reals(device, n_queries * width);
+    s->candidates = device_alloc_reals(device, NEIGHBOUR_BLOCK * width);
+    s->score = device_alloc_reals(device, QUERY_BLOCK * NEIGHBOUR_BLOCK);
+    TRY(device_failed(device));
+    for (int64_t at = 0; at < n_queries; at += NEIGHBOUR_BLOCK)
+        send_rows(s, at + NEIGHBOUR_BLOCK < n_queries ? NEIGHBOUR_BLOCK : n_queries - at, rows + at * width,
+                  dev_real_at(s->rows, at * width));
+    return device_failed(device);
+}
+
+void neighbour_search_free(struct neighbour_search *s) {
+    if (!s->device) return;
+    device_free_reals(s->device, s->rows);
+    device_free_reals(s->device, s->candidates);
+    device_free_reals(s->device, s->score);
+    free(s->host);
+    free(s->best);
+    *s = (struct neighbour_search){0};
+}
+
+/* Puts the candidates that are nearer than the last of best[NEIGHBOURS] into their places. */
+static void keep_best(struct neighbour *best, int64_t query, int64_t n, const int64_t *codes, const real *cosines) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!(cosines[i] > best[NEIGHBOURS - 1].cosine) || codes[i] == query) continue;
+        int k = NEIGHBOURS - 1;
+        for (; k > 0 && cosines[i] > best[k - 1].cosine; k--) best[k] = best[k - 1];
+        best[k] = (struct neighbour){cosines[i], (int32_t)codes[i]};
+    }
+}
+
+int neighbour_search_add(struct neighbour_search *s, int64_t n, const int64_t *codes, const float *rows) {
+    int64_t stride = (int64_t)QUERY_BLOCK * s->comm->size;
+    struct device *d = s->device;
+    send_rows(s, n, rows, s->candidates);
+    for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; first < s->n_queries; first += stride) {
+        int64_t count = first + QUERY_BLOCK < s->n_queries ? QUERY_BLOCK : s->n_queries - first;
+        d->run->gemm(d, 0, 1, count, n, s->width, 1, dev_real_at(s->rows, first * s->width), s->width, s->candidates,
+                     s->width, 0, s->score, n);
+        device_download_reals(d, s->host, s->score, count * n);
+        for (int64_t i = 0; i < count; i++)
+            keep_best(s->best + (first + i) * NEIGHBOURS, s->queries[first + i], n, codes, s->host + i * n);
+    }
+    s->n_candidates += n;
+    return device_failed(d);
+}
+
+/* ---- recall ---- */
+static void recall_of(const struct neighbour_search *s, int64_t query, int64_t n_links, const int64_t *mark,
+                      double *recall, double *chance) {
+    const struct neighbour *best = s->best + query * NEIGHBOURS;
+    int64_t others = s->n_candidates - 1, drawn = others < NEIGHBOURS ? others : NEIGHBOURS;
+    double most = (double)(n_links < NEIGHBOURS ? n_links : NEIGHBOURS);
+    int found = 0;
+    for (int k = 0; k < NEIGHBOURS && best[k].code >= 0; k++) found += mark[best[k].code] == s->queries[query] + 1;
+    recall[query] = found / most;
+    chance[query] = (double)drawn * (double)n_links / (double)others / most;
+}
+
+int neighbour_search_recall(struct neighbour_search *s, const struct code_links *links, double *recall,
+                            double *chance) {
+    int64_t *mark, stride = (int64_t)QUERY_BLOCK * s->comm->size;
+    TRY(comm_agree(s->comm, mem_alloc(&mark, links->n_codes, sizeof *mark)));
+    for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; first < s->n_queries; first += stride)
+        for (int64_t i = first; i < first + QUERY_BLOCK && i < s->n_queries; i++)
+            recall_of(s, i, code_links_mark(links, s->queries[i], mark), mark, recall, chance);
+    free(mark);
+    TRY(comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *recall, recall));
+    return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *chance, chance);
+}

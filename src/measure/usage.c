@@ -1,0 +1,57 @@
+/* Counting picks. */
+#include "measure/usage.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+const char *const USAGE_REGION_NAMES[N_USAGE_REGIONS] = {"text", "graph", "shared"};
+static const enum token_group REGION_GROUP[N_USAGE_REGIONS] = {TEXT_SPECIFIC, GRAPH_SPECIFIC, SHARED_TEXT};
+
+static int64_t *counts_of(const struct usage *u, enum token_group group) {
+    return u->counts + (group == SHARED_TEXT || group == SHARED_GRAPH ? u->codebook_size : 0);
+}
+
+int usage_make(struct usage *u, int64_t codebook_size, const struct region regions[N_GROUPS]) {
+    *u = (struct usage){.codebook_size = codebook_size};
+    memcpy(u->regions, regions, sizeof u->regions);
+    return mem_alloc(&u->counts, 2 * u->codebook_size, sizeof *u->counts);
+}
+
+void usage_free(struct usage *u) {
+    free(u->counts);
+    *u = (struct usage){0};
+}
+
+void usage_clear(struct usage *u) { memset(u->counts, 0, 2 * (size_t)u->codebook_size * sizeof *u->counts); }
+
+void usage_add(struct usage *u, enum token_group group, const int32_t *tokens, int64_t n) {
+    int64_t *counts = counts_of(u, group);
+    for (int64_t i = 0; i < n; i++) counts[tokens[i]]++;
+}
+
+int usage_sum(struct usage *u, const struct comm *comm) {
+    return comm_sum_int64(comm, u->counts, 2 * u->codebook_size);
+}
+
+int64_t usage_row(const struct usage *u, int64_t row) { return u->counts[row] + u->counts[u->codebook_size + row]; }
+
+void usage_merge(struct usage *u, const struct usage *from) {
+    for (int64_t i = 0; i < 2 * u->codebook_size; i++) u->counts[i] += from->counts[i];
+}
+
+struct usage_measure usage_measure(const struct usage *u, int region) {
+    const int64_t *counts = counts_of(u, REGION_GROUP[region]);
+    struct region r = u->regions[REGION_GROUP[region]];
+    double total = 0, entropy = 0;
+    int64_t used = 0;
+    for (int64_t i = r.first; i < r.last; i++) {
+        total += (double)counts[i];
+        used += counts[i] > 0;
+    }
+    for (int64_t i = r.first; i < r.last; i++)
+        if (counts[i]) entropy -= (double)counts[i] / total * log((double)counts[i] / total);
+    return (struct usage_measure){(double)used / (double)(r.last - r.first), used ? exp(entropy) : 0};
+}

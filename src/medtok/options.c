@@ -1,0 +1,21 @@
+#include "medtok/options.h"
+
+#include "base/status.h"
+
+int model_options_check(const struct attention_options *attention, const struct quantizer_options *quantizer) {
+    if (quantizer->dim % attention->heads)
+        return status_set(STATUS_USAGE, "attention.heads (%lld) must divide quantizer.dim (%lld)",
+                          (long long)attention->heads, (long long)quantizer->dim);
+    if (quantizer->top_k > quantizer->size / 3)
+        return status_set(STATUS_USAGE,
+                          "quantizer.top_k (%lld) is more than a third of quantizer.size (%lld): a region "
+                          "has too few rows",
+                          (long long)quantizer->top_k, (long long)quantizer->size);
+    return STATUS_OK;
+}
+
+int tokenize_options_check(const struct tokenize_options *o) {
+    return o->append_to[0] && !o->codes[0]
+               ? status_set(STATUS_USAGE, "tokenize.append_to needs tokenize.codes (--codes FILE): the codes to append")
+               : STATUS_OK;
+}

@@ -1,0 +1,114 @@
+/* The method: settings graph.*, model.*, attention.*, quantizer.*, loss.*, and those of tokenize. */
+#ifndef MEDTOK_MEDTOK_OPTIONS_H
+#define MEDTOK_MEDTOK_OPTIONS_H
+
+#include "config/options.h"
+
+#define GRAPH_ENCODERS(CHOICE) CHOICE(GRAPH_GCN, "gcn") CHOICE(GRAPH_GAT, "gat")
+enum graph_encoder { GRAPH_ENCODERS(OPTION_CHOICE_NUMBER) };
+
+#define GRAPH_OPTIONS(KEY, in)                                                                                         \
+    KEY(in, CHOICE, "graph.encoder", encoder, graph_encoder, GRAPH_ENCODERS, "gcn", MODEL_JOBS, SHAPES,                \
+        "graph encoder")                                                                                               \
+    KEY(in, INTEGER, "graph.node_dim", node_dim, "64", 1, 4096, "", MODEL_JOBS, SHAPES,                                \
+        "width of a node's learned vector")                                                                            \
+    KEY(in, INTEGER, "graph.hidden", hidden, "128", 1, 4096, "", MODEL_JOBS, SHAPES,                                   \
+        "width between the two graph layers; gat: of each head")                                                       \
+    KEY(in, INTEGER, "graph.heads", heads, "4", 1, 64, "", MODEL_JOBS, SHAPES, "gat: heads of the first graph layer")  \
+    KEY(in, REAL, "graph.edge_drop", edge_drop, "0.1", 0, 0.99, STEP_JOBS, SHAPES,                                     \
+        "share of edges the second view loses")
+struct graph_options {
+    GRAPH_OPTIONS(OPTION_MEMBER, )
+};
+
+#define SIDES(CHOICE) CHOICE(SIDES_BOTH, "both") CHOICE(SIDES_TEXT, "text") CHOICE(SIDES_GRAPH, "graph")
+enum sides { SIDES(OPTION_CHOICE_NUMBER) };
+
+#define MODEL_OPTIONS(KEY, in)                                                                                         \
+    KEY(in, CHOICE, "model.sides", sides, sides, SIDES, "both", MODEL_JOBS, SHAPES,                                    \
+        "sides of the codes that are looked at; the other counts as absent")
+struct model_options {
+    MODEL_OPTIONS(OPTION_MEMBER, )
+};
+
+#define ATTENTION_OPTIONS(KEY, in)                                                                                     \
+    KEY(in, INTEGER, "attention.heads", heads, "4", 1, 64, "", MODEL_JOBS, SHAPES,                                     \
+        "heads of the cross-attention; divide quantizer.dim")                                                          \
+    KEY(in, INTEGER, "attention.layers", layers, "2", 1, 8, "", MODEL_JOBS, SHAPES, "layers of the cross-attention")   \
+    KEY(in, REAL, "attention.dropout", dropout, "0.1", 0, 0.99, STEP_JOBS, SHAPES, "dropout in the cross-attention")
+struct attention_options {
+    ATTENTION_OPTIONS(OPTION_MEMBER, )
+};
+
+#define LOSS_SPACES(CHOICE) CHOICE(LOSS_SPACE_RAW, "raw") CHOICE(LOSS_SPACE_NORMALIZED, "normalized")
+enum loss_space { LOSS_SPACES(OPTION_CHOICE_NUMBER) };
+#define SHARED_REGIONS(CHOICE) CHOICE(SHARED_ALL, "all") CHOICE(SHARED_MIDDLE, "middle")
+enum shared_region { SHARED_REGIONS(OPTION_CHOICE_NUMBER) };
+#define CODEBOOK_UPDATES(CHOICE) CHOICE(UPDATE_GRADIENT, "gradient") CHOICE(UPDATE_EMA, "ema")
+enum codebook_update { CODEBOOK_UPDATES(OPTION_CHOICE_NUMBER) };
+#define CODEBOOK_INITS(CHOICE) CHOICE(INIT_NORMAL, "normal") CHOICE(INIT_KMEANS, "kmeans")
+enum codebook_init { CODEBOOK_INITS(OPTION_CHOICE_NUMBER) };
+
+#define QUANTIZER_OPTIONS(KEY, in)                                                                                     \
+    KEY(in, INTEGER, "quantizer.size", size, "21000", 3, 16777216, "rows", MODEL_JOBS, SHAPES, "rows of the codebook") \
+    KEY(in, INTEGER, "quantizer.dim", dim, "64", 1, 4096, "", MODEL_JOBS, SHAPES, "width of a code vector")            \
+    KEY(in, INTEGER, "quantizer.top_k", top_k, "5", 1, 16, "tokens", MODEL_JOBS, SHAPES,                               \
+        "tokens of a code in each group")                                                                              \
+    KEY(in, REAL, "quantizer.commit", commit, "0.25", 0, 1e6, STEP_JOBS, SHAPES, "weight of the commitment loss")      \
+    KEY(in, CHOICE, "quantizer.loss_space", loss_space, loss_space, LOSS_SPACES, "normalized", STEP_JOBS, SHAPES,      \
+        "what the codebook loss compares with q: z itself, or z / |z|")                                                \
+    KEY(in, CHOICE, "quantizer.shared_region", shared_region, shared_region, SHARED_REGIONS, "middle", MODEL_JOBS,     \
+        SHAPES, "rows that shared tokens may pick")                                                                    \
+    KEY(in, CHOICE, "quantizer.update", update, codebook_update, CODEBOOK_UPDATES, "gradient", STEP_JOBS, SHAPES,      \
+        "how code vectors learn: gradient: by Adam; ema: as moving averages of the z / |z| that pick them")            \
+    KEY(in, REAL, "quantizer.ema_decay", ema_decay, "0.99", 0, 0.999999, STEP_JOBS, SHAPES,                            \
+        "ema: share of the average that a step keeps")                                                                 \
+    KEY(in, REAL, "quantizer.ema_epsilon", ema_epsilon, "1e-5", 0, 1, STEP_JOBS, SHAPES,                               \
+        "ema: count added to each row (Laplace smoothing)")                                                            \
+    KEY(in, CHOICE, "quantizer.init", init, codebook_init, CODEBOOK_INITS, "normal", STEP_JOBS, SHAPES,                \
+        "first code vectors: by chance, or k-means of z / |z| at the first weights")                                   \
+    KEY(in, INTEGER, "quantizer.init_sample", init_sample, "32768", 1, 16777216, "codes", STEP_JOBS, SHAPES,           \
+        "kmeans: codes that are clustered")                                                                            \
+    KEY(in, INTEGER, "quantizer.revive_after", revive_after, "50", 0, 1000000, "steps", STEP_JOBS, SHAPES,             \
+        "rows that nothing picked for so long are moved to codes of the batch; 0: never")
+struct quantizer_options {
+    QUANTIZER_OPTIONS(OPTION_MEMBER, )
+};
+
+#define NEGATIVES(CHOICE) CHOICE(NEGATIVES_LOCAL, "local") CHOICE(NEGATIVES_GLOBAL, "global")
+enum negatives { NEGATIVES(OPTION_CHOICE_NUMBER) };
+#define SIBLING_NEGATIVES(CHOICE) CHOICE(SIBLINGS_KEEP, "keep") CHOICE(SIBLINGS_LEAVE_OUT, "leave-out")
+enum sibling_negatives { SIBLING_NEGATIVES(OPTION_CHOICE_NUMBER) };
+
+#define LOSS_OPTIONS(KEY, in)                                                                                          \
+    KEY(in, REAL, "loss.temperature", temperature, "0.07", 1e-4, 1e4, STEP_JOBS, SHAPES,                               \
+        "temperature of the contrastive losses")                                                                       \
+    KEY(in, REAL, "loss.align", align, "0.1", 0, 1e6, STEP_JOBS, SHAPES, "weight of the cosine of text and graph")     \
+    KEY(in, REAL, "loss.orthogonality", orthogonality, "0.1", 0, 1e6, STEP_JOBS, SHAPES,                               \
+        "weight of |specific^T shared|")                                                                               \
+    KEY(in, CHOICE, "loss.negatives", negatives, negatives, NEGATIVES, "global", STEP_JOBS, SHAPES,                    \
+        "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch")               \
+    KEY(in, CHOICE, "loss.sibling_negatives", sibling_negatives, sibling_negatives, SIBLING_NEGATIVES, "leave-out",    \
+        STEP_JOBS, SHAPES, "leave-out: codes with the same parent in their system are not negatives of each other")
+struct loss_options {
+    LOSS_OPTIONS(OPTION_MEMBER, )
+};
+
+#define TOKENIZE_OPTIONS(KEY, in)                                                                                      \
+    KEY(in, INTEGER, "tokenize.batch", batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, LEAVES,                       \
+        "codes computed at a time on a rank")                                                                          \
+    KEY(in, PATH, "tokenize.codes", codes, "", JOB_TOKENIZE, 0, "codes",                                               \
+        "--codes: a code table of new codes to tokenise instead of the vocabulary; empty: the vocabulary")             \
+    KEY(in, PATH, "tokenize.append_to", append_to, "", JOB_TOKENIZE, 0, "table",                                       \
+        "--append-to: a table of the same checkpoint that the new codes follow; empty: they get a table of their own")
+struct tokenize_options {
+    TOKENIZE_OPTIONS(OPTION_MEMBER, )
+};
+
+/* STATUS_USAGE unless the heads divide the width of a code vector, and a region of the codebook has top_k rows. */
+int model_options_check(const struct attention_options *attention, const struct quantizer_options *quantizer);
+
+/* STATUS_USAGE if there is a table to append to, but no codes. */
+int tokenize_options_check(const struct tokenize_options *options);
+
+#endif

@@ -1,0 +1,16 @@
+/* For the files of layers alone. Each layer: its formula, then its backward, as neighbours. */
+#ifndef MEDTOK_NN_LAYER_H
+#define MEDTOK_NN_LAYER_H
+
+#include "nn/layers.h"
+
+/* The device's table of primitives. */
+#define RUN(tape) ((tape)->device->run)
+
+/* The record of a layer of one or two inputs. */
+struct pair_op {
+    struct op op;
+    struct var *a, *b, *y;
+};
+
+#endif

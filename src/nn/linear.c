@@ -1,0 +1,155 @@
+/* Linear maps, whole and head by head, and their biases. */
+#include "nn/layer.h"
+
+struct linear_op {
+    struct op op;
+    struct var *x, *weight, *bias, *y;
+};
+
+static void linear_backward(struct tape *tape, struct op *op) {
+    struct linear_op *l = (struct linear_op *)op;
+    struct device *d = tape->device;
+    int64_t rows = l->x->rows, in = l->x->cols, out = l->y->cols;
+    dev_real dy = tape_grad(tape, l->y);
+    if (l->x->needs_grad) {
+        int accumulate;
+        dev_real dx = tape_grad_begin(tape, l->x, &accumulate);
+        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, dy, out, l->weight->value, in, accumulate, dx, in);
+    }
+    if (l->weight->needs_grad)
+        RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, dy, out, l->x->value, in, 1, tape_grad(tape, l->weight), in);
+    if (l->bias && l->bias->needs_grad) RUN(tape)->sum_rows(d, rows, out, dy, tape_grad(tape, l->bias));
+}
+
+struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias) {
+    int64_t in = x->cols, out = weight->rows;
+    struct var *y = tape_var(tape, x->rows, out, x, weight, bias);
+    if (tape->failed) return y;
+    RUN(tape)->gemm(tape->device, 0, 1, x->rows, out, in, 1, x->value, in, weight->value, in, 0, y->value, out);
+    if (bias) RUN(tape)->add_bias(tape->device, x->rows, out, bias->value, y->value);
+    struct linear_op *l = tape_record(tape, sizeof *l, linear_backward, y);
+    if (!l) return y;
+    l->x = x, l->weight = weight, l->bias = bias, l->y = y;
+    if (weight->needs_grad) tape_save(x);
+    if (x->needs_grad) tape_save(weight);
+    return y;
+}
+
+static void add_bias_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    RUN(tape)->sum_rows(tape->device, p->y->rows, p->y->cols, tape_grad(tape, p->y), tape_grad(tape, p->b));
+}
+
+struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias) {
+    struct var *y = tape_over(tape, x, bias);
+    if (tape->failed) return y;
+    RUN(tape)->add_bias(tape->device, y->rows, y->cols, bias->value, y->value);
+    struct pair_op *p = tape_record(tape, sizeof *p, add_bias_backward, bias);
+    if (p) p->b = bias, p->y = y;
+    return y;
+}
+
+/* ---- head by head ---- */
+struct head_linear_op {
+    struct op op;
+    struct var *x, *weight, *y;
+    int64_t heads;
+};
+
+/* Head h of an operand with the heads side by side in its rows, and of one with them one below the other. */
+static struct matrices beside(dev_real x, int64_t heads, int64_t cols) {
+    return (struct matrices){x, heads * cols, cols};
+}
+
+static struct matrices below(dev_real x, int64_t rows, int64_t cols) { return (struct matrices){x, cols, rows * cols}; }
+
+/* Records a map from x to y; what it needs. */
+static void record_head_linear(struct tape *tape, void (*backward)(struct tape *, struct op *), struct var *x,
+                               struct var *weight, struct var *y, int64_t heads) {
+    struct head_linear_op *l = tape_record(tape, sizeof *l, backward, y);
+    if (!l) return;
+    l->x = x, l->weight = weight, l->y = y, l->heads = heads;
+    if (weight->needs_grad) tape_save(x);
+    if (x->needs_grad) tape_save(weight);
+}
+
+static void head_linear_backward(struct tape *tape, struct op *op) {
+    struct head_linear_op *l = (struct head_linear_op *)op;
+    struct var *x = l->x, *weight = l->weight;
+    int64_t heads = l->heads, rows = x->rows, in = weight->cols, out = weight->rows / heads;
+    struct matrices dy = beside(tape_grad(tape, l->y), heads, out);
+    if (x->needs_grad) {
+        int accumulate;
+        dev_real dx = tape_grad_begin(tape, x, &accumulate);
+        RUN(tape)->gemm_batch(tape->device, heads, 0, 0, rows, in, out, 1, dy, below(weight->value, out, in),
+                              accumulate, beside(dx, heads, in));
+    }
+    if (weight->needs_grad)
+        RUN(tape)->gemm_batch(tape->device, heads, 1, 0, out, in, rows, 1, dy, beside(x->value, heads, in), 1,
+                              below(tape_grad(tape, weight), out, in));
+}
+
+struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
+    int64_t in = weight->cols, out = weight->rows / heads;
+    struct var *y = tape_var(tape, x->rows, weight->rows, x, weight);
+    if (tape->failed) return y;
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 1, x->rows, out, in, 1, beside(x->value, heads, in),
+                          below(weight->value, out, in), 0, beside(y->value, heads, out));
+    record_head_linear(tape, head_linear_backward, x, weight, y, heads);
+    return y;
+}
+
+static void head_linear_transposed_backward(struct tape *tape, struct op *op) {
+    struct head_linear_op *l = (struct head_linear_op *)op;
+    struct var *x = l->x, *weight = l->weight;
+    int64_t heads = l->heads, rows = x->rows, in = weight->cols, out = weight->rows / heads;
+    struct matrices dy = beside(tape_grad(tape, l->y), heads, in);
+    if (x->needs_grad) {
+        int accumulate;
+        dev_real dx = tape_grad_begin(tape, x, &accumulate);
+        RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, out, in, 1, dy, below(weight->value, out, in),
+                              accumulate, beside(dx, heads, out));
+    }
+    if (weight->needs_grad)
+        RUN(tape)->gemm_batch(tape->device, heads, 1, 0, out, in, rows, 1, beside(x->value, heads, out), dy, 1,
+                              below(tape_grad(tape, weight), out, in));
+}
+
+struct var *nn_head_linear_transposed(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
+    int64_t in = weight->cols, out = weight->rows / heads;
+    struct var *y = tape_var(tape, x->rows, heads * in, x, weight);
+    if (tape->failed) return y;
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 0, x->rows, in, out, 1, beside(x->value, heads, out),
+                          below(weight->value, out, in), 0, beside(y->value, heads, in));
+    record_head_linear(tape, head_linear_transposed_backward, x, weight, y, heads);
+    return y;
+}
+
+/* Products with one column (scale) and one row (bias). */
+static void add_scaled_bias_backward(struct tape *tape, struct op *op) {
+    struct pair_op *p = (struct pair_op *)op;
+    struct var *scale = p->a, *bias = p->b;
+    int64_t rows = p->y->rows, heads = scale->cols, cols = p->y->cols / heads;
+    struct matrices dy = beside(tape_grad(tape, p->y), heads, cols);
+    if (scale->needs_grad)
+        RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, 1, cols, 1, dy, below(bias->value, 1, cols), 1,
+                              beside(tape_grad(tape, scale), heads, 1));
+    if (bias->needs_grad)
+        RUN(tape)->gemm_batch(tape->device, heads, 1, 0, 1, cols, rows, 1, beside(scale->value, heads, 1), dy, 1,
+                              below(tape_grad(tape, bias), 1, cols));
+}
+
+struct var *nn_add_scaled_bias(struct tape *tape, struct var *x, struct var *scale, struct var *bias) {
+    struct var *y = tape_over(tape, x, scale, bias);
+    if (tape->failed) return y;
+    int64_t heads = scale->cols, cols = y->cols / heads;
+    RUN(tape)->gemm_batch(tape->device, heads, 0, 0, y->rows, cols, 1, 1, beside(scale->value, heads, 1),
+                          below(bias->value, 1, cols), 1, beside(y->value, heads, cols));
+    if (!scale->needs_grad && !bias->needs_grad) return y;
+    struct pair_op *p = tape_record(tape, sizeof *p, add_scaled_bias_backward, y);
+    if (!p) return y;
+    p->a = scale, p->b = bias, p->y = y;
+    if (scale->needs_grad) tape_save(bias);
+    if (bias->needs_grad) tape_save(scale);
+    return y;
+}

@@ -1,0 +1,30 @@
+/* The files of all jobs: settings files.*. Relative paths are relative to the working directory. */
+#ifndef MEDTOK_STORE_OPTIONS_H
+#define MEDTOK_STORE_OPTIONS_H
+
+#include "config/options.h"
+
+#define FILE_OPTIONS(KEY, in)                                                                                          \
+    KEY(in, LIST, "files.codes", codes, "", JOB_PREPARE, "codes",                                                      \
+        "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own")            \
+    KEY(in, PATH, "files.graph", graph, "", JOB_PREPARE | JOB_TOKENIZE, 0, "graph",                                    \
+        "knowledge graph, PrimeKG's kg.csv, plain or gzip")                                                            \
+    KEY(in, PATH, "files.vocabulary", vocabulary, "results/vocabulary.h5",                                             \
+        JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH, JOB_PREPARE,        \
+        "vocabulary", "codes and subgraphs")                                                                           \
+    KEY(in, PATH, "files.text", text, "results/text.h5", MODEL_JOBS, JOB_ENCODE, "text", "text features")              \
+    KEY(in, PATH, "files.checkpoint", checkpoint, "results/checkpoint.h5", JOB_TOKENIZE, JOB_TRAIN, "checkpoint",      \
+        "trained model")                                                                                               \
+    KEY(in, PATH, "files.table", table, "results/table.h5", JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT,        \
+        JOB_TOKENIZE, "table", "token table")                                                                          \
+    KEY(in, PATH, "files.export", export_folder, "results/export", 0, JOB_EXPORT, "export",                            \
+        "folder for exported files")                                                                                   \
+    KEY(in, PATH, "files.metrics", metrics, "", 0, JOB_TRAIN, "metrics",                                               \
+        "metrics, one JSON object a step; empty: beside the checkpoint, ending in .jsonl")                             \
+    KEY(in, PATH, "files.report", report, "", 0, JOB_INSPECT, "report",                                                \
+        "quality measures as JSON; empty: beside the table, ending in .quality.json")
+struct file_options {
+    FILE_OPTIONS(OPTION_MEMBER, )
+};
+
+#endif

@@ -1,0 +1,307 @@
+/* Every layer, in double precision: the gradient of each input against central differences, and each input frozen in turn.
+ * The loss is sum y w over the layer's result with random weights w; losses are their own. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "medtok/losses.h"
+#include "medtok/quantizer.h"
+#include "nn/layers.h"
+
+enum { MOST_INPUTS = 4, ALL = (1 << MOST_INPUTS) - 1, ROWS = 5, QUERIES = 4, SEGMENTS = 3, EDGES = 4, HEADS = 2 };
+
+/* Rows in 3 segments, one of them empty; as many queries, each of which has keys, or none has; graphs on the rows. */
+static int32_t ROW_OFFSETS[] = {0, 2, 2, 5}, QUERY_OFFSETS[] = {0, 1, 1, 4}, PAIR_OFFSETS[] = {0, 2, 2, 11},
+               SELF_PAIR_OFFSETS[] = {0, 4, 4, 13};
+static int32_t KEYS[] = {7, 8, 9}, EDGE_OFFSETS[] = {0, 1, 1, 2, 4, 4}, SOURCES[] = {1, 3, 2, 4};
+static int32_t PICKED[] = {2, -1, 0, 2}, ALL_ROWS[] = {0, 1, 2, 3, 4}, CLASSES[] = {0, 1, 1, -1};
+
+static const struct segments ROW_SEGMENTS = {{SEGMENTS, ROWS, {ROW_OFFSETS}}, {KEYS}};
+static const struct segments QUERY_SEGMENTS = {{SEGMENTS, QUERIES, {QUERY_OFFSETS}}, {KEYS}};
+static const struct attention_pairs PAIRS = {11, {PAIR_OFFSETS}};
+static const struct graphs GRAPHS = {{{SEGMENTS, ROWS, {ROW_OFFSETS}}, {KEYS}}, {EDGES, {EDGE_OFFSETS}, {SOURCES}}};
+static const struct dropout DROPOUT = {0.4, 3, 1, 2};
+
+static struct device device;
+static struct comm comm;
+static struct tape tape;
+static dev_real loss;
+static struct var *second; /* a second result of a layer, or NULL */
+
+/* ---- the layers, by the name and shapes of their inputs ---- */
+struct layer {
+    const char *name;
+    struct var *(*apply)(struct var **in); /* NULL: a loss, which went to `loss` */
+    int n_inputs;
+    int64_t shape[MOST_INPUTS][2];
+};
+
+static struct var *linear(struct var **in) { return nn_linear(&tape, in[0], in[1], in[2]); }
+static struct var *linear_without_bias(struct var **in) { return nn_linear(&tape, in[0], in[1], NULL); }
+
+/* What works in place gets a copy, as the tape overwrites only what is its own. */
+static struct var *copy(struct var *x) { return nn_gather(&tape, x, (dev_int){ALL_ROWS}, x->rows); }
+static struct var *add_bias(struct var **in) { return nn_add_bias(&tape, copy(in[0]), in[1]); }
+static struct var *add(struct var **in) { return nn_add(&tape, in[0], copy(in[1])); }
+static struct var *relu(struct var **in) { return nn_relu(&tape, copy(in[0])); }
+static struct var *dropout(struct var **in) { return nn_dropout(&tape, copy(in[0]), ROW_SEGMENTS, DROPOUT); }
+static struct var *add_scaled_bias(struct var **in) { return nn_add_scaled_bias(&tape, copy(in[0]), in[1], in[2]); }
+static struct var *relu_of_bias_of_sum(struct var **in) {
+    return nn_relu(&tape, nn_add_bias(&tape, nn_add(&tape, in[0], copy(in[1])), in[2]));
+}
+
+static struct var *gather(struct var **in) { return nn_gather(&tape, in[0], (dev_int){PICKED}, QUERIES); }
+static struct var *segment_mean(struct var **in) { return nn_segment_mean(&tape, in[0], ROW_SEGMENTS); }
+static struct var *concat(struct var **in) { return nn_concat(&tape, in[0], in[1]); }
+static struct var *layer_norm(struct var **in) { return nn_layer_norm(&tape, in[0], in[1], in[2]); }
+static struct var *l2_normalize(struct var **in) { return nn_l2_normalize(&tape, in[0]); }
+static struct var *gcn_aggregate(struct var **in) { return nn_gcn_aggregate(&tape, in[0], GRAPHS); }
+static struct var *head_dots(struct var **in) { return nn_head_dots(&tape, in[0], in[1], HEADS); }
+static struct var *graph_attention(struct var **in) { return nn_graph_attention(&tape, in[0], in[1], in[2], GRAPHS); }
+static struct var *head_linear(struct var **in) { return nn_head_linear(&tape, in[0], in[1], HEADS); }
+static struct var *head_linear_transposed(struct var **in) {
+    return nn_head_linear_transposed(&tape, in[0], in[1], HEADS);
+}
+static struct var *attention(struct var **in) {
+    return nn_attention(&tape, in[0], QUERY_SEGMENTS, in[1], ROW_SEGMENTS, PAIRS, HEADS, DROPOUT);
+}
+static struct var *shared_attention(struct var **in) {
+    return nn_shared_attention(&tape, in[0], in[1], ROW_SEGMENTS, HEADS, 0.5, DROPOUT, &second);
+}
+/* An input that is used twice collects both gradients, in whatever order they come. */
+static struct var *used_twice(struct var **in) {
+    struct var *q = nn_linear(&tape, in[0], in[1], NULL);
+    struct var *y = nn_attention(&tape, q, ROW_SEGMENTS, nn_concat(&tape, q, in[0]), ROW_SEGMENTS,
+                                 (struct attention_pairs){13, {SELF_PAIR_OFFSETS}}, HEADS, DROPOUT);
+    return nn_add(&tape, nn_layer_norm(&tape, q, in[2], in[3]), y);
+}
+
+static struct losses losses_of_one_rank(void) { return (struct losses){&tape, &comm, 1, 0.5, loss, STATUS_OK}; }
+static struct var *nce(struct var **in) {
+    static int n = QUERIES, zero;
+    struct row_shares shares = {&n, &zero, QUERIES};
+    struct losses losses = losses_of_one_rank();
+    losses.terms.at -= TERM_SHARED;
+    loss_nce(&losses, TERM_SHARED, in[0], in[1], &shares, (dev_int){CLASSES});
+    return NULL;
+}
+static struct var *cosine(struct var **in) {
+    struct losses losses = losses_of_one_rank();
+    losses.terms.at -= TERM_ALIGN;
+    loss_cosine(&losses, TERM_ALIGN, -2, in[0], in[1], 3);
+    return NULL;
+}
+static struct var *orthogonality(struct var **in) {
+    struct losses losses = losses_of_one_rank();
+    losses.terms.at -= TERM_ORTHOGONAL_TEXT;
+    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1]);
+    return NULL;
+}
+
+static const struct layer LAYERS[] = {
+    {"linear", linear, 3, {{5, 3}, {4, 3}, {1, 4}}},
+    {"linear without bias", linear_without_bias, 2, {{5, 3}, {4, 3}}},
+    {"add_bias", add_bias, 2, {{5, 3}, {1, 3}}},
+    {"add", add, 2, {{5, 3}, {5, 3}}},
+    {"relu", relu, 1, {{5, 3}}},
+    {"dropout", dropout, 1, {{5, 3}}},
+    {"add_scaled_bias", add_scaled_bias, 3, {{5, 6}, {5, 2}, {1, 6}}},
+    {"relu of bias of sum", relu_of_bias_of_sum, 3, {{5, 3}, {5, 3}, {1, 3}}},
+    {"gather", gather, 1, {{5, 3}}},
+    {"segment_mean", segment_mean, 1, {{5, 3}}},
+    {"concat", concat, 2, {{5, 3}, {5, 2}}},
+    {"layer_norm", layer_norm, 3, {{5, 6}, {1, 6}, {1, 6}}},
+    {"l2_normalize", l2_normalize, 1, {{5, 3}}},
+    {"gcn_aggregate", gcn_aggregate, 1, {{5, 3}}},
+    {"head_dots", head_dots, 2, {{5, 6}, {1, 6}}},
+    {"graph_attention", graph_attention, 3, {{5, 6}, {5, 2}, {5, 2}}},
+    {"head_linear", head_linear, 2, {{5, 6}, {8, 3}}},
+    {"head_linear_transposed", head_linear_transposed, 2, {{5, 8}, {8, 3}}},
+    {"attention", attention, 2, {{4, 6}, {5, 12}}},
+    {"shared_attention", shared_attention, 2, {{3, 8}, {5, 4}}},
+    {"an input used twice", used_twice, 4, {{5, 4}, {4, 4}, {1, 4}, {1, 4}}},
+    {"nce", nce, 2, {{4, 3}, {4, 3}}},
+    {"cosine", cosine, 2, {{4, 3}, {4, 3}}},
+    {"orthogonality", orthogonality, 2, {{4, 3}, {4, 3}}},
+};
+enum { N_LAYERS = sizeof LAYERS / sizeof *LAYERS };
+
+/* ---- differentiation ---- */
+struct operand {
+    double value[64], gradient[64];
+};
+
+static void fill_operands(struct operand *operands, const struct layer *layer) {
+    for (int i = 0; i < layer->n_inputs; i++)
+        for (int64_t k = 0; k < layer->shape[i][0] * layer->shape[i][1]; k++)
+            operands[i].value[k] = rng_normal(5, 1, (uint32_t)i, (uint64_t)k);
+}
+
+static double weighted_sum(struct var *y, uint32_t stream, int backward) {
+    double sum = 0;
+    dev_real dy = {NULL};
+    if (!y) return 0;
+    if (backward && y->needs_grad) dy = tape_grad(&tape, y);
+    for (int64_t k = 0; k < y->rows * y->cols; k++) {
+        double w = rng_normal(6, stream, 0, (uint64_t)k);
+        sum += w * y->value.at[k];
+        if (dy.at) dy.at[k] += w;
+    }
+    return sum;
+}
+
+/* The loss; bit i of `frozen`: input i is a constant. backward: gradients too, added to the operands'. */
+static double run(const struct layer *layer, struct operand *operands, unsigned frozen, int backward) {
+    struct var *in[MOST_INPUTS];
+    tape_reset(&tape, 0);
+    loss.at[0] = 0;
+    second = NULL;
+    for (int i = 0; i < layer->n_inputs; i++)
+        in[i] = tape_borrow(&tape, layer->shape[i][0], layer->shape[i][1], (dev_real){operands[i].value},
+                            (dev_real){frozen >> i & 1 ? NULL : operands[i].gradient});
+    struct var *y = layer->apply(in);
+    double sum = loss.at[0] + weighted_sum(y, 1, backward) + weighted_sum(second, 2, backward);
+    if (backward) tape_backward(&tape);
+    if (tape_status(&tape) != STATUS_OK) fail_msg("%s: %s", layer->name, status_message());
+    return sum;
+}
+
+static void clear_gradients(struct operand *operands) {
+    for (int i = 0; i < MOST_INPUTS; i++) memset(operands[i].gradient, 0, sizeof operands[i].gradient);
+}
+
+/* Central differences of step 1e-5 err by some 1e-10 times the third derivative, and by 1e-16 / 1e-5 of the loss. */
+static void gradients_agree_with_differences(void **state) {
+    (void)state;
+    for (int l = 0; l < N_LAYERS; l++) {
+        const struct layer *layer = &LAYERS[l];
+        struct operand operands[MOST_INPUTS];
+        fill_operands(operands, layer);
+        clear_gradients(operands);
+        run(layer, operands, 0, 1);
+        for (int i = 0; i < layer->n_inputs; i++) {
+            double largest = 0;
+            for (int64_t k = 0; k < layer->shape[i][0] * layer->shape[i][1]; k++) {
+                double *x = &operands[i].value[k], old = *x, step = 1e-5;
+                *x = old + step;
+                double up = run(layer, operands, ALL, 0);
+                *x = old - step;
+                double slope = (up - run(layer, operands, ALL, 0)) / (2 * step);
+                *x = old;
+                largest = fmax(largest, fabs(slope));
+                if (!(fabs(slope - operands[i].gradient[k]) < 2e-8))
+                    fail_msg("%s, input %d, value %lld: gradient %.12g, difference %.12g", layer->name, i, (long long)k,
+                             operands[i].gradient[k], slope);
+            }
+            if (largest < 1e-3) fail_msg("%s: input %d makes no difference", layer->name, i);
+        }
+    }
+}
+
+static void a_frozen_input_changes_no_other_gradient(void **state) {
+    (void)state;
+    for (int l = 0; l < N_LAYERS; l++) {
+        const struct layer *layer = &LAYERS[l];
+        struct operand whole[MOST_INPUTS], part[MOST_INPUTS];
+        fill_operands(whole, layer);
+        fill_operands(part, layer);
+        clear_gradients(whole);
+        double value = run(layer, whole, 0, 1);
+        for (unsigned frozen = 1; frozen < 1U << layer->n_inputs; frozen++) {
+            clear_gradients(part);
+            assert_true(run(layer, part, frozen, 1) == value);
+            for (int i = 0; i < layer->n_inputs; i++)
+                for (int64_t k = 0; k < layer->shape[i][0] * layer->shape[i][1]; k++)
+                    if (part[i].gradient[k] != (frozen >> i & 1 ? 0 : whole[i].gradient[k]))
+                        fail_msg("%s, frozen %x: input %d, value %lld has the gradient %.17g", layer->name, frozen, i,
+                                 (long long)k, part[i].gradient[k]);
+        }
+    }
+}
+
+static void constants_alone_record_nothing(void **state) {
+    (void)state;
+    for (int l = 0; l < N_LAYERS; l++) {
+        const struct layer *layer = &LAYERS[l];
+        struct operand operands[MOST_INPUTS];
+        fill_operands(operands, layer);
+        run(layer, operands, ALL, 0);
+        if (tape.last) fail_msg("%s records constants", layer->name);
+    }
+}
+
+/* ---- the quantiser: its rules are no derivatives (test_model_gradients_f64 has differences of the frozen function) ---- */
+enum { CODES = 6, DIM = 3 };
+
+static void quantize(struct operand *operands, unsigned frozen, int normalized) {
+    struct var *in[2];
+    int64_t rows[2] = {ROWS, CODES};
+    tape_reset(&tape, 0);
+    loss.at[0] = 0;
+    for (int i = 0; i < 2; i++)
+        in[i] = tape_borrow(&tape, rows[i], DIM, (dev_real){operands[i].value},
+                            (dev_real){frozen >> i & 1 ? NULL : operands[i].gradient});
+    struct quantized q = quantizer_apply(&tape, in[0], nn_l2_normalize(&tape, in[1]), (struct region){0, CODES}, 2,
+                                         (struct codebook_loss){0.5, 0.25, normalized, loss});
+    weighted_sum(q.value, 3, 1);
+    tape_backward(&tape);
+    assert_int_equal(tape_status(&tape), STATUS_OK);
+    assert_non_null(q.z->value.at); /* all of it stays until reset */
+    assert_non_null(q.u->value.at);
+    assert_non_null(q.value->value.at);
+}
+
+static void the_quantizer_takes_frozen_inputs(void **state) {
+    (void)state;
+    const struct layer shapes = {"quantizer", NULL, 2, {{ROWS, DIM}, {CODES, DIM}}};
+    for (int normalized = 0; normalized < 2; normalized++) {
+        struct operand whole[MOST_INPUTS], part[MOST_INPUTS];
+        fill_operands(whole, &shapes);
+        fill_operands(part, &shapes);
+        clear_gradients(whole);
+        quantize(whole, 0, normalized);
+        for (unsigned frozen = 1; frozen < 4; frozen++) {
+            clear_gradients(part);
+            quantize(part, frozen, normalized);
+            for (int i = 0; i < 2; i++)
+                for (int k = 0; k < (i ? CODES : ROWS) * DIM; k++)
+                    assert_true(part[i].gradient[k] == (frozen >> i & 1 ? 0 : whole[i].gradient[k]));
+        }
+        assert_true(whole[0].gradient[0] != 0);
+        assert_true(whole[1].gradient[0] != 0 || whole[1].gradient[DIM] != 0);
+    }
+}
+
+static int open_world(void **state) {
+    (void)state;
+    comm = comm_self();
+    if (device_open_cpu(&device, 1)) return -1;
+    tape_init(&tape, &device);
+    loss = device_alloc_reals(&device, 1);
+    return loss.at ? 0 : -1;
+}
+
+static int close_world(void **state) {
+    (void)state;
+    tape_free(&tape);
+    device_free_reals(&device, loss);
+    device_close(&device);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_agree_with_differences),
+        cmocka_unit_test(a_frozen_input_changes_no_other_gradient),
+        cmocka_unit_test(constants_alone_record_nothing),
+        cmocka_unit_test(the_quantizer_takes_frozen_inputs),
+    };
+    return cmocka_run_group_tests(tests, open_world, close_world);
+}
