@@ -11,9 +11,9 @@
 #include "base/output.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "bench/primitives.h"
 #include "bench/report.h"
 #include "bench/step.h"
+#include "bench/workbench.h"
 #include "jobs.h"
 #include "dist/compute_device.h"
 
@@ -69,12 +69,13 @@ static int wants(const struct config *config, const char *name) {
 static int check_names(const struct config *config) {
     char names[2048] = STEP;
     size_t used = strlen(names);
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
-        used += (size_t)snprintf(names + used, sizeof names - used, ", %s", PRIMITIVE_ITEMS[k].name);
+    for (int k = 0; kernel_case(k); k++)
+        if (kernel_case(k)->of_step)
+            used += (size_t)snprintf(names + used, sizeof names - used, ", %s", kernel_case(k)->name);
     for (int i = 0; i < config->bench.items.n; i++) {
         const char *wanted = config->bench.items.items[i];
         int found = asks_for(wanted, STEP);
-        for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) found |= asks_for(wanted, PRIMITIVE_ITEMS[k].name);
+        for (int k = 0; kernel_case(k); k++) found |= kernel_case(k)->of_step && asks_for(wanted, kernel_case(k)->name);
         if (!found)
             return status_set(STATUS_USAGE, "bench.items: there is no item %s; there are all, %s", wanted, names);
     }
@@ -87,13 +88,12 @@ struct bench {
     struct device device;
     struct measure_options options;
     struct workbench workbench;
-    void (*item)(struct workbench *); /* being measured */
     struct bench_report *report;
 };
 
 static int run_item(void *context) {
     struct bench *b = context;
-    workbench_run(&b->workbench, b->item);
+    workbench_run(&b->workbench);
     return STATUS_OK;
 }
 
@@ -113,44 +113,42 @@ static int write_array(const char *folder, const char *name, const void *data, i
     return good ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
 }
 
-/* One more call, whose vectors, codebook and picks are written: float32 and int32, no header. */
+/* One more call, whose vectors, codebook and picks, its first three operands, are written: float32 and int32, no header. */
 static int export_quantize(struct bench *b) {
     struct workbench *w = &b->workbench;
-    const struct bench_sizes *s = &w->sizes;
+    const struct step_sizes *s = &w->sizes;
     const char *folder = b->config->bench.export_folder;
     int64_t n_u = s->queries * s->dim, n_c = s->codebook * s->dim, n_picks = s->queries * s->top_k;
     float *reals;
-    workbench_run(w, b->item);
+    workbench_run(w);
     TRY(mem_alloc(&reals, n_u > n_c ? n_u : n_c, sizeof *reals));
     int32_t *ints = NULL;
     int status = mem_alloc(&ints, n_picks, sizeof *ints);
-    device_download_reals(&b->device, reals, w->u, n_u);
+    call_download_reals(&w->call, 0, reals);
     if (status == STATUS_OK) status = write_array(folder, "vectors.f32", reals, n_u);
-    device_download_reals(&b->device, reals, w->c, n_c);
+    call_download_reals(&w->call, 1, reals);
     if (status == STATUS_OK) status = write_array(folder, "codebook.f32", reals, n_c);
-    if (status == STATUS_OK) device_download_ints(&b->device, ints, w->index, n_picks);
+    if (status == STATUS_OK) call_download_ints(&w->call, 2, ints);
     if (status == STATUS_OK) status = write_array(folder, "picks.i32", ints, n_picks);
     free(ints);
     free(reals);
     return status;
 }
 
-static int measure_primitive(struct bench *b, const struct primitive_item *p) {
-    b->item = p->item;
-    TRY(comm_agree(b->options.comm, workbench_prepare(&b->workbench, p->item)));
-    struct bench_item *item = new_item(b->report, p->name, b->workbench.shape);
+static int measure_primitive(struct bench *b, const struct kernel_case *what) {
+    TRY(comm_agree(b->options.comm, workbench_prepare(&b->workbench, what)));
+    struct bench_item *item = new_item(b->report, what->name, b->workbench.call.shape);
     TRY(measure(&b->options, run_item, b, &item->measurement));
-    int exports = strcmp(p->name, "quantize") == 0 && b->config->bench.export_folder[0] && b->options.comm->rank == 0;
+    int exports =
+        strcmp(what->name, "quantize") == 0 && b->config->bench.export_folder[0] && b->options.comm->rank == 0;
     return comm_agree(b->options.comm, exports ? export_quantize(b) : STATUS_OK);
 }
 
 static int measure_primitives(struct bench *b) {
-    int any = 0;
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++) any |= wants(b->config, PRIMITIVE_ITEMS[k].name);
-    if (!any) return STATUS_OK;
-    TRY(comm_agree(b->options.comm, workbench_make(&b->workbench, &b->device, b->config)));
-    for (int k = 0; k < N_PRIMITIVE_ITEMS; k++)
-        if (wants(b->config, PRIMITIVE_ITEMS[k].name)) TRY(measure_primitive(b, &PRIMITIVE_ITEMS[k]));
+    workbench_make(&b->workbench, &b->device, b->config);
+    for (int k = 0; kernel_case(k); k++)
+        if (kernel_case(k)->of_step && wants(b->config, kernel_case(k)->name))
+            TRY(measure_primitive(b, kernel_case(k)));
     return STATUS_OK;
 }
 

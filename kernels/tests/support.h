@@ -64,6 +64,7 @@ int test_quantizer(void);
 int test_losses(void);
 int test_tables(void);
 int test_memory(void);  /* buffers, copies, errors */
+int test_cases(void);   /* of kernels/cases */
 int test_threads(void); /* the CPU alone */
 int test_parity(void);  /* CUDA against the CPU */
 

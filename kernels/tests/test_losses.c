@@ -1,4 +1,4 @@
-/* The losses: cross_entropy and bce. See support.h. */
+/* What the cases of the losses (cases/losses.c) do not show. See support.h. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -43,12 +43,6 @@ static struct entropy entropy(int64_t n, int64_t m, int64_t dim, int with) {
         }
     }
     return e;
-}
-
-static void run_entropy(void *context) {
-    struct entropy *e = context;
-    e->loss.at[0] = 0;
-    RUN(cross_entropy, &e->c, e->loss, NONE, NONE, NONE, NONE);
 }
 
 /* Row i: its value, and its share of the gradients. */
@@ -101,41 +95,19 @@ static void all_close(dev_real found, const double *wanted, int64_t n, const cha
     for (int64_t i = 0; i < n; i++) close_to(found.at[i], wanted[i], what, i);
 }
 
-static void check_entropy(int64_t n, int64_t m, int64_t dim, int with) {
-    struct entropy e = entropy(n, m, dim, with);
-    real one = 1;
-    expect(&e);
-    RUN(cross_entropy, &e.c, e.loss, e.log_probability, e.da, e.db, e.dbias);
-    close_to(e.loss.at[0], e.value, "loss", n);
-    all_close(e.log_probability, e.of_row, n, "log-probability");
-    all_close(e.da, e.of_a, n * dim, "da");
-    all_close(e.db, e.of_b, m * dim, "db");
-    all_close(e.dbias, e.of_bias, m, "dbias");
-    if (m * dim < 200) {
-        check_gradient("a", e.c.a, n * dim, e.da, &one, e.loss, 1, run_entropy, &e);
-        check_gradient("b", e.c.b, m * dim, e.db, &one, e.loss, 1, run_entropy, &e);
-        if (with & WITH_BIAS) check_gradient("bias", e.c.bias, m, e.dbias, &one, e.loss, 1, run_entropy, &e);
-    }
-    release_entropy(&e);
-}
-
-static void cross_entropy_agrees_and_differentiates(void **state) {
-    (void)state;
-    for (int with = 0; with <= ALL_OF_THEM; with++) {
-        check_entropy(0, 5, 3, with);
-        check_entropy(1, 1, 4, with);
-        check_entropy(5, 5, 7, with);
-        check_entropy(4, 11, 6, with);
-        check_entropy(130, 300, 16, with);
-    }
-    check_entropy(33, 257, 64, ALL_OF_THEM);
-    check_entropy(700, 701, 5, WITH_TARGETS);
-}
-
 /* More logits than either backend holds at a time, which is those of 64 rows at least. */
 static void cross_entropy_goes_on_in_the_next_chunk(void **state) {
     (void)state;
-    check_entropy(67, 270000, 2, WITH_TARGETS | WITH_BIAS);
+    enum { N = 67, M = 270000, DIM = 2 };
+    struct entropy e = entropy(N, M, DIM, WITH_TARGETS | WITH_BIAS);
+    expect(&e);
+    RUN(cross_entropy, &e.c, e.loss, e.log_probability, e.da, e.db, e.dbias);
+    close_to(e.loss.at[0], e.value, "loss", N);
+    all_close(e.log_probability, e.of_row, N, "log-probability");
+    all_close(e.da, e.of_a, N * DIM, "da");
+    all_close(e.db, e.of_b, M * DIM, "db");
+    all_close(e.dbias, e.of_bias, M, "dbias");
+    release_entropy(&e);
 }
 
 /* Each of da, db and dbias is the same, to the last bit, whether the others are wanted or not; and so is the value. */
@@ -157,23 +129,6 @@ static void cross_entropy_of_constants_has_the_other_gradients(void **state) {
         release(5, loss, log_probability, some[0], some[1], some[2]);
     }
     RUN(cross_entropy, &e.c, NONE, e.log_probability, NONE, NONE, NONE); /* scores alone */
-    release_entropy(&e);
-}
-
-/* What is added to is not overwritten. */
-static void cross_entropy_adds_to_what_was_there(void **state) {
-    (void)state;
-    struct entropy e = entropy(9, 14, 3, ALL_OF_THEM);
-    expect(&e);
-    e.loss.at[0] = 10;
-    for (int i = 0; i < 9 * 3; i++) e.da.at[i] = 10;
-    for (int i = 0; i < 14 * 3; i++) e.db.at[i] = 10;
-    for (int i = 0; i < 14; i++) e.dbias.at[i] = 10;
-    RUN(cross_entropy, &e.c, e.loss, NONE, e.da, e.db, e.dbias);
-    close_to(e.loss.at[0], 10 + e.value, "loss", 0);
-    for (int i = 0; i < 9 * 3; i++) close_to(e.da.at[i], 10 + e.of_a[i], "da", i);
-    for (int i = 0; i < 14 * 3; i++) close_to(e.db.at[i], 10 + e.of_b[i], "db", i);
-    for (int i = 0; i < 14; i++) close_to(e.dbias.at[i], 10 + e.of_bias[i], "dbias", i);
     release_entropy(&e);
 }
 
@@ -219,58 +174,6 @@ static void the_logits_are_never_whole(void **state) {
     release(5, c.a, c.b, loss, da, db);
 }
 
-/* ---- binary cross-entropy ---- */
-struct bce_call {
-    struct bce b;
-    dev_real loss;
-};
-
-static void run_bce(void *context) {
-    struct bce_call *c = context;
-    c->loss.at[0] = 0;
-    RUN(bce, &c->b, c->loss, NONE);
-}
-
-static void check_bce(int64_t rows, int64_t labels, int weighted) {
-    int64_t n = rows * labels;
-    struct bce_call c = {{.rows = rows, .labels = labels, .x = values(n), .weight = 0.25}, zeros(1)};
-    dev_real dx = zeros(n), dx_wanted = values(n);
-    double value = 0;
-    real one = 1;
-    c.b.y = device_alloc_ints(&device, n);
-    if (weighted) c.b.positive_weights = values(labels);
-    for (int64_t i = 0; i < n; i++) {
-        int known = i % 5 != 3, y = i % 3 == 0;
-        double x = c.b.x.at[i] = 8 * c.b.x.at[i], w = weighted && y ? c.b.positive_weights.at[i % labels] : 1;
-        c.b.y.at[i] = known ? y : -1;
-        value -= known ? 0.25 * w * (y ? log(1 / (1 + exp(-x))) : log(1 / (1 + exp(x)))) : 0;
-        dx.at[i] = (real)(i % 4);
-        dx_wanted.at[i] = (real)(i % 4 + (known ? 0.25 * w * (1 / (1 + exp(-x)) - y) : 0));
-    }
-    RUN(bce, &c.b, c.loss, dx);
-    close_to(c.loss.at[0], value, "binary cross-entropy", n);
-    for (int64_t i = 0; i < n; i++) close_to(dx.at[i], dx_wanted.at[i], "dx", i);
-    real with_gradient = c.loss.at[0];
-    run_bce(&c);
-    assert_memory_equal(&with_gradient, c.loss.at, sizeof(real));
-    for (int64_t i = 0; i < n; i++) dx.at[i] -= (real)(i % 4);
-    if (n < 100) check_gradient("x", c.b.x, n, dx, &one, c.loss, 1, run_bce, &c);
-    device_free_ints(&device, c.b.y);
-    release(5, c.b.x, c.b.positive_weights, c.loss, dx, dx_wanted);
-}
-
-static void bce_agrees_and_differentiates(void **state) {
-    (void)state;
-    for (int weighted = 0; weighted < 2; weighted++) {
-        check_bce(0, 3, weighted);
-        check_bce(1, 1, weighted);
-        check_bce(7, 5, weighted);
-        check_bce(33, 257, weighted);
-        check_bce(3, 20001, weighted);
-        check_bce(40001, 1, weighted);
-    }
-}
-
 /* A logit of 1000 on the wrong side costs 1000, on the right side nothing; a NaN that is ignored does not matter. */
 static void bce_of_large_logits_is_finite(void **state) {
     (void)state;
@@ -289,12 +192,9 @@ static void bce_of_large_logits_is_finite(void **state) {
 int test_losses(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_logits_are_never_whole), /* first: no other may have used as much */
-        cmocka_unit_test(cross_entropy_agrees_and_differentiates),
         cmocka_unit_test(cross_entropy_goes_on_in_the_next_chunk),
         cmocka_unit_test(cross_entropy_of_constants_has_the_other_gradients),
-        cmocka_unit_test(cross_entropy_adds_to_what_was_there),
         cmocka_unit_test(cross_entropy_of_one_class_alone_is_zero),
-        cmocka_unit_test(bce_agrees_and_differentiates),
         cmocka_unit_test(bce_of_large_logits_is_finite),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);

@@ -447,130 +447,6 @@ static void the_quantizer_is_the_cpus(void **state) {
     check_quantizer(40, 257, 300, 0, 300, 5);
 }
 
-/* ---- losses ---- */
-/* Rows are of their target's class; every second row has a target of its own or none. */
-static void check_entropy(int64_t n, int64_t m, int64_t dim, int64_t n_classes) {
-    struct cross_entropy c = {.n = n,
-                              .m = m,
-                              .dim = dim,
-                              .scale = 10,
-                              .a = values(n * dim),
-                              .b = values(m * dim),
-                              .weight = 0.01,
-                              .exact = 1};
-    struct pair loss = pair(1), chosen = pair(n), da = pair(n * dim), db = pair(m * dim), dbias = pair(m);
-    normalize_rows(c.a, n, dim);
-    normalize_rows(c.b, m, dim);
-    if (n_classes > 0) {
-        c.bias = values(m);
-        c.weights = values(n);
-        c.target = random_ints(n, -1, m);
-        c.column_class = random_ints(m, -1, n_classes);
-        c.row_class = random_ints(n, -1, n_classes);
-        for (int64_t i = 0; i < n; i++)
-            if (c.target.at[i] >= 0) c.row_class.at[i] = c.column_class.at[c.target.at[i]];
-    } else
-        c.first = m - n;
-    BOTH(cross_entropy, &c, loss.on[d], chosen.on[d], da.on[d], db.on[d], dbias.on[d]);
-    same(loss, "cross-entropy");
-    same(chosen, "log-probability");
-    same(da, "gradient of the rows");
-    same(db, "gradient of the columns");
-    same(dbias, "gradient of the bias");
-    release_ints(3, c.target, c.row_class, c.column_class);
-    release(4, c.a, c.b, c.bias, c.weights);
-}
-
-static void check_bce(int64_t rows, int64_t labels) {
-    struct bce b = {.rows = rows,
-                    .labels = labels,
-                    .x = values(rows * labels),
-                    .y = random_ints(rows * labels, -1, 2),
-                    .positive_weights = values(labels),
-                    .weight = 0.3};
-    struct pair loss = pair(1), dx = pair(rows * labels);
-    BOTH(bce, &b, loss.on[d], dx.on[d]);
-    same(loss, "binary cross-entropy");
-    same(dx, "gradient of binary cross-entropy");
-    release_ints(1, b.y);
-    release(2, b.x, b.positive_weights);
-}
-
-static void losses_are_the_cpus(void **state) {
-    (void)state;
-    for (int64_t n_classes = 0; n_classes <= 9; n_classes += 9) {
-        check_entropy(0, 5, 3, n_classes);
-        check_entropy(1, 1, 1, n_classes);
-        check_entropy(5, 9, 7, n_classes);
-        check_entropy(257, 257, 64, n_classes);
-        check_entropy(100, 1025, 33, n_classes);
-    }
-    for (int s = 0; s < N_TABLE; s++) check_bce(TABLE[s][0], TABLE[s][1]);
-}
-
-/* ---- tables ---- */
-static void check_bag(int64_t n, int64_t most, int64_t cols, int64_t rows) {
-    struct bag b = {.items = random_segments(n, most), .cols = cols};
-    int64_t items = b.items.n_rows;
-    dev_real table = values(rows * cols), dy = values(n * cols);
-    struct pair y = pair(n * cols), more = pair(n * cols), dtable = pair(rows * cols), dweight = pair(items);
-    b.index = random_ints(items, -1, rows);
-    b.weight = values(items);
-    BOTH(bag, &b, table, y.on[d], 0);
-    BOTH(bag, &b, table, more.on[d], 1);
-    BOTH(bag_backward, &b, table, dy, dtable.on[d], dweight.on[d]);
-    same(y, "bag");
-    same(more, "bag, added");
-    same(dtable, "gradient of a bag's table");
-    same(dweight, "gradient of a bag's weights");
-    release_ints(2, b.items.offsets, b.index);
-    release(3, table, dy, b.weight);
-}
-
-static void check_rope(int64_t rows, int64_t heads, int64_t head_dim) {
-    struct rope r = {.rows = rows,
-                     .heads = heads,
-                     .head_dim = head_dim,
-                     .ld = heads * head_dim + 1,
-                     .base = 10000,
-                     .position = random_ints(rows, 0, 3000)};
-    struct pair x = pair(rows * r.ld);
-    BOTH(rope, &r, 1, x.on[d]);
-    same(x, "rope");
-    release_ints(1, r.position);
-}
-
-static void check_adam_rows(int64_t n, int64_t cols) {
-    int64_t rows = 2 * n + 1, size = rows * cols;
-    struct adam_rows a[2];
-    struct pair value = pair(size), m = pair(size), v = pair(size);
-    dev_int index = random_ints(n, 0, 2), last = random_ints(rows, 0, 30);
-    dev_real gradient = values(n * cols), now = zeros(N_ADAM_NOW);
-    for (int64_t i = 0; i < n; i++) index.at[i] = i % 7 == 6 ? -1 : (int32_t)(2 * i + index.at[i]);
-    for (int64_t k = 0; k < size; k++) v.on[0].at[k] = v.on[1].at[k] = (real)fabs(v.on[0].at[k]);
-    for (int d = 0; d < 2; d++)
-        a[d] = (struct adam_rows){n,       cols,    {0.9, 0.95, 1e-6, 0.1}, now, index, gradient, value.on[d],
-                                  m.on[d], v.on[d], ints(last.at, rows)};
-    adam_now(a[0].adam, 0.01, 31, 0.5, now.at);
-    BOTH(adam_rows, &a[d]);
-    for (int64_t i = 0; i < rows; i++) assert_int_equal(a[0].last.at[i], a[1].last.at[i]);
-    same(value, "adam_rows");
-    same(m, "m of adam_rows");
-    same(v, "v of adam_rows");
-    release_ints(4, index, last, a[0].last, a[1].last);
-    release(2, gradient, now);
-}
-
-static void tables_are_the_cpus(void **state) {
-    (void)state;
-    static const int64_t SIZES[][3] = {{0, 5, 4}, {1, 1, 2}, {9, 3, 6}, {257, 2, 64}, {33, 40, 130}, {1025, 8, 34}};
-    for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++) {
-        check_bag(SIZES[s][0], SIZES[s][1], SIZES[s][2], 100);
-        check_rope(SIZES[s][0], SIZES[s][1], SIZES[s][2]);
-        check_adam_rows(SIZES[s][0], SIZES[s][2]);
-    }
-}
-
 int test_parity(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_are_the_cpus),     cmocka_unit_test(products_are_the_cpus),
@@ -578,7 +454,6 @@ int test_parity(void) {
         cmocka_unit_test(rows_are_the_cpus),        cmocka_unit_test(segments_are_the_cpus),
         cmocka_unit_test(graphs_are_the_cpus),      cmocka_unit_test(attention_is_the_cpus),
         cmocka_unit_test(linear_maps_are_the_cpus), cmocka_unit_test(the_quantizer_is_the_cpus),
-        cmocka_unit_test(losses_are_the_cpus),      cmocka_unit_test(tables_are_the_cpus),
     };
     if (device_open_cpu(&reference, 2)) return 1;
     int failed = cmocka_run_group_tests_name("parity with the CPU", tests, NULL, NULL);

@@ -1,146 +1,10 @@
-/* Rows of tables: bag, rope, adam_rows. See support.h. */
+/* What the cases of tables (cases/tables.c) do not show. See support.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "support.h"
 
-static const dev_real NONE = {NULL};
-
-/* ---- bags ---- */
-struct bag_call {
-    struct bag b;
-    int64_t rows; /* of the table */
-    dev_real table, y;
-};
-
-/* Bags of 0, 1, 2 .. `most` items in turn, or (fixed) all of `most`; every fourth item has no row. */
-static struct bag_call bags(int64_t n, int64_t most, int64_t cols, int64_t rows, int weighted, int fixed) {
-    struct bag_call c = {.b = {.items = {.n = n}, .cols = cols}, .rows = rows};
-    c.b.items.offsets = device_alloc_ints(&device, n + 1);
-    c.b.items.offsets.at[0] = 0;
-    for (int64_t i = 0; i < n; i++)
-        c.b.items.offsets.at[i + 1] = c.b.items.offsets.at[i] + (int32_t)(fixed ? most : i % (most + 1));
-    c.b.items.n_rows = c.b.items.offsets.at[n];
-    c.b.index = device_alloc_ints(&device, c.b.items.n_rows);
-    for (int64_t p = 0; p < c.b.items.n_rows; p++) c.b.index.at[p] = p % 4 == 3 ? -1 : (int32_t)(p * 5 % rows);
-    if (weighted) c.b.weight = values(c.b.items.n_rows);
-    c.table = values(rows * cols);
-    c.y = values(n * cols);
-    return c;
-}
-
-static void release_bags(struct bag_call *c) {
-    device_free_ints(&device, c->b.items.offsets);
-    device_free_ints(&device, c->b.index);
-    release(3, c->b.weight, c->table, c->y);
-}
-
-static void run_bag(void *context) {
-    struct bag_call *c = context;
-    RUN(bag, &c->b, c->table, c->y, 0);
-}
-
-static double weight_of(const struct bag *b, int64_t item) { return b->weight.at ? (double)b->weight.at[item] : 1; }
-
-static void check_bag(struct bag_call *c, const int32_t *offsets, int accumulate) {
-    int64_t n = c->b.items.n, cols = c->b.cols;
-    double *wanted = calloc((size_t)(n * cols + 1), sizeof *wanted);
-    for (int64_t k = 0; accumulate && k < n * cols; k++) wanted[k] = c->y.at[k];
-    for (int64_t i = 0; i < n; i++)
-        for (int32_t p = offsets[i]; p < offsets[i + 1]; p++)
-            for (int64_t k = 0; k < cols && c->b.index.at[p] >= 0; k++)
-                wanted[i * cols + k] += weight_of(&c->b, p) * c->table.at[c->b.index.at[p] * cols + k];
-    RUN(bag, &c->b, c->table, c->y, accumulate);
-    for (int64_t k = 0; k < n * cols; k++) close_to(c->y.at[k], wanted[k], "bag", k);
-    free(wanted);
-}
-
-static void check_bag_backward(struct bag_call *c, const int32_t *offsets) {
-    int64_t n = c->b.items.n, cols = c->b.cols, items = c->b.items.n_rows, size = c->rows * cols;
-    dev_real dy = values(n * cols), dtable = zeros(size), dweight = zeros(items),
-             again[2] = {zeros(size), zeros(items)};
-    double *wanted = calloc((size_t)(size + items + 1), sizeof *wanted);
-    for (int64_t i = 0; i < n; i++)
-        for (int32_t p = offsets[i]; p < offsets[i + 1]; p++)
-            for (int64_t k = 0; k < cols && c->b.index.at[p] >= 0; k++) {
-                wanted[c->b.index.at[p] * cols + k] += weight_of(&c->b, p) * dy.at[i * cols + k];
-                wanted[size + p] += (double)c->table.at[c->b.index.at[p] * cols + k] * dy.at[i * cols + k];
-            }
-    RUN(bag_backward, &c->b, c->table, dy, dtable, dweight);
-    for (int64_t k = 0; k < size; k++) close_to(dtable.at[k], wanted[k], "dtable", k);
-    for (int64_t p = 0; p < items; p++) close_to(dweight.at[p], wanted[size + p], "dweight", p);
-    /* One of the two a constant; what was there is added to. */
-    RUN(bag_backward, &c->b, NONE, dy, again[0], NONE);
-    RUN(bag_backward, &c->b, c->table, dy, NONE, again[1]);
-    RUN(bag_backward, &c->b, c->table, dy, NONE, NONE);
-    RUN(bag_backward, &c->b, c->table, dy, again[0], again[1]);
-    for (int64_t k = 0; k < size; k++) close_to(again[0].at[k], 2 * wanted[k], "dtable, twice", k);
-    for (int64_t p = 0; p < items; p++) close_to(again[1].at[p], 2 * wanted[size + p], "dweight, twice", p);
-    if (size < 100) {
-        check_gradient("table", c->table, size, dtable, dy.at, c->y, n * cols, run_bag, c);
-        if (c->b.weight.at) check_gradient("weight", c->b.weight, items, dweight, dy.at, c->y, n * cols, run_bag, c);
-    }
-    release(5, dy, dtable, dweight, again[0], again[1]);
-    free(wanted);
-}
-
-static void bags_agree_and_differentiate(void **state) {
-    (void)state;
-    static const int64_t SIZES[][4] = {{0, 3, 4, 2},    {1, 1, 1, 1},     {9, 4, 3, 7},
-                                       {40, 5, 64, 33}, {13, 70, 33, 50}, {300, 9, 130, 100}};
-    for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++)
-        for (int kind = 0; kind < 6; kind++) {
-            int fixed = kind / 2 > 0; /* 1: of one length, 2: and no offsets */
-            struct bag_call c = bags(SIZES[s][0], SIZES[s][1], SIZES[s][2], SIZES[s][3], kind % 2, fixed);
-            dev_int offsets = c.b.items.offsets;
-            if (kind / 2 == 2) c.b.items.offsets.at = NULL;
-            check_bag(&c, offsets.at, 0);
-            check_bag(&c, offsets.at, 1);
-            check_bag_backward(&c, offsets.at);
-            c.b.items.offsets = offsets;
-            release_bags(&c);
-        }
-}
-
 /* ---- rotary embedding ---- */
-static void check_rope(struct rope r, int64_t cols, int with_frequency) {
-    dev_real x = values(r.rows * cols), old = zeros(r.rows * cols);
-    int64_t half = r.head_dim / 2;
-    r.ld = cols;
-    r.position = device_alloc_ints(&device, r.rows);
-    for (int64_t i = 0; i < r.rows; i++) r.position.at[i] = (int32_t)(i % 2 ? i : 100000 + 31 * i);
-    if (with_frequency) r.frequency = values(half);
-    memcpy(old.at, x.at, (size_t)(r.rows * cols) * sizeof(real));
-    RUN(rope, &r, 1, x);
-    for (int64_t i = 0; i < r.rows; i++)
-        for (int64_t k = 0; k < cols; k++) {
-            int64_t c = k % r.head_dim;
-            double turn = with_frequency ? r.frequency.at[c % half] : pow(500, -2.0 * (c % half) / r.head_dim);
-            double angle = r.position.at[i] * turn, it = old.at[i * cols + k];
-            if (k >= r.heads * r.head_dim)
-                assert_true(x.at[i * cols + k] == old.at[i * cols + k]);
-            else if (c < half)
-                close_to(x.at[i * cols + k], it * cos(angle) - old.at[i * cols + k + half] * sin(angle), "rope", k);
-            else
-                close_to(x.at[i * cols + k], it * cos(angle) + old.at[i * cols + k - half] * sin(angle), "rope", k);
-        }
-    RUN(rope, &r, -1, x);
-    for (int64_t k = 0; k < r.rows * cols; k++) close_to(x.at[k], old.at[k], "rope and back", k);
-    device_free_ints(&device, r.position);
-    release(3, x, old, r.frequency);
-}
-
-static void rope_turns_pairs_and_back(void **state) {
-    (void)state;
-    for (int with_frequency = 0; with_frequency < 2; with_frequency++) {
-        check_rope((struct rope){.rows = 0, .heads = 2, .head_dim = 4, .base = 500}, 8, with_frequency);
-        check_rope((struct rope){.rows = 1, .heads = 1, .head_dim = 2, .base = 500}, 2, with_frequency);
-        check_rope((struct rope){.rows = 7, .heads = 3, .head_dim = 10, .base = 500}, 37, with_frequency);
-        check_rope((struct rope){.rows = 130, .heads = 5, .head_dim = 64, .base = 500}, 320, with_frequency);
-        check_rope((struct rope){.rows = 5, .heads = 2, .head_dim = 258, .base = 500}, 517, with_frequency);
-    }
-}
-
 struct rope_call {
     struct rope r;
     dev_real from, x;
@@ -247,8 +111,6 @@ static void adam_moves_the_rows_that_have_a_gradient(void **state) {
 
 int test_tables(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bags_agree_and_differentiate),
-        cmocka_unit_test(rope_turns_pairs_and_back),
         cmocka_unit_test(the_inverse_of_rope_is_its_backward),
         cmocka_unit_test(adam_moves_the_rows_that_have_a_gradient),
     };

@@ -20,7 +20,7 @@ static int path_beside(const char *path, const char *ending, char **out) {
 }
 
 static int make_files(struct bench_step *s, const struct comm *comm) {
-    struct bench_sizes sizes = bench_sizes(&s->config);
+    struct step_sizes sizes = bench_sizes(&s->config);
     int status = path_beside(s->config.bench.json, ".vocabulary.h5", &s->vocabulary);
     if (status == STATUS_OK) status = path_beside(s->config.bench.json, ".text.h5", &s->text);
     TRY(comm_agree(comm, status));

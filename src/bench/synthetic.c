@@ -12,13 +12,13 @@
 enum { NAME_BYTES = 24, SYSTEM_BYTES = 8 };
 
 /* ---- vocabulary ---- */
-static int allocate(struct vocabulary *v, const struct bench_sizes *s) {
+static int allocate(struct vocabulary *v, const struct step_sizes *s) {
     int64_t n = v->n_codes;
     TRY(mem_alloc(&v->node_offsets, n + 1, sizeof *v->node_offsets));
     TRY(mem_alloc(&v->edge_offsets, n + 1, sizeof *v->edge_offsets));
     TRY(mem_alloc(&v->description_offsets, n + 1, sizeof *v->description_offsets));
     for (int64_t i = 0; i < n; i++) {
-        int64_t nodes = bench_length(s->nodes, GRAPH_LENGTHS, i);
+        int64_t nodes = number_length(s->nodes, GRAPH_LENGTHS, i);
         v->node_offsets[i + 1] = v->node_offsets[i] + nodes;
         v->edge_offsets[i + 1] = v->edge_offsets[i] + bench_edge_count(s, nodes);
         v->description_offsets[i + 1] = i + 1; /* one letter; the features are not made from it */
@@ -38,9 +38,9 @@ static void fill_code(struct vocabulary *v, int64_t i) {
     int64_t n = v->node_offsets[i + 1] - v->node_offsets[i], first = v->edge_offsets[i];
     int64_t n_edges = v->edge_offsets[i + 1] - first, source, target;
     for (int64_t k = v->node_offsets[i]; k < v->node_offsets[i + 1]; k++)
-        v->nodes[k] = (int32_t)bench_pick(v->n_nodes, NODES, k);
+        v->nodes[k] = (int32_t)number_pick(v->n_nodes, NODES, k);
     for (int64_t e = 0; e < n_edges; e++) {
-        bench_edge(n, n_edges, e, &source, &target);
+        number_edge(n, n_edges, e, &source, &target);
         v->edge_source[first + e] = (uint16_t)source;
         v->edge_target[first + e] = (uint16_t)target;
     }
@@ -50,7 +50,7 @@ static void fill_code(struct vocabulary *v, int64_t i) {
     snprintf(v->system + i * v->system_bytes, (size_t)v->system_bytes, "BENCH");
 }
 
-static int make_vocabulary(struct vocabulary *v, const struct bench_sizes *s, int64_t n_codes) {
+static int make_vocabulary(struct vocabulary *v, const struct step_sizes *s, int64_t n_codes) {
     *v = (struct vocabulary){.n_codes = n_codes,
                              .n_codes_total = n_codes,
                              .n_nodes = s->graph_nodes,
@@ -65,7 +65,7 @@ static int make_vocabulary(struct vocabulary *v, const struct bench_sizes *s, in
     return STATUS_OK;
 }
 
-static int write_vocabulary(const struct comm *comm, const struct bench_sizes *s, int64_t n_codes, const char *path) {
+static int write_vocabulary(const struct comm *comm, const struct step_sizes *s, int64_t n_codes, const char *path) {
     struct vocabulary v = {0};
     struct provenance provenance = {.job = "bench", .config = ""};
     provenance_finish(&provenance, KIND_VOCABULARY);
@@ -92,11 +92,11 @@ static void features_free(struct features *f) {
 }
 
 /* Offsets and the vocabulary's name on every rank, rows on rank 0. */
-static int make_features(struct features *f, const struct comm *comm, const struct bench_sizes *s, int64_t n_codes,
+static int make_features(struct features *f, const struct comm *comm, const struct step_sizes *s, int64_t n_codes,
                          const char *vocabulary) {
     struct h5file *file;
     TRY(mem_alloc(&f->offsets, n_codes + 1, sizeof *f->offsets));
-    for (int64_t i = 0; i < n_codes; i++) f->offsets[i + 1] = f->offsets[i] + bench_length(s->tokens, TEXT_LENGTHS, i);
+    for (int64_t i = 0; i < n_codes; i++) f->offsets[i + 1] = f->offsets[i] + number_length(s->tokens, TEXT_LENGTHS, i);
     f->n_tokens = f->offsets[n_codes];
     TRY(h5file_open(&file, vocabulary, KIND_VOCABULARY));
     int status = h5file_get_text(file, "content_id", &f->vocabulary_id);
@@ -106,7 +106,7 @@ static int make_features(struct features *f, const struct comm *comm, const stru
     TRY(mem_alloc(&f->rows, f->n_tokens, sizeof *f->rows));
     TRY(mem_alloc(&f->values, f->n_tokens * s->text_dim, sizeof *f->values));
     for (int64_t t = 0; t < f->n_tokens; t++) f->rows[t] = (int32_t)t;
-    for (int64_t i = 0; i < f->n_tokens * s->text_dim; i++) f->values[i] = half_from_float(bench_normal(FEATURES, i));
+    for (int64_t i = 0; i < f->n_tokens * s->text_dim; i++) f->values[i] = half_from_float(number_normal(FEATURES, i));
     return STATUS_OK;
 }
 
@@ -124,7 +124,7 @@ static int fill_text(struct h5file *file, const struct comm *comm, const struct 
     return h5file_write(file, "features", H5_F16, f->n_tokens, dim, 0, mine, f->values, 0);
 }
 
-static int write_text(const struct comm *comm, const struct bench_sizes *s, int64_t n_codes, const char *vocabulary,
+static int write_text(const struct comm *comm, const struct step_sizes *s, int64_t n_codes, const char *vocabulary,
                       const char *path) {
     struct features f = {0};
     struct h5file *file;
@@ -145,7 +145,7 @@ static int write_text(const struct comm *comm, const struct bench_sizes *s, int6
     return status;
 }
 
-int synthetic_write(const struct comm *comm, const struct bench_sizes *sizes, int64_t n_codes, const char *vocabulary,
+int synthetic_write(const struct comm *comm, const struct step_sizes *sizes, int64_t n_codes, const char *vocabulary,
                     const char *text) {
     TRY(write_vocabulary(comm, sizes, n_codes, vocabulary));
     return write_text(comm, sizes, n_codes, vocabulary, text);

@@ -7,7 +7,7 @@
 #include "dist/comm.h"
 
 /* Collective. Writes n_codes codes to the files `vocabulary` and `text`, which the caller removes. */
-int synthetic_write(const struct comm *comm, const struct bench_sizes *sizes, int64_t n_codes, const char *vocabulary,
+int synthetic_write(const struct comm *comm, const struct step_sizes *sizes, int64_t n_codes, const char *vocabulary,
                     const char *text);
 
 #endif
