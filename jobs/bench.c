@@ -85,11 +85,30 @@ static int check_names(const struct config *config) {
 /* ---- the primitives ---- */
 struct bench {
     const struct config *config;
+    struct step_sizes sizes;
     struct device device;
     struct measure_options options;
     struct workbench workbench;
     struct bench_report *report;
 };
+
+static struct step_sizes sizes_of(const struct config *c) {
+    return (struct step_sizes){.batch = c->train.batch,
+                               .queries = c->bench.queries ? c->bench.queries : c->train.batch,
+                               .nodes = c->bench.nodes,
+                               .edges = c->bench.edges,
+                               .tokens = c->bench.tokens,
+                               .graph_nodes = c->bench.graph_nodes,
+                               .node_dim = c->graph.node_dim,
+                               .hidden = c->graph.hidden,
+                               .graph_heads = c->graph.heads,
+                               .dim = c->quantizer.dim,
+                               .heads = c->attention.heads,
+                               .codebook = c->quantizer.size,
+                               .top_k = c->quantizer.top_k,
+                               .text_dim = c->text.dim,
+                               .text_precision = (enum precision_of_products)c->text.compute};
+}
 
 static int run_item(void *context) {
     struct bench *b = context;
@@ -145,7 +164,7 @@ static int measure_primitive(struct bench *b, const struct kernel_case *what) {
 }
 
 static int measure_primitives(struct bench *b) {
-    workbench_make(&b->workbench, &b->device, b->config);
+    workbench_make(&b->workbench, &b->device, &b->sizes);
     for (int k = 0; kernel_case(k); k++)
         if (kernel_case(k)->of_step && wants(b->config, kernel_case(k)->name))
             TRY(measure_primitive(b, kernel_case(k)));
@@ -157,7 +176,7 @@ static int measure_steps(struct bench *b) {
     struct bench_step step;
     char shape[96];
     if (!wants(b->config, STEP)) return STATUS_OK;
-    int status = bench_step_make(&step, b->config, b->options.comm, &b->device);
+    int status = bench_step_make(&step, b->config, &b->sizes, b->options.comm, &b->device);
     if (status == STATUS_OK) {
         double codes = (double)step.trainer.sampler.n_strata;
         snprintf(shape, sizeof shape, "%.0f codes, %lld x %lld codebook", codes, (long long)b->config->quantizer.size,
@@ -190,7 +209,7 @@ static int bench_device(struct bench *b, const struct comm *comm) {
 static int bench_backend(const struct backend *backend, const struct comm *comm, const struct config *config,
                          struct bench_report *report) {
     struct config here = *config; /* a view */
-    struct bench b = {.config = &here, .report = report};
+    struct bench b = {.config = &here, .sizes = sizes_of(config), .report = report};
     here.run.device = backend->choice;
     if (backend->choice == DEVICE_CPU && config->run.device == DEVICE_AUTO) here.run.compute = COMPUTE_FP32;
     b.options = (struct measure_options){comm, &b.device, config->bench.repeats, config->bench.seconds};
@@ -208,6 +227,18 @@ static int check_outputs(const struct config *config) {
     return config->bench.export_folder[0] ? path_make_folders(config->bench.export_folder) : STATUS_OK;
 }
 
+static int write_report(const struct config *config, const struct bench_report *reports, int n) {
+    char *settings = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&settings, &size);
+    if (!out) return status_set(STATUS_FAILED, "out of memory");
+    config_print(out, config, JOB_BENCH);
+    int status = fclose(out) == 0 ? bench_write(config->bench.json, settings, reports, n)
+                                  : status_set(STATUS_FAILED, "out of memory");
+    free(settings);
+    return status;
+}
+
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     (void)arguments;
     struct bench_report *reports;
@@ -219,11 +250,17 @@ static int run(const struct comm *comm, const struct config *config, const struc
         TRY_DONE(is_asked_for(&BACKENDS[i], comm, config, &asked));
         if (asked) TRY_DONE(bench_backend(&BACKENDS[i], comm, config, &reports[n++]));
     }
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? bench_write(config->bench.json, config, reports, n) : STATUS_OK));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? write_report(config, reports, n) : STATUS_OK));
     log_info("wrote %s", config->bench.json);
 done:
     free(reports);
     return status;
+}
+
+static int check(const struct config *config) {
+    if (!config->bench.json[0])
+        return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
+    return model_options_check(&config->attention, &config->quantizer);
 }
 
 const struct job_entry BENCH_JOB = {
@@ -233,5 +270,6 @@ const struct job_entry BENCH_JOB = {
     .summary = "time of primitives and training steps beside the ceilings of this machine, printed and as JSON",
     .ranks = ALL_RANKS,
     .interruptible = 0,
+    .check = check,
     .run = run,
 };

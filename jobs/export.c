@@ -8,26 +8,17 @@
 
 #include "base/atomic_file.h"
 #include "base/interrupt.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "base/text.h"
 #include "jobs.h"
-#include "store/table.h"
-
-enum { BLOCK_ROWS = 4096 };
-
-/* Rows of the table in hand. */
-struct rows {
-    int64_t first, count;
-    int32_t *tokens;
-    float *weights, *embedding;
-};
+#include "store/table_walk.h"
 
 struct export {
     const struct config *config;
     struct table table;
-    struct rows rows;
+    struct table_walk rows; /* in hand */
     struct atomic_file out;
     FILE *file; /* its stream */
 };
@@ -123,24 +114,29 @@ static void tsv_rows(struct export *x) {
 
 static void no_head(struct export *x) { (void)x; }
 
+/* [4, K] values of a code as a list of lists; one of the two is given. */
+static void write_groups(struct json *j, const char *name, int64_t k, const int32_t *tokens, const float *weights) {
+    json_array(j, name);
+    for (int64_t g = 0; g < TABLE_GROUPS; g++) {
+        json_array(j, NULL);
+        for (int64_t i = g * k; i < (g + 1) * k; i++)
+            tokens ? json_integer(j, NULL, tokens[i]) : json_real(j, NULL, (double)weights[i], 7);
+        json_end(j);
+    }
+    json_end(j);
+}
+
 static void jsonl_rows(struct export *x) {
-    int64_t k = x->table.shape.top_k;
+    int64_t k = x->table.shape.top_k, picks = TABLE_GROUPS * k;
     for (int64_t i = 0; i < x->rows.count; i++) {
-        const int32_t *tokens = x->rows.tokens + i * TABLE_GROUPS * k;
-        const float *weights = x->rows.weights + i * TABLE_GROUPS * k;
-        fprintf(x->file, "{\"system\": ");
-        text_print_json(x->file, system_of(x, x->rows.first + i));
-        fprintf(x->file, ", \"code\": ");
-        text_print_json(x->file, code_of(x, x->rows.first + i));
-        fprintf(x->file, ", \"tokens\": [");
-        for (int64_t j = 0; j < TABLE_GROUPS * k; j++)
-            fprintf(x->file, "%s%s%d%s", j && j % k == 0 ? ", " : "", j % k ? ", " : "[", tokens[j],
-                    j % k == k - 1 ? "]" : "");
-        fprintf(x->file, "], \"weights\": [");
-        for (int64_t j = 0; j < TABLE_GROUPS * k; j++)
-            fprintf(x->file, "%s%s%.7g%s", j && j % k == 0 ? ", " : "", j % k ? ", " : "[", (double)weights[j],
-                    j % k == k - 1 ? "]" : "");
-        fprintf(x->file, "]}\n");
+        struct json j = json_begin(x->file, 0);
+        json_object(&j, NULL);
+        json_text(&j, "system", system_of(x, x->rows.first + i));
+        json_text(&j, "code", code_of(x, x->rows.first + i));
+        write_groups(&j, "tokens", k, x->rows.tokens + i * picks, NULL);
+        write_groups(&j, "weights", k, NULL, x->rows.weights + i * picks);
+        json_end(&j);
+        fputc('\n', x->file);
     }
 }
 
@@ -152,20 +148,19 @@ static const struct format FORMATS[] = {{"npy", "tokens_all.npy", tokens_head, t
 
 /* ---- the job ---- */
 static int write_format(struct export *x, const struct format *format) {
-    int64_t n = x->table.shape.n_codes;
     int status = begin_file(x, format->file);
     if (status == STATUS_OK) format->head(x);
-    for (int64_t first = 0; first < n && status == STATUS_OK; first += BLOCK_ROWS) {
-        if (interrupt_asked())
+    if (status == STATUS_OK)
+        status = table_walk_begin(&x->rows, &x->table, TABLE_TOKENS | TABLE_WEIGHTS | TABLE_EMBEDDING, 0,
+                                  x->table.shape.n_codes);
+    while (status == STATUS_OK && (status = table_walk_next(&x->rows)) == STATUS_OK && x->rows.count > 0) {
+        format->rows(x);
+        status = atomic_file_error(&x->out);
+        if (status == STATUS_OK && interrupt_asked())
             status = status_set(STATUS_INTERRUPTED,
                                 "stopped by a signal; %s was not finished: run the same command again", x->out.path);
-        if (status != STATUS_OK) break;
-        x->rows.first = first;
-        x->rows.count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
-        status = table_read(&x->table, first, x->rows.count, x->rows.tokens, x->rows.weights, x->rows.embedding);
-        if (status == STATUS_OK) format->rows(x);
-        if (status == STATUS_OK) status = atomic_file_error(&x->out);
     }
+    table_walk_end(&x->rows);
     return end_file(x, status);
 }
 
@@ -183,12 +178,7 @@ static int check_args(int n_args, char **args) {
 }
 
 static int export_all(struct export *x, int n_args, char **args) {
-    int64_t picks = TABLE_GROUPS * x->table.shape.top_k;
-    const char *folder = x->config->files.export_folder;
-    TRY(path_make_folders(folder));
-    TRY(mem_alloc(&x->rows.tokens, BLOCK_ROWS * picks, sizeof(int32_t)));
-    TRY(mem_alloc(&x->rows.weights, BLOCK_ROWS * picks, sizeof(float)));
-    TRY(mem_alloc(&x->rows.embedding, BLOCK_ROWS * TABLE_GROUPS * x->table.shape.dim, sizeof(float)));
+    TRY(path_make_folders(x->config->files.export_folder));
     for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++)
         if (wanted(&FORMATS[i], n_args, args)) TRY(write_format(x, &FORMATS[i]));
     return STATUS_OK;
@@ -202,9 +192,6 @@ static int run(const struct comm *comm, const struct config *config, const struc
     TRY(check_args(n_args, args));
     int status = table_open(&x.table, config->files.table);
     if (status == STATUS_OK) status = export_all(&x, n_args, args);
-    free(x.rows.tokens);
-    free(x.rows.weights);
-    free(x.rows.embedding);
     table_close(&x.table);
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/interrupt.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/output.h"
 #include "base/status.h"
@@ -17,7 +18,7 @@
 #include "dist/compute_device.h"
 #include "measure/neighbours.h"
 #include "measure/quality.h"
-#include "store/table.h"
+#include "store/table_walk.h"
 
 /* Codes read from the vocabulary at a time, and systems that are told apart in the report. */
 enum { PIECE = 16384, MOST_SYSTEMS = 64 };
@@ -165,58 +166,60 @@ static int measure_tokens(struct inspection *x) {
     return status;
 }
 
-/* Reads the embeddings of the queries into rows [n_queries, width], by way of block [NEIGHBOUR_BLOCK, width]. */
-static int read_queries(struct inspection *x, int64_t width, float *block, float *rows) {
-    int64_t n = x->table.shape.n_codes, q = 0;
-    for (int64_t first = 0; first < n; first += NEIGHBOUR_BLOCK) {
-        int64_t count = n - first < NEIGHBOUR_BLOCK ? n - first : NEIGHBOUR_BLOCK;
-        if (q == x->n_queries || x->queries[q] >= first + count) continue;
-        TRY(table_read(&x->table, first, count, NULL, NULL, block));
-        for (; q < x->n_queries && x->queries[q] < first + count; q++)
-            memcpy(rows + q * width, block + (x->queries[q] - first) * width, (size_t)width * sizeof *rows);
-    }
+/* The embeddings of the queries into rows [n_queries, width]; queries ascend, so that each block of the file is read once. */
+static int read_queries(struct inspection *x, int64_t width, float *rows) {
+    for (int64_t q = 0; q < x->n_queries; q++)
+        TRY(table_read(&x->table, x->queries[q], 1, NULL, NULL, rows + q * width));
     return STATUS_OK;
 }
 
+/* Moves the embeddings of the codes with a graph to the front of the block; their codes, and how many. */
+static int64_t keep_with_graph(const struct inspection *x, struct table_walk *w, int64_t width, int64_t *codes) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < w->count; i++) {
+        if (!x->has_graph[w->first + i]) continue;
+        memmove(w->embedding + kept * width, w->embedding + i * width, (size_t)width * sizeof *w->embedding);
+        codes[kept++] = w->first + i;
+    }
+    return kept;
+}
+
 /* Puts all codes with a graph through the search. */
-static int search_table(struct inspection *x, struct neighbour_search *search, float *block) {
-    int64_t n = x->table.shape.n_codes, codes[NEIGHBOUR_BLOCK];
+static int search_table(struct inspection *x, struct neighbour_search *search) {
+    int64_t n = x->table.shape.n_codes, codes[TABLE_WALK_ROWS];
+    struct table_walk w;
     struct progress progress;
     progress_begin(&progress, "neighbours", n, "codes");
-    for (int64_t first = 0; first < n; first += NEIGHBOUR_BLOCK) {
-        int64_t count = n - first < NEIGHBOUR_BLOCK ? n - first : NEIGHBOUR_BLOCK, kept = 0;
-        TRY(interrupt_poll());
-        TRY(table_read(&x->table, first, count, NULL, NULL, block));
-        for (int64_t i = 0; i < count; i++) {
-            if (!x->has_graph[first + i]) continue;
-            memmove(block + kept * search->width, block + i * search->width, (size_t)search->width * sizeof *block);
-            codes[kept++] = first + i;
-        }
-        TRY(neighbour_search_add(search, kept, codes, block));
-        progress_update(&progress, first + count);
+    int status = table_walk_begin(&w, &x->table, TABLE_EMBEDDING, 0, n);
+    while (status == STATUS_OK && (status = table_walk_next(&w)) == STATUS_OK && w.count > 0) {
+        int64_t kept = keep_with_graph(x, &w, search->width, codes);
+        for (int64_t at = 0; at < kept && status == STATUS_OK; at += NEIGHBOUR_BLOCK)
+            status = neighbour_search_add(search, kept - at < NEIGHBOUR_BLOCK ? kept - at : NEIGHBOUR_BLOCK, codes + at,
+                                          w.embedding + at * search->width);
+        if (status == STATUS_OK) status = interrupt_poll();
+        progress_update(&progress, w.first + w.count);
     }
+    table_walk_end(&w);
     progress_end(&progress, n);
-    return STATUS_OK;
+    return status;
 }
 
 static int measure_neighbours(struct inspection *x, struct device *device) {
     struct neighbour_search search = {0};
     int64_t width = TABLE_GROUPS * x->table.shape.dim, n = x->n_queries;
-    float *block = NULL, *rows = NULL;
+    float *rows = NULL;
     double *recall = NULL, *chance = NULL;
-    int status = mem_alloc(&block, NEIGHBOUR_BLOCK * width, sizeof *block);
-    if (status == STATUS_OK) status = mem_alloc(&rows, n * width, sizeof *rows);
+    int status = mem_alloc(&rows, n * width, sizeof *rows);
     if (status == STATUS_OK) status = mem_alloc(&recall, n, sizeof *recall);
     if (status == STATUS_OK) status = mem_alloc(&chance, n, sizeof *chance);
-    if (status == STATUS_OK && n > 0) status = read_queries(x, width, block, rows);
+    if (status == STATUS_OK && n > 0) status = read_queries(x, width, rows);
     if (status == STATUS_OK) status = neighbour_search_make(&search, x->comm, device, width, n, x->queries, rows);
-    if (status == STATUS_OK && n > 0) status = search_table(x, &search, block);
+    if (status == STATUS_OK && n > 0) status = search_table(x, &search);
     TRY_DONE(comm_agree(x->comm, status));
     TRY_DONE(neighbour_search_recall(&search, &x->links, recall, chance));
     TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall, chance));
 done:
     neighbour_search_free(&search);
-    free(block);
     free(rows);
     free(recall);
     free(chance);
@@ -236,21 +239,27 @@ static void print(const struct inspection *x) {
     output_flush();
 }
 
-static void print_json(const struct inspection *x, FILE *out) {
-    fprintf(out,
-            "{\"table_id\": \"%s\", \"vocabulary_id\": \"%s\", \"codes\": %lld, \"resamples\": %lld, \"seed\": %lld",
-            x->table_id, x->vocabulary_id, (long long)x->table.shape.n_codes, (long long)x->bootstrap.resamples,
-            (long long)x->bootstrap.seed);
-    fprintf(out, ",\n \"systems\": {");
+static void write_json(const struct inspection *x, FILE *out) {
+    struct json j = json_begin(out, 1);
+    json_object(&j, NULL);
+    json_text(&j, "table_id", x->table_id);
+    json_text(&j, "vocabulary_id", x->vocabulary_id);
+    json_integer(&j, "codes", x->table.shape.n_codes);
+    json_integer(&j, "resamples", x->bootstrap.resamples);
+    json_integer(&j, "seed", (int64_t)x->bootstrap.seed);
+    json_object(&j, "systems");
     for (int i = 0; i < x->n_systems; i++) {
-        fprintf(out, "%s", i ? ", " : "");
-        text_print_json(out, x->systems[i].name);
-        fprintf(out, ": {\"codes\": %lld, \"with_parent\": %lld}", (long long)x->systems[i].codes,
-                (long long)x->systems[i].with_parent);
+        json_object(&j, x->systems[i].name);
+        json_integer(&j, "codes", x->systems[i].codes);
+        json_integer(&j, "with_parent", x->systems[i].with_parent);
+        json_end(&j);
     }
-    fprintf(out, "},\n \"measures\": {");
-    quality_print_json(out, &x->quality);
-    fprintf(out, "}}\n");
+    json_end(&j);
+    json_object(&j, "measures");
+    quality_write_json(&j, &x->quality);
+    json_end(&j);
+    json_end(&j);
+    fputc('\n', out);
 }
 
 /* Before anything is measured. */
@@ -265,7 +274,7 @@ static int write_report(const struct inspection *x) {
     struct atomic_file file;
     config_report_path(x->config, path);
     TRY(atomic_file_open(&file, path));
-    print_json(x, file.stream);
+    write_json(x, file.stream);
     TRY(atomic_file_close(&file, STATUS_OK));
     log_info("wrote %s", path);
     return STATUS_OK;

@@ -23,6 +23,8 @@ struct job_entry {
     const char *name, *arguments, *summary; /* arguments: those that are no options; "" if there are none */
     enum ranks ranks;
     int interruptible; /* looks for signals between pieces of work, and ends with 75; others are ended by them */
+    int (*check)(
+        const struct config *config); /* of settings against each other, STATUS_USAGE; NULL: nothing to check */
     int (*run)(const struct comm *comm, const struct config *config, const struct job_arguments *arguments);
 };
 

@@ -9,11 +9,11 @@
 #include "base/output.h"
 #include "base/status.h"
 #include "jobs.h"
-#include "store/table.h"
+#include "store/table_walk.h"
 #include "store/vocabulary.h"
 #include "terms/code_index.h"
 
-enum { MOST_SYSTEMS = 32, SUGGESTIONS = 5, BLOCK_ROWS = 4096 };
+enum { MOST_SYSTEMS = 32, SUGGESTIONS = 5 };
 
 struct lookup {
     struct table table;
@@ -100,32 +100,32 @@ static void keep(struct neighbour *best, int *n, int most, struct neighbour cand
 
 static int print_near(struct lookup *l, int64_t row, int near) {
     int64_t width = TABLE_GROUPS * l->table.shape.dim, n = l->table.shape.n_codes;
-    float *own = NULL, *block = NULL;
+    float *own = NULL;
     struct neighbour *best = NULL;
+    struct table_walk w = {0};
     int status, found = 0;
     TRY_DONE(mem_alloc(&own, width, sizeof *own));
-    TRY_DONE(mem_alloc(&block, BLOCK_ROWS * width, sizeof *block));
     TRY_DONE(mem_alloc(&best, near + 1, sizeof *best));
     TRY_DONE(table_read(&l->table, row, 1, NULL, NULL, own));
     double own_norm = sqrt(dot(own, own, width));
-    for (int64_t first = 0; first < n; first += BLOCK_ROWS) {
-        int64_t count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
-        TRY_DONE(table_read(&l->table, first, count, NULL, NULL, block));
-        for (int64_t i = 0; i < count; i++) {
-            const float *other = block + i * width;
+    TRY_DONE(table_walk_begin(&w, &l->table, TABLE_EMBEDDING, 0, n));
+    while ((status = table_walk_next(&w)) == STATUS_OK && w.count > 0) {
+        for (int64_t i = 0; i < w.count; i++) {
+            const float *other = w.embedding + i * width;
             double norm = own_norm * sqrt(dot(other, other, width));
-            if (first + i != row)
-                keep(best, &found, near, (struct neighbour){norm > 0 ? dot(own, other, width) / norm : 0, first + i});
+            if (w.first + i != row)
+                keep(best, &found, near, (struct neighbour){norm > 0 ? dot(own, other, width) / norm : 0, w.first + i});
         }
     }
+    TRY_DONE(status);
     printf("  nearest by embedding:\n");
     for (int i = 0; i < found; i++) {
         printf("  %6.3f  ", best[i].cosine);
         TRY_DONE(print_name(l, best[i].row));
     }
 done:
+    table_walk_end(&w);
     free(own);
-    free(block);
     free(best);
     return status;
 }

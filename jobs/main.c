@@ -236,7 +236,7 @@ static int configure(const struct command *command, struct config *config) {
         const struct setting *s = &command->settings[i];
         TRY(s->key ? set_key(config, s->key, s->value) : config_set(config, s->value));
     }
-    return config_check(config, command->entry->job);
+    return command->entry->check ? command->entry->check(config) : STATUS_OK;
 }
 
 /* A file may hold the settings of all jobs; one that is given to this job alone is meant for it. */

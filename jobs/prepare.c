@@ -1,14 +1,11 @@
 /* prepare: code tables and the knowledge graph in, vocabulary.h5 out. Rank 0 does the work; it takes seconds. */
 #include <stdlib.h>
-#include <string.h>
-#include <xxhash.h>
 
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "dist/stages.h"
-#include "ingest/code_table.h"
-#include "ingest/subgraph.h"
+#include "ingest/vocabulary_builder.h"
 #include "jobs.h"
 #include "outputs.h"
 #include "store/vocabulary.h"
@@ -16,238 +13,13 @@
 enum prepare_stage { STAGE_GRAPH, STAGE_CODES, STAGE_SUBGRAPHS, STAGE_WAIT, STAGE_WRITE, N_STAGES };
 static const char *const STAGE_NAMES[N_STAGES] = {"graph", "codes", "subgraphs", "wait", "write"};
 
-struct preparation {
-    const struct config *config;
-    struct stages stages;
-    struct code_table codes;
-    struct knowledge_graph graph;
-    struct subgraph_grower grower;
-    struct subgraph subgraph;
-    struct vocabulary vocabulary;
-    long long nodes_capacity, edge_capacity[3];
-    int64_t *same_list; /* hash table of codes by node list, so that each distinct list is grown once */
-    int64_t n_slots, n_cut;
-};
-
-static void preparation_free(struct preparation *p) {
-    code_table_free(&p->codes);
-    knowledge_graph_free(&p->graph);
-    subgraph_grower_free(&p->grower);
-    subgraph_free(&p->subgraph);
-    vocabulary_free(&p->vocabulary);
-    free(p->same_list);
-}
-
-/* ---- names and descriptions ---- */
-static int64_t longest(const struct code_table *t, const int64_t *places) {
-    size_t most = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        size_t n = strlen(t->text + places[i]);
-        if (n > most) most = n;
-    }
-    return (int64_t)most + 1;
-}
-
-static int copy_names(const struct code_table *t, const int64_t *places, int64_t *bytes, char **out) {
-    *bytes = longest(t, places);
-    TRY(mem_alloc(out, t->n, *bytes));
-    for (int64_t i = 0; i < t->n; i++) strcpy(*out + i * *bytes, t->text + places[i]);
-    return STATUS_OK;
-}
-
-/* Bytes of a code's description: none if it is absent. */
-static int64_t text_size(const struct preparation *p, int64_t i) {
-    const struct code_table *t = &p->codes;
-    if (p->config->description.empty == EMPTY_TEXT_ABSENT && t->description[i] == t->code[i]) return 0;
-    return (int64_t)strlen(t->text + t->description[i]);
-}
-
-static int copy_texts(struct preparation *p) {
-    const struct code_table *t = &p->codes;
-    struct vocabulary *v = &p->vocabulary;
-    int64_t size = 0;
-    v->n_codes = v->n_codes_total = t->n;
-    TRY(copy_names(t, t->code, &v->code_bytes, &v->code));
-    TRY(copy_names(t, t->system, &v->system_bytes, &v->system));
-    TRY(mem_alloc(&v->description_offsets, t->n + 1, sizeof *v->description_offsets));
-    for (int64_t i = 0; i < t->n; i++) {
-        v->description_offsets[i] = size;
-        size += text_size(p, i);
-    }
-    v->description_offsets[t->n] = size;
-    TRY(mem_alloc(&v->description, size, 1));
-    for (int64_t i = 0; i < t->n; i++)
-        memcpy(v->description + v->description_offsets[i], t->text + t->description[i],
-               (size_t)(v->description_offsets[i + 1] - v->description_offsets[i]));
-    return STATUS_OK;
-}
-
-/* ---- subgraphs ---- */
-static int64_t list_size(const struct code_table *t, int64_t i) { return t->node_offsets[i + 1] - t->node_offsets[i]; }
-
-/* The first code with the same node list as code i, which is i itself if there is none. */
-static int64_t first_with_list(struct preparation *p, int64_t i) {
-    const struct code_table *t = &p->codes;
-    const int32_t *list = t->nodes + t->node_offsets[i];
-    size_t bytes = (size_t)list_size(t, i) * sizeof *list;
-    uint64_t mask = (uint64_t)(p->n_slots - 1), at = XXH3_64bits(list, bytes) & mask;
-    for (; p->same_list[at]; at = (at + 1) & mask) {
-        int64_t j = p->same_list[at] - 1;
-        if (list_size(t, j) == list_size(t, i) && memcmp(t->nodes + t->node_offsets[j], list, bytes) == 0) return j;
-    }
-    p->same_list[at] = i + 1;
-    return i;
-}
-
-/* At least one of each, so that lists of nothing have a place. */
-static int reserve(struct preparation *p, int64_t n_nodes, int64_t n_edges) {
-    struct vocabulary *v = &p->vocabulary;
-    n_nodes++;
-    n_edges++;
-    TRY(mem_grow(&v->nodes, &p->nodes_capacity, n_nodes, sizeof *v->nodes));
-    TRY(mem_grow(&v->edge_source, &p->edge_capacity[0], n_edges, sizeof *v->edge_source));
-    TRY(mem_grow(&v->edge_target, &p->edge_capacity[1], n_edges, sizeof *v->edge_target));
-    return mem_grow(&v->edge_relation, &p->edge_capacity[2], n_edges, sizeof *v->edge_relation);
-}
-
-static void copy_subgraph(struct vocabulary *v, int64_t from, int64_t to) {
-    int64_t node = v->node_offsets[to], edge = v->edge_offsets[to];
-    int64_t n = v->node_offsets[from + 1] - v->node_offsets[from],
-            m = v->edge_offsets[from + 1] - v->edge_offsets[from];
-    memcpy(v->nodes + node, v->nodes + v->node_offsets[from], (size_t)n * sizeof *v->nodes);
-    memcpy(v->edge_source + edge, v->edge_source + v->edge_offsets[from], (size_t)m * sizeof *v->edge_source);
-    memcpy(v->edge_target + edge, v->edge_target + v->edge_offsets[from], (size_t)m * sizeof *v->edge_target);
-    memcpy(v->edge_relation + edge, v->edge_relation + v->edge_offsets[from], (size_t)m);
-}
-
-static void place_subgraph(struct vocabulary *v, int64_t i, const struct subgraph *s) {
-    int64_t edge = v->edge_offsets[i];
-    if (s->n_nodes) memcpy(v->nodes + v->node_offsets[i], s->nodes, (size_t)s->n_nodes * sizeof *s->nodes);
-    for (int64_t e = 0; e < s->n_edges; e++) {
-        v->edge_source[edge + e] = s->edges[e].source;
-        v->edge_target[edge + e] = s->edges[e].target;
-        v->edge_relation[edge + e] = s->edges[e].relation;
-    }
-}
-
-static int add_subgraph(struct preparation *p, int64_t i) {
-    struct vocabulary *v = &p->vocabulary;
-    int64_t first = first_with_list(p, i), n_nodes, n_edges;
-    if (first == i) {
-        const struct code_table *t = &p->codes;
-        TRY(subgraph_grow(&p->grower, t->nodes + t->node_offsets[i], list_size(t, i), &p->subgraph));
-        n_nodes = p->subgraph.n_nodes;
-        n_edges = p->subgraph.n_edges;
-        v->n_listed[i] = (int32_t)p->subgraph.n_listed;
-        p->n_cut += p->subgraph.n_listed < list_size(t, i);
-    } else {
-        n_nodes = v->node_offsets[first + 1] - v->node_offsets[first];
-        n_edges = v->edge_offsets[first + 1] - v->edge_offsets[first];
-        v->n_listed[i] = v->n_listed[first];
-    }
-    v->node_offsets[i + 1] = v->node_offsets[i] + n_nodes;
-    v->edge_offsets[i + 1] = v->edge_offsets[i] + n_edges;
-    TRY(reserve(p, v->node_offsets[i + 1], v->edge_offsets[i + 1]));
-    if (first == i)
-        place_subgraph(v, i, &p->subgraph);
-    else
-        copy_subgraph(v, first, i);
-    return STATUS_OK;
-}
-
-static int grow_subgraphs(struct preparation *p) {
-    struct vocabulary *v = &p->vocabulary;
-    int64_t n = p->codes.n;
-    for (p->n_slots = 16; p->n_slots < 2 * n;) p->n_slots *= 2;
-    TRY(mem_alloc(&p->same_list, p->n_slots, sizeof *p->same_list));
-    TRY(mem_alloc(&v->n_listed, n, sizeof *v->n_listed));
-    TRY(mem_alloc(&v->node_offsets, n + 1, sizeof *v->node_offsets));
-    TRY(mem_alloc(&v->edge_offsets, n + 1, sizeof *v->edge_offsets));
-    TRY(subgraph_grower_make(&p->grower, &p->graph, p->config->subgraph.hops, p->config->subgraph.max_nodes));
-    struct progress progress;
-    progress_begin(&progress, "subgraphs", n, "codes");
-    for (int64_t i = 0; i < n; i++) {
-        TRY(add_subgraph(p, i));
-        if (i % 1024 == 0) {
-            TRY(interrupt_poll());
-            progress_update(&progress, i);
-        }
-    }
-    progress_end(&progress, n);
-    return STATUS_OK;
-}
-
-/* ---- what was found ---- */
-static void log_graph(const struct preparation *p) {
-    const struct knowledge_graph *g = &p->graph;
-    log_info("%s: %lld nodes, %lld directed edges, %d relations", p->config->files.graph, (long long)g->n_nodes,
-             (long long)g->n_edges, g->n_relations);
-    if (g->n_repeated || g->n_self_loops)
-        log_info("dropped %lld repeated rows and %lld self loops", (long long)g->n_repeated,
-                 (long long)g->n_self_loops);
-    if (g->n_one_way)
-        log_warn("%lld edges lack their reverse; PrimeKG lists both directions of every edge", (long long)g->n_one_way);
-}
-
-static void log_codes(const struct preparation *p) {
-    const struct vocabulary *v = &p->vocabulary;
-    const struct code_table *t = &p->codes;
-    int64_t n = v->n_codes, without = 0, nothing = 0;
-    for (int64_t i = 0; i < n; i++) {
-        without += !vocabulary_has_graph(v, i);
-        nothing += !vocabulary_has_graph(v, i) && !vocabulary_has_text(v, i);
-    }
-    for (int64_t first = 0; first < n;) { /* runs of one system; a system in two runs is listed twice */
-        int64_t end = first + 1, linked = 0;
-        while (end < n && strcmp(vocabulary_system(v, end), vocabulary_system(v, first)) == 0) end++;
-        for (int64_t i = first; i < end; i++) linked += vocabulary_has_graph(v, i);
-        log_info("%-10s %8lld codes, %8lld with a graph", vocabulary_system(v, first), (long long)(end - first),
-                 (long long)linked);
-        first = end;
-    }
-    log_info("%lld codes; %lld without a graph get text tokens only", (long long)n, (long long)(without - nothing));
-    log_info("a graph has %.1f nodes and %.1f edges on average",
-             n > without ? (double)v->node_offsets[n] / (double)(n - without) : 0.0,
-             n > without ? (double)v->edge_offsets[n] / (double)(n - without) : 0.0);
-    if (t->n_without_description)
-        log_info(
-            "%lld codes have no description: %s", (long long)t->n_without_description,
-            p->config->description.empty == EMPTY_TEXT_ABSENT ? "their text is absent" : "the code stands in for it");
-    if (nothing)
-        log_warn("%lld codes have neither description nor graph: they will have no tokens", (long long)nothing);
-    if (t->n_without_nodes == 1)
-        log_info("%s has no column nodes: its codes have no nodes", t->without_nodes);
-    else if (t->n_without_nodes > 1)
-        log_info("%d code tables, the first %s, have no column nodes: their codes have no nodes", t->n_without_nodes,
-                 t->without_nodes);
-    if (t->n_repeated_nodes) log_info("%lld nodes were listed twice for a code", (long long)t->n_repeated_nodes);
-    if (p->n_cut)
-        log_info("%lld node lists were longer than graph.max_nodes (%lld) and were cut", (long long)p->n_cut,
-                 (long long)p->config->subgraph.max_nodes);
-}
-
-static int prepare(struct preparation *p) {
-    struct vocabulary *v = &p->vocabulary;
-    stage_begin(&p->stages, STAGE_GRAPH);
-    if (p->config->files.graph[0]) {
-        TRY(knowledge_graph_read(&p->graph, p->config->files.graph));
-        log_graph(p);
-    }
-    stage_begin(&p->stages, STAGE_CODES);
-    TRY(code_table_read(&p->codes, &p->config->files.codes));
-    TRY(code_table_check_nodes(&p->codes, &p->graph, p->config->files.graph));
-    TRY(copy_texts(p));
-    v->n_nodes = p->graph.n_nodes;
-    v->n_relations = p->graph.n_relations;
-    v->relation_bytes = KG_RELATION_BYTES;
-    TRY(mem_alloc(&v->relation, v->n_relations, KG_RELATION_BYTES));
-    memcpy(v->relation, p->graph.relation, (size_t)v->n_relations * KG_RELATION_BYTES);
-    v->graph_hops = (int32_t)p->config->subgraph.hops;
-    v->graph_max_nodes = (int32_t)p->config->subgraph.max_nodes;
-    stage_begin(&p->stages, STAGE_SUBGRAPHS);
-    TRY(grow_subgraphs(p));
-    log_codes(p);
-    return STATUS_OK;
+static int build(struct vocabulary_builder *builder, struct stages *stages) {
+    stage_begin(stages, STAGE_GRAPH);
+    TRY(vocabulary_builder_read_graph(builder));
+    stage_begin(stages, STAGE_CODES);
+    TRY(vocabulary_builder_read_codes(builder));
+    stage_begin(stages, STAGE_SUBGRAPHS);
+    return vocabulary_builder_grow_subgraphs(builder);
 }
 
 static int add_inputs(struct provenance *provenance, const struct config *config) {
@@ -258,10 +30,14 @@ static int add_inputs(struct provenance *provenance, const struct config *config
 
 int prepare_vocabulary(const struct comm *comm, const struct config *config) {
     struct provenance provenance = {.job = "prepare"};
-    struct preparation p = {.config = config};
+    struct vocabulary_builder builder = {.subgraphs = &config->subgraph,
+                                         .descriptions = &config->description,
+                                         .code_tables = &config->files.codes,
+                                         .graph_path = config->files.graph};
+    struct stages stages;
     char *settings = NULL;
     int current = 0;
-    stages_begin(&p.stages, NULL, STAGE_NAMES, N_STAGES);
+    stages_begin(&stages, NULL, STAGE_NAMES, N_STAGES);
     int status = config_provenance(config, JOB_PREPARE, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = add_inputs(&provenance, config);
@@ -270,16 +46,16 @@ int prepare_vocabulary(const struct comm *comm, const struct config *config) {
     TRY_DONE(output_is_current(comm, config, config->files.vocabulary, KIND_VOCABULARY, provenance.key, &current));
     if (current) goto done;
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
-    status = comm->rank == 0 ? prepare(&p) : STATUS_OK;
+    status = comm->rank == 0 ? build(&builder, &stages) : STATUS_OK;
     if (status == STATUS_OK) status = interrupt_poll();
-    stage_begin(&p.stages, STAGE_WAIT);
+    stage_begin(&stages, STAGE_WAIT);
     TRY_DONE(comm_agree(comm, status));
-    stage_begin(&p.stages, STAGE_WRITE);
-    TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &p.vocabulary, &provenance));
-    TRY_DONE(stages_log(&p.stages, comm, "prepare", (enum stages_shown)config->run.stages, status));
+    stage_begin(&stages, STAGE_WRITE);
+    TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &builder.vocabulary, &provenance));
+    TRY_DONE(stages_log(&stages, comm, "prepare", (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.vocabulary);
 done:
-    preparation_free(&p);
+    vocabulary_builder_free(&builder);
     provenance_free(&provenance);
     free(settings);
     return status;
@@ -290,6 +66,16 @@ static int run(const struct comm *comm, const struct config *config, const struc
     return prepare_vocabulary(comm, config);
 }
 
+static int check(const struct config *config) {
+    if (config->files.codes.n == 0)
+        return status_set(STATUS_USAGE,
+                          "files.codes is empty: name at least one code table, in the configuration or with "
+                          "--set files.codes=PATH");
+    if (!config->files.graph[0])
+        return status_set(STATUS_USAGE, "files.graph is empty: name the knowledge graph (PrimeKG's kg.csv)");
+    return STATUS_OK;
+}
+
 const struct job_entry PREPARE_JOB = {
     .job = JOB_PREPARE,
     .name = "prepare",
@@ -297,5 +83,6 @@ const struct job_entry PREPARE_JOB = {
     .summary = "code tables and the knowledge graph into vocabulary.h5",
     .ranks = RANKS_WAIT,
     .interruptible = 1,
+    .check = check,
     .run = run,
 };

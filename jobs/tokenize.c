@@ -315,6 +315,11 @@ static int check_replaced(const struct config *config) {
                       path, (long long)version, (long long)(codes - rows));
 }
 
+static int check(const struct config *config) {
+    TRY(tokenize_options_check(&config->tokenize));
+    return text_options_check_mode(&config->text);
+}
+
 static int run(const struct comm *comm, const struct config *given, const struct job_arguments *arguments) {
     (void)arguments;
     struct config config = *given; /* shallow: only numbers and choices are set from the checkpoint */
@@ -323,7 +328,7 @@ static int run(const struct comm *comm, const struct config *given, const struct
     char *settings = NULL;
     int64_t step = 0;
     int current = 0, status = adopt_model_settings(&config, &step), new = config.tokenize.codes[0] != 0;
-    if (status == STATUS_OK) status = config_check(&config, JOB_TOKENIZE);
+    if (status == STATUS_OK) status = check(&config);
     if (status == STATUS_OK) status = config_provenance(&config, JOB_TOKENIZE, &settings);
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config.files.vocabulary);
@@ -356,5 +361,6 @@ const struct job_entry TOKENIZE_JOB = {
     .summary = "every code into table.h5; --codes FILE: new codes, with the same model",
     .ranks = ALL_RANKS,
     .interruptible = 1,
+    .check = check,
     .run = run,
 };

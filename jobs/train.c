@@ -117,6 +117,12 @@ done:
     return status;
 }
 
+static int check(const struct config *config) {
+    TRY(text_options_check_mode(&config->text));
+    TRY(train_options_check(&config->train));
+    return model_options_check(&config->attention, &config->quantizer);
+}
+
 const struct job_entry TRAIN_JOB = {
     .job = JOB_TRAIN,
     .name = "train",
@@ -124,5 +130,6 @@ const struct job_entry TRAIN_JOB = {
     .summary = "vocabulary.h5 and text.h5 into checkpoint.h5",
     .ranks = ALL_RANKS,
     .interruptible = 1,
+    .check = check,
     .run = run,
 };

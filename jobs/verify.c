@@ -10,12 +10,10 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "store/checkpoint.h"
-#include "store/table.h"
+#include "store/table_walk.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
 #include "terms/code_index.h"
-
-enum { BLOCK_ROWS = 4096 };
 
 /* Weights are float32 sums of at most 16 terms, embeddings of at most 16 products; both are off by less. */
 static const double WEIGHT_TOLERANCE = 1e-5, EMBEDDING_TOLERANCE = 1e-4, NORM_TOLERANCE = 1e-4;
@@ -104,23 +102,13 @@ static int check_row(struct verification *v, int64_t row, const int32_t *tokens,
 
 static int check_rows(struct verification *v) {
     int64_t picks = TABLE_GROUPS * v->table.shape.top_k, width = TABLE_GROUPS * v->table.shape.dim;
-    int64_t n = v->table.shape.n_codes;
-    int32_t *tokens = NULL;
-    float *weights = NULL, *embedding = NULL;
-    int status;
-    TRY_DONE(mem_alloc(&tokens, BLOCK_ROWS * picks, sizeof *tokens));
-    TRY_DONE(mem_alloc(&weights, BLOCK_ROWS * picks, sizeof *weights));
-    TRY_DONE(mem_alloc(&embedding, BLOCK_ROWS * width, sizeof *embedding));
-    for (int64_t first = 0; first < n; first += BLOCK_ROWS) {
-        int64_t count = first + BLOCK_ROWS < n ? BLOCK_ROWS : n - first;
-        TRY_DONE(table_read(&v->table, first, count, tokens, weights, embedding));
-        for (int64_t i = 0; i < count; i++)
-            TRY_DONE(check_row(v, first + i, tokens + i * picks, weights + i * picks, embedding + i * width));
-    }
-done:
-    free(tokens);
-    free(weights);
-    free(embedding);
+    struct table_walk w;
+    int status =
+        table_walk_begin(&w, &v->table, TABLE_TOKENS | TABLE_WEIGHTS | TABLE_EMBEDDING, 0, v->table.shape.n_codes);
+    while (status == STATUS_OK && (status = table_walk_next(&w)) == STATUS_OK && w.count > 0)
+        for (int64_t i = 0; i < w.count && status == STATUS_OK; i++)
+            status = check_row(v, w.first + i, w.tokens + i * picks, w.weights + i * picks, w.embedding + i * width);
+    table_walk_end(&w);
     return status;
 }
 

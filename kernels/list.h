@@ -218,7 +218,7 @@ PRIMITIVE(add_layer_norm, cost_add_layer_norm(rows, cols, residual.at != NULL),
           (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, residual) (dev_real, gain) (dev_real, bias)
           (double, epsilon) (dev_real, y))
 
-/* ---- quantiser (method.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
+/* ---- quantiser (src/medtok/METHOD.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
  *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */
 /* index[n,top_k]: the rows of c nearest to u by |u|^2+|c|^2-2u.c, nearest first, ties to the smaller index;
  * weight[n,top_k] = softmax(-distance); q[n,dim] = sum_k weight c[index]. The distance matrix is never stored. */

@@ -18,6 +18,6 @@ FAMILY(LOSS_CASES);      /* losses.c */
 FAMILY(MEASURED_CASES);  /* measured.c */
 
 /* Ends a family's file: the number of its cases. */
-#define END_OF_FAMILY(name) const int N_##name = sizeof name / sizeof *name
+#define END_OF_FAMILY(name) const int N_##name = sizeof(name) / sizeof *(name)
 
 #endif

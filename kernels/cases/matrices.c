@@ -120,7 +120,7 @@ static void heads_of_a_step(const struct step_sizes *step, int64_t *size) {
 /* ---- rows and columns. Sizes: rows, columns ---- */
 static const int64_t MATRICES[][CASE_SIZES] = {{0, 4},    {1, 1},    {1, 257},    {3, 5},    {31, 32},
                                                {33, 31},  {64, 64},  {257, 100},  {1025, 1}, {1025, 64},
-                                               {5, 1024}, {2, 4099}, {1500, 200}, {300, 33}};
+                                               {5, 1024}, {2, 4099}, {1500, 200}, {300, 33}, {300, 2100}};
 
 static void matrix(struct call *c, int64_t *rows, int64_t *cols) {
     *rows = c->size[0];

@@ -1,6 +1,6 @@
-/* Every primitive against plain double-precision loops, over shapes that are empty, one, odd and large; every backward
- * against central differences of its forward (in the double build, where rounding does not stand in the way). What the
- * tests of the primitives share.
+/* What tests of the device, and of primitives that have no case in kernels/cases, share: comparison with plain double-precision
+ * loops, and of backward with central differences of forward (in the double build, where rounding does not stand in the
+ * way).
  *
  * The tests read and write device memory directly: it is the host's own (CPU), managed (CUDA, host_visible) or
  * emulated. So RUN waits after each primitive. */
@@ -56,16 +56,14 @@ void check_gradient(const char *what, dev_real x, int64_t n, dev_real gradient, 
 
 /* ---- the groups of tests; each returns how many failed ---- */
 int test_vectors_and_matrices(void);
-int test_segments_and_graphs(void);
+int test_rows(void);
 int test_attention(void);
 int test_shared_attention(void);
 int test_transformer(void);
-int test_quantizer(void);
 int test_losses(void);
 int test_tables(void);
-int test_memory(void);  /* buffers, copies, errors */
-int test_cases(void);   /* of kernels/cases */
-int test_threads(void); /* the CPU alone */
-int test_parity(void);  /* CUDA against the CPU */
+int test_memory(void); /* buffers, copies, errors */
+int test_cases(void);  /* of kernels/cases */
+int test_parity(void); /* CUDA against the CPU */
 
 #endif

@@ -1,12 +1,10 @@
 /* Both forms of a report. */
 #include "bench/report.h"
 
-#include <errno.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/status.h"
 
 static double gemm_share(const struct bench_report *r, const struct measurement *m) {
@@ -55,64 +53,82 @@ void bench_print(FILE *out, const struct bench_report *r) {
 }
 
 /* ---- JSON ---- */
-static json_t *times(const struct measurement *m) {
-    return json_pack("{s:f, s:f, s:f, s:f}", "median", m->median, "least", m->least, "most", m->most, "spread",
-                     m->spread);
+enum { DIGITS = 12 };
+
+static void write_times(struct json *j, const struct measurement *m) {
+    json_object(j, "seconds");
+    json_real(j, "median", m->median, DIGITS);
+    json_real(j, "least", m->least, DIGITS);
+    json_real(j, "most", m->most, DIGITS);
+    json_real(j, "spread", m->spread, DIGITS);
+    json_end(j);
 }
 
-static json_t *item(const struct bench_report *r, const struct bench_item *x) {
+static void write_item(struct json *j, const struct bench_report *r, const struct bench_item *x) {
     const struct measurement *m = &x->measurement;
     double by_flops = gemm_share(r, m), by_bytes = copy_share(r, m);
-    json_t *o = json_pack("{s:s, s:s, s:I, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "name", x->name, "sizes", x->shape,
-                          "calls", (json_int_t)m->calls, "seconds", times(m), "flops", m->flops, "bytes", m->bytes,
-                          "flop_rate", m->flop_rate, "byte_rate", m->byte_rate, "share_of_gemm", by_flops,
-                          "share_of_copy", by_bytes, "share", by_flops > by_bytes ? by_flops : by_bytes);
-    if (o && x->codes > 0) {
-        json_object_set_new(o, "codes", json_real(x->codes));
-        json_object_set_new(o, "codes_rate", json_real(x->codes / m->median));
-        json_object_set_new(o, "tape_bytes", json_integer(x->tape_bytes));
+    json_object(j, NULL);
+    json_text(j, "name", x->name);
+    json_text(j, "sizes", x->shape);
+    json_integer(j, "calls", m->calls);
+    write_times(j, m);
+    json_real(j, "flops", m->flops, DIGITS);
+    json_real(j, "bytes", m->bytes, DIGITS);
+    json_real(j, "flop_rate", m->flop_rate, DIGITS);
+    json_real(j, "byte_rate", m->byte_rate, DIGITS);
+    json_real(j, "share_of_gemm", by_flops, DIGITS);
+    json_real(j, "share_of_copy", by_bytes, DIGITS);
+    json_real(j, "share", by_flops > by_bytes ? by_flops : by_bytes, DIGITS);
+    if (x->codes > 0) {
+        json_real(j, "codes", x->codes, DIGITS);
+        json_real(j, "codes_rate", x->codes / m->median, DIGITS);
+        json_integer(j, "tape_bytes", x->tape_bytes);
     }
-    return o;
+    json_end(j);
 }
 
-static json_t *backend(const struct bench_report *r) {
+static void write_ceiling(struct json *j, const char *name, const char *sizes, const char *rate, double value,
+                          const struct measurement *m) {
+    json_object(j, name);
+    json_text(j, "sizes", sizes);
+    json_real(j, rate, value, DIGITS);
+    write_times(j, m);
+    json_end(j);
+}
+
+static void write_backend(struct json *j, const struct bench_report *r) {
     const struct ceilings *c = &r->ceilings;
-    json_t *items = json_array();
-    for (int i = 0; items && i < r->n_items; i++) json_array_append_new(items, item(r, &r->items[i]));
-    return json_pack("{s:s, s:i, s:i, s:{s:{s:s, s:f, s:o}, s:{s:s, s:f, s:o}}, s:o}", "name", r->backend, "ranks",
-                     r->ranks, "threads", r->threads, "ceilings", "gemm", "sizes", c->gemm_shape, "flop_rate",
-                     c->gemm.flop_rate, "seconds", times(&c->gemm), "copy", "sizes", c->copy_shape, "byte_rate",
-                     c->copy.byte_rate, "seconds", times(&c->copy), "items", items);
+    json_object(j, NULL);
+    json_text(j, "name", r->backend);
+    json_integer(j, "ranks", r->ranks);
+    json_integer(j, "threads", r->threads);
+    json_object(j, "ceilings");
+    write_ceiling(j, "gemm", c->gemm_shape, "flop_rate", c->gemm.flop_rate, &c->gemm);
+    write_ceiling(j, "copy", c->copy_shape, "byte_rate", c->copy.byte_rate, &c->copy);
+    json_end(j);
+    json_array(j, "items");
+    for (int i = 0; i < r->n_items; i++) write_item(j, r, &r->items[i]);
+    json_end(j);
+    json_end(j);
 }
-
-static char *settings_text(const struct config *config) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out) return NULL;
-    config_print(out, config, JOB_BENCH);
-    fclose(out);
-    return text;
-}
-
-static json_t *document(const struct config *config, const struct bench_report *reports, int n) {
-    char machine[256], *settings = settings_text(config);
-    json_t *backends = json_array();
+static void write_document(FILE *out, const char *settings, const struct bench_report *reports, int n) {
+    char machine[256];
+    struct json j = json_begin(out, 3);
     machine_name(machine, sizeof machine);
-    for (int i = 0; backends && i < n; i++) json_array_append_new(backends, backend(&reports[i]));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:o}", "version", MEDTOK_VERSION, "machine", machine, "settings",
-                             settings ? settings : "", "backends", backends);
-    free(settings);
-    return root;
+    json_object(&j, NULL);
+    json_text(&j, "version", MEDTOK_VERSION);
+    json_text(&j, "machine", machine);
+    json_text(&j, "settings", settings);
+    json_array(&j, "backends");
+    for (int i = 0; i < n; i++) write_backend(&j, &reports[i]);
+    json_end(&j);
+    json_end(&j);
+    fputc('\n', out);
 }
 
-int bench_write(const char *path, const struct config *config, const struct bench_report *reports, int n_reports) {
+int bench_write(const char *path, const char *settings, const struct bench_report *reports, int n_reports) {
     struct atomic_file file;
-    json_t *root = document(config, reports, n_reports);
-    int status = root ? atomic_file_open(&file, path) : status_set(STATUS_FAILED, "out of memory");
-    if (status == STATUS_OK && json_dumpf(root, file.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) != 0)
-        status = status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    status = root ? atomic_file_close(&file, status) : status;
-    json_decref(root);
-    return status;
+    TRY(atomic_file_open(&file, path));
+    write_document(file.stream, settings, reports, n_reports);
+    return atomic_file_close(&file, STATUS_OK);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "bench/ceilings.h"
-#include "config/config.h"
 
 enum { BENCH_MOST_ITEMS = 64 };
 
@@ -29,7 +28,7 @@ struct bench_report {
 void bench_print(FILE *out, const struct bench_report *report);
 
 /* Writes {"version", "machine", "settings", "backends": [...]} to `path`, whole or not at all; times in seconds, rates a
- * second. An item's "share" is the larger of its two shares: that of the ceiling that it is nearer to. */
-int bench_write(const char *path, const struct config *config, const struct bench_report *reports, int n_reports);
+ * second. settings: as YAML. An item's "share" is the larger of its two shares: that of the ceiling that it is nearer to. */
+int bench_write(const char *path, const char *settings, const struct bench_report *reports, int n_reports);
 
 #endif

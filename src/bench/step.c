@@ -19,20 +19,20 @@ static int path_beside(const char *path, const char *ending, char **out) {
     return STATUS_OK;
 }
 
-static int make_files(struct bench_step *s, const struct comm *comm) {
-    struct step_sizes sizes = bench_sizes(&s->config);
+static int make_files(struct bench_step *s, const struct step_sizes *sizes, const struct comm *comm) {
     int status = path_beside(s->config.bench.json, ".vocabulary.h5", &s->vocabulary);
     if (status == STATUS_OK) status = path_beside(s->config.bench.json, ".text.h5", &s->text);
     TRY(comm_agree(comm, status));
     s->config.files.vocabulary = s->vocabulary;
     s->config.files.text = s->text;
     s->config.text.mode = TEXT_CACHED;
-    return synthetic_write(comm, &sizes, CODES_FOR_A_BATCH_CODE * sizes.batch, s->vocabulary, s->text);
+    return synthetic_write(comm, sizes, CODES_FOR_A_BATCH_CODE * sizes->batch, s->vocabulary, s->text);
 }
 
-int bench_step_make(struct bench_step *s, const struct config *config, const struct comm *comm, struct device *device) {
+int bench_step_make(struct bench_step *s, const struct config *config, const struct step_sizes *sizes,
+                    const struct comm *comm, struct device *device) {
     *s = (struct bench_step){.config = *config, .comm = comm};
-    if (config->bench.data == BENCH_SYNTHETIC) TRY(make_files(s, comm));
+    if (config->bench.data == BENCH_SYNTHETIC) TRY(make_files(s, sizes, comm));
     TRY(trainer_make(&s->trainer, &s->config, comm, device));
     return trainer_begin(&s->trainer);
 }

@@ -3,6 +3,7 @@
 #ifndef MEDTOK_BENCH_STEP_H
 #define MEDTOK_BENCH_STEP_H
 
+#include "bench/workbench.h"
 #include "medtok/trainer.h"
 
 struct bench_step {
@@ -13,8 +14,8 @@ struct bench_step {
 };
 
 /* Collective. Free in any case. */
-int bench_step_make(struct bench_step *step, const struct config *config, const struct comm *comm,
-                    struct device *device);
+int bench_step_make(struct bench_step *step, const struct config *config, const struct step_sizes *sizes,
+                    const struct comm *comm, struct device *device);
 void bench_step_free(struct bench_step *step);
 
 /* Collective: one step; `context` is the bench_step. */

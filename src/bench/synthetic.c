@@ -81,27 +81,19 @@ struct features {
     int64_t *offsets;
     int32_t *rows;
     uint16_t *values;
-    char *vocabulary_id;
 };
 
 static void features_free(struct features *f) {
     free(f->offsets);
     free(f->rows);
     free(f->values);
-    free(f->vocabulary_id);
 }
 
-/* Offsets and the vocabulary's name on every rank, rows on rank 0. */
-static int make_features(struct features *f, const struct comm *comm, const struct step_sizes *s, int64_t n_codes,
-                         const char *vocabulary) {
-    struct h5file *file;
+/* Offsets on every rank, rows on rank 0. */
+static int make_features(struct features *f, const struct comm *comm, const struct step_sizes *s, int64_t n_codes) {
     TRY(mem_alloc(&f->offsets, n_codes + 1, sizeof *f->offsets));
     for (int64_t i = 0; i < n_codes; i++) f->offsets[i + 1] = f->offsets[i] + number_length(s->tokens, TEXT_LENGTHS, i);
     f->n_tokens = f->offsets[n_codes];
-    TRY(h5file_open(&file, vocabulary, KIND_VOCABULARY));
-    int status = h5file_get_text(file, "content_id", &f->vocabulary_id);
-    h5file_close(file);
-    TRY(status);
     if (comm->rank != 0) return STATUS_OK;
     TRY(mem_alloc(&f->rows, f->n_tokens, sizeof *f->rows));
     TRY(mem_alloc(&f->values, f->n_tokens * s->text_dim, sizeof *f->values));
@@ -110,37 +102,27 @@ static int make_features(struct features *f, const struct comm *comm, const stru
     return STATUS_OK;
 }
 
-static int fill_text(struct h5file *file, const struct comm *comm, const struct features *f, int64_t n_codes,
-                     int64_t dim) {
-    int64_t mine = comm->rank == 0 ? f->n_tokens : 0;
-    TRY(h5file_set_text(file, "vocabulary_id", f->vocabulary_id));
-    TRY(h5file_set_text(file, "encoder", "bench"));
-    TRY(h5file_set_text(file, "precision", "fp16"));
-    TRY(h5file_set_int(file, "dim", dim));
-    TRY(h5file_set_int(file, "n_codes", n_codes));
-    TRY(h5file_set_int(file, "n_rows", f->n_tokens));
-    TRY(h5file_write(file, "token_offsets", H5_I64, n_codes + 1, 1, 0, mine ? n_codes + 1 : 0, f->offsets, 0));
-    TRY(h5file_write(file, "token_row", H5_I32, f->n_tokens, 1, 0, mine, f->rows, 0));
-    return h5file_write(file, "features", H5_F16, f->n_tokens, dim, 0, mine, f->values, 0);
-}
-
 static int write_text(const struct comm *comm, const struct step_sizes *s, int64_t n_codes, const char *vocabulary,
                       const char *path) {
     struct features f = {0};
-    struct h5file *file;
+    struct text_features_writer writer;
     struct provenance provenance = {.job = "bench", .config = ""};
+    int status;
     provenance_finish(&provenance, KIND_TEXT);
-    int status = comm_agree(comm, make_features(&f, comm, s, n_codes, vocabulary));
-    if (status == STATUS_OK)
-        status = h5file_create(&file, comm, path, KIND_TEXT, &provenance,
-                               f.n_tokens * s->text_dim * (int64_t)sizeof *f.values);
-    if (status == STATUS_OK) {
-        status = fill_text(file, comm, &f, n_codes, s->text_dim);
-        if (status == STATUS_OK)
-            status = h5file_commit(file);
-        else
-            h5file_abandon(file);
-    }
+    TRY_DONE(comm_agree(comm, make_features(&f, comm, s, n_codes)));
+    struct text_features_index index = {.vocabulary = vocabulary,
+                                        .encoder = "bench",
+                                        .half = 1,
+                                        .n_codes = n_codes,
+                                        .n_tokens = f.n_tokens,
+                                        .n_rows = f.n_tokens,
+                                        .dim = s->text_dim,
+                                        .token_offsets = f.offsets,
+                                        .token_row = f.rows};
+    TRY_DONE(text_features_create(&writer, comm, path, &index, &provenance, 0));
+    status = h5dataset_write(writer.rows, 0, comm->rank == 0 ? f.n_tokens : 0, f.values);
+    status = text_features_close(&writer, 0, status);
+done:
     features_free(&f);
     return status;
 }

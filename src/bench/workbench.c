@@ -15,30 +15,12 @@ static int64_t total_length(int64_t n, int64_t mean, uint64_t stream) {
     return sum;
 }
 
-struct step_sizes bench_sizes(const struct config *c) {
-    return (struct step_sizes){.batch = c->train.batch,
-                               .queries = c->bench.queries ? c->bench.queries : c->train.batch,
-                               .nodes = c->bench.nodes,
-                               .edges = c->bench.edges,
-                               .tokens = c->bench.tokens,
-                               .graph_nodes = c->bench.graph_nodes,
-                               .node_dim = c->graph.node_dim,
-                               .hidden = c->graph.hidden,
-                               .graph_heads = c->graph.heads,
-                               .dim = c->quantizer.dim,
-                               .heads = c->attention.heads,
-                               .codebook = c->quantizer.size,
-                               .top_k = c->quantizer.top_k,
-                               .text_dim = c->text.dim,
-                               .batch_nodes = total_length(c->train.batch, c->bench.nodes, GRAPH_LENGTHS),
-                               .batch_tokens = total_length(c->train.batch, c->bench.tokens, TEXT_LENGTHS),
-                               .text_precision = (enum precision_of_products)c->text.compute};
-}
-
 int64_t bench_edge_count(const struct step_sizes *s, int64_t n) { return n * s->edges / s->nodes; }
 
-void workbench_make(struct workbench *w, struct device *device, const struct config *config) {
-    *w = (struct workbench){.device = device, .sizes = bench_sizes(config)};
+void workbench_make(struct workbench *w, struct device *device, const struct step_sizes *sizes) {
+    *w = (struct workbench){.device = device, .sizes = *sizes};
+    w->sizes.batch_nodes = total_length(sizes->batch, sizes->nodes, GRAPH_LENGTHS);
+    w->sizes.batch_tokens = total_length(sizes->batch, sizes->tokens, TEXT_LENGTHS);
     w->sizes.linear_rows = device->linear_rows;
 }
 

@@ -7,10 +7,6 @@
 #define MEDTOK_BENCH_WORKBENCH_H
 
 #include "cases/cases.h"
-#include "config/config.h"
-
-/* linear_rows is the device's, and stays 0. */
-struct step_sizes bench_sizes(const struct config *config);
 
 /* Edges of a graph of n nodes. */
 int64_t bench_edge_count(const struct step_sizes *sizes, int64_t n);
@@ -21,7 +17,8 @@ struct workbench {
     struct call call; /* being measured; call.shape says its sizes */
 };
 
-void workbench_make(struct workbench *workbench, struct device *device, const struct config *config);
+/* Totals of the batch, and what is the device's, are added to the sizes. */
+void workbench_make(struct workbench *workbench, struct device *device, const struct step_sizes *sizes);
 /* Also frees a zeroed workbench. */
 void workbench_free(struct workbench *workbench);
 

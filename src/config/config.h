@@ -15,7 +15,6 @@
 #include "text/options.h"
 #include "train/options.h"
 
-
 /* Options in the order of --help and of the provenance: list, struct, member. */
 #define CONFIG_OPTIONS(OPTIONS)                                                                                        \
     OPTIONS(FILE_OPTIONS, file_options, files)                                                                         \
@@ -60,8 +59,5 @@ unsigned config_jobs(const char *assignment);
 
 /* Whether the key of `key=value` is part of a trained model: tokenize takes its value from the checkpoint. */
 int config_is_of_model(const char *assignment);
-
-/* Checks what spans keys (heads divide quantizer.dim, top_k fits a region, ...). */
-int config_check(const struct config *config, enum job job);
 
 #endif

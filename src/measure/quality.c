@@ -425,15 +425,20 @@ void quality_print(FILE *out, const struct quality *q) {
     }
 }
 
-void quality_print_json(FILE *out, const struct quality *q) {
+void quality_write_json(struct json *json, const struct quality *q) {
     for (int i = 0; i < N_QUALITY_MEASURES; i++) {
         const struct estimate *e = &q->measures[i];
-        fprintf(out, "%s\"%s\": ", i ? ", " : "", TEXTS[i].name);
-        if (e->n == 0)
-            fprintf(out, "{\"value\": null, \"reason\": \"%s\"}", TEXTS[i].reason);
-        else
-            fprintf(out, "{\"value\": %.9g, \"low\": %.9g, \"high\": %.9g, \"n\": %lld}", e->value, e->low, e->high,
-                    (long long)e->n);
+        json_object(json, TEXTS[i].name);
+        if (e->n == 0) {
+            json_text(json, "value", NULL);
+            json_text(json, "reason", TEXTS[i].reason);
+        } else {
+            json_real(json, "value", e->value, 9);
+            json_real(json, "low", e->low, 9);
+            json_real(json, "high", e->high, 9);
+            json_integer(json, "n", e->n);
+        }
+        json_end(json);
     }
 }
 

@@ -22,6 +22,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "measure/bootstrap.h"
 #include "measure/code_keys.h"
 #include "measure/token_groups.h"
@@ -76,9 +77,9 @@ int quality_measure_neighbours(struct quality *quality, const struct bootstrap *
 /* A table to read: value, interval, from how many codes or pairs; or why there is no value. */
 void quality_print(FILE *out, const struct quality *quality);
 
-/* The measures as members of a JSON object, without the braces: "NAME": {"value": V, "low": L, "high": H, "n": N}, ... and
+/* The measures as members of the object that is open: "NAME": {"value": V, "low": L, "high": H, "n": N}, ... and
  * "value": null with a "reason" where a measure cannot be formed. */
-void quality_print_json(FILE *out, const struct quality *quality);
+void quality_write_json(struct json *json, const struct quality *quality);
 
 /* The main measures in one line of text. */
 void quality_summarize(const struct quality *quality, char *text, size_t size);

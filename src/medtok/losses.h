@@ -1,4 +1,4 @@
-/* The token packing loss (method.md section 4). A loss ends the tape: it adds its value to its term and its gradient to
+/* The token packing loss (METHOD.md section 4). A loss ends the tape: it adds its value to its term and its gradient to
  * its arguments when it is computed.
  *
  * Sums run over the whole global batch: each rank adds its share, so that the sum of a term over ranks is the term, and the

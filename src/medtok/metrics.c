@@ -102,9 +102,12 @@ int metrics_quality(struct metrics *m, const struct trainer *t, const struct qua
     char summary[512];
     m->last_time += seconds; /* the rate in log lines is that of training */
     if (!m->file) return STATUS_OK;
-    fprintf(m->file, "{\"eval_step\": %lld, ", (long long)t->step);
-    quality_print_json(m->file, q);
-    fprintf(m->file, "}\n");
+    struct json j = json_begin(m->file, 0);
+    json_object(&j, NULL);
+    json_integer(&j, "eval_step", t->step);
+    quality_write_json(&j, q);
+    json_end(&j);
+    fputc('\n', m->file);
     quality_summarize(q, summary, sizeof summary);
     log_info("held-out codes at step %lld: %s; %.1f s", (long long)t->step, summary, seconds);
     return fflush(m->file) || ferror(m->file) ? write_failed(m) : STATUS_OK;

@@ -1,4 +1,4 @@
-/* The formulas of method.md. t: sentence feature, G: node features, g: their mean; prime (second view) is _2. */
+/* The formulas of METHOD.md. t: sentence feature, G: node features, g: their mean; prime (second view) is _2. */
 #include "medtok/model.h"
 
 #include <math.h>
@@ -136,6 +136,7 @@ static struct var *graph_asks(const struct model *model, struct tape *tape, stru
                               const struct batch *batch, const struct model_training *training) {
     const struct config *c = model->config;
     for (int64_t l = 0; l < c->attention.layers; l++) {
+        struct tape_scope scope = tape_scope_begin(tape);
         const struct attention_layer *a = &model->parameters->attention[l];
         int site = SITE_ATTENTION + 4 * (int)l + 2;
         struct var *kv = nn_gather(tape, linear(model, tape, T, a->key_value), batch->token_row, batch->n_tokens);
@@ -144,6 +145,7 @@ static struct var *graph_asks(const struct model *model, struct tape *tape, stru
                                      dropout_at(model, training, c->attention.dropout, site));
         x = finish_layer(model, tape, x, o, a, batch->graphs.nodes,
                          dropout_at(model, training, c->attention.dropout, site + 1));
+        x = tape_scope_end(tape, scope, x);
     }
     return x;
 }
@@ -223,20 +225,24 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
                                   struct var *nodes, const struct model_training *training) {
     const struct parameters *p = model->parameters;
     struct var *features = tape_borrow(tape, batch->n_rows, batch->dim, batch->features, (dev_real){NULL});
-    struct var *mapped = node_rows(model, tape, nodes, batch);
 
     struct views v = {0};
     struct var *T = linear(model, tape, features, p->text_map); /* distinct rows; codes gather theirs */
     v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
-    struct var *G = encode_graph(model, tape, mapped, batch->graphs);
+    struct tape_scope scope = tape_scope_begin(tape); /* what is made in between goes when evaluating */
+    struct var *mapped = node_rows(model, tape, nodes, batch);
+    struct var *G = tape_scope_end(tape, scope, encode_graph(model, tape, mapped, batch->graphs));
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
         v.t_2 = linear(model, tape, second_cls(model, tape, batch, features, training), p->text_map);
         v.g_2 = encode_graph_mean(model, tape, mapped, batch->dropped);
     }
 
-    struct var *z_st = text_asks(model, tape, v.t, G, batch, training);
+    scope = tape_scope_begin(tape);
+    struct var *z_st = tape_scope_end(tape, scope, text_asks(model, tape, v.t, G, batch, training));
+    scope = tape_scope_begin(tape);
     struct var *z_sg = nn_segment_mean(tape, graph_asks(model, tape, G, T, batch, training), batch->graphs.nodes);
+    z_sg = tape_scope_end(tape, scope, z_sg);
 
     struct codebook_context codebook = {codebook_rows(model, tape, training), training};
     struct model_output out;

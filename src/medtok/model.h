@@ -1,4 +1,4 @@
-/* MedTok's forward pass: a batch of codes in, four quantised vectors a code out (method.md sections 2 to 4).
+/* MedTok's forward pass: a batch of codes in, four quantised vectors a code out (METHOD.md sections 2 to 4).
  *
  * Read model.c from bottom to top for the formulas: encode text and graph, cross-attend, quantise, compare.
  */

@@ -1,4 +1,4 @@
-/* The quantiser (method.md section 3): a vector becomes the softmax-weighted mean of its K nearest code vectors. */
+/* The quantiser (METHOD.md section 3): a vector becomes the softmax-weighted mean of its K nearest code vectors. */
 #ifndef MEDTOK_MEDTOK_QUANTIZER_H
 #define MEDTOK_MEDTOK_QUANTIZER_H
 

@@ -1,4 +1,4 @@
-/* Reading text.h5 (schema in the header). Writing is the encode job's, block by block. */
+/* Reading and writing text.h5 (schema in the header). */
 #include "store/text_features.h"
 
 #include <math.h>
@@ -212,5 +212,86 @@ int text_features_dim(const char *path, int64_t *dim) {
     TRY(h5file_open(&file, path, KIND_TEXT));
     int status = h5file_get_int(file, "dim", dim);
     h5file_close(file);
+    return status;
+}
+
+/* ---- writing ---- */
+static int vocabulary_id(const char *path, char **id) {
+    struct h5file *vocabulary;
+    TRY(h5file_open(&vocabulary, path, KIND_VOCABULARY));
+    int status = h5file_get_text(vocabulary, "content_id", id);
+    h5file_close(vocabulary);
+    return status;
+}
+
+static int write_attributes(struct h5file *file, const struct comm *comm, const struct text_features_index *x) {
+    char *id = NULL;
+    int status;
+    TRY_DONE(comm_agree(comm, vocabulary_id(x->vocabulary, &id)));
+    TRY_DONE(h5file_set_text(file, "vocabulary_id", id));
+    TRY_DONE(h5file_set_text(file, "encoder", x->encoder));
+    TRY_DONE(h5file_set_text(file, "precision", x->half ? "fp16" : "fp32"));
+    TRY_DONE(h5file_set_int(file, "dim", x->dim));
+    TRY_DONE(h5file_set_int(file, "n_codes", x->n_codes));
+    TRY_DONE(h5file_set_int(file, "n_rows", x->n_rows));
+done:
+    free(id);
+    return status;
+}
+
+static int write_index(struct h5file *file, const struct comm *comm, const struct text_features_index *x) {
+    int64_t n = x->n_codes + 1, tokens = x->n_tokens;
+    int root = comm->rank == 0;
+    TRY(h5file_write(file, "token_offsets", H5_I64, n, 1, 0, root ? n : 0, x->token_offsets, 1));
+    return h5file_write(file, "token_row", H5_I32, tokens, 1, 0, root ? tokens : 0, x->token_row, 1);
+}
+
+int text_features_create(struct text_features_writer *w, const struct comm *comm, const char *path,
+                         const struct text_features_index *x, const struct provenance *provenance, int partial) {
+    int64_t bytes = x->n_rows * x->dim * (x->half ? 2 : 4) + x->n_tokens * (int64_t)sizeof *x->token_row;
+    int status;
+    *w = (struct text_features_writer){0};
+    TRY(partial ? h5file_create_partial(&w->file, comm, path, KIND_TEXT, provenance, bytes)
+                : h5file_create(&w->file, comm, path, KIND_TEXT, provenance, bytes));
+    TRY_DONE(write_attributes(w->file, comm, x));
+    TRY_DONE(write_index(w->file, comm, x));
+    TRY_DONE(h5dataset_create(&w->rows, w->file, "features", x->half ? H5_F16 : H5_F32, x->n_rows, x->dim, 0,
+                              H5_CONTIGUOUS, 0));
+    if (partial) TRY_DONE(h5file_settle(w->file));
+    return STATUS_OK;
+done:
+    h5dataset_abandon(w->rows);
+    h5file_abandon(w->file);
+    *w = (struct text_features_writer){0};
+    return status;
+}
+
+int text_features_reopen(struct text_features_writer *w, const struct comm *comm, const char *path,
+                         const struct provenance *provenance) {
+    int status;
+    *w = (struct text_features_writer){0};
+    TRY(h5file_reopen_partial(&w->file, comm, path, provenance));
+    TRY_DONE(h5file_adopt(w->file, "token_offsets"));
+    TRY_DONE(h5file_adopt(w->file, "token_row"));
+    TRY_DONE(h5dataset_open(&w->rows, w->file, "features"));
+    return STATUS_OK;
+done:
+    h5file_suspend(w->file);
+    *w = (struct text_features_writer){0};
+    return status;
+}
+
+int text_features_close(struct text_features_writer *w, int partial, int status) {
+    if (status == STATUS_OK)
+        status = h5dataset_close(w->rows);
+    else
+        h5dataset_abandon(w->rows);
+    if (status == STATUS_OK)
+        status = h5file_commit(w->file);
+    else if (partial)
+        h5file_suspend(w->file);
+    else
+        h5file_abandon(w->file);
+    *w = (struct text_features_writer){0};
     return status;
 }

@@ -2,7 +2,7 @@
  *
  * Code i has tokens token_offsets[i] .. token_offsets[i+1]-1, at least one; the first is the [CLS] row (the whole text).
  * Token t is feature row token_row[t]. Codes that share a description, or words, share rows.
- * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (method.md: H_i).
+ * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (src/medtok/METHOD.md: H_i).
  * Root attributes: encoder, dim, n_codes, n_rows, precision, vocabulary_id (content_id of the vocabulary it was made from).
  */
 #ifndef MEDTOK_STORE_TEXT_FEATURES_H
@@ -34,5 +34,32 @@ int text_features_dim(const char *path, int64_t *dim);
 void text_features_row(const struct text_features *features, int64_t row, float *out);
 
 void text_features_free(struct text_features *features);
+
+/* ---- writing ---- */
+/* What a file holds besides its rows. All borrowed; token_offsets and token_row are those of the whole file, on rank 0. */
+struct text_features_index {
+    const char *vocabulary, *encoder; /* path of the vocabulary, name of the encoder */
+    int half;                         /* rows are stored in half precision */
+    int64_t n_codes, n_tokens, n_rows, dim;
+    const int64_t *token_offsets;
+    const int32_t *token_row;
+};
+
+/* A file that is being written: write rows of half or float32 with h5dataset_write in any order, then close it. */
+struct text_features_writer {
+    struct h5file *file;
+    struct h5dataset *rows; /* [n_rows, dim] */
+};
+
+/* Collective. Begins the file `path`, or with `partial` the file `path`.partial, which lasts through a killed process and which
+ * text_features_reopen opens again (h5file.h). */
+int text_features_create(struct text_features_writer *writer, const struct comm *comm, const char *path,
+                         const struct text_features_index *index, const struct provenance *provenance, int partial);
+int text_features_reopen(struct text_features_writer *writer, const struct comm *comm, const char *path,
+                         const struct provenance *provenance);
+
+/* Collective. With STATUS_OK the file gets its name; else it is removed, or if `partial` left for later. Returns `status`, or what
+ * failed. */
+int text_features_close(struct text_features_writer *writer, int partial, int status);
 
 #endif

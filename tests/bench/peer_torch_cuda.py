@@ -1,4 +1,4 @@
-"""The PyTorch peer of MedTok's training on a GPU: the mathematics of method.md sections 2 to 5 with cached text features, as in
+"""The PyTorch peer of MedTok's training on a GPU: the mathematics of src/medtok/METHOD.md sections 2 to 5 with cached text features, as in
 shared/tools/peer_torch.py, written for a device: graphs, edges and codes live on it, batches are gathered there, nothing waits for
 the host inside a step, Adam is fused. Prints codes per second and the time of a step.
 

@@ -21,7 +21,7 @@ run() { # NAME SECONDS
 }
 build safetensors lm/safetensors.c base/status.c -ljansson
 build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxhash
-build config config/config.c config/{schema,assign,values,yaml}.c {text,train,medtok}/options.c base/{status,text,string_list}.c -lyaml
+build config config/config.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
 mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "config/config.h"
 #include "config/schema.h"
+#include "jobs.h"
 
 static struct config config;
 
@@ -181,15 +182,15 @@ static void set_overrides_and_checks(void **state) {
 
 static void keys_are_checked_against_each_other(void **state) {
     (void)state;
-    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_OK);
-    assert_int_equal(config_check(&config, JOB_PREPARE), STATUS_USAGE);
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_OK);
+    assert_int_equal(PREPARE_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "attention.heads=5");
-    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "attention.heads=4");
     config_set(&config, "quantizer.size=9");
-    assert_int_equal(config_check(&config, JOB_TRAIN), STATUS_USAGE);
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "text.ngram_min=6");
-    assert_int_equal(config_check(&config, JOB_ENCODE), STATUS_USAGE);
+    assert_int_equal(ENCODE_JOB.check(&config), STATUS_USAGE);
 }
 
 static char *printed(enum job job) {

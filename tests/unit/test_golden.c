@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
+#include "jobs.h"
 #include "medtok/tokenizer.h"
 #include "medtok/trainer.h"
 
@@ -236,7 +237,7 @@ static int make_world(void **state) {
     set_path(&w->config, "files.vocabulary", w->vocabulary);
     set_path(&w->config, "files.text", w->text);
     set_path(&w->config, "files.checkpoint", w->checkpoint);
-    assert_int_equal(config_check(&w->config, JOB_TRAIN), STATUS_OK);
+    assert_int_equal(TRAIN_JOB.check(&w->config), STATUS_OK);
     assert_int_equal(device_open_cpu(&w->device, 2), 0);
     if (trainer_make(&w->trainer, &w->config, &comm, &w->device) != STATUS_OK)
         fail_msg("%s: %s", name, status_message());

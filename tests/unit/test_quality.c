@@ -215,7 +215,10 @@ static void measures_without_a_graph_are_said_to_be_missing(void **state) {
     char *json = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&json, &size);
-    quality_print_json(out, &q);
+    struct json j = json_begin(out, 0);
+    json_object(&j, NULL);
+    quality_write_json(&j, &q);
+    json_end(&j);
     fclose(out);
     assert_non_null(strstr(json, "\"usage_graph\": {\"value\": null, \"reason\""));
     assert_non_null(strstr(json, "\"usage_shared\": {\"value\": 0.333333333, \"low\""));
