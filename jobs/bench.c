@@ -15,6 +15,7 @@
 #include "bench/step.h"
 #include "bench/workbench.h"
 #include "jobs.h"
+#include "model_settings.h"
 #include "dist/compute_device.h"
 
 /* What needs less of the device's memory. */
@@ -176,15 +177,16 @@ static int measure_steps(struct bench *b) {
     struct bench_step step;
     char shape[96];
     if (!wants(b->config, STEP)) return STATUS_OK;
-    int status = bench_step_make(&step, b->config, &b->sizes, b->options.comm, &b->device);
+    struct medtok_learner_options options = learner_options(b->config, b->device.host_threads);
+    int status = bench_step_make(&step, &b->config->bench, &b->sizes, &options, b->options.comm, &b->device);
     if (status == STATUS_OK) {
-        double codes = (double)step.trainer.sampler.n_strata;
+        double codes = (double)step.learner.sampler.n_strata;
         snprintf(shape, sizeof shape, "%.0f codes, %lld x %lld codebook", codes, (long long)b->config->quantizer.size,
                  (long long)b->config->quantizer.dim);
         struct bench_item *item = new_item(b->report, STEP, shape);
         item->codes = codes;
         status = measure(&b->options, bench_step_run, &step, &item->measurement);
-        item->tape_bytes = tape_peak_bytes(&step.trainer.tape);
+        item->tape_bytes = tape_peak_bytes(&step.training.tape);
         if (status == STATUS_OK) status = comm_max_int64(b->options.comm, &item->tape_bytes, 1);
     }
     bench_step_free(&step);

@@ -13,6 +13,7 @@
 #include "jobs.h"
 #include "dist/compute_device.h"
 #include "medtok/tokenizer.h"
+#include "model_settings.h"
 #include "new_codes.h"
 #include "outputs.h"
 #include "store/checkpoint.h"
@@ -85,7 +86,7 @@ static void shape_table(struct table_job *job, int64_t n_codes) {
                                       .base_rows = base->n_codes,
                                       .table_version = base->table_version + 1};
     for (int g = 0; g < N_GROUPS; g++) {
-        struct region r = quantizer_region(c, (enum token_group)g);
+        struct region r = quantizer_region(&c->quantizer, (enum token_group)g);
         job->shape.region[g][0] = (int32_t)r.first;
         job->shape.region[g][1] = (int32_t)r.last;
     }
@@ -143,7 +144,7 @@ static int copy_base(struct table_job *job) {
     if (n == 0) return STATUS_OK;
     stage_begin(&job->stages, STAGE_COPY);
     progress_begin(&progress, "copy", n, "rows");
-    int status = token_rows_make(&rows, most < COPIED_ROWS ? most : COPIED_ROWS, job->config);
+    int status = token_rows_make(&rows, most < COPIED_ROWS ? most : COPIED_ROWS, &job->config->quantizer);
     TRY_DONE(comm_agree(job->comm, status));
     for (int64_t done = 0; done < most; done += COPIED_ROWS) {
         int64_t at = first + done < end ? first + done : end, count = end - at < COPIED_ROWS ? end - at : COPIED_ROWS;
@@ -168,7 +169,7 @@ static int write_rows(struct table_job *job) {
     int64_t most = (n_blocks + size - 1) / size * block;
     struct progress progress;
     if (end > n) end = n;
-    TRY(comm_agree(job->comm, token_rows_make(&job->rows, each < most ? each : most, job->config)));
+    TRY(comm_agree(job->comm, token_rows_make(&job->rows, each < most ? each : most, &job->config->quantizer)));
     progress_begin(&progress, "tokenize", n, "codes");
     for (int64_t done = 0; done < most; done += each) {
         int64_t at = first + done, count = at >= end ? 0 : at + each < end ? each : end - at;
@@ -220,6 +221,7 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
                     const struct provenance *provenance, int64_t step) {
     const struct config *codes = new ? &new->config : config;
     struct table_job job = {.comm = comm, .config = config, .codes = codes, .step = step};
+    struct tokenizer_options options = tokenizer_options(config);
     struct device device = {0};
     struct vocabulary sizes;
     int threads, status;
@@ -233,9 +235,9 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
     status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
     if (status == STATUS_OK && config->tokenize.append_to[0])
         status = table_open(&job.base, config->tokenize.append_to);
-    if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, config, &device, comm);
+    if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, &options, &device);
     TRY_DONE(comm_agree(comm, status));
-    tokenizer_turn_to(&job.tokenizer, codes);
+    tokenizer_turn_to(&job.tokenizer, codes->files.vocabulary, codes->files.text);
     if (config->train.average > 0) log_info("with the averaged weights of %s", config->files.checkpoint);
     shape_table(&job, sizes.n_codes_total);
     announce(&job);
@@ -333,7 +335,7 @@ static int run(const struct comm *comm, const struct config *given, const struct
     provenance.config = settings;
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config.files.vocabulary);
     TRY_DONE(comm_agree(comm, status));
-    TRY_DONE(text_source_add_provenance(comm, &config, &provenance));
+    TRY_DONE(text_source_add_provenance(comm, &config.text, config.files.text, &provenance));
     status = check_same_inputs(&config, &provenance);
     if (status == STATUS_OK) status = provenance_add_input(&provenance, "checkpoint", config.files.checkpoint);
     if (status == STATUS_OK && new) status = provenance_add_input(&provenance, "codes", config.tokenize.codes);

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs.h"
-#include "store/checkpoint.h"
+#include "store/cohort.h"
 #include "store/table_walk.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
@@ -263,10 +263,19 @@ done:
     return status;
 }
 
+/* And that it holds together, as its reader asks. */
+static int verify_cohort(const char *path) {
+    struct cohort cohort;
+    TRY(cohort_read(path, 0, -1, &cohort));
+    cohort_free(&cohort);
+    return verify_rows(path, KIND_COHORT);
+}
+
 static int verify(const struct config *config, const char *path) {
     enum file_kind kind = h5file_kind(path);
     if (kind == KIND_UNKNOWN && access(path, R_OK) == 0)
         return status_set(STATUS_FAILED, "%s is no file of this program, or too damaged to tell", path);
+    if (kind == KIND_COHORT) return verify_cohort(path);
     return kind == KIND_UNKNOWN || kind == KIND_TABLE ? verify_table(config, path) : verify_rows(path, kind);
 }
 

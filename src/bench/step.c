@@ -19,28 +19,35 @@ static int path_beside(const char *path, const char *ending, char **out) {
     return STATUS_OK;
 }
 
-static int make_files(struct bench_step *s, const struct step_sizes *sizes, const struct comm *comm) {
-    int status = path_beside(s->config.bench.json, ".vocabulary.h5", &s->vocabulary);
-    if (status == STATUS_OK) status = path_beside(s->config.bench.json, ".text.h5", &s->text);
-    TRY(comm_agree(comm, status));
-    s->config.files.vocabulary = s->vocabulary;
-    s->config.files.text = s->text;
-    s->config.text.mode = TEXT_CACHED;
-    return synthetic_write(comm, sizes, CODES_FOR_A_BATCH_CODE * sizes->batch, s->vocabulary, s->text);
+/* Made-up files, which `options` is turned to. */
+static int make_files(struct bench_step *s, const struct bench_options *bench, const struct step_sizes *sizes,
+                      struct medtok_learner_options *options) {
+    int status = path_beside(bench->json, ".vocabulary.h5", &s->vocabulary);
+    if (status == STATUS_OK) status = path_beside(bench->json, ".text.h5", &s->text);
+    TRY(comm_agree(s->comm, status));
+    options->vocabulary = s->vocabulary;
+    options->features = s->text;
+    s->texts.mode = TEXT_CACHED;
+    return synthetic_write(s->comm, sizes, CODES_FOR_A_BATCH_CODE * sizes->batch, s->vocabulary, s->text);
 }
 
-int bench_step_make(struct bench_step *s, const struct config *config, const struct step_sizes *sizes,
-                    const struct comm *comm, struct device *device) {
-    *s = (struct bench_step){.config = *config, .comm = comm};
-    if (config->bench.data == BENCH_SYNTHETIC) TRY(make_files(s, sizes, comm));
-    TRY(trainer_make(&s->trainer, &s->config, comm, device));
-    return trainer_begin(&s->trainer);
+int bench_step_make(struct bench_step *s, const struct bench_options *bench, const struct step_sizes *sizes,
+                    const struct medtok_learner_options *configured, const struct comm *comm, struct device *device) {
+    struct medtok_learner_options options = *configured;
+    *s = (struct bench_step){.comm = comm, .texts = *configured->text};
+    options.text = &s->texts;
+    if (bench->data == BENCH_SYNTHETIC) TRY(make_files(s, bench, sizes, &options));
+    training_open(&s->training, comm, device, options.train);
+    TRY(medtok_learner_make(&s->learner, &options, comm, device));
+    TRY(training_make(&s->training, &s->learner.learner));
+    return training_begin(&s->training);
 }
 
 void bench_step_free(struct bench_step *s) {
     if (s->vocabulary && s->comm->rank == 0) unlink(s->vocabulary);
     if (s->text && s->comm->rank == 0) unlink(s->text);
-    trainer_free(&s->trainer);
+    training_free(&s->training);
+    medtok_learner_free(&s->learner);
     free(s->vocabulary);
     free(s->text);
 }
@@ -48,5 +55,5 @@ void bench_step_free(struct bench_step *s) {
 int bench_step_run(void *context) {
     struct bench_step *s = context;
     struct step_report report;
-    return trainer_step(&s->trainer, 0, &report);
+    return training_step(&s->training, 0, &report);
 }

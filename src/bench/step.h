@@ -3,19 +3,22 @@
 #ifndef MEDTOK_BENCH_STEP_H
 #define MEDTOK_BENCH_STEP_H
 
-#include "bench/workbench.h"
-#include "medtok/trainer.h"
+#include "bench/options.h"
+#include "cases/cases.h"
+#include "medtok/learner.h"
+#include "train/step.h"
 
 struct bench_step {
-    struct config config; /* a view of the job's, with other files; owns nothing */
     const struct comm *comm;
-    struct trainer trainer;
+    struct text_options texts; /* of made-up files: cached */
+    struct medtok_learner learner;
+    struct training training;
     char *vocabulary, *text; /* made-up files; NULL: none */
 };
 
-/* Collective. Free in any case. */
-int bench_step_make(struct bench_step *step, const struct config *config, const struct step_sizes *sizes,
-                    const struct comm *comm, struct device *device);
+/* Collective. options: of the configured training (borrowed, like what it points to). Free in any case. */
+int bench_step_make(struct bench_step *step, const struct bench_options *bench, const struct step_sizes *sizes,
+                    const struct medtok_learner_options *options, const struct comm *comm, struct device *device);
 void bench_step_free(struct bench_step *step);
 
 /* Collective: one step; `context` is the bench_step. */

@@ -12,6 +12,7 @@
 #define STAGE_JOBS   (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT)
 #define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_BENCH)
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a member cannot stand in them */
 #define OPTION_OFFSET(in, member)       offsetof(struct config, in.member)
 #define CONFIG_KEYS(list, type, member) list(OPTION_KEY, member)
 static const struct key KEYS[] = {CONFIG_OPTIONS(CONFIG_KEYS)};

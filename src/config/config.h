@@ -30,6 +30,7 @@
     OPTIONS(TRAIN_OPTIONS, train_options, train)                                                                       \
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
+    OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;

@@ -4,7 +4,8 @@
 #define MEDTOK_CONFIG_JOB_LIST_H
 
 #define JOB_LIST(JOB)                                                                                                  \
-    JOB(PREPARE) JOB(ENCODE) JOB(TRAIN) JOB(TOKENIZE) JOB(INSPECT) JOB(LOOKUP) JOB(EXPORT) JOB(VERIFY) JOB(BENCH)
+    JOB(PREPARE)                                                                                                       \
+    JOB(ENCODE) JOB(TRAIN) JOB(TOKENIZE) JOB(INSPECT) JOB(LOOKUP) JOB(EXPORT) JOB(COHORT) JOB(VERIFY) JOB(BENCH)
 
 #define JOB_NUMBER(job) JOB_NUMBER_##job,
 enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };

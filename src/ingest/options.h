@@ -1,4 +1,4 @@
-/* What prepare makes of foreign files: settings graph.hops, graph.max_nodes, text.empty. */
+/* What prepare and cohort make of foreign files: settings graph.hops, graph.max_nodes, text.empty, cohort.*. */
 #ifndef MEDTOK_INGEST_OPTIONS_H
 #define MEDTOK_INGEST_OPTIONS_H
 
@@ -21,6 +21,17 @@ enum empty_text { EMPTY_TEXTS(OPTION_CHOICE_NUMBER) };
         "an empty description: the code stands in for it, or the code's text is absent")
 struct description_options {
     DESCRIPTION_OPTIONS(OPTION_MEMBER, )
+};
+
+#define COHORT_OPTIONS(KEY, in)                                                                                        \
+    KEY(in, PATH, "cohort.meds", meds, "", JOB_COHORT, 0, "meds",                                                      \
+        "folder of a MEDS data set: data/, metadata/subject_splits.parquet, labels/TASK/")                             \
+    KEY(in, LIST, "cohort.tasks", tasks, "names", JOB_COHORT, NULL,                                                    \
+        "folders in labels/ whose samples are taken; empty: all that are there")                                       \
+    KEY(in, PATH, "cohort.python", python, "", JOB_COHORT, 0, "python",                                                \
+        "Python with pyarrow, which reads Parquet; empty: what PYTHON in the environment names, or python3")
+struct cohort_options {
+    COHORT_OPTIONS(OPTION_MEMBER, )
 };
 
 #endif

@@ -425,6 +425,10 @@ void quality_print(FILE *out, const struct quality *q) {
     }
 }
 
+const char *quality_name(enum quality_measure measure) { return TEXTS[measure].name; }
+
+const char *quality_reason(enum quality_measure measure) { return TEXTS[measure].reason; }
+
 void quality_write_json(struct json *json, const struct quality *q) {
     for (int i = 0; i < N_QUALITY_MEASURES; i++) {
         const struct estimate *e = &q->measures[i];

@@ -77,6 +77,10 @@ int quality_measure_neighbours(struct quality *quality, const struct bootstrap *
 /* A table to read: value, interval, from how many codes or pairs; or why there is no value. */
 void quality_print(FILE *out, const struct quality *quality);
 
+/* The name of a measure in JSON, and why it has no value where it has none. */
+const char *quality_name(enum quality_measure measure);
+const char *quality_reason(enum quality_measure measure);
+
 /* The measures as members of the object that is open: "NAME": {"value": V, "low": L, "high": H, "n": N}, ... and
  * "value": null with a "reason" where a measure cannot be formed. */
 void quality_write_json(struct json *json, const struct quality *quality);

@@ -12,27 +12,31 @@
 static const double REVIVAL_NOISE = 0.01;
 
 /* ---- set-up ---- */
-int codebook_make(struct codebook *b, const struct config *config, const struct comm *comm, struct parameters *p) {
-    int64_t size = config->quantizer.size, dim = config->quantizer.dim;
-    *b = (struct codebook){.config = config, .comm = comm, .parameters = p};
-    if (config->quantizer.revive_after > 0) {
-        TRY(parameters_add_state(p, "codebook.idle", size, 1, &b->idle));
-        TRY(mem_alloc(&b->idle_here, size, sizeof *b->idle_here));
+int codebook_make(struct codebook *b, const struct model *model, const struct comm *comm, struct device *device,
+                  struct parameter_set *set) {
+    const struct quantizer_options *o = &model->settings.quantizer;
+    const struct init zero = {0};
+    *b = (struct codebook){
+        .options = *o, .seed = model->settings.seed, .comm = comm, .device = device, .rows = model->codebook};
+    if (o->revive_after > 0) {
+        b->idle = parameter_add(set, o->size, 1, zero, PARAMETER_FROZEN, "codebook.idle");
+        TRY(mem_alloc(&b->idle_here, o->size, sizeof *b->idle_here));
     }
-    if (config->quantizer.update != UPDATE_EMA) return STATUS_OK;
-    b->n_picks = size * (dim + 1);
-    b->picks = device_alloc_reals(p->device, b->n_picks);
-    return parameters_add_state(p, "codebook.ema", size, dim + 1, &b->ema);
+    if (o->update != UPDATE_EMA) return set->status;
+    b->n_picks = o->size * (o->dim + 1);
+    b->picks = device_alloc_reals(device, b->n_picks);
+    b->ema = parameter_add(set, o->size, o->dim + 1, zero, PARAMETER_FROZEN, "codebook.ema");
+    return set->status;
 }
 
 void codebook_free(struct codebook *b) {
-    if (b->parameters) device_free_reals(b->parameters->device, b->picks);
+    if (b->device) device_free_reals(b->device, b->picks);
     free(b->idle_here);
     *b = (struct codebook){0};
 }
 
-struct region codebook_third(const struct config *config, enum codebook_third third) {
-    struct region text = quantizer_region(config, TEXT_SPECIFIC), graph = quantizer_region(config, GRAPH_SPECIFIC);
+struct region codebook_third(const struct quantizer_options *options, enum codebook_third third) {
+    struct region text = quantizer_region(options, TEXT_SPECIFIC), graph = quantizer_region(options, GRAPH_SPECIFIC);
     return third == THIRD_TEXT ? text : third == THIRD_GRAPH ? graph : (struct region){text.last, graph.first};
 }
 
@@ -43,14 +47,14 @@ static void normalize(double *x, int64_t n) {
 }
 
 int codebook_begin(struct codebook *b) {
-    const struct parameter *c = &b->parameters->list[b->parameters->codebook];
-    struct device *device = b->parameters->device;
+    const struct parameter *c = b->rows;
+    struct device *device = b->device;
     real *rows = NULL, *ema = NULL;
     double *row = NULL;
     int status;
-    if (b->idle.at) device->run->fill(device, c->rows, 0, b->idle);
+    if (b->idle) device->run->fill(device, c->rows, 0, b->idle->value);
     b->idle_known = 0;
-    if (!b->ema.at) return STATUS_OK;
+    if (!b->ema) return STATUS_OK;
     TRY_DONE(mem_alloc(&rows, c->rows * c->cols, sizeof *rows));
     TRY_DONE(mem_alloc(&ema, b->n_picks, sizeof *ema));
     TRY_DONE(mem_alloc(&row, c->cols, sizeof *row));
@@ -61,7 +65,7 @@ int codebook_begin(struct codebook *b) {
         for (int64_t j = 0; j < c->cols; j++) ema[r * (c->cols + 1) + j] = (real)row[j];
         ema[r * (c->cols + 1) + c->cols] = 1;
     }
-    device_upload_reals(device, b->ema, ema, b->n_picks);
+    device_upload_reals(device, b->ema->value, ema, b->n_picks);
     device_synchronize(device);
 done:
     free(rows);
@@ -71,23 +75,21 @@ done:
 }
 
 /* ---- moving averages ---- */
-void codebook_sum_picks(struct codebook *b, const struct model_output *output) {
-    const struct config *c = b->config;
-    struct device *device = b->parameters->device;
-    device->run->fill(device, b->n_picks, 0, b->picks);
+void codebook_sum_picks(struct codebook *b, const struct model_output *output, int first) {
+    struct device *device = b->device;
+    if (first) device->run->fill(device, b->n_picks, 0, b->picks);
     for (int g = 0; g < N_GROUPS; g++) {
         const struct quantized *q = &output->groups[g];
-        device->run->sum_picks(device, q->u->rows, q->u->cols, c->quantizer.top_k, q->u->value, q->tokens, q->weights,
+        device->run->sum_picks(device, q->u->rows, q->u->cols, b->options.top_k, q->u->value, q->tokens, q->weights,
                                b->picks);
     }
 }
 
 void codebook_update(struct codebook *b) {
-    const struct config *c = b->config;
-    struct device *device = b->parameters->device;
-    if (!b->ema.at) return;
-    device->run->ema_rows(device, c->quantizer.size, c->quantizer.dim, c->quantizer.ema_decay, c->quantizer.ema_epsilon,
-                          b->picks, b->ema, b->parameters->list[b->parameters->codebook].value);
+    const struct quantizer_options *o = &b->options;
+    if (!b->ema) return;
+    b->device->run->ema_rows(b->device, o->size, o->dim, o->ema_decay, o->ema_epsilon, b->picks, b->ema->value,
+                             b->rows->value);
 }
 
 /* ---- revival ---- */
@@ -121,27 +123,26 @@ struct revival {
 /* Adds candidate `i` to `vector` if this rank holds it. */
 static void add_candidate(struct codebook *b, const struct candidates *c, int64_t i, real *scratch, double *vector) {
     int part = i >= c->shares[0]->total;
-    int64_t dim = b->config->quantizer.dim;
+    int64_t dim = b->options.dim;
     int64_t local = i - (part ? c->shares[0]->total : 0) - c->shares[part]->first[b->comm->rank];
     if (local < 0 || local >= c->shares[part]->n[b->comm->rank]) return;
-    device_download_reals(b->parameters->device, scratch, dev_real_at(c->u[part]->value, local * dim), dim);
+    device_download_reals(b->device, scratch, dev_real_at(c->u[part]->value, local * dim), dim);
     for (int64_t j = 0; j < dim; j++) vector[j] = scratch[j];
 }
 
 /* The dead rows of a third, as many as there are candidates, each with one of its own. */
 static int revive_third(struct codebook *b, enum codebook_third third, const struct candidates *c, const real *idle,
                         int64_t step, struct revival *revival) {
-    const struct config *config = b->config;
-    struct region rows = codebook_third(config, third);
-    int64_t dim = config->quantizer.dim, n = 0, *order = NULL;
+    struct region rows = codebook_third(&b->options, third);
+    int64_t dim = b->options.dim, n = 0, *order = NULL;
     real *scratch = NULL;
     int status;
     TRY_DONE(mem_alloc(&order, c->n, sizeof *order));
     TRY_DONE(mem_alloc(&scratch, dim, sizeof *scratch));
     for (int64_t i = 0; i < c->n; i++) order[i] = i;
-    rng_shuffle((uint64_t)config->run.seed, RNG_REVIVAL, (uint32_t)step, (uint64_t)third, order, c->n);
+    rng_shuffle(b->seed, RNG_REVIVAL, (uint32_t)step, (uint64_t)third, order, c->n);
     for (int64_t r = rows.first; r < rows.last && n < c->n; r++) {
-        if (idle[r] < (real)config->quantizer.revive_after) continue;
+        if (idle[r] < (real)b->options.revive_after) continue;
         add_candidate(b, c, order[n++], scratch, revival->vectors + revival->n * dim);
         revival->rows[revival->n++] = r;
     }
@@ -152,51 +153,44 @@ done:
 }
 
 static void add_noise(const struct codebook *b, int64_t row, int64_t step, double *vector) {
-    int64_t dim = b->config->quantizer.dim;
+    int64_t dim = b->options.dim;
     double scale = REVIVAL_NOISE / sqrt((double)dim);
     for (int64_t j = 0; j < dim; j++)
-        vector[j] += scale * rng_normal((uint64_t)b->config->run.seed, RNG_REVIVAL + 1, (uint32_t)step,
-                                        (uint64_t)(row * dim + j));
+        vector[j] += scale * rng_normal(b->seed, RNG_REVIVAL + 1, (uint32_t)step, (uint64_t)(row * dim + j));
     normalize(vector, dim);
 }
 
 /* Sets everything that is kept about a row; vector [dim] has norm 1, scratch [dim + 1]. */
-static void set_row(struct codebook *b, int64_t row, const double *vector, real *scratch) {
-    struct device *d = b->parameters->device;
-    const struct parameter *c = &b->parameters->list[b->parameters->codebook];
-    int64_t dim = c->cols, at = row * dim;
+static void set_row(struct codebook *b, struct optimiser *optimiser, int64_t row, const double *vector, real *scratch) {
+    int64_t dim = b->options.dim;
     for (int64_t j = 0; j < dim; j++) scratch[j] = (real)vector[j];
     scratch[dim] = 1;
-    if (b->ema.at)
-        device_upload_reals(d, dev_real_at(b->ema, row * (dim + 1)), scratch, dim + 1);
+    if (b->ema)
+        device_upload_reals(b->device, dev_real_at(b->ema->value, row * (dim + 1)), scratch, dim + 1);
     else
         for (int64_t j = 0; j < dim; j++) scratch[j] = (real)(vector[j] * sqrt((double)dim));
-    device_upload_reals(d, dev_real_at(c->value, at), scratch, dim);
-    if (c->average.at) device_upload_reals(d, dev_real_at(c->average, at), scratch, dim);
-    d->run->fill(d, dim, 0, dev_real_at(c->m, at));
-    d->run->fill(d, dim, 0, dev_real_at(c->v, at));
+    optimiser_set_rows(optimiser, b->rows, row, 1, scratch);
 }
 
 static int64_t count_idle(const struct codebook *b, const struct usage *usage, real *idle) {
-    real most = (real)b->config->quantizer.revive_after;
+    real most = (real)b->options.revive_after;
     int64_t dead = 0;
-    for (int64_t r = 0; r < b->config->quantizer.size; r++) {
+    for (int64_t r = 0; r < b->options.size; r++) {
         idle[r] = usage_row(usage, r) ? 0 : idle[r] + 1 < most ? idle[r] + 1 : most;
         dead += idle[r] >= most;
     }
     return dead;
 }
 
-int codebook_revive(struct codebook *b, const struct usage *usage, const struct model_output *output,
-                    const struct row_shares *text_rows, const struct row_shares *graph_rows, int64_t step,
-                    int64_t *n_revived) {
-    int64_t size = b->config->quantizer.size, dim = b->config->quantizer.dim, dead = 0;
-    struct device *device = b->parameters->device;
+int codebook_revive(struct codebook *b, struct optimiser *optimiser, const struct usage *usage,
+                    const struct model_output *output, const struct row_shares *text_rows,
+                    const struct row_shares *graph_rows, int64_t step, int64_t *n_revived) {
+    int64_t size = b->options.size, dim = b->options.dim, dead = 0;
     struct revival revival = {0};
     real *idle = b->idle_here, *scratch = NULL;
     *n_revived = 0;
-    if (!b->idle.at) return STATUS_OK;
-    if (!b->idle_known) device_download_reals(device, idle, b->idle, size);
+    if (!b->idle) return STATUS_OK;
+    if (!b->idle_known) device_download_reals(b->device, idle, b->idle->value, size);
     b->idle_known = 1;
     dead = count_idle(b, usage, idle);
     int status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
@@ -210,10 +204,10 @@ int codebook_revive(struct codebook *b, const struct usage *usage, const struct 
     TRY_DONE(comm_sum_double(b->comm, revival.vectors, (int)(revival.n * dim)));
     for (int64_t i = 0; i < revival.n; i++) {
         add_noise(b, revival.rows[i], step, revival.vectors + i * dim);
-        set_row(b, revival.rows[i], revival.vectors + i * dim, scratch);
+        set_row(b, optimiser, revival.rows[i], revival.vectors + i * dim, scratch);
         idle[revival.rows[i]] = 0;
     }
-    device_upload_reals(device, b->idle, idle, size);
+    device_upload_reals(b->device, b->idle->value, idle, size);
     *n_revived = revival.n;
 done:
     free(scratch);

@@ -11,30 +11,34 @@
 #include "dist/reduce.h"
 #include "medtok/model.h"
 #include "measure/usage.h"
+#include "train/optimiser.h"
 
 struct codebook {
-    const struct config *config;
+    struct quantizer_options options;
+    uint64_t seed;
     const struct comm *comm;
-    struct parameters *parameters; /* borrowed */
-    dev_real picks;  /* ema: [size, dim + 1] sums and counts of the step; the trainer sums them over ranks */
-    int64_t n_picks; /* size (dim + 1), or 0 */
-    dev_real ema;    /* ema: [size, dim + 1] their moving averages; saved as codebook.ema */
-    dev_real idle;   /* revival: [size] steps since a row was picked, at most revive_after; codebook.idle */
+    struct device *device;
+    const struct parameter *rows; /* the codebook itself, of the model */
+    dev_real picks;               /* ema: [size, dim + 1] sums and counts of the step, which training sums over ranks */
+    int64_t n_picks;              /* size (dim + 1), or 0 */
+    /* states that are saved with the parameters, as frozen ones; NULL where the options do not ask for them */
+    const struct parameter *ema;  /* codebook.ema [size, dim + 1]: moving averages of the picks */
+    const struct parameter *idle; /* codebook.idle [size, 1]: steps since a row was picked, at most revive_after */
     real *idle_here; /* the same on the host once a step was made, so that no step waits for the device; owned */
     int idle_known;
 };
 
-/* Room for what the options need; the states belong to `parameters`, which save them. */
-int codebook_make(struct codebook *codebook, const struct config *config, const struct comm *comm,
-                  struct parameters *parameters);
+/* Memory for what the options need; the states are added to `set`, which is not allocated yet. `model` was made over it. */
+int codebook_make(struct codebook *codebook, const struct model *model, const struct comm *comm, struct device *device,
+                  struct parameter_set *set);
 void codebook_free(struct codebook *codebook);
 
 /* The states of a new training: each row's average is one pick of the row itself, (c_j, 1); no row is idle. */
 int codebook_begin(struct codebook *codebook);
 
-/* ema: what this rank's batch gives to the rows. A code's K picks in a group count by their weights w_k, which sum to 1; all
+/* ema: what this rank's batch gives to the rows, added to what the step's other batches gave unless it is the `first` of them. A code's K picks in a group count by their weights w_k, which sum to 1; all
  * four groups of the first view count: picks_j = sum over groups and codes that picked j of w_k (u, 1). */
-void codebook_sum_picks(struct codebook *codebook, const struct model_output *output);
+void codebook_sum_picks(struct codebook *codebook, const struct model_output *output, int first);
 
 /* ema: moves the averages by the summed picks and sets the rows that were picked (ema_rows in kernels.h). */
 void codebook_update(struct codebook *codebook);
@@ -42,16 +46,16 @@ void codebook_update(struct codebook *codebook);
 /* Collective, after the update of step number `step`. Counts for how many steps each row was idle, from the picks of all
  * groups and ranks. A row that was idle for revive_after steps becomes
  *   (u + 0.01 n / sqrt(dim)) normalised, n standard normal,
- * with u of a code of this step's batch: rows of the first third take text-specific vectors, rows of the last third
+ * with u of a code of this step's last batch: rows of the first third take text-specific vectors, rows of the last third
  * graph-specific ones, the others shared ones. A step revives at most one row for each such vector, in an order keyed by
  * (seed, step); the rest wait for the next step. Adam's moments of the row become 0, its average the row itself, and its ema
  * state as in codebook_begin. */
-int codebook_revive(struct codebook *codebook, const struct usage *usage, const struct model_output *output,
-                    const struct row_shares *text_rows, const struct row_shares *graph_rows, int64_t step,
-                    int64_t *n_revived);
+int codebook_revive(struct codebook *codebook, struct optimiser *optimiser, const struct usage *usage,
+                    const struct model_output *output, const struct row_shares *text_rows,
+                    const struct row_shares *graph_rows, int64_t step, int64_t *n_revived);
 
 /* The rows that are filled from one kind of vectors: the thirds of the codebook. */
 enum codebook_third { THIRD_TEXT, THIRD_SHARED, THIRD_GRAPH, N_THIRDS };
-struct region codebook_third(const struct config *config, enum codebook_third third);
+struct region codebook_third(const struct quantizer_options *options, enum codebook_third third);
 
 #endif

@@ -8,30 +8,38 @@
 #define MEDTOK_MEDTOK_EVALUATION_H
 
 #include "measure/neighbours.h"
+#include "measure/options.h"
 #include "measure/quality.h"
 #include "medtok/tokenizer.h"
-#include "medtok/trainer.h"
+#include "train/options.h"
+
+/* Which codes are evaluated, and how; all borrowed. */
+struct evaluation_options {
+    const struct train_options *train;
+    const struct inspect_options *inspect;
+    const char *vocabulary;
+    struct text_source *text;
+    int threads;
+};
 
 struct evaluation {
-    struct trainer *trainer; /* borrowed; NULL: train.eval_every is 0 */
+    const struct model *model;
+    const struct comm *comm;
+    struct device *device;
     struct bootstrap bootstrap;
     struct dataset dataset; /* the codes, numbered from 0 */
     struct code_keys keys;
     struct code_links links;
     int64_t *queries, n_queries;
     struct batch_builder builder;
-    struct tape tape;
-    struct row_plan plan;
+    struct inference inference;
     struct token_rows rows; /* of all the codes */
 };
 
-/* Collective. Chooses and reads the held-out codes, at most train.eval_codes, by (seed, code); does nothing if
- * train.eval_every is 0. */
-int evaluation_make(struct evaluation *evaluation, struct trainer *trainer, int threads);
+/* Collective. Chooses and reads the held-out codes, at most train.eval_codes, by (seed, code). */
+int evaluation_make(struct evaluation *evaluation, const struct model *model, const struct comm *comm,
+                    struct device *device, const struct evaluation_options *options);
 void evaluation_free(struct evaluation *evaluation);
-
-/* Whether the step that the trainer just made is to be evaluated. */
-int evaluation_due(const struct evaluation *evaluation);
 
 /* Collective. The quality is the same on every rank. */
 int evaluation_run(struct evaluation *evaluation, struct quality *quality);

@@ -6,12 +6,13 @@
 #ifndef MEDTOK_MEDTOK_FIRST_CODEBOOK_H
 #define MEDTOK_MEDTOK_FIRST_CODEBOOK_H
 
-#include "medtok/text_source.h"
-#include "medtok/parameters.h"
+#include "medtok/model.h"
+#include "train/optimiser.h"
 
-/* Collective. Sets the codebook's rows (and their average), of length sqrt(dim). The sample is drawn by (seed) from the codes that are not held out, and worked
- * through in blocks of codes that do not depend on the number of ranks. A third without any vectors keeps its rows. */
-int first_codebook_make(const struct config *config, const struct comm *comm, struct parameters *parameters,
-                        struct text_source *text);
+/* Collective. Sets the codebook's rows (and their average), of length sqrt(dim). The sample is drawn by (seed) from the codes of
+ * `vocabulary` that are not held out (holdout: train.holdout), and worked through in blocks of codes that do not depend on the
+ * number of ranks. A third without any vectors keeps its rows. */
+int first_codebook_make(const struct model *model, const struct comm *comm, struct optimiser *optimiser,
+                        struct text_source *text, const char *vocabulary, double holdout);
 
 #endif

@@ -8,28 +8,10 @@
 /* Dropout sites: each draws numbers of its own. */
 enum dropout_site { SITE_TEXT, SITE_ATTENTION /* 4 per layer: probabilities and output, text side and graph side */ };
 
-static struct var *parameter(const struct model *model, struct tape *tape, int place) {
-    const struct parameter *p = &model->parameters->list[place];
-    dev_real none = {NULL};
-    return tape_borrow(tape, p->rows, p->cols, p->value, tape->evaluating ? none : p->grad);
-}
-
-/* [rows, cols] of a parameter's values from value `first` on. */
-static struct var *part_of(const struct model *model, struct tape *tape, int place, int64_t first, int64_t rows,
-                           int64_t cols) {
-    const struct parameter *p = &model->parameters->list[place];
-    dev_real none = {NULL}, grad = tape->evaluating ? none : dev_real_at(p->grad, first);
-    return tape_borrow(tape, rows, cols, dev_real_at(p->value, first), grad);
-}
-
-static struct var *linear(const struct model *model, struct tape *tape, struct var *x, const int places[2]) {
-    return nn_linear(tape, x, parameter(model, tape, places[0]), parameter(model, tape, places[1]));
-}
-
 static struct dropout dropout_at(const struct model *model, const struct model_training *training, double rate,
                                  int site) {
     return (struct dropout){.rate = training ? rate : 0,
-                            .seed = (uint64_t)model->config->run.seed,
+                            .seed = model->settings.seed,
                             .stream = (uint32_t)(RNG_DROPOUT + site),
                             .step = training ? training->step : 0};
 }
@@ -39,17 +21,17 @@ static struct dropout dropout_at(const struct model *model, const struct model_t
 /* One layer of `heads` heads of graph attention, side by side; h: the nodes, mapped. */
 static struct var *attend_neighbours(const struct model *model, struct tape *tape, struct var *h, int layer,
                                      int64_t heads, struct graphs graphs) {
-    const struct graph_layer *g = &model->parameters->graph[layer];
-    struct var *source = nn_head_dots(tape, h, parameter(model, tape, g->source), heads);
-    struct var *target = nn_head_dots(tape, h, parameter(model, tape, g->target), heads);
+    const struct graph_layer *g = &model->graph[layer];
+    struct var *source = nn_head_dots(tape, h, parameter_var(tape, g->source), heads);
+    struct var *target = nn_head_dots(tape, h, parameter_var(tape, g->target), heads);
     struct var *y = nn_graph_attention(tape, h, source, target, graphs);
-    return nn_add_bias(tape, y, parameter(model, tape, g->linear[1]));
+    return nn_add_bias(tape, y, parameter_var(tape, g->map.bias));
 }
 
 /* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head; x from node_rows(). */
 static struct var *encode_gat(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
-    struct var *weight = parameter(model, tape, model->parameters->graph[1].linear[0]);
-    struct var *h = nn_relu(tape, attend_neighbours(model, tape, x, 0, model->config->graph.heads, graphs));
+    struct var *weight = parameter_var(tape, model->graph[1].map.weight);
+    struct var *h = nn_relu(tape, attend_neighbours(model, tape, x, 0, model->settings.graph.heads, graphs));
     return attend_neighbours(model, tape, nn_linear(tape, h, weight, NULL), 1, 1, graphs);
 }
 
@@ -57,35 +39,33 @@ static struct var *encode_gat(const struct model *model, struct tape *tape, stru
  * the same in every graph and in both views, so that it is made once for each distinct node of the batch. */
 static struct var *node_rows(const struct model *model, struct tape *tape, struct var *nodes,
                              const struct batch *batch) {
-    struct var *weight = parameter(model, tape, model->parameters->graph[0].linear[0]);
+    struct var *weight = parameter_var(tape, model->graph[0].map.weight);
     return nn_gather(tape, nn_linear(tape, nodes, weight, NULL), batch->node_row, batch->n_nodes);
 }
 
 /* The first GCN layer, 64 -> hidden, and ReLU; x from node_rows(). */
 static struct var *first_gcn_layer(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
-    struct var *bias = parameter(model, tape, model->parameters->graph[0].linear[1]);
+    struct var *bias = parameter_var(tape, model->graph[0].map.bias);
     return nn_relu(tape, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
 }
 
 /* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d; the second layer, too, maps before it aggregates. */
 static struct var *encode_graph(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
-    const struct parameters *p = model->parameters;
-    if (model->config->graph.encoder == GRAPH_GAT) return encode_gat(model, tape, x, graphs);
+    if (model->settings.graph.encoder == GRAPH_GAT) return encode_gat(model, tape, x, graphs);
     struct var *h = first_gcn_layer(model, tape, x, graphs);
-    struct var *y = nn_linear(tape, h, parameter(model, tape, p->graph[1].linear[0]), NULL);
-    return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter(model, tape, p->graph[1].linear[1]));
+    struct var *y = nn_linear(tape, h, parameter_var(tape, model->graph[1].map.weight), NULL);
+    return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter_var(tape, model->graph[1].map.bias));
 }
 
 /* Second view: only the mean over nodes is used, and the mean commutes with the last linear map too, which then has one
  * row a code instead of one a node. */
 static struct var *encode_graph_mean(const struct model *model, struct tape *tape, struct var *x,
                                      struct graphs graphs) {
-    const struct parameters *p = model->parameters;
-    if (model->config->graph.encoder == GRAPH_GAT)
+    if (model->settings.graph.encoder == GRAPH_GAT)
         return nn_segment_mean(tape, encode_gat(model, tape, x, graphs), graphs.nodes);
     struct var *h = first_gcn_layer(model, tape, x, graphs);
-    return linear(model, tape, nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes),
-                  p->graph[1].linear);
+    struct var *mean = nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes);
+    return linear_map_apply(tape, mean, model->graph[1].map);
 }
 
 /* Second view of the [CLS] rows: what the online encoder gave, or dropout of the cached features. */
@@ -93,40 +73,38 @@ static struct var *second_cls(const struct model *model, struct tape *tape, cons
                               struct var *features, const struct model_training *training) {
     dev_real none = {NULL};
     if (batch->second_cls.at) return tape_borrow(tape, batch->n_text, batch->dim, batch->second_cls, none);
-    struct dropout drop = dropout_at(model, training, model->config->text.dropout, SITE_TEXT);
+    struct dropout drop = dropout_at(model, training, model->settings.text_dropout, SITE_TEXT);
     return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n_text), batch->each, drop);
 }
 
 /* ---- section 3: cross-attention ---- */
 
 /* x <- LayerNorm(x + dropout(W_o o + b_o)), o what attention gave. */
-static struct var *finish_layer(const struct model *model, struct tape *tape, struct var *x, struct var *o,
-                                const struct attention_layer *a, struct segments segments, struct dropout dropout) {
-    o = nn_dropout(tape, linear(model, tape, o, a->output), segments, dropout);
-    return nn_layer_norm(tape, nn_add(tape, x, o), parameter(model, tape, a->norm[0]),
-                         parameter(model, tape, a->norm[1]));
+static struct var *finish_layer(struct tape *tape, struct var *x, struct var *o, const struct attention_layer *a,
+                                struct segments segments, struct dropout dropout) {
+    o = nn_dropout(tape, linear_map_apply(tape, o, a->output), segments, dropout);
+    return nn_layer_norm(tape, nn_add(tape, x, o), parameter_var(tape, a->gain), parameter_var(tape, a->bias));
 }
 
 /* Text asks graph: one query row x a code, so the nodes G need no projection. With head h's parts of the weights,
  * q.(W_k g + b_k) = (W_k^T q).g + a constant that softmax cancels, and sum p (W_v g + b_v) = W_v (sum p g) + (sum p) b_v. */
 static struct var *text_asks(const struct model *model, struct tape *tape, struct var *x, struct var *G,
                              const struct batch *batch, const struct model_training *training) {
-    const struct config *c = model->config;
+    const struct model_settings *c = &model->settings;
     int64_t heads = c->attention.heads, dim = c->quantizer.dim;
     double scale = 1 / sqrt((double)(dim / heads));
     if (batch->text_node.at) G = nn_gather(tape, G, batch->text_node, batch->text_nodes.rows.n_rows);
     for (int64_t l = 0; l < c->attention.layers; l++) {
-        const struct attention_layer *a = &model->parameters->attention[l];
+        const struct attention_layer *a = &model->attention[l];
         int site = SITE_ATTENTION + 4 * (int)l;
-        struct var *sums, *key_weight = part_of(model, tape, a->key_value[0], 0, dim, dim);
-        struct var *value_weight = part_of(model, tape, a->key_value[0], dim * dim, dim, dim);
-        struct var *value_bias = part_of(model, tape, a->key_value[1], dim, 1, dim);
-        struct var *q = nn_head_linear_transposed(tape, linear(model, tape, x, a->query), key_weight, heads);
+        struct var *sums, *key_weight = parameter_part(tape, a->key_value.weight, 0, dim, dim);
+        struct var *value_weight = parameter_part(tape, a->key_value.weight, dim * dim, dim, dim);
+        struct var *value_bias = parameter_part(tape, a->key_value.bias, dim, 1, dim);
+        struct var *q = nn_head_linear_transposed(tape, linear_map_apply(tape, x, a->query), key_weight, heads);
         struct var *o = nn_shared_attention(tape, q, G, batch->text_nodes, heads, scale,
                                             dropout_at(model, training, c->attention.dropout, site), &sums);
         o = nn_add_scaled_bias(tape, nn_head_linear(tape, o, value_weight, heads), sums, value_bias);
-        x = finish_layer(model, tape, x, o, a, batch->each,
-                         dropout_at(model, training, c->attention.dropout, site + 1));
+        x = finish_layer(tape, x, o, a, batch->each, dropout_at(model, training, c->attention.dropout, site + 1));
     }
     return x;
 }
@@ -134,16 +112,16 @@ static struct var *text_asks(const struct model *model, struct tape *tape, struc
 /* Graph asks text: every node is a query. Keys and values are projected from the distinct text rows T, and then gathered. */
 static struct var *graph_asks(const struct model *model, struct tape *tape, struct var *x, struct var *T,
                               const struct batch *batch, const struct model_training *training) {
-    const struct config *c = model->config;
+    const struct model_settings *c = &model->settings;
     for (int64_t l = 0; l < c->attention.layers; l++) {
         struct tape_scope scope = tape_scope_begin(tape);
-        const struct attention_layer *a = &model->parameters->attention[l];
+        const struct attention_layer *a = &model->attention[l];
         int site = SITE_ATTENTION + 4 * (int)l + 2;
-        struct var *kv = nn_gather(tape, linear(model, tape, T, a->key_value), batch->token_row, batch->n_tokens);
-        struct var *o = nn_attention(tape, linear(model, tape, x, a->query), batch->graphs.nodes, kv, batch->tokens,
+        struct var *kv = nn_gather(tape, linear_map_apply(tape, T, a->key_value), batch->token_row, batch->n_tokens);
+        struct var *o = nn_attention(tape, linear_map_apply(tape, x, a->query), batch->graphs.nodes, kv, batch->tokens,
                                      batch->graph_pairs, c->attention.heads,
                                      dropout_at(model, training, c->attention.dropout, site));
-        x = finish_layer(model, tape, x, o, a, batch->graphs.nodes,
+        x = finish_layer(tape, x, o, a, batch->graphs.nodes,
                          dropout_at(model, training, c->attention.dropout, site + 1));
         x = tape_scope_end(tape, scope, x);
     }
@@ -158,24 +136,24 @@ struct codebook_context {
 
 static struct quantized quantize(const struct model *model, struct tape *tape, struct var *z,
                                  const struct codebook_context *codebook, enum token_group group, int with_loss) {
-    const struct config *c = model->config;
+    const struct model_settings *c = &model->settings;
     const struct model_training *t = codebook->training;
     struct codebook_loss loss = {0};
     if (t && with_loss) {
-        int total = group == TEXT_SPECIFIC || group == SHARED_TEXT ? t->text->total : t->graph->total;
+        int total = group_is_of_graph(group) ? t->graph->total : t->text->total;
         loss.weight = total ? 1.0 / ((double)total * (double)c->quantizer.dim) : 0;
         loss.commit = c->quantizer.commit;
         loss.normalized = c->quantizer.loss_space == LOSS_SPACE_NORMALIZED;
         loss.loss = loss_term(t->losses, (enum loss_term)(TERM_CODEBOOK_TEXT + group));
     }
-    return quantizer_apply(tape, z, codebook->rows, quantizer_region(c, group), c->quantizer.top_k, loss);
+    return quantizer_apply(tape, z, codebook->rows, quantizer_region(&c->quantizer, group), c->quantizer.top_k, loss);
 }
 
 /* The normalised rows. Under quantizer.update: ema they are constants here: q and the codebook loss send gradients to z
  * alone, and the rows move in codebook_update. */
 static struct var *codebook_rows(const struct model *model, struct tape *tape, const struct model_training *training) {
-    int place = model->parameters->codebook, learned = model->config->quantizer.update == UPDATE_GRADIENT;
-    struct var *C = parameter(model, tape, place);
+    int learned = model->settings.quantizer.update == UPDATE_GRADIENT;
+    struct var *C = parameter_var(tape, model->codebook);
     dev_real none = {NULL};
     if (!learned) C = tape_borrow(tape, C->rows, C->cols, C->value, none);
     /* Backward reaches this record after the quantiser's: the codebook's gradient is then complete. */
@@ -196,7 +174,7 @@ static struct var *of_both(struct tape *tape, const struct batch *batch, struct 
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
                            const struct views *v, const struct model_output *out, struct var *qt_2, struct var *qg_2,
                            const struct model_training *training) {
-    const struct config *c = model->config;
+    const struct model_settings *c = &model->settings;
     struct losses *l = training->losses;
     const struct row_shares *text = training->text, *graph = training->graph, *both = training->both;
     struct var *qt = out->groups[TEXT_SPECIFIC].value, *qg = out->groups[GRAPH_SPECIFIC].value;
@@ -223,18 +201,17 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
 /* ---- the whole ---- */
 struct model_output model_forward(const struct model *model, struct tape *tape, const struct batch *batch,
                                   struct var *nodes, const struct model_training *training) {
-    const struct parameters *p = model->parameters;
     struct var *features = tape_borrow(tape, batch->n_rows, batch->dim, batch->features, (dev_real){NULL});
 
     struct views v = {0};
-    struct var *T = linear(model, tape, features, p->text_map); /* distinct rows; codes gather theirs */
+    struct var *T = linear_map_apply(tape, features, model->text); /* distinct rows; codes gather theirs */
     v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
     struct tape_scope scope = tape_scope_begin(tape); /* what is made in between goes when evaluating */
     struct var *mapped = node_rows(model, tape, nodes, batch);
     struct var *G = tape_scope_end(tape, scope, encode_graph(model, tape, mapped, batch->graphs));
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
-        v.t_2 = linear(model, tape, second_cls(model, tape, batch, features, training), p->text_map);
+        v.t_2 = linear_map_apply(tape, second_cls(model, tape, batch, features, training), model->text);
         v.g_2 = encode_graph_mean(model, tape, mapped, batch->dropped);
     }
 
@@ -246,14 +223,15 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
 
     struct codebook_context codebook = {codebook_rows(model, tape, training), training};
     struct model_output out;
-    struct var *z_t = linear(model, tape, v.t, p->text_specific), *z_g = linear(model, tape, v.g, p->graph_specific);
+    struct var *z_t = linear_map_apply(tape, v.t, model->text_specific),
+               *z_g = linear_map_apply(tape, v.g, model->graph_specific);
     out.groups[TEXT_SPECIFIC] = quantize(model, tape, z_t, &codebook, TEXT_SPECIFIC, 1);
     out.groups[GRAPH_SPECIFIC] = quantize(model, tape, z_g, &codebook, GRAPH_SPECIFIC, 1);
     out.groups[SHARED_TEXT] = quantize(model, tape, z_st, &codebook, SHARED_TEXT, 1);
     out.groups[SHARED_GRAPH] = quantize(model, tape, z_sg, &codebook, SHARED_GRAPH, 1);
     if (training) {
-        struct var *z_t2 = linear(model, tape, v.t_2, p->text_specific);
-        struct var *z_g2 = linear(model, tape, v.g_2, p->graph_specific);
+        struct var *z_t2 = linear_map_apply(tape, v.t_2, model->text_specific);
+        struct var *z_g2 = linear_map_apply(tape, v.g_2, model->graph_specific);
         struct quantized qt_2 = quantize(model, tape, z_t2, &codebook, TEXT_SPECIFIC, 0);
         struct quantized qg_2 = quantize(model, tape, z_g2, &codebook, GRAPH_SPECIFIC, 0);
         packing_losses(model, tape, batch, &v, &out, qt_2.value, qg_2.value, training);

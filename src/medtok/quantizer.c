@@ -2,19 +2,18 @@
  * codebook loss through q's weights and code vectors. */
 #include "medtok/quantizer.h"
 
-struct region quantizer_region(const struct config *config, enum token_group group) {
-    int64_t n = config->quantizer.size, third = n / 3;
+struct region quantizer_region(const struct quantizer_options *options, enum token_group group) {
+    int64_t n = options->size, third = n / 3;
     switch (group) {
         case TEXT_SPECIFIC: return (struct region){0, third};
         case GRAPH_SPECIFIC: return (struct region){n - third, n};
         default:
-            return config->quantizer.shared_region == SHARED_MIDDLE ? (struct region){third, n - third}
-                                                                    : (struct region){0, n};
+            return options->shared_region == SHARED_MIDDLE ? (struct region){third, n - third} : (struct region){0, n};
     }
 }
 
-void quantizer_regions(const struct config *config, struct region regions[N_GROUPS]) {
-    for (int g = 0; g < N_GROUPS; g++) regions[g] = quantizer_region(config, (enum token_group)g);
+void quantizer_regions(const struct quantizer_options *options, struct region regions[N_GROUPS]) {
+    for (int g = 0; g < N_GROUPS; g++) regions[g] = quantizer_region(options, (enum token_group)g);
 }
 
 struct quantize_op {

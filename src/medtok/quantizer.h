@@ -2,15 +2,18 @@
 #ifndef MEDTOK_MEDTOK_QUANTIZER_H
 #define MEDTOK_MEDTOK_QUANTIZER_H
 
-#include "config/config.h"
 #include "measure/token_groups.h"
+#include "medtok/options.h"
 #include "nn/layers.h"
 
+/* Whether a group's vectors come from the graph; else they come from the text. */
+static inline int group_is_of_graph(enum token_group group) { return group == GRAPH_SPECIFIC || group == SHARED_GRAPH; }
+
 /* The region of a group: the first third, the last third, or all (or the middle) of the rows. */
-struct region quantizer_region(const struct config *config, enum token_group group);
+struct region quantizer_region(const struct quantizer_options *options, enum token_group group);
 
 /* Of all four. */
-void quantizer_regions(const struct config *config, struct region regions[N_GROUPS]);
+void quantizer_regions(const struct quantizer_options *options, struct region regions[N_GROUPS]);
 
 /* All of it stays until the tape is reset. */
 struct quantized {

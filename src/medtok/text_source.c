@@ -13,18 +13,19 @@
 #include "store/vocabulary.h"
 
 /* ---- open and close ---- */
-static int open_model(struct text_source *s, const struct config *c, struct device *device) {
-    TRY(model_folder_open(&s->folder, c->text.model));
+static int open_model(struct text_source *s, const struct text_options *text, struct device *device) {
+    TRY(model_folder_open(&s->folder, text->model));
     s->dim = s->folder.config.hidden;
-    s->most_tokens = c->text.max_tokens;
+    s->most_tokens = text->max_tokens;
     TRY(model_folder_check_length(&s->folder, s->most_tokens));
-    return bert_open(&s->bert, device, &s->folder, (enum precision_of_products)c->text.compute);
+    return bert_open(&s->bert, device, &s->folder, (enum precision_of_products)text->compute);
 }
 
-int text_source_open(struct text_source *s, const struct config *c, struct device *device) {
-    *s = (struct text_source){.seed = (uint64_t)c->run.seed, .sides = c->model.sides};
-    if (c->text.mode == TEXT_ONLINE) return open_model(s, c, device);
-    s->features_path = c->files.text;
+int text_source_open(struct text_source *s, const struct text_options *text, const char *features_path,
+                     enum sides sides, uint64_t seed, struct device *device) {
+    *s = (struct text_source){.seed = seed, .sides = sides};
+    if (text->mode == TEXT_ONLINE) return open_model(s, text, device);
+    s->features_path = features_path;
     return text_features_dim(s->features_path, &s->dim);
 }
 
@@ -130,7 +131,8 @@ int text_source_add_model(const struct comm *comm, const char *path, struct prov
     return status;
 }
 
-int text_source_add_provenance(const struct comm *comm, const struct config *config, struct provenance *provenance) {
-    if (config->text.mode == TEXT_ONLINE) return text_source_add_model(comm, config->text.model, provenance);
-    return comm_agree(comm, provenance_add_input(provenance, "text", config->files.text));
+int text_source_add_provenance(const struct comm *comm, const struct text_options *text, const char *features_path,
+                               struct provenance *provenance) {
+    if (text->mode == TEXT_ONLINE) return text_source_add_model(comm, text->model, provenance);
+    return comm_agree(comm, provenance_add_input(provenance, "text", features_path));
 }

@@ -7,10 +7,11 @@
 #ifndef MEDTOK_MEDTOK_TEXT_SOURCE_H
 #define MEDTOK_MEDTOK_TEXT_SOURCE_H
 
-#include "config/config.h"
 #include "dist/comm.h"
-#include "store/h5file.h"
 #include "lm/bert.h"
+#include "medtok/options.h"
+#include "store/h5file.h"
+#include "text/options.h"
 
 struct text_source {
     int64_t dim;
@@ -28,8 +29,9 @@ struct text_ids {
     int32_t *ids;
 };
 
-/* cached: looks at text.h5; online: reads the model of text.model onto the device (borrowed). */
-int text_source_open(struct text_source *source, const struct config *config, struct device *device);
+/* cached: looks at text.h5, `features_path` (borrowed); online: reads the model of text.model onto the device (borrowed). */
+int text_source_open(struct text_source *source, const struct text_options *text, const char *features_path,
+                     enum sides sides, uint64_t seed, struct device *device);
 void text_source_close(struct text_source *source);
 
 /* Tokenises the descriptions of codes[n] (global indices within first .. first + count - 1). */
@@ -46,7 +48,8 @@ int text_source_compute(struct text_source *source, int64_t n, const int32_t *of
                         const int32_t *keys, enum text_view view, uint32_t step, int cls_only, dev_real out);
 
 /* Collective. Adds what the features come from: text.h5 by its content, or the model's files by their SHA-256. */
-int text_source_add_provenance(const struct comm *comm, const struct config *config, struct provenance *provenance);
+int text_source_add_provenance(const struct comm *comm, const struct text_options *text, const char *features_path,
+                               struct provenance *provenance);
 
 /* Collective. Adds the weights, word pieces, configuration and casing rules of a model folder. */
 int text_source_add_model(const struct comm *comm, const char *path, struct provenance *provenance);

@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "train/saving.h"
 
-int token_rows_make(struct token_rows *rows, int64_t n, const struct config *config) {
-    int64_t picks = N_GROUPS * config->quantizer.top_k;
-    *rows = (struct token_rows){.n = n};
+int token_rows_make(struct token_rows *rows, int64_t n, const struct quantizer_options *options) {
+    int64_t picks = N_GROUPS * options->top_k;
+    *rows = (struct token_rows){.n = n, .top_k = options->top_k, .dim = options->dim};
     TRY(mem_alloc(&rows->tokens, n * picks, sizeof *rows->tokens));
     TRY(mem_alloc(&rows->weights, n * picks, sizeof *rows->weights));
-    return mem_alloc(&rows->embedding, n * N_GROUPS * config->quantizer.dim, sizeof *rows->embedding);
+    return mem_alloc(&rows->embedding, n * N_GROUPS * options->dim, sizeof *rows->embedding);
 }
 
 void token_rows_free(struct token_rows *rows) {
@@ -21,40 +22,25 @@ void token_rows_free(struct token_rows *rows) {
     *rows = (struct token_rows){0};
 }
 
-int tokenizer_make(struct tokenizer *t, const struct config *config, struct device *device, const struct comm *comm) {
-    struct vocabulary sizes;
-    int64_t step;
-    *t = (struct tokenizer){.config = config, .device = device};
-    tape_init(&t->tape, device);
-    TRY(vocabulary_read_sizes(config->files.vocabulary, &sizes));
-    TRY(text_source_open(&t->text, config, device));
-    TRY(parameters_make(&t->parameters, device, comm, config, t->text.dim, sizes.n_nodes, 0));
-    return parameters_load(&t->parameters, config->files.checkpoint, &step);
+void token_rows_clear(struct token_rows *rows, int64_t count) {
+    int64_t picks = count * N_GROUPS * rows->top_k;
+    memset(rows->tokens, 0xff, (size_t)picks * sizeof *rows->tokens); /* -1 */
+    memset(rows->weights, 0, (size_t)picks * sizeof *rows->weights);
+    memset(rows->embedding, 0, (size_t)(count * N_GROUPS * rows->dim) * sizeof *rows->embedding);
 }
 
-void tokenizer_turn_to(struct tokenizer *t, const struct config *config) {
-    t->config = config;
-    if (t->text.features_path) t->text.features_path = config->files.text;
-}
-
-void tokenizer_free(struct tokenizer *t) {
-    if (!t->device) return;
-    tape_free(&t->tape);
-    parameters_free(&t->parameters);
-    text_source_close(&t->text);
-}
-
-static void place_row(const struct config *c, struct token_rows *rows, int64_t row, int group, const int32_t *tokens,
-                      const real *weights, const real *value) {
-    int64_t k = c->quantizer.top_k, d = c->quantizer.dim;
+static void set_row(struct token_rows *rows, int64_t row, int group, const int32_t *tokens, const real *weights,
+                    const real *value) {
+    int64_t k = rows->top_k, d = rows->dim;
     memcpy(rows->tokens + (row * N_GROUPS + group) * k, tokens, (size_t)k * sizeof *tokens);
     for (int64_t j = 0; j < k; j++) rows->weights[(row * N_GROUPS + group) * k + j] = (float)weights[j];
     for (int64_t j = 0; j < d; j++) rows->embedding[(row * N_GROUPS + group) * d + j] = (float)value[j];
 }
 
-int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
-                     const struct quantized *q, const int32_t *place, int64_t offset) {
-    int64_t n = q->value->rows, k = config->quantizer.top_k, d = config->quantizer.dim;
+/* Row i of the group belongs to row offset + positions[i]. */
+static int set_group(struct token_rows *rows, struct device *device, int group, const struct quantized *q,
+                     const int32_t *positions, int64_t offset) {
+    int64_t n = q->value->rows, k = rows->top_k, d = rows->dim;
     int32_t *tokens = NULL;
     real *weights = NULL, *value = NULL;
     int status;
@@ -65,7 +51,7 @@ int token_rows_place(struct token_rows *rows, const struct config *config, struc
     device_download_reals(device, weights, q->weights, n * k);
     device_download_reals(device, value, q->value->value, n * d);
     for (int64_t i = 0; i < n; i++)
-        place_row(config, rows, offset + place[i], group, tokens + i * k, weights + i * k, value + i * d);
+        set_row(rows, offset + positions[i], group, tokens + i * k, weights + i * k, value + i * d);
 done:
     free(tokens);
     free(weights);
@@ -73,53 +59,57 @@ done:
     return status;
 }
 
-static int run_block(struct tokenizer *t, const struct dataset *dataset, struct batch_builder *builder, int64_t first,
-                     int64_t n, int64_t offset, struct token_rows *rows) {
-    struct batch batch;
-    struct model model = {t->config, &t->parameters};
-    const struct parameter *table = &t->parameters.list[t->parameters.nodes];
-    int64_t *codes = NULL;
-    int status;
-    TRY_DONE(mem_alloc(&codes, n, sizeof *codes));
-    for (int64_t i = 0; i < n; i++) codes[i] = first + i;
-    TRY_DONE(batch_build(&batch, builder, dataset, codes, n, (struct edge_drop){0}));
-    batch_arrives(builder);
-    tape_reset(&t->tape, 1);
-    struct var *node_table = tape_borrow(&t->tape, table->rows, table->cols, table->value, (dev_real){NULL});
-    struct var *nodes = nn_gather(&t->tape, node_table, batch.distinct, batch.n_distinct);
-    struct model_output out = model_forward(&model, &t->tape, &batch, nodes, NULL);
-    TRY_DONE(tape_status(&t->tape));
-    for (int g = 0; g < N_GROUPS; g++) {
-        int graph_side = g == GRAPH_SPECIFIC || g == SHARED_GRAPH;
-        TRY_DONE(token_rows_place(rows, t->config, t->device, g, &out.groups[g],
-                                  graph_side ? batch.graph_position : batch.text_position, offset));
-    }
-done:
-    free(codes);
-    return status;
+int token_rows_set(struct token_rows *rows, const struct inference *inference, int64_t offset) {
+    for (int g = 0; g < N_GROUPS; g++)
+        TRY(set_group(rows, inference->tape.device, g, &inference->output.groups[g],
+                      group_positions(&inference->batch, (enum token_group)g), offset));
+    return STATUS_OK;
 }
 
-void token_rows_clear(struct token_rows *rows, const struct config *c, int64_t count) {
-    int64_t picks = count * N_GROUPS * c->quantizer.top_k;
-    memset(rows->tokens, 0xff, (size_t)picks * sizeof *rows->tokens); /* -1 */
-    memset(rows->weights, 0, (size_t)picks * sizeof *rows->weights);
-    memset(rows->embedding, 0, (size_t)(count * N_GROUPS * c->quantizer.dim) * sizeof *rows->embedding);
+/* ---- a trained model ---- */
+int tokenizer_make(struct tokenizer *t, const struct tokenizer_options *options, struct device *device) {
+    const struct model_settings *m = &options->model;
+    struct vocabulary sizes;
+    int64_t step;
+    *t = (struct tokenizer){.options = *options, .device = device, .self = comm_self()};
+    TRY(vocabulary_read_sizes(options->vocabulary, &sizes));
+    TRY(text_source_open(&t->text, options->text, options->features, m->sides, m->seed, device));
+    TRY(model_make(&t->model, &t->parameters, m, t->text.dim, sizes.n_nodes));
+    TRY(parameter_set_allocate(&t->parameters, device, 0, 1, 0));
+    inference_make(&t->inference, &t->model, &t->self, device);
+    return parameters_load(&t->parameters, options->checkpoint, options->averaged, &step);
+}
+
+void tokenizer_turn_to(struct tokenizer *t, const char *vocabulary, const char *features) {
+    t->options.vocabulary = vocabulary;
+    t->options.features = features;
+    if (t->text.features_path) t->text.features_path = features;
+}
+
+void tokenizer_free(struct tokenizer *t) {
+    if (!t->device) return;
+    inference_free(&t->inference);
+    model_free(&t->model);
+    parameter_set_free(&t->parameters);
+    text_source_close(&t->text);
 }
 
 int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct token_rows *rows) {
-    const struct config *c = t->config;
     struct dataset dataset = {0};
     struct batch_builder builder = {0};
-    int64_t *codes = NULL, block = c->tokenize.batch;
+    int64_t *codes = NULL, block = t->options.block;
     int status;
-    token_rows_clear(rows, c, count);
+    token_rows_clear(rows, count);
     if (count == 0) return STATUS_OK;
     TRY_DONE(mem_alloc(&codes, count, sizeof *codes));
     for (int64_t i = 0; i < count; i++) codes[i] = first + i;
-    TRY_DONE(dataset_read(&dataset, c->files.vocabulary, &t->text, codes, count));
+    TRY_DONE(dataset_read(&dataset, t->options.vocabulary, &t->text, codes, count));
     TRY_DONE(batch_builder_make(&builder, t->device, &dataset));
-    for (int64_t at = 0; at < count; at += block)
-        TRY_DONE(run_block(t, &dataset, &builder, first + at, at + block < count ? block : count - at, at, rows));
+    for (int64_t at = 0; at < count; at += block) {
+        int64_t n = at + block < count ? block : count - at;
+        TRY_DONE(inference_run(&t->inference, &dataset, &builder, codes + at, n, STATUS_OK));
+        TRY_DONE(token_rows_set(rows, &t->inference, at));
+    }
 done:
     free(codes);
     batch_builder_free(&builder);
@@ -128,11 +118,12 @@ done:
 }
 
 int tokenizer_codebook(struct tokenizer *t, float *codebook) {
-    const struct parameter *c = &t->parameters.list[t->parameters.codebook];
+    const struct parameter *c = t->model.codebook;
+    struct tape *tape = &t->inference.tape;
     real *host;
-    tape_reset(&t->tape, 1);
-    struct var *rows = nn_l2_normalize(&t->tape, tape_borrow(&t->tape, c->rows, c->cols, c->value, (dev_real){NULL}));
-    TRY(tape_status(&t->tape));
+    tape_reset(tape, 1);
+    struct var *rows = nn_l2_normalize(tape, parameter_var(tape, c));
+    TRY(tape_status(tape));
     TRY(mem_alloc(&host, c->rows * c->cols, sizeof *host));
     device_download_reals(t->device, host, rows->value, c->rows * c->cols);
     for (int64_t i = 0; i < c->rows * c->cols; i++) codebook[i] = (float)host[i];

@@ -6,40 +6,49 @@
 #ifndef MEDTOK_MEDTOK_TOKENIZER_H
 #define MEDTOK_MEDTOK_TOKENIZER_H
 
-#include "medtok/model.h"
+#include "medtok/inference.h"
 #include "store/table.h"
 
+/* What a tokenizer is made from; texts and options are borrowed. */
+struct tokenizer_options {
+    struct model_settings model; /* those of the checkpoint */
+    const struct text_options *text;
+    const char *vocabulary, *features, *checkpoint; /* files */
+    int averaged;                                   /* the checkpoint has averages of the parameters, which are used */
+    int64_t block;                                  /* tokenize.batch */
+};
+
 struct tokenizer {
-    const struct config *config; /* the checkpoint's model settings, this run's files */
+    struct tokenizer_options options;
     struct device *device;
     struct text_source text;
-    struct parameters parameters;
-    struct tape tape;
+    struct parameter_set parameters;
+    struct model model;
+    struct comm self; /* blocks are computed without other ranks */
+    struct inference inference;
 };
 
 /* Tokens of `n` codes on the host. */
 struct token_rows {
-    int64_t n;
+    int64_t n, top_k, dim;
     int32_t *tokens;  /* [n, 4, K], -1 where absent */
     float *weights;   /* [n, 4, K], 0 where absent */
     float *embedding; /* [n, 4, d], 0 where absent */
 };
 
-int token_rows_make(struct token_rows *rows, int64_t n, const struct config *config);
+int token_rows_make(struct token_rows *rows, int64_t n, const struct quantizer_options *options);
 void token_rows_free(struct token_rows *rows);
 
 /* Makes the first `count` codes absent in all groups. */
-void token_rows_clear(struct token_rows *rows, const struct config *config, int64_t count);
+void token_rows_clear(struct token_rows *rows, int64_t count);
 
-/* Fetches one group's tokens from the device: row i goes to row offset + place[i]. */
-int token_rows_place(struct token_rows *rows, const struct config *config, struct device *device, int group,
-                     const struct quantized *quantized, const int32_t *place, int64_t offset);
+/* Fetches what inference_run made of a block: the codes of the block go to rows `offset`... . */
+int token_rows_set(struct token_rows *rows, const struct inference *inference, int64_t offset);
 
-/* Loads the model from config->files.checkpoint. */
-int tokenizer_make(struct tokenizer *tokenizer, const struct config *config, struct device *device,
-                   const struct comm *comm);
-/* From now on tokenises the codes of config's files (borrowed), whose model settings are the same. */
-void tokenizer_turn_to(struct tokenizer *tokenizer, const struct config *config);
+/* Loads the model from the checkpoint. */
+int tokenizer_make(struct tokenizer *tokenizer, const struct tokenizer_options *options, struct device *device);
+/* From now on tokenises the codes of other files (borrowed), for which the model is as good. */
+void tokenizer_turn_to(struct tokenizer *tokenizer, const char *vocabulary, const char *features);
 void tokenizer_free(struct tokenizer *tokenizer);
 
 /* Tokenises codes first .. first+count-1 of the vocabulary, block by block, into rows (room for count). */

@@ -3,6 +3,8 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/status.h"
 
@@ -13,6 +15,14 @@ static void list_parts(const struct checkpoint_entry *e, float *parts[N_PARTS]) 
     parts[0] = e->value, parts[1] = e->m, parts[2] = e->v, parts[3] = e->average;
 }
 
+/* The name of a dataset; the caller frees. */
+static int name_part(const struct checkpoint_entry *e, const char *suffix, char **name) {
+    size_t size = strlen(e->name) + strlen(suffix) + 1;
+    TRY(mem_alloc(name, (long long)size, 1));
+    snprintf(*name, size, "%s%s", e->name, suffix);
+    return STATUS_OK;
+}
+
 static int write_entries(struct h5file *file, const struct checkpoint_entry *entries, int n_entries) {
     for (int i = 0; i < n_entries; i++) {
         const struct checkpoint_entry *e = &entries[i];
@@ -20,9 +30,11 @@ static int write_entries(struct h5file *file, const struct checkpoint_entry *ent
         list_parts(e, parts);
         for (int k = 0; k < N_PARTS; k++) {
             if (!parts[k]) continue;
-            char name[64];
-            snprintf(name, sizeof name, "%s%s", e->name, SUFFIX[k]);
-            TRY(h5file_write(file, name, H5_F32, e->rows, e->cols, e->first, e->count, parts[k], 0));
+            char *name;
+            TRY(name_part(e, SUFFIX[k], &name));
+            int status = h5file_write(file, name, H5_F32, e->rows, e->cols, e->first, e->count, parts[k], 0);
+            free(name);
+            TRY(status);
         }
     }
     return STATUS_OK;
@@ -47,10 +59,8 @@ int checkpoint_write(const struct comm *comm, const char *path, const struct pro
     return h5file_commit(file);
 }
 
-static int read_part(struct h5file *file, const struct checkpoint_entry *e, const char *suffix, float *out) {
-    char name[64];
+static int read_dataset(struct h5file *file, const struct checkpoint_entry *e, const char *name, float *out) {
     int64_t rows, cols;
-    snprintf(name, sizeof name, "%s%s", e->name, suffix);
     TRY(h5file_shape(file, name, H5_F32, &rows, &cols));
     if (rows != e->rows || cols != e->cols)
         return status_set(STATUS_FAILED,
@@ -64,6 +74,14 @@ static int read_part(struct h5file *file, const struct checkpoint_entry *e, cons
             return status_set(STATUS_FAILED, "%s: parameter %s holds a NaN or infinite value in row %lld",
                               h5file_path(file), name, (long long)(e->first + i / e->cols));
     return STATUS_OK;
+}
+
+static int read_part(struct h5file *file, const struct checkpoint_entry *e, const char *suffix, float *out) {
+    char *name;
+    TRY(name_part(e, suffix, &name));
+    int status = read_dataset(file, e, name, out);
+    free(name);
+    return status;
 }
 
 int checkpoint_read(const char *path, const struct checkpoint_entry *entries, int n_entries, int64_t *step) {

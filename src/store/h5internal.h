@@ -7,9 +7,11 @@
 #include "store/h5file.h"
 #include "store/h5sums.h"
 
+enum { H5_NAME_BYTES = 256 }; /* of a dataset, with the final zero */
+
 /* The block read last, verified: of a dataset that is read in small pieces, each block is read once. */
 struct h5block {
-    char name[64];
+    char name[H5_NAME_BYTES];
     int64_t number;
     char *rows; /* owned */
     long long capacity;

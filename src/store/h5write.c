@@ -260,7 +260,7 @@ int h5file_set_real(struct h5file *file, const char *name, double value) {
 /* ---- datasets ---- */
 struct h5dataset {
     struct h5file *file;
-    char name[64];
+    char name[H5_NAME_BYTES];
     hid_t id, type;
     int64_t n_rows, row_bytes, reserved_before;
     int rank, compressed; /* rank: dimensions of the dataset */
@@ -337,6 +337,9 @@ static int dataset_create(struct h5dataset **out, struct h5file *file, const cha
         d->reserved_before = file->reserved;
         chunk_rows = chunk_of(chunk_rows, n_rows, d->row_bytes);
         status = h5sums_make(&d->sums, n_rows, d->row_bytes, chunk_rows, cell_rows);
+        if (strlen(name) >= sizeof d->name)
+            status = status_set(STATUS_FAILED, "%s: the name of dataset %s is longer than %d bytes", file->path, name,
+                                H5_NAME_BYTES - 1);
     }
     status = comm_agree(&file->comm, d ? status : status_set(STATUS_FAILED, "out of memory"));
     if (status == STATUS_OK) status = reserve(file, METADATA_BYTES + (compress ? 0 : n_rows * d->row_bytes));

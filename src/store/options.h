@@ -17,6 +17,8 @@
         "trained model")                                                                                               \
     KEY(in, PATH, "files.table", table, "results/table.h5", JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT,        \
         JOB_TOKENIZE, "table", "token table")                                                                          \
+    KEY(in, PATH, "files.cohort", cohort, "results/cohort.h5", 0, JOB_COHORT, "cohort",                                \
+        "subjects, their events, and the samples of tasks")                                                            \
     KEY(in, PATH, "files.export", export_folder, "results/export", 0, JOB_EXPORT, "export",                            \
         "folder for exported files")                                                                                   \
     KEY(in, PATH, "files.metrics", metrics, "", 0, JOB_TRAIN, "metrics",                                               \

@@ -13,7 +13,9 @@ enum resume { RESUMES(OPTION_CHOICE_NUMBER) };
 
 #define TRAIN_OPTIONS(KEY, in)                                                                                         \
     KEY(in, INTEGER, "train.batch", batch, "1024", 2, 1048576, "codes", STEP_JOBS, SHAPES,                             \
-        "codes in a step, over all ranks")                                                                             \
+        "codes in a batch, over all ranks")                                                                            \
+    KEY(in, INTEGER, "train.micro_batches", micro_batches, "1", 1, 65536, "batches", STEP_JOBS, SHAPES,                \
+        "batches, one after the other, whose mean gradient makes one step")                                            \
     KEY(in, INTEGER, "train.steps", steps, "3000", 1, 1e9, "steps", STEP_JOBS, SHAPES, "length of training")           \
     KEY(in, REAL, "train.rate", rate, "1e-3", 0, 1e6, STEP_JOBS, SHAPES, "Adam's learning rate")                       \
     KEY(in, CHOICE, "train.schedule", schedule, schedule, SCHEDULES, "cosine", STEP_JOBS, SHAPES,                      \

@@ -1,6 +1,6 @@
 /* The whole method against the PyTorch implementation in tests/golden/medtok_reference.py, from the files that it wrote
  * (tests/golden/medtok; its header says what they hold and how to make them again): initial values, forward values, every loss
- * term, the gradient of every parameter, and ten steps of the trainer on files written by the store.
+ * term, the gradient of every parameter, and ten steps of a training on files written by the store.
  *
  * Tensors are compared relative to their largest entry, since that is what their rounding scales with. */
 #include <limits.h>
@@ -17,8 +17,8 @@
 
 #include "base/status.h"
 #include "jobs.h"
-#include "medtok/tokenizer.h"
-#include "medtok/trainer.h"
+#include "model_settings.h"
+#include "train/step.h"
 
 /* The promise of the project. float32 rounds by 6e-8; a value here passes some 20 products and sums of up to 30 terms of
  * either sign, and 1 / temperature = 14 stands before the logits of the contrastive losses: the worst entries of these cases
@@ -204,12 +204,13 @@ static void write_text(const struct reference *r, const char *path, const char *
     free(values);
 }
 
-/* ---- a trainer at step 0 with the reference's parameters ---- */
+/* ---- a training at step 0 with the reference's parameters ---- */
 struct world {
     struct reference reference;
     struct config config;
     struct device device;
-    struct trainer trainer;
+    struct medtok_learner learner;
+    struct training training;
     char folder[64], vocabulary[80], text[80], checkpoint[80];
 };
 
@@ -239,16 +240,20 @@ static int make_world(void **state) {
     set_path(&w->config, "files.checkpoint", w->checkpoint);
     assert_int_equal(TRAIN_JOB.check(&w->config), STATUS_OK);
     assert_int_equal(device_open_cpu(&w->device, 2), 0);
-    if (trainer_make(&w->trainer, &w->config, &comm, &w->device) != STATUS_OK)
+    struct medtok_learner_options options = learner_options(&w->config, 1);
+    if (medtok_learner_make(&w->learner, &options, &comm, &w->device) != STATUS_OK)
         fail_msg("%s: %s", name, status_message());
-    assert_int_equal(trainer_begin(&w->trainer), STATUS_OK);
+    training_open(&w->training, &comm, &w->device, &w->config.train);
+    assert_int_equal(training_make(&w->training, &w->learner.learner), STATUS_OK);
+    assert_int_equal(training_begin(&w->training), STATUS_OK);
     *state = w;
     return 0;
 }
 
 static int free_world(void **state) {
     struct world *w = *state;
-    trainer_free(&w->trainer);
+    training_free(&w->training);
+    medtok_learner_free(&w->learner);
     device_close(&w->device);
     config_free(&w->config);
     for (int i = 0; i < w->reference.n_tensors; i++) free(w->reference.tensors[i].values);
@@ -262,50 +267,36 @@ static int free_world(void **state) {
 
 /* Ours are a float32 rounding of the same double, but for the last bit of the C library's log and cos. */
 static void initial_values_agree(struct world *w) {
-    for (int p = 0; p < w->trainer.parameters.n; p++) {
-        const struct parameter *q = &w->trainer.parameters.list[p];
+    for (int p = 0; p < w->learner.parameters.n; p++) {
+        const struct parameter *q = w->learner.parameters.list[p];
+        if (q->flags & PARAMETER_FROZEN) continue;
         const struct golden *t = find(&w->reference, "initial", q->name);
         compare_tensor(t, q->value.at, q->rows, q->cols, 1e-6);
         for (int64_t i = 0; i < q->rows * q->cols; i++) q->value.at[i] = (real)t->values[i];
     }
 }
 
-/* Step 0 up to the gradients, without an update. */
-static struct model_output differentiate(struct world *w, struct batch *batch) {
-    struct trainer *t = &w->trainer;
-    struct device *d = &w->device;
-    const struct parameter *table = &t->parameters.list[t->parameters.nodes];
-    struct edge_drop drop = {w->config.graph.edge_drop, 1, (uint64_t)w->config.run.seed, 0};
-    t->now.n_codes = sampler_step(&t->sampler, 0, t->now.codes);
-    assert_int_equal(batch_build(batch, &t->now.builder, &t->dataset, t->now.codes, t->now.n_codes, drop), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->now.text_rows, &comm, (int)batch->n_text), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->now.graph_rows, &comm, (int)batch->n_graph), STATUS_OK);
-    assert_int_equal(row_shares_make(&t->now.both_rows, &comm, (int)batch->n_both), STATUS_OK);
+/* Step 0 up to the gradients, without an update: the learner's calls as training_step makes them. */
+static void differentiate(struct world *w) {
+    struct training *t = &w->training;
+    const struct learner *l = &w->learner.learner;
+    int64_t vectors[N_GROUPS] = {0};
+    struct loss_sums sums = {
+        .terms = t->scalars, .lengths = dev_real_at(t->scalars, N_TERMS), .vectors = vectors, .first = 1};
+    assert_int_equal(l->draw(l->self, 0, 0), STATUS_OK);
+    assert_int_equal(l->send(l->self, 0), STATUS_OK);
+    assert_int_equal(l->share(l->self, 0), STATUS_OK);
     tape_reset(&t->tape, 0);
-    d->run->fill(d, t->parameters.n_dense, 0, t->parameters.grad);
-    d->run->fill(d, table->rows * table->cols, 0, table->grad);
-    d->run->fill(d, N_TERMS, 0, t->scalars);
-    struct var *nodes = tape_leaf(&t->tape, batch->n_distinct, table->cols);
-    d->run->gather_rows(d, batch->n_distinct, table->cols, table->value, batch->distinct, nodes->value);
-    struct model model = {&w->config, &t->parameters};
-    struct losses losses = {.tape = &t->tape,
-                            .comm = &comm,
-                            .global_negatives = 1,
-                            .temperature = w->config.loss.temperature,
-                            .terms = t->scalars};
-    struct model_training training = {.losses = &losses,
-                                      .text = &t->now.text_rows,
-                                      .graph = &t->now.graph_rows,
-                                      .both = &t->now.both_rows,
-                                      .step = 0};
+    row_exchange_reset(&t->rows);
+    parameter_set_clear_gradients(l->parameters);
+    w->device.run->fill(&w->device, N_TERMS, 0, t->scalars);
+    assert_int_equal(l->fetch(l->self, &t->rows, &t->tape, 0), STATUS_OK);
     n_calls = 0;
-    struct model_output out = model_forward(&model, &t->tape, batch, nodes, &training);
+    l->loss(l->self, &t->tape, 0, &sums);
     tape_backward(&t->tape);
-    d->run->scatter_add_rows(d, batch->n_distinct, table->cols, tape_grad(&t->tape, nodes), batch->distinct,
-                             table->grad);
+    assert_int_equal(row_exchange_return(&t->rows, &t->tape), STATUS_OK);
     assert_int_equal(tape_status(&t->tape), STATUS_OK);
-    assert_int_equal(losses.status, STATUS_OK);
-    return out;
+    assert_int_equal(sums.status, STATUS_OK);
 }
 
 static const char *const GROUP_NAMES[N_GROUPS] = {"text", "graph", "shared_text", "shared_graph"};
@@ -316,19 +307,19 @@ static void compare_var(const struct world *w, const char *part, const char *nam
 
 static void forward_values_agree(void **state) {
     struct world *w = *state;
-    struct batch batch;
+    const struct batch *batch = &w->learner.slots[0].batch;
     initial_values_agree(w);
-    struct model_output out = differentiate(w, &batch);
+    differentiate(w);
     const struct golden *codes = find(&w->reference, "forward", "codes");
-    assert_int_equal(batch.n, codes->cols);
-    for (int64_t i = 0; i < batch.n; i++) assert_int_equal(batch.codes[i], (int32_t)codes->values[i]);
+    assert_int_equal(batch->n, codes->cols);
+    for (int64_t i = 0; i < batch->n; i++) assert_int_equal(batch->codes[i], (int32_t)codes->values[i]);
     compare_var(w, "forward", "t", t_compared);
     compare_var(w, "forward", "g", g_compared);
     assert_int_equal(n_calls, N_GROUPS + 2);
     compare_var(w, "forward.second", "text", z_of_call[N_GROUPS]);
     compare_var(w, "forward.second", "graph", z_of_call[N_GROUPS + 1]);
     for (int g = 0; g < N_GROUPS; g++) {
-        const struct quantized *q = &out.groups[g];
+        const struct quantized *q = &w->learner.output.groups[g];
         const struct golden *tokens = find(&w->reference, "forward.tokens", GROUP_NAMES[g]);
         compare_var(w, "forward.z", GROUP_NAMES[g], z_of_call[g]);
         compare_var(w, "forward.q", GROUP_NAMES[g], q->value);
@@ -341,15 +332,15 @@ static void forward_values_agree(void **state) {
 
 static void loss_terms_and_gradients_agree(void **state) {
     struct world *w = *state;
-    struct batch batch;
     initial_values_agree(w);
-    differentiate(w, &batch);
+    differentiate(w);
     for (int i = 0; i < N_TERMS; i++) {
         const struct golden *t = find(&w->reference, "loss", LOSS_TERM_NAMES[i]);
-        compare_tensor(t, w->trainer.scalars.at + i, 1, 1, TOLERANCE);
+        compare_tensor(t, w->training.scalars.at + i, 1, 1, TOLERANCE);
     }
-    for (int p = 0; p < w->trainer.parameters.n; p++) {
-        const struct parameter *q = &w->trainer.parameters.list[p];
+    for (int p = 0; p < w->learner.parameters.n; p++) {
+        const struct parameter *q = w->learner.parameters.list[p];
+        if (q->flags & PARAMETER_FROZEN) continue;
         compare_tensor(find(&w->reference, "gradient", q->name), q->grad.at, q->rows, q->cols, TOLERANCE);
     }
 }
@@ -360,10 +351,11 @@ static void compare_table(struct world *w) {
     struct provenance provenance = made_by("train");
     struct tokenizer tokenizer;
     struct token_rows rows;
-    int64_t n = w->trainer.sampler.n_codes, picks = N_GROUPS * w->config.quantizer.top_k;
-    assert_int_equal(parameters_save(&w->trainer.parameters, &comm, w->checkpoint, &provenance, 10), STATUS_OK);
-    assert_int_equal(tokenizer_make(&tokenizer, &w->config, &w->device, &comm), STATUS_OK);
-    assert_int_equal(token_rows_make(&rows, n, &w->config), STATUS_OK);
+    int64_t n = w->learner.sampler.n_samples, picks = N_GROUPS * w->config.quantizer.top_k;
+    struct tokenizer_options options = tokenizer_options(&w->config);
+    assert_int_equal(training_state_save(&w->training.state, &comm, w->checkpoint, &provenance), STATUS_OK);
+    assert_int_equal(tokenizer_make(&tokenizer, &options, &w->device), STATUS_OK);
+    assert_int_equal(token_rows_make(&rows, n, &w->config.quantizer), STATUS_OK);
     if (tokenizer_run(&tokenizer, 0, n, &rows) != STATUS_OK) fail_msg("%s", status_message());
     assert_int_equal(wanted->rows, n);
     assert_int_equal(wanted->cols, picks);
@@ -382,7 +374,7 @@ static void ten_steps_and_their_table_agree(void **state) {
     assert_int_equal(terms->rows, 10);
     for (int64_t step = 0; step < terms->rows; step++) {
         struct step_report report;
-        if (trainer_step(&w->trainer, 0, &report) != STATUS_OK) fail_msg("step %d: %s", (int)step, status_message());
+        if (training_step(&w->training, 0, &report) != STATUS_OK) fail_msg("step %d: %s", (int)step, status_message());
         for (int i = 0; i < N_TERMS; i++) {
             const double *wanted = terms->values + step * N_TERMS + i;
             real found = (real)report.terms[i];
@@ -391,8 +383,9 @@ static void ten_steps_and_their_table_agree(void **state) {
         real found = (real)report.gradient_norm;
         compare("step's", "norm", &found, norm->values + step, 1, norm->values[step], TOLERANCE_OF_STEPS);
     }
-    for (int p = 0; p < w->trainer.parameters.n; p++) {
-        const struct parameter *q = &w->trainer.parameters.list[p];
+    for (int p = 0; p < w->learner.parameters.n; p++) {
+        const struct parameter *q = w->learner.parameters.list[p];
+        if (q->flags & PARAMETER_FROZEN) continue;
         const struct golden *after = find(&w->reference, "after", q->name);
         const double *before = find(&w->reference, "initial", q->name)->values;
         double moved = 0;

@@ -15,8 +15,8 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "../../jobs/model_settings.h"
 #include "made_dataset.h"
-#include "medtok/model.h"
 
 enum { N_CODES = 7, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
 
@@ -77,7 +77,8 @@ struct world {
     struct config config;
     struct comm comm;
     struct device device;
-    struct parameters parameters;
+    struct parameter_set parameters;
+    struct model model;
     struct dataset dataset;
     struct batch_builder builder;
     struct tape tape;
@@ -129,9 +130,10 @@ static int make_world_of(void **state, const char *encoder) {
     w->comm = comm_self();
     assert_int_equal(device_open_cpu(&w->device, 1), 0);
     fill_dataset(&w->dataset);
-    assert_int_equal(parameters_make(&w->parameters, &w->device, &w->comm, &w->config, TEXT_DIM, N_NODES, 1),
-                     STATUS_OK);
-    assert_int_equal(parameters_initialize(&w->parameters, 5), STATUS_OK);
+    struct model_settings settings = model_settings(&w->config);
+    assert_int_equal(model_make(&w->model, &w->parameters, &settings, TEXT_DIM, N_NODES), STATUS_OK);
+    assert_int_equal(parameter_set_allocate(&w->parameters, &w->device, 0, 1, 1), STATUS_OK);
+    assert_int_equal(parameter_set_initialize(&w->parameters, 5), STATUS_OK);
     assert_int_equal(batch_builder_make(&w->builder, &w->device, &w->dataset), STATUS_OK);
     tape_init(&w->tape, &w->device);
     w->terms = device_alloc_reals(&w->device, N_TERMS);
@@ -147,7 +149,8 @@ static int free_world(void **state) {
     tape_free(&w->tape);
     batch_builder_free(&w->builder);
     dataset_free(&w->dataset);
-    parameters_free(&w->parameters);
+    model_free(&w->model);
+    parameter_set_free(&w->parameters);
     device_free_reals(&w->device, w->terms);
     device_close(&w->device);
     config_free(&w->config);
@@ -167,7 +170,7 @@ static struct row_shares one_share(int *n, int *zero, int64_t rows) {
 }
 
 /* The loss at the current parameters. With `backward`, all gradients too: the node table's are put together here, as the
- * trainer does through the row exchange. */
+ * training does through the row exchange. */
 static double evaluate(struct world *w, int backward) {
     struct batch batch;
     int64_t codes[N_CODES];
@@ -177,18 +180,17 @@ static double evaluate(struct world *w, int backward) {
     w->text = one_share(w->text_n, w->zero, batch.n_text);
     w->graph = one_share(w->graph_n, w->zero, batch.n_graph);
     w->both = one_share(w->both_n, w->zero, batch.n_both);
-    const struct parameter *table = &w->parameters.list[w->parameters.nodes];
+    const struct parameter *table = w->model.nodes;
     tape_reset(&w->tape, 0);
     w->device.run->fill(&w->device, N_TERMS, 0, w->terms);
-    w->device.run->fill(&w->device, w->parameters.n_dense, 0, w->parameters.grad);
-    w->device.run->fill(&w->device, table->rows * table->cols, 0, table->grad);
+    parameter_set_clear_gradients(&w->parameters);
     struct var *nodes = tape_leaf(&w->tape, batch.n_distinct, table->cols);
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
-    struct model model = {&w->config, &w->parameters};
+    w->model.settings = model_settings(&w->config); /* tests change some */
     struct losses losses = {&w->tape, &w->comm, 1, w->config.loss.temperature, w->terms, STATUS_OK};
     struct model_training training = {&losses, &w->text, &w->graph, &w->both, 3, NULL, NULL};
     call = 0;
-    model_forward(&model, &w->tape, &batch, nodes, &training);
+    model_forward(&w->model, &w->tape, &batch, nodes, &training);
     if (backward) {
         tape_backward(&w->tape);
         w->device.run->scatter_add_rows(&w->device, batch.n_distinct, table->cols, tape_grad(&w->tape, nodes),
@@ -211,16 +213,17 @@ static void check_gradients(struct world *w, const char *const *unused) {
     frozen = 0;
     double base = evaluate(w, 1);
     assert_true(isfinite(base));
-    int64_t n_nodes = w->parameters.list[w->parameters.nodes].rows * w->parameters.list[w->parameters.nodes].cols;
-    double *dense = malloc((size_t)w->parameters.n_dense * sizeof *dense);
-    double *node = malloc((size_t)n_nodes * sizeof *node);
-    memcpy(dense, w->parameters.grad.at, (size_t)w->parameters.n_dense * sizeof *dense);
-    memcpy(node, w->parameters.node_grad.at, (size_t)n_nodes * sizeof *node);
+    double *gradients[N_PARAMETER_GROUPS] = {NULL};
+    for (int g = 0; g < PARAMETERS_FROZEN; g++) {
+        const struct parameter_stretch *s = &w->parameters.group[g];
+        gradients[g] = malloc((size_t)s->n * sizeof **gradients);
+        memcpy(gradients[g], s->grad.at, (size_t)s->n * sizeof **gradients);
+    }
     frozen = 1;
     assert_true(fabs(evaluate(w, 0) - base) < 1e-9 * fabs(base)); /* the frozen function agrees where it was frozen */
     for (int p = 0; p < w->parameters.n; p++) {
-        const struct parameter *q = &w->parameters.list[p];
-        const double *gradient = p == w->parameters.nodes ? node : dense + (q->value.at - w->parameters.value.at);
+        const struct parameter *q = w->parameters.list[p];
+        const double *gradient = gradients[q->group] + q->offset;
         double worst = 0, largest = 0;
         for (int64_t i = 0; i < q->rows * q->cols; i++) {
             double old = q->value.at[i], step = 1e-5;
@@ -232,7 +235,7 @@ static void check_gradients(struct world *w, const char *const *unused) {
             if (fabs(slope - gradient[i]) > worst) worst = fabs(slope - gradient[i]);
             if (fabs(slope) > largest) largest = fabs(slope);
         }
-        if (p == w->parameters.codebook && w->config.quantizer.update == UPDATE_EMA) {
+        if (q == w->model.codebook && w->config.quantizer.update == UPDATE_EMA) {
             for (int64_t i = 0; i < q->rows * q->cols; i++) assert_true(gradient[i] == 0);
             continue;
         }
@@ -245,8 +248,7 @@ static void check_gradients(struct world *w, const char *const *unused) {
         if (used && !may_cancel && largest == 0) fail_msg("%s has no gradient at all", q->name);
         if (!used && largest > 0) fail_msg("%s has a gradient", q->name);
     }
-    free(dense);
-    free(node);
+    for (int g = 0; g < PARAMETERS_FROZEN; g++) free(gradients[g]);
 }
 
 static void check_all_gradients(struct world *w) {
@@ -345,7 +347,8 @@ static void a_batch_without_any_side_has_no_loss(void **state) {
     take_graphs(w);
     frozen = 0;
     assert_true(evaluate(w, 1) == 0);
-    for (int64_t i = 0; i < w->parameters.n_dense; i++) assert_true(w->parameters.grad.at[i] == 0);
+    const struct parameter_stretch *dense = &w->parameters.group[PARAMETERS_DENSE];
+    for (int64_t i = 0; i < dense->n; i++) assert_true(dense->grad.at[i] == 0);
 }
 
 static void absent_sides_hold_with_graph_attention(void **state) {

@@ -12,7 +12,8 @@
 #include "base/status.h"
 #include "medtok/codebook.h"
 #include "medtok/kmeans.h"
-#include "medtok/schedule.h"
+#include "model_settings.h"
+#include "train/schedule.h"
 
 enum { SIZE = 12, DIM = 8, K = 2, N = 5, N_PRESENT = 3, TEXT_DIM = 6, N_NODES = 7 };
 
@@ -24,7 +25,9 @@ struct world {
     struct config config;
     struct comm comm;
     struct device device;
-    struct parameters parameters;
+    struct parameter_set parameters;
+    struct model model;
+    struct optimiser optimiser;
     struct codebook codebook;
     struct usage usage;
     struct row_shares all, present;
@@ -38,7 +41,7 @@ static int rows_of(int group) { return group == GRAPH_SPECIFIC || group == SHARE
 static void make_tokens(struct world *w) {
     for (int g = 0; g < N_GROUPS; g++) {
         int n = rows_of(g);
-        struct region r = quantizer_region(&w->config, (enum token_group)g);
+        struct region r = quantizer_region(&w->config.quantizer, (enum token_group)g);
         struct quantized *q = &w->output.groups[g];
         w->u[g] = (struct var){.rows = n, .cols = DIM, .value = device_alloc_reals(&w->device, n * DIM)};
         q->u = &w->u[g];
@@ -75,13 +78,16 @@ static struct world *make_world(const char *const *settings) {
     w->all = (struct row_shares){&w->n_all, &w->zero, N};
     w->present = (struct row_shares){&w->n_present, &w->zero, N_PRESENT};
     assert_int_equal(device_open_cpu(&w->device, 1), 0);
-    struct parameters *p = &w->parameters;
-    assert_int_equal(parameters_make(p, &w->device, &w->comm, &w->config, TEXT_DIM, N_NODES, 1), STATUS_OK);
-    assert_int_equal(parameters_initialize(p, 5), STATUS_OK);
-    assert_int_equal(codebook_make(&w->codebook, &w->config, &w->comm, p), STATUS_OK);
-    assert_int_equal(codebook_begin(&w->codebook), STATUS_OK);
+    struct model_settings of_model = model_settings(&w->config);
+    struct parameter_set *p = &w->parameters;
     struct region regions[N_GROUPS];
-    quantizer_regions(&w->config, regions);
+    assert_int_equal(model_make(&w->model, p, &of_model, TEXT_DIM, N_NODES), STATUS_OK);
+    assert_int_equal(codebook_make(&w->codebook, &w->model, &w->comm, &w->device, p), STATUS_OK);
+    assert_int_equal(parameter_set_allocate(p, &w->device, 0, 1, 1), STATUS_OK);
+    assert_int_equal(parameter_set_initialize(p, 5), STATUS_OK);
+    assert_int_equal(optimiser_make(&w->optimiser, p, &w->config.train), STATUS_OK);
+    assert_int_equal(codebook_begin(&w->codebook), STATUS_OK);
+    quantizer_regions(&w->config.quantizer, regions);
     assert_int_equal(usage_make(&w->usage, w->config.quantizer.size, regions), STATUS_OK);
     make_tokens(w);
     return w;
@@ -95,7 +101,9 @@ static void free_world(struct world *w) {
     }
     usage_free(&w->usage);
     codebook_free(&w->codebook);
-    parameters_free(&w->parameters);
+    optimiser_free(&w->optimiser);
+    model_free(&w->model);
+    parameter_set_free(&w->parameters);
     device_close(&w->device);
     config_free(&w->config);
     free(w);
@@ -118,17 +126,18 @@ static void schedule_warms_up_and_falls_along_a_cosine(void **state) {
     struct config c;
     assert_int_equal(config_defaults(&c), STATUS_OK);
     c.train.rate = 2, c.train.steps = 50, c.train.warmup = 0, c.train.schedule = SCHEDULE_CONSTANT;
-    for (int64_t step = 1; step <= 50; step++) assert_true(schedule_rate(&c, step) == 2);
+    for (int64_t step = 1; step <= 50; step++) assert_true(schedule_rate(&c.train, step) == 2);
     c.train.warmup = 10;
-    close_to(schedule_rate(&c, 1), 0.2, "warm-up", 1);
-    close_to(schedule_rate(&c, 10), 2, "warm-up", 10);
-    assert_true(schedule_rate(&c, 50) == 2);
+    close_to(schedule_rate(&c.train, 1), 0.2, "warm-up", 1);
+    close_to(schedule_rate(&c.train, 10), 2, "warm-up", 10);
+    assert_true(schedule_rate(&c.train, 50) == 2);
     c.train.schedule = SCHEDULE_COSINE, c.train.rate_end = 0.1;
-    close_to(schedule_rate(&c, 5), 1, "warm-up", 5);
-    close_to(schedule_rate(&c, 10), 2, "cosine", 10);
-    close_to(schedule_rate(&c, 20), 2 * (0.1 + 0.9 * (1 + sqrt(0.5)) / 2), "cosine", 20); /* a quarter: cos(pi/4) */
-    close_to(schedule_rate(&c, 30), 2 * 0.55, "cosine", 30);                              /* half-way */
-    close_to(schedule_rate(&c, 50), 0.2, "cosine", 50);
+    close_to(schedule_rate(&c.train, 5), 1, "warm-up", 5);
+    close_to(schedule_rate(&c.train, 10), 2, "cosine", 10);
+    close_to(schedule_rate(&c.train, 20), 2 * (0.1 + 0.9 * (1 + sqrt(0.5)) / 2), "cosine",
+             20);                                                  /* a quarter: cos(pi/4) */
+    close_to(schedule_rate(&c.train, 30), 2 * 0.55, "cosine", 30); /* half-way */
+    close_to(schedule_rate(&c.train, 50), 0.2, "cosine", 50);
     config_free(&c);
 }
 
@@ -138,7 +147,7 @@ static void ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors(void **s
     static const char *const SETTINGS[] = {"quantizer.update=ema", "quantizer.ema_decay=0.8",
                                            "quantizer.ema_epsilon=0.01", NULL};
     struct world *w = make_world(SETTINGS);
-    const struct parameter *c = &w->parameters.list[w->parameters.codebook];
+    const struct parameter *c = w->model.codebook;
     double m[SIZE][DIM], count[SIZE], row[SIZE][DIM];
     for (int r = 0; r < SIZE; r++) {
         count[r] = 1;
@@ -163,7 +172,7 @@ static void ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors(void **s
         for (int r = 0; r < SIZE; r++)
             for (int j = 0; picked[r] > 0 && j < DIM; j++)
                 row[r][j] = m[r][j] / (total * (count[r] + 0.01) / (total + 0.01 * SIZE));
-        codebook_sum_picks(&w->codebook, &w->output);
+        codebook_sum_picks(&w->codebook, &w->output, 1);
         codebook_update(&w->codebook);
         assert_true(picked[SIZE - 1] == 0 && picked[0] > 0);
         for (int r = 0; r < SIZE * DIM; r++) close_to(c->value.at[r], row[r / DIM][r % DIM], "row", r);
@@ -243,35 +252,38 @@ static int near_a_vector(const struct world *w, const real *row, int group) {
 }
 
 static void check_revived(struct world *w, int ema) {
-    const struct parameter *c = &w->parameters.list[w->parameters.codebook];
+    const struct parameter *c = w->model.codebook;
     /* Shared tokens pick from all rows but the last, so that only the last row is idle; it is graph-specific. */
     enum { DEAD = SIZE - 1 };
+    struct moments kept = optimiser_moments(&w->optimiser, c);
     int64_t n;
     real before[SIZE * DIM];
-    for (int i = 0; i < SIZE * DIM; i++) c->m.at[i] = c->v.at[i] = 1;
+    for (int i = 0; i < SIZE * DIM; i++) kept.m.at[i] = kept.v.at[i] = 1;
     memset(w->usage.counts, 0, 2 * SIZE * sizeof *w->usage.counts);
     for (int r = 0; r < DEAD; r++) w->usage.counts[r % 2 * SIZE + r] = 1;
     memcpy(before, c->value.at, sizeof before);
     for (int step = 1; step <= 2; step++) {
-        assert_int_equal(codebook_revive(&w->codebook, &w->usage, &w->output, &w->all, &w->present, step, &n),
-                         STATUS_OK);
+        assert_int_equal(
+            codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, step, &n),
+            STATUS_OK);
         assert_int_equal(n, 0);
-        assert_true(w->codebook.idle.at[DEAD] == step && w->codebook.idle.at[0] == 0);
+        assert_true(w->codebook.idle->value.at[DEAD] == step && w->codebook.idle->value.at[0] == 0);
     }
     assert_memory_equal(before, c->value.at, sizeof before);
-    assert_int_equal(codebook_revive(&w->codebook, &w->usage, &w->output, &w->all, &w->present, 3, &n), STATUS_OK);
+    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 3, &n),
+                     STATUS_OK);
     assert_int_equal(n, 1);
     assert_memory_equal(before, c->value.at, DEAD * DIM * sizeof(real));
     assert_true(near_a_vector(w, c->value.at + DEAD * DIM, GRAPH_SPECIFIC));
     close_to(length(c->value.at + DEAD * DIM), ema ? 1 : sqrt(DIM), "length", DEAD);
-    assert_true(w->codebook.idle.at[DEAD] == 0);
+    assert_true(w->codebook.idle->value.at[DEAD] == 0);
     for (int j = 0; j < DIM; j++) {
         int i = DEAD * DIM + j;
-        assert_true(c->m.at[i] == 0 && c->v.at[i] == 0 && c->m.at[j] == 1);
-        assert_true(c->average.at[i] == c->value.at[i]);
-        if (ema) assert_true(w->codebook.ema.at[DEAD * (DIM + 1) + j] == c->value.at[i]);
+        assert_true(kept.m.at[i] == 0 && kept.v.at[i] == 0 && kept.m.at[j] == 1);
+        assert_true(kept.average.at[i] == c->value.at[i]);
+        if (ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + j] == c->value.at[i]);
     }
-    if (ema) assert_true(w->codebook.ema.at[DEAD * (DIM + 1) + DIM] == 1);
+    if (ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + DIM] == 1);
 }
 
 static void revival_moves_idle_rows_to_vectors_of_the_batch(void **state) {
@@ -290,19 +302,21 @@ static void revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait(vo
     (void)state;
     static const char *const SETTINGS[] = {"quantizer.revive_after=1", "quantizer.size=24", NULL};
     struct world *w = make_world(SETTINGS);
-    const struct parameter *c = &w->parameters.list[w->parameters.codebook];
+    const struct parameter *c = w->model.codebook;
     int64_t n;
     int taken[N + 1] = {0};
     usage_clear(&w->usage);
     /* All 8 + 8 + 8 rows are idle: text has 5 vectors, the shared groups 8, graph 3. */
-    assert_int_equal(codebook_revive(&w->codebook, &w->usage, &w->output, &w->all, &w->present, 1, &n), STATUS_OK);
+    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
+                     STATUS_OK);
     assert_int_equal(n, 5 + 8 + 3);
     for (int r = 0; r < 5; r++) taken[near_a_vector(w, c->value.at + r * DIM, TEXT_SPECIFIC)]++;
     for (int i = 1; i <= N; i++) assert_int_equal(taken[i], 1);
     assert_int_equal(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC), 0);
-    assert_true(w->codebook.idle.at[4] == 0 && w->codebook.idle.at[5] == 1);
+    assert_true(w->codebook.idle->value.at[4] == 0 && w->codebook.idle->value.at[5] == 1);
     for (int r = 0; r < 5; r++) w->usage.counts[r] = 1;
-    assert_int_equal(codebook_revive(&w->codebook, &w->usage, &w->output, &w->all, &w->present, 2, &n), STATUS_OK);
+    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 2, &n),
+                     STATUS_OK);
     assert_int_equal(n, 3 + 8 + 3);
     assert_true(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC) > 0);
     free_world(w);
@@ -314,11 +328,12 @@ static void averages_follow_their_formula_for_dense_and_node_parameters(void **s
     static const char *const SETTINGS[] = {"train.average=0.4", NULL};
     struct world *w = make_world(SETTINGS);
     for (int i = 0; i < w->parameters.n; i++) {
-        const struct parameter *q = &w->parameters.list[i];
-        for (int64_t j = 0; j < q->rows * q->cols; j++) assert_true(q->average.at[j] == q->value.at[j]);
+        const struct parameter *q = w->parameters.list[i];
+        if (q->flags & PARAMETER_FROZEN) continue;
+        for (int64_t j = 0; j < q->rows * q->cols; j++)
+            assert_true(optimiser_moments(&w->optimiser, q).average.at[j] == q->value.at[j]);
     }
-    const struct parameter *checked[] = {&w->parameters.list[w->parameters.text_map[0]],
-                                         &w->parameters.list[w->parameters.nodes]};
+    const struct parameter *checked[] = {w->model.text.weight, w->model.nodes};
     double average[2] = {checked[0]->value.at[3], checked[1]->value.at[3]};
     static const double KEEP[] = {2.0 / 11, 3.0 / 12, 4.0 / 13, 5.0 / 14, 6.0 / 15, 0.4, 0.4};
     for (int step = 1; step <= 7; step++) {
@@ -326,28 +341,41 @@ static void averages_follow_their_formula_for_dense_and_node_parameters(void **s
             checked[k]->value.at[3] = (real)(step * step);
             average[k] = KEEP[step - 1] * average[k] + (1 - KEEP[step - 1]) * step * step;
         }
-        parameters_begin_update(&w->parameters, &w->config, 0.1, step, 1);
-        parameters_average(&w->parameters);
-        for (int k = 0; k < 2; k++) close_to(checked[k]->average.at[3], average[k], "average", step);
+        optimiser_begin_update(&w->optimiser, 0.1, step, 1);
+        optimiser_average(&w->optimiser);
+        for (int k = 0; k < 2; k++)
+            close_to(optimiser_moments(&w->optimiser, checked[k]).average.at[3], average[k], "average", step);
     }
-    struct parameters used = parameters_to_use(&w->parameters);
-    assert_true(used.list[used.nodes].value.at == checked[1]->average.at);
-    assert_true(used.list[used.text_map[0]].value.at == checked[0]->average.at);
+    for (int times = 1; times <= 2; times++) { /* what evaluations see, and what training goes on with */
+        optimiser_swap_averages(&w->optimiser);
+        for (int k = 0; k < 2; k++) {
+            close_to(checked[k]->value.at[3], times == 1 ? average[k] : 49, "value", k);
+            close_to(optimiser_moments(&w->optimiser, checked[k]).average.at[3], times == 1 ? 49 : average[k],
+                     "average", k);
+        }
+    }
     free_world(w);
+}
+
+static void set_all(const struct parameter_set *p, real value, real gradient) {
+    for (int i = 0; i < p->n; i++)
+        for (int64_t j = 0; j < p->list[i]->rows * p->list[i]->cols; j++) {
+            p->list[i]->value.at[j] = value;
+            if (p->list[i]->grad.at) p->list[i]->grad.at[j] = gradient;
+        }
 }
 
 static void weight_decay_shrinks_matrices_only(void **state) {
     (void)state;
     static const char *const SETTINGS[] = {"train.weight_decay=0.5", NULL};
     struct world *w = make_world(SETTINGS);
-    struct parameters *p = &w->parameters;
+    const struct parameter_set *p = &w->parameters;
     int n_decayed = 0;
-    for (int i = 0; i < p->n; i++)
-        for (int64_t j = 0; j < p->list[i].rows * p->list[i].cols; j++) p->list[i].value.at[j] = 1;
-    parameters_begin_update(p, &w->config, 0.1, 1, 1);
-    parameters_update(p, &w->config); /* all gradients are 0: Adam itself moves nothing */
+    set_all(p, 1, 0);
+    optimiser_begin_update(&w->optimiser, 0.1, 1, 1);
+    optimiser_update(&w->optimiser); /* all gradients are 0: Adam itself moves nothing */
     for (int i = 0; i < p->n; i++) {
-        const struct parameter *q = &p->list[i];
+        const struct parameter *q = p->list[i];
         size_t at = strlen(q->name) - strlen(".weight");
         int decays = strlen(q->name) > strlen(".weight") && strcmp(q->name + at, ".weight") == 0;
         for (int64_t j = 0; j < q->rows * q->cols; j++) close_to(q->value.at[j], decays ? 0.95 : 1, q->name, j);
@@ -357,20 +385,24 @@ static void weight_decay_shrinks_matrices_only(void **state) {
     free_world(w);
 }
 
-static void adam_passes_over_a_codebook_of_moving_averages(void **state) {
+static void adam_passes_over_frozen_parameters_and_a_codebook_of_moving_averages(void **state) {
     (void)state;
     static const char *const EMA[] = {"quantizer.update=ema", NULL}, *const GRADIENT[] = {NULL};
     for (int ema = 0; ema < 2; ema++) {
         struct world *w = make_world(ema ? EMA : GRADIENT);
-        struct parameters *p = &w->parameters;
-        for (int i = 0; i < p->n; i++)
-            for (int64_t j = 0; j < p->list[i].rows * p->list[i].cols; j++)
-                p->list[i].value.at[j] = p->list[i].grad.at[j] = 1;
-        parameters_begin_update(p, &w->config, 0.1, 1, 1);
-        parameters_update(p, &w->config);
-        for (int i = 0; i < p->n; i++) /* the first step of Adam is the rate */
-            for (int64_t j = 0; j < p->list[i].rows * p->list[i].cols; j++)
-                close_to(p->list[i].value.at[j], ema && i == p->codebook ? 1 : 0.9, p->list[i].name, j);
+        const struct parameter_set *p = &w->parameters;
+        int n_still = 0;
+        set_all(p, 1, 1);
+        optimiser_begin_update(&w->optimiser, 0.1, 1, 1);
+        optimiser_update(&w->optimiser);
+        for (int i = 0; i < p->n; i++) {
+            const struct parameter *q = p->list[i];
+            int still = q->flags & PARAMETER_FROZEN || (ema && q == w->model.codebook);
+            for (int64_t j = 0; j < q->rows * q->cols; j++) /* the first step of Adam is the rate */
+                close_to(q->value.at[j], still ? 1 : 0.9, q->name, j);
+            n_still += still != 0;
+        }
+        assert_int_equal(n_still, ema ? 3 : 1); /* codebook.idle; codebook and codebook.ema */
         free_world(w);
     }
 }
@@ -385,7 +417,7 @@ int main(void) {
         cmocka_unit_test(revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait),
         cmocka_unit_test(averages_follow_their_formula_for_dense_and_node_parameters),
         cmocka_unit_test(weight_decay_shrinks_matrices_only),
-        cmocka_unit_test(adam_passes_over_a_codebook_of_moving_averages),
+        cmocka_unit_test(adam_passes_over_frozen_parameters_and_a_codebook_of_moving_averages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

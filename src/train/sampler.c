@@ -1,5 +1,5 @@
 /* Strata, their shuffles, and the cut among ranks. */
-#include "medtok/sampler.h"
+#include "train/sampler.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +7,12 @@
 #include "base/rng.h"
 #include "base/status.h"
 
-static int64_t stratum_first(const struct sampler *s, int64_t stratum) { return s->n_codes * stratum / s->n_strata; }
+static int64_t stratum_first(const struct sampler *s, int64_t stratum) { return s->n_samples * stratum / s->n_strata; }
 
 /* Cuts the strata where the running cost passes each rank's share; every rank gets at least one. */
 static void cut_by_cost(struct sampler *s, const struct comm *comm, const int64_t *order, const double *cost) {
     double total = 0, sum = 0;
-    for (int64_t i = 0; i < s->n_codes; i++) total += cost[i];
+    for (int64_t i = 0; i < s->n_samples; i++) total += cost[i];
     int64_t at = 0;
     for (int r = 0; r <= comm->rank; r++) {
         s->first_stratum = at;
@@ -26,35 +26,36 @@ static void cut_by_cost(struct sampler *s, const struct comm *comm, const int64_
     }
 }
 
-int sampler_holds_out(uint64_t seed, double holdout, int64_t code) {
-    return holdout > 0 && rng_uniform(seed, RNG_HOLDOUT, 0, (uint64_t)code) < holdout;
+int sampler_holds_out(uint64_t seed, double holdout, int64_t sample) {
+    return holdout > 0 && rng_uniform(seed, RNG_HOLDOUT, 0, (uint64_t)sample) < holdout;
 }
 
-/* Sizes for s->n_codes codes. */
-static int cut_strata(struct sampler *s, const struct comm *comm, int64_t batch) {
-    s->n_strata = batch < s->n_codes ? batch : s->n_codes;
+/* Sizes for s->n_samples samples. */
+static int cut_strata(struct sampler *s, const struct comm *comm, const char *what, int64_t batch) {
+    s->n_strata = batch < s->n_samples ? batch : s->n_samples;
     if (s->n_strata < comm->size)
-        return status_set(STATUS_USAGE,
-                          "%d ranks are too many for a batch of %lld codes (train.batch %lld, vocabulary %lld): "
-                          "each rank needs at least one; start fewer ranks",
-                          comm->size, (long long)s->n_strata, (long long)batch, (long long)s->n_codes);
-    s->steps_per_epoch = (s->n_codes + s->n_strata - 1) / s->n_strata;
+        return status_set(
+            STATUS_USAGE,
+            "%d ranks are too many for a batch of %lld %s (train.batch %lld, %lld in all): each rank needs "
+            "at least one; start fewer ranks",
+            comm->size, (long long)s->n_strata, what, (long long)batch, (long long)s->n_samples);
+    s->batches_per_epoch = (s->n_samples + s->n_strata - 1) / s->n_strata;
     return STATUS_OK;
 }
 
 int sampler_make(struct sampler *s, const struct comm *comm, enum partition partition, uint64_t seed, double holdout,
-                 int64_t n_codes, int64_t batch, const double *cost) {
+                 const char *what, int64_t n, int64_t batch, const double *cost) {
     int64_t *order;
     *s = (struct sampler){.seed = seed, .epoch = -1};
-    TRY(mem_alloc(&order, n_codes, sizeof *order));
-    for (int64_t i = 0; i < n_codes; i++)
-        if (!sampler_holds_out(seed, holdout, i)) order[s->n_codes++] = i;
-    int status = cut_strata(s, comm, batch);
+    TRY(mem_alloc(&order, n, sizeof *order));
+    for (int64_t i = 0; i < n; i++)
+        if (!sampler_holds_out(seed, holdout, i)) order[s->n_samples++] = i;
+    int status = cut_strata(s, comm, what, batch);
     if (status != STATUS_OK) {
         free(order);
         return status;
     }
-    if (partition == PARTITION_RANDOM) rng_shuffle(seed, RNG_ORDER, 0, 0, order, s->n_codes);
+    if (partition == PARTITION_RANDOM) rng_shuffle(seed, RNG_ORDER, 0, 0, order, s->n_samples);
     cut_by_cost(s, comm, order, cost);
     s->first = stratum_first(s, s->first_stratum);
     s->n_local = stratum_first(s, s->end_stratum) - s->first;
@@ -80,12 +81,12 @@ static void shuffle_strata(struct sampler *s, int64_t epoch) {
     s->epoch = epoch;
 }
 
-int64_t sampler_step(struct sampler *s, int64_t step, int64_t *codes) {
-    int64_t epoch = step / s->steps_per_epoch, place = step % s->steps_per_epoch, n = 0;
+int64_t sampler_draw(struct sampler *s, int64_t batch, int64_t *samples) {
+    int64_t epoch = batch / s->batches_per_epoch, element = batch % s->batches_per_epoch, n = 0;
     if (epoch != s->epoch) shuffle_strata(s, epoch);
     for (int64_t k = s->first_stratum; k < s->end_stratum; k++) {
         int64_t first = stratum_first(s, k);
-        if (place < stratum_first(s, k + 1) - first) codes[n++] = s->shuffled[first - s->first + place];
+        if (element < stratum_first(s, k + 1) - first) samples[n++] = s->shuffled[first - s->first + element];
     }
     return n;
 }

@@ -2,10 +2,10 @@
  *
  * The newest whole one with the same provenance is where an interrupted run goes on, at the very next step.
  */
-#ifndef MEDTOK_MEDTOK_CHECKPOINT_RING_H
-#define MEDTOK_MEDTOK_CHECKPOINT_RING_H
+#ifndef MEDTOK_TRAIN_CHECKPOINT_RING_H
+#define MEDTOK_TRAIN_CHECKPOINT_RING_H
 
-#include "medtok/trainer.h"
+#include "train/saving.h"
 
 struct checkpoint_ring {
     const char *final_path;              /* borrowed; where it leads is where the ring's files lie */
@@ -21,17 +21,17 @@ int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm 
 
 /* Collective, before the first step. Fails if the disk has not the room for all checkpoints that there will be at a time
  * (steps: of the whole training; every: steps between checkpoints, 0: none on the way) and metrics of `metrics_bytes`. */
-int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct trainer *trainer, int64_t steps,
-                               int64_t every, int64_t metrics_bytes);
+int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct comm *comm,
+                               const struct training_state *state, int64_t steps, int64_t every, int64_t metrics_bytes);
 
-/* Collective. Loads the newest checkpoint of this training, if there is one, and sets trainer->step. A damaged one is
+/* Collective. Loads the newest checkpoint of this training, if there is one, and sets state->step. A damaged one is
  * passed over with a warning. */
-int checkpoint_ring_resume(const struct checkpoint_ring *ring, struct trainer *trainer);
+int checkpoint_ring_resume(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
-/* Collective. Saves the trainer's step and removes those beyond `keep`, and those of later steps (which were damaged). */
-int checkpoint_ring_save(const struct checkpoint_ring *ring, struct trainer *trainer);
+/* Collective. Saves the state of its step and removes those beyond `keep`, and those of later steps (which were damaged). */
+int checkpoint_ring_save(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
 /* Collective. Saves the final checkpoint and removes the ring. */
-int checkpoint_ring_finish(const struct checkpoint_ring *ring, struct trainer *trainer);
+int checkpoint_ring_finish(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
 #endif

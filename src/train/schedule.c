@@ -1,13 +1,13 @@
 /* Linear warm-up, then constant or cosine. */
-#include "medtok/schedule.h"
+#include "train/schedule.h"
 
 #include <math.h>
 
-double schedule_rate(const struct config *c, int64_t step) {
+double schedule_rate(const struct train_options *o, int64_t step) {
     const double PI = 3.14159265358979323846;
-    double rate = c->train.rate, end = c->train.rate_end;
-    int64_t warmup = c->train.warmup, steps = c->train.steps;
+    double rate = o->rate, end = o->rate_end;
+    int64_t warmup = o->warmup, steps = o->steps;
     if (step <= warmup) return rate * (double)step / (double)warmup;
-    if (c->train.schedule == SCHEDULE_CONSTANT) return rate;
+    if (o->schedule == SCHEDULE_CONSTANT) return rate;
     return rate * (end + (1 - end) * (1 + cos(PI * (double)(step - warmup) / (double)(steps - warmup))) / 2);
 }

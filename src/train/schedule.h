@@ -1,13 +1,13 @@
 /* The learning rate of a step, a function of its number alone. */
-#ifndef MEDTOK_MEDTOK_SCHEDULE_H
-#define MEDTOK_MEDTOK_SCHEDULE_H
+#ifndef MEDTOK_TRAIN_SCHEDULE_H
+#define MEDTOK_TRAIN_SCHEDULE_H
 
-#include "config/config.h"
+#include "train/options.h"
 
 /* For update number `step` (1 for the first), with w = train.warmup, n = train.steps, e = train.rate_end:
  *   step <= w:  rate step / w
  *   constant:   rate
  *   cosine:     rate (e + (1 - e) (1 + cos(pi (step - w) / (n - w))) / 2), which ends at rate e */
-double schedule_rate(const struct config *config, int64_t step);
+double schedule_rate(const struct train_options *options, int64_t step);
 
 #endif

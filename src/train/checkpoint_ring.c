@@ -1,5 +1,5 @@
 /* Names, order and removal of the ring's files; rank 0 looks at the folder, all ranks load. */
-#include "medtok/checkpoint_ring.h"
+#include "train/checkpoint_ring.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -171,12 +171,12 @@ int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm 
 }
 
 /* ---- room ---- */
-static int check_room(const struct checkpoint_ring *ring, const struct trainer *t, int64_t steps, int64_t every,
-                      int64_t metrics_bytes) {
+static int check_room(const struct checkpoint_ring *ring, const struct training_state *state, int64_t steps,
+                      int64_t every, int64_t metrics_bytes) {
     char target[PATH_MAX];
     struct ring_files files;
     int64_t on_the_way = every ? (steps - 1) / every : 0, reserved;
-    int64_t bytes = parameters_file_bytes(&t->parameters, &reserved);
+    int64_t bytes = training_state_file_bytes(state, &reserved);
     if (on_the_way > ring->keep) on_the_way = ring->keep;
     TRY(path_resolve(ring->final_path, target));
     TRY(path_make_folder_of(target));
@@ -186,9 +186,10 @@ static int check_room(const struct checkpoint_ring *ring, const struct trainer *
     return path_check_room(target, (more > 1 ? more : 1) * bytes + reserved + metrics_bytes, ring->final_path);
 }
 
-int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct trainer *t, int64_t steps,
-                               int64_t every, int64_t metrics_bytes) {
-    return comm_agree(t->comm, t->comm->rank == 0 ? check_room(ring, t, steps, every, metrics_bytes) : STATUS_OK);
+int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct comm *comm,
+                               const struct training_state *state, int64_t steps, int64_t every,
+                               int64_t metrics_bytes) {
+    return comm_agree(comm, comm->rank == 0 ? check_room(ring, state, steps, every, metrics_bytes) : STATUS_OK);
 }
 
 /* ---- resuming ---- */
@@ -211,25 +212,25 @@ static int newest(const struct checkpoint_ring *ring, char *path, size_t size) {
     return STATUS_OK;
 }
 
-int checkpoint_ring_resume(const struct checkpoint_ring *ring, struct trainer *t) {
+int checkpoint_ring_resume(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
     char path[PATH_MAX] = "";
-    TRY(comm_agree(t->comm, t->comm->rank == 0 ? newest(ring, path, sizeof path) : STATUS_OK));
-    TRY(comm_broadcast(t->comm, path, sizeof path));
+    TRY(comm_agree(comm, comm->rank == 0 ? newest(ring, path, sizeof path) : STATUS_OK));
+    TRY(comm_broadcast(comm, path, sizeof path));
     if (!path[0]) return STATUS_OK;
-    TRY(comm_agree(t->comm, parameters_load(&t->parameters, path, &t->step)));
-    log_info("resumed from %s at step %lld", path, (long long)t->step);
+    TRY(comm_agree(comm, training_state_load(state, path)));
+    log_info("resumed from %s at step %lld", path, (long long)state->step);
     return STATUS_OK;
 }
 
-int checkpoint_ring_save(const struct checkpoint_ring *ring, struct trainer *t) {
+int checkpoint_ring_save(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
     char path[PATH_MAX];
-    ring_path(ring, t->step, path, sizeof path);
-    TRY(parameters_save(&t->parameters, t->comm, path, ring->provenance, t->step));
+    ring_path(ring, state->step, path, sizeof path);
+    TRY(training_state_save(state, comm, path, ring->provenance));
     log_info("saved %s", path);
-    return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, t->step, ring->keep) : STATUS_OK);
+    return comm_agree(comm, comm->rank == 0 ? remove_old(ring, state->step, ring->keep) : STATUS_OK);
 }
 
-int checkpoint_ring_finish(const struct checkpoint_ring *ring, struct trainer *t) {
-    TRY(parameters_save(&t->parameters, t->comm, ring->final_path, ring->provenance, t->step));
-    return comm_agree(t->comm, t->comm->rank == 0 ? remove_old(ring, t->step, 0) : STATUS_OK);
+int checkpoint_ring_finish(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
+    TRY(training_state_save(state, comm, ring->final_path, ring->provenance));
+    return comm_agree(comm, comm->rank == 0 ? remove_old(ring, state->step, 0) : STATUS_OK);
 }

@@ -1,0 +1,39 @@
+/* From the settings of a job to what MedTok asks for. */
+#ifndef MEDTOK_JOBS_MODEL_SETTINGS_H
+#define MEDTOK_JOBS_MODEL_SETTINGS_H
+
+#include "config/config.h"
+#include "medtok/learner.h"
+
+static inline struct model_settings model_settings(const struct config *c) {
+    return (struct model_settings){.graph = c->graph,
+                                   .attention = c->attention,
+                                   .quantizer = c->quantizer,
+                                   .loss = c->loss,
+                                   .sides = c->model.sides,
+                                   .text_dropout = c->text.dropout,
+                                   .seed = (uint64_t)c->run.seed};
+}
+
+/* Points into the settings. */
+static inline struct medtok_learner_options learner_options(const struct config *c, int threads) {
+    return (struct medtok_learner_options){.model = model_settings(c),
+                                           .text = &c->text,
+                                           .train = &c->train,
+                                           .inspect = &c->inspect,
+                                           .vocabulary = c->files.vocabulary,
+                                           .features = c->files.text,
+                                           .threads = threads};
+}
+
+static inline struct tokenizer_options tokenizer_options(const struct config *c) {
+    return (struct tokenizer_options){.model = model_settings(c),
+                                      .text = &c->text,
+                                      .vocabulary = c->files.vocabulary,
+                                      .features = c->files.text,
+                                      .checkpoint = c->files.checkpoint,
+                                      .averaged = c->train.average > 0,
+                                      .block = c->tokenize.batch};
+}
+
+#endif

@@ -1,0 +1,24 @@
+/* The lines that a Python text writes to its standard output: how formats come in that C has no small reader for (Parquet). The text
+ * is part of this program, and is handed to the interpreter by `python3 -c`. */
+#ifndef MEDTOK_INGEST_PYTHON_LINES_H
+#define MEDTOK_INGEST_PYTHON_LINES_H
+
+struct string_list;
+struct python_lines;
+
+/* Starts `interpreter` ("": what PYTHON in the environment names, else python3) with the text and the arguments. An error says how
+ * another interpreter is named. */
+int python_lines_open(struct python_lines **out, const char *interpreter, const char *text,
+                      const struct string_list *arguments);
+
+/* The next line, without its end and terminated by a zero, valid until the next call; NULL at the end. Waits for it, and looks for
+ * signals meanwhile (base/interrupt.h). */
+int python_lines_next(struct python_lines *lines, char **line);
+
+/* Waits for the interpreter to end. Fails if it ended with an error or by a signal. Frees `lines`. */
+int python_lines_finish(struct python_lines *lines);
+
+/* Ends the interpreter, whatever it does, and frees `lines`, which may be NULL. */
+void python_lines_abandon(struct python_lines *lines);
+
+#endif

@@ -1,0 +1,306 @@
+/* The callbacks, in the order in which a step makes them. */
+#include "medtok/learner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "medtok/accused.h"
+#include "medtok/first_codebook.h"
+
+/* The vectors that the groups quantise, and the terms that compare them. */
+static const struct watched_length LENGTHS[N_GROUPS] = {{"length_text", "codebook_text"},
+                                                        {"length_graph", "codebook_graph"},
+                                                        {"length_shared_text", "codebook_shared_text"},
+                                                        {"length_shared_graph", "codebook_shared_graph"}};
+
+/* ---- a new training ---- */
+static int begin(void *self, struct optimiser *optimiser) {
+    struct medtok_learner *m = self;
+    if (m->model.settings.quantizer.init == INIT_KMEANS)
+        TRY(first_codebook_make(&m->model, m->comm, optimiser, &m->text, m->options.vocabulary,
+                                m->options.train->holdout));
+    return comm_agree(m->comm, codebook_begin(&m->codebook));
+}
+
+/* ---- a batch ---- */
+static int draw(void *self, int64_t batch, int slot) {
+    struct medtok_learner *m = self;
+    struct medtok_slot *s = &m->slots[slot];
+    s->drop = (struct edge_drop){m->model.settings.graph.edge_drop, 1, m->model.settings.seed, (uint32_t)batch};
+    s->n_codes = sampler_draw(&m->sampler, batch, s->codes);
+    return batch_flatten(&s->batch, &s->builder, &m->dataset, s->codes, s->n_codes, s->drop);
+}
+
+static int send(void *self, int slot) {
+    struct medtok_learner *m = self;
+    struct medtok_slot *s = &m->slots[slot];
+    return batch_send(&s->batch, &s->builder, &m->dataset, s->drop);
+}
+
+static void free_shares(struct medtok_slot *s) {
+    row_shares_free(&s->text);
+    row_shares_free(&s->graph);
+    row_shares_free(&s->both);
+}
+
+static int share(void *self, int slot) {
+    struct medtok_learner *m = self;
+    struct medtok_slot *s = &m->slots[slot];
+    free_shares(s);
+    TRY(row_shares_make(&s->text, m->comm, (int)s->batch.n_text));
+    TRY(row_shares_make(&s->graph, m->comm, (int)s->batch.n_graph));
+    return row_shares_make(&s->both, m->comm, (int)s->batch.n_both);
+}
+
+static int fetch(void *self, struct row_exchange *exchange, struct tape *tape, int slot) {
+    struct medtok_learner *m = self;
+    struct medtok_slot *s = &m->slots[slot];
+    batch_arrives(&s->builder);
+    return batch_nodes(&s->batch, m->model.nodes, exchange, tape, &m->nodes);
+}
+
+/* Adds the squared lengths of the vectors that each group quantises. */
+static void sum_lengths(const struct medtok_learner *m, const struct tape *tape, struct loss_sums *sums) {
+    for (int g = 0; g < N_GROUPS; g++) {
+        const struct var *z = m->output.groups[g].z;
+        sums->vectors[g] += group_is_of_graph((enum token_group)g) ? m->now->batch.n_graph : m->now->batch.n_text;
+        if (!tape->failed)
+            m->device->run->dot(m->device, z->rows * z->cols, 1, z->value, z->value, dev_real_at(sums->lengths, g));
+    }
+}
+
+static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums) {
+    struct medtok_learner *m = self;
+    const struct model_settings *settings = &m->model.settings;
+    struct medtok_slot *s = &m->slots[slot];
+    int ema = settings->quantizer.update == UPDATE_EMA;
+    struct losses losses = {.tape = tape,
+                            .comm = m->comm,
+                            .global_negatives = settings->loss.negatives == NEGATIVES_GLOBAL,
+                            .temperature = settings->loss.temperature,
+                            .terms = sums->terms};
+    struct model_training training = {.losses = &losses,
+                                      .text = &s->text,
+                                      .graph = &s->graph,
+                                      .both = &s->both,
+                                      .step = (uint32_t)sums->batch,
+                                      .codebook_ready = ema ? NULL : sums->early_ready,
+                                      .context = sums->context};
+    m->now = s;
+    m->output = model_forward(&m->model, tape, &s->batch, m->nodes, &training);
+    sum_lengths(m, tape, sums);
+    if (ema && !tape->failed) {
+        codebook_sum_picks(&m->codebook, &m->output, sums->first);
+        if (sums->early_ready) sums->early_ready(sums->context);
+    }
+    sums->samples = s->n_codes;
+    sums->status = losses.status;
+}
+
+/* ---- what the step counts, and the update ---- */
+static int count_picks(struct medtok_learner *m) {
+    int32_t *host;
+    int64_t top_k = m->model.settings.quantizer.top_k;
+    TRY(mem_alloc(&host, m->now->n_codes * top_k, sizeof *host));
+    for (int g = 0; g < N_GROUPS; g++) {
+        int64_t n = m->output.groups[g].value->rows * top_k;
+        device_download_ints(m->device, host, m->output.groups[g].tokens, n);
+        usage_add(&m->usage, (enum token_group)g, host, n);
+    }
+    free(host);
+    return STATUS_OK;
+}
+
+static void count(void *self, int first) {
+    struct medtok_learner *m = self;
+    if (first) {
+        usage_clear(&m->usage);
+        m->count_status = STATUS_OK;
+    }
+    if (m->count_status == STATUS_OK) m->count_status = count_picks(m);
+}
+
+static void move(void *self) {
+    struct medtok_learner *m = self;
+    codebook_update(&m->codebook);
+}
+
+static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
+    static const char *const NAMES[N_USAGE_REGIONS][2] = {
+        {"usage_text", "perplexity_text"}, {"usage_graph", "perplexity_graph"}, {"usage_shared", "perplexity_shared"}};
+    struct medtok_learner *m = self;
+    enum { EXACT = 15, ROUGH = 6 }; /* digits */
+    TRY(comm_agree(m->comm, m->count_status));
+    TRY(usage_sum(&m->usage, m->comm));
+    TRY(codebook_revive(&m->codebook, optimiser, &m->usage, &m->output, &m->now->text, &m->now->graph, step,
+                        &m->n_revived));
+    m->revived_logged += m->n_revived;
+    measures_add(report->measures, "revived", (double)m->n_revived, EXACT);
+    if (m->comm->rank > 0) return STATUS_OK; /* only rank 0 writes */
+    usage_merge(&m->usage_logged, &m->usage);
+    for (int r = 0; r < N_USAGE_REGIONS; r++) {
+        struct usage_measure u = usage_measure(&m->usage, r);
+        measures_add(report->measures, NAMES[r][0], u.share, ROUGH);
+        measures_add(report->measures, NAMES[r][1], u.perplexity, ROUGH);
+    }
+    return STATUS_OK;
+}
+
+static void describe(void *self, char *text, size_t size) {
+    struct medtok_learner *m = self;
+    size_t used = (size_t)snprintf(text, size, "usage (perplexity)");
+    for (int r = 0; r < N_USAGE_REGIONS && used < size; r++) {
+        struct usage_measure u = usage_measure(&m->usage_logged, r);
+        used += (size_t)snprintf(text + used, size - used, "%s %s %.1f %% (%.0f)", r ? "," : "", USAGE_REGION_NAMES[r],
+                                 100 * u.share, u.perplexity);
+    }
+    if (m->model.settings.quantizer.revive_after && used < size)
+        snprintf(text + used, size - used, ", %lld rows revived", (long long)m->revived_logged);
+    usage_clear(&m->usage_logged);
+    m->revived_logged = 0;
+}
+
+/* ---- evaluation, divergence ---- */
+static int evaluate(void *self, struct measures *measures) {
+    struct medtok_learner *m = self;
+    struct quality quality;
+    TRY(evaluation_run(&m->evaluation, &quality));
+    for (int i = 0; i < N_QUALITY_MEASURES; i++) {
+        const struct estimate *e = &quality.measures[i];
+        measures_add_estimate(measures, (struct measure){.name = quality_name((enum quality_measure)i),
+                                                         .value = e->value,
+                                                         .low = e->low,
+                                                         .high = e->high,
+                                                         .n = e->n,
+                                                         .reason = quality_reason((enum quality_measure)i)});
+    }
+    measures->watched = QUALITY_NEIGHBOUR_RECALL;
+    quality_summarize(&quality, measures->summary, sizeof measures->summary);
+    return STATUS_OK;
+}
+
+static int accuse(void *self, int64_t *severity, char *text, size_t size) {
+    struct medtok_learner *m = self;
+    return accuse_codes(m->device, &m->now->batch, &m->output, m->options.vocabulary, severity, text, size);
+}
+
+/* ---- set-up ---- */
+/* A code without sides costs nothing. */
+static void warn_if_nothing_to_learn(const struct medtok_learner *m, const double *cost, int64_t n_codes) {
+    enum sides sides = m->model.settings.sides;
+    int64_t i = 0;
+    while (i < n_codes && cost[i] == 0) i++;
+    if (i < n_codes || m->comm->rank > 0) return;
+    log_warn("no code of %s has a %s: nothing can be learned, and no code will get a token", m->options.vocabulary,
+             sides == SIDES_TEXT    ? "description"
+             : sides == SIDES_GRAPH ? "graph"
+                                    : "description or a graph");
+}
+
+static int read_piece(struct medtok_learner *m) {
+    const struct medtok_learner_options *o = &m->options;
+    double *cost = NULL;
+    int64_t n_codes = 0;
+    int status;
+    TRY_DONE(text_source_open(&m->text, o->text, o->features, o->model.sides, o->model.seed, m->device));
+    TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
+    warn_if_nothing_to_learn(m, cost, n_codes);
+    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, o->model.seed, o->train->holdout, "codes", n_codes,
+                          o->train->batch, cost));
+    TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, m->sampler.order, m->sampler.n_local));
+    TRY_DONE(dataset_keep_on_device(&m->dataset, m->device));
+    if (o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
+        TRY_DONE(dataset_find_siblings(&m->dataset, o->vocabulary));
+done:
+    free(cost);
+    return status;
+}
+
+static int make_slot(struct medtok_learner *m, struct medtok_slot *s) {
+    TRY(batch_builder_make(&s->builder, m->device, &m->dataset));
+    return mem_alloc(&s->codes, m->sampler.end_stratum - m->sampler.first_stratum, sizeof *s->codes);
+}
+
+static int make_model(struct medtok_learner *m) {
+    struct vocabulary sizes;
+    TRY(vocabulary_read_sizes(m->options.vocabulary, &sizes));
+    TRY(model_make(&m->model, &m->parameters, &m->options.model, m->text.dim, sizes.n_nodes));
+    TRY(codebook_make(&m->codebook, &m->model, m->comm, m->device, &m->parameters));
+    TRY(parameter_set_allocate(&m->parameters, m->device, m->comm->rank, m->comm->size, 1));
+    return parameter_set_initialize(&m->parameters, m->options.model.seed);
+}
+
+static int make_usage(struct usage *usage, const struct quantizer_options *options) {
+    struct region regions[N_GROUPS];
+    quantizer_regions(options, regions);
+    return usage_make(usage, options->size, regions);
+}
+
+static int make(struct medtok_learner *m) {
+    m->model.settings = m->options.model; /* what reading looks at */
+    TRY(read_piece(m));
+    TRY(make_model(m));
+    for (int i = 0; i < 2; i++) TRY(make_slot(m, &m->slots[i]));
+    TRY(make_usage(&m->usage, &m->options.model.quantizer));
+    return make_usage(&m->usage_logged, &m->options.model.quantizer);
+}
+
+/* Under quantizer.update: ema the codebook has no gradient, and its picks are summed early in the place of it. */
+static struct early_sum early_sum(const struct medtok_learner *m) {
+    const struct parameter *codebook = m->model.codebook;
+    int64_t n = codebook->rows * codebook->cols;
+    int ema = m->options.model.quantizer.update == UPDATE_EMA;
+    return (struct early_sum){
+        .values = ema ? m->codebook.picks : codebook->grad, .n = ema ? m->codebook.n_picks : n, .n_gradients = n};
+}
+
+int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_options *options, const struct comm *comm,
+                        struct device *device) {
+    struct evaluation_options evaluation = {options->train, options->inspect, options->vocabulary, &m->text,
+                                            options->threads};
+    *m = (struct medtok_learner){.options = *options, .comm = comm, .device = device};
+    TRY(comm_agree(comm, make(m)));
+    m->learner = (struct learner){.self = m,
+                                  .parameters = &m->parameters,
+                                  .samples = "codes",
+                                  .terms = LOSS_TERM_NAMES,
+                                  .n_terms = N_TERMS,
+                                  .lengths = LENGTHS,
+                                  .n_lengths = N_GROUPS,
+                                  .early = early_sum(m),
+                                  .begin = begin,
+                                  .draw = draw,
+                                  .send = send,
+                                  .share = share,
+                                  .fetch = fetch,
+                                  .loss = loss,
+                                  .count = count,
+                                  .move = move,
+                                  .after = after,
+                                  .accuse = accuse,
+                                  .describe = describe};
+    if (options->train->eval_every == 0) return STATUS_OK;
+    m->learner.evaluate = evaluate;
+    return evaluation_make(&m->evaluation, &m->model, comm, device, &evaluation);
+}
+
+void medtok_learner_free(struct medtok_learner *m) {
+    if (!m->device) return;
+    evaluation_free(&m->evaluation);
+    for (int i = 0; i < 2; i++) {
+        free_shares(&m->slots[i]);
+        batch_builder_free(&m->slots[i].builder);
+        free(m->slots[i].codes);
+    }
+    codebook_free(&m->codebook);
+    model_free(&m->model);
+    parameter_set_free(&m->parameters);
+    dataset_free(&m->dataset);
+    text_source_close(&m->text);
+    sampler_free(&m->sampler);
+    usage_free(&m->usage);
+    usage_free(&m->usage_logged);
+}

@@ -1,0 +1,97 @@
+/* A set of parameters: named matrices on the device, their gradients, and their first values. It knows no model.
+ *
+ * A model adds its parameters in an order of its choice, and then they are allocated, all at once: the values of those that are
+ * trained and whole on every rank lie side by side in the order of adding, and so do their gradients, so that one call sums
+ * or updates many of them; likewise those that are trained and cut by rows; likewise the frozen ones, which have no
+ * gradient. What a training keeps beside a parameter (moments, averages) is the optimiser's (train/optimiser.h).
+ */
+#ifndef MEDTOK_NN_PARAMETERS_H
+#define MEDTOK_NN_PARAMETERS_H
+
+#include "nn/tape.h"
+
+enum parameter_flags {
+    PARAMETER_DECAYS = 1, /* weight decay acts on it */
+    PARAMETER_FROZEN =
+        2, /* constant to the tape and to the optimiser; also what a model keeps beside its parameters and saves */
+    PARAMETER_BY_ROWS = 4, /* cut among ranks: each holds, and updates, a run of its rows */
+    PARAMETER_SELF_MOVED =
+        8, /* it has a gradient and an average, but its model sets it: the optimiser's update passes it over */
+};
+
+/* First values: U(-uniform, uniform) if uniform > 0, else N(0, normal^2) if normal > 0, else the constant. */
+struct init {
+    double uniform, normal, constant;
+};
+
+enum parameter_group { PARAMETERS_DENSE, PARAMETERS_CUT, PARAMETERS_FROZEN, N_PARAMETER_GROUPS };
+
+struct parameter {
+    char *name;           /* as in a checkpoint; owned */
+    int index;            /* in the order of adding; a key of its first values */
+    int64_t rows, cols;   /* of the whole parameter */
+    int64_t first, count; /* rows held here */
+    struct init init;
+    unsigned flags;
+    enum parameter_group group;
+    int64_t offset;       /* of its values among those of its group */
+    dev_real value, grad; /* [count, cols]; grad.at NULL: frozen, or allocated without gradients */
+};
+
+struct parameter_set {
+    struct device *device;   /* borrowed; NULL: not allocated yet */
+    struct parameter **list; /* [n] in the order of adding; owned */
+    long long n, capacity;
+    struct parameter_stretch {
+        dev_real value, grad;
+        int64_t n; /* values held here */
+    } group[N_PARAMETER_GROUPS];
+    int status; /* first failure of parameter_add */
+};
+
+/* An empty set is all zeros. */
+void parameter_set_free(struct parameter_set *set);
+
+/* Adds a parameter [rows, cols], before parameter_set_allocate; flags: a sum of enum parameter_flags. The name is printf's. NULL
+ * without memory, which parameter_set_allocate reports. The parameter is the set's and stays where it is. */
+struct parameter *parameter_add(struct parameter_set *set, int64_t rows, int64_t cols, struct init init, unsigned flags,
+                                const char *name, ...) __attribute__((format(printf, 6, 7)));
+
+/* Allocates values, undefined, and, with_gradients, gradients of 0 for all that are not frozen. Of a parameter that is cut by
+ * rows this process holds part `part` of `n_parts` (a rank of all ranks; 0 of 1: all rows), as dist/row_owner.h cuts a table. */
+int parameter_set_allocate(struct parameter_set *set, struct device *device, int part, int n_parts, int with_gradients);
+
+/* Sets the first values, keyed by (seed, parameter, element): the same however the rows are cut. */
+int parameter_set_initialize(struct parameter_set *set, uint64_t seed);
+
+/* Clears all gradients: device work that is the same every time. */
+void parameter_set_clear_gradients(struct parameter_set *set);
+
+/* Values of all parameters, over all ranks, that are not frozen. */
+int64_t parameter_set_size(const struct parameter_set *set);
+
+/* ---- on a tape ---- */
+/* The rows that are held here. Its gradient is added to; a tape that evaluates sees a constant. */
+struct var *parameter_var(struct tape *tape, const struct parameter *parameter);
+
+/* Its values from value `first` on, as a matrix [rows, cols]. */
+struct var *parameter_part(struct tape *tape, const struct parameter *parameter, int64_t first, int64_t rows,
+                           int64_t cols);
+
+/* ---- linear maps ---- */
+struct linear_map {
+    struct parameter *weight, *bias; /* [out, in], [1, out] */
+};
+
+/* Adds NAME.weight, which decays, and NAME.bias; flags: further ones of both. bound < 0: PyTorch's nn.Linear, that is U(-b, b) with
+ * b = 1/sqrt(in) for both; otherwise the weight is U(-bound, bound) and the bias 0. */
+struct linear_map linear_map_add(struct parameter_set *set, int64_t out, int64_t in, double bound, unsigned flags,
+                                 const char *name);
+
+/* x weight^T + bias */
+struct var *linear_map_apply(struct tape *tape, struct var *x, struct linear_map map);
+
+/* The bound of Glorot and Bengio (2010) for uniform first values: sqrt(6 / (in + out)). */
+double init_glorot_bound(int64_t in, int64_t out);
+
+#endif
