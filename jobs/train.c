@@ -1,16 +1,16 @@
-/* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: train (src/train/train.c), training_step
- * (src/train/step.c), MedTok's learner (src/medtok/learner.c), model_forward (src/medtok/model.c), the primitives
- * (kernels/kernels.h). */
+/* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: train (src/train/train.c),
+ * training_step (src/train/step.c), MedTok's learner (src/medtok/learner.c), model_forward (src/medtok/model.c), the
+ * primitives (kernels/kernels.h). */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/status.h"
-#include "config/paths.h"
 #include "dist/compute_device.h"
 #include "jobs.h"
 #include "model_settings.h"
 #include "outputs.h"
+#include "paths.h"
 #include "train/train.h"
 
 /* What needs less of the device's memory. */

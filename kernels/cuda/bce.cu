@@ -2,7 +2,7 @@
  * gradient. The value is summed in double: blocks leave partial sums in scratch, and one adds these. */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
-#include "cuda/sums.cuh"
+#include "cuda/loss_sum.cuh"
 
 enum { MOST_BLOCKS = 512 };
 

@@ -7,7 +7,7 @@
  */
 #include "cuda/primitives.h"
 #include "cuda/products.cuh"
-#include "cuda/sums.cuh"
+#include "cuda/loss_sum.cuh"
 
 /* Logits held at a time, in bytes, or those of this many rows: products of fewer rows read b for too little work. */
 enum { CHUNK_BYTES = 1 << 26, LEAST_ROWS = 64 };
