@@ -169,6 +169,30 @@ struct work cost_scatter_add_rows(int64_t n, int64_t cols) {
     return work(product(n, cols), 3 * product(n, cols), n);
 }
 
+/* Indices, weights and offsets of a bag's items. */
+static struct work bag_work(const struct bag *b, double flops, double reals) {
+    double items = (double)b->items.n_rows;
+    return work(flops, reals + (b->weight.at ? items : 0), items + (b->items.offsets.at ? b->items.n + 1.0 : 0));
+}
+
+struct work cost_bag(const struct bag *b, int accumulate) {
+    double items = product(b->items.n_rows, b->cols), sums = product(b->items.n, b->cols);
+    return bag_work(b, (b->weight.at ? 2 : 1) * items, items + (accumulate ? 2 : 1) * sums);
+}
+
+struct work cost_bag_backward(const struct bag *b, int of_table, int of_weight) {
+    double items = product(b->items.n_rows, b->cols), sums = product(b->items.n, b->cols);
+    return bag_work(
+        b, ((of_table ? (b->weight.at ? 2 : 1) : 0) + (of_weight ? 2 : 0)) * items,
+        ((of_table ? 2 : 0) + (of_weight ? 1 : 0)) * items + sums + (of_weight ? 2.0 * (double)b->items.n_rows : 0));
+}
+
+struct work cost_rope(const struct rope *r) {
+    double pairs = product(r->rows, r->heads) * (double)(r->head_dim / 2);
+    /* Of a pair: four products, two sums; of a pair of all heads: the angle, sine and cosine. */
+    return work(6 * pairs + 3 * product(r->rows, r->head_dim / 2), 4 * pairs, r->rows);
+}
+
 struct work cost_segment_mean(struct ragged rows, int64_t cols) {
     double n = product(rows.n_rows, cols) + product(rows.n, cols);
     return work(n, n, rows.n + 1);
@@ -259,11 +283,6 @@ struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, in
                 queries * (4.0 * dim + 1) + 3 * product(rows.n_rows, dim) + probs, rows.n + 1 + (dropped ? rows.n : 0));
 }
 
-/* ---- a frozen transformer ---- */
-struct work cost_embed_tokens(int64_t n, int64_t cols) {
-    return work(product(n, cols), 3 * product(n, cols), 2.0 * n);
-}
-
 /* ---- quantiser ---- */
 struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t top_k) {
     double picks = product(n, top_k);
@@ -290,12 +309,31 @@ struct work cost_ema_rows(int64_t size, int64_t dim) {
 }
 
 /* ---- losses, optimiser ---- */
-struct work cost_nce(int64_t n, int64_t m, int64_t dim, int classes) {
-    /* Logits and two gradients; operands: a, da twice; b, db twice. */
-    return work(product(n, m) * (6.0 * dim + SOFTMAX), 3 * product(n + m, dim), classes ? n + m : 0);
+struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b, int of_bias) {
+    /* Logits and their bias; the two gradients that are wanted, added to; operands: a, b, bias. */
+    double rows = product(c->n, c->dim), columns = product(c->m, c->dim), logits = product(c->n, c->m);
+    double products = 2.0 * (1 + (of_a != 0) + (of_b != 0)) * (double)c->dim;
+    return work(logits * (products + SOFTMAX + (c->bias.at ? 1 : 0) + (of_bias ? 1 : 0)),
+                (of_a ? 3 : 1) * rows + (of_b ? 3 : 1) * columns + (c->bias.at ? c->m : 0) + (of_bias ? 2 * c->m : 0) +
+                    (c->weights.at ? c->n : 0),
+                (c->row_class.at ? c->n + c->m : 0) + (c->target.at ? c->n : 0));
+}
+
+struct work cost_bce(const struct bce *b, int gradient) {
+    double n = product(b->rows, b->labels);
+    /* Exponential, 1 + e, logarithm, the three terms, sum 7; of the gradient: sigmoid, minus y, weight, added 4; the weight of
+     * positives 1. */
+    return work((7 + (gradient ? 4 : 0) + (b->positive_weights.at ? 1 : 0)) * n,
+                (gradient ? 3 : 1) * n + (b->positive_weights.at ? b->labels : 0), n);
 }
 
 struct work cost_adam(int64_t n, int decay) {
     /* The scaled gradient 1, m 3, v 4; corrections 2, root, epsilon, ratio, rate, step 5; decay 2. */
     return work((decay ? 17.0 : 15.0) * n, 7.0 * n, 0);
+}
+
+struct work cost_adam_rows(const struct adam_rows *a) {
+    struct work w = cost_adam(a->n * a->cols, a->adam.weight_decay != 0);
+    w.bytes += 3.0 * (double)a->n * (double)sizeof(int32_t); /* index; `last`, twice */
+    return w;
 }

@@ -44,6 +44,9 @@ struct work cost_norm_backward(const struct norm *n, struct norm_gradients to);
 struct work cost_gather_rows(int64_t n, int64_t cols);
 struct work cost_gather_halves(int64_t n, int64_t cols);
 struct work cost_scatter_add_rows(int64_t n, int64_t cols);
+struct work cost_bag(const struct bag *b, int accumulate);
+struct work cost_bag_backward(const struct bag *b, int of_table, int of_weight); /* gradients wanted */
+struct work cost_rope(const struct rope *r);
 struct work cost_segment_mean(struct ragged rows, int64_t cols);
 struct work cost_segment_mean_backward(struct ragged rows, int64_t cols, int accumulate);
 struct work cost_dropout(struct ragged rows, int64_t cols, int accumulate);
@@ -65,9 +68,6 @@ struct work cost_attention_backward(struct ragged queries, struct ragged keys, s
 struct work cost_shared_attention(struct ragged rows, int64_t heads, int64_t dim, int dropped);
 struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, int64_t dim, int dropped);
 
-/* ---- a frozen transformer ---- */
-struct work cost_embed_tokens(int64_t n, int64_t cols);
-
 /* ---- quantiser; candidates = last - first ---- */
 struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);
 struct work cost_quantize_backward(int64_t n, int64_t dim, int64_t top_k, int codebook); /* codebook: dc is not NULL */
@@ -75,7 +75,9 @@ struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k);
 struct work cost_ema_rows(int64_t size, int64_t dim); /* as if every row had been picked */
 
 /* ---- losses, optimiser ---- */
-struct work cost_nce(int64_t n, int64_t m, int64_t dim, int classes);
+struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b, int of_bias); /* gradients wanted */
+struct work cost_bce(const struct bce *b, int gradient);
 struct work cost_adam(int64_t n, int decay); /* decay: the weight decay is not 0 */
+struct work cost_adam_rows(const struct adam_rows *a);
 
 #endif

@@ -6,7 +6,7 @@
  * functions overwrite, backward functions add, so that a value used twice collects both gradients; those with `accumulate` 0
  * overwrite the gradients of their rows (dx, dq, dkv), which then need not be cleared before. Sums over rows that
  * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0. On CUDA, where
- * many rows may add to one (scatter_add_rows, quantize_backward's dc, sum_picks), the order is not fixed: last bits may
+ * many rows may add to one (scatter_add_rows, bag_backward, quantize_backward's dc, sum_picks), the order is not fixed: last bits may
  * differ from run to run.
  */
 #ifndef MEDTOK_KERNELS_KERNELS_H
@@ -141,7 +141,63 @@ enum adam_now {
     ADAM_CORRECTED_RATE, /* rate / (1 - beta1^step) */
     ADAM_CORRECTION,     /* 1 / sqrt(1 - beta2^step) */
     ADAM_GRADIENT_SCALE, /* of clipping */
+    ADAM_STEP,           /* exact up to 2^24 in float32 */
     N_ADAM_NOW
+};
+
+/* Adam on those rows of a table that have a gradient; other rows are neither read nor written. */
+struct adam_rows {
+    int64_t n, cols; /* rows with a gradient; width of the table */
+    struct adam adam;
+    dev_real now;         /* [N_ADAM_NOW] */
+    dev_int index;        /* [n] rows of the table, no row twice; -1 is passed over */
+    dev_real gradient;    /* [n,cols] */
+    dev_real value, m, v; /* [rows of the table, cols] */
+    dev_int last;         /* [rows of the table] the step of the row's last update; 0 before the first */
+};
+
+/* Logits s[i,j] = scale a[i].b[j] + bias[j] of rows a over columns b (classes, tokens, other rows), and what each row should
+ * choose. */
+struct cross_entropy {
+    int64_t n, m, dim; /* rows, columns, width */
+    double scale;
+    dev_real a, b;  /* [n,dim], [m,dim] */
+    dev_real bias;  /* [m]; NULL: none */
+    dev_int target; /* [n] the row's column; -1: the row is ignored. NULL: row i's is column first + i */
+    int64_t first;
+    double weight;    /* of all rows */
+    dev_real weights; /* [n] of each; NULL: 1 */
+    /* [n] and [m]; both NULL: no classes. A column of the row's own class is left out of the row's softmax, unless it is its
+     * target. Class -1 leaves nothing out. */
+    dev_int row_class, column_class;
+    int exact; /* products in full precision whatever the device multiplies in: for a large scale */
+};
+
+/* Logits of independent labels, and the truth. */
+struct bce {
+    int64_t rows, labels;
+    dev_real x;                /* [rows,labels] logits */
+    dev_int y;                 /* [rows,labels] 1: has the label, 0: has not, -1: not known, ignored */
+    dev_real positive_weights; /* [labels] of truths 1; NULL: 1 */
+    double weight;             /* of all */
+};
+
+/* Weighted sums of a table's rows: bag i sums the items offsets[i] .. offsets[i+1]-1. */
+struct bag {
+    struct ragged items; /* offsets NULL: bags of n_rows / n items each */
+    int64_t cols;        /* of the table */
+    dev_int index;       /* [items.n_rows] rows of the table; -1 adds nothing */
+    dev_real weight;     /* [items.n_rows]; NULL: 1 */
+};
+
+/* Rotary position embedding (Su et al., 2021) on rows of heads, of which ld values further the next row begins. The values c and c +
+ * head_dim / 2 of a head are a pair, as in Hugging Face's rotate_half (the paper pairs neighbours: the same up to the order of
+ * the weights' rows). */
+struct rope {
+    int64_t rows, heads, head_dim, ld; /* head_dim is even */
+    dev_int position;                  /* [rows] */
+    double base;                       /* pair c turns by base^(-2c / head_dim) a position */
+    dev_real frequency;                /* [head_dim / 2] by which it turns instead; NULL: see base */
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared cannot stand in them */
@@ -163,6 +219,7 @@ static inline void adam_now(struct adam adam, double rate, int64_t step, double 
     now[ADAM_CORRECTED_RATE] = (real)(rate / (1 - pow(adam.beta1, (double)step)));
     now[ADAM_CORRECTION] = (real)(1 / sqrt(1 - pow(adam.beta2, (double)step)));
     now[ADAM_GRADIENT_SCALE] = (real)gradient_scale;
+    now[ADAM_STEP] = (real)step;
 }
 
 #endif

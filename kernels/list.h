@@ -127,6 +127,14 @@ PRIMITIVE(gather_halves, cost_gather_halves(n, cols),
 PRIMITIVE(scatter_add_rows, cost_scatter_add_rows(n, cols),
           (int64_t, n) (int64_t, cols) (dev_real, x) (dev_int, index) (dev_real, table))
 
+/* y[i] = (accumulate: +=) sum over the items p of bag i of weight[p] table[index[p]], [n,cols]: 0 for an empty bag */
+PRIMITIVE(bag, cost_bag(b, accumulate), (const struct bag *, b) (dev_real, table) (dev_real, y) (int, accumulate))
+
+/* dtable[index[p]] += weight[p] dy[i] and dweight[p] += table[index[p]].dy[i] for the items p of bag i; that which is NULL is not
+ * wanted. table is read for dweight alone. */
+PRIMITIVE(bag_backward, cost_bag_backward(b, dtable.at != NULL, dweight.at != NULL),
+          (const struct bag *, b) (dev_real, table) (dev_real, dy) (dev_real, dtable) (dev_real, dweight))
+
 /* y[i] = mean of the rows of segment i of x, [n,cols]; an empty segment gives 0 */
 PRIMITIVE(segment_mean, cost_segment_mean(rows, cols),
           (struct ragged, rows) (int64_t, cols) (dev_real, x) (dev_real, y))
@@ -138,6 +146,11 @@ PRIMITIVE(segment_mean_backward, cost_segment_mean_backward(rows, cols, accumula
 PRIMITIVE(dropout, cost_dropout(rows, cols, accumulate),
           (struct ragged, rows) (int64_t, cols) (dev_int, keys) (struct dropout, dropout) (dev_real, x) (dev_real, y)
           (int, accumulate))
+
+/* In place, for each head of each row and each pair c < head_dim / 2, with the angle t = sign position[r] frequency[c]:
+ *   (x[c], x[c + head_dim/2]) = (x[c] cos t - x[c + head_dim/2] sin t, x[c + head_dim/2] cos t + x[c] sin t).
+ * sign 1; with -1 its inverse, which is also its backward: dx from dy. */
+PRIMITIVE(rope, cost_rope(r), (const struct rope *, r) (double, sign) (dev_real, x))
 
 /* ---- graphs: segment i of `nodes` is graph i; `edges` are numbered through the batch ---- */
 /* scale[v] = 1 / sqrt(1 + number of incoming edges), for n_nodes nodes */
@@ -204,12 +217,6 @@ PRIMITIVE(shared_attention_backward, cost_shared_attention_backward(rows, heads,
           (struct dropout, dropout) (dev_real, q) (dev_real, x) (dev_real, probs) (dev_real, dout) (dev_real, dsums)
           (dev_real, dq) (dev_real, dx))
 
-/* ---- a frozen transformer (Devlin et al., 2019), forward only ---- */
-/* y[i] = words[id[i]] + places[place[i]], [n,cols] */
-PRIMITIVE(embed_tokens, cost_embed_tokens(n, cols),
-          (int64_t, n) (int64_t, cols) (dev_real, words) (dev_int, id) (dev_real, places) (dev_int, place)
-          (dev_real, y))
-
 /* ---- quantiser (src/medtok/METHOD.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
  *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */
 /* index[n,top_k]: the rows of c nearest to u by |u|^2+|c|^2-2u.c, nearest first, ties to the smaller index;
@@ -238,20 +245,32 @@ PRIMITIVE(ema_rows, cost_ema_rows(size, dim),
           (int64_t, size) (int64_t, dim) (double, decay) (double, epsilon) (dev_real, picks) (dev_real, average)
           (dev_real, c))
 
-/* ---- contrastive cross-entropy, value and gradients at once: logits = a b^T / temperature, row i's positive is
- *      column positive + i. loss[0] += weight sum_i -log softmax(logits_i)[positive + i];
- *      da[n,dim] += and db[m,dim] += its gradients.
- *      row_class[n], column_class[m]: a column of the row's own class is no negative of it: it is left out of the
- *      row's softmax, unless it is the positive. Class -1 leaves nothing out; both may be NULL: no classes. ---- */
-PRIMITIVE(nce, cost_nce(n, m, dim, row_class.at != NULL),
-          (int64_t, n) (int64_t, m) (int64_t, dim) (int64_t, positive) (double, temperature) (double, weight)
-          (dev_int, row_class) (dev_int, column_class) (dev_real, a) (dev_real, b) (dev_real, loss) (dev_real, da)
-          (dev_real, db))
+/* ---- losses: each adds its value to loss[0], and its gradients to those of da, db, dbias, dx that are not NULL, so that it can
+ *      be evaluated without, and for constants. loss may be NULL ---- */
+/* With p[i] = softmax over j of s[i,j] (struct cross_entropy): loss += weight sum_i weights[i] -log p[i,target[i]];
+ * log_probability[n] (may be NULL) = log p[i,target[i]], 0 of ignored rows. The logits are made for a number of rows at a
+ * time, never whole. da [n,dim], db [m,dim], dbias [m]. m and dim are at least 1. */
+PRIMITIVE(cross_entropy, cost_cross_entropy(c, da.at != NULL, db.at != NULL, dbias.at != NULL),
+          (const struct cross_entropy *, c) (dev_real, loss) (dev_real, log_probability) (dev_real, da) (dev_real, db)
+          (dev_real, dbias))
+
+/* loss += weight sum over the known labels of w (max(x,0) - x y + log(1 + e^-|x|)), with w = positive_weights where y is 1,
+ * else 1: the cross-entropy of y and sigmoid(x), in the form that does not overflow. dx [rows,labels]. */
+PRIMITIVE(bce, cost_bce(b, dx.at != NULL), (const struct bce *, b) (dev_real, loss) (dev_real, dx))
 
 /* ---- optimiser: Adam on n values; value, m and v are updated in place. now[N_ADAM_NOW]: see adam_now ---- */
 PRIMITIVE(adam, cost_adam(n, adam.weight_decay != 0),
           (int64_t, n) (struct adam, adam) (dev_real, now) (dev_real, gradient) (dev_real, value) (dev_real, m)
           (dev_real, v))
+
+/* On the n rows of a table that have a gradient, with lazy moments: row r = index[i], last updated in step `last[r]`, has in step
+ * t, with the gradient g = gradient_scale gradient[i],
+ *   m = beta1^(t - last[r]) m + (1 - beta1) g,   v = beta2^(t - last[r]) v + (1 - beta2) g^2,
+ *   p = (1 - rate weight_decay) p - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon),   last[r] = t.
+ * So moments are, whenever a row is touched, those that `adam` would have had with gradients of zero between; but in steps
+ * without a gradient a row does not move: neither by the rest of its first moment nor by weight decay. Rows that have a gradient
+ * in each step are updated as by `adam`. */
+PRIMITIVE(adam_rows, cost_adam_rows(a), (const struct adam_rows *, a))
 
 #undef PRIMITIVE
 #undef ENTRY

@@ -19,6 +19,8 @@ FAMILY(NORM_CASES);       /* norm.c */
 FAMILY(ROW_CASES);        /* rows.c: rows and segments */
 FAMILY(GRAPH_CASES);      /* graphs.c */
 FAMILY(QUANTIZER_CASES);  /* quantizer.c */
+FAMILY(TABLE_CASES);      /* tables.c: bags, rotary embedding, Adam on rows */
+FAMILY(LOSS_CASES);       /* losses.c */
 FAMILY(MEASURED_CASES);   /* measured.c */
 
 /* Ends a family's file: the number of its cases. */

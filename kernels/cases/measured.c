@@ -7,11 +7,6 @@ typedef long long ll;
 
 static const struct dropout DROPPED = {.rate = 0.1, .seed = 1, .stream = 2, .step = 3};
 
-static int64_t matrix(struct call *c) {
-    call_shape(c, "%lld x %lld", (ll)c->size[0], (ll)c->size[1]);
-    return c->size[0] * c->size[1];
-}
-
 /* ---- attention. Sizes: codes, mean nodes, mean tokens, heads, dim ---- */
 struct asking {
     struct call_segments nodes, tokens;
@@ -120,44 +115,11 @@ static void shared_attention_backward(struct call *c) {
          q.real, x.real, probs.real, dout.real, dsums.real, dq.real, dx.real);
 }
 
-/* ---- a frozen transformer. Sizes: rows, columns ---- */
-static void tokens_of_a_step(const struct step_sizes *step, int64_t *size) {
-    size[0] = step->batch_tokens;
-    size[1] = step->text_dim;
-}
-
-static void embed_tokens(struct call *c) {
-    int64_t n = c->size[0], cols = c->size[1];
-    struct operand words = call_in(c, WORD_PIECES * cols, NUMBERS), places = call_in(c, TEXT_POSITIONS * cols, NUMBERS);
-    struct operand id = call_indices(c, n, 0, WORD_PIECES, WORDS),
-                   place = call_indices(c, n, 0, TEXT_POSITIONS, POSITIONS);
-    struct operand y = call_out(c, matrix(c));
-    CALL(c, embed_tokens, n, cols, words.real, id.ints, places.real, place.ints, y.real);
-}
-
-/* ---- the contrastive loss. Sizes: rows and columns, dim ---- */
-static void nce(struct call *c) {
-    int64_t n = c->size[0], dim = c->size[1];
-    struct operand classes = call_keys(c, n), a = call_in_rows(c, n, dim, UNIT_ROWS),
-                   b = call_in_rows(c, n, dim, UNIT_ROWS);
-    struct operand loss = call_inout(c, 1, NUMBERS), da = call_inout(c, n * dim, NUMBERS),
-                   db = call_inout(c, n * dim, NUMBERS);
-    call_shape(c, "%lld to %lld x %lld", (ll)n, (ll)n, (ll)dim);
-    CALL(c, nce, n, n, dim, 0, 0.07, 1e-3, classes.ints, classes.ints, a.real, b.real, loss.real, da.real, db.real);
-}
-
-static void codes_of_a_step(const struct step_sizes *step, int64_t *size) {
-    size[0] = step->batch;
-    size[1] = 2 * step->dim;
-}
-
 const struct kernel_case MEASURED_CASES[] = {
     {"attention", attention, NO_SHAPES, asking_of_a_step},
     {"attention.self", attention_self, NO_SHAPES, texts_of_a_step},
     {"attention_backward", attention_backward, NO_SHAPES, asking_of_a_step},
     {"shared_attention", shared_attention, NO_SHAPES, asking_of_a_step},
     {"shared_attention_backward", shared_attention_backward, NO_SHAPES, asking_of_a_step},
-    {"embed_tokens", embed_tokens, NO_SHAPES, tokens_of_a_step},
-    {"nce", nce, NO_SHAPES, codes_of_a_step},
 };
 END_OF_FAMILY(MEASURED_CASES);

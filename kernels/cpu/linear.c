@@ -202,15 +202,3 @@ void cpu_linear_backward(struct device *device, const struct linear *l, int64_t 
     if (to.dweight.at) cpu_gemm(device, 1, 0, out, in, rows, 1, dy, out, x, in, 1, to.dweight, in);
     if (to.dbias.at) cpu_sum_rows(device, rows, out, dy, to.dbias);
 }
-
-/* ---- tokens and rows ---- */
-void cpu_embed_tokens(struct device *device, int64_t n, int64_t cols, dev_real words, dev_int id, dev_real places,
-                      dev_int place, dev_real y) {
-    if (device->error[0]) return;
-#pragma omp parallel for num_threads(cpu_threads(device)) if (n * cols > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) {
-        const real *a = words.at + id.at[i] * cols, *b = places.at + place.at[i] * cols;
-#pragma omp simd
-        for (int64_t c = 0; c < cols; c++) y.at[i * cols + c] = a[c] + b[c];
-    }
-}

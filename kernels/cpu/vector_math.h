@@ -12,6 +12,7 @@
 
 #ifdef MEDTOK_REAL_DOUBLE
 static inline double real_exp(double x) { return exp(x); }
+static inline double real_log1p(double e) { return log1p(e); }
 static inline double real_erf_root2(double x) { return erf(x * 0.70710678118654752440); }
 static inline double real_tanh(double x) { return tanh(x); }
 #else
@@ -34,6 +35,19 @@ static inline float real_exp(float x) {
     memcpy(&power, &bits, sizeof power);
     float y = x < -87.0f ? 0.0f : p * power;
     return x != x ? x : y;
+}
+
+/* log(1 + e) for e in [0, 1]: 2 artanh z with z = e / (2 + e), at most 1/3, whose series is cut where terms are below 2e-9 of it. */
+static inline float real_log1p(float e) {
+    float z = e / (2.0f + e), s = z * z;
+    float p = 1.0f / 15;
+    p = p * s + 1.0f / 13;
+    p = p * s + 1.0f / 11;
+    p = p * s + 1.0f / 9;
+    p = p * s + 1.0f / 7;
+    p = p * s + 1.0f / 5;
+    p = p * s + 1.0f / 3;
+    return 2 * z + 2 * z * (p * s);
 }
 
 /* erf(v) with v = x / sqrt 2: v P(v^2) on [-3.92, 3.92], beyond which it is 1 to float32's precision. P is our Chebyshev fit, in

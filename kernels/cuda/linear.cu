@@ -8,7 +8,7 @@
  * depend on its position. Results are the same in each run on one kind of device.
  *
  * Floor: the product's arithmetic; around it, in bytes per float32 value, 8 to add bias and activation, and in bf16 6 to
- * convert x. embed_tokens 12.
+ * convert x.
  */
 #include <cuda_bf16.h>
 #include <stdio.h>
@@ -316,31 +316,4 @@ extern "C" void cuda_linear_backward(struct device *device, const struct linear 
         cuda_gemm(device, 0, 0, rows, in, out, 1, dy, out, l->weight, in, to.accumulate ? 1 : 0, to.dx, in);
     if (to.dweight.at) cuda_gemm(device, 1, 0, out, in, rows, 1, dy, out, x, in, 1, to.dweight, in);
     if (to.dbias.at) cuda_sum_rows(device, rows, out, dy, to.dbias);
-}
-
-/* ---- tokens and rows ---- */
-template <typename T>
-static __global__ void embed_kernel(int64_t n, int64_t cols, const T *words, const int32_t *id, const T *places,
-                                    const int32_t *place, T *y) {
-    FOR_EACH_ROW(i, n) {
-        const T *a = words + id[i] * cols, *b = places + place[i] * cols;
-        FOR_EACH_COLUMN(c, cols) {
-            T sum = a[c], other = b[c];
-            for (int j = 0; j < (int)(sizeof(T) / sizeof(real)); j++) ((real *)&sum)[j] += ((real *)&other)[j];
-            y[i * cols + c] = sum;
-        }
-    }
-}
-
-extern "C" void cuda_embed_tokens(struct device *device, int64_t n, int64_t cols, dev_real words, dev_int id,
-                                  dev_real places, dev_int place, dev_real y) {
-    if (is_aligned(words.at) && is_aligned(places.at) && is_aligned(y.at) && cols % PACK == 0) {
-        struct shape s = shape_for(n, cols / PACK);
-        launch(device, "embed_tokens", embed_kernel<struct pack>, s.blocks, s.threads, 0, n, cols / PACK,
-               (const struct pack *)words.at, id.at, (const struct pack *)places.at, place.at, (struct pack *)y.at);
-    } else {
-        struct shape s = shape_for(n, cols);
-        launch(device, "embed_tokens", embed_kernel<real>, s.blocks, s.threads, 0, n, cols, words.at, id.at, places.at,
-               place.at, y.at);
-    }
 }

@@ -61,10 +61,10 @@ int test_attention(void);
 int test_shared_attention(void);
 int test_activation(void);
 int test_linear(void);
-int test_contrastive(void);
-int test_memory(void);  /* buffers, copies, errors */
-int test_cases(void);   /* of kernels/cases */
-int test_threads(void); /* the CPU alone */
-int test_parity(void);  /* CUDA against the CPU */
+int test_losses(void);
+int test_tables(void);
+int test_memory(void); /* buffers, copies, errors */
+int test_cases(void);  /* of kernels/cases */
+int test_parity(void); /* CUDA against the CPU */
 
 #endif

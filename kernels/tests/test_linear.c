@@ -201,22 +201,6 @@ static void bf16_products_give_dx(void **state) {
     discard(&t);
 }
 
-static void embedded_tokens_are_sums(void **state) {
-    (void)state;
-    enum { N = 7, DIM = 24 };
-    static const int32_t ID[] = {3, 0, 9, 9, 1, 2, 5}, POSITION[] = {0, 1, 2, 0, 1, 2, 3};
-    dev_int id = ints(ID, N), position = ints(POSITION, N);
-    dev_real words = values(10 * DIM), positions = values(4 * DIM), y = values(N * DIM);
-    RUN(embed_tokens, N, DIM, words, id, positions, position, y);
-    for (int i = 0; i < N * DIM; i++)
-        close_to(y.at[i],
-                 (double)words.at[ID[i / DIM] * DIM + i % DIM] + positions.at[POSITION[i / DIM] * DIM + i % DIM], "y",
-                 i);
-    device_free_ints(&device, id);
-    device_free_ints(&device, position);
-    release(3, words, positions, y);
-}
-
 int test_linear(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_agree_with_plain_loops),
@@ -224,7 +208,6 @@ int test_linear(void) {
         cmocka_unit_test(gradients_of_maps_agree_with_plain_loops),
         cmocka_unit_test(a_row_of_a_frozen_map_does_not_depend_on_its_position),
         cmocka_unit_test(bf16_products_give_dx),
-        cmocka_unit_test(embedded_tokens_are_sums),
     };
     return cmocka_run_group_tests_name("linear maps", tests, NULL, NULL);
 }

@@ -67,28 +67,6 @@ static void release_ints(int n, ...) {
     va_end(args);
 }
 
-static const int64_t TABLE[][2] = {{0, 4},    {1, 1},    {1, 257},    {3, 5},    {31, 32},
-                                   {33, 31},  {64, 64},  {257, 100},  {1025, 1}, {1025, 64},
-                                   {5, 1024}, {2, 4099}, {1500, 200}, {300, 33}, {300, 2100}};
-enum { N_TABLE = sizeof TABLE / sizeof *TABLE };
-
-/* ---- rows ---- */
-static void rows_are_the_cpus(void **state) {
-    (void)state;
-    static const int64_t COLS[] = {1, 5, 64, 257};
-    static const int64_t ROWS[] = {0, 1, 33, 1025};
-    for (int s = 0; s < 16; s++) {
-        int64_t n = ROWS[s / 4], cols = COLS[s % 4], size = n / 3 + 1;
-        dev_real table = values(size * cols), places = values(7 * cols);
-        dev_int id = random_ints(n, 0, size), place = random_ints(n, 0, 7);
-        struct pair y = pair(n * cols);
-        BOTH(embed_tokens, n, cols, table, id, places, place, y.on[d]);
-        same(y, "embedded tokens");
-        release_ints(2, id, place);
-        release(2, table, places);
-    }
-}
-
 /* ---- attention ---- */
 static void check_attention(int64_t n, int64_t most_queries, int64_t most_keys, int64_t heads, int64_t dim,
                             double rate) {
@@ -168,41 +146,9 @@ static void attention_is_the_cpus(void **state) {
     }
 }
 
-/* ---- the contrastive loss ---- */
-static void check_nce(int64_t n, int64_t m, int64_t dim, int64_t positive, int64_t n_classes) {
-    dev_real a = values(n * dim), b = values(m * dim);
-    struct pair loss = pair(1), da = pair(n * dim), db = pair(m * dim);
-    dev_int rows = {NULL}, columns = {NULL};
-    normalize_rows(a, n, dim);
-    normalize_rows(b, m, dim);
-    if (n_classes > 0) {
-        columns = random_ints(m, -1, n_classes);
-        rows = ints(columns.at + positive, n);
-    }
-    BOTH(nce, n, m, dim, positive, 0.1, 0.01, rows, columns, a, b, loss.on[d], da.on[d], db.on[d]);
-    same(loss, "contrastive loss");
-    same(da, "gradient of the rows");
-    same(db, "gradient of the columns");
-    release_ints(2, rows, columns);
-    release(2, a, b);
-}
-
-static void the_contrastive_loss_is_the_cpus(void **state) {
-    (void)state;
-    for (int64_t n_classes = 0; n_classes <= 9; n_classes += 9) {
-        check_nce(0, 5, 3, 0, n_classes);
-        check_nce(1, 1, 1, 0, n_classes);
-        check_nce(5, 9, 7, 4, n_classes);
-        check_nce(257, 257, 64, 0, n_classes);
-        check_nce(100, 1025, 33, 900, n_classes);
-    }
-}
-
 int test_parity(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_the_cpus),
         cmocka_unit_test(attention_is_the_cpus),
-        cmocka_unit_test(the_contrastive_loss_is_the_cpus),
     };
     if (device_open_cpu(&reference, 2)) return 1;
     int failed = cmocka_run_group_tests_name("parity with the CPU", tests, NULL, NULL);

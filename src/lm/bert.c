@@ -27,14 +27,18 @@ static int load(const struct model_folder *folder, const char *prefix, const cha
     return status;
 }
 
-static int to_device(struct bert *b, const float *values, int64_t count, dev_real *to) {
+static int upload(struct bert *b, const float *values, int64_t count, dev_real to) {
     real *host;
     TRY(mem_alloc(&host, count, sizeof *host));
     for (int64_t i = 0; i < count; i++) host[i] = values[i];
-    *to = device_alloc_reals(b->device, count);
-    device_upload_reals(b->device, *to, host, count);
+    device_upload_reals(b->device, to, host, count);
     free(host);
     return device_status(b);
+}
+
+static int to_device(struct bert *b, const float *values, int64_t count, dev_real *to) {
+    *to = device_alloc_reals(b->device, count);
+    return upload(b, values, count, *to);
 }
 
 static int load_vector(struct bert *b, const struct model_folder *folder, const char *prefix, const char *name,
@@ -90,22 +94,24 @@ static int load_layer(struct bert *b, const struct model_folder *folder, int64_t
 }
 
 static int load_embeddings(struct bert *b, const struct model_folder *folder) {
-    static const char *const WORDS[] = {"word_embeddings"}, *const PLACES[] = {"position_embeddings"},
+    static const char *const WORDS[] = {"word_embeddings"}, *const POSITIONS[] = {"position_embeddings"},
                              *const TYPES[] = {"token_type_embeddings"};
     const struct bert_config *c = &b->config;
-    float *words = NULL, *places = NULL, *types = NULL;
+    int64_t n_words = c->vocabulary * c->hidden, n_positions = c->positions * c->hidden;
+    float *words = NULL, *positions = NULL, *types = NULL;
     int status;
     TRY_DONE(load(folder, "embeddings.", WORDS, "weight", 1, c->vocabulary, c->hidden, &words));
-    TRY_DONE(load(folder, "embeddings.", PLACES, "weight", 1, c->positions, c->hidden, &places));
+    TRY_DONE(load(folder, "embeddings.", POSITIONS, "weight", 1, c->positions, c->hidden, &positions));
     TRY_DONE(load(folder, "embeddings.", TYPES, "weight", 1, c->types, c->hidden, &types));
-    for (int64_t i = 0; i < c->positions * c->hidden; i++) places[i] += types[i % c->hidden];
-    TRY_DONE(to_device(b, words, c->vocabulary * c->hidden, &b->words));
-    TRY_DONE(to_device(b, places, c->positions * c->hidden, &b->places));
+    for (int64_t i = 0; i < n_positions; i++) positions[i] += types[i % c->hidden];
+    b->embeddings = device_alloc_reals(b->device, n_words + n_positions);
+    TRY_DONE(upload(b, words, n_words, b->embeddings));
+    TRY_DONE(upload(b, positions, n_positions, dev_real_at(b->embeddings, n_words)));
     TRY_DONE(load_vector(b, folder, "embeddings.", "LayerNorm", "weight", &b->gain));
     TRY_DONE(load_vector(b, folder, "embeddings.", "LayerNorm", "bias", &b->bias));
 done:
     free(words);
-    free(places);
+    free(positions);
     free(types);
     return status;
 }
@@ -135,7 +141,7 @@ static void free_activations(struct bert *b) {
 
 void bert_close(struct bert *b) {
     if (!b->device) return;
-    dev_real *const embeddings[] = {&b->words, &b->places, &b->gain, &b->bias};
+    dev_real *const embeddings[] = {&b->embeddings, &b->gain, &b->bias};
     for (int64_t i = 0; b->layers && i < b->config.layers; i++) {
         struct bert_layer *l = &b->layers[i];
         struct linear *const maps[] = {&l->query, &l->key_value, &l->attended, &l->inner, &l->outer};
@@ -147,7 +153,7 @@ void bert_close(struct bert *b) {
         free_all(b, norms, 4);
     }
     free(b->layers);
-    free_all(b, embeddings, 4);
+    free_all(b, embeddings, 3);
     free_activations(b);
     device_free_ints(b->device, b->ints);
     free(b->host);
@@ -170,7 +176,8 @@ static void make_room(struct bert *b, int64_t n_tokens) {
 struct texts {
     struct ragged tokens;
     struct attention_pairs pairs; /* of tokens; their offsets are not needed */
-    dev_int ids, places, keys;
+    dev_int rows;                 /* of the embeddings, two a token: word and position */
+    dev_int keys;
     const struct bert_dropout *dropout;
 };
 
@@ -183,21 +190,22 @@ static int send_texts(struct bert *b, const int32_t *offsets, const int32_t *ids
         device_free_ints(b->device, b->ints);
         b->ints = device_alloc_ints(b->device, b->int_capacity);
     }
-    int32_t *to = b->host, *places = to + n + 1 + tokens;
+    int32_t *to = b->host, *rows = to + n + 1;
     memcpy(to, offsets, (size_t)(n + 1) * sizeof *to);
-    memcpy(to + n + 1, ids, (size_t)tokens * sizeof *to);
     for (int64_t i = 0; i < n; i++) {
         int64_t length = offsets[i + 1] - offsets[i];
-        for (int64_t k = 0; k < length; k++) places[offsets[i] + k] = (int32_t)k;
+        for (int64_t k = 0, at = offsets[i]; k < length; k++, at++) {
+            rows[2 * at] = ids[at];
+            rows[2 * at + 1] = (int32_t)(b->config.vocabulary + k);
+        }
         t->pairs.n += length * length;
     }
-    if (t->dropout) memcpy(places + tokens, t->dropout->keys, (size_t)n * sizeof *to);
+    if (t->dropout) memcpy(rows + 2 * tokens, t->dropout->keys, (size_t)n * sizeof *to);
     if (!t->dropout) count -= n;
     device_upload_ints(b->device, b->ints, b->host, count);
     t->tokens.offsets = b->ints;
-    t->ids = dev_int_at(b->ints, n + 1);
-    t->places = dev_int_at(t->ids, tokens);
-    t->keys = dev_int_at(t->places, tokens);
+    t->rows = dev_int_at(b->ints, n + 1);
+    t->keys = dev_int_at(t->rows, 2 * tokens);
     return device_status(b);
 }
 
@@ -247,7 +255,9 @@ int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const 
     struct texts t = {.tokens = {n_texts, offsets[n_texts], {NULL}}, .dropout = dropout};
     make_room(b, t.tokens.n_rows);
     TRY(send_texts(b, offsets, ids, &t));
-    RUN(b)->embed_tokens(b->device, t.tokens.n_rows, b->config.hidden, b->words, t.ids, b->places, t.places, b->x);
+    struct bag tokens = {
+        .items = {t.tokens.n_rows, 2 * t.tokens.n_rows, {NULL}}, .cols = b->config.hidden, .index = t.rows};
+    RUN(b)->bag(b->device, &tokens, b->embeddings, b->x, 0);
     normalize(b, &t, b->x, (dev_real){NULL}, b->gain, b->bias, b->x);
     drop(b, &t, 0, b->x);
     for (int64_t i = 0; i < b->config.layers; i++) layer_forward(b, &b->layers[i], &t, (uint32_t)(1 + 3 * i));

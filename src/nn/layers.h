@@ -54,6 +54,14 @@ struct var *nn_glu(struct tape *tape, enum activation f, struct var *gate, struc
 /* rows table[index[0..n)], -1 gives a zero row: [n, cols] */
 struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64_t n);
 
+/* Bag i is the sum of its items' rows of table, times weight (a column [items, 1], or NULL: 1); `bags` has items and index, the
+ * layer sets the rest: [n, cols] */
+struct var *nn_bag(struct tape *tape, struct var *table, struct var *weight, struct bag bags);
+
+/* The heads in the first rope.heads * rope.head_dim columns of x turned by their positions, in place; the layer sets rows and ld
+ * of `rope`. Queries and keys side by side are turned at once, as so many heads more. */
+struct var *nn_rope(struct tape *tape, struct var *x, struct rope rope);
+
 /* mean over the rows of each segment, [n, cols]; 0 where empty */
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments);
 
@@ -110,5 +118,17 @@ struct var *nn_l2_normalize(struct tape *tape, struct var *x);
 
 /* [a ; b] side by side, [rows, a.cols + b.cols] */
 struct var *nn_concat(struct tape *tape, struct var *a, struct var *b);
+
+/* ---- losses: they end the tape. Each adds its value to loss[0] on the device (NULL: not wanted) and its gradients to those
+ * arguments that want one, when it is called ---- */
+/* Softmax cross-entropy of the logits scale a b^T + bias, with a [n, dim], b [m, dim], bias [1, m] or NULL. `how` has scale,
+ * weight, target and what else is wanted of struct cross_entropy; the layer sets sizes and operands. log_probability [n] of the
+ * targets, or NULL. A classifier's b is its weight; with a tied table b is the table, with scale 1. */
+void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct var *bias, struct cross_entropy how,
+                      dev_real loss, dev_real log_probability);
+
+/* Cross-entropy of independent labels how.y [rows, labels], from logits x [rows, labels]; `how` has y, weight and
+ * positive_weights, the layer sets the rest. */
+void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss);
 
 #endif

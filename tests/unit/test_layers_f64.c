@@ -77,6 +77,14 @@ static struct var *relu_of_bias_of_sum(struct var **in) {
 }
 
 static struct var *gather(struct var **in) { return nn_gather(&tape, in[0], (dev_int){PICKED}, QUERIES); }
+static struct bag bags(void) { return (struct bag){.items = {2, 4, {NULL}}, .index = {PICKED}}; }
+static struct var *bag(struct var **in) { return nn_bag(&tape, in[0], NULL, bags()); }
+static struct var *weighted_bag(struct var **in) { return nn_bag(&tape, in[0], in[1], bags()); }
+/* Two heads of two, and a column that stays. */
+static struct var *rope(struct var **in) {
+    struct rope rope = {.heads = 2, .head_dim = 2, .position = {ALL_ROWS}, .base = 100};
+    return nn_rope(&tape, copy(in[0]), rope);
+}
 static struct var *segment_mean(struct var **in) { return nn_segment_mean(&tape, in[0], ROW_SEGMENTS); }
 static struct var *concat(struct var **in) { return nn_concat(&tape, in[0], in[1]); }
 static struct norm_terms norm_by(struct var *gain, struct var *bias, int center) {
@@ -136,6 +144,18 @@ static struct var *orthogonality(struct var **in) {
     return NULL;
 }
 
+static struct var *cross_entropy(struct var **in) {
+    nn_cross_entropy(&tape, in[0], in[1], in[2], (struct cross_entropy){.scale = 0.7, .weight = 2, .target = {PICKED}},
+                     loss, (dev_real){NULL});
+    return NULL;
+}
+/* The logits are themselves the result of layers. */
+static struct var *bce_of_linear(struct var **in) {
+    static int32_t labels[] = {1, 0, -1, 1, 0, 0, 1, -1};
+    nn_bce(&tape, nn_linear(&tape, in[0], in[1], NULL), (struct bce){.y = {labels}, .weight = 0.5}, loss);
+    return NULL;
+}
+
 static const struct layer LAYERS[] = {
     {"linear", linear, 3, {{5, 3}, {4, 3}, {1, 4}}},
     {"linear without bias", linear_without_bias, 2, {{5, 3}, {4, 3}}},
@@ -153,6 +173,9 @@ static const struct layer LAYERS[] = {
     {"add_scaled_bias", add_scaled_bias, 3, {{5, 6}, {5, 2}, {1, 6}}},
     {"relu of bias of sum", relu_of_bias_of_sum, 3, {{5, 3}, {5, 3}, {1, 3}}},
     {"gather", gather, 1, {{5, 3}}},
+    {"bag", bag, 1, {{5, 3}}},
+    {"weighted bag", weighted_bag, 2, {{5, 3}, {4, 1}}},
+    {"rope", rope, 1, {{5, 5}}},
     {"segment_mean", segment_mean, 1, {{5, 3}}},
     {"concat", concat, 2, {{5, 3}, {5, 2}}},
     {"layer norm", layer_norm, 3, {{5, 6}, {1, 6}, {1, 6}}},
@@ -169,6 +192,8 @@ static const struct layer LAYERS[] = {
     {"shared_attention", shared_attention, 2, {{3, 8}, {5, 4}}},
     {"an input used twice", used_twice, 4, {{5, 4}, {4, 4}, {1, 4}, {1, 4}}},
     {"nce", nce, 2, {{4, 3}, {4, 3}}},
+    {"cross_entropy", cross_entropy, 3, {{4, 3}, {5, 3}, {1, 5}}},
+    {"bce of linear", bce_of_linear, 2, {{4, 3}, {2, 3}}},
     {"cosine", cosine, 2, {{4, 3}, {4, 3}}},
     {"orthogonality", orthogonality, 2, {{4, 3}, {4, 3}}},
 };
