@@ -1,4 +1,5 @@
 /* cohort: a data set of electronic health records in, cohort.h5 out (store/cohort.h). MEDS so far (ingest/meds.h). */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/interrupt.h"
@@ -6,7 +7,7 @@
 #include "base/status.h"
 #include "ingest/meds.h"
 #include "jobs.h"
-#include "outputs.h"
+#include "recipe.h"
 #include "store/cohort.h"
 
 /* ---- what is logged ---- */
@@ -32,7 +33,10 @@ static void log_task(const struct cohort *c, int64_t task) {
 }
 
 /* ---- the job ---- */
-static int add_inputs(struct provenance *provenance, const struct meds_files *files) {
+static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
+    const struct meds_files *files = self;
+    (void)comm;
+    (void)config;
     for (int i = 0; i < files->splits.n; i++) TRY(provenance_add_input(provenance, "splits", files->splits.items[i]));
     for (int i = 0; i < files->events.n; i++) TRY(provenance_add_input(provenance, "events", files->events.items[i]));
     for (int i = 0; i < files->labels.n; i++) {
@@ -44,8 +48,8 @@ static int add_inputs(struct provenance *provenance, const struct meds_files *fi
     return STATUS_OK;
 }
 
-static int make(const struct comm *comm, const struct config *config, const struct meds_files *files,
-                const struct provenance *provenance) {
+static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
+    const struct meds_files *files = self;
     struct cohort cohort;
     TRY(meds_read(files, config->cohort.python, &cohort));
     log_subjects(&cohort);
@@ -58,24 +62,14 @@ static int make(const struct comm *comm, const struct config *config, const stru
 }
 
 static int run(const struct comm *world, const struct config *config, const struct job_arguments *arguments) {
-    struct comm comm = comm_self(); /* the other ranks do not come here */
-    struct provenance provenance = {.job = "cohort"};
+    struct comm self = comm_self(); /* the other ranks do not come here */
+    struct recipe recipe = {&COHORT_JOB, KIND_COHORT, config->files.cohort, add_inputs, make};
     struct meds_files files = {0};
-    char *settings = NULL;
-    int current = 0, status;
     (void)world;
     (void)arguments;
-    TRY_DONE(meds_find_files(config->cohort.meds, &config->cohort.tasks, &files));
-    TRY_DONE(config_provenance(config, JOB_COHORT, &settings));
-    provenance.config = settings;
-    TRY_DONE(add_inputs(&provenance, &files));
-    provenance_finish(&provenance, KIND_COHORT);
-    TRY_DONE(output_is_current(&comm, config, config->files.cohort, KIND_COHORT, provenance.key, &current));
-    if (!current) status = make(&comm, config, &files, &provenance);
-done:
+    int status = meds_find_files(config->cohort.meds, &config->cohort.tasks, &files);
+    if (status == STATUS_OK) status = recipe_run(&recipe, &self, config, &files);
     meds_files_free(&files);
-    provenance_free(&provenance);
-    free(settings);
     return status;
 }
 

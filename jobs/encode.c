@@ -6,8 +6,8 @@
 #include "dist/compute_device.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/text_source.h"
-#include "outputs.h"
+#include "text/text_source.h"
+#include "recipe.h"
 #include "text/encode.h"
 
 /* What needs less of the device's memory. */
@@ -21,49 +21,41 @@ static int open_device(const struct comm *comm, const struct config *config, str
     return compute_device_open(comm, &run, NEEDS_LESS, device, n_threads);
 }
 
-static int encode(const struct comm *comm, const struct config *config, struct device *device, struct stages *stages,
-                  const struct provenance *provenance) {
+static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
+    const char *like = self;
+    TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
+    if (config->text.encoder == TEXT_BERT) TRY(text_source_add_model(comm, config->text.model, provenance));
+    return like ? comm_agree(comm, encoding_check_model(provenance, like, config->text.model)) : STATUS_OK;
+}
+
+static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
+    struct device device = {0};
+    struct stages stages;
     struct encoding e = {.comm = comm,
-                         .device = device,
+                         .device = &device,
                          .options = &config->text,
                          .seed = (uint64_t)config->run.seed,
                          .vocabulary = config->files.vocabulary,
                          .path = config->files.text,
-                         .stages = stages};
+                         .stages = &stages};
     int status;
-    stage_begin(stages, ENCODE_PLAN);
-    TRY(open_device(comm, config, device, &e.n_threads));
-    TRY_DONE(encoding_plan(&e));
-    TRY_DONE(encoding_run(&e, provenance));
-done:
-    encoding_free(&e);
-    return status;
-}
-
-int encode_descriptions(const struct comm *comm, const struct config *config, const char *like) {
-    struct provenance provenance = {.job = "encode"};
-    struct stages stages;
-    struct device device = {0};
-    char *settings = NULL;
-    int current = 0;
+    (void)self;
     stages_begin(&stages, &device, ENCODE_STAGE_NAMES, ENCODE_STAGES);
-    int status = config_provenance(config, JOB_ENCODE, &settings);
-    provenance.config = settings;
-    if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config->files.vocabulary);
-    TRY_DONE(comm_agree(comm, status));
-    if (config->text.encoder == TEXT_BERT) TRY_DONE(text_source_add_model(comm, config->text.model, &provenance));
-    if (like) TRY_DONE(comm_agree(comm, encoding_check_model(&provenance, like, config->text.model)));
-    provenance_finish(&provenance, KIND_TEXT);
-    TRY_DONE(output_is_current(comm, config, config->files.text, KIND_TEXT, provenance.key, &current));
-    if (current) goto done;
-    status = encode(comm, config, &device, &stages, &provenance);
+    stage_begin(&stages, ENCODE_PLAN);
+    TRY_DONE(open_device(comm, config, &device, &e.n_threads));
+    TRY_DONE(encoding_plan(&e));
+    status = encoding_run(&e, provenance);
     TRY_DONE(stages_log(&stages, comm, "encode", (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.text);
 done:
+    encoding_free(&e);
     device_close(&device);
-    provenance_free(&provenance);
-    free(settings);
     return status;
+}
+
+int encode_descriptions(const struct comm *comm, const struct config *config, char *like) {
+    struct recipe recipe = {&ENCODE_JOB, KIND_TEXT, config->files.text, add_inputs, make};
+    return recipe_run(&recipe, comm, config, like);
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {

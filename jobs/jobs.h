@@ -2,8 +2,8 @@
 #ifndef MEDTOK_JOBS_JOBS_H
 #define MEDTOK_JOBS_JOBS_H
 
-#include "config/config.h"
 #include "dist/comm.h"
+#include "settings.h"
 
 /* What stands on the command line beside options and settings. */
 struct job_arguments {
@@ -35,6 +35,6 @@ JOB_LIST(ENTRY)
 /* What tokenize runs for new codes; collective. encode: with the language model that the text file `like` was made with, another
  * one in text.model is an error; NULL: any. */
 int prepare_vocabulary(const struct comm *comm, const struct config *config);
-int encode_descriptions(const struct comm *comm, const struct config *config, const char *like);
+int encode_descriptions(const struct comm *comm, const struct config *config, char *like);
 
 #endif

@@ -7,7 +7,7 @@
 #include "dist/stages.h"
 #include "ingest/vocabulary_builder.h"
 #include "jobs.h"
-#include "outputs.h"
+#include "recipe.h"
 #include "store/vocabulary.h"
 
 enum prepare_stage { STAGE_GRAPH, STAGE_CODES, STAGE_SUBGRAPHS, STAGE_WAIT, STAGE_WRITE, N_STAGES };
@@ -22,43 +22,42 @@ static int build(struct vocabulary_builder *builder, struct stages *stages) {
     return vocabulary_builder_grow_subgraphs(builder);
 }
 
-static int add_inputs(struct provenance *provenance, const struct config *config) {
+static int add_files(struct provenance *provenance, const struct config *config) {
     for (int i = 0; i < config->files.codes.n; i++)
         TRY(provenance_add_input(provenance, "codes", config->files.codes.items[i]));
     return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
-int prepare_vocabulary(const struct comm *comm, const struct config *config) {
-    struct provenance provenance = {.job = "prepare"};
+static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
+    (void)self;
+    return comm_agree(comm, add_files(provenance, config));
+}
+
+static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
     struct vocabulary_builder builder = {.subgraphs = &config->subgraph,
                                          .descriptions = &config->description,
                                          .code_tables = &config->files.codes,
                                          .graph_path = config->files.graph};
     struct stages stages;
-    char *settings = NULL;
-    int current = 0;
+    (void)self;
     stages_begin(&stages, NULL, STAGE_NAMES, N_STAGES);
-    int status = config_provenance(config, JOB_PREPARE, &settings);
-    provenance.config = settings;
-    if (status == STATUS_OK) status = add_inputs(&provenance, config);
-    TRY_DONE(comm_agree(comm, status));
-    provenance_finish(&provenance, KIND_VOCABULARY);
-    TRY_DONE(output_is_current(comm, config, config->files.vocabulary, KIND_VOCABULARY, provenance.key, &current));
-    if (current) goto done;
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
-    status = comm->rank == 0 ? build(&builder, &stages) : STATUS_OK;
+    int status = comm->rank == 0 ? build(&builder, &stages) : STATUS_OK;
     if (status == STATUS_OK) status = interrupt_poll();
     stage_begin(&stages, STAGE_WAIT);
     TRY_DONE(comm_agree(comm, status));
     stage_begin(&stages, STAGE_WRITE);
-    TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &builder.vocabulary, &provenance));
+    TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &builder.vocabulary, provenance));
     TRY_DONE(stages_log(&stages, comm, "prepare", (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.vocabulary);
 done:
     vocabulary_builder_free(&builder);
-    provenance_free(&provenance);
-    free(settings);
     return status;
+}
+
+int prepare_vocabulary(const struct comm *comm, const struct config *config) {
+    struct recipe recipe = {&PREPARE_JOB, KIND_VOCABULARY, config->files.vocabulary, add_inputs, make};
+    return recipe_run(&recipe, comm, config, NULL);
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {

@@ -15,7 +15,7 @@
 #include "medtok/tokenizer.h"
 #include "model_settings.h"
 #include "new_codes.h"
-#include "outputs.h"
+#include "recipe.h"
 #include "store/checkpoint.h"
 
 /* What needs less of the device's memory. */
@@ -322,38 +322,40 @@ static int check(const struct config *config) {
     return text_options_check_mode(&config->text);
 }
 
+static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
+    const char *codes = config->tokenize.codes, *base = config->tokenize.append_to;
+    (void)self;
+    TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
+    TRY(text_source_add_provenance(comm, &config->text, config->files.text, provenance));
+    int status = check_same_inputs(config, provenance);
+    if (status == STATUS_OK) status = provenance_add_input(provenance, "checkpoint", config->files.checkpoint);
+    if (status == STATUS_OK && codes[0]) status = provenance_add_input(provenance, "codes", codes);
+    if (status == STATUS_OK && base[0]) status = provenance_add_input(provenance, "table", base);
+    return comm_agree(comm, status);
+}
+
+/* self: the step of the checkpoint. */
+static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
+    struct new_codes codes = {0};
+    int64_t *step = self;
+    int current = 0;
+    TRY(appended_before(comm, config, provenance, &current));
+    if (current) return STATUS_OK;
+    int status = comm_agree(comm, comm->rank == 0 ? check_replaced(config) : STATUS_OK);
+    if (status == STATUS_OK)
+        status = tokenize(comm, config, config->tokenize.codes[0] ? &codes : NULL, provenance, *step);
+    new_codes_remove(&codes, comm, status);
+    return status;
+}
+
 static int run(const struct comm *comm, const struct config *given, const struct job_arguments *arguments) {
     (void)arguments;
     struct config config = *given; /* shallow: only numbers and choices are set from the checkpoint */
-    struct new_codes codes = {0};
-    struct provenance provenance = {.job = "tokenize"};
-    char *settings = NULL;
+    struct recipe recipe = {&TOKENIZE_JOB, KIND_TABLE, config.files.table, add_inputs, make};
     int64_t step = 0;
-    int current = 0, status = adopt_model_settings(&config, &step), new = config.tokenize.codes[0] != 0;
-    if (status == STATUS_OK) status = check(&config);
-    if (status == STATUS_OK) status = config_provenance(&config, JOB_TOKENIZE, &settings);
-    provenance.config = settings;
-    if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", config.files.vocabulary);
-    TRY_DONE(comm_agree(comm, status));
-    TRY_DONE(text_source_add_provenance(comm, &config.text, config.files.text, &provenance));
-    status = check_same_inputs(&config, &provenance);
-    if (status == STATUS_OK) status = provenance_add_input(&provenance, "checkpoint", config.files.checkpoint);
-    if (status == STATUS_OK && new) status = provenance_add_input(&provenance, "codes", config.tokenize.codes);
-    if (status == STATUS_OK && config.tokenize.append_to[0])
-        status = provenance_add_input(&provenance, "table", config.tokenize.append_to);
-    TRY_DONE(comm_agree(comm, status));
-    provenance_finish(&provenance, KIND_TABLE);
-    TRY_DONE(output_is_current(comm, &config, config.files.table, KIND_TABLE, provenance.key, &current));
-    if (current) goto done;
-    TRY_DONE(appended_before(comm, &config, &provenance, &current));
-    if (current) goto done;
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? check_replaced(&config) : STATUS_OK));
-    status = tokenize(comm, &config, new ? &codes : NULL, &provenance, step);
-done:
-    new_codes_remove(&codes, comm, status);
-    provenance_free(&provenance);
-    free(settings);
-    return status;
+    int status = adopt_model_settings(&config, &step);
+    TRY(comm_agree(comm, status == STATUS_OK ? check(&config) : status));
+    return recipe_run(&recipe, comm, &config, &step);
 }
 
 const struct job_entry TOKENIZE_JOB = {

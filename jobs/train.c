@@ -1,16 +1,16 @@
-/* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: train (src/train/train.c), training_step
- * (src/train/step.c), MedTok's learner (src/medtok/learner.c), model_forward (src/medtok/model.c), the primitives
- * (kernels/kernels.h). */
+/* train: vocabulary.h5 and text.h5 in, checkpoint.h5 out. The way to the inner loop: train (src/train/train.c),
+ * training_step (src/train/step.c), MedTok's learner (src/medtok/learner.c), model_forward (src/medtok/model.c), the
+ * primitives (kernels/kernels.h). */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/status.h"
-#include "config/paths.h"
 #include "dist/compute_device.h"
 #include "jobs.h"
 #include "model_settings.h"
-#include "outputs.h"
+#include "recipe.h"
+#include "paths.h"
 #include "train/train.h"
 
 /* What needs less of the device's memory. */
@@ -22,21 +22,30 @@ static void announce(const struct training *t, const struct medtok_learner *m, i
              (long long)parameter_set_size(&m->parameters));
 }
 
-static int train_medtok(const struct comm *comm, const struct config *config, const struct checkpoint_ring *ring) {
+static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
+    (void)self;
+    TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
+    return text_source_add_provenance(comm, &config->text, config->files.text, provenance);
+}
+
+static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
+    struct checkpoint_ring ring = {config->files.checkpoint, provenance, config->train.keep};
     struct device device = {0};
     struct training training = {0};
     struct medtok_learner learner = {0};
     char metrics[PATH_MAX];
     int status, threads;
+    (void)self;
+    TRY(checkpoint_ring_guard(&ring, comm, config->force, config->train.resume == RESUME_AUTO));
     TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
     training_open(&training, comm, &device, &config->train);
     struct medtok_learner_options options = learner_options(config, threads);
     TRY_DONE(medtok_learner_make(&learner, &options, comm, &device));
     announce(&training, &learner, threads);
     config_metrics_path(config, metrics);
-    status = train(&training, &learner.learner, ring, metrics);
+    status = train(&training, &learner.learner, &ring, metrics);
     TRY_DONE(stages_log(&training.stages, comm, "train", (enum stages_shown)config->run.stages, status));
-    log_info("wrote %s after %lld steps; metrics in %s", ring->final_path, (long long)training.state.step, metrics);
+    log_info("wrote %s after %lld steps; metrics in %s", ring.final_path, (long long)training.state.step, metrics);
 done:
     training_free(&training);
     medtok_learner_free(&learner);
@@ -46,24 +55,8 @@ done:
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     (void)arguments;
-    const struct file_options *files = &config->files;
-    struct provenance provenance = {.job = "train"};
-    char *settings = NULL;
-    int current = 0, status = config_provenance(config, JOB_TRAIN, &settings);
-    provenance.config = settings;
-    if (status == STATUS_OK) status = provenance_add_input(&provenance, "vocabulary", files->vocabulary);
-    TRY_DONE(comm_agree(comm, status));
-    TRY_DONE(text_source_add_provenance(comm, &config->text, files->text, &provenance));
-    provenance_finish(&provenance, KIND_CHECKPOINT);
-    TRY_DONE(output_is_current(comm, config, files->checkpoint, KIND_CHECKPOINT, provenance.key, &current));
-    if (current) goto done;
-    struct checkpoint_ring ring = {files->checkpoint, &provenance, config->train.keep};
-    TRY_DONE(checkpoint_ring_guard(&ring, comm, config->force, config->train.resume == RESUME_AUTO));
-    status = train_medtok(comm, config, &ring);
-done:
-    provenance_free(&provenance);
-    free(settings);
-    return status;
+    struct recipe recipe = {&TRAIN_JOB, KIND_CHECKPOINT, config->files.checkpoint, add_inputs, make};
+    return recipe_run(&recipe, comm, config, NULL);
 }
 
 static int check(const struct config *config) {

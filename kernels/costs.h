@@ -28,18 +28,25 @@ struct work cost_gemm_batch(int64_t count, int64_t m, int64_t n, int64_t k, int 
 struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate); /* accumulate: beta is not 0 */
 struct work cost_add_bias(int64_t rows, int64_t cols);
 struct work cost_sum_rows(int64_t rows, int64_t cols);
-struct work cost_relu(int64_t n);
-struct work cost_relu_backward(int64_t n);
+struct work cost_activate(enum activation f, int64_t n);
+struct work cost_activate_backward(enum activation f, int64_t n, int accumulate);
+struct work cost_glu(const struct glu *g);
+struct work cost_glu_backward(const struct glu *g, struct glu_gradients to);
+struct work cost_linear(const struct linear *map, int64_t rows);
+struct work cost_linear_backward(const struct linear *map, int64_t rows, struct linear_gradients to);
 struct work cost_copy_matrix(int64_t rows, int64_t cols, int accumulate);
 struct work cost_l2_normalize(int64_t rows, int64_t cols);
 struct work cost_l2_normalize_backward(int64_t rows, int64_t cols);
-struct work cost_layer_norm(int64_t rows, int64_t cols);
-struct work cost_layer_norm_backward(int64_t rows, int64_t cols, int accumulate);
+struct work cost_norm(const struct norm *n);
+struct work cost_norm_backward(const struct norm *n, struct norm_gradients to);
 
 /* ---- rows and segments ---- */
 struct work cost_gather_rows(int64_t n, int64_t cols);
 struct work cost_gather_halves(int64_t n, int64_t cols);
 struct work cost_scatter_add_rows(int64_t n, int64_t cols);
+struct work cost_bag(const struct bag *b, int accumulate);
+struct work cost_bag_backward(const struct bag *b, int of_table, int of_weight); /* gradients wanted */
+struct work cost_rope(const struct rope *r);
 struct work cost_segment_mean(struct ragged rows, int64_t cols);
 struct work cost_segment_mean_backward(struct ragged rows, int64_t cols, int accumulate);
 struct work cost_dropout(struct ragged rows, int64_t cols, int accumulate);
@@ -57,11 +64,6 @@ struct work cost_graph_attention_backward(struct ragged nodes, struct edges edge
 struct work cost_attention(const struct attention *a, int with_sums);
 struct work cost_attention_backward(const struct attention *a, const struct attention_gradients *g);
 
-/* ---- a frozen transformer ---- */
-struct work cost_linear(int64_t rows, int64_t in, int64_t out, enum activation f, enum precision_of_products precision);
-struct work cost_embed_tokens(int64_t n, int64_t cols);
-struct work cost_add_layer_norm(int64_t rows, int64_t cols, int residual);
-
 /* ---- quantiser; candidates = last - first ---- */
 struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);
 struct work cost_quantize_backward(int64_t n, int64_t dim, int64_t top_k, int codebook); /* codebook: dc is not NULL */
@@ -69,7 +71,9 @@ struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k);
 struct work cost_ema_rows(int64_t size, int64_t dim); /* as if every row had been picked */
 
 /* ---- losses, optimiser ---- */
-struct work cost_nce(int64_t n, int64_t m, int64_t dim, int classes);
+struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b, int of_bias); /* gradients wanted */
+struct work cost_bce(const struct bce *b, int gradient);
 struct work cost_adam(int64_t n, int decay); /* decay: the weight decay is not 0 */
+struct work cost_adam_rows(const struct adam_rows *a);
 
 #endif

@@ -6,8 +6,8 @@
  * functions overwrite, backward functions add, so that a value used twice collects both gradients; those with `accumulate` 0
  * overwrite the gradients of their rows (dx, dq, dkv), which then need not be cleared before. Sums over rows that
  * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0. On CUDA, where
- * many rows may add to one (scatter_add_rows, quantize_backward's dc, sum_picks, attention_backward's dbias and, with a key
- * index, dk and dv), the order is not fixed: last bits may differ from run to run.
+ * many rows may add to one (scatter_add_rows, bag_backward, quantize_backward's dc, sum_picks, attention_backward's dbias and, with a
+ * key index, dk and dv), the order is not fixed: last bits may differ from run to run.
  */
 #ifndef MEDTOK_KERNELS_KERNELS_H
 #define MEDTOK_KERNELS_KERNELS_H
@@ -58,8 +58,19 @@ struct dropout {
     uint32_t stream, step;
 };
 
-/* GELU (Hendrycks and Gimpel, 2016): x Phi(x) with the normal distribution's Phi, or its approximation by tanh. */
-enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };
+/* y = f(x): x; max(x, 0); the same with the slope 0.2 below 0 (graph attention's); tanh x; 1 / (1 + exp(-x)); GELU (Hendrycks
+ * and Gimpel, 2016), x Phi(x) with the normal distribution's Phi, or its approximation by tanh; SiLU, x / (1 + exp(-x)). */
+enum activation {
+    ACTIVATION_NONE,
+    ACTIVATION_RELU,
+    ACTIVATION_LEAKY_RELU,
+    ACTIVATION_TANH,
+    ACTIVATION_SIGMOID, /* up to here backward works from y */
+    ACTIVATION_GELU,
+    ACTIVATION_GELU_TANH,
+    ACTIVATION_SILU,
+    N_ACTIVATIONS
+};
 
 /* Types of pairs of a query and a key: y = type[kind_of_query[query row], kind_of_key[key]], type [kinds of queries, n_kinds].
  * A key's kind is found where the key is counted: at its row, or with a key index at its position there (so edges have kinds).
@@ -82,8 +93,8 @@ struct attention {
     double scale;
     int causal;        /* the last query sees all keys, the one before all but the last, ... */
     dev_real q, k, v;  /* k and v may be the same, or lie in each other's rows */
-    dev_real stats;    /* [query rows, heads, 2]: the largest logit m and sum over j of exp(logit_j - m): what
-                                             backward needs; NULL: not wanted */
+    dev_real stats;    /* [query rows, heads, 2]: the largest logit m, and the sum over j of exp(logit_j - m): what backward needs;
+                        * NULL: not wanted */
     dev_int key_index; /* NULL: keys are the rows of k and v; else key j is their row key_index[j] */
     struct pair_types types;
     dev_int drop_keys; /* [segments] random keys; element (t heads + h) n_keys + j within the segment */
@@ -99,7 +110,67 @@ struct attention_gradients {
     int add_q, add_kv;               /* 0: the rows of the segments are overwritten, not added to. dbias is added to */
 };
 
-struct linear; /* packed weights of a linear map; opaque, each backend has its own */
+/* Whether backward works from y, so that y may take x's memory; else it needs x. */
+#define activation_from_output(f) ((f) <= ACTIVATION_SIGMOID)
+
+/* A gated unit, y = f(gate) up, value by value; with SiLU that is SwiGLU (Shazeer, 2020). gate, up [n] */
+struct glu {
+    int64_t n;
+    enum activation f;
+    dev_real gate, up;
+};
+
+/* Each may be NULL: not wanted. accumulate: they are added to. */
+struct glu_gradients {
+    dev_real dgate, dup;
+    int accumulate;
+};
+
+/* Of each row of s = x + residual: y = (s - mean) rstd gain + bias, with rstd = 1 / sqrt(mean of (s - mean)^2 + epsilon). Centred:
+ * layer norm (Ba et al., 2016); else mean counts as 0: RMS norm (Zhang and Sennrich, 2019). */
+struct norm {
+    int64_t rows, cols;
+    int center;
+    double epsilon;
+    dev_real x, residual; /* [rows, cols]; residual NULL: none */
+    dev_real gain, bias;  /* [cols]; NULL: 1 and 0 */
+    /* What is kept, each NULL if it is not wanted: sum [rows, cols], s where there is a residual (it may be x or residual); mean,
+     * rstd [rows]. Backward needs rstd; sum, else x; and mean if centred. */
+    dev_real sum, mean, rstd;
+};
+
+/* dx [rows, cols] is the gradient of s, so of x and of the residual; dgain, dbias [cols] are always added to. Each may be NULL:
+ * not wanted. accumulate: dx is added to. */
+struct norm_gradients {
+    dev_real dx, dgain, dbias;
+    int accumulate;
+};
+
+/* How weights lie in host memory: as reals, or as bfloat16, the upper half of a float32, as model files have them. */
+enum storage { STORAGE_REAL, STORAGE_BF16 };
+
+/* Weights of a frozen map in the layout that a backend multiplies from: linear_pack makes them. Only to be read. */
+struct packed_weights {
+    int64_t in, out;
+    int weight_bytes; /* of one weight in device memory */
+};
+
+/* A linear map, trained or frozen: y = f(x W^T + b), or f(y + x W^T + b) if it accumulates; x [rows, in], y [rows, out]. */
+struct linear {
+    int64_t in, out;
+    dev_real weight;               /* W [out, in]: may change from call to call; not read if `packed` is there */
+    struct packed_weights *packed; /* frozen W, of linear_pack; NULL: none */
+    dev_real bias;                 /* b [out]; NULL: none */
+    enum activation f;
+    int accumulate;
+};
+
+/* dx [rows, in]; dweight [out, in] and dbias [out] are always added to. Each may be NULL: not wanted. accumulate: dx is added
+ * to. */
+struct linear_gradients {
+    dev_real dx, dweight, dbias;
+    int accumulate;
+};
 
 /* Adam (Kingma and Ba, 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter, 2019): with the gradient
  * g = gradient_scale * gradient,
@@ -115,7 +186,63 @@ enum adam_now {
     ADAM_CORRECTED_RATE, /* rate / (1 - beta1^step) */
     ADAM_CORRECTION,     /* 1 / sqrt(1 - beta2^step) */
     ADAM_GRADIENT_SCALE, /* of clipping */
+    ADAM_STEP,           /* exact up to 2^24 in float32 */
     N_ADAM_NOW
+};
+
+/* Adam on those rows of a table that have a gradient; other rows are neither read nor written. */
+struct adam_rows {
+    int64_t n, cols; /* rows with a gradient; width of the table */
+    struct adam adam;
+    dev_real now;         /* [N_ADAM_NOW] */
+    dev_int index;        /* [n] rows of the table, no row twice; -1 is passed over */
+    dev_real gradient;    /* [n,cols] */
+    dev_real value, m, v; /* [rows of the table, cols] */
+    dev_int last;         /* [rows of the table] the step of the row's last update; 0 before the first */
+};
+
+/* Logits s[i,j] = scale a[i].b[j] + bias[j] of rows a over columns b (classes, tokens, other rows), and what each row should
+ * choose. */
+struct cross_entropy {
+    int64_t n, m, dim; /* rows, columns, width */
+    double scale;
+    dev_real a, b;  /* [n,dim], [m,dim] */
+    dev_real bias;  /* [m]; NULL: none */
+    dev_int target; /* [n] the row's column; -1: the row is ignored. NULL: row i's is column first + i */
+    int64_t first;
+    double weight;    /* of all rows */
+    dev_real weights; /* [n] of each; NULL: 1 */
+    /* [n] and [m]; both NULL: no classes. A column of the row's own class is left out of the row's softmax, unless it is its
+     * target. Class -1 leaves nothing out. */
+    dev_int row_class, column_class;
+    int exact; /* products in full precision whatever the device multiplies in: for a large scale */
+};
+
+/* Logits of independent labels, and the truth. */
+struct bce {
+    int64_t rows, labels;
+    dev_real x;                /* [rows,labels] logits */
+    dev_int y;                 /* [rows,labels] 1: has the label, 0: has not, -1: not known, ignored */
+    dev_real positive_weights; /* [labels] of truths 1; NULL: 1 */
+    double weight;             /* of all */
+};
+
+/* Weighted sums of a table's rows: bag i sums the items offsets[i] .. offsets[i+1]-1. */
+struct bag {
+    struct ragged items; /* offsets NULL: bags of n_rows / n items each */
+    int64_t cols;        /* of the table */
+    dev_int index;       /* [items.n_rows] rows of the table; -1 adds nothing */
+    dev_real weight;     /* [items.n_rows]; NULL: 1 */
+};
+
+/* Rotary position embedding (Su et al., 2021) on rows of heads, of which ld values further the next row begins. The values c and c +
+ * head_dim / 2 of a head are a pair, as in Hugging Face's rotate_half (the paper pairs neighbours: the same up to the order of
+ * the weights' rows). */
+struct rope {
+    int64_t rows, heads, head_dim, ld; /* head_dim is even */
+    dev_int position;                  /* [rows] */
+    double base;                       /* pair c turns by base^(-2c / head_dim) a position */
+    dev_real frequency;                /* [head_dim / 2] by which it turns instead; NULL: see base */
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared cannot stand in them */
@@ -137,6 +264,7 @@ static inline void adam_now(struct adam adam, double rate, int64_t step, double 
     now[ADAM_CORRECTED_RATE] = (real)(rate / (1 - pow(adam.beta1, (double)step)));
     now[ADAM_CORRECTION] = (real)(1 / sqrt(1 - pow(adam.beta2, (double)step)));
     now[ADAM_GRADIENT_SCALE] = (real)gradient_scale;
+    now[ADAM_STEP] = (real)step;
 }
 
 #endif

@@ -78,9 +78,28 @@ PRIMITIVE(add_bias, cost_add_bias(rows, cols), (int64_t, rows) (int64_t, cols) (
 /* out[cols] += sum over rows of x[rows,cols] */
 PRIMITIVE(sum_rows, cost_sum_rows(rows, cols), (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, out))
 
-/* y[n] = max(y, 0);  dy = 0 where y is 0 */
-PRIMITIVE(relu, cost_relu(n), (int64_t, n) (dev_real, y))
-PRIMITIVE(relu_backward, cost_relu_backward(n), (int64_t, n) (dev_real, y) (dev_real, dy))
+/* y[n] = f(x[n]); y may be x. Backward: dx = f'(x) dy, or += with accumulate, from v: y where activation_from_output(f), else
+ * x; dx may be dy. */
+PRIMITIVE(activate, cost_activate(f, n), (enum activation, f) (int64_t, n) (dev_real, x) (dev_real, y))
+PRIMITIVE(activate_backward, cost_activate_backward(f, n, accumulate),
+          (enum activation, f) (int64_t, n) (dev_real, v) (dev_real, dy) (dev_real, dx) (int, accumulate))
+
+/* y[n] = f(gate) up (struct glu), and the gradients of gate and up from dy. y may be gate or up if there is no backward. */
+PRIMITIVE(glu, cost_glu(g), (const struct glu *, g) (dev_real, y))
+PRIMITIVE(glu_backward, cost_glu_backward(g, to), (const struct glu *, g) (dev_real, dy) (struct glu_gradients, to))
+
+/* y[rows,out] = f(x[rows,in] W^T + b) (struct linear). Packed weights: a row's result does not depend on the other rows or on
+ * its position. Backward takes dy, the gradient before f (after activate_backward), and of packed weights gives dx alone. */
+PRIMITIVE(linear, cost_linear(map, rows), (const struct linear *, map) (int64_t, rows) (dev_real, x) (dev_real, y))
+PRIMITIVE(linear_backward, cost_linear_backward(map, rows, to),
+          (const struct linear *, map) (int64_t, rows) (dev_real, x) (dev_real, dy) (struct linear_gradients, to))
+
+/* Packs weight [out,in], in host memory, read once; products are then made in `precision`, float32 or tf32 from bf16 weights too,
+ * which stay bf16 in device memory. NULL if memory is out or the precision is not there (the device's error says so). Free
+ * with linear_free; NULL is allowed. */
+ENTRY(struct packed_weights *, linear_pack,
+      (struct device *, int64_t in, int64_t out, const void *weight, enum storage, enum precision_of_products))
+ENTRY(void, linear_free, (struct device *, struct packed_weights *))
 
 /* y[rows,cols] (ldy) = x[rows,cols] (ldx); accumulate: += */
 PRIMITIVE(copy_matrix, cost_copy_matrix(rows, cols, accumulate),
@@ -92,14 +111,10 @@ PRIMITIVE(l2_normalize, cost_l2_normalize(rows, cols),
 PRIMITIVE(l2_normalize_backward, cost_l2_normalize_backward(rows, cols),
           (int64_t, rows) (int64_t, cols) (dev_real, y) (dev_real, norm) (dev_real, dy) (dev_real, dx))
 
-/* y = (x - mean) rstd gain + bias per row, biased variance + epsilon (1e-5); mean, rstd [rows] are kept for backward.
- * Backward adds to dx, dgain, dbias. */
-PRIMITIVE(layer_norm, cost_layer_norm(rows, cols),
-          (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, gain) (dev_real, bias) (dev_real, y)
-          (dev_real, mean) (dev_real, rstd))
-PRIMITIVE(layer_norm_backward, cost_layer_norm_backward(rows, cols, accumulate),
-          (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, gain) (dev_real, mean) (dev_real, rstd)
-          (dev_real, dy) (dev_real, dx) (dev_real, dgain) (dev_real, dbias) (int, accumulate))
+/* y[rows,cols] = rows of x, or of x + residual, normalised (struct norm); y may be x or residual if there is no backward. */
+PRIMITIVE(norm, cost_norm(n), (const struct norm *, n) (dev_real, y))
+PRIMITIVE(norm_backward, cost_norm_backward(n, to),
+          (const struct norm *, n) (dev_real, dy) (struct norm_gradients, to))
 
 /* ---- rows and segments ---- */
 /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row. gather_halves: of a table in half precision, widened. */
@@ -112,6 +127,14 @@ PRIMITIVE(gather_halves, cost_gather_halves(n, cols),
 PRIMITIVE(scatter_add_rows, cost_scatter_add_rows(n, cols),
           (int64_t, n) (int64_t, cols) (dev_real, x) (dev_int, index) (dev_real, table))
 
+/* y[i] = (accumulate: +=) sum over the items p of bag i of weight[p] table[index[p]], [n,cols]: 0 for an empty bag */
+PRIMITIVE(bag, cost_bag(b, accumulate), (const struct bag *, b) (dev_real, table) (dev_real, y) (int, accumulate))
+
+/* dtable[index[p]] += weight[p] dy[i] and dweight[p] += table[index[p]].dy[i] for the items p of bag i; that which is NULL is not
+ * wanted. table is read for dweight alone. */
+PRIMITIVE(bag_backward, cost_bag_backward(b, dtable.at != NULL, dweight.at != NULL),
+          (const struct bag *, b) (dev_real, table) (dev_real, dy) (dev_real, dtable) (dev_real, dweight))
+
 /* y[i] = mean of the rows of segment i of x, [n,cols]; an empty segment gives 0 */
 PRIMITIVE(segment_mean, cost_segment_mean(rows, cols),
           (struct ragged, rows) (int64_t, cols) (dev_real, x) (dev_real, y))
@@ -123,6 +146,11 @@ PRIMITIVE(segment_mean_backward, cost_segment_mean_backward(rows, cols, accumula
 PRIMITIVE(dropout, cost_dropout(rows, cols, accumulate),
           (struct ragged, rows) (int64_t, cols) (dev_int, keys) (struct dropout, dropout) (dev_real, x) (dev_real, y)
           (int, accumulate))
+
+/* In place, for each head of each row and each pair c < head_dim / 2, with the angle t = sign position[r] frequency[c]:
+ *   (x[c], x[c + head_dim/2]) = (x[c] cos t - x[c + head_dim/2] sin t, x[c + head_dim/2] cos t + x[c] sin t).
+ * sign 1; with -1 its inverse, which is also its backward: dx from dy. */
+PRIMITIVE(rope, cost_rope(r), (const struct rope *, r) (double, sign) (dev_real, x))
 
 /* ---- graphs: segment i of `nodes` is graph i; `edges` are numbered through the batch ---- */
 /* scale[v] = 1 / sqrt(1 + number of incoming edges), for n_nodes nodes */
@@ -169,27 +197,6 @@ PRIMITIVE(attention, cost_attention(a, sums.at != NULL),
 PRIMITIVE(attention_backward, cost_attention_backward(a, gradients),
           (const struct attention *, a) (const struct attention_gradients *, gradients))
 
-/* ---- a frozen transformer (Devlin et al., 2019), forward only ---- */
-/* Packs the map y = x W^T + b for linear(): weight [out,in] and bias [out] are host memory, read once. NULL if memory is
- * out or the precision is not there (the device's error says so); free with linear_free, NULL is allowed. */
-ENTRY(struct linear *, linear_pack,
-      (struct device *, int64_t in, int64_t out, const real *weight, const real *bias,
-       enum precision_of_products precision))
-ENTRY(void, linear_free, (struct linear *))
-
-/* y[rows,out] = f(x[rows,in] W^T + b). A row's result does not depend on the other rows or on its place. */
-ENTRY(void, linear, (struct device *, const struct linear *, int64_t rows, dev_real x, enum activation f, dev_real y))
-
-/* y[i] = words[id[i]] + places[place[i]], [n,cols] */
-PRIMITIVE(embed_tokens, cost_embed_tokens(n, cols),
-          (int64_t, n) (int64_t, cols) (dev_real, words) (dev_int, id) (dev_real, places) (dev_int, place)
-          (dev_real, y))
-
-/* y = layer norm of x + residual, by rows (see layer_norm). residual may be NULL; y may be x or residual. */
-PRIMITIVE(add_layer_norm, cost_add_layer_norm(rows, cols, residual.at != NULL),
-          (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, residual) (dev_real, gain) (dev_real, bias)
-          (double, epsilon) (dev_real, y))
-
 /* ---- quantiser (src/medtok/METHOD.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
  *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */
 /* index[n,top_k]: the rows of c nearest to u by |u|^2+|c|^2-2u.c, nearest first, ties to the smaller index;
@@ -218,20 +225,32 @@ PRIMITIVE(ema_rows, cost_ema_rows(size, dim),
           (int64_t, size) (int64_t, dim) (double, decay) (double, epsilon) (dev_real, picks) (dev_real, average)
           (dev_real, c))
 
-/* ---- contrastive cross-entropy, value and gradients at once: logits = a b^T / temperature, row i's positive is
- *      column positive + i. loss[0] += weight sum_i -log softmax(logits_i)[positive + i];
- *      da[n,dim] += and db[m,dim] += its gradients.
- *      row_class[n], column_class[m]: a column of the row's own class is no negative of it: it is left out of the
- *      row's softmax, unless it is the positive. Class -1 leaves nothing out; both may be NULL: no classes. ---- */
-PRIMITIVE(nce, cost_nce(n, m, dim, row_class.at != NULL),
-          (int64_t, n) (int64_t, m) (int64_t, dim) (int64_t, positive) (double, temperature) (double, weight)
-          (dev_int, row_class) (dev_int, column_class) (dev_real, a) (dev_real, b) (dev_real, loss) (dev_real, da)
-          (dev_real, db))
+/* ---- losses: each adds its value to loss[0], and its gradients to those of da, db, dbias, dx that are not NULL, so that it can
+ *      be evaluated without, and for constants. loss may be NULL ---- */
+/* With p[i] = softmax over j of s[i,j] (struct cross_entropy): loss += weight sum_i weights[i] -log p[i,target[i]];
+ * log_probability[n] (may be NULL) = log p[i,target[i]], 0 of ignored rows. The logits are made for a number of rows at a
+ * time, never whole. da [n,dim], db [m,dim], dbias [m]. m and dim are at least 1. */
+PRIMITIVE(cross_entropy, cost_cross_entropy(c, da.at != NULL, db.at != NULL, dbias.at != NULL),
+          (const struct cross_entropy *, c) (dev_real, loss) (dev_real, log_probability) (dev_real, da) (dev_real, db)
+          (dev_real, dbias))
+
+/* loss += weight sum over the known labels of w (max(x,0) - x y + log(1 + e^-|x|)), with w = positive_weights where y is 1,
+ * else 1: the cross-entropy of y and sigmoid(x), in the form that does not overflow. dx [rows,labels]. */
+PRIMITIVE(bce, cost_bce(b, dx.at != NULL), (const struct bce *, b) (dev_real, loss) (dev_real, dx))
 
 /* ---- optimiser: Adam on n values; value, m and v are updated in place. now[N_ADAM_NOW]: see adam_now ---- */
 PRIMITIVE(adam, cost_adam(n, adam.weight_decay != 0),
           (int64_t, n) (struct adam, adam) (dev_real, now) (dev_real, gradient) (dev_real, value) (dev_real, m)
           (dev_real, v))
+
+/* On the n rows of a table that have a gradient, with lazy moments: row r = index[i], last updated in step `last[r]`, has in step
+ * t, with the gradient g = gradient_scale gradient[i],
+ *   m = beta1^(t - last[r]) m + (1 - beta1) g,   v = beta2^(t - last[r]) v + (1 - beta2) g^2,
+ *   p = (1 - rate weight_decay) p - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon),   last[r] = t.
+ * So moments are, whenever a row is touched, those that `adam` would have had with gradients of zero between; but in steps
+ * without a gradient a row does not move: neither by the rest of its first moment nor by weight decay. Rows that have a gradient
+ * in each step are updated as by `adam`. */
+PRIMITIVE(adam_rows, cost_adam_rows(a), (const struct adam_rows *, a))
 
 #undef PRIMITIVE
 #undef ENTRY

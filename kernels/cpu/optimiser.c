@@ -16,3 +16,29 @@ void cpu_adam(struct device *device, int64_t n, struct adam adam, dev_real now, 
         value.at[i] = keep * value.at[i] - rate * m.at[i] / (real_sqrt(v.at[i]) * correction + epsilon);
     }
 }
+
+/* Moments of a row that was not touched for k steps have had k - 1 gradients of zero, which only shrink them. */
+void cpu_adam_rows(struct device *device, const struct adam_rows *a) {
+    if (device->error[0]) return;
+    double b1 = a->adam.beta1, b2 = a->adam.beta2, step = (double)a->now.at[ADAM_STEP];
+    real epsilon = (real)a->adam.epsilon, one_minus_b1 = (real)(1 - b1), one_minus_b2 = (real)(1 - b2);
+    real scale = a->now.at[ADAM_GRADIENT_SCALE], rate = a->now.at[ADAM_CORRECTED_RATE];
+    real correction = a->now.at[ADAM_CORRECTION], keep = 1 - a->now.at[ADAM_RATE] * (real)a->adam.weight_decay;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (a->n * a->cols > PARALLEL_MIN)
+    for (int64_t i = 0; i < a->n; i++) {
+        int64_t row = a->index.at[i];
+        if (row < 0) continue;
+        double steps = step - a->last.at[row];
+        real keep_m = (real)pow(b1, steps), keep_v = (real)pow(b2, steps);
+        const real *gradient = a->gradient.at + i * a->cols;
+        real *value = a->value.at + row * a->cols, *m = a->m.at + row * a->cols, *v = a->v.at + row * a->cols;
+#pragma omp simd
+        for (int64_t c = 0; c < a->cols; c++) {
+            real g = scale * gradient[c];
+            m[c] = keep_m * m[c] + one_minus_b1 * g;
+            v[c] = keep_v * v[c] + one_minus_b2 * g * g;
+            value[c] = keep * value[c] - rate * m[c] / (real_sqrt(v[c]) * correction + epsilon);
+        }
+        a->last.at[row] = (int32_t)step;
+    }
+}

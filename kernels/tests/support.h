@@ -58,11 +58,12 @@ void check_gradient(const char *what, dev_real x, int64_t n, dev_real gradient, 
 int test_vectors_and_matrices(void);
 int test_rows(void);
 int test_attention(void);
-int test_transformer(void);
-int test_contrastive(void);
-int test_memory(void);  /* buffers, copies, errors */
-int test_cases(void);   /* of kernels/cases */
-int test_threads(void); /* the CPU alone */
-int test_parity(void);  /* CUDA against the CPU */
+int test_activation(void);
+int test_linear(void);
+int test_losses(void);
+int test_tables(void);
+int test_memory(void); /* buffers, copies, errors */
+int test_cases(void);  /* of kernels/cases */
+int test_parity(void); /* CUDA against the CPU */
 
 #endif

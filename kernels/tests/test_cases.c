@@ -24,8 +24,13 @@ struct pair {
 
 static struct device other;
 
+/* Fails if the call's device has an error; takes it away, since the next case is on the same device. */
 static void no_error(const struct call *c, const char *when) {
-    if (device_error(c->device)) fail_msg("%s at %s, %s: %s", c->what->name, c->shape, when, device_error(c->device));
+    char error[sizeof c->device->error];
+    if (!device_error(c->device)) return;
+    snprintf(error, sizeof error, "%s", c->device->error);
+    c->device->error[0] = 0;
+    fail_msg("%s at %s, %s: %s", c->what->name, c->shape, when, error);
 }
 
 /* Names an operand by its number in messages: a case asks for its operands in that order. */
@@ -123,8 +128,7 @@ static void check_operand(struct pair *p, int k) {
 
 /* ---- a case ---- */
 static void begin(struct call *c, struct device *on, const struct kernel_case *what, const int64_t *size) {
-    assert_int_equal(call_lay_out(c, what, on, size, 0, 1), 0);
-    call_make(c, 1);
+    if (call_lay_out(c, what, on, size, 0, 1) == 0) call_make(c, 1);
     no_error(c, "made");
 }
 

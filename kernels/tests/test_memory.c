@@ -94,7 +94,8 @@ static void repeated_work_is_done_and_counted_each_time(void **state) {
     struct repetition r = {zeros(REPEATED), zeros(1), 0, NULL};
     struct repeated repeated = {0};
     dev_real a = values(ROWS), b = values(COLUMNS), loss = zeros(1);
-    dev_int none = {NULL};
+    const dev_real none = {NULL};
+    const struct cross_entropy c = {.n = ROWS, .m = COLUMNS, .dim = 1, .scale = 1, .a = a, .b = b, .weight = 1};
     double wanted = 0;
     struct work before = device.work, one = {0};
     for (int time = 1; time <= 6; time++) {
@@ -105,7 +106,7 @@ static void repeated_work_is_done_and_counted_each_time(void **state) {
         if (time == 1) one = (struct work){device.work.flops - before.flops, device.work.bytes - before.bytes, 1};
         if (time == 4) { /* its scratch is larger */
             struct work counted = device.work;
-            device.run->nce(&device, ROWS, COLUMNS, 1, 0, 1, 1, none, none, a, b, loss, a, b);
+            device.run->cross_entropy(&device, &c, loss, none, a, b, none);
             device.work = counted;
         }
     }

@@ -1,5 +1,5 @@
-/* A training, set up to have its steps measured: on files.vocabulary and files.text, or on made-up ones of the configured
- * sizes (bench.data), which lie beside bench.json while the steps run. */
+/* A training, set up to have its steps measured: on files.vocabulary and files.text, or on made-up ones of the
+ * configured sizes (bench.data), which lie beside bench.json while the steps run. */
 #ifndef MEDTOK_BENCH_STEP_H
 #define MEDTOK_BENCH_STEP_H
 

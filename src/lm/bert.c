@@ -27,14 +27,18 @@ static int load(const struct model_folder *folder, const char *prefix, const cha
     return status;
 }
 
-static int to_device(struct bert *b, const float *values, int64_t count, dev_real *to) {
+static int upload(struct bert *b, const float *values, int64_t count, dev_real to) {
     real *host;
     TRY(mem_alloc(&host, count, sizeof *host));
     for (int64_t i = 0; i < count; i++) host[i] = values[i];
-    *to = device_alloc_reals(b->device, count);
-    device_upload_reals(b->device, *to, host, count);
+    device_upload_reals(b->device, to, host, count);
     free(host);
     return device_status(b);
+}
+
+static int to_device(struct bert *b, const float *values, int64_t count, dev_real *to) {
+    *to = device_alloc_reals(b->device, count);
+    return upload(b, values, count, *to);
 }
 
 static int load_vector(struct bert *b, const struct model_folder *folder, const char *prefix, const char *name,
@@ -48,18 +52,18 @@ static int load_vector(struct bert *b, const struct model_folder *folder, const 
 
 /* One linear map out of n tensors whose outputs lie side by side. */
 static int load_linear(struct bert *b, const struct model_folder *folder, const char *prefix, const char *const *names,
-                       int n, int64_t in, int64_t out, enum precision_of_products precision, struct linear **to) {
+                       int n, int64_t in, int64_t out, enum precision_of_products precision, struct linear *to) {
     float *weight = NULL, *bias = NULL;
     real *host = NULL;
-    int64_t n_weights = n * out * in, n_biases = n * out;
+    int64_t n_weights = n * out * in;
     int status;
+    *to = (struct linear){.in = in, .out = n * out};
     TRY_DONE(load(folder, prefix, names, "weight", n, out, in, &weight));
     TRY_DONE(load(folder, prefix, names, "bias", n, out, 0, &bias));
-    TRY_DONE(mem_alloc(&host, n_weights + n_biases, sizeof *host));
+    TRY_DONE(mem_alloc(&host, n_weights, sizeof *host));
     for (int64_t i = 0; i < n_weights; i++) host[i] = weight[i];
-    for (int64_t i = 0; i < n_biases; i++) host[n_weights + i] = bias[i];
-    *to = RUN(b)->linear_pack(b->device, in, n * out, host, host + n_weights, precision);
-    status = device_status(b);
+    to->packed = RUN(b)->linear_pack(b->device, in, n * out, host, STORAGE_REAL, precision);
+    status = to_device(b, bias, n * out, &to->bias);
 done:
     free(weight);
     free(bias);
@@ -81,6 +85,7 @@ static int load_layer(struct bert *b, const struct model_folder *folder, int64_t
     TRY(load_linear(b, folder, prefix, KEY_VALUE, 2, d, d, precision, &l->key_value));
     TRY(load_linear(b, folder, prefix, ATTENDED, 1, d, d, precision, &l->attended));
     TRY(load_linear(b, folder, prefix, INNER, 1, d, wide, precision, &l->inner));
+    l->inner.f = b->config.activation;
     TRY(load_linear(b, folder, prefix, OUTER, 1, wide, d, precision, &l->outer));
     TRY(load_vector(b, folder, prefix, "attention.output.LayerNorm", "weight", &l->attended_gain));
     TRY(load_vector(b, folder, prefix, "attention.output.LayerNorm", "bias", &l->attended_bias));
@@ -89,22 +94,24 @@ static int load_layer(struct bert *b, const struct model_folder *folder, int64_t
 }
 
 static int load_embeddings(struct bert *b, const struct model_folder *folder) {
-    static const char *const WORDS[] = {"word_embeddings"}, *const PLACES[] = {"position_embeddings"},
+    static const char *const WORDS[] = {"word_embeddings"}, *const POSITIONS[] = {"position_embeddings"},
                              *const TYPES[] = {"token_type_embeddings"};
     const struct bert_config *c = &b->config;
-    float *words = NULL, *places = NULL, *types = NULL;
+    int64_t n_words = c->vocabulary * c->hidden, n_positions = c->positions * c->hidden;
+    float *words = NULL, *positions = NULL, *types = NULL;
     int status;
     TRY_DONE(load(folder, "embeddings.", WORDS, "weight", 1, c->vocabulary, c->hidden, &words));
-    TRY_DONE(load(folder, "embeddings.", PLACES, "weight", 1, c->positions, c->hidden, &places));
+    TRY_DONE(load(folder, "embeddings.", POSITIONS, "weight", 1, c->positions, c->hidden, &positions));
     TRY_DONE(load(folder, "embeddings.", TYPES, "weight", 1, c->types, c->hidden, &types));
-    for (int64_t i = 0; i < c->positions * c->hidden; i++) places[i] += types[i % c->hidden];
-    TRY_DONE(to_device(b, words, c->vocabulary * c->hidden, &b->words));
-    TRY_DONE(to_device(b, places, c->positions * c->hidden, &b->places));
+    for (int64_t i = 0; i < n_positions; i++) positions[i] += types[i % c->hidden];
+    b->embeddings = device_alloc_reals(b->device, n_words + n_positions);
+    TRY_DONE(upload(b, words, n_words, b->embeddings));
+    TRY_DONE(upload(b, positions, n_positions, dev_real_at(b->embeddings, n_words)));
     TRY_DONE(load_vector(b, folder, "embeddings.", "LayerNorm", "weight", &b->gain));
     TRY_DONE(load_vector(b, folder, "embeddings.", "LayerNorm", "bias", &b->bias));
 done:
     free(words);
-    free(places);
+    free(positions);
     free(types);
     return status;
 }
@@ -134,16 +141,19 @@ static void free_activations(struct bert *b) {
 
 void bert_close(struct bert *b) {
     if (!b->device) return;
-    dev_real *const embeddings[] = {&b->words, &b->places, &b->gain, &b->bias};
+    dev_real *const embeddings[] = {&b->embeddings, &b->gain, &b->bias};
     for (int64_t i = 0; b->layers && i < b->config.layers; i++) {
         struct bert_layer *l = &b->layers[i];
-        struct linear *const maps[] = {l->query, l->key_value, l->attended, l->inner, l->outer};
+        struct linear *const maps[] = {&l->query, &l->key_value, &l->attended, &l->inner, &l->outer};
         dev_real *const norms[] = {&l->attended_gain, &l->attended_bias, &l->outer_gain, &l->outer_bias};
-        for (int k = 0; k < 5; k++) RUN(b)->linear_free(maps[k]);
+        for (int k = 0; k < 5; k++) {
+            RUN(b)->linear_free(b->device, maps[k]->packed);
+            device_free_reals(b->device, maps[k]->bias);
+        }
         free_all(b, norms, 4);
     }
     free(b->layers);
-    free_all(b, embeddings, 4);
+    free_all(b, embeddings, 3);
     free_activations(b);
     device_free_ints(b->device, b->ints);
     free(b->host);
@@ -166,7 +176,8 @@ static void make_room(struct bert *b, int64_t n_tokens) {
 struct texts {
     struct ragged tokens;
     int64_t n_pairs; /* of tokens of a text */
-    dev_int ids, places, keys;
+    dev_int rows;                 /* of the embeddings, two a token: word and position */
+    dev_int keys;
     const struct bert_dropout *dropout;
 };
 
@@ -179,21 +190,22 @@ static int send_texts(struct bert *b, const int32_t *offsets, const int32_t *ids
         device_free_ints(b->device, b->ints);
         b->ints = device_alloc_ints(b->device, b->int_capacity);
     }
-    int32_t *to = b->host, *places = to + n + 1 + tokens;
+    int32_t *to = b->host, *rows = to + n + 1;
     memcpy(to, offsets, (size_t)(n + 1) * sizeof *to);
-    memcpy(to + n + 1, ids, (size_t)tokens * sizeof *to);
     for (int64_t i = 0; i < n; i++) {
         int64_t length = offsets[i + 1] - offsets[i];
-        for (int64_t k = 0; k < length; k++) places[offsets[i] + k] = (int32_t)k;
+        for (int64_t k = 0, at = offsets[i]; k < length; k++, at++) {
+            rows[2 * at] = ids[at];
+            rows[2 * at + 1] = (int32_t)(b->config.vocabulary + k);
+        }
         t->n_pairs += length * length;
     }
-    if (t->dropout) memcpy(places + tokens, t->dropout->keys, (size_t)n * sizeof *to);
+    if (t->dropout) memcpy(rows + 2 * tokens, t->dropout->keys, (size_t)n * sizeof *to);
     if (!t->dropout) count -= n;
     device_upload_ints(b->device, b->ints, b->host, count);
     t->tokens.offsets = b->ints;
-    t->ids = dev_int_at(b->ints, n + 1);
-    t->places = dev_int_at(t->ids, tokens);
-    t->keys = dev_int_at(t->places, tokens);
+    t->rows = dev_int_at(b->ints, n + 1);
+    t->keys = dev_int_at(t->rows, 2 * tokens);
     return device_status(b);
 }
 
@@ -210,10 +222,20 @@ static void drop(struct bert *b, const struct texts *t, uint32_t site, dev_real 
                         y, y, 0);
 }
 
+/* x = layer norm of x + residual (.at NULL: none), for all tokens. */
+static void normalize(struct bert *b, const struct texts *t, dev_real x, dev_real residual, dev_real gain,
+                      dev_real bias, dev_real y) {
+    struct norm norm = {.rows = t->tokens.n_rows, .cols = b->config.hidden, .center = 1};
+    norm.epsilon = b->config.layer_norm_epsilon;
+    norm.x = x, norm.residual = residual, norm.gain = gain, norm.bias = bias;
+    RUN(b)->norm(b->device, &norm, y);
+}
+
 static void layer_forward(struct bert *b, const struct bert_layer *l, const struct texts *t, uint32_t site) {
     struct device *device = b->device;
     const struct kernels *run = RUN(b);
     const struct bert_config *c = &b->config;
+    int64_t tokens = t->tokens.n_rows;
     struct attention attention = {.queries = spans_of(t->tokens),
                                   .keys = spans_of(t->tokens),
                                   .heads = c->heads,
@@ -228,18 +250,16 @@ static void layer_forward(struct bert *b, const struct bert_layer *l, const stru
                                   .drop_keys = t->keys,
                                   .dropout = dropout_at(t, c->attention_dropout, site),
                                   .n_pairs = t->n_pairs};
-    run->linear(device, l->query, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->q);
-    run->linear(device, l->key_value, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->kv);
+    run->linear(device, &l->query, tokens, b->x, b->q);
+    run->linear(device, &l->key_value, tokens, b->x, b->kv);
     run->attention(device, &attention, b->y, (dev_real){NULL});
-    run->linear(device, l->attended, t->tokens.n_rows, b->y, ACTIVATION_NONE, b->q);
+    run->linear(device, &l->attended, tokens, b->y, b->q);
     drop(b, t, site + 1, b->q);
-    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->attended_gain, l->attended_bias,
-                        c->layer_norm_epsilon, b->x);
-    run->linear(device, l->inner, t->tokens.n_rows, b->x, c->activation, b->inner);
-    run->linear(device, l->outer, t->tokens.n_rows, b->inner, ACTIVATION_NONE, b->q);
+    normalize(b, t, b->q, b->x, l->attended_gain, l->attended_bias, b->x);
+    run->linear(device, &l->inner, tokens, b->x, b->inner);
+    run->linear(device, &l->outer, tokens, b->inner, b->q);
     drop(b, t, site + 2, b->q);
-    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->outer_gain, l->outer_bias,
-                        c->layer_norm_epsilon, b->x);
+    normalize(b, t, b->q, b->x, l->outer_gain, l->outer_bias, b->x);
 }
 
 int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const int32_t *ids,
@@ -247,9 +267,10 @@ int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const 
     struct texts t = {.tokens = {n_texts, offsets[n_texts], {NULL}}, .dropout = dropout};
     make_room(b, t.tokens.n_rows);
     TRY(send_texts(b, offsets, ids, &t));
-    RUN(b)->embed_tokens(b->device, t.tokens.n_rows, b->config.hidden, b->words, t.ids, b->places, t.places, b->x);
-    RUN(b)->add_layer_norm(b->device, t.tokens.n_rows, b->config.hidden, b->x, (dev_real){NULL}, b->gain, b->bias,
-                           b->config.layer_norm_epsilon, b->x);
+    struct bag tokens = {
+        .items = {t.tokens.n_rows, 2 * t.tokens.n_rows, {NULL}}, .cols = b->config.hidden, .index = t.rows};
+    RUN(b)->bag(b->device, &tokens, b->embeddings, b->x, 0);
+    normalize(b, &t, b->x, (dev_real){NULL}, b->gain, b->bias, b->x);
     drop(b, &t, 0, b->x);
     for (int64_t i = 0; i < b->config.layers; i++) layer_forward(b, &b->layers[i], &t, (uint32_t)(1 + 3 * i));
     *hidden = (struct bert_hidden){b->x, t.tokens.offsets};

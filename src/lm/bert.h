@@ -7,22 +7,21 @@
 #include "lm/model_folder.h"
 
 struct bert_layer {
-    struct linear *query, *key_value, *attended, *inner, *outer;
+    struct linear query, key_value, attended, inner, outer;        /* frozen; their own packed weights and biases */
     dev_real attended_gain, attended_bias, outer_gain, outer_bias; /* layer norms */
 };
 
 struct bert {
     struct bert_config config;
     struct device *device; /* borrowed */
-    dev_real words;        /* [vocabulary, hidden] */
-    dev_real places;       /* [positions, hidden], with the vector of type 0 added */
+    dev_real embeddings;   /* [vocabulary + positions, hidden] words, then positions with the vector of type 0 added */
     dev_real gain, bias;   /* layer norm of the embeddings */
     struct bert_layer *layers;
     /* a batch, grown as needed */
     long long token_capacity, int_capacity;
     dev_real x, y, q, kv, inner;
-    int32_t
-        *host; /* what `ints` is sent from: offsets [n_texts + 1], ids [n_tokens], places [n_tokens], keys [n_texts] */
+    /* what `ints` is sent from: offsets [n_texts + 1], rows of the embeddings [n_tokens, 2], keys [n_texts] */
+    int32_t *host;
     dev_int ints;
 };
 

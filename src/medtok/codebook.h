@@ -1,9 +1,9 @@
-/* What happens to the codebook outside the gradient: moving averages (quantizer.update: ema) and the revival of rows that
- * nothing picks (quantizer.revive_after). Its first rows by k-means are made in first_codebook.h.
+/* What happens to the codebook outside the gradient: moving averages (quantizer.update: ema) and the revival of rows
+ * that nothing picks (quantizer.revive_after). Its first rows by k-means are made in first_codebook.h.
  *
  * Rows are normalised at every use, so that only their directions matter; where rows are set here under
- * `quantizer.update: gradient`, they get the length sqrt(dim) of normally distributed ones, which Adam turns as fast as those.
- * Everything here is the same on every rank, and on any number of ranks up to the rounding of sums.
+ * `quantizer.update: gradient`, they get the length sqrt(dim) of normally distributed ones, which Adam turns as fast as
+ * those. Everything here is the same on every rank, and on any number of ranks up to the rounding of sums.
  */
 #ifndef MEDTOK_MEDTOK_CODEBOOK_H
 #define MEDTOK_MEDTOK_CODEBOOK_H
@@ -28,7 +28,8 @@ struct codebook {
     int idle_known;
 };
 
-/* Memory for what the options need; the states are added to `set`, which is not allocated yet. `model` was made over it. */
+/* Memory for what the options need; the states are added to `set`, which is not allocated yet. `model` was made over
+ * it. */
 int codebook_make(struct codebook *codebook, const struct model *model, const struct comm *comm, struct device *device,
                   struct parameter_set *set);
 void codebook_free(struct codebook *codebook);
@@ -36,20 +37,21 @@ void codebook_free(struct codebook *codebook);
 /* The states of a new training: each row's average is one pick of the row itself, (c_j, 1); no row is idle. */
 int codebook_begin(struct codebook *codebook);
 
-/* ema: what this rank's batch gives to the rows, added to what the step's other batches gave unless it is the `first` of them. A code's K picks in a group count by their weights w_k, which sum to 1; all
- * four groups of the first view count: picks_j = sum over groups and codes that picked j of w_k (u, 1). */
+/* ema: what this rank's batch gives to the rows, added to what the step's other batches gave unless it is the `first`
+ * of them. A code's K picks in a group count by their weights w_k, which sum to 1; all four groups of the first view
+ * count: picks_j = sum over groups and codes that picked j of w_k (u, 1). */
 void codebook_sum_picks(struct codebook *codebook, const struct model_output *output, int first);
 
 /* ema: moves the averages by the summed picks and sets the rows that were picked (ema_rows in kernels.h). */
 void codebook_update(struct codebook *codebook);
 
-/* Collective, after the update of step number `step`. Counts for how many steps each row was idle, from the picks of all
- * groups and ranks. A row that was idle for revive_after steps becomes
+/* Collective, after the update of step number `step`. Counts for how many steps each row was idle, from the picks of
+ * all groups and ranks. A row that was idle for revive_after steps becomes
  *   (u + 0.01 n / sqrt(dim)) normalised, n standard normal,
- * with u of a code of this step's last batch: rows of the first third take text-specific vectors, rows of the last third
- * graph-specific ones, the others shared ones. A step revives at most one row for each such vector, in an order keyed by
- * (seed, step); the rest wait for the next step. Adam's moments of the row become 0, its average the row itself, and its ema
- * state as in codebook_begin. */
+ * with u of a code of this step's last batch: rows of the first third take text-specific vectors, rows of the last
+ * third graph-specific ones, the others shared ones. A step revives at most one row for each such vector, in an order
+ * keyed by (seed, step); the rest wait for the next step. Adam's moments of the row become 0, its average the row
+ * itself, and its ema state as in codebook_begin. */
 int codebook_revive(struct codebook *codebook, struct optimiser *optimiser, const struct usage *usage,
                     const struct model_output *output, const struct row_shares *text_rows,
                     const struct row_shares *graph_rows, int64_t step, int64_t *n_revived);

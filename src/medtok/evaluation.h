@@ -1,6 +1,6 @@
 /* Evaluation while training: the codes held out of it (train.holdout) go through the model as it is (with the averaged
- * weights under train.average), without dropout, and the quality of their tokens is measured among them. Neither parameters
- * nor random numbers of the training are touched.
+ * weights under train.average), without dropout, and the quality of their tokens is measured among them. Neither
+ * parameters nor random numbers of the training are touched.
  *
  * Ranks share the codes in blocks of fixed size; tokens and embeddings are then gathered on all of them.
  */

@@ -1,7 +1,7 @@
 /* MedTok as a learner (train/learner.h): its batches, its loss, and what moves the codebook outside the gradient.
  *
- * A batch: codes are drawn (train/sampler.h), flattened and sent (batch.h), their node vectors fetched from the ranks that own
- * them, and put through the model (model.h), whose losses look at the codes of all ranks.
+ * A batch: codes are drawn (train/sampler.h), flattened and sent (batch.h), their node vectors fetched from the ranks
+ * that own them, and put through the model (model.h), whose losses look at the codes of all ranks.
  */
 #ifndef MEDTOK_MEDTOK_LEARNER_H
 #define MEDTOK_MEDTOK_LEARNER_H
@@ -54,7 +54,8 @@ struct medtok_learner {
     struct evaluation evaluation;
 };
 
-/* Collective. Reads this rank's piece and makes first parameters. Free in any case; the learner must not move in memory. */
+/* Collective. Reads this rank's piece and makes first parameters. Free in any case; the learner must not move in
+ * memory. */
 int medtok_learner_make(struct medtok_learner *learner, const struct medtok_learner_options *options,
                         const struct comm *comm, struct device *device);
 void medtok_learner_free(struct medtok_learner *learner);

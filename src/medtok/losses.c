@@ -26,23 +26,38 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
     const struct comm *comm = losses->comm;
     if (shares->total == 0) return;
     struct var *u = nn_l2_normalize(tape, a), *v = nn_l2_normalize(tape, b);
-    double weight = 1.0 / shares->total;
     int64_t n = u->rows, dim = u->cols, total = shares->total;
+    const dev_real none = {NULL};
+    struct cross_entropy nce = {.n = n,
+                                .m = n,
+                                .dim = dim,
+                                .scale = 1 / losses->temperature,
+                                .a = u->value,
+                                .b = v->value,
+                                .weight = 1.0 / shares->total,
+                                .row_class = sibling_class,
+                                .column_class = sibling_class,
+                                .exact = 1};
     if (!losses->global_negatives || comm->size == 1) {
         if (!tape->failed)
-            d->run->nce(d, n, n, dim, 0, losses->temperature, weight, sibling_class, sibling_class, u->value, v->value,
-                        loss_term(losses, term), tape_grad_or_scratch(tape, u), tape_grad_or_scratch(tape, v));
+            d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), tape_grad(tape, v), none);
         return;
     }
-    dev_real all = tape_scratch(tape, total * dim), all_grad = tape_scratch(tape, total * dim);
+    /* Whether there is a gradient to be summed must be the same on all ranks, so it is not asked of v, which may have failed. */
+    int backward = !tape->evaluating;
+    dev_real all = tape_scratch(tape, total * dim), all_grad = backward ? tape_scratch(tape, total * dim) : none;
     dev_int all_classes = gather_classes(losses, shares, sibling_class);
     keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, all));
     if (!tape->failed) {
-        d->run->fill(d, total * dim, 0, all_grad);
-        d->run->nce(d, n, total, dim, shares->first[comm->rank], losses->temperature, weight, sibling_class,
-                    all_classes, u->value, all, loss_term(losses, term), tape_grad_or_scratch(tape, u), all_grad);
+        if (backward) d->run->fill(d, total * dim, 0, all_grad);
+        nce.m = total;
+        nce.b = all;
+        nce.first = shares->first[comm->rank];
+        nce.column_class = all_classes;
+        d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), all_grad, none);
     }
-    keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, tape_grad_or_scratch(tape, v)));
+    if (backward)
+        keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, tape_grad_or_scratch(tape, v)));
 }
 
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total) {

@@ -31,12 +31,13 @@ static struct var *attend_neighbours(const struct model *model, struct tape *tap
 /* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head; x from node_rows(). */
 static struct var *encode_gat(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     struct var *weight = parameter_var(tape, model->graph[1].map.weight);
-    struct var *h = nn_relu(tape, attend_neighbours(model, tape, x, 0, model->settings.graph.heads, graphs));
+    struct var *h =
+        nn_activate(tape, ACTIVATION_RELU, attend_neighbours(model, tape, x, 0, model->settings.graph.heads, graphs));
     return attend_neighbours(model, tape, nn_linear(tape, h, weight, NULL), 1, 1, graphs);
 }
 
-/* What the first layer aggregates, for each node of each graph. The linear map comes before it: its input is the node's vector,
- * the same in every graph and in both views, so that it is made once for each distinct node of the batch. */
+/* What the first layer aggregates, for each node of each graph. The linear map comes before it: its input is the node's
+ * vector, the same in every graph and in both views, so that it is made once for each distinct node of the batch. */
 static struct var *node_rows(const struct model *model, struct tape *tape, struct var *nodes,
                              const struct batch *batch) {
     struct var *weight = parameter_var(tape, model->graph[0].map.weight);
@@ -46,7 +47,7 @@ static struct var *node_rows(const struct model *model, struct tape *tape, struc
 /* The first GCN layer, 64 -> hidden, and ReLU; x from node_rows(). */
 static struct var *first_gcn_layer(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     struct var *bias = parameter_var(tape, model->graph[0].map.bias);
-    return nn_relu(tape, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
+    return nn_activate(tape, ACTIVATION_RELU, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
 }
 
 /* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d; the second layer, too, maps before it aggregates. */
@@ -83,11 +84,14 @@ static struct var *second_cls(const struct model *model, struct tape *tape, cons
 static struct var *finish_layer(struct tape *tape, struct var *x, struct var *o, const struct attention_layer *a,
                                 struct segments segments, struct dropout dropout) {
     o = nn_dropout(tape, linear_map_apply(tape, o, a->output), segments, dropout);
-    return nn_layer_norm(tape, nn_add(tape, x, o), parameter_var(tape, a->gain), parameter_var(tape, a->bias));
+    struct norm_terms norm = {.epsilon = 1e-5, .center = 1}; /* PyTorch's default */
+    norm.gain = parameter_var(tape, a->gain), norm.bias = parameter_var(tape, a->bias);
+    return nn_add_norm(tape, x, o, norm, NULL);
 }
 
 /* Text asks graph: one query row x a code, so the nodes G need no projection. With head h's parts of the weights,
- * q.(W_k g + b_k) = (W_k^T q).g + a constant that softmax cancels, and sum p (W_v g + b_v) = W_v (sum p g) + (sum p) b_v. */
+ * q.(W_k g + b_k) = (W_k^T q).g + a constant that softmax cancels, and sum p (W_v g + b_v) = W_v (sum p g) + (sum p)
+ * b_v. */
 static struct var *text_asks(const struct model *model, struct tape *tape, struct var *x, struct var *G,
                              const struct batch *batch, const struct model_training *training) {
     const struct model_settings *c = &model->settings;
@@ -116,7 +120,8 @@ static struct var *text_asks(const struct model *model, struct tape *tape, struc
     return x;
 }
 
-/* Graph asks text: every node is a query. Keys and values are projected from the distinct text rows T, and then gathered. */
+/* Graph asks text: every node is a query. Keys and values are projected from the distinct text rows T, and then
+ * gathered. */
 static struct var *graph_asks(const struct model *model, struct tape *tape, struct var *x, struct var *T,
                               const struct batch *batch, const struct model_training *training) {
     const struct model_settings *c = &model->settings;
@@ -195,8 +200,8 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
     const struct row_shares *text = training->text, *graph = training->graph, *both = training->both;
     struct var *qt = out->groups[TEXT_SPECIFIC].value, *qg = out->groups[GRAPH_SPECIFIC].value;
     struct var *st = out->groups[SHARED_TEXT].value, *sg = out->groups[SHARED_GRAPH].value;
-    /* A code has no tokens of a side that it lacks: it is left out where that side is compared, and the zero vector stands
-     * beside the tokens of the side that it has. */
+    /* A code has no tokens of a side that it lacks: it is left out where that side is compared, and the zero vector
+     * stands beside the tokens of the side that it has. */
     struct var *sg_text = nn_gather(tape, sg, batch->graph_of_text, batch->n_text);
     struct var *st_graph = nn_gather(tape, st, batch->text_of_graph, batch->n_graph);
     struct var *st_both = of_both(tape, batch, st_graph, batch->both_graph);

@@ -35,14 +35,14 @@ struct model {
     } * attention;                     /* [settings.attention.layers], owned */
 };
 
-/* Adds the model's parameters to `set`, the codebook first, since its gradient is the largest and the first to be ready.
- * text_dim: width of the text features; n_nodes: of the knowledge graph. Then allocate the set. */
+/* Adds the model's parameters to `set`, the codebook first, since its gradient is the largest and the first to be
+ * ready. text_dim: width of the text features; n_nodes: of the knowledge graph. Then allocate the set. */
 int model_make(struct model *model, struct parameter_set *set, const struct model_settings *settings, int64_t text_dim,
                int64_t n_nodes);
 void model_free(struct model *model);
 
-/* The tokens of a batch. Text groups have a row for each of the codes with text, graph groups one for each of those with a
- * graph, in the order of the batch's lists. */
+/* The tokens of a batch. Text groups have a row for each of the codes with text, graph groups one for each of those
+ * with a graph, in the order of the batch's lists. */
 struct model_output {
     struct quantized groups[N_GROUPS];
 };
@@ -61,8 +61,8 @@ struct model_training {
     void *context;
 };
 
-/* Puts the batch through the model. nodes [n_distinct, node_dim]: the batch's node vectors, with a gradient when training.
- * training: NULL to evaluate (no dropout, no second view, no losses). Look at tape_status afterwards. */
+/* Puts the batch through the model. nodes [n_distinct, node_dim]: the batch's node vectors, with a gradient when
+ * training. training: NULL to evaluate (no dropout, no second view, no losses). Look at tape_status afterwards. */
 struct model_output model_forward(const struct model *model, struct tape *tape, const struct batch *batch,
                                   struct var *nodes, const struct model_training *training);
 

@@ -25,7 +25,18 @@ struct graphs {
     struct edges edges;
 };
 
-/* x [r, in], weight [out, in], bias [1, out] or NULL -> x weight^T + bias, [r, out] */
+/* A linear map: trained, or frozen where its weights are packed, which is device memory of linear_pack (kernels/list.h), borrowed. */
+struct linear_terms {
+    struct var *weight; /* [out, in] */
+    struct packed_weights *packed;
+    struct var *bias; /* [1, out], or NULL */
+    enum activation f;
+};
+
+/* The product of all linear maps: x [r, in] -> f(x weight^T + bias), [r, out] */
+struct var *nn_linear_map(struct tape *tape, struct var *x, struct linear_terms map);
+
+/* The trained one: x [r, in], weight [out, in], bias [1, out] or NULL -> x weight^T + bias, [r, out] */
 struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias);
 
 /* x + bias in each row, in place of x */
@@ -34,11 +45,22 @@ struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias);
 /* a + b, in place of b */
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b);
 
-/* max(x, 0), in place */
-struct var *nn_relu(struct tape *tape, struct var *x);
+/* f(x): in place where activation_from_output(f) (kernels.h), as ReLU; x itself for ACTIVATION_NONE */
+struct var *nn_activate(struct tape *tape, enum activation f, struct var *x);
+
+/* f(gate) up, value by value; both [rows, cols]. With SiLU: SwiGLU (Shazeer, 2020) */
+struct var *nn_glu(struct tape *tape, enum activation f, struct var *gate, struct var *up);
 
 /* rows table[index[0..n)], -1 gives a zero row: [n, cols] */
 struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64_t n);
+
+/* Bag i is the sum of its items' rows of table, times weight (a column [items, 1], or NULL: 1); `bags` has items and index, the
+ * layer sets the rest: [n, cols] */
+struct var *nn_bag(struct tape *tape, struct var *table, struct var *weight, struct bag bags);
+
+/* The heads in the first rope.heads * rope.head_dim columns of x turned by their positions, in place; the layer sets rows and ld
+ * of `rope`. Queries and keys side by side are turned at once, as so many heads more. */
+struct var *nn_rope(struct tape *tape, struct var *x, struct rope rope);
 
 /* mean over the rows of each segment, [n, cols]; 0 where empty */
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments);
@@ -57,8 +79,18 @@ struct var *nn_head_dots(struct tape *tape, struct var *x, struct var *a, int64_
 struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *source, struct var *target,
                                struct graphs graphs);
 
-/* (x - mean) / sqrt(var + 1e-5) * gain + bias, per row; gain, bias [1, cols] */
-struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias);
+/* (x - mean) / sqrt(mean square + epsilon) * gain + bias, per row (struct norm): gain, bias [1, cols], or NULL; center 1 is
+ * layer norm, 0, with which mean is 0, RMS norm */
+struct norm_terms {
+    struct var *gain, *bias;
+    double epsilon;
+    int center;
+};
+struct var *nn_norm(struct tape *tape, struct var *x, struct norm_terms terms);
+
+/* The norm of a + b, which stands in place of b: post-norm blocks use the result, pre-norm ones *sum too (sum NULL: not asked
+ * for) */
+struct var *nn_add_norm(struct tape *tape, struct var *a, struct var *b, struct norm_terms terms, struct var **sum);
 
 /* Attention (struct attention in kernels.h): `shape` says of what shape and between which rows; its q, k, v, stats, leading
  * dimensions and bias are filled in here. Heads begin at a column of the rows of q, k and v, which may be one variable; k and
@@ -88,5 +120,17 @@ struct var *nn_l2_normalize(struct tape *tape, struct var *x);
 
 /* [a ; b] side by side, [rows, a.cols + b.cols] */
 struct var *nn_concat(struct tape *tape, struct var *a, struct var *b);
+
+/* ---- losses: they end the tape. Each adds its value to loss[0] on the device (NULL: not wanted) and its gradients to those
+ * arguments that want one, when it is called ---- */
+/* Softmax cross-entropy of the logits scale a b^T + bias, with a [n, dim], b [m, dim], bias [1, m] or NULL. `how` has scale,
+ * weight, target and what else is wanted of struct cross_entropy; the layer sets sizes and operands. log_probability [n] of the
+ * targets, or NULL. A classifier's b is its weight; with a tied table b is the table, with scale 1. */
+void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct var *bias, struct cross_entropy how,
+                      dev_real loss, dev_real log_probability);
+
+/* Cross-entropy of independent labels how.y [rows, labels], from logits x [rows, labels]; `how` has y, weight and
+ * positive_weights, the layer sets the rest. */
+void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss);
 
 #endif

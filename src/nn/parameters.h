@@ -1,9 +1,10 @@
 /* A set of parameters: named matrices on the device, their gradients, and their first values. It knows no model.
  *
- * A model adds its parameters in an order of its choice, and then they are allocated, all at once: the values of those that are
- * trained and whole on every rank lie side by side in the order of adding, and so do their gradients, so that one call sums
- * or updates many of them; likewise those that are trained and cut by rows; likewise the frozen ones, which have no
- * gradient. What a training keeps beside a parameter (moments, averages) is the optimiser's (train/optimiser.h).
+ * A model adds its parameters in an order of its choice, and then they are allocated, all at once: the values of those
+ * that are trained and whole on every rank lie side by side in the order of adding, and so do their gradients, so that
+ * one call sums or updates many of them; likewise those that are trained and cut by rows; likewise the frozen ones,
+ * which have no gradient. What a training keeps beside a parameter (moments, averages) is the optimiser's
+ * (train/optimiser.h).
  */
 #ifndef MEDTOK_NN_PARAMETERS_H
 #define MEDTOK_NN_PARAMETERS_H
@@ -52,13 +53,15 @@ struct parameter_set {
 /* An empty set is all zeros. */
 void parameter_set_free(struct parameter_set *set);
 
-/* Adds a parameter [rows, cols], before parameter_set_allocate; flags: a sum of enum parameter_flags. The name is printf's. NULL
- * without memory, which parameter_set_allocate reports. The parameter is the set's and stays where it is. */
+/* Adds a parameter [rows, cols], before parameter_set_allocate; flags: a sum of enum parameter_flags. The name is
+ * printf's. NULL without memory, which parameter_set_allocate reports. The parameter is the set's and stays where it
+ * is. */
 struct parameter *parameter_add(struct parameter_set *set, int64_t rows, int64_t cols, struct init init, unsigned flags,
                                 const char *name, ...) __attribute__((format(printf, 6, 7)));
 
-/* Allocates values, undefined, and, with_gradients, gradients of 0 for all that are not frozen. Of a parameter that is cut by
- * rows this process holds part `part` of `n_parts` (a rank of all ranks; 0 of 1: all rows), as dist/row_owner.h cuts a table. */
+/* Allocates values, undefined, and, with_gradients, gradients of 0 for all that are not frozen. Of a parameter that is
+ * cut by rows this process holds part `part` of `n_parts` (a rank of all ranks; 0 of 1: all rows), as dist/row_owner.h
+ * cuts a table. */
 int parameter_set_allocate(struct parameter_set *set, struct device *device, int part, int n_parts, int with_gradients);
 
 /* Sets the first values, keyed by (seed, parameter, element): the same however the rows are cut. */
@@ -83,8 +86,8 @@ struct linear_map {
     struct parameter *weight, *bias; /* [out, in], [1, out] */
 };
 
-/* Adds NAME.weight, which decays, and NAME.bias; flags: further ones of both. bound < 0: PyTorch's nn.Linear, that is U(-b, b) with
- * b = 1/sqrt(in) for both; otherwise the weight is U(-bound, bound) and the bias 0. */
+/* Adds NAME.weight, which decays, and NAME.bias; flags: further ones of both. bound < 0: PyTorch's nn.Linear, that is
+ * U(-b, b) with b = 1/sqrt(in) for both; otherwise the weight is U(-bound, bound) and the bias 0. */
 struct linear_map linear_map_add(struct parameter_set *set, int64_t out, int64_t in, double bound, unsigned flags,
                                  const char *name);
 

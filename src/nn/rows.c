@@ -1,4 +1,4 @@
-/* Rows: picked, averaged by segment, side by side. */
+/* Rows: picked, summed by bags, turned by position, averaged by segment, side by side. */
 #include "nn/layer.h"
 
 struct gather_op {
@@ -19,6 +19,56 @@ struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64
     RUN(tape)->gather_rows(tape->device, n, table->cols, table->value, index, y->value);
     struct gather_op *g = tape_record(tape, sizeof *g, gather_backward, y);
     if (g) g->table = table, g->y = y, g->index = index;
+    return y;
+}
+
+struct bag_op {
+    struct op op;
+    struct var *table, *weight, *y;
+    struct bag bags;
+};
+
+static void bag_backward(struct tape *tape, struct op *op) {
+    struct bag_op *b = (struct bag_op *)op;
+    dev_real dweight = {NULL}, dtable = tape_grad(tape, b->table);
+    if (b->weight) dweight = tape_grad(tape, b->weight);
+    RUN(tape)->bag_backward(tape->device, &b->bags, b->table->value, tape_grad(tape, b->y), dtable, dweight);
+}
+
+struct var *nn_bag(struct tape *tape, struct var *table, struct var *weight, struct bag bags) {
+    struct var *y = tape_var(tape, bags.items.n, table->cols, table, weight);
+    if (tape->failed) return y;
+    bags.cols = table->cols;
+    bags.weight.at = weight ? weight->value.at : NULL;
+    RUN(tape)->bag(tape->device, &bags, table->value, y->value, 0);
+    struct bag_op *b = tape_record(tape, sizeof *b, bag_backward, y);
+    if (!b) return y;
+    b->table = table, b->weight = weight, b->y = y, b->bags = bags;
+    if (!weight) return y;
+    tape_save(weight);
+    if (weight->needs_grad) tape_save(table);
+    return y;
+}
+
+struct rope_op {
+    struct op op;
+    struct var *y;
+    struct rope rope;
+};
+
+static void rope_backward(struct tape *tape, struct op *op) {
+    struct rope_op *r = (struct rope_op *)op;
+    RUN(tape)->rope(tape->device, &r->rope, -1, tape_grad(tape, r->y));
+}
+
+struct var *nn_rope(struct tape *tape, struct var *x, struct rope rope) {
+    struct var *y = tape_over(tape, x, NULL);
+    if (tape->failed) return y;
+    rope.rows = y->rows;
+    rope.ld = y->cols;
+    RUN(tape)->rope(tape->device, &rope, 1, y->value);
+    struct rope_op *r = tape_record(tape, sizeof *r, rope_backward, y);
+    if (r) r->y = y, r->rope = rope;
     return y;
 }
 

@@ -20,6 +20,12 @@ static void ring_path(const struct checkpoint_ring *ring, int64_t step, char *pa
     path_with_ending(target, ending, path, size);
 }
 
+static void best_path(const struct checkpoint_ring *ring, char *path, size_t size) {
+    char target[PATH_MAX];
+    if (path_resolve(ring->final_path, target) != STATUS_OK) snprintf(target, sizeof target, "%s", ring->final_path);
+    path_with_ending(target, ".best.h5", path, size);
+}
+
 /* The ring's files, oldest first (the step has a fixed number of digits). */
 struct ring_files {
     char **path;
@@ -133,34 +139,42 @@ static int check_not_foreign(const char *path) {
                       path);
 }
 
+/* A file of the ring, or the best weights. */
+static int guard_file(const struct checkpoint_ring *ring, const char *path, int force, int resume) {
+    struct h5file *other;
+    int status = STATUS_OK;
+    TRY(check_not_foreign(path));
+    open_other(ring, path, &other);
+    if ((other || !resume) && force)
+        remove_file(path);
+    else if (other)
+        status = would_be_lost(ring, other, "a checkpoint of an unfinished training");
+    else if (!resume)
+        status = status_set(STATUS_FAILED,
+                            "%s is a checkpoint of this training, which train.resume=never would lose: name another "
+                            "file, --set files.checkpoint=PATH, or --force to drop it",
+                            path);
+    h5file_close(other);
+    return status;
+}
+
 static int guard(const struct checkpoint_ring *ring, int force, int resume) {
     struct h5file *other;
     struct ring_files files;
+    char target[PATH_MAX], stem[PATH_MAX], best[PATH_MAX];
     int status = STATUS_OK;
     open_other(ring, ring->final_path, &other);
     if (other && !force) status = would_be_lost(ring, other, "the finished training");
     h5file_close(other);
     TRY(status);
     TRY(list_ring(ring, &files));
-    for (long long i = files.n; i-- > 0 && status == STATUS_OK;) {
-        status = check_not_foreign(files.path[i]);
-        if (status != STATUS_OK) break;
-        open_other(ring, files.path[i], &other);
-        if ((other || !resume) && force)
-            remove_file(files.path[i]);
-        else if (other)
-            status = would_be_lost(ring, other, "a checkpoint of an unfinished training");
-        else if (!resume)
-            status =
-                status_set(STATUS_FAILED,
-                           "%s is a checkpoint of this training, which train.resume=never would lose: name another "
-                           "file, --set files.checkpoint=PATH, or --force to drop it",
-                           files.path[i]);
-        h5file_close(other);
-    }
+    for (long long i = files.n; i-- > 0 && status == STATUS_OK;)
+        status = guard_file(ring, files.path[i], force, resume);
     free_ring(&files);
     TRY(status);
-    char target[PATH_MAX], stem[PATH_MAX];
+    best_path(ring, best, sizeof best);
+    if (access(best, F_OK) == 0) TRY(guard_file(ring, best, force, resume));
+    path_remove_temporaries(best);
     TRY(path_resolve(ring->final_path, target));
     path_with_ending(target, "", stem, sizeof stem);
     return path_list(stem, ".step-*.h5.tmp-medtok-*", remove_temporary, NULL);
@@ -172,7 +186,7 @@ int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm 
 
 /* ---- room ---- */
 static int check_room(const struct checkpoint_ring *ring, const struct training_state *state, int64_t steps,
-                      int64_t every, int64_t metrics_bytes) {
+                      int64_t every, int with_best, int64_t metrics_bytes) {
     char target[PATH_MAX];
     struct ring_files files;
     int64_t on_the_way = every ? (steps - 1) / every : 0, reserved;
@@ -183,13 +197,15 @@ static int check_room(const struct checkpoint_ring *ring, const struct training_
     TRY(list_ring(ring, &files));
     int64_t more = on_the_way + 1 - files.n; /* one is written while those of the ring are there */
     free_ring(&files);
-    return path_check_room(target, (more > 1 ? more : 1) * bytes + reserved + metrics_bytes, ring->final_path);
+    if (more < 1) more = 1;
+    return path_check_room(target, (more + (with_best != 0)) * bytes + reserved + metrics_bytes, ring->final_path);
 }
 
 int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct comm *comm,
-                               const struct training_state *state, int64_t steps, int64_t every,
+                               const struct training_state *state, int64_t steps, int64_t every, int with_best,
                                int64_t metrics_bytes) {
-    return comm_agree(comm, comm->rank == 0 ? check_room(ring, state, steps, every, metrics_bytes) : STATUS_OK);
+    return comm_agree(comm,
+                      comm->rank == 0 ? check_room(ring, state, steps, every, with_best, metrics_bytes) : STATUS_OK);
 }
 
 /* ---- resuming ---- */
@@ -230,7 +246,44 @@ int checkpoint_ring_save(const struct checkpoint_ring *ring, const struct comm *
     return comm_agree(comm, comm->rank == 0 ? remove_old(ring, state->step, ring->keep) : STATUS_OK);
 }
 
+/* ---- the best weights ---- */
+int checkpoint_ring_save_best(const struct checkpoint_ring *ring, const struct comm *comm,
+                              struct training_state *state) {
+    char path[PATH_MAX];
+    best_path(ring, path, sizeof path);
+    return training_state_save(state, comm, path, ring->provenance);
+}
+
+/* path: empty if there are none. Rank 0. */
+static void find_best(const struct checkpoint_ring *ring, int64_t last_step, char *path, size_t size) {
+    struct h5file *file;
+    int64_t step;
+    best_path(ring, path, size);
+    if (access(path, F_OK) == 0 && usable(ring, path) && h5file_open(&file, path, KIND_CHECKPOINT) == STATUS_OK) {
+        int status = h5file_get_int(file, "step", &step);
+        h5file_close(file);
+        if (status == STATUS_OK && step <= last_step) return;
+    }
+    path[0] = 0;
+}
+
+int checkpoint_ring_load_best(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state,
+                              int *found) {
+    char path[PATH_MAX] = "";
+    if (comm->rank == 0) find_best(ring, state->step, path, sizeof path);
+    TRY(comm_broadcast(comm, path, sizeof path));
+    *found = path[0] != 0;
+    return *found ? comm_agree(comm, training_state_load(state, path)) : STATUS_OK;
+}
+
+static int remove_all(const struct checkpoint_ring *ring, int64_t step) {
+    char best[PATH_MAX];
+    best_path(ring, best, sizeof best);
+    if (access(best, F_OK) == 0) remove_file(best);
+    return remove_old(ring, step, 0);
+}
+
 int checkpoint_ring_finish(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
     TRY(training_state_save(state, comm, ring->final_path, ring->provenance));
-    return comm_agree(comm, comm->rank == 0 ? remove_old(ring, state->step, 0) : STATUS_OK);
+    return comm_agree(comm, comm->rank == 0 ? remove_all(ring, state->step) : STATUS_OK);
 }

@@ -13,25 +13,36 @@ struct checkpoint_ring {
     int64_t keep;                        /* files */
 };
 
-/* Collective, before a training begins. Fails if it would replace what another training made: a finished checkpoint with another
- * provenance, or the checkpoints of an unfinished one (without `resume`, this training's own too); the message says what
- * differs. With `force` the unfinished one's are removed, and the finished one is replaced when the new one is whole. Removes
- * what interrupted saves left. */
+/* Collective, before a training begins. Fails if it would replace what another training made: a finished checkpoint
+ * with another provenance, or the checkpoints of an unfinished one (without `resume`, this training's own too); the
+ * message says what differs. With `force` the unfinished one's are removed, and the finished one is replaced when the
+ * new one is whole. Removes what interrupted saves left. */
 int checkpoint_ring_guard(const struct checkpoint_ring *ring, const struct comm *comm, int force, int resume);
 
-/* Collective, before the first step. Fails if the disk has not the room for all checkpoints that there will be at a time
- * (steps: of the whole training; every: steps between checkpoints, 0: none on the way) and metrics of `metrics_bytes`. */
+/* Collective, before the first step. Fails if the disk has not the room for all checkpoints that there will be at a
+ * time (steps: of the whole training; every: steps between checkpoints, 0: none on the way; with_best: the best weights
+ * beside them) and metrics of `metrics_bytes`. */
 int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct comm *comm,
-                               const struct training_state *state, int64_t steps, int64_t every, int64_t metrics_bytes);
+                               const struct training_state *state, int64_t steps, int64_t every, int with_best,
+                               int64_t metrics_bytes);
 
 /* Collective. Loads the newest checkpoint of this training, if there is one, and sets state->step. A damaged one is
  * passed over with a warning. */
 int checkpoint_ring_resume(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
-/* Collective. Saves the state of its step and removes those beyond `keep`, and those of later steps (which were damaged). */
+/* Collective. Saves the state of its step and removes those beyond `keep`, and those of later steps (which were
+ * damaged). */
 int checkpoint_ring_save(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
-/* Collective. Saves the final checkpoint and removes the ring. */
+/* Collective. The best weights so far (train.patience) lie beside the ring as `checkpoint.best.h5`, from the evaluation
+ * that they won to the end of the training. Load: *found says whether there are any, of this training and up to step
+ * state->step; only then `state` changes, its step with it. */
+int checkpoint_ring_save_best(const struct checkpoint_ring *ring, const struct comm *comm,
+                              struct training_state *state);
+int checkpoint_ring_load_best(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state,
+                              int *found);
+
+/* Collective. Saves the final checkpoint and removes the ring and the best weights. */
 int checkpoint_ring_finish(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
 #endif

@@ -1,12 +1,12 @@
-/* What a training must know of a model. The loop, clipping, schedule, averages, checkpoints, metrics, signals and the watch for
- * divergence are train()'s (train/train.h); to train another model, write another learner.
+/* What a training must know of a model. The loop, clipping, schedule, averages, checkpoints, metrics, signals and the
+ * watch for divergence are train()'s (train/train.h); to train another model, write another learner.
  *
- * A step takes train.micro_batches batches one after the other; each has a number, counted from 0 over the whole training. The
- * data of a batch are made in one of two slots, batch modulo 2, while the device still works on the batch in the other.
- * Calls of a batch come in this order, on every rank:
+ * A step takes train.micro_batches batches one after the other; each has a number, counted from 0 over the whole
+ * training. The data of a batch are made in one of two slots, batch modulo 2, while the device still works on the batch
+ * in the other. Calls of a batch come in this order, on every rank:
  *   draw, send, share, fetch, loss, (backward) count,   and after the last batch of a step:   (update) move, after.
- * Callbacks that are NULL are left out; draw and loss are needed. "Collective": all ranks make the call, and the status that
- * it returns is the same on all.
+ * Callbacks that are NULL are left out; draw and loss are needed. "Collective": all ranks make the call, and the status
+ * that it returns is the same on all.
  */
 #ifndef MEDTOK_TRAIN_LEARNER_H
 #define MEDTOK_TRAIN_LEARNER_H
@@ -15,15 +15,17 @@
 #include "train/optimiser.h"
 #include "train/row_exchange.h"
 
-/* Device values of this rank that are summed over ranks while the backward pass goes on, from when the learner says so; n 0: there
- * are none. Either the first n_gradients gradients of the set (of dense parameters, in the order of adding), for which
- * values = group[PARAMETERS_DENSE].grad; or something else, and the first n_gradients gradients are not summed at all. */
+/* Device values of this rank that are summed over ranks while the backward pass goes on, from when the learner says so;
+ * n 0: there are none. Either the first n_gradients gradients of the set (of dense parameters, in the order of adding),
+ * for which values = group[PARAMETERS_DENSE].grad; or something else, and the first n_gradients gradients are not
+ * summed at all. */
 struct early_sum {
     dev_real values;
     int64_t n, n_gradients;
 };
 
-/* What a loss is given and fills, beside gradients. Sums over ranks make the values of the whole batch: each rank adds its share. */
+/* What a loss is given and fills, beside gradients. Sums over ranks make the values of the whole batch: each rank adds
+ * its share. */
 struct loss_sums {
     dev_real terms;   /* [n_terms] on the device, added to */
     dev_real lengths; /* [n_lengths] on the device: squared lengths of the vectors that are watched, added to */
@@ -32,14 +34,14 @@ struct loss_sums {
     int64_t batch;    /* number of the batch */
     int first;        /* it is the first of the step: what is collected over a step begins anew */
     int status;       /* first failure of the loss's communication */
-    /* To be called once, in the loss or from a record of the tape (tape_notify), when the values of early_sum are complete; NULL
-     * where the learner has none, or not in this batch. */
+    /* To be called once, in the loss or from a record of the tape (tape_notify), when the values of early_sum are
+     * complete; NULL where the learner has none, or not in this batch. */
     void (*early_ready)(void *context);
     void *context;
 };
 
-/* Vectors whose root mean square length is reported in `column`, and must not pass train.max_length; `term`, named in the
- * message, compares them. */
+/* Vectors whose root mean square length is reported in `column`, and must not pass train.max_length; `term`, named in
+ * the message, compares them. */
 struct watched_length {
     const char *column, *term;
 };
@@ -73,15 +75,15 @@ struct learner {
     int (*send)(void *self, int slot);
     /* Collective, when all ranks have sent: what ranks must know of each other's parts. */
     int (*share)(void *self, int slot);
-    /* Collective, when the batch's turn has come and the tape is empty: lets the device wait for what was sent, and fetches rows of
-     * parameters that are cut. */
+    /* Collective, when the batch's turn has come and the tape is empty: lets the device wait for what was sent, and
+     * fetches rows of parameters that are cut. */
     int (*fetch)(void *self, struct row_exchange *exchange, struct tape *tape, int slot);
-    /* Forward: values on the tape, gradients of the loss on its last variables, sums. Failures of this rank alone stay in
-     * the tape or in sums->status; all ranks make the same collective calls. */
+    /* Forward: values on the tape, gradients of the loss on its last variables, sums. Failures of this rank alone stay
+     * in the tape or in sums->status; all ranks make the same collective calls. */
     void (*loss)(void *self, struct tape *tape, int slot, struct loss_sums *sums);
 
-    /* Before the update, when the device has no work left and what the loss made is still there: what the learner counts of the
-     * batch; first: it is the first of a step. What fails is said in `after`. */
+    /* Before the update, when the device has no work left and what the loss made is still there: what the learner
+     * counts of the batch; first: it is the first of a step. What fails is said in `after`. */
     void (*count)(void *self, int first);
     /* Between update and averages: device work that is the same in every step (device_repeat). */
     void (*move)(void *self);
@@ -92,11 +94,12 @@ struct learner {
      * what train.patience looks at. */
     int (*evaluate)(void *self, struct measures *measures);
 
-    /* For the message when a step diverged: names this rank's worst samples of the last batch, as the end of the sentence "lower
-     * train.rate, or ..."; *severity: of the worst (the rank with the largest is quoted). Not collective. */
+    /* For the message when a step diverged: names this rank's worst samples of the last batch, as the end of the
+     * sentence "lower train.rate, or ..."; *severity: of the worst (the rank with the largest is quoted). Not
+     * collective. */
     int (*accuse)(void *self, int64_t *severity, char *text, size_t size);
-    /* For the log line every train.log_every steps: adds to it what is worth reading of the steps since the last one, which
-     * begin anew. Called on rank 0 alone. */
+    /* For the log line every train.log_every steps: adds to it what is worth reading of the steps since the last one,
+     * which begin anew. Called on rank 0 alone. */
     void (*describe)(void *self, char *text, size_t size);
 };
 

@@ -1,5 +1,5 @@
-/* What training reports: one JSON line a step in a file, and a readable line in the log every few steps. Evaluations are lines
- * of their own, {"eval_step": N, ...}, behind that of step N.
+/* What training reports: one JSON line a step in a file, and a readable line in the log every few steps. Evaluations
+ * are lines of their own, {"eval_step": N, ...}, behind that of step N.
  */
 #ifndef MEDTOK_TRAIN_METRICS_H
 #define MEDTOK_TRAIN_METRICS_H
@@ -18,7 +18,8 @@ struct metrics {
 /* About what a step's line takes, in bytes. */
 int64_t metrics_line_bytes(const struct learner *learner);
 
-/* Collective. Opens `path`, keeping the lines of steps up to the training's (a resumed run goes on in the same file). */
+/* Collective. Opens `path`, keeping the lines of steps up to the training's (a resumed run goes on in the same
+ * file). */
 int metrics_open(struct metrics *metrics, const struct training *training, const char *path);
 
 /* Writes the step that training_step just made; not collective. */

@@ -1,7 +1,7 @@
 /* What training keeps beside a parameter set, and the update: Adam's moments, and the moving average of the values.
  *
- * Frozen parameters have neither. The moments lie like the values of the set (nn/parameters.h), so that one call updates all
- * neighbours that are treated alike.
+ * Frozen parameters have neither. The moments lie like the values of the set (nn/parameters.h), so that one call
+ * updates all neighbours that are treated alike.
  */
 #ifndef MEDTOK_TRAIN_OPTIMISER_H
 #define MEDTOK_TRAIN_OPTIMISER_H
@@ -29,12 +29,12 @@ void optimiser_free(struct optimiser *optimiser);
 /* What is kept of a parameter; all NULL: it is frozen. */
 struct moments optimiser_moments(const struct optimiser *optimiser, const struct parameter *parameter);
 
-/* Uploads what changes from update to update, for the two functions that follow; these are repeated work (device_repeat).
- * `step`: 1 for the first update. */
+/* Uploads what changes from update to update, for the two functions that follow; these are repeated work
+ * (device_repeat). `step`: 1 for the first update. */
 void optimiser_begin_update(struct optimiser *optimiser, double rate, int64_t step, double gradient_scale);
 
-/* One step of Adam (kernels.h) on all parameters that are neither frozen nor moved by their model, with train.weight_decay for
- * those that decay. */
+/* One step of Adam (kernels.h) on all parameters that are neither frozen nor moved by their model, with
+ * train.weight_decay for those that decay. */
 void optimiser_update(struct optimiser *optimiser);
 
 /* Moves the averages:
@@ -45,8 +45,8 @@ void optimiser_average(struct optimiser *optimiser);
 /* Exchanges values and averages, if there are any: before an evaluation, and again behind it. */
 void optimiser_swap_averages(struct optimiser *optimiser);
 
-/* Sets rows first .. first+n-1 (of those held here) of a parameter, values and averages; their moments become 0. `values`
- * [n, cols] on the host may be reused when this returns. */
+/* Sets rows first .. first+n-1 (of those held here) of a parameter, values and averages; their moments become 0.
+ * `values` [n, cols] on the host may be reused when this returns. */
 void optimiser_set_rows(struct optimiser *optimiser, const struct parameter *parameter, int64_t first, int64_t n,
                         const real *values);
 

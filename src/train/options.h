@@ -51,12 +51,14 @@ enum resume { RESUMES(OPTION_CHOICE_NUMBER) };
     KEY(in, INTEGER, "train.eval_every", eval_every, "0", 0, 1e9, "steps", JOB_TRAIN, LEAVES,                          \
         "steps between quality measures of held-out codes, also at the end; 0: none")                                  \
     KEY(in, INTEGER, "train.eval_codes", eval_codes, "4096", 2, 1048576, "codes", JOB_TRAIN, LEAVES,                   \
-        "at most so many held-out codes are measured")
+        "at most so many held-out codes are measured")                                                                 \
+    KEY(in, INTEGER, "train.patience", patience, "0", 0, 1e9, "evaluations", JOB_TRAIN, SHAPES,                        \
+        "so many in a row without a better first measure end the training, whose best weights are kept; 0: never")
 struct train_options {
     TRAIN_OPTIONS(OPTION_MEMBER, )
 };
 
-/* STATUS_USAGE if there is to be an evaluation, but of no codes. */
+/* STATUS_USAGE if there is to be an evaluation, but of no codes, or patience without evaluations. */
 int train_options_check(const struct train_options *options);
 
 #endif

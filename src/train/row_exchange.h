@@ -1,5 +1,5 @@
-/* Rows of parameters that are cut among ranks (PARAMETER_BY_ROWS), as variables on a tape: a batch fetches those that it needs
- * from the ranks that own them (dist/row_owner.h), and afterwards sends their gradients back.
+/* Rows of parameters that are cut among ranks (PARAMETER_BY_ROWS), as variables on a tape: a batch fetches those that
+ * it needs from the ranks that own them (dist/row_owner.h), and afterwards sends their gradients back.
  */
 #ifndef MEDTOK_TRAIN_ROW_EXCHANGE_H
 #define MEDTOK_TRAIN_ROW_EXCHANGE_H
@@ -24,8 +24,9 @@ void row_exchange_free(struct row_exchange *exchange);
 /* Forgets what was fetched: a new batch begins. */
 void row_exchange_reset(struct row_exchange *exchange);
 
-/* Collective. *out [n, cols]: the rows `rows`[n] (ascending, distinct, numbers in the whole parameter; copied as needed), a
- * variable of `tape`, with a gradient unless the tape evaluates. Ranks fetch from the same parameters in the same order. */
+/* Collective. *out [n, cols]: the rows `rows`[n] (ascending, distinct, numbers in the whole parameter; copied as
+ * needed), a variable of `tape`, with a gradient unless the tape evaluates. Ranks fetch from the same parameters in the
+ * same order. */
 int row_exchange_fetch(struct row_exchange *exchange, struct tape *tape, const struct parameter *parameter,
                        const int32_t *rows, int n, struct var **out);
 

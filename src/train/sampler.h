@@ -1,10 +1,10 @@
 /* Which samples make up a global batch, and which rank draws which of them.
  *
- * The samples, in the order of `train.partition` (block: input order; random: a seeded shuffle), are cut into as many strata
- * of equal size as the batch has samples. Each epoch shuffles every stratum; batch b of the epoch takes element b of each. So
- * every epoch visits each sample once, a batch is the same set for any number of ranks, and a rank whose piece is a run
- * of whole strata draws the same number of samples in every batch. Samples that are neighbours in the order (of codes:
- * siblings, with `block`) seldom meet in one batch, where they would be false negatives of each other.
+ * The samples, in the order of `train.partition` (block: input order; random: a seeded shuffle), are cut into as many
+ * strata of equal size as the batch has samples. Each epoch shuffles every stratum; batch b of the epoch takes element
+ * b of each. So every epoch visits each sample once, a batch is the same set for any number of ranks, and a rank whose
+ * piece is a run of whole strata draws the same number of samples in every batch. Samples that are neighbours in the
+ * order (of codes: siblings, with `block`) seldom meet in one batch, where they would be false negatives of each other.
  *
  * Ranks get strata by cost, so that the expected work of a batch is equal.
  */
@@ -27,12 +27,13 @@ struct sampler {
     int64_t epoch;
 };
 
-/* Whether a sample is never drawn: its random number, by (seed, sample), is below `holdout`, the share of such samples. */
+/* Whether a sample is never drawn: its random number, by (seed, sample), is below `holdout`, the share of such
+ * samples. */
 int sampler_holds_out(uint64_t seed, double holdout, int64_t sample);
 
-/* n: samples in all, of which those held out are left out; cost [n]: expected work of each, in any unit. A batch larger than all
- * samples is all samples. Fails with STATUS_USAGE if there are more ranks than samples in a batch. `what` names samples in
- * the message, e.g. "codes". */
+/* n: samples in all, of which those held out are left out; cost [n]: expected work of each, in any unit. A batch larger
+ * than all samples is all samples. Fails with STATUS_USAGE if there are more ranks than samples in a batch. `what`
+ * names samples in the message, e.g. "codes". */
 int sampler_make(struct sampler *sampler, const struct comm *comm, enum partition partition, uint64_t seed,
                  double holdout, const char *what, int64_t n, int64_t batch, const double *cost);
 void sampler_free(struct sampler *sampler);

@@ -1,7 +1,7 @@
 /* A parameter set and what its optimiser keeps, to and from checkpoint.h5 (store/checkpoint.h).
  *
- * A trained parameter is saved with its moments and its average, a frozen one as it is. Parameters are found by name, so that
- * a file can be read by any number of ranks, and in part.
+ * A trained parameter is saved with its moments and its average, a frozen one as it is. Parameters are found by name,
+ * so that a file can be read by any number of ranks, and in part.
  */
 #ifndef MEDTOK_TRAIN_SAVING_H
 #define MEDTOK_TRAIN_SAVING_H
@@ -27,8 +27,8 @@ int64_t training_state_file_bytes(const struct training_state *state, int64_t *w
 /* Reads what this rank holds. */
 int training_state_load(struct training_state *state, const char *path);
 
-/* Reads the values to use of a set allocated without gradients: with `averaged` the averages of parameters that are not frozen,
- * as their training kept them (train.average). */
+/* Reads the values to use of a set allocated without gradients: with `averaged` the averages of parameters that are not
+ * frozen, as their training kept them (train.average). */
 int parameters_load(struct parameter_set *parameters, const char *path, int averaged, int64_t *step);
 
 #endif

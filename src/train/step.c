@@ -1,5 +1,5 @@
-/* The training step. Between collectives a rank that fails goes on with its part of the communication and says so in the
- * sum of scalars, so that no rank waits for another. */
+/* The training step. Between collectives a rank that fails goes on with its part of the communication and says so in
+ * the sum of scalars, so that no rank waits for another. */
 #include "train/step.h"
 
 #include <math.h>

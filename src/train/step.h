@@ -1,5 +1,5 @@
-/* One step of a training over all ranks: draw a batch, fetch rows that are cut, forward and backward, sum gradients over ranks, clip,
- * Adam, averages. It knows of the model what its learner tells (train/learner.h).
+/* One step of a training over all ranks: draw a batch, fetch rows that are cut, forward and backward, sum gradients
+ * over ranks, clip, Adam, averages. It knows of the model what its learner tells (train/learner.h).
  */
 #ifndef MEDTOK_TRAIN_STEP_H
 #define MEDTOK_TRAIN_STEP_H
@@ -60,8 +60,8 @@ void training_free(struct training *training);
 /* Collective. What a new training, one that resumes nothing, starts from. */
 int training_begin(struct training *training);
 
-/* Collective. One update. `stop`: this rank asks all to stop after the step. A step that diverges (divergence.h) is an error
- * that leaves the parameters as they were. */
+/* Collective. One update. `stop`: this rank asks all to stop after the step. A step that diverges (divergence.h) is an
+ * error that leaves the parameters as they were. */
 int training_step(struct training *training, int stop, struct step_report *report);
 
 #endif

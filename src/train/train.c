@@ -1,6 +1,8 @@
 /* The loop. */
 #include "train/train.h"
 
+#include <math.h>
+
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -11,27 +13,10 @@ struct run {
     const struct checkpoint_ring *ring;
     struct metrics metrics;
     struct measures measures; /* of the last evaluation */
+    /* train.patience: the best watched measure so far and its step; evaluations since */
+    double best;
+    int64_t best_step, waited;
 };
-
-static int evaluate(struct run *run) {
-    struct training *t = run->training;
-    const struct learner *l = t->learner;
-    double since = clock_seconds();
-    stage_begin(&t->stages, STAGE_EVALUATE);
-    measures_clear(&run->measures);
-    optimiser_swap_averages(&t->state.optimiser);
-    int status = l->evaluate(l->self, &run->measures);
-    optimiser_swap_averages(&t->state.optimiser);
-    TRY(status);
-    TRY(comm_agree(t->comm, metrics_evaluation(&run->metrics, t, &run->measures, clock_seconds() - since)));
-    stage_end(&t->stages);
-    return STATUS_OK;
-}
-
-static int is_evaluated(const struct training *t) {
-    int64_t every = t->options->eval_every, step = t->state.step;
-    return t->learner->evaluate && every && (step % every == 0 || step == t->options->steps);
-}
 
 static int save(struct run *run) {
     struct training *t = run->training;
@@ -41,6 +26,85 @@ static int save(struct run *run) {
     return STATUS_OK;
 }
 
+/* ---- evaluation ---- */
+static int is_evaluated(const struct training *t) {
+    int64_t every = t->options->eval_every, step = t->state.step;
+    return t->learner->evaluate && every && (step % every == 0 || step == t->options->steps);
+}
+
+static int measure(struct run *run) {
+    struct training *t = run->training;
+    const struct learner *l = t->learner;
+    measures_clear(&run->measures);
+    optimiser_swap_averages(&t->state.optimiser);
+    int status = l->evaluate(l->self, &run->measures);
+    optimiser_swap_averages(&t->state.optimiser);
+    return status;
+}
+
+/* The measure that is watched; there may be none, which is the worst. */
+static double watched(const struct measures *m) {
+    double value = m->watched < m->n ? m->list[m->watched].value : NAN;
+    return isnan(value) ? -INFINITY : value;
+}
+
+/* What the last evaluation means for patience: the weights are the best so far, or one more that are not. */
+static int judge(struct run *run) {
+    struct training *t = run->training;
+    run->waited++;
+    if (!t->options->patience || !(watched(&run->measures) > run->best)) return STATUS_OK;
+    run->best = watched(&run->measures);
+    run->best_step = t->state.step;
+    run->waited = 0;
+    stage_begin(&t->stages, STAGE_SAVE);
+    return checkpoint_ring_save_best(run->ring, t->comm, &t->state);
+}
+
+static int evaluate(struct run *run) {
+    struct training *t = run->training;
+    double since = clock_seconds();
+    stage_begin(&t->stages, STAGE_EVALUATE);
+    TRY(measure(run));
+    TRY(comm_agree(t->comm, metrics_evaluation(&run->metrics, t, &run->measures, clock_seconds() - since)));
+    TRY(judge(run));
+    stage_end(&t->stages);
+    return STATUS_OK;
+}
+
+static int has_patience(const struct run *run) {
+    int64_t most = run->training->options->patience;
+    return most == 0 || run->waited < most;
+}
+
+/* For a training that was resumed: the best weights so far are measured again, since a checkpoint does not tell their
+ * measure. What an interrupted run found best behind the step that is resumed is found again. */
+static int find_best(struct run *run) {
+    struct training *t = run->training;
+    int64_t step = t->state.step, every = t->options->eval_every;
+    int found;
+    run->best = -INFINITY;
+    if (!t->options->patience || step == 0) return STATUS_OK;
+    TRY(checkpoint_ring_load_best(run->ring, t->comm, &t->state, &found));
+    if (!found) return STATUS_OK;
+    run->best_step = t->state.step;
+    run->waited = step / every - run->best_step / every;
+    TRY(measure(run));
+    run->best = watched(&run->measures);
+    return checkpoint_ring_resume(run->ring, t->comm, &t->state);
+}
+
+/* At the end. */
+static int take_best(struct run *run) {
+    struct training *t = run->training;
+    int found;
+    if (!t->options->patience || run->best_step == t->state.step || run->best == -INFINITY) return STATUS_OK;
+    log_info("training ends after step %lld; kept are the best weights, those of step %lld", (long long)t->state.step,
+             (long long)run->best_step);
+    return checkpoint_ring_load_best(run->ring, t->comm, &t->state, &found);
+}
+
+/* ---- the whole ---- */
+
 static int run_steps(struct run *run) {
     struct training *t = run->training;
     const struct train_options *o = t->options;
@@ -49,7 +113,7 @@ static int run_steps(struct run *run) {
         TRY(training_step(t, interrupt_asked(), &report));
         TRY(comm_agree(t->comm, metrics_step(&run->metrics, t, &report)));
         if (is_evaluated(t)) TRY(evaluate(run));
-        if (t->state.step == o->steps) break;
+        if (t->state.step == o->steps || !has_patience(run)) break;
         if (report.stop) {
             TRY(save(run));
             return status_set(STATUS_INTERRUPTED,
@@ -59,6 +123,7 @@ static int run_steps(struct run *run) {
         if (o->checkpoint_every && t->state.step % o->checkpoint_every == 0) TRY(save(run));
     }
     stage_begin(&t->stages, STAGE_SAVE);
+    TRY(take_best(run));
     return checkpoint_ring_finish(run->ring, t->comm, &t->state);
 }
 
@@ -71,7 +136,8 @@ int train(struct training *t, const struct learner *learner, const struct checkp
     if (o->resume == RESUME_AUTO) TRY_DONE(checkpoint_ring_resume(ring, t->comm, &t->state));
     TRY_DONE(comm_agree(t->comm, interrupt_poll()));
     if (t->state.step == 0) TRY_DONE(training_begin(t));
-    TRY_DONE(checkpoint_ring_check_room(ring, t->comm, &t->state, o->steps, o->checkpoint_every,
+    TRY_DONE(find_best(&run));
+    TRY_DONE(checkpoint_ring_check_room(ring, t->comm, &t->state, o->steps, o->checkpoint_every, o->patience > 0,
                                         o->steps * metrics_line_bytes(learner)));
     TRY_DONE(metrics_open(&run.metrics, t, metrics_path));
     status = run_steps(&run);

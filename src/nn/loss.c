@@ -1,0 +1,26 @@
+/* Losses: they end the tape, so that their gradients are added when the value is computed. */
+#include "nn/layer.h"
+
+void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct var *bias, struct cross_entropy how,
+                      dev_real loss, dev_real log_probability) {
+    if (!tape_reads(tape, a, b, bias)) return;
+    how.n = a->rows;
+    how.m = b->rows;
+    how.dim = a->cols;
+    how.a = a->value;
+    how.b = b->value;
+    how.bias.at = bias ? bias->value.at : NULL;
+    dev_real dbias = {NULL};
+    if (bias) dbias = tape_grad(tape, bias);
+    dev_real da = tape_grad(tape, a), db = tape_grad(tape, b);
+    if (!tape->failed) RUN(tape)->cross_entropy(tape->device, &how, loss, log_probability, da, db, dbias);
+}
+
+void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss) {
+    if (!tape_reads(tape, x)) return;
+    how.rows = x->rows;
+    how.labels = x->cols;
+    how.x = x->value;
+    dev_real dx = tape_grad(tape, x);
+    if (!tape->failed) RUN(tape)->bce(tape->device, &how, loss, dx);
+}

@@ -1,0 +1,459 @@
+/* train() with a learner that has nothing to do with MedTok: a logistic regression with an effect for each group of its
+ * rows, on made-up data, over several ranks. What it learns is held against plain loops in double precision.
+ *
+ * The parameters are of each kind: whole and decaying (weight), whole (bias), cut by rows (effect), frozen (offset).
+ */
+#include <dirent.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "nn/layers.h"
+#include "train/sampler.h"
+#include "train/train.h"
+
+static int64_t faults; /* of this rank, in the behaviour being checked */
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            faults++;                                                                                                  \
+            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
+                    status_message());                                                                                 \
+        }                                                                                                              \
+    } while (0)
+
+enum { N = 48, DIM = 4, GROUPS = 7, STEPS = 24 };
+static const double OFFSET = 0.25; /* frozen */
+
+/* ---- the data ---- */
+static double x_of(int64_t row, int j) { return rng_normal(11, 1, (uint32_t)j, (uint64_t)row); }
+static int group_of(int64_t row) { return (int)(row * 5 % GROUPS); }
+static double sign_of(int64_t row) { return x_of(row, 0) - 0.5 * x_of(row, 1) + 0.3 * group_of(row) > 0.8 ? 1 : -1; }
+
+/* ---- the learner ---- */
+struct rows {
+    struct learner learner;
+    const struct comm *comm;
+    struct device *device;
+    struct training *training;
+    struct parameter_set parameters;
+    struct parameter *weight, *bias, *effect, *offset;
+    struct sampler sampler;
+    struct rows_slot {
+        int64_t drawn[N], n, total;
+        int32_t groups[GROUPS], index[N]; /* distinct groups, ascending; which of them each row has */
+        int n_groups;
+    } slots[2];
+    struct var *effects;
+    double right;             /* predictions of the step, of this rank */
+    int64_t cut_off;          /* the step after which the power goes; 0: never */
+    double loss[STEPS + 1];   /* of each step, by report */
+    real seen[STEPS + 1];     /* weight[0] as evaluations saw it */
+    real at_best;             /* weight[0] after the step with the best measure */
+    int64_t n_lines, watched; /* describe was called; evaluations */
+};
+
+enum { BEST = 8 }; /* the step with the best measure */
+
+static int draw(void *self, int64_t batch, int slot) {
+    struct rows *r = self;
+    struct rows_slot *s = &r->slots[slot];
+    s->n = sampler_draw(&r->sampler, batch, s->drawn);
+    s->n_groups = 0;
+    for (int g = 0; g < GROUPS; g++) {
+        int any = 0;
+        for (int64_t i = 0; i < s->n; i++)
+            if (group_of(s->drawn[i]) == g) s->index[i] = s->n_groups, any = 1;
+        if (any) s->groups[s->n_groups++] = g;
+    }
+    return STATUS_OK;
+}
+
+static int share(void *self, int slot) {
+    struct rows *r = self;
+    r->slots[slot].total = r->slots[slot].n;
+    return comm_sum_int64(r->comm, &r->slots[slot].total, 1);
+}
+
+static int fetch(void *self, struct row_exchange *exchange, struct tape *tape, int slot) {
+    struct rows *r = self;
+    const struct rows_slot *s = &r->slots[slot];
+    return row_exchange_fetch(exchange, tape, r->effect, s->groups, s->n_groups, &r->effects);
+}
+
+/* mean over all rows of log(1 + exp(-y z)), z = w x + b + effect + offset. The device is the CPU: its memory is the
+ * host's. */
+static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums) {
+    struct rows *r = self;
+    const struct rows_slot *s = &r->slots[slot];
+    struct var *x = tape_constant(tape, s->n, DIM);
+    dev_int index = tape_ints(tape, s->n);
+    for (int64_t i = 0; i < s->n * DIM; i++) x->value.at[i] = (real)x_of(s->drawn[i / DIM], (int)(i % DIM));
+    memcpy(index.at, s->index, (size_t)s->n * sizeof *index.at);
+    struct var *z = nn_linear(tape, x, parameter_var(tape, r->weight), parameter_var(tape, r->bias));
+    z = nn_add(tape, nn_gather(tape, r->effects, index, s->n), z);
+    z = nn_add_bias(tape, z, parameter_var(tape, r->offset));
+    for (int64_t i = 0; i < s->n; i++) {
+        double y = sign_of(s->drawn[i]), value = z->value.at[i];
+        sums->terms.at[0] += (real)(log1p(exp(-y * value)) / (double)s->total);
+        tape_grad(tape, z).at[i] -= (real)(y / (1 + exp(y * value)) / (double)s->total);
+        sums->lengths.at[0] += (real)(value * value);
+        if (sums->first && i == 0) r->right = 0;
+        r->right += y * value > 0;
+    }
+    sums->vectors[0] += s->n;
+    sums->samples = s->n;
+}
+
+static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
+    struct rows *r = self;
+    (void)optimiser;
+    TRY(comm_sum_double(r->comm, &r->right, 1));
+    measures_add(report->measures, "accuracy", r->right / (double)report->samples, 6);
+    r->loss[step] = report->loss;
+    if (step == BEST) r->at_best = r->weight->value.at[0];
+    return step == r->cut_off ? comm_agree(r->comm, status_set(STATUS_FAILED, "the power went")) : STATUS_OK;
+}
+
+/* Best at step BEST, whatever was learned. */
+static int evaluate(void *self, struct measures *measures) {
+    struct rows *r = self;
+    double from_best = (double)(r->training->state.step - BEST);
+    r->seen[r->training->state.step] = r->weight->value.at[0];
+    r->watched++;
+    measures_add(measures, "made_up", -from_best * from_best, 6);
+    return STATUS_OK;
+}
+
+static int accuse(void *self, int64_t *severity, char *text, size_t size) {
+    struct rows *r = self;
+    *severity = r->comm->rank;
+    snprintf(text, size, "look at the rows of rank %d", r->comm->rank);
+    return STATUS_OK;
+}
+
+static void describe(void *self, char *text, size_t size) {
+    struct rows *r = self;
+    r->n_lines++;
+    snprintf(text, size, "nothing to say");
+}
+
+/* ---- a training ---- */
+struct world {
+    const struct comm *comm;
+    char folder[PATH_MAX], checkpoint[PATH_MAX + 32], metrics[PATH_MAX + 32];
+    struct device device;
+    struct provenance provenance;
+    struct train_options options;
+    struct training training;
+    struct rows rows;
+};
+
+static struct train_options usual_options(void) {
+    return (struct train_options){.batch = N,
+                                  .micro_batches = 1,
+                                  .steps = STEPS,
+                                  .rate = 0.05,
+                                  .beta1 = 0.9,
+                                  .beta2 = 0.95,
+                                  .epsilon = 1e-8,
+                                  .weight_decay = 0.1,
+                                  .clip = 0.3,
+                                  .average = 0.5,
+                                  .keep = 2,
+                                  .log_every = 10};
+}
+
+static int make_rows(struct world *w) {
+    static const char *const TERMS[] = {"logistic"};
+    static const struct watched_length LENGTHS[] = {{"length_z", "logistic"}};
+    struct rows *r = &w->rows;
+    double cost[N];
+    for (int i = 0; i < N; i++) cost[i] = 1 + i % 3;
+    *r = (struct rows){.comm = w->comm, .device = &w->device, .training = &w->training};
+    TRY(sampler_make(&r->sampler, w->comm, PARTITION_RANDOM, 3, 0, "rows", N, w->options.batch, cost));
+    r->weight = parameter_add(&r->parameters, 1, DIM, (struct init){.normal = 0.1}, PARAMETER_DECAYS, "weight");
+    r->offset = parameter_add(&r->parameters, 1, 1, (struct init){.constant = OFFSET}, PARAMETER_FROZEN, "offset");
+    r->effect =
+        parameter_add(&r->parameters, GROUPS, 1, (struct init){.uniform = 0.1}, PARAMETER_BY_ROWS, "effect.of.%s",
+                      "the group, whose name is longer than the 48 letters that names once had");
+    r->bias = parameter_add(&r->parameters, 1, 1, (struct init){0}, 0, "bias");
+    TRY(parameter_set_allocate(&r->parameters, &w->device, w->comm->rank, w->comm->size, 1));
+    TRY(parameter_set_initialize(&r->parameters, 5));
+    r->learner = (struct learner){.self = r,
+                                  .parameters = &r->parameters,
+                                  .samples = "rows",
+                                  .terms = TERMS,
+                                  .n_terms = 1,
+                                  .lengths = LENGTHS,
+                                  .n_lengths = 1,
+                                  .draw = draw,
+                                  .share = share,
+                                  .fetch = fetch,
+                                  .loss = loss,
+                                  .after = after,
+                                  .evaluate = evaluate,
+                                  .accuse = accuse,
+                                  .describe = describe};
+    return STATUS_OK;
+}
+
+static void end(struct world *w) {
+    training_free(&w->training);
+    parameter_set_free(&w->rows.parameters);
+    sampler_free(&w->rows.sampler);
+}
+
+/* Trains under w->options from what the folder holds; the caller calls end. cut_off as in struct rows. */
+static int run(struct world *w, int64_t cut_off) {
+    struct checkpoint_ring ring = {w->checkpoint, &w->provenance, w->options.keep};
+    training_open(&w->training, w->comm, &w->device, &w->options);
+    CHECK(make_rows(w) == STATUS_OK);
+    w->rows.cut_off = cut_off;
+    TRY(checkpoint_ring_guard(&ring, w->comm, 0, w->options.resume == RESUME_AUTO));
+    return train(&w->training, &w->rows.learner, &ring, w->metrics);
+}
+
+/* Counts the folder's files whose name contains `part`, or removes them. */
+static int look_for(const struct world *w, const char *part, int removes) {
+    DIR *dir = opendir(w->folder);
+    char path[2 * PATH_MAX];
+    int n = 0;
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (e->d_name[0] == '.' || !strstr(e->d_name, part)) continue;
+        snprintf(path, sizeof path, "%s/%s", w->folder, e->d_name);
+        if (removes) unlink(path);
+        n++;
+    }
+    if (dir) closedir(dir);
+    return n;
+}
+
+static void clean(struct world *w) {
+    CHECK(comm_agree(w->comm, STATUS_OK) == STATUS_OK);
+    if (w->comm->rank == 0) look_for(w, "", 1);
+    CHECK(comm_agree(w->comm, STATUS_OK) == STATUS_OK);
+}
+
+/* ---- the same in plain loops ---- */
+enum { N_VALUES = DIM + GROUPS + 1 };
+
+struct plain {
+    double value[N_VALUES], m[N_VALUES], v[N_VALUES], average[N_VALUES]; /* weight, effect, bias */
+    double loss;
+};
+
+static struct plain plain_start(void) {
+    struct plain p = {0};
+    for (int j = 0; j < DIM; j++) p.value[j] = (real)(0.1 * rng_normal(5, RNG_INIT, 0, (uint64_t)j));
+    for (int g = 0; g < GROUPS; g++)
+        p.value[DIM + g] = (real)(0.1 * (2 * rng_uniform(5, RNG_INIT, 2, (uint64_t)g) - 1));
+    memcpy(p.average, p.value, sizeof p.value);
+    return p;
+}
+
+static void plain_gradient(struct plain *p, double *gradient) {
+    memset(gradient, 0, N_VALUES * sizeof *gradient);
+    p->loss = 0;
+    for (int i = 0; i < N; i++) {
+        double z = p->value[N_VALUES - 1] + p->value[DIM + group_of(i)] + OFFSET, y = sign_of(i);
+        for (int j = 0; j < DIM; j++) z += p->value[j] * x_of(i, j);
+        p->loss += log1p(exp(-y * z)) / N;
+        double dz = -y / (1 + exp(y * z)) / N;
+        for (int j = 0; j < DIM; j++) gradient[j] += dz * x_of(i, j);
+        gradient[DIM + group_of(i)] += dz;
+        gradient[N_VALUES - 1] += dz;
+    }
+}
+
+static void plain_step(struct plain *p, const struct train_options *o, int step) {
+    double gradient[N_VALUES], square = 0, keep = fmin(o->average, (1.0 + step) / (10.0 + step));
+    plain_gradient(p, gradient);
+    for (int k = 0; k < N_VALUES; k++) square += gradient[k] * gradient[k];
+    double scale = sqrt(square) > o->clip ? o->clip / sqrt(square) : 1;
+    for (int k = 0; k < N_VALUES; k++) {
+        double g = scale * gradient[k], decay = k < DIM ? o->weight_decay : 0;
+        p->m[k] = o->beta1 * p->m[k] + (1 - o->beta1) * g;
+        p->v[k] = o->beta2 * p->v[k] + (1 - o->beta2) * g * g;
+        double m = p->m[k] / (1 - pow(o->beta1, step)), v = p->v[k] / (1 - pow(o->beta2, step));
+        p->value[k] = (1 - o->rate * decay) * p->value[k] - o->rate * m / (sqrt(v) + o->epsilon);
+        p->average[k] = keep * p->average[k] + (1 - keep) * p->value[k];
+    }
+}
+
+/* float32 values of size 1 through STEPS updates of Adam, which divides by the size of gradients. */
+static int is_close(double a, double b) { return fabs(a - b) <= 2e-5 * (1 + fabs(b)); }
+
+static void check_learned(const struct world *w) {
+    const struct rows *r = &w->rows;
+    struct plain p = plain_start();
+    for (int step = 1; step <= STEPS; step++) {
+        plain_step(&p, &w->options, step);
+        CHECK(is_close(r->loss[step], p.loss));
+        if (w->options.eval_every && step % w->options.eval_every == 0) CHECK(is_close(r->seen[step], p.average[0]));
+    }
+    for (int j = 0; j < DIM; j++) CHECK(is_close(r->weight->value.at[j], p.value[j]));
+    for (int64_t g = 0; g < r->effect->count; g++)
+        CHECK(is_close(r->effect->value.at[g], p.value[DIM + r->effect->first + g]));
+    CHECK(is_close(r->bias->value.at[0], p.value[N_VALUES - 1]));
+    CHECK(r->offset->value.at[0] == OFFSET);
+}
+
+/* ---- behaviours ---- */
+static void an_unknown_learner_learns_as_in_plain_loops(struct world *w) {
+    w->options.eval_every = 5;
+    CHECK(run(w, 0) == STATUS_OK);
+    check_learned(w);
+    CHECK(w->rows.watched == 5); /* four times, and at the end */
+    if (w->comm->rank == 0) {
+        static const char *const WANTED[] = {"{\"step\": ",  "\"rows\": 48",        "\"loss\": ",      "\"logistic\": ",
+                                             "\"length_z\"", "\"gradient_norm\": ", "\"accuracy\": 0."};
+        char line[1024];
+        int n = 0, n_evaluations = 0;
+        FILE *file = fopen(w->metrics, "r");
+        while (file && fgets(line, sizeof line, file)) {
+            int is_step = strstr(line, WANTED[0]) == line;
+            for (size_t k = 0; is_step && k < sizeof WANTED / sizeof *WANTED; k++)
+                CHECK(strstr(line, WANTED[k]) || (k == 6 && strstr(line, "\"accuracy\": 1")));
+            n += is_step;
+            n_evaluations += strstr(line, "{\"eval_step\": ") == line && strstr(line, "\"made_up\": -");
+        }
+        if (file) fclose(file);
+        CHECK(n == STEPS && n_evaluations == 5 && w->rows.n_lines == 3);
+        CHECK(look_for(w, "checkpoint", 0) == 2); /* the final one, and the metrics */
+    }
+    end(w);
+}
+
+static void micro_batches_of_one_size_are_one_batch(struct world *w) {
+    w->options.batch = N / 4;
+    w->options.micro_batches = 4;
+    CHECK(run(w, 0) == STATUS_OK);
+    check_learned(w);
+    end(w);
+}
+
+/* The values held here, weight, bias and effect. */
+static void keep_values(const struct rows *r, real values[N_VALUES]) {
+    memset(values, 0, N_VALUES * sizeof *values);
+    memcpy(values, r->weight->value.at, DIM * sizeof *values);
+    memcpy(values + DIM, r->effect->value.at, (size_t)r->effect->count * sizeof *values);
+    values[N_VALUES - 1] = r->bias->value.at[0];
+}
+
+static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world *w) {
+    real whole[N_VALUES], resumed[N_VALUES];
+    w->options.checkpoint_every = 7;
+    w->options.batch = 20; /* an epoch has three batches, the last smaller */
+    CHECK(run(w, 0) == STATUS_OK);
+    keep_values(&w->rows, whole);
+    end(w);
+    clean(w);
+    CHECK(run(w, 17) == STATUS_FAILED && strstr(status_message(), "the power went"));
+    end(w);
+    if (w->comm->rank == 0) CHECK(look_for(w, ".step-", 0) == 2 && look_for(w, ".step-000000014", 0) == 1);
+    CHECK(run(w, 0) == STATUS_OK);
+    CHECK(w->rows.loss[14] == 0 && w->rows.loss[15] > 0); /* it began with step 15 */
+    keep_values(&w->rows, resumed);
+    CHECK(memcmp(whole, resumed, sizeof whole) == 0);
+    if (w->comm->rank == 0) CHECK(look_for(w, ".step-", 0) == 0);
+    end(w);
+}
+
+static void patience_ends_with_the_best_weights(struct world *w) {
+    w->options.eval_every = 4;
+    w->options.patience = 2;
+    w->options.checkpoint_every = 13;
+    for (int64_t cut_off = 0; cut_off <= 14; cut_off += 14) {
+        real best = 0;
+        if (cut_off) {
+            CHECK(run(w, cut_off) == STATUS_FAILED);
+            if (w->comm->rank == 0) CHECK(look_for(w, ".best.h5", 0) == 1);
+            best = w->rows.at_best;
+            end(w);
+        }
+        CHECK(run(w, 0) == STATUS_OK);
+        if (!cut_off) best = w->rows.at_best;
+        CHECK(w->rows.loss[16] > 0 && w->rows.loss[17] == 0); /* evaluated at 4, 8, 12 and 16 */
+        CHECK(w->training.state.step == BEST && w->rows.weight->value.at[0] == best && best != 0);
+        if (w->comm->rank == 0) CHECK(look_for(w, ".best.h5", 0) == 0 && look_for(w, ".step-", 0) == 0);
+        end(w);
+        clean(w);
+    }
+}
+
+static void a_step_that_diverges_accuses_the_learners_samples(struct world *w) {
+    char wanted[64];
+    w->options.max_loss = 0.01;
+    CHECK(run(w, 0) == STATUS_FAILED);
+    snprintf(wanted, sizeof wanted, "look at the rows of rank %d", w->comm->size - 1);
+    CHECK(strstr(status_message(), "step 1: logistic is ") && strstr(status_message(), wanted));
+    CHECK(strstr(status_message(), "lower train.rate, or "));
+    end(w);
+    w->options.max_loss = 0;
+    w->options.max_length = 0.01;
+    CHECK(run(w, 0) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "logistic compares vectors of length "));
+    end(w);
+    if (w->comm->rank == 0) CHECK(look_for(w, ".h5", 0) == 0);
+}
+
+/* ---- main ---- */
+static int make_world(struct world *w, const struct comm *comm) {
+    int status = STATUS_OK;
+    *w = (struct world){.comm = comm, .provenance = {.job = "train", .config = "seed: 1\n"}};
+    if (comm->rank == 0) {
+        snprintf(w->folder, sizeof w->folder, "%s/medtok-train-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+        if (!mkdtemp(w->folder)) status = status_set(STATUS_FAILED, "cannot make %s", w->folder);
+    }
+    TRY(comm_agree(comm, status));
+    TRY(comm_broadcast(comm, w->folder, sizeof w->folder));
+    snprintf(w->checkpoint, sizeof w->checkpoint, "%s/checkpoint.h5", w->folder);
+    snprintf(w->metrics, sizeof w->metrics, "%s/checkpoint.jsonl", w->folder);
+    provenance_finish(&w->provenance, KIND_CHECKPOINT);
+    return device_open_cpu(&w->device, 1) ? status_set(STATUS_FAILED, "%s", w->device.error) : STATUS_OK;
+}
+
+#define BEHAVIOUR(name)                                                                                                \
+    { #name, name }
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*check)(struct world *w);
+    } BEHAVIOURS[] = {
+        BEHAVIOUR(an_unknown_learner_learns_as_in_plain_loops), BEHAVIOUR(micro_batches_of_one_size_are_one_batch),
+        BEHAVIOUR(a_training_that_was_cut_off_goes_on_to_the_same_weights),
+        BEHAVIOUR(patience_ends_with_the_best_weights), BEHAVIOUR(a_step_that_diverges_accuses_the_learners_samples)};
+    static struct world w;
+    struct comm comm;
+    int bad = 0, status = comm_start(&comm, &argc, &argv);
+    if (status == STATUS_OK) status = make_world(&w, &comm);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "%s\n", status_message());
+        return 2;
+    }
+    log_configure(comm.rank, LOG_LEVEL_WARN);
+    for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
+        faults = 0;
+        w.options = usual_options();
+        BEHAVIOURS[b].check(&w);
+        clean(&w);
+        int64_t all = faults;
+        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
+        bad += all > 0;
+        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", BEHAVIOURS[b].name, comm.size);
+    }
+    if (comm.rank == 0) rmdir(w.folder);
+    device_close(&w.device);
+    provenance_free(&w.provenance);
+    comm_stop(&comm);
+    return bad > 0;
+}
