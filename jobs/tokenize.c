@@ -15,6 +15,7 @@
 #include "medtok/tokenizer.h"
 #include "model_settings.h"
 #include "new_codes.h"
+#include "outputs.h"
 #include "recipe.h"
 #include "store/checkpoint.h"
 
