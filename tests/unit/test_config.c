@@ -86,7 +86,7 @@ static void errors_name_file_line_key_and_what_is_allowed(void **state) {
     refuses("train.batch: 8\ntrain:\n  batch: 9\n", "t.yaml:3: train.batch is set twice");
     refuses("train.batch: [1, 2]\n", "a list");
     refuses("train.rate: 1e-400\n", "train.rate is \"1e-400\", which is too small a number to be told from 0");
-    refuses("train: 3\n", "t.yaml:1: train is a section, which has no value of its own; its keys are batch, steps, ");
+    refuses("train: 3\n", "t.yaml:1: train is a section, which has no value of its own; its keys are batch, micro_batches, ");
     refuses("- a\n- b\n", "expected lines of the form");
     refuses("a: [b\n", "not valid YAML");
     refuses("a: \"\\xff\n", "not valid YAML");
@@ -184,6 +184,12 @@ static void keys_are_checked_against_each_other(void **state) {
     (void)state;
     assert_int_equal(TRAIN_JOB.check(&config), STATUS_OK);
     assert_int_equal(PREPARE_JOB.check(&config), STATUS_USAGE);
+    config_set(&config, "train.patience=3");
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
+    assert_non_null(strstr(status_message(), "train.patience needs evaluations"));
+    config_set(&config, "train.eval_every=5");
+    config_set(&config, "train.holdout=0.1");
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_OK);
     config_set(&config, "attention.heads=5");
     assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "attention.heads=4");
