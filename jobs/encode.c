@@ -6,7 +6,7 @@
 #include "dist/compute_device.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "medtok/text_source.h"
+#include "text/text_source.h"
 #include "outputs.h"
 #include "text/encode.h"
 

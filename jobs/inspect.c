@@ -12,12 +12,12 @@
 #include "base/output.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "config/paths.h"
+#include "dist/compute_device.h"
 #include "dist/stages.h"
 #include "jobs.h"
-#include "dist/compute_device.h"
 #include "measure/neighbours.h"
 #include "measure/quality.h"
+#include "paths.h"
 #include "store/table_walk.h"
 
 /* Codes read from the vocabulary at a time, and systems that are told apart in the report. */

@@ -2,8 +2,8 @@
 #ifndef MEDTOK_JOBS_JOBS_H
 #define MEDTOK_JOBS_JOBS_H
 
-#include "config/config.h"
 #include "dist/comm.h"
+#include "settings.h"
 
 /* What stands on the command line beside options and settings. */
 struct job_arguments {

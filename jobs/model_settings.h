@@ -2,8 +2,8 @@
 #ifndef MEDTOK_JOBS_MODEL_SETTINGS_H
 #define MEDTOK_JOBS_MODEL_SETTINGS_H
 
-#include "config/config.h"
 #include "medtok/learner.h"
+#include "settings.h"
 
 static inline struct model_settings model_settings(const struct config *c) {
     return (struct model_settings){.graph = c->graph,

@@ -6,8 +6,8 @@
 
 #include <limits.h>
 
-#include "config/config.h"
 #include "dist/comm.h"
+#include "settings.h"
 
 struct new_codes {
     struct config config; /* the given one, with the files of the new codes; borrows from it and from this struct */

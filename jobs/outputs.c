@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "config/paths.h"
+#include "paths.h"
 #include "store/h5file.h"
 
 /* How files that are no HDF5 files of ours begin. */

@@ -4,8 +4,8 @@
 #define MEDTOK_JOBS_OUTPUTS_H
 
 #include "base/file_lock.h"
-#include "config/config.h"
 #include "dist/comm.h"
+#include "settings.h"
 #include "store/kinds.h"
 
 enum { MOST_OUTPUTS = 8 };
@@ -16,7 +16,7 @@ struct outputs {
 };
 
 /* Checks all outputs of `job`; writes nothing. STATUS_USAGE, naming the setting: an output that is an input or another output
- * (config/paths.h), a folder, device or pipe, or a file that this job does not make. Rank 0 alone. */
+ * (paths.h), a folder, device or pipe, or a file that this job does not make. Rank 0 alone. */
 int outputs_check(const struct config *config, enum job job);
 
 /* Takes the locks of all outputs (base/file_lock.h). Collective. outputs_unlock gives back what was taken. */

@@ -6,11 +6,11 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "config/paths.h"
 #include "dist/compute_device.h"
 #include "jobs.h"
 #include "model_settings.h"
 #include "outputs.h"
+#include "paths.h"
 #include "train/train.h"
 
 /* What needs less of the device's memory. */

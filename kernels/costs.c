@@ -12,8 +12,6 @@ static double product(int64_t a, int64_t b) { return (double)a * (double)b; }
 enum { SOFTMAX = 5 };
 /* Its backward, from dp: the mean p.dp, then p (dp - mean), times the scale. */
 enum { SOFTMAX_BACKWARD = 5 };
-/* Of one value: mean; subtract, square, sum; subtract, divide, gain, bias. */
-enum { LAYER_NORM = 8 };
 
 /* ---- vectors: operations, and operands read or written, for each value ---- */
 #define EACH_VALUE(name, flops, operands)                                                                              \
@@ -28,8 +26,6 @@ EACH_VALUE(squared_distance, 3, 2)
 EACH_VALUE(squared_distance_backward, 3, 4)
 EACH_VALUE(norm_loss, 3, 2)
 EACH_VALUE(count_nonfinite, 0, 1)
-EACH_VALUE(relu, 0, 2)
-EACH_VALUE(relu_backward, 0, 3)
 
 /* ---- matrices ---- */
 struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate) {
@@ -66,16 +62,98 @@ struct work cost_l2_normalize_backward(int64_t rows, int64_t cols) {
     return work(6 * n, 4 * n + rows, 0); /* y.dy; y times it, subtracted, divided, added */
 }
 
-struct work cost_layer_norm(int64_t rows, int64_t cols) {
-    double n = product(rows, cols);
-    return work(LAYER_NORM * n, 2 * n + 2.0 * rows + 2.0 * cols, 0);
+struct work cost_norm(const struct norm *n) {
+    double size = product(n->rows, n->cols);
+    int residual = n->residual.at != NULL, kept = residual && n->sum.at, gain = n->gain.at != NULL;
+    int bias = n->bias.at != NULL, statistics = (n->mean.at != NULL) + (n->rstd.at != NULL);
+    /* The sum 1; the mean 1 and two differences from it; square, sum; times rstd; gain; bias. */
+    return work((3 + residual + (n->center ? 3 : 0) + gain + bias) * size,
+                (2 + residual + kept) * size + (double)statistics * n->rows + (double)(gain + bias) * n->cols, 0);
 }
 
-struct work cost_layer_norm_backward(int64_t rows, int64_t cols, int accumulate) {
-    double n = product(rows, cols);
-    /* (x - mean) rstd: 2; dy gain: 1; the means of it and of its product with x: 3; dx: 5; dgain: 2; dbias: 1. Operands: x,
-     * dy, dx (twice to add to it); the gain, dgain and dbias twice. */
-    return work((accumulate ? 14 : 13) * n, (accumulate ? 4 : 3) * n + 2.0 * rows + 5.0 * cols, 0);
+struct work cost_norm_backward(const struct norm *n, struct norm_gradients to) {
+    double size = product(n->rows, n->cols);
+    int dx = to.dx.at != NULL, gain = n->gain.at != NULL, sums = (to.dgain.at != NULL) + (to.dbias.at != NULL);
+    double flops = 0, operands = 2; /* s, dy */
+    /* (s - mean) rstd: 1 or 2; dy gain: 1; the mean of its product with that: 2, and its own: 1; dx: 3, and 1 for that mean. */
+    if (dx || to.dgain.at) flops += n->center ? 2 : 1;
+    if (dx) flops += gain + (n->center ? 7 : 5) + (to.accumulate ? 1 : 0), operands += to.accumulate ? 2 : 1;
+    if (to.dgain.at) flops += 2;
+    if (to.dbias.at) flops += 1;
+    return work(flops * size,
+                operands * size + (n->center ? 2.0 : 1.0) * n->rows + (double)((dx && gain) + 2 * sums) * n->cols, 0);
+}
+
+/* ---- activations and linear maps ---- */
+/* Operations of f(x). */
+static double activation_flops(enum activation f) {
+    switch (f) {
+        case ACTIVATION_LEAKY_RELU: return 1;
+        case ACTIVATION_TANH: return 1;
+        case ACTIVATION_SIGMOID: return 3;
+        case ACTIVATION_GELU: return 5;      /* x/2 (1 + erf(x/sqrt 2)) */
+        case ACTIVATION_GELU_TANH: return 9; /* x/2 (1 + tanh(a (x + b x^3))) */
+        case ACTIVATION_SILU: return 3;
+        default: return 0;
+    }
+}
+
+/* Operations of f'(x) dy. */
+static double slope_flops(enum activation f) {
+    switch (f) {
+        case ACTIVATION_LEAKY_RELU: return 1;
+        case ACTIVATION_TANH: return 3;
+        case ACTIVATION_SIGMOID: return 3;
+        case ACTIVATION_GELU: return 11;      /* 1/2 + 1/2 erf(x/sqrt 2) + x a exp(-x^2/2) */
+        case ACTIVATION_GELU_TANH: return 17; /* s + x s (1 - s) u', with u and s in 8 and u' in 4 */
+        case ACTIVATION_SILU: return 8;       /* s + x s (1 - s) */
+        default: return 0;
+    }
+}
+
+struct work cost_activate(enum activation f, int64_t n) {
+    return work(activation_flops(f) * (double)n, 2.0 * n, 0);
+}
+
+struct work cost_activate_backward(enum activation f, int64_t n, int accumulate) {
+    return work((slope_flops(f) + (accumulate ? 1 : 0)) * (double)n, (accumulate ? 4.0 : 3.0) * n, 0);
+}
+
+struct work cost_glu(const struct glu *g) {
+    return work((activation_flops(g->f) + 1) * (double)g->n, 3.0 * g->n, 0);
+}
+
+struct work cost_glu_backward(const struct glu *g, struct glu_gradients to) {
+    int dgate = to.dgate.at != NULL, dup = to.dup.at != NULL, added = to.accumulate ? 1 : 0;
+    double flops = (dup ? activation_flops(g->f) + 1 + added : 0) + (dgate ? slope_flops(g->f) + 1 + added : 0);
+    return work(flops * (double)g->n, (2.0 + dgate + (dgate + dup) * (1 + added)) * g->n,
+                0); /* dy, gate; up for dgate */
+}
+
+static double weight_bytes(const struct linear *map) {
+    return product(map->in, map->out) * (map->packed ? map->packed->weight_bytes : (double)sizeof(real));
+}
+
+struct work cost_linear(const struct linear *map, int64_t rows) {
+    double y = product(rows, map->out);
+    int bias = map->bias.at != NULL, added = map->accumulate ? 1 : 0;
+    struct work w = work(2 * y * map->in + y * (bias + added + activation_flops(map->f)),
+                         product(rows, map->in) + (1 + added) * y + (double)bias * map->out, 0);
+    w.bytes += weight_bytes(map);
+    return w;
+}
+
+struct work cost_linear_backward(const struct linear *map, int64_t rows, struct linear_gradients to) {
+    double x = product(rows, map->in), y = product(rows, map->out), weights = product(map->in, map->out);
+    struct work w = work(0, y, 0); /* dy, once for all */
+    if (to.dx.at) {
+        work_add(&w, 1, work(2 * y * map->in, x * (to.accumulate ? 2 : 1), 0));
+        w.bytes += weight_bytes(map);
+    }
+    if (to.dweight.at) work_add(&w, 1, work(2 * y * map->in, x + 2 * weights, 0));
+    if (to.dbias.at) work_add(&w, 1, work(y, 2.0 * map->out, 0));
+    w.calls = 1;
+    return w;
 }
 
 /* ---- rows and segments ---- */
@@ -182,26 +260,8 @@ struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, in
 }
 
 /* ---- a frozen transformer ---- */
-/* x/2 (1 + erf(x/sqrt 2)) and x/2 (1 + tanh(a (x + b x^3))). */
-static double activation_flops(enum activation f) {
-    return f == ACTIVATION_GELU ? 5 : f == ACTIVATION_GELU_TANH ? 9 : 0;
-}
-
-struct work cost_linear(int64_t rows, int64_t in, int64_t out, enum activation f,
-                        enum precision_of_products precision) {
-    struct work w = work(2 * product(rows, in) * out + product(rows, out) * (1 + activation_flops(f)),
-                         product(rows, in) + product(rows, out) + out, 0);
-    w.bytes += product(in, out) * (precision == PRODUCTS_BF16 ? 2 : (double)sizeof(real));
-    return w;
-}
-
 struct work cost_embed_tokens(int64_t n, int64_t cols) {
     return work(product(n, cols), 3 * product(n, cols), 2.0 * n);
-}
-
-struct work cost_add_layer_norm(int64_t rows, int64_t cols, int residual) {
-    double n = product(rows, cols);
-    return work((LAYER_NORM + (residual ? 1 : 0)) * n, (residual ? 3 : 2) * n + 2.0 * cols, 0);
 }
 
 /* ---- quantiser ---- */

@@ -28,13 +28,17 @@ struct work cost_gemm_batch(int64_t count, int64_t m, int64_t n, int64_t k, int 
 struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate); /* accumulate: beta is not 0 */
 struct work cost_add_bias(int64_t rows, int64_t cols);
 struct work cost_sum_rows(int64_t rows, int64_t cols);
-struct work cost_relu(int64_t n);
-struct work cost_relu_backward(int64_t n);
+struct work cost_activate(enum activation f, int64_t n);
+struct work cost_activate_backward(enum activation f, int64_t n, int accumulate);
+struct work cost_glu(const struct glu *g);
+struct work cost_glu_backward(const struct glu *g, struct glu_gradients to);
+struct work cost_linear(const struct linear *map, int64_t rows);
+struct work cost_linear_backward(const struct linear *map, int64_t rows, struct linear_gradients to);
 struct work cost_copy_matrix(int64_t rows, int64_t cols, int accumulate);
 struct work cost_l2_normalize(int64_t rows, int64_t cols);
 struct work cost_l2_normalize_backward(int64_t rows, int64_t cols);
-struct work cost_layer_norm(int64_t rows, int64_t cols);
-struct work cost_layer_norm_backward(int64_t rows, int64_t cols, int accumulate);
+struct work cost_norm(const struct norm *n);
+struct work cost_norm_backward(const struct norm *n, struct norm_gradients to);
 
 /* ---- rows and segments ---- */
 struct work cost_gather_rows(int64_t n, int64_t cols);
@@ -62,9 +66,7 @@ struct work cost_shared_attention(struct ragged rows, int64_t heads, int64_t dim
 struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, int64_t dim, int dropped);
 
 /* ---- a frozen transformer ---- */
-struct work cost_linear(int64_t rows, int64_t in, int64_t out, enum activation f, enum precision_of_products precision);
 struct work cost_embed_tokens(int64_t n, int64_t cols);
-struct work cost_add_layer_norm(int64_t rows, int64_t cols, int residual);
 
 /* ---- quantiser; candidates = last - first ---- */
 struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);

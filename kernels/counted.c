@@ -1,7 +1,6 @@
 /* The table that callers see: each function adds what the call costs (costs.h) to device->work, names it to a profiler, and
  * calls the backend's own. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "costs.h"
 #include "ranges.h"
@@ -25,42 +24,15 @@ static int lacks(struct device *device, int there, const char *name) {
     }
 #include "list.h"
 
-/* ---- packed weights: their sizes are kept beside the backend's own ---- */
-struct linear {
-    int64_t in, out;
-    enum precision_of_products precision;
-    const struct kernels *primitives;
-    struct linear *packed;
-};
-
-static void counted_linear_free(struct linear *l) {
-    if (!l) return;
-    l->primitives->linear_free(l->packed);
-    free(l);
-}
-
-static struct linear *counted_linear_pack(struct device *device, int64_t in, int64_t out, const real *weight,
-                                          const real *bias, enum precision_of_products precision) {
+/* ---- preparation, which is not counted ---- */
+static struct packed_weights *counted_linear_pack(struct device *device, int64_t in, int64_t out, const void *weight,
+                                                  enum storage storage, enum precision_of_products precision) {
     if (lacks(device, device->primitives->linear_pack != NULL, "linear_pack")) return NULL;
-    struct linear *packed = device->primitives->linear_pack(device, in, out, weight, bias, precision);
-    struct linear *l = packed ? malloc(sizeof *l) : NULL;
-    if (l) {
-        *l = (struct linear){in, out, precision, device->primitives, packed};
-        return l;
-    }
-    if (packed) {
-        snprintf(device->error, sizeof device->error, "out of memory");
-        device->primitives->linear_free(packed);
-    }
-    return NULL;
+    return device->primitives->linear_pack(device, in, out, weight, storage, precision);
 }
 
-static void counted_linear(struct device *device, const struct linear *l, int64_t rows, dev_real x, enum activation f,
-                           dev_real y) {
-    work_add(&device->work, 1, cost_linear(rows, l->in, l->out, f, l->precision));
-    range_push("linear");
-    device->primitives->linear(device, l->packed, rows, x, f, y);
-    range_pop();
+static void counted_linear_free(struct device *device, struct packed_weights *packed) {
+    if (packed) device->primitives->linear_free(device, packed);
 }
 
 static const struct kernels COUNTED_KERNELS = {
@@ -72,7 +44,6 @@ static const struct kernels COUNTED_KERNELS = {
 const char *const PRIMITIVE_NAMES[] = {
 #define PRIMITIVE(name, cost, arguments) #name,
 #include "list.h"
-    "linear",
 };
 const int N_PRIMITIVES = sizeof PRIMITIVE_NAMES / sizeof *PRIMITIVE_NAMES;
 

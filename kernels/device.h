@@ -23,7 +23,7 @@ typedef struct dev_int {
 } dev_int;
 
 typedef struct dev_half {
-    uint16_t *at; /* IEEE half precision (half.h) */
+    uint16_t *at; /* IEEE half precision (half.h), or bfloat16 where it is said */
 } dev_half;
 
 struct kernels;        /* the table of primitives, kernels.h */

@@ -51,10 +51,81 @@ struct dropout {
     uint32_t stream, step;
 };
 
-/* GELU (Hendrycks and Gimpel, 2016): x Phi(x) with the normal distribution's Phi, or its approximation by tanh. */
-enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };
+/* y = f(x): x; max(x, 0); the same with the slope 0.2 below 0 (graph attention's); tanh x; 1 / (1 + exp(-x)); GELU (Hendrycks
+ * and Gimpel, 2016), x Phi(x) with the normal distribution's Phi, or its approximation by tanh; SiLU, x / (1 + exp(-x)). */
+enum activation {
+    ACTIVATION_NONE,
+    ACTIVATION_RELU,
+    ACTIVATION_LEAKY_RELU,
+    ACTIVATION_TANH,
+    ACTIVATION_SIGMOID, /* up to here backward works from y */
+    ACTIVATION_GELU,
+    ACTIVATION_GELU_TANH,
+    ACTIVATION_SILU,
+    N_ACTIVATIONS
+};
 
-struct linear; /* packed weights of a linear map; opaque, each backend has its own */
+/* Whether backward works from y, so that y may take x's memory; else it needs x. */
+#define activation_from_output(f) ((f) <= ACTIVATION_SIGMOID)
+
+/* A gated unit, y = f(gate) up, value by value; with SiLU that is SwiGLU (Shazeer, 2020). gate, up [n] */
+struct glu {
+    int64_t n;
+    enum activation f;
+    dev_real gate, up;
+};
+
+/* Each may be NULL: not wanted. accumulate: they are added to. */
+struct glu_gradients {
+    dev_real dgate, dup;
+    int accumulate;
+};
+
+/* Of each row of s = x + residual: y = (s - mean) rstd gain + bias, with rstd = 1 / sqrt(mean of (s - mean)^2 + epsilon). Centred:
+ * layer norm (Ba et al., 2016); else mean counts as 0: RMS norm (Zhang and Sennrich, 2019). */
+struct norm {
+    int64_t rows, cols;
+    int center;
+    double epsilon;
+    dev_real x, residual; /* [rows, cols]; residual NULL: none */
+    dev_real gain, bias;  /* [cols]; NULL: 1 and 0 */
+    /* What is kept, each NULL if it is not wanted: sum [rows, cols], s where there is a residual (it may be x or residual); mean,
+     * rstd [rows]. Backward needs rstd; sum, else x; and mean if centred. */
+    dev_real sum, mean, rstd;
+};
+
+/* dx [rows, cols] is the gradient of s, so of x and of the residual; dgain, dbias [cols] are always added to. Each may be NULL:
+ * not wanted. accumulate: dx is added to. */
+struct norm_gradients {
+    dev_real dx, dgain, dbias;
+    int accumulate;
+};
+
+/* How weights lie in host memory: as reals, or as bfloat16, the upper half of a float32, as model files have them. */
+enum storage { STORAGE_REAL, STORAGE_BF16 };
+
+/* Weights of a frozen map in the layout that a backend multiplies from: linear_pack makes them. Only to be read. */
+struct packed_weights {
+    int64_t in, out;
+    int weight_bytes; /* of one weight in device memory */
+};
+
+/* A linear map, trained or frozen: y = f(x W^T + b), or f(y + x W^T + b) if it accumulates; x [rows, in], y [rows, out]. */
+struct linear {
+    int64_t in, out;
+    dev_real weight;                     /* W [out, in]: may change from call to call; not read if `packed` is there */
+    struct packed_weights *packed;       /* frozen W, of linear_pack; NULL: none */
+    dev_real bias;                       /* b [out]; NULL: none */
+    enum activation f;
+    int accumulate;
+};
+
+/* dx [rows, in]; dweight [out, in] and dbias [out] are always added to. Each may be NULL: not wanted. accumulate: dx is added
+ * to. */
+struct linear_gradients {
+    dev_real dx, dweight, dbias;
+    int accumulate;
+};
 
 /* Adam (Kingma and Ba, 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter, 2019): with the gradient
  * g = gradient_scale * gradient,

@@ -78,9 +78,28 @@ PRIMITIVE(add_bias, cost_add_bias(rows, cols), (int64_t, rows) (int64_t, cols) (
 /* out[cols] += sum over rows of x[rows,cols] */
 PRIMITIVE(sum_rows, cost_sum_rows(rows, cols), (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, out))
 
-/* y[n] = max(y, 0);  dy = 0 where y is 0 */
-PRIMITIVE(relu, cost_relu(n), (int64_t, n) (dev_real, y))
-PRIMITIVE(relu_backward, cost_relu_backward(n), (int64_t, n) (dev_real, y) (dev_real, dy))
+/* y[n] = f(x[n]); y may be x. Backward: dx = f'(x) dy, or += with accumulate, from v: y where activation_from_output(f), else
+ * x; dx may be dy. */
+PRIMITIVE(activate, cost_activate(f, n), (enum activation, f) (int64_t, n) (dev_real, x) (dev_real, y))
+PRIMITIVE(activate_backward, cost_activate_backward(f, n, accumulate),
+          (enum activation, f) (int64_t, n) (dev_real, v) (dev_real, dy) (dev_real, dx) (int, accumulate))
+
+/* y[n] = f(gate) up (struct glu), and the gradients of gate and up from dy. y may be gate or up if there is no backward. */
+PRIMITIVE(glu, cost_glu(g), (const struct glu *, g) (dev_real, y))
+PRIMITIVE(glu_backward, cost_glu_backward(g, to), (const struct glu *, g) (dev_real, dy) (struct glu_gradients, to))
+
+/* y[rows,out] = f(x[rows,in] W^T + b) (struct linear). Packed weights: a row's result does not depend on the other rows or on
+ * its position. Backward takes dy, the gradient before f (after activate_backward), and of packed weights gives dx alone. */
+PRIMITIVE(linear, cost_linear(map, rows), (const struct linear *, map) (int64_t, rows) (dev_real, x) (dev_real, y))
+PRIMITIVE(linear_backward, cost_linear_backward(map, rows, to),
+          (const struct linear *, map) (int64_t, rows) (dev_real, x) (dev_real, dy) (struct linear_gradients, to))
+
+/* Packs weight [out,in], in host memory, read once; products are then made in `precision`, float32 or tf32 from bf16 weights too,
+ * which stay bf16 in device memory. NULL if memory is out or the precision is not there (the device's error says so). Free
+ * with linear_free; NULL is allowed. */
+ENTRY(struct packed_weights *, linear_pack,
+      (struct device *, int64_t in, int64_t out, const void *weight, enum storage, enum precision_of_products))
+ENTRY(void, linear_free, (struct device *, struct packed_weights *))
 
 /* y[rows,cols] (ldy) = x[rows,cols] (ldx); accumulate: += */
 PRIMITIVE(copy_matrix, cost_copy_matrix(rows, cols, accumulate),
@@ -92,14 +111,10 @@ PRIMITIVE(l2_normalize, cost_l2_normalize(rows, cols),
 PRIMITIVE(l2_normalize_backward, cost_l2_normalize_backward(rows, cols),
           (int64_t, rows) (int64_t, cols) (dev_real, y) (dev_real, norm) (dev_real, dy) (dev_real, dx))
 
-/* y = (x - mean) rstd gain + bias per row, biased variance + epsilon (1e-5); mean, rstd [rows] are kept for backward.
- * Backward adds to dx, dgain, dbias. */
-PRIMITIVE(layer_norm, cost_layer_norm(rows, cols),
-          (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, gain) (dev_real, bias) (dev_real, y)
-          (dev_real, mean) (dev_real, rstd))
-PRIMITIVE(layer_norm_backward, cost_layer_norm_backward(rows, cols, accumulate),
-          (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, gain) (dev_real, mean) (dev_real, rstd)
-          (dev_real, dy) (dev_real, dx) (dev_real, dgain) (dev_real, dbias) (int, accumulate))
+/* y[rows,cols] = rows of x, or of x + residual, normalised (struct norm); y may be x or residual if there is no backward. */
+PRIMITIVE(norm, cost_norm(n), (const struct norm *, n) (dev_real, y))
+PRIMITIVE(norm_backward, cost_norm_backward(n, to),
+          (const struct norm *, n) (dev_real, dy) (struct norm_gradients, to))
 
 /* ---- rows and segments ---- */
 /* out[i] = table[index[i]], [n,cols]; index -1 gives a zero row. gather_halves: of a table in half precision, widened. */
@@ -190,25 +205,10 @@ PRIMITIVE(shared_attention_backward, cost_shared_attention_backward(rows, heads,
           (dev_real, dq) (dev_real, dx))
 
 /* ---- a frozen transformer (Devlin et al., 2019), forward only ---- */
-/* Packs the map y = x W^T + b for linear(): weight [out,in] and bias [out] are host memory, read once. NULL if memory is
- * out or the precision is not there (the device's error says so); free with linear_free, NULL is allowed. */
-ENTRY(struct linear *, linear_pack,
-      (struct device *, int64_t in, int64_t out, const real *weight, const real *bias,
-       enum precision_of_products precision))
-ENTRY(void, linear_free, (struct linear *))
-
-/* y[rows,out] = f(x[rows,in] W^T + b). A row's result does not depend on the other rows or on its place. */
-ENTRY(void, linear, (struct device *, const struct linear *, int64_t rows, dev_real x, enum activation f, dev_real y))
-
 /* y[i] = words[id[i]] + places[place[i]], [n,cols] */
 PRIMITIVE(embed_tokens, cost_embed_tokens(n, cols),
           (int64_t, n) (int64_t, cols) (dev_real, words) (dev_int, id) (dev_real, places) (dev_int, place)
           (dev_real, y))
-
-/* y = layer norm of x + residual, by rows (see layer_norm). residual may be NULL; y may be x or residual. */
-PRIMITIVE(add_layer_norm, cost_add_layer_norm(rows, cols, residual.at != NULL),
-          (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, residual) (dev_real, gain) (dev_real, bias)
-          (double, epsilon) (dev_real, y))
 
 /* ---- quantiser (src/medtok/METHOD.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
  *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */

@@ -335,7 +335,7 @@ void call_free(struct call *c) {
     if (!c->device) return;
     device_free_reals(c->device, c->reals);
     device_free_ints(c->device, c->ints);
-    c->device->run->linear_free(c->linear);
+    c->device->run->linear_free(c->device, c->packed);
     for (int k = 0; k < c->n_operands; k++) {
         free(c->operands[k].host);
         free(c->operands[k].initial);

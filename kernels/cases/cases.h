@@ -173,7 +173,7 @@ struct call {
     int64_t set_reals, n_ints, n_sets, set;
     dev_real reals; /* [n_sets, set_reals] */
     dev_int ints;
-    struct linear *linear; /* for cases of packed weights: made under PASS_PREPARE, freed by call_free */
+    struct packed_weights *packed; /* for cases that have them: made under PASS_PREPARE, freed by call_free */
 };
 
 /* Lays out the case's operands: then `shape` and set_reals are known. checked: for call_check. call_make then makes n_sets

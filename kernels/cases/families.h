@@ -4,16 +4,22 @@
 
 #include "cases/cases.h"
 
+/* f(x), for references. */
+double case_activation(enum activation f, double x);
+
 #define FAMILY(name)                                                                                                   \
     extern const struct kernel_case name[];                                                                            \
     extern const int N_##name
 
-FAMILY(VECTOR_CASES);    /* vectors.c: vectors, optimiser */
-FAMILY(MATRIX_CASES);    /* matrices.c */
-FAMILY(ROW_CASES);       /* rows.c: rows and segments */
-FAMILY(GRAPH_CASES);     /* graphs.c */
-FAMILY(QUANTIZER_CASES); /* quantizer.c */
-FAMILY(MEASURED_CASES);  /* measured.c */
+FAMILY(VECTOR_CASES);     /* vectors.c: vectors, optimiser */
+FAMILY(MATRIX_CASES);     /* matrices.c */
+FAMILY(ACTIVATION_CASES); /* activation.c: activations, gated units */
+FAMILY(LINEAR_CASES);     /* linear.c */
+FAMILY(NORM_CASES);       /* norm.c */
+FAMILY(ROW_CASES);        /* rows.c: rows and segments */
+FAMILY(GRAPH_CASES);      /* graphs.c */
+FAMILY(QUANTIZER_CASES);  /* quantizer.c */
+FAMILY(MEASURED_CASES);   /* measured.c */
 
 /* Ends a family's file: the number of its cases. */
 #define END_OF_FAMILY(name) const int N_##name = sizeof(name) / sizeof *(name)

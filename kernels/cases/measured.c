@@ -7,48 +7,9 @@ typedef long long ll;
 
 static const struct dropout DROPPED = {.rate = 0.1, .seed = 1, .stream = 2, .step = 3};
 
-/* ---- activation and norm of a batch's nodes. Sizes: rows, columns ---- */
 static int64_t matrix(struct call *c) {
     call_shape(c, "%lld x %lld", (ll)c->size[0], (ll)c->size[1]);
     return c->size[0] * c->size[1];
-}
-
-static void hidden_of_a_step(const struct step_sizes *step, int64_t *size) {
-    size[0] = step->batch_nodes;
-    size[1] = step->hidden;
-}
-
-static void nodes_of_a_step(const struct step_sizes *step, int64_t *size) {
-    size[0] = step->batch_nodes;
-    size[1] = step->dim;
-}
-
-static void relu(struct call *c) {
-    int64_t n = matrix(c);
-    struct operand y = call_inout(c, n, NUMBERS);
-    CALL(c, relu, n, y.real);
-}
-
-static void relu_backward(struct call *c) {
-    int64_t n = matrix(c);
-    struct operand y = call_in(c, n, NUMBERS), dy = call_inout(c, n, NUMBERS);
-    CALL(c, relu_backward, n, y.real, dy.real);
-}
-
-static void layer_norm(struct call *c) {
-    int64_t n = matrix(c), rows = c->size[0], cols = c->size[1];
-    struct operand x = call_in(c, n, NUMBERS), gain = call_in(c, cols, NUMBERS), bias = call_in(c, cols, NUMBERS);
-    struct operand y = call_out(c, n), mean = call_out(c, rows), rstd = call_out(c, rows);
-    CALL(c, layer_norm, rows, cols, x.real, gain.real, bias.real, y.real, mean.real, rstd.real);
-}
-
-static void layer_norm_backward(struct call *c) {
-    int64_t n = matrix(c), rows = c->size[0], cols = c->size[1];
-    struct operand x = call_in(c, n, NUMBERS), gain = call_in(c, cols, NUMBERS), mean = call_in(c, rows, NUMBERS);
-    struct operand rstd = call_in(c, rows, POSITIVE), dy = call_in(c, n, NUMBERS), dx = call_out(c, n);
-    struct operand dgain = call_inout(c, cols, NUMBERS), dbias = call_inout(c, cols, NUMBERS);
-    CALL(c, layer_norm_backward, rows, cols, x.real, gain.real, mean.real, rstd.real, dy.real, dx.real, dgain.real,
-         dbias.real, 0);
 }
 
 /* ---- attention. Sizes: codes, mean nodes, mean tokens, heads, dim ---- */
@@ -159,28 +120,7 @@ static void shared_attention_backward(struct call *c) {
          q.real, x.real, probs.real, dout.real, dsums.real, dq.real, dx.real);
 }
 
-/* ---- a frozen transformer. Sizes: rows, columns; of linear, then precision ---- */
-static void linear(struct call *c) {
-    int64_t rows = c->size[0], in = c->size[1], out = 4 * in;
-    enum precision_of_products precision = (enum precision_of_products)c->size[2];
-    struct operand x = call_in(c, rows * in, NUMBERS), y = call_out(c, rows * out);
-    call_shape(c, "%lld x %lld x %lld, GELU", (ll)rows, (ll)out, (ll)in);
-    if (c->pass == PASS_PREPARE && !c->linear) {
-        real *weight = c->device->error[0] ? NULL : device_host_alloc_reals(c->device, (in + 1) * out);
-        if (!weight) return;
-        for (int64_t i = 0; i < (in + 1) * out; i++) weight[i] = (real)(number_normal(WEIGHTS, i) / sqrt((double)in));
-        c->linear = c->device->run->linear_pack(c->device, in, out, weight, weight + in * out, precision);
-        device_host_free_reals(c->device, weight);
-    }
-    CALL(c, linear, c->linear, rows, x.real, ACTIVATION_GELU, y.real);
-}
-
-static void map_of_a_step(const struct step_sizes *step, int64_t *size) {
-    size[0] = step->batch_tokens < step->linear_rows ? step->batch_tokens : step->linear_rows;
-    size[1] = step->text_dim;
-    size[2] = step->text_precision;
-}
-
+/* ---- a frozen transformer. Sizes: rows, columns ---- */
 static void tokens_of_a_step(const struct step_sizes *step, int64_t *size) {
     size[0] = step->batch_tokens;
     size[1] = step->text_dim;
@@ -193,13 +133,6 @@ static void embed_tokens(struct call *c) {
                    place = call_indices(c, n, 0, TEXT_POSITIONS, POSITIONS);
     struct operand y = call_out(c, matrix(c));
     CALL(c, embed_tokens, n, cols, words.real, id.ints, places.real, place.ints, y.real);
-}
-
-static void add_layer_norm(struct call *c) {
-    int64_t n = matrix(c), cols = c->size[1];
-    struct operand x = call_in(c, n, NUMBERS), residual = call_in(c, n, NUMBERS), gain = call_in(c, cols, NUMBERS);
-    struct operand bias = call_in(c, cols, NUMBERS), y = call_out(c, n);
-    CALL(c, add_layer_norm, c->size[0], cols, x.real, residual.real, gain.real, bias.real, 1e-12, y.real);
 }
 
 /* ---- the contrastive loss. Sizes: rows and columns, dim ---- */
@@ -219,18 +152,12 @@ static void codes_of_a_step(const struct step_sizes *step, int64_t *size) {
 }
 
 const struct kernel_case MEASURED_CASES[] = {
-    {"relu", relu, NO_SHAPES, hidden_of_a_step},
-    {"relu_backward", relu_backward, NO_SHAPES, hidden_of_a_step},
-    {"layer_norm", layer_norm, NO_SHAPES, nodes_of_a_step},
-    {"layer_norm_backward", layer_norm_backward, NO_SHAPES, nodes_of_a_step},
     {"attention", attention, NO_SHAPES, asking_of_a_step},
     {"attention.self", attention_self, NO_SHAPES, texts_of_a_step},
     {"attention_backward", attention_backward, NO_SHAPES, asking_of_a_step},
     {"shared_attention", shared_attention, NO_SHAPES, asking_of_a_step},
     {"shared_attention_backward", shared_attention_backward, NO_SHAPES, asking_of_a_step},
-    {"linear", linear, NO_SHAPES, map_of_a_step},
     {"embed_tokens", embed_tokens, NO_SHAPES, tokens_of_a_step},
-    {"add_layer_norm", add_layer_norm, NO_SHAPES, tokens_of_a_step},
     {"nce", nce, NO_SHAPES, codes_of_a_step},
 };
 END_OF_FAMILY(MEASURED_CASES);

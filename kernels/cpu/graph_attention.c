@@ -2,8 +2,7 @@
  * sources of its incoming edges as they are listed. */
 #include <omp.h>
 
-#include "cpu/cpu.h"
-#include "cpu/vector_math.h"
+#include "cpu/activation.h"
 
 /* ---- x times a vector, head by head ---- */
 void cpu_head_dots(struct device *device, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a,
@@ -55,8 +54,6 @@ void cpu_head_dots_backward(struct device *device, int64_t rows, int64_t heads, 
 }
 
 /* ---- attention ---- */
-static const real NEGATIVE_SLOPE = (real)0.2;
-
 struct neighbourhood {
     int64_t node, n, first; /* n neighbours; rows first .. first+n-1 of probs */
     const int32_t *sources;
@@ -74,7 +71,7 @@ static void node_softmax(const struct neighbourhood *a, int64_t heads, const rea
     real most = 0, sum = 0;
     for (int64_t k = 0; k < a->n; k++) {
         real logit = source[neighbour(a, k) * heads] + target;
-        p[k * heads] = logit > 0 ? logit : NEGATIVE_SLOPE * logit;
+        p[k * heads] = leaky_relu(logit);
         if (k == 0 || p[k * heads] > most) most = p[k * heads];
     }
     for (int64_t k = 0; k < a->n; k++) sum += p[k * heads] = real_exp(p[k * heads] - most);
@@ -122,7 +119,7 @@ static real node_backward(const struct neighbourhood *a, int64_t heads, int64_t 
     }
     for (int64_t k = 0; k < a->n; k++) {
         int64_t u = neighbour(a, k);
-        real through = source[u * heads] + target > 0 ? 1 : NEGATIVE_SLOPE;
+        real through = source[u * heads] + target > 0 ? 1 : LEAKY_SLOPE;
         real d = p[k * heads] * (slope[k] - mean) * through;
         dsource[u * heads] += d;
         dtarget += d;

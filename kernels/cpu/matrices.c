@@ -77,18 +77,6 @@ void cpu_sum_rows(struct device *device, int64_t rows, int64_t cols, dev_real x,
     add_rows(partial, 0, n_blocks, cols, out.at);
 }
 
-void cpu_relu(struct device *device, int64_t n, dev_real y) {
-    if (device->error[0]) return;
-#pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) y.at[i] = y.at[i] < 0 ? 0 : y.at[i]; /* a NaN stays */
-}
-
-void cpu_relu_backward(struct device *device, int64_t n, dev_real y, dev_real dy) {
-    if (device->error[0]) return;
-#pragma omp parallel for simd num_threads(cpu_threads(device)) if (n > PARALLEL_MIN)
-    for (int64_t i = 0; i < n; i++) dy.at[i] = y.at[i] > 0 ? dy.at[i] : 0;
-}
-
 void cpu_copy_matrix(struct device *device, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y,
                      int64_t ldy, int accumulate) {
     if (device->error[0]) return;
@@ -126,72 +114,5 @@ void cpu_l2_normalize_backward(struct device *device, int64_t rows, int64_t cols
         real along = row_dot(yr, g, cols), scale = 1 / norm.at[r];
 #pragma omp simd
         for (int64_t c = 0; c < cols; c++) dx.at[r * cols + c] += scale * (g[c] - along * yr[c]);
-    }
-}
-
-static const real LAYER_NORM_EPSILON = (real)1e-5; /* PyTorch's default */
-
-void cpu_layer_norm(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real gain, dev_real bias,
-                    dev_real y, dev_real mean, dev_real rstd) {
-    if (device->error[0]) return;
-#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
-    for (int64_t r = 0; r < rows; r++) {
-        const real *xr = x.at + r * cols;
-        real sum = 0, square = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t c = 0; c < cols; c++) sum += xr[c];
-        real m = sum / (real)cols;
-#pragma omp simd reduction(+ : square)
-        for (int64_t c = 0; c < cols; c++) square += (xr[c] - m) * (xr[c] - m);
-        real s = 1 / real_sqrt(square / (real)cols + LAYER_NORM_EPSILON);
-        mean.at[r] = m;
-        rstd.at[r] = s;
-#pragma omp simd
-        for (int64_t c = 0; c < cols; c++) y.at[r * cols + c] = (xr[c] - m) * s * gain.at[c] + bias.at[c];
-    }
-}
-
-/* One row: adds to dx and to this block's partial gain and bias gradients. */
-static void layer_norm_row(int64_t cols, const real *x, const real *gain, real m, real s, const real *dy, real *dx,
-                           real *dgain, real *dbias) {
-    real sum = 0, along = 0;
-#pragma omp simd reduction(+ : sum, along)
-    for (int64_t c = 0; c < cols; c++) {
-        real g = dy[c] * gain[c];
-        sum += g;
-        along += g * (x[c] - m) * s;
-    }
-    sum /= (real)cols;
-    along /= (real)cols;
-#pragma omp simd
-    for (int64_t c = 0; c < cols; c++) {
-        real h = (x[c] - m) * s;
-        dx[c] += s * (dy[c] * gain[c] - sum - h * along);
-        dgain[c] += dy[c] * h;
-        dbias[c] += dy[c];
-    }
-}
-
-void cpu_layer_norm_backward(struct device *device, int64_t rows, int64_t cols, dev_real x, dev_real gain,
-                             dev_real mean, dev_real rstd, dev_real dy, dev_real dx, dev_real dgain, dev_real dbias,
-                             int accumulate) {
-    int64_t n_blocks = (rows + REDUCTION_ROWS - 1) / REDUCTION_ROWS;
-    if (rows <= 0 || device->error[0]) return;
-    real *partial = cpu_scratch(device, n_blocks * 2 * cols);
-    if (!partial) return;
-#pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
-    for (int64_t k = 0; k < n_blocks; k++) {
-        int64_t first = k * REDUCTION_ROWS, end = first + REDUCTION_ROWS < rows ? first + REDUCTION_ROWS : rows;
-        real *p = partial + k * 2 * cols;
-        memset(p, 0, 2 * (size_t)cols * sizeof(real));
-        for (int64_t r = first; r < end; r++) {
-            if (!accumulate) memset(dx.at + r * cols, 0, (size_t)cols * sizeof(real));
-            layer_norm_row(cols, x.at + r * cols, gain.at, mean.at[r], rstd.at[r], dy.at + r * cols, dx.at + r * cols,
-                           p, p + cols);
-        }
-    }
-    for (int64_t k = 0; k < n_blocks; k++) {
-        add_rows(partial + k * 2 * cols, 0, 1, cols, dgain.at);
-        add_rows(partial + k * 2 * cols + cols, 0, 1, cols, dbias.at);
     }
 }

@@ -3,26 +3,34 @@
 #include "cpu/row_product.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "bf16.h"
 #include "cpu/cpu.h"
 
 typedef real lanes __attribute__((vector_size(32), may_alias));
-enum { LANES = 32 / sizeof(real), PANEL = 2 * LANES, TILE_ROWS = 6, BLOCK_ROWS = 48 };
+enum { TILE_ROWS = 6, BLOCK_ROWS = 48 };
 
-real *row_product_pack(int64_t in, int64_t out, const real *weight) {
-    int64_t panels = (out + PANEL - 1) / PANEL;
-    size_t bytes = (size_t)(panels * in * PANEL) * sizeof(real);
-    real *packed = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
+static size_t bytes_of(enum storage storage) { return storage == STORAGE_BF16 ? sizeof(uint16_t) : sizeof(real); }
+
+void *row_product_pack(int64_t in, int64_t out, const void *weight, enum storage storage) {
+    int64_t panels = (out + ROW_PANEL - 1) / ROW_PANEL;
+    size_t bytes = (size_t)(panels * in * ROW_PANEL) * bytes_of(storage);
+    void *packed = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
     if (!packed) return NULL;
     memset(packed, 0, bytes);
     for (int64_t o = 0; o < out; o++)
-        for (int64_t k = 0; k < in; k++) packed[(o / PANEL * in + k) * PANEL + o % PANEL] = weight[o * in + k];
+        for (int64_t k = 0; k < in; k++) {
+            int64_t to = (o / ROW_PANEL * in + k) * ROW_PANEL + o % ROW_PANEL, from = o * in + k;
+            if (storage == STORAGE_BF16)
+                ((uint16_t *)packed)[to] = ((const uint16_t *)weight)[from];
+            else
+                ((real *)packed)[to] = ((const real *)weight)[from];
+        }
     return packed;
 }
 
 IN_PLACE void multiply_tile(int64_t in, const real *const row[TILE_ROWS], const real *panel,
-                            real out[TILE_ROWS][PANEL]) {
+                            real out[TILE_ROWS][ROW_PANEL]) {
     lanes sum[TILE_ROWS][2] = {{{0}}};
     const lanes *w = (const lanes *)(const void *)panel; /* aligned: panels are whole cache lines */
     for (int64_t k = 0; k < in; k++, w += 2) {
@@ -35,18 +43,39 @@ IN_PLACE void multiply_tile(int64_t in, const real *const row[TILE_ROWS], const 
     memcpy(out, sum, sizeof sum);
 }
 
-void row_product(int64_t rows, int64_t in, int64_t out, const real *x, const real *packed, real *y) {
-    real tile[TILE_ROWS][PANEL];
+/* The panel of the outputs o .., widened if need be. */
+static const real *panel_at(int64_t o, int64_t in, const void *packed, enum storage storage, real *wide) {
+    if (storage == STORAGE_REAL) return (const real *)packed + o * in;
+    const uint16_t *narrow = (const uint16_t *)packed + o * in;
+#pragma omp simd
+    for (int64_t i = 0; i < in * ROW_PANEL; i++) wide[i] = bf16_to_float(narrow[i]);
+    return wide;
+}
+
+void row_product(int64_t rows, int64_t in, int64_t out, const real *x, const void *packed, enum storage storage,
+                 real *wide, real *y) {
+    real tile[TILE_ROWS][ROW_PANEL];
     const real *row[TILE_ROWS];
     for (int64_t block = 0; block < rows; block += BLOCK_ROWS) {
         int64_t end = block + BLOCK_ROWS < rows ? block + BLOCK_ROWS : rows;
-        for (int64_t o = 0; o < out; o += PANEL) {
-            size_t bytes = (size_t)(out - o < PANEL ? out - o : PANEL) * sizeof(real);
+        for (int64_t o = 0; o < out; o += ROW_PANEL) {
+            const real *panel = panel_at(o, in, packed, storage, wide);
+            size_t bytes = (size_t)(out - o < ROW_PANEL ? out - o : ROW_PANEL) * sizeof(real);
             for (int64_t r = block; r < end; r += TILE_ROWS) {
                 for (int t = 0; t < TILE_ROWS; t++) row[t] = x + (r + t < end ? r + t : end - 1) * in;
-                multiply_tile(in, row, packed + o * in, tile);
+                multiply_tile(in, row, panel, tile);
                 for (int t = 0; t < TILE_ROWS && r + t < end; t++) memcpy(y + (r + t) * out + o, tile[t], bytes);
             }
         }
     }
+}
+
+void row_product_unpack(int64_t in, const void *packed, enum storage storage, int64_t first, int64_t count,
+                        real *weight) {
+    for (int64_t o = first; o < first + count; o++)
+        for (int64_t k = 0; k < in; k++) {
+            int64_t from = (o / ROW_PANEL * in + k) * ROW_PANEL + o % ROW_PANEL;
+            weight[(o - first) * in + k] = storage == STORAGE_BF16 ? bf16_to_float(((const uint16_t *)packed)[from])
+                                                                   : ((const real *)packed)[from];
+        }
 }

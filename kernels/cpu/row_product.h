@@ -3,15 +3,21 @@
 #ifndef MEDTOK_KERNELS_CPU_ROW_PRODUCT_H
 #define MEDTOK_KERNELS_CPU_ROW_PRODUCT_H
 
-#include "real.h"
+#include "kernels.h"
 
-#include <stdint.h>
+enum { ROW_PANEL = 64 / sizeof(real) }; /* outputs of a panel */
 
-/* W [out, in] in panels of some outputs [in][outputs of a panel], the last filled up with zeros. Owned by the caller: free().
- * NULL: out of memory. */
-real *row_product_pack(int64_t in, int64_t out, const real *weight);
+/* W [out, in] in panels of ROW_PANEL outputs [in][outputs of a panel], the last filled up with zeros, stored as W is. Owned by
+ * the caller: free(). NULL: out of memory. */
+void *row_product_pack(int64_t in, int64_t out, const void *weight, enum storage storage);
 
-/* y [rows, out] from x [rows, in], on the calling thread. */
-void row_product(int64_t rows, int64_t in, int64_t out, const real *x, const real *packed, real *y);
+/* y [rows, out] from x [rows, in], on the calling thread. wide: room for one panel, in * ROW_PANEL values, 64-byte aligned, in
+ * which panels of bf16 are widened; not used for others. */
+void row_product(int64_t rows, int64_t in, int64_t out, const real *x, const void *packed, enum storage storage,
+                 real *wide, real *y);
+
+/* Back to rows: weight [count, in] = the rows first .. first + count - 1 of W. */
+void row_product_unpack(int64_t in, const void *packed, enum storage storage, int64_t first, int64_t count,
+                        real *weight);
 
 #endif

@@ -12,7 +12,8 @@
 
 #ifdef MEDTOK_REAL_DOUBLE
 static inline double real_exp(double x) { return exp(x); }
-static inline double real_gelu(double x) { return 0.5 * x * (1 + erf(x * 0.70710678118654752440)); }
+static inline double real_erf_root2(double x) { return erf(x * 0.70710678118654752440); }
+static inline double real_tanh(double x) { return tanh(x); }
 #else
 static inline float real_exp(float x) {
     float clamped = x > 88.0f ? 88.0f : x < -87.0f ? -87.0f : x;
@@ -35,9 +36,9 @@ static inline float real_exp(float x) {
     return x != x ? x : y;
 }
 
-/* x Phi(x) = x/2 (1 + erf(v)) with v = x / sqrt 2, and erf(v) = v P(v^2) on [-3.92, 3.92], beyond which it is 1 to float32's
- * precision. P is our Chebyshev fit, in t = 2 v^2 / 3.92^2 - 1; the result's error is below 2e-7 max(1, |x|). */
-static inline float real_gelu(float x) {
+/* erf(v) with v = x / sqrt 2: v P(v^2) on [-3.92, 3.92], beyond which it is 1 to float32's precision. P is our Chebyshev fit, in
+ * t = 2 v^2 / 3.92^2 - 1; the error is below 3e-7. */
+static inline float real_erf_root2(float x) {
     float v = x * 0.70710678f;
     v = v > 3.92f ? 3.92f : v;
     v = v < -3.92f ? -3.92f : v;
@@ -58,15 +59,20 @@ static inline float real_gelu(float x) {
     p = p * t + 1.340848369e-01f;
     p = p * t - 1.801085622e-01f;
     p = p * t + 3.607368086e-01f;
-    float half = 0.5f * x;
-    return half + half * (v * p);
+    return v * p;
+}
+
+/* On [-0.6, 0.6] x + x^3 P(x^2) with our Chebyshev fit P, beyond it 1 - 2 / (1 + exp(2 |x|)); relative error below 2e-7. */
+static inline float real_tanh(float x) {
+    float t = x * x, size = x < 0 ? -x : x;
+    float p = -6.276385936e-03f;
+    p = p * t + 2.111621259e-02f;
+    p = p * t - 5.387513777e-02f;
+    p = p * t + 1.333292399e-01f;
+    p = p * t - 3.333333042e-01f;
+    float near = x + x * (t * p), far = 1.0f - 2.0f / (1.0f + real_exp(2.0f * size));
+    return size > 0.6f ? (x < 0 ? -far : far) : near;
 }
 #endif
-
-/* GELU's approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) = x / (1 + exp(-2 ...)). */
-static inline real real_gelu_tanh(real x) {
-    real u = (real)1.5957691216057308 * (x + (real)0.044715 * x * x * x);
-    return x / (1 + real_exp(-u));
-}
 
 #endif

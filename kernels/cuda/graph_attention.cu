@@ -1,6 +1,7 @@
 /* Graph attention over many small graphs. Floors, in bytes: head_dots, rows heads cols values; its backward, 3 of
  * them; graph_attention, 2 n_rows heads cols values, (n_rows + edges) heads probabilities and the edges' 4 bytes
  * each; its backward, 4 n_rows heads cols values, 4 (n_rows + edges) heads and the edges. */
+#include "cuda/activation.cuh"
 #include "cuda/graph.cuh"
 #include "cuda/primitives.h"
 #include "cuda/rows.cuh"
@@ -96,8 +97,6 @@ static __device__ inline int64_t neighbour(const struct neighbourhood &a, int64_
     return k == 0 ? a.node : a.sources[k - 1];
 }
 
-static __device__ inline real leaky_relu(real x) { return x > 0 ? x : (real)0.2 * x; }
-
 /* A row of threads for each node, each with some columns. The threads of a head all compute its softmax, which costs
  * less than to share it; `source` and `target` begin at the head. */
 struct softmax_terms {
@@ -182,7 +181,7 @@ static __global__ void graph_attention_logits_kernel(int64_t n_nodes, struct edg
             if (k < a.n && k % lanes == lane) d[k * heads] = slope;
         }
         for (int64_t k = lane; k < a.n; k += lanes) {
-            real through = source[neighbour(a, k) * heads + h] + target[row] > 0 ? 1 : (real)0.2;
+            real through = source[neighbour(a, k) * heads + h] + target[row] > 0 ? 1 : LEAKY_SLOPE;
             d[k * heads] = p[k * heads] * (d[k * heads] - mean) * through;
             sum += d[k * heads];
         }

@@ -59,7 +59,8 @@ int test_vectors_and_matrices(void);
 int test_rows(void);
 int test_attention(void);
 int test_shared_attention(void);
-int test_transformer(void);
+int test_activation(void);
+int test_linear(void);
 int test_contrastive(void);
 int test_memory(void);  /* buffers, copies, errors */
 int test_cases(void);   /* of kernels/cases */

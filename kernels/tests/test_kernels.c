@@ -21,7 +21,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     int failed = test_memory() + test_cases() + test_vectors_and_matrices() + test_rows() + test_attention() +
-                 test_shared_attention() + test_transformer() + test_contrastive();
+                 test_shared_attention() + test_activation() + test_linear() + test_contrastive();
     failed += cuda ? test_parity() : test_threads();
     device_close(&device);
     return failed != 0;

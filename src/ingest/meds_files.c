@@ -33,7 +33,7 @@ static int join(const char *folder, const char *name, char path[PATH_MAX]) {
 
 enum { DEEPEST = 16 };
 
-/* Adds `prefix` and the path of each Parquet file in `folder` and below, by name; folders that are links are followed. */
+/* Adds `prefix` and the path of each Parquet file in `folder` and below, by name; links to folders are followed. */
 static int add_parquet(struct string_list *files, const char *prefix, const char *folder, int depth) {
     struct dirent **entries;
     int n = scandir(folder, &entries, visible, alphasort), status = STATUS_OK;

@@ -1,4 +1,5 @@
-/* Between reading and ordering a MEDS data set: its rows in the order of the files. For src/ingest/meds.c and meds_order.c. */
+/* Between reading and ordering a MEDS data set: its rows in the order of the files. For src/ingest/meds.c and
+ * meds_order.c. */
 #ifndef MEDTOK_INGEST_MEDS_ROWS_H
 #define MEDTOK_INGEST_MEDS_ROWS_H
 
@@ -40,7 +41,8 @@ struct meds_rows {
 
 void meds_rows_free(struct meds_rows *rows);
 
-/* Sorts subjects, codes, tasks and samples, checks what spans rows, and fills the cohort. The rows are sorted where they lie. */
+/* Sorts subjects, codes, tasks and samples, checks what spans rows, and fills the cohort. The rows are sorted where
+ * they lie. */
 int meds_order(struct meds_rows *rows, struct cohort *cohort);
 
 /* STATUS_FAILED with "FILE, row N: " and then the message. */

@@ -48,18 +48,18 @@ static int load_vector(struct bert *b, const struct model_folder *folder, const 
 
 /* One linear map out of n tensors whose outputs lie side by side. */
 static int load_linear(struct bert *b, const struct model_folder *folder, const char *prefix, const char *const *names,
-                       int n, int64_t in, int64_t out, enum precision_of_products precision, struct linear **to) {
+                       int n, int64_t in, int64_t out, enum precision_of_products precision, struct linear *to) {
     float *weight = NULL, *bias = NULL;
     real *host = NULL;
-    int64_t n_weights = n * out * in, n_biases = n * out;
+    int64_t n_weights = n * out * in;
     int status;
+    *to = (struct linear){.in = in, .out = n * out};
     TRY_DONE(load(folder, prefix, names, "weight", n, out, in, &weight));
     TRY_DONE(load(folder, prefix, names, "bias", n, out, 0, &bias));
-    TRY_DONE(mem_alloc(&host, n_weights + n_biases, sizeof *host));
+    TRY_DONE(mem_alloc(&host, n_weights, sizeof *host));
     for (int64_t i = 0; i < n_weights; i++) host[i] = weight[i];
-    for (int64_t i = 0; i < n_biases; i++) host[n_weights + i] = bias[i];
-    *to = RUN(b)->linear_pack(b->device, in, n * out, host, host + n_weights, precision);
-    status = device_status(b);
+    to->packed = RUN(b)->linear_pack(b->device, in, n * out, host, STORAGE_REAL, precision);
+    status = to_device(b, bias, n * out, &to->bias);
 done:
     free(weight);
     free(bias);
@@ -81,6 +81,7 @@ static int load_layer(struct bert *b, const struct model_folder *folder, int64_t
     TRY(load_linear(b, folder, prefix, KEY_VALUE, 2, d, d, precision, &l->key_value));
     TRY(load_linear(b, folder, prefix, ATTENDED, 1, d, d, precision, &l->attended));
     TRY(load_linear(b, folder, prefix, INNER, 1, d, wide, precision, &l->inner));
+    l->inner.f = b->config.activation;
     TRY(load_linear(b, folder, prefix, OUTER, 1, wide, d, precision, &l->outer));
     TRY(load_vector(b, folder, prefix, "attention.output.LayerNorm", "weight", &l->attended_gain));
     TRY(load_vector(b, folder, prefix, "attention.output.LayerNorm", "bias", &l->attended_bias));
@@ -137,9 +138,12 @@ void bert_close(struct bert *b) {
     dev_real *const embeddings[] = {&b->words, &b->places, &b->gain, &b->bias};
     for (int64_t i = 0; b->layers && i < b->config.layers; i++) {
         struct bert_layer *l = &b->layers[i];
-        struct linear *const maps[] = {l->query, l->key_value, l->attended, l->inner, l->outer};
+        struct linear *const maps[] = {&l->query, &l->key_value, &l->attended, &l->inner, &l->outer};
         dev_real *const norms[] = {&l->attended_gain, &l->attended_bias, &l->outer_gain, &l->outer_bias};
-        for (int k = 0; k < 5; k++) RUN(b)->linear_free(maps[k]);
+        for (int k = 0; k < 5; k++) {
+            RUN(b)->linear_free(b->device, maps[k]->packed);
+            device_free_reals(b->device, maps[k]->bias);
+        }
         free_all(b, norms, 4);
     }
     free(b->layers);
@@ -210,24 +214,32 @@ static void drop(struct bert *b, const struct texts *t, uint32_t site, dev_real 
                         y, y, 0);
 }
 
+/* x = layer norm of x + residual (.at NULL: none), for all tokens. */
+static void normalize(struct bert *b, const struct texts *t, dev_real x, dev_real residual, dev_real gain,
+                      dev_real bias, dev_real y) {
+    struct norm norm = {.rows = t->tokens.n_rows, .cols = b->config.hidden, .center = 1};
+    norm.epsilon = b->config.layer_norm_epsilon;
+    norm.x = x, norm.residual = residual, norm.gain = gain, norm.bias = bias;
+    RUN(b)->norm(b->device, &norm, y);
+}
+
 static void layer_forward(struct bert *b, const struct bert_layer *l, const struct texts *t, uint32_t site) {
     struct device *device = b->device;
     const struct kernels *run = RUN(b);
     const struct bert_config *c = &b->config;
     const dev_real not_kept = {NULL};
-    run->linear(device, l->query, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->q);
-    run->linear(device, l->key_value, t->tokens.n_rows, b->x, ACTIVATION_NONE, b->kv);
+    int64_t tokens = t->tokens.n_rows;
+    run->linear(device, &l->query, tokens, b->x, b->q);
+    run->linear(device, &l->key_value, tokens, b->x, b->kv);
     run->attention(device, t->tokens, t->tokens, t->pairs, c->heads, c->hidden, t->keys,
                    dropout_at(t, c->attention_dropout, site), b->q, b->kv, not_kept, b->y);
-    run->linear(device, l->attended, t->tokens.n_rows, b->y, ACTIVATION_NONE, b->q);
+    run->linear(device, &l->attended, tokens, b->y, b->q);
     drop(b, t, site + 1, b->q);
-    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->attended_gain, l->attended_bias,
-                        c->layer_norm_epsilon, b->x);
-    run->linear(device, l->inner, t->tokens.n_rows, b->x, c->activation, b->inner);
-    run->linear(device, l->outer, t->tokens.n_rows, b->inner, ACTIVATION_NONE, b->q);
+    normalize(b, t, b->q, b->x, l->attended_gain, l->attended_bias, b->x);
+    run->linear(device, &l->inner, tokens, b->x, b->inner);
+    run->linear(device, &l->outer, tokens, b->inner, b->q);
     drop(b, t, site + 2, b->q);
-    run->add_layer_norm(device, t->tokens.n_rows, c->hidden, b->q, b->x, l->outer_gain, l->outer_bias,
-                        c->layer_norm_epsilon, b->x);
+    normalize(b, t, b->q, b->x, l->outer_gain, l->outer_bias, b->x);
 }
 
 int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const int32_t *ids,
@@ -236,8 +248,7 @@ int bert_forward(struct bert *b, int64_t n_texts, const int32_t *offsets, const 
     make_room(b, t.tokens.n_rows);
     TRY(send_texts(b, offsets, ids, &t));
     RUN(b)->embed_tokens(b->device, t.tokens.n_rows, b->config.hidden, b->words, t.ids, b->places, t.places, b->x);
-    RUN(b)->add_layer_norm(b->device, t.tokens.n_rows, b->config.hidden, b->x, (dev_real){NULL}, b->gain, b->bias,
-                           b->config.layer_norm_epsilon, b->x);
+    normalize(b, &t, b->x, (dev_real){NULL}, b->gain, b->bias, b->x);
     drop(b, &t, 0, b->x);
     for (int64_t i = 0; i < b->config.layers; i++) layer_forward(b, &b->layers[i], &t, (uint32_t)(1 + 3 * i));
     *hidden = (struct bert_hidden){b->x, t.tokens.offsets};

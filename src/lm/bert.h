@@ -7,7 +7,7 @@
 #include "lm/model_folder.h"
 
 struct bert_layer {
-    struct linear *query, *key_value, *attended, *inner, *outer;
+    struct linear query, key_value, attended, inner, outer;        /* frozen; their own packed weights and biases */
     dev_real attended_gain, attended_bias, outer_gain, outer_bias; /* layer norms */
 };
 

@@ -1,5 +1,5 @@
-/* Rows of features on their way to the device: read into host memory from which they travel beside the computation (pinned, with
- * CUDA), into device memory of their own. Both grow as needed and are reused. */
+/* Rows of features on their way to the device: read into host memory from which they travel beside the computation
+ * (pinned, with CUDA), into device memory of their own. Both grow as needed and are reused. */
 #ifndef MEDTOK_LOADER_ROW_STAGE_H
 #define MEDTOK_LOADER_ROW_STAGE_H
 

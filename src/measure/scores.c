@@ -1,4 +1,5 @@
-/* Samples are sorted by score once; each measure is then one walk over groups of equal scores, with how often each subject counts. */
+/* Samples are sorted by score once; each measure is then one walk over groups of equal scores, with how often each
+ * subject counts. */
 #include "measure/scores.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* One rank's part of a batch, flattened to ragged arrays on the device.
  *
- * There are three lists of codes, each in the order of the batch: those with text, those with a graph, those with both. A
- * code may be in none. Distinct text rows and distinct KG nodes are listed once, so that each is mapped, fetched and sent
- * once.
+ * There are three lists of codes, each in the order of the batch: those with text, those with a graph, those with both.
+ * A code may be in none. Distinct text rows and distinct KG nodes are listed once, so that each is mapped, fetched and
+ * sent once.
  */
 #ifndef MEDTOK_MEDTOK_BATCH_H
 #define MEDTOK_MEDTOK_BATCH_H
@@ -72,13 +72,13 @@ struct edge_drop {
 int batch_builder_make(struct batch_builder *builder, struct device *device, const struct dataset *dataset);
 void batch_builder_free(struct batch_builder *builder);
 
-/* Flattens codes[n] (global indices held by the dataset): work of the host alone, which asks nothing of the device, so that
- * another thread may do it. */
+/* Flattens codes[n] (global indices held by the dataset): work of the host alone, which asks nothing of the device, so
+ * that another thread may do it. */
 int batch_flatten(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
                   const int64_t *codes, int64_t n, struct edge_drop drop);
 
-/* Starts to send a flattened batch, which is valid until the next is flattened. Neither `batch` nor `builder` may move in
- * memory between the two calls. */
+/* Starts to send a flattened batch, which is valid until the next is flattened. Neither `batch` nor `builder` may move
+ * in memory between the two calls. */
 int batch_send(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
                struct edge_drop drop);
 

@@ -56,8 +56,8 @@ static int draw_batch(const struct batch *batch, struct batch_builder *b, const 
     return STATUS_OK;
 }
 
-/* The n_kept surviving edges of a code, whose nodes are first_node, first_node + 1, ... and whose edges begin at first_edge. No
- * branch hangs on what survives. */
+/* The n_kept surviving edges of a code, whose nodes are first_node, first_node + 1, ... and whose edges begin at
+ * first_edge. No branch hangs on what survives. */
 static void copy_edges(const struct code_view *c, const uint8_t *survives, int64_t n_kept, int32_t first_node,
                        int32_t first_edge, int32_t *offsets, int32_t *sources) {
     memset(offsets, 0, (size_t)c->n_nodes * sizeof *offsets);

@@ -27,10 +27,10 @@ static int index_codes(struct dataset *d, int64_t *count) {
     return STATUS_OK;
 }
 
-int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
-                 int64_t n_codes) {
+int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_source *source, enum sides sides,
+                 const int64_t *codes, int64_t n_codes) {
     int64_t count;
-    *d = (struct dataset){.n_codes = n_codes, .source = source, .sides = source->sides};
+    *d = (struct dataset){.n_codes = n_codes, .source = source, .sides = sides};
     TRY(mem_alloc(&d->codes, n_codes, sizeof *d->codes));
     memcpy(d->codes, codes, (size_t)n_codes * sizeof *codes);
     TRY(index_codes(d, &count));

@@ -2,9 +2,10 @@
 #ifndef MEDTOK_MEDTOK_DATASET_H
 #define MEDTOK_MEDTOK_DATASET_H
 
-#include "medtok/text_source.h"
+#include "medtok/options.h"
 #include "store/text_features.h"
 #include "store/vocabulary.h"
+#include "text/text_source.h"
 
 struct dataset {
     int64_t n_codes;
@@ -43,9 +44,9 @@ struct code_view {
 /* Of global code `code`, which the dataset holds. */
 struct code_view dataset_view(const struct dataset *dataset, int64_t code);
 
-/* Reads what the codes[n_codes] (copied) need; their text from `source` (borrowed). */
-int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct text_source *source, const int64_t *codes,
-                 int64_t n_codes);
+/* Reads what the codes[n_codes] (copied) need, on the sides that are looked at; their text from `source` (borrowed). */
+int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct text_source *source, enum sides sides,
+                 const int64_t *codes, int64_t n_codes);
 void dataset_free(struct dataset *dataset);
 
 /* Copies the text features, in the precision of their file, to a device that has memory of its own, if they take no more than half

@@ -25,9 +25,9 @@ static int choose_codes(const struct train_options *train, uint64_t seed, int64_
 
 /* ---- set-up ---- */
 /* The dataset of codes[n], which it numbers from 0. */
-static int read_codes(struct dataset *d, struct text_source *source, const char *vocabulary, const int64_t *codes,
-                      int64_t n) {
-    *d = (struct dataset){.n_codes = n, .source = source, .sides = source->sides};
+static int read_codes(struct dataset *d, struct text_source *source, enum sides sides, const char *vocabulary,
+                      const int64_t *codes, int64_t n) {
+    *d = (struct dataset){.n_codes = n, .source = source, .sides = sides};
     TRY(mem_alloc(&d->codes, n, sizeof *d->codes));
     TRY(mem_alloc(&d->place, n, sizeof *d->place));
     for (int64_t i = 0; i < n; i++) d->codes[i] = d->place[i] = i;
@@ -48,7 +48,7 @@ static int prepare(struct evaluation *e, const struct evaluation_options *o) {
                             o->train->holdout, (long long)n, (long long)sizes.n_codes_total);
         goto done;
     }
-    TRY_DONE(read_codes(&e->dataset, o->text, o->vocabulary, codes, n));
+    TRY_DONE(read_codes(&e->dataset, o->text, e->model->settings.sides, o->vocabulary, codes, n));
     TRY_DONE(code_keys_make(&e->keys, n));
     code_keys_set(&e->keys, 0, &e->dataset.vocabulary);
     TRY_DONE(code_links_make(&e->links, n, sizes.n_nodes));

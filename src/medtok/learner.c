@@ -205,12 +205,12 @@ static int read_piece(struct medtok_learner *m) {
     double *cost = NULL;
     int64_t n_codes = 0;
     int status;
-    TRY_DONE(text_source_open(&m->text, o->text, o->features, o->model.sides, o->model.seed, m->device));
+    TRY_DONE(text_source_open(&m->text, o->text, o->features, o->model.seed, m->device));
     TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
     warn_if_nothing_to_learn(m, cost, n_codes);
     TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, o->model.seed, o->train->holdout, "codes", n_codes,
                           o->train->batch, cost));
-    TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, m->sampler.order, m->sampler.n_local));
+    TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, o->model.sides, m->sampler.order, m->sampler.n_local));
     TRY_DONE(dataset_keep_on_device(&m->dataset, m->device));
     if (o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
         TRY_DONE(dataset_find_siblings(&m->dataset, o->vocabulary));

@@ -31,7 +31,8 @@ static struct var *attend_neighbours(const struct model *model, struct tape *tap
 /* GAT 64 -> heads x hidden, ReLU, GAT heads x hidden -> d with one head; x from node_rows(). */
 static struct var *encode_gat(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     struct var *weight = parameter_var(tape, model->graph[1].map.weight);
-    struct var *h = nn_relu(tape, attend_neighbours(model, tape, x, 0, model->settings.graph.heads, graphs));
+    struct var *h =
+        nn_activate(tape, ACTIVATION_RELU, attend_neighbours(model, tape, x, 0, model->settings.graph.heads, graphs));
     return attend_neighbours(model, tape, nn_linear(tape, h, weight, NULL), 1, 1, graphs);
 }
 
@@ -46,7 +47,7 @@ static struct var *node_rows(const struct model *model, struct tape *tape, struc
 /* The first GCN layer, 64 -> hidden, and ReLU; x from node_rows(). */
 static struct var *first_gcn_layer(const struct model *model, struct tape *tape, struct var *x, struct graphs graphs) {
     struct var *bias = parameter_var(tape, model->graph[0].map.bias);
-    return nn_relu(tape, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
+    return nn_activate(tape, ACTIVATION_RELU, nn_add_bias(tape, nn_gcn_aggregate(tape, x, graphs), bias));
 }
 
 /* First view: GCN 64 -> hidden, ReLU, GCN hidden -> d; the second layer, too, maps before it aggregates. */
@@ -83,7 +84,9 @@ static struct var *second_cls(const struct model *model, struct tape *tape, cons
 static struct var *finish_layer(struct tape *tape, struct var *x, struct var *o, const struct attention_layer *a,
                                 struct segments segments, struct dropout dropout) {
     o = nn_dropout(tape, linear_map_apply(tape, o, a->output), segments, dropout);
-    return nn_layer_norm(tape, nn_add(tape, x, o), parameter_var(tape, a->gain), parameter_var(tape, a->bias));
+    struct norm_terms norm = {.epsilon = 1e-5, .center = 1}; /* PyTorch's default */
+    norm.gain = parameter_var(tape, a->gain), norm.bias = parameter_var(tape, a->bias);
+    return nn_add_norm(tape, x, o, norm, NULL);
 }
 
 /* Text asks graph: one query row x a code, so the nodes G need no projection. With head h's parts of the weights,

@@ -73,7 +73,7 @@ int tokenizer_make(struct tokenizer *t, const struct tokenizer_options *options,
     int64_t step;
     *t = (struct tokenizer){.options = *options, .device = device, .self = comm_self()};
     TRY(vocabulary_read_sizes(options->vocabulary, &sizes));
-    TRY(text_source_open(&t->text, options->text, options->features, m->sides, m->seed, device));
+    TRY(text_source_open(&t->text, options->text, options->features, m->seed, device));
     TRY(model_make(&t->model, &t->parameters, m, t->text.dim, sizes.n_nodes));
     TRY(parameter_set_allocate(&t->parameters, device, 0, 1, 0));
     inference_make(&t->inference, &t->model, &t->self, device);
@@ -103,7 +103,7 @@ int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct toke
     if (count == 0) return STATUS_OK;
     TRY_DONE(mem_alloc(&codes, count, sizeof *codes));
     for (int64_t i = 0; i < count; i++) codes[i] = first + i;
-    TRY_DONE(dataset_read(&dataset, t->options.vocabulary, &t->text, codes, count));
+    TRY_DONE(dataset_read(&dataset, t->options.vocabulary, &t->text, t->options.model.sides, codes, count));
     TRY_DONE(batch_builder_make(&builder, t->device, &dataset));
     for (int64_t at = 0; at < count; at += block) {
         int64_t n = at + block < count ? block : count - at;

@@ -25,7 +25,18 @@ struct graphs {
     struct edges edges;
 };
 
-/* x [r, in], weight [out, in], bias [1, out] or NULL -> x weight^T + bias, [r, out] */
+/* A linear map: trained, or frozen where its weights are packed, which is device memory of linear_pack (kernels/list.h), borrowed. */
+struct linear_terms {
+    struct var *weight; /* [out, in] */
+    struct packed_weights *packed;
+    struct var *bias; /* [1, out], or NULL */
+    enum activation f;
+};
+
+/* The product of all linear maps: x [r, in] -> f(x weight^T + bias), [r, out] */
+struct var *nn_linear_map(struct tape *tape, struct var *x, struct linear_terms map);
+
+/* The trained one: x [r, in], weight [out, in], bias [1, out] or NULL -> x weight^T + bias, [r, out] */
 struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias);
 
 /* x + bias in each row, in place of x */
@@ -34,8 +45,11 @@ struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias);
 /* a + b, in place of b */
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b);
 
-/* max(x, 0), in place */
-struct var *nn_relu(struct tape *tape, struct var *x);
+/* f(x): in place where activation_from_output(f) (kernels.h), as ReLU; x itself for ACTIVATION_NONE */
+struct var *nn_activate(struct tape *tape, enum activation f, struct var *x);
+
+/* f(gate) up, value by value; both [rows, cols]. With SiLU: SwiGLU (Shazeer, 2020) */
+struct var *nn_glu(struct tape *tape, enum activation f, struct var *gate, struct var *up);
 
 /* rows table[index[0..n)], -1 gives a zero row: [n, cols] */
 struct var *nn_gather(struct tape *tape, struct var *table, dev_int index, int64_t n);
@@ -57,8 +71,18 @@ struct var *nn_head_dots(struct tape *tape, struct var *x, struct var *a, int64_
 struct var *nn_graph_attention(struct tape *tape, struct var *x, struct var *source, struct var *target,
                                struct graphs graphs);
 
-/* (x - mean) / sqrt(var + 1e-5) * gain + bias, per row; gain, bias [1, cols] */
-struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias);
+/* (x - mean) / sqrt(mean square + epsilon) * gain + bias, per row (struct norm): gain, bias [1, cols], or NULL; center 1 is
+ * layer norm, 0, with which mean is 0, RMS norm */
+struct norm_terms {
+    struct var *gain, *bias;
+    double epsilon;
+    int center;
+};
+struct var *nn_norm(struct tape *tape, struct var *x, struct norm_terms terms);
+
+/* The norm of a + b, which stands in place of b: post-norm blocks use the result, pre-norm ones *sum too (sum NULL: not asked
+ * for) */
+struct var *nn_add_norm(struct tape *tape, struct var *a, struct var *b, struct norm_terms terms, struct var **sum);
 
 /* Multi-head attention of the query segments to the key segments: q [rows, dim], kv [rows, 2 dim], pairs as in
  * kernels.h; queries.keys key the dropout on the probabilities. -> [query rows, dim] */

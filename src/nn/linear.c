@@ -3,36 +3,52 @@
 
 struct linear_op {
     struct op op;
-    struct var *x, *weight, *bias, *y;
+    struct var *x, *weight, *bias, *y; /* weight NULL: frozen */
+    struct linear map;
 };
 
+/* dy becomes the gradient before the activation, in place: nobody else reads it any more. */
 static void linear_backward(struct tape *tape, struct op *op) {
     struct linear_op *l = (struct linear_op *)op;
-    struct device *d = tape->device;
-    int64_t rows = l->x->rows, in = l->x->cols, out = l->y->cols;
+    struct linear_gradients to = {.accumulate = 0};
     dev_real dy = tape_grad(tape, l->y);
-    if (l->x->needs_grad) {
-        int accumulate;
-        dev_real dx = tape_grad_begin(tape, l->x, &accumulate);
-        RUN(tape)->gemm(d, 0, 0, rows, in, out, 1, dy, out, l->weight->value, in, accumulate, dx, in);
+    if (l->map.f != ACTIVATION_NONE)
+        RUN(tape)->activate_backward(tape->device, l->map.f, l->y->rows * l->y->cols, l->y->value, dy, dy, 0);
+    if (l->x->needs_grad) to.dx = tape_grad_begin(tape, l->x, &to.accumulate);
+    if (l->weight && l->weight->needs_grad) to.dweight = tape_grad(tape, l->weight);
+    if (l->bias && l->bias->needs_grad) to.dbias = tape_grad(tape, l->bias);
+    RUN(tape)->linear_backward(tape->device, &l->map, l->x->rows, l->x->value, dy, to);
+}
+
+static struct linear map_of(struct linear_terms m) {
+    return (struct linear){.in = m.packed ? m.packed->in : m.weight->cols,
+                           .out = m.packed ? m.packed->out : m.weight->rows,
+                           .weight = m.packed ? (dev_real){NULL} : m.weight->value,
+                           .packed = m.packed,
+                           .bias = m.bias ? m.bias->value : (dev_real){NULL},
+                           .f = m.f};
+}
+
+/* The activation is part of the product where that leaves what backward needs. */
+struct var *nn_linear_map(struct tape *tape, struct var *x, struct linear_terms m) {
+    struct var *weight = m.packed ? NULL : m.weight;
+    struct linear map = map_of(m);
+    struct var *y = tape_var(tape, x->rows, map.out, x, weight, m.bias);
+    if (y->needs_grad && !activation_from_output(m.f)) map.f = ACTIVATION_NONE;
+    if (tape->failed) return y;
+    RUN(tape)->linear(tape->device, &map, x->rows, x->value, y->value);
+    struct linear_op *l = tape_record(tape, sizeof *l, linear_backward, y);
+    if (l) {
+        l->x = x, l->weight = weight, l->bias = m.bias, l->y = y, l->map = map;
+        if (weight && weight->needs_grad) tape_save(x);
+        if (weight && x->needs_grad) tape_save(weight);
+        if (map.f != ACTIVATION_NONE) tape_save(y);
     }
-    if (l->weight->needs_grad)
-        RUN(tape)->gemm(d, 1, 0, out, in, rows, 1, dy, out, l->x->value, in, 1, tape_grad(tape, l->weight), in);
-    if (l->bias && l->bias->needs_grad) RUN(tape)->sum_rows(d, rows, out, dy, tape_grad(tape, l->bias));
+    return map.f == m.f ? y : nn_activate(tape, m.f, y);
 }
 
 struct var *nn_linear(struct tape *tape, struct var *x, struct var *weight, struct var *bias) {
-    int64_t in = x->cols, out = weight->rows;
-    struct var *y = tape_var(tape, x->rows, out, x, weight, bias);
-    if (tape->failed) return y;
-    RUN(tape)->gemm(tape->device, 0, 1, x->rows, out, in, 1, x->value, in, weight->value, in, 0, y->value, out);
-    if (bias) RUN(tape)->add_bias(tape->device, x->rows, out, bias->value, y->value);
-    struct linear_op *l = tape_record(tape, sizeof *l, linear_backward, y);
-    if (!l) return y;
-    l->x = x, l->weight = weight, l->bias = bias, l->y = y;
-    if (weight->needs_grad) tape_save(x);
-    if (x->needs_grad) tape_save(weight);
-    return y;
+    return nn_linear_map(tape, x, (struct linear_terms){.weight = weight, .bias = bias});
 }
 
 static void add_bias_backward(struct tape *tape, struct op *op) {

@@ -1,34 +1,53 @@
 /* Normalisation of rows. */
 #include "nn/layer.h"
 
-struct layer_norm_op {
+struct norm_op {
     struct op op;
     struct var *x, *gain, *bias, *y;
-    dev_real mean, rstd;
+    struct norm norm;
 };
 
-static void layer_norm_backward(struct tape *tape, struct op *op) {
-    struct layer_norm_op *l = (struct layer_norm_op *)op;
-    int accumulate = 0;
-    dev_real dy = tape_grad(tape, l->y);
-    dev_real dx =
-        l->x->needs_grad ? tape_grad_begin(tape, l->x, &accumulate) : tape_scratch(tape, l->x->rows * l->x->cols);
-    RUN(tape)->layer_norm_backward(tape->device, l->x->rows, l->x->cols, l->x->value, l->gain->value, l->mean, l->rstd,
-                                   dy, dx, tape_grad_or_scratch(tape, l->gain), tape_grad_or_scratch(tape, l->bias),
-                                   accumulate);
+static void norm_backward(struct tape *tape, struct op *op) {
+    struct norm_op *n = (struct norm_op *)op;
+    struct norm_gradients to = {.accumulate = 0};
+    dev_real dy = tape_grad(tape, n->y);
+    if (n->x->needs_grad) to.dx = tape_grad_begin(tape, n->x, &to.accumulate);
+    if (n->gain && n->gain->needs_grad) to.dgain = tape_grad(tape, n->gain);
+    if (n->bias && n->bias->needs_grad) to.dbias = tape_grad(tape, n->bias);
+    RUN(tape)->norm_backward(tape->device, &n->norm, dy, to);
 }
 
-struct var *nn_layer_norm(struct tape *tape, struct var *x, struct var *gain, struct var *bias) {
-    struct var *y = tape_var(tape, x->rows, x->cols, x, gain, bias);
-    dev_real mean = tape_scratch(tape, x->rows), rstd = tape_scratch(tape, x->rows);
+/* y = the norm of x, or of x + other, which is written over x. Backward needs what was normalised, which x then holds. */
+static struct var *normalize(struct tape *tape, struct var *x, const struct var *other, struct norm_terms terms) {
+    struct var *y = tape_var(tape, x->rows, x->cols, x, terms.gain, terms.bias);
+    struct norm norm = {.rows = x->rows, .cols = x->cols, .center = terms.center, .epsilon = terms.epsilon};
+    norm.x = x->value;
+    if (other) norm.residual = other->value, norm.sum = x->value;
+    if (terms.gain) norm.gain = terms.gain->value;
+    if (terms.bias) norm.bias = terms.bias->value;
+    if (y->needs_grad) norm.rstd = tape_scratch(tape, x->rows);
+    if (y->needs_grad && terms.center) norm.mean = tape_scratch(tape, x->rows);
     if (tape->failed) return y;
-    RUN(tape)->layer_norm(tape->device, x->rows, x->cols, x->value, gain->value, bias->value, y->value, mean, rstd);
-    struct layer_norm_op *l = tape_record(tape, sizeof *l, layer_norm_backward, y);
-    if (!l) return y;
-    l->x = x, l->gain = gain, l->bias = bias, l->y = y, l->mean = mean, l->rstd = rstd;
+    RUN(tape)->norm(tape->device, &norm, y->value);
+    struct norm_op *n = tape_record(tape, sizeof *n, norm_backward, y);
+    if (!n) return y;
+    norm.residual = norm.sum = (dev_real){NULL};
+    n->x = x, n->gain = terms.gain, n->bias = terms.bias, n->y = y, n->norm = norm;
     tape_save(x);
-    tape_save(gain);
+    if (terms.gain) tape_save(terms.gain);
     return y;
+}
+
+struct var *nn_norm(struct tape *tape, struct var *x, struct norm_terms terms) {
+    return normalize(tape, x, NULL, terms);
+}
+
+/* As nn_add, which it records, and nn_norm, but the sum is made by the norm's own pass over memory. */
+struct var *nn_add_norm(struct tape *tape, struct var *a, struct var *b, struct norm_terms terms, struct var **sum) {
+    struct var *s = tape_over(tape, b, a);
+    nn_record_add(tape, a, s);
+    if (sum) *sum = s;
+    return normalize(tape, s, a, terms);
 }
 
 struct l2_normalize_op {

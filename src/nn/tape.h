@@ -15,6 +15,7 @@
 
 struct tape;
 struct gradient; /* tape.c's: memory that is taken when it is first asked for */
+struct zeros;    /* tape.c's: cleared memory that small gradients are cut from */
 
 /* A matrix [rows, cols] on the device. An in-place layer returns a new variable over the memory of the old one, which
  * is then spent; both have one gradient. */
@@ -37,8 +38,7 @@ struct var {
 struct op {
     void (*backward)(struct tape *tape, struct op *op);
     struct op *previous;
-    struct var
-        *before; /* newest variable when the record before this one was made: later ones were made for this one */
+    struct var *before; /* newest variable when the previous record was made: later ones were made for this one */
 };
 
 struct tape {
@@ -47,11 +47,10 @@ struct tape {
     struct pool pool;  /* values and gradients */
     struct op *last;   /* newest record */
     struct var *newest, *newest_at_record;
-    struct zeros *zeros;            /* cleared memory that small gradients are cut from */
-    int64_t zeros_used, zeros_most; /* values of such gradients in this step, and in the step before */
-    int evaluating;                 /* 1: no gradients, no dropout */
-    int64_t
-        passing; /* not 0: nothing is recorded (nn_recompute); number of the first variable that is made meanwhile */
+    struct zeros *zeros;
+    int64_t zeros_used, zeros_most; /* values cut from zeros in this step, and in the step before */
+    int64_t passing; /* while nothing is recorded (nn_recompute): number of the first variable made since; else 0 */
+    int evaluating;  /* 1: no gradients, no dropout */
     int failed;
     char message[256]; /* of the first failure that is not the device's */
 };

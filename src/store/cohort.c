@@ -230,8 +230,11 @@ int cohort_history(const struct cohort *c, int64_t sample, struct history *h) {
 void cohort_time_text(int64_t time, char text[40]) {
     enum { SECOND = 1000000 };
     int64_t part = time % SECOND;
-    if (part < 0) part += SECOND;
-    time_t seconds = (time_t)((time - part) / SECOND);
+    time_t seconds = (time_t)(time / SECOND);
+    if (part < 0) {
+        part += SECOND;
+        seconds--;
+    }
     struct tm parts;
     if (time == COHORT_NO_TIME || !gmtime_r(&seconds, &parts)) {
         snprintf(text, 40, "no time");

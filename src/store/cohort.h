@@ -11,9 +11,11 @@
  *   task_offsets [n_tasks + 1]                  samples of each task, by subject and time
  *   sample_subject, sample_time, sample_label   index in subject; prediction time; 0 or 1
  *
- * Times are microseconds since 1970-01-01, as they were given. A static event has none: COHORT_NO_TIME, which is before all others.
+ * Times are microseconds since 1970-01-01, as they were given. A static event has none: COHORT_NO_TIME, which is before
+ * all others.
  *
- * What happened after a sample's prediction time cannot be an input: events are read by sample, with cohort_history, alone.
+ * What happened after a sample's prediction time cannot be an input: events are read by sample, with cohort_history,
+ * alone.
  */
 #ifndef MEDTOK_STORE_COHORT_H
 #define MEDTOK_STORE_COHORT_H
@@ -50,15 +52,16 @@ static inline const char *cohort_task(const struct cohort *c, int64_t task) { re
 int cohort_write(const struct comm *comm, const char *path, const struct cohort *cohort,
                  const struct provenance *provenance);
 
-/* Reads all but events, and the events of subjects first .. first + count - 1; count -1: to the last. An error names what is
- * damaged. */
+/* Reads all but events, and the events of subjects first .. first + count - 1; count -1: to the last. An error names
+ * what is damaged. */
 int cohort_read(const char *path, int64_t first, int64_t count, struct cohort *cohort);
 void cohort_free(struct cohort *cohort);
 
 /* The task of that name; an error lists those there are. */
 int cohort_find_task(const struct cohort *cohort, const char *path, const char *name, int64_t *task);
 
-/* What was known of a subject at a time, in the order of cohort.h5: the n_static events without time come first. Borrowed. */
+/* What was known of a subject at a time, in the order of cohort.h5: the n_static events without time come first.
+ * Borrowed. */
 struct history {
     int64_t n, n_static;
     const int64_t *time;

@@ -1,5 +1,6 @@
-/* The events of a cohort, for those who make one (src/ingest) and for cohort.c. Whoever trains or evaluates a model gets them from
- * cohort_history, which ends at the prediction time. tests/system/cohort.sh looks who includes this file. */
+/* The events of a cohort, for those who make one (src/ingest) and for cohort.c. Whoever trains or evaluates a model
+ * gets them from cohort_history, which ends at the prediction time. tests/system/cohort.sh looks who includes this
+ * file. */
 #ifndef MEDTOK_STORE_COHORT_EVENTS_H
 #define MEDTOK_STORE_COHORT_EVENTS_H
 

@@ -1,5 +1,5 @@
 /* Any bytes are a configuration or an error. */
-#include "config/config.h"
+#include "settings.h"
 
 #include <stdint.h>
 

@@ -45,6 +45,7 @@ for name in ("gemm", "gemm.gradient"):
     check("flops of " + name, items[name]["flops"] == 2 * m * n * k)
 check("flops of axpy", items["axpy"]["flops"] == 2 * 2000 * 64)  # graph_nodes x graph.node_dim, times alpha and plus
 check("codes of step", items["step"]["codes"] == 64 and items["step"]["codes_rate"] > 0)
+check("memory of step", items["step"]["tape_bytes"] > 0)
 print("\n".join(wrong))
 PYTHON
 wrong=$("$python" check.py bench.json "$ROOT/kernels/list.h") && [ -z "$wrong" ] || fail "bench.json: $wrong"

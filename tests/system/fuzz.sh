@@ -4,7 +4,7 @@
 
 command -v clang >/dev/null || skip "clang is not installed"
 seconds=${FUZZ_SECONDS:-60}
-flags="-g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$ROOT/src -I$ROOT/kernels"
+flags="-g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$ROOT/src -I$ROOT/jobs -I$ROOT/kernels"
 build() { # NAME, sources under src/, libraries
     local name=$1 sources=() libraries=()
     shift
@@ -21,7 +21,7 @@ run() { # NAME SECONDS
 }
 build safetensors lm/safetensors.c base/status.c -ljansson
 build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxhash
-build config config/config.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
+build config ../jobs/settings.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
 mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "config/config.h"
 #include "config/schema.h"
 #include "jobs.h"
+#include "settings.h"
 
 static struct config config;
 
@@ -86,7 +86,8 @@ static void errors_name_file_line_key_and_what_is_allowed(void **state) {
     refuses("train.batch: 8\ntrain:\n  batch: 9\n", "t.yaml:3: train.batch is set twice");
     refuses("train.batch: [1, 2]\n", "a list");
     refuses("train.rate: 1e-400\n", "train.rate is \"1e-400\", which is too small a number to be told from 0");
-    refuses("train: 3\n", "t.yaml:1: train is a section, which has no value of its own; its keys are batch, micro_batches, ");
+    refuses("train: 3\n",
+            "t.yaml:1: train is a section, which has no value of its own; its keys are batch, micro_batches, ");
     refuses("- a\n- b\n", "expected lines of the form");
     refuses("a: [b\n", "not valid YAML");
     refuses("a: \"\\xff\n", "not valid YAML");

@@ -1,5 +1,5 @@
-/* Every layer, in double precision: the gradient of each input against central differences, and each input frozen in turn.
- * The loss is sum y w over the layer's result with random weights w; losses are their own. */
+/* Every layer, in double precision: the gradient of each input against central differences, and each input frozen in
+ * turn. The loss is sum y w over the layer's result with random weights w; losses are their own. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,17 +50,48 @@ static struct var *linear_without_bias(struct var **in) { return nn_linear(&tape
 static struct var *copy(struct var *x) { return nn_gather(&tape, x, (dev_int){ALL_ROWS}, x->rows); }
 static struct var *add_bias(struct var **in) { return nn_add_bias(&tape, copy(in[0]), in[1]); }
 static struct var *add(struct var **in) { return nn_add(&tape, in[0], copy(in[1])); }
-static struct var *relu(struct var **in) { return nn_relu(&tape, copy(in[0])); }
+static struct var *relu(struct var **in) { return nn_activate(&tape, ACTIVATION_RELU, copy(in[0])); }
+static struct var *gelu(struct var **in) { return nn_activate(&tape, ACTIVATION_GELU, in[0]); }
+static struct var *activations(struct var **in) {
+    struct var *y = in[0];
+    for (int f = 0; f < N_ACTIVATIONS; f++) y = nn_activate(&tape, (enum activation)f, copy(y));
+    return y;
+}
+static struct var *glu(struct var **in) { return nn_glu(&tape, ACTIVATION_SILU, in[0], in[1]); }
+static struct var *glu_of_one(struct var **in) { return nn_glu(&tape, ACTIVATION_SIGMOID, in[0], in[0]); }
+static struct var *linear_tanh(struct var **in) {
+    return nn_linear_map(&tape, in[0], (struct linear_terms){.weight = in[1], .bias = in[2], .f = ACTIVATION_TANH});
+}
+static struct var *linear_gelu(struct var **in) {
+    return nn_linear_map(&tape, in[0], (struct linear_terms){.weight = in[1], .bias = in[2], .f = ACTIVATION_GELU});
+}
+/* Frozen weights of fixed numbers, [4, 3]; the bias is not. */
+static struct packed_weights *packed;
+static struct var *linear_frozen(struct var **in) {
+    return nn_linear_map(&tape, in[0], (struct linear_terms){.packed = packed, .bias = in[1], .f = ACTIVATION_SIGMOID});
+}
 static struct var *dropout(struct var **in) { return nn_dropout(&tape, copy(in[0]), ROW_SEGMENTS, DROPOUT); }
 static struct var *add_scaled_bias(struct var **in) { return nn_add_scaled_bias(&tape, copy(in[0]), in[1], in[2]); }
 static struct var *relu_of_bias_of_sum(struct var **in) {
-    return nn_relu(&tape, nn_add_bias(&tape, nn_add(&tape, in[0], copy(in[1])), in[2]));
+    return nn_activate(&tape, ACTIVATION_RELU, nn_add_bias(&tape, nn_add(&tape, in[0], copy(in[1])), in[2]));
 }
 
 static struct var *gather(struct var **in) { return nn_gather(&tape, in[0], (dev_int){PICKED}, QUERIES); }
 static struct var *segment_mean(struct var **in) { return nn_segment_mean(&tape, in[0], ROW_SEGMENTS); }
 static struct var *concat(struct var **in) { return nn_concat(&tape, in[0], in[1]); }
-static struct var *layer_norm(struct var **in) { return nn_layer_norm(&tape, in[0], in[1], in[2]); }
+static struct norm_terms norm_by(struct var *gain, struct var *bias, int center) {
+    return (struct norm_terms){.gain = gain, .bias = bias, .epsilon = 1e-5, .center = center};
+}
+static struct var *layer_norm(struct var **in) { return nn_norm(&tape, in[0], norm_by(in[1], in[2], 1)); }
+static struct var *rms_norm(struct var **in) { return nn_norm(&tape, in[0], norm_by(in[1], NULL, 0)); }
+static struct var *add_norm(struct var **in) {
+    return nn_add_norm(&tape, in[0], copy(in[1]), norm_by(in[2], in[3], 1), NULL);
+}
+/* A pre-norm block's way: the sum goes on as well. */
+static struct var *pre_norm(struct var **in) {
+    struct var *sum, *y = nn_add_norm(&tape, in[0], copy(in[1]), norm_by(in[2], NULL, 0), &sum);
+    return nn_concat(&tape, sum, y);
+}
 static struct var *l2_normalize(struct var **in) { return nn_l2_normalize(&tape, in[0]); }
 static struct var *gcn_aggregate(struct var **in) { return nn_gcn_aggregate(&tape, in[0], GRAPHS); }
 static struct var *head_dots(struct var **in) { return nn_head_dots(&tape, in[0], in[1], HEADS); }
@@ -80,7 +111,7 @@ static struct var *used_twice(struct var **in) {
     struct var *q = nn_linear(&tape, in[0], in[1], NULL);
     struct var *y = nn_attention(&tape, q, ROW_SEGMENTS, nn_concat(&tape, q, in[0]), ROW_SEGMENTS,
                                  (struct attention_pairs){13, {SELF_PAIR_OFFSETS}}, HEADS, DROPOUT);
-    return nn_add(&tape, nn_layer_norm(&tape, q, in[2], in[3]), y);
+    return nn_add(&tape, nn_norm(&tape, q, norm_by(in[2], in[3], 1)), y);
 }
 
 static struct losses losses_of_one_rank(void) { return (struct losses){&tape, &comm, 1, 0.5, loss, STATUS_OK}; }
@@ -110,14 +141,24 @@ static const struct layer LAYERS[] = {
     {"linear without bias", linear_without_bias, 2, {{5, 3}, {4, 3}}},
     {"add_bias", add_bias, 2, {{5, 3}, {1, 3}}},
     {"add", add, 2, {{5, 3}, {5, 3}}},
+    {"linear and tanh", linear_tanh, 3, {{5, 3}, {4, 3}, {1, 4}}},
+    {"linear and gelu", linear_gelu, 3, {{5, 3}, {4, 3}, {1, 4}}},
+    {"frozen linear", linear_frozen, 2, {{5, 3}, {1, 4}}},
     {"relu", relu, 1, {{5, 3}}},
+    {"gelu", gelu, 1, {{5, 3}}},
+    {"all activations", activations, 1, {{5, 3}}},
+    {"glu", glu, 2, {{5, 3}, {5, 3}}},
+    {"glu of one", glu_of_one, 1, {{5, 3}}},
     {"dropout", dropout, 1, {{5, 3}}},
     {"add_scaled_bias", add_scaled_bias, 3, {{5, 6}, {5, 2}, {1, 6}}},
     {"relu of bias of sum", relu_of_bias_of_sum, 3, {{5, 3}, {5, 3}, {1, 3}}},
     {"gather", gather, 1, {{5, 3}}},
     {"segment_mean", segment_mean, 1, {{5, 3}}},
     {"concat", concat, 2, {{5, 3}, {5, 2}}},
-    {"layer_norm", layer_norm, 3, {{5, 6}, {1, 6}, {1, 6}}},
+    {"layer norm", layer_norm, 3, {{5, 6}, {1, 6}, {1, 6}}},
+    {"rms norm", rms_norm, 2, {{5, 6}, {1, 6}}},
+    {"norm of a sum", add_norm, 4, {{5, 6}, {5, 6}, {1, 6}, {1, 6}}},
+    {"norm of a sum that goes on", pre_norm, 3, {{5, 6}, {5, 6}, {1, 6}}},
     {"l2_normalize", l2_normalize, 1, {{5, 3}}},
     {"gcn_aggregate", gcn_aggregate, 1, {{5, 3}}},
     {"head_dots", head_dots, 2, {{5, 6}, {1, 6}}},
@@ -237,7 +278,7 @@ static void constants_alone_record_nothing(void **state) {
     }
 }
 
-/* ---- the quantiser: its rules are no derivatives (test_model_gradients_f64 has differences of the frozen function) ---- */
+/* ---- the quantiser: its rules are no derivatives (test_model_gradients_f64 differentiates a frozen function) ---- */
 enum { CODES = 6, DIM = 3 };
 
 static void quantize(struct operand *operands, unsigned frozen, int normalized) {
@@ -285,13 +326,17 @@ static int open_world(void **state) {
     if (device_open_cpu(&device, 1)) return -1;
     tape_init(&tape, &device);
     loss = device_alloc_reals(&device, 1);
-    return loss.at ? 0 : -1;
+    real weight[12];
+    for (int i = 0; i < 12; i++) weight[i] = rng_normal(7, 1, 0, (uint64_t)i);
+    packed = device.run->linear_pack(&device, 3, 4, weight, STORAGE_REAL, PRODUCTS_F32);
+    return loss.at && packed ? 0 : -1;
 }
 
 static int close_world(void **state) {
     (void)state;
     tape_free(&tape);
     device_free_reals(&device, loss);
+    device.run->linear_free(&device, packed);
     device_close(&device);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* The ragged pack and the stage of feature rows: what was written on the host is what the device has, however often memory grew. */
+/* The ragged pack and the stage of feature rows: what was written on the host is what the device has, however often
+ * memory grew. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -15,7 +15,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "../../jobs/model_settings.h"
+#include "model_settings.h"
 #include "made_dataset.h"
 
 enum { N_CODES = 7, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };

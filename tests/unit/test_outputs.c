@@ -14,10 +14,10 @@
 #include "base/file_lock.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "config/config.h"
-#include "config/paths.h"
 #include "config/schema.h"
 #include "outputs.h"
+#include "paths.h"
+#include "settings.h"
 
 #define JOB_OF(job) JOB_##job,
 static const enum job JOBS[] = {JOB_LIST(JOB_OF)};

@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "config/config.h"
 #include "lm/normalize.h"
 #include "measure/usage.h"
 #include "text/text_encoder.h"
@@ -139,21 +138,18 @@ static void words_are_folded_and_composed(void **state) {
 }
 
 static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, int n, const char *const *texts) {
-    struct config config;
+    struct text_options options = {.encoder = TEXT_HASHED_NGRAMS, .dim = 256, .ngram_min = 3, .ngram_max = 5};
     struct vocabulary v = {.n_codes = n};
     char bytes[512] = "";
     int64_t offsets[16] = {0};
-    config_defaults(&config);
-    config.text.dim = 256;
     for (int i = 0; i < n; i++) {
         strcat(bytes, texts[i]);
         offsets[i + 1] = (int64_t)strlen(bytes);
     }
     v.description_offsets = offsets;
     v.description = bytes;
-    assert_int_equal(text_encoder_open(encoder, &config.text, 0, NULL, 2), STATUS_OK);
+    assert_int_equal(text_encoder_open(encoder, &options, 0, NULL, 2), STATUS_OK);
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
-    config_free(&config);
 }
 
 static double cosine(const real *a, const real *b, int n) {

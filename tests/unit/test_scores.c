@@ -1,5 +1,5 @@
-/* Measures of scores against scikit-learn 1.x (roc_auc_score, average_precision_score, brier_score_loss, log_loss, calibration_curve with
- * uniform bins) on vectors made up here; and intervals by resampling subjects. */
+/* Measures of scores against scikit-learn 1.x (roc_auc_score, average_precision_score, brier_score_loss, log_loss,
+ * calibration_curve with uniform bins) on vectors made up here; and intervals by resampling subjects. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

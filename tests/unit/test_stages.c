@@ -100,11 +100,12 @@ static void attention_counts_pairs(void **state) {
 static void linear_counts_the_sizes_of_its_packed_weights(void **state) {
     (void)state;
     /* [3,4] times [4,5], a bias, and GELU's 5: 120 + 15 x 6. Values: x 12, y 15, weights 20, bias 5. */
-    static const real weight[20], bias[5];
-    struct linear *l = device.run->linear_pack(&device, 4, 5, weight, bias, PRODUCTS_F32);
-    assert_non_null(l);
-    device.run->linear(&device, l, 3, at(0), ACTIVATION_GELU, at(100));
-    device.run->linear_free(l);
+    static const real weight[20];
+    struct linear map = {.in = 4, .out = 5, .bias = at(200), .f = ACTIVATION_GELU};
+    map.packed = device.run->linear_pack(&device, 4, 5, weight, STORAGE_REAL, PRODUCTS_F32);
+    assert_non_null(map.packed);
+    device.run->linear(&device, &map, 3, at(0), at(100));
+    device.run->linear_free(&device, map.packed);
     assert_work(120 + 90, 52 * 4, 1);
 }
 

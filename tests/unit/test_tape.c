@@ -16,13 +16,20 @@
 static struct device device;
 static struct device_backend counting;
 static const struct device_backend *cpu;
-static int64_t allocated, n_allocated;
+static struct kernels primitives;
+static int64_t allocated, n_allocated, n_fills;
 static struct tape tape;
 
 static void *count_alloc(struct device *d, size_t bytes) {
     allocated += (int64_t)bytes;
     n_allocated++;
     return cpu->alloc(d, bytes);
+}
+
+static void (*fill_on_cpu)(struct device *, int64_t, double, dev_real);
+static void count_fill(struct device *d, int64_t n, double value, dev_real x) {
+    n_fills++;
+    fill_on_cpu(d, n, value, x);
 }
 
 static int open_counting(void **state) {
@@ -32,7 +39,11 @@ static int open_counting(void **state) {
     counting = *cpu;
     counting.alloc = count_alloc;
     device.memory = &counting;
-    allocated = n_allocated = 0;
+    primitives = *device.run;
+    fill_on_cpu = primitives.fill;
+    primitives.fill = count_fill;
+    device.run = &primitives;
+    allocated = n_allocated = n_fills = 0;
     tape_init(&tape, &device);
     return 0;
 }
@@ -121,6 +132,10 @@ static real values[N_VALUES], gradients[N_VALUES];
 static int32_t one_segment[] = {0, ROWS}, key[] = {5};
 static const struct segments SEGMENT = {{1, ROWS, {one_segment}}, {key}};
 
+static struct norm_terms layer_norm_of(struct var *gain, struct var *bias) {
+    return (struct norm_terms){.gain = gain, .bias = bias, .epsilon = 1e-5, .center = 1};
+}
+
 static struct var *parameter(int64_t first, int64_t rows) {
     return tape_borrow(&tape, rows, DIM, (dev_real){values + first}, (dev_real){gradients + first});
 }
@@ -128,9 +143,9 @@ static struct var *parameter(int64_t first, int64_t rows) {
 static struct var *block(struct tape *t, void *self, struct var *x) {
     struct dropout drop = {0.3, 1, *(const uint32_t *)self, 2};
     enum { W1 = 0, W2 = DIM * DIM, B1 = 2 * DIM * DIM, B2 = B1 + DIM, GAIN = B2 + DIM, BIAS = GAIN + DIM };
-    struct var *h = nn_relu(t, nn_linear(t, x, parameter(W1, DIM), parameter(B1, 1)));
+    struct var *h = nn_activate(t, ACTIVATION_RELU, nn_linear(t, x, parameter(W1, DIM), parameter(B1, 1)));
     h = nn_dropout(t, nn_linear(t, h, parameter(W2, DIM), parameter(B2, 1)), SEGMENT, drop);
-    return nn_layer_norm(t, nn_add(t, x, h), parameter(GAIN, 1), parameter(BIAS, 1));
+    return nn_norm(t, nn_add(t, x, h), layer_norm_of(parameter(GAIN, 1), parameter(BIAS, 1)));
 }
 
 static struct var *block_in_block(struct tape *t, void *self, struct var *x) {
@@ -203,6 +218,36 @@ static void blocks_computed_again_give_the_same_gradients_in_less_memory(void **
     free(again);
 }
 
+static struct var *sum_with_memory(struct tape *t, void *self, struct var *x) {
+    return nn_add(t, self, nn_linear(t, x, parameter(0, DIM), parameter(2 * DIM * DIM, 1)));
+}
+
+/* The input is a constant: the parameters' gradients and that of what the block reads besides are wanted all the same.
+ * */
+static void a_block_may_read_what_was_made_before(void **state) {
+    (void)state;
+    real *plain = malloc((N_VALUES + SIZE) * sizeof *plain);
+    for (int again = 0; again < 2; again++) {
+        tape_reset(&tape, 0);
+        fill_parameters();
+        struct var *leaf = input(4), *memory = nn_linear(&tape, leaf, parameter(DIM * DIM, DIM), NULL);
+        struct var *x = tape_constant(&tape, ROWS, DIM);
+        for (int i = 0; i < SIZE; i++) x->value.at[i] = (real)i;
+        add_loss(again ? nn_recompute(&tape, x, sum_with_memory, memory) : sum_with_memory(&tape, memory, x));
+        tape_backward(&tape);
+        assert_int_equal(tape_status(&tape), STATUS_OK);
+        real *grad = tape_grad(&tape, leaf).at;
+        if (again) {
+            assert_memory_equal(plain, gradients, sizeof gradients);
+            assert_memory_equal(plain + N_VALUES, grad, SIZE * sizeof *grad);
+        }
+        memcpy(plain, gradients, sizeof gradients);
+        memcpy(plain + N_VALUES, grad, SIZE * sizeof *grad);
+        assert_true(plain[0] != 0 && plain[N_VALUES] != 0);
+    }
+    free(plain);
+}
+
 static void memory_goes_back_as_the_backward_pass_runs(void **state) {
     (void)state;
     real *out = malloc((N_VALUES + SIZE) * sizeof *out);
@@ -245,6 +290,23 @@ static void evaluating_in_scopes_needs_memory_for_one_block(void **state) {
     assert_int_equal(tape_status(&tape), STATUS_OK);
 }
 
+/* Each call is a launch on a GPU. */
+static void small_gradients_are_cleared_together(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        tape_reset(&tape, 0);
+        n_fills = 0;
+        struct var *y[40];
+        for (int k = 0; k < 40; k++) { /* l2_normalize can only add */
+            y[k] = nn_l2_normalize(&tape, nn_l2_normalize(&tape, input((uint64_t)k)));
+            add_loss(y[k]);
+        }
+        tape_backward(&tape);
+        assert_int_equal(tape_status(&tape), STATUS_OK);
+    }
+    assert_true(n_fills <= 120 * SIZE / (1 << 20) + 2); /* 120 gradients of SIZE values, 2^20 values a call */
+}
+
 static void gradients_of_parameters_collect_over_runs_of_the_tape(void **state) {
     (void)state;
     real first[N_VALUES], both[N_VALUES];
@@ -275,22 +337,22 @@ static struct var *own(struct var *x) {
 
 static void uses_what_was_overwritten(struct var *x) {
     struct var *h = own(x);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
     nn_linear(&tape, h, parameter(0, DIM), NULL);
 }
 static void overwrites_what_was_overwritten(struct var *x) {
     struct var *h = own(x);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
     nn_add(&tape, x, h);
 }
 static void overwrites_what_a_record_needs(struct var *x) {
     struct var *h = own(x);
     nn_linear(&tape, h, parameter(0, DIM), NULL);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
 }
 static void drops_what_relu_needs(struct var *x) {
     struct dropout drop = {0.3, 1, 2, 2};
-    nn_dropout(&tape, nn_relu(&tape, own(x)), SEGMENT, drop);
+    nn_dropout(&tape, nn_activate(&tape, ACTIVATION_RELU, own(x)), SEGMENT, drop);
 }
 static void overwrites_a_parameter(struct var *x) { nn_add_bias(&tape, parameter(0, DIM), x); }
 static void overwrites_what_has_a_loss(struct var *x) {
@@ -311,7 +373,7 @@ static void uses_what_the_backward_pass_gave_back(struct var *x) {
 }
 static struct var *relu_of_its_input(struct tape *t, void *self, struct var *x) {
     (void)self;
-    return nn_relu(t, x);
+    return nn_activate(t, ACTIVATION_RELU, x);
 }
 static void recomputes_what_overwrites_its_input(struct var *x) {
     nn_recompute(&tape, own(x), relu_of_its_input, NULL);
@@ -319,7 +381,7 @@ static void recomputes_what_overwrites_its_input(struct var *x) {
 static void overwrites_what_is_read_again(struct var *x) {
     struct var *h = own(x);
     nn_recompute(&tape, h, block, &streams[0]);
-    nn_relu(&tape, h);
+    nn_activate(&tape, ACTIVATION_RELU, h);
 }
 static struct var *with_a_loss(struct tape *t, void *self, struct var *x) {
     struct var *y = block(t, self, x);
@@ -332,16 +394,17 @@ static const struct {
     void (*misuse)(struct var *x);
     const char *begins;
 } MISUSES[] = {
-    {uses_what_was_overwritten, "nn_linear: an input was overwritten by an in-place layer"},
+    {uses_what_was_overwritten, "nn_linear_map: an input was overwritten by an in-place layer"},
     {overwrites_what_was_overwritten, "nn_add: an input was overwritten by an in-place layer"},
-    {overwrites_what_a_record_needs, "nn_relu: works in place, but another layer needs its input's value"},
+    {overwrites_what_a_record_needs, "nn_activate: works in place, but another layer needs its input's value"},
     {drops_what_relu_needs, "nn_dropout: works in place, but another layer needs its input's value"},
     {overwrites_a_parameter, "nn_add_bias: works in place, but its input's memory is not the tape's own"},
     {overwrites_what_has_a_loss, "nn_add: works in place, but a loss was computed of its input"},
     {overwrites_what_has_a_loss_by_another_name, "nn_add_bias: works in place, but a loss was computed of its input"},
     {uses_what_the_backward_pass_gave_back, "nn_l2_normalize: an input's memory was given back"},
-    {recomputes_what_overwrites_its_input, "nn_relu: works in place on what was made outside of the recomputed block"},
-    {overwrites_what_is_read_again, "nn_relu: works in place, but another layer needs its input's value"},
+    {recomputes_what_overwrites_its_input,
+     "nn_activate: works in place on what was made outside of the recomputed block"},
+    {overwrites_what_is_read_again, "nn_activate: works in place, but another layer needs its input's value"},
     {recomputes_a_loss, "nn_recompute: a loss in a block that is computed again"},
 };
 
@@ -370,7 +433,7 @@ static void right_use_in_place_is_let_through(void **state) {
     struct var *x = input(4), *h = own(x), *mean = nn_segment_mean(&tape, h, SEGMENT);
     struct var *y = nn_add(&tape, x, nn_add_bias(&tape, h, parameter(0, 1))); /* the mean's backward needs no value */
     assert_non_null(mean->value.at);
-    add_loss(nn_layer_norm(&tape, y, parameter(0, 1), parameter(0, 1)));
+    add_loss(nn_norm(&tape, y, layer_norm_of(parameter(0, 1), parameter(0, 1))));
     tape_backward(&tape);
     assert_int_equal(tape_status(&tape), STATUS_OK);
 }
@@ -382,8 +445,10 @@ int main(void) {
         ON_A_TAPE(a_step_takes_at_most_256_mb_more_than_it_needs),
         ON_A_TAPE(pieces_of_the_pool_never_overlap_and_join_again),
         ON_A_TAPE(blocks_computed_again_give_the_same_gradients_in_less_memory),
+        ON_A_TAPE(a_block_may_read_what_was_made_before),
         ON_A_TAPE(memory_goes_back_as_the_backward_pass_runs),
         ON_A_TAPE(evaluating_in_scopes_needs_memory_for_one_block),
+        ON_A_TAPE(small_gradients_are_cleared_together),
         ON_A_TAPE(gradients_of_parameters_collect_over_runs_of_the_tape),
         ON_A_TAPE(wrong_use_fails_by_the_layers_name),
         ON_A_TAPE(right_use_in_place_is_let_through),

@@ -1,4 +1,5 @@
 /* Products by CBLAS; bfloat16 matrices are widened first. */
+#include <algorithm>
 #include <cblas.h>
 #include <cstdlib>
 #include <vector>
@@ -36,15 +37,19 @@ const float *in_float(const stored &x, std::vector<float> &room) {
 
 /* x W^T, row by row in memory: cuBLAS sums each row in one order, wherever it stands; OpenBLAS does not on every processor. */
 bool is_linear_map(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha, const stored &a,
-                   const stored &b, double beta, const stored &c) {
+                   const stored &b, double beta) {
     return sizeof(real) == sizeof(float) && turn_a == CblasTrans && turn_b == CblasNoTrans && alpha == 1 && beta == 0 &&
-           a.ld == k && b.ld == k && c.ld == c.rows;
+           a.ld == k && b.ld == k;
 }
 
-void multiply_rows(int64_t rows, int64_t in, int64_t out, const float *x, const float *weight, float *y) {
-    real *packed = row_product_pack(in, out, reinterpret_cast<const real *>(weight)); /* real is float here */
+/* y's rows begin ld values apart. */
+void multiply_rows(int64_t rows, int64_t in, int64_t out, const float *x, const float *weight, float *y, int64_t ld) {
+    std::vector<float> dense((size_t)(rows * out)); /* real is float here */
+    void *packed = row_product_pack(in, out, weight, STORAGE_REAL);
     if (!packed) abort();
-    row_product(rows, in, out, reinterpret_cast<const real *>(x), packed, reinterpret_cast<real *>(y));
+    row_product(rows, in, out, reinterpret_cast<const real *>(x), packed, STORAGE_REAL, nullptr,
+                reinterpret_cast<real *>(dense.data()));
+    for (int64_t r = 0; r < rows; r++) std::copy_n(&dense[(size_t)(r * out)], out, y + r * ld);
     free(packed);
 }
 
@@ -63,8 +68,8 @@ void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int k, double alpha
         room_c.resize((size_t)c.ld * c.columns + 1);
         wide_c = room_c.data();
     }
-    if (is_linear_map(turn_a, turn_b, k, alpha, a, b, beta, c))
-        multiply_rows(c.columns, k, c.rows, wide_b, wide_a, wide_c);
+    if (is_linear_map(turn_a, turn_b, k, alpha, a, b, beta))
+        multiply_rows(c.columns, k, c.rows, wide_b, wide_a, wide_c, c.ld);
     else
         cblas_sgemm(CblasColMajor, turn_a, turn_b, c.rows, c.columns, k, (float)alpha, wide_a, a.ld, wide_b, b.ld,
                     (float)beta, wide_c, c.ld);

@@ -66,7 +66,7 @@ static void tensor_cores_of_before_ampere_are_refused(void) {
            "tf32 on 7.5", device.error);
     device_close(&device);
     expect(opens(&device, "MEDTOK_EMULATION_CAPABILITY", "75"), "fp32 on 7.5", device.error);
-    expect(!device.run->linear_pack(&device, 8, 8, ONES, ONES, PRODUCTS_BF16) && has(device.error, "bf16"),
+    expect(!device.run->linear_pack(&device, 8, 8, ONES, STORAGE_REAL, PRODUCTS_BF16) && has(device.error, "bf16"),
            "bf16 on 7.5", device.error);
     device_close(&device);
     expect(opens(&device, "MEDTOK_EMULATION_CAPABILITY", "86", PRODUCTS_BF16), "bf16 on 8.6", device.error);

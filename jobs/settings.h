@@ -1,14 +1,14 @@
 /* The settings of every job: the sum of the options that the rooms declare. Adding options: a line in CONFIG_OPTIONS. */
-#ifndef MEDTOK_CONFIG_CONFIG_H
-#define MEDTOK_CONFIG_CONFIG_H
+#ifndef MEDTOK_JOBS_SETTINGS_H
+#define MEDTOK_JOBS_SETTINGS_H
 
 #include <stdio.h>
 
 #include "bench/options.h"
-#include "config/job_list.h"
 #include "config/schema.h"
 #include "dist/options.h"
 #include "ingest/options.h"
+#include "job_list.h"
 #include "measure/options.h"
 #include "medtok/options.h"
 #include "store/options.h"

@@ -1,7 +1,7 @@
 /* The jobs, once, in the order of the help. JOB(constant) gives JOB_constant below, and jobs/JOB.c defines constant_JOB
  * (jobs/jobs.h). */
-#ifndef MEDTOK_CONFIG_JOB_LIST_H
-#define MEDTOK_CONFIG_JOB_LIST_H
+#ifndef MEDTOK_JOBS_JOB_LIST_H
+#define MEDTOK_JOBS_JOB_LIST_H
 
 #define JOB_LIST(JOB)                                                                                                  \
     JOB(PREPARE)                                                                                                       \

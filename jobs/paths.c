@@ -1,5 +1,5 @@
 /* Walks the table of settings for paths. */
-#include "config/paths.h"
+#include "paths.h"
 
 #include <stdio.h>
 #include <stdlib.h>

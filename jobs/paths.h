@@ -1,14 +1,14 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
- * Kinds of outputs: "vocabulary", "text", "checkpoint", "table" (HDF5 files of ours), "metrics", "report", "benchmark" (JSON),
- * "export", "arrays" (folders).
+ * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort" (HDF5 files of ours), "metrics", "report",
+ * "benchmark" (JSON), "export", "arrays" (folders).
  */
-#ifndef MEDTOK_CONFIG_PATHS_H
-#define MEDTOK_CONFIG_PATHS_H
+#ifndef MEDTOK_JOBS_PATHS_H
+#define MEDTOK_JOBS_PATHS_H
 
 #include <limits.h>
 
-#include "config/config.h"
+#include "settings.h"
 
 struct job_path {
     const char *key;  /* the setting, or --config */

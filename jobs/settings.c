@@ -1,5 +1,5 @@
 /* The table of all settings, and what a job asks of several at once. */
-#include "config/config.h"
+#include "settings.h"
 
 #include <stddef.h>
 

@@ -1,15 +1,14 @@
-/* Where the model's text features come from (text.mode): read from text.h5 (`cached`), or computed by the language model in
+/* Where a model's text features come from (text.mode): read from text.h5 (`cached`), or computed by the language model in
  * each step (`online`), its dropout making the two views as in the reference.
  *
  * Online, a rank tokenises the descriptions of its codes once and keeps the ids; feature rows of a batch are then all tokens
  * of its codes, in order, each code on its own, since dropout is drawn by code.
  */
-#ifndef MEDTOK_MEDTOK_TEXT_SOURCE_H
-#define MEDTOK_MEDTOK_TEXT_SOURCE_H
+#ifndef MEDTOK_TEXT_TEXT_SOURCE_H
+#define MEDTOK_TEXT_TEXT_SOURCE_H
 
 #include "dist/comm.h"
 #include "lm/bert.h"
-#include "medtok/options.h"
 #include "store/h5file.h"
 #include "text/options.h"
 
@@ -19,8 +18,7 @@ struct text_source {
     struct model_folder folder; /* online */
     struct bert bert;
     int64_t most_tokens;
-    uint64_t seed;
-    enum sides sides; /* model.sides: of what datasets that read from it take notice */
+    uint64_t seed; /* of dropout */
 };
 
 /* Token ids of some codes' descriptions. Owned; free with text_ids_free. */
@@ -31,7 +29,7 @@ struct text_ids {
 
 /* cached: looks at text.h5, `features_path` (borrowed); online: reads the model of text.model onto the device (borrowed). */
 int text_source_open(struct text_source *source, const struct text_options *text, const char *features_path,
-                     enum sides sides, uint64_t seed, struct device *device);
+                     uint64_t seed, struct device *device);
 void text_source_close(struct text_source *source);
 
 /* Tokenises the descriptions of codes[n] (global indices within first .. first + count - 1). */

@@ -1,5 +1,5 @@
 /* Cached or online text features. */
-#include "medtok/text_source.h"
+#include "text/text_source.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -21,9 +21,9 @@ static int open_model(struct text_source *s, const struct text_options *text, st
     return bert_open(&s->bert, device, &s->folder, (enum precision_of_products)text->compute);
 }
 
-int text_source_open(struct text_source *s, const struct text_options *text, const char *features_path,
-                     enum sides sides, uint64_t seed, struct device *device) {
-    *s = (struct text_source){.seed = seed, .sides = sides};
+int text_source_open(struct text_source *s, const struct text_options *text, const char *features_path, uint64_t seed,
+                     struct device *device) {
+    *s = (struct text_source){.seed = seed};
     if (text->mode == TEXT_ONLINE) return open_model(s, text, device);
     s->features_path = features_path;
     return text_features_dim(s->features_path, &s->dim);
