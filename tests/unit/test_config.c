@@ -185,6 +185,12 @@ static void keys_are_checked_against_each_other(void **state) {
     (void)state;
     assert_int_equal(TRAIN_JOB.check(&config), STATUS_OK);
     assert_int_equal(PREPARE_JOB.check(&config), STATUS_USAGE);
+    config_set(&config, "train.patience=3");
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
+    assert_non_null(strstr(status_message(), "train.patience needs evaluations"));
+    config_set(&config, "train.eval_every=5");
+    config_set(&config, "train.holdout=0.1");
+    assert_int_equal(TRAIN_JOB.check(&config), STATUS_OK);
     config_set(&config, "attention.heads=5");
     assert_int_equal(TRAIN_JOB.check(&config), STATUS_USAGE);
     config_set(&config, "attention.heads=4");
