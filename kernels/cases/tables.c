@@ -25,7 +25,10 @@ static struct bags bags(struct call *c) {
         bags.b.items = segments.rows;
         bags.offsets = segments.offsets;
     }
-    bags.index = call_indices(c, bags.b.items.n_rows, c->measured ? 0 : -1, s[3], WORDS);
+    bags.index = call_indices(c, bags.b.items.n_rows, c->measured ? 0 : -1, c->measured ? WORD_PIECES : s[3], WORDS);
+    LAY_OUT(c)
+    for (int64_t p = 1; p < bags.b.items.n_rows && c->measured; p += 2)
+        bags.index.host_ints[p] = (int32_t)(WORD_PIECES + number_pick(TEXT_POSITIONS, POSITIONS, p));
     bags.weight = call_in(c, weighted ? bags.b.items.n_rows : 0, NUMBERS);
     bags.table = call_in(c, s[3] * s[2], NUMBERS);
     bags.b.index = bags.index.ints;
