@@ -4,7 +4,7 @@ usage: medtok_reference.py [CASE ...]    (needs torch and numpy; without argumen
 
 Everything is dense and padded, and in float64 unless told otherwise; nothing is taken from the C code but its numbering of
 random numbers (kernels/philox.h, kernels/dropout.h), so that both sides drop the same elements and edges and draw the same
-batches. Each file medtok/CASE.txt is read by tests/unit/test_golden.c and holds, a word or number at a time:
+batches. Each file medtok/CASE.txt is read by tests/unit/medtok/test_golden.c and holds, a word or number at a time:
 
   set KEY=VALUE                    settings, as for `--set`
   tensor NAME ROWS COLS values...  row by row
