@@ -14,7 +14,7 @@ static void words_are(const char *text, int n, const char *const *wanted) {
     struct words w = {0};
     assert_int_equal(words_split(&w, text, (int64_t)strlen(text), 511), STATUS_OK);
     assert_int_equal(w.n, n);
-    for (int i = 0; i < n; i++) assert_string_equal(w.text + w.place[i], wanted[i]);
+    for (int i = 0; i < n; i++) assert_string_equal(w.text + w.offsets[i], wanted[i]);
     words_free(&w);
 }
 
