@@ -251,36 +251,47 @@ struct work cost_graph_attention_backward(struct ragged nodes, struct edges edge
 }
 
 /* ---- attention ---- */
-/* Offsets of queries, keys and pairs, and the keys of dropout. */
-static double attention_ints(int64_t n, int dropped) { return 3.0 * (n + 1) + (dropped ? n : 0); }
-
-struct work cost_attention(struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
-                           int64_t dim, int dropped, int kept) {
-    double probs = product(pairs.n, heads);
-    return work(4 * product(pairs.n, dim) + probs * (SOFTMAX + (dropped ? 1 : 0)),
-                2 * product(queries.n_rows, dim) + 2 * product(keys.n_rows, dim) + (kept ? probs : 0),
-                attention_ints(queries.n, dropped));
+/* Both ends of each segment of queries and keys, the index of the keys, kinds, and the keys of dropout. */
+static double attention_ints(const struct attention *a) {
+    double types = a->types.n_types > 0 ? 2.0 * a->queries.n_rows : 0;
+    return 2.0 * (a->queries.n + 1) + (a->key_index.at ? a->keys.n_rows : 0) + types +
+           (a->dropout.rate > 0 ? a->queries.n : 0);
 }
 
-struct work cost_attention_backward(struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                                    int64_t heads, int64_t dim, int dropped, int accumulate) {
-    double probs = product(pairs.n, heads), each = accumulate ? 2 : 1;
-    /* Four products; operands: q, dout, dq; kv, dkv, two values wide. What is added to counts twice. */
-    return work(8 * product(pairs.n, dim) + probs * (SOFTMAX_BACKWARD + (dropped ? 2 : 0)),
-                (2 + each) * product(queries.n_rows, dim) + (2 + 2 * each) * product(keys.n_rows, dim) + probs,
-                attention_ints(queries.n, dropped));
+/* Of a query and a key that it sees, head by head. */
+static double attention_pairs(const struct attention *a) {
+    double n = (double)a->n_pairs;
+    if (n == 0 && a->queries.n > 0) {
+        n = product(a->queries.n_rows, a->keys.n_rows) / (double)a->queries.n;
+        if (a->causal && a->queries.n_rows > a->queries.n) n /= 2;
+    }
+    return n * (double)a->heads;
 }
 
-struct work cost_shared_attention(struct ragged rows, int64_t heads, int64_t dim, int dropped) {
-    double probs = product(rows.n_rows, heads), queries = product(rows.n, heads);
-    return work(probs * (4.0 * dim + SOFTMAX + 1 + (dropped ? 1 : 0)),
-                queries * (2.0 * dim + 1) + product(rows.n_rows, dim) + probs, rows.n + 1 + (dropped ? rows.n : 0));
+/* Values in q and its like; and in k or v. */
+static double query_values(const struct attention *a) { return product(a->queries.n_rows, a->heads * a->head_dim); }
+static double key_values(const struct attention *a) {
+    double n = product(a->keys.n_rows, a->kv_heads * a->head_dim);
+    return a->k.at == a->v.at ? n : 2 * n;
 }
 
-struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, int64_t dim, int dropped) {
-    double probs = product(rows.n_rows, heads), queries = product(rows.n, heads);
-    return work(probs * (8.0 * dim + SOFTMAX_BACKWARD + 1 + (dropped ? 2 : 0)),
-                queries * (4.0 * dim + 1) + 3 * product(rows.n_rows, dim) + probs, rows.n + 1 + (dropped ? rows.n : 0));
+struct work cost_attention(const struct attention *a, int with_sums) {
+    double rows = product(a->queries.n_rows, a->heads);
+    double of_pair =
+        4.0 * (double)a->head_dim + SOFTMAX + (a->dropout.rate > 0) + (a->types.bias.at != NULL) + with_sums;
+    return work(attention_pairs(a) * of_pair,
+                2 * query_values(a) + key_values(a) + rows * ((a->stats.at ? 2 : 0) + with_sums), attention_ints(a));
+}
+
+/* Products: the logits once more, dout.v, dq, dk, dv. What is added to counts twice. */
+struct work cost_attention_backward(const struct attention *a, const struct attention_gradients *g) {
+    double rows = product(a->queries.n_rows, a->heads), with_sums = g->dsums.at != NULL;
+    double products = 2 + (g->dq.at != NULL) + (g->dk.at != NULL) + (g->dv.at != NULL);
+    double of_pair = 2 * products * (double)a->head_dim + SOFTMAX + SOFTMAX_BACKWARD + 2 * (a->dropout.rate > 0) +
+                     (a->types.bias.at != NULL) + with_sums;
+    double dq = g->dq.at ? 1 + g->add_q : 0, dkv = g->dk.at || g->dv.at ? 1 + g->add_kv : 0;
+    return work(attention_pairs(a) * of_pair,
+                (3 + dq) * query_values(a) + (1 + dkv) * key_values(a) + rows * (2 + 2 * with_sums), attention_ints(a));
 }
 
 /* ---- quantiser ---- */

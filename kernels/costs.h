@@ -60,13 +60,9 @@ struct work cost_head_dots_backward(int64_t rows, int64_t heads, int64_t cols);
 struct work cost_graph_attention(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols);
 struct work cost_graph_attention_backward(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols);
 
-/* ---- attention; kept: the probabilities are stored ---- */
-struct work cost_attention(struct ragged queries, struct ragged keys, struct attention_pairs pairs, int64_t heads,
-                           int64_t dim, int dropped, int kept);
-struct work cost_attention_backward(struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                                    int64_t heads, int64_t dim, int dropped, int accumulate);
-struct work cost_shared_attention(struct ragged rows, int64_t heads, int64_t dim, int dropped);
-struct work cost_shared_attention_backward(struct ragged rows, int64_t heads, int64_t dim, int dropped);
+/* ---- attention; of pairs: n_pairs, or as many as there are if segments have equal lengths, of which a causal mask leaves half ---- */
+struct work cost_attention(const struct attention *a, int with_sums);
+struct work cost_attention_backward(const struct attention *a, const struct attention_gradients *g);
 
 /* ---- quantiser; candidates = last - first ---- */
 struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);

@@ -6,8 +6,8 @@
  * functions overwrite, backward functions add, so that a value used twice collects both gradients; those with `accumulate` 0
  * overwrite the gradients of their rows (dx, dq, dkv), which then need not be cleared before. Sums over rows that
  * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0. On CUDA, where
- * many rows may add to one (scatter_add_rows, bag_backward, quantize_backward's dc, sum_picks), the order is not fixed: last bits may
- * differ from run to run.
+ * many rows may add to one (scatter_add_rows, bag_backward, quantize_backward's dc, sum_picks, attention_backward's dbias and, with a
+ * key index, dk and dv), the order is not fixed: last bits may differ from run to run.
  */
 #ifndef MEDTOK_KERNELS_KERNELS_H
 #define MEDTOK_KERNELS_KERNELS_H
@@ -29,11 +29,18 @@ struct edges {
     dev_int offsets, sources;
 };
 
-/* Pairs of a query and a key: segment i has offsets[i+1]-offsets[i] = (queries of i) * (keys of i); n = the last offset. */
-struct attention_pairs {
-    int64_t n;
-    dev_int offsets;
+/* Segments with ends of their own: segment i holds rows first[i] .. end[i]-1, may be empty, and lies within 0 .. n_rows-1. Packed
+ * rows are spans_of() their offsets; a cache with room to grow has two arrays. first NULL: segment i is row i alone. */
+struct spans {
+    int64_t n, n_rows;
+    dev_int first, end;
 };
+
+static inline struct spans spans_of(struct ragged rows) {
+    return (struct spans){rows.n, rows.n_rows, rows.offsets, {rows.offsets.at ? rows.offsets.at + 1 : NULL}};
+}
+
+static inline struct spans spans_of_single_rows(int64_t n) { return (struct spans){n, n, {NULL}, {NULL}}; }
 
 /* Matrices of one shape: the first, its leading dimension, and how many values further the next one begins. They may lie within
  * each other's rows (the heads of an attention: stride < ld), but share no value. */
@@ -63,6 +70,44 @@ enum activation {
     ACTIVATION_GELU_TANH,
     ACTIVATION_SILU,
     N_ACTIVATIONS
+};
+
+/* Types of pairs of a query and a key: y = type[kind_of_query[query row], kind_of_key[key]], type [kinds of queries, n_kinds].
+ * A key's kind is found where the key is counted: at its row, or with a key index at its position there (so edges have kinds).
+ * n_types 0: all pairs are of one type, without bias. */
+struct pair_types {
+    int64_t n_types, n_kinds; /* n_kinds: of keys */
+    dev_int kind_of_query, kind_of_key, type;
+    dev_real bias; /* [heads, n_types], added to the logits; NULL: none */
+};
+
+/* Attention of the query rows of each segment to its key rows (Vaswani et al., 2017), for each of `heads` heads; head h has key
+ * and value head h' = h kv_heads / heads (Ainslie et al., 2023). For query row t and key j that it may see,
+ *   p = softmax over j of (scale q[t,h].k[j,h'] + bias[h,y(t,j)]),   out[t,h] = sum over j of p f v[j,h'],
+ *   sums[t,h,y] = sum of p f over the pairs of type y,
+ * with f dropout's factors. A row that sees no key has out = sums = 0. */
+struct attention {
+    struct spans queries, keys;        /* as many segments of each */
+    int64_t heads, kv_heads, head_dim; /* kv_heads divides heads */
+    int64_t ld_q, ld_kv;               /* of q [rows, heads head_dim]; of k and v [rows, kv_heads head_dim] */
+    double scale;
+    int causal;        /* the last query sees all keys, the one before all but the last, ... */
+    dev_real q, k, v;  /* k and v may be the same, or lie in each other's rows */
+    dev_real stats;    /* [query rows, heads, 2]: the largest logit m, and the sum over j of exp(logit_j - m): what backward needs;
+                        * NULL: not wanted */
+    dev_int key_index; /* NULL: keys are the rows of k and v; else key j is their row key_index[j] */
+    struct pair_types types;
+    dev_int drop_keys; /* [segments] random keys; element (t heads + h) n_keys + j within the segment */
+    struct dropout dropout;
+    int64_t n_pairs; /* of a query and a key that it sees, to count work; 0: as if segments had equal lengths */
+};
+
+/* What attention_backward takes and gives, each of the shape of what it belongs to (dq [., ld_q], dk and dv [., ld_kv]). out and
+ * sums are as attention() gave them. */
+struct attention_gradients {
+    dev_real out, sums, dout, dsums; /* dsums NULL: none, sums is not read */
+    dev_real dq, dk, dv, dbias;      /* NULL: not wanted. Where v is k, dv may be dk: it collects both */
+    int add_q, add_kv;               /* 0: the rows of the segments are overwritten, not added to. dbias is added to */
 };
 
 /* Whether backward works from y, so that y may take x's memory; else it needs x. */

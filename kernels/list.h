@@ -188,34 +188,14 @@ PRIMITIVE(graph_attention_backward, cost_graph_attention_backward(nodes, edges, 
           (dev_real, target) (dev_real, x) (dev_real, probs) (dev_real, dy) (dev_real, dsource) (dev_real, dtarget)
           (dev_real, dx))
 
-/* ---- attention over ragged rows: segment i of queries attends to segment i of keys and values ----
- * q, out [queries.n_rows, dim]; kv [keys.n_rows, 2 dim], each row the key, then the value; heads divide dim; logits are
- * scaled by 1/sqrt(dim/heads). probs [heads * pairs.n] keeps the softmax before dropout, segment i's from heads *
- * pairs.offsets[i] on, laid out [query][head][key]. Dropout acts on the probabilities, with the segments' keys drop_keys[n]
- * and element number = place in the segment's probs. No keys: out = 0. Where no gradient is wanted, probs and
- * pairs.offsets may be NULL. */
-PRIMITIVE(attention, cost_attention(queries, keys, pairs, heads, dim, dropout.rate != 0, probs.at != NULL),
-          (struct ragged, queries) (struct ragged, keys) (struct attention_pairs, pairs) (int64_t, heads)
-          (int64_t, dim) (dev_int, drop_keys) (struct dropout, dropout) (dev_real, q) (dev_real, kv) (dev_real, probs)
-          (dev_real, out))
-PRIMITIVE(attention_backward, cost_attention_backward(queries, keys, pairs, heads, dim, dropout.rate != 0, accumulate),
-          (struct ragged, queries) (struct ragged, keys) (struct attention_pairs, pairs) (int64_t, heads)
-          (int64_t, dim) (dev_int, drop_keys) (struct dropout, dropout) (dev_real, q) (dev_real, kv) (dev_real, probs)
-          (dev_real, dout) (dev_real, dq) (dev_real, dkv) (int, accumulate))
+/* ---- attention: see struct attention. Nothing that grows with queries times keys is stored. ---- */
+/* out [query rows, heads * head_dim]; sums [query rows, heads, n_types, or 1 without types], NULL: not wanted */
+PRIMITIVE(attention, cost_attention(a, sums.at != NULL),
+          (const struct attention *, a) (dev_real, out) (dev_real, sums))
 
-/* One query row a segment, for each head, and rows that are key and value of all heads at once: with q [n, heads, dim] and
- * x [rows.n_rows, dim], p = softmax over the segment's rows of scale q[i,h].x[r], f its dropout factors (as above, with one
- * query), out[i,h] = sum p f x[r], [n, heads, dim], and sums[i,h] = sum p f, [n, heads]. probs [heads * n_rows] keeps p, segment
- * i's from heads * offsets[i] on, laid out [head][row]. An empty segment gives out = sums = 0. */
-PRIMITIVE(shared_attention, cost_shared_attention(rows, heads, dim, dropout.rate != 0),
-          (struct ragged, rows) (int64_t, heads) (int64_t, dim) (double, scale) (dev_int, drop_keys)
-          (struct dropout, dropout) (dev_real, q) (dev_real, x) (dev_real, probs) (dev_real, out) (dev_real, sums))
-
-/* dq, dx += the gradients of the above, from dout and dsums */
-PRIMITIVE(shared_attention_backward, cost_shared_attention_backward(rows, heads, dim, dropout.rate != 0),
-          (struct ragged, rows) (int64_t, heads) (int64_t, dim) (double, scale) (dev_int, drop_keys)
-          (struct dropout, dropout) (dev_real, q) (dev_real, x) (dev_real, probs) (dev_real, dout) (dev_real, dsums)
-          (dev_real, dq) (dev_real, dx))
+/* See struct attention_gradients. Segments may share key rows only by a key index; then add_kv is taken for 1. */
+PRIMITIVE(attention_backward, cost_attention_backward(a, gradients),
+          (const struct attention *, a) (const struct attention_gradients *, gradients))
 
 /* ---- quantiser (src/medtok/METHOD.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
  *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */

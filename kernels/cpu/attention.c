@@ -1,450 +1,225 @@
-/* Attention of query segments to key segments. Threads share the segments, whose rows stay in cache. */
+/* Attention: cuts a call into units of work, one for each thread at a time, which attention_narrow.c and attention_blocks.c
+ * compute: a few segments, or of long ones one kv head. The cut does not depend on the number of threads, nor does any result. */
+#include "cpu/attention.h"
+
 #include <omp.h>
 
-#include "cpu/cpu.h"
-#include "cpu/dropout_cpu.h"
-#include "cpu/row_math.h"
-#include "cpu/vector_math.h"
+#include "cpu/tiles.h"
 
-/* One segment's rows. Keys and values lie in one row of kv, 2 * dim apart from the next row. */
-struct segment {
-    int64_t n_queries, n_keys, heads, dim, head_dim;
-    const real *q, *kv;
-    real *probs;        /* [query][head][key]; NULL: not kept */
-    const real *factor; /* dropout, same layout; NULL: none */
-    real scale;
+enum {
+    LONG_SEGMENT =
+        1 << 20,      /* probabilities: from there on threads share the kv heads, and dropout is drawn row by row */
+    MOST_BLOCKS = 256 /* into which the segments are divided */
 };
 
-WIDE_VECTORS void row_softmax(real *p, int64_t n) {
-    real most = p[0], sum = 0;
-#pragma omp simd reduction(max : most)
-    for (int64_t k = 0; k < n; k++) most = p[k] > most ? p[k] : most;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < n; k++) {
-        p[k] = real_exp(p[k] - most);
-        sum += p[k];
-    }
-    real scale = 1 / sum;
-#pragma omp simd
-    for (int64_t k = 0; k < n; k++) p[k] *= scale;
+const real *attention_factors(const struct attention_segment *s, int64_t t, int64_t h) {
+    int64_t first = (t * s->heads + h) * s->n_keys, chunk = first / DROPOUT_CHUNK;
+    if (s->factor) return s->factor + first;
+    for (int64_t c = chunk; c * DROPOUT_CHUNK < first + s->n_keys; c++)
+        cpu_dropout_factors(s->a->dropout, (uint64_t)(uint32_t)s->drop_key, c,
+                            s->factor_of_row + (c - chunk) * DROPOUT_CHUNK);
+    return s->factor_of_row + first % DROPOUT_CHUNK;
 }
 
-/* A logit whose exponential is 0 beside any other. */
-static const real NOTHING = (real)-1e30;
-
-/* ---- forward, four queries at a time: the keys of a head are transposed once, so that both products run along
- * vectors of eight ---- */
-enum { LANES = 8, QUERIES = 4, COLUMNS = 2 * LANES };
-typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));
-
-static int64_t padded_keys(int64_t n) { return (n + COLUMNS - 1) / COLUMNS * COLUMNS; }
-
-/* keys[head_dim, padded] = the head's keys transposed, zero behind the last. */
-static void transpose_keys(const struct segment *s, const real *key, int64_t padded, real *keys) {
-    for (int64_t c = 0; c < s->head_dim; c++)
-        for (int64_t k = 0; k < padded; k++) keys[c * padded + k] = k < s->n_keys ? key[k * 2 * s->dim + c] : 0;
-}
-
-/* out[i, 0..COLUMNS) (rows ldo apart) = scale * sum over c < n of x_i[c] y[c, 0..COLUMNS), for QUERIES rows x_i. */
-static void product_tile(const real *const x[QUERIES], int64_t n, const real *y, int64_t ldy, real scale, real *out,
-                         int64_t ldo) {
-    lanes sum[QUERIES][2] = {0};
-    for (int64_t c = 0; c < n; c++) {
-        lanes y0 = *(const lanes *)(y + c * ldy), y1 = *(const lanes *)(y + c * ldy + LANES);
-        for (int i = 0; i < QUERIES; i++) {
-            sum[i][0] += x[i][c] * y0;
-            sum[i][1] += x[i][c] * y1;
-        }
-    }
-    for (int i = 0; i < QUERIES; i++)
-        for (int v = 0; v < 2; v++) *(lanes *)(out + i * ldo + v * LANES) = scale * sum[i][v];
-}
-
-/* The rows first.. of one head; rows behind the last repeat it and are computed in vain. */
-static void block_forward(const struct segment *s, int64_t h, int64_t first, const real *keys, real *score, real *tile,
-                          real *out) {
-    int64_t column = h * s->head_dim, padded = padded_keys(s->n_keys);
-    const real *x[QUERIES];
-    int64_t rows[QUERIES];
-    for (int i = 0; i < QUERIES; i++) {
-        rows[i] = first + i < s->n_queries ? first + i : s->n_queries - 1;
-        x[i] = s->q + rows[i] * s->dim + column;
-    }
-    for (int64_t k = 0; k < padded; k += COLUMNS)
-        product_tile(x, s->head_dim, keys + k, padded, s->scale, score + k, padded);
-    for (int i = 0; i < QUERIES; i++) {
-        int64_t at = (rows[i] * s->heads + h) * s->n_keys;
-        real *p = score + i * padded;
-        for (int64_t k = s->n_keys; k < padded; k++) p[k] = NOTHING;
-        row_softmax(p, padded);
-        if (s->probs) memcpy(s->probs + at, p, (size_t)s->n_keys * sizeof *p);
-        for (int64_t k = 0; s->factor && k < s->n_keys; k++) p[k] *= s->factor[at + k];
-        x[i] = p;
-    }
-    for (int64_t c = 0; c < s->head_dim; c += COLUMNS) {
-        product_tile(x, s->n_keys, s->kv + s->dim + column + c, 2 * s->dim, 1, tile, COLUMNS);
-        for (int i = 0; i < QUERIES && first + i < s->n_queries; i++)
-            memcpy(out + rows[i] * s->dim + column + c, tile + i * COLUMNS, COLUMNS * sizeof *tile);
-    }
-}
-
-/* Scratch: keys [head_dim, padded], scores [QUERIES, padded], tile [QUERIES, COLUMNS]. */
-static void blocks_forward(const struct segment *s, real *out, real *scratch) {
-    int64_t padded = padded_keys(s->n_keys);
-    real *score = scratch + s->head_dim * padded, *tile = score + QUERIES * padded;
-    for (int64_t h = 0; h < s->heads; h++) {
-        transpose_keys(s, s->kv + h * s->head_dim, padded, scratch);
-        for (int64_t first = 0; first < s->n_queries; first += QUERIES)
-            block_forward(s, h, first, scratch, score, tile, out);
-    }
-}
-
-/* ---- narrow heads: vectors run along the queries, so that softmax needs no sums within a vector. Queries are transposed
- * once; a head's scores and probabilities are [key][query], padded to whole vectors ---- */
-enum { WIDE = 64 / sizeof(real) };
-#ifdef __clang__
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#ifdef MEDTOK_REAL_DOUBLE
-typedef int64_t places __attribute__((vector_size(LANES * sizeof(int64_t))));
-#else
-typedef int32_t places __attribute__((vector_size(LANES * sizeof(int32_t))));
-#endif
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
-#endif
-typedef real wide __attribute__((vector_size(WIDE * sizeof(real)), aligned(sizeof(real)), may_alias));
-
-static int64_t padded_queries(int64_t n) { return (n + WIDE - 1) / WIDE * WIDE; }
-
-/* The eight vectors of eight, transposed: pairs, then pairs of pairs, then halves. */
-IN_PLACE void transpose_tile(lanes a[LANES]) {
-    lanes b[LANES], c[LANES];
-    for (int i = 0; i < LANES; i += 2) {
-        b[i] = SHUFFLE(a[i], a[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        b[i + 1] = SHUFFLE(a[i], a[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-    }
-    for (int i = 0; i < LANES; i += 4)
-        for (int k = 0; k < 2; k++) {
-            c[i + 2 * k] = SHUFFLE(b[i + k], b[i + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-            c[i + 2 * k + 1] = SHUFFLE(b[i + k], b[i + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-        }
-    for (int i = 0; i < LANES / 2; i++) {
-        a[i] = SHUFFLE(c[i], c[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        a[i + 4] = SHUFFLE(c[i], c[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-}
-
-/* t[c, padded] = the first n columns of x[rows, ld], transposed; behind the last row it repeats. */
-IN_PLACE void transpose_rows(const real *x, int64_t rows, int64_t ld, int64_t n, int64_t padded, real *t) {
-    for (int64_t r = 0; r < padded; r += LANES) {
-        const real *row[LANES];
-        int64_t c = 0;
-        for (int i = 0; i < LANES; i++) row[i] = x + (r + i < rows ? r + i : rows - 1) * ld;
-        for (; c + LANES <= n; c += LANES) {
-            lanes tile[LANES];
-            for (int i = 0; i < LANES; i++) tile[i] = *(const lanes *)(row[i] + c);
-            transpose_tile(tile);
-            for (int i = 0; i < LANES; i++) *(lanes *)(t + (c + i) * padded + r) = tile[i];
-        }
-        for (; c < n; c++)
-            for (int i = 0; i < LANES; i++) t[c * padded + r + i] = row[i][c];
-    }
-}
-
-/* The first n columns of x[rows, ld] = t[c, padded] transposed, or += */
-IN_PLACE void transpose_back(const real *t, int64_t rows, int64_t ld, int64_t n, int64_t padded, int accumulate,
-                             real *x) {
-    for (int64_t r = 0; r < rows; r += LANES) {
-        int64_t count = r + LANES < rows ? LANES : rows - r, c = 0;
-        for (; c + LANES <= n; c += LANES) {
-            lanes tile[LANES];
-            for (int i = 0; i < LANES; i++) tile[i] = *(const lanes *)(t + (c + i) * padded + r);
-            transpose_tile(tile);
-            for (int64_t i = 0; i < count; i++) {
-                lanes *to = (lanes *)(x + (r + i) * ld + c);
-                if (accumulate) tile[i] += *to;
-                *to = tile[i];
-            }
-        }
-        for (; c < n; c++)
-            for (int64_t i = 0; i < count; i++) {
-                real *to = x + (r + i) * ld + c, value = t[c * padded + r + i];
-                *to = accumulate ? *to + value : value;
-            }
-    }
-}
-
-/* Rows of keys go through the registers TOGETHER at a time; behind the last the last is computed again, in vain. */
-enum { TOGETHER = 4 };
-
-/* score[k, padded] = scale * sum over c of row_k[c] t[c, padded], for n rows `ld` apart. */
-IN_PLACE void rows_by_columns(const real *rows, int64_t n, int64_t ld, const real *t, int64_t depth, real scale,
-                              int64_t padded, real *score) {
-    for (int64_t l = 0; l < padded; l += WIDE)
-        for (int64_t k = 0; k < n; k += TOGETHER) {
-            const real *row[TOGETHER];
-            wide sum[TOGETHER] = {{0}};
-            for (int i = 0; i < TOGETHER; i++) row[i] = rows + (k + i < n ? k + i : n - 1) * ld;
-            for (int64_t c = 0; c < depth; c++) {
-                wide column = *(const wide *)(t + c * padded + l);
-                for (int i = 0; i < TOGETHER; i++) sum[i] += row[i][c] * column;
-            }
-            for (int i = 0; i < TOGETHER && k + i < n; i++) *(wide *)(score + (k + i) * padded + l) = scale * sum[i];
-        }
-}
-
-/* t[c, padded] = sum over k of w[k, padded] row_k[c] */
-IN_PLACE void columns_of_rows(const real *rows, int64_t n, int64_t ld, const real *w, int64_t depth, int64_t padded,
-                              real *t) {
-    for (int64_t l = 0; l < padded; l += WIDE)
-        for (int64_t c = 0; c < depth; c += TOGETHER) {
-            int64_t column[TOGETHER];
-            wide sum[TOGETHER] = {{0}};
-            for (int i = 0; i < TOGETHER; i++) column[i] = c + i < depth ? c + i : depth - 1;
-            for (int64_t k = 0; k < n; k++) {
-                wide weight = *(const wide *)(w + k * padded + l);
-                for (int i = 0; i < TOGETHER; i++) sum[i] += rows[k * ld + column[i]] * weight;
-            }
-            for (int i = 0; i < TOGETHER && c + i < depth; i++) *(wide *)(t + (c + i) * padded + l) = sum[i];
-        }
-}
-
-/* Softmax over k of p[k, padded]. */
-IN_PLACE void softmax_down(real *p, int64_t n, int64_t padded) {
-    for (int64_t l = 0; l < padded; l += WIDE) {
-        real most[WIDE], sum[WIDE] = {0};
-        memcpy(most, p + l, sizeof most);
-        for (int64_t k = 1; k < n; k++)
-#pragma omp simd
-            for (int i = 0; i < WIDE; i++) most[i] = p[k * padded + l + i] > most[i] ? p[k * padded + l + i] : most[i];
-        for (int64_t k = 0; k < n; k++)
-#pragma omp simd
-            for (int i = 0; i < WIDE; i++) sum[i] += p[k * padded + l + i] = real_exp(p[k * padded + l + i] - most[i]);
-#pragma omp simd
-        for (int i = 0; i < WIDE; i++) sum[i] = 1 / sum[i];
-        for (int64_t k = 0; k < n; k++)
-#pragma omp simd
-            for (int i = 0; i < WIDE; i++) p[k * padded + l + i] *= sum[i];
-    }
-}
-
-/* Scratch of one head: transposed queries and outputs [head_dim, padded], probabilities [n_keys, padded]. */
-WIDE_VECTORS static void head_forward(const struct segment *s, int64_t h, real *out, real *scratch) {
-    int64_t padded = padded_queries(s->n_queries), column = h * s->head_dim, ld = 2 * s->dim;
-    const real *key = s->kv + column, *value = key + s->dim;
-    real *t = scratch, *p = t + s->head_dim * padded;
-    transpose_rows(s->q + column, s->n_queries, s->dim, s->head_dim, padded, t);
-    rows_by_columns(key, s->n_keys, ld, t, s->head_dim, s->scale, padded, p);
-    softmax_down(p, s->n_keys, padded);
-    for (int64_t r = 0; r < s->n_queries; r++) {
-        int64_t at = (r * s->heads + h) * s->n_keys;
-        for (int64_t k = 0; s->probs && k < s->n_keys; k++) s->probs[at + k] = p[k * padded + r];
-        for (int64_t k = 0; s->factor && k < s->n_keys; k++) p[k * padded + r] *= s->factor[at + k];
-    }
-    columns_of_rows(value, s->n_keys, ld, p, s->head_dim, padded, t);
-    transpose_back(t, s->n_queries, s->dim, s->head_dim, padded, 0, out + column);
-}
-
-/* y_k[c] += sum over r of w[k, r] x_r[c]: y `ldy` apart, n of them; x `ldx` apart. */
-IN_PLACE void add_weighted_rows(const real *w, int64_t padded, int64_t n, int64_t rows, const real *x, int64_t ldx,
-                                int64_t depth, real *y, int64_t ldy) {
-    for (int64_t k = 0; k < n; k += TOGETHER) {
-        const real *weight[TOGETHER];
-        int64_t c = 0;
-        for (int i = 0; i < TOGETHER; i++) weight[i] = w + (k + i < n ? k + i : n - 1) * padded;
-        for (; c + WIDE <= depth; c += WIDE) {
-            wide sum[TOGETHER] = {{0}};
-            for (int64_t r = 0; r < rows; r++) {
-                wide row = *(const wide *)(x + r * ldx + c);
-                for (int i = 0; i < TOGETHER; i++) sum[i] += weight[i][r] * row;
-            }
-            for (int i = 0; i < TOGETHER && k + i < n; i++) *(wide *)(y + (k + i) * ldy + c) += sum[i];
-        }
-        for (; c < depth; c++)
-            for (int i = 0; i < TOGETHER && k + i < n; i++)
-                for (int64_t r = 0; r < rows; r++) y[(k + i) * ldy + c] += weight[i][r] * x[r * ldx + c];
-    }
-}
-
-/* With p the probabilities, f dropout's factors, g the output's gradient: slope = f g.value, ds = scale p (slope - sum p slope).
- * Scratch: as forward, and three more [n_keys, padded]. */
-WIDE_VECTORS static void head_backward(const struct segment *s, int64_t h, const real *dout, real *dq, real *dkv,
-                                       real *scratch) {
-    int64_t padded = padded_queries(s->n_queries), column = h * s->head_dim, ld = 2 * s->dim, n = s->n_keys;
-    const real *key = s->kv + column, *value = key + s->dim;
-    real *t = scratch, *p = t + s->head_dim * padded, *kept = p + n * padded, *slope = kept + n * padded;
-    memset(p, 0, (size_t)(2 * n * padded) * sizeof *p);
-    for (int64_t r = 0; r < s->n_queries; r++) {
-        int64_t at = (r * s->heads + h) * n;
-        for (int64_t k = 0; k < n; k++) {
-            p[k * padded + r] = s->probs[at + k];
-            kept[k * padded + r] = s->factor ? s->factor[at + k] : 1;
-        }
-    }
-    transpose_rows(dout + column, s->n_queries, s->dim, s->head_dim, padded, t);
-    rows_by_columns(value, n, ld, t, s->head_dim, 1, padded, slope);
-    for (int64_t l = 0; l < padded; l += WIDE) {
-        wide mean = {0};
-        for (int64_t k = 0; k < n; k++) {
-            wide *d = (wide *)(slope + k * padded + l);
-            *d *= *(wide *)(kept + k * padded + l);
-            mean += *(wide *)(p + k * padded + l) * *d;
-        }
-        for (int64_t k = 0; k < n; k++) {
-            wide *d = (wide *)(slope + k * padded + l), *f = (wide *)(kept + k * padded + l);
-            wide q = *(wide *)(p + k * padded + l);
-            *f *= q;
-            *d = s->scale * q * (*d - mean);
-        }
-    }
-    add_weighted_rows(kept, padded, n, s->n_queries, dout + column, s->dim, s->head_dim, dkv + s->dim + column, ld);
-    add_weighted_rows(slope, padded, n, s->n_queries, s->q + column, s->dim, s->head_dim, dkv + column, ld);
-    columns_of_rows(key, n, ld, slope, s->head_dim, padded, t);
-    transpose_back(t, s->n_queries, s->dim, s->head_dim, padded, 1, dq + column);
-}
-
-/* ---- forward, row by row: for few queries, odd heads. Scratch: a row of probabilities where none are kept ---- */
-static void rows_forward(const struct segment *s, real *out, real *scratch) {
-    for (int64_t r = 0; r < s->n_queries; r++) {
-        for (int64_t h = 0; h < s->heads; h++) {
-            int64_t at = (r * s->heads + h) * s->n_keys, column = h * s->head_dim;
-            const real *q = s->q + r * s->dim + column, *key = s->kv + column;
-            real *p = s->probs ? s->probs + at : scratch, *o = out + r * s->dim + column;
-            for (int64_t c = 0; c < s->head_dim; c++) o[c] = 0;
-            if (s->n_keys == 0) continue;
-            for (int64_t k = 0; k < s->n_keys; k++) p[k] = s->scale * row_dot(q, key + k * 2 * s->dim, s->head_dim);
-            row_softmax(p, s->n_keys);
-            for (int64_t k = 0; k < s->n_keys; k++)
-                row_add(s->factor ? s->factor[at + k] * p[k] : p[k], key + k * 2 * s->dim + s->dim, o, s->head_dim);
-        }
-    }
-}
-
-enum { NARROW_HEAD = 16 }; /* up to this width of heads vectors run along the queries */
-
-static int along_queries(const struct segment *s) {
-    return s->n_queries >= QUERIES && s->n_keys > 0 && s->head_dim <= NARROW_HEAD;
-}
-
-static void segment_forward(const struct segment *s, real *out, real *scratch) {
-    if (along_queries(s))
-        for (int64_t h = 0; h < s->heads; h++) head_forward(s, h, out, scratch);
-    else if (s->n_queries >= QUERIES && s->n_keys > 0 && s->head_dim % COLUMNS == 0)
-        blocks_forward(s, out, scratch);
-    else
-        rows_forward(s, out, scratch);
-}
-
-/* Row by row; `slope` [n_keys] is scratch. */
-static void rows_backward(const struct segment *s, const real *dout, real *dq, real *dkv, real *slope) {
-    for (int64_t r = 0; r < s->n_queries; r++) {
-        for (int64_t h = 0; h < s->heads; h++) {
-            int64_t at = (r * s->heads + h) * s->n_keys, column = h * s->head_dim;
-            const real *p = s->probs + at, *g = dout + r * s->dim + column, *q = s->q + r * s->dim + column;
-            const real *key = s->kv + column;
-            real *dkey = dkv + column, mean = 0;
-            for (int64_t k = 0; k < s->n_keys; k++) {
-                real f = s->factor ? s->factor[at + k] : 1;
-                slope[k] = f * row_dot(g, key + k * 2 * s->dim + s->dim, s->head_dim);
-                mean += p[k] * slope[k];
-                row_add(f * p[k], g, dkey + k * 2 * s->dim + s->dim, s->head_dim);
-            }
-            for (int64_t k = 0; k < s->n_keys; k++) {
-                real w = s->scale * p[k] * (slope[k] - mean);
-                row_add(w, key + k * 2 * s->dim, dq + r * s->dim + column, s->head_dim);
-                row_add(w, q, dkey + k * 2 * s->dim, s->head_dim);
-            }
-        }
-    }
-}
-
-static void segment_backward(const struct segment *s, const real *dout, real *dq, real *dkv, real *scratch) {
-    if (along_queries(s))
-        for (int64_t h = 0; h < s->heads; h++) head_backward(s, h, dout, dq, dkv, scratch);
-    else
-        rows_backward(s, dout, dq, dkv, scratch);
-}
-
+/* ---- the plan of a call ---- */
 struct attention_call {
-    struct ragged queries, keys;
-    struct attention_pairs pairs;
-    int64_t heads, dim;
-    dev_int drop_keys;
-    struct dropout dropout;
-    dev_real q, kv, probs;
+    const struct attention *a;
+    const struct attention_gradients *g; /* NULL: forward */
+    dev_real out, sums;                  /* forward */
+    int64_t block, n_blocks, parts;      /* segments of a unit; units are n_blocks x parts of the kv heads */
+    int by_row;                          /* dropout */
+    struct {
+        int64_t factors, gathered, work, all; /* values of a thread; gathered: of one of key, value, dkey, dvalue */
+    } scratch;
+    real *scratch_base;
+    double *dbias; /* [n_blocks, heads, n_types] */
 };
 
-/* Scratch of each thread: dropout factors of a segment (rounded up to whole chunks), and what the passes need. */
-struct thread_scratch {
-    real *base;
-    int64_t factors, work;
-};
-
-static int make_scratch(struct device *device, const struct attention_call *a, struct thread_scratch *scratch) {
-    int64_t pairs = 0, keys = 0, along = 0, depth = a->dim / a->heads;
-    for (int64_t i = 0; i < a->queries.n; i++) {
-        int64_t q = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i],
-                k = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i];
-        if (q * k > pairs) pairs = q * k;
-        if (k > keys) keys = k;
-        if (depth <= NARROW_HEAD && (depth + 3 * k) * padded_queries(q) > along)
-            along = (depth + 3 * k) * padded_queries(q);
-    }
-    scratch->factors = a->dropout.rate == 0 ? 0 : dropout_room(pairs * a->heads);
-    scratch->work = (depth + QUERIES) * padded_keys(keys + 1) + QUERIES * COLUMNS;
-    if (along > scratch->work) scratch->work = (along + 15) / 16 * 16;
-    scratch->base = cpu_scratch(device, cpu_threads(device) * (scratch->factors + scratch->work));
-    return scratch->base != NULL;
+static int64_t first_row(const struct spans *s, int64_t i) { return s->first.at ? s->first.at[i] : i; }
+static int64_t n_rows(const struct spans *s, int64_t i) {
+    return s->first.at ? (int64_t)s->end.at[i] - s->first.at[i] : 1;
 }
 
-static struct segment make_segment(const struct attention_call *a, int64_t i, real *factor) {
-    struct segment s = {.n_queries = a->queries.offsets.at[i + 1] - a->queries.offsets.at[i],
-                        .n_keys = a->keys.offsets.at[i + 1] - a->keys.offsets.at[i],
-                        .heads = a->heads,
-                        .dim = a->dim,
-                        .head_dim = a->dim / a->heads,
-                        .q = a->q.at + (int64_t)a->queries.offsets.at[i] * a->dim,
-                        .kv = a->kv.at + (int64_t)a->keys.offsets.at[i] * 2 * a->dim,
-                        .probs = a->probs.at ? a->probs.at + (int64_t)a->pairs.offsets.at[i] * a->heads : NULL,
-                        .scale = 1 / real_sqrt((real)(a->dim / a->heads))};
+/* Where queries stand for vectors: see attention_narrow.c, which knows no causal mask, no types and no sums. */
+static int is_narrow(const struct attention_call *c, int64_t n_queries, int64_t n_keys) {
+    return c->a->head_dim <= NARROW_HEAD && n_queries >= TOGETHER && n_keys > 0 && !c->a->causal &&
+           c->a->types.n_types == 0 && !c->sums.at && !(c->g && c->g->dsums.at);
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* The units and their scratch; 0 (error recorded) if memory is out. */
+static int plan_call(struct device *device, struct attention_call *c) {
+    const struct attention *a = c->a;
+    int64_t n = a->queries.n, most_probs = 0, most_keys = 0, work = 0, backward = c->g != NULL;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t q = n_rows(&a->queries, i), k = n_rows(&a->keys, i);
+        most_probs = larger(most_probs, q * k * a->heads);
+        most_keys = larger(most_keys, k);
+        work = larger(work, is_narrow(c, q, k) ? narrow_scratch(q, k, a->head_dim, (int)backward)
+                                               : blocks_scratch(k, a->head_dim, (int)backward));
+    }
+    c->by_row = most_probs > LONG_SEGMENT;
+    c->parts = c->by_row ? a->kv_heads : 1;
+    c->block = (n + MOST_BLOCKS - 1) / MOST_BLOCKS;
+    if (backward && a->key_index.at) { /* segments add to the same rows, each kv head to its own columns of them */
+        c->block = n;
+        c->parts = a->kv_heads;
+        c->by_row = 1;
+    }
+    if (n > 0) c->n_blocks = (n + c->block - 1) / c->block;
+    if (a->dropout.rate > 0)
+        c->scratch.factors = dropout_room(c->by_row ? most_keys : most_probs) + (c->by_row ? DROPOUT_CHUNK : 0);
+    if (a->key_index.at) c->scratch.gathered = whole(most_keys * a->head_dim, COLUMNS);
+    c->scratch.work = whole(work, COLUMNS);
+    c->scratch.all = c->scratch.factors + (backward ? 4 : 2) * c->scratch.gathered + c->scratch.work;
+    int64_t n_dbias = c->g && c->g->dbias.at ? c->n_blocks * a->heads * a->types.n_types : 0;
+    int64_t doubles = whole(n_dbias, COLUMNS) * (int64_t)(sizeof(double) / sizeof(real));
+    real *scratch = cpu_scratch(device, doubles + cpu_threads(device) * c->scratch.all);
+    if (!scratch) return 0;
+    if (n_dbias > 0) c->dbias = memset(scratch, 0, (size_t)n_dbias * sizeof *c->dbias);
+    c->scratch_base = scratch + doubles;
+    return 1;
+}
+
+/* ---- a kv head of a segment ---- */
+/* to[n, dim] = rows of x by index, or with `back` those rows += to */
+static void move_rows(const int32_t *index, int64_t n, int64_t dim, real *x, int64_t ld, real *to, int back) {
+    for (int64_t k = 0; k < n; k++) {
+        real *row = x + index[k] * ld;
+        if (!back)
+            memcpy(to + k * dim, row, (size_t)dim * sizeof *to);
+        else
+            for (int64_t c = 0; c < dim; c++) row[c] += to[k * dim + c];
+    }
+}
+
+static void clear_rows(real *x, int64_t rows, int64_t ld, int64_t dim) {
+    for (int64_t r = 0; r < rows; r++) memset(x + r * ld, 0, (size_t)dim * sizeof *x);
+}
+
+static real *moved(dev_real x, int64_t n) { return x.at ? x.at + n : NULL; }
+
+/* Keys and values, and their gradients, of the kv head: where they lie, or gathered to `room`. */
+static void take_kv_head(const struct attention_call *c, struct attention_segment *s, int64_t kv_head, real *room) {
+    const struct attention *a = c->a;
+    int64_t size = s->n_keys * s->dim, begin = kv_head * s->dim;
+    const int32_t *index = a->key_index.at ? a->key_index.at + s->first_key : NULL;
+    if (!index) begin += s->first_key * a->ld_kv;
+    s->key = a->k.at + begin;
+    s->value = a->v.at == a->k.at ? s->key : a->v.at + begin;
+    s->ld_key = s->ld_dkey = a->ld_kv;
+    if (c->g) {
+        s->dkey = moved(c->g->dk, begin);
+        s->dvalue = moved(c->g->dv, begin);
+        if (!index && !c->g->add_kv && s->dkey) clear_rows(s->dkey, s->n_keys, s->ld_dkey, s->dim);
+        if (!index && !c->g->add_kv && s->dvalue) clear_rows(s->dvalue, s->n_keys, s->ld_dkey, s->dim);
+    }
+    if (!index) return;
+    int shared = s->value == s->key;
+    move_rows(index, s->n_keys, s->dim, a->k.at + begin, a->ld_kv, room, 0);
+    s->key = s->value = room;
+    if (!shared) s->value = room += size, move_rows(index, s->n_keys, s->dim, a->v.at + begin, a->ld_kv, room, 0);
+    s->ld_key = s->ld_dkey = s->dim;
+    if (s->dkey) s->dkey = memset(room += size, 0, (size_t)size * sizeof *room);
+    if (s->dvalue && c->g->dv.at == c->g->dk.at)
+        s->dvalue = s->dkey;
+    else if (s->dvalue)
+        s->dvalue = memset(room += size, 0, (size_t)size * sizeof *room);
+}
+
+/* What was gathered goes back. */
+static void give_kv_head(const struct attention_call *c, const struct attention_segment *s, int64_t kv_head) {
+    const struct attention *a = c->a;
+    if (!c->g || !a->key_index.at) return;
+    const int32_t *index = a->key_index.at + s->first_key;
+    int64_t begin = kv_head * s->dim;
+    if (s->dkey) move_rows(index, s->n_keys, s->dim, c->g->dk.at + begin, a->ld_kv, s->dkey, 1);
+    if (s->dvalue && s->dvalue != s->dkey)
+        move_rows(index, s->n_keys, s->dim, c->g->dv.at + begin, a->ld_kv, s->dvalue, 1);
+}
+
+static void run_kv_head(const struct attention_call *c, struct attention_segment *s, int64_t kv_head, real *room) {
+    int64_t group = s->heads / c->a->kv_heads, first = kv_head * group;
+    take_kv_head(c, s, kv_head, room);
+    if (!is_narrow(c, s->n_queries, s->n_keys)) {
+        if (c->g)
+            blocks_backward(s, first, group);
+        else
+            blocks_forward(s, first, group);
+    } else
+        for (int64_t h = first; h < first + group; h++) {
+            if (c->g)
+                narrow_backward(s, h);
+            else
+                narrow_forward(s, h);
+        }
+    give_kv_head(c, s, kv_head);
+}
+
+/* ---- segments ---- */
+static struct attention_segment make_segment(const struct attention_call *c, int64_t i, real *scratch) {
+    const struct attention *a = c->a;
+    int64_t q = first_row(&a->queries, i), width = a->heads * a->head_dim, n_types = attention_types(a);
+    struct attention_segment s = {.a = a,
+                                  .n_queries = n_rows(&a->queries, i),
+                                  .n_keys = n_rows(&a->keys, i),
+                                  .heads = a->heads,
+                                  .dim = a->head_dim,
+                                  .first_query = q,
+                                  .first_key = first_row(&a->keys, i),
+                                  .q = a->q.at + q * a->ld_q,
+                                  .scale = (real)a->scale,
+                                  .work = scratch + c->scratch.all - c->scratch.work};
+    if (c->g) {
+        s.dout = c->g->dout.at + q * width;
+        s.dsums = moved(c->g->dsums, q * a->heads * n_types);
+        s.dq = moved(c->g->dq, q * a->ld_q);
+        s.add_q = c->g->add_q;
+    } else {
+        s.out = c->out.at + q * width;
+        s.sums = moved(c->sums, q * a->heads * n_types);
+    }
     if (a->dropout.rate == 0) return s;
-    int64_t count = s.n_queries * s.n_keys * s.heads;
-    cpu_dropout_segment(a->dropout, a->drop_keys.at[i], count, factor);
-    s.factor = factor;
+    s.drop_key = a->drop_keys.at[i];
+    s.factor_of_row = scratch;
+    if (c->by_row) return s;
+    cpu_dropout_segment(a->dropout, s.drop_key, s.n_queries * s.n_keys * s.heads, scratch);
+    s.factor = scratch;
     return s;
 }
 
-void cpu_attention(struct device *device, struct ragged queries, struct ragged keys, struct attention_pairs pairs,
-                   int64_t heads, int64_t dim, dev_int drop_keys, struct dropout dropout, dev_real q, dev_real kv,
-                   dev_real probs, dev_real out) {
-    struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
-    struct thread_scratch scratch;
-    if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
-#pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)
-    for (int64_t i = 0; i < queries.n; i++) {
-        real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
-        struct segment s = make_segment(&a, i, mine);
-        segment_forward(&s, out.at + (int64_t)queries.offsets.at[i] * dim, mine + scratch.factors);
+static void run_unit(const struct attention_call *c, int64_t unit) {
+    const struct attention *a = c->a;
+    real *scratch = c->scratch_base + omp_get_thread_num() * c->scratch.all;
+    int64_t block = unit / c->parts, heads = a->kv_heads / c->parts, first = unit % c->parts * heads;
+    int64_t end = (block + 1) * c->block < a->queries.n ? (block + 1) * c->block : a->queries.n;
+    for (int64_t i = block * c->block; i < end; i++) {
+        struct attention_segment s = make_segment(c, i, scratch);
+        if (c->dbias) s.dbias = c->dbias + block * a->heads * a->types.n_types;
+        for (int64_t h = first; h < first + heads; h++) run_kv_head(c, &s, h, scratch + c->scratch.factors);
     }
 }
 
-void cpu_attention_backward(struct device *device, struct ragged queries, struct ragged keys,
-                            struct attention_pairs pairs, int64_t heads, int64_t dim, dev_int drop_keys,
-                            struct dropout dropout, dev_real q, dev_real kv, dev_real probs, dev_real dout, dev_real dq,
-                            dev_real dkv, int accumulate) {
-    struct attention_call a = {queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs};
-    struct thread_scratch scratch;
-    if (device->error[0] || !make_scratch(device, &a, &scratch)) return;
-#pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 8)
-    for (int64_t i = 0; i < queries.n; i++) {
-        real *mine = scratch.base + omp_get_thread_num() * (scratch.factors + scratch.work);
-        struct segment s = make_segment(&a, i, mine);
-        real *dq_i = dq.at + (int64_t)queries.offsets.at[i] * dim;
-        real *dkv_i = dkv.at + (int64_t)keys.offsets.at[i] * 2 * dim;
-        if (!accumulate) { /* in the caches, where the sums are made */
-            memset(dq_i, 0, (size_t)(s.n_queries * dim) * sizeof(real));
-            memset(dkv_i, 0, (size_t)(s.n_keys * 2 * dim) * sizeof(real));
-        }
-        segment_backward(&s, dout.at + (int64_t)queries.offsets.at[i] * dim, dq_i, dkv_i, mine + scratch.factors);
+static void run_call(struct device *device, struct attention_call *c) {
+    if (device->error[0] || !plan_call(device, c)) return;
+#pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 1)
+    for (int64_t unit = 0; unit < c->n_blocks * c->parts; unit++) run_unit(c, unit);
+}
+
+void cpu_attention(struct device *device, const struct attention *attention, dev_real out, dev_real sums) {
+    struct attention_call c = {.a = attention, .out = out, .sums = sums};
+    run_call(device, &c);
+}
+
+void cpu_attention_backward(struct device *device, const struct attention *attention,
+                            const struct attention_gradients *gradients) {
+    struct attention_call c = {.a = attention, .g = gradients};
+    run_call(device, &c);
+    int64_t size = attention->heads * attention->types.n_types;
+    for (int64_t e = 0; c.dbias && e < size; e++) {
+        double sum = 0;
+        for (int64_t b = 0; b < c.n_blocks; b++) sum += c.dbias[b * size + e];
+        gradients->dbias.at[e] += (real)sum;
     }
 }

@@ -17,7 +17,4 @@ IN_PLACE void row_add(real alpha, const real *x, real *y, int64_t n) {
     for (int64_t c = 0; c < n; c++) y[c] += alpha * x[c];
 }
 
-/* p[n] = softmax(p), n > 0 */
-void row_softmax(real *p, int64_t n);
-
 #endif

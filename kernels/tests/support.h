@@ -58,7 +58,6 @@ void check_gradient(const char *what, dev_real x, int64_t n, dev_real gradient, 
 int test_vectors_and_matrices(void);
 int test_rows(void);
 int test_attention(void);
-int test_shared_attention(void);
 int test_activation(void);
 int test_linear(void);
 int test_losses(void);

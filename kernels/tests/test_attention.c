@@ -1,120 +1,198 @@
-/* Attention over ragged rows. See support.h. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "dropout.h"
+/* Attention, with each of its options, against plain loops; its gradients against plain loops and, where there are few values,
+ * against central differences. See support.h and attention_problem.h. */
+#include "attention_problem.h"
 #include "support.h"
 
-/* ---- attention: segments with one, no, and many keys ---- */
-enum { A_DIM = 8, A_HEADS = 2, A_Q = 6, A_K = 9, A_PAIRS = 2 * 4 + 1 * 0 + 3 * 5 };
-static const int32_t Q_OFFSETS[] = {0, 2, 3, 6}, K_OFFSETS[] = {0, 4, 4, 9}, PAIR_OFFSETS[] = {0, 8, 8, 23},
-                     A_KEYS[] = {4, 9, 2};
-
-struct attention_call {
-    struct ragged queries, keys;
-    struct attention_pairs pairs;
-    dev_int drop_keys;
-    struct dropout dropout;
-    dev_real q, kv, probs, out;
-};
-
-static void run_attention(void *context) {
-    struct attention_call *c = context;
-    RUN(attention, c->queries, c->keys, c->pairs, A_HEADS, A_DIM, c->drop_keys, c->dropout, c->q, c->kv, c->probs,
-        c->out);
+static void check_forward(struct attention_problem *p, const struct attention_wanted *w) {
+    const struct attention *a = &p->a;
+    int64_t types = p->n_types;
+    run_attention(p);
+    for (int64_t e = 0; e < p->n_out; e++)
+        if (w->row_used[e / a->head_dim / a->heads]) close_to(p->out.at[e], w->out[e], p->what, e);
+    for (int64_t e = 0; e < p->n_sums; e++)
+        if (w->row_used[e / types / a->heads]) close_to(p->sums.at[e], w->sums[e], "sum", e);
+    for (int64_t e = 0; e < a->queries.n_rows * a->heads; e++) {
+        if (!w->row_used[e / a->heads] || w->total[e] == 0) continue;
+        close_to(a->stats.at[2 * e], w->most[e], "largest logit", e);
+        close_to(a->stats.at[2 * e + 1], w->total[e], "sum of exponentials", e);
+    }
+    struct attention_problem again = *p; /* the same without the statistics */
+    again.a.stats.at = NULL;
+    again.out = values(p->n_out + p->n_sums);
+    if (p->sums.at) again.sums = dev_real_at(again.out, p->n_out);
+    run_attention(&again);
+    for (int64_t e = 0; e < p->n_out; e++)
+        if (w->row_used[e / a->head_dim / a->heads]) assert_true(again.out.at[e] == p->out.at[e]);
+    release(1, again.out);
 }
 
-static void check_attention(double rate) {
-    struct attention_call c = {segments(Q_OFFSETS, 3),  segments(K_OFFSETS, 3),   {A_PAIRS, ints(PAIR_OFFSETS, 4)},
-                               ints(A_KEYS, 3),         {rate, 3, 8, 1},          values(A_Q * A_DIM),
-                               values(A_K * 2 * A_DIM), zeros(A_PAIRS * A_HEADS), values(A_Q * A_DIM)};
-    run_attention(&c);
-    for (int s = 0; s < 3; s++) {
-        int nk = K_OFFSETS[s + 1] - K_OFFSETS[s];
-        for (int r = Q_OFFSETS[s]; r < Q_OFFSETS[s + 1]; r++)
-            for (int j = 0; j < A_DIM; j++) {
-                int h = j / 4;
-                double e[8], total = 0, sum = 0;
-                for (int k = 0; k < nk; k++) {
-                    double dot = 0;
-                    for (int i = h * 4; i < h * 4 + 4; i++)
-                        dot += (double)c.q.at[r * A_DIM + i] * c.kv.at[(K_OFFSETS[s] + k) * 2 * A_DIM + i];
-                    total += e[k] = exp(dot / 2); /* sqrt(4) */
-                }
-                for (int k = 0; k < nk; k++) {
-                    uint64_t element = (uint64_t)(((r - Q_OFFSETS[s]) * A_HEADS + h) * nk + k);
-                    double f = rate == 0 ? 1 : dropout_keeps(c.dropout, (uint64_t)A_KEYS[s], element) / (1 - rate);
-                    sum += f * e[k] / total * c.kv.at[(K_OFFSETS[s] + k) * 2 * A_DIM + A_DIM + j];
-                }
-                close_to(c.out.at[r * A_DIM + j], sum, "attention", r);
-            }
+/* Values of rows are those wanted, with `add` more than before; what lies between the rows stays. */
+static void check_rows(const char *what, const struct attention_problem *p, const real *found, const real *before,
+                       const double *wanted, const char *used, int64_t n, int add) {
+    for (int64_t e = 0; e < n; e++) {
+        if (!used[e] && found[e] != before[e]) fail_msg("%s: %s[%lld] changed", p->what, what, (long long)e);
+        if (used[e]) close_to(found[e] - (add ? before[e] : 0), wanted[e], what, e);
     }
-    dev_real g = values(A_Q * A_DIM), dq = zeros(A_Q * A_DIM), dkv = zeros(A_K * 2 * A_DIM);
-    RUN(attention_backward, c.queries, c.keys, c.pairs, A_HEADS, A_DIM, c.drop_keys, c.dropout, c.q, c.kv, c.probs, g,
-        dq, dkv, 1);
-    dev_real over[2] = {values(A_Q * A_DIM), values(A_K * 2 * A_DIM)};
-    RUN(attention_backward, c.queries, c.keys, c.pairs, A_HEADS, A_DIM, c.drop_keys, c.dropout, c.q, c.kv, c.probs, g,
-        over[0], over[1], 0);
-    overwritten("gradient of q", over[0], A_Q * A_DIM, dq);
-    overwritten("gradient of kv", over[1], A_K * 2 * A_DIM, dkv);
-    check_gradient("q", c.q, A_Q * A_DIM, dq, g.at, c.out, A_Q * A_DIM, run_attention, &c);
-    check_gradient("kv", c.kv, A_K * 2 * A_DIM, dkv, g.at, c.out, A_Q * A_DIM, run_attention, &c);
-    device_free_ints(&device, c.queries.offsets);
-    device_free_ints(&device, c.keys.offsets);
-    device_free_ints(&device, c.pairs.offsets);
-    device_free_ints(&device, c.drop_keys);
-    release(7, c.q, c.kv, c.probs, c.out, g, dq, dkv);
+}
+
+static void check_gradients(const struct attention_problem *p, const struct attention_wanted *w, int add) {
+    struct attention_gradients g = new_gradients(p, add, 0), before = new_gradients(p, add, 0);
+    int add_kv = add || p->a.key_index.at;
+    for (int64_t e = 0; e < p->n_q; e++) before.dq.at[e] = g.dq.at[e];
+    for (int64_t e = 0; e < p->n_kv; e++) before.dk.at[e] = g.dk.at[e], before.dv.at[e] = g.dv.at[e];
+    for (int64_t e = 0; e < p->n_bias; e++) before.dbias.at[e] = g.dbias.at[e];
+    run_attention_backward(p, &g);
+    check_rows("dq", p, g.dq.at, before.dq.at, w->dq, w->q_used, p->n_q, add);
+    check_rows("dk", p, g.dk.at, before.dk.at, w->dk, w->kv_used, p->n_kv, add_kv);
+    if (w->dv) check_rows("dv", p, g.dv.at, before.dv.at, w->dv, w->kv_used, p->n_kv, add_kv);
+    for (int64_t e = 0; e < p->n_bias; e++) close_to(g.dbias.at[e] - before.dbias.at[e], w->dbias[e], "dbias", e);
+    free_gradients(p, &before);
+    free_gradients(p, &g);
+}
+
+/* What is not wanted is not touched, and the rest is as it was: 0 dq, 1 dk and dv, 2 dbias are not wanted, 3 dk, 4 dv. */
+static void check_frozen(const struct attention_problem *p, const struct attention_wanted *w) {
+    dev_real none = {NULL};
+    for (int frozen = 0; frozen < 5; frozen++) {
+        if (frozen > 2 && !w->dv) continue;
+        struct attention_gradients all = new_gradients(p, 1, 1), g = all;
+        if (frozen == 0) g.dq = none;
+        if (frozen == 1 || frozen == 3) g.dk = none;
+        if (frozen == 1 || frozen == 4) g.dv = none;
+        if (frozen == 2) g.dbias = none;
+        run_attention_backward(p, &g);
+        for (int64_t e = 0; e < p->n_q; e++) close_to(all.dq.at[e], g.dq.at ? w->dq[e] : 0, "frozen: dq", e);
+        for (int64_t e = 0; e < p->n_kv; e++) close_to(all.dk.at[e], g.dk.at ? w->dk[e] : 0, "frozen: dk", e);
+        for (int64_t e = 0; w->dv && e < p->n_kv; e++) close_to(all.dv.at[e], g.dv.at ? w->dv[e] : 0, "frozen: dv", e);
+        for (int64_t e = 0; e < p->n_bias; e++)
+            close_to(all.dbias.at[e], g.dbias.at ? w->dbias[e] : 0, "frozen: dbias", e);
+        free_gradients(p, &all);
+    }
+}
+
+static void check_differences(struct attention_problem *p) {
+    struct attention_gradients g = new_gradients(p, 1, 1);
+    int64_t n_out = p->n_out + p->n_sums;
+    run_attention_backward(p, &g);
+    check_gradient("q", p->a.q, p->n_q, g.dq, p->dout.at, p->out, n_out, run_attention, p);
+    check_gradient("k", p->a.k, p->n_kv, g.dk, p->dout.at, p->out, n_out, run_attention, p);
+    if (g.dv.at != g.dk.at) check_gradient("v", p->a.v, p->n_kv, g.dv, p->dout.at, p->out, n_out, run_attention, p);
+    if (p->n_bias > 0)
+        check_gradient("bias", p->a.types.bias, p->n_bias, g.dbias, p->dout.at, p->out, n_out, run_attention, p);
+    free_gradients(p, &g);
+}
+
+static void check(const struct attention_shape *shape, double rate) {
+    struct attention_problem p = attention_problem(&device, shape, rate);
+    struct attention_wanted w = attention_reference(&p);
+    check_forward(&p, &w);
+    check_gradients(&p, &w, 1);
+    check_gradients(&p, &w, 0);
+    check_frozen(&p, &w);
+    if (p.n_q + p.n_kv < (on_cpu() ? 700 : 150) && !p.fused) check_differences(&p); /* CUDA is emulated: slow */
+    free_wanted(&w);
+    free_problem(&p);
 }
 
 static void attention_agrees_and_differentiates(void **state) {
     (void)state;
-    check_attention(0);
-    check_attention(0.3);
+    for (int i = 0; i < N_ATTENTION_SHAPES; i++) {
+        check(&ATTENTION_SHAPES[i], 0);
+        check(&ATTENTION_SHAPES[i], 0.3);
+    }
 }
 
-/* Wide heads and many queries take another way through the CPU's code: against plain loops, and kept probabilities
- * against none kept. */
-static void attention_of_wide_heads_agrees(void **state) {
+/* The results of a text do not change with the texts beside it. */
+static void a_segment_does_not_depend_on_the_others(void **state) {
     (void)state;
-    enum { HEADS = 3, WIDTH = 32, DIM = HEADS * WIDTH, MOST = 70 };
-    static const int32_t Q[] = {0, 5, 5, 6, 46}, K[] = {0, 16, 17, 50, 120}, PAIRS[] = {0, 80, 80, 113, 2913};
-    struct ragged queries = segments(Q, 4), keys = segments(K, 4);
-    struct attention_pairs pairs = {2913, ints(PAIRS, 5)}, not_kept = {2913, {NULL}};
-    dev_int none = {NULL};
-    dev_real q = values(46 * DIM), kv = values(120 * 2 * DIM), out = values(46 * DIM), again = values(46 * DIM),
-             probs = zeros(HEADS * 2913), nothing = {NULL};
-    RUN(attention, queries, keys, pairs, HEADS, DIM, none, (struct dropout){0}, q, kv, probs, out);
-    RUN(attention, queries, keys, not_kept, HEADS, DIM, none, (struct dropout){0}, q, kv, nothing, again);
-    assert_memory_equal(out.at, again.at, 46 * DIM * sizeof(real));
-    for (int s = 0; s < 4; s++)
-        for (int r = Q[s]; r < Q[s + 1]; r++)
-            for (int h = 0; h < HEADS; h++) {
-                int nk = K[s + 1] - K[s];
-                double e[MOST], total = 0;
-                for (int k = 0; k < nk; k++) {
-                    double dot = 0;
-                    for (int i = h * WIDTH; i < (h + 1) * WIDTH; i++)
-                        dot += (double)q.at[r * DIM + i] * kv.at[(K[s] + k) * 2 * DIM + i];
-                    total += e[k] = exp(dot / sqrt(WIDTH));
-                }
-                for (int k = 0; k < nk; k++)
-                    close_to(probs.at[HEADS * PAIRS[s] + ((r - Q[s]) * HEADS + h) * nk + k], e[k] / total, "p", k);
-                for (int j = h * WIDTH; j < (h + 1) * WIDTH; j++) {
-                    double sum = 0;
-                    for (int k = 0; k < nk; k++) sum += e[k] / total * kv.at[(K[s] + k) * 2 * DIM + DIM + j];
-                    close_to(out.at[r * DIM + j], sum, "attention", r);
-                }
-            }
-    device_free_ints(&device, queries.offsets);
-    device_free_ints(&device, keys.offsets);
-    device_free_ints(&device, pairs.offsets);
-    release(5, q, kv, out, again, probs);
+    static const int32_t BOTH[] = {0, 70, 93}, SECOND[] = {0, 23};
+    for (int narrow = 0; narrow < 2; narrow++) {
+        int64_t heads = 3, dim = narrow ? 8 : 32, width = heads * dim;
+        dev_real q = values(93 * width), out[2] = {values(93 * width), values(23 * width)};
+        struct attention a = {.heads = heads, .kv_heads = heads, .head_dim = dim, .ld_q = width, .ld_kv = width};
+        a.scale = 0.3;
+        for (int alone = 0; alone < 2; alone++) {
+            struct ragged rows = alone ? segments(SECOND, 1) : segments(BOTH, 2);
+            a.queries = a.keys = spans_of(rows);
+            a.q = a.k = a.v = dev_real_at(q, alone ? 70 * width : 0);
+            RUN(attention, &a, out[alone], (dev_real){NULL});
+            device_free_ints(&device, rows.offsets);
+        }
+        assert_memory_equal(out[0].at + 70 * width, out[1].at, (size_t)(23 * width) * sizeof(real));
+        release(3, q, out[0], out[1]);
+    }
+}
+
+/* A cache of keys: one new query a segment sees all of its keys, as the last query of the whole does. */
+static void a_query_on_a_cache_is_the_last_of_all(void **state) {
+    (void)state;
+    enum { ROOM = 40, HEADS = 4, KV_HEADS = 2, DIM = 16 };
+    static const int32_t FIRST[] = {0, ROOM}, END[] = {33, ROOM + 7}, LAST[] = {32, ROOM + 6};
+    dev_real q = values(2 * ROOM * HEADS * DIM), k = values(2 * ROOM * KV_HEADS * DIM),
+             v = values(2 * ROOM * KV_HEADS * DIM), all = values(2 * ROOM * HEADS * DIM), one = values(2 * HEADS * DIM),
+             last = values(2 * HEADS * DIM);
+    struct spans rows = {2, 2 * ROOM, ints(FIRST, 2), ints(END, 2)};
+    struct attention a = {.queries = rows, .keys = rows, .heads = HEADS, .kv_heads = KV_HEADS, .head_dim = DIM};
+    a.ld_q = HEADS * DIM, a.ld_kv = KV_HEADS * DIM, a.scale = 0.25, a.causal = 1, a.q = q, a.k = k, a.v = v;
+    RUN(attention, &a, all, (dev_real){NULL});
+    dev_int index = ints(LAST, 2);
+    RUN(gather_rows, 2, HEADS * DIM, q, index, last);
+    a.queries = spans_of_single_rows(2);
+    a.q = last;
+    RUN(attention, &a, one, (dev_real){NULL});
+    for (int i = 0; i < 2; i++)
+        for (int c = 0; c < HEADS * DIM; c++)
+            close_to(one.at[i * HEADS * DIM + c], all.at[LAST[i] * HEADS * DIM + c], "decoded row", c);
+    device_free_ints(&device, rows.first);
+    device_free_ints(&device, rows.end);
+    device_free_ints(&device, index);
+    release(6, q, k, v, all, one, last);
+}
+
+static void run_with_threads(struct attention_problem *p, int threads, struct attention_gradients *g) {
+    struct device d;
+    assert_int_equal(device_open_cpu(&d, threads), 0);
+    p->on = &d;
+    run_attention(p);
+    run_attention_backward(p, g);
+    device_close(&d);
+    p->on = &device;
+}
+
+static void same_bits(const char *what, dev_real a, dev_real b, int64_t n) {
+    for (int64_t e = 0; a.at && e < n; e++)
+        if (a.at[e] != b.at[e]) fail_msg("%s[%lld] depends on the number of threads", what, (long long)e);
+}
+
+static void no_bit_depends_on_the_number_of_threads(void **state) {
+    (void)state;
+    for (int i = 0; on_cpu() && i < N_ATTENTION_SHAPES; i++) {
+        struct attention_problem p = attention_problem(&device, &ATTENTION_SHAPES[i], 0.2), one = p;
+        struct attention_gradients g = new_gradients(&p, 1, 1), of_one = new_gradients(&p, 1, 1);
+        one.out = values(p.n_out + p.n_sums);
+        for (int64_t e = 0; e < p.n_out + p.n_sums; e++) one.out.at[e] = p.out.at[e]; /* gaps stay as they are */
+        if (p.sums.at) one.sums = dev_real_at(one.out, p.n_out);
+        of_one.out = one.out, of_one.sums = one.sums;
+        run_with_threads(&one, 1, &of_one);
+        run_with_threads(&p, 3, &g);
+        same_bits("out", p.out, one.out, p.n_out + p.n_sums);
+        same_bits("dq", g.dq, of_one.dq, p.n_q);
+        same_bits("dk", g.dk, of_one.dk, p.n_kv);
+        same_bits("dv", g.dv, of_one.dv, p.n_kv);
+        same_bits("dbias", g.dbias, of_one.dbias, p.n_bias);
+        release(1, one.out);
+        free_gradients(&p, &g);
+        free_gradients(&p, &of_one);
+        free_problem(&p);
+    }
 }
 
 int test_attention(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_agrees_and_differentiates),
-        cmocka_unit_test(attention_of_wide_heads_agrees),
+        cmocka_unit_test(a_segment_does_not_depend_on_the_others),
+        cmocka_unit_test(a_query_on_a_cache_is_the_last_of_all),
+        cmocka_unit_test(no_bit_depends_on_the_number_of_threads),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attention_problem.h"
 #include "support.h"
 
 static struct device reference;
@@ -68,81 +69,41 @@ static void release_ints(int n, ...) {
 }
 
 /* ---- attention ---- */
-static void check_attention(int64_t n, int64_t most_queries, int64_t most_keys, int64_t heads, int64_t dim,
-                            double rate) {
-    struct ragged queries = random_segments(n, most_queries), keys = random_segments(n, most_keys);
-    struct attention_pairs pairs = {0, device_alloc_ints(&device, n + 1)}, not_kept = {0, {NULL}};
-    dev_int drop_keys = random_ints(n, 0, 1000000);
-    struct dropout dropout = {rate, 3, 8, 1};
-    pairs.offsets.at[0] = 0;
-    for (int64_t i = 0; i < n; i++)
-        pairs.offsets.at[i + 1] = pairs.offsets.at[i] + (queries.offsets.at[i + 1] - queries.offsets.at[i]) *
-                                                            (keys.offsets.at[i + 1] - keys.offsets.at[i]);
-    not_kept.n = pairs.n = pairs.offsets.at[n];
-    dev_real q = values(queries.n_rows * dim), kv = values(keys.n_rows * 2 * dim), dout = values(queries.n_rows * dim);
-    struct pair probs = pair(heads * pairs.n), out = pair(queries.n_rows * dim), again = pair(queries.n_rows * dim),
-                dq = pair(queries.n_rows * dim), dkv = pair(keys.n_rows * 2 * dim), over[2];
-    over[0] = pair(queries.n_rows * dim);
-    over[1] = pair(keys.n_rows * 2 * dim);
-    BOTH(attention, queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs.on[d], out.on[d]);
-    BOTH(attention_backward, queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs.on[0], dout, dq.on[d],
-         dkv.on[d], 1);
-    BOTH(attention_backward, queries, keys, pairs, heads, dim, drop_keys, dropout, q, kv, probs.on[0], dout,
-         over[0].on[d], over[1].on[d], 0);
-    same(over[0], "gradient of the queries, overwritten");
-    same(over[1], "gradient of keys and values, overwritten");
-    BOTH(attention, queries, keys, not_kept, heads, dim, (dev_int){NULL}, (struct dropout){0}, q, kv, (dev_real){NULL},
-         again.on[d]);
-    same(probs, "probabilities of attention");
-    same(out, "attention");
-    same(again, "attention that keeps nothing");
+static void parity_of_attention(const struct attention_shape *shape, double rate) {
+    struct attention_problem p = attention_problem(&device, shape, rate);
+    int64_t n_stats = p.a.queries.n_rows * p.a.heads * 2;
+    struct pair out = pair(p.n_out + p.n_sums), stats = pair(n_stats), dq = pair(p.n_q), dk = pair(p.n_kv),
+                dv = pair(p.n_kv), dbias = pair(p.n_bias);
+    struct attention_problem on[2] = {p, p};
+    on[0].on = &reference;
+    for (int d = 0; d < 2; d++) {
+        on[d].out = out.on[d];
+        on[d].a.stats = stats.on[d];
+        if (p.sums.at) on[d].sums = dev_real_at(out.on[d], p.n_out);
+        run_attention(&on[d]);
+    }
+    for (int d = 0; d < 2; d++) { /* both from the same outputs */
+        struct attention_gradients g = {.out = on[0].out, .sums = on[0].sums, .dout = p.dout, .dsums = p.dsums};
+        on[d].a.stats = stats.on[0];
+        g.dq = dq.on[d], g.dk = dk.on[d], g.dbias = dbias.on[d];
+        g.dv = p.a.v.at == p.a.k.at ? g.dk : dv.on[d];
+        if (p.n_bias == 0) g.dbias.at = NULL;
+        run_attention_backward(&on[d], &g);
+    }
+    same(out, shape->what);
+    same(stats, "statistics of attention");
     same(dq, "gradient of the queries");
-    same(dkv, "gradient of keys and values");
-    release_ints(4, queries.offsets, keys.offsets, pairs.offsets, drop_keys);
-    release(3, q, kv, dout);
-}
-
-static void check_shared_attention(int64_t n, int64_t most, int64_t heads, int64_t dim, double rate) {
-    struct ragged rows = random_segments(n, most);
-    dev_int keys = random_ints(n, 0, 1000000);
-    struct dropout dropout = {rate, 3, 8, 1};
-    dev_real q = values(n * heads * dim), x = values(rows.n_rows * dim), dout = values(n * heads * dim),
-             dsums = values(n * heads);
-    struct pair probs = pair(heads * rows.n_rows), out = pair(n * heads * dim), sums = pair(n * heads),
-                dq = pair(n * heads * dim), dx = pair(rows.n_rows * dim);
-    double scale = 1 / sqrt((double)dim);
-    BOTH(shared_attention, rows, heads, dim, scale, keys, dropout, q, x, probs.on[d], out.on[d], sums.on[d]);
-    BOTH(shared_attention_backward, rows, heads, dim, scale, keys, dropout, q, x, probs.on[0], dout, dsums, dq.on[d],
-         dx.on[d]);
-    same(probs, "probabilities of shared attention");
-    same(out, "shared attention");
-    same(sums, "sums of shared attention");
-    same(dq, "gradient of the shared queries");
-    same(dx, "gradient of the shared rows");
-    release_ints(2, rows.offsets, keys);
-    release(4, q, x, dout, dsums);
+    same(dk, "gradient of the keys");
+    same(dv, "gradient of the values");
+    same(dbias, "gradient of the types' bias");
+    free_problem(&p);
 }
 
 static void attention_is_the_cpus(void **state) {
     (void)state;
-    static const double RATES[] = {0, 0.1};
-    for (int r = 0; r < 2; r++) {
-        check_attention(0, 0, 0, 1, 4, RATES[r]);
-        check_attention(1, 1, 0, 2, 8, RATES[r]);
-        check_attention(3, 2, 2, 1, 1, RATES[r]);
-        check_attention(20, 3, 20, 4, 64, RATES[r]);
-        check_attention(6, 12, 12, 3, 96, RATES[r]);
-        check_attention(3, 1, 100, 2, 10, RATES[r]);
-        check_attention(2, 20, 70, 1, 130, RATES[r]);
-        check_attention(4, 8, 8, 2, 128, RATES[r]);
-        check_attention(2, 3, 9, 2, 1200, RATES[r]);
-        check_attention(5, 60, 5, 4, 64, RATES[r]); /* more queries than a block has at once, few keys */
-        check_shared_attention(0, 0, 2, 4, RATES[r]);
-        check_shared_attention(1, 0, 2, 4, RATES[r]);
-        check_shared_attention(2, 1, 1, 1, RATES[r]);
-        check_shared_attention(20, 12, 4, 64, RATES[r]);
-        check_shared_attention(5, 9, 4, 768, RATES[r]);
-        check_shared_attention(3, 100, 3, 33, RATES[r]);
+    for (int i = 0; i < N_ATTENTION_SHAPES; i++) {
+        parity_of_attention(&ATTENTION_SHAPES[i], 0);
+        parity_of_attention(&ATTENTION_SHAPES[i], 0.1);
     }
 }
 

@@ -175,7 +175,7 @@ static void make_room(struct bert *b, int64_t n_tokens) {
 
 struct texts {
     struct ragged tokens;
-    struct attention_pairs pairs; /* of tokens; their offsets are not needed */
+    int64_t n_pairs; /* of tokens of a text */
     dev_int rows;                 /* of the embeddings, two a token: word and position */
     dev_int keys;
     const struct bert_dropout *dropout;
@@ -198,7 +198,7 @@ static int send_texts(struct bert *b, const int32_t *offsets, const int32_t *ids
             rows[2 * at] = ids[at];
             rows[2 * at + 1] = (int32_t)(b->config.vocabulary + k);
         }
-        t->pairs.n += length * length;
+        t->n_pairs += length * length;
     }
     if (t->dropout) memcpy(rows + 2 * tokens, t->dropout->keys, (size_t)n * sizeof *to);
     if (!t->dropout) count -= n;
@@ -235,12 +235,24 @@ static void layer_forward(struct bert *b, const struct bert_layer *l, const stru
     struct device *device = b->device;
     const struct kernels *run = RUN(b);
     const struct bert_config *c = &b->config;
-    const dev_real not_kept = {NULL};
     int64_t tokens = t->tokens.n_rows;
+    struct attention attention = {.queries = spans_of(t->tokens),
+                                  .keys = spans_of(t->tokens),
+                                  .heads = c->heads,
+                                  .kv_heads = c->heads,
+                                  .head_dim = c->hidden / c->heads,
+                                  .ld_q = c->hidden,
+                                  .ld_kv = 2 * c->hidden,
+                                  .scale = 1 / sqrt((double)(c->hidden / c->heads)),
+                                  .q = b->q,
+                                  .k = b->kv,
+                                  .v = dev_real_at(b->kv, c->hidden),
+                                  .drop_keys = t->keys,
+                                  .dropout = dropout_at(t, c->attention_dropout, site),
+                                  .n_pairs = t->n_pairs};
     run->linear(device, &l->query, tokens, b->x, b->q);
     run->linear(device, &l->key_value, tokens, b->x, b->kv);
-    run->attention(device, t->tokens, t->tokens, t->pairs, c->heads, c->hidden, t->keys,
-                   dropout_at(t, c->attention_dropout, site), b->q, b->kv, not_kept, b->y);
+    run->attention(device, &attention, b->y, (dev_real){NULL});
     run->linear(device, &l->attended, tokens, b->y, b->q);
     drop(b, t, site + 1, b->q);
     normalize(b, t, b->q, b->x, l->attended_gain, l->attended_bias, b->x);

@@ -292,27 +292,6 @@ static int pack_text_nodes(struct draft *f) {
     return STATUS_OK;
 }
 
-/* ---- attention: pairs of a node and a token ---- */
-static int pack_pairs(struct draft *f) {
-    struct batch *batch = f->batch;
-    int32_t *offsets;
-    int64_t n = 0;
-    TRY(pack_ints(&f->builder->pack, batch->n_graph + 1, &offsets, &batch->graph_pairs.offsets));
-    for (int64_t i = 0; i < batch->n_graph; i++) {
-        struct code_view c = graph_view(f, i);
-        offsets[i] = (int32_t)n;
-        n += c.n_nodes * c.n_tokens;
-    }
-    offsets[batch->n_graph] = (int32_t)n;
-    batch->graph_pairs.n = n;
-    if (n > INT32_MAX / 16)
-        return status_set(STATUS_FAILED,
-                          "a batch of %lld codes has %lld node-token pairs, too many for one rank: lower "
-                          "the batch, graph.max_nodes, or the length of the texts",
-                          (long long)batch->n, (long long)n);
-    return STATUS_OK;
-}
-
 /* ---- all of it ---- */
 int batch_flatten(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int64_t *codes,
                   int64_t n, struct edge_drop drop) {
@@ -326,7 +305,7 @@ int batch_flatten(struct batch *batch, struct batch_builder *b, const struct dat
     TRY(pack_text_nodes(&f));
     TRY(batch_pack_edges(batch, b, d, (struct edge_drop){0}, f.first_node, &batch->graphs.edges));
     if (drop.second_view) TRY(batch_pack_edges(batch, b, d, drop, f.first_node, &batch->dropped.edges));
-    return pack_pairs(&f);
+    return STATUS_OK;
 }
 
 /* What several lists of a batch have in common stands in the pack once. */

@@ -42,7 +42,6 @@ struct batch {
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
     dev_int
         text_node; /* [text_nodes.rows.n_rows] their rows; .at NULL: every graph has a text, so that they are all rows */
-    struct attention_pairs graph_pairs; /* nodes to tokens */
 };
 
 /* Room for batches, grown as needed and reused. */

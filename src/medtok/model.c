@@ -96,7 +96,13 @@ static struct var *text_asks(const struct model *model, struct tape *tape, struc
                              const struct batch *batch, const struct model_training *training) {
     const struct model_settings *c = &model->settings;
     int64_t heads = c->attention.heads, dim = c->quantizer.dim;
-    double scale = 1 / sqrt((double)(dim / heads));
+    struct attention shape = {.queries = spans_of_single_rows(batch->text_nodes.rows.n),
+                              .keys = spans_of(batch->text_nodes.rows),
+                              .heads = heads,
+                              .kv_heads = 1,
+                              .head_dim = dim,
+                              .scale = 1 / sqrt((double)(dim / heads)),
+                              .drop_keys = batch->text_nodes.keys};
     if (batch->text_node.at) G = nn_gather(tape, G, batch->text_node, batch->text_nodes.rows.n_rows);
     for (int64_t l = 0; l < c->attention.layers; l++) {
         const struct attention_layer *a = &model->attention[l];
@@ -105,8 +111,9 @@ static struct var *text_asks(const struct model *model, struct tape *tape, struc
         struct var *value_weight = parameter_part(tape, a->key_value.weight, dim * dim, dim, dim);
         struct var *value_bias = parameter_part(tape, a->key_value.bias, dim, 1, dim);
         struct var *q = nn_head_linear_transposed(tape, linear_map_apply(tape, x, a->query), key_weight, heads);
-        struct var *o = nn_shared_attention(tape, q, G, batch->text_nodes, heads, scale,
-                                            dropout_at(model, training, c->attention.dropout, site), &sums);
+        struct nn_attention attention = {.q = q, .k = G, .v = G, .shape = shape};
+        attention.shape.dropout = dropout_at(model, training, c->attention.dropout, site);
+        struct var *o = nn_attention(tape, &attention, &sums);
         o = nn_add_scaled_bias(tape, nn_head_linear(tape, o, value_weight, heads), sums, value_bias);
         x = finish_layer(tape, x, o, a, batch->each, dropout_at(model, training, c->attention.dropout, site + 1));
     }
@@ -118,14 +125,23 @@ static struct var *text_asks(const struct model *model, struct tape *tape, struc
 static struct var *graph_asks(const struct model *model, struct tape *tape, struct var *x, struct var *T,
                               const struct batch *batch, const struct model_training *training) {
     const struct model_settings *c = &model->settings;
+    int64_t heads = c->attention.heads, dim = c->quantizer.dim;
+    struct attention shape = {.queries = spans_of(batch->graphs.nodes.rows),
+                              .keys = spans_of(batch->tokens.rows),
+                              .heads = heads,
+                              .kv_heads = heads,
+                              .head_dim = dim / heads,
+                              .scale = 1 / sqrt((double)(dim / heads)),
+                              .drop_keys = batch->graphs.nodes.keys};
     for (int64_t l = 0; l < c->attention.layers; l++) {
         struct tape_scope scope = tape_scope_begin(tape);
         const struct attention_layer *a = &model->attention[l];
         int site = SITE_ATTENTION + 4 * (int)l + 2;
         struct var *kv = nn_gather(tape, linear_map_apply(tape, T, a->key_value), batch->token_row, batch->n_tokens);
-        struct var *o = nn_attention(tape, linear_map_apply(tape, x, a->query), batch->graphs.nodes, kv, batch->tokens,
-                                     batch->graph_pairs, c->attention.heads,
-                                     dropout_at(model, training, c->attention.dropout, site));
+        struct nn_attention attention = {
+            .q = linear_map_apply(tape, x, a->query), .k = kv, .v = kv, .v_column = dim, .shape = shape};
+        attention.shape.dropout = dropout_at(model, training, c->attention.dropout, site);
+        struct var *o = nn_attention(tape, &attention, NULL);
         x = finish_layer(tape, x, o, a, batch->graphs.nodes,
                          dropout_at(model, training, c->attention.dropout, site + 1));
         x = tape_scope_end(tape, scope, x);

@@ -3,78 +3,110 @@
 
 struct attention_op {
     struct op op;
-    struct var *q, *kv, *y;
-    struct segments queries, keys;
-    struct attention_pairs pairs;
-    dev_real probs;
-    int64_t heads;
-    struct dropout dropout;
+    struct nn_attention a;
+    struct attention call;
+    struct var *y, *sums; /* sums NULL: not wanted */
 };
+
+static dev_real column_of(const struct var *x, int64_t column) { return dev_real_at(x->value, column); }
+
+static struct attention attention_call(const struct nn_attention *a) {
+    struct attention call = a->shape;
+    call.q = column_of(a->q, a->q_column);
+    call.k = column_of(a->k, a->k_column);
+    call.v = column_of(a->v, a->v_column);
+    call.ld_q = a->q->cols;
+    call.ld_kv = a->k->cols;
+    if (a->bias) call.types.bias = a->bias->value;
+    return call;
+}
+
+/* ---- gradients ---- */
+static int shared(const struct nn_attention *a) { return a->k == a->v && a->k_column == a->v_column; }
+
+/* Whether backward writes each value of x's gradient: the columns of q, k and v fill its rows, and the segments its height. */
+static int is_covered(const struct nn_attention *a, const struct var *x) {
+    const struct attention *s = &a->shape;
+    int64_t cols = 0;
+    const struct spans *const spans[] = {&s->queries, &s->keys};
+    if (x == a->q) cols += s->heads * s->head_dim;
+    if (x == a->k) cols += s->kv_heads * s->head_dim;
+    if (x == a->v && !shared(a)) cols += s->kv_heads * s->head_dim;
+    if (cols < x->cols || (s->key_index.at && x != a->q)) return 0;
+    for (int i = 0; i < 2; i++) {
+        if (i == 0 ? x != a->q : x != a->k && x != a->v) continue;
+        int packed = !spans[i]->first.at || spans[i]->end.at == spans[i]->first.at + 1;
+        if (!packed || spans[i]->n_rows != x->rows) return 0;
+    }
+    return 1;
+}
+
+/* x's gradient, to be overwritten or (*add) added to. NULL: none is wanted. */
+static dev_real begin(struct tape *tape, const struct nn_attention *a, struct var *x, int *add) {
+    *add = 0;
+    if (!x->needs_grad) return (dev_real){NULL};
+    if (is_covered(a, x)) return tape_grad_begin(tape, x, add);
+    *add = 1;
+    return tape_grad(tape, x);
+}
+
+static dev_real moved(dev_real x, int64_t column) { return x.at ? dev_real_at(x, column) : x; }
+
+static void clear(struct tape *tape, const struct var *x, dev_real grad) {
+    if (grad.at) RUN(tape)->fill(tape->device, x->rows * x->cols, 0, grad);
+}
 
 static void attention_backward(struct tape *tape, struct op *op) {
-    struct attention_op *a = (struct attention_op *)op;
-    int adds_q, adds_kv;
-    dev_real dq = tape_grad_begin(tape, a->q, &adds_q), dkv = tape_grad_begin(tape, a->kv, &adds_kv);
-    int accumulate = adds_q || adds_kv; /* then both begin as zero */
-    if (!a->q->needs_grad) dq = tape_scratch(tape, a->q->rows * a->q->cols);
-    if (!a->kv->needs_grad) dkv = tape_scratch(tape, a->kv->rows * a->kv->cols);
-    if (accumulate && !adds_q) RUN(tape)->fill(tape->device, a->q->rows * a->q->cols, 0, dq);
-    if (accumulate && !adds_kv) RUN(tape)->fill(tape->device, a->kv->rows * a->kv->cols, 0, dkv);
-    RUN(tape)->attention_backward(tape->device, a->queries.rows, a->keys.rows, a->pairs, a->heads, a->q->cols,
-                                  a->queries.keys, a->dropout, a->q->value, a->kv->value, a->probs,
-                                  tape_grad(tape, a->y), dq, dkv, accumulate);
+    struct attention_op *o = (struct attention_op *)op;
+    const struct nn_attention *a = &o->a;
+    struct attention call = o->call;
+    int add_q, add_k, add_v;
+    dev_real dq = begin(tape, a, a->q, &add_q), dk, dv;
+    if (a->k == a->q)
+        dk = dq, add_k = add_q;
+    else
+        dk = begin(tape, a, a->k, &add_k);
+    if (a->v == a->k)
+        dv = dk, add_v = add_k;
+    else if (a->v == a->q)
+        dv = dq, add_v = add_q;
+    else
+        dv = begin(tape, a, a->v, &add_v);
+    if (add_v && !add_k) clear(tape, a->k, dk);
+    if (add_k && !add_v) clear(tape, a->v, dv);
+    if (a->k == a->q && (add_k || add_v)) add_q = 1; /* the clearing was of the queries' gradient, too */
+    if (a->v == a->q && (add_k || add_v)) add_q = 1;
+    struct attention_gradients g = {.out = o->y->value,
+                                    .dout = tape_grad(tape, o->y),
+                                    .dq = moved(dq, a->q_column),
+                                    .dk = moved(dk, a->k_column),
+                                    .dv = moved(dv, a->v_column),
+                                    .add_q = add_q,
+                                    .add_kv = add_k || add_v};
+    if (o->sums) g.sums = o->sums->value, g.dsums = tape_grad(tape, o->sums);
+    if (a->bias) g.dbias = tape_grad(tape, a->bias);
+    RUN(tape)->attention_backward(tape->device, &call, &g);
 }
 
-struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
-                         struct segments keys, struct attention_pairs pairs, int64_t heads, struct dropout dropout) {
-    struct var *y = tape_var(tape, q->rows, q->cols, q, kv);
-    dev_real probs = tape_scratch(tape, pairs.n * heads);
+struct var *nn_attention(struct tape *tape, const struct nn_attention *a, struct var **sums) {
+    const struct attention *s = &a->shape;
+    int64_t rows = s->queries.n_rows, n_types = s->types.n_types > 0 ? s->types.n_types : 1;
+    struct var *y = tape_var(tape, rows, s->heads * s->head_dim, a->q, a->k, a->v, a->bias), *weights = NULL;
+    if (sums) *sums = weights = tape_var(tape, rows, s->heads * n_types, a->q, a->k, a->v, a->bias);
+    dev_real stats = {NULL};
+    if (y->needs_grad) stats = tape_scratch(tape, rows * s->heads * 2);
     if (tape->failed) return y;
-    if (tape->evaluating) dropout.rate = 0;
-    RUN(tape)->attention(tape->device, queries.rows, keys.rows, pairs, heads, q->cols, queries.keys, dropout, q->value,
-                         kv->value, probs, y->value);
-    struct attention_op *a = tape_record(tape, sizeof *a, attention_backward, y);
-    if (!a) return y;
-    a->q = q, a->kv = kv, a->y = y, a->queries = queries, a->keys = keys;
-    a->pairs = pairs, a->probs = probs, a->heads = heads, a->dropout = dropout;
-    tape_save(q);
-    tape_save(kv);
-    return y;
-}
-
-/* ---- of one query row, keys and values shared by the heads ---- */
-struct shared_attention_op {
-    struct op op;
-    struct var *q, *x, *y, *sums;
-    struct segments keys;
-    dev_real probs;
-    int64_t heads;
-    double scale;
-    struct dropout dropout;
-};
-
-static void shared_attention_backward(struct tape *tape, struct op *op) {
-    struct shared_attention_op *a = (struct shared_attention_op *)op;
-    RUN(tape)->shared_attention_backward(tape->device, a->keys.rows, a->heads, a->x->cols, a->scale, a->keys.keys,
-                                         a->dropout, a->q->value, a->x->value, a->probs, tape_grad(tape, a->y),
-                                         tape_grad(tape, a->sums), tape_grad_or_scratch(tape, a->q),
-                                         tape_grad_or_scratch(tape, a->x));
-}
-
-struct var *nn_shared_attention(struct tape *tape, struct var *q, struct var *x, struct segments keys, int64_t heads,
-                                double scale, struct dropout dropout, struct var **sums) {
-    struct var *y = tape_var(tape, q->rows, q->cols, q, x);
-    dev_real probs = tape_scratch(tape, keys.rows.n_rows * heads);
-    *sums = tape_var(tape, q->rows, heads, q, x);
-    if (tape->failed) return y;
-    if (tape->evaluating) dropout.rate = 0;
-    RUN(tape)->shared_attention(tape->device, keys.rows, heads, x->cols, scale, keys.keys, dropout, q->value, x->value,
-                                probs, y->value, (*sums)->value);
-    struct shared_attention_op *a = tape_record(tape, sizeof *a, shared_attention_backward, y);
-    if (!a) return y;
-    a->q = q, a->x = x, a->y = y, a->sums = *sums, a->keys = keys, a->probs = probs;
-    a->heads = heads, a->scale = scale, a->dropout = dropout;
-    tape_save(q);
-    tape_save(x);
+    struct attention call = attention_call(a);
+    call.stats = stats;
+    if (tape->evaluating) call.dropout.rate = 0;
+    RUN(tape)->attention(tape->device, &call, y->value, weights ? weights->value : (dev_real){NULL});
+    struct attention_op *o = tape_record(tape, sizeof *o, attention_backward, y);
+    if (!o) return y;
+    o->a = *a, o->call = call, o->y = y, o->sums = weights;
+    tape_save(a->q);
+    tape_save(a->k);
+    tape_save(a->v);
+    tape_save(y);
+    if (weights) tape_save(weights);
     return y;
 }

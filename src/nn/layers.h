@@ -92,15 +92,17 @@ struct var *nn_norm(struct tape *tape, struct var *x, struct norm_terms terms);
  * for) */
 struct var *nn_add_norm(struct tape *tape, struct var *a, struct var *b, struct norm_terms terms, struct var **sum);
 
-/* Multi-head attention of the query segments to the key segments: q [rows, dim], kv [rows, 2 dim], pairs as in
- * kernels.h; queries.keys key the dropout on the probabilities. -> [query rows, dim] */
-struct var *nn_attention(struct tape *tape, struct var *q, struct segments queries, struct var *kv,
-                         struct segments keys, struct attention_pairs pairs, int64_t heads, struct dropout dropout);
+/* Attention (struct attention in kernels.h): `shape` says of what shape and between which rows; its q, k, v, stats, leading
+ * dimensions and bias are filled in here. Heads begin at a column of the rows of q, k and v, which may be one variable; k and
+ * v have as many columns. bias [heads, n_types], or NULL. */
+struct nn_attention {
+    struct attention shape;
+    struct var *q, *k, *v, *bias;
+    int64_t q_column, k_column, v_column;
+};
 
-/* One query row a segment, with rows x [rows, dim] that are key and value of every head (kernels.h): q [n, heads * dim]
- * -> [n, heads * dim]; *sums [n, heads]. keys.keys key the dropout. */
-struct var *nn_shared_attention(struct tape *tape, struct var *q, struct var *x, struct segments keys, int64_t heads,
-                                double scale, struct dropout dropout, struct var **sums);
+/* -> [query rows, heads * head_dim]; *sums [query rows, heads * n_types, or heads without types], unless `sums` is NULL */
+struct var *nn_attention(struct tape *tape, const struct nn_attention *attention, struct var **sums);
 
 /* Head by head: y[r, h * out ..] = x[r, h * in ..] weight_h^T with weight_h the rows h * out .. of weight [heads * out,
  * in]: x [rows, heads * in] -> [rows, heads * out] */

@@ -18,14 +18,14 @@
 enum { MOST_INPUTS = 4, ALL = (1 << MOST_INPUTS) - 1, ROWS = 5, QUERIES = 4, SEGMENTS = 3, EDGES = 4, HEADS = 2 };
 
 /* Rows in 3 segments, one of them empty; as many queries, each of which has keys, or none has; graphs on the rows. */
-static int32_t ROW_OFFSETS[] = {0, 2, 2, 5}, QUERY_OFFSETS[] = {0, 1, 1, 4}, PAIR_OFFSETS[] = {0, 2, 2, 11},
-               SELF_PAIR_OFFSETS[] = {0, 4, 4, 13};
+static int32_t ROW_OFFSETS[] = {0, 2, 2, 5}, QUERY_OFFSETS[] = {0, 1, 1, 4};
 static int32_t KEYS[] = {7, 8, 9}, EDGE_OFFSETS[] = {0, 1, 1, 2, 4, 4}, SOURCES[] = {1, 3, 2, 4};
+static int32_t PAGES[] = {4, 0, 1, 4, 2}, QUERY_KINDS[] = {0, 1, 1, 0, 1}, KEY_KINDS[] = {0, 2, 1, 0, 2},
+               TYPES[] = {0, 1, 2, 1, 1, 0};
 static int32_t PICKED[] = {2, -1, 0, 2}, ALL_ROWS[] = {0, 1, 2, 3, 4}, CLASSES[] = {0, 1, 1, -1};
 
 static const struct segments ROW_SEGMENTS = {{SEGMENTS, ROWS, {ROW_OFFSETS}}, {KEYS}};
 static const struct segments QUERY_SEGMENTS = {{SEGMENTS, QUERIES, {QUERY_OFFSETS}}, {KEYS}};
-static const struct attention_pairs PAIRS = {11, {PAIR_OFFSETS}};
 static const struct graphs GRAPHS = {{{SEGMENTS, ROWS, {ROW_OFFSETS}}, {KEYS}}, {EDGES, {EDGE_OFFSETS}, {SOURCES}}};
 static const struct dropout DROPOUT = {0.4, 3, 1, 2};
 
@@ -108,17 +108,70 @@ static struct var *head_linear(struct var **in) { return nn_head_linear(&tape, i
 static struct var *head_linear_transposed(struct var **in) {
     return nn_head_linear_transposed(&tape, in[0], in[1], HEADS);
 }
-static struct var *attention(struct var **in) {
-    return nn_attention(&tape, in[0], QUERY_SEGMENTS, in[1], ROW_SEGMENTS, PAIRS, HEADS, DROPOUT);
+/* Of the query segments, or of the rows themselves, to the rows. */
+static struct nn_attention attention_of(struct var *q, struct var *k, struct var *v, int64_t kv_heads,
+                                        int64_t head_dim) {
+    struct nn_attention a = {.q = q, .k = k, .v = v};
+    a.shape.queries = spans_of(q->rows == QUERIES ? QUERY_SEGMENTS.rows : ROW_SEGMENTS.rows);
+    a.shape.keys = spans_of(ROW_SEGMENTS.rows);
+    a.shape.heads = HEADS, a.shape.kv_heads = kv_heads, a.shape.head_dim = head_dim;
+    a.shape.scale = 0.5, a.shape.drop_keys.at = KEYS, a.shape.dropout = DROPOUT;
+    return a;
 }
-static struct var *shared_attention(struct var **in) {
-    return nn_shared_attention(&tape, in[0], in[1], ROW_SEGMENTS, HEADS, 0.5, DROPOUT, &second);
+static struct var *attention(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[1], HEADS, 3);
+    a.v_column = 6;
+    return nn_attention(&tape, &a, NULL);
+}
+/* One row has queries, keys and values. */
+static struct var *attention_fused(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[0], in[0], 1, 3);
+    a.k_column = 6, a.v_column = 9, a.shape.causal = 1;
+    return nn_attention(&tape, &a, NULL);
+}
+/* The same beside columns that it does not use. */
+static struct var *attention_of_some_columns(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[0], in[0], 1, 2);
+    a.q_column = 1, a.k_column = 5, a.v_column = 9;
+    return nn_attention(&tape, &a, NULL);
+}
+/* Keys and values may be each other's rows, and the queries', in part. */
+static struct var *attention_to_itself(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[0], HEADS, 3);
+    return nn_attention(&tape, &a, NULL);
+}
+static struct var *attention_of_types(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[2], 1, 4);
+    a.bias = in[3];
+    a.shape.types = (struct pair_types){3, 3, {QUERY_KINDS}, {KEY_KINDS}, {TYPES}, {NULL}};
+    return nn_attention(&tape, &a, &second);
+}
+static struct var *attention_to_pages(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[2], HEADS, 3);
+    a.shape.key_index.at = PAGES;
+    return nn_attention(&tape, &a, NULL);
+}
+static struct var *attention_to_shared_rows(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[1], 1, 4);
+    a.shape.queries = spans_of_single_rows(SEGMENTS);
+    return nn_attention(&tape, &a, &second);
+}
+/* Gradients of keys or of values alone have begun when attention's turn comes. */
+static struct var *attention_beside_keys(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[2], HEADS, 3);
+    return nn_add(&tape, in[1], copy(nn_attention(&tape, &a, NULL)));
+}
+static struct var *attention_beside_values(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[2], HEADS, 3);
+    return nn_add(&tape, in[2], copy(nn_attention(&tape, &a, NULL)));
 }
 /* An input that is used twice collects both gradients, in whatever order they come. */
 static struct var *used_twice(struct var **in) {
     struct var *q = nn_linear(&tape, in[0], in[1], NULL);
-    struct var *y = nn_attention(&tape, q, ROW_SEGMENTS, nn_concat(&tape, q, in[0]), ROW_SEGMENTS,
-                                 (struct attention_pairs){13, {SELF_PAIR_OFFSETS}}, HEADS, DROPOUT);
+    struct var *kv = nn_concat(&tape, q, in[0]);
+    struct nn_attention a = attention_of(q, kv, kv, HEADS, 2);
+    a.v_column = 4;
+    struct var *y = copy(nn_attention(&tape, &a, NULL));
     return nn_add(&tape, nn_norm(&tape, q, norm_by(in[2], in[3], 1)), y);
 }
 
@@ -189,7 +242,14 @@ static const struct layer LAYERS[] = {
     {"head_linear", head_linear, 2, {{5, 6}, {8, 3}}},
     {"head_linear_transposed", head_linear_transposed, 2, {{5, 8}, {8, 3}}},
     {"attention", attention, 2, {{4, 6}, {5, 12}}},
-    {"shared_attention", shared_attention, 2, {{3, 8}, {5, 4}}},
+    {"attention, fused", attention_fused, 1, {{5, 12}}},
+    {"attention of some columns", attention_of_some_columns, 1, {{5, 12}}},
+    {"attention to itself", attention_to_itself, 2, {{5, 6}, {5, 6}}},
+    {"attention of types", attention_of_types, 4, {{4, 8}, {5, 4}, {5, 4}, {2, 3}}},
+    {"attention to pages", attention_to_pages, 3, {{4, 6}, {5, 6}, {5, 6}}},
+    {"attention to shared rows", attention_to_shared_rows, 2, {{3, 8}, {5, 4}}},
+    {"attention beside its keys", attention_beside_keys, 3, {{5, 6}, {5, 6}, {5, 6}}},
+    {"attention beside its values", attention_beside_values, 3, {{5, 6}, {5, 6}, {5, 6}}},
     {"an input used twice", used_twice, 4, {{5, 4}, {4, 4}, {1, 4}, {1, 4}}},
     {"nce", nce, 2, {{4, 3}, {4, 3}}},
     {"cross_entropy", cross_entropy, 3, {{4, 3}, {5, 3}, {1, 5}}},

@@ -81,20 +81,28 @@ static void quantize_counts_distances_and_picks(void **state) {
 static void attention_counts_pairs(void **state) {
     (void)state;
     /* Segments of 2 queries x 3 keys and 1 x 4: 10 pairs; 2 heads of 3 values. Two products of 2 x 6 a pair; for each of 20
-     * probabilities a softmax (5), and dropout's factor. Values: q 18, out 18, kv 84, probs 20; 9 offsets, 2 dropout keys. */
-    const int32_t offsets[9] = {0, 2, 3, 0, 3, 7, 0, 6, 10};
-    dev_int places = device_alloc_ints(&device, 9);
-    device_upload_ints(&device, places, offsets, 9);
-    struct ragged queries = {2, 3, places}, keys = {2, 7, dev_int_at(places, 3)};
-    struct attention_pairs pairs = {10, dev_int_at(places, 6)};
-    device.run->attention(&device, queries, keys, pairs, 2, 6, zeros, (struct dropout){0}, at(0), at(100), at(300),
-                          at(400));
-    assert_work(240 + 100, 140 * 4 + 9 * 4, 1);
+     * probabilities a softmax (5), and dropout's factor. Values: q 18, out 18, k and v 84, statistics 12; 6 offsets, 2 dropout
+     * keys. */
+    const int32_t offsets[6] = {0, 2, 3, 0, 3, 7};
+    dev_int segments = device_alloc_ints(&device, 6);
+    device_upload_ints(&device, segments, offsets, 6);
+    struct attention a = {.heads = 2, .kv_heads = 2, .head_dim = 3, .ld_q = 6, .ld_kv = 6, .n_pairs = 10};
+    a.queries = spans_of((struct ragged){2, 3, segments});
+    a.keys = spans_of((struct ragged){2, 7, dev_int_at(segments, 3)});
+    a.q = at(0), a.k = at(100), a.v = at(200), a.stats = at(300), a.drop_keys = zeros;
+    device.run->attention(&device, &a, at(400), (dev_real){NULL});
+    assert_work(240 + 100, 132 * 4 + 6 * 4, 1);
     device.work = (struct work){0};
-    device.run->attention(&device, queries, keys, pairs, 2, 6, zeros, (struct dropout){.rate = 0.5}, at(0), at(100),
-                          at(300), at(400));
-    assert_work(240 + 120, 140 * 4 + 11 * 4, 1);
-    device_free_ints(&device, places);
+    a.dropout.rate = 0.5;
+    device.run->attention(&device, &a, at(400), (dev_real){NULL});
+    assert_work(240 + 120, 132 * 4 + 8 * 4, 1);
+    device.work = (struct work){0};
+    a.n_pairs = 0; /* as if both segments had 1.5 queries and 3.5 keys; a softmax for each again, and 5 products */
+    a.dropout.rate = 0;
+    struct attention_gradients g = {.out = at(400), .dout = at(500), .dq = at(600), .dk = at(700), .dv = at(800)};
+    device.run->attention_backward(&device, &a, &g);
+    assert_work(21 * (5 * 6 + 10), (4 * 18 + 2 * 84 + 12) * 4 + 6 * 4, 1);
+    device_free_ints(&device, segments);
 }
 
 static void linear_counts_the_sizes_of_its_packed_weights(void **state) {
