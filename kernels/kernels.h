@@ -91,9 +91,10 @@ struct attention {
     int64_t heads, kv_heads, head_dim; /* kv_heads divides heads */
     int64_t ld_q, ld_kv;               /* of q [rows, heads head_dim]; of k and v [rows, kv_heads head_dim] */
     double scale;
-    int causal;        /* the last query sees all keys, the one before all but the last, ... */
-    dev_real q, k, v;  /* k and v may be the same, or lie in each other's rows */
-    dev_real stats;    /* [query rows, heads, 2]: the largest logit m, and the sum over j of exp(logit_j - m): what backward needs;
+    int causal;       /* the last query sees all keys, the one before all but the last, ... */
+    dev_real q, k, v; /* k and v may be the same, or lie in each other's rows */
+    dev_real
+        stats; /* [query rows, heads, 2]: the largest logit m, and the sum over j of exp(logit_j - m): what backward needs;
                         * NULL: not wanted */
     dev_int key_index; /* NULL: keys are the rows of k and v; else key j is their row key_index[j] */
     struct pair_types types;

@@ -22,8 +22,8 @@ int main(int argc, char **argv) {
     }
     int failed = test_memory();
     failed += test_losses(); /* before the others: one test sees how much memory was ever used */
-    failed += test_cases() + test_vectors_and_matrices() + test_rows() + test_attention() +
-              test_activation() + test_linear() + test_tables();
+    failed += test_cases() + test_vectors_and_matrices() + test_rows() + test_attention() + test_activation() +
+              test_linear() + test_tables();
     if (cuda) failed += test_parity();
     device_close(&device);
     return failed != 0;

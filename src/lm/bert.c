@@ -176,7 +176,7 @@ static void make_room(struct bert *b, int64_t n_tokens) {
 struct texts {
     struct ragged tokens;
     int64_t n_pairs; /* of tokens of a text */
-    dev_int rows;                 /* of the embeddings, two a token: word and position */
+    dev_int rows;    /* of the embeddings, two a token: word and position */
     dev_int keys;
     const struct bert_dropout *dropout;
 };
