@@ -64,7 +64,7 @@ struct command {
 /* ---- help ---- */
 static void print_usage(FILE *out) {
     fprintf(out,
-            "medtok %s: tokens for medical codes, from their text and their place in a knowledge graph\n\n"
+            "medtok %s: tokens for medical codes, from their text and their neighbourhood in a knowledge graph\n\n"
             "usage: [mpirun -n RANKS] medtok JOB [--config FILE] [--set key=value...] [--dry-run]\n\njobs:\n",
             MEDTOK_VERSION);
     for (int i = 0; i < N_JOBS; i++)

@@ -239,7 +239,7 @@ struct work cost_head_dots_backward(int64_t rows, int64_t heads, int64_t cols) {
 /* A node and its neighbours: each edge, and the node itself. */
 struct work cost_graph_attention(struct ragged nodes, struct edges edges, int64_t heads, int64_t cols) {
     double pairs = product(nodes.n_rows + edges.n, heads), n = product(nodes.n_rows, heads);
-    /* A pair's logit is a sum and the slope of LeakyReLU in the place of softmax's scale. */
+    /* A pair's logit is a sum and the slope of LeakyReLU instead of softmax's scale. */
     return work(pairs * (2.0 * cols + 1 + SOFTMAX), n * (2.0 * cols + 2) + pairs, edge_ints(nodes, edges));
 }
 

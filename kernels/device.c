@@ -89,30 +89,31 @@ void device_synchronize(struct device *device) {
     if (!device->error[0]) device->memory->synchronize(device);
 }
 
-void device_forget(struct device *device, struct repeated *repeated) {
-    if (repeated->recording) device->memory->forget(device, repeated->recording);
-    repeated->recording = NULL;
+void device_forget_recording(struct device *device, struct recorded_work *recorded) {
+    if (recorded->recording) device->memory->forget(device, recorded->recording);
+    recorded->recording = NULL;
 }
 
 /* The first time is not recorded: it sets up what is set up at the first use, scratch above all. */
-void device_repeat(struct device *device, struct repeated *repeated, void (*queue)(void *context), void *context) {
+void device_run_recorded(struct device *device, struct recorded_work *recorded, void (*queue)(void *context),
+                         void *context) {
     const struct device_backend *memory = device->memory;
     if (device->error[0]) return;
-    if (repeated->recording && memory->play(device, repeated->recording)) {
-        work_add(&device->work, 1, repeated->work);
+    if (recorded->recording && memory->play(device, recorded->recording)) {
+        work_add(&device->work, 1, recorded->work);
         return;
     }
-    device_forget(device, repeated);
-    int records = memory->record && repeated->warm;
-    repeated->warm = 1;
+    device_forget_recording(device, recorded);
+    int records = memory->record && recorded->warm;
+    recorded->warm = 1;
     struct work before = device->work;
     if (records) memory->record(device);
     queue(context);
-    repeated->work = device->work;
-    work_add(&repeated->work, -1, before);
+    recorded->work = device->work;
+    work_add(&recorded->work, -1, before);
     if (!records) return;
-    repeated->recording = memory->recorded(device);
-    if (repeated->recording) memory->play(device, repeated->recording);
+    recorded->recording = memory->recorded(device);
+    if (recorded->recording) memory->play(device, recorded->recording);
 }
 
 void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_bytes) {

@@ -66,7 +66,7 @@ extern "C" {
  * their work over OpenMP threads. Returns 0, or -1 with `device->error` set. */
 int device_open_cpu(struct device *device, int n_threads);
 
-/* For the functions that open a device: puts a table that counts in the place of `run`. */
+/* For the functions that open a device: puts a table that counts in front of `run`. */
 void device_count_work(struct device *device);
 
 /* Opens CUDA device `ordinal`. gemm multiplies in `products`. host_visible: buffers are managed memory, which the host
@@ -119,20 +119,21 @@ void device_prefetch_finish(struct device *device);
 /* Waits for all queued work. Errors of queued work are found here and in downloads. */
 void device_synchronize(struct device *device);
 
-/* Work that is the same each time: the same calls of device->run with the same arguments, and no copies, waits or
- * allocations among them (an error). What changes from time to time is read from device memory. Zero before the first
- * use. */
-struct repeated {
-    int warm;         /* it was queued once */
+/* Work that is recorded once and then run again and again, a CUDA graph; on the CPU, plain calls. It is the same each time: the
+ * same calls of device->run with the same arguments, and no copies, waits or allocations among them (an error). What changes from
+ * time to time is read from device memory. Zero before the first use. */
+struct recorded_work {
+    int warm;         /* it was run once */
     struct work work; /* of one time */
-    void *recording;  /* the backend's; NULL: none */
+    void *recording;  /* the backend's, a graph on CUDA; NULL: none */
 };
 
-/* Queues what queue(context) queues. CUDA calls it the first time, records its launches into a graph the second time, and
- * then queues the graph, in one call; it records anew when the backend's own memory has moved. The CPU calls it each
- * time. device_forget frees the recording. */
-void device_repeat(struct device *device, struct repeated *repeated, void (*queue)(void *context), void *context);
-void device_forget(struct device *device, struct repeated *repeated);
+/* Queues what queue(context) queues. CUDA calls it the first time, records its launches into a graph the second time, and from
+ * then on queues the graph, in one call; it records anew when the backend's own memory has moved. The CPU calls it each
+ * time. device_forget_recording frees the recording. */
+void device_run_recorded(struct device *device, struct recorded_work *recorded, void (*queue)(void *context),
+                         void *context);
+void device_forget_recording(struct device *device, struct recorded_work *recorded);
 
 /* Bytes free and in all on the device; 0 and 0: not known (the CPU). */
 void device_memory(struct device *device, int64_t *free_bytes, int64_t *total_bytes);

@@ -181,21 +181,21 @@ struct adam {
     double beta1, beta2, epsilon, weight_decay;
 };
 
-/* What changes from one update to the next lies in device memory, so that updates are repeated work (device_repeat). */
-enum adam_now {
+/* What changes from one update to the next lies in device memory, so that updates can be recorded (device_run_recorded). */
+enum adam_constant {
     ADAM_RATE,
     ADAM_CORRECTED_RATE, /* rate / (1 - beta1^step) */
     ADAM_CORRECTION,     /* 1 / sqrt(1 - beta2^step) */
     ADAM_GRADIENT_SCALE, /* of clipping */
     ADAM_STEP,           /* exact up to 2^24 in float32 */
-    N_ADAM_NOW
+    N_ADAM_CONSTANTS
 };
 
 /* Adam on those rows of a table that have a gradient; other rows are neither read nor written. */
 struct adam_rows {
     int64_t n, cols; /* rows with a gradient; width of the table */
     struct adam adam;
-    dev_real now;         /* [N_ADAM_NOW] */
+    dev_real constants;   /* [N_ADAM_CONSTANTS] */
     dev_int index;        /* [n] rows of the table, no row twice; -1 is passed over */
     dev_real gradient;    /* [n,cols] */
     dev_real value, m, v; /* [rows of the table, cols] */
@@ -259,13 +259,13 @@ struct kernels {
 extern const char *const PRIMITIVE_NAMES[];
 extern const int N_PRIMITIVES;
 
-/* Fills now[N_ADAM_NOW], on the host, for update number `step` (1 for the first). */
-static inline void adam_now(struct adam adam, double rate, int64_t step, double gradient_scale, real *now) {
-    now[ADAM_RATE] = (real)rate;
-    now[ADAM_CORRECTED_RATE] = (real)(rate / (1 - pow(adam.beta1, (double)step)));
-    now[ADAM_CORRECTION] = (real)(1 / sqrt(1 - pow(adam.beta2, (double)step)));
-    now[ADAM_GRADIENT_SCALE] = (real)gradient_scale;
-    now[ADAM_STEP] = (real)step;
+/* Fills constants[N_ADAM_CONSTANTS], on the host, for update number `step` (1 for the first). */
+static inline void adam_constants(struct adam adam, double rate, int64_t step, double gradient_scale, real *constants) {
+    constants[ADAM_RATE] = (real)rate;
+    constants[ADAM_CORRECTED_RATE] = (real)(rate / (1 - pow(adam.beta1, (double)step)));
+    constants[ADAM_CORRECTION] = (real)(1 / sqrt(1 - pow(adam.beta2, (double)step)));
+    constants[ADAM_GRADIENT_SCALE] = (real)gradient_scale;
+    constants[ADAM_STEP] = (real)step;
 }
 
 #endif

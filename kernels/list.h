@@ -238,9 +238,9 @@ PRIMITIVE(cross_entropy, cost_cross_entropy(c, da.at != NULL, db.at != NULL, dbi
  * else 1: the cross-entropy of y and sigmoid(x), in the form that does not overflow. dx [rows,labels]. */
 PRIMITIVE(bce, cost_bce(b, dx.at != NULL), (const struct bce *, b) (dev_real, loss) (dev_real, dx))
 
-/* ---- optimiser: Adam on n values; value, m and v are updated in place. now[N_ADAM_NOW]: see adam_now ---- */
+/* ---- optimiser: Adam on n values; value, m and v are updated in place. constants[N_ADAM_CONSTANTS]: see adam_constants ---- */
 PRIMITIVE(adam, cost_adam(n, adam.weight_decay != 0),
-          (int64_t, n) (struct adam, adam) (dev_real, now) (dev_real, gradient) (dev_real, value) (dev_real, m)
+          (int64_t, n) (struct adam, adam) (dev_real, constants) (dev_real, gradient) (dev_real, value) (dev_real, m)
           (dev_real, v))
 
 /* On the n rows of a table that have a gradient, with lazy moments: row r = index[i], last updated in step `last[r]`, has in step

@@ -25,7 +25,10 @@ static struct bags bags(struct call *c) {
         bags.b.items = segments.rows;
         bags.offsets = segments.offsets;
     }
-    bags.index = call_indices(c, bags.b.items.n_rows, c->measured ? 0 : -1, s[3], WORDS);
+    bags.index = call_indices(c, bags.b.items.n_rows, c->measured ? 0 : -1, c->measured ? WORD_PIECES : s[3], WORDS);
+    LAY_OUT(c)
+    for (int64_t p = 1; p < bags.b.items.n_rows && c->measured; p += 2)
+        bags.index.host_ints[p] = (int32_t)(WORD_PIECES + number_pick(TEXT_POSITIONS, POSITIONS, p));
     bags.weight = call_in(c, weighted ? bags.b.items.n_rows : 0, NUMBERS);
     bags.table = call_in(c, s[3] * s[2], NUMBERS);
     bags.b.index = bags.index.ints;
@@ -58,7 +61,7 @@ static void bag(struct call *c) {
     }
 }
 
-/* In the place of `accumulate`: 1: the table is constant, 2: the weights are. */
+/* Instead of `accumulate`: 1: the table is constant, 2: the weights are. */
 static void bag_backward(struct call *c) {
     struct bags s = bags(c);
     int64_t n = s.b.items.n * s.b.cols;
@@ -127,7 +130,8 @@ static const int64_t UPDATED[][CASE_SIZES] = {{0, 5}, {1, 1, 1}, {9, 6}, {257, 6
 
 static void adam_rows(struct call *c) {
     int64_t n = c->size[0], cols = c->size[1], rows = 3 * n + 1;
-    struct operand index = call_ints(c, n), last = call_ints(c, rows), now = call_in(c, N_ADAM_NOW, POSITIVE);
+    struct operand index = call_ints(c, n), last = call_ints(c, rows),
+                   constants = call_in(c, N_ADAM_CONSTANTS, POSITIVE);
     struct operand gradient = call_in(c, n * cols, NUMBERS), value = call_inout(c, rows * cols, NUMBERS);
     struct operand m = call_inout(c, rows * cols, NUMBERS), v = call_inout(c, rows * cols, POSITIVE);
     struct adam adam = {0.9, 0.95, 1e-6, c->size[2] ? 0.1 : 0};
@@ -135,20 +139,22 @@ static void adam_rows(struct call *c) {
         for (int64_t i = 0; i < n; i++) index.host_ints[i] = i % 7 == 6 ? -1 : (int32_t)(3 * i + 1);
         for (int64_t r = 0; r < rows; r++) last.host_ints[r] = -(int32_t)(r % 30);
     }
-    struct adam_rows a = {n, cols, adam, now.real, index.ints, gradient.real, value.real, m.real, v.real, last.ints};
+    struct adam_rows a = {n,          cols,   adam,   constants.real, index.ints, gradient.real,
+                          value.real, m.real, v.real, last.ints};
     call_shape(c, "%lld x %lld", (ll)n, (ll)cols);
     CALL(c, adam_rows, &a);
     REFERENCE(c)
     for (int64_t k = 0; k < n * cols; k++) {
         int64_t row = index.host_ints[k / cols], at = row * cols + k % cols;
         if (row < 0) continue;
-        double g = now.host[ADAM_GRADIENT_SCALE] * gradient.host[k], steps = now.host[ADAM_STEP] + (double)(row % 30);
+        double g = constants.host[ADAM_GRADIENT_SCALE] * gradient.host[k],
+               steps = constants.host[ADAM_STEP] + (double)(row % 30);
         m.host[at] = pow(adam.beta1, steps) * m.host[at] + (1 - adam.beta1) * g;
         v.host[at] = pow(adam.beta2, steps) * v.host[at] + (1 - adam.beta2) * g * g;
-        value.host[at] -= now.host[ADAM_RATE] * adam.weight_decay * value.host[at];
-        value.host[at] -=
-            now.host[ADAM_CORRECTED_RATE] * m.host[at] / (sqrt(v.host[at]) * now.host[ADAM_CORRECTION] + adam.epsilon);
-        last.host_ints[row] = (int32_t)now.host[ADAM_STEP];
+        value.host[at] -= constants.host[ADAM_RATE] * adam.weight_decay * value.host[at];
+        value.host[at] -= constants.host[ADAM_CORRECTED_RATE] * m.host[at] /
+                          (sqrt(v.host[at]) * constants.host[ADAM_CORRECTION] + adam.epsilon);
+        last.host_ints[row] = (int32_t)constants.host[ADAM_STEP];
     }
 }
 

@@ -84,21 +84,21 @@ static void count_nonfinite(struct call *c) {
     }
 }
 
-/* With and without weight decay. What `now` holds for a step number is tested by itself. */
+/* With and without weight decay. What `constants` holds for a step number is tested by itself. */
 static void adam(struct call *c) {
     int64_t n = length(c);
     struct adam adam = {0.9, 0.95, 1e-6, c->size[1] ? 0.1 : 0};
-    struct operand now = call_in(c, N_ADAM_NOW, POSITIVE), gradient = call_in(c, n, NUMBERS);
+    struct operand constants = call_in(c, N_ADAM_CONSTANTS, POSITIVE), gradient = call_in(c, n, NUMBERS);
     struct operand value = call_inout(c, n, NUMBERS), m = call_inout(c, n, NUMBERS), v = call_inout(c, n, POSITIVE);
-    CALL(c, adam, n, adam, now.real, gradient.real, value.real, m.real, v.real);
+    CALL(c, adam, n, adam, constants.real, gradient.real, value.real, m.real, v.real);
     REFERENCE(c)
     for (int64_t i = 0; i < n; i++) {
-        double g = now.host[ADAM_GRADIENT_SCALE] * gradient.host[i];
+        double g = constants.host[ADAM_GRADIENT_SCALE] * gradient.host[i];
         m.host[i] = adam.beta1 * m.host[i] + (1 - adam.beta1) * g;
         v.host[i] = adam.beta2 * v.host[i] + (1 - adam.beta2) * g * g;
-        value.host[i] -= now.host[ADAM_RATE] * adam.weight_decay * value.host[i];
-        value.host[i] -=
-            now.host[ADAM_CORRECTED_RATE] * m.host[i] / (sqrt(v.host[i]) * now.host[ADAM_CORRECTION] + adam.epsilon);
+        value.host[i] -= constants.host[ADAM_RATE] * adam.weight_decay * value.host[i];
+        value.host[i] -= constants.host[ADAM_CORRECTED_RATE] * m.host[i] /
+                         (sqrt(v.host[i]) * constants.host[ADAM_CORRECTION] + adam.epsilon);
     }
 }
 

@@ -125,7 +125,7 @@ static void take_kv_head(const struct attention_call *c, struct attention_segmen
     if (s->dvalue && c->g->dv.at == c->g->dk.at)
         s->dvalue = s->dkey;
     else if (s->dvalue)
-        s->dvalue = memset(room += size, 0, (size_t)size * sizeof *room);
+        s->dvalue = memset(room + size, 0, (size_t)size * sizeof *room);
 }
 
 /* What was gathered goes back. */

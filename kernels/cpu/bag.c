@@ -8,16 +8,39 @@ static int64_t first_item(const struct bag *b, int64_t bag) {
 
 static real weight_of(const struct bag *b, int64_t item) { return b->weight.at ? b->weight.at[item] : 1; }
 
+/* y = a + b, weighted; `keep`: y +=. Two rows at once, because they come from memory. */
+static void add_two(real weight_a, const real *a, real weight_b, const real *b, int keep, real *y, int64_t n) {
+    if (keep)
+#pragma omp simd
+        for (int64_t c = 0; c < n; c++) y[c] = y[c] + weight_a * a[c] + weight_b * b[c];
+    else
+#pragma omp simd
+        for (int64_t c = 0; c < n; c++) y[c] = weight_a * a[c] + weight_b * b[c];
+}
+
 void cpu_bag(struct device *device, const struct bag *b, dev_real table, dev_real y, int accumulate) {
     if (device->error[0]) return;
     int64_t cols = b->cols;
 #pragma omp parallel for num_threads(cpu_threads(device)) if (b->items.n_rows * cols > PARALLEL_MIN)                   \
     schedule(dynamic, 64)
     for (int64_t i = 0; i < b->items.n; i++) {
-        real *sum = y.at + i * cols;
-        if (!accumulate) memset(sum, 0, (size_t)cols * sizeof *sum);
-        for (int64_t p = first_item(b, i); p < first_item(b, i + 1); p++)
-            if (b->index.at[p] >= 0) row_add(weight_of(b, p), table.at + b->index.at[p] * cols, sum, cols);
+        real *sum = y.at + i * cols, weight = 0;
+        const real *waiting = NULL;
+        int keep = accumulate;
+        for (int64_t p = first_item(b, i); p < first_item(b, i + 1); p++) {
+            if (b->index.at[p] < 0) continue;
+            const real *row = table.at + b->index.at[p] * cols;
+            if (waiting) {
+                add_two(weight, waiting, weight_of(b, p), row, keep, sum, cols);
+                keep = 1;
+                waiting = NULL;
+            } else {
+                waiting = row;
+                weight = weight_of(b, p);
+            }
+        }
+        if (!keep) memset(sum, 0, (size_t)cols * sizeof *sum);
+        if (waiting) row_add(weight, waiting, sum, cols);
     }
 }
 

@@ -5,20 +5,30 @@
 
 enum { BLOCK = 1 << 13 }; /* values */
 
-/* One row: returns its loss, without the common weight; dx += its gradient, unless NULL. */
-WIDE_VECTORS static double row_loss(int64_t labels, const real *x, const int32_t *y, const real *positive_weights,
-                                    real weight, real *dx) {
+/* One row: returns its loss, without the common weight; gradient: dx += its gradient. */
+IN_PLACE double terms(int64_t labels, const real *x, const int32_t *y, const real *positive_weights, real weight,
+                      real *dx, int weighted, int gradient) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t l = 0; l < labels; l++) {
-        real truth = y[l] > 0 ? 1 : 0, w = y[l] < 0 ? 0 : y[l] > 0 && positive_weights ? positive_weights[l] : 1;
+        real truth = y[l] > 0 ? 1 : 0, w = weighted ? 1 + truth * (positive_weights[l] - 1) : 1;
+        w = y[l] < 0 ? 0 : w;
         real value = y[l] < 0 ? 0 : x[l]; /* what is ignored may be NaN */
         real small = real_exp(value < 0 ? value : -value), above = value > 0 ? value : 0;
         sum += (double)(w * (above - truth * value + real_log1p(small)));
         real share = (value < 0 ? small : 1) / (1 + small); /* the sigmoid */
-        if (dx) dx[l] += weight * w * (share - truth);
+        if (gradient) dx[l] += weight * w * (share - truth);
     }
     return sum;
+}
+
+/* A loop of its own for each of the four kinds, so that none has conditions within. */
+WIDE_VECTORS static double row_loss(int64_t labels, const real *x, const int32_t *y, const real *positive_weights,
+                                    real weight, real *dx) {
+    if (positive_weights)
+        return dx ? terms(labels, x, y, positive_weights, weight, dx, 1, 1)
+                  : terms(labels, x, y, positive_weights, weight, dx, 1, 0);
+    return dx ? terms(labels, x, y, NULL, weight, dx, 0, 1) : terms(labels, x, y, NULL, weight, dx, 0, 0);
 }
 
 void cpu_bce(struct device *device, const struct bce *b, dev_real loss, dev_real dx) {

@@ -72,8 +72,8 @@ enum { TILE_QUERIES = 12, PANEL = 32, GROUPS = 16, VECTOR = 16, HALF_QUERIES = 6
 __attribute__((noinline)) static void offer(struct nearest *best, int64_t top_k, const float *dots, uint32_t hits,
                                             int64_t at) {
     for (; hits; hits &= hits - 1) {
-        int place = __builtin_ctz(hits);
-        if (dots[place] > best->dot[top_k - 1]) insert(best, top_k, dots[place], (int32_t)(at + place));
+        int lane = __builtin_ctz(hits);
+        if (dots[lane] > best->dot[top_k - 1]) insert(best, top_k, dots[lane], (int32_t)(at + lane));
     }
 }
 

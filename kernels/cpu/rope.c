@@ -1,5 +1,6 @@
 /* Rotary position embedding. Angles are made in double: at position 100,000 float32 would leave three digits of them. */
 #include "cpu/cpu.h"
+#include "cpu/vector_math.h"
 
 enum { PAIRS = 64 }; /* whose sines are held at a time */
 
@@ -29,11 +30,9 @@ void cpu_rope(struct device *device, const struct rope *r, double sign, dev_real
         real cosine[PAIRS], sine[PAIRS];
         for (int64_t first = 0; first < half; first += PAIRS) {
             int64_t count = first + PAIRS < half ? PAIRS : half - first;
-            for (int64_t c = 0; c < count; c++) {
-                double angle = r->position.at[i] * turns[first + c];
-                cosine[c] = (real)cos(angle);
-                sine[c] = (real)sin(angle);
-            }
+#pragma omp simd
+            for (int64_t c = 0; c < count; c++)
+                real_sine_cosine(r->position.at[i] * turns[first + c], &sine[c], &cosine[c]);
             for (int64_t h = 0; h < r->heads; h++)
                 turn_pairs(count, half, cosine, sine, x.at + i * r->ld + h * r->head_dim + first);
         }

@@ -12,6 +12,10 @@
 
 #ifdef MEDTOK_REAL_DOUBLE
 static inline double real_exp(double x) { return exp(x); }
+static inline void real_sine_cosine(double x, double *sine, double *cosine) {
+    *sine = sin(x);
+    *cosine = cos(x);
+}
 static inline double real_log1p(double e) { return log1p(e); }
 static inline double real_erf_root2(double x) { return erf(x * 0.70710678118654752440); }
 static inline double real_tanh(double x) { return tanh(x); }
@@ -35,6 +39,22 @@ static inline float real_exp(float x) {
     memcpy(&power, &bits, sizeof power);
     float y = x < -87.0f ? 0.0f : p * power;
     return x != x ? x : y;
+}
+
+/* For |x| below 10^6, which is reduced by multiples of pi/2 in double (in two parts, of which the first times such a multiple is
+ * exact); then polynomials on [-pi/4, pi/4] (coefficients of Cephes' sinf and cosf). Errors below 2e-7. */
+static inline void real_sine_cosine(double x, float *sine, float *cosine) {
+    double shifted =
+        x * 0.63661977236758134308 + 6755399441055744.0; /* 1.5 * 2^52: rounds to an integer in the low bits */
+    double n = shifted - 6755399441055744.0;
+    float r = (float)(x - n * 1.57079632673412561417 - n * 6.07710050650619224932e-11), s = r * r;
+    uint64_t quadrant;
+    memcpy(&quadrant, &shifted, sizeof quadrant);
+    float p = ((-1.9515295891e-4f * s + 8.3321608736e-3f) * s - 1.6666654611e-1f) * s * r + r;
+    float q = ((2.443315711809948e-5f * s - 1.388731625493765e-3f) * s + 4.166664568298827e-2f) * s * s - 0.5f * s + 1;
+    float a = quadrant & 1 ? q : p, b = quadrant & 1 ? p : q;
+    *sine = quadrant & 2 ? -a : a;
+    *cosine = (quadrant + 1) & 2 ? -b : b;
 }
 
 /* log(1 + e) for e in [0, 1]: 2 artanh z with z = e / (2 + e), at most 1/3, whose series is cut where terms are below 2e-9 of it. */

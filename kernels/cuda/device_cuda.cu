@@ -1,5 +1,5 @@
 /* Opening a CUDA device, and its memory: uploads through a ring of pinned memory, prefetches on a stream of their own,
- * scratch that grows; and recordings of repeated work as CUDA graphs. */
+ * scratch that grows; and recordings of work as CUDA graphs. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static int next_part(struct device *device) {
 static void cuda_upload(struct device *device, void *to, const void *from, size_t bytes) {
     struct cuda *cuda = cuda_of(device);
     if (cuda->recording) { /* it would be recorded with what the ring happens to hold later */
-        set_error(device, "cuda: an upload in the midst of repeated work");
+        set_error(device, "cuda: an upload in the midst of recorded work");
         return;
     }
     for (size_t done = 0; done < bytes;) {
@@ -182,7 +182,7 @@ struct recording {
 static void cuda_record(struct device *device) {
     struct cuda *cuda = cuda_of(device);
     cuda->recording = cuda_check(device, cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal),
-                                 "beginning to record repeated work");
+                                 "beginning to record work");
 }
 
 static void *cuda_recorded(struct device *device) {
@@ -192,7 +192,7 @@ static void *cuda_recorded(struct device *device) {
     cuda->recording = 0;
     struct recording *recording = (struct recording *)calloc(1, sizeof *recording);
     if (!recording) set_error(device, "out of memory");
-    int ok = cuda_check(device, cudaStreamEndCapture(cuda->stream, &graph), "recording repeated work") &&
+    int ok = cuda_check(device, cudaStreamEndCapture(cuda->stream, &graph), "recording work") &&
              !device->error[0] &&
              cuda_check(device, cudaGraphInstantiateWithFlags(&recording->graph, graph, 0), "making a graph");
     if (graph) cudaGraphDestroy(graph);
@@ -208,7 +208,7 @@ static void *cuda_recorded(struct device *device) {
 static int cuda_play(struct device *device, void *opaque) {
     struct recording *recording = (struct recording *)opaque;
     if (recording->scratch_number != cuda_of(device)->scratch_number) return 0;
-    cuda_check(device, cudaGraphLaunch(recording->graph, cuda_of(device)->stream), "repeated work");
+    cuda_check(device, cudaGraphLaunch(recording->graph, cuda_of(device)->stream), "recorded work");
     return 1;
 }
 

@@ -153,7 +153,7 @@ extern "C" void cuda_graph_attention(struct device *device, struct ragged nodes,
            x.at, probs.at, y.at);
 }
 
-/* The gradients of the logits, dlogit [places, heads], and dtarget: a row of threads for each head of each node. The
+/* The gradients of the logits, dlogit [neighbours, heads], and dtarget: a row of threads for each head of each node. The
  * warps' sums need all lanes, so every head of a warp goes through as many neighbours as the longest. Thread k %
  * lanes alone touches neighbour k of dlogit. */
 template <typename T>

@@ -4,7 +4,7 @@
 
 struct adam_step {
     real beta1, beta2, one_minus_beta1, one_minus_beta2, epsilon, weight_decay;
-    real scale, rate, correction, keep; /* from adam_now */
+    real scale, rate, correction, keep; /* from adam_constants */
 };
 
 static __device__ void update(struct adam_step s, real gradient, real *value, real *m, real *v) {
@@ -14,12 +14,12 @@ static __device__ void update(struct adam_step s, real gradient, real *value, re
     *value = s.keep * *value - s.rate * *m / (sqrt(*v) * s.correction + s.epsilon);
 }
 
-static __global__ void adam_kernel(int64_t n, int64_t n_packs, struct adam_step s, const real *now,
+static __global__ void adam_kernel(int64_t n, int64_t n_packs, struct adam_step s, const real *constants,
                                    const real *gradient, real *value, real *m, real *v) {
-    s.scale = now[ADAM_GRADIENT_SCALE];
-    s.rate = now[ADAM_CORRECTED_RATE];
-    s.correction = now[ADAM_CORRECTION];
-    s.keep = 1 - now[ADAM_RATE] * s.weight_decay;
+    s.scale = constants[ADAM_GRADIENT_SCALE];
+    s.rate = constants[ADAM_CORRECTED_RATE];
+    s.correction = constants[ADAM_CORRECTION];
+    s.keep = 1 - constants[ADAM_RATE] * s.weight_decay;
     int64_t thread = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, stride = (int64_t)gridDim.x * blockDim.x;
     for (int64_t i = thread; i < n_packs; i += stride) {
         struct pack g = ((const struct pack *)gradient)[i], p = ((struct pack *)value)[i], m4 = ((struct pack *)m)[i],
@@ -32,7 +32,7 @@ static __global__ void adam_kernel(int64_t n, int64_t n_packs, struct adam_step 
     for (int64_t i = n_packs * PACK + thread; i < n; i += stride) update(s, gradient[i], &value[i], &m[i], &v[i]);
 }
 
-extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, dev_real now, dev_real gradient,
+extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, dev_real constants, dev_real gradient,
                           dev_real value, dev_real m, dev_real v) {
     struct adam_step s = {};
     s.beta1 = (real)adam.beta1;
@@ -44,20 +44,20 @@ extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, de
     bool wide = is_aligned(gradient.at) && is_aligned(value.at) && is_aligned(m.at) && is_aligned(v.at);
     int64_t n_packs = wide ? n / PACK : 0;
     launch(device, "adam", adam_kernel, blocks_for(n_packs ? n_packs : n, ELEMENTWISE_THREADS), ELEMENTWISE_THREADS, 0,
-           n, n_packs, s, now.at, gradient.at, value.at, m.at, v.at);
+           n, n_packs, s, constants.at, gradient.at, value.at, m.at, v.at);
 }
 
 /* A warp for each row. Moments of a row that was not touched for k steps have had k - 1 gradients of zero, which only shrink
  * them: by beta^k in all. */
 static __global__ void adam_rows_kernel(struct adam_rows a, double log_beta1, double log_beta2, real one_minus_beta1,
                                         real one_minus_beta2) {
-    real scale = a.now.at[ADAM_GRADIENT_SCALE], rate = a.now.at[ADAM_CORRECTED_RATE];
-    real correction = a.now.at[ADAM_CORRECTION], keep = 1 - a.now.at[ADAM_RATE] * (real)a.adam.weight_decay;
+    real scale = a.constants.at[ADAM_GRADIENT_SCALE], rate = a.constants.at[ADAM_CORRECTED_RATE];
+    real correction = a.constants.at[ADAM_CORRECTION], keep = 1 - a.constants.at[ADAM_RATE] * (real)a.adam.weight_decay;
     int lane = threadIdx.x % WARP;
     FOR_EACH_WARP_ROW(i, a.n) {
         int64_t row = a.index.at[i], first = row * a.cols;
         if (row < 0) continue;
-        double steps = (double)a.now.at[ADAM_STEP] - a.last.at[row];
+        double steps = (double)a.constants.at[ADAM_STEP] - a.last.at[row];
         real keep_m = exp((real)(steps * log_beta1)), keep_v = exp((real)(steps * log_beta2));
         for (int64_t c = lane; c < a.cols; c += WARP) {
             real g = scale * a.gradient.at[i * a.cols + c];
@@ -69,7 +69,7 @@ static __global__ void adam_rows_kernel(struct adam_rows a, double log_beta1, do
                 keep * a.value.at[first + c] - rate * m / (sqrt(v) * correction + (real)a.adam.epsilon);
         }
         __syncwarp(); /* every lane has read `last` */
-        if (lane == 0) a.last.at[row] = (int32_t)a.now.at[ADAM_STEP];
+        if (lane == 0) a.last.at[row] = (int32_t)a.constants.at[ADAM_STEP];
     }
 }
 

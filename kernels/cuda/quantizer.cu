@@ -30,18 +30,18 @@ struct alignas(16) tile {
     real at[DEPTH][ROWS + 4];
 };
 
-/* ---- the two halves of a warp are its even and its odd lanes, place 0..15 in each. So lanes n and n^1 have the same
+/* ---- the two halves of a warp are its even and its odd lanes, half lane 0..15 in each. So lanes n and n^1 have the same
  * candidates, and n and n^2 the same queries: then a warp's read of 16 bytes a lane takes the shared memory 2 cycles,
  * else 4. ---- */
 static __device__ int half_of_warp() { return (int)threadIdx.x % 2; }
-static __device__ int place_in_half() { return (int)threadIdx.x % WARP / 2; }
+static __device__ int half_lane_of_thread() { return (int)threadIdx.x % WARP / 2; }
 
 /* The first query of this thread's THREAD_QUERIES, of the block's. */
 static __device__ int first_query_of_thread() {
     return ((int)threadIdx.x / WARP * 2 + half_of_warp()) * THREAD_QUERIES;
 }
 
-/* ---- the list of the best: entry j at place j of a half warp, best first ---- */
+/* ---- the list of the best: entry j at half lane j, best first ---- */
 struct entry {
     real dot;
     int32_t index;
@@ -68,7 +68,7 @@ static __device__ struct entry best_of_warp(struct entry best) {
  * calls. */
 static __device__ void insert_entry(struct entry *best, struct entry next) {
     struct entry before = {__shfl_up_sync(ALL_LANES, best->dot, 2), __shfl_up_sync(ALL_LANES, best->index, 2)};
-    if (place_in_half() == 0) before.dot = INFINITY;
+    if (half_lane_of_thread() == 0) before.dot = INFINITY;
     bool behind = best->dot < next.dot;
     best->index = behind ? before.dot < next.dot ? before.index : next.index : best->index;
     best->dot = behind ? fmin(before.dot, next.dot) : best->dot;
@@ -90,7 +90,7 @@ static __device__ struct greatest greatest_of(const real dots[THREAD_CANDIDATES]
 }
 
 /* Which of the dots is the first that equals the greatest; without branches, and 3 comparisons. */
-static __device__ int place_of_greatest(const real dots[THREAD_CANDIDATES], const struct greatest *most) {
+static __device__ int index_of_greatest(const real dots[THREAD_CANDIDATES], const struct greatest *most) {
     bool second_four = most->four[0] != most->all;
     bool second_pair = (second_four ? most->pair[2] : most->pair[0]) != most->all;
     real low = second_pair ? dots[2] : dots[0], high = second_pair ? dots[6] : dots[4]; /* an index would need memory */
@@ -111,7 +111,7 @@ static __device__ void scan_dots(real dots[THREAD_CANDIDATES], int32_t index, in
 #pragma unroll
         for (int step = WARP / 2; step > 1; step /= 2) most = fmax(most, __shfl_xor_sync(ALL_LANES, most, step));
         int owner = __ffs((int)(__ballot_sync(ALL_LANES, own.all == most) & 0x55555555u << half)) - 1;
-        int j_taken = place_of_greatest(dots, &own);
+        int j_taken = index_of_greatest(dots, &own);
         insert_entry(best, {most, __shfl_sync(ALL_LANES, index + j_taken, owner)});
         if (lane != owner) j_taken = THREAD_CANDIDATES;
 #pragma unroll
@@ -139,8 +139,8 @@ static __device__ int column_of_thread() {
     return ((int)threadIdx.x % 2 + (int)threadIdx.x / 2 / ROWS * 2) * GROUP;
 }
 
-/* Which candidate of a tile lies at a position: a thread, which reads 4 values at place * 4 and as many at
- * HALF * 4 + place * 4, so has 8 neighbouring candidates. */
+/* Which candidate of a tile lies at a position: a thread, which reads 4 values at half_lane * 4 and as many at
+ * HALF * 4 + half_lane * 4, so has 8 neighbouring candidates. */
 static __device__ int candidate_at(int position) {
     return position % (HALF * GROUP) / GROUP * THREAD_CANDIDATES + position / (HALF * GROUP) * GROUP + position % GROUP;
 }
@@ -188,8 +188,8 @@ static __device__ void multiply_tiles(const struct tile<QUERIES> *queries, const
     for (int k = 0; k < DEPTH; k++) {
         real a[THREAD_QUERIES], b[THREAD_CANDIDATES];
         read_group(&queries->at[k][query], a);
-        read_group(&candidates->at[k][place_in_half() * GROUP], b);
-        read_group(&candidates->at[k][(HALF + place_in_half()) * GROUP], b + GROUP);
+        read_group(&candidates->at[k][half_lane_of_thread() * GROUP], b);
+        read_group(&candidates->at[k][(HALF + half_lane_of_thread()) * GROUP], b + GROUP);
 #pragma unroll
         for (int i = 0; i < THREAD_QUERIES; i++)
 #pragma unroll
@@ -208,12 +208,12 @@ struct search {
 
 static __device__ void write_lists(const struct search &s, int64_t first_query, const struct entry best[THREAD_QUERIES],
                                    real *best_dot, int32_t *best_index) {
-    int place = place_in_half();
+    int half_lane = half_lane_of_thread();
 #pragma unroll
     for (int i = 0; i < THREAD_QUERIES; i++) {
         int64_t of = first_query + first_query_of_thread() + i;
-        if (of >= s.n || place >= s.top_k) continue;
-        int64_t at = (of * gridDim.y + blockIdx.y) * s.top_k + place;
+        if (of >= s.n || half_lane >= s.top_k) continue;
+        int64_t at = (of * gridDim.y + blockIdx.y) * s.top_k + half_lane;
         best_dot[at] = best[i].dot;
         best_index[at] = best[i].index;
     }
@@ -231,7 +231,7 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
     struct tile_part<CANDIDATES> candidate_part;
     struct entry best[THREAD_QUERIES];
     real threshold[THREAD_QUERIES], dots[THREAD_QUERIES][THREAD_CANDIDATES];
-    int place = place_in_half(), turn = 0, dim = (int)s.dim, last_part = (dim - 1) / DEPTH * DEPTH;
+    int half_lane = half_lane_of_thread(), turn = 0, dim = (int)s.dim, last_part = (dim - 1) / DEPTH * DEPTH;
     int slice = (int)blockIdx.y, larger_before = slice < s.larger_slices ? slice : s.larger_slices;
     int64_t first_query = (int64_t)blockIdx.x * QUERIES;
     int64_t begin = s.first + ((int64_t)slice * s.slice_tiles + larger_before) * CANDIDATES;
@@ -240,7 +240,7 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
 #pragma unroll
     for (int i = 0; i < THREAD_QUERIES; i++) {
         best[i].dot = threshold[i] = -INFINITY;
-        best[i].index = (int32_t)(s.first + place); /* stays valid if similarities are NaN */
+        best[i].index = (int32_t)(s.first + half_lane); /* stays valid if similarities are NaN */
     }
     /* What this thread reads next: of a query, and of a candidate, a part of DEPTH columns at a time. */
     int64_t query = first_query + position_of_thread<QUERIES>();
@@ -277,7 +277,7 @@ static __global__ void __launch_bounds__(TILE_THREADS, BLOCKS_AT_ONCE)
         }
 #pragma unroll
         for (int i = 0; i < THREAD_QUERIES; i++)
-            scan_dots(dots[i], (int32_t)begin + tile + place * THREAD_CANDIDATES, s.top_k, &best[i], &threshold[i]);
+            scan_dots(dots[i], (int32_t)begin + tile + half_lane * THREAD_CANDIDATES, s.top_k, &best[i], &threshold[i]);
     }
     write_lists(s, first_query, best, best_dot, best_index);
 }
@@ -315,9 +315,9 @@ static __global__ void merge_kernel(struct search s, int slices, const real *bes
                 if (k < count) left[1 + j] = {best_dot[r * count + k], best_index[r * count + k]};
                 if (!(left[1 + j].dot > -INFINITY)) left[1 + j] = no_entry();
             }
-            for (int place = 0; place < s.top_k; place++) {
+            for (int entry = 0; entry < s.top_k; entry++) {
                 struct entry most = take_best<CHUNK + 1>(left);
-                if (lane == place) best = most;
+                if (lane == entry) best = most;
             }
         }
         real nearest = __shfl_sync(ALL_LANES, best.dot, 0), share = 0;

@@ -15,7 +15,7 @@ static void check(bool good, const char *what) {
     exit(1);
 }
 
-/* Uniform in -1 .. 1, by a multiplicative hash of the place. */
+/* Uniform in -1 .. 1, by a multiplicative hash of the index. */
 template <typename T>
 static __global__ void fill_kernel(size_t n, unsigned seed, T *x) {
     for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (size_t)gridDim.x * blockDim.x) {

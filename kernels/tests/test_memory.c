@@ -71,8 +71,8 @@ static void prefetches_arrive_before_the_work_that_waits(void **state) {
     release(3, buffer[0], buffer[1], sum);
 }
 
-/* ---- repeated work: y += x . x, and what a test adds ---- */
-enum { REPEATED = 5000, ROWS = 300, COLUMNS = 3000 };
+/* ---- recorded work: y += x . x, and what a test adds ---- */
+enum { RECORDED = 5000, ROWS = 300, COLUMNS = 3000 };
 
 struct repetition {
     dev_real x, y;
@@ -80,19 +80,19 @@ struct repetition {
     void (*more)(struct repetition *);
 };
 
-static void queue_repeated(void *context) {
+static void queue_recorded(void *context) {
     struct repetition *r = context;
     r->n_calls++;
-    device.run->dot(&device, REPEATED, 1, r->x, r->x, r->y);
+    device.run->dot(&device, RECORDED, 1, r->x, r->x, r->y);
     if (r->more) r->more(r);
 }
 
 /* The second and every later time it is the recording that is queued, also after scratch, which it uses, has grown: then it is
  * recorded once more. The recording reads device memory anew each time, and its work is counted each time. */
-static void repeated_work_is_done_and_counted_each_time(void **state) {
+static void recorded_work_is_done_and_counted_each_time(void **state) {
     (void)state;
-    struct repetition r = {zeros(REPEATED), zeros(1), 0, NULL};
-    struct repeated repeated = {0};
+    struct repetition r = {zeros(RECORDED), zeros(1), 0, NULL};
+    struct recorded_work recorded = {0};
     dev_real a = values(ROWS), b = values(COLUMNS), loss = zeros(1);
     const dev_real none = {NULL};
     const struct cross_entropy c = {.n = ROWS, .m = COLUMNS, .dim = 1, .scale = 1, .a = a, .b = b, .weight = 1};
@@ -100,9 +100,9 @@ static void repeated_work_is_done_and_counted_each_time(void **state) {
     struct work before = device.work, one = {0};
     for (int time = 1; time <= 6; time++) {
         device_synchronize(&device);
-        for (int i = 0; i < REPEATED; i++) r.x.at[i] = (real)time;
-        wanted += (double)REPEATED * time * time;
-        device_repeat(&device, &repeated, queue_repeated, &r);
+        for (int i = 0; i < RECORDED; i++) r.x.at[i] = (real)time;
+        wanted += (double)RECORDED * time * time;
+        device_run_recorded(&device, &recorded, queue_recorded, &r);
         if (time == 1) one = (struct work){device.work.flops - before.flops, device.work.bytes - before.bytes, 1};
         if (time == 4) { /* its scratch is larger */
             struct work counted = device.work;
@@ -117,24 +117,24 @@ static void repeated_work_is_done_and_counted_each_time(void **state) {
     close_to(device.work.flops - before.flops, 6 * one.flops, "operations", 0);
     close_to(device.work.bytes - before.bytes, 6 * one.bytes, "bytes", 0);
     assert_int_equal(r.n_calls, on_cpu() ? 6 : 3);
-    device_forget(&device, &repeated);
-    device_forget(&device, &repeated);
+    device_forget_recording(&device, &recorded);
+    device_forget_recording(&device, &recorded);
     release(5, r.x, r.y, a, b, loss);
 }
 
-static void sums(struct repetition *r) { device.run->sum_rows(&device, REPEATED, 1, r->x, r->y); }
+static void sums(struct repetition *r) { device.run->sum_rows(&device, RECORDED, 1, r->x, r->y); }
 
 /* A GPU's sums over blocks count these in memory that outlasts the call. */
-static void sums_over_blocks_are_repeated(void **state) {
+static void sums_over_blocks_are_recorded(void **state) {
     (void)state;
-    struct repetition r = {zeros(REPEATED), zeros(1), 0, sums};
-    struct repeated repeated = {0};
-    for (int i = 0; i < REPEATED; i++) r.x.at[i] = 1;
-    for (int time = 0; time < 4; time++) device_repeat(&device, &repeated, queue_repeated, &r);
+    struct repetition r = {zeros(RECORDED), zeros(1), 0, sums};
+    struct recorded_work recorded = {0};
+    for (int i = 0; i < RECORDED; i++) r.x.at[i] = 1;
+    for (int time = 0; time < 4; time++) device_run_recorded(&device, &recorded, queue_recorded, &r);
     device_synchronize(&device);
     assert_null(device_error(&device));
-    close_to(r.y.at[0], 4 * 2 * REPEATED, "sum", 0);
-    device_forget(&device, &repeated);
+    close_to(r.y.at[0], 4 * 2 * RECORDED, "sum", 0);
+    device_forget_recording(&device, &recorded);
     release(2, r.x, r.y);
 }
 
@@ -153,25 +153,25 @@ static void uploads(struct repetition *r) {
     device_upload_reals(&device, r->x, &value, 1);
 }
 
-static void what_cannot_be_repeated_is_an_error(void **state) {
+static void what_cannot_be_recorded_is_an_error(void **state) {
     (void)state;
     static void (*const WRONG[])(struct repetition *) = {allocates, waits, uploads};
     if (on_cpu()) return;
     for (int i = 0; i < 3; i++) {
-        struct repetition r = {zeros(REPEATED), zeros(1), 0, WRONG[i]};
-        struct repeated repeated = {0};
-        device_repeat(&device, &repeated, queue_repeated, &r);
+        struct repetition r = {zeros(RECORDED), zeros(1), 0, WRONG[i]};
+        struct recorded_work recorded = {0};
+        device_run_recorded(&device, &recorded, queue_recorded, &r);
         assert_null(device_error(&device));
-        device_repeat(&device, &repeated, queue_repeated, &r);
+        device_run_recorded(&device, &recorded, queue_recorded, &r);
         assert_non_null(device_error(&device));
-        assert_null(repeated.recording);
+        assert_null(recorded.recording);
         device.error[0] = 0;
         r.more = NULL; /* and the device is as good as before */
-        device_repeat(&device, &repeated, queue_repeated, &r);
-        device_repeat(&device, &repeated, queue_repeated, &r);
+        device_run_recorded(&device, &recorded, queue_recorded, &r);
+        device_run_recorded(&device, &recorded, queue_recorded, &r);
         device_synchronize(&device);
         assert_null(device_error(&device));
-        device_forget(&device, &repeated);
+        device_forget_recording(&device, &recorded);
         release(2, r.x, r.y);
     }
 }
@@ -291,9 +291,9 @@ int test_memory(void) {
         cmocka_unit_test(large_copies_come_back_as_they_went),
         cmocka_unit_test(small_uploads_keep_their_order),
         cmocka_unit_test(prefetches_arrive_before_the_work_that_waits),
-        cmocka_unit_test(repeated_work_is_done_and_counted_each_time),
-        cmocka_unit_test(sums_over_blocks_are_repeated),
-        cmocka_unit_test(what_cannot_be_repeated_is_an_error),
+        cmocka_unit_test(recorded_work_is_done_and_counted_each_time),
+        cmocka_unit_test(sums_over_blocks_are_recorded),
+        cmocka_unit_test(what_cannot_be_recorded_is_an_error),
         cmocka_unit_test(buffers_of_nothing_are_allowed),
         cmocka_unit_test(too_large_a_buffer_is_an_error_that_says_what_helps),
         cmocka_unit_test(after_an_error_nothing_more_is_done),

@@ -73,7 +73,7 @@ static void adam_moves_the_rows_that_have_a_gradient(void **state) {
     memset(&plain, 0, sizeof plain);
     struct adam_rows a = {.cols = COLS,
                           .adam = ADAM,
-                          .now = zeros(N_ADAM_NOW),
+                          .constants = zeros(N_ADAM_CONSTANTS),
                           .gradient = values((TABLE + 1) * COLS),
                           .value = values(TABLE * COLS),
                           .m = zeros(TABLE * COLS),
@@ -89,8 +89,8 @@ static void adam_moves_the_rows_that_have_a_gradient(void **state) {
         double rate = 0.02 / step;
         for (int k = 0; k < (TABLE + 1) * COLS; k++) a.gradient.at[k] = (real)uniform();
         a.n = choose_rows(step, a.index);
-        adam_now(ADAM, rate, step, 0.5, a.now.at);
-        RUN(adam, COLS, ADAM, a.now, a.gradient, dense[0], dense[1], dense[2]); /* of row 0 */
+        adam_constants(ADAM, rate, step, 0.5, a.constants.at);
+        RUN(adam, COLS, ADAM, a.constants, a.gradient, dense[0], dense[1], dense[2]); /* of row 0 */
         RUN(adam_rows, &a);
         plain_rows(&plain, step, rate, 0.5, a.index, (int)a.n, a.gradient.at);
     }
@@ -106,7 +106,7 @@ static void adam_moves_the_rows_that_have_a_gradient(void **state) {
     RUN(adam_rows, &a);
     device_free_ints(&device, a.index);
     device_free_ints(&device, a.last);
-    release(9, a.now, a.gradient, a.value, a.m, a.v, dense[0], dense[1], dense[2], never);
+    release(9, a.constants, a.gradient, a.value, a.m, a.v, dense[0], dense[1], dense[2], never);
 }
 
 int test_tables(void) {

@@ -6,11 +6,11 @@
 
 struct dictionary {
     int64_t n, n_slots;
-    int64_t *slots; /* number + 1; 0: empty */
-    uint64_t *hash; /* [n] XXH3-64 of each string */
-    int64_t *place; /* [n + 1] in bytes: string i is bytes[place[i] .. place[i + 1]) */
+    int64_t *slots;   /* number + 1; 0: empty */
+    uint64_t *hash;   /* [n] XXH3-64 of each string */
+    int64_t *offsets; /* [n + 1] string i is bytes[offsets[i] .. offsets[i + 1]) */
     char *bytes;
-    long long hash_capacity, place_capacity, bytes_capacity;
+    long long hash_capacity, offsets_capacity, bytes_capacity;
 };
 
 /* Number of the string bytes[size], which is copied and added if it is new. At most 2^31 - 1 strings. */

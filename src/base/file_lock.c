@@ -82,7 +82,7 @@ static int print_holder(const struct holder *h, char text[LOCK_TEXT_BYTES]) {
 /* ---- the file ---- */
 enum outcome { TAKEN, HELD, CANNOT };
 
-/* The text is written aside and linked to its place, so that a lock always says whose it is; where there are no links, it is
+/* The text is written aside and linked to its path, so that a lock always says whose it is; where there are no links, it is
  * written there. */
 static enum outcome make(const char *path, char text[LOCK_TEXT_BYTES]) {
     struct holder self;

@@ -2,7 +2,7 @@
 #ifndef MEDTOK_BASE_OUTPUT_H
 #define MEDTOK_BASE_OUTPUT_H
 
-/* Before any file is opened: takes the places of standard streams that were closed by whoever started us, so that no file of
+/* Before any file is opened: takes the descriptors of standard streams that were closed by whoever started us, so that no file of
  * ours gets their numbers, and what is printed there fails. */
 void output_begin(void);
 

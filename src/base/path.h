@@ -44,7 +44,7 @@ int path_temporary(const char *target, char temporary[PATH_MAX]);
  * lock (base/file_lock.h), so that no other process writes one. */
 void path_remove_temporaries(const char *target);
 
-/* Files of a name: `path` without its ending .h5, and `ending` in its place: "a/table.h5" -> "a/table.quality.json". */
+/* Files of a name: `path` with `ending` instead of its ending .h5: "a/table.h5" -> "a/table.quality.json". */
 void path_with_ending(const char *path, const char *ending, char *out, size_t size);
 
 #endif

@@ -40,13 +40,13 @@ void rng_shuffle(uint64_t seed, uint32_t stream, uint32_t step, uint64_t index, 
 }
 
 struct drawn {
-    double place;
+    double key;
     int64_t item;
 };
 
-static int by_place(const void *a, const void *b) {
+static int by_key(const void *a, const void *b) {
     const struct drawn *x = a, *y = b;
-    return (x->place > y->place) - (x->place < y->place);
+    return (x->key > y->key) - (x->key < y->key);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -59,7 +59,7 @@ int rng_draw(uint64_t seed, uint32_t stream, int64_t most, int64_t *items, int64
     TRY(mem_alloc(&drawn, *n, sizeof *drawn));
     for (int64_t i = 0; i < *n; i++)
         drawn[i] = (struct drawn){rng_uniform(seed, stream, 0, (uint64_t)items[i]), items[i]};
-    qsort(drawn, (size_t)*n, sizeof *drawn, by_place);
+    qsort(drawn, (size_t)*n, sizeof *drawn, by_key);
     if (*n > most) *n = most;
     for (int64_t i = 0; i < *n; i++) items[i] = drawn[i].item;
     qsort(items, (size_t)*n, sizeof *items, ascending);

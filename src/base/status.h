@@ -1,7 +1,7 @@
 /* Status: how a function says that it failed, and why.
  *
  * A function that can fail returns `int`: STATUS_OK or one of the codes below. The message is set once, with
- * status_set(), at the place where the fact is known (file, line, row, value, what was expected, what to do);
+ * status_set(), where the fact is known (file, line, row, value, what was expected, what to do);
  * callers hand the code up unchanged. Only `main` prints the message, on one rank.
  */
 #ifndef MEDTOK_BASE_STATUS_H
@@ -25,7 +25,7 @@ int status_set(int code, const char *format, ...) __attribute__((format(printf, 
 /* Puts `format...: ` in front of the message already set, to add context; returns `code`. */
 int status_prefix(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* For what fails between collectives, where it cannot be agreed on: STATUS_ALONE in the place of a failure. */
+/* For what fails between collectives, where it cannot be agreed on: STATUS_ALONE instead of a failure. */
 static inline int status_alone(int status) { return status == STATUS_OK ? STATUS_OK : STATUS_ALONE; }
 
 /* The message last set by this thread; "" if none. Owned by the module. */

@@ -22,7 +22,7 @@ void workbench_make(struct workbench *workbench, struct device *device, const st
 /* Also frees a zeroed workbench. */
 void workbench_free(struct workbench *workbench);
 
-/* Lays out the operands of a case and fills them, in the place of those of the last one. workbench_run calls it once, on the next
+/* Lays out the operands of a case and fills them, over those of the last one. workbench_run calls it once, on the next
  * set. */
 int workbench_prepare(struct workbench *workbench, const struct kernel_case *what);
 void workbench_run(struct workbench *workbench);

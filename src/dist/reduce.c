@@ -65,14 +65,14 @@ void row_shares_free(struct row_shares *shares) {
 /* Host buffers for one exchange: the local rows, all rows, and counts in values. */
 struct exchange {
     real *local, *all;
-    int *counts, *places;
+    int *counts, *displacements;
 };
 
 static void exchange_free(struct exchange *x) {
     free(x->local);
     free(x->all);
     free(x->counts);
-    free(x->places);
+    free(x->displacements);
 }
 
 static int exchange_make(struct exchange *x, const struct comm *comm, const struct row_shares *shares, int64_t cols) {
@@ -80,10 +80,10 @@ static int exchange_make(struct exchange *x, const struct comm *comm, const stru
     TRY(mem_alloc(&x->local, shares->n[comm->rank] * cols, sizeof(real)));
     TRY(mem_alloc(&x->all, shares->total * cols, sizeof(real)));
     TRY(mem_alloc(&x->counts, comm->size, sizeof(int)));
-    TRY(mem_alloc(&x->places, comm->size, sizeof(int)));
+    TRY(mem_alloc(&x->displacements, comm->size, sizeof(int)));
     for (int r = 0; r < comm->size; r++) {
         x->counts[r] = (int)(shares->n[r] * cols);
-        x->places[r] = (int)(shares->first[r] * cols);
+        x->displacements[r] = (int)(shares->first[r] * cols);
     }
     return STATUS_OK;
 }
@@ -94,8 +94,9 @@ int gather_rows_over_ranks(const struct comm *comm, struct device *device, const
     int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
     TRY_DONE(exchange_make(&x, comm, shares, cols));
     device_download_reals(device, x.local, local, n);
-    int code = COMM_COUNTED(comm, n * (int64_t)sizeof(real),
-                            MPI_Allgatherv(x.local, n, COMM_REAL, x.all, x.counts, x.places, COMM_REAL, comm->handle));
+    int code =
+        COMM_COUNTED(comm, n * (int64_t)sizeof(real),
+                     MPI_Allgatherv(x.local, n, COMM_REAL, x.all, x.counts, x.displacements, COMM_REAL, comm->handle));
     TRY_DONE(comm_status(code, "gathering rows"));
     device_upload_reals(device, out, x.all, shares->total * cols);
 done:

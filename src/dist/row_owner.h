@@ -16,9 +16,9 @@ int64_t row_owner_first(int64_t n_rows, int rank, int size);
 
 /* Who asks whom for what in one batch. Reused from batch to batch; zero it before the first. */
 struct row_plan {
-    int *want_counts, *want_places; /* [size]: this batch's rows by owner */
-    int *give_counts, *give_places; /* [size]: rows of ours that other ranks want */
-    int32_t *give_rows;             /* [n_give]: as places in our own block */
+    int *want_counts, *want_displacements; /* [size]: this batch's rows by owner */
+    int *give_counts, *give_displacements; /* [size]: rows of ours that other ranks want */
+    int32_t *give_rows;                    /* [n_give]: as indices in our own block */
     int n_want, n_give;
     long long give_capacity;
     real *host;              /* staging for n_give + n_want rows; of device_host_alloc_reals */

@@ -30,9 +30,9 @@ static struct field trim(struct field f) {
     return f;
 }
 
-static int add_text(struct code_table *t, struct field f, int64_t *place) {
+static int add_text(struct code_table *t, struct field f, int64_t *offset) {
     TRY(mem_grow(&t->text, &t->text_capacity, t->text_size + f.size + 1, 1));
-    *place = t->text_size;
+    *offset = t->text_size;
     char *to = t->text + t->text_size;
     memcpy(to, f.text, (size_t)f.size);
     to[f.size] = 0;
@@ -42,14 +42,14 @@ static int add_text(struct code_table *t, struct field f, int64_t *place) {
     return STATUS_OK;
 }
 
-static int add_system(struct code_table *t, struct field f, int64_t *place) {
+static int add_system(struct code_table *t, struct field f, int64_t *offset) {
     char name[32];
     if (f.size < (int64_t)sizeof name) {
         snprintf(name, sizeof name, "%.*s", (int)f.size, f.text);
         f.text = code_system_name(name);
         f.size = (int64_t)strlen(f.text);
     }
-    return add_text(t, f, place);
+    return add_text(t, f, offset);
 }
 
 /* Adds the numbers of a node list, each once. */
@@ -89,7 +89,7 @@ static int grow(struct code_table *t) {
     return mem_grow(&t->node_offsets, &t->offsets_capacity, t->n + 2, sizeof *t->node_offsets);
 }
 
-/* Places of the four columns, under either set of names. nodes: -1 if there is none. */
+/* Indices of the four columns, under either set of names. nodes: -1 if there is none. */
 struct columns {
     int system, code, description, nodes;
     const char *nodes_name;

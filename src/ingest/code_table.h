@@ -3,7 +3,7 @@
  * Columns `system, code, description, nodes` (nodes joined by `;`), or MedTok's own `med_code, desc, code_system,
  * pkg_index_list` (lists as `[1, 2]`, `1;2` or `1 2`), in any order and any case, others ignored. Without the column of nodes
  * no code has any. Systems that MedTok writes in lower case get our names (icd10 -> ICD10CM). Line breaks in a description
- * become blanks. The code stands in for a description that is empty: the two have the same place.
+ * become blanks. The code stands in for a description that is empty: the two have the same offset.
  */
 #ifndef MEDTOK_INGEST_CODE_TABLE_H
 #define MEDTOK_INGEST_CODE_TABLE_H
@@ -12,18 +12,18 @@
 #include "ingest/knowledge_graph.h"
 #include "terms/code_index.h"
 
-enum { CODE_MAX_NODES = 65535 }; /* that a code may list: more cannot be places of a subgraph, see subgraph.h */
+enum { CODE_MAX_NODES = 65535 }; /* that a code may list: more cannot be indices in a subgraph, see subgraph.h */
 
 struct code_table {
     int64_t n;
     char *text;                           /* all strings, each ended by a zero byte */
-    int64_t *code, *system, *description; /* [n] places in text */
+    int64_t *code, *system, *description; /* [n] offsets in text */
     int64_t *node_offsets;                /* [n + 1] */
     int32_t *nodes;
     int64_t *line;                                   /* [n] where the code stands ... */
     int32_t *file;                                   /* [n] ... in files.items[file] */
     const struct string_list *files;                 /* borrowed */
-    int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose place is the code's */
+    int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose offset is the code's */
     int64_t n_in_gaps;                               /* codes, see code_table_check_nodes */
     int n_without_nodes;                             /* files without the column nodes; without_nodes is the first */
     const char *without_nodes;
@@ -31,7 +31,7 @@ struct code_table {
 };
 
 /* Reads all files in order. Errors: what delimited.h says, an empty code, a bad node list or one too long, no codes at all, a
- * code listed twice, in one spelling or in two (terms/code_form.h): both places are named, and how many more there are. */
+ * code listed twice, in one spelling or in two (terms/code_form.h): both rows are named, and how many more there are. */
 int code_table_read(struct code_table *table, const struct string_list *files);
 void code_table_free(struct code_table *table);
 

@@ -36,7 +36,7 @@ struct delimited {
 int delimited_open(struct delimited *reader, const char *path);
 void delimited_close(struct delimited *reader);
 
-/* Place of a column by name, in any case, or -1. Of two that differ in case alone, the one spelled exactly so, else the first. */
+/* Index of a column by name, in any case, or -1. Of two that differ in case alone, the one spelled exactly so, else the first. */
 int delimited_column(const struct delimited *reader, const char *name);
 
 /* The same; a missing column is an error that lists those there are. */

@@ -1,4 +1,4 @@
-/* Rows are read into one array, then sorted into place by counting. */
+/* Rows are read into one array, then sorted by counting. */
 #include "ingest/knowledge_graph.h"
 
 #include <stdlib.h>
@@ -128,7 +128,7 @@ static int by_target(const void *a, const void *b) {
     return (int)x->relation - (int)y->relation;
 }
 
-static int place_rows(struct knowledge_graph *g, const struct rows *rows) {
+static int sort_rows(struct knowledge_graph *g, const struct rows *rows) {
     TRY(mem_alloc(&g->offsets, g->n_nodes + 2, sizeof *g->offsets));
     TRY(mem_alloc(&g->edges, rows->n, sizeof *g->edges));
     int64_t *next = g->offsets + 1; /* one ahead: after filling, offsets[v+1] is the end of v */
@@ -183,7 +183,7 @@ int knowledge_graph_read(struct knowledge_graph *g, const char *path) {
     if (status == STATUS_OK) status = read_rows(g, &reader, &rows);
     delimited_close(&reader);
     if (status == STATUS_OK) status = name_nodes(g, &rows, path);
-    if (status == STATUS_OK) status = place_rows(g, &rows);
+    if (status == STATUS_OK) status = sort_rows(g, &rows);
     free(rows.items);
     if (status != STATUS_OK) return status;
     sort_and_unite(g);

@@ -26,7 +26,7 @@ void meds_rows_free(struct meds_rows *m) {
     *m = (struct meds_rows){0};
 }
 
-int meds_fault(const struct meds_rows *m, struct meds_place from, const char *format, ...) {
+int meds_fault(const struct meds_rows *m, struct meds_position from, const char *format, ...) {
     char text[1024];
     va_list args;
     va_start(args, format);
@@ -38,7 +38,7 @@ int meds_fault(const struct meds_rows *m, struct meds_place from, const char *fo
 /* What is being read. */
 struct reader {
     struct meds_rows *m;
-    struct meds_place at;
+    struct meds_position at;
     int64_t last_time; /* of the subject in hand */
 };
 
@@ -146,7 +146,7 @@ static int take_file(struct reader *r, char *const *fields) {
         if (m->tasks.n == 0 || strcmp(m->tasks.items[m->tasks.n - 1], task) != 0) TRY(string_list_add(&m->tasks, task));
     }
     TRY(string_list_add(&m->files, path));
-    r->at = (struct meds_place){m->files.n - 1, 0};
+    r->at = (struct meds_position){m->files.n - 1, 0};
     return STATUS_OK;
 }
 

@@ -11,7 +11,7 @@
 /* ---- orders ---- */
 #define ASCENDING(a, b) (((a) > (b)) - ((a) < (b)))
 
-static int by_from(struct meds_place a, struct meds_place b) {
+static int by_from(struct meds_position a, struct meds_position b) {
     return a.file != b.file ? ASCENDING(a.file, b.file) : ASCENDING(a.row, b.row);
 }
 
@@ -66,7 +66,7 @@ static int order_codes(const struct meds_rows *m, struct cohort *c, int32_t *ran
     c->n_codes = d->n;
     TRY(mem_alloc(&names, d->n, sizeof *names));
     for (int64_t i = 0; i < d->n; i++)
-        names[i] = (struct name){d->bytes + d->place[i], d->place[i + 1] - d->place[i], (int32_t)i};
+        names[i] = (struct name){d->bytes + d->offsets[i], d->offsets[i + 1] - d->offsets[i], (int32_t)i};
     int status = pack_names(names, d->n, &c->code, &c->code_bytes, rank);
     free(names);
     return status;

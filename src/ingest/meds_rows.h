@@ -6,7 +6,7 @@
 #include "base/dictionary.h"
 #include "ingest/meds.h"
 
-struct meds_place {
+struct meds_position {
     int32_t file; /* index in files */
     int64_t row;  /* from 1 */
 };
@@ -18,11 +18,11 @@ struct meds_rows {
     struct meds_split {
         int64_t subject;
         enum cohort_split split;
-        struct meds_place from;
+        struct meds_position from;
     } * splits;
     struct meds_subject { /* the events of one subject: event first .. first + n - 1 */
         int64_t subject, first, n;
-        struct meds_place from;
+        struct meds_position from;
     } * subjects;
     struct meds_event {
         int64_t time;
@@ -32,7 +32,7 @@ struct meds_rows {
     struct meds_sample {
         int64_t subject, time;
         int32_t task, label; /* task: index in tasks */
-        struct meds_place from;
+        struct meds_position from;
     } * samples;
     struct string_list tasks;
     long long n_splits, n_subjects, n_events, n_samples;
@@ -46,7 +46,7 @@ void meds_rows_free(struct meds_rows *rows);
 int meds_order(struct meds_rows *rows, struct cohort *cohort);
 
 /* STATUS_FAILED with "FILE, row N: " and then the message. */
-int meds_fault(const struct meds_rows *rows, struct meds_place from, const char *format, ...)
+int meds_fault(const struct meds_rows *rows, struct meds_position from, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -7,7 +7,7 @@ A line `f KIND FILE` (fields separated by tabs) stands before the rows of each f
     s SUBJECT SPLIT         e SUBJECT TIME CODE VALUE         l SUBJECT TIME LABEL
 
 TIME is in microseconds since 1970, empty if null; VALUE a number, empty if null; LABEL 0, 1, or empty if null. `l` rows are
-of the task of the file before them. The last line is `.`; `! MESSAGE` in its place says what is wrong. Columns are formatted
+of the task of the file before them. The last line is `.`; `! MESSAGE` instead says what is wrong. Columns are formatted
 by Arrow as a whole.
 """
 import sys

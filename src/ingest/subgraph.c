@@ -1,4 +1,4 @@
-/* Breadth-first growth with a place table, then the edges among the nodes. */
+/* Breadth-first growth with a table of indices, then the edges among the nodes. */
 #include "ingest/subgraph.h"
 
 #include <stdlib.h>
@@ -27,14 +27,14 @@ int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_
                          int64_t max_nodes) {
     *grower = (struct subgraph_grower){.graph = graph, .hops = hops, .max_nodes = hops ? max_nodes : MOST_NODES};
     TRY(reverse_graph(graph, &grower->reverse));
-    TRY(mem_alloc(&grower->place, graph->n_nodes, sizeof *grower->place));
-    memset(grower->place, 0xff, (size_t)graph->n_nodes * sizeof *grower->place);
+    TRY(mem_alloc(&grower->index, graph->n_nodes, sizeof *grower->index));
+    memset(grower->index, 0xff, (size_t)graph->n_nodes * sizeof *grower->index);
     return STATUS_OK;
 }
 
 void subgraph_grower_free(struct subgraph_grower *grower) {
     knowledge_graph_free(&grower->reverse);
-    free(grower->place);
+    free(grower->index);
     *grower = (struct subgraph_grower){0};
 }
 
@@ -45,9 +45,9 @@ void subgraph_free(struct subgraph *s) {
 }
 
 static int add_node(struct subgraph_grower *g, struct subgraph *s, int32_t node) {
-    if (g->place[node] >= 0 || s->n_nodes >= g->max_nodes) return STATUS_OK;
+    if (g->index[node] >= 0 || s->n_nodes >= g->max_nodes) return STATUS_OK;
     TRY(mem_grow(&s->nodes, &s->node_capacity, s->n_nodes + 1, sizeof *s->nodes));
-    g->place[node] = (int32_t)s->n_nodes;
+    g->index[node] = (int32_t)s->n_nodes;
     s->nodes[s->n_nodes++] = node;
     return STATUS_OK;
 }
@@ -97,7 +97,7 @@ static int edges_from(struct subgraph_grower *g, struct subgraph *s, int32_t v) 
     int64_t begin = g->graph->offsets[s->nodes[v]], end = g->graph->offsets[s->nodes[v] + 1];
     if (end - begin <= HUB * s->n_nodes) {
         for (int64_t e = begin; e < end; e++)
-            if (g->place[edges[e].node] >= 0) TRY(add_edge(s, v, g->place[edges[e].node], edges[e].relation));
+            if (g->index[edges[e].node] >= 0) TRY(add_edge(s, v, g->index[edges[e].node], edges[e].relation));
         return STATUS_OK;
     }
     for (int64_t u = 0; u < s->n_nodes; u++)
@@ -125,6 +125,6 @@ static int grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, str
 int subgraph_grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, struct subgraph *s) {
     s->n_nodes = s->n_listed = s->n_edges = 0;
     int status = grow(g, listed, n, s);
-    for (int64_t i = 0; i < s->n_nodes; i++) g->place[s->nodes[i]] = -1;
+    for (int64_t i = 0; i < s->n_nodes; i++) g->index[s->nodes[i]] = -1;
     return status;
 }

@@ -3,7 +3,7 @@
  * Nodes: the listed ones, in the order listed; then, hop by hop, for each node of the hop before (in its order) the nodes that
  * an edge joins to it, in ascending index, if not yet there; until there are max_nodes. A list longer than max_nodes is cut to
  * its first. hops 0 keeps the list as given, uncut (at most 65,535). Edges: every edge of the graph between two of the nodes,
- * as places in the node list, sorted by (target, source, relation).
+ * as indices in the node list, sorted by (target, source, relation).
  */
 #ifndef MEDTOK_INGEST_SUBGRAPH_H
 #define MEDTOK_INGEST_SUBGRAPH_H
@@ -27,7 +27,7 @@ struct subgraph_grower {
     const struct knowledge_graph *graph;
     struct knowledge_graph reverse; /* edges by target, so that one-way edges join both ways */
     int64_t hops, max_nodes;
-    int32_t *place; /* [n_nodes] place in the subgraph in hand, or -1 */
+    int32_t *index; /* [n_nodes] index in the subgraph in hand, or -1 */
 };
 
 int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_graph *graph, int64_t hops,

@@ -79,7 +79,7 @@ static int64_t first_with_list(struct vocabulary_builder *b, int64_t i) {
     return i;
 }
 
-/* At least one of each, so that lists of nothing have a place. */
+/* At least one of each, so that empty lists are not NULL. */
 static int reserve(struct vocabulary_builder *b, int64_t n_nodes, int64_t n_edges) {
     struct vocabulary *v = &b->vocabulary;
     n_nodes++;
@@ -100,7 +100,7 @@ static void copy_subgraph(struct vocabulary *v, int64_t from, int64_t to) {
     memcpy(v->edge_relation + edge, v->edge_relation + v->edge_offsets[from], (size_t)m);
 }
 
-static void place_subgraph(struct vocabulary *v, int64_t i, const struct subgraph *s) {
+static void write_subgraph(struct vocabulary *v, int64_t i, const struct subgraph *s) {
     int64_t edge = v->edge_offsets[i];
     if (s->n_nodes) memcpy(v->nodes + v->node_offsets[i], s->nodes, (size_t)s->n_nodes * sizeof *s->nodes);
     for (int64_t e = 0; e < s->n_edges; e++) {
@@ -129,7 +129,7 @@ static int add_subgraph(struct vocabulary_builder *b, int64_t i) {
     v->edge_offsets[i + 1] = v->edge_offsets[i] + n_edges;
     TRY(reserve(b, v->node_offsets[i + 1], v->edge_offsets[i + 1]));
     if (first == i)
-        place_subgraph(v, i, &b->subgraph);
+        write_subgraph(v, i, &b->subgraph);
     else
         copy_subgraph(v, first, i);
     return STATUS_OK;

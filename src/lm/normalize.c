@@ -9,7 +9,7 @@
 
 void words_free(struct words *w) {
     free(w->text);
-    free(w->place);
+    free(w->offsets);
     *w = (struct words){0};
 }
 
@@ -20,8 +20,8 @@ static int belongs_to_word(utf8proc_int32_t point) {
 
 static int add_word(struct words *w, const char *text, int64_t size) {
     TRY(mem_grow(&w->text, &w->text_capacity, w->text_size + size + 1, 1));
-    TRY(mem_grow(&w->place, &w->place_capacity, w->n + 1, sizeof *w->place));
-    w->place[w->n++] = w->text_size;
+    TRY(mem_grow(&w->offsets, &w->offsets_capacity, w->n + 1, sizeof *w->offsets));
+    w->offsets[w->n++] = w->text_size;
     memcpy(w->text + w->text_size, text, (size_t)size);
     w->text[w->text_size + size] = 0;
     w->text_size += size + 1;

@@ -8,9 +8,9 @@
  * it. Owned by the caller; zero it before the first use, free with words_free. */
 struct words {
     int64_t n;
-    char *text;     /* the words, each ended by a zero byte */
-    int64_t *place; /* [n] */
-    long long text_size, text_capacity, place_capacity;
+    char *text;       /* the words, each ended by a zero byte */
+    int64_t *offsets; /* [n] */
+    long long text_size, text_capacity, offsets_capacity;
 };
 
 /* Splits text[size] (UTF-8) into at most `most` words. */

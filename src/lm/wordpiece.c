@@ -245,7 +245,7 @@ int wordpiece_ready(struct wordpiece *w, const char *path) {
     }
     w->longest = 0;
     for (int64_t i = 0; i < w->vocabulary.n; i++) {
-        int64_t size = w->vocabulary.place[i + 1] - w->vocabulary.place[i];
+        int64_t size = w->vocabulary.offsets[i + 1] - w->vocabulary.offsets[i];
         if (size > w->longest) w->longest = size;
     }
     if (w->longest > 4 * MOST_CHARACTERS) w->longest = 4 * MOST_CHARACTERS; /* no longer word is looked up */

@@ -15,7 +15,7 @@ struct code_keys {
 int code_keys_make(struct code_keys *keys, int64_t n);
 void code_keys_free(struct code_keys *keys);
 
-/* Sets the keys from place `first` on for the codes that `vocabulary` holds, with names and descriptions. */
+/* Sets the keys from index `first` on for the codes that `vocabulary` holds, with names and descriptions. */
 void code_keys_set(struct code_keys *keys, int64_t first, const struct vocabulary *vocabulary);
 
 #endif

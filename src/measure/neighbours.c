@@ -65,7 +65,7 @@ void neighbour_search_free(struct neighbour_search *s) {
     *s = (struct neighbour_search){0};
 }
 
-/* Puts the candidates that are nearer than the last of best[NEIGHBOURS] into their places. */
+/* Puts the candidates that are nearer than the last of best[NEIGHBOURS] in, in order. */
 static void keep_best(struct neighbour *best, int64_t query, int64_t n, const int64_t *codes, const real *cosines) {
     for (int64_t i = 0; i < n; i++) {
         if (!(cosines[i] > best[NEIGHBOURS - 1].cosine) || codes[i] == query) continue;

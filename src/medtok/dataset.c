@@ -21,9 +21,9 @@ static int index_codes(struct dataset *d, int64_t *count) {
     }
     if (d->n_codes == 0) d->first = 0;
     *count = d->n_codes ? last - d->first + 1 : 0;
-    TRY(mem_alloc(&d->place, *count, sizeof *d->place));
-    for (int64_t i = 0; i < *count; i++) d->place[i] = -1;
-    for (int64_t i = 0; i < d->n_codes; i++) d->place[d->codes[i] - d->first] = i;
+    TRY(mem_alloc(&d->index, *count, sizeof *d->index));
+    for (int64_t i = 0; i < *count; i++) d->index[i] = -1;
+    for (int64_t i = 0; i < d->n_codes; i++) d->index[d->codes[i] - d->first] = i;
     return STATUS_OK;
 }
 
@@ -41,7 +41,7 @@ int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_sou
 }
 
 struct code_view dataset_view(const struct dataset *d, int64_t code) {
-    int64_t i = code - d->first, t = d->place[i];
+    int64_t i = code - d->first, t = d->index[i];
     const struct vocabulary *v = &d->vocabulary;
     const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + t;
     struct code_view view = {.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
@@ -105,7 +105,7 @@ int dataset_find_siblings(struct dataset *d, const char *vocabulary_path) {
 
 void dataset_free(struct dataset *d) {
     free(d->codes);
-    free(d->place);
+    free(d->index);
     free(d->sibling_class);
     if (d->device) {
         device_free_reals(d->device, d->resident);

@@ -10,7 +10,7 @@
 struct dataset {
     int64_t n_codes;
     int64_t *codes;               /* [n_codes] global code indices */
-    int64_t *place;               /* [last - first + 1] place in `codes` of global code first + i, or -1 */
+    int64_t *index;               /* [last - first + 1] index in `codes` of global code first + i, or -1 */
     int64_t first;                /* smallest code */
     struct vocabulary vocabulary; /* subgraphs of codes first .. last */
     struct text_source *source;   /* borrowed */

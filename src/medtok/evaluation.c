@@ -29,8 +29,8 @@ static int read_codes(struct dataset *d, struct text_source *source, enum sides 
                       const int64_t *codes, int64_t n) {
     *d = (struct dataset){.n_codes = n, .source = source, .sides = sides};
     TRY(mem_alloc(&d->codes, n, sizeof *d->codes));
-    TRY(mem_alloc(&d->place, n, sizeof *d->place));
-    for (int64_t i = 0; i < n; i++) d->codes[i] = d->place[i] = i;
+    TRY(mem_alloc(&d->index, n, sizeof *d->index));
+    for (int64_t i = 0; i < n; i++) d->codes[i] = d->index[i] = i;
     TRY(vocabulary_pick(vocabulary, codes, n, &d->vocabulary));
     return source->features_path
                ? text_features_read(source->features_path, vocabulary, codes, n, &d->text)

@@ -248,7 +248,7 @@ static int make(struct medtok_learner *m) {
     return make_usage(&m->usage_logged, &m->options.model.quantizer);
 }
 
-/* Under quantizer.update: ema the codebook has no gradient, and its picks are summed early in the place of it. */
+/* Under quantizer.update: ema the codebook has no gradient, and its picks are summed early instead. */
 static struct early_sum early_sum(const struct medtok_learner *m) {
     const struct parameter *codebook = m->model.codebook;
     int64_t n = codebook->rows * codebook->cols;

@@ -8,7 +8,7 @@
 #include "base/status.h"
 
 /* Gradients with a row for each code are small, those with a row for each node are not. Small ones that must begin as
- * zero are cut from memory that is cleared at once: one call in the place of dozens, each of them a launch on a GPU. */
+ * zero are cut from memory that is cleared at once: one call instead of dozens, each of them a launch on a GPU. */
 enum { MOST_SMALL_REALS = 1 << 18, FIRST_ZEROS = 1 << 14, MOST_ZEROS = 1 << 20 };
 
 struct zeros {

@@ -155,7 +155,7 @@ struct var *nn_recompute(struct tape *tape, struct var *x,
  * gradient when it is computed (losses.h). */
 void tape_backward(struct tape *tape);
 
-/* A record that runs `notify(context)` when backward passes it: all gradients that were made after this place, of
+/* A record that runs `notify(context)` when backward passes it: all gradients that were made after this point, of
  * variables made before it, are then complete. For communication that overlaps the rest of the backward pass. */
 void tape_notify(struct tape *tape, void (*notify)(void *context), void *context);
 

@@ -239,11 +239,11 @@ static int read_sums(struct h5file *file) {
 
 /* How the rows of an open dataset are summed; `block` points into file->sums and is not owned. */
 static int find_sums(struct h5file *file, const char *name, const struct opened *d, struct h5sums *sums) {
-    int64_t place[3] = {0}, row_bytes = (int64_t)H5Tget_size(d->type);
-    hid_t attribute = H5Aopen(d->id, H5_SUMS_PLACE, H5P_DEFAULT);
+    int64_t layout[3] = {0}, row_bytes = (int64_t)H5Tget_size(d->type);
+    hid_t attribute = H5Aopen(d->id, H5_SUMS_LAYOUT, H5P_DEFAULT);
     hid_t space = attribute < 0 ? -1 : H5Aget_space(attribute);
     int good =
-        space >= 0 && H5Sget_simple_extent_npoints(space) == 3 && H5Aread(attribute, H5T_NATIVE_INT64, place) >= 0;
+        space >= 0 && H5Sget_simple_extent_npoints(space) == 3 && H5Aread(attribute, H5T_NATIVE_INT64, layout) >= 0;
     if (space >= 0) H5Sclose(space);
     if (attribute >= 0) H5Aclose(attribute);
     H5Eclear2(H5E_DEFAULT);
@@ -251,13 +251,13 @@ static int find_sums(struct h5file *file, const char *name, const struct opened 
     TRY(read_sums(file));
     for (int i = 1; i < d->rank; i++) row_bytes *= (int64_t)d->dims[i];
     int64_t n_rows = (int64_t)d->dims[0];
-    if (!h5sums_possible(n_rows, place, file->n_sums)) return damaged(file, name, "has other checksums than rows");
+    if (!h5sums_possible(n_rows, layout, file->n_sums)) return damaged(file, name, "has other checksums than rows");
     *sums = (struct h5sums){.n_rows = n_rows,
                             .row_bytes = row_bytes,
-                            .block_rows = place[1],
-                            .cell_rows = place[2],
-                            .n_blocks = (n_rows - 1 + place[1]) / place[1],
-                            .block = file->sums + place[0]};
+                            .block_rows = layout[1],
+                            .cell_rows = layout[2],
+                            .n_blocks = (n_rows - 1 + layout[1]) / layout[1],
+                            .block = file->sums + layout[0]};
     return STATUS_OK;
 }
 

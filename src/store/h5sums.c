@@ -12,10 +12,10 @@ int64_t h5sums_cell_rows(int64_t row_bytes) {
     return row_bytes > 0 && row_bytes < NARROW_BYTES ? CELL_BYTES / row_bytes : 1;
 }
 
-int h5sums_possible(int64_t n_rows, const int64_t place[3], int64_t n_sums) {
-    if (place[1] < 1 || place[1] > (n_rows > 0 ? n_rows : 1) || place[2] < 1 || place[2] > CELL_BYTES) return 0;
-    int64_t n_blocks = (n_rows - 1 + place[1]) / place[1];
-    return place[0] >= 0 && place[0] <= n_sums && n_blocks <= n_sums - place[0];
+int h5sums_possible(int64_t n_rows, const int64_t layout[3], int64_t n_sums) {
+    if (layout[1] < 1 || layout[1] > (n_rows > 0 ? n_rows : 1) || layout[2] < 1 || layout[2] > CELL_BYTES) return 0;
+    int64_t n_blocks = (n_rows - 1 + layout[1]) / layout[1];
+    return layout[0] >= 0 && layout[0] <= n_sums && n_blocks <= n_sums - layout[0];
 }
 
 int h5sums_make(struct h5sums *s, int64_t n_rows, int64_t row_bytes, int64_t block_rows, int64_t cell_rows) {

@@ -6,15 +6,15 @@
  * narrow ones, as many make a cell as fill 4 KiB, where the ranks' cuts allow it (a cell is written by one rank, at once).
  *
  * The sums of all blocks of all datasets lie in one dataset of the file, H5_SUMS; each dataset says by its attribute
- * H5_SUMS_PLACE [3] where its own begin there, and its block_rows and cell_rows. Private to the store.
+ * H5_SUMS_LAYOUT [3] where its own begin there, and its block_rows and cell_rows. Private to the store.
  */
 #ifndef MEDTOK_STORE_H5SUMS_H
 #define MEDTOK_STORE_H5SUMS_H
 
 #include <stdint.h>
 
-#define H5_SUMS       "xxh3_blocks"
-#define H5_SUMS_PLACE "xxh3_place"
+#define H5_SUMS        "xxh3_blocks"
+#define H5_SUMS_LAYOUT "xxh3_place"
 
 struct h5sums {
     int64_t n_rows, row_bytes, block_rows, cell_rows, n_blocks;
@@ -24,9 +24,9 @@ struct h5sums {
 /* Rows that one cell holds if a cell may have many: 1 for rows of 64 bytes and more. */
 int64_t h5sums_cell_rows(int64_t row_bytes);
 
-/* Whether a dataset of n_rows can have such sums, of n_sums in the file: what a forged file may say otherwise. place: as in
- * H5_SUMS_PLACE. */
-int h5sums_possible(int64_t n_rows, const int64_t place[3], int64_t n_sums);
+/* Whether a dataset of n_rows can have such sums, of n_sums in the file: what a forged file may say otherwise. layout: as in
+ * H5_SUMS_LAYOUT. */
+int h5sums_possible(int64_t n_rows, const int64_t layout[3], int64_t n_sums);
 
 /* Zero sums of n_rows rows. block_rows 0: about 256 KiB. */
 int h5sums_make(struct h5sums *sums, int64_t n_rows, int64_t row_bytes, int64_t block_rows, int64_t cell_rows);

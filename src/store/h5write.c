@@ -383,7 +383,7 @@ static int open_dataset(struct h5dataset **out, struct h5file *file, const char 
 
 /* Its rows will be summed anew: sums that an interrupted end of the file had written go. */
 static int remove_sums(struct h5dataset *d) {
-    static const char *const NAMES[] = {H5_SUMS_PLACE, "xxh3_rows"};
+    static const char *const NAMES[] = {H5_SUMS_LAYOUT, "xxh3_rows"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         if (H5Aexists(d->id, NAMES[i]) > 0 && H5Adelete(d->id, NAMES[i]) < 0) return failed_to(d->file, d->name);
     return STATUS_OK;
@@ -473,7 +473,7 @@ static int add_content(struct h5file *file, const char *name, uint64_t checksum)
 
 /* Keeps the sums of a dataset's blocks for the end of the file, and says in the dataset where they will be. */
 static int add_sums(struct h5file *file, hid_t dataset, const char *name, const struct h5sums *sums) {
-    int64_t place[3] = {file->n_sums, sums->block_rows, sums->cell_rows};
+    int64_t layout[3] = {file->n_sums, sums->block_rows, sums->cell_rows};
     uint64_t total = h5sums_total(sums);
     hsize_t three = 3;
     int status = mem_grow(&file->sums, &file->sums_capacity, file->n_sums + sums->n_blocks, sizeof *file->sums);
@@ -483,9 +483,9 @@ static int add_sums(struct h5file *file, hid_t dataset, const char *name, const 
     }
     if (status == STATUS_OK) status = add_content(file, name, total);
     TRY(comm_agree(&file->comm, status));
-    if (H5Aexists(dataset, H5_SUMS_PLACE) > 0) return STATUS_OK; /* adopted */
+    if (H5Aexists(dataset, H5_SUMS_LAYOUT) > 0) return STATUS_OK; /* adopted */
     hid_t space = H5Screate_simple(1, &three, NULL);
-    status = set_attribute(file, dataset, H5_SUMS_PLACE, H5T_STD_I64LE, space, place);
+    status = set_attribute(file, dataset, H5_SUMS_LAYOUT, H5T_STD_I64LE, space, layout);
     H5Sclose(space);
     return status == STATUS_OK ? set_scalar(file, dataset, "xxh3_rows", H5T_STD_U64LE, &total) : status;
 }
@@ -509,16 +509,16 @@ void h5dataset_abandon(struct h5dataset *d) {
 static int sum_rows(struct h5dataset *d) {
     char *rows = NULL;
     uint64_t stored = 0;
-    int64_t place[3];
-    hid_t attribute = H5Aopen(d->id, "xxh3_rows", H5P_DEFAULT), where = H5Aopen(d->id, H5_SUMS_PLACE, H5P_DEFAULT);
+    int64_t layout[3];
+    hid_t attribute = H5Aopen(d->id, "xxh3_rows", H5P_DEFAULT), where = H5Aopen(d->id, H5_SUMS_LAYOUT, H5P_DEFAULT);
     int bad = attribute < 0 || where < 0 || H5Aread(attribute, H5T_NATIVE_UINT64, &stored) < 0 ||
-              H5Aread(where, H5T_NATIVE_INT64, place) < 0 || !h5sums_possible(d->n_rows, place, INT64_MAX);
+              H5Aread(where, H5T_NATIVE_INT64, layout) < 0 || !h5sums_possible(d->n_rows, layout, INT64_MAX);
     int status = bad ? failed_to(d->file, d->name) : STATUS_OK;
     if (attribute >= 0) H5Aclose(attribute);
     if (where >= 0) H5Aclose(where);
     TRY(status);
     h5sums_free(&d->sums);
-    TRY(h5sums_make(&d->sums, d->n_rows, d->row_bytes, place[1], place[2]));
+    TRY(h5sums_make(&d->sums, d->n_rows, d->row_bytes, layout[1], layout[2]));
     TRY(mem_alloc(&rows, d->sums.block_rows, d->row_bytes));
     for (int64_t b = 0; b < d->sums.n_blocks && status == STATUS_OK; b++) {
         int64_t first = b * d->sums.block_rows, count = h5sums_rows_in(&d->sums, b);
@@ -585,13 +585,13 @@ static int sync_and_rename(const struct h5file *file) {
     TRY(file_lock_check());
     path_folder(file->target, folder);
     struct stat info;
-    int place = open(folder, O_RDONLY | O_DIRECTORY);
+    int directory = open(folder, O_RDONLY | O_DIRECTORY);
     /* Cutting the file at its own length gives back what was reserved behind it. */
     int bad = fstat(file->disk, &info) || ftruncate(file->disk, info.st_size) || fsync(file->disk) ||
               rename(file->temporary, file->target);
     int status = bad ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno)) : STATUS_OK;
-    if (status == STATUS_OK && place >= 0) fsync(place); /* some file systems refuse it for folders */
-    if (place >= 0) close(place);
+    if (status == STATUS_OK && directory >= 0) fsync(directory); /* some file systems refuse it for folders */
+    if (directory >= 0) close(directory);
     return status;
 }
 

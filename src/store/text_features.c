@@ -103,10 +103,10 @@ static int select_codes(struct h5file *file, const struct index *x, const int64_
     return STATUS_OK;
 }
 
-/* place[row of the file] = row held here, or -1. Renumbers token_row. */
-static int number_rows(struct text_features *t, int64_t n_file_rows, int32_t **place) {
-    TRY(mem_alloc(place, n_file_rows, sizeof **place));
-    int32_t *p = *place;
+/* local_row[row of the file] = row held here, or -1. Renumbers token_row. */
+static int number_rows(struct text_features *t, int64_t n_file_rows, int32_t **local_row) {
+    TRY(mem_alloc(local_row, n_file_rows, sizeof **local_row));
+    int32_t *p = *local_row;
     for (int64_t i = 0; i < t->token_offsets[t->n_codes]; i++) p[t->token_row[i]] = 1;
     for (int64_t r = 0; r < n_file_rows; r++) p[r] = p[r] ? (int32_t)t->n_rows++ : -1;
     for (int64_t i = 0; i < t->token_offsets[t->n_codes]; i++) t->token_row[i] = p[t->token_row[i]];
@@ -141,7 +141,7 @@ static int check_finite(const struct h5file *file, const char *vocabulary_path, 
     return STATUS_OK;
 }
 
-static int read_rows(struct h5file *file, struct text_features *t, const int32_t *place, int64_t n_file_rows,
+static int read_rows(struct h5file *file, struct text_features *t, const int32_t *local_row, int64_t n_file_rows,
                      enum h5type type) {
     int64_t size = type == H5_F16 ? 2 : 4;
     char *block = NULL, *out;
@@ -154,13 +154,13 @@ static int read_rows(struct h5file *file, struct text_features *t, const int32_t
     TRY_DONE(mem_alloc(&block, BLOCK_ROWS * t->dim, size));
     for (int64_t first = 0; first < n_file_rows; first += BLOCK_ROWS) {
         int64_t n = first + BLOCK_ROWS < n_file_rows ? BLOCK_ROWS : n_file_rows - first, from = 0, end = n;
-        while (from < end && place[first + from] < 0) from++;
-        while (end > from && place[first + end - 1] < 0) end--;
+        while (from < end && local_row[first + from] < 0) from++;
+        while (end > from && local_row[first + end - 1] < 0) end--;
         if (from == end) continue;
         TRY_DONE(h5file_read(file, "features", type, first + from, end - from, block));
         for (int64_t r = from; r < end; r++)
-            if (place[first + r] >= 0)
-                memcpy(out + place[first + r] * t->dim * size, block + (r - from) * t->dim * size,
+            if (local_row[first + r] >= 0)
+                memcpy(out + local_row[first + r] * t->dim * size, block + (r - from) * t->dim * size,
                        (size_t)(t->dim * size));
     }
 done:
@@ -180,7 +180,7 @@ int text_features_read(const char *path, const char *vocabulary_path, const int6
                        struct text_features *t) {
     struct h5file *file = NULL;
     struct index index = {0};
-    int32_t *place = NULL;
+    int32_t *local_row = NULL;
     enum h5type type;
     int64_t rows, cols;
     int status;
@@ -196,11 +196,11 @@ int text_features_read(const char *path, const char *vocabulary_path, const int6
         goto done;
     }
     TRY_DONE(select_codes(file, &index, codes, n_codes, t));
-    TRY_DONE(number_rows(t, index.n_rows, &place));
-    TRY_DONE(read_rows(file, t, place, index.n_rows, type));
+    TRY_DONE(number_rows(t, index.n_rows, &local_row));
+    TRY_DONE(read_rows(file, t, local_row, index.n_rows, type));
     TRY_DONE(check_finite(file, vocabulary_path, t, codes));
 done:
-    free(place);
+    free(local_row);
     index_free(&index);
     h5file_close(file);
     if (status != STATUS_OK) text_features_free(t);

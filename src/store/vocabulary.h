@@ -7,7 +7,7 @@
  *   node_offsets i64 [n+1], nodes i32: KG node numbers of each subgraph; the first n_listed[i] are those listed in the input
  *   n_listed    i32 [n]
  *   edge_offsets i64 [n+1], edge_source u16, edge_target u16, edge_relation u8: directed edges between two nodes of the
- *               subgraph, ends as places in its node list, sorted by (target, source, relation)
+ *               subgraph, ends as indices in its node list, sorted by (target, source, relation)
  *   relation    text [n_relations]  relation names by number (display_relation, by order of first appearance)
  * Root attributes: n_codes, n_nodes (of the KG: 1 + largest node index), n_relations, graph_hops, graph_max_nodes.
  */

@@ -10,7 +10,7 @@
  *   NDC       a package is 11 digits, 5-4-2: of labeler-product-package each segment is filled up from the left with zeros
  *             (4-4-2, 5-3-2 and 5-4-1 as on packages; a labeler 6 long loses a leading zero). `*`, which fills up in the FDA's
  *             files, is a zero. A product, labeler-product, is another level than its packages: 5-4 with the dash. Without
- *             dashes 11 digits are whole; 10 may lack a zero in any of three places, 9 may be a product or have lost two: they
+ *             dashes 11 digits are whole; 10 may lack a zero at any of three positions, 9 may be a product or have lost two: they
  *             stay as they are, codes of their own
  *   ATC, CPT, HCPCS, RxNorm, SNOMED, LOINC   as written, in upper case; leading zeros and dashes (modifiers, check digits) count
  *   others    as written, but for blanks around it: some systems tell codes apart by case (Read codes) or by dots
@@ -18,7 +18,7 @@
  * A dot elsewhere is no spelling of an ICD code and stays. Dashes in ICD codes go (E11.-, E-08), but for the one of a range of
  * categories (A00-A09), which is a code of its own.
  *
- * Sources. ICD: the official tabular lists for the place of the dot, the files of CMS, which leave it out. NDC: 21 CFR 207.33 for
+ * Sources. ICD: the official tabular lists for where the dot stands, the files of CMS, which leave it out. NDC: 21 CFR 207.33 for
  * the configurations on packages, the 5-4-2 of claims (HIPAA, CMS), FDA's description of the NDC Directory's asterisk, the 6-4-2
  * of the VA's drug file. ATC is often printed with blanks between levels (N02B E01).
  */

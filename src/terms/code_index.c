@@ -29,12 +29,12 @@ static uint64_t hash_form(const char *form) {
     return XXH3_64bits(key, n);
 }
 
-/* The next code from slot *place on with this hash, or -1; *place is then behind it. */
-static int64_t next_candidate(const struct code_index *x, uint64_t hash, uint64_t *place) {
+/* The next code from slot *probe on with this hash, or -1; *probe is then behind it. */
+static int64_t next_candidate(const struct code_index *x, uint64_t hash, uint64_t *probe) {
     for (;;) {
-        struct code_slot slot = x->slots[*place & (uint64_t)(x->n_slots - 1)];
+        struct code_slot slot = x->slots[*probe & (uint64_t)(x->n_slots - 1)];
         if (slot.number == 0) return -1;
-        ++*place;
+        ++*probe;
         if (slot.hash == (uint32_t)(hash >> 32)) return slot.number - 1;
     }
 }
@@ -42,9 +42,9 @@ static int64_t next_candidate(const struct code_index *x, uint64_t hash, uint64_
 static void add(struct code_index *x, int64_t i) {
     char form[CODE_FORM_BYTES];
     form_at(x, i, form);
-    uint64_t hash = hash_form(form), mask = (uint64_t)(x->n_slots - 1), place = hash & mask;
-    while (x->slots[place].number) place = (place + 1) & mask;
-    x->slots[place] = (struct code_slot){(uint32_t)(hash >> 32), (int32_t)i + 1};
+    uint64_t hash = hash_form(form), mask = (uint64_t)(x->n_slots - 1), probe = hash & mask;
+    while (x->slots[probe].number) probe = (probe + 1) & mask;
+    x->slots[probe] = (struct code_slot){(uint32_t)(hash >> 32), (int32_t)i + 1};
 }
 
 int code_index_make(struct code_index *x, struct strings code, struct strings system, int64_t n) {
@@ -70,8 +70,8 @@ void code_index_free(struct code_index *x) {
 static int64_t first_same(const struct code_index *x, enum code_system known, const char *system, const char *code) {
     char wanted[CODE_FORM_BYTES], here[CODE_FORM_BYTES];
     code_form(known, code, wanted);
-    uint64_t hash = hash_form(wanted), place = hash;
-    for (int64_t i; (i = next_candidate(x, hash, &place)) >= 0;) {
+    uint64_t hash = hash_form(wanted), probe = hash;
+    for (int64_t i; (i = next_candidate(x, hash, &probe)) >= 0;) {
         if (x->known[i] != known || (known == SYSTEM_OTHER && strcasecmp(system_at(x, i), system) != 0)) continue;
         form_at(x, i, here);
         if (strcmp(here, wanted) == 0) return i;
@@ -135,8 +135,8 @@ int64_t code_index_find(const struct code_index *x, const char *name, int64_t *f
     struct list list = {found, rank, 0, most < MOST_KEPT ? most : MOST_KEPT};
     for (int known = 0; known < N_CODE_SYSTEMS; known++) {
         code_form((enum code_system)known, code, wanted);
-        uint64_t hash = hash_form(wanted), place = hash;
-        for (int64_t i; (i = next_candidate(x, hash, &place)) >= 0;) {
+        uint64_t hash = hash_form(wanted), probe = hash;
+        for (int64_t i; (i = next_candidate(x, hash, &probe)) >= 0;) {
             if (x->known[i] != known || (system[0] && !code_system_same(system_at(x, i), system))) continue;
             form_at(x, i, here);
             if (strcasecmp(here, wanted) != 0) continue;

@@ -32,7 +32,7 @@ static int plan_code(struct bert_state *s, const char *text, int64_t size, int32
 }
 
 static int64_t n_tokens(const struct bert_state *s, int64_t unit) {
-    return (s->texts.place[unit + 1] - s->texts.place[unit]) / (int64_t)sizeof(int32_t);
+    return (s->texts.offsets[unit + 1] - s->texts.offsets[unit]) / (int64_t)sizeof(int32_t);
 }
 
 static int number_rows(const struct bert_state *s, struct text_plan *plan) {
@@ -95,7 +95,7 @@ static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tok
     TRY(mem_grow(&s->offsets, &s->offsets_capacity, n + 1, sizeof *s->offsets));
     s->offsets[0] = 0;
     for (int64_t u = 0; u < n; u++) s->offsets[u + 1] = (int32_t)(s->offsets[u] + n_tokens(s, first + u));
-    const int32_t *ids = (const int32_t *)(const void *)(s->texts.bytes + s->texts.place[first]);
+    const int32_t *ids = (const int32_t *)(const void *)(s->texts.bytes + s->texts.offsets[first]);
     TRY(bert_forward(&s->bert, n, s->offsets, ids, NULL, &hidden));
     if (s->sentence) {
         make_room_for_cls(s, n);
@@ -112,8 +112,8 @@ static int bert_rows(struct text_encoder *encoder, int64_t first, int64_t count,
     if (!s->bert.device) TRY(bert_open(&s->bert, s->device, &s->folder, s->precision));
     int64_t end = first + count, most = s->device->linear_rows * (int64_t)sizeof(int32_t);
     while (first < end) { /* the batches of which encode's parts are made */
-        int64_t next = text_batch_end(s->texts.place, first, end, most);
-        int64_t tokens = (s->texts.place[next] - s->texts.place[first]) / (int64_t)sizeof(int32_t);
+        int64_t next = text_batch_end(s->texts.offsets, first, end, most);
+        int64_t tokens = (s->texts.offsets[next] - s->texts.offsets[first]) / (int64_t)sizeof(int32_t);
         TRY(run_batch(s, first, next - first, tokens, out));
         out += (s->sentence ? next - first : tokens) * encoder->dim;
         first = next;

@@ -28,7 +28,7 @@ static int plan_code(struct ngram_state *s, const char *text, int64_t size, stru
     int32_t numbers[NGRAM_MAX_WORDS], text_number;
     TRY(words_split(words, text, size, NGRAM_MAX_WORDS));
     for (int64_t w = 0; w < words->n; w++) {
-        const char *word = words->text + words->place[w];
+        const char *word = words->text + words->offsets[w];
         TRY(dictionary_add(&s->words, word, (int64_t)strnlen(word, MAX_WORD_BYTES), &numbers[w]));
     }
     TRY(dictionary_add(&s->texts, numbers, words->n * (int64_t)sizeof *numbers, &text_number));
@@ -68,32 +68,32 @@ static void add_signs(uint64_t seed, uint64_t hash, int64_t dim, int16_t *sum) {
     }
 }
 
-/* Byte places where the characters of a UTF-8 text begin, and its end. */
-static int64_t character_places(const char *text, int64_t size, int64_t *places) {
+/* Offsets in bytes of the characters of a UTF-8 text, and of its end. */
+static int64_t character_offsets(const char *text, int64_t size, int64_t *offsets) {
     int64_t n = 0;
     for (int64_t i = 0; i < size; i++)
-        if (((unsigned char)text[i] & 0xc0) != 0x80) places[n++] = i;
-    places[n] = size;
+        if (((unsigned char)text[i] & 0xc0) != 0x80) offsets[n++] = i;
+    offsets[n] = size;
     return n;
 }
 
 static void add_ngrams(const struct ngram_state *s, const char *word, int64_t size, int64_t dim, int16_t *sum) {
     char marked[MAX_WORD_BYTES + 2];
-    int64_t places[MAX_WORD_BYTES + 3];
+    int64_t offsets[MAX_WORD_BYTES + 3];
     marked[0] = '<';
     memcpy(marked + 1, word, (size_t)size);
     marked[size + 1] = '>';
-    int64_t n = character_places(marked, size + 2, places);
+    int64_t n = character_offsets(marked, size + 2, offsets);
     for (int64_t length = s->least; length <= s->most; length++)
         for (int64_t i = 0; i + length <= n; i++)
-            add_signs(s->seed, XXH3_64bits_withSeed(marked + places[i], (size_t)(places[i + length] - places[i]), 1),
+            add_signs(s->seed, XXH3_64bits_withSeed(marked + offsets[i], (size_t)(offsets[i + length] - offsets[i]), 1),
                       dim, sum);
     add_signs(s->seed, XXH3_64bits_withSeed(marked, (size_t)size + 2, 2), dim, sum);
 }
 
 static void add_word(const struct ngram_state *s, int64_t word, int64_t dim, int16_t *sum) {
     const struct dictionary *d = &s->words;
-    add_ngrams(s, d->bytes + d->place[word], d->place[word + 1] - d->place[word], dim, sum);
+    add_ngrams(s, d->bytes + d->offsets[word], d->offsets[word + 1] - d->offsets[word], dim, sum);
 }
 
 static void scale_row(const int32_t *sum, int64_t dim, real *out) {
@@ -106,8 +106,8 @@ static void scale_row(const int32_t *sum, int64_t dim, real *out) {
 /* A text's words, and each pair of neighbours as one more n-gram, so that order counts a little. */
 static void text_row(const struct ngram_state *s, int64_t text, int64_t dim, int32_t *sum, int16_t *pair, real *out) {
     const struct dictionary *d = &s->texts;
-    int64_t n = (d->place[text + 1] - d->place[text]) / (int64_t)sizeof(int32_t);
-    const char *numbers = d->bytes + d->place[text];
+    int64_t n = (d->offsets[text + 1] - d->offsets[text]) / (int64_t)sizeof(int32_t);
+    const char *numbers = d->bytes + d->offsets[text];
     uint64_t before = 0;
     memset(sum, 0, (size_t)dim * sizeof *sum);
     for (int64_t w = 0; w < n; w++) {

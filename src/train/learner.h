@@ -85,7 +85,7 @@ struct learner {
     /* Before the update, when the device has no work left and what the loss made is still there: what the learner
      * counts of the batch; first: it is the first of a step. What fails is said in `after`. */
     void (*count)(void *self, int first);
-    /* Between update and averages: device work that is the same in every step (device_repeat). */
+    /* Between update and averages: device work that is the same in every step (device_run_recorded). */
     void (*move)(void *self);
     /* Collective, after update number `step`. */
     int (*after)(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report);

@@ -14,7 +14,7 @@ int optimiser_make(struct optimiser *o, struct parameter_set *parameters, const 
         .adam = {.beta1 = options->beta1, .beta2 = options->beta2, .epsilon = options->epsilon},
         .weight_decay = options->weight_decay,
         .average = options->average,
-        .now = device_alloc_reals(d, N_ADAM_NOW + 1),
+        .constants = device_alloc_reals(d, N_ADAM_CONSTANTS + 1),
     };
     for (int g = 0; g < N_PARAMETER_GROUPS; g++) {
         const struct parameter_stretch *s = &parameters->group[g];
@@ -38,7 +38,7 @@ void optimiser_free(struct optimiser *o) {
         device_free_reals(d, o->group[g].v);
         device_free_reals(d, o->group[g].average);
     }
-    device_free_reals(d, o->now);
+    device_free_reals(d, o->constants);
     *o = (struct optimiser){0};
 }
 
@@ -50,10 +50,10 @@ struct moments optimiser_moments(const struct optimiser *o, const struct paramet
 /* ---- updates ---- */
 void optimiser_begin_update(struct optimiser *o, double rate, int64_t step, double gradient_scale) {
     double warm = (1 + (double)step) / (10 + (double)step);
-    real now[N_ADAM_NOW + 1];
-    adam_now(o->adam, rate, step, gradient_scale, now);
-    now[N_ADAM_NOW] = (real)(o->average < warm ? o->average : warm);
-    device_upload_reals(o->parameters->device, o->now, now, N_ADAM_NOW + 1);
+    real constants[N_ADAM_CONSTANTS + 1];
+    adam_constants(o->adam, rate, step, gradient_scale, constants);
+    constants[N_ADAM_CONSTANTS] = (real)(o->average < warm ? o->average : warm);
+    device_upload_reals(o->parameters->device, o->constants, constants, N_ADAM_CONSTANTS + 1);
 }
 
 /* Whether two parameters are updated alike, so that one call may do both. */
@@ -81,7 +81,7 @@ static void update_group(struct optimiser *o, enum parameter_group group) {
             n += set->list[end]->count * set->list[end]->cols;
         if (first->flags & PARAMETER_SELF_MOVED) continue;
         adam.weight_decay = first->flags & PARAMETER_DECAYS ? o->weight_decay : 0;
-        d->run->adam(d, n, adam, o->now, first->grad, first->value, kept.m, kept.v);
+        d->run->adam(d, n, adam, o->constants, first->grad, first->value, kept.m, kept.v);
     }
 }
 
@@ -92,7 +92,7 @@ void optimiser_update(struct optimiser *o) {
 
 void optimiser_average(struct optimiser *o) {
     struct device *d = o->parameters->device;
-    dev_real keep = dev_real_at(o->now, N_ADAM_NOW);
+    dev_real keep = dev_real_at(o->constants, N_ADAM_CONSTANTS);
     for (int g = 0; g < N_PARAMETER_GROUPS; g++) {
         const struct parameter_stretch *s = &o->parameters->group[g];
         if (o->group[g].average.at) d->run->blend(d, s->n, keep, s->value, o->group[g].average);

@@ -19,7 +19,7 @@ struct optimiser {
     struct adam adam;
     double weight_decay, average; /* train.weight_decay, train.average */
     struct moments group[N_PARAMETER_GROUPS];
-    dev_real now; /* [N_ADAM_NOW + 1] what optimiser_begin_update uploads */
+    dev_real constants; /* [N_ADAM_CONSTANTS + 1] what optimiser_begin_update uploads */
 };
 
 /* Moments of 0, and averages that are the values as they are now. */
@@ -29,8 +29,8 @@ void optimiser_free(struct optimiser *optimiser);
 /* What is kept of a parameter; all NULL: it is frozen. */
 struct moments optimiser_moments(const struct optimiser *optimiser, const struct parameter *parameter);
 
-/* Uploads what changes from update to update, for the two functions that follow; these are repeated work
- * (device_repeat). `step`: 1 for the first update. */
+/* Uploads what changes from update to update, for the two functions that follow; these are recorded work
+ * (device_run_recorded). `step`: 1 for the first update. */
 void optimiser_begin_update(struct optimiser *optimiser, double rate, int64_t step, double gradient_scale);
 
 /* One step of Adam (kernels.h) on all parameters that are neither frozen nor moved by their model, with

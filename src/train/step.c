@@ -65,8 +65,8 @@ int training_begin(struct training *t) {
 
 void training_free(struct training *t) {
     if (!t->device) return;
-    struct repeated *repeated[] = {&t->clearing, &t->norms, &t->updating};
-    for (int i = 0; i < 3; i++) device_forget(t->device, repeated[i]);
+    struct recorded_work *recorded[] = {&t->clearing, &t->norms, &t->updating};
+    for (int i = 0; i < 3; i++) device_forget_recording(t->device, recorded[i]);
     worker_free(t->worker);
     bucket_free(&t->early, t->device);
     bucket_free(&t->dense, t->device);
@@ -146,7 +146,7 @@ static int differentiate(struct training *t, int64_t batch, int first, int last)
                              .context = t};
     stage_begin(&t->stages, STAGE_FORWARD);
     if (first) {
-        device_repeat(t->device, &t->clearing, clear, t);
+        device_run_recorded(t->device, &t->clearing, clear, t);
         memset(t->vectors, 0, (size_t)l->n_lengths * sizeof *t->vectors);
         t->samples = 0;
         t->early_status = STATUS_OK;
@@ -196,7 +196,7 @@ static int sum_gradients(struct training *t) {
     TRY(row_exchange_return(&t->rows, &t->tape));
     if (t->learner->early.n) TRY(bucket_finish(&t->early, t->comm, t->device));
     TRY(bucket_finish(&t->dense, t->comm, t->device));
-    device_repeat(t->device, &t->norms, add_norms, t);
+    device_run_recorded(t->device, &t->norms, add_norms, t);
     return STATUS_OK;
 }
 
@@ -252,7 +252,7 @@ static void update(struct training *t, struct step_report *report) {
     report->gradient_scale = clip > 0 && norm > clip ? clip / norm : 1;
     optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1,
                            report->gradient_scale / (double)t->options->micro_batches);
-    device_repeat(t->device, &t->updating, move_parameters, t);
+    device_run_recorded(t->device, &t->updating, move_parameters, t);
 }
 
 int training_step(struct training *t, int stop, struct step_report *report) {

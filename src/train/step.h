@@ -44,9 +44,9 @@ struct training {
     int64_t samples;            /* likewise */
     real *host;                 /* the scalars */
     double *sums;               /* memory for one sum over ranks, and what the report points to */
-    struct repeated clearing, norms, updating; /* the parts of a step that are the same in every step */
-    struct measures measures;                  /* of the step's report */
-    struct stages stages;                      /* enum train_stage */
+    struct recorded_work clearing, norms, updating; /* the parts of a step that are the same in every step */
+    struct measures measures;                       /* of the step's report */
+    struct stages stages;                           /* enum train_stage */
 };
 
 /* Begins the stage "load". All arguments are borrowed. */

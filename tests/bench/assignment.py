@@ -33,9 +33,9 @@ def search(folder, threads, repeats):
         since = time.perf_counter()
         _, found = index.search(u, TOP_K)
         times.append(time.perf_counter() - since)
-    rows, places = numpy.nonzero(found != picks)
+    rows, columns = numpy.nonzero(found != picks)
     wide = u[rows].astype(numpy.float64)
-    apart = numpy.abs((wide * c[found[rows, places]]).sum(1) - (wide * c[picks[rows, places]]).sum(1))
+    apart = numpy.abs((wide * c[found[rows, columns]]).sum(1) - (wide * c[picks[rows, columns]]).sum(1))
     # Rows have length 1: float32 sums of 64 products are within 64 x 2^-24 of the truth.
     wrong = int((apart > 64 * 2.0**-24).sum())
     json.dump({"seconds": statistics.median(times), "version": faiss.__version__, "tied": len(rows) - wrong,
@@ -73,7 +73,7 @@ def main():
                       100 * product / peer / ceiling))
     print("Top %d of %d vectors against %d x %d, float32; %s, %d threads; %s.\n" % (
         TOP_K, a.vectors, a.rows, DIM, ours["machine"], a.threads, rounds.versions("FAISS " + theirs["version"])))
-    print("Both pick the same rows; %d of %d places differ between rows that are equally near in float32.\n" % (
+    print("Both pick the same rows; %d of %d picks differ between rows that are equally near in float32.\n" % (
         theirs["tied"], a.vectors * TOP_K))
     rounds.table([("ours, s", "%.3f"), ("FAISS IndexFlatIP, s", "%.3f"), ("ratio", "%.2f"),
                   ("sgemm ceiling, GFLOP/s", "%.1f"), ("ours, GFLOP/s of products", "%.1f"),

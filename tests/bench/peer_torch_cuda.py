@@ -65,8 +65,8 @@ def grow(listed, neighbours):
             if w not in seen and len(nodes) < MOST_NODES:
                 seen.add(w)
                 nodes.append(w)
-    place = {v: i for i, v in enumerate(nodes)}
-    return nodes, [(place[v], place[w]) for v in nodes for w in neighbours[v] if w in place]
+    index = {v: i for i, v in enumerate(nodes)}
+    return nodes, [(index[v], index[w]) for v in nodes for w in neighbours[v] if w in index]
 
 
 class Ragged:
@@ -79,7 +79,7 @@ class Ragged:
         self.values = torch.tensor([v for x in lists for v in x], dtype=torch.long, device=device)
 
     def gather(self, picked, host):
-        """Values of the picked rows, and for each value the place of its row among the picked and its place in its row."""
+        """Values of the picked rows, and for each value the index of its row among the picked and its own index in that row."""
         total = sum(self.lengths[i] for i in host)
         length = self.length[picked]
         row = torch.repeat_interleave(torch.arange(len(host), device=device), length, output_size=total)

@@ -148,7 +148,7 @@ def dropout(x, rate, seed, stream, step, key):
 
 
 def forward(bert, ids, rates, seed, stream, step, key):
-    """Devlin et al. (2019), one text, with a mask at each of BERT's places; stream + 1 + 3 layer for the probabilities, then the outputs."""
+    """Devlin et al. (2019), one text, with a mask wherever BERT has one; stream + 1 + 3 layer for the probabilities, then the outputs."""
     config, F = bert.config, torch.nn.functional
     (rate, attention_rate), heads, n = rates, config.num_attention_heads, len(ids)
     e = bert.embeddings

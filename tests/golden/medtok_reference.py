@@ -4,7 +4,7 @@ usage: medtok_reference.py [CASE ...]    (needs torch and numpy; without argumen
 
 Everything is dense and padded, and in float64 unless told otherwise; nothing is taken from the C code but its numbering of
 random numbers (kernels/philox.h, kernels/dropout.h), so that both sides drop the same elements and edges and draw the same
-batches. Each file medtok/CASE.txt is read by tests/unit/test_golden.c and holds, a word or number at a time:
+batches. Each file medtok/CASE.txt is read by tests/unit/medtok/test_golden.c and holds, a word or number at a time:
 
   set KEY=VALUE                    settings, as for `--set`
   tensor NAME ROWS COLS values...  row by row
@@ -81,9 +81,9 @@ def normals(seed, stream, step, index):
 
 def shuffle(seed, stream, step, index, items):
     """Fisher and Yates, from the end."""
-    places = np.arange(len(items))
-    w = philox(seed, stream, step, index, places)
-    for i, j in zip(places[:0:-1], (unit_interval(w[0], w[1]) * (places + 1)).astype(int)[:0:-1]):
+    positions = np.arange(len(items))
+    w = philox(seed, stream, step, index, positions)
+    for i, j in zip(positions[:0:-1], (unit_interval(w[0], w[1]) * (positions + 1)).astype(int)[:0:-1]):
         items[i], items[j] = items[j], items[i]
 
 
@@ -113,19 +113,19 @@ class Sampler:
         self.steps_per_epoch = -(-n_codes // self.strata)
 
     def step(self, step):
-        epoch, place = divmod(step, self.steps_per_epoch)
+        epoch, batch = divmod(step, self.steps_per_epoch)
         if epoch != self.epoch:
             first = [self.n * k // self.strata for k in range(self.strata + 1)]
             self.pieces = [self.order[a:b].copy() for a, b in zip(first, first[1:])]
             for k, piece in enumerate(self.pieces):
                 shuffle(self.seed, RNG_SAMPLER, epoch, k, piece)
             self.epoch = epoch
-        return np.array([piece[place] for piece in self.pieces if place < len(piece)])
+        return np.array([piece[batch] for piece in self.pieces if batch < len(piece)])
 
 
 class Codes:
     """The inputs, ragged: code i has tokens token_row[token_offsets[i] : token_offsets[i+1]], rows of `features`, the first
-    that of [CLS]; likewise nodes; edge_source and edge_target are places in the code's list of nodes. has_text None: all have."""
+    that of [CLS]; likewise nodes; edge_source and edge_target are indices in the code's list of nodes. has_text None: all have."""
 
     def __init__(self, has_text=None, family=None, **arrays):
         self.__dict__.update(arrays)
@@ -140,7 +140,7 @@ class Codes:
 class Batch:
     """Some codes, padded: H [n, L, dim], token [n, L]; nodes [n, m], node [n, m]; A [n, m, m] counts the edges from u to v at
     [v, u], A_2 those that the second view keeps; `drop` holds the factors of dropout by site, 0 or 1 / (1 - rate). text, graph,
-    both: places of the codes that have these sides."""
+    both: indices of the codes that have these sides."""
 
     def __init__(self, settings, codes, chosen, step=None, dtype=torch.float64):
         self.settings, self.chosen, self.train, self.dtype = settings, chosen, step is not None, dtype
@@ -175,7 +175,7 @@ class Batch:
         return A.index_put_((code, target, source), torch.ones(len(code), dtype=self.dtype), accumulate=True)
 
     def factors(self, rate, site, step, counts, valid):
-        """Dropout's factors at the places where `valid` is true, in their order."""
+        """Dropout's factors where `valid` is true, in their order."""
         keep = survivors(rate, self.settings["run.seed"], RNG_DROPOUT + site, step, self.chosen, counts)
         out = torch.zeros(valid.shape, dtype=self.dtype)
         out[valid] = torch.as_tensor(keep).to(self.dtype) / (1 - rate)
@@ -230,11 +230,11 @@ def initial_parameters(settings, text_dim, n_nodes):
     table.append(("graph.nodes", (n_nodes, settings["graph.node_dim"]), "normal", 1))
     values = {}
     for number, (name, shape, kind, scale) in enumerate(table):
-        place = np.arange(shape[0] * shape[1], dtype=np.uint64)
+        element = np.arange(shape[0] * shape[1], dtype=np.uint64)
         if kind == "uniform":
-            x = scale * (2 * uniforms(settings["run.seed"], RNG_INIT, number, place) - 1)
+            x = scale * (2 * uniforms(settings["run.seed"], RNG_INIT, number, element) - 1)
         else:
-            x = normals(settings["run.seed"], RNG_INIT, number, place) if kind == "normal" else np.full(len(place), scale)
+            x = normals(settings["run.seed"], RNG_INIT, number, element) if kind == "normal" else np.full(len(element), scale)
         values[name] = x.astype(np.float32).reshape(shape)
     return values
 

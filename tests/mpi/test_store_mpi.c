@@ -29,13 +29,13 @@ static int64_t faults; /* of this rank, in the behaviour being checked */
         }                                                                                                              \
     } while (0)
 
-struct place {
+struct fixture {
     const struct comm *comm;
     const char *folder;
 };
 
-static void path_in(const struct place *place, const char *name, char path[PATH_MAX]) {
-    snprintf(path, PATH_MAX, "%s/%s", place->folder, name);
+static void path_in(const struct fixture *fixture, const char *name, char path[PATH_MAX]) {
+    snprintf(path, PATH_MAX, "%s/%s", fixture->folder, name);
 }
 
 static struct provenance made_by(const char *job) {
@@ -65,8 +65,8 @@ static void share_of(const struct comm *comm, int64_t n, int64_t *first, int64_t
 static float value_at(int64_t row, int64_t column) { return (float)(row * 31 % 1009) + 0.25f * (float)column; }
 
 /* ---- the communicator ---- */
-static void agreement_gives_every_rank_the_first_fault(const struct place *place) {
-    const struct comm *comm = place->comm;
+static void agreement_gives_every_rank_the_first_fault(const struct fixture *fixture) {
+    const struct comm *comm = fixture->comm;
     CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
     int last = comm->size - 1;
     int status = comm->rank == last ? status_set(STATUS_USAGE, "fault of %d", comm->rank) : STATUS_OK;
@@ -83,8 +83,8 @@ static void agreement_gives_every_rank_the_first_fault(const struct place *place
     CHECK(strcmp(status_message(), once) == 0);
 }
 
-static void sums_and_broadcasts_are_the_same_on_every_rank(const struct place *place) {
-    const struct comm *comm = place->comm;
+static void sums_and_broadcasts_are_the_same_on_every_rank(const struct fixture *fixture) {
+    const struct comm *comm = fixture->comm;
     int64_t n = comm->size, ints[2] = {comm->rank, (int64_t)1 << 40}, most = -comm->rank;
     uint64_t wrapping = UINT64_MAX;
     double reals[1] = {0.5};
@@ -104,16 +104,16 @@ static void sums_and_broadcasts_are_the_same_on_every_rank(const struct place *p
 /* ---- the files ---- */
 enum { N_ROWS = 30011, N_COLS = 20 };
 
-static int write_example(const struct place *place, const char *path, const char *job) {
+static int write_example(const struct fixture *fixture, const char *path, const char *job) {
     int64_t first, count;
     float *rows;
     struct h5file *file;
     struct provenance p = made_by(job);
-    share_of(place->comm, N_ROWS, &first, &count);
+    share_of(fixture->comm, N_ROWS, &first, &count);
     TRY(mem_alloc(&rows, count * N_COLS, sizeof *rows));
     for (int64_t i = 0; i < count; i++)
         for (int c = 0; c < N_COLS; c++) rows[i * N_COLS + c] = value_at(first + i, c);
-    int status = h5file_create(&file, place->comm, path, KIND_TABLE, &p, 1000);
+    int status = h5file_create(&file, fixture->comm, path, KIND_TABLE, &p, 1000);
     if (status == STATUS_OK) {
         status = h5file_write(file, "rows", H5_F32, N_ROWS, N_COLS, first, count, rows, 1);
         if (status == STATUS_OK) status = h5file_write(file, "plain", H5_F32, N_ROWS, N_COLS, first, count, rows, 0);
@@ -149,23 +149,23 @@ static void check_example(const char *path) {
     h5file_close(file);
 }
 
-static void rows_of_all_ranks_come_back_in_order(const struct place *place) {
+static void rows_of_all_ranks_come_back_in_order(const struct fixture *fixture) {
     char path[PATH_MAX];
-    path_in(place, "example.h5", path);
-    CHECK(write_example(place, path, "tokenize") == STATUS_OK);
+    path_in(fixture, "example.h5", path);
+    CHECK(write_example(fixture, path, "tokenize") == STATUS_OK);
     check_example(path);
-    CHECK(count_files(place->folder, "example.h5.tmp-") == 0);
+    CHECK(count_files(fixture->folder, "example.h5.tmp-") == 0);
 }
 
 /* The content id is that of the same rows written by one rank alone. */
-static void content_does_not_depend_on_the_number_of_ranks(const struct place *place) {
+static void content_does_not_depend_on_the_number_of_ranks(const struct fixture *fixture) {
     struct comm self = comm_self();
     char together[PATH_MAX], alone[PATH_MAX], name[64], *a = NULL, *b = NULL;
     struct h5file *file;
-    path_in(place, "example.h5", together);
-    snprintf(name, sizeof name, "alone-%d.h5", place->comm->rank);
-    path_in(place, name, alone);
-    struct place mine = {&self, place->folder};
+    path_in(fixture, "example.h5", together);
+    snprintf(name, sizeof name, "alone-%d.h5", fixture->comm->rank);
+    path_in(fixture, name, alone);
+    struct fixture mine = {&self, fixture->folder};
     CHECK(write_example(&mine, alone, "tokenize") == STATUS_OK);
     CHECK(h5file_open(&file, together, KIND_TABLE) == STATUS_OK);
     CHECK(h5file_get_text(file, "content_id", &a) == STATUS_OK);
@@ -179,7 +179,7 @@ static void content_does_not_depend_on_the_number_of_ranks(const struct place *p
 }
 
 /* Rows in rounds, as tokenize writes them, some ranks running out before others; three dimensions. */
-static void rounds_with_idle_ranks_join(const struct place *place) {
+static void rounds_with_idle_ranks_join(const struct fixture *fixture) {
     enum { ROUND = 100 };
     int64_t first, count, rounds, n = 0, cols = 0;
     char path[PATH_MAX];
@@ -187,11 +187,11 @@ static void rounds_with_idle_ranks_join(const struct place *place) {
     struct h5dataset *d;
     struct provenance p = made_by("tokenize");
     int32_t block[ROUND * 8], back[8];
-    path_in(place, "rounds.h5", path);
-    share_of(place->comm, 1003, &first, &count);
+    path_in(fixture, "rounds.h5", path);
+    share_of(fixture->comm, 1003, &first, &count);
     rounds = (count + ROUND - 1) / ROUND;
-    CHECK(comm_max_int64(place->comm, &rounds, 1) == STATUS_OK);
-    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, 0) == STATUS_OK);
+    CHECK(comm_max_int64(fixture->comm, &rounds, 1) == STATUS_OK);
+    CHECK(h5file_create(&file, fixture->comm, path, KIND_TABLE, &p, 0) == STATUS_OK);
     CHECK(h5dataset_create(&d, file, "tokens", H5_I32, 1003, 4, 2, 64, 1) == STATUS_OK);
     for (int64_t r = 0; r < rounds; r++) {
         int64_t at = r * ROUND, m = at >= count ? 0 : at + ROUND < count ? ROUND : count - at;
@@ -210,23 +210,23 @@ static void rounds_with_idle_ranks_join(const struct place *place) {
 }
 
 /* Rows of a few bytes, of which many make a cell of the checksums: cut anywhere among ranks, or written by one. */
-static void narrow_rows_are_checked_however_they_are_cut(const struct place *place) {
+static void narrow_rows_are_checked_however_they_are_cut(const struct fixture *fixture) {
     enum { N = 1 << 20 };
     char path[PATH_MAX];
     struct h5file *file;
     struct provenance p = made_by("prepare");
     uint16_t *rows = calloc(N, sizeof *rows), *back = calloc(N, sizeof *back);
-    int64_t first = (int64_t)N * place->comm->rank / place->comm->size + place->comm->rank,
-            end = (int64_t)N * (place->comm->rank + 1) / place->comm->size + place->comm->rank + 1;
-    if (place->comm->rank == place->comm->size - 1) end = N;
+    int64_t first = (int64_t)N * fixture->comm->rank / fixture->comm->size + fixture->comm->rank,
+            end = (int64_t)N * (fixture->comm->rank + 1) / fixture->comm->size + fixture->comm->rank + 1;
+    if (fixture->comm->rank == fixture->comm->size - 1) end = N;
     for (int64_t i = 0; i < N; i++) rows[i] = (uint16_t)(i * 40503);
-    path_in(place, "narrow.h5", path);
-    CHECK(h5file_create(&file, place->comm, path, KIND_VOCABULARY, &p, 0) == STATUS_OK);
+    path_in(fixture, "narrow.h5", path);
+    CHECK(h5file_create(&file, fixture->comm, path, KIND_VOCABULARY, &p, 0) == STATUS_OK);
     CHECK(h5file_write(file, "cut", H5_U16, N, 1, first, end - first, rows + first, 1) == STATUS_OK);
-    CHECK(h5file_write(file, "whole", H5_U16, N, 1, 0, place->comm->rank == 0 ? N : 0, rows, 0) == STATUS_OK);
+    CHECK(h5file_write(file, "whole", H5_U16, N, 1, 0, fixture->comm->rank == 0 ? N : 0, rows, 0) == STATUS_OK);
     CHECK(h5file_commit(file) == STATUS_OK);
     CHECK(h5file_open(&file, path, KIND_VOCABULARY) == STATUS_OK);
-    CHECK(h5file_verify(file, place->comm->rank, place->comm->size) == STATUS_OK);
+    CHECK(h5file_verify(file, fixture->comm->rank, fixture->comm->size) == STATUS_OK);
     static const int64_t PARTS[][2] = {{0, N},         {0, 1},      {N - 1, 1},      {2047, 2},
                                        {1000, 700001}, {524287, 2}, {262144, 262144}};
     for (size_t k = 0; k < sizeof PARTS / sizeof *PARTS; k++) {
@@ -242,7 +242,7 @@ static void narrow_rows_are_checked_however_they_are_cut(const struct place *pla
     free(back);
 }
 
-/* Turns one bit of the first place in the file that holds these bytes. */
+/* Turns one bit where the file first holds these bytes. */
 static int flip_where(const char *path, const void *bytes, size_t n) {
     FILE *file = fopen(path, "r+b");
     char *text = calloc(1 << 24, 1), *at = NULL;
@@ -259,16 +259,16 @@ static int flip_where(const char *path, const void *bytes, size_t n) {
 }
 
 /* One wrong bit: an error where its block is read, also for other rows of it; elsewhere nothing. */
-static void a_damaged_block_is_never_handed_out(const struct place *place) {
+static void a_damaged_block_is_never_handed_out(const struct fixture *fixture) {
     char path[PATH_MAX];
     struct h5file *file;
     float row[N_COLS], want[N_COLS];
-    path_in(place, "damaged.h5", path);
-    CHECK(write_example(place, path, "tokenize") == STATUS_OK);
+    path_in(fixture, "damaged.h5", path);
+    CHECK(write_example(fixture, path, "tokenize") == STATUS_OK);
     for (int c = 0; c < N_COLS; c++) want[c] = value_at(20000, c);
-    if (place->comm->rank == 0)
+    if (fixture->comm->rank == 0)
         CHECK(flip_where(path, want, sizeof want)); /* first found where "plain" has row 20000 or its like */
-    MPI_Barrier(place->comm->handle);
+    MPI_Barrier(fixture->comm->handle);
     CHECK(h5file_open(&file, path, KIND_TABLE) == STATUS_OK);
     int64_t bad = 0, wrong = 0;
     for (int64_t i = 0; i < N_ROWS; i += 37) {
@@ -281,34 +281,34 @@ static void a_damaged_block_is_never_handed_out(const struct place *place) {
     h5file_close(file);
     struct provenance p = made_by("tokenize");
     int current = 1;
-    CHECK(h5file_up_to_date(place->comm, path, KIND_TABLE, p.key, &current) == STATUS_OK && current == 0);
-    path_in(place, "example.h5", path);
-    CHECK(h5file_up_to_date(place->comm, path, KIND_TABLE, p.key, &current) == STATUS_OK && current == 1);
+    CHECK(h5file_up_to_date(fixture->comm, path, KIND_TABLE, p.key, &current) == STATUS_OK && current == 0);
+    path_in(fixture, "example.h5", path);
+    CHECK(h5file_up_to_date(fixture->comm, path, KIND_TABLE, p.key, &current) == STATUS_OK && current == 1);
 }
 
 /* The end of a file that grows over several runs fails when all is written: it is kept, and the next run ends it. */
-static void an_end_that_failed_is_made_again(const struct place *place) {
+static void an_end_that_failed_is_made_again(const struct fixture *fixture) {
     char path[PATH_MAX];
     int64_t first, count, n = 0, cols = 0;
     struct h5file *file;
     struct h5dataset *d;
     struct provenance p = made_by("encode");
     float rows[1000], back[1000];
-    share_of(place->comm, 1000, &first, &count);
+    share_of(fixture->comm, 1000, &first, &count);
     for (int i = 0; i < 1000; i++) rows[i] = value_at(i, 1);
-    path_in(place, "grown.h5", path);
-    CHECK(h5file_create_partial(&file, place->comm, path, KIND_TEXT, &p, 0) == STATUS_OK);
-    CHECK(h5file_write(file, "index", H5_F32, 1000, 1, 0, place->comm->rank == 0 ? 1000 : 0, rows, 1) == STATUS_OK);
+    path_in(fixture, "grown.h5", path);
+    CHECK(h5file_create_partial(&file, fixture->comm, path, KIND_TEXT, &p, 0) == STATUS_OK);
+    CHECK(h5file_write(file, "index", H5_F32, 1000, 1, 0, fixture->comm->rank == 0 ? 1000 : 0, rows, 1) == STATUS_OK);
     CHECK(h5dataset_create(&d, file, "rows", H5_F32, 1000, 1, 0, H5_CONTIGUOUS, 0) == STATUS_OK);
     CHECK(h5file_settle(file) == STATUS_OK);
     CHECK(h5dataset_write(d, first, count, rows + first) == STATUS_OK && h5dataset_close(d) == STATUS_OK);
-    if (place->comm->rank == 0) CHECK(mkdir(path, 0777) == 0); /* in the way of the last rename */
-    MPI_Barrier(place->comm->handle);
+    if (fixture->comm->rank == 0) CHECK(mkdir(path, 0777) == 0); /* in the way of the last rename */
+    MPI_Barrier(fixture->comm->handle);
     CHECK(h5file_commit(file) == STATUS_FAILED);
-    CHECK(count_files(place->folder, "grown.h5.partial") == 1);
-    MPI_Barrier(place->comm->handle);
-    if (place->comm->rank == 0) CHECK(rmdir(path) == 0);
-    CHECK(h5file_reopen_partial(&file, place->comm, path, &p) == STATUS_OK);
+    CHECK(count_files(fixture->folder, "grown.h5.partial") == 1);
+    MPI_Barrier(fixture->comm->handle);
+    if (fixture->comm->rank == 0) CHECK(rmdir(path) == 0);
+    CHECK(h5file_reopen_partial(&file, fixture->comm, path, &p) == STATUS_OK);
     CHECK(h5file_adopt(file, "index") == STATUS_OK && h5dataset_open(&d, file, "rows") == STATUS_OK);
     CHECK(h5dataset_read(d, first, count, back) == STATUS_OK && memcmp(back, rows + first, (size_t)count * 4) == 0);
     h5dataset_add_rows(d, first, count, back);
@@ -319,33 +319,33 @@ static void an_end_that_failed_is_made_again(const struct place *place) {
     h5file_close(file);
 }
 
-static void an_abandoned_file_leaves_the_old_one(const struct place *place) {
+static void an_abandoned_file_leaves_the_old_one(const struct fixture *fixture) {
     char path[PATH_MAX];
     struct h5file *file;
     struct provenance p = made_by("tokenize");
     float row[N_COLS] = {0};
-    path_in(place, "example.h5", path);
-    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, 0) == STATUS_OK);
-    CHECK(h5file_write(file, "rows", H5_F32, 1, N_COLS, 0, place->comm->rank == 0, row, 0) == STATUS_OK);
+    path_in(fixture, "example.h5", path);
+    CHECK(h5file_create(&file, fixture->comm, path, KIND_TABLE, &p, 0) == STATUS_OK);
+    CHECK(h5file_write(file, "rows", H5_F32, 1, N_COLS, 0, fixture->comm->rank == 0, row, 0) == STATUS_OK);
     h5file_abandon(file);
-    MPI_Barrier(place->comm->handle);
+    MPI_Barrier(fixture->comm->handle);
     check_example(path);
-    CHECK(count_files(place->folder, "example.h5.tmp-") == 0);
+    CHECK(count_files(fixture->folder, "example.h5.tmp-") == 0);
 }
 
-static void one_ranks_fault_is_every_ranks_fault(const struct place *place) {
+static void one_ranks_fault_is_every_ranks_fault(const struct fixture *fixture) {
     struct h5file *file;
     struct provenance p = made_by("tokenize");
     char path[PATH_MAX];
-    path_in(place, "example.h5/inside.h5", path); /* a file where a folder should be: seen by rank 0 alone */
-    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, 0) == STATUS_FAILED);
+    path_in(fixture, "example.h5/inside.h5", path); /* a file where a folder should be: seen by rank 0 alone */
+    CHECK(h5file_create(&file, fixture->comm, path, KIND_TABLE, &p, 0) == STATUS_FAILED);
     CHECK(file == NULL && strstr(status_message(), "example.h5") != NULL);
-    path_in(place, "big.h5", path);
-    CHECK(h5file_create(&file, place->comm, path, KIND_TABLE, &p, (int64_t)1 << 60) == STATUS_FAILED);
-    CHECK(strstr(status_message(), "free") != NULL && count_files(place->folder, "big.h5") == 0);
+    path_in(fixture, "big.h5", path);
+    CHECK(h5file_create(&file, fixture->comm, path, KIND_TABLE, &p, (int64_t)1 << 60) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "free") != NULL && count_files(fixture->folder, "big.h5") == 0);
 }
 
-static void a_vocabulary_of_rank_0_is_read_by_all(const struct place *place) {
+static void a_vocabulary_of_rank_0_is_read_by_all(const struct fixture *fixture) {
     static char code[2][8] = {"E11.9", "I10"}, system[2][8] = {"ICD10CM", "ICD10CM"}, relation[1][8] = {"parent"};
     int64_t description_offsets[] = {0, 8, 20}, node_offsets[] = {0, 2, 2}, edge_offsets[] = {0, 1, 1};
     int32_t listed[] = {1, 0}, nodes[] = {4, 2};
@@ -375,8 +375,8 @@ static void a_vocabulary_of_rank_0_is_read_by_all(const struct place *place) {
     struct provenance p = made_by("prepare");
     char path[PATH_MAX];
     struct vocabulary back;
-    path_in(place, "vocabulary.h5", path);
-    CHECK(vocabulary_write(place->comm, path, place->comm->rank == 0 ? &v : NULL, &p) == STATUS_OK);
+    path_in(fixture, "vocabulary.h5", path);
+    CHECK(vocabulary_write(fixture->comm, path, fixture->comm->rank == 0 ? &v : NULL, &p) == STATUS_OK);
     CHECK(vocabulary_read(path, 1, -1, VOCABULARY_NAMES | VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS, &back) ==
           STATUS_OK);
     CHECK(back.n_codes == 1 && strcmp(vocabulary_code(&back, 0), "I10") == 0);
@@ -398,17 +398,17 @@ static void a_vocabulary_of_rank_0_is_read_by_all(const struct place *place) {
 static int32_t noise(int64_t i) { return (int32_t)XXH32(&i, sizeof i, 1); }
 
 /* Writes 16 MB where there is no room, in one or many datasets: the fault must come as a status, and leave nothing. */
-static void fill(const struct place *place, int64_t n_rows, int n_datasets, int compress) {
+static void fill(const struct fixture *fixture, int64_t n_rows, int n_datasets, int compress) {
     enum { COLS = 256 };
     char path[PATH_MAX], name[16];
     struct h5file *file;
     struct provenance p = made_by("encode");
     int64_t first, count;
-    share_of(place->comm, n_rows, &first, &count);
+    share_of(fixture->comm, n_rows, &first, &count);
     float *rows = calloc((size_t)(count * COLS + 1), sizeof *rows);
     for (int64_t i = 0; rows && i < count * COLS; i++) rows[i] = (float)noise(first * COLS + i);
-    path_in(place, "full.h5", path);
-    int status = h5file_create(&file, place->comm, path, KIND_TEXT, &p, 0);
+    path_in(fixture, "full.h5", path);
+    int status = h5file_create(&file, fixture->comm, path, KIND_TEXT, &p, 0);
     for (int d = 0; status == STATUS_OK && d < n_datasets; d++) {
         snprintf(name, sizeof name, "d%d", d);
         status = h5file_write(file, name, H5_F32, n_rows, COLS, first, count, rows, compress);
@@ -419,25 +419,25 @@ static void fill(const struct place *place, int64_t n_rows, int n_datasets, int 
         h5file_abandon(file);
     CHECK(status == STATUS_FAILED);
     CHECK(strstr(status_message(), "full.h5") != NULL && strstr(status_message(), "No space left") != NULL);
-    MPI_Barrier(place->comm->handle);
-    CHECK(count_files(place->folder, "full.h5") == 0);
+    MPI_Barrier(fixture->comm->handle);
+    CHECK(count_files(fixture->folder, "full.h5") == 0);
     free(rows);
 }
 
-static void a_full_disk_is_one_message(const struct place *place) {
-    fill(place, 16384, 1, 0);
-    fill(place, 16384, 1, 1);
+static void a_full_disk_is_one_message(const struct fixture *fixture) {
+    fill(fixture, 16384, 1, 0);
+    fill(fixture, 16384, 1, 1);
 }
-static void a_disk_that_fills_up_little_by_little_is_one_message(const struct place *place) {
-    fill(place, 100, 200, 0);
-    fill(place, 100, 200, 1);
-    fill(place, 1, 4000, 0);
+static void a_disk_that_fills_up_little_by_little_is_one_message(const struct fixture *fixture) {
+    fill(fixture, 100, 200, 0);
+    fill(fixture, 100, 200, 1);
+    fill(fixture, 1, 4000, 0);
 }
 
 /* ---- running them ---- */
 struct behaviour {
     const char *name;
-    void (*check)(const struct place *place);
+    void (*check)(const struct fixture *fixture);
 };
 #define BEHAVIOUR(function)                                                                                            \
     { #function, function }
@@ -493,10 +493,10 @@ int main(int argc, char **argv) {
         return 2;
     }
     log_configure(comm.rank, LOG_LEVEL_WARN);
-    struct place place = {&comm, full ? argv[2] : made};
+    struct fixture fixture = {&comm, full ? argv[2] : made};
     for (const struct behaviour *b = full ? FULL : ALWAYS; b->name; b++) {
         faults = 0;
-        b->check(&place);
+        b->check(&fixture);
         int64_t all = faults;
         if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
         bad += all > 0;

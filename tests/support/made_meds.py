@@ -140,10 +140,10 @@ def microseconds(time):
 
 
 def rows_below(folder):
-    for place, _, names in sorted(os.walk(folder)):
+    for here, _, names in sorted(os.walk(folder)):
         for name in sorted(names):
-            table = pq.read_table(os.path.join(place, name), partitioning=None)
-            yield os.path.relpath(place, folder), table.to_pylist()
+            table = pq.read_table(os.path.join(here, name), partitioning=None)
+            yield os.path.relpath(here, folder), table.to_pylist()
 
 
 def check(folder, path):

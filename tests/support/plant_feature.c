@@ -28,7 +28,7 @@ static int copy_numbers(struct h5file *from, struct h5file *to) {
     return STATUS_OK;
 }
 
-/* at >= 0: with `value` in that place. */
+/* at >= 0: with `value` at that index. */
 static int copy_rows(struct h5file *from, struct h5file *to, const char *name, enum h5type type, int64_t size,
                      int64_t at, float value) {
     int64_t rows, cols;

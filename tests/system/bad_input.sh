@@ -33,7 +33,7 @@ expect_error 1 'column relation is missing' medtok prepare --set files.graph=kg.
 printf 'display_relation,x_index,y_index\nr,1,x\n' >kg.csv
 expect_error 1 'kg.csv:2: y_index is "x"' medtok prepare --set files.graph=kg.csv
 
-# One code in two spellings: in one table and in two, with both places and both spellings.
+# One code in two spellings: in one table and in two, with both rows and both spellings.
 spelled() { codes "${header}$1\t$2\tx\t\n$1\tQ99\tq\t\n$3\t$4\ty\t\n" && expect_error 1 "codes.tsv:4: $3:$4 is listed twice; first at codes.tsv:2, spelled $2" prepare; }
 spelled ICD10CM E08.1 ICD10CM E081
 spelled ICD10CM E08.1 ICD10CM e08.1

@@ -20,7 +20,7 @@ expect_error 1 "step [2-9]: codebook_graph is [0-9.e+]+, beyond train.max_loss" 
 medtok train $train --set train.rate=1 --set train.steps=4 --set train.max_loss=0 --set files.checkpoint=unbounded.h5 2>log || fail "without the bound: $(cat log)"
 expect_error 1 "step [2-9]: (the gradient's norm is inf \(largest loss term: $terms|$terms is (-?nan|inf))" medtok train $train --set train.rate=1e3 --set train.max_loss=0
 
-# The row of the whole text of one code, and its place in the file
+# The row of the whole text of one code, and its index in the file
 code=$(awk -F'\t' '$2 == "E11.9" {print NR - 2; exit}' "$SAMPLE/codes.tsv")
 value() { h5dump -d "$1" -s "$2" -c 1 text.h5 | sed -n 's/^ *([0-9]*): \([0-9]*\).*/\1/p' | head -n 1; }
 row=$(value token_row "$(value token_offsets "$code")")

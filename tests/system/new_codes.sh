@@ -48,7 +48,7 @@ for part in embeddings_all tokens_all weights_all; do
     cmp npy.copy/$part.npy npy.known/$part.npy || fail "$part of copies differs from that of the codes copied"
 done
 # A few copies, in blocks of another size. Sums are then rounded in another order: weights of 0.2 differ by some 1e-7, and
-# tokens whose weights differ by less may change places.
+# tokens whose weights differ by less may swap.
 awk 'NR == 1 || NR % 97 == 5' copy.tsv >few.tsv
 medtok_ranks 3 tokenize --codes few.tsv --set files.table=few.h5 2>/dev/null || fail "few copies"
 picks() { cut -f3- | tr '\t' '\n' | awk 'NR % 2 {n = split($0, t, ";"); next} {split($0, w, ";"); for (i = 1; i <= n; i++) print NR, t[i], w[i]}' | sort -k1,1n -k2,2n; }

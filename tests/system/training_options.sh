@@ -31,7 +31,7 @@ for ranks in 2 3; do
     # As in rank_independence.sh: rounding of 1e-6, made larger by twelve steps of Adam.
     paste losses1.txt losses$ranks.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d > 2e-4) bad = 1}
         END {exit bad || NR != 12}' || fail "losses on $ranks ranks: $(paste losses1.txt losses$ranks.txt)"
-    # Two nearly equal distances may change places by rounding: a few codes in a thousand.
+    # Two nearly equal distances may swap by rounding: a few codes in a thousand.
     differ=$(paste <(cut -f1-3,5,7,9 export1/tokens.tsv) <(cut -f1-3,5,7,9 export$ranks/tokens.tsv) |
         awk -F'\t' '{for (i = 1; i <= 6; i++) if ($i != $(i + 6)) {n++; break}} END {print n + 0}')
     [ "$differ" -le 7 ] || fail "$ranks ranks: $differ codes of 710 have other tokens"

@@ -34,7 +34,7 @@ struct thread {
     emulation_site site; /* where it waits */
     int condition;       /* brought to the barrier */
     ucontext_t first;    /* until entered */
-    jmp_buf place;
+    jmp_buf resume;
     char *stack;
     void *fake_stack; /* of AddressSanitizer */
     uint64_t brought;
@@ -64,7 +64,7 @@ void leave_to(void **save, const void *stack, size_t size) { __sanitizer_start_s
 void arrive(void *saved, const void **from, size_t *size) { __sanitizer_finish_switch_fiber(saved, from, size); }
 #endif
 
-bool same_place(emulation_site a, emulation_site b) {
+bool same_site(emulation_site a, emulation_site b) {
     return a.line == b.line && (a.file == b.file || strcmp(a.file, b.file) == 0);
 }
 
@@ -73,7 +73,7 @@ void leave(thread *t) {
 #ifdef __SANITIZE_ADDRESS__
     leave_to(&t->fake_stack, scheduler_stack, scheduler_stack_size);
 #endif
-    if (!_setjmp(t->place)) _longjmp(scheduler, 1);
+    if (!_setjmp(t->resume)) _longjmp(scheduler, 1);
 #ifdef __SANITIZE_ADDRESS__
     arrive(t->fake_stack, &scheduler_stack, &scheduler_stack_size);
 #endif
@@ -100,7 +100,7 @@ void enter(unsigned number) {
     leave_to(&scheduler_fake_stack, t->stack, STACK);
 #endif
     if (!_setjmp(scheduler)) {
-        if (t->entered) _longjmp(t->place, 1);
+        if (t->entered) _longjmp(t->resume, 1);
         t->entered = true;
         setcontext(&t->first);
     }
@@ -223,7 +223,7 @@ int emulation_barrier(int condition, emulation_site site) {
         barrier_count = 0;
         for (unsigned i = 0; i < n_threads; i++) {
             const emulation_site other = threads[i].site;
-            if (!same_place(other, site))
+            if (!same_site(other, site))
                 emulation_fail("%s: threads wait at different barriers, %s:%d and %s:%d", kernel_name, site.file,
                                site.line, other.file, other.line);
             barrier_count += threads[i].condition != 0;
@@ -256,8 +256,8 @@ const uint64_t *emulation_exchange(unsigned mask, uint64_t value, emulation_site
         uint64_t *brought = w->brought[w->turn++ % 16];
         for (unsigned i = 0; i < WARP_LANES; i++) {
             if (!(mask >> i & 1)) continue;
-            if (!same_place(lanes[i].site, site))
-                emulation_fail("%s: lanes of one mask meet at different places, %s:%d and %s:%d", kernel_name,
+            if (!same_site(lanes[i].site, site))
+                emulation_fail("%s: lanes of one mask meet at different lines, %s:%d and %s:%d", kernel_name,
                                site.file, site.line, lanes[i].site.file, lanes[i].site.line);
             brought[i] = lanes[i].brought;
             lanes[i].got = brought;

@@ -52,17 +52,15 @@ static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
 static inline double2 make_double2(double x, double y) { return {x, y}; }
 
 /* ---- waiting for each other. The default arguments are those of the caller's line. ---- */
-#define EMULATED_PLACE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+#define EMULATED_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
-static inline void __syncthreads(EMULATED_PLACE) { emulation_barrier(0, {file, line}); }
-static inline int __syncthreads_count(int c, EMULATED_PLACE) { return emulation_barrier(c, {file, line}); }
-static inline int __syncthreads_or(int c, EMULATED_PLACE) { return emulation_barrier(c, {file, line}) > 0; }
-static inline int __syncthreads_and(int c, EMULATED_PLACE) {
+static inline void __syncthreads(EMULATED_SITE) { emulation_barrier(0, {file, line}); }
+static inline int __syncthreads_count(int c, EMULATED_SITE) { return emulation_barrier(c, {file, line}); }
+static inline int __syncthreads_or(int c, EMULATED_SITE) { return emulation_barrier(c, {file, line}) > 0; }
+static inline int __syncthreads_and(int c, EMULATED_SITE) {
     return emulation_barrier(c, {file, line}) == (int)(blockDim.x * blockDim.y * blockDim.z);
 }
-static inline void __syncwarp(unsigned mask = 0xffffffffu, EMULATED_PLACE) {
-    emulation_exchange(mask, 0, {file, line});
-}
+static inline void __syncwarp(unsigned mask = 0xffffffffu, EMULATED_SITE) { emulation_exchange(mask, 0, {file, line}); }
 static inline void __threadfence(void) {}
 static inline void __threadfence_block(void) {}
 
@@ -83,36 +81,36 @@ static inline T emulated_shuffle(unsigned mask, T x, unsigned from, const char *
 }
 
 template <typename T>
-static inline T __shfl_sync(unsigned mask, T x, int from, int width = 32, EMULATED_PLACE) {
+static inline T __shfl_sync(unsigned mask, T x, int from, int width = 32, EMULATED_SITE) {
     unsigned lane = emulated_lane(), base = lane & ~(unsigned)(width - 1);
     return emulated_shuffle(mask, x, base + ((unsigned)from & (unsigned)(width - 1)), file, line);
 }
 template <typename T>
-static inline T __shfl_xor_sync(unsigned mask, T x, int change, int width = 32, EMULATED_PLACE) {
+static inline T __shfl_xor_sync(unsigned mask, T x, int change, int width = 32, EMULATED_SITE) {
     unsigned lane = emulated_lane(), from = lane ^ (unsigned)change, end = (lane & ~(unsigned)(width - 1)) + width;
     return emulated_shuffle(mask, x, from < end ? from : lane, file, line);
 }
 template <typename T>
-static inline T __shfl_up_sync(unsigned mask, T x, unsigned step, int width = 32, EMULATED_PLACE) {
+static inline T __shfl_up_sync(unsigned mask, T x, unsigned step, int width = 32, EMULATED_SITE) {
     unsigned lane = emulated_lane(), base = lane & ~(unsigned)(width - 1);
     return emulated_shuffle(mask, x, lane - base >= step ? lane - step : lane, file, line);
 }
 template <typename T>
-static inline T __shfl_down_sync(unsigned mask, T x, unsigned step, int width = 32, EMULATED_PLACE) {
+static inline T __shfl_down_sync(unsigned mask, T x, unsigned step, int width = 32, EMULATED_SITE) {
     unsigned lane = emulated_lane(), end = (lane & ~(unsigned)(width - 1)) + width;
     return emulated_shuffle(mask, x, lane + step < end ? lane + step : lane, file, line);
 }
-static inline unsigned __ballot_sync(unsigned mask, int condition, EMULATED_PLACE) {
+static inline unsigned __ballot_sync(unsigned mask, int condition, EMULATED_SITE) {
     const uint64_t *lanes = emulation_exchange(mask, condition != 0, {file, line});
     unsigned votes = 0;
     for (unsigned lane = 0; lane < 32; lane++)
         if (mask >> lane & 1) votes |= (unsigned)lanes[lane] << lane;
     return votes;
 }
-static inline int __any_sync(unsigned mask, int condition, EMULATED_PLACE) {
+static inline int __any_sync(unsigned mask, int condition, EMULATED_SITE) {
     return __ballot_sync(mask, condition, file, line) != 0;
 }
-static inline int __all_sync(unsigned mask, int condition, EMULATED_PLACE) {
+static inline int __all_sync(unsigned mask, int condition, EMULATED_SITE) {
     return __ballot_sync(mask, condition, file, line) == mask;
 }
 
@@ -165,7 +163,7 @@ static inline float __uint_as_float(unsigned x) { return emulated_bits<float>(x)
 static inline long long __double_as_longlong(double x) { return emulated_bits<long long>(x); }
 static inline double __longlong_as_double(long long x) { return emulated_bits<double>(x); }
 
-/* Threads change places at waits only, so a plain update is atomic. */
+/* Threads take turns at waits only, so a plain update is atomic. */
 template <typename T>
 static inline T atomicAdd(T *p, std::common_type_t<T> x) {
     T old = *p;

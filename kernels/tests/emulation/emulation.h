@@ -1,12 +1,12 @@
 /* A CUDA for machines without a GPU, for tests only: what the .cu files use, run on the CPU. It is slow, and strict.
  *
- * The threads of a block are coroutines, which change places at barriers and warp functions only. MEDTOK_EMULATION_ORDER
+ * The threads of a block are coroutines, which take turns at barriers and warp functions only. MEDTOK_EMULATION_ORDER
  * in the environment says how they and the blocks take turns: forward, reverse, or shuffle. A warp goes on as far as the
  * barriers let it, so that code whose result hangs on the order of warps between two barriers, or of lanes between two
  * warp functions, has wrong results in one of the orders. Shared memory at the start of a block, and fresh device
  * memory, are full of 0xff: NaN. The program stops with a message where a GPU would hang or compute nonsense:
  *
- *   - a barrier that not all threads of the block reach, or not at the same place of the source;
+ *   - a barrier that not all threads of the block reach, or not at the same line of the source;
  *   - a warp function whose mask names lanes that never come or are gone, or whose caller is not in the mask;
  *   - copies and sets outside of what was allocated, frees of what was not, and writes just beside it (seen at its free).
  *
@@ -38,7 +38,7 @@ struct dim3 {
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
 
-/* A place in the source, for messages; barriers are told apart by it. */
+/* A line of the source, for messages; barriers are told apart by it. */
 struct emulation_site {
     const char *file;
     int line;

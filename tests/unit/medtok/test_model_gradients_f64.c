@@ -2,7 +2,7 @@
  *
  * The quantiser's straight-through and stop-gradient rules are not derivatives of the loss, so the differences are taken of
  * the function that they stand for: with z0 and q0 frozen at the point of differentiation, the value passed on is z + (q0 - z0)
- * and the codebook loss is |z0 - q|^2 + commit |z - q0|^2. The linker's --wrap puts that function in the place of
+ * and the codebook loss is |z0 - q|^2 + commit |z - q0|^2. The linker's --wrap puts that function instead of
  * quantizer_apply while differences are taken. */
 #include <math.h>
 #include <setjmp.h>
@@ -281,7 +281,7 @@ static void model_ignores_absent_graphs(void **state) {
     assert_int_equal(call, 6); /* four groups and two second views */
 }
 
-/* Takes the text from the codes whose place in `has_text` is 0. */
+/* Takes the text from the codes whose entry in `has_text` is 0. */
 static void take_text(struct world *w, const char *has_text) {
     int64_t *offsets;
     mem_alloc(&offsets, N_CODES + 1, sizeof *offsets);

@@ -38,7 +38,7 @@ static int close_device(void **state) {
     return 0;
 }
 
-static dev_real at(int64_t place) { return dev_real_at(values, place); }
+static dev_real at(int64_t offset) { return dev_real_at(values, offset); }
 
 /* Sums of a few doubles: equal to a few roundings. */
 #define assert_same(found, wanted) assert_true(fabs((found) - (double)(wanted)) <= 1e-14 * fabs((double)(wanted)))

@@ -255,7 +255,7 @@ static void a_lock_of_a_process_that_is_no_more_is_taken(void **state) {
 }
 
 /* In another container of this host, process numbers mean something else. */
-static void a_lock_of_another_place_is_believed_for_a_while(void **state) {
+static void a_lock_from_elsewhere_is_believed_for_a_while(void **state) {
     (void)state;
     struct timespec old[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000}};
     unsetenv("SLURM_JOB_ID");
@@ -313,7 +313,7 @@ int main(void) {
         cmocka_unit_test(links_are_followed_there_or_not),
         cmocka_unit_test(a_lock_is_for_one),
         cmocka_unit_test(a_lock_of_a_process_that_is_no_more_is_taken),
-        cmocka_unit_test(a_lock_of_another_place_is_believed_for_a_while),
+        cmocka_unit_test(a_lock_from_elsewhere_is_believed_for_a_while),
         cmocka_unit_test(a_lock_that_another_took_is_not_used),
         cmocka_unit_test(a_users_file_in_the_way_is_left),
     };

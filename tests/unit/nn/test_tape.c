@@ -66,7 +66,7 @@ static void a_step_takes_at_most_256_mb_more_than_it_needs(void **state) {
         if (allocated > needed + (256 << 20)) fail_msg("%lld bytes for %lld", (long long)allocated, (long long)needed);
     }
     int64_t before = allocated;
-    tape_reset(&tape, 0); /* one block in the place of all */
+    tape_reset(&tape, 0); /* one block instead of all */
     int64_t after = allocated;
     assert_true(after <= 2 * before);
     for (int n = 0; n < 300; n++) assert_non_null(tape_reals(&tape, REALS).at);

@@ -185,7 +185,7 @@ static void hidden_states_are_those_of_transformers(void **state) {
 }
 
 /* Hidden states under dropout are those of a PyTorch forward pass with the same masks (dropout.tsv): the keys, streams and
- * places of every mask, and the same text under another key. */
+ * positions of every mask, and the same text under another key. */
 static void dropout_is_drawn_by_key(void **state) {
     (void)state;
     struct device device;

@@ -43,12 +43,12 @@ static void check_edges(const struct dataset *d, const struct graphs *graphs, co
     int32_t node = 0, edge = 0;
     int n_dropped = 0;
     for (int64_t i = 0; i < n; i++) {
-        int64_t place = codes[i] - FIRST, e = v->edge_offsets[place];
-        if (NODES[place] == 0) continue;
-        for (int k = 0; k < NODES[place]; k++) {
+        int64_t index = codes[i] - FIRST, e = v->edge_offsets[index];
+        if (NODES[index] == 0) continue;
+        for (int k = 0; k < NODES[index]; k++) {
             assert_int_equal(graphs->edges.offsets.at[node + k], edge);
-            for (; e < v->edge_offsets[place + 1] && v->edge_target[e] == k; e++) {
-                uint64_t number = (uint64_t)(e - v->edge_offsets[place]);
+            for (; e < v->edge_offsets[index + 1] && v->edge_target[e] == k; e++) {
+                uint64_t number = (uint64_t)(e - v->edge_offsets[index]);
                 if (dropout.rate > 0 && !dropout_keeps(dropout, (uint64_t)codes[i], number)) {
                     n_dropped++;
                     continue;
@@ -56,7 +56,7 @@ static void check_edges(const struct dataset *d, const struct graphs *graphs, co
                 assert_int_equal(graphs->edges.sources.at[edge++], node + v->edge_source[e]);
             }
         }
-        node += NODES[place];
+        node += NODES[index];
     }
     assert_int_equal(graphs->edges.offsets.at[node], edge);
     assert_int_equal(graphs->edges.n, edge);

@@ -226,7 +226,7 @@ static void measures_without_a_graph_are_said_to_be_missing(void **state) {
 }
 
 /* ---- links ---- */
-/* One code with `listed` of its nodes[n] listed, and one edge (-1: none) between two places. */
+/* One code with `listed` of its nodes[n] listed, and one edge (-1: none) between two nodes. */
 static void add_code(struct code_links *l, int32_t listed, int64_t n, int32_t *nodes, int source, int target) {
     uint16_t from = (uint16_t)source, to = (uint16_t)target;
     uint8_t relation = 0;

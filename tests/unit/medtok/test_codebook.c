@@ -1,0 +1,149 @@
+/* What moves the codebook beside the gradient: moving averages of what was picked, and the revival of idle rows; each against
+ * plain loops in double. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "made_model.h"
+
+static double length(const real *x) {
+    double square = 0;
+    for (int j = 0; j < DIM; j++) square += (double)x[j] * x[j];
+    return sqrt(square);
+}
+
+/* ---- moving averages of the codebook ---- */
+static void ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {"quantizer.update=ema", "quantizer.ema_decay=0.8",
+                                           "quantizer.ema_epsilon=0.01", NULL};
+    struct world *w = make_world(SETTINGS);
+    const struct parameter *c = w->model.codebook;
+    double m[SIZE][DIM], count[SIZE], row[SIZE][DIM];
+    for (int r = 0; r < SIZE; r++) {
+        count[r] = 1;
+        for (int j = 0; j < DIM; j++) {
+            row[r][j] = c->value.at[r * DIM + j];
+            m[r][j] = row[r][j] / length(c->value.at + r * DIM);
+        }
+    }
+    for (int step = 0; step < 3; step++) {
+        double picked[SIZE] = {0}, sum[SIZE][DIM] = {{0}}, total = 0;
+        for (int g = 0; g < N_GROUPS; g++)
+            for (int i = 0; i < rows_of(g) * K; i++) {
+                const struct quantized *q = &w->output.groups[g];
+                picked[q->tokens.at[i]] += q->weights.at[i];
+                for (int j = 0; j < DIM; j++)
+                    sum[q->tokens.at[i]][j] += (double)q->weights.at[i] * q->u->value.at[i / K * DIM + j];
+            }
+        for (int r = 0; r < SIZE; r++) {
+            total += count[r] = 0.8 * count[r] + 0.2 * picked[r];
+            for (int j = 0; j < DIM; j++) m[r][j] = 0.8 * m[r][j] + 0.2 * sum[r][j];
+        }
+        for (int r = 0; r < SIZE; r++)
+            for (int j = 0; picked[r] > 0 && j < DIM; j++)
+                row[r][j] = m[r][j] / (total * (count[r] + 0.01) / (total + 0.01 * SIZE));
+        codebook_sum_picks(&w->codebook, &w->output, 1);
+        codebook_update(&w->codebook);
+        assert_true(picked[SIZE - 1] == 0 && picked[0] > 0);
+        for (int r = 0; r < SIZE * DIM; r++) close_to(c->value.at[r], row[r / DIM][r % DIM], "row", r);
+        w->output.groups[TEXT_SPECIFIC].tokens.at[0] = step; /* other picks in the next step */
+    }
+    free_world(w);
+}
+
+/* ---- revival ---- */
+static int near_a_vector(const struct world *w, const real *row, int group) {
+    for (int i = 0; i < rows_of(group); i++) {
+        double dot = 0;
+        for (int j = 0; j < DIM; j++) dot += (double)row[j] * w->u[group].value.at[i * DIM + j];
+        if (dot / length(row) > 0.999) return i + 1; /* noise of length 0.01: cos is 1 - 0.00005, give or take */
+    }
+    return 0;
+}
+
+static void check_revived(struct world *w, int ema) {
+    const struct parameter *c = w->model.codebook;
+    /* Shared tokens pick from all rows but the last, so that only the last row is idle; it is graph-specific. */
+    enum { DEAD = SIZE - 1 };
+    struct moments kept = optimiser_moments(&w->optimiser, c);
+    int64_t n;
+    real before[SIZE * DIM];
+    for (int i = 0; i < SIZE * DIM; i++) kept.m.at[i] = kept.v.at[i] = 1;
+    memset(w->usage.counts, 0, 2 * SIZE * sizeof *w->usage.counts);
+    for (int r = 0; r < DEAD; r++) w->usage.counts[r % 2 * SIZE + r] = 1;
+    memcpy(before, c->value.at, sizeof before);
+    for (int step = 1; step <= 2; step++) {
+        assert_int_equal(
+            codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, step, &n),
+            STATUS_OK);
+        assert_int_equal(n, 0);
+        assert_true(w->codebook.idle->value.at[DEAD] == step && w->codebook.idle->value.at[0] == 0);
+    }
+    assert_memory_equal(before, c->value.at, sizeof before);
+    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 3, &n),
+                     STATUS_OK);
+    assert_int_equal(n, 1);
+    assert_memory_equal(before, c->value.at, DEAD * DIM * sizeof(real));
+    assert_true(near_a_vector(w, c->value.at + DEAD * DIM, GRAPH_SPECIFIC));
+    close_to(length(c->value.at + DEAD * DIM), ema ? 1 : sqrt(DIM), "length", DEAD);
+    assert_true(w->codebook.idle->value.at[DEAD] == 0);
+    for (int j = 0; j < DIM; j++) {
+        int i = DEAD * DIM + j;
+        assert_true(kept.m.at[i] == 0 && kept.v.at[i] == 0 && kept.m.at[j] == 1);
+        assert_true(kept.average.at[i] == c->value.at[i]);
+        if (ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + j] == c->value.at[i]);
+    }
+    if (ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + DIM] == 1);
+}
+
+static void revival_moves_idle_rows_to_vectors_of_the_batch(void **state) {
+    (void)state;
+    static const char *const GRADIENT[] = {"quantizer.revive_after=3", "train.average=0.9", NULL};
+    static const char *const EMA[] = {"quantizer.revive_after=3", "train.average=0.9", "quantizer.update=ema", NULL};
+    struct world *w = make_world(GRADIENT);
+    check_revived(w, 0);
+    free_world(w);
+    w = make_world(EMA);
+    check_revived(w, 1);
+    free_world(w);
+}
+
+static void revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {"quantizer.revive_after=1", "quantizer.size=24", NULL};
+    struct world *w = make_world(SETTINGS);
+    const struct parameter *c = w->model.codebook;
+    int64_t n;
+    int taken[N + 1] = {0};
+    usage_clear(&w->usage);
+    /* All 8 + 8 + 8 rows are idle: text has 5 vectors, the shared groups 8, graph 3. */
+    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
+                     STATUS_OK);
+    assert_int_equal(n, 5 + 8 + 3);
+    for (int r = 0; r < 5; r++) taken[near_a_vector(w, c->value.at + r * DIM, TEXT_SPECIFIC)]++;
+    for (int i = 1; i <= N; i++) assert_int_equal(taken[i], 1);
+    assert_int_equal(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC), 0);
+    assert_true(w->codebook.idle->value.at[4] == 0 && w->codebook.idle->value.at[5] == 1);
+    for (int r = 0; r < 5; r++) w->usage.counts[r] = 1;
+    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 2, &n),
+                     STATUS_OK);
+    assert_int_equal(n, 3 + 8 + 3);
+    assert_true(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC) > 0);
+    free_world(w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors),
+        cmocka_unit_test(revival_moves_idle_rows_to_vectors_of_the_batch),
+        cmocka_unit_test(revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

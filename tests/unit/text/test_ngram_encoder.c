@@ -1,0 +1,66 @@
+/* The n-gram encoder: words of like spelling get like vectors, and a row is its text's alone. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "text/text_encoder.h"
+
+static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, int n, const char *const *texts) {
+    struct text_options options = {.encoder = TEXT_HASHED_NGRAMS, .dim = 256, .ngram_min = 3, .ngram_max = 5};
+    struct vocabulary v = {.n_codes = n};
+    char bytes[512] = "";
+    int64_t offsets[16] = {0};
+    for (int i = 0; i < n; i++) {
+        strcat(bytes, texts[i]);
+        offsets[i + 1] = (int64_t)strlen(bytes);
+    }
+    v.description_offsets = offsets;
+    v.description = bytes;
+    assert_int_equal(text_encoder_open(encoder, &options, 0, NULL, 2), STATUS_OK);
+    assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
+}
+
+static double cosine(const real *a, const real *b, int n) {
+    double ab = 0, aa = 0, bb = 0;
+    for (int i = 0; i < n; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+    assert_true(fabs(aa - n) < 1e-3 * n); /* norm sqrt(dim) */
+    return ab / sqrt(aa * bb);
+}
+
+static void similar_words_get_similar_vectors(void **state) {
+    (void)state;
+    static const char *const TEXTS[] = {"metformin", "metformine",        "aspirin",
+                                        "Metformin", "metformin aspirin", "aspirin metformin"};
+    struct text_encoder e;
+    struct text_plan plan;
+    real *rows[6], all[16 * 256];
+    encode_texts(&e, &plan, 6, TEXTS);
+    assert_int_equal(plan.token_offsets[6], 2 + 2 + 2 + 2 + 3 + 3);
+    assert_int_equal(plan.n_rows, 3 + 5); /* three words; "Metformin" is the text "metformin" */
+    assert_int_equal(e.rows(&e, 0, plan.n_rows, all), STATUS_OK);
+    for (int i = 0; i < 6; i++) rows[i] = all + plan.token_row[plan.token_offsets[i]] * 256;
+    assert_ptr_equal(rows[0], rows[3]);
+    assert_true(cosine(rows[0], rows[1], 256) > 0.6);
+    assert_true(fabs(cosine(rows[0], rows[2], 256)) < 0.3);
+    assert_true(cosine(rows[4], rows[5], 256) > 0.8 && rows[4] != rows[5]); /* word order counts a little */
+    real part[256]; /* a row does not depend on its neighbours */
+    for (int64_t r = 0; r < plan.n_rows; r++) {
+        assert_int_equal(e.rows(&e, r, 1, part), STATUS_OK);
+        assert_memory_equal(part, all + r * 256, sizeof part);
+    }
+    text_plan_free(&plan);
+    e.close(&e);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(similar_words_get_similar_vectors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
