@@ -51,7 +51,7 @@ int64_t tape_peak_bytes(const struct tape *tape) { return tape->pool.most_used *
 
 /* ---- failures ---- */
 /* The first message stays. */
-static void fail(struct tape *tape, const char *layer, const char *what) {
+void tape_fail(struct tape *tape, const char *layer, const char *what) {
     if (!tape->failed) snprintf(tape->message, sizeof tape->message, "%s%s%s", layer, *layer ? ": " : "", what);
     tape->failed = 1;
 }
@@ -66,9 +66,9 @@ int tape_check(struct tape *tape, const char *layer, int n, struct var *const *f
     for (int i = 0; i < n && !tape->failed; i++) {
         if (!from[i]) continue;
         if (from[i]->spent)
-            fail(tape, layer, "an input was overwritten by an in-place layer; use what that layer returned");
+            tape_fail(tape, layer, "an input was overwritten by an in-place layer; use what that layer returned");
         else if (!from[i]->value.at)
-            fail(tape, layer, "an input's memory was given back; use it before that, or keep it with tape_keep");
+            tape_fail(tape, layer, "an input's memory was given back; use it before that, or keep it with tape_keep");
         else if (from[i]->number < tape->passing)
             from[i]->saved = 1; /* the block that is passed reads it again in the backward pass */
     }
@@ -77,19 +77,19 @@ int tape_check(struct tape *tape, const char *layer, int n, struct var *const *f
 
 static dev_real take(struct tape *tape, int64_t count) {
     dev_real values = pool_take(&tape->pool, count);
-    if (!values.at) fail(tape, "", "out of device memory for the values of a step");
+    if (!values.at) tape_fail(tape, "", "out of device memory for the values of a step");
     return values;
 }
 
 /* ---- variables ---- */
-static void *take_host(struct tape *tape, size_t size) {
+void *tape_host(struct tape *tape, size_t size) {
     void *p = arena_alloc(&tape->host, size);
-    if (!p) fail(tape, "", "out of memory for the records of a step");
+    if (!p) tape_fail(tape, "", "out of memory for the records of a step");
     return p;
 }
 
 static struct gradient *new_gradient(struct tape *tape, int64_t count, dev_real at) {
-    struct gradient *g = take_host(tape, sizeof *g);
+    struct gradient *g = tape_host(tape, sizeof *g);
     if (g) *g = (struct gradient){.at = at, .count = count, .begun = at.at != NULL};
     return g;
 }
@@ -99,9 +99,9 @@ static int64_t next_number(const struct tape *tape) { return tape->newest ? tape
 /* A variable over `value`, last in the list. */
 static struct var *new_var(struct tape *tape, int64_t rows, int64_t cols, dev_real value) {
     static struct var nothing; /* stands in when memory is out: no rows, so that nothing is touched */
-    struct var *v = value.at ? take_host(tape, sizeof *v) : NULL;
+    struct var *v = value.at ? tape_host(tape, sizeof *v) : NULL;
     if (!v) {
-        fail(tape, "", "a variable over no memory was asked for");
+        tape_fail(tape, "", "a variable over no memory was asked for");
         return &nothing;
     }
     *v = (struct var){.rows = rows, .cols = cols, .value = value, .older = tape->newest, .number = next_number(tape)};
@@ -160,13 +160,13 @@ struct var *tape_make(struct tape *tape, const char *layer, int64_t rows, int64_
 struct var *tape_make_over(struct tape *tape, const char *layer, struct var *x, int n, struct var *const *from) {
     int well = tape_check(tape, layer, 1, &x) && tape_check(tape, layer, n, from);
     if (well && !x->memory)
-        fail(tape, layer, "works in place, but its input's memory is not the tape's own; copy it first");
+        tape_fail(tape, layer, "works in place, but its input's memory is not the tape's own; copy it first");
     else if (well && x->memory->number < tape->passing)
-        fail(tape, layer, "works in place on what was made outside of the recomputed block; copy it first");
+        tape_fail(tape, layer, "works in place on what was made outside of the recomputed block; copy it first");
     else if (well && x->saved)
-        fail(tape, layer, "works in place, but another layer needs its input's value in the backward pass");
+        tape_fail(tape, layer, "works in place, but another layer needs its input's value in the backward pass");
     else if (well && x->gradient && x->gradient->begun)
-        fail(tape, layer, "works in place, but a loss was computed of its input already; compute it afterwards");
+        tape_fail(tape, layer, "works in place, but a loss was computed of its input already; compute it afterwards");
     struct var *v = new_var(tape, x->rows, x->cols, tape->failed ? (dev_real){NULL} : x->value);
     if (tape->failed) return v;
     x->spent = 1;
@@ -203,7 +203,7 @@ static struct zeros *new_zeros(struct tape *tape, int64_t least) {
     if (count < FIRST_ZEROS) count = FIRST_ZEROS;
     if (count > MOST_ZEROS) count = MOST_ZEROS;
     if (count < least) count = least;
-    struct zeros *z = take_host(tape, sizeof *z);
+    struct zeros *z = tape_host(tape, sizeof *z);
     if (!z) return NULL;
     *z = (struct zeros){.values = take(tape, count), .count = count};
     if (!z->values.at) return NULL;
@@ -237,7 +237,8 @@ static void cut_from_zeros(struct tape *tape, struct gradient *g) {
 
 dev_real tape_grad(struct tape *tape, struct var *v) {
     struct gradient *g = v->gradient;
-    if (g && tape->passing) fail(tape, "nn_recompute", "a loss in a block that is computed again would count twice");
+    if (g && tape->passing)
+        tape_fail(tape, "nn_recompute", "a loss in a block that is computed again would count twice");
     if (!g) return (dev_real){NULL};
     if (!g->begun) {
         if (g->count <= MOST_SMALL_REALS)
@@ -279,7 +280,7 @@ static void give_back_gradient(struct tape *tape, struct gradient *g) {
 /* ---- records ---- */
 void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *), const struct var *y) {
     if (tape->evaluating || tape->passing || tape->failed || (y && !y->needs_grad)) return NULL;
-    struct op *op = take_host(tape, size);
+    struct op *op = tape_host(tape, size);
     if (!op) return NULL;
     op->backward = backward;
     op->previous = tape->last;
@@ -345,12 +346,12 @@ void tape_notify(struct tape *tape, void (*notify)(void *context), void *context
 
 /* ---- blocks of which only the result stays ---- */
 struct tape_scope tape_scope_begin(const struct tape *tape) {
-    return (struct tape_scope){tape->newest};
+    return (struct tape_scope){tape->newest, tape->last};
 }
 
 struct var *tape_scope_end(struct tape *tape, struct tape_scope scope, struct var *y) {
     int64_t first = scope.newest ? scope.newest->number + 1 : 1;
-    if (tape->failed || (!tape->evaluating && !tape->passing)) return y;
+    if (tape->failed || tape->last != scope.last) return y;
     if (!y || y->number < first) {
         give_back(tape, scope.newest, 1);
         return y;
