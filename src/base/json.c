@@ -25,8 +25,8 @@ static void new_line(struct json *j) { fprintf(j->out, "\n%*s", j->depth, ""); }
 /* What stands before a value: a comma behind the one before, and its name. */
 static void begin_value(struct json *j, const char *name) {
     int a_line = j->depth > 0 && j->depth <= j->lines;
-    if (j->begun[j->depth]) fputs(a_line ? "," : ", ", j->out);
-    j->begun[j->depth] = 1;
+    if (j->has_items[j->depth]) fputs(a_line ? "," : ", ", j->out);
+    j->has_items[j->depth] = 1;
     if (a_line) new_line(j);
     if (!name) return;
     print_text(j->out, name);
@@ -37,14 +37,14 @@ static void open_with(struct json *j, const char *name, char opening, char closi
     begin_value(j, name);
     fputc(opening, j->out);
     j->closing[j->depth++] = closing;
-    j->begun[j->depth] = 0;
+    j->has_items[j->depth] = 0;
 }
 
 void json_object(struct json *j, const char *name) { open_with(j, name, '{', '}'); }
 void json_array(struct json *j, const char *name) { open_with(j, name, '[', ']'); }
 
 void json_end(struct json *j) {
-    int on_lines = j->depth <= j->lines && j->begun[j->depth];
+    int on_lines = j->depth <= j->lines && j->has_items[j->depth];
     j->depth--;
     if (on_lines) new_line(j);
     fputc(j->closing[j->depth], j->out);

@@ -23,7 +23,7 @@ struct json {
     int lines; /* objects and arrays down to this depth have a member a line; 0: all on one line */
     int depth;
     char closing[JSON_DEPTH]; /* of what is open, outermost first */
-    unsigned char begun[JSON_DEPTH + 1];
+    unsigned char has_items[JSON_DEPTH + 1];
 };
 
 struct json json_begin(FILE *out, int lines);

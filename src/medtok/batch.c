@@ -83,12 +83,12 @@ static int pack_keys(struct draft *f) {
     struct batch *batch = f->batch;
     struct pack *pack = &f->builder->pack;
     int32_t *keys, *iota;
-    TRY(pack_ints(pack, batch->n_text, &keys, &batch->each.keys));
+    TRY(pack_ints(pack, batch->n_text, &keys, &batch->text_codes.keys));
     for (int64_t i = 0; i < batch->n_text; i++) keys[i] = text_code(batch, i);
     TRY(pack_ints(pack, batch->n_graph, &keys, &batch->tokens.keys));
     for (int64_t i = 0; i < batch->n_graph; i++) keys[i] = graph_code(batch, i);
-    batch->each.rows.n = batch->each.rows.n_rows = batch->n_text;
-    TRY(pack_ints(pack, batch->n_text + 1, &iota, &batch->each.rows.offsets));
+    batch->text_codes.rows.n = batch->text_codes.rows.n_rows = batch->n_text;
+    TRY(pack_ints(pack, batch->n_text + 1, &iota, &batch->text_codes.rows.offsets));
     for (int64_t i = 0; i <= batch->n_text; i++) iota[i] = (int32_t)i;
     return STATUS_OK;
 }
@@ -277,7 +277,7 @@ static int pack_text_nodes(struct draft *f) {
     struct pack *pack = &f->builder->pack;
     int32_t *offsets, *rows = NULL, n = 0;
     TRY(pack_ints(pack, batch->n_text + 1, &offsets, &batch->text_nodes.rows.offsets));
-    if (batch->n_both < batch->n_graph) TRY(pack_ints(pack, batch->n_nodes, &rows, &batch->text_node));
+    if (batch->n_both < batch->n_graph) TRY(pack_ints(pack, batch->n_nodes, &rows, &batch->text_node_rows));
     for (int64_t i = 0; i < batch->n_text; i++) {
         int32_t graph = f->graph_of_text[i];
         offsets[i] = n;
@@ -315,7 +315,7 @@ static void share_arrays(struct batch *batch, int second_view) {
     batch->graphs.nodes.rows.n_rows = batch->n_nodes;
     batch->graphs.nodes.keys = batch->tokens.keys;
     batch->text_nodes.rows.n = batch->n_text;
-    batch->text_nodes.keys = batch->each.keys;
+    batch->text_nodes.keys = batch->text_codes.keys;
     batch->dropped.nodes = batch->graphs.nodes;
     if (!second_view) batch->dropped.edges = batch->graphs.edges;
 }

@@ -25,12 +25,12 @@ struct batch {
 
     /* text */
     int64_t n_rows, dim, n_tokens;
-    dev_real features;      /* [n_rows, dim] rows of H: distinct (cached), or all tokens of each code (online) */
-    dev_real second_cls;    /* [n_text, dim] online training: [CLS] rows of the second view; cached: .at NULL */
-    dev_int cls_row;        /* [n_text] the [CLS] row of each code with text, a row of `features` */
-    dev_int token_row;      /* [n_tokens] all tokens of the codes with both sides */
-    struct segments each;   /* n_text segments of one row: the codes with text themselves */
-    struct segments tokens; /* n_graph segments: tokens of the codes with a graph, empty where text is absent */
+    dev_real features;          /* [n_rows, dim] rows of H: distinct (cached), or all tokens of each code (online) */
+    dev_real second_cls;        /* [n_text, dim] online training: [CLS] rows of the second view; cached: .at NULL */
+    dev_int cls_row;            /* [n_text] the [CLS] row of each code with text, a row of `features` */
+    dev_int token_row;          /* [n_tokens] all tokens of the codes with both sides */
+    struct segments text_codes; /* n_text segments of one row: the codes with text themselves */
+    struct segments tokens;     /* n_graph segments: tokens of the codes with a graph, empty where text is absent */
 
     /* graph */
     int64_t n_nodes, n_distinct;
@@ -40,8 +40,8 @@ struct batch {
     struct graphs graphs;       /* n_graph graphs */
     struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
-    dev_int
-        text_node; /* [text_nodes.rows.n_rows] their rows; .at NULL: every graph has a text, so that they are all rows */
+    /* [text_nodes.rows.n_rows] the rows of these nodes; .at NULL: every graph has a text, so that they are all rows */
+    dev_int text_node_rows;
 };
 
 /* Room for batches, grown as needed and reused. */

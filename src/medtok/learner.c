@@ -66,7 +66,7 @@ static int fetch(void *self, struct row_exchange *exchange, struct tape *tape, i
 static void sum_lengths(const struct medtok_learner *m, const struct tape *tape, struct loss_sums *sums) {
     for (int g = 0; g < N_GROUPS; g++) {
         const struct var *z = m->output.groups[g].z;
-        sums->vectors[g] += group_is_of_graph((enum token_group)g) ? m->now->batch.n_graph : m->now->batch.n_text;
+        sums->vectors[g] += group_is_of_graph((enum token_group)g) ? m->slot->batch.n_graph : m->slot->batch.n_text;
         if (!tape->failed)
             m->device->run->dot(m->device, z->rows * z->cols, 1, z->value, z->value, dev_real_at(sums->lengths, g));
     }
@@ -89,7 +89,7 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
                                       .step = (uint32_t)sums->batch,
                                       .codebook_ready = ema ? NULL : sums->early_ready,
                                       .context = sums->context};
-    m->now = s;
+    m->slot = s;
     m->output = model_forward(&m->model, tape, &s->batch, m->nodes, &training);
     sum_lengths(m, tape, sums);
     if (ema && !tape->failed) {
@@ -104,7 +104,7 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
 static int count_picks(struct medtok_learner *m) {
     int32_t *host;
     int64_t top_k = m->model.settings.quantizer.top_k;
-    TRY(mem_alloc(&host, m->now->n_codes * top_k, sizeof *host));
+    TRY(mem_alloc(&host, m->slot->n_codes * top_k, sizeof *host));
     for (int g = 0; g < N_GROUPS; g++) {
         int64_t n = m->output.groups[g].value->rows * top_k;
         device_download_ints(m->device, host, m->output.groups[g].tokens, n);
@@ -135,7 +135,7 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     enum { EXACT = 15, ROUGH = 6 }; /* digits */
     TRY(comm_agree(m->comm, m->count_status));
     TRY(usage_sum(&m->usage, m->comm));
-    TRY(codebook_revive(&m->codebook, optimiser, &m->usage, &m->output, &m->now->text, &m->now->graph, step,
+    TRY(codebook_revive(&m->codebook, optimiser, &m->usage, &m->output, &m->slot->text, &m->slot->graph, step,
                         &m->n_revived));
     m->revived_logged += m->n_revived;
     measures_add(report->measures, "revived", (double)m->n_revived, EXACT);
@@ -184,7 +184,7 @@ static int evaluate(void *self, struct measures *measures) {
 
 static int accuse(void *self, int64_t *severity, char *text, size_t size) {
     struct medtok_learner *m = self;
-    return accuse_codes(m->device, &m->now->batch, &m->output, m->options.vocabulary, severity, text, size);
+    return accuse_codes(m->device, &m->slot->batch, &m->output, m->options.vocabulary, severity, text, size);
 }
 
 /* ---- set-up ---- */

@@ -44,7 +44,7 @@ struct medtok_learner {
     struct codebook codebook;
     struct medtok_slot slots[2];
     /* of the last batch */
-    const struct medtok_slot *now;
+    const struct medtok_slot *slot;
     struct var *nodes;
     struct model_output output;
     /* picks of the last step and rows revived; rank 0: those since the last line of the log */

@@ -75,7 +75,7 @@ static struct var *second_cls(const struct model *model, struct tape *tape, cons
     dev_real none = {NULL};
     if (batch->second_cls.at) return tape_borrow(tape, batch->n_text, batch->dim, batch->second_cls, none);
     struct dropout drop = dropout_at(model, training, model->settings.text_dropout, SITE_TEXT);
-    return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n_text), batch->each, drop);
+    return nn_dropout(tape, nn_gather(tape, features, batch->cls_row, batch->n_text), batch->text_codes, drop);
 }
 
 /* ---- section 3: cross-attention ---- */
@@ -103,7 +103,7 @@ static struct var *text_asks(const struct model *model, struct tape *tape, struc
                               .head_dim = dim,
                               .scale = 1 / sqrt((double)(dim / heads)),
                               .drop_keys = batch->text_nodes.keys};
-    if (batch->text_node.at) G = nn_gather(tape, G, batch->text_node, batch->text_nodes.rows.n_rows);
+    if (batch->text_node_rows.at) G = nn_gather(tape, G, batch->text_node_rows, batch->text_nodes.rows.n_rows);
     for (int64_t l = 0; l < c->attention.layers; l++) {
         const struct attention_layer *a = &model->attention[l];
         int site = SITE_ATTENTION + 4 * (int)l;
@@ -115,7 +115,7 @@ static struct var *text_asks(const struct model *model, struct tape *tape, struc
         attention.shape.dropout = dropout_at(model, training, c->attention.dropout, site);
         struct var *o = nn_attention(tape, &attention, &sums);
         o = nn_add_scaled_bias(tape, nn_head_linear(tape, o, value_weight, heads), sums, value_bias);
-        x = finish_layer(tape, x, o, a, batch->each, dropout_at(model, training, c->attention.dropout, site + 1));
+        x = finish_layer(tape, x, o, a, batch->text_codes, dropout_at(model, training, c->attention.dropout, site + 1));
     }
     return x;
 }
@@ -188,7 +188,7 @@ struct views {
 };
 
 /* Of the rows of x those of codes with both sides; `rows` tells where they are. */
-static struct var *of_both(struct tape *tape, const struct batch *batch, struct var *x, dev_int rows) {
+static struct var *rows_of_both(struct tape *tape, const struct batch *batch, struct var *x, dev_int rows) {
     return x->rows == batch->n_both ? x : nn_gather(tape, x, rows, batch->n_both);
 }
 
@@ -204,10 +204,10 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
      * stands beside the tokens of the side that it has. */
     struct var *sg_text = nn_gather(tape, sg, batch->graph_of_text, batch->n_text);
     struct var *st_graph = nn_gather(tape, st, batch->text_of_graph, batch->n_graph);
-    struct var *st_both = of_both(tape, batch, st_graph, batch->both_graph);
-    struct var *sg_both = of_both(tape, batch, sg, batch->both_graph);
-    struct var *t_both = of_both(tape, batch, v->t, batch->both_text);
-    struct var *g_both = of_both(tape, batch, v->g, batch->both_graph);
+    struct var *st_both = rows_of_both(tape, batch, st_graph, batch->both_graph);
+    struct var *sg_both = rows_of_both(tape, batch, sg, batch->both_graph);
+    struct var *t_both = rows_of_both(tape, batch, v->t, batch->both_text);
+    struct var *g_both = rows_of_both(tape, batch, v->g, batch->both_graph);
     loss_nce(l, TERM_SHARED, st_both, sg_both, both, batch->both_class);
     loss_nce(l, TERM_SHARED, sg_both, st_both, both, batch->both_class);
     loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);

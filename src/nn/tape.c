@@ -21,7 +21,7 @@ struct gradient {
     dev_real at; /* NULL: nobody has asked for it yet */
     int64_t count;
     struct zeros *zeros; /* what it is cut from; NULL: it is a piece of the pool */
-    unsigned begun : 1;  /* there is something in it; 0: it counts as zero */
+    unsigned filled : 1; /* 0: nobody has added anything, it counts as zero */
 };
 
 void tape_init(struct tape *tape, struct device *device) {
@@ -90,7 +90,7 @@ void *tape_host(struct tape *tape, size_t size) {
 
 static struct gradient *new_gradient(struct tape *tape, int64_t count, dev_real at) {
     struct gradient *g = tape_host(tape, sizeof *g);
-    if (g) *g = (struct gradient){.at = at, .count = count, .begun = at.at != NULL};
+    if (g) *g = (struct gradient){.at = at, .count = count, .filled = at.at != NULL};
     return g;
 }
 
@@ -165,7 +165,7 @@ struct var *tape_make_over(struct tape *tape, const char *layer, struct var *x, 
         tape_fail(tape, layer, "works in place on what was made outside of the recomputed block; copy it first");
     else if (well && x->saved)
         tape_fail(tape, layer, "works in place, but another layer needs its input's value in the backward pass");
-    else if (well && x->gradient && x->gradient->begun)
+    else if (well && x->gradient && x->gradient->filled)
         tape_fail(tape, layer, "works in place, but a loss was computed of its input already; compute it afterwards");
     struct var *v = new_var(tape, x->rows, x->cols, tape->failed ? (dev_real){NULL} : x->value);
     if (tape->failed) return v;
@@ -240,22 +240,22 @@ dev_real tape_grad(struct tape *tape, struct var *v) {
     if (g && tape->passing)
         tape_fail(tape, "nn_recompute", "a loss in a block that is computed again would count twice");
     if (!g) return (dev_real){NULL};
-    if (!g->begun) {
+    if (!g->filled) {
         if (g->count <= MOST_SMALL_REALS)
             cut_from_zeros(tape, g);
         else
             take_zeros(tape, g);
-        g->begun = 1;
+        g->filled = 1;
     }
     return g->at;
 }
 
 dev_real tape_grad_begin(struct tape *tape, struct var *v, int *accumulate) {
     struct gradient *g = v->gradient;
-    *accumulate = g && g->begun;
+    *accumulate = g && g->filled;
     if (!g) return (dev_real){NULL};
-    if (!g->begun) g->at = take(tape, g->count);
-    g->begun = 1;
+    if (!g->filled) g->at = take(tape, g->count);
+    g->filled = 1;
     return g->at;
 }
 
@@ -377,8 +377,8 @@ struct recompute_op {
 /* The gradient of y becomes that of `again`, which the same block made. */
 static void move_gradient(struct tape *tape, struct var *y, struct var *again) {
     struct gradient *from = y->gradient, *to = again->gradient;
-    if (!from->begun || !to) return;
-    if (to->begun) { /* the block made nothing, but gave a parameter */
+    if (!from->filled || !to) return;
+    if (to->filled) { /* the block made nothing, but gave a parameter */
         tape->device->run->axpy(tape->device, from->count, 1, from->at, to->at);
         return;
     }

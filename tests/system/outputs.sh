@@ -13,7 +13,8 @@ mkdir good && cp vocabulary.h5 text.h5 checkpoint.h5 checkpoint.jsonl table.h5 n
 # ---- every output of every job on every path that the job reads or writes, as `JOB --help` lists them ----
 declare -A is=([files.codes]=new.tsv [files.graph]=kg.csv [files.vocabulary]=vocabulary.h5 [files.text]=text.h5 [files.checkpoint]=checkpoint.h5
     [files.table]=table.h5 [tokenize.codes]=new.tsv [tokenize.append_to]=table.h5)
-cp "$SAMPLE/kg.csv" kg.csv && cp kg.csv good
+declare -A needs=([cohort]="--set cohort.meds=meds") # what a job asks for before it looks at its outputs
+cp "$SAMPLE/kg.csv" kg.csv && cp kg.csv good && mkdir meds
 cases=0
 for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
     help=$("$MEDTOK" "$job" --help)
@@ -29,9 +30,9 @@ for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); 
             done
             same "$file" "good/$file" "$job $output=$other"
         done
-        expect_error 2 "$output.*small.yaml" medtok "$job" --set "$output=small.yaml"
+        expect_error 2 "$output.*small.yaml" medtok "$job" ${needs[$job]:-} --set "$output=small.yaml"
         same small.yaml good/small.yaml "$job $output=small.yaml"
-        expect_error 2 "$output" medtok "$job" --set "$output=/dev/null"
+        expect_error 2 "$output" medtok "$job" ${needs[$job]:-} --set "$output=/dev/null"
         [ -c /dev/null ] || fail "$job: /dev/null is no device any more"
     done
 done
