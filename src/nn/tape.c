@@ -96,14 +96,21 @@ static struct gradient *new_gradient(struct tape *tape, int64_t count, dev_real 
 
 static int64_t next_number(const struct tape *tape) { return tape->newest ? tape->newest->number + 1 : 1; }
 
+/* Stands in when the tape has failed: no rows, so that nothing is touched, but as wide as what was asked for, so that ranks go on
+ * to exchange rows of one width. */
+static struct var *no_var(struct tape *tape, int64_t cols) {
+    static struct var nothing;
+    struct var *v = take_host(tape, sizeof *v);
+    fail(tape, "", "a variable over no memory was asked for");
+    if (!v) return &nothing;
+    v->cols = cols;
+    return v;
+}
+
 /* A variable over `value`, last in the list. */
 static struct var *new_var(struct tape *tape, int64_t rows, int64_t cols, dev_real value) {
-    static struct var nothing; /* stands in when memory is out: no rows, so that nothing is touched */
     struct var *v = value.at ? take_host(tape, sizeof *v) : NULL;
-    if (!v) {
-        fail(tape, "", "a variable over no memory was asked for");
-        return &nothing;
-    }
+    if (!v) return no_var(tape, cols);
     *v = (struct var){.rows = rows, .cols = cols, .value = value, .older = tape->newest, .number = next_number(tape)};
     tape->newest = v;
     return v;
@@ -152,7 +159,7 @@ static int one_needs_grad(int n, struct var *const *from) {
 struct var *tape_make(struct tape *tape, const char *layer, int64_t rows, int64_t cols, int n,
                       struct var *const *from) {
     int well = tape_check(tape, layer, n, from);
-    struct var *v = well ? new_owner(tape, rows, cols) : new_var(tape, 0, 0, (dev_real){NULL});
+    struct var *v = well ? new_owner(tape, rows, cols) : no_var(tape, cols);
     if (one_needs_grad(n, from)) give_gradient(tape, v);
     return v;
 }
