@@ -52,8 +52,9 @@ struct rows {
         int n_groups;
     } slots[2];
     struct var *effects;
-    double right;             /* predictions of the step, of this rank */
-    int64_t cut_off;          /* the step after which the power goes; 0: never */
+    double right; /* predictions of the step, of this rank */
+    const char *metrics;
+    int64_t cut_off, on_disk; /* the step after which the power goes; 0: never. What step's line is in the file then */
     double loss[STEPS + 1];   /* of each step, by report */
     real seen[STEPS + 1];     /* weight[0] as evaluations saw it */
     real at_best;             /* weight[0] after the step with the best measure */
@@ -112,6 +113,21 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
     sums->samples = s->n;
 }
 
+/* The last step that has a whole line in a metrics file; *torn: lines that are not one object. */
+static int64_t last_step(const char *path, int *torn) {
+    char line[1024];
+    long long step = 0;
+    FILE *file = fopen(path, "r");
+    *torn = 0;
+    while (file && fgets(line, sizeof line, file)) {
+        size_t n = strlen(line);
+        if (n < 2 || strcmp(line + n - 2, "}\n") != 0 || strstr(line + 1, "{\"step\"")) ++*torn;
+        sscanf(line, "{\"step\": %lld", &step);
+    }
+    if (file) fclose(file);
+    return step;
+}
+
 static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
     struct rows *r = self;
     (void)optimiser;
@@ -119,6 +135,8 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     measures_add(report->measures, "accuracy", r->right / (double)report->samples, 6);
     r->loss[step] = report->loss;
     if (step == BEST) r->at_best = r->weight->value.at[0];
+    int torn;
+    if (step == r->cut_off) r->on_disk = last_step(r->metrics, &torn);
     return step == r->cut_off ? comm_agree(r->comm, status_set(STATUS_FAILED, "the power went")) : STATUS_OK;
 }
 
@@ -217,6 +235,7 @@ static int run(struct world *w, int64_t cut_off) {
     training_open(&w->training, w->comm, &w->device, &w->options);
     CHECK(make_rows(w) == STATUS_OK);
     w->rows.cut_off = cut_off;
+    w->rows.metrics = w->metrics;
     TRY(checkpoint_ring_guard(&ring, w->comm, 0, w->options.resume == RESUME_AUTO));
     return train(&w->training, &w->rows.learner, &ring, w->metrics);
 }
@@ -348,8 +367,19 @@ static void keep_values(const struct rows *r, real values[N_VALUES]) {
     values[N_VALUES - 1] = r->bias->value.at[0];
 }
 
+/* Leaves a third of a metrics file, of STEPS lines alike in length, and half a line. */
+static int tear(const char *path) {
+    char line[1024];
+    FILE *file = fopen(path, "r");
+    long end = 0;
+    for (int i = 0; file && i < STEPS / 3 && fgets(line, sizeof line, file); i++) end = ftell(file);
+    if (file) fclose(file);
+    return end ? truncate(path, end + 20) : -1;
+}
+
 static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world *w) {
     real whole[N_VALUES], resumed[N_VALUES];
+    int torn;
     w->options.checkpoint_every = 7;
     w->options.batch = 20; /* an epoch has three batches, the last smaller */
     CHECK(run(w, 0) == STATUS_OK);
@@ -357,12 +387,15 @@ static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world
     end(w);
     clean(w);
     CHECK(run(w, 17) == STATUS_FAILED && strstr(status_message(), "the power went"));
+    CHECK(w->rows.on_disk >= 14); /* metrics up to the last checkpoint */
     end(w);
+    if (w->comm->rank == 0) CHECK(tear(w->metrics) == 0);
     if (w->comm->rank == 0) CHECK(look_for(w, ".step-", 0) == 2 && look_for(w, ".step-000000014", 0) == 1);
     CHECK(run(w, 0) == STATUS_OK);
     CHECK(w->rows.loss[14] == 0 && w->rows.loss[15] > 0); /* it began with step 15 */
     keep_values(&w->rows, resumed);
     CHECK(memcmp(whole, resumed, sizeof whole) == 0);
+    if (w->comm->rank == 0) CHECK(last_step(w->metrics, &torn) == STEPS && torn == 0);
     if (w->comm->rank == 0) CHECK(look_for(w, ".step-", 0) == 0);
     end(w);
 }
