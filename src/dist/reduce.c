@@ -2,7 +2,6 @@
 #include "dist/reduce.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/status.h"
 

@@ -3,9 +3,8 @@
 #include "nn/tape.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#include "base/status.h"
+#include "base/device_status.h"
 
 /* Gradients with a row for each code are small, those with a row for each node are not. Small ones that must begin as
  * zero are cut from memory that is cleared at once: one call instead of dozens, each of them a launch on a GPU. */
@@ -57,8 +56,7 @@ static void fail(struct tape *tape, const char *layer, const char *what) {
 }
 
 int tape_status(const struct tape *tape) {
-    const char *error = device_error(tape->device);
-    if (error) return status_set(STATUS_FAILED, "device %s: %s", tape->device->name, error);
+    TRY(device_status(tape->device));
     return tape->failed ? status_set(STATUS_FAILED, "%s", tape->message) : STATUS_OK;
 }
 

@@ -84,7 +84,6 @@ void h5dataset_abandon(struct h5dataset *dataset); /* NULL is allowed */
 /* Collective: one attribute of the root group. */
 int h5file_set_text(struct h5file *file, const char *name, const char *value);
 int h5file_set_int(struct h5file *file, const char *name, int64_t value);
-int h5file_set_real(struct h5file *file, const char *name, double value);
 
 /* Collective. Writes content_id, flushes, closes, fsyncs and renames to the final path; frees `file` in any case. On
  * failure the temporary file is removed (a partial one is kept for later) and the old target is untouched. */
@@ -128,7 +127,6 @@ int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t
 
 int h5file_get_text(struct h5file *file, const char *name, char **value); /* the caller frees */
 int h5file_get_int(struct h5file *file, const char *name, int64_t *value);
-int h5file_get_real(struct h5file *file, const char *name, double *value);
 
 /* Reads every dataset and compares it with its checksums; the error names the first that differs. The blocks are dealt out
  * to n_parts callers, of which this is number `part`; 0 of 1: all. */

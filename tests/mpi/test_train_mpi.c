@@ -55,6 +55,7 @@ struct rows {
     double right; /* predictions of the step, of this rank */
     const char *metrics;
     int64_t cut_off, on_disk; /* the step after which the power goes; 0: never. What step's line is in the file then */
+    int64_t device_fails;     /* the step after which the last rank's device fails; 0: never */
     double loss[STEPS + 1];   /* of each step, by report */
     real seen[STEPS + 1];     /* weight[0] as evaluations saw it */
     real at_best;             /* weight[0] after the step with the best measure */
@@ -136,6 +137,8 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     r->loss[step] = report->loss;
     if (step == BEST) r->at_best = r->weight->value.at[0];
     int torn;
+    if (step == r->device_fails && r->comm->rank == r->comm->size - 1)
+        snprintf(r->device->error, sizeof r->device->error, "it fell from the bus");
     if (step == r->cut_off) r->on_disk = last_step(r->metrics, &torn);
     return step == r->cut_off ? comm_agree(r->comm, status_set(STATUS_FAILED, "the power went")) : STATUS_OK;
 }
@@ -172,6 +175,7 @@ struct world {
     struct train_options options;
     struct training training;
     struct rows rows;
+    int64_t device_fails; /* as in struct rows */
 };
 
 static struct train_options usual_options(void) {
@@ -236,6 +240,7 @@ static int run(struct world *w, int64_t cut_off) {
     CHECK(make_rows(w) == STATUS_OK);
     w->rows.cut_off = cut_off;
     w->rows.metrics = w->metrics;
+    w->rows.device_fails = w->device_fails;
     TRY(checkpoint_ring_guard(&ring, w->comm, 0, w->options.resume == RESUME_AUTO));
     return train(&w->training, &w->rows.learner, &ring, w->metrics);
 }
@@ -400,6 +405,17 @@ static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world
     end(w);
 }
 
+/* What a device that has failed no longer tells is not saved as zeros. */
+static void a_device_that_failed_saves_nothing(struct world *w) {
+    w->options.checkpoint_every = 7;
+    w->device_fails = 7;
+    CHECK(run(w, 0) == STATUS_FAILED && strstr(status_message(), "it fell from the bus"));
+    w->device_fails = 0;
+    end(w);
+    w->device.error[0] = 0;
+    if (w->comm->rank == 0) CHECK(look_for(w, ".h5", 0) == 0);
+}
+
 static void patience_ends_with_the_best_weights(struct world *w) {
     w->options.eval_every = 4;
     w->options.patience = 2;
@@ -461,10 +477,12 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*check)(struct world *w);
-    } BEHAVIOURS[] = {
-        BEHAVIOUR(an_unknown_learner_learns_as_in_plain_loops), BEHAVIOUR(micro_batches_of_one_size_are_one_batch),
-        BEHAVIOUR(a_training_that_was_cut_off_goes_on_to_the_same_weights),
-        BEHAVIOUR(patience_ends_with_the_best_weights), BEHAVIOUR(a_step_that_diverges_accuses_the_learners_samples)};
+    } BEHAVIOURS[] = {BEHAVIOUR(an_unknown_learner_learns_as_in_plain_loops),
+                      BEHAVIOUR(micro_batches_of_one_size_are_one_batch),
+                      BEHAVIOUR(a_training_that_was_cut_off_goes_on_to_the_same_weights),
+                      BEHAVIOUR(a_device_that_failed_saves_nothing),
+                      BEHAVIOUR(patience_ends_with_the_best_weights),
+                      BEHAVIOUR(a_step_that_diverges_accuses_the_learners_samples)};
     static struct world w;
     struct comm comm;
     int bad = 0, status = comm_start(&comm, &argc, &argv);
