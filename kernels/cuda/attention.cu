@@ -82,7 +82,7 @@ static __device__ inline void end_rows(const struct attention_call &c, const str
         if (row + r >= s.n_queries) continue;
         int seen = rows.total[r] > 0;
         real scale = seen ? 1 / rows.total[r] : 0;
-        store_row<COLUMNS>(c, lane, rows.sum[r], scale * c.drop_scale, 0, out + place_in_out(c, s, row + r));
+        store_row<COLUMNS>(c, lane, rows.sum[r], scale * c.drop_scale, 0, out + offset_in_out(c, s, row + r));
         if (!c.a.stats.at || lane) continue;
         real *stats = c.a.stats.at + 2 * row_and_head(c, s, row + r);
         stats[0] = seen ? rows.most[r] : 0;
@@ -139,7 +139,7 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS_AT_ONCE<COLUMNS>)
         for (int r = 0; r < ROWS; r++) {
             int there = row + r < s.n_queries;
             rows.most[r] = (real)-INFINITY;
-            load_row<COLUMNS>(c, lane, c.a.q.at + (there ? place_in_q(c, s, row + r) : 0), there, rows.query[r]);
+            load_row<COLUMNS>(c, lane, c.a.q.at + (there ? offset_in_q(c, s, row + r) : 0), there, rows.query[r]);
         }
         for (int first = 0; first < n_keys; first += c.tile) {
             int count = n_keys - first < c.tile ? n_keys - first : c.tile, whole = (count + KEYS - 1) / KEYS * KEYS;

@@ -72,15 +72,15 @@ static __device__ inline int64_t row_and_head(const struct attention_call &c, co
 }
 
 /* Where a query row begins in q, and in out. */
-static __device__ inline int64_t place_in_q(const struct attention_call &c, const struct block_segment &s, int row) {
+static __device__ inline int64_t offset_in_q(const struct attention_call &c, const struct block_segment &s, int row) {
     return (s.first_query + row) * c.a.ld_q + s.head * c.head_dim;
 }
-static __device__ inline int64_t place_in_out(const struct attention_call &c, const struct block_segment &s, int row) {
+static __device__ inline int64_t offset_in_out(const struct attention_call &c, const struct block_segment &s, int row) {
     return row_and_head(c, s, row) * c.head_dim;
 }
 
 /* Where a key begins in k and v. */
-static __device__ inline int64_t place_of_key(const struct attention_call &c, const struct block_segment &s, int key) {
+static __device__ inline int64_t offset_of_key(const struct attention_call &c, const struct block_segment &s, int key) {
     int64_t row = s.first_key + key;
     return (c.a.key_index.at ? c.a.key_index.at[row] : row) * c.a.ld_kv + s.kv_head * c.head_dim;
 }
@@ -141,7 +141,7 @@ static __device__ inline void load_keys(const struct attention_call &c, const st
     unsigned quads_of_row = (unsigned)c.padded / 4;
     for (unsigned e = threadIdx.x; e < rows * quads_of_row; e += blockDim.x) {
         int r = (int)(e / quads_of_row), column = 4 * (int)(e % quads_of_row);
-        const real *from = r < count ? x + place_of_key(c, s, first + r) + column : x;
+        const real *from = r < count ? x + offset_of_key(c, s, first + r) + column : x;
         reinterpret_cast<quad *>(tile)[e] = load_quad(from, r < count ? c.head_dim - column : 0, c.quads);
     }
 }

@@ -26,7 +26,7 @@ template <int COLUMNS>
 static __device__ inline real find_mean(const struct backward_call &b, const struct block_segment &s, int row, int lane,
                                         int there, const quad gradient[COLUMNS / 4]) {
     real mean = 0;
-    const real *out = b.g.out.at + (there ? place_in_out(b.c, s, row) : 0);
+    const real *out = b.g.out.at + (there ? offset_in_out(b.c, s, row) : 0);
 #pragma unroll
     for (int j = 0; j < COLUMNS / 4; j++) {
         int column = 4 * (j * b.c.lanes + lane);
@@ -83,8 +83,8 @@ static __device__ inline void load_backward_row(const struct backward_call &b, c
                                                 int lane, struct backward_row<COLUMNS> *r) {
     const struct attention_call &c = b.c;
     int there = row < s.n_queries;
-    load_row<COLUMNS>(c, lane, c.a.q.at + (there ? place_in_q(c, s, row) : 0), there, r->query);
-    load_row<COLUMNS>(c, lane, b.g.dout.at + (there ? place_in_out(c, s, row) : 0), there, r->gradient);
+    load_row<COLUMNS>(c, lane, c.a.q.at + (there ? offset_in_q(c, s, row) : 0), there, r->query);
+    load_row<COLUMNS>(c, lane, b.g.dout.at + (there ? offset_in_out(c, s, row) : 0), there, r->gradient);
     r->n_keys = there ? visible_keys(s, row) : 0;
     r->mean = find_mean<COLUMNS>(b, s, row, lane, there, r->gradient);
     r->most = r->part = 0;
@@ -120,7 +120,7 @@ static __global__ void __launch_bounds__(THREADS) attention_backward_queries_ker
                 take_keys_back<COLUMNS, KEYS>(b, s, row, lane, first + k, keys, values, k, dbias, &r);
         }
         if (row < s.n_queries && b.g.dq.at)
-            store_row<COLUMNS>(c, lane, r.sum, 1, b.g.add_q, b.g.dq.at + place_in_q(c, s, row));
+            store_row<COLUMNS>(c, lane, r.sum, 1, b.g.add_q, b.g.dq.at + offset_in_q(c, s, row));
     }
     __syncthreads();
     for (int64_t y = threadIdx.x; dbias && y < c.n_types; y += THREADS)
@@ -215,7 +215,7 @@ template <int COLUMNS>
 static __device__ inline void store_key(const struct backward_call &b, const struct block_segment &s, int key, int lane,
                                         const struct backward_key<COLUMNS> &x) {
     const struct attention_gradients &g = b.g;
-    int64_t at = place_of_key(b.c, s, key);
+    int64_t at = offset_of_key(b.c, s, key);
     int shared = g.dk.at && g.dv.at == g.dk.at; /* dv comes second, to what dk has left */
     if (b.c.a.key_index.at) {
         if (g.dk.at) add_row_atomically<COLUMNS>(b.c, lane, x.dkey, g.dk.at + at);
@@ -240,16 +240,16 @@ static __global__ void __launch_bounds__(THREADS) attention_backward_keys_kernel
         int seen_from = top - s.more_keys > 0 ? top - s.more_keys : 0; /* the first row that sees the first key */
         struct backward_key<COLUMNS> x = {};
         set_head(c, blockIdx.y * group, &s);
-        load_row<COLUMNS>(c, lane, c.a.k.at + (there ? place_of_key(c, s, key) : 0), there, x.key);
-        load_row<COLUMNS>(c, lane, c.a.v.at + (there ? place_of_key(c, s, key) : 0), there, x.value);
+        load_row<COLUMNS>(c, lane, c.a.k.at + (there ? offset_of_key(c, s, key) : 0), there, x.key);
+        load_row<COLUMNS>(c, lane, c.a.v.at + (there ? offset_of_key(c, s, key) : 0), there, x.value);
         for (int64_t h = blockIdx.y * group; h < (blockIdx.y + 1) * group; h++) {
             set_head(c, h, &s);
             for (int first = seen_from; first < s.n_queries; first += c.tile) {
                 int count = s.n_queries - first < c.tile ? s.n_queries - first : c.tile;
                 int whole = (count + ROWS - 1) / ROWS * ROWS;
                 __syncthreads();
-                load_rows(c, c.a.q.at + place_in_q(c, s, first), c.a.ld_q, count, whole, queries);
-                load_rows(c, b.g.dout.at + place_in_out(c, s, first), c.a.heads * c.head_dim, count, whole, gradients);
+                load_rows(c, c.a.q.at + offset_in_q(c, s, first), c.a.ld_q, count, whole, queries);
+                load_rows(c, b.g.dout.at + offset_in_out(c, s, first), c.a.heads * c.head_dim, count, whole, gradients);
                 load_tile_rows(b, s, first, count, top, keys_of_block, &rows);
                 __syncthreads();
                 for (int r = 0; r < count; r += ROWS)

@@ -1,7 +1,5 @@
-/* CUDA against the CPU, value by value, over more shapes and larger ones than plain loops are written for. In single
- * precision this is also what holds the gradients, since finite differences need double. The CPU reads the inputs where
+/* Attention on CUDA against the CPU, value by value; the other primitives' cases do the same (test_cases.c). The CPU reads the inputs where
  * they are: they are managed memory. See support.h. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "attention_problem.h"
@@ -14,17 +12,6 @@ struct pair {
     int64_t n;
     dev_real on[2];
 };
-
-/* Runs a primitive on both; in the arguments, `d` is 0 or 1. */
-#define BOTH(name, ...)                                                                                                \
-    do {                                                                                                               \
-        for (int d = 0; d < 2; d++) {                                                                                  \
-            struct device *run_on = d ? &device : &reference;                                                          \
-            run_on->run->name(run_on, __VA_ARGS__);                                                                    \
-        }                                                                                                              \
-        primitive_ended(#name);                                                                                        \
-        assert_null(device_error(&reference));                                                                         \
-    } while (0)
 
 /* The same random contents twice: what adds must not lose what was there. */
 static struct pair pair(int64_t n) {
@@ -41,31 +28,6 @@ static void same(struct pair p, const char *what) {
             fail_msg("%s[%lld of %lld] is %.9g, on the CPU %.9g", what, (long long)i, (long long)p.n, found, wanted);
     }
     release(2, p.on[0], p.on[1]);
-}
-
-static int32_t below(int64_t n) { return (int32_t)((uniform() + 1) / 2 * (double)n * 0.999999); }
-
-/* n segments of 0 to `most` rows, the last one longer than all. */
-static struct ragged random_segments(int64_t n, int64_t most) {
-    struct ragged s = {n, 0, device_alloc_ints(&device, n + 1)};
-    s.offsets.at[0] = 0;
-    for (int64_t i = 0; i < n; i++)
-        s.offsets.at[i + 1] = s.offsets.at[i] + (i == n - 1 ? (int32_t)(3 * most) : below(most + 1));
-    s.n_rows = s.offsets.at[n];
-    return s;
-}
-
-static dev_int random_ints(int64_t n, int64_t least, int64_t end) {
-    dev_int x = device_alloc_ints(&device, n);
-    for (int64_t i = 0; i < n; i++) x.at[i] = (int32_t)least + below(end - least);
-    return x;
-}
-
-static void release_ints(int n, ...) {
-    va_list args;
-    va_start(args, n);
-    for (int i = 0; i < n; i++) device_free_ints(&device, va_arg(args, dev_int));
-    va_end(args);
 }
 
 /* ---- attention ---- */

@@ -1,36 +1,32 @@
-/* The forward pass of BERT (Devlin et al., 2019) over ragged texts: no padding, so a text's result does not depend on the
- * texts beside it. Post-norm blocks: x <- LN(x + W_o attention(x)); x <- LN(x + W_2 f(W_1 x)).
+/* The forward pass of BERT (Devlin et al., 2019) over ragged texts: no padding, and frozen weights, so that a text's result
+ * depends neither on the texts beside it nor on where it stands among them.
  */
 #ifndef MEDTOK_LM_BERT_H
 #define MEDTOK_LM_BERT_H
 
 #include "lm/model_folder.h"
-
-struct bert_layer {
-    struct linear query, key_value, attended, inner, outer;        /* frozen; their own packed weights and biases */
-    dev_real attended_gain, attended_bias, outer_gain, outer_bias; /* layer norms */
-};
+#include "nn/transformer.h"
 
 struct bert {
     struct bert_config config;
-    struct device *device; /* borrowed */
-    dev_real embeddings;   /* [vocabulary + positions, hidden] words, then positions with the vector of type 0 added */
-    dev_real gain, bias;   /* layer norm of the embeddings */
-    struct bert_layer *layers;
-    /* a batch, grown as needed */
-    long long token_capacity, int_capacity;
-    dev_real x, y, q, kv, inner;
-    /* what `ints` is sent from: offsets [n_texts + 1], rows of the embeddings [n_tokens, 2], keys [n_texts] */
-    int32_t *host;
-    dev_int ints;
+    struct device *device; /* borrowed; NULL: not open */
+    struct parameter_set parameters;
+    struct parameter
+        *embeddings;      /* [vocabulary + positions, hidden]: words; positions, with the vector of type 0 added */
+    struct norm_map norm; /* of the embeddings */
+    struct block_shape shape;
+    struct block *blocks; /* [layers] */
+    struct tape tape;     /* of one batch */
+    int32_t *host;        /* what of a batch is sent to the device */
+    long long host_capacity;
 };
 
-/* Reads the weights and packs them for the device. */
+/* Reads the weights and packs them for products in `precision`. */
 int bert_open(struct bert *bert, struct device *device, const struct model_folder *folder,
               enum precision_of_products precision);
 void bert_close(struct bert *bert);
 
-/* Dropout at BERT's places (embeddings, attention, both outputs of a layer), with config.json's rates. */
+/* Dropout where BERT has it (embeddings, attention, both outputs of a layer), with config.json's rates. */
 struct bert_dropout {
     uint64_t seed;
     uint32_t stream, step; /* the streams stream .. stream + 3 * layers are drawn from */

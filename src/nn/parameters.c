@@ -8,7 +8,6 @@
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "nn/layers.h"
 
 /* ---- adding ---- */
 static char *print_name(const char *format, va_list arguments) {
@@ -61,7 +60,7 @@ static void lay_out(struct parameter_set *set, int part, int n_parts) {
             p->count = p->rows * (part + 1) / n_parts - p->first;
         }
         p->offset = set->group[p->group].n;
-        set->group[p->group].n += p->count * p->cols;
+        if (!(p->flags & PARAMETER_PACKED)) set->group[p->group].n += p->count * p->cols;
     }
 }
 
@@ -79,6 +78,7 @@ int parameter_set_allocate(struct parameter_set *set, struct device *device, int
         return status_set(STATUS_FAILED, "device %s: parameters: %s", device->name, device_error(device));
     for (int i = 0; i < set->n; i++) {
         struct parameter *p = set->list[i];
+        if (p->flags & PARAMETER_PACKED) continue;
         p->value = part_of(set->group[p->group].value, p->offset);
         p->grad = part_of(set->group[p->group].grad, p->offset);
     }
@@ -92,6 +92,7 @@ void parameter_set_free(struct parameter_set *set) {
         device_free_reals(set->device, set->group[g].grad);
     }
     for (int i = 0; i < set->n; i++) {
+        if (set->list[i]->packed) set->device->run->linear_free(set->device, set->list[i]->packed);
         free(set->list[i]->name);
         free(set->list[i]);
     }
@@ -111,6 +112,13 @@ int64_t parameter_set_size(const struct parameter_set *set) {
     return n;
 }
 
+int parameter_pack(struct parameter_set *set, struct parameter *p, const void *weight, enum storage storage,
+                   enum precision_of_products precision) {
+    p->packed = set->device->run->linear_pack(set->device, p->cols, p->rows, weight, storage, precision);
+    if (p->packed) return STATUS_OK;
+    return status_set(STATUS_FAILED, "device %s: %s: %s", set->device->name, p->name, device_error(set->device));
+}
+
 /* ---- first values ---- */
 static double first_value(const struct parameter *p, uint64_t seed, uint64_t element) {
     if (p->init.uniform > 0)
@@ -124,6 +132,7 @@ int parameter_set_initialize(struct parameter_set *set, uint64_t seed) {
         const struct parameter *p = set->list[i];
         int64_t n = p->count * p->cols, first = p->first * p->cols;
         real *host;
+        if (p->flags & PARAMETER_PACKED) continue;
         TRY(mem_alloc(&host, n, sizeof *host));
         for (int64_t j = 0; j < n; j++) host[j] = (real)first_value(p, seed, (uint64_t)(first + j));
         device_upload_reals(set->device, p->value, host, n);
@@ -144,19 +153,52 @@ struct var *parameter_part(struct tape *tape, const struct parameter *p, int64_t
                        tape->evaluating || !p->grad.at ? none : dev_real_at(p->grad, first));
 }
 
-/* ---- linear maps ---- */
-struct linear_map linear_map_add(struct parameter_set *set, int64_t out, int64_t in, double bound, unsigned flags,
-                                 const char *name) {
-    double weight = bound < 0 ? 1 / sqrt((double)in) : bound, bias = bound < 0 ? weight : 0;
-    struct linear_map map;
-    map.weight =
-        parameter_add(set, out, in, (struct init){.uniform = weight}, flags | PARAMETER_DECAYS, "%s.weight", name);
-    map.bias = parameter_add(set, 1, out, (struct init){.uniform = bias}, flags, "%s.bias", name);
+/* ---- linear maps and norms ---- */
+static struct linear_map add_map(struct parameter_set *set, int64_t out, int64_t in, struct init weight,
+                                 const struct init *bias, unsigned flags, const char *name) {
+    struct linear_map map = {0};
+    map.weight = parameter_add(set, out, in, weight, flags | PARAMETER_DECAYS, "%s.weight", name);
+    flags &= ~(unsigned)PARAMETER_PACKED;
+    if (bias) map.bias = parameter_add(set, 1, out, *bias, flags, "%s.bias", name);
     return map;
 }
 
+struct linear_map linear_map_add(struct parameter_set *set, int64_t out, int64_t in, double bound, unsigned flags,
+                                 const char *name) {
+    double weight = bound < 0 ? 1 / sqrt((double)in) : bound;
+    struct init bias = {.uniform = bound < 0 ? weight : 0};
+    return add_map(set, out, in, (struct init){.uniform = weight}, &bias, flags, name);
+}
+
+struct linear_map linear_map_add_normal(struct parameter_set *set, int64_t out, int64_t in, double std, int has_bias,
+                                        unsigned flags, const char *name) {
+    static const struct init ZERO = {0};
+    return add_map(set, out, in, (struct init){.normal = std}, has_bias ? &ZERO : NULL, flags, name);
+}
+
+struct linear_terms linear_map_terms(struct tape *tape, struct linear_map map) {
+    struct linear_terms terms = {.packed = map.weight->packed};
+    if (!terms.packed) terms.weight = parameter_var(tape, map.weight);
+    if (map.bias) terms.bias = parameter_var(tape, map.bias);
+    return terms;
+}
+
 struct var *linear_map_apply(struct tape *tape, struct var *x, struct linear_map map) {
-    return nn_linear(tape, x, parameter_var(tape, map.weight), parameter_var(tape, map.bias));
+    return nn_linear_map(tape, x, linear_map_terms(tape, map));
+}
+
+struct norm_map norm_map_add(struct parameter_set *set, int64_t dim, int has_bias, unsigned flags, const char *name) {
+    struct norm_map map = {0};
+    map.gain = parameter_add(set, 1, dim, (struct init){.constant = 1}, flags, "%s.gain", name);
+    if (has_bias) map.bias = parameter_add(set, 1, dim, (struct init){0}, flags, "%s.bias", name);
+    return map;
+}
+
+struct norm_terms norm_map_terms(struct tape *tape, struct norm_map map, double epsilon, int center) {
+    return (struct norm_terms){.gain = parameter_var(tape, map.gain),
+                               .bias = map.bias ? parameter_var(tape, map.bias) : NULL,
+                               .epsilon = epsilon,
+                               .center = center};
 }
 
 double init_glorot_bound(int64_t in, int64_t out) { return sqrt(6.0 / (double)(in + out)); }

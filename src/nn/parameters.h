@@ -9,7 +9,7 @@
 #ifndef MEDTOK_NN_PARAMETERS_H
 #define MEDTOK_NN_PARAMETERS_H
 
-#include "nn/tape.h"
+#include "nn/layers.h"
 
 enum parameter_flags {
     PARAMETER_DECAYS = 1, /* weight decay acts on it */
@@ -18,6 +18,8 @@ enum parameter_flags {
     PARAMETER_BY_ROWS = 4, /* cut among ranks: each holds, and updates, a run of its rows */
     PARAMETER_SELF_MOVED =
         8, /* it has a gradient and an average, but its model sets it: the optimiser's update passes it over */
+    PARAMETER_PACKED =
+        16, /* with FROZEN: a weight for products alone, held as linear_pack lays it out (parameter_pack); it has no value */
 };
 
 /* First values: U(-uniform, uniform) if uniform > 0, else N(0, normal^2) if normal > 0, else the constant. */
@@ -35,8 +37,9 @@ struct parameter {
     struct init init;
     unsigned flags;
     enum parameter_group group;
-    int64_t offset;       /* of its values among those of its group */
-    dev_real value, grad; /* [count, cols]; grad.at NULL: frozen, or allocated without gradients */
+    int64_t offset;                /* of its values among those of its group */
+    dev_real value, grad;          /* [count, cols]; grad.at NULL: frozen, or allocated without gradients */
+    struct packed_weights *packed; /* of a packed one; owned */
 };
 
 struct parameter_set {
@@ -67,6 +70,11 @@ int parameter_set_allocate(struct parameter_set *set, struct device *device, int
 /* Sets the first values, keyed by (seed, parameter, element): the same however the rows are cut. */
 int parameter_set_initialize(struct parameter_set *set, uint64_t seed);
 
+/* Gives a packed parameter its weight [rows, cols], in host memory, read once, of the type `storage`; products are then made in
+ * `precision` (linear_pack). After parameter_set_allocate. */
+int parameter_pack(struct parameter_set *set, struct parameter *parameter, const void *weight, enum storage storage,
+                   enum precision_of_products precision);
+
 /* Clears all gradients: device work that is the same every time. */
 void parameter_set_clear_gradients(struct parameter_set *set);
 
@@ -81,9 +89,9 @@ struct var *parameter_var(struct tape *tape, const struct parameter *parameter);
 struct var *parameter_part(struct tape *tape, const struct parameter *parameter, int64_t first, int64_t rows,
                            int64_t cols);
 
-/* ---- linear maps ---- */
+/* ---- linear maps and norms ---- */
 struct linear_map {
-    struct parameter *weight, *bias; /* [out, in], [1, out] */
+    struct parameter *weight, *bias; /* [out, in]; [1, out], or NULL */
 };
 
 /* Adds NAME.weight, which decays, and NAME.bias; flags: further ones of both. bound < 0: PyTorch's nn.Linear, that is
@@ -91,8 +99,25 @@ struct linear_map {
 struct linear_map linear_map_add(struct parameter_set *set, int64_t out, int64_t in, double bound, unsigned flags,
                                  const char *name);
 
+/* The same with a weight of N(0, std^2), and a bias, of 0, only if has_bias. PARAMETER_PACKED holds for the weight. */
+struct linear_map linear_map_add_normal(struct parameter_set *set, int64_t out, int64_t in, double std, int has_bias,
+                                        unsigned flags, const char *name);
+
+/* For nn_linear_map, without activation. */
+struct linear_terms linear_map_terms(struct tape *tape, struct linear_map map);
+
 /* x weight^T + bias */
 struct var *linear_map_apply(struct tape *tape, struct var *x, struct linear_map map);
+
+struct norm_map {
+    struct parameter *gain, *bias; /* [1, dim]; bias may be NULL */
+};
+
+/* Adds NAME.gain, of 1, and, if has_bias, NAME.bias, of 0. */
+struct norm_map norm_map_add(struct parameter_set *set, int64_t dim, int has_bias, unsigned flags, const char *name);
+
+/* For nn_norm and nn_add_norm. */
+struct norm_terms norm_map_terms(struct tape *tape, struct norm_map map, double epsilon, int center);
 
 /* The bound of Glorot and Bengio (2010) for uniform first values: sqrt(6 / (in + out)). */
 double init_glorot_bound(int64_t in, int64_t out);

@@ -80,14 +80,14 @@ static dev_real take(struct tape *tape, int64_t count) {
 }
 
 /* ---- variables ---- */
-static void *take_host(struct tape *tape, size_t size) {
+void *tape_host(struct tape *tape, size_t size) {
     void *p = arena_alloc(&tape->host, size);
     if (!p) fail(tape, "", "out of memory for the records of a step");
     return p;
 }
 
 static struct gradient *new_gradient(struct tape *tape, int64_t count, dev_real at) {
-    struct gradient *g = take_host(tape, sizeof *g);
+    struct gradient *g = tape_host(tape, sizeof *g);
     if (g) *g = (struct gradient){.at = at, .count = count, .begun = at.at != NULL};
     return g;
 }
@@ -98,7 +98,7 @@ static int64_t next_number(const struct tape *tape) { return tape->newest ? tape
  * to exchange rows of one width. */
 static struct var *no_var(struct tape *tape, int64_t cols) {
     static struct var nothing;
-    struct var *v = take_host(tape, sizeof *v);
+    struct var *v = tape_host(tape, sizeof *v);
     fail(tape, "", "a variable over no memory was asked for");
     if (!v) return &nothing;
     v->cols = cols;
@@ -107,7 +107,7 @@ static struct var *no_var(struct tape *tape, int64_t cols) {
 
 /* A variable over `value`, last in the list. */
 static struct var *new_var(struct tape *tape, int64_t rows, int64_t cols, dev_real value) {
-    struct var *v = value.at ? take_host(tape, sizeof *v) : NULL;
+    struct var *v = value.at ? tape_host(tape, sizeof *v) : NULL;
     if (!v) return no_var(tape, cols);
     *v = (struct var){.rows = rows, .cols = cols, .value = value, .older = tape->newest, .number = next_number(tape)};
     tape->newest = v;
@@ -208,7 +208,7 @@ static struct zeros *new_zeros(struct tape *tape, int64_t least) {
     if (count < FIRST_ZEROS) count = FIRST_ZEROS;
     if (count > MOST_ZEROS) count = MOST_ZEROS;
     if (count < least) count = least;
-    struct zeros *z = take_host(tape, sizeof *z);
+    struct zeros *z = tape_host(tape, sizeof *z);
     if (!z) return NULL;
     *z = (struct zeros){.values = take(tape, count), .count = count};
     if (!z->values.at) return NULL;
@@ -284,7 +284,7 @@ static void give_back_gradient(struct tape *tape, struct gradient *g) {
 /* ---- records ---- */
 void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *, struct op *), const struct var *y) {
     if (tape->evaluating || tape->passing || tape->failed || (y && !y->needs_grad)) return NULL;
-    struct op *op = take_host(tape, size);
+    struct op *op = tape_host(tape, size);
     if (!op) return NULL;
     op->backward = backward;
     op->previous = tape->last;
@@ -350,12 +350,12 @@ void tape_notify(struct tape *tape, void (*notify)(void *context), void *context
 
 /* ---- blocks of which only the result stays ---- */
 struct tape_scope tape_scope_begin(const struct tape *tape) {
-    return (struct tape_scope){tape->newest};
+    return (struct tape_scope){tape->newest, tape->last};
 }
 
 struct var *tape_scope_end(struct tape *tape, struct tape_scope scope, struct var *y) {
     int64_t first = scope.newest ? scope.newest->number + 1 : 1;
-    if (tape->failed || (!tape->evaluating && !tape->passing)) return y;
+    if (tape->failed || tape->last != scope.last) return y;
     if (!y || y->number < first) {
         give_back(tape, scope.newest, 1);
         return y;

@@ -126,15 +126,20 @@ dev_real tape_grad_or_scratch(struct tape *tape, struct var *var);
  * function, when this returns. Contents undefined. */
 dev_real tape_scratch(struct tape *tape, int64_t count);
 
+/* `size` bytes of host memory, zeroed, until reset; NULL, and the tape has failed, if memory is out. */
+void *tape_host(struct tape *tape, size_t size);
+
 /* Device memory until reset. In a scope: until its end. */
 dev_real tape_reals(struct tape *tape, int64_t count);
 dev_int tape_ints(struct tape *tape, int64_t count);
 
 /* ---- memory when nothing is recorded ---- */
 /* What was made since tape_scope_begin is given back at tape_scope_end, but y (NULL: all), which goes on as the
- * variable that is returned. Does nothing, and returns y, while records are made: they need what their layers made. */
+ * variable that is returned. Does nothing, and returns y, if something was recorded since: records need what their
+ * layers made. So it gives back while evaluating, in a block that is computed again, and of layers of constants. */
 struct tape_scope {
     struct var *newest;
+    struct op *last;
 };
 struct tape_scope tape_scope_begin(const struct tape *tape);
 struct var *tape_scope_end(struct tape *tape, struct tape_scope scope, struct var *y);

@@ -221,6 +221,32 @@ static void dropout_is_drawn_by_key(void **state) {
     device_close(&device);
 }
 
+/* The second layer's values take the memory of the first one's, under dropout as without. */
+static void memory_does_not_grow_with_the_layers(void **state) {
+    (void)state;
+    static const int32_t OFFSETS[] = {0, 5}, IDS[] = {1, 2, 3, 4, 5}, KEYS[] = {3};
+    const struct bert_dropout dropout = {.seed = 1, .keys = KEYS};
+    struct device device;
+    struct model_folder folder;
+    struct bert_hidden hidden;
+    int64_t bytes[2][2];
+    assert_int_equal(device_open_cpu(&device, 1), 0);
+    assert_int_equal(model_folder_open(&folder, GOLDEN "/plain"), STATUS_OK);
+    for (int layers = 1; layers <= 2; layers++)
+        for (int drops = 0; drops < 2; drops++) {
+            struct bert b;
+            assert_int_equal(bert_open(&b, &device, &folder, PRODUCTS_F32), STATUS_OK);
+            assert_true(b.config.layers >= layers);
+            b.config.layers = layers;
+            assert_int_equal(bert_forward(&b, 1, OFFSETS, IDS, drops ? &dropout : NULL, &hidden), STATUS_OK);
+            bytes[layers - 1][drops] = tape_peak_bytes(&b.tape);
+            bert_close(&b);
+        }
+    assert_memory_equal(bytes[0], bytes[1], sizeof bytes[0]);
+    model_folder_close(&folder);
+    device_close(&device);
+}
+
 /* ---- damaged safetensors ---- */
 /* A file with this header and `data` bytes behind it; header_size < 0: its true length. */
 static int read_made(struct safetensors *s, const char *header, int64_t header_size, size_t data) {
@@ -400,6 +426,7 @@ int main(void) {
         cmocka_unit_test(wordpiece_gives_the_ids_of_hugging_face),
         cmocka_unit_test(hidden_states_are_those_of_transformers),
         cmocka_unit_test(dropout_is_drawn_by_key),
+        cmocka_unit_test(memory_does_not_grow_with_the_layers),
         cmocka_unit_test(sentences_are_the_first_rows_of_tokens),
         cmocka_unit_test(damaged_safetensors_are_errors),
         cmocka_unit_test(damaged_folders_are_errors),
