@@ -50,7 +50,7 @@ int64_t tape_peak_bytes(const struct tape *tape) { return tape->pool.most_used *
 
 /* ---- failures ---- */
 /* The first message stays. */
-static void fail(struct tape *tape, const char *layer, const char *what) {
+void tape_fail(struct tape *tape, const char *layer, const char *what) {
     if (!tape->failed) snprintf(tape->message, sizeof tape->message, "%s%s%s", layer, *layer ? ": " : "", what);
     tape->failed = 1;
 }
@@ -64,9 +64,9 @@ int tape_check(struct tape *tape, const char *layer, int n, struct var *const *f
     for (int i = 0; i < n && !tape->failed; i++) {
         if (!from[i]) continue;
         if (from[i]->spent)
-            fail(tape, layer, "an input was overwritten by an in-place layer; use what that layer returned");
+            tape_fail(tape, layer, "an input was overwritten by an in-place layer; use what that layer returned");
         else if (!from[i]->value.at)
-            fail(tape, layer, "an input's memory was given back; use it before that, or keep it with tape_keep");
+            tape_fail(tape, layer, "an input's memory was given back; use it before that, or keep it with tape_keep");
         else if (from[i]->number < tape->passing)
             from[i]->saved = 1; /* the block that is passed reads it again in the backward pass */
     }
@@ -75,14 +75,14 @@ int tape_check(struct tape *tape, const char *layer, int n, struct var *const *f
 
 static dev_real take(struct tape *tape, int64_t count) {
     dev_real values = pool_take(&tape->pool, count);
-    if (!values.at) fail(tape, "", "out of device memory for the values of a step");
+    if (!values.at) tape_fail(tape, "", "out of device memory for the values of a step");
     return values;
 }
 
 /* ---- variables ---- */
 void *tape_host(struct tape *tape, size_t size) {
     void *p = arena_alloc(&tape->host, size);
-    if (!p) fail(tape, "", "out of memory for the records of a step");
+    if (!p) tape_fail(tape, "", "out of memory for the records of a step");
     return p;
 }
 
@@ -99,7 +99,7 @@ static int64_t next_number(const struct tape *tape) { return tape->newest ? tape
 static struct var *no_var(struct tape *tape, int64_t cols) {
     static struct var nothing;
     struct var *v = tape_host(tape, sizeof *v);
-    fail(tape, "", "a variable over no memory was asked for");
+    tape_fail(tape, "", "a variable over no memory was asked for");
     if (!v) return &nothing;
     v->cols = cols;
     return v;
@@ -165,13 +165,13 @@ struct var *tape_make(struct tape *tape, const char *layer, int64_t rows, int64_
 struct var *tape_make_over(struct tape *tape, const char *layer, struct var *x, int n, struct var *const *from) {
     int well = tape_check(tape, layer, 1, &x) && tape_check(tape, layer, n, from);
     if (well && !x->memory)
-        fail(tape, layer, "works in place, but its input's memory is not the tape's own; copy it first");
+        tape_fail(tape, layer, "works in place, but its input's memory is not the tape's own; copy it first");
     else if (well && x->memory->number < tape->passing)
-        fail(tape, layer, "works in place on what was made outside of the recomputed block; copy it first");
+        tape_fail(tape, layer, "works in place on what was made outside of the recomputed block; copy it first");
     else if (well && x->saved)
-        fail(tape, layer, "works in place, but another layer needs its input's value in the backward pass");
+        tape_fail(tape, layer, "works in place, but another layer needs its input's value in the backward pass");
     else if (well && x->gradient && x->gradient->begun)
-        fail(tape, layer, "works in place, but a loss was computed of its input already; compute it afterwards");
+        tape_fail(tape, layer, "works in place, but a loss was computed of its input already; compute it afterwards");
     struct var *v = new_var(tape, x->rows, x->cols, tape->failed ? (dev_real){NULL} : x->value);
     if (tape->failed) return v;
     x->spent = 1;
@@ -242,7 +242,8 @@ static void cut_from_zeros(struct tape *tape, struct gradient *g) {
 
 dev_real tape_grad(struct tape *tape, struct var *v) {
     struct gradient *g = v->gradient;
-    if (g && tape->passing) fail(tape, "nn_recompute", "a loss in a block that is computed again would count twice");
+    if (g && tape->passing)
+        tape_fail(tape, "nn_recompute", "a loss in a block that is computed again would count twice");
     if (!g) return (dev_real){NULL};
     if (!g->begun) {
         if (g->count <= MOST_SMALL_REALS)

@@ -111,6 +111,9 @@ void *tape_record(struct tape *tape, size_t size, void (*backward)(struct tape *
 /* The newest record needs the value of v in its backward. */
 void tape_save(struct var *v);
 
+/* Fails the tape with "layer: what", unless it has failed before. */
+void tape_fail(struct tape *tape, const char *layer, const char *what);
+
 /* The gradient, to add to or to read; NULL where none is needed. */
 dev_real tape_grad(struct tape *tape, struct var *var);
 

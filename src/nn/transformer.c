@@ -52,10 +52,23 @@ static struct attention_maps add_attention(const struct block_adding *a, int64_t
     return maps;
 }
 
+static void check_heads(struct parameter_set *set, const struct block_shape *s, int64_t dim, const char *name) {
+    int good = s->heads > 0 && (s->head_dim || dim % s->heads == 0) && s->heads % kv_heads(s) == 0 &&
+               (s->rotary_base == 0 || head_dim(s, dim) % 2 == 0);
+    if (good || set->status != STATUS_OK) return;
+    set->status =
+        status_set(STATUS_FAILED, "%s: %lld heads must divide the width %lld, and the %lld of keys must divide them%s",
+                   name, (long long)s->heads, (long long)dim, (long long)kv_heads(s),
+                   s->rotary_base > 0 ? "; a rotary head's width is even" : "");
+}
+
 void block_add(struct parameter_set *set, struct block *block, const struct block_shape *shape, int64_t dim,
                int64_t inner, unsigned flags, const char *name) {
     struct block_adding a = {set, shape, flags, name, ".self"};
-    *block = (struct block){.self = add_attention(&a, dim)};
+    *block = (struct block){0};
+    check_heads(set, shape, dim, name);
+    if (set->status != STATUS_OK) return;
+    block->self = add_attention(&a, dim);
     a.part = ".cross";
     if (shape->cross) block->cross = add_attention(&a, dim);
     a.part = "";
@@ -168,6 +181,10 @@ static struct var *compute_block(struct tape *tape, void *self, struct var *x) {
 struct var *nn_block(struct tape *tape, struct var *x, const struct block *block, const struct block_shape *shape,
                      const struct block_rows *rows, const struct kv_cache *cache, int site) {
     struct block_call call = {block, shape, *rows, cache, site};
+    if (cache && !tape->evaluating) tape_fail(tape, __func__, "a cache passes no gradients on; it is for evaluating");
+    if (shape->cross && !rows->memory) tape_fail(tape, __func__, "cross-attention lacks its memory");
+    if (shape->rotary_base > 0 && !rows->position.at) tape_fail(tape, __func__, "rotary heads lack their positions");
+    if (tape->failed) return x;
     if (shape->recompute && !tape->evaluating) {
         struct block_call *kept = tape_host(tape, sizeof *kept); /* until the backward pass */
         if (!kept) return x;

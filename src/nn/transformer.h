@@ -26,11 +26,10 @@ struct block_shape {
     int gated;        /* feed-forward down(f(gate x) up x) (Shazeer, 2020); else down(f(up x)) */
     int without_bias; /* maps and norms have none */
     int recompute; /* of a block's values only the result is kept; backward computes the others again (nn_recompute) */
-    enum activation f; /* of the feed-forward map */
-    double epsilon;    /* of the norms */
-    int center;        /* 1: layer norms, 0: RMS norms */
-    double
-        rotary_base; /* queries and keys of self-attention turn with block_rows.position (struct rope); 0: they do not */
+    enum activation f;  /* of the feed-forward map */
+    double epsilon;     /* of the norms */
+    int center;         /* 1: layer norms, 0: RMS norms */
+    double rotary_base; /* queries and keys of self-attention turn by block_rows.position (struct rope); 0: none */
     double hidden_dropout, attention_dropout; /* of what each part adds; of the attention's probabilities */
     double std, output_std; /* of first values: of weights, and of those whose result is added; 0: as std */
 };
@@ -70,12 +69,13 @@ struct block {
 };
 
 /* Adds a block of width dim, whose feed-forward map is `inner` wide: NAME.self.query and so on, as the fields are called; flags:
- * further ones of all (enum parameter_flags). */
+ * further ones of all (enum parameter_flags). Numbers of heads that do not fit fail parameter_set_allocate. */
 void block_add(struct parameter_set *set, struct block *block, const struct block_shape *shape, int64_t dim,
                int64_t inner, unsigned flags, const char *name);
 
 /* x [rows, dim] -> [rows, dim]. site: the block's first, added to the stream. cache: NULL, or of this block. x is not
- * overwritten. With `recompute`, block and shape stay until the backward pass. */
+ * overwritten. With `recompute`, block and shape stay until the backward pass. Fails the tape if rows lack what the shape asks for,
+ * or a cache is there in training. */
 struct var *nn_block(struct tape *tape, struct var *x, const struct block *block, const struct block_shape *shape,
                      const struct block_rows *rows, const struct kv_cache *cache, int site);
 

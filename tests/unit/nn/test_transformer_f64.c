@@ -82,12 +82,13 @@ static struct block_rows rows_of(struct var *of_memory) {
                                .dropout = {.seed = 3, .stream = 10, .step = 2}};
 }
 
-/* The sum of the block's result with random weights. dx, dmemory: where the inputs' gradients are added, if backward runs. */
+/* The block twice; the sum of the result with random weights. dx, dmemory: where the inputs' gradients are added, if backward runs. */
 static double run(const struct model *m, int backward, double *dx, double *dmemory) {
     tape_reset(&tape, 0);
     struct var *in = tape_borrow(&tape, ROWS, DIM, (dev_real){x}, (dev_real){dx});
     struct block_rows rows = rows_of(tape_borrow(&tape, MEMORY_ROWS, DIM, (dev_real){memory}, (dev_real){dmemory}));
     struct var *y = nn_block(&tape, in, &m->block, &m->shape, &rows, NULL, 0);
+    y = nn_block(&tape, y, &m->block, &m->shape, &rows, NULL, CROSS_BLOCK_SITES);
     double sum = 0;
     for (int64_t i = 0; i < ROWS * DIM; i++) {
         double w = rng_normal(6, 1, 0, (uint64_t)i);
@@ -351,37 +352,43 @@ static void a_cache_gives_what_the_whole_sequence_gives(void **state) {
 }
 
 /* ---- memory ---- */
-/* The most bytes that `layers` blocks take, one after the other. */
-static int64_t peak_of(struct model *m, int layers, int evaluating) {
+/* The most bytes that `layers` blocks take, one after the other; with a scope, what the last one left is given back. */
+static int64_t peak_of(struct model *m, int layers, int evaluating, int with_scope) {
     struct tape own;
     tape_init(&own, &device);
     tape_reset(&own, evaluating);
     struct block_rows rows = rows_of(tape_borrow(&own, MEMORY_ROWS, DIM, (dev_real){memory}, (dev_real){NULL}));
     struct var *y = tape_borrow(&own, ROWS, DIM, (dev_real){x}, (dev_real){NULL});
     struct tape_scope scope = tape_scope_begin(&own);
-    for (int i = 0; i < layers; i++)
-        y = tape_scope_end(&own, scope, nn_block(&own, y, &m->block, &m->shape, &rows, NULL, 5 * i));
+    for (int i = 0; i < layers; i++) {
+        y = nn_block(&own, y, &m->block, &m->shape, &rows, NULL, CROSS_BLOCK_SITES * i);
+        if (with_scope) y = tape_scope_end(&own, scope, y);
+    }
     assert_int_equal(tape_status(&own), STATUS_OK);
     int64_t bytes = tape_peak_bytes(&own);
     tape_free(&own);
     return bytes;
 }
 
-/* A second block has its input to keep beside what the first one takes; a third one has no more. Nothing is kept of frozen
- * blocks, under dropout either; of trained ones everything is, or their inputs if they are computed again. */
+/* A second block has its input to keep beside what the first one takes; a third one has no more, or that of the second. Nothing
+ * is kept of frozen blocks, under dropout either; of trained ones everything is, or their inputs if they are computed again. */
 static void memory_does_not_grow_with_the_blocks(void **state) {
     (void)state;
+    const int64_t input = (ROWS * DIM + 15) / 16 * 16 * (int64_t)sizeof(real); /* in whole lines of 16 */
     for (int f = 0; f < N_FORMS; f++) {
         struct model frozen, trained;
         make_training_model(&frozen, &FORMS[f], PARAMETER_FROZEN);
         make_training_model(&trained, &FORMS[f], 0);
-        int64_t whole = peak_of(&trained, 2, 0);
-        assert_int_equal(peak_of(&frozen, LAYERS, 1), peak_of(&frozen, 2, 1));
-        assert_int_equal(peak_of(&frozen, LAYERS, 0), peak_of(&frozen, 2, 0));
-        assert_true(peak_of(&frozen, 2, 0) < whole);
-        assert_true(peak_of(&trained, LAYERS, 0) > 3 * whole);
+        int64_t whole = peak_of(&trained, 2, 0, 0);
+        for (int evaluating = 0; evaluating < 2; evaluating++) {
+            int64_t two = peak_of(&frozen, 2, evaluating, 1);
+            assert_int_equal(peak_of(&frozen, LAYERS, evaluating, 1), two);
+            assert_int_equal(peak_of(&frozen, LAYERS, evaluating, 0), two + (LAYERS - 2) * input);
+            assert_true(two < whole);
+        }
+        assert_true(peak_of(&trained, LAYERS, 0, 1) > 3 * whole);
         trained.shape.recompute = 1;
-        assert_true(peak_of(&trained, LAYERS, 0) < 2 * whole);
+        assert_true(peak_of(&trained, LAYERS, 0, 1) < 2 * whole);
         parameter_set_free(&frozen.set);
         parameter_set_free(&trained.set);
     }
@@ -398,6 +405,46 @@ static void too_long_a_name_is_an_error(void **state) {
     assert_int_equal(parameter_set_allocate(&set, &device, 0, 1, 1), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "too long"));
     parameter_set_free(&set);
+}
+
+static void heads_that_do_not_fit_are_an_error(void **state) {
+    (void)state;
+    static const struct block_shape BAD[] = {
+        {.heads = 3}, {.heads = 4, .kv_heads = 3}, {.heads = 0}, {.heads = 8, .rotary_base = 10}};
+    for (int i = 0; i < 4; i++) {
+        struct parameter_set set = {0};
+        struct block block;
+        block_add(&set, &block, &BAD[i], DIM, INNER, 0, "layer.0");
+        assert_int_equal(parameter_set_allocate(&set, &device, 0, 1, 1), STATUS_FAILED);
+        assert_non_null(strstr(status_message(), "layer.0"));
+        parameter_set_free(&set);
+    }
+}
+
+static void expect_failure(const struct model *m, const struct block_rows *rows, const struct kv_cache *cache,
+                           const char *message) {
+    struct tape own;
+    tape_init(&own, &device);
+    tape_reset(&own, 0);
+    struct var *in = tape_borrow(&own, ROWS, DIM, (dev_real){x}, (dev_real){NULL});
+    assert_non_null(nn_block(&own, in, &m->block, &m->shape, rows, cache, 0));
+    assert_int_equal(tape_status(&own), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), message));
+    tape_free(&own);
+}
+
+static void wrong_calls_fail_by_name(void **state) {
+    (void)state;
+    struct block_rows bare = {.segments = SEGMENTS_OF_X};
+    struct kv_cache cache = {.capacity = CAPACITY};
+    for (int f = 0; f < N_FORMS; f++) {
+        struct model m;
+        make_model(&m, &FORMS[f], 0);
+        expect_failure(&m, &bare, &cache, "nn_block: a cache");
+        if (m.shape.cross) expect_failure(&m, &bare, NULL, "nn_block: cross-attention");
+        if (m.shape.rotary_base > 0) expect_failure(&m, &bare, NULL, "nn_block: rotary");
+        parameter_set_free(&m.set);
+    }
 }
 
 static int set_up(void **state) {
@@ -425,6 +472,8 @@ int main(void) {
         cmocka_unit_test(a_cache_gives_what_the_whole_sequence_gives),
         cmocka_unit_test(memory_does_not_grow_with_the_blocks),
         cmocka_unit_test(too_long_a_name_is_an_error),
+        cmocka_unit_test(heads_that_do_not_fit_are_an_error),
+        cmocka_unit_test(wrong_calls_fail_by_name),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
