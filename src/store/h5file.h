@@ -113,7 +113,7 @@ int h5dataset_read(struct h5dataset *dataset, int64_t first, int64_t count, void
 uint64_t h5dataset_checksum(const struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
 void h5dataset_add_rows(struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
 
-/* Opens for reading, this process alone; kind NULL: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
+/* Opens for reading, this process alone; KIND_UNKNOWN: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
  * wanted kind), another schema version (says both, and to make it again). */
 int h5file_open(struct h5file **out, const char *path, enum file_kind kind);
 void h5file_close(struct h5file *file);

@@ -48,6 +48,17 @@ static void run_losses(const struct comm *comm, struct device *device, void (*fa
     device_free_reals(device, terms);
 }
 
+/* More values than MPI's counts can say; no rank sends anything. */
+static void check_limit(const struct comm *comm, struct device *device) {
+    struct row_shares shares;
+    const dev_real none = {NULL};
+    CHECK(row_shares_make(&shares, comm, 1) == STATUS_OK);
+    shares.total = 1 << 20;
+    CHECK(gather_rows_over_ranks(comm, device, &shares, 4096, none, none) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "set a smaller train.batch"));
+    row_shares_free(&shares);
+}
+
 static void runs_out_of_memory(struct tape *tape) {
     snprintf(tape->device->error, sizeof tape->device->error, "out of memory, in a test");
 }
@@ -74,6 +85,7 @@ int main(int argc, char **argv) {
     for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
         faults = 0;
         if (device_open_cpu(&device, 1)) return 2;
+        check_limit(&comm, &device);
         run_losses(&comm, &device, BEHAVIOURS[b].fail, comm.rank == comm.size - 1);
         device_close(&device);
         int64_t all = faults;
