@@ -103,7 +103,7 @@ expect_error 2 'expected one of local, global' "$MEDTOK" train --config bad.yaml
 printf 'a: [b\n' >bad.yaml
 expect_error 2 'bad.yaml:[0-9]+: not valid YAML' "$MEDTOK" train --config bad.yaml
 printf 'train: 5\n' >bad.yaml
-expect_error 2 'bad.yaml:1: train is a section, which has no value of its own; its keys are batch, steps' "$MEDTOK" train --config bad.yaml
+expect_error 2 'bad.yaml:1: train is a section, which has no value of its own; its keys are batch, micro_batches, steps' "$MEDTOK" train --config bad.yaml
 printf 'train: {rate: 1e-400}\n' >bad.yaml
 expect_error 2 'bad.yaml:1: train.rate is "1e-400", which is too small a number to be told from 0' "$MEDTOK" train --config bad.yaml
 printf 'train: {steps: 3}\n---\ntrain: {steps: 4}\n' >bad.yaml

@@ -7,7 +7,7 @@ command -v "$python" >/dev/null || skip "no Python"
 
 small="--set bench.seconds=0.02 --set bench.repeats=3 --set train.batch=64 --set bench.graph_nodes=2000
 --set run.device=cpu --set quantizer.size=600 --set text.dim=64 --set bench.json=$work/bench.json"
-bench() { "$MEDTOK" bench $small "$@"; }
+bench() { "$MEDTOK" bench $small "$@"; } # each run measures the ceilings first: seconds
 
 # ---- everything ----
 bench >table.txt 2>log.txt || fail "bench: $(cat log.txt)"
@@ -52,28 +52,16 @@ wrong=$("$python" check.py bench.json "$ROOT/kernels/list.h") && [ -z "$wrong" ]
 [ "$(grep -cE '^(gemm|quantize|step) ' table.txt)" -eq 3 ] || fail "the table lacks lines: $(cat table.txt)"
 [ "$(ls bench.json*)" = bench.json ] || fail "files are left behind: $(ls bench.json*)"
 
-# ---- vectors far larger than caches are near the copy ceiling ----
-bench --set bench.items=copy_matrix,axpy --set bench.graph_nodes=500000 >/dev/null 2>&1
+one=$("$python" -c 'import json; print([x["flops"] for x in json.load(open("bench.json"))["backends"][0]["items"] if x["name"] == "gemm"][0])')
+
+# ---- vectors far larger than caches are near the copy ceiling; the picks that are written are the nearest rows ----
+bench --set bench.items=copy_matrix,axpy,quantize --set bench.graph_nodes=500000 --set bench.queries=50 --set bench.export=arrays \
+    >/dev/null 2>&1 || fail "export"
 "$python" -c '
 import json
 for x in json.load(open("bench.json"))["backends"][0]["items"]:
     if x["name"] == "axpy": assert 0.02 < x["share_of_copy"] < 3, x
 ' || fail "share of the copy ceiling"
-
-# ---- ranks add up: twice the ranks do twice the operations ----
-one=$(bench --set bench.items=gemm 2>/dev/null >&2 && "$python" -c 'import json; print(json.load(open("bench.json"))["backends"][0]["items"][0]["flops"])')
-"$MPIRUN" -n 2 "$MEDTOK" bench $small --set run.threads=1 --set bench.items=gemm,step >two.txt 2>&1 || fail "2 ranks: $(cat two.txt)"
-"$python" - "$one" <<'PYTHON' || fail "2 ranks: $(cat two.txt)"
-import json, sys
-cpu = json.load(open("bench.json"))["backends"][0]
-items = {x["name"]: x for x in cpu["items"]}
-assert cpu["ranks"] == 2 and cpu["threads"] == 1
-assert items["gemm"]["flops"] == 2 * float(sys.argv[1])
-assert items["step"]["codes"] == 64
-PYTHON
-
-# ---- the picks that are written are the nearest rows ----
-bench --set bench.items=quantize --set bench.queries=50 --set bench.export=arrays >/dev/null 2>&1 || fail "export"
 "$python" - <<'PYTHON' || fail "exported picks"
 import array
 def read(name, kind):
@@ -86,9 +74,20 @@ for i in range(50):
     assert all(abs(dots[picks[5 * i + k]] - best[k]) < 1e-5 for k in range(5)), i  # float32 sums of 64 products
 PYTHON
 
+# ---- ranks add up: twice the ranks do twice the operations ----
+"$MPIRUN" -n 2 "$MEDTOK" bench $small --set run.threads=1 --set bench.items=gemm,step >two.txt 2>&1 || fail "2 ranks: $(cat two.txt)"
+"$python" - "$one" <<'PYTHON' || fail "2 ranks: $(cat two.txt)"
+import json, sys
+cpu = json.load(open("bench.json"))["backends"][0]
+items = {x["name"]: x for x in cpu["items"]}
+assert cpu["ranks"] == 2 and cpu["threads"] == 1
+assert items["gemm"]["flops"] == 2 * float(sys.argv[1])
+assert items["step"]["codes"] == 64
+PYTHON
+
 # ---- steps on real files ----
 medtok prepare 2>/dev/null && medtok encode 2>/dev/null
-"$MEDTOK" bench --config small.yaml --set bench.items=step --set bench.data=files --set bench.seconds=0 --set bench.repeats=2 \
+"$MEDTOK" bench --config small.yaml --set bench.items=step --set bench.data=files --set bench.seconds=0 --set bench.repeats=1 \
     --set bench.json="$work/files.json" >/dev/null 2>log.txt || fail "bench.data=files: $(cat log.txt)"
 "$python" -c 'import json; assert json.load(open("files.json"))["backends"][0]["items"][0]["codes"] == 96' || fail "files.json"
 [ -e vocabulary.h5 ] && [ -e text.h5 ] || fail "bench removed the files that it was given"
@@ -107,5 +106,6 @@ nvidia-smi -L >/dev/null 2>&1 || expect_error 1 'run.device is cuda, but there i
 expect_error 2 'no item gem; there are all, step, .*gemm, gemm.gradient, .*quantize' bench --set bench.items=gem
 expect_error 2 'bench.json is empty' bench --set bench.json=
 expect_error 1 'cannot make .*/proc/nowhere' bench --set bench.items=gemm --set bench.json=/proc/nowhere/bench.json
-expect_error 1 'missing.h5' bench --set bench.items=step --set bench.data=files --set files.vocabulary="$work/missing.h5"
+expect_error 1 'missing.h5' bench --set bench.items=step --set bench.data=files --set bench.repeats=1 \
+    --set files.text=text.h5 --set files.vocabulary="$work/missing.h5"
 finish
