@@ -70,7 +70,7 @@ static int wants(const struct config *config, const char *name) {
 static int check_names(const struct config *config) {
     char names[2048] = STEP;
     size_t used = strlen(names);
-    for (int k = 0; kernel_case(k); k++)
+    for (int k = 0; kernel_case(k) && used < sizeof names; k++)
         if (kernel_case(k)->of_step)
             used += (size_t)snprintf(names + used, sizeof names - used, ", %s", kernel_case(k)->name);
     for (int i = 0; i < config->bench.items.n; i++) {

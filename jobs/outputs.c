@@ -44,14 +44,15 @@ static int begins_with(const char *path, const char *begins) {
     return n == strlen(begins) && memcmp(text, begins, n) == 0;
 }
 
-/* A line of metrics; the first is of any step where a training went on without its old metrics. */
+/* A line of metrics, `{"step": N, "SAMPLES": `, whatever the learner calls them; the first is of any step where a training went on
+ * without its old metrics. */
 static int begins_as_metrics(const char *path) {
     char text[64] = "";
     int end = 0;
     FILE *file = fopen(path, "rb");
     if (file && fread(text, 1, sizeof text - 1, file) == 0) text[0] = 0;
     if (file) fclose(file);
-    sscanf(text, "{\"step\": %*[0-9], \"codes\": %n", &end);
+    sscanf(text, "{\"step\": %*[0-9], \"%*[a-z_]\": %n", &end);
     return end > 0;
 }
 

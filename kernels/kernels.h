@@ -78,7 +78,7 @@ enum activation {
 struct pair_types {
     int64_t n_types, n_kinds; /* n_kinds: of keys */
     dev_int kind_of_query, kind_of_key, type;
-    dev_real bias; /* [heads, n_types], added to the logits; NULL: none */
+    dev_real bias; /* [heads, n_types], added to the logits, finite (-1e9 shuts a type out); NULL: none */
 };
 
 /* Attention of the query rows of each segment to its key rows (Vaswani et al., 2017), for each of `heads` heads; head h has key

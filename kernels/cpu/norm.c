@@ -1,6 +1,4 @@
 /* Layer norm and RMS norm, row by row. */
-#include <stdio.h>
-
 #include "cpu/cpu.h"
 
 /* What was normalised: x, or its sum with the residual, which is kept for backward. */

@@ -186,7 +186,7 @@ extern "C" void cuda_norm_backward(struct device *device, const struct norm *nor
                (quad *)partial, arrivals, (quad *)to.dgain.at, (quad *)to.dbias.at, to.accumulate);
         return;
     }
-    if (of_parameters) /* first: dx may be dy */
+    if (of_parameters)
         launch(device, NAME, norm_columns_kernel, dim3(blocks_for(width, (int)threads.x, ARRIVALS), slices), threads, 0,
                n, dy.at, partial, arrivals, to.dgain.at, to.dbias.at);
     if (to.dx.at)

@@ -66,14 +66,6 @@ void release(int n, ...) {
     va_end(args);
 }
 
-void normalize_rows(dev_real x, int64_t rows, int64_t cols) {
-    for (int64_t r = 0; r < rows; r++) {
-        double square = 0;
-        for (int64_t c = 0; c < cols; c++) square += pow(x.at[r * cols + c], 2);
-        for (int64_t c = 0; c < cols; c++) x.at[r * cols + c] = (real)(x.at[r * cols + c] / sqrt(square));
-    }
-}
-
 /* ---- checks ---- */
 void close_to(double found, double wanted, const char *what, int64_t i) {
     if (!(fabs(found - wanted) <= TOLERANCE * (1 + fabs(wanted))))

@@ -38,7 +38,6 @@ dev_real values(int64_t n);
 dev_int ints(const int32_t *from, int64_t n);
 struct ragged segments(const int32_t *offsets, int64_t n); /* n segments */
 void release(int n, ...);                                  /* n dev_real */
-void normalize_rows(dev_real x, int64_t rows, int64_t cols);
 
 extern const int64_t SHAPES[][2]; /* rows, columns */
 extern const int N_SHAPES;

@@ -2,7 +2,6 @@
 #include "dist/reduce.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/status.h"
 
@@ -62,6 +61,15 @@ void row_shares_free(struct row_shares *shares) {
     *shares = (struct row_shares){0};
 }
 
+/* To and from what a rank that has failed lacks: it sends zeros. */
+static void bring(struct device *device, real *to, dev_real from, int64_t count) {
+    if (from.at) device_download_reals(device, to, from, count);
+}
+
+static void take(struct device *device, dev_real to, const real *from, int64_t count) {
+    if (to.at) device_upload_reals(device, to, from, count);
+}
+
 /* Host buffers for one exchange: the local rows, all rows, and counts in values. */
 struct exchange {
     real *local, *all;
@@ -77,6 +85,9 @@ static void exchange_free(struct exchange *x) {
 
 static int exchange_make(struct exchange *x, const struct comm *comm, const struct row_shares *shares, int64_t cols) {
     *x = (struct exchange){0};
+    if (shares->total * cols > INT32_MAX) /* MPI's counts are int */
+        return status_set(STATUS_FAILED, "%d rows of %lld values are too many to exchange: set a smaller train.batch",
+                          shares->total, (long long)cols);
     TRY(mem_alloc(&x->local, shares->n[comm->rank] * cols, sizeof(real)));
     TRY(mem_alloc(&x->all, shares->total * cols, sizeof(real)));
     TRY(mem_alloc(&x->counts, comm->size, sizeof(int)));
@@ -93,12 +104,12 @@ int gather_rows_over_ranks(const struct comm *comm, struct device *device, const
     struct exchange x;
     int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
     TRY_DONE(exchange_make(&x, comm, shares, cols));
-    device_download_reals(device, x.local, local, n);
+    bring(device, x.local, local, n);
     int code =
         COMM_COUNTED(comm, n * (int64_t)sizeof(real),
                      MPI_Allgatherv(x.local, n, COMM_REAL, x.all, x.counts, x.displacements, COMM_REAL, comm->handle));
     TRY_DONE(comm_status(code, "gathering rows"));
-    device_upload_reals(device, out, x.all, shares->total * cols);
+    take(device, out, x.all, shares->total * cols);
 done:
     exchange_free(&x);
     return status;
@@ -110,12 +121,12 @@ int gather_ints_over_ranks(const struct comm *comm, struct device *device, const
     int status, n = shares->n[comm->rank];
     TRY_DONE(mem_alloc(&mine, n, sizeof *mine));
     TRY_DONE(mem_alloc(&all, shares->total, sizeof *all));
-    device_download_ints(device, mine, local, n);
+    if (local.at) device_download_ints(device, mine, local, n);
     int code =
         COMM_COUNTED(comm, n * (int64_t)sizeof *mine,
                      MPI_Allgatherv(mine, n, MPI_INT32_T, all, shares->n, shares->first, MPI_INT32_T, comm->handle));
     TRY_DONE(comm_status(code, "gathering rows"));
-    device_upload_ints(device, out, all, shares->total);
+    if (out.at) device_upload_ints(device, out, all, shares->total);
 done:
     free(mine);
     free(all);
@@ -129,13 +140,13 @@ int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, 
     real *sum = NULL;
     TRY_DONE(exchange_make(&x, comm, shares, cols));
     TRY_DONE(mem_alloc(&sum, n, sizeof(real)));
-    device_download_reals(device, x.all, all, shares->total * cols);
-    device_download_reals(device, x.local, local, n);
+    bring(device, x.all, all, shares->total * cols);
+    bring(device, x.local, local, n);
     int code = COMM_COUNTED(comm, shares->total * cols * (int64_t)sizeof(real),
                             MPI_Reduce_scatter(x.all, sum, x.counts, COMM_REAL, MPI_SUM, comm->handle));
     TRY_DONE(comm_status(code, "summing rows"));
     for (int i = 0; i < n; i++) x.local[i] += sum[i];
-    device_upload_reals(device, local, x.local, n);
+    take(device, local, x.local, n);
 done:
     free(sum);
     exchange_free(&x);
@@ -146,11 +157,11 @@ int sum_over_ranks(const struct comm *comm, struct device *device, dev_real valu
     if (comm->size == 1) return STATUS_OK;
     real *host;
     TRY(mem_alloc(&host, count, sizeof(real)));
-    device_download_reals(device, host, values, count);
+    bring(device, host, values, count);
     int code = COMM_COUNTED(comm, count * (int64_t)sizeof(real),
                             MPI_Allreduce(MPI_IN_PLACE, host, (int)count, COMM_REAL, MPI_SUM, comm->handle));
     int status = comm_status(code, "summing values");
-    device_upload_reals(device, values, host, count);
+    take(device, values, host, count);
     free(host);
     return status;
 }

@@ -1,5 +1,4 @@
 /* The rows of a MEDS data set, in the order of cohort.h5. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

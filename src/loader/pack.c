@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/status.h"
-#include "loader/device_status.h"
+#include "base/device_status.h"
 
 enum { ALIGNMENT = 64, ALIGNED_INTS = ALIGNMENT / sizeof(int32_t), FIRST_CHUNK = 1 << 14 };
 

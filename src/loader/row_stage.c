@@ -1,8 +1,7 @@
 /* Staging of feature rows. */
 #include "loader/row_stage.h"
 
-#include "base/status.h"
-#include "loader/device_status.h"
+#include "base/device_status.h"
 
 void row_stage_make(struct row_stage *s, struct device *device) { *s = (struct row_stage){.device = device}; }
 

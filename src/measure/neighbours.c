@@ -3,10 +3,9 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/device_status.h"
 #include "base/rng.h"
-#include "base/status.h"
 #include "dist/gather.h"
 
 enum { QUERY_BLOCK = 64 };
@@ -21,10 +20,6 @@ int neighbour_queries(const struct code_links *l, uint64_t seed, int64_t most, i
 }
 
 /* ---- search ---- */
-static int device_failed(const struct device *d) {
-    return device_error(d) ? status_set(STATUS_FAILED, "device %s: %s", d->name, device_error(d)) : STATUS_OK;
-}
-
 /* Sends n rows with norm 1 (0 stays 0) to the device. */
 static void send_rows(struct neighbour_search *s, int64_t n, const float *rows, dev_real to) {
     for (int64_t i = 0; i < n; i++) {
@@ -48,11 +43,11 @@ int neighbour_search_make(struct neighbour_search *s, const struct comm *comm, s
     s->rows = device_alloc_reals(device, n_queries * width);
     s->candidates = device_alloc_reals(device, NEIGHBOUR_BLOCK * width);
     s->score = device_alloc_reals(device, QUERY_BLOCK * NEIGHBOUR_BLOCK);
-    TRY(device_failed(device));
+    TRY(device_status(device));
     for (int64_t at = 0; at < n_queries; at += NEIGHBOUR_BLOCK)
         send_rows(s, at + NEIGHBOUR_BLOCK < n_queries ? NEIGHBOUR_BLOCK : n_queries - at, rows + at * width,
                   dev_real_at(s->rows, at * width));
-    return device_failed(device);
+    return device_status(device);
 }
 
 void neighbour_search_free(struct neighbour_search *s) {
@@ -88,7 +83,7 @@ int neighbour_search_add(struct neighbour_search *s, int64_t n, const int64_t *c
             keep_best(s->best + (first + i) * NEIGHBOURS, s->queries[first + i], n, codes, s->host + i * n);
     }
     s->n_candidates += n;
-    return device_failed(d);
+    return device_status(d);
 }
 
 /* ---- recall ---- */

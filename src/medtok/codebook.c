@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/rng.h"
 #include "base/status.h"
@@ -201,7 +200,7 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const struc
         status = revive_third(b, (enum codebook_third)third, &c, idle, step, &revival);
     }
     TRY_DONE(comm_agree(b->comm, status));
-    TRY_DONE(comm_sum_double(b->comm, revival.vectors, (int)(revival.n * dim)));
+    TRY_DONE(comm_sum_double(b->comm, revival.vectors, revival.n * dim));
     for (int64_t i = 0; i < revival.n; i++) {
         add_noise(b, revival.rows[i], step, revival.vectors + i * dim);
         set_row(b, optimiser, revival.rows[i], revival.vectors + i * dim, scratch);

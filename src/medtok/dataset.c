@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "base/status.h"
+#include "base/device_status.h"
 #include "terms/code_hierarchy.h"
 
 /* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
@@ -83,7 +83,7 @@ int dataset_keep_on_device(struct dataset *d, struct device *device) {
     } else {
         TRY(keep_reals(d, device));
     }
-    return device_error(device) ? status_set(STATUS_FAILED, "%s", device_error(device)) : STATUS_OK;
+    return device_status(device);
 }
 
 static int32_t sibling_class(const char *system, const char *code) {

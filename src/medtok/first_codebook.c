@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/rng.h"
@@ -13,7 +12,7 @@
 #include "medtok/kmeans.h"
 #include "train/sampler.h"
 
-enum { BLOCK = 256, STREAMS_A_THIRD = 4, STREAM_SAMPLE = STREAMS_A_THIRD * N_THIRDS, LARGEST_SUM = 1 << 24 };
+enum { BLOCK = 256, STREAMS_A_THIRD = 4, STREAM_SAMPLE = STREAMS_A_THIRD * N_THIRDS };
 
 struct sample {
     const struct model *model;
@@ -86,10 +85,7 @@ static int evaluate(struct sample *s) {
         int64_t first = (begin + i) * BLOCK, n = s->n - first < BLOCK ? s->n - first : BLOCK;
         TRY(evaluate_block(s, first, begin + i < end ? n : 0));
     }
-    int64_t total = s->n * s->dim;
-    for (int g = 0; g < N_GROUPS; g++)
-        for (int64_t at = 0; at < total; at += LARGEST_SUM)
-            TRY(comm_sum_double(s->comm, s->u[g] + at, (int)(total - at < LARGEST_SUM ? total - at : LARGEST_SUM)));
+    for (int g = 0; g < N_GROUPS; g++) TRY(comm_sum_double(s->comm, s->u[g], s->n * s->dim));
     return STATUS_OK;
 }
 

@@ -88,7 +88,7 @@ static int search(struct kmeans *m, int64_t first, int64_t last, int fresh) {
         m->found[m->n + point] =
             squared_distance(m->points + point * m->dim, m->centres + m->local[i] * m->dim, m->dim);
     }
-    TRY(comm_sum_double(m->comm, m->found, (int)(2 * m->n)));
+    TRY(comm_sum_double(m->comm, m->found, 2 * m->n));
     for (int64_t i = 0; i < m->n; i++)
         if (fresh || m->found[m->n + i] < m->distance[i])
             m->nearest[i] = m->found[i], m->distance[i] = m->found[m->n + i];

@@ -24,7 +24,8 @@ static struct attention attention_call(const struct nn_attention *a) {
 /* ---- gradients ---- */
 static int shared(const struct nn_attention *a) { return a->k == a->v && a->k_column == a->v_column; }
 
-/* Whether backward writes each value of x's gradient: the columns of q, k and v fill its rows, and the segments its height. */
+/* Whether backward writes each value of x's gradient: the columns of q, k and v fill its rows, and the segments its height. To
+ * rows picked by an index it adds. */
 static int is_covered(const struct nn_attention *a, const struct var *x) {
     const struct attention *s = &a->shape;
     int64_t cols = 0;
@@ -32,7 +33,7 @@ static int is_covered(const struct nn_attention *a, const struct var *x) {
     if (x == a->q) cols += s->heads * s->head_dim;
     if (x == a->k) cols += s->kv_heads * s->head_dim;
     if (x == a->v && !shared(a)) cols += s->kv_heads * s->head_dim;
-    if (cols < x->cols || (s->key_index.at && x != a->q)) return 0;
+    if (cols < x->cols || (s->key_index.at && (x == a->k || x == a->v))) return 0;
     for (int i = 0; i < 2; i++) {
         if (i == 0 ? x != a->q : x != a->k && x != a->v) continue;
         int packed = !spans[i]->first.at || spans[i]->end.at == spans[i]->first.at + 1;
@@ -107,6 +108,7 @@ struct var *nn_attention(struct tape *tape, const struct nn_attention *a, struct
     tape_save(a->k);
     tape_save(a->v);
     tape_save(y);
+    if (a->bias) tape_save(a->bias);
     if (weights) tape_save(weights);
     return y;
 }

@@ -1,5 +1,4 @@
-/* First fit in the order of addresses: what is free at the lower end is used first, so that the upper end stays whole.
- * */
+/* First fit in the order of addresses: what is free at the lower end is used first, so that the upper end stays whole. */
 #include "nn/pool.h"
 
 #include <stdio.h>

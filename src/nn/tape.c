@@ -3,9 +3,8 @@
 #include "nn/tape.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#include "base/status.h"
+#include "base/device_status.h"
 
 /* Gradients with a row for each code are small, those with a row for each node are not. Small ones that must begin as
  * zero are cut from memory that is cleared at once: one call instead of dozens, each of them a launch on a GPU. */
@@ -57,8 +56,7 @@ void tape_fail(struct tape *tape, const char *layer, const char *what) {
 }
 
 int tape_status(const struct tape *tape) {
-    const char *error = device_error(tape->device);
-    if (error) return status_set(STATUS_FAILED, "device %s: %s", tape->device->name, error);
+    TRY(device_status(tape->device));
     return tape->failed ? status_set(STATUS_FAILED, "%s", tape->message) : STATUS_OK;
 }
 
@@ -96,14 +94,21 @@ static struct gradient *new_gradient(struct tape *tape, int64_t count, dev_real 
 
 static int64_t next_number(const struct tape *tape) { return tape->newest ? tape->newest->number + 1 : 1; }
 
+/* Stands in when the tape has failed: no rows, so that nothing is touched, but as wide as what was asked for, so that ranks go on
+ * to exchange rows of one width. */
+static struct var *no_var(struct tape *tape, int64_t cols) {
+    static struct var nothing;
+    struct var *v = tape_host(tape, sizeof *v);
+    tape_fail(tape, "", "a variable over no memory was asked for");
+    if (!v) return &nothing;
+    v->cols = cols;
+    return v;
+}
+
 /* A variable over `value`, last in the list. */
 static struct var *new_var(struct tape *tape, int64_t rows, int64_t cols, dev_real value) {
-    static struct var nothing; /* stands in when memory is out: no rows, so that nothing is touched */
     struct var *v = value.at ? tape_host(tape, sizeof *v) : NULL;
-    if (!v) {
-        tape_fail(tape, "", "a variable over no memory was asked for");
-        return &nothing;
-    }
+    if (!v) return no_var(tape, cols);
     *v = (struct var){.rows = rows, .cols = cols, .value = value, .older = tape->newest, .number = next_number(tape)};
     tape->newest = v;
     return v;
@@ -152,7 +157,7 @@ static int one_needs_grad(int n, struct var *const *from) {
 struct var *tape_make(struct tape *tape, const char *layer, int64_t rows, int64_t cols, int n,
                       struct var *const *from) {
     int well = tape_check(tape, layer, n, from);
-    struct var *v = well ? new_owner(tape, rows, cols) : new_var(tape, 0, 0, (dev_real){NULL});
+    struct var *v = well ? new_owner(tape, rows, cols) : no_var(tape, cols);
     if (one_needs_grad(n, from)) give_gradient(tape, v);
     return v;
 }

@@ -114,7 +114,7 @@ static int read_names(struct h5file *file, const char *name, int64_t *n, int64_t
     return STATUS_OK;
 }
 
-/* Offsets [n + 1], ascending; the first is `base`. */
+/* Offsets [n + 1]: none is negative, and they ascend. */
 static int check_offsets(const struct h5file *file, const char *name, int64_t n, const int64_t *offsets) {
     if (offsets[0] < 0) return damaged(file, name, 0);
     for (int64_t i = 0; i < n; i++)

@@ -84,7 +84,6 @@ void h5dataset_abandon(struct h5dataset *dataset); /* NULL is allowed */
 /* Collective: one attribute of the root group. */
 int h5file_set_text(struct h5file *file, const char *name, const char *value);
 int h5file_set_int(struct h5file *file, const char *name, int64_t value);
-int h5file_set_real(struct h5file *file, const char *name, double value);
 
 /* Collective. Writes content_id, flushes, closes, fsyncs and renames to the final path; frees `file` in any case. On
  * failure the temporary file is removed (a partial one is kept for later) and the old target is untouched. */
@@ -114,7 +113,7 @@ int h5dataset_read(struct h5dataset *dataset, int64_t first, int64_t count, void
 uint64_t h5dataset_checksum(const struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
 void h5dataset_add_rows(struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
 
-/* Opens for reading, this process alone; kind NULL: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
+/* Opens for reading, this process alone; KIND_UNKNOWN: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
  * wanted kind), another schema version (says both, and to make it again). */
 int h5file_open(struct h5file **out, const char *path, enum file_kind kind);
 void h5file_close(struct h5file *file);
@@ -128,7 +127,6 @@ int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t
 
 int h5file_get_text(struct h5file *file, const char *name, char **value); /* the caller frees */
 int h5file_get_int(struct h5file *file, const char *name, int64_t *value);
-int h5file_get_real(struct h5file *file, const char *name, double *value);
 
 /* Reads every dataset and compares it with its checksums; the error names the first that differs. The blocks are dealt out
  * to n_parts callers, of which this is number `part`; 0 of 1: all. */

@@ -119,11 +119,11 @@ int h5file_get_text(struct h5file *file, const char *name, char **value) {
     return status;
 }
 
-static int get_number(struct h5file *file, hid_t object, const char *name, hid_t type, H5T_class_t class, void *value) {
+static int get_number(struct h5file *file, hid_t object, const char *name, hid_t type, void *value) {
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
     if (attribute < 0) return missing_attribute(file, name);
     hid_t stored = H5Aget_type(attribute), space = H5Aget_space(attribute);
-    int good = H5Tget_class(stored) == class && H5Sget_simple_extent_npoints(space) == 1 &&
+    int good = H5Tget_class(stored) == H5T_INTEGER && H5Sget_simple_extent_npoints(space) == 1 &&
                H5Aread(attribute, type, value) >= 0;
     H5Sclose(space);
     H5Tclose(stored);
@@ -132,11 +132,7 @@ static int get_number(struct h5file *file, hid_t object, const char *name, hid_t
 }
 
 int h5file_get_int(struct h5file *file, const char *name, int64_t *value) {
-    return get_number(file, file->id, name, H5T_NATIVE_INT64, H5T_INTEGER, value);
-}
-
-int h5file_get_real(struct h5file *file, const char *name, double *value) {
-    return get_number(file, file->id, name, H5T_NATIVE_DOUBLE, H5T_FLOAT, value);
+    return get_number(file, file->id, name, H5T_NATIVE_INT64, value);
 }
 
 /* ---- datasets ---- */
@@ -347,7 +343,7 @@ static int verify_dataset(struct verification *v, const char *name) {
     int status;
     if (strcmp(name, H5_SUMS) == 0) return STATUS_OK;
     TRY_DONE(opened_open(&d, v->file, name));
-    TRY_DONE(get_number(v->file, d.id, "xxh3_rows", H5T_NATIVE_UINT64, H5T_INTEGER, &stored));
+    TRY_DONE(get_number(v->file, d.id, "xxh3_rows", H5T_NATIVE_UINT64, &stored));
     TRY_DONE(find_sums(v->file, name, &d, &sums));
     if (h5sums_total(&sums) != stored) {
         status = damaged(v->file, name, "has checksums that do not agree");

@@ -253,10 +253,6 @@ int h5file_set_int(struct h5file *file, const char *name, int64_t value) {
     return set_scalar(file, file->id, name, H5T_STD_I64LE, &value);
 }
 
-int h5file_set_real(struct h5file *file, const char *name, double value) {
-    return set_scalar(file, file->id, name, H5T_IEEE_F64LE, &value);
-}
-
 /* ---- datasets ---- */
 struct h5dataset {
     struct h5file *file;

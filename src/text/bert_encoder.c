@@ -2,9 +2,8 @@
 #include "text/bert_encoder.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/status.h"
+#include "base/device_status.h"
 #include "lm/bert.h"
 
 struct bert_state {
@@ -104,7 +103,7 @@ static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tok
     } else {
         device_download_reals(s->device, out, hidden.rows, tokens * dim);
     }
-    return device_error(s->device) ? status_set(STATUS_FAILED, "%s", device_error(s->device)) : STATUS_OK;
+    return device_status(s->device);
 }
 
 static int bert_rows(struct text_encoder *encoder, int64_t first, int64_t count, real *out) {

@@ -102,7 +102,7 @@ static int check_parts(struct encoding *e, struct h5dataset *features) {
         if (e->done[p]) h5dataset_add_rows(features, first_row(e, p), n_rows(e, p), rows);
     }
     TRY(comm_agree(e->comm, status));
-    TRY(comm_sum_int64(e->comm, e->done, (int)e->n_parts));
+    TRY(comm_sum_int64(e->comm, e->done, e->n_parts));
     for (int64_t p = 0; p < e->n_parts; p++) kept += e->done[p];
     log_info("going on with %s.partial: %lld of %lld parts are there", e->path, (long long)kept, (long long)e->n_parts);
     return STATUS_OK;

@@ -14,9 +14,10 @@ static int write_failed(const struct metrics *m) {
     return status_set(STATUS_FAILED, "%s: %s", m->path, strerror(errno));
 }
 
-/* Step number of a metrics line, or -1. */
+/* Step number of a metrics line, or -1; a line that was not finished is none. */
 static long long line_step(const char *line) {
     long long step;
+    if (!strchr(line, '\n')) return -1;
     return sscanf(line, "{\"step\": %lld", &step) == 1 || sscanf(line, "{\"eval_step\": %lld", &step) == 1 ? step : -1;
 }
 
@@ -87,10 +88,12 @@ int metrics_step(struct metrics *m, const struct training *t, const struct step_
     m->clipped += r->gradient_scale < 1;
     if (t->state.step % t->options->log_every == 0 || t->state.step == t->options->steps) {
         log_step(m, t, r);
-        if (fflush(m->file)) return write_failed(m);
+        TRY(metrics_flush(m));
     }
     return ferror(m->file) ? write_failed(m) : r->measures->status;
 }
+
+int metrics_flush(struct metrics *m) { return m->file && fflush(m->file) ? write_failed(m) : STATUS_OK; }
 
 /* `NAME 0.71, ...` of the measures, unless the learner brought a text. */
 static void summarize(const struct measures *measures, char *text, size_t size) {

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/status.h"
+#include "base/device_status.h"
 
 #ifndef MEDTOK_REAL_DOUBLE
 enum { N_PARTS = 4 };
@@ -54,8 +54,8 @@ static int make_entries(const struct parameter_set *set, const struct optimiser 
 }
 
 /* Parameters that are not cut are the same everywhere: only rank 0 brings them to a file. */
-static void fetch_entries(const struct training_state *state, const struct comm *comm,
-                          struct checkpoint_entry *entries) {
+static int fetch_entries(const struct training_state *state, const struct comm *comm,
+                         struct checkpoint_entry *entries) {
     for (int i = 0; i < state->parameters->n; i++) {
         const struct parameter *p = state->parameters->list[i];
         float **host[N_PARTS];
@@ -67,13 +67,14 @@ static void fetch_entries(const struct training_state *state, const struct comm 
             if (device[k].at)
                 device_download_reals(state->parameters->device, *host[k], device[k], entries[i].count * p->cols);
     }
+    return device_status(state->parameters->device);
 }
 
 int training_state_save(const struct training_state *state, const struct comm *comm, const char *path,
                         const struct provenance *provenance) {
     struct checkpoint_entry *entries = NULL;
     int n = (int)state->parameters->n, status = make_entries(state->parameters, &state->optimiser, 0, &entries);
-    if (status == STATUS_OK) fetch_entries(state, comm, entries);
+    if (status == STATUS_OK) status = fetch_entries(state, comm, entries);
     status = comm_agree(comm, status);
     if (status == STATUS_OK) status = checkpoint_write(comm, path, provenance, state->step, entries, n);
     free_entries(entries, n);
@@ -108,6 +109,7 @@ static int load(struct parameter_set *set, const struct optimiser *optimiser, co
             if (device[k].at) device_upload_reals(set->device, device[k], *host[k], p->count * p->cols);
     }
     device_synchronize(set->device);
+    status = device_status(set->device);
 done:
     free_entries(entries, set->n);
     return status;

@@ -21,6 +21,7 @@ struct run {
 static int save(struct run *run) {
     struct training *t = run->training;
     stage_begin(&t->stages, STAGE_SAVE);
+    TRY(comm_agree(t->comm, metrics_flush(&run->metrics)));
     TRY(checkpoint_ring_save(run->ring, t->comm, &t->state));
     stage_end(&t->stages);
     return STATUS_OK;
@@ -100,11 +101,15 @@ static int take_best(struct run *run) {
     if (!t->options->patience || run->best_step == t->state.step || run->best == -INFINITY) return STATUS_OK;
     log_info("training ends after step %lld; kept are the best weights, those of step %lld", (long long)t->state.step,
              (long long)run->best_step);
-    return checkpoint_ring_load_best(run->ring, t->comm, &t->state, &found);
+    TRY(checkpoint_ring_load_best(run->ring, t->comm, &t->state, &found));
+    if (found) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "the best weights, those of step %lld, are no longer where training put them, beside %s: run the "
+                      "same command again",
+                      (long long)run->best_step, run->ring->final_path);
 }
 
 /* ---- the whole ---- */
-
 static int run_steps(struct run *run) {
     struct training *t = run->training;
     const struct train_options *o = t->options;

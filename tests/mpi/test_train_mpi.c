@@ -52,8 +52,10 @@ struct rows {
         int n_groups;
     } slots[2];
     struct var *effects;
-    double right;             /* predictions of the step, of this rank */
-    int64_t cut_off;          /* the step after which the power goes; 0: never */
+    double right; /* predictions of the step, of this rank */
+    const char *metrics;
+    int64_t cut_off, on_disk; /* the step after which the power goes; 0: never. What step's line is in the file then */
+    int64_t device_fails;     /* the step after which the last rank's device fails; 0: never */
     double loss[STEPS + 1];   /* of each step, by report */
     real seen[STEPS + 1];     /* weight[0] as evaluations saw it */
     real at_best;             /* weight[0] after the step with the best measure */
@@ -112,6 +114,21 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
     sums->samples = s->n;
 }
 
+/* The last step that has a whole line in a metrics file; *torn: lines that are not one object. */
+static int64_t last_step(const char *path, int *torn) {
+    char line[1024];
+    long long step = 0;
+    FILE *file = fopen(path, "r");
+    *torn = 0;
+    while (file && fgets(line, sizeof line, file)) {
+        size_t n = strlen(line);
+        if (n < 2 || strcmp(line + n - 2, "}\n") != 0 || strstr(line + 1, "{\"step\"")) ++*torn;
+        sscanf(line, "{\"step\": %lld", &step);
+    }
+    if (file) fclose(file);
+    return step;
+}
+
 static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
     struct rows *r = self;
     (void)optimiser;
@@ -119,6 +136,10 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     measures_add(report->measures, "accuracy", r->right / (double)report->samples, 6);
     r->loss[step] = report->loss;
     if (step == BEST) r->at_best = r->weight->value.at[0];
+    int torn;
+    if (step == r->device_fails && r->comm->rank == r->comm->size - 1)
+        snprintf(r->device->error, sizeof r->device->error, "it fell from the bus");
+    if (step == r->cut_off) r->on_disk = last_step(r->metrics, &torn);
     return step == r->cut_off ? comm_agree(r->comm, status_set(STATUS_FAILED, "the power went")) : STATUS_OK;
 }
 
@@ -154,6 +175,7 @@ struct world {
     struct train_options options;
     struct training training;
     struct rows rows;
+    int64_t device_fails; /* as in struct rows */
 };
 
 static struct train_options usual_options(void) {
@@ -217,6 +239,8 @@ static int run(struct world *w, int64_t cut_off) {
     training_open(&w->training, w->comm, &w->device, &w->options);
     CHECK(make_rows(w) == STATUS_OK);
     w->rows.cut_off = cut_off;
+    w->rows.metrics = w->metrics;
+    w->rows.device_fails = w->device_fails;
     TRY(checkpoint_ring_guard(&ring, w->comm, 0, w->options.resume == RESUME_AUTO));
     return train(&w->training, &w->rows.learner, &ring, w->metrics);
 }
@@ -348,8 +372,19 @@ static void keep_values(const struct rows *r, real values[N_VALUES]) {
     values[N_VALUES - 1] = r->bias->value.at[0];
 }
 
+/* Leaves a third of a metrics file, of STEPS lines alike in length, and half a line. */
+static int tear(const char *path) {
+    char line[1024];
+    FILE *file = fopen(path, "r");
+    long end = 0;
+    for (int i = 0; file && i < STEPS / 3 && fgets(line, sizeof line, file); i++) end = ftell(file);
+    if (file) fclose(file);
+    return end ? truncate(path, end + 20) : -1;
+}
+
 static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world *w) {
     real whole[N_VALUES], resumed[N_VALUES];
+    int torn;
     w->options.checkpoint_every = 7;
     w->options.batch = 20; /* an epoch has three batches, the last smaller */
     CHECK(run(w, 0) == STATUS_OK);
@@ -357,14 +392,28 @@ static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world
     end(w);
     clean(w);
     CHECK(run(w, 17) == STATUS_FAILED && strstr(status_message(), "the power went"));
+    CHECK(w->rows.on_disk >= 14); /* metrics up to the last checkpoint */
     end(w);
+    if (w->comm->rank == 0) CHECK(tear(w->metrics) == 0);
     if (w->comm->rank == 0) CHECK(look_for(w, ".step-", 0) == 2 && look_for(w, ".step-000000014", 0) == 1);
     CHECK(run(w, 0) == STATUS_OK);
     CHECK(w->rows.loss[14] == 0 && w->rows.loss[15] > 0); /* it began with step 15 */
     keep_values(&w->rows, resumed);
     CHECK(memcmp(whole, resumed, sizeof whole) == 0);
+    if (w->comm->rank == 0) CHECK(last_step(w->metrics, &torn) == STEPS && torn == 0);
     if (w->comm->rank == 0) CHECK(look_for(w, ".step-", 0) == 0);
     end(w);
+}
+
+/* What a device that has failed no longer tells is not saved as zeros. */
+static void a_device_that_failed_saves_nothing(struct world *w) {
+    w->options.checkpoint_every = 7;
+    w->device_fails = 7;
+    CHECK(run(w, 0) == STATUS_FAILED && strstr(status_message(), "it fell from the bus"));
+    w->device_fails = 0;
+    end(w);
+    w->device.error[0] = 0;
+    if (w->comm->rank == 0) CHECK(look_for(w, ".h5", 0) == 0);
 }
 
 static void patience_ends_with_the_best_weights(struct world *w) {
@@ -428,10 +477,12 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*check)(struct world *w);
-    } BEHAVIOURS[] = {
-        BEHAVIOUR(an_unknown_learner_learns_as_in_plain_loops), BEHAVIOUR(micro_batches_of_one_size_are_one_batch),
-        BEHAVIOUR(a_training_that_was_cut_off_goes_on_to_the_same_weights),
-        BEHAVIOUR(patience_ends_with_the_best_weights), BEHAVIOUR(a_step_that_diverges_accuses_the_learners_samples)};
+    } BEHAVIOURS[] = {BEHAVIOUR(an_unknown_learner_learns_as_in_plain_loops),
+                      BEHAVIOUR(micro_batches_of_one_size_are_one_batch),
+                      BEHAVIOUR(a_training_that_was_cut_off_goes_on_to_the_same_weights),
+                      BEHAVIOUR(a_device_that_failed_saves_nothing),
+                      BEHAVIOUR(patience_ends_with_the_best_weights),
+                      BEHAVIOUR(a_step_that_diverges_accuses_the_learners_samples)};
     static struct world w;
     struct comm comm;
     int bad = 0, status = comm_start(&comm, &argc, &argv);

@@ -132,6 +132,26 @@ static void an_output_that_is_something_else_is_refused(void **state) {
             }
 }
 
+/* A training resumes into its metrics, whatever its learner calls its samples. */
+static void metrics_are_known_by_their_first_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        int status;
+    } FILES[] = {{"{\"step\": 1, \"codes\": 1024, \"loss\": 2}\n", STATUS_OK},
+                 {"{\"step\": 700, \"timed_events\": 3, \"loss\": 2}\n", STATUS_OK},
+                 {"{\"step\": \"one\", \"codes\": 3}\n", STATUS_USAGE},
+                 {"{\"step\": 1}\n", STATUS_USAGE}};
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
+        struct config config;
+        write_text("m.jsonl", FILES[i].line);
+        name_all(&config, JOB_TRAIN);
+        set(&config, "files.metrics", "m.jsonl");
+        assert_int_equal(outputs_check(&config, JOB_TRAIN), FILES[i].status);
+        config_free(&config);
+    }
+}
+
 static void the_configuration_is_an_input(void **state) {
     (void)state;
     struct config config;
@@ -309,6 +329,7 @@ int main(void) {
         cmocka_unit_test(an_output_is_no_other_path_of_its_job),
         cmocka_unit_test(every_key_of_files_says_whether_it_is_written),
         cmocka_unit_test(an_output_that_is_something_else_is_refused),
+        cmocka_unit_test(metrics_are_known_by_their_first_line),
         cmocka_unit_test(the_configuration_is_an_input),
         cmocka_unit_test(links_are_followed_there_or_not),
         cmocka_unit_test(a_lock_is_for_one),

@@ -151,6 +151,13 @@ static struct var *attention_to_pages(struct var **in) {
     a.shape.key_index.at = PAGES;
     return nn_attention(&tape, &a, NULL);
 }
+/* Queries, keys and values of one variable whose gradient begins here: the rows that are picked are added to. */
+static struct var *attention_to_own_pages(struct var **in) {
+    struct var *x = nn_linear(&tape, in[0], in[1], NULL);
+    struct nn_attention a = attention_of(x, x, x, 1, 3);
+    a.k_column = 6, a.v_column = 9, a.shape.key_index.at = PAGES;
+    return nn_attention(&tape, &a, NULL);
+}
 static struct var *attention_to_shared_rows(struct var **in) {
     struct nn_attention a = attention_of(in[0], in[1], in[1], 1, 4);
     a.shape.queries = spans_of_single_rows(SEGMENTS);
@@ -247,6 +254,7 @@ static const struct layer LAYERS[] = {
     {"attention to itself", attention_to_itself, 2, {{5, 6}, {5, 6}}},
     {"attention of types", attention_of_types, 4, {{4, 8}, {5, 4}, {5, 4}, {2, 3}}},
     {"attention to pages", attention_to_pages, 3, {{4, 6}, {5, 6}, {5, 6}}},
+    {"attention to its own pages", attention_to_own_pages, 2, {{5, 3}, {12, 3}}},
     {"attention to shared rows", attention_to_shared_rows, 2, {{3, 8}, {5, 4}}},
     {"attention beside its keys", attention_beside_keys, 3, {{5, 6}, {5, 6}, {5, 6}}},
     {"attention beside its values", attention_beside_values, 3, {{5, 6}, {5, 6}, {5, 6}}},

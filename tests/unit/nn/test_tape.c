@@ -350,6 +350,17 @@ static void overwrites_what_a_record_needs(struct var *x) {
     nn_linear(&tape, h, parameter(0, DIM), NULL);
     nn_activate(&tape, ACTIVATION_RELU, h);
 }
+/* The logits are made again in the backward pass, with the bias. */
+static void overwrites_a_bias_of_attention(struct var *x) {
+    static int32_t kinds[ROWS], none[1];
+    struct var *bias = nn_gather(&tape, parameter(0, DIM), (dev_int){none}, 1);
+    struct nn_attention a = {.q = x, .k = x, .v = x, .bias = bias};
+    a.shape.queries = a.shape.keys = spans_of_single_rows(ROWS);
+    a.shape.heads = a.shape.kv_heads = 1, a.shape.head_dim = DIM;
+    a.shape.types = (struct pair_types){DIM, 1, {kinds}, {kinds}, {none}, {NULL}};
+    nn_attention(&tape, &a, NULL);
+    nn_activate(&tape, ACTIVATION_RELU, bias);
+}
 static void drops_what_relu_needs(struct var *x) {
     struct dropout drop = {0.3, 1, 2, 2};
     nn_dropout(&tape, nn_activate(&tape, ACTIVATION_RELU, own(x)), SEGMENT, drop);
@@ -397,6 +408,7 @@ static const struct {
     {uses_what_was_overwritten, "nn_linear_map: an input was overwritten by an in-place layer"},
     {overwrites_what_was_overwritten, "nn_add: an input was overwritten by an in-place layer"},
     {overwrites_what_a_record_needs, "nn_activate: works in place, but another layer needs its input's value"},
+    {overwrites_a_bias_of_attention, "nn_activate: works in place, but another layer needs its input's value"},
     {drops_what_relu_needs, "nn_dropout: works in place, but another layer needs its input's value"},
     {overwrites_a_parameter, "nn_add_bias: works in place, but its input's memory is not the tape's own"},
     {overwrites_what_has_a_loss, "nn_add: works in place, but a loss was computed of its input"},

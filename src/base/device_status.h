@@ -1,6 +1,6 @@
 /* The first error of a device as a status. */
-#ifndef MEDTOK_LOADER_DEVICE_STATUS_H
-#define MEDTOK_LOADER_DEVICE_STATUS_H
+#ifndef MEDTOK_BASE_DEVICE_STATUS_H
+#define MEDTOK_BASE_DEVICE_STATUS_H
 
 #include "base/status.h"
 #include "device.h"

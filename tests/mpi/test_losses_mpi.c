@@ -1,0 +1,98 @@
+/* The losses when one rank has failed: `mpirun -n RANKS test_losses_mpi`. It must make the same collective calls as the others, with
+ * messages as long, or they would wait for ever or read what is not there. Not a cmocka program: the checks of all ranks are
+ * counted together, and rank 0 prints one line a behaviour. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "medtok/losses.h"
+
+static int64_t faults; /* of this rank, in the behaviour being checked */
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            faults++;                                                                                                  \
+            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
+                    status_message());                                                                                 \
+        }                                                                                                              \
+    } while (0)
+
+enum { ROWS = 3, DIM = 8 };
+
+static struct var *made(struct tape *tape) {
+    struct var *x = tape_leaf(tape, ROWS, DIM);
+    for (int64_t i = 0; i < x->rows * x->cols; i++) x->value.at[i] = (real)(i % 5 + 1);
+    return nn_concat(tape, x, x);
+}
+
+/* A rank that `fails` goes through all of it. */
+static void run_losses(const struct comm *comm, struct device *device, void (*fail)(struct tape *), int fails) {
+    struct tape tape;
+    struct row_shares shares;
+    dev_real terms = device_alloc_reals(device, N_TERMS);
+    tape_init(&tape, device);
+    device->run->fill(device, N_TERMS, 0, terms);
+    CHECK(row_shares_make(&shares, comm, ROWS) == STATUS_OK);
+    if (fails) fail(&tape);
+    struct losses losses = {.tape = &tape, .comm = comm, .global_negatives = 1, .temperature = 0.5, .terms = terms};
+    struct var *a = made(&tape), *b = made(&tape);
+    loss_nce(&losses, TERM_SHARED, a, b, &shares, (dev_int){NULL});
+    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, a, b);
+    CHECK(losses.status == STATUS_OK);
+    CHECK((tape_status(&tape) != STATUS_OK) == fails);
+    int64_t sum = 1;
+    CHECK(comm_sum_int64(comm, &sum, 1) == STATUS_OK && sum == comm->size); /* no rank is a call behind */
+    row_shares_free(&shares);
+    tape_free(&tape);
+    device_free_reals(device, terms);
+}
+
+/* More values than MPI's counts can say; no rank sends anything. */
+static void check_limit(const struct comm *comm, struct device *device) {
+    struct row_shares shares;
+    const dev_real none = {NULL};
+    CHECK(row_shares_make(&shares, comm, 1) == STATUS_OK);
+    shares.total = 1 << 20;
+    CHECK(gather_rows_over_ranks(comm, device, &shares, 4096, none, none) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "set a smaller train.batch"));
+    row_shares_free(&shares);
+}
+
+static void runs_out_of_memory(struct tape *tape) {
+    snprintf(tape->device->error, sizeof tape->device->error, "out of memory, in a test");
+}
+
+static void uses_what_was_overwritten(struct tape *tape) {
+    struct var *x = nn_l2_normalize(tape, tape_constant(tape, ROWS, DIM));
+    nn_activate(tape, ACTIVATION_RELU, x);
+    nn_l2_normalize(tape, x);
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*fail)(struct tape *);
+    } BEHAVIOURS[] = {{"a_rank_without_memory_keeps_in_step", runs_out_of_memory},
+                      {"a_rank_whose_tape_failed_keeps_in_step", uses_what_was_overwritten}};
+    struct comm comm;
+    struct device device;
+    int bad = 0;
+    if (comm_start(&comm, &argc, &argv) != STATUS_OK) {
+        fprintf(stderr, "%s\n", status_message());
+        return 2;
+    }
+    for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
+        faults = 0;
+        if (device_open_cpu(&device, 1)) return 2;
+        check_limit(&comm, &device);
+        run_losses(&comm, &device, BEHAVIOURS[b].fail, comm.rank == comm.size - 1);
+        device_close(&device);
+        int64_t all = faults;
+        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
+        bad += all > 0;
+        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", BEHAVIOURS[b].name, comm.size);
+    }
+    comm_stop(&comm);
+    return bad > 0;
+}
