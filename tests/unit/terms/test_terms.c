@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "terms/code_form.h"
 #include "terms/code_index.h"
+#include "terms/meds_code.h"
 
 /* Forms as a reader of the rules' sources would write them down; NDC examples: FDA's NDC Directory and CMS. */
 static void codes_have_one_form(void **state) {
@@ -199,6 +200,32 @@ static void a_code_in_two_spellings_is_there_twice(void **state) {
     code_index_free(&x);
 }
 
+/* ---- codes of MEDS data sets ---- */
+static void meds_codes_tell_system_and_code_by_their_parts(void **state) {
+    (void)state;
+    static const char *const CASES[][3] = {{"DIAGNOSIS//ICD//10//E11", "ICD10CM", "E11"},
+                                           {"DIAGNOSIS//ICD//9//4280", "ICD9CM", "4280"},
+                                           {"PROCEDURE//ICD//9//3893", "ICD9PROC", "3893"},
+                                           {"PROCEDURE//ICD//10//0FT44ZZ", "ICD10PCS", "0FT44ZZ"},
+                                           {"MEDICATION//ATC//N02BE01", "ATC", "N02BE01"},
+                                           {"RxNorm//161", "RxNorm", "161"},
+                                           {"ICD10CM/E11.9", "ICD10CM", "E11.9"},
+                                           {"GENDER//F", NULL, NULL},
+                                           {"DIAGNOSIS//ICD//11//5A11", NULL, NULL},
+                                           {"DIAGNOSIS//ICD", NULL, NULL},
+                                           {"MEDS_BIRTH", NULL, NULL},
+                                           {"ATC", NULL, NULL},
+                                           {"a//b//c//d//e//f//g//h//i//j", NULL, NULL},
+                                           {"", NULL, NULL}};
+    char system[MEDS_PART_BYTES], code[MEDS_PART_BYTES];
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        assert_int_equal(meds_code_split(CASES[i][0], system, code), CASES[i][1] != NULL);
+        if (!CASES[i][1]) continue;
+        assert_string_equal(system, CASES[i][1]);
+        assert_string_equal(code, CASES[i][2]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_have_one_form),
@@ -207,6 +234,7 @@ int main(void) {
         cmocka_unit_test(systems_are_known_by_letters_and_digits),
         cmocka_unit_test(codes_are_found_as_people_write_them),
         cmocka_unit_test(a_code_in_two_spellings_is_there_twice),
+        cmocka_unit_test(meds_codes_tell_system_and_code_by_their_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
