@@ -42,8 +42,8 @@ static const struct option OPTIONS[] = {
     {"--set", "key=value...", OPTION_SET, ALL_JOBS, NULL, NULL, "settings over those of the files"},
     {"--stages", NULL, OPTION_KEY, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT, "run.stages",
      "always", "say where the time went, on one rank too"},
-    {"--force", NULL, OPTION_FORCE, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_COHORT, NULL, NULL,
-     "make the output anew though it is up to date, and replace what other settings made"},
+    {"--force", NULL, OPTION_FORCE, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_COHORT | JOB_EVALUATE,
+     NULL, NULL, "make the output anew though it is up to date, and replace what other settings made"},
     {"--dry-run", NULL, OPTION_DRY_RUN, ALL_JOBS, NULL, NULL, "print the settings that would be used, and stop"},
     {"--help", NULL, OPTION_HELP, ALL_JOBS, NULL, NULL, "print this"},
 };

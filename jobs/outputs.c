@@ -18,8 +18,10 @@
 struct text_kind {
     const char *kind, *begins;
 };
-static const struct text_kind TEXTS[] = {
-    {"report", "{\"table_id\":"}, {"report", "{\n \"table_id\":"}, {"benchmark", "{\n \"version\":"}};
+static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
+                                         {"report", "{\n \"table_id\":"},
+                                         {"benchmark", "{\n \"version\":"},
+                                         {"scores", "{\n \"cohort_id\":"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 
 /* What is written in folders. Those of one kind that begin with nothing (raw numbers) are known by being there together. */

@@ -7,6 +7,7 @@
 #include "bench/options.h"
 #include "config/schema.h"
 #include "dist/options.h"
+#include "ehr/options.h"
 #include "ingest/options.h"
 #include "job_list.h"
 #include "measure/options.h"
@@ -31,6 +32,7 @@
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
+    OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;

@@ -31,7 +31,7 @@ function(medtok_room name)
         endif()
     endforeach()
 
-    file(GLOB sources CONFIGURE_DEPENDS ${name}/*.c)
+    file(GLOB sources CONFIGURE_DEPENDS ${name}/*.c ${name}/*/*.c)
     set(suffixes plain)
     if(MEDTOK_TESTS)
         list(APPEND suffixes _f64)

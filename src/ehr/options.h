@@ -1,0 +1,72 @@
+/* Models of health records: settings ehr.*. Their training has settings of its own, since one file of settings serves the
+ * tokenizer's training too. */
+#ifndef MEDTOK_EHR_OPTIONS_H
+#define MEDTOK_EHR_OPTIONS_H
+
+#include "config/options.h"
+
+/* The models, once: NUMBER gives the name in settings, and src/ehr/models/ defines NUMBER_MODEL (ehr/models.h). */
+#define EHR_MODELS(CHOICE) CHOICE(EHR_BEHRT, "behrt")
+enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) };
+
+#define EHR_ARMS(CHOICE)                                                                                               \
+    CHOICE(ARM_RANDOM, "random")                                                                                       \
+    CHOICE(ARM_MEDTOK_INIT, "medtok-init")                                                                             \
+    CHOICE(ARM_MEDTOK_FROZEN, "medtok-frozen") CHOICE(ARM_RANDOM_FROZEN, "random-frozen")
+enum ehr_arm { EHR_ARMS(OPTION_CHOICE_NUMBER) };
+
+#define EHR_SCORED(CHOICE) CHOICE(SCORED_TUNING, "tuning") CHOICE(SCORED_HELD_OUT, "held_out")
+enum ehr_scored { EHR_SCORED(OPTION_CHOICE_NUMBER) };
+
+#define EHR_AGES(CHOICE) CHOICE(AGE_YEARS, "years") CHOICE(AGE_MONTHS, "months")
+enum ehr_age { EHR_AGES(OPTION_CHOICE_NUMBER) };
+
+#define EHR_OPTIONS(KEY, in)                                                                                           \
+    KEY(in, PATH, "ehr.task", task, "", JOB_EVALUATE, 0, "task",                                                       \
+        "task of the cohort whose samples are learned and scored; empty: its only one")                                \
+    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
+    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
+        "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
+        "vectors, "                                                                                                    \
+        "frozen, under a trained map; random ones in their place")                                                     \
+    KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
+        "a code without a vector is missing if fewer samples of train have it")                                        \
+    KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \
+        "the last so many tokens of a history are read")                                                               \
+    KEY(in, CHOICE, "ehr.age", age, ehr_age, EHR_AGES, "years", JOB_EVALUATE, SHAPES, "in what age is counted")        \
+    KEY(in, INTEGER, "ehr.dim", dim, "64", 2, 65536, "values", JOB_EVALUATE, SHAPES, "width of the model")             \
+    KEY(in, INTEGER, "ehr.layers", layers, "2", 1, 64, "layers", JOB_EVALUATE, SHAPES, "transformer blocks")           \
+    KEY(in, INTEGER, "ehr.heads", heads, "4", 1, 256, "heads", JOB_EVALUATE, SHAPES, "heads of attention")             \
+    KEY(in, INTEGER, "ehr.inner", inner, "128", 1, 1048576, "values", JOB_EVALUATE, SHAPES,                            \
+        "width inside a block's feed-forward part")                                                                    \
+    KEY(in, REAL, "ehr.dropout", dropout, "0.1", 0, 0.95, JOB_EVALUATE, SHAPES, "dropout in the model")                \
+    KEY(in, INTEGER, "ehr.batch", batch, "64", 1, 1048576, "samples", JOB_EVALUATE, SHAPES,                            \
+        "samples in a batch, over all ranks")                                                                          \
+    KEY(in, INTEGER, "ehr.steps", steps, "1000", 1, 1e9, "steps", JOB_EVALUATE, SHAPES, "length of training, at most") \
+    KEY(in, REAL, "ehr.rate", rate, "5e-4", 0, 1e6, JOB_EVALUATE, SHAPES,                                              \
+        "Adam's learning rate; it falls along half a cosine to the last step")                                         \
+    KEY(in, INTEGER, "ehr.warmup", warmup, "100", 0, 1e9, "steps", JOB_EVALUATE, SHAPES,                               \
+        "the rate rises linearly so long")                                                                             \
+    KEY(in, REAL, "ehr.weight_decay", weight_decay, "0.01", 0, 1e6, JOB_EVALUATE, SHAPES,                              \
+        "decoupled decay, times the rate, of weight matrices and rows of codes")                                       \
+    KEY(in, REAL, "ehr.average", average, "0", 0, 0.999999, JOB_EVALUATE, SHAPES,                                      \
+        "decay of the moving average of all parameters, which is then scored; 0: none")                                \
+    KEY(in, INTEGER, "ehr.eval_every", eval_every, "50", 1, 1e9, "steps", JOB_EVALUATE, SHAPES,                        \
+        "steps between scores of the split tuning: the weights with its best average precision are kept")              \
+    KEY(in, INTEGER, "ehr.patience", patience, "10", 1, 1e9, "evaluations", JOB_EVALUATE, SHAPES,                      \
+        "so many in a row without a better average precision end the training")                                        \
+    KEY(in, CHOICE, "ehr.score", score, ehr_scored, EHR_SCORED, "held_out", JOB_EVALUATE, LEAVES,                      \
+        "split that is scored at the end; tuning, while settings are chosen, leaves held_out unseen")                  \
+    KEY(in, INTEGER, "ehr.seeds", seeds, "1", 1, 1000, "seeds", JOB_EVALUATE, LEAVES,                                  \
+        "trainings, with the seeds from run.seed on")                                                                  \
+    KEY(in, INTEGER, "ehr.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_EVALUATE, LEAVES,                   \
+        "bootstrap resamples of subjects behind each interval")                                                        \
+    KEY(in, INTEGER, "ehr.log_every", log_every, "50", 1, 1e9, "steps", JOB_EVALUATE, LEAVES,                          \
+        "steps between log lines")                                                                                     \
+    KEY(in, INTEGER, "ehr.checkpoint_every", checkpoint_every, "1000", 0, 1e9, "steps", JOB_EVALUATE, LEAVES,          \
+        "0: only at the end")
+struct ehr_options {
+    EHR_OPTIONS(OPTION_MEMBER, )
+};
+
+#endif

@@ -1,0 +1,161 @@
+/* Predictions, then scores. */
+#include "ehr/report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/atomic_file.h"
+#include "base/json.h"
+#include "base/status.h"
+
+/* ---- predictions ---- */
+const char PREDICTIONS_HEADER[] =
+    "subject_id,prediction_time,boolean_value,predicted_boolean_value,predicted_boolean_probability\n";
+
+static void write_rows(FILE *out, const struct cohort *c, int64_t first, int64_t n,
+                       const struct scored_sample *samples) {
+    fputs(PREDICTIONS_HEADER, out);
+    for (int64_t i = 0; i < n; i++) {
+        char time[40];
+        cohort_time_text(c->sample_time[first + samples[i].sample], time);
+        fprintf(out, "%" PRId64 ",%s,%s,%s,%.9g\n", samples[i].subject, time, samples[i].label ? "true" : "false",
+                samples[i].score >= 0.5 ? "true" : "false", samples[i].score);
+    }
+}
+
+int predictions_write(const char *path, const char *cohort, const struct ehr_options *o, int64_t n,
+                      const struct scored_sample *samples) {
+    struct cohort c;
+    struct atomic_file file = {0};
+    int64_t task = 0;
+    int status;
+    TRY(cohort_read(cohort, 0, 0, &c));
+    if (o->task[0]) TRY_DONE(cohort_find_task(&c, cohort, o->task, &task));
+    TRY_DONE(atomic_file_open(&file, path));
+    write_rows(file.stream, &c, c.task_offsets[task], n, samples);
+    status = atomic_file_close(&file, STATUS_OK);
+done:
+    cohort_free(&c);
+    return status;
+}
+
+/* ---- scores ---- */
+static const char *const NAMES[N_SCORES_ESTIMATES] = {"auroc", "average_precision", "brier"};
+
+/* Mean and standard deviation over seeds; NaN: there is one. */
+static void over_seeds(const struct ehr_report *r, int estimate, double *mean, double *sd) {
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < r->n; i++) sum += r->trials[i].estimates[estimate].value;
+    *mean = sum / (double)r->n;
+    for (int64_t i = 0; i < r->n; i++) {
+        double off = r->trials[i].estimates[estimate].value - *mean;
+        square += off * off;
+    }
+    *sd = r->n > 1 ? sqrt(square / (double)(r->n - 1)) : NAN;
+}
+
+void ehr_report_print(const struct ehr_report *r) {
+    const struct scores *s = &r->trials[0].scores;
+    double mean, sd;
+    printf("%s: %lld samples, %lld true: a random score has an average precision of %.4f (the prevalence)\n\n",
+           SPLIT_NAMES[ehr_scored_split(r->options)], (long long)s->n, (long long)s->n_positive, s->prevalence);
+    printf("%-10s %6s %8s  %-24s %-24s\n", "seed", "step", "tuning", "AUROC", "average precision");
+    for (int64_t i = 0; i < r->n; i++) {
+        const struct trial *t = &r->trials[i];
+        const struct estimate *a = &t->estimates[ESTIMATE_AUROC], *p = &t->estimates[ESTIMATE_AVERAGE_PRECISION];
+        printf("%-10" PRIu64 " %6lld %8.4f  %.4f (%.4f to %.4f) %.4f (%.4f to %.4f)\n", t->seed, (long long)t->step,
+               t->tuning, a->value, a->low, a->high, p->value, p->low, p->high);
+    }
+    for (int e = 0; e <= ESTIMATE_AVERAGE_PRECISION; e++) {
+        over_seeds(r, e, &mean, &sd);
+        printf("%s%s: mean %.4f", e ? "" : "\n", NAMES[e], mean);
+        if (r->n > 1) printf(", standard deviation over seeds %.4f", sd);
+        printf("\n");
+    }
+    printf("intervals: 95 %%, from %lld resamples of subjects\n", (long long)r->options->resamples);
+}
+
+static void write_trial(struct json *j, const struct trial *t) {
+    enum { DIGITS = 9 };
+    json_object(j, NULL);
+    json_integer(j, "seed", (int64_t)t->seed);
+    json_integer(j, "step", t->step);
+    json_real(j, "tuning_average_precision", t->tuning, DIGITS);
+    for (int e = 0; e < N_SCORES_ESTIMATES; e++) {
+        json_object(j, NAMES[e]);
+        json_real(j, "value", t->estimates[e].value, DIGITS);
+        json_real(j, "low", t->estimates[e].low, DIGITS);
+        json_real(j, "high", t->estimates[e].high, DIGITS);
+        json_end(j);
+    }
+    json_real(j, "log_loss", t->scores.log_loss, DIGITS);
+    json_real(j, "calibration_error", t->scores.calibration_error, DIGITS);
+    json_array(j, "calibration");
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        json_object(j, NULL);
+        json_integer(j, "n", t->scores.bins[b].n);
+        json_real(j, "score", t->scores.bins[b].score, DIGITS);
+        json_real(j, "positive", t->scores.bins[b].positive, DIGITS);
+        json_end(j);
+    }
+    json_end(j);
+    json_end(j);
+}
+
+static void write_data(struct json *j, const struct ehr_data *d) {
+    json_object(j, "samples");
+    for (int s = 0; s < N_SPLITS; s++) {
+        json_object(j, SPLIT_NAMES[s]);
+        json_integer(j, "n", d->task_samples[s]);
+        json_integer(j, "true", d->task_positive[s]);
+        json_end(j);
+    }
+    json_end(j);
+    json_object(j, "codes");
+    json_integer(j, "n", d->n_codes);
+    json_integer(j, "missing", d->n_missing_codes);
+    json_integer(j, "tokens", d->n_tokens);
+    json_integer(j, "missing_tokens", d->n_missing_tokens);
+    json_integer(j, "cut_samples", d->n_cut);
+    json_integer(j, "cut_tokens", d->n_dropped);
+    json_end(j);
+}
+
+static void write_json(const struct ehr_report *r, FILE *out) {
+    static const char *const MODELS[] = {EHR_MODELS(OPTION_CHOICE_NAME)}, *const ARMS[] = {
+                                                                              EHR_ARMS(OPTION_CHOICE_NAME)};
+    enum { DIGITS = 9 };
+    struct json j = json_begin(out, 1);
+    json_object(&j, NULL);
+    json_text(&j, "cohort_id", r->cohort_id);
+    json_text(&j, "table_id", r->table_id);
+    json_text(&j, "task", r->data->task);
+    json_text(&j, "model", MODELS[r->options->model]);
+    json_text(&j, "embedding", ARMS[r->options->arm]);
+    json_text(&j, "split", SPLIT_NAMES[ehr_scored_split(r->options)]);
+    json_integer(&j, "parameters", r->parameters);
+    json_integer(&j, "resamples", r->options->resamples);
+    write_data(&j, r->data);
+    json_real(&j, "prevalence", r->trials[0].scores.prevalence, DIGITS);
+    for (int e = 0; e < N_SCORES_ESTIMATES; e++) {
+        double mean, sd;
+        over_seeds(r, e, &mean, &sd);
+        json_object(&j, NAMES[e]);
+        json_real(&j, "mean", mean, DIGITS);
+        json_real(&j, "sd_over_seeds", sd, DIGITS);
+        json_end(&j);
+    }
+    json_array(&j, "seeds");
+    for (int64_t i = 0; i < r->n; i++) write_trial(&j, &r->trials[i]);
+    json_end(&j);
+    json_end(&j);
+    fputc('\n', out);
+}
+
+int ehr_report_write(const struct ehr_report *r, const char *path) {
+    struct atomic_file file;
+    TRY(atomic_file_open(&file, path));
+    write_json(r, file.stream);
+    return atomic_file_close(&file, STATUS_OK);
+}

@@ -1,0 +1,397 @@
+/* A model of health records, trained and scored as `evaluate` does, on made-up cohorts whose answer is known: it finds the code that
+ * makes the label, and nothing in labels that were permuted; what happened after the prediction time, the other samples of a batch
+ * and the number of ranks do not matter. */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "ehr/learner.h"
+#include "store/cohort_events.h"
+#include "train/train.h"
+
+static int64_t faults; /* of this rank, in the behaviour being checked */
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            faults++;                                                                                                  \
+            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
+                    status_message());                                                                                 \
+        }                                                                                                              \
+    } while (0)
+
+/* ---- the made-up cohort ---- */
+enum { SUBJECTS = 600, CODES = 12, NEW_CODES = 2, MOST_EVENTS = 20, LATER_EVENTS = 3, WIDTH = 16 };
+static const int64_t DAY = (int64_t)86400 * 1000000, NOW = (int64_t)20000 * 86400 * 1000000; /* of all predictions */
+enum { CAUSE = 5, FIRST_NEW = 3 }; /* code 5 makes the label; codes 3 and 13 are new with later events */
+
+struct made {
+    int later;    /* events after the prediction time, some of codes that are otherwise unknown */
+    int permuted; /* each subject has the label of another */
+};
+
+static double draw(uint32_t what, int64_t i) { return rng_uniform(21, 1, what, (uint64_t)i); }
+
+/* Codes ascend: the new ones stand among the others, so that indices behind them are other ones. */
+static int32_t code_index(int code, struct made made) {
+    return (int32_t)(made.later ? code + 1 + (code >= FIRST_NEW) : code);
+}
+
+struct arrays {
+    char code[CODES + NEW_CODES][8], task[1][8];
+    int64_t count[CODES + NEW_CODES], subject[SUBJECTS], birth[SUBJECTS], offsets[SUBJECTS + 1], task_offsets[2];
+    int64_t sample_time[SUBJECTS];
+    uint8_t split[SUBJECTS], label[SUBJECTS];
+    int32_t sample_subject[SUBJECTS];
+    int64_t time[SUBJECTS * (MOST_EVENTS + LATER_EVENTS)];
+    int32_t event_code[SUBJECTS * (MOST_EVENTS + LATER_EVENTS)];
+    float value[SUBJECTS * (MOST_EVENTS + LATER_EVENTS)];
+};
+
+static void add_event(struct arrays *a, int64_t subject, int64_t time, int32_t code) {
+    int64_t at = a->offsets[subject + 1]++;
+    a->time[at] = time;
+    a->event_code[at] = code;
+    a->value[at] = NAN;
+    a->count[code]++;
+}
+
+static void make_subject(struct arrays *a, int64_t s, struct made made) {
+    int64_t n = 2 + (int64_t)(draw(1, s) * (MOST_EVENTS - 2)), time = NOW - 4000 * DAY;
+    int has_cause = 0;
+    a->subject[s] = 100 + 3 * s;
+    a->birth[s] = s % 50 ? NOW - (int64_t)(10000 + 10000 * draw(2, s)) * DAY : COHORT_NO_TIME;
+    a->split[s] = s % 5 < 3 ? SPLIT_TRAIN : s % 5 == 3 ? SPLIT_TUNING : SPLIT_HELD_OUT;
+    a->offsets[s + 1] = a->offsets[s];
+    if (s % 3) add_event(a, s, COHORT_NO_TIME, code_index(0, made));
+    for (int64_t i = 1; i < n; i++) {
+        int code = 1 + (int)(draw(3, s * MOST_EVENTS + i) * (CODES - 1));
+        if (code == CAUSE && draw(4, s * MOST_EVENTS + i) < 0.6) code = CAUSE + 1;
+        time += (int64_t)(draw(5, s * MOST_EVENTS + i) * 3) * 60 * DAY; /* often the same day */
+        if (i == n - 1) time = NOW;                                     /* known: inclusive */
+        add_event(a, s, time, code_index(code, made));
+        has_cause |= code == CAUSE;
+    }
+    for (int i = 0; made.later && i < LATER_EVENTS; i++)
+        add_event(a, s, NOW + 1 + i, i == 0 ? code_index(CAUSE, made) : i == 1 ? 0 : FIRST_NEW + 1);
+    a->label[s] = (uint8_t)has_cause;
+    a->sample_subject[s] = (int32_t)s;
+    a->sample_time[s] = NOW;
+}
+
+static void permute(uint8_t *label) {
+    int64_t order[SUBJECTS];
+    uint8_t old[SUBJECTS];
+    for (int64_t s = 0; s < SUBJECTS; s++) order[s] = s;
+    memcpy(old, label, sizeof old);
+    rng_shuffle(22, 1, 0, 0, order, SUBJECTS);
+    for (int64_t s = 0; s < SUBJECTS; s++) label[s] = old[order[s]];
+}
+
+static int write_cohort(const char *path, struct made made) {
+    static struct arrays a;
+    struct comm self = comm_self();
+    struct provenance provenance = {.job = "cohort", .config = "", .inputs = strdup("")};
+    a = (struct arrays){.task = {"cause"}, .task_offsets = {0, SUBJECTS}};
+    int n_codes = CODES + (made.later ? NEW_CODES : 0);
+    for (int code = 0; code < CODES; code++) snprintf(a.code[code_index(code, made)], 8, "C//%02d", 2 * code);
+    if (made.later) {
+        strcpy(a.code[0], "A//new");
+        snprintf(a.code[FIRST_NEW + 1], 8, "C//%02d", 2 * FIRST_NEW - 1);
+    }
+    for (int64_t s = 0; s < SUBJECTS; s++) make_subject(&a, s, made);
+    if (made.permuted) permute(a.label);
+    struct cohort_events events = {
+        .n_subjects = SUBJECTS, .offsets = a.offsets, .time = a.time, .code = a.event_code, .value = a.value};
+    struct cohort c = {.n_codes = n_codes,
+                       .code_bytes = sizeof a.code[0],
+                       .code = a.code[0],
+                       .code_count = a.count,
+                       .code_count_train = a.count,
+                       .n_subjects = SUBJECTS,
+                       .subject = a.subject,
+                       .birth = a.birth,
+                       .split = a.split,
+                       .n_tasks = 1,
+                       .task_bytes = sizeof a.task[0],
+                       .task = a.task[0],
+                       .task_offsets = a.task_offsets,
+                       .sample_subject = a.sample_subject,
+                       .sample_time = a.sample_time,
+                       .sample_label = a.label,
+                       .events = &events};
+    provenance_finish(&provenance, KIND_COHORT);
+    int status = cohort_write(&self, path, &c, &provenance);
+    provenance_free(&provenance);
+    return status;
+}
+
+/* The same where the behaviour cannot go on. */
+#define NEED(condition)                                                                                                \
+    do {                                                                                                               \
+        CHECK(condition);                                                                                              \
+        if (faults) return;                                                                                            \
+    } while (0)
+
+/* ---- a training, and scores ---- */
+struct world {
+    const struct comm *comm;
+    char folder[PATH_MAX];
+    struct device device;
+};
+
+/* A model as it was trained, with what it was made from. */
+struct trained {
+    struct ehr_options options;
+    struct ehr_data data;
+    float *vectors;
+    struct training training;
+    struct ehr_learner learner;
+    int64_t n;
+    struct scored_sample *samples; /* of held_out */
+};
+
+enum { STEPS = 240, FEW_STEPS = 40 };
+
+static struct ehr_options usual_options(enum ehr_arm arm) {
+    static char task[] = "";
+    return (struct ehr_options){.task = task,
+                                .arm = arm,
+                                .min_count = 1,
+                                .max_length = 64,
+                                .dim = 32,
+                                .layers = 1,
+                                .heads = 2,
+                                .inner = 32,
+                                .dropout = 0.1,
+                                .batch = 40,
+                                .rate = 3e-3,
+                                .warmup = 10,
+                                .weight_decay = 0.01,
+                                .eval_every = 40,
+                                .patience = 10,
+                                .log_every = 1000};
+}
+
+/* Of the source of vectors each code C//NN has number NN, but the static one. */
+static int find(void *self, const struct cohort *cohort, const uint8_t *wanted, int64_t *row) {
+    (void)self;
+    for (int64_t i = 0; i < cohort->n_codes; i++) {
+        const char *code = cohort_code(cohort, i);
+        row[i] = !wanted[i] || code[0] != 'C' ? VECTOR_MISSING : atoi(code + 3);
+        if (row[i] == 0) row[i] = VECTOR_OWN_ROW;
+    }
+    return STATUS_OK;
+}
+
+static int make_vectors(struct trained *t) {
+    TRY(mem_alloc(&t->vectors, t->data.n_vectors * WIDTH, sizeof *t->vectors));
+    for (int64_t i = 0; i < t->data.n_vectors * WIDTH; i++)
+        t->vectors[i] = 0.25f * (float)rng_normal(23, 1, (uint32_t)t->data.vector[i / WIDTH], (uint64_t)(i % WIDTH));
+    return STATUS_OK;
+}
+
+/* Trains over `comm` on the cohort and scores held_out; `end` frees in any case. */
+static int learn(const struct world *w, const struct comm *comm, const char *name, struct made made, enum ehr_arm arm,
+                 int64_t steps, struct trained *t) {
+    char cohort[2 * PATH_MAX], checkpoint[2 * PATH_MAX], metrics[2 * PATH_MAX];
+    struct provenance provenance = {.job = "evaluate", .config = "seed: 1\n"};
+    snprintf(cohort, sizeof cohort, "%s/%s.cohort.h5", w->folder, name);
+    snprintf(checkpoint, sizeof checkpoint, "%s/%s.h5", w->folder, name);
+    snprintf(metrics, sizeof metrics, "%s/%s.jsonl", w->folder, name);
+    provenance_finish(&provenance, KIND_CHECKPOINT);
+    struct checkpoint_ring ring = {checkpoint, &provenance, 1};
+    *t = (struct trained){.options = usual_options(arm)};
+    t->options.steps = steps;
+    struct train_options options = ehr_train_options(&t->options);
+    training_open(&t->training, comm, (struct device *)&w->device, &options);
+    TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
+    struct vector_source source = {find, NULL, 0};
+    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, arm == ARM_RANDOM ? NULL : &source));
+    TRY(make_vectors(t));
+    int with_vectors = arm == ARM_MEDTOK_INIT || arm == ARM_MEDTOK_FROZEN;
+    struct ehr_learner_terms terms = {
+        &t->options, &t->data, {arm, t->data.n_own, t->data.n_vectors, WIDTH, with_vectors ? t->vectors : NULL}, 7};
+    TRY(ehr_learner_make(&t->learner, &terms, comm, (struct device *)&w->device, 1));
+    int status = train(&t->training, &t->learner.learner, &ring, metrics);
+    provenance_free(&provenance);
+    TRY(status);
+    return ehr_learner_score(&t->learner, SPLIT_HELD_OUT, &t->n, &t->samples);
+}
+
+static void end(struct trained *t) {
+    training_free(&t->training);
+    ehr_learner_free(&t->learner);
+    ehr_data_free(&t->data);
+    free(t->vectors);
+    free(t->samples);
+}
+
+static double average_precision(int64_t n, const struct scored_sample *samples) {
+    struct scores scores;
+    CHECK(scores_compute(n, samples, &scores) == STATUS_OK);
+    return scores.average_precision;
+}
+
+/* ---- behaviours ---- */
+static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world *w) {
+    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_RANDOM_FROZEN; arm++) {
+        struct trained t;
+        char name[16];
+        snprintf(name, sizeof name, "arm-%d", (int)arm);
+        NEED(learn(w, w->comm, name, (struct made){0}, arm, STEPS, &t) == STATUS_OK);
+        CHECK(t.data.n_own == (arm == ARM_RANDOM ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
+        CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
+        end(&t);
+    }
+}
+
+/* The mean and standard deviation of average precision where scores say nothing: the same scores with labels in other orders. */
+static void chance(int64_t n, const struct scored_sample *samples, double *mean, double *sd) {
+    enum { ORDERS = 400 };
+    struct scored_sample shuffled[SUBJECTS];
+    int64_t order[SUBJECTS];
+    double sum = 0, square = 0;
+    for (uint32_t k = 0; k < ORDERS; k++) {
+        for (int64_t i = 0; i < n; i++) order[i] = i;
+        rng_shuffle(24, 1, k, 0, order, n);
+        for (int64_t i = 0; i < n; i++) {
+            shuffled[i] = samples[i];
+            shuffled[i].label = samples[order[i]].label;
+        }
+        double value = average_precision(n, shuffled);
+        sum += value;
+        square += value * value;
+    }
+    *mean = sum / ORDERS;
+    *sd = sqrt(square / ORDERS - *mean * *mean);
+}
+
+static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
+    struct trained t;
+    double mean, sd;
+    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, ARM_RANDOM, STEPS, &t) == STATUS_OK);
+    chance(t.n, t.samples, &mean, &sd);
+    double value = average_precision(t.n, t.samples);
+    CHECK(sd > 0 && sd < 0.1 && fabs(value - mean) < 3 * sd);
+    end(&t);
+}
+
+/* Also what later events bring: codes that stand between the others, the cause of the label itself. */
+static void events_after_the_prediction_time_change_no_bit(const struct world *w) {
+    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_MEDTOK_FROZEN; arm++) {
+        struct trained a, b;
+        NEED(learn(w, w->comm, "before", (struct made){0}, arm, FEW_STEPS, &a) == STATUS_OK);
+        NEED(learn(w, w->comm, "after", (struct made){.later = 1}, arm, FEW_STEPS, &b) == STATUS_OK);
+        CHECK(a.n == b.n && a.learner.parameters.n == b.learner.parameters.n);
+        for (int64_t i = 0; i < a.n && a.n == b.n; i++)
+            if (a.samples[i].score != b.samples[i].score || a.samples[i].label != b.samples[i].label) {
+                CHECK(a.samples[i].score == b.samples[i].score);
+                break;
+            }
+        end(&a);
+        end(&b);
+        if (w->comm->rank == 0) {
+            char path[2 * PATH_MAX];
+            const char *const NAMES[] = {"before", "after"};
+            for (int k = 0; k < 2; k++) {
+                snprintf(path, sizeof path, "%s/%s.h5", w->folder, NAMES[k]);
+                unlink(path);
+            }
+        }
+    }
+}
+
+/* 3e-6: products of other shapes add in another order, in single precision, through a block. */
+static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
+    struct trained t;
+    struct scored_sample *alone = NULL;
+    int64_t n = 0;
+    NEED(learn(w, w->comm, "batches", (struct made){0}, ARM_RANDOM, FEW_STEPS, &t) == STATUS_OK);
+    t.learner.most_tokens = 1;
+    CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(alone[i].score - t.samples[i].score));
+    CHECK(most < 3e-6);
+    free(alone);
+    end(&t);
+}
+
+/* 2e-3 after 80 steps, whose gradients are summed in another order; scores reach from 0 to 1. */
+static void the_number_of_ranks_does_not_matter(const struct world *w) {
+    struct comm self = comm_self();
+    struct trained one, all;
+    char name[32];
+    snprintf(name, sizeof name, "one-%d", w->comm->rank);
+    NEED(learn(w, &self, name, (struct made){0}, ARM_MEDTOK_FROZEN, 2 * FEW_STEPS, &one) == STATUS_OK);
+    NEED(learn(w, w->comm, "all", (struct made){0}, ARM_MEDTOK_FROZEN, 2 * FEW_STEPS, &all) == STATUS_OK);
+    CHECK(one.n == all.n && one.data.n_vectors == all.data.n_vectors && one.data.n_tokens == all.data.n_tokens);
+    double most = 0;
+    for (int64_t i = 0; i < one.n && one.n == all.n; i++) {
+        CHECK(one.samples[i].sample == all.samples[i].sample && one.samples[i].subject == all.samples[i].subject);
+        most = fmax(most, fabs(one.samples[i].score - all.samples[i].score));
+    }
+    CHECK(most < 2e-3);
+    end(&one);
+    end(&all);
+}
+
+/* ---- main ---- */
+static int make_world(struct world *w, const struct comm *comm) {
+    int status = STATUS_OK;
+    *w = (struct world){.comm = comm};
+    if (comm->rank == 0) {
+        snprintf(w->folder, sizeof w->folder, "%s/medtok-ehr-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+        if (!mkdtemp(w->folder)) status = status_set(STATUS_FAILED, "cannot make %s", w->folder);
+    }
+    TRY(comm_agree(comm, status));
+    TRY(comm_broadcast(comm, w->folder, sizeof w->folder));
+    return device_open_cpu(&w->device, 1) ? status_set(STATUS_FAILED, "%s", w->device.error) : STATUS_OK;
+}
+
+static void remove_folder(const struct world *w) {
+    char command[PATH_MAX + 16];
+    snprintf(command, sizeof command, "rm -r '%s'", w->folder);
+    CHECK(system(command) == 0); /* NOLINT(cert-env33-c): the folder is this test's own */
+}
+
+#define BEHAVIOUR(name)                                                                                                \
+    { #name, name }
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*check)(const struct world *w);
+    } BEHAVIOURS[] = {
+        BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_arm), BEHAVIOUR(permuted_labels_are_scored_as_by_chance),
+        BEHAVIOUR(events_after_the_prediction_time_change_no_bit),
+        BEHAVIOUR(the_other_samples_of_a_batch_do_not_matter), BEHAVIOUR(the_number_of_ranks_does_not_matter)};
+    static struct world w;
+    struct comm comm;
+    int bad = 0, status = comm_start(&comm, &argc, &argv);
+    if (status == STATUS_OK) status = make_world(&w, &comm);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "%s\n", status_message());
+        return 2;
+    }
+    log_configure(comm.rank, LOG_LEVEL_WARN);
+    for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
+        if (comm.size > 2 && BEHAVIOURS[b].check != the_number_of_ranks_does_not_matter) continue; /* nothing new */
+        faults = 0;
+        BEHAVIOURS[b].check(&w);
+        int64_t all = faults;
+        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
+        bad += all > 0;
+        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", BEHAVIOURS[b].name, comm.size);
+    }
+    if (comm.rank == 0) remove_folder(&w);
+    device_close(&w.device);
+    comm_stop(&comm);
+    return bad > 0;
+}

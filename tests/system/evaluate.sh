@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# evaluate: a model of health records is trained on a cohort and scored; the scores are those of its predictions, which are the samples
+# of held_out; the same on two ranks; run again it trains nothing; and what cannot be is refused.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+export PYTHON
+"$PYTHON" -c 'import pyarrow' 2>/dev/null || skip "pyarrow is not installed for $PYTHON"
+"$PYTHON" "$ROOT/tests/support/made_meds.py" make meds || fail "made_meds.py"
+medtok cohort --set cohort.meds=meds --set cohort.tasks=death,nested/stay --set files.cohort=cohort.h5 2>log || fail "cohort: $(cat log)"
+cat >>small.yaml <<YAML
+ehr: {task: nested/stay, dim: 16, heads: 2, layers: 1, inner: 16, batch: 16, steps: 24, eval_every: 8, resamples: 50}
+YAML
+sed -i "s|^files:|files:\n  cohort: $work/cohort.h5|" small.yaml
+scores() { # where, settings...
+    local folder=$1
+    shift
+    medtok evaluate --set files.scores="$folder/scores.json" "$@"
+}
+
+# ---- what comes out ----
+scores one --set ehr.seeds=2 >out 2>log || fail "evaluate: $(cat log)"
+grep -q '^held_out: .* samples, .* true: a random score has an average precision of' out || fail "no prevalence: $(cat out)"
+for file in scores.json scores.seed-{0,1}.{csv,h5,jsonl}; do [ -s "one/$file" ] || fail "no one/$file"; done
+cat >check.py <<'PYTHON'
+import csv, json, sys
+import pyarrow.parquet as pq
+
+folder, split = sys.argv[1:3]
+report = json.load(open(f"{folder}/scores.json"))
+assert report["split"] == split and report["task"] == "nested/stay" and report["model"] == "behrt", report
+splits = {row["subject_id"]: row["split"] for row in pq.read_table("meds/metadata/subject_splits.parquet").to_pylist()}
+labels = {(row["subject_id"], str(row["prediction_time"])): row["boolean_value"]
+          for row in pq.read_table("meds/labels/nested/stay").to_pylist()}
+wanted = {key: label for key, label in labels.items() if splits[key[0]] == split}
+counts = report["samples"]
+assert sum(counts[s]["n"] for s in counts) == len(labels) and counts[split]["n"] == len(wanted)
+for trial in report["seeds"]:
+    rows = list(csv.DictReader(open(f"{folder}/scores.seed-{trial['seed']}.csv")))
+    got = {(int(row["subject_id"]), row["prediction_time"]): row["boolean_value"] == "true" for row in rows}
+    assert len(rows) == len(wanted) and got == wanted, "the predictions are not those of the split"
+    pairs = [(float(row["predicted_boolean_probability"]), row["boolean_value"] == "true") for row in rows]
+    assert all((p >= 0.5) == (row["predicted_boolean_value"] == "true") for (p, _), row in zip(pairs, rows))
+    positive = [p for p, label in pairs if label]
+    negative = [p for p, label in pairs if not label]
+    auroc = sum((a > b) + (a == b) / 2 for a in positive for b in negative) / (len(positive) * len(negative))
+    above = lambda p, values: sum(v >= p for v in values)
+    precision = sum(above(p, positive) / (above(p, positive) + above(p, negative)) for p in positive) / len(positive)
+    assert abs(auroc - trial["auroc"]["value"]) < 1e-6, (auroc, trial)
+    assert abs(precision - trial["average_precision"]["value"]) < 1e-6, (precision, trial)
+    assert trial["auroc"]["low"] <= trial["auroc"]["value"] <= trial["auroc"]["high"]
+    assert abs(report["prevalence"] - len(positive) / len(pairs)) < 1e-8
+values = [trial["average_precision"]["value"] for trial in report["seeds"]]
+mean = sum(values) / len(values)
+assert abs(report["average_precision"]["mean"] - mean) < 1e-8
+if len(values) > 1:
+    sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+    assert abs(report["average_precision"]["sd_over_seeds"] - sd) < 1e-8
+PYTHON
+"$PYTHON" check.py one held_out || fail "the scores of held_out"
+cmp -s one/scores.seed-0.csv one/scores.seed-1.csv && fail "two seeds give the same predictions"
+scores tuning --set ehr.score=tuning >out 2>log && "$PYTHON" check.py tuning tuning || fail "the scores of tuning: $(cat log)"
+grep -q held_out out && fail "held_out was to stay unseen: $(cat out)"
+
+# ---- once more, and on two ranks ----
+cp one/scores.json first.json
+scores one --set ehr.seeds=2 >out 2>log || fail "a second time: $(cat log)"
+[ "$(grep -c 'seed-[01].h5 is up to date' log)" -eq 2 ] || fail "trained anew: $(cat log)"
+cmp one/scores.json first.json || fail "scored otherwise"
+medtok_ranks 2 evaluate --set files.scores=two/scores.json >out 2>log || fail "on two ranks: $(cat log)"
+"$PYTHON" - <<'PYTHON' || fail "two ranks score otherwise"
+import csv
+one, two = (list(csv.DictReader(open(f"{folder}/scores.seed-0.csv"))) for folder in ("one", "two"))
+assert len(one) == len(two)
+for a, b in zip(one, two):
+    p, q = (float(row.pop("predicted_boolean_probability")) for row in (a, b))
+    assert abs(p - q) < 1e-4 and a["subject_id"] == b["subject_id"] and a["prediction_time"] == b["prediction_time"], (a, b, p, q)
+PYTHON
+
+# ---- arms ----
+for job in prepare encode train tokenize; do medtok $job 2>log || fail "$job: $(cat log)"; done
+for arm in medtok-init medtok-frozen random-frozen; do
+    scores $arm --set ehr.embedding=$arm >out 2>log && "$PYTHON" check.py $arm held_out || fail "$arm: $(cat log)"
+done
+scores medtok-init --set ehr.embedding=medtok-init 2>other >out
+grep -q 'table.h5 has 2 of the codes, and an ancestor of 0 others' other ||
+    fail "codes of the table: $(cat other)"
+grep -q '"table_id": "[0-9a-f]' medtok-init/scores.json && grep -q '"table_id": null' one/scores.json || fail "the table's id"
+grep -q 'are read as one missing code: the table has neither them nor an ancestor' log &&
+    fail "random-frozen needs no table: $(cat log)"
+
+# ---- what is refused ----
+expect_error 2 'cohort.h5 has 2 tasks: name one, --set ehr.task=NAME' scores bad --set ehr.task=
+expect_error 1 'has no task sepsis; it has death, nested/stay' scores bad --set ehr.task=sepsis
+expect_error 2 'ehr.dim 16 is no multiple of ehr.heads 3' scores bad --set ehr.heads=3
+expect_error 2 '3 ranks are too many for a batch of 2 samples' medtok_ranks 3 evaluate --set ehr.batch=2 --set files.scores=bad/scores.json
+expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost' scores one --set ehr.dim=32
+expect_error 2 'files.cohort and files.scores are the same file' medtok evaluate --set files.scores=cohort.h5
+mkdir -p way && echo precious >way/scores.seed-0.csv
+expect_error 1 'way/scores.seed-0.csv is in the way' scores way
+[ "$(cat way/scores.seed-0.csv)" = precious ] || fail "a file in the way is gone"
+scores one --set ehr.dim=32 --force >out 2>log || fail "--force: $(cat log)"
+
+# ---- a signal ----
+"$MEDTOK" evaluate --config small.yaml --set files.scores=long/scores.json --set ehr.steps=1000000 --set ehr.patience=1000000 >out 2>log &
+job=$!
+for _ in $(seq 200); do [ -s long/scores.seed-0.jsonl ] && break || sleep 0.1; done
+kill -TERM "$job"
+wait "$job"
+code=$?
+[ "$code" -eq 75 ] || fail "a signal: exit code $code, not 75: $(cat log)"
+[ -e long/scores.json ] && fail "a signal left scores"
+finish
