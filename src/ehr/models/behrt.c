@@ -42,7 +42,7 @@ static int check(const struct ehr_options *o) {
 
 /* ---- parameters ---- */
 static void add_blocks(struct behrt *m, struct parameter_set *set, const struct ehr_options *o) {
-    char name[32];
+    char name[40];
     m->shape = (struct block_shape){.heads = o->heads,
                                     .f = ACTIVATION_GELU,
                                     .epsilon = EPSILON,
