@@ -38,7 +38,7 @@ static int append_visit(struct timeline *t, const struct cohort *c, const struct
     TRY(mem_grow(&t->codes, &t->codes_capacity, end - first, sizeof *t->codes));
     for (int64_t i = first; i < end; i++)
         if (strcmp(cohort_code(c, h->code[i]), "MEDS_BIRTH") != 0) t->codes[n++] = h->code[i];
-    qsort(t->codes, (size_t)n, sizeof *t->codes, ascending);
+    if (n > 0) qsort(t->codes, (size_t)n, sizeof *t->codes, ascending);
     for (int64_t i = 0; i < n; i++)
         if (i == 0 || t->codes[i] != t->codes[i - 1]) TRY(append(t, TOKEN_FIRST_CODE + t->codes[i], age, visit));
     return n ? append(t, TOKEN_SEP, age, visit) : STATUS_OK;
