@@ -14,17 +14,7 @@
 #include "ehr/learner.h"
 #include "store/cohort_events.h"
 #include "train/train.h"
-
-static int64_t faults; /* of this rank, in the behaviour being checked */
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            faults++;                                                                                                  \
-            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
-                    status_message());                                                                                 \
-        }                                                                                                              \
-    } while (0)
+#include "mpi_check.h"
 
 /* ---- the made-up cohort ---- */
 enum { SUBJECTS = 600, CODES = 12, NEW_CODES = 2, MOST_EVENTS = 20, LATER_EVENTS = 3, WIDTH = 16 };
@@ -206,7 +196,7 @@ static int learn(const struct world *w, const struct comm *comm, const char *nam
     snprintf(checkpoint, sizeof checkpoint, "%s/%s.h5", w->folder, name);
     snprintf(metrics, sizeof metrics, "%s/%s.jsonl", w->folder, name);
     provenance_finish(&provenance, KIND_CHECKPOINT);
-    struct checkpoint_ring ring = {checkpoint, &provenance, 1};
+    struct checkpoint_ring ring = {checkpoint, &provenance, 1, "files.scores"};
     *t = (struct trained){.options = usual_options(arm)};
     t->options.steps = steps;
     struct train_options options = ehr_train_options(&t->options);
@@ -344,21 +334,9 @@ static void the_number_of_ranks_does_not_matter(const struct world *w) {
 
 /* ---- main ---- */
 static int make_world(struct world *w, const struct comm *comm) {
-    int status = STATUS_OK;
     *w = (struct world){.comm = comm};
-    if (comm->rank == 0) {
-        snprintf(w->folder, sizeof w->folder, "%s/medtok-ehr-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-        if (!mkdtemp(w->folder)) status = status_set(STATUS_FAILED, "cannot make %s", w->folder);
-    }
-    TRY(comm_agree(comm, status));
-    TRY(comm_broadcast(comm, w->folder, sizeof w->folder));
+    TRY(make_folder(comm, "ehr", w->folder));
     return device_open_cpu(&w->device, 1) ? status_set(STATUS_FAILED, "%s", w->device.error) : STATUS_OK;
-}
-
-static void remove_folder(const struct world *w) {
-    char command[PATH_MAX + 16];
-    snprintf(command, sizeof command, "rm -r '%s'", w->folder);
-    CHECK(system(command) == 0); /* NOLINT(cert-env33-c): the folder is this test's own */
 }
 
 #define BEHAVIOUR(name)                                                                                                \
@@ -383,14 +361,10 @@ int main(int argc, char **argv) {
     log_configure(comm.rank, LOG_LEVEL_WARN);
     for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
         if (comm.size > 2 && BEHAVIOURS[b].check != the_number_of_ranks_does_not_matter) continue; /* nothing new */
-        faults = 0;
         BEHAVIOURS[b].check(&w);
-        int64_t all = faults;
-        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
-        bad += all > 0;
-        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", BEHAVIOURS[b].name, comm.size);
+        bad += behaviour_failed(&comm, BEHAVIOURS[b].name);
     }
-    if (comm.rank == 0) remove_folder(&w);
+    if (comm.rank == 0) remove_folder(w.folder);
     device_close(&w.device);
     comm_stop(&comm);
     return bad > 0;

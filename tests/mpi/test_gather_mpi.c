@@ -6,17 +6,7 @@
 
 #include "base/status.h"
 #include "dist/gather.h"
-
-static int64_t faults; /* of this rank, in the behaviour being checked */
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            faults++;                                                                                                  \
-            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
-                    status_message());                                                                                 \
-        }                                                                                                              \
-    } while (0)
+#include "mpi_check.h"
 
 enum { ROW = 5 };
 
@@ -87,12 +77,8 @@ int main(int argc, char **argv) {
     }
     if (comm.size > 3) return 2;
     for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
-        faults = 0;
         BEHAVIOURS[b].check(&comm);
-        int64_t all = faults;
-        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
-        bad += all > 0;
-        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", BEHAVIOURS[b].name, comm.size);
+        bad += behaviour_failed(&comm, BEHAVIOURS[b].name);
     }
     comm_stop(&comm);
     return bad > 0;

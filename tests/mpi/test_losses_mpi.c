@@ -6,17 +6,7 @@
 
 #include "base/status.h"
 #include "medtok/losses.h"
-
-static int64_t faults; /* of this rank, in the behaviour being checked */
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            faults++;                                                                                                  \
-            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
-                    status_message());                                                                                 \
-        }                                                                                                              \
-    } while (0)
+#include "mpi_check.h"
 
 enum { ROWS = 3, DIM = 8 };
 
@@ -55,7 +45,7 @@ static void check_limit(const struct comm *comm, struct device *device) {
     CHECK(row_shares_make(&shares, comm, 1) == STATUS_OK);
     shares.total = 1 << 20;
     CHECK(gather_rows_over_ranks(comm, device, &shares, 4096, none, none) == STATUS_FAILED);
-    CHECK(strstr(status_message(), "set a smaller train.batch"));
+    CHECK(strstr(status_message(), "set a smaller batch"));
     row_shares_free(&shares);
 }
 
@@ -83,15 +73,11 @@ int main(int argc, char **argv) {
         return 2;
     }
     for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
-        faults = 0;
         if (device_open_cpu(&device, 1)) return 2;
         check_limit(&comm, &device);
         run_losses(&comm, &device, BEHAVIOURS[b].fail, comm.rank == comm.size - 1);
         device_close(&device);
-        int64_t all = faults;
-        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
-        bad += all > 0;
-        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", BEHAVIOURS[b].name, comm.size);
+        bad += behaviour_failed(&comm, BEHAVIOURS[b].name);
     }
     comm_stop(&comm);
     return bad > 0;

@@ -17,17 +17,7 @@
 #include "store/h5file.h"
 #include "store/vocabulary.h"
 #include "store/vocabulary_pick.h"
-
-static int64_t faults; /* of this rank, in the behaviour being checked */
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            faults++;                                                                                                  \
-            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
-                    status_message());                                                                                 \
-        }                                                                                                              \
-    } while (0)
+#include "mpi_check.h"
 
 struct fixture {
     const struct comm *comm;
@@ -458,28 +448,6 @@ static const struct behaviour FULL[] = {BEHAVIOUR(a_full_disk_is_one_message),
                                         BEHAVIOUR(a_disk_that_fills_up_little_by_little_is_one_message),
                                         {NULL, NULL}};
 
-/* Makes one folder for all ranks, under TMPDIR or /tmp. */
-static int make_folder(const struct comm *comm, char folder[PATH_MAX]) {
-    int status = STATUS_OK;
-    if (comm->rank == 0) {
-        snprintf(folder, PATH_MAX, "%s/medtok-store-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-        if (!mkdtemp(folder)) status = status_set(STATUS_FAILED, "cannot make %s", folder);
-    }
-    TRY(comm_agree(comm, status));
-    return comm_broadcast(comm, folder, PATH_MAX);
-}
-
-static void remove_folder(const char *folder) {
-    DIR *dir = opendir(folder);
-    char path[PATH_MAX + 256];
-    for (struct dirent *e; dir && (e = readdir(dir));) {
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (e->d_name[0] != '.') unlink(path);
-    }
-    if (dir) closedir(dir);
-    rmdir(folder);
-}
-
 int main(int argc, char **argv) {
     struct comm comm;
     char made[PATH_MAX] = "";
@@ -487,7 +455,7 @@ int main(int argc, char **argv) {
     int status = comm_start(&comm, &argc, &argv);
     if (status == STATUS_OK && argc != 1 && !full)
         status = status_set(STATUS_USAGE, "usage: %s [--full FOLDER]", argv[0]);
-    if (status == STATUS_OK && !full) status = make_folder(&comm, made);
+    if (status == STATUS_OK && !full) status = make_folder(&comm, "store", made);
     if (status != STATUS_OK) {
         fprintf(stderr, "%s\n", status_message());
         return 2;
@@ -495,12 +463,8 @@ int main(int argc, char **argv) {
     log_configure(comm.rank, LOG_LEVEL_WARN);
     struct fixture fixture = {&comm, full ? argv[2] : made};
     for (const struct behaviour *b = full ? FULL : ALWAYS; b->name; b++) {
-        faults = 0;
         b->check(&fixture);
-        int64_t all = faults;
-        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
-        bad += all > 0;
-        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", b->name, comm.size);
+        bad += behaviour_failed(&comm, b->name);
     }
     if (!full && comm.rank == 0) remove_folder(made);
     comm_stop(&comm);

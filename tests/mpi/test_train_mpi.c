@@ -17,17 +17,7 @@
 #include "nn/layers.h"
 #include "train/sampler.h"
 #include "train/train.h"
-
-static int64_t faults; /* of this rank, in the behaviour being checked */
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            faults++;                                                                                                  \
-            fprintf(stderr, "%s:%d: not so: %s (last message: %s)\n", __FILE__, __LINE__, #condition,                  \
-                    status_message());                                                                                 \
-        }                                                                                                              \
-    } while (0)
+#include "mpi_check.h"
 
 enum { N = 48, DIM = 4, GROUPS = 7, STEPS = 24 };
 static const double OFFSET = 0.25; /* frozen */
@@ -211,6 +201,7 @@ static int make_rows(struct world *w) {
     TRY(parameter_set_initialize(&r->parameters, 5));
     r->learner = (struct learner){.self = r,
                                   .parameters = &r->parameters,
+                                  .settings = "train",
                                   .samples = "rows",
                                   .terms = TERMS,
                                   .n_terms = 1,
@@ -235,7 +226,7 @@ static void end(struct world *w) {
 
 /* Trains under w->options from what the folder holds; the caller calls end. cut_off as in struct rows. */
 static int run(struct world *w, int64_t cut_off) {
-    struct checkpoint_ring ring = {w->checkpoint, &w->provenance, w->options.keep};
+    struct checkpoint_ring ring = {w->checkpoint, &w->provenance, w->options.keep, "files.checkpoint"};
     training_open(&w->training, w->comm, &w->device, &w->options);
     CHECK(make_rows(w) == STATUS_OK);
     w->rows.cut_off = cut_off;
@@ -456,14 +447,8 @@ static void a_step_that_diverges_accuses_the_learners_samples(struct world *w) {
 
 /* ---- main ---- */
 static int make_world(struct world *w, const struct comm *comm) {
-    int status = STATUS_OK;
     *w = (struct world){.comm = comm, .provenance = {.job = "train", .config = "seed: 1\n"}};
-    if (comm->rank == 0) {
-        snprintf(w->folder, sizeof w->folder, "%s/medtok-train-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-        if (!mkdtemp(w->folder)) status = status_set(STATUS_FAILED, "cannot make %s", w->folder);
-    }
-    TRY(comm_agree(comm, status));
-    TRY(comm_broadcast(comm, w->folder, sizeof w->folder));
+    TRY(make_folder(comm, "train", w->folder));
     snprintf(w->checkpoint, sizeof w->checkpoint, "%s/checkpoint.h5", w->folder);
     snprintf(w->metrics, sizeof w->metrics, "%s/checkpoint.jsonl", w->folder);
     provenance_finish(&w->provenance, KIND_CHECKPOINT);
@@ -493,16 +478,12 @@ int main(int argc, char **argv) {
     }
     log_configure(comm.rank, LOG_LEVEL_WARN);
     for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
-        faults = 0;
         w.options = usual_options();
         BEHAVIOURS[b].check(&w);
         clean(&w);
-        int64_t all = faults;
-        if (comm_sum_int64(&comm, &all, 1) != STATUS_OK) return 1;
-        bad += all > 0;
-        if (comm.rank == 0) printf("%s %s (%d ranks)\n", all ? "FAILED" : "ok", BEHAVIOURS[b].name, comm.size);
+        bad += behaviour_failed(&comm, BEHAVIOURS[b].name);
     }
-    if (comm.rank == 0) rmdir(w.folder);
+    if (comm.rank == 0) remove_folder(w.folder);
     device_close(&w.device);
     provenance_free(&w.provenance);
     comm_stop(&comm);

@@ -304,41 +304,33 @@ static void model_gradients_hold_with_absent_sides_mixed(void **state) {
     assert_int_equal(w->both_n[0], 2);
 }
 
-/* Cross-attention over no keys is 0, so that only the bias of its output map is used. */
-static void model_gradients_hold_with_text_alone(void **state) {
-    static const char *const UNUSED[] = {"graph.",
-                                         "attention.0.query",
-                                         "attention.0.key_value",
-                                         "attention.0.output.weight",
-                                         "attention.1.query",
-                                         "attention.1.key_value",
-                                         "attention.1.output.weight",
-                                         NULL};
-    struct world *w = *state;
-    w->dataset.sides = SIDES_TEXT;
-    check_gradients(w, UNUSED);
+/* With one side alone, by model.sides and by codes that lack the other (`take` leaves them none): what only the other needs is
+ * unused, and cross-attention over no keys is 0, so that only the bias of its output map is used. */
+static void check_one_side(struct world *w, enum sides sides, const char *others, void (*take)(struct world *)) {
+    const char *unused[] = {others,
+                            "attention.0.query",
+                            "attention.0.key_value",
+                            "attention.0.output.weight",
+                            "attention.1.query",
+                            "attention.1.key_value",
+                            "attention.1.output.weight",
+                            NULL};
+    w->dataset.sides = sides;
+    check_gradients(w, unused);
     double by_setting = evaluate(w, 0);
     w->dataset.sides = SIDES_BOTH;
-    take_graphs(w);
+    take(w);
     assert_true(evaluate(w, 0) == by_setting);
 }
 
+static void model_gradients_hold_with_text_alone(void **state) {
+    check_one_side(*state, SIDES_TEXT, "graph.", take_graphs);
+}
+
+static void take_all_texts(struct world *w) { take_text(w, "0000000"); }
+
 static void model_gradients_hold_with_graphs_alone(void **state) {
-    static const char *const UNUSED[] = {"text.",
-                                         "attention.0.query",
-                                         "attention.0.key_value",
-                                         "attention.0.output.weight",
-                                         "attention.1.query",
-                                         "attention.1.key_value",
-                                         "attention.1.output.weight",
-                                         NULL};
-    struct world *w = *state;
-    w->dataset.sides = SIDES_GRAPH;
-    check_gradients(w, UNUSED);
-    double by_setting = evaluate(w, 0);
-    w->dataset.sides = SIDES_BOTH;
-    take_text(w, "0000000");
-    assert_true(evaluate(w, 0) == by_setting);
+    check_one_side(*state, SIDES_GRAPH, "text.", take_all_texts);
 }
 
 static void a_batch_without_any_side_has_no_loss(void **state) {
