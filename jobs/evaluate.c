@@ -41,42 +41,6 @@ static int reads_table(const struct config *config) {
 }
 
 /* ---- files ---- */
-/* A file of a seed beside files.scores: scores.json -> scores.seed-3.csv */
-static void seed_path(const struct config *config, uint64_t seed, const char *ending, char path[PATH_MAX]) {
-    const char *scores = config->files.scores;
-    size_t length = strlen(scores),
-           stem = length > 5 && strcmp(scores + length - 5, ".json") == 0 ? length - 5 : length;
-    snprintf(path, PATH_MAX, "%.*s.seed-%llu%s", (int)stem, scores, (unsigned long long)seed, ending);
-}
-
-static uint64_t seed_of(const struct config *config, int64_t trial) { return (uint64_t)(config->run.seed + trial); }
-
-/* What is there under the name of a file that the job writes begins as one, or is empty. */
-static int check_beside(const char *path, const char *begins) {
-    char text[16] = "";
-    FILE *file = fopen(path, "rb");
-    if (!file) return STATUS_OK;
-    size_t n = fread(text, 1, sizeof text, file), most = strlen(begins) < sizeof text ? strlen(begins) : sizeof text;
-    fclose(file);
-    if (n == 0 || (n >= most && memcmp(text, begins, most) == 0)) return STATUS_OK;
-    return status_set(STATUS_FAILED,
-                      "%s is in the way: evaluate writes a file of that name, and this is none of its; "
-                      "move it away, or name other files, --set files.scores=PATH",
-                      path);
-}
-
-/* Before anything is computed; rank 0. */
-static int check_outputs(const struct config *config) {
-    char path[PATH_MAX];
-    for (int64_t i = 0; i < config->ehr.seeds; i++) {
-        seed_path(config, seed_of(config, i), ".csv", path);
-        TRY(check_beside(path, PREDICTIONS_HEADER));
-        seed_path(config, seed_of(config, i), ".jsonl", path);
-        TRY(check_beside(path, "{\"step\": "));
-    }
-    return atomic_file_check(config->files.scores);
-}
-
 static int read_id(const char *path, enum file_kind kind, char **id) {
     struct h5file *file;
     TRY(h5file_open(&file, path, kind));
@@ -144,11 +108,11 @@ static int train_model(const struct comm *comm, const struct config *config, con
     struct evaluation *x = self;
     char path[PATH_MAX], metrics[PATH_MAX];
     struct train_options options = ehr_train_options(&config->ehr);
-    struct checkpoint_ring ring = {path, provenance, options.keep};
+    struct checkpoint_ring ring = {path, provenance, options.keep, "files.scores"};
     struct training training = {0};
     struct ehr_learner learner;
-    seed_path(config, x->terms.seed, ".h5", path);
-    seed_path(config, x->terms.seed, ".jsonl", metrics);
+    config_seed_path(config, (int64_t)x->terms.seed, ".h5", path);
+    config_seed_path(config, (int64_t)x->terms.seed, ".jsonl", metrics);
     TRY(checkpoint_ring_guard(&ring, comm, config->force, 1));
     training_open(&training, comm, &x->device, &options);
     int status = ehr_learner_make(&learner, &x->terms, comm, &x->device, 1);
@@ -176,7 +140,7 @@ static int score(struct evaluation *x, struct ehr_learner *l, struct trial *tria
                                   .poll = interrupt_poll};
     int64_t n;
     int status;
-    seed_path(config, x->terms.seed, ".h5", path);
+    config_seed_path(config, (int64_t)x->terms.seed, ".h5", path);
     TRY(comm_agree(x->comm, parameters_load(&l->parameters, path, config->ehr.average > 0, &trial->step)));
     x->parameters = parameter_set_size(&l->parameters);
     TRY(ehr_learner_score(l, SPLIT_TUNING, &n, &samples));
@@ -186,7 +150,7 @@ static int score(struct evaluation *x, struct ehr_learner *l, struct trial *tria
     TRY(comm_agree(x->comm, status));
     TRY(ehr_learner_score(l, ehr_scored_split(&config->ehr), &n, &samples));
     status = scores_compute(n, samples, &trial->scores);
-    seed_path(config, x->terms.seed, ".csv", path);
+    config_seed_path(config, (int64_t)x->terms.seed, ".csv", path);
     if (status == STATUS_OK && x->comm->rank == 0)
         status = predictions_write(path, config->files.cohort, &config->ehr, n, samples);
     TRY_DONE(comm_agree(x->comm, status));
@@ -201,9 +165,9 @@ static int run_trial(struct evaluation *x, int64_t i) {
     char path[PATH_MAX];
     struct ehr_learner learner;
     config.run.seed += i;
-    x->terms.seed = seed_of(x->config, i);
+    x->terms.seed = (uint64_t)config.run.seed;
     x->trials[i].seed = x->terms.seed;
-    seed_path(x->config, x->terms.seed, ".h5", path);
+    config_seed_path(x->config, config.run.seed, ".h5", path);
     struct recipe recipe = {&EVALUATE_JOB, KIND_CHECKPOINT, path, add_inputs, train_model};
     TRY(recipe_run(&recipe, x->comm, &config, x));
     int status = ehr_learner_make(&learner, &x->terms, x->comm, &x->device, 0);
@@ -232,7 +196,7 @@ static int prepare(struct evaluation *x) {
     const struct config *c = x->config;
     TRY(mem_alloc(&x->trials, c->ehr.seeds, sizeof *x->trials));
     if (x->comm->rank > 0) return STATUS_OK;
-    TRY(check_outputs(c));
+    TRY(atomic_file_check(c->files.scores));
     TRY(read_id(c->files.cohort, KIND_COHORT, &x->cohort_id));
     return reads_table(c) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
 }

@@ -21,7 +21,8 @@ struct text_kind {
 static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
-                                         {"scores", "{\n \"cohort_id\":"}};
+                                         {"scores", "{\n \"cohort_id\":"},
+                                         {"predictions", "subject_id,prediction_time,boolean_value,"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 
 /* What is written in folders. Those of one kind that begin with nothing (raw numbers) are known by being there together. */
@@ -141,7 +142,8 @@ static int lock_all(struct outputs *o, const struct config *config, enum job job
     struct job_path *paths;
     int n, status = config_paths(config, job, &paths, &n);
     for (int i = 0; i < n && status == STATUS_OK; i++)
-        if (paths[i].written && o->n < MOST_OUTPUTS) status = file_lock_take(&o->locks[o->n++], paths[i].path);
+        if (paths[i].written && !paths[i].of_seed && o->n < MOST_OUTPUTS)
+            status = file_lock_take(&o->locks[o->n++], paths[i].path);
     free(paths);
     return status;
 }

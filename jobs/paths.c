@@ -24,6 +24,13 @@ void config_report_path(const struct config *config, char path[PATH_MAX]) {
         path_with_ending(config->files.table, ".quality.json", path, PATH_MAX);
 }
 
+void config_seed_path(const struct config *config, int64_t seed, const char *ending, char path[PATH_MAX]) {
+    const char *scores = config->files.scores;
+    size_t n = strlen(scores);
+    int stem = (int)(n > 5 && strcmp(scores + n - 5, ".json") == 0 ? n - 5 : n);
+    snprintf(path, PATH_MAX, "%.*s.seed-%lld%s", stem, scores, (long long)seed, ending);
+}
+
 /* ---- the list ---- */
 struct path_list {
     struct job_path *items;
@@ -45,6 +52,19 @@ static int add_list(struct path_list *list, const char *key, const char *kind, c
     return STATUS_OK;
 }
 
+/* What evaluate makes for each seed. */
+static int add_seeds(struct path_list *list, const struct config *config, const struct key *key) {
+    static const char *const FILES[][2] = {{"checkpoint", ".h5"}, {"metrics", ".jsonl"}, {"predictions", ".csv"}};
+    char path[PATH_MAX];
+    for (int64_t i = 0; i < config->ehr.seeds; i++)
+        for (size_t k = 0; k < sizeof FILES / sizeof *FILES; k++) {
+            config_seed_path(config, config->run.seed + i, FILES[k][1], path);
+            TRY(add(list, key->name, FILES[k][0], 1, path));
+            list->items[list->n - 1].of_seed = 1;
+        }
+    return STATUS_OK;
+}
+
 static int add_key(struct path_list *list, const struct config *config, const struct key *key, enum job job) {
     const void *at = (const char *)config + key->offset;
     char derived[PATH_MAX];
@@ -55,7 +75,8 @@ static int add_key(struct path_list *list, const struct config *config, const st
     if (!path[0] && key->initial[0] && ((key->writers | JOB_TOKENIZE | JOB_INSPECT) & job) &&
         strcmp(key->kind, "text") != 0)
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
-    return add(list, key->name, key->kind, (key->writers & job) != 0, path);
+    TRY(add(list, key->name, key->kind, (key->writers & job) != 0, path));
+    return strcmp(key->kind, "scores") == 0 ? add_seeds(list, config, key) : STATUS_OK;
 }
 
 int config_paths(const struct config *config, enum job job, struct job_path **paths, int *n) {
@@ -83,6 +104,7 @@ static int check_beside(const struct job_path *a, const struct job_path *b) {
 }
 
 static int check_pair(const struct job_path *a, const struct job_path *b) {
+    if (a->of_seed && b->of_seed) return STATUS_OK; /* they are called by their numbers */
     TRY(check_beside(a, b));
     TRY(check_beside(b, a));
     if ((!a->written && !b->written) || may_be_one(a, b) || !path_same(a->path, b->path)) return STATUS_OK;

@@ -1,7 +1,7 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort" (HDF5 files of ours), "metrics", "report",
- * "scores", "benchmark" (JSON), "export", "arrays" (folders).
+ * "scores", "benchmark" (JSON), "predictions" (CSV), "export", "arrays" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H
@@ -14,12 +14,17 @@ struct job_path {
     const char *key;  /* the setting, or --config */
     const char *kind; /* "config" for --config */
     int written;
+    int of_seed; /* one of the files of a seed, which lie beside the setting's own and are under its lock */
     char path[PATH_MAX];
 };
 
 /* Where train writes its metrics and inspect its report: the setting, or beside the checkpoint and the table. */
 void config_metrics_path(const struct config *config, char path[PATH_MAX]);
 void config_report_path(const struct config *config, char path[PATH_MAX]);
+
+/* Where evaluate writes what is of one seed: beside files.scores, scores.json -> scores.seed-3.csv; ending: ".h5" (the model),
+ * ".jsonl" (its metrics) or ".csv" (predictions). */
+void config_seed_path(const struct config *config, int64_t seed, const char *ending, char path[PATH_MAX]);
 
 /* All files that `job` reads or writes under these settings, into *paths [*n] (the caller frees): files of lists one by one,
  * keys that are empty left out. */

@@ -29,7 +29,7 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
 }
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
-    struct checkpoint_ring ring = {config->files.checkpoint, provenance, config->train.keep};
+    struct checkpoint_ring ring = {config->files.checkpoint, provenance, config->train.keep, "files.checkpoint"};
     struct device device = {0};
     struct training training = {0};
     struct medtok_learner learner = {0};

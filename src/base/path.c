@@ -183,7 +183,7 @@ int path_is_beside(const char *path, const char *output) {
     if (path_resolve(path, p) != STATUS_OK || path_resolve(output, o) != STATUS_OK) return 0;
     path_with_ending(o, "", stem, sizeof stem);
     size_t n = strlen(o), m = strlen(stem);
-    if (strncmp(p, stem, m) == 0 && is_step(p + m)) return 1;
+    if (strncmp(p, stem, m) == 0 && (is_step(p + m) || strcmp(p + m, ".best.h5") == 0)) return 1;
     if (strncmp(p, o, n) != 0) return 0;
     for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++)
         if (strncmp(p + n, ENDINGS[i], strlen(ENDINGS[i])) == 0) return 1;

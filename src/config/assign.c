@@ -47,7 +47,7 @@ static int choice_number(const struct key *key, const char *value) {
     return -1;
 }
 
-static int set_path(char **to, const char *text) {
+static int set_string(char **to, const char *text) {
     char *copy = strdup(text);
     if (!copy) return status_set(STATUS_FAILED, "out of memory");
     free(*to);
@@ -74,7 +74,8 @@ int assign_text(void *values, const char *origin, const struct key *key, const c
         case KEY_INTEGER: return set_integer(to, origin, key, value);
         case KEY_REAL: return set_real(to, origin, key, value);
         case KEY_CHOICE: return set_choice(to, origin, key, value);
-        case KEY_PATH: return set_path(to, value);
+        case KEY_TEXT:
+        case KEY_PATH: return set_string(to, value);
         case KEY_LIST: return set_list(to, value);
     }
     return STATUS_OK;

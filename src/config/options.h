@@ -17,6 +17,7 @@
  *   INTEGER  default, least, most, unit ("": none), jobs, shapes, help     int64_t
  *   REAL     default, least, most, jobs, shapes, help                      double
  *   CHOICE   enum, list of choices, default, jobs, shapes, help            that enum, numbered from 0 in the list's order
+ *   TEXT     default, jobs, shapes, help                                   char *, "" if empty
  *   PATH     default, jobs that read it, jobs that write it, kind, help    char *, "" if empty; kind: see struct key
  *   LIST     unit ("": paths), jobs, kind (NULL: no paths), help           struct string_list, empty by default
  *
@@ -38,6 +39,7 @@
 #define OPTION_MEMBER_INTEGER(member, ...)        int64_t member;
 #define OPTION_MEMBER_REAL(member, ...)           double member;
 #define OPTION_MEMBER_CHOICE(member, choice, ...) enum choice member;
+#define OPTION_MEMBER_TEXT(member, ...)           char *member; /* owned by whoever holds all options */
 #define OPTION_MEMBER_PATH(member, ...)           char *member; /* owned by whoever holds all options */
 #define OPTION_MEMBER_LIST(member, ...)           struct string_list member;
 

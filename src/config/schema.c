@@ -84,8 +84,8 @@ void schema_allowed(const struct key *key, char *text, size_t size) {
         snprintf(text, size, "a number, %g to %g", key->least, key->most);
     else if (key->type == KEY_LIST)
         snprintf(text, size, "a list of %s", key->unit[0] ? key->unit : "paths");
-    else if (key->type == KEY_PATH)
-        snprintf(text, size, "a path");
+    else if (key->type == KEY_PATH || key->type == KEY_TEXT)
+        snprintf(text, size, key->type == KEY_PATH ? "a path" : "a text");
     else {
         size_t used = (size_t)snprintf(text, size, "one of ");
         for (int i = 0; key->choices[i] && used < size; i++)

@@ -6,7 +6,7 @@
 
 #include "config/options.h"
 
-enum key_type { KEY_INTEGER, KEY_REAL, KEY_CHOICE, KEY_PATH, KEY_LIST };
+enum key_type { KEY_INTEGER, KEY_REAL, KEY_CHOICE, KEY_TEXT, KEY_PATH, KEY_LIST };
 
 struct key {
     const char *name; /* section.word */
@@ -58,6 +58,8 @@ enum { LEAVES, SHAPES };
      NULL,                                                                                                             \
      shapes,                                                                                                           \
      help},
+#define OPTION_KEY_TEXT(in, name, member, initial, jobs, shapes, help)                                                 \
+    {name, KEY_TEXT, OPTION_OFFSET(in, member), initial, 0, 0, "", {NULL}, jobs, 0, NULL, shapes, help},
 #define OPTION_KEY_PATH(in, name, member, initial, readers, writers, kind, help)                                       \
     {name,   KEY_PATH, OPTION_OFFSET(in, member), initial, 0, 0, "", {NULL}, (readers) | (writers), writers, kind,     \
      LEAVES, help},

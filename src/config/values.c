@@ -18,7 +18,7 @@ void values_free(const struct schema *schema, void *values) {
     for (int i = 0; i < schema->n; i++) {
         void *value = assign_target(values, &schema->keys[i]);
         if (schema->keys[i].type == KEY_LIST) string_list_clear(value);
-        if (schema->keys[i].type != KEY_PATH) continue;
+        if (schema->keys[i].type != KEY_PATH && schema->keys[i].type != KEY_TEXT) continue;
         free(*(char **)value);
         *(char **)value = NULL;
     }
@@ -100,6 +100,7 @@ static void print_line(FILE *out, const void *values, const struct key *key) {
             fputs(text, out);
             break;
         case KEY_CHOICE: fputs(key->choices[*(const unsigned *)at], out); break;
+        case KEY_TEXT:
         case KEY_PATH: print_quoted(out, *(char *const *)at); break;
         case KEY_LIST: print_list(out, at); break;
     }

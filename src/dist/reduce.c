@@ -86,7 +86,7 @@ static void exchange_free(struct exchange *x) {
 static int exchange_make(struct exchange *x, const struct comm *comm, const struct row_shares *shares, int64_t cols) {
     *x = (struct exchange){0};
     if (shares->total * cols > INT32_MAX) /* MPI's counts are int */
-        return status_set(STATUS_FAILED, "%d rows of %lld values are too many to exchange: set a smaller train.batch",
+        return status_set(STATUS_FAILED, "%d rows of %lld values are too many to exchange at once: set a smaller batch",
                           shares->total, (long long)cols);
     TRY(mem_alloc(&x->local, shares->n[comm->rank] * cols, sizeof(real)));
     TRY(mem_alloc(&x->all, shares->total * cols, sizeof(real)));

@@ -20,7 +20,7 @@ struct train_options ehr_train_options(const struct ehr_options *o) {
                                   .epsilon = 1e-8,
                                   .weight_decay = o->weight_decay,
                                   .clip = 1,
-                                  .max_loss = 1e6,
+                                  .max_loss = o->max_loss,
                                   .average = o->average,
                                   .partition = PARTITION_BLOCK,
                                   .checkpoint_every = o->checkpoint_every,
@@ -117,6 +117,7 @@ int ehr_learner_make(struct ehr_learner *l, const struct ehr_learner_terms *term
     if (status == STATUS_OK && trains) status = make_slots(l);
     l->learner = (struct learner){.self = l,
                                   .parameters = &l->parameters,
+                                  .settings = "ehr",
                                   .samples = "samples",
                                   .terms = TERMS,
                                   .n_terms = 1,

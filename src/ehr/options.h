@@ -22,7 +22,7 @@ enum ehr_scored { EHR_SCORED(OPTION_CHOICE_NUMBER) };
 enum ehr_age { EHR_AGES(OPTION_CHOICE_NUMBER) };
 
 #define EHR_OPTIONS(KEY, in)                                                                                           \
-    KEY(in, PATH, "ehr.task", task, "", JOB_EVALUATE, 0, "task",                                                       \
+    KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
     KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
     KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
@@ -49,6 +49,8 @@ enum ehr_age { EHR_AGES(OPTION_CHOICE_NUMBER) };
         "the rate rises linearly so long")                                                                             \
     KEY(in, REAL, "ehr.weight_decay", weight_decay, "0.01", 0, 1e6, JOB_EVALUATE, SHAPES,                              \
         "decoupled decay, times the rate, of weight matrices and rows of codes")                                       \
+    KEY(in, REAL, "ehr.max_loss", max_loss, "1e6", 0, 1e300, JOB_EVALUATE, LEAVES,                                     \
+        "a loss beyond this stops the job: training diverges; 0: no limit")                                            \
     KEY(in, REAL, "ehr.average", average, "0", 0, 0.999999, JOB_EVALUATE, SHAPES,                                      \
         "decay of the moving average of all parameters, which is then scored; 0: none")                                \
     KEY(in, INTEGER, "ehr.eval_every", eval_every, "50", 1, 1e9, "steps", JOB_EVALUATE, SHAPES,                        \

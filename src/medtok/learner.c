@@ -265,6 +265,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
     TRY(comm_agree(comm, make(m)));
     m->learner = (struct learner){.self = m,
                                   .parameters = &m->parameters,
+                                  .settings = "train",
                                   .samples = "codes",
                                   .terms = LOSS_TERM_NAMES,
                                   .n_terms = N_TERMS,

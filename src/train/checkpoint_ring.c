@@ -114,8 +114,8 @@ static int would_be_lost(const struct checkpoint_ring *ring, struct h5file *file
     provenance_difference(ring->provenance, file, difference, sizeof difference);
     return status_set(STATUS_FAILED,
                       "%s is %s of %lld steps, which would be lost (%s): name another file, --set "
-                      "files.checkpoint=PATH, or --force to replace it",
-                      h5file_path(file), what, (long long)step, difference);
+                      "%s=PATH, or --force to replace it",
+                      h5file_path(file), what, (long long)step, difference, ring->setting);
 }
 
 /* What is left of checkpoints whose writing was interrupted. */
@@ -128,22 +128,22 @@ static void remove_temporary(const char *path, void *context) {
 }
 
 /* A file that is called as a checkpoint of the ring, but is a link or of another kind, is in the way. */
-static int check_not_foreign(const char *path) {
+static int check_not_foreign(const struct checkpoint_ring *ring, const char *path) {
     struct stat info;
     enum file_kind kind = h5file_kind(path);
     if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (kind == KIND_UNKNOWN || kind == KIND_CHECKPOINT))
         return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "%s is in the way: training makes a checkpoint of that name, and this is none; move it away, or "
-                      "name another file, --set files.checkpoint=PATH",
-                      path);
+                      "name another file, --set %s=PATH",
+                      path, ring->setting);
 }
 
 /* A file of the ring, or the best weights. */
 static int guard_file(const struct checkpoint_ring *ring, const char *path, int force, int resume) {
     struct h5file *other;
     int status = STATUS_OK;
-    TRY(check_not_foreign(path));
+    TRY(check_not_foreign(ring, path));
     open_other(ring, path, &other);
     if ((other || !resume) && force)
         remove_file(path);
@@ -152,8 +152,8 @@ static int guard_file(const struct checkpoint_ring *ring, const char *path, int 
     else if (!resume)
         status = status_set(STATUS_FAILED,
                             "%s is a checkpoint of this training, which train.resume=never would lose: name another "
-                            "file, --set files.checkpoint=PATH, or --force to drop it",
-                            path);
+                            "file, --set %s=PATH, or --force to drop it",
+                            path, ring->setting);
     h5file_close(other);
     return status;
 }

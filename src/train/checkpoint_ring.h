@@ -11,6 +11,7 @@ struct checkpoint_ring {
     const char *final_path;              /* borrowed; where it leads is where the ring's files lie */
     const struct provenance *provenance; /* borrowed */
     int64_t keep;                        /* files */
+    const char *setting;                 /* that says where they lie, for messages: "files.checkpoint" */
 };
 
 /* Collective, before a training begins. Fails if it would replace what another training made: a finished checkpoint

@@ -29,10 +29,11 @@ static int describe(const struct training *t, const struct step_report *r, char 
         if (fabs(r->terms[i]) > fabs(r->terms[largest])) largest = i;
     }
     if (limit > 0 && fabs(r->terms[largest]) > limit)
-        snprintf(text, size, "%s is %g, beyond train.max_loss (%g)", l->terms[largest], r->terms[largest], limit);
+        snprintf(text, size, "%s is %g, beyond %s.max_loss (%g)", l->terms[largest], r->terms[largest], l->settings,
+                 limit);
     else if (most > 0 && l->n_lengths > 0 && !(r->lengths[longest] <= most))
-        snprintf(text, size, "%s compares vectors of length %g, beyond train.max_length (%g)", l->lengths[longest].term,
-                 r->lengths[longest], most);
+        snprintf(text, size, "%s compares vectors of length %g, beyond %s.max_length (%g)", l->lengths[longest].term,
+                 r->lengths[longest], l->settings, most);
     else if (!isfinite(r->gradient_norm))
         snprintf(text, size, "the gradient's norm is %g (largest loss term: %s, %g)", r->gradient_norm,
                  l->terms[largest], r->terms[largest]);
@@ -51,7 +52,7 @@ int divergence_check(const struct training *t, const struct step_report *report)
     status = comm_agree(t->comm, status);
     if (status == STATUS_OK) status = comm_max_int64(t->comm, &most, 1);
     if (status == STATUS_OK && own == most)
-        status = status_set(STATUS_FAILED, "step %lld: %s; lower train.rate%s%s", (long long)t->state.step + 1, what,
-                            accused[0] ? ", or " : "", accused);
+        status = status_set(STATUS_FAILED, "step %lld: %s; lower %s.rate%s%s", (long long)t->state.step + 1, what,
+                            l->settings, accused[0] ? ", or " : "", accused);
     return comm_agree(t->comm, status);
 }

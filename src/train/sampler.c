@@ -36,9 +36,9 @@ static int cut_strata(struct sampler *s, const struct comm *comm, const char *wh
     if (s->n_strata < comm->size)
         return status_set(
             STATUS_USAGE,
-            "%d ranks are too many for a batch of %lld %s (train.batch %lld, %lld in all): each rank needs "
-            "at least one; start fewer ranks",
-            comm->size, (long long)s->n_strata, what, (long long)batch, (long long)s->n_samples);
+            "%d ranks are too many for a batch of %lld %s (of %lld in all): each rank needs at least one; start fewer "
+            "ranks, or set a larger batch",
+            comm->size, (long long)s->n_strata, what, (long long)s->n_samples);
     s->batches_per_epoch = (s->n_samples + s->n_strata - 1) / s->n_strata;
     return STATUS_OK;
 }

@@ -93,11 +93,16 @@ expect_error 2 'cohort.h5 has 2 tasks: name one, --set ehr.task=NAME' scores bad
 expect_error 1 'has no task sepsis; it has death, nested/stay' scores bad --set ehr.task=sepsis
 expect_error 2 'ehr.dim 16 is no multiple of ehr.heads 3' scores bad --set ehr.heads=3
 expect_error 2 '3 ranks are too many for a batch of 2 samples' medtok_ranks 3 evaluate --set ehr.batch=2 --set files.scores=bad/scores.json
-expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost' scores one --set ehr.dim=32
+expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost .* --set files.scores=PATH' scores one --set ehr.dim=32
 expect_error 2 'files.cohort and files.scores are the same file' medtok evaluate --set files.scores=cohort.h5
-mkdir -p way && echo precious >way/scores.seed-0.csv
-expect_error 1 'way/scores.seed-0.csv is in the way' scores way
-[ "$(cat way/scores.seed-0.csv)" = precious ] || fail "a file in the way is gone"
+for ending in csv h5 jsonl; do
+    rm -rf way && mkdir way && echo precious >way/scores.seed-1.$ending
+    expect_error 2 "way/scores.seed-1.$ending is there already and is nothing that this job writes" scores way --set ehr.seeds=2
+    [ "$(cat way/scores.seed-1.$ending)" = precious ] || fail "a file in the way is gone: $ending"
+done
+cp cohort.h5 way/scores.seed-0.h5
+expect_error 2 'files.cohort and files.scores are the same file, .*scores.seed-0.h5' scores way --set files.cohort=way/scores.seed-0.h5
+cmp cohort.h5 way/scores.seed-0.h5 || fail "the cohort was written over"
 scores one --set ehr.dim=32 --force >out 2>log || fail "--force: $(cat log)"
 
 # ---- a signal ----
