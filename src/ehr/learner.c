@@ -119,6 +119,7 @@ int ehr_learner_make(struct ehr_learner *l, const struct ehr_learner_terms *term
                                   .parameters = &l->parameters,
                                   .settings = "ehr",
                                   .samples = "samples",
+                                  .evaluated = "samples of tuning",
                                   .terms = TERMS,
                                   .n_terms = 1,
                                   .draw = draw,

@@ -47,4 +47,22 @@ int64_t h5_type_size(enum h5type type);
 /* Size in bytes of a row of a dataset. */
 int64_t h5_row_bytes(enum h5type type, int64_t cols, int64_t inner);
 
+/* ---- writing ---- */
+enum { H5_METADATA_BYTES = 1 << 16 }; /* more than the headers of a file or a dataset, and its end, take */
+
+/* The error "PATH: WHAT: why". */
+int h5_failed_to(const struct h5file *file, const char *what);
+
+/* Collective. Makes sure that the file can grow by `bytes` over what was reserved before, ahead of any rank's writing:
+ * when a disk fills up inside a collective write, Open MPI 4.1 leaves the other ranks waiting for ever. Where the file
+ * system cannot reserve (Lustre, NFS before 4.2), its free room is looked at, which is nearly as good. */
+int h5_reserve(struct h5file *file, int64_t bytes);
+
+/* Collective: one attribute of a file or a dataset; a scalar, or of another shape. */
+int h5_set_attribute(struct h5file *file, hid_t object, const char *name, hid_t type, hid_t space, const void *value);
+int h5_set_scalar(struct h5file *file, hid_t object, const char *name, hid_t type, const void *value);
+
+/* Collective. The sums of all blocks, by rank 0; they are checked by what they are the sums of. */
+int h5_write_sums(struct h5file *file);
+
 #endif

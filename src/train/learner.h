@@ -61,6 +61,7 @@ struct learner {
     struct parameter_set *parameters; /* allocated with gradients and first values, cut among the ranks */
     const char *settings;             /* section of its training's settings, for messages: "train" */
     const char *samples;              /* what they are called in metrics and log: a word of small letters, "codes" */
+    const char *evaluated;            /* what `evaluate` measures, for the log, e.g. "held-out codes" */
     const char *const *terms;         /* [n_terms] names of the terms of the loss */
     int n_terms;
     const struct watched_length *lengths; /* [n_lengths] */

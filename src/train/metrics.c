@@ -119,7 +119,7 @@ int metrics_evaluation(struct metrics *m, const struct training *t, const struct
     json_end(&j);
     fputc('\n', m->file);
     summarize(measures, summary, sizeof summary);
-    log_info("held-out %s at step %lld: %s; %.1f s", t->learner->samples, (long long)t->state.step, summary, seconds);
+    log_info("%s at step %lld: %s; %.1f s", t->learner->evaluated, (long long)t->state.step, summary, seconds);
     return fflush(m->file) || ferror(m->file) ? write_failed(m) : measures->status;
 }
 

@@ -203,6 +203,7 @@ static int make_rows(struct world *w) {
                                   .parameters = &r->parameters,
                                   .settings = "train",
                                   .samples = "rows",
+                                  .evaluated = "rows",
                                   .terms = TERMS,
                                   .n_terms = 1,
                                   .lengths = LENGTHS,

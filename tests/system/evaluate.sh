@@ -20,6 +20,8 @@ scores() { # where, settings...
 # ---- what comes out ----
 scores one --set ehr.seeds=2 >out 2>log || fail "evaluate: $(cat log)"
 grep -q '^held_out: .* samples, .* true: a random score has an average precision of' out || fail "no prevalence: $(cat out)"
+grep -q 'samples of tuning at step 8: ' log || fail "what is measured on the way: $(cat log)"
+grep -q 'held-out' log && fail "held_out is looked at on the way: $(cat log)"
 for file in scores.json scores.seed-{0,1}.{csv,h5,jsonl}; do [ -s "one/$file" ] || fail "no one/$file"; done
 cat >check.py <<'PYTHON'
 import csv, json, sys
