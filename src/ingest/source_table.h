@@ -13,13 +13,13 @@ struct source_table; /* below */
 
 /* What a kind of table is: one constant a table of a format. */
 struct table_kind {
-    const char *name;       /* of its file without .csv, .csv.gz, in any case: "diagnoses_icd", "hosp/admissions" */
+    const char *name; /* of its file without .csv, .csv.gz, in any case: "diagnoses_icd", "hosp/admissions" */
     const char *columns[SOURCE_MOST_COLUMNS + 1];  /* names that must be there, in any case, ended by NULL ... */
     const char *optional[SOURCE_MOST_COLUMNS + 1]; /* ... and that may, whose fields are empty if they are not */
     /* Puts what the row says into the sink. fields: those of `columns`, then of `optional`. Must not keep pointers. `state`: what the
      * format read before (a map of concepts), the same on every rank; NULL if it has none. */
     int (*row)(const void *state, const struct field *fields, struct row_position at, const struct record_sink *sink);
-    int required; /* whether the data set is not one without this table */
+    int required;   /* whether the data set is not one without this table */
     unsigned kinds; /* bits 1 << enum code_kind of the events that it gives; 0: subjects or visits, always read */
 };
 
