@@ -94,7 +94,7 @@ struct collected_file {
 };
 struct collected_left_out {
     int32_t file;
-    char *rule;
+    const char *rule;
     int64_t rows;
 };
 struct collected_counts {
