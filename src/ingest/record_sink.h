@@ -22,6 +22,7 @@ struct found_subject {
     int64_t subject;
     int64_t birth, death; /* COHORT_NO_TIME: not known */
     int split;            /* enum cohort_split, or -1: the data set has no split */
+    int adds; /* it adds to a subject that has a row of its own elsewhere (OMOP's death, MEDS_BIRTH): alone it is a fault */
 };
 
 /* How exact a time is. A day counts as known at its end (23:59:59.999999), or at the end of the event's visit if that is before: so what
