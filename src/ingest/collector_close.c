@@ -21,21 +21,30 @@ static int subject_order(const void *a, const void *b) {
 #define SUBJECT_FAULT(collector, at, ...)                                                                              \
     ((collector)->comm->rank == 0 ? collector_fault(collector, at, __VA_ARGS__) : STATUS_OK)
 
-/* A time that one row of a subject gives and another gave before. */
-static int take_time(struct record_collector *c, const struct held_subject *row, const char *what, int64_t time,
-                     uint64_t *from, int64_t *known) {
+/* A birth that one row of a subject gives and another gave before. */
+static int take_birth(struct record_collector *c, const struct held_subject *row, uint64_t *from, int64_t *known) {
     char place[FAULT_TEXT_BYTES], one[40], other[40];
-    if (time == COHORT_NO_TIME || time == *known) return STATUS_OK;
+    if (row->birth == COHORT_NO_TIME || row->birth == *known) return STATUS_OK;
     if (*known == COHORT_NO_TIME) {
-        *known = time;
+        *known = row->birth;
         *from = row->at;
         return STATUS_OK;
     }
     row_position_text(c->faults.files, position_of(*from), place, sizeof place);
-    cohort_time_text(time, one);
+    cohort_time_text(row->birth, one);
     cohort_time_text(*known, other);
-    return SUBJECT_FAULT(c, row->at, "subject %lld has its %s at %s, but at %s in %s", (long long)row->subject, what,
-                         one, other, place);
+    return SUBJECT_FAULT(c, row->at, "subject %lld is born at %s, but at %s in %s", (long long)row->subject, one, other,
+                         place);
+}
+
+/* An exact time wins over a day, which is its end; of two alike the earlier one. */
+static void take_death(const struct held_subject *row, uint64_t *from, int64_t *known) {
+    if (row->death == COHORT_NO_TIME) return;
+    int is_day = position_precision(row->at) == TIME_DAY, known_day = position_precision(*from) == TIME_DAY;
+    int64_t death = is_day ? end_of_day(row->death) : row->death;
+    if (*known != COHORT_NO_TIME && (is_day != known_day ? is_day : death >= *known)) return;
+    *known = death;
+    *from = row->at;
 }
 
 static int take_split(struct record_collector *c, const struct held_subject *row, uint64_t *from, int32_t *known) {
@@ -71,8 +80,8 @@ static int merge_subject(struct record_collector *c, const struct held_subject *
         int second;
         TRY(is_second(c, rows, &rows[i], &second));
         if (second) continue;
-        TRY(take_time(c, &rows[i], "birth", rows[i].birth, &birth_from, &merged->birth));
-        TRY(take_time(c, &rows[i], "death", rows[i].death, &death_from, &merged->death));
+        TRY(take_birth(c, &rows[i], &birth_from, &merged->birth));
+        take_death(&rows[i], &death_from, &merged->death);
         TRY(take_split(c, &rows[i], &split_from, &merged->split));
     }
     if (merged->death == COHORT_NO_TIME || merged->death >= merged->birth) return STATUS_OK;
@@ -222,12 +231,6 @@ static int targets_identity(struct code_targets *t, const struct dictionary *cod
     return STATUS_OK;
 }
 
-static void targets_free(struct code_targets *t) {
-    free(t->offsets);
-    free(t->target);
-    dictionary_free(&t->names);
-}
-
 /* The codes of births, deaths, and begins and ends of visits, where there are any. */
 static int add_made_codes(struct record_collector *c) {
     int32_t number;
@@ -351,7 +354,7 @@ int collector_close_codes(struct record_collector *c, const struct source_code_r
     status = comm_agree(c->comm, status);
 done:
     dictionary_free(&codes);
-    targets_free(&targets);
+    code_targets_free(&targets);
     free(place);
     return status;
 }

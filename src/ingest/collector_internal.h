@@ -18,6 +18,13 @@ static inline struct row_position position_of(uint64_t at) {
 }
 static inline enum time_precision position_precision(uint64_t at) { return (enum time_precision)(at & 3); }
 
+/* The last microsecond of the day of a time, also before 1970. */
+#define DAY_MICROSECONDS ((int64_t)86400 * 1000000)
+static inline int64_t end_of_day(int64_t time) {
+    int64_t into = time % DAY_MICROSECONDS;
+    return time - (into < 0 ? into + DAY_MICROSECONDS : into) + DAY_MICROSECONDS - 1;
+}
+
 /* What is spilled: both begin with the subject (subject_runs.h). */
 struct held_event {
     int64_t subject, time, visit;

@@ -52,10 +52,16 @@ static int sink_subject(void *self, struct row_position at, const struct found_s
     c->subjects[c->n_subjects++] = (struct held_subject){.subject = s->subject,
                                                          .birth = s->birth,
                                                          .death = s->death,
-                                                         .at = position_pack(at, 0, TIME_EXACT),
+                                                         .at = position_pack(at, 0, s->death_precision),
                                                          .split = s->split,
                                                          .adds = s->adds != 0};
     return STATUS_OK;
+}
+
+static int sink_death(void *self, struct row_position at, int64_t subject, int64_t time,
+                      enum time_precision precision) {
+    struct found_subject death = {subject, COHORT_NO_TIME, time, precision, -1, 1};
+    return sink_subject(self, at, &death);
 }
 
 void collector_visit_code(enum visit_kind kind, int end, char name[64]) {
@@ -138,6 +144,7 @@ static int sink_label(void *self, struct row_position at, const struct found_lab
 struct record_sink record_collector_sink(struct record_collector *c) {
     return (struct record_sink){.self = c,
                                 .subject = sink_subject,
+                                .death = sink_death,
                                 .visit = sink_visit,
                                 .event = sink_event,
                                 .label = sink_label,

@@ -9,8 +9,6 @@
 
 #define ASCENDING(a, b) (((a) > (b)) - ((a) < (b)))
 
-static const int64_t DAY = (int64_t)86400 * 1000000; /* microseconds */
-
 /* Where the visit of an id is: index in visits, or -1: it is left out. */
 struct visit_place {
     int64_t id;
@@ -106,16 +104,10 @@ static const struct visit_place *find_place(const struct subject_builder *b, int
 }
 
 /* ---- times ---- */
-/* The last microsecond of the day of a time, also before 1970. */
-static int64_t end_of_day(int64_t time) {
-    int64_t into = time % DAY;
-    return time - (into < 0 ? into + DAY : into) + DAY - 1;
-}
-
 static int64_t time_of(const struct held_event *e, const struct cohort_visit *visit) {
     if (position_precision(e->at) == TIME_EXACT || e->time == COHORT_NO_TIME) return e->time;
     int64_t end = end_of_day(e->time);
-    return visit && visit->end != COHORT_NO_TIME && visit->end < end && visit->end > end - DAY ? visit->end : end;
+    return visit && visit->end != COHORT_NO_TIME && visit->end < end && visit->end > end - DAY_MICROSECONDS ? visit->end : end;
 }
 
 static int add_bad(struct subject_builder *b, const struct held_event *e, enum event_fault fault) {

@@ -95,7 +95,7 @@ static int read_codes(struct h5file *file, struct cohort *c) {
     TRY(read_rows(file, "code_match", H5_I64, sizeof *c->code_match, 0, n, &c->code_match));
     TRY(read_rows(file, "code_match_how", H5_U8, sizeof *c->code_match_how, 0, n, &c->code_match_how));
     for (int64_t i = 0; i < n; i++)
-        if (c->code_match_how[i] >= N_MATCHES || (c->code_match[i] < 0) != (c->code_match_how[i] == MATCH_NONE))
+        if (c->code_match_how[i] >= N_CODE_MATCHES || (c->code_match[i] < 0) != (c->code_match_how[i] == CODE_MATCH_MISSING))
             return damaged(file, "code_match", i);
     return STATUS_OK;
 }

@@ -39,7 +39,7 @@
 struct cohort_events; /* store/cohort_events.h, for those who make cohorts and labels */
 
 /* How a code found its row of a vocabulary. */
-enum code_match_how { MATCH_NONE, MATCH_EXACT, MATCH_ANCESTOR, N_MATCHES };
+enum code_match_how { CODE_MATCH_MISSING, CODE_MATCH_ANCESTOR, CODE_MATCH_EXACT, N_CODE_MATCHES };
 
 struct cohort {
     int64_t n_codes, code_bytes;

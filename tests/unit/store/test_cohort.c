@@ -22,7 +22,7 @@ static uint8_t kinds[] = {CODE_KIND_FACT, CODE_KIND_FACT, CODE_KIND_FACT, CODE_K
 static int64_t counts[] = {2, 1, 1, 4}, train_counts[] = {1, 1, 1, 3}, subjects[] = {7, 9, 12};
 static int64_t births[] = {10, COHORT_NO_TIME, 5}, deaths[] = {30, COHORT_NO_TIME, COHORT_NO_TIME};
 static int64_t matches[] = {-1, -1, 5, 17}, offsets[] = {0, 6, 6, 8}, visit_offsets[] = {0, 2, 2, 2};
-static uint8_t how[] = {MATCH_NONE, MATCH_NONE, MATCH_ANCESTOR, MATCH_EXACT};
+static uint8_t how[] = {CODE_MATCH_MISSING, CODE_MATCH_MISSING, CODE_MATCH_ANCESTOR, CODE_MATCH_EXACT};
 static uint8_t splits[] = {SPLIT_TRAIN, SPLIT_TUNING, SPLIT_HELD_OUT};
 static int64_t times[] = {COHORT_NO_TIME, COHORT_NO_TIME, 10, 20, 20, 30, 5, 6};
 static int32_t event_codes[] = {2, 3, 0, 3, 3, 1, 0, 3}, visits[] = {-1, -1, 0, 1, 0, 1, -1, -1};
