@@ -31,6 +31,7 @@ struct found_subject {
     int64_t birth, death;                /* COHORT_NO_TIME: not known */
     enum time_precision death_precision; /* TIME_EXACT or TIME_DAY: at the end of that day */
     int split;                           /* enum cohort_split, or -1: the data set has no split */
+    int adds; /* it adds to a subject that has a row of its own elsewhere (MEDS_BIRTH): alone it is a fault */
 };
 
 struct found_event {
