@@ -5,13 +5,28 @@
 #include <string.h>
 
 /* Salts, forms and ways of release that MIMIC's names of drugs end with. */
-static const char *const DRUG_NAME_ENDINGS[] = {
-    "HCL",       "HYDROCHLORIDE", "SULFATE",  "SODIUM",    "TARTRATE", "SUCCINATE", "MALEATE",   "ACETATE",
-    "PHOSPHATE", "CITRATE",       "FUMARATE", "MESYLATE",  "BESYLATE", "GLUCONATE", "TABLET",    "TABLETS",
-    "TAB",       "CAPSULE",       "CAPSULES", "CAP",       "LIQUID",   "SOLN",      "SOLUTION",  "SUSPENSION",
-    "SYRUP",     "ELIXIR",        "CREAM",    "OINTMENT",  "GEL",      "PATCH",     "INJECTION", "INJ",
-    "DRIP",      "XL",            "XR",       "SR",        "ER",       "CR",        "EC",        "ODT",
-    "PF",        "IV",            "ORAL",     "DESENSITIZATION"};
+static const char *const DRUG_NAME_ENDINGS[] = {"HCL",       "HYDROCHLORIDE",
+                                                "SULFATE",   "SODIUM",
+                                                "TARTRATE",  "SUCCINATE",
+                                                "MALEATE",   "ACETATE",
+                                                "PHOSPHATE", "CITRATE",
+                                                "FUMARATE",  "MESYLATE",
+                                                "BESYLATE",  "GLUCONATE",
+                                                "TABLET",    "TABLETS",
+                                                "TAB",       "CAPSULE",
+                                                "CAPSULES",  "CAP",
+                                                "LIQUID",    "SOLN",
+                                                "SOLUTION",  "SUSPENSION",
+                                                "SYRUP",     "ELIXIR",
+                                                "CREAM",     "OINTMENT",
+                                                "GEL",       "PATCH",
+                                                "INJECTION", "INJ",
+                                                "DRIP",      "XL",
+                                                "XR",        "SR",
+                                                "ER",        "CR",
+                                                "EC",        "ODT",
+                                                "PF",        "IV",
+                                                "ORAL",      "DESENSITIZATION"};
 
 /* Upper case; blanks at the ends go, several become one. */
 static void fold(const char *name, char text[DRUG_NAME_BYTES]) {

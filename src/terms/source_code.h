@@ -40,8 +40,17 @@ int source_code_rules_add_parent(struct source_code_rules *rules, const char *co
 int source_code_rules_add_concept(struct source_code_rules *rules, int64_t concept, const char *vocabulary,
                                   const char *code);
 
-/* The maps, to be filled (ingest/code_map_file.h). Owned by the rules. */
+/* The maps, to be filled (ingest/code_map_files.h). Owned by the rules. */
 struct code_map *source_code_rules_map(struct source_code_rules *rules);
+
+/* For what is read only as far as the codes need it (concept.csv has millions of concepts): code_targets_make calls read(self, rules, codes) before it
+ * looks at the codes, and it adds concepts. `self` is borrowed. */
+void source_code_rules_set_reader(struct source_code_rules *rules, void *self,
+                                  int (*read)(void *self, struct source_code_rules *rules,
+                                              const struct dictionary *codes));
+
+/* Whether `code` (`size` bytes) names concepts of OMOP, and which: the source concept and the standard one, 0: none. */
+int source_code_concepts(const char *code, int64_t size, int64_t concepts[2]);
 
 /* Fails where maps go in a circle. The same on every rank that has the same rules and codes. */
 int code_targets_make(struct code_targets *targets, const struct source_code_rules *rules,
