@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "ingest/code_columns.h"
 #include "ingest/omop_concepts.h"
+#include "ingest/table_files.h"
 #include "terms/code_form.h"
 
 enum { CELL_BYTES = 256 };
@@ -155,7 +156,7 @@ static int copy_numbers(struct dictionary *to, const struct dictionary *from) {
 static int descend(struct descent *d, const char *folder) {
     char concepts[PATH_MAX], ancestors[PATH_MAX], relationships[PATH_MAX];
     struct dictionary root = {0};
-    if (!omop_file(folder, "concept", concepts) || !omop_file(folder, "concept_ancestor", ancestors))
+    if (!table_file_find(folder, "concept", concepts) || !table_file_find(folder, "concept_ancestor", ancestors))
         return status_set(STATUS_FAILED, "%s: concept.csv and concept_ancestor.csv of an OMOP vocabulary are needed",
                           folder);
     TRY(omop_concepts_walk(concepts, d, take_root));
@@ -164,7 +165,7 @@ static int descend(struct descent *d, const char *folder) {
     if (status == STATUS_OK)
         status = read_pairs(ancestors, "ancestor_concept_id", "descendant_concept_id", NULL, &root, &d->set);
     dictionary_free(&root);
-    if (status == STATUS_OK && omop_file(folder, "concept_relationship", relationships))
+    if (status == STATUS_OK && table_file_find(folder, "concept_relationship", relationships))
         status = read_pairs(relationships, "concept_id_2", "concept_id_1", "Maps to", &d->set, &d->found);
     if (status == STATUS_OK) status = omop_concepts_walk(concepts, d, take_name);
     if (status == STATUS_OK) log_info("%s: %" PRId64 " codes below %s %s", d->group, d->n, d->vocabulary, d->code);

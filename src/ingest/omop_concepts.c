@@ -1,34 +1,14 @@
 /* Numbers that are wanted in a set, then one pass over the file. */
 #include "ingest/omop_concepts.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
 #include "base/status.h"
 #include "ingest/code_columns.h"
 
 enum { CELL_BYTES = 256 };
-
-int omop_file(const char *folder, const char *name, char path[PATH_MAX]) {
-    static const char *const ENDINGS[] = {".csv", ".csv.gz", ".tsv", ".tsv.gz"};
-    int found = 0;
-    size_t n = strlen(name);
-    DIR *d = opendir(folder);
-    if (!d) return 0;
-    for (struct dirent *entry; (entry = readdir(d));)
-        for (int i = 0; i < 4 && strncasecmp(entry->d_name, name, n) == 0; i++) {
-            if (strcasecmp(entry->d_name + n, ENDINGS[i]) != 0) continue;
-            /* of several, the first by name, whatever the order of the folder */
-            if (found && strcmp(entry->d_name, strrchr(path, '/') + 1) > 0) continue;
-            found |= snprintf(path, PATH_MAX, "%s/%s", folder, entry->d_name) < PATH_MAX;
-        }
-    closedir(d);
-    return found;
-}
 
 static int walk_rows(struct delimited *rows, void *self, int (*take)(void *self, const struct omop_concept_row *row)) {
     int concept, vocabulary, code, more;

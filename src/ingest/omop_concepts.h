@@ -2,7 +2,6 @@
 #ifndef MEDTOK_INGEST_OMOP_CONCEPTS_H
 #define MEDTOK_INGEST_OMOP_CONCEPTS_H
 
-#include <limits.h>
 #include <stdint.h>
 
 #include "base/dictionary.h"
@@ -12,9 +11,6 @@ struct omop_concept_row {
     int64_t concept;
     const char *vocabulary, *code; /* vocabulary_id, concept_code; valid during the call */
 };
-
-/* Finds FOLDER/NAME.csv or .csv.gz, in any case, and returns 1; 0: there is none. */
-int omop_file(const char *folder, const char *name, char path[PATH_MAX]);
 
 /* Calls take(self, row) for each concept; fails with its status. */
 int omop_concepts_walk(const char *path, void *self, int (*take)(void *self, const struct omop_concept_row *row));
