@@ -25,7 +25,8 @@ struct record_list {
     FILE *out;
 };
 
-static const char *const RECORD_LIST_KINDS[] = {"other", "diagnosis", "procedure", "drug", "measurement", "visit", "fact"};
+static const char *const RECORD_LIST_KINDS[] = {"other",       "diagnosis", "procedure", "drug",
+                                                "measurement", "visit",     "fact"};
 
 /* Civil date of a day number, by Howard Hinnant's algorithm: not the code under test. */
 static const char *record_list_time(int64_t time, char text[64]) {
