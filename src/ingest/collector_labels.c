@@ -80,8 +80,8 @@ static int form_task(struct task_samples *task, int64_t most) {
     return STATUS_OK;
 }
 
-static int make_tasks(struct record_collector *c, const struct dictionary *names, int64_t n,
-                      struct held_label *labels, struct task_samples *tasks) {
+static int make_tasks(struct record_collector *c, const struct dictionary *names, int64_t n, struct held_label *labels,
+                      struct task_samples *tasks) {
     for (int64_t t = 0; t < names->n; t++) {
         int64_t most = 1;
         for (int64_t i = 0; i < n; i++)

@@ -2,7 +2,9 @@
 #include "ingest/meds.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,8 +73,8 @@ static int take_split(struct reader *r, char *const *fields) {
     if (!good) return STATUS_OK;
     while (s.split < N_SPLITS && strcmp(SPLIT_NAMES[s.split], fields[2]) != 0) s.split++;
     if (s.split == N_SPLITS)
-        return r->sink->fault(r->sink->self, r->at,
-                              "the split of subject %s is \"%s\", not train, tuning or held_out", fields[1], fields[2]);
+        return r->sink->fault(r->sink->self, r->at, "the split of subject %s is \"%s\", not train, tuning or held_out",
+                              fields[1], fields[2]);
     return r->sink->subject(r->sink->self, r->at, &s);
 }
 
@@ -131,8 +133,7 @@ static int take_label(struct reader *r, char *const *fields) {
     TRY(integer(r, "subject_id", fields[1], &l.subject, &good));
     if (good) TRY(integer(r, "prediction_time", fields[2], &l.time, &good));
     if (!good) return STATUS_OK;
-    if (!fields[3][0])
-        return r->sink->fault(r->sink->self, r->at, "boolean_value of subject %s is null", fields[1]);
+    if (!fields[3][0]) return r->sink->fault(r->sink->self, r->at, "boolean_value of subject %s is null", fields[1]);
     l.label = fields[3][0] == '1';
     return r->sink->label(r->sink->self, r->at, &l);
 }
@@ -168,7 +169,16 @@ static int64_t size_of(const char *path) {
     return stat(path, &info) == 0 ? (int64_t)info.st_size : 0;
 }
 
-/* Adds "KIND NUMBER PATH" of the files that are this rank's: each, the largest first, goes to the rank with the least so far. */
+/* Adds "KIND NUMBER PATH" of a file. */
+static int add_own(const struct source_files *files, int file, struct string_list *mine) {
+    const char *role = files->roles.items[file];
+    const char *kind = strcmp(role, "splits") == 0 ? "split" : strcmp(role, "events") == 0 ? "event" : "label";
+    char item[PATH_MAX + 32];
+    snprintf(item, sizeof item, "%s %d %s", kind, file, files->paths.items[file]);
+    return string_list_add(mine, item);
+}
+
+/* Adds the files that are this rank's: each, the largest first, goes to the rank with the least so far. */
 static int deal_files(const struct comm *comm, const struct source_files *files, struct string_list *mine) {
     int n = files->paths.n;
     int64_t *sizes = NULL, *load = NULL;
@@ -183,15 +193,7 @@ static int deal_files(const struct comm *comm, const struct source_files *files,
             if (load[r] < load[rank]) rank = r;
         load[rank] += sizes[largest] + 1;
         sizes[largest] = -1;
-        char *item;
-        if (rank != comm->rank) continue;
-        const char *role = files->roles.items[largest];
-        const char *kind = strcmp(role, "splits") == 0 ? "split" : strcmp(role, "events") == 0 ? "event" : "label";
-        if (asprintf(&item, "%s %d %s", kind, largest, files->paths.items[largest]) < 0)
-            status = status_set(STATUS_FAILED, "out of memory");
-        if (status != STATUS_OK) break;
-        status = string_list_add(mine, item);
-        free(item);
+        if (rank == comm->rank) status = add_own(files, largest, mine);
     }
     free(sizes);
     free(load);

@@ -68,6 +68,7 @@ static int fill(struct python_lines *l, int *more) {
     TRY(mem_grow(&l->buffer, &l->capacity, l->end + READ_BYTES + 1, 1));
     TRY(python_wait_readable(&l->python));
     ssize_t n = read(l->python.socket, l->buffer + l->end, READ_BYTES);
+    if (n < 0 && errno == ECONNRESET) n = 0; /* it has ended without reading all that it was handed */
     if (n < 0) return status_set(STATUS_FAILED, "reading from %s: %s", l->python.interpreter, strerror(errno));
     l->end += n;
     *more = n > 0;

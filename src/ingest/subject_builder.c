@@ -107,7 +107,8 @@ static const struct visit_place *find_place(const struct subject_builder *b, int
 static int64_t time_of(const struct held_event *e, const struct cohort_visit *visit) {
     if (position_precision(e->at) == TIME_EXACT || e->time == COHORT_NO_TIME) return e->time;
     int64_t end = end_of_day(e->time);
-    return visit && visit->end != COHORT_NO_TIME && visit->end < end && visit->end > end - DAY_MICROSECONDS ? visit->end : end;
+    return visit && visit->end != COHORT_NO_TIME && visit->end < end && visit->end > end - DAY_MICROSECONDS ? visit->end
+                                                                                                            : end;
 }
 
 static int add_bad(struct subject_builder *b, const struct held_event *e, enum event_fault fault) {
@@ -301,7 +302,7 @@ static void count(struct subject_builder *b, const struct subject_record *r, int
         c->oddities[0] += time < r->birth;
         c->oddities[1] += r->death != COHORT_NO_TIME && time > r->death;
     }
-    c->oddities[3] += b->n_held_events == 0;
+    c->oddities[3] += r->n_events == 0;
 }
 
 int subject_builder_make(struct subject_builder *b, int64_t index, struct subject_record *r) {
