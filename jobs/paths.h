@@ -1,7 +1,7 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort" (HDF5 files of ours), "metrics", "report",
- * "scores", "benchmark" (JSON), "predictions" (CSV), "export", "arrays" (folders).
+ * "scores", "benchmark" (JSON), "predictions" (CSV), "export", "arrays", "hospital" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H
