@@ -23,7 +23,8 @@ build safetensors lm/safetensors.c base/status.c -ljansson
 build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxhash
 build config ../jobs/settings.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
-mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form
+build rows ingest/{row_scan,field_values,mimic_rows}.c base/status.c
+mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_rows
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
 done
@@ -33,10 +34,18 @@ cp "$ROOT"/configs/*.yaml corpus_config/
 printf '\017Ménière 中ab [MASK] \xed\xa0\x80' >corpus_wordpiece/one
 printf '\005*0002-1200-*1' >corpus_code_form/ndc
 printf '\003a00.0-A09.-' >corpus_code_form/range
+printf '\005\0\020%s' '1,2,2180-05-07 10:00:00
+"3, ""x""",4.5e3,2180-05-07
+"a
+b",,x
+' >corpus_rows/csv
+printf '\017\0\005%s' '1,2,2180-05-07 10:00:00,2180-05-09 10:00:00,2180-05-09,1,WHITE,' >corpus_rows/admission
+printf '\004\0\005a\tb\tc\n"1\t2"\t3\n' >corpus_rows/tsv
 run safetensors "$seconds" &
 run wordpiece $((seconds / 2))
 run config $((seconds / 4))
 run code_form $((seconds / 4))
+run rows $((seconds / 2))
 wait $!
 [ -n "$(grep -l 'Done' safetensors.log)" ] || fail "fuzz_safetensors did not end well"
 finish
