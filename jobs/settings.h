@@ -8,11 +8,13 @@
 #include "config/schema.h"
 #include "dist/options.h"
 #include "ehr/options.h"
+#include "ehr/tasks/options.h"
 #include "ingest/options.h"
 #include "job_list.h"
 #include "measure/options.h"
 #include "medtok/options.h"
 #include "store/options.h"
+#include "synth/options.h"
 #include "text/options.h"
 #include "train/options.h"
 
@@ -31,7 +33,9 @@
     OPTIONS(TRAIN_OPTIONS, train_options, train)                                                                       \
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
+    OPTIONS(SYNTH_OPTIONS, synth_options, synth)                                                                       \
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
+    OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)
 

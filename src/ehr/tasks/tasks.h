@@ -17,21 +17,17 @@
 #include "ehr/tasks/task.h"
 #include "terms/code_index.h"
 
-struct dictionary;
+struct code_groups;
 struct task_set;
 
 /* The codes of the cohort, borrowed while the set is there. */
 struct task_codes {
     int64_t n;
-    struct strings text;        /* SYSTEM/FORM, or as the source has it */
-    const uint8_t *kind;        /* [n] enum code_kind */
-    const int64_t *train_count; /* [n] events in train; NULL: all codes count as seen there */
-    /* Phenotypes: [n] number of the CCS group of a diagnosis (terms/code_groups.h), 0 or less: none; NULL: not known. */
-    const int32_t *ccs;
-    /* Whether code i is concept `snomed` or one of its descendants; NULL: only the concept itself is known. */
-    int (*is_descendant)(void *self, int64_t i, const char *snomed);
-    void *self;
-    int ehrshot; /* the data set is EHRSHOT's, for which MedTok's scripts have other rules */
+    struct strings text;              /* SYSTEM/FORM, or as the source has it */
+    const uint8_t *kind;              /* [n] enum code_kind */
+    const int64_t *train_count;       /* [n] events in train; NULL: all codes count as seen there */
+    const struct code_groups *groups; /* HCUP's CCS, and descendants of concepts; NULL: not known */
+    int ehrshot;                      /* the data set is EHRSHOT's, for which MedTok's scripts have other rules */
 };
 
 /* Whether there is a task of that name here (others are folders of label files). */
