@@ -22,6 +22,7 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
+                                         {"matrix", "# medtok baseline rows of "},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 

@@ -7,6 +7,7 @@
 #include "bench/options.h"
 #include "config/schema.h"
 #include "dist/options.h"
+#include "ehr/baselines/options.h"
 #include "ehr/options.h"
 #include "ingest/options.h"
 #include "job_list.h"
@@ -33,6 +34,7 @@
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
+    OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;
