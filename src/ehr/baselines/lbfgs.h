@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { LBFGS_PAIRS = 10 };
+enum { LBFGS_PAIRS = 30 };
 
 struct lbfgs {
     int64_t n;

@@ -106,8 +106,8 @@ static void multiply(struct fit *f, const double *x, double *out) {
     }
 }
 
-/* Collective. Loss of all rows where the sums are z + t dz, and its derivative by t; the residuals there, where they are asked for. */
-static int look_along(struct fit *f, double t, double *loss, double *slope, double *residual) {
+/* Collective. Loss of all rows where the sums are z + t dz, its derivative by t, and the residuals there. */
+static int look_along(struct fit *f, double t, double *loss, double *slope) {
     const struct design *d = f->design;
     int n = f->n_outputs;
     double sums[2];
@@ -123,7 +123,7 @@ static int look_along(struct fit *f, double t, double *loss, double *slope, doub
             for (int k = 0; k < n; k++) {
                 double off = weight * (p[k] - is_output(n, label, k));
                 chunk[1] += off * f->dz[i * n + k];
-                if (residual) residual[i * n + k] = off;
+                f->residual[i * n + k] = off;
             }
         }
         f->chunks[2 * c] = chunk[0];
@@ -200,19 +200,20 @@ struct line {
 
 static double penalty(const struct line *l, double t) { return (l->weights + t * (2 * l->mixed + t * l->steps)) / 2; }
 
-/* Collective. A step t where the slope has fallen to half of its size or less and the objective is lower (strong Wolfe conditions); the
- * function is convex, so that its slope ascends and brackets the place. *t 0: rounding leaves none. */
+/* Collective. A step t where the slope has fallen to FALLEN of its size or less and the objective is lower (strong Wolfe conditions), with
+ * f->loss and the residuals there; the function is convex, so that its slope ascends and brackets the place. *t 0: rounding leaves none. */
 static int find_step(struct fit *f, const struct line *l, double *t) {
-    static const double FALLEN = 0.5, LOWER = 1e-4, ROUNDING = 1e-13;
+    static const double FALLEN = 0.9, LOWER = 1e-4, ROUNDING = 1e-13;
     enum { MOST_TRIES = 40 };
     double low = 0, low_slope = l->slope, high = INFINITY, high_slope = 0;
     *t = 1;
     for (int k = 0; k < MOST_TRIES; k++) {
         double loss, slope;
-        TRY(look_along(f, *t, &loss, &slope, NULL));
+        TRY(look_along(f, *t, &loss, &slope));
         double value = f->strength * loss + penalty(l, *t);
         slope = f->strength * slope + l->mixed + *t * l->steps;
         int lower = value <= l->value + LOWER * *t * l->slope + ROUNDING * fabs(l->value);
+        f->loss = loss;
         if (isfinite(value) && lower && fabs(slope) <= FALLEN * fabs(l->slope)) return STATUS_OK;
         if (isfinite(value) && slope < 0 && lower) {
             low = *t;
@@ -228,14 +229,14 @@ static int find_step(struct fit *f, const struct line *l, double *t) {
         *t = isinf(high) ? next : fmin(fmax(next, low + margin), high - margin);
     }
     *t = low;
-    return STATUS_OK;
+    return look_along(f, low, &f->loss, &low_slope);
 }
 
 /* Collective. Moves along the direction; *moved 0: there is no lower point as far as rounding lets see. */
 static int take_step(struct fit *f, int *moved) {
     const struct design *d = f->design;
     int64_t penalised = d->n_columns * f->n_outputs;
-    double t, slope;
+    double t;
     multiply(f, f->direction, f->dz);
     struct line line = {.weights = dot_product(penalised, f->x, f->x),
                         .mixed = dot_product(penalised, f->x, f->direction),
@@ -252,20 +253,30 @@ static int take_step(struct fit *f, int *moved) {
         f->x[j] += f->step[j];
     }
     for (int64_t i = 0; i < d->n_own_rows * f->n_outputs; i++) f->z[i] += t * f->dz[i];
-    return look_along(f, 0, &f->loss, &slope, f->residual);
+    return STATUS_OK;
 }
 
 /* ---- the fit ---- */
+/* The length of the gradient, where an intercept's counts by its curvature if that is less than 1: how far the optimum is at most, about. */
+static double distance_left(const struct fit *f) {
+    double square = dot_product(f->design->n_columns * f->n_outputs, f->gradient, f->gradient);
+    for (int64_t j = f->design->n_columns * f->n_outputs; j < f->n; j++) {
+        double left = f->gradient[j] * fmax(1, f->inverse_diagonal[j]);
+        square += left * left;
+    }
+    return sqrt(square);
+}
+
 /* Collective. One iteration after another; `change` [n] and `pairs` are memory for them. */
 static int iterate(struct fit *f, struct logistic *l, const struct logistic_options *o, struct lbfgs *pairs,
                    double *change) {
     double slope;
     int moved;
     multiply(f, f->x, f->z);
-    TRY(look_along(f, 0, &f->loss, &slope, f->residual));
+    TRY(look_along(f, 0, &f->loss, &slope));
     TRY(make_gradient(f, f->gradient));
     for (l->n_iterations = 0;; l->n_iterations++) {
-        l->gradient = sqrt(dot_product(f->n, f->gradient, f->gradient));
+        l->gradient = distance_left(f);
         l->converged = l->gradient <= o->tolerance;
         if (l->converged || l->n_iterations == o->iterations) break;
         if (o->poll) TRY(comm_agree(f->design->comm, o->poll()));
@@ -309,7 +320,7 @@ int logistic_objective(const struct logistic *l, const struct design *d, double 
     double slope;
     int status = comm_agree(d->comm, fit_make(&f, d, &copy, strength));
     if (status == STATUS_OK) multiply(&f, f.x, f.z);
-    if (status == STATUS_OK) status = look_along(&f, 0, &f.loss, &slope, f.residual);
+    if (status == STATUS_OK) status = look_along(&f, 0, &f.loss, &slope);
     if (status == STATUS_OK) status = make_gradient(&f, gradient);
     if (status == STATUS_OK) *objective = strength * f.loss + dot_product(d->n_columns * f.n_outputs, f.x, f.x) / 2;
     fit_free(&f);
