@@ -122,7 +122,8 @@ static int is_of_kind(const char *path, const char *kind) {
 }
 
 static int check_output(const struct job_path *p) {
-    if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0) return check_folder(p);
+    if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0)
+        return check_folder(p);
     TRY(check_regular(p, p->path));
     return is_new(p->path) || is_of_kind(p->path, p->kind) ? STATUS_OK : is_foreign(p, p->path);
 }

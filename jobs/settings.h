@@ -9,6 +9,7 @@
 #include "dist/options.h"
 #include "ehr/baselines/options.h"
 #include "ehr/options.h"
+#include "ehr/tasks/options.h"
 #include "ingest/options.h"
 #include "job_list.h"
 #include "measure/options.h"
@@ -33,6 +34,7 @@
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
+    OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)

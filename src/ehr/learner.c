@@ -155,8 +155,10 @@ static int score_batch(struct ehr_learner *l, const struct sample_set *set, int6
     TRY(tape_status(&l->tape));
     device_download_reals(l->device, host, logits->value, n);
     for (int64_t i = 0; i < n; i++)
-        out[i] = (struct scored_sample){set->number[which[i]], set->subject[which[i]], set->label[which[i]],
-                                        1 / (1 + exp(-(double)host[i]))};
+        out[i] = (struct scored_sample){.sample = set->number[which[i]],
+                                        .subject = set->subject[which[i]],
+                                        .label = set->label[which[i]],
+                                        .score = 1 / (1 + exp(-(double)host[i]))};
     return STATUS_OK;
 }
 

@@ -41,8 +41,6 @@ done:
 }
 
 /* ---- scores ---- */
-static const char *const NAMES[N_SCORES_ESTIMATES] = {"auroc", "average_precision", "brier"};
-
 /* Mean and standard deviation over seeds; NaN: there is one. */
 static void over_seeds(const struct ehr_report *r, int estimate, double *mean, double *sd) {
     double sum = 0, square = 0;
@@ -69,7 +67,7 @@ void ehr_report_print(const struct ehr_report *r) {
     }
     for (int e = 0; e <= ESTIMATE_AVERAGE_PRECISION; e++) {
         over_seeds(r, e, &mean, &sd);
-        printf("%s%s: mean %.4f", e ? "" : "\n", NAMES[e], mean);
+        printf("%s%s: mean %.4f", e ? "" : "\n", SCORES_NAMES[e], mean);
         if (r->n > 1) printf(", standard deviation over seeds %.4f", sd);
         printf("\n");
     }
@@ -82,8 +80,8 @@ static void write_trial(struct json *j, const struct trial *t) {
     json_integer(j, "seed", (int64_t)t->seed);
     json_integer(j, "step", t->step);
     json_real(j, "tuning_average_precision", t->tuning, DIGITS);
-    for (int e = 0; e < N_SCORES_ESTIMATES; e++) {
-        json_object(j, NAMES[e]);
+    for (int e = 0; e <= ESTIMATE_BRIER; e++) {
+        json_object(j, SCORES_NAMES[e]);
         json_real(j, "value", t->estimates[e].value, DIGITS);
         json_real(j, "low", t->estimates[e].low, DIGITS);
         json_real(j, "high", t->estimates[e].high, DIGITS);
@@ -138,10 +136,10 @@ static void write_json(const struct ehr_report *r, FILE *out) {
     json_integer(&j, "resamples", r->options->resamples);
     write_data(&j, r->data);
     json_real(&j, "prevalence", r->trials[0].scores.prevalence, DIGITS);
-    for (int e = 0; e < N_SCORES_ESTIMATES; e++) {
+    for (int e = 0; e <= ESTIMATE_BRIER; e++) {
         double mean, sd;
         over_seeds(r, e, &mean, &sd);
-        json_object(&j, NAMES[e]);
+        json_object(&j, SCORES_NAMES[e]);
         json_real(&j, "mean", mean, DIGITS);
         json_real(&j, "sd_over_seeds", sd, DIGITS);
         json_end(&j);

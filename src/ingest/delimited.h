@@ -11,25 +11,21 @@
 
 #include <stdint.h>
 
-enum { DELIMITED_MAX_COLUMNS = 256 };
+#include "ingest/row_scan.h"
 
 struct byte_source;
-
-struct field {
-    const char *text; /* valid until the next row; not terminated */
-    int64_t size;
-};
 
 struct delimited {
     const char *path; /* borrowed */
     struct byte_source *source;
     char separator;
-    char *buffer; /* owned: unread bytes are buffer[at .. end) */
-    long long capacity, at, end;
-    int at_end_of_file, n_columns;
-    int64_t line, row_line;                     /* lines read; the line where the row in hand begins */
-    struct field header[DELIMITED_MAX_COLUMNS]; /* owned copies */
-    struct field fields[DELIMITED_MAX_COLUMNS]; /* of the row in hand */
+    char *buffer; /* owned: unread bytes are buffer[rows.at .. rows.size) */
+    long long capacity;
+    struct row_scan rows;
+    int n_columns;
+    int64_t row_line;                     /* the line where the row in hand begins */
+    struct field header[ROW_MAX_COLUMNS]; /* owned copies */
+    struct field fields[ROW_MAX_COLUMNS]; /* of the row in hand, valid until the next */
 };
 
 /* Opens and reads the header. An empty file is an error. */

@@ -191,7 +191,7 @@ static int read_rows(const struct meds_files *files, const char *python, struct 
     TRY_DONE(add_arguments(&arguments, "split", &files->splits));
     TRY_DONE(add_arguments(&arguments, "event", &files->events));
     TRY_DONE(add_arguments(&arguments, "label", &files->labels));
-    TRY_DONE(python_lines_open(&lines, python, MEDS_TO_TSV, &arguments));
+    TRY_DONE(python_lines_open(&lines, python, "cohort.python", MEDS_TO_TSV, &arguments));
     TRY_DONE(read_lines(lines, m, &at_end));
     status = python_lines_finish(lines);
     lines = NULL;

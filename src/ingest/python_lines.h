@@ -1,14 +1,13 @@
-/* The lines that a Python text writes to its standard output: how formats come in that C has no small reader for (Parquet). The text
- * is part of this program, and is handed to the interpreter by `python3 -c`. */
+/* The lines that a Python text of this program writes to its standard output (base/python.h): how formats come in that C has no small
+ * reader for (Parquet). */
 #ifndef MEDTOK_INGEST_PYTHON_LINES_H
 #define MEDTOK_INGEST_PYTHON_LINES_H
 
 struct string_list;
 struct python_lines;
 
-/* Starts `interpreter` ("": what PYTHON in the environment names, else python3) with the text and the arguments. An error says how
- * another interpreter is named. */
-int python_lines_open(struct python_lines **out, const char *interpreter, const char *text,
+/* Starts the interpreter as python_start does, with nothing to read. */
+int python_lines_open(struct python_lines **out, const char *interpreter, const char *setting, const char *text,
                       const struct string_list *arguments);
 
 /* The next line, without its end and terminated by a zero, valid until the next call; NULL at the end. Waits for it, and looks for

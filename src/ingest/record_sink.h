@@ -18,18 +18,20 @@ struct row_position {
     int64_t line; /* CSV: the line where the row begins, the header is 1; Parquet: the row, from 1 */
 };
 
-struct found_subject {
-    int64_t subject;
-    int64_t birth, death; /* COHORT_NO_TIME: not known */
-    int split;            /* enum cohort_split, or -1: the data set has no split */
-};
-
 /* How exact a time is. A day counts as known at its end (23:59:59.999999), or at the end of the event's visit if that is before: so what
  * has no time of day is never known too early. */
 enum time_precision {
     TIME_EXACT,
     TIME_DAY,
     TIME_DISCHARGE /* no time at all: at the end of its visit (MIMIC's diagnoses); `time` is not looked at */
+};
+
+struct found_subject {
+    int64_t subject;
+    int64_t birth, death;                /* COHORT_NO_TIME: not known */
+    enum time_precision death_precision; /* TIME_EXACT or TIME_DAY: at the end of that day */
+    int split;                           /* enum cohort_split, or -1: the data set has no split */
+    int adds; /* it adds to a subject that has a row of its own elsewhere (MEDS_BIRTH): alone it is a fault */
 };
 
 struct found_event {
@@ -52,6 +54,9 @@ struct found_label {
 struct record_sink {
     void *self;
     int (*subject)(void *self, struct row_position at, const struct found_subject *subject);
+    /* A death that does not stand in the subject's row (admissions.deathtime, OMOP's table of deaths): an exact one wins over a day, and of
+     * two alike the earlier one. */
+    int (*death)(void *self, struct row_position at, int64_t subject, int64_t time, enum time_precision precision);
     int (*visit)(void *self, struct row_position at, int64_t subject, const struct cohort_visit *visit);
     int (*event)(void *self, struct row_position at, const struct found_event *event);
     int (*label)(void *self, struct row_position at, const struct found_label *label);

@@ -88,7 +88,8 @@ static double quantile(const double *sorted, int64_t n, double share) {
 }
 
 /* Sorts values[n], of which those that are not finite are left out. */
-static struct estimate summarize(const struct bootstrap_measure *m, double value, double *values, int64_t n) {
+static struct estimate summarize(const struct bootstrap_measure *m, int result, double value, double *values,
+                                 int64_t n) {
     struct estimate e = {0};
     double sum = 0;
     int64_t finite = 0;
@@ -98,7 +99,7 @@ static struct estimate summarize(const struct bootstrap_measure *m, double value
     e = (struct estimate){value, value, value, m->n_units};
     if (finite == 0) return e;
     qsort(values, (size_t)finite, sizeof *values, ascending);
-    double shift = m->shift ? value - sum / (double)finite : 0;
+    double shift = m->shift >> result & 1 ? value - sum / (double)finite : 0;
     e.low = quantile(values, finite, 0.025) + shift;
     e.high = quantile(values, finite, 0.975) + shift;
     return e;
@@ -118,7 +119,7 @@ int bootstrap_run(const struct bootstrap *b, const struct bootstrap_measure *m, 
     TRY_DONE(comm_gather_blocks(b->comm, b->resamples, 1, m->n_results * (int64_t)sizeof *values, values));
     for (int i = 0; i < m->n_results; i++) {
         for (int64_t r = 0; r < b->resamples; r++) column[r] = values[r * m->n_results + i];
-        estimates[i] = summarize(m, once[i], column, b->resamples);
+        estimates[i] = summarize(m, i, once[i], column, b->resamples);
     }
 done:
     free(values);

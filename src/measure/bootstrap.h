@@ -4,8 +4,8 @@
  * drawn from (seed, RNG_BOOTSTRAP + stream, r, u). So resamples can be computed by any rank and thread, with the same result.
  *
  * The interval goes from the 2.5th to the 97.5th percentile of the resampled values. Usage, perplexity and entropy are lower
- * in any resample, because it lacks a third of the units, so that this interval would lie below the value: theirs is shifted
- * by value - mean of the resampled values (`shift`).
+ * in any resample, because it lacks a third of the units, so that this interval would lie below the value (a calibration
+ * error is larger): theirs is shifted by value - mean of the resampled values (`shift`).
  */
 #ifndef MEDTOK_MEASURE_BOOTSTRAP_H
 #define MEDTOK_MEASURE_BOOTSTRAP_H
@@ -30,13 +30,14 @@ struct estimate {
     int64_t n;
 };
 
-enum { BOOTSTRAP_MOST_RESULTS = 10 };
+enum { BOOTSTRAP_MOST_RESULTS = 64 };
 
 /* What is resampled: n_units units, of which `compute` makes n_results values, NaN where there is none. weights [n_units]:
- * how often each unit counts. scratch: scratch_bytes bytes for the call, undefined content. */
+ * how often each unit counts. scratch: scratch_bytes bytes for the call, undefined content. shift: bit i for the interval of result i. */
 struct bootstrap_measure {
     int64_t n_units, scratch_bytes;
-    int n_results, shift;
+    int n_results;
+    uint64_t shift;
     uint32_t stream; /* less than 0x100; measures with the same units and stream are resampled alike */
     void (*compute)(const void *context, const uint8_t *weights, void *scratch, double *results);
     const void *context;

@@ -188,7 +188,7 @@ static int measure_usage(struct quality *q, const struct bootstrap *b, const str
     struct bootstrap_measure measure = {.n_units = t->n,
                                         .scratch_bytes = N_GROUPS * t->codebook_size * (int64_t)sizeof(int32_t),
                                         .n_results = QUALITY_DUPLICATES,
-                                        .shift = 1,
+                                        .shift = UINT64_MAX,
                                         .stream = STREAM_CODES,
                                         .compute = measure_histograms,
                                         .context = &context};

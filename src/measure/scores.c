@@ -1,5 +1,4 @@
-/* Samples are sorted by score once; each measure is then one walk over groups of equal scores, with how often each
- * subject counts. */
+/* Samples are sorted by score once; all measures then come of one walk over them, with how much the samples of each subject count. */
 #include "measure/scores.h"
 
 #include <math.h>
@@ -8,13 +7,24 @@
 
 #include "base/status.h"
 #include "dist/gather.h"
+#include "measure/keyed_sort.h"
+#include "measure/tally.h"
 
 enum { STREAM_SUBJECTS = 4 }; /* of the bootstrap; 0 to 3 are those of quality.c */
+
+#define SCORES_NAME(NAME, name) #name,
+const char *const SCORES_NAMES[N_SCORES_MEASURES] = {SCORES_MEASURES(SCORES_NAME)};
 
 /* ---- gathering ---- */
 static int by_number(const void *a, const void *b) {
     int64_t x = ((const struct scored_sample *)a)->sample, y = ((const struct scored_sample *)b)->sample;
     return (x > y) - (x < y);
+}
+
+static int are_in_order(int64_t n, const struct scored_sample *s) {
+    for (int64_t i = 1; i < n; i++)
+        if (s[i].sample < s[i - 1].sample) return 0;
+    return 1;
 }
 
 static int check_samples(int64_t n, const struct scored_sample *s) {
@@ -31,7 +41,7 @@ static int check_samples(int64_t n, const struct scored_sample *s) {
 int scored_samples_gather(const struct comm *comm, int64_t n, const struct scored_sample *samples, int64_t *n_all,
                           struct scored_sample **all) {
     TRY(comm_gather_rows(comm, n, sizeof *samples, samples, n_all, all));
-    qsort(*all, (size_t)*n_all, sizeof **all, by_number);
+    if (!are_in_order(*n_all, *all)) qsort(*all, (size_t)*n_all, sizeof **all, by_number);
     int status = check_samples(*n_all, *all);
     if (status == STATUS_OK) return STATUS_OK;
     free(*all);
@@ -40,126 +50,205 @@ int scored_samples_gather(const struct comm *comm, int64_t n, const struct score
 }
 
 /* ---- samples by score ---- */
-/* Samples from the highest score on, and the unit of resampling of each. */
+/* The mark of a sample: these bits. A decision that is lacking is none of those that `has` counts. */
+enum { MARK_LABEL = 1, MARK_HALF = 2, MARK_CHOSEN = 4, MARK_GIVEN = 8, N_MARKS = 16 };
+
 struct ranking {
-    int64_t n, n_units;
-    struct ranked {
-        double score;
-        int64_t label, unit;
-    } * samples; /* [n] */
+    int64_t n;
+    struct subject_units units;
+    struct keyed *samples; /* [n] from the highest score on */
+    double (*losses)[2]; /* [units] sums over each subject's samples: Brier's and log loss; NULL: there are scores that
+                              are no probabilities */
+    int has;             /* MARK_CHOSEN, MARK_GIVEN: all samples have the decision */
 };
 
-static int by_score(const void *a, const void *b) {
-    const struct ranked *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return (x->unit > y->unit) - (x->unit < y->unit);
+static uint32_t mark_of(const struct scored_sample *s) {
+    return (s->label ? MARK_LABEL : 0U) | (s->score >= 0.5 ? MARK_HALF : 0U) |
+           (s->chosen == DECISION_TRUE ? MARK_CHOSEN : 0U) | (s->given == DECISION_TRUE ? MARK_GIVEN : 0U);
 }
 
-static int ascending(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+static double log_loss_of(const struct scored_sample *s) {
+    static const double LEAST = 0x1p-52;
+    double p = fmin(fmax(s->score, LEAST), 1 - LEAST);
+    return s->label ? -log(p) : -log1p(-p);
 }
 
-static int rank_samples(struct ranking *r, int64_t n, const struct scored_sample *samples) {
-    int64_t *subjects;
-    *r = (struct ranking){.n = n};
-    TRY(mem_alloc(&r->samples, n, sizeof *r->samples));
-    TRY(mem_alloc(&subjects, n, sizeof *subjects));
-    for (int64_t i = 0; i < n; i++) subjects[i] = samples[i].subject;
-    qsort(subjects, (size_t)n, sizeof *subjects, ascending);
-    for (int64_t i = 0; i < n; i++)
-        if (i == 0 || subjects[i] != subjects[i - 1]) subjects[r->n_units++] = subjects[i];
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t *found = bsearch(&samples[i].subject, subjects, (size_t)r->n_units, sizeof *subjects, ascending);
-        r->samples[i] = (struct ranked){samples[i].score, samples[i].label != 0, found - subjects};
+static int add_losses(struct ranking *r, const struct scored_sample *samples) {
+    TRY(mem_alloc(&r->losses, r->units.n, sizeof *r->losses));
+    for (int64_t i = 0; i < r->n; i++) {
+        double off = samples[i].score - (samples[i].label ? 1 : 0), *losses = r->losses[r->units.unit[i]];
+        losses[0] += off * off;
+        losses[1] += log_loss_of(&samples[i]);
     }
-    qsort(r->samples, (size_t)n, sizeof *r->samples, by_score);
-    free(subjects);
     return STATUS_OK;
 }
 
-/* ---- measures; weights: how often each unit counts ---- */
-static void measure_order(const struct ranking *r, const uint8_t *weights, double *auroc, double *average_precision) {
-    double total[2] = {0}, above[2] = {0}, wins = 0, precisions = 0; /* negative, positive */
-    for (int64_t i = 0; i < r->n; i++) total[r->samples[i].label] += weights[r->samples[i].unit];
-    for (int64_t i = 0; i < r->n;) {
-        double tied[2] = {0}, score = r->samples[i].score;
-        for (; i < r->n && r->samples[i].score == score; i++) tied[r->samples[i].label] += weights[r->samples[i].unit];
-        wins += tied[1] * (total[0] - above[0] - tied[0] / 2);
-        above[0] += tied[0];
-        above[1] += tied[1];
-        if (tied[1] > 0) precisions += tied[1] * (above[1] / (above[0] + above[1]));
+static void ranking_free(struct ranking *r) {
+    subject_units_free(&r->units);
+    free(r->samples);
+    free(r->losses);
+    *r = (struct ranking){0};
+}
+
+/* Free in any case. */
+static int ranking_make(struct ranking *r, int64_t n, const struct scored_sample *samples) {
+    int are_probabilities = n > 0;
+    *r = (struct ranking){.n = n, .has = n > 0 ? MARK_CHOSEN | MARK_GIVEN : 0};
+    TRY(subject_units_make(&r->units, n, &samples->subject, sizeof *samples));
+    TRY(mem_alloc(&r->samples, n, sizeof *r->samples));
+    for (int64_t i = 0; i < n; i++) {
+        const struct scored_sample *s = &samples[i];
+        r->samples[i] = (struct keyed){key_of_score(s->score), r->units.unit[i], mark_of(s)};
+        if (s->chosen == DECISION_NONE) r->has &= ~MARK_CHOSEN;
+        if (s->given == DECISION_NONE) r->has &= ~MARK_GIVEN;
+        if (!(s->score >= 0 && s->score <= 1)) are_probabilities = 0;
     }
-    *auroc = total[0] > 0 && total[1] > 0 ? wins / (total[0] * total[1]) : NAN;
-    *average_precision = total[1] > 0 ? precisions / total[1] : NAN;
+    keyed_sort(n, r->samples);
+    return are_probabilities ? add_losses(r, samples) : STATUS_OK;
 }
 
-static int are_probabilities(const struct ranking *r) {
-    return r->n > 0 && r->samples[0].score <= 1 && r->samples[r->n - 1].score >= 0;
-}
+/* ---- measures ---- */
+struct bin_sums {
+    double weight, score, positive;
+};
 
-static double brier(const struct ranking *r, const uint8_t *weights) {
-    double sum = 0, n = 0;
-    if (!are_probabilities(r)) return NAN;
+/* What a walk finds. */
+struct walk {
+    struct tally tally;
+    double marks[N_MARKS]; /* weight of the samples of each mark */
+    struct bin_sums bins[CALIBRATION_BINS];
+};
+
+/* weights [units]: of a sample of each subject. */
+static void walk_samples(const struct ranking *r, const double *weights, struct walk *w) {
+    int bin = CALIBRATION_BINS - 1;
+    *w = (struct walk){0};
     for (int64_t i = 0; i < r->n; i++) {
-        double off = r->samples[i].score - (double)r->samples[i].label, weight = weights[r->samples[i].unit];
-        sum += weight * off * off;
-        n += weight;
+        const struct keyed *s = &r->samples[i];
+        double weight = weights[s->unit], score = score_of_key(s->key);
+        while (bin > 0 && score <= 0.1 * bin) bin--;
+        w->bins[bin].weight += weight;
+        w->bins[bin].score += weight * score;
+        if (s->mark & MARK_LABEL) w->bins[bin].positive += weight;
+        w->marks[s->mark] += weight;
+        tally_add(&w->tally, s->key, s->mark & MARK_LABEL, weight);
     }
-    return n > 0 ? sum / n : NAN;
+    tally_settle(&w->tally);
 }
 
-static double log_loss(const struct ranking *r) {
-    static const double LEAST = 0x1p-52;
-    double sum = 0;
-    for (int64_t i = 0; i < r->n; i++) {
-        double p = fmin(fmax(r->samples[i].score, LEAST), 1 - LEAST);
-        sum -= r->samples[i].label ? log(p) : log1p(-p);
-    }
-    return sum / (double)r->n;
-}
-
-static void calibrate(const struct ranking *r, struct scores *s) {
+static double calibration_error(const struct walk *w) {
     double error = 0;
     int used = 0;
-    for (int64_t i = 0; i < r->n; i++) {
-        int bin = 0;
-        while (bin < CALIBRATION_BINS - 1 && r->samples[i].score > 0.1 * (bin + 1)) bin++;
-        s->bins[bin].n++;
-        s->bins[bin].score += r->samples[i].score;
-        s->bins[bin].positive += (double)r->samples[i].label;
-    }
     for (int b = 0; b < CALIBRATION_BINS; b++) {
-        struct calibration_bin *bin = &s->bins[b];
-        if (bin->n == 0) continue;
-        bin->score /= (double)bin->n;
-        bin->positive /= (double)bin->n;
-        error += fabs(bin->positive - bin->score);
+        if (!(w->bins[b].weight > 0)) continue;
+        error += fabs(w->bins[b].positive - w->bins[b].score) / w->bins[b].weight;
         used++;
     }
-    s->calibration_error = error / used;
+    return used ? error / used : NAN;
+}
+
+/* Of the decisions `mark`. */
+static void measure_decisions(const struct walk *w, int mark, double *accuracy, double *f1) {
+    double counts[2][2] = {{0}}, total; /* decision, label */
+    for (int m = 0; m < N_MARKS; m++) counts[(m & mark) != 0][(m & MARK_LABEL) != 0] += w->marks[m];
+    total = counts[0][0] + counts[0][1] + counts[1][0] + counts[1][1];
+    *accuracy = total > 0 ? (counts[0][0] + counts[1][1]) / total : NAN;
+    *f1 = f1_of(counts[1][1], counts[1][0], counts[0][1]);
+    if (isnan(*f1) && total > 0) *f1 = 0;
+}
+
+static void measure_losses(const struct ranking *r, const double *weights, double *values) {
+    double brier = 0, log_loss = 0, total = 0;
+    for (int64_t u = 0; u < r->units.n; u++) {
+        brier += weights[u] * r->losses[u][0];
+        log_loss += weights[u] * r->losses[u][1];
+        total += weights[u] * r->units.rows[u];
+    }
+    values[ESTIMATE_BRIER] = total > 0 ? brier / total : NAN;
+    values[ESTIMATE_LOG_LOSS] = total > 0 ? log_loss / total : NAN;
+}
+
+/* values [N_SCORES_MEASURES] */
+static void measure(const struct ranking *r, const double *weights, struct walk *w, double *values) {
+    static const struct {
+        int mark, accuracy, f1;
+    } DECISIONS[] = {{MARK_HALF, ESTIMATE_ACCURACY, ESTIMATE_F1},
+                     {MARK_CHOSEN, ESTIMATE_ACCURACY_CHOSEN, ESTIMATE_F1_CHOSEN},
+                     {MARK_GIVEN, ESTIMATE_ACCURACY_GIVEN, ESTIMATE_F1_GIVEN}};
+    for (int i = 0; i < N_SCORES_MEASURES; i++) values[i] = NAN;
+    walk_samples(r, weights, w);
+    values[ESTIMATE_AUROC] = tally_auroc(&w->tally);
+    values[ESTIMATE_AVERAGE_PRECISION] = tally_average_precision(&w->tally);
+    for (int i = 0; i < 3; i++)
+        if ((r->has | MARK_HALF) & DECISIONS[i].mark)
+            measure_decisions(w, DECISIONS[i].mark, &values[DECISIONS[i].accuracy], &values[DECISIONS[i].f1]);
+    if (!r->losses) return;
+    measure_losses(r, weights, values);
+    values[ESTIMATE_CALIBRATION_ERROR] = calibration_error(w);
+}
+
+static void fill_bins(const struct ranking *r, const struct walk *w, struct scores *s) {
+    int bin = CALIBRATION_BINS - 1;
+    for (int64_t i = 0; i < r->n; i++) {
+        while (bin > 0 && score_of_key(r->samples[i].key) <= 0.1 * bin) bin--;
+        s->bins[bin].n++;
+    }
+    for (int b = 0; b < CALIBRATION_BINS; b++)
+        if (s->bins[b].n) {
+            s->bins[b].score = w->bins[b].score / w->bins[b].weight;
+            s->bins[b].positive = w->bins[b].positive / w->bins[b].weight;
+        }
+}
+
+int scores_compute_by(enum weighting weighting, int64_t n, const struct scored_sample *samples, struct scores *s) {
+    struct ranking r;
+    struct walk w;
+    double *weights = NULL, values[N_SCORES_MEASURES];
+    int status;
+    *s = (struct scores){.n = n};
+    TRY_DONE(ranking_make(&r, n, samples));
+    TRY_DONE(mem_alloc(&weights, r.units.n, sizeof *weights));
+    subject_units_weigh(&r.units, weighting, NULL, weights);
+    measure(&r, weights, &w, values);
+    s->n_subjects = r.units.n;
+    for (int64_t i = 0; i < n; i++) s->n_positive += samples[i].label != 0;
+    s->prevalence = tally_prevalence(&w.tally);
+#define SCORES_SET(NAME, name) s->name = values[ESTIMATE_##NAME];
+    SCORES_MEASURES(SCORES_SET)
+    if (r.losses) fill_bins(&r, &w, s);
+done:
+    ranking_free(&r);
+    free(weights);
+    return status;
 }
 
 int scores_compute(int64_t n, const struct scored_sample *samples, struct scores *s) {
+    return scores_compute_by(BY_SAMPLES, n, samples, s);
+}
+
+/* ---- the threshold ---- */
+int scores_choose_threshold(int64_t n, const struct scored_sample *samples, double *threshold) {
     struct ranking r;
-    uint8_t *weights = NULL;
-    int status;
-    *s = (struct scores){.n = n, .prevalence = NAN, .brier = NAN, .log_loss = NAN, .calibration_error = NAN};
-    TRY_DONE(rank_samples(&r, n, samples));
-    TRY_DONE(mem_alloc(&weights, r.n_units, sizeof *weights));
-    memset(weights, 1, (size_t)r.n_units);
-    for (int64_t i = 0; i < n; i++) s->n_positive += r.samples[i].label;
-    if (n) s->prevalence = (double)s->n_positive / (double)n;
-    measure_order(&r, weights, &s->auroc, &s->average_precision);
-    if (are_probabilities(&r)) {
-        s->brier = brier(&r, weights);
-        s->log_loss = log_loss(&r);
-        calibrate(&r, s);
+    int64_t counts[2] = {0}, positive = 0;
+    double best = 0;
+    *threshold = INFINITY;
+    int status = ranking_make(&r, n, samples);
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) positive += r.samples[i].mark & MARK_LABEL;
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
+        counts[r.samples[i].mark & MARK_LABEL]++;
+        if (i + 1 < n && r.samples[i + 1].key == r.samples[i].key) continue;
+        double f1 = f1_of((double)counts[1], (double)counts[0], (double)(positive - counts[1]));
+        if (f1 > best) {
+            best = f1;
+            *threshold = score_of_key(r.samples[i].key);
+        }
     }
-done:
-    free(r.samples);
-    free(weights);
+    ranking_free(&r);
     return status;
+}
+
+void scored_samples_decide(int64_t n, struct scored_sample *samples, double threshold) {
+    for (int64_t i = 0; i < n; i++) samples[i].chosen = samples[i].score >= threshold ? DECISION_TRUE : DECISION_FALSE;
 }
 
 /* ---- intervals ---- */
@@ -168,35 +257,45 @@ struct arms {
     int n;
 };
 
-static void measure_arms(const void *context, const uint8_t *weights, void *scratch, double *results) {
+static void measure_arms(const void *context, const uint8_t *times, void *scratch, double *results) {
     const struct arms *arms = context;
-    (void)scratch;
-    for (int a = 0; a < arms->n; a++) {
-        double values[N_SCORES_ESTIMATES];
-        measure_order(&arms->ranking[a], weights, &values[ESTIMATE_AUROC], &values[ESTIMATE_AVERAGE_PRECISION]);
-        values[ESTIMATE_BRIER] = brier(&arms->ranking[a], weights);
-        for (int i = 0; i < N_SCORES_ESTIMATES; i++) results[i] = a ? results[i] - values[i] : values[i];
-    }
+    double *weights = scratch, values[N_SCORES_MEASURES];
+    struct walk walk;
+    for (int a = 0; a < arms->n; a++)
+        for (int weighting = 0; weighting < N_WEIGHTINGS; weighting++) {
+            double *out = results + (ptrdiff_t)weighting * N_SCORES_MEASURES;
+            subject_units_weigh(&arms->ranking[a].units, (enum weighting)weighting, times, weights);
+            measure(&arms->ranking[a], weights, &walk, values);
+            for (int i = 0; i < N_SCORES_MEASURES; i++) out[i] = a ? out[i] - values[i] : values[i];
+        }
 }
 
 /* Takes over the rankings, made with `status`. */
 static int run_bootstrap(const struct bootstrap *b, struct arms *arms, int status, struct estimate *estimates) {
-    struct bootstrap_measure measure = {.n_units = arms->ranking[0].n_units,
-                                        .n_results = N_SCORES_ESTIMATES,
-                                        .stream = STREAM_SUBJECTS,
-                                        .compute = measure_arms,
-                                        .context = arms};
+    int64_t n_units = arms->ranking[0].units.n;
+    struct bootstrap_measure resampled = {.n_units = n_units,
+                                          .scratch_bytes = n_units * (int64_t)sizeof(double),
+                                          .n_results = N_SCORES_ESTIMATES,
+                                          .shift = UINT64_C(1) << ESTIMATE_CALIBRATION_ERROR |
+                                                   UINT64_C(1) << (N_SCORES_MEASURES + ESTIMATE_CALIBRATION_ERROR),
+                                          .stream = STREAM_SUBJECTS,
+                                          .compute = measure_arms,
+                                          .context = arms};
     status = comm_agree(b->comm, status);
-    if (status == STATUS_OK) status = bootstrap_run(b, &measure, estimates);
-    for (int a = 0; a < arms->n; a++) free(arms->ranking[a].samples);
+    if (status == STATUS_OK) status = bootstrap_run(b, &resampled, estimates);
+    for (int a = 0; a < arms->n; a++) ranking_free(&arms->ranking[a]);
     return status;
 }
 
 int scores_bootstrap(const struct bootstrap *b, int64_t n, const struct scored_sample *samples,
                      struct estimate estimates[N_SCORES_ESTIMATES]) {
     struct arms arms = {.n = 1};
-    int status = rank_samples(&arms.ranking[0], n, samples);
-    return run_bootstrap(b, &arms, status, estimates);
+    int status = run_bootstrap(b, &arms, ranking_make(&arms.ranking[0], n, samples), estimates);
+    for (int w = 0; w < N_WEIGHTINGS && status == STATUS_OK; w++) {
+        struct estimate *e = &estimates[w * N_SCORES_MEASURES + ESTIMATE_CALIBRATION_ERROR];
+        e->low = fmax(e->low, 0);
+    }
+    return status;
 }
 
 static int check_arms(int64_t n, const struct scored_sample *a, const struct scored_sample *b) {
@@ -215,7 +314,7 @@ int scores_bootstrap_difference(const struct bootstrap *bootstrap, int64_t n, co
                                 const struct scored_sample *b, struct estimate estimates[N_SCORES_ESTIMATES]) {
     struct arms arms = {.n = 2};
     int status = check_arms(n, a, b);
-    if (status == STATUS_OK) status = rank_samples(&arms.ranking[0], n, a);
-    if (status == STATUS_OK) status = rank_samples(&arms.ranking[1], n, b);
+    if (status == STATUS_OK) status = ranking_make(&arms.ranking[0], n, a);
+    if (status == STATUS_OK) status = ranking_make(&arms.ranking[1], n, b);
     return run_bootstrap(bootstrap, &arms, status, estimates);
 }

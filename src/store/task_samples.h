@@ -30,4 +30,9 @@ struct task_samples {
     long long samples_capacity, set_capacity;
 };
 
+/* Adds a sample behind the others; set [sample->label] ascending classes of a LABEL_SET, else not looked at. */
+int task_samples_add(struct task_samples *samples, const struct task_sample *sample, const int32_t *set);
+
+void task_samples_free(struct task_samples *samples);
+
 #endif

@@ -1,0 +1,51 @@
+/* The formats of health records that `cohort` reads, in one list. How to add one: src/ingest/FORMAT.c with a struct source_format, and a line
+ * in SOURCE_FORMATS, which is also the choices of cohort.format.
+ */
+#ifndef MEDTOK_INGEST_FORMATS_H
+#define MEDTOK_INGEST_FORMATS_H
+
+#include "base/string_list.h"
+#include "dist/comm.h"
+#include "ingest/options.h"
+#include "ingest/source_table.h"
+
+/* The files of a data set, the same on every rank; `input` [n] role and path, for the provenance. */
+struct source_files {
+    struct string_list paths;    /* numbers are row_position.file */
+    struct string_list roles;    /* of each path, for the provenance: "events", "hosp/admissions" */
+    struct source_table *tables; /* [n_tables] of a format of tables; table i is path i; owned */
+    int n_tables;
+};
+
+struct source_format {
+    const char *name;
+    /* Whether a folder looks like one. */
+    int (*recognise)(const char *folder);
+
+    /* A format of tables: ingest/table_reader.h finds and reads them. */
+    const struct table_kind *const *tables; /* ended by NULL; NULL: no tables, but `find` and `read` */
+    /* Reads what rows need to be understood (concepts), the same on every rank; *state is handed to struct table_kind's row. NULL: nothing. */
+    int (*prepare)(const struct source_files *files, void **state);
+    void (*release)(void *state);
+
+    /* Another: the files, and their rows; this rank reads its part of them, and a failure is agreed on by the caller. */
+    int (*find)(const struct cohort_options *options, struct source_files *files);
+    int (*read)(const struct comm *comm, const struct cohort_options *options, const struct source_files *files,
+                const struct record_sink *sink);
+
+    /* How visits and deaths in them are known, and where subjects are listed: as in struct collector_options. */
+    int derive_visits, derive_died;
+    const char *subjects_from;
+};
+
+#define SOURCE_FORMATS(FORMAT)          FORMAT(MEDS)
+#define SOURCE_FORMAT_DECLARATION(name) extern const struct source_format name##_FORMAT;
+SOURCE_FORMATS(SOURCE_FORMAT_DECLARATION)
+#undef SOURCE_FORMAT_DECLARATION
+
+/* Finds the format by its name, or, "auto", by the folder. An error lists those there are. */
+int source_format_find(const char *name, const char *folder, const struct source_format **format);
+
+void source_files_free(struct source_files *files);
+
+#endif

@@ -1,0 +1,736 @@
+/* Tasks: each rule of their definitions (specs/ehr-models-and-tasks.md, 7 and 10) on records that are made up here, with labels by hand. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "ehr/tasks/tasks.h"
+
+enum { MOST_VISITS = 16, MOST_EVENTS = 64 };
+static const int64_t MIN = (int64_t)60 * 1000000, DAYS = (int64_t)86400 * 1000000;
+
+/* Minutes of day `day`, counted from 2077-01-01, which is day 39082 of 1970's. */
+static int64_t at(int day, int hour, int minute) { return (39082 + (int64_t)day) * DAYS + (hour * 60 + minute) * MIN; }
+
+enum code {
+    AMI_9,
+    AMI_10,
+    HYPERTENSION,
+    PROCEDURE,
+    HEPARIN,
+    METOPROLOL,
+    ASPIRIN,
+    UNMAPPED_DRUG,
+    ICU,
+    POTASSIUM_MEQ,
+    POTASSIUM_MG,
+    POTASSIUM_ODD,
+    GLUCOSE_MG,
+    GLUCOSE_MMOL,
+    HEMOGLOBIN,
+    SODIUM,
+    PLATELETS,
+    FEMALE,
+    SNOMED_AMI,
+    AMI_MEDTOK,
+    N_CODES
+};
+static const struct {
+    char text[32];
+    uint8_t kind;
+} CODES[N_CODES] = {[AMI_9] = {"ICD9CM/41012", CODE_KIND_DIAGNOSIS},
+                    [AMI_10] = {"DIAGNOSIS//ICD//10//I2101", CODE_KIND_DIAGNOSIS},
+                    [HYPERTENSION] = {"ICD10CM/I10", CODE_KIND_DIAGNOSIS},
+                    [PROCEDURE] = {"ICD9PROC/3893", CODE_KIND_PROCEDURE},
+                    [HEPARIN] = {"ATC/B01AB01", CODE_KIND_DRUG},
+                    [METOPROLOL] = {"ATC/C07AB02", CODE_KIND_DRUG},
+                    [ASPIRIN] = {"ATC/B01AC06", CODE_KIND_DRUG},
+                    [UNMAPPED_DRUG] = {"NDC/00002120001", CODE_KIND_DRUG},
+                    [ICU] = {"ICU_ADMISSION//MICU", CODE_KIND_VISIT},
+                    [POTASSIUM_MEQ] = {"LAB//50971//mEq/L", CODE_KIND_MEASUREMENT},
+                    [POTASSIUM_MG] = {"LOINC/2823-3//mg/dL", CODE_KIND_MEASUREMENT},
+                    [POTASSIUM_ODD] = {"LAB//50971//grains", CODE_KIND_MEASUREMENT},
+                    [GLUCOSE_MG] = {"LOINC/2345-7", CODE_KIND_MEASUREMENT},
+                    [GLUCOSE_MMOL] = {"LOINC/14749-6", CODE_KIND_MEASUREMENT},
+                    [HEMOGLOBIN] = {"MIMIC_LAB/51222", CODE_KIND_MEASUREMENT},
+                    [SODIUM] = {"LOINC/2951-2", CODE_KIND_MEASUREMENT},
+                    [PLATELETS] = {"LOINC/777-3", CODE_KIND_MEASUREMENT},
+                    [FEMALE] = {"GENDER//F", CODE_KIND_FACT},
+                    [SNOMED_AMI] = {"SNOMED/57054005", CODE_KIND_DIAGNOSIS},
+                    [AMI_MEDTOK] = {"ICD9CM/41011", CODE_KIND_DIAGNOSIS}};
+
+/* ---- records ---- */
+static struct cohort_visit visits[MOST_VISITS];
+static int64_t event_times[MOST_EVENTS];
+static int32_t event_codes[MOST_EVENTS], event_visits[MOST_EVENTS];
+static float event_values[MOST_EVENTS];
+static struct subject_record record;
+
+/* A woman born on 2027-01-01: 50 years old on day 0. */
+static void begin(void) {
+    record = (struct subject_record){.subject = 7,
+                                     .birth = (int64_t)20819 * DAYS,
+                                     .death = COHORT_NO_TIME,
+                                     .visits = visits,
+                                     .time = event_times,
+                                     .code = event_codes,
+                                     .value = event_values,
+                                     .visit = event_visits};
+}
+
+/* Visits and events are given in their order. */
+static int add_visit(int64_t start, int64_t end) {
+    visits[record.n_visits] = (struct cohort_visit){record.n_visits, start, end, VISIT_INPATIENT, 0};
+    return (int)record.n_visits++;
+}
+
+static void add_value(int64_t time, enum code code, int visit, float value) {
+    int64_t i = record.n_events++;
+    event_times[i] = time;
+    event_codes[i] = (int32_t)code;
+    event_visits[i] = visit;
+    event_values[i] = value;
+}
+static void add_event(int64_t time, enum code code, int visit) { add_value(time, code, visit, NAN); }
+
+/* What MedTok's scripts want of a visit, but for the diagnosis, at its end. */
+static void add_tables(int visit, enum code diagnosis, enum code drug) {
+    add_event(visits[visit].start, ICU, visit);
+    add_event(visits[visit].end, diagnosis, visit);
+    add_event(visits[visit].end, PROCEDURE, visit);
+    add_event(visits[visit].end, drug, visit);
+}
+
+/* ---- what comes out ---- */
+static struct task_set *set;
+static const struct task_samples *samples;
+static const struct task_counts *counts;
+
+static struct task_codes all_codes(void) {
+    static uint8_t kinds[N_CODES];
+    for (int i = 0; i < N_CODES; i++) kinds[i] = CODES[i].kind;
+    return (struct task_codes){.n = N_CODES, .text = {.text = CODES[0].text, .stride = sizeof CODES[0]}, .kind = kinds};
+}
+
+static void label(const char *task, enum task_mode mode) {
+    struct task_codes codes = all_codes();
+    struct task_options options = {.mode = mode};
+    struct string_list names = {0};
+    task_set_free(set);
+    assert_int_equal(string_list_add(&names, task), STATUS_OK);
+    assert_int_equal(task_set_make(&set, &options, &names, &codes), STATUS_OK);
+    assert_int_equal(task_set_label(set, &record), STATUS_OK);
+    samples = task_set_samples(set, 0);
+    counts = task_set_counts(set, 0);
+    string_list_clear(&names);
+}
+
+#define is(i, when, which, what)                                                                                       \
+    do {                                                                                                               \
+        assert_true((i) < samples->n);                                                                                 \
+        assert_int_equal(samples->samples[i].time, when);                                                              \
+        assert_int_equal(samples->samples[i].visit, which);                                                            \
+        assert_int_equal(samples->samples[i].label, what);                                                             \
+    } while (0)
+#define are(count)              assert_int_equal(samples->n, count)
+#define left_out(filter, count) assert_int_equal(counts->left_out[FILTER_##filter], count)
+
+/* ---- readmission ---- */
+static void readmission_counts_from_discharge_in_whole_hours(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    add_visit(at(18, 10, 0), at(20, 9, 0)); /* 15 times 24 hours behind the first: at the bound */
+    add_visit(at(35, 9, 1), at(36, 9, 0));  /* a minute beyond it */
+    label("readmission_15d", TASK_CLEAN);
+    are(3);
+    is(0, at(3, 10, 0), 0, 1);
+    is(1, at(20, 9, 0), 1, 0);
+    is(2, at(36, 9, 0), 2, 0); /* not seen again */
+    label("readmission_30d", TASK_CLEAN);
+    is(1, at(20, 9, 0), 1, 1);
+}
+
+static void who_dies_in_the_window_has_no_label(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    record.death = at(13, 0, 0);
+    label("readmission_15d", TASK_CLEAN);
+    are(0);
+    left_out(DIED, 1);
+    add_visit(at(10, 8, 0), at(13, 0, 0)); /* back before death: a readmission; and dead at the end of that */
+    visits[1].died = 1;
+    label("readmission_15d", TASK_CLEAN);
+    are(1);
+    is(0, at(3, 10, 0), 0, 1);
+    left_out(DIED, 0);
+    left_out(DEAD, 1);
+}
+
+static void who_goes_into_another_stay_is_not_at_home(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    add_visit(at(3, 10, 0), at(5, 10, 0)); /* begins at that very time */
+    label("readmission_15d", TASK_CLEAN);
+    are(1);
+    is(0, at(5, 10, 0), 1, 0);
+    left_out(NOT_HOME, 1);
+}
+
+static void visits_that_are_no_stays_do_not_count(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    visits[add_visit(at(4, 8, 0), at(4, 9, 0))].kind = VISIT_OUTPATIENT;
+    add_visit(at(5, 8, 0), COHORT_NO_TIME);
+    add_visit(at(6, 8, 0), at(6, 8, 0));
+    label("readmission_15d", TASK_CLEAN);
+    are(1);
+    is(0, at(3, 10, 0), 0, 0);
+    left_out(NO_STAY, 3);
+    assert_int_equal(counts->looked_at, 4);
+}
+
+static void minors_are_out_up_to_their_eighteenth_birthday(void **state) {
+    (void)state;
+    begin();
+    record.birth = at(-18 * 365 - 5, 0, 0); /* 2059-01-01: the leap years are 2060, 64, 68, 72 and 76 */
+    add_visit(at(-1, 0, 0), at(0, 10, 0));
+    add_visit(at(2, 0, 0), at(3, 10, 0));
+    label("readmission_15d", TASK_CLEAN);
+    are(1);
+    left_out(MINOR, 1);
+    record.birth = COHORT_NO_TIME;
+    label("readmission_15d", TASK_CLEAN);
+    are(0);
+    left_out(BIRTH, 2);
+}
+
+static void a_leapling_is_grown_up_on_the_first_of_march(void **state) {
+    (void)state;
+    begin();
+    record.birth =
+        at(-6151, 0, 0); /* 2060-02-29; in 2078, whose first day is 365, the first of March is day 365 + 59 */
+    add_visit(at(365 + 58, 23, 59), at(365 + 60, 0, 0));
+    add_visit(at(365 + 80, 0, 0), at(365 + 81, 0, 0));
+    label("readmission_30d", TASK_CLEAN);
+    are(1);
+    left_out(MINOR, 1);
+    visits[0].start = at(365 + 59, 0, 0);
+    label("readmission_30d", TASK_CLEAN);
+    are(2);
+}
+
+/* ---- MedTok's cohort ---- */
+static void medtok_counts_whole_days_from_admission(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 10, 0), at(9, 0, 0));
+    add_visit(at(16, 9, 59), at(17, 0, 0)); /* 15 days, 23 hours, 59 minutes behind the admission */
+    add_visit(at(32, 9, 59), at(34, 0, 0)); /* 16 days */
+    for (int v = 0; v < 3; v++) add_tables(v, HYPERTENSION, HEPARIN);
+    label("readmission_15d", TASK_MEDTOK);
+    are(2); /* the last visit gives none */
+    is(0, at(9, 0, 0), 0, 1);
+    is(1, at(17, 0, 0), 1, 0);
+    record.birth = COHORT_NO_TIME; /* of any age */
+    label("readmission_15d", TASK_MEDTOK);
+    are(2);
+}
+
+static void medtok_keeps_visits_with_all_tables_and_intensive_care(void **state) {
+    (void)state;
+    begin();
+    for (int v = 0; v < 5; v++) add_visit(at(10 * v, 10, 0), at(10 * v + 4, 0, 0));
+    add_tables(0, HYPERTENSION, HEPARIN);
+    add_event(at(11, 0, 0), ICU, 1);
+    add_event(at(12, 0, 0), PROCEDURE, 1);
+    add_event(at(12, 0, 0), HEPARIN, 1);        /* no diagnosis */
+    add_tables(2, HYPERTENSION, UNMAPPED_DRUG); /* no drug that ATC knows */
+    add_event(at(34, 0, 0), HYPERTENSION, 3);
+    add_event(at(34, 0, 0), PROCEDURE, 3);
+    add_event(at(34, 0, 0), HEPARIN, 3); /* no intensive care */
+    label("mortality", TASK_MEDTOK);
+    are(0);
+    left_out(TABLES, 2);
+    left_out(NO_ICU, 2);
+    left_out(ONE_VISIT, 1);
+    add_tables(4, HYPERTENSION, HEPARIN);
+    visits[4].died = 1;
+    label("mortality", TASK_MEDTOK);
+    are(1); /* the next visit is the next that is kept */
+    is(0, at(4, 0, 0), 0, 1);
+}
+
+static void medtok_on_ehrshot_asks_for_any_date_of_death(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 10, 0), at(9, 0, 0));
+    add_visit(at(16, 9, 0), at(17, 0, 0));
+    for (int v = 0; v < 2; v++) {
+        add_event(visits[v].end, HYPERTENSION, v);
+        add_event(visits[v].end, PROCEDURE, v);
+        add_event(visits[v].end, HEPARIN, v);
+    }
+    record.death = at(1000, 0, 0);
+    struct task_codes codes = all_codes();
+    struct task_options options = {.mode = TASK_MEDTOK};
+    struct string_list names = {0};
+    codes.ehrshot = 1;
+    task_set_free(set);
+    assert_int_equal(string_list_add(&names, "mortality"), STATUS_OK);
+    assert_int_equal(task_set_make(&set, &options, &names, &codes), STATUS_OK);
+    assert_int_equal(task_set_label(set, &record), STATUS_OK);
+    samples = task_set_samples(set, 0);
+    are(1);
+    is(0, at(17, 0, 0), 1, 1);
+    string_list_clear(&names);
+}
+
+static void samples_are_in_order_of_time(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 10, 0), at(9, 0, 0));
+    add_visit(at(2, 10, 0), at(4, 0, 0)); /* inside the first */
+    add_visit(at(12, 0, 0), at(13, 0, 0));
+    add_tables(1, HYPERTENSION, METOPROLOL);
+    add_tables(0, HYPERTENSION, HEPARIN);
+    add_event(at(9, 0, 0), METOPROLOL, 0);
+    add_tables(2, HYPERTENSION, HEPARIN);
+    label("drugs_5", TASK_MEDTOK);
+    are(3);
+    is(0, at(4, 0, 0), 1, 1);
+    is(1, at(9, 0, 0), 0, 2);
+    is(2, at(13, 0, 0), 2, 1);
+    assert_int_equal(samples->n_set, 4);
+    static const int32_t SET[] = {3, 2, 3, 2};
+    assert_memory_equal(samples->set, SET, sizeof SET);
+}
+
+/* ---- death ---- */
+static void mortality_is_death_in_the_next_stay(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    add_visit(at(50, 8, 0), at(52, 10, 0));
+    add_visit(at(90, 8, 0), at(92, 10, 0));
+    visits[2].died = 1;
+    record.death = at(92, 10, 0);
+    label("mortality", TASK_CLEAN);
+    are(2);
+    is(0, at(3, 10, 0), 0, 0);
+    is(1, at(52, 10, 0), 1, 1);
+    left_out(DEAD, 1); /* the last: dead at its end, so not asked whether there is another */
+    left_out(LAST, 0);
+    visits[2].died = 0;
+    record.death = COHORT_NO_TIME;
+    label("mortality", TASK_CLEAN);
+    is(1, at(52, 10, 0), 1, 0);
+    left_out(LAST, 1);
+}
+
+static void mortality_24h_asks_of_longer_stays(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(1, 8, 0)); /* 24 hours: all is known then */
+    add_visit(at(5, 8, 0), at(6, 8, 1));
+    visits[1].died = 1;
+    record.death = at(6, 8, 1);
+    label("mortality_24h", TASK_CLEAN);
+    are(1);
+    is(0, at(6, 8, 0), 1, 1);
+    left_out(SHORT, 1);
+}
+
+/* ---- length of stay ---- */
+static void bins_of_length_of_stay_have_their_bounds(void **state) {
+    (void)state;
+    static const struct {
+        int days, minutes;
+        int32_t bin;
+    } CASES[] = {{1, 1, 1}, {1, 1439, 1}, {2, 0, 2},     {6, 1439, 6}, {7, 0, 7},  {7, 1439, 7},
+                 {8, 0, 8}, {14, 0, 8},   {14, 1439, 8}, {15, 0, 9},   {400, 0, 9}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        begin();
+        add_visit(at(0, 8, 0), at(CASES[i].days, 8, CASES[i].minutes));
+        label("length_of_stay", TASK_CLEAN);
+        are(1);
+        is(0, at(1, 8, 0), 0, CASES[i].bin);
+        label("los_7d", TASK_CLEAN);
+        is(0, at(1, 8, 0), 0, CASES[i].days > 7 || (CASES[i].days == 7 && CASES[i].minutes > 0));
+    }
+    begin();
+    add_visit(at(0, 8, 0), at(1, 8, 0));
+    label("length_of_stay", TASK_CLEAN);
+    are(0);
+    left_out(SHORT, 1);
+    assert_int_equal(samples->n_classes, 10);
+    assert_string_equal(samples->class_names[8], "8 to 14 days");
+}
+
+static void medtok_length_of_stay_is_asked_at_discharge(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(0, 20, 0));
+    add_visit(at(10, 8, 0), at(18, 7, 59));
+    add_visit(at(30, 8, 0), at(38, 8, 0));
+    add_visit(at(50, 8, 0), at(51, 8, 0));
+    for (int v = 0; v < 4; v++) add_tables(v, HYPERTENSION, HEPARIN);
+    label("length_of_stay", TASK_MEDTOK);
+    are(3);
+    is(0, at(0, 20, 0), 0, 0);
+    is(1, at(18, 7, 59), 1, 7);
+    is(2, at(38, 8, 0), 2, 8);
+    label("los_7d", TASK_MEDTOK);
+    are(2);
+    is(0, at(18, 7, 59), 1, 0);
+    is(1, at(38, 8, 0), 2, 1);
+}
+
+/* ---- drugs ---- */
+static void drugs_are_hidden_and_stays_without_the_five_kept(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 8, 0));
+    add_visit(at(10, 8, 0), at(13, 8, 0));
+    add_visit(at(20, 8, 0), at(23, 8, 0));
+    add_event(at(1, 0, 0), METOPROLOL, 0);
+    add_event(at(1, 0, 0), HEPARIN, 0);
+    add_event(at(2, 0, 0), HEPARIN, 0);
+    add_event(at(11, 0, 0), ASPIRIN, 1);
+    add_event(at(21, 0, 0), HYPERTENSION, 2);
+    label("drugs_5", TASK_CLEAN);
+    are(2);
+    is(0, at(3, 8, 0), 0, 2);
+    is(1, at(13, 8, 0), 1, 0);
+    assert_true(samples->set[0] == 2 && samples->set[1] == 3 && samples->n_set == 2);
+    left_out(NO_DRUG, 1);
+    assert_int_equal(samples->hidden, 1 << CODE_KIND_DRUG);
+    label("drugs_atc3", TASK_CLEAN);
+    assert_int_equal(samples->n_classes, 2); /* B01A, C07A */
+    assert_string_equal(samples->class_names[0], "B01A");
+    is(1, at(13, 8, 0), 1, 1);
+    assert_true(samples->set[0] == 0 && samples->set[1] == 1 && samples->set[2] == 0);
+}
+
+static void groups_of_drugs_are_those_of_train(void **state) {
+    (void)state;
+    struct task_codes codes = all_codes();
+    struct task_options options = {.mode = TASK_CLEAN};
+    struct string_list names = {0};
+    int64_t train_count[N_CODES] = {[HEPARIN] = 3};
+    codes.train_count = train_count;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 8, 0));
+    add_event(at(1, 0, 0), METOPROLOL, 0);
+    add_event(at(1, 0, 0), ASPIRIN, 0);
+    task_set_free(set);
+    assert_int_equal(string_list_add(&names, "drugs_atc3"), STATUS_OK);
+    assert_int_equal(task_set_make(&set, &options, &names, &codes), STATUS_OK);
+    assert_int_equal(task_set_label(set, &record), STATUS_OK);
+    samples = task_set_samples(set, 0);
+    assert_int_equal(samples->n_classes, 1);
+    assert_string_equal(samples->class_names[0], "B01A");
+    is(0, at(3, 8, 0), 0, 1); /* aspirin is of heparin's group; metoprolol's is not in train */
+    string_list_clear(&names);
+}
+
+static void medtok_leaves_out_visits_without_the_five(void **state) {
+    (void)state;
+    begin();
+    for (int v = 0; v < 4; v++) add_visit(at(10 * v, 10, 0), at(10 * v + 4, 0, 0));
+    add_tables(0, HYPERTENSION, HEPARIN);
+    add_tables(1, HYPERTENSION, ASPIRIN);
+    add_tables(2, HYPERTENSION, HEPARIN);
+    add_event(at(22, 0, 0), ICU, 2); /* twice in intensive care */
+    add_tables(3, HYPERTENSION, METOPROLOL);
+    label("drugs_5", TASK_MEDTOK);
+    are(2);
+    is(0, at(4, 0, 0), 0, 1);
+    is(1, at(34, 0, 0), 3, 1);
+    left_out(NONE, 1);
+    left_out(MORE_ICU, 1);
+}
+
+/* ---- first diagnoses ---- */
+static void first_diagnoses_are_asked_of_who_has_none(void **state) {
+    (void)state;
+    static const struct {
+        int64_t after; /* discharge, on day 3 at 10:00 */
+        int n;
+        int32_t label;
+    } CASES[] = {{-DAYS, 0, 0},         {0, 0, 0}, {1, 0, 0}, {DAYS - 1, 0, 0}, {DAYS, 1, 1}, {365 * DAYS, 1, 1},
+                 {365 * DAYS + 1, 1, 0}};
+    static const enum code SPELLINGS[] = {AMI_9, AMI_10, SNOMED_AMI};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        for (int s = 0; s < 3; s++) {
+            begin();
+            add_visit(at(0, 8, 0), at(3, 10, 0));
+            add_event(at(3, 10, 0) + CASES[i].after, SPELLINGS[s], -1);
+            label("first_ami", TASK_CLEAN);
+            are(CASES[i].n);
+            if (CASES[i].n) is(0, at(3, 10, 0), 0, CASES[i].label);
+            label("first_hypertension", TASK_CLEAN);
+            are(1);
+            is(0, at(3, 10, 0), 0, 0);
+        }
+}
+
+static void a_repeat_behind_the_first_day_is_no_first_diagnosis(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    add_event(at(4, 9, 0), AMI_9, -1);
+    add_event(at(30, 9, 0), AMI_9, -1);
+    label("first_ami", TASK_CLEAN);
+    are(0);
+    left_out(FIRST_DAY, 1);
+    label("new_acutemi", TASK_CLEAN);
+    are(0);
+    left_out(FIRST_DAY, 1);
+    label("new_acutemi", TASK_MEDTOK); /* as EHRSHOT has it */
+    are(1);
+    is(0, at(3, 23, 59), 0, 1);
+}
+
+static void medtok_looks_for_its_own_codes_in_the_next_visit(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 10, 0), at(4, 0, 0));
+    add_visit(at(10, 10, 0), at(14, 0, 0));
+    add_visit(at(20, 10, 0), at(24, 0, 0));
+    add_visit(at(386, 10, 0), at(387, 0, 0)); /* 366 days behind the admission before */
+    add_tables(0, AMI_MEDTOK, HEPARIN);
+    add_tables(1, AMI_MEDTOK, HEPARIN);
+    add_tables(2, AMI_10, HEPARIN); /* I21.01 is not in the list */
+    add_tables(3, AMI_MEDTOK, HEPARIN);
+    label("first_ami", TASK_MEDTOK);
+    are(3);
+    is(0, at(4, 0, 0), 0, 1); /* an earlier one does not count against it */
+    is(1, at(14, 0, 0), 1, 0);
+    is(2, at(24, 0, 0), 2, 0);
+}
+
+/* ---- EHRSHOT ---- */
+static void guo_los_is_seven_days_to_the_minute(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(0, 23, 0));
+    add_visit(at(10, 8, 0), at(17, 8, 0));
+    add_visit(at(20, 8, 0), at(27, 7, 59));
+    label("guo_los", TASK_CLEAN);
+    are(2);
+    is(0, at(10, 23, 59), 1, 1);
+    is(1, at(20, 23, 59), 2, 0);
+    left_out(SAME_DAY, 1);
+}
+
+static void guo_readmission_opens_at_the_next_midnight(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    add_visit(at(3, 20, 0), at(5, 10, 0));   /* the same day: before the window; and the first one stays in */
+    add_visit(at(35, 23, 59), at(36, 8, 0)); /* 30 days behind 23:59 of day 5 */
+    add_visit(at(67, 0, 0), at(67, 9, 0));   /* a minute beyond 30 days behind day 36 */
+    label("guo_readmission", TASK_CLEAN);
+    are(4);
+    is(0, at(3, 23, 59), 0, 0);
+    is(1, at(5, 23, 59), 1, 1);
+    is(2, at(36, 23, 59), 2, 0);
+    is(3, at(67, 23, 59), 3, 0);
+    record.death = at(67, 3, 0); /* the day of death */
+    label("guo_readmission", TASK_CLEAN);
+    are(3);
+    left_out(DEAD, 1);
+}
+
+static void guo_readmission_leaves_out_what_ends_on_an_earlier_admission(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(3, 8, 0), at(9, 10, 0));
+    add_visit(at(3, 12, 0), at(3, 18, 0)); /* ends on the day when the first begins */
+    add_visit(at(4, 8, 0), at(9, 18, 0));  /* the same prediction time as the first */
+    label("guo_readmission", TASK_CLEAN);
+    are(1);
+    is(0, at(9, 23, 59), 0, 0);
+    left_out(JOINED, 1);
+    left_out(TWICE, 1);
+}
+
+static void guo_icu_asks_who_is_not_there_yet(void **state) {
+    (void)state;
+    begin();
+    for (int v = 0; v < 4; v++) add_visit(at(10 * v, 8, 0), at(10 * v + 2, 8, 0));
+    visits[3].end = at(30, 22, 0);
+    add_event(at(0, 23, 59), ICU, 0);
+    add_event(at(12, 8, 0), ICU, 1);
+    add_event(at(22, 8, 1), ICU, 2); /* behind the discharge */
+    label("guo_icu", TASK_CLEAN);
+    are(2);
+    is(0, at(10, 23, 59), 1, 1);
+    is(1, at(20, 23, 59), 2, 0);
+    left_out(ICU_AT_ONCE, 1);
+    left_out(SAME_DAY, 1);
+}
+
+static void results_are_graded_in_their_units(void **state) {
+    (void)state;
+    static const struct {
+        const char *task;
+        enum code code;
+        float value;
+        int32_t class;
+    } CASES[] = {{"lab_hyperkalemia", POTASSIUM_MEQ, 5.5f, 0},
+                 {"lab_hyperkalemia", POTASSIUM_MEQ, 5.6f, 1},
+                 {"lab_hyperkalemia", POTASSIUM_MEQ, 6.1f, 2},
+                 {"lab_hyperkalemia", POTASSIUM_MEQ, 7.1f, 3},
+                 {"lab_hyperkalemia", POTASSIUM_MG, 21.5f, 0},
+                 {"lab_hyperkalemia", POTASSIUM_MG, 23.5f, 2},
+                 {"lab_hypoglycemia", GLUCOSE_MG, 71, 0},
+                 {"lab_hypoglycemia", GLUCOSE_MG, 70, 1},
+                 {"lab_hypoglycemia", GLUCOSE_MG, 63, 1},
+                 {"lab_hypoglycemia", GLUCOSE_MG, 62, 2},
+                 {"lab_hypoglycemia", GLUCOSE_MG, 54, 2},
+                 {"lab_hypoglycemia", GLUCOSE_MG, 53, 3},
+                 {"lab_hypoglycemia", GLUCOSE_MMOL, 3.9f, 1},
+                 {"lab_hypoglycemia", GLUCOSE_MMOL, 3.91f, 0},
+                 {"lab_hyponatremia", SODIUM, 135, 1},
+                 {"lab_hyponatremia", SODIUM, 130, 1},
+                 {"lab_hyponatremia", SODIUM, 129, 2},
+                 {"lab_hyponatremia", SODIUM, 124, 3},
+                 {"lab_anemia", HEMOGLOBIN, 12, 0},
+                 {"lab_anemia", HEMOGLOBIN, 11.9f, 1},
+                 {"lab_anemia", HEMOGLOBIN, 10.9f, 2},
+                 {"lab_anemia", HEMOGLOBIN, 6.9f, 3},
+                 {"lab_thrombocytopenia", PLATELETS, 150, 0},
+                 {"lab_thrombocytopenia", PLATELETS, 149, 1},
+                 {"lab_thrombocytopenia", PLATELETS, 99, 2},
+                 {"lab_thrombocytopenia", PLATELETS, 49, 3}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        begin();
+        add_event(COHORT_NO_TIME, FEMALE, -1);
+        add_event(at(0, 0, 0), HYPERTENSION, -1);
+        add_value(at(1, 8, 0), CASES[i].code, -1, CASES[i].value);
+        label(CASES[i].task, TASK_CLEAN);
+        are(1);
+        is(0, at(1, 7, 59), -1, CASES[i].class);
+        assert_int_equal(samples->form, LABEL_CLASS);
+    }
+}
+
+static void results_that_say_nothing_give_no_sample(void **state) {
+    (void)state;
+    begin();
+    add_value(at(0, 0, 0), POTASSIUM_MEQ, -1, 9); /* the first event */
+    add_value(at(1, 0, 0), POTASSIUM_MEQ, -1, NAN);
+    add_value(at(1, 0, 0), POTASSIUM_ODD, -1, 9);
+    add_value(at(2, 0, 0), POTASSIUM_MEQ, -1, 5);
+    add_value(at(2, 0, 0), POTASSIUM_MEQ, -1, 8); /* the worst of a time counts */
+    add_value(at(2, 0, 0), POTASSIUM_MG, -1, 23.5f);
+    label("lab_hyperkalemia", TASK_CLEAN);
+    are(1);
+    is(0, at(1, 23, 59), -1, 3);
+    left_out(FIRST_EVENT, 1);
+    left_out(NO_VALUE, 1);
+    left_out(UNIT, 1);
+    left_out(SAME_TIME, 2);
+    assert_int_equal(counts->looked_at, 6);
+}
+
+/* ---- sets ---- */
+static void expect_refusal(const char *names, const struct task_codes *codes, const char *message) {
+    struct task_options options = {.mode = TASK_CLEAN};
+    struct string_list list = {0};
+    char text[256];
+    snprintf(text, sizeof text, "%s", names);
+    for (char *rest = text, *name; (name = strtok_r(rest, ",", &rest));)
+        assert_int_equal(string_list_add(&list, name), STATUS_OK);
+    task_set_free(set);
+    assert_int_equal(task_set_make(&set, &options, &list, codes), STATUS_USAGE);
+    assert_null(set);
+    assert_non_null(strstr(status_message(), message));
+    string_list_clear(&list);
+}
+
+static void tasks_that_cannot_be_made_are_refused(void **state) {
+    (void)state;
+    struct task_codes codes = all_codes();
+    expect_refusal("sepsis", &codes, "there is no task sepsis: there are mortality,");
+    expect_refusal("guo_los,guo_los", &codes, "name guo_los twice");
+    expect_refusal("phenotypes", &codes, "the task phenotypes needs groups of diagnoses");
+    codes.n = HEPARIN;
+    expect_refusal("drugs_5", &codes, "the task drugs_5 needs drugs as codes of ATC");
+}
+
+static struct {
+    int n;
+    enum task_filter filter[8];
+    int32_t visit[8];
+} noted;
+static void note(void *self, const char *task, enum task_filter filter, int64_t time, int32_t visit,
+                 const char *detail) {
+    (void)self, (void)time, (void)detail;
+    assert_string_equal(task, "readmission_15d");
+    noted.filter[noted.n] = filter;
+    noted.visit[noted.n++] = visit;
+}
+
+static void what_is_left_out_is_told(void **state) {
+    (void)state;
+    begin();
+    label("readmission_15d", TASK_CLEAN);
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    visits[add_visit(at(4, 8, 0), at(4, 9, 0))].kind = VISIT_EMERGENCY;
+    record.death = at(5, 0, 0);
+    struct task_notes notes = {NULL, note};
+    assert_int_equal(task_set_explain(set, &record, &notes), STATUS_OK);
+    assert_int_equal(noted.n, 2);
+    assert_true(noted.filter[0] == FILTER_NO_STAY && noted.visit[0] == 1);
+    assert_true(noted.filter[1] == FILTER_DIED && noted.visit[1] == 0);
+    assert_string_equal(TASK_FILTER_FACTS[FILTER_DIED].why, "died in the window, without the outcome");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(readmission_counts_from_discharge_in_whole_hours),
+        cmocka_unit_test(who_dies_in_the_window_has_no_label),
+        cmocka_unit_test(who_goes_into_another_stay_is_not_at_home),
+        cmocka_unit_test(visits_that_are_no_stays_do_not_count),
+        cmocka_unit_test(minors_are_out_up_to_their_eighteenth_birthday),
+        cmocka_unit_test(a_leapling_is_grown_up_on_the_first_of_march),
+        cmocka_unit_test(medtok_counts_whole_days_from_admission),
+        cmocka_unit_test(medtok_keeps_visits_with_all_tables_and_intensive_care),
+        cmocka_unit_test(medtok_on_ehrshot_asks_for_any_date_of_death),
+        cmocka_unit_test(samples_are_in_order_of_time),
+        cmocka_unit_test(mortality_is_death_in_the_next_stay),
+        cmocka_unit_test(mortality_24h_asks_of_longer_stays),
+        cmocka_unit_test(bins_of_length_of_stay_have_their_bounds),
+        cmocka_unit_test(medtok_length_of_stay_is_asked_at_discharge),
+        cmocka_unit_test(drugs_are_hidden_and_stays_without_the_five_kept),
+        cmocka_unit_test(groups_of_drugs_are_those_of_train),
+        cmocka_unit_test(medtok_leaves_out_visits_without_the_five),
+        cmocka_unit_test(first_diagnoses_are_asked_of_who_has_none),
+        cmocka_unit_test(a_repeat_behind_the_first_day_is_no_first_diagnosis),
+        cmocka_unit_test(medtok_looks_for_its_own_codes_in_the_next_visit),
+        cmocka_unit_test(guo_los_is_seven_days_to_the_minute),
+        cmocka_unit_test(guo_readmission_opens_at_the_next_midnight),
+        cmocka_unit_test(guo_readmission_leaves_out_what_ends_on_an_earlier_admission),
+        cmocka_unit_test(guo_icu_asks_who_is_not_there_yet),
+        cmocka_unit_test(results_are_graded_in_their_units),
+        cmocka_unit_test(results_that_say_nothing_give_no_sample),
+        cmocka_unit_test(tasks_that_cannot_be_made_are_refused),
+        cmocka_unit_test(what_is_left_out_is_told),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    task_set_free(set);
+    return failed;
+}
