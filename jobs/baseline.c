@@ -95,10 +95,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
     return status;
 }
 
-static int check(const struct config *config) {
-    unsigned groups;
-    return feature_groups_parse(&config->baseline.features, &groups);
-}
+static int check(const struct config *config) { return baseline_options_check(&config->baseline); }
 
 const struct job_entry BASELINE_JOB = {
     .job = JOB_BASELINE,

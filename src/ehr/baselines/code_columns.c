@@ -222,10 +222,6 @@ int code_columns_make(struct code_columns *c, const struct cohort *cohort, const
                       const char *vocabulary) {
     struct builder b = {.columns = c, .cohort = cohort, .in_train = in_train, .groups = groups};
     *c = (struct code_columns){.n_codes = cohort->n_codes};
-    if ((groups & 1U << FEATURE_WORDS) && !vocabulary[0])
-        return status_set(STATUS_USAGE,
-                          "baseline.features has words: name a vocabulary.h5 with the descriptions of the "
-                          "codes, --set baseline.vocabulary=PATH");
     int status = make(&b, vocabulary);
     descriptions_free(&b.descriptions);
     return status;

@@ -43,7 +43,7 @@ struct code_columns {
 /* The groups that a list names, as bits 1 << enum feature_group; STATUS_USAGE if a name is none. */
 int feature_groups_parse(const struct string_list *names, unsigned *groups);
 
-/* in_train [n_codes]: whether train has the code. vocabulary: file with the descriptions; "": none (an error if words are asked for).
+/* in_train [n_codes]: whether train has the code. vocabulary: file with the descriptions of words.
  * Free in any case. */
 int code_columns_make(struct code_columns *columns, const struct cohort *cohort, const uint8_t *in_train,
                       unsigned groups, const char *vocabulary);

@@ -11,15 +11,12 @@ struct runner {
     const struct baseline_terms *terms;
     const struct bootstrap *bootstrap;
     struct sample_list list;
-    struct number_list shots, rows;
     int64_t n_scored;
     struct chosen_row *scored; /* [n_scored] the split that is scored */
     int64_t *seen;             /* [codes] whether the training set has the code */
 };
 
 static void runner_free(struct runner *r) {
-    free(r->shots.items);
-    free(r->rows.items);
     free(r->scored);
     free(r->seen);
 }
@@ -28,9 +25,8 @@ static int prepare(struct runner *r) {
     const struct baseline_options *o = r->terms->options;
     const struct features *f = r->terms->features;
     r->list = (struct sample_list){.n = f->n_samples, .n_classes = 2, .split = f->split, .label = f->label};
-    TRY(number_list_parse(&r->shots, "baseline.shots", &o->shots, 1, 1, 0, NULL));
-    TRY(number_list_parse(&r->rows, "baseline.rows", &o->rows, 1, 1, 0, NULL));
-    TRY(mem_alloc(&r->experiment->trials, (r->shots.n + r->rows.n) * o->replicates + 1, sizeof *r->experiment->trials));
+    TRY(mem_alloc(&r->experiment->trials, (r->terms->shots.n + r->terms->sizes.n) * o->replicates + 1,
+                  sizeof *r->experiment->trials));
     TRY(mem_alloc(&r->seen, f->columns.n_codes, sizeof *r->seen));
     return split_rows(&r->list, baseline_scored_split(o), &r->n_scored, &r->scored);
 }
@@ -145,13 +141,18 @@ static int run_trial(struct runner *r, enum training_kind kind, int64_t size, in
 }
 
 /* ---- the whole ---- */
+/* Collective. */
+static int run_draws(struct runner *r, enum training_kind kind, const struct number_list *sizes) {
+    for (int i = 0; i < sizes->n; i++)
+        for (int64_t k = 0; k < r->terms->options->replicates; k++)
+            TRY(run_trial(r, kind, (int64_t)sizes->items[i], k));
+    return STATUS_OK;
+}
+
 static int run(struct runner *r) {
-    int64_t replicates = r->terms->options->replicates;
     TRY(comm_agree(r->terms->comm, prepare(r)));
-    for (int i = 0; i < r->shots.n; i++)
-        for (int64_t k = 0; k < replicates; k++) TRY(run_trial(r, TRAINING_SHOTS, (int64_t)r->shots.items[i], k));
-    for (int i = 0; i < r->rows.n; i++)
-        for (int64_t k = 0; k < replicates; k++) TRY(run_trial(r, TRAINING_ROWS, (int64_t)r->rows.items[i], k));
+    TRY(run_draws(r, TRAINING_SHOTS, &r->terms->shots));
+    TRY(run_draws(r, TRAINING_ROWS, &r->terms->sizes));
     return run_trial(r, TRAINING_ALL, r->terms->features->n_split[SPLIT_TRAIN], 0);
 }
 

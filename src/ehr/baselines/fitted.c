@@ -1,55 +1,11 @@
 #include "ehr/baselines/fitted.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "dist/gather.h"
 #include "ehr/baselines/logistic.h"
-
-/* ---- settings ---- */
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-int number_list_parse(struct number_list *list, const char *key, const struct string_list *texts, double least,
-                      int whole, int n_usual, const double *usual) {
-    static const double MOST = 1e15;
-    list->n = texts->n ? texts->n : n_usual;
-    TRY(mem_alloc(&list->items, list->n, sizeof *list->items));
-    for (int i = 0; i < list->n; i++) {
-        char *end = NULL;
-        double x = texts->n ? strtod(texts->items[i], &end) : usual[i];
-        if (end && (end == texts->items[i] || *end || !(x >= least && x <= MOST) || (whole && x != floor(x))))
-            return status_set(STATUS_USAGE, "%s has \"%s\": expected %snumbers, %g or more", key, texts->items[i],
-                              whole ? "whole " : "", least);
-        list->items[i] = x;
-    }
-    if (list->n > 1) qsort(list->items, (size_t)list->n, sizeof *list->items, ascending);
-    return STATUS_OK;
-}
-
-int baseline_terms_make(struct baseline_terms *t) {
-    static const double STRENGTHS[] = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10}, DEPTHS[] = {3, 6},
-                        RATES[] = {0.1, 0.3}, ROUNDS[] = {25, 50, 100, 200};
-    const struct baseline_options *o = t->options;
-    TRY(number_list_parse(&t->strengths, "baseline.strengths", &o->strengths, 1e-12, 0, 9, STRENGTHS));
-    TRY(number_list_parse(&t->depths, "baseline.depths", &o->depths, 1, 1, 2, DEPTHS));
-    TRY(number_list_parse(&t->rates, "baseline.rates", &o->rates, 1e-6, 0, 2, RATES));
-    TRY(number_list_parse(&t->rounds, "baseline.rounds", &o->rounds, 1, 1, 4, ROUNDS));
-    return o->model == BASELINE_TREES ? xgboost_open(&t->library, o->xgboost) : STATUS_OK;
-}
-
-void baseline_terms_free(struct baseline_terms *t) {
-    free(t->strengths.items);
-    free(t->depths.items);
-    free(t->rates.items);
-    free(t->rounds.items);
-    xgboost_close(t->library);
-    *t = (struct baseline_terms){0};
-}
 
 void fitted_free(struct fitted *f) {
     free(f->weights);

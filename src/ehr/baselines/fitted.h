@@ -4,35 +4,9 @@
 #ifndef MEDTOK_EHR_BASELINES_FITTED_H
 #define MEDTOK_EHR_BASELINES_FITTED_H
 
-#include "ehr/baselines/features.h"
 #include "ehr/baselines/few_shot.h"
-#include "ehr/baselines/xgboost.h"
+#include "ehr/baselines/terms.h"
 #include "measure/scores.h"
-
-/* Numbers of a setting that is a list. */
-struct number_list {
-    int n;
-    double *items; /* owned */
-};
-
-/* What fits have in common; borrowed but for the lists and the library. */
-struct baseline_terms {
-    const struct comm *comm;
-    const struct baseline_options *options;
-    const struct features *features;
-    int threads;
-    uint64_t seed;
-    int (*poll)(void);
-    struct number_list strengths, depths, rates, rounds; /* ascending */
-    struct xgboost *library;                             /* NULL: logistic */
-};
-
-/* Reads the lists of the settings (STATUS_USAGE if they are none), and opens the library where trees are wanted. Free in any case. */
-int baseline_terms_make(struct baseline_terms *terms);
-void baseline_terms_free(struct baseline_terms *terms);
-/* Of a setting with a list of numbers: all `least` or more, `whole` ones if so, sorted; `usual` (n_usual of them) if it is empty. */
-int number_list_parse(struct number_list *list, const char *key, const struct string_list *texts, double least,
-                      int whole, int n_usual, const double *usual);
 
 struct fitted {
     int64_t n_columns; /* that were fitted */
