@@ -9,7 +9,7 @@
 #include "base/output.h"
 #include "base/status.h"
 #include "ehr/baselines/report.h"
-#include "ehr/report.h"
+#include "ehr/predictions.h"
 #include "jobs.h"
 #include "paths.h"
 #include "store/h5file.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "dist/deal.h"
+#include "dist/exchange.h"
 #include "dist/gather.h"
 
 struct maker {
@@ -20,8 +20,8 @@ struct maker {
     int32_t *new_of;       /* [source's columns] number in the design, or -1 */
     int64_t *first_row;    /* [ranks + 1] */
     int64_t *first_column; /* [ranks + 1] */
-    struct sparse_entry *entries;
-    int *to;
+    struct sparse_entry *entries, *sorted;
+    int64_t *count, *next; /* [ranks] */
     int64_t n_entries;
 };
 
@@ -96,7 +96,7 @@ static int list_entries(struct maker *m) {
     for (int64_t k = m->from; k < m->end; k++)
         most += rows->offsets[source_row(m, k) + 1] - rows->offsets[source_row(m, k)];
     TRY(mem_alloc(&m->entries, most, sizeof *m->entries));
-    TRY(mem_alloc(&m->to, most, sizeof *m->to));
+    TRY(mem_alloc(&m->sorted, most, sizeof *m->sorted));
     for (int64_t k = m->from; k < m->end; k++)
         for (int64_t e = rows->offsets[source_row(m, k)]; e < rows->offsets[source_row(m, k) + 1]; e++)
             if (m->new_of[rows->column[e]] >= 0)
@@ -105,23 +105,38 @@ static int list_entries(struct maker *m) {
     return STATUS_OK;
 }
 
-/* Collective. Sends entries to the owners of their rows or columns. */
+static int owner_of(const struct maker *m, int columns, const struct sparse_entry *entry) {
+    int size = m->design->comm->size;
+    return columns ? owner(m->first_column, size, entry->column) : owner(m->first_row, size, entry->row);
+}
+
+/* m->sorted: the entries by the owners of their rows or columns, for each in the order that they have; count [ranks]. */
+static void sort_by_owner(struct maker *m, int columns, int64_t *count, int64_t *next) {
+    int size = m->design->comm->size;
+    for (int r = 0; r < size; r++) count[r] = 0;
+    for (int64_t i = 0; i < m->n_entries; i++) count[owner_of(m, columns, &m->entries[i])]++;
+    next[0] = 0;
+    for (int r = 0; r + 1 < size; r++) next[r + 1] = next[r] + count[r];
+    for (int64_t i = 0; i < m->n_entries; i++) m->sorted[next[owner_of(m, columns, &m->entries[i])]++] = m->entries[i];
+}
+
+/* Collective. Sends entries to the owners of their rows or columns. Ranks have runs of samples, so that what comes is by row. */
 static int deal(struct maker *m, int columns, struct sparse_rows *out) {
     const struct design *d = m->design;
-    struct sparse_entry *got = NULL;
-    int64_t n_got = 0;
-    for (int64_t i = 0; i < m->n_entries; i++)
-        m->to[i] = columns ? owner(m->first_column, d->comm->size, m->entries[i].column)
-                           : owner(m->first_row, d->comm->size, m->entries[i].row);
-    TRY(comm_deal_rows(d->comm, m->n_entries, sizeof *got, m->entries, m->to, &n_got, &got));
-    for (int64_t i = 0; i < n_got; i++)
+    struct received_rows received = {0};
+    sort_by_owner(m, columns, m->count, m->next);
+    int status = comm_exchange_rows(d->comm, sizeof *m->sorted, m->count, m->sorted, &received);
+    struct sparse_entry *got = (struct sparse_entry *)(void *)received.rows;
+    for (int64_t i = 0; i < received.n && status == STATUS_OK; i++)
         if (columns)
             got[i].column -= (int32_t)d->first_column;
         else
             got[i].row -= (int32_t)d->first_row;
-    int status = sparse_rows_from_entries(out, columns ? d->n_own_columns : d->n_own_rows, n_got, got, columns);
-    free(got);
-    return comm_agree(d->comm, status);
+    if (status == STATUS_OK)
+        status = comm_agree(d->comm, sparse_rows_from_entries(out, columns ? d->n_own_columns : d->n_own_rows,
+                                                              received.n, got, columns));
+    received_rows_free(&received);
+    return status;
 }
 
 /* ---- the whole ---- */
@@ -146,6 +161,8 @@ static int allocate(struct maker *m) {
     TRY(mem_alloc(&m->largest, n, sizeof *m->largest));
     TRY(mem_alloc(&m->new_of, n, sizeof *m->new_of));
     TRY(mem_alloc(&m->first_row, size + 1, sizeof *m->first_row));
+    TRY(mem_alloc(&m->count, size, sizeof *m->count));
+    TRY(mem_alloc(&m->next, size, sizeof *m->next));
     return mem_alloc(&m->first_column, size + 1, sizeof *m->first_column);
 }
 
@@ -175,7 +192,9 @@ int design_make(struct design *d, const struct comm *comm, int threads, const st
     free(m.first_row);
     free(m.first_column);
     free(m.entries);
-    free(m.to);
+    free(m.sorted);
+    free(m.count);
+    free(m.next);
     return status;
 }
 

@@ -13,6 +13,7 @@ struct maker {
     unsigned groups;
     struct features *features;
     struct cohort cohort;   /* with the events of this rank's subjects */
+    struct history history; /* of a sample; memory for read_codes */
     int64_t task_first;     /* sample of the cohort with which the task begins */
     int64_t *times;         /* [n_codes] of a code in the history at hand; 0 between samples */
     int32_t *codes;         /* [n_codes] those that are there */
@@ -87,11 +88,11 @@ static int ascending(const void *a, const void *b) {
 }
 
 static int read_codes(struct maker *m, int64_t i, int64_t *n) {
-    struct history h;
-    TRY(cohort_history(&m->cohort, m->task_first + m->features->first + i, &h));
+    struct history *h = &m->history;
+    TRY(cohort_history(&m->cohort, m->task_first + m->features->first + i, h));
     *n = 0;
-    for (int64_t e = 0; e < h.n; e++)
-        if (m->times[h.code[e]]++ == 0) m->codes[(*n)++] = h.code[e];
+    for (int64_t e = 0; e < h->n; e++)
+        if (m->times[h->code[e]]++ == 0) m->codes[(*n)++] = h->code[e];
     if (*n > 1) qsort(m->codes, (size_t)*n, sizeof *m->codes, ascending);
     return STATUS_OK;
 }
@@ -208,6 +209,7 @@ int features_make(struct features *f, const struct comm *comm, const char *cohor
     TRY(feature_groups_parse(&options->features, &m.groups));
     int status = make(&m);
     cohort_free(&m.cohort);
+    history_free(&m.history);
     free(m.times);
     free(m.codes);
     free(m.total);
