@@ -23,6 +23,7 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
+                                         {"matrix", "# medtok baseline rows of "},
                                          {"meds-scores", "{\n \"samples_equally_weighted\": {"},
                                          {"predictions", "PAR1"},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
