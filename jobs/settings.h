@@ -35,6 +35,7 @@
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
     OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
+    OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;
