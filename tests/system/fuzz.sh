@@ -4,7 +4,7 @@
 
 command -v clang >/dev/null || skip "clang is not installed"
 seconds=${FUZZ_SECONDS:-60}
-flags="-g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$ROOT/src -I$ROOT/jobs -I$ROOT/kernels"
+flags="-g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$ROOT/src -I$ROOT/jobs -I$ROOT/kernels -I$(dirname "$MEDTOK")/generated"
 build() { # NAME, sources under src/, libraries
     local name=$1 sources=() libraries=()
     shift
@@ -23,7 +23,8 @@ build safetensors lm/safetensors.c base/status.c -ljansson
 build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxhash
 build config ../jobs/settings.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
-mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form
+build predictions ingest/{predictions,delimited,row_scan,byte_source,field_values}.c base/{status,string_list,input_file}.c -lz
+mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_predictions
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
 done
@@ -33,10 +34,15 @@ cp "$ROOT"/configs/*.yaml corpus_config/
 printf '\017Ménière 中ab [MASK] \xed\xa0\x80' >corpus_wordpiece/one
 printf '\005*0002-1200-*1' >corpus_code_form/ndc
 printf '\003a00.0-A09.-' >corpus_code_form/range
+printf 'subject_id,prediction_time,boolean_value,predicted_boolean_value,predicted_boolean_probability\n%s' \
+    '7,2020-02-29 23:59:00,true,,0.5
+-3,2019-12-31T00:00,F,1,1e-3
+' >corpus_predictions/two
 run safetensors "$seconds" &
 run wordpiece $((seconds / 2))
 run config $((seconds / 4))
 run code_form $((seconds / 4))
+run predictions $((seconds / 4))
 wait $!
 [ -n "$(grep -l 'Done' safetensors.log)" ] || fail "fuzz_safetensors did not end well"
 finish
