@@ -18,7 +18,8 @@ struct byte_source {
     const char *path;
     int file;
     int gzip, in_member, n_members; /* n_members: those ended */
-    long long n_read;               /* bytes of the file */
+    long long n_read;               /* of the file: where the bytes end that were read */
+    int64_t limit;                  /* byte_source_limit */
     z_stream stream;                /* next_in, avail_in: bytes read and not yet used, of plain files too */
     unsigned char buffer[BUFFER_BYTES];
 };
@@ -41,6 +42,7 @@ int byte_source_open(struct byte_source **out, const char *path) {
     TRY(mem_alloc(out, 1, sizeof **out));
     struct byte_source *s = *out;
     s->path = path;
+    s->limit = INT64_MAX;
     s->file = open(path, O_RDONLY | O_CLOEXEC);
     if (s->file < 0) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
     TRY(need_bytes(s));
@@ -60,6 +62,8 @@ void byte_source_close(struct byte_source *s) {
 
 static int read_plain(struct byte_source *s, char *bytes, int size, int *n) {
     TRY(need_bytes(s));
+    int64_t left = s->limit - byte_source_offset(s);
+    if (left < size) size = left > 0 ? (int)left : 0;
     *n = s->stream.avail_in < (uInt)size ? (int)s->stream.avail_in : size;
     memcpy(bytes, s->stream.next_in, (size_t)*n);
     s->stream.next_in += *n;
@@ -79,6 +83,7 @@ static int trailing(const struct byte_source *s) {
 static int begin_member(struct byte_source *s) {
     while (s->stream.avail_in > 0 && *s->stream.next_in == 0) s->stream.next_in++, s->stream.avail_in--;
     if (s->stream.avail_in == 0) return STATUS_OK;
+    if (byte_source_offset(s) >= s->limit) return STATUS_OK;
     if (*s->stream.next_in != MAGIC[0]) return trailing(s);
     inflateReset(&s->stream);
     s->in_member = 1;
@@ -104,6 +109,8 @@ static int read_gzip(struct byte_source *s, char *bytes, int size, int *n) {
         }
         if (!s->in_member) {
             TRY(begin_member(s));
+            *n = 0;
+            if (!s->in_member && s->stream.avail_in > 0) return STATUS_OK; /* at the limit */
             continue;
         }
         int code = inflate(&s->stream, Z_NO_FLUSH);
@@ -120,4 +127,18 @@ static int read_gzip(struct byte_source *s, char *bytes, int size, int *n) {
 
 int byte_source_read(struct byte_source *s, char *bytes, int size, int *n) {
     return s->gzip ? read_gzip(s, bytes, size, n) : read_plain(s, bytes, size, n);
+}
+
+int byte_source_seek(struct byte_source *s, int64_t offset) {
+    if (lseek(s->file, offset, SEEK_SET) < 0) return status_set(STATUS_FAILED, "%s: %s", s->path, strerror(errno));
+    s->n_read = offset;
+    s->stream.avail_in = 0;
+    s->in_member = 0;
+    return STATUS_OK;
+}
+
+void byte_source_limit(struct byte_source *s, int64_t offset) { s->limit = offset; }
+
+int64_t byte_source_offset(const struct byte_source *s) {
+    return s->in_member ? -1 : s->n_read - (int64_t)s->stream.avail_in;
 }

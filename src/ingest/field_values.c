@@ -106,6 +106,11 @@ static int64_t days_before_year(int64_t year) {
 
 int64_t time_of_year(int64_t year) { return (days_before_year(year) - days_before_year(1970)) * DAY; }
 
+int64_t time_day(int64_t time) {
+    int64_t into = time % DAY;
+    return time - (into < 0 ? into + DAY : into);
+}
+
 /* Two digits as a number, or at least 100. */
 static int two_digits(const char *p) {
     int tens = p[0] - '0', ones = p[1] - '0';

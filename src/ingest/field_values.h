@@ -22,6 +22,10 @@ int field_time(struct field field, int64_t *time, int *is_day);
 /* 1 January of a year 1..9999 (is not checked). */
 int64_t time_of_year(int64_t year);
 
+/* The first moment of the time's day, and how long a day is. */
+#define TIME_DAY_LENGTH (86400LL * 1000000)
+int64_t time_day(int64_t time);
+
 /* Without blanks at its ends. */
 struct field field_trim(struct field field);
 

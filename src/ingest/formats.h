@@ -38,7 +38,7 @@ struct source_format {
     const char *subjects_from;
 };
 
-#define SOURCE_FORMATS(FORMAT)          FORMAT(MEDS)
+#define SOURCE_FORMATS(FORMAT)          FORMAT(MIMIC3) FORMAT(MIMIC4) FORMAT(MEDS)
 #define SOURCE_FORMAT_DECLARATION(name) extern const struct source_format name##_FORMAT;
 SOURCE_FORMATS(SOURCE_FORMAT_DECLARATION)
 #undef SOURCE_FORMAT_DECLARATION

@@ -27,13 +27,17 @@ enum code_system code_system(const char *name) {
     return SYSTEM_OTHER;
 }
 
-const char *code_system_name(const char *name) {
+const char *code_system_of(enum code_system system) {
     static const char *const HERE[N_CODE_SYSTEMS] = {
         [SYSTEM_ICD9CM] = "ICD9CM",     [SYSTEM_ICD9PROC] = "ICD9PROC", [SYSTEM_ICD10CM] = "ICD10CM",
         [SYSTEM_ICD10PCS] = "ICD10PCS", [SYSTEM_NDC] = "NDC",           [SYSTEM_ATC] = "ATC",
         [SYSTEM_CPT] = "CPT",           [SYSTEM_HCPCS] = "HCPCS",       [SYSTEM_RXNORM] = "RxNorm",
         [SYSTEM_SNOMED] = "SNOMED",     [SYSTEM_LOINC] = "LOINC"};
-    const char *here = HERE[code_system(name)];
+    return HERE[system];
+}
+
+const char *code_system_name(const char *name) {
+    const char *here = code_system_of(code_system(name));
     return here ? here : name;
 }
 

@@ -50,6 +50,9 @@ enum code_system code_system(const char *name);
 /* What a system is called here, however a table spells it: "ICD10CM", "RxNorm". The name itself for other systems. */
 const char *code_system_name(const char *name);
 
+/* The same of a system known here, not SYSTEM_OTHER. */
+const char *code_system_of(enum code_system system);
+
 /* Whether two names mean one system; those of other systems agree but for case. */
 int code_system_same(const char *a, const char *b);
 

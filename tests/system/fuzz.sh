@@ -24,13 +24,15 @@ build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxha
 build config ../jobs/settings.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
 build predictions ingest/{predictions,delimited,row_scan,byte_source,field_values}.c base/{status,string_list,input_file}.c -lz
-mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_predictions
+build aces ehr/tasks/aces_{file,bounds}.c base/status.c -lyaml
+mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_aces corpus_predictions
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
 done
 printf '%s' '{"a":{"dtype":"F16","shape":[2,2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}}' >header
 { printf "\\x$(printf %x "$(wc -c <header)")\\0\\0\\0\\0\\0\\0\\0"; cat header; printf '0123456789'; } >corpus_safetensors/small
 cp "$ROOT"/configs/*.yaml corpus_config/
+cp "$ROOT"/tests/golden/aces/*.yaml corpus_aces/
 printf '\017Ménière 中ab [MASK] \xed\xa0\x80' >corpus_wordpiece/one
 printf '\005*0002-1200-*1' >corpus_code_form/ndc
 printf '\003a00.0-A09.-' >corpus_code_form/range
@@ -43,6 +45,7 @@ run wordpiece $((seconds / 2))
 run config $((seconds / 4))
 run code_form $((seconds / 4))
 run predictions $((seconds / 4))
+run aces $((seconds / 4))
 wait $!
 [ -n "$(grep -l 'Done' safetensors.log)" ] || fail "fuzz_safetensors did not end well"
 finish

@@ -25,7 +25,7 @@
     FILTER(SHORT, "visit", "discharged within 24 hours")                                                               \
     FILTER(SAME_DAY, "visit", "discharged on the day of admission")                                                    \
     FILTER(JOINED, "visit", "discharged on the day of an earlier stay's admission")                                    \
-    FILTER(TWICE, "visit", "the same prediction time as another's")                                                    \
+    FILTER(TWICE, "sample", "the same prediction time as another's")                                                   \
     FILTER(ICU_AT_ONCE, "visit", "in intensive care on the day of admission")                                          \
     FILTER(DIED, "visit", "died in the window, without the outcome")                                                   \
     FILTER(BEFORE, "visit", "diagnosed before")                                                                        \
