@@ -24,6 +24,8 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
                                          {"matrix", "# medtok baseline rows of "},
+                                         {"score", "{\n \"samples\": "},
+                                         {"leaderboard", "model,metric,task,all,"},
                                          {"meds-scores", "{\n \"samples_equally_weighted\": {"},
                                          {"predictions", "PAR1"},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
