@@ -401,55 +401,57 @@ static void a_code_is_matched_exactly_else_by_its_nearest_ancestor(void **state)
     static const struct {
         const char *code;
         int row;
-        enum code_match_how how;
-    } CASES[] = {{"ICD9CM/4280", 1, CODE_MATCH_EXACT},          {"ICD9CM/42801", 1, CODE_MATCH_ANCESTOR},
-                 {"ICD9CM/4281", 0, CODE_MATCH_ANCESTOR},       {"ICD9CM/429", -1, CODE_MATCH_MISSING},
-                 {"ICD10CM/E119", 2, CODE_MATCH_EXACT},         {"ICD10CM/E118", -1, CODE_MATCH_MISSING},
-                 {"ATC/N02BE51", 3, CODE_MATCH_ANCESTOR},       {"NDC/00002120001", 5, CODE_MATCH_ANCESTOR},
-                 {"NDC/00002120101", -1, CODE_MATCH_MISSING},   {"RxNorm/161", 6, CODE_MATCH_EXACT},
-                 {"SNOMED/161", -1, CODE_MATCH_MISSING},        {"ccs/410", 7, CODE_MATCH_EXACT},
-                 {"LAB//50912//mg/dL", -1, CODE_MATCH_MISSING}, {"MEDS_BIRTH", -1, CODE_MATCH_MISSING},
-                 {"ICD9PROC/4280", -1, CODE_MATCH_MISSING}};
+        enum match_kind kind;
+    } CASES[] = {{"ICD9CM/4280", 1, MATCH_EXACT},          {"ICD9CM/42801", 1, MATCH_ANCESTOR},
+                 {"ICD9CM/4281", 0, MATCH_ANCESTOR},       {"ICD9CM/429", -1, MATCH_MISSING},
+                 {"ICD10CM/E119", 2, MATCH_EXACT},         {"ICD10CM/E118", -1, MATCH_MISSING},
+                 {"ATC/N02BE51", 3, MATCH_ANCESTOR},       {"NDC/00002120001", 5, MATCH_ANCESTOR},
+                 {"NDC/00002120101", -1, MATCH_MISSING},   {"RxNorm/161", 6, MATCH_EXACT},
+                 {"SNOMED/161", -1, MATCH_MISSING},        {"ccs/410", 7, MATCH_EXACT},
+                 {"LAB//50912//mg/dL", -1, MATCH_MISSING}, {"MEDS_BIRTH", -1, MATCH_MISSING},
+                 {"ICD9PROC/4280", -1, MATCH_MISSING}};
+    struct dictionary codes = {0};
     struct vocabulary vocabulary = made_vocabulary();
     struct vocabulary_match match;
-    char text[LENGTH(CASES)][32];
     (void)state;
-    for (int i = 0; i < LENGTH(CASES); i++) snprintf(text[i], sizeof text[i], "%s", CASES[i].code);
-    assert_int_equal(vocabulary_match_make(&match, &vocabulary, (struct strings){text[0], NULL, 32}, LENGTH(CASES)),
-                     STATUS_OK);
+    for (int i = 0; i < LENGTH(CASES); i++) add_codes(&codes, &CASES[i].code, 1);
+    assert_int_equal(vocabulary_match_make(&match, &vocabulary, &codes), STATUS_OK);
     assert_int_equal(match.n, LENGTH(CASES));
     for (int i = 0; i < LENGTH(CASES); i++)
-        if (match.row[i] != CASES[i].row || match.how[i] != CASES[i].how) fail_msg("%s", CASES[i].code);
+        if (match.row[i] != CASES[i].row || match.kind[i] != CASES[i].kind) fail_msg("%s", CASES[i].code);
     vocabulary_match_free(&match);
+    dictionary_free(&codes);
 }
 
 static void the_report_counts_events_by_system_and_lists_the_most_frequent_missing_codes(void **state) {
-    static const char CODES[][16] = {"ICD9CM/4280", "ICD9CM/4281", "LAB//1//x", "LAB//2//x", "SNOMED/1", "ICD9CM/001"};
+    static const char *const CODES[] = {"ICD9CM/4280", "ICD9CM/4281", "LAB//1//x",
+                                        "LAB//2//x",   "SNOMED/1",    "ICD9CM/001"};
     static const int64_t COUNT[] = {10, 5, 7, 20, 7, 1};
-    const struct strings codes = {CODES[0], NULL, 16};
+    struct dictionary codes = {0};
     struct vocabulary vocabulary = made_vocabulary();
     struct vocabulary_match match;
     struct match_report report;
     char path[] = "/tmp/medtok-match-XXXXXX", line[256];
     (void)state;
-    assert_int_equal(vocabulary_match_make(&match, &vocabulary, codes, LENGTH(CODES)), STATUS_OK);
-    assert_int_equal(match_report_make(&report, &match, codes, COUNT), STATUS_OK);
+    add_codes(&codes, CODES, LENGTH(CODES));
+    assert_int_equal(vocabulary_match_make(&match, &vocabulary, &codes), STATUS_OK);
+    assert_int_equal(match_report_make(&report, &match, &codes, COUNT), STATUS_OK);
     assert_int_equal(report.n_systems, 3);
     assert_string_equal(report.systems[0].system, "(LAB)");
-    assert_int_equal(report.systems[0].events[CODE_MATCH_MISSING], 27);
+    assert_int_equal(report.systems[0].events[MATCH_MISSING], 27);
     assert_string_equal(report.systems[1].system, "ICD9CM");
-    assert_int_equal(report.systems[1].events[CODE_MATCH_EXACT], 10);
-    assert_int_equal(report.systems[1].events[CODE_MATCH_ANCESTOR], 5);
-    assert_int_equal(report.systems[1].events[CODE_MATCH_MISSING], 1);
-    assert_int_equal(report.systems[1].codes[CODE_MATCH_MISSING], 1);
-    assert_int_equal(report.all.events[CODE_MATCH_MISSING], 35);
+    assert_int_equal(report.systems[1].events[MATCH_EXACT], 10);
+    assert_int_equal(report.systems[1].events[MATCH_ANCESTOR], 5);
+    assert_int_equal(report.systems[1].events[MATCH_MISSING], 1);
+    assert_int_equal(report.systems[1].codes[MATCH_MISSING], 1);
+    assert_int_equal(report.all.events[MATCH_MISSING], 35);
     static const int32_t MISSING[] = {3, 2, 4, 5}; /* equal counts by name */
     assert_int_equal(report.n_missing, LENGTH(MISSING));
     assert_memory_equal(report.missing, MISSING, sizeof MISSING);
 
     int file = mkstemp(path);
     assert_true(file >= 0);
-    assert_int_equal(match_report_write(&report, codes, COUNT, path), STATUS_OK);
+    assert_int_equal(match_report_write(&report, &codes, COUNT, path), STATUS_OK);
     FILE *written = fopen(path, "r");
     assert_non_null(fgets(line, sizeof line, written));
     assert_string_equal(line, "system\tcode\tevents\tshare_of_events\n");
@@ -459,6 +461,7 @@ static void the_report_counts_events_by_system_and_lists_the_most_frequent_missi
     remove(path);
     match_report_free(&report);
     vocabulary_match_free(&match);
+    dictionary_free(&codes);
 }
 
 /* ---- groups ---- */
