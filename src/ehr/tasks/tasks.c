@@ -82,7 +82,7 @@ static const char *lacking(const struct task_set *set, const struct task_kind *k
     if ((kind->needs & NEEDS_ATC || (set->mode == TASK_MEDTOK && kind->by_default)) && !set->traits.has_atc)
         return "drugs as codes of ATC: name maps from NDC or drug names to ATC (cohort.maps)";
     if (kind->needs & NEEDS_CCS && set->traits.n_phenotypes < N_PHENOTYPES)
-        return "the groups of HCUP's CCS: name its files (cohort.ccs)";
+        return "the groups of HCUP's CCS: name its files (cohort.groups)";
     return NULL;
 }
 
