@@ -1,6 +1,7 @@
 /* Kinds of outputs, how each is known, and their locks. */
 #include "outputs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
+                                         {"meds-scores", "{\n \"samples_equally_weighted\": {"},
+                                         {"predictions", "PAR1"},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 
@@ -110,6 +113,20 @@ static int check_folder(const struct job_path *p) {
     return there == 0 || there == raw ? STATUS_OK : is_foreign(p, p->path);
 }
 
+/* A made-up hospital has files of the names that real data have: a folder with other people's files is none for it. */
+static int check_hospital(const struct job_path *p) {
+    char path[2 * PATH_MAX];
+    struct stat info;
+    if (stat(p->path, &info)) return STATUS_OK;
+    if (!S_ISDIR(info.st_mode)) return status_set(STATUS_USAGE, "%s: %s is a file; name a folder", p->key, p->path);
+    snprintf(path, sizeof path, "%s/hospital.json", p->path);
+    DIR *folder = opendir(p->path);
+    int n = 0;
+    while (folder && n <= 2 && readdir(folder)) n++; /* two are . and .. */
+    if (folder) closedir(folder);
+    return (folder && n <= 2) || begins_with(path, "{\n \"hospital\":") ? STATUS_OK : is_foreign(p, p->path);
+}
+
 /* What begins as a text of the kind, or is an HDF5 file of ours of the kind. One that is too damaged to tell is not thrown
  * away unasked. */
 static int is_of_kind(const char *path, const char *kind) {
@@ -123,6 +140,7 @@ static int is_of_kind(const char *path, const char *kind) {
 static int check_output(const struct job_path *p) {
     if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0)
         return check_folder(p);
+    if (strcmp(p->kind, "hospital") == 0) return check_hospital(p);
     TRY(check_regular(p, p->path));
     return is_new(p->path) || is_of_kind(p->path, p->kind) ? STATUS_OK : is_foreign(p, p->path);
 }

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "config/schema.h"
+#include "ehr/predictions.h"
 
 /* ---- outputs beside others ---- */
 void config_metrics_path(const struct config *config, char path[PATH_MAX]) {
@@ -54,7 +55,10 @@ static int add_list(struct path_list *list, const char *key, const char *kind, c
 
 /* What evaluate makes for each seed. */
 static int add_seeds(struct path_list *list, const struct config *config, const struct key *key) {
-    static const char *const FILES[][2] = {{"checkpoint", ".h5"}, {"metrics", ".jsonl"}, {"predictions", ".csv"}};
+    const char *const FILES[][2] = {{"checkpoint", ".h5"},
+                                    {"metrics", ".jsonl"},
+                                    {"predictions", predictions_ending(&config->ehr)},
+                                    {"meds-scores", ".meds.json"}};
     char path[PATH_MAX];
     for (int64_t i = 0; i < config->ehr.seeds; i++)
         for (size_t k = 0; k < sizeof FILES / sizeof *FILES; k++) {

@@ -14,6 +14,7 @@
 #include "measure/options.h"
 #include "medtok/options.h"
 #include "store/options.h"
+#include "synth/options.h"
 #include "text/options.h"
 #include "train/options.h"
 
@@ -32,6 +33,7 @@
     OPTIONS(TRAIN_OPTIONS, train_options, train)                                                                       \
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
+    OPTIONS(SYNTH_OPTIONS, synth_options, synth)                                                                       \
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
     OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \

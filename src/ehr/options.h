@@ -21,6 +21,9 @@ enum ehr_scored { EHR_SCORED(OPTION_CHOICE_NUMBER) };
 #define EHR_AGES(CHOICE) CHOICE(AGE_YEARS, "years") CHOICE(AGE_MONTHS, "months")
 enum ehr_age { EHR_AGES(OPTION_CHOICE_NUMBER) };
 
+#define EHR_PREDICTIONS(CHOICE) CHOICE(PREDICTIONS_CSV, "csv") CHOICE(PREDICTIONS_PARQUET, "parquet")
+enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
+
 #define EHR_OPTIONS(KEY, in)                                                                                           \
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
@@ -63,6 +66,10 @@ enum ehr_age { EHR_AGES(OPTION_CHOICE_NUMBER) };
         "trainings, with the seeds from run.seed on")                                                                  \
     KEY(in, INTEGER, "ehr.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_EVALUATE, LEAVES,                   \
         "bootstrap resamples of subjects behind each interval")                                                        \
+    KEY(in, CHOICE, "ehr.predictions", predictions, ehr_predictions, EHR_PREDICTIONS, "csv", JOB_EVALUATE, LEAVES,     \
+        "form of the predictions; of parquet, meds-evaluation reads the file as it is")                                \
+    KEY(in, PATH, "ehr.python", python, "", JOB_EVALUATE, 0, "python",                                                 \
+        "Python with pyarrow, which writes Parquet; empty: what PYTHON in the environment names, or python3")          \
     KEY(in, INTEGER, "ehr.log_every", log_every, "50", 1, 1e9, "steps", JOB_EVALUATE, LEAVES,                          \
         "steps between log lines")                                                                                     \
     KEY(in, INTEGER, "ehr.checkpoint_every", checkpoint_every, "1000", 0, 1e9, "steps", JOB_EVALUATE, LEAVES,          \

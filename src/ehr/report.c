@@ -1,4 +1,3 @@
-/* Predictions, then scores. */
 #include "ehr/report.h"
 
 #include <inttypes.h>
@@ -8,39 +7,8 @@
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "measure/scores_report.h"
 
-/* ---- predictions ---- */
-const char PREDICTIONS_HEADER[] =
-    "subject_id,prediction_time,boolean_value,predicted_boolean_value,predicted_boolean_probability\n";
-
-static void write_rows(FILE *out, const struct cohort *c, int64_t first, int64_t n,
-                       const struct scored_sample *samples) {
-    fputs(PREDICTIONS_HEADER, out);
-    for (int64_t i = 0; i < n; i++) {
-        char time[40];
-        cohort_time_text(c->sample_time[first + samples[i].sample], time);
-        fprintf(out, "%" PRId64 ",%s,%s,%s,%.9g\n", samples[i].subject, time, samples[i].label ? "true" : "false",
-                samples[i].score >= 0.5 ? "true" : "false", samples[i].score);
-    }
-}
-
-int predictions_write(const char *path, const char *cohort, const struct ehr_options *o, int64_t n,
-                      const struct scored_sample *samples) {
-    struct cohort c;
-    struct atomic_file file = {0};
-    int64_t task = 0;
-    int status;
-    TRY(cohort_read(cohort, 0, 0, &c));
-    if (o->task[0]) TRY_DONE(cohort_find_task(&c, cohort, o->task, &task));
-    TRY_DONE(atomic_file_open(&file, path));
-    write_rows(file.stream, &c, c.task_offsets[task], n, samples);
-    status = atomic_file_close(&file, STATUS_OK);
-done:
-    cohort_free(&c);
-    return status;
-}
-
-/* ---- scores ---- */
 /* Mean and standard deviation over seeds; NaN: there is one. */
 static void over_seeds(const struct ehr_report *r, int estimate, double *mean, double *sd) {
     double sum = 0, square = 0;
@@ -54,7 +22,7 @@ static void over_seeds(const struct ehr_report *r, int estimate, double *mean, d
 }
 
 void ehr_report_print(const struct ehr_report *r) {
-    const struct scores *s = &r->trials[0].scores;
+    const struct scores *s = &r->trials[0].scores[BY_SAMPLES];
     double mean, sd;
     printf("%s: %lld samples, %lld true: a random score has an average precision of %.4f (the prevalence)\n\n",
            SPLIT_NAMES[ehr_scored_split(r->options)], (long long)s->n, (long long)s->n_positive, s->prevalence);
@@ -80,23 +48,11 @@ static void write_trial(struct json *j, const struct trial *t) {
     json_integer(j, "seed", (int64_t)t->seed);
     json_integer(j, "step", t->step);
     json_real(j, "tuning_average_precision", t->tuning, DIGITS);
-    for (int e = 0; e <= ESTIMATE_BRIER; e++) {
-        json_object(j, SCORES_NAMES[e]);
-        json_real(j, "value", t->estimates[e].value, DIGITS);
-        json_real(j, "low", t->estimates[e].low, DIGITS);
-        json_real(j, "high", t->estimates[e].high, DIGITS);
-        json_end(j);
-    }
-    json_real(j, "log_loss", t->scores.log_loss, DIGITS);
-    json_real(j, "calibration_error", t->scores.calibration_error, DIGITS);
-    json_array(j, "calibration");
-    for (int b = 0; b < CALIBRATION_BINS; b++) {
-        json_object(j, NULL);
-        json_integer(j, "n", t->scores.bins[b].n);
-        json_real(j, "score", t->scores.bins[b].score, DIGITS);
-        json_real(j, "positive", t->scores.bins[b].positive, DIGITS);
-        json_end(j);
-    }
+    json_real(j, "threshold", t->threshold, 17); /* scores are compared with it */
+    scores_write_estimates(j, BY_SAMPLES, t->scores[BY_SAMPLES].prevalence, t->estimates);
+    scores_write_calibration(j, &t->scores[BY_SAMPLES]);
+    json_object(j, "by_subjects");
+    scores_write_estimates(j, BY_SUBJECTS, t->scores[BY_SUBJECTS].prevalence, t->estimates);
     json_end(j);
     json_end(j);
 }
@@ -132,12 +88,13 @@ static void write_json(const struct ehr_report *r, FILE *out) {
     json_text(&j, "model", MODELS[r->options->model]);
     json_text(&j, "embedding", ARMS[r->options->arm]);
     json_text(&j, "split", SPLIT_NAMES[ehr_scored_split(r->options)]);
-    json_integer(&j, "parameters", r->parameters);
+    json_integer(&j, "parameters", r->trials[0].parameters);
     json_integer(&j, "resamples", r->options->resamples);
     write_data(&j, r->data);
-    json_real(&j, "prevalence", r->trials[0].scores.prevalence, DIGITS);
-    for (int e = 0; e <= ESTIMATE_BRIER; e++) {
+    json_real(&j, "prevalence", r->trials[0].scores[BY_SAMPLES].prevalence, DIGITS);
+    for (int e = 0; e < N_SCORES_MEASURES; e++) {
         double mean, sd;
+        if (r->trials[0].estimates[e].n == 0) continue;
         over_seeds(r, e, &mean, &sd);
         json_object(&j, SCORES_NAMES[e]);
         json_real(&j, "mean", mean, DIGITS);

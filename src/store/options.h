@@ -5,13 +5,13 @@
 #include "config/options.h"
 
 #define FILE_OPTIONS(KEY, in)                                                                                          \
-    KEY(in, LIST, "files.codes", codes, "", JOB_PREPARE, "codes",                                                      \
+    KEY(in, LIST, "files.codes", codes, "", JOB_PREPARE | JOB_SYNTH, "codes",                                          \
         "code tables, TSV or CSV, plain or gzip; columns system, code, description, nodes or MedTok's own")            \
     KEY(in, PATH, "files.graph", graph, "", JOB_PREPARE | JOB_TOKENIZE, 0, "graph",                                    \
         "knowledge graph, PrimeKG's kg.csv, plain or gzip")                                                            \
     KEY(in, PATH, "files.vocabulary", vocabulary, "results/vocabulary.h5",                                             \
-        JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH, JOB_PREPARE,        \
-        "vocabulary", "codes and subgraphs")                                                                           \
+        JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH | JOB_SYNTH,         \
+        JOB_PREPARE, "vocabulary", "codes and subgraphs")                                                              \
     KEY(in, PATH, "files.text", text, "results/text.h5", MODEL_JOBS, JOB_ENCODE, "text", "text features")              \
     KEY(in, PATH, "files.checkpoint", checkpoint, "results/checkpoint.h5", JOB_TOKENIZE, JOB_TRAIN, "checkpoint",      \
         "trained model")                                                                                               \

@@ -22,7 +22,7 @@ scores one --set ehr.seeds=2 >out 2>log || fail "evaluate: $(cat log)"
 grep -q '^held_out: .* samples, .* true: a random score has an average precision of' out || fail "no prevalence: $(cat out)"
 grep -q 'samples of tuning at step 8: ' log || fail "what is measured on the way: $(cat log)"
 grep -q 'held-out' log && fail "held_out is looked at on the way: $(cat log)"
-for file in scores.json scores.seed-{0,1}.{csv,h5,jsonl}; do [ -s "one/$file" ] || fail "no one/$file"; done
+for file in scores.json scores.seed-{0,1}.{csv,h5,jsonl,meds.json}; do [ -s "one/$file" ] || fail "no one/$file"; done
 cat >check.py <<'PYTHON'
 import csv, json, sys
 import pyarrow.parquet as pq
@@ -51,6 +51,16 @@ for trial in report["seeds"]:
     assert abs(precision - trial["average_precision"]["value"]) < 1e-6, (precision, trial)
     assert trial["auroc"]["low"] <= trial["auroc"]["value"] <= trial["auroc"]["high"]
     assert abs(report["prevalence"] - len(positive) / len(pairs)) < 1e-8
+    f1 = lambda t: 2 * above(t, positive) / (above(t, positive) + above(t, negative) + len(positive))
+    assert abs(trial["f1"]["value"] - f1(0.5)) < 1e-8, (f1(0.5), trial)
+    if split == "held_out":
+        assert abs(trial["f1_chosen"]["value"] - f1(trial["threshold"] - 2e-9)) < 1e-8, trial
+    else: # a threshold must come from other samples
+        assert trial["threshold"] is None and trial["f1_chosen"]["value"] is None, trial
+    meds = json.load(open(f"{folder}/scores.seed-{trial['seed']}.meds.json"))
+    for name, by in (("samples_equally_weighted", trial), ("subjects_equally_weighted", trial["by_subjects"])):
+        for theirs, ours in (("roc_auc_score", "auroc"), ("f1_score", "f1"), ("brier_score", "brier")):
+            assert abs(meds[name][theirs] - by[ours]["value"]) < 1e-8, (name, theirs)
 values = [trial["average_precision"]["value"] for trial in report["seeds"]]
 mean = sum(values) / len(values)
 assert abs(report["average_precision"]["mean"] - mean) < 1e-8
@@ -78,6 +88,23 @@ for a, b in zip(one, two):
     assert abs(p - q) < 1e-4 and a["subject_id"] == b["subject_id"] and a["prediction_time"] == b["prediction_time"], (a, b, p, q)
 PYTHON
 
+# ---- Parquet ----
+scores parquet --set ehr.seeds=2 ehr.predictions=parquet >out 2>log || fail "parquet: $(cat log)"
+[ -e parquet/scores.seed-0.csv ] && fail "predictions as CSV too"
+"$PYTHON" - <<'PYTHON' || fail "the predictions as Parquet"
+import csv
+import pyarrow as pa
+import pyarrow.parquet as pq
+table = pq.read_table("parquet/scores.seed-1.parquet")
+assert table.schema.types == [pa.int64(), pa.timestamp("us"), pa.bool_(), pa.bool_(), pa.float32()], table.schema
+rows = list(csv.DictReader(open("one/scores.seed-1.csv")))
+assert table.schema.names == list(rows[0]), table.schema.names
+for a, b in zip(table.to_pylist(), rows, strict=True):
+    assert str(a["subject_id"]) == b["subject_id"] and str(a["prediction_time"]) == b["prediction_time"], (a, b)
+    assert [str(a[k]).lower() for k in ("boolean_value", "predicted_boolean_value")] == [b["boolean_value"], b["predicted_boolean_value"]]
+    assert abs(a["predicted_boolean_probability"] - float(b["predicted_boolean_probability"])) < 1e-7, (a, b)
+PYTHON
+
 # ---- arms ----
 for job in prepare encode train tokenize; do medtok $job 2>log || fail "$job: $(cat log)"; done
 for arm in medtok-init medtok-frozen random-frozen; do
@@ -97,7 +124,7 @@ expect_error 2 'ehr.dim 16 is no multiple of ehr.heads 3' scores bad --set ehr.h
 expect_error 2 '3 ranks are too many for a batch of 2 samples' medtok_ranks 3 evaluate --set ehr.batch=2 --set files.scores=bad/scores.json
 expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost .* --set files.scores=PATH' scores one --set ehr.dim=32
 expect_error 2 'files.cohort and files.scores are the same file' medtok evaluate --set files.scores=cohort.h5
-for ending in csv h5 jsonl; do
+for ending in csv h5 jsonl meds.json; do
     rm -rf way && mkdir way && echo precious >way/scores.seed-1.$ending
     expect_error 2 "way/scores.seed-1.$ending is there already and is nothing that this job writes" scores way --set ehr.seeds=2
     [ "$(cat way/scores.seed-1.$ending)" = precious ] || fail "a file in the way is gone: $ending"

@@ -1,0 +1,71 @@
+#include "ehr/predictions.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/atomic_file.h"
+#include "base/status.h"
+#include "store/cohort.h"
+#include "store/parquet_file.h"
+
+const char PREDICTIONS_HEADER[] =
+    "subject_id,prediction_time,boolean_value,predicted_boolean_value,predicted_boolean_probability\n";
+
+static const struct parquet_column COLUMNS[] = {{"subject_id", "int64"},
+                                                {"prediction_time", "timestamp[us]"},
+                                                {"boolean_value", "bool"},
+                                                {"predicted_boolean_value", "bool"},
+                                                {"predicted_boolean_probability", "float32"}};
+enum { N_COLUMNS = sizeof COLUMNS / sizeof *COLUMNS };
+
+const char *predictions_ending(const struct ehr_options *o) {
+    return o->predictions == PREDICTIONS_PARQUET ? ".parquet" : ".csv";
+}
+
+static const char *truth(int is_true) { return is_true ? "true" : "false"; }
+
+/* times: of the task's samples. */
+static void write_csv(FILE *out, const int64_t *times, int64_t n, const struct scored_sample *samples) {
+    fputs(PREDICTIONS_HEADER, out);
+    for (int64_t i = 0; i < n; i++) {
+        char time[40];
+        cohort_time_text(times[samples[i].sample], time);
+        fprintf(out, "%" PRId64 ",%s,%s,%s,%.9g\n", samples[i].subject, time, truth(samples[i].label != 0),
+                truth(samples[i].score >= 0.5), samples[i].score);
+    }
+}
+
+static void write_rows(FILE *out, const int64_t *times, int64_t n, const struct scored_sample *samples) {
+    for (int64_t i = 0; i < n; i++)
+        fprintf(out, "%" PRId64 "\t%" PRId64 "\t%s\t%s\t%.9g\n", samples[i].subject, times[samples[i].sample],
+                truth(samples[i].label != 0), truth(samples[i].score >= 0.5), samples[i].score);
+}
+
+static int write_file(const char *path, const char *python, const int64_t *times, int64_t n,
+                      const struct scored_sample *samples) {
+    size_t size = strlen(path), ending = strlen(".parquet");
+    if (size >= ending && strcmp(path + size - ending, ".parquet") == 0) {
+        struct parquet_file *file;
+        TRY(parquet_file_open(&file, path, python, "ehr.python", N_COLUMNS, COLUMNS));
+        write_rows(parquet_file_rows(file), times, n, samples);
+        return parquet_file_close(file, STATUS_OK);
+    }
+    struct atomic_file file;
+    TRY(atomic_file_open(&file, path));
+    write_csv(file.stream, times, n, samples);
+    return atomic_file_close(&file, STATUS_OK);
+}
+
+int predictions_write(const char *path, const char *cohort, const struct ehr_options *o, int64_t n,
+                      const struct scored_sample *samples) {
+    struct cohort c;
+    int64_t task = 0;
+    int status;
+    TRY(cohort_read(cohort, 0, 0, &c));
+    if (o->task[0]) TRY_DONE(cohort_find_task(&c, cohort, o->task, &task));
+    status = write_file(path, o->python, c.sample_time + c.task_offsets[task], n, samples);
+done:
+    cohort_free(&c);
+    return status;
+}
