@@ -8,8 +8,9 @@
 #include "dist/comm.h"
 #include "ingest/options.h"
 #include "ingest/source_table.h"
+#include "terms/source_code.h"
 
-/* The files of a data set, the same on every rank; `input` [n] role and path, for the provenance. */
+/* The files of a data set, the same on every rank. */
 struct source_files {
     struct string_list paths;    /* numbers are row_position.file */
     struct string_list roles;    /* of each path, for the provenance: "events", "hosp/admissions" */
@@ -22,16 +23,21 @@ struct source_format {
     /* Whether a folder looks like one. */
     int (*recognise)(const char *folder);
 
-    /* A format of tables: ingest/table_reader.h finds and reads them. */
-    const struct table_kind *const *tables; /* ended by NULL; NULL: no tables, but `find` and `read` */
-    /* Reads what rows need to be understood (concepts), the same on every rank; *state is handed to struct table_kind's row. NULL: nothing. */
-    int (*prepare)(const struct source_files *files, void **state);
-    void (*release)(void *state);
-
-    /* Another: the files, and their rows; this rank reads its part of them, and a failure is agreed on by the caller. */
+    /* The files: those of the tables that are there (ingest/table_reader.h, source_tables_find); or, NULL, what `find` finds in
+     * options->folder, with files->tables if tables are to be read. */
+    const struct table_kind *const *tables; /* ended by NULL */
     int (*find)(const struct cohort_options *options, struct source_files *files);
+    /* The rows of files that are no tables: collective, each rank reads a part. NULL: those of files->tables are read. */
     int (*read)(const struct comm *comm, const struct cohort_options *options, const struct source_files *files,
                 const struct record_sink *sink);
+    /* Reads what rows of tables need to be understood (concepts), the same on every rank; *state is handed to struct table_kind's row. NULL:
+     * nothing. */
+    int (*prepare)(const struct source_files *files, void **state);
+    void (*release)(void *state);
+    /* Adds to the rules what the data set says of its codes (concepts, parents), on every rank the same; what is handed over has to stay
+     * there until the codes are made. NULL: nothing. */
+    int (*rules)(const struct cohort_options *options, const struct source_files *files,
+                 struct source_code_rules *rules);
 
     /* How visits and deaths in them are known, and where subjects are listed: as in struct collector_options. */
     int derive_visits, derive_died;

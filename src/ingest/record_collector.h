@@ -10,8 +10,9 @@
  *
  * What a row's fate is:
  *   subject   A subject has one row in the files that give subjects, and may have rows that add to it (found_subject.adds). A second row
- *             in one file is a fault, and so is one that says another birth, death or split: the first counts, by file and line. A row
- *             that adds to a subject without a row of its own is a fault. Death before birth is a fault: the death is not known then.
+ *             of its own is a fault, and so is one that says another birth or split: the first counts, by file and line. A row
+ *             that adds to a subject without a row of its own is a fault. Of several deaths an exact one wins over a day, which is its end, and
+ *             of two alike the earlier one. Death before birth is a fault: the death is not known then.
  *   visit     Of an unknown subject, with the id of another of this subject, without a start: a fault, left out. Discharge before
  *             admission: a fault; the visit is left out, its events that have a time are kept outside any visit, the others left out
  *             by the rule "of a visit that is left out".
@@ -94,7 +95,7 @@ struct collected_file {
 };
 struct collected_left_out {
     int32_t file;
-    char *rule;
+    const char *rule;
     int64_t rows;
 };
 struct collected_counts {
