@@ -205,13 +205,13 @@ static int is_grouped(const struct code_traits *t, const struct task_codes *code
            strlen(form) >= ATC3_LETTERS;
 }
 
-/* The classes are all groups that there are; task_set_finish drops those that train has not. */
+/* The classes are the groups that train has: what is in the other splits alone cannot be learned. */
 static int group_drugs(struct code_traits *t, const struct task_codes *codes) {
     char form[CODE_FORM_BYTES];
     long long capacity = 0;
     int32_t n = 0;
     for (int64_t i = 0; i < codes->n; i++) {
-        if (!is_grouped(t, codes, i, form)) continue;
+        if (!is_grouped(t, codes, i, form) || (codes->train_count && codes->train_count[i] == 0)) continue;
         form[ATC3_LETTERS] = 0;
         TRY(mem_grow(&t->atc3_names, &capacity, t->n_atc3 + 1, sizeof *t->atc3_names));
         t->atc3_names[t->n_atc3] = strdup(form);

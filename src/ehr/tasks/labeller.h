@@ -13,6 +13,7 @@ struct stays; /* ehr/tasks/stays.h */
 /* One subject and one task. */
 struct labelling {
     struct task *task;
+    const struct task_set *set;
     const struct code_traits *codes;
     enum task_mode mode;
     int ehrshot;

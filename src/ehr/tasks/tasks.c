@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/status.h"
 #include "ehr/tasks/aces.h"
 #include "ehr/tasks/labeller.h"
@@ -26,8 +25,6 @@ struct task_set {
     struct stays stays;
     enum task_mode mode;
     int ehrshot;
-    struct task *grouped; /* the one whose classes are groups of drugs, or NULL */
-    int64_t *in_train;    /* [traits.n_atc3] whether train has the group */
 };
 
 /* ---- the list ---- */
@@ -39,6 +36,13 @@ static const struct task_kind *find_kind(const char *name) {
 }
 
 int task_is_known(const char *name) { return find_kind(name) != NULL; }
+
+int task_default_names(struct string_list *names) {
+    for (int f = 0; f < N_FAMILIES; f++)
+        for (const struct task_kind *k = FAMILIES[f]; k->name; k++)
+            if (k->by_default) TRY(string_list_add(names, k->name));
+    return STATUS_OK;
+}
 
 static int unknown(const char *name) {
     char list[1024] = "";
@@ -62,16 +66,14 @@ static int copy_names(struct task_samples *samples, const char *const *names) {
     return STATUS_OK;
 }
 
-static int name_classes(struct task_set *set, struct task *task) {
+static int name_classes(const struct task_set *set, struct task *task) {
     struct task_samples *samples = &task->samples;
     const char *phenotypes[N_PHENOTYPES];
     for (int p = 0; p < N_PHENOTYPES; p++) phenotypes[p] = PHENOTYPES[p].name;
     if (task->kind->form == LABEL_BINARY) return STATUS_OK;
     if (task->kind == PHENOTYPE_TASKS) return copy_names(samples, phenotypes);
     if (task->kind->class_names) return copy_names(samples, task->kind->class_names);
-    set->grouped = task;
     samples->n_classes = set->traits.n_atc3;
-    TRY(mem_alloc(&set->in_train, samples->n_classes, sizeof *set->in_train));
     return copy_names(samples, (const char *const *)set->traits.atc3_names);
 }
 
@@ -123,23 +125,11 @@ static int add_file(struct task_set *set, const struct task_codes *codes, const 
     return begin_task(set, task);
 }
 
-static int add_defaults(struct task_set *set) {
-    for (int f = 0; f < N_FAMILIES; f++)
-        for (const struct task_kind *k = FAMILIES[f]; k->name; k++) {
-            const char *what = k->by_default ? lacking(set, k) : NULL;
-            if (what) log_info("the task %s is left out: it needs %s", k->name, what);
-            if (k->by_default && !what) TRY(add_kind(set, k->name));
-        }
-    return STATUS_OK;
-}
-
 static int fill(struct task_set *set, const struct task_options *options, const struct string_list *names,
                 const struct task_codes *codes) {
-    enum { MOST_DEFAULTS = 64 };
-    TRY(mem_alloc(&set->tasks, (names ? names->n : MOST_DEFAULTS) + options->aces.n, sizeof *set->tasks));
+    TRY(mem_alloc(&set->tasks, names->n + options->aces.n, sizeof *set->tasks));
     TRY(code_traits_make(&set->traits, codes));
-    if (!names) TRY(add_defaults(set));
-    for (int i = 0; names && i < names->n; i++) TRY(add_kind(set, names->items[i]));
+    for (int i = 0; i < names->n; i++) TRY(add_kind(set, names->items[i]));
     for (int i = 0; i < options->aces.n; i++) TRY(add_file(set, codes, options->aces.items[i]));
     return STATUS_OK;
 }
@@ -166,7 +156,6 @@ void task_set_free(struct task_set *set) {
         aces_task_free(set->tasks[i].aces);
     }
     free(set->tasks);
-    free(set->in_train);
     code_traits_free(&set->traits);
     stays_free(&set->stays);
     free(set);
@@ -239,51 +228,10 @@ static int label_task(struct task_set *set, struct task *task, const struct subj
 
 int task_set_explain(struct task_set *set, const struct subject_record *record, const struct task_notes *notes) {
     for (int i = 0; i < set->n; i++) TRY(label_task(set, &set->tasks[i], record, notes));
-    for (int64_t i = 0; set->grouped && record->split == SPLIT_TRAIN && i < record->n_events; i++)
-        if (set->traits.atc3[record->code[i]] >= 0) set->in_train[set->traits.atc3[record->code[i]]] = 1;
     return STATUS_OK;
 }
 
 int task_set_label(void *self, const struct subject_record *record) { return task_set_explain(self, record, NULL); }
-
-/* ---- the end ---- */
-/* Classes are numbered anew, without those that train has not. */
-static int drop_classes(struct task_samples *t, const int64_t *keep) {
-    int32_t n = 0, *number;
-    long long set = 0, kept = 0;
-    TRY(mem_alloc(&number, t->n_classes, sizeof *number));
-    for (long long i = 0; i < t->n; i++) {
-        int32_t left = 0;
-        for (int32_t c = 0; c < t->samples[i].label; c++, set++)
-            if (keep[t->set[set]]) t->set[kept++] = t->set[set], left++;
-        t->samples[i].label = left;
-    }
-    t->n_set = kept;
-    for (int32_t c = 0; c < t->n_classes; c++) {
-        number[c] = n;
-        if (keep[c])
-            t->class_names[n++] = t->class_names[c];
-        else
-            free(t->class_names[c]);
-    }
-    for (long long i = 0; i < t->n_set; i++) t->set[i] = number[t->set[i]];
-    t->n_classes = n;
-    free(number);
-    return STATUS_OK;
-}
-
-int task_set_finish(struct task_set *set, const struct comm *comm) {
-    if (set->grouped) {
-        TRY(comm_max_int64(comm, set->in_train, set->grouped->samples.n_classes));
-        TRY(comm_agree(comm, drop_classes(&set->grouped->samples, set->in_train)));
-    }
-    for (int i = 0; i < set->n; i++) {
-        struct task_counts *counts = &set->tasks[i].counts;
-        counts->samples = set->tasks[i].samples.n;
-        TRY(comm_sum_int64(comm, (int64_t *)counts, (int64_t)(sizeof *counts / sizeof(int64_t))));
-    }
-    return STATUS_OK;
-}
 
 /* ---- what there is ---- */
 int task_set_count(const struct task_set *set) { return set->n; }

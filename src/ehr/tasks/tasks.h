@@ -2,7 +2,6 @@
  *
  *   TRY(task_set_make(&set, &options, names, &codes));
  *   for each subject of this rank, in their order: TRY(task_set_label(set, &record));
- *   TRY(task_set_finish(set, comm));
  *   for (int i = 0; i < task_set_count(set); i++) ... task_set_samples(set, i) ...
  *
  * Definitions: specs/ehr-models-and-tasks.md, sections 7 and 10; what each task asks for is said by its line in tasks.c and by the head of
@@ -14,7 +13,6 @@
 #include <stdio.h>
 
 #include "base/string_list.h"
-#include "dist/comm.h"
 #include "ehr/tasks/options.h"
 #include "ehr/tasks/task.h"
 #include "terms/code_index.h"
@@ -25,8 +23,9 @@ struct task_set;
 /* The codes of the cohort, borrowed while the set is there. */
 struct task_codes {
     int64_t n;
-    struct strings text; /* SYSTEM/FORM, or as the source has it */
-    const uint8_t *kind; /* [n] enum code_kind */
+    struct strings text;        /* SYSTEM/FORM, or as the source has it */
+    const uint8_t *kind;        /* [n] enum code_kind */
+    const int64_t *train_count; /* [n] events in train; NULL: all codes count as seen there */
     /* HCUP's CCS under its names, and descendants of concepts as groups "SNOMED 59621000" (task_concept); NULL: not known. */
     const struct code_groups *groups;
     int ehrshot; /* the data set is EHRSHOT's, for which MedTok's scripts have other rules */
@@ -35,12 +34,14 @@ struct task_codes {
 /* Whether there is a task of that name here (others are folders of label files). */
 int task_is_known(const char *name);
 
+/* The tasks that are labelled if no names are given: all that any visits allow. */
+int task_default_names(struct string_list *names);
+
 /* The concepts of SNOMED CT whose descendants tasks ask for, one after another; NULL at the end. */
 const char *task_concept(int i);
 
-/* The tasks in `names`, and those of the ACES files in options->aces. names NULL: all that any visits allow, and of these those whose needs
- * the codes meet; what is left out is logged. STATUS_USAGE: a task that is not there (the message lists those that are), is named twice,
- * or needs what the codes do not have (drugs of the system ATC, groups of CCS). */
+/* The tasks in `names`, and those of the ACES files in options->aces. STATUS_USAGE: a task that is not there (the message lists those that
+ * are), is named twice, or needs what the codes do not have (drugs of the system ATC). */
 int task_set_make(struct task_set **set, const struct task_options *options, const struct string_list *names,
                   const struct task_codes *codes);
 void task_set_free(struct task_set *set); /* NULL is allowed */
@@ -51,17 +52,14 @@ int task_set_label(void *self, const struct subject_record *record);
 /* The same, told to `notes` as well. */
 int task_set_explain(struct task_set *set, const struct subject_record *record, const struct task_notes *notes);
 
-/* Collective, once all subjects are labelled: classes that train has not are dropped, counts become those of all ranks. */
-int task_set_finish(struct task_set *set, const struct comm *comm);
-
 int task_set_count(const struct task_set *set);
 /* Of task i, owned by the set; may be changed, and is freed with it. */
 struct task_samples *task_set_samples(struct task_set *set, int i);
 
-/* What task i looked at (visits, results or triggers) and left out; of all ranks, once it is finished. */
+/* What task i looked at and left out, by this rank: sums of ranks are the cohort's. looked_at: visits, results or triggers. */
 struct task_counts {
-    int64_t subjects; /* with a sample */
-    int64_t samples, looked_at, left_out[N_TASK_FILTERS];
+    long long subjects; /* with a sample */
+    long long looked_at, left_out[N_TASK_FILTERS];
 };
 const struct task_counts *task_set_counts(const struct task_set *set, int i);
 

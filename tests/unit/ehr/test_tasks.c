@@ -426,38 +426,24 @@ static void drugs_are_hidden_and_stays_without_the_five_kept(void **state) {
 
 static void groups_of_drugs_are_those_of_train(void **state) {
     (void)state;
-    struct comm comm = comm_self();
+    struct task_codes codes = all_codes();
+    struct task_options options = {.mode = TASK_CLEAN};
+    struct string_list names = {0};
+    int64_t train_count[N_CODES] = {[HEPARIN] = 3};
+    codes.train_count = train_count;
     begin();
-    add_visit(at(0, 8, 0), at(3, 8, 0));
-    add_event(at(1, 0, 0), HEPARIN, 0);
-    label("drugs_atc3", TASK_CLEAN);
-    begin();
-    record.split = SPLIT_HELD_OUT;
     add_visit(at(0, 8, 0), at(3, 8, 0));
     add_event(at(1, 0, 0), METOPROLOL, 0);
     add_event(at(1, 0, 0), ASPIRIN, 0);
+    task_set_free(set);
+    assert_int_equal(string_list_add(&names, "drugs_atc3"), STATUS_OK);
+    assert_int_equal(task_set_make(&set, &options, &names, &codes), STATUS_OK);
     assert_int_equal(task_set_label(set, &record), STATUS_OK);
-    assert_int_equal(samples->n_classes, 2);
-    assert_int_equal(task_set_finish(set, &comm), STATUS_OK);
+    samples = task_set_samples(set, 0);
     assert_int_equal(samples->n_classes, 1);
     assert_string_equal(samples->class_names[0], "B01A");
-    is(0, at(3, 8, 0), 0, 1);
-    is(1, at(3, 8, 0), 0, 1); /* aspirin is of heparin's group; metoprolol's is not in train */
-    assert_true(samples->n_set == 2 && samples->set[0] == 0 && samples->set[1] == 0);
-    assert_true(counts->samples == 2 && counts->subjects == 2);
-}
-
-static void without_names_all_tasks_are_made_whose_needs_are_met(void **state) {
-    (void)state;
-    struct task_codes codes = all_codes();
-    struct task_options options = {.mode = TASK_CLEAN};
-    task_set_free(set);
-    assert_int_equal(task_set_make(&set, &options, NULL, &codes), STATUS_OK);
-    assert_int_equal(task_set_count(set), 12); /* without phenotypes */
-    task_set_free(set);
-    codes.n = HEPARIN;
-    assert_int_equal(task_set_make(&set, &options, NULL, &codes), STATUS_OK);
-    assert_int_equal(task_set_count(set), 10); /* and drugs */
+    is(0, at(3, 8, 0), 0, 1); /* aspirin is of heparin's group; metoprolol's is not in train */
+    string_list_clear(&names);
 }
 
 static void medtok_leaves_out_visits_without_the_five(void **state) {
@@ -817,7 +803,6 @@ int main(void) {
         cmocka_unit_test(medtok_length_of_stay_is_asked_at_discharge),
         cmocka_unit_test(drugs_are_hidden_and_stays_without_the_five_kept),
         cmocka_unit_test(groups_of_drugs_are_those_of_train),
-        cmocka_unit_test(without_names_all_tasks_are_made_whose_needs_are_met),
         cmocka_unit_test(medtok_leaves_out_visits_without_the_five),
         cmocka_unit_test(phenotypes_are_asked_at_admission_without_the_stays_own_diagnoses),
         cmocka_unit_test(medtok_drops_subjects_with_a_visit_without_phenotype),
