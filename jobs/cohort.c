@@ -12,6 +12,7 @@
 #include "ingest/cohort_settings.h"
 #include "ingest/formats.h"
 #include "ingest/record_collector.h"
+#include "ingest/table_reader.h"
 #include "jobs.h"
 #include "recipe.h"
 #include "store/cohort_writer.h"
@@ -128,7 +129,10 @@ static int check_tasks(const struct run *r) {
 static int find_files(struct run *r) {
     const struct cohort_options *o = &r->config->cohort;
     TRY(source_format_find(o->format, o->folder, &r->format));
-    TRY(r->format->find(o, &r->files));
+    unsigned kinds;
+    TRY(cohort_kinds(o, &kinds));
+    TRY(r->format->find ? r->format->find(o, &r->files)
+                        : source_tables_find(o->folder, r->format->tables, kinds, &r->files));
     TRY(check_tasks(r));
     return name_files(r);
 }
@@ -171,12 +175,22 @@ static int take_subject(void *self, const struct subject_record *record) {
     return cohort_writer_add(r->writer, record);
 }
 
+static int read_rows(struct run *r, const struct comm *comm) {
+    const struct source_format *format = r->format;
+    struct record_sink sink = record_collector_sink(r->collector);
+    void *state = NULL;
+    if (format->read) return format->read(comm, &r->config->cohort, &r->files, &sink);
+    TRY(comm_agree(comm, format->prepare ? format->prepare(&r->files, &state) : STATUS_OK));
+    int status = source_tables_read(comm, r->files.tables, r->files.n_tables, state, &sink, NULL);
+    if (format->release) format->release(state);
+    return status;
+}
+
 static int collect(struct run *r, const struct comm *comm) {
     struct collector_options options;
     TRY(collector_options(r->config, r->format, &options));
     TRY(record_collector_make(&r->collector, comm, &options, &r->names));
-    struct record_sink sink = record_collector_sink(r->collector);
-    TRY(r->format->read(comm, &r->config->cohort, &r->files, &sink));
+    TRY(read_rows(r, comm));
     TRY(comm_agree(comm, make_rules(r)));
     TRY(record_collector_close(r->collector, r->rules, &r->collected));
     TRY(record_collector_labels(r->collector, &r->tasks, &r->n_tasks));
