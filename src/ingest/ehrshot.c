@@ -6,7 +6,7 @@
  *   visit_occurrence    a visit: Visit/IP inpatient, as EHRSHOT's tasks count admissions; Visit/ER and Visit/ERIP emergency; others outpatient
  *   others              an event; without the column, of the kind that its code tells
  * A row at midnight is one whose time of day is not known: it counts as a day (FEMR, with which EHRSHOT was made, moves it to the day's end
- * too). A value that is no number ("normal") is none. Subjects are those of person_id_map.csv; its val is tuning, its test held_out.
+ * too). A measurement's unit stands behind its code, LOINC/718-7//g/dL, as in MIMIC-IV-MEDS. A value that is no number ("normal") is none. Subjects are those of person_id_map.csv; its val is tuning, its test held_out.
  *
  * Labels: boolean ones are 0 or 1, those of laboratory tasks their class; chexpert's bits become 14 binary tasks, chexpert/Edema and
  * so on, the first finding in the most significant bit (process_chexpert_labels of EHRSHOT's utils.py).
@@ -46,7 +46,7 @@ const struct table_kind EHRSHOT_SPLITS = {
     .name = "splits/person_id_map", .columns = {"split", "omop_person_id"}, .row = split_row, .required = 1};
 
 /* ---- events ---- */
-enum { PATIENT_ID, START, CODE, END, VALUE, VISIT_ID, OMOP_TABLE };
+enum { PATIENT_ID, START, CODE, END, VALUE, UNIT, VISIT_ID, OMOP_TABLE };
 
 static const struct {
     const char *table;
@@ -110,12 +110,19 @@ static int event_row(const void *state, const struct field *fields, struct row_p
         event.precision = TIME_EXACT;
     }
     field_number(fields[VALUE], &event.value);
+    char code[CODE_NAME_BYTES];
+    struct field unit = field_trim(fields[UNIT]);
+    if (event.kind == CODE_KIND_MEASUREMENT && unit.size && event.code_size + unit.size + 2 < CODE_NAME_BYTES) {
+        event.code_size =
+            snprintf(code, sizeof code, "%.*s//%.*s", (int)event.code_size, event.code, (int)unit.size, unit.text);
+        event.code = code;
+    }
     return sink->event(sink->self, at, &event);
 }
 
 const struct table_kind EHRSHOT_EVENTS = {.name = "data/ehrshot",
                                           .columns = {"patient_id", "start", "code"},
-                                          .optional = {"end", "value", "visit_id", "omop_table"},
+                                          .optional = {"end", "value", "unit", "visit_id", "omop_table"},
                                           .row = event_row,
                                           .required = 1};
 

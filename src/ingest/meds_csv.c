@@ -6,6 +6,7 @@
 #include "ingest/meds_csv.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #include "base/status.h"
 #include "ingest/field_values.h"

@@ -167,12 +167,12 @@ static const struct table_kind DEATH = {
     .name = "death", .columns = {"person_id", "death_date"}, .optional = {"death_datetime"}, .row = death_row};
 
 /* ---- events ---- */
-enum { E_PERSON, E_CONCEPT, E_DATE, E_DATETIME, E_VISIT, E_SOURCE, E_SOURCE_CONCEPT, E_VALUE };
+enum { E_PERSON, E_CONCEPT, E_DATE, E_DATETIME, E_VISIT, E_SOURCE, E_SOURCE_CONCEPT, E_VALUE, E_UNIT };
 
 static int event_row(const char *table, enum code_kind kind, const struct field *f, struct row_position at,
                      const struct record_sink *sink) {
     struct found_event event = {.visit = COHORT_NO_VISIT, .kind = kind, .value = NAN};
-    struct field source = field_trim(f[E_SOURCE]);
+    struct field source = field_trim(f[E_SOURCE]), unit = field_trim(f[E_UNIT]);
     int64_t concept, source_concept;
     char code[OMOP_CODE_BYTES];
     if (!is_id(f[E_PERSON], &event.subject)) return field_fault(sink, at, "person_id", f[E_PERSON], "a whole number");
@@ -189,7 +189,8 @@ static int event_row(const char *table, enum code_kind kind, const struct field 
     if (!concept && !source_concept && !source.size)
         return sink->leave_out(sink->self, at, "neither concept nor source value");
     event.code = code;
-    event.code_size = omop_code_write(code, table, source_concept, concept, source.text, source.size);
+    event.code_size =
+        omop_code_write(code, table, source_concept, concept, unit.text, unit.size, source.text, source.size);
     return sink->event(sink->self, at, &event);
 }
 
@@ -200,12 +201,13 @@ static int event_row(const char *table, enum code_kind kind, const struct field 
         (void)state;                                                                                                   \
         return event_row(table, of_kind, fields, at, sink);                                                            \
     }                                                                                                                  \
-    static const struct table_kind constant = {.name = table,                                                          \
-                                               .columns = {"person_id", word "_concept_id", date},                     \
-                                               .optional = {datetime, "visit_occurrence_id", word "_source_value",     \
-                                                            word "_source_concept_id", "value_as_number"},             \
-                                               .row = function,                                                        \
-                                               .kinds = 1U << (of_kind)};
+    static const struct table_kind constant = {                                                                        \
+        .name = table,                                                                                                 \
+        .columns = {"person_id", word "_concept_id", date},                                                            \
+        .optional = {datetime, "visit_occurrence_id", word "_source_value", word "_source_concept_id",                 \
+                     "value_as_number", "unit_source_value"},                                                          \
+        .row = function,                                                                                               \
+        .kinds = 1U << (of_kind)};
 EVENT_TABLE(CONDITION, condition_row, "condition_occurrence", CODE_KIND_DIAGNOSIS, "condition", "condition_start_date",
             "condition_start_datetime")
 EVENT_TABLE(PROCEDURE, procedure_row, "procedure_occurrence", CODE_KIND_PROCEDURE, "procedure", "procedure_date",

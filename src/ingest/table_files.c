@@ -148,3 +148,21 @@ int table_files_add_labels(struct source_files *files, const struct table_kind *
     }
     return STATUS_OK;
 }
+
+int label_files_prepare(const struct source_files *files, void **out) {
+    struct label_files *labels;
+    size_t front = strlen(LABEL_ROLE);
+    int status = mem_alloc(&labels, 1, sizeof *labels);
+    for (int i = 0; i < files->roles.n && status == STATUS_OK; i++) {
+        const char *role = files->roles.items[i];
+        status = string_list_add(&labels->tasks, strncmp(role, LABEL_ROLE, front) == 0 ? role + front : "");
+    }
+    *out = labels;
+    return status;
+}
+
+void label_files_release(void *state) {
+    struct label_files *labels = state;
+    if (labels) string_list_clear(&labels->tasks);
+    free(labels);
+}

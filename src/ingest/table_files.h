@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "ingest/formats.h"
+#include "ingest/label_files.h"
 
 /* Before the name of a task in the role of its label files. */
 #define LABEL_ROLE "labels of "
@@ -23,5 +24,9 @@ int table_files_add_below(struct source_files *files, const struct table_kind *k
  * then, nor folders that have none). */
 int table_files_add_labels(struct source_files *files, const struct table_kind *kind, const struct string_list *tasks,
                            const char *folder, const char *labels, const char *only);
+
+/* Makes the state of the files' roles, which are "labels of TASK" for label files (struct source_format's prepare and release). */
+int label_files_prepare(const struct source_files *files, void **state);
+void label_files_release(void *state);
 
 #endif
