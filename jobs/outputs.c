@@ -26,6 +26,7 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"matrix", "# medtok baseline rows of "},
                                          {"score", "{\n \"samples\": "},
                                          {"leaderboard", "model,metric,task,all,"},
+                                         {"missing", "system\tcode\tevents\t"},
                                          {"meds-scores", "{\n \"samples_equally_weighted\": {"},
                                          {"predictions", "PAR1"},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
