@@ -24,7 +24,7 @@ struct description_options {
 };
 
 #define CODE_LIST_OPTIONS(KEY, in)                                                                                     \
-    KEY(in, LIST, "cohort.groups", groups, "", JOB_COHORT, "groups",                                                   \
+    KEY(in, LIST, "cohort.groups", groups, "", JOB_COHORT | JOB_EXPLAIN, "groups",                                     \
         "groups of codes for tasks: CCS tables of ICD-9-CM, ICD-10-CM and ICD-10-PCS, TSV or CSV, plain or gzip")      \
     KEY(in, PATH, "cohort.concepts", concepts, "", JOB_COHORT, 0, "concepts",                                          \
         "folder with OMOP's concept.csv, for what concepts mean, and concept_ancestor.csv, for what is below one; "    \
@@ -56,8 +56,6 @@ struct description_options {
         "what tells a code's system, before what is built in: \"PREFIX -> SYSTEM\"")                                   \
     KEY(in, LIST, "cohort.maps", maps, "", JOB_COHORT, "maps",                                                         \
         "tables that map codes: NDC to ATC, names of drugs to ATC, ICD-9-CM to ICD-10-CM")                             \
-    KEY(in, LIST, "cohort.groups", groups, "", JOB_COHORT, "groups",                                                   \
-        "tables of groups of codes, HCUP's CCS for phenotypes")                                                        \
     KEY(in, PATH, "cohort.python", python, "", JOB_COHORT, 0, "python",                                                \
         "Python with pyarrow, which reads Parquet; empty: what PYTHON in the environment names, or python3")           \
     CODE_LIST_OPTIONS(KEY, in)
