@@ -164,9 +164,9 @@ int outputs_check(const struct config *config, enum job job) {
 static int lock_all(struct outputs *o, const struct config *config, enum job job) {
     struct job_path *paths;
     int n, status = config_paths(config, job, &paths, &n);
+    if (status == STATUS_OK) status = mem_alloc(&o->locks, n, sizeof *o->locks);
     for (int i = 0; i < n && status == STATUS_OK; i++)
-        if (paths[i].written && !paths[i].of_seed && o->n < MOST_OUTPUTS)
-            status = file_lock_take(&o->locks[o->n++], paths[i].path);
+        if (paths[i].written && !paths[i].of_seed) status = file_lock_take(&o->locks[o->n++], paths[i].path);
     free(paths);
     return status;
 }
@@ -179,7 +179,8 @@ int outputs_lock(struct outputs *o, const struct comm *comm, const struct config
 
 void outputs_unlock(struct outputs *o) {
     for (int i = 0; i < o->n; i++) file_lock_release(&o->locks[i]);
-    o->n = 0;
+    free(o->locks);
+    *o = (struct outputs){0};
 }
 
 int output_is_current(const struct comm *comm, const struct config *config, const char *path, enum file_kind kind,

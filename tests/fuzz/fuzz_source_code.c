@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/ehrshot.h"
-#include "ingest/meds_csv.h"
-#include "ingest/omop.h"
+#include "ingest/ehrshot_rows.h"
+#include "ingest/meds_csv_rows.h"
+#include "ingest/omop_rows.h"
 #include "terms/code_form.h"
 #include "terms/drug_name.h"
 #include "terms/omop_code.h"

@@ -23,7 +23,7 @@ build safetensors lm/safetensors.c base/status.c -ljansson
 build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxhash
 build config ../jobs/settings.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
-build source_code ingest/{ehrshot,omop,meds_csv,label_files,field_values}.c terms/{source_code,source_pattern,code_map,code_form,code_hierarchy,drug_name,meds_code,omop_code}.c base/{status,dictionary,string_list}.c -lxxhash
+build source_code ingest/{ehrshot_rows,omop_rows,meds_csv_rows,label_files,field_values}.c terms/{source_code,source_pattern,code_map,code_form,code_hierarchy,drug_name,meds_code,omop_code}.c base/{status,dictionary,string_list}.c -lxxhash
 build aces ehr/tasks/aces_{file,bounds}.c base/status.c -lyaml
 build rows ingest/{row_scan,field_values,mimic_rows}.c base/status.c
 build predictions ingest/{predictions,delimited,row_scan,byte_source,field_values}.c base/{status,string_list,input_file}.c -lz

@@ -100,7 +100,8 @@ static int score_trial(struct runner *r, struct baseline_trial *trial) {
     return status;
 }
 
-static void log_trial(const struct baseline_terms *t, const struct baseline_trial *trial) {
+/* seconds: of the fits. */
+static void log_trial(const struct baseline_terms *t, const struct baseline_trial *trial, double seconds) {
     static const char *const KINDS[] = {"all of train", "of each class", "of train"};
     const struct fitted *m = &trial->fitted;
     char settings[96], size[32] = "";
@@ -111,8 +112,9 @@ static void log_trial(const struct baseline_terms *t, const struct baseline_tria
         snprintf(settings, sizeof settings, "depth %lld, rate %g, %lld trees", (long long)m->depth, m->rate,
                  (long long)m->rounds);
     if (trial->kind != TRAINING_ALL) snprintf(size, sizeof size, "%lld ", (long long)trial->size);
-    log_info("%s%s, draw %lld: %lld samples, %lld columns, %s: tuning %.4f", size, KINDS[trial->kind],
-             (long long)trial->replicate, (long long)trial->n_rows, (long long)m->n_columns, settings, m->tuning);
+    log_info("%s%s, draw %lld: %lld samples, %lld columns, %s: tuning %.4f; fitted in %.2f s", size, KINDS[trial->kind],
+             (long long)trial->replicate, (long long)trial->n_rows, (long long)m->n_columns, settings, m->tuning,
+             seconds);
 }
 
 /* Collective. */
@@ -125,10 +127,12 @@ static int run_trial(struct runner *r, enum training_kind kind, int64_t size, in
     status = comm_agree(r->terms->comm, status);
     trial->n_rows = set.n[SPLIT_TRAIN];
     if (status == STATUS_OK) status = look_at_training(r, &set);
+    double begun = clock_seconds();
     if (status == STATUS_OK) status = fitted_make(&trial->fitted, r->terms, &set);
+    double seconds = clock_seconds() - begun;
     if (status == STATUS_OK) status = score_trial(r, trial);
     training_set_free(&set);
-    if (status == STATUS_OK) log_trial(r->terms, trial);
+    if (status == STATUS_OK) log_trial(r->terms, trial, seconds);
     if (status == STATUS_OK && kind != TRAINING_ALL) { /* what is large of it */
         free(trial->fitted.weights);
         free(trial->fitted.model);

@@ -16,10 +16,11 @@
 #include "ingest/code_group_files.h"
 #include "ingest/code_lists.h"
 #include "ingest/code_map_files.h"
-#include "ingest/ehrshot.h"
-#include "ingest/meds_csv.h"
-#include "ingest/omop.h"
+#include "ingest/ehrshot_rows.h"
+#include "ingest/meds_csv_rows.h"
+#include "ingest/omop_rows.h"
 #include "ingest/table_files.h"
+#include "ingest/table_reader.h"
 
 #define LENGTH(array) (int)(sizeof(array) / sizeof *(array))
 
@@ -301,38 +302,54 @@ static void meds_csv_rows_become_subjects_events_and_labels(void **state) {
 
 /* ---- files ---- */
 static void label_files_are_found_by_task(void **state) {
-    char *both[] = {"b", "a"}, *missing[] = {"c"};
-    struct string_list all = {0, NULL}, some = {2, both}, none = {1, missing};
-    struct source_files files = {0};
+    char *some[] = {"b", "none", "a"};
+    struct cohort_options options = {.folder = folder};
+    struct source_files files;
     void *labels;
     (void)state;
     write_file("benchmark/a/labeled_patients.csv", "x\n");
     write_file("benchmark/a/other.csv", "x\n");
     write_file("benchmark/b/labeled_patients.CSV.gz", "x\n");
-    write_file("data/EHRSHOT.csv", "x\n");
-    assert_int_equal(table_files_add(&files, &EHRSHOT_EVENTS, folder), STATUS_OK);
-    assert_int_equal(table_files_add_labels(&files, &EHRSHOT_LABELS, &all, folder, "benchmark", "labeled_patients"),
-                     STATUS_OK);
-    assert_int_equal(files.n_tables, 3);
-    assert_ptr_equal(files.tables[0].kind, &EHRSHOT_EVENTS);
-    assert_string_equal(files.roles.items[2], "labels of b");
+    assert_false(EHRSHOT_FORMAT.recognise(folder));
+    write_file("data/EHRSHOT.csv", "patient_id,start,code\n");
+    assert_true(EHRSHOT_FORMAT.recognise(folder));
+    assert_int_equal(EHRSHOT_FORMAT.find(&options, &files), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "splits/person_id_map.csv"));
+    source_files_free(&files);
+    write_file("splits/person_id_map.csv", "split,omop_person_id\n");
+    assert_int_equal(EHRSHOT_FORMAT.find(&options, &files), STATUS_OK);
+    assert_int_equal(files.n_tables, 4);
+    assert_ptr_equal(files.tables[1].kind, &EHRSHOT_EVENTS);
+    assert_string_equal(files.roles.items[3], "labels of b");
     assert_int_equal(label_files_prepare(&files, &labels), STATUS_OK);
     assert_string_equal(label_files_task(labels, 0), "");
-    assert_string_equal(label_files_task(labels, 1), "a");
-    assert_string_equal(label_files_task(labels, 2), "b");
+    assert_string_equal(label_files_task(labels, 2), "a");
+    assert_string_equal(label_files_task(labels, 3), "b");
     label_files_release(labels);
-    assert_int_equal(table_files_add_labels(&files, &EHRSHOT_LABELS, &some, folder, "benchmark", "labeled_patients"),
-                     STATUS_OK);
+    source_files_free(&files);
+    options.tasks = (struct string_list){3, some}; /* one of them may be labelled here */
+    assert_int_equal(EHRSHOT_FORMAT.find(&options, &files), STATUS_OK);
+    assert_int_equal(files.n_tables, 4);
+    assert_string_equal(files.roles.items[2], "labels of b");
+    source_files_free(&files);
+}
+
+static void meds_csv_is_told_by_its_files_and_has_all_of_data(void **state) {
+    struct cohort_options options = {.folder = folder};
+    struct source_files files;
+    (void)state;
+    write_file("metadata/subject_splits.csv", "subject_id,split\n");
+    assert_true(MEDS_CSV_FORMAT.recognise(folder)); /* data/EHRSHOT.csv is a table of events too */
+    write_file("data/train/1.csv", "subject_id,time,code\n");
+    write_file("data/train/0.csv.gz", "subject_id,time,code\n");
+    write_file("data/train/0.parquet", "x");
+    write_file("labels/t/0.csv", "subject_id,prediction_time,boolean_value\n");
+    assert_int_equal(MEDS_CSV_FORMAT.find(&options, &files), STATUS_OK);
     assert_int_equal(files.n_tables, 5);
-    assert_int_equal(table_files_add_labels(&files, &EHRSHOT_LABELS, &none, folder, "benchmark", "labeled_patients"),
-                     STATUS_FAILED);
-    assert_int_equal(table_files_add_labels(&files, &EHRSHOT_LABELS, &all, folder, "none", NULL), STATUS_OK);
-    assert_int_equal(table_files_add(&files, &EHRSHOT_SPLITS, folder), STATUS_FAILED);
-    assert_non_null(strstr(status_message(), "splits/person_id_map.csv"));
-    for (int i = 0; i < files.n_tables; i++) free(files.tables[i].path);
-    free(files.tables);
-    string_list_clear(&files.paths);
-    string_list_clear(&files.roles);
+    assert_non_null(strstr(files.paths.items[2], "train/0.csv.gz"));
+    assert_non_null(strstr(files.paths.items[3], "train/1.csv"));
+    assert_string_equal(files.roles.items[4], "labels of t");
+    source_files_free(&files);
 }
 
 /* ---- maps ---- */
@@ -519,6 +536,7 @@ int main(void) {
         cmocka_unit_test(omop_events_say_all_that_the_row_tells_of_the_code),
         cmocka_unit_test(meds_csv_rows_become_subjects_events_and_labels),
         cmocka_unit_test(label_files_are_found_by_task),
+        cmocka_unit_test(meds_csv_is_told_by_its_files_and_has_all_of_data),
         cmocka_unit_test(maps_are_told_by_their_headers),
         cmocka_unit_test(of_a_gem_the_first_choice_is_taken_and_all_of_a_combination),
         cmocka_unit_test(groups_are_read_from_tables_of_ccs),
