@@ -28,9 +28,7 @@ struct description_options {
         "groups of codes for tasks: CCS tables of ICD-9-CM, ICD-10-CM and ICD-10-PCS, TSV or CSV, plain or gzip")      \
     KEY(in, PATH, "cohort.concepts", concepts, "", JOB_COHORT, 0, "concepts",                                          \
         "folder with OMOP's concept.csv, for what concepts mean, and concept_ancestor.csv, for what is below one; "    \
-        "empty: the data set's folder, if they are there")                                                             \
-    KEY(in, PATH, "cohort.unmapped", unmapped, "", 0, JOB_COHORT, "unmapped",                                          \
-        "codes that the vocabulary has not, by events, as TSV; empty: not written")
+        "empty: the data set's folder, if they are there")
 
 #define COHORT_OPTIONS(KEY, in)                                                                                        \
     KEY(in, PATH, "cohort.folder", folder, "", JOB_COHORT, 0, "folder", "folder of the data set")                      \
