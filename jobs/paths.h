@@ -1,7 +1,8 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort" (HDF5 files of ours), "metrics", "report",
- * "scores", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "matrix" (svmlight), "export", "arrays", "hospital", "labels" (folders).
+ * "scores", "score", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "matrix"
+ * (svmlight), "export", "arrays", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H

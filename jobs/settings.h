@@ -39,6 +39,7 @@
     OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
+    OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;

@@ -80,7 +80,8 @@ int mimic_stay(const void *state, const struct field *f, struct row_position at,
         return sink->fault(sink->self, at, "outtime %.*s is before intime", (int)f[3].size, f[3].text);
     int status = mimic_event(sink, at, &event, "ICU_ADMISSION//", f[4]);
     event.time = out;
-    return status != STATUS_OK || out == COHORT_NO_TIME ? status : mimic_event(sink, at, &event, "ICU_DISCHARGE//", f[5]);
+    return status != STATUS_OK || out == COHORT_NO_TIME ? status
+                                                        : mimic_event(sink, at, &event, "ICU_DISCHARGE//", f[5]);
 }
 
 int mimic_lab(const void *state, const struct field *f, struct row_position at, const struct record_sink *sink) {

@@ -17,8 +17,8 @@
         "trained model")                                                                                               \
     KEY(in, PATH, "files.table", table, "results/table.h5",                                                            \
         JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT | JOB_EVALUATE, JOB_TOKENIZE, "table", "token table")       \
-    KEY(in, PATH, "files.cohort", cohort, "results/cohort.h5", JOB_EVALUATE | JOB_BASELINE, JOB_COHORT, "cohort",      \
-        "subjects, their events, and the samples of tasks")                                                            \
+    KEY(in, PATH, "files.cohort", cohort, "results/cohort.h5", JOB_EVALUATE | JOB_BASELINE | JOB_EXPLAIN, JOB_COHORT,  \
+        "cohort", "subjects, their events, and the samples of tasks")                                                  \
     KEY(in, PATH, "files.export", export_folder, "results/export", 0, JOB_EXPORT, "export",                            \
         "folder for exported files")                                                                                   \
     KEY(in, PATH, "files.metrics", metrics, "", 0, JOB_TRAIN, "metrics",                                               \
