@@ -66,6 +66,11 @@ const struct phenotype PHENOTYPES[N_PHENOTYPES] = {
 };
 
 /* ---- sets ---- */
+_Static_assert((int)N_TASK_CONCEPTS == (int)N_DIAGNOSIS_SETS, "each set of diagnoses has its concept");
+void task_concepts(const char *concepts[N_TASK_CONCEPTS]) {
+    for (int i = 0; i < N_TASK_CONCEPTS; i++) concepts[i] = DIAGNOSIS_SETS[i].snomed;
+}
+
 static int begins(const char *code, const char *const prefixes[MOST_PREFIXES]) {
     for (int i = 0; i < MOST_PREFIXES && prefixes[i]; i++)
         if (strncmp(code, prefixes[i], strlen(prefixes[i])) == 0) return 1;

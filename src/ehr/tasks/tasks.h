@@ -31,6 +31,10 @@ struct task_codes {
     int ehrshot; /* the data set is EHRSHOT's, for which MedTok's scripts have other rules */
 };
 
+/* Concepts of SNOMED CT that tasks ask for with all below them: groups "SNOMED CODE" in task_codes.groups. */
+enum { N_TASK_CONCEPTS = 6 };
+void task_concepts(const char *concepts[N_TASK_CONCEPTS]);
+
 /* Whether there is a task of that name here (others are folders of label files). */
 int task_is_known(const char *name);
 
