@@ -82,4 +82,7 @@ static inline int64_t midnight(int64_t minutes) {
     return minutes - rest - (rest < 0 ? MINUTES_A_DAY : 0);
 }
 
+/* Number i of a list belongs to admission a of the patient: [first, end). */
+#define EACH_ITEM(p, a, list, i) for (long long i = (p)->admissions[a].list; i < (p)->admissions[(a) + 1].list; i++)
+
 #endif
