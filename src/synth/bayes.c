@@ -92,9 +92,9 @@ static void see_diagnoses(struct synth_samples *s, const struct synth_model *m, 
 }
 
 static double back_probability(const struct synth_samples *s, const struct synth_model *m, int32_t admission) {
-    double back = m->back;
-    for (int32_t k = 0; k < m->n_diseases; k++) back += s->history[k] ? model_back(&m->diseases[k]) : 0;
-    return admission + 1 < MOST_ADMISSIONS ? model_sigma(back) : 0;
+    int32_t steps = 0; /* whole, so that equal sums are equal whatever their order */
+    for (int32_t k = 0; k < m->n_diseases; k++) steps += s->history[k] ? m->diseases[k].back : 0;
+    return admission + 1 < MOST_ADMISSIONS ? model_sigma(m->back + EFFECT_STEP * steps) : 0;
 }
 
 /* ---- samples ---- */
