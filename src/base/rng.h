@@ -14,6 +14,7 @@ enum rng_stream {
     RNG_QUERY = 0x020,     /* codes whose neighbours are looked at: index = code */
     RNG_PARTNER = 0x030,   /* + number of the measure; partner of a code: index = code */
     RNG_BOOTSTRAP = 0x040, /* + number of the measure; step = resample, index = unit / 4 */
+    RNG_SPLIT = 0x060,     /* split of a subject of health records: index = its number */
     RNG_INIT = 0x100,      /* step = parameter number, index = element */
     RNG_SAMPLER = 0x200,   /* step = epoch, index = stratum */
     RNG_DROPOUT = 0x300,   /* step = training step, index = code */

@@ -31,10 +31,10 @@ static int64_t off_midnight(int64_t minutes, int by) { return minutes == midnigh
 /* ---- who ---- */
 static int make_person(struct synth_patient *p, const struct synth_model *model, int what, int64_t number) {
     struct draws d = draws_begin((uint64_t)model->seed, DRAW_PERSON, (uint32_t)what, number);
-    double split = draw_uniform(&d);
     p->number = number;
     p->subject = 10000000 + number;
-    p->split = split < 0.7 ? SPLIT_TRAIN : split < 0.8 ? SPLIT_TUNING : SPLIT_HELD_OUT;
+    double percent = 100 * rng_uniform((uint64_t)model->seed, RNG_SPLIT, 0, (uint64_t)p->subject);
+    p->split = percent < 70 ? SPLIT_TRAIN : percent < 80 ? SPLIT_TUNING : SPLIT_HELD_OUT;
     p->female = draw_is(&d, 0.52);
     p->race = (int)draw_zipf(&d, 5);
     p->age = 18 + (int)(71 * sqrt(draw_uniform(&d))); /* 18 .. 88 */
