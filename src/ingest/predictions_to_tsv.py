@@ -1,6 +1,6 @@
 """Writes the predictions of a Parquet file to standard output, for src/ingest/predictions.c, which runs this text by `python3 -c`.
 
-argument: FILE
+standard input: FILE, with a zero byte behind it
 
 A line a row, fields separated by tabs: `r`, the columns below; nothing of one that is null or missing. Times are microseconds since
 1970. The last line is `.`; `! MESSAGE` instead says what is wrong.
