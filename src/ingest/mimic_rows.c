@@ -80,7 +80,8 @@ int mimic_stay(const void *state, const struct field *f, struct row_position at,
         return sink->fault(sink->self, at, "outtime %.*s is before intime", (int)f[3].size, f[3].text);
     int status = mimic_event(sink, at, &event, "ICU_ADMISSION//", f[4]);
     event.time = out;
-    return status != STATUS_OK || out == COHORT_NO_TIME ? status : mimic_event(sink, at, &event, "ICU_DISCHARGE//", f[5]);
+    return status != STATUS_OK || out == COHORT_NO_TIME ? status
+                                                        : mimic_event(sink, at, &event, "ICU_DISCHARGE//", f[5]);
 }
 
 int mimic_lab(const void *state, const struct field *f, struct row_position at, const struct record_sink *sink) {
@@ -98,9 +99,10 @@ int mimic_lab(const void *state, const struct field *f, struct row_position at, 
     ROW_NEEDS(f[2].size + unit.size + 2 <= (int64_t)sizeof code, "valueuom", unit, "a unit");
     n = f[2].size;
     memcpy(code, f[2].text, (size_t)n);
-    memcpy(code + n, "//", 2);
-    memcpy(code + n + 2, unit.text, (size_t)unit.size);
-    return mimic_event(sink, at, &event, "LAB//", (struct field){code, n + 2 + unit.size});
+    code[n++] = '/';
+    code[n++] = '/';
+    memcpy(code + n, unit.text, (size_t)unit.size);
+    return mimic_event(sink, at, &event, "LAB//", (struct field){code, n + unit.size});
 }
 
 /* ---- drugs ---- */
