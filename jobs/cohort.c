@@ -3,11 +3,13 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "cohort_match.h"
+#include "cohort_tasks.h"
+#include "ehr/tasks/label_writer.h"
 #include "ingest/code_map_files.h"
 #include "ingest/cohort_settings.h"
 #include "ingest/formats.h"
@@ -28,8 +30,8 @@ struct run {
     struct record_collector *collector;
     struct collected collected;
     struct cohort_writer *writer;
-    struct task_samples *tasks;
-    int64_t n_tasks;
+    struct cohort_match match;
+    struct cohort_labels labels;
     struct collected_counts counts;
 };
 
@@ -60,20 +62,6 @@ static void warn(const struct run *r) {
     if (c->without_visit) log_warn("%lld events are of visits that are not there", (long long)c->without_visit);
     if (c->before_birth) log_warn("%lld events are before their subject's birth", (long long)c->before_birth);
     if (c->after_death) log_warn("%lld events are after their subject's death", (long long)c->after_death);
-}
-
-/* Of a binary task, on rank 0, which has the samples. */
-static void log_task(const struct run *r, const struct task_samples *task) {
-    int64_t n[N_SPLITS] = {0}, positive[N_SPLITS] = {0};
-    for (long long i = 0; i < task->n; i++) {
-        int split = r->collected.split[task->samples[i].subject];
-        n[split]++;
-        positive[split] += task->samples[i].label > 0;
-    }
-    log_info("%s: %lld samples; true of %lld of %lld in train, %lld of %lld in tuning, %lld of %lld in held_out",
-             task->name, task->n, (long long)positive[SPLIT_TRAIN], (long long)n[SPLIT_TRAIN],
-             (long long)positive[SPLIT_TUNING], (long long)n[SPLIT_TUNING], (long long)positive[SPLIT_HELD_OUT],
-             (long long)n[SPLIT_HELD_OUT]);
 }
 
 /* ---- settings ---- */
@@ -111,21 +99,6 @@ static int name_files(struct run *r) {
     return STATUS_OK;
 }
 
-/* Tasks that are asked for are there. */
-static int check_tasks(const struct run *r) {
-    const struct cohort_options *o = &r->config->cohort;
-    char role[PATH_MAX];
-    for (int i = 0; i < o->tasks.n; i++) {
-        int found = 0;
-        snprintf(role, sizeof role, "labels of %s", o->tasks.items[i]);
-        for (int k = 0; k < r->files.roles.n; k++) found |= strcmp(r->files.roles.items[k], role) == 0;
-        if (!found)
-            return status_set(STATUS_USAGE, "cohort.tasks: %s has no label files of a task %s", o->folder,
-                              o->tasks.items[i]);
-    }
-    return STATUS_OK;
-}
-
 static int find_files(struct run *r) {
     const struct cohort_options *o = &r->config->cohort;
     TRY(source_format_find(o->format, o->folder, &r->format));
@@ -133,23 +106,20 @@ static int find_files(struct run *r) {
     TRY(cohort_kinds(o, &kinds));
     TRY(r->format->find ? r->format->find(o, &r->files)
                         : source_tables_find(o->folder, r->format->tables, kinds, &r->files));
-    TRY(check_tasks(r));
+    TRY(cohort_labels_check(r->config, &r->files));
     return name_files(r);
-}
-
-static int add_text(struct provenance *provenance, const char *role, const char *text) {
-    char checksum[17];
-    snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)XXH3_64bits(text, strlen(text)));
-    return provenance_add_checksum(provenance, role, text, checksum);
 }
 
 static int add_list(struct provenance *provenance, const struct run *r) {
     const struct cohort_options *o = &r->config->cohort;
     for (int i = 0; i < r->files.paths.n; i++)
         TRY(provenance_add_input(provenance, r->files.roles.items[i], r->files.paths.items[i]));
-    for (int i = 0; i < o->patterns.n; i++) TRY(add_text(provenance, "pattern", o->patterns.items[i]));
+    for (int i = 0; i < o->patterns.n; i++) TRY(cohort_add_text(provenance, "pattern", o->patterns.items[i]));
     for (int i = 0; i < o->maps.n; i++) TRY(provenance_add_input(provenance, "map", o->maps.items[i]));
-    return add_text(provenance, "format", r->format->name);
+    for (int i = 0; i < o->groups.n; i++) TRY(provenance_add_input(provenance, "groups", o->groups.items[i]));
+    TRY(cohort_labels_add_inputs(r->config, &r->files, provenance));
+    if (o->vocabulary[0]) TRY(provenance_add_input(provenance, "vocabulary", o->vocabulary));
+    return cohort_add_text(provenance, "format", r->format->name);
 }
 
 /* Rank 0 sums the files. */
@@ -172,6 +142,7 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
 /* What becomes of each subject. */
 static int take_subject(void *self, const struct subject_record *record) {
     struct run *r = self;
+    TRY(task_set_label(r->labels.set, record));
     return cohort_writer_add(r->writer, record);
 }
 
@@ -193,7 +164,8 @@ static int collect(struct run *r, const struct comm *comm) {
     TRY(read_rows(r, comm));
     TRY(comm_agree(comm, make_rules(r)));
     TRY(record_collector_close(r->collector, r->rules, &r->collected));
-    TRY(record_collector_labels(r->collector, &r->tasks, &r->n_tasks));
+    TRY(cohort_match_make(&r->match, comm, &r->config->cohort, &r->collected));
+    TRY(cohort_labels_make(&r->labels, comm, r->config, &r->files, r->format, r->collector, &r->collected));
     TRY(cohort_writer_make(&r->writer, comm, r->config->files.cohort, r->collected.n_subjects, r->collected.n_codes));
     TRY(record_collector_walk(r->collector, r, take_subject));
     return record_collector_counts(r->collector, &r->counts);
@@ -222,8 +194,12 @@ static int write(struct run *r, const struct provenance *provenance) {
                                        .birth = c->birth,
                                        .death = c->death,
                                        .split = c->split,
-                                       .n_tasks = r->n_tasks,
-                                       .tasks = r->tasks,
+                                       .code_match = r->match.row,
+                                       .code_match_how = r->match.how,
+                                       .n_tasks = r->labels.n,
+                                       .tasks = r->labels.all,
+                                       .n_filters = r->labels.n_filters,
+                                       .filters = r->labels.filters,
                                        .n_steps = n->n_steps,
                                        .steps = steps,
                                        .n_files = r->names.n,
@@ -239,20 +215,22 @@ static int write(struct run *r, const struct provenance *provenance) {
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
     struct run *r = self;
-    (void)config;
     TRY(collect(r, comm));
     log_counts(r);
     if (comm->rank == 0) warn(r);
+    TRY(cohort_labels_finish(&r->labels, comm, &r->collected));
     TRY(write(r, provenance));
     log_subjects(r);
-    for (int64_t t = 0; t < r->n_tasks; t++) log_task(r, &r->tasks[t]);
+    const int64_t *counts = cohort_writer_counts(r->writer, 0);
+    TRY(comm_agree(
+        comm, comm->rank == 0 ? cohort_match_report(&r->match, &config->cohort, &r->collected, counts) : STATUS_OK));
     log_info("wrote %s", r->config->files.cohort);
     return STATUS_OK;
 }
 
 static void run_free(struct run *r) {
-    for (int64_t t = 0; t < r->n_tasks; t++) task_samples_free(&r->tasks[t]);
-    free(r->tasks);
+    cohort_labels_free(&r->labels);
+    cohort_match_free(&r->match);
     cohort_writer_free(r->writer);
     record_collector_free(r->collector);
     source_code_rules_free(r->rules);
@@ -266,6 +244,10 @@ static int run(const struct comm *comm, const struct config *config, const struc
     (void)arguments;
     int status = comm_agree(comm, find_files(&r));
     if (status == STATUS_OK) status = recipe_run(&recipe, comm, config, &r);
+    if (status == STATUS_OK && config->tasks.labels[0])
+        status = comm_agree(
+            comm, comm->rank == 0 ? label_files_write(config->files.cohort, config->tasks.labels, config->cohort.python)
+                                  : STATUS_OK);
     run_free(&r);
     return status;
 }

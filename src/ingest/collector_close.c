@@ -334,6 +334,38 @@ static void find_made_codes(struct record_collector *c) {
         }
 }
 
+/* ---- events of train ---- */
+struct counting {
+    const struct record_collector *collector;
+    int64_t *count;  /* [n_codes] */
+    int64_t subject; /* in hand */
+    int in_train;
+};
+
+static void count_event(void *self, const void *record) {
+    struct counting *n = self;
+    const struct held_event *e = record;
+    const struct code_numbers *numbers = &n->collector->numbers;
+    if (e->subject != n->subject) {
+        int64_t index = collector_find(n->collector, e->subject);
+        n->subject = e->subject;
+        n->in_train = index >= 0 && n->collector->collected.split[index] == SPLIT_TRAIN;
+    }
+    if (!n->in_train) return;
+    int32_t source = numbers->of_local[e->code];
+    for (int64_t k = numbers->offsets[source]; k < numbers->offsets[source + 1]; k++) n->count[numbers->target[k]]++;
+}
+
+/* Collective. */
+static int count_train(struct record_collector *c) {
+    struct counting counting = {.collector = c, .subject = INT64_MIN};
+    int status = mem_alloc(&counting.count, c->collected.n_codes, sizeof *counting.count);
+    c->collected.train_count = counting.count;
+    if (status == STATUS_OK) status = subject_runs_each(&c->events, &counting, count_event);
+    TRY(comm_agree(c->comm, status));
+    return comm_sum_int64(c->comm, counting.count, c->collected.n_codes);
+}
+
 int collector_close_codes(struct record_collector *c, const struct source_code_rules *rules) {
     struct dictionary codes = {0};
     struct code_targets targets = {0};
@@ -351,7 +383,8 @@ int collector_close_codes(struct record_collector *c, const struct source_code_r
     if (status == STATUS_OK) status = number_codes(c, sources, &codes, &targets, place);
     if (status == STATUS_OK) status = take_kinds(c, sources);
     if (status == STATUS_OK) find_made_codes(c);
-    status = comm_agree(c->comm, status);
+    TRY_DONE(comm_agree(c->comm, status));
+    status = count_train(c);
 done:
     dictionary_free(&codes);
     code_targets_free(&targets);

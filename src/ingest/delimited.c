@@ -20,7 +20,7 @@ static int fault(const struct delimited *r, int64_t line, const char *what) {
  * looked at again. */
 static int fill(struct delimited *r) {
     struct row_scan *s = &r->rows;
-    memmove(r->buffer, r->buffer + s->at, (size_t)(s->size - s->at));
+    if (s->at) memmove(r->buffer, r->buffer + s->at, (size_t)(s->size - s->at));
     s->size -= s->at;
     s->at = 0;
     if (s->size > ROW_LONGEST)

@@ -218,3 +218,22 @@ int predictions_match(const struct predictions *a, const struct predictions *b) 
     }
     return STATUS_OK;
 }
+
+int predictions_check_apart(const struct predictions *chosen_on, const struct predictions *scored) {
+    char time[32];
+    for (long long i = 0, j = 0; i < chosen_on->n && j < scored->n;) {
+        const struct prediction *x = &chosen_on->rows[i], *y = &scored->rows[j];
+        if (is_same_sample(x, y))
+            return status_set(
+                STATUS_FAILED,
+                "%s, %s %lld: subject %lld at %s is in %s too: a threshold is chosen on other samples than "
+                "those that are scored",
+                chosen_on->path, chosen_on->unit, (long long)x->row, (long long)x->subject, time_text(x->time, time),
+                scored->path);
+        if (by_sample(x, y) < 0)
+            i++;
+        else
+            j++;
+    }
+    return STATUS_OK;
+}

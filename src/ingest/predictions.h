@@ -35,4 +35,7 @@ void predictions_free(struct predictions *predictions);
 /* Fails unless both have the same samples with the same labels; the error names the first that differs. */
 int predictions_match(const struct predictions *a, const struct predictions *b);
 
+/* Fails if a sample of the first is one of the second too: a threshold is chosen on other samples than those that are scored. */
+int predictions_check_apart(const struct predictions *chosen_on, const struct predictions *scored);
+
 #endif

@@ -193,9 +193,9 @@ void record_collector_free(struct record_collector *c) {
     dictionary_free(&c->numbers.sources);
     const struct collected *d = &c->collected;
     const void *const parts[] = {
-        c->subjects,         c->labels,  c->files, c->left_out, c->numbers.offsets, c->numbers.target,
-        c->numbers.of_local, d->subject, d->birth, d->death,    d->split,           d->code,
-        d->code_kind};
+        c->subjects,         c->labels,     c->files, c->left_out, c->numbers.offsets, c->numbers.target,
+        c->numbers.of_local, d->subject,    d->birth, d->death,    d->split,           d->code,
+        d->code_kind,        d->train_count};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free((void *)(uintptr_t)parts[i]);
     free(c);
 }

@@ -41,7 +41,7 @@
 struct record_collector; /* opaque */
 
 struct collector_options {
-    int64_t memory;         /* bytes of a rank for records, at least 1 MiB */
+    int64_t memory;         /* bytes of a rank for records */
     double most_bad;        /* share of a file's rows that may be faulty */
     unsigned kinds;         /* bits 1 << enum code_kind of events that are taken; others are passed over */
     uint64_t seed;          /* of splits */
@@ -70,6 +70,8 @@ struct collected {
     int64_t n_codes, code_bytes;
     const char *code;         /* [n_codes, code_bytes] ascending, each ends with 0 */
     const uint8_t *code_kind; /* [n_codes]; of a code that several kinds of tables have, the first but OTHER */
+    const int64_t *
+        train_count; /* [n_codes] events that were found of subjects in train, faulty ones too; not those made of visits and lives */
 };
 
 /* Collective, once all files are read. rules NULL: codes stay as the source has them. */

@@ -200,3 +200,18 @@ int subject_runs_take(struct subject_runs *r, int64_t end, int last, char **reco
     if (pieces > 1) subject_records_sort(*records + from * bytes, *n - from, bytes);
     return STATUS_OK;
 }
+
+int subject_runs_each(struct subject_runs *r, void *self, void (*each)(void *self, const void *record)) {
+    for (long long k = 0; k < r->n_runs; k++) {
+        struct subject_run *run = &r->runs[k];
+        while (run->next < run->n) {
+            const char *some;
+            int64_t n;
+            TRY(look(r, run, &some, &n));
+            for (int64_t i = 0; i < n; i++) each(self, some + i * r->record_bytes);
+            run->next += n;
+        }
+        run->next = run->block_first = run->block_n = 0;
+    }
+    return STATUS_OK;
+}

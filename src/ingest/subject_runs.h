@@ -45,6 +45,9 @@ int subject_runs_close(struct subject_runs *runs, int64_t keep_bytes);
 int subject_runs_take(struct subject_runs *runs, int64_t end, int last, char **records, long long *capacity,
                       int64_t *n);
 
+/* After close, before any are taken: each(self, record) for all, run by run, in the order of subjects within a run. */
+int subject_runs_each(struct subject_runs *runs, void *self, void (*each)(void *self, const void *record));
+
 /* Sorts records by subject, where they lie. */
 void subject_records_sort(char *records, int64_t n, int64_t record_bytes);
 

@@ -1,4 +1,4 @@
-/* Quality measures: settings inspect.*. */
+/* What is measured: settings inspect.* (quality of tokens), score.* (predictions). */
 #ifndef MEDTOK_MEASURE_OPTIONS_H
 #define MEDTOK_MEASURE_OPTIONS_H
 
@@ -11,6 +11,34 @@
         "codes whose nearest codes are compared with the knowledge graph")
 struct inspect_options {
     INSPECT_OPTIONS(OPTION_MEMBER, )
+};
+
+#define SCORE_OPTIONS(KEY, in)                                                                                         \
+    KEY(in, PATH, "score.predictions", predictions, "", JOB_SCORE, 0, "predictions",                                   \
+        "predictions of a binary task as meds-evaluation lays them out: subject_id, prediction_time, boolean_value, "  \
+        "predicted_boolean_probability and, if you like, predicted_boolean_value; CSV, TSV, gzip or Parquet")          \
+    KEY(in, PATH, "score.against", against, "", JOB_SCORE, 0, "predictions",                                           \
+        "other predictions of the same samples, for the paired difference")                                            \
+    KEY(in, PATH, "score.tuning", tuning, "", JOB_SCORE, 0, "predictions",                                             \
+        "predictions of validation samples, on which the threshold of F1 is chosen")                                   \
+    KEY(in, PATH, "score.against_tuning", against_tuning, "", JOB_SCORE, 0, "predictions",                             \
+        "the same of the other predictions")                                                                           \
+    KEY(in, PATH, "score.report", report, "results/score.json", 0, JOB_SCORE, "score",                                 \
+        "scores, intervals and differences as JSON")                                                                   \
+    KEY(in, PATH, "score.meds", meds, "", 0, JOB_SCORE, "meds-scores",                                                 \
+        "scores as meds-evaluation's JSON; empty: none")                                                               \
+    KEY(in, LIST, "score.shots", shots, "TASK:K=FILE", JOB_SCORE, NULL,                                                \
+        "predictions of the models trained on K shots (or all) of EHRSHOT's tasks, for the leaderboard; several of a " \
+        "task and K are replicates")                                                                                   \
+    KEY(in, PATH, "score.leaderboard", leaderboard, "", 0, JOB_SCORE, "leaderboard",                                   \
+        "scores of score.shots as the CSV that EHRSHOT's leaderboard takes; empty: none")                              \
+    KEY(in, TEXT, "score.model", model, "MedTok", JOB_SCORE, LEAVES, "name of the model on the leaderboard")           \
+    KEY(in, INTEGER, "score.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_SCORE, LEAVES,                    \
+        "bootstrap resamples of subjects behind each interval")                                                        \
+    KEY(in, PATH, "score.python", python, "", JOB_SCORE, 0, "python",                                                  \
+        "Python with pyarrow, which reads Parquet; empty: what PYTHON in the environment names, or python3")
+struct score_options {
+    SCORE_OPTIONS(OPTION_MEMBER, )
 };
 
 #endif

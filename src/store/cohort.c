@@ -95,7 +95,8 @@ static int read_codes(struct h5file *file, struct cohort *c) {
     TRY(read_rows(file, "code_match", H5_I64, sizeof *c->code_match, 0, n, &c->code_match));
     TRY(read_rows(file, "code_match_how", H5_U8, sizeof *c->code_match_how, 0, n, &c->code_match_how));
     for (int64_t i = 0; i < n; i++)
-        if (c->code_match_how[i] >= N_CODE_MATCHES || (c->code_match[i] < 0) != (c->code_match_how[i] == CODE_MATCH_MISSING))
+        if (c->code_match_how[i] >= N_CODE_MATCHES ||
+            (c->code_match[i] < 0) != (c->code_match_how[i] == CODE_MATCH_MISSING))
             return damaged(file, "code_match", i);
     return STATUS_OK;
 }
@@ -126,7 +127,7 @@ static int read_tasks(struct h5file *file, struct cohort *c) {
     TRY(read_texts(file, "class", &n_classes, &c->class_bytes, &c->class_name));
     for (int64_t t = 0; t < n; t++) {
         int64_t named = c->class_offsets[t + 1] - c->class_offsets[t];
-        if (c->task_form[t] > LABEL_SET || c->task_classes[t] < 1 ||
+        if (c->task_form[t] > LABEL_SET || c->task_classes[t] < 0 ||
             named != (c->task_form[t] == LABEL_BINARY ? 0 : c->task_classes[t]))
             return damaged(file, "task", t);
     }

@@ -21,6 +21,7 @@
  *   sample_label                                 0 or 1; class; of a set, how many classes are in it
  *   set_offsets [n_tasks + 1], set               classes of a task's label sets, sample by sample, ascending
  *   step, step_subjects, step_visits, step_events   filters in their order, and what is left behind each
+ *   filter_task, filter, filter_count            index in task; what a task leaves out, in the order of its filters; how often
  *   file, file_rows, file_faults                 the files that were read, rows, and those that could not be used
  *   left_out_file, left_out_rule, left_out_rows  index in file; rows that were left out by a rule
  *

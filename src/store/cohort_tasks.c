@@ -119,6 +119,7 @@ static int write_texts(struct h5file *file, const struct comm *comm, const char 
 
 static const char *task_name(const void *list, int64_t i) { return ((const struct task_samples *)list)[i].name; }
 static const char *step_name(const void *list, int64_t i) { return ((const struct cohort_step *)list)[i].name; }
+static const char *filter_name(const void *list, int64_t i) { return ((const struct cohort_filter *)list)[i].filter; }
 static const char *file_name(const void *list, int64_t i) { return ((const struct cohort_file *)list)[i].name; }
 static const char *rule_name(const void *list, int64_t i) { return ((const struct cohort_left_out *)list)[i].rule; }
 
@@ -161,6 +162,7 @@ COLUMN(sample_label, struct task_sample, int32_t, x->label)
 COLUMN(step_subjects, struct cohort_step, int64_t, x->subjects)
 COLUMN(step_visits, struct cohort_step, int64_t, x->visits)
 COLUMN(step_events, struct cohort_step, int64_t, x->events)
+COLUMN(filter_count, struct cohort_filter, int64_t, x->count)
 COLUMN(file_rows, struct cohort_file, int64_t, x->rows)
 COLUMN(file_faults, struct cohort_file, int64_t, x->faults)
 COLUMN(left_out_file, struct cohort_left_out, int32_t, x->file)
@@ -189,6 +191,23 @@ int cohort_write_steps(struct h5file *f, const struct comm *comm, const struct c
     TRY(write_column(f, comm, "step_subjects", H5_I64, c->n_steps, 8, step_subjects, c->steps));
     TRY(write_column(f, comm, "step_visits", H5_I64, c->n_steps, 8, step_visits, c->steps));
     return write_column(f, comm, "step_events", H5_I64, c->n_steps, 8, step_events, c->steps);
+}
+
+/* A filter names its task: number of it. */
+static int write_filter_tasks(struct h5file *f, const struct comm *comm, const struct cohort_contents *c) {
+    int32_t *task;
+    TRY(comm_agree(comm, mem_alloc(&task, c->n_filters, sizeof *task)));
+    for (int64_t i = 0; i < c->n_filters; i++)
+        while (task[i] < c->n_tasks && strcmp(c->tasks[task[i]].name, c->filters[i].task) != 0) task[i]++;
+    int status = cohort_write_whole(f, comm, "filter_task", H5_I32, c->n_filters, 1, task);
+    free(task);
+    return status;
+}
+
+int cohort_write_filters(struct h5file *f, const struct comm *comm, const struct cohort_contents *c) {
+    TRY(write_filter_tasks(f, comm, c));
+    TRY(write_texts(f, comm, "filter", c->n_filters, filter_name, c->filters));
+    return write_column(f, comm, "filter_count", H5_I64, c->n_filters, 8, filter_count, c->filters);
 }
 
 int cohort_write_files(struct h5file *f, const struct comm *comm, const struct cohort_contents *c) {

@@ -24,6 +24,7 @@ void cohort_tasks_free(struct cohort_tasks *tasks);
 /* Collective: their datasets. */
 int cohort_tasks_write(const struct cohort_tasks *tasks, struct h5file *file, const struct comm *comm);
 int cohort_write_steps(struct h5file *file, const struct comm *comm, const struct cohort_contents *contents);
+int cohort_write_filters(struct h5file *file, const struct comm *comm, const struct cohort_contents *contents);
 int cohort_write_files(struct h5file *file, const struct comm *comm, const struct cohort_contents *contents);
 
 /* Collective: a dataset that rank 0 has. */

@@ -145,6 +145,7 @@ static int write_lists(struct cohort_writer *w, struct h5file *f, const struct c
     TRY(cohort_write_whole(f, comm, "visit_offsets", H5_I64, subjects + 1, 1, w->visits));
     TRY(cohort_write_whole(f, comm, "event_offsets", H5_I64, subjects + 1, 1, w->events));
     TRY(cohort_write_steps(f, comm, c));
+    TRY(cohort_write_filters(f, comm, c));
     return cohort_write_files(f, comm, c);
 }
 

@@ -22,6 +22,10 @@ struct cohort_step {
     const char *name;
     int64_t subjects, visits, events;
 };
+struct cohort_filter {
+    const char *task, *filter;
+    int64_t count;
+};
 struct cohort_file {
     const char *name;
     int64_t rows, faults;
@@ -42,9 +46,11 @@ struct cohort_contents {
     const int64_t *subject, *birth, *death; /* [n_subjects] ascending */
     const uint8_t *split;
     int64_t n_tasks;
-    struct task_samples *tasks; /* [n_tasks] with ascending names; each rank has some of the samples. They are sorted */
-    int64_t n_steps, n_files, n_left_out;
+    const struct task_samples
+        *tasks; /* [n_tasks] with ascending names; each rank has some of the samples, in any order */
+    int64_t n_steps, n_filters, n_files, n_left_out;
     const struct cohort_step *steps;
+    const struct cohort_filter *filters; /* of tasks */
     const struct cohort_file *files;
     const struct cohort_left_out *left_out;
 };
