@@ -21,7 +21,7 @@ CREATE VIEW events AS
     FROM read_csv('{hosp/procedures_icd}', types = {{'icd_code': 'VARCHAR', 'chartdate': 'DATE'}})
   UNION ALL
     SELECT subject_id, hadm_id, starttime, CASE WHEN ndc IS NULL OR ndc = '0' THEN concat('MEDICATION//NAME//', trim(drug))
-                                                ELSE concat('MEDICATION//NDC//', ndc) END
+                                                ELSE concat('MEDICATION//NDC//', ndc, '//', trim(drug)) END
     FROM read_csv('{hosp/prescriptions}', types = {{'ndc': 'VARCHAR', 'starttime': 'TIMESTAMP', 'gsn': 'VARCHAR', 'dose_val_rx': 'VARCHAR',
                                                     'form_val_disp': 'VARCHAR', 'doses_per_24_hrs': 'VARCHAR', 'stoptime': 'VARCHAR'}});
 COPY (SELECT e.subject_id, p.gender, p.birth, p.dod, e.hadm_id, a.admittime, a.dischtime, coalesce(e.time, a.dischtime) AS time, e.code
