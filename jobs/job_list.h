@@ -8,7 +8,9 @@
     JOB(ENCODE)                                                                                                        \
     JOB(TRAIN)                                                                                                         \
     JOB(TOKENIZE)                                                                                                      \
-    JOB(INSPECT) JOB(LOOKUP) JOB(EXPORT) JOB(SYNTH) JOB(COHORT) JOB(EVALUATE) JOB(SCORE) JOB(VERIFY) JOB(BENCH)
+    JOB(INSPECT)                                                                                                       \
+    JOB(LOOKUP)                                                                                                        \
+    JOB(EXPORT) JOB(SYNTH) JOB(COHORT) JOB(EXPLAIN) JOB(EVALUATE) JOB(BASELINE) JOB(SCORE) JOB(VERIFY) JOB(BENCH)
 
 #define JOB_NUMBER(job) JOB_NUMBER_##job,
 enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };

@@ -23,9 +23,12 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
+                                         {"matrix", "# medtok baseline rows of "},
                                          {"score", "{\n \"samples\": "},
                                          {"leaderboard", "model,metric,task,all,"},
+                                         {"missing", "system\tcode\tevents\t"},
                                          {"meds-scores", "{\n \"samples_equally_weighted\": {"},
+                                         {"predictions", "subject_id,prediction_time,classes,"},
                                          {"predictions", "PAR1"},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
@@ -162,9 +165,9 @@ int outputs_check(const struct config *config, enum job job) {
 static int lock_all(struct outputs *o, const struct config *config, enum job job) {
     struct job_path *paths;
     int n, status = config_paths(config, job, &paths, &n);
+    if (status == STATUS_OK) status = mem_alloc(&o->locks, n, sizeof *o->locks);
     for (int i = 0; i < n && status == STATUS_OK; i++)
-        if (paths[i].written && !paths[i].of_seed && o->n < MOST_OUTPUTS)
-            status = file_lock_take(&o->locks[o->n++], paths[i].path);
+        if (paths[i].written && !paths[i].of_seed) status = file_lock_take(&o->locks[o->n++], paths[i].path);
     free(paths);
     return status;
 }
@@ -177,7 +180,8 @@ int outputs_lock(struct outputs *o, const struct comm *comm, const struct config
 
 void outputs_unlock(struct outputs *o) {
     for (int i = 0; i < o->n; i++) file_lock_release(&o->locks[i]);
-    o->n = 0;
+    free(o->locks);
+    *o = (struct outputs){0};
 }
 
 int output_is_current(const struct comm *comm, const struct config *config, const char *path, enum file_kind kind,

@@ -8,10 +8,8 @@
 #include "settings.h"
 #include "store/kinds.h"
 
-enum { MOST_OUTPUTS = 8 };
-
 struct outputs {
-    struct file_lock locks[MOST_OUTPUTS]; /* on rank 0 */
+    struct file_lock *locks; /* [n], owned; on rank 0 */
     int n;
 };
 

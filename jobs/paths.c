@@ -25,11 +25,18 @@ void config_report_path(const struct config *config, char path[PATH_MAX]) {
         path_with_ending(config->files.table, ".quality.json", path, PATH_MAX);
 }
 
+/* files.scores without its ending. */
+static int scores_stem(const struct config *config) {
+    size_t n = strlen(config->files.scores);
+    return (int)(n > 5 && strcmp(config->files.scores + n - 5, ".json") == 0 ? n - 5 : n);
+}
+
 void config_seed_path(const struct config *config, int64_t seed, const char *ending, char path[PATH_MAX]) {
-    const char *scores = config->files.scores;
-    size_t n = strlen(scores);
-    int stem = (int)(n > 5 && strcmp(scores + n - 5, ".json") == 0 ? n - 5 : n);
-    snprintf(path, PATH_MAX, "%.*s.seed-%lld%s", stem, scores, (long long)seed, ending);
+    snprintf(path, PATH_MAX, "%.*s.seed-%lld%s", scores_stem(config), config->files.scores, (long long)seed, ending);
+}
+
+void config_predictions_path(const struct config *config, char path[PATH_MAX]) {
+    snprintf(path, PATH_MAX, "%.*s.csv", scores_stem(config), config->files.scores);
 }
 
 /* ---- the list ---- */
@@ -80,7 +87,12 @@ static int add_key(struct path_list *list, const struct config *config, const st
         strcmp(key->kind, "text") != 0)
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
     TRY(add(list, key->name, key->kind, (key->writers & job) != 0, path));
-    return strcmp(key->kind, "scores") == 0 ? add_seeds(list, config, key) : STATUS_OK;
+    if (strcmp(key->kind, "scores") != 0) return STATUS_OK;
+    if (job != JOB_BASELINE) return add_seeds(list, config, key);
+    config_predictions_path(config, derived);
+    TRY(add(list, key->name, "predictions", 1, derived));
+    list->items[list->n - 1].of_seed = 1;
+    return STATUS_OK;
 }
 
 int config_paths(const struct config *config, enum job job, struct job_path **paths, int *n) {

@@ -1,8 +1,8 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort" (HDF5 files of ours), "metrics", "report",
- * "scores", "score", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "export",
- * "arrays", "hospital", "labels" (folders).
+ * "scores", "score", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "matrix"
+ * (svmlight), "export", "arrays", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H
@@ -26,6 +26,9 @@ void config_report_path(const struct config *config, char path[PATH_MAX]);
 /* Where evaluate writes what is of one seed: beside files.scores, scores.json -> scores.seed-3.csv; ending: ".h5" (the model),
  * ".jsonl" (its metrics), ".csv" or ".parquet" (predictions), ".meds.json" (scores as meds-evaluation's). */
 void config_seed_path(const struct config *config, int64_t seed, const char *ending, char path[PATH_MAX]);
+
+/* Where baseline writes its predictions: beside files.scores, scores.json -> scores.csv. */
+void config_predictions_path(const struct config *config, char path[PATH_MAX]);
 
 /* All files that `job` reads or writes under these settings, into *paths [*n] (the caller frees): files of lists one by one,
  * keys that are empty left out. */

@@ -7,6 +7,7 @@
 #include "bench/options.h"
 #include "config/schema.h"
 #include "dist/options.h"
+#include "ehr/baselines/options.h"
 #include "ehr/options.h"
 #include "ehr/tasks/options.h"
 #include "ingest/options.h"
@@ -37,6 +38,7 @@
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
     OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
+    OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)
 

@@ -25,7 +25,6 @@ EACH_VALUE(dot, 2, 2)
 EACH_VALUE(squared_distance, 3, 2)
 EACH_VALUE(squared_distance_backward, 3, 4)
 EACH_VALUE(norm_loss, 3, 2)
-EACH_VALUE(count_nonfinite, 0, 1)
 
 /* ---- matrices ---- */
 struct work cost_gemm(int64_t m, int64_t n, int64_t k, int accumulate) {
@@ -341,10 +340,4 @@ struct work cost_bce(const struct bce *b, int gradient) {
 struct work cost_adam(int64_t n, int decay) {
     /* The scaled gradient 1, m 3, v 4; corrections 2, root, epsilon, ratio, rate, step 5; decay 2. */
     return work((decay ? 17.0 : 15.0) * n, 7.0 * n, 0);
-}
-
-struct work cost_adam_rows(const struct adam_rows *a) {
-    struct work w = cost_adam(a->n * a->cols, a->adam.weight_decay != 0);
-    w.bytes += 3.0 * (double)a->n * (double)sizeof(int32_t); /* index; `last`, twice */
-    return w;
 }

@@ -21,7 +21,6 @@ struct work cost_dot(int64_t n);
 struct work cost_squared_distance(int64_t n);
 struct work cost_squared_distance_backward(int64_t n);
 struct work cost_norm_loss(int64_t n);
-struct work cost_count_nonfinite(int64_t n);
 
 /* ---- matrices ---- */
 struct work cost_gemm_batch(int64_t count, int64_t m, int64_t n, int64_t k, int accumulate);
@@ -74,6 +73,5 @@ struct work cost_ema_rows(int64_t size, int64_t dim); /* as if every row had bee
 struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b, int of_bias); /* gradients wanted */
 struct work cost_bce(const struct bce *b, int gradient);
 struct work cost_adam(int64_t n, int decay); /* decay: the weight decay is not 0 */
-struct work cost_adam_rows(const struct adam_rows *a);
 
 #endif

@@ -187,19 +187,7 @@ enum adam_constant {
     ADAM_CORRECTED_RATE, /* rate / (1 - beta1^step) */
     ADAM_CORRECTION,     /* 1 / sqrt(1 - beta2^step) */
     ADAM_GRADIENT_SCALE, /* of clipping */
-    ADAM_STEP,           /* exact up to 2^24 in float32 */
     N_ADAM_CONSTANTS
-};
-
-/* Adam on those rows of a table that have a gradient; other rows are neither read nor written. */
-struct adam_rows {
-    int64_t n, cols; /* rows with a gradient; width of the table */
-    struct adam adam;
-    dev_real constants;   /* [N_ADAM_CONSTANTS] */
-    dev_int index;        /* [n] rows of the table, no row twice; -1 is passed over */
-    dev_real gradient;    /* [n,cols] */
-    dev_real value, m, v; /* [rows of the table, cols] */
-    dev_int last;         /* [rows of the table] the step of the row's last update; 0 before the first */
 };
 
 /* Logits s[i,j] = scale a[i].b[j] + bias[j] of rows a over columns b (classes, tokens, other rows), and what each row should
@@ -265,7 +253,6 @@ static inline void adam_constants(struct adam adam, double rate, int64_t step, d
     constants[ADAM_CORRECTED_RATE] = (real)(rate / (1 - pow(adam.beta1, (double)step)));
     constants[ADAM_CORRECTION] = (real)(1 / sqrt(1 - pow(adam.beta2, (double)step)));
     constants[ADAM_GRADIENT_SCALE] = (real)gradient_scale;
-    constants[ADAM_STEP] = (real)step;
 }
 
 #endif

@@ -58,9 +58,6 @@ PRIMITIVE(squared_distance_backward, cost_squared_distance_backward(n),
 /* loss[0] += weight |x|_2, and dx[n] = weight x / |x| (0 if |x| = 0) */
 PRIMITIVE(norm_loss, cost_norm_loss(n), (int64_t, n) (double, weight) (dev_real, x) (dev_real, loss) (dev_real, dx))
 
-/* out[0] = number of values that are NaN or infinite */
-PRIMITIVE(count_nonfinite, cost_count_nonfinite(n), (int64_t, n) (dev_real, x) (dev_real, out))
-
 /* ---- matrices ---- */
 /* c[m,n] = alpha op(a) op(b) + beta c, with op(a) [m,k] and op(b) [k,n]; transpose_a: a is stored [k,m] */
 PRIMITIVE(gemm, cost_gemm(m, n, k, beta != 0),
@@ -242,15 +239,6 @@ PRIMITIVE(bce, cost_bce(b, dx.at != NULL), (const struct bce *, b) (dev_real, lo
 PRIMITIVE(adam, cost_adam(n, adam.weight_decay != 0),
           (int64_t, n) (struct adam, adam) (dev_real, constants) (dev_real, gradient) (dev_real, value) (dev_real, m)
           (dev_real, v))
-
-/* On the n rows of a table that have a gradient, with lazy moments: row r = index[i], last updated in step `last[r]`, has in step
- * t, with the gradient g = gradient_scale gradient[i],
- *   m = beta1^(t - last[r]) m + (1 - beta1) g,   v = beta2^(t - last[r]) v + (1 - beta2) g^2,
- *   p = (1 - rate weight_decay) p - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon),   last[r] = t.
- * So moments are, whenever a row is touched, those that `adam` would have had with gradients of zero between; but in steps
- * without a gradient a row does not move: neither by the rest of its first moment nor by weight decay. Rows that have a gradient
- * in each step are updated as by `adam`. */
-PRIMITIVE(adam_rows, cost_adam_rows(a), (const struct adam_rows *, a))
 
 #undef PRIMITIVE
 #undef ENTRY

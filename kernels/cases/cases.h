@@ -72,10 +72,9 @@ const struct kernel_case *kernel_case(int i);
 
 /* ---- for cases: operands ---- */
 enum fill {
-    NUMBERS,        /* uniform in -1 .. 1 */
-    POSITIVE,       /* uniform in 0.05 .. 1.05 */
-    RECTIFIED,      /* half of them 0, the others in 0 .. 1 */
-    SOME_NONFINITE, /* every seventh is a NaN or infinite */
+    NUMBERS,   /* uniform in -1 .. 1 */
+    POSITIVE,  /* uniform in 0.05 .. 1.05 */
+    RECTIFIED, /* half of them 0, the others in 0 .. 1 */
     ALL_ZERO,
     UNIT_ROWS,    /* rows of length 1 */
     ONE_HOT_ROWS, /* rows of zeros and a one in one of four columns (or fewer): many are equal */

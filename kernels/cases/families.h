@@ -19,9 +19,9 @@ FAMILY(NORM_CASES);       /* norm.c */
 FAMILY(ROW_CASES);        /* rows.c: rows and segments */
 FAMILY(GRAPH_CASES);      /* graphs.c */
 FAMILY(QUANTIZER_CASES);  /* quantizer.c */
-FAMILY(TABLE_CASES);      /* tables.c: bags, rotary embedding, Adam on rows */
+FAMILY(TABLE_CASES);      /* tables.c: bags, rotary embedding */
 FAMILY(LOSS_CASES);       /* losses.c */
-FAMILY(MEASURED_CASES);   /* measured.c */
+FAMILY(ATTENTION_CASES);  /* attention.c */
 
 /* Ends a family's file: the number of its cases. */
 #define END_OF_FAMILY(name) const int N_##name = sizeof(name) / sizeof *(name)

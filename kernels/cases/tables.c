@@ -1,4 +1,4 @@
-/* Rows of tables: bags, rotary embedding, Adam on rows. */
+/* Rows of tables: bags, rotary embedding. */
 #include <math.h>
 
 #include "cases/families.h"
@@ -123,51 +123,9 @@ static void queries_of_a_step(const struct step_sizes *step, int64_t *size) {
     size[2] = step->text_dim / size[1];
 }
 
-/* ---- Adam on rows. Sizes: rows, columns, weight decay. Each third row of a table, every seventh of them passed over; a row was
- * last updated some steps ago, which need not be whole here. That rows behave over many steps as they should is tested by
- * itself. ---- */
-static const int64_t UPDATED[][CASE_SIZES] = {{0, 5}, {1, 1, 1}, {9, 6}, {257, 64, 1}, {33, 130, 1}, {1025, 34}};
-
-static void adam_rows(struct call *c) {
-    int64_t n = c->size[0], cols = c->size[1], rows = 3 * n + 1;
-    struct operand index = call_ints(c, n), last = call_ints(c, rows),
-                   constants = call_in(c, N_ADAM_CONSTANTS, POSITIVE);
-    struct operand gradient = call_in(c, n * cols, NUMBERS), value = call_inout(c, rows * cols, NUMBERS);
-    struct operand m = call_inout(c, rows * cols, NUMBERS), v = call_inout(c, rows * cols, POSITIVE);
-    struct adam adam = {0.9, 0.95, 1e-6, c->size[2] ? 0.1 : 0};
-    LAY_OUT(c) {
-        for (int64_t i = 0; i < n; i++) index.host_ints[i] = i % 7 == 6 ? -1 : (int32_t)(3 * i + 1);
-        for (int64_t r = 0; r < rows; r++) last.host_ints[r] = -(int32_t)(r % 30);
-    }
-    struct adam_rows a = {n,          cols,   adam,   constants.real, index.ints, gradient.real,
-                          value.real, m.real, v.real, last.ints};
-    call_shape(c, "%lld x %lld", (ll)n, (ll)cols);
-    CALL(c, adam_rows, &a);
-    REFERENCE(c)
-    for (int64_t k = 0; k < n * cols; k++) {
-        int64_t row = index.host_ints[k / cols], at = row * cols + k % cols;
-        if (row < 0) continue;
-        double g = constants.host[ADAM_GRADIENT_SCALE] * gradient.host[k],
-               steps = constants.host[ADAM_STEP] + (double)(row % 30);
-        m.host[at] = pow(adam.beta1, steps) * m.host[at] + (1 - adam.beta1) * g;
-        v.host[at] = pow(adam.beta2, steps) * v.host[at] + (1 - adam.beta2) * g * g;
-        value.host[at] -= constants.host[ADAM_RATE] * adam.weight_decay * value.host[at];
-        value.host[at] -= constants.host[ADAM_CORRECTED_RATE] * m.host[at] /
-                          (sqrt(v.host[at]) * constants.host[ADAM_CORRECTION] + adam.epsilon);
-        last.host_ints[row] = (int32_t)constants.host[ADAM_STEP];
-    }
-}
-
-/* The nodes of a batch. */
-static void nodes_of_a_step(const struct step_sizes *step, int64_t *size) {
-    size[0] = step->graph_nodes / 3;
-    size[1] = step->node_dim;
-}
-
 const struct kernel_case TABLE_CASES[] = {
     {"bag", bag, SHAPES(BAGS), tokens_of_a_step},
     {"bag_backward", bag_backward, SHAPES(BAGS_BACKWARD), tokens_of_a_step},
     {"rope", rope, SHAPES(TURNED), queries_of_a_step},
-    {"adam_rows", adam_rows, SHAPES(UPDATED), nodes_of_a_step},
 };
 END_OF_FAMILY(TABLE_CASES);

@@ -74,16 +74,6 @@ static void norm_loss(struct call *c) {
     }
 }
 
-static void count_nonfinite(struct call *c) {
-    int64_t n = length(c);
-    struct operand x = call_in(c, n, c->size[1] ? SOME_NONFINITE : NUMBERS), out = call_out(c, 1);
-    CALL(c, count_nonfinite, n, x.real, out.real);
-    REFERENCE(c) {
-        out.host[0] = 0;
-        for (int64_t i = 0; i < n; i++) out.host[0] += !isfinite(x.host[i]);
-    }
-}
-
 /* With and without weight decay. What `constants` holds for a step number is tested by itself. */
 static void adam(struct call *c) {
     int64_t n = length(c);
@@ -110,7 +100,6 @@ const struct kernel_case VECTOR_CASES[] = {
     {"squared_distance", squared_distance, SHAPES(VECTORS), vector_of_a_step},
     {"squared_distance_backward", squared_distance_backward, SHAPES(VECTORS), vector_of_a_step},
     {"norm_loss", norm_loss, SHAPES(AWKWARD_VECTORS), vector_of_a_step},
-    {"count_nonfinite", count_nonfinite, SHAPES(AWKWARD_VECTORS), vector_of_a_step},
     {"adam", adam, SHAPES(AWKWARD_VECTORS), vector_of_a_step},
 };
 END_OF_FAMILY(VECTOR_CASES);

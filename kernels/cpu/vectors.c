@@ -40,13 +40,6 @@ static double block_distance(const real *a, const real *b, int64_t n) {
     return sum;
 }
 
-static double block_nonfinite(const real *a, const real *b, int64_t n) {
-    (void)b;
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += !isfinite(a[i]);
-    return sum;
-}
-
 /* Adds alpha * sum over blocks of part() to out[0]. Scratch holds one partial sum per block. */
 static void block_sum(struct device *device, int64_t n, double alpha, dev_real a, dev_real b, dev_real out,
                       double (*part)(const real *, const real *, int64_t)) {
@@ -70,12 +63,6 @@ void cpu_dot(struct device *device, int64_t n, double alpha, dev_real a, dev_rea
 
 void cpu_squared_distance(struct device *device, int64_t n, double alpha, dev_real a, dev_real b, dev_real out) {
     block_sum(device, n, alpha, a, b, out, block_distance);
-}
-
-void cpu_count_nonfinite(struct device *device, int64_t n, dev_real x, dev_real out) {
-    if (device->error[0]) return;
-    out.at[0] = 0;
-    block_sum(device, n, 1, x, x, out, block_nonfinite);
 }
 
 void cpu_squared_distance_backward(struct device *device, int64_t n, double alpha, dev_real a, dev_real b,

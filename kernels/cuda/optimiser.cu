@@ -1,4 +1,4 @@
-/* Adam. Bound by memory: 28 bytes per float32 value (four read, three written), of rows that are touched too. */
+/* Adam. Bound by memory: 28 bytes per float32 value (four read, three written). */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
 
@@ -45,35 +45,4 @@ extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, de
     int64_t n_packs = wide ? n / PACK : 0;
     launch(device, "adam", adam_kernel, blocks_for(n_packs ? n_packs : n, ELEMENTWISE_THREADS), ELEMENTWISE_THREADS, 0,
            n, n_packs, s, constants.at, gradient.at, value.at, m.at, v.at);
-}
-
-/* A warp for each row. Moments of a row that was not touched for k steps have had k - 1 gradients of zero, which only shrink
- * them: by beta^k in all. */
-static __global__ void adam_rows_kernel(struct adam_rows a, double log_beta1, double log_beta2, real one_minus_beta1,
-                                        real one_minus_beta2) {
-    real scale = a.constants.at[ADAM_GRADIENT_SCALE], rate = a.constants.at[ADAM_CORRECTED_RATE];
-    real correction = a.constants.at[ADAM_CORRECTION], keep = 1 - a.constants.at[ADAM_RATE] * (real)a.adam.weight_decay;
-    int lane = threadIdx.x % WARP;
-    FOR_EACH_WARP_ROW(i, a.n) {
-        int64_t row = a.index.at[i], first = row * a.cols;
-        if (row < 0) continue;
-        double steps = (double)a.constants.at[ADAM_STEP] - a.last.at[row];
-        real keep_m = exp((real)(steps * log_beta1)), keep_v = exp((real)(steps * log_beta2));
-        for (int64_t c = lane; c < a.cols; c += WARP) {
-            real g = scale * a.gradient.at[i * a.cols + c];
-            real m = keep_m * a.m.at[first + c] + one_minus_beta1 * g;
-            real v = keep_v * a.v.at[first + c] + one_minus_beta2 * g * g;
-            a.m.at[first + c] = m;
-            a.v.at[first + c] = v;
-            a.value.at[first + c] =
-                keep * a.value.at[first + c] - rate * m / (sqrt(v) * correction + (real)a.adam.epsilon);
-        }
-        __syncwarp(); /* every lane has read `last` */
-        if (lane == 0) a.last.at[row] = (int32_t)a.constants.at[ADAM_STEP];
-    }
-}
-
-extern "C" void cuda_adam_rows(struct device *device, const struct adam_rows *a) {
-    launch(device, "adam_rows", adam_rows_kernel, row_blocks(a->n), ROW_WARPS * WARP, 0, *a, log(a->adam.beta1),
-           log(a->adam.beta2), (real)(1 - a->adam.beta1), (real)(1 - a->adam.beta2));
 }

@@ -1,5 +1,5 @@
 /* Elementwise work and sums. All are bound by memory; bytes per float32 value: fill 4, axpy and blend 12, dot and
- * squared_distance 8, squared_distance_backward 16, norm_loss 12, count_nonfinite 4.
+ * squared_distance 8, squared_distance_backward 16, norm_loss 12.
  *
  * A sum that ends in one number is made in double in two stages: SUM_BLOCKS blocks each leave a partial sum in scratch,
  * and one block adds these. Which values a thread adds depends on their count alone, so the result is the same in each
@@ -55,10 +55,6 @@ struct distance_term {
     static __device__ double of(real a, real b) { return ((double)a - (double)b) * ((double)a - (double)b); }
 };
 
-struct nonfinite_term {
-    static __device__ double of(real a, real) { return a - a == 0 ? 0 : 1; } /* of both NaN and inf it is NaN */
-};
-
 /* partial[block] = sum of this block's terms */
 template <typename Term>
 static __global__ void sum_kernel(int64_t n, int64_t n_packs, const real *a, const real *b, double *partial) {
@@ -82,10 +78,10 @@ static __device__ double sum_of_partials(int n, const double *partial) {
     return block_sum(sum, room);
 }
 
-/* out[0] = (old out[0], if `add`) + alpha sum */
-static __global__ void finish_sum_kernel(int n_partial, const double *partial, double alpha, int add, real *out) {
+/* out[0] += alpha sum */
+static __global__ void finish_sum_kernel(int n_partial, const double *partial, double alpha, real *out) {
     double sum = sum_of_partials(n_partial, partial);
-    if (threadIdx.x == 0) out[0] = (real)((add ? (double)out[0] : 0) + alpha * sum);
+    if (threadIdx.x == 0) out[0] = (real)((double)out[0] + alpha * sum);
 }
 
 /* dx = weight x / |x| with |x|^2 from the partial sums; the first block adds the loss. */
@@ -112,23 +108,19 @@ static const double *partial_sums(struct device *device, const char *name, int64
 
 template <typename Term>
 static void sum_terms(struct device *device, const char *name, int64_t n, double alpha, const real *a, const real *b,
-                      int add, real *out) {
+                      real *out) {
     int n_partial;
     const double *partial = partial_sums<Term>(device, name, n, a, b, &n_partial);
-    if (partial) launch(device, name, finish_sum_kernel, 1, SUM_THREADS, 0, n_partial, partial, alpha, add, out);
+    if (partial) launch(device, name, finish_sum_kernel, 1, SUM_THREADS, 0, n_partial, partial, alpha, out);
 }
 
 extern "C" void cuda_dot(struct device *device, int64_t n, double alpha, dev_real a, dev_real b, dev_real out) {
-    if (n > 0) sum_terms<product_term>(device, "dot", n, alpha, a.at, b.at, 1, out.at);
+    if (n > 0) sum_terms<product_term>(device, "dot", n, alpha, a.at, b.at, out.at);
 }
 
 extern "C" void cuda_squared_distance(struct device *device, int64_t n, double alpha, dev_real a, dev_real b,
                                       dev_real out) {
-    if (n > 0) sum_terms<distance_term>(device, "squared_distance", n, alpha, a.at, b.at, 1, out.at);
-}
-
-extern "C" void cuda_count_nonfinite(struct device *device, int64_t n, dev_real x, dev_real out) {
-    sum_terms<nonfinite_term>(device, "count_nonfinite", n, 1, x.at, x.at, 0, out.at);
+    if (n > 0) sum_terms<distance_term>(device, "squared_distance", n, alpha, a.at, b.at, out.at);
 }
 
 extern "C" void cuda_norm_loss(struct device *device, int64_t n, double weight, dev_real x, dev_real loss,

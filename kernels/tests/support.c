@@ -21,6 +21,14 @@ struct device device;
 
 int on_cpu(void) { return strcmp(device.name, "cpu") == 0; }
 
+int device_is_emulated(void) {
+#ifdef MEDTOK_EMULATED
+    return 1;
+#else
+    return 0;
+#endif
+}
+
 void primitive_ended(const char *name) {
     device_synchronize(&device);
     if (device_error(&device)) fail_msg("%s: %s", name, device_error(&device));

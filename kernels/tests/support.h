@@ -28,6 +28,9 @@ void primitive_ended(const char *name);
 /* Whether the device is the CPU: what only it promises is tested only there. */
 int on_cpu(void);
 
+/* Whether this program has the CUDA of emulation/, which is slow. */
+int device_is_emulated(void);
+
 /* Relative to the size of what is compared, and to 1: see support.c. */
 extern const double TOLERANCE;
 
@@ -63,6 +66,5 @@ int test_losses(void);
 int test_tables(void);
 int test_memory(void); /* buffers, copies, errors */
 int test_cases(void);  /* of kernels/cases */
-int test_parity(void); /* CUDA against the CPU */
 
 #endif

@@ -88,8 +88,9 @@ static void check(const struct attention_shape *shape, double rate) {
     check_forward(&p, &w);
     check_gradients(&p, &w, 1);
     check_gradients(&p, &w, 0);
-    check_frozen(&p, &w);
-    if (p.n_q + p.n_kv < (on_cpu() ? 700 : 150) && !p.fused) check_differences(&p); /* CUDA is emulated: slow */
+    if (rate > 0) check_frozen(&p, &w);
+    /* What CUDA gives is that of the plain loops, and these are checked by the CPU's differences. */
+    if (on_cpu() && p.n_q + p.n_kv < 700 && !p.fused) check_differences(&p);
     free_wanted(&w);
     free_problem(&p);
 }

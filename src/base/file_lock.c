@@ -17,7 +17,7 @@
 #include "base/status.h"
 
 #define HEAD "lock of medtok\n"
-enum { TRIES = 5, MOST_HELD = 16 };
+enum { TRIES = 5 };
 
 /* Who holds a lock, as its file says. `space`: boot and namespace in which the process number means something. `began`: when
  * the process began, in ticks since boot, which tells it from a later process of the same number. */
@@ -166,8 +166,8 @@ static struct {
     pthread_mutex_t guard;
     pthread_cond_t changed; /* made when the thread begins: it waits by the clock that is never set back */
     pthread_t thread;
-    int running, n;
-    struct file_lock *lock[MOST_HELD];
+    int running;
+    struct file_lock *first; /* of all that are held */
 } held = {.guard = PTHREAD_MUTEX_INITIALIZER};
 
 /* What became of a lock that was taken. One that cannot be read just now is taken to be ours. */
@@ -188,8 +188,8 @@ static void *beat(void *unused) {
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += LOCK_BEAT;
         pthread_cond_timedwait(&held.changed, &held.guard, &until);
-        for (int i = 0; i < held.n; i++)
-            if (fate_of(held.lock[i]) == OURS) utimensat(AT_FDCWD, held.lock[i]->path, NULL, 0);
+        for (const struct file_lock *l = held.first; l; l = l->next)
+            if (fate_of(l) == OURS) utimensat(AT_FDCWD, l->path, NULL, 0);
     }
     pthread_mutex_unlock(&held.guard);
     return NULL;
@@ -197,7 +197,8 @@ static void *beat(void *unused) {
 
 static void begin_beat(struct file_lock *lock) {
     pthread_mutex_lock(&held.guard);
-    if (held.n < MOST_HELD) held.lock[held.n++] = lock;
+    lock->next = held.first;
+    held.first = lock;
     if (!held.running) {
         pthread_condattr_t monotonic;
         pthread_condattr_init(&monotonic);
@@ -213,9 +214,12 @@ static void begin_beat(struct file_lock *lock) {
 static void end_beat(const struct file_lock *lock) {
     int last = 0;
     pthread_mutex_lock(&held.guard);
-    for (int i = 0; i < held.n; i++)
-        if (held.lock[i] == lock) held.lock[i--] = held.lock[--held.n];
-    if (held.running && held.n == 0) {
+    for (struct file_lock **at = &held.first; *at;)
+        if (*at == lock)
+            *at = lock->next;
+        else
+            at = &(*at)->next;
+    if (held.running && !held.first) {
         held.running = 0;
         last = 1;
         pthread_cond_signal(&held.changed);
@@ -229,18 +233,18 @@ static void end_beat(const struct file_lock *lock) {
 int file_lock_check(void) {
     int status = STATUS_OK;
     pthread_mutex_lock(&held.guard);
-    for (int i = 0; i < held.n && status == STATUS_OK; i++) {
-        enum fate fate = fate_of(held.lock[i]);
+    for (struct file_lock *l = held.first; l && status == STATUS_OK; l = l->next) {
+        enum fate fate = fate_of(l);
         if (fate == REMOVED) { /* by hand: it is ours as long as nobody else has one */
-            log_warn("%s was removed while it was in use; it is made again", held.lock[i]->path);
-            if (make(held.lock[i]->path, held.lock[i]->text) == HELD) fate = ANOTHERS;
+            log_warn("%s was removed while it was in use; it is made again", l->path);
+            if (make(l->path, l->text) == HELD) fate = ANOTHERS;
         }
         if (fate == ANOTHERS)
             status =
                 status_set(STATUS_FAILED,
                            "%s is no longer this run's: it gave no sign of life for long, and another run took its "
                            "place; nothing more is written",
-                           held.lock[i]->path);
+                           l->path);
     }
     pthread_mutex_unlock(&held.guard);
     return status;

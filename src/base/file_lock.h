@@ -18,9 +18,11 @@ enum { LOCK_TEXT_BYTES = 768 };
 struct file_lock {
     char path[PATH_MAX];        /* of the lock file; empty: not held */
     char text[LOCK_TEXT_BYTES]; /* what it says while it is ours */
+    struct file_lock *next;     /* held by this process too */
 };
 
-/* Takes the lock of the output `path` (its folder is made if it is missing). STATUS_FAILED with "table.h5 is being written by
+/* Takes the lock of the output `path` (its folder is made if it is missing); *lock stays where it is until it is given back.
+ * STATUS_FAILED with "table.h5 is being written by
  * process 123 (job 77) on node7 since ..." if another holds it. Where no file can be made in the folder (a read-only one), no
  * lock is held and STATUS_OK returned: writing will say so if it comes to that. */
 int file_lock_take(struct file_lock *lock, const char *path);

@@ -75,16 +75,16 @@ static int follow(char path[PATH_MAX], int *is_link) {
 
 /* The longest part of the folder that exists, resolved, and the rest of the absolute `path` behind it. */
 static int resolve_folder(const char *path, char resolved[PATH_MAX]) {
-    char part[PATH_MAX], shorter[PATH_MAX], real[PATH_MAX], joined[2 * PATH_MAX];
+    char part[PATH_MAX], shorter[PATH_MAX], found[PATH_MAX], joined[2 * PATH_MAX];
     path_folder(path, part);
-    while (!realpath(part, real)) {
+    while (!realpath(part, found)) {
         if (strcmp(part, "/") == 0) return status_set(STATUS_FAILED, "/: %s", strerror(errno));
         path_folder(part, shorter);
         memcpy(part, shorter, sizeof part);
     }
     const char *rest = path + strlen(part);
     while (*rest == '/') rest++;
-    snprintf(joined, sizeof joined, "%s/%s", strcmp(real, "/") == 0 ? "" : real, rest);
+    snprintf(joined, sizeof joined, "%s/%s", strcmp(found, "/") == 0 ? "" : found, rest);
     if (strlen(joined) >= PATH_MAX) return too_long(joined);
     memcpy(resolved, joined, strlen(joined) + 1);
     return STATUS_OK;

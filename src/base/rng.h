@@ -14,6 +14,7 @@ enum rng_stream {
     RNG_QUERY = 0x020,     /* codes whose neighbours are looked at: index = code */
     RNG_PARTNER = 0x030,   /* + number of the measure; partner of a code: index = code */
     RNG_BOOTSTRAP = 0x040, /* + number of the measure; step = resample, index = unit / 4 */
+    RNG_SPLIT = 0x060,     /* split of a subject of health records: index = its number */
     RNG_INIT = 0x100,      /* step = parameter number, index = element */
     RNG_SAMPLER = 0x200,   /* step = epoch, index = stratum */
     RNG_DROPOUT = 0x300,   /* step = training step, index = code */
@@ -26,6 +27,8 @@ enum rng_stream {
     /* dropout in the online text encoder, first and second view: position in the network added; step, index as above */
     RNG_TEXT_FIRST = 0x800,
     RNG_TEXT_SECOND = 0xc00,
+    RNG_SHOTS = 0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
+                           number of the draw and class */
 };
 
 /* Four 32-bit words for one counter. */

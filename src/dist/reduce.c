@@ -40,8 +40,9 @@ int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device 
 
 int row_shares_make(struct row_shares *shares, const struct comm *comm, int n_local) {
     *shares = (struct row_shares){0};
-    TRY(mem_alloc(&shares->n, comm->size, sizeof(int)));
-    TRY(mem_alloc(&shares->first, comm->size, sizeof(int)));
+    int status = mem_alloc(&shares->n, comm->size, sizeof(int));
+    if (status == STATUS_OK) status = mem_alloc(&shares->first, comm->size, sizeof(int));
+    TRY(comm_agree(comm, status));
     shares->n[0] = n_local;
     if (comm->size > 1) {
         int code = COMM_COUNTED(comm, sizeof n_local,
@@ -70,26 +71,28 @@ static void take(struct device *device, dev_real to, const real *from, int64_t c
     if (to.at) device_upload_reals(device, to, from, count);
 }
 
-/* Host buffers for one exchange: the local rows, all rows, and counts in values. */
+/* Host buffers for one exchange: the local rows, all rows, sums that arrive for them, and counts in values. */
 struct exchange {
-    real *local, *all;
+    real *local, *all, *sum;
     int *counts, *displacements;
 };
 
 static void exchange_free(struct exchange *x) {
     free(x->local);
     free(x->all);
+    free(x->sum);
     free(x->counts);
     free(x->displacements);
 }
 
-static int exchange_make(struct exchange *x, const struct comm *comm, const struct row_shares *shares, int64_t cols) {
-    *x = (struct exchange){0};
+static int exchange_alloc(struct exchange *x, const struct comm *comm, const struct row_shares *shares, int64_t cols,
+                          int summed) {
     if (shares->total * cols > INT32_MAX) /* MPI's counts are int */
         return status_set(STATUS_FAILED, "%d rows of %lld values are too many to exchange at once: set a smaller batch",
                           shares->total, (long long)cols);
     TRY(mem_alloc(&x->local, shares->n[comm->rank] * cols, sizeof(real)));
     TRY(mem_alloc(&x->all, shares->total * cols, sizeof(real)));
+    if (summed) TRY(mem_alloc(&x->sum, shares->n[comm->rank] * cols, sizeof(real)));
     TRY(mem_alloc(&x->counts, comm->size, sizeof(int)));
     TRY(mem_alloc(&x->displacements, comm->size, sizeof(int)));
     for (int r = 0; r < comm->size; r++) {
@@ -99,11 +102,18 @@ static int exchange_make(struct exchange *x, const struct comm *comm, const stru
     return STATUS_OK;
 }
 
+/* Collective: a rank without memory for them is every rank's failure, before any of them waits in the exchange. */
+static int exchange_make(struct exchange *x, const struct comm *comm, const struct row_shares *shares, int64_t cols,
+                         int summed) {
+    *x = (struct exchange){0};
+    return comm_agree(comm, exchange_alloc(x, comm, shares, cols, summed));
+}
+
 int gather_rows_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
                            int64_t cols, dev_real local, dev_real out) {
     struct exchange x;
     int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
-    TRY_DONE(exchange_make(&x, comm, shares, cols));
+    TRY_DONE(exchange_make(&x, comm, shares, cols, 0));
     bring(device, x.local, local, n);
     int code =
         COMM_COUNTED(comm, n * (int64_t)sizeof(real),
@@ -118,9 +128,9 @@ done:
 int gather_ints_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
                            dev_int local, dev_int out) {
     int32_t *mine = NULL, *all = NULL;
-    int status, n = shares->n[comm->rank];
-    TRY_DONE(mem_alloc(&mine, n, sizeof *mine));
-    TRY_DONE(mem_alloc(&all, shares->total, sizeof *all));
+    int n = shares->n[comm->rank], status = mem_alloc(&mine, n, sizeof *mine);
+    if (status == STATUS_OK) status = mem_alloc(&all, shares->total, sizeof *all);
+    TRY_DONE(comm_agree(comm, status));
     if (local.at) device_download_ints(device, mine, local, n);
     int code =
         COMM_COUNTED(comm, n * (int64_t)sizeof *mine,
@@ -137,18 +147,15 @@ int scatter_sum_rows_over_ranks(const struct comm *comm, struct device *device, 
                                 int64_t cols, dev_real all, dev_real local) {
     struct exchange x;
     int status = STATUS_OK, n = (int)(shares->n[comm->rank] * cols);
-    real *sum = NULL;
-    TRY_DONE(exchange_make(&x, comm, shares, cols));
-    TRY_DONE(mem_alloc(&sum, n, sizeof(real)));
+    TRY_DONE(exchange_make(&x, comm, shares, cols, 1));
     bring(device, x.all, all, shares->total * cols);
     bring(device, x.local, local, n);
     int code = COMM_COUNTED(comm, shares->total * cols * (int64_t)sizeof(real),
-                            MPI_Reduce_scatter(x.all, sum, x.counts, COMM_REAL, MPI_SUM, comm->handle));
+                            MPI_Reduce_scatter(x.all, x.sum, x.counts, COMM_REAL, MPI_SUM, comm->handle));
     TRY_DONE(comm_status(code, "summing rows"));
-    for (int i = 0; i < n; i++) x.local[i] += sum[i];
+    for (int i = 0; i < n; i++) x.local[i] += x.sum[i];
     take(device, local, x.local, n);
 done:
-    free(sum);
     exchange_free(&x);
     return status;
 }
@@ -156,7 +163,7 @@ done:
 int sum_over_ranks(const struct comm *comm, struct device *device, dev_real values, int64_t count) {
     if (comm->size == 1) return STATUS_OK;
     real *host;
-    TRY(mem_alloc(&host, count, sizeof(real)));
+    TRY(comm_agree(comm, mem_alloc(&host, count, sizeof(real))));
     bring(device, host, values, count);
     int code = COMM_COUNTED(comm, count * (int64_t)sizeof(real),
                             MPI_Allreduce(MPI_IN_PLACE, host, (int)count, COMM_REAL, MPI_SUM, comm->handle));

@@ -39,7 +39,8 @@ struct row_shares {
 int row_shares_make(struct row_shares *shares, const struct comm *comm, int n_local);
 void row_shares_free(struct row_shares *shares);
 
-/* In what follows a rank that has failed, and lacks memory of its own (NULL), takes part with zeros. */
+/* In what follows a rank that has failed, and lacks device memory of its own (NULL), takes part with zeros. A rank without host
+ * memory for an exchange makes that exchange fail on all ranks. */
 /* Collective. out [total, cols] = the rows [n_local, cols] of all ranks in rank order. */
 int gather_rows_over_ranks(const struct comm *comm, struct device *device, const struct row_shares *shares,
                            int64_t cols, dev_real local, dev_real out);

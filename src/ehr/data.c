@@ -43,6 +43,12 @@ static int find_task(struct builder *b) {
         return status_set(STATUS_USAGE, "%s has %lld tasks: name one, --set ehr.task=NAME; the first is %s", b->path,
                           (long long)c->n_tasks, c->n_tasks ? cohort_task(c, 0) : "not there");
     if (name[0]) TRY(cohort_find_task(c, b->path, name, &task));
+    if (c->task_form[task] != LABEL_BINARY)
+        return status_set(STATUS_USAGE,
+                          "%s: the task %s asks %s %d classes; only tasks of true and false can be learned: choose "
+                          "another, --set ehr.task=NAME",
+                          b->path, cohort_task(c, task), c->task_form[task] == LABEL_SET ? "which of" : "for one of",
+                          c->task_classes[task]);
     b->first = c->task_offsets[task];
     b->n = c->task_offsets[task + 1] - b->first;
     TRY(mem_alloc(&b->data->task, c->task_bytes + 1, 1));

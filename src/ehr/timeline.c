@@ -63,18 +63,18 @@ static void cut(struct timeline *t, int64_t dated, int64_t max_length) {
 }
 
 int timeline_make(struct timeline *t, const struct cohort *c, int64_t sample, const struct ehr_options *o) {
-    struct history h;
+    const struct history *h = &t->history;
     int64_t birth = c->birth[c->sample_subject[sample]];
     int32_t visit = 0;
-    TRY(cohort_history(c, sample, &h));
+    TRY(cohort_history(c, sample, &t->history));
     t->n = t->dropped = 0;
     TRY(append(t, TOKEN_CLS, 0, 0));
-    TRY(append_visit(t, c, &h, 0, h.n_static, 0, visit));
+    TRY(append_visit(t, c, h, 0, h->n_static, 0, visit));
     int64_t dated = t->n, end;
-    for (int64_t first = h.n_static; first < h.n; first = end) {
+    for (int64_t first = h->n_static; first < h->n; first = end) {
         visit += t->tokens[t->n - 1].token == TOKEN_SEP && t->tokens[t->n - 1].visit == visit;
-        for (end = first + 1; end < h.n && day_of(h.time[end]) == day_of(h.time[first]);) end++;
-        TRY(append_visit(t, c, &h, first, end, age_class(birth, h.time[first], o->age), visit));
+        for (end = first + 1; end < h->n && day_of(h->time[end]) == day_of(h->time[first]);) end++;
+        TRY(append_visit(t, c, h, first, end, age_class(birth, h->time[first], o->age), visit));
     }
     cut(t, dated, o->max_length);
     if (t->n > 1) t->tokens[0].age = t->tokens[1].age;
@@ -84,5 +84,6 @@ int timeline_make(struct timeline *t, const struct cohort *c, int64_t sample, co
 void timeline_free(struct timeline *t) {
     free(t->tokens);
     free(t->codes);
+    history_free(&t->history);
     *t = (struct timeline){0};
 }

@@ -31,8 +31,9 @@ struct timeline {
     struct timeline_token *tokens; /* [n], owned */
     long long n, capacity;
     int64_t dropped; /* tokens that were too many */
-    int32_t *codes;  /* of a visit; memory for timeline_make */
+    int32_t *codes;  /* of a visit; memory for timeline_make, as the history */
     long long codes_capacity;
+    struct history history;
 };
 
 /* The tokens of a sample, whose events were read; a zeroed timeline is empty, and is reused. */

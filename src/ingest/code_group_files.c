@@ -84,99 +84,125 @@ int code_groups_read(struct code_groups *groups, const char *path) {
 /* ---- descendants ---- */
 struct descent {
     struct code_groups *groups;
-    const char *group, *vocabulary, *code;
-    struct dictionary set, found; /* numbers of concepts, as 8 bytes: those of the group; those that map to them */
-    int64_t n;                    /* codes that were added */
+    const char *vocabulary, *const *code;
+    int n;
+    struct dictionary roots, below,
+        sources;     /* struct member: the concepts themselves; those below; what maps to them */
+    int64_t n_codes; /* that were added */
 };
 
-static int add_number(struct dictionary *set, int64_t concept) {
+/* A concept in a group, as a key of a dictionary. */
+struct member {
+    int64_t concept, group;
+};
+
+static int add_member(struct dictionary *set, int64_t concept, int64_t group) {
+    struct member member = {concept, group};
     int32_t number;
-    return dictionary_add(set, &concept, sizeof concept, &number);
+    return dictionary_add(set, &member, sizeof member, &number);
 }
 
-static int has_number(const struct dictionary *set, int64_t concept) {
-    return dictionary_find(set, &concept, sizeof concept) >= 0;
+static int is_member(const struct dictionary *set, int64_t concept, int64_t group) {
+    struct member member = {concept, group};
+    return dictionary_find(set, &member, sizeof member) >= 0;
 }
 
 static int take_root(void *self, const struct omop_concept_row *row) {
     struct descent *d = self;
-    return strcmp(row->vocabulary, d->vocabulary) == 0 && strcmp(row->code, d->code) == 0
-               ? add_number(&d->set, row->concept)
-               : STATUS_OK;
+    if (strcmp(row->vocabulary, d->vocabulary) != 0) return STATUS_OK;
+    for (int i = 0; i < d->n; i++) {
+        if (strcmp(row->code, d->code[i]) != 0) continue;
+        TRY(add_member(&d->roots, row->concept, i));
+        TRY(add_member(&d->below, row->concept, i));
+    }
+    return STATUS_OK;
+}
+
+static void group_name(const struct descent *d, int i, char name[CELL_BYTES]) {
+    snprintf(name, CELL_BYTES, "%s %s", d->vocabulary, d->code[i]);
 }
 
 static int take_name(void *self, const struct omop_concept_row *row) {
     struct descent *d = self;
-    if (!has_number(&d->set, row->concept) && !has_number(&d->found, row->concept)) return STATUS_OK;
-    d->n++;
-    return code_groups_add(d->groups, d->group, row->vocabulary, row->code);
+    char name[CELL_BYTES];
+    for (int i = 0; i < d->n; i++) {
+        if (!is_member(&d->below, row->concept, i) && !is_member(&d->sources, row->concept, i)) continue;
+        d->n_codes++;
+        group_name(d, i, name);
+        TRY(code_groups_add(d->groups, name, row->vocabulary, row->code));
+    }
+    return STATUS_OK;
 }
 
-/* Rows of a table of pairs: where `from` is in `in`, `to` comes into `out`. `relationship`: NULL, or what relationship_id has to be. */
-static int take_pairs(struct delimited *rows, const char *from, const char *to, const char *relationship,
+/* Rows of a table of pairs: where `from` is in a group of `in`, `to` comes into that of `out`. relationship: NULL, or what relationship_id
+ * has to be. */
+static int take_pairs(struct delimited *rows, const char *const columns[2], const char *relationship, int n,
                       const struct dictionary *in, struct dictionary *out) {
-    int column[3] = {-1, -1, -1}, more;
-    TRY(delimited_need(rows, from, &column[0]));
-    TRY(delimited_need(rows, to, &column[1]));
-    if (relationship) TRY(delimited_need(rows, "relationship_id", &column[2]));
+    int column[2], kind = -1, more;
+    for (int i = 0; i < 2; i++) TRY(delimited_need(rows, columns[i], &column[i]));
+    if (relationship) TRY(delimited_need(rows, "relationship_id", &kind));
     for (;;) {
-        int64_t a, b;
+        int64_t concept[2];
         char text[CELL_BYTES];
         TRY(delimited_next(rows, &more));
         if (!more) return STATUS_OK;
         if (relationship) {
-            code_column_copy(rows->fields[column[2]], text, CELL_BYTES);
+            code_column_copy(rows->fields[kind], text, CELL_BYTES);
             if (strcmp(text, relationship) != 0) continue;
         }
-        TRY(delimited_integer(rows, from, rows->fields[column[0]], 0, INT64_MAX, &a));
-        if (!has_number(in, a)) continue;
-        TRY(delimited_integer(rows, to, rows->fields[column[1]], 0, INT64_MAX, &b));
-        TRY(add_number(out, b));
+        for (int i = 0; i < 2; i++)
+            TRY(delimited_integer(rows, columns[i], rows->fields[column[i]], 0, INT64_MAX, &concept[i]));
+        for (int i = 0; i < n; i++)
+            if (is_member(in, concept[0], i)) TRY(add_member(out, concept[1], i));
     }
 }
 
-static int read_pairs(const char *path, const char *from, const char *to, const char *relationship,
+static int read_pairs(const char *path, const char *const columns[2], const char *relationship, int n,
                       const struct dictionary *in, struct dictionary *out) {
     struct delimited *rows;
     TRY(mem_alloc(&rows, 1, sizeof *rows));
     int status = delimited_open(rows, path);
-    if (status == STATUS_OK) status = take_pairs(rows, from, to, relationship, in, out);
+    if (status == STATUS_OK) status = take_pairs(rows, columns, relationship, n, in, out);
     delimited_close(rows);
     free(rows);
     return status;
 }
 
-static int copy_numbers(struct dictionary *to, const struct dictionary *from) {
-    int32_t number;
-    for (int64_t i = 0; i < from->n; i++)
-        TRY(dictionary_add(to, from->bytes + from->offsets[i], from->offsets[i + 1] - from->offsets[i], &number));
-    return STATUS_OK;
+static void tell_missing_roots(const struct descent *d, const char *path) {
+    uint8_t found[64] = {0};
+    for (int64_t i = 0; i < d->roots.n; i++) {
+        struct member member;
+        memcpy(&member, d->roots.bytes + d->roots.offsets[i], sizeof member);
+        found[member.group] = 1;
+    }
+    for (int i = 0; i < d->n; i++)
+        if (!found[i]) log_info("%s has no concept %s of %s", path, d->code[i], d->vocabulary);
 }
 
 static int descend(struct descent *d, const char *folder) {
+    static const char *const DOWN[2] = {"ancestor_concept_id", "descendant_concept_id"};
+    static const char *const MAPPED[2] = {"concept_id_2", "concept_id_1"};
     char concepts[PATH_MAX], ancestors[PATH_MAX], relationships[PATH_MAX];
-    struct dictionary root = {0};
     if (!table_file_find(folder, "concept", concepts) || !table_file_find(folder, "concept_ancestor", ancestors))
         return status_set(STATUS_FAILED, "%s: concept.csv and concept_ancestor.csv of an OMOP vocabulary are needed",
                           folder);
     TRY(omop_concepts_walk(concepts, d, take_root));
-    if (d->set.n == 0) return status_set(STATUS_FAILED, "%s has no concept %s of %s", concepts, d->code, d->vocabulary);
-    int status = copy_numbers(&root, &d->set);
-    if (status == STATUS_OK)
-        status = read_pairs(ancestors, "ancestor_concept_id", "descendant_concept_id", NULL, &root, &d->set);
-    dictionary_free(&root);
-    if (status == STATUS_OK && table_file_find(folder, "concept_relationship", relationships))
-        status = read_pairs(relationships, "concept_id_2", "concept_id_1", "Maps to", &d->set, &d->found);
-    if (status == STATUS_OK) status = omop_concepts_walk(concepts, d, take_name);
-    if (status == STATUS_OK) log_info("%s: %" PRId64 " codes below %s %s", d->group, d->n, d->vocabulary, d->code);
-    return status;
+    tell_missing_roots(d, concepts);
+    TRY(read_pairs(ancestors, DOWN, NULL, d->n, &d->roots, &d->below));
+    if (table_file_find(folder, "concept_relationship", relationships))
+        TRY(read_pairs(relationships, MAPPED, "Maps to", d->n, &d->below, &d->sources));
+    TRY(omop_concepts_walk(concepts, d, take_name));
+    log_info("%s: %" PRId64 " codes below %d concepts of %s", folder, d->n_codes, d->n, d->vocabulary);
+    return STATUS_OK;
 }
 
-int code_groups_read_descendants(struct code_groups *groups, const char *group, const char *folder,
-                                 const char *vocabulary, const char *code) {
-    struct descent d = {.groups = groups, .group = group, .vocabulary = vocabulary, .code = code};
+int code_groups_read_descendants(struct code_groups *groups, const char *folder, const char *vocabulary,
+                                 const char *const *code, int n) {
+    struct descent d = {.groups = groups, .vocabulary = vocabulary, .code = code, .n = n};
+    if (n > 64) return status_set(STATUS_FAILED, "more than 64 concepts at a time");
     int status = descend(&d, folder);
-    dictionary_free(&d.set);
-    dictionary_free(&d.found);
+    dictionary_free(&d.roots);
+    dictionary_free(&d.below);
+    dictionary_free(&d.sources);
     return status;
 }

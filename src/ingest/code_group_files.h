@@ -15,9 +15,9 @@
 /* Adds the groups of a file; logs how many. */
 int code_groups_read(struct code_groups *groups, const char *path);
 
-/* Adds the concept `code` of `vocabulary` ("SNOMED", "59621000") and all below it as one group. folder: with the three files, in any case, plain
- * or gzip. */
-int code_groups_read_descendants(struct code_groups *groups, const char *group, const char *folder,
-                                 const char *vocabulary, const char *code);
+/* Adds each of the concepts `code` [n] of a vocabulary ("SNOMED", "59621000") and all below it as a group, "SNOMED 59621000". folder: with the
+ * files. Of a concept that the vocabulary lacks there is no group, which is logged. */
+int code_groups_read_descendants(struct code_groups *groups, const char *folder, const char *vocabulary,
+                                 const char *const *code, int n);
 
 #endif

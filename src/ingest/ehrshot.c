@@ -1,159 +1,26 @@
-/* EHRSHOT as it is published: data/ehrshot.csv, splits/person_id_map.csv, benchmark/TASK/labeled_patients.csv.
- *
- *   omop_table          what a row becomes
- *   person              SNOMED/3950001: the birth; others (Gender/, Race/, Ethnicity/) static facts
- *   death               the death
- *   visit_occurrence    a visit: Visit/IP inpatient, as EHRSHOT's tasks count admissions; Visit/ER and Visit/ERIP emergency; others outpatient
- *   others              an event; without the column, of the kind that its code tells
- * A row at midnight is one whose time of day is not known: it counts as a day (FEMR, with which EHRSHOT was made, moves it to the day's end
- * too). A value that is no number ("normal") is none. Subjects are those of person_id_map.csv; its val is tuning, its test held_out.
- *
- * Labels: boolean ones are 0 or 1, those of laboratory tasks their class; chexpert's bits become 14 binary tasks, chexpert/Edema and
- * so on, the first finding in the most significant bit (process_chexpert_labels of EHRSHOT's utils.py).
- */
-#include "ingest/ehrshot.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
+/* EHRSHOT as it is published: which files there are; ehrshot_rows.h says what their rows become. */
+#include "ingest/ehrshot_rows.h"
 
 #include "base/status.h"
-#include "ingest/field_values.h"
-#include "ingest/label_files.h"
-#include "terms/source_pattern.h"
+#include "ingest/code_lists.h"
+#include "ingest/table_files.h"
+#include "ingest/table_reader.h"
 
-static int begins(struct field f, const char *text) {
-    size_t n = strlen(text);
-    return f.size >= (int64_t)n && strncasecmp(f.text, text, n) == 0;
+static int recognise(const char *folder) { return source_table_has(folder, "data/ehrshot", "patient_id"); }
+
+static int find(const struct cohort_options *options, struct source_files *files) {
+    static const struct table_kind *const TABLES_THERE[] = {&EHRSHOT_SPLITS, &EHRSHOT_EVENTS, NULL};
+    TRY(source_tables_find(options->folder, TABLES_THERE, 0, files));
+    TRY(table_files_add_labels(files, &EHRSHOT_LABELS, &options->tasks, options->folder, "benchmark",
+                               "labeled_patients"));
+    return code_concepts_find(options, files);
 }
 
-/* ---- subjects ---- */
-static int split_row(const void *state, const struct field *fields, struct row_position at,
-                     const struct record_sink *sink) {
-    static const char *const NAMES[N_SPLITS] = {"train", "val", "test"};
-    struct found_subject subject = {.birth = COHORT_NO_TIME, .death = COHORT_NO_TIME};
-    (void)state;
-    if (!field_integer(fields[1], INT64_MIN + 1, INT64_MAX, &subject.subject))
-        return field_fault(sink, at, "omop_person_id", fields[1], "a whole number");
-    while (subject.split < N_SPLITS && !field_is(fields[0], NAMES[subject.split])) subject.split++;
-    if (subject.split == N_SPLITS) return field_fault(sink, at, "split", fields[0], "train, val or test");
-    return sink->subject(sink->self, at, &subject);
-}
-
-const struct table_kind EHRSHOT_SPLITS = {
-    .name = "splits/person_id_map", .columns = {"split", "omop_person_id"}, .row = split_row, .required = 1};
-
-/* ---- events ---- */
-enum { PATIENT_ID, START, CODE, END, VALUE, VISIT_ID, OMOP_TABLE };
-
-static const struct {
-    const char *table;
-    enum code_kind kind;
-} TABLES[] = {{"condition_occurrence", CODE_KIND_DIAGNOSIS},
-              {"procedure_occurrence", CODE_KIND_PROCEDURE},
-              {"drug_exposure", CODE_KIND_DRUG},
-              {"measurement", CODE_KIND_MEASUREMENT},
-              {"visit_detail", CODE_KIND_VISIT},
-              {"person", CODE_KIND_FACT},
-              {"observation", CODE_KIND_OTHER},
-              {"device_exposure", CODE_KIND_OTHER},
-              {"note", CODE_KIND_OTHER}};
-
-static enum code_kind kind_of(const struct field *fields) {
-    for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
-        if (field_is(fields[OMOP_TABLE], TABLES[i].table)) return TABLES[i].kind;
-    return source_code_kind(fields[CODE].text, fields[CODE].size);
-}
-
-static int visit_row(const struct field *fields, struct row_position at, const struct record_sink *sink,
-                     int64_t subject, struct cohort_visit *visit) {
-    if (fields[END].size && !field_time(fields[END], &visit->end, NULL))
-        return field_fault(sink, at, "end", fields[END], "a time");
-    visit->kind = field_is(fields[CODE], "Visit/IP") ? VISIT_INPATIENT
-                  : begins(fields[CODE], "Visit/ER") ? VISIT_EMERGENCY
-                                                     : VISIT_OUTPATIENT;
-    return sink->visit(sink->self, at, subject, visit);
-}
-
-static int event_row(const void *state, const struct field *fields, struct row_position at,
-                     const struct record_sink *sink) {
-    struct found_event event = {.code = fields[CODE].text, .code_size = fields[CODE].size, .value = NAN};
-    struct cohort_visit visit = {.id = COHORT_NO_VISIT, .end = COHORT_NO_TIME};
-    int is_day;
-    (void)state;
-    if (!field_integer(fields[PATIENT_ID], INT64_MIN + 1, INT64_MAX, &event.subject))
-        return field_fault(sink, at, "patient_id", fields[PATIENT_ID], "a whole number");
-    if (!field_time(fields[START], &event.time, &is_day))
-        return field_fault(sink, at, "start", fields[START], "a time");
-    if (fields[VISIT_ID].size && !field_integer(fields[VISIT_ID], INT64_MIN + 1, INT64_MAX, &visit.id))
-        return field_fault(sink, at, "visit_id", fields[VISIT_ID], "a whole number");
-    if (event.code_size == 0) return sink->leave_out(sink->self, at, "an empty code");
-    event.precision = is_day || event.time == time_day(event.time) ? TIME_DAY : TIME_EXACT;
-    if (field_is(fields[CODE], "SNOMED/3950001") || field_is(fields[CODE], "MEDS_BIRTH")) {
-        struct found_subject birth = {event.subject, event.time, COHORT_NO_TIME, TIME_EXACT, -1, 1};
-        return sink->subject(sink->self, at, &birth);
-    }
-    if (field_is(fields[OMOP_TABLE], "death") || field_is(fields[CODE], "MEDS_DEATH") ||
-        (!fields[OMOP_TABLE].size && begins(fields[CODE], "Death Type/")))
-        return sink->death(sink->self, at, event.subject, event.time, event.precision);
-    if (field_is(fields[OMOP_TABLE], "visit_occurrence") ||
-        (!fields[OMOP_TABLE].size && begins(fields[CODE], "Visit/"))) {
-        visit.start = event.time;
-        return visit_row(fields, at, sink, event.subject, &visit);
-    }
-    event.kind = kind_of(fields);
-    event.visit = visit.id;
-    if (event.kind == CODE_KIND_FACT) {
-        event.time = COHORT_NO_TIME;
-        event.precision = TIME_EXACT;
-    }
-    field_number(fields[VALUE], &event.value);
-    return sink->event(sink->self, at, &event);
-}
-
-const struct table_kind EHRSHOT_EVENTS = {.name = "data/ehrshot",
-                                          .columns = {"patient_id", "start", "code"},
-                                          .optional = {"end", "value", "visit_id", "omop_table"},
-                                          .row = event_row,
-                                          .required = 1};
-
-/* ---- labels ---- */
-static const char *const CHEXPERT[] = {"No Finding",       "Enlarged Cardiomediastinum",
-                                       "Cardiomegaly",     "Lung Lesion",
-                                       "Lung Opacity",     "Edema",
-                                       "Consolidation",    "Pneumonia",
-                                       "Atelectasis",      "Pneumothorax",
-                                       "Pleural Effusion", "Pleural Other",
-                                       "Fracture",         "Support Devices"};
-enum { N_CHEXPERT = sizeof CHEXPERT / sizeof *CHEXPERT };
-
-static int chexpert_labels(const struct found_label *label, struct row_position at, const struct record_sink *sink) {
-    for (int i = 0; i < N_CHEXPERT; i++) {
-        char task[64];
-        struct found_label finding = {task, label->subject, label->time, label->label >> (N_CHEXPERT - 1 - i) & 1};
-        snprintf(task, sizeof task, "chexpert/%s", CHEXPERT[i]);
-        TRY(sink->label(sink->self, at, &finding));
-    }
-    return STATUS_OK;
-}
-
-static int label_row(const void *state, const struct field *fields, struct row_position at,
-                     const struct record_sink *sink) {
-    struct found_label label = {.task = label_files_task(state, at.file)};
-    int64_t value;
-    if (!field_integer(fields[0], INT64_MIN + 1, INT64_MAX, &label.subject))
-        return field_fault(sink, at, "patient_id", fields[0], "a whole number");
-    if (!field_time(fields[1], &label.time, NULL)) return field_fault(sink, at, "prediction_time", fields[1], "a time");
-    int is_chexpert = strcmp(label.task, "chexpert") == 0;
-    if (!field_truth(fields[2], &label.label)) {
-        if (!field_integer(fields[2], 0, is_chexpert ? (1 << N_CHEXPERT) - 1 : INT32_MAX, &value))
-            return field_fault(sink, at, "value", fields[2], "True, False or the number of a class");
-        label.label = (int32_t)value;
-    }
-    return is_chexpert ? chexpert_labels(&label, at, sink) : sink->label(sink->self, at, &label);
-}
-
-const struct table_kind EHRSHOT_LABELS = {
-    .name = "labeled_patients", .columns = {"patient_id", "prediction_time", "value"}, .row = label_row};
+const struct source_format EHRSHOT_FORMAT = {.name = "ehrshot",
+                                             .recognise = recognise,
+                                             .find = find,
+                                             .prepare = label_files_prepare,
+                                             .release = label_files_release,
+                                             .rules = code_concepts_set,
+                                             .derive_died = 1,
+                                             .subjects_from = "splits/person_id_map"};

@@ -4,7 +4,6 @@
 
 #include "base/string_list.h"
 #include "ingest/delimited.h"
-#include "ingest/formats.h"
 
 /* The task of each file that is read: the state that the row functions of label files are given. */
 struct label_files {
@@ -14,10 +13,6 @@ struct label_files {
 static inline const char *label_files_task(const void *state, int32_t file) {
     return ((const struct label_files *)state)->tasks.items[file];
 }
-
-/* Makes the state of the files' roles, which are "labels of TASK" for label files (struct source_format's prepare and release). */
-int label_files_prepare(const struct source_files *files, void **state);
-void label_files_release(void *state);
 
 /* Whether the field says true or false (True, false, t, f), in any case; *value is 1 or 0 then. */
 int field_truth(struct field field, int32_t *value);

@@ -1,15 +1,15 @@
 """Writes the rows of a MEDS data set (schema 0.4) to standard output, for src/ingest/meds.c, which runs this text by `python3 -c`.
 
-arguments: split FILE... event FILE... label TASK=FILE...
+On standard input stand the files to read, each as `KIND NUMBER FILE` with a zero byte behind it; KIND is split, event or label.
 
-A line `f KIND FILE` (fields separated by tabs) stands before the rows of each file; then one line a row:
+A line `f NUMBER` (fields separated by tabs) stands before the rows of each file; then one line a row:
 
     s SUBJECT SPLIT         e SUBJECT TIME CODE VALUE         l SUBJECT TIME LABEL
 
-TIME is in microseconds since 1970, empty if null; VALUE a number, empty if null; LABEL 0, 1, or empty if null. `l` rows are
-of the task of the file before them. The last line is `.`; `! MESSAGE` instead says what is wrong. Columns are formatted
+TIME is in microseconds since 1970, empty if null; VALUE a number, empty if null; LABEL 0, 1, or empty if null. The last line is `.`; `! MESSAGE` instead says what is wrong. Columns are formatted
 by Arrow as a whole.
 """
+import os
 import sys
 
 COLUMNS = {
@@ -81,7 +81,7 @@ def write_file(pa, pc, parquet, kind, path, out):
             out.write("\n".join(lines.to_pylist()).encode() + b"\n")
 
 
-def main(arguments, out):
+def main(items, out):
     try:
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -89,13 +89,9 @@ def main(arguments, out):
     except ImportError:
         raise Fault(f"pyarrow, which reads Parquet, is not installed for {sys.executable}: pip install pyarrow, or name another "
                     "interpreter by cohort.python, or by PYTHON in the environment")
-    kind = None
-    for argument in arguments:
-        if argument in COLUMNS:
-            kind = argument
-            continue
-        path = argument.partition("=")[2] if kind == "label" else argument
-        out.write(f"f\t{kind}\t{argument}\n".encode())
+    for item in items:
+        kind, number, path = item.split(" ", 2)
+        out.write(f"f\t{number}\n".encode())
         try:
             write_file(pa, pc, parquet, kind, path, out)
         except BrokenPipeError:
@@ -108,7 +104,7 @@ def main(arguments, out):
 if __name__ == "__main__":
     stream = open(1, "wb", buffering=1 << 20, closefd=False)
     try:
-        main(sys.argv[1:], stream)
+        main(os.fsdecode(sys.stdin.buffer.read()).split("\0")[:-1], stream)
         stream.write(b".\n")
     except Fault as fault:
         stream.write(f"!\t{fault}\n".encode())

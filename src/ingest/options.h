@@ -24,10 +24,34 @@ struct description_options {
 };
 
 #define COHORT_OPTIONS(KEY, in)                                                                                        \
-    KEY(in, PATH, "cohort.meds", meds, "", JOB_COHORT, 0, "meds",                                                      \
-        "folder of a MEDS data set: data/, metadata/subject_splits.parquet, labels/TASK/")                             \
+    KEY(in, PATH, "cohort.folder", folder, "", JOB_COHORT, 0, "folder", "folder of the data set")                      \
+    KEY(in, TEXT, "cohort.format", format, "auto", JOB_COHORT, LEAVES,                                                 \
+        "format of the data set: mimic3, mimic4, ehrshot, omop, meds, meds_csv; auto: what the folder looks like")     \
+    KEY(in, TEXT, "cohort.kinds", kinds, "all", JOB_COHORT, SHAPES,                                                    \
+        "kinds of events that are read: some of other, diagnosis, procedure, drug, measurement, visit, fact, with "    \
+        "commas between")                                                                                              \
     KEY(in, LIST, "cohort.tasks", tasks, "names", JOB_COHORT, NULL,                                                    \
-        "folders in labels/ whose samples are taken; empty: all that are there")                                       \
+        "tasks, by name: folders of label files in the data set, or tasks that are labelled here; empty: the label "   \
+        "files that are there, or, if there are none, all tasks that any visits allow")                                \
+    KEY(in, TEXT, "cohort.split", split, "70/10/20", JOB_COHORT, SHAPES,                                               \
+        "shares of train, tuning and held_out, by a number drawn for each subject, where the data set has no splits")  \
+    KEY(in, REAL, "cohort.most_bad", most_bad, "0.001", 0, 1, JOB_COHORT, SHAPES,                                      \
+        "share of a file's rows that may be faulty; more are an error")                                                \
+    KEY(in, INTEGER, "cohort.memory", memory, "1024", 1, 1048576, "MiB", JOB_COHORT, LEAVES,                           \
+        "memory of a rank for rows; what is beyond it waits on the disk, beside the output")                           \
+    KEY(in, PATH, "cohort.vocabulary", vocabulary, "", JOB_COHORT, 0, "vocabulary",                                    \
+        "vocabulary.h5 in which codes are looked up; empty: none")                                                     \
+    KEY(in, PATH, "cohort.missing", missing, "", 0, JOB_COHORT, "missing",                                             \
+        "table (TSV) of codes that the vocabulary has not, nor an ancestor of; empty: none")                           \
+    KEY(in, LIST, "cohort.patterns", patterns, "patterns", JOB_COHORT, NULL,                                           \
+        "what tells a code's system, before what is built in: \"PREFIX -> SYSTEM\"")                                   \
+    KEY(in, LIST, "cohort.maps", maps, "", JOB_COHORT, "maps",                                                         \
+        "tables that map codes: NDC to ATC, names of drugs to ATC, ICD-9-CM to ICD-10-CM")                             \
+    KEY(in, LIST, "cohort.groups", groups, "", JOB_COHORT | JOB_EXPLAIN, "groups",                                     \
+        "groups of codes for tasks: CCS tables of ICD-9-CM, ICD-10-CM and ICD-10-PCS, TSV or CSV, plain or gzip")      \
+    KEY(in, PATH, "cohort.concepts", concepts, "", JOB_COHORT, 0, "concepts",                                          \
+        "folder with OMOP's concept.csv, for what concepts mean, and concept_ancestor.csv, for what is below one; "    \
+        "empty: the data set's folder, if they are there")                                                             \
     KEY(in, PATH, "cohort.python", python, "", JOB_COHORT, 0, "python",                                                \
         "Python with pyarrow, which reads Parquet; empty: what PYTHON in the environment names, or python3")
 struct cohort_options {

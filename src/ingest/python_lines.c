@@ -2,15 +2,18 @@
 #include "ingest/python_lines.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/python.h"
 #include "base/status.h"
+#include "base/string_list.h"
 
-enum { READ_BYTES = 1 << 20 };
+enum { READ_BYTES = 1 << 20, POLL_MILLISECONDS = 200 };
 
 struct python_lines {
     struct python python;
@@ -18,17 +21,41 @@ struct python_lines {
     long long capacity, at, end;
 };
 
+/* Hands an item to the interpreter, with the zero byte behind it. One that has ended needs no more: its end is met when it is read. */
+static int hand(const struct python *python, const char *item) {
+    size_t left = strlen(item) + 1;
+    while (left > 0) {
+        struct pollfd socket = {.fd = python->socket, .events = POLLOUT};
+        TRY(interrupt_poll());
+        if (poll(&socket, 1, POLL_MILLISECONDS) == 0) continue;
+        ssize_t n = send(python->socket, item, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return STATUS_OK;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return status_set(STATUS_FAILED, "writing to %s: %s", python->interpreter, strerror(errno));
+        if (n <= 0) continue;
+        item += n;
+        left -= (size_t)n;
+    }
+    return STATUS_OK;
+}
+
 int python_lines_open(struct python_lines **out, const char *interpreter, const char *setting, const char *text,
-                      const struct string_list *arguments) {
+                      const struct string_list *items) {
+    static const struct string_list NO_ARGUMENTS;
     struct python_lines *lines;
     *out = NULL;
     TRY(mem_alloc(&lines, 1, sizeof *lines));
-    int status = python_start(&lines->python, interpreter, setting, text, arguments);
+    int status = python_start(&lines->python, interpreter, setting, text, &NO_ARGUMENTS);
     if (status != STATUS_OK) {
         free(lines);
         return status;
     }
-    shutdown(lines->python.socket, SHUT_WR); /* there is nothing for it to read */
+    for (int i = 0; i < items->n && status == STATUS_OK; i++) status = hand(&lines->python, items->items[i]);
+    if (status != STATUS_OK) {
+        python_lines_abandon(lines);
+        return status;
+    }
+    shutdown(lines->python.socket, SHUT_WR);
     *out = lines;
     return STATUS_OK;
 }
@@ -41,6 +68,7 @@ static int fill(struct python_lines *l, int *more) {
     TRY(mem_grow(&l->buffer, &l->capacity, l->end + READ_BYTES + 1, 1));
     TRY(python_wait_readable(&l->python));
     ssize_t n = read(l->python.socket, l->buffer + l->end, READ_BYTES);
+    if (n < 0 && errno == ECONNRESET) n = 0; /* it has ended without reading all that it was handed */
     if (n < 0) return status_set(STATUS_FAILED, "reading from %s: %s", l->python.interpreter, strerror(errno));
     l->end += n;
     *more = n > 0;

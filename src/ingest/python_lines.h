@@ -6,9 +6,10 @@
 struct string_list;
 struct python_lines;
 
-/* Starts the interpreter as python_start does, with nothing to read. */
+/* Starts the interpreter as python_start does. What it reads on standard input are the items, each with a zero byte behind it: there may be
+ * more of them than a command line holds. */
 int python_lines_open(struct python_lines **out, const char *interpreter, const char *setting, const char *text,
-                      const struct string_list *arguments);
+                      const struct string_list *items);
 
 /* The next line, without its end and terminated by a zero, valid until the next call; NULL at the end. Waits for it, and looks for
  * signals meanwhile (base/interrupt.h). */

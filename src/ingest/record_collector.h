@@ -10,8 +10,9 @@
  *
  * What a row's fate is:
  *   subject   A subject has one row in the files that give subjects, and may have rows that add to it (found_subject.adds). A second row
- *             in one file is a fault, and so is one that says another birth, death or split: the first counts, by file and line. A row
- *             that adds to a subject without a row of its own is a fault. Death before birth is a fault: the death is not known then.
+ *             of its own is a fault, and so is one that says another birth or split: the first counts, by file and line. A row
+ *             that adds to a subject without a row of its own is a fault. Of several deaths an exact one wins over a day, which is its end, and
+ *             of two alike the earlier one. Death before birth is a fault: the death is not known then.
  *   visit     Of an unknown subject, with the id of another of this subject, without a start: a fault, left out. Discharge before
  *             admission: a fault; the visit is left out, its events that have a time are kept outside any visit, the others left out
  *             by the rule "of a visit that is left out".
@@ -40,7 +41,7 @@
 struct record_collector; /* opaque */
 
 struct collector_options {
-    int64_t memory;         /* bytes of a rank for records, at least 1 MiB */
+    int64_t memory;         /* bytes of a rank for records */
     double most_bad;        /* share of a file's rows that may be faulty */
     unsigned kinds;         /* bits 1 << enum code_kind of events that are taken; others are passed over */
     uint64_t seed;          /* of splits */
@@ -69,6 +70,8 @@ struct collected {
     int64_t n_codes, code_bytes;
     const char *code;         /* [n_codes, code_bytes] ascending, each ends with 0 */
     const uint8_t *code_kind; /* [n_codes]; of a code that several kinds of tables have, the first but OTHER */
+    const int64_t *
+        train_count; /* [n_codes] events that were found of subjects in train, faulty ones too; not those made of visits and lives */
 };
 
 /* Collective, once all files are read. rules NULL: codes stay as the source has them. */
@@ -94,7 +97,7 @@ struct collected_file {
 };
 struct collected_left_out {
     int32_t file;
-    char *rule;
+    const char *rule;
     int64_t rows;
 };
 struct collected_counts {

@@ -66,13 +66,6 @@ static int add(struct source_files *files, const struct table_kind *kind, const 
     return string_list_add(&files->paths, path);
 }
 
-int table_files_add(struct source_files *files, const struct table_kind *kind, const char *folder) {
-    char path[PATH_MAX];
-    if (table_file_find(folder, kind->name, path)) return add(files, kind, kind->name, path);
-    if (!kind->required) return STATUS_OK;
-    return status_set(STATUS_FAILED, "%s: there is no %s.csv (or .csv.gz)", folder, kind->name);
-}
-
 /* ---- folders ---- */
 enum { DEEPEST = 16 };
 
@@ -106,13 +99,23 @@ int table_files_add_below(struct source_files *files, const struct table_kind *k
     return status_set(STATUS_FAILED, "%s: there is no %s.csv (or .csv.gz)", path, only ? only : "file NAME");
 }
 
+int table_files_any(const char *folder, const char *below) {
+    static const struct table_kind NO_KIND = {.name = ""};
+    struct source_files files = {0};
+    char path[PATH_MAX];
+    int any = join(folder, below, path) == STATUS_OK && walk(&files, &NO_KIND, "", path, NULL, 0) == STATUS_OK &&
+              files.n_tables > 0;
+    source_files_free(&files);
+    return any;
+}
+
 /* ---- labels ---- */
 static int add_task(struct source_files *files, const struct table_kind *kind, const char *folder, const char *task,
                     const char *only) {
     char path[PATH_MAX], role[PATH_MAX];
     TRY(join(folder, task, path));
     snprintf(role, sizeof role, LABEL_ROLE "%.1000s", task);
-    return walk(files, kind, role, path, only, 0);
+    return is_folder(path) ? walk(files, kind, role, path, only, 0) : STATUS_OK;
 }
 
 static int add_all_tasks(struct source_files *files, const struct table_kind *kind, const char *folder,
@@ -122,29 +125,44 @@ static int add_all_tasks(struct source_files *files, const struct table_kind *ki
     if (n < 0 && errno == ENOENT) return STATUS_OK;
     if (n < 0) return status_set(STATUS_FAILED, "%s: %s", folder, strerror(errno));
     for (int i = 0; i < n; i++) {
-        char path[PATH_MAX];
-        if (status == STATUS_OK) status = join(folder, entries[i]->d_name, path);
-        if (status == STATUS_OK && is_folder(path)) status = add_task(files, kind, folder, entries[i]->d_name, only);
+        if (status == STATUS_OK) status = add_task(files, kind, folder, entries[i]->d_name, only);
         free(entries[i]);
     }
     free(entries);
     return status;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
 int table_files_add_labels(struct source_files *files, const struct table_kind *kind, const struct string_list *tasks,
                            const char *folder, const char *labels, const char *only) {
     char path[PATH_MAX];
     TRY(join(folder, labels, path));
     if (tasks->n == 0) return add_all_tasks(files, kind, path, only);
-    for (int i = 0; i < tasks->n; i++) {
-        int before = files->n_tables;
-        for (int j = 0; j < i; j++)
-            if (strcmp(tasks->items[i], tasks->items[j]) == 0)
-                return status_set(STATUS_USAGE, "cohort.tasks names %s twice", tasks->items[i]);
-        TRY(add_task(files, kind, path, tasks->items[i], only));
-        if (files->n_tables == before)
-            return status_set(STATUS_FAILED, "%s/%s: there is no %s.csv (or .csv.gz) (cohort.tasks)", path,
-                              tasks->items[i], only ? only : "file NAME");
+    char **names;
+    TRY(mem_alloc(&names, tasks->n, sizeof *names));
+    for (int i = 0; i < tasks->n; i++) names[i] = tasks->items[i];
+    qsort(names, (size_t)tasks->n, sizeof *names, by_text);
+    int status = STATUS_OK;
+    for (int i = 0; i < tasks->n && status == STATUS_OK; i++) status = add_task(files, kind, path, names[i], only);
+    free(names);
+    return status;
+}
+
+int label_files_prepare(const struct source_files *files, void **out) {
+    struct label_files *labels;
+    size_t front = strlen(LABEL_ROLE);
+    int status = mem_alloc(&labels, 1, sizeof *labels);
+    for (int i = 0; i < files->roles.n && status == STATUS_OK; i++) {
+        const char *role = files->roles.items[i];
+        status = string_list_add(&labels->tasks, strncmp(role, LABEL_ROLE, front) == 0 ? role + front : "");
     }
-    return STATUS_OK;
+    *out = labels;
+    return status;
+}
+
+void label_files_release(void *state) {
+    struct label_files *labels = state;
+    if (labels) string_list_clear(&labels->tasks);
+    free(labels);
 }

@@ -1,96 +1,42 @@
-/* Writing and reading cohort.h5 (schema in the header). */
+/* Reading cohort.h5 (schema in the header), and asking whether it holds together. */
 #include "store/cohort.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/status.h"
 #include "store/cohort_events.h"
 
-const char *const SPLIT_NAMES[N_SPLITS] = {"train", "tuning", "held_out"};
-
 static void free_events(struct cohort_events *e) {
     if (!e) return;
+    free(e->death);
     free(e->offsets);
     free(e->time);
     free(e->code);
     free(e->value);
+    free(e->visit);
+    free(e->visit_offsets);
+    free(e->visits);
     free(e);
 }
 
 void cohort_free(struct cohort *c) {
-    free(c->code);
-    free(c->code_count);
-    free(c->code_count_train);
-    free(c->subject);
-    free(c->birth);
-    free(c->split);
-    free(c->task);
-    free(c->task_offsets);
-    free(c->sample_subject);
-    free(c->sample_time);
-    free(c->sample_label);
+    void *const parts[] = {c->code,           c->code_kind,
+                           c->code_count,     c->code_count_train,
+                           c->code_match,     c->code_match_how,
+                           c->subject,        c->birth,
+                           c->split,          c->task,
+                           c->task_form,      c->task_classes,
+                           c->task_hidden,    c->class_offsets,
+                           c->class_name,     c->task_offsets,
+                           c->sample_subject, c->sample_visit,
+                           c->sample_label,   c->sample_time,
+                           c->sample_set,     c->set};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     free_events(c->events);
     *c = (struct cohort){0};
 }
 
-/* ---- writing: rank 0 has the data, the others join with nothing ---- */
-struct cohort_sizes {
-    int64_t codes, code_bytes, subjects, events, tasks, task_bytes, samples;
-};
-
-static int write_whole(struct h5file *file, const struct comm *comm, const char *name, enum h5type type, int64_t rows,
-                       int64_t cols, const void *data) {
-    return h5file_write(file, name, type, rows, cols, 0, comm->rank == 0 ? rows : 0, data, 1);
-}
-
-static int write_datasets(struct h5file *f, const struct comm *comm, const struct cohort *c, struct cohort_sizes n) {
-    static const struct cohort_events nothing;
-    const struct cohort_events *e = c->events ? c->events : &nothing;
-    TRY(write_whole(f, comm, "code", H5_TEXT, n.codes, n.code_bytes, c->code));
-    TRY(write_whole(f, comm, "code_count", H5_I64, n.codes, 1, c->code_count));
-    TRY(write_whole(f, comm, "code_count_train", H5_I64, n.codes, 1, c->code_count_train));
-    TRY(write_whole(f, comm, "subject", H5_I64, n.subjects, 1, c->subject));
-    TRY(write_whole(f, comm, "split", H5_U8, n.subjects, 1, c->split));
-    TRY(write_whole(f, comm, "birth", H5_I64, n.subjects, 1, c->birth));
-    TRY(write_whole(f, comm, "event_offsets", H5_I64, n.subjects + 1, 1, e->offsets));
-    TRY(write_whole(f, comm, "event_time", H5_I64, n.events, 1, e->time));
-    TRY(write_whole(f, comm, "event_code", H5_I32, n.events, 1, e->code));
-    TRY(write_whole(f, comm, "event_value", H5_F32, n.events, 1, e->value));
-    TRY(write_whole(f, comm, "task", H5_TEXT, n.tasks, n.task_bytes, c->task));
-    TRY(write_whole(f, comm, "task_offsets", H5_I64, n.tasks + 1, 1, c->task_offsets));
-    TRY(write_whole(f, comm, "sample_subject", H5_I32, n.samples, 1, c->sample_subject));
-    TRY(write_whole(f, comm, "sample_time", H5_I64, n.samples, 1, c->sample_time));
-    return write_whole(f, comm, "sample_label", H5_U8, n.samples, 1, c->sample_label);
-}
-
-int cohort_write(const struct comm *comm, const char *path, const struct cohort *c,
-                 const struct provenance *provenance) {
-    struct cohort_sizes n = {0};
-    if (comm->rank == 0)
-        n = (struct cohort_sizes){.codes = c->n_codes,
-                                  .code_bytes = c->code_bytes,
-                                  .subjects = c->n_subjects,
-                                  .events = c->events->offsets[c->n_subjects],
-                                  .tasks = c->n_tasks,
-                                  .task_bytes = c->task_bytes,
-                                  .samples = c->task_offsets[c->n_tasks]};
-    TRY(comm_broadcast(comm, &n, sizeof n));
-    int64_t bytes = n.codes * (n.code_bytes + 16) + n.subjects * 25 + n.events * 16 + n.samples * 13;
-    struct h5file *file;
-    /* Sizes before compression, which at least halves them. */
-    TRY(h5file_create(&file, comm, path, KIND_COHORT, provenance, bytes / 4));
-    int status = write_datasets(file, comm, c, n);
-    if (status != STATUS_OK) {
-        h5file_abandon(file);
-        return status;
-    }
-    return h5file_commit(file);
-}
-
-/* ---- reading ---- */
 static int damaged(const struct h5file *file, const char *what, int64_t row) {
     return status_set(STATUS_FAILED, "%s is damaged: %s %lld; run `medtok cohort` again", h5file_path(file), what,
                       (long long)row);
@@ -105,12 +51,19 @@ static int read_rows(struct h5file *file, const char *name, enum h5type type, in
     return h5file_read(file, name, type, first, count, data);
 }
 
-static int read_names(struct h5file *file, const char *name, int64_t *n, int64_t *bytes, char **names) {
+/* Texts [n, bytes]. */
+static int read_texts(struct h5file *file, const char *name, int64_t *n, int64_t *bytes, char **texts) {
     TRY(h5file_shape(file, name, H5_TEXT, n, bytes));
-    TRY(read_rows(file, name, H5_TEXT, *bytes, 0, *n, names));
+    TRY(read_rows(file, name, H5_TEXT, *bytes, 0, *n, texts));
     for (int64_t i = 0; i < *n; i++)
-        if ((*names)[(i + 1) * *bytes - 1] || (i && strcmp(*names + (i - 1) * *bytes, *names + i * *bytes) >= 0))
-            return damaged(file, name, i);
+        if ((*texts)[(i + 1) * *bytes - 1]) return damaged(file, name, i);
+    return STATUS_OK;
+}
+
+static int read_names(struct h5file *file, const char *name, int64_t *n, int64_t *bytes, char **names) {
+    TRY(read_texts(file, name, n, bytes, names));
+    for (int64_t i = 1; i < *n; i++)
+        if (strcmp(*names + (i - 1) * *bytes, *names + i * *bytes) >= 0) return damaged(file, name, i);
     return STATUS_OK;
 }
 
@@ -119,6 +72,32 @@ static int check_offsets(const struct h5file *file, const char *name, int64_t n,
     if (offsets[0] < 0) return damaged(file, name, 0);
     for (int64_t i = 0; i < n; i++)
         if (offsets[i + 1] < offsets[i]) return damaged(file, name, i + 1);
+    return STATUS_OK;
+}
+
+static int read_offsets(struct h5file *file, const char *name, int64_t first, int64_t n, int64_t **offsets) {
+    TRY(read_rows(file, name, H5_I64, sizeof **offsets, first, n + 1, offsets));
+    return check_offsets(file, name, n, *offsets);
+}
+
+/* ---- codes, subjects ---- */
+static int read_codes(struct h5file *file, struct cohort *c) {
+    int64_t matched, cols;
+    TRY(read_names(file, "code", &c->n_codes, &c->code_bytes, &c->code));
+    int64_t n = c->n_codes;
+    TRY(read_rows(file, "code_kind", H5_U8, sizeof *c->code_kind, 0, n, &c->code_kind));
+    TRY(read_rows(file, "code_count", H5_I64, sizeof *c->code_count, 0, n, &c->code_count));
+    TRY(read_rows(file, "code_count_train", H5_I64, sizeof *c->code_count, 0, n, &c->code_count_train));
+    for (int64_t i = 0; i < n; i++)
+        if (c->code_kind[i] >= N_CODE_KINDS) return damaged(file, "code_kind", i);
+    TRY(h5file_shape(file, "code_match", H5_I64, &matched, &cols));
+    if (matched == 0) return STATUS_OK;
+    TRY(read_rows(file, "code_match", H5_I64, sizeof *c->code_match, 0, n, &c->code_match));
+    TRY(read_rows(file, "code_match_how", H5_U8, sizeof *c->code_match_how, 0, n, &c->code_match_how));
+    for (int64_t i = 0; i < n; i++)
+        if (c->code_match_how[i] >= N_CODE_MATCHES ||
+            (c->code_match[i] < 0) != (c->code_match_how[i] == CODE_MATCH_MISSING))
+            return damaged(file, "code_match", i);
     return STATUS_OK;
 }
 
@@ -136,17 +115,118 @@ static int read_subjects(struct h5file *file, struct cohort *c) {
     return STATUS_OK;
 }
 
-static int read_samples(struct h5file *file, struct cohort *c) {
+/* ---- tasks ---- */
+static int read_tasks(struct h5file *file, struct cohort *c) {
+    int64_t n_classes;
     TRY(read_names(file, "task", &c->n_tasks, &c->task_bytes, &c->task));
-    TRY(read_rows(file, "task_offsets", H5_I64, sizeof *c->task_offsets, 0, c->n_tasks + 1, &c->task_offsets));
-    TRY(check_offsets(file, "task_offsets", c->n_tasks, c->task_offsets));
-    int64_t n = c->task_offsets[c->n_tasks];
+    int64_t n = c->n_tasks;
+    TRY(read_rows(file, "task_form", H5_U8, sizeof *c->task_form, 0, n, &c->task_form));
+    TRY(read_rows(file, "task_classes", H5_I32, sizeof *c->task_classes, 0, n, &c->task_classes));
+    TRY(read_rows(file, "task_hidden", H5_I32, sizeof *c->task_hidden, 0, n, &c->task_hidden));
+    TRY(read_offsets(file, "class_offsets", 0, n, &c->class_offsets));
+    TRY(read_texts(file, "class", &n_classes, &c->class_bytes, &c->class_name));
+    for (int64_t t = 0; t < n; t++) {
+        int64_t named = c->class_offsets[t + 1] - c->class_offsets[t];
+        if (c->task_form[t] > LABEL_SET || c->task_classes[t] < 0 ||
+            named != (c->task_form[t] == LABEL_BINARY ? 0 : c->task_classes[t]))
+            return damaged(file, "task", t);
+    }
+    if (c->class_offsets[0] != 0 || c->class_offsets[n] != n_classes) return damaged(file, "class_offsets", n);
+    return read_offsets(file, "task_offsets", 0, n, &c->task_offsets);
+}
+
+/* The classes of the samples of a task of label sets; those of all tasks begin at `at`. */
+static int check_sets(const struct h5file *file, struct cohort *c, int64_t task, int64_t at, int64_t end) {
+    for (int64_t i = c->task_offsets[task]; i < c->task_offsets[task + 1]; i++) {
+        c->sample_set[i] = at;
+        if (c->task_form[task] != LABEL_SET) continue;
+        if (c->sample_label[i] > end - at) return damaged(file, "sample", i);
+        for (int64_t k = at; k < at + c->sample_label[i]; k++)
+            if (c->set[k] < 0 || c->set[k] >= c->task_classes[task] || (k > at && c->set[k] <= c->set[k - 1]))
+                return damaged(file, "set", k);
+        at += c->sample_label[i];
+    }
+    return at == end ? STATUS_OK : damaged(file, "set_offsets", task + 1);
+}
+
+static int check_samples(const struct h5file *file, const struct cohort *c, int64_t task) {
+    int64_t first = c->task_offsets[task];
+    for (int64_t i = first; i < c->task_offsets[task + 1]; i++) {
+        int64_t label = c->sample_label[i], most = c->task_classes[task] - (c->task_form[task] != LABEL_SET);
+        int32_t subject = c->sample_subject[i];
+        if (subject < 0 || subject >= c->n_subjects || label < 0 || label > most || c->sample_visit[i] < -1 ||
+            (i > first && (subject < c->sample_subject[i - 1] ||
+                           (subject == c->sample_subject[i - 1] && c->sample_time[i] < c->sample_time[i - 1]))))
+            return damaged(file, "sample", i);
+    }
+    return STATUS_OK;
+}
+
+static int read_samples(struct h5file *file, struct cohort *c) {
+    int64_t n = c->task_offsets[c->n_tasks], *ends;
     TRY(read_rows(file, "sample_subject", H5_I32, sizeof *c->sample_subject, 0, n, &c->sample_subject));
     TRY(read_rows(file, "sample_time", H5_I64, sizeof *c->sample_time, 0, n, &c->sample_time));
-    TRY(read_rows(file, "sample_label", H5_U8, sizeof *c->sample_label, 0, n, &c->sample_label));
-    for (int64_t i = 0; i < n; i++)
-        if (c->sample_subject[i] < 0 || c->sample_subject[i] >= c->n_subjects || c->sample_label[i] > 1)
-            return damaged(file, "sample", i);
+    TRY(read_rows(file, "sample_visit", H5_I32, sizeof *c->sample_visit, 0, n, &c->sample_visit));
+    TRY(read_rows(file, "sample_label", H5_I32, sizeof *c->sample_label, 0, n, &c->sample_label));
+    TRY(mem_alloc(&c->sample_set, n + 1, sizeof *c->sample_set));
+    int status = read_offsets(file, "set_offsets", 0, c->n_tasks, &ends);
+    if (status == STATUS_OK) status = read_rows(file, "set", H5_I32, sizeof *c->set, 0, ends[c->n_tasks], &c->set);
+    for (int64_t t = 0; t < c->n_tasks && status == STATUS_OK; t++) {
+        status = check_samples(file, c, t);
+        if (status == STATUS_OK) status = check_sets(file, c, t, ends[t], ends[t + 1]);
+    }
+    if (status == STATUS_OK) c->sample_set[n] = ends[c->n_tasks];
+    free(ends);
+    return status;
+}
+
+/* ---- visits, events ---- */
+/* Columns that are read into one array of structs. */
+static int read_visit_columns(struct h5file *file, struct cohort_visit *visits, int64_t first, int64_t n) {
+    static const char *const TIMES[] = {"visit_id", "visit_start", "visit_end"};
+    int64_t *times = NULL;
+    uint8_t *facts = NULL;
+    int status = STATUS_OK;
+    for (int k = 0; k < 3 && status == STATUS_OK; k++) {
+        free(times);
+        status = read_rows(file, TIMES[k], H5_I64, sizeof *times, first, n, &times);
+        for (int64_t i = 0; i < n && status == STATUS_OK; i++)
+            *(k == 0 ? &visits[i].id : k == 1 ? &visits[i].start : &visits[i].end) = times[i];
+    }
+    for (int k = 0; k < 2 && status == STATUS_OK; k++) {
+        free(facts);
+        status = read_rows(file, k ? "visit_died" : "visit_kind", H5_U8, 1, first, n, &facts);
+        for (int64_t i = 0; i < n && status == STATUS_OK; i++) *(k ? &visits[i].died : &visits[i].kind) = facts[i];
+    }
+    free(times);
+    free(facts);
+    return status;
+}
+
+static int read_visits(struct h5file *file, struct cohort_events *e, int64_t first, int64_t count) {
+    TRY(read_offsets(file, "visit_offsets", first, count, &e->visit_offsets));
+    int64_t base = e->visit_offsets[0], n = e->visit_offsets[count] - base;
+    TRY(mem_alloc(&e->visits, n, sizeof *e->visits));
+    TRY(read_visit_columns(file, e->visits, base, n));
+    for (int64_t s = 0; s <= count; s++) e->visit_offsets[s] -= base;
+    for (int64_t s = 0; s < count; s++)
+        for (int64_t i = e->visit_offsets[s]; i < e->visit_offsets[s + 1]; i++) {
+            const struct cohort_visit *v = &e->visits[i];
+            if (v->kind >= N_VISIT_KINDS || v->died > 1 || (v->end != COHORT_NO_TIME && v->end < v->start) ||
+                (i > e->visit_offsets[s] && v->start < v[-1].start))
+                return damaged(file, "visit", base + i);
+        }
+    return STATUS_OK;
+}
+
+/* Of one subject; base: events before those that were read. */
+static int check_events(const struct h5file *file, const struct cohort *c, int64_t s, int64_t base) {
+    const struct cohort_events *e = c->events;
+    int64_t n_visits = e->visit_offsets[s + 1] - e->visit_offsets[s];
+    for (int64_t i = e->offsets[s]; i < e->offsets[s + 1]; i++)
+        if (e->code[i] < 0 || e->code[i] >= c->n_codes || e->visit[i] < -1 || e->visit[i] >= n_visits ||
+            (i > e->offsets[s] && e->time[i] < e->time[i - 1]))
+            return damaged(file, "event", base + i);
     return STATUS_OK;
 }
 
@@ -156,32 +236,43 @@ static int read_events(struct h5file *file, struct cohort *c, int64_t first, int
     e = c->events;
     e->first = first;
     e->n_subjects = count;
-    TRY(read_rows(file, "event_offsets", H5_I64, sizeof *e->offsets, first, count + 1, &e->offsets));
-    TRY(check_offsets(file, "event_offsets", count, e->offsets));
+    TRY(read_rows(file, "death", H5_I64, sizeof *e->death, first, count, &e->death));
+    TRY(read_visits(file, e, first, count));
+    TRY(read_offsets(file, "event_offsets", first, count, &e->offsets));
     int64_t base = e->offsets[0], n = e->offsets[count] - base;
     TRY(read_rows(file, "event_time", H5_I64, sizeof *e->time, base, n, &e->time));
     TRY(read_rows(file, "event_code", H5_I32, sizeof *e->code, base, n, &e->code));
     TRY(read_rows(file, "event_value", H5_F32, sizeof *e->value, base, n, &e->value));
+    TRY(read_rows(file, "event_visit", H5_I32, sizeof *e->visit, base, n, &e->visit));
     for (int64_t s = 0; s <= count; s++) e->offsets[s] -= base;
-    for (int64_t s = 0; s < count; s++)
-        for (int64_t i = e->offsets[s]; i < e->offsets[s + 1]; i++)
-            if (e->code[i] < 0 || e->code[i] >= c->n_codes || (i > e->offsets[s] && e->time[i] < e->time[i - 1]))
-                return damaged(file, "event", base + i);
+    for (int64_t s = 0; s < count; s++) TRY(check_events(file, c, s, base));
     return STATUS_OK;
 }
 
+/* Of samples whose subjects were read: their visits are there. */
+static int check_sample_visits(const struct h5file *file, const struct cohort *c) {
+    const struct cohort_events *e = c->events;
+    for (int64_t i = 0; i < c->task_offsets[c->n_tasks]; i++) {
+        int64_t s = c->sample_subject[i] - e->first;
+        if (s >= 0 && s < e->n_subjects && c->sample_visit[i] >= e->visit_offsets[s + 1] - e->visit_offsets[s])
+            return damaged(file, "sample", i);
+    }
+    return STATUS_OK;
+}
+
+/* ---- the whole ---- */
 static int read_all(struct h5file *file, int64_t first, int64_t count, struct cohort *c) {
-    TRY(read_names(file, "code", &c->n_codes, &c->code_bytes, &c->code));
-    TRY(read_rows(file, "code_count", H5_I64, sizeof *c->code_count, 0, c->n_codes, &c->code_count));
-    TRY(read_rows(file, "code_count_train", H5_I64, sizeof *c->code_count, 0, c->n_codes, &c->code_count_train));
+    TRY(read_codes(file, c));
     TRY(read_subjects(file, c));
+    TRY(read_tasks(file, c));
     TRY(read_samples(file, c));
     if (count < 0) count = c->n_subjects - first;
     if (first < 0 || count < 0 || first + count > c->n_subjects)
         return status_set(STATUS_FAILED, "%s has %lld subjects, but subjects %lld to %lld are needed",
                           h5file_path(file), (long long)c->n_subjects, (long long)first,
                           (long long)(first + count - 1));
-    return read_events(file, c, first, count);
+    TRY(read_events(file, c, first, count));
+    return check_sample_visits(file, c);
 }
 
 int cohort_read(const char *path, int64_t first, int64_t count, struct cohort *c) {
@@ -192,54 +283,4 @@ int cohort_read(const char *path, int64_t first, int64_t count, struct cohort *c
     h5file_close(file);
     if (status != STATUS_OK) cohort_free(c);
     return status;
-}
-
-/* ---- tasks, histories ---- */
-int cohort_find_task(const struct cohort *c, const char *path, const char *name, int64_t *task) {
-    char names[1024] = "";
-    size_t used = 0;
-    for (*task = 0; *task < c->n_tasks; ++*task) {
-        if (strcmp(cohort_task(c, *task), name) == 0) return STATUS_OK;
-        if (used < sizeof names)
-            used +=
-                (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", cohort_task(c, *task));
-    }
-    return status_set(STATUS_FAILED, "%s has no task %s; it has %s", path, name, used ? names : "none");
-}
-
-int cohort_history(const struct cohort *c, int64_t sample, struct history *h) {
-    const struct cohort_events *e = c->events;
-    int64_t s = c->sample_subject[sample] - e->first;
-    if (s < 0 || s >= e->n_subjects)
-        return status_set(STATUS_FAILED, "sample %lld is of subject %lld, whose events were not read",
-                          (long long)sample, (long long)c->subject[c->sample_subject[sample]]);
-    int64_t low = e->offsets[s], first = low, high = e->offsets[s + 1];
-    while (low < high) { /* the first event behind the prediction time */
-        int64_t middle = low + (high - low) / 2;
-        if (e->time[middle] <= c->sample_time[sample])
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *h =
-        (struct history){.n = low - first, .time = e->time + first, .code = e->code + first, .value = e->value + first};
-    while (h->n_static < h->n && h->time[h->n_static] == COHORT_NO_TIME) h->n_static++;
-    return STATUS_OK;
-}
-
-void cohort_time_text(int64_t time, char text[40]) {
-    enum { SECOND = 1000000 };
-    int64_t part = time % SECOND;
-    time_t seconds = (time_t)(time / SECOND);
-    if (part < 0) {
-        part += SECOND;
-        seconds--;
-    }
-    struct tm parts;
-    if (time == COHORT_NO_TIME || !gmtime_r(&seconds, &parts)) {
-        snprintf(text, 40, "no time");
-        return;
-    }
-    size_t n = strftime(text, 40, "%Y-%m-%d %H:%M:%S", &parts);
-    if (part) snprintf(text + n, 40 - n, ".%06d", (int)part);
 }

@@ -16,6 +16,11 @@ void code_name_make(const char *system, const char *code, char name[CODE_NAME_BY
     snprintf(name, CODE_NAME_BYTES, "%.96s/%s", code_system_name(system), form);
 }
 
+char *code_name_unit(char *name) {
+    char *slash = strchr(name, '/');
+    return slash && slash[1] != '/' ? strstr(slash, "//") : NULL;
+}
+
 /* The name of the product of a package's: NDC/00002120001 -> NDC/00002-1200; 0: it is no package. */
 static int product_name(const char *name, char product[CODE_NAME_BYTES]) {
     enum { DIGITS = 11 };

@@ -17,6 +17,9 @@ enum { CODE_NAME_BYTES = 1100 };
 /* Writes SYSTEM/FORM: "ICD9CM/4280" for "icd9", "428.0". A system unknown to terms/code_form.h stays as it is written. */
 void code_name_make(const char *system, const char *code, char name[CODE_NAME_BYTES]);
 
+/* What stands behind the code in SYSTEM/CODE//UNIT, from its slashes on; NULL: nothing, or it is no such name (LAB//50912//mg/dL). */
+char *code_name_unit(char *name);
+
 /* Writes the name of the code above it in the hierarchy of its system (terms/code_hierarchy.h; a package's NDC: its product) and returns
  * 1; 0 if it has none. */
 int code_name_parent(const char *name, char parent[CODE_NAME_BYTES]);

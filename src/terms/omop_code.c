@@ -9,26 +9,39 @@
 
 /* ---- names ---- */
 int omop_code_write(char code[OMOP_CODE_BYTES], const char *table, int64_t source_concept, int64_t concept,
-                    const char *value, int64_t value_size) {
+                    const char *unit, int64_t unit_size, const char *value, int64_t value_size) {
     if (value_size >= OMOP_VALUE_BYTES) value_size = OMOP_VALUE_BYTES - 1;
-    return snprintf(code, OMOP_CODE_BYTES, OMOP_CODE_PREFIX "%.31s//%" PRId64 "//%" PRId64 "//%.*s", table,
-                    source_concept, concept, (int)value_size, value);
+    if (unit_size >= (int64_t)sizeof((struct omop_code *)0)->unit || memmem(unit, (size_t)unit_size, "//", 2) ||
+        (unit_size > 0 && (unit[0] == '/' || unit[unit_size - 1] == '/')))
+        unit_size = 0;
+    return snprintf(code, OMOP_CODE_BYTES, OMOP_CODE_PREFIX "%.31s//%" PRId64 "//%" PRId64 "//%.*s//%.*s", table,
+                    source_concept, concept, (int)unit_size, unit, (int)value_size, value);
+}
+
+/* Copies what stands before the next double slash and returns what is behind it; NULL: there is none, or too much. */
+static const char *part(const char *text, char *to, size_t size) {
+    const char *end = strstr(text, "//");
+    if (!end || (size_t)(end - text) >= size) return NULL;
+    memcpy(to, text, (size_t)(end - text));
+    to[end - text] = 0;
+    return end + 2;
+}
+
+static const char *number_part(const char *text, int64_t *number) {
+    char digits[32], *end;
+    const char *behind = part(text, digits, sizeof digits);
+    if (!behind) return NULL;
+    *number = strtoll(digits, &end, 10);
+    return end > digits && *end == 0 ? behind : NULL;
 }
 
 int omop_code_read(const char *code, struct omop_code *parts) {
-    const char *table = code + strlen(OMOP_CODE_PREFIX);
+    const char *p = code + strlen(OMOP_CODE_PREFIX);
     if (strncmp(code, OMOP_CODE_PREFIX, strlen(OMOP_CODE_PREFIX)) != 0) return 0;
-    const char *end = strstr(table, "//");
-    if (!end || (size_t)(end - table) >= sizeof parts->table) return 0;
-    memcpy(parts->table, table, (size_t)(end - table));
-    parts->table[end - table] = 0;
-    char *behind;
-    parts->source_concept = strtoll(end + 2, &behind, 10);
-    if (behind == end + 2 || strncmp(behind, "//", 2) != 0) return 0;
-    const char *second = behind + 2;
-    parts->concept = strtoll(second, &behind, 10);
-    if (behind == second || strncmp(behind, "//", 2) != 0) return 0;
-    snprintf(parts->value, sizeof parts->value, "%s", behind + 2);
+    if (!(p = part(p, parts->table, sizeof parts->table)) || !(p = number_part(p, &parts->source_concept)) ||
+        !(p = number_part(p, &parts->concept)) || !(p = part(p, parts->unit, sizeof parts->unit)))
+        return 0;
+    snprintf(parts->value, sizeof parts->value, "%s", p);
     return 1;
 }
 

@@ -1,6 +1,6 @@
 /* How an event of an OMOP table is named in the list of source codes, and what that name tells.
  *
- *   OMOP//condition_occurrence//44835752//133729//25200      table, source concept, standard concept, source value
+ *   OMOP//condition_occurrence//44835752//133729////25200    table, source concept, standard concept, unit, source value
  *
  * The source code where it has one: the source concept, if the data set's concept.csv has it; else the source value, if it is a code of
  * one system that belongs in the table, by its shape:
@@ -28,12 +28,14 @@ enum { OMOP_CODE_BYTES = 1024, OMOP_VALUE_BYTES = 256 };
 struct omop_code {
     char table[32];
     int64_t source_concept, concept; /* 0: none */
+    char unit[64];                   /* of a measurement, or "" */
     char value[OMOP_VALUE_BYTES];
 };
 
-/* Writes the name, its source value cut at its room, and returns its length. */
+/* Writes the name and returns its length. unit, value: of so many bytes; the value is cut at its room; a unit that is too long or has a double
+ * slash is left out. */
 int omop_code_write(char code[OMOP_CODE_BYTES], const char *table, int64_t source_concept, int64_t concept,
-                    const char *value, int64_t value_size);
+                    const char *unit, int64_t unit_size, const char *value, int64_t value_size);
 
 /* Reads it back; 0: it is no such name. */
 int omop_code_read(const char *code, struct omop_code *parts);

@@ -25,6 +25,7 @@ struct source_code_rules {
     struct name_table concepts, parents;
     void *reader;
     int (*read)(void *self, struct source_code_rules *rules, const struct dictionary *codes);
+    void (*release)(void *self);
 };
 
 /* ---- tables of names ---- */
@@ -68,6 +69,7 @@ int source_code_rules_new(struct source_code_rules **out) {
 
 void source_code_rules_free(struct source_code_rules *r) {
     if (!r) return;
+    if (r->release) r->release(r->reader);
     source_patterns_free(r->patterns);
     code_map_free(&r->map);
     name_table_free(&r->concepts);
@@ -85,9 +87,11 @@ struct code_map *source_code_rules_map(struct source_code_rules *r) {
 
 void source_code_rules_set_reader(struct source_code_rules *r, void *self,
                                   int (*read)(void *self, struct source_code_rules *rules,
-                                              const struct dictionary *codes)) {
+                                              const struct dictionary *codes),
+                                  void (*release)(void *self)) {
     r->reader = self;
     r->read = read;
+    r->release = release;
 }
 
 int source_code_rules_add_parent(struct source_code_rules *r, const char *code, int64_t code_size, const char *parent) {
@@ -150,35 +154,64 @@ struct maker {
     int64_t first; /* of the targets of the code in hand */
 };
 
+/* A code on its way. */
+struct named {
+    char name[CODE_NAME_BYTES]; /* SYSTEM/FORM, or what the source has */
+    char drug[CODE_NAME_BYTES]; /* the name of the drug, or "" */
+    char unit[CODE_NAME_BYTES]; /* what stands behind the code, with its slashes, or "" */
+};
+
 static int is_no_code(const char *system, const char *code) {
     return code_system(system) == SYSTEM_NDC && strspn(code, "0- ") == strlen(code);
 }
 
-/* What the code is called before maps; *drug: it is the name of a drug, found in `part`. */
-static void name_code(const struct maker *m, const char *code, char name[CODE_NAME_BYTES], char part[CODE_NAME_BYTES],
-                      int *drug) {
-    char system[CODE_NAME_BYTES];
+/* The unit in LAB//ITEM//UNIT. */
+static const char *lab_unit(const char *code) {
+    const char *item = strncmp(code, "LAB//", 5) == 0 ? code + 5 : NULL, *unit = item ? strstr(item, "//") : NULL;
+    return unit ? unit : "";
+}
+
+static void name_by_pattern(const char *code, const char *system, const char *part, struct named *named) {
+    const char *behind = strncmp(code, "MEDICATION//NDC//", 17) == 0 ? strstr(code + 17, "//") : NULL;
+    if (strcmp(system, DRUG_NAME_SYSTEM) == 0)
+        snprintf(named->drug, CODE_NAME_BYTES, "%s", part);
+    else if (behind)
+        snprintf(named->drug, CODE_NAME_BYTES, "%s", behind + 2);
+    if (strcmp(system, DRUG_NAME_SYSTEM) == 0 || is_no_code(system, part))
+        snprintf(named->name, CODE_NAME_BYTES, "%s", code);
+    else
+        code_name_make(system, strcmp(system, "RACE/") == 0 ? race_name(part) : part, named->name);
+}
+
+/* What the code is called before maps. `code` may be cut at its unit. */
+static void name_code(const struct maker *m, char code[CODE_NAME_BYTES], struct named *named) {
+    char system[CODE_NAME_BYTES], part[CODE_NAME_BYTES];
     struct omop_code omop;
     int64_t concepts[2], size = (int64_t)strlen(code);
-    *drug = 0;
-    if (source_patterns_match(m->rules->patterns, code, system, part) && !is_no_code(system, part)) {
-        *drug = strcmp(system, DRUG_NAME_SYSTEM) == 0;
-        if (*drug)
-            snprintf(name, CODE_NAME_BYTES, "%s", code);
-        else
-            code_name_make(system, strcmp(system, "RACE/") == 0 ? race_name(part) : part, name);
+    char *unit = code_name_unit(code);
+    named->drug[0] = 0;
+    snprintf(named->unit, CODE_NAME_BYTES, "%s", unit ? unit : "");
+    if (unit) *unit = 0;
+    if (source_patterns_match(m->rules->patterns, code, system, part)) {
+        name_by_pattern(code, system, part, named);
     } else if (omop_code_read(code, &omop)) {
-        name_omop(m->rules, &m->tables, &omop, name);
-    } else if (!(source_code_concepts(code, size, concepts) && concept_name(m->rules, concepts[1], name)) &&
-               !name_table_find(&m->rules->parents, code, size, name)) {
-        snprintf(name, CODE_NAME_BYTES, "%s", code);
+        if (omop.unit[0]) snprintf(named->unit, CODE_NAME_BYTES, "//%s", omop.unit);
+        name_omop(m->rules, &m->tables, &omop, named->name);
+    } else if (source_code_concepts(code, size, concepts) && concept_name(m->rules, concepts[1], named->name)) {
+        return;
+    } else if (name_table_find(&m->rules->parents, code, size, named->name)) {
+        snprintf(named->unit, CODE_NAME_BYTES, "%s", lab_unit(code));
+    } else {
+        snprintf(named->name, CODE_NAME_BYTES, "%s", code);
     }
 }
 
-static int add_target(struct maker *m, const char *name) {
+static int add_target(struct maker *m, const char *name, const char *unit) {
     struct code_targets *t = m->targets;
+    char whole[2 * CODE_NAME_BYTES];
     int32_t number;
-    TRY(dictionary_add(&t->names, name, (int64_t)strlen(name), &number));
+    int n = snprintf(whole, sizeof whole, "%s%s", name, unit);
+    TRY(dictionary_add(&t->names, whole, n, &number));
     for (int64_t i = m->first; i < t->n_targets; i++)
         if (t->target[i] == number) return STATUS_OK;
     TRY(mem_grow(&t->target, &m->capacity, t->n_targets + 1, sizeof *t->target));
@@ -189,10 +222,11 @@ static int add_target(struct maker *m, const char *name) {
 enum { MOST_MAPS = 8 };
 
 /* Adds what the name becomes; `chain` has the entries that led to it. */
-static int add_mapped(struct maker *m, const char *name, int32_t entry, int32_t chain[MOST_MAPS], int depth) {
+static int add_mapped(struct maker *m, const char *name, const char *unit, int32_t entry, int32_t chain[MOST_MAPS],
+                      int depth) {
     const struct code_map *map = &m->rules->map;
     char next[CODE_NAME_BYTES];
-    if (entry < 0) return add_target(m, name);
+    if (entry < 0) return add_target(m, name, unit);
     for (; entry >= 0; entry = map->entries[entry].next) {
         int32_t to = map->entries[entry].to;
         copy_text(&map->to, to, next);
@@ -204,19 +238,19 @@ static int add_mapped(struct maker *m, const char *name, int32_t entry, int32_t 
                               "direction of a map in cohort.maps",
                               name, next);
         chain[depth] = to;
-        TRY(add_mapped(m, next, same ? -1 : code_map_find(map, next), chain, depth + 1));
+        TRY(add_mapped(m, next, unit, same ? -1 : code_map_find(map, next), chain, depth + 1));
     }
     return STATUS_OK;
 }
 
-static int add_code(struct maker *m, const char *code) {
-    char name[CODE_NAME_BYTES], part[CODE_NAME_BYTES];
+static int add_code(struct maker *m, char code[CODE_NAME_BYTES]) {
+    struct named named;
     int32_t chain[MOST_MAPS];
-    int drug;
-    name_code(m, code, name, part, &drug);
-    int32_t entry = drug ? code_map_find_drug(&m->rules->map, part) : code_map_find(&m->rules->map, name);
+    name_code(m, code, &named);
+    int32_t entry = code_map_find(&m->rules->map, named.name);
+    if (entry < 0 && named.drug[0]) entry = code_map_find_drug(&m->rules->map, named.drug);
     m->first = m->targets->n_targets;
-    return add_mapped(m, name, entry, chain, 0);
+    return add_mapped(m, named.name, named.unit, entry, chain, 0);
 }
 
 /* ---- all of them ---- */

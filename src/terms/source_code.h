@@ -8,6 +8,10 @@
  *   3. parents in the data set's list of codes (MEDS: parent_codes of metadata/codes.parquet), the first that names a system
  * Then maps (terms/code_map.h), one after another as long as one has the code: NDC to RxNorm to ATC. A code that a map turns into several
  * becomes all of them. An NDC of zeros alone, which MIMIC has where there is none, is no code: it stays as the source has it.
+ *
+ * A unit behind a code, LOINC/718-7//g/dL, stays behind it, as does that of LAB//50912//mg/dL behind its parent's code: values in two units are
+ * not values of one code. A drug with its name behind the NDC, MEDICATION//NDC//00904198861//Heparin, is mapped by its NDC, or by its name
+ * where no map has that.
  */
 #ifndef MEDTOK_TERMS_SOURCE_CODE_H
 #define MEDTOK_TERMS_SOURCE_CODE_H
@@ -43,11 +47,12 @@ int source_code_rules_add_concept(struct source_code_rules *rules, int64_t conce
 /* The maps, to be filled (ingest/code_map_files.h). Owned by the rules. */
 struct code_map *source_code_rules_map(struct source_code_rules *rules);
 
-/* For what is read only as far as the codes need it (concept.csv has millions of concepts): code_targets_make calls read(self, rules, codes) before it
- * looks at the codes, and it adds concepts. `self` is borrowed. */
+/* For what is read only as far as the codes need it (concept.csv has millions of concepts): code_targets_make calls read(self, rules, codes)
+ * before it looks at the codes, and it adds concepts. release(self), if it is not NULL, is called when the rules are freed. */
 void source_code_rules_set_reader(struct source_code_rules *rules, void *self,
                                   int (*read)(void *self, struct source_code_rules *rules,
-                                              const struct dictionary *codes));
+                                              const struct dictionary *codes),
+                                  void (*release)(void *self));
 
 /* Whether `code` (`size` bytes) names concepts of OMOP, and which: the source concept and the standard one, 0: none. */
 int source_code_concepts(const char *code, int64_t size, int64_t concepts[2]);

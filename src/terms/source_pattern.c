@@ -28,6 +28,7 @@ static const char *const BUILT_IN[] = {
     "^HCPCS//([A-V][0-9]{4}|[0-9]{4}[0-9FTU])$ -> HCPCS",
     "HCPCS// -> -",
     "LAB// -> -",
+    "^MIMIC_LAB/([^/].*)$ -> LAB/",
     "DRG// -> -",
     "^Gender/([^/].*)$ -> GENDER/",
     "^Race/([^/].*)$ -> RACE/",

@@ -26,7 +26,8 @@ static int64_t find(const struct code_index *index, const char *name) {
 }
 
 static void match_one(const struct code_index *index, char name[CODE_NAME_BYTES], int32_t *row, uint8_t *kind) {
-    char parent[CODE_NAME_BYTES];
+    char parent[CODE_NAME_BYTES], *unit = code_name_unit(name);
+    if (unit) *unit = 0;
     int64_t found = find(index, name);
     *kind = MATCH_EXACT;
     while (found < 0 && code_name_parent(name, parent)) {

@@ -18,7 +18,7 @@ struct vocabulary_match {
     uint8_t *kind; /* [n] enum match_kind */
 };
 
-/* For each code of a cohort, SYSTEM/FORM or as the source has it. `vocabulary`: read with VOCABULARY_NAMES. */
+/* For each code of a cohort, SYSTEM/FORM, SYSTEM/FORM//UNIT or as the source has it. `vocabulary`: read with VOCABULARY_NAMES. */
 int vocabulary_match_make(struct vocabulary_match *match, const struct vocabulary *vocabulary,
                           const struct dictionary *codes);
 void vocabulary_match_free(struct vocabulary_match *match);

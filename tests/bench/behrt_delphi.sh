@@ -26,7 +26,7 @@ train: {steps: 300, checkpoint_every: 0}
 YAML
     for job in prepare encode train tokenize; do quietly $job --config "$work/table.yaml"; done
 fi
-quietly cohort --set cohort.meds="$data/ehr/delphi_sim_meds" files.cohort="$work/cohort.h5"
+quietly cohort --set cohort.folder="$data/ehr/delphi_sim_meds" files.cohort="$work/cohort.h5"
 for arm in "${arms[@]}"; do
     mkdir -p "$work/$arm"
     quietly evaluate --set files.cohort="$work/cohort.h5" files.table="$table" files.scores="$work/$arm/scores.json" \

@@ -12,8 +12,8 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "ehr/learner.h"
-#include "store/cohort_events.h"
 #include "train/train.h"
+#include "made_cohort.h"
 #include "mpi_check.h"
 
 /* ---- the made-up cohort ---- */
@@ -37,8 +37,8 @@ struct arrays {
     char code[CODES + NEW_CODES][8], task[1][8];
     int64_t count[CODES + NEW_CODES], subject[SUBJECTS], birth[SUBJECTS], offsets[SUBJECTS + 1], task_offsets[2];
     int64_t sample_time[SUBJECTS];
-    uint8_t split[SUBJECTS], label[SUBJECTS];
-    int32_t sample_subject[SUBJECTS];
+    uint8_t split[SUBJECTS];
+    int32_t sample_subject[SUBJECTS], label[SUBJECTS];
     int64_t time[SUBJECTS * (MOST_EVENTS + LATER_EVENTS)];
     int32_t event_code[SUBJECTS * (MOST_EVENTS + LATER_EVENTS)];
     float value[SUBJECTS * (MOST_EVENTS + LATER_EVENTS)];
@@ -70,14 +70,14 @@ static void make_subject(struct arrays *a, int64_t s, struct made made) {
     }
     for (int i = 0; made.later && i < LATER_EVENTS; i++)
         add_event(a, s, NOW + 1 + i, i == 0 ? code_index(CAUSE, made) : i == 1 ? 0 : FIRST_NEW + 1);
-    a->label[s] = (uint8_t)has_cause;
+    a->label[s] = has_cause;
     a->sample_subject[s] = (int32_t)s;
     a->sample_time[s] = NOW;
 }
 
-static void permute(uint8_t *label) {
+static void permute(int32_t *label) {
     int64_t order[SUBJECTS];
-    uint8_t old[SUBJECTS];
+    int32_t old[SUBJECTS];
     for (int64_t s = 0; s < SUBJECTS; s++) order[s] = s;
     memcpy(old, label, sizeof old);
     rng_shuffle(22, 1, 0, 0, order, SUBJECTS);
@@ -86,7 +86,6 @@ static void permute(uint8_t *label) {
 
 static int write_cohort(const char *path, struct made made) {
     static struct arrays a;
-    struct comm self = comm_self();
     struct provenance provenance = {.job = "cohort", .config = "", .inputs = strdup("")};
     a = (struct arrays){.task = {"cause"}, .task_offsets = {0, SUBJECTS}};
     int n_codes = CODES + (made.later ? NEW_CODES : 0);
@@ -117,7 +116,7 @@ static int write_cohort(const char *path, struct made made) {
                        .sample_label = a.label,
                        .events = &events};
     provenance_finish(&provenance, KIND_COHORT);
-    int status = cohort_write(&self, path, &c, &provenance);
+    int status = made_cohort_write(path, &c, &provenance);
     provenance_free(&provenance);
     return status;
 }

@@ -6,7 +6,7 @@
 export PYTHON
 "$PYTHON" -c 'import pyarrow' 2>/dev/null || skip "pyarrow is not installed for $PYTHON"
 "$PYTHON" "$ROOT/tests/support/made_meds.py" make meds || fail "made_meds.py"
-medtok cohort --set cohort.meds=meds --set cohort.tasks=death,nested/stay --set files.cohort=cohort.h5 2>log || fail "cohort: $(cat log)"
+medtok cohort --set cohort.folder=meds --set cohort.tasks=death,nested/stay --set files.cohort=cohort.h5 2>log || fail "cohort: $(cat log)"
 cat >>small.yaml <<YAML
 ehr: {task: nested/stay, dim: 16, heads: 2, layers: 1, inner: 16, batch: 16, steps: 24, eval_every: 8, resamples: 50}
 YAML

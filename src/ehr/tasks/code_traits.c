@@ -16,6 +16,8 @@
 #include "base/status.h"
 #include "ehr/tasks/labs.h"
 #include "terms/code_form.h"
+#include "terms/code_groups.h"
+#include "terms/code_map.h"
 #include "terms/meds_code.h"
 
 enum { MOST_PREFIXES = 8 };
@@ -64,6 +66,11 @@ const struct phenotype PHENOTYPES[N_PHENOTYPES] = {
 };
 
 /* ---- sets ---- */
+_Static_assert((int)N_TASK_CONCEPTS == (int)N_DIAGNOSIS_SETS, "each set of diagnoses has its concept");
+void task_concepts(const char *concepts[N_TASK_CONCEPTS]) {
+    for (int i = 0; i < N_TASK_CONCEPTS; i++) concepts[i] = DIAGNOSIS_SETS[i].snomed;
+}
+
 static int begins(const char *code, const char *const prefixes[MOST_PREFIXES]) {
     for (int i = 0; i < MOST_PREFIXES && prefixes[i]; i++)
         if (strncmp(code, prefixes[i], strlen(prefixes[i])) == 0) return 1;
@@ -138,6 +145,60 @@ static void look_at(struct code_traits *t, const struct task_codes *codes, int64
     lab_of_code(text, &t->lab[i], &t->lab_unit[i]);
 }
 
+/* ---- groups from files ---- */
+/* The codes by their names SYSTEM/FORM: number[i] in names. */
+static int name_codes(const struct task_codes *codes, struct dictionary *names, int32_t *number) {
+    char system[MEDS_PART_BYTES], code[MEDS_PART_BYTES], name[CODE_NAME_BYTES];
+    for (int64_t i = 0; i < codes->n; i++) {
+        const char *text = string_at(&codes->text, i);
+        snprintf(name, sizeof name, "%s", text);
+        if (meds_code_split(text, system, code)) code_name_make(system, code, name);
+        TRY(dictionary_add(names, name, (int64_t)strlen(name), &number[i]));
+    }
+    return STATUS_OK;
+}
+
+static int find_members(const struct task_codes *codes, const struct dictionary *names, const char *group,
+                        uint8_t *is_member, int64_t *n) {
+    int32_t found = code_groups_find(codes->groups, group);
+    *n = 0;
+    memset(is_member, 0, (size_t)names->n);
+    return found < 0 ? STATUS_OK : code_groups_members(codes->groups, found, names, is_member, n);
+}
+
+static int mark_members(struct code_traits *t, const struct task_codes *codes, const struct dictionary *names,
+                        const int32_t *number, uint8_t *is_member) {
+    char group[32];
+    int64_t n;
+    for (int p = 0; p < N_PHENOTYPES; p++) {
+        TRY(find_members(codes, names, PHENOTYPES[p].name, is_member, &n));
+        if (code_groups_find(codes->groups, PHENOTYPES[p].name) >= 0) t->n_phenotypes++;
+        for (int64_t i = 0; i < codes->n && n > 0; i++)
+            if (is_member[number[i]]) t->phenotype[i] = (int8_t)p;
+    }
+    for (int s = 0; s < N_DIAGNOSIS_SETS; s++) {
+        snprintf(group, sizeof group, "SNOMED %s", DIAGNOSIS_SETS[s].snomed);
+        TRY(find_members(codes, names, group, is_member, &n));
+        for (int64_t i = 0; i < codes->n && n > 0; i++)
+            if (is_member[number[i]]) t->sets[i] |= (uint16_t)(1U << s);
+    }
+    return STATUS_OK;
+}
+
+static int look_at_groups(struct code_traits *t, const struct task_codes *codes) {
+    struct dictionary names = {0};
+    int32_t *number = NULL;
+    uint8_t *is_member = NULL;
+    int status = mem_alloc(&number, codes->n, sizeof *number);
+    if (status == STATUS_OK) status = mem_alloc(&is_member, codes->n, 1);
+    if (status == STATUS_OK) status = name_codes(codes, &names, number);
+    if (status == STATUS_OK) status = mark_members(t, codes, &names, number, is_member);
+    dictionary_free(&names);
+    free(number);
+    free(is_member);
+    return status;
+}
+
 /* ---- groups of drugs ---- */
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
@@ -187,6 +248,7 @@ int code_traits_make(struct code_traits *t, const struct task_codes *codes) {
     TRY(mem_alloc(&t->lab_unit, codes->n, sizeof *t->lab_unit));
     TRY(mem_alloc(&t->atc3, codes->n, sizeof *t->atc3));
     for (int64_t i = 0; i < codes->n; i++) look_at(t, codes, i);
+    if (codes->groups) TRY(look_at_groups(t, codes));
     return group_drugs(t, codes);
 }
 

@@ -37,8 +37,8 @@ struct code_traits {
     int8_t *lab_unit;    /* [n] of its values, for lab_value; -1: it is not known */
     int32_t *atc3;       /* [n] class, or -1 */
     int32_t n_atc3;
-    char **atc3_names; /* [n_atc3] ascending; those of codes that train has */
-    int has_atc;
+    char **atc3_names;         /* [n_atc3] ascending; those of codes that train has */
+    int has_atc, n_phenotypes; /* whether there is a code of ATC; groups of PHENOTYPES that are known */
 };
 
 int code_traits_make(struct code_traits *traits, const struct task_codes *codes);

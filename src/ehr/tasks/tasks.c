@@ -78,10 +78,11 @@ static int name_classes(const struct task_set *set, struct task *task) {
 }
 
 /* What a task lacks, or NULL. */
-static const char *lacking(const struct task_set *set, const struct task_codes *codes, const struct task_kind *kind) {
+static const char *lacking(const struct task_set *set, const struct task_kind *kind) {
     if ((kind->needs & NEEDS_ATC || (set->mode == TASK_MEDTOK && kind->by_default)) && !set->traits.has_atc)
         return "drugs as codes of ATC: name maps from NDC or drug names to ATC (cohort.maps)";
-    if (kind->needs & NEEDS_CCS && !codes->groups) return "groups of diagnoses: name CCS files (cohort.groups)";
+    if (kind->needs & NEEDS_CCS && set->traits.n_phenotypes < N_PHENOTYPES)
+        return "the groups of HCUP's CCS: name its files (cohort.groups)";
     return NULL;
 }
 
@@ -103,10 +104,10 @@ static int begin_task(struct task_set *set, struct task *task) {
     return name_classes(set, task);
 }
 
-static int add_kind(struct task_set *set, const struct task_codes *codes, const char *name) {
+static int add_kind(struct task_set *set, const char *name) {
     const struct task_kind *kind = find_kind(name);
     if (!kind) return unknown(name);
-    const char *what = lacking(set, codes, kind);
+    const char *what = lacking(set, kind);
     if (what) return status_set(STATUS_USAGE, "the task %s needs %s; or leave it out of cohort.tasks", name, what);
     struct task *task = &set->tasks[set->n++];
     task->kind = kind;
@@ -128,7 +129,7 @@ static int fill(struct task_set *set, const struct task_options *options, const 
                 const struct task_codes *codes) {
     TRY(mem_alloc(&set->tasks, names->n + options->aces.n, sizeof *set->tasks));
     TRY(code_traits_make(&set->traits, codes));
-    for (int i = 0; i < names->n; i++) TRY(add_kind(set, codes, names->items[i]));
+    for (int i = 0; i < names->n; i++) TRY(add_kind(set, names->items[i]));
     for (int i = 0; i < options->aces.n; i++) TRY(add_file(set, codes, options->aces.items[i]));
     return STATUS_OK;
 }

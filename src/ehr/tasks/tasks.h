@@ -23,12 +23,17 @@ struct task_set;
 /* The codes of the cohort, borrowed while the set is there. */
 struct task_codes {
     int64_t n;
-    struct strings text;              /* SYSTEM/FORM, or as the source has it */
-    const uint8_t *kind;              /* [n] enum code_kind */
-    const int64_t *train_count;       /* [n] events in train; NULL: all codes count as seen there */
-    const struct code_groups *groups; /* HCUP's CCS, and descendants of concepts; NULL: not known */
-    int ehrshot;                      /* the data set is EHRSHOT's, for which MedTok's scripts have other rules */
+    struct strings text;        /* SYSTEM/FORM, or as the source has it */
+    const uint8_t *kind;        /* [n] enum code_kind */
+    const int64_t *train_count; /* [n] events in train; NULL: all codes count as seen there */
+    /* HCUP's CCS under its names, and descendants of concepts as groups "SNOMED 59621000" (task_concepts); NULL: not known. */
+    const struct code_groups *groups;
+    int ehrshot; /* the data set is EHRSHOT's, for which MedTok's scripts have other rules */
 };
+
+/* Concepts of SNOMED CT that tasks ask for with all below them: groups "SNOMED CODE" in task_codes.groups. */
+enum { N_TASK_CONCEPTS = 6 };
+void task_concepts(const char *concepts[N_TASK_CONCEPTS]);
 
 /* Whether there is a task of that name here (others are folders of label files). */
 int task_is_known(const char *name);

@@ -28,20 +28,37 @@ static char codes[N_CODES][24] = {"MEDS_BIRTH", "DIAGNOSIS//ICD//10//J45", "DIAG
 struct one {
     struct cohort cohort;
     struct cohort_events events;
-    int64_t offsets[2], birth, subject, time;
-    int32_t sample_subject;
+    int64_t offsets[2], no_visits[2], task_offsets[2], birth, death, subject, time;
+    int32_t sample_subject, sample_visit, hidden, visit[16];
+    uint8_t split;
 };
 
 static void make_one(struct one *o, int64_t birth, int64_t n, int64_t *times, int32_t *event_codes) {
-    *o = (struct one){.offsets = {0, n}, .birth = birth, .subject = 7, .time = INT64_MAX};
-    o->events = (struct cohort_events){.n_subjects = 1, .offsets = o->offsets, .time = times, .code = event_codes};
+    static float values[16];
+    assert_true(n <= 16);
+    *o = (struct one){.offsets = {0, n}, .task_offsets = {0, 1}, .birth = birth, .subject = 7, .time = INT64_MAX};
+    for (int i = 0; i < 16; i++) o->visit[i] = -1;
+    o->sample_visit = -1;
+    o->events = (struct cohort_events){.n_subjects = 1,
+                                       .death = &o->death,
+                                       .offsets = o->offsets,
+                                       .time = times,
+                                       .code = event_codes,
+                                       .value = values,
+                                       .visit = o->visit,
+                                       .visit_offsets = o->no_visits};
     o->cohort = (struct cohort){.n_codes = N_CODES,
                                 .code_bytes = sizeof codes[0],
                                 .code = codes[0],
                                 .n_subjects = 1,
                                 .subject = &o->subject,
                                 .birth = &o->birth,
+                                .split = &o->split,
+                                .n_tasks = 1,
+                                .task_offsets = o->task_offsets,
+                                .task_hidden = &o->hidden,
                                 .sample_subject = &o->sample_subject,
+                                .sample_visit = &o->sample_visit,
                                 .sample_time = &o->time,
                                 .events = &o->events};
 }

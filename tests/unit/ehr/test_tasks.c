@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include "base/status.h"
+#include "ehr/tasks/code_traits.h"
 #include "ehr/tasks/tasks.h"
+#include "terms/code_groups.h"
 
 enum { MOST_VISITS = 16, MOST_EVENTS = 64 };
 static const int64_t MIN = (int64_t)60 * 1000000, DAYS = (int64_t)86400 * 1000000;
@@ -461,6 +463,91 @@ static void medtok_leaves_out_visits_without_the_five(void **state) {
     left_out(MORE_ICU, 1);
 }
 
+/* ---- phenotypes ---- */
+static struct code_groups groups;
+
+static void label_phenotypes(enum task_mode mode) {
+    struct task_codes codes = all_codes();
+    struct task_options options = {.mode = mode};
+    struct string_list names = {0};
+    codes.groups = &groups;
+    assert_int_equal(code_groups_add(&groups, "Acute myocardial infarction", "ICD9CM", "410.12"), STATUS_OK);
+    assert_int_equal(code_groups_add(&groups, "Acute myocardial infarction", "ICD10CM", "I21"), STATUS_OK);
+    assert_int_equal(code_groups_add(&groups, "Essential hypertension", "ICD10CM", "I10"), STATUS_OK);
+    for (int p = 0; p < N_PHENOTYPES; p++) /* a code that the cohort has not */
+        assert_int_equal(code_groups_add(&groups, PHENOTYPES[p].name, "ICD10CM", "Z99"), STATUS_OK);
+    task_set_free(set);
+    assert_int_equal(string_list_add(&names, "phenotypes"), STATUS_OK);
+    assert_int_equal(task_set_make(&set, &options, &names, &codes), STATUS_OK);
+    assert_int_equal(task_set_label(set, &record), STATUS_OK);
+    samples = task_set_samples(set, 0);
+    counts = task_set_counts(set, 0);
+    string_list_clear(&names);
+}
+
+static void phenotypes_are_asked_at_admission_without_the_stays_own_diagnoses(void **state) {
+    (void)state;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 8, 0));
+    add_visit(at(10, 8, 0), at(13, 8, 0));
+    add_visit(at(20, 8, 0), at(23, 8, 0));
+    add_event(at(3, 8, 0), HYPERTENSION, 0);
+    add_event(at(3, 8, 0), AMI_10, 0);
+    add_event(at(3, 8, 0), AMI_9, 0);
+    add_event(at(13, 8, 0), AMI_MEDTOK, 1); /* in none of the groups */
+    add_event(at(21, 8, 0), HEPARIN, 2);
+    label_phenotypes(TASK_CLEAN);
+    are(2);
+    is(0, at(0, 8, 0), 0, 2);
+    is(1, at(10, 8, 0), 1, 0);
+    assert_true(samples->set[0] == 5 && samples->set[1] == 7 && samples->n_set == 2); /* CCS 98 and 100 */
+    assert_string_equal(samples->class_names[7], "Acute myocardial infarction");
+    assert_int_equal(samples->hidden, 1 << CODE_KIND_DIAGNOSIS);
+    left_out(NO_DIAGNOSIS, 1);
+}
+
+static void medtok_drops_subjects_with_a_visit_without_phenotype(void **state) {
+    (void)state;
+    begin();
+    for (int v = 0; v < 3; v++) add_visit(at(10 * v, 10, 0), at(10 * v + 4, 0, 0));
+    for (int v = 0; v < 3; v++) add_tables(v, v == 1 ? AMI_9 : HYPERTENSION, HEPARIN);
+    label_phenotypes(TASK_MEDTOK);
+    are(2);
+    is(0, at(4, 0, 0), 0, 1);
+    is(1, at(14, 0, 0), 1, 1);
+    assert_true(samples->set[0] == 5 && samples->set[1] == 7);
+    assert_int_equal(samples->hidden, 0);
+    event_codes[9] = AMI_MEDTOK; /* the diagnosis of the last visit, which is no sample itself */
+    label_phenotypes(TASK_MEDTOK);
+    are(0);
+    left_out(NO_PHENOTYPE, 1);
+}
+
+static void descendants_of_a_concept_are_of_its_set(void **state) {
+    (void)state;
+    struct task_codes codes = all_codes();
+    struct task_options options = {.mode = TASK_CLEAN};
+    struct string_list names = {0};
+    struct code_groups descendants = {0};
+    const char *concepts[N_TASK_CONCEPTS];
+    task_concepts(concepts);
+    assert_string_equal(concepts[SET_AMI], "57054005");
+    assert_int_equal(code_groups_add(&descendants, "SNOMED 57054005", "ATC", "B01AB01"),
+                     STATUS_OK); /* for want of others */
+    codes.groups = &descendants;
+    begin();
+    add_visit(at(0, 8, 0), at(3, 10, 0));
+    add_event(at(50, 10, 0), HEPARIN, -1);
+    task_set_free(set);
+    assert_int_equal(string_list_add(&names, "first_ami"), STATUS_OK);
+    assert_int_equal(task_set_make(&set, &options, &names, &codes), STATUS_OK);
+    assert_int_equal(task_set_label(set, &record), STATUS_OK);
+    samples = task_set_samples(set, 0);
+    is(0, at(3, 10, 0), 0, 1);
+    string_list_clear(&names);
+    code_groups_free(&descendants);
+}
+
 /* ---- first diagnoses ---- */
 static void first_diagnoses_are_asked_of_who_has_none(void **state) {
     (void)state;
@@ -666,7 +753,7 @@ static void tasks_that_cannot_be_made_are_refused(void **state) {
     struct task_codes codes = all_codes();
     expect_refusal("sepsis", &codes, "there is no task sepsis: there are mortality,");
     expect_refusal("guo_los,guo_los", &codes, "name guo_los twice");
-    expect_refusal("phenotypes", &codes, "the task phenotypes needs groups of diagnoses");
+    expect_refusal("phenotypes", &codes, "the task phenotypes needs the groups of HCUP");
     codes.n = HEPARIN;
     expect_refusal("drugs_5", &codes, "the task drugs_5 needs drugs as codes of ATC");
 }
@@ -718,6 +805,9 @@ int main(void) {
         cmocka_unit_test(drugs_are_hidden_and_stays_without_the_five_kept),
         cmocka_unit_test(groups_of_drugs_are_those_of_train),
         cmocka_unit_test(medtok_leaves_out_visits_without_the_five),
+        cmocka_unit_test(phenotypes_are_asked_at_admission_without_the_stays_own_diagnoses),
+        cmocka_unit_test(medtok_drops_subjects_with_a_visit_without_phenotype),
+        cmocka_unit_test(descendants_of_a_concept_are_of_its_set),
         cmocka_unit_test(first_diagnoses_are_asked_of_who_has_none),
         cmocka_unit_test(a_repeat_behind_the_first_day_is_no_first_diagnosis),
         cmocka_unit_test(medtok_looks_for_its_own_codes_in_the_next_visit),
@@ -732,5 +822,6 @@ int main(void) {
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     task_set_free(set);
+    code_groups_free(&groups);
     return failed;
 }

@@ -89,7 +89,9 @@ static void codes_of_each_data_set_are_known_by_the_built_in_patterns(void **sta
         {"RACE//WHITE", "RACE//WHITE"},
         {"Race/OTHER", "RACE//OTHER"},
         {"Ethnicity/Hispanic", "ETHNICITY//Hispanic"},
-        {"MIMIC_LAB/50853", "MIMIC_LAB/50853"},
+        {"MIMIC_LAB/50853//ng/mL", "LAB//50853//ng/mL"},
+        {"LOINC/718-7//g/dL", "LOINC/718-7//g/dL"},
+        {"X/718-7//g/dL", "X/718-7//g/dL"},
         {"Visit/IP", "Visit/IP"},
         {"MEDS_BIRTH", "MEDS_BIRTH"},
     };
@@ -191,12 +193,18 @@ static void names_of_drugs_are_matched_by_their_spellings(void **state) {
         {"MEDICATION//NAME//Metoprololum", "MEDICATION//NAME//Metoprololum"},
         {"MEDICATION//NAME//5% Dextrose", "ATC/B05BA03"},
         {"MEDICATION//NAME//5%", "MEDICATION//NAME//5%"},
+        {"MEDICATION//NDC//00904198861//Metoprolol", "ATC/C07AB03"}, /* the NDC first */
+        {"MEDICATION//NDC//11111111111//Metoprolol", "ATC/C07AB02"},
+        {"MEDICATION//NDC//0//Metoprolol", "ATC/C07AB02"},
+        {"MEDICATION//NDC//11111111111//Unknown", "NDC/11111111111"},
+        {"MEDICATION//NDC//0//Unknown", "MEDICATION//NDC//0//Unknown"},
     };
     (void)state;
     struct source_code_rules *rules = new_rules();
     struct code_map *map = source_code_rules_map(rules);
     assert_int_equal(code_map_add(map, DRUG_NAME_SYSTEM, "Heparin Sodium", "ATC", "B01AB01"), STATUS_OK);
     assert_int_equal(code_map_add(map, DRUG_NAME_SYSTEM, "METOPROLOL", "ATC", "C07AB02"), STATUS_OK);
+    assert_int_equal(code_map_add(map, "NDC", "00904198861", "ATC", "C07AB03"), STATUS_OK);
     assert_int_equal(code_map_add(map, DRUG_NAME_SYSTEM, "5% Dextrose", "ATC", "B05BA03"), STATUS_OK);
     check(rules, PAIRS, LENGTH(PAIRS));
     source_code_rules_free(rules);
@@ -223,8 +231,9 @@ static void spellings_of_a_drug_go_from_the_exact_to_the_ingredient(void **state
 }
 
 static void parents_tell_the_system_where_no_pattern_does(void **state) {
-    static const char *const PAIRS[][2] = {
-        {"LAB//50912//mg/dL", "LOINC/2160-0"}, {"LAB//1//x", "LAB//1//x"}, {"DIAGNOSIS//ICD//9//4280", "ICD9CM/4280"}};
+    static const char *const PAIRS[][2] = {{"LAB//50912//mg/dL", "LOINC/2160-0//mg/dL"},
+                                           {"LAB//1//x", "LAB//1//x"},
+                                           {"DIAGNOSIS//ICD//9//4280", "ICD9CM/4280"}};
     (void)state;
     struct source_code_rules *rules = new_rules();
     assert_int_equal(source_code_rules_add_parent(rules, "LAB//50912//mg/dL", 17, "nothing known"), STATUS_OK);
@@ -238,12 +247,13 @@ static void parents_tell_the_system_where_no_pattern_does(void **state) {
 /* ---- OMOP ---- */
 static void omop_codes_are_the_source_code_else_the_standard_concept(void **state) {
     static const char *const PAIRS[][2] = {
-        {"OMOP//condition_occurrence//44835752//133729//25200", "ICD9CM/25200"}, /* by its concept */
-        {"OMOP//condition_occurrence//99//133729//see note", "SNOMED/36348003"}, /* the standard concept */
-        {"OMOP//condition_occurrence//0//77//see note", "CONCEPT/77"},           /* which is not in the table */
-        {"OMOP//condition_occurrence//0//0//see note", "OMOP//condition_occurrence//see note"},
-        {"OMOP//condition_occurrence//0//0//5853", "ICD9CM/5853"}, /* by its shape */
-        {"OMOP//procedure_occurrence//2//0//x", "CPT/99213"},
+        {"OMOP//condition_occurrence//44835752//133729////25200", "ICD9CM/25200"}, /* by its concept */
+        {"OMOP//condition_occurrence//99//133729////see note", "SNOMED/36348003"}, /* the standard concept */
+        {"OMOP//condition_occurrence//0//77////see note", "CONCEPT/77"},           /* which is not in the table */
+        {"OMOP//condition_occurrence//0//0////see note", "OMOP//condition_occurrence//see note"},
+        {"OMOP//condition_occurrence//0//0////5853", "ICD9CM/5853"}, /* by its shape */
+        {"OMOP//procedure_occurrence//2//0////x", "CPT/99213"},
+        {"OMOP//measurement//0//0//g/dL//718-7", "LOINC/718-7//g/dL"},
         {"CONCEPT/133729", "SNOMED/36348003"},
         {"CONCEPT/5", "CONCEPT/5"},
     };
@@ -297,14 +307,14 @@ static void a_source_value_tells_its_system_by_shape_as_far_as_it_does(void **st
 }
 
 static void a_value_of_two_systems_is_of_the_one_that_the_table_uses(void **state) {
-    static const char *const ICD9[][2] = {{"OMOP//condition_occurrence//0//7//V4511", "ICD9CM/V4511"},
-                                          {"OMOP//condition_occurrence//0//0//25200", "ICD9CM/25200"}};
-    static const char *const BOTH[][2] = {{"OMOP//condition_occurrence//0//7//V4511", "CONCEPT/7"},
-                                          {"OMOP//condition_occurrence//0//0//25200", "ICD9CM/25200"},
-                                          {"OMOP//condition_occurrence//0//0//I2101", "ICD10CM/I2101"}};
-    static const char *const OTHER_TABLE[][2] = {{"OMOP//condition_occurrence//0//7//V4511", "CONCEPT/7"},
-                                                 {"OMOP//observation//0//0//V451", "OMOP//observation//V451"},
-                                                 {"OMOP//procedure_occurrence//0//0//3893", "ICD9PROC/3893"}};
+    static const char *const ICD9[][2] = {{"OMOP//condition_occurrence//0//7////V4511", "ICD9CM/V4511"},
+                                          {"OMOP//condition_occurrence//0//0////25200", "ICD9CM/25200"}};
+    static const char *const BOTH[][2] = {{"OMOP//condition_occurrence//0//7////V4511", "CONCEPT/7"},
+                                          {"OMOP//condition_occurrence//0//0////25200", "ICD9CM/25200"},
+                                          {"OMOP//condition_occurrence//0//0////I2101", "ICD10CM/I2101"}};
+    static const char *const OTHER_TABLE[][2] = {{"OMOP//condition_occurrence//0//7////V4511", "CONCEPT/7"},
+                                                 {"OMOP//observation//0//0////V451", "OMOP//observation//V451"},
+                                                 {"OMOP//procedure_occurrence//0//0////3893", "ICD9PROC/3893"}};
     (void)state;
     struct source_code_rules *rules = new_rules();
     check(rules, ICD9, LENGTH(ICD9));
@@ -323,7 +333,7 @@ static void concepts_are_read_once_the_codes_are_known(void **state) {
     int64_t n = 0;
     (void)state;
     struct source_code_rules *rules = new_rules();
-    source_code_rules_set_reader(rules, &n, read_concepts);
+    source_code_rules_set_reader(rules, &n, read_concepts, NULL);
     check(rules, PAIRS, LENGTH(PAIRS));
     assert_int_equal(n, 2);
     source_code_rules_free(rules);
@@ -334,18 +344,20 @@ static void the_name_of_an_omop_event_is_read_back_as_written(void **state) {
     struct omop_code parts;
     (void)state;
     memset(value, 'x', sizeof value);
-    int n = omop_code_write(code, "measurement", 3, INT64_MAX, "a//b", 4);
+    int n = omop_code_write(code, "measurement", 3, INT64_MAX, "mg/dL", 5, "a//b", 4);
     assert_int_equal(n, strlen(code));
     assert_true(omop_code_read(code, &parts));
     assert_string_equal(parts.table, "measurement");
     assert_string_equal(parts.value, "a//b");
+    assert_string_equal(parts.unit, "mg/dL");
     assert_int_equal(parts.source_concept, 3);
     assert_true(parts.concept == INT64_MAX);
-    omop_code_write(code, "measurement", 3, 4, value, sizeof value);
+    omop_code_write(code, "measurement", 3, 4, value, sizeof value, value, sizeof value);
     assert_true(omop_code_read(code, &parts));
     assert_int_equal(strlen(parts.value), OMOP_VALUE_BYTES - 1);
-    static const char *const NOT[] = {"OMOP//",        "OMOP//x",          "OMOP//x//1//",
-                                      "OMOP//x//1//2", "OMOP//x//a//2//v", "LAB//1"};
+    assert_string_equal(parts.unit, "");
+    static const char *const NOT[] = {
+        "OMOP//", "OMOP//x", "OMOP//x//1//", "OMOP//x//1//2", "OMOP//x//a//2////v", "OMOP//x//1//2//v", "LAB//1"};
     for (int i = 0; i < LENGTH(NOT); i++) assert_false(omop_code_read(NOT[i], &parts));
 }
 

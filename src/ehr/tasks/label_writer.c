@@ -1,0 +1,117 @@
+/* Rows of labels, twice. */
+#include "ehr/tasks/label_writer.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/status.h"
+#include "store/cohort.h"
+#include "store/parquet_file.h"
+
+static const char HEAD[] = "subject_id,prediction_time,";
+static const struct {
+    const char *column, *type;
+} VALUES[] = {[LABEL_BINARY] = {"boolean_value", "bool"},
+              [LABEL_CLASS] = {"integer_value", "int64"},
+              [LABEL_SET] = {"categorical_value", "string"}};
+
+/* ---- a row ---- */
+/* 2180-05-06T23:59:00, and microseconds if there are any. */
+static void time_text(int64_t time, char text[40]) {
+    int64_t second = time / 1000000 - (time % 1000000 < 0), rest = time - second * 1000000;
+    time_t seconds = (time_t)second;
+    struct tm parts;
+    size_t n = gmtime_r(&seconds, &parts) ? strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &parts) : 0;
+    text[n] = 0;
+    if (rest) snprintf(text + n, 40 - n, ".%06d", (int)rest);
+}
+
+static void write_value(FILE *out, const struct cohort *c, int64_t task, int64_t sample) {
+    int32_t label = c->sample_label[sample];
+    if (c->task_form[task] == LABEL_BINARY) fputs(label ? "true" : "false", out);
+    if (c->task_form[task] == LABEL_CLASS) fprintf(out, "%d", label);
+    for (int64_t i = c->sample_set[sample]; c->task_form[task] == LABEL_SET && i < c->sample_set[sample] + label; i++)
+        fprintf(out, "%s%s", i > c->sample_set[sample] ? "|" : "", cohort_class(c, task, c->set[i]));
+}
+
+/* ---- a file ---- */
+static int check_there(const char *path, const char *begins) {
+    char text[64] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file) return STATUS_OK;
+    size_t n = fread(text, 1, strlen(begins), file);
+    fclose(file);
+    if (n == 0 || strncmp(text, begins, strlen(begins)) == 0) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s is there already and holds no labels: name another folder, or move it away (cohort.labels)",
+                      path);
+}
+
+/* Names of classes have commas in them. */
+static int write_csv(const struct cohort *c, int64_t task, const char *path) {
+    struct atomic_file file;
+    const char *quote = c->task_form[task] == LABEL_SET ? "\"" : "";
+    char time[40];
+    TRY(check_there(path, HEAD));
+    TRY(atomic_file_open(&file, path));
+    fprintf(file.stream, "%s%s\n", HEAD, VALUES[c->task_form[task]].column);
+    for (int64_t i = c->task_offsets[task]; i < c->task_offsets[task + 1]; i++) {
+        time_text(c->sample_time[i], time);
+        fprintf(file.stream, "%lld,%s,%s", (long long)c->subject[c->sample_subject[i]], time, quote);
+        write_value(file.stream, c, task, i);
+        fprintf(file.stream, "%s\n", quote);
+    }
+    return atomic_file_close(&file, interrupt_poll());
+}
+
+static int write_parquet(const struct cohort *c, int64_t task, const char *path, const char *python) {
+    const struct parquet_column columns[] = {{"subject_id", "int64"},
+                                             {"prediction_time", "timestamp[us]"},
+                                             {VALUES[c->task_form[task]].column, VALUES[c->task_form[task]].type}};
+    struct parquet_file *file;
+    TRY(check_there(path, "PAR1"));
+    TRY(parquet_file_open(&file, path, python, "cohort.python", 3, columns));
+    FILE *out = parquet_file_rows(file);
+    for (int64_t i = c->task_offsets[task]; i < c->task_offsets[task + 1]; i++) {
+        fprintf(out, "%lld\t%lld\t", (long long)c->subject[c->sample_subject[i]], (long long)c->sample_time[i]);
+        write_value(out, c, task, i);
+        fputc('\n', out);
+    }
+    return parquet_file_close(file, interrupt_poll());
+}
+
+/* ---- all of them ---- */
+static int write_task(const struct cohort *c, int64_t task, const char *folder, const char *python, int *parquet) {
+    char path[2][PATH_MAX];
+    static const char *const NAMES[2] = {"labels.csv", "labels.parquet"};
+    for (int k = 0; k < 2; k++)
+        if (snprintf(path[k], PATH_MAX, "%s/%s/%s", folder, cohort_task(c, task), NAMES[k]) >= PATH_MAX)
+            return status_set(STATUS_USAGE, "cohort.labels is too long a path: %.200s...", folder);
+    TRY(path_make_folder_of(path[0]));
+    TRY(write_csv(c, task, path[0]));
+    if (!*parquet) return STATUS_OK;
+    int status = write_parquet(c, task, path[1], python);
+    int lacking = strstr(status_message(), "pyarrow") || strstr(status_message(), "cannot be started");
+    if (status == STATUS_OK || status == STATUS_INTERRUPTED || !lacking) return status;
+    log_warn("labels are written as CSV alone: %s", status_message());
+    *parquet = 0;
+    return STATUS_OK;
+}
+
+int label_files_write(const char *cohort, const char *folder, const char *python) {
+    struct cohort c;
+    int parquet = 1;
+    TRY(cohort_read(cohort, 0, 0, &c));
+    int status = STATUS_OK;
+    for (int64_t t = 0; t < c.n_tasks && status == STATUS_OK; t++) status = write_task(&c, t, folder, python, &parquet);
+    if (status == STATUS_OK) log_info("wrote the labels of %lld tasks to %s", (long long)c.n_tasks, folder);
+    cohort_free(&c);
+    return status;
+}
