@@ -64,8 +64,10 @@ static int score(const struct comm *comm, struct truth_samples *own, struct scor
     int64_t n = 0;
     int status = mem_alloc(&mine, own->n, sizeof *mine);
     for (long long i = 0; i < own->n && status == STATUS_OK; i++)
-        mine[i] = (struct scored_sample){own->items[i].number, own->items[i].subject, own->items[i].label,
-                                         own->items[i].probability};
+        mine[i] = (struct scored_sample){.sample = own->items[i].number,
+                                         .subject = own->items[i].subject,
+                                         .label = own->items[i].label,
+                                         .score = own->items[i].probability};
     status = comm_agree(comm, status);
     if (status == STATUS_OK) status = scored_samples_gather(comm, own->n, mine, &n, &all);
     if (status == STATUS_OK) status = scores_compute(n, all, scores);
@@ -131,7 +133,7 @@ static int make_parquet(const struct comm *comm, const struct config *config) {
     char *line = NULL;
     int status = parquet_arguments(config->synth.folder, config->synth.gzip > 0, comm->rank, comm->size, &arguments);
     if (status == STATUS_OK && arguments.n) {
-        status = python_lines_open(&lines, config->synth.python, PARQUET_TEXT, &arguments);
+        status = python_lines_open(&lines, config->synth.python, "synth.python", PARQUET_TEXT, &arguments);
         if (status == STATUS_OK) status = python_lines_next(lines, &line);
         if (status == STATUS_OK && (!line || line[0] != '.'))
             status = status_set(STATUS_FAILED, "%s",

@@ -1,6 +1,6 @@
 """Makes Parquet of the tables of a MEDS data set that are CSV; run by jobs/synth.c through `python3 -c`.
 
-arguments: KIND FROM TO ... ; KIND is event, split, code, label or facts (an empty dataset.json at TO). A file is written under another name and renamed
+standard input, each with a zero byte behind it: KIND FROM TO ... ; KIND is event, split, code, label or facts (an empty dataset.json at TO). A file is written under another name and renamed
 when it is whole. The last line of standard output is `.`; `! MESSAGE` instead says what is wrong.
 """
 import os
@@ -64,4 +64,4 @@ def main(arguments):
     return "."
 
 
-print(main(sys.argv[1:]))
+print(main(os.fsdecode(sys.stdin.buffer.read()).split("\0")[:-1]))
