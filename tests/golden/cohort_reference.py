@@ -1,14 +1,12 @@
 """Samples, labels and counts per filter of every task, from MIMIC's published files by pandas and plain loops, compared with what `cohort` made.
 
-    cohort_reference.py FOLDER mimic3|mimic4 clean|medtok COHORT.h5 LABELS --ndc MAP --ccs9 FILE --ccs10 FILE
+    cohort_reference.py FOLDER mimic3|mimic4 clean|medtok COHORT.h5 --ndc MAP --ccs9 FILE --ccs10 FILE
 
 Written from the definitions (the project's specs, ehr-models-and-tasks 7 and 10; heads of src/ehr/tasks/*.c and src/ingest/mimic*.h) and not
-from the C code. FOLDER: MIMIC-III's files, or hosp/ and icu/ of MIMIC-IV. LABELS: the folder of label files (cohort.labels), for the counts.
-The splits are read from COHORT.h5, since they are drawn by a number of its own. Prints a line for each task, and what differs; the exit
-code is 1 if something does.
+from the C code. FOLDER: MIMIC-III's files, or hosp/ and icu/ of MIMIC-IV. The splits are read from COHORT.h5, since they are drawn by a number
+of its own. Prints a line for each task, and what differs; the exit code is 1 if something does.
 """
 import argparse
-import csv
 import pathlib
 import sys
 from collections import Counter, defaultdict
@@ -550,12 +548,12 @@ def read_cohort(path):
     return tasks, train
 
 
-def read_filters(folder):
+def read_filters(path):
     filters = defaultdict(Counter)
-    with open(pathlib.Path(folder) / "filters.csv", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["filter"] not in ("looked at", "samples", "subjects"):
-                filters[row["task"]][row["filter"]] = int(row["count"])
+    with h5py.File(path) as f:
+        names = [text(n) for n in f["task"][:]]
+        for task, why, count in zip(f["filter_task"][:], f["filter"][:], f["filter_count"][:]):
+            filters[names[task]][text(why)] = int(count)
     return filters
 
 
@@ -578,14 +576,14 @@ def compare(name, task, made, filters):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("folder", "format", "mode", "cohort", "labels"):
+    for name in ("folder", "format", "mode", "cohort"):
         parser.add_argument(name)
     for name in ("ndc", "ccs9", "ccs10"):
         parser.add_argument(f"--{name}")
     options = parser.parse_args()
     subjects, groups = load(options)
     made, train = read_cohort(options.cohort)
-    filters = read_filters(options.labels)
+    filters = read_filters(options.cohort)
     atc3 = {a[:4] for n, s in subjects.items() if n in train for v in s.visits for a in v.atc}
     context = SimpleNamespace(groups=groups, atc3=atc3)
     faults, tasks = [], all_tasks(options.mode)
