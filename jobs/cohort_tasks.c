@@ -7,8 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "ingest/code_group_files.h"
-#include "ingest/table_files.h"
+#include "ingest/code_lists.h"
 
 /* ---- which tasks ---- */
 static int has_labels(const struct source_files *files, const char *task) {
@@ -41,30 +40,25 @@ int cohort_add_text(struct provenance *provenance, const char *role, const char 
     return provenance_add_checksum(provenance, role, text, checksum);
 }
 
-static int add_concepts(struct provenance *provenance, const char *folder) {
-    static const char *const NAMES[] = {"concept", "concept_ancestor", "concept_relationship"};
-    char path[PATH_MAX];
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (table_file_find(folder, NAMES[i], path)) TRY(provenance_add_input(provenance, NAMES[i], path));
-    return STATUS_OK;
-}
-
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* In whatever order tasks are named, the cohort has one provenance. */
 int cohort_labels_add_inputs(const struct config *config, const struct source_files *files,
                              struct provenance *provenance) {
+    static const char *const BELOW[2] = {"concept_ancestor", "concept_relationship"}; /* what groups are made of */
     const struct string_list *tasks = &config->cohort.tasks, *aces = &config->tasks.aces;
-    char **names;
+    char **names, path[PATH_MAX];
     TRY(mem_alloc(&names, tasks->n, sizeof *names));
     for (int i = 0; i < tasks->n; i++) names[i] = tasks->items[i];
     if (tasks->n) qsort(names, (size_t)tasks->n, sizeof *names, by_text);
     int status = STATUS_OK;
     for (int i = 0; i < tasks->n && status == STATUS_OK; i++)
         if (!has_labels(files, names[i])) status = cohort_add_text(provenance, "task", names[i]);
-    if (config->cohort.concepts[0] && status == STATUS_OK) status = add_concepts(provenance, config->cohort.concepts);
     for (int i = 0; i < aces->n && status == STATUS_OK; i++)
         status = provenance_add_input(provenance, "aces", aces->items[i]);
+    for (int i = 0; i < 2 && status == STATUS_OK; i++)
+        if (code_vocabulary_file(&config->cohort, BELOW[i], path))
+            status = provenance_add_input(provenance, BELOW[i], path);
     free(names);
     return status;
 }
@@ -98,26 +92,12 @@ static int choose(struct string_list *names, const struct config *config, const 
     return status;
 }
 
-/* What is below the concepts that tasks ask for: of a folder that was named, or of the data set's if it says it. */
-static int read_concepts(struct cohort_labels *l, const struct cohort_options *o) {
-    enum { MOST = 64 };
-    const char *folder = o->concepts[0] ? o->concepts : o->folder, *concepts[MOST];
-    char path[PATH_MAX];
-    int n = 0;
-    if (!o->concepts[0] && !table_file_find(folder, "concept_ancestor", path)) return STATUS_OK;
-    for (const char *concept; n < MOST && (concept = task_concept(n)); n++) concepts[n] = concept;
-    int status = code_groups_read_descendants(&l->groups, folder, "SNOMED", concepts, n);
-    if (status != STATUS_FAILED || o->concepts[0]) return status;
-    log_info("%s", status_message());
-    return STATUS_OK;
-}
-
 static int make_set(struct cohort_labels *l, const struct config *config, const struct source_files *files,
                     const struct source_format *format, const struct collected *c) {
-    const struct string_list *paths = &config->cohort.groups;
+    const char *concepts[N_TASK_CONCEPTS];
     struct string_list names = {0};
-    for (int i = 0; i < paths->n; i++) TRY(code_groups_read(&l->groups, paths->items[i]));
-    TRY(read_concepts(l, &config->cohort));
+    task_concepts(concepts);
+    TRY(code_groups_of_settings(&l->groups, &config->cohort, concepts, N_TASK_CONCEPTS));
     struct task_codes codes = {.n = c->n_codes,
                                .text = {.text = c->code, .stride = c->code_bytes},
                                .kind = c->code_kind,

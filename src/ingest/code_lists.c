@@ -50,28 +50,39 @@ int code_parents_read(struct source_code_rules *rules, const char *path) {
 }
 
 /* ---- OMOP's vocabulary ---- */
-static const char *concept_folder(const struct cohort_options *options, const char *folder) {
-    return options->concepts[0] ? options->concepts : folder;
+static const char *concept_folder(const struct cohort_options *options) {
+    return options->concepts[0] ? options->concepts : options->folder;
 }
 
-int code_concepts_set(struct source_code_rules *rules, const struct cohort_options *options, const char *folder) {
+int code_vocabulary_file(const struct cohort_options *options, const char *name, char path[PATH_MAX]) {
+    return table_file_find(concept_folder(options), name, path);
+}
+
+int code_concepts_find(const struct cohort_options *options, struct source_files *files) {
     char path[PATH_MAX];
-    const char *where = concept_folder(options, folder);
-    if (!table_file_find(where, "concept", path)) {
+    if (!code_vocabulary_file(options, "concept", path)) {
         if (!options->concepts[0]) return STATUS_OK;
-        return status_set(STATUS_FAILED, "%s: there is no concept.csv (cohort.concepts)", where);
+        return status_set(STATUS_FAILED, "%s: there is no concept.csv (cohort.concepts)", options->concepts);
     }
+    TRY(string_list_add(&files->roles, CODE_LIST_ROLE));
+    return string_list_add(&files->paths, path);
+}
+
+int code_concepts_set(const struct cohort_options *options, const struct source_files *files,
+                      struct source_code_rules *rules) {
+    const char *path = source_files_path(files, CODE_LIST_ROLE);
+    (void)options;
+    if (!path) return STATUS_OK;
     char *copy = strdup(path);
     if (!copy) return status_set(STATUS_FAILED, "out of memory");
     source_code_rules_set_reader(rules, copy, omop_concepts_read, free);
     return STATUS_OK;
 }
 
-int code_groups_of_settings(struct code_groups *groups, const struct cohort_options *options, const char *folder,
+int code_groups_of_settings(struct code_groups *groups, const struct cohort_options *options,
                             const char *const *concepts, int n) {
     char path[PATH_MAX];
-    const char *where = concept_folder(options, folder);
     for (int i = 0; i < options->groups.n; i++) TRY(code_groups_read(groups, options->groups.items[i]));
-    if (n == 0 || !table_file_find(where, "concept_ancestor", path)) return STATUS_OK;
-    return code_groups_read_descendants(groups, where, "SNOMED", concepts, n);
+    if (n == 0 || !code_vocabulary_file(options, "concept_ancestor", path)) return STATUS_OK;
+    return code_groups_read_descendants(groups, concept_folder(options), "SNOMED", concepts, n);
 }

@@ -11,14 +11,9 @@ static int recognise(const char *folder) { return source_table_has(folder, "data
 static int find(const struct cohort_options *options, struct source_files *files) {
     static const struct table_kind *const TABLES_THERE[] = {&EHRSHOT_SPLITS, &EHRSHOT_EVENTS, NULL};
     TRY(source_tables_find(options->folder, TABLES_THERE, 0, files));
-    return table_files_add_labels(files, &EHRSHOT_LABELS, &options->tasks, options->folder, "benchmark",
-                                  "labeled_patients");
-}
-
-static int add_rules(const struct cohort_options *options, const struct source_files *files,
-                     struct source_code_rules *rules) {
-    (void)files;
-    return code_concepts_set(rules, options, options->folder);
+    TRY(table_files_add_labels(files, &EHRSHOT_LABELS, &options->tasks, options->folder, "benchmark",
+                               "labeled_patients"));
+    return code_concepts_find(options, files);
 }
 
 const struct source_format EHRSHOT_FORMAT = {.name = "ehrshot",
@@ -26,6 +21,6 @@ const struct source_format EHRSHOT_FORMAT = {.name = "ehrshot",
                                              .find = find,
                                              .prepare = label_files_prepare,
                                              .release = label_files_release,
-                                             .rules = add_rules,
+                                             .rules = code_concepts_set,
                                              .derive_died = 1,
                                              .subjects_from = "splits/person_id_map"};

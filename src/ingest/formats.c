@@ -31,6 +31,12 @@ int source_format_find(const char *name, const char *folder, const struct source
                       folder, names);
 }
 
+const char *source_files_path(const struct source_files *files, const char *role) {
+    for (int i = 0; i < files->roles.n; i++)
+        if (strcmp(files->roles.items[i], role) == 0) return files->paths.items[i];
+    return NULL;
+}
+
 void source_files_free(struct source_files *files) {
     string_list_clear(&files->paths);
     string_list_clear(&files->roles);

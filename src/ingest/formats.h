@@ -12,9 +12,10 @@
 
 /* The files of a data set, the same on every rank. */
 struct source_files {
-    struct string_list paths;    /* numbers are row_position.file */
-    struct string_list roles;    /* of each path, for the provenance: "events", "hosp/admissions" */
-    struct source_table *tables; /* [n_tables] of a format of tables; table i is path i; owned */
+    struct string_list paths; /* numbers are row_position.file */
+    struct string_list roles; /* of each path, for the provenance: "events", "hosp/admissions" */
+    struct source_table
+        *tables; /* [n_tables] of a format of tables; table i is path i, files without rows come behind; owned */
     int n_tables;
 };
 
@@ -51,6 +52,12 @@ SOURCE_FORMATS(SOURCE_FORMAT_DECLARATION)
 
 /* Finds the format by its name, or, "auto", by the folder. An error lists those there are. */
 int source_format_find(const char *name, const char *folder, const struct source_format **format);
+
+/* The role of a file without rows, which says what codes are: MEDS' list of codes, OMOP's concepts. */
+#define CODE_LIST_ROLE "codes"
+
+/* The path of the first file of that role, or NULL. */
+const char *source_files_path(const struct source_files *files, const char *role);
 
 void source_files_free(struct source_files *files);
 

@@ -1,5 +1,6 @@
 /* The lines of meds_to_tsv.py, which describes them, into a record_sink; and what spans the files of ranks. */
 #include "ingest/meds.h"
+#include "ingest/meds_parents.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -193,7 +194,8 @@ static int deal_files(const struct comm *comm, const struct source_files *files,
             if (load[r] < load[rank]) rank = r;
         load[rank] += sizes[largest] + 1;
         sizes[largest] = -1;
-        if (rank == comm->rank) status = add_own(files, largest, mine);
+        int has_rows = strcmp(files->roles.items[largest], CODE_LIST_ROLE) != 0;
+        if (rank == comm->rank && has_rows) status = add_own(files, largest, mine);
     }
     free(sizes);
     free(load);
@@ -262,9 +264,16 @@ static int read(const struct comm *comm, const struct cohort_options *options, c
     return status;
 }
 
+static int add_rules(const struct cohort_options *options, const struct source_files *files,
+                     struct source_code_rules *rules) {
+    const char *path = source_files_path(files, CODE_LIST_ROLE);
+    return path ? meds_parents_read(rules, path, options->python) : STATUS_OK;
+}
+
 const struct source_format MEDS_FORMAT = {.name = "meds",
                                           .recognise = meds_recognise,
                                           .find = meds_find_files,
                                           .read = read,
+                                          .rules = add_rules,
                                           .derive_visits = 1,
                                           .subjects_from = "metadata/subject_splits.parquet"};

@@ -3,6 +3,7 @@
  *   data/ and below: *.parquet       subject_id, time (null: static), code, numeric_value (null: none)
  *   metadata/subject_splits.parquet  subject_id, split: train, tuning or held_out
  *   labels/TASK/ and below: *.parquet  subject_id, prediction_time, boolean_value
+ *   metadata/codes.parquet           code, parent_codes: what the code is in a known system (terms/source_code.h); may be absent
  *
  * Other columns are not looked at. Files are dealt out to the ranks, each of which reads its own with a Python that has pyarrow. MEDS_BIRTH
  * and MEDS_DEATH with a time are the subject's birth and death; visits come from admissions and discharges among the events. What the
@@ -18,7 +19,7 @@
 /* Whether it has data/ with Parquet files in it. */
 int meds_recognise(const char *folder);
 
-/* Finds the files of options->folder: roles "splits", "events", "labels of TASK". options->tasks: names of folders in labels/,
+/* Finds the files of options->folder: roles "splits", "events", "labels of TASK", CODE_LIST_ROLE. options->tasks: names of folders in labels/,
  * "mortality/in_icu/first_24h" too; one that has no folder is passed over; empty: each folder that labels/ has. Fails if there are no events, no
  * splits, or no files in the folder of a task. */
 int meds_find_files(const struct cohort_options *options, struct source_files *files);

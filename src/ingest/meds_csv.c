@@ -11,17 +11,21 @@ static int recognise(const char *folder) {
 }
 
 static int find(const struct cohort_options *options, struct source_files *files) {
+    char path[PATH_MAX];
     static const struct table_kind *const SPLITS[] = {&MEDS_CSV_SPLITS, NULL};
     TRY(source_tables_find(options->folder, SPLITS, 0, files));
     TRY(table_files_add_below(files, &MEDS_CSV_EVENTS, "events", options->folder, "data", NULL));
-    return table_files_add_labels(files, &MEDS_CSV_LABELS, &options->tasks, options->folder, "labels", NULL);
+    TRY(table_files_add_labels(files, &MEDS_CSV_LABELS, &options->tasks, options->folder, "labels", NULL));
+    if (!table_file_find(options->folder, "metadata/codes", path)) return STATUS_OK;
+    TRY(string_list_add(&files->roles, CODE_LIST_ROLE));
+    return string_list_add(&files->paths, path);
 }
 
 static int add_rules(const struct cohort_options *options, const struct source_files *files,
                      struct source_code_rules *rules) {
-    char path[PATH_MAX];
-    (void)files;
-    return table_file_find(options->folder, "metadata/codes", path) ? code_parents_read(rules, path) : STATUS_OK;
+    const char *path = source_files_path(files, CODE_LIST_ROLE);
+    (void)options;
+    return path ? code_parents_read(rules, path) : STATUS_OK;
 }
 
 const struct source_format MEDS_CSV_FORMAT = {.name = "meds_csv",

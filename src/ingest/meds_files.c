@@ -124,7 +124,9 @@ static int find_files(const char *folder, const struct string_list *tasks, struc
     TRY(add_parquet(files, "events", path, 0));
     if (files->paths.n == 1) return status_set(STATUS_FAILED, "%s: there is no .parquet file", path);
     TRY(join(folder, "labels", path));
-    return tasks->n ? add_named_tasks(files, path, tasks) : add_all_tasks(files, path);
+    TRY(tasks->n ? add_named_tasks(files, path, tasks) : add_all_tasks(files, path));
+    TRY(join(folder, "metadata/codes.parquet", path));
+    return stat(path, &info) ? STATUS_OK : add_file(files, CODE_LIST_ROLE, path);
 }
 
 int meds_find_files(const struct cohort_options *options, struct source_files *files) {

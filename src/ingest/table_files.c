@@ -132,13 +132,21 @@ static int add_all_tasks(struct source_files *files, const struct table_kind *ki
     return status;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
 int table_files_add_labels(struct source_files *files, const struct table_kind *kind, const struct string_list *tasks,
                            const char *folder, const char *labels, const char *only) {
     char path[PATH_MAX];
     TRY(join(folder, labels, path));
     if (tasks->n == 0) return add_all_tasks(files, kind, path, only);
-    for (int i = 0; i < tasks->n; i++) TRY(add_task(files, kind, path, tasks->items[i], only));
-    return STATUS_OK;
+    char **names;
+    TRY(mem_alloc(&names, tasks->n, sizeof *names));
+    for (int i = 0; i < tasks->n; i++) names[i] = tasks->items[i];
+    qsort(names, (size_t)tasks->n, sizeof *names, by_text);
+    int status = STATUS_OK;
+    for (int i = 0; i < tasks->n && status == STATUS_OK; i++) status = add_task(files, kind, path, names[i], only);
+    free(names);
+    return status;
 }
 
 int label_files_prepare(const struct source_files *files, void **out) {

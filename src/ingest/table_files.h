@@ -20,7 +20,7 @@ int table_files_add_below(struct source_files *files, const struct table_kind *k
 /* Whether there is a CSV file in FOLDER/BELOW or below: for struct source_format's recognise; no error. */
 int table_files_any(const char *folder, const char *below);
 
-/* Adds the label files FOLDER/LABELS/TASK/... of these tasks, or of all folders that are there, where `tasks` is empty. Those that are not there
+/* Adds the label files FOLDER/LABELS/TASK/... of these tasks, in the order of names, or of all folders that are there, where `tasks` is empty. Those that are not there
  * are passed over: a task may be one that is labelled here. */
 int table_files_add_labels(struct source_files *files, const struct table_kind *kind, const struct string_list *tasks,
                            const char *folder, const char *labels, const char *only);

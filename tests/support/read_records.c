@@ -10,7 +10,7 @@ static int read_all(const char *format, const char *folder, struct source_files 
     struct record_sink sink = record_list_sink(&list);
     void *labels = NULL;
     char path[512];
-    struct cohort_options options = {.folder = path};
+    struct cohort_options options = {.folder = path, .kinds = "all", .concepts = ""};
     const struct source_format *found;
     snprintf(path, sizeof path, "%s", folder);
     TRY(source_format_find(format, folder, &found));

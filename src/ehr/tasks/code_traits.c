@@ -66,6 +66,11 @@ const struct phenotype PHENOTYPES[N_PHENOTYPES] = {
 };
 
 /* ---- sets ---- */
+_Static_assert((int)N_TASK_CONCEPTS == (int)N_DIAGNOSIS_SETS, "each set of diagnoses has its concept");
+void task_concepts(const char *concepts[N_TASK_CONCEPTS]) {
+    for (int i = 0; i < N_TASK_CONCEPTS; i++) concepts[i] = DIAGNOSIS_SETS[i].snomed;
+}
+
 static int begins(const char *code, const char *const prefixes[MOST_PREFIXES]) {
     for (int i = 0; i < MOST_PREFIXES && prefixes[i]; i++)
         if (strncmp(code, prefixes[i], strlen(prefixes[i])) == 0) return 1;
@@ -193,8 +198,6 @@ static int look_at_groups(struct code_traits *t, const struct task_codes *codes)
     free(is_member);
     return status;
 }
-
-const char *task_concept(int i) { return i < N_DIAGNOSIS_SETS ? DIAGNOSIS_SETS[i].snomed : NULL; }
 
 /* ---- groups of drugs ---- */
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
