@@ -19,8 +19,8 @@ static int is_concept(struct field f, int64_t *concept) {
     return f.size == 0 || field_integer(f, 0, INT64_MAX, concept);
 }
 
-/* The moment of a date and a datetime, either of which may be empty but not both; returns whether there is one. A datetime on another day than the
- * date is a stand-in (synPUF has 1900-01-01). */
+/* The moment of a date and a datetime, either of which may be empty but not both; returns whether there is one. A
+ * datetime on another day than the date is a stand-in (synPUF has 1900-01-01). */
 static int read_time(struct field date, struct field datetime, int64_t *time, enum time_precision *precision) {
     int64_t day = COHORT_NO_TIME, moment = COHORT_NO_TIME;
     int is_day = 0;
@@ -194,11 +194,11 @@ static int event_row(const char *table, enum code_kind kind, const struct field 
         return event_row(table, of_kind, fields, at, sink);                                                            \
     }                                                                                                                  \
     static const struct table_kind constant = {                                                                        \
-        .name = table,                                                                                                 \
+        .name = (table),                                                                                               \
         .columns = {"person_id", word "_concept_id", date},                                                            \
         .optional = {datetime, "visit_occurrence_id", word "_source_value", word "_source_concept_id",                 \
                      "value_as_number", "unit_source_value"},                                                          \
-        .row = function,                                                                                               \
+        .row = (function),                                                                                             \
         .kinds = 1U << (of_kind)};
 EVENT_TABLE(CONDITION, condition_row, "condition_occurrence", CODE_KIND_DIAGNOSIS, "condition", "condition_start_date",
             "condition_start_datetime")

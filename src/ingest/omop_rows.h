@@ -1,9 +1,10 @@
 /* OMOP CDM 5.3 and 5.4: person, visit_occurrence, death, and six tables of events.
  *
- * Codes are named with all that the row tells of them (terms/omop_code.h); which of it counts is said where the list of codes is known.
- * Times: the datetime where it is on the day of the date; at midnight, which the CDM asks for where the time of day is not known, and where there is a date
- * alone, the day. A visit whose end is a day ends with it. Birth: birth_datetime, else the year, month and day, 1 January and the first of
- * the month where they are not known. A visit's subject died in it if its discharge says so (4216643).
+ * Codes are named with all that the row tells of them (terms/omop_code.h); which of it counts is said where the list of
+ * codes is known. Times: the datetime where it is on the day of the date; at midnight, which the CDM asks for where the
+ * time of day is not known, and where there is a date alone, the day. A visit whose end is a day ends with it. Birth:
+ * birth_datetime, else the year, month and day, 1 January and the first of the month where they are not known. A
+ * visit's subject died in it if its discharge says so (4216643).
  *
  * Sex and race are static facts in MIMIC's words: GENDER//M, GENDER//F, RACE//WHITE.
  */
