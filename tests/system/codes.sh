@@ -75,7 +75,7 @@ printf 'ndc11\tatc_code\n00002120059\tA10AB01\n' >map.tsv # another package of t
 printf 'system\tcode\tdescription\tnodes\nICD9CM\t428\tHeart failure\t0\nATC\tA10AB01\tInsulin\t0\nICD9CM\t001\tCholera\t0\n' >codes.tsv
 medtok prepare --set files.codes=codes.tsv --set files.graph="$ROOT/tests/sample/kg.csv" --set files.vocabulary=vocabulary.h5 2>log ||
     fail "prepare: $(cat log)"
-mapped() { cohort --set cohort.folder=omop --set cohort.maps=map.tsv --set cohort.vocabulary=vocabulary.h5 --set cohort.missing=missing.tsv "$@"; }
+mapped() { cohort --set cohort.folder=omop --set cohort.maps=map.tsv --set cohort.vocabulary=vocabulary.h5 --set cohort.unmapped=missing.tsv "$@"; }
 mapped 2>log || fail "with a map: $(cat log)"
 codes out.h5 | grep -q 'ATC/A10AB01' || fail "the drug is not mapped: $(codes out.h5)"
 grep -q 'ICD9CM: 1 events with 1 codes: 0.0 % in the vocabulary, 100.0 % by an ancestor, 0.0 % missing' log || fail "ICD9CM: $(cat log)"
