@@ -9,7 +9,6 @@
 #include "base/output.h"
 #include "base/status.h"
 #include "ehr/baselines/report.h"
-#include "ehr/predictions.h"
 #include "jobs.h"
 #include "paths.h"
 #include "store/h5file.h"
@@ -36,10 +35,15 @@ static int prepare(struct baseline *x) {
 
 static void log_features(const struct features *f) {
     const int64_t *first = f->columns.first;
-    log_info("%s: %lld samples of train (%lld true), %lld of tuning (%lld), %lld of held_out (%lld)", f->task,
-             (long long)f->n_split[SPLIT_TRAIN], (long long)f->n_positive[SPLIT_TRAIN],
-             (long long)f->n_split[SPLIT_TUNING], (long long)f->n_positive[SPLIT_TUNING],
-             (long long)f->n_split[SPLIT_HELD_OUT], (long long)f->n_positive[SPLIT_HELD_OUT]);
+    if (f->form == LABEL_BINARY)
+        log_info("%s: %lld samples of train (%lld true), %lld of tuning (%lld), %lld of held_out (%lld)", f->task,
+                 (long long)f->n_split[SPLIT_TRAIN], (long long)f->n_positive[SPLIT_TRAIN],
+                 (long long)f->n_split[SPLIT_TUNING], (long long)f->n_positive[SPLIT_TUNING],
+                 (long long)f->n_split[SPLIT_HELD_OUT], (long long)f->n_positive[SPLIT_HELD_OUT]);
+    else
+        log_info("%s: %s of %lld classes; %lld samples of train, %lld of tuning, %lld of held_out", f->task,
+                 f->form == LABEL_CLASS ? "one" : "any", (long long)f->n_classes, (long long)f->n_split[SPLIT_TRAIN],
+                 (long long)f->n_split[SPLIT_TUNING], (long long)f->n_split[SPLIT_HELD_OUT]);
     log_info("columns: %lld of age, %lld of sex, %lld codes, %lld of the hierarchy, %lld words",
              (long long)(first[FEATURE_AGE + 1] - first[FEATURE_AGE]),
              (long long)(first[FEATURE_SEX + 1] - first[FEATURE_SEX]),
@@ -51,10 +55,9 @@ static void log_features(const struct features *f) {
 static int write_results(struct baseline *x) {
     const struct config *c = x->config;
     const struct baseline_report report = {x->cohort_id, &x->terms, &x->experiment};
-    struct ehr_options options = {.task = x->features.task};
     char path[PATH_MAX];
     config_predictions_path(c, path);
-    TRY(predictions_write(path, c->files.cohort, &options, x->experiment.n_samples, x->experiment.samples));
+    TRY(baseline_predictions_write(&report, path, c->files.cohort));
     TRY(baseline_report_write(&report, c->files.scores));
     baseline_report_print(&report);
     TRY(output_flush());

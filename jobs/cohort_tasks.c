@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "ingest/code_group_files.h"
+#include "ingest/code_lists.h"
 
 /* ---- which tasks ---- */
 static int has_labels(const struct source_files *files, const char *task) {
@@ -45,8 +45,9 @@ static int by_text(const void *a, const void *b) { return strcmp(*(char *const *
 /* In whatever order tasks are named, the cohort has one provenance. */
 int cohort_labels_add_inputs(const struct config *config, const struct source_files *files,
                              struct provenance *provenance) {
+    static const char *const BELOW[2] = {"concept_ancestor", "concept_relationship"}; /* what groups are made of */
     const struct string_list *tasks = &config->cohort.tasks, *aces = &config->tasks.aces;
-    char **names;
+    char **names, path[PATH_MAX];
     TRY(mem_alloc(&names, tasks->n, sizeof *names));
     for (int i = 0; i < tasks->n; i++) names[i] = tasks->items[i];
     if (tasks->n) qsort(names, (size_t)tasks->n, sizeof *names, by_text);
@@ -55,6 +56,9 @@ int cohort_labels_add_inputs(const struct config *config, const struct source_fi
         if (!has_labels(files, names[i])) status = cohort_add_text(provenance, "task", names[i]);
     for (int i = 0; i < aces->n && status == STATUS_OK; i++)
         status = provenance_add_input(provenance, "aces", aces->items[i]);
+    for (int i = 0; i < 2 && status == STATUS_OK; i++)
+        if (code_vocabulary_file(&config->cohort, BELOW[i], path))
+            status = provenance_add_input(provenance, BELOW[i], path);
     free(names);
     return status;
 }
@@ -90,9 +94,10 @@ static int choose(struct string_list *names, const struct config *config, const 
 
 static int make_set(struct cohort_labels *l, const struct config *config, const struct source_files *files,
                     const struct source_format *format, const struct collected *c) {
-    const struct string_list *paths = &config->cohort.groups;
+    const char *concepts[N_TASK_CONCEPTS];
     struct string_list names = {0};
-    for (int i = 0; i < paths->n; i++) TRY(code_groups_read(&l->groups, paths->items[i]));
+    task_concepts(concepts);
+    TRY(code_groups_of_settings(&l->groups, &config->cohort, concepts, N_TASK_CONCEPTS));
     struct task_codes codes = {.n = c->n_codes,
                                .text = {.text = c->code, .stride = c->code_bytes},
                                .kind = c->code_kind,

@@ -26,8 +26,9 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"matrix", "# medtok baseline rows of "},
                                          {"score", "{\n \"samples\": "},
                                          {"leaderboard", "model,metric,task,all,"},
-                                         {"missing", "system\tcode\tevents\t"},
+                                         {"unmapped", "system\tcode\tevents\t"},
                                          {"meds-scores", "{\n \"samples_equally_weighted\": {"},
+                                         {"predictions", "subject_id,prediction_time,classes,"},
                                          {"predictions", "PAR1"},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };

@@ -72,7 +72,7 @@ static int read_arms(const struct score *x, const char *const paths[2][N_ROLES],
 /* The threshold of validation samples; NaN if there are none. */
 static int choose_threshold(const struct comm *comm, const struct predictions *rows, double *threshold) {
     struct scored_sample *samples = NULL;
-    int64_t n;
+    int64_t n = 0;
     *threshold = NAN;
     TRY(share(comm, STATUS_OK, rows, &n, &samples));
     int status = n ? scores_choose_threshold(n, samples, threshold) : STATUS_OK;
@@ -150,7 +150,7 @@ static int score_training(struct score *x, const char *item, char task[64], stru
     struct scored_sample *samples = NULL;
     struct scores scores;
     const char *path;
-    int64_t n;
+    int64_t n = 0;
     TRY(parse_shots(item, task, &result->shots, &path));
     result->task = task;
     const struct comm *comm = x->bootstrap.comm;

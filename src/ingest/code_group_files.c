@@ -168,7 +168,7 @@ static int read_pairs(const char *path, const char *const columns[2], const char
     return status;
 }
 
-static int check_roots(const struct descent *d, const char *path) {
+static void tell_missing_roots(const struct descent *d, const char *path) {
     uint8_t found[64] = {0};
     for (int64_t i = 0; i < d->roots.n; i++) {
         struct member member;
@@ -176,8 +176,7 @@ static int check_roots(const struct descent *d, const char *path) {
         found[member.group] = 1;
     }
     for (int i = 0; i < d->n; i++)
-        if (!found[i]) return status_set(STATUS_FAILED, "%s has no concept %s of %s", path, d->code[i], d->vocabulary);
-    return STATUS_OK;
+        if (!found[i]) log_info("%s has no concept %s of %s", path, d->code[i], d->vocabulary);
 }
 
 static int descend(struct descent *d, const char *folder) {
@@ -188,7 +187,7 @@ static int descend(struct descent *d, const char *folder) {
         return status_set(STATUS_FAILED, "%s: concept.csv and concept_ancestor.csv of an OMOP vocabulary are needed",
                           folder);
     TRY(omop_concepts_walk(concepts, d, take_root));
-    TRY(check_roots(d, concepts));
+    tell_missing_roots(d, concepts);
     TRY(read_pairs(ancestors, DOWN, NULL, d->n, &d->roots, &d->below));
     if (table_file_find(folder, "concept_relationship", relationships))
         TRY(read_pairs(relationships, MAPPED, "Maps to", d->n, &d->below, &d->sources));

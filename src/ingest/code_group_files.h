@@ -16,7 +16,7 @@
 int code_groups_read(struct code_groups *groups, const char *path);
 
 /* Adds each of the concepts `code` [n] of a vocabulary ("SNOMED", "59621000") and all below it as a group, "SNOMED 59621000". folder: with the
- * files. A concept that the vocabulary lacks is an error. */
+ * files. Of a concept that the vocabulary lacks there is no group, which is logged. */
 int code_groups_read_descendants(struct code_groups *groups, const char *folder, const char *vocabulary,
                                  const char *const *code, int n);
 

@@ -54,9 +54,13 @@ static const char *concept_folder(const struct cohort_options *options) {
     return options->concepts[0] ? options->concepts : options->folder;
 }
 
+int code_vocabulary_file(const struct cohort_options *options, const char *name, char path[PATH_MAX]) {
+    return table_file_find(concept_folder(options), name, path);
+}
+
 int code_concepts_find(const struct cohort_options *options, struct source_files *files) {
     char path[PATH_MAX];
-    if (!table_file_find(concept_folder(options), "concept", path)) {
+    if (!code_vocabulary_file(options, "concept", path)) {
         if (!options->concepts[0]) return STATUS_OK;
         return status_set(STATUS_FAILED, "%s: there is no concept.csv (cohort.concepts)", options->concepts);
     }
@@ -78,8 +82,7 @@ int code_concepts_set(const struct cohort_options *options, const struct source_
 int code_groups_of_settings(struct code_groups *groups, const struct cohort_options *options,
                             const char *const *concepts, int n) {
     char path[PATH_MAX];
-    const char *where = concept_folder(options);
     for (int i = 0; i < options->groups.n; i++) TRY(code_groups_read(groups, options->groups.items[i]));
-    if (n == 0 || !table_file_find(where, "concept_ancestor", path)) return STATUS_OK;
-    return code_groups_read_descendants(groups, where, "SNOMED", concepts, n);
+    if (n == 0 || !code_vocabulary_file(options, "concept_ancestor", path)) return STATUS_OK;
+    return code_groups_read_descendants(groups, concept_folder(options), "SNOMED", concepts, n);
 }

@@ -2,6 +2,8 @@
 #ifndef MEDTOK_INGEST_CODE_LISTS_H
 #define MEDTOK_INGEST_CODE_LISTS_H
 
+#include <limits.h>
+
 #include "ingest/formats.h"
 #include "terms/code_groups.h"
 #include "terms/source_code.h"
@@ -16,6 +18,9 @@ int code_concepts_find(const struct cohort_options *options, struct source_files
 /* Lets the rules read it, once the codes are known, and only as far as they need it: for struct source_format's rules. */
 int code_concepts_set(const struct cohort_options *options, const struct source_files *files,
                       struct source_code_rules *rules);
+
+/* Finds NAME.csv of OMOP's vocabulary, in cohort.concepts or the data set's folder, and returns 1; 0: there is none. */
+int code_vocabulary_file(const struct cohort_options *options, const char *name, char path[PATH_MAX]);
 
 /* The groups of cohort.groups; and `concepts` [n] of SNOMED CT with all below, named "SNOMED 59621000", where cohort.concepts, or the data set's folder, has a
  * concept_ancestor.csv. */

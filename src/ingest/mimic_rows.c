@@ -99,13 +99,14 @@ int mimic_lab(const void *state, const struct field *f, struct row_position at, 
     ROW_NEEDS(f[2].size + unit.size + 2 <= (int64_t)sizeof code, "valueuom", unit, "a unit");
     n = f[2].size;
     memcpy(code, f[2].text, (size_t)n);
-    memcpy(code + n, "//", 2);
-    memcpy(code + n + 2, unit.text, (size_t)unit.size);
-    return mimic_event(sink, at, &event, "LAB//", (struct field){code, n + 2 + unit.size});
+    code[n++] = '/';
+    code[n++] = '/';
+    memcpy(code + n, unit.text, (size_t)unit.size);
+    return mimic_event(sink, at, &event, "LAB//", (struct field){code, n + unit.size});
 }
 
 /* ---- drugs ---- */
-enum { NDC_DIGITS = 11, FEWEST_DIGITS = 7 };
+enum { NDC_DIGITS = 11, FEWEST_DIGITS = 7, MOST_NAME = 160 };
 
 /* Whether the field is an NDC and not a stand-in for none; eleven digits, with those zeros in front that a program which takes it for a
  * number has lost. */
@@ -118,10 +119,19 @@ static int read_ndc(struct field f, char ndc[NDC_DIGITS]) {
     return NDC_DIGITS - zeros >= FEWEST_DIGITS; /* a labeller's number has at most four zeros in front */
 }
 
+/* Puts the name of the drug behind its NDC, cut at its room. */
+static struct field add_name(char code[NDC_DIGITS + 2 + MOST_NAME], struct field name) {
+    int64_t n = name.size < MOST_NAME ? name.size : MOST_NAME;
+    if (n == 0) return (struct field){code, NDC_DIGITS};
+    code[NDC_DIGITS] = code[NDC_DIGITS + 1] = '/';
+    memcpy(code + NDC_DIGITS + 2, name.text, (size_t)n);
+    return (struct field){code, NDC_DIGITS + 2 + n};
+}
+
 int mimic_drug(const struct field *f, struct row_position at, const struct record_sink *sink, int days,
                const char *column) {
     struct found_event event = {.kind = CODE_KIND_DRUG, .value = NAN};
-    char ndc[NDC_DIGITS];
+    char code[NDC_DIGITS + 2 + MOST_NAME];
     int is_day;
     ROW_NEEDS(mimic_id(f[0], &event.subject), "subject_id", f[0], "a number");
     ROW_NEEDS(mimic_visit(f[1], &event.visit), "hadm_id", f[1], "a number");
@@ -130,7 +140,8 @@ int mimic_drug(const struct field *f, struct row_position at, const struct recor
     if (event.time == COHORT_NO_TIME) event.precision = TIME_DISCHARGE;
     if (event.time == COHORT_NO_TIME && event.visit == COHORT_NO_VISIT)
         return sink->leave_out(sink->self, at, "a drug without time and visit");
-    if (read_ndc(f[4], ndc)) return mimic_event(sink, at, &event, "MEDICATION//NDC//", (struct field){ndc, NDC_DIGITS});
-    if (field_trim(f[3]).size == 0) return sink->leave_out(sink->self, at, "a drug without NDC and name");
-    return mimic_event(sink, at, &event, "MEDICATION//NAME//", f[3]);
+    struct field name = field_trim(f[3]);
+    if (read_ndc(f[4], code)) return mimic_event(sink, at, &event, "MEDICATION//NDC//", add_name(code, name));
+    if (name.size == 0) return sink->leave_out(sink->self, at, "a drug without NDC and name");
+    return mimic_event(sink, at, &event, "MEDICATION//NAME//", name);
 }

@@ -7,7 +7,8 @@
  *   - Death is admissions.deathtime where there is one; else patients.dod, which is a day.
  *   - Sex and race are static facts; race stands in each admission, and may differ from one to the next.
  *   - Diagnoses, and what else has no time, are known at the end of their visit.
- *   - A drug is its NDC if there is a real one (MIMIC writes 0 where there is none), else its name.
+ *   - A drug is its NDC if there is a real one (MIMIC writes 0 where there is none), with its name behind it, for maps of names
+ *     (terms/source_code.h); else its name.
  *   - A stay in intensive care is two events, at intime and outtime, in its visit.
  *   - A value of the laboratory is dated at charttime, when the specimen was drawn.
  * Tables of services and transfers say nothing that a task asks for, and are not read.

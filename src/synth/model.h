@@ -33,8 +33,8 @@
 #include "synth/catalogue.h"
 
 #define EFFECT_STEP 0.25
-#define STAY_STEP   0.05
-#define STAY_SD     0.85
+#define STAY_STEP   0.1
+#define STAY_SD     0.7
 #define AGE_EFFECT  0.02
 #define WITHIN_15   0.6
 #define LATER_DAYS  300.0
@@ -45,7 +45,8 @@ enum { N_LABS = 5 };
 struct lab_facts {
     const char *name, *loinc, *unit, *omop_unit; /* omop_unit: as EHRSHOT spells it */
     int mimic_item;
-    double mean, sd, digits, low, high; /* low, high: of normal values */
+    double mean, sd, low, high; /* low, high: of normal values */
+    int digits;                 /* behind the point */
 };
 extern const struct lab_facts LABS[N_LABS];
 

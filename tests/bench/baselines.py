@@ -61,8 +61,7 @@ def table(head, rows):
 
 
 def fits_of(report, size):
-    fits = [fit for fit in report["fits"] if fit["training"] == "rows" and fit["size"] == size]
-    return fits or [fit for fit in report["fits"] if fit["training"] == "all"]
+    return [fit for fit in report["fits"] if fit["training"] in ("rows", "all") and fit["size"] == size]
 
 
 def curve(reports, part, measure):
@@ -145,7 +144,7 @@ def beside_sklearn(folder, task):
 def main(folder, tasks):
     warnings.filterwarnings("ignore")
     print("`tests/bench/baselines.sh`: settings chosen by average precision on tuning, held_out scored once. Average precision with 95 %"
-          " from 1,000 resamples of subjects; of fewer rows than all the means over 5 draws, and the standard deviation over them.\n")
+          " from 1,000 resamples of subjects; of fewer rows than all the means over 3 draws, and the standard deviation over them.\n")
     differences, published, rows = [], [], []
     for task in tasks:
         reports = {arm: load(folder, task, arm) for arm in ARMS if load(folder, task, arm)}
@@ -187,7 +186,7 @@ def main(folder, tasks):
     shots = {arm: load(folder, "los7_at_admission", "shots_" + arm) for arm in ("codes", "hierarchy")}
     if all(shots.values()):
         print("## Few-shot, EHRSHOT's protocol: `los7_at_admission`\n")
-        print("k of each class from train and from tuning, 5 draws, chosen by AUROC; mean (standard deviation over draws).\n")
+        print("k of each class from train and from tuning, 3 draws, chosen by AUROC; mean (standard deviation over draws).\n")
         cell = lambda value: f"{value['mean']:.3f}" + (f" ({value['sd']:.3f})" if value["sd"] is not None else "")
         names = [f"{d['size']}" if d["training"] == "shots" else "all" for d in shots["codes"]["draws"]]
         table(["k"] + [f"{m}, {ARMS[arm]}" for m in ("AUROC", "average precision") for arm in shots],

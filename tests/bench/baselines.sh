@@ -18,20 +18,23 @@ run() {
     local task=$1 arm=$2
     shift 2
     quietly baseline --set files.cohort="$work/$set.h5" files.scores="$work/$task.$arm.json" baseline.task="$task" run.threads=1 \
-        baseline.rows="$sizes" baseline.vocabulary="$work/v.h5" "$@"
+        baseline.rows="$sizes" baseline.replicates=3 baseline.vocabulary="$work/v.h5" "$@"
     cp "$work/log" "$work/$task.$arm.log"
     echo "$task $arm" >&2
 }
 
 curves() { # set, sizes, tasks...
-    set=$1 sizes=$2
+    set=$1
     quietly cohort --set cohort.folder="$data/ehr/${set}_meds" files.cohort="$work/$set.h5"
     for task in "${@:3}"; do
+        sizes=$2
         run "$task" age_sex baseline.features=age,sex
         run "$task" codes baseline.features=codes,age,sex baseline.matrix="$work/$task.svm" baseline.shown=1000000
         run "$task" hierarchy baseline.features=codes,hierarchy,age,sex
         run "$task" words baseline.features=codes,words,age,sex
         if [ -n "$library" ]; then
+            sizes=1000 # XGBoost takes its time
+            [ $set = eicu_demo ] && sizes="[]"
             run "$task" trees baseline.features=codes,age,sex baseline.model=xgboost baseline.xgboost="$library"
             run "$task" trees_hierarchy baseline.features=codes,hierarchy,age,sex baseline.model=xgboost baseline.xgboost="$library"
         fi

@@ -119,7 +119,7 @@ static void a_logistic_regression_equals_scikit_learns(const struct world *w) {
         struct logistic_options o = USUAL;
         o.strength = g.strength;
         NEED(make_design(&d, w->comm, &g, &own, 1) == STATUS_OK);
-        NEED(logistic_make(&l, d.n_columns, g.n_classes) == STATUS_OK);
+        NEED(logistic_make(&l, d.n_columns, outputs_of(g.n_classes)) == STATUS_OK);
         NEED(logistic_fit(&l, &d, &o) == STATUS_OK);
         check_fit(&g, &l, &d);
         logistic_free(&l);
@@ -150,7 +150,7 @@ static void check_differences(const struct world *w, const struct golden *g) {
     struct logistic l;
     double objective[2], *gradient, *other;
     NEED(make_design(&d, w->comm, g, &own, 1) == STATUS_OK);
-    NEED(logistic_make(&l, d.n_columns, g->n_classes) == STATUS_OK);
+    NEED(logistic_make(&l, d.n_columns, outputs_of(g->n_classes)) == STATUS_OK);
     int64_t n = (d.n_columns + 1) * l.n_outputs;
     NEED(mem_alloc(&gradient, n, sizeof *gradient) == STATUS_OK && mem_alloc(&other, n, sizeof *other) == STATUS_OK);
     for (int64_t j = 0; j < n; j++) l.weights[j] = 0.3 * sin((double)j);
@@ -194,7 +194,7 @@ static void a_fit_is_the_same_bit_for_bit_on_any_number_of_ranks(const struct wo
         struct logistic_options o = USUAL;
         o.strength = g.strength;
         NEED(make_design(&d, comms[k], &g, &own, 2) == STATUS_OK); /* without the rarest columns */
-        NEED(logistic_make(&l[k], d.n_columns, g.n_classes) == STATUS_OK);
+        NEED(logistic_make(&l[k], d.n_columns, outputs_of(g.n_classes)) == STATUS_OK);
         NEED(logistic_fit(&l[k], &d, &o) == STATUS_OK);
         design_free(&d);
         sparse_rows_free(&own);
@@ -520,10 +520,11 @@ static void a_code_that_makes_the_label_is_found_and_unseen_codes_are_told(const
     NEED(experiment_run(&x, &t, &b) == STATUS_OK);
     const struct baseline_trial *last = &x.trials[x.n - 1];
     CHECK(x.n == 3 && x.trials[0].n_rows == 2 && last->kind == TRAINING_ALL && last->n_rows == 4);
-    CHECK(last->fitted.tuning == 1 && last->whole.scores.n == 4 && last->whole.scores.n_positive == 1);
-    CHECK(last->whole.scores.average_precision == 1); /* the label is E11, by a code that train has not */
-    CHECK(last->unseen.scores.n == 1 && last->unseen.scores.n_positive == 1 && last->n_some_unseen == 2);
-    CHECK(x.n_samples == 4 && x.samples[0].sample == 6 && x.samples[0].subject == 28);
+    CHECK(last->fitted.tuning == 1 && last->whole.n == 4 && last->whole.n_positive == 1);
+    CHECK(last->whole.estimates[ESTIMATE_AVERAGE_PRECISION].value ==
+          1); /* the label is E11, by a code that train has not */
+    CHECK(last->unseen.n == 1 && last->unseen.n_positive == 1 && last->n_some_unseen == 2);
+    CHECK(x.samples.n == 4 && x.samples.sample[0] == 6 && x.samples.subject[0] == 28);
     experiment_free(&x);
     baseline_terms_free(&t);
     features_free(&f);

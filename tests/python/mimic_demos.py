@@ -62,7 +62,8 @@ def facts(table, frame, prefix, column):
 
 def drug_code(frame):
     digits = frame["ndc"].where(frame["ndc"].str.fullmatch(r"\d{7,11}") & ~frame["ndc"].str.fullmatch("0+"), "")
-    return numpy.where(digits != "", "MEDICATION//NDC//" + digits.str.zfill(11), "MEDICATION//NAME//" + frame["drug"].str.strip())
+    name = frame["drug"].str.strip()
+    return numpy.where(digits != "", "MEDICATION//NDC//" + digits.str.zfill(11) + "//" + name, "MEDICATION//NAME//" + name)
 
 
 def expected(name):

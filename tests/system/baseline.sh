@@ -11,7 +11,7 @@ needed() { fail "$@" && finish; } # nothing of what follows can be
 medtok cohort --set cohort.folder=meds --set cohort.tasks=death,nested/stay --set files.cohort=cohort.h5 2>log || needed "cohort: $(cat log)"
 medtok prepare 2>log || needed "prepare: $(cat log)"
 cat >>small.yaml <<YAML
-baseline: {task: nested/stay, resamples: 50, shown: 100000, features: [codes, hierarchy, words, age, sex], vocabulary: $work/vocabulary.h5}
+baseline: {task: nested/stay, tolerance: 1e-6, resamples: 50, shown: 100000, features: [codes, hierarchy, words, age, sex], vocabulary: $work/vocabulary.h5}
 YAML
 sed -i "s|^files:|files:\n  cohort: $work/cohort.h5|" small.yaml
 baseline() { # where, settings...
@@ -127,7 +127,7 @@ if peer == "sklearn":
     scaled = x / np.where(largest > 0, largest, 1)
     model = LogisticRegression(C=fit["strength"], tol=1e-10, max_iter=100000).fit(scaled[train], y[train])
     weights = dict(zip(names, model.coef_[0] / np.where(largest > 0, largest, 1)))
-    off = max([abs(weights[row["column"]] - row["weight"]) for row in report["weights"]] + [abs(model.intercept_[0] - report["intercept"])])
+    off = max([abs(weights[row["column"]] - row["weight"]) for row in report["weights"]] + [abs(model.intercept_[0] - report["intercepts"][0])])
     assert off < 1e-4 and len(report["weights"]) > 3, off
     assert np.abs(model.predict_proba(scaled[scored])[:, 1] - got).max() < 1e-4
 else:

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -24,7 +25,11 @@ static void runner_free(struct runner *r) {
 static int prepare(struct runner *r) {
     const struct baseline_options *o = r->terms->options;
     const struct features *f = r->terms->features;
-    r->list = (struct sample_list){.n = f->n_samples, .n_classes = 2, .split = f->split, .label = f->label};
+    r->list = (struct sample_list){.n = f->n_samples, .n_classes = f->n_classes, .split = f->split, .label = f->label};
+    if (f->form == LABEL_SET && r->terms->shots.n)
+        return status_set(STATUS_USAGE,
+                          "baseline.shots: %s has sets of classes, and few-shot draws need one class a sample",
+                          f->task);
     TRY(mem_alloc(&r->experiment->trials, (r->terms->shots.n + r->terms->sizes.n) * o->replicates + 1,
                   sizeof *r->experiment->trials));
     TRY(mem_alloc(&r->seen, f->columns.n_codes, sizeof *r->seen));
@@ -56,47 +61,46 @@ static void look_at_row(const struct runner *r, int64_t row, int *none, int *som
     *some = n_seen < n;
 }
 
-/* Collective. The samples of the scored split that training knows no code of, on every rank. */
-static int list_unseen(struct runner *r, struct baseline_trial *trial, int64_t n, const struct scored_sample *samples,
-                       int64_t *n_unseen, struct scored_sample **unseen) {
+/* Collective. Scores of the samples that training knows no code of, on every rank. */
+static int list_unseen(struct runner *r, struct baseline_trial *trial, const struct sample_scores *samples,
+                       struct sample_scores *unseen) {
     const struct features *f = r->terms->features;
-    struct scored_sample *own;
-    int64_t n_own = 0;
-    int status = mem_alloc(&own, f->rows.n, sizeof *own);
-    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
-        int64_t row = samples[i].sample - f->first;
+    struct sample_scores own;
+    int64_t width = samples->n_outputs, n = 0;
+    int status = sample_scores_make(&own, f->rows.n, samples->n_outputs);
+    for (int64_t i = 0; i < samples->n && status == STATUS_OK; i++) {
+        int64_t row = samples->sample[i] - f->first;
         int none, some;
         if (row < 0 || row >= f->rows.n) continue;
         look_at_row(r, row, &none, &some);
-        if (none) own[n_own++] = samples[i];
         trial->n_some_unseen += some;
+        if (!none) continue;
+        own.sample[n] = samples->sample[i];
+        own.subject[n] = samples->subject[i];
+        memcpy(own.score + n * width, samples->score + i * width, (size_t)width * sizeof *own.score);
+        n++;
     }
+    own.n = n;
+    *unseen = (struct sample_scores){0};
     status = comm_agree(r->terms->comm, status);
     if (status == STATUS_OK) status = comm_sum_int64(r->terms->comm, &trial->n_some_unseen, 1);
-    if (status == STATUS_OK) status = scored_samples_gather(r->terms->comm, n_own, own, n_unseen, unseen);
-    free(own);
+    if (status == STATUS_OK) status = sample_scores_gather(r->terms->comm, &own, unseen);
+    sample_scores_free(&own);
     return status;
 }
 
 /* ---- one training set ---- */
 /* Collective. */
-static int score_part(const struct runner *r, int64_t n, const struct scored_sample *samples,
-                      struct scored_part *part) {
-    TRY(comm_agree(r->terms->comm, scores_compute(n, samples, &part->scores)));
-    return scores_bootstrap(r->bootstrap, n, samples, part->estimates);
-}
-
 static int score_trial(struct runner *r, struct baseline_trial *trial) {
     struct experiment *x = r->experiment;
-    struct scored_sample *unseen = NULL;
-    int64_t n_unseen;
-    free(x->samples);
-    x->samples = NULL;
-    TRY(fitted_score(&trial->fitted, r->terms, r->n_scored, r->scored, &x->n_samples, &x->samples));
-    TRY(score_part(r, x->n_samples, x->samples, &trial->whole));
-    TRY(list_unseen(r, trial, x->n_samples, x->samples, &n_unseen, &unseen));
-    int status = score_part(r, n_unseen, unseen, &trial->unseen);
-    free(unseen);
+    const struct features *f = r->terms->features;
+    struct sample_scores unseen = {0};
+    sample_scores_free(&x->samples);
+    TRY(fitted_score(&trial->fitted, r->terms, r->n_scored, r->scored, &x->samples));
+    TRY(sample_scores_estimate(r->bootstrap, f, &x->samples, &trial->whole));
+    int status = list_unseen(r, trial, &x->samples, &unseen);
+    if (status == STATUS_OK) status = sample_scores_estimate(r->bootstrap, f, &unseen, &trial->unseen);
+    sample_scores_free(&unseen);
     return status;
 }
 
@@ -133,14 +137,7 @@ static int run_trial(struct runner *r, enum training_kind kind, int64_t size, in
     if (status == STATUS_OK) status = score_trial(r, trial);
     training_set_free(&set);
     if (status == STATUS_OK) log_trial(r->terms, trial, seconds);
-    if (status == STATUS_OK && kind != TRAINING_ALL) { /* what is large of it */
-        free(trial->fitted.weights);
-        free(trial->fitted.model);
-        free(trial->fitted.column_in);
-        trial->fitted.weights = NULL;
-        trial->fitted.model = NULL;
-        trial->fitted.column_in = NULL;
-    }
+    if (kind != TRAINING_ALL) fitted_forget(&trial->fitted);
     return status;
 }
 
@@ -171,6 +168,6 @@ int experiment_run(struct experiment *x, const struct baseline_terms *terms, con
 void experiment_free(struct experiment *x) {
     for (int64_t i = 0; i < x->n; i++) fitted_free(&x->trials[i].fitted);
     free(x->trials);
-    free(x->samples);
+    sample_scores_free(&x->samples);
     *x = (struct experiment){0};
 }

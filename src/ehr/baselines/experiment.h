@@ -5,12 +5,6 @@
 
 #include "ehr/baselines/fitted.h"
 
-/* Samples and their scores, with intervals by resampling subjects. */
-struct scored_part {
-    struct scores scores;
-    struct estimate estimates[N_SCORES_ESTIMATES];
-};
-
 struct baseline_trial {
     enum training_kind kind;
     int64_t size, replicate;
@@ -24,8 +18,7 @@ struct baseline_trial {
 struct experiment {
     int64_t n;
     struct baseline_trial *trials; /* [n] few-shot, learning curves, all */
-    int64_t n_samples;
-    struct scored_sample *samples; /* [n_samples] predictions of the last */
+    struct sample_scores samples;  /* predictions of the last */
 };
 
 /* Collective. bootstrap: of the intervals. Free in any case. */

@@ -25,6 +25,23 @@ struct maker {
 static const double MICROSECONDS_A_YEAR = 365.25 * 86400e6;
 
 /* ---- the task ---- */
+static int read_classes(struct maker *m, int64_t task) {
+    const struct cohort *c = &m->cohort;
+    struct features *f = m->features;
+    int64_t first = m->task_first;
+    f->form = (enum label_form)c->task_form[task];
+    f->n_classes = c->task_classes[task];
+    for (int32_t k = 0; f->form != LABEL_BINARY && k < f->n_classes; k++)
+        TRY(string_list_add(&f->class_names, cohort_class(c, task, k)));
+    if (f->form != LABEL_SET) return STATUS_OK;
+    int64_t base = c->sample_set[first], n = c->sample_set[first + f->n_samples] - base;
+    TRY(mem_alloc(&f->set_offsets, f->n_samples + 1, sizeof *f->set_offsets));
+    TRY(mem_alloc(&f->set, n, sizeof *f->set));
+    for (int64_t i = 0; i <= f->n_samples; i++) f->set_offsets[i] = c->sample_set[first + i] - base;
+    if (n) memcpy(f->set, c->set + base, (size_t)n * sizeof *f->set);
+    return STATUS_OK;
+}
+
 static int find_task(struct maker *m) {
     struct cohort *c = &m->cohort;
     struct features *f = m->features;
@@ -38,6 +55,20 @@ static int find_task(struct maker *m) {
     f->n_samples = c->task_offsets[task + 1] - m->task_first;
     TRY(mem_alloc(&f->task, c->task_bytes + 1, 1));
     strcpy(f->task, cohort_task(c, task));
+    return read_classes(m, task);
+}
+
+static int check_labels(const struct maker *m) {
+    const struct features *f = m->features;
+    for (int s = 0; s < N_SPLITS; s++) {
+        if (f->form == LABEL_BINARY && (f->n_positive[s] == 0 || f->n_positive[s] == f->n_split[s]))
+            return status_set(STATUS_FAILED,
+                              "%s: the split %s has %lld samples, of which %lld are true: nothing can be learned or "
+                              "scored without samples of both kinds in each split",
+                              m->path, SPLIT_NAMES[s], (long long)f->n_split[s], (long long)f->n_positive[s]);
+        if (f->n_split[s] == 0)
+            return status_set(STATUS_FAILED, "%s: the split %s has no sample of %s", m->path, SPLIT_NAMES[s], f->task);
+    }
     return STATUS_OK;
 }
 
@@ -45,20 +76,23 @@ static int read_labels(struct maker *m) {
     const struct cohort *c = &m->cohort;
     struct features *f = m->features;
     TRY(mem_alloc(&f->split, f->n_samples, 1));
+    TRY(mem_alloc(&f->time, f->n_samples, sizeof *f->time));
     TRY(mem_alloc(&f->label, f->n_samples, sizeof *f->label));
     for (int64_t i = 0; i < f->n_samples; i++) {
         f->split[i] = c->split[c->sample_subject[m->task_first + i]];
+        f->time[i] = c->sample_time[m->task_first + i];
         f->label[i] = c->sample_label[m->task_first + i];
         f->n_split[f->split[i]]++;
-        f->n_positive[f->split[i]] += f->label[i];
+        if (f->form == LABEL_BINARY) f->n_positive[f->split[i]] += f->label[i];
     }
-    for (int s = 0; s < N_SPLITS; s++)
-        if (f->n_positive[s] == 0 || f->n_positive[s] == f->n_split[s])
-            return status_set(STATUS_FAILED,
-                              "%s: the split %s has %lld samples, of which %lld are true: nothing can be learned or "
-                              "scored without samples of both kinds in each split",
-                              m->path, SPLIT_NAMES[s], (long long)f->n_split[s], (long long)f->n_positive[s]);
-    return STATUS_OK;
+    return check_labels(m);
+}
+
+int features_has_class(const struct features *f, int64_t sample, int32_t class) {
+    if (f->form != LABEL_SET) return f->label[sample] == class;
+    for (int64_t i = f->set_offsets[sample]; i < f->set_offsets[sample + 1]; i++)
+        if (f->set[i] == class) return 1;
+    return 0;
 }
 
 /* Reads all but events, then those of this rank's block of subjects; its samples are a run, since they are ordered by subject. */
@@ -221,6 +255,10 @@ int features_make(struct features *f, const struct comm *comm, const char *cohor
 void features_free(struct features *f) {
     free(f->task);
     free(f->split);
+    free(f->time);
+    free(f->set_offsets);
+    free(f->set);
+    string_list_clear(&f->class_names);
     free(f->label);
     free(f->subject);
     sparse_rows_free(&f->rows);

@@ -15,8 +15,15 @@ struct features {
     /* all samples of the task, on every rank: [n_samples] by subject and time */
     int64_t n_samples;
     uint8_t *split;
-    int32_t *label;
-    int64_t n_split[N_SPLITS], n_positive[N_SPLITS];
+    int64_t *time;  /* prediction times */
+    int32_t *label; /* 0 or 1, or the class; of sets how many classes */
+    int64_t
+        *set_offsets; /* LABEL_SET: [n_samples + 1] where the classes of a sample begin in set, ascending; else NULL */
+    int32_t *set;
+    enum label_form form;
+    int32_t n_classes;                               /* 2 of a binary task */
+    struct string_list class_names;                  /* [n_classes]; empty of a binary task */
+    int64_t n_split[N_SPLITS], n_positive[N_SPLITS]; /* positive: of a binary task */
     /* this rank's: samples first .. first + rows.n - 1 */
     int64_t first;
     int64_t *subject; /* [rows.n] their numbers */
@@ -29,6 +36,9 @@ struct features {
 int features_make(struct features *features, const struct comm *comm, const char *cohort,
                   const struct baseline_options *options);
 void features_free(struct features *features);
+
+/* Whether a sample has a class; of a binary task whether its label is it. */
+int features_has_class(const struct features *features, int64_t sample, int32_t class);
 
 static inline int64_t features_n_columns(const struct features *f) { return f->columns.first[N_FEATURE_GROUPS]; }
 

@@ -8,11 +8,12 @@
 #include "dist/gather.h"
 #include "ehr/baselines/lbfgs.h"
 
-static int n_outputs_of(int n_classes) { return n_classes > 2 ? n_classes : 1; }
-
-int logistic_make(struct logistic *l, int64_t n_columns, int n_classes) {
-    *l = (struct logistic){.n_columns = n_columns, .n_outputs = n_outputs_of(n_classes)};
-    return mem_alloc(&l->weights, (n_columns + 1) * l->n_outputs, sizeof *l->weights);
+int logistic_make(struct logistic *l, int64_t n_columns, int n_outputs) {
+    *l = (struct logistic){.n_columns = n_columns, .n_outputs = n_outputs};
+    if (n_outputs > LOGISTIC_MOST_OUTPUTS)
+        return status_set(STATUS_FAILED, "%d classes are more than a logistic regression is made for (%d)", n_outputs,
+                          LOGISTIC_MOST_OUTPUTS);
+    return mem_alloc(&l->weights, (n_columns + 1) * n_outputs, sizeof *l->weights);
 }
 
 void logistic_free(struct logistic *l) {
@@ -21,25 +22,23 @@ void logistic_free(struct logistic *l) {
 }
 
 /* ---- a row: sums to probabilities and loss ---- */
-/* p[n]: probability of each output. Returns the loss of the label. */
+/* p[n]: probability of each output; may be z itself. Returns the loss of the label. */
 static double row_loss(int n, const double *z, int32_t label, double *p) {
     if (n == 1) {
-        double e = exp(-fabs(z[0]));
+        double e = exp(-fabs(z[0])), loss = log1p(e) + fmax(z[0], 0) - (label ? z[0] : 0);
         p[0] = z[0] >= 0 ? 1 / (1 + e) : e / (1 + e);
-        return log1p(e) + fmax(z[0], 0) - (label ? z[0] : 0);
+        return loss;
     }
-    double most = z[0], sum = 0;
+    double most = z[0], at_label = z[label], sum = 0;
     for (int k = 1; k < n; k++) most = fmax(most, z[k]);
     for (int k = 0; k < n; k++) sum += p[k] = exp(z[k] - most);
     for (int k = 0; k < n; k++) p[k] /= sum;
-    return log(sum) + most - z[label];
+    return log(sum) + most - at_label;
 }
 
 static int is_output(int n, int32_t label, int k) { return n == 1 ? label : label == k; }
 
 /* ---- a fit ---- */
-enum { MOST_OUTPUTS = 64 };
-
 struct fit {
     const struct design *design;
     int n_outputs;
@@ -62,9 +61,6 @@ static int fit_make(struct fit *f, const struct design *d, struct logistic *l, d
                       .n = (d->n_columns + 1) * l->n_outputs,
                       .strength = strength,
                       .x = l->weights};
-    if (l->n_outputs > MOST_OUTPUTS)
-        return status_set(STATUS_FAILED, "%d classes are more than a logistic regression is made for (%d)",
-                          l->n_outputs, MOST_OUTPUTS);
     TRY(mem_alloc(&f->gradient, f->n, sizeof *f->gradient));
     TRY(mem_alloc(&f->direction, f->n, sizeof *f->direction));
     TRY(mem_alloc(&f->step, f->n, sizeof *f->step));
@@ -113,7 +109,7 @@ static int look_along(struct fit *f, double t, double *loss, double *slope) {
     double sums[2];
 #pragma omp parallel for num_threads(d->threads) schedule(static)
     for (int64_t c = 0; c < design_own_chunks(d); c++) {
-        double chunk[2] = {0}, at[MOST_OUTPUTS], p[MOST_OUTPUTS];
+        double chunk[2] = {0}, at[LOGISTIC_MOST_OUTPUTS], p[LOGISTIC_MOST_OUTPUTS];
         int64_t end = (c + 1) * DESIGN_CHUNK < d->n_own_rows ? (c + 1) * DESIGN_CHUNK : d->n_own_rows;
         for (int64_t i = c * DESIGN_CHUNK; i < end; i++) {
             double weight = d->weight[d->first_row + i];
@@ -146,7 +142,8 @@ static int make_gradient(struct fit *f, double *gradient) {
     TRY_DONE(comm_gather_rows(d->comm, d->n_own_rows, n * (int64_t)sizeof *residual, f->residual, &n_all, &residual));
 #pragma omp parallel for num_threads(d->threads) schedule(dynamic, 16)
     for (int64_t j = 0; j < d->n_own_columns; j++) {
-        double sum[MOST_OUTPUTS] = {0}, scale = d->scale[d->first_column + j];
+        double sum[LOGISTIC_MOST_OUTPUTS], scale = d->scale[d->first_column + j];
+        for (int k = 0; k < n; k++) sum[k] = 0;
         for (int64_t e = columns->offsets[j]; e < columns->offsets[j + 1]; e++)
             for (int k = 0; k < n; k++)
                 sum[k] += (double)columns->value[e] * residual[(int64_t)columns->column[e] * n + k];
@@ -171,7 +168,7 @@ static int make_diagonal(struct fit *f) {
     const struct sparse_rows *columns = &d->by_column;
     int n = f->n_outputs;
     int64_t n_all;
-    double share[MOST_OUTPUTS] = {0}, *all;
+    double share[LOGISTIC_MOST_OUTPUTS] = {0}, *all;
     for (int64_t i = 0; i < d->n_rows; i++)
         for (int k = 0; k < n; k++) share[k] += d->weight[i] * is_output(n, d->label[i], k) / d->total_weight;
     for (int64_t j = 0; j < d->n_own_columns; j++) {
@@ -336,13 +333,15 @@ void logistic_spread(const struct logistic *l, const struct design *d, int64_t n
     for (int k = 0; k < n; k++) full[n_columns * n + k] = l->weights[d->n_columns * n + k];
 }
 
-void logistic_score(const double *full, int64_t n_columns, int n_classes, int64_t n, const int32_t *column,
+void logistic_score(const double *full, int64_t n_columns, int n_outputs, int softmax, int64_t n, const int32_t *column,
                     const float *value, double *probability) {
-    int outputs = n_outputs_of(n_classes);
-    double z[MOST_OUTPUTS], p[MOST_OUTPUTS];
-    for (int k = 0; k < outputs; k++) z[k] = full[n_columns * outputs + k];
+    double *z = probability; /* until they become probabilities */
+    for (int k = 0; k < n_outputs; k++) z[k] = full[n_columns * n_outputs + k];
     for (int64_t e = 0; e < n; e++)
-        for (int k = 0; k < outputs; k++) z[k] += (double)value[e] * full[(int64_t)column[e] * outputs + k];
-    row_loss(outputs, z, 0, p);
-    for (int k = 0; k < n_classes; k++) probability[k] = outputs > 1 ? p[k] : k ? p[0] : 1 - p[0];
+        for (int k = 0; k < n_outputs; k++) z[k] += (double)value[e] * full[(int64_t)column[e] * n_outputs + k];
+    if (softmax) {
+        row_loss(n_outputs, z, 0, probability);
+        return;
+    }
+    for (int k = 0; k < n_outputs; k++) row_loss(1, z + k, 0, probability + k);
 }

@@ -24,8 +24,9 @@ struct logistic {
     int converged;
 };
 
-/* Weights 0. Free in any case. */
-int logistic_make(struct logistic *logistic, int64_t n_columns, int n_classes);
+/* Weights 0. n_outputs: 1 for two classes, else one a class (at most LOGISTIC_MOST_OUTPUTS). Free in any case. */
+enum { LOGISTIC_MOST_OUTPUTS = 1024 };
+int logistic_make(struct logistic *logistic, int64_t n_columns, int n_outputs);
 void logistic_free(struct logistic *logistic);
 
 struct logistic_options {
@@ -45,8 +46,8 @@ int logistic_objective(const struct logistic *logistic, const struct design *des
 /* Weights for rows of the source: full [source's columns + 1, n_outputs], 0 for columns that the design has not; scaling is in them. */
 void logistic_spread(const struct logistic *logistic, const struct design *design, int64_t n_columns, double *full);
 
-/* Probabilities of the classes [n_classes] of a row of the source. */
-void logistic_score(const double *full, int64_t n_columns, int n_classes, int64_t n, const int32_t *column,
+/* Probabilities of a row of the source, [n_outputs]: by softmax, or each output by itself (of label 1). */
+void logistic_score(const double *full, int64_t n_columns, int n_outputs, int softmax, int64_t n, const int32_t *column,
                     const float *value, double *probability);
 
 #endif

@@ -19,9 +19,18 @@ static void print_head(FILE *out, const struct features *f) {
     }
 }
 
+static void print_label(FILE *out, const struct features *f, int64_t sample) {
+    if (f->form != LABEL_SET) {
+        fprintf(out, "%" PRId32, f->label[sample]);
+        return;
+    }
+    for (int64_t i = f->set_offsets[sample]; i < f->set_offsets[sample + 1]; i++)
+        fprintf(out, "%s%" PRId32, i > f->set_offsets[sample] ? "," : "", f->set[i]);
+}
+
 static void print_row(FILE *out, const struct features *f, int64_t row) {
     int64_t sample = f->first + row;
-    fprintf(out, "%" PRId32, f->label[sample]);
+    print_label(out, f, sample);
     for (int64_t e = f->rows.offsets[row]; e < f->rows.offsets[row + 1]; e++)
         fprintf(out, " %" PRId32 ":%.9g", f->rows.column[e], (double)f->rows.value[e]);
     fprintf(out, " # %s %" PRId64 " %" PRId64 "\n", SPLIT_NAMES[f->split[sample]], f->subject[row], sample);

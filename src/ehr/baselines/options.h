@@ -33,7 +33,7 @@ enum baseline_scored { BASELINE_SCORED(OPTION_CHOICE_NUMBER) };
     KEY(in, LIST, "baseline.strengths", strengths, "numbers", JOB_BASELINE, NULL,                                      \
         "logistic: values of C, of which tuning chooses; the smaller, the stronger the penalty; empty: 0.001, 0.003, " \
         "0.01, 0.03, 0.1, 0.3, 1, 3, 10")                                                                              \
-    KEY(in, REAL, "baseline.tolerance", tolerance, "1e-5", 1e-12, 1, JOB_BASELINE, LEAVES,                             \
+    KEY(in, REAL, "baseline.tolerance", tolerance, "1e-4", 1e-12, 1, JOB_BASELINE, LEAVES,                             \
         "logistic: length of the gradient at which a fit ends, which no weight is farther from its optimum")           \
     KEY(in, INTEGER, "baseline.iterations", iterations, "1000", 1, 1e6, "iterations", JOB_BASELINE, LEAVES,            \
         "logistic: at most so many a fit")                                                                             \

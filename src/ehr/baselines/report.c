@@ -12,9 +12,6 @@
 
 enum { DIGITS = 9, NAME_BYTES = 256 };
 
-static const enum scores_estimate SHOWN[] = {ESTIMATE_AUROC, ESTIMATE_AVERAGE_PRECISION, ESTIMATE_BRIER};
-static const char *const SHOWN_NAMES[] = {"auroc", "average_precision", "brier"};
-enum { N_SHOWN = sizeof SHOWN / sizeof *SHOWN };
 static const char *const KIND_NAMES[] = {"all", "shots", "rows"};
 
 /* Trials of the same kind and size stand together: those from `first` on; their number. */
@@ -25,36 +22,38 @@ static int64_t n_alike(const struct experiment *x, int64_t first) {
     return end - first;
 }
 
-/* Mean and standard deviation over n trials of an estimate; NaN where there is none, and of one trial. */
-static void over_draws(const struct baseline_trial *trials, int64_t n, int unseen, enum scores_estimate which,
-                       double *mean, double *sd) {
+static const struct scored_part *part_of(const struct baseline_trial *t, int unseen) {
+    return unseen ? &t->unseen : &t->whole;
+}
+
+/* Mean and standard deviation over n trials of a measure; NaN where it cannot be formed, and of one trial. */
+static void over_draws(const struct baseline_trial *trials, int64_t n, int unseen, int which, double *mean,
+                       double *sd) {
     double sum = 0, square = 0;
     *mean = *sd = NAN;
     for (int64_t i = 0; i < n; i++) {
-        const struct scored_part *part = unseen ? &trials[i].unseen : &trials[i].whole;
-        if (part->estimates[which].n == 0) return;
-        sum += part->estimates[which].value;
+        const struct estimate *e = &part_of(&trials[i], unseen)->estimates[which];
+        if (e->n == 0) return;
+        sum += e->value;
     }
     *mean = sum / (double)n;
     for (int64_t i = 0; i < n; i++) {
-        const struct scored_part *part = unseen ? &trials[i].unseen : &trials[i].whole;
-        double off = part->estimates[which].value - *mean;
+        double off = part_of(&trials[i], unseen)->estimates[which].value - *mean;
         square += off * off;
     }
     if (n > 1) *sd = sqrt(square / (double)(n - 1));
 }
 
 /* ---- the table ---- */
-static void print_value(const struct baseline_trial *trials, int64_t n, int unseen, enum scores_estimate which) {
+static void print_value(const struct baseline_trial *trials, int64_t n, int unseen, int which) {
     char text[64] = "-";
     double mean, sd;
-    const struct scored_part *part = unseen ? &trials->unseen : &trials->whole;
+    const struct estimate *e = &part_of(trials, unseen)->estimates[which];
     over_draws(trials, n, unseen, which, &mean, &sd);
     if (n > 1 && isfinite(mean))
         snprintf(text, sizeof text, "%.4f (sd %.4f)", mean, sd);
     else if (isfinite(mean))
-        snprintf(text, sizeof text, "%.4f (%.4f to %.4f)", mean, part->estimates[which].low,
-                 part->estimates[which].high);
+        snprintf(text, sizeof text, "%.4f (%.4f to %.4f)", mean, e->low, e->high);
     printf(" %-26s", text);
 }
 
@@ -68,15 +67,28 @@ static void print_settings(const struct baseline_report *r, const struct baselin
     printf(" %-20s", text);
 }
 
+/* What is scored, and what a random score would have. */
+static void print_head(const struct baseline_report *r) {
+    const struct features *f = r->terms->features;
+    const struct baseline_trial *all = &r->experiment->trials[r->experiment->n - 1];
+    const char *split = SPLIT_NAMES[baseline_scored_split(r->terms->options)];
+    if (f->form == LABEL_BINARY)
+        printf("%s: %lld samples, %lld true: a random score has an average precision of %.4f (the prevalence)\n", split,
+               (long long)all->whole.n, (long long)all->whole.n_positive, all->whole.prevalence);
+    else
+        printf(
+            "%s: %lld samples, %s of %lld classes: a random score has a mean average precision of %.4f (their mean "
+            "prevalence); scores are means over classes\n",
+            split, (long long)all->whole.n, f->form == LABEL_CLASS ? "one" : "any", (long long)f->n_classes,
+            all->whole.prevalence);
+    printf("unseen: samples of which training has no code; with all of train %lld\n\n", (long long)all->unseen.n);
+}
+
 void baseline_report_print(const struct baseline_report *r) {
     const struct experiment *x = r->experiment;
-    const struct baseline_trial *all = &x->trials[x->n - 1];
-    const struct scores *s = &all->whole.scores;
-    printf("%s: %lld samples, %lld true: a random score has an average precision of %.4f (the prevalence)\n",
-           SPLIT_NAMES[baseline_scored_split(r->terms->options)], (long long)s->n, (long long)s->n_positive,
-           s->prevalence);
-    printf("unseen: samples of which training has no code; with all of train %lld, %lld true\n\n",
-           (long long)all->unseen.scores.n, (long long)all->unseen.scores.n_positive);
+    int shown[2];
+    shown_measures(r->terms->features, shown);
+    print_head(r);
     printf("%-14s %5s %8s %-20s %8s %-26s %-26s %-26s\n", "training", "draws", "columns", "chosen", "tuning", "AUROC",
            "average precision", "average precision, unseen");
     for (int64_t i = 0, n; i < x->n; i += n) {
@@ -90,9 +102,9 @@ void baseline_report_print(const struct baseline_report *r) {
         printf("%-14s %5lld %8lld", training, (long long)n, (long long)t->fitted.n_columns);
         print_settings(r, t);
         printf(" %8.4f", t->fitted.tuning);
-        print_value(t, n, 0, ESTIMATE_AUROC);
-        print_value(t, n, 0, ESTIMATE_AVERAGE_PRECISION);
-        print_value(t, n, 1, ESTIMATE_AVERAGE_PRECISION);
+        print_value(t, n, 0, shown[0]);
+        print_value(t, n, 0, shown[1]);
+        print_value(t, n, 1, shown[1]);
         printf("\n");
     }
     printf("\ncolumns, chosen, tuning: of the first draw; intervals: 95 %%, from %lld resamples of subjects\n",
@@ -100,20 +112,21 @@ void baseline_report_print(const struct baseline_report *r) {
 }
 
 /* ---- JSON ---- */
-static void write_part(struct json *j, const char *name, const struct scored_part *part) {
+static void write_part(struct json *j, const char *name, const struct features *f, const struct scored_part *part) {
+    const char *const *names;
+    int n = measures_of(f, &names);
     json_object(j, name);
-    json_integer(j, "n", part->scores.n);
-    json_integer(j, "true", part->scores.n_positive);
-    for (int e = 0; e < N_SHOWN; e++) {
-        const struct estimate *value = &part->estimates[SHOWN[e]];
-        json_object(j, SHOWN_NAMES[e]);
-        json_real(j, "value", value->n ? value->value : NAN, DIGITS);
-        json_real(j, "low", value->n ? value->low : NAN, DIGITS);
-        json_real(j, "high", value->n ? value->high : NAN, DIGITS);
+    json_integer(j, "n", part->n);
+    if (f->form == LABEL_BINARY) json_integer(j, "true", part->n_positive);
+    json_real(j, "prevalence", part->prevalence, DIGITS);
+    for (int m = 0; m < n; m++) {
+        const struct estimate *e = &part->estimates[m];
+        json_object(j, names[m]);
+        json_real(j, "value", e->n ? e->value : NAN, DIGITS);
+        json_real(j, "low", e->n ? e->low : NAN, DIGITS);
+        json_real(j, "high", e->n ? e->high : NAN, DIGITS);
         json_end(j);
     }
-    json_real(j, "log_loss", part->scores.log_loss, DIGITS);
-    json_real(j, "calibration_error", part->scores.calibration_error, DIGITS);
     json_end(j);
 }
 
@@ -135,22 +148,23 @@ static void write_trial(struct json *j, const struct baseline_report *r, const s
         json_integer(j, "trees", m->rounds);
     }
     json_real(j, "tuning", m->tuning, DIGITS);
-    write_part(j, "scores", &t->whole);
-    write_part(j, "unseen", &t->unseen);
+    write_part(j, "scores", r->terms->features, &t->whole);
+    write_part(j, "unseen", r->terms->features, &t->unseen);
     json_integer(j, "some_unseen", t->n_some_unseen);
     json_end(j);
 }
 
-static void write_draws(struct json *j, const struct experiment *x, int64_t first, int64_t n) {
-    const struct baseline_trial *t = &x->trials[first];
+static void write_draws(struct json *j, const struct features *f, const struct baseline_trial *t, int64_t n) {
+    const char *const *names;
+    int n_measures = measures_of(f, &names);
     json_object(j, NULL);
     json_text(j, "training", KIND_NAMES[t->kind]);
     json_integer(j, "size", t->size);
     json_integer(j, "draws", n);
-    for (int e = 0; e < N_SHOWN; e++) {
+    for (int m = 0; m < n_measures; m++) {
         double mean, sd;
-        over_draws(t, n, 0, SHOWN[e], &mean, &sd);
-        json_object(j, SHOWN_NAMES[e]);
+        over_draws(t, n, 0, m, &mean, &sd);
+        json_object(j, names[m]);
         json_real(j, "mean", mean, DIGITS);
         json_real(j, "sd", sd, DIGITS);
         json_end(j);
@@ -166,6 +180,11 @@ static void write_settings(struct json *j, const struct baseline_report *r) {
     const struct features *f = r->terms->features;
     char version[32];
     json_text(j, "task", f->task);
+    if (f->form != LABEL_BINARY) {
+        json_array(j, "classes");
+        for (int k = 0; k < f->class_names.n; k++) json_text(j, NULL, f->class_names.items[k]);
+        json_end(j);
+    }
     json_text(j, "model", MODELS[o->model]);
     if (r->terms->library) {
         xgboost_version(r->terms->library, version);
@@ -184,7 +203,7 @@ static void write_settings(struct json *j, const struct baseline_report *r) {
     for (int s = 0; s < N_SPLITS; s++) {
         json_object(j, SPLIT_NAMES[s]);
         json_integer(j, "n", f->n_split[s]);
-        json_integer(j, "true", f->n_positive[s]);
+        if (f->form == LABEL_BINARY) json_integer(j, "true", f->n_positive[s]);
         json_end(j);
     }
     json_end(j);
@@ -193,28 +212,31 @@ static void write_settings(struct json *j, const struct baseline_report *r) {
 /* ---- the largest weights ---- */
 struct shown_weight {
     double weight;
-    int64_t column;
+    int64_t at; /* in the weights [columns, outputs] */
 };
 
 static int by_size(const void *a, const void *b) {
     const struct shown_weight *x = a, *y = b;
     if (fabs(x->weight) != fabs(y->weight)) return fabs(x->weight) > fabs(y->weight) ? -1 : 1;
-    return (x->column > y->column) - (x->column < y->column);
+    return (x->at > y->at) - (x->at < y->at);
 }
 
 static void write_weights(struct json *j, const struct baseline_report *r, struct shown_weight *weights) {
     const struct features *f = r->terms->features;
     const double *w = r->experiment->trials[r->experiment->n - 1].fitted.weights;
-    int64_t n = features_n_columns(f);
+    int64_t outputs = n_outputs_of(f), n = features_n_columns(f) * outputs;
     char name[NAME_BYTES];
-    for (int64_t c = 0; c < n; c++) weights[c] = (struct shown_weight){w[c], c};
+    for (int64_t i = 0; i < n; i++) weights[i] = (struct shown_weight){w[i], i};
     qsort(weights, (size_t)n, sizeof *weights, by_size);
-    json_real(j, "intercept", w[n], DIGITS);
+    json_array(j, "intercepts");
+    for (int64_t k = 0; k < outputs; k++) json_real(j, NULL, w[n + k], DIGITS);
+    json_end(j);
     json_array(j, "weights");
     for (int64_t i = 0; i < n && i < r->terms->options->shown && weights[i].weight != 0; i++) {
-        code_columns_name(&f->columns, weights[i].column, name, sizeof name);
+        code_columns_name(&f->columns, weights[i].at / outputs, name, sizeof name);
         json_object(j, NULL);
         json_text(j, "column", name);
+        if (f->form != LABEL_BINARY) json_text(j, "class", f->class_names.items[weights[i].at % outputs]);
         json_real(j, "weight", weights[i].weight, DIGITS);
         json_end(j);
     }
@@ -227,11 +249,11 @@ static void write_json(const struct baseline_report *r, FILE *out, struct shown_
     json_object(&j, NULL);
     json_text(&j, "cohort_id", r->cohort_id);
     write_settings(&j, r);
-    json_real(&j, "prevalence", x->trials[x->n - 1].whole.scores.prevalence, DIGITS);
+    json_real(&j, "prevalence", x->trials[x->n - 1].whole.prevalence, DIGITS);
     json_array(&j, "draws");
     for (int64_t i = 0, n; i < x->n; i += n) {
         n = n_alike(x, i);
-        write_draws(&j, x, i, n);
+        write_draws(&j, r->terms->features, &x->trials[i], n);
     }
     json_end(&j);
     json_array(&j, "fits");
@@ -245,7 +267,8 @@ static void write_json(const struct baseline_report *r, FILE *out, struct shown_
 int baseline_report_write(const struct baseline_report *r, const char *path) {
     struct atomic_file file;
     struct shown_weight *weights;
-    TRY(mem_alloc(&weights, features_n_columns(r->terms->features), sizeof *weights));
+    TRY(mem_alloc(&weights, features_n_columns(r->terms->features) * n_outputs_of(r->terms->features),
+                  sizeof *weights));
     int status = atomic_file_open(&file, path);
     if (status == STATUS_OK) {
         write_json(r, file.stream, weights);

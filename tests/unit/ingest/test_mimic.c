@@ -187,8 +187,8 @@ static void a_drug_is_its_ndc_or_else_its_name(void **state) {
           "1,,,Heparin,\n"
           "1,20,2180-05-07 08:00:00,,0\n"
           "1,20,2180-05-07 8:00,Heparin,0\n",
-          "event 1 visit 20 2180-05-07T08:00:00 exact drug MEDICATION//NDC//00904198861\n"
-          "event 1 visit 20 2180-05-07T08:00:00 exact drug MEDICATION//NDC//00904198861\n"
+          "event 1 visit 20 2180-05-07T08:00:00 exact drug MEDICATION//NDC//00904198861//Heparin\n"
+          "event 1 visit 20 2180-05-07T08:00:00 exact drug MEDICATION//NDC//00904198861//Heparin\n"
           "event 1 visit 20 2180-05-07T08:00:00 exact drug MEDICATION//NAME//Fentanyl Citrate\n"
           "event 1 visit 20 2180-05-07T08:00:00 exact drug MEDICATION//NAME//Sodium Chloride 0.9%  Flush, 10 mL\n"
           "event 1 visit 20 2180-05-07T08:00:00 exact drug MEDICATION//NAME//Heparin\n"
@@ -202,7 +202,7 @@ static void a_drug_of_mimic3_has_a_day(void **state) {
     (void)state;
     check(&MIMIC3_FORMAT, "prescriptions",
           "subject_id,hadm_id,startdate,drug,ndc\n1,20,2146-07-21 00:00:00,Bisacodyl,00536338101\n",
-          "event 1 visit 20 2146-07-21T00:00:00 day drug MEDICATION//NDC//00536338101\n");
+          "event 1 visit 20 2146-07-21T00:00:00 day drug MEDICATION//NDC//00536338101//Bisacodyl\n");
 }
 
 static void a_code_too_long_is_a_fault(void **state) {
