@@ -117,8 +117,9 @@ static void an_output_that_is_something_else_is_refused(void **state) {
     for (int j = 0; j < N_JOBS; j++)
         for (int i = 0; i < CONFIG_SCHEMA.n; i++)
             for (size_t t = 0; t < sizeof THERE / sizeof *THERE; t++) {
-                int holds_files = CONFIG_SCHEMA.keys[i].kind && (strcmp(CONFIG_SCHEMA.keys[i].kind, "export") == 0 ||
-                                                                 strcmp(CONFIG_SCHEMA.keys[i].kind, "arrays") == 0);
+                const char *kind = CONFIG_SCHEMA.keys[i].kind;
+                int holds_files = kind && (strcmp(kind, "export") == 0 || strcmp(kind, "arrays") == 0 ||
+                                           strcmp(kind, "hospital") == 0);
                 struct config config;
                 if (!(CONFIG_SCHEMA.keys[i].writers & JOBS[j]) || (holds_files && strcmp(THERE[t], "folder") == 0))
                     continue;
