@@ -46,7 +46,7 @@ b",,x
 printf '\017\0\005%s' '1,2,2180-05-07 10:00:00,2180-05-09 10:00:00,2180-05-09,1,WHITE,' >corpus_rows/admission
 printf '\004\0\005a\tb\tc\n"1\t2"\t3\n' >corpus_rows/tsv
 printf '\001%s\0%s\0%s\0%s\0%s\0%s\0%s\0%s' 7 '2010-01-01 09:00:00' LOINC/718-7 '' 13.5 g/dL 100 measurement >corpus_source_code/ehrshot
-printf '\011%s\0%s\0%s\0%s\0%s\0%s\0%s' 1 133729 2010-01-02 '' 100 25200 44835752 >corpus_source_code/omop
+printf '\012%s\0%s\0%s\0%s\0%s\0%s\0%s' 1 133729 2010-01-02 '' 100 25200 44835752 >corpus_source_code/omop
 printf '\004MEDICATION//NDC//0002-1200-01//Heparin' >corpus_source_code/drug
 printf 'subject_id,prediction_time,boolean_value,predicted_boolean_value,predicted_boolean_probability\n%s' \
     '7,2020-02-29 23:59:00,true,,0.5
