@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "cohort_match.h"
 #include "cohort_tasks.h"
+#include "ehr/tasks/label_writer.h"
 #include "ingest/code_map_files.h"
 #include "ingest/cohort_settings.h"
 #include "ingest/formats.h"
@@ -243,6 +244,10 @@ static int run(const struct comm *comm, const struct config *config, const struc
     (void)arguments;
     int status = comm_agree(comm, find_files(&r));
     if (status == STATUS_OK) status = recipe_run(&recipe, comm, config, &r);
+    if (status == STATUS_OK && config->tasks.labels[0])
+        status = comm_agree(
+            comm, comm->rank == 0 ? label_files_write(config->files.cohort, config->tasks.labels, config->cohort.python)
+                                  : STATUS_OK);
     run_free(&r);
     return status;
 }

@@ -4,11 +4,15 @@
 
 #include "base/atomic_file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "ingest/code_table.h"
+#include "ingest/python_lines.h"
 #include "jobs.h"
+#include "measure/scores.h"
 #include "store/vocabulary.h"
 #include "synth/hospital.h"
+#include "synth/parquet.h"
 
 /* ---- codes that are given ---- */
 struct sources {
@@ -53,9 +57,53 @@ static int make_catalogue(const struct config *config, struct catalogue *catalog
     return status;
 }
 
-/* ---- the job ---- */
-/* By this file a later run knows the folder as one that it may write to, so it stands first. */
-static int write_facts(const struct config *config, int whole) {
+/* ---- what is written beside the tables ---- */
+/* How the Bayes probabilities score on the samples of held_out: what no model can beat but by chance. */
+static int score(const struct comm *comm, struct truth_samples *own, struct scores *scores) {
+    struct scored_sample *mine = NULL, *all = NULL;
+    int64_t n = 0;
+    int status = mem_alloc(&mine, own->n, sizeof *mine);
+    for (long long i = 0; i < own->n && status == STATUS_OK; i++)
+        mine[i] = (struct scored_sample){.sample = own->items[i].number,
+                                         .subject = own->items[i].subject,
+                                         .label = own->items[i].label,
+                                         .score = own->items[i].probability};
+    status = comm_agree(comm, status);
+    if (status == STATUS_OK) status = scored_samples_gather(comm, own->n, mine, &n, &all);
+    if (status == STATUS_OK) status = scores_compute(n, all, scores);
+    free(mine);
+    free(all);
+    return comm_agree(comm, status);
+}
+
+static void put_scores(struct json *j, const struct scores scores[N_SYNTH_TASKS]) {
+    json_object(j, "bayes_held_out");
+    for (int t = 0; t < N_SYNTH_TASKS; t++) {
+        json_object(j, SYNTH_TASK_NAMES[t]);
+        json_integer(j, "samples", scores[t].n);
+        json_real(j, "prevalence", scores[t].prevalence, 6);
+        json_real(j, "roc_auc_score", scores[t].auroc, 6);
+        json_real(j, "average_precision_score", scores[t].average_precision, 6);
+        json_real(j, "brier_score", scores[t].brier, 6);
+        json_end(j);
+    }
+    json_end(j);
+}
+
+static void put_model(struct json *j, const struct synth_model *m) {
+    json_object(j, "model");
+    json_real(j, "death", m->death, 17);
+    json_real(j, "age", AGE_EFFECT, 17);
+    json_real(j, "back", m->back, 17);
+    json_real(j, "within_15_days", WITHIN_15, 17);
+    json_real(j, "stay", m->stay, 17);
+    json_real(j, "stay_sd", STAY_SD, 17);
+    json_real(j, "later", m->later, 17);
+    json_end(j);
+}
+
+/* By this file a later run knows the folder as one that it may write to, so it stands there first. scores NULL: not yet whole. */
+static int write_facts(const struct config *config, const struct synth_model *model, const struct scores *scores) {
     char path[PATH_MAX], *settings;
     struct atomic_file out;
     if (snprintf(path, sizeof path, "%s/hospital.json", config->synth.folder) >= (int)sizeof path)
@@ -63,32 +111,77 @@ static int write_facts(const struct config *config, int whole) {
     TRY(config_provenance(config, JOB_SYNTH, &settings));
     int status = atomic_file_open(&out, path);
     if (status == STATUS_OK) {
-        struct json j = json_begin(out.stream, 1);
+        struct json j = json_begin(out.stream, 2);
         json_object(&j, NULL);
         json_text(&j, "hospital", "made up by medtok synth");
         json_text(&j, "version", MEDTOK_VERSION);
-        json_integer(&j, "whole", whole);
+        json_integer(&j, "whole", scores != NULL);
         json_text(&j, "settings", settings);
+        if (scores) put_model(&j, model);
+        if (scores) put_scores(&j, scores);
         json_end(&j);
+        fputc('\n', out.stream);
         status = atomic_file_close(&out, STATUS_OK);
     }
     free(settings);
     return status;
 }
 
+static int make_parquet(const struct comm *comm, const struct config *config) {
+    struct string_list arguments = {0};
+    struct python_lines *lines = NULL;
+    char *line = NULL;
+    int status = parquet_arguments(config->synth.folder, config->synth.gzip > 0, comm->rank, comm->size, &arguments);
+    if (status == STATUS_OK && arguments.n) {
+        status = python_lines_open(&lines, config->synth.python, "synth.python", PARQUET_TEXT, &arguments);
+        if (status == STATUS_OK) status = python_lines_next(lines, &line);
+        if (status == STATUS_OK && (!line || line[0] != '.'))
+            status = status_set(STATUS_FAILED, "%s",
+                                line && line[0] == '!' ? line + 2 : "Python said nothing of MEDS as Parquet");
+        if (status == STATUS_OK)
+            status = python_lines_finish(lines);
+        else
+            python_lines_abandon(lines);
+    }
+    string_list_clear(&arguments);
+    return status;
+}
+
+/* ---- the job ---- */
+static int write_hospital(const struct comm *comm, const struct config *config, const struct synth_hospital *hospital) {
+    struct truth_samples held_out[N_SYNTH_TASKS] = {{0}};
+    struct scores scores[N_SYNTH_TASKS] = {{0}};
+    unsigned formats;
+    int status = hospital_formats(&config->synth.formats, &formats);
+    if (status == STATUS_OK)
+        status = comm_agree(comm, comm->rank == 0 ? write_facts(config, hospital->model, NULL) : STATUS_OK);
+    if (status == STATUS_OK) status = hospital_write(comm, &config->synth, hospital, formats, held_out);
+    if (status == STATUS_OK && config->synth.parquet == SYNTH_PARQUET)
+        status = comm_agree(comm, make_parquet(comm, config));
+    for (int t = 0; t < N_SYNTH_TASKS; t++) {
+        if (status == STATUS_OK) status = score(comm, &held_out[t], &scores[t]);
+        if (status == STATUS_OK)
+            log_info(
+                "%s: the Bayes probabilities have AUROC %.4f and AP %.4f on %lld samples of held_out, of which %.4f "
+                "are true",
+                SYNTH_TASK_NAMES[t], scores[t].auroc, scores[t].average_precision, (long long)scores[t].n,
+                scores[t].prevalence);
+        free(held_out[t].items);
+    }
+    if (status == STATUS_OK)
+        status = comm_agree(comm, comm->rank == 0 ? write_facts(config, hospital->model, scores) : STATUS_OK);
+    return status;
+}
+
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     struct catalogue catalogue = {0};
     struct synth_model model = {0};
-    unsigned formats;
     (void)arguments;
-    TRY(hospital_formats(&config->synth.formats, &formats));
     int status = comm_agree(comm, make_catalogue(config, &catalogue));
-    if (status == STATUS_OK) status = model_make(&model, comm, &config->synth, config->run.seed, &catalogue);
+    if (status == STATUS_OK) status = synth_model_make(&model, comm, &config->synth, config->run.seed, &catalogue);
     struct synth_hospital hospital = {&model, &catalogue};
-    if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? write_facts(config, 0) : STATUS_OK);
-    if (status == STATUS_OK) status = hospital_write(comm, &config->synth, &hospital, formats);
-    if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? write_facts(config, 1) : STATUS_OK);
-    model_free(&model);
+    if (status == STATUS_OK) status = write_hospital(comm, config, &hospital);
+    synth_model_free(&model);
     catalogue_free(&catalogue);
     return status;
 }
@@ -98,6 +191,11 @@ static int check(const struct config *config) {
     TRY(hospital_formats(&config->synth.formats, &formats));
     if (config->synth.codes == SYNTH_TABLES && config->files.codes.n == 0)
         return status_set(STATUS_USAGE, "synth.codes is tables, but files.codes names none");
+    if (config->synth.parquet == SYNTH_PARQUET && !(formats & (1U << SYNTH_MEDS)))
+        return status_set(STATUS_USAGE, "synth.parquet is made of MEDS, which synth.formats does not name");
+    if (config->synth.parquet == SYNTH_PARQUET && config->synth.faults)
+        return status_set(STATUS_USAGE,
+                          "synth.parquet cannot hold faulty rows: set synth.faults to 0, or synth.parquet to no");
     return STATUS_OK;
 }
 

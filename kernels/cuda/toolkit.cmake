@@ -2,6 +2,7 @@
 # program that links the CUDA kernels must know the language.
 set(MEDTOK_CUDA AUTO CACHE STRING "CUDA backend: AUTO (if nvcc is found), ON (or fail), OFF")
 set_property(CACHE MEDTOK_CUDA PROPERTY STRINGS AUTO ON OFF)
+option(MEDTOK_CUDA_F64 "compile the CUDA kernels in double precision too: tests alone run them, on a GPU" ON)
 set(MEDTOK_HAVE_CUDA OFF)
 if(MEDTOK_SANITIZE AND NOT MEDTOK_CUDA STREQUAL "ON")
     message(STATUS "sanitizers: CPU-only build, with the CUDA kernels under emulation")

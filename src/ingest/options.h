@@ -41,14 +41,14 @@ struct description_options {
         "memory of a rank for rows; what is beyond it waits on the disk, beside the output")                           \
     KEY(in, PATH, "cohort.vocabulary", vocabulary, "", JOB_COHORT, 0, "vocabulary",                                    \
         "vocabulary.h5 in which codes are looked up; empty: none")                                                     \
-    KEY(in, PATH, "cohort.missing", missing, "", 0, JOB_COHORT, "missing",                                             \
-        "table (TSV) of codes that the vocabulary has not, nor an ancestor of; empty: none")                           \
+    KEY(in, PATH, "cohort.unmapped", unmapped, "", 0, JOB_COHORT, "unmapped",                                          \
+        "codes that the vocabulary has not, by events, as TSV; empty: not written")                                    \
     KEY(in, LIST, "cohort.patterns", patterns, "patterns", JOB_COHORT, NULL,                                           \
         "what tells a code's system, before what is built in: \"PREFIX -> SYSTEM\"")                                   \
     KEY(in, LIST, "cohort.maps", maps, "", JOB_COHORT, "maps",                                                         \
         "tables that map codes: NDC to ATC, names of drugs to ATC, ICD-9-CM to ICD-10-CM")                             \
-    KEY(in, LIST, "cohort.groups", groups, "", JOB_COHORT, "groups",                                                   \
-        "tables of groups of codes, HCUP's CCS for phenotypes")                                                        \
+    KEY(in, LIST, "cohort.groups", groups, "", JOB_COHORT | JOB_EXPLAIN, "groups",                                     \
+        "groups of codes for tasks: CCS tables of ICD-9-CM, ICD-10-CM and ICD-10-PCS, TSV or CSV, plain or gzip")      \
     KEY(in, PATH, "cohort.concepts", concepts, "", JOB_COHORT, 0, "concepts",                                          \
         "folder with OMOP's concept.csv, for what concepts mean, and concept_ancestor.csv, for what is below one; "    \
         "empty: the data set's folder, if they are there")                                                             \

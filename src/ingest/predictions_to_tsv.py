@@ -1,10 +1,11 @@
 """Writes the predictions of a Parquet file to standard output, for src/ingest/predictions.c, which runs this text by `python3 -c`.
 
-argument: FILE
+standard input: FILE, with a zero byte behind it
 
 A line a row, fields separated by tabs: `r`, the columns below; nothing of one that is null or missing. Times are microseconds since
 1970. The last line is `.`; `! MESSAGE` instead says what is wrong.
 """
+import os
 import sys
 
 NEEDED = ["subject_id", "prediction_time", "boolean_value", "predicted_boolean_probability"]
@@ -63,7 +64,7 @@ def main(path, out):
 if __name__ == "__main__":
     stream = open(1, "wb", buffering=1 << 20, closefd=False)
     try:
-        main(sys.argv[1], stream)
+        main(os.fsdecode(sys.stdin.buffer.read()).split("\0")[0], stream)
         stream.write(b".\n")
     except Fault as fault:
         stream.write(f"!\t{fault}\n".encode())

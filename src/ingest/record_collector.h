@@ -41,7 +41,7 @@
 struct record_collector; /* opaque */
 
 struct collector_options {
-    int64_t memory;         /* bytes of a rank for records, at least 1 MiB */
+    int64_t memory;         /* bytes of a rank for records */
     double most_bad;        /* share of a file's rows that may be faulty */
     unsigned kinds;         /* bits 1 << enum code_kind of events that are taken; others are passed over */
     uint64_t seed;          /* of splits */

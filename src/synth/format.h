@@ -6,11 +6,14 @@
 #ifndef MEDTOK_SYNTH_FORMAT_H
 #define MEDTOK_SYNTH_FORMAT_H
 
+#include "synth/bayes.h"
 #include "synth/patient.h"
 #include "synth/rows.h"
 
 /* In the order in which they are made; constant, name. */
-#define SYNTH_FORMATS(FORMAT)               FORMAT(MIMIC4, "mimic4")
+#define SYNTH_FORMATS(FORMAT)                                                                                          \
+    FORMAT(MIMIC3, "mimic3")                                                                                           \
+    FORMAT(MIMIC4, "mimic4") FORMAT(EHRSHOT, "ehrshot") FORMAT(OMOP, "omop") FORMAT(MEDS, "meds")
 #define SYNTH_FORMAT_NUMBER(constant, name) SYNTH_##constant,
 enum synth_format_number { SYNTH_FORMATS(SYNTH_FORMAT_NUMBER) N_SYNTH_FORMATS };
 #undef SYNTH_FORMAT_NUMBER
@@ -41,7 +44,8 @@ struct synth_format {
     const struct synth_table *tables;
     /* Rows that are no patient's: the list of codes. NULL: there are none. */
     void (*lists)(const struct synth_hospital *hospital, struct rows *tables);
-    void (*patient)(const struct synth_hospital *hospital, const struct synth_patient *patient, struct rows *tables);
+    void (*patient)(const struct synth_hospital *hospital, const struct synth_patient *patient,
+                    const struct synth_samples *samples, struct rows *tables);
     /* Puts one faulty row behind the patient's own, which stay as they are; returns the table, or -1 if the format cannot have this
      * fault, or not with this patient (who has no admission). */
     int (*fault)(const struct synth_patient *patient, enum synth_fault fault, struct rows *tables);
@@ -52,10 +56,12 @@ extern const struct synth_format *const SYNTH_FORMAT_LIST[N_SYNTH_FORMATS];
 /* What is written in several formats alike. */
 extern const char *const SYNTH_RACES[5], *const SYNTH_ADMISSION_TYPES[5], *const SYNTH_UNITS[6];
 
+static inline int64_t synth_version(int version) { return version == ICD9 ? 9 : 10; }
+
+/* Added to the numbers of patients and admissions, it gives numbers that no good row has. */
+#define SYNTH_FAULT_IDS 500000000000
+
 /* The id of a prescription, test or other item of a patient: different for all patients. */
 static inline int64_t item_id(const struct synth_patient *p, long long item) { return p->number * 65536 + item + 1; }
-
-/* Number i of a list belongs to admission a of the patient: [first, end). */
-#define EACH_ITEM(p, a, list, i) for (long long i = (p)->admissions[a].list; i < (p)->admissions[(a) + 1].list; i++)
 
 #endif

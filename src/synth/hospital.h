@@ -9,8 +9,21 @@
 /* Which formats `names` ask for, as bits 1 << enum synth_format_number; empty: all. STATUS_USAGE for a name that there is not. */
 int hospital_formats(const struct string_list *names, unsigned *formats);
 
-/* Collective. Writes the tables of the formats under options->folder; all or none. */
+/* A sample of the split held_out, for scores. */
+struct truth_sample {
+    int64_t number, subject; /* different for each sample */
+    int32_t label;
+    double probability;
+};
+
+struct truth_samples {
+    long long n, capacity;
+    struct truth_sample *items; /* owned, of this rank's patients */
+};
+
+/* Collective. Writes the tables of the formats, and what is true of them (synth/truth.h), under options->folder; all or none. The caller
+ * frees the items of `held_out`, of each task. */
 int hospital_write(const struct comm *comm, const struct synth_options *options, const struct synth_hospital *hospital,
-                   unsigned formats);
+                   unsigned formats, struct truth_samples held_out[N_SYNTH_TASKS]);
 
 #endif

@@ -45,20 +45,18 @@ static int made_diagnosis(int is_10, int64_t number, char *code) {
     return 1;
 }
 
-/* ICD-10-PCS: seven characters of 34 (no I, no O), section 0, a body system, and so on. */
+/* ICD-10-PCS: seven characters of 34 (no I, no O), section 0, a body system, and so on. ICD-9: two digits, and two more. */
 static int made_procedure(int is_10, int64_t number, char *code) {
     static const char CHARACTERS[] = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    enum { ICD9_CATEGORIES = 99, ICD9_PLACES = 20 };
     int place = 0;
-    int64_t c = category_of(number, is_10 ? 900 : 99, &place);
-    if (c < 0) return 0;
+    int64_t c = is_10 ? category_of(number, 900, &place) : number / ICD9_PLACES;
+    if (c < 0 || (!is_10 && c >= ICD9_CATEGORIES)) return 0;
     if (is_10)
         snprintf(code, SYNTH_CODE_BYTES, "0%c%c%c%cZZ", CHARACTERS[c / 30], CHARACTERS[c % 30 + 1],
                  CHARACTERS[place / 4], "0348"[place % 4]);
-    else {
-        snprintf(code, SYNTH_CODE_BYTES, "%02d", (int)c + 1);
-        if (size_of(c) == 1) strcat(code, "0");
-        add_digits(code, c, place);
-    }
+    else
+        snprintf(code, SYNTH_CODE_BYTES, "%02d%02d", (int)c + 1, (int)(number % ICD9_PLACES));
     return 1;
 }
 

@@ -40,140 +40,57 @@ static const struct synth_table TABLES[N_TABLES] = {
 };
 
 /* ---- lists ---- */
-static void put_titles(struct rows *r, const struct synth_codes *codes, int version) {
-    for (int32_t i = 0; i < codes->n && row_begin(r); i++) {
-        put_text(r, codes->code[i]);
-        put_text(r, version == ICD9 ? ",9,group " : ",10,group ");
-        put_integer(r, codes->group[i]);
-        put_text(r, " of a made-up hospital");
-        row_end(r);
-    }
+static void put_titles(struct rows *r, const struct synth_codes *codes, int64_t version) {
+    for (int32_t i = 0; i < codes->n; i++)
+        put_row(r, "%s,%i,group %i of a made-up hospital", codes->code[i], version, (int64_t)codes->group[i]);
 }
 
 static void put_lists(const struct synth_hospital *h, struct rows *tables) {
     for (int v = 0; v < N_ICD; v++) {
-        put_titles(&tables[D_DIAGNOSES], &h->catalogue->diagnosis[v], v);
-        put_titles(&tables[D_PROCEDURES], &h->catalogue->procedure[v], v);
+        put_titles(&tables[D_DIAGNOSES], &h->catalogue->diagnosis[v], synth_version(v));
+        put_titles(&tables[D_PROCEDURES], &h->catalogue->procedure[v], synth_version(v));
     }
-    for (int l = 0; l < N_LABS && row_begin(&tables[D_LABITEMS]); l++) {
-        put_integer(&tables[D_LABITEMS], LABS[l].mimic_item);
-        put_char(&tables[D_LABITEMS], ',');
-        put_text(&tables[D_LABITEMS], LABS[l].name);
-        put_text(&tables[D_LABITEMS], ",Blood,Made up");
-        row_end(&tables[D_LABITEMS]);
-    }
+    for (int l = 0; l < N_LABS; l++)
+        put_row(&tables[D_LABITEMS], "%i,%s,Blood,Made up", (int64_t)LABS[l].mimic_item, LABS[l].name);
 }
 
 /* ---- a patient ---- */
-static void put_ids(struct rows *r, const struct synth_patient *p, const struct synth_admission *a) {
-    put_integer(r, p->subject);
-    put_char(r, ',');
-    put_integer(r, a->id);
-    put_char(r, ',');
-}
-
 static void put_person(struct rows *r, const struct synth_patient *p) {
-    if (!row_begin(r)) return;
-    put_integer(r, p->subject);
-    put_text(r, p->female ? ",F," : ",M,");
-    put_integer(r, p->age);
-    put_char(r, ',');
-    put_integer(r, p->anchor_year);
-    put_char(r, ',');
-    int group = p->real_year - (p->real_year - 2008) % 3;
-    put_integer(r, group);
-    put_text(r, " - ");
-    put_integer(r, group + 2);
-    put_char(r, ',');
-    if (p->death != NO_MINUTE) put_date(r, p->death);
-    row_end(r);
+    int64_t group = p->real_year - (p->real_year - 2008) % 3;
+    put_row(r, "%i,%s,%i,%i,%i - %i,%d", p->subject, p->female ? "F" : "M", (int64_t)p->age, (int64_t)p->anchor_year,
+            group, group + 2, p->death);
 }
 
 static void put_admission(struct rows *r, const struct synth_patient *p, const struct synth_admission *a) {
     static const char *const WHERE[] = {"EMERGENCY ROOM", "PHYSICIAN REFERRAL", "TRANSFER FROM HOSPITAL"};
     static const char *const TO[] = {"HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB"};
-    if (!row_begin(r)) return;
-    put_ids(r, p, a);
-    put_time(r, a->admit);
-    put_char(r, ',');
-    put_time(r, a->discharge);
-    put_char(r, ',');
-    if (a->died) put_time(r, a->discharge);
-    put_char(r, ',');
-    put_text(r, SYNTH_ADMISSION_TYPES[a->type]);
-    put_text(r, ",P00AAA,");
-    put_text(r, WHERE[a->emergency_in != NO_MINUTE ? 0 : 1 + a->type % 2]);
-    put_char(r, ',');
-    put_text(r, a->died ? "DIED" : TO[a->id % 4]);
-    put_text(r, p->age >= 65 ? ",Medicare,English," : ",Private,English,");
-    put_text(r, p->number % 2 ? "MARRIED," : "SINGLE,");
-    put_text(r, SYNTH_RACES[p->race]);
-    put_char(r, ',');
-    if (a->emergency_in != NO_MINUTE) {
-        put_time(r, a->emergency_in);
-        put_char(r, ',');
-        put_time(r, a->admit + 15);
-    } else
-        put_char(r, ',');
-    put_text(r, a->died ? ",1" : ",0");
-    row_end(r);
+    int emergency = a->emergency_in != NO_MINUTE;
+    put_row(r, "%i,%i,%t,%t,%t,%s,P00AAA,%s,%s,%s,English,%s,%s,%t,%t,%i", p->subject, a->id, a->admit, a->discharge,
+            a->died ? a->discharge : NO_MINUTE, SYNTH_ADMISSION_TYPES[a->type], WHERE[emergency ? 0 : 1 + a->type % 2],
+            a->died ? "DIED" : TO[a->id % 4], p->age >= 65 ? "Medicare" : "Private",
+            p->number % 2 ? "MARRIED" : "SINGLE", SYNTH_RACES[p->race], a->emergency_in,
+            emergency ? a->admit + 15 : NO_MINUTE, (int64_t)a->died);
 }
 
 static void put_codes(struct rows *tables, const struct synth_hospital *h, const struct synth_patient *p, int32_t i) {
     const struct synth_admission *a = &p->admissions[i];
-    struct rows *r = &tables[DIAGNOSES];
-    EACH_ITEM(p, i, diagnosis, k) {
-        if (!row_begin(r)) return;
-        put_ids(r, p, a);
-        put_integer(r, k - a->diagnosis + 1);
-        put_char(r, ',');
-        put_text(r, h->catalogue->diagnosis[a->version].code[p->diagnoses[k].code]);
-        put_text(r, a->version == ICD9 ? ",9" : ",10");
-        row_end(r);
-    }
-    r = &tables[PROCEDURES];
-    EACH_ITEM(p, i, procedure, k) {
-        if (!row_begin(r)) return;
-        put_ids(r, p, a);
-        put_integer(r, k - a->procedure + 1);
-        put_char(r, ',');
-        put_date(r, p->procedures[k].day);
-        put_char(r, ',');
-        put_text(r, h->catalogue->procedure[a->version].code[p->procedures[k].code]);
-        put_text(r, a->version == ICD9 ? ",9" : ",10");
-        row_end(r);
-    }
+    int64_t version = synth_version(a->version);
+    EACH_ITEM(p, i, diagnosis, k)
+    put_row(&tables[DIAGNOSES], "%i,%i,%i,%s,%i", p->subject, a->id, (int64_t)(k - a->diagnosis + 1),
+            h->catalogue->diagnosis[a->version].code[p->diagnoses[k].code], version);
+    EACH_ITEM(p, i, procedure, k)
+    put_row(&tables[PROCEDURES], "%i,%i,%i,%d,%s,%i", p->subject, a->id, (int64_t)(k - a->procedure + 1),
+            p->procedures[k].day, h->catalogue->procedure[a->version].code[p->procedures[k].code], version);
 }
 
-static void put_prescriptions(struct rows *r, const struct synth_hospital *h, const struct synth_patient *p,
-                              int32_t i) {
+static void put_drugs(struct rows *r, const struct synth_hospital *h, const struct synth_patient *p, int32_t i) {
     const struct synth_admission *a = &p->admissions[i];
     EACH_ITEM(p, i, prescription, k) {
         const struct synth_prescription *x = &p->prescriptions[k];
         const struct synth_drug *drug = &h->catalogue->drugs[x->drug];
-        if (!row_begin(r)) return;
-        put_ids(r, p, a);
-        put_integer(r, item_id(p, k));
-        put_char(r, ',');
-        put_integer(r, p->subject);
-        put_char(r, '-');
-        put_integer(r, k + 1);
-        put_char(r, ',');
-        put_integer(r, k + 1);
-        put_text(r, ",P00AAA,");
-        put_time(r, x->start);
-        put_char(r, ',');
-        put_time(r, x->stop);
-        put_text(r, ",MAIN,");
-        put_csv(r, drug->name);
-        put_char(r, ',');
-        put_text(r, drug->atc);
-        put_text(r, ",00");
-        put_integer(r, 1000 + x->drug);
-        put_char(r, ',');
-        put_text(r, drug->package[x->package]);
-        put_text(r, ",10mg Tab,,10,mg,1,TAB,1,PO");
-        row_end(r);
+        put_row(r, "%i,%i,%i,%i-%i,%i,P00AAA,%t,%t,MAIN,%c,%s,00%i,%s,10mg Tab,,10,mg,1,TAB,1,PO", p->subject, a->id,
+                item_id(p, k), p->subject, (int64_t)k + 1, (int64_t)k + 1, x->start, x->stop, drug->name, drug->atc,
+                (int64_t)x->drug + 1000, drug->package[x->package]);
     }
 }
 
@@ -182,59 +99,63 @@ static void put_labs(struct rows *r, const struct synth_patient *p, int32_t i) {
     EACH_ITEM(p, i, lab, k) {
         const struct synth_lab *x = &p->labs[k];
         const struct lab_facts *lab = &LABS[x->lab];
-        if (!row_begin(r)) return;
-        put_integer(r, item_id(p, k));
-        put_char(r, ',');
-        put_ids(r, p, a);
-        put_integer(r, item_id(p, k - k % N_LABS));
-        put_char(r, ',');
-        put_integer(r, lab->mimic_item);
-        put_text(r, ",,");
-        put_time(r, x->time);
-        put_char(r, ',');
-        put_time(r, x->time + 45);
-        for (int times = 0; times < 2; times++) {
-            put_char(r, ',');
-            put_real(r, x->value, (int)lab->digits);
-        }
-        put_char(r, ',');
-        put_text(r, lab->unit);
-        put_char(r, ',');
-        put_real(r, lab->low, 1);
-        put_char(r, ',');
-        put_real(r, lab->high, 1);
-        put_text(r, x->value < lab->low || x->value > lab->high ? ",abnormal,ROUTINE," : ",,ROUTINE,");
-        row_end(r);
+        put_row(r, "%i,%i,%i,%i,%i,,%t,%t,%r,%r,%s,%r,%r,%s,ROUTINE,", item_id(p, k), p->subject, a->id,
+                item_id(p, k - k % N_LABS), (int64_t)lab->mimic_item, x->time, x->time + 45, x->value, lab->digits,
+                x->value, lab->digits, lab->unit, lab->low, 1, lab->high, 1,
+                x->value < lab->low || x->value > lab->high ? "abnormal" : "");
     }
 }
 
 static void put_care(struct rows *r, const struct synth_patient *p, const struct synth_admission *a) {
-    if (a->care_in == NO_MINUTE || !row_begin(r)) return;
-    put_ids(r, p, a);
-    put_integer(r, a->id + 10000000);
-    put_char(r, ',');
-    put_text(r, SYNTH_UNITS[a->unit]);
-    put_char(r, ',');
-    put_text(r, SYNTH_UNITS[a->unit]);
-    put_char(r, ',');
-    put_time(r, a->care_in);
-    put_char(r, ',');
-    put_time(r, a->care_out);
-    put_char(r, ',');
-    put_real(r, (double)(a->care_out - a->care_in) / MINUTES_A_DAY, 6);
-    row_end(r);
+    if (a->care_in == NO_MINUTE) return;
+    put_row(r, "%i,%i,%i,%s,%s,%t,%t,%r", p->subject, a->id, a->id + 10000000, SYNTH_UNITS[a->unit],
+            SYNTH_UNITS[a->unit], a->care_in, a->care_out, (double)(a->care_out - a->care_in) / MINUTES_A_DAY, 6);
 }
 
-static void put_patient(const struct synth_hospital *h, const struct synth_patient *p, struct rows *tables) {
+static void put_patient(const struct synth_hospital *h, const struct synth_patient *p,
+                        const struct synth_samples *samples, struct rows *tables) {
+    (void)samples;
     put_person(&tables[PATIENTS], p);
     for (int32_t i = 0; i < p->n_admissions; i++) {
         put_admission(&tables[ADMISSIONS], p, &p->admissions[i]);
         put_codes(tables, h, p, i);
-        put_prescriptions(&tables[PRESCRIPTIONS], h, p, i);
+        put_drugs(&tables[PRESCRIPTIONS], h, p, i);
         put_labs(&tables[LABEVENTS], p, i);
         put_care(&tables[ICUSTAYS], p, &p->admissions[i]);
     }
 }
 
-const struct synth_format SYNTH_MIMIC4_FORMAT = {
-    .name = "mimic4", .n_tables = N_TABLES, .tables = TABLES, .lists = put_lists, .patient = put_patient};
+/* ---- faults ---- */
+static int put_fault(const struct synth_patient *p, enum synth_fault fault, struct rows *tables) {
+    const struct synth_admission *a = p->admissions;
+    int64_t subject = p->subject, id = a->id + SYNTH_FAULT_IDS,
+            died = minutes_of_date(p->anchor_year - p->age - 2, 5, 6);
+    static const char ADMISSION[] =
+        "%i,%i,%s,%t,,URGENT,P00AAA,PHYSICIAN REFERRAL,HOME,Private,English,SINGLE,WHITE,,,0";
+    if (p->n_admissions == 0) return -1;
+    switch (fault) {
+        case FAULT_BAD_DATE:
+            put_row(&tables[ADMISSIONS], ADMISSION, subject, id, "2180-13-45 00:00:00", a->discharge);
+            return ADMISSIONS;
+        case FAULT_ENDS_EARLY:
+            put_row(&tables[ADMISSIONS], ADMISSION, subject, id, "2290-01-01 00:00:00", a->discharge);
+            return ADMISSIONS;
+        case FAULT_DIES_EARLY: /* somebody else, who has no admissions */
+            put_row(&tables[PATIENTS], "%i,F,%i,%i,2008 - 2010,%d", subject + SYNTH_FAULT_IDS, (int64_t)p->age,
+                    (int64_t)p->anchor_year, died);
+            return PATIENTS;
+        case FAULT_TWICE: put_person(&tables[PATIENTS], p); return PATIENTS;
+        case FAULT_UNKNOWN:
+            put_row(&tables[DIAGNOSES], "%i,%i,1,4280,9", subject + 2 * SYNTH_FAULT_IDS, a->id);
+            return DIAGNOSES;
+        case FAULT_NO_NUMBER: put_row(&tables[DIAGNOSES], "%i,unknown,1,4280,9", subject); return DIAGNOSES;
+        default: return -1;
+    }
+}
+
+const struct synth_format SYNTH_MIMIC4_FORMAT = {.name = "mimic4",
+                                                 .n_tables = N_TABLES,
+                                                 .tables = TABLES,
+                                                 .lists = put_lists,
+                                                 .patient = put_patient,
+                                                 .fault = put_fault};

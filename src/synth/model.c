@@ -10,11 +10,11 @@
 
 /* Reference ranges of adults, as laboratories print them; LOINC's and MIMIC's numbers of the five tests. */
 const struct lab_facts LABS[N_LABS] = {
-    {"Platelet Count", "777-3", "K/uL", "10*9/L", 51265, 230, 70, 0, 150, 440},
-    {"Potassium", "2823-3", "mEq/L", "mmol/L", 50971, 4.3, 0.6, 1, 3.3, 5.1},
-    {"Glucose", "2345-7", "mg/dL", "mg/dL", 50931, 125, 35, 0, 70, 105},
-    {"Sodium", "2951-2", "mEq/L", "mmol/L", 50983, 138.5, 3.5, 0, 133, 145},
-    {"Hemoglobin", "718-7", "g/dL", "g/dL", 51222, 12, 1.8, 1, 12, 16},
+    {"Platelet Count", "777-3", "K/uL", "10*9/L", 51265, 230, 70, 150, 440, 0},
+    {"Potassium", "2823-3", "mEq/L", "mmol/L", 50971, 4.3, 0.6, 3.3, 5.1, 1},
+    {"Glucose", "2345-7", "mg/dL", "mg/dL", 50931, 125, 35, 70, 105, 0},
+    {"Sodium", "2951-2", "mEq/L", "mmol/L", 50983, 138.5, 3.5, 133, 145, 0},
+    {"Hemoglobin", "718-7", "g/dL", "g/dL", 51222, 12, 1.8, 12, 16, 1},
 };
 
 enum { MOST_CALIBRATION = 6000, FEWEST_CALIBRATION = 500, CALIBRATION_ROUNDS = 15 };
@@ -166,8 +166,8 @@ static int calibrate(struct synth_model *m, const struct synth_options *options)
     return STATUS_OK;
 }
 
-int model_make(struct synth_model *m, const struct comm *comm, const struct synth_options *options, int64_t seed,
-               const struct catalogue *catalogue) {
+int synth_model_make(struct synth_model *m, const struct comm *comm, const struct synth_options *options, int64_t seed,
+                     const struct catalogue *catalogue) {
     *m = (struct synth_model){.n_diseases = catalogue->n_diseases,
                               .seed = seed,
                               .rare = options->rare,
@@ -191,11 +191,11 @@ int model_make(struct synth_model *m, const struct comm *comm, const struct synt
     m->diseases = diseases; /* rank 0's address means nothing here */
     if (status == STATUS_OK)
         status = comm_broadcast(comm, diseases, (int64_t)m->n_diseases * (int64_t)sizeof *diseases);
-    if (status != STATUS_OK) model_free(m);
+    if (status != STATUS_OK) synth_model_free(m);
     return status;
 }
 
-void model_free(struct synth_model *m) {
+void synth_model_free(struct synth_model *m) {
     free(m->diseases);
     m->diseases = NULL;
 }

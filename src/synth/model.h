@@ -33,8 +33,8 @@
 #include "synth/catalogue.h"
 
 #define EFFECT_STEP 0.25
-#define STAY_STEP   0.05
-#define STAY_SD     0.85
+#define STAY_STEP   0.1
+#define STAY_SD     0.7
 #define AGE_EFFECT  0.02
 #define WITHIN_15   0.6
 #define LATER_DAYS  300.0
@@ -45,7 +45,8 @@ enum { N_LABS = 5 };
 struct lab_facts {
     const char *name, *loinc, *unit, *omop_unit; /* omop_unit: as EHRSHOT spells it */
     int mimic_item;
-    double mean, sd, digits, low, high; /* low, high: of normal values */
+    double mean, sd, low, high; /* low, high: of normal values */
+    int digits;                 /* behind the point */
 };
 extern const struct lab_facts LABS[N_LABS];
 
@@ -76,8 +77,8 @@ static inline double model_stay(const struct disease *d) { return STAY_STEP * d-
 double model_sigma(double x);
 
 /* Collective: rank 0 finds the intercepts, all have the same. Logs what came out. */
-int model_make(struct synth_model *model, const struct comm *comm, const struct synth_options *options, int64_t seed,
-               const struct catalogue *catalogue);
-void model_free(struct synth_model *model);
+int synth_model_make(struct synth_model *model, const struct comm *comm, const struct synth_options *options,
+                     int64_t seed, const struct catalogue *catalogue);
+void synth_model_free(struct synth_model *model);
 
 #endif

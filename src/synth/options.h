@@ -17,7 +17,8 @@ enum synth_parquet { SYNTH_PARQUETS(OPTION_CHOICE_NUMBER) };
 #define SYNTH_OPTIONS(KEY, in)                                                                                         \
     KEY(in, PATH, "synth.folder", folder, "results/hospital", 0, JOB_SYNTH, "hospital",                                \
         "folder for the data sets, one folder each; new, empty, or of an earlier run, whose files are replaced")       \
-    KEY(in, LIST, "synth.formats", formats, "names", JOB_SYNTH, NULL, "mimic4; empty: all")                            \
+    KEY(in, LIST, "synth.formats", formats, "names", JOB_SYNTH, NULL,                                                  \
+        "mimic3, mimic4, ehrshot, omop, meds; empty: all")                                                             \
     KEY(in, INTEGER, "synth.gzip", gzip, "1", 0, 9, "", JOB_SYNTH, SHAPES, "level of compression; 0: plain files")     \
     KEY(in, CHOICE, "synth.parquet", parquet, synth_parquet, SYNTH_PARQUETS, "no", JOB_SYNTH, SHAPES,                  \
         "MEDS as Parquet too, in meds_parquet/, made from the CSV files by Python with pyarrow")                       \

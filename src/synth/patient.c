@@ -25,13 +25,16 @@ void date_of_days(int64_t days, int *year, int *month, int *day) {
     *year = (int)(y + era * 400 + (*month <= 2));
 }
 
+/* A time at midnight means a day, in EHRSHOT and OMOP: nothing else happens then. */
+static int64_t off_midnight(int64_t minutes, int by) { return minutes == midnight(minutes) ? minutes + by : minutes; }
+
 /* ---- who ---- */
 static int make_person(struct synth_patient *p, const struct synth_model *model, int what, int64_t number) {
     struct draws d = draws_begin((uint64_t)model->seed, DRAW_PERSON, (uint32_t)what, number);
-    double split = draw_uniform(&d);
     p->number = number;
     p->subject = 10000000 + number;
-    p->split = split < 0.7 ? SPLIT_TRAIN : split < 0.8 ? SPLIT_TUNING : SPLIT_HELD_OUT;
+    double percent = 100 * rng_uniform((uint64_t)model->seed, RNG_SPLIT, 0, (uint64_t)p->subject);
+    p->split = percent < 70 ? SPLIT_TRAIN : percent < 80 ? SPLIT_TUNING : SPLIT_HELD_OUT;
     p->female = draw_is(&d, 0.52);
     p->race = (int)draw_zipf(&d, 5);
     p->age = 18 + (int)(71 * sqrt(draw_uniform(&d))); /* 18 .. 88 */
@@ -69,9 +72,9 @@ static void make_care(struct synth_admission *a, double log_odds, struct draws *
     else if (stay > FIRST_DAY + 60) /* or after the first day */
         in = a->admit + FIRST_DAY + 1 + (int64_t)((double)(stay - FIRST_DAY - 2) * when);
     if (in == NO_MINUTE || in >= a->discharge) return;
-    a->care_in = in;
+    a->care_in = off_midnight(in, 1);
     a->care_out = in + 60 + (int64_t)(length * 2 * MINUTES_A_DAY);
-    if (a->care_out > a->discharge) a->care_out = a->discharge;
+    a->care_out = off_midnight(a->care_out < a->discharge ? a->care_out : a->discharge, 1);
 }
 
 /* Length of stay, death, intensive care; leaves the sum of effects on return in *back. */
@@ -91,7 +94,7 @@ static void make_outcomes(struct synth_patient *p, const struct synth_model *m, 
     int64_t minutes = (int64_t)(days * MINUTES_A_DAY);
     if (minutes < 120) minutes = 120;
     if (minutes > (int64_t)LONGEST_DAYS * MINUTES_A_DAY) minutes = (int64_t)LONGEST_DAYS * MINUTES_A_DAY;
-    a->discharge = a->admit + minutes;
+    a->discharge = off_midnight(a->admit + minutes, -1);
     a->died = draw_is(d, model_sigma(death));
     a->type = (int)draw_zipf(d, 5);
     a->emergency_in = draw_is(d, 0.6) ? a->admit - 30 - draw_below(d, 600) : NO_MINUTE;
@@ -138,6 +141,7 @@ static int make_course(struct synth_patient *p, const struct synth_model *m, int
     if (draw_is(&d, m->without_admission)) admit = NO_MINUTE;
     while (admit != NO_MINUTE) {
         double back;
+        admit = off_midnight(admit, 1);
         TRY(mem_grow(&p->admissions, &p->admissions_capacity, p->n_admissions + 2, sizeof *p->admissions));
         struct synth_admission *a = &p->admissions[p->n_admissions++];
         *a = (struct synth_admission){.admit = admit, .coded = p->n_coded, .version = version_of(p, m, admit)};
@@ -196,8 +200,8 @@ static int add_drug(struct synth_patient *p, const struct synth_admission *a, co
     struct synth_prescription *new = &p->prescriptions[p->n_prescriptions++];
     new->drug = draw_member(&c->drug, group, which, 1, 0);
     new->package = (int32_t)(package * c->drugs[new->drug].n_packages);
-    new->start = from + (int64_t)(when * (double)(to - from + 1));
-    new->stop = new->start + 60 + (int64_t)(length * 2 * MINUTES_A_DAY);
+    new->start = off_midnight(from + (int64_t)(when * (double)(to - from + 1)), 1);
+    new->stop = off_midnight(new->start + 60 + (int64_t)(length * 2 * MINUTES_A_DAY), 1);
     if (new->stop > a->discharge) new->stop = a->discharge;
     return STATUS_OK;
 }
@@ -219,7 +223,8 @@ static int add_labs(struct synth_patient *p, const struct synth_model *m, const 
     for (long long i = a->coded; i < next->coded; i++)
         for (int l = 0; l < N_LABS && p->coded[i].first; l++) before[l] += m->diseases[p->coded[i].disease].lab[l];
     for (int day = 0; day < m->lab_days; day++) {
-        int64_t time = day == 0 ? a->admit + 20 + draw_below(d, 90) : midnight(a->admit) + (24 * day + 6) * 60;
+        int64_t time =
+            day == 0 ? off_midnight(a->admit + 20 + draw_below(d, 90), 1) : midnight(a->admit) + (24 * day + 6) * 60;
         if (time >= a->discharge) break;
         const double *by = time <= a->admit + FIRST_DAY ? shift : before;
         TRY(mem_grow(&p->labs, &p->labs_capacity, p->n_labs + N_LABS, sizeof *p->labs));

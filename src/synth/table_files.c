@@ -102,15 +102,15 @@ const struct table_file *table_files_get(const struct table_files *f, int file) 
 /* A member of gzip; the header says no time, so that the same rows are the same bytes. */
 static int pack(struct table_files *f, const struct rows *rows, struct packed *packed) {
     if (rows->n == 0) return STATUS_OK;
+    deflateReset(&f->stream); /* before the bound, which of a finished stream leaves out gzip's header */
     long long most = (long long)deflateBound(&f->stream, (uLong)rows->n);
     TRY(mem_grow(&packed->bytes, &packed->capacity, most, 1));
-    deflateReset(&f->stream);
     f->stream.next_in = (unsigned char *)rows->bytes;
     f->stream.avail_in = (uInt)rows->n;
     f->stream.next_out = packed->bytes;
     f->stream.avail_out = (uInt)most;
     if (deflate(&f->stream, Z_FINISH) != Z_STREAM_END)
-        return status_set(STATUS_FAILED, "zlib could not compress a block");
+        return status_set(STATUS_FAILED, "zlib could not compress a block of %lld bytes", rows->n);
     packed->n = most - (long long)f->stream.avail_out;
     return STATUS_OK;
 }

@@ -6,6 +6,7 @@ MPIRUN=${MPIRUN:-mpirun}
 PYTHON=${PYTHON:-python3}
 [ "$(id -u)" -eq 0 ] && export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=${OMPI_MCA_rmaps_base_oversubscribe:-1}
+export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle:-1} # ranks that wait leave their core to other tests
 SAMPLE=$ROOT/tests/sample
 work=$(mktemp -d)
 mpi_scratch=$(mktemp -d)

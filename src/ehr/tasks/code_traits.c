@@ -199,8 +199,6 @@ static int look_at_groups(struct code_traits *t, const struct task_codes *codes)
     return status;
 }
 
-const char *task_concept(int i) { return i < N_DIAGNOSIS_SETS ? DIAGNOSIS_SETS[i].snomed : NULL; }
-
 /* ---- groups of drugs ---- */
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 

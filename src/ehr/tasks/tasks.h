@@ -26,7 +26,7 @@ struct task_codes {
     struct strings text;        /* SYSTEM/FORM, or as the source has it */
     const uint8_t *kind;        /* [n] enum code_kind */
     const int64_t *train_count; /* [n] events in train; NULL: all codes count as seen there */
-    /* HCUP's CCS under its names, and descendants of concepts as groups "SNOMED 59621000" (task_concept); NULL: not known. */
+    /* HCUP's CCS under its names, and descendants of concepts as groups "SNOMED 59621000" (task_concepts); NULL: not known. */
     const struct code_groups *groups;
     int ehrshot; /* the data set is EHRSHOT's, for which MedTok's scripts have other rules */
 };
@@ -40,9 +40,6 @@ int task_is_known(const char *name);
 
 /* The tasks that are labelled if no names are given: all that any visits allow. */
 int task_default_names(struct string_list *names);
-
-/* The concepts of SNOMED CT whose descendants tasks ask for, one after another; NULL at the end. */
-const char *task_concept(int i);
 
 /* The tasks in `names`, and those of the ACES files in options->aces. STATUS_USAGE: a task that is not there (the message lists those that
  * are), is named twice, or needs what the codes do not have (drugs of the system ATC). */

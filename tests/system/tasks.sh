@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Tasks on real data: samples, labels and counts per filter equal to those of tests/golden/cohort_reference.py, in both modes and on any number
+# of ranks; label files equal to EHRSHOT's published form; what explain tells.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+export PYTHON
+data=$ROOT/../shared/data
+[ -d "$data/ehr/mimic4_demo" ] || skip "there is no $data/ehr/mimic4_demo"
+"$PYTHON" -c 'import h5py, pandas, pyarrow' 2>/dev/null || skip "h5py, pandas or pyarrow is not installed for $PYTHON"
+maps=$data/maps
+tasks=mortality,mortality_24h,readmission_15d,readmission_30d,length_of_stay,los_7d,phenotypes,drugs_5,drugs_atc3
+tasks+=,first_hypertension,first_hyperlipidemia,first_pancreatic_cancer,first_ami,guo_los,guo_icu,guo_readmission
+tasks+=,new_hypertension,new_hyperlipidemia,new_pancan,new_celiac,new_lupus,new_acutemi
+labs=,lab_thrombocytopenia,lab_hyperkalemia,lab_hypoglycemia,lab_hyponatremia,lab_anemia
+
+make_cohort() { # RANKS FOLDER OUTPUT and settings
+    medtok_ranks "$1" cohort --set cohort.folder="$2" --set files.cohort="$3" --set cohort.maps="$maps/ndc_to_atc_demo.tsv.gz" \
+        --set cohort.groups="$maps/ccs_icd9cm.tsv.gz,$maps/ccs_icd10cm_2019.tsv.gz" "${@:4}" 2>log || fail "cohort of $2: $(cat log)"
+}
+reference() { # FORMAT MODE COHORT
+    "$PYTHON" "$ROOT/tests/golden/cohort_reference.py" "$data/ehr/$1_demo" "$1" "$2" "$3" --ndc "$maps/ndc_to_atc_demo.tsv.gz" \
+        --ccs9 "$maps/ccs_icd9cm.tsv.gz" --ccs10 "$maps/ccs_icd10cm_2019.tsv.gz" >log 2>&1
+}
+content() { h5dump -a content_id "$1" 2>/dev/null | grep '(0)'; }
+
+# ---- labels are those of pandas ----
+make_cohort 1 "$data/ehr/mimic3_demo" mimic3-clean.h5 --set cohort.tasks="$tasks$labs"
+make_cohort 2 "$data/ehr/mimic3_demo" mimic3-medtok.h5 --set cohort.tasks="$tasks" --set cohort.mode=medtok
+make_cohort 1 "$data/ehr/mimic4_demo" mimic4-clean.h5 --set cohort.tasks="$tasks" --set cohort.labels=labels
+make_cohort 2 "$data/ehr/mimic4_demo" mimic4-medtok.h5 --set cohort.tasks="$tasks" --set cohort.mode=medtok
+for format in mimic3 mimic4; do
+    for mode in clean medtok; do
+        reference $format $mode $format-$mode.h5 || fail "$format $mode: $(tail -n 45 log)"
+        grep -q ' 0 differences' log || fail "$format $mode: nothing was compared: $(cat log)"
+    done
+done
+reference mimic4 medtok mimic4-clean.h5 && fail "labels of the other mode are the same"
+make_cohort 3 "$data/ehr/mimic4_demo" three.h5 --set cohort.tasks="$tasks"
+[ "$(content three.h5)" = "$(content mimic4-clean.h5)" ] || fail "three ranks give another cohort"
+
+# ---- label files ----
+# same_labels PUBLISHED OURS N POSITIVE: EHRSHOT's labeled_patients.csv beside ours, row by row, and CSV beside Parquet.
+same_labels() {
+    "$PYTHON" - "$@" <<'PYTHON' || fail "labels of $2 are not those of $1"
+import sys
+
+import pandas as pd
+
+published, folder, n, positive = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+ours, parquet = pd.read_csv(f"{folder}/labels.csv"), pd.read_parquet(f"{folder}/labels.parquet")
+assert list(parquet.columns) == list(ours.columns) == ["subject_id", "prediction_time", "boolean_value"], list(ours.columns)
+ours["prediction_time"] = pd.to_datetime(ours["prediction_time"])
+assert (ours == parquet).all().all() and str(parquet.prediction_time.dtype) == "datetime64[us]", parquet.dtypes
+theirs = pd.read_csv(published)
+assert len(ours) == n and ours.boolean_value.sum() == positive, (len(ours), ours.boolean_value.sum())
+rows = [list(zip(f.iloc[:, 0], pd.to_datetime(f["prediction_time"]), f.iloc[:, -1])) for f in (theirs, ours)]
+assert sorted(rows[0]) == sorted(rows[1]), sorted(set(rows[0]) ^ set(rows[1]))[:5]
+PYTHON
+}
+published=$data/ehr/ehrshot_shape_mimic4demo/benchmark
+same_labels "$published/guo_icu/labeled_patients.csv" labels/guo_icu 176 42
+same_labels "$published/guo_los/labeled_patients.csv" labels/guo_los 262 92
+same_labels "$published/guo_readmission/labeled_patients.csv" labels/guo_readmission 260 51
+head -n 2 labels/length_of_stay/labels.csv | grep -q '^subject_id,prediction_time,integer_value$' || fail "$(head -n 2 labels/length_of_stay/labels.csv)"
+grep -qE '^[0-9]+,[0-9T:-]+,"[^"]*Essential hypertension[^"]*\|[^"]*"$' labels/phenotypes/labels.csv || fail "$(head -n 5 labels/phenotypes/labels.csv)"
+
+# Events and splits alone: no label files, so that ours are made of the shape's events.
+mkdir shape && ln -s "$data"/ehr/ehrshot_shape_mimic4demo/{data,splits} shape/
+make_cohort 2 shape shape.h5 --set cohort.format=ehrshot --set cohort.tasks=guo_los,guo_readmission --set cohort.labels=shape-labels
+same_labels "$published/guo_los/labeled_patients.csv" shape-labels/guo_los 262 92
+same_labels "$published/guo_readmission/labeled_patients.csv" shape-labels/guo_readmission 260 51
+
+echo 'mine' >labels/guo_los/labels.csv
+expect_error 1 'labels/guo_los/labels.csv is there already and holds no labels' medtok cohort --set cohort.folder="$data/ehr/mimic4_demo" \
+    --set files.cohort=three.h5 --set cohort.tasks=guo_los --set cohort.labels=labels --force
+printf '#!/bin/sh\nexit 1\n' >nopython && chmod +x nopython
+medtok cohort --set cohort.folder="$data/ehr/mimic4_demo" --set files.cohort=csv.h5 --set cohort.tasks=guo_los --set cohort.labels=csv \
+    --set cohort.python=/nowhere/python 2>log || fail "without Python: $(cat log)"
+grep -q 'warning: labels are written as CSV alone: ' log || fail "no warning that there is no Parquet: $(cat log)"
+[ "$(wc -l <csv/guo_los/labels.csv)" -eq 263 ] && [ ! -e csv/guo_los/labels.parquet ] || fail "labels without Python: $(ls csv/guo_los)"
+
+# ---- explain ----
+medtok explain 10000032 --set files.cohort=mimic4-clean.h5 --set cohort.groups="$maps/ccs_icd9cm.tsv.gz,$maps/ccs_icd10cm_2019.tsv.gz" >page 2>log ||
+    fail "explain: $(cat log)"
+for line in '^subject 10000032, (train|tuning|held_out); born 2128-01-01 00:00:00, died 2180-09-09' '^visits: 4$' \
+    '  0  2180-05-06 22:23:00 to 2180-05-07 17:15:00  inpatient, id 22595853' '  diagnosis  ICD9CM/5723  visit 0$' \
+    '^guo_los: end of the day of admission' '  sample at 2180-05-06 23:59:00, visit 0: false; [0-9]+ of [0-9]+ events are known' \
+    'hidden, since they are asked for: [0-9]+ events of visit 0: ' '  left out: visit 3 at 2180-08-05 23:44:00: no later stay'; do
+    grep -qE -- "$line" page || fail "explain tells no line like /$line/: $(head -c 3000 page)"
+done
+grep -q 'these settings give' page && fail "explain finds other samples: $(grep -B3 'these settings give' page)"
+expect_error 1 'has no subject 5' medtok explain 5 --set files.cohort=mimic4-clean.h5
+expect_error 2 'abc is no number of a subject' medtok explain abc --set files.cohort=mimic4-clean.h5
+expect_error 2 'name subjects by their numbers' medtok explain --set files.cohort=mimic4-clean.h5
+finish
