@@ -132,3 +132,33 @@ done:
     free(all);
     return status;
 }
+
+/* count and offset [size] in rows. */
+static int gather_known(const struct comm *comm, const int64_t *first, int64_t row_bytes, const void *rows, void *all,
+                        int *count, int *offset) {
+    MPI_Datatype row;
+    for (int r = 0; r < comm->size; r++) {
+        count[r] = (int)(first[r + 1] - first[r]);
+        offset[r] = (int)first[r];
+    }
+    TRY(comm_status(MPI_Type_contiguous((int)row_bytes, MPI_BYTE, &row), "gathering rows"));
+    int code = MPI_Type_commit(&row);
+    if (code == MPI_SUCCESS)
+        code = COMM_COUNTED(comm, count[comm->rank] * row_bytes,
+                            MPI_Allgatherv(rows, count[comm->rank], row, all, count, offset, row, comm->handle));
+    MPI_Type_free(&row);
+    return comm_status(code, "gathering rows");
+}
+
+int comm_gather_known(const struct comm *comm, const int64_t *first, int64_t row_bytes, const void *rows, void *all) {
+    enum { FEW = 1024 }; /* ranks for which no memory is asked for, which could fail on one of them alone */
+    int few[2 * FEW], *counts = few;
+    if (comm->size == 1) {
+        if (first[1] > 0) memcpy(all, rows, (size_t)(first[1] * row_bytes));
+        return STATUS_OK;
+    }
+    if (comm->size > FEW) TRY(status_alone(mem_alloc(&counts, 2 * (int64_t)comm->size, sizeof *counts)));
+    int status = gather_known(comm, first, row_bytes, rows, all, counts, counts + comm->size);
+    if (counts != few) free(counts);
+    return status;
+}

@@ -14,12 +14,10 @@ struct maker {
     const struct chosen_row *chosen;
     int64_t n_chosen;
     struct design *design;
-    int64_t from, end;     /* chosen rows that this rank's samples are */
-    int64_t *rows_with;    /* [source's columns] rows that have the column */
-    double *largest;       /* [source's columns] */
-    int32_t *new_of;       /* [source's columns] number in the design, or -1 */
-    int64_t *first_row;    /* [ranks + 1] */
-    int64_t *first_column; /* [ranks + 1] */
+    int64_t from, end;  /* chosen rows that this rank's samples are */
+    int64_t *rows_with; /* [source's columns] rows that have the column */
+    double *largest;    /* [source's columns] */
+    int32_t *new_of;    /* [source's columns] number in the design, or -1 */
     struct sparse_entry *entries, *sorted;
     int64_t *count, *next; /* [ranks] */
     int64_t n_entries;
@@ -62,20 +60,21 @@ static void cut_runs(struct maker *m) {
     struct design *d = m->design;
     int64_t size = d->comm->size, n_chunks = (d->n_rows + DESIGN_CHUNK - 1) / DESIGN_CHUNK, all = 0, before = 0;
     for (int64_t r = 0; r <= size; r++) {
-        int64_t row = n_chunks * r / size * DESIGN_CHUNK;
-        m->first_row[r] = row < d->n_rows ? row : d->n_rows;
+        d->first_chunks[r] = n_chunks * r / size;
+        int64_t row = d->first_chunks[r] * DESIGN_CHUNK;
+        d->first_rows[r] = row < d->n_rows ? row : d->n_rows;
     }
     for (int64_t c = 0; c < d->n_columns; c++) all += m->rows_with[d->column_of[c]];
     int64_t rank = 1;
     for (int64_t c = 0; c < d->n_columns; c++) {
-        while (rank < size && before >= all * rank / size) m->first_column[rank++] = c;
+        while (rank < size && before >= all * rank / size) d->first_columns[rank++] = c;
         before += m->rows_with[d->column_of[c]];
     }
-    while (rank <= size) m->first_column[rank++] = d->n_columns;
-    d->first_row = m->first_row[d->comm->rank];
-    d->n_own_rows = m->first_row[d->comm->rank + 1] - d->first_row;
-    d->first_column = m->first_column[d->comm->rank];
-    d->n_own_columns = m->first_column[d->comm->rank + 1] - d->first_column;
+    while (rank <= size) d->first_columns[rank++] = d->n_columns;
+    d->first_row = d->first_rows[d->comm->rank];
+    d->n_own_rows = d->first_rows[d->comm->rank + 1] - d->first_row;
+    d->first_column = d->first_columns[d->comm->rank];
+    d->n_own_columns = d->first_columns[d->comm->rank + 1] - d->first_column;
 }
 
 static int owner(const int64_t *first, int size, int64_t i) {
@@ -107,7 +106,8 @@ static int list_entries(struct maker *m) {
 
 static int owner_of(const struct maker *m, int columns, const struct sparse_entry *entry) {
     int size = m->design->comm->size;
-    return columns ? owner(m->first_column, size, entry->column) : owner(m->first_row, size, entry->row);
+    return columns ? owner(m->design->first_columns, size, entry->column)
+                   : owner(m->design->first_rows, size, entry->row);
 }
 
 /* m->sorted: the entries by the owners of their rows or columns, for each in the order that they have; count [ranks]. */
@@ -153,17 +153,21 @@ static int read_labels(struct maker *m) {
 }
 
 static int allocate(struct maker *m) {
-    int64_t n = m->source->n_columns, size = m->design->comm->size;
+    struct design *d = m->design;
+    int64_t n = m->source->n_columns, size = d->comm->size;
     if (m->n_chosen > INT32_MAX || n > INT32_MAX)
         return status_set(STATUS_FAILED, "%lld rows of %lld columns are more than a baseline can be fitted to",
                           (long long)m->n_chosen, (long long)n);
     TRY(mem_alloc(&m->rows_with, n, sizeof *m->rows_with));
     TRY(mem_alloc(&m->largest, n, sizeof *m->largest));
     TRY(mem_alloc(&m->new_of, n, sizeof *m->new_of));
-    TRY(mem_alloc(&m->first_row, size + 1, sizeof *m->first_row));
+    TRY(mem_alloc(&d->first_rows, size + 1, sizeof *d->first_rows));
+    TRY(mem_alloc(&d->first_chunks, size + 1, sizeof *d->first_chunks));
+    TRY(mem_alloc(&d->first_columns, size + 1, sizeof *d->first_columns));
+    TRY(mem_alloc(&d->all_chunks, (d->n_rows / DESIGN_CHUNK + 1) * DESIGN_SUMS, sizeof *d->all_chunks));
     TRY(mem_alloc(&m->count, size, sizeof *m->count));
     TRY(mem_alloc(&m->next, size, sizeof *m->next));
-    return mem_alloc(&m->first_column, size + 1, sizeof *m->first_column);
+    return STATUS_OK;
 }
 
 static int make(struct maker *m, int64_t min_count) {
@@ -189,8 +193,6 @@ int design_make(struct design *d, const struct comm *comm, int threads, const st
     free(m.rows_with);
     free(m.largest);
     free(m.new_of);
-    free(m.first_row);
-    free(m.first_column);
     free(m.entries);
     free(m.sorted);
     free(m.count);
@@ -199,6 +201,10 @@ int design_make(struct design *d, const struct comm *comm, int threads, const st
 }
 
 void design_free(struct design *d) {
+    free(d->first_rows);
+    free(d->first_chunks);
+    free(d->first_columns);
+    free(d->all_chunks);
     free(d->column_of);
     free(d->scale);
     free(d->weight);
@@ -212,12 +218,9 @@ void design_free(struct design *d) {
 int64_t design_own_chunks(const struct design *d) { return (d->n_own_rows + DESIGN_CHUNK - 1) / DESIGN_CHUNK; }
 
 int design_sum_chunks(const struct design *d, const double *chunks, int n, double *sums) {
-    double *all = NULL;
-    int64_t n_all;
-    TRY(comm_gather_rows(d->comm, design_own_chunks(d), n * (int64_t)sizeof *chunks, chunks, &n_all, &all));
+    TRY(comm_gather_known(d->comm, d->first_chunks, n * (int64_t)sizeof *chunks, chunks, d->all_chunks));
     for (int k = 0; k < n; k++) sums[k] = 0;
-    for (int64_t i = 0; i < n_all; i++)
-        for (int k = 0; k < n; k++) sums[k] += all[i * n + k];
-    free(all);
+    for (int64_t i = 0; i < d->first_chunks[d->comm->size]; i++)
+        for (int k = 0; k < n; k++) sums[k] += d->all_chunks[i * n + k];
     return STATUS_OK;
 }

@@ -27,8 +27,10 @@ enum { DESIGN_CHUNK = 256 };
 struct design {
     const struct comm *comm;
     int threads;
-    int64_t n_rows, n_columns;     /* of all ranks */
-    int32_t *column_of;            /* [n_columns] the source's column */
+    int64_t *first_rows, *first_chunks, *first_columns; /* [ranks + 1] what each rank has */
+    double *all_chunks;                                 /* [all chunks, DESIGN_SUMS] memory for design_sum_chunks */
+    int64_t n_rows, n_columns;                          /* of all ranks */
+    int32_t *column_of;                                 /* [n_columns] the source's column */
     double *scale;                 /* [n_columns] 1 / the largest |value| of the rows: max-abs scaling */
     int64_t first_row, n_own_rows; /* this rank's */
     struct sparse_rows by_row;     /* [n_own_rows] values as they are, not scaled */
@@ -45,7 +47,8 @@ int design_make(struct design *design, const struct comm *comm, int threads, con
                 int64_t n_chosen, const struct chosen_row *chosen, int64_t min_count);
 void design_free(struct design *design);
 
-/* Collective. sums[n] = the sums over all rows of chunks [own chunks, n], which this rank made chunk by chunk. */
+/* Collective. sums[n] = the sums over all rows of chunks [own chunks, n], n <= DESIGN_SUMS, which this rank made chunk by chunk. */
+enum { DESIGN_SUMS = 2 };
 int design_sum_chunks(const struct design *design, const double *chunks, int n, double *sums);
 int64_t design_own_chunks(const struct design *design);
 

@@ -51,6 +51,7 @@ struct fit {
     double *z, *dz, *residual;           /* [own rows, outputs] */
     double *chunks;                      /* [own chunks, 2] */
     double *own_gradient;                /* [own columns, outputs] */
+    double *all_residuals;               /* [rows, outputs] */
     double loss;                         /* at x, of all rows */
 };
 
@@ -70,6 +71,7 @@ static int fit_make(struct fit *f, const struct design *d, struct logistic *l, d
     TRY(mem_alloc(&f->dz, rows, sizeof *f->dz));
     TRY(mem_alloc(&f->residual, rows, sizeof *f->residual));
     TRY(mem_alloc(&f->chunks, 2 * design_own_chunks(d), sizeof *f->chunks));
+    TRY(mem_alloc(&f->all_residuals, d->n_rows * l->n_outputs, sizeof *f->all_residuals));
     return mem_alloc(&f->own_gradient, d->n_own_columns * l->n_outputs, sizeof *f->own_gradient);
 }
 
@@ -84,6 +86,7 @@ static void fit_free(struct fit *f) {
     free(f->residual);
     free(f->chunks);
     free(f->own_gradient);
+    free(f->all_residuals);
 }
 
 /* out [own rows, outputs] = the rows' sums with the weights x [n]. */
@@ -135,11 +138,9 @@ static int look_along(struct fit *f, double t, double *loss, double *slope) {
 static int make_gradient(struct fit *f, double *gradient) {
     const struct design *d = f->design;
     const struct sparse_rows *columns = &d->by_column;
+    const double *residual = f->all_residuals;
     int n = f->n_outputs;
-    int64_t n_all;
-    double *residual = NULL, *all = NULL;
-    int status;
-    TRY_DONE(comm_gather_rows(d->comm, d->n_own_rows, n * (int64_t)sizeof *residual, f->residual, &n_all, &residual));
+    TRY(comm_gather_known(d->comm, d->first_rows, n * (int64_t)sizeof *residual, f->residual, f->all_residuals));
 #pragma omp parallel for num_threads(d->threads) schedule(dynamic, 16)
     for (int64_t j = 0; j < d->n_own_columns; j++) {
         double sum[LOGISTIC_MOST_OUTPUTS], scale = d->scale[d->first_column + j];
@@ -149,17 +150,14 @@ static int make_gradient(struct fit *f, double *gradient) {
                 sum[k] += (double)columns->value[e] * residual[(int64_t)columns->column[e] * n + k];
         for (int k = 0; k < n; k++) f->own_gradient[j * n + k] = scale * sum[k];
     }
-    TRY_DONE(comm_gather_rows(d->comm, d->n_own_columns, n * (int64_t)sizeof *all, f->own_gradient, &n_all, &all));
-    for (int64_t j = 0; j < n_all * n; j++) gradient[j] = f->strength * all[j] + f->x[j];
+    TRY(comm_gather_known(d->comm, d->first_columns, n * (int64_t)sizeof *gradient, f->own_gradient, gradient));
+    for (int64_t j = 0; j < d->n_columns * n; j++) gradient[j] = f->strength * gradient[j] + f->x[j];
     for (int k = 0; k < n; k++) {
         double sum = 0;
         for (int64_t i = 0; i < d->n_rows; i++) sum += residual[i * n + k];
         gradient[d->n_columns * n + k] = f->strength * sum;
     }
-done:
-    free(residual);
-    free(all);
-    return status;
+    return STATUS_OK;
 }
 
 /* Collective. The Hessian's diagonal where each row has the shares of the labels as probabilities, inverted. */
@@ -167,8 +165,7 @@ static int make_diagonal(struct fit *f) {
     const struct design *d = f->design;
     const struct sparse_rows *columns = &d->by_column;
     int n = f->n_outputs;
-    int64_t n_all;
-    double share[LOGISTIC_MOST_OUTPUTS] = {0}, *all;
+    double share[LOGISTIC_MOST_OUTPUTS] = {0};
     for (int64_t i = 0; i < d->n_rows; i++)
         for (int k = 0; k < n; k++) share[k] += d->weight[i] * is_output(n, d->label[i], k) / d->total_weight;
     for (int64_t j = 0; j < d->n_own_columns; j++) {
@@ -178,9 +175,8 @@ static int make_diagonal(struct fit *f) {
         for (int k = 0; k < n; k++)
             f->own_gradient[j * n + k] = 1 / (1 + f->strength * share[k] * (1 - share[k]) * scale * scale * sum);
     }
-    TRY(comm_gather_rows(d->comm, d->n_own_columns, n * (int64_t)sizeof *all, f->own_gradient, &n_all, &all));
-    memcpy(f->inverse_diagonal, all, (size_t)(n_all * n) * sizeof *all);
-    free(all);
+    TRY(comm_gather_known(d->comm, d->first_columns, n * (int64_t)sizeof *f->own_gradient, f->own_gradient,
+                          f->inverse_diagonal));
     for (int k = 0; k < n; k++) {
         double curvature = f->strength * share[k] * (1 - share[k]) * d->total_weight;
         f->inverse_diagonal[d->n_columns * n + k] = curvature > 0 ? 1 / curvature : 1;
