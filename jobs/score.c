@@ -87,8 +87,8 @@ static int load(struct score *x) {
     struct comparison *c = &x->comparison;
     struct predictions rows[2][N_ROLES] = {{{0}}};
     int status = comm_agree(comm, comm->rank == 0 ? read_arms(x, paths, rows) : STATUS_OK);
-    c->n_arms = o->against[0] ? 2 : 1;
-    for (int a = 0; a < c->n_arms && status == STATUS_OK; a++) {
+    const int n_arms = c->n_arms = o->against[0] ? 2 : 1;
+    for (int a = 0; a < n_arms && status == STATUS_OK; a++) {
         struct scored_arm *arm = &c->arms[a];
         arm->name = paths[a][SCORED];
         status = share(comm, STATUS_OK, &rows[a][SCORED], &arm->n, &arm->samples);

@@ -259,6 +259,13 @@ for row in rows:
     assert filled.keys() == wanted.keys() and all(abs(filled[k] - wanted[k]) < 1e-6 for k in wanted), (filled, wanted)
 PYTHON
 
+# ---- what is there from a run before is replaced ----
+for file in a.json one.json any.json; do
+    score --set score.predictions=ties.csv score.report=$file score.meds=a.meds.json >out 2>log && cmp $file ties.json || fail "over $file: $(cat log)"
+done
+cmp a.meds.json ties.meds.json || fail "over a.meds.json"
+score --set score.leaderboard=board.csv score.shots=guo_icu:all=b.csv >out 2>log && [ "$(wc -l <board.csv)" -eq 3 ] || fail "over board.csv: $(cat log)"
+
 # ---- what is refused ----
 edit() { sed "$1" a.csv >bad.csv; } # of a.csv
 refuse() { expect_error 1 "$1" score --set score.predictions=bad.csv; }
