@@ -160,9 +160,9 @@ static int read_rows(struct run *r, const struct comm *comm) {
 static int collect(struct run *r, const struct comm *comm) {
     struct collector_options options;
     TRY(collector_options(r->config, r->format, &options));
+    TRY(comm_agree(comm, make_rules(r)));
     TRY(record_collector_make(&r->collector, comm, &options, &r->names));
     TRY(read_rows(r, comm));
-    TRY(comm_agree(comm, make_rules(r)));
     TRY(record_collector_close(r->collector, r->rules, &r->collected));
     TRY(cohort_match_make(&r->match, comm, &r->config->cohort, &r->collected));
     TRY(cohort_labels_make(&r->labels, comm, r->config, &r->files, r->format, r->collector, &r->collected));

@@ -71,7 +71,7 @@ int cohort_match_report(const struct cohort_match *m, const struct cohort_option
     if (status == STATUS_OK) status = match_report_make(&report, &match, &codes, counts);
     if (status == STATUS_OK) {
         match_report_log(&report, &codes, counts, SHOWN);
-        if (options->missing[0]) status = match_report_write(&report, &codes, counts, options->missing);
+        if (options->unmapped[0]) status = match_report_write(&report, &codes, counts, options->unmapped);
     }
     match_report_free(&report);
     free(match.row);

@@ -17,7 +17,7 @@ int cohort_match_make(struct cohort_match *match, const struct comm *comm, const
                       const struct collected *collected);
 void cohort_match_free(struct cohort_match *match);
 
-/* Rank 0. Log lines about the shares of events that are matched, and options->missing. counts: [n_codes] events with each code. */
+/* Rank 0. Log lines about the shares of events that are matched, and options->unmapped. counts: [n_codes] events with each code. */
 int cohort_match_report(const struct cohort_match *match, const struct cohort_options *options,
                         const struct collected *collected, const int64_t *counts);
 

@@ -7,7 +7,7 @@ BUILD=${BUILD:-$root/build}
 JOBS=${JOBS:-$(nproc)}
 MPIRUN=${MPIRUN:-mpirun}
 packages="build-essential cmake pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libyaml-dev libopenblas-dev
-zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libssl-dev libdnnl-dev"
+zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libssl-dev libdnnl-dev libisal-dev"
 
 say() { printf '\n== %s\n' "$*"; }
 

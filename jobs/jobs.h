@@ -37,4 +37,8 @@ JOB_LIST(ENTRY)
 int prepare_vocabulary(const struct comm *comm, const struct config *config);
 int encode_descriptions(const struct comm *comm, const struct config *config, char *like);
 
+/* What score runs where score.predictions has many classes; collective. */
+struct bootstrap;
+int score_classes(const struct config *config, struct bootstrap *bootstrap);
+
 #endif

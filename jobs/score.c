@@ -10,7 +10,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "ehr/leaderboard.h"
-#include "ingest/predictions.h"
+#include "ingest/class_predictions.h"
 #include "jobs.h"
 #include "measure/comparison.h"
 #include "measure/scores_report.h"
@@ -72,7 +72,7 @@ static int read_arms(const struct score *x, const char *const paths[2][N_ROLES],
 /* The threshold of validation samples; NaN if there are none. */
 static int choose_threshold(const struct comm *comm, const struct predictions *rows, double *threshold) {
     struct scored_sample *samples = NULL;
-    int64_t n;
+    int64_t n = 0;
     *threshold = NAN;
     TRY(share(comm, STATUS_OK, rows, &n, &samples));
     int status = n ? scores_choose_threshold(n, samples, threshold) : STATUS_OK;
@@ -87,8 +87,8 @@ static int load(struct score *x) {
     struct comparison *c = &x->comparison;
     struct predictions rows[2][N_ROLES] = {{{0}}};
     int status = comm_agree(comm, comm->rank == 0 ? read_arms(x, paths, rows) : STATUS_OK);
-    c->n_arms = o->against[0] ? 2 : 1;
-    for (int a = 0; a < c->n_arms && status == STATUS_OK; a++) {
+    const int n_arms = c->n_arms = o->against[0] ? 2 : 1;
+    for (int a = 0; a < n_arms && status == STATUS_OK; a++) {
         struct scored_arm *arm = &c->arms[a];
         arm->name = paths[a][SCORED];
         status = share(comm, STATUS_OK, &rows[a][SCORED], &arm->n, &arm->samples);
@@ -100,6 +100,17 @@ static int load(struct score *x) {
 }
 
 /* ---- one task ---- */
+/* Whether the predictions are of many classes. Collective. */
+static int are_classes(const struct score *x, int *answer) {
+    const struct score_options *o = &x->config->score;
+    const struct comm *comm = x->bootstrap.comm;
+    *answer = comm->rank == 0 && class_predictions_are(o->predictions);
+    TRY(comm_broadcast(comm, answer, sizeof *answer));
+    if (!*answer || !o->meds[0]) return STATUS_OK;
+    return status_set(STATUS_USAGE, "score.meds: meds-evaluation has no scores of many classes, as %s holds",
+                      o->predictions);
+}
+
 static int report(const struct score *x) {
     const struct score_options *o = &x->config->score;
     comparison_print(&x->comparison, &x->bootstrap);
@@ -114,6 +125,9 @@ static int report(const struct score *x) {
 
 static int score(struct score *x) {
     struct progress progress;
+    int many;
+    TRY(are_classes(x, &many));
+    if (many) return score_classes(x->config, &x->bootstrap);
     TRY(load(x));
     progress_begin(&progress, "intervals", (2 * x->comparison.n_arms - 1) * x->bootstrap.resamples, "resamples");
     x->bootstrap.progress = &progress;
@@ -150,7 +164,7 @@ static int score_training(struct score *x, const char *item, char task[64], stru
     struct scored_sample *samples = NULL;
     struct scores scores;
     const char *path;
-    int64_t n;
+    int64_t n = 0;
     TRY(parse_shots(item, task, &result->shots, &path));
     result->task = task;
     const struct comm *comm = x->bootstrap.comm;

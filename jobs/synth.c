@@ -178,10 +178,10 @@ static int run(const struct comm *comm, const struct config *config, const struc
     struct synth_model model = {0};
     (void)arguments;
     int status = comm_agree(comm, make_catalogue(config, &catalogue));
-    if (status == STATUS_OK) status = model_make(&model, comm, &config->synth, config->run.seed, &catalogue);
+    if (status == STATUS_OK) status = synth_model_make(&model, comm, &config->synth, config->run.seed, &catalogue);
     struct synth_hospital hospital = {&model, &catalogue};
     if (status == STATUS_OK) status = write_hospital(comm, config, &hospital);
-    model_free(&model);
+    synth_model_free(&model);
     catalogue_free(&catalogue);
     return status;
 }

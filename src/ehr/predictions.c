@@ -64,7 +64,7 @@ int predictions_write(const char *path, const char *cohort, const struct ehr_opt
     int status;
     TRY(cohort_read(cohort, 0, 0, &c));
     if (o->task[0]) TRY_DONE(cohort_find_task(&c, cohort, o->task, &task));
-    status = write_file(path, o->python, c.sample_time + c.task_offsets[task], n, samples);
+    status = write_file(path, o->python ? o->python : "", c.sample_time + c.task_offsets[task], n, samples);
 done:
     cohort_free(&c);
     return status;

@@ -134,8 +134,8 @@ static int take_name(void *self, const struct omop_concept_row *row) {
     return STATUS_OK;
 }
 
-/* Rows of a table of pairs: where `from` is in a group of `in`, `to` comes into that of `out`. relationship: NULL, or what relationship_id
- * has to be. */
+/* Rows of a table of pairs: where `from` is in a group of `in`, `to` comes into that of `out`. relationship: NULL, or
+ * what relationship_id has to be. */
 static int take_pairs(struct delimited *rows, const char *const columns[2], const char *relationship, int n,
                       const struct dictionary *in, struct dictionary *out) {
     int column[2], kind = -1, more;

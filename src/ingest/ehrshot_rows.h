@@ -5,11 +5,14 @@
  *   death               the death
  *   visit_occurrence    a visit: Visit/IP inpatient, as EHRSHOT's tasks count admissions; Visit/ER and Visit/ERIP emergency; others outpatient
  *   others              an event; without the column, of the kind that its code tells
- * A row at midnight is one whose time of day is not known: it counts as a day (FEMR, with which EHRSHOT was made, moves it to the day's end
- * too). A measurement's unit stands behind its code, LOINC/718-7//g/dL, as in MIMIC-IV-MEDS. A value that is no number ("normal") is none. Subjects are those of person_id_map.csv; its val is tuning, its test held_out.
+ * A row at midnight is one whose time of day is not known: it counts as a day (FEMR, with which EHRSHOT was made, moves
+ * it to the day's end too). A measurement's unit stands behind its code, LOINC/718-7//g/dL, as in MIMIC-IV-MEDS. A
+ * value that is no number ("normal") is none. Subjects are those of person_id_map.csv; its val is tuning, its test
+ * held_out.
  *
- * Labels: boolean ones are 0 or 1, those of laboratory tasks their class; chexpert's bits become 14 binary tasks, chexpert/Edema and
- * so on, the first finding in the most significant bit (process_chexpert_labels of EHRSHOT's utils.py).
+ * Labels: boolean ones are 0 or 1, those of laboratory tasks their class; chexpert's bits become 14 binary tasks,
+ * chexpert/Edema and so on, the first finding in the most significant bit (process_chexpert_labels of EHRSHOT's
+ * utils.py).
  */
 #ifndef MEDTOK_INGEST_EHRSHOT_ROWS_H
 #define MEDTOK_INGEST_EHRSHOT_ROWS_H

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/status.h"
 
 #define SOURCE_FORMAT_ADDRESS(name) &name##_FORMAT,
@@ -24,6 +25,7 @@ int source_format_find(const char *name, const char *folder, const struct source
         if (strcmp(name, "auto") == 0 ? FORMATS[i]->recognise(folder) : strcmp(name, FORMATS[i]->name) == 0)
             return STATUS_OK;
     }
+    TRY(interrupt_poll()); /* which ends looking at files, too */
     list_names(names, sizeof names);
     return status_set(STATUS_FAILED,
                       "%s is no data set of a format that is known (%s): name its folder by cohort.folder, and its "

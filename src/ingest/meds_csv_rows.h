@@ -1,7 +1,9 @@
-/* MEDS 0.4 as CSV: metadata/subject_splits.csv, data/.../NAME.csv, labels/TASK/NAME.csv, plain or gzip, with MEDS' names of columns.
+/* MEDS 0.4 as CSV: metadata/subject_splits.csv, data/.../NAME.csv, labels/TASK/NAME.csv, plain or gzip, with MEDS'
+ * names of columns.
  *
- * MEDS_BIRTH and MEDS_DEATH are birth and death, an event without time is a static fact; others are events, of the kind that their code tells. A time
- * is a moment: a day alone is its first moment, as in MEDS, which knows no other. Visits come from the events (ingest/record_collector.h).
+ * MEDS_BIRTH and MEDS_DEATH are birth and death, an event without time is a static fact; others are events, of the kind
+ * that their code tells. A time is a moment: a day alone is its first moment, as in MEDS, which knows no other. Visits
+ * come from the events (ingest/record_collector.h).
  */
 #ifndef MEDTOK_INGEST_MEDS_CSV_ROWS_H
 #define MEDTOK_INGEST_MEDS_CSV_ROWS_H

@@ -1,4 +1,5 @@
-/* What MEDS' list of codes says of parents: metadata/codes.parquet, by a Python with pyarrow. For the same as CSV: ingest/code_lists.h. */
+/* What MEDS' list of codes says of parents: metadata/codes.parquet, by a Python with pyarrow. For the same as CSV:
+ * ingest/code_lists.h. */
 #ifndef MEDTOK_INGEST_MEDS_PARENTS_H
 #define MEDTOK_INGEST_MEDS_PARENTS_H
 

@@ -99,9 +99,10 @@ int mimic_lab(const void *state, const struct field *f, struct row_position at, 
     ROW_NEEDS(f[2].size + unit.size + 2 <= (int64_t)sizeof code, "valueuom", unit, "a unit");
     n = f[2].size;
     memcpy(code, f[2].text, (size_t)n);
-    memcpy(code + n, "//", 2);
-    memcpy(code + n + 2, unit.text, (size_t)unit.size);
-    return mimic_event(sink, at, &event, "LAB//", (struct field){code, n + 2 + unit.size});
+    code[n++] = '/';
+    code[n++] = '/';
+    memcpy(code + n, unit.text, (size_t)unit.size);
+    return mimic_event(sink, at, &event, "LAB//", (struct field){code, n + unit.size});
 }
 
 /* ---- drugs ---- */

@@ -19,8 +19,8 @@ static int is_concept(struct field f, int64_t *concept) {
     return f.size == 0 || field_integer(f, 0, INT64_MAX, concept);
 }
 
-/* The moment of a date and a datetime, either of which may be empty but not both; returns whether there is one. A datetime on another day than the
- * date is a stand-in (synPUF has 1900-01-01). */
+/* The moment of a date and a datetime, either of which may be empty but not both; returns whether there is one. A
+ * datetime on another day than the date is a stand-in (synPUF has 1900-01-01). */
 static int read_time(struct field date, struct field datetime, int64_t *time, enum time_precision *precision) {
     int64_t day = COHORT_NO_TIME, moment = COHORT_NO_TIME;
     int is_day = 0;
@@ -95,7 +95,7 @@ static const struct table_kind PERSON = {
     .row = person_row,
     .required = 1};
 
-/* ---- visits and deaths ---- */
+/* ---- visits ---- */
 enum { V_ID, V_PERSON, V_START, V_CONCEPT, V_START_TIME, V_END, V_END_TIME, V_DISCHARGED, V_DISCHARGE };
 
 /* Concepts of the vocabulary Visit. */
@@ -146,6 +146,48 @@ static const struct table_kind VISIT = {
     .row = visit_row,
     .required = 1};
 
+/* ---- intensive care ---- */
+enum { D_PERSON, D_CONCEPT, D_START, D_START_TIME, D_END, D_END_TIME, D_VISIT, D_SOURCE };
+
+static int add_stay(const struct record_sink *sink, struct row_position at, struct found_event *event, const char *what,
+                    struct field unit) {
+    char code[128];
+    event->code = code;
+    event->code_size =
+        snprintf(code, sizeof code, "%s//%.*s", what, (int)(unit.size < 100 ? unit.size : 100), unit.text);
+    return sink->event(sink->self, at, event);
+}
+
+static int detail_row(const void *state, const struct field *f, struct row_position at,
+                      const struct record_sink *sink) {
+    struct found_event event = {.visit = COHORT_NO_VISIT, .kind = CODE_KIND_VISIT, .value = NAN};
+    struct field unit = field_trim(f[D_SOURCE]);
+    (void)state;
+    if (!is_id(f[D_PERSON], &event.subject)) return field_fault(sink, at, "person_id", f[D_PERSON], "a whole number");
+    if (!field_is(f[D_CONCEPT], "32037") && !field_is(f[D_CONCEPT], "581379"))
+        return sink->leave_out(sink->self, at, "no intensive care");
+    if (f[D_VISIT].size && !is_id(f[D_VISIT], &event.visit))
+        return field_fault(sink, at, "visit_occurrence_id", f[D_VISIT], "a whole number");
+    struct found_event end = event;
+    int has_end = f[D_END].size || f[D_END_TIME].size;
+    if (!read_time(f[D_START], f[D_START_TIME], &event.time, &event.precision))
+        return time_fault(sink, at, "the start of the stay", f[D_START], f[D_START_TIME]);
+    if (has_end && !read_time(f[D_END], f[D_END_TIME], &end.time, &end.precision))
+        return time_fault(sink, at, "the end of the stay", f[D_END], f[D_END_TIME]);
+    if (unit.size == 0) unit = f[D_CONCEPT];
+    TRY(add_stay(sink, at, &event, "ICU_ADMISSION", unit));
+    return has_end ? add_stay(sink, at, &end, "ICU_DISCHARGE", unit) : STATUS_OK;
+}
+
+static const struct table_kind DETAIL = {
+    .name = "visit_detail",
+    .columns = {"person_id", "visit_detail_concept_id", "visit_detail_start_date"},
+    .optional = {"visit_detail_start_datetime", "visit_detail_end_date", "visit_detail_end_datetime",
+                 "visit_occurrence_id", "visit_detail_source_value"},
+    .row = detail_row,
+    .kinds = 1U << CODE_KIND_VISIT};
+
+/* ---- deaths ---- */
 static int death_row(const void *state, const struct field *f, struct row_position at, const struct record_sink *sink) {
     int64_t person, time;
     enum time_precision precision;
@@ -194,11 +236,11 @@ static int event_row(const char *table, enum code_kind kind, const struct field 
         return event_row(table, of_kind, fields, at, sink);                                                            \
     }                                                                                                                  \
     static const struct table_kind constant = {                                                                        \
-        .name = table,                                                                                                 \
+        .name = (table),                                                                                               \
         .columns = {"person_id", word "_concept_id", date},                                                            \
         .optional = {datetime, "visit_occurrence_id", word "_source_value", word "_source_concept_id",                 \
                      "value_as_number", "unit_source_value"},                                                          \
-        .row = function,                                                                                               \
+        .row = (function),                                                                                             \
         .kinds = 1U << (of_kind)};
 EVENT_TABLE(CONDITION, condition_row, "condition_occurrence", CODE_KIND_DIAGNOSIS, "condition", "condition_start_date",
             "condition_start_datetime")
@@ -214,4 +256,4 @@ EVENT_TABLE(DEVICE, device_row, "device_exposure", CODE_KIND_OTHER, "device", "d
             "device_exposure_start_datetime")
 
 const struct table_kind *const OMOP_TABLES[N_OMOP_TABLES + 1] = {
-    &PERSON, &VISIT, &DEATH, &CONDITION, &PROCEDURE, &DRUG, &MEASUREMENT, &OBSERVATION, &DEVICE, NULL};
+    &PERSON, &VISIT, &DETAIL, &DEATH, &CONDITION, &PROCEDURE, &DRUG, &MEASUREMENT, &OBSERVATION, &DEVICE, NULL};

@@ -41,8 +41,8 @@ struct description_options {
         "memory of a rank for rows; what is beyond it waits on the disk, beside the output")                           \
     KEY(in, PATH, "cohort.vocabulary", vocabulary, "", JOB_COHORT, 0, "vocabulary",                                    \
         "vocabulary.h5 in which codes are looked up; empty: none")                                                     \
-    KEY(in, PATH, "cohort.missing", missing, "", 0, JOB_COHORT, "missing",                                             \
-        "table (TSV) of codes that the vocabulary has not, nor an ancestor of; empty: none")                           \
+    KEY(in, PATH, "cohort.unmapped", unmapped, "", 0, JOB_COHORT, "unmapped",                                          \
+        "codes that the vocabulary has not, by events, as TSV; empty: not written")                                    \
     KEY(in, LIST, "cohort.patterns", patterns, "patterns", JOB_COHORT, NULL,                                           \
         "what tells a code's system, before what is built in: \"PREFIX -> SYSTEM\"")                                   \
     KEY(in, LIST, "cohort.maps", maps, "", JOB_COHORT, "maps",                                                         \

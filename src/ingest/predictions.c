@@ -59,7 +59,7 @@ static int read_fields(const struct predictions *p, const struct field fields[N_
 
 /* Adds a row; blanks around fields do not count. */
 static int add_row(struct predictions *p, int64_t at, struct field fields[N_COLUMNS], int times_are_integers) {
-    struct prediction row = {.row = at};
+    struct prediction row = {.row = at, .at = p->n};
     int64_t time;
     for (int i = 0; i < N_COLUMNS; i++) fields[i] = field_trim(fields[i]);
     int good = times_are_integers ? field_integer(fields[TIME], INT64_MIN, INT64_MAX, &time)
@@ -182,6 +182,11 @@ static int is_in_order(const struct predictions *p) {
     return 1;
 }
 
+int predictions_order(struct predictions *p) {
+    if (p->n > 1 && !is_in_order(p)) qsort(p->rows, (size_t)p->n, sizeof *p->rows, by_sample);
+    return check_rows(p);
+}
+
 int predictions_read(struct predictions *p, const char *path, const char *python, const char *setting) {
     *p = (struct predictions){.path = path, .unit = "line"};
     TRY(input_file_check(path));
@@ -189,8 +194,7 @@ int predictions_read(struct predictions *p, const char *path, const char *python
     if (parquet > 0) p->unit = "row";
     if (parquet < 0) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
     TRY(parquet ? read_parquet(p, python, setting) : read_text(p));
-    if (p->n > 1 && !is_in_order(p)) qsort(p->rows, (size_t)p->n, sizeof *p->rows, by_sample);
-    return check_rows(p);
+    return predictions_order(p);
 }
 
 void predictions_free(struct predictions *p) {

@@ -15,6 +15,7 @@
 struct prediction {
     int64_t subject, time; /* time: microseconds since 1970 */
     int64_t row;           /* where it stands: the line of a text; the row, from 1, of a Parquet file */
+    int64_t at;            /* rows before it there */
     double probability;
     int8_t label;   /* 0 or 1 */
     int8_t decided; /* 0 or 1; -1: nothing */
@@ -31,6 +32,9 @@ struct predictions {
  * all, a field that is empty or no such value, a probability that is not a number from 0 to 1, a sample that comes twice. Free in any case. */
 int predictions_read(struct predictions *predictions, const char *path, const char *python, const char *setting);
 void predictions_free(struct predictions *predictions);
+
+/* Sorts rows[n] by subject and time. Fails if there are none, or if a sample comes twice. */
+int predictions_order(struct predictions *predictions);
 
 /* Fails unless both have the same samples with the same labels; the error names the first that differs. */
 int predictions_match(const struct predictions *a, const struct predictions *b);

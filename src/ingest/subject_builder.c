@@ -44,7 +44,9 @@ void subject_builder_free(struct subject_builder *b) {
 static int visit_order(const void *a, const void *b) {
     const struct cohort_visit *x = a, *y = b;
     if (x->start != y->start) return ASCENDING(x->start, y->start);
-    return x->end != y->end ? ASCENDING(x->end, y->end) : ASCENDING(x->id, y->id);
+    if (x->end != y->end) return ASCENDING(x->end, y->end);
+    if (x->id != y->id) return ASCENDING(x->id, y->id);
+    return x->kind != y->kind ? ASCENDING(x->kind, y->kind) : ASCENDING(x->died, y->died); /* visits without an id */
 }
 
 static int held_visit_order(const void *a, const void *b) {

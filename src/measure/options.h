@@ -13,16 +13,24 @@ struct inspect_options {
     INSPECT_OPTIONS(OPTION_MEMBER, )
 };
 
+#define SCORE_CLASSES(CHOICE) CHOICE(CLASSES_ONE, "one") CHOICE(CLASSES_ANY, "any")
+enum score_classes { SCORE_CLASSES(OPTION_CHOICE_NUMBER) };
+
 #define SCORE_OPTIONS(KEY, in)                                                                                         \
     KEY(in, PATH, "score.predictions", predictions, "", JOB_SCORE, 0, "predictions",                                   \
         "predictions of a binary task as meds-evaluation lays them out: subject_id, prediction_time, boolean_value, "  \
-        "predicted_boolean_probability and, if you like, predicted_boolean_value; CSV, TSV, gzip or Parquet")          \
+        "predicted_boolean_probability and, if you like, predicted_boolean_value; CSV, TSV, gzip or Parquet. Or of "   \
+        "many classes, as "                                                                                            \
+        "baseline writes them: subject_id, prediction_time, classes, and a column of scores for each class; CSV, TSV " \
+        "or gzip")                                                                                                     \
     KEY(in, PATH, "score.against", against, "", JOB_SCORE, 0, "predictions",                                           \
         "other predictions of the same samples, for the paired difference")                                            \
     KEY(in, PATH, "score.tuning", tuning, "", JOB_SCORE, 0, "predictions",                                             \
         "predictions of validation samples, on which the threshold of F1 is chosen")                                   \
     KEY(in, PATH, "score.against_tuning", against_tuning, "", JOB_SCORE, 0, "predictions",                             \
         "the same of the other predictions")                                                                           \
+    KEY(in, CHOICE, "score.classes", classes, score_classes, SCORE_CLASSES, "one", JOB_SCORE, LEAVES,                  \
+        "classes that a sample has where there are many: one of them, or any number")                                  \
     KEY(in, PATH, "score.report", report, "results/score.json", 0, JOB_SCORE, "score",                                 \
         "scores, intervals and differences as JSON")                                                                   \
     KEY(in, PATH, "score.meds", meds, "", 0, JOB_SCORE, "meds-scores",                                                 \

@@ -85,12 +85,12 @@ static void keep_finest(struct code_rows *rows) {
     rows->n = n;
 }
 
-static int8_t dot_of(enum code_system system, const char *code) {
+static uint8_t dot_of(enum code_system system, const char *code) {
     int at = system == SYSTEM_ICD9PROC  ? 2
              : system == SYSTEM_ICD9CM  ? 3 + (code[0] == 'E')
              : system == SYSTEM_ICD10CM ? 3
                                         : 0;
-    return (int8_t)(at && strlen(code) > (size_t)at ? at : 0);
+    return (uint8_t)(at && strlen(code) > (size_t)at ? at : 0);
 }
 
 static int take_rows(struct synth_codes *codes, const struct code_rows *rows) {
@@ -111,7 +111,7 @@ static int take_rows(struct synth_codes *codes, const struct code_rows *rows) {
 
 void catalogue_spelling(const struct synth_codes *codes, int32_t code, char *text) {
     const char *from = codes->code[code];
-    int dot = codes->dot[code];
+    unsigned char dot = codes->dot[code];
     if (dot)
         snprintf(text, SYNTH_CODE_BYTES + 1, "%.*s.%s", dot, from, from + dot);
     else

@@ -28,7 +28,7 @@ struct synth_codes {
     enum code_system system;
     int32_t n, n_groups;            /* diseases, then the background */
     char (*code)[SYNTH_CODE_BYTES]; /* [n] without the dot */
-    int8_t *dot;                    /* [n] where it stands in the full spelling; 0: there is none */
+    uint8_t *dot;                   /* [n] where it stands in the full spelling; 0: there is none */
     int32_t *group;                 /* [n] */
     int32_t *offsets, *member;      /* [n_groups + 1], [n]: codes of group g are member[offsets[g]] .. */
     int32_t *rank;                  /* [n] its place in its group, 0 the most frequent */

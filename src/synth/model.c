@@ -166,8 +166,8 @@ static int calibrate(struct synth_model *m, const struct synth_options *options)
     return STATUS_OK;
 }
 
-int model_make(struct synth_model *m, const struct comm *comm, const struct synth_options *options, int64_t seed,
-               const struct catalogue *catalogue) {
+int synth_model_make(struct synth_model *m, const struct comm *comm, const struct synth_options *options, int64_t seed,
+                     const struct catalogue *catalogue) {
     *m = (struct synth_model){.n_diseases = catalogue->n_diseases,
                               .seed = seed,
                               .rare = options->rare,
@@ -191,11 +191,11 @@ int model_make(struct synth_model *m, const struct comm *comm, const struct synt
     m->diseases = diseases; /* rank 0's address means nothing here */
     if (status == STATUS_OK)
         status = comm_broadcast(comm, diseases, (int64_t)m->n_diseases * (int64_t)sizeof *diseases);
-    if (status != STATUS_OK) model_free(m);
+    if (status != STATUS_OK) synth_model_free(m);
     return status;
 }
 
-void model_free(struct synth_model *m) {
+void synth_model_free(struct synth_model *m) {
     free(m->diseases);
     m->diseases = NULL;
 }

@@ -77,8 +77,8 @@ static inline double model_stay(const struct disease *d) { return STAY_STEP * d-
 double model_sigma(double x);
 
 /* Collective: rank 0 finds the intercepts, all have the same. Logs what came out. */
-int model_make(struct synth_model *model, const struct comm *comm, const struct synth_options *options, int64_t seed,
-               const struct catalogue *catalogue);
-void model_free(struct synth_model *model);
+int synth_model_make(struct synth_model *model, const struct comm *comm, const struct synth_options *options,
+                     int64_t seed, const struct catalogue *catalogue);
+void synth_model_free(struct synth_model *model);
 
 #endif

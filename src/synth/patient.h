@@ -49,7 +49,7 @@ struct synth_admission {
 
 struct synth_patient {
     int64_t number, subject;
-    enum cohort_split split; /* as `cohort` draws it with the same seed, 70/10/20, where a format has none */
+    enum cohort_split split;    /* as `cohort` draws it with the same seed, 70/10/20, where a format has none */
     int female, race, age;      /* age: in anchor_year */
     int anchor_year, real_year; /* of the first admission: shifted, and as it was */
     int64_t birth, death;       /* 1 January of anchor_year - age; NO_MINUTE: alive */
@@ -83,6 +83,7 @@ static inline int64_t midnight(int64_t minutes) {
 }
 
 /* Number i of a list belongs to admission a of the patient: [first, end). */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): members and a declaration cannot stand in them */
 #define EACH_ITEM(p, a, list, i) for (long long i = (p)->admissions[a].list; i < (p)->admissions[(a) + 1].list; i++)
 
 #endif

@@ -1,7 +1,8 @@
-/* Maps between systems of codes (NDC to ATC, names of drugs to ATC, ICD-9-CM to ICD-10-CM), and the names that codes have in a cohort.
+/* Maps between systems of codes (NDC to ATC, names of drugs to ATC, ICD-9-CM to ICD-10-CM), and the names that codes
+ * have in a cohort.
  *
- * A package whose NDC no map has stands for its product: it becomes what all packages of that labeler and product become. The
- * name of a drug is looked up in the spellings of terms/drug_name.h, the first that a map has.
+ * A package whose NDC no map has stands for its product: it becomes what all packages of that labeler and product
+ * become. The name of a drug is looked up in the spellings of terms/drug_name.h, the first that a map has.
  */
 #ifndef MEDTOK_TERMS_CODE_MAP_H
 #define MEDTOK_TERMS_CODE_MAP_H
@@ -14,14 +15,16 @@
 /* Room for a name: system and form, or what a source has, at most 1,024 bytes. */
 enum { CODE_NAME_BYTES = 1100 };
 
-/* Writes SYSTEM/FORM: "ICD9CM/4280" for "icd9", "428.0". A system unknown to terms/code_form.h stays as it is written. */
+/* Writes SYSTEM/FORM: "ICD9CM/4280" for "icd9", "428.0". A system unknown to terms/code_form.h stays as it is
+ * written. */
 void code_name_make(const char *system, const char *code, char name[CODE_NAME_BYTES]);
 
-/* What stands behind the code in SYSTEM/CODE//UNIT, from its slashes on; NULL: nothing, or it is no such name (LAB//50912//mg/dL). */
+/* What stands behind the code in SYSTEM/CODE//UNIT, from its slashes on; NULL: nothing, or it is no such name
+ * (LAB//50912//mg/dL). */
 char *code_name_unit(char *name);
 
-/* Writes the name of the code above it in the hierarchy of its system (terms/code_hierarchy.h; a package's NDC: its product) and returns
- * 1; 0 if it has none. */
+/* Writes the name of the code above it in the hierarchy of its system (terms/code_hierarchy.h; a package's NDC: its
+ * product) and returns 1; 0 if it has none. */
 int code_name_parent(const char *name, char parent[CODE_NAME_BYTES]);
 
 struct code_map {

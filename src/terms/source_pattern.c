@@ -23,8 +23,8 @@ static const char *const BUILT_IN[] = {
     "^MEDICATION//NAME//(.*)$ -> NAME",
     "MEDICATION//START// -> NAME",
     "MEDICATION//STOP// -> -",
-    "^MEDICATION//(.+)//((Delayed |Partial )?(Administered|Started|Restarted|Applied)|Administered (in Other "
-    "Location|Bolus from IV Drip))$ -> NAME",
+    "^MEDICATION//(.+)//(Delayed |Partial )?(Administered|Started|Restarted|Applied)$ -> NAME",
+    "^MEDICATION//(.+)//Administered (in Other Location|Bolus from IV Drip)$ -> NAME",
     "^HCPCS//([A-V][0-9]{4}|[0-9]{4}[0-9FTU])$ -> HCPCS",
     "HCPCS// -> -",
     "LAB// -> -",

@@ -2,8 +2,6 @@
 import argparse
 import glob
 import os
-import resource
-import subprocess
 import sys
 import time
 
@@ -11,7 +9,7 @@ import rounds
 
 TABLES = ["hosp/patients", "hosp/admissions", "hosp/diagnoses_icd", "hosp/procedures_icd", "hosp/prescriptions"]
 
-# Events as the cohort has them: diagnoses at discharge, procedures at the end of their day or of the visit, drugs when they begin.
+# Events much as the cohort has them: diagnoses at discharge, procedures at the end of their day, drugs when they begin.
 QUERY = """
 CREATE VIEW admissions AS SELECT subject_id, hadm_id, admittime, dischtime FROM read_csv('{hosp/admissions}');
 CREATE VIEW patients AS SELECT subject_id, gender, make_date(anchor_year - anchor_age, 1, 1) AS birth, dod FROM read_csv('{hosp/patients}');
@@ -23,34 +21,33 @@ CREATE VIEW events AS
     FROM read_csv('{hosp/procedures_icd}', types = {{'icd_code': 'VARCHAR', 'chartdate': 'DATE'}})
   UNION ALL
     SELECT subject_id, hadm_id, starttime, CASE WHEN ndc IS NULL OR ndc = '0' THEN concat('MEDICATION//NAME//', trim(drug))
-                                                ELSE concat('MEDICATION//NDC//', ndc) END
+                                                ELSE concat('MEDICATION//NDC//', ndc, '//', trim(drug)) END
     FROM read_csv('{hosp/prescriptions}', types = {{'ndc': 'VARCHAR', 'starttime': 'TIMESTAMP', 'gsn': 'VARCHAR', 'dose_val_rx': 'VARCHAR',
                                                     'form_val_disp': 'VARCHAR', 'doses_per_24_hrs': 'VARCHAR', 'stoptime': 'VARCHAR'}});
-COPY (SELECT e.subject_id, p.gender, p.birth, p.dod, e.hadm_id, a.admittime, a.dischtime, least(coalesce(e.time, a.dischtime), greatest(e.time, a.dischtime)) AS time, e.code
+COPY (SELECT e.subject_id, p.gender, p.birth, p.dod, e.hadm_id, a.admittime, a.dischtime, coalesce(e.time, a.dischtime) AS time, e.code
       FROM events e JOIN admissions a USING (hadm_id) JOIN patients p ON p.subject_id = e.subject_id
       ORDER BY e.subject_id, time) TO '{out}' (FORMAT parquet);
 """
 
 
-def measured(command):
-    """Wall-clock seconds of a command, and kB of its largest process."""
-    code = ("import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); "
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)")
+# Runs a command and says the kB of its largest process, and its seconds of processor time.
+MEASURE = ("import resource, subprocess, sys; status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL); "
+           "r = resource.getrusage(resource.RUSAGE_CHILDREN); print(r.ru_maxrss, r.ru_utime + r.ru_stime); sys.exit(status)")
+
+
+def measured(command, launcher=()):
+    """Wall-clock seconds of a command, GB of its largest process, and seconds of processor time of all."""
     begin = time.time()
-    largest = max(int(x) for x in rounds.run([sys.executable, "-c", code] + command).split())
-    return time.time() - begin, largest
+    lines = rounds.run([*launcher, sys.executable, "-c", MEASURE] + command).splitlines()
+    said = [[float(x) for x in line.split()] for line in lines]
+    return time.time() - begin, max(x[0] for x in said) / 1e6, sum(x[1] for x in said)
 
 
 def ours(arguments, out):
-    """RANKS processes, each of which says its memory."""
-    code = ("import resource, subprocess, sys; status = subprocess.call(sys.argv[1:], stderr=subprocess.DEVNULL); "
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)")
-    command = ["mpirun", "--bind-to", "none", "-n", str(arguments.ranks), sys.executable, "-c", code, rounds.MEDTOK, "cohort", "--force"]
+    command = [rounds.MEDTOK, "cohort", "--force"]
     for setting in ("cohort.folder=" + arguments.folder, "files.cohort=" + out, "cohort.kinds=diagnosis,procedure,drug"):
         command += ["--set", setting]
-    begin = time.time()
-    largest = max(int(x) for x in rounds.run(command).split())
-    return time.time() - begin, largest
+    return measured(command, ["mpirun", "--bind-to", "none", "-n", str(arguments.ranks)])
 
 
 def duckdb(arguments, out):
@@ -75,10 +72,10 @@ def main():
         arguments.ranks, arguments.ranks, os.getloadavg()[0]))
     rows = []
     for _ in range(arguments.rounds):
-        our_time, our_memory = ours(arguments, os.path.join(arguments.work, "cohort.h5"))
-        their_time, their_memory = duckdb(arguments, os.path.join(arguments.work, "events.parquet"))
-        rows.append([our_time, their_time, our_memory / 1e6, their_memory / 1e6, their_time / our_time])
-    rounds.table([("medtok, s", "%.1f"), ("DuckDB, s", "%.1f"), ("medtok, GB a rank", "%.2f"), ("DuckDB, GB", "%.2f"),
+        here = ours(arguments, os.path.join(arguments.work, "cohort.h5"))
+        there = duckdb(arguments, os.path.join(arguments.work, "events.parquet"))
+        rows.append([*here, *there, there[0] / here[0]])
+    rounds.table([("medtok, s", "%.1f"), ("GB a rank", "%.2f"), ("CPU s", "%.1f"), ("DuckDB, s", "%.1f"), ("GB", "%.2f"), ("CPU s", "%.1f"),
                   ("times as fast", "%.2f")], rows)
 
 

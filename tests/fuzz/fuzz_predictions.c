@@ -1,5 +1,6 @@
-/* Any bytes are predictions, by subject and time, each a probability once, or an error. Without Python: Parquet is an error here. */
-#include "ingest/predictions.h"
+/* Any bytes are predictions, of a binary task or of many classes, by subject and time, each once, or an error. Without Python: Parquet is
+ * an error here. */
+#include "ingest/class_predictions.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +44,19 @@ static void check(const struct predictions *p) {
     if (predictions_match(p, p) != STATUS_OK || predictions_check_apart(p, p) == STATUS_OK) abort();
 }
 
+static void read_classes(const char *path, enum label_form form) {
+    struct class_rows rows;
+    if (class_predictions_read(&rows, path, form) == STATUS_OK) {
+        if (!class_predictions_are(path) || class_predictions_match(&rows, &rows) != STATUS_OK) abort();
+        int64_t n = rows.set_offsets[rows.samples.n];
+        const int32_t *classes = form == LABEL_CLASS ? rows.label : rows.set;
+        if (form == LABEL_CLASS && n != rows.samples.n) abort();
+        for (int64_t i = 0; i < n; i++)
+            if (classes[i] < 0 || classes[i] >= rows.names.n) abort();
+    }
+    class_predictions_free(&rows);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     char path[64];
     struct predictions predictions;
@@ -54,6 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     else if (!status_message()[0])
         abort();
     predictions_free(&predictions);
+    read_classes(path, LABEL_CLASS);
+    read_classes(path, LABEL_SET);
     unlink(path);
     return 0;
 }

@@ -1,5 +1,6 @@
-/* Any fields are rows or faults to EHRSHOT, OMOP and MEDS CSV; any code becomes one or more, with and without maps, and what is a code of a known
- * system in its normal form becomes itself. The first byte picks the table; then fields, separated by zeros; the first is a code too. */
+/* Any fields are rows or faults to EHRSHOT, OMOP and MEDS CSV; any code becomes one or more, with and without maps, and
+ * what is a code of a known system in its normal form becomes itself. The first byte picks the table; then fields,
+ * separated by zeros; the first is a code too. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

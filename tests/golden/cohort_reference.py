@@ -7,17 +7,15 @@ from the C code. FOLDER: MIMIC-III's files, or hosp/ and icu/ of MIMIC-IV. The s
 of its own. Prints a line for each task, and what differs; the exit code is 1 if something does.
 """
 import argparse
-import pathlib
 import sys
 from collections import Counter, defaultdict
 from types import SimpleNamespace
 
 import h5py
-import numpy as np
 import pandas as pd
+from mimic_files import DAY, NEVER, load
 
-MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
-NEVER = None
+MINUTE = 60_000_000
 
 SETS = {  # ICD-9-CM, ICD-10-CM
     "hypertension": (("401",), ("I10",)),
@@ -46,118 +44,6 @@ LABS = {  # items of MIMIC, and what makes a value one of the bounds' unit; clas
     "lab_hyponatremia": ({50983, 50824, 52623}, 1, lambda v: 3 if v < 125 else 2 if v < 130 else 1 if v <= 135 else 0),
     "lab_anemia": ({51222, 50811, 51640}, 10, lambda v: 3 if v < 70 else 2 if v < 110 else 1 if v < 120 else 0),
 }
-
-
-# ---- the files ----
-def read(folder, name):
-    for path in sorted(pathlib.Path(folder).rglob("*")):
-        if path.name.lower().split(".")[0] == name and ".csv" in path.name.lower():
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-            frame.columns = [c.lower() for c in frame.columns]
-            return frame
-    return None
-
-
-def micros(text):
-    return NEVER if not text else int(pd.Timestamp(text).value // 1000)
-
-
-def end_of(time):
-    return (time // DAY + 1) * DAY - 1
-
-
-def read_subjects(folder, form):
-    subjects = {}
-    for p in read(folder, "patients").itertuples():
-        if form == "mimic3":
-            birth = micros(p.dob)
-            if birth < micros("2000-01-01"):  # of the over 89, moved to 300 years before: put back to 91
-                birth += 76336 * DAY
-        else:
-            birth = micros(f"{int(p.anchor_year) - int(p.anchor_age):04d}-01-01")
-        day = micros(p.dod)
-        subjects[int(p.subject_id)] = SimpleNamespace(
-            birth=birth, death=NEVER if day is NEVER else end_of(day), exact=[], visits=[], labs=[])
-    return subjects
-
-
-def read_visits(folder, subjects):
-    visits = {}
-    for a in read(folder, "admissions").itertuples():
-        start, end, death, died = micros(a.admittime), micros(a.dischtime), micros(a.deathtime), a.hospital_expire_flag == "1"
-        if death is not NEVER:
-            subjects[int(a.subject_id)].exact.append(death)
-        if died and death is not NEVER and death > end:
-            end = death
-        if end < start:
-            continue
-        visit = SimpleNamespace(id=int(a.hadm_id), start=start, end=end, died=int(died), dx=[], px=0, atc=[], drugs=0, icu=[])
-        visits[visit.id] = visit
-        subjects[int(a.subject_id)].visits.append(visit)
-    for s in subjects.values():
-        s.visits.sort(key=lambda v: (v.start, v.end, v.id))
-        if s.exact:
-            s.death = min(s.exact)
-    return visits
-
-
-def read_codes(folder, form, visits):
-    for d in read(folder, "diagnoses_icd").itertuples():
-        code = d.icd9_code if form == "mimic3" else d.icd_code
-        if code.strip() and int(d.hadm_id) in visits:
-            visits[int(d.hadm_id)].dx.append((9 if form == "mimic3" else int(d.icd_version), code.strip().replace(".", "")))
-    for p in read(folder, "procedures_icd").itertuples():
-        code = p.icd9_code if form == "mimic3" else p.icd_code
-        if code.strip() and int(p.hadm_id) in visits:
-            visits[int(p.hadm_id)].px += 1
-    for i in read(folder, "icustays").itertuples():
-        if i.hadm_id and int(i.hadm_id) in visits:
-            visits[int(i.hadm_id)].icu.append(micros(i.intime))
-
-
-def read_drugs(folder, visits, map_path):
-    table = pd.read_csv(map_path, sep="\t", dtype=str)
-    packages, products = defaultdict(set), defaultdict(set)
-    for ndc, atc in zip(table["ndc11"], table["atc_code"]):
-        packages[ndc].add(atc)
-        products[ndc[:9]].add(atc)
-    for d in read(folder, "prescriptions").itertuples():
-        if not d.hadm_id or int(d.hadm_id) not in visits:
-            continue
-        visit = visits[int(d.hadm_id)]
-        number = int(float(d.ndc)) if d.ndc.strip() else 0
-        ndc = f"{number:011d}"
-        if len(str(number)) < 7:  # MIMIC's 0, for none: the name is the drug, which has no map here
-            visit.drugs += bool(d.drug.strip())
-            continue
-        visit.drugs += 1
-        visit.atc += sorted(packages.get(ndc) or products.get(ndc[:9]) or ())
-
-
-def read_labs(folder, subjects):
-    table = read(folder, "labevents")
-    if table is None:
-        return
-    wanted = {item for items, _, _ in LABS.values() for item in items}
-    table = table[table.itemid.astype(int).isin(wanted)]
-    for row in table.itertuples():
-        value = np.float32(row.valuenum) if row.valuenum else None
-        subjects[int(row.subject_id)].labs.append((micros(row.charttime), int(row.itemid), value, row.valueuom))
-
-
-def read_groups(path, separator, column, name):
-    table = pd.read_csv(path, sep=separator, dtype=str)
-    return {code.replace(".", ""): group for code, group in zip(table[column], table[name])}
-
-
-def load(options):
-    subjects = read_subjects(options.folder, options.format)
-    visits = read_visits(options.folder, subjects)
-    read_codes(options.folder, options.format, visits)
-    read_drugs(options.folder, visits, options.ndc)
-    read_labs(options.folder, subjects)
-    groups = {9: read_groups(options.ccs9, "\t", "icd9cm", "ccs_name"), 10: read_groups(options.ccs10, "\t", "icd10cm", "ccs_desc")}
-    return subjects, groups
 
 
 # ---- what tasks share ----
@@ -581,7 +467,7 @@ def main():
     for name in ("ndc", "ccs9", "ccs10"):
         parser.add_argument(f"--{name}")
     options = parser.parse_args()
-    subjects, groups = load(options)
+    subjects, groups = load(options, {item for items, _, _ in LABS.values() for item in items})
     made, train = read_cohort(options.cohort)
     filters = read_filters(options.cohort)
     atc3 = {a[:4] for n, s in subjects.items() if n in train for v in s.visits for a in v.atc}

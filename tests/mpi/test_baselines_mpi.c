@@ -313,12 +313,17 @@ static int code_of(char letter) {
 
 static const int64_t DAY = (int64_t)86400 * 1000000;
 
+/* The same samples with labels of each form: one of three classes, 0 or 1, a set of two classes. */
+enum { TASK_CLASS, TASK_BINARY, TASK_SET, N_TASKS };
+
 struct made_arrays {
-    char code[MADE_CODES][CODE_BYTES], task[1][8];
-    int64_t count[MADE_CODES], subject[N_MADE], birth[N_MADE], offsets[N_MADE + 1], task_offsets[2],
-        sample_time[N_MADE];
+    char code[MADE_CODES][CODE_BYTES], task[N_TASKS][8], class_name[5][8];
+    int64_t count[MADE_CODES], subject[N_MADE], birth[N_MADE], offsets[N_MADE + 1], task_offsets[N_TASKS + 1],
+        class_offsets[N_TASKS + 1], sample_time[N_TASKS * N_MADE], sample_set[N_TASKS * N_MADE + 1];
     uint8_t split[N_MADE];
-    int32_t label[N_MADE], sample_subject[N_MADE], event_code[N_MADE * MOST_MADE];
+    uint8_t form[N_TASKS];
+    int32_t label[N_TASKS * N_MADE], sample_subject[N_TASKS * N_MADE], event_code[N_MADE * MOST_MADE];
+    int32_t n_classes[N_TASKS], set[2 * N_MADE];
     int64_t time[N_MADE * MOST_MADE];
     float value[N_MADE * MOST_MADE];
 };
@@ -336,9 +341,10 @@ static void make_subject(struct made_arrays *a, int64_t s, int later) {
     a->subject[s] = 10 + 3 * s;
     a->birth[s] = now - (int64_t)(MADE[s].years * 365.25 * (double)DAY);
     a->split[s] = (uint8_t)MADE[s].split;
-    a->label[s] = MADE[s].label;
-    a->sample_subject[s] = (int32_t)s;
-    a->sample_time[s] = now;
+    for (int t = 0; t < N_TASKS; t++) {
+        a->sample_subject[t * N_MADE + s] = (int32_t)s;
+        a->sample_time[t * N_MADE + s] = now;
+    }
     a->offsets[s + 1] = a->offsets[s];
     for (const char *c = MADE[s].codes; *c; c++)
         if (strchr("fm", *c)) add_event(a, s, COHORT_NO_TIME, code_of(*c));
@@ -349,12 +355,33 @@ static void make_subject(struct made_arrays *a, int64_t s, int later) {
     for (int i = 0; later && i < 3; i++) add_event(a, s, now + 1 + i, i == 0 ? 2 : i == 1 ? 7 : code_of('a'));
 }
 
+/* Class 2 is of those with E11, 1 of others with I10; the sets hold 0 for the one and 1 for the other. */
+static void make_labels(struct made_arrays *a) {
+    int64_t n = 0;
+    for (int64_t s = 0; s < N_MADE; s++) {
+        int diabetes = strpbrk(MADE[s].codes, "ac") != NULL, tension = strchr(MADE[s].codes, 'b') != NULL;
+        a->label[TASK_CLASS * N_MADE + s] = diabetes ? 2 : tension;
+        a->label[TASK_BINARY * N_MADE + s] = MADE[s].label;
+        a->label[TASK_SET * N_MADE + s] = diabetes + tension;
+        a->sample_set[TASK_SET * N_MADE + s] = n;
+        if (diabetes) a->set[n++] = 0;
+        if (tension) a->set[n++] = 1;
+    }
+    a->sample_set[N_TASKS * N_MADE] = n;
+}
+
 static int write_cohort(const char *path, int later) {
     static struct made_arrays a;
     struct provenance provenance = {.job = "cohort", .config = "", .inputs = strdup("")};
-    a = (struct made_arrays){.task = {"made"}, .task_offsets = {0, N_MADE}};
+    a = (struct made_arrays){.task = {"class", "made", "set"},
+                             .task_offsets = {0, N_MADE, 2 * N_MADE, 3 * N_MADE},
+                             .form = {LABEL_CLASS, LABEL_BINARY, LABEL_SET},
+                             .n_classes = {3, 2, 2},
+                             .class_offsets = {0, 3, 3, 5},
+                             .class_name = {"none", "i10", "e11", "e11", "i10"}};
     for (int i = 0; i < MADE_CODES; i++) snprintf(a.code[i], CODE_BYTES, "%s", CODES[i]);
     for (int64_t s = 0; s < N_MADE; s++) make_subject(&a, s, later);
+    make_labels(&a);
     struct cohort_events events = {
         .n_subjects = N_MADE, .offsets = a.offsets, .time = a.time, .code = a.event_code, .value = a.value};
     struct cohort c = {.n_codes = MADE_CODES,
@@ -366,7 +393,14 @@ static int write_cohort(const char *path, int later) {
                        .subject = a.subject,
                        .birth = a.birth,
                        .split = a.split,
-                       .n_tasks = 1,
+                       .n_tasks = N_TASKS,
+                       .task_form = a.form,
+                       .task_classes = a.n_classes,
+                       .class_bytes = sizeof a.class_name[0],
+                       .class_offsets = a.class_offsets,
+                       .class_name = a.class_name[0],
+                       .sample_set = a.sample_set,
+                       .set = a.set,
                        .task_bytes = sizeof a.task[0],
                        .task = a.task[0],
                        .task_offsets = a.task_offsets,
@@ -409,7 +443,7 @@ static int write_vocabulary(const char *path) {
 /* Collective. Features of the made cohort. groups: up to five names. */
 static int make_features(const struct world *w, const struct comm *comm, int later, enum baseline_values values,
                          struct string_list groups, struct features *f) {
-    char cohort[2 * PATH_MAX], vocabulary[2 * PATH_MAX], task[] = "";
+    char cohort[2 * PATH_MAX], vocabulary[2 * PATH_MAX], task[] = "made";
     snprintf(cohort, sizeof cohort, "%s/cohort-%d.h5", w->folder, later);
     snprintf(vocabulary, sizeof vocabulary, "%s/vocabulary.h5", w->folder);
     struct baseline_options o = {.task = task, .values = values, .features = groups, .vocabulary = vocabulary};
@@ -530,6 +564,49 @@ static void a_code_that_makes_the_label_is_found_and_unseen_codes_are_told(const
     features_free(&f);
 }
 
+/* Labels are a function of columns: each class is told, by one softmax or one regression a class, whatever train has of it. */
+static void classes_and_sets_are_told(const struct world *w) {
+    static char tasks[2][8] = {"class", "set"}, none[] = "", *strengths[] = {"10"};
+    for (int k = 0; k < 2; k++) {
+        struct features f;
+        struct experiment x = {0};
+        char cohort[2 * PATH_MAX];
+        struct baseline_options o = {.task = tasks[k],
+                                     .strengths = {1, strengths},
+                                     .features = {2, ALL_GROUPS + 2},
+                                     .vocabulary = none,
+                                     .xgboost = none,
+                                     .min_count = 1,
+                                     .tolerance = 1e-6,
+                                     .iterations = 500,
+                                     .replicates = 1,
+                                     .score = BASELINE_HELD_OUT};
+        struct baseline_terms t = {.comm = w->comm, .options = &o, .features = &f, .threads = 1};
+        struct bootstrap b = {.comm = w->comm, .resamples = 20, .threads = 1};
+        snprintf(cohort, sizeof cohort, "%s/cohort-0.h5", w->folder);
+        NEED(features_make(&f, w->comm, cohort, &o) == STATUS_OK);
+        CHECK(f.form == (k ? LABEL_SET : LABEL_CLASS) && f.n_classes == (k ? 2 : 3));
+        CHECK(strcmp(f.class_names.items[1], "i10") == 0 && features_has_class(&f, 0, k ? 0 : 2));
+        CHECK(features_has_class(&f, 0, 1) == k && !features_has_class(&f, 8, 1));
+        NEED(baseline_terms_make(&t) == STATUS_OK);
+        NEED(experiment_run(&x, &t, &b) == STATUS_OK);
+        const struct baseline_trial *last = &x.trials[x.n - 1];
+        const double *p = x.samples.score; /* of subjects 6 to 9: "fc", "mbb", "m", "cb" */
+        CHECK(x.samples.n == 4 && x.samples.n_outputs == f.n_classes && last->fitted.converged);
+        if (k == 0) {
+            for (int i = 0; i < 4; i++) CHECK(fabs(p[3 * i] + p[3 * i + 1] + p[3 * i + 2] - 1) < 1e-12);
+            CHECK(p[2] > p[1] && p[3 + 1] > p[3 + 2] && p[9 + 2] > p[3 + 2]);
+            CHECK(p[0] < 1e-3); /* no sample of train is of class 0 */
+        } else {
+            CHECK(p[0] > p[2] && p[0] > p[4] && p[6] > p[2] && p[3] > p[5] && p[7] > p[1]);
+            CHECK(last->whole.estimates[CLASS_AVERAGE_PRECISION_MACRO].value == 1);
+        }
+        experiment_free(&x);
+        baseline_terms_free(&t);
+        features_free(&f);
+    }
+}
+
 static void what_cannot_be_is_refused(const struct world *w) {
     struct features f;
     char *bad[] = {"code"}, none[] = "", *letters[] = {"1", "x"}, nowhere[] = "/nowhere/libxgboost.so";
@@ -578,6 +655,7 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(groups_that_are_not_asked_for_have_no_columns),
                       BEHAVIOUR(events_after_the_prediction_time_change_no_row),
                       BEHAVIOUR(a_code_that_makes_the_label_is_found_and_unseen_codes_are_told),
+                      BEHAVIOUR(classes_and_sets_are_told),
                       BEHAVIOUR(what_cannot_be_is_refused)};
     static struct world w;
     struct comm comm;

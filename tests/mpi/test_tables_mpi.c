@@ -9,7 +9,7 @@
 
 /* ---- what files hold ---- */
 /* Row i of a table has the fields id = i, text = text_of(i), other. */
-enum { MOST_ROWS = 400000, LONG_FIELD = 3 << 20 };
+enum { MOST_ROWS = 400000, LONG_ROW = 199000, LONG_FIELD = 6 << 20 };
 static int64_t line_of[MOST_ROWS]; /* on every rank the same */
 static int64_t seen[MOST_ROWS], n_wrong, n_faults, fault_line;
 
@@ -22,8 +22,8 @@ static uint64_t mix(uint64_t x) {
 static int64_t text_of(int64_t i, char *text) {
     static const char *const PIECES[] = {"x", "word ", ",", "\n", "\"", "\xc3\xa9", "\r\n", "a longer piece of text"};
     int64_t n = 0;
-    if (i == 1000) {
-        for (; n < LONG_FIELD; n++) text[n] = n % 100 ? 'y' : '\n';
+    if (i == LONG_ROW) { /* parts of files end within it, of compressed ones too */
+        for (; n < LONG_FIELD; n++) text[n] = n % 100 ? (char)('a' + mix((uint64_t)n) % 26) : '\n';
         return n;
     }
     int plain = mix((uint64_t)i) % 4 != 0;

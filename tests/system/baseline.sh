@@ -157,6 +157,69 @@ else
     echo "not compared with XGBoost: not installed for $PYTHON"
 fi
 
+# ---- classes and sets, on the demo of MIMIC-IV where it is at hand ----
+cat >classes.py <<'PYTHON'
+import csv, json, sys, warnings
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+name = sys.argv[1]
+rows = [line.rstrip("\n").split(" # ") for line in open(f"{name}.svm") if not line.startswith("#")]
+report, predictions = json.load(open(f"{name}.json")), list(csv.reader(open(f"{name}.csv")))
+classes, fit = report["classes"], report["fits"][-1]
+assert predictions[0] == ["subject_id", "prediction_time", "classes"] + classes
+x = np.zeros((len(rows), sum(report["columns"].values())))
+y = np.zeros((len(rows), len(classes)), bool)
+for i, (values, _) in enumerate(rows):
+    labels, *entries = values.split(" ") if values[0] != " " else ["", *values.split()]
+    for label in labels.split(",") if labels else []:
+        y[i, int(label)] = True
+    for entry in entries:
+        x[i, int(entry.split(":")[0])] = entry.split(":")[1]
+split = np.array([comment.split()[0] for _, comment in rows])
+train, held_out = split == "train", split == "held_out"
+got = np.array([row[3:] for row in predictions[1:]], float)
+assert [set(map(int, filter(None, row[2].split(";")))) for row in predictions[1:]] == [set(np.flatnonzero(row)) for row in y[held_out]]
+largest = np.abs(x[train]).max(axis=0)
+x /= np.where(largest > 0, largest, 1)
+regression = lambda labels: LogisticRegression(C=fit["strength"], tol=1e-10, max_iter=100000).fit(x[train], labels)
+wanted = np.zeros_like(got)
+if name == "length_of_stay":
+    model = regression(y[train].argmax(axis=1))
+    wanted[:, model.classes_] = model.predict_proba(x[held_out])
+    assert abs(got.sum(axis=1) - 1).max() < 1e-6
+else:
+    for c in range(len(classes)):
+        wanted[:, c] = regression(y[train, c]).predict_proba(x[held_out])[:, 1] if len(set(y[train, c])) > 1 else y[train, c][0]
+off = np.abs(wanted - got).max()
+assert off < 1e-4, off
+there = y[held_out].any(axis=0)
+macro = np.mean([average_precision_score(y[held_out, c], got[:, c]) for c in np.flatnonzero(there)])
+# scores are kept in single precision, which makes ties of some
+assert abs(macro - fit["scores"]["average_precision_macro"]["value"]) < 1e-3, (macro, fit["scores"]["average_precision_macro"])
+print(f"{name}: {len(classes)} classes, probabilities within {off:.1e} of scikit-learn's, macro average precision {macro:.4f}")
+PYTHON
+data=${SHARED:-$ROOT/../shared/data}
+if [ -d "$data/ehr/mimic4_demo" ] && "$PYTHON" -c 'import numpy, scipy, sklearn' 2>/dev/null; then
+    medtok cohort --set cohort.folder="$data/ehr/mimic4_demo" --set files.cohort=demo.h5 --set cohort.tasks=length_of_stay,phenotypes \
+        --set cohort.groups="$data/maps/ccs_icd9cm.tsv.gz,$data/maps/ccs_icd10cm_2019.tsv.gz" 2>log || fail "the demo: $(cat log)"
+    demo=(--set files.cohort=demo.h5 --set 'baseline.features=[codes, age, sex]' --set baseline.shown=20 --set baseline.strengths=0.01,0.1)
+    for task in length_of_stay phenotypes; do
+        medtok baseline "${demo[@]}" --set baseline.task=$task --set files.scores=$task.json --set baseline.matrix=$task.svm >out 2>log ||
+            fail "$task: $(cat log)"
+        "$PYTHON" classes.py $task || fail "$task: other scores than scikit-learn's"
+        medtok_ranks 2 baseline "${demo[@]}" --set baseline.task=$task --set files.scores=ranks/$task.json >out 2>log &&
+            cmp $task.json ranks/$task.json && cmp $task.csv ranks/$task.csv || fail "$task on 2 ranks: $(cat log)"
+        [ -z "$library" ] || medtok_ranks 2 baseline "${demo[@]}" "${trees[@]}" --set baseline.task=$task --set files.scores=trees/$task.json >out 2>log ||
+            fail "trees of $task: $(cat log)"
+    done
+    expect_error 2 'phenotypes has sets of classes, and few-shot draws need one class a sample' \
+        medtok baseline "${demo[@]}" --set baseline.task=phenotypes --set files.scores=bad/scores.json --set baseline.shots=1
+else
+    echo "classes and sets were not looked at: there is no demo of MIMIC-IV in $data, or no scikit-learn for $PYTHON"
+fi
+
 # ---- what is refused ----
 expect_error 1 'baseline.model is xgboost, but its library cannot be used: nowhere.so: .*pip install xgboost' \
     baseline bad --set baseline.model=xgboost --set baseline.xgboost=nowhere.so

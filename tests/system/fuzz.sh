@@ -27,7 +27,7 @@ build code_form terms/code_form.c
 build source_code ingest/{ehrshot_rows,omop_rows,meds_csv_rows,label_files,field_values}.c terms/{source_code,source_pattern,code_map,code_form,code_hierarchy,drug_name,meds_code,omop_code}.c base/{status,dictionary,string_list}.c -lxxhash
 build aces ehr/tasks/aces_{file,bounds}.c base/status.c -lyaml
 build rows ingest/{row_scan,field_values,mimic_rows}.c base/status.c
-build predictions ingest/{predictions,delimited,row_scan,byte_source,field_values}.c base/{status,string_list,input_file}.c -lz
+build predictions ingest/{predictions,class_predictions,delimited,row_scan,byte_source,field_values}.c base/{status,string_list,input_file}.c -lz
 mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_aces corpus_source_code corpus_rows corpus_predictions
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
@@ -47,12 +47,15 @@ b",,x
 printf '\017\0\005%s' '1,2,2180-05-07 10:00:00,2180-05-09 10:00:00,2180-05-09,1,WHITE,' >corpus_rows/admission
 printf '\004\0\005a\tb\tc\n"1\t2"\t3\n' >corpus_rows/tsv
 printf '\001%s\0%s\0%s\0%s\0%s\0%s\0%s\0%s' 7 '2010-01-01 09:00:00' LOINC/718-7 '' 13.5 g/dL 100 measurement >corpus_source_code/ehrshot
-printf '\011%s\0%s\0%s\0%s\0%s\0%s\0%s' 1 133729 2010-01-02 '' 100 25200 44835752 >corpus_source_code/omop
+printf '\012%s\0%s\0%s\0%s\0%s\0%s\0%s' 1 133729 2010-01-02 '' 100 25200 44835752 >corpus_source_code/omop
 printf '\004MEDICATION//NDC//0002-1200-01//Heparin' >corpus_source_code/drug
 printf 'subject_id,prediction_time,boolean_value,predicted_boolean_value,predicted_boolean_probability\n%s' \
     '7,2020-02-29 23:59:00,true,,0.5
 -3,2019-12-31T00:00,F,1,1e-3
 ' >corpus_predictions/two
+printf 'subject_id,prediction_time,classes,a,"b, c"\n%s' '7,2020-02-29,1;0,.5,1e-3
+-3,2019-12-31T00:00,,-1,2
+' >corpus_predictions/classes
 run safetensors "$seconds" &
 run wordpiece $((seconds / 2))
 run config $((seconds / 4))

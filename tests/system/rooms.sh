@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Arrows between the rooms of src/ run down only (src/CMakeLists.txt): with the flags of its room, a source file that also
 # includes a header of a room further up does not compile. The order is written down here once more, so that a
-# line of the table that opens the wrong door is found.
+# line of the table that opens the wrong door is found. And no two files define a function of one name.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 order="base config dist store terms synth ingest nn lm train loader text measure medtok ehr bench"
@@ -40,6 +40,12 @@ done
 for pair in $aside; do
     [ -z "$(command_of "${pair%:*}")" ] || refuses "${pair%:*}" "${pair#*:}"
 done
+# A linker takes of a library the first function of a name that it meets, and says nothing of a second one.
+library=$(dirname "$MEDTOK")/src/libmedtok_core.a
+if command -v nm >/dev/null && [ -r "$library" ]; then
+    twice=$(nm --defined-only "$library" | awk '$2 ~ /^[TDRB]$/ { print $3 }' | sort | uniq -d)
+    [ -z "$twice" ] || fail "defined in two files each: $twice"
+fi
 [ "$pairs" -ge 60 ] || fail "only $pairs pairs were tried"
 echo "$pairs includes that run up do not compile"
 finish

@@ -151,6 +151,88 @@ else
     echo "pyarrow is not installed for $PYTHON: Parquet was not tried"
 fi
 
+# ---- many classes ----
+cat >classes.py <<'PYTHON'
+"""Predictions as baseline writes them: ten classes, one a sample; and sets of six, of which nobody has the last."""
+import csv, random
+rng = random.Random(9)
+def write(path, names, rows):
+    with open(path, "w", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(["subject_id", "prediction_time", "classes", *names])
+        table.writerows(rows)
+def times(first, n):
+    return [[first + rng.randrange(40), f"2019-0{i // 28 % 9 + 1}-{i % 28 + 1:02d} {i // 252:02d}:00:00"] for i in range(n)]
+keys, one, any_, worse = times(0, 200), [], [], []
+for key in keys:
+    label = rng.randrange(10)
+    scores = [rng.random() + (c == label) * 0.5 for c in range(10)]
+    one.append([*key, label, *(f"{s / sum(scores):.9g}" for s in scores)])
+    held = [c for c in range(5) if rng.random() < 0.3]
+    scores = [round(min(rng.random() * 0.6 + (c in held) * 0.3, 1), 2) for c in range(6)]
+    any_.append([*key, ";".join(map(str, held[::-1])), *scores])
+    worse.append([*key, ";".join(map(str, held)), *(round(0.3 * s + 0.7 * rng.random(), 4) for s in scores)])
+names = ["a, b", 'the "second"', *"cdef"]
+write("one.csv", [f"day {c}" for c in range(10)], one)
+write("any.csv", names, any_)
+write("worse.csv", names, worse[::-1])
+write("other.csv", names, [[*key, *row[2:]] for key, row in zip(times(500, 150), any_)])
+PYTHON
+python3 classes.py || fail "classes.py"
+score --set score.predictions=one.csv score.report=one.json >out 2>log || fail "one of many classes: $(cat log)"
+score --set score.predictions=any.csv score.against=worse.csv score.tuning=other.csv score.classes=any score.report=any.json >out 2>log ||
+    fail "sets: $(cat log)"
+grep -q '6 classes, 1 without a positive sample and 0 without a negative one' out && grep -q '^any.csv less worse.csv$' out || fail "sets: $(cat out)"
+"$MPIRUN" -n 2 "$MEDTOK" score --set score.resamples=200 score.predictions=any.csv score.against=worse.csv score.tuning=other.csv \
+    score.classes=any score.report=any2.json >out 2>log && cmp any.json any2.json || fail "sets on two ranks: $(cat log)"
+cat >check.py <<'PYTHON'
+import csv, json
+import numpy as np
+from sklearn.metrics import accuracy_score, average_precision_score, cohen_kappa_score, f1_score, roc_auc_score
+def load(path):
+    rows = list(csv.reader(open(path)))[1:]
+    label = np.zeros((len(rows), len(rows[0]) - 3), bool)
+    for i, row in enumerate(rows):
+        label[i, [int(c) for c in row[2].split(";") if c]] = True
+    subject = np.array([int(row[0]) for row in rows])
+    return label, np.array([row[3:] for row in rows], np.float32).astype(float), subject
+def compare(found, wanted):
+    for name, value in wanted.items():
+        assert abs(found[name]["value"] - value) < 1e-8, (name, found[name], value)
+        assert found[name]["low"] <= value <= found[name]["high"], (name, found[name])
+for path, report in (("one.csv", "one.json"), ("any.csv", "any.json")):
+    label, score, subject = load(path)
+    arm = json.load(open(report))["arms"][0]
+    _, unit, count = np.unique(subject, return_inverse=True, return_counts=True)
+    for by, weight in (("by_samples", np.ones(len(label))), ("by_subjects", 1 / count[unit])):
+        had = label.any(axis=0)
+        wanted = {}
+        for average in ("micro", "macro", "weighted"):
+            left = slice(None) if average == "micro" else had
+            wanted["average_precision_" + average] = average_precision_score(label[:, left], score[:, left], average=average, sample_weight=weight)
+            wanted["auroc_" + average] = roc_auc_score(label[:, left], score[:, left], average=average, sample_weight=weight)
+        if path == "one.csv":
+            true, decided = label.argmax(axis=1), score.argmax(axis=1)
+            wanted["accuracy"] = accuracy_score(true, decided, sample_weight=weight)
+            wanted["kappa"] = cohen_kappa_score(true, decided, labels=range(10), weights="linear", sample_weight=weight)
+            wanted["f1_weighted"] = f1_score(true, decided, average="weighted", sample_weight=weight)
+        else:
+            wanted["f1_micro"] = f1_score(label, score >= 0.5, average="micro", sample_weight=weight)
+            wanted["f1_chosen_micro"] = f1_score(label, score >= arm["threshold"] - 1e-7, average="micro", sample_weight=weight)
+        compare(arm[by], wanted)
+        assert abs(arm[by]["average_precision_micro"]["prevalence"] - np.average(label.mean(axis=1), weights=weight)) < 1e-8
+    for c, one in enumerate(arm["classes"]):
+        assert one["true"] == label[:, c].sum() and (one["auroc"] is None) == (not label[:, c].any()), one
+        if one["true"]:
+            assert abs(one["auroc"] - roc_auc_score(label[:, c], score[:, c])) < 1e-8, one
+assert [one["class"] for one in arm["classes"]] == ["a, b", 'the "second"', *"cdef"]
+difference = json.load(open("any.json"))["difference"]["by_samples"]
+assert difference["auroc_macro"]["low"] > 0 and difference["f1_chosen_micro"]["value"] is None, difference
+PYTHON
+if "$PYTHON" -c 'import sklearn' 2>/dev/null; then
+    "$PYTHON" check.py || fail "the values of many classes are not scikit-learn's"
+fi
+
 # ---- the leaderboard ----
 echo 'score: {shots: [guo_los:all=a.csv, "Long LOS:8=ties.csv", guo_los:8=b.csv, new_acutemi:128=a.csv]}' >shots.yaml
 score --config shots.yaml --set score.leaderboard=board.csv score.model='Mine, the first' >out 2>log || fail "leaderboard: $(cat log)"
@@ -177,6 +259,13 @@ for row in rows:
     assert filled.keys() == wanted.keys() and all(abs(filled[k] - wanted[k]) < 1e-6 for k in wanted), (filled, wanted)
 PYTHON
 
+# ---- what is there from a run before is replaced ----
+for file in a.json one.json any.json; do
+    score --set score.predictions=ties.csv score.report=$file score.meds=a.meds.json >out 2>log && cmp $file ties.json || fail "over $file: $(cat log)"
+done
+cmp a.meds.json ties.meds.json || fail "over a.meds.json"
+score --set score.leaderboard=board.csv score.shots=guo_icu:all=b.csv >out 2>log && [ "$(wc -l <board.csv)" -eq 3 ] || fail "over board.csv: $(cat log)"
+
 # ---- what is refused ----
 edit() { sed "$1" a.csv >bad.csv; } # of a.csv
 refuse() { expect_error 1 "$1" score --set score.predictions=bad.csv; }
@@ -202,6 +291,17 @@ expect_error 1 'the label of subject [0-9]+ is (true|false) in a.csv, line 9, an
 expect_error 1 'a.csv, line [0-9]+: subject .* is in a.csv too: a threshold is chosen on other samples' score --set score.predictions=a.csv score.tuning=a.csv
 expect_error 1 'none.csv' score --set score.predictions=none.csv
 expect_error 2 'score.predictions is empty: name a file' score
+edit() { sed "$1" one.csv >bad.csv; }
+edit '3s/^\([^,]*,[^,]*\),[0-9]*/\1,10/' && refuse 'bad.csv, line 3: classes is "10": expected numbers of the file.s classes'
+edit '3s/^\([^,]*,[^,]*\),[0-9]*/\1,1;2/' && refuse 'line 3: classes is "1;2": expected one class; .* set score.classes=any'
+edit '3s/[^,]*$/nan/' && refuse 'line 3: day 9 is "nan.*": expected a number'
+edit '$p' && refuse 'line 202: subject .* is predicted already in line 201'
+edit '1s/day 3/day three/' && expect_error 1 'class 3 is day three in bad.csv, and day 3 in one.csv' score --set score.predictions=bad.csv score.against=one.csv
+sed '5s/^\([^,]*,[^,]*\),[^,]*/\1,4/' worse.csv >bad.csv
+expect_error 1 'the classes of subject [0-9]+ differ in any.csv, line [0-9]+, and bad.csv, line 5' score --set score.classes=any score.predictions=any.csv score.against=bad.csv
+expect_error 1 'a threshold is chosen on other samples' score --set score.classes=any score.predictions=any.csv score.tuning=worse.csv
+expect_error 2 'score.tuning: a sample that has one class' score --set score.predictions=one.csv score.tuning=one.csv
+expect_error 2 'score.meds: meds-evaluation has no scores of many classes' score --set score.predictions=one.csv score.meds=one.meds.json
 expect_error 2 'score.predictions and score.report are the same file' score --set score.predictions=a.csv score.report=a.csv
 expect_error 2 'b.csv is there already and is nothing that this job writes' score --set score.predictions=a.csv score.meds=b.csv
 expect_error 2 'score.leaderboard and score.shots go together' score --set score.leaderboard=x.csv

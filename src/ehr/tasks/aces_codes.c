@@ -1,8 +1,8 @@
 /* Which codes of a cohort the predicates of a task file mean.
  *
  * A file names codes as its data set does, and the cohort has them in their normal form. So a code is meant if its text is the same, or
- * system and form are (DIAGNOSIS//ICD//10//E11.9 is ICD10CM/E119); a regular expression, if it is found in the text or, of ICD, in
- * the words of MIMIC-IV-MEDS (DIAGNOSIS//ICD//10//E119).
+ * system and form are (DIAGNOSIS//ICD//10//E11.9 is ICD10CM/E119); a regular expression, if it is found in the text or in the
+ * words of MIMIC-IV-MEDS for the system (DIAGNOSIS//ICD//10//E119, MEDICATION//ATC//A10BA02).
  */
 #include <regex.h>
 #include <stdio.h>
@@ -74,10 +74,10 @@ static void spell_as_meds(const char *text, char spelled[128]) {
     static const struct {
         enum code_system system;
         const char *begin;
-    } WORDS[] = {{SYSTEM_ICD9CM, "DIAGNOSIS//ICD//9//"},
-                 {SYSTEM_ICD10CM, "DIAGNOSIS//ICD//10//"},
-                 {SYSTEM_ICD9PROC, "PROCEDURE//ICD//9//"},
-                 {SYSTEM_ICD10PCS, "PROCEDURE//ICD//10//"}};
+    } WORDS[] = {{SYSTEM_ICD9CM, "DIAGNOSIS//ICD//9//"},   {SYSTEM_ICD10CM, "DIAGNOSIS//ICD//10//"},
+                 {SYSTEM_ICD9PROC, "PROCEDURE//ICD//9//"}, {SYSTEM_ICD10PCS, "PROCEDURE//ICD//10//"},
+                 {SYSTEM_NDC, "MEDICATION//NDC//"},        {SYSTEM_ATC, "MEDICATION//ATC//"},
+                 {SYSTEM_RXNORM, "MEDICATION//RxNorm//"}};
     enum code_system system;
     char form[CODE_FORM_BYTES];
     spelled[0] = 0;

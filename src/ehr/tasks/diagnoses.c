@@ -60,8 +60,8 @@ static int label_medtok(const struct labelling *l) {
 
 #define FIRST(task, set, what)                                                                                         \
     {                                                                                                                  \
-        .name = task, .summary = "at discharge: first diagnosis of " what " 1 to 365 days later", .n_classes = 2,      \
-        .argument = set, .by_default = 1, .label = {                                                                   \
+        .name = (task), .summary = "at discharge: first diagnosis of " what " 1 to 365 days later", .n_classes = 2,    \
+        .argument = (set), .by_default = 1, .label = {                                                                 \
             label_clean,                                                                                               \
             label_medtok                                                                                               \
         }                                                                                                              \

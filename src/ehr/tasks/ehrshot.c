@@ -143,7 +143,7 @@ static int label_new(const struct labelling *l) {
 
 #define EHRSHOT(task, what, function, set)                                                                             \
     {                                                                                                                  \
-        .name = task, .summary = what, .n_classes = 2, .argument = set, .label = { function, function }                \
+        .name = (task), .summary = (what), .n_classes = 2, .argument = (set), .label = { function, function }          \
     }
 #define NEW(task, set) EHRSHOT(task, "end of the day of discharge: first diagnosis 1 to 365 days later", label_new, set)
 const struct task_kind EHRSHOT_TASKS[] = {

@@ -230,6 +230,22 @@ static void omop_visits_go_to_the_end_of_a_day_without_a_time(void **state) {
                 "fault 7: the end of the visit is \"2010-13-01\": expected a date or a time\n");
 }
 
+static void omop_stays_in_intensive_care_are_two_events(void **state) {
+    (void)state;
+    check_lines(omop_table("visit_detail"), NULL,
+                "person_id,visit_detail_concept_id,visit_detail_start_date,visit_detail_start_datetime,"
+                "visit_detail_end_date,visit_detail_end_datetime,visit_occurrence_id,visit_detail_source_value\n"
+                "1,32037,2010-01-01,2010-01-01 09:00:00,2010-01-03,2010-01-03 10:00:00,100,MICU\n"
+                "1,581379,2010-01-01,,,,,\n"
+                "1,9201,2010-01-01,,,,,\n"
+                "1,32037,2010-01-01,,soon,,,\n",
+                "event 1 visit 100 2010-01-01T09:00:00 exact visit ICU_ADMISSION//MICU\n"
+                "event 1 visit 100 2010-01-03T10:00:00 exact visit ICU_DISCHARGE//MICU\n"
+                "event 1 visit - 2010-01-01T00:00:00 day visit ICU_ADMISSION//581379\n"
+                "left out 4: no intensive care\n"
+                "fault 5: the end of the stay is \"soon\": expected a date or a time\n");
+}
+
 static void omop_events_say_all_that_the_row_tells_of_the_code(void **state) {
     (void)state;
     check_lines(omop_table("condition_occurrence"), NULL,
@@ -543,6 +559,7 @@ int main(void) {
         cmocka_unit_test(ehrshot_labels_are_truths_classes_or_findings),
         cmocka_unit_test(omop_persons_have_births_of_any_exactness_and_facts),
         cmocka_unit_test(omop_visits_go_to_the_end_of_a_day_without_a_time),
+        cmocka_unit_test(omop_stays_in_intensive_care_are_two_events),
         cmocka_unit_test(omop_events_say_all_that_the_row_tells_of_the_code),
         cmocka_unit_test(meds_csv_rows_become_subjects_events_and_labels),
         cmocka_unit_test(label_files_are_found_by_task),

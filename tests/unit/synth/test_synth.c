@@ -318,7 +318,7 @@ static void a_patient_is_the_same_whoever_came_before(void **state) {
     struct synth_patient used = {0};
     (void)state;
     assert_int_equal(catalogue_make(&catalogue, &options, 1, &none), STATUS_OK);
-    assert_int_equal(model_make(&model, &comm, &options, 1, &catalogue), STATUS_OK);
+    assert_int_equal(synth_model_make(&model, &comm, &options, 1, &catalogue), STATUS_OK);
     for (int64_t i = 0; i < 200; i++) {
         struct synth_patient fresh = {0};
         assert_int_equal(patient_make(&used, &model, &catalogue, i), STATUS_OK);
@@ -341,7 +341,7 @@ static void a_patient_is_the_same_whoever_came_before(void **state) {
         patient_free(&fresh);
     }
     patient_free(&used);
-    model_free(&model);
+    synth_model_free(&model);
     catalogue_free(&catalogue);
 }
 
