@@ -45,7 +45,8 @@ def measured(command, launcher=()):
 
 def ours(arguments, out):
     command = [rounds.MEDTOK, "cohort", "--force"]
-    for setting in ("cohort.folder=" + arguments.folder, "files.cohort=" + out, "cohort.kinds=diagnosis,procedure,drug"):
+    for setting in ("cohort.folder=" + arguments.folder, "files.cohort=" + out, "cohort.kinds=diagnosis,procedure,drug",
+                    "cohort.tasks=[mortality]"):  # DuckDB makes no samples; none at all cannot be asked for
         command += ["--set", setting]
     return measured(command, ["mpirun", "--bind-to", "none", "-n", str(arguments.ranks)])
 

@@ -27,7 +27,7 @@ build code_form terms/code_form.c
 build source_code ingest/{ehrshot_rows,omop_rows,meds_csv_rows,label_files,field_values}.c terms/{source_code,source_pattern,code_map,code_form,code_hierarchy,drug_name,meds_code,omop_code}.c base/{status,dictionary,string_list}.c -lxxhash
 build aces ehr/tasks/aces_{file,bounds}.c base/status.c -lyaml
 build rows ingest/{row_scan,field_values,mimic_rows}.c base/status.c
-build predictions ingest/{predictions,class_predictions,delimited,row_scan,byte_source,field_values}.c base/{status,string_list,input_file}.c -lz
+build predictions ingest/{predictions,class_predictions,delimited,row_scan,byte_source,inflater,field_values}.c base/{status,string_list,input_file}.c -lz
 mkdir corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_aces corpus_source_code corpus_rows corpus_predictions
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
