@@ -7,8 +7,9 @@
 
 #include "base/output.h"
 #include "base/status.h"
+#include "ehr/tasks/code_traits.h"
 #include "ehr/tasks/explain.h"
-#include "ingest/code_group_files.h"
+#include "ingest/code_lists.h"
 #include "jobs.h"
 #include "store/h5file.h"
 
@@ -39,7 +40,7 @@ static int add_names(const struct cohort *c, const struct source *source, const 
     for (int64_t t = 0; t < c->n_tasks; t++) {
         const char *name = cohort_task(c, t);
         snprintf(role, sizeof role, "labels of %s", name);
-        int lacks = strcmp(name, "phenotypes") == 0 && groups->names.n == 0;
+        int lacks = strcmp(name, "phenotypes") == 0 && code_groups_find(groups, PHENOTYPES[0].name) < 0;
         if (task_is_known(name) && !lacks && !has_input(source, role)) TRY(string_list_add(names, name));
     }
     return STATUS_OK;
@@ -104,12 +105,14 @@ static int explain(const struct config *config, const struct cohort *all, const 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     struct cohort all = {0};
     struct code_groups groups = {0};
+    const char *concepts[N_TASK_CONCEPTS];
     int status;
     (void)comm;
     if (arguments->n == 0) return status_set(STATUS_USAGE, "explain: name subjects by their numbers");
     TRY_DONE(cohort_read(config->files.cohort, 0, 0, &all));
-    for (int i = 0; i < config->cohort.groups.n; i++)
-        TRY_DONE(code_groups_read(&groups, config->cohort.groups.items[i]));
+    task_concepts(concepts);
+    TRY_DONE(
+        code_groups_of_settings(&groups, &config->cohort, concepts, config->cohort.concepts[0] ? N_TASK_CONCEPTS : 0));
     for (int i = 0; i < arguments->n; i++) {
         if (i) printf("\n");
         TRY_DONE(explain(config, &all, &groups, arguments->items[i]));

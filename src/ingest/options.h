@@ -49,7 +49,7 @@ struct description_options {
         "tables that map codes: NDC to ATC, names of drugs to ATC, ICD-9-CM to ICD-10-CM")                             \
     KEY(in, LIST, "cohort.groups", groups, "", JOB_COHORT | JOB_EXPLAIN, "groups",                                     \
         "groups of codes for tasks: CCS tables of ICD-9-CM, ICD-10-CM and ICD-10-PCS, TSV or CSV, plain or gzip")      \
-    KEY(in, PATH, "cohort.concepts", concepts, "", JOB_COHORT, 0, "concepts",                                          \
+    KEY(in, PATH, "cohort.concepts", concepts, "", JOB_COHORT | JOB_EXPLAIN, 0, "concepts",                            \
         "folder with OMOP's concept.csv, for what concepts mean, and concept_ancestor.csv, for what is below one; "    \
         "empty: the data set's folder, if they are there")                                                             \
     KEY(in, PATH, "cohort.python", python, "", JOB_COHORT, 0, "python",                                                \

@@ -1,6 +1,7 @@
 #include "synth/hospital.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +116,9 @@ static int keep_held_out(struct writer *w) {
         const struct synth_sample *s = &w->samples.items[i];
         struct truth_samples *list = &w->held_out[s->task];
         TRY(mem_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items));
+        double probability = round(s->probability * 1e9) / 1e9; /* as truth.csv has it, so that ties are the same */
         list->items[list->n++] = (struct truth_sample){w->patient.number * MOST_ADMISSIONS + s->admission,
-                                                       w->patient.subject, s->label, s->probability};
+                                                       w->patient.subject, s->label, probability};
     }
     return STATUS_OK;
 }
@@ -172,9 +174,13 @@ static void settle_faults(struct writer *w) {
 
 /* Which codes are rare in train is known before the first row is written: all patients are made twice. */
 static int count_codes(struct writer *w) {
+    struct progress progress;
     int status = code_counts_make(&w->counts, w->hospital->catalogue);
-    for (int64_t b = w->comm->rank; b < w->n_blocks && status == STATUS_OK; b += w->comm->size)
+    progress_begin(&progress, "counting codes", w->options->patients, "patients");
+    for (int64_t b = w->comm->rank; b < w->n_blocks && status == STATUS_OK; b += w->comm->size) {
         status = count_block(w, b);
+        progress_update(&progress, b * BLOCK_PATIENTS);
+    }
     TRY(comm_agree(w->comm, status));
     return code_counts_sum(&w->counts, w->comm, w->hospital->catalogue);
 }

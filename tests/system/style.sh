@@ -16,8 +16,10 @@ import json, sys
 once = {entry["file"]: entry for entry in reversed(json.load(open(sys.argv[1])))}
 json.dump(list(once.values()), sys.stdout)
 PYTHON
+    # The analyser looks at so many states of a function, a tenth of what it would: it then takes an eighth of the time.
+    nodes="--extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=max-nodes=20000"
     find src jobs kernels/cpu kernels/*.c -name '*.c' |
-        xargs -P "$(nproc)" -n 4 clang-tidy -p "$work" --quiet 2>/dev/null >"$work/tidy.log" ||
+        xargs -P "$(nproc)" -n 4 clang-tidy -p "$work" --quiet $nodes 2>/dev/null >"$work/tidy.log" ||
         fail "clang-tidy: $(grep -E 'error|warning' "$work/tidy.log" | head -n 20)"
 else
     echo "clang-tidy is not installed, or there is no compile_commands.json: its checks are left out"

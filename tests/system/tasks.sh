@@ -79,6 +79,32 @@ medtok cohort --set cohort.folder="$data/ehr/mimic4_demo" --set files.cohort=csv
 grep -q 'warning: labels are written as CSV alone: ' log || fail "no warning that there is no Parquet: $(cat log)"
 [ "$(wc -l <csv/guo_los/labels.csv)" -eq 263 ] && [ ! -e csv/guo_los/labels.parquet ] || fail "labels without Python: $(ls csv/guo_los)"
 
+# ---- a task file of ACES says the same as our own task ----
+cat >stay_death.yaml <<'YAML'
+predicates:
+  admission: {code: HOSPITAL_ADMISSION//inpatient}
+  discharge: {code: {regex: ^HOSPITAL_DISCHARGE}}
+  death: {code: MEDS_DEATH}
+  out: {expr: "or(discharge, death)"}
+trigger: admission
+windows:
+  day: {start: trigger, end: start + 24h, start_inclusive: true, end_inclusive: true, has: {out: "(None, 0)"}, index_timestamp: end}
+  rest: {start: day.end, end: start -> out, start_inclusive: false, end_inclusive: true, label: death}
+YAML
+make_cohort 2 "$data/ehr/mimic4_demo" aces.h5 --set cohort.aces=stay_death.yaml --set cohort.tasks=mortality_24h
+"$PYTHON" - <<'PYTHON' || fail "the task file and mortality_24h differ"
+import h5py
+
+with h5py.File("aces.h5") as f:
+    names, ends = [n.decode() for n in f["task"][:]], f["task_offsets"][:]
+    own, aces = (set(zip(f["sample_subject"][a:b].tolist(), f["sample_time"][a:b].tolist(), f["sample_label"][a:b].tolist()))
+                 for a, b in zip(ends, ends[1:]))
+assert names == ["mortality_24h", "stay_death"] and len(own) == 245 and len(aces) == 244, (names, len(own), len(aces))
+assert len(own - aces) == 1 and not aces - own  # of two stays that overlap, the first ends in the second's first day
+PYTHON
+medtok explain 10000032 --set files.cohort=aces.h5 --set cohort.aces=stay_death.yaml >page 2>log || fail "explain: $(cat log)"
+grep -q '^  left out: trigger at 2180-05-06 22:23:00: a window does not hold what it must, or has no end (day)$' page || fail "$(tail page)"
+
 # ---- explain ----
 medtok explain 10000032 --set files.cohort=mimic4-clean.h5 --set cohort.groups="$maps/ccs_icd9cm.tsv.gz,$maps/ccs_icd10cm_2019.tsv.gz" >page 2>log ||
     fail "explain: $(cat log)"
