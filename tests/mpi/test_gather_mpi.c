@@ -62,13 +62,31 @@ static void blocks_go_to_every_rank(const struct comm *comm) {
         }
 }
 
+/* Some ranks have none, and rows are of an odd size. */
+static void rows_of_known_numbers_come_in_rank_order(const struct comm *comm) {
+    enum { N = 60 };
+    for (int empty = -1; empty < comm->size; empty++) {
+        int64_t first[4] = {0};
+        char own[N][ROW], all[3 * N][ROW], wanted[ROW];
+        for (int r = 0; r < comm->size; r++) first[r + 1] = first[r] + (r == empty ? 0 : 20 * (r + 1));
+        for (int64_t i = 0; i < first[comm->rank + 1] - first[comm->rank]; i++) fill_row(own[i], comm->rank, i);
+        CHECK(comm_gather_known(comm, first, ROW, own, all) == STATUS_OK);
+        for (int r = 0; r < comm->size; r++)
+            for (int64_t i = first[r]; i < first[r + 1]; i++) {
+                fill_row(wanted, r, i - first[r]);
+                CHECK(memcmp(all[i], wanted, ROW) == 0);
+            }
+    }
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*check)(const struct comm *comm);
     } BEHAVIOURS[] = {{"rows_come_in_rank_order", rows_come_in_rank_order},
                       {"more_than_one_message_holds_is_gathered", more_than_one_message_holds_is_gathered},
-                      {"blocks_go_to_every_rank", blocks_go_to_every_rank}};
+                      {"blocks_go_to_every_rank", blocks_go_to_every_rank},
+                      {"rows_of_known_numbers_come_in_rank_order", rows_of_known_numbers_come_in_rank_order}};
     struct comm comm;
     int bad = 0;
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) {
