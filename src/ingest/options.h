@@ -35,7 +35,7 @@ struct description_options {
         "files that are there, or, if there are none, all tasks that any visits allow")                                \
     KEY(in, TEXT, "cohort.split", split, "70/10/20", JOB_COHORT, SHAPES,                                               \
         "shares of train, tuning and held_out, by a number drawn for each subject, where the data set has no splits")  \
-    KEY(in, REAL, "cohort.most_bad", most_bad, "0.001", 0, 1, JOB_COHORT, SHAPES,                                      \
+    KEY(in, REAL, "cohort.most_bad", most_bad, "0.005", 0, 1, JOB_COHORT, SHAPES,                                      \
         "share of a file's rows that may be faulty; more are an error")                                                \
     KEY(in, INTEGER, "cohort.memory", memory, "1024", 1, 1048576, "MiB", JOB_COHORT, LEAVES,                           \
         "memory of a rank for rows; what is beyond it waits on the disk, beside the output")                           \
