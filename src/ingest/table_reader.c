@@ -20,13 +20,18 @@ enum { BLOCK_HEAD = 16 };
 
 int table_find_block(const char *path, int64_t begin, int64_t end, int64_t *offset) {
     enum { WINDOW = 1 << 17 };
-    static _Thread_local unsigned char bytes[WINDOW + BLOCK_HEAD];
+    unsigned char
+        *bytes; /* not of each thread's own: with CUDA's libraries, that leaves threads with small stacks no room */
     *offset = -1;
+    TRY(mem_alloc(&bytes, WINDOW + BLOCK_HEAD, 1));
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return status_set(STATUS_FAILED, "%s cannot be opened", path);
+    if (file < 0) {
+        free(bytes);
+        return status_set(STATUS_FAILED, "%s cannot be opened", path);
+    }
     ssize_t n = 0;
     for (int64_t at = begin; at < end && *offset < 0; at += WINDOW) {
-        n = pread(file, bytes, sizeof bytes, at);
+        n = pread(file, bytes, WINDOW + BLOCK_HEAD, at);
         if (n < BLOCK_HEAD) break;
         for (const unsigned char *p = bytes; p < bytes + WINDOW && at + (p - bytes) < end; p++) {
             p = memchr(p, 0x1f, (size_t)(bytes + n - p));
@@ -37,6 +42,7 @@ int table_find_block(const char *path, int64_t begin, int64_t end, int64_t *offs
         }
     }
     close(file);
+    free(bytes);
     return n < 0 ? status_set(STATUS_FAILED, "%s cannot be read", path) : STATUS_OK;
 }
 
