@@ -157,7 +157,7 @@ static int add_ancestors(struct builder *b, int64_t code) {
     do { /* with the code itself: others may be below it */
         int n = snprintf(node, sizeof node, "%s/%s", system, at);
         TRY(add_column(b, code, find_name(b, "below ", node, n)));
-        n = code_parent(system, at, parent, sizeof parent);
+        code_parent(system, at, parent, sizeof parent);
         strcpy(at, parent);
     } while (at[0]);
     return STATUS_OK;

@@ -16,10 +16,11 @@ static int parse_numbers(struct number_list *list, const char *key, const struct
     static const double MOST = 1e15;
     list->n = texts->n ? texts->n : n_usual;
     TRY(mem_alloc(&list->items, list->n, sizeof *list->items));
-    for (int i = 0; i < list->n; i++) {
-        char *end = NULL;
-        double x = texts->n ? strtod(texts->items[i], &end) : usual[i];
-        if (end && (end == texts->items[i] || *end || !(x >= least && x <= MOST) || (whole && x != floor(x))))
+    for (int i = 0; i < n_usual && !texts->n; i++) list->items[i] = usual[i];
+    for (int i = 0; i < texts->n; i++) {
+        char *end;
+        double x = strtod(texts->items[i], &end);
+        if (end == texts->items[i] || *end || !(x >= least && x <= MOST) || (whole && x != floor(x)))
             return status_set(STATUS_USAGE, "%s has \"%s\": expected %snumbers, %g or more", key, texts->items[i],
                               whole ? "whole " : "", least);
         list->items[i] = x;

@@ -27,6 +27,7 @@
              (void *booster, void *matrix, const char *config, const uint64_t **shape, uint64_t *n_dims,               \
               const float **result))
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration cannot stand in them */
 #define MEMBER(type, name, arguments) type(*name) arguments;
 struct xgboost {
     void *handle;
