@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "ingest/code_lists.h"
 
@@ -24,8 +25,24 @@ static int has_any_labels(const struct source_files *files) {
     return 0;
 }
 
+/* No file of the data set lies where labels are written: they would take the place of its own label files. */
+static int check_folder(const char *folder, const struct source_files *files) {
+    char labels[PATH_MAX], file[PATH_MAX];
+    if (!folder[0]) return STATUS_OK;
+    TRY(path_resolve(folder, labels));
+    size_t n = strlen(labels);
+    for (int i = 0; i < files->paths.n; i++) {
+        TRY(path_resolve(files->paths.items[i], file));
+        if (strncmp(file, labels, n) == 0 && (file[n] == '/' || labels[n - 1] == '/'))
+            return status_set(STATUS_USAGE, "cohort.labels is %s, where %s of the data set lies: name another folder",
+                              folder, files->paths.items[i]);
+    }
+    return STATUS_OK;
+}
+
 int cohort_labels_check(const struct config *config, const struct source_files *files) {
     const struct string_list *tasks = &config->cohort.tasks;
+    TRY(check_folder(config->tasks.labels, files));
     for (int i = 0; i < tasks->n; i++)
         if (!has_labels(files, tasks->items[i]) && !task_is_known(tasks->items[i]))
             return status_set(STATUS_USAGE,

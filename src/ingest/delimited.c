@@ -39,7 +39,7 @@ static int fill(struct delimited *r) {
         }
         s->last = n == 0;
         s->size += n;
-    } while (!s->last && s->size < old + old / 2);
+    } while (!s->last && s->size < old + old / 2 && s->size <= ROW_LONGEST);
     s->bytes = r->buffer;
     s->stop = s->size;
     row_scan_move(s);

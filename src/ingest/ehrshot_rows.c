@@ -142,7 +142,7 @@ static int label_row(const void *state, const struct field *fields, struct row_p
     if (!field_time(fields[1], &label.time, NULL)) return field_fault(sink, at, "prediction_time", fields[1], "a time");
     int is_chexpert = strcmp(label.task, "chexpert") == 0;
     if (!field_truth(fields[2], &label.label)) {
-        if (!field_integer(fields[2], 0, is_chexpert ? (1 << N_CHEXPERT) - 1 : INT32_MAX, &value))
+        if (!field_integer(fields[2], 0, is_chexpert ? (1 << N_CHEXPERT) - 1 : LABEL_MOST_CLASSES - 1, &value))
             return field_fault(sink, at, "value", fields[2], "True, False or the number of a class");
         label.label = (int32_t)value;
     }

@@ -27,6 +27,8 @@ int source_format_find(const char *name, const char *folder, const struct source
     }
     TRY(interrupt_poll()); /* which ends looking at files, too */
     list_names(names, sizeof names);
+    if (strcmp(name, "auto") != 0)
+        return status_set(STATUS_USAGE, "cohort.format is %s: expected auto or one of %s", name, names);
     return status_set(STATUS_FAILED,
                       "%s is no data set of a format that is known (%s): name its folder by cohort.folder, and its "
                       "format by cohort.format if files have other names",

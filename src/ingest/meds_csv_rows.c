@@ -69,7 +69,7 @@ static int read_label(const struct field *f, int32_t *label) {
                          : f[L_INTEGER].size ? f[L_INTEGER]
                          : f[L_FLOAT].size   ? f[L_FLOAT]
                                              : f[L_CATEGORICAL];
-    if (!field_integer(given, 0, f[L_BOOLEAN].size ? 1 : INT32_MAX, &value)) return 0;
+    if (!field_integer(given, 0, f[L_BOOLEAN].size ? 1 : LABEL_MOST_CLASSES - 1, &value)) return 0;
     *label = (int32_t)value;
     return 1;
 }
@@ -81,8 +81,9 @@ static int label_row(const void *state, const struct field *f, struct row_positi
     if (!field_time(f[L_TIME], &label.time, NULL)) return field_fault(sink, at, "prediction_time", f[L_TIME], "a time");
     if (!read_label(f, &label.label))
         return sink->fault(sink->self, at,
-                           "no label: expected one of boolean_value (True, False) and, as the number of a class, "
-                           "integer_value, float_value and categorical_value");
+                           "no label: expected just one of boolean_value (True, False) and, as the number of a class "
+                           "below %d, integer_value, float_value and categorical_value",
+                           LABEL_MOST_CLASSES);
     return sink->label(sink->self, at, &label);
 }
 

@@ -22,7 +22,7 @@ static int patient(const void *state, const struct field *f, struct row_position
     ROW_NEEDS(mimic_time(f[3], &subject.death, &is_day), "dod", f[3], "a time");
     if (subject.birth < time_of_year(2000)) subject.birth += MOVED;
     int status = sink->subject(sink->self, at, &subject);
-    return status == STATUS_OK ? mimic_fact(sink, at, subject.subject, "GENDER//", f[1]) : status;
+    return status == STATUS_OK ? mimic_fact(sink, at, subject.subject, COHORT_NO_VISIT, "GENDER//", f[1]) : status;
 }
 
 static int at_discharge(const struct field *f, struct row_position at, const struct record_sink *sink,

@@ -40,10 +40,10 @@ int mimic_event(const struct record_sink *sink, struct row_position at, struct f
     return status;
 }
 
-int mimic_fact(const struct record_sink *sink, struct row_position at, int64_t subject, const char *prefix,
-               struct field value) {
+int mimic_fact(const struct record_sink *sink, struct row_position at, int64_t subject, int64_t visit,
+               const char *prefix, struct field value) {
     struct found_event event = {
-        .subject = subject, .visit = COHORT_NO_VISIT, .time = COHORT_NO_TIME, .kind = CODE_KIND_FACT, .value = NAN};
+        .subject = subject, .visit = visit, .time = COHORT_NO_TIME, .kind = CODE_KIND_FACT, .value = NAN};
     return field_trim(value).size == 0 ? STATUS_OK : mimic_event(sink, at, &event, prefix, value);
 }
 
@@ -64,7 +64,8 @@ int mimic_admission(const void *state, const struct field *f, struct row_positio
     int status = sink->visit(sink->self, at, subject, &visit);
     if (status == STATUS_OK && death != COHORT_NO_TIME)
         status = sink->death(sink->self, at, subject, death, death_is_day ? TIME_DAY : TIME_EXACT);
-    return status == STATUS_OK ? mimic_fact(sink, at, subject, "RACE//", f[6].size > 0 ? f[6] : f[7]) : status;
+    return status == STATUS_OK ? mimic_fact(sink, at, subject, visit.id, "RACE//", f[6].size > 0 ? f[6] : f[7])
+                               : status;
 }
 
 int mimic_stay(const void *state, const struct field *f, struct row_position at, const struct record_sink *sink) {

@@ -36,9 +36,9 @@ int mimic_time(struct field field, int64_t *time, int *is_day);
 int mimic_event(const struct record_sink *sink, struct row_position at, struct found_event *event, const char *prefix,
                 struct field code);
 
-/* Puts a static fact, if there is one. */
-int mimic_fact(const struct record_sink *sink, struct row_position at, int64_t subject, const char *prefix,
-               struct field value);
+/* Puts a static fact, if there is one; visit: the one that says it, or COHORT_NO_VISIT. */
+int mimic_fact(const struct record_sink *sink, struct row_position at, int64_t subject, int64_t visit,
+               const char *prefix, struct field value);
 
 /* Row functions: fields in the order of these columns, then of the optional ones behind the stroke. */
 #define MIMIC_ADMISSION_COLUMNS  "subject_id", "hadm_id", "admittime", "dischtime", "deathtime", "hospital_expire_flag"

@@ -36,7 +36,7 @@ struct found_subject {
 
 struct found_event {
     int64_t subject, visit; /* visit: its id, or COHORT_NO_VISIT */
-    int64_t time;           /* COHORT_NO_TIME with TIME_EXACT: a static fact */
+    int64_t time;           /* COHORT_NO_TIME with TIME_EXACT: a static fact; its visit is the one that says it */
     enum time_precision precision;
     enum code_kind kind;
     const char *code; /* [code_size] not terminated; copied */
@@ -47,8 +47,9 @@ struct found_event {
 struct found_label {
     const char *task; /* copied */
     int64_t subject, time;
-    int32_t label; /* of a binary task 0 or 1; else the class */
+    int32_t label; /* of a binary task 0 or 1; else the class, less than LABEL_MOST_CLASSES */
 };
+enum { LABEL_MOST_CLASSES = 65536 };
 
 /* Functions return a status; a fault beyond what is bearable is an error of `fault` itself. */
 struct record_sink {

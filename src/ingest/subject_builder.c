@@ -165,6 +165,41 @@ static int tell_bad(struct subject_builder *b, int64_t subject) {
     return STATUS_OK;
 }
 
+/* ---- static facts ---- */
+/* Facts alike stand together, of those the one that stands first in the source before the others. */
+static int fact_order(const void *a, const void *b) {
+    const struct event_item *x = a, *y = b;
+    if (x->code != y->code) return ASCENDING(x->code, y->code);
+    int order = memcmp(&x->value, &y->value, sizeof x->value);
+    return order ? order : ASCENDING(x->at, y->at);
+}
+
+static int same_fact(const struct event_item *a, const struct event_item *b) {
+    return a->code == b->code && memcmp(&a->value, &b->value, sizeof a->value) == 0;
+}
+
+/* Leaves of the static facts those that stand. Items are in order, so that static ones come first; they are not afterwards. */
+static int settle_facts(struct subject_builder *b) {
+    int64_t n = 0, kept = 0;
+    int32_t first = INT32_MAX; /* visit that says any */
+    while (n < b->n_items && b->items[n].time == COHORT_NO_TIME) n++;
+    for (int64_t i = 0; i < n; i++)
+        if (b->items[i].visit >= 0 && b->items[i].visit < first) first = b->items[i].visit;
+    if (n) qsort(b->items, (size_t)n, sizeof *b->items, fact_order);
+    for (int64_t i = 0; i < n; i++) {
+        struct event_item *e = &b->items[i];
+        if (e->visit > first || (kept && same_fact(e, &b->items[kept - 1]))) {
+            TRY(row_faults_leave_out(&b->collector->faults, position_of(e->at), "a static fact that stands already"));
+            continue;
+        }
+        b->items[kept] = *e;
+        b->items[kept++].visit = -1;
+    }
+    memmove(b->items + kept, b->items + n, (size_t)(b->n_items - n) * sizeof *b->items);
+    b->n_items -= n - kept;
+    return STATUS_OK;
+}
+
 /* ---- visits from events ---- */
 static const char *code_text(const struct subject_builder *b, int32_t source, int64_t *size) {
     const struct dictionary *d = &b->collector->numbers.sources;
@@ -300,7 +335,8 @@ static void count(struct subject_builder *b, const struct subject_record *r, int
         for (int k = 0; k < 3; k++) c->counted[s][k] += counts[s][k];
     for (int64_t i = 0; i < b->n_items; i++) {
         int64_t time = b->items[i].time;
-        if (time == COHORT_NO_TIME || b->items[i].class != ITEM_EVENT) continue;
+        if (time == COHORT_NO_TIME || (b->items[i].class != ITEM_EVENT && b->items[i].class != ITEM_VISIT_START))
+            continue;
         c->oddities[0] += time < r->birth;
         c->oddities[1] += r->death != COHORT_NO_TIME && time > r->death;
     }
@@ -320,6 +356,8 @@ int subject_builder_make(struct subject_builder *b, int64_t index, struct subjec
     for (int64_t i = 0; i < b->n_held_events; i++) TRY(take_event(b, &b->held_events[i]));
     TRY(tell_bad(b, r->subject));
     int64_t n_sound = b->n_items;
+    sort_items(b);
+    TRY(settle_facts(b));
     if (c->options.derive_visits) {
         sort_items(b);
         TRY(derive_visits(b));

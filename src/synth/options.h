@@ -58,7 +58,7 @@ enum synth_parquet { SYNTH_PARQUETS(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "synth.effect", effect, "1", 0, 4, JOB_SYNTH, SHAPES,                                                \
         "size of the effects: the largest log odds are 2 times this (synth/model.h)")                                  \
     KEY(in, INTEGER, "synth.faults", faults, "0", 0, 100000, "rows", JOB_SYNTH, SHAPES,                                \
-        "faulty rows of each kind that are planted, for tests of readers; faults.tsv lists them")
+        "faulty rows of each kind that are planted, for tests of readers; faults.csv lists them")
 struct synth_options {
     SYNTH_OPTIONS(OPTION_MEMBER, )
 };

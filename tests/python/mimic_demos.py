@@ -90,7 +90,7 @@ def expected(name):
                    "3", admissions["hospital_expire_flag"])
     died = admissions[admissions["deathtime"] != ""]
     lines += found("death", 1, died, died["subject_id"], us(died["deathtime"]), "0")
-    lines += facts(1, admissions, "RACE//", "ethnicity" if third else "race")
+    lines += event(1, admissions, admissions["hadm_id"], "-", 0, "fact", "RACE//" + admissions["ethnicity" if third else "race"])
     lines += event(2, stays, stays["hadm_id"], us(stays["intime"]), 0, "visit", "ICU_ADMISSION//" + stays["first_careunit"])
     lines += event(2, stays, stays["hadm_id"], us(stays["outtime"]), 0, "visit", "ICU_DISCHARGE//" + stays["last_careunit"])
     for number, frame, kind in ((3, diagnoses, "diagnosis"), (4, procedures, "procedure")):

@@ -57,6 +57,8 @@ expect_error 2 'meds has no label files of a task sepsis' cohort --set cohort.ta
 expect_error 2 'cohort.tasks names death twice' cohort --set cohort.tasks=death,death
 expect_error 2 'cohort.folder is empty' medtok cohort
 expect_error 1 'nowhere is no data set of a format that is known' medtok cohort --set cohort.folder=nowhere
+expect_error 2 'cohort.labels is meds/labels, where meds/labels/death/0.parquet of the data set lies' cohort --set files.cohort=other.h5 --set cohort.labels=meds/labels
+expect_error 2 'cohort.format is csv: expected auto or one of mimic3' cohort --set cohort.format=csv
 expect_error 1 'meds/labels is no data set of a format that is known' medtok cohort --set cohort.folder=meds/labels
 mv meds/metadata/subject_splits.parquet splits.parquet
 expect_error 1 'subject_splits.parquet: No such file .*which split' cohort

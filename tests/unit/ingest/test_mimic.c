@@ -93,10 +93,10 @@ static void an_admission_is_a_visit_with_its_outcome_and_an_exact_death(void **s
           "1,21,2181-01-01 10:00:00,2181-01-05 11:30:00,2181-01-05 11:20:00,1,WHITE\n"
           "2,22,2181-01-01 10:00:00,,,0,\n",
           "visit 1 id 20 2180-01-01T10:00:00 to 2180-01-05T11:30:00 inpatient\n"
-          "event 1 visit - - exact fact RACE//WHITE\n"
+          "event 1 visit 20 - exact fact RACE//WHITE\n"
           "visit 1 id 21 2181-01-01T10:00:00 to 2181-01-05T11:30:00 inpatient died\n"
           "death 1 2181-01-05T11:20:00 exact\n"
-          "event 1 visit - - exact fact RACE//WHITE\n"
+          "event 1 visit 21 - exact fact RACE//WHITE\n"
           "visit 2 id 22 2181-01-01T10:00:00 to - inpatient\n");
 }
 
@@ -114,7 +114,7 @@ static void mimic3_calls_race_ethnicity(void **state) {
           "SUBJECT_ID,HADM_ID,ADMITTIME,DISCHTIME,DEATHTIME,ETHNICITY,HOSPITAL_EXPIRE_FLAG\n"
           "1,20,2180-01-01 10:00:00,2180-01-05 11:30:00,,\"BLACK/AFRICAN AMERICAN\",0\n",
           "visit 1 id 20 2180-01-01T10:00:00 to 2180-01-05T11:30:00 inpatient\n"
-          "event 1 visit - - exact fact RACE//BLACK/AFRICAN AMERICAN\n");
+          "event 1 visit 20 - exact fact RACE//BLACK/AFRICAN AMERICAN\n");
 }
 
 static void bad_admissions_are_faults_with_their_line(void **state) {

@@ -40,6 +40,29 @@ static void a_day_is_known_at_its_end_or_its_visits(void **state) {
     end(&f);
 }
 
+static void a_static_fact_stands_once_and_is_what_the_first_visit_says(void **state) {
+    (void)state;
+    struct fixture f;
+    struct collected_counts counts;
+    begin(&f);
+    f.options.kinds &= ~(1U << CODE_KIND_VISIT);
+    open_sink(&f);
+    subject(&f, 2, 1, NO, NO);
+    visit(&f, 2, 1, 200, 5 * DAY, 6 * DAY);
+    visit(&f, 3, 1, 100, DAY, 2 * DAY);
+    event(&f, 2, 1, 200, NO, TIME_EXACT, "RACE//OTHER"); /* first in the file, but said later */
+    event(&f, 3, 1, 100, NO, TIME_EXACT, "RACE//WHITE");
+    event(&f, 4, 1, 200, NO, TIME_EXACT, "RACE//WHITE");
+    event(&f, 5, 1, COHORT_NO_VISIT, NO, TIME_EXACT, "SEX");
+    event(&f, 6, 1, COHORT_NO_VISIT, NO, TIME_EXACT, "SEX");
+    check(&f, "1: [24 to 48] [120 to 144] RACE//WHITE@- SEX@-\n");
+    assert_int_equal(record_collector_counts(f.collector, &counts), STATUS_OK);
+    assert_int_equal(counts.n_left_out, 1);
+    assert_string_equal(counts.left_out[0].rule, "a static fact that stands already");
+    assert_true(counts.left_out[0].file == EVENTS && counts.left_out[0].rows == 3);
+    end(&f);
+}
+
 static void lives_and_visits_are_events(void **state) {
     (void)state;
     struct fixture f;
@@ -157,6 +180,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_in_any_order_become_subjects_in_order),
         cmocka_unit_test(a_day_is_known_at_its_end_or_its_visits),
+        cmocka_unit_test(a_static_fact_stands_once_and_is_what_the_first_visit_says),
         cmocka_unit_test(lives_and_visits_are_events),
         cmocka_unit_test(visits_come_from_admissions_and_discharges),
         cmocka_unit_test(who_died_in_a_visit_is_asked_of_deaths_if_the_source_is_silent),

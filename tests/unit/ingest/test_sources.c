@@ -308,12 +308,12 @@ static void meds_csv_rows_become_subjects_events_and_labels(void **state) {
                 "label 7 2010-01-01T00:00:00 death 1\nlabel 7 2010-01-01T00:00:00 death 0\n"
                 "label 7 2010-01-01T00:00:00 death 2\nlabel 7 2010-01-01T00:00:00 death 1\n"
                 "label 7 2010-01-01T00:00:00 death 2\n"
-                "fault 7: no label: expected one of boolean_value (True, False) and, as the number of a class, "
-                "integer_value, float_value and categorical_value\n"
-                "fault 8: no label: expected one of boolean_value (True, False) and, as the number of a class, "
-                "integer_value, float_value and categorical_value\n"
-                "fault 9: no label: expected one of boolean_value (True, False) and, as the number of a class, "
-                "integer_value, float_value and categorical_value\n");
+                "fault 7: no label: expected just one of boolean_value (True, False) and, as the number of a class "
+                "below 65536, integer_value, float_value and categorical_value\n"
+                "fault 8: no label: expected just one of boolean_value (True, False) and, as the number of a class "
+                "below 65536, integer_value, float_value and categorical_value\n"
+                "fault 9: no label: expected just one of boolean_value (True, False) and, as the number of a class "
+                "below 65536, integer_value, float_value and categorical_value\n");
 }
 
 /* ---- files ---- */
