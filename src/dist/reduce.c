@@ -163,11 +163,15 @@ done:
 int sum_over_ranks(const struct comm *comm, struct device *device, dev_real values, int64_t count) {
     if (comm->size == 1) return STATUS_OK;
     real *host;
-    TRY(comm_agree(comm, mem_alloc(&host, count, sizeof(real))));
+    int status = comm_agree(comm, mem_alloc(&host, count, sizeof(real)));
+    if (status != STATUS_OK) {
+        free(host);
+        return status;
+    }
     bring(device, host, values, count);
     int code = COMM_COUNTED(comm, count * (int64_t)sizeof(real),
                             MPI_Allreduce(MPI_IN_PLACE, host, (int)count, COMM_REAL, MPI_SUM, comm->handle));
-    int status = comm_status(code, "summing values");
+    status = comm_status(code, "summing values");
     take(device, values, host, count);
     free(host);
     return status;
