@@ -166,16 +166,23 @@ static int tell_bad(struct subject_builder *b, int64_t subject) {
 }
 
 /* ---- static facts ---- */
+/* The value as bits, since NaN, which is no value, is like itself. */
+static uint32_t value_bits(const struct event_item *e) {
+    uint32_t bits;
+    memcpy(&bits, &e->value, sizeof bits);
+    return bits;
+}
+
 /* Facts alike stand together, of those the one that stands first in the source before the others. */
 static int fact_order(const void *a, const void *b) {
     const struct event_item *x = a, *y = b;
     if (x->code != y->code) return ASCENDING(x->code, y->code);
-    int order = memcmp(&x->value, &y->value, sizeof x->value);
-    return order ? order : ASCENDING(x->at, y->at);
+    uint32_t of_x = value_bits(x), of_y = value_bits(y);
+    return of_x != of_y ? ASCENDING(of_x, of_y) : ASCENDING(x->at, y->at);
 }
 
 static int same_fact(const struct event_item *a, const struct event_item *b) {
-    return a->code == b->code && memcmp(&a->value, &b->value, sizeof a->value) == 0;
+    return a->code == b->code && value_bits(a) == value_bits(b);
 }
 
 /* Leaves of the static facts those that stand. Items are in order, so that static ones come first; they are not afterwards. */
@@ -185,7 +192,8 @@ static int settle_facts(struct subject_builder *b) {
     while (n < b->n_items && b->items[n].time == COHORT_NO_TIME) n++;
     for (int64_t i = 0; i < n; i++)
         if (b->items[i].visit >= 0 && b->items[i].visit < first) first = b->items[i].visit;
-    if (n) qsort(b->items, (size_t)n, sizeof *b->items, fact_order);
+    if (n == 0) return STATUS_OK;
+    qsort(b->items, (size_t)n, sizeof *b->items, fact_order);
     for (int64_t i = 0; i < n; i++) {
         struct event_item *e = &b->items[i];
         if (e->visit > first || (kept && same_fact(e, &b->items[kept - 1]))) {

@@ -112,6 +112,38 @@ static void a_timeline_is_visits_by_day(void **state) {
     timeline_free(&t);
 }
 
+/* Each visit is a day with 17 events of three codes. */
+static void of_300_visits_and_5000_codes_the_latest_part_is_kept_and_the_rest_counted(void **state) {
+    (void)state;
+    enum { VISITS = 300, PER_VISIT = 17, N = VISITS * PER_VISIT, LENGTH = 512 };
+    static int64_t times[N];
+    static int32_t event_codes[N], visit[N];
+    static float values[N];
+    static const int32_t KINDS[] = {ASTHMA, DIABETES, FLU};
+    struct one o;
+    struct timeline t = {0};
+    struct ehr_options options = options_of(LENGTH, AGE_YEARS);
+    make_one(&o, 0, 0, times, event_codes);
+    for (int i = 0; i < N; i++) {
+        times[i] = i / PER_VISIT * DAY + i % PER_VISIT;
+        event_codes[i] = KINDS[i % PER_VISIT % 3];
+        visit[i] = -1;
+    }
+    o.offsets[1] = N;
+    o.events.visit = visit;
+    o.events.value = values;
+    assert_int_equal(timeline_make(&t, &o.cohort, 0, &options), STATUS_OK);
+    /* whole: CLS, and three codes and SEP a visit; of 511 tokens behind CLS the last 127 visits and three tokens of one more fit */
+    assert_int_equal(t.n, LENGTH);
+    assert_int_equal(t.dropped, 1 + 4 * VISITS - LENGTH);
+    assert_int_equal(t.tokens[0].token, TOKEN_CLS);
+    assert_int_equal(t.tokens[1].token, T + DIABETES);
+    assert_int_equal(t.tokens[LENGTH - 2].token, T + FLU);
+    assert_int_equal(t.tokens[LENGTH - 1].token, TOKEN_SEP);
+    assert_int_equal(t.tokens[LENGTH - 1].visit, 127);
+    timeline_free(&t);
+}
+
 static void of_a_long_history_the_last_tokens_are_kept_and_static_codes(void **state) {
     (void)state;
     int64_t times[] = {COHORT_NO_TIME, 0, 0, DAY, DAY, 2 * DAY, 3 * DAY};
@@ -333,6 +365,7 @@ static void only_rows_of_codes_with_a_vector_start_as_vectors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_timeline_is_visits_by_day),
+        cmocka_unit_test(of_300_visits_and_5000_codes_the_latest_part_is_kept_and_the_rest_counted),
         cmocka_unit_test(of_a_long_history_the_last_tokens_are_kept_and_static_codes),
         cmocka_unit_test(many_static_codes_leave_room_for_visits),
         cmocka_unit_test(codes_find_their_vectors_or_those_of_an_ancestor),
