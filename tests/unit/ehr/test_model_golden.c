@@ -395,6 +395,6 @@ static void pretraining_agrees(void **state) {
     }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {CASE("behrt")};
+    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("ethos_probe")};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
