@@ -9,6 +9,7 @@
 #define EHR_MODELS(CHOICE)                                                                                             \
     CHOICE(EHR_BEHRT, "behrt")                                                                                         \
     CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
+    CHOICE(EHR_ETHOS_PROBE, "ethos-probe")                                                                             \
     CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
 
