@@ -154,7 +154,7 @@ static void make_visits(const struct reference *r, struct sample_set *set) {
 }
 
 /* task: index, or -1, of all samples. */
-static void make_set(const struct reference *r, struct sample_set *set, int32_t task, const uint8_t *code_kind) {
+static void make_set(const struct reference *r, struct sample_set *set, int32_t task, const struct ehr_data *d) {
     set->n = find(r, "sample", "number")->cols;
     TAKE(int64_t, set->number, r, "sample", "number");
     TAKE(int64_t, set->subject, r, "sample", "subject");
@@ -170,11 +170,13 @@ static void make_set(const struct reference *r, struct sample_set *set, int32_t 
     for (int64_t i = 0; i < set->n; i++) set->task[i] = task;
     make_events(r, set);
     make_visits(r, set);
-    set->code_kind = code_kind;
+    set->code_kind = d->code_kind;
+    set->birth_code = d->birth_code;
 }
 
 static void make_codes(const struct reference *r, struct ehr_data *d) {
     d->n_cohort_codes = r->n_codes;
+    d->birth_code = -1;
     d->code_bytes = CODE_BYTES;
     assert_int_equal(mem_alloc(&d->code, r->n_codes, CODE_BYTES), STATUS_OK);
     assert_int_equal(mem_alloc(&d->code_kind, r->n_codes, sizeof *d->code_kind), STATUS_OK);
@@ -185,6 +187,7 @@ static void make_codes(const struct reference *r, struct ehr_data *d) {
         d->code_kind[i] = r->kind[i];
         d->in_train[i] = r->in_train[i];
         d->row[i] = r->row[i];
+        if (strcmp(r->code[i], "MEDS_BIRTH") == 0) d->birth_code = i;
         d->n_own += r->row[i] >= TOKEN_FIRST_CODE;
     }
     d->n_rows = TOKEN_FIRST_CODE + d->n_own;
@@ -194,8 +197,8 @@ static void make_codes(const struct reference *r, struct ehr_data *d) {
 static void make_data(const struct reference *r, struct ehr_data *d) {
     struct ehr_task *task;
     make_codes(r, d);
-    make_set(r, &d->sets[SPLIT_TRAIN], 0, d->code_kind);
-    make_set(r, &d->pretrain, -1, d->code_kind);
+    make_set(r, &d->sets[SPLIT_TRAIN], 0, d);
+    make_set(r, &d->pretrain, -1, d);
     d->n_train = d->n_pretrain = d->pretrain.n;
     assert_int_equal(mem_alloc(&d->tasks, 1, sizeof *d->tasks), STATUS_OK);
     d->n_tasks = 1;
@@ -395,6 +398,6 @@ static void pretraining_agrees(void **state) {
     }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {CASE("behrt")};
+    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("mult_ehr")};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
