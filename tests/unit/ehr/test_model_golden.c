@@ -176,8 +176,8 @@ static void make_set(const struct reference *r, struct sample_set *set, int32_t 
 
 static void make_codes(const struct reference *r, struct ehr_data *d) {
     d->n_cohort_codes = r->n_codes;
-    d->birth_code = -1;
     d->code_bytes = CODE_BYTES;
+    d->birth_code = -1;
     assert_int_equal(mem_alloc(&d->code, r->n_codes, CODE_BYTES), STATUS_OK);
     assert_int_equal(mem_alloc(&d->code_kind, r->n_codes, sizeof *d->code_kind), STATUS_OK);
     assert_int_equal(mem_alloc(&d->in_train, r->n_codes, sizeof *d->in_train), STATUS_OK);
@@ -187,8 +187,8 @@ static void make_codes(const struct reference *r, struct ehr_data *d) {
         d->code_kind[i] = r->kind[i];
         d->in_train[i] = r->in_train[i];
         d->row[i] = r->row[i];
-        if (strcmp(r->code[i], "MEDS_BIRTH") == 0) d->birth_code = i;
         d->n_own += r->row[i] >= TOKEN_FIRST_CODE;
+        if (strcmp(r->code[i], "MEDS_BIRTH") == 0) d->birth_code = i;
     }
     d->n_rows = TOKEN_FIRST_CODE + d->n_own;
 }
@@ -304,6 +304,7 @@ static void pack_batch(struct world *w, enum ehr_stage stage, int64_t step) {
     const struct sample_set *set = stage == STAGE_TASK ? &w->data.sets[SPLIT_TRAIN] : &w->data.pretrain;
     int64_t which[MOST_CODES];
     for (int64_t i = 0; i < set->n; i++) which[i] = i;
+    pack_begin(&w->pack);
     assert_int_equal(ehr_batch_pack(&w->batch, &w->pack, &w->data, set, set->n, which), STATUS_OK);
     w->batch.step = (uint32_t)step;
     assert_int_equal(w->model->pack(w->self, &w->pack, &w->batch, stage, w->batch.input), STATUS_OK);
@@ -398,6 +399,6 @@ static void pretraining_agrees(void **state) {
     }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("mult_ehr")};
+    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("medtok_transformer"), CASE("mult_ehr")};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
