@@ -8,6 +8,7 @@
 /* The models, once: NUMBER gives the name in settings, and src/ehr/models/ defines NUMBER_MODEL (ehr/models.h). */
 #define EHR_MODELS(CHOICE)                                                                                             \
     CHOICE(EHR_BEHRT, "behrt")                                                                                         \
+    CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
     CHOICE(EHR_MULT_EHR, "mult-ehr")                                                                                   \
     CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
