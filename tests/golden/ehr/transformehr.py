@@ -59,7 +59,7 @@ def through(p, part, x, settings, memory=None):
 
 
 def encode(p, sample, data, settings, visits, start, now):
-    """Tokens of the visits, and the encoder's states of them."""
+    """The encoder's states of the visits' tokens."""
     tokens, _, numbers = zip(*timeline(sample, data, settings, visits))
     rows = []
     for token, number in zip(tokens, numbers):
@@ -68,15 +68,15 @@ def encode(p, sample, data, settings, visits, start, now):
             at = visits[0]
         year, month, day = date(start, at["start"])
         rows.append(year_row(year, settings["ehr.dim"]) + p["transformehr.month"][month] + p["transformehr.day"][day])
-    return tokens, through(p, "encoder", code_rows(p, tokens) + torch.stack(rows), settings)
+    return through(p, "encoder", code_rows(p, tokens) + torch.stack(rows), settings)
 
 
 def represent(p, data, samples, settings):
     last = []
     for s in samples:
         visits = visits_of(s, data, settings)
-        tokens, memory = encode(p, s, data, settings, visits, origin(s, visits), s["time"])
-        last.append(through(p, "decoder", code_rows(p, (TOKEN_SEP,) + tokens[:-1]), settings, memory)[-1])
+        memory = encode(p, s, data, settings, visits, origin(s, visits), s["time"])
+        last.append(through(p, "decoder", code_rows(p, [TOKEN_SEP]), settings, memory)[-1])
     return torch.tanh(linear(p, "transformehr.dense", torch.stack(last)))
 
 
@@ -87,7 +87,7 @@ def pretrain(p, data, samples, settings, seed, step):
         if not visits or visits[-1]["is_static"]:
             continue
         told = [token for token, _ in visits[-1]["codes"] if token != TOKEN_MISSING]
-        _, memory = encode(p, s, data, settings, visits[:-1], origin(s, visits), visits[-1]["start"])
+        memory = encode(p, s, data, settings, visits[:-1], origin(s, visits), visits[-1]["start"])
         read = ([TOKEN_SEP] + told)[:settings["ehr.max_length"]]
         targets = (told + [TOKEN_SEP])[:len(read)]
         logits = through(p, "decoder", code_rows(p, read), settings, memory) @ p[TABLE].T
