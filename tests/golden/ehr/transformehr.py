@@ -58,17 +58,22 @@ def through(p, part, x, settings, memory=None):
     return x
 
 
+def read(sample, data, settings, visits, start, now):
+    """(token, year, month, day) of each of the visits' tokens, all but the tokens rows of tables."""
+    rows = timeline(sample, data, settings, visits)
+    skipped = len(visits) - 1 - rows[-1][2]  # the last ones are kept
+    out = []
+    for token, _, number in rows:
+        at = visits[0 if number == 0 and visits[0]["is_static"] else number + skipped]["start"] if token != TOKEN_CLS else now
+        out.append((token, *date(start, at)))
+    return out
+
+
 def encode(p, sample, data, settings, visits, start, now):
     """The encoder's states of the visits' tokens."""
-    tokens, _, numbers = zip(*timeline(sample, data, settings, visits))
-    rows = []
-    for token, number in zip(tokens, numbers):
-        at = visits[number + len(visits) - 1 - numbers[-1]] if token != TOKEN_CLS else {"start": now}  # the last ones are kept
-        if token != TOKEN_CLS and number == 0 and visits[0]["is_static"]:
-            at = visits[0]
-        year, month, day = date(start, at["start"])
-        rows.append(year_row(year, settings["ehr.dim"]) + p["transformehr.month"][month] + p["transformehr.day"][day])
-    return through(p, "encoder", code_rows(p, tokens) + torch.stack(rows), settings)
+    tokens, year, month, day = (list(x) for x in zip(*read(sample, data, settings, visits, start, now)))
+    dates = torch.stack([year_row(y, settings["ehr.dim"]) for y in year]) + p["transformehr.month"][month] + p["transformehr.day"][day]
+    return through(p, "encoder", code_rows(p, tokens) + dates, settings)
 
 
 def represent(p, data, samples, settings):
