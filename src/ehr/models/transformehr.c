@@ -13,8 +13,8 @@
  *
  * So a task reads the state from which pre-training begins the visit to come.
  *
- * Which tokens and dates these are: transformehr_input.h. year is fixed, sines in the first half of its columns, cosines in the second,
- * as large as the first values of the other tables: N(0, 0.02^2). Biases start at 0.
+ * Which tokens and dates these are: transformehr_input.h. year is fixed, s sin in the first half of its columns, s cos in the second: s is
+ * setting ehr.position_scale, here as large as the first values of the other tables, N(0, 0.02^2). Biases start at 0.
  *
  * The widths of the paper are not known (specs: ehr-models-and-tasks 2.2): `published` is BART's base model. Otherwise than in its
  * code: codes of all kinds, not diagnoses alone; SEP behind each visit; dates of life, not of the calendar. And in a task that code, as
@@ -48,12 +48,6 @@ struct transformehr {
     struct parameter *output; /* U, of arms without a table and only with pre-training; else NULL */
     uint64_t seed;
 };
-
-static int check(const struct ehr_options *o) {
-    if (o->dim % o->heads == 0) return STATUS_OK;
-    return status_set(STATUS_USAGE, "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                      (long long)o->dim, (long long)o->heads);
-}
 
 /* ---- parameters ---- */
 static const struct init NORMAL = {.normal = EHR_INIT};
@@ -113,7 +107,7 @@ static int start(void *self, struct device *device) {
     for (int64_t a = 1; a < rows; a++)
         for (int64_t j = 0; j < dim; j++) {
             double angle = (double)(a - 1) / pow(10000, 2 * (double)(j % half) / (double)dim);
-            year[a * dim + j] = (real)(sqrt(2) * EHR_INIT * (j < half ? sin(angle) : cos(angle)));
+            year[a * dim + j] = (real)(m->options->position_scale * (j < half ? sin(angle) : cos(angle)));
         }
     device_upload_reals(device, m->year->value, year, rows * dim);
     device_synchronize(device);
@@ -216,10 +210,10 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
 }
 
 const struct ehr_model EHR_TRANSFORMEHR_MODEL = {
-    .sizes = {[SIZE_SMALL] = {.dim = 64, .layers = 2, .heads = 4, .inner = 256, .dropout = 0.1},
-              [SIZE_PUBLISHED] = {.dim = 768, .layers = 6, .heads = 12, .inner = 3072, .dropout = 0.1}},
+    .sizes = {[SIZE_SMALL] = {.dim = 64, .layers = 2, .heads = 4, .inner = 256, .dropout = 0.1, .position_scale = 0.03},
+              [SIZE_PUBLISHED] =
+                  {.dim = 768, .layers = 6, .heads = 12, .inner = 3072, .dropout = 0.1, .position_scale = 0.03}},
     .input_bytes = sizeof(struct transformehr_input),
-    .check = check,
     .make = make,
     .start = start,
     .pack = pack_input,

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from common import (DAY, NO_TIME, TABLE, TOKEN_CLS, TOKEN_MISSING, TOKEN_SEP, block, block_shapes, code_rows, linear, linear_shapes, norm,
                     norm_shapes, timeline, visits_of)
 
-SETTINGS = {"ehr.dim": 8, "ehr.layers": 2, "ehr.heads": 2, "ehr.inner": 12, "ehr.pretrain_steps": 10}
+SETTINGS = {"ehr.dim": 8, "ehr.layers": 2, "ehr.heads": 2, "ehr.inner": 12, "ehr.pretrain_steps": 10,
+            "ehr.position_scale": 0.3}
 EPSILON = 1e-5
 
 
@@ -41,12 +42,13 @@ def date(start, time):
     return min(1 + year, 111), 1 + month, 1 + day
 
 
-def year_row(year, dim):
-    """Sines in the first half of the columns, cosines in the second, as large as N(0, 0.02^2)."""
+def year_row(year, settings):
+    """Sines in the first half of the columns, cosines in the second."""
+    dim = settings["ehr.dim"]
     if year == 0:
         return torch.zeros(dim, dtype=torch.float64)
     angle = (year - 1) / 10000 ** (torch.arange(0, dim, 2, dtype=torch.float64) / dim)
-    return 0.02 * math.sqrt(2) * torch.cat([angle.sin(), angle.cos()])
+    return settings["ehr.position_scale"] * torch.cat([angle.sin(), angle.cos()])
 
 
 # ---- encoder and decoder ----
@@ -72,7 +74,7 @@ def read(sample, data, settings, visits, start, now):
 def encode(p, sample, data, settings, visits, start, now):
     """The encoder's states of the visits' tokens."""
     tokens, year, month, day = (list(x) for x in zip(*read(sample, data, settings, visits, start, now)))
-    dates = torch.stack([year_row(y, settings["ehr.dim"]) for y in year]) + p["transformehr.month"][month] + p["transformehr.day"][day]
+    dates = torch.stack([year_row(y, settings) for y in year]) + p["transformehr.month"][month] + p["transformehr.day"][day]
     return through(p, "encoder", code_rows(p, tokens) + dates, settings)
 
 
