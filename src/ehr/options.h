@@ -38,7 +38,8 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
 #define EHR_OPTIONS(KEY, in)                                                                                           \
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
-    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
+    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES,                   \
+        "what learns the task: src/ehr/models/ has a file for each, with its formula")                                 \
     KEY(in, LIST, "ehr.also", also, "tasks", JOB_EVALUATE, NULL,                                                       \
         "further tasks that are learned beside ehr.task, from train; their scores are not made")                       \
     KEY(in, CHOICE, "ehr.size", size, ehr_size_number, EHR_SIZES, "small", JOB_EVALUATE, SHAPES,                       \

@@ -22,6 +22,7 @@ import rounds
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/ehr"))
 import common  # noqa: E402
+import transformehr  # noqa: E402
 
 BATCHES, SECONDS, THREADS = (32, 128, 512), 6, 2
 SETTINGS = {"ehr.visits": "days", "ehr.age": "years", "ehr.max_length": 512}
@@ -96,7 +97,70 @@ class Behrt(nn.Module):
         return 3 * sum(layers * (2 * t * (4 * dim * dim + 2 * dim * inner) + 4 * t * t * dim) + 2 * dim * dim for t in lengths)
 
 
-PEERS = {"behrt": Behrt}
+class Attend(nn.Module):
+    """What a decoder's block does for its begin alone, y [n, 1, dim]: it sees itself, and the memory x."""
+
+    def __init__(self, dim, heads, inner, dropout):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.query, self.key_value, self.cross = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, dim)
+        self.up, self.down = nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norms = nn.ModuleList(nn.LayerNorm(dim, 1e-5) for _ in range(3))
+
+    def add(self, i, y, part):
+        return self.norms[i](y + F.dropout(part, self.dropout, self.training))
+
+    def forward(self, y, x, mask):
+        (n, t, dim), rate = x.shape, self.dropout if self.training else 0.0
+        q, k, v = self.qkv(y).view(n, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, None, rate)
+        y = self.add(0, y, self.out(h.transpose(1, 2).reshape(n, 1, dim)))
+        k, v = self.key_value(x).view(n, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(self.query(y).view(n, 1, self.heads, -1).transpose(1, 2), k, v, mask, rate)
+        y = self.add(1, y, self.cross(h.transpose(1, 2).reshape(n, 1, dim)))
+        return self.add(2, y, self.down(F.gelu(self.up(y))))
+
+
+class TransformEhr(nn.Module):
+    SIZES = {"small": dict(dim=64, layers=2, heads=4, inner=256), "published": dict(dim=768, layers=6, heads=12, inner=3072)}
+
+    def __init__(self, data, dim, layers, heads, inner, dropout=0.1):
+        super().__init__()
+        self.code, self.position = nn.Embedding(data.n_rows, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim)
+        self.year = nn.Embedding(112, dim).requires_grad_(False)
+        self.month, self.day, self.begin = nn.Embedding(13, dim), nn.Embedding(32, dim), nn.Embedding(1, dim)
+        self.norm, self.norm_begin, self.dropout = nn.LayerNorm(dim, 1e-5), nn.LayerNorm(dim, 1e-5), nn.Dropout(dropout)
+        self.encoder = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
+        self.decoder = nn.ModuleList(Attend(dim, heads, inner, dropout) for _ in range(layers))
+        self.dense, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
+
+    @staticmethod
+    def read(sample, data):
+        visits = common.visits_of(sample, data, SETTINGS)
+        start = transformehr.origin(sample, visits)
+        return list(zip(*transformehr.read(sample, data, SETTINGS, visits, start, sample["time"])))
+
+    def forward(self, mask, token, year, month, day):
+        x = self.code(token) + self.position.weight[:token.shape[1]] + self.year(year) + self.month(month) + self.day(day)
+        x, mask = self.dropout(self.norm(x)), mask[:, None, None]
+        for block in self.encoder:
+            x = block(x, mask)
+        begin = self.code.weight[common.TOKEN_SEP] + self.begin.weight
+        y = self.dropout(self.norm_begin(begin.expand(len(x), 1, -1)))
+        for block in self.decoder:
+            y = block(y, x, mask)
+        return self.head(self.dropout(torch.tanh(self.dense(self.dropout(y)))))[:, 0, 0]
+
+    @staticmethod
+    def flops(lengths, dim, layers, heads, inner):
+        """The decoder has one row a sample, and keys and values of all rows of the encoder."""
+        wide, one = 4 * dim * dim + 2 * dim * inner, 6 * dim * dim + 2 * dim * inner
+        return 3 * sum(layers * (2 * t * wide + 4 * t * t * dim + 4 * t * dim * dim + 2 * one + 4 * t * dim) + 2 * dim * dim
+                       for t in lengths)
+
+
+PEERS = {"behrt": Behrt, "transformehr": TransformEhr}
 
 
 def batches_of(inputs, labels, size):

@@ -7,5 +7,5 @@ for module in torch h5py; do need $module; done
 cohort=${1:?usage: ehr_speed.sh COHORT.h5 TASK [MODEL...]}
 task=${2:?usage: ehr_speed.sh COHORT.h5 TASK [MODEL...]}
 shift 2
-[ $# -gt 0 ] || set -- behrt
+[ $# -gt 0 ] || set -- behrt transformehr
 "$python" tests/bench/ehr_speed.py "$work" "$cohort" "$task" "$rounds" "$@"

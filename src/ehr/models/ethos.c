@@ -24,12 +24,6 @@
 static const double EPSILON = 1e-5;
 
 /* ---- parameters ---- */
-static int check(const struct ehr_options *o) {
-    if (o->dim % o->heads == 0) return STATUS_OK;
-    return status_set(STATUS_USAGE, "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                      (long long)o->dim, (long long)o->heads);
-}
-
 static void add_blocks(struct ethos *m, struct parameter_set *set, const struct ehr_options *o) {
     char name[40];
     m->shape = (struct block_shape){.heads = o->heads,
@@ -235,7 +229,6 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
 
 const struct ehr_model EHR_ETHOS_PROBE_MODEL = {.sizes = SIZES,
                                                 .input_bytes = sizeof(struct input),
-                                                .check = check,
                                                 .make = make,
                                                 .pack = pack,
                                                 .free_input = free_input,
