@@ -52,15 +52,15 @@ struct sample_set {
 struct sample_history sample_set_history(const struct sample_set *set, int64_t i);
 
 /* Vectors for codes, from outside: find writes for each of the codes with wanted[i] != 0 to row[i] the number of its vector, or one of
- * the constants. */
+ * the constants. in_train: as in struct ehr_data. */
 enum {
     VECTOR_MISSING = -1,
     VECTOR_OWN_ROW = -2 /* it is no medical code (sex, kind of admission): its row is learned */
 };
 struct vector_source {
-    int (*find)(void *self, const struct cohort *cohort, const uint8_t *wanted, int64_t *row);
+    int (*find)(void *self, const struct cohort *cohort, const int64_t *in_train, const uint8_t *wanted, int64_t *row);
     void *self;
-    int in_train; /* codes that train has not are missing */
+    int train_only; /* codes that train has not are missing */
 };
 
 struct ehr_data {
