@@ -41,17 +41,19 @@ static int prepare(struct evaluate *x, const struct comm *comm) {
     if (comm->rank > 0) return STATUS_OK;
     TRY(atomic_file_check(c->files.scores));
     TRY(read_id(c->files.cohort, KIND_COHORT, &x->cohort_id));
-    return ehr_reads_table(&c->ehr) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
+    return arm_reads_table(c->ehr.arm) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
 }
 
 /* ---- one seed ---- */
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
     const struct evaluate *x = self;
-    const char *task = x->evaluation.data.task;
+    const char *task = x->evaluation.data.tasks[0].name;
     int status = provenance_add_input(provenance, "cohort", config->files.cohort);
     if (status == STATUS_OK) status = provenance_add_checksum(provenance, "task", task, task);
-    if (status == STATUS_OK && ehr_reads_table(&config->ehr))
+    if (status == STATUS_OK && arm_reads_table(config->ehr.arm))
         status = provenance_add_input(provenance, "table", config->files.table);
+    if (status == STATUS_OK && arm_reads_text(config->ehr.arm))
+        status = provenance_add_input(provenance, "text", config->files.text);
     return comm_agree(comm, status);
 }
 
@@ -59,7 +61,7 @@ static int train_model(const struct comm *comm, const struct config *config, con
                        void *self) {
     struct evaluate *x = self;
     char path[PATH_MAX], metrics[PATH_MAX];
-    struct checkpoint_ring ring = {path, provenance, ehr_train_options(&config->ehr).keep, "files.scores"};
+    struct checkpoint_ring ring = {path, provenance, ehr_train_options(&config->ehr, STAGE_TASK).keep, "files.scores"};
     config_seed_path(config, config->run.seed, ".h5", path);
     config_seed_path(config, config->run.seed, ".jsonl", metrics);
     TRY(checkpoint_ring_guard(&ring, comm, config->force, 1));
@@ -121,9 +123,11 @@ static int run(const struct comm *comm, const struct config *config, const struc
     struct evaluate x = {.config = config};
     x.evaluation = (struct ehr_evaluation){.comm = comm,
                                            .device = &x.device,
-                                           .options = &config->ehr,
+                                           .settings = &config->ehr,
+                                           .data_seed = (uint64_t)config->run.seed,
                                            .cohort = config->files.cohort,
-                                           .table = config->files.table};
+                                           .table = config->files.table,
+                                           .text = config->files.text};
     int status = compute_device_open(comm, &config->run, NEEDS_LESS, &x.device, &x.evaluation.threads);
     if (status == STATUS_OK) status = evaluate(&x, comm);
     ehr_evaluation_free(&x.evaluation);
@@ -134,7 +138,10 @@ static int run(const struct comm *comm, const struct config *config, const struc
     return status;
 }
 
-static int check(const struct config *config) { return ehr_model(config->ehr.model)->check(&config->ehr); }
+static int check(const struct config *config) {
+    struct ehr_options sized;
+    return ehr_options_sized(&config->ehr, &sized);
+}
 
 const struct job_entry EVALUATE_JOB = {
     .job = JOB_EVALUATE,

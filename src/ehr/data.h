@@ -45,11 +45,18 @@ struct sample_set {
                                     a vector */
     int64_t *visit_offsets; /* [n + 1] */
     struct cohort_visit *visits;
+    int64_t birth_code;       /* of MEDS_BIRTH; -1: none */
     const uint8_t *code_kind; /* of the cohort's codes; borrowed */
 };
 
 /* The history of sample i. */
 struct sample_history sample_set_history(const struct sample_set *set, int64_t i);
+
+/* What is known from train of the different medical codes of a history: all but facts and what says of a visit no more than that it is one. */
+struct sample_codes {
+    int64_t n, unseen; /* of them; of those that no sample of train has */
+    int64_t frequency; /* median of the number of samples of train that have them, the smaller of two in the middle; -1: there are none */
+};
 
 /* Vectors for codes, from outside: find writes for each of the codes with wanted[i] != 0 to row[i] the number of its vector, or one of
  * the constants. in_train: as in struct ehr_data. */
@@ -66,6 +73,7 @@ struct vector_source {
 struct ehr_data {
     int64_t n_tasks;
     struct ehr_task *tasks;           /* [n_tasks], the one that is scored first; owned */
+    int64_t first_sample;             /* of the scored task, in the cohort */
     int64_t n_train;                  /* samples of train, of all tasks and ranks, in the order of the cohort */
     double *train_cost;               /* [n_train] expected work of each */
     struct sample_set sets[N_SPLITS]; /* this rank's: of train a run in their order, of the others likewise */
@@ -83,12 +91,16 @@ struct ehr_data {
     int64_t n_cohort_codes, code_bytes;
     char *code;         /* [n_cohort_codes, code_bytes] text */
     uint8_t *code_kind; /* [n_cohort_codes] */
+    int64_t birth_code; /* of MEDS_BIRTH; -1: none */
     int64_t *in_train;  /* [n_cohort_codes] samples of train (and of pre-training) whose history has it */
     int32_t *row;       /* [n_cohort_codes] its token */
     /* counts, of all ranks, over all splits of the scored task */
     int64_t n_codes, n_missing_codes, n_missing_tokens, n_tokens;
     int64_t n_dropped, n_cut; /* tokens of timelines that were too many, and in how many samples */
 };
+
+/* Of sample i. */
+int ehr_sample_codes(const struct ehr_data *data, const struct sample_set *set, int64_t i, struct sample_codes *codes);
 
 static inline const char *ehr_code(const struct ehr_data *d, int64_t code) { return d->code + code * d->code_bytes; }
 

@@ -198,16 +198,16 @@ static int learn(const struct world *w, const struct comm *comm, const char *nam
     struct checkpoint_ring ring = {checkpoint, &provenance, 1, "files.scores"};
     *t = (struct trained){.options = usual_options(arm)};
     t->options.steps = steps;
-    struct train_options options = ehr_train_options(&t->options);
+    struct train_options options = ehr_train_options(&t->options, STAGE_TASK);
     training_open(&t->training, comm, (struct device *)&w->device, &options);
     TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
     struct vector_source source = {find, NULL, 0};
-    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, arm == ARM_RANDOM ? NULL : &source));
+    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_BASE ? NULL : &source));
     TRY(make_vectors(t));
     int with_vectors = arm == ARM_MEDTOK_INIT || arm == ARM_MEDTOK_FROZEN;
     struct ehr_learner_terms terms = {
         &t->options, &t->data, {arm, t->data.n_own, t->data.n_vectors, WIDTH, with_vectors ? t->vectors : NULL}, 7};
-    TRY(ehr_learner_make(&t->learner, &terms, comm, (struct device *)&w->device, 1));
+    TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1));
     int status = train(&t->training, &t->learner.learner, &ring, metrics);
     provenance_free(&provenance);
     TRY(status);
@@ -230,12 +230,12 @@ static double average_precision(int64_t n, const struct scored_sample *samples) 
 
 /* ---- behaviours ---- */
 static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world *w) {
-    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_RANDOM_FROZEN; arm++) {
+    for (enum ehr_arm arm = ARM_BASE; arm <= ARM_RANDOM_FROZEN; arm++) {
         struct trained t;
         char name[16];
         snprintf(name, sizeof name, "arm-%d", (int)arm);
         NEED(learn(w, w->comm, name, (struct made){0}, arm, STEPS, &t) == STATUS_OK);
-        CHECK(t.data.n_own == (arm == ARM_RANDOM ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
+        CHECK(t.data.n_own == (arm == ARM_BASE ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
         CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
         end(&t);
     }
@@ -265,7 +265,7 @@ static void chance(int64_t n, const struct scored_sample *samples, double *mean,
 static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
     struct trained t;
     double mean, sd;
-    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, ARM_RANDOM, STEPS, &t) == STATUS_OK);
+    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, ARM_BASE, STEPS, &t) == STATUS_OK);
     chance(t.n, t.samples, &mean, &sd);
     double value = average_precision(t.n, t.samples);
     CHECK(sd > 0 && sd < 0.1 && fabs(value - mean) < 3 * sd);
@@ -274,7 +274,7 @@ static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
 
 /* Also what later events bring: codes that stand between the others, the cause of the label itself. */
 static void events_after_the_prediction_time_change_no_bit(const struct world *w) {
-    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_MEDTOK_FROZEN; arm++) {
+    for (enum ehr_arm arm = ARM_BASE; arm <= ARM_MEDTOK_FROZEN; arm++) {
         struct trained a, b;
         NEED(learn(w, w->comm, "before", (struct made){0}, arm, FEW_STEPS, &a) == STATUS_OK);
         NEED(learn(w, w->comm, "after", (struct made){.later = 1}, arm, FEW_STEPS, &b) == STATUS_OK);
@@ -302,7 +302,7 @@ static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
     struct trained t;
     struct scored_sample *alone = NULL;
     int64_t n = 0;
-    NEED(learn(w, w->comm, "batches", (struct made){0}, ARM_RANDOM, FEW_STEPS, &t) == STATUS_OK);
+    NEED(learn(w, w->comm, "batches", (struct made){0}, ARM_BASE, FEW_STEPS, &t) == STATUS_OK);
     t.learner.most_tokens = 1;
     CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
     double most = 0;
