@@ -140,17 +140,20 @@ struct trained {
     struct ehr_options options;
     struct ehr_data data;
     float *vectors;
+    int32_t *system;
+    struct code_bags bags;
     struct training training;
     struct ehr_learner learner;
     int64_t n;
     struct scored_sample *samples; /* of held_out */
 };
 
-enum { STEPS = 240, SOME_STEPS = 80, FEW_STEPS = 20 };
+enum { STEPS = 320, SOME_STEPS = 80, FEW_STEPS = 20 };
 
-static struct ehr_options usual_options(enum ehr_arm arm) {
+static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_arm arm) {
     static char task[] = "";
     return (struct ehr_options){.task = task,
+                                .model = model,
                                 .arm = arm,
                                 .min_count = 1,
                                 .max_length = 64,
@@ -169,8 +172,9 @@ static struct ehr_options usual_options(enum ehr_arm arm) {
 }
 
 /* Of the source of vectors each code C//NN has number NN, but the static one. */
-static int find(void *self, const struct cohort *cohort, const uint8_t *wanted, int64_t *row) {
+static int find(void *self, const struct cohort *cohort, const int64_t *in_train, const uint8_t *wanted, int64_t *row) {
     (void)self;
+    (void)in_train;
     for (int64_t i = 0; i < cohort->n_codes; i++) {
         const char *code = cohort_code(cohort, i);
         row[i] = !wanted[i] || code[0] != 'C' ? VECTOR_MISSING : atoi(code + 3);
@@ -179,16 +183,43 @@ static int find(void *self, const struct cohort *cohort, const uint8_t *wanted, 
     return STATUS_OK;
 }
 
+/* By the codes' numbers, so that codes that are added change nothing. */
 static int make_vectors(struct trained *t) {
-    TRY(mem_alloc(&t->vectors, t->data.n_vectors * WIDTH, sizeof *t->vectors));
-    for (int64_t i = 0; i < t->data.n_vectors * WIDTH; i++)
+    int64_t n = t->data.n_vectors;
+    TRY(mem_alloc(&t->vectors, n * WIDTH, sizeof *t->vectors));
+    TRY(mem_alloc(&t->system, n, sizeof *t->system));
+    for (int64_t i = 0; i < n * WIDTH; i++)
         t->vectors[i] = 0.25f * (float)rng_normal(23, 1, (uint32_t)t->data.vector[i / WIDTH], (uint64_t)(i % WIDTH));
     return STATUS_OK;
 }
 
+/* A row of its own, by its number, and one of three that codes share. */
+static int make_bags(const struct ehr_data *d, struct code_bags *b) {
+    enum { SHARED = 3 };
+    *b = (struct code_bags){.n_rows = 2 * CODES + SHARED, .n_items = 2 * d->n_vectors, .std = EHR_INIT / sqrt(2)};
+    TRY(mem_alloc(&b->offsets, d->n_vectors + 1, sizeof *b->offsets));
+    TRY(mem_alloc(&b->row, b->n_items, sizeof *b->row));
+    TRY(mem_alloc(&b->weight, b->n_items, sizeof *b->weight));
+    for (int64_t i = 0; i < d->n_vectors; i++) {
+        b->row[2 * i] = (int32_t)d->vector[i];
+        b->row[2 * i + 1] = (int32_t)(2 * CODES + d->vector[i] % SHARED);
+        b->weight[2 * i] = b->weight[2 * i + 1] = 1;
+        b->offsets[i + 1] = 2 * (i + 1);
+    }
+    return STATUS_OK;
+}
+
+static struct code_rows_source source_of(const struct trained *t, enum ehr_arm arm) {
+    struct code_rows_source s = {
+        .arm = arm, .n_own = t->data.n_own, .n_vectors = t->data.n_vectors, .width = WIDTH, .system = t->system};
+    if (arm_rows_shape(arm) == ROWS_OF_BAGS) s.bags = &t->bags;
+    if (arm != ARM_BASE && arm != ARM_RANDOM_FROZEN && !s.bags) s.vectors = t->vectors;
+    return s;
+}
+
 /* Trains over `comm` on the cohort and scores held_out; `end` frees in any case. */
-static int learn(const struct world *w, const struct comm *comm, const char *name, struct made made, enum ehr_arm arm,
-                 int64_t steps, struct trained *t) {
+static int learn(const struct world *w, const struct comm *comm, const char *name, struct made made,
+                 enum ehr_model_number model, enum ehr_arm arm, int64_t steps, struct trained *t) {
     char cohort[2 * PATH_MAX], checkpoint[2 * PATH_MAX], metrics[2 * PATH_MAX];
     struct provenance provenance = {.job = "evaluate", .config = "seed: 1\n"};
     snprintf(cohort, sizeof cohort, "%s/%s.cohort.h5", w->folder, name);
@@ -196,17 +227,18 @@ static int learn(const struct world *w, const struct comm *comm, const char *nam
     snprintf(metrics, sizeof metrics, "%s/%s.jsonl", w->folder, name);
     provenance_finish(&provenance, KIND_CHECKPOINT);
     struct checkpoint_ring ring = {checkpoint, &provenance, 1, "files.scores"};
-    *t = (struct trained){.options = usual_options(arm)};
-    t->options.steps = steps;
+    struct ehr_options options_given = usual_options(model, arm);
+    options_given.steps = steps;
+    *t = (struct trained){0};
+    TRY(ehr_options_sized(&options_given, &t->options));
     struct train_options options = ehr_train_options(&t->options, STAGE_TASK);
     training_open(&t->training, comm, (struct device *)&w->device, &options);
     TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
     struct vector_source source = {find, NULL, 0};
     TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_BASE ? NULL : &source));
     TRY(make_vectors(t));
-    int with_vectors = arm == ARM_MEDTOK_INIT || arm == ARM_MEDTOK_FROZEN;
-    struct ehr_learner_terms terms = {
-        &t->options, &t->data, {arm, t->data.n_own, t->data.n_vectors, WIDTH, with_vectors ? t->vectors : NULL}, 7};
+    TRY(make_bags(&t->data, &t->bags));
+    struct ehr_learner_terms terms = {&t->options, &t->data, source_of(t, arm), 7};
     TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1));
     int status = train(&t->training, &t->learner.learner, &ring, metrics);
     provenance_free(&provenance);
@@ -219,6 +251,8 @@ static void end(struct trained *t) {
     ehr_learner_free(&t->learner);
     ehr_data_free(&t->data);
     free(t->vectors);
+    free(t->system);
+    code_bags_free(&t->bags);
     free(t->samples);
 }
 
@@ -229,15 +263,24 @@ static double average_precision(int64_t n, const struct scored_sample *samples) 
 }
 
 /* ---- behaviours ---- */
+static void cause_is_found(const struct world *w, enum ehr_model_number model, enum ehr_arm arm) {
+    struct trained t;
+    char name[32];
+    snprintf(name, sizeof name, "model-%d-arm-%d", (int)model, (int)arm);
+    NEED(learn(w, w->comm, name, (struct made){0}, model, arm, STEPS, &t) == STATUS_OK);
+    CHECK(t.data.n_own == (arm == ARM_BASE ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
+    CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
+    end(&t);
+}
+
 static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world *w) {
-    for (enum ehr_arm arm = ARM_BASE; arm <= ARM_RANDOM_FROZEN; arm++) {
-        struct trained t;
-        char name[16];
-        snprintf(name, sizeof name, "arm-%d", (int)arm);
-        NEED(learn(w, w->comm, name, (struct made){0}, arm, STEPS, &t) == STATUS_OK);
-        CHECK(t.data.n_own == (arm == ARM_BASE ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
-        CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
-        end(&t);
+    for (enum ehr_arm arm = ARM_BASE; arm <= ARM_SHUFFLED; arm++) cause_is_found(w, EHR_BEHRT, arm);
+}
+
+static void a_code_that_makes_the_label_is_found_by_each_model(const struct world *w) {
+    for (enum ehr_model_number model = EHR_BEHRT + 1; model < N_EHR_MODELS; model++) {
+        cause_is_found(w, model, ARM_BASE);
+        cause_is_found(w, model, ARM_MEDTOK_FROZEN);
     }
 }
 
@@ -265,7 +308,7 @@ static void chance(int64_t n, const struct scored_sample *samples, double *mean,
 static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
     struct trained t;
     double mean, sd;
-    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, ARM_BASE, STEPS, &t) == STATUS_OK);
+    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, EHR_BEHRT, ARM_BASE, STEPS, &t) == STATUS_OK);
     chance(t.n, t.samples, &mean, &sd);
     double value = average_precision(t.n, t.samples);
     CHECK(sd > 0 && sd < 0.1 && fabs(value - mean) < 3 * sd);
@@ -274,10 +317,15 @@ static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
 
 /* Also what later events bring: codes that stand between the others, the cause of the label itself. */
 static void events_after_the_prediction_time_change_no_bit(const struct world *w) {
-    for (enum ehr_arm arm = ARM_BASE; arm <= ARM_MEDTOK_FROZEN; arm++) {
+    static const enum ehr_arm ARMS[] = {ARM_BASE, ARM_HIERARCHY, ARM_MEDTOK_INIT, ARM_MEDTOK_FROZEN};
+    enum { N_ARMS = sizeof ARMS / sizeof *ARMS };
+    for (int i = 0; i < N_ARMS + N_EHR_MODELS - 1;
+         i++) { /* the arms with one model, then the other models with one arm */
+        enum ehr_arm arm = i < N_ARMS ? ARMS[i] : ARM_MEDTOK_FROZEN;
+        enum ehr_model_number model = i < N_ARMS ? EHR_BEHRT : (enum ehr_model_number)(EHR_BEHRT + i - N_ARMS + 1);
         struct trained a, b;
-        NEED(learn(w, w->comm, "before", (struct made){0}, arm, FEW_STEPS, &a) == STATUS_OK);
-        NEED(learn(w, w->comm, "after", (struct made){.later = 1}, arm, FEW_STEPS, &b) == STATUS_OK);
+        NEED(learn(w, w->comm, "before", (struct made){0}, model, arm, FEW_STEPS, &a) == STATUS_OK);
+        NEED(learn(w, w->comm, "after", (struct made){.later = 1}, model, arm, FEW_STEPS, &b) == STATUS_OK);
         CHECK(a.n == b.n && a.learner.parameters.n == b.learner.parameters.n);
         for (int64_t i = 0; i < a.n && a.n == b.n; i++)
             if (a.samples[i].score != b.samples[i].score || a.samples[i].label != b.samples[i].label) {
@@ -299,36 +347,43 @@ static void events_after_the_prediction_time_change_no_bit(const struct world *w
 
 /* 3e-6: products of other shapes add in another order, in single precision, through a block. */
 static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
-    struct trained t;
-    struct scored_sample *alone = NULL;
-    int64_t n = 0;
-    NEED(learn(w, w->comm, "batches", (struct made){0}, ARM_BASE, FEW_STEPS, &t) == STATUS_OK);
-    t.learner.most_tokens = 1;
-    CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
-    double most = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(alone[i].score - t.samples[i].score));
-    CHECK(most < 3e-6);
-    free(alone);
-    end(&t);
+    for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        struct trained t;
+        struct scored_sample *alone = NULL;
+        int64_t n = 0;
+        char name[32];
+        snprintf(name, sizeof name, "batches-%d", (int)model);
+        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_BASE, FEW_STEPS, &t) == STATUS_OK);
+        t.learner.most_tokens = 1;
+        CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
+        double most = 0;
+        for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(alone[i].score - t.samples[i].score));
+        CHECK(most < 3e-6);
+        free(alone);
+        end(&t);
+    }
 }
 
 /* 2e-3 after 80 steps, whose gradients are summed in another order; scores reach from 0 to 1. */
 static void the_number_of_ranks_does_not_matter(const struct world *w) {
     struct comm self = comm_self();
-    struct trained one, all;
-    char name[32];
-    snprintf(name, sizeof name, "one-%d", w->comm->rank);
-    NEED(learn(w, &self, name, (struct made){0}, ARM_MEDTOK_FROZEN, SOME_STEPS, &one) == STATUS_OK);
-    NEED(learn(w, w->comm, "all", (struct made){0}, ARM_MEDTOK_FROZEN, SOME_STEPS, &all) == STATUS_OK);
-    CHECK(one.n == all.n && one.data.n_vectors == all.data.n_vectors && one.data.n_tokens == all.data.n_tokens);
-    double most = 0;
-    for (int64_t i = 0; i < one.n && one.n == all.n; i++) {
-        CHECK(one.samples[i].sample == all.samples[i].sample && one.samples[i].subject == all.samples[i].subject);
-        most = fmax(most, fabs(one.samples[i].score - all.samples[i].score));
+    for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        struct trained one, all;
+        char name[32];
+        snprintf(name, sizeof name, "one-%d-%d", (int)model, w->comm->rank);
+        NEED(learn(w, &self, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, SOME_STEPS, &one) == STATUS_OK);
+        snprintf(name, sizeof name, "all-%d", (int)model);
+        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, SOME_STEPS, &all) == STATUS_OK);
+        CHECK(one.n == all.n && one.data.n_vectors == all.data.n_vectors && one.data.n_tokens == all.data.n_tokens);
+        double most = 0;
+        for (int64_t i = 0; i < one.n && one.n == all.n; i++) {
+            CHECK(one.samples[i].sample == all.samples[i].sample && one.samples[i].subject == all.samples[i].subject);
+            most = fmax(most, fabs(one.samples[i].score - all.samples[i].score));
+        }
+        CHECK(most < 2e-3);
+        end(&one);
+        end(&all);
     }
-    CHECK(most < 2e-3);
-    end(&one);
-    end(&all);
 }
 
 /* ---- main ---- */
@@ -347,6 +402,7 @@ int main(int argc, char **argv) {
         void (*check)(const struct world *w);
         int ranks; /* on so many; 0: on several */
     } BEHAVIOURS[] = {BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_arm, 1),
+                      BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_model, 1),
                       BEHAVIOUR(permuted_labels_are_scored_as_by_chance, 1),
                       BEHAVIOUR(the_other_samples_of_a_batch_do_not_matter, 1),
                       BEHAVIOUR(events_after_the_prediction_time_change_no_bit, 2),
