@@ -126,7 +126,7 @@ int code_rows_start(const struct code_rows *r, struct device *device, uint64_t s
     const struct code_rows_source *s = &r->source;
     if (r->bag && s->bags->vectors)
         return start_as_images(r, device, seed, s->bags->n_rows, s->bags->width, s->bags->vectors, r->bag->value);
-    if (!s->vectors) return STATUS_OK;
+    if (r->bag || !s->vectors) return STATUS_OK;
     if (r->vectors) return start_vectors(r, device, seed);
     return start_as_images(r, device, seed, s->n_vectors, s->width, s->vectors,
                            dev_real_at(r->table->value, first_vector(r) * r->dim));

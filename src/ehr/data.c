@@ -156,7 +156,8 @@ static int find_vectors(struct builder *b, const struct vector_source *source) {
     int status = mem_alloc(&wanted, n, 1);
     if (status == STATUS_OK) status = mem_alloc(&b->vector, n, sizeof *b->vector);
     for (int64_t i = 0; i < n && status == STATUS_OK; i++) wanted[i] = (uint8_t)occurs(b, i);
-    if (status == STATUS_OK && b->comm->rank == 0) status = source->find(source->self, &b->cohort, b->data->in_train, wanted, b->vector);
+    if (status == STATUS_OK && b->comm->rank == 0)
+        status = source->find(source->self, &b->cohort, b->data->in_train, wanted, b->vector);
     free(wanted);
     TRY(comm_agree(b->comm, status));
     return comm_broadcast(b->comm, b->vector, n * (int64_t)sizeof *b->vector);

@@ -55,7 +55,8 @@ struct sample_history sample_set_history(const struct sample_set *set, int64_t i
 /* What is known from train of the different medical codes of a history: all but facts and what says of a visit no more than that it is one. */
 struct sample_codes {
     int64_t n, unseen; /* of them; of those that no sample of train has */
-    int64_t frequency; /* median of the number of samples of train that have them, the smaller of two in the middle; -1: there are none */
+    int64_t
+        frequency; /* median of the number of samples of train that have them, the smaller of two in the middle; -1: there are none */
 };
 
 /* Vectors for codes, from outside: find writes for each of the codes with wanted[i] != 0 to row[i] the number of its vector, or one of

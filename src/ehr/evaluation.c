@@ -32,7 +32,7 @@ static void log_data(const struct ehr_evaluation *x) {
                  (long long)d->n_missing_codes, (long long)d->n_codes, (long long)d->n_missing_tokens,
                  (long long)d->n_tokens,
                  arm_reads_table(x->options.arm) ? "the table has neither them nor an ancestor"
-                                              : "train has too few (ehr.min_count)");
+                                                 : "train has too few (ehr.min_count)");
     if (d->n_cut)
         log_warn("%lld histories were longer than ehr.max_length (%lld) and lost their first tokens, %lld in all",
                  (long long)d->n_cut, (long long)x->options.max_length, (long long)d->n_dropped);

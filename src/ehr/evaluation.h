@@ -12,7 +12,7 @@ struct ehr_evaluation {
     struct device *device;
     int threads;
     const struct ehr_options *settings;
-    uint64_t data_seed;         /* of the samples that ehr.shots and ehr.train_samples choose */
+    uint64_t data_seed;                /* of the samples that ehr.shots and ehr.train_samples choose */
     const char *cohort, *table, *text; /* files; table, text: of arms that read them */
     /* ---- made by ehr_evaluation_load ---- */
     struct ehr_options options; /* the settings, with sizes filled in */

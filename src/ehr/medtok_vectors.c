@@ -68,8 +68,8 @@ static int tell(const struct comm *comm, int status, int64_t count, int64_t size
 int medtok_vectors_width(const struct medtok_vectors *v, const struct comm *comm, int64_t *width) {
     struct table table;
     int status = open_there(v, comm, &table);
-    close_there(comm, &table);
     *width = TABLE_GROUPS * table.shape.dim;
+    close_there(comm, &table);
     return status;
 }
 
