@@ -246,7 +246,7 @@ int ethos_decile(const struct ethos_vocabulary *v, int32_t code, float value) {
 int ethos_vocabulary_make(struct ethos_vocabulary *v, const struct comm *comm, const struct ehr_data *data,
                           const struct code_rows_source *codes, uint64_t seed) {
     struct speller s = {.data = data, .codes = codes, .vocabulary = v};
-    *v = (struct ethos_vocabulary){.by_rows = codes->arm != ARM_RANDOM};
+    *v = (struct ethos_vocabulary){.by_rows = codes->arm != ARM_BASE};
     int status = comm_agree(comm, spell_all(&s));
     dictionary_free(&s.parts);
     return status == STATUS_OK ? fit_deciles(v, comm, data, seed) : status;
