@@ -6,7 +6,7 @@
 #include "config/options.h"
 
 /* The models, once: NUMBER gives the name in settings, and src/ehr/models/ defines NUMBER_MODEL (ehr/models.h). */
-#define EHR_MODELS(CHOICE) CHOICE(EHR_BEHRT, "behrt") CHOICE(EHR_ETHOS_PROBE, "ethos-probe")
+#define EHR_MODELS(CHOICE) CHOICE(EHR_BEHRT, "behrt") CHOICE(EHR_ETHOS, "ethos") CHOICE(EHR_ETHOS_PROBE, "ethos-probe")
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
 
 #define EHR_SIZES(CHOICE) CHOICE(SIZE_SMALL, "small") CHOICE(SIZE_PUBLISHED, "published")
@@ -48,6 +48,13 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "the model's own pre-training on the histories of train goes before; 0: none")                                 \
     KEY(in, REAL, "ehr.pretrain_rate", pretrain_rate, "5e-4", 0, 1e6, JOB_EVALUATE, SHAPES,                            \
         "Adam's learning rate in it; it falls along half a cosine to its last step")                                   \
+    KEY(in, LIST, "ehr.outcome", outcome, "outcomes", JOB_EVALUATE, NULL,                                              \
+        "ethos: what a future must hold: admission, death, death-in-stay, icu, or beginnings of codes; empty: as the " \
+        "task's name tells")                                                                                           \
+    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, LEAVES,                                           \
+        "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
+    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
+        "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
     KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
         "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
         "vectors, "                                                                                                    \

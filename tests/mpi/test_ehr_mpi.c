@@ -231,6 +231,9 @@ static double average_precision(int64_t n, const struct scored_sample *samples) 
     return scores.average_precision;
 }
 
+/* Others have tests of their own. */
+static int learns_labels(enum ehr_model_number model) { return !ehr_model(model)->score; }
+
 /* ---- behaviours ---- */
 static void cause_is_found(const struct world *w, enum ehr_model_number model, enum ehr_arm arm) {
     struct trained t;
@@ -249,6 +252,7 @@ static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world 
 
 static void a_code_that_makes_the_label_is_found_by_each_model(const struct world *w) {
     for (enum ehr_model_number model = EHR_BEHRT + 1; model < N_EHR_MODELS; model++) {
+        if (!learns_labels(model)) continue;
         cause_is_found(w, model, ARM_RANDOM);
         cause_is_found(w, model, ARM_MEDTOK_FROZEN);
     }
@@ -293,6 +297,7 @@ static void events_after_the_prediction_time_change_no_bit(const struct world *w
          i++) { /* the arms with one model, then the other models with one arm */
         enum ehr_arm arm = i < N_ARMS ? ARMS[i] : ARM_MEDTOK_FROZEN;
         enum ehr_model_number model = i < N_ARMS ? EHR_BEHRT : (enum ehr_model_number)(EHR_BEHRT + i - N_ARMS + 1);
+        if (!learns_labels(model)) continue;
         struct trained a, b;
         NEED(learn(w, w->comm, "before", (struct made){0}, model, arm, FEW_STEPS, &a) == STATUS_OK);
         NEED(learn(w, w->comm, "after", (struct made){.later = 1}, model, arm, FEW_STEPS, &b) == STATUS_OK);
@@ -318,6 +323,7 @@ static void events_after_the_prediction_time_change_no_bit(const struct world *w
 /* 3e-6: products of other shapes add in another order, in single precision, through a block. */
 static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
     for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        if (!learns_labels(model)) continue;
         struct trained t;
         struct scored_sample *alone = NULL;
         int64_t n = 0;
@@ -338,6 +344,7 @@ static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
 static void the_number_of_ranks_does_not_matter(const struct world *w) {
     struct comm self = comm_self();
     for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        if (!learns_labels(model)) continue;
         struct trained one, all;
         char name[32];
         snprintf(name, sizeof name, "one-%d-%d", (int)model, w->comm->rank);
