@@ -20,12 +20,13 @@
 /* ---- the made-up cohort ---- */
 enum { SUBJECTS = 600, CODES = 12, NEW_CODES = 2, MOST_EVENTS = 20, LATER_EVENTS = 3, WIDTH = 16 };
 static const int64_t DAY = (int64_t)86400 * 1000000, NOW = (int64_t)20000 * 86400 * 1000000; /* of all predictions */
-/* Code 5 makes the label, code 7 has values; codes 3 and 13 are new with later events. */
+/* Code 5 makes the label; codes 3 and 13 are new with later events. */
 enum { CAUSE = 5, MEASURED = 7, FIRST_NEW = 3 };
 
 struct made {
     int later;    /* events after the prediction time, some of codes that are otherwise unknown */
     int permuted; /* each subject has the label of another */
+    int measured; /* code 7 has values */
 };
 
 static double draw(uint32_t what, int64_t i) { return rng_uniform(21, 1, what, (uint64_t)i); }
@@ -68,7 +69,7 @@ static void make_subject(struct arrays *a, int64_t s, struct made made) {
         time += (int64_t)(draw(5, s * MOST_EVENTS + i) * 3) * 60 * DAY; /* often the same day */
         if (i == n - 1) time = NOW;                                     /* known: inclusive */
         add_event(a, s, time, code_index(code, made));
-        if (code == MEASURED) a->value[a->offsets[s + 1] - 1] = (float)draw(6, s * MOST_EVENTS + i);
+        if (made.measured && code == MEASURED) a->value[a->offsets[s + 1] - 1] = (float)draw(6, s * MOST_EVENTS + i);
         has_cause |= code == CAUSE;
     }
     for (int i = 0; made.later && i < LATER_EVENTS; i++)
@@ -392,7 +393,8 @@ static void deciles_and_futures_are_the_same_on_any_number_of_ranks(const struct
     char cohort[2 * PATH_MAX];
     double least = 1, most = 0;
     snprintf(cohort, sizeof cohort, "%s/futures.cohort.h5", w->folder);
-    NEED(comm_agree(w->comm, w->comm->rank == 0 ? write_cohort(cohort, (struct made){0}) : STATUS_OK) == STATUS_OK);
+    NEED(comm_agree(w->comm, w->comm->rank == 0 ? write_cohort(cohort, (struct made){.measured = 1}) : STATUS_OK) ==
+         STATUS_OK);
     NEED(generate(w, &self, cohort, &one) == STATUS_OK);
     NEED(generate(w, w->comm, cohort, &all) == STATUS_OK);
     CHECK(one.n == all.n && one.n == SUBJECTS / 5);
