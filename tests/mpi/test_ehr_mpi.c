@@ -160,7 +160,7 @@ static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_ar
                                 .min_count = 1,
                                 .max_length = 64,
                                 .dim = 32,
-                                .layers = 1,
+                                .layers = model == EHR_MULT_EHR ? 2 : 1, /* as many as it takes */
                                 .heads = 2,
                                 .inner = 32,
                                 .dropout = 0.1,
