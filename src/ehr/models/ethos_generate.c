@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
@@ -233,14 +234,18 @@ int ethos_generate(struct ethos_generator *g, const struct ethos_outcome *outcom
 int ethos_score(void *self, struct device *device, const struct sample_set *set, double *scores) {
     const struct ethos *m = self;
     struct ethos_generator g;
+    struct progress progress;
     int64_t n_open = 0;
     double begun = clock_seconds();
+    progress_begin(&progress, "ethos", set->n, "samples");
     int status = ethos_generator_make(&g, m, device, m->n_futures, 1);
     for (int64_t i = 0; i < set->n && status == STATUS_OK; i++) {
         struct sample_history history = sample_set_history(set, i);
         status = ethos_generate(&g, &m->outcome, &history, set->number[i]);
         scores[i] = (double)n_of(&g, ETHOS_HIT) / (double)g.n;
         n_open += n_of(&g, ETHOS_OPEN);
+        progress_update(&progress, i + 1);
+        if (status == STATUS_OK) status = interrupt_poll();
     }
     log_info(
         "ethos: %lld futures of each of %lld samples of this rank by seed %llu: %lld units, %.0f a second; %lld "
