@@ -49,6 +49,9 @@ struct ehr_model {
      * times `weight`, added to `loss`. */
     int64_t (*targets)(const void *input);
     void (*pretrain)(void *self, struct tape *tape, const struct ehr_batch *batch, double weight, dev_real loss);
+    /* A model that learns no labels: after pre-training, scores [set->n] of the scored task's samples, which need represent, heads and the
+     * training for the task not. By the parameters and the samples' numbers alone. NULL: the others. */
+    int (*score)(void *self, struct device *device, const struct sample_set *set, double *scores);
     void (*free)(void *self);
 };
 
