@@ -3,7 +3,7 @@
 usage: behrt_delphi.py MEDS TASK FOLDER ARM...     FOLDER/ARM has scores.json and the predictions beside it
 
 The regression sees the codes of each sample at or before its prediction time (those of train), its strength C is chosen by the average
-precision on tuning. Intervals and differences: 95 %, 1000 resamples of subjects, the same for all; of BEHRT the mean over seeds.
+precision on tuning. Intervals and differences: 95 %, 1000 resamples of subjects, the same for all; of the model the mean over seeds.
 """
 import collections
 import csv
@@ -112,7 +112,7 @@ def main(folder, task, where, arms):
         mean = precision[:, span].mean(axis=1)
         seeds = precision[0, span]
         assert abs(mean[0] - report["average_precision"]["mean"]) < 1e-6
-        print(f"| BEHRT, {arm} | {tuned:.3f} | {interval(mean)} | {', '.join(f'{v:.3f}' for v in seeds)} (sd {seeds.std(ddof=1):.3f}) | "
+        print(f"| {report['model']}, {arm} | {tuned:.3f} | {interval(mean)} | {', '.join(f'{v:.3f}' for v in seeds)} (sd {seeds.std(ddof=1):.3f}) | "
               f"{interval(mean - precision[:, 0])} | {interval(auroc[:, span].mean(axis=1))} |")
 
 
