@@ -93,11 +93,11 @@ struct var *nn_norm(struct tape *tape, struct var *x, struct norm_terms terms);
 struct var *nn_add_norm(struct tape *tape, struct var *a, struct var *b, struct norm_terms terms, struct var **sum);
 
 /* Attention (struct attention in kernels.h): `shape` says of what shape and between which rows; its q, k, v, stats, leading
- * dimensions and bias are filled in here. Heads begin at a column of the rows of q, k and v, which may be one variable; k and
- * v have as many columns. bias [heads, n_types], or NULL. */
+ * dimensions, bias and dots are filled in here. Heads begin at a column of the rows of q, k and v, which may be one variable; k and
+ * v have as many columns. bias [heads, n_types] or NULL; dots [query rows, heads * n_types] or NULL. */
 struct nn_attention {
     struct attention shape;
-    struct var *q, *k, *v, *bias;
+    struct var *q, *k, *v, *bias, *dots;
     int64_t q_column, k_column, v_column;
 };
 

@@ -143,7 +143,14 @@ static struct var *attention_to_itself(struct var **in) {
 static struct var *attention_of_types(struct var **in) {
     struct nn_attention a = attention_of(in[0], in[1], in[2], 1, 4);
     a.bias = in[3];
-    a.shape.types = (struct pair_types){3, 3, {QUERY_KINDS}, {KEY_KINDS}, {TYPES}, {NULL}};
+    a.shape.types = (struct pair_types){3, 3, {QUERY_KINDS}, {KEY_KINDS}, {TYPES}, {NULL}, {NULL}};
+    return nn_attention(&tape, &a, &second);
+}
+/* What types add to keys depends on the query. */
+static struct var *attention_of_types_of_queries(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[2], 1, 4);
+    a.dots = in[3];
+    a.shape.types = (struct pair_types){3, 3, {QUERY_KINDS}, {KEY_KINDS}, {TYPES}, {NULL}, {NULL}};
     return nn_attention(&tape, &a, &second);
 }
 static struct var *attention_to_pages(struct var **in) {
@@ -253,6 +260,7 @@ static const struct layer LAYERS[] = {
     {"attention of some columns", attention_of_some_columns, 1, {{5, 12}}},
     {"attention to itself", attention_to_itself, 2, {{5, 6}, {5, 6}}},
     {"attention of types", attention_of_types, 4, {{4, 8}, {5, 4}, {5, 4}, {2, 3}}},
+    {"attention of types of queries", attention_of_types_of_queries, 4, {{4, 8}, {5, 4}, {5, 4}, {4, 6}}},
     {"attention to pages", attention_to_pages, 3, {{4, 6}, {5, 6}, {5, 6}}},
     {"attention to its own pages", attention_to_own_pages, 2, {{5, 3}, {12, 3}}},
     {"attention to shared rows", attention_to_shared_rows, 2, {{3, 8}, {5, 4}}},
