@@ -76,7 +76,7 @@ static int take_setting(struct ehr_options *o, const char *setting, enum ehr_mod
 static int take_settings(struct ehr_options *o) {
     for (int i = 0; i < o->grid_settings.n; i++) {
         struct ehr_options with = *o;
-        enum ehr_model_number model;
+        enum ehr_model_number model = o->model;
         TRY(take_setting(&with, o->grid_settings.items[i], &model));
         if (model == o->model) *o = with;
     }

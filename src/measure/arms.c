@@ -165,8 +165,11 @@ static int walked_make(struct walked *w, const struct compared_arm *arms) {
     TRY(mem_alloc(&w->replicas, w->n_arms, sizeof *w->replicas));
     for (int a = 0; a < w->n_arms; a++) {
         TRY(mem_alloc(&w->replicas[a], arms[a].n_replicates, sizeof **w->replicas));
-        for (int r = 0; r < arms[a].n_replicates; r++)
-            TRY(ranked_make(&w->replicas[a][r], s, &w->units, arms[a].scores[r]));
+        for (int r = 0; r < arms[a].n_replicates; r++) {
+            struct compared_samples of = *s;
+            if (arms[a].taken) of.taken = arms[a].taken[r];
+            TRY(ranked_make(&w->replicas[a][r], &of, &w->units, arms[a].scores[r]));
+        }
     }
     return STATUS_OK;
 }

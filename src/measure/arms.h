@@ -34,6 +34,7 @@ double compared_prevalence(const struct compared_samples *samples, int64_t *n, i
 struct compared_arm {
     int n_replicates;
     const double *const *scores; /* [n_replicates] of [n, outputs] */
+    const uint8_t *const *taken; /* [n_replicates] of [n]: in place of the samples' own; NULL: these */
 };
 
 enum arms_measure { ARMS_AVERAGE_PRECISION, ARMS_AUROC, N_ARMS_MEASURES };

@@ -58,7 +58,7 @@ static void binary_arms_are_scored_as_one_by_one(void **state) {
     struct bootstrap b = bootstrap_of(&self);
     struct compared_samples s = {.form = LABEL_BINARY, .n_classes = 2, .n = N, .subject = subjects, .label = labels};
     const double *each[ARMS] = {scores[0], scores[1], scores[2]};
-    struct compared_arm arms[ARMS] = {{1, &each[0]}, {1, &each[1]}, {1, &each[2]}};
+    struct compared_arm arms[ARMS] = {{1, &each[0], NULL}, {1, &each[1], NULL}, {1, &each[2], NULL}};
     struct arm_estimates got[ARMS];
     const int references[MOST_REFERENCES] = {0, 2};
     static struct scored_sample samples[ARMS][N];
@@ -88,7 +88,7 @@ static void classes_are_scored_as_macro(void **state) {
         .form = LABEL_CLASS, .n_classes = CLASSES, .n = N, .subject = subjects, .label = classes};
     static float floats[2][N * CLASSES];
     const double *each[2] = {class_scores[0], class_scores[1]};
-    struct compared_arm arms[2] = {{1, &each[0]}, {1, &each[1]}};
+    struct compared_arm arms[2] = {{1, &each[0], NULL}, {1, &each[1], NULL}};
     struct class_predictions p[2];
     struct arm_estimates got[2];
     struct estimate alone[N_CLASS_SCORES_ESTIMATES], less[N_CLASS_SCORES_ESTIMATES];
@@ -119,7 +119,7 @@ static void an_arm_is_the_mean_of_its_replicates(void **state) {
     struct bootstrap b = bootstrap_of(&self);
     struct compared_samples s = {.form = LABEL_BINARY, .n_classes = 2, .n = N, .subject = subjects, .label = labels};
     const double *both[2] = {scores[1], scores[2]}, *base[1] = {scores[0]};
-    struct compared_arm arms[2] = {{1, base}, {2, both}};
+    struct compared_arm arms[2] = {{1, base, NULL}, {2, both, NULL}};
     struct arm_estimates got[2];
     double values[ARMS][N_ARMS_MEASURES];
     for (int a = 0; a < ARMS; a++) assert_int_equal(arm_measure(&s, scores[a], values[a]), STATUS_OK);
@@ -131,6 +131,27 @@ static void an_arm_is_the_mean_of_its_replicates(void **state) {
         assert_near(got[0].over[0][m].value, 0); /* itself, in every resample */
         assert_near(got[0].over[0][m].high, 0);
     }
+}
+
+/* Samples whose codes training never saw are others where other samples were drawn to be learned from. */
+static void replicates_may_take_other_samples(void **state) {
+    (void)state;
+    struct comm self = comm_self();
+    struct bootstrap b = bootstrap_of(&self);
+    static uint8_t even[N], odd[N];
+    struct compared_samples s = {.form = LABEL_BINARY, .n_classes = 2, .n = N, .subject = subjects, .label = labels};
+    const double *both[2] = {scores[1], scores[2]};
+    const uint8_t *taken[2] = {even, odd};
+    struct compared_arm arm = {2, both, taken};
+    struct arm_estimates got;
+    double first[N_ARMS_MEASURES], second[N_ARMS_MEASURES];
+    for (int i = 0; i < N; i++) even[i] = i % 2 == 0, odd[i] = i % 2;
+    assert_int_equal(arms_compare(&b, &s, 1, &arm, (const int[]){-1, -1}, &got), STATUS_OK);
+    s.taken = even;
+    assert_int_equal(arm_measure(&s, scores[1], first), STATUS_OK);
+    s.taken = odd;
+    assert_int_equal(arm_measure(&s, scores[2], second), STATUS_OK);
+    for (int m = 0; m < N_ARMS_MEASURES; m++) assert_near(got.value[m].value, (first[m] + second[m]) / 2);
 }
 
 static void samples_that_are_left_out_do_not_count(void **state) {
@@ -163,7 +184,7 @@ static void without_positive_samples_there_is_no_average_precision(void **state)
     static const int32_t NONE[N];
     struct compared_samples s = {.form = LABEL_BINARY, .n_classes = 2, .n = N, .subject = subjects, .label = NONE};
     const double *base[1] = {scores[0]};
-    struct compared_arm arm = {1, base};
+    struct compared_arm arm = {1, base, NULL};
     struct arm_estimates got;
     int64_t n, n_positive;
     assert_int_equal(arms_compare(&b, &s, 1, &arm, (const int[]){0, -1}, &got), STATUS_OK);
@@ -186,6 +207,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(binary_arms_are_scored_as_one_by_one),
                                        cmocka_unit_test(classes_are_scored_as_macro),
                                        cmocka_unit_test(an_arm_is_the_mean_of_its_replicates),
+                                       cmocka_unit_test(replicates_may_take_other_samples),
                                        cmocka_unit_test(samples_that_are_left_out_do_not_count),
                                        cmocka_unit_test(without_positive_samples_there_is_no_average_precision),
                                        cmocka_unit_test(a_score_that_is_no_number_is_refused)};
