@@ -8,6 +8,7 @@
 
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "dist/gather.h"
 #include "dist/work_counter.h"
@@ -39,7 +40,8 @@ static int plan_trial(const struct grid_run *run, const struct grid_trial *trial
     struct provenance provenance = {0};
     struct checkpoint_ring ring = {paths.checkpoint, &provenance, 1, run->setting};
     trial_paths_make(&paths, run, trial);
-    int status = run->describe(run->self, trial, &provenance);
+    int status = path_make_folder_of(paths.checkpoint);
+    if (status == STATUS_OK) status = run->describe(run->self, trial, &provenance);
     if (status == STATUS_OK) status = trial_results_current(&paths, run, trial, &provenance, is_done);
     if (status == STATUS_OK && !*is_done) status = checkpoint_ring_guard(&ring, &self, run->force, 1);
     trial_provenance_free(&provenance);

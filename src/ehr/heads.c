@@ -18,8 +18,8 @@ int ehr_heads_add(struct ehr_heads *heads, struct parameter_set *set, const stru
         snprintf(name, sizeof name, "%s", task->name);
         for (char *c = name; *c; c++)
             if (*c == '/') *c = ':';
-        heads->maps[t].weight = parameter_add(set, n, width, (struct init){.normal = EHR_INIT}, PARAMETER_DECAYS,
-                                              "head.%s.weight", name);
+        heads->maps[t].weight =
+            parameter_add(set, n, width, (struct init){.normal = EHR_INIT}, PARAMETER_DECAYS, "head.%s.weight", name);
         heads->maps[t].bias = parameter_add(set, 1, n, (struct init){0}, 0, "head.%s.bias", name);
     }
     return STATUS_OK;

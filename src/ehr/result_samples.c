@@ -75,10 +75,12 @@ static int gather_sets(const struct comm *comm, const struct sample_set *set, st
                             &s->set);
 }
 
-static int gather(const struct comm *comm, const struct sample_set *set, const int32_t *codes, const float *frequency,
-                  struct result_samples *s) {
+/* first: number in the cohort of the task's first sample. */
+static int gather(const struct comm *comm, const struct sample_set *set, int64_t first, const int32_t *codes,
+                  const float *frequency, struct result_samples *s) {
     int64_t n;
     TRY(comm_gather_rows(comm, set->n, sizeof *s->sample, set->number, &s->n, &s->sample));
+    for (int64_t i = 0; i < s->n; i++) s->sample[i] -= first;
     TRY(comm_gather_rows(comm, set->n, sizeof *s->subject, set->subject, &n, &s->subject));
     TRY(comm_gather_rows(comm, set->n, sizeof *s->time, set->time, &n, &s->time));
     TRY(comm_gather_rows(comm, set->n, sizeof *s->label, set->label, &n, &s->label));
@@ -102,7 +104,7 @@ int result_samples_gather(const struct comm *comm, const struct ehr_data *d, enu
     if (status == STATUS_OK) {
         s->form = d->tasks[0].form;
         s->n_classes = d->tasks[0].n_classes;
-        status = gather(comm, set, codes, frequency, s);
+        status = gather(comm, set, d->first_sample, codes, frequency, s);
     }
     free(codes);
     free(frequency);

@@ -124,8 +124,9 @@ grep -q 'are read as one missing code: the table has neither them nor an ancesto
 expect_error 2 'cohort.h5 has 2 tasks: name one, --set ehr.task=NAME' scores bad --set ehr.task=
 expect_error 1 'has no task sepsis; it has death, nested/stay' scores bad --set ehr.task=sepsis
 expect_error 2 'ehr.dim 16 is no multiple of ehr.heads 3' scores bad --set ehr.heads=3
-expect_error 2 '3 ranks are too many for a batch of 2 samples' medtok_ranks 3 evaluate --set ehr.batch=2 --set files.scores=bad/scores.json
-expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost .* --set files.scores=PATH' scores one --set ehr.dim=32
+expect_error 1 'scores.seed-0.results.h5 are the results of another training, which would be lost .*ehr.dim 16 there and 32 here.* --set files.scores=PATH' scores one --set ehr.dim=32
+mkdir left && cp one/scores.seed-0.h5 left/
+expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost .* --set files.scores=PATH' scores left --set ehr.dim=32
 expect_error 2 'files.cohort and files.scores are the same file' medtok evaluate --set files.scores=cohort.h5
 for ending in csv h5 jsonl meds.json; do
     rm -rf way && mkdir way && echo precious >way/scores.seed-1.$ending
