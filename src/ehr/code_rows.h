@@ -48,7 +48,7 @@ struct code_list {
     dev_int vector;  /* [n] number of the code's vector; -1: it has none */
 };
 
-/* Packs a list of token[n], a host array that is read at once; -1: a row of zeros. The list must stay where it is until the pack is sent. */
+/* Packs a list of token[n], a host array that is read at once. The list must stay where it is until the pack is sent. */
 int code_list_pack(struct code_list *list, struct pack *pack, const struct code_rows *rows, int64_t n,
                    const int32_t *token);
 

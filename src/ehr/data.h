@@ -45,6 +45,7 @@ struct sample_set {
                                     a vector */
     int64_t *visit_offsets; /* [n + 1] */
     struct cohort_visit *visits;
+    int64_t birth_code;       /* of MEDS_BIRTH; -1: none */
     const uint8_t *code_kind; /* of the cohort's codes; borrowed */
 };
 
@@ -66,6 +67,7 @@ struct vector_source {
 struct ehr_data {
     int64_t n_tasks;
     struct ehr_task *tasks;           /* [n_tasks], the one that is scored first; owned */
+    int64_t first_sample;             /* of the scored task, in the cohort */
     int64_t n_train;                  /* samples of train, of all tasks and ranks, in the order of the cohort */
     double *train_cost;               /* [n_train] expected work of each */
     struct sample_set sets[N_SPLITS]; /* this rank's: of train a run in their order, of the others likewise */
@@ -83,6 +85,7 @@ struct ehr_data {
     int64_t n_cohort_codes, code_bytes;
     char *code;         /* [n_cohort_codes, code_bytes] text */
     uint8_t *code_kind; /* [n_cohort_codes] */
+    int64_t birth_code; /* of MEDS_BIRTH; -1: none */
     int64_t *in_train;  /* [n_cohort_codes] samples of train (and of pre-training) whose history has it */
     int32_t *row;       /* [n_cohort_codes] its token */
     /* counts, of all ranks, over all splits of the scored task */

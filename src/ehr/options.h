@@ -10,7 +10,7 @@
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) };
 
 #define EHR_SIZES(CHOICE) CHOICE(SIZE_SMALL, "small") CHOICE(SIZE_PUBLISHED, "published")
-enum ehr_size_number { EHR_SIZES(OPTION_CHOICE_NUMBER), N_EHR_SIZES };
+enum ehr_size_number { EHR_SIZES(OPTION_CHOICE_NUMBER) N_EHR_SIZES };
 
 #define EHR_VISITS(CHOICE) CHOICE(VISITS_DAYS, "days") CHOICE(VISITS_ADMISSIONS, "admissions")
 enum ehr_visits { EHR_VISITS(OPTION_CHOICE_NUMBER) };

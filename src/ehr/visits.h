@@ -33,6 +33,7 @@ struct sample_history {
     const struct sample_event *events; /* [n] */
     const struct cohort_visit
         *visits;              /* [n_visits] the cohort's, that had begun; a start is known, an end if it is past */
+    int64_t birth_code;       /* of MEDS_BIRTH; -1: the cohort has it not */
     int64_t birth, time;      /* COHORT_NO_TIME: not known; the prediction time */
     const uint8_t *code_kind; /* [codes of the cohort] enum code_kind */
 };
@@ -56,8 +57,8 @@ struct visits {
     long long n, capacity;
     struct visit_code *codes; /* [n_codes]; owned */
     long long n_codes, codes_capacity;
-    int64_t *order; /* memory for visits_make */
-    long long order_capacity;
+    struct place *places; /* memory for visits_make; owned */
+    long long places_capacity;
 };
 
 /* The visits of a history, those without codes left out. */

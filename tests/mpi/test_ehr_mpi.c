@@ -198,16 +198,16 @@ static int learn(const struct world *w, const struct comm *comm, const char *nam
     struct checkpoint_ring ring = {checkpoint, &provenance, 1, "files.scores"};
     *t = (struct trained){.options = usual_options(arm)};
     t->options.steps = steps;
-    struct train_options options = ehr_train_options(&t->options);
+    struct train_options options = ehr_train_options(&t->options, STAGE_TASK);
     training_open(&t->training, comm, (struct device *)&w->device, &options);
     TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
     struct vector_source source = {find, NULL, 0};
-    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, arm == ARM_RANDOM ? NULL : &source));
+    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_RANDOM ? NULL : &source));
     TRY(make_vectors(t));
     int with_vectors = arm == ARM_MEDTOK_INIT || arm == ARM_MEDTOK_FROZEN;
     struct ehr_learner_terms terms = {
         &t->options, &t->data, {arm, t->data.n_own, t->data.n_vectors, WIDTH, with_vectors ? t->vectors : NULL}, 7};
-    TRY(ehr_learner_make(&t->learner, &terms, comm, (struct device *)&w->device, 1));
+    TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1));
     int status = train(&t->training, &t->learner.learner, &ring, metrics);
     provenance_free(&provenance);
     TRY(status);

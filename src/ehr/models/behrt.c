@@ -3,12 +3,10 @@
  *   x_t   = E_code[c_t] + E_segment[v_t mod 2] + E_age[a_t] + P[v_t]      code or special token, visit v_t, age a_t
  *   x     = dropout(LayerNorm(x))                                        epsilon 1e-12
  *   x     = block_l(x), l = 1 .. L          post-norm, GELU; each token sees all tokens of its sample
- *   h     = tanh(W x_CLS + b)
- *   logit = w . dropout(h) + b'
+ *   h     = dropout(tanh(W x_CLS + b))                                   the sample's vector
  *
  * P is fixed: P[v][j] = sin(v / 10000^(2j/d)) for even columns j, cos for odd ones. j is the column's own number, as in BEHRT's
- * code: frequencies fall twice as fast as in Vaswani et al. (2017). First values are N(0, 0.02^2), biases 0, but b', whose score
- * is the prior: untrained, all samples get the share of positives.
+ * code: frequencies fall twice as fast as in Vaswani et al. (2017). First values are N(0, 0.02^2), biases 0.
  *
  * Otherwise than in the paper: codes of all kinds, not diagnoses alone; no pre-training; widths from settings ehr.*.
  */
@@ -19,18 +17,19 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "ehr/models.h"
+#include "ehr/timelines.h"
 #include "nn/transformer.h"
 
 static const double EPSILON = 1e-12;
 
 struct behrt {
-    const struct embedding *codes; /* borrowed */
+    const struct ehr_options *options; /* borrowed */
+    const struct code_rows *codes;     /* borrowed */
     struct parameter *segment, *age, *position;
     struct norm_map norm;
     struct block_shape shape;
     struct block *blocks; /* [layers], owned */
-    int64_t layers;
-    struct linear_map pooler, head;
+    struct linear_map pooler;
     uint64_t seed;
 };
 
@@ -41,7 +40,8 @@ static int check(const struct ehr_options *o) {
 }
 
 /* ---- parameters ---- */
-static void add_blocks(struct behrt *m, struct parameter_set *set, const struct ehr_options *o) {
+static void add_blocks(struct behrt *m, struct parameter_set *set) {
+    const struct ehr_options *o = m->options;
     char name[40];
     m->shape = (struct block_shape){.heads = o->heads,
                                     .f = ACTIVATION_GELU,
@@ -50,36 +50,31 @@ static void add_blocks(struct behrt *m, struct parameter_set *set, const struct 
                                     .hidden_dropout = o->dropout,
                                     .attention_dropout = o->dropout,
                                     .std = EHR_INIT};
-    for (int64_t l = 0; l < m->layers; l++) {
+    for (int64_t l = 0; l < o->layers; l++) {
         snprintf(name, sizeof name, "behrt.block.%lld", (long long)l);
         block_add(set, &m->blocks[l], &m->shape, o->dim, o->inner, 0, name);
     }
 }
 
-static struct linear_map add_head(struct parameter_set *set, int64_t dim, double prior) {
-    return (struct linear_map){
-        .weight = parameter_add(set, 1, dim, (struct init){.normal = EHR_INIT}, PARAMETER_DECAYS, "behrt.head.weight"),
-        .bias = parameter_add(set, 1, 1, (struct init){.constant = log(prior / (1 - prior))}, 0, "behrt.head.bias")};
-}
-
-static int make(void **self, struct parameter_set *set, const struct embedding *embedding,
-                const struct ehr_model_terms *terms) {
+static int make(void **self, const struct ehr_model_terms *terms, int64_t *width) {
     const struct ehr_options *o = terms->options;
+    struct parameter_set *set = terms->set;
     struct init init = {.normal = EHR_INIT};
     struct behrt *m;
     TRY(mem_alloc(&m, 1, sizeof *m));
     *self = m;
-    m->codes = embedding;
-    m->layers = o->layers;
+    *width = o->dim;
+    m->options = o;
+    m->codes = terms->codes;
     m->seed = terms->seed;
-    TRY(mem_alloc(&m->blocks, m->layers, sizeof *m->blocks));
+    TRY(mem_alloc(&m->blocks, o->layers, sizeof *m->blocks));
+    code_rows_add(terms->codes, set, o->dim);
     m->segment = parameter_add(set, 2, o->dim, init, 0, "behrt.segment");
     m->age = parameter_add(set, age_classes(o->age), o->dim, init, 0, "behrt.age");
     m->position = parameter_add(set, o->max_length, o->dim, (struct init){0}, PARAMETER_FROZEN, "behrt.position");
     m->norm = norm_map_add(set, o->dim, 1, 0, "behrt.norm");
-    add_blocks(m, set, o);
+    add_blocks(m, set);
     m->pooler = linear_map_add_normal(set, o->dim, o->dim, EHR_INIT, 1, 0, "behrt.pooler");
-    m->head = add_head(set, o->dim, terms->prior);
     return STATUS_OK;
 }
 
@@ -115,22 +110,43 @@ static struct dropout dropout(const struct behrt *m, const struct ehr_batch *b, 
     return (struct dropout){m->shape.hidden_dropout, m->seed, RNG_DROPOUT + (uint32_t)site, b->step};
 }
 
-static struct var *logits(void *self, struct tape *tape, const struct ehr_batch *b) {
-    struct behrt *m = self;
-    struct block_rows rows = {.segments = b->tokens, .dropout = dropout(m, b, 0)};
-    int64_t n = b->tokens.rows.n_rows, site = 1;
-    struct var *x = embedding_rows(m->codes, tape, b);
-    x = nn_add(tape, look_up(tape, m->segment, b->visit_parity, n), x);
-    x = nn_add(tape, look_up(tape, m->age, b->age, n), x);
-    x = nn_add(tape, look_up(tape, m->position, b->visit, n), x);
-    x = nn_norm(tape, x, norm_map_terms(tape, m->norm, EPSILON, 1));
-    x = nn_dropout(tape, x, b->tokens, dropout(m, b, 0));
-    for (int64_t l = 0; l < m->layers; l++, site += BLOCK_SITES)
-        x = nn_block(tape, x, &m->blocks[l], &m->shape, &rows, NULL, (int)site);
-    struct var *h = linear_map_apply(tape, nn_gather(tape, x, b->first, b->n), m->pooler);
-    h = nn_activate(tape, ACTIVATION_TANH, h);
-    h = nn_gather(tape, h, b->each.rows.offsets, b->n); /* a copy: dropout works in place, and tanh needs its value */
-    return linear_map_apply(tape, nn_dropout(tape, h, b->each, dropout(m, b, site)), m->head);
+static int pack(const void *self, struct pack *pack, const struct ehr_batch *b, enum ehr_stage stage, void *input) {
+    const struct behrt *m = self;
+    (void)stage;
+    TRY(timelines_make(input, b, m->options));
+    return timelines_pack(input, pack, b, m->codes);
 }
 
-const struct ehr_model EHR_BEHRT_MODEL = {check, make, start, logits, free_model};
+static void free_input(void *input) { timelines_free(input); }
+
+static struct var *represent(void *self, struct tape *tape, const struct ehr_batch *b) {
+    struct behrt *m = self;
+    const struct timelines *t = b->input;
+    struct block_rows rows = {.segments = t->rows, .dropout = dropout(m, b, 0)};
+    int64_t site = 1;
+    struct var *x = code_rows_look_up(m->codes, tape, &t->codes);
+    x = nn_add(tape, look_up(tape, m->segment, t->visit_parity, t->n), x);
+    x = nn_add(tape, look_up(tape, m->age, t->age, t->n), x);
+    x = nn_add(tape, look_up(tape, m->position, t->visit, t->n), x);
+    x = nn_norm(tape, x, norm_map_terms(tape, m->norm, EPSILON, 1));
+    x = nn_dropout(tape, x, t->rows, dropout(m, b, 0));
+    for (int64_t l = 0; l < m->options->layers; l++, site += BLOCK_SITES)
+        x = nn_block(tape, x, &m->blocks[l], &m->shape, &rows, NULL, (int)site);
+    struct var *h = linear_map_apply(tape, nn_gather(tape, x, t->first, b->n), m->pooler);
+    h = nn_activate(tape, ACTIVATION_TANH, h);
+    h = nn_gather(tape, h, b->each.rows.offsets, b->n); /* a copy: dropout works in place, and tanh needs its value */
+    return nn_dropout(tape, h, b->each, dropout(m, b, site));
+}
+
+const struct ehr_model EHR_BEHRT_MODEL = {
+    .sizes = {[SIZE_SMALL] = {.dim = 64, .layers = 2, .heads = 4, .inner = 128, .dropout = 0.1},
+              [SIZE_PUBLISHED] = {.dim = 288, .layers = 6, .heads = 12, .inner = 512, .dropout = 0.1}},
+    .input_bytes = sizeof(struct timelines),
+    .check = check,
+    .make = make,
+    .start = start,
+    .pack = pack,
+    .free_input = free_input,
+    .represent = represent,
+    .free = free_model,
+};
