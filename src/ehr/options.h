@@ -7,7 +7,7 @@
 
 /* The models, once: NUMBER gives the name in settings, and src/ehr/models/ defines NUMBER_MODEL (ehr/models.h). */
 #define EHR_MODELS(CHOICE) CHOICE(EHR_BEHRT, "behrt") CHOICE(EHR_GT_BEHRT, "gt-behrt")
-enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) };
+enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
 
 #define EHR_SIZES(CHOICE) CHOICE(SIZE_SMALL, "small") CHOICE(SIZE_PUBLISHED, "published")
 enum ehr_size_number { EHR_SIZES(OPTION_CHOICE_NUMBER) N_EHR_SIZES };

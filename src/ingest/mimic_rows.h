@@ -5,7 +5,7 @@
  *     for patients who died, dischtime is at times the day alone, at 00:00.
  *   - Who died in it is who has hospital_expire_flag.
  *   - Death is admissions.deathtime where there is one; else patients.dod, which is a day.
- *   - Sex and race are static facts; race stands in each admission, and may differ from one to the next.
+ *   - Sex and race are static facts; race stands in each admission, and may differ from one to the next: record_collector.h says which counts.
  *   - Diagnoses, and what else has no time, are known at the end of their visit.
  *   - A drug is its NDC if there is a real one (MIMIC writes 0 where there is none), with its name behind it, for maps of names
  *     (terms/source_code.h); else its name.

@@ -19,7 +19,10 @@
  *   event     Of an unknown subject: a fault, left out. Of a visit that the subject has not: kept outside any visit and counted; if its
  *             time is the visit's end, a fault, left out. Before birth or after death: kept and counted, as is the admission that a visit begins with.
  *   fact      Static, and said by visits (MIMIC's race, once an admission): what the first visit says, of those that say any; how often and what
- *             later ones say would tell that they come. What was said before is left out by the rule "a static fact that stands already".
+ *             later ones say would tell that they come. Where that is not the subject's first visit, it is an event at the begin of that
+ *             visit and not static: a sample before it must not know. What was said before is left out by the rule "a static fact that
+ *             stands already"; of a visit that is left out by the rule "of a visit that is left out"; of a visit that the subject has
+ *             not, a fault.
  *   label     Of an unknown subject, before birth, or a second one of the same task and time: a fault, left out.
  * Faults are counted by file, listed with file and line (the first ones), and an error if they are more than `most_bad` of the rows
  * of a file. A row is what the sink was told of one position, in calls that follow each other.

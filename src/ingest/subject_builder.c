@@ -9,9 +9,9 @@
 
 #define ASCENDING(a, b) (((a) > (b)) - ((a) < (b)))
 
-/* Where the visit of an id is: index in visits, or -1: it is left out. */
+/* Where the visit of an id is: index in visits, or -1: it is left out; and the first row that says it, of held_visits. */
 struct visit_place {
-    int64_t id;
+    int64_t id, row;
     int32_t index;
 };
 
@@ -76,6 +76,12 @@ static int judge_visit(struct subject_builder *b, int64_t i, int *stands) {
     return STATUS_OK;
 }
 
+static struct visit_place *find_place(const struct subject_builder *b, int64_t id) {
+    struct visit_place key = {.id = id};
+    if (b->n_places == 0 || id == COHORT_NO_VISIT) return NULL;
+    return bsearch(&key, b->places, (size_t)b->n_places, sizeof key, place_order);
+}
+
 /* Visits that stand, in order; and the places of all ids. */
 static int make_visits(struct subject_builder *b) {
     int64_t n = b->n_held_visits;
@@ -87,25 +93,24 @@ static int make_visits(struct subject_builder *b) {
         int stands;
         const struct cohort_visit *v = &b->held_visits[i].visit;
         TRY(judge_visit(b, i, &stands));
-        if (stands)
-            b->visits[b->n_visits++] = *v;
-        else if (v->id != COHORT_NO_VISIT && (i == 0 || v->id != v[-1].id))
-            b->places[b->n_places++] = (struct visit_place){v->id, -1};
+        if (stands) b->visits[b->n_visits++] = *v;
+        /* held visits ascend by id, and so do the places */
+        if (v->id != COHORT_NO_VISIT && (b->n_places == 0 || v->id != b->places[b->n_places - 1].id))
+            b->places[b->n_places++] = (struct visit_place){v->id, i, -1};
     }
     if (b->n_visits) qsort(b->visits, (size_t)b->n_visits, sizeof *b->visits, visit_order);
-    for (int32_t i = 0; i < b->n_visits; i++)
-        if (b->visits[i].id != COHORT_NO_VISIT) b->places[b->n_places++] = (struct visit_place){b->visits[i].id, i};
-    if (b->n_places) qsort(b->places, (size_t)b->n_places, sizeof *b->places, place_order);
+    for (int32_t i = 0; i < b->n_visits; i++) {
+        struct visit_place *place = find_place(b, b->visits[i].id);
+        if (place) place->index = i;
+    }
     return STATUS_OK;
 }
 
-static const struct visit_place *find_place(const struct subject_builder *b, int64_t id) {
-    struct visit_place key = {id, 0};
-    if (b->n_places == 0 || id == COHORT_NO_VISIT) return NULL;
-    return bsearch(&key, b->places, (size_t)b->n_places, sizeof key, place_order);
+/* ---- times ---- */
+static int is_static(const struct held_event *e) {
+    return e->time == COHORT_NO_TIME && position_precision(e->at) == TIME_EXACT;
 }
 
-/* ---- times ---- */
 static int64_t time_of(const struct held_event *e, const struct cohort_visit *visit) {
     if (position_precision(e->at) == TIME_EXACT || e->time == COHORT_NO_TIME) return e->time;
     int64_t end = end_of_day(e->time);
@@ -125,10 +130,22 @@ static int add_item(struct subject_builder *b, const struct event_item *item) {
     return STATUS_OK;
 }
 
+/* Whether a row is the second one of a visit, which is left out while the first stands. */
+static int is_second_row(const struct subject_builder *b, const struct visit_place *place, uint64_t at) {
+    struct row_position row = position_of(at);
+    for (int64_t i = place->row + 1; i < b->n_held_visits && b->held_visits[i].visit.id == place->id; i++) {
+        struct row_position other = position_of(b->held_visits[i].at);
+        if (other.file == row.file && other.line == row.line) return 1;
+    }
+    return 0;
+}
+
 static int take_event(struct subject_builder *b, const struct held_event *e) {
     const struct visit_place *place = find_place(b, e->visit);
     const struct cohort_visit *visit = place && place->index >= 0 ? &b->visits[place->index] : NULL;
     struct event_item item = {.at = e->at, .code = e->code, .visit = -1, .class = ITEM_EVENT, .value = e->value};
+    if (is_static(e) && e->visit != COHORT_NO_VISIT && (!visit || is_second_row(b, place, e->at)))
+        return add_bad(b, e, place ? EVENT_VISIT_LEFT_OUT : EVENT_NO_VISIT);
     b->collector->oddities[2] += e->visit != COHORT_NO_VISIT && !visit;
     if (visit) item.visit = place->index;
     if (position_precision(e->at) == TIME_DISCHARGE) {
@@ -173,19 +190,23 @@ static uint32_t value_bits(const struct event_item *e) {
     return bits;
 }
 
-/* Facts alike stand together, of those the one that stands first in the source before the others. */
+/* Facts alike stand together, of those what is said of the subject before what a visit says, and then the one that stands first in the
+ * source. */
 static int fact_order(const void *a, const void *b) {
     const struct event_item *x = a, *y = b;
     if (x->code != y->code) return ASCENDING(x->code, y->code);
     uint32_t of_x = value_bits(x), of_y = value_bits(y);
-    return of_x != of_y ? ASCENDING(of_x, of_y) : ASCENDING(x->at, y->at);
+    if (of_x != of_y) return ASCENDING(of_x, of_y);
+    return x->visit != y->visit ? ASCENDING(x->visit, y->visit) : ASCENDING(x->at, y->at);
 }
 
 static int same_fact(const struct event_item *a, const struct event_item *b) {
     return a->code == b->code && value_bits(a) == value_bits(b);
 }
 
-/* Leaves of the static facts those that stand. Items are in order, so that static ones come first; they are not afterwards. */
+/* Leaves of the static facts those that stand: what no visit says, and what the first visit says that says any. That is known from the
+ * beginning if it is the subject's first, or else when that visit begins: before, nobody had asked. Items are in order, so that static ones
+ * come first; they are not afterwards. */
 static int settle_facts(struct subject_builder *b) {
     int64_t n = 0, kept = 0;
     int32_t first = INT32_MAX; /* visit that says any */
@@ -193,15 +214,18 @@ static int settle_facts(struct subject_builder *b) {
     for (int64_t i = 0; i < n; i++)
         if (b->items[i].visit >= 0 && b->items[i].visit < first) first = b->items[i].visit;
     if (n == 0) return STATUS_OK;
+    if (first == 0) /* what the subject's first visit says is said of the subject */
+        for (int64_t i = 0; i < n; i++)
+            if (b->items[i].visit == 0) b->items[i].visit = -1;
     qsort(b->items, (size_t)n, sizeof *b->items, fact_order);
     for (int64_t i = 0; i < n; i++) {
-        struct event_item *e = &b->items[i];
-        if (e->visit > first || (kept && same_fact(e, &b->items[kept - 1]))) {
-            TRY(row_faults_leave_out(&b->collector->faults, position_of(e->at), "a static fact that stands already"));
+        struct event_item e = b->items[i];
+        if (e.visit > first || (kept && same_fact(&e, &b->items[kept - 1]))) {
+            TRY(row_faults_leave_out(&b->collector->faults, position_of(e.at), "a static fact that stands already"));
             continue;
         }
-        b->items[kept] = *e;
-        b->items[kept++].visit = -1;
+        if (e.visit >= 0) e.time = b->visits[e.visit].start;
+        b->items[kept++] = e;
     }
     memmove(b->items + kept, b->items + n, (size_t)(b->n_items - n) * sizeof *b->items);
     b->n_items -= n - kept;

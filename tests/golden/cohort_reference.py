@@ -443,6 +443,26 @@ def read_filters(path):
     return filters
 
 
+def read_facts(path):
+    """(subject, time, code) of sex and race; time None: static."""
+    with h5py.File(path) as f:
+        codes = [text(c) for c in f["code"][:]]
+        facts = {i for i, c in enumerate(codes) if c.startswith(("GENDER//", "RACE//"))}
+        offsets, code, time = f["event_offsets"][:], f["event_code"][:], f["event_time"][:]
+        return sorted(((int(s), None if time[e] < -9_000_000_000_000_000_000 else int(time[e]), codes[code[e]])
+                       for i, s in enumerate(f["subject"][:]) for e in range(offsets[i], offsets[i + 1]) if code[e] in facts), key=str)
+
+
+def facts_of(subjects):
+    """Sex; race as the first visit says it that says any, which is not known before unless that is the first of all."""
+    facts = []
+    for number, s in subjects.items():
+        facts += [(number, None, "GENDER//" + s.sex)] if s.sex else []
+        said = [v for v in s.visits if v.race][:1]
+        facts += [(number, None if v is s.visits[0] else v.start, "RACE//" + v.race) for v in said]
+    return sorted(facts, key=str)
+
+
 def without_visit(samples):
     return {(s, t, None): label for (s, t, _), label in samples.items()}
 
@@ -479,6 +499,12 @@ def main():
             tasks[name](task, number, subject, context)
         faults += compare(name, task, made[name], filters[name])
     faults += [f"{name} was not labelled" for name in sorted(set(tasks) - set(made)) if not name.startswith("lab_")]
+    facts = facts_of(subjects)
+    dated = sum(time is not None for _, time, _ in facts)
+    print(f"facts: {len(facts)}, of them {dated} dated at a later visit")
+    found = read_facts(options.cohort)
+    if facts != found:
+        faults.append(f"facts: {sorted(set(facts) - set(found), key=str)[:3]} here, {sorted(set(found) - set(facts), key=str)[:3]} there")
     for fault in faults[:40]:
         print(f"DIFFERS: {fault}")
     print(f"{len(made)} tasks of {len(subjects)} subjects, {sum(len(s.visits) for s in subjects.values())} visits: {len(faults)} differences")

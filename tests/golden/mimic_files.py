@@ -38,7 +38,7 @@ def read_subjects(folder, form):
             birth = micros(f"{int(p.anchor_year) - int(p.anchor_age):04d}-01-01")
         day = micros(p.dod)
         subjects[int(p.subject_id)] = SimpleNamespace(
-            birth=birth, death=NEVER if day is NEVER else end_of(day), exact=[], visits=[], labs=[])
+            birth=birth, death=NEVER if day is NEVER else end_of(day), exact=[], visits=[], labs=[], sex=p.gender)
     return subjects
 
 
@@ -52,7 +52,8 @@ def read_visits(folder, subjects):
             end = death
         if end < start:
             continue
-        visit = SimpleNamespace(id=int(a.hadm_id), start=start, end=end, died=int(died), dx=[], px=0, atc=[], drugs=0, icu=[])
+        visit = SimpleNamespace(id=int(a.hadm_id), start=start, end=end, died=int(died), dx=[], px=0, atc=[], drugs=0, icu=[],
+                                race=(a.ethnicity if hasattr(a, "ethnicity") else a.race).strip())
         visits[visit.id] = visit
         subjects[int(a.subject_id)].visits.append(visit)
     for s in subjects.values():

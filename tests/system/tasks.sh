@@ -35,6 +35,25 @@ for format in mimic3 mimic4; do
     done
 done
 reference mimic4 medtok mimic4-clean.h5 && fail "labels of the other mode are the same"
+# Where a patient's first admission does not say the race, the one that does is a later one, and it is not known before that.
+mkdir late
+cp "$data"/ehr/mimic3_demo/*.csv.gz late
+zcat late/ADMISSIONS.csv.gz | "$PYTHON" -c '
+import csv, sys
+rows = list(csv.DictReader(sys.stdin))
+first = {}
+for row in rows:
+    first[row["subject_id"]] = min(row["admittime"], first.get(row["subject_id"], "9"))
+out = csv.DictWriter(sys.stdout, rows[0].keys())
+out.writeheader()
+for row in rows:
+    out.writerow(row if row["admittime"] > first[row["subject_id"]] else {**row, "ethnicity": ""})' | gzip >admissions.gz
+mv admissions.gz late/ADMISSIONS.csv.gz
+make_cohort 2 late late.h5 --set cohort.tasks="$tasks"
+"$PYTHON" "$ROOT/tests/golden/cohort_reference.py" late mimic3 clean late.h5 --ndc "$maps/ndc_to_atc_demo.tsv.gz" --ccs9 "$maps/ccs_icd9cm.tsv.gz" \
+    --ccs10 "$maps/ccs_icd10cm_2019.tsv.gz" >log 2>&1 || fail "race in later admissions: $(tail -n 45 log)"
+grep -qE 'of them [1-9][0-9]* dated' log || fail "no race is dated at a later admission: $(cat log)"
+
 make_cohort 3 "$data/ehr/mimic4_demo" three.h5 --set cohort.tasks="$tasks"
 [ "$(content three.h5)" = "$(content mimic4-clean.h5)" ] || fail "three ranks give another cohort"
 

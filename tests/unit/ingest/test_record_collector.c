@@ -63,6 +63,63 @@ static void a_static_fact_stands_once_and_is_what_the_first_visit_says(void **st
     end(&f);
 }
 
+static void a_fact_that_the_first_visit_does_not_say_is_known_when_a_later_one_says_it(void **state) {
+    (void)state;
+    struct fixture f;
+    struct collected_counts counts;
+    begin(&f);
+    f.options.kinds &= ~(1U << CODE_KIND_VISIT);
+    open_sink(&f);
+    subject(&f, 2, 1, NO, NO);
+    visit(&f, 2, 1, 100, DAY, 2 * DAY);
+    visit(&f, 3, 1, 200, 5 * DAY, 6 * DAY);
+    visit(&f, 4, 1, 300, 8 * DAY, 9 * DAY);
+    event(&f, 2, 1, 100, 30 * HOUR, TIME_EXACT, "A");
+    event(&f, 3, 1, 300, NO, TIME_EXACT, "RACE//OTHER");
+    event(&f, 4, 1, 200, NO, TIME_EXACT, "RACE//WHITE");
+    event(&f, 5, 1, 200, NO, TIME_EXACT, "SEX");
+    event(&f, 6, 1, COHORT_NO_VISIT, NO, TIME_EXACT, "SEX"); /* what is said of the subject is always known */
+    check(&f, "1: [24 to 48] [120 to 144] [192 to 216] SEX@- A@30/0 RACE//WHITE@120/1\n");
+    assert_int_equal(record_collector_counts(f.collector, &counts), STATUS_OK);
+    assert_int_equal(counts.n_left_out, 1);
+    assert_true(counts.left_out[0].file == EVENTS && counts.left_out[0].rows == 2);
+    end(&f);
+}
+
+static void facts_of_visits_that_do_not_stand_go(void **state) {
+    (void)state;
+    struct fixture f;
+    struct collected_counts counts;
+    begin(&f);
+    f.options.kinds &= ~(1U << CODE_KIND_VISIT);
+    open_sink(&f);
+    subject(&f, 2, 1, NO, NO);
+    visit(&f, 2, 1, 100, 2 * DAY, DAY); /* discharge before admission */
+    visit(&f, 3, 1, 200, 5 * DAY, 6 * DAY);
+    visit(&f, 4, 1, 200, 3 * DAY, 4 * DAY); /* the id is taken */
+    struct found_event second = {.subject = 1,
+                                 .visit = 200,
+                                 .time = NO,
+                                 .kind = CODE_KIND_FACT,
+                                 .code = "RACE//OF A SECOND ROW",
+                                 .code_size = 21,
+                                 .value = NAN};
+    assert_int_equal(f.sink.event(f.sink.self, (struct row_position){VISITS, 4}, &second), STATUS_OK);
+    event(&f, 2, 1, 100, NO, TIME_EXACT, "RACE//OF A FAULTY VISIT");
+    event(&f, 3, 1, 200, NO, TIME_EXACT, "RACE//WHITE");
+    event(&f, 4, 1, 300, NO, TIME_EXACT, "RACE//OF NO VISIT");
+    check(&f, "1: [120 to 144] RACE//WHITE@-\n");
+    check_faults(&f, VISITS, 3, 2);
+    check_faults(&f, EVENTS, 3, 1);
+    assert_int_equal(record_collector_counts(f.collector, &counts), STATUS_OK);
+    assert_int_equal(counts.n_left_out, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(counts.left_out[i].rule, "of a visit that is left out");
+        assert_true(counts.left_out[i].file == (i ? EVENTS : VISITS) && counts.left_out[i].rows == 1);
+    }
+    end(&f);
+}
+
 static void lives_and_visits_are_events(void **state) {
     (void)state;
     struct fixture f;
@@ -181,6 +238,8 @@ int main(void) {
         cmocka_unit_test(rows_in_any_order_become_subjects_in_order),
         cmocka_unit_test(a_day_is_known_at_its_end_or_its_visits),
         cmocka_unit_test(a_static_fact_stands_once_and_is_what_the_first_visit_says),
+        cmocka_unit_test(a_fact_that_the_first_visit_does_not_say_is_known_when_a_later_one_says_it),
+        cmocka_unit_test(facts_of_visits_that_do_not_stand_go),
         cmocka_unit_test(lives_and_visits_are_events),
         cmocka_unit_test(visits_come_from_admissions_and_discharges),
         cmocka_unit_test(who_died_in_a_visit_is_asked_of_deaths_if_the_source_is_silent),
