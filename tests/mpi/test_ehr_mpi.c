@@ -155,7 +155,7 @@ static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_ar
                                 .arm = arm,
                                 .min_count = 1,
                                 .max_length = 64,
-                                .dim = 32,
+                                .dim = 80,
                                 .layers = 1,
                                 .heads = 2,
                                 .inner = 32,
