@@ -27,6 +27,8 @@ enum rng_stream {
     /* dropout in the online text encoder, first and second view: position in the network added; step, index as above */
     RNG_TEXT_FIRST = 0x800,
     RNG_TEXT_SECOND = 0xc00,
+    RNG_MASKED =
+        0x1500, /* codes hidden in pre-training, + what is drawn (ehr/models/behrt.c); step = training step, index = sample and place */
     RNG_SHOTS =
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */

@@ -20,6 +20,7 @@ int ehr_options_sized(const struct ehr_options *options, struct ehr_options *siz
     if (sized->heads == 0) sized->heads = size->heads;
     if (sized->inner == 0) sized->inner = size->inner;
     if (sized->dropout < 0) sized->dropout = size->dropout;
+    if (sized->position_scale < 0) sized->position_scale = size->position_scale;
     if (options->pretrain_steps > 0 && !model->pretrain)
         return status_set(STATUS_USAGE, "ehr.model %s has no pre-training: leave ehr.pretrain_steps at 0",
                           NAMES[options->model]);

@@ -22,10 +22,11 @@ struct ehr_model_terms {
     struct parameter_set *set;
 };
 
-/* What settings stand for that are left at 0 (dropout: at -1). */
+/* What settings stand for that are left at 0 (dropout, position_scale: at -1). */
 struct ehr_size {
     int64_t dim, layers, heads, inner;
     double dropout;
+    double position_scale; /* of models with fixed positions */
 };
 
 struct ehr_model {

@@ -6,7 +6,10 @@
 #include "config/options.h"
 
 /* The models, once: NUMBER gives the name in settings, and src/ehr/models/ defines NUMBER_MODEL (ehr/models.h). */
-#define EHR_MODELS(CHOICE) CHOICE(EHR_BEHRT, "behrt") CHOICE(EHR_GT_BEHRT, "gt-behrt")
+#define EHR_MODELS(CHOICE)                                                                                             \
+    CHOICE(EHR_BEHRT, "behrt")                                                                                         \
+    CHOICE(EHR_GT_BEHRT, "gt-behrt")                                                                                   \
+    CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
 
 #define EHR_SIZES(CHOICE) CHOICE(SIZE_SMALL, "small") CHOICE(SIZE_PUBLISHED, "published")
@@ -66,6 +69,8 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "width inside a block's feed-forward part; 0: as ehr.size says")                                               \
     KEY(in, REAL, "ehr.dropout", dropout, "-1", -1, 0.95, JOB_EVALUATE, SHAPES,                                        \
         "dropout in the model; -1: as ehr.size says")                                                                  \
+    KEY(in, REAL, "ehr.position_scale", position_scale, "-1", -1, 1e6, JOB_EVALUATE, SHAPES,                           \
+        "fixed positions, sinusoids, times this; rows of codes are 0.02 at first; -1: as ehr.size says")               \
     KEY(in, INTEGER, "ehr.batch", batch, "64", 1, 1048576, "samples", JOB_EVALUATE, SHAPES,                            \
         "samples in a batch, over all ranks")                                                                          \
     KEY(in, INTEGER, "ehr.steps", steps, "1000", 1, 1e9, "steps", JOB_EVALUATE, SHAPES, "length of training, at most") \

@@ -154,7 +154,7 @@ static void make_visits(const struct reference *r, struct sample_set *set) {
 }
 
 /* task: index, or -1, of all samples. */
-static void make_set(const struct reference *r, struct sample_set *set, int32_t task, const uint8_t *code_kind) {
+static void make_set(const struct reference *r, struct sample_set *set, int32_t task, const struct ehr_data *d) {
     set->n = find(r, "sample", "number")->cols;
     TAKE(int64_t, set->number, r, "sample", "number");
     TAKE(int64_t, set->subject, r, "sample", "subject");
@@ -170,12 +170,14 @@ static void make_set(const struct reference *r, struct sample_set *set, int32_t 
     for (int64_t i = 0; i < set->n; i++) set->task[i] = task;
     make_events(r, set);
     make_visits(r, set);
-    set->code_kind = code_kind;
+    set->code_kind = d->code_kind;
+    set->birth_code = d->birth_code;
 }
 
 static void make_codes(const struct reference *r, struct ehr_data *d) {
     d->n_cohort_codes = r->n_codes;
     d->code_bytes = CODE_BYTES;
+    d->birth_code = -1;
     assert_int_equal(mem_alloc(&d->code, r->n_codes, CODE_BYTES), STATUS_OK);
     assert_int_equal(mem_alloc(&d->code_kind, r->n_codes, sizeof *d->code_kind), STATUS_OK);
     assert_int_equal(mem_alloc(&d->in_train, r->n_codes, sizeof *d->in_train), STATUS_OK);
@@ -186,6 +188,7 @@ static void make_codes(const struct reference *r, struct ehr_data *d) {
         d->in_train[i] = r->in_train[i];
         d->row[i] = r->row[i];
         d->n_own += r->row[i] >= TOKEN_FIRST_CODE;
+        if (strcmp(r->code[i], "MEDS_BIRTH") == 0) d->birth_code = i;
     }
     d->n_rows = TOKEN_FIRST_CODE + d->n_own;
 }
@@ -194,8 +197,8 @@ static void make_codes(const struct reference *r, struct ehr_data *d) {
 static void make_data(const struct reference *r, struct ehr_data *d) {
     struct ehr_task *task;
     make_codes(r, d);
-    make_set(r, &d->sets[SPLIT_TRAIN], 0, d->code_kind);
-    make_set(r, &d->pretrain, -1, d->code_kind);
+    make_set(r, &d->sets[SPLIT_TRAIN], 0, d);
+    make_set(r, &d->pretrain, -1, d);
     d->n_train = d->n_pretrain = d->pretrain.n;
     assert_int_equal(mem_alloc(&d->tasks, 1, sizeof *d->tasks), STATUS_OK);
     d->n_tasks = 1;
@@ -301,6 +304,7 @@ static void pack_batch(struct world *w, enum ehr_stage stage, int64_t step) {
     const struct sample_set *set = stage == STAGE_TASK ? &w->data.sets[SPLIT_TRAIN] : &w->data.pretrain;
     int64_t which[MOST_CODES];
     for (int64_t i = 0; i < set->n; i++) which[i] = i;
+    pack_begin(&w->pack);
     assert_int_equal(ehr_batch_pack(&w->batch, &w->pack, &w->data, set, set->n, which), STATUS_OK);
     w->batch.step = (uint32_t)step;
     assert_int_equal(w->model->pack(w->self, &w->pack, &w->batch, stage, w->batch.input), STATUS_OK);
@@ -395,6 +399,6 @@ static void pretraining_agrees(void **state) {
     }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {CASE("behrt")};
+    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("medtok_transformer")};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
