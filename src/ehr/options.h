@@ -9,7 +9,8 @@
 #define EHR_MODELS(CHOICE)                                                                                             \
     CHOICE(EHR_BEHRT, "behrt")                                                                                         \
     CHOICE(EHR_GT_BEHRT, "gt-behrt")                                                                                   \
-    CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
+    CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")                                                               \
+    CHOICE(EHR_TRANSFORMEHR, "transformehr")
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
 
 #define EHR_SIZES(CHOICE) CHOICE(SIZE_SMALL, "small") CHOICE(SIZE_PUBLISHED, "published")

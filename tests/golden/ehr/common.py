@@ -101,10 +101,10 @@ def visits_of(sample, data, settings):
     return visits
 
 
-def timeline(sample, data, settings):
-    """(token, age, visit) of CLS, and of each visit's codes and its SEP: cut in front to ehr.max_length."""
+def timeline(sample, data, settings, visits=None):
+    """(token, age, visit) of CLS, and of each visit's codes and its SEP: cut in front to ehr.max_length. visits: some of visits_of."""
     static, dated, length = [], [], settings["ehr.max_length"]
-    for number, v in enumerate(visits_of(sample, data, settings)):
+    for number, v in enumerate(visits_of(sample, data, settings) if visits is None else visits):
         tokens = [token for token, _ in v["codes"]] + [TOKEN_SEP]
         (static if v["is_static"] else dated).extend((token, v["age"], number) for token in tokens)
     most = (length - 1) // 2

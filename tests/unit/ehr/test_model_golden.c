@@ -399,6 +399,6 @@ static void pretraining_agrees(void **state) {
     }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("medtok_transformer")};
+    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("gt_behrt"), CASE("medtok_transformer")};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
