@@ -155,7 +155,7 @@ static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_ar
                                 .arm = arm,
                                 .min_count = 1,
                                 .max_length = 64,
-                                .dim = 80,
+                                .dim = model == EHR_GT_BEHRT ? 80 : 32, /* its graphs have a fifth of it */
                                 .layers = 1,
                                 .heads = 2,
                                 .inner = 32,
