@@ -9,8 +9,10 @@
 #define EHR_MODELS(CHOICE)                                                                                             \
     CHOICE(EHR_BEHRT, "behrt")                                                                                         \
     CHOICE(EHR_GT_BEHRT, "gt-behrt")                                                                                   \
-    CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")                                                               \
-    CHOICE(EHR_TRANSFORMEHR, "transformehr")
+    CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
+    CHOICE(EHR_ETHOS_PROBE, "ethos-probe")                                                                             \
+    CHOICE(EHR_MULT_EHR, "mult-ehr")                                                                                   \
+    CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
 
 #define EHR_SIZES(CHOICE) CHOICE(SIZE_SMALL, "small") CHOICE(SIZE_PUBLISHED, "published")
@@ -67,7 +69,7 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, INTEGER, "ehr.heads", heads, "0", 0, 256, "heads", JOB_EVALUATE, SHAPES,                                   \
         "heads of attention; 0: as ehr.size says")                                                                     \
     KEY(in, INTEGER, "ehr.inner", inner, "0", 0, 1048576, "values", JOB_EVALUATE, SHAPES,                              \
-        "width inside a block's feed-forward part; 0: as ehr.size says")                                               \
+        "width inside a block's feed-forward part, of mult-ehr that of a node's features; 0: as ehr.size says")        \
     KEY(in, REAL, "ehr.dropout", dropout, "-1", -1, 0.95, JOB_EVALUATE, SHAPES,                                        \
         "dropout in the model; -1: as ehr.size says")                                                                  \
     KEY(in, REAL, "ehr.position_scale", position_scale, "-1", -1, 1e6, JOB_EVALUATE, SHAPES,                           \

@@ -45,6 +45,12 @@ struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias);
 /* a + b, in place of b */
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b);
 
+/* sum over i of alpha[i] x[i], n matrices of one shape, of which none is overwritten */
+struct var *nn_combine(struct tape *tape, int n, const double *alpha, struct var *const *x);
+
+/* g a + (1 - g) b with g = 1 / (1 + exp(-s)); a, b of one shape, s [1, 1] */
+struct var *nn_mix(struct tape *tape, struct var *s, struct var *a, struct var *b);
+
 /* f(x): in place where activation_from_output(f) (kernels.h), as ReLU; x itself for ACTIVATION_NONE */
 struct var *nn_activate(struct tape *tape, enum activation f, struct var *x);
 
@@ -135,5 +141,8 @@ void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct va
 /* Cross-entropy of independent labels how.y [rows, labels], from logits x [rows, labels]; `how` has y, weight and
  * positive_weights, the layer sets the rest. */
 void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss);
+
+/* weight times the sum of x's values: for losses that layers make, value by value. */
+void nn_sum(struct tape *tape, struct var *x, double weight, dev_real loss);
 
 #endif

@@ -155,8 +155,8 @@ static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_ar
                                 .arm = arm,
                                 .min_count = 1,
                                 .max_length = 64,
-                                .dim = model == EHR_GT_BEHRT ? 80 : 32, /* its graphs have a fifth of it */
-                                .layers = 1,
+                                .dim = model == EHR_GT_BEHRT ? 80 : 32,  /* its graphs have a fifth of it */
+                                .layers = model == EHR_MULT_EHR ? 2 : 1, /* as many as it takes */
                                 .heads = 2,
                                 .inner = 32,
                                 .dropout = 0.1,
@@ -236,7 +236,8 @@ static void cause_is_found(const struct world *w, enum ehr_model_number model, e
     struct trained t;
     char name[32];
     snprintf(name, sizeof name, "model-%d-arm-%d", (int)model, (int)arm);
-    NEED(learn(w, w->comm, name, (struct made){0}, model, arm, STEPS, &t) == STATUS_OK);
+    int64_t steps = model == EHR_BEHRT ? STEPS : 2 * STEPS; /* enough for the slowest: a decoder's last token */
+    NEED(learn(w, w->comm, name, (struct made){0}, model, arm, steps, &t) == STATUS_OK);
     CHECK(t.data.n_own == (arm == ARM_RANDOM ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
     CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
     end(&t);

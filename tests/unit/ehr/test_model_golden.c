@@ -399,6 +399,9 @@ static void pretraining_agrees(void **state) {
     }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {CASE("behrt"), CASE("gt_behrt"), CASE("medtok_transformer")};
+    const struct CMUnitTest tests[] = {
+        CASE("behrt"),    CASE("ethos_probe"),  CASE("gt_behrt"), CASE("medtok_transformer"),
+        CASE("mult_ehr"), CASE("transformehr"),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
