@@ -384,8 +384,10 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
                      (dev_real){NULL});
 }
 
+/* The small one drops nothing: a visit of one code whose only edge is dropped says nothing. On NHDS, stays of 7 days or more, the average
+ * precision on tuning after 200 steps was .375 without dropout, after 360 .269 with 0.2. */
 const struct ehr_model EHR_GT_BEHRT_MODEL = {
-    .sizes = {[SIZE_SMALL] = {.dim = 120, .layers = 2, .heads = 4, .inner = 240, .dropout = 0.2},
+    .sizes = {[SIZE_SMALL] = {.dim = 120, .layers = 2, .heads = 4, .inner = 240, .dropout = 0},
               [SIZE_PUBLISHED] = {.dim = 540, .layers = 6, .heads = 12, .inner = 512, .dropout = 0.2}},
     .input_bytes = sizeof(struct gt_input),
     .check = check,
