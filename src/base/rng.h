@@ -39,6 +39,9 @@ enum rng_stream {
     RNG_SHOTS =
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */
+    RNG_GRAPH_MASK =
+        0x1540, /* what GT-BEHRT's pre-training hides: step = training step, index = sample and place; codes, + 1: types
+                              * of visits */
 };
 
 /* Four 32-bit words for one counter. */

@@ -11,6 +11,7 @@
     CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
     CHOICE(EHR_ETHOS, "ethos")                                                                                         \
     CHOICE(EHR_ETHOS_PROBE, "ethos-probe")                                                                             \
+    CHOICE(EHR_GT_BEHRT, "gt-behrt")                                                                                   \
     CHOICE(EHR_MULT_EHR, "mult-ehr")                                                                                   \
     CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
 enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };

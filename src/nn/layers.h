@@ -71,6 +71,9 @@ struct var *nn_rope(struct tape *tape, struct var *x, struct rope rope);
 /* mean over the rows of each segment, [n, cols]; 0 where empty */
 struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments segments);
 
+/* Each row of x as `parts` rows side by side in it, one below the other, in place: [parts * rows, cols / parts] */
+struct var *nn_split_rows(struct tape *tape, struct var *x, int64_t parts);
+
 /* x with elements dropped (kernels.h), in place; x itself if the rate is 0 or the tape is evaluating */
 struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout);
 

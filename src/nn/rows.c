@@ -94,6 +94,15 @@ struct var *nn_segment_mean(struct tape *tape, struct var *x, struct segments se
     return y;
 }
 
+/* The same values and the same gradient. */
+struct var *nn_split_rows(struct tape *tape, struct var *x, int64_t parts) {
+    struct var *y = tape_over(tape, x, NULL);
+    if (tape->failed) return y;
+    y->rows *= parts;
+    y->cols /= parts;
+    return y;
+}
+
 /* The columns of dy from `first` on, to v's gradient. */
 static void add_columns(struct tape *tape, struct var *v, dev_real dy, int64_t first, int64_t cols) {
     if (!v->needs_grad) return;

@@ -161,7 +161,7 @@ static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_ar
                                 .arm = arm,
                                 .min_count = 1,
                                 .max_length = 64,
-                                .dim = 32,
+                                .dim = model == EHR_GT_BEHRT ? 40 : 32,  /* its graphs have a fifth of it */
                                 .layers = model == EHR_MULT_EHR ? 2 : 1, /* as many as it takes */
                                 .heads = 2,
                                 .inner = 32,

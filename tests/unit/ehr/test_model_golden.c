@@ -418,7 +418,8 @@ static void pretraining_of_a_sample_is_alike_in_each_batch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASES("behrt"), CASES("ethos_probe"), CASES("medtok_transformer"), CASES("mult_ehr"), CASES("transformehr"),
+        CASES("behrt"),    CASES("ethos_probe"),  CASES("gt_behrt"), CASES("medtok_transformer"),
+        CASES("mult_ehr"), CASES("transformehr"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

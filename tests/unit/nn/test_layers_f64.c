@@ -90,6 +90,10 @@ static struct var *rope(struct var **in) {
     return nn_rope(&tape, copy(in[0]), rope);
 }
 static struct var *segment_mean(struct var **in) { return nn_segment_mean(&tape, in[0], ROW_SEGMENTS); }
+/* The mean of segments of parts of rows. */
+static struct var *split_rows(struct var **in) {
+    return nn_segment_mean(&tape, nn_split_rows(&tape, nn_add(&tape, in[0], copy(in[0])), 2), ROW_SEGMENTS);
+}
 static struct var *concat(struct var **in) { return nn_concat(&tape, in[0], in[1]); }
 static struct norm_terms norm_by(struct var *gain, struct var *bias, int center) {
     return (struct norm_terms){.gain = gain, .bias = bias, .epsilon = 1e-5, .center = center};
@@ -254,6 +258,7 @@ static const struct layer LAYERS[] = {
     {"weighted bag", weighted_bag, 2, {{5, 3}, {4, 1}}},
     {"rope", rope, 1, {{5, 5}}},
     {"segment_mean", segment_mean, 1, {{5, 3}}},
+    {"split_rows", split_rows, 1, {{5, 4}}},
     {"concat", concat, 2, {{5, 3}, {5, 2}}},
     {"layer norm", layer_norm, 3, {{5, 6}, {1, 6}, {1, 6}}},
     {"rms norm", rms_norm, 2, {{5, 6}, {1, 6}}},
