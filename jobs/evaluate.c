@@ -41,7 +41,7 @@ static int prepare(struct evaluate *x, const struct comm *comm) {
     if (comm->rank > 0) return STATUS_OK;
     TRY(atomic_file_check(c->files.scores));
     TRY(read_id(c->files.cohort, KIND_COHORT, &x->cohort_id));
-    return ehr_reads_table(&c->ehr) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
+    return arm_reads_table(c->ehr.arm) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
 }
 
 /* ---- one seed ---- */
@@ -50,8 +50,10 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
     const char *task = x->evaluation.data.tasks[0].name;
     int status = provenance_add_input(provenance, "cohort", config->files.cohort);
     if (status == STATUS_OK) status = provenance_add_checksum(provenance, "task", task, task);
-    if (status == STATUS_OK && ehr_reads_table(&config->ehr))
+    if (status == STATUS_OK && arm_reads_table(config->ehr.arm))
         status = provenance_add_input(provenance, "table", config->files.table);
+    if (status == STATUS_OK && arm_reads_text(config->ehr.arm))
+        status = provenance_add_input(provenance, "text", config->files.text);
     return comm_agree(comm, status);
 }
 
@@ -124,7 +126,8 @@ static int run(const struct comm *comm, const struct config *config, const struc
                                            .settings = &config->ehr,
                                            .data_seed = (uint64_t)config->run.seed,
                                            .cohort = config->files.cohort,
-                                           .table = config->files.table};
+                                           .table = config->files.table,
+                                           .text = config->files.text};
     int status = compute_device_open(comm, &config->run, NEEDS_LESS, &x.device, &x.evaluation.threads);
     if (status == STATUS_OK) status = evaluate(&x, comm);
     ehr_evaluation_free(&x.evaluation);

@@ -14,10 +14,6 @@
 #include "measure/scores_report.h"
 #include "train/train.h"
 
-int ehr_reads_table(const struct ehr_options *options) {
-    return options->arm == ARM_MEDTOK_INIT || options->arm == ARM_MEDTOK_FROZEN;
-}
-
 /* ---- data ---- */
 static void log_data(const struct ehr_evaluation *x) {
     const struct ehr_data *d = &x->data;
@@ -26,37 +22,29 @@ static void log_data(const struct ehr_evaluation *x) {
              t->name, (long long)t->samples[SPLIT_TRAIN], (long long)t->positive[SPLIT_TRAIN],
              (long long)t->samples[SPLIT_TUNING], (long long)t->positive[SPLIT_TUNING],
              (long long)t->samples[SPLIT_HELD_OUT], (long long)t->positive[SPLIT_HELD_OUT], (long long)d->n_codes);
-    if (ehr_reads_table(&x->options))
+    if (arm_reads_table(x->options.arm))
         log_info(
             "%s has %lld of the codes, and an ancestor of %lld others; %lld are no medical codes and have rows of "
             "their own",
-            x->table, (long long)x->medtok.n_exact, (long long)x->medtok.n_ancestor, (long long)d->n_own);
+            x->table, (long long)x->arm.medtok.n_exact, (long long)x->arm.medtok.n_ancestor, (long long)d->n_own);
     if (d->n_missing_codes)
         log_warn("%lld of %lld codes, %lld of %lld of their tokens, are read as one missing code: %s",
                  (long long)d->n_missing_codes, (long long)d->n_codes, (long long)d->n_missing_tokens,
                  (long long)d->n_tokens,
-                 ehr_reads_table(&x->options) ? "the table has neither them nor an ancestor"
-                                              : "train has too few (ehr.min_count)");
+                 arm_reads_table(x->options.arm) ? "the table has neither them nor an ancestor"
+                                                 : "train has too few (ehr.min_count)");
     if (d->n_cut)
         log_warn("%lld histories were longer than ehr.max_length (%lld) and lost their first tokens, %lld in all",
                  (long long)d->n_cut, (long long)x->options.max_length, (long long)d->n_dropped);
 }
 
 int ehr_evaluation_load(struct ehr_evaluation *x) {
-    enum { RANDOM_WIDTH = 256 }; /* MedTok's 4 x 64 */
     const struct ehr_options *o = &x->options;
-    struct code_rows_source *source = &x->terms.source;
     TRY(ehr_options_sized(x->settings, &x->options));
-    medtok_vectors_make(&x->medtok, ehr_reads_table(o) ? x->table : NULL);
-    TRY(ehr_data_make(&x->data, x->comm, x->cohort, o, x->data_seed, o->arm == ARM_RANDOM ? NULL : &x->medtok.source));
-    *source = (struct code_rows_source){
-        .arm = o->arm, .n_own = x->data.n_own, .n_vectors = x->data.n_vectors, .width = RANDOM_WIDTH};
-    if (ehr_reads_table(o)) {
-        TRY(medtok_vectors_read(&x->medtok, x->comm, x->data.n_vectors, x->data.vector, x->data.n_train_vectors,
-                                &source->width, &x->vectors));
-        source->vectors = x->vectors;
-    }
-    x->terms.options = &x->options;
+    arm_make(&x->arm, o, x->table, x->text);
+    TRY(ehr_data_make(&x->data, x->comm, x->cohort, o, x->data_seed, arm_source(&x->arm)));
+    TRY(arm_read(&x->arm, x->comm, &x->data, &x->terms.source));
+    x->terms.options = o;
     x->terms.data = &x->data;
     if (x->comm->rank == 0) log_data(x);
     return STATUS_OK;
@@ -64,8 +52,7 @@ int ehr_evaluation_load(struct ehr_evaluation *x) {
 
 void ehr_evaluation_free(struct ehr_evaluation *x) {
     ehr_data_free(&x->data);
-    free(x->vectors);
-    x->vectors = NULL;
+    arm_free(&x->arm);
 }
 
 /* ---- one seed ---- */

@@ -22,10 +22,14 @@ enum ehr_size_number { EHR_SIZES(OPTION_CHOICE_NUMBER) N_EHR_SIZES };
 enum ehr_visits { EHR_VISITS(OPTION_CHOICE_NUMBER) };
 
 #define EHR_ARMS(CHOICE)                                                                                               \
-    CHOICE(ARM_RANDOM, "random")                                                                                       \
+    CHOICE(ARM_BASE, "base")                                                                                           \
+    CHOICE(ARM_HIERARCHY, "hierarchy")                                                                                 \
     CHOICE(ARM_MEDTOK_INIT, "medtok-init")                                                                             \
-    CHOICE(ARM_MEDTOK_FROZEN, "medtok-frozen") CHOICE(ARM_RANDOM_FROZEN, "random-frozen")
-enum ehr_arm { EHR_ARMS(OPTION_CHOICE_NUMBER) };
+    CHOICE(ARM_MEDTOK_FROZEN, "medtok-frozen")                                                                         \
+    CHOICE(ARM_MEDTOK_TOKENS, "medtok-tokens")                                                                         \
+    CHOICE(ARM_RANDOM_FROZEN, "random-frozen")                                                                         \
+    CHOICE(ARM_SHUFFLED, "shuffled") CHOICE(ARM_TEXT_ONLY, "text-only") CHOICE(ARM_GRAPH_ONLY, "graph-only")
+enum ehr_arm { EHR_ARMS(OPTION_CHOICE_NUMBER) N_EHR_ARMS };
 
 #define EHR_SCORED(CHOICE) CHOICE(SCORED_TUNING, "tuning") CHOICE(SCORED_HELD_OUT, "held_out")
 enum ehr_scored { EHR_SCORED(OPTION_CHOICE_NUMBER) };
@@ -61,10 +65,10 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
     KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
         "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
-    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
-        "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
-        "vectors, "                                                                                                    \
-        "frozen, under a trained map; random ones in their place")                                                     \
+    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "base", JOB_EVALUATE, SHAPES,                             \
+        "rows of medical codes: base, a trained table; hierarchy, with rows of their ancestors; from files.table "     \
+        "medtok-init, medtok-frozen, medtok-tokens; controls random-frozen, shuffled, text-only (which reads "         \
+        "files.text), graph-only")                                                                                     \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \
     KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \

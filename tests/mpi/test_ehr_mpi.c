@@ -144,13 +144,15 @@ struct trained {
     struct ehr_options options;
     struct ehr_data data;
     float *vectors;
+    int32_t *system;
+    struct code_bags bags;
     struct training training;
     struct ehr_learner learner;
     int64_t n;
     struct scored_sample *samples; /* of held_out */
 };
 
-enum { STEPS = 240, SOME_STEPS = 80, FEW_STEPS = 20 };
+enum { STEPS = 320, SOME_STEPS = 80, FEW_STEPS = 20 };
 
 static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_arm arm) {
     static char task[] = "";
@@ -174,8 +176,9 @@ static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_ar
 }
 
 /* Of the source of vectors each code C//NN has number NN, but the static one. */
-static int find(void *self, const struct cohort *cohort, const uint8_t *wanted, int64_t *row) {
+static int find(void *self, const struct cohort *cohort, const int64_t *in_train, const uint8_t *wanted, int64_t *row) {
     (void)self;
+    (void)in_train;
     for (int64_t i = 0; i < cohort->n_codes; i++) {
         const char *code = cohort_code(cohort, i);
         row[i] = !wanted[i] || code[0] != 'C' ? VECTOR_MISSING : atoi(code + 3);
@@ -184,11 +187,38 @@ static int find(void *self, const struct cohort *cohort, const uint8_t *wanted, 
     return STATUS_OK;
 }
 
+/* By the codes' numbers, so that codes that are added change nothing. */
 static int make_vectors(struct trained *t) {
-    TRY(mem_alloc(&t->vectors, t->data.n_vectors * WIDTH, sizeof *t->vectors));
-    for (int64_t i = 0; i < t->data.n_vectors * WIDTH; i++)
+    int64_t n = t->data.n_vectors;
+    TRY(mem_alloc(&t->vectors, n * WIDTH, sizeof *t->vectors));
+    TRY(mem_alloc(&t->system, n, sizeof *t->system));
+    for (int64_t i = 0; i < n * WIDTH; i++)
         t->vectors[i] = 0.25f * (float)rng_normal(23, 1, (uint32_t)t->data.vector[i / WIDTH], (uint64_t)(i % WIDTH));
     return STATUS_OK;
+}
+
+/* A row of its own, by its number, and one of three that codes share. */
+static int make_bags(const struct ehr_data *d, struct code_bags *b) {
+    enum { SHARED = 3 };
+    *b = (struct code_bags){.n_rows = 2 * CODES + SHARED, .n_items = 2 * d->n_vectors, .std = EHR_INIT / sqrt(2)};
+    TRY(mem_alloc(&b->offsets, d->n_vectors + 1, sizeof *b->offsets));
+    TRY(mem_alloc(&b->row, b->n_items, sizeof *b->row));
+    TRY(mem_alloc(&b->weight, b->n_items, sizeof *b->weight));
+    for (int64_t i = 0; i < d->n_vectors; i++) {
+        b->row[2 * i] = (int32_t)d->vector[i];
+        b->row[2 * i + 1] = (int32_t)(2 * CODES + d->vector[i] % SHARED);
+        b->weight[2 * i] = b->weight[2 * i + 1] = 1;
+        b->offsets[i + 1] = 2 * (i + 1);
+    }
+    return STATUS_OK;
+}
+
+static struct code_rows_source source_of(const struct trained *t, enum ehr_arm arm) {
+    struct code_rows_source s = {
+        .arm = arm, .n_own = t->data.n_own, .n_vectors = t->data.n_vectors, .width = WIDTH, .system = t->system};
+    if (arm_rows_shape(arm) == ROWS_OF_BAGS) s.bags = &t->bags;
+    if (arm != ARM_BASE && arm != ARM_RANDOM_FROZEN && !s.bags) s.vectors = t->vectors;
+    return s;
 }
 
 /* Trains over `comm` on the cohort and scores held_out; `end` frees in any case. */
@@ -209,11 +239,10 @@ static int learn(const struct world *w, const struct comm *comm, const char *nam
     training_open(&t->training, comm, (struct device *)&w->device, &options);
     TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
     struct vector_source source = {find, NULL, 0};
-    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_RANDOM ? NULL : &source));
+    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_BASE ? NULL : &source));
     TRY(make_vectors(t));
-    int with_vectors = arm == ARM_MEDTOK_INIT || arm == ARM_MEDTOK_FROZEN;
-    struct ehr_learner_terms terms = {
-        &t->options, &t->data, {arm, t->data.n_own, t->data.n_vectors, WIDTH, with_vectors ? t->vectors : NULL}, 7};
+    TRY(make_bags(&t->data, &t->bags));
+    struct ehr_learner_terms terms = {&t->options, &t->data, source_of(t, arm), 7};
     TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1));
     int status = train(&t->training, &t->learner.learner, &ring, metrics);
     provenance_free(&provenance);
@@ -226,6 +255,8 @@ static void end(struct trained *t) {
     ehr_learner_free(&t->learner);
     ehr_data_free(&t->data);
     free(t->vectors);
+    free(t->system);
+    code_bags_free(&t->bags);
     free(t->samples);
 }
 
@@ -245,19 +276,19 @@ static void cause_is_found(const struct world *w, enum ehr_model_number model, e
     snprintf(name, sizeof name, "model-%d-arm-%d", (int)model, (int)arm);
     int64_t steps = model == EHR_BEHRT ? STEPS : 2 * STEPS; /* enough for the slowest: a decoder's last token */
     NEED(learn(w, w->comm, name, (struct made){0}, model, arm, steps, &t) == STATUS_OK);
-    CHECK(t.data.n_own == (arm == ARM_RANDOM ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
+    CHECK(t.data.n_own == (arm == ARM_BASE ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
     CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
     end(&t);
 }
 
 static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world *w) {
-    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_RANDOM_FROZEN; arm++) cause_is_found(w, EHR_BEHRT, arm);
+    for (enum ehr_arm arm = ARM_BASE; arm <= ARM_SHUFFLED; arm++) cause_is_found(w, EHR_BEHRT, arm);
 }
 
 static void a_code_that_makes_the_label_is_found_by_each_model(const struct world *w) {
     for (enum ehr_model_number model = EHR_BEHRT + 1; model < N_EHR_MODELS; model++) {
         if (!learns_labels(model)) continue;
-        cause_is_found(w, model, ARM_RANDOM);
+        cause_is_found(w, model, ARM_BASE);
         cause_is_found(w, model, ARM_MEDTOK_FROZEN);
     }
 }
@@ -286,7 +317,7 @@ static void chance(int64_t n, const struct scored_sample *samples, double *mean,
 static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
     struct trained t;
     double mean, sd;
-    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, EHR_BEHRT, ARM_RANDOM, STEPS, &t) == STATUS_OK);
+    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, EHR_BEHRT, ARM_BASE, STEPS, &t) == STATUS_OK);
     chance(t.n, t.samples, &mean, &sd);
     double value = average_precision(t.n, t.samples);
     CHECK(sd > 0 && sd < 0.1 && fabs(value - mean) < 3 * sd);
@@ -295,7 +326,7 @@ static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
 
 /* Also what later events bring: codes that stand between the others, the cause of the label itself. */
 static void events_after_the_prediction_time_change_no_bit(const struct world *w) {
-    static const enum ehr_arm ARMS[] = {ARM_RANDOM, ARM_MEDTOK_INIT, ARM_MEDTOK_FROZEN};
+    static const enum ehr_arm ARMS[] = {ARM_BASE, ARM_HIERARCHY, ARM_MEDTOK_INIT, ARM_MEDTOK_FROZEN};
     enum { N_ARMS = sizeof ARMS / sizeof *ARMS };
     for (int i = 0; i < N_ARMS + N_EHR_MODELS - 1;
          i++) { /* the arms with one model, then the other models with one arm */
@@ -333,7 +364,7 @@ static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
         int64_t n = 0;
         char name[32];
         snprintf(name, sizeof name, "batches-%d", (int)model);
-        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_RANDOM, FEW_STEPS, &t) == STATUS_OK);
+        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_BASE, FEW_STEPS, &t) == STATUS_OK);
         t.learner.most_tokens = 1;
         CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
         double most = 0;
@@ -371,14 +402,14 @@ static void the_number_of_ranks_does_not_matter(const struct world *w) {
 /* Of a model with first values, over `comm`: nothing in them is summed over ranks. */
 static int generate(const struct world *w, const struct comm *comm, const char *cohort, struct trained *t) {
     static char *outcome[] = {"C//10"}; /* code 5 */
-    struct ehr_options options = usual_options(EHR_ETHOS, ARM_RANDOM);
+    struct ehr_options options = usual_options(EHR_ETHOS, ARM_BASE);
     options.pretrain_steps = 1;
     options.outcome = (struct string_list){1, outcome};
     options.futures = 5;
     *t = (struct trained){0};
     TRY(ehr_options_sized(&options, &t->options));
     TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, NULL));
-    struct ehr_learner_terms terms = {&t->options, &t->data, {.arm = ARM_RANDOM, .n_own = t->data.n_own}, 7};
+    struct ehr_learner_terms terms = {&t->options, &t->data, {.arm = ARM_BASE, .n_own = t->data.n_own}, 7};
     TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 0));
     return ehr_learner_score(&t->learner, SPLIT_HELD_OUT, &t->n, &t->samples);
 }

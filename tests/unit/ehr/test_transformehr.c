@@ -269,7 +269,7 @@ static void make_model(void) {
     struct ehr_model_terms terms = {&model.comm, &model.options, &model.data, 3, &model.codes, &model.set};
     int64_t width;
     model = (struct model){.comm = comm_self(), .options = o, .data = {.n_rows = T + N_CODES, .n_own = N_CODES}};
-    model.codes.source = (struct code_rows_source){.arm = ARM_RANDOM, .n_own = N_CODES};
+    model.codes.source = (struct code_rows_source){.arm = ARM_BASE, .n_own = N_CODES};
     assert_int_equal(EHR_TRANSFORMEHR_MODEL.make(&model.self, &terms, &width), STATUS_OK);
     assert_int_equal(parameter_set_allocate(&model.set, &device, 0, 1, 1), STATUS_OK);
     assert_int_equal(parameter_set_initialize(&model.set, 3), STATUS_OK);
