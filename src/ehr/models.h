@@ -26,13 +26,13 @@ struct ehr_model_terms {
 struct ehr_size {
     int64_t dim, layers, heads, inner;
     double dropout;
-    double position_scale; /* of models with fixed positions */
+    double position_scale; /* of models with sinusoids */
 };
 
 struct ehr_model {
     struct ehr_size sizes[N_EHR_SIZES];
     size_t input_bytes; /* of what `pack` fills */
-    /* Whether the settings (sizes filled in) make a model; STATUS_USAGE if not. NULL: they do. */
+    /* Whether the settings (sizes filled in, heads that divide dim) make a model; STATUS_USAGE if not. NULL: they do. */
     int (*check)(const struct ehr_options *options);
     /* Adds the parameters to terms->set; *self: the model, which `free` frees; *width: of `represent`. Collective. */
     int (*make)(void **self, const struct ehr_model_terms *terms, int64_t *width);

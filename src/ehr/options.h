@@ -43,7 +43,8 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
 #define EHR_OPTIONS(KEY, in)                                                                                           \
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
-    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
+    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES,                   \
+        "what learns the task: src/ehr/models/ has a file for each, with its formula")                                 \
     KEY(in, LIST, "ehr.also", also, "tasks", JOB_EVALUATE, NULL,                                                       \
         "further tasks that are learned beside ehr.task, from train; their scores are not made")                       \
     KEY(in, CHOICE, "ehr.size", size, ehr_size_number, EHR_SIZES, "small", JOB_EVALUATE, SHAPES,                       \
@@ -58,6 +59,10 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "the model's own pre-training on the histories of train goes before; 0: none")                                 \
     KEY(in, REAL, "ehr.pretrain_rate", pretrain_rate, "5e-4", 0, 1e6, JOB_EVALUATE, SHAPES,                            \
         "Adam's learning rate in it; it falls along half a cosine to its last step")                                   \
+    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "base", JOB_EVALUATE, SHAPES,                             \
+        "rows of medical codes: base, a trained table; hierarchy, with rows of their ancestors; from files.table "     \
+        "medtok-init, medtok-frozen, medtok-tokens; controls random-frozen, shuffled, text-only (which reads "         \
+        "files.text), graph-only")                                                                                     \
     KEY(in, LIST, "ehr.outcome", outcome, "outcomes", JOB_EVALUATE, NULL,                                              \
         "ethos: what a future must hold: admission, death, death-in-stay, icu, or beginnings of codes; empty: as the " \
         "task's name tells")                                                                                           \
@@ -65,10 +70,10 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
     KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
         "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
-    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "base", JOB_EVALUATE, SHAPES,                             \
-        "rows of medical codes: base, a trained table; hierarchy, with rows of their ancestors; from files.table "     \
-        "medtok-init, medtok-frozen, medtok-tokens; controls random-frozen, shuffled, text-only (which reads "         \
-        "files.text), graph-only")                                                                                     \
+    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
+        "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
+        "vectors, "                                                                                                    \
+        "frozen, under a trained map; random ones in their place")                                                     \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \
     KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \

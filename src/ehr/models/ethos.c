@@ -25,14 +25,7 @@
 static const double EPSILON = 1e-5;
 
 /* ---- parameters ---- */
-static int check(const struct ehr_options *o) {
-    if (o->dim % o->heads == 0) return STATUS_OK;
-    return status_set(STATUS_USAGE, "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                      (long long)o->dim, (long long)o->heads);
-}
-
 static int check_generates(const struct ehr_options *o) {
-    TRY(check(o));
     if (o->pretrain_steps > 0) return STATUS_OK;
     return status_set(STATUS_USAGE, "ehr.model ethos learns from histories alone, no labels: set ehr.pretrain_steps");
 }
@@ -281,4 +274,4 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
     .free_input = free_input, .represent = represent, .targets = targets, .pretrain = pretrain, .free = free_model
 
 const struct ehr_model EHR_ETHOS_MODEL = {COMMON, .check = check_generates, .score = ethos_score};
-const struct ehr_model EHR_ETHOS_PROBE_MODEL = {COMMON, .check = check};
+const struct ehr_model EHR_ETHOS_PROBE_MODEL = {COMMON};
