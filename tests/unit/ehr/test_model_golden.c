@@ -418,7 +418,7 @@ static void pretraining_of_a_sample_is_alike_in_each_batch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE("behrt"), CASE("ethos_probe"), CASE("medtok_transformer"), CASE("mult_ehr"), CASE("transformehr"),
+        CASES("behrt"), CASES("ethos_probe"), CASES("medtok_transformer"), CASES("mult_ehr"), CASES("transformehr"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
