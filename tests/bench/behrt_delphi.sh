@@ -2,7 +2,7 @@
 # BEHRT on simulated life-long histories (delphi_sim_meds: death within ten years of the 65th birthday), with a random table and with
 # MedTok's vectors, beside a logistic regression on one-hot codes (scikit-learn), on the same split; three seeds. Writes a markdown
 # table to standard output. On two cores it takes some 20 minutes, most of them for the token table; with TABLE=table.h5 (of ICD10CM codes)
-# that is not made. BEHRT's settings were chosen by `tuning` (ehr.score=tuning); more settings may follow as key=value.
+# that is not made. BEHRT's settings were chosen by folds of train and tuning (results/behrt_delphi.md); more settings may follow as key=value.
 # usage: behrt_delphi.sh DATA [key=value...]   DATA has ehr/delphi_sim_meds, vocabulary/codes.tsv.gz and graph/kg.csv.gz
 # Needs pyarrow, NumPy, SciPy and scikit-learn: PYTHON=VENV/bin/python.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -10,8 +10,8 @@ for module in pyarrow numpy scipy sklearn; do need $module; done
 export PYTHON=$python
 data=${1:?usage: behrt_delphi.sh DATA [key=value...]}
 shift
-settings=(ehr.batch=128 ehr.steps=400 ehr.eval_every=40 ehr.patience=6 ehr.rate=2e-3 ehr.average=0.98 ehr.dropout=0.3 ehr.layers=1
-    ehr.seeds=3 "$@")
+settings=(ehr.dim=256 ehr.inner=64 ehr.layers=1 ehr.position_scale=0.02 ehr.dropout=0.3 ehr.batch=512 ehr.steps=80 ehr.warmup=100
+    ehr.rate=1e-3 ehr.weight_decay=5 ehr.average=0.98 ehr.eval_every=10 ehr.patience=10 ehr.seeds=3 "$@")
 arms=(base medtok-init medtok-frozen random-frozen)
 
 quietly() { "$MEDTOK" "$@" >"$work/out" 2>"$work/log" || { cat "$work/log" >&2 && exit 1; }; }

@@ -223,7 +223,7 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
 
 const struct ehr_model EHR_BEHRT_MODEL = {
     .sizes =
-        {[SIZE_SMALL] = {.dim = 64, .layers = 2, .heads = 4, .inner = 128, .dropout = 0.1, .position_scale = 1},
+        {[SIZE_SMALL] = {.dim = 64, .layers = 2, .heads = 4, .inner = 128, .dropout = 0.1, .position_scale = EHR_INIT},
          [SIZE_PUBLISHED] = {.dim = 288, .layers = 6, .heads = 12, .inner = 512, .dropout = 0.1, .position_scale = 1}},
     .input_bytes = sizeof(struct input),
     .make = make,

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from common import (TOKEN_FIRST_CODE, TOKEN_MASK, age_classes, block, block_shapes, code_rows, linear, linear_shapes, norm, norm_shapes,
                     timeline, uniform, TABLE)
 
-SETTINGS = {"ehr.dim": 12, "ehr.layers": 2, "ehr.heads": 3, "ehr.inner": 20, "ehr.pretrain_steps": 10}
+SETTINGS = {"ehr.dim": 12, "ehr.layers": 2, "ehr.heads": 3, "ehr.inner": 20, "ehr.position_scale": 0.5, "ehr.pretrain_steps": 10}
 EPSILON = 1e-12
 RNG_MASK = 0x1500  # src/base/rng.h
 
@@ -29,7 +29,7 @@ def positions(visit, dim):
 def encode(p, token, age, visit, settings):
     visit = torch.tensor(visit, dtype=torch.float64)
     x = code_rows(p, token) + p["behrt.segment"][visit.long() % 2] + p["behrt.age"][torch.tensor(age)]
-    x = norm(p, "behrt.norm", x + positions(visit, x.shape[1]), EPSILON)
+    x = norm(p, "behrt.norm", x + settings["ehr.position_scale"] * positions(visit, x.shape[1]), EPSILON)
     for layer in range(settings["ehr.layers"]):
         x = block(p, f"behrt.block.{layer}", x, settings["ehr.heads"])
     return x

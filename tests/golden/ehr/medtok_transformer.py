@@ -6,7 +6,7 @@ import torch
 
 from common import (DAY, NO_TIME, TABLE, TOKEN_SEP, block, block_shapes, code_rows, linear, linear_shapes, timeline, visits_of)
 
-SETTINGS = {"ehr.dim": 12, "ehr.layers": 2, "ehr.heads": 3, "ehr.inner": 20, "ehr.visits": "admissions"}
+SETTINGS = {"ehr.dim": 12, "ehr.layers": 2, "ehr.heads": 3, "ehr.inner": 20, "ehr.position_scale": 0.5, "ehr.visits": "admissions"}
 HOUR = DAY // 24
 MOST_YEARS = 110  # src/ehr/visits.h
 LEFT_FOR_TURNS = 4
@@ -27,14 +27,15 @@ def position(number, dim):
     return torch.where(j % 2 == 0, angle.sin(), angle.cos())
 
 
-def phi(p, duration):
+def phi(p, duration, scale):
     """None: not known."""
     if duration is None:
         return torch.cat([p["medtok.years"][0], torch.zeros(LEFT_FOR_TURNS, dtype=torch.float64)])
     days, hours = duration // DAY, duration // HOUR % 24
     year = 1 + min(days // 365, MOST_YEARS)
     turns = [2 * math.pi * (days % 365) / 365, 2 * math.pi * hours / 24]
-    return torch.cat([p["medtok.years"][year], torch.tensor([f(a) for a in turns for f in (math.sin, math.cos)], dtype=torch.float64)])
+    angles = torch.tensor([f(a) for a in turns for f in (math.sin, math.cos)], dtype=torch.float64)
+    return torch.cat([p["medtok.years"][year], scale * angles])
 
 
 def durations(sample, visits, at):
@@ -50,7 +51,7 @@ def durations(sample, visits, at):
 
 
 def represent(p, data, samples, settings):
-    out = []
+    out, scale = [], settings["ehr.position_scale"]
     for sample in samples:
         visits = visits_of(sample, data, settings)
         tokens = [t for t in timeline(sample, data, settings) if t[0] != TOKEN_SEP]
@@ -64,7 +65,7 @@ def represent(p, data, samples, settings):
                 added.append(torch.zeros_like(x[0]))
                 continue
             length, since = durations(sample, visits, v)
-            added.append(position(visit, x.shape[1]) + phi(p, length) + phi(p, since))
+            added.append(scale * position(visit, x.shape[1]) + phi(p, length, scale) + phi(p, since, scale))
         x = x + torch.stack(added)
         for layer in range(settings["ehr.layers"]):
             x = block(p, f"medtok.block.{layer}", x, settings["ehr.heads"], torch.relu, 1e-5)
