@@ -63,6 +63,7 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
     m->seed = terms->seed;
     m->n_futures = o->futures;
     if (o->model == EHR_ETHOS) TRY(ethos_outcome_make(&m->outcome, o, terms->data));
+    m->bags = terms->codes->source.bags;
     TRY(mem_alloc(&m->blocks, m->layers, sizeof *m->blocks));
     TRY(ethos_vocabulary_make(&m->vocabulary, terms->comm, terms->data, &terms->codes->source, terms->seed));
     if (m->vocabulary.by_rows) {
@@ -76,6 +77,38 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
     add_blocks(m, set, o);
     m->norm = norm_map_add(set, o->dim, 0, 0, "ethos.norm");
     return STATUS_OK;
+}
+
+/* row[dim] = R u, with R [dim, width] */
+static void project(int64_t dim, int64_t width, const double *map, const float *u, real *row) {
+    for (int64_t j = 0; j < dim; j++) {
+        double sum = 0;
+        for (int64_t k = 0; k < width; k++) sum += map[j * width + k] * u[k];
+        row[j] = (real)sum;
+    }
+}
+
+/* Units that are rows of MedTok's codebook begin as R u, R fixed, N(0, 0.02^2). */
+static int start(void *self, struct device *device) {
+    enum { MAP = 0xfffe }; /* no parameter has this number */
+    const struct ethos *m = self;
+    const struct code_bags *b = m->bags;
+    double *map = NULL;
+    real *row = NULL;
+    if (!b || !b->vectors) return STATUS_OK;
+    int status = mem_alloc(&map, m->dim * b->width, sizeof *map);
+    if (status == STATUS_OK) status = mem_alloc(&row, m->dim, sizeof *row);
+    for (int64_t i = 0; i < m->dim * b->width && status == STATUS_OK; i++)
+        map[i] = EHR_INIT * rng_normal(m->seed, RNG_INIT, MAP, (uint64_t)i);
+    for (int64_t unit = 0; unit < m->vocabulary.n_own && status == STATUS_OK; unit++) {
+        if (m->vocabulary.codebook[unit] < 0) continue;
+        project(m->dim, b->width, map, b->vectors + m->vocabulary.codebook[unit] * b->width, row);
+        device_upload_reals(device, dev_real_at(m->unit->value, unit * m->dim), row, m->dim);
+    }
+    device_synchronize(device);
+    free(map);
+    free(row);
+    return status;
 }
 
 static void free_model(void *self) {
@@ -237,8 +270,8 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
     }
 
 #define COMMON                                                                                                         \
-    .sizes = SIZES, .input_bytes = sizeof(struct input), .make = make, .pack = pack, .free_input = free_input,         \
-    .represent = represent, .targets = targets, .pretrain = pretrain, .free = free_model
+    .sizes = SIZES, .input_bytes = sizeof(struct input), .make = make, .start = start, .pack = pack,                   \
+    .free_input = free_input, .represent = represent, .targets = targets, .pretrain = pretrain, .free = free_model
 
 const struct ehr_model EHR_ETHOS_MODEL = {COMMON, .check = check_generates, .score = ethos_score};
 const struct ehr_model EHR_ETHOS_PROBE_MODEL = {COMMON};

@@ -8,7 +8,8 @@
 
 struct ethos {
     const struct ehr_data *data;
-    struct code_rows *codes; /* borrowed; NULL: no code is a row of them */
+    struct code_rows *codes;      /* borrowed; NULL: no code is a row of them */
+    const struct code_bags *bags; /* borrowed; of medtok-tokens the codebook */
     struct ethos_vocabulary vocabulary;
     struct parameter *unit, *position;
     struct parameter *output; /* NULL: rows of `unit` */

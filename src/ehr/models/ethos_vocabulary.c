@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "dist/gather.h"
+#include "store/table.h"
 #include "terms/code_form.h"
 #include "terms/meds_code.h"
 
@@ -55,6 +56,7 @@ struct speller {
     struct ethos_vocabulary *vocabulary;
     struct dictionary parts; /* base: names of parts; medtok-tokens: codebook rows, and texts of codes without */
     int64_t in_train;        /* the first so many of parts */
+    int64_t top_k;           /* medtok-tokens: tokens of a group */
     long long capacity;
 };
 
@@ -74,12 +76,36 @@ static int32_t marker_of(const char *text) {
     return -1;
 }
 
+/* A name that no text has, of a codebook row. */
+static const char CODEBOOK[] = "\1%d";
+
+/* Of a code with tokens the heaviest of each group, the first of equals; a side that the code lacks has no groups. Else 0. */
+static int heaviest(const struct speller *s, int64_t code, int32_t row[ETHOS_MOST_PARTS]) {
+    const struct code_bags *b = s->codes->bags;
+    int64_t vector = s->data->row[code] - TOKEN_FIRST_CODE - s->data->n_own;
+    int n = 0;
+    if (vector < 0 || s->top_k == 0) return 0;
+    for (int64_t first = b->offsets[vector]; first < b->offsets[vector + 1] && n < ETHOS_MOST_PARTS;
+         first += s->top_k) {
+        int64_t best = first;
+        for (int64_t i = first + 1; i < first + s->top_k; i++)
+            if (b->weight[i] > b->weight[best]) best = i;
+        row[n++] = b->row[best];
+    }
+    return n;
+}
+
 static int is_birth(const struct ehr_data *d, int64_t code) { return strcmp(ehr_code(d, code), "MEDS_BIRTH") == 0; }
 
-/* The names of a code's parts; of a codebook row a byte that no text begins with, and its number. */
+/* The names of a code's parts. */
 static int names_of(const struct speller *s, int64_t code, char names[ETHOS_MOST_PARTS][ETHOS_PART_BYTES]) {
     const char *text = ehr_code(s->data, code);
-    return ethos_parts(text, names);
+    int32_t row[ETHOS_MOST_PARTS];
+    if (s->codes->arm == ARM_BASE) return ethos_parts(text, names);
+    int n = heaviest(s, code, row);
+    for (int i = 0; i < n; i++) snprintf(names[i], ETHOS_PART_BYTES, CODEBOOK, row[i]);
+    if (n == 0) snprintf(names[n++], ETHOS_PART_BYTES, "%s", text);
+    return n;
 }
 
 /* Numbers the parts of codes that train has (or has not), in the order of the codes. */
@@ -125,6 +151,29 @@ static int spell(struct speller *s, int64_t code) {
     return STATUS_OK;
 }
 
+/* Which units are codebook rows. */
+static int find_codebook(const struct speller *s) {
+    struct ethos_vocabulary *v = s->vocabulary;
+    TRY(mem_alloc(&v->codebook, v->n_own, sizeof *v->codebook));
+    for (int64_t unit = 0; unit < v->n_own; unit++) v->codebook[unit] = -1;
+    for (int64_t i = 0; i < s->parts.n; i++) {
+        const char *name = s->parts.bytes + s->parts.offsets[i];
+        int64_t unit = N_ETHOS_FIXED + i + (i < s->in_train ? 0 : N_ETHOS_AGES + N_ETHOS_YEARS);
+        if (name[0] == CODEBOOK[0]) v->codebook[unit] = (int32_t)strtol(name + 1, NULL, 10); /* ends at the next name */
+    }
+    return STATUS_OK;
+}
+
+/* As many items as the fullest bag has, by groups. */
+static int64_t items_of_a_group(const struct code_rows_source *codes) {
+    int64_t most = 0;
+    for (int64_t i = 0; codes->bags && i < codes->n_vectors; i++) {
+        int64_t n = codes->bags->offsets[i + 1] - codes->bags->offsets[i];
+        if (n > most) most = n;
+    }
+    return most / TABLE_GROUPS;
+}
+
 static int spell_all(struct speller *s) {
     struct ethos_vocabulary *v = s->vocabulary;
     const struct ehr_data *d = s->data;
@@ -141,7 +190,8 @@ static int spell_all(struct speller *s) {
         v->offsets[c + 1] = v->offsets[c];
         TRY(spell(s, c));
     }
-    return mem_grow(&v->spelling, &s->capacity, 1, sizeof *v->spelling);
+    TRY(mem_grow(&v->spelling, &s->capacity, 1, sizeof *v->spelling));
+    return find_codebook(s);
 }
 
 /* ---- deciles ---- */
@@ -248,7 +298,8 @@ int ethos_decile(const struct ethos_vocabulary *v, int32_t code, float value) {
 int ethos_vocabulary_make(struct ethos_vocabulary *v, const struct comm *comm, const struct ehr_data *data,
                           const struct code_rows_source *codes, uint64_t seed) {
     struct speller s = {.data = data, .codes = codes, .vocabulary = v};
-    *v = (struct ethos_vocabulary){.by_rows = codes->arm != ARM_BASE};
+    *v = (struct ethos_vocabulary){.by_rows = codes->arm != ARM_BASE && codes->arm != ARM_MEDTOK_TOKENS};
+    if (codes->arm == ARM_MEDTOK_TOKENS) s.top_k = items_of_a_group(codes);
     int status = comm_agree(comm, spell_all(&s));
     dictionary_free(&s.parts);
     return status == STATUS_OK ? fit_deciles(v, comm, data, seed) : status;
@@ -259,5 +310,6 @@ void ethos_vocabulary_free(struct ethos_vocabulary *v) {
     free(v->spelling);
     free(v->numeric);
     free(v->deciles);
+    free(v->codebook);
     *v = (struct ethos_vocabulary){0};
 }

@@ -4,7 +4,7 @@
  *   codes that train has not; then, where codes are rows of ehr/code_rows.h, one a row
  *
  * How a code is spelled is the arm's matter:
- *   random          ICD-10-CM: category, characters 4 to 6, rest; ATC: 3 characters, the 4th, rest; ICD-10-PCS: 7 characters; others: the
+ *   base            ICD-10-CM: category, characters 4 to 6, rest; ATC: 3 characters, the 4th, rest; ICD-10-PCS: 7 characters; others: the
  *                   code. A part is one unit, whatever code it is in: a code that train has not is read by those of its parts that it has
  *   medtok-tokens   of a code with tokens the one of the largest weight of each group, in the groups' order; others: the code
  *   others          the code's row of ehr/code_rows.h
@@ -48,7 +48,8 @@ struct ethos_vocabulary {
     int32_t *spelling;     /* the units of each code */
     int32_t *numeric;      /* [codes of the cohort] row of `deciles`, or -1 */
     int64_t n_numeric;
-    float *deciles; /* [n_numeric, 9] ascending: a value above k of them is in decile k + 1 */
+    int32_t *codebook; /* [n_own] row of code_rows_source.bags that the unit is, or -1 */
+    float *deciles;    /* [n_numeric, 9] ascending: a value above k of them is in decile k + 1 */
 };
 
 /* Collective. Deciles are those of the histories of pre-training, or without it of train's samples: of at most 16,384 values a code,
@@ -72,7 +73,7 @@ static inline int32_t ethos_unit_of(const struct ethos_vocabulary *v, int64_t ou
 /* The decile of a value, 0 .. 9, or -1: of that code it has none. */
 int ethos_decile(const struct ethos_vocabulary *vocabulary, int32_t code, float value);
 
-/* The parts of a code's text in the arm random, as names of units: at most 7. */
+/* The parts of a code's text in the arm base, as names of units: at most 7. */
 enum { ETHOS_MOST_PARTS = 7, ETHOS_PART_BYTES = 512 };
 int ethos_parts(const char *text, char parts[ETHOS_MOST_PARTS][ETHOS_PART_BYTES]);
 

@@ -198,6 +198,41 @@ static void a_code_that_train_has_not_is_read_by_the_parts_that_it_has(void **st
     assert_int_equal(v->spelling[unknown + 1], ETHOS_MISSING);
 }
 
+/* Two tokens a group; ATC has two groups alone, DX four, of which two choose one token. FLU, SEX and others have no tokens. */
+static void of_medtoks_tokens_the_heaviest_of_each_group_is_a_unit(void **state) {
+    enum { VECTORS = 2, WIDTH_OF_TOKENS = 2 };
+    struct world *w = *state;
+    static int64_t offsets[] = {0, 8, 12};
+    static int32_t row[] = {0, 1, 2, 3, 1, 4, 5, 6, 6, 0, 4, 2};
+    static float weight[] = {.9f, .1f, .3f, .7f, .6f, .4f, .5f, .5f, .2f, .8f, 1, 0}, vectors[7 * WIDTH_OF_TOKENS];
+    struct code_bags bags = {.n_rows = 7,
+                             .n_items = 12,
+                             .offsets = offsets,
+                             .row = row,
+                             .weight = weight,
+                             .width = WIDTH_OF_TOKENS,
+                             .vectors = vectors};
+    struct code_rows_source codes = {.arm = ARM_MEDTOK_TOKENS, .n_vectors = VECTORS, .bags = &bags};
+    struct ehr_data d = w->made.data;
+    int32_t own = TOKEN_FIRST_CODE;
+    for (int c = 0; c < N_CODES; c++)
+        if (c != UNKNOWN) d.row[c] = c == DX || c == ATC ? 0 : own++;
+    d.n_own = codes.n_own = own - TOKEN_FIRST_CODE;
+    d.n_vectors = d.n_train_vectors = VECTORS;
+    d.row[DX] = own, d.row[ATC] = own + 1;
+    struct ethos_vocabulary v;
+    assert_int_equal(ethos_vocabulary_make(&v, &w->comm, &d, &codes, 1), STATUS_OK);
+    static const int32_t OF_DX[] = {0, 3, 1, 5}, OF_ATC[] = {0, 4};
+    assert_int_equal(v.offsets[DX + 1] - v.offsets[DX], 4);
+    assert_int_equal(v.offsets[ATC + 1] - v.offsets[ATC], 2);
+    for (int i = 0; i < 4; i++) assert_int_equal(v.codebook[v.spelling[v.offsets[DX] + i]], OF_DX[i]);
+    for (int i = 0; i < 2; i++) assert_int_equal(v.codebook[v.spelling[v.offsets[ATC] + i]], OF_ATC[i]);
+    assert_int_equal(v.offsets[FLU + 1] - v.offsets[FLU], 1);
+    assert_int_equal(v.codebook[v.spelling[v.offsets[FLU]]], -1);
+    assert_int_equal(v.spelling[v.offsets[UNKNOWN]], ETHOS_MISSING);
+    ethos_vocabulary_free(&v);
+}
+
 static void intervals_have_thirteen_bins(void **state) {
     (void)state;
     static const struct {
@@ -450,6 +485,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_are_cut_as_their_systems_are),
         CASE(a_code_that_train_has_not_is_read_by_the_parts_that_it_has),
+        CASE(of_medtoks_tokens_the_heaviest_of_each_group_is_a_unit),
         cmocka_unit_test(intervals_have_thirteen_bins),
         CASE(deciles_are_those_of_train),
         CASE(a_history_is_a_line_of_events_and_intervals),
