@@ -14,10 +14,6 @@
 #include "ehr/result_samples.h"
 #include "train/train.h"
 
-int ehr_reads_table(const struct ehr_options *options) {
-    return options->arm == ARM_MEDTOK_INIT || options->arm == ARM_MEDTOK_FROZEN;
-}
-
 /* ---- data ---- */
 static void log_data(const struct ehr_evaluation *x) {
     const struct ehr_data *d = &x->data;
@@ -32,17 +28,17 @@ static void log_data(const struct ehr_evaluation *x) {
                  (long long)t->samples[SPLIT_TRAIN], (long long)t->samples[SPLIT_TUNING],
                  (long long)t->samples[SPLIT_HELD_OUT], t->form == LABEL_CLASS ? "one" : "any", t->n_classes,
                  (long long)d->n_codes);
-    if (ehr_reads_table(&x->options))
+    if (arm_reads_table(x->options.arm))
         log_info(
             "%s has %lld of the codes, and an ancestor of %lld others; %lld are no medical codes and have rows of "
             "their own",
-            x->table, (long long)x->medtok.n_exact, (long long)x->medtok.n_ancestor, (long long)d->n_own);
+            x->table, (long long)x->arm.medtok.n_exact, (long long)x->arm.medtok.n_ancestor, (long long)d->n_own);
     if (d->n_missing_codes)
         log_warn("%lld of %lld codes, %lld of %lld of their tokens, are read as one missing code: %s",
                  (long long)d->n_missing_codes, (long long)d->n_codes, (long long)d->n_missing_tokens,
                  (long long)d->n_tokens,
-                 ehr_reads_table(&x->options) ? "the table has neither them nor an ancestor"
-                                              : "train has too few (ehr.min_count)");
+                 arm_reads_table(x->options.arm) ? "the table has neither them nor an ancestor"
+                                                 : "train has too few (ehr.min_count)");
     if (d->n_cut)
         log_warn("%lld histories were longer than ehr.max_length (%lld) and lost their first tokens, %lld in all",
                  (long long)d->n_cut, (long long)x->options.max_length, (long long)d->n_dropped);
@@ -54,20 +50,12 @@ int ehr_evaluation_set(struct ehr_evaluation *x, const struct ehr_options *setti
 }
 
 int ehr_evaluation_load(struct ehr_evaluation *x) {
-    enum { RANDOM_WIDTH = 256 }; /* MedTok's 4 x 64 */
     const struct ehr_options *o = &x->options;
-    struct code_rows_source *source = &x->terms.source;
     TRY(ehr_evaluation_set(x, x->settings));
-    medtok_vectors_make(&x->medtok, ehr_reads_table(o) ? x->table : NULL);
-    TRY(ehr_data_make(&x->data, x->comm, x->cohort, o, x->data_seed, o->arm == ARM_RANDOM ? NULL : &x->medtok.source));
-    *source = (struct code_rows_source){
-        .arm = o->arm, .n_own = x->data.n_own, .n_vectors = x->data.n_vectors, .width = RANDOM_WIDTH};
-    if (ehr_reads_table(o)) {
-        TRY(medtok_vectors_read(&x->medtok, x->comm, x->data.n_vectors, x->data.vector, x->data.n_train_vectors,
-                                &source->width, &x->vectors));
-        source->vectors = x->vectors;
-    }
-    x->terms.options = &x->options;
+    arm_make(&x->arm, o, x->table, x->text);
+    TRY(ehr_data_make(&x->data, x->comm, x->cohort, o, x->data_seed, arm_source(&x->arm)));
+    TRY(arm_read(&x->arm, x->comm, &x->data, &x->terms.source));
+    x->terms.options = o;
     x->terms.data = &x->data;
     if (x->comm->rank == 0) log_data(x);
     return STATUS_OK;
@@ -75,8 +63,7 @@ int ehr_evaluation_load(struct ehr_evaluation *x) {
 
 void ehr_evaluation_free(struct ehr_evaluation *x) {
     ehr_data_free(&x->data);
-    free(x->vectors);
-    x->vectors = NULL;
+    arm_free(&x->arm);
 }
 
 /* ---- one seed ---- */
@@ -131,10 +118,13 @@ static int start_pretrained(struct ehr_evaluation *x, const struct checkpoint_ri
 int ehr_evaluation_train(struct ehr_evaluation *x, uint64_t seed, const struct checkpoint_ring *ring,
                          const char *metrics) {
     struct ehr_learner learner;
+    int learns_labels = !ehr_model(x->options.model)->score;
+    enum ehr_stage stage = learns_labels ? STAGE_TASK : STAGE_PRETRAIN;
     x->terms.seed = seed;
-    int status = ehr_learner_make(&learner, &x->terms, STAGE_TASK, x->comm, x->device, 1);
-    if (status == STATUS_OK && x->options.pretrain_steps > 0) status = start_pretrained(x, ring, metrics, &learner);
-    if (status == STATUS_OK) status = train_stage(x, &learner, STAGE_TASK, ring, metrics);
+    int status = ehr_learner_make(&learner, &x->terms, stage, x->comm, x->device, 1);
+    if (status == STATUS_OK && learns_labels && x->options.pretrain_steps > 0)
+        status = start_pretrained(x, ring, metrics, &learner);
+    if (status == STATUS_OK) status = train_stage(x, &learner, stage, ring, metrics);
     ehr_learner_free(&learner);
     return status;
 }
@@ -181,11 +171,10 @@ static int score_split(struct ehr_evaluation *x, struct ehr_learner *l, enum coh
 int ehr_evaluation_score(struct ehr_evaluation *x, uint64_t seed, const char *checkpoint, struct result *result,
                          struct result_samples *samples[N_RESULT_SPLITS]) {
     struct ehr_learner learner;
-    int status;
+    int averaged = x->options.average > 0 && !ehr_model(x->options.model)->score, status;
     x->terms.seed = seed;
     TRY_DONE(ehr_learner_make(&learner, &x->terms, STAGE_TASK, x->comm, x->device, 0));
-    TRY_DONE(
-        comm_agree(x->comm, parameters_load(&learner.parameters, checkpoint, x->options.average > 0, &result->step)));
+    TRY_DONE(comm_agree(x->comm, parameters_load(&learner.parameters, checkpoint, averaged, &result->step)));
     result->parameters = parameter_set_size(&learner.parameters);
     result->learned = x->data.tasks[0].samples[SPLIT_TRAIN];
     TRY_DONE(score_split(x, &learner, SPLIT_TUNING, &result->score[RESULT_TUNING], &samples[RESULT_TUNING]));

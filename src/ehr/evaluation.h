@@ -2,13 +2,10 @@
 #ifndef MEDTOK_EHR_EVALUATION_H
 #define MEDTOK_EHR_EVALUATION_H
 
+#include "ehr/arms.h"
 #include "ehr/learner.h"
-#include "ehr/medtok_vectors.h"
 #include "ehr/results.h"
 #include "train/checkpoint_ring.h"
-
-/* Whether an arm reads MedTok's token table. */
-int ehr_reads_table(const struct ehr_options *options);
 
 /* Set what stands before the line, the rest zero. Free in any case. */
 struct ehr_evaluation {
@@ -16,13 +13,12 @@ struct ehr_evaluation {
     struct device *device;
     int threads;
     const struct ehr_options *settings;
-    uint64_t data_seed;         /* of the samples that ehr.shots and ehr.train_samples choose */
-    const char *cohort, *table; /* files; table: of arms that read one */
+    uint64_t data_seed;                /* of the samples that ehr.shots and ehr.train_samples choose */
+    const char *cohort, *table, *text; /* files; table, text: of arms that read them */
     /* ---- made by ehr_evaluation_load ---- */
     struct ehr_options options; /* the settings, with sizes filled in */
     struct ehr_data data;
-    struct medtok_vectors medtok;
-    float *vectors; /* of rows of codes; NULL in arms without */
+    struct arm arm;
     struct ehr_learner_terms terms;
 };
 

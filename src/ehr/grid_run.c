@@ -84,7 +84,8 @@ static int load(struct worker_group *w, const struct grid_trial *trial) {
                                  .settings = &trial->options,
                                  .data_seed = trial->seed,
                                  .cohort = w->run->cohort,
-                                 .table = w->run->table};
+                                 .table = w->run->table,
+                                 .text = w->run->text};
     w->of = NULL;
     TRY(ehr_evaluation_load(x));
     w->of = trial;

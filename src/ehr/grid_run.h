@@ -16,9 +16,9 @@ struct grid_run {
     struct device *device;
     int threads;
     const struct grid *grid;
-    const char *cohort, *table; /* files */
-    int force;                  /* make all anew */
-    const char *setting;        /* that says where files lie, for messages: "files.scores" */
+    const char *cohort, *table, *text; /* files */
+    int force;                         /* make all anew */
+    const char *setting;               /* that says where files lie, for messages: "files.scores" */
     /* Where a file of a training lies. Endings: ".h5" the model, ".jsonl" its metrics, ".results.h5" all that it came to, ".meds.json", and
      * that of predictions. */
     void (*path)(const void *self, const struct grid_trial *trial, const char *ending, char path[PATH_MAX]);

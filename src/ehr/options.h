@@ -9,6 +9,7 @@
 #define EHR_MODELS(CHOICE)                                                                                             \
     CHOICE(EHR_BEHRT, "behrt")                                                                                         \
     CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
+    CHOICE(EHR_ETHOS, "ethos")                                                                                         \
     CHOICE(EHR_ETHOS_PROBE, "ethos-probe")                                                                             \
     CHOICE(EHR_MULT_EHR, "mult-ehr")                                                                                   \
     CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
@@ -21,10 +22,14 @@ enum ehr_size_number { EHR_SIZES(OPTION_CHOICE_NUMBER) N_EHR_SIZES };
 enum ehr_visits { EHR_VISITS(OPTION_CHOICE_NUMBER) };
 
 #define EHR_ARMS(CHOICE)                                                                                               \
-    CHOICE(ARM_RANDOM, "random")                                                                                       \
+    CHOICE(ARM_BASE, "base")                                                                                           \
+    CHOICE(ARM_HIERARCHY, "hierarchy")                                                                                 \
     CHOICE(ARM_MEDTOK_INIT, "medtok-init")                                                                             \
-    CHOICE(ARM_MEDTOK_FROZEN, "medtok-frozen") CHOICE(ARM_RANDOM_FROZEN, "random-frozen")
-enum ehr_arm { EHR_ARMS(OPTION_CHOICE_NUMBER) };
+    CHOICE(ARM_MEDTOK_FROZEN, "medtok-frozen")                                                                         \
+    CHOICE(ARM_MEDTOK_TOKENS, "medtok-tokens")                                                                         \
+    CHOICE(ARM_RANDOM_FROZEN, "random-frozen")                                                                         \
+    CHOICE(ARM_SHUFFLED, "shuffled") CHOICE(ARM_TEXT_ONLY, "text-only") CHOICE(ARM_GRAPH_ONLY, "graph-only")
+enum ehr_arm { EHR_ARMS(OPTION_CHOICE_NUMBER) N_EHR_ARMS };
 
 #define EHR_SCORED(CHOICE) CHOICE(SCORED_TUNING, "tuning") CHOICE(SCORED_HELD_OUT, "held_out")
 enum ehr_scored { EHR_SCORED(OPTION_CHOICE_NUMBER) };
@@ -41,7 +46,8 @@ enum ehr_weights { EHR_WEIGHTS(OPTION_CHOICE_NUMBER) };
 #define EHR_OPTIONS(KEY, in)                                                                                           \
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
-    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
+    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES,                   \
+        "what learns the task: src/ehr/models/ has a file for each, with its formula")                                 \
     KEY(in, LIST, "ehr.also", also, "tasks", JOB_EVALUATE, NULL,                                                       \
         "further tasks that are learned beside ehr.task, from train; their scores are not made")                       \
     KEY(in, CHOICE, "ehr.size", size, ehr_size_number, EHR_SIZES, "small", JOB_EVALUATE, SHAPES,                       \
@@ -56,10 +62,17 @@ enum ehr_weights { EHR_WEIGHTS(OPTION_CHOICE_NUMBER) };
         "the model's own pre-training on the histories of train goes before; 0: none")                                 \
     KEY(in, REAL, "ehr.pretrain_rate", pretrain_rate, "5e-4", 0, 1e6, JOB_EVALUATE, SHAPES,                            \
         "Adam's learning rate in it; it falls along half a cosine to its last step")                                   \
-    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
-        "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
-        "vectors, "                                                                                                    \
-        "frozen, under a trained map; random ones in their place")                                                     \
+    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "base", JOB_EVALUATE, SHAPES,                             \
+        "rows of medical codes: base, a trained table; hierarchy, with rows of their ancestors; from files.table "     \
+        "medtok-init, medtok-frozen, medtok-tokens; controls random-frozen, shuffled, text-only (which reads "         \
+        "files.text), graph-only")                                                                                     \
+    KEY(in, LIST, "ehr.outcome", outcome, "outcomes", JOB_EVALUATE, NULL,                                              \
+        "ethos: what a future must hold: admission, death, death-in-stay, icu, or beginnings of codes; empty: as the " \
+        "task's name tells")                                                                                           \
+    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, LEAVES,                                           \
+        "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
+    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
+        "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \
     KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \

@@ -53,7 +53,7 @@ static void choose_references(struct report_cell *c) {
     int *base = &c->reference[REFERENCE_BASE], *control = &c->reference[REFERENCE_CONTROL];
     for (int a = 0; a < c->n_arms; a++) {
         const char *name = c->arms[a].name;
-        if (strcmp(name, ehr_arm_name(ARM_RANDOM)) == 0)
+        if (strcmp(name, ehr_arm_name(ARM_BASE)) == 0)
             *base = a;
         else if (strncmp(name, "medtok", strlen("medtok")) != 0 &&
                  (*control < 0 || c->arms[a].tuning > c->arms[*control].tuning))

@@ -38,8 +38,8 @@ static void print_difference(FILE *out, const struct report_cell *c, int arm, in
 static void print_arm(FILE *out, const struct report_cell *c, int a) {
     const struct arm_estimates *e = &c->parts[PART_ALL].arms[a];
     char size[48];
-    fprintf(out, "| %s | %s | %s%s | %" PRId64 " | %.4f |", c->first->model, size_of(c, size), c->arms[a].name,
-            c->reference[REFERENCE_BASE] == a ? " (base)" : "", c->arms[a].n, c->arms[a].tuning);
+    fprintf(out, "| %s | %s | %s | %" PRId64 " | %.4f |", c->first->model, size_of(c, size), c->arms[a].name,
+            c->arms[a].n, c->arms[a].tuning);
     for (int m = 0; m < N_ARMS_MEASURES; m++) {
         print_value(out, &e->value[m]);
         if (c->arms[a].n > 1)
@@ -67,8 +67,7 @@ static void print_arms(const struct ehr_report *x, FILE *out, const char *task) 
 static void print_parts_of(FILE *out, const struct report_cell *c) {
     char size[48];
     fprintf(out, "\n%s, trained on %s:\n\n| samples | n | prevalence |", c->first->model, size_of(c, size));
-    for (int a = 0; a < c->n_arms; a++)
-        fprintf(out, a == c->reference[REFERENCE_BASE] ? " %s (base) |" : " %s |", c->arms[a].name);
+    for (int a = 0; a < c->n_arms; a++) fprintf(out, " %s |", c->arms[a].name);
     fprintf(out, "\n|---|---|---|");
     for (int a = 0; a < c->n_arms; a++) fprintf(out, "---|");
     fputc('\n', out);

@@ -12,7 +12,7 @@ data=${1:?usage: behrt_delphi.sh DATA [key=value...]}
 shift
 settings=(ehr.batch=128 ehr.steps=400 ehr.eval_every=40 ehr.patience=6 ehr.rate=2e-3 ehr.average=0.98 ehr.dropout=0.3 ehr.layers=1
     ehr.seeds=3 "$@")
-arms=(random medtok-init medtok-frozen random-frozen)
+arms=(base medtok-init medtok-frozen random-frozen)
 
 quietly() { "$MEDTOK" "$@" >"$work/out" 2>"$work/log" || { cat "$work/log" >&2 && exit 1; }; }
 

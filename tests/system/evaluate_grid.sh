@@ -27,7 +27,7 @@ ehr:
   seeds: 2
   grid:
     tasks: [death, nested/stay]
-    arms: [random, random-frozen]
+    arms: [base, random-frozen]
     samples: [14, all]
     ranks: 1
     settings: [behrt.rate=2e-3]
@@ -93,10 +93,10 @@ for cell in report["comparisons"]: # arms: means over seeds, and their differenc
     size = f"n{cell['train_samples']}" if cell["train_samples"] else "all"
     task = cell["task"].replace("/", "-")
     mean = lambda arm: numpy.mean([precision(*scored[f"{task}.behrt.{arm}.{size}.seed-{seed}"][:2]) for seed in (0, 1)])
-    base, frozen = mean("random"), mean("random-frozen")
+    base, frozen = mean("base"), mean("random-frozen")
     got = {arm["arm"]: arm for arm in cell["arms"]}
-    assert cell["base"] == "random" and cell["control"] == "random-frozen"
-    assert abs(got["random"]["average_precision"]["value"] - base) < 1e-7
+    assert cell["base"] == "base" and cell["control"] == "random-frozen"
+    assert abs(got["base"]["average_precision"]["value"] - base) < 1e-7
     over = got["random-frozen"]["average_precision"]["over_base"]
     assert abs(over["value"] - (frozen - base)) < 1e-7 and over["low"] <= over["high"], (over, frozen, base)
     n = sum(part["n"] for part in cell["parts"][2:]) # every sample with codes is in one band
@@ -130,12 +130,12 @@ same_predictions killed
 ls killed killed/scores.trials | grep -q 'tmp-medtok\|step-\|best' && fail "left behind: $(ls killed killed/scores.trials)"
 
 # ---- a training that fails ----
-grid 2 bad --set ehr.grid.arms=[random,medtok-frozen] ehr.grid.tasks=[death] ehr.grid.samples=[all] files.table=cohort.h5 >out 2>log
+grid 2 bad --set ehr.grid.arms=[base,medtok-frozen] ehr.grid.tasks=[death] ehr.grid.samples=[all] files.table=cohort.h5 >out 2>log
 [ $? -eq 1 ] || fail "a table that is none: $(cat log)"
 grid 2 bad --set ehr.grid.tasks=[death,sepsis] ehr.grid.samples=[all] ehr.seeds=1 >out 2>log
 [ $? -eq 1 ] || fail "a task that is none: $(cat log)"
-grep -q 'error: 2 of 4 trainings failed; the first, sepsis.behrt.random.all.seed-0: .*has no task sepsis' log || fail "which failed: $(cat log)"
-grep -q '^- sepsis.behrt.random.all.seed-0: ' out && grep -q '^| behrt | all | random (base) | 1 | ' out ||
+grep -q 'error: 2 of 4 trainings failed; the first, sepsis.behrt.base.all.seed-0: .*has no task sepsis' log || fail "which failed: $(cat log)"
+grep -q '^- sepsis.behrt.base.all.seed-0: ' out && grep -q '^| behrt | all | base | 1 | ' out ||
     fail "the others are not shown: $(cat out)"
 
 # ---- weights that are not kept ----
@@ -145,8 +145,8 @@ grid 1 dropped --set ehr.grid.tasks=[death] ehr.grid.samples=[14] ehr.seeds=1 eh
     [ "$(grep -c 'results.h5 is up to date' log)" -eq 2 ] || fail "trained anew without weights: $(cat log)"
 
 # ---- what is refused ----
-expect_error 2 'ehr.grid.arms: .*ehr.embedding.*one of random' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.arms=[randm]
+expect_error 2 'ehr.grid.arms: .*ehr.embedding.*one of base' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.arms=[randm]
 expect_error 2 'ehr.grid.settings: behrt.shots=3: expected MODEL.KEY=VALUE' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.settings=[behrt.shots=3]
 expect_error 2 'ehr.grid.settings: .*ehr.model.*bert' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.settings=[bert.rate=3]
-expect_error 2 'ehr.grid lists the training .* twice' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.arms=[random,random]
+expect_error 2 'ehr.grid lists the training .* twice' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.arms=[base,base]
 finish
