@@ -2,6 +2,7 @@
  * tuning, and scored on held_out once, each training of a grid of models, arms, tasks, numbers of samples and seeds; results, scores and
  * predictions out. The way to a model: src/ehr/grid_run.c, src/ehr/evaluation.c, train (src/train/train.c), the learner
  * (src/ehr/learner.c), the model's file in src/ehr/models/. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/atomic_file.h"
@@ -62,13 +63,22 @@ static void trial_path(const void *self, const struct grid_trial *trial, const c
     config_trial_path(x->config, trial->name, ending, path);
 }
 
+/* Scores of futures depend on more than their training. */
+static int add_futures(const struct ehr_options *o, struct provenance *p) {
+    char text[96];
+    snprintf(text, sizeof text, "%lld futures, %g days", (long long)o->futures, o->horizon);
+    TRY(provenance_add_checksum(p, "futures", text, text));
+    for (int i = 0; i < o->outcome.n; i++)
+        TRY(provenance_add_checksum(p, "outcome", o->outcome.items[i], o->outcome.items[i]));
+    return STATUS_OK;
+}
+
 static int add_inputs(const struct evaluate *x, const struct ehr_options *o, struct provenance *p) {
     const struct file_options *files = &x->config->files;
     TRY(provenance_add_input(p, "cohort", files->cohort));
     TRY(provenance_add_checksum(p, "task", o->task, o->task));
     for (int i = 0; i < o->also.n; i++) TRY(provenance_add_checksum(p, "also", o->also.items[i], o->also.items[i]));
-    for (int i = 0; i < o->outcome.n; i++)
-        TRY(provenance_add_checksum(p, "outcome", o->outcome.items[i], o->outcome.items[i]));
+    if (o->model == EHR_ETHOS) TRY(add_futures(o, p));
     if (arm_reads_table(o->arm)) TRY(provenance_add_input(p, "table", files->table));
     return arm_reads_text(o->arm) ? provenance_add_input(p, "text", files->text) : STATUS_OK;
 }

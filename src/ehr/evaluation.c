@@ -18,10 +18,16 @@
 static void log_data(const struct ehr_evaluation *x) {
     const struct ehr_data *d = &x->data;
     const struct ehr_task *t = &d->tasks[0];
-    log_info("%s: %lld samples of train (%lld true), %lld of tuning (%lld), %lld of held_out (%lld); %lld codes",
-             t->name, (long long)t->samples[SPLIT_TRAIN], (long long)t->positive[SPLIT_TRAIN],
-             (long long)t->samples[SPLIT_TUNING], (long long)t->positive[SPLIT_TUNING],
-             (long long)t->samples[SPLIT_HELD_OUT], (long long)t->positive[SPLIT_HELD_OUT], (long long)d->n_codes);
+    if (t->form == LABEL_BINARY)
+        log_info("%s: %lld samples of train (%lld true), %lld of tuning (%lld), %lld of held_out (%lld); %lld codes",
+                 t->name, (long long)t->samples[SPLIT_TRAIN], (long long)t->positive[SPLIT_TRAIN],
+                 (long long)t->samples[SPLIT_TUNING], (long long)t->positive[SPLIT_TUNING],
+                 (long long)t->samples[SPLIT_HELD_OUT], (long long)t->positive[SPLIT_HELD_OUT], (long long)d->n_codes);
+    else
+        log_info("%s: %lld samples of train, %lld of tuning, %lld of held_out; %s of %d classes; %lld codes", t->name,
+                 (long long)t->samples[SPLIT_TRAIN], (long long)t->samples[SPLIT_TUNING],
+                 (long long)t->samples[SPLIT_HELD_OUT], t->form == LABEL_CLASS ? "one" : "any", t->n_classes,
+                 (long long)d->n_codes);
     if (arm_reads_table(x->options.arm))
         log_info(
             "%s has %lld of the codes, and an ancestor of %lld others; %lld are no medical codes and have rows of "

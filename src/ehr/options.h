@@ -70,9 +70,9 @@ enum ehr_weights { EHR_WEIGHTS(OPTION_CHOICE_NUMBER) };
     KEY(in, LIST, "ehr.outcome", outcome, "outcomes", JOB_EVALUATE, NULL,                                              \
         "ethos: what a future must hold: admission, death, death-in-stay, icu, or beginnings of codes; empty: as the " \
         "task's name tells")                                                                                           \
-    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, SHAPES,                                           \
+    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, LEAVES,                                           \
         "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
-    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, SHAPES,                           \
+    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
         "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \

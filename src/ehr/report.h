@@ -1,7 +1,7 @@
 /* What evaluate prints and writes: arms beside each other, for each task, model and number of samples that they learned from, on all
  * samples of the split, on those whose codes training never saw, and by how many samples of training have their codes.
  *
- * Base is the arm random. Arms whose names begin with "medtok" are what is to be judged; the others are controls, and the best one is
+ * Base is the arm of that name. Arms whose names begin with "medtok" are what is to be judged; the others are controls, and the best one is
  * the one with the highest mean average precision on tuning. Differences are of means over seeds, in the same resamples of subjects.
  */
 #ifndef MEDTOK_EHR_REPORT_H

@@ -180,7 +180,8 @@ static void print_claims(const struct ehr_report *x, FILE *out, const char *task
     fprintf(out, "\n### In words\n\nAverage precision:\n\n");
     for (int64_t c = 0; c < x->n_cells; c++)
         for (int part = PART_ALL; part <= PART_ALL_UNSEEN && is_of_task(&x->cells[c], task); part++)
-            for (int a = 0; a < x->cells[c].n_arms; a++) print_claim(out, &x->cells[c], part, a);
+            for (int a = 0; a < x->cells[c].n_arms; a++)
+                if (a != x->cells[c].reference[REFERENCE_BASE]) print_claim(out, &x->cells[c], part, a);
 }
 
 /* ---- trainings ---- */
