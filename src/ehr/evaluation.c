@@ -107,10 +107,13 @@ static int start_pretrained(struct ehr_evaluation *x, const struct checkpoint_ri
 int ehr_evaluation_train(struct ehr_evaluation *x, uint64_t seed, const struct checkpoint_ring *ring,
                          const char *metrics) {
     struct ehr_learner learner;
+    int learns_labels = !ehr_model(x->options.model)->score;
+    enum ehr_stage stage = learns_labels ? STAGE_TASK : STAGE_PRETRAIN;
     x->terms.seed = seed;
-    int status = ehr_learner_make(&learner, &x->terms, STAGE_TASK, x->comm, x->device, 1);
-    if (status == STATUS_OK && x->options.pretrain_steps > 0) status = start_pretrained(x, ring, metrics, &learner);
-    if (status == STATUS_OK) status = train_stage(x, &learner, STAGE_TASK, ring, metrics);
+    int status = ehr_learner_make(&learner, &x->terms, stage, x->comm, x->device, 1);
+    if (status == STATUS_OK && learns_labels && x->options.pretrain_steps > 0)
+        status = start_pretrained(x, ring, metrics, &learner);
+    if (status == STATUS_OK) status = train_stage(x, &learner, stage, ring, metrics);
     ehr_learner_free(&learner);
     return status;
 }
@@ -157,11 +160,10 @@ static int score_split(struct ehr_evaluation *x, struct ehr_learner *l, const st
 int ehr_evaluation_score(struct ehr_evaluation *x, uint64_t seed, const char *checkpoint,
                          const struct trial_files *files, const struct bootstrap *bootstrap, struct trial *trial) {
     struct ehr_learner learner;
-    int status;
+    int averaged = x->options.average > 0 && !ehr_model(x->options.model)->score, status;
     x->terms.seed = trial->seed = seed;
     TRY_DONE(ehr_learner_make(&learner, &x->terms, STAGE_TASK, x->comm, x->device, 0));
-    TRY_DONE(
-        comm_agree(x->comm, parameters_load(&learner.parameters, checkpoint, x->options.average > 0, &trial->step)));
+    TRY_DONE(comm_agree(x->comm, parameters_load(&learner.parameters, checkpoint, averaged, &trial->step)));
     trial->parameters = parameter_set_size(&learner.parameters);
     TRY_DONE(comm_agree(x->comm, score_tuning(&learner, trial)));
     status = score_split(x, &learner, files, bootstrap, trial);

@@ -9,6 +9,7 @@
 #define EHR_MODELS(CHOICE)                                                                                             \
     CHOICE(EHR_BEHRT, "behrt")                                                                                         \
     CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
+    CHOICE(EHR_ETHOS, "ethos")                                                                                         \
     CHOICE(EHR_ETHOS_PROBE, "ethos-probe")                                                                             \
     CHOICE(EHR_MULT_EHR, "mult-ehr")                                                                                   \
     CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
@@ -42,7 +43,8 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
 #define EHR_OPTIONS(KEY, in)                                                                                           \
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
-    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
+    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES,                   \
+        "what learns the task: src/ehr/models/ has a file for each, with its formula")                                 \
     KEY(in, LIST, "ehr.also", also, "tasks", JOB_EVALUATE, NULL,                                                       \
         "further tasks that are learned beside ehr.task, from train; their scores are not made")                       \
     KEY(in, CHOICE, "ehr.size", size, ehr_size_number, EHR_SIZES, "small", JOB_EVALUATE, SHAPES,                       \
@@ -61,6 +63,17 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "rows of medical codes: base, a trained table; hierarchy, with rows of their ancestors; from files.table "     \
         "medtok-init, medtok-frozen, medtok-tokens; controls random-frozen, shuffled, text-only (which reads "         \
         "files.text), graph-only")                                                                                     \
+    KEY(in, LIST, "ehr.outcome", outcome, "outcomes", JOB_EVALUATE, NULL,                                              \
+        "ethos: what a future must hold: admission, death, death-in-stay, icu, or beginnings of codes; empty: as the " \
+        "task's name tells")                                                                                           \
+    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, LEAVES,                                           \
+        "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
+    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
+        "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
+    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
+        "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
+        "vectors, "                                                                                                    \
+        "frozen, under a trained map; random ones in their place")                                                     \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \
     KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \

@@ -24,12 +24,12 @@ def bench(work, settings, ranks=1):
     return backend
 
 
-def run(command):
-    """Standard output of a command; its errors are shown if it fails."""
+def run(command, errors=False):
+    """Standard output of a command, or what it logs (errors); the latter is shown if it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise SystemExit("%s\n%s%s" % (" ".join(command), done.stdout[-2000:], done.stderr[-2000:]))
-    return done.stdout
+    return done.stderr if errors else done.stdout
 
 
 def versions(*others):

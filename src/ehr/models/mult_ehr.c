@@ -52,14 +52,12 @@ struct mult_ehr {
 };
 
 static int check(const struct ehr_options *o) {
-    if (o->layers < 2)
-        return status_set(STATUS_USAGE,
-                          "ehr.layers %lld: codes of earlier visits reach the patient's node in the second layer of "
-                          "mult-ehr: use 2 or more",
-                          (long long)o->layers);
-    if (o->dim % o->heads == 0) return STATUS_OK;
-    return status_set(STATUS_USAGE, "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                      (long long)o->dim, (long long)o->heads);
+    if (o->layers >= 2) return STATUS_OK;
+    return status_set(
+        STATUS_USAGE,
+        "ehr.layers %lld: codes of earlier visits reach the patient's node in the second layer of mult-ehr: "
+        "use 2 or more",
+        (long long)o->layers);
 }
 
 /* Of codes nothing is read behind the last layer. */

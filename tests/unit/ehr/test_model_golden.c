@@ -227,6 +227,7 @@ struct world {
     struct tape tape;
     struct pack pack;
     struct ehr_batch batch;
+    int64_t which[MOST_CODES];
     dev_int labels[1];
     dev_real loss;
 };
@@ -299,25 +300,24 @@ static int free_world(void **state) {
     return 0;
 }
 
-/* All samples as a batch of step `step`, sent. */
-static void pack_batch(struct world *w, enum ehr_stage stage, int64_t step) {
+/* Samples first .. first+n-1 as a batch of step `step`, sent. */
+static void pack_batch(struct world *w, enum ehr_stage stage, int64_t first, int64_t n, int64_t step) {
     const struct sample_set *set = stage == STAGE_TASK ? &w->data.sets[SPLIT_TRAIN] : &w->data.pretrain;
-    int64_t which[MOST_CODES];
-    for (int64_t i = 0; i < set->n; i++) which[i] = i;
+    for (int64_t i = 0; i < n; i++) w->which[i] = first + i;
     pack_begin(&w->pack);
-    assert_int_equal(ehr_batch_pack(&w->batch, &w->pack, &w->data, set, set->n, which), STATUS_OK);
+    assert_int_equal(ehr_batch_pack(&w->batch, &w->pack, &w->data, set, n, w->which), STATUS_OK);
     w->batch.step = (uint32_t)step;
     assert_int_equal(w->model->pack(w->self, &w->pack, &w->batch, stage, w->batch.input), STATUS_OK);
     assert_int_equal(pack_send(&w->pack), STATUS_OK);
-}
-
-/* Forward and backward; returns the loss. */
-static real differentiate(struct world *w, enum ehr_stage stage, int64_t step, struct var **representation) {
-    struct var *h = NULL;
-    pack_batch(w, stage, step);
     tape_reset(&w->tape, 0);
     parameter_set_clear_gradients(&w->set);
     w->device.run->fill(&w->device, 1, 0, w->loss);
+}
+
+/* Forward and backward over all samples; returns the loss. */
+static real differentiate(struct world *w, enum ehr_stage stage, int64_t step, struct var **representation) {
+    struct var *h = NULL;
+    pack_batch(w, stage, 0, w->data.n_train, step);
     if (stage == STAGE_TASK) {
         int64_t total = w->batch.n;
         h = w->model->represent(w->self, &w->tape, &w->batch);
@@ -391,12 +391,30 @@ static void pretraining_agrees(void **state) {
     steps_agree(w, STAGE_PRETRAIN, "pretrain");
 }
 
-#define CASE(name)                                                                                                     \
-    {"representation_loss_and_gradients_agree: " name, representation_loss_and_gradients_agree, make_world,            \
-     free_world, (void *)(name)},                                                                                      \
-        {"ten_steps_agree: " name, ten_steps_agree, make_world, free_world, (void *)(name)}, {                         \
-        "pretraining_agrees: " name, pretraining_agrees, make_world, free_world, (void *)(name)                        \
+/* What is hidden follows from sample and step, whatever is beside it. */
+static void pretraining_of_a_sample_is_alike_in_each_batch(void **state) {
+    struct world *w = *state;
+    const struct golden *t = seek(&w->reference, "pretrain", "loss");
+    double sum = 0;
+    int64_t targets = 0;
+    if (!t) return;
+    for (int64_t i = 0; i < w->data.n_pretrain; i++) {
+        pack_batch(w, STAGE_PRETRAIN, i, 1, 0);
+        targets += w->model->targets(w->batch.input);
+        w->model->pretrain(w->self, &w->tape, &w->batch, 1, w->loss);
+        assert_int_equal(tape_status(&w->tape), STATUS_OK);
+        sum += w->loss.at[0];
     }
+    assert_int_equal(targets, (int64_t)find(&w->reference, "pretrain", "targets")->values[0]);
+    real mean = (real)(sum / (double)targets);
+    compare(t, &mean, 1, 1, largest(t));
+}
+
+#define CASE(behaviour, name)                                                                                          \
+    { #behaviour ": " name, behaviour, make_world, free_world, (void *)(name) }
+#define CASES(name)                                                                                                    \
+    CASE(representation_loss_and_gradients_agree, name), CASE(ten_steps_agree, name), CASE(pretraining_agrees, name),  \
+        CASE(pretraining_of_a_sample_is_alike_in_each_batch, name)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,0 +1,238 @@
+"""Training speed of the models of health records (`evaluate`) beside PyTorch: run by ehr_speed.sh.
+
+usage: ehr_speed.py WORK COHORT.h5 TASK ROUNDS MODEL...
+
+Of each model and size: tokens a second in training, forward, backward and AdamW's step, of padding none is counted. Both sides try the
+batches of BATCHES and their best one counts; PyTorch has batches of samples of like length, which costs it least padding, and two threads;
+ours two ranks of one thread, and batches as training draws them. Sizes and flops: entries of PEERS; another model is another entry.
+"""
+import math
+import os
+import re
+import sys
+import time
+
+import h5py
+import numpy
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import rounds
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/ehr"))
+import common  # noqa: E402
+import transformehr  # noqa: E402
+
+BATCHES, SECONDS, THREADS = (32, 128, 512), 6, 2
+SETTINGS = {"ehr.visits": "days", "ehr.age": "years", "ehr.max_length": 512}
+
+
+# ---- histories ----
+def read_cohort(path, task):
+    """Codes, and the samples of train as tests/golden/ehr/common.py has them."""
+    with h5py.File(path) as file:
+        names = [t.decode() for t in file["task"]]
+        first, end = file["task_offsets"][names.index(task):][:2]
+        get = {name: file[name][:] for name in ("split", "subject", "birth", "event_offsets", "event_time", "event_code", "event_value")}
+        subject, times, label = (file["sample_" + x][first:end] for x in ("subject", "time", "label"))
+        codes = [(c.decode(), k) for c, k in zip(file["code"][:], file["code_kind"][:])]
+    samples = []
+    for s, at, y in zip(subject, times, label):
+        if get["split"][s]:
+            continue
+        a, b = get["event_offsets"][s:s + 2]
+        b = a + int(numpy.searchsorted(get["event_time"][a:b], at, "right"))
+        events = [dict(time=int(t), code=int(c), visit=-1) for t, c in zip(get["event_time"][a:b], get["event_code"][a:b])]
+        samples.append(dict(birth=int(get["birth"][s]), time=int(at), label=int(y), events=events, visits=[]))
+    seen = {e["code"] for s in samples for e in s["events"]}
+    return common.Data(codes, [int(i in seen) for i in range(len(codes))], ["MEDS_BIRTH"]), samples
+
+
+# ---- PyTorch's side ----
+class Block(nn.Module):
+    """Post-norm, GELU; mask [n, 1, 1, t]: which keys there are."""
+
+    def __init__(self, dim, heads, inner, dropout):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv, self.out, self.up, self.down = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim), nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dim, 1e-12), nn.LayerNorm(dim, 1e-12)
+
+    def forward(self, x, mask):
+        n, t, dim = x.shape
+        q, k, v = self.qkv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, mask, self.dropout if self.training else 0.0)
+        h = self.out(h.transpose(1, 2).reshape(n, t, dim))
+        x = self.norm1(x + F.dropout(h, self.dropout, self.training))
+        return self.norm2(x + F.dropout(self.down(F.gelu(self.up(x))), self.dropout, self.training))
+
+
+class Behrt(nn.Module):
+    SIZES = {"small": dict(dim=64, layers=2, heads=4, inner=128), "published": dict(dim=288, layers=6, heads=12, inner=512)}
+
+    def __init__(self, data, dim, layers, heads, inner, dropout=0.1):
+        super().__init__()
+        self.code, self.age = nn.Embedding(data.n_rows, dim), nn.Embedding(common.age_classes(SETTINGS), dim)
+        self.segment, self.position = nn.Embedding(2, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim).requires_grad_(False)
+        self.norm, self.dropout = nn.LayerNorm(dim, 1e-12), nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
+        self.pooler, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
+
+    @staticmethod
+    def read(sample, data):
+        """Lists of equal length; the first is the one whose length counts."""
+        return list(zip(*common.timeline(sample, data, SETTINGS)))
+
+    def forward(self, mask, token, age, visit):
+        x = self.code(token) + self.age(age) + self.segment(visit % 2) + self.position(visit)
+        x, mask = self.dropout(self.norm(x)), mask[:, None, None]
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.head(self.dropout(torch.tanh(self.pooler(x[:, 0]))))[:, 0]
+
+    @staticmethod
+    def flops(lengths, dim, layers, heads, inner):
+        """Of products, forward and twice that backward, for samples of these lengths."""
+        return 3 * sum(layers * (2 * t * (4 * dim * dim + 2 * dim * inner) + 4 * t * t * dim) + 2 * dim * dim for t in lengths)
+
+
+class Attend(nn.Module):
+    """What a decoder's block does for its begin alone, y [n, 1, dim]: it sees itself, and the memory x."""
+
+    def __init__(self, dim, heads, inner, dropout):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.query, self.key_value, self.cross = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, dim)
+        self.up, self.down = nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norms = nn.ModuleList(nn.LayerNorm(dim, 1e-5) for _ in range(3))
+
+    def add(self, i, y, part):
+        return self.norms[i](y + F.dropout(part, self.dropout, self.training))
+
+    def forward(self, y, x, mask):
+        (n, t, dim), rate = x.shape, self.dropout if self.training else 0.0
+        q, k, v = self.qkv(y).view(n, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, None, rate)
+        y = self.add(0, y, self.out(h.transpose(1, 2).reshape(n, 1, dim)))
+        k, v = self.key_value(x).view(n, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(self.query(y).view(n, 1, self.heads, -1).transpose(1, 2), k, v, mask, rate)
+        y = self.add(1, y, self.cross(h.transpose(1, 2).reshape(n, 1, dim)))
+        return self.add(2, y, self.down(F.gelu(self.up(y))))
+
+
+class TransformEhr(nn.Module):
+    SIZES = {"small": dict(dim=64, layers=2, heads=4, inner=256), "published": dict(dim=768, layers=6, heads=12, inner=3072)}
+
+    def __init__(self, data, dim, layers, heads, inner, dropout=0.1):
+        super().__init__()
+        self.code, self.position = nn.Embedding(data.n_rows, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim)
+        self.year = nn.Embedding(112, dim).requires_grad_(False)
+        self.month, self.day, self.begin = nn.Embedding(13, dim), nn.Embedding(32, dim), nn.Embedding(1, dim)
+        self.norm, self.norm_begin, self.dropout = nn.LayerNorm(dim, 1e-5), nn.LayerNorm(dim, 1e-5), nn.Dropout(dropout)
+        self.encoder = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
+        self.decoder = nn.ModuleList(Attend(dim, heads, inner, dropout) for _ in range(layers))
+        self.dense, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
+
+    @staticmethod
+    def read(sample, data):
+        visits = common.visits_of(sample, data, SETTINGS)
+        start = transformehr.origin(sample, visits)
+        return list(zip(*transformehr.read(sample, data, SETTINGS, visits, start, sample["time"])))
+
+    def forward(self, mask, token, year, month, day):
+        x = self.code(token) + self.position.weight[:token.shape[1]] + self.year(year) + self.month(month) + self.day(day)
+        x, mask = self.dropout(self.norm(x)), mask[:, None, None]
+        for block in self.encoder:
+            x = block(x, mask)
+        begin = self.code.weight[common.TOKEN_SEP] + self.begin.weight
+        y = self.dropout(self.norm_begin(begin.expand(len(x), 1, -1)))
+        for block in self.decoder:
+            y = block(y, x, mask)
+        return self.head(self.dropout(torch.tanh(self.dense(self.dropout(y)))))[:, 0, 0]
+
+    @staticmethod
+    def flops(lengths, dim, layers, heads, inner):
+        """The decoder has one row a sample, and keys and values of all rows of the encoder."""
+        wide, one = 4 * dim * dim + 2 * dim * inner, 6 * dim * dim + 2 * dim * inner
+        return 3 * sum(layers * (2 * t * wide + 4 * t * t * dim + 4 * t * dim * dim + 2 * one + 4 * t * dim) + 2 * dim * dim
+                       for t in lengths)
+
+
+PEERS = {"behrt": Behrt, "transformehr": TransformEhr}
+
+
+def batches_of(inputs, labels, size):
+    """Neighbours in length, padded, in random order."""
+    order = sorted(range(len(inputs)), key=lambda i: len(inputs[i][0]))
+    out = []
+    for chosen in (order[i:i + size] for i in range(0, len(order), size)):
+        most = max(len(inputs[i][0]) for i in chosen)
+        mask = torch.tensor([[t < len(inputs[i][0]) for t in range(most)] for i in chosen])
+        columns = [torch.tensor([list(inputs[i][c]) + [0] * (most - len(inputs[i][c])) for i in chosen]) for c in range(len(inputs[0]))]
+        out.append((mask, columns, torch.tensor([float(labels[i]) for i in chosen])))
+    return [out[i] for i in numpy.random.default_rng(1).permutation(len(out))]
+
+
+def peer_rate(peer, data, samples, inputs, size, batch):
+    torch.manual_seed(1)
+    model = peer(data, **peer.SIZES[size]).train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01, fused=True)
+    todo, at, tokens, since = batches_of(inputs, [s["label"] for s in samples], batch), 0, 0, None
+    warm = 3
+    while since is None or time.perf_counter() - since < SECONDS:
+        mask, columns, y = todo[at % len(todo)]
+        optimiser.zero_grad(set_to_none=True)
+        F.binary_cross_entropy_with_logits(model(mask, *columns), y).backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        at += 1
+        tokens += int(mask.sum()) if since else 0
+        since = time.perf_counter() if at == warm else since
+    return tokens / (time.perf_counter() - since)
+
+
+# ---- ours ----
+def our_rate(work, cohort, task, model, size, batch, mean_length):
+    """Steps enough for some seconds; the log's last line has the rate of the second half."""
+    def last_rate(steps):
+        command = ["mpirun", "--bind-to", "none", "-n", str(THREADS), rounds.MEDTOK, "evaluate", "--force", "--set"]
+        settings = dict(SETTINGS, **{"files.cohort": cohort, "files.scores": work + "/scores.json", "ehr.task": task, "ehr.model": model,
+                                     "ehr.size": size, "ehr.batch": batch, "ehr.steps": steps, "ehr.log_every": steps // 2,
+                                     "ehr.eval_every": steps, "ehr.checkpoint_every": 0, "ehr.score": "tuning", "ehr.resamples": 20,
+                                     "run.device": "cpu", "run.threads": 1})
+        done = rounds.run([*command, *(f"{k}={v}" for k, v in settings.items())], errors=True)
+        return float(re.findall(r"step \d+/\d+:.*?([0-9]+) samples/s", done)[-1])
+
+    rate = last_rate(10)
+    return last_rate(2 * max(5, math.ceil(SECONDS * rate / batch))) * mean_length
+
+
+def main():
+    work, cohort, task, n_rounds, *models = sys.argv[1:]
+    torch.set_num_threads(THREADS)
+    data, samples = read_cohort(cohort, task)
+    ceiling = rounds.bench(work, ["bench.items=activate.gelu", "run.device=cpu", "run.threads=1"], THREADS)
+    gemm, machine = ceiling["ceilings"]["gemm"]["flop_rate"], ceiling["machine"]
+    print("Training, %s, %d threads of PyTorch beside %d ranks of one; %s; gemm ceiling %.1f GFLOP/s.\n" % (
+        machine, THREADS, THREADS, rounds.versions("PyTorch " + torch.__version__), gemm * 1e-9))
+    for model in models:
+        inputs = [PEERS[model].read(s, data) for s in samples]
+        lengths = [len(x[0]) for x in inputs]
+        mean = sum(lengths) / len(lengths)
+        for size, shape in PEERS[model].SIZES.items():
+            per_token = PEERS[model].flops(lengths, **shape) / sum(lengths)
+            print("%s, %s: %s; %d samples of %.1f tokens\n" % (model, size, shape, len(lengths), mean))
+            lines = []
+            for _ in range(int(n_rounds)):
+                ours, our_batch = max((our_rate(work, cohort, task, model, size, b, mean), b) for b in BATCHES)
+                theirs, their_batch = max((peer_rate(PEERS[model], data, samples, inputs, size, b), b) for b in BATCHES)
+                lines.append((ours, our_batch, theirs, their_batch, ours / theirs, 100 * ours * per_token / gemm))
+            rounds.table([("ours, tokens/s", "%.0f"), ("best batch", "%d"), ("PyTorch, tokens/s", "%.0f"), ("best batch", "%d"),
+                          ("ratio", "%.2f"), ("ours, of the gemm ceiling", "%.0f %%")], lines)
+
+
+if __name__ == "__main__":
+    main()
