@@ -288,7 +288,7 @@ static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world 
 static void a_code_that_makes_the_label_is_found_by_each_model(const struct world *w) {
     for (enum ehr_model_number model = EHR_BEHRT + 1; model < N_EHR_MODELS; model++) {
         if (!learns_labels(model)) continue;
-        cause_is_found(w, model, ARM_RANDOM);
+        cause_is_found(w, model, ARM_BASE);
         cause_is_found(w, model, ARM_MEDTOK_FROZEN);
     }
 }
@@ -410,7 +410,7 @@ static void the_number_of_ranks_does_not_matter(const struct world *w) {
 /* Of a model with first values, over `comm`: nothing in them is summed over ranks. */
 static int generate(const struct world *w, const struct comm *comm, const char *cohort, struct trained *t) {
     static char *outcome[] = {"C//10"}; /* code 5 */
-    struct ehr_options options = usual_options(EHR_ETHOS, ARM_RANDOM);
+    struct ehr_options options = usual_options(EHR_ETHOS, ARM_BASE);
     options.pretrain_steps = 1;
     options.outcome = (struct string_list){1, outcome};
     options.futures = 5;

@@ -98,7 +98,7 @@ static int make_world_of(void **state, int vectors) {
     assert_int_equal(device_open_cpu(&w->device, 2), 0);
     w->options = (struct ehr_options){.task = task,
                                       .model = EHR_ETHOS,
-                                      .arm = vectors ? ARM_MEDTOK_INIT : ARM_RANDOM,
+                                      .arm = vectors ? ARM_MEDTOK_INIT : ARM_BASE,
                                       .max_length = WINDOW,
                                       .dim = DIM,
                                       .layers = 2,
