@@ -70,10 +70,6 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
     KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
         "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
-    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
-        "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
-        "vectors, "                                                                                                    \
-        "frozen, under a trained map; random ones in their place")                                                     \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \
     KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \

@@ -17,7 +17,7 @@ mkdir -p "$folder"
 
 if [ ! -e "$folder/table.h5" ]; then
     "$medtok" synth --set synth.folder="$folder" synth.formats=meds synth.gzip=0 synth.patients="${PATIENTS:-20000}" synth.icd=10 synth.rare=1 \
-        synth.diseases=40 synth.effect=2 synth.procedures=0 synth.drugs=0 synth.lab_days=0
+        synth.diseases=40 synth.effect=1 synth.procedures=0 synth.drugs=0 synth.lab_days=0
     "$python" tests/bench/ehr_arms_synth.py codes "$folder"
     "$medtok" cohort --set cohort.folder="$folder/meds" cohort.tasks=readmission_30d files.cohort="$folder/cohort.h5"
     cat >"$folder/table.yaml" <<YAML
