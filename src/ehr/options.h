@@ -40,6 +40,9 @@ enum ehr_age { EHR_AGES(OPTION_CHOICE_NUMBER) };
 #define EHR_PREDICTIONS(CHOICE) CHOICE(PREDICTIONS_CSV, "csv") CHOICE(PREDICTIONS_PARQUET, "parquet")
 enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
 
+#define EHR_WEIGHTS(CHOICE) CHOICE(WEIGHTS_KEEP, "keep") CHOICE(WEIGHTS_DROP, "drop")
+enum ehr_weights { EHR_WEIGHTS(OPTION_CHOICE_NUMBER) };
+
 #define EHR_OPTIONS(KEY, in)                                                                                           \
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
@@ -66,9 +69,9 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, LIST, "ehr.outcome", outcome, "outcomes", JOB_EVALUATE, NULL,                                              \
         "ethos: what a future must hold: admission, death, death-in-stay, icu, or beginnings of codes; empty: as the " \
         "task's name tells")                                                                                           \
-    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, LEAVES,                                           \
+    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, SHAPES,                                           \
         "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
-    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, LEAVES,                           \
+    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, SHAPES,                           \
         "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \
@@ -116,7 +119,26 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, INTEGER, "ehr.log_every", log_every, "50", 1, 1e9, "steps", JOB_EVALUATE, LEAVES,                          \
         "steps between log lines")                                                                                     \
     KEY(in, INTEGER, "ehr.checkpoint_every", checkpoint_every, "1000", 0, 1e9, "steps", JOB_EVALUATE, LEAVES,          \
-        "0: only at the end")
+        "0: only at the end")                                                                                          \
+    KEY(in, LIST, "ehr.grid.models", grid_models, "models", JOB_EVALUATE, NULL,                                        \
+        "a grid: each of these in place of ehr.model")                                                                 \
+    KEY(in, LIST, "ehr.grid.arms", grid_arms, "arms", JOB_EVALUATE, NULL,                                              \
+        "a grid: each of these in place of ehr.embedding, in the order in which they are shown")                       \
+    KEY(in, LIST, "ehr.grid.tasks", grid_tasks, "tasks", JOB_EVALUATE, NULL,                                           \
+        "a grid: each of these in place of ehr.task")                                                                  \
+    KEY(in, LIST, "ehr.grid.samples", grid_samples, "numbers, or all", JOB_EVALUATE, NULL,                             \
+        "a grid: so many samples of train in place of ehr.train_samples")                                              \
+    KEY(in, LIST, "ehr.grid.shots", grid_shots, "numbers", JOB_EVALUATE, NULL,                                         \
+        "a grid: so many samples of each class in place of ehr.shots, beside those of ehr.grid.samples")               \
+    KEY(in, LIST, "ehr.grid.settings", grid_settings, "MODEL.KEY=VALUE", JOB_EVALUATE, NULL,                           \
+        "what a model's trainings have otherwise, in all arms alike: behrt.rate=1e-4 is ehr.rate of behrt")            \
+    KEY(in, INTEGER, "ehr.grid.ranks", grid_ranks, "0", 0, 1e6, "ranks", JOB_EVALUATE, LEAVES,                         \
+        "ranks that share a training, while others train beside them; 0: one, or more where there are fewer "          \
+        "trainings "                                                                                                   \
+        "than ranks")                                                                                                  \
+    KEY(in, CHOICE, "ehr.weights", weights, ehr_weights, EHR_WEIGHTS, "keep", JOB_EVALUATE, LEAVES,                    \
+        "whether a model that is scored stays on the disk")                                                            \
+    KEY(in, PATH, "ehr.report", report, "", 0, JOB_EVALUATE, "evaluation", "what is printed, as Markdown; empty: none")
 struct ehr_options {
     EHR_OPTIONS(OPTION_MEMBER, )
 };

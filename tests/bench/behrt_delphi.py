@@ -97,7 +97,7 @@ def main(folder, task, where, arms):
     for arm in arms:
         report = json.load(open(os.path.join(where, arm, "scores.json"), encoding="utf-8"))
         first = len(columns)
-        for trial in report["seeds"]:
+        for trial in report["trainings"]:
             got = read_predictions(os.path.join(where, arm, f"scores.seed-{trial['seed']}.csv"))
             columns.append(numpy.array([got[subject, str(time)] for subject, time, _ in held_out]))
         spans[arm] = report, slice(first, len(columns))
@@ -108,7 +108,7 @@ def main(folder, task, where, arms):
     print("| model | tuning AP | AP | AP of each seed | AP, difference to the regression | AUROC |\n|---|---|---|---|---|---|")
     print(f"| logistic regression, C {strength:g} | {tuning:.3f} | {interval(precision[:, 0])} | | | {interval(auroc[:, 0])} |")
     for arm, (report, span) in spans.items():
-        tuned = numpy.mean([trial["tuning_average_precision"] for trial in report["seeds"]])
+        tuned = numpy.mean([trial["tuning_average_precision"] for trial in report["trainings"]])
         mean = precision[:, span].mean(axis=1)
         seeds = precision[0, span]
         assert abs(mean[0] - report["average_precision"]["mean"]) < 1e-6
