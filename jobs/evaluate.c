@@ -1,6 +1,7 @@
-/* evaluate: cohort.h5 in (and table.h5, where MedTok's vectors are the arm), a model of health records trained on its split train,
- * stopped by tuning, and scored on held_out once, for each seed; scores and predictions out. The way to the model:
- * src/ehr/evaluation.c, train (src/train/train.c), the learner (src/ehr/learner.c), the model's file in src/ehr/models/. */
+/* evaluate: cohort.h5 in (and table.h5, where MedTok's vectors are an arm), models of health records trained on its split train, stopped by
+ * tuning, and scored on held_out once, each training of a grid of models, arms, tasks, numbers of samples and seeds; results, scores and
+ * predictions out. The way to a model: src/ehr/grid_run.c, src/ehr/evaluation.c, train (src/train/train.c), the learner
+ * (src/ehr/learner.c), the model's file in src/ehr/models/. */
 #include <stdlib.h>
 
 #include "base/atomic_file.h"
@@ -9,11 +10,12 @@
 #include "base/output.h"
 #include "base/status.h"
 #include "dist/compute_device.h"
-#include "ehr/predictions.h"
+#include "ehr/evaluation.h"
+#include "ehr/grid_run.h"
 #include "ehr/report.h"
 #include "jobs.h"
 #include "paths.h"
-#include "recipe.h"
+#include "store/h5file.h"
 
 /* What needs less of the device's memory. */
 static const char NEEDS_LESS[] = "a smaller ehr.batch or ehr.max_length";
@@ -21,9 +23,10 @@ static const char NEEDS_LESS[] = "a smaller ehr.batch or ehr.max_length";
 struct evaluate {
     const struct config *config;
     struct device device;
-    struct ehr_evaluation evaluation;
-    struct trial *trials; /* [ehr.seeds] */
-    char *cohort_id, *table_id;
+    int threads;
+    struct grid grid;
+    struct results results;
+    char *cohort_id, *table_id; /* table_id: NULL if no arm reads one */
 };
 
 /* ---- load and check ---- */
@@ -35,116 +38,166 @@ static int read_id(const char *path, enum file_kind kind, char **id) {
     return status;
 }
 
-static int prepare(struct evaluate *x, const struct comm *comm) {
+static int reads_table(const struct evaluate *x) {
+    for (int64_t i = 0; i < x->grid.n; i++)
+        if (arm_reads_table(x->grid.trials[i].options.arm)) return 1;
+    return 0;
+}
+
+static int prepare(struct evaluate *x) {
     const struct config *c = x->config;
-    TRY(mem_alloc(&x->trials, c->ehr.seeds, sizeof *x->trials));
-    if (comm->rank > 0) return STATUS_OK;
-    TRY(atomic_file_check(c->files.scores));
+    TRY(grid_make(&x->grid, &c->ehr, (uint64_t)c->run.seed));
     TRY(read_id(c->files.cohort, KIND_COHORT, &x->cohort_id));
-    return ehr_reads_table(&c->ehr) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
+    return reads_table(x) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
 }
 
-/* ---- one seed ---- */
-static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
+static int check_outputs(const struct evaluate *x) {
+    TRY(atomic_file_check(x->config->files.scores));
+    return x->config->ehr.report[0] ? atomic_file_check(x->config->ehr.report) : STATUS_OK;
+}
+
+/* ---- the trainings ---- */
+static void trial_path(const void *self, const struct grid_trial *trial, const char *ending, char path[PATH_MAX]) {
     const struct evaluate *x = self;
-    const char *task = x->evaluation.data.tasks[0].name;
-    int status = provenance_add_input(provenance, "cohort", config->files.cohort);
-    if (status == STATUS_OK) status = provenance_add_checksum(provenance, "task", task, task);
-    if (status == STATUS_OK && ehr_reads_table(&config->ehr))
-        status = provenance_add_input(provenance, "table", config->files.table);
-    return comm_agree(comm, status);
+    config_trial_path(x->config, trial->name, ending, path);
 }
 
-static int train_model(const struct comm *comm, const struct config *config, const struct provenance *provenance,
-                       void *self) {
-    struct evaluate *x = self;
-    char path[PATH_MAX], metrics[PATH_MAX];
-    struct checkpoint_ring ring = {path, provenance, ehr_train_options(&config->ehr, STAGE_TASK).keep, "files.scores"};
-    config_seed_path(config, config->run.seed, ".h5", path);
-    config_seed_path(config, config->run.seed, ".jsonl", metrics);
-    TRY(checkpoint_ring_guard(&ring, comm, config->force, 1));
-    return ehr_evaluation_train(&x->evaluation, (uint64_t)config->run.seed, &ring, metrics);
+static int add_inputs(const struct evaluate *x, const struct ehr_options *o, struct provenance *p) {
+    const struct file_options *files = &x->config->files;
+    TRY(provenance_add_input(p, "cohort", files->cohort));
+    TRY(provenance_add_checksum(p, "task", o->task, o->task));
+    for (int i = 0; i < o->also.n; i++) TRY(provenance_add_checksum(p, "also", o->also.items[i], o->also.items[i]));
+    for (int i = 0; i < o->outcome.n; i++)
+        TRY(provenance_add_checksum(p, "outcome", o->outcome.items[i], o->outcome.items[i]));
+    if (arm_reads_table(o->arm)) TRY(provenance_add_input(p, "table", files->table));
+    return arm_reads_text(o->arm) ? provenance_add_input(p, "text", files->text) : STATUS_OK;
 }
 
-static int score(struct evaluate *x, const struct comm *comm, int64_t seed, struct trial *trial) {
+/* With the settings that a training of its own would have. */
+static int describe(const void *self, const struct grid_trial *trial, struct provenance *p) {
+    const struct evaluate *x = self;
+    struct config config = *x->config;
+    char *settings;
+    config.ehr = trial->options;
+    config.run.seed = (int64_t)trial->seed;
+    TRY(config_provenance(&config, JOB_EVALUATE, &settings));
+    *p = (struct provenance){.job = EVALUATE_JOB.name, .config = settings};
+    int status = add_inputs(x, &config.ehr, p);
+    if (status == STATUS_OK) provenance_finish(p, KIND_RESULTS);
+    return status;
+}
+
+/* Collective. Puts the results of all into one file, from which all ranks read them. */
+static int share_results(struct evaluate *x, const struct comm *comm) {
+    char path[PATH_MAX], *settings = NULL;
+    struct provenance p = {.job = EVALUATE_JOB.name};
+    int status = STATUS_OK;
+    config_results_path(x->config, path);
+    if (comm->rank == 0) {
+        status = config_provenance(x->config, JOB_EVALUATE, &settings);
+        p.config = settings;
+        if (status == STATUS_OK) status = add_inputs(x, &x->config->ehr, &p);
+        for (int64_t i = 0; i < x->results.n && status == STATUS_OK; i++)
+            status = provenance_add_checksum(&p, "trial", x->results.trials[i].name, x->results.trials[i].key);
+        if (status == STATUS_OK) provenance_finish(&p, KIND_RESULTS);
+        if (status == STATUS_OK) status = results_write(&x->results, path, &p);
+        provenance_free(&p);
+        free(settings);
+    }
+    TRY(comm_agree(comm, status));
+    results_free(&x->results);
+    return comm_agree(comm, results_read(&x->results, path));
+}
+
+/* ---- the report ---- */
+static int write_report(const struct evaluate *x, const struct ehr_report *report) {
     const struct config *c = x->config;
-    char checkpoint[PATH_MAX], predictions[PATH_MAX], meds[PATH_MAX];
-    struct trial_files files = {predictions, meds};
-    struct bootstrap bootstrap = {.comm = comm,
-                                  .seed = (uint64_t)c->run.seed, /* of all seeds the same resamples */
-                                  .resamples = c->ehr.resamples,
-                                  .threads = x->evaluation.threads,
-                                  .poll = interrupt_poll};
-    config_seed_path(c, seed, ".h5", checkpoint);
-    config_seed_path(c, seed, predictions_ending(&c->ehr), predictions);
-    config_seed_path(c, seed, ".meds.json", meds);
-    return ehr_evaluation_score(&x->evaluation, (uint64_t)seed, checkpoint, &files, &bootstrap, trial);
-}
-
-static int run_trial(struct evaluate *x, const struct comm *comm, int64_t i) {
-    struct config config = *x->config; /* with the seed of the trial, for the provenance */
-    char path[PATH_MAX];
-    struct recipe recipe = {&EVALUATE_JOB, KIND_CHECKPOINT, path, add_inputs, train_model};
-    config.run.seed += i;
-    config_seed_path(&config, config.run.seed, ".h5", path);
-    TRY(recipe_run(&recipe, comm, &config, x));
-    return score(x, comm, config.run.seed, &x->trials[i]);
-}
-
-/* ---- the job ---- */
-static int report(struct evaluate *x) {
-    struct ehr_report r = {.cohort_id = x->cohort_id,
-                           .table_id = x->table_id,
-                           .options = &x->config->ehr,
-                           .data = &x->evaluation.data,
-                           .trials = x->trials,
-                           .n = x->config->ehr.seeds};
-    ehr_report_print(&r);
+    ehr_report_print(report, stdout);
     TRY(output_flush());
-    TRY(ehr_report_write(&r, x->config->files.scores));
-    log_info("wrote %s", x->config->files.scores);
+    if (c->ehr.report[0]) TRY(ehr_report_write(report, c->ehr.report));
+    TRY(ehr_report_write_json(report, c->files.scores));
+    log_info("wrote %s", c->files.scores);
     return STATUS_OK;
 }
 
-static int evaluate(struct evaluate *x, const struct comm *comm) {
-    TRY(comm_agree(comm, prepare(x, comm)));
-    TRY(ehr_evaluation_load(&x->evaluation));
-    for (int64_t i = 0; i < x->config->ehr.seeds; i++) {
-        TRY(comm_agree(comm, interrupt_poll()));
-        TRY(run_trial(x, comm, i));
+static int make_report(struct evaluate *x, const struct comm *comm) {
+    const struct config *c = x->config;
+    struct bootstrap bootstrap = {.comm = comm,
+                                  .seed = (uint64_t)c->run.seed, /* of all trainings the same resamples */
+                                  .resamples = c->ehr.resamples,
+                                  .threads = x->threads,
+                                  .poll = interrupt_poll};
+    struct ehr_report report = {
+        .cohort_id = x->cohort_id, .table_id = x->table_id, .options = &c->ehr, .results = &x->results};
+    int status = ehr_report_make(&report, &bootstrap);
+    if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? write_report(x, &report) : STATUS_OK);
+    ehr_report_free(&report);
+    return status;
+}
+
+/* What is the error if trainings failed. */
+static int say_failed(const struct evaluate *x, int64_t n_failed) {
+    for (int64_t i = 0; i < x->results.n; i++) {
+        const struct result *r = &x->results.trials[i];
+        if (r->failure[0] && x->results.n == 1) return status_set(STATUS_FAILED, "%s", r->failure);
+        if (r->failure[0])
+            return status_set(STATUS_FAILED, "%lld of %lld trainings failed; the first, %s: %s", (long long)n_failed,
+                              (long long)x->results.n, r->name, r->failure);
     }
-    return comm_agree(comm, comm->rank == 0 ? report(x) : STATUS_OK);
+    return STATUS_OK;
+}
+
+/* ---- the job ---- */
+static int evaluate(struct evaluate *x, const struct comm *comm) {
+    const struct config *c = x->config;
+    struct grid_run run = {.comm = comm,
+                           .device = &x->device,
+                           .threads = x->threads,
+                           .grid = &x->grid,
+                           .cohort = c->files.cohort,
+                           .table = c->files.table,
+                           .text = c->files.text,
+                           .force = c->force,
+                           .setting = "files.scores",
+                           .path = trial_path,
+                           .describe = describe,
+                           .self = x};
+    int64_t n_failed;
+    TRY(comm_agree(comm, prepare(x)));
+    TRY(comm_agree(comm, comm->rank == 0 ? check_outputs(x) : STATUS_OK));
+    TRY(grid_run(&run, &x->results, &n_failed));
+    if (n_failed == x->grid.n) return comm_agree(comm, comm->rank == 0 ? say_failed(x, n_failed) : STATUS_OK);
+    TRY(share_results(x, comm));
+    TRY(make_report(x, comm));
+    return say_failed(x, n_failed);
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     (void)arguments;
     struct evaluate x = {.config = config};
-    x.evaluation = (struct ehr_evaluation){.comm = comm,
-                                           .device = &x.device,
-                                           .settings = &config->ehr,
-                                           .data_seed = (uint64_t)config->run.seed,
-                                           .cohort = config->files.cohort,
-                                           .table = config->files.table};
-    int status = compute_device_open(comm, &config->run, NEEDS_LESS, &x.device, &x.evaluation.threads);
+    int status = compute_device_open(comm, &config->run, NEEDS_LESS, &x.device, &x.threads);
     if (status == STATUS_OK) status = evaluate(&x, comm);
-    ehr_evaluation_free(&x.evaluation);
-    free(x.trials);
+    results_free(&x.results);
+    grid_free(&x.grid);
     free(x.cohort_id);
     free(x.table_id);
     device_close(&x.device);
     return status;
 }
 
+/* That the grid can be made: all of its models with their settings. */
 static int check(const struct config *config) {
-    struct ehr_options sized;
-    return ehr_options_sized(&config->ehr, &sized);
+    struct grid grid;
+    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed);
+    grid_free(&grid);
+    return status;
 }
 
 const struct job_entry EVALUATE_JOB = {
     .job = JOB_EVALUATE,
     .name = "evaluate",
     .arguments = "",
-    .summary = "cohort.h5 into scores of a model of health records, with table.h5's vectors or without",
+    .summary = "cohort.h5 into scores of models of health records, with table.h5's vectors or without",
     .ranks = ALL_RANKS,
     .interruptible = 1,
     .check = check,

@@ -23,6 +23,7 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
+                                         {"evaluation", "# Evaluation\n"},
                                          {"matrix", "# medtok baseline rows of "},
                                          {"score", "{\n \"samples\": "},
                                          {"leaderboard", "model,metric,task,all,"},
@@ -167,7 +168,7 @@ static int lock_all(struct outputs *o, const struct config *config, enum job job
     int n, status = config_paths(config, job, &paths, &n);
     if (status == STATUS_OK) status = mem_alloc(&o->locks, n, sizeof *o->locks);
     for (int i = 0; i < n && status == STATUS_OK; i++)
-        if (paths[i].written && !paths[i].of_seed) status = file_lock_take(&o->locks[o->n++], paths[i].path);
+        if (paths[i].written && !paths[i].is_beside) status = file_lock_take(&o->locks[o->n++], paths[i].path);
     free(paths);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "config/schema.h"
+#include "ehr/grid.h"
 #include "ehr/predictions.h"
 
 /* ---- outputs beside others ---- */
@@ -31,8 +32,13 @@ static int scores_stem(const struct config *config) {
     return (int)(n > 5 && strcmp(config->files.scores + n - 5, ".json") == 0 ? n - 5 : n);
 }
 
-void config_seed_path(const struct config *config, int64_t seed, const char *ending, char path[PATH_MAX]) {
-    snprintf(path, PATH_MAX, "%.*s.seed-%lld%s", scores_stem(config), config->files.scores, (long long)seed, ending);
+void config_trial_path(const struct config *config, const char *name, const char *ending, char path[PATH_MAX]) {
+    const char *folder = grid_is_listed(&config->ehr) ? ".trials/" : ".";
+    snprintf(path, PATH_MAX, "%.*s%s%s%s", scores_stem(config), config->files.scores, folder, name, ending);
+}
+
+void config_results_path(const struct config *config, char path[PATH_MAX]) {
+    snprintf(path, PATH_MAX, "%.*s.h5", scores_stem(config), config->files.scores);
 }
 
 void config_predictions_path(const struct config *config, char path[PATH_MAX]) {
@@ -60,20 +66,31 @@ static int add_list(struct path_list *list, const char *key, const char *kind, c
     return STATUS_OK;
 }
 
-/* What evaluate makes for each seed. */
-static int add_seeds(struct path_list *list, const struct config *config, const struct key *key) {
+static int add_beside(struct path_list *list, const struct key *key, const char *kind, const char *path) {
+    TRY(add(list, key->name, kind, 1, path));
+    list->items[list->n - 1].is_beside = 1;
+    return STATUS_OK;
+}
+
+/* What evaluate makes for each training, and for all. */
+static int add_trials(struct path_list *list, const struct config *config, const struct key *key) {
     const char *const FILES[][2] = {{"checkpoint", ".h5"},
                                     {"metrics", ".jsonl"},
                                     {"predictions", predictions_ending(&config->ehr)},
-                                    {"meds-scores", ".meds.json"}};
+                                    {"meds-scores", ".meds.json"},
+                                    {"results", ".results.h5"}};
     char path[PATH_MAX];
-    for (int64_t i = 0; i < config->ehr.seeds; i++)
-        for (size_t k = 0; k < sizeof FILES / sizeof *FILES; k++) {
-            config_seed_path(config, config->run.seed + i, FILES[k][1], path);
-            TRY(add(list, key->name, FILES[k][0], 1, path));
-            list->items[list->n - 1].of_seed = 1;
+    struct grid grid;
+    config_results_path(config, path);
+    TRY(add_beside(list, key, "results", path));
+    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed);
+    for (int64_t i = 0; i < grid.n && status == STATUS_OK; i++)
+        for (size_t k = 0; k < sizeof FILES / sizeof *FILES && status == STATUS_OK; k++) {
+            config_trial_path(config, grid.trials[i].name, FILES[k][1], path);
+            status = add_beside(list, key, FILES[k][0], path);
         }
-    return STATUS_OK;
+    grid_free(&grid);
+    return status;
 }
 
 static int add_key(struct path_list *list, const struct config *config, const struct key *key, enum job job) {
@@ -88,11 +105,9 @@ static int add_key(struct path_list *list, const struct config *config, const st
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
     TRY(add(list, key->name, key->kind, (key->writers & job) != 0, path));
     if (strcmp(key->kind, "scores") != 0) return STATUS_OK;
-    if (job != JOB_BASELINE) return add_seeds(list, config, key);
+    if (job != JOB_BASELINE) return add_trials(list, config, key);
     config_predictions_path(config, derived);
-    TRY(add(list, key->name, "predictions", 1, derived));
-    list->items[list->n - 1].of_seed = 1;
-    return STATUS_OK;
+    return add_beside(list, key, "predictions", derived);
 }
 
 int config_paths(const struct config *config, enum job job, struct job_path **paths, int *n) {
@@ -120,7 +135,7 @@ static int check_beside(const struct job_path *a, const struct job_path *b) {
 }
 
 static int check_pair(const struct job_path *a, const struct job_path *b) {
-    if (a->of_seed && b->of_seed) return STATUS_OK; /* they are called by their numbers */
+    if (a->is_beside && b->is_beside) return STATUS_OK; /* they are called by their numbers */
     TRY(check_beside(a, b));
     TRY(check_beside(b, a));
     if ((!a->written && !b->written) || may_be_one(a, b) || !path_same(a->path, b->path)) return STATUS_OK;

@@ -1,7 +1,7 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
- * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort" (HDF5 files of ours), "metrics", "report",
- * "scores", "score", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "matrix"
+ * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
+ * "scores", "score", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
  * (svmlight), "export", "arrays", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
@@ -15,7 +15,7 @@ struct job_path {
     const char *key;  /* the setting, or --config */
     const char *kind; /* "config" for --config */
     int written;
-    int of_seed; /* one of the files of a seed, which lie beside the setting's own and are under its lock */
+    int is_beside; /* one of the files of a training, or of all, which lie beside the setting's own and are under its lock */
     char path[PATH_MAX];
 };
 
@@ -23,9 +23,13 @@ struct job_path {
 void config_metrics_path(const struct config *config, char path[PATH_MAX]);
 void config_report_path(const struct config *config, char path[PATH_MAX]);
 
-/* Where evaluate writes what is of one seed: beside files.scores, scores.json -> scores.seed-3.csv; ending: ".h5" (the model),
+/* Where evaluate writes what is of one training: beside files.scores, scores.json -> scores.seed-3.csv, or with a grid in a folder of
+ * their own, scores.trials/NAME.csv; name: that of the training (ehr/grid.h); ending: ".results.h5" (all that it came to), ".h5" (the model),
  * ".jsonl" (its metrics), ".csv" or ".parquet" (predictions), ".meds.json" (scores as meds-evaluation's). */
-void config_seed_path(const struct config *config, int64_t seed, const char *ending, char path[PATH_MAX]);
+void config_trial_path(const struct config *config, const char *name, const char *ending, char path[PATH_MAX]);
+
+/* Where it writes the results of all: scores.json -> scores.h5. */
+void config_results_path(const struct config *config, char path[PATH_MAX]);
 
 /* Where baseline writes its predictions: beside files.scores, scores.json -> scores.csv. */
 void config_predictions_path(const struct config *config, char path[PATH_MAX]);

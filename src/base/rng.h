@@ -27,6 +27,8 @@ enum rng_stream {
     /* dropout in the online text encoder, first and second view: position in the network added; step, index as above */
     RNG_TEXT_FIRST = 0x800,
     RNG_TEXT_SECOND = 0xc00,
+    RNG_VECTOR_WIDTH = 0x1480,   /* map of vectors to another width: index = element */
+    RNG_SHUFFLED_CODES = 0x1481, /* vectors of codes that change places: step = system */
     RNG_MASKED =
         0x1500, /* codes hidden in pre-training, + what is drawn (ehr/models/behrt.c); step = training step, index = sample and place */
     RNG_ETHOS_WINDOW = 0x1600, /* where a window begins in pre-training: step = training step, index = sample */

@@ -15,7 +15,7 @@ struct key {
     const char *initial;    /* default, as it would be written */
     double least, most;     /* integers and reals; both ends included */
     const char *unit;       /* "" if none */
-    const char *choices[8]; /* KEY_CHOICE; NULL-terminated; the index is the number of the choice */
+    const char *choices[16]; /* KEY_CHOICE; NULL-terminated; the index is the number of the choice */
     unsigned jobs;          /* which jobs use it */
     unsigned writers;       /* paths: the jobs among them that write there; the others read it */
     const char *kind;       /* of the file there (jobs/paths.h) */

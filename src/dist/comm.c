@@ -73,6 +73,34 @@ struct comm comm_self(void) {
     return (struct comm){.handle = MPI_COMM_SELF, .rank = 0, .size = 1, .local_rank = 0, .local_size = 1};
 }
 
+/* ---- groups ---- */
+int comm_split(const struct comm *comm, int number, struct comm *group) {
+    *group = comm_self();
+    if (comm->size == 1) return STATUS_OK;
+    TRY(comm_status(MPI_Comm_split(comm->handle, number, comm->rank, &group->handle), "cutting ranks into groups"));
+    MPI_Comm_set_errhandler(group->handle, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(group->handle, &group->rank);
+    MPI_Comm_size(group->handle, &group->size);
+    MPI_Comm node;
+    TRY(comm_status(MPI_Comm_split_type(group->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+                    "finding the node"));
+    MPI_Comm_rank(node, &group->local_rank);
+    MPI_Comm_size(node, &group->local_size);
+    MPI_Comm_free(&node);
+    return STATUS_OK;
+}
+
+void comm_free(struct comm *group) {
+    if (group->size > 0 && group->handle != MPI_COMM_SELF) MPI_Comm_free(&group->handle);
+    *group = (struct comm){0};
+}
+
+void comm_progress(void) {
+    int started = 0, waits;
+    MPI_Initialized(&started);
+    if (started) MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &waits, MPI_STATUS_IGNORE);
+}
+
 /* ---- what is sent ---- */
 static struct traffic sent;
 static double call_began;

@@ -26,6 +26,15 @@ void comm_stop(struct comm *comm);
 /* A communicator of this process alone (no MPI_Init needed to use rank and size). */
 struct comm comm_self(void);
 
+/* Collective. Cuts the ranks into groups: *group has those ranks of `comm` that pass the same `number`, in their order. Collectives of
+ * one group know nothing of the others. Free it with comm_free (collective over the group). */
+int comm_split(const struct comm *comm, int number, struct comm *group);
+void comm_free(struct comm *group);
+
+/* Lets what other ranks ask of this one go on (dist/work_counter.h), where MPI has nobody else to do it: for loops that may make no MPI
+ * call for long, those of a rank that works alone beside others. */
+void comm_progress(void);
+
 /* Collective. Returns STATUS_OK if every rank passes STATUS_OK; else, on all ranks, the code and message of the lowest
  * failing rank, with "rank R: " in front when there are several ranks (not of STATUS_INTERRUPTED, which is all ranks' matter). */
 int comm_agree(const struct comm *comm, int status);

@@ -1,11 +1,24 @@
-/* Rows for tokens: what a model's arm is (settings ehr.embedding). Special tokens, a missing code among them, and codes with a row of
- * their own have learned rows in each arm.
+/* Rows for tokens: what a model's arm is (settings ehr.embedding). Special tokens, a missing code among them, and codes that are no
+ * medical ones (sex, kind of admission) have a learned row E[t] in each arm. Medical codes c (terms/meds_code.h) have:
  *
- *   random          E[token], trained; all codes have rows of their own
- *   medtok-init     the same, but that rows of codes with a vector start as R z: z the code's vector in MedTok's table, standardised
- *                   (ehr/medtok_vectors.h), R fixed, random, so that values are as large as those of random
- *   medtok-frozen   W z + b for codes with a vector, W and b trained
- *   random-frozen   the same with normal random vectors of that length for z: what projection and number of parameters alone bring
+ *   base            E[c]                                    the model as published; a code that train has too seldom is missing
+ *   hierarchy       sum over a of A[a]                      a: c and its ancestors, as far as train has them (ehr/code_paths.h)
+ *   medtok-init     E[c]                                    first values R z_c
+ *   medtok-frozen   W z_c + b                               z_c: c's vector in MedTok's table
+ *   medtok-tokens   sum over p of w_p U[t_p]                t_p, w_p: c's 4 x K tokens and weights there; first values of U from the
+ *                                                           codebook: R u_t
+ *   random-frozen   W r_c + b                               r_c normal: what the map and its number of parameters bring
+ *   shuffled        W z_s(c) + b                            s: a permutation of the codes of each system, by chance: the vectors without
+ *                                                           what they mean
+ *   text-only       W S x_c + b                             x_c: mean of the text encoder's features of c's description
+ *   graph-only      W S g_c + b                             g_c: the graph-specific part of z_c
+ *
+ * E, A, U, W and b are learned; z, r, x, g and R, S are not. z, x and g are what ehr/arms.h makes of them: off their mean over the
+ * codes of train, of mean squared length 1 there. S brings them to the width of z, so that W is as large in all arms: its rows or
+ * columns are orthonormal. E and W are N(0, 0.02^2) at first, R too, and A and U are scaled, so that rows of all arms are as large.
+ *
+ * Codes that train never saw: base, random-frozen: missing. hierarchy: the rows of those ancestors that train has. All others: their
+ * own vector or tokens. Arms that read a table give a code that it lacks what its nearest ancestor there has.
  */
 #ifndef MEDTOK_EHR_CODE_ROWS_H
 #define MEDTOK_EHR_CODE_ROWS_H
@@ -17,21 +30,41 @@
 /* First values of the models here are N(0, 0.02^2) (Devlin et al., 2019). */
 #define EHR_INIT 0.02
 
+/* How an arm makes the rows of codes. */
+enum rows_shape { ROWS_OF_TABLE, ROWS_OF_MAP, ROWS_OF_BAGS };
+enum rows_shape arm_rows_shape(enum ehr_arm arm);
+
+/* Bags of rows of a table: code i is the sum of table[row[p]] times weight[p], p = offsets[i] .. offsets[i + 1] - 1. */
+struct code_bags {
+    int64_t n_rows; /* of the table */
+    int64_t n_items;
+    int64_t *offsets; /* [n + 1] owned, as all here */
+    int32_t *row;     /* [n_items] */
+    float *weight;    /* [n_items] */
+    int64_t width;
+    float *vectors; /* [n_rows, width]: rows are R times these at first; NULL: normal, .. */
+    double std;     /* .. of this standard deviation */
+};
+void code_bags_free(struct code_bags *bags);
+
 /* What the rows of codes are made from; borrowed. */
 struct code_rows_source {
     enum ehr_arm arm;
-    int64_t n_own;            /* codes with a row of their own */
-    int64_t n_vectors, width; /* codes with a vector */
-    const float *vectors;     /* [n_vectors, width]; NULL in arms that read none */
+    int64_t n_own;                /* codes with a row of their own */
+    int64_t n_vectors, width;     /* codes with a vector, or a bag; width of vectors */
+    const float *vectors;         /* [n_vectors, width]; NULL: none, or in random-frozen normal ones */
+    const int32_t *system;        /* [n_vectors] in shuffled: codes of one number change places */
+    const struct code_bags *bags; /* of n_vectors codes, in hierarchy and medtok-tokens */
 };
 
 struct code_rows {
     struct code_rows_source source;
     int64_t dim;
     struct parameter
-        *table; /* [special tokens, codes with a row of their own, in medtok-init those with a vector; dim] */
-    struct parameter *vectors; /* frozen [n_vectors, width]; NULL where no map is trained */
-    struct linear_map projection;
+        *table; /* [special tokens, codes with a row of their own, of ROWS_OF_TABLE those with a vector; dim] */
+    struct parameter *vectors; /* ROWS_OF_MAP: frozen [n_vectors, width] */
+    struct linear_map map;     /* likewise */
+    struct parameter *bag;     /* ROWS_OF_BAGS: [bags->n_rows, dim] */
 };
 
 /* Adds the parameters, before parameter_set_allocate; rows->source is set before. Once for each model. */
@@ -40,12 +73,17 @@ void code_rows_add(struct code_rows *rows, struct parameter_set *set, int64_t di
 /* What first values the vectors give; after parameter_set_initialize with the same seed. */
 int code_rows_start(const struct code_rows *rows, struct device *device, uint64_t seed);
 
-/* Tokens of which the device shall make rows. */
+/* Values that are learned, of the model's parameters. */
+int64_t code_rows_learned(const struct code_rows *rows);
+
+/* Tokens of which the device shall make rows. Of the codes with a vector each is made once, however often it stands in the list. */
 struct code_list {
     int64_t n;
-    dev_int token;   /* [n] */
-    dev_int learned; /* [n] the token, if its row is learned; else -1 */
-    dev_int vector;  /* [n] number of the code's vector; -1: it has none */
+    dev_int learned; /* [n] row of the table, or -1 */
+    dev_int made;    /* [n] which of the codes below, or -1 */
+    int64_t n_made;
+    dev_int vector;  /* [n_made] numbers of vectors: ROWS_OF_MAP */
+    struct bag bags; /* of n_made codes: ROWS_OF_BAGS */
 };
 
 /* Packs a list of token[n], a host array that is read at once. The list must stay where it is until the pack is sent. */
@@ -55,7 +93,7 @@ int code_list_pack(struct code_list *list, struct pack *pack, const struct code_
 /* Their rows: [n, dim] */
 struct var *code_rows_look_up(const struct code_rows *rows, struct tape *tape, const struct code_list *list);
 
-/* The table whose row t is that of token t, for all tokens, in arms that have one (random, medtok-init), so that outputs may be tied to it;
+/* The table whose row t is that of token t, for all tokens, in arms that have one (base, medtok-init), so that outputs may be tied to it;
  * else NULL: a model then has an output matrix of its own [ehr_data.n_rows, dim]. */
 struct parameter *code_rows_table(const struct code_rows *rows);
 

@@ -156,7 +156,8 @@ static int find_vectors(struct builder *b, const struct vector_source *source) {
     int status = mem_alloc(&wanted, n, 1);
     if (status == STATUS_OK) status = mem_alloc(&b->vector, n, sizeof *b->vector);
     for (int64_t i = 0; i < n && status == STATUS_OK; i++) wanted[i] = (uint8_t)occurs(b, i);
-    if (status == STATUS_OK && b->comm->rank == 0) status = source->find(source->self, &b->cohort, wanted, b->vector);
+    if (status == STATUS_OK && b->comm->rank == 0)
+        status = source->find(source->self, &b->cohort, b->data->in_train, wanted, b->vector);
     free(wanted);
     TRY(comm_agree(b->comm, status));
     return comm_broadcast(b->comm, b->vector, n * (int64_t)sizeof *b->vector);
@@ -248,29 +249,19 @@ static int add_label(const struct builder *b, struct sample_set *set, const stru
     return STATUS_OK;
 }
 
-/* Different codes of the visits that no sample of train has, but facts and what says of a visit no more than that it is one. */
-static int32_t count_unseen(const struct builder *b) {
-    int32_t n = 0;
-    for (int64_t i = 0; i < b->visits.n_codes; i++) {
-        const struct visit_code *code = &b->visits.codes[i];
-        int is_new = code->kind != CODE_KIND_FACT && code->kind != CODE_KIND_VISIT && !b->data->in_train[code->code];
-        for (int64_t k = 0; k < i && is_new; k++) is_new = b->visits.codes[k].code != code->code;
-        n += is_new;
-    }
-    return n;
-}
-
 static int add_sample(struct builder *b, struct sample_set *set, const struct chosen_sample *sample,
                       struct set_capacity *capacity) {
     const struct cohort *c = &b->cohort;
     struct sample_history history;
+    struct sample_codes codes;
     TRY(read_sample(b, sample, &history));
     TRY(add_history(set, &history, capacity));
     TRY(add_label(b, set, sample, capacity));
     set->number[set->n] = sample->sample >= 0 ? sample->sample : sample->subject;
     set->task[set->n] = sample->task;
     set->subject[set->n] = c->subject[sample->subject];
-    set->unseen[set->n++] = count_unseen(b);
+    TRY(ehr_sample_codes(b->data, set, set->n, &codes));
+    set->unseen[set->n++] = (int32_t)codes.unseen;
     return STATUS_OK;
 }
 
@@ -347,7 +338,7 @@ static int make(struct builder *b, uint64_t seed, const struct vector_source *so
 int ehr_data_make(struct ehr_data *data, const struct comm *comm, const char *cohort, const struct ehr_options *options,
                   uint64_t seed, const struct vector_source *source) {
     struct builder b = {
-        .comm = comm, .path = cohort, .options = options, .data = data, .train_only = source && source->in_train};
+        .comm = comm, .path = cohort, .options = options, .data = data, .train_only = source && source->train_only};
     *data = (struct ehr_data){0};
     int status = make(&b, seed, source);
     cohort_free(&b.cohort);
@@ -372,6 +363,36 @@ struct sample_history sample_set_history(const struct sample_set *set, int64_t i
                                    .birth = set->birth[i],
                                    .time = set->time[i],
                                    .code_kind = set->code_kind};
+}
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int is_medical(const struct ehr_data *d, int64_t code) {
+    return d->code_kind[code] != CODE_KIND_FACT && d->code_kind[code] != CODE_KIND_VISIT;
+}
+
+int ehr_sample_codes(const struct ehr_data *d, const struct sample_set *set, int64_t i, struct sample_codes *codes) {
+    struct sample_history h = sample_set_history(set, i);
+    int64_t *list, n = 0, different = 0;
+    *codes = (struct sample_codes){.frequency = -1};
+    TRY(mem_alloc(&list, h.n + 1, sizeof *list));
+    for (int64_t k = 0; k < h.n; k++)
+        if (is_medical(d, h.events[k].code)) list[n++] = h.events[k].code;
+    qsort(list, (size_t)n, sizeof *list, ascending);
+    for (int64_t k = 0; k < n; k++)
+        if (k == 0 || list[k] != list[k - 1]) list[different++] = list[k];
+    for (int64_t k = 0; k < different; k++) {
+        list[k] = d->in_train[list[k]];
+        codes->unseen += list[k] == 0;
+    }
+    qsort(list, (size_t)different, sizeof *list, ascending);
+    codes->n = different;
+    if (different) codes->frequency = list[(different - 1) / 2];
+    free(list);
+    return STATUS_OK;
 }
 
 static void free_set(struct sample_set *set) {

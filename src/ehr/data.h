@@ -52,16 +52,23 @@ struct sample_set {
 /* The history of sample i. */
 struct sample_history sample_set_history(const struct sample_set *set, int64_t i);
 
+/* What is known from train of the different medical codes of a history: all but facts and what says of a visit no more than that it is one. */
+struct sample_codes {
+    int64_t n, unseen; /* of them; of those that no sample of train has */
+    int64_t
+        frequency; /* median of the number of samples of train that have them, the smaller of two in the middle; -1: there are none */
+};
+
 /* Vectors for codes, from outside: find writes for each of the codes with wanted[i] != 0 to row[i] the number of its vector, or one of
- * the constants. */
+ * the constants. in_train: as in struct ehr_data. */
 enum {
     VECTOR_MISSING = -1,
     VECTOR_OWN_ROW = -2 /* it is no medical code (sex, kind of admission): its row is learned */
 };
 struct vector_source {
-    int (*find)(void *self, const struct cohort *cohort, const uint8_t *wanted, int64_t *row);
+    int (*find)(void *self, const struct cohort *cohort, const int64_t *in_train, const uint8_t *wanted, int64_t *row);
     void *self;
-    int in_train; /* codes that train has not are missing */
+    int train_only; /* codes that train has not are missing */
 };
 
 struct ehr_data {
@@ -92,6 +99,9 @@ struct ehr_data {
     int64_t n_codes, n_missing_codes, n_missing_tokens, n_tokens;
     int64_t n_dropped, n_cut; /* tokens of timelines that were too many, and in how many samples */
 };
+
+/* Of sample i. */
+int ehr_sample_codes(const struct ehr_data *data, const struct sample_set *set, int64_t i, struct sample_codes *codes);
 
 static inline const char *ehr_code(const struct ehr_data *d, int64_t code) { return d->code + code * d->code_bytes; }
 

@@ -10,13 +10,9 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "ehr/predictions.h"
-#include "measure/scores_report.h"
+#include "dist/gather.h"
+#include "ehr/result_samples.h"
 #include "train/train.h"
-
-int ehr_reads_table(const struct ehr_options *options) {
-    return options->arm == ARM_MEDTOK_INIT || options->arm == ARM_MEDTOK_FROZEN;
-}
 
 /* ---- data ---- */
 static void log_data(const struct ehr_evaluation *x) {
@@ -26,37 +22,34 @@ static void log_data(const struct ehr_evaluation *x) {
              t->name, (long long)t->samples[SPLIT_TRAIN], (long long)t->positive[SPLIT_TRAIN],
              (long long)t->samples[SPLIT_TUNING], (long long)t->positive[SPLIT_TUNING],
              (long long)t->samples[SPLIT_HELD_OUT], (long long)t->positive[SPLIT_HELD_OUT], (long long)d->n_codes);
-    if (ehr_reads_table(&x->options))
+    if (arm_reads_table(x->options.arm))
         log_info(
             "%s has %lld of the codes, and an ancestor of %lld others; %lld are no medical codes and have rows of "
             "their own",
-            x->table, (long long)x->medtok.n_exact, (long long)x->medtok.n_ancestor, (long long)d->n_own);
+            x->table, (long long)x->arm.medtok.n_exact, (long long)x->arm.medtok.n_ancestor, (long long)d->n_own);
     if (d->n_missing_codes)
         log_warn("%lld of %lld codes, %lld of %lld of their tokens, are read as one missing code: %s",
                  (long long)d->n_missing_codes, (long long)d->n_codes, (long long)d->n_missing_tokens,
                  (long long)d->n_tokens,
-                 ehr_reads_table(&x->options) ? "the table has neither them nor an ancestor"
-                                              : "train has too few (ehr.min_count)");
+                 arm_reads_table(x->options.arm) ? "the table has neither them nor an ancestor"
+                                                 : "train has too few (ehr.min_count)");
     if (d->n_cut)
         log_warn("%lld histories were longer than ehr.max_length (%lld) and lost their first tokens, %lld in all",
                  (long long)d->n_cut, (long long)x->options.max_length, (long long)d->n_dropped);
 }
 
+int ehr_evaluation_set(struct ehr_evaluation *x, const struct ehr_options *settings) {
+    x->settings = settings;
+    return ehr_options_sized(settings, &x->options);
+}
+
 int ehr_evaluation_load(struct ehr_evaluation *x) {
-    enum { RANDOM_WIDTH = 256 }; /* MedTok's 4 x 64 */
     const struct ehr_options *o = &x->options;
-    struct code_rows_source *source = &x->terms.source;
-    TRY(ehr_options_sized(x->settings, &x->options));
-    medtok_vectors_make(&x->medtok, ehr_reads_table(o) ? x->table : NULL);
-    TRY(ehr_data_make(&x->data, x->comm, x->cohort, o, x->data_seed, o->arm == ARM_RANDOM ? NULL : &x->medtok.source));
-    *source = (struct code_rows_source){
-        .arm = o->arm, .n_own = x->data.n_own, .n_vectors = x->data.n_vectors, .width = RANDOM_WIDTH};
-    if (ehr_reads_table(o)) {
-        TRY(medtok_vectors_read(&x->medtok, x->comm, x->data.n_vectors, x->data.vector, x->data.n_train_vectors,
-                                &source->width, &x->vectors));
-        source->vectors = x->vectors;
-    }
-    x->terms.options = &x->options;
+    TRY(ehr_evaluation_set(x, x->settings));
+    arm_make(&x->arm, o, x->table, x->text);
+    TRY(ehr_data_make(&x->data, x->comm, x->cohort, o, x->data_seed, arm_source(&x->arm)));
+    TRY(arm_read(&x->arm, x->comm, &x->data, &x->terms.source));
+    x->terms.options = o;
     x->terms.data = &x->data;
     if (x->comm->rank == 0) log_data(x);
     return STATUS_OK;
@@ -64,8 +57,7 @@ int ehr_evaluation_load(struct ehr_evaluation *x) {
 
 void ehr_evaluation_free(struct ehr_evaluation *x) {
     ehr_data_free(&x->data);
-    free(x->vectors);
-    x->vectors = NULL;
+    arm_free(&x->arm);
 }
 
 /* ---- one seed ---- */
@@ -120,64 +112,69 @@ static int start_pretrained(struct ehr_evaluation *x, const struct checkpoint_ri
 int ehr_evaluation_train(struct ehr_evaluation *x, uint64_t seed, const struct checkpoint_ring *ring,
                          const char *metrics) {
     struct ehr_learner learner;
+    int learns_labels = !ehr_model(x->options.model)->score;
+    enum ehr_stage stage = learns_labels ? STAGE_TASK : STAGE_PRETRAIN;
     x->terms.seed = seed;
-    int status = ehr_learner_make(&learner, &x->terms, STAGE_TASK, x->comm, x->device, 1);
-    if (status == STATUS_OK && x->options.pretrain_steps > 0) status = start_pretrained(x, ring, metrics, &learner);
-    if (status == STATUS_OK) status = train_stage(x, &learner, STAGE_TASK, ring, metrics);
+    int status = ehr_learner_make(&learner, &x->terms, stage, x->comm, x->device, 1);
+    if (status == STATUS_OK && learns_labels && x->options.pretrain_steps > 0)
+        status = start_pretrained(x, ring, metrics, &learner);
+    if (status == STATUS_OK) status = train_stage(x, &learner, stage, ring, metrics);
     ehr_learner_free(&learner);
     return status;
 }
 
-static int score_tuning(struct ehr_learner *l, struct trial *trial) {
-    struct scored_sample *samples;
-    struct scores scores;
-    int64_t n;
-    TRY(ehr_learner_score(l, SPLIT_TUNING, &n, &samples));
-    int status = scores_compute(n, samples, &scores);
-    trial->tuning = scores.average_precision;
-    if (status == STATUS_OK) status = scores_choose_threshold(n, samples, &trial->threshold);
-    free(samples);
+/* ---- scores ---- */
+/* The threshold of F1, chosen on tuning; of one class of several there is none. */
+static int choose_threshold(const struct result_samples *s, const double *scores, double *threshold) {
+    *threshold = NAN;
+    if (s->form == LABEL_BINARY) {
+        struct scored_sample *samples;
+        TRY(result_scored(s, scores, &samples));
+        int status = scores_choose_threshold(s->n, samples, threshold);
+        free(samples);
+        return status;
+    }
+    if (s->form == LABEL_CLASS) return STATUS_OK;
+    struct class_predictions predictions;
+    float *floats;
+    TRY(result_predictions(s, scores, &predictions, &floats));
+    int status = class_scores_choose_threshold(&predictions, threshold);
+    free(floats);
     return status;
 }
 
-static int write_files(const struct ehr_evaluation *x, const struct trial_files *files, int64_t n,
-                       const struct scored_sample *samples, const struct trial *trial) {
-    if (files->predictions) TRY(predictions_write(files->predictions, x->cohort, &x->options, n, samples));
-    if (files->meds_evaluation) TRY(meds_evaluation_write(files->meds_evaluation, trial->scores));
-    return STATUS_OK;
+static int score_tuning(const struct result_samples *s, struct result *result) {
+    struct compared_samples compared = result_compared(s);
+    double values[N_ARMS_MEASURES];
+    TRY(arm_measure(&compared, result->score[RESULT_TUNING], values));
+    result->tuning = values[ARMS_AVERAGE_PRECISION];
+    return choose_threshold(s, result->score[RESULT_TUNING], &result->threshold);
 }
 
-static int score_split(struct ehr_evaluation *x, struct ehr_learner *l, const struct trial_files *files,
-                       const struct bootstrap *bootstrap, struct trial *trial) {
-    enum cohort_split split = ehr_scored_split(&x->options);
-    struct scored_sample *samples = NULL;
-    int64_t n;
-    int status;
-    TRY(ehr_learner_score(l, split, &n, &samples));
-    if (split == SPLIT_TUNING)
-        trial->threshold = NAN; /* it was chosen on these very samples */
-    else
-        scored_samples_decide(n, samples, trial->threshold);
-    status = scores_compute_by(BY_SAMPLES, n, samples, &trial->scores[BY_SAMPLES]);
-    if (status == STATUS_OK) status = scores_compute_by(BY_SUBJECTS, n, samples, &trial->scores[BY_SUBJECTS]);
-    if (status == STATUS_OK && x->comm->rank == 0) status = write_files(x, files, n, samples, trial);
-    status = comm_agree(x->comm, status);
-    if (status == STATUS_OK) status = scores_bootstrap(bootstrap, n, samples, trial->estimates);
-    free(samples);
-    return status;
+static int score_split(struct ehr_evaluation *x, struct ehr_learner *l, enum cohort_split split, double **scores,
+                       struct result_samples **samples) {
+    int64_t outputs = ehr_task_outputs(&x->data.tasks[0]), n_all;
+    double *own = NULL;
+    int status = ehr_learner_predict(l, split, &own);
+    if (status == STATUS_OK)
+        status = comm_gather_rows(x->comm, x->data.sets[split].n, outputs * (int64_t)sizeof *own, own, &n_all, scores);
+    free(own);
+    return status == STATUS_OK ? result_samples_gather(x->comm, &x->data, split, samples) : status;
 }
 
-int ehr_evaluation_score(struct ehr_evaluation *x, uint64_t seed, const char *checkpoint,
-                         const struct trial_files *files, const struct bootstrap *bootstrap, struct trial *trial) {
+int ehr_evaluation_score(struct ehr_evaluation *x, uint64_t seed, const char *checkpoint, struct result *result,
+                         struct result_samples *samples[N_RESULT_SPLITS]) {
     struct ehr_learner learner;
-    int status;
-    x->terms.seed = trial->seed = seed;
+    int averaged = x->options.average > 0 && !ehr_model(x->options.model)->score, status;
+    x->terms.seed = seed;
     TRY_DONE(ehr_learner_make(&learner, &x->terms, STAGE_TASK, x->comm, x->device, 0));
-    TRY_DONE(
-        comm_agree(x->comm, parameters_load(&learner.parameters, checkpoint, x->options.average > 0, &trial->step)));
-    trial->parameters = parameter_set_size(&learner.parameters);
-    TRY_DONE(comm_agree(x->comm, score_tuning(&learner, trial)));
-    status = score_split(x, &learner, files, bootstrap, trial);
+    TRY_DONE(comm_agree(x->comm, parameters_load(&learner.parameters, checkpoint, averaged, &result->step)));
+    result->parameters = parameter_set_size(&learner.parameters);
+    result->learned = x->data.tasks[0].samples[SPLIT_TRAIN];
+    TRY_DONE(score_split(x, &learner, SPLIT_TUNING, &result->score[RESULT_TUNING], &samples[RESULT_TUNING]));
+    TRY_DONE(comm_agree(x->comm, score_tuning(samples[RESULT_TUNING], result)));
+    if (x->options.score == SCORED_HELD_OUT)
+        status = score_split(x, &learner, SPLIT_HELD_OUT, &result->score[RESULT_HELD_OUT], &samples[RESULT_HELD_OUT]);
 done:
     ehr_learner_free(&learner);
     return status;

@@ -1,6 +1,7 @@
 #include "ehr/heads.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/status.h"
@@ -12,9 +13,14 @@ int ehr_heads_add(struct ehr_heads *heads, struct parameter_set *set, const stru
     for (int64_t t = 0; t < data->n_tasks; t++) {
         const struct ehr_task *task = &data->tasks[t];
         int64_t n = ehr_task_outputs(task);
-        heads->maps[t].weight = parameter_add(set, n, width, (struct init){.normal = EHR_INIT}, PARAMETER_DECAYS,
-                                              "head.%s.weight", task->name);
-        heads->maps[t].bias = parameter_add(set, 1, n, (struct init){0}, 0, "head.%s.bias", task->name);
+        char name[256];
+        /* tasks are called as files of labels are, nested/stay; in a checkpoint that would be a group */
+        snprintf(name, sizeof name, "%s", task->name);
+        for (char *c = name; *c; c++)
+            if (*c == '/') *c = ':';
+        heads->maps[t].weight =
+            parameter_add(set, n, width, (struct init){.normal = EHR_INIT}, PARAMETER_DECAYS, "head.%s.weight", name);
+        heads->maps[t].bias = parameter_add(set, 1, n, (struct init){0}, 0, "head.%s.bias", name);
     }
     return STATUS_OK;
 }

@@ -14,7 +14,7 @@ struct ehr_heads {
     struct linear_map *maps;     /* [n_tasks], owned */
 };
 
-/* Adds the parameters head.TASK.weight and .bias, before parameter_set_allocate. */
+/* Adds the parameters head.TASK.weight and .bias (a slash in the task's name as a colon), before parameter_set_allocate. */
 int ehr_heads_add(struct ehr_heads *heads, struct parameter_set *set, const struct ehr_data *data, int64_t width);
 void ehr_heads_free(struct ehr_heads *heads);
 

@@ -56,7 +56,9 @@ int ehr_learner_predict(struct ehr_learner *l, enum cohort_split split, double *
     const struct sample_set *set = &l->terms.data->sets[split];
     int64_t outputs = ehr_task_outputs(&l->terms.data->tasks[0]);
     int status = mem_alloc(scores, set->n * outputs, sizeof **scores);
-    if (status == STATUS_OK) status = score_set(l, set, outputs, *scores);
+    if (status == STATUS_OK)
+        status =
+            l->model->score ? l->model->score(l->self, l->device, set, *scores) : score_set(l, set, outputs, *scores);
     status = comm_agree(l->comm, status);
     if (status == STATUS_OK) return STATUS_OK;
     free(*scores);

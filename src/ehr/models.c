@@ -24,5 +24,9 @@ int ehr_options_sized(const struct ehr_options *options, struct ehr_options *siz
     if (options->pretrain_steps > 0 && !model->pretrain)
         return status_set(STATUS_USAGE, "ehr.model %s has no pre-training: leave ehr.pretrain_steps at 0",
                           NAMES[options->model]);
+    if (sized->dim % sized->heads != 0)
+        return status_set(STATUS_USAGE,
+                          "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
+                          (long long)sized->dim, (long long)sized->heads);
     return model->check ? model->check(sized) : STATUS_OK;
 }

@@ -26,13 +26,13 @@ struct ehr_model_terms {
 struct ehr_size {
     int64_t dim, layers, heads, inner;
     double dropout;
-    double position_scale; /* of models with fixed positions */
+    double position_scale; /* of models with sinusoids */
 };
 
 struct ehr_model {
     struct ehr_size sizes[N_EHR_SIZES];
     size_t input_bytes; /* of what `pack` fills */
-    /* Whether the settings (sizes filled in) make a model; STATUS_USAGE if not. NULL: they do. */
+    /* Whether the settings (sizes filled in, heads that divide dim) make a model; STATUS_USAGE if not. NULL: they do. */
     int (*check)(const struct ehr_options *options);
     /* Adds the parameters to terms->set; *self: the model, which `free` frees; *width: of `represent`. Collective. */
     int (*make)(void **self, const struct ehr_model_terms *terms, int64_t *width);
@@ -49,6 +49,9 @@ struct ehr_model {
      * times `weight`, added to `loss`. */
     int64_t (*targets)(const void *input);
     void (*pretrain)(void *self, struct tape *tape, const struct ehr_batch *batch, double weight, dev_real loss);
+    /* A model that learns no labels: after pre-training, scores [set->n] of the scored task's samples, which need represent, heads and the
+     * training for the task not. By the parameters and the samples' numbers alone. NULL: the others. */
+    int (*score)(void *self, struct device *device, const struct sample_set *set, double *scores);
     void (*free)(void *self);
 };
 

@@ -9,6 +9,7 @@
 #define EHR_MODELS(CHOICE)                                                                                             \
     CHOICE(EHR_BEHRT, "behrt")                                                                                         \
     CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
+    CHOICE(EHR_ETHOS, "ethos")                                                                                         \
     CHOICE(EHR_ETHOS_PROBE, "ethos-probe")                                                                             \
     CHOICE(EHR_MULT_EHR, "mult-ehr")                                                                                   \
     CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
@@ -21,10 +22,14 @@ enum ehr_size_number { EHR_SIZES(OPTION_CHOICE_NUMBER) N_EHR_SIZES };
 enum ehr_visits { EHR_VISITS(OPTION_CHOICE_NUMBER) };
 
 #define EHR_ARMS(CHOICE)                                                                                               \
-    CHOICE(ARM_RANDOM, "random")                                                                                       \
+    CHOICE(ARM_BASE, "base")                                                                                           \
+    CHOICE(ARM_HIERARCHY, "hierarchy")                                                                                 \
     CHOICE(ARM_MEDTOK_INIT, "medtok-init")                                                                             \
-    CHOICE(ARM_MEDTOK_FROZEN, "medtok-frozen") CHOICE(ARM_RANDOM_FROZEN, "random-frozen")
-enum ehr_arm { EHR_ARMS(OPTION_CHOICE_NUMBER) };
+    CHOICE(ARM_MEDTOK_FROZEN, "medtok-frozen")                                                                         \
+    CHOICE(ARM_MEDTOK_TOKENS, "medtok-tokens")                                                                         \
+    CHOICE(ARM_RANDOM_FROZEN, "random-frozen")                                                                         \
+    CHOICE(ARM_SHUFFLED, "shuffled") CHOICE(ARM_TEXT_ONLY, "text-only") CHOICE(ARM_GRAPH_ONLY, "graph-only")
+enum ehr_arm { EHR_ARMS(OPTION_CHOICE_NUMBER) N_EHR_ARMS };
 
 #define EHR_SCORED(CHOICE) CHOICE(SCORED_TUNING, "tuning") CHOICE(SCORED_HELD_OUT, "held_out")
 enum ehr_scored { EHR_SCORED(OPTION_CHOICE_NUMBER) };
@@ -35,10 +40,14 @@ enum ehr_age { EHR_AGES(OPTION_CHOICE_NUMBER) };
 #define EHR_PREDICTIONS(CHOICE) CHOICE(PREDICTIONS_CSV, "csv") CHOICE(PREDICTIONS_PARQUET, "parquet")
 enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
 
+#define EHR_WEIGHTS(CHOICE) CHOICE(WEIGHTS_KEEP, "keep") CHOICE(WEIGHTS_DROP, "drop")
+enum ehr_weights { EHR_WEIGHTS(OPTION_CHOICE_NUMBER) };
+
 #define EHR_OPTIONS(KEY, in)                                                                                           \
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
-    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
+    KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES,                   \
+        "what learns the task: src/ehr/models/ has a file for each, with its formula")                                 \
     KEY(in, LIST, "ehr.also", also, "tasks", JOB_EVALUATE, NULL,                                                       \
         "further tasks that are learned beside ehr.task, from train; their scores are not made")                       \
     KEY(in, CHOICE, "ehr.size", size, ehr_size_number, EHR_SIZES, "small", JOB_EVALUATE, SHAPES,                       \
@@ -53,10 +62,17 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
         "the model's own pre-training on the histories of train goes before; 0: none")                                 \
     KEY(in, REAL, "ehr.pretrain_rate", pretrain_rate, "5e-4", 0, 1e6, JOB_EVALUATE, SHAPES,                            \
         "Adam's learning rate in it; it falls along half a cosine to its last step")                                   \
-    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
-        "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
-        "vectors, "                                                                                                    \
-        "frozen, under a trained map; random ones in their place")                                                     \
+    KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "base", JOB_EVALUATE, SHAPES,                             \
+        "rows of medical codes: base, a trained table; hierarchy, with rows of their ancestors; from files.table "     \
+        "medtok-init, medtok-frozen, medtok-tokens; controls random-frozen, shuffled, text-only (which reads "         \
+        "files.text), graph-only")                                                                                     \
+    KEY(in, LIST, "ehr.outcome", outcome, "outcomes", JOB_EVALUATE, NULL,                                              \
+        "ethos: what a future must hold: admission, death, death-in-stay, icu, or beginnings of codes; empty: as the " \
+        "task's name tells")                                                                                           \
+    KEY(in, REAL, "ehr.horizon", horizon, "0", 0, 1e5, JOB_EVALUATE, SHAPES,                                           \
+        "ethos: within so many days; 0: as the task's name tells, else 730")                                           \
+    KEY(in, INTEGER, "ehr.futures", futures, "20", 1, 1024, "futures", JOB_EVALUATE, SHAPES,                           \
+        "ethos: futures of a sample; its score is the share of them with the outcome")                                 \
     KEY(in, INTEGER, "ehr.min_count", min_count, "1", 1, 1e9, "samples", JOB_EVALUATE, SHAPES,                         \
         "a code without a vector is missing if fewer samples of train have it")                                        \
     KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \
@@ -103,7 +119,26 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, INTEGER, "ehr.log_every", log_every, "50", 1, 1e9, "steps", JOB_EVALUATE, LEAVES,                          \
         "steps between log lines")                                                                                     \
     KEY(in, INTEGER, "ehr.checkpoint_every", checkpoint_every, "1000", 0, 1e9, "steps", JOB_EVALUATE, LEAVES,          \
-        "0: only at the end")
+        "0: only at the end")                                                                                          \
+    KEY(in, LIST, "ehr.grid.models", grid_models, "models", JOB_EVALUATE, NULL,                                        \
+        "a grid: each of these in place of ehr.model")                                                                 \
+    KEY(in, LIST, "ehr.grid.arms", grid_arms, "arms", JOB_EVALUATE, NULL,                                              \
+        "a grid: each of these in place of ehr.embedding, in the order in which they are shown")                       \
+    KEY(in, LIST, "ehr.grid.tasks", grid_tasks, "tasks", JOB_EVALUATE, NULL,                                           \
+        "a grid: each of these in place of ehr.task")                                                                  \
+    KEY(in, LIST, "ehr.grid.samples", grid_samples, "numbers, or all", JOB_EVALUATE, NULL,                             \
+        "a grid: so many samples of train in place of ehr.train_samples")                                              \
+    KEY(in, LIST, "ehr.grid.shots", grid_shots, "numbers", JOB_EVALUATE, NULL,                                         \
+        "a grid: so many samples of each class in place of ehr.shots, beside those of ehr.grid.samples")               \
+    KEY(in, LIST, "ehr.grid.settings", grid_settings, "MODEL.KEY=VALUE", JOB_EVALUATE, NULL,                           \
+        "what a model's trainings have otherwise, in all arms alike: behrt.rate=1e-4 is ehr.rate of behrt")            \
+    KEY(in, INTEGER, "ehr.grid.ranks", grid_ranks, "0", 0, 1e6, "ranks", JOB_EVALUATE, LEAVES,                         \
+        "ranks that share a training, while others train beside them; 0: one, or more where there are fewer "          \
+        "trainings "                                                                                                   \
+        "than ranks")                                                                                                  \
+    KEY(in, CHOICE, "ehr.weights", weights, ehr_weights, EHR_WEIGHTS, "keep", JOB_EVALUATE, LEAVES,                    \
+        "whether a model that is scored stays on the disk")                                                            \
+    KEY(in, PATH, "ehr.report", report, "", 0, JOB_EVALUATE, "evaluation", "what is printed, as Markdown; empty: none")
 struct ehr_options {
     EHR_OPTIONS(OPTION_MEMBER, )
 };

@@ -69,3 +69,57 @@ done:
     cohort_free(&c);
     return status;
 }
+
+/* ---- classes ---- */
+/* In quotes, which are doubled inside. */
+static void print_quoted(FILE *out, const char *text) {
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+static void print_classes(FILE *out, const struct result_samples *s, int64_t i) {
+    if (s->form == LABEL_CLASS) {
+        fprintf(out, "%" PRId32, s->label[i]);
+        return;
+    }
+    for (int64_t k = s->set_offsets[i]; k < s->set_offsets[i + 1]; k++)
+        fprintf(out, "%s%" PRId32, k > s->set_offsets[i] ? ";" : "", s->set[k]);
+}
+
+static int write_classes(const char *path, const struct cohort *c, int64_t task, const struct result_samples *s,
+                         const double *scores) {
+    struct atomic_file file;
+    TRY(atomic_file_open(&file, path));
+    fputs("subject_id,prediction_time,classes", file.stream);
+    for (int32_t k = 0; k < s->n_classes; k++) {
+        fputc(',', file.stream);
+        print_quoted(file.stream, cohort_class(c, task, k));
+    }
+    fputc('\n', file.stream);
+    for (int64_t i = 0; i < s->n; i++) {
+        char time[40];
+        cohort_time_text(s->time[i], time);
+        fprintf(file.stream, "%" PRId64 ",%s,", s->subject[i], time);
+        print_classes(file.stream, s, i);
+        for (int32_t k = 0; k < s->n_classes; k++) fprintf(file.stream, ",%.9g", scores[i * s->n_classes + k]);
+        fputc('\n', file.stream);
+    }
+    return atomic_file_close(&file, STATUS_OK);
+}
+
+int class_predictions_write(const char *path, const char *cohort, const char *task, const struct result_samples *s,
+                            const double *scores) {
+    struct cohort c;
+    int64_t number = 0;
+    int status;
+    TRY(cohort_read(cohort, 0, 0, &c));
+    TRY_DONE(cohort_find_task(&c, cohort, task, &number));
+    status = write_classes(path, &c, number, s, scores);
+done:
+    cohort_free(&c);
+    return status;
+}

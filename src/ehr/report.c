@@ -1,116 +1,267 @@
+/* Which trainings stand beside each other, and what they came to. */
 #include "ehr/report.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "base/atomic_file.h"
-#include "base/json.h"
 #include "base/status.h"
-#include "measure/scores_report.h"
+#include "ehr/grid.h"
+#include "ehr/result_samples.h"
 
-/* Mean and standard deviation over seeds; NaN: there is one. */
-static void over_seeds(const struct ehr_report *r, int estimate, double *mean, double *sd) {
-    double sum = 0, square = 0;
-    for (int64_t i = 0; i < r->n; i++) sum += r->trials[i].estimates[estimate].value;
-    *mean = sum / (double)r->n;
-    for (int64_t i = 0; i < r->n; i++) {
-        double off = r->trials[i].estimates[estimate].value - *mean;
-        square += off * off;
-    }
-    *sd = r->n > 1 ? sqrt(square / (double)(r->n - 1)) : NAN;
+const char *const PART_NAMES[N_PARTS] = {"all",
+                                         "some code unseen in training",
+                                         "all codes unseen in training",
+                                         "codes in training: median below 1",
+                                         "median 1 to 9",
+                                         "median 10 to 99",
+                                         "median 100 to 999",
+                                         "median 1,000 or more"};
+
+/* ---- cells ---- */
+static int is_of_cell(const struct report_cell *c, const struct result *r) {
+    return strcmp(c->first->task, r->task) == 0 && strcmp(c->first->model, r->model) == 0 &&
+           c->first->train_samples == r->train_samples && c->first->shots == r->shots;
 }
 
-void ehr_report_print(const struct ehr_report *r) {
-    const struct scores *s = &r->trials[0].scores[BY_SAMPLES];
-    double mean, sd;
-    printf("%s: %lld samples, %lld true: a random score has an average precision of %.4f (the prevalence)\n\n",
-           SPLIT_NAMES[ehr_scored_split(r->options)], (long long)s->n, (long long)s->n_positive, s->prevalence);
-    printf("%-10s %6s %8s  %-24s %-24s\n", "seed", "step", "tuning", "AUROC", "average precision");
-    for (int64_t i = 0; i < r->n; i++) {
-        const struct trial *t = &r->trials[i];
-        const struct estimate *a = &t->estimates[ESTIMATE_AUROC], *p = &t->estimates[ESTIMATE_AVERAGE_PRECISION];
-        printf("%-10" PRIu64 " %6lld %8.4f  %.4f (%.4f to %.4f) %.4f (%.4f to %.4f)\n", t->seed, (long long)t->step,
-               t->tuning, a->value, a->low, a->high, p->value, p->low, p->high);
+static int add_to_cell(struct report_cell *c, const struct result *r) {
+    int a = 0;
+    while (a < c->n_arms && strcmp(c->arms[a].name, r->arm) != 0) a++;
+    if (a == MOST_COMPARED_ARMS)
+        return status_set(STATUS_FAILED, "more than %d arms cannot be compared", MOST_COMPARED_ARMS);
+    struct report_arm *arm = &c->arms[a];
+    if (a == c->n_arms) {
+        *arm = (struct report_arm){.name = r->arm};
+        c->n_arms++;
     }
-    for (int e = 0; e <= ESTIMATE_AVERAGE_PRECISION; e++) {
-        over_seeds(r, e, &mean, &sd);
-        printf("%s%s: mean %.4f", e ? "" : "\n", SCORES_NAMES[e], mean);
-        if (r->n > 1) printf(", standard deviation over seeds %.4f", sd);
-        printf("\n");
-    }
-    printf("intervals: 95 %%, from %lld resamples of subjects\n", (long long)r->options->resamples);
+    long long capacity = arm->n;
+    TRY(mem_grow(&arm->trials, &capacity, arm->n + 1, sizeof(struct result *)));
+    arm->trials[arm->n++] = r;
+    arm->tuning += (r->tuning - arm->tuning) / (double)arm->n;
+    return STATUS_OK;
 }
 
-static void write_trial(struct json *j, const struct trial *t) {
-    enum { DIGITS = 9 };
-    json_object(j, NULL);
-    json_integer(j, "seed", (int64_t)t->seed);
-    json_integer(j, "step", t->step);
-    json_real(j, "tuning_average_precision", t->tuning, DIGITS);
-    json_real(j, "threshold", t->threshold, 17); /* scores are compared with it */
-    scores_write_estimates(j, BY_SAMPLES, t->scores[BY_SAMPLES].prevalence, t->estimates);
-    scores_write_calibration(j, &t->scores[BY_SAMPLES]);
-    json_object(j, "by_subjects");
-    scores_write_estimates(j, BY_SUBJECTS, t->scores[BY_SUBJECTS].prevalence, t->estimates);
-    json_end(j);
-    json_end(j);
+static int add_trial(struct ehr_report *x, const struct result *r) {
+    int64_t c = 0;
+    x->trials[x->n_trials++].result = r;
+    while (c < x->n_cells && !is_of_cell(&x->cells[c], r)) c++;
+    if (c == x->n_cells) x->cells[x->n_cells++] = (struct report_cell){.first = r, .reference = {-1, -1}};
+    return add_to_cell(&x->cells[c], r);
 }
 
-static void write_data(struct json *j, const struct ehr_data *d) {
-    json_object(j, "samples");
-    for (int s = 0; s < N_SPLITS; s++) {
-        json_object(j, SPLIT_NAMES[s]);
-        json_integer(j, "n", d->tasks[0].samples[s]);
-        json_integer(j, "true", d->tasks[0].positive[s]);
-        json_end(j);
+static void choose_references(struct report_cell *c) {
+    int *base = &c->reference[REFERENCE_BASE], *control = &c->reference[REFERENCE_CONTROL];
+    for (int a = 0; a < c->n_arms; a++) {
+        const char *name = c->arms[a].name;
+        if (strcmp(name, ehr_arm_name(ARM_BASE)) == 0)
+            *base = a;
+        else if (strncmp(name, "medtok", strlen("medtok")) != 0 &&
+                 (*control < 0 || c->arms[a].tuning > c->arms[*control].tuning))
+            *control = a;
     }
-    json_end(j);
-    json_object(j, "codes");
-    json_integer(j, "n", d->n_codes);
-    json_integer(j, "missing", d->n_missing_codes);
-    json_integer(j, "tokens", d->n_tokens);
-    json_integer(j, "missing_tokens", d->n_missing_tokens);
-    json_integer(j, "cut_samples", d->n_cut);
-    json_integer(j, "cut_tokens", d->n_dropped);
-    json_end(j);
 }
 
-static void write_json(const struct ehr_report *r, FILE *out) {
-    static const char *const MODELS[] = {EHR_MODELS(OPTION_CHOICE_NAME)}, *const ARMS[] = {
-                                                                              EHR_ARMS(OPTION_CHOICE_NAME)};
-    enum { DIGITS = 9 };
-    struct json j = json_begin(out, 1);
-    json_object(&j, NULL);
-    json_text(&j, "cohort_id", r->cohort_id);
-    json_text(&j, "table_id", r->table_id);
-    json_text(&j, "task", r->data->tasks[0].name);
-    json_text(&j, "model", MODELS[r->options->model]);
-    json_text(&j, "embedding", ARMS[r->options->arm]);
-    json_text(&j, "split", SPLIT_NAMES[ehr_scored_split(r->options)]);
-    json_integer(&j, "parameters", r->trials[0].parameters);
-    json_integer(&j, "resamples", r->options->resamples);
-    write_data(&j, r->data);
-    json_real(&j, "prevalence", r->trials[0].scores[BY_SAMPLES].prevalence, DIGITS);
-    for (int e = 0; e < N_SCORES_MEASURES; e++) {
-        double mean, sd;
-        if (r->trials[0].estimates[e].n == 0) continue;
-        over_seeds(r, e, &mean, &sd);
-        json_object(&j, SCORES_NAMES[e]);
-        json_real(&j, "mean", mean, DIGITS);
-        json_real(&j, "sd_over_seeds", sd, DIGITS);
-        json_end(&j);
+/* ---- parts ---- */
+static int band_of(float median) {
+    if (isnan(median)) return -1;
+    return (median >= 1) + (median >= 10) + (median >= 100) + (median >= 1000);
+}
+
+static uint8_t is_in_part(const struct result_samples *s, int64_t i, int part) {
+    if (part == PART_ALL) return 1;
+    if (part == PART_SOME_UNSEEN) return s->unseen[i] > 0;
+    if (part == PART_ALL_UNSEEN) return s->codes[i] > 0 && s->unseen[i] == s->codes[i];
+    return band_of(s->frequency[i]) == part - PART_BANDS;
+}
+
+/* Whether each sample of each list is in a part. */
+struct masks {
+    int64_t n;
+    uint8_t **taken; /* [n] of lists */
+};
+
+static void masks_free(struct masks *m) {
+    for (int64_t i = 0; m->taken && i < m->n; i++) free(m->taken[i]);
+    free(m->taken);
+}
+
+static int masks_make(struct masks *m, const struct results *r, int part) {
+    *m = (struct masks){.n = r->n_lists};
+    TRY(mem_alloc(&m->taken, m->n, sizeof *m->taken));
+    for (int64_t i = 0; i < m->n; i++) {
+        const struct result_samples *s = r->lists[i];
+        TRY(mem_alloc(&m->taken[i], s->n, 1));
+        for (int64_t k = 0; k < s->n; k++) m->taken[i][k] = is_in_part(s, k, part);
     }
-    json_array(&j, "seeds");
-    for (int64_t i = 0; i < r->n; i++) write_trial(&j, &r->trials[i]);
-    json_end(&j);
-    json_end(&j);
-    fputc('\n', out);
+    return STATUS_OK;
 }
 
-int ehr_report_write(const struct ehr_report *r, const char *path) {
-    struct atomic_file file;
-    TRY(atomic_file_open(&file, path));
-    write_json(r, file.stream);
-    return atomic_file_close(&file, STATUS_OK);
+/* How many samples of a part there are, and the prevalence: means over the seeds of an arm. */
+static void count_part(const struct ehr_report *x, const struct report_arm *arm, const struct masks *masks,
+                       struct report_part_scores *part) {
+    double n = 0, n_positive = 0, prevalence = 0, formed = 0;
+    for (int64_t t = 0; t < arm->n; t++) {
+        int64_t list = arm->trials[t]->list[report_split(x)], of, positive;
+        struct compared_samples s = result_compared(x->results->lists[list]);
+        s.taken = masks->taken[list];
+        double share = compared_prevalence(&s, &of, &positive);
+        n += (double)of / (double)arm->n;
+        n_positive += (double)positive / (double)arm->n;
+        if (isnan(share)) continue;
+        prevalence += share;
+        formed++;
+    }
+    part->n = llround(n);
+    part->n_positive = llround(n_positive);
+    part->prevalence = formed > 0 ? prevalence / formed : NAN;
+}
+
+/* Arms and the memory behind them. */
+struct arm_rows {
+    struct compared_arm arms[MOST_COMPARED_ARMS];
+    const double **scores[MOST_COMPARED_ARMS];
+    const uint8_t **taken[MOST_COMPARED_ARMS];
+};
+
+static int arm_rows_make(struct arm_rows *rows, const struct ehr_report *x, const struct report_cell *c,
+                         const struct masks *masks) {
+    enum result_split split = report_split(x);
+    *rows = (struct arm_rows){0};
+    for (int a = 0; a < c->n_arms; a++) {
+        const struct report_arm *arm = &c->arms[a];
+        TRY(mem_alloc(&rows->scores[a], arm->n, sizeof(double *)));
+        TRY(mem_alloc(&rows->taken[a], arm->n, sizeof(uint8_t *)));
+        for (int64_t t = 0; t < arm->n; t++) {
+            rows->scores[a][t] = arm->trials[t]->score[split];
+            rows->taken[a][t] = masks->taken[arm->trials[t]->list[split]];
+        }
+        rows->arms[a] = (struct compared_arm){(int)arm->n, rows->scores[a], rows->taken[a]};
+    }
+    return STATUS_OK;
+}
+
+static void arm_rows_free(struct arm_rows *rows) {
+    for (int a = 0; a < MOST_COMPARED_ARMS; a++) {
+        free(rows->scores[a]);
+        free(rows->taken[a]);
+    }
+}
+
+static int compare_part(const struct ehr_report *x, const struct bootstrap *b, struct report_cell *c, int part,
+                        const struct masks *masks) {
+    struct report_part_scores *scores = &c->parts[part];
+    struct compared_samples samples = result_compared(x->results->lists[c->first->list[report_split(x)]]);
+    struct arm_rows rows;
+    count_part(x, &c->arms[0], masks, scores);
+    if (scores->n == 0) return STATUS_OK;
+    int status = comm_agree(b->comm, arm_rows_make(&rows, x, c, masks));
+    if (status == STATUS_OK) status = arms_compare(b, &samples, c->n_arms, rows.arms, c->reference, scores->arms);
+    arm_rows_free(&rows);
+    return status;
+}
+
+static int compare_cells(struct ehr_report *x, const struct bootstrap *b) {
+    for (int part = 0; part < N_PARTS; part++) {
+        struct masks masks;
+        int status = comm_agree(b->comm, masks_make(&masks, x->results, part));
+        for (int64_t c = 0; c < x->n_cells && status == STATUS_OK; c++)
+            status = compare_part(x, b, &x->cells[c], part, &masks);
+        masks_free(&masks);
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+/* ---- trainings ---- */
+/* The standard deviation over seeds of each measure on the whole split. */
+static int spread_arm(const struct ehr_report *x, struct report_arm *arm) {
+    double mean[N_ARMS_MEASURES] = {0}, square[N_ARMS_MEASURES] = {0};
+    for (int64_t t = 0; t < arm->n; t++) {
+        const struct result *r = arm->trials[t];
+        struct compared_samples samples = result_compared(x->results->lists[r->list[report_split(x)]]);
+        double values[N_ARMS_MEASURES];
+        TRY(arm_measure(&samples, r->score[report_split(x)], values));
+        for (int m = 0; m < N_ARMS_MEASURES; m++) { /* Welford */
+            double off = values[m] - mean[m];
+            mean[m] += off / (double)(t + 1);
+            square[m] += off * (values[m] - mean[m]);
+        }
+    }
+    for (int m = 0; m < N_ARMS_MEASURES; m++)
+        arm->spread[m] = arm->n > 1 ? sqrt(square[m] / (double)(arm->n - 1)) : NAN;
+    return STATUS_OK;
+}
+
+/* The values without intervals, which a grid has no time for. */
+static struct estimate value_alone(double value) {
+    return isnan(value) ? (struct estimate){0} : (struct estimate){value, NAN, NAN, 1};
+}
+
+static int score_binary(const struct ehr_report *x, const struct bootstrap *b, struct report_trial *t) {
+    const struct result_samples *s = x->results->lists[t->result->list[report_split(x)]];
+    struct scored_sample *samples;
+    int status = result_scored(s, t->result->score[report_split(x)], &samples);
+    if (status == STATUS_OK && report_split(x) == RESULT_HELD_OUT)
+        scored_samples_decide(s->n, samples, t->result->threshold);
+    for (int w = 0; w < N_WEIGHTINGS && status == STATUS_OK; w++) {
+        struct estimate *e = t->estimates + (ptrdiff_t)w * N_SCORES_MEASURES;
+        status = scores_compute_by((enum weighting)w, s->n, samples, &t->scores[w]);
+#define VALUE(NAME, name) e[ESTIMATE_##NAME] = value_alone(t->scores[w].name);
+        SCORES_MEASURES(VALUE)
+#undef VALUE
+    }
+    status = comm_agree(b->comm, status);
+    if (status == STATUS_OK && !grid_is_listed(x->options)) status = scores_bootstrap(b, s->n, samples, t->estimates);
+    free(samples);
+    return status;
+}
+
+static int score_classes(const struct ehr_report *x, const struct bootstrap *b, struct report_trial *t) {
+    const struct result_samples *s = x->results->lists[t->result->list[report_split(x)]];
+    struct class_predictions p;
+    struct class_scores scores = {0};
+    float *floats = NULL;
+    int status = result_predictions(s, t->result->score[report_split(x)], &p, &floats);
+    if (report_split(x) == RESULT_HELD_OUT) p.threshold = t->result->threshold;
+    if (status == STATUS_OK) status = class_scores_compute(&p, &scores);
+    status = comm_agree(b->comm, status);
+    for (int i = 0; i < N_CLASS_SCORES_ESTIMATES && status == STATUS_OK; i++)
+        t->class_estimates[i] = value_alone(scores.values[i]);
+    if (status == STATUS_OK && !grid_is_listed(x->options)) status = class_scores_bootstrap(b, &p, t->class_estimates);
+    class_scores_free(&scores);
+    free(floats);
+    return status;
+}
+
+/* ---- the whole ---- */
+static int make_cells(struct ehr_report *x) {
+    TRY(mem_alloc(&x->trials, x->results->n, sizeof *x->trials));
+    TRY(mem_alloc(&x->cells, x->results->n, sizeof *x->cells));
+    for (int64_t i = 0; i < x->results->n; i++)
+        if (!x->results->trials[i].failure[0]) TRY(add_trial(x, &x->results->trials[i]));
+    for (int64_t c = 0; c < x->n_cells; c++) {
+        choose_references(&x->cells[c]);
+        for (int a = 0; a < x->cells[c].n_arms; a++) TRY(spread_arm(x, &x->cells[c].arms[a]));
+    }
+    return STATUS_OK;
+}
+
+int ehr_report_make(struct ehr_report *x, const struct bootstrap *b) {
+    TRY(comm_agree(b->comm, make_cells(x)));
+    TRY(compare_cells(x, b));
+    for (int64_t i = 0; i < x->n_trials; i++) {
+        struct report_trial *t = &x->trials[i];
+        int is_binary = x->results->lists[t->result->list[report_split(x)]]->form == LABEL_BINARY;
+        TRY(is_binary ? score_binary(x, b, t) : score_classes(x, b, t));
+    }
+    return STATUS_OK;
+}
+
+void ehr_report_free(struct ehr_report *x) {
+    for (int64_t c = 0; x->cells && c < x->n_cells; c++)
+        for (int a = 0; a < x->cells[c].n_arms; a++) free(x->cells[c].arms[a].trials);
+    free(x->cells);
+    free(x->trials);
+    x->cells = NULL;
+    x->trials = NULL;
 }

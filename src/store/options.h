@@ -12,7 +12,8 @@
     KEY(in, PATH, "files.vocabulary", vocabulary, "results/vocabulary.h5",                                             \
         JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_BENCH | JOB_SYNTH,         \
         JOB_PREPARE, "vocabulary", "codes and subgraphs")                                                              \
-    KEY(in, PATH, "files.text", text, "results/text.h5", MODEL_JOBS, JOB_ENCODE, "text", "text features")              \
+    KEY(in, PATH, "files.text", text, "results/text.h5", MODEL_JOBS | JOB_EVALUATE, JOB_ENCODE, "text",                \
+        "text features")                                                                                               \
     KEY(in, PATH, "files.checkpoint", checkpoint, "results/checkpoint.h5", JOB_TOKENIZE, JOB_TRAIN, "checkpoint",      \
         "trained model")                                                                                               \
     KEY(in, PATH, "files.table", table, "results/table.h5",                                                            \

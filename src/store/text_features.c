@@ -176,34 +176,106 @@ static int feature_type(struct h5file *file, enum h5type *type) {
     return STATUS_OK;
 }
 
+/* What stands in the file whatever codes are wanted. */
+static int read_shape(struct h5file *file, struct index *index, enum h5type *type, int64_t *dim) {
+    int64_t rows, cols;
+    TRY(feature_type(file, type));
+    TRY(h5file_get_int(file, "dim", dim));
+    TRY(h5file_shape(file, "features", *type, &rows, &cols));
+    TRY(read_index(file, index));
+    return rows == index->n_rows && cols == *dim ? STATUS_OK : damaged(file, "the shape of the features", 0);
+}
+
+static int read_codes(struct h5file *file, const struct index *index, enum h5type type, const int64_t *codes,
+                      int64_t n_codes, struct text_features *t) {
+    int32_t *local_row = NULL;
+    int status = select_codes(file, index, codes, n_codes, t);
+    if (status == STATUS_OK) status = number_rows(t, index->n_rows, &local_row);
+    if (status == STATUS_OK) status = read_rows(file, t, local_row, index->n_rows, type);
+    free(local_row);
+    return status;
+}
+
 int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
                        struct text_features *t) {
     struct h5file *file = NULL;
     struct index index = {0};
-    int32_t *local_row = NULL;
     enum h5type type;
-    int64_t rows, cols;
     int status;
     *t = (struct text_features){0};
     TRY_DONE(h5file_open(&file, path, KIND_TEXT));
     TRY_DONE(check_vocabulary(file, vocabulary_path));
-    TRY_DONE(feature_type(file, &type));
-    TRY_DONE(h5file_get_int(file, "dim", &t->dim));
-    TRY_DONE(h5file_shape(file, "features", type, &rows, &cols));
-    TRY_DONE(read_index(file, &index));
-    if (rows != index.n_rows || cols != t->dim) {
-        status = damaged(file, "the shape of the features", 0);
-        goto done;
-    }
-    TRY_DONE(select_codes(file, &index, codes, n_codes, t));
-    TRY_DONE(number_rows(t, index.n_rows, &local_row));
-    TRY_DONE(read_rows(file, t, local_row, index.n_rows, type));
+    TRY_DONE(read_shape(file, &index, &type, &t->dim));
+    TRY_DONE(read_codes(file, &index, type, codes, n_codes, t));
     TRY_DONE(check_finite(file, vocabulary_path, t, codes));
 done:
-    free(local_row);
     index_free(&index);
     h5file_close(file);
     if (status != STATUS_OK) text_features_free(t);
+    return status;
+}
+
+/* ---- means ---- */
+static int check_id(struct h5file *file, const char *vocabulary_id) {
+    char *made_from = NULL;
+    TRY(h5file_get_text(file, "vocabulary_id", &made_from));
+    int same = strcmp(made_from, vocabulary_id) == 0;
+    free(made_from);
+    return same ? STATUS_OK
+                : status_set(STATUS_FAILED,
+                             "%s was made from another vocabulary than the token table; run `medtok encode` with the "
+                             "vocabulary of the table",
+                             h5file_path(file));
+}
+
+/* The mean over the tokens of each code held in t; row: room for a row. */
+static int mean_of_tokens(const struct h5file *file, const struct text_features *t, const int64_t *codes, float *row,
+                          float *means) {
+    for (int64_t i = 0; i < t->n_codes; i++) {
+        int64_t first = t->token_offsets[i], n = t->token_offsets[i + 1] - first;
+        float *mean = means + i * t->dim;
+        for (int64_t k = 0; k < n; k++) {
+            text_features_row(t, t->token_row[first + k], row);
+            for (int64_t c = 0; c < t->dim; c++) mean[c] += row[c] / (float)n;
+        }
+        for (int64_t c = 0; c < t->dim; c++)
+            if (!isfinite(mean[c])) return damaged(file, "a feature that is NaN or infinite", codes[i]);
+    }
+    return STATUS_OK;
+}
+
+static int mean_of_blocks(struct h5file *file, const struct index *index, enum h5type type, int64_t n,
+                          const int64_t *codes, int64_t dim, float *means) {
+    enum { BLOCK_CODES = 4096 };
+    float *row;
+    int status = STATUS_OK;
+    TRY(mem_alloc(&row, dim, sizeof *row));
+    for (int64_t first = 0; first < n && status == STATUS_OK; first += BLOCK_CODES) {
+        int64_t count = n - first < BLOCK_CODES ? n - first : BLOCK_CODES;
+        struct text_features t = {.dim = dim};
+        status = read_codes(file, index, type, codes + first, count, &t);
+        if (status == STATUS_OK) status = mean_of_tokens(file, &t, codes + first, row, means + first * dim);
+        text_features_free(&t);
+    }
+    free(row);
+    return status;
+}
+
+int text_features_means(const char *path, const char *vocabulary_id, int64_t n, const int64_t *codes, int64_t *dim,
+                        float **means) {
+    struct h5file *file = NULL;
+    struct index index = {0};
+    enum h5type type;
+    int status;
+    *means = NULL;
+    TRY_DONE(h5file_open(&file, path, KIND_TEXT));
+    TRY_DONE(check_id(file, vocabulary_id));
+    TRY_DONE(read_shape(file, &index, &type, dim));
+    TRY_DONE(mem_alloc(means, n * *dim, sizeof **means));
+    TRY_DONE(mean_of_blocks(file, &index, type, n, codes, *dim, *means));
+done:
+    index_free(&index);
+    h5file_close(file);
     return status;
 }
 

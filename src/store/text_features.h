@@ -27,6 +27,11 @@ struct text_features {
 int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
                        struct text_features *features);
 
+/* The mean over the tokens of each of some codes (global indices, in any order, also more than once), float [n, *dim] in *means, which the
+ * caller frees in any case. Fails if the file was made from a vocabulary whose content_id is another. */
+int text_features_means(const char *path, const char *vocabulary_id, int64_t n, const int64_t *codes, int64_t *dim,
+                        float **means);
+
 /* The width of the rows alone. */
 int text_features_dim(const char *path, int64_t *dim);
 

@@ -116,6 +116,7 @@ static int run_steps(struct run *run) {
     while (t->state.step < o->steps) {
         struct step_report report;
         TRY(training_step(t, interrupt_asked(), &report));
+        if (t->comm->size == 1) comm_progress(); /* for those that train beside it */
         TRY(comm_agree(t->comm, metrics_step(&run->metrics, t, &report)));
         if (is_evaluated(t)) TRY(evaluate(run));
         if (t->state.step == o->steps || !has_patience(run)) break;

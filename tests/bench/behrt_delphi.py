@@ -112,7 +112,7 @@ def main(folder, task, where, arms):
     for arm in arms:
         report = json.load(open(os.path.join(where, arm, "scores.json"), encoding="utf-8"))
         first = len(columns)
-        for trial in report["seeds"]:
+        for trial in report["trainings"]:
             got = read_predictions(os.path.join(where, arm, f"scores.seed-{trial['seed']}.csv"))
             columns.append(numpy.array([got[subject, str(time)] for subject, time, _ in held_out]))
         spans[arm] = report, slice(first, len(columns))
@@ -124,7 +124,7 @@ def main(folder, task, where, arms):
     for i, (how, strength, tuning, _) in enumerate(regressions):
         print(f"| logistic regression, C {strength:g} by {how} | {tuning:.3f} | {interval(precision[:, i])} | | | | {interval(auroc[:, i])} |")
     for arm, (report, span) in spans.items():
-        tuned = numpy.mean([trial["tuning_average_precision"] for trial in report["seeds"]])
+        tuned = numpy.mean([trial["tuning_average_precision"] for trial in report["trainings"]])
         mean = precision[:, span].mean(axis=1)
         seeds = precision[0, span]
         assert abs(mean[0] - report["average_precision"]["mean"]) < 1e-6

@@ -12,7 +12,7 @@ data=${1:?usage: behrt_delphi.sh DATA [key=value...]}
 shift
 settings=(ehr.dim=256 ehr.inner=64 ehr.layers=1 ehr.position_scale=0.02 ehr.dropout=0.3 ehr.batch=512 ehr.steps=80 ehr.warmup=100
     ehr.rate=1e-3 ehr.weight_decay=5 ehr.average=0.98 ehr.eval_every=10 ehr.patience=10 ehr.seeds=3 "$@")
-arms=(random medtok-init medtok-frozen random-frozen)
+arms=(base medtok-init medtok-frozen random-frozen)
 
 quietly() { "$MEDTOK" "$@" >"$work/out" 2>"$work/log" || { cat "$work/log" >&2 && exit 1; }; }
 

@@ -23,6 +23,7 @@ import rounds
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/ehr"))
 import common  # noqa: E402
 import ethos_probe  # noqa: E402
+import transformehr  # noqa: E402
 
 BATCHES, SECONDS, THREADS = (32, 128, 512), 6, 2
 SETTINGS = {"ehr.visits": "days", "ehr.age": "years", "ehr.max_length": 512}
@@ -51,51 +52,22 @@ def read_cohort(path, task):
 
 
 # ---- PyTorch's side ----
-class Attention(nn.Module):
-    """Of x to y; mask [n, t]: which rows of y there are, None: those up to x's own."""
+class Block(nn.Module):
+    """Post-norm, GELU; mask [n, 1, 1, t]: which keys there are."""
 
-    def __init__(self, dim, heads, dropout):
+    def __init__(self, dim, heads, inner, dropout):
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.q, self.kv, self.out = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, dim)
+        self.qkv, self.out, self.up, self.down = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim), nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dim, 1e-12), nn.LayerNorm(dim, 1e-12)
 
-    def forward(self, x, y, mask):
+    def forward(self, x, mask):
         n, t, dim = x.shape
-        q = self.q(x).view(n, t, self.heads, -1).transpose(1, 2)
-        k, v = self.kv(y).view(n, y.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mask = None if mask is None else mask[:, None, None]
-        h = F.scaled_dot_product_attention(q, k, v, mask, self.dropout if self.training else 0.0, is_causal=mask is None)
-        return self.out(h.transpose(1, 2).reshape(n, t, dim))
-
-
-class Block(nn.Module):
-    """With GELU; cross: it attends to a memory too."""
-
-    def __init__(self, dim, heads, inner, dropout, pre_norm=False, cross=False):
-        super().__init__()
-        self.pre_norm, self.cross, self.dropout = pre_norm, cross, dropout
-        self.attentions = nn.ModuleList(Attention(dim, heads, dropout) for _ in range(1 + cross))
-        self.norms, self.up, self.down = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2 + cross)), nn.Linear(dim, inner), nn.Linear(inner, dim)
-
-    def add(self, x, norm, part):
-        if self.pre_norm:
-            return x + F.dropout(part(norm(x)), self.dropout, self.training)
-        return norm(x + F.dropout(part(x), self.dropout, self.training))
-
-    def forward(self, x, mask, memory=None, memory_mask=None):
-        x = self.add(x, self.norms[0], lambda h: self.attentions[0](h, h, mask))
-        if self.cross:
-            x = self.add(x, self.norms[1], lambda h: self.attentions[1](h, memory, memory_mask))
-        return self.add(x, self.norms[-1], lambda h: self.down(F.gelu(self.up(h))))
-
-
-def last_of(x, mask):
-    return x[torch.arange(len(x)), mask.sum(1) - 1]
-
-
-def block_flops(t, dim, inner, attended, cross=False):
-    """Of the products over a sample's t rows, each of which sees `attended` on average, forward."""
-    return (1 + cross) * 2 * t * 4 * dim * dim + 2 * t * 2 * dim * inner + 4 * t * dim * (attended + cross * t)
+        q, k, v = self.qkv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, mask, self.dropout if self.training else 0.0)
+        h = self.out(h.transpose(1, 2).reshape(n, t, dim))
+        x = self.norm1(x + F.dropout(h, self.dropout, self.training))
+        return self.norm2(x + F.dropout(self.down(F.gelu(self.up(x))), self.dropout, self.training))
 
 
 class Behrt(nn.Module):
@@ -105,74 +77,120 @@ class Behrt(nn.Module):
         super().__init__()
         self.code, self.age = nn.Embedding(data.n_rows, dim), nn.Embedding(common.age_classes(SETTINGS), dim)
         self.segment, self.position = nn.Embedding(2, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim).requires_grad_(False)
-        self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.norm, self.dropout = nn.LayerNorm(dim, 1e-12), nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
         self.pooler, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
 
     @staticmethod
     def read(sample, data):
-        """Lists of equal length, one value a token."""
+        """Lists of equal length; the first is the one whose length counts."""
         return list(zip(*common.timeline(sample, data, SETTINGS)))
 
     def forward(self, mask, token, age, visit):
         x = self.code(token) + self.age(age) + self.segment(visit % 2) + self.position(visit)
-        x = self.dropout(self.norm(x))
+        x, mask = self.dropout(self.norm(x)), mask[:, None, None]
         for block in self.blocks:
             x = block(x, mask)
         return self.head(self.dropout(torch.tanh(self.pooler(x[:, 0]))))[:, 0]
 
     @staticmethod
-    def flops(t, dim, layers, heads, inner):
-        """Of the products of a sample of t tokens, forward."""
-        return layers * block_flops(t, dim, inner, t) + 2 * dim * dim
+    def flops(lengths, dim, layers, heads, inner):
+        """Of products, forward and twice that backward, for samples of these lengths."""
+        return 3 * sum(layers * (2 * t * (4 * dim * dim + 2 * dim * inner) + 4 * t * t * dim) + 2 * dim * dim for t in lengths)
+
+
+class Attend(nn.Module):
+    """What a decoder's block does for its begin alone, y [n, 1, dim]: it sees itself, and the memory x."""
+
+    def __init__(self, dim, heads, inner, dropout):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.query, self.key_value, self.cross = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, dim)
+        self.up, self.down = nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norms = nn.ModuleList(nn.LayerNorm(dim, 1e-5) for _ in range(3))
+
+    def add(self, i, y, part):
+        return self.norms[i](y + F.dropout(part, self.dropout, self.training))
+
+    def forward(self, y, x, mask):
+        (n, t, dim), rate = x.shape, self.dropout if self.training else 0.0
+        q, k, v = self.qkv(y).view(n, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, None, rate)
+        y = self.add(0, y, self.out(h.transpose(1, 2).reshape(n, 1, dim)))
+        k, v = self.key_value(x).view(n, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(self.query(y).view(n, 1, self.heads, -1).transpose(1, 2), k, v, mask, rate)
+        y = self.add(1, y, self.cross(h.transpose(1, 2).reshape(n, 1, dim)))
+        return self.add(2, y, self.down(F.gelu(self.up(y))))
 
 
 class TransformEhr(nn.Module):
-    """Its decoder reads the encoder's tokens one step later; the state behind the last one is the sample's vector."""
     SIZES = {"small": dict(dim=64, layers=2, heads=4, inner=256), "published": dict(dim=768, layers=6, heads=12, inner=3072)}
 
     def __init__(self, data, dim, layers, heads, inner, dropout=0.1):
         super().__init__()
-        most = SETTINGS["ehr.max_length"]
-        self.code, self.month, self.day = nn.Embedding(data.n_rows, dim), nn.Embedding(13, dim), nn.Embedding(32, dim)
+        self.code, self.position = nn.Embedding(data.n_rows, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim)
         self.year = nn.Embedding(112, dim).requires_grad_(False)
-        self.position, self.norm = (nn.ModuleList(x) for x in ([nn.Embedding(most, dim) for _ in "ed"], [nn.LayerNorm(dim) for _ in "ed"]))
+        self.month, self.day, self.begin = nn.Embedding(13, dim), nn.Embedding(32, dim), nn.Embedding(1, dim)
+        self.norm, self.norm_begin, self.dropout = nn.LayerNorm(dim, 1e-5), nn.LayerNorm(dim, 1e-5), nn.Dropout(dropout)
         self.encoder = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
-        self.decoder = nn.ModuleList(Block(dim, heads, inner, dropout, cross=True) for _ in range(layers))
-        self.dense, self.head, self.dropout = nn.Linear(dim, dim), nn.Linear(dim, 1), nn.Dropout(dropout)
+        self.decoder = nn.ModuleList(Attend(dim, heads, inner, dropout) for _ in range(layers))
+        self.dense, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
 
     @staticmethod
     def read(sample, data):
-        """Dates cost the same whatever they are: the visit's age for a year, its number for month and day."""
-        token, age, visit = zip(*common.timeline(sample, data, SETTINGS))
-        return [token, (common.TOKEN_SEP,) + token[:-1], age, [v % 13 for v in visit], [v % 32 for v in visit]]
+        visits = common.visits_of(sample, data, SETTINGS)
+        start = transformehr.origin(sample, visits)
+        return list(zip(*transformehr.read(sample, data, SETTINGS, visits, start, sample["time"])))
 
-    def forward(self, mask, token, read, year, month, day):
-        place = torch.arange(token.shape[1])
-        x = self.code(token) + self.year(year) + self.month(month) + self.day(day) + self.position[0](place)
-        y = self.dropout(self.norm[1](self.code(read) + self.position[1](place)))
-        x = self.dropout(self.norm[0](x))
+    def forward(self, mask, token, year, month, day):
+        x = self.code(token) + self.position.weight[:token.shape[1]] + self.year(year) + self.month(month) + self.day(day)
+        x, mask = self.dropout(self.norm(x)), mask[:, None, None]
         for block in self.encoder:
             x = block(x, mask)
+        begin = self.code.weight[common.TOKEN_SEP] + self.begin.weight
+        y = self.dropout(self.norm_begin(begin.expand(len(x), 1, -1)))
         for block in self.decoder:
-            y = block(y, None, x, mask)
-        return self.head(self.dropout(torch.tanh(self.dense(last_of(y, mask)))))[:, 0]
+            y = block(y, x, mask)
+        return self.head(self.dropout(torch.tanh(self.dense(self.dropout(y)))))[:, 0, 0]
 
     @staticmethod
-    def flops(t, dim, layers, heads, inner):
-        return layers * (block_flops(t, dim, inner, t) + block_flops(t, dim, inner, t / 2, cross=True)) + 2 * dim * dim
+    def flops(lengths, dim, layers, heads, inner):
+        """The decoder has one row a sample, and keys and values of all rows of the encoder."""
+        wide, one = 4 * dim * dim + 2 * dim * inner, 6 * dim * dim + 2 * dim * inner
+        return 3 * sum(layers * (2 * t * wide + 4 * t * t * dim + 4 * t * dim * dim + 2 * one + 4 * t * dim) + 2 * dim * dim
+                       for t in lengths)
+
+
+class CausalBlock(nn.Module):
+    """Pre-norm, without biases; padding stands behind all that is read."""
+
+    def __init__(self, dim, heads, inner, dropout):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.up, self.down = nn.Linear(dim, inner, bias=False), nn.Linear(inner, dim, bias=False)
+        self.norm1, self.norm2 = nn.LayerNorm(dim, bias=False), nn.LayerNorm(dim, bias=False)
+
+    def forward(self, x):
+        n, t, dim = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, None, self.dropout if self.training else 0.0, is_causal=True)
+        x = x + F.dropout(self.out(h.transpose(1, 2).reshape(n, t, dim)), self.dropout, self.training)
+        return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), self.dropout, self.training)
 
 
 class Ethos(nn.Module):
     """As ethos-probe: the hidden state of the last unit is the sample's vector."""
+
     SIZES = {"small": dict(dim=64, layers=2, heads=4, inner=256), "published": dict(dim=768, layers=6, heads=12, inner=3072)}
     vocabulary = None
 
     def __init__(self, data, dim, layers, heads, inner, dropout=0.1):
         super().__init__()
         self.unit, self.position = nn.Embedding(Ethos.vocabulary.n_units, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim)
-        self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout, pre_norm=True) for _ in range(layers))
-        self.norm, self.head, self.dropout = nn.LayerNorm(dim), nn.Linear(dim, 1), nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(CausalBlock(dim, heads, inner, dropout) for _ in range(layers))
+        self.norm, self.head, self.dropout = nn.LayerNorm(dim, bias=False), nn.Linear(dim, 1), nn.Dropout(dropout)
 
     @staticmethod
     def read(sample, data):
@@ -180,14 +198,16 @@ class Ethos(nn.Module):
         return [ethos_probe.window(sample, Ethos.vocabulary, SETTINGS)[1]]
 
     def forward(self, mask, unit):
-        x = self.dropout(self.unit(unit) + self.position(torch.arange(unit.shape[1])))
+        x = self.dropout(self.unit(unit) + self.position.weight[:unit.shape[1]])
         for block in self.blocks:
-            x = block(x, None)
-        return self.head(self.dropout(self.norm(last_of(x, mask))))[:, 0]
+            x = block(x)
+        last = x[torch.arange(len(x)), mask.sum(1) - 1]
+        return self.head(self.dropout(self.norm(last)))[:, 0]
 
     @staticmethod
-    def flops(t, dim, layers, heads, inner):
-        return layers * block_flops(t, dim, inner, t / 2)
+    def flops(lengths, dim, layers, heads, inner):
+        """A unit sees half of the others."""
+        return 3 * sum(layers * (2 * t * (4 * dim * dim + 2 * dim * inner) + 2 * t * t * dim) for t in lengths)
 
 
 PEERS = {"behrt": Behrt, "transformehr": TransformEhr, "ethos-probe": Ethos}
@@ -253,7 +273,7 @@ def main():
         lengths = [len(x[0]) for x in inputs]
         mean = sum(lengths) / len(lengths)
         for size, shape in PEERS[model].SIZES.items():
-            per_token = 3 * sum(PEERS[model].flops(t, **shape) for t in lengths) / sum(lengths)  # backward is twice as much
+            per_token = PEERS[model].flops(lengths, **shape) / sum(lengths)
             print("%s, %s: %s; %d samples of %.1f tokens\n" % (model, size, shape, len(lengths), mean))
             lines = []
             for _ in range(int(n_rounds)):

@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "ehr/learner.h"
+#include "ehr/models/ethos.h"
 #include "train/train.h"
 #include "made_cohort.h"
 #include "mpi_check.h"
@@ -19,11 +20,13 @@
 /* ---- the made-up cohort ---- */
 enum { SUBJECTS = 600, CODES = 12, NEW_CODES = 2, MOST_EVENTS = 20, LATER_EVENTS = 3, WIDTH = 16 };
 static const int64_t DAY = (int64_t)86400 * 1000000, NOW = (int64_t)20000 * 86400 * 1000000; /* of all predictions */
-enum { CAUSE = 5, FIRST_NEW = 3 }; /* code 5 makes the label; codes 3 and 13 are new with later events */
+/* Code 5 makes the label; codes 3 and 13 are new with later events. */
+enum { CAUSE = 5, MEASURED = 7, FIRST_NEW = 3 };
 
 struct made {
-    int later;    /* events after the prediction time, some of codes that are otherwise unknown */
-    int permuted; /* each subject has the label of another */
+    int later;         /* events after the prediction time, some of codes that are otherwise unknown */
+    uint64_t permuted; /* not 0: each subject has the label of another, by this seed */
+    int measured;      /* code 7 has values */
 };
 
 static double draw(uint32_t what, int64_t i) { return rng_uniform(21, 1, what, (uint64_t)i); }
@@ -66,6 +69,7 @@ static void make_subject(struct arrays *a, int64_t s, struct made made) {
         time += (int64_t)(draw(5, s * MOST_EVENTS + i) * 3) * 60 * DAY; /* often the same day */
         if (i == n - 1) time = NOW;                                     /* known: inclusive */
         add_event(a, s, time, code_index(code, made));
+        if (made.measured && code == MEASURED) a->value[a->offsets[s + 1] - 1] = (float)draw(6, s * MOST_EVENTS + i);
         has_cause |= code == CAUSE;
     }
     for (int i = 0; made.later && i < LATER_EVENTS; i++)
@@ -75,12 +79,12 @@ static void make_subject(struct arrays *a, int64_t s, struct made made) {
     a->sample_time[s] = NOW;
 }
 
-static void permute(int32_t *label) {
+static void permute(int32_t *label, uint64_t seed) {
     int64_t order[SUBJECTS];
     int32_t old[SUBJECTS];
     for (int64_t s = 0; s < SUBJECTS; s++) order[s] = s;
     memcpy(old, label, sizeof old);
-    rng_shuffle(22, 1, 0, 0, order, SUBJECTS);
+    rng_shuffle(seed, 1, 0, 0, order, SUBJECTS);
     for (int64_t s = 0; s < SUBJECTS; s++) label[s] = old[order[s]];
 }
 
@@ -95,7 +99,7 @@ static int write_cohort(const char *path, struct made made) {
         snprintf(a.code[FIRST_NEW + 1], 8, "C//%02d", 2 * FIRST_NEW - 1);
     }
     for (int64_t s = 0; s < SUBJECTS; s++) make_subject(&a, s, made);
-    if (made.permuted) permute(a.label);
+    if (made.permuted) permute(a.label, made.permuted);
     struct cohort_events events = {
         .n_subjects = SUBJECTS, .offsets = a.offsets, .time = a.time, .code = a.event_code, .value = a.value};
     struct cohort c = {.n_codes = n_codes,
@@ -140,13 +144,15 @@ struct trained {
     struct ehr_options options;
     struct ehr_data data;
     float *vectors;
+    int32_t *system;
+    struct code_bags bags;
     struct training training;
     struct ehr_learner learner;
     int64_t n;
     struct scored_sample *samples; /* of held_out */
 };
 
-enum { STEPS = 240, SOME_STEPS = 80, FEW_STEPS = 20 };
+enum { STEPS = 320, SOME_STEPS = 80, FEW_STEPS = 20 };
 
 static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_arm arm) {
     static char task[] = "";
@@ -170,8 +176,9 @@ static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_ar
 }
 
 /* Of the source of vectors each code C//NN has number NN, but the static one. */
-static int find(void *self, const struct cohort *cohort, const uint8_t *wanted, int64_t *row) {
+static int find(void *self, const struct cohort *cohort, const int64_t *in_train, const uint8_t *wanted, int64_t *row) {
     (void)self;
+    (void)in_train;
     for (int64_t i = 0; i < cohort->n_codes; i++) {
         const char *code = cohort_code(cohort, i);
         row[i] = !wanted[i] || code[0] != 'C' ? VECTOR_MISSING : atoi(code + 3);
@@ -180,11 +187,38 @@ static int find(void *self, const struct cohort *cohort, const uint8_t *wanted, 
     return STATUS_OK;
 }
 
+/* By the codes' numbers, so that codes that are added change nothing. */
 static int make_vectors(struct trained *t) {
-    TRY(mem_alloc(&t->vectors, t->data.n_vectors * WIDTH, sizeof *t->vectors));
-    for (int64_t i = 0; i < t->data.n_vectors * WIDTH; i++)
+    int64_t n = t->data.n_vectors;
+    TRY(mem_alloc(&t->vectors, n * WIDTH, sizeof *t->vectors));
+    TRY(mem_alloc(&t->system, n, sizeof *t->system));
+    for (int64_t i = 0; i < n * WIDTH; i++)
         t->vectors[i] = 0.25f * (float)rng_normal(23, 1, (uint32_t)t->data.vector[i / WIDTH], (uint64_t)(i % WIDTH));
     return STATUS_OK;
+}
+
+/* A row of its own, by its number, and one of three that codes share. */
+static int make_bags(const struct ehr_data *d, struct code_bags *b) {
+    enum { SHARED = 3 };
+    *b = (struct code_bags){.n_rows = 2 * CODES + SHARED, .n_items = 2 * d->n_vectors, .std = EHR_INIT / sqrt(2)};
+    TRY(mem_alloc(&b->offsets, d->n_vectors + 1, sizeof *b->offsets));
+    TRY(mem_alloc(&b->row, b->n_items, sizeof *b->row));
+    TRY(mem_alloc(&b->weight, b->n_items, sizeof *b->weight));
+    for (int64_t i = 0; i < d->n_vectors; i++) {
+        b->row[2 * i] = (int32_t)d->vector[i];
+        b->row[2 * i + 1] = (int32_t)(2 * CODES + d->vector[i] % SHARED);
+        b->weight[2 * i] = b->weight[2 * i + 1] = 1;
+        b->offsets[i + 1] = 2 * (i + 1);
+    }
+    return STATUS_OK;
+}
+
+static struct code_rows_source source_of(const struct trained *t, enum ehr_arm arm) {
+    struct code_rows_source s = {
+        .arm = arm, .n_own = t->data.n_own, .n_vectors = t->data.n_vectors, .width = WIDTH, .system = t->system};
+    if (arm_rows_shape(arm) == ROWS_OF_BAGS) s.bags = &t->bags;
+    if (arm != ARM_BASE && arm != ARM_RANDOM_FROZEN && !s.bags) s.vectors = t->vectors;
+    return s;
 }
 
 /* Trains over `comm` on the cohort and scores held_out; `end` frees in any case. */
@@ -205,11 +239,10 @@ static int learn(const struct world *w, const struct comm *comm, const char *nam
     training_open(&t->training, comm, (struct device *)&w->device, &options);
     TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
     struct vector_source source = {find, NULL, 0};
-    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_RANDOM ? NULL : &source));
+    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_BASE ? NULL : &source));
     TRY(make_vectors(t));
-    int with_vectors = arm == ARM_MEDTOK_INIT || arm == ARM_MEDTOK_FROZEN;
-    struct ehr_learner_terms terms = {
-        &t->options, &t->data, {arm, t->data.n_own, t->data.n_vectors, WIDTH, with_vectors ? t->vectors : NULL}, 7};
+    TRY(make_bags(&t->data, &t->bags));
+    struct ehr_learner_terms terms = {&t->options, &t->data, source_of(t, arm), 7};
     TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1));
     int status = train(&t->training, &t->learner.learner, &ring, metrics);
     provenance_free(&provenance);
@@ -222,6 +255,8 @@ static void end(struct trained *t) {
     ehr_learner_free(&t->learner);
     ehr_data_free(&t->data);
     free(t->vectors);
+    free(t->system);
+    code_bags_free(&t->bags);
     free(t->samples);
 }
 
@@ -231,6 +266,9 @@ static double average_precision(int64_t n, const struct scored_sample *samples) 
     return scores.average_precision;
 }
 
+/* Others have tests of their own. */
+static int learns_labels(enum ehr_model_number model) { return !ehr_model(model)->score; }
+
 /* ---- behaviours ---- */
 static void cause_is_found(const struct world *w, enum ehr_model_number model, enum ehr_arm arm) {
     struct trained t;
@@ -238,18 +276,19 @@ static void cause_is_found(const struct world *w, enum ehr_model_number model, e
     snprintf(name, sizeof name, "model-%d-arm-%d", (int)model, (int)arm);
     int64_t steps = model == EHR_BEHRT ? STEPS : 2 * STEPS; /* enough for the slowest: a decoder's last token */
     NEED(learn(w, w->comm, name, (struct made){0}, model, arm, steps, &t) == STATUS_OK);
-    CHECK(t.data.n_own == (arm == ARM_RANDOM ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
+    CHECK(t.data.n_own == (arm == ARM_BASE ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
     CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
     end(&t);
 }
 
 static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world *w) {
-    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_RANDOM_FROZEN; arm++) cause_is_found(w, EHR_BEHRT, arm);
+    for (enum ehr_arm arm = ARM_BASE; arm <= ARM_SHUFFLED; arm++) cause_is_found(w, EHR_BEHRT, arm);
 }
 
 static void a_code_that_makes_the_label_is_found_by_each_model(const struct world *w) {
     for (enum ehr_model_number model = EHR_BEHRT + 1; model < N_EHR_MODELS; model++) {
-        cause_is_found(w, model, ARM_RANDOM);
+        if (!learns_labels(model)) continue;
+        cause_is_found(w, model, ARM_BASE);
         cause_is_found(w, model, ARM_MEDTOK_FROZEN);
     }
 }
@@ -275,24 +314,33 @@ static void chance(int64_t n, const struct scored_sample *samples, double *mean,
     *sd = sqrt(square / ORDERS - *mean * *mean);
 }
 
+/* The mean over three permutations, in standard deviations of one: of 3 / sqrt(3). */
 static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
-    struct trained t;
-    double mean, sd;
-    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, EHR_BEHRT, ARM_RANDOM, STEPS, &t) == STATUS_OK);
-    chance(t.n, t.samples, &mean, &sd);
-    double value = average_precision(t.n, t.samples);
-    CHECK(sd > 0 && sd < 0.1 && fabs(value - mean) < 3 * sd);
-    end(&t);
+    enum { PERMUTATIONS = 3 };
+    double sum = 0;
+    for (uint64_t k = 0; k < PERMUTATIONS; k++) {
+        struct trained t;
+        double mean, sd;
+        char name[32];
+        snprintf(name, sizeof name, "permuted-%d", (int)k);
+        NEED(learn(w, w->comm, name, (struct made){.permuted = 22 + k}, EHR_BEHRT, ARM_BASE, STEPS, &t) == STATUS_OK);
+        chance(t.n, t.samples, &mean, &sd);
+        CHECK(sd > 0 && sd < 0.1);
+        sum += (average_precision(t.n, t.samples) - mean) / sd;
+        end(&t);
+    }
+    CHECK(fabs(sum / PERMUTATIONS) < 3 / sqrt(PERMUTATIONS));
 }
 
 /* Also what later events bring: codes that stand between the others, the cause of the label itself. */
 static void events_after_the_prediction_time_change_no_bit(const struct world *w) {
-    static const enum ehr_arm ARMS[] = {ARM_RANDOM, ARM_MEDTOK_INIT, ARM_MEDTOK_FROZEN};
+    static const enum ehr_arm ARMS[] = {ARM_BASE, ARM_HIERARCHY, ARM_MEDTOK_INIT, ARM_MEDTOK_FROZEN};
     enum { N_ARMS = sizeof ARMS / sizeof *ARMS };
     for (int i = 0; i < N_ARMS + N_EHR_MODELS - 1;
          i++) { /* the arms with one model, then the other models with one arm */
         enum ehr_arm arm = i < N_ARMS ? ARMS[i] : ARM_MEDTOK_FROZEN;
         enum ehr_model_number model = i < N_ARMS ? EHR_BEHRT : (enum ehr_model_number)(EHR_BEHRT + i - N_ARMS + 1);
+        if (!learns_labels(model)) continue;
         struct trained a, b;
         NEED(learn(w, w->comm, "before", (struct made){0}, model, arm, FEW_STEPS, &a) == STATUS_OK);
         NEED(learn(w, w->comm, "after", (struct made){.later = 1}, model, arm, FEW_STEPS, &b) == STATUS_OK);
@@ -318,12 +366,13 @@ static void events_after_the_prediction_time_change_no_bit(const struct world *w
 /* 3e-6: products of other shapes add in another order, in single precision, through a block. */
 static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
     for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        if (!learns_labels(model)) continue;
         struct trained t;
         struct scored_sample *alone = NULL;
         int64_t n = 0;
         char name[32];
         snprintf(name, sizeof name, "batches-%d", (int)model);
-        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_RANDOM, FEW_STEPS, &t) == STATUS_OK);
+        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_BASE, FEW_STEPS, &t) == STATUS_OK);
         t.learner.most_tokens = 1;
         CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
         double most = 0;
@@ -338,6 +387,7 @@ static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
 static void the_number_of_ranks_does_not_matter(const struct world *w) {
     struct comm self = comm_self();
     for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        if (!learns_labels(model)) continue;
         struct trained one, all;
         char name[32];
         snprintf(name, sizeof name, "one-%d-%d", (int)model, w->comm->rank);
@@ -354,6 +404,50 @@ static void the_number_of_ranks_does_not_matter(const struct world *w) {
         end(&one);
         end(&all);
     }
+}
+
+/* ---- scores by generation ---- */
+/* Of a model with first values, over `comm`: nothing in them is summed over ranks. */
+static int generate(const struct world *w, const struct comm *comm, const char *cohort, struct trained *t) {
+    static char *outcome[] = {"C//10"}; /* code 5 */
+    struct ehr_options options = usual_options(EHR_ETHOS, ARM_BASE);
+    options.pretrain_steps = 1;
+    options.outcome = (struct string_list){1, outcome};
+    options.futures = 5;
+    *t = (struct trained){0};
+    TRY(ehr_options_sized(&options, &t->options));
+    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, NULL));
+    struct ehr_learner_terms terms = {&t->options, &t->data, {.arm = ARM_BASE, .n_own = t->data.n_own}, 7};
+    TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 0));
+    return ehr_learner_score(&t->learner, SPLIT_HELD_OUT, &t->n, &t->samples);
+}
+
+static const struct ethos_vocabulary *vocabulary_of(const struct trained *t) {
+    return &((const struct ethos *)t->learner.self)->vocabulary;
+}
+
+static void deciles_and_futures_are_the_same_on_any_number_of_ranks(const struct world *w) {
+    struct comm self = comm_self();
+    struct trained one, all;
+    char cohort[2 * PATH_MAX];
+    double least = 1, most = 0;
+    snprintf(cohort, sizeof cohort, "%s/futures.cohort.h5", w->folder);
+    NEED(comm_agree(w->comm, w->comm->rank == 0 ? write_cohort(cohort, (struct made){.measured = 1}) : STATUS_OK) ==
+         STATUS_OK);
+    NEED(generate(w, &self, cohort, &one) == STATUS_OK);
+    NEED(generate(w, w->comm, cohort, &all) == STATUS_OK);
+    CHECK(one.n == all.n && one.n == SUBJECTS / 5);
+    for (int64_t i = 0; i < one.n && one.n == all.n; i++) {
+        CHECK(one.samples[i].sample == all.samples[i].sample && one.samples[i].score == all.samples[i].score);
+        least = fmin(least, one.samples[i].score);
+        most = fmax(most, one.samples[i].score);
+    }
+    CHECK(least < most);
+    const struct ethos_vocabulary *a = vocabulary_of(&one), *b = vocabulary_of(&all);
+    CHECK(a->n_numeric == 1 && b->n_numeric == 1 && a->deciles[0] > 0 && a->deciles[0] < a->deciles[8]);
+    CHECK(memcmp(a->deciles, b->deciles, (N_ETHOS_DECILES - 1) * sizeof *a->deciles) == 0);
+    end(&one);
+    end(&all);
 }
 
 /* ---- main ---- */
@@ -376,7 +470,8 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(permuted_labels_are_scored_as_by_chance, 1),
                       BEHAVIOUR(the_other_samples_of_a_batch_do_not_matter, 1),
                       BEHAVIOUR(events_after_the_prediction_time_change_no_bit, 2),
-                      BEHAVIOUR(the_number_of_ranks_does_not_matter, 0)};
+                      BEHAVIOUR(the_number_of_ranks_does_not_matter, 0),
+                      BEHAVIOUR(deciles_and_futures_are_the_same_on_any_number_of_ranks, 0)};
     static struct world w;
     struct comm comm;
     int bad = 0, status = comm_start(&comm, &argc, &argv);

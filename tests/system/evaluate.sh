@@ -22,21 +22,23 @@ scores one --set ehr.seeds=2 >out 2>log || fail "evaluate: $(cat log)"
 grep -q '^held_out: .* samples, .* true: a random score has an average precision of' out || fail "no prevalence: $(cat out)"
 grep -q 'samples of tuning at step 8: ' log || fail "what is measured on the way: $(cat log)"
 grep -q 'held-out' log && fail "held_out is looked at on the way: $(cat log)"
-for file in scores.json scores.seed-{0,1}.{csv,h5,jsonl,meds.json}; do [ -s "one/$file" ] || fail "no one/$file"; done
+for file in scores.json scores.h5 scores.seed-{0,1}.{csv,h5,jsonl,meds.json,results.h5}; do [ -s "one/$file" ] || fail "no one/$file"; done
 cat >check.py <<'PYTHON'
 import csv, json, sys
 import pyarrow.parquet as pq
 
 folder, split = sys.argv[1:3]
 report = json.load(open(f"{folder}/scores.json"))
-assert report["split"] == split and report["task"] == "nested/stay" and report["model"] == "behrt", report
+(cell,) = report["comparisons"]
+assert report["split"] == split and cell["task"] == "nested/stay" and cell["model"] == "behrt", report
+(arm,) = cell["arms"]
 splits = {row["subject_id"]: row["split"] for row in pq.read_table("meds/metadata/subject_splits.parquet").to_pylist()}
 labels = {(row["subject_id"], str(row["prediction_time"])): row["boolean_value"]
           for row in pq.read_table("meds/labels/nested/stay").to_pylist()}
 wanted = {key: label for key, label in labels.items() if splits[key[0]] == split}
-counts = report["samples"]
-assert sum(counts[s]["n"] for s in counts) == len(labels) and counts[split]["n"] == len(wanted)
-for trial in report["seeds"]:
+assert cell["n"] == len(wanted) and cell["true"] == sum(wanted.values()), cell
+for trial in report["trainings"]:
+    assert trial["learned"] == sum(splits[key[0]] == "train" for key in labels), trial
     rows = list(csv.DictReader(open(f"{folder}/scores.seed-{trial['seed']}.csv")))
     got = {(int(row["subject_id"]), row["prediction_time"]): row["boolean_value"] == "true" for row in rows}
     assert len(rows) == len(wanted) and got == wanted, "the predictions are not those of the split"
@@ -50,7 +52,7 @@ for trial in report["seeds"]:
     assert abs(auroc - trial["auroc"]["value"]) < 1e-6, (auroc, trial)
     assert abs(precision - trial["average_precision"]["value"]) < 1e-6, (precision, trial)
     assert trial["auroc"]["low"] <= trial["auroc"]["value"] <= trial["auroc"]["high"]
-    assert abs(report["prevalence"] - len(positive) / len(pairs)) < 1e-8
+    assert abs(cell["prevalence"] - len(positive) / len(pairs)) < 1e-8
     f1 = lambda t: 2 * above(t, positive) / (above(t, positive) + above(t, negative) + len(positive))
     assert abs(trial["f1"]["value"] - f1(0.5)) < 1e-8, (f1(0.5), trial)
     if split == "held_out":
@@ -61,12 +63,13 @@ for trial in report["seeds"]:
     for name, by in (("samples_equally_weighted", trial), ("subjects_equally_weighted", trial["by_subjects"])):
         for theirs, ours in (("roc_auc_score", "auroc"), ("f1_score", "f1"), ("brier_score", "brier")):
             assert abs(meds[name][theirs] - by[ours]["value"]) < 1e-8, (name, theirs)
-values = [trial["average_precision"]["value"] for trial in report["seeds"]]
+values = [trial["average_precision"]["value"] for trial in report["trainings"]]
 mean = sum(values) / len(values)
-assert abs(report["average_precision"]["mean"] - mean) < 1e-8
+assert abs(arm["average_precision"]["value"] - mean) < 1e-8 and arm["seeds"] == len(values)
+assert arm["average_precision"]["low"] <= mean <= arm["average_precision"]["high"]
 if len(values) > 1:
     sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
-    assert abs(report["average_precision"]["sd_over_seeds"] - sd) < 1e-8
+    assert abs(arm["average_precision"]["sd_over_seeds"] - sd) < 1e-8
 PYTHON
 "$PYTHON" check.py one held_out || fail "the scores of held_out"
 cmp -s one/scores.seed-0.csv one/scores.seed-1.csv && fail "two seeds give the same predictions"
@@ -76,7 +79,7 @@ grep -q held_out out && fail "held_out was to stay unseen: $(cat out)"
 # ---- once more, and on two ranks ----
 cp one/scores.json first.json
 scores one --set ehr.seeds=2 >out 2>log || fail "a second time: $(cat log)"
-[ "$(grep -c 'seed-[01].h5 is up to date' log)" -eq 2 ] || fail "trained anew: $(cat log)"
+[ "$(grep -c 'seed-[01].results.h5 is up to date' log)" -eq 2 ] || fail "trained anew: $(cat log)"
 cmp one/scores.json first.json || fail "scored otherwise"
 medtok_ranks 2 evaluate --set files.scores=two/scores.json >out 2>log || fail "on two ranks: $(cat log)"
 "$PYTHON" - <<'PYTHON' || fail "two ranks score otherwise"
@@ -106,23 +109,41 @@ for a, b in zip(table.to_pylist(), rows, strict=True):
 PYTHON
 
 # ---- arms ----
+printf 'system\tcode\tdescription\tnodes\nICD10CM\tZ99.9\tSomething else\t\n' >other.tsv
 for job in prepare encode train tokenize; do medtok $job 2>log || fail "$job: $(cat log)"; done
-for arm in medtok-init medtok-frozen random-frozen; do
-    scores $arm --set ehr.embedding=$arm >out 2>log && "$PYTHON" check.py $arm held_out || fail "$arm: $(cat log)"
+for arm in hierarchy medtok-init medtok-frozen medtok-tokens random-frozen shuffled text-only graph-only; do
+    scores $arm --set ehr.embedding=$arm >out 2>$arm.log && "$PYTHON" check.py $arm held_out || fail "$arm: $(cat $arm.log)"
 done
-scores medtok-init --set ehr.embedding=medtok-init 2>other >out
-grep -q 'table.h5 has 2 of the codes, and an ancestor of 0 others' other ||
-    fail "codes of the table: $(cat other)"
+for ranks in 1 2; do # of one evaluation, so that no tie decides which weights are best
+    medtok_ranks $ranks evaluate --set files.scores=tokens-$ranks/scores.json ehr.embedding=medtok-tokens ehr.eval_every=24 >out 2>log ||
+        fail "tokens on $ranks ranks: $(cat log)"
+done
+"$PYTHON" - <<'PYTHON' || fail "arms"
+import csv, itertools, json
+def scores(folder):
+    return [float(row["predicted_boolean_probability"]) for row in csv.DictReader(open(f"{folder}/scores.seed-0.csv"))]
+arms = ["one", "hierarchy", "medtok-init", "medtok-frozen", "medtok-tokens", "random-frozen", "shuffled", "text-only", "graph-only"]
+for a, b in itertools.combinations(arms, 2):
+    assert scores(a) != scores(b), f"{a} and {b} are one"
+assert max(abs(p - q) for p, q in zip(scores("tokens-1"), scores("tokens-2"))) < 1e-4
+sizes = {arm: json.load(open(f"{arm}/scores.json"))["parameters"] for arm in arms}
+assert len({sizes[arm] for arm in ("medtok-frozen", "shuffled", "text-only", "graph-only")}) == 1, sizes # maps as large
+PYTHON
+grep -q 'table.h5 has 2 of the codes, and an ancestor of 0 others' medtok-init.log || fail "codes of the table: $(cat medtok-init.log)"
 grep -q '"table_id": "[0-9a-f]' medtok-init/scores.json && grep -q '"table_id": null' one/scores.json || fail "the table's id"
-grep -q 'are read as one missing code: the table has neither them nor an ancestor' log &&
-    fail "random-frozen needs no table: $(cat log)"
+expect_error 2 'ehr.embedding is "random": expected one of base, hierarchy, ' scores bad --set ehr.embedding=random
+medtok prepare --set files.vocabulary=other.h5 files.codes="[$SAMPLE/codes.tsv, other.tsv]" 2>log || fail "another vocabulary: $(cat log)"
+medtok encode --set files.vocabulary=other.h5 files.text=other-text.h5 2>log || fail "its text: $(cat log)"
+expect_error 1 'other-text.h5 was made from another vocabulary than the token table; run `medtok encode`' \
+    scores bad --set ehr.embedding=text-only files.text=other-text.h5
 
 # ---- what is refused ----
 expect_error 2 'cohort.h5 has 2 tasks: name one, --set ehr.task=NAME' scores bad --set ehr.task=
 expect_error 1 'has no task sepsis; it has death, nested/stay' scores bad --set ehr.task=sepsis
 expect_error 2 'ehr.dim 16 is no multiple of ehr.heads 3' scores bad --set ehr.heads=3
-expect_error 2 '3 ranks are too many for a batch of 2 samples' medtok_ranks 3 evaluate --set ehr.batch=2 --set files.scores=bad/scores.json
-expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost .* --set files.scores=PATH' scores one --set ehr.dim=32
+expect_error 1 'scores.seed-0.results.h5 are the results of another training, which would be lost .*ehr.dim 16 there and 32 here.* --set files.scores=PATH' scores one --set ehr.dim=32
+mkdir left && cp one/scores.seed-0.h5 left/
+expect_error 1 'scores.seed-0.h5 is the finished training of .* which would be lost .* --set files.scores=PATH' scores left --set ehr.dim=32
 expect_error 2 'files.cohort and files.scores are the same file' medtok evaluate --set files.scores=cohort.h5
 for ending in csv h5 jsonl meds.json; do
     rm -rf way && mkdir way && echo precious >way/scores.seed-1.$ending

@@ -51,12 +51,6 @@ struct input {
     dev_int row, code; /* [n_masked] of the tokens that are to be told; number of the code among n_codes */
 };
 
-static int check(const struct ehr_options *o) {
-    if (o->dim % o->heads == 0) return STATUS_OK;
-    return status_set(STATUS_USAGE, "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                      (long long)o->dim, (long long)o->heads);
-}
-
 /* ---- parameters ---- */
 static void add_blocks(struct behrt *m, struct parameter_set *set) {
     const struct ehr_options *o = m->options;
@@ -232,7 +226,6 @@ const struct ehr_model EHR_BEHRT_MODEL = {
         {[SIZE_SMALL] = {.dim = 64, .layers = 2, .heads = 4, .inner = 128, .dropout = 0.1, .position_scale = EHR_INIT},
          [SIZE_PUBLISHED] = {.dim = 288, .layers = 6, .heads = 12, .inner = 512, .dropout = 0.1, .position_scale = 1}},
     .input_bytes = sizeof(struct input),
-    .check = check,
     .make = make,
     .start = start,
     .pack = pack,

@@ -8,10 +8,11 @@
  * Pre-training is cross-entropy of the units of the line, not of the context, over one window of each history, of a longer one from a place
  * drawn at each step. First values are N(0, 0.02^2), of the maps whose result is added N(0, (0.02 / sqrt(2 L))^2).
  *
+ * ethos: scores are shares of futures that it makes (ethos_generate.h); no label is learned.
  * ethos-probe: the sample's vector is dropout(h) of the last unit of its history; no paper has it: it is what is cheap beside scores by
- * generation (ethos_generate.h).
+ * generation.
  */
-#include "ehr/models/ethos.h"
+#include "ehr/models/ethos_generate.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,10 +25,9 @@
 static const double EPSILON = 1e-5;
 
 /* ---- parameters ---- */
-static int check(const struct ehr_options *o) {
-    if (o->dim % o->heads == 0) return STATUS_OK;
-    return status_set(STATUS_USAGE, "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                      (long long)o->dim, (long long)o->heads);
+static int check_generates(const struct ehr_options *o) {
+    if (o->pretrain_steps > 0) return STATUS_OK;
+    return status_set(STATUS_USAGE, "ehr.model ethos learns from histories alone, no labels: set ehr.pretrain_steps");
 }
 
 static void add_blocks(struct ethos *m, struct parameter_set *set, const struct ehr_options *o) {
@@ -61,6 +61,8 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
     m->layers = o->layers;
     m->max_length = o->max_length;
     m->seed = terms->seed;
+    m->n_futures = o->futures;
+    if (o->model == EHR_ETHOS) TRY(ethos_outcome_make(&m->outcome, o, terms->data));
     TRY(mem_alloc(&m->blocks, m->layers, sizeof *m->blocks));
     TRY(ethos_vocabulary_make(&m->vocabulary, terms->comm, terms->data, &terms->codes->source, terms->seed));
     if (m->vocabulary.by_rows) {
@@ -80,6 +82,7 @@ static void free_model(void *self) {
     struct ethos *m = self;
     if (!m) return;
     ethos_vocabulary_free(&m->vocabulary);
+    ethos_outcome_free(&m->outcome);
     free(m->blocks);
     free(m);
 }
@@ -233,13 +236,9 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
         [SIZE_PUBLISHED] = {.dim = 768, .layers = 6, .heads = 12, .inner = 3072, .dropout = 0.3},                      \
     }
 
-const struct ehr_model EHR_ETHOS_PROBE_MODEL = {.sizes = SIZES,
-                                                .input_bytes = sizeof(struct input),
-                                                .check = check,
-                                                .make = make,
-                                                .pack = pack,
-                                                .free_input = free_input,
-                                                .represent = represent,
-                                                .targets = targets,
-                                                .pretrain = pretrain,
-                                                .free = free_model};
+#define COMMON                                                                                                         \
+    .sizes = SIZES, .input_bytes = sizeof(struct input), .make = make, .pack = pack, .free_input = free_input,         \
+    .represent = represent, .targets = targets, .pretrain = pretrain, .free = free_model
+
+const struct ehr_model EHR_ETHOS_MODEL = {COMMON, .check = check_generates, .score = ethos_score};
+const struct ehr_model EHR_ETHOS_PROBE_MODEL = {COMMON};

@@ -3,7 +3,7 @@
 #define MEDTOK_EHR_MODELS_ETHOS_H
 
 #include "ehr/models.h"
-#include "ehr/models/ethos_timeline.h"
+#include "ehr/models/ethos_outcome.h"
 #include "nn/transformer.h"
 
 struct ethos {
@@ -17,6 +17,9 @@ struct ethos {
     int64_t layers, dim, max_length;
     struct norm_map norm;
     uint64_t seed;
+    /* of scores by generation (ethos_generate.h) */
+    int64_t n_futures;
+    struct ethos_outcome outcome;
 };
 
 /* Units in segments as the device reads them; device memory of a pack. */

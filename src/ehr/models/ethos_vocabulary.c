@@ -74,6 +74,8 @@ static int32_t marker_of(const char *text) {
     return -1;
 }
 
+static int is_birth(const struct ehr_data *d, int64_t code) { return strcmp(ehr_code(d, code), "MEDS_BIRTH") == 0; }
+
 /* The names of a code's parts; of a codebook row a byte that no text begins with, and its number. */
 static int names_of(const struct speller *s, int64_t code, char names[ETHOS_MOST_PARTS][ETHOS_PART_BYTES]) {
     const char *text = ehr_code(s->data, code);
@@ -86,7 +88,7 @@ static int number_parts(struct speller *s, int in_train) {
     const struct ehr_data *d = s->data;
     for (int64_t c = 0; c < d->n_cohort_codes; c++) {
         int32_t number;
-        int has_row = d->row[c] != TOKEN_MISSING && marker_of(ehr_code(d, c)) != ETHOS_DEATH;
+        int has_row = d->row[c] != TOKEN_MISSING && marker_of(ehr_code(d, c)) != ETHOS_DEATH && !is_birth(d, c);
         if (!has_row || (d->in_train[c] > 0) != in_train) continue;
         int n = names_of(s, c, names);
         for (int i = 0; i < n; i++) TRY(dictionary_add(&s->parts, names[i], (int64_t)strlen(names[i]), &number));
@@ -112,7 +114,7 @@ static int spell(struct speller *s, int64_t code) {
     char names[ETHOS_MOST_PARTS][ETHOS_PART_BYTES];
     const char *text = ehr_code(s->data, code);
     int32_t marker = marker_of(text), row = s->data->row[code];
-    if (strncmp(text, "MEDS_BIRTH", 10) == 0) return STATUS_OK;
+    if (is_birth(s->data, code)) return STATUS_OK;
     if (marker >= 0) TRY(append(s, code, marker));
     if (marker == ETHOS_DEATH) return STATUS_OK;
     if (s->vocabulary->by_rows)
@@ -246,7 +248,7 @@ int ethos_decile(const struct ethos_vocabulary *v, int32_t code, float value) {
 int ethos_vocabulary_make(struct ethos_vocabulary *v, const struct comm *comm, const struct ehr_data *data,
                           const struct code_rows_source *codes, uint64_t seed) {
     struct speller s = {.data = data, .codes = codes, .vocabulary = v};
-    *v = (struct ethos_vocabulary){.by_rows = codes->arm != ARM_RANDOM};
+    *v = (struct ethos_vocabulary){.by_rows = codes->arm != ARM_BASE};
     int status = comm_agree(comm, spell_all(&s));
     dictionary_free(&s.parts);
     return status == STATUS_OK ? fit_deciles(v, comm, data, seed) : status;

@@ -61,10 +61,6 @@ struct input {
 
 /* ---- parameters ---- */
 static int check(const struct ehr_options *o) {
-    if (o->dim % o->heads != 0)
-        return status_set(STATUS_USAGE,
-                          "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                          (long long)o->dim, (long long)o->heads);
     if (o->dim <= N_ANGLES)
         return status_set(STATUS_USAGE, "ehr.dim %lld leaves no column for years: choose more than %d",
                           (long long)o->dim, N_ANGLES);

@@ -1,8 +1,10 @@
 /* MulT-EHR (Chan et al., 2024): a graph transformer for nodes and edges of several types (HGT; Hu et al., 2020) on a graph of patient, visits
  * and codes (models/mult_ehr_input.h), learned on several tasks at once (ehr.also), and TransE (Bordes et al., 2013) before.
  *
- * Features: of a code its row, of a patient the sum of the rows of static codes, of a visit the row of its age. Rows of codes are scaled to a
- * mean square of 1: the original's features are standard normal. With t the type of node v:
+ * Features: of a code its row, of a patient the sum of the rows of static codes, of a visit the row of its age. Rows begin small: scaled
+ * to the size of the original's features, which are standard normal, rare codes tell patients apart before anything is learned, and train's
+ * labels are soon known by heart (average precision on tuning was lower: synthetic hospital .42 for .45, Delphi-sim .15 for .17).
+ * With t the type of node v:
  *   x_v = GELU(W_t f_v + b_t)                                                the bias is what all nodes of a type have in common
  * Layer, head by head, for each relation r from nodes of type s to those of type t:
  *   a_r(u,v) = softmax over r's edges (u,v) into v of  mu_r (Q_t x_v).(A_r K_s x_u) / sqrt(width of a head)
@@ -28,7 +30,7 @@
 #include "base/status.h"
 #include "ehr/models/mult_ehr_input.h"
 
-static const double EPSILON = 1e-5, LENGTH_EPSILON = 1e-12, MARGIN = 0.1;
+static const double EPSILON = 1e-5, MARGIN = 0.1;
 
 #define NODE_TYPE_NAME(number, name) name,
 static const char *const TYPE_NAMES[N_NODE_TYPES] = {NODE_TYPES(NODE_TYPE_NAME)};
@@ -52,14 +54,12 @@ struct mult_ehr {
 };
 
 static int check(const struct ehr_options *o) {
-    if (o->layers < 2)
-        return status_set(STATUS_USAGE,
-                          "ehr.layers %lld: codes of earlier visits reach the patient's node in the second layer of "
-                          "mult-ehr: use 2 or more",
-                          (long long)o->layers);
-    if (o->dim % o->heads == 0) return STATUS_OK;
-    return status_set(STATUS_USAGE, "ehr.dim %lld is no multiple of ehr.heads %lld: each head has a part of the width",
-                      (long long)o->dim, (long long)o->heads);
+    if (o->layers >= 2) return STATUS_OK;
+    return status_set(
+        STATUS_USAGE,
+        "ehr.layers %lld: codes of earlier visits reach the patient's node in the second layer of mult-ehr: "
+        "use 2 or more",
+        (long long)o->layers);
 }
 
 /* Of codes nothing is read behind the last layer. */
@@ -161,19 +161,15 @@ static int pack(const void *self, struct pack *pack, const struct ehr_batch *bat
 static void free_input(void *input) { mult_ehr_free_input(input); }
 
 /* ---- HGT ---- */
-static struct var *code_features(const struct mult_ehr *m, struct tape *tape, const struct code_list *list) {
-    return nn_norm(tape, code_rows_look_up(m->terms.rows, tape, list), (struct norm_terms){.epsilon = LENGTH_EPSILON});
-}
-
 static void enter(const struct mult_ehr *m, struct tape *tape, const struct mult_ehr_input *in, struct var **x) {
     for (int t = 0; t < N_NODE_TYPES; t++) {
         struct var *f;
         if (t == NODE_PATIENT)
-            f = nn_bag(tape, code_features(m, tape, &in->facts), NULL, in->facts_of);
+            f = nn_bag(tape, code_rows_look_up(m->terms.rows, tape, &in->facts), NULL, in->facts_of);
         else if (t == NODE_VISIT)
             f = nn_gather(tape, parameter_var(tape, m->age), in->age, in->nodes[t].rows.n_rows);
         else
-            f = code_features(m, tape, &in->codes[t - NODE_FIRST_CODE]);
+            f = code_rows_look_up(m->terms.rows, tape, &in->codes[t - NODE_FIRST_CODE]);
         struct linear_terms map = linear_map_terms(tape, m->in[t]);
         map.f = ACTIVATION_GELU;
         x[t] = nn_linear_map(tape, f, map);

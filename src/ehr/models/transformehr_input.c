@@ -49,9 +49,7 @@ static int encode(struct transformehr_input *in, const struct visits *visits, in
 static int add_task_sample(struct transformehr_input *in, const struct sample_history *h, const struct ehr_options *o) {
     TRY(visits_make(&in->visits, h, o));
     TRY(encode(in, &in->visits, origin_of(h, &in->visits), h->time, o->max_length));
-    TRY(append(&in->decoder, TOKEN_SEP));
-    for (int64_t i = 0; i + 1 < in->timeline.n; i++) TRY(append(&in->decoder, in->timeline.tokens[i].token));
-    return STATUS_OK;
+    return append(&in->decoder, TOKEN_SEP);
 }
 
 /* The codes of a visit as the decoder reads them, and what it should say. */
@@ -118,15 +116,11 @@ static int pack_dates(struct transformehr_input *in, struct pack *pack) {
     return STATUS_OK;
 }
 
-/* What the decoder's rows are read for. */
-static int pack_wanted(struct transformehr_input *in, struct pack *pack, int64_t n, enum ehr_stage stage) {
-    int32_t *last, *target;
-    long long rows = stage == STAGE_PRETRAIN ? in->decoder.n : 0;
-    TRY(pack_ints(pack, n, &last, &in->last));
-    for (int64_t i = 0; i < n; i++) last[i] = in->decoder.offsets[i + 1] - 1;
-    TRY(pack_ints(pack, rows, &target, &in->target));
-    if (rows > 0) memcpy(target, in->targets, (size_t)rows * sizeof *target);
-    in->n_targets = rows;
+static int pack_targets(struct transformehr_input *in, struct pack *pack, enum ehr_stage stage) {
+    int32_t *target;
+    in->n_targets = stage == STAGE_PRETRAIN ? in->decoder.n : 0;
+    TRY(pack_ints(pack, in->n_targets, &target, &in->target));
+    if (in->n_targets > 0) memcpy(target, in->targets, (size_t)in->n_targets * sizeof *target);
     return STATUS_OK;
 }
 
@@ -153,7 +147,7 @@ int transformehr_pack(struct transformehr_input *in, struct pack *pack, const st
     TRY(end_rows(e, pack, codes));
     TRY(end_rows(d, pack, codes));
     TRY(pack_dates(in, pack));
-    return pack_wanted(in, pack, b->n, stage);
+    return pack_targets(in, pack, stage);
 }
 
 void transformehr_free_input(void *input) {

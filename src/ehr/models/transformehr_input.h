@@ -1,8 +1,8 @@
 /* What TransformEHR reads of a batch: tokens of an encoder and of a decoder, and the dates of the encoder's.
  *
- *               encoder                                                  decoder
- *   task        the timeline (ehr/timeline.h)                            SEP, and the timeline but its last token
- *   pre-training  the timeline of all visits before the last             SEP, and the codes of the last visit
+ *                 encoder                                              decoder
+ *   task          the timeline (ehr/timeline.h)                        SEP
+ *   pre-training  the timeline of all visits before the last           SEP, and the codes of the last visit
  *
  * In pre-training the decoder's row t has for target the token that stands in its row t + 1; behind the last code that is SEP, the
  * end. Codes without a row are left out of the last visit: nothing is learned from a missing one. A last visit that is longer than
@@ -41,7 +41,6 @@ struct transformehr_input {
     struct transformehr_rows encoder, decoder;
     int64_t n_memory_pairs;
     dev_int year, month, day; /* of the encoder's rows */
-    dev_int last;             /* of each sample, in the decoder's rows (task) */
     dev_int target;           /* of the decoder's rows (pre-training) */
     int64_t n_targets;
     /* on the host; owned */

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from medtok_reference import uniforms  # noqa: E402
 
-DEFAULTS = {"ehr.embedding": "random", "ehr.visits": "days", "ehr.age": "years", "ehr.max_length": 24, "ehr.dropout": 0,
+DEFAULTS = {"ehr.embedding": "base", "ehr.visits": "days", "ehr.age": "years", "ehr.max_length": 24, "ehr.dropout": 0,
             "ehr.pretrain_steps": 0}
 
 # src/ehr/visits.h

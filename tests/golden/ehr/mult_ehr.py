@@ -72,8 +72,7 @@ class Graph:
 
 def features(p, graph):
     def rows(tokens):
-        x = p[TABLE][torch.tensor(tokens, dtype=torch.long)]
-        return x / (x.square().mean(-1, keepdim=True) + 1e-12).sqrt()
+        return p[TABLE][torch.tensor(tokens, dtype=torch.long)]
 
     f = {"patient": rows(graph.facts).sum(0, keepdim=True), "visit": p["mult_ehr.age"][torch.tensor(graph.ages)]}
     f.update({t: rows([token for _, token in graph.nodes[t]]) for t in CODE_TYPES})

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from common import (DAY, NO_TIME, TABLE, TOKEN_CLS, TOKEN_MISSING, TOKEN_SEP, block, block_shapes, code_rows, linear, linear_shapes, norm,
                     norm_shapes, timeline, visits_of)
 
-SETTINGS = {"ehr.dim": 8, "ehr.layers": 2, "ehr.heads": 2, "ehr.inner": 12, "ehr.pretrain_steps": 10}
+SETTINGS = {"ehr.dim": 8, "ehr.layers": 2, "ehr.heads": 2, "ehr.inner": 12, "ehr.pretrain_steps": 10,
+            "ehr.position_scale": 0.3}
 EPSILON = 1e-5
 
 
@@ -41,12 +42,13 @@ def date(start, time):
     return min(1 + year, 111), 1 + month, 1 + day
 
 
-def year_row(year, dim):
-    """Sines in the first half of the columns, cosines in the second, as large as N(0, 0.02^2)."""
+def year_row(year, settings):
+    """Sines in the first half of the columns, cosines in the second."""
+    dim = settings["ehr.dim"]
     if year == 0:
         return torch.zeros(dim, dtype=torch.float64)
     angle = (year - 1) / 10000 ** (torch.arange(0, dim, 2, dtype=torch.float64) / dim)
-    return 0.02 * math.sqrt(2) * torch.cat([angle.sin(), angle.cos()])
+    return settings["ehr.position_scale"] * torch.cat([angle.sin(), angle.cos()])
 
 
 # ---- encoder and decoder ----
@@ -58,25 +60,30 @@ def through(p, part, x, settings, memory=None):
     return x
 
 
+def read(sample, data, settings, visits, start, now):
+    """(token, year, month, day) of each of the visits' tokens, all but the tokens rows of tables."""
+    rows = timeline(sample, data, settings, visits)
+    skipped = len(visits) - 1 - rows[-1][2]  # the last ones are kept
+    out = []
+    for token, _, number in rows:
+        at = visits[0 if number == 0 and visits[0]["is_static"] else number + skipped]["start"] if token != TOKEN_CLS else now
+        out.append((token, *date(start, at)))
+    return out
+
+
 def encode(p, sample, data, settings, visits, start, now):
-    """Tokens of the visits, and the encoder's states of them."""
-    tokens, _, numbers = zip(*timeline(sample, data, settings, visits))
-    rows = []
-    for token, number in zip(tokens, numbers):
-        at = visits[number + len(visits) - 1 - numbers[-1]] if token != TOKEN_CLS else {"start": now}  # the last ones are kept
-        if token != TOKEN_CLS and number == 0 and visits[0]["is_static"]:
-            at = visits[0]
-        year, month, day = date(start, at["start"])
-        rows.append(year_row(year, settings["ehr.dim"]) + p["transformehr.month"][month] + p["transformehr.day"][day])
-    return tokens, through(p, "encoder", code_rows(p, tokens) + torch.stack(rows), settings)
+    """The encoder's states of the visits' tokens."""
+    tokens, year, month, day = (list(x) for x in zip(*read(sample, data, settings, visits, start, now)))
+    dates = torch.stack([year_row(y, settings) for y in year]) + p["transformehr.month"][month] + p["transformehr.day"][day]
+    return through(p, "encoder", code_rows(p, tokens) + dates, settings)
 
 
 def represent(p, data, samples, settings):
     last = []
     for s in samples:
         visits = visits_of(s, data, settings)
-        tokens, memory = encode(p, s, data, settings, visits, origin(s, visits), s["time"])
-        last.append(through(p, "decoder", code_rows(p, (TOKEN_SEP,) + tokens[:-1]), settings, memory)[-1])
+        memory = encode(p, s, data, settings, visits, origin(s, visits), s["time"])
+        last.append(through(p, "decoder", code_rows(p, [TOKEN_SEP]), settings, memory)[-1])
     return torch.tanh(linear(p, "transformehr.dense", torch.stack(last)))
 
 
@@ -87,7 +94,7 @@ def pretrain(p, data, samples, settings, seed, step):
         if not visits or visits[-1]["is_static"]:
             continue
         told = [token for token, _ in visits[-1]["codes"] if token != TOKEN_MISSING]
-        _, memory = encode(p, s, data, settings, visits[:-1], origin(s, visits), visits[-1]["start"])
+        memory = encode(p, s, data, settings, visits[:-1], origin(s, visits), visits[-1]["start"])
         read = ([TOKEN_SEP] + told)[:settings["ehr.max_length"]]
         targets = (told + [TOKEN_SEP])[:len(read)]
         logits = through(p, "decoder", code_rows(p, read), settings, memory) @ p[TABLE].T

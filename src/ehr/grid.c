@@ -1,0 +1,250 @@
+/* One list inside the other. */
+#include "ehr/grid.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "config/values.h"
+#include "ehr/models.h"
+
+static const char *const MODELS[] = {EHR_MODELS(OPTION_CHOICE_NAME)}, *const ARMS[] = {EHR_ARMS(OPTION_CHOICE_NAME)};
+enum { N_MODELS = sizeof MODELS / sizeof *MODELS };
+
+const char *ehr_model_name(enum ehr_model_number model) { return MODELS[model]; }
+const char *ehr_arm_name(enum ehr_arm arm) { return ARMS[arm]; }
+
+/* ---- settings by name ---- */
+/* The options as a table of settings of their own: lists hold the names of settings and their values. */
+enum { JOB_EVALUATE = 1 };
+#define OPTION_OFFSET(in, member) offsetof(struct ehr_options, member)
+static const struct key KEYS[] = {EHR_OPTIONS(OPTION_KEY, )};
+static const struct schema SCHEMA = {KEYS, sizeof KEYS / sizeof *KEYS, NULL, 0, NULL};
+
+/* Sets `key`, neither a text nor a list, to the value that stands in `list`. */
+static int set(struct ehr_options *o, const char *list, const char *key, const char *value) {
+    char assignment[512];
+    if (snprintf(assignment, sizeof assignment, "%s=%s", key, value) >= (int)sizeof assignment)
+        return status_set(STATUS_USAGE, "%s: %.60s... is too long", list, value);
+    int status = values_set(&SCHEMA, o, assignment);
+    return status == STATUS_OK ? STATUS_OK : status_prefix(status, "%s", list);
+}
+
+static const char *behind_section(const struct key *key) { return strchr(key->name, '.') + 1; }
+
+/* What a model may have of its own: what shapes a training, but for what the grid itself goes through. */
+static int may_be_own(const struct key *key) {
+    static const char *const OF_GRID[] = {"ehr.model", "ehr.embedding", "ehr.train_samples", "ehr.shots"};
+    for (size_t i = 0; i < sizeof OF_GRID / sizeof *OF_GRID; i++)
+        if (strcmp(key->name, OF_GRID[i]) == 0) return 0;
+    return key->shapes_output && key->type != KEY_TEXT && key->type != KEY_PATH && key->type != KEY_LIST;
+}
+
+static int not_of_a_model(const char *setting) {
+    char text[1024];
+    size_t used = 0;
+    for (int i = 0; i < SCHEMA.n && used < sizeof text; i++)
+        if (may_be_own(&KEYS[i]))
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "", behind_section(&KEYS[i]));
+    return status_set(STATUS_USAGE, "ehr.grid.settings: %s: expected MODEL.KEY=VALUE with one of the keys %s", setting,
+                      text);
+}
+
+/* A setting of the form MODEL.KEY=VALUE; *model: whose. */
+static int take_setting(struct ehr_options *o, const char *setting, enum ehr_model_number *model) {
+    const char *dot = strchr(setting, '.'), *equals = strchr(setting, '=');
+    struct ehr_options named = {0};
+    char name[64], key[80];
+    if (!dot || !equals || dot > equals || dot - setting >= (ptrdiff_t)sizeof name ||
+        equals - dot >= (ptrdiff_t)sizeof name)
+        return not_of_a_model(setting);
+    snprintf(name, sizeof name, "%.*s", (int)(dot - setting), setting);
+    TRY(set(&named, "ehr.grid.settings", "ehr.model", name));
+    snprintf(key, sizeof key, "ehr.%.*s", (int)(equals - dot - 1), dot + 1);
+    const struct key *found = schema_find(&SCHEMA, key);
+    if (!found || !may_be_own(found)) return not_of_a_model(setting);
+    *model = named.model;
+    return set(o, "ehr.grid.settings", key, equals + 1);
+}
+
+/* Of options whose model is set: what the model has of its own. */
+static int take_settings(struct ehr_options *o) {
+    for (int i = 0; i < o->grid_settings.n; i++) {
+        struct ehr_options with = *o;
+        enum ehr_model_number model = o->model;
+        TRY(take_setting(&with, o->grid_settings.items[i], &model));
+        if (model == o->model) *o = with;
+    }
+    return STATUS_OK;
+}
+
+/* ---- one training ---- */
+/* Samples in a batch, as far as settings tell. */
+static double batch_of(const struct ehr_options *o) {
+    double n = (double)o->batch;
+    if (o->train_samples) n = fmin(n, (double)o->train_samples);
+    return o->shots ? fmin(n, 2 * (double)o->shots) : n;
+}
+
+/* The products of a transformer of these sizes, which other models are near enough to; o: with sizes. */
+static double cost_of(const struct ehr_options *o) {
+    double layer = (double)o->dim * (4 * (double)o->dim + 2 * (double)o->inner);
+    return ((double)o->steps * batch_of(o) + (double)o->pretrain_steps * (double)o->batch) *
+           (1 + (double)o->layers * layer);
+}
+
+const char *ehr_size_text(int64_t train_samples, int64_t shots, char text[48]) {
+    char part[24] = "all";
+    if (train_samples >= 1000)
+        snprintf(part, sizeof part, "%lld,%03lld", (long long)train_samples / 1000, (long long)train_samples % 1000);
+    else if (train_samples)
+        snprintf(part, sizeof part, "%lld", (long long)train_samples);
+    if (shots)
+        snprintf(text, 48, "%lld of each class", (long long)shots);
+    else
+        snprintf(text, 48, train_samples ? "%s samples" : "%s", part);
+    return text;
+}
+
+static void add_part(char name[TRIAL_NAME], const char *part) {
+    size_t used = strlen(name);
+    for (int i = 0; part[i] && used + 2 < TRIAL_NAME; i++)
+        name[used++] = (char)(isalnum((unsigned char)part[i]) || strchr("_-", part[i]) ? part[i] : '-');
+    name[used++] = '.';
+    name[used] = 0;
+}
+
+static void name_trial(struct grid_trial *t, int is_listed) {
+    const struct ehr_options *o = &t->options;
+    char size[32] = "all", seed[32];
+    if (o->train_samples) snprintf(size, sizeof size, "n%lld", (long long)o->train_samples);
+    if (o->shots) snprintf(size, sizeof size, "k%lld", (long long)o->shots);
+    snprintf(seed, sizeof seed, "seed-%llu", (unsigned long long)t->seed);
+    if (is_listed) {
+        if (o->task[0]) add_part(t->name, o->task);
+        add_part(t->name, MODELS[o->model]);
+        add_part(t->name, ARMS[o->arm]);
+        add_part(t->name, size);
+    }
+    add_part(t->name, seed);
+    t->name[strlen(t->name) - 1] = 0;
+}
+
+/* ---- the grid ---- */
+int grid_is_listed(const struct ehr_options *o) {
+    return o->grid_models.n + o->grid_arms.n + o->grid_tasks.n + o->grid_samples.n + o->grid_shots.n > 0;
+}
+
+static int at_least_one(int n) { return n ? n : 1; }
+
+/* The options of training number i. */
+static int options_of(const struct ehr_options *o, int64_t i, struct ehr_options *out, int64_t *seed) {
+    const int n_arms = at_least_one(o->grid_arms.n), n_sizes = at_least_one(o->grid_shots.n + o->grid_samples.n),
+              n_models = at_least_one(o->grid_models.n);
+    *out = *o;
+    *seed = i % o->seeds;
+    int64_t arm = (i /= o->seeds) % n_arms, size = (i /= n_arms) % n_sizes, model = (i /= n_sizes) % n_models;
+    i /= n_models;
+    if (o->grid_tasks.n) out->task = o->grid_tasks.items[i];
+    if (o->grid_models.n) TRY(set(out, "ehr.grid.models", "ehr.model", o->grid_models.items[model]));
+    if (o->grid_arms.n) TRY(set(out, "ehr.grid.arms", "ehr.embedding", o->grid_arms.items[arm]));
+    if (o->grid_shots.n + o->grid_samples.n) out->shots = out->train_samples = 0;
+    if (size < o->grid_shots.n) {
+        TRY(set(out, "ehr.grid.shots", "ehr.shots", o->grid_shots.items[size]));
+    } else if (o->grid_samples.n) {
+        const char *samples = o->grid_samples.items[size - o->grid_shots.n];
+        TRY(set(out, "ehr.grid.samples", "ehr.train_samples", strcmp(samples, "all") == 0 ? "0" : samples));
+    }
+    return take_settings(out);
+}
+
+static int make_trial(const struct ehr_options *o, uint64_t seed, int64_t i, struct grid_trial *t) {
+    struct ehr_options sized;
+    int64_t more;
+    TRY(options_of(o, i, &t->options, &more));
+    t->seed = seed + (uint64_t)more;
+    name_trial(t, grid_is_listed(o));
+    TRY(ehr_options_sized(&t->options, &sized));
+    t->cost = cost_of(&sized);
+    return STATUS_OK;
+}
+
+static int by_name(const void *a, const void *b) {
+    const struct grid_trial *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* Files are called by what trainings are: no two may be the same. */
+static int check_names(const struct grid *g) {
+    const struct grid_trial **sorted;
+    int status = STATUS_OK;
+    TRY(mem_alloc(&sorted, g->n, sizeof *sorted));
+    for (int64_t i = 0; i < g->n; i++) sorted[i] = &g->trials[i];
+    if (g->n) qsort(sorted, (size_t)g->n, sizeof *sorted, by_name);
+    for (int64_t i = 1; i < g->n && status == STATUS_OK; i++)
+        if (by_name(&sorted[i - 1], &sorted[i]) == 0)
+            status = status_set(STATUS_USAGE,
+                                "ehr.grid lists the training %s twice, or two of which the files would be called so: "
+                                "name each model, arm, task and number once",
+                                sorted[i]->name);
+    free(sorted);
+    return status;
+}
+
+/* The longest first, of equal ones as they stand, so that seeds which read the same rows stay together. */
+static int order(struct grid *g) {
+    TRY(mem_alloc(&g->by_cost, g->n, sizeof *g->by_cost));
+    for (int64_t i = 0; i < g->n; i++) {
+        int64_t at = i;
+        for (; at > 0 && g->trials[g->by_cost[at - 1]].cost < g->trials[i].cost; at--)
+            g->by_cost[at] = g->by_cost[at - 1];
+        g->by_cost[at] = i;
+    }
+    return STATUS_OK;
+}
+
+int grid_make(struct grid *g, const struct ehr_options *o, uint64_t seed) {
+    enum { MOST_TRIALS = 20000 };
+    const int lists[] = {at_least_one(o->grid_tasks.n), at_least_one(o->grid_models.n),
+                         at_least_one(o->grid_shots.n + o->grid_samples.n), at_least_one(o->grid_arms.n)};
+    *g = (struct grid){.n = o->seeds};
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
+        g->n *= lists[k];
+        if (g->n > MOST_TRIALS) return status_set(STATUS_USAGE, "ehr.grid lists more than %d trainings", MOST_TRIALS);
+    }
+    TRY(mem_alloc(&g->trials, g->n, sizeof *g->trials));
+    for (int64_t i = 0; i < g->n; i++) TRY(make_trial(o, seed, i, &g->trials[i]));
+    TRY(check_names(g));
+    return order(g);
+}
+
+void grid_free(struct grid *g) {
+    free(g->trials);
+    free(g->by_cost);
+    *g = (struct grid){0};
+}
+
+int grid_group_size(const struct grid *g, int64_t n, int ranks) {
+    double most = ranks;
+    if (n == 0 || g->n == 0) return 1;
+    if (g->trials[0].options.grid_ranks)
+        most = fmin(most, (double)g->trials[0].options.grid_ranks);
+    else
+        most = n >= ranks ? 1 : floor(most / (double)n);
+    for (int64_t i = 0; i < g->n; i++) most = fmin(most, batch_of(&g->trials[i].options));
+    return (int)fmax(most, 1);
+}
+
+int grid_same_data(const struct grid_trial *x, const struct grid_trial *y) {
+    const struct ehr_options *a = &x->options, *b = &y->options;
+    int draws = a->shots || a->train_samples; /* by the seed */
+    return strcmp(a->task, b->task) == 0 && a->arm == b->arm && a->shots == b->shots &&
+           a->train_samples == b->train_samples && (!draws || x->seed == y->seed) && a->visits == b->visits &&
+           a->min_count == b->min_count && a->max_length == b->max_length && a->age == b->age && a->batch == b->batch &&
+           (a->pretrain_steps > 0) == (b->pretrain_steps > 0);
+}

@@ -1,0 +1,34 @@
+/* Makes the trainings of a grid on the ranks that there are: these are cut into groups, and whichever is free takes the next training, the
+ * longest first. A training that is finished lies whole in a file of results; a run that was stopped goes on with the others, on any
+ * number of ranks. In a group of one rank a training is the same, bit for bit, whatever runs beside it.
+ */
+#ifndef MEDTOK_EHR_GRID_RUN_H
+#define MEDTOK_EHR_GRID_RUN_H
+
+#include <limits.h>
+
+#include "ehr/grid.h"
+#include "ehr/results.h"
+#include "kernels.h"
+
+struct grid_run {
+    const struct comm *comm;
+    struct device *device;
+    int threads;
+    const struct grid *grid;
+    const char *cohort, *table, *text; /* files */
+    int force;                         /* make all anew */
+    const char *setting;               /* that says where files lie, for messages: "files.scores" */
+    /* Where a file of a training lies. Endings: ".h5" the model, ".jsonl" its metrics, ".results.h5" all that it came to, ".meds.json", and
+     * that of predictions. */
+    void (*path)(const void *self, const struct grid_trial *trial, const char *ending, char path[PATH_MAX]);
+    /* What a training is made from; not collective. */
+    int (*describe)(const void *self, const struct grid_trial *trial, struct provenance *provenance);
+    const void *self;
+};
+
+/* Collective. `results`: of all trainings in the order of the grid, on rank 0; those that failed have a failure, and *n_failed says how
+ * many. Fails if nothing could be begun, or STATUS_INTERRUPTED: the same call in a new process goes on. */
+int grid_run(const struct grid_run *run, struct results *results, int64_t *n_failed);
+
+#endif

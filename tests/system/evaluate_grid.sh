@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# A grid of trainings: the same predictions on 1, 2 and 3 ranks, bit for bit; killed at random moments and resumed on other numbers of
+# ranks it ends with those of an undisturbed run; the tables compare arms; a training that fails leaves the others whole.
+# usage: evaluate_grid.sh [KILLS [SEED]]: so many kills (3), their moments drawn from this seed
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+kills=${1:-3}
+RANDOM=${2:-$$}
+echo "seed ${2:-$$}"
+
+export PYTHON
+"$PYTHON" -c 'import pyarrow, h5py' 2>/dev/null || skip "pyarrow and h5py are not installed for $PYTHON"
+"$PYTHON" "$ROOT/tests/support/made_meds.py" make meds || fail "made_meds.py"
+medtok cohort --set cohort.folder=meds --set cohort.tasks=death,nested/stay --set files.cohort=cohort.h5 2>log || fail "cohort: $(cat log)"
+cat >grid.yaml <<YAML
+files: {cohort: $work/cohort.h5}
+run: {threads: 1}
+ehr:
+  dim: 16
+  heads: 2
+  layers: 1
+  inner: 16
+  batch: 16
+  steps: 30
+  eval_every: 6
+  checkpoint_every: 5
+  resamples: 40
+  seeds: 2
+  grid:
+    tasks: [death, nested/stay]
+    arms: [base, random-frozen]
+    samples: [14, all]
+    ranks: 1
+    settings: [behrt.rate=2e-3]
+YAML
+grid() { # ranks, where, settings...
+    local ranks=$1 folder=$2
+    shift 2
+    "$MPIRUN" -n "$ranks" "$MEDTOK" evaluate --config grid.yaml --set files.scores="$folder/scores.json" "$@"
+}
+same_predictions() { # of two folders
+    local file n=0
+    for file in one/scores.trials/*.csv; do
+        cmp -s "$file" "$1/scores.trials/${file##*/}" || { fail "$1: other predictions: ${file##*/}"; return; }
+        n=$((n + 1))
+    done
+    [ "$n" -eq 16 ] || fail "$n trainings, not 16"
+}
+
+# ---- what comes out, on any number of ranks ----
+since=$(date +%s%N)
+grid 1 one --set ehr.report=one/evaluation.md >out 2>log || fail "on one rank: $(cat log)"
+took=$((($(date +%s%N) - since) / 1000000))
+for ranks in 2 3; do
+    grid $ranks on-$ranks >out 2>log || fail "on $ranks ranks: $(cat log)"
+    same_predictions on-$ranks
+    sed '/"seconds"/d; s/"seconds": [0-9.e+-]*//' one/scores.json >a
+    sed '/"seconds"/d; s/"seconds": [0-9.e+-]*//' on-$ranks/scores.json >b
+    cmp a b || fail "other scores on $ranks ranks"
+done
+grep -q '^| behrt | 14 samples | random-frozen | 2 | ' one/evaluation.md || fail "no row of an arm: $(cat one/evaluation.md)"
+grep -qE '^- behrt, all: random-frozen over base: [+-][0-9.]+ \([0-9.-]+ to [0-9.-]+\)(: not told apart)?\.$' one/evaluation.md ||
+    fail "no sentence: $(cat one/evaluation.md)"
+"$PYTHON" - <<'PYTHON' || fail "results.h5, scores.json and the predictions differ"
+import csv, glob, json
+import h5py, numpy
+
+file = h5py.File("one/scores.h5")
+text = lambda name: [t.decode() for t in file[name][()]]
+names, tasks, arms = text("trial_name"), text("trial_task"), text("trial_arm")
+report = json.load(open("one/scores.json"))
+assert len(names) == 16 == len(report["trainings"]) and not any(text("trial_failure"))
+assert names == [t["name"] for t in report["trainings"]]
+assert sorted(glob.glob("one/scores.trials/*.csv")) == sorted(f"one/scores.trials/{name}.csv" for name in names)
+starts, lists = file["score_offsets"][()].ravel(), file["list_offsets"][()].ravel()
+score, scored = file["score"][()].ravel(), {}
+for i, name in enumerate(names):
+    rows = list(csv.DictReader(open(f"one/scores.trials/{name}.csv")))
+    held_out = file["trial_samples"][i, 1]
+    of = slice(lists[held_out], lists[held_out + 1])
+    got = score[starts[2 * i + 1] : starts[2 * i + 2]]
+    assert [int(row["subject_id"]) for row in rows] == file["sample_subject"][()].ravel()[of].tolist()
+    assert numpy.allclose([float(row["predicted_boolean_probability"]) for row in rows], got, rtol=1e-8, atol=0)
+    scored[name] = (got, file["sample_label"][()].ravel()[of], file["sample_subject"][()].ravel()[of])
+    assert "ehr.rate: 0.002" in text("trial_settings")[i], text("trial_settings")[i]
+    curve = file["curve_step"][()].ravel()[file["curve_offsets"][()].ravel()[i] : file["curve_offsets"][()].ravel()[i + 1]]
+    assert curve[0] == 6 and file["trial_step"][()].ravel()[i] in curve
+
+def precision(score, label):
+    positive = score[label == 1]
+    return numpy.mean([(positive >= p).sum() / (score >= p).sum() for p in positive])
+
+for cell in report["comparisons"]: # arms: means over seeds, and their differences
+    size = f"n{cell['train_samples']}" if cell["train_samples"] else "all"
+    task = cell["task"].replace("/", "-")
+    mean = lambda arm: numpy.mean([precision(*scored[f"{task}.behrt.{arm}.{size}.seed-{seed}"][:2]) for seed in (0, 1)])
+    base, frozen = mean("base"), mean("random-frozen")
+    got = {arm["arm"]: arm for arm in cell["arms"]}
+    assert cell["base"] == "base" and cell["control"] == "random-frozen"
+    assert abs(got["base"]["average_precision"]["value"] - base) < 1e-7
+    over = got["random-frozen"]["average_precision"]["over_base"]
+    assert abs(over["value"] - (frozen - base)) < 1e-7 and over["low"] <= over["high"], (over, frozen, base)
+    n = sum(part["n"] for part in cell["parts"][2:]) # every sample with codes is in one band
+    assert 0 < n <= cell["n"] and cell["parts"][1]["n"] <= cell["parts"][0]["n"], cell["parts"]
+PYTHON
+
+# ---- nothing is made twice ----
+grid 2 one >out 2>log || fail "once more: $(cat log)"
+[ "$(grep -c 'results.h5 is up to date' log)" -eq 16 ] || fail "trained anew: $(cat log)"
+grid 2 one --set ehr.grid.samples=[all] >out 2>log || fail "a part of the grid: $(cat log)"
+[ "$(grep -c 'results.h5 is up to date' log)" -eq 8 ] || fail "a part of the grid trained anew: $(cat log)"
+
+# ---- killed and resumed ----
+for ((i = 0; i < kills; i++)); do
+    "$MPIRUN" -n $((i % 3 + 1)) "$MEDTOK" evaluate --config grid.yaml --set files.scores=killed/scores.json >out 2>log &
+    job=$!
+    moment=$((took * (RANDOM % 100) / (60 * kills) + 100))
+    sleep $((moment / 1000)).$(printf %03d $((moment % 1000)))
+    if [ $((RANDOM % 2)) -eq 0 ]; then
+        for rank in $(ranks_of "$job"); do kill -KILL "$rank" 2>/dev/null; done
+    else
+        kill -TERM "$job" 2>/dev/null
+    fi
+    wait "$job"
+    code=$?
+    [[ $code =~ ^(0|75|137|143)$ ]] || fail "kill $i: $(cat log)"
+    echo "kill $i at $moment of $took ms: exit code $code, $(ls killed/scores.trials 2>/dev/null | grep -c results.h5) of 16 trainings whole"
+done
+grid 2 killed >out 2>log || fail "resumed: $(cat log)"
+same_predictions killed
+ls killed killed/scores.trials | grep -q 'tmp-medtok\|step-\|best' && fail "left behind: $(ls killed killed/scores.trials)"
+
+# ---- a training that fails ----
+grid 2 bad --set ehr.grid.arms=[base,medtok-frozen] ehr.grid.tasks=[death] ehr.grid.samples=[all] files.table=cohort.h5 >out 2>log
+[ $? -eq 1 ] || fail "a table that is none: $(cat log)"
+grid 2 bad --set ehr.grid.tasks=[death,sepsis] ehr.grid.samples=[all] ehr.seeds=1 >out 2>log
+[ $? -eq 1 ] || fail "a task that is none: $(cat log)"
+grep -q 'error: 2 of 4 trainings failed; the first, sepsis.behrt.base.all.seed-0: .*has no task sepsis' log || fail "which failed: $(cat log)"
+grep -q '^- sepsis.behrt.base.all.seed-0: ' out && grep -q '^| behrt | all | base | 1 | ' out ||
+    fail "the others are not shown: $(cat out)"
+
+# ---- weights that are not kept ----
+grid 1 dropped --set ehr.grid.tasks=[death] ehr.grid.samples=[14] ehr.seeds=1 ehr.weights=drop >out 2>log || fail "drop: $(cat log)"
+[ -z "$(ls dropped/scores.trials | grep -v results | grep 'h5$')" ] || fail "weights were to go: $(ls dropped/scores.trials)"
+grid 1 dropped --set ehr.grid.tasks=[death] ehr.grid.samples=[14] ehr.seeds=1 ehr.weights=drop >out 2>log &&
+    [ "$(grep -c 'results.h5 is up to date' log)" -eq 2 ] || fail "trained anew without weights: $(cat log)"
+
+# ---- what is refused ----
+expect_error 2 'ehr.grid.arms: .*ehr.embedding.*one of base' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.arms=[bsae]
+expect_error 2 'ehr.grid.settings: behrt.shots=3: expected MODEL.KEY=VALUE' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.settings=[behrt.shots=3]
+expect_error 2 'ehr.grid.settings: .*ehr.model.*bert' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.settings=[bert.rate=3]
+expect_error 2 'ehr.grid lists the training .* twice' "$MEDTOK" evaluate --config grid.yaml --set ehr.grid.arms=[base,base]
+finish
