@@ -52,51 +52,22 @@ def read_cohort(path, task):
 
 
 # ---- PyTorch's side ----
-class Attention(nn.Module):
-    """Of x to y; mask [n, t]: which rows of y there are, None: those up to x's own."""
+class Block(nn.Module):
+    """Post-norm, GELU; mask [n, 1, 1, t]: which keys there are."""
 
-    def __init__(self, dim, heads, dropout):
+    def __init__(self, dim, heads, inner, dropout):
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.q, self.kv, self.out = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, dim)
+        self.qkv, self.out, self.up, self.down = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim), nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dim, 1e-12), nn.LayerNorm(dim, 1e-12)
 
-    def forward(self, x, y, mask):
+    def forward(self, x, mask):
         n, t, dim = x.shape
-        q = self.q(x).view(n, t, self.heads, -1).transpose(1, 2)
-        k, v = self.kv(y).view(n, y.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mask = None if mask is None else mask[:, None, None]
-        h = F.scaled_dot_product_attention(q, k, v, mask, self.dropout if self.training else 0.0, is_causal=mask is None)
-        return self.out(h.transpose(1, 2).reshape(n, t, dim))
-
-
-class Block(nn.Module):
-    """With GELU; cross: it attends to a memory too."""
-
-    def __init__(self, dim, heads, inner, dropout, pre_norm=False, cross=False):
-        super().__init__()
-        self.pre_norm, self.cross, self.dropout = pre_norm, cross, dropout
-        self.attentions = nn.ModuleList(Attention(dim, heads, dropout) for _ in range(1 + cross))
-        self.norms, self.up, self.down = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2 + cross)), nn.Linear(dim, inner), nn.Linear(inner, dim)
-
-    def add(self, x, norm, part):
-        if self.pre_norm:
-            return x + F.dropout(part(norm(x)), self.dropout, self.training)
-        return norm(x + F.dropout(part(x), self.dropout, self.training))
-
-    def forward(self, x, mask, memory=None, memory_mask=None):
-        x = self.add(x, self.norms[0], lambda h: self.attentions[0](h, h, mask))
-        if self.cross:
-            x = self.add(x, self.norms[1], lambda h: self.attentions[1](h, memory, memory_mask))
-        return self.add(x, self.norms[-1], lambda h: self.down(F.gelu(self.up(h))))
-
-
-def last_of(x, mask):
-    return x[torch.arange(len(x)), mask.sum(1) - 1]
-
-
-def block_flops(t, dim, inner, attended, cross=False):
-    """Of the products over a sample's t rows, each of which sees `attended` on average, forward."""
-    return (1 + cross) * 2 * t * 4 * dim * dim + 2 * t * 2 * dim * inner + 4 * t * dim * (attended + cross * t)
+        q, k, v = self.qkv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, mask, self.dropout if self.training else 0.0)
+        h = self.out(h.transpose(1, 2).reshape(n, t, dim))
+        x = self.norm1(x + F.dropout(h, self.dropout, self.training))
+        return self.norm2(x + F.dropout(self.down(F.gelu(self.up(x))), self.dropout, self.training))
 
 
 class Behrt(nn.Module):
@@ -106,26 +77,26 @@ class Behrt(nn.Module):
         super().__init__()
         self.code, self.age = nn.Embedding(data.n_rows, dim), nn.Embedding(common.age_classes(SETTINGS), dim)
         self.segment, self.position = nn.Embedding(2, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim).requires_grad_(False)
-        self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.norm, self.dropout = nn.LayerNorm(dim, 1e-12), nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
         self.pooler, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
 
     @staticmethod
     def read(sample, data):
-        """Lists of equal length, one value a token."""
+        """Lists of equal length; the first is the one whose length counts."""
         return list(zip(*common.timeline(sample, data, SETTINGS)))
 
     def forward(self, mask, token, age, visit):
         x = self.code(token) + self.age(age) + self.segment(visit % 2) + self.position(visit)
-        x = self.dropout(self.norm(x))
+        x, mask = self.dropout(self.norm(x)), mask[:, None, None]
         for block in self.blocks:
             x = block(x, mask)
         return self.head(self.dropout(torch.tanh(self.pooler(x[:, 0]))))[:, 0]
 
     @staticmethod
-    def flops(t, dim, layers, heads, inner):
-        """Of the products of a sample of t tokens, forward."""
-        return layers * block_flops(t, dim, inner, t) + 2 * dim * dim
+    def flops(lengths, dim, layers, heads, inner):
+        """Of products, forward and twice that backward, for samples of these lengths."""
+        return 3 * sum(layers * (2 * t * (4 * dim * dim + 2 * dim * inner) + 4 * t * t * dim) + 2 * dim * dim for t in lengths)
 
 
 class Attend(nn.Module):
@@ -174,32 +145,52 @@ class TransformEhr(nn.Module):
 
     def forward(self, mask, token, year, month, day):
         x = self.code(token) + self.position.weight[:token.shape[1]] + self.year(year) + self.month(month) + self.day(day)
-        x = self.dropout(self.norm(x))
+        x, mask = self.dropout(self.norm(x)), mask[:, None, None]
         for block in self.encoder:
             x = block(x, mask)
         begin = self.code.weight[common.TOKEN_SEP] + self.begin.weight
         y = self.dropout(self.norm_begin(begin.expand(len(x), 1, -1)))
         for block in self.decoder:
-            y = block(y, x, mask[:, None, None])
+            y = block(y, x, mask)
         return self.head(self.dropout(torch.tanh(self.dense(self.dropout(y)))))[:, 0, 0]
 
     @staticmethod
-    def flops(t, dim, layers, heads, inner):
+    def flops(lengths, dim, layers, heads, inner):
         """The decoder has one row a sample, and keys and values of all rows of the encoder."""
-        one = 6 * dim * dim + 2 * dim * inner
-        return layers * (block_flops(t, dim, inner, t) + 4 * t * dim * dim + 2 * one + 4 * t * dim) + 2 * dim * dim
+        wide, one = 4 * dim * dim + 2 * dim * inner, 6 * dim * dim + 2 * dim * inner
+        return 3 * sum(layers * (2 * t * wide + 4 * t * t * dim + 4 * t * dim * dim + 2 * one + 4 * t * dim) + 2 * dim * dim
+                       for t in lengths)
+
+
+class CausalBlock(nn.Module):
+    """Pre-norm, without biases; padding stands behind all that is read."""
+
+    def __init__(self, dim, heads, inner, dropout):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.up, self.down = nn.Linear(dim, inner, bias=False), nn.Linear(inner, dim, bias=False)
+        self.norm1, self.norm2 = nn.LayerNorm(dim, bias=False), nn.LayerNorm(dim, bias=False)
+
+    def forward(self, x):
+        n, t, dim = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, None, self.dropout if self.training else 0.0, is_causal=True)
+        x = x + F.dropout(self.out(h.transpose(1, 2).reshape(n, t, dim)), self.dropout, self.training)
+        return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), self.dropout, self.training)
 
 
 class Ethos(nn.Module):
     """As ethos-probe: the hidden state of the last unit is the sample's vector."""
+
     SIZES = {"small": dict(dim=64, layers=2, heads=4, inner=256), "published": dict(dim=768, layers=6, heads=12, inner=3072)}
     vocabulary = None
 
     def __init__(self, data, dim, layers, heads, inner, dropout=0.1):
         super().__init__()
         self.unit, self.position = nn.Embedding(Ethos.vocabulary.n_units, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim)
-        self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout, pre_norm=True) for _ in range(layers))
-        self.norm, self.head, self.dropout = nn.LayerNorm(dim), nn.Linear(dim, 1), nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(CausalBlock(dim, heads, inner, dropout) for _ in range(layers))
+        self.norm, self.head, self.dropout = nn.LayerNorm(dim, bias=False), nn.Linear(dim, 1), nn.Dropout(dropout)
 
     @staticmethod
     def read(sample, data):
@@ -207,14 +198,16 @@ class Ethos(nn.Module):
         return [ethos_probe.window(sample, Ethos.vocabulary, SETTINGS)[1]]
 
     def forward(self, mask, unit):
-        x = self.dropout(self.unit(unit) + self.position(torch.arange(unit.shape[1])))
+        x = self.dropout(self.unit(unit) + self.position.weight[:unit.shape[1]])
         for block in self.blocks:
-            x = block(x, None)
-        return self.head(self.dropout(self.norm(last_of(x, mask))))[:, 0]
+            x = block(x)
+        last = x[torch.arange(len(x)), mask.sum(1) - 1]
+        return self.head(self.dropout(self.norm(last)))[:, 0]
 
     @staticmethod
-    def flops(t, dim, layers, heads, inner):
-        return layers * block_flops(t, dim, inner, t / 2)
+    def flops(lengths, dim, layers, heads, inner):
+        """A unit sees half of the others."""
+        return 3 * sum(layers * (2 * t * (4 * dim * dim + 2 * dim * inner) + 2 * t * t * dim) for t in lengths)
 
 
 PEERS = {"behrt": Behrt, "transformehr": TransformEhr, "ethos-probe": Ethos}
@@ -280,7 +273,7 @@ def main():
         lengths = [len(x[0]) for x in inputs]
         mean = sum(lengths) / len(lengths)
         for size, shape in PEERS[model].SIZES.items():
-            per_token = 3 * sum(PEERS[model].flops(t, **shape) for t in lengths) / sum(lengths)  # backward is twice as much
+            per_token = PEERS[model].flops(lengths, **shape) / sum(lengths)
             print("%s, %s: %s; %d samples of %.1f tokens\n" % (model, size, shape, len(lengths), mean))
             lines = []
             for _ in range(int(n_rounds)):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Training speed of the models of health records beside our PyTorch implementations of them, small and of published width, on two cores (ETHOS as ethos-probe).
+# Training speed of the models of health records beside our PyTorch implementations of them, small and of published width, on two cores.
 # Writes markdown tables to standard output; needs PyTorch and h5py, and a quiet machine for some 10 minutes a model.
 # usage: ehr_speed.sh COHORT.h5 TASK [MODEL...]      the cohort as `medtok cohort` makes it; without models all that have a peer
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
