@@ -47,7 +47,7 @@ static int prepare(struct evaluate *x, const struct comm *comm) {
 /* ---- one seed ---- */
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
     const struct evaluate *x = self;
-    const char *task = x->evaluation.data.task;
+    const char *task = x->evaluation.data.tasks[0].name;
     int status = provenance_add_input(provenance, "cohort", config->files.cohort);
     if (status == STATUS_OK) status = provenance_add_checksum(provenance, "task", task, task);
     if (status == STATUS_OK && ehr_reads_table(&config->ehr))
@@ -59,7 +59,7 @@ static int train_model(const struct comm *comm, const struct config *config, con
                        void *self) {
     struct evaluate *x = self;
     char path[PATH_MAX], metrics[PATH_MAX];
-    struct checkpoint_ring ring = {path, provenance, ehr_train_options(&config->ehr).keep, "files.scores"};
+    struct checkpoint_ring ring = {path, provenance, ehr_train_options(&config->ehr, STAGE_TASK).keep, "files.scores"};
     config_seed_path(config, config->run.seed, ".h5", path);
     config_seed_path(config, config->run.seed, ".jsonl", metrics);
     TRY(checkpoint_ring_guard(&ring, comm, config->force, 1));
@@ -121,7 +121,8 @@ static int run(const struct comm *comm, const struct config *config, const struc
     struct evaluate x = {.config = config};
     x.evaluation = (struct ehr_evaluation){.comm = comm,
                                            .device = &x.device,
-                                           .options = &config->ehr,
+                                           .settings = &config->ehr,
+                                           .data_seed = (uint64_t)config->run.seed,
                                            .cohort = config->files.cohort,
                                            .table = config->files.table};
     int status = compute_device_open(comm, &config->run, NEEDS_LESS, &x.device, &x.evaluation.threads);
@@ -134,7 +135,10 @@ static int run(const struct comm *comm, const struct config *config, const struc
     return status;
 }
 
-static int check(const struct config *config) { return ehr_model(config->ehr.model)->check(&config->ehr); }
+static int check(const struct config *config) {
+    struct ehr_options sized;
+    return ehr_options_sized(&config->ehr, &sized);
+}
 
 const struct job_entry EVALUATE_JOB = {
     .job = JOB_EVALUATE,

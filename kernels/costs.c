@@ -274,12 +274,20 @@ static double key_values(const struct attention *a) {
     return a->k.at == a->v.at ? n : 2 * n;
 }
 
+/* What types add to the logit of a pair, and the products that queries bring for it. */
+static double type_operations(const struct attention *a) {
+    return (a->types.bias.at != NULL) + 2.0 * (a->types.dots.at != NULL);
+}
+static double dot_values(const struct attention *a) {
+    return a->types.dots.at ? product(a->queries.n_rows, a->heads * a->types.n_types) : 0;
+}
+
 struct work cost_attention(const struct attention *a, int with_sums) {
     double rows = product(a->queries.n_rows, a->heads);
-    double of_pair =
-        4.0 * (double)a->head_dim + SOFTMAX + (a->dropout.rate > 0) + (a->types.bias.at != NULL) + with_sums;
+    double of_pair = 4.0 * (double)a->head_dim + SOFTMAX + (a->dropout.rate > 0) + type_operations(a) + with_sums;
     return work(attention_pairs(a) * of_pair,
-                2 * query_values(a) + key_values(a) + rows * ((a->stats.at ? 2 : 0) + with_sums), attention_ints(a));
+                2 * query_values(a) + key_values(a) + rows * ((a->stats.at ? 2 : 0) + with_sums) + dot_values(a),
+                attention_ints(a));
 }
 
 /* Products: the logits once more, dout.v, dq, dk, dv. What is added to counts twice. */
@@ -287,10 +295,12 @@ struct work cost_attention_backward(const struct attention *a, const struct atte
     double rows = product(a->queries.n_rows, a->heads), with_sums = g->dsums.at != NULL;
     double products = 2 + (g->dq.at != NULL) + (g->dk.at != NULL) + (g->dv.at != NULL);
     double of_pair = 2 * products * (double)a->head_dim + SOFTMAX + SOFTMAX_BACKWARD + 2 * (a->dropout.rate > 0) +
-                     (a->types.bias.at != NULL) + with_sums;
+                     type_operations(a) + (g->ddots.at != NULL) + with_sums;
     double dq = g->dq.at ? 1 + g->add_q : 0, dkv = g->dk.at || g->dv.at ? 1 + g->add_kv : 0;
     return work(attention_pairs(a) * of_pair,
-                (3 + dq) * query_values(a) + (1 + dkv) * key_values(a) + rows * (2 + 2 * with_sums), attention_ints(a));
+                (3 + dq) * query_values(a) + (1 + dkv) * key_values(a) + rows * (2 + 2 * with_sums) +
+                    (g->ddots.at ? 3 : 1) * dot_values(a),
+                attention_ints(a));
 }
 
 /* ---- quantiser ---- */

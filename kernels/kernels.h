@@ -79,11 +79,14 @@ struct pair_types {
     int64_t n_types, n_kinds; /* n_kinds: of keys */
     dev_int kind_of_query, kind_of_key, type;
     dev_real bias; /* [heads, n_types], added to the logits, finite (-1e9 shuts a type out); NULL: none */
+    dev_real
+        dots; /* [query rows, heads, n_types], added to q.k: the query's products with what its types add to a key (Shaw et
+                    * al., 2018), finite; NULL: none */
 };
 
 /* Attention of the query rows of each segment to its key rows (Vaswani et al., 2017), for each of `heads` heads; head h has key
  * and value head h' = h kv_heads / heads (Ainslie et al., 2023). For query row t and key j that it may see,
- *   p = softmax over j of (scale q[t,h].k[j,h'] + bias[h,y(t,j)]),   out[t,h] = sum over j of p f v[j,h'],
+ *   p = softmax over j of (scale (q[t,h].k[j,h'] + dots[t,h,y(t,j)]) + bias[h,y(t,j)]),   out[t,h] = sum over j of p f v[j,h'],
  *   sums[t,h,y] = sum of p f over the pairs of type y,
  * with f dropout's factors. A row that sees no key has out = sums = 0. */
 struct attention {
@@ -106,9 +109,9 @@ struct attention {
 /* What attention_backward takes and gives, each of the shape of what it belongs to (dq [., ld_q], dk and dv [., ld_kv]). out and
  * sums are as attention() gave them. */
 struct attention_gradients {
-    dev_real out, sums, dout, dsums; /* dsums NULL: none, sums is not read */
-    dev_real dq, dk, dv, dbias;      /* NULL: not wanted. Where v is k, dv may be dk: it collects both */
-    int add_q, add_kv;               /* 0: the rows of the segments are overwritten, not added to. dbias is added to */
+    dev_real out, sums, dout, dsums;   /* dsums NULL: none, sums is not read */
+    dev_real dq, dk, dv, dbias, ddots; /* NULL: not wanted. Where v is k, dv may be dk: it collects both */
+    int add_q, add_kv; /* 0: the rows of the segments are overwritten, not added to. dbias and ddots are added to */
 };
 
 /* Whether backward works from y, so that y may take x's memory; else it needs x. */

@@ -243,8 +243,8 @@ static void attention_backward_shared(struct call *c) {
     struct operand stats = call_made(c, queries * 2), out = call_made(c, queries * s.dim), sums = call_made(c, queries);
     struct operand dout = call_cotangent(c, out), dsums = call_cotangent(c, sums);
     struct operand dq = call_gradient(c, q, 0), dx = call_gradient(c, x, 1);
-    struct attention_gradients to = {out.real, sums.real, dout.real, dsums.real, dq.real,
-                                     dx.real,  dx.real,   {NULL},    0,          1};
+    struct attention_gradients to = {out.real, sums.real, dout.real, dsums.real, dq.real, dx.real,
+                                     dx.real,  {NULL},    {NULL},    0,          1};
     g.a.stats = stats.real;
     PREPARE(c, attention, &g.a, out.real, sums.real);
     CALL(c, attention_backward, &g.a, &to);

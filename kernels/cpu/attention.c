@@ -175,6 +175,7 @@ static struct attention_segment make_segment(const struct attention_call *c, int
         s.dout = c->g->dout.at + q * width;
         s.dsums = moved(c->g->dsums, q * a->heads * n_types);
         s.dq = moved(c->g->dq, q * a->ld_q);
+        s.ddots = moved(c->g->ddots, q * a->heads * n_types);
         s.add_q = c->g->add_q;
     } else {
         s.out = c->out.at + q * width;

@@ -28,7 +28,7 @@ struct attention_segment {
     real *out, *sums;
     /* backward; NULL where not wanted */
     const real *dout, *dsums;
-    real *dq, *dkey, *dvalue;
+    real *dq, *dkey, *dvalue, *ddots;
     int64_t ld_dkey;
     int add_q;
     double *dbias; /* [heads, n_types], of these segments */

@@ -115,10 +115,12 @@ IN_PLACE const int32_t *types_of_row(const struct attention_segment *s, int64_t 
 
 static void add_row_bias(const struct attention_segment *s, int64_t t, int64_t h, int64_t n, real *logit) {
     const struct pair_types *y = &s->a->types;
-    if (y->n_types == 0 || !y->bias.at) return;
+    if (y->n_types == 0 || (!y->bias.at && !y->dots.at)) return;
     const int32_t *type = types_of_row(s, t), *kind = y->kind_of_key.at + s->first_key;
-    const real *bias = y->bias.at + h * y->n_types;
-    for (int64_t k = 0; k < n; k++) logit[k] += bias[type[kind[k]]];
+    const real *bias = y->bias.at ? y->bias.at + h * y->n_types : NULL;
+    const real *dots = y->dots.at ? y->dots.at + ((s->first_query + t) * s->heads + h) * y->n_types : NULL;
+    for (int64_t k = 0; bias && k < n; k++) logit[k] += bias[type[kind[k]]];
+    for (int64_t k = 0; dots && k < n; k++) logit[k] += s->scale * dots[type[kind[k]]];
 }
 
 static void sum_row(const struct attention_segment *s, int64_t t, int64_t h, int64_t n, const real *p) {
@@ -139,6 +141,13 @@ static void sum_row_dbias(const struct attention_segment *s, int64_t t, int64_t 
     const int32_t *type = types_of_row(s, t), *kind = s->a->types.kind_of_key.at + s->first_key;
     double *dbias = s->dbias + h * s->a->types.n_types;
     for (int64_t k = 0; k < n; k++) dbias[type[kind[k]]] += dlogit[k];
+}
+
+/* slope: scale dlogit. A row of a head is in one unit, and no other adds to its dots. */
+static void sum_row_ddots(const struct attention_segment *s, int64_t t, int64_t h, int64_t n, const real *slope) {
+    const int32_t *type = types_of_row(s, t), *kind = s->a->types.kind_of_key.at + s->first_key;
+    real *ddots = s->ddots + (t * s->heads + h) * s->a->types.n_types;
+    for (int64_t k = 0; k < n; k++) ddots[type[kind[k]]] += slope[k];
 }
 
 /* ---- rows of scores ---- */
@@ -206,6 +215,7 @@ IN_PLACE void slope_row(const struct block *b, int64_t i) {
     if (s->dbias) sum_row_dbias(s, t, h, n, slope);
 #pragma omp simd
     for (int64_t k = 0; k < filled; k++) slope[k] *= scale;
+    if (s->ddots) sum_row_ddots(s, t, h, n, slope);
     if (factor)
 #pragma omp simd
         for (int64_t k = 0; k < n; k++) p[k] *= factor[k];

@@ -33,7 +33,7 @@ static __device__ inline void find_logits(const struct attention_call &c, const 
         for (int k = 0; k < KEYS; k++) {
             int seen = key + k < n;
             p[r][k] = seen ? c.scale * p[r][k] : (real)-INFINITY;
-            if (seen && c.a.types.bias.at) p[r][k] += bias_of_pair(c, s, row + r, key + k);
+            if (seen) p[r][k] += bias_of_pair(c, s, row + r, key + k);
         }
     }
 }

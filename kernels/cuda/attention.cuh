@@ -92,10 +92,14 @@ static __device__ inline int type_of_pair(const struct attention_call &c, const 
     return y.type.at[y.kind_of_query.at[s.first_query + row] * y.n_kinds + y.kind_of_key.at[s.first_key + key]];
 }
 
+/* What a pair's type adds to its logit. */
 static __device__ inline real bias_of_pair(const struct attention_call &c, const struct block_segment &s, int row,
                                            int key) {
-    const real *bias = c.a.types.bias.at;
-    return bias ? bias[s.head * c.a.types.n_types + type_of_pair(c, s, row, key)] : 0;
+    const struct pair_types &y = c.a.types;
+    if (!y.bias.at && !y.dots.at) return 0;
+    int type = type_of_pair(c, s, row, key);
+    real bias = y.bias.at ? y.bias.at[s.head * y.n_types + type] : 0;
+    return y.dots.at ? bias + c.scale * y.dots.at[row_and_head(c, s, row) * y.n_types + type] : bias;
 }
 
 static __device__ inline quad load_quad(const real *from, int columns_left, int quads) {

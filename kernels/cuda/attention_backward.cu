@@ -1,7 +1,7 @@
 /* Attention, backward (Dao, 2023): the probabilities are computed anew from the statistics, once by queries for dq and the types'
- * bias, and once by keys for dk and dv. With p and f the probabilities and dropout's factors of a row,
+ * bias and dots, and once by keys for dk and dv. With p and f the probabilities and dropout's factors of a row,
  *   slope_k = f_k (dout.v_k + dsums),   dlogit_k = p_k (slope_k - D)   with   D = sum p slope = dout.out + dsums.sums,
- *   dq += scale dlogit_k k_k,   dk_k += scale dlogit_k q,   dv_k += p_k f_k dout. */
+ *   dq += scale dlogit_k k_k,   dk_k += scale dlogit_k q,   dv_k += p_k f_k dout,   ddots[type of k] += scale dlogit_k. */
 #include <stdio.h>
 
 #include "cuda/attention.cuh"
@@ -71,6 +71,8 @@ static __device__ inline void take_keys_back(const struct backward_call &b, cons
             real slope = kept >> k & 1 ? c.drop_scale * (dots[KEYS + k] + dsum_of_pair(b, s, row, key + k)) : 0;
             d = p * (slope - r->mean);
             if (dbias && lane == 0) atomicAdd(&dbias[type_of_pair(c, s, row, key + k)], d);
+            if (b.g.ddots.at && lane == 0) /* this lane's alone */
+                b.g.ddots.at[row_and_head(c, s, row) * c.n_types + type_of_pair(c, s, row, key + k)] += c.scale * d;
         }
         const quad *x = tile_row(c, keys, first + k, lane);
 #pragma unroll
@@ -104,7 +106,7 @@ static __global__ void __launch_bounds__(THREADS) attention_backward_queries_ker
     struct block_segment s = segment_of_block(c);
     set_head(c, blockIdx.y, &s);
     int lane = (int)threadIdx.x % c.lanes, rows_of_block = THREADS / c.lanes, row_in_block = (int)threadIdx.x / c.lanes;
-    int wanted = b.g.dq.at || dbias; /* else D alone */
+    int wanted = b.g.dq.at || dbias || b.g.ddots.at; /* else D alone */
     for (int64_t y = threadIdx.x; dbias && y < c.n_types; y += THREADS) dbias[y] = 0;
     for (int top = (int)blockIdx.z * rows_of_block; top < s.n_queries; top += (int)gridDim.z * rows_of_block) {
         struct backward_row<COLUMNS> r = {};

@@ -37,13 +37,16 @@ const struct attention_shape ATTENTION_SHAPES[] = {
     {"causal, unlike lengths", 6, 7, 12, 4, 2, 6, ALONE, 1, 1, 0, 0, 0, 1},
     {"causal, rows", 2, 90, 100, 2, 2, 16, ALONE, 1, 0, 0, 0, 0, 0},
     {"edges", 7, 0, 6, 2, 2, 8, ALONE, 0, 0, 1, 0, 0, 0},
-    {"edges of kinds", 7, 0, 9, 4, 4, 5, ALONE, 0, 0, 1, 3, 1, 1},
+    {"edges of kinds", 7, 0, 9, 4, 4, 5, ALONE, 0, 0, 1, 3, BIAS, 1},
     {"pages", 3, 6, 20, 4, 2, 16, ALONE, 1, 1, 1, 0, 0, 0},
     {"shared edges", 3, 5, 9, 4, 2, 8, SHARED, 0, 0, 1, 0, 0, 1},
-    {"types", 3, 7, 8, 2, 2, 8, ALONE, 0, 0, 0, 3, 1, 1},
-    {"types, no sums", 3, 7, 8, 2, 2, 16, FUSED, 0, 0, 0, 5, 1, 0},
+    {"types", 3, 7, 8, 2, 2, 8, ALONE, 0, 0, 0, 3, BIAS, 1},
+    {"types, no sums", 3, 7, 8, 2, 2, 16, FUSED, 0, 0, 0, 5, BIAS, 0},
+    {"types of queries", 3, 7, 8, 2, 2, 9, ALONE, 0, 0, 0, 7, DOTS, 1},
+    {"types of queries, few", 4, 2, 9, 4, 2, 8, FUSED, 1, 0, 0, 3, DOTS, 0},
+    {"types of queries, long", 1, 40, 530, 2, 2, 24, ALONE, 0, 0, 0, 4, DOTS, 1},
     {"types, no bias", 1, 20, 515, 2, 2, 17, ALONE, 1, 0, 0, 2, 0, 1},
-    {"all at once", 4, 20, 30, 6, 2, 10, ALONE, 1, 1, 1, 4, 1, 1},
+    {"all at once", 4, 20, 30, 6, 2, 10, ALONE, 1, 1, 1, 4, BIAS + DOTS, 1},
 };
 const int N_ATTENTION_SHAPES = sizeof ATTENTION_SHAPES / sizeof *ATTENTION_SHAPES;
 
@@ -126,9 +129,13 @@ struct attention_problem attention_problem(struct device *on, const struct atten
         a->types.kind_of_key = random_ints(on, a->keys.n_rows, KEY_KINDS);
         a->types.type = random_ints(on, QUERY_KINDS * KEY_KINDS, shape->n_types);
     }
-    if (shape->with_bias) {
+    if (shape->with_bias & BIAS) {
         p.n_bias = a->heads * shape->n_types;
         a->types.bias = random_reals(on, p.n_bias);
+    }
+    if (shape->with_bias & DOTS) {
+        p.n_dots = rows * a->heads * shape->n_types;
+        a->types.dots = random_reals(on, p.n_dots);
     }
     p.n_out = rows * a->heads * a->head_dim;
     p.n_sums = shape->with_sums ? rows * a->heads * p.n_types : 0;
@@ -148,7 +155,7 @@ void free_problem(struct attention_problem *p) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device_free_ints(p->on, all[i]);
     if (!p->fused && a->v.at != a->k.at) device_free_reals(p->on, a->v);
     if (!p->fused) device_free_reals(p->on, a->k);
-    const dev_real reals[] = {a->q, a->types.bias, a->stats, p->out, p->dout};
+    const dev_real reals[] = {a->q, a->types.bias, a->types.dots, a->stats, p->out, p->dout};
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) device_free_reals(p->on, reals[i]);
 }
 
@@ -170,10 +177,12 @@ struct attention_gradients new_gradients(const struct attention_problem *p, int 
     g.dk = random_reals(p->on, p->n_kv);
     g.dv = p->a.v.at == p->a.k.at ? g.dk : random_reals(p->on, p->n_kv);
     if (p->n_bias > 0) g.dbias = random_reals(p->on, p->n_bias);
+    if (p->n_dots > 0) g.ddots = random_reals(p->on, p->n_dots);
     g.add_q = g.add_kv = add;
     for (int64_t e = 0; zero && e < p->n_q; e++) g.dq.at[e] = 0;
     for (int64_t e = 0; zero && e < p->n_kv; e++) g.dk.at[e] = g.dv.at[e] = 0;
     for (int64_t e = 0; zero && e < p->n_bias; e++) g.dbias.at[e] = 0;
+    for (int64_t e = 0; zero && e < p->n_dots; e++) g.ddots.at[e] = 0;
     return g;
 }
 
@@ -182,6 +191,7 @@ void free_gradients(const struct attention_problem *p, struct attention_gradient
     device_free_reals(p->on, g->dq);
     device_free_reals(p->on, g->dk);
     device_free_reals(p->on, g->dbias);
+    device_free_reals(p->on, g->ddots);
 }
 
 void run_attention_backward(const struct attention_problem *p, const struct attention_gradients *g) {
@@ -232,6 +242,7 @@ static void reference_forward(struct reference_row *r, struct attention_wanted *
     for (int64_t j = 0; j < r->n_seen; j++) {
         double dot = 0;
         for (int64_t c = 0; c < a->head_dim; c++) dot += (double)q[c] * (double)a->k.at[r->key[j] + c];
+        if (a->types.dots.at) dot += (double)a->types.dots.at[at * r->p->n_types + r->type[j]];
         r->prob[j] = (double)(real)a->scale * dot;
         if (a->types.bias.at) r->prob[j] += (double)a->types.bias.at[r->head * r->p->n_types + r->type[j]];
         if (r->prob[j] > most) most = r->prob[j];
@@ -261,6 +272,7 @@ static void reference_backward(struct reference_row *r, struct attention_wanted 
     for (int64_t j = 0; j < r->n_seen; j++) {
         double dlogit = r->prob[j] * (r->slope[j] - mean);
         if (w->dbias) w->dbias[r->head * r->p->n_types + r->type[j]] += dlogit;
+        if (w->ddots) w->ddots[at * r->p->n_types + r->type[j]] += (double)(real)a->scale * dlogit;
         for (int64_t c = 0; c < a->head_dim; c++) {
             w->dq[q + c] += (double)(real)a->scale * dlogit * (double)a->k.at[r->key[j] + c];
             w->dk[r->key[j] + c] += (double)(real)a->scale * dlogit * (double)a->q.at[q + c];
@@ -286,6 +298,7 @@ struct attention_wanted attention_reference(const struct attention_problem *p) {
                                  zeros_of(p->n_kv, 8),
                                  a->v.at == a->k.at ? NULL : zeros_of(p->n_kv, 8),
                                  p->n_bias ? zeros_of(p->n_bias, 8) : NULL,
+                                 p->n_dots ? zeros_of(p->n_dots, 8) : NULL,
                                  zeros_of(rows, 1),
                                  zeros_of(p->n_q, 1),
                                  zeros_of(p->n_kv, 1)};
@@ -314,7 +327,7 @@ struct attention_wanted attention_reference(const struct attention_problem *p) {
 }
 
 void free_wanted(struct attention_wanted *w) {
-    void *const all[] = {w->out, w->sums,  w->most,     w->total,  w->dq,     w->dk,
-                         w->dv,  w->dbias, w->row_used, w->q_used, w->kv_used};
+    void *const all[] = {w->out, w->sums,  w->most,  w->total,    w->dq,     w->dk,
+                         w->dv,  w->dbias, w->ddots, w->row_used, w->q_used, w->kv_used};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }

@@ -10,6 +10,8 @@ enum attention_layout {
     SHARED /* k is v */
 };
 
+enum { BIAS = 1, DOTS = 2 };
+
 struct attention_shape {
     const char *what;
     int64_t n, most_queries,
@@ -19,7 +21,8 @@ struct attention_shape {
     int causal, gaps; /* gaps: segments lie apart */
     int indexed;      /* by a key index with repetitions */
     int64_t n_types;  /* 0: none */
-    int with_bias, with_sums;
+    int with_bias;    /* a sum of BIAS and DOTS */
+    int with_sums;
 };
 
 extern const struct attention_shape ATTENTION_SHAPES[];
@@ -29,15 +32,15 @@ struct attention_problem {
     const char *what;
     struct device *on;
     struct attention a;
-    int64_t n_types;                          /* of sums */
-    int64_t n_q, n_kv, n_bias, n_out, n_sums; /* values, with those between the rows; n_sums 0: none wanted */
+    int64_t n_types;                                  /* of sums */
+    int64_t n_q, n_kv, n_bias, n_dots, n_out, n_sums; /* values, with those between the rows; n_sums 0: none wanted */
     int fused;
     dev_real out, sums, dout, dsums; /* sums lie behind out, dsums behind dout */
 };
 
 /* In double. row_used: of query rows; q_used, kv_used: of values of q, and of k and v. dv: NULL where it is dk. */
 struct attention_wanted {
-    double *out, *sums, *most, *total, *dq, *dk, *dv, *dbias;
+    double *out, *sums, *most, *total, *dq, *dk, *dv, *dbias, *ddots;
     char *row_used, *q_used, *kv_used;
 };
 

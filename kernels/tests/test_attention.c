@@ -41,31 +41,37 @@ static void check_gradients(const struct attention_problem *p, const struct atte
     for (int64_t e = 0; e < p->n_q; e++) before.dq.at[e] = g.dq.at[e];
     for (int64_t e = 0; e < p->n_kv; e++) before.dk.at[e] = g.dk.at[e], before.dv.at[e] = g.dv.at[e];
     for (int64_t e = 0; e < p->n_bias; e++) before.dbias.at[e] = g.dbias.at[e];
+    for (int64_t e = 0; e < p->n_dots; e++) before.ddots.at[e] = g.ddots.at[e];
     run_attention_backward(p, &g);
     check_rows("dq", p, g.dq.at, before.dq.at, w->dq, w->q_used, p->n_q, add);
     check_rows("dk", p, g.dk.at, before.dk.at, w->dk, w->kv_used, p->n_kv, add_kv);
     if (w->dv) check_rows("dv", p, g.dv.at, before.dv.at, w->dv, w->kv_used, p->n_kv, add_kv);
     for (int64_t e = 0; e < p->n_bias; e++) close_to(g.dbias.at[e] - before.dbias.at[e], w->dbias[e], "dbias", e);
+    for (int64_t e = 0; e < p->n_dots; e++) close_to(g.ddots.at[e] - before.ddots.at[e], w->ddots[e], "ddots", e);
     free_gradients(p, &before);
     free_gradients(p, &g);
 }
 
-/* What is not wanted is not touched, and the rest is as it was: 0 dq, 1 dk and dv, 2 dbias are not wanted, 3 dk, 4 dv. */
+/* What is not wanted is not touched, and the rest is as it was: 0 dq, 1 dk and dv, 2 dbias are not wanted, 3 dk, 4 dv,
+ * 5 ddots. */
 static void check_frozen(const struct attention_problem *p, const struct attention_wanted *w) {
     dev_real none = {NULL};
-    for (int frozen = 0; frozen < 5; frozen++) {
-        if (frozen > 2 && !w->dv) continue;
+    for (int frozen = 0; frozen < 6; frozen++) {
+        if ((frozen == 3 || frozen == 4) && !w->dv) continue;
         struct attention_gradients all = new_gradients(p, 1, 1), g = all;
         if (frozen == 0) g.dq = none;
         if (frozen == 1 || frozen == 3) g.dk = none;
         if (frozen == 1 || frozen == 4) g.dv = none;
         if (frozen == 2) g.dbias = none;
+        if (frozen == 5) g.ddots = none;
         run_attention_backward(p, &g);
         for (int64_t e = 0; e < p->n_q; e++) close_to(all.dq.at[e], g.dq.at ? w->dq[e] : 0, "frozen: dq", e);
         for (int64_t e = 0; e < p->n_kv; e++) close_to(all.dk.at[e], g.dk.at ? w->dk[e] : 0, "frozen: dk", e);
         for (int64_t e = 0; w->dv && e < p->n_kv; e++) close_to(all.dv.at[e], g.dv.at ? w->dv[e] : 0, "frozen: dv", e);
         for (int64_t e = 0; e < p->n_bias; e++)
             close_to(all.dbias.at[e], g.dbias.at ? w->dbias[e] : 0, "frozen: dbias", e);
+        for (int64_t e = 0; e < p->n_dots; e++)
+            close_to(all.ddots.at[e], g.ddots.at ? w->ddots[e] : 0, "frozen: ddots", e);
         free_gradients(p, &all);
     }
 }
@@ -79,6 +85,8 @@ static void check_differences(struct attention_problem *p) {
     if (g.dv.at != g.dk.at) check_gradient("v", p->a.v, p->n_kv, g.dv, p->dout.at, p->out, n_out, run_attention, p);
     if (p->n_bias > 0)
         check_gradient("bias", p->a.types.bias, p->n_bias, g.dbias, p->dout.at, p->out, n_out, run_attention, p);
+    if (p->n_dots > 0)
+        check_gradient("dots", p->a.types.dots, p->n_dots, g.ddots, p->dout.at, p->out, n_out, run_attention, p);
     free_gradients(p, &g);
 }
 
@@ -181,6 +189,7 @@ static void no_bit_depends_on_the_number_of_threads(void **state) {
         same_bits("dk", g.dk, of_one.dk, p.n_kv);
         same_bits("dv", g.dv, of_one.dv, p.n_kv);
         same_bits("dbias", g.dbias, of_one.dbias, p.n_bias);
+        same_bits("ddots", g.ddots, of_one.ddots, p.n_dots);
         release(1, one.out);
         free_gradients(&p, &g);
         free_gradients(&p, &of_one);

@@ -27,6 +27,13 @@ enum rng_stream {
     /* dropout in the online text encoder, first and second view: position in the network added; step, index as above */
     RNG_TEXT_FIRST = 0x800,
     RNG_TEXT_SECOND = 0xc00,
+    RNG_MASKED =
+        0x1500, /* codes hidden in pre-training, + what is drawn (ehr/models/behrt.c); step = training step, index = sample and place */
+    RNG_ETHOS_WINDOW = 0x1600, /* where a window begins in pre-training: step = training step, index = sample */
+    RNG_ETHOS_VALUE = 0x1601,  /* values that deciles are fitted to: index = sample and event */
+    RNG_ETHOS_UNIT = 0x1602,   /* what is generated: step = number of the unit, index = sample and repetition */
+    RNG_TRANSE = 0x1540, /* MulT-EHR's pre-training: step = training step, index = subject << 20 | number of the pair */
+    RNG_TRANSE_NEGATIVE = 0x1541, /* the same, number of the negative */
     RNG_SHOTS =
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */

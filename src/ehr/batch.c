@@ -1,54 +1,40 @@
-/* Counting, then token by token. */
 #include "ehr/batch.h"
 
 #include "base/status.h"
 
-static int pack_tokens(struct ehr_batch *b, struct pack *pack, const struct sample_set *set, const int64_t *which) {
-    int32_t *token, *learned, *vector, *age, *visit, *parity;
-    int64_t rows = b->tokens.rows.n_rows, at = 0;
-    TRY(pack_ints(pack, rows, &token, &b->token));
-    TRY(pack_ints(pack, rows, &learned, &b->learned));
-    TRY(pack_ints(pack, rows, &vector, &b->vector));
-    TRY(pack_ints(pack, rows, &age, &b->age));
-    TRY(pack_ints(pack, rows, &visit, &b->visit));
-    TRY(pack_ints(pack, rows, &parity, &b->visit_parity));
-    for (int64_t i = 0; i < b->n; i++) {
-        for (int64_t t = set->offsets[which[i]]; t < set->offsets[which[i] + 1]; t++, at++) {
-            const struct timeline_token *x = &set->tokens[t];
-            int has_vector = x->token >= set->first_vector;
-            token[at] = x->token;
-            learned[at] = has_vector ? -1 : x->token;
-            vector[at] = has_vector ? x->token - set->first_vector : -1;
-            age[at] = x->age;
-            visit[at] = x->visit;
-            parity[at] = x->visit % 2;
-        }
+/* Of a sample of the task; or -1 in all columns. */
+static void set_labels(const struct ehr_task *task, const struct sample_set *set, int64_t i, int is_of_task,
+                       int32_t *label) {
+    if (task->form != LABEL_SET) {
+        label[0] = is_of_task ? set->label[i] : -1;
+        return;
+    }
+    for (int32_t k = 0; k < task->n_classes; k++) label[k] = is_of_task ? 0 : -1;
+    for (int64_t k = set->set_offsets[i]; k < set->set_offsets[i + 1] && is_of_task; k++) label[set->set[k]] = 1;
+}
+
+static int pack_labels(struct ehr_batch *b, struct pack *pack, const struct ehr_data *data) {
+    for (int64_t t = 0; t < data->n_tasks; t++) {
+        const struct ehr_task *task = &data->tasks[t];
+        int64_t columns = task->form == LABEL_SET ? task->n_classes : 1;
+        int32_t *labels;
+        TRY(pack_ints(pack, b->n * columns, &labels, &b->labels[t]));
+        for (int64_t i = 0; i < b->n; i++)
+            set_labels(task, b->set, b->which[i], b->set->task[b->which[i]] == t, labels + i * columns);
     }
     return STATUS_OK;
 }
 
-int ehr_batch_pack(struct ehr_batch *b, struct pack *pack, const struct sample_set *set, int64_t n,
-                   const int64_t *which) {
-    int32_t *offsets, *keys, *one, *one_keys, *first, *label;
-    int64_t rows = 0;
-    *b = (struct ehr_batch){.n = n};
-    pack_begin(pack);
-    TRY(pack_ints(pack, n + 1, &offsets, &b->tokens.rows.offsets));
-    TRY(pack_ints(pack, n, &keys, &b->tokens.keys));
-    TRY(pack_ints(pack, n + 1, &one, &b->each.rows.offsets));
-    TRY(pack_ints(pack, n, &one_keys, &b->each.keys));
-    TRY(pack_ints(pack, n, &first, &b->first));
-    TRY(pack_ints(pack, n, &label, &b->label));
-    for (int64_t i = 0; i < n; i++) {
-        offsets[i] = first[i] = (int32_t)rows;
-        keys[i] = one_keys[i] = (int32_t)set->number[which[i]];
-        one[i] = (int32_t)i;
-        label[i] = set->label[which[i]];
-        rows += set->offsets[which[i] + 1] - set->offsets[which[i]];
-    }
-    offsets[n] = (int32_t)rows;
-    one[n] = (int32_t)n;
-    b->tokens.rows.n = b->each.rows.n = b->each.rows.n_rows = n;
-    b->tokens.rows.n_rows = rows;
-    return pack_tokens(b, pack, set, which);
+int ehr_batch_pack(struct ehr_batch *b, struct pack *pack, const struct ehr_data *data, const struct sample_set *set,
+                   int64_t n, const int64_t *which) {
+    int32_t *each, *keys;
+    b->n = n;
+    b->set = set;
+    b->which = which;
+    b->each.rows.n = b->each.rows.n_rows = n;
+    TRY(pack_ints(pack, n + 1, &each, &b->each.rows.offsets));
+    TRY(pack_ints(pack, n, &keys, &b->each.keys));
+    for (int64_t i = 0; i < n; i++) keys[i] = (int32_t)set->number[which[i]];
+    for (int64_t i = 0; i <= n; i++) each[i] = (int32_t)i;
+    return pack_labels(b, pack, data);
 }

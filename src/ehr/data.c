@@ -7,6 +7,8 @@
 
 #include "base/status.h"
 #include "dist/gather.h"
+#include "ehr/sample_choice.h"
+#include "ehr/timeline.h"
 #include "train/sampler.h"
 
 struct builder {
@@ -15,117 +17,145 @@ struct builder {
     const struct ehr_options *options;
     struct ehr_data *data;
     struct cohort cohort; /* with the events that are read just now */
-    int64_t first, n;     /* samples of the task, in the cohort */
-    double *cost;         /* [n] */
-    int64_t *in_train;    /* [n_codes] samples of train whose history has the code */
-    int64_t *tokens;      /* [n_codes] of all samples */
-    int64_t *vector;      /* [n_codes] */
-    int train_only;       /* of the vectors' source */
-    int32_t *row;         /* [n_codes] as tokens of struct sample_set */
+    struct sample_choice choice;
+    double *cost[N_LISTS]; /* [choice.n] */
+    int64_t *tokens;       /* [n_cohort_codes] of all samples of the scored task */
+    int64_t *vector;       /* [n_cohort_codes] */
+    int train_only;        /* of the vectors' source */
+    /* one sample, as it was read just now */
+    struct history history;
+    struct sample_event *events; /* [history.n] */
+    long long events_capacity;
+    struct visits visits;
     struct timeline timeline;
 };
-
-static int split_of(const struct builder *b, int64_t sample) {
-    return b->cohort.split[b->cohort.sample_subject[b->first + sample]];
-}
 
 /* What a transformer has to do: products that grow with the tokens, attention with their square. */
 static double cost_of(const struct builder *b, int64_t tokens) {
     return (double)tokens * (6 * (double)b->options->dim + (double)tokens);
 }
 
-/* ---- the task ---- */
-static int find_task(struct builder *b) {
-    struct cohort *c = &b->cohort;
-    const char *name = b->options->task;
-    int64_t task = 0;
-    if (!name[0] && c->n_tasks != 1)
-        return status_set(STATUS_USAGE, "%s has %lld tasks: name one, --set ehr.task=NAME; the first is %s", b->path,
-                          (long long)c->n_tasks, c->n_tasks ? cohort_task(c, 0) : "not there");
-    if (name[0]) TRY(cohort_find_task(c, b->path, name, &task));
-    if (c->task_form[task] != LABEL_BINARY)
-        return status_set(STATUS_USAGE,
-                          "%s: the task %s asks %s %d classes; only tasks of true and false can be learned: choose "
-                          "another, --set ehr.task=NAME",
-                          b->path, cohort_task(c, task), c->task_form[task] == LABEL_SET ? "which of" : "for one of",
-                          c->task_classes[task]);
-    b->first = c->task_offsets[task];
-    b->n = c->task_offsets[task + 1] - b->first;
-    TRY(mem_alloc(&b->data->task, c->task_bytes + 1, 1));
-    strcpy(b->data->task, cohort_task(c, task));
+/* ---- codes ---- */
+static int64_t find_birth(const struct cohort *c) {
+    int64_t low = 0, high = c->n_codes;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        int order = strcmp(cohort_code(c, middle), "MEDS_BIRTH");
+        if (order == 0) return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+
+static int copy_codes(struct builder *b) {
+    const struct cohort *c = &b->cohort;
+    struct ehr_data *d = b->data;
+    d->n_cohort_codes = c->n_codes;
+    d->code_bytes = c->code_bytes;
+    d->birth_code = find_birth(c);
+    TRY(mem_alloc(&d->code, c->n_codes, c->code_bytes));
+    TRY(mem_alloc(&d->code_kind, c->n_codes, 1));
+    TRY(mem_alloc(&d->in_train, c->n_codes, sizeof *d->in_train));
+    TRY(mem_alloc(&d->row, c->n_codes, sizeof *d->row));
+    TRY(mem_alloc(&b->tokens, c->n_codes, sizeof *b->tokens));
+    if (c->n_codes == 0) return STATUS_OK;
+    memcpy(d->code, c->code, (size_t)(c->n_codes * c->code_bytes));
+    memcpy(d->code_kind, c->code_kind, (size_t)c->n_codes);
     return STATUS_OK;
 }
 
-static int count_samples(struct builder *b) {
-    struct ehr_data *d = b->data;
-    for (int64_t i = 0; i < b->n; i++) {
-        d->task_samples[split_of(b, i)]++;
-        d->task_positive[split_of(b, i)] += b->cohort.sample_label[b->first + i];
+/* ---- a sample ---- */
+/* Its history, with tokens that are rows, or, as long as there are none, TOKEN_FIRST_CODE + the code. */
+static int read_sample(struct builder *b, const struct chosen_sample *sample, struct sample_history *h) {
+    const struct cohort *c = &b->cohort;
+    const struct ehr_data *d = b->data;
+    const struct history *x = &b->history;
+    TRY(sample->sample >= 0 ? cohort_history(c, sample->sample, &b->history)
+                            : cohort_train_history(c, sample->subject, &b->history));
+    TRY(mem_grow(&b->events, &b->events_capacity, x->n, sizeof *b->events));
+    for (int64_t i = 0; i < x->n; i++) {
+        int32_t row = d->row[x->code[i]];
+        b->events[i] = (struct sample_event){x->time[i], x->code[i], row ? row : TOKEN_FIRST_CODE + x->code[i],
+                                             x->visit[i], x->value[i]};
     }
-    for (int s = 0; s < N_SPLITS; s++)
-        if (d->task_positive[s] == 0 || d->task_positive[s] == d->task_samples[s])
-            return status_set(STATUS_FAILED,
-                              "%s: the split %s has %lld samples, of which %lld are true: nothing can be learned or "
-                              "scored without samples of both kinds in each split",
-                              b->path, SPLIT_NAMES[s], (long long)d->task_samples[s], (long long)d->task_positive[s]);
-    d->prior = (double)d->task_positive[SPLIT_TRAIN] / (double)d->task_samples[SPLIT_TRAIN];
-    return STATUS_OK;
+    *h = (struct sample_history){.n = x->n,
+                                 .n_static = x->n_static,
+                                 .n_visits = x->n_visits,
+                                 .events = b->events,
+                                 .visits = x->visits,
+                                 .birth_code = d->birth_code,
+                                 .birth = c->birth[sample->subject],
+                                 .time = sample->sample >= 0 ? c->sample_time[sample->sample] : INT64_MAX,
+                                 .code_kind = d->code_kind};
+    TRY(visits_make(&b->visits, h, b->options));
+    return timeline_make(&b->timeline, &b->visits, b->options->max_length);
 }
 
 /* ---- the first look ---- */
-static int look_at(struct builder *b, int64_t sample, int64_t *seen) {
+/* seen[code]: number of the last sample, of those that are looked at, that had it. */
+static int look_at(struct builder *b, int list, int64_t i, int64_t number, int64_t *seen) {
+    const struct chosen_sample *sample = &b->choice.samples[list][i];
     const struct timeline *t = &b->timeline;
-    TRY(timeline_make(&b->timeline, &b->cohort, b->first + sample, b->options));
-    b->cost[sample] = cost_of(b, t->n);
-    b->data->n_dropped += t->dropped;
-    b->data->n_cut += t->dropped > 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t code = t->tokens[i].token - TOKEN_FIRST_CODE;
+    struct ehr_data *d = b->data;
+    struct sample_history history;
+    TRY(read_sample(b, sample, &history));
+    b->cost[list][i] = cost_of(b, t->n);
+    if (sample->task == 0) d->n_dropped += t->dropped;
+    if (sample->task == 0) d->n_cut += t->dropped > 0;
+    for (int64_t k = 0; k < t->n; k++) {
+        int64_t code = t->tokens[k].token - TOKEN_FIRST_CODE;
         if (code < 0) continue;
-        b->tokens[code]++;
-        if (split_of(b, sample) == SPLIT_TRAIN && seen[code] != sample + 1) b->in_train[code]++;
-        seen[code] = sample + 1;
+        b->tokens[code] += sample->task == 0;
+        if ((list == SPLIT_TRAIN || list == LIST_PRETRAIN) && seen[code] != number) d->in_train[code]++;
+        seen[code] = number;
     }
     return STATUS_OK;
 }
 
-/* This rank's block of subjects; samples are ordered by them. */
+/* This rank's block of subjects; lists are ordered by them. */
 static int look(struct builder *b) {
-    int64_t n = b->cohort.n_subjects, first = n * b->comm->rank / b->comm->size, *seen;
+    int64_t n = b->cohort.n_subjects, first = n * b->comm->rank / b->comm->size, *seen, number = 0;
     int64_t end = n * (b->comm->rank + 1) / b->comm->size;
     cohort_free(&b->cohort);
     TRY(cohort_read(b->path, first, end - first, &b->cohort));
     TRY(mem_alloc(&seen, b->cohort.n_codes, sizeof *seen));
     int status = STATUS_OK;
-    for (int64_t i = 0; i < b->n && status == STATUS_OK; i++) {
-        int64_t subject = b->cohort.sample_subject[b->first + i];
-        if (subject >= first && subject < end) status = look_at(b, i, seen);
-    }
+    for (int list = 0; list < N_LISTS; list++)
+        for (int64_t i = 0; i < b->choice.n[list] && status == STATUS_OK; i++) {
+            int64_t subject = b->choice.samples[list][i].subject;
+            if (subject >= first && subject < end) status = look_at(b, list, i, ++number, seen);
+        }
     free(seen);
     return status;
 }
 
 static int look_together(struct builder *b) {
-    int64_t n_codes = b->cohort.n_codes;
-    int status = mem_alloc(&b->cost, b->n, sizeof *b->cost);
-    if (status == STATUS_OK) status = mem_alloc(&b->in_train, n_codes, sizeof *b->in_train);
-    if (status == STATUS_OK) status = mem_alloc(&b->tokens, n_codes, sizeof *b->tokens);
+    struct ehr_data *d = b->data;
+    int status = STATUS_OK;
+    for (int list = 0; list < N_LISTS && status == STATUS_OK; list++)
+        status = mem_alloc(&b->cost[list], b->choice.n[list], sizeof *b->cost[list]);
     if (status == STATUS_OK) status = look(b);
     TRY(comm_agree(b->comm, status));
-    TRY(comm_sum_double(b->comm, b->cost, b->n)); /* each is one rank's */
-    TRY(comm_sum_int64(b->comm, b->in_train, n_codes));
-    TRY(comm_sum_int64(b->comm, b->tokens, n_codes));
-    TRY(comm_sum_int64(b->comm, &b->data->n_dropped, 1));
-    return comm_sum_int64(b->comm, &b->data->n_cut, 1);
+    for (int list = 0; list < N_LISTS; list++) /* each is one rank's */
+        TRY(comm_sum_double(b->comm, b->cost[list], b->choice.n[list]));
+    TRY(comm_sum_int64(b->comm, d->in_train, d->n_cohort_codes));
+    TRY(comm_sum_int64(b->comm, b->tokens, d->n_cohort_codes));
+    TRY(comm_sum_int64(b->comm, &d->n_dropped, 1));
+    return comm_sum_int64(b->comm, &d->n_cut, 1);
 }
 
 /* ---- rows ---- */
+static int occurs(const struct builder *b, int64_t code) { return b->tokens[code] > 0 || b->data->in_train[code] > 0; }
+
 static int find_vectors(struct builder *b, const struct vector_source *source) {
-    int64_t n = b->cohort.n_codes;
+    int64_t n = b->data->n_cohort_codes;
     uint8_t *wanted = NULL;
     int status = mem_alloc(&wanted, n, 1);
     if (status == STATUS_OK) status = mem_alloc(&b->vector, n, sizeof *b->vector);
-    for (int64_t i = 0; i < n && status == STATUS_OK; i++) wanted[i] = b->tokens[i] > 0;
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) wanted[i] = (uint8_t)occurs(b, i);
     if (status == STATUS_OK && b->comm->rank == 0) status = source->find(source->self, &b->cohort, wanted, b->vector);
     free(wanted);
     TRY(comm_agree(b->comm, status));
@@ -135,15 +165,15 @@ static int find_vectors(struct builder *b, const struct vector_source *source) {
 enum row_kind { ROW_MISSING, ROW_OWN, ROW_TRAIN_VECTOR, ROW_OTHER_VECTOR, N_ROW_KINDS };
 
 static enum row_kind row_kind(const struct builder *b, int64_t code) {
-    int64_t vector = b->vector ? b->vector[code] : VECTOR_OWN_ROW;
-    if (b->tokens[code] == 0 || vector == VECTOR_MISSING) return ROW_MISSING;
-    if (vector == VECTOR_OWN_ROW) return b->in_train[code] >= b->options->min_count ? ROW_OWN : ROW_MISSING;
-    return b->in_train[code] > 0 ? ROW_TRAIN_VECTOR : b->train_only ? ROW_MISSING : ROW_OTHER_VECTOR;
+    int64_t vector = b->vector ? b->vector[code] : VECTOR_OWN_ROW, in_train = b->data->in_train[code];
+    if (!occurs(b, code) || vector == VECTOR_MISSING) return ROW_MISSING;
+    if (vector == VECTOR_OWN_ROW) return in_train >= b->options->min_count ? ROW_OWN : ROW_MISSING;
+    return in_train > 0 ? ROW_TRAIN_VECTOR : b->train_only ? ROW_MISSING : ROW_OTHER_VECTOR;
 }
 
 static void count_missing(struct builder *b, int64_t code) {
     struct ehr_data *d = b->data;
-    int is_missing = b->row[code] == TOKEN_MISSING && b->tokens[code] > 0;
+    int is_missing = d->row[code] == TOKEN_MISSING && b->tokens[code] > 0;
     d->n_codes += b->tokens[code] > 0;
     d->n_tokens += b->tokens[code];
     d->n_missing_codes += is_missing;
@@ -153,22 +183,22 @@ static void count_missing(struct builder *b, int64_t code) {
 /* Kind by kind, in the order of codes. */
 static int number_rows(struct builder *b) {
     struct ehr_data *d = b->data;
-    int64_t n = b->cohort.n_codes, next = TOKEN_FIRST_CODE, count[N_ROW_KINDS] = {0}, at = 0;
-    TRY(mem_alloc(&b->row, n, sizeof *b->row));
+    int64_t n = d->n_cohort_codes, next = TOKEN_FIRST_CODE, count[N_ROW_KINDS] = {0}, at = 0;
     for (enum row_kind kind = ROW_MISSING; kind < N_ROW_KINDS; kind++) {
         for (int64_t i = 0; i < n; i++) {
             if (row_kind(b, i) != kind) continue;
             count[kind]++;
-            b->row[i] = kind == ROW_MISSING ? TOKEN_MISSING : (int32_t)next++;
+            d->row[i] = kind == ROW_MISSING ? TOKEN_MISSING : (int32_t)next++;
         }
     }
+    d->n_rows = next;
     d->n_own = count[ROW_OWN];
     d->n_train_vectors = count[ROW_TRAIN_VECTOR];
     d->n_vectors = d->n_train_vectors + count[ROW_OTHER_VECTOR];
     TRY(mem_alloc(&d->vector, d->n_vectors, sizeof *d->vector));
     for (int64_t i = 0; i < n; i++) {
         count_missing(b, i);
-        at = b->row[i] - TOKEN_FIRST_CODE - d->n_own;
+        at = d->row[i] - TOKEN_FIRST_CODE - d->n_own;
         if (at >= 0) d->vector[at] = b->vector[i];
     }
     return STATUS_OK;
@@ -188,93 +218,125 @@ static void cut_by_cost(const struct comm *comm, int64_t n, const double *cost, 
     }
 }
 
-static int add_sample(struct builder *b, struct sample_set *set, int64_t sample, long long *capacity) {
-    const struct cohort *c = &b->cohort;
-    int64_t in_cohort = b->first + sample, at = set->offsets[set->n];
-    const struct timeline *t = &b->timeline;
-    TRY(timeline_make(&b->timeline, c, in_cohort, b->options));
-    TRY(mem_grow(&set->tokens, capacity, at + t->n, sizeof *set->tokens));
-    for (int64_t i = 0; i < t->n; i++) {
-        struct timeline_token token = t->tokens[i];
-        if (token.token >= TOKEN_FIRST_CODE) token.token = b->row[token.token - TOKEN_FIRST_CODE];
-        set->tokens[at + i] = token;
-    }
-    set->number[set->n] = sample;
-    set->subject[set->n] = c->subject[c->sample_subject[in_cohort]];
-    set->time[set->n] = c->sample_time[in_cohort];
-    set->label[set->n] = c->sample_label[in_cohort];
-    set->offsets[++set->n] = at + t->n;
+struct set_capacity {
+    long long events, visits, set;
+};
+
+static int add_history(struct sample_set *set, const struct sample_history *h, struct set_capacity *capacity) {
+    int64_t at = set->offsets[set->n], visit = set->visit_offsets[set->n];
+    TRY(mem_grow(&set->events, &capacity->events, at + h->n, sizeof *set->events));
+    TRY(mem_grow(&set->visits, &capacity->visits, visit + h->n_visits, sizeof *set->visits));
+    for (int64_t i = 0; i < h->n; i++) set->events[at + i] = h->events[i];
+    for (int64_t i = 0; i < h->n_visits; i++) set->visits[visit + i] = h->visits[i];
+    set->n_static[set->n] = h->n_static;
+    set->birth[set->n] = h->birth;
+    set->time[set->n] = h->time;
+    set->offsets[set->n + 1] = at + h->n;
+    set->visit_offsets[set->n + 1] = visit + h->n_visits;
     return STATUS_OK;
 }
 
-/* samples [n] ascend, and so do their subjects. */
-static int read_set(struct builder *b, int64_t n, const int64_t *samples, struct sample_set *set) {
-    long long capacity = 0;
-    int64_t first = 0, count = 0;
-    if (n) {
-        first = b->cohort.sample_subject[b->first + samples[0]];
-        count = b->cohort.sample_subject[b->first + samples[n - 1]] - first + 1;
+static int add_label(const struct builder *b, struct sample_set *set, const struct chosen_sample *sample,
+                     struct set_capacity *capacity) {
+    const struct cohort *c = &b->cohort;
+    int64_t at = set->set_offsets[set->n], n = 0;
+    set->label[set->n] = sample->task < 0 ? -1 : c->sample_label[sample->sample];
+    if (sample->task >= 0 && b->data->tasks[sample->task].form == LABEL_SET) n = set->label[set->n];
+    TRY(mem_grow(&set->set, &capacity->set, at + n, sizeof *set->set));
+    for (int64_t k = 0; k < n; k++) set->set[at + k] = c->set[c->sample_set[sample->sample] + k];
+    set->set_offsets[set->n + 1] = at + n;
+    return STATUS_OK;
+}
+
+/* Different codes of the visits that no sample of train has, but facts and what says of a visit no more than that it is one. */
+static int32_t count_unseen(const struct builder *b) {
+    int32_t n = 0;
+    for (int64_t i = 0; i < b->visits.n_codes; i++) {
+        const struct visit_code *code = &b->visits.codes[i];
+        int is_new = code->kind != CODE_KIND_FACT && code->kind != CODE_KIND_VISIT && !b->data->in_train[code->code];
+        for (int64_t k = 0; k < i && is_new; k++) is_new = b->visits.codes[k].code != code->code;
+        n += is_new;
     }
-    cohort_free(&b->cohort);
-    TRY(cohort_read(b->path, first, count, &b->cohort));
+    return n;
+}
+
+static int add_sample(struct builder *b, struct sample_set *set, const struct chosen_sample *sample,
+                      struct set_capacity *capacity) {
+    const struct cohort *c = &b->cohort;
+    struct sample_history history;
+    TRY(read_sample(b, sample, &history));
+    TRY(add_history(set, &history, capacity));
+    TRY(add_label(b, set, sample, capacity));
+    set->number[set->n] = sample->sample >= 0 ? sample->sample : sample->subject;
+    set->task[set->n] = sample->task;
+    set->subject[set->n] = c->subject[sample->subject];
+    set->unseen[set->n++] = count_unseen(b);
+    return STATUS_OK;
+}
+
+static int make_set(struct sample_set *set, const struct ehr_data *d, int64_t n) {
+    set->code_kind = d->code_kind;
+    set->birth_code = d->birth_code;
     TRY(mem_alloc(&set->number, n, sizeof *set->number));
+    TRY(mem_alloc(&set->task, n, sizeof *set->task));
     TRY(mem_alloc(&set->subject, n, sizeof *set->subject));
+    TRY(mem_alloc(&set->birth, n, sizeof *set->birth));
     TRY(mem_alloc(&set->time, n, sizeof *set->time));
     TRY(mem_alloc(&set->label, n, sizeof *set->label));
+    TRY(mem_alloc(&set->unseen, n, sizeof *set->unseen));
+    TRY(mem_alloc(&set->n_static, n, sizeof *set->n_static));
+    TRY(mem_alloc(&set->set_offsets, n + 1, sizeof *set->set_offsets));
     TRY(mem_alloc(&set->offsets, n + 1, sizeof *set->offsets));
-    set->first_vector = (int32_t)(TOKEN_FIRST_CODE + b->data->n_own);
-    for (int64_t i = 0; i < n; i++) TRY(add_sample(b, set, samples[i], &capacity));
+    return mem_alloc(&set->visit_offsets, n + 1, sizeof *set->visit_offsets);
+}
+
+/* The subjects of samples [n] ascend. */
+static int read_set(struct builder *b, int64_t n, const struct chosen_sample *samples, struct sample_set *set) {
+    struct set_capacity capacity = {0};
+    int64_t first = n ? samples[0].subject : 0, count = n ? samples[n - 1].subject - first + 1 : 0;
+    cohort_free(&b->cohort);
+    TRY(cohort_read(b->path, first, count, &b->cohort));
+    TRY(make_set(set, b->data, n));
+    for (int64_t i = 0; i < n; i++) TRY(add_sample(b, set, &samples[i], &capacity));
     return STATUS_OK;
 }
 
-/* Deals the samples of a split, samples [n] of costs cost [n]. */
-static int deal(struct builder *b, int split, int64_t n, const int64_t *samples, const double *cost) {
-    struct ehr_data *d = b->data;
-    int64_t first, count;
-    if (split == SPLIT_TRAIN) {
-        struct sampler sampler;
-        TRY(sampler_make(&sampler, b->comm, PARTITION_BLOCK, 0, 0, "samples", n, b->options->batch, cost));
-        d->train_first = first = sampler.first;
-        count = sampler.n_local;
-        sampler_free(&sampler);
-        TRY(mem_alloc(&d->train_cost, n, sizeof *cost));
-        memcpy(d->train_cost, cost, (size_t)n * sizeof *cost);
-    } else {
-        cut_by_cost(b->comm, n, cost, &first, &count);
-    }
-    return read_set(b, count, samples + first, &d->sets[split]);
+/* Of a list that is trained on: as the sampler cuts it. */
+static int deal_to_sampler(struct builder *b, int list, int64_t *first, double **cost, struct sample_set *set) {
+    struct sampler sampler;
+    int64_t n = b->choice.n[list];
+    TRY(sampler_make(&sampler, b->comm, PARTITION_BLOCK, 0, 0, "samples", n, b->options->batch, b->cost[list]));
+    int64_t n_local = sampler.n_local;
+    *first = sampler.first;
+    sampler_free(&sampler);
+    *cost = b->cost[list];
+    b->cost[list] = NULL;
+    return read_set(b, n_local, b->choice.samples[list] + *first, set);
 }
 
 static int deal_all(struct builder *b) {
-    int64_t *samples = NULL;
-    double *cost = NULL;
-    int status;
-    TRY_DONE(mem_alloc(&samples, b->n, sizeof *samples));
-    TRY_DONE(mem_alloc(&cost, b->n, sizeof *cost));
-    for (int s = 0; s < N_SPLITS; s++) {
-        int64_t n = 0;
-        for (int64_t i = 0; i < b->n; i++) {
-            if (split_of(b, i) != s) continue;
-            samples[n] = i;
-            cost[n++] = b->cost[i];
-        }
-        TRY_DONE(deal(b, s, n, samples, cost));
+    struct ehr_data *d = b->data;
+    d->n_train = b->choice.n[SPLIT_TRAIN];
+    d->n_pretrain = b->choice.n[LIST_PRETRAIN];
+    TRY(deal_to_sampler(b, SPLIT_TRAIN, &d->train_first, &d->train_cost, &d->sets[SPLIT_TRAIN]));
+    if (d->n_pretrain) TRY(deal_to_sampler(b, LIST_PRETRAIN, &d->pretrain_first, &d->pretrain_cost, &d->pretrain));
+    for (int s = SPLIT_TUNING; s < N_SPLITS; s++) {
+        int64_t first, n;
+        cut_by_cost(b->comm, b->choice.n[s], b->cost[s], &first, &n);
+        TRY(read_set(b, n, b->choice.samples[s] + first, &d->sets[s]));
     }
-done:
-    free(samples);
-    free(cost);
-    return status;
+    return STATUS_OK;
 }
 
 /* ---- the whole ---- */
-static int open_task(struct builder *b) {
+static int open_tasks(struct builder *b, uint64_t seed) {
     TRY(cohort_read(b->path, 0, 0, &b->cohort));
-    TRY(find_task(b));
-    return count_samples(b);
+    TRY(copy_codes(b));
+    return sample_choice_make(&b->choice, b->path, &b->cohort, b->options, seed, b->data);
 }
 
-static int make(struct builder *b, const struct vector_source *source) {
-    TRY(comm_agree(b->comm, open_task(b)));
+static int make(struct builder *b, uint64_t seed, const struct vector_source *source) {
+    TRY(comm_agree(b->comm, open_tasks(b, seed)));
     TRY(look_together(b));
     if (source) TRY(find_vectors(b, source));
     int status = number_rows(b);
@@ -283,33 +345,66 @@ static int make(struct builder *b, const struct vector_source *source) {
 }
 
 int ehr_data_make(struct ehr_data *data, const struct comm *comm, const char *cohort, const struct ehr_options *options,
-                  const struct vector_source *source) {
+                  uint64_t seed, const struct vector_source *source) {
     struct builder b = {
         .comm = comm, .path = cohort, .options = options, .data = data, .train_only = source && source->in_train};
     *data = (struct ehr_data){0};
-    int status = make(&b, source);
+    int status = make(&b, seed, source);
     cohort_free(&b.cohort);
-    timeline_free(&b.timeline);
-    free(b.cost);
-    free(b.in_train);
+    sample_choice_free(&b.choice);
+    for (int i = 0; i < N_LISTS; i++) free(b.cost[i]);
     free(b.tokens);
     free(b.vector);
-    free(b.row);
+    history_free(&b.history);
+    free(b.events);
+    visits_free(&b.visits);
+    timeline_free(&b.timeline);
     return status;
 }
 
+struct sample_history sample_set_history(const struct sample_set *set, int64_t i) {
+    return (struct sample_history){.n = set->offsets[i + 1] - set->offsets[i],
+                                   .n_static = set->n_static[i],
+                                   .n_visits = set->visit_offsets[i + 1] - set->visit_offsets[i],
+                                   .events = set->events + set->offsets[i],
+                                   .visits = set->visits + set->visit_offsets[i],
+                                   .birth_code = set->birth_code,
+                                   .birth = set->birth[i],
+                                   .time = set->time[i],
+                                   .code_kind = set->code_kind};
+}
+
+static void free_set(struct sample_set *set) {
+    free(set->number);
+    free(set->task);
+    free(set->subject);
+    free(set->birth);
+    free(set->time);
+    free(set->label);
+    free(set->unseen);
+    free(set->set_offsets);
+    free(set->set);
+    free(set->offsets);
+    free(set->n_static);
+    free(set->events);
+    free(set->visit_offsets);
+    free(set->visits);
+}
+
 void ehr_data_free(struct ehr_data *d) {
-    for (int s = 0; s < N_SPLITS; s++) {
-        struct sample_set *set = &d->sets[s];
-        free(set->number);
-        free(set->subject);
-        free(set->time);
-        free(set->label);
-        free(set->offsets);
-        free(set->tokens);
+    for (int s = 0; s < N_SPLITS; s++) free_set(&d->sets[s]);
+    free_set(&d->pretrain);
+    for (int64_t t = 0; t < d->n_tasks; t++) {
+        free(d->tasks[t].name);
+        free(d->tasks[t].prior);
     }
-    free(d->task);
+    free(d->tasks);
     free(d->train_cost);
+    free(d->pretrain_cost);
     free(d->vector);
+    free(d->code);
+    free(d->code_kind);
+    free(d->in_train);
+    free(d->row);
     *d = (struct ehr_data){0};
 }

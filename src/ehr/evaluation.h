@@ -14,9 +14,11 @@ struct ehr_evaluation {
     const struct comm *comm;
     struct device *device;
     int threads;
-    const struct ehr_options *options;
+    const struct ehr_options *settings;
+    uint64_t data_seed;         /* of the samples that ehr.shots and ehr.train_samples choose */
     const char *cohort, *table; /* files; table: of arms that read one */
     /* ---- made by ehr_evaluation_load ---- */
+    struct ehr_options options; /* the settings, with sizes filled in */
     struct ehr_data data;
     struct medtok_vectors medtok;
     float *vectors; /* of rows of codes; NULL in arms without */

@@ -1,46 +1,59 @@
-/* The callbacks, in the order in which a step makes them; then scores. */
+/* The callbacks, in the order in which a step makes them; then set-up. Scores: learner_scores.c. */
 #include "ehr/learner.h"
 
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/status.h"
 
-enum { SCORED_TOKENS = 16384 }; /* of a batch that is scored */
+enum { SCORED_EVENTS = 16384 }; /* of a batch that is scored */
 
-struct train_options ehr_train_options(const struct ehr_options *o) {
+struct train_options ehr_train_options(const struct ehr_options *o, enum ehr_stage stage) {
+    int is_task = stage == STAGE_TASK;
+    int64_t steps = is_task ? o->steps : o->pretrain_steps;
     return (struct train_options){.batch = o->batch,
                                   .micro_batches = 1,
-                                  .steps = o->steps,
-                                  .rate = o->rate,
+                                  .steps = steps,
+                                  .rate = is_task ? o->rate : o->pretrain_rate,
                                   .schedule = SCHEDULE_COSINE,
-                                  .warmup = o->warmup,
+                                  .warmup = o->warmup < steps ? o->warmup : steps,
                                   .beta1 = 0.9,
                                   .beta2 = 0.999,
                                   .epsilon = 1e-8,
                                   .weight_decay = o->weight_decay,
                                   .clip = 1,
                                   .max_loss = o->max_loss,
-                                  .average = o->average,
+                                  .average = is_task ? o->average : 0,
                                   .partition = PARTITION_BLOCK,
                                   .checkpoint_every = o->checkpoint_every,
                                   .keep = 1,
                                   .log_every = o->log_every,
                                   .resume = RESUME_AUTO,
-                                  .eval_every = o->eval_every,
+                                  .eval_every = is_task ? o->eval_every : 0,
                                   .patience = o->patience};
 }
 
 /* ---- a batch ---- */
+static const struct sample_set *trained_set(const struct ehr_learner *l) {
+    return l->stage == STAGE_TASK ? &l->terms.data->sets[SPLIT_TRAIN] : &l->terms.data->pretrain;
+}
+
+int ehr_learner_pack(struct ehr_learner *l, struct ehr_slot *s, const struct sample_set *set, int64_t n,
+                     const int64_t *which) {
+    pack_begin(&s->pack);
+    TRY(ehr_batch_pack(&s->batch, &s->pack, l->terms.data, set, n, which));
+    return n ? l->model->pack(l->self, &s->pack, &s->batch, l->stage, s->batch.input) : STATUS_OK;
+}
+
 static int draw(void *self, int64_t batch, int slot) {
     struct ehr_learner *l = self;
     struct ehr_slot *s = &l->slots[slot];
     const struct ehr_data *d = l->terms.data;
-    s->n = sampler_draw(&l->sampler, batch, s->drawn);
-    for (int64_t i = 0; i < s->n; i++) s->drawn[i] -= d->train_first; /* samples of train, to those of this rank */
-    TRY(ehr_batch_pack(&s->batch, &s->pack, &d->sets[SPLIT_TRAIN], s->n, s->drawn));
+    int64_t first = l->stage == STAGE_TASK ? d->train_first : d->pretrain_first;
+    int64_t n = sampler_draw(&l->sampler, batch, s->drawn);
+    for (int64_t i = 0; i < n; i++) s->drawn[i] -= first; /* samples of all ranks, to those of this rank */
     s->batch.step = (uint32_t)batch;
-    return STATUS_OK;
+    return ehr_learner_pack(l, s, trained_set(l), n, s->drawn);
 }
 
 static int send(void *self, int slot) {
@@ -51,26 +64,36 @@ static int send(void *self, int slot) {
 static int share(void *self, int slot) {
     struct ehr_learner *l = self;
     struct ehr_slot *s = &l->slots[slot];
-    s->total = s->n;
-    return comm_sum_int64(l->comm, &s->total, 1);
+    const struct sample_set *set = trained_set(l);
+    int64_t n_tasks = l->terms.data->n_tasks;
+    if (l->stage == STAGE_PRETRAIN) {
+        s->total[0] = s->batch.n ? l->model->targets(s->batch.input) : 0;
+        return comm_sum_int64(l->comm, s->total, 1);
+    }
+    for (int64_t t = 0; t < n_tasks; t++) s->total[t] = 0;
+    for (int64_t i = 0; i < s->batch.n; i++) s->total[set->task[s->drawn[i]]]++;
+    return comm_sum_int64(l->comm, s->total, n_tasks);
 }
 
 static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums) {
     struct ehr_learner *l = self;
     const struct ehr_slot *s = &l->slots[slot];
-    sums->samples = s->n;
-    if (s->n == 0) return;
-    struct var *logits = l->model->logits(l->self, tape, &s->batch);
-    nn_bce(tape, logits, (struct bce){.y = s->batch.label, .weight = 1 / (double)s->total}, sums->terms);
+    sums->samples = s->batch.n;
+    if (s->batch.n == 0) return;
+    if (l->stage == STAGE_TASK)
+        ehr_heads_loss(&l->heads, tape, &s->batch, l->model->represent(l->self, tape, &s->batch), s->total,
+                       sums->terms);
+    else if (s->total[0] > 0)
+        l->model->pretrain(l->self, tape, &s->batch, 1 / (double)s->total[0], sums->terms);
 }
 
 /* ---- evaluation ---- */
-static int evaluate(void *self, struct measures *measures) {
-    struct ehr_learner *l = self;
+enum { DIGITS = 9 };
+
+static int evaluate_binary(struct ehr_learner *l, struct measures *measures) {
     struct scored_sample *samples;
     struct scores scores;
     int64_t n;
-    enum { DIGITS = 9 };
     TRY(ehr_learner_score(l, SPLIT_TUNING, &n, &samples));
     int status = scores_compute(n, samples, &scores);
     free(samples);
@@ -78,112 +101,125 @@ static int evaluate(void *self, struct measures *measures) {
     measures_add(measures, "average_precision", scores.average_precision, DIGITS);
     measures_add(measures, "auroc", scores.auroc, DIGITS);
     measures_add(measures, "log_loss", scores.log_loss, DIGITS);
-    measures->watched = 0;
     return STATUS_OK;
+}
+
+static int evaluate_classes(struct ehr_learner *l, struct measures *measures) {
+    struct ehr_class_scores predicted;
+    struct class_scores scores = {0};
+    int status = ehr_learner_score_classes(l, SPLIT_TUNING, &predicted);
+    if (status == STATUS_OK) status = comm_agree(l->comm, class_scores_compute(&predicted.predictions, &scores));
+    if (status == STATUS_OK) {
+        measures_add(measures, "average_precision", scores.values[CLASS_AVERAGE_PRECISION_MACRO], DIGITS);
+        measures_add(measures, "auroc", scores.values[CLASS_AUROC_MACRO], DIGITS);
+    }
+    class_scores_free(&scores);
+    ehr_class_scores_free(&predicted);
+    return status;
+}
+
+static int evaluate(void *self, struct measures *measures) {
+    struct ehr_learner *l = self;
+    measures->watched = 0;
+    return l->terms.data->tasks[0].form == LABEL_BINARY ? evaluate_binary(l, measures) : evaluate_classes(l, measures);
 }
 
 /* ---- set-up ---- */
 static int make_model(struct ehr_learner *l, int trains) {
     const struct ehr_learner_terms *t = &l->terms;
-    struct ehr_model_terms model = {t->options, t->seed, t->data->prior};
+    struct ehr_model_terms model = {l->comm, t->options, t->data, t->seed, &l->codes, &l->parameters};
+    int64_t width;
     l->model = ehr_model(t->options->model);
-    embedding_add(&l->embedding, &l->parameters, &t->source, t->options->dim);
-    TRY(l->model->make(&l->self, &l->parameters, &l->embedding, &model));
+    l->codes.source = t->source;
+    TRY(l->model->make(&l->self, &model, &width));
+    TRY(ehr_heads_add(&l->heads, &l->parameters, t->data, width));
     TRY(parameter_set_allocate(&l->parameters, l->device, l->comm->rank, l->comm->size, trains));
     TRY(parameter_set_initialize(&l->parameters, t->seed));
-    TRY(embedding_start(&l->embedding, l->device, t->seed));
+    TRY(code_rows_start(&l->codes, l->device, t->seed));
+    TRY(ehr_heads_start(&l->heads, l->device));
     return l->model->start ? l->model->start(l->self, l->device) : STATUS_OK;
+}
+
+static int make_slot(struct ehr_learner *l, struct ehr_slot *s, int64_t most_drawn) {
+    int64_t n_tasks = l->terms.data->n_tasks;
+    pack_make(&s->pack, l->device);
+    TRY(mem_alloc(&s->drawn, most_drawn, sizeof *s->drawn));
+    TRY(mem_alloc(&s->total, n_tasks, sizeof *s->total));
+    TRY(mem_alloc(&s->batch.labels, n_tasks, sizeof *s->batch.labels));
+    return mem_alloc(&s->batch.input, 1, (long long)l->model->input_bytes);
 }
 
 static int make_slots(struct ehr_learner *l) {
     const struct ehr_data *d = l->terms.data;
-    TRY(sampler_make(&l->sampler, l->comm, PARTITION_BLOCK, l->terms.seed, 0, "samples", d->task_samples[SPLIT_TRAIN],
-                     l->terms.options->batch, d->train_cost));
-    for (int i = 0; i < 2; i++) {
-        pack_make(&l->slots[i].pack, l->device);
-        TRY(mem_alloc(&l->slots[i].drawn, l->sampler.end_stratum - l->sampler.first_stratum,
-                      sizeof *l->slots[i].drawn));
-    }
+    int is_task = l->stage == STAGE_TASK;
+    TRY(sampler_make(&l->sampler, l->comm, PARTITION_BLOCK, l->terms.seed, 0, "samples",
+                     is_task ? d->n_train : d->n_pretrain, l->terms.options->batch,
+                     is_task ? d->train_cost : d->pretrain_cost));
+    for (int i = 0; i < 2; i++) TRY(make_slot(l, &l->slots[i], l->sampler.end_stratum - l->sampler.first_stratum));
     return STATUS_OK;
 }
 
-int ehr_learner_make(struct ehr_learner *l, const struct ehr_learner_terms *terms, const struct comm *comm,
-                     struct device *device, int trains) {
-    static const char *const TERMS[] = {"cross_entropy"};
-    *l = (struct ehr_learner){.terms = *terms, .comm = comm, .device = device, .most_tokens = SCORED_TOKENS};
+int ehr_learner_make(struct ehr_learner *l, const struct ehr_learner_terms *terms, enum ehr_stage stage,
+                     const struct comm *comm, struct device *device, int trains) {
+    static const char *const TASK[] = {"cross_entropy"}, *const PRETRAIN[] = {"pretraining"};
+    int is_task = stage == STAGE_TASK;
+    *l = (struct ehr_learner){
+        .terms = *terms, .stage = stage, .comm = comm, .device = device, .most_tokens = SCORED_EVENTS};
     tape_init(&l->tape, device);
-    pack_make(&l->pack, device);
-    int status = make_model(l, trains);
+    int status = comm_agree(comm, make_model(l, trains));
+    if (status == STATUS_OK) status = make_slot(l, &l->scored, 0);
     if (status == STATUS_OK && trains) status = make_slots(l);
     l->learner = (struct learner){.self = l,
                                   .parameters = &l->parameters,
                                   .settings = "ehr",
-                                  .samples = "samples",
+                                  .samples = is_task ? "samples" : "subjects",
                                   .evaluated = "samples of tuning",
-                                  .terms = TERMS,
+                                  .terms = is_task ? TASK : PRETRAIN,
                                   .n_terms = 1,
                                   .draw = draw,
                                   .send = send,
                                   .share = share,
                                   .loss = loss,
-                                  .evaluate = evaluate};
+                                  .evaluate = is_task ? evaluate : NULL};
     return comm_agree(comm, status);
+}
+
+static void free_slot(struct ehr_learner *l, struct ehr_slot *s) {
+    if (s->batch.input && l->model->free_input) l->model->free_input(s->batch.input);
+    free(s->batch.input);
+    free(s->batch.labels);
+    free(s->total);
+    free(s->drawn);
+    pack_free(&s->pack);
 }
 
 void ehr_learner_free(struct ehr_learner *l) {
     if (!l->device) return;
-    for (int i = 0; i < 2; i++) {
-        pack_free(&l->slots[i].pack);
-        free(l->slots[i].drawn);
-    }
+    for (int i = 0; i < 2; i++) free_slot(l, &l->slots[i]);
+    free_slot(l, &l->scored);
     sampler_free(&l->sampler);
-    pack_free(&l->pack);
     tape_free(&l->tape);
     if (l->model) l->model->free(l->self);
+    ehr_heads_free(&l->heads);
     parameter_set_free(&l->parameters);
     *l = (struct ehr_learner){0};
 }
 
-/* ---- scores ---- */
-/* The scores of samples which[n], the next ones of the set. */
-static int score_batch(struct ehr_learner *l, const struct sample_set *set, int64_t n, const int64_t *which, real *host,
-                       struct scored_sample *out) {
-    TRY(ehr_batch_pack(&l->batch, &l->pack, set, n, which));
-    TRY(pack_send(&l->pack));
-    tape_reset(&l->tape, 1);
-    struct var *logits = l->model->logits(l->self, &l->tape, &l->batch);
-    TRY(tape_status(&l->tape));
-    device_download_reals(l->device, host, logits->value, n);
-    for (int64_t i = 0; i < n; i++)
-        out[i] = (struct scored_sample){.sample = set->number[which[i]],
-                                        .subject = set->subject[which[i]],
-                                        .label = set->label[which[i]],
-                                        .score = 1 / (1 + exp(-(double)host[i]))};
-    return STATUS_OK;
-}
-
-static int score_set(struct ehr_learner *l, const struct sample_set *set, struct scored_sample *out) {
-    int64_t *which = NULL;
-    real *host = NULL;
-    int status = mem_alloc(&which, set->n, sizeof *which);
-    if (status == STATUS_OK) status = mem_alloc(&host, set->n, sizeof *host);
-    for (int64_t i = 0; i < set->n && status == STATUS_OK; i++) which[i] = i;
-    for (int64_t first = 0, end; first < set->n && status == STATUS_OK; first = end) {
-        for (end = first + 1; end < set->n && set->offsets[end + 1] - set->offsets[first] <= l->most_tokens;) end++;
-        status = score_batch(l, set, end - first, which + first, host, out + first);
+int ehr_learner_start_from(struct ehr_learner *l, const struct ehr_learner *pretrained) {
+    int64_t most = 0;
+    real *host;
+    for (long long i = 0; i < l->parameters.n; i++) {
+        const struct parameter *p = l->parameters.list[i];
+        if (p->count * p->cols > most) most = p->count * p->cols;
     }
-    free(which);
+    TRY(mem_alloc(&host, most, sizeof *host));
+    for (long long i = 0; i < l->parameters.n; i++) {
+        const struct parameter *to = l->parameters.list[i], *from = pretrained->parameters.list[i];
+        if (strncmp(to->name, "head.", 5) == 0) continue;
+        device_download_reals(l->device, host, from->value, from->count * from->cols);
+        device_upload_reals(l->device, to->value, host, to->count * to->cols);
+        device_synchronize(l->device);
+    }
     free(host);
-    return status;
-}
-
-int ehr_learner_score(struct ehr_learner *l, enum cohort_split split, int64_t *n, struct scored_sample **samples) {
-    const struct sample_set *set = &l->terms.data->sets[split];
-    struct scored_sample *own;
-    int status = mem_alloc(&own, set->n, sizeof *own);
-    if (status == STATUS_OK) status = score_set(l, set, own);
-    status = comm_agree(l->comm, status);
-    if (status == STATUS_OK) status = scored_samples_gather(l->comm, set->n, own, n, samples);
-    free(own);
-    return status;
+    return STATUS_OK;
 }

@@ -6,8 +6,19 @@
 #include "config/options.h"
 
 /* The models, once: NUMBER gives the name in settings, and src/ehr/models/ defines NUMBER_MODEL (ehr/models.h). */
-#define EHR_MODELS(CHOICE) CHOICE(EHR_BEHRT, "behrt")
-enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) };
+#define EHR_MODELS(CHOICE)                                                                                             \
+    CHOICE(EHR_BEHRT, "behrt")                                                                                         \
+    CHOICE(EHR_TRANSFORMEHR, "transformehr")                                                                           \
+    CHOICE(EHR_ETHOS_PROBE, "ethos-probe")                                                                             \
+    CHOICE(EHR_MULT_EHR, "mult-ehr")                                                                                   \
+    CHOICE(EHR_MEDTOK_TRANSFORMER, "medtok-transformer")
+enum ehr_model_number { EHR_MODELS(OPTION_CHOICE_NUMBER) N_EHR_MODELS };
+
+#define EHR_SIZES(CHOICE) CHOICE(SIZE_SMALL, "small") CHOICE(SIZE_PUBLISHED, "published")
+enum ehr_size_number { EHR_SIZES(OPTION_CHOICE_NUMBER) N_EHR_SIZES };
+
+#define EHR_VISITS(CHOICE) CHOICE(VISITS_DAYS, "days") CHOICE(VISITS_ADMISSIONS, "admissions")
+enum ehr_visits { EHR_VISITS(OPTION_CHOICE_NUMBER) };
 
 #define EHR_ARMS(CHOICE)                                                                                               \
     CHOICE(ARM_RANDOM, "random")                                                                                       \
@@ -28,6 +39,20 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, TEXT, "ehr.task", task, "", JOB_EVALUATE, LEAVES,                                                          \
         "task of the cohort whose samples are learned and scored; empty: its only one")                                \
     KEY(in, CHOICE, "ehr.model", model, ehr_model_number, EHR_MODELS, "behrt", JOB_EVALUATE, SHAPES, "model")          \
+    KEY(in, LIST, "ehr.also", also, "tasks", JOB_EVALUATE, NULL,                                                       \
+        "further tasks that are learned beside ehr.task, from train; their scores are not made")                       \
+    KEY(in, CHOICE, "ehr.size", size, ehr_size_number, EHR_SIZES, "small", JOB_EVALUATE, SHAPES,                       \
+        "what ehr.dim, layers, heads, inner, dropout stand for where they are left open")                              \
+    KEY(in, CHOICE, "ehr.visits", visits, ehr_visits, EHR_VISITS, "days", JOB_EVALUATE, SHAPES,                        \
+        "what a visit is: a day with events, or an admission (and a day outside any)")                                 \
+    KEY(in, INTEGER, "ehr.train_samples", train_samples, "0", 0, 1e12, "samples", JOB_EVALUATE, SHAPES,                \
+        "so many samples of train are learned from; 0: all")                                                           \
+    KEY(in, INTEGER, "ehr.shots", shots, "0", 0, 1e9, "samples", JOB_EVALUATE, SHAPES,                                 \
+        "so many samples of each class, of train and of tuning, are learned from; 0: all")                             \
+    KEY(in, INTEGER, "ehr.pretrain_steps", pretrain_steps, "0", 0, 1e9, "steps", JOB_EVALUATE, SHAPES,                 \
+        "the model's own pre-training on the histories of train goes before; 0: none")                                 \
+    KEY(in, REAL, "ehr.pretrain_rate", pretrain_rate, "5e-4", 0, 1e6, JOB_EVALUATE, SHAPES,                            \
+        "Adam's learning rate in it; it falls along half a cosine to its last step")                                   \
     KEY(in, CHOICE, "ehr.embedding", arm, ehr_arm, EHR_ARMS, "random", JOB_EVALUATE, SHAPES,                           \
         "rows of medical codes: a trained table; one that starts as files.table's vectors under a fixed map; those "   \
         "vectors, "                                                                                                    \
@@ -37,12 +62,17 @@ enum ehr_predictions { EHR_PREDICTIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, INTEGER, "ehr.max_length", max_length, "512", 8, 65536, "tokens", JOB_EVALUATE, SHAPES,                    \
         "the last so many tokens of a history are read")                                                               \
     KEY(in, CHOICE, "ehr.age", age, ehr_age, EHR_AGES, "years", JOB_EVALUATE, SHAPES, "in what age is counted")        \
-    KEY(in, INTEGER, "ehr.dim", dim, "64", 2, 65536, "values", JOB_EVALUATE, SHAPES, "width of the model")             \
-    KEY(in, INTEGER, "ehr.layers", layers, "2", 1, 64, "layers", JOB_EVALUATE, SHAPES, "transformer blocks")           \
-    KEY(in, INTEGER, "ehr.heads", heads, "4", 1, 256, "heads", JOB_EVALUATE, SHAPES, "heads of attention")             \
-    KEY(in, INTEGER, "ehr.inner", inner, "128", 1, 1048576, "values", JOB_EVALUATE, SHAPES,                            \
-        "width inside a block's feed-forward part")                                                                    \
-    KEY(in, REAL, "ehr.dropout", dropout, "0.1", 0, 0.95, JOB_EVALUATE, SHAPES, "dropout in the model")                \
+    KEY(in, INTEGER, "ehr.dim", dim, "0", 0, 65536, "values", JOB_EVALUATE, SHAPES,                                    \
+        "width of the model; 0: as ehr.size says")                                                                     \
+    KEY(in, INTEGER, "ehr.layers", layers, "0", 0, 64, "layers", JOB_EVALUATE, SHAPES, "layers; 0: as ehr.size says")  \
+    KEY(in, INTEGER, "ehr.heads", heads, "0", 0, 256, "heads", JOB_EVALUATE, SHAPES,                                   \
+        "heads of attention; 0: as ehr.size says")                                                                     \
+    KEY(in, INTEGER, "ehr.inner", inner, "0", 0, 1048576, "values", JOB_EVALUATE, SHAPES,                              \
+        "width inside a block's feed-forward part, of mult-ehr that of a node's features; 0: as ehr.size says")        \
+    KEY(in, REAL, "ehr.dropout", dropout, "-1", -1, 0.95, JOB_EVALUATE, SHAPES,                                        \
+        "dropout in the model; -1: as ehr.size says")                                                                  \
+    KEY(in, REAL, "ehr.position_scale", position_scale, "-1", -1, 1e6, JOB_EVALUATE, SHAPES,                           \
+        "fixed positions, sinusoids, times this; rows of codes are 0.02 at first; -1: as ehr.size says")               \
     KEY(in, INTEGER, "ehr.batch", batch, "64", 1, 1048576, "samples", JOB_EVALUATE, SHAPES,                            \
         "samples in a batch, over all ranks")                                                                          \
     KEY(in, INTEGER, "ehr.steps", steps, "1000", 1, 1e9, "steps", JOB_EVALUATE, SHAPES, "length of training, at most") \

@@ -61,8 +61,8 @@ static void write_data(struct json *j, const struct ehr_data *d) {
     json_object(j, "samples");
     for (int s = 0; s < N_SPLITS; s++) {
         json_object(j, SPLIT_NAMES[s]);
-        json_integer(j, "n", d->task_samples[s]);
-        json_integer(j, "true", d->task_positive[s]);
+        json_integer(j, "n", d->tasks[0].samples[s]);
+        json_integer(j, "true", d->tasks[0].positive[s]);
         json_end(j);
     }
     json_end(j);
@@ -84,7 +84,7 @@ static void write_json(const struct ehr_report *r, FILE *out) {
     json_object(&j, NULL);
     json_text(&j, "cohort_id", r->cohort_id);
     json_text(&j, "table_id", r->table_id);
-    json_text(&j, "task", r->data->task);
+    json_text(&j, "task", r->data->tasks[0].name);
     json_text(&j, "model", MODELS[r->options->model]);
     json_text(&j, "embedding", ARMS[r->options->arm]);
     json_text(&j, "split", SPLIT_NAMES[ehr_scored_split(r->options)]);

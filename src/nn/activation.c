@@ -22,6 +22,79 @@ struct var *nn_add(struct tape *tape, struct var *a, struct var *b) {
     return y;
 }
 
+struct combine_op {
+    struct op op;
+    struct var *y;
+    int n;
+    struct {
+        double alpha;
+        struct var *x;
+    } terms[];
+};
+
+static void combine_backward(struct tape *tape, struct op *op) {
+    struct combine_op *c = (struct combine_op *)op;
+    dev_real dy = tape_grad(tape, c->y);
+    for (int i = 0; i < c->n; i++) {
+        dev_real dx = tape_grad(tape, c->terms[i].x);
+        if (dx.at) RUN(tape)->axpy(tape->device, c->y->rows * c->y->cols, c->terms[i].alpha, dy, dx);
+    }
+}
+
+struct var *nn_combine(struct tape *tape, int n, const double *alpha, struct var *const *x) {
+    struct var *y = tape_make(tape, __func__, x[0]->rows, x[0]->cols, n, x);
+    int64_t size = y->rows * y->cols;
+    if (tape->failed) return y;
+    RUN(tape)->fill(tape->device, size, 0, y->value);
+    for (int i = 0; i < n; i++) RUN(tape)->axpy(tape->device, size, alpha[i], x[i]->value, y->value);
+    struct combine_op *c = tape_record(tape, sizeof *c + (size_t)n * sizeof c->terms[0], combine_backward, y);
+    if (!c) return y;
+    c->y = y, c->n = n;
+    for (int i = 0; i < n; i++) c->terms[i].alpha = alpha[i], c->terms[i].x = x[i];
+    return y;
+}
+
+struct mix_op {
+    struct op op;
+    struct var *s, *a, *b, *y;
+    dev_real gate; /* g */
+};
+
+/* With rest = (1 - g) dy: db = rest, da = dy - rest, and ds = g (1 - g) dy.(a - b). */
+static void mix_backward(struct tape *tape, struct op *op) {
+    struct mix_op *m = (struct mix_op *)op;
+    const struct kernels *run = RUN(tape);
+    struct device *device = tape->device;
+    int64_t n = m->y->rows * m->y->cols;
+    dev_real dy = tape_grad(tape, m->y), rest = tape_scratch(tape, n), dgate = tape_scratch(tape, 1);
+    dev_real ds = tape_grad(tape, m->s), da = tape_grad(tape, m->a), db = tape_grad(tape, m->b);
+    if (tape->failed) return;
+    run->fill(device, n, 0, rest);
+    run->blend(device, n, m->gate, dy, rest);
+    if (da.at) run->axpy(device, n, 1, dy, da);
+    if (da.at) run->axpy(device, n, -1, rest, da);
+    if (db.at) run->axpy(device, n, 1, rest, db);
+    if (!ds.at) return;
+    run->fill(device, 1, 0, dgate);
+    run->dot(device, n, 1, dy, m->a->value, dgate);
+    run->dot(device, n, -1, dy, m->b->value, dgate);
+    run->activate_backward(device, ACTIVATION_SIGMOID, 1, m->gate, dgate, ds, 1);
+}
+
+struct var *nn_mix(struct tape *tape, struct var *s, struct var *a, struct var *b) {
+    struct var *y = tape_var(tape, a->rows, a->cols, s, a, b);
+    dev_real gate = tape_scratch(tape, 1);
+    if (tape->failed) return y;
+    RUN(tape)->activate(tape->device, ACTIVATION_SIGMOID, 1, s->value, gate);
+    RUN(tape)->copy_matrix(tape->device, a->rows, a->cols, a->value, a->cols, y->value, a->cols, 0);
+    RUN(tape)->blend(tape->device, y->rows * y->cols, gate, b->value, y->value);
+    struct mix_op *m = tape_record(tape, sizeof *m, mix_backward, y);
+    if (!m) return y;
+    m->s = s, m->a = a, m->b = b, m->y = y, m->gate = gate;
+    if (s->needs_grad) tape_save(a), tape_save(b);
+    return y;
+}
+
 struct activation_op {
     struct op op;
     enum activation f;

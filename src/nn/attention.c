@@ -18,6 +18,7 @@ static struct attention attention_call(const struct nn_attention *a) {
     call.ld_q = a->q->cols;
     call.ld_kv = a->k->cols;
     if (a->bias) call.types.bias = a->bias->value;
+    if (a->dots) call.types.dots = a->dots->value;
     return call;
 }
 
@@ -86,14 +87,15 @@ static void attention_backward(struct tape *tape, struct op *op) {
                                     .add_kv = add_k || add_v};
     if (o->sums) g.sums = o->sums->value, g.dsums = tape_grad(tape, o->sums);
     if (a->bias) g.dbias = tape_grad(tape, a->bias);
+    if (a->dots) g.ddots = tape_grad(tape, a->dots);
     RUN(tape)->attention_backward(tape->device, &call, &g);
 }
 
 struct var *nn_attention(struct tape *tape, const struct nn_attention *a, struct var **sums) {
     const struct attention *s = &a->shape;
     int64_t rows = s->queries.n_rows, n_types = s->types.n_types > 0 ? s->types.n_types : 1;
-    struct var *y = tape_var(tape, rows, s->heads * s->head_dim, a->q, a->k, a->v, a->bias), *weights = NULL;
-    if (sums) *sums = weights = tape_var(tape, rows, s->heads * n_types, a->q, a->k, a->v, a->bias);
+    struct var *y = tape_var(tape, rows, s->heads * s->head_dim, a->q, a->k, a->v, a->bias, a->dots), *weights = NULL;
+    if (sums) *sums = weights = tape_var(tape, rows, s->heads * n_types, a->q, a->k, a->v, a->bias, a->dots);
     dev_real stats = {NULL};
     if (y->needs_grad) stats = tape_scratch(tape, rows * s->heads * 2);
     if (tape->failed) return y;
@@ -109,6 +111,7 @@ struct var *nn_attention(struct tape *tape, const struct nn_attention *a, struct
     tape_save(a->v);
     tape_save(y);
     if (a->bias) tape_save(a->bias);
+    if (a->dots) tape_save(a->dots);
     if (weights) tape_save(weights);
     return y;
 }

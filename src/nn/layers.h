@@ -45,6 +45,12 @@ struct var *nn_add_bias(struct tape *tape, struct var *x, struct var *bias);
 /* a + b, in place of b */
 struct var *nn_add(struct tape *tape, struct var *a, struct var *b);
 
+/* sum over i of alpha[i] x[i], n matrices of one shape, of which none is overwritten */
+struct var *nn_combine(struct tape *tape, int n, const double *alpha, struct var *const *x);
+
+/* g a + (1 - g) b with g = 1 / (1 + exp(-s)); a, b of one shape, s [1, 1] */
+struct var *nn_mix(struct tape *tape, struct var *s, struct var *a, struct var *b);
+
 /* f(x): in place where activation_from_output(f) (kernels.h), as ReLU; x itself for ACTIVATION_NONE */
 struct var *nn_activate(struct tape *tape, enum activation f, struct var *x);
 
@@ -93,11 +99,11 @@ struct var *nn_norm(struct tape *tape, struct var *x, struct norm_terms terms);
 struct var *nn_add_norm(struct tape *tape, struct var *a, struct var *b, struct norm_terms terms, struct var **sum);
 
 /* Attention (struct attention in kernels.h): `shape` says of what shape and between which rows; its q, k, v, stats, leading
- * dimensions and bias are filled in here. Heads begin at a column of the rows of q, k and v, which may be one variable; k and
- * v have as many columns. bias [heads, n_types], or NULL. */
+ * dimensions, bias and dots are filled in here. Heads begin at a column of the rows of q, k and v, which may be one variable; k and
+ * v have as many columns. bias [heads, n_types] or NULL; dots [query rows, heads * n_types] or NULL. */
 struct nn_attention {
     struct attention shape;
-    struct var *q, *k, *v, *bias;
+    struct var *q, *k, *v, *bias, *dots;
     int64_t q_column, k_column, v_column;
 };
 
@@ -132,5 +138,8 @@ void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct va
 /* Cross-entropy of independent labels how.y [rows, labels], from logits x [rows, labels]; `how` has y, weight and
  * positive_weights, the layer sets the rest. */
 void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss);
+
+/* weight times the sum of x's values: for losses that layers make, value by value. */
+void nn_sum(struct tape *tape, struct var *x, double weight, dev_real loss);
 
 #endif

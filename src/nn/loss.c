@@ -24,3 +24,13 @@ void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss) {
     dev_real dx = tape_grad(tape, x);
     if (!tape->failed) RUN(tape)->bce(tape->device, &how, loss, dx);
 }
+
+void nn_sum(struct tape *tape, struct var *x, double weight, dev_real loss) {
+    if (!tape_reads(tape, x)) return;
+    int64_t n = x->rows * x->cols;
+    dev_real ones = tape_scratch(tape, n), dx = tape_grad(tape, x);
+    if (tape->failed) return;
+    RUN(tape)->fill(tape->device, n, 1, ones);
+    if (loss.at) RUN(tape)->dot(tape->device, n, weight, x->value, ones, loss);
+    if (dx.at) RUN(tape)->axpy(tape->device, n, weight, ones, dx);
+}

@@ -95,8 +95,10 @@ struct history {
 };
 
 /* The events of a sample's subject at or before its prediction time, but those of its own visit that the task hides. The one function by
- * which inputs of models are made. Fails if the subject's events were not read. */
+ * which inputs of tasks are made. Fails if the subject's events were not read. */
 int cohort_history(const struct cohort *cohort, int64_t sample, struct history *history);
+/* All that is known of a subject of the split train: for pre-training, which has no labels. Fails for others. */
+int cohort_train_history(const struct cohort *cohort, int64_t subject, struct history *history);
 void history_free(struct history *history);
 
 /* A time for a message: "2004-12-31 00:00:00", with the fraction of a second if there is one; "no time". */

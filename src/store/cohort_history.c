@@ -90,15 +90,31 @@ static int64_t task_of(const struct cohort *c, int64_t sample) {
     return task;
 }
 
+static int check_read(const struct cohort *c, int64_t subject) {
+    int64_t s = subject - c->events->first;
+    if (s >= 0 && s < c->events->n_subjects) return STATUS_OK;
+    return status_set(STATUS_FAILED, "a history is asked for of subject %lld, whose events were not read",
+                      (long long)c->subject[subject]);
+}
+
 int cohort_history(const struct cohort *c, int64_t sample, struct history *h) {
-    int64_t subject = c->sample_subject[sample], s = subject - c->events->first;
-    if (s < 0 || s >= c->events->n_subjects)
-        return status_set(STATUS_FAILED, "sample %lld is of subject %lld, whose events were not read",
-                          (long long)sample, (long long)c->subject[subject]);
+    int64_t subject = c->sample_subject[sample];
+    TRY(check_read(c, subject));
     struct subject_record record = cohort_subject(c, subject);
     TRY(take_visits(h, &record, c->sample_time[sample]));
     return take_events(h, c, &record, c->sample_time[sample], c->sample_visit[sample],
                        (unsigned)c->task_hidden[task_of(c, sample)]);
+}
+
+int cohort_train_history(const struct cohort *c, int64_t subject, struct history *h) {
+    if (c->split[subject] != SPLIT_TRAIN)
+        return status_set(STATUS_FAILED,
+                          "subject %lld is not in the split train: all that is known of it is not to be read",
+                          (long long)c->subject[subject]);
+    TRY(check_read(c, subject));
+    struct subject_record record = cohort_subject(c, subject);
+    TRY(take_visits(h, &record, INT64_MAX));
+    return take_events(h, c, &record, INT64_MAX, -1, 0);
 }
 
 void history_free(struct history *h) {

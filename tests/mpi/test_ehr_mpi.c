@@ -148,14 +148,15 @@ struct trained {
 
 enum { STEPS = 240, SOME_STEPS = 80, FEW_STEPS = 20 };
 
-static struct ehr_options usual_options(enum ehr_arm arm) {
+static struct ehr_options usual_options(enum ehr_model_number model, enum ehr_arm arm) {
     static char task[] = "";
     return (struct ehr_options){.task = task,
+                                .model = model,
                                 .arm = arm,
                                 .min_count = 1,
                                 .max_length = 64,
                                 .dim = 32,
-                                .layers = 1,
+                                .layers = model == EHR_MULT_EHR ? 2 : 1, /* as many as it takes */
                                 .heads = 2,
                                 .inner = 32,
                                 .dropout = 0.1,
@@ -187,8 +188,8 @@ static int make_vectors(struct trained *t) {
 }
 
 /* Trains over `comm` on the cohort and scores held_out; `end` frees in any case. */
-static int learn(const struct world *w, const struct comm *comm, const char *name, struct made made, enum ehr_arm arm,
-                 int64_t steps, struct trained *t) {
+static int learn(const struct world *w, const struct comm *comm, const char *name, struct made made,
+                 enum ehr_model_number model, enum ehr_arm arm, int64_t steps, struct trained *t) {
     char cohort[2 * PATH_MAX], checkpoint[2 * PATH_MAX], metrics[2 * PATH_MAX];
     struct provenance provenance = {.job = "evaluate", .config = "seed: 1\n"};
     snprintf(cohort, sizeof cohort, "%s/%s.cohort.h5", w->folder, name);
@@ -196,18 +197,20 @@ static int learn(const struct world *w, const struct comm *comm, const char *nam
     snprintf(metrics, sizeof metrics, "%s/%s.jsonl", w->folder, name);
     provenance_finish(&provenance, KIND_CHECKPOINT);
     struct checkpoint_ring ring = {checkpoint, &provenance, 1, "files.scores"};
-    *t = (struct trained){.options = usual_options(arm)};
-    t->options.steps = steps;
-    struct train_options options = ehr_train_options(&t->options);
+    struct ehr_options options_given = usual_options(model, arm);
+    options_given.steps = steps;
+    *t = (struct trained){0};
+    TRY(ehr_options_sized(&options_given, &t->options));
+    struct train_options options = ehr_train_options(&t->options, STAGE_TASK);
     training_open(&t->training, comm, (struct device *)&w->device, &options);
     TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
     struct vector_source source = {find, NULL, 0};
-    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, arm == ARM_RANDOM ? NULL : &source));
+    TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_RANDOM ? NULL : &source));
     TRY(make_vectors(t));
     int with_vectors = arm == ARM_MEDTOK_INIT || arm == ARM_MEDTOK_FROZEN;
     struct ehr_learner_terms terms = {
         &t->options, &t->data, {arm, t->data.n_own, t->data.n_vectors, WIDTH, with_vectors ? t->vectors : NULL}, 7};
-    TRY(ehr_learner_make(&t->learner, &terms, comm, (struct device *)&w->device, 1));
+    TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1));
     int status = train(&t->training, &t->learner.learner, &ring, metrics);
     provenance_free(&provenance);
     TRY(status);
@@ -229,15 +232,25 @@ static double average_precision(int64_t n, const struct scored_sample *samples) 
 }
 
 /* ---- behaviours ---- */
+static void cause_is_found(const struct world *w, enum ehr_model_number model, enum ehr_arm arm) {
+    struct trained t;
+    char name[32];
+    snprintf(name, sizeof name, "model-%d-arm-%d", (int)model, (int)arm);
+    int64_t steps = model == EHR_BEHRT ? STEPS : 2 * STEPS; /* enough for the slowest: a decoder's last token */
+    NEED(learn(w, w->comm, name, (struct made){0}, model, arm, steps, &t) == STATUS_OK);
+    CHECK(t.data.n_own == (arm == ARM_RANDOM ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
+    CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
+    end(&t);
+}
+
 static void a_code_that_makes_the_label_is_found_by_each_arm(const struct world *w) {
-    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_RANDOM_FROZEN; arm++) {
-        struct trained t;
-        char name[16];
-        snprintf(name, sizeof name, "arm-%d", (int)arm);
-        NEED(learn(w, w->comm, name, (struct made){0}, arm, STEPS, &t) == STATUS_OK);
-        CHECK(t.data.n_own == (arm == ARM_RANDOM ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
-        CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
-        end(&t);
+    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_RANDOM_FROZEN; arm++) cause_is_found(w, EHR_BEHRT, arm);
+}
+
+static void a_code_that_makes_the_label_is_found_by_each_model(const struct world *w) {
+    for (enum ehr_model_number model = EHR_BEHRT + 1; model < N_EHR_MODELS; model++) {
+        cause_is_found(w, model, ARM_RANDOM);
+        cause_is_found(w, model, ARM_MEDTOK_FROZEN);
     }
 }
 
@@ -265,7 +278,7 @@ static void chance(int64_t n, const struct scored_sample *samples, double *mean,
 static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
     struct trained t;
     double mean, sd;
-    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, ARM_RANDOM, STEPS, &t) == STATUS_OK);
+    NEED(learn(w, w->comm, "permuted", (struct made){.permuted = 1}, EHR_BEHRT, ARM_RANDOM, STEPS, &t) == STATUS_OK);
     chance(t.n, t.samples, &mean, &sd);
     double value = average_precision(t.n, t.samples);
     CHECK(sd > 0 && sd < 0.1 && fabs(value - mean) < 3 * sd);
@@ -274,10 +287,15 @@ static void permuted_labels_are_scored_as_by_chance(const struct world *w) {
 
 /* Also what later events bring: codes that stand between the others, the cause of the label itself. */
 static void events_after_the_prediction_time_change_no_bit(const struct world *w) {
-    for (enum ehr_arm arm = ARM_RANDOM; arm <= ARM_MEDTOK_FROZEN; arm++) {
+    static const enum ehr_arm ARMS[] = {ARM_RANDOM, ARM_MEDTOK_INIT, ARM_MEDTOK_FROZEN};
+    enum { N_ARMS = sizeof ARMS / sizeof *ARMS };
+    for (int i = 0; i < N_ARMS + N_EHR_MODELS - 1;
+         i++) { /* the arms with one model, then the other models with one arm */
+        enum ehr_arm arm = i < N_ARMS ? ARMS[i] : ARM_MEDTOK_FROZEN;
+        enum ehr_model_number model = i < N_ARMS ? EHR_BEHRT : (enum ehr_model_number)(EHR_BEHRT + i - N_ARMS + 1);
         struct trained a, b;
-        NEED(learn(w, w->comm, "before", (struct made){0}, arm, FEW_STEPS, &a) == STATUS_OK);
-        NEED(learn(w, w->comm, "after", (struct made){.later = 1}, arm, FEW_STEPS, &b) == STATUS_OK);
+        NEED(learn(w, w->comm, "before", (struct made){0}, model, arm, FEW_STEPS, &a) == STATUS_OK);
+        NEED(learn(w, w->comm, "after", (struct made){.later = 1}, model, arm, FEW_STEPS, &b) == STATUS_OK);
         CHECK(a.n == b.n && a.learner.parameters.n == b.learner.parameters.n);
         for (int64_t i = 0; i < a.n && a.n == b.n; i++)
             if (a.samples[i].score != b.samples[i].score || a.samples[i].label != b.samples[i].label) {
@@ -299,36 +317,43 @@ static void events_after_the_prediction_time_change_no_bit(const struct world *w
 
 /* 3e-6: products of other shapes add in another order, in single precision, through a block. */
 static void the_other_samples_of_a_batch_do_not_matter(const struct world *w) {
-    struct trained t;
-    struct scored_sample *alone = NULL;
-    int64_t n = 0;
-    NEED(learn(w, w->comm, "batches", (struct made){0}, ARM_RANDOM, FEW_STEPS, &t) == STATUS_OK);
-    t.learner.most_tokens = 1;
-    CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
-    double most = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(alone[i].score - t.samples[i].score));
-    CHECK(most < 3e-6);
-    free(alone);
-    end(&t);
+    for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        struct trained t;
+        struct scored_sample *alone = NULL;
+        int64_t n = 0;
+        char name[32];
+        snprintf(name, sizeof name, "batches-%d", (int)model);
+        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_RANDOM, FEW_STEPS, &t) == STATUS_OK);
+        t.learner.most_tokens = 1;
+        CHECK(ehr_learner_score(&t.learner, SPLIT_HELD_OUT, &n, &alone) == STATUS_OK && n == t.n);
+        double most = 0;
+        for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(alone[i].score - t.samples[i].score));
+        CHECK(most < 3e-6);
+        free(alone);
+        end(&t);
+    }
 }
 
 /* 2e-3 after 80 steps, whose gradients are summed in another order; scores reach from 0 to 1. */
 static void the_number_of_ranks_does_not_matter(const struct world *w) {
     struct comm self = comm_self();
-    struct trained one, all;
-    char name[32];
-    snprintf(name, sizeof name, "one-%d", w->comm->rank);
-    NEED(learn(w, &self, name, (struct made){0}, ARM_MEDTOK_FROZEN, SOME_STEPS, &one) == STATUS_OK);
-    NEED(learn(w, w->comm, "all", (struct made){0}, ARM_MEDTOK_FROZEN, SOME_STEPS, &all) == STATUS_OK);
-    CHECK(one.n == all.n && one.data.n_vectors == all.data.n_vectors && one.data.n_tokens == all.data.n_tokens);
-    double most = 0;
-    for (int64_t i = 0; i < one.n && one.n == all.n; i++) {
-        CHECK(one.samples[i].sample == all.samples[i].sample && one.samples[i].subject == all.samples[i].subject);
-        most = fmax(most, fabs(one.samples[i].score - all.samples[i].score));
+    for (enum ehr_model_number model = EHR_BEHRT; model < N_EHR_MODELS; model++) {
+        struct trained one, all;
+        char name[32];
+        snprintf(name, sizeof name, "one-%d-%d", (int)model, w->comm->rank);
+        NEED(learn(w, &self, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, SOME_STEPS, &one) == STATUS_OK);
+        snprintf(name, sizeof name, "all-%d", (int)model);
+        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, SOME_STEPS, &all) == STATUS_OK);
+        CHECK(one.n == all.n && one.data.n_vectors == all.data.n_vectors && one.data.n_tokens == all.data.n_tokens);
+        double most = 0;
+        for (int64_t i = 0; i < one.n && one.n == all.n; i++) {
+            CHECK(one.samples[i].sample == all.samples[i].sample && one.samples[i].subject == all.samples[i].subject);
+            most = fmax(most, fabs(one.samples[i].score - all.samples[i].score));
+        }
+        CHECK(most < 2e-3);
+        end(&one);
+        end(&all);
     }
-    CHECK(most < 2e-3);
-    end(&one);
-    end(&all);
 }
 
 /* ---- main ---- */
@@ -347,6 +372,7 @@ int main(int argc, char **argv) {
         void (*check)(const struct world *w);
         int ranks; /* on so many; 0: on several */
     } BEHAVIOURS[] = {BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_arm, 1),
+                      BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_model, 1),
                       BEHAVIOUR(permuted_labels_are_scored_as_by_chance, 1),
                       BEHAVIOUR(the_other_samples_of_a_batch_do_not_matter, 1),
                       BEHAVIOUR(events_after_the_prediction_time_change_no_bit, 2),

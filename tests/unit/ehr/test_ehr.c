@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "ehr/embedding.h"
+#include "ehr/code_rows.h"
 #include "ehr/medtok_vectors.h"
 #include "ehr/timeline.h"
 #include "store/cohort_events.h"
@@ -67,11 +67,39 @@ static struct ehr_options options_of(int64_t max_length, enum ehr_age age) {
     return (struct ehr_options){.max_length = max_length, .age = age};
 }
 
+enum { T = TOKEN_FIRST_CODE };
+
+/* The history of the one sample as visits and timeline; codes as tokens before there are rows. */
+static struct timeline timeline_of(const struct one *o, struct ehr_options options) {
+    static const uint8_t kinds[N_CODES];
+    struct history h = {0};
+    struct visits visits = {0};
+    struct timeline t = {0};
+    assert_int_equal(cohort_history(&o->cohort, 0, &h), STATUS_OK);
+    struct sample_event *events = calloc((size_t)h.n + 1, sizeof *events);
+    for (int64_t i = 0; i < h.n; i++)
+        events[i] = (struct sample_event){h.time[i], h.code[i], T + h.code[i], h.visit[i], h.value[i]};
+    struct sample_history history = {.n = h.n,
+                                     .n_static = h.n_static,
+                                     .n_visits = h.n_visits,
+                                     .events = events,
+                                     .visits = h.visits,
+                                     .birth_code = BIRTH,
+                                     .birth = o->birth,
+                                     .time = o->time,
+                                     .code_kind = kinds};
+    assert_int_equal(visits_make(&visits, &history, &options), STATUS_OK);
+    assert_int_equal(timeline_make(&t, &visits, options.max_length), STATUS_OK);
+    free(events);
+    history_free(&h);
+    visits_free(&visits);
+    return t;
+}
+
 /* expected[n]: token, age class, visit. */
 static void check_timeline(const struct one *o, struct ehr_options options, int64_t n, const int32_t expected[][3],
                            int64_t dropped) {
-    struct timeline t = {0};
-    assert_int_equal(timeline_make(&t, &o->cohort, 0, &options), STATUS_OK);
+    struct timeline t = timeline_of(o, options);
     assert_int_equal(t.n, n);
     for (int64_t i = 0; i < n; i++) {
         assert_int_equal(t.tokens[i].token, expected[i][0]);
@@ -81,8 +109,6 @@ static void check_timeline(const struct one *o, struct ehr_options options, int6
     assert_int_equal(t.dropped, dropped);
     timeline_free(&t);
 }
-
-enum { T = TOKEN_FIRST_CODE };
 
 /* Days before 1970 too; the birth is no visit; what stands twice in a day stands once. */
 static void a_timeline_is_visits_by_day(void **state) {
@@ -99,15 +125,16 @@ static void a_timeline_is_visits_by_day(void **state) {
     /* -1 microsecond is in the day before 0, a day and a microsecond before two days before */
     check_timeline(&o, options_of(64, AGE_YEARS), 13, years, 0);
     o.birth = COHORT_NO_TIME;
-    struct timeline t = {0};
     struct ehr_options options = options_of(64, AGE_MONTHS);
-    assert_int_equal(timeline_make(&t, &o.cohort, 0, &options), STATUS_OK);
+    struct timeline t = timeline_of(&o, options);
     for (int64_t i = 0; i < t.n; i++) assert_int_equal(t.tokens[i].age, 0); /* unknown */
     o.birth = birth;
-    assert_int_equal(timeline_make(&t, &o.cohort, 0, &options), STATUS_OK);
+    timeline_free(&t);
+    t = timeline_of(&o, options);
     assert_int_equal(t.tokens[6].age, 1 + 36); /* months */
     o.birth = -400 * year;
-    assert_int_equal(timeline_make(&t, &o.cohort, 0, &options), STATUS_OK);
+    timeline_free(&t);
+    t = timeline_of(&o, options);
     assert_int_equal(t.tokens[6].age, age_classes(AGE_MONTHS) - 1);
     timeline_free(&t);
 }
@@ -121,7 +148,6 @@ static void of_300_visits_and_5000_codes_the_latest_part_is_kept_and_the_rest_co
     static float values[N];
     static const int32_t KINDS[] = {ASTHMA, DIABETES, FLU};
     struct one o;
-    struct timeline t = {0};
     struct ehr_options options = options_of(LENGTH, AGE_YEARS);
     make_one(&o, 0, 0, times, event_codes);
     for (int i = 0; i < N; i++) {
@@ -132,7 +158,7 @@ static void of_300_visits_and_5000_codes_the_latest_part_is_kept_and_the_rest_co
     o.offsets[1] = N;
     o.events.visit = visit;
     o.events.value = values;
-    assert_int_equal(timeline_make(&t, &o.cohort, 0, &options), STATUS_OK);
+    struct timeline t = timeline_of(&o, options);
     /* whole: CLS, and three codes and SEP a visit; of 511 tokens behind CLS the last 127 visits and three tokens of one more fit */
     assert_int_equal(t.n, LENGTH);
     assert_int_equal(t.dropped, 1 + 4 * VISITS - LENGTH);
@@ -269,7 +295,9 @@ enum { ROWS = 200, OWN = 4, VECTOR = 16, MODEL_DIM = 8 };
 struct arm {
     struct device device;
     struct parameter_set set;
-    struct embedding embedding;
+    struct code_rows codes;
+    struct pack pack;
+    struct code_list list;
     float vectors[ROWS * VECTOR];
 };
 
@@ -278,16 +306,27 @@ static void make_arm(struct arm *a, enum ehr_arm kind) {
     for (int i = 0; i < ROWS * VECTOR; i++)
         a->vectors[i] = (float)sin(i * (i % 7 + 1.0)) * 1.41421356f / 4; /* of length 1, nearly */
     int has_own = kind == ARM_RANDOM;
-    struct embedding_source source = {kind, has_own ? ROWS : OWN, has_own ? 0 : ROWS, VECTOR,
+    struct code_rows_source source = {kind, has_own ? ROWS : OWN, has_own ? 0 : ROWS, VECTOR,
                                       kind == ARM_MEDTOK_INIT || kind == ARM_MEDTOK_FROZEN ? a->vectors : NULL};
     assert_int_equal(device_open_cpu(&a->device, 1), 0);
-    embedding_add(&a->embedding, &a->set, &source, MODEL_DIM);
+    pack_make(&a->pack, &a->device);
+    a->codes.source = source;
+    code_rows_add(&a->codes, &a->set, MODEL_DIM);
     assert_int_equal(parameter_set_allocate(&a->set, &a->device, 0, 1, 1), STATUS_OK);
     assert_int_equal(parameter_set_initialize(&a->set, 3), STATUS_OK);
-    assert_int_equal(embedding_start(&a->embedding, &a->device, 3), STATUS_OK);
+    assert_int_equal(code_rows_start(&a->codes, &a->device, 3), STATUS_OK);
+}
+
+static struct var *rows_of(struct arm *a, struct tape *tape, int64_t n, const int32_t *token) {
+    struct code_list *list = &a->list;
+    pack_begin(&a->pack);
+    assert_int_equal(code_list_pack(list, &a->pack, &a->codes, n, token), STATUS_OK);
+    assert_int_equal(pack_send(&a->pack), STATUS_OK);
+    return code_rows_look_up(&a->codes, tape, list);
 }
 
 static void free_arm(struct arm *a) {
+    pack_free(&a->pack);
     parameter_set_free(&a->set);
     device_close(&a->device);
 }
@@ -295,17 +334,16 @@ static void free_arm(struct arm *a) {
 static void rows_of_all_arms_are_as_large_at_first(void **state) {
     (void)state;
     static struct arm a; /* the device is the CPU: its memory is the host's */
-    int32_t token[ROWS], learned[ROWS], vector[ROWS];
-    struct ehr_batch batch = {.tokens.rows.n_rows = ROWS, .token = {token}, .learned = {learned}, .vector = {vector}};
+    int32_t token[ROWS];
     for (enum ehr_arm kind = ARM_RANDOM; kind <= ARM_RANDOM_FROZEN; kind++) {
         struct tape tape;
         double square = 0;
         int first = TOKEN_FIRST_CODE + (kind == ARM_RANDOM ? 0 : OWN); /* behind the codes with rows of their own */
-        for (int i = 0; i < ROWS; i++) token[i] = first + i, learned[i] = -1, vector[i] = i;
+        for (int i = 0; i < ROWS; i++) token[i] = first + i;
         make_arm(&a, kind);
         tape_init(&tape, &a.device);
         tape_reset(&tape, 1);
-        struct var *x = embedding_rows(&a.embedding, &tape, &batch);
+        struct var *x = rows_of(&a, &tape, ROWS, token);
         assert_int_equal(tape_status(&tape), STATUS_OK);
         assert_true(x->rows == ROWS && x->cols == MODEL_DIM);
         for (int i = 0; i < ROWS * MODEL_DIM; i++) square += (double)x->value.at[i] * x->value.at[i];
@@ -321,19 +359,17 @@ static void a_frozen_row_is_the_map_of_its_vector(void **state) {
     (void)state;
     static struct arm a;
     enum { LAST_OWN = TOKEN_FIRST_CODE + OWN - 1, N = 3 };
-    int32_t token[N] = {TOKEN_SEP, LAST_OWN + 1 + 150, LAST_OWN}, learned[N] = {TOKEN_SEP, -1, LAST_OWN};
-    int32_t vector[N] = {-1, 150, -1};
-    struct ehr_batch batch = {.tokens.rows.n_rows = N, .token = {token}, .learned = {learned}, .vector = {vector}};
+    const int32_t token[N] = {TOKEN_SEP, LAST_OWN + 1 + 150, LAST_OWN}, vector[N] = {-1, 150, -1};
     struct tape tape;
     make_arm(&a, ARM_MEDTOK_FROZEN);
-    const struct embedding *e = &a.embedding;
+    const struct code_rows *e = &a.codes;
     for (int j = 0; j < MODEL_DIM; j++) e->projection.bias->value.at[j] = (real)j;
     tape_init(&tape, &a.device);
     tape_reset(&tape, 1);
-    struct var *x = embedding_rows(e, &tape, &batch);
+    struct var *x = rows_of(&a, &tape, N, token);
     for (int i = 0; i < N; i++) {
         for (int j = 0; j < MODEL_DIM; j++) {
-            double row = j + (learned[i] >= 0 ? (double)e->table->value.at[learned[i] * MODEL_DIM + j] : 0);
+            double row = j + (vector[i] < 0 ? (double)e->table->value.at[token[i] * MODEL_DIM + j] : 0);
             for (int k = 0; k < VECTOR && vector[i] >= 0; k++)
                 row += (double)e->projection.weight->value.at[j * VECTOR + k] * a.vectors[150 * VECTOR + k];
             assert_true(fabs(x->value.at[i * MODEL_DIM + j] - row) < 1e-5);
@@ -351,9 +387,9 @@ static void only_rows_of_codes_with_a_vector_start_as_vectors(void **state) {
     static struct arm with, without;
     make_arm(&with, ARM_MEDTOK_INIT);
     make_arm(&without, ARM_RANDOM);
-    const real *x = with.embedding.table->value.at, *y = without.embedding.table->value.at;
+    const real *x = with.codes.table->value.at, *y = without.codes.table->value.at;
     enum { LEARNED = TOKEN_FIRST_CODE + OWN };
-    assert_int_equal(with.embedding.table->rows, LEARNED + ROWS);
+    assert_int_equal(with.codes.table->rows, LEARNED + ROWS);
     for (int i = 0; i < LEARNED * MODEL_DIM; i++) assert_true(x[i] == y[i]);
     int same = 0;
     for (int i = LEARNED * MODEL_DIM; i < ROWS * MODEL_DIM; i++) same += x[i] == y[i];

@@ -50,6 +50,10 @@ static struct var *linear_without_bias(struct var **in) { return nn_linear(&tape
 static struct var *copy(struct var *x) { return nn_gather(&tape, x, (dev_int){ALL_ROWS}, x->rows); }
 static struct var *add_bias(struct var **in) { return nn_add_bias(&tape, copy(in[0]), in[1]); }
 static struct var *add(struct var **in) { return nn_add(&tape, in[0], copy(in[1])); }
+static struct var *combine(struct var **in) {
+    return nn_combine(&tape, 3, (const double[]){2, -0.5, 1}, (struct var *[]){in[0], in[1], in[0]});
+}
+static struct var *mix(struct var **in) { return nn_mix(&tape, in[0], in[1], in[2]); }
 static struct var *relu(struct var **in) { return nn_activate(&tape, ACTIVATION_RELU, copy(in[0])); }
 static struct var *gelu(struct var **in) { return nn_activate(&tape, ACTIVATION_GELU, in[0]); }
 static struct var *activations(struct var **in) {
@@ -143,7 +147,14 @@ static struct var *attention_to_itself(struct var **in) {
 static struct var *attention_of_types(struct var **in) {
     struct nn_attention a = attention_of(in[0], in[1], in[2], 1, 4);
     a.bias = in[3];
-    a.shape.types = (struct pair_types){3, 3, {QUERY_KINDS}, {KEY_KINDS}, {TYPES}, {NULL}};
+    a.shape.types = (struct pair_types){3, 3, {QUERY_KINDS}, {KEY_KINDS}, {TYPES}, {NULL}, {NULL}};
+    return nn_attention(&tape, &a, &second);
+}
+/* What types add to keys depends on the query. */
+static struct var *attention_of_types_of_queries(struct var **in) {
+    struct nn_attention a = attention_of(in[0], in[1], in[2], 1, 4);
+    a.dots = in[3];
+    a.shape.types = (struct pair_types){3, 3, {QUERY_KINDS}, {KEY_KINDS}, {TYPES}, {NULL}, {NULL}};
     return nn_attention(&tape, &a, &second);
 }
 static struct var *attention_to_pages(struct var **in) {
@@ -204,6 +215,10 @@ static struct var *orthogonality(struct var **in) {
     return NULL;
 }
 
+static struct var *sum_of_squares(struct var **in) {
+    nn_sum(&tape, nn_glu(&tape, ACTIVATION_NONE, in[0], in[0]), -0.3, loss);
+    return NULL;
+}
 static struct var *cross_entropy(struct var **in) {
     nn_cross_entropy(&tape, in[0], in[1], in[2], (struct cross_entropy){.scale = 0.7, .weight = 2, .target = {PICKED}},
                      loss, (dev_real){NULL});
@@ -221,6 +236,8 @@ static const struct layer LAYERS[] = {
     {"linear without bias", linear_without_bias, 2, {{5, 3}, {4, 3}}},
     {"add_bias", add_bias, 2, {{5, 3}, {1, 3}}},
     {"add", add, 2, {{5, 3}, {5, 3}}},
+    {"combine", combine, 2, {{5, 3}, {5, 3}}},
+    {"mix", mix, 3, {{1, 1}, {5, 3}, {5, 3}}},
     {"linear and tanh", linear_tanh, 3, {{5, 3}, {4, 3}, {1, 4}}},
     {"linear and gelu", linear_gelu, 3, {{5, 3}, {4, 3}, {1, 4}}},
     {"frozen linear", linear_frozen, 2, {{5, 3}, {1, 4}}},
@@ -253,6 +270,7 @@ static const struct layer LAYERS[] = {
     {"attention of some columns", attention_of_some_columns, 1, {{5, 12}}},
     {"attention to itself", attention_to_itself, 2, {{5, 6}, {5, 6}}},
     {"attention of types", attention_of_types, 4, {{4, 8}, {5, 4}, {5, 4}, {2, 3}}},
+    {"attention of types of queries", attention_of_types_of_queries, 4, {{4, 8}, {5, 4}, {5, 4}, {4, 6}}},
     {"attention to pages", attention_to_pages, 3, {{4, 6}, {5, 6}, {5, 6}}},
     {"attention to its own pages", attention_to_own_pages, 2, {{5, 3}, {12, 3}}},
     {"attention to shared rows", attention_to_shared_rows, 2, {{3, 8}, {5, 4}}},
@@ -261,6 +279,7 @@ static const struct layer LAYERS[] = {
     {"an input used twice", used_twice, 4, {{5, 4}, {4, 4}, {1, 4}, {1, 4}}},
     {"nce", nce, 2, {{4, 3}, {4, 3}}},
     {"cross_entropy", cross_entropy, 3, {{4, 3}, {5, 3}, {1, 5}}},
+    {"sum of squares", sum_of_squares, 1, {{4, 3}}},
     {"bce of linear", bce_of_linear, 2, {{4, 3}, {2, 3}}},
     {"cosine", cosine, 2, {{4, 3}, {4, 3}}},
     {"orthogonality", orthogonality, 2, {{4, 3}, {4, 3}}},

@@ -357,7 +357,7 @@ static void overwrites_a_bias_of_attention(struct var *x) {
     struct nn_attention a = {.q = x, .k = x, .v = x, .bias = bias};
     a.shape.queries = a.shape.keys = spans_of_single_rows(ROWS);
     a.shape.heads = a.shape.kv_heads = 1, a.shape.head_dim = DIM;
-    a.shape.types = (struct pair_types){DIM, 1, {kinds}, {kinds}, {none}, {NULL}};
+    a.shape.types = (struct pair_types){DIM, 1, {kinds}, {kinds}, {none}, {NULL}, {NULL}};
     nn_attention(&tape, &a, NULL);
     nn_activate(&tape, ACTIVATION_RELU, bias);
 }

@@ -214,7 +214,7 @@ static void events_of_some_subjects_are_read(void **state) {
     assert_int_equal(cohort_read(path, 1, 2, &c), STATUS_OK);
     check_history(&c, 2, 2, 0, times + 6, event_codes + 6);
     assert_int_equal(cohort_history(&c, 0, &h), STATUS_FAILED);
-    assert_string_equal(status_message(), "sample 0 is of subject 7, whose events were not read");
+    assert_string_equal(status_message(), "a history is asked for of subject 7, whose events were not read");
     cohort_free(&c);
     assert_int_equal(cohort_read(path, 2, 2, &c), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "has 3 subjects, but subjects 2 to 3 are needed"));

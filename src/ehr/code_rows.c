@@ -1,29 +1,30 @@
 /* Two shapes: a table with a row for each token; or vectors and their map, with a table for the tokens without. */
-#include "ehr/embedding.h"
+#include "ehr/code_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "ehr/visits.h"
 
-void embedding_add(struct embedding *e, struct parameter_set *set, const struct embedding_source *source, int64_t dim) {
+void code_rows_add(struct code_rows *e, struct parameter_set *set, int64_t dim) {
+    const struct code_rows_source *source = &e->source;
     struct init init = {.normal = EHR_INIT};
     int is_frozen = source->arm == ARM_MEDTOK_FROZEN || source->arm == ARM_RANDOM_FROZEN;
-    *e = (struct embedding){.source = *source};
+    *e = (struct code_rows){.source = *source, .dim = dim};
     e->table = parameter_add(set, TOKEN_FIRST_CODE + source->n_own + (is_frozen ? 0 : source->n_vectors), dim, init,
-                             PARAMETER_DECAYS, "embedding.table");
+                             PARAMETER_DECAYS, "codes.table");
     if (!is_frozen) return;
     e->vectors =
         parameter_add(set, source->n_vectors, source->width, (struct init){.normal = 1 / sqrt((double)source->width)},
-                      PARAMETER_FROZEN, "embedding.vectors");
-    e->projection.weight =
-        parameter_add(set, dim, source->width, init, PARAMETER_DECAYS, "embedding.projection.weight");
-    e->projection.bias = parameter_add(set, 1, dim, (struct init){0}, 0, "embedding.projection.bias");
+                      PARAMETER_FROZEN, "codes.vectors");
+    e->projection.weight = parameter_add(set, dim, source->width, init, PARAMETER_DECAYS, "codes.projection.weight");
+    e->projection.bias = parameter_add(set, 1, dim, (struct init){0}, 0, "codes.projection.bias");
 }
 
 /* R z of row i, into out[dim]; the values of R have their own place among the random numbers of first values. */
-static void project(const struct embedding *e, const double *map, int64_t i, real *out) {
+static void project(const struct code_rows *e, const double *map, int64_t i, real *out) {
     const float *z = e->source.vectors + i * e->source.width;
     for (int64_t j = 0; j < e->table->cols; j++) {
         double sum = 0;
@@ -32,7 +33,7 @@ static void project(const struct embedding *e, const double *map, int64_t i, rea
     }
 }
 
-static int start_table(const struct embedding *e, struct device *device, uint64_t seed) {
+static int start_table(const struct code_rows *e, struct device *device, uint64_t seed) {
     enum { MAP = 0xffff }; /* no parameter has this number */
     int64_t width = e->source.width, dim = e->table->cols, n = e->source.n_vectors;
     double *map = NULL;
@@ -51,7 +52,7 @@ static int start_table(const struct embedding *e, struct device *device, uint64_
     return status;
 }
 
-static int start_vectors(const struct embedding *e, struct device *device) {
+static int start_vectors(const struct code_rows *e, struct device *device) {
     int64_t n = e->source.n_vectors * e->source.width;
     real *host;
     TRY(mem_alloc(&host, n, sizeof *host));
@@ -62,15 +63,34 @@ static int start_vectors(const struct embedding *e, struct device *device) {
     return STATUS_OK;
 }
 
-int embedding_start(const struct embedding *e, struct device *device, uint64_t seed) {
+int code_rows_start(const struct code_rows *e, struct device *device, uint64_t seed) {
     if (!e->source.vectors) return STATUS_OK;
     return e->vectors ? start_vectors(e, device) : start_table(e, device, seed);
 }
 
-struct var *embedding_rows(const struct embedding *e, struct tape *tape, const struct ehr_batch *b) {
-    int64_t n = b->tokens.rows.n_rows;
+int code_list_pack(struct code_list *list, struct pack *pack, const struct code_rows *e, int64_t n,
+                   const int32_t *token) {
+    int32_t *copy, *learned, *vector, first_vector = (int32_t)(TOKEN_FIRST_CODE + e->source.n_own);
+    list->n = n;
+    TRY(pack_ints(pack, n, &copy, &list->token));
+    TRY(pack_ints(pack, n, &learned, &list->learned));
+    TRY(pack_ints(pack, n, &vector, &list->vector));
+    for (int64_t i = 0; i < n; i++) {
+        int has_vector = token[i] >= first_vector;
+        copy[i] = token[i];
+        learned[i] = has_vector ? -1 : token[i];
+        vector[i] = has_vector ? token[i] - first_vector : -1;
+    }
+    return STATUS_OK;
+}
+
+struct var *code_rows_look_up(const struct code_rows *e, struct tape *tape, const struct code_list *list) {
     struct var *table = parameter_var(tape, e->table);
-    if (!e->vectors) return nn_gather(tape, table, b->token, n);
-    struct var *z = nn_gather(tape, parameter_var(tape, e->vectors), b->vector, n);
-    return nn_add(tape, nn_gather(tape, table, b->learned, n), linear_map_apply(tape, z, e->projection));
+    if (!e->vectors) return nn_gather(tape, table, list->token, list->n);
+    struct var *z = nn_gather(tape, parameter_var(tape, e->vectors), list->vector, list->n);
+    return nn_add(tape, nn_gather(tape, table, list->learned, list->n), linear_map_apply(tape, z, e->projection));
+}
+
+struct parameter *code_rows_table(const struct code_rows *e) {
+    return e->vectors ? NULL : e->table;
 }

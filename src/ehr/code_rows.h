@@ -7,39 +7,56 @@
  *   medtok-frozen   W z + b for codes with a vector, W and b trained
  *   random-frozen   the same with normal random vectors of that length for z: what projection and number of parameters alone bring
  */
-#ifndef MEDTOK_EHR_EMBEDDING_H
-#define MEDTOK_EHR_EMBEDDING_H
+#ifndef MEDTOK_EHR_CODE_ROWS_H
+#define MEDTOK_EHR_CODE_ROWS_H
 
-#include "ehr/batch.h"
+#include "ehr/options.h"
+#include "loader/pack.h"
 #include "nn/parameters.h"
 
 /* First values of the models here are N(0, 0.02^2) (Devlin et al., 2019). */
 #define EHR_INIT 0.02
 
 /* What the rows of codes are made from; borrowed. */
-struct embedding_source {
+struct code_rows_source {
     enum ehr_arm arm;
     int64_t n_own;            /* codes with a row of their own */
     int64_t n_vectors, width; /* codes with a vector */
     const float *vectors;     /* [n_vectors, width]; NULL in arms that read none */
 };
 
-struct embedding {
-    struct embedding_source source;
+struct code_rows {
+    struct code_rows_source source;
+    int64_t dim;
     struct parameter
         *table; /* [special tokens, codes with a row of their own, in medtok-init those with a vector; dim] */
     struct parameter *vectors; /* frozen [n_vectors, width]; NULL where no map is trained */
     struct linear_map projection;
 };
 
-/* Adds the parameters, before parameter_set_allocate. */
-void embedding_add(struct embedding *embedding, struct parameter_set *set, const struct embedding_source *source,
-                   int64_t dim);
+/* Adds the parameters, before parameter_set_allocate; rows->source is set before. Once for each model. */
+void code_rows_add(struct code_rows *rows, struct parameter_set *set, int64_t dim);
 
 /* What first values the vectors give; after parameter_set_initialize with the same seed. */
-int embedding_start(const struct embedding *embedding, struct device *device, uint64_t seed);
+int code_rows_start(const struct code_rows *rows, struct device *device, uint64_t seed);
 
-/* The rows of a batch's tokens: [tokens, dim] */
-struct var *embedding_rows(const struct embedding *embedding, struct tape *tape, const struct ehr_batch *batch);
+/* Tokens of which the device shall make rows. */
+struct code_list {
+    int64_t n;
+    dev_int token;   /* [n] */
+    dev_int learned; /* [n] the token, if its row is learned; else -1 */
+    dev_int vector;  /* [n] number of the code's vector; -1: it has none */
+};
+
+/* Packs a list of token[n], a host array that is read at once. The list must stay where it is until the pack is sent. */
+int code_list_pack(struct code_list *list, struct pack *pack, const struct code_rows *rows, int64_t n,
+                   const int32_t *token);
+
+/* Their rows: [n, dim] */
+struct var *code_rows_look_up(const struct code_rows *rows, struct tape *tape, const struct code_list *list);
+
+/* The table whose row t is that of token t, for all tokens, in arms that have one (random, medtok-init), so that outputs may be tied to it;
+ * else NULL: a model then has an output matrix of its own [ehr_data.n_rows, dim]. */
+struct parameter *code_rows_table(const struct code_rows *rows);
 
 #endif
