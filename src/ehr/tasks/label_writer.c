@@ -46,23 +46,37 @@ static void write_value(FILE *out, const struct cohort *c, int64_t task, int64_t
 /* Label files of others begin as ours do: what is ours is told by a file beside them, which is written before them. */
 static const char MARK[] = "{\n \"labels\": \"made by medtok cohort\"";
 
-static int is_ours(const char *mark) {
-    char text[sizeof MARK] = "";
-    FILE *file = fopen(mark, "rb");
+/* Whether there is a file that begins so; an empty one begins as any. */
+static int begins_with(const char *path, const char *begin) {
+    char text[64] = "";
+    FILE *file = fopen(path, "rb");
     if (!file) return 0;
-    size_t n = fread(text, 1, sizeof MARK - 1, file);
+    size_t n = fread(text, 1, strlen(begin), file);
     fclose(file);
-    return n == sizeof MARK - 1 && strcmp(text, MARK) == 0;
+    return n == 0 || strncmp(text, begin, strlen(begin)) == 0;
 }
 
-static int write_mark(const struct cohort *c, int64_t task, const char *mark, const char *const there[2]) {
-    struct atomic_file file;
-    for (int k = 0; k < 2; k++)
-        if (access(there[k], F_OK) == 0 && !is_ours(mark))
+/* Whether label files at these paths may be written. */
+static int check_there(const char *const path[2], const char *mark) {
+    const char *const begins[2] = {HEAD, "PAR1"};
+    for (int k = 0; k < 2; k++) {
+        if (access(path[k], F_OK)) continue;
+        if (!begins_with(path[k], begins[k]))
+            return status_set(STATUS_FAILED,
+                              "%s is there already and holds no labels: name another folder, or move it away "
+                              "(cohort.labels)",
+                              path[k]);
+        if (!begins_with(mark, MARK))
             return status_set(STATUS_FAILED,
                               "%s is there already, and no %s says that it is ours: name another folder, or move it "
                               "away (cohort.labels)",
-                              there[k], mark);
+                              path[k], mark);
+    }
+    return STATUS_OK;
+}
+
+static int write_mark(const struct cohort *c, int64_t task, const char *mark) {
+    struct atomic_file file;
     TRY(atomic_file_open(&file, mark));
     struct json j = json_begin(file.stream, 2);
     json_object(&j, NULL);
@@ -114,7 +128,8 @@ static int write_task(const struct cohort *c, int64_t task, const char *folder, 
             return status_set(STATUS_USAGE, "cohort.labels is too long a path: %.200s...", folder);
     TRY(path_make_folder_of(path[0]));
     const char *const labels[2] = {path[0], path[1]};
-    TRY(write_mark(c, task, path[2], labels));
+    TRY(check_there(labels, path[2]));
+    TRY(write_mark(c, task, path[2]));
     TRY(write_csv(c, task, path[0]));
     if (!*parquet) return STATUS_OK;
     int status = write_parquet(c, task, path[1], python);
