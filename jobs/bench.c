@@ -165,7 +165,7 @@ static int measure_primitive(struct bench *b, const struct kernel_case *what) {
 }
 
 static int measure_primitives(struct bench *b) {
-    workbench_make(&b->workbench, &b->device, &b->sizes);
+    workbench_make(&b->workbench, &b->device, &b->sizes, b->config->bench.memory);
     for (int k = 0; kernel_case(k); k++)
         if (kernel_case(k)->of_step && wants(b->config, kernel_case(k)->name))
             TRY(measure_primitive(b, kernel_case(k)));

@@ -1,6 +1,12 @@
 /* synth: a made-up hospital (src/synth) in the formats of health records, with what is true of it. */
+#include <dirent.h>
+#include <ftw.h>
 #include <limits.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/json.h"
@@ -76,6 +82,19 @@ static int score(const struct comm *comm, struct truth_samples *own, struct scor
     return comm_agree(comm, status);
 }
 
+static void log_scores(const char *task, const struct scores *s) {
+    if (s->n == 0)
+        log_info("%s: held_out has no samples: there is nothing to score", task);
+    else if (isnan(s->auroc))
+        log_info("%s: the samples of held_out, %lld, are all %s: AUROC is not defined", task, (long long)s->n,
+                 s->prevalence > 0 ? "true" : "false");
+    else
+        log_info(
+            "%s: the Bayes probabilities have AUROC %.4f and AP %.4f on %lld samples of held_out, of which %.4f are "
+            "true",
+            task, s->auroc, s->average_precision, (long long)s->n, s->prevalence);
+}
+
 static void put_scores(struct json *j, const struct scores scores[N_SYNTH_TASKS]) {
     json_object(j, "bayes_held_out");
     for (int t = 0; t < N_SYNTH_TASKS; t++) {
@@ -147,11 +166,39 @@ static int make_parquet(const struct comm *comm, const struct config *config) {
     return status;
 }
 
+/* ---- what was stopped ---- */
+/* Below the folder itself; what is not empty stays. */
+static int remove_empty(const char *path, const struct stat *info, int kind, struct FTW *at) {
+    (void)info;
+    if (kind == FTW_DP && at->level > 0) rmdir(path);
+    return 0;
+}
+
+static int is_entry(const struct dirent *entry) {
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+/* Of a folder in which nothing was before this run: empty folders go, and where no table stands its hospital.json too. is_made: the folder as well. */
+static void clear_stopped(const char *folder, int is_made) {
+    enum { OPEN_FOLDERS = 8 };
+    char path[PATH_MAX];
+    struct dirent **entries;
+    nftw(folder, remove_empty, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
+    int n = scandir(folder, &entries, is_entry, NULL);
+    if (n == 1 && snprintf(path, sizeof path, "%s/hospital.json", folder) < (int)sizeof path) unlink(path);
+    for (int i = 0; i < n; i++) free(entries[i]);
+    if (n >= 0) free(entries);
+    if (is_made) rmdir(folder);
+}
+
 /* ---- the job ---- */
 static int write_hospital(const struct comm *comm, const struct config *config, const struct synth_hospital *hospital) {
     struct truth_samples held_out[N_SYNTH_TASKS] = {{0}};
     struct scores scores[N_SYNTH_TASKS] = {{0}};
     unsigned formats;
+    char facts[PATH_MAX];
+    snprintf(facts, sizeof facts, "%s/hospital.json", config->synth.folder);
+    int is_made = access(config->synth.folder, F_OK) != 0, is_new = access(facts, F_OK) != 0;
     int status = hospital_formats(&config->synth.formats, &formats);
     if (status == STATUS_OK)
         status = comm_agree(comm, comm->rank == 0 ? write_facts(config, hospital->model, NULL) : STATUS_OK);
@@ -160,16 +207,12 @@ static int write_hospital(const struct comm *comm, const struct config *config, 
         status = comm_agree(comm, make_parquet(comm, config));
     for (int t = 0; t < N_SYNTH_TASKS; t++) {
         if (status == STATUS_OK) status = score(comm, &held_out[t], &scores[t]);
-        if (status == STATUS_OK)
-            log_info(
-                "%s: the Bayes probabilities have AUROC %.4f and AP %.4f on %lld samples of held_out, of which %.4f "
-                "are true",
-                SYNTH_TASK_NAMES[t], scores[t].auroc, scores[t].average_precision, (long long)scores[t].n,
-                scores[t].prevalence);
+        if (status == STATUS_OK) log_scores(SYNTH_TASK_NAMES[t], &scores[t]);
         free(held_out[t].items);
     }
     if (status == STATUS_OK)
         status = comm_agree(comm, comm->rank == 0 ? write_facts(config, hospital->model, scores) : STATUS_OK);
+    if (status != STATUS_OK && comm->rank == 0 && is_new) clear_stopped(config->synth.folder, is_made);
     return status;
 }
 

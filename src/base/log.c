@@ -45,6 +45,7 @@ static void write_line(const char *level, const char *format, va_list args, cons
     }
 LOG_FUNCTION(log_error, "error", LOG_LEVEL_ERROR, 1)
 LOG_FUNCTION(log_warn, "warning", LOG_LEVEL_WARN, 1)
+LOG_FUNCTION(log_warn_once, "warning", LOG_LEVEL_WARN, log_rank == 0)
 LOG_FUNCTION(log_info, "info", LOG_LEVEL_INFO, log_rank == 0)
 LOG_FUNCTION(log_debug, "debug", LOG_LEVEL_DEBUG, 1)
 

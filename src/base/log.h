@@ -15,6 +15,8 @@ void log_configure(int rank, enum log_level level);
 /* Writes one line. Info lines are written by rank 0 only; warnings and errors by the rank that meets them. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn_once(const char *format, ...)
+    __attribute__((format(printf, 1, 2))); /* of what all ranks know: rank 0 alone */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

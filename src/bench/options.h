@@ -15,6 +15,9 @@ enum bench_data { BENCH_DATA(OPTION_CHOICE_NUMBER) };
         "times that each item is measured; their median counts")                                                       \
     KEY(in, REAL, "bench.seconds", seconds, "0.5", 0, 3600, JOB_BENCH, LEAVES,                                         \
         "least time of all samples of an item together")                                                               \
+    KEY(in, INTEGER, "bench.memory", memory, "0", 0, 65536, "MB", JOB_BENCH, LEAVES,                                   \
+        "memory of an item's operands, all of which is used before any is used again; 0: twice the last cache, "       \
+        "so that none is in it")                                                                                       \
     KEY(in, CHOICE, "bench.data", data, bench_data, BENCH_DATA, "synthetic", JOB_BENCH, LEAVES,                        \
         "what step trains on: made-up codes, or files.vocabulary and files.text")                                      \
     KEY(in, INTEGER, "bench.queries", queries, "0", 0, 16777216, "vectors", JOB_BENCH, LEAVES,                         \

@@ -14,11 +14,13 @@ int64_t bench_edge_count(const struct step_sizes *sizes, int64_t n);
 struct workbench {
     struct device *device;
     struct step_sizes sizes;
-    struct call call; /* being measured; call.shape says its sizes */
+    int64_t ring_bytes; /* of all sets of a case together */
+    struct call call;   /* being measured; call.shape says its sizes */
 };
 
-/* Totals of the batch, and what is the device's, are added to the sizes. */
-void workbench_make(struct workbench *workbench, struct device *device, const struct step_sizes *sizes);
+/* Totals of the batch, and what is the device's, are added to the sizes. megabytes: of the sets of a case; 0: what the caches do not hold. */
+void workbench_make(struct workbench *workbench, struct device *device, const struct step_sizes *sizes,
+                    int64_t megabytes);
 /* Also frees a zeroed workbench. */
 void workbench_free(struct workbench *workbench);
 

@@ -43,6 +43,11 @@ struct held_subject {
     uint64_t at;
     int32_t split, adds;
 };
+/* A row of a visit whose id is that of another subject's: the row that came first, and its subject. */
+struct foreign_visit {
+    uint64_t at, first;
+    int64_t owner;
+};
 struct held_label {
     int64_t subject, time;
     uint64_t at;
@@ -77,6 +82,8 @@ struct record_collector {
     unsigned visit_kinds; /* bits of those that were met */
     /* after close */
     struct collected collected;
+    struct foreign_visit *foreign; /* [n_foreign] by `at`, on every rank the same */
+    int64_t n_foreign;
     struct code_numbers numbers;
     int32_t birth_code, death_code; /* sources; -1: there is none */
     int32_t visit_code[N_VISIT_KINDS][2];
@@ -106,7 +113,11 @@ int64_t collector_find(const struct record_collector *collector, int64_t subject
 
 /* Collective, of record_collector_close. */
 int collector_close_subjects(struct record_collector *collector);
+int collector_close_visits(struct record_collector *collector); /* after the subjects */
 int collector_close_codes(struct record_collector *collector, const struct source_code_rules *rules);
+
+/* What a visit's row at `at` claims in vain, or NULL. */
+const struct foreign_visit *collector_foreign_visit(const struct record_collector *collector, uint64_t at);
 
 /* Collective: all texts of the ranks' dictionaries, in one that is the same on every rank and ascends; number [local->n] of each of this
  * rank's texts in it. */

@@ -6,6 +6,7 @@
 
 #include "base/interrupt.h"
 #include "base/status.h"
+#include "ingest/table_reader.h"
 
 #define SOURCE_FORMAT_ADDRESS(name) &name##_FORMAT,
 static const struct source_format *const FORMATS[] = {SOURCE_FORMATS(SOURCE_FORMAT_ADDRESS)};
@@ -26,6 +27,7 @@ int source_format_find(const char *name, const char *folder, const struct source
             return STATUS_OK;
     }
     TRY(interrupt_poll()); /* which ends looking at files, too */
+    if (strcmp(name, "auto") == 0) TRY(source_folder_check(folder));
     list_names(names, sizeof names);
     if (strcmp(name, "auto") != 0)
         return status_set(STATUS_USAGE, "cohort.format is %s: expected auto or one of %s", name, names);

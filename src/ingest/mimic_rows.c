@@ -10,7 +10,8 @@ enum { LONGEST_CODE = 255 };
 
 int mimic_id(struct field field, int64_t *id) { return field_integer(field, 1, INT64_MAX, id); }
 
-int mimic_visit(struct field field, int64_t *visit) {
+/* The id of a visit, or empty: COHORT_NO_VISIT. */
+static int mimic_visit(struct field field, int64_t *visit) {
     *visit = COHORT_NO_VISIT;
     return field.size == 0 || mimic_id(field, visit);
 }

@@ -26,9 +26,6 @@
 /* An id: a number from 1. */
 int mimic_id(struct field field, int64_t *id);
 
-/* The same, or empty: COHORT_NO_VISIT. */
-int mimic_visit(struct field field, int64_t *visit);
-
 /* A time, or empty: COHORT_NO_TIME. */
 int mimic_time(struct field field, int64_t *time, int *is_day);
 

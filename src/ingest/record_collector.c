@@ -192,10 +192,10 @@ void record_collector_free(struct record_collector *c) {
     dictionary_free(&c->tasks);
     dictionary_free(&c->numbers.sources);
     const struct collected *d = &c->collected;
-    const void *const parts[] = {
-        c->subjects,         c->labels,     c->files, c->left_out, c->numbers.offsets, c->numbers.target,
-        c->numbers.of_local, d->subject,    d->birth, d->death,    d->split,           d->code,
-        d->code_kind,        d->train_count};
+    const void *const parts[] = {c->subjects, c->labels,          c->foreign,        c->files,
+                                 c->left_out, c->numbers.offsets, c->numbers.target, c->numbers.of_local,
+                                 d->subject,  d->birth,           d->death,          d->split,
+                                 d->code,     d->code_kind,       d->train_count};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free((void *)(uintptr_t)parts[i]);
     free(c);
 }
@@ -225,6 +225,7 @@ int record_collector_close(struct record_collector *c, const struct source_code_
     if (status == STATUS_OK) status = subject_runs_close(&c->visits, keep / 8);
     TRY(comm_agree(c->comm, status));
     TRY(collector_close_subjects(c));
+    TRY(collector_close_visits(c));
     TRY(collector_check_faults(c));
     TRY(collector_close_codes(c, rules));
     c->closed = 1;

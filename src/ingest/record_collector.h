@@ -13,7 +13,7 @@
  *             of its own is a fault, and so is one that says another birth or split: the first counts, by file and line. A row
  *             that adds to a subject without a row of its own is a fault. Of several deaths an exact one wins over a day, which is its end, and
  *             of two alike the earlier one. Death before birth is a fault: the death is not known then.
- *   visit     Of an unknown subject, with the id of another of this subject, without a start: a fault, left out. Discharge before
+ *   visit     Of an unknown subject, with the id of another, of this subject or of one that came first, without a start: a fault, left out. Discharge before
  *             admission: a fault; the visit is left out, its events that have a time are kept outside any visit, the others left out
  *             by the rule "of a visit that is left out".
  *   event     Of an unknown subject: a fault, left out. Of a visit that the subject has not: kept outside any visit and counted; if its

@@ -62,7 +62,14 @@ static int place_order(const void *a, const void *b) {
 static int judge_visit(struct subject_builder *b, int64_t i, int *stands) {
     const struct held_visit *v = &b->held_visits[i];
     struct record_collector *c = b->collector;
+    const struct foreign_visit *foreign = collector_foreign_visit(c, v->at);
+    char place[FAULT_TEXT_BYTES];
     *stands = 0;
+    if (foreign) {
+        row_position_text(c->faults.files, position_of(foreign->first), place, sizeof place);
+        return collector_fault(c, v->at, "subject %lld has the visit %lld, which is that of subject %lld in %s",
+                               (long long)v->subject, (long long)v->visit.id, (long long)foreign->owner, place);
+    }
     if (i && v->visit.id != COHORT_NO_VISIT && v->visit.id == v[-1].visit.id)
         return collector_fault(c, v->at, "subject %lld has two visits %lld", (long long)v->subject,
                                (long long)v->visit.id);

@@ -64,7 +64,8 @@ static void radix_sort(char *records, int64_t n, int64_t bytes, int shift) {
             radix_sort(records + first[b] * bytes, first[b + 1] - first[b], bytes, shift - 8);
 }
 
-void subject_records_sort(char *records, int64_t n, int64_t bytes) {
+/* Sorts records by subject, where they lie. */
+static void subject_records_sort(char *records, int64_t n, int64_t bytes) {
     uint64_t differ = 0, before = n ? key_at(records, 0, bytes) : 0, sorted = 1;
     for (int64_t i = 0; i < n; i++) {
         uint64_t key = key_at(records, i, bytes);

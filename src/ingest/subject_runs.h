@@ -48,9 +48,6 @@ int subject_runs_take(struct subject_runs *runs, int64_t end, int last, char **r
 /* After close, before any are taken: each(self, record) for all, run by run, in the order of subjects within a run. */
 int subject_runs_each(struct subject_runs *runs, void *self, void (*each)(void *self, const void *record));
 
-/* Sorts records by subject, where they lie. */
-void subject_records_sort(char *records, int64_t n, int64_t record_bytes);
-
 /* The first record of a subject that is not before `subject`, of n that are sorted. */
 int64_t subject_records_find(const char *records, int64_t n, int64_t record_bytes, int64_t subject);
 

@@ -1,10 +1,13 @@
 /* Where the tables of a data set are. */
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/status.h"
 #include "ingest/table_reader.h"
@@ -42,10 +45,31 @@ static int count_files(const char *folder, const char *name, char path[PATH_MAX]
     return n + n_inner;
 }
 
+int source_folder_check(const char *folder) {
+    char path[PATH_MAX];
+    struct stat info;
+    DIR *dir = opendir(folder);
+    int status = STATUS_OK;
+    if (!dir)
+        return errno == EACCES ? status_set(STATUS_FAILED, "cohort.folder: %s: %s", folder, strerror(errno))
+                               : STATUS_OK;
+    for (struct dirent *e; status == STATUS_OK && (e = readdir(dir));) {
+        if (snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= PATH_MAX) continue;
+        if (strcmp(e->d_name, "..") == 0 || stat(path, &info) || !S_ISDIR(info.st_mode)) continue;
+        if (access(path, R_OK | X_OK))
+            status =
+                status_set(STATUS_FAILED, "%s cannot be read: %s; its owner gives the right by chmod u+rx, or g+rx",
+                           path, strerror(errno));
+    }
+    closedir(dir);
+    return status;
+}
+
 static int add_table(const char *folder, const struct table_kind *kind, struct source_files *files) {
     char path[PATH_MAX];
     int n = count_files(folder, kind->name, path);
     if (n == 0 && !kind->required) return STATUS_OK;
+    if (n == 0) TRY(source_folder_check(folder));
     if (n == 0)
         return status_set(STATUS_FAILED, "%s has no table %s: looked for %s.csv and %s.csv.gz, in any case", folder,
                           kind->name, kind->name, kind->name);

@@ -25,6 +25,9 @@
 int source_tables_find(const char *folder, const struct table_kind *const *kinds, unsigned wanted,
                        struct source_files *files);
 
+/* Where a table was looked for in vain: STATUS_FAILED if the folder, or one in it, is there and must not be read, with its path and what helps. */
+int source_folder_check(const char *folder);
+
 /* Whether there is a table of that name, and, if column is not NULL, it has that column. For struct source_format's recognise; no error. */
 int source_table_has(const char *folder, const char *name, const char *column);
 

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/status.h"
 
-enum { DIGITS = 9 };
+enum { DIGITS = 17 };
 
 int class_comparison_compute(struct class_comparison *c, const struct bootstrap *bootstrap) {
     for (int a = 0; a < c->n_arms; a++) {

@@ -5,7 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/status.h"
 
-enum { DIGITS = 9, ALL_DIGITS = 17 };
+enum { ALL_DIGITS = 17 };
 
 void scores_write_estimates(struct json *j, enum weighting weighting, double prevalence,
                             const struct estimate estimates[N_SCORES_ESTIMATES]) {
@@ -13,10 +13,10 @@ void scores_write_estimates(struct json *j, enum weighting weighting, double pre
         const struct estimate *e = &estimates[weighting * N_SCORES_MEASURES + m];
         int is_formed = e->n > 0;
         json_object(j, SCORES_NAMES[m]);
-        json_real(j, "value", is_formed ? e->value : NAN, DIGITS);
-        json_real(j, "low", is_formed ? e->low : NAN, DIGITS);
-        json_real(j, "high", is_formed ? e->high : NAN, DIGITS);
-        if (m == ESTIMATE_AVERAGE_PRECISION && !isnan(prevalence)) json_real(j, "prevalence", prevalence, DIGITS);
+        json_real(j, "value", is_formed ? e->value : NAN, ALL_DIGITS);
+        json_real(j, "low", is_formed ? e->low : NAN, ALL_DIGITS);
+        json_real(j, "high", is_formed ? e->high : NAN, ALL_DIGITS);
+        if (m == ESTIMATE_AVERAGE_PRECISION && !isnan(prevalence)) json_real(j, "prevalence", prevalence, ALL_DIGITS);
         json_end(j);
     }
 }
@@ -26,8 +26,8 @@ void scores_write_calibration(struct json *j, const struct scores *s) {
     for (int b = 0; b < CALIBRATION_BINS; b++) {
         json_object(j, NULL);
         json_integer(j, "n", s->bins[b].n);
-        json_real(j, "score", s->bins[b].score, DIGITS);
-        json_real(j, "positive", s->bins[b].positive, DIGITS);
+        json_real(j, "score", s->bins[b].score, ALL_DIGITS);
+        json_real(j, "positive", s->bins[b].positive, ALL_DIGITS);
         json_end(j);
     }
     json_end(j);

@@ -111,7 +111,8 @@ static int table_number(const char *table) {
     return -1;
 }
 
-unsigned omop_value_systems(const char *table, const char *value) {
+/* Systems that a source value may be a code of in its table: bits 1 << enum code_system; 0: none. */
+static unsigned omop_value_systems(const char *table, const char *value) {
     int t = table_number(table);
     unsigned systems = 0;
     for (int s = 0; t >= 0 && s < N_CODE_SYSTEMS; s++)

@@ -41,9 +41,6 @@ int omop_code_write(char code[OMOP_CODE_BYTES], const char *table, int64_t sourc
 /* Reads it back; 0: it is no such name. */
 int omop_code_read(const char *code, struct omop_code *parts);
 
-/* Systems that a source value may be a code of in its table: bits 1 << enum code_system; 0: none. */
-unsigned omop_value_systems(const char *table, const char *value);
-
 /* What a data set's source values tell of its tables: for each, how many values are a code of one system alone. */
 struct omop_tables {
     int64_t n[8][N_CODE_SYSTEMS];

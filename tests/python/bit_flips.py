@@ -1,7 +1,7 @@
 """A flipped bit in any file of the pipeline is refused by whatever job reads it, or changes nothing.
 
-BIT_FLIPS (default 40) random bits over checkpoint, text, vocabulary and table, one at a time; after each, the jobs that read
-the file. A job must end with exit code 1 and one error line, or give the output of the undamaged file. BIT_FLIPS_SEED
+BIT_FLIPS (default 42) random bits over checkpoint, text, vocabulary, table, cohort and a file of health records, one at a time; after each, the
+jobs that read the file. A job must end with exit code 1 and one error line, or give the output of the undamaged file. BIT_FLIPS_SEED
 (default 1) chooses the bits. `BIT_FLIPS=200 python tests/python/bit_flips.py` is the run by hand. Standard library alone.
 """
 import os
@@ -27,6 +27,9 @@ files:
   checkpoint: checkpoint.h5
   table: table.h5
   export: export
+  cohort: cohort.h5
+synth: {{folder: hospital, patients: 60, formats: [mimic4]}}
+cohort: {{folder: hospital/mimic4, tasks: [mortality]}}
 run: {{threads: 1, seed: 3}}
 text: {{dim: 64}}
 quantizer: {{size: 300, dim: 32}}
@@ -34,6 +37,8 @@ train: {{batch: 96, steps: 6, checkpoint_every: 0, log_every: 6}}
 inspect: {{resamples: 20, sample: 50}}
 """
 NEW_CODES = "system\tcode\tdescription\tnodes\nICD10CM\tE11.998\tType 2 diabetes mellitus, made up\t3;4\n"
+
+SUBJECT = "10000007"  # the first of a made-up hospital
 
 # A job: its arguments, what it writes (to be removed before each run), and whether standard output counts.
 JOBS = {
@@ -47,12 +52,17 @@ JOBS = {
     "verify": ([], None, True),
     "verify text": (["text.h5"], None, True),
     "verify checkpoint": (["checkpoint.h5"], None, True),
+    "verify cohort": (["cohort.h5"], None, True),
+    "cohort": (["--set", "files.cohort=out.h5"], "out.h5", False),
+    "explain": ([SUBJECT], None, True),
 }
 READERS = {
     "vocabulary.h5": ["encode", "train", "tokenize", "inspect", "lookup", "verify"],
     "text.h5": ["train", "tokenize", "verify text"],
     "checkpoint.h5": ["tokenize", "append", "verify checkpoint"],
     "table.h5": ["verify", "inspect", "lookup", "export", "append"],
+    "cohort.h5": ["verify cohort", "explain"],
+    "hospital/mimic4/hosp/admissions.csv.gz": ["cohort"],
 }
 
 
@@ -90,7 +100,7 @@ def run(job):
 
 
 def main():
-    flips = int(os.environ.get("BIT_FLIPS", "40"))
+    flips = int(os.environ.get("BIT_FLIPS", "42"))
     seed = int(os.environ.get("BIT_FLIPS_SEED", "1"))
     chance = random.Random(seed)
     refused = same = bad = 0
@@ -100,7 +110,7 @@ def main():
         ENVIRONMENT["OMPI_MCA_orte_tmpdir_base"] = os.path.join(folder, "mpi")  # not to be shared with another test's
         pathlib.Path("config.yaml").write_text(CONFIG)
         pathlib.Path("new.tsv").write_text(NEW_CODES)
-        for job in ("prepare", "encode", "train", "tokenize"):
+        for job in ("synth", "prepare", "encode", "train", "tokenize", "cohort"):
             done = medtok(job)
             assert done.returncode == 0, done.stderr
         expected = {}

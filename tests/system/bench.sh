@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# medtok bench at small sizes: every primitive is measured, operations are those of a hand count, shares are plausible, several
+# medtok bench at small sizes, operands in the caches (bench.memory) but for one run: every primitive is measured, operations are those of a hand count, shares are plausible, several
 # ranks add up, and what cannot be measured is said before anything is.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || skip "no Python"
 
 small="--set bench.seconds=0.02 --set bench.repeats=3 --set train.batch=64 --set bench.graph_nodes=2000
---set run.device=cpu --set quantizer.size=600 --set text.dim=64 --set bench.json=$work/bench.json"
+--set run.device=cpu --set quantizer.size=600 --set text.dim=64 --set bench.memory=8 --set bench.json=$work/bench.json"
 bench() { "$MEDTOK" bench $small "$@"; } # each run measures the ceilings first: seconds
 
 # ---- everything ----
@@ -55,7 +55,7 @@ wrong=$("$python" check.py bench.json "$ROOT/kernels/list.h") && [ -z "$wrong" ]
 one=$("$python" -c 'import json; print([x["flops"] for x in json.load(open("bench.json"))["backends"][0]["items"] if x["name"] == "gemm"][0])')
 
 # ---- vectors far larger than caches are near the copy ceiling; the picks that are written are the nearest rows ----
-bench --set bench.items=copy_matrix,axpy,quantize --set bench.graph_nodes=500000 --set bench.queries=50 --set bench.export=arrays \
+bench --set bench.items=copy_matrix,axpy,quantize --set bench.memory=0 --set bench.graph_nodes=500000 --set bench.queries=50 --set bench.export=arrays \
     >/dev/null 2>&1 || fail "export"
 "$python" -c '
 import json

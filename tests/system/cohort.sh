@@ -64,6 +64,16 @@ mv meds/metadata/subject_splits.parquet splits.parquet
 expect_error 1 'subject_splits.parquet: No such file .*which split' cohort
 mv splits.parquet meds/metadata/subject_splits.parquet
 
+# ---- a folder that must not be read ----
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir -p locked/hosp && chmod 000 locked/hosp
+    expect_error 1 'locked/hosp cannot be read: Permission denied; its owner gives the right' medtok cohort --set cohort.folder=locked
+    expect_error 1 'locked/hosp cannot be read: Permission denied' medtok cohort --set cohort.folder=locked --set cohort.format=mimic4
+    chmod 700 locked/hosp
+else
+    echo "left out, since root reads everything: a folder without the right to read it"
+fi
+
 # ---- the interpreter ----
 fake() { printf '#!/bin/sh\n%s\n' "$1" >fake && chmod +x fake; }
 expect_error 1 'nopython cannot be started: .*cohort.python, or by PYTHON' cohort --set cohort.python=./nopython

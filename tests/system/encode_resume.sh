@@ -4,10 +4,10 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 model=$ROOT/tests/golden/text/bf16-shards
-# Some thousands of different texts, so that there are a few dozen parts.
+# Thousands of different texts, so that there are some dozens of parts.
 awk 'BEGIN {
     print "system\tcode\tdescription\tnodes"
-    for (i = 0; i < 24000; i++) printf "X\tc%d\tdisease %d of the heart %d due to type %d diabetes %d\t\n", i, i * 7919 % 99991, i % 17, i, i % 1009 }' >codes.tsv
+    for (i = 0; i < 12000; i++) printf "X\tc%d\tdisease %d of the heart %d due to type %d diabetes %d\t\n", i, i * 7919 % 99991, i % 17, i, i % 1009 }' >codes.tsv
 medtok prepare --set files.codes=codes.tsv 2>/dev/null || fail "prepare"
 settings="--set text.encoder=bert --set text.model=$model --set text.max_tokens=40"
 id() { h5dump -a content_id "$1" | sed -n 's/.*(0): //p'; }

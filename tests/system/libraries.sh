@@ -14,7 +14,21 @@ starts() {
     grep 'not found' <<<"$out" && fail "$1: libraries are not found"
     return 0
 }
+# cuBLAS is loaded when a GPU is opened (kernels/cuda/cublas_library.c): some folder of the program's own has it.
+has_cublas() {
+    local folder
+    for folder in $(readelf -d "$1" | sed -n 's/.*R.*PATH.*\[\(.*\)\]/\1/p' | tr : ' '); do
+        compgen -G "$folder/libcublas.so.*" >/dev/null && return
+    done
+    fail "$1 does not know where cuBLAS is"
+}
 starts "$MEDTOK"
+libraries=$("$loader" --list "$MEDTOK")
+[[ $libraries != *cublas* ]] || fail "each start loads cuBLAS"
+if [ -x "$build/kernels/tests/test_cublas_library" ]; then
+    "$loader" --inhibit-cache "$build/kernels/tests/test_cublas_library" >log 2>&1 || fail "cuBLAS: $(cat log)"
+    has_cublas "$MEDTOK"
+fi
 "$loader" --inhibit-cache "$MEDTOK" --version >version.txt 2>&1 || fail "--version: $(cat version.txt)"
 for program in "$build"/kernels/tests/test_kernels{,_f64} "$build"/kernels/matrix_ceiling; do
     [ ! -x "$program" ] || starts "$program"
@@ -23,8 +37,9 @@ done
 if [ -f "$build/cmake_install.cmake" ] && command -v cmake >/dev/null; then
     cmake --install "$build" --prefix "$work/installed" >install.log 2>&1 || fail "cmake --install: $(cat install.log)"
     starts "$work/installed/bin/medtok"
+    [ ! -x "$build/kernels/tests/test_cublas_library" ] || has_cublas "$work/installed/bin/medtok"
     "$loader" --inhibit-cache "$work/installed/bin/medtok" --version >installed.txt 2>&1 || fail "installed: $(cat installed.txt)"
     cmp version.txt installed.txt || fail "the installed program says something else"
 fi
-"$loader" --list "$MEDTOK" | grep -q cudart || echo "this build has no CUDA: its other libraries are found"
+[[ $libraries == *cudart* ]] || echo "this build has no CUDA: its other libraries are found"
 finish

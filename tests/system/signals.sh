@@ -2,7 +2,7 @@
 # Signals at random moments, from exec to the end: every run ends clean, and the same command run again gives the output of
 # an undisturbed run.
 #   signals.sh [NUMBER [SEED [JOB]]]: so many signals (30), the moments drawn from SEED, to one JOB only (train, encode,
-#   tokenize, inspect, prepare, export). Needs h5dump.
+#   tokenize, inspect, prepare, export, cohort). Needs h5dump.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 number=${1:-30} seed=${2:-$((RANDOM * 32768 + RANDOM))} only=${3:-}
@@ -58,8 +58,10 @@ awk 'BEGIN { for (i = 0; i < 3000; i++) printf "X\tc%d\tdisease %d of the heart 
 model=$ROOT/tests/golden/text/plain
 for job in prepare encode train tokenize; do medtok $job >/dev/null 2>log.txt || fail "$job: $(cat log.txt)"; done
 medtok prepare --set files.codes=many.tsv --set files.vocabulary=many.h5 2>/dev/null || fail "prepare of many codes"
+"$MEDTOK" synth --set synth.folder=hospital synth.patients=3000 synth.formats=mimic4 2>log.txt || fail "synth: $(cat log.txt)"
 options() {
     case $1 in
+        cohort) echo "--set cohort.folder=hospital/mimic4 files.cohort=try/out.h5" ;;
         prepare) echo "--set files.vocabulary=try/out.h5" ;;
         encode) echo "--set files.vocabulary=many.h5 --set files.text=try/out.h5 --set text.encoder=bert --set text.model=$model --set text.max_tokens=32" ;;
         train) echo "--set train.steps=150 --set train.checkpoint_every=50 --set files.checkpoint=try/out.h5 --set run.threads=$((3 - $2))" ;;
@@ -220,10 +222,10 @@ attempt() {
     wait_end || fail "$what: run again: $(cat log.txt)"
     [ "$(same $job)" = "${wanted[$job$ranks]}" ] || fail "$what: the same command run again gives another output"
 }
-# Half of the signals go to a training, most of them with one rank and two threads: there they are most likely to meet a thread
+# Two of five signals go to a training, most of them with one rank and two threads: there they are most likely to meet a thread
 # that computes.
-plan=(train1 train1 encode1 train2 tokenize1 train1 inspect1 encode2 train1 tokenize2
-      train1 train2 prepare1 train1 tokenize1 inspect2 train1 encode1 export1 train2)
+plan=(train1 train1 encode1 train2 tokenize1 cohort1 inspect1 encode2 train1 tokenize2
+      train1 train2 prepare1 train1 tokenize1 inspect2 cohort2 encode1 export1 train2)
 for ((k = 0; k < number; k++)); do
     job=${plan[k % ${#plan[@]}]}
     ranks=${job: -1} job=${job%?}

@@ -125,8 +125,20 @@ for _ in $(seq 100); do [ -e stopped/mimic4/hosp ] && break; sleep 0.1; done
 kill -TERM $pid
 wait $pid
 [ $? -eq 75 ] || fail "stopped by a signal, it ends otherwise: $(tail -n 3 log.txt)"
-[ -z "$(find stopped -name '*.csv*')" ] || fail "a signal leaves $(find stopped -name '*.csv*' | head -n 3)"
-grep -q '"whole": 0' stopped/hospital.json || fail "what was stopped says that it is whole"
+[ ! -e stopped ] || fail "a signal leaves $(find stopped | head -n 3)"
+# What was whole before stays, and is not said to be what the stopped run was to make.
+synth 1 again synth.patients=100 synth.formats=omop || fail "synth: $(cat log.txt)"
+"$MEDTOK" synth --set synth.folder=again synth.patients=200000 synth.formats=omop,mimic4 2>log.txt &
+pid=$!
+for _ in $(seq 100); do [ -e again/mimic4/hosp ] && break; sleep 0.1; done
+kill -TERM $pid
+wait $pid
+[ $? -eq 75 ] && [ -e again/omop/person.csv.gz ] || fail "a stopped run takes what was there: $(find again | head -n 3; tail -n 1 log.txt)"
+grep -q '"whole": 0' again/hospital.json || fail "what was stopped says that it is whole"
+
+# ---- few patients: what has no score says so ----
+synth 1 few synth.patients=10 synth.formats=omop || fail "ten patients: $(cat log.txt)"
+grep -qE 'AUROC is not defined|nothing to score' log.txt && ! grep -qi nan log.txt || fail "scores of ten patients: $(grep -i held_out log.txt)"
 
 # ---- Parquet ----
 if "$PYTHON" -c 'import pyarrow' 2>/dev/null; then

@@ -98,6 +98,12 @@ medtok cohort --set cohort.folder="$data/ehr/mimic4_demo" --set files.cohort=csv
 grep -q 'warning: labels are written as CSV alone: ' log || fail "no warning that there is no Parquet: $(cat log)"
 [ "$(wc -l <csv/guo_los/labels.csv)" -eq 263 ] && [ ! -e csv/guo_los/labels.parquet ] || fail "labels without Python: $(ls csv/guo_los)"
 
+# Label files of others begin alike: they stay, and what is ours is written again.
+mkdir -p theirs/guo_los && cp csv/guo_los/labels.csv theirs/guo_los && cp theirs/guo_los/labels.csv kept.csv
+expect_error 1 'theirs/guo_los/labels.csv is there already, and no theirs/guo_los/labels.json says that it is ours' \
+    medtok cohort --set cohort.folder="$data/ehr/mimic4_demo" --set files.cohort=theirs.h5 --set cohort.tasks=guo_los --set cohort.labels=theirs
+cmp kept.csv theirs/guo_los/labels.csv || fail "label files of others are written over"
+
 # ---- a task file of ACES says the same as our own task ----
 cat >stay_death.yaml <<'YAML'
 predicates:
@@ -123,6 +129,11 @@ assert len(own - aces) == 1 and not aces - own  # of two stays that overlap, the
 PYTHON
 medtok explain 10000032 --set files.cohort=aces.h5 --set cohort.aces=stay_death.yaml >page 2>log || fail "explain: $(cat log)"
 grep -q '^  left out: trigger at 2180-05-06 22:23:00: a window does not hold what it must, or has no end (day)$' page || fail "$(tail page)"
+
+grep -q 'the history says the label' log && fail "a task whose label lies ahead is warned of"
+sed 's/start: day.end, end: start -> out/start: end - 24h, end: day.end/' stay_death.yaml >past.yaml
+make_cohort 2 "$data/ehr/mimic4_demo" past.h5 --set cohort.aces=past.yaml --set cohort.tasks=mortality_24h
+grep -q 'warning: task past: the window rest, .* lies before the prediction time' log || fail "no word of a label that the history says: $(cat log)"
 
 # ---- explain ----
 medtok explain 10000032 --set files.cohort=mimic4-clean.h5 --set cohort.groups="$maps/ccs_icd9cm.tsv.gz,$maps/ccs_icd10cm_2019.tsv.gz" >page 2>log ||

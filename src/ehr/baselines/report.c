@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/status.h"
 
-enum { DIGITS = 9, NAME_BYTES = 256 };
+enum { DIGITS = 17, NAME_BYTES = 256 };
 
 static const char *const KIND_NAMES[] = {"all", "shots", "rows"};
 

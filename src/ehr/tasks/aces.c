@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "ehr/tasks/aces_codes.h"
 
@@ -53,6 +54,11 @@ int aces_task_make(struct aces_task **out, const char *path, const struct task_c
     int status =
         task->path && task->name ? aces_spec_read(&task->spec, path) : status_set(STATUS_FAILED, "out of memory");
     if (status == STATUS_OK) status = aces_find_codes(&task->spec, path, codes);
+    if (status == STATUS_OK && aces_label_is_past(&task->spec))
+        log_warn_once(
+            "task %s: the window %s, whose events are the label, lies before the prediction time: the history says the "
+            "label",
+            task->name, task->spec.windows[task->spec.label_window].name);
     *out = status == STATUS_OK ? task : NULL;
     if (status != STATUS_OK) aces_task_free(task);
     return status;

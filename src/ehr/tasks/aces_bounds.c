@@ -18,7 +18,8 @@ static const struct {
              {"m", 60},     {"min", 60},    {"mins", 60},    {"minute", 60},   {"minutes", 60},
              {"s", 1},      {"sec", 1},     {"secs", 1},     {"second", 1},    {"seconds", 1}};
 
-int aces_duration(const char *text, int64_t *duration) {
+/* "24h", "1 day", "2 hours 30 min" in microseconds; returns 0 if the text is none. Units of pytimeparse, from weeks to seconds. */
+static int aces_duration(const char *text, int64_t *duration) {
     double sum = 0;
     *duration = 0;
     do {
@@ -168,6 +169,34 @@ static int check_index(const struct binder *b) {
         "%s: windows.%s.index_timestamp: of a window whose start is `end - LENGTH` ACES gives the other end: put "
         "index_timestamp into a window whose end is `start + LENGTH`",
         b->path, w->name);
+}
+
+/* The latest time of a node against that of an ancestor, microseconds; INT64_MAX: there is no bound. earliest: likewise, INT64_MIN. Times of events
+ * that are sought lie behind, or before, where the search begins. */
+static int64_t distance(const struct aces_spec *s, int ancestor, int node, int earliest) {
+    int64_t sum = 0;
+    for (; node != ancestor; node = s->nodes[node].parent) {
+        enum aces_bound bound = s->nodes[node].bound;
+        if (bound == (earliest ? ACES_LAST : ACES_NEXT)) return earliest ? INT64_MIN : INT64_MAX;
+        if (bound == ACES_OFFSET) sum += s->nodes[node].offset;
+    }
+    return sum;
+}
+
+/* Whether a node is never behind another: the latest time of the one against the earliest of the other, from where their ways part. */
+static int is_never_behind(const struct aces_spec *s, int node, int other) {
+    uint8_t above[ACES_MOST_NODES] = {0};
+    int parts = other;
+    for (int n = node; n >= 0; n = s->nodes[n].parent) above[n] = 1;
+    while (!above[parts]) parts = s->nodes[parts].parent;
+    int64_t latest = distance(s, parts, node, 0), earliest = distance(s, parts, other, 1);
+    return latest != INT64_MAX && earliest != INT64_MIN && latest <= earliest;
+}
+
+int aces_label_is_past(const struct aces_spec *spec) {
+    int span = spec->windows[spec->label_window].spans;
+    return is_never_behind(spec, span, spec->index_node) &&
+           is_never_behind(spec, spec->nodes[span].parent, spec->index_node);
 }
 
 int aces_spec_bind(struct aces_spec *spec, const char *path, const struct aces_bound_texts *texts) {

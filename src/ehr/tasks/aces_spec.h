@@ -81,10 +81,10 @@ struct aces_bound_texts {
 /* Makes the nodes of windows whose names are read; texts [n_windows]. For aces_file.c. */
 int aces_spec_bind(struct aces_spec *spec, const char *path, const struct aces_bound_texts *texts);
 
+/* Whether the window of the label never reaches behind the prediction time, so that the history says the label. */
+int aces_label_is_past(const struct aces_spec *spec);
+
 /* Number of a predicate or special one, or -1. */
 int aces_spec_find(const struct aces_spec *spec, const char *name);
-
-/* "24h", "1 day", "2 hours 30 min" in microseconds; returns 0 if the text is none. Units of pytimeparse, from weeks to seconds. */
-int aces_duration(const char *text, int64_t *duration);
 
 #endif

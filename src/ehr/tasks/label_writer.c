@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "base/interrupt.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
@@ -42,16 +43,49 @@ static void write_value(FILE *out, const struct cohort *c, int64_t task, int64_t
 }
 
 /* ---- a file ---- */
-static int check_there(const char *path, const char *begins) {
+/* Label files of others begin as ours do: what is ours is told by a file beside them, which is written before them. */
+static const char MARK[] = "{\n \"labels\": \"made by medtok cohort\"";
+
+/* Whether there is a file that begins so; an empty one begins as any. */
+static int begins_with(const char *path, const char *begin) {
     char text[64] = "";
     FILE *file = fopen(path, "rb");
-    if (!file) return STATUS_OK;
-    size_t n = fread(text, 1, strlen(begins), file);
+    if (!file) return 0;
+    size_t n = fread(text, 1, strlen(begin), file);
     fclose(file);
-    if (n == 0 || strncmp(text, begins, strlen(begins)) == 0) return STATUS_OK;
-    return status_set(STATUS_FAILED,
-                      "%s is there already and holds no labels: name another folder, or move it away (cohort.labels)",
-                      path);
+    return n == 0 || strncmp(text, begin, strlen(begin)) == 0;
+}
+
+/* Whether label files at these paths may be written. */
+static int check_there(const char *const path[2], const char *mark) {
+    const char *const begins[2] = {HEAD, "PAR1"};
+    for (int k = 0; k < 2; k++) {
+        if (access(path[k], F_OK)) continue;
+        if (!begins_with(path[k], begins[k]))
+            return status_set(STATUS_FAILED,
+                              "%s is there already and holds no labels: name another folder, or move it away "
+                              "(cohort.labels)",
+                              path[k]);
+        if (!begins_with(mark, MARK))
+            return status_set(STATUS_FAILED,
+                              "%s is there already, and no %s says that it is ours: name another folder, or move it "
+                              "away (cohort.labels)",
+                              path[k], mark);
+    }
+    return STATUS_OK;
+}
+
+static int write_mark(const struct cohort *c, int64_t task, const char *mark) {
+    struct atomic_file file;
+    TRY(atomic_file_open(&file, mark));
+    struct json j = json_begin(file.stream, 2);
+    json_object(&j, NULL);
+    json_text(&j, "labels", "made by medtok cohort");
+    json_text(&j, "task", cohort_task(c, task));
+    json_integer(&j, "samples", c->task_offsets[task + 1] - c->task_offsets[task]);
+    json_end(&j);
+    fputc('\n', file.stream);
+    return atomic_file_close(&file, STATUS_OK);
 }
 
 /* Names of classes have commas in them. */
@@ -59,7 +93,6 @@ static int write_csv(const struct cohort *c, int64_t task, const char *path) {
     struct atomic_file file;
     const char *quote = c->task_form[task] == LABEL_SET ? "\"" : "";
     char time[40];
-    TRY(check_there(path, HEAD));
     TRY(atomic_file_open(&file, path));
     fprintf(file.stream, "%s%s\n", HEAD, VALUES[c->task_form[task]].column);
     for (int64_t i = c->task_offsets[task]; i < c->task_offsets[task + 1]; i++) {
@@ -76,7 +109,6 @@ static int write_parquet(const struct cohort *c, int64_t task, const char *path,
                                              {"prediction_time", "timestamp[us]"},
                                              {VALUES[c->task_form[task]].column, VALUES[c->task_form[task]].type}};
     struct parquet_file *file;
-    TRY(check_there(path, "PAR1"));
     TRY(parquet_file_open(&file, path, python, "cohort.python", 3, columns));
     FILE *out = parquet_file_rows(file);
     for (int64_t i = c->task_offsets[task]; i < c->task_offsets[task + 1]; i++) {
@@ -89,12 +121,15 @@ static int write_parquet(const struct cohort *c, int64_t task, const char *path,
 
 /* ---- all of them ---- */
 static int write_task(const struct cohort *c, int64_t task, const char *folder, const char *python, int *parquet) {
-    char path[2][PATH_MAX];
-    static const char *const NAMES[2] = {"labels.csv", "labels.parquet"};
-    for (int k = 0; k < 2; k++)
+    char path[3][PATH_MAX];
+    static const char *const NAMES[3] = {"labels.csv", "labels.parquet", "labels.json"};
+    for (int k = 0; k < 3; k++)
         if (snprintf(path[k], PATH_MAX, "%s/%s/%s", folder, cohort_task(c, task), NAMES[k]) >= PATH_MAX)
             return status_set(STATUS_USAGE, "cohort.labels is too long a path: %.200s...", folder);
     TRY(path_make_folder_of(path[0]));
+    const char *const labels[2] = {path[0], path[1]};
+    TRY(check_there(labels, path[2]));
+    TRY(write_mark(c, task, path[2]));
     TRY(write_csv(c, task, path[0]));
     if (!*parquet) return STATUS_OK;
     int status = write_parquet(c, task, path[1], python);

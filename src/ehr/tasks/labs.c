@@ -45,7 +45,10 @@ static int8_t find_unit(enum lab_analyte analyte, const char *unit) {
     return -1;
 }
 
-float lab_value(int8_t unit, float value) { return (float)((double)value * UNITS[unit].times / UNITS[unit].over); }
+/* A value in the unit of the analyte's bounds: 1e9/L, mmol/L, mmol/L, mmol/L, g/L. */
+static float lab_value(int8_t unit, float value) {
+    return (float)((double)value * UNITS[unit].times / UNITS[unit].over);
+}
 
 /* ---- codes ---- */
 /* Of blood, serum or plasma. LOINC's codes say by their property in which unit a value is; MIMIC's items (D_LABITEMS) have one unit each. */

@@ -10,7 +10,4 @@ enum lab_analyte { LAB_PLATELETS, LAB_POTASSIUM, LAB_GLUCOSE, LAB_SODIUM, LAB_HE
  * text (LAB//50971//mEq/L, LOINC/2823-3//mmol/L), else the code's own. */
 void lab_of_code(const char *text, int8_t *analyte, int8_t *unit);
 
-/* A value in the unit of the analyte's bounds: 1e9/L, mmol/L, mmol/L, mmol/L, g/L. */
-float lab_value(int8_t unit, float value);
-
 #endif

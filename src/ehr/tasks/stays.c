@@ -27,7 +27,8 @@ static int64_t days_of(int64_t year, int month, int day) {
     return 365 * y + leaps + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-int64_t birthday(int64_t birth, int years) {
+/* The time of the birthday that many years later, or COHORT_NO_TIME. */
+static int64_t birthday(int64_t birth, int years) {
     if (birth == COHORT_NO_TIME) return COHORT_NO_TIME;
     int64_t day = day_of(birth), year = 1970 + day / 366 - 2; /* not behind it; then up to it */
     while (days_of(year + 1, 1, 1) <= day) year++;

@@ -35,8 +35,7 @@ int stays_goes_home(const struct labelling *l, int32_t visit);
 /* Index in stays->visit of the first stay that begins behind `time`, or -1. */
 int32_t stays_next(const struct labelling *l, int64_t time);
 
-/* The day of a time, in days since 1970-01-01; and the time of the birthday that many years later, or COHORT_NO_TIME. */
+/* The day of a time, in days since 1970-01-01. */
 int64_t day_of(int64_t time);
-int64_t birthday(int64_t birth, int years);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/dictionary.h"
 #include "base/status.h"
+#include "ehr/tasks/aces_spec.h"
 #include "ehr/tasks/tasks.h"
 
 /* ---- events of a file ---- */
@@ -210,6 +211,42 @@ static void what_is_outside_the_subset_is_refused_by_name(void **state) {
     assert_non_null(strstr(status_message(), "cannot read the task file /tmp/nowhere.yaml"));
 }
 
+static void a_label_that_the_history_says_is_seen(void **state) {
+    (void)state;
+    static const struct {
+        const char *windows;
+        int past;
+    } CASES[] = {
+        {INPUT TARGET, 0},
+        /* 24 h from the trigger on are known at their end */
+        {INPUT "  w: {start: end - 24h, end: input.end, start_inclusive: True, end_inclusive: True, label: out}\n", 1},
+        {INPUT "  w: {start: null, end: trigger, start_inclusive: True, end_inclusive: True, label: out}\n", 1},
+        {INPUT "  w: {start: end - 2d, end: trigger, start_inclusive: True, end_inclusive: True, label: out}\n", 1},
+        {INPUT "  w: {start: trigger, end: start + 24h, start_inclusive: True, end_inclusive: True, label: out}\n", 1},
+        {INPUT "  w: {start: trigger, end: start + 25h, start_inclusive: True, end_inclusive: True, label: out}\n", 0},
+        /* a discharge may come early or late */
+        {INPUT "  w: {start: trigger, end: start -> out, start_inclusive: True, end_inclusive: True, label: out}\n", 0},
+        {"  input: {start: trigger, end: start -> out, start_inclusive: True, end_inclusive: True, index_timestamp: "
+         "end}\n"
+         "  w: {start: trigger, end: start + 1s, start_inclusive: True, end_inclusive: True, label: out}\n",
+         0},
+        {"  input: {start: w.end, end: start -> out, start_inclusive: True, end_inclusive: True, index_timestamp: "
+         "end}\n"
+         "  w: {start: trigger, end: start + 1d, start_inclusive: True, end_inclusive: True, label: out}\n",
+         1},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct aces_spec *spec = calloc(1, sizeof *spec);
+        char text[2048];
+        assert_non_null(spec);
+        int n = snprintf(text, sizeof text, PREDICATES TRIGGER "windows:\n%s", CASES[i].windows);
+        if (aces_spec_read_text(spec, "case", text, (size_t)n) != STATUS_OK) fail_msg("%zu: %s", i, status_message());
+        if (aces_label_is_past(spec) != CASES[i].past) fail_msg("case %zu", i);
+        aces_spec_free(spec);
+        free(spec);
+    }
+}
+
 static void codes_are_found_as_the_data_set_spells_them(void **state) {
     (void)state;
     static const struct {
@@ -247,6 +284,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_those_of_es_aces),
         cmocka_unit_test(what_is_outside_the_subset_is_refused_by_name),
+        cmocka_unit_test(a_label_that_the_history_says_is_seen),
         cmocka_unit_test(codes_are_found_as_the_data_set_spells_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

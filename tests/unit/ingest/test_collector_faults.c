@@ -51,6 +51,34 @@ static void a_visit_that_cannot_be_is_left_out_and_what_has_no_other_time(void *
     end(&f);
 }
 
+static void a_visit_is_of_one_subject(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.options.kinds = 1U << CODE_KIND_DIAGNOSIS;
+    open_sink(&f);
+    for (int64_t s = 1; s <= 3; s++) subject(&f, s + 1, s, NO, NO);
+    visit(&f, 4, 1, 5, 3 * HOUR, 4 * HOUR);
+    visit(&f, 3, 3, 5, HOUR, 2 * HOUR); /* the first by line: the visit is of subject 3 */
+    visit(&f, 5, 2, 6, 3 * HOUR, 4 * HOUR);
+    visit(&f, 2, 9, 6, HOUR, 2 * HOUR); /* of nobody who is known */
+    event(&f, 2, 1, 5, NO, TIME_DISCHARGE, "A");
+    event(&f, 3, 3, 5, NO, TIME_DISCHARGE, "B");
+    check(&f, "1:\n2: [3 to 4]\n3: [1 to 2] B@2/0\n");
+    check_faults(&f, VISITS, 4, 2);
+    check_faults(&f, EVENTS, 2, 0);
+    end(&f);
+    begin(&f);
+    f.options.most_bad = 0;
+    open_sink(&f);
+    for (int64_t s = 1; s <= 2; s++) subject(&f, s + 1, s, NO, NO);
+    visit(&f, 3, 1, 5, 3 * HOUR, 4 * HOUR);
+    visit(&f, 2, 2, 5, HOUR, 2 * HOUR);
+    check_error(
+        &f, "admissions.csv, line 3: subject 1 has the visit 5, which is that of subject 2 in admissions.csv, line 2");
+    end(&f);
+}
+
 static void faults_up_to_a_share_are_borne(void **state) {
     (void)state;
     struct fixture f;
@@ -261,6 +289,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_unknown_subjects_are_faults),
         cmocka_unit_test(a_visit_that_cannot_be_is_left_out_and_what_has_no_other_time),
+        cmocka_unit_test(a_visit_is_of_one_subject),
         cmocka_unit_test(faults_up_to_a_share_are_borne),
         cmocka_unit_test(codes_without_text_and_days_without_a_day_are_faults),
         cmocka_unit_test(there_has_to_be_a_subject),
