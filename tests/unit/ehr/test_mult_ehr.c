@@ -202,7 +202,7 @@ static void a_graph_is_the_samples_own(void **state) {
     check_edges(in.edges[to_visits(NODE_PATIENT)], 5, (int32_t[]){0, 1, 2, 3, 4, 5}, (int32_t[]){0, 0, 1, 1, 2});
     check_edges(in.edges[to_visits(NODE_PATIENT) + 1], 3, (int32_t[]){0, 2, 4, 5}, (int32_t[]){0, 1, 2, 3, 4});
     /* diagnoses: fever, cough; fever, cough */
-    assert_memory_equal(in.codes[0].token.at, ((int32_t[]){T + FEVER, T + COUGH, T + FEVER, T + COUGH}),
+    assert_memory_equal(in.codes[0].learned.at, ((int32_t[]){T + FEVER, T + COUGH, T + FEVER, T + COUGH}),
                         4 * sizeof(int32_t));
     check_edges(in.edges[to_visits(NODE_DIAGNOSIS)], 5, (int32_t[]){0, 1, 3, 4, 5, 5}, (int32_t[]){0, 0, 1, 3, 2});
     check_edges(in.edges[to_visits(NODE_DIAGNOSIS) + 1], 4, (int32_t[]){0, 2, 3, 4, 5}, (int32_t[]){0, 1, 1, 3, 2});
