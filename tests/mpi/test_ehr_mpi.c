@@ -274,10 +274,14 @@ static void cause_is_found(const struct world *w, enum ehr_model_number model, e
     struct trained t;
     char name[32];
     snprintf(name, sizeof name, "model-%d-arm-%d", (int)model, (int)arm);
-    int64_t steps = model == EHR_BEHRT ? STEPS : 2 * STEPS; /* enough for the slowest: a decoder's last token */
+    int64_t steps = model == EHR_BEHRT         ? STEPS
+                    : model == EHR_ETHOS_PROBE ? 3 * STEPS
+                                               : 2 * STEPS; /* a decoder learns slowest */
     NEED(learn(w, w->comm, name, (struct made){0}, model, arm, steps, &t) == STATUS_OK);
     CHECK(t.data.n_own == (arm == ARM_BASE ? CODES : 1) && t.data.n_own + t.data.n_vectors == CODES);
-    CHECK(t.n == SUBJECTS / 5 && average_precision(t.n, t.samples) > 0.999);
+    double value = average_precision(t.n, t.samples);
+    if (value <= 0.999) fprintf(stderr, "model %d, arm %d: average precision %.4f\n", (int)model, (int)arm, value);
+    CHECK(t.n == SUBJECTS / 5 && value > 0.999);
     end(&t);
 }
 
