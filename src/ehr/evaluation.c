@@ -88,7 +88,7 @@ static int pretrained_path(const char *path, char out[PATH_MAX]) {
     return status_set(STATUS_USAGE, "%s: the path is too long", path);
 }
 
-/* A finished one of the same provenance is taken as it is. */
+/* A finished one of the same provenance is taken as it is, unless all is made anew. */
 static int pretrain(struct ehr_evaluation *x, const struct checkpoint_ring *ring, const char *metrics,
                     struct ehr_learner *pretrained) {
     char path[PATH_MAX], metrics_path[PATH_MAX];
@@ -97,8 +97,8 @@ static int pretrain(struct ehr_evaluation *x, const struct checkpoint_ring *ring
     own.final_path = path;
     TRY(pretrained_path(ring->final_path, path));
     TRY(pretrained_path(metrics, metrics_path));
-    TRY(checkpoint_ring_guard(&own, x->comm, 0, 1));
-    is_done = x->comm->rank == 0 && access(path, F_OK) == 0;
+    TRY(checkpoint_ring_guard(&own, x->comm, x->anew, 1));
+    is_done = x->comm->rank == 0 && !x->anew && access(path, F_OK) == 0;
     TRY(comm_broadcast(x->comm, &is_done, sizeof is_done));
     if (!is_done) return train_stage(x, pretrained, STAGE_PRETRAIN, &own, metrics_path);
     return comm_agree(x->comm, parameters_load(&pretrained->parameters, path, 0, &step));

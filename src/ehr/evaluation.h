@@ -12,6 +12,7 @@ struct ehr_evaluation {
     const struct comm *comm;
     struct device *device;
     int threads;
+    int anew; /* what an earlier pre-training left is not taken */
     const struct ehr_options *settings;
     uint64_t data_seed;                /* of the samples that ehr.shots and ehr.train_samples choose */
     const char *cohort, *table, *text; /* files; table, text: of arms that read them */

@@ -81,6 +81,7 @@ static int load(struct worker_group *w, const struct grid_trial *trial) {
     *x = (struct ehr_evaluation){.comm = &w->comm,
                                  .device = w->run->device,
                                  .threads = w->run->threads,
+                                 .anew = w->run->force,
                                  .settings = &trial->options,
                                  .data_seed = trial->seed,
                                  .cohort = w->run->cohort,

@@ -1,9 +1,9 @@
 /* MulT-EHR (Chan et al., 2024): a graph transformer for nodes and edges of several types (HGT; Hu et al., 2020) on a graph of patient, visits
  * and codes (models/mult_ehr_input.h), learned on several tasks at once (ehr.also), and TransE (Bordes et al., 2013) before.
  *
- * Features: of a code its row, of a patient the sum of the rows of static codes, of a visit the row of its age. Rows begin small: scaled
- * to the size of the original's features, which are standard normal, rare codes tell patients apart before anything is learned, and train's
- * labels are soon known by heart (average precision on tuning was lower: synthetic hospital .42 for .45, Delphi-sim .15 for .17).
+ * Features: of a code its row, of a patient the sum of the rows of static codes, of a visit the row of its age. Rows are read as they
+ * begin, small, and not scaled to the size of the original's features, which are standard normal: what little was tried (one seed, on
+ * tuning) was better so.
  * With t the type of node v:
  *   x_v = GELU(W_t f_v + b_t)                                                the bias is what all nodes of a type have in common
  * Layer, head by head, for each relation r from nodes of type s to those of type t:
