@@ -242,6 +242,9 @@ int record_collector_counts(struct record_collector *c, struct collected_counts 
     TRY(comm_sum_int64(c->comm, c->counted[0], N_STEPS * 3));
     TRY(comm_sum_int64(c->comm, c->oddities, 4));
     const struct row_faults *all = &c->all_faults;
+    free(c->files); /* of an earlier call */
+    free(c->left_out);
+    c->left_out = NULL;
     int status = mem_alloc(&c->files, n_files, sizeof *c->files);
     if (status == STATUS_OK) status = mem_alloc(&c->left_out, all->n_left_out, sizeof *c->left_out);
     TRY(comm_agree(c->comm, status));
