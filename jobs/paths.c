@@ -74,11 +74,10 @@ static int add_beside(struct path_list *list, const struct key *key, const char 
 
 /* What evaluate makes for each training, and for all. */
 static int add_trials(struct path_list *list, const struct config *config, const struct key *key) {
-    const char *const FILES[][2] = {{"checkpoint", ".h5"},
-                                    {"metrics", ".jsonl"},
-                                    {"predictions", predictions_ending(&config->ehr)},
-                                    {"meds-scores", ".meds.json"},
-                                    {"results", ".results.h5"}};
+    const char *const FILES[][2] = {
+        {"checkpoint", ".h5"},           {"metrics", ".jsonl"},      {"predictions", predictions_ending(&config->ehr)},
+        {"meds-scores", ".meds.json"},   {"results", ".results.h5"}, {"checkpoint", ".pretrained.h5"},
+        {"metrics", ".pretrained.jsonl"}};
     char path[PATH_MAX];
     struct grid grid;
     config_results_path(config, path);

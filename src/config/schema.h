@@ -11,15 +11,15 @@ enum key_type { KEY_INTEGER, KEY_REAL, KEY_CHOICE, KEY_TEXT, KEY_PATH, KEY_LIST 
 struct key {
     const char *name; /* section.word */
     enum key_type type;
-    size_t offset;          /* in the values */
-    const char *initial;    /* default, as it would be written */
-    double least, most;     /* integers and reals; both ends included */
-    const char *unit;       /* "" if none */
+    size_t offset;           /* in the values */
+    const char *initial;     /* default, as it would be written */
+    double least, most;      /* integers and reals; both ends included */
+    const char *unit;        /* "" if none */
     const char *choices[16]; /* KEY_CHOICE; NULL-terminated; the index is the number of the choice */
-    unsigned jobs;          /* which jobs use it */
-    unsigned writers;       /* paths: the jobs among them that write there; the others read it */
-    const char *kind;       /* of the file there (jobs/paths.h) */
-    int shapes_output;      /* part of the provenance */
+    unsigned jobs;           /* which jobs use it */
+    unsigned writers;        /* paths: the jobs among them that write there; the others read it */
+    const char *kind;        /* of the file there (jobs/paths.h) */
+    int shapes_output;       /* part of the provenance */
     const char *help;
 };
 

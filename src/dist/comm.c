@@ -45,6 +45,7 @@ int comm_start(struct comm *comm, int *argc, char ***argv) {
     MPI_Comm_set_errhandler(comm->handle, MPI_ERRORS_RETURN);
     MPI_Comm_rank(comm->handle, &comm->rank);
     MPI_Comm_size(comm->handle, &comm->size);
+    comm->number = comm->rank;
     if (comm->size == 1 && tasks > 1)
         return status_set(
             STATUS_USAGE,
@@ -76,6 +77,7 @@ struct comm comm_self(void) {
 /* ---- groups ---- */
 int comm_split(const struct comm *comm, int number, struct comm *group) {
     *group = comm_self();
+    group->number = comm->number;
     if (comm->size == 1) return STATUS_OK;
     TRY(comm_status(MPI_Comm_split(comm->handle, number, comm->rank, &group->handle), "cutting ranks into groups"));
     MPI_Comm_set_errhandler(group->handle, MPI_ERRORS_RETURN);
@@ -135,7 +137,7 @@ int comm_agree(const struct comm *comm, int status) {
         if (status == STATUS_INTERRUPTED || strncmp(status_message(), "rank ", 5) == 0)
             snprintf(fault.message, sizeof fault.message, "%s", status_message());
         else
-            snprintf(fault.message, sizeof fault.message, "rank %d: %.4000s", comm->rank, status_message());
+            snprintf(fault.message, sizeof fault.message, "rank %d: %.4000s", comm->number, status_message());
     }
     code = COMM_COUNTED(comm, comm->rank == failing ? sizeof fault : 0,
                         MPI_Bcast(&fault, sizeof fault, MPI_BYTE, failing, comm->handle));

@@ -14,6 +14,7 @@ struct comm {
     MPI_Comm handle;
     int rank, size;
     int local_rank, local_size; /* among the ranks that share this node's memory */
+    int number;                 /* of this rank among all of the program: what messages call it */
 };
 
 /* Starts MPI (thread level funneled) and fills `comm` with the world. Refuses, with the cure, when the launcher started

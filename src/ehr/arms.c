@@ -71,7 +71,9 @@ static int read_systems(struct arm *a, const struct ehr_data *d, struct code_row
     TRY(mem_alloc(&a->system, d->n_vectors, sizeof *a->system));
     for (int64_t i = 0; i < d->n_cohort_codes; i++) {
         int64_t at = d->row[i] - TOKEN_FIRST_CODE - d->n_own;
-        if (at >= 0 && meds_code_split(ehr_code(d, i), system, code)) a->system[at] = (int32_t)code_system(system);
+        if (at >= 0 && meds_code_split(ehr_code(d, i), system, code))
+            a->system[at] =
+                2 * (int32_t)code_system(system) + (at >= d->n_train_vectors); /* train's change among themselves */
     }
     s->system = a->system;
     return STATUS_OK;
@@ -109,7 +111,8 @@ static int read_bags(struct arm *a, const struct comm *comm, const struct ehr_da
 
 int arm_read(struct arm *a, const struct comm *comm, const struct ehr_data *d, struct code_rows_source *s) {
     free_read(a);
-    *s = (struct code_rows_source){.arm = a->options->arm, .n_own = d->n_own, .n_vectors = d->n_vectors};
+    *s = (struct code_rows_source){
+        .arm = a->options->arm, .n_own = d->n_own, .n_vectors = d->n_vectors, .n_train_vectors = d->n_train_vectors};
     switch (s->arm) {
         case ARM_BASE: return STATUS_OK;
         case ARM_RANDOM_FROZEN: return medtok_vectors_width(&a->medtok, comm, &s->width);

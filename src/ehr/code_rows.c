@@ -55,6 +55,10 @@ int64_t code_rows_learned(const struct code_rows *r) {
     return n;
 }
 
+int64_t code_rows_in_train(const struct code_rows *r) {
+    return TOKEN_FIRST_CODE + r->source.n_own + r->source.n_train_vectors;
+}
+
 struct parameter *code_rows_table(const struct code_rows *r) {
     return arm_rows_shape(r->source.arm) == ROWS_OF_TABLE ? r->table : NULL;
 }

@@ -52,6 +52,7 @@ struct code_rows_source {
     enum ehr_arm arm;
     int64_t n_own;                /* codes with a row of their own */
     int64_t n_vectors, width;     /* codes with a vector, or a bag; width of vectors */
+    int64_t n_train_vectors;      /* of them those that train has, which come first */
     const float *vectors;         /* [n_vectors, width]; NULL: none, or in random-frozen normal ones */
     const int32_t *system;        /* [n_vectors] in shuffled: codes of one number change places */
     const struct code_bags *bags; /* of n_vectors codes, in hierarchy and medtok-tokens */
@@ -92,6 +93,9 @@ int code_list_pack(struct code_list *list, struct pack *pack, const struct code_
 
 /* Their rows: [n, dim] */
 struct var *code_rows_look_up(const struct code_rows *rows, struct tape *tape, const struct code_list *list);
+
+/* One behind the tokens of train: what pre-training may be asked to tell. Codes behind it are those of other splits alone. */
+int64_t code_rows_in_train(const struct code_rows *rows);
 
 /* The table whose row t is that of token t, for all tokens, in arms that have one (base, medtok-init), so that outputs may be tied to it;
  * else NULL: a model then has an output matrix of its own [ehr_data.n_rows, dim]. */

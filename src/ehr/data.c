@@ -95,21 +95,29 @@ static int read_sample(struct builder *b, const struct chosen_sample *sample, st
 }
 
 /* ---- the first look ---- */
+/* Models that cut a history otherwise than a timeline is cut, and so may read codes that are not in it. */
+static int reads_all(enum ehr_model_number model) {
+    return model == EHR_ETHOS || model == EHR_ETHOS_PROBE || model == EHR_GT_BEHRT || model == EHR_MULT_EHR;
+}
+
 /* seen[code]: number of the last sample, of those that are looked at, that had it. */
 static int look_at(struct builder *b, int list, int64_t i, int64_t number, int64_t *seen) {
     const struct chosen_sample *sample = &b->choice.samples[list][i];
     const struct timeline *t = &b->timeline;
     struct ehr_data *d = b->data;
     struct sample_history history;
+    int is_again = i > 0 && sample->sample >= 0 && sample[-1].sample == sample->sample; /* drawn with replacement */
+    int trains = (list == SPLIT_TRAIN || list == LIST_PRETRAIN) && !is_again;
     TRY(read_sample(b, sample, &history));
+    int64_t n = reads_all(b->options->model) ? b->visits.n_codes : t->n;
     b->cost[list][i] = cost_of(b, t->n);
     if (sample->task == 0) d->n_dropped += t->dropped;
     if (sample->task == 0) d->n_cut += t->dropped > 0;
-    for (int64_t k = 0; k < t->n; k++) {
-        int64_t code = t->tokens[k].token - TOKEN_FIRST_CODE;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t code = reads_all(b->options->model) ? b->visits.codes[k].code : t->tokens[k].token - TOKEN_FIRST_CODE;
         if (code < 0) continue;
         b->tokens[code] += sample->task == 0;
-        if ((list == SPLIT_TRAIN || list == LIST_PRETRAIN) && seen[code] != number) d->in_train[code]++;
+        if (trains && seen[code] != number) d->in_train[code]++;
         seen[code] = number;
     }
     return STATUS_OK;

@@ -54,6 +54,9 @@ int ehr_evaluation_load(struct ehr_evaluation *x) {
     TRY(ehr_evaluation_set(x, x->settings));
     arm_make(&x->arm, o, x->table, x->text);
     TRY(ehr_data_make(&x->data, x->comm, x->cohort, o, x->data_seed, arm_source(&x->arm)));
+    if (o->predictions == PREDICTIONS_PARQUET && x->data.tasks[0].form != LABEL_BINARY)
+        return status_set(STATUS_USAGE, "ehr.predictions=parquet is for tasks that are true or false: %s has classes",
+                          x->data.tasks[0].name);
     TRY(arm_read(&x->arm, x->comm, &x->data, &x->terms.source));
     x->terms.options = o;
     x->terms.data = &x->data;
@@ -93,13 +96,13 @@ static int pretrain(struct ehr_evaluation *x, const struct checkpoint_ring *ring
                     struct ehr_learner *pretrained) {
     char path[PATH_MAX], metrics_path[PATH_MAX];
     struct checkpoint_ring own = *ring;
-    int64_t step, is_done;
+    int64_t step;
+    int is_done = 0;
     own.final_path = path;
     TRY(pretrained_path(ring->final_path, path));
     TRY(pretrained_path(metrics, metrics_path));
-    TRY(checkpoint_ring_guard(&own, x->comm, x->anew, 1));
-    is_done = x->comm->rank == 0 && !x->anew && access(path, F_OK) == 0;
-    TRY(comm_broadcast(x->comm, &is_done, sizeof is_done));
+    TRY(checkpoint_ring_guard(&own, x->comm, x->anew, !x->anew));
+    if (!x->anew) TRY(h5file_up_to_date(x->comm, path, KIND_CHECKPOINT, ring->provenance->key, &is_done));
     if (!is_done) return train_stage(x, pretrained, STAGE_PRETRAIN, &own, metrics_path);
     return comm_agree(x->comm, parameters_load(&pretrained->parameters, path, 0, &step));
 }

@@ -243,7 +243,7 @@ int grid_group_size(const struct grid *g, int64_t n, int ranks) {
 int grid_same_data(const struct grid_trial *x, const struct grid_trial *y) {
     const struct ehr_options *a = &x->options, *b = &y->options;
     int draws = a->shots || a->train_samples; /* by the seed */
-    return strcmp(a->task, b->task) == 0 && a->arm == b->arm && a->shots == b->shots &&
+    return strcmp(a->task, b->task) == 0 && a->model == b->model && a->arm == b->arm && a->shots == b->shots &&
            a->train_samples == b->train_samples && (!draws || x->seed == y->seed) && a->visits == b->visits &&
            a->min_count == b->min_count && a->max_length == b->max_length && a->age == b->age && a->batch == b->batch &&
            (a->pretrain_steps > 0) == (b->pretrain_steps > 0);

@@ -43,7 +43,7 @@ static int plan_trial(const struct grid_run *run, const struct grid_trial *trial
     int status = path_make_folder_of(paths.checkpoint);
     if (status == STATUS_OK) status = run->describe(run->self, trial, &provenance);
     if (status == STATUS_OK) status = trial_results_current(&paths, run, trial, &provenance, is_done);
-    if (status == STATUS_OK && !*is_done) status = checkpoint_ring_guard(&ring, &self, run->force, 1);
+    if (status == STATUS_OK && !*is_done) status = checkpoint_ring_guard(&ring, &self, run->force, !run->force);
     trial_provenance_free(&provenance);
     return status;
 }
@@ -120,6 +120,7 @@ static int run_trial(struct worker_group *w, const struct grid_trial *trial) {
     result_free(&result);
     for (int s = 0; s < N_RESULT_SPLITS; s++) result_samples_free(samples[s]);
     trial_provenance_free(&provenance);
+    if (status == STATUS_ALONE && w->comm.size == 1) status = STATUS_FAILED; /* nobody waits for it */
     return status == STATUS_ALONE ? status : comm_agree(&w->comm, status);
 }
 
@@ -138,7 +139,12 @@ static int add_failure(struct worker_group *w, int64_t trial) {
 
 /* The next training of the group; n_todo or more: there is none. */
 static int take(struct worker_group *w, int64_t *piece) {
-    TRY(comm_agree(&w->comm, interrupt_poll()));
+    int status = STATUS_OK;
+    if (interrupt_asked())
+        status = status_set(STATUS_INTERRUPTED,
+                            "stopped by a signal; trainings that are finished are kept: run the same "
+                            "command again to go on");
+    TRY(comm_agree(&w->comm, status));
     TRY(comm_agree(&w->comm, w->comm.rank == 0 ? work_counter_take(w->counter, piece) : STATUS_OK));
     return comm_broadcast(&w->comm, piece, sizeof *piece);
 }
@@ -152,7 +158,8 @@ static int work(struct worker_group *w) {
         const struct grid_trial *trial = &g->trials[w->todo[piece]];
         log_info("%s: %lld of %lld trainings that are left", trial->name, (long long)piece + 1, (long long)w->n_todo);
         int status = run_trial(w, trial);
-        if (status == STATUS_FAILED) status = comm_agree(&w->comm, add_failure(w, w->todo[piece]));
+        if (status == STATUS_FAILED || (status == STATUS_USAGE && g->n > 1)) /* one alone keeps its exit code */
+            status = comm_agree(&w->comm, add_failure(w, w->todo[piece]));
         TRY(status);
     }
 }

@@ -46,6 +46,7 @@ static int score_set(struct ehr_learner *l, const struct sample_set *set, int64_
     for (int64_t first = 0, end; first < set->n && status == STATUS_OK; first = end) {
         for (end = first + 1; end < set->n && set->offsets[end + 1] - set->offsets[first] <= l->most_tokens;) end++;
         status = score_batch(l, set, end - first, which + first, host, out + first * outputs);
+        if (l->comm->size == 1) comm_progress(); /* for those that train beside it */
     }
     free(which);
     free(host);

@@ -19,9 +19,16 @@ const char *const PART_NAMES[N_PARTS] = {"all",
                                          "median 1,000 or more"};
 
 /* ---- cells ---- */
-static int is_of_cell(const struct report_cell *c, const struct result *r) {
+/* Shots of tuning are drawn by the seed: only trainings that are scored on the same samples stand beside each other. */
+static int same_samples(const struct ehr_report *x, const struct result *r, const struct result *q) {
+    const struct result_samples *a = x->results->lists[r->list[report_split(x)]];
+    const struct result_samples *b = x->results->lists[q->list[report_split(x)]];
+    return a->n == b->n && (a->n == 0 || memcmp(a->sample, b->sample, (size_t)a->n * sizeof *a->sample) == 0);
+}
+
+static int is_of_cell(const struct ehr_report *x, const struct report_cell *c, const struct result *r) {
     return strcmp(c->first->task, r->task) == 0 && strcmp(c->first->model, r->model) == 0 &&
-           c->first->train_samples == r->train_samples && c->first->shots == r->shots;
+           c->first->train_samples == r->train_samples && c->first->shots == r->shots && same_samples(x, c->first, r);
 }
 
 static int add_to_cell(struct report_cell *c, const struct result *r) {
@@ -44,9 +51,39 @@ static int add_to_cell(struct report_cell *c, const struct result *r) {
 static int add_trial(struct ehr_report *x, const struct result *r) {
     int64_t c = 0;
     x->trials[x->n_trials++].result = r;
-    while (c < x->n_cells && !is_of_cell(&x->cells[c], r)) c++;
+    while (c < x->n_cells && !is_of_cell(x, &x->cells[c], r)) c++;
     if (c == x->n_cells) x->cells[x->n_cells++] = (struct report_cell){.first = r, .reference = {-1, -1}};
     return add_to_cell(&x->cells[c], r);
+}
+
+static int has_seed(const struct report_arm *arm, int64_t seed) {
+    for (int64_t t = 0; t < arm->n; t++)
+        if (arm->trials[t]->seed == seed) return 1;
+    return 0;
+}
+
+static int is_of_all_arms(const struct report_cell *c, int64_t seed) {
+    for (int a = 0; a < c->n_arms; a++)
+        if (!has_seed(&c->arms[a], seed)) return 0;
+    return 1;
+}
+
+/* Where trainings failed: the arms are compared by the seeds that all of them have, if there are any. */
+static void keep_common_seeds(struct report_cell *c) {
+    int64_t common = 0;
+    for (int64_t t = 0; t < c->arms[0].n; t++) common += is_of_all_arms(c, c->arms[0].trials[t]->seed);
+    for (int a = 0; a < c->n_arms && common > 0; a++) {
+        struct report_arm *arm = &c->arms[a];
+        int64_t n = 0;
+        double sum = 0;
+        for (int64_t t = 0; t < arm->n; t++) {
+            if (!is_of_all_arms(c, arm->trials[t]->seed)) continue;
+            sum += arm->trials[t]->tuning;
+            arm->trials[n++] = arm->trials[t];
+        }
+        arm->n = n;
+        arm->tuning = sum / (double)n;
+    }
 }
 
 static void choose_references(struct report_cell *c) {
@@ -153,8 +190,12 @@ static int compare_part(const struct ehr_report *x, const struct bootstrap *b, s
     struct compared_samples samples = result_compared(x->results->lists[c->first->list[report_split(x)]]);
     struct arm_rows rows;
     count_part(x, &c->arms[0], masks, scores);
-    if (scores->n == 0) return STATUS_OK;
-    int status = comm_agree(b->comm, arm_rows_make(&rows, x, c, masks));
+    int64_t most = scores->n; /* the same on every rank, but where one lacks memory */
+    TRY(comm_max_int64(b->comm, &most, 1));
+    if (most == 0) return STATUS_OK;
+    int status = arm_rows_make(&rows, x, c, masks);
+    if (status == STATUS_OK && scores->n == 0) status = status_set(STATUS_FAILED, "out of memory for scores");
+    status = comm_agree(b->comm, status);
     if (status == STATUS_OK) status = arms_compare(b, &samples, c->n_arms, rows.arms, c->reference, scores->arms);
     arm_rows_free(&rows);
     return status;
@@ -240,6 +281,7 @@ static int make_cells(struct ehr_report *x) {
     for (int64_t i = 0; i < x->results->n; i++)
         if (!x->results->trials[i].failure[0]) TRY(add_trial(x, &x->results->trials[i]));
     for (int64_t c = 0; c < x->n_cells; c++) {
+        keep_common_seeds(&x->cells[c]);
         choose_references(&x->cells[c]);
         for (int a = 0; a < x->cells[c].n_arms; a++) TRY(spread_arm(x, &x->cells[c].arms[a]));
     }

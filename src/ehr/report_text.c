@@ -233,7 +233,10 @@ static void print_task(const struct ehr_report *x, FILE *out, const struct repor
     print_arms(x, out, task);
     print_parts(x, out, task);
     print_curves(x, out, task);
-    if (first->n_arms > 1) print_claims(x, out, task);
+    int most = 0;
+    for (int64_t c = 0; c < x->n_cells; c++)
+        if (is_of_task(&x->cells[c], task) && x->cells[c].n_arms > most) most = x->cells[c].n_arms;
+    if (most > 1) print_claims(x, out, task);
 }
 
 static int is_first_of_task(const struct ehr_report *x, int64_t c) {

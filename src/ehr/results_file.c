@@ -64,7 +64,7 @@ static int put_texts(struct h5file *file, const struct results *r, int column) {
     TRY(mem_alloc(&texts, r->n, most));
     for (int64_t i = 0; i < r->n; i++) {
         const char *text = pointer(&r->trials[i], TEXTS[column].offset);
-        if (text) memcpy(texts + i * most, text, strlen(text));
+        if (text) strcpy(texts + i * most, text);
     }
     int status = put(file, TEXTS[column].name, H5_TEXT, r->n, most, texts);
     free(texts);

@@ -73,7 +73,8 @@ static int add_drawn(struct chooser *x, int32_t task, int64_t first, const struc
         for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
             int64_t sample = first + rows[i].sample;
             struct chosen_sample chosen = {x->cohort->sample_subject[sample], sample, task};
-            for (int k = 0; k < (int)rows[i].weight && status == STATUS_OK; k++) {
+            int times = s == SPLIT_TRAIN ? (int)rows[i].weight : 1; /* what is scored is scored once */
+            for (int k = 0; k < times && status == STATUS_OK; k++) {
                 count(x, &x->data->tasks[task], s, sample);
                 status = add(x, s, &chosen, &capacity[s]);
             }

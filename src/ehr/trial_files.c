@@ -44,6 +44,48 @@ static int would_be_lost(const struct grid_run *run, const struct provenance *pr
     return status;
 }
 
+static int write_binary(const struct trial_paths *p, const struct grid_run *run, const struct ehr_options *o,
+                        double threshold, const struct result_samples *s, const double *score) {
+    struct scored_sample *samples;
+    struct scores scores[N_WEIGHTINGS];
+    TRY(result_scored(s, score, &samples));
+    if (!isnan(threshold)) scored_samples_decide(s->n, samples, threshold);
+    int status = predictions_write(p->predictions, run->cohort, o, s->n, samples);
+    for (int w = 0; w < N_WEIGHTINGS && status == STATUS_OK; w++)
+        status = scores_compute_by((enum weighting)w, s->n, samples, &scores[w]);
+    if (status == STATUS_OK) status = meds_evaluation_write(p->meds, scores);
+    free(samples);
+    return status;
+}
+
+/* The predictions of the split that is scored in the end. */
+static int write_predictions(const struct trial_paths *p, const struct grid_run *run, const struct grid_trial *t,
+                             const char *task, const struct result *r, struct result_samples *const *samples) {
+    int split = t->options.score == SCORED_TUNING ? RESULT_TUNING : RESULT_HELD_OUT;
+    const struct result_samples *s = samples[split];
+    struct ehr_options o = t->options;
+    o.task = (char *)task;
+    if (s->form != LABEL_BINARY) return class_predictions_write(p->predictions, run->cohort, task, s, r->score[split]);
+    return write_binary(p, run, &o, split == RESULT_TUNING ? NAN : r->threshold, s, r->score[split]);
+}
+
+/* Whether they have what is asked for; predictions that are missing, or are wanted in another form, are written anew. */
+static int look_at_results(const struct trial_paths *p, const struct grid_run *run, const struct grid_trial *t,
+                           const struct results *results, uint8_t *is_current) {
+    const struct result *r = &results->trials[0];
+    int has_held_out = r->list[RESULT_HELD_OUT] >= 0, asks_tuning = t->options.score == SCORED_TUNING;
+    if (has_held_out && asks_tuning)
+        return status_set(STATUS_FAILED,
+                          "%s and the predictions beside it are of held_out: name another file for scores of tuning, "
+                          "--set %s=PATH",
+                          p->results, run->setting);
+    *is_current = asks_tuning || has_held_out;
+    if (!*is_current || access(p->predictions, F_OK) == 0) return STATUS_OK;
+    struct result_samples *samples[N_RESULT_SPLITS];
+    for (int s = 0; s < N_RESULT_SPLITS; s++) samples[s] = r->list[s] < 0 ? NULL : results->lists[r->list[s]];
+    return write_predictions(p, run, t, r->task, r, samples);
+}
+
 int trial_results_current(const struct trial_paths *p, const struct grid_run *run, const struct grid_trial *t,
                           const struct provenance *provenance, uint8_t *is_current) {
     struct comm self = comm_self();
@@ -53,12 +95,11 @@ int trial_results_current(const struct trial_paths *p, const struct grid_run *ru
     if (run->force) return STATUS_OK;
     TRY(would_be_lost(run, provenance, p->results));
     TRY(h5file_up_to_date(&self, p->results, KIND_RESULTS, provenance->key, &current));
-    if (!current || access(p->predictions, F_OK)) return STATUS_OK;
+    if (!current) return STATUS_OK;
     int status = results_read(&results, p->results);
-    *is_current =
-        status == STATUS_OK && (t->options.score == SCORED_TUNING || results.trials[0].list[RESULT_HELD_OUT] >= 0);
+    if (status == STATUS_OK) status = look_at_results(p, run, t, &results, is_current);
     results_free(&results);
-    if (*is_current) log_info("%s is up to date", p->results);
+    if (status == STATUS_OK && *is_current) log_info("%s is up to date", p->results);
     return status;
 }
 
@@ -104,31 +145,6 @@ static int name_result(struct result *r, const struct grid_trial *t, const char 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!(*texts[i].to = strdup(texts[i].from))) return status_set(STATUS_FAILED, "out of memory");
     return STATUS_OK;
-}
-
-static int write_binary(const struct trial_paths *p, const struct grid_run *run, const struct ehr_options *o,
-                        double threshold, const struct result_samples *s, const double *score) {
-    struct scored_sample *samples;
-    struct scores scores[N_WEIGHTINGS];
-    TRY(result_scored(s, score, &samples));
-    if (!isnan(threshold)) scored_samples_decide(s->n, samples, threshold);
-    int status = predictions_write(p->predictions, run->cohort, o, s->n, samples);
-    for (int w = 0; w < N_WEIGHTINGS && status == STATUS_OK; w++)
-        status = scores_compute_by((enum weighting)w, s->n, samples, &scores[w]);
-    if (status == STATUS_OK) status = meds_evaluation_write(p->meds, scores);
-    free(samples);
-    return status;
-}
-
-/* The predictions of the split that is scored in the end. */
-static int write_predictions(const struct trial_paths *p, const struct grid_run *run, const struct grid_trial *t,
-                             const char *task, const struct result *r, struct result_samples *const *samples) {
-    int split = t->options.score == SCORED_TUNING ? RESULT_TUNING : RESULT_HELD_OUT;
-    const struct result_samples *s = samples[split];
-    struct ehr_options o = t->options;
-    o.task = (char *)task;
-    if (s->form != LABEL_BINARY) return class_predictions_write(p->predictions, run->cohort, task, s, r->score[split]);
-    return write_binary(p, run, &o, split == RESULT_TUNING ? NAN : r->threshold, s, r->score[split]);
 }
 
 static void drop_weights(const char *path) {

@@ -214,8 +214,12 @@ static int make_bags(const struct ehr_data *d, struct code_bags *b) {
 }
 
 static struct code_rows_source source_of(const struct trained *t, enum ehr_arm arm) {
-    struct code_rows_source s = {
-        .arm = arm, .n_own = t->data.n_own, .n_vectors = t->data.n_vectors, .width = WIDTH, .system = t->system};
+    struct code_rows_source s = {.arm = arm,
+                                 .n_own = t->data.n_own,
+                                 .n_vectors = t->data.n_vectors,
+                                 .n_train_vectors = t->data.n_train_vectors,
+                                 .width = WIDTH,
+                                 .system = t->system};
     if (arm_rows_shape(arm) == ROWS_OF_BAGS) s.bags = &t->bags;
     if (arm != ARM_BASE && arm != ARM_RANDOM_FROZEN && !s.bags) s.vectors = t->vectors;
     return s;
@@ -394,10 +398,11 @@ static void the_number_of_ranks_does_not_matter(const struct world *w) {
         if (!learns_labels(model)) continue;
         struct trained one, all;
         char name[32];
+        int64_t steps = model == EHR_BEHRT ? SOME_STEPS : FEW_STEPS;
         snprintf(name, sizeof name, "one-%d-%d", (int)model, w->comm->rank);
-        NEED(learn(w, &self, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, SOME_STEPS, &one) == STATUS_OK);
+        NEED(learn(w, &self, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, steps, &one) == STATUS_OK);
         snprintf(name, sizeof name, "all-%d", (int)model);
-        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, SOME_STEPS, &all) == STATUS_OK);
+        NEED(learn(w, w->comm, name, (struct made){0}, model, ARM_MEDTOK_FROZEN, steps, &all) == STATUS_OK);
         CHECK(one.n == all.n && one.data.n_vectors == all.data.n_vectors && one.data.n_tokens == all.data.n_tokens);
         double most = 0;
         for (int64_t i = 0; i < one.n && one.n == all.n; i++) {

@@ -126,7 +126,7 @@ arms = ["one", "hierarchy", "medtok-init", "medtok-frozen", "medtok-tokens", "ra
 for a, b in itertools.combinations(arms, 2):
     assert scores(a) != scores(b), f"{a} and {b} are one"
 assert max(abs(p - q) for p, q in zip(scores("tokens-1"), scores("tokens-2"))) < 1e-4
-sizes = {arm: json.load(open(f"{arm}/scores.json"))["parameters"] for arm in arms}
+sizes = {arm: json.load(open(f"{arm}/scores.json"))["trainings"][0]["parameters"] for arm in arms}
 assert len({sizes[arm] for arm in ("medtok-frozen", "shuffled", "text-only", "graph-only")}) == 1, sizes # maps as large
 PYTHON
 grep -q 'table.h5 has 2 of the codes, and an ancestor of 0 others' medtok-init.log || fail "codes of the table: $(cat medtok-init.log)"

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "dist/comm.h"
 
 /* ---- set-up ---- */
 int ethos_generator_make(struct ethos_generator *g, const struct ethos *m, struct device *device, int64_t n,
@@ -246,6 +247,7 @@ int ethos_score(void *self, struct device *device, const struct sample_set *set,
         n_open += n_of(&g, ETHOS_OPEN);
         progress_update(&progress, i + 1);
         if (status == STATUS_OK) status = interrupt_poll();
+        comm_progress(); /* for those that train beside it */
     }
     log_info(
         "ethos: %lld futures of each of %lld samples of this rank by seed %llu: %lld units, %.0f a second; %lld "

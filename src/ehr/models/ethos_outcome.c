@@ -83,7 +83,8 @@ void ethos_outcome_free(struct ethos_outcome *o) {
 
 /* ---- a future ---- */
 struct ethos_progress ethos_progress_begin(const struct ethos_outcome *o, const struct ethos_timeline *t) {
-    struct ethos_progress p = {.time = t->n > 0 ? t->time[t->n - 1] : t->now, .until = t->now + o->horizon};
+    struct ethos_progress p = {
+        .time = t->n > 0 ? t->time[t->n - 1] : t->now, .until = t->now + o->horizon, .now = t->now};
     for (int64_t i = 0; i < t->n; i++)
         if (t->unit[i] == ETHOS_ADMISSION || t->unit[i] == ETHOS_DISCHARGE) p.in_stay = t->unit[i] == ETHOS_ADMISSION;
     p.has_begun = p.in_stay;
@@ -123,6 +124,7 @@ enum ethos_verdict ethos_progress_step(struct ethos_progress *p, const struct et
                                        const struct ethos_vocabulary *v, const struct ethos_timeline *t) {
     int32_t unit = t->unit[t->n - 1];
     if (p->time > p->until || unit == ETHOS_END) return ETHOS_MISS;
+    if (p->time < p->now) return ETHOS_OPEN; /* what was till then is known */
     if (is_hit(o, v, t, unit)) return ETHOS_HIT;
     if (o->event == ETHOS_DIES_IN_STAY) {
         enum ethos_verdict verdict = step_stay(p, unit);

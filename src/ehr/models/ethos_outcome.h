@@ -31,9 +31,9 @@ enum ethos_verdict { ETHOS_OPEN, ETHOS_HIT, ETHOS_MISS };
 
 /* How far a future is. */
 struct ethos_progress {
-    int64_t time, until;
-    int in_stay;   /* an admission without a discharge */
-    int has_begun; /* the stay that counts */
+    int64_t time, until, now; /* now: the prediction time */
+    int in_stay;              /* an admission without a discharge */
+    int has_begun;            /* the stay that counts */
 };
 
 /* At the end of the history, a timeline. */

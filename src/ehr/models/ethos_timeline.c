@@ -95,7 +95,7 @@ int ethos_timeline_make(struct ethos_timeline *t, const struct ethos_vocabulary 
                         int whole) {
     t->n = t->n_fixed = 0;
     t->birth = h->birth;
-    t->now = h->time;
+    t->now = whole ? COHORT_NO_TIME : h->time; /* of pre-training there is none */
     for (int64_t i = 0; i < h->n_static; i++) TRY(add_static(t, v, &h->events[i]));
     for (int64_t first = h->n_static, end; first < h->n; first = end) {
         for (end = first + 1; end < h->n && h->events[end].time == h->events[first].time;) end++;

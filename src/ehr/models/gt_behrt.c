@@ -180,7 +180,7 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
     m->codes = terms->codes;
     m->seed = terms->seed;
     m->width = terms->options->dim / BLOCKS_OF_VISIT;
-    m->n_codes = terms->data->n_rows - TOKEN_FIRST_CODE;
+    m->n_codes = code_rows_in_train(terms->codes) - TOKEN_FIRST_CODE;
     TRY(mem_alloc(&m->blocks, m->options->layers, sizeof *m->blocks));
     code_rows_add(terms->codes, terms->set, m->width);
     m->edge = parameter_add(terms->set, N_EDGE_TYPES, m->width, (struct init){.normal = 1}, 0, "gt_behrt.edge");

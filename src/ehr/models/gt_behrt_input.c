@@ -88,6 +88,7 @@ struct hiding {
     uint32_t step;
     int64_t sample;  /* its number */
     int64_t at_code; /* codes that were passed */
+    int64_t end;     /* of the tokens that can be told */
 };
 
 static double draw(const struct hiding *h, int what, int64_t place) {
@@ -97,7 +98,7 @@ static double draw(const struct hiding *h, int what, int64_t place) {
 /* The node of a code, or what is told of it: `row` is its visit's in the sequences. */
 static int add_code(struct gt_input *in, const struct visit_code *code, struct hiding *h, int64_t row) {
     enum node_kind kind = node_kind(code->kind);
-    double u = h->hides && code->token >= TOKEN_FIRST_CODE ? draw(h, 0, h->at_code) : 1;
+    double u = h->hides && code->token >= TOKEN_FIRST_CODE && code->token < h->end ? draw(h, 0, h->at_code) : 1;
     h->at_code++;
     if (u >= MASKED && u < MASKED + MISSING) {
         TRY(append(in, MISSING_ROW, row));
@@ -148,7 +149,8 @@ static int add_visit(struct gt_input *in, int64_t position, struct hiding *h) {
 static int add_sample(struct gt_input *in, const struct ehr_batch *b, int64_t i, enum ehr_stage stage,
                       const struct gt_terms *terms) {
     struct sample_history history = sample_set_history(b->set, b->which[i]);
-    struct hiding h = {stage == STAGE_PRETRAIN, terms->seed, b->step, b->set->number[b->which[i]], 0};
+    struct hiding h = {stage == STAGE_PRETRAIN,     terms->seed, b->step,
+                       b->set->number[b->which[i]], 0,           code_rows_in_train(terms->codes)};
     TRY(visits_make(&in->visits, &history, terms->options));
     cut(&in->visits, terms->options->max_length);
     TRY(append(in, SAMPLE_NODES, in->list[NODE_TOKEN].n));

@@ -266,7 +266,7 @@ static int64_t draw_pairs(const struct mult_ehr_terms *terms, const struct mult_
         for (int64_t p = 0; p < TRANSE_PAIRS && p < edges; p++) {
             const struct graph_edge *e = &g->edges[g->edges_of[i] + draw(terms, RNG_TRANSE, b->step, number, p, edges)];
             int type = e->type - NODE_FIRST_CODE;
-            if (terms->drawn[type].n == 0) continue;
+            if (terms->drawn[type].n == 0 || e->token < TOKEN_FIRST_CODE) continue;
             for (int64_t k = 0; k < TRANSE_NEGATIVES; k++)
                 tokens[n * TRANSE_NEGATIVES + k] = terms->drawn[type].tokens[draw(
                     terms, RNG_TRANSE_NEGATIVE, b->step, number, p * TRANSE_NEGATIVES + k, terms->drawn[type].n)];

@@ -17,7 +17,8 @@
  * setting ehr.position_scale, here as large as the first values of the other tables, N(0, 0.02^2). Biases start at 0.
  *
  * The widths of the paper are not known (specs: ehr-models-and-tasks 2.2): `published` is BART's base model. Otherwise than in its
- * code: codes of all kinds, not diagnoses alone; SEP behind each visit; dates of life, not of the calendar. And in a task that code, as
+ * code: codes of all kinds, not diagnoses alone, those of a visit in the order of their texts, not of their rank in the record; SEP behind
+ * each visit; dates of life, not of the calendar. And in a task that code, as
  * BART's, lets the decoder read the whole history once more and takes the state of its end: twice the work, and on Delphi-sim less
  * was learned (average precision on tuning .17 beside .21: results/transformehr.md).
  */
@@ -94,7 +95,8 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
     TRY(add_stack(&m->decoder, set, o, 1));
     m->dense = linear_map_add_normal(set, o->dim, o->dim, EHR_INIT, 1, 0, "transformehr.dense");
     if (o->pretrain_steps > 0 && !code_rows_table(terms->codes))
-        m->output = parameter_add(set, terms->data->n_rows, o->dim, NORMAL, PARAMETER_DECAYS, "transformehr.output");
+        m->output = parameter_add(set, code_rows_in_train(terms->codes), o->dim, NORMAL, PARAMETER_DECAYS,
+                                  "transformehr.output");
     return STATUS_OK;
 }
 
@@ -206,7 +208,8 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
     const struct parameter *output = m->output ? m->output : code_rows_table(m->codes);
     struct var *y = decode(m, tape, b, encode(m, tape, b));
     struct cross_entropy how = {.scale = 1, .target = in->target, .weight = weight};
-    nn_cross_entropy(tape, y, parameter_var(tape, output), NULL, how, loss, (dev_real){NULL});
+    nn_cross_entropy(tape, y, parameter_part(tape, output, 0, code_rows_in_train(m->codes), output->cols), NULL, how,
+                     loss, (dev_real){NULL});
 }
 
 const struct ehr_model EHR_TRANSFORMEHR_MODEL = {

@@ -52,15 +52,15 @@ static int add_task_sample(struct transformehr_input *in, const struct sample_hi
     return append(&in->decoder, TOKEN_SEP);
 }
 
-/* The codes of a visit as the decoder reads them, and what it should say. */
+/* The codes of a visit as the decoder reads them, and what it should say: tokens before `end`, those of train. */
 static int generate(struct transformehr_input *in, const struct visits *visits, const struct visit *visit,
-                    int64_t max_length) {
+                    int64_t max_length, int64_t end) {
     struct transformehr_rows *d = &in->decoder;
     long long first = d->n;
     TRY(append(d, TOKEN_SEP));
     for (int64_t i = 0; i < visit->n; i++) {
         int32_t token = visits->codes[visit->first + i].token;
-        if (token != TOKEN_MISSING) TRY(append(d, token));
+        if (token != TOKEN_MISSING && token < end) TRY(append(d, token));
     }
     TRY(mem_grow(&in->targets, &in->targets_capacity, d->n, sizeof *in->targets));
     for (long long i = first; i < d->n; i++) in->targets[i] = i + 1 < d->n ? d->tokens[i + 1] : TOKEN_SEP;
@@ -69,14 +69,14 @@ static int generate(struct transformehr_input *in, const struct visits *visits, 
 }
 
 static int add_pretrain_sample(struct transformehr_input *in, const struct sample_history *h,
-                               const struct ehr_options *o) {
+                               const struct ehr_options *o, int64_t end) {
     TRY(visits_make(&in->visits, h, o));
     struct visits earlier = in->visits;
     if (earlier.n == 0 || earlier.visits[earlier.n - 1].is_static) return STATUS_OK;
     const struct visit *last = &earlier.visits[--earlier.n];
     earlier.n_codes = last->first;
     TRY(encode(in, &earlier, origin_of(h, &in->visits), last->start, o->max_length));
-    return generate(in, &in->visits, last, o->max_length);
+    return generate(in, &in->visits, last, o->max_length, end);
 }
 
 /* ---- a batch ---- */
@@ -134,7 +134,7 @@ int transformehr_pack(struct transformehr_input *in, struct pack *pack, const st
         struct sample_history history = sample_set_history(b->set, b->which[i]);
         long long e_first = e->n, d_first = d->n;
         if (stage == STAGE_PRETRAIN)
-            TRY(add_pretrain_sample(in, &history, options));
+            TRY(add_pretrain_sample(in, &history, options, code_rows_in_train(codes)));
         else
             TRY(add_task_sample(in, &history, options));
         int64_t e_length = e->n - e_first, d_length = d->n - d_first;
