@@ -137,6 +137,8 @@ def pretrain(p, data, samples, settings, seed, step):
         for i in range(min(PAIRS, len(graph.pairs))):
             pair = draw(RNG_TRANSE, i, graph.pairs)
             type, code, visit, token = pair
+            if token < TOKEN_FIRST_CODE:  # a missing code is no answer
+                continue
             mine = [entity(q[3]) for q in graph.pairs if q[2] == visit and q is not pair]
             others = [entity(q[3]) for q in graph.pairs if q[2] != visit]
             wrong = [entity(draw(RNG_TRANSE_NEGATIVE, i * NEGATIVES + k, known[TYPES[type]])) for k in range(NEGATIVES)]
