@@ -17,7 +17,6 @@
  * Otherwise than in the paper: codes of all kinds, not diagnoses alone; masking keeps lengths, and never hides CLS or SEP (specs:
  * ehr-models-and-tasks 1.5).
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +24,7 @@
 #include "base/status.h"
 #include "ehr/models.h"
 #include "ehr/timelines.h"
+#include "ehr/models/sinusoid.h"
 #include "nn/transformer.h"
 
 static const double EPSILON = 1e-12;
@@ -102,19 +102,8 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
 }
 
 static int start(void *self, struct device *device) {
-    struct behrt *m = self;
-    int64_t rows = m->position->rows, dim = m->position->cols;
-    real *sinusoid;
-    TRY(mem_alloc(&sinusoid, rows * dim, sizeof *sinusoid));
-    for (int64_t v = 0; v < rows; v++)
-        for (int64_t j = 0; j < dim; j++) {
-            double angle = (double)v / pow(10000, 2 * (double)j / (double)dim);
-            sinusoid[v * dim + j] = (real)(m->options->position_scale * (j % 2 ? cos(angle) : sin(angle)));
-        }
-    device_upload_reals(device, m->position->value, sinusoid, rows * dim);
-    device_synchronize(device);
-    free(sinusoid);
-    return STATUS_OK;
+    const struct behrt *m = self;
+    return sinusoid_set(m->position, device, SINUSOID_BY_COLUMN, m->options->position_scale);
 }
 
 static void free_model(void *self) {

@@ -35,6 +35,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "ehr/models/gt_behrt_input.h"
+#include "ehr/models/sinusoid.h"
 #include "nn/transformer.h"
 
 enum { GRAPH_LAYERS = 3, BLOCKS_OF_VISIT = 5 };
@@ -191,19 +192,8 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
 }
 
 static int start(void *self, struct device *device) {
-    struct gt_behrt *m = self;
-    int64_t rows = m->sinusoid->rows, g = m->width;
-    real *sinusoid;
-    TRY(mem_alloc(&sinusoid, rows * g, sizeof *sinusoid));
-    for (int64_t v = 0; v < rows; v++)
-        for (int64_t j = 0; j < g; j++) {
-            double angle = (double)v / pow(10000, 2 * (double)j / (double)g);
-            sinusoid[v * g + j] = (real)(j % 2 ? cos(angle) : sin(angle));
-        }
-    device_upload_reals(device, m->sinusoid->value, sinusoid, rows * g);
-    device_synchronize(device);
-    free(sinusoid);
-    return STATUS_OK;
+    const struct gt_behrt *m = self;
+    return sinusoid_set(m->sinusoid, device, SINUSOID_BY_COLUMN, 1);
 }
 
 static void free_model(void *self) {

@@ -24,6 +24,7 @@
 #include "base/status.h"
 #include "ehr/models.h"
 #include "ehr/timelines.h"
+#include "ehr/models/sinusoid.h"
 #include "nn/transformer.h"
 
 static const double EPSILON = 1e-5, INPUT_DROPOUT = 0.2; /* the latter at most: no more than ehr.dropout */
@@ -97,19 +98,8 @@ static int make(void **self, const struct ehr_model_terms *terms, int64_t *width
 }
 
 static int start(void *self, struct device *device) {
-    struct transformer *m = self;
-    int64_t rows = m->position->rows, dim = m->position->cols;
-    real *sinusoid;
-    TRY(mem_alloc(&sinusoid, rows * dim, sizeof *sinusoid));
-    for (int64_t v = 0; v < rows; v++)
-        for (int64_t j = 0; j < dim; j++) {
-            double angle = (double)v / pow(10000, 2 * (double)(j / 2) / (double)dim);
-            sinusoid[v * dim + j] = (real)(m->options->position_scale * (j % 2 ? cos(angle) : sin(angle)));
-        }
-    device_upload_reals(device, m->position->value, sinusoid, rows * dim);
-    device_synchronize(device);
-    free(sinusoid);
-    return STATUS_OK;
+    const struct transformer *m = self;
+    return sinusoid_set(m->position, device, SINUSOID_BY_PAIR, m->options->position_scale);
 }
 
 static void free_model(void *self) {
