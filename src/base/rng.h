@@ -15,7 +15,7 @@ enum rng_stream {
     RNG_PARTNER = 0x030,   /* + number of the measure; partner of a code: index = code */
     RNG_BOOTSTRAP = 0x040, /* + number of the measure; step = resample, index = unit / 4 */
     RNG_SPLIT = 0x060,     /* split of a subject of health records: index = its number */
-    RNG_INIT = 0x100,      /* step = parameter number, index = element */
+    RNG_INIT = 0x100,      /* step = a hash of the parameter's name, index = element */
     RNG_SAMPLER = 0x200,   /* step = epoch, index = stratum */
     RNG_DROPOUT = 0x300,   /* step = training step, index = code */
     RNG_EDGE_DROP = 0x400, /* step = training step, index = code */
@@ -40,7 +40,7 @@ enum rng_stream {
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */
     RNG_GRAPH_MASK =
-        0x1540, /* what GT-BEHRT's pre-training hides: step = training step, index = sample and place; codes, + 1: types
+        0x1550, /* what GT-BEHRT's pre-training hides: step = training step, index = sample and place; codes, + 1: types
                               * of visits */
 };
 

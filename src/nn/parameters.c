@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
 
 #include "base/rng.h"
 #include "base/status.h"
@@ -120,10 +122,12 @@ int parameter_pack(struct parameter_set *set, struct parameter *p, const void *w
 }
 
 /* ---- first values ---- */
-static double first_value(const struct parameter *p, uint64_t seed, uint64_t element) {
-    if (p->init.uniform > 0)
-        return p->init.uniform * (2 * rng_uniform(seed, RNG_INIT, (uint32_t)p->index, element) - 1);
-    if (p->init.normal > 0) return p->init.normal * rng_normal(seed, RNG_INIT, (uint32_t)p->index, element);
+/* By name, not by number: a parameter that one variant of a model has more leaves the others' first values alone. */
+static uint32_t key_of(const struct parameter *p) { return (uint32_t)XXH3_64bits(p->name, strlen(p->name)); }
+
+static double first_value(const struct parameter *p, uint64_t seed, uint32_t key, uint64_t element) {
+    if (p->init.uniform > 0) return p->init.uniform * (2 * rng_uniform(seed, RNG_INIT, key, element) - 1);
+    if (p->init.normal > 0) return p->init.normal * rng_normal(seed, RNG_INIT, key, element);
     return p->init.constant;
 }
 
@@ -134,7 +138,7 @@ int parameter_set_initialize(struct parameter_set *set, uint64_t seed) {
         real *host;
         if (p->flags & PARAMETER_PACKED) continue;
         TRY(mem_alloc(&host, n, sizeof *host));
-        for (int64_t j = 0; j < n; j++) host[j] = (real)first_value(p, seed, (uint64_t)(first + j));
+        for (int64_t j = 0; j < n; j++) host[j] = (real)first_value(p, seed, key_of(p), (uint64_t)(first + j));
         device_upload_reals(set->device, p->value, host, n);
         device_synchronize(set->device);
         free(host);

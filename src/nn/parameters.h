@@ -31,7 +31,7 @@ enum parameter_group { PARAMETERS_DENSE, PARAMETERS_CUT, PARAMETERS_FROZEN, N_PA
 
 struct parameter {
     char *name;           /* as in a checkpoint; owned */
-    int index;            /* in the order of adding; a key of its first values */
+    int index;            /* in the order of adding */
     int64_t rows, cols;   /* of the whole parameter */
     int64_t first, count; /* rows held here */
     struct init init;
@@ -67,7 +67,7 @@ struct parameter *parameter_add(struct parameter_set *set, int64_t rows, int64_t
  * cuts a table. */
 int parameter_set_allocate(struct parameter_set *set, struct device *device, int part, int n_parts, int with_gradients);
 
-/* Sets the first values, keyed by (seed, parameter, element): the same however the rows are cut. */
+/* Sets the first values, keyed by (seed, name of the parameter, element): the same however the rows are cut. */
 int parameter_set_initialize(struct parameter_set *set, uint64_t seed);
 
 /* Gives a packed parameter its weight [rows, cols], in host memory, read once, of the type `storage`; products are then made in

@@ -3,7 +3,8 @@
 # Delphi's simulated lives: BEHRT and MedTok's transformer over nine arms, three seeds and three training sizes, the other models over five
 # arms at full size. A token table is trained for the codes of these sets first. Grids are tests/bench/evaluation_grid/SET.*.yaml; each goes
 # on where it was stopped: run the same command again. It takes hours; it ends with the reports, as markdown, on standard output.
-# RANKS: trainings side by side, 2. STEPS: of the token table, 1000. MEDTOK: the program.
+# RANKS: trainings side by side, 2. STEPS: of the token table, 1000. MODEL: a Hugging Face folder that reads the descriptions, such as
+# MiniLM's; without: hashed n-grams. MEDTOK: the program.
 # usage: evaluation_grid.sh DATA FOLDER [GRID...]     DATA has ehr/{nhds2010,eicu_demo,delphi_sim}_meds, vocabulary/ and graph/;
 #                                                     FOLDER keeps all that is made; GRID: nhds2010.all_arms, ..., without: all
 # Needs pyarrow: PYTHON=VENV/bin/python.
@@ -14,7 +15,7 @@ usage='usage: evaluation_grid.sh DATA FOLDER [GRID...]'
 data=${1:?$usage} folder=${2:?$usage}
 shift 2
 grids=tests/bench/evaluation_grid
-ranks=${RANKS:-2} steps=${STEPS:-1000}
+ranks=${RANKS:-2} steps=${STEPS:-1000} model=${MODEL:-}
 sets=(nhds2010 eicu_demo delphi_sim)
 folders=("${sets[@]/#/$data/ehr/}")
 folders=("${folders[@]/%/_meds}")
@@ -46,6 +47,7 @@ make_table() {
 files: {codes: [$folder/codes.tsv], graph: $data/graph/kg.csv.gz, vocabulary: $folder/v.h5, text: $folder/t.h5, checkpoint: $folder/c.h5, table: $folder/table.h5}
 train: {steps: $steps, checkpoint_every: 100}
 YAML
+    [ -z "$model" ] || echo "text: {encoder: bert, model: $model}" >>"$folder/table.yaml"
     for job in prepare encode train tokenize; do
         echo "$job" >&2
         logged table "$MEDTOK" "$job" --config "$folder/table.yaml"

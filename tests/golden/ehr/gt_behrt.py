@@ -11,7 +11,7 @@ from common import (DIAGNOSIS, DRUG, PROCEDURE, TABLE, TOKEN_FIRST_CODE, TOKEN_M
 SETTINGS = {"ehr.dim": 20, "ehr.layers": 1, "ehr.heads": 2, "ehr.inner": 12, "ehr.pretrain_steps": 10}
 GRAPH_LAYERS, GRAPH_HEADS, MOST_VISITS, STATIC_TYPE, MASKED_TYPE = 3, 2, 50, 4, 5
 N_EDGE_TYPES, N_VISIT_TYPES, N_TOLD_TYPES = 8, 6, 5
-RNG_GRAPH_MASK = 0x1540  # src/base/rng.h
+RNG_GRAPH_MASK = 0x1550  # src/base/rng.h
 
 
 def shapes(settings, data):
