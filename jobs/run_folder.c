@@ -1,20 +1,21 @@
 /* Events read, and what they come to. */
 #include "run_folder.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file_lock.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "jobs.h"
 #include "paths.h"
 
-static const struct job_entry *const CHAIN[] = {&PREPARE_JOB, &ENCODE_JOB, &TRAIN_JOB,   &TOKENIZE_JOB,
-                                                &INSPECT_JOB, &COHORT_JOB, &EVALUATE_JOB};
-enum { N_CHAIN = sizeof CHAIN / sizeof *CHAIN };
+const struct job_entry *const RUN_CHAIN[] = {&PREPARE_JOB, &ENCODE_JOB, &TRAIN_JOB,   &TOKENIZE_JOB,
+                                             &INSPECT_JOB, &COHORT_JOB, &EVALUATE_JOB};
+const int N_RUN_CHAIN = sizeof RUN_CHAIN / sizeof *RUN_CHAIN;
 
 void run_folder_path(const struct run_folder *run, const struct run_stage *stage, const char *folder,
                      const char *ending, char path[PATH_MAX]) {
@@ -154,19 +155,40 @@ static const struct run_stage *failed_before(const struct run_folder *run, const
     return NULL;
 }
 
+static int no_run(const char *path) {
+    return status_set(STATUS_FAILED, "%s is no run folder: it has no stages/*.tsv, which slurm/submit makes", path);
+}
+
+/* Paths of the settings are relative to the folder in which the run was submitted. */
+static int go_to_its_folder(const char *path) {
+    char name[PATH_MAX], folder[PATH_MAX] = "";
+    snprintf(name, sizeof name, "%.4000s/folder", path);
+    FILE *file = fopen(name, "r");
+    if (!file) return STATUS_OK;
+    if (!fgets(folder, sizeof folder, file)) folder[0] = 0;
+    fclose(file);
+    folder[strcspn(folder, "\n")] = 0;
+    if (chdir(folder) == 0) return STATUS_OK;
+    return status_set(STATUS_FAILED, "%s: the run was submitted in %s, which cannot be entered: %s", name, folder,
+                      strerror(errno));
+}
+
 int run_folder_read(struct run_folder *run, const char *path, int64_t now) {
     char stem[PATH_MAX];
     *run = (struct run_folder){.n = 0};
-    snprintf(run->path, sizeof run->path, "%s", path);
+    if (!realpath(path, run->path)) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
+    TRY(go_to_its_folder(run->path));
+    path = run->path;
     struct finding f = {.run = run};
-    for (int i = 0; i < N_CHAIN && f.status == STATUS_OK; i++) {
-        f.entry = CHAIN[i];
+    snprintf(stem, sizeof stem, "%.4000s/stages", path);
+    if (access(stem, R_OK)) return no_run(path);
+    for (int i = 0; i < N_RUN_CHAIN && f.status == STATUS_OK; i++) {
+        f.entry = RUN_CHAIN[i];
         snprintf(stem, sizeof stem, "%.4000s/stages/%s", path, f.entry->name);
         TRY(path_list(stem, "*.tsv", add_stage, &f));
     }
     TRY(f.status);
-    if (run->n == 0)
-        return status_set(STATUS_FAILED, "%s is no run folder: it has no stages/*.tsv, which slurm/submit makes", path);
+    if (run->n == 0) return no_run(path);
     for (int i = 0; i < run->n; i++) {
         struct run_stage *s = &run->stages[i];
         if (s->state == STAGE_RUNNING && now - last_sign(run, s) > LOCK_STALE) s->state = STAGE_LOST;

@@ -4,6 +4,7 @@
  *   variants/VARIANT.yaml        of an array: the settings of one element, over those of config.yaml
  *   stages/STAGE[.VARIANT].tsv   events of a stage, one a line, in order: seconds since 1970, event, key=value ...
  *   logs/STAGE[.VARIANT].log     what its job wrote
+ *   folder                       where it was submitted: paths are relative to it
  *
  * Events: `submitted` (job, after: the stages waited for, commas between), `began` (job, restart, nodes, ranks), `requeued` (restart, at: pieces of
  * work that are saved), `stopped` (reason, with blanks), `ended` (code). A line that a kill has cut is ignored.
@@ -14,7 +15,11 @@
 #include <limits.h>
 #include <stdint.h>
 
-#include "settings.h"
+#include "jobs.h"
+
+/* The jobs of a run, in their order. */
+extern const struct job_entry *const RUN_CHAIN[];
+extern const int N_RUN_CHAIN;
 
 enum stage_state {
     STAGE_WAITING, /* for its turn, or for other stages */
@@ -44,7 +49,7 @@ struct run_folder {
     int n;
 };
 
-/* Reads the events of all stages. `now`: seconds since 1970. Fails if there are none. Free in any case. */
+/* Reads the events of all stages, and goes to the run's folder. `now`: seconds since 1970. Fails if there are none. Free in any case. */
 int run_folder_read(struct run_folder *run, const char *path, int64_t now);
 void run_folder_free(struct run_folder *run);
 
