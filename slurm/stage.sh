@@ -18,16 +18,27 @@ ended() {
     exit "$1"
 }
 
-trap : TERM # the program is told too, and its end is awaited
+# SLURM ends a job by TERM, and soon after by KILL: what is known is written at once. Of a preempted job the program is told too, so
+# that it saves, and "requeued" follows.
+trap 'event stopped "reason=SLURM ended the job: it was cancelled, or at its time limit"' TERM
 restart=${SLURM_RESTART_COUNT:-0}
 before=$(saved)
 event began "job=$SLURM_JOB_ID" "restart=$restart" "nodes=$SLURM_JOB_NODELIST" "ranks=$SLURM_NTASKS"
 
-code=0
-"${SRUN[@]}" "${MEDTOK[@]}" "$STAGE" "${config[@]}" || code=$?
-if [ "$code" -eq 0 ] && [ "$STAGE" = tokenize ]; then
-    "${SRUN[@]}" --nodes=1 --ntasks=1 "${MEDTOK[@]}" verify "${config[@]}" || code=$?
-fi
+step() { # options of srun -- arguments of the program; its exit code in `code`
+    local options=()
+    while [ "$1" != -- ]; do options+=("$1") && shift; done
+    shift
+    "${SRUN[@]}" "${options[@]}" "${MEDTOK[@]}" "$@" "${config[@]}" &
+    # A trap ends `wait`, not the step.
+    while true; do
+        code=0
+        wait $! || code=$?
+        kill -0 $! 2>/dev/null || break
+    done
+}
+step -- "$STAGE"
+if [ "$code" -eq 0 ] && [ "$STAGE" = tokenize ]; then step --nodes=1 --ntasks=1 -- verify; fi
 [ "$code" -eq 75 ] || ended "$code"
 
 # Stopped by a signal: before the time limit, or for another's job.
