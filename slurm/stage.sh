@@ -50,6 +50,7 @@ elif [ "$restart" -gt 0 ] && [ "$after" -le "$before" ]; then
     event stopped "reason=restart $restart saved nothing more than $before before it was stopped: the time limit (site.time) is too short"
     ended "$code"
 fi
+trap - TERM # by which SLURM now ends this script
 event requeued "restart=$((restart + 1))" "at=$after"
 scontrol requeue "$SLURM_JOB_ID" || ended "$code"
 sleep 60 # until SLURM ends this script
