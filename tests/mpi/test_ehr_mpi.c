@@ -201,7 +201,8 @@ static int make_vectors(struct trained *t) {
 /* A row of its own, by its number, and one of three that codes share. */
 static int make_bags(const struct ehr_data *d, struct code_bags *b) {
     enum { SHARED = 3 };
-    *b = (struct code_bags){.n_rows = 2 * CODES + SHARED, .n_items = 2 * d->n_vectors, .std = EHR_INIT / sqrt(2)};
+    *b = (struct code_bags){
+        .n_rows = 2 * CODES + SHARED, .n_items = 2 * d->n_vectors, .top_k = 1, .std = EHR_INIT / sqrt(2)};
     TRY(mem_alloc(&b->offsets, d->n_vectors + 1, sizeof *b->offsets));
     TRY(mem_alloc(&b->row, b->n_items, sizeof *b->row));
     TRY(mem_alloc(&b->weight, b->n_items, sizeof *b->weight));
