@@ -150,8 +150,7 @@ static int ask_embedding(struct probing *x, const char *name, int64_t first, int
 static int ask_tokens(struct probing *x, const char *name, const struct token_bags *tokens, int64_t most, int *space) {
     struct bags bags = {0};
     int status = comm_agree(x->comm, bags_of_tokens(&bags, tokens, most));
-    if (status == STATUS_OK)
-        status = name ? probe_run_bags(&x->run, name, &bags, space) : probe_run_curve(&x->run, &bags);
+    if (status == STATUS_OK) status = probe_run_bags(&x->run, name, &bags, space);
     bags_free(&bags);
     return status;
 }
@@ -168,8 +167,7 @@ static int ask_table(struct probing *x) {
     TRY(ask_embedding(x, "embedding", 0, TABLE_GROUPS * s->dim, &x->embedding));
     for (int g = 0; g < TABLE_GROUPS; g++) TRY(ask_embedding(x, GROUPS[g], g * s->dim, s->dim, NULL));
     TRY(ask_tokens(x, "tokens", &tokens, most, &x->token_bags));
-    for (int64_t t = 1; t <= most && t <= PROBE_MOST_TOKENS; t++) TRY(ask_tokens(x, NULL, &tokens, t, NULL));
-    return STATUS_OK;
+    return probe_run_curve(&x->run, &tokens, (int)(most < PROBE_MOST_TOKENS ? most : PROBE_MOST_TOKENS));
 }
 
 /* ---- what it was made from ---- */

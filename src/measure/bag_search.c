@@ -5,9 +5,7 @@
 
 #include "base/interrupt.h"
 #include "base/status.h"
-#include "dist/gather.h"
 
-enum { QUERY_BLOCK = 16 };
 static const float TIE = 2e-6F; /* as vectors (measure/vector_search.c) */
 
 /* Of item i the candidates codes[first[i] .. first[i + 1]) with the item's weight in each. */
@@ -120,7 +118,7 @@ static void answer(const struct search *s, int64_t q, struct scratch *t) {
 
 /* This rank's queries. */
 static int answer_own(const struct comm *comm, int threads, struct search *s) {
-    int64_t n = s->question->n_queries, n_blocks = (n + QUERY_BLOCK - 1) / QUERY_BLOCK;
+    int64_t n = s->question->n_queries, n_blocks = (n + BAG_QUERY_BLOCK - 1) / BAG_QUERY_BLOCK;
     int failed = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : failed)
     {
@@ -130,7 +128,8 @@ static int answer_own(const struct comm *comm, int threads, struct search *s) {
         failed += !ready;
 #pragma omp for schedule(dynamic)
         for (int64_t b = comm->rank; b < n_blocks; b += comm->size)
-            for (int64_t q = b * QUERY_BLOCK; ready && q < n && q < (b + 1) * QUERY_BLOCK; q++) answer(s, q, &t);
+            for (int64_t q = b * BAG_QUERY_BLOCK; ready && q < n && q < (b + 1) * BAG_QUERY_BLOCK; q++)
+                answer(s, q, &t);
         free(t.likeness);
         free(t.touched);
     }
@@ -150,17 +149,9 @@ static int search_make(struct search *s) {
 int bag_search(const struct comm *comm, int threads, const struct bags *bags, const struct probe_question *question,
                struct probe_answers *answers) {
     struct search s = {.bags = bags, .question = question, .answers = answers};
-    int64_t n = question->n_queries, k = answers->k;
     int status = search_make(&s);
     if (status == STATUS_OK) status = answer_own(comm, threads, &s);
-    TRY_DONE(comm_agree(comm, status));
-    if (question->kind == QUESTION_RANK) {
-        status = comm_gather_blocks(comm, n, QUERY_BLOCK, sizeof *answers->ranks, answers->ranks);
-    } else {
-        for (int64_t i = 0; i < n * k; i++) answers->nearest[i] = s.nearest[i].code;
-        status = comm_gather_blocks(comm, n, QUERY_BLOCK, k * (int64_t)sizeof *answers->nearest, answers->nearest);
-    }
-done:
+    for (int64_t i = 0; s.nearest && i < question->n_queries * answers->k; i++) answers->nearest[i] = s.nearest[i].code;
     index_free(&s.index);
     free(s.nearest);
     return status;

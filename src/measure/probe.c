@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "dist/gather.h"
 
 /* ---- metrics ---- */
 enum { HIT_1, HIT_10, RECIPROCAL, N_RANK_METRICS };
@@ -116,19 +117,13 @@ static int estimate(const struct probe_run *r, int64_t number, const double *val
     return probe_estimate(r->bootstrap, x->n_queries, r->unit[number], x->n_units, x->n_metrics, values, estimates);
 }
 
-/* Collective: the answers of a space as values, and figures into estimates. keep: where the values stay; NULL: nowhere. */
-static int take_answers(const struct probe_run *r, int64_t number, const struct probe_answers *a, double **keep,
-                        struct estimate *estimates) {
-    const struct probe_result *x = &r->report.results[number];
-    double *values = NULL;
-    TRY(comm_agree(r->comm, mem_alloc(&values, x->n_metrics * x->n_queries, sizeof *values)));
-    values_of(r, number, a, values);
-    int status = estimate(r, number, values, estimates);
-    if (keep)
-        *keep = values;
-    else
-        free(values);
-    return status;
+/* Collective: the answers of a space, the same on all ranks, as values that stay, and figures. */
+static int take_answers(const struct probe_run *r, int64_t number, const struct probe_answers *a, int space) {
+    struct probe_result *x = &r->report.results[number];
+    double **values = &r->values[number * PROBE_MOST_SPACES + space];
+    TRY(comm_agree(r->comm, mem_alloc(values, x->n_metrics * x->n_queries, sizeof **values)));
+    values_of(r, number, a, *values);
+    return estimate(r, number, *values, x->spaces[space]);
 }
 
 static int next_space(struct probe_run *r, const char *name) {
@@ -152,45 +147,99 @@ int probe_run_vectors(struct probe_run *r, const char *name, const struct vector
         status = probe_answers_make(&answers[i], &r->questions->items[i], r->k);
     TRY_DONE(comm_agree(r->comm, status));
     TRY_DONE(vector_search(r->comm, r->device, source, (int)n, r->questions->items, answers));
-    for (int64_t i = 0; i < n; i++)
-        TRY_DONE(
-            take_answers(r, i, &answers[i], &r->values[i * PROBE_MOST_SPACES + s], r->report.results[i].spaces[s]));
+    for (int64_t i = 0; i < n; i++) TRY_DONE(take_answers(r, i, &answers[i], s));
 done:
     free_answers(r, answers);
     return status;
 }
 
-/* Collective. space -1: the next point of the curve. */
-static int ask_bags(struct probe_run *r, const struct bags *bags, int space) {
-    int status = STATUS_OK;
-    for (int64_t i = 0; i < r->questions->n && status == STATUS_OK; i++) {
-        struct probe_answers a;
-        const struct probe_question *q = &r->questions->items[i];
-        struct probe_result *x = &r->report.results[i];
-        status = comm_agree(r->comm, probe_answers_make(&a, q, r->k));
-        if (status == STATUS_OK) status = bag_search(r->comm, r->device->host_threads, bags, q, &a);
-        if (status == STATUS_OK)
-            status = space < 0 ? take_answers(r, i, &a, NULL, x->curve[r->report.n_curve])
-                               : take_answers(r, i, &a, &r->values[i * PROBE_MOST_SPACES + space], x->spaces[space]);
-        probe_answers_free(&a);
-    }
+/* Values [n_metrics, n_queries] of this rank's queries, the others undefined. */
+static int ask_bags(const struct probe_run *r, int64_t number, const struct bags *bags, double *values) {
+    const struct probe_question *q = &r->questions->items[number];
+    struct probe_answers a;
+    int status = probe_answers_make(&a, q, r->k);
+    if (status == STATUS_OK) status = bag_search(r->comm, r->device->host_threads, bags, q, &a);
+    if (status == STATUS_OK) values_of(r, number, &a, values);
+    probe_answers_free(&a);
+    return status;
+}
+
+/* Collective: values [rows, n_queries] of which each rank has those of its queries, on all. */
+static int share_values(const struct comm *comm, int64_t rows, int64_t n_queries, double *values) {
+    double *by_query = NULL;
+    TRY(comm_agree(comm, mem_alloc(&by_query, rows * n_queries, sizeof *by_query)));
+    for (int64_t i = 0; i < rows * n_queries; i++) by_query[i] = values[i % rows * n_queries + i / rows];
+    int status = comm_gather_blocks(comm, n_queries, BAG_QUERY_BLOCK, rows * (int64_t)sizeof *by_query, by_query);
+    for (int64_t i = 0; i < rows * n_queries; i++) values[i % rows * n_queries + i / rows] = by_query[i];
+    free(by_query);
     return status;
 }
 
 int probe_run_bags(struct probe_run *r, const char *name, const struct bags *bags, int *space) {
     int s = next_space(r, name);
     if (space) *space = s;
-    return ask_bags(r, bags, s);
+    for (int64_t i = 0; i < r->questions->n; i++) {
+        struct probe_result *x = &r->report.results[i];
+        double **values = &r->values[i * PROBE_MOST_SPACES + s];
+        int status = mem_alloc(values, x->n_metrics * x->n_queries, sizeof **values);
+        if (status == STATUS_OK) status = ask_bags(r, i, bags, *values);
+        TRY(comm_agree(r->comm, status));
+        TRY(share_values(r->comm, x->n_metrics, x->n_queries, *values));
+        TRY(estimate(r, i, *values, x->spaces[s]));
+    }
+    return STATUS_OK;
+}
+
+/* ---- the curve ---- */
+/* Into values[questions] [points, n_metrics, n_queries] of this rank's queries. */
+static int ask_points(const struct probe_run *r, const struct token_bags *tokens, int n_points, double **values) {
+    for (int64_t i = 0; i < r->questions->n; i++)
+        TRY(mem_alloc(&values[i], n_points * r->report.results[i].n_metrics * r->report.results[i].n_queries,
+                      sizeof **values));
+    for (int p = 0; p < n_points; p++) {
+        struct bags bags = {0};
+        int status = bags_of_tokens(&bags, tokens, p + 1);
+        for (int64_t i = 0; i < r->questions->n && status == STATUS_OK; i++) {
+            const struct probe_result *x = &r->report.results[i];
+            status = ask_bags(r, i, &bags, values[i] + p * x->n_metrics * x->n_queries);
+        }
+        bags_free(&bags);
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+/* Collective: as many points at a time as one bootstrap has results. */
+static int estimate_points(const struct probe_run *r, int64_t number, int n_points, double *values) {
+    struct probe_result *x = &r->report.results[number];
+    struct estimate estimates[BOOTSTRAP_MOST_RESULTS];
+    int at_once = BOOTSTRAP_MOST_RESULTS / x->n_metrics;
+    TRY(share_values(r->comm, n_points * x->n_metrics, x->n_queries, values));
+    for (int first = 0; first < n_points; first += at_once) {
+        int count = n_points - first < at_once ? n_points - first : at_once;
+        TRY(probe_estimate(r->bootstrap, x->n_queries, r->unit[number], x->n_units, count * x->n_metrics,
+                           values + first * x->n_metrics * x->n_queries, estimates));
+        for (int i = 0; i < count * x->n_metrics; i++)
+            x->curve[first + i / x->n_metrics][i % x->n_metrics] = estimates[i];
+    }
+    return STATUS_OK;
+}
+
+int probe_run_curve(struct probe_run *r, const struct token_bags *tokens, int n_points) {
+    double **values = NULL;
+    int status = mem_alloc(&values, r->questions->n, sizeof *values);
+    if (status == STATUS_OK) status = ask_points(r, tokens, n_points, values);
+    status = comm_agree(r->comm, status);
+    for (int64_t i = 0; i < r->questions->n && status == STATUS_OK; i++)
+        status = estimate_points(r, i, n_points, values[i]);
+    for (int64_t i = 0; values && i < r->questions->n; i++) free(values[i]);
+    free(values);
+    r->report.n_curve = n_points;
+    return status;
 }
 
 void probe_run_without(struct probe_run *r, const char *name, const char *reason) {
     r->report.reason[next_space(r, name)] = reason;
-}
-
-int probe_run_curve(struct probe_run *r, const struct bags *bags) {
-    TRY(ask_bags(r, bags, -1));
-    r->report.n_curve++;
-    return STATUS_OK;
 }
 
 int probe_run_difference(struct probe_run *r, int a, int b) {

@@ -39,8 +39,8 @@ int probe_run_bags(struct probe_run *run, const char *name, const struct bags *b
 /* Takes down why a space could not be formed. */
 void probe_run_without(struct probe_run *run, const char *name, const char *reason);
 
-/* Collective: the next point of the curve. */
-int probe_run_curve(struct probe_run *run, const struct bags *bags);
+/* Collective: the curve over the first 1 ... n_points tokens of each code. */
+int probe_run_curve(struct probe_run *run, const struct token_bags *tokens, int n_points);
 
 /* Collective: the difference of two spaces that were asked. */
 int probe_run_difference(struct probe_run *run, int a, int b);

@@ -28,7 +28,7 @@ static int read_text(void *self, int64_t first, int64_t count, float *rows) {
 static int own_codes(const struct comm *comm, int64_t n, const uint8_t *used, int32_t *row, int64_t **codes,
                      int64_t *n_own) {
     *n_own = 0;
-    TRY(mem_alloc(codes, n / comm->size + n / VECTOR_BLOCK + 2, sizeof **codes));
+    TRY(mem_alloc(codes, n / comm->size + n / VECTOR_BLOCK * VECTOR_PIECE + VECTOR_BLOCK, sizeof **codes));
     for (int64_t i = 0; i < n; i++) row[i] = -1;
     for (int64_t first = 0; first < n; first += VECTOR_BLOCK) {
         int64_t begin, end;
@@ -67,22 +67,29 @@ static int is_zero(const float *row, int64_t n) {
     return 1;
 }
 
+/* Of norm 1, less the mean; a code without text is 0. */
+static void center(const struct text_components *p, int64_t code, real *out) {
+    const struct frozen_text *t = p->text;
+    int64_t in = t->source.width;
+    const float *from = t->row[code] < 0 ? NULL : t->rows + t->row[code] * in;
+    double square = 0;
+    for (int64_t c = 0; from && c < in; c++) square += (double)from[c] * (double)from[c];
+    for (int64_t c = 0; c < in; c++) out[c] = square > 0 ? from[c] / (real)sqrt(square) - p->components.mean[c] : 0;
+}
+
 static int read_components(void *self, int64_t first, int64_t count, float *rows) {
     struct text_components *p = self;
-    const struct frozen_text *t = p->text;
-    int64_t in = t->source.width, out = p->source.width;
-    for (int64_t i = 0; i < count; i++) {
-        const float *from = t->row[first + i] < 0 ? NULL : t->rows + t->row[first + i] * in;
-        double square = 0;
-        for (int64_t c = 0; from && c < in; c++) square += (double)from[c] * (double)from[c];
-        for (int64_t c = 0; c < in; c++)
-            p->host[i * in + c] = square > 0 ? from[c] / (real)sqrt(square) - p->components.mean[c] : 0;
+    struct device *d = p->device;
+    int64_t in = p->text->source.width, out = p->source.width;
+    for (int64_t at = 0; at < count; at += VECTOR_PIECE) {
+        int64_t n = count - at < VECTOR_PIECE ? count - at : VECTOR_PIECE;
+        for (int64_t i = 0; i < n; i++) center(p, first + at + i, p->host + i * in);
+        device_upload_reals(d, p->rows, p->host, n * in);
+        d->run->gemm(d, 0, 1, n, out, in, 1, p->rows, in, p->directions, in, 0, p->out, out);
+        device_download_reals(d, p->host, p->out, n * out);
+        for (int64_t i = 0; i < n * out; i++) rows[at * out + i] = (float)p->host[i];
     }
-    device_upload_reals(p->device, p->rows, p->host, count * in);
-    p->device->run->gemm(p->device, 0, 1, count, out, in, 1, p->rows, in, p->directions, in, 0, p->out, out);
-    device_download_reals(p->device, p->host, p->out, count * out);
-    for (int64_t i = 0; i < count * out; i++) rows[i] = (float)p->host[i];
-    return device_status(p->device);
+    return device_status(d);
 }
 
 /* Their sorted numbers into codes[*n]. */
@@ -125,10 +132,10 @@ int text_components_make(struct text_components *p, const struct comm *comm, str
     p->source.read = read_components;
     p->source.self = p;
     TRY(learn_components(p, comm, seed, out));
-    int status = mem_alloc(&p->host, VECTOR_BLOCK * in, sizeof *p->host);
-    p->rows = device_alloc_reals(device, VECTOR_BLOCK * in);
+    int status = mem_alloc(&p->host, VECTOR_PIECE * in, sizeof *p->host);
+    p->rows = device_alloc_reals(device, VECTOR_PIECE * in);
     p->directions = device_alloc_reals(device, out * in);
-    p->out = device_alloc_reals(device, VECTOR_BLOCK * out);
+    p->out = device_alloc_reals(device, VECTOR_PIECE * out);
     if (status == STATUS_OK) status = device_status(device);
     if (status == STATUS_OK) device_upload_reals(device, p->directions, p->components.directions, out * in);
     return comm_agree(comm, status);
@@ -263,34 +270,43 @@ static void quantizing_free(struct quantizing *z) {
     free(z->index_host);
 }
 
-/* Quantises the vectors of a part of a block into tokens and weights, of the codes first .. first + count - 1. */
+/* Of norm 1, to the device. */
+static void send_unit(const struct untrained_quantizer *q, struct quantizing *z, int64_t n, const float *vectors) {
+    for (int64_t i = 0; i < n; i++) {
+        const float *from = vectors + i * q->width;
+        double square = 0;
+        for (int64_t c = 0; c < q->width; c++) square += (double)from[c] * (double)from[c];
+        for (int64_t c = 0; c < q->width; c++)
+            z->host[i * q->width + c] = square > 0 ? (real)((double)from[c] / sqrt(square)) : (real)0;
+    }
+    device_upload_reals(z->device, z->u, z->host, n * q->width);
+}
+
+/* Tokens and weights of a group for the codes first .. first + n - 1, whose vectors are on the device. */
+static void quantize_group(struct untrained_quantizer *q, struct quantizing *z, int group, int64_t first, int64_t n,
+                           const float *vectors) {
+    struct device *d = z->device;
+    d->run->quantize(d, n, q->width, q->first[group], q->first[group + 1], q->top_k, z->u, z->rows, z->index, z->weight,
+                     z->sums);
+    device_download_ints(d, z->index_host, z->index, n * q->top_k);
+    device_download_reals(d, z->host, z->weight, n * q->top_k);
+    for (int64_t i = 0; i < n * q->top_k; i++) {
+        int64_t code = i / q->top_k, at = ((first + code) * N_GROUPS + group) * q->top_k + i % q->top_k;
+        int absent = is_zero(vectors + code * q->width, q->width);
+        q->tokens[at] = absent ? -1 : (int32_t)(z->index_host[i] - q->first[group]);
+        q->weights[at] = absent ? 0 : (float)z->host[i];
+    }
+}
+
 static int quantize_part(struct untrained_quantizer *q, struct quantizing *z, const struct vector_source *of,
                          int64_t first, int64_t count) {
-    struct device *d = z->device;
     TRY(of->read(of->self, first, count, z->vectors));
-    for (int64_t i = 0; i < count; i++) {
-        double square = 0;
-        for (int64_t c = 0; c < q->width; c++)
-            square += (double)z->vectors[i * q->width + c] * (double)z->vectors[i * q->width + c];
-        for (int64_t c = 0; c < q->width; c++)
-            z->host[i * q->width + c] =
-                square > 0 ? (real)((double)z->vectors[i * q->width + c] / sqrt(square)) : (real)0;
+    for (int64_t at = 0; at < count; at += VECTOR_PIECE) {
+        int64_t n = count - at < VECTOR_PIECE ? count - at : VECTOR_PIECE;
+        send_unit(q, z, n, z->vectors + at * q->width);
+        for (int g = 0; g < N_GROUPS; g++) quantize_group(q, z, g, first + at, n, z->vectors + at * q->width);
     }
-    device_upload_reals(d, z->u, z->host, count * q->width);
-    for (int g = 0; g < N_GROUPS; g++) {
-        d->run->quantize(d, count, q->width, q->first[g], q->first[g + 1], q->top_k, z->u, z->rows, z->index, z->weight,
-                         z->sums);
-        device_download_ints(d, z->index_host, z->index, count * q->top_k);
-        device_download_reals(d, z->host, z->weight, count * q->top_k);
-        for (int64_t i = 0; i < count; i++)
-            for (int64_t k = 0; k < q->top_k; k++) {
-                int64_t at = ((first + i) * N_GROUPS + g) * q->top_k + k;
-                int absent = is_zero(z->vectors + i * q->width, q->width);
-                q->tokens[at] = absent ? -1 : (int32_t)(z->index_host[i * q->top_k + k] - q->first[g]);
-                q->weights[at] = absent ? 0 : (float)z->host[i * q->top_k + k];
-            }
-    }
-    return device_status(d);
+    return device_status(z->device);
 }
 
 /* Collective. Brings the block's parts together on every rank. */
@@ -298,7 +314,7 @@ static int share_block(const struct untrained_quantizer *q, const struct comm *c
                        int64_t *part_first, char *room) {
     int64_t bytes = N_GROUPS * q->top_k * (int64_t)sizeof(int32_t), begin, end;
     vector_part(comm, first, count, &begin, &end);
-    for (int r = 0; r <= comm->size; r++) part_first[r] = count * r / comm->size;
+    for (int r = 0; r <= comm->size; r++) part_first[r] = vector_part_first(comm, count, r);
     char *items[] = {(char *)q->tokens, (char *)q->weights};
     for (int i = 0; i < 2; i++) {
         memcpy(room, items[i] + begin * bytes, (size_t)((end - begin) * bytes));

@@ -13,9 +13,14 @@ enum { QUERY_BLOCK = 64 };
 static const float TIE = 2e-6F; /* cosines of float32 products of some hundred terms differ by less in rounding */
 
 /* ---- blocks of vectors ---- */
+int64_t vector_part_first(const struct comm *comm, int64_t count, int rank) {
+    int64_t pieces = (count + VECTOR_PIECE - 1) / VECTOR_PIECE, first = pieces * rank / comm->size * VECTOR_PIECE;
+    return first < count ? first : count;
+}
+
 void vector_part(const struct comm *comm, int64_t first, int64_t count, int64_t *begin, int64_t *end) {
-    *begin = first + count * comm->rank / comm->size;
-    *end = first + count * (comm->rank + 1) / comm->size;
+    *begin = first + vector_part_first(comm, count, comm->rank);
+    *end = first + vector_part_first(comm, count, comm->rank + 1);
 }
 
 /* A walk over all blocks: rows [count, width] of norm 1 or 0. */
@@ -73,7 +78,7 @@ static int walk_next(struct walk *w) {
     if (status == STATUS_OK && end > begin) status = s->read(s->self, begin, end - begin, w->part);
     TRY(comm_agree(comm, status));
     make_unit(end - begin, s->width, w->part);
-    for (int r = 0; r <= comm->size; r++) w->part_first[r] = w->count * r / comm->size;
+    for (int r = 0; r <= comm->size; r++) w->part_first[r] = vector_part_first(comm, w->count, r);
     return comm_gather_known(comm, w->part_first, s->width * (int64_t)sizeof *w->part, w->part, w->rows);
 }
 
@@ -306,7 +311,7 @@ static void ask_block(struct search *s, const struct walk *w, struct asked *a) {
         d->run->gemm(d, 0, 1, count, n, s->width, 1, dev_real_at(a->device_rows, first * s->width), s->width,
                      s->candidates, s->width, 0, s->device_scores, n);
         device_download_reals(d, s->scores, s->device_scores, count * n);
-#pragma omp parallel for num_threads(d->host_threads) schedule(static)
+#pragma omp parallel for num_threads(d->host_threads) schedule(static) if (count * n > 1 << 16)
         for (int64_t i = 0; i < count; i++) {
             if (a->question->kind == QUESTION_RANK)
                 count_before(s, w, a, first + i, n, s->scores + i * n);

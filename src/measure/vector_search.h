@@ -10,7 +10,7 @@
 #include "kernels.h"
 #include "measure/probe_question.h"
 
-enum { VECTOR_BLOCK = 4096 };
+enum { VECTOR_BLOCK = 4096, VECTOR_PIECE = 128 };
 
 /* Where vectors come from. */
 struct vector_source {
@@ -23,8 +23,11 @@ struct vector_source {
         *used; /* [n] codes that are ever asked for; blocks without any are passed over. NULL: all. Borrowed */
 };
 
-/* This rank's codes of the block of `count` codes that begins with `first`: *begin .. *end - 1. */
+/* This rank's codes of the block of `count` codes that begins with `first`: *begin .. *end - 1. It consists of pieces of VECTOR_PIECE codes:
+ * who computes a vector by products of matrices does so piece by piece, so that it rounds alike on any number of ranks. */
 void vector_part(const struct comm *comm, int64_t first, int64_t count, int64_t *begin, int64_t *end);
+int64_t vector_part_first(const struct comm *comm, int64_t count,
+                          int rank); /* where that of a rank begins in the block */
 
 /* Collective. The vectors of codes[n], ascending, of norm 1 (or 0), into rows [n, width] on every rank. */
 int vectors_collect(const struct comm *comm, const struct vector_source *source, int64_t n, const int32_t *codes,
