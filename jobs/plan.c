@@ -187,8 +187,9 @@ static void print_stage(const struct stage_needs *s) {
 
 static int print(const struct plan *p) {
     const struct plan_sizes *z = &p->sizes;
-    printf("%lld codes, by the %s; %lld parameters\n", (long long)z->n_codes,
-           z->from_vocabulary ? "vocabulary" : "code tables", (long long)z->parameters);
+    if (z->n_codes > 0)
+        printf("%lld codes, by the %s; %lld parameters\n", (long long)z->n_codes,
+               z->from_vocabulary ? "vocabulary" : "code tables", (long long)z->parameters);
     printf("stage     ranks  memory/rank    writes  time, about\n");
     for (int i = 0; i < p->n; i++) print_stage(&p->stages[i]);
     return output_flush();
