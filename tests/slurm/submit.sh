@@ -57,7 +57,7 @@ has seeds/stages/tokenize.seed-5.tsv "$(cut -f 1 seeds/stages/tokenize.seed-5.ts
 printf '2000000000\tended\tcode=0\n' | tee -a seeds/stages/train.seed-0.tsv >>seeds/stages/tokenize.seed-0.tsv
 for file in checkpoint table; do : >seeds/seed-0/$file.h5; done
 rm -f sbatch
-"$ROOT/slurm/submit" --resume seeds >out 2>&1 || fail "--resume: $(cat out)"
+(cd / && "$ROOT/slurm/submit" --resume "${work#/}/seeds") >out 2>&1 || fail "--resume: $(cat out)"
 [ "$(sed 's/ [^ ]*$//' sbatch | paste -sd'|')" = '--parsable --array=1|--parsable --dependency=aftercorr:1 --array=1|--parsable --dependency=aftercorr:2 --array=0,1' ] ||
     fail "--resume submits: $(cat sbatch)"
 
