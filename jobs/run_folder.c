@@ -60,11 +60,13 @@ static void end(struct run_stage *s, enum stage_state state, int64_t time) {
 
 static void add_event(struct run_stage *s, int64_t time, const char *event, const char *fields) {
     if (strcmp(event, "submitted") == 0) {
-        s->submitted = time, s->began = s->ended = 0, s->reason[0] = 0; /* `ran` stays: a resumed run has its work */
+        s->submitted = time, s->first = s->began = s->ended = 0,
+        s->reason[0] = 0; /* `ran` stays: a resumed run has its work */
         s->state = STAGE_WAITING;
         take(fields, "job", s->slurm_job, sizeof s->slurm_job);
         take(fields, "after", s->after, sizeof s->after);
     } else if (strcmp(event, "began") == 0) {
+        if (!s->first) s->first = time;
         s->began = time, s->state = STAGE_RUNNING, s->reason[0] = 0;
         s->restarts = take_number(fields, "restart");
         s->ranks = take_number(fields, "ranks");

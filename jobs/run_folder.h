@@ -38,8 +38,9 @@ struct run_stage {
     enum job job;
     char variant[NAME_MAX + 1]; /* "" outside arrays */
     enum stage_state state;
-    int64_t submitted, began, ended; /* seconds since 1970; 0: not yet */
-    double ran;                      /* seconds between beginnings and ends, over all restarts that ended */
+    int64_t submitted, first, began,
+        ended;  /* seconds since 1970; 0: not yet; first: when it began before any restart */
+    double ran; /* seconds between beginnings and ends, over all restarts that ended */
     int64_t restarts, ranks;
     int64_t code; /* that it ended with; CODE_UNKNOWN: stopped before it could say */
     char slurm_job[64], nodes[256], after[512], reason[512];

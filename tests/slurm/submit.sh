@@ -61,8 +61,21 @@ rm -f sbatch
 [ "$(sed 's/ [^ ]*$//' sbatch | paste -sd'|')" = '--parsable --array=1|--parsable --dependency=aftercorr:1 --array=1|--parsable --dependency=aftercorr:2 --array=0,1' ] ||
     fail "--resume submits: $(cat sbatch)"
 
+# A grid of evaluate: each element has some of it, and scores of its own.
+cat >>small.yaml <<YAML
+synth: {folder: $work/hospital, formats: [mimic4], codes: made, patients: 100, diseases: 10, drugs: 5}
+cohort: {folder: $work/hospital/mimic4, tasks: [los_7d, mortality]}
+YAML
+sed -i "s|^files:|files:\n  cohort: $work/cohort.h5|" small.yaml
+medtok synth >log 2>&1 && medtok cohort >>log 2>&1 || fail "synth and cohort: $(cat log)"
+submit --run grid --from evaluate --vary ehr.grid.tasks=los_7d,mortality || fail "submit --vary: $(cat out)"
+[ "$(sed 's/ [^ ]*$//' sbatch)" = '--parsable --array=0,1' ] || fail "an array over a grid: $(cat sbatch)"
+has grid/variants/tasks-mortality.yaml "ehr.grid.tasks: 'mortality'"
+has grid/variants/tasks-mortality.yaml "files.scores: '$work/grid/tasks-mortality/scores.json'"
+lacks grid/variants/tasks-mortality.yaml files.table
+
 # SLURM refuses a stage: what was submitted is cancelled.
-REFUSE=tokenize submit --run refused && fail "a refusal of sbatch is no failure: $(cat out)"
+REFUSE=tokenize submit --run refused --to inspect && fail "a refusal of sbatch is no failure: $(cat out)"
 grep -q 'SLURM takes no job for tokenize.*Invalid account' out || fail "no word of why: $(cat out)"
 [ "$(cat cancelled)" = '1 2 3' ] || fail "cancelled: $(cat cancelled)"
 submit --run seeds && fail "a run folder is used twice"
