@@ -12,6 +12,7 @@
 void vocabulary_builder_free(struct vocabulary_builder *b) {
     code_table_free(&b->codes);
     knowledge_graph_free(&b->graph);
+    removed_edges_free(&b->removed);
     subgraph_grower_free(&b->grower);
     subgraph_free(&b->subgraph);
     vocabulary_free(&b->vocabulary);
@@ -185,10 +186,12 @@ static void log_codes(const struct vocabulary_builder *b) {
 
 /* ---- the steps ---- */
 int vocabulary_builder_read_graph(struct vocabulary_builder *b) {
+    const struct subgraph_options *o = b->subgraphs;
     if (!b->graph_path[0]) return STATUS_OK;
-    TRY(knowledge_graph_read(&b->graph, b->graph_path));
+    TRY(removed_edges_begin(&b->removed, o->remove, o->remove_share, (uint64_t)o->remove_seed));
+    TRY(knowledge_graph_read(&b->graph, b->graph_path, &b->removed));
     log_graph(b);
-    return STATUS_OK;
+    return o->removed[0] ? removed_edges_write(&b->removed, o->removed) : STATUS_OK;
 }
 
 int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
