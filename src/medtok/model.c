@@ -167,7 +167,7 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
         loss.normalized = c->quantizer.loss_space == LOSS_SPACE_NORMALIZED;
         loss.loss = loss_term(t->losses, (enum loss_term)(TERM_CODEBOOK_TEXT + group));
     }
-    return quantizer_apply(tape, z, codebook->rows, quantizer_region(&c->quantizer, group), c->quantizer.top_k, loss);
+    return quantizer_apply(tape, z, codebook->rows, quantizer_assignment(&c->quantizer, group), loss);
 }
 
 /* The normalised rows. Under quantizer.update: ema they are constants here: q and the codebook loss send gradients to z
