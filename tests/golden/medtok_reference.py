@@ -492,7 +492,7 @@ CASES = {
     "residual": {
         "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized"},
     "residual-ema": {
-        "run.seed": 15, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.update": "ema",
+        "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.update": "ema",
         "quantizer.ema_decay": 0.8, "quantizer.ema_epsilon": 0.01},
 }
 WITHOUT_TEXT = {"absent-sides-and-siblings": [0, 2, 4, 9, 12, 17]}  # 2 has no graph either
