@@ -93,6 +93,8 @@ enum sibling_negatives { SIBLING_NEGATIVES(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "loss.align", align, "0.1", 0, 1e6, STEP_JOBS, SHAPES, "weight of the cosine of text and graph")     \
     KEY(in, REAL, "loss.orthogonality", orthogonality, "0.1", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of |specific^T shared|")                                                                               \
+    KEY(in, REAL, "loss.reconstruction", reconstruction, "0", 0, 1e6, STEP_JOBS, SHAPES,                               \
+        "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
     KEY(in, CHOICE, "loss.negatives", negatives, negatives, NEGATIVES, "global", STEP_JOBS, SHAPES,                    \
         "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch")               \
     KEY(in, CHOICE, "loss.sibling_negatives", sibling_negatives, sibling_negatives, SIBLING_NEGATIVES, "leave-out",    \

@@ -38,14 +38,14 @@ DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
-    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1,
+    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.reconstruction": 0,
     "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0,
     "loss.sibling_negatives": "keep", "train.batch": 1024, "train.steps": 10, "train.schedule": "constant", "train.warmup": 0,
     "train.rate_end": 0, "train.weight_decay": 0, "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
 
 GROUPS = ["text", "graph", "shared_text", "shared_graph"]
 TERMS = ["codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared", "align", "specific_text",
-         "specific_graph", "orthogonal_text", "orthogonal_graph"]
+         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph"]
 
 
 # ---- random numbers: Philox4x32-10 (Salmon et al., 2011), numbered as in src/base/rng.h ----
@@ -228,6 +228,9 @@ def initial_parameters(settings, text_dim, n_nodes):
     linear("text.specific", d, d)
     linear("graph.specific", d, d)
     table.append(("graph.nodes", (n_nodes, settings["graph.node_dim"]), "normal", 1))
+    if settings["loss.reconstruction"]:
+        linear("text.decoder", text_dim, 2 * d)
+        linear("graph.decoder", d, 2 * d)
     values = {}
     for number, (name, shape, kind, scale) in enumerate(table):
         element = np.arange(shape[0] * shape[1], dtype=np.uint64)
@@ -371,6 +374,17 @@ def packing_losses(settings, batch, t, g, quantized, qt_2, qg_2):
         "orthogonal_graph": settings["loss.orthogonality"] * (qg.T @ quantized["shared_graph"].value).norm()}
 
 
+def reconstruction_losses(P, settings, batch, g, quantized):
+    """The frozen text feature and the graph's, which is constant here, from the tokens of their sides."""
+    if not settings["loss.reconstruction"]:
+        return {"reconstruction_text": torch.zeros(()), "reconstruction_graph": torch.zeros(())}
+    value = {group: q.value for group, q in quantized.items()}
+    of = lambda side: linear(P, side + ".decoder", torch.cat([value[side], value["shared_" + side]], 1))
+    mean = lambda a, b: -settings["loss.reconstruction"] * F.cosine_similarity(a, b, dim=-1).mean()
+    return {"reconstruction_text": mean(of("text"), batch.H[batch.text, 0]),
+            "reconstruction_graph": mean(of("graph"), g[batch.graph].detach())}
+
+
 # ---- the whole ----
 def forward(P, batch):
     """A dictionary: t and g of the codes with both sides; z, q, tokens, weights of each group, whose rows are the codes that
@@ -396,6 +410,7 @@ def forward(P, batch):
         qg_2 = Quantized(settings, C, linear(P, "graph.specific", g_2[batch.graph]), "graph")
         terms = {"codebook_" + group: q.loss(settings) for group, q in quantized.items()}
         terms |= packing_losses(settings, batch, out["t"], out["g"], quantized, qt_2, qg_2)
+        terms |= reconstruction_losses(P, settings, batch, g, quantized)
         out |= {"second": {"text": qt_2, "graph": qg_2}, "terms": [terms[name] for name in TERMS]}
     return out
 
@@ -490,7 +505,8 @@ CASES = {
         "quantizer.update": "ema", "quantizer.ema_decay": 0.8, "quantizer.ema_epsilon": 0.01, "quantizer.loss_space": "normalized",
         "train.schedule": "cosine", "train.warmup": 3, "train.rate_end": 0.2, "train.weight_decay": 0.5},
     "residual": {
-        "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized"},
+        "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized",
+        "loss.reconstruction": 2},
     "residual-ema": {
         "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.update": "ema",
         "quantizer.ema_decay": 0.8, "quantizer.ema_epsilon": 0.01},

@@ -114,9 +114,11 @@ struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct
 
 void __wrap_loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
                         int total) {
-    tape_keep(a); /* they are compared after the backward pass */
-    tape_keep(b);
-    t_compared = a, g_compared = b;
+    if (term == TERM_ALIGN) {
+        tape_keep(a); /* they are compared after the backward pass */
+        tape_keep(b);
+        t_compared = a, g_compared = b;
+    }
     __real_loss_cosine(losses, term, weight, a, b, total);
 }
 

@@ -3,7 +3,7 @@
  * The quantiser's straight-through and stop-gradient rules are not derivatives of the loss, so the differences are taken of
  * the function that they stand for: with z0 and q0 frozen at the point of differentiation, the value passed on is z + (q0 - z0)
  * and the codebook loss is |z0 - q|^2 + commit |z - q0|^2. The linker's --wrap puts that function instead of
- * quantizer_apply while differences are taken. */
+ * quantizer_apply while differences are taken. Likewise the graph's feature is frozen where it is what tokens are decoded to. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,6 +70,19 @@ struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct
     free(target);
     if (loss.weight > 0) loss.loss.at[0] += loss.weight * sum;
     return out;
+}
+
+/* ---- the graph's feature as a target, which is constant too ---- */
+static double *graph_target;
+__typeof__(loss_cosine) __real_loss_cosine, __wrap_loss_cosine;
+
+void __wrap_loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
+                        int total) {
+    int64_t n = b->rows * b->cols;
+    if (term == TERM_RECONSTRUCTION_GRAPH && !frozen) graph_target = keep(graph_target, b->value.at, n);
+    if (term == TERM_RECONSTRUCTION_GRAPH && frozen)
+        b = tape_borrow(losses->tape, b->rows, b->cols, (dev_real){graph_target}, (dev_real){NULL});
+    __real_loss_cosine(losses, term, weight, a, b, total);
 }
 
 /* ---- a small world ---- */
@@ -143,6 +156,7 @@ static int make_world_of(void **state, const char *encoder) {
 
 static int make_world(void **state) { return make_world_of(state, "graph.encoder=gcn"); }
 static int make_gat_world(void **state) { return make_world_of(state, "graph.encoder=gat"); }
+static int make_decoding_world(void **state) { return make_world_of(state, "loss.reconstruction=0.7"); }
 
 static int free_world(void **state) {
     struct world *w = *state;
@@ -160,6 +174,8 @@ static int free_world(void **state) {
         free(target0[i]);
         z0[i] = q0[i] = target0[i] = NULL;
     }
+    free(graph_target);
+    graph_target = NULL;
     free(w);
     return 0;
 }
@@ -275,6 +291,12 @@ static void model_gradients_hold_for_residual_quantisation(void **state) {
     check_all_gradients(w);
 }
 
+static void model_gradients_hold_for_reconstruction(void **state) {
+    struct world *w = *state;
+    check_all_gradients(w);
+    assert_true(w->terms.at[TERM_RECONSTRUCTION_TEXT] != 0 && w->terms.at[TERM_RECONSTRUCTION_GRAPH] != 0);
+}
+
 static void under_ema_all_but_the_codebook_have_the_same_gradients(void **state) {
     struct world *w = *state;
     config_set(&w->config, "quantizer.update=ema");
@@ -374,6 +396,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_normalized_loss_space_and_middle_region, make_world,
                                         free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_residual_quantisation, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_reconstruction, make_decoding_world, free_world),
         cmocka_unit_test_setup_teardown(under_ema_all_but_the_codebook_have_the_same_gradients, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss_with_graph_attention, make_gat_world,
                                         free_world),
