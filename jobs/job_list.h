@@ -9,6 +9,7 @@
     JOB(TRAIN)                                                                                                         \
     JOB(TOKENIZE)                                                                                                      \
     JOB(INSPECT)                                                                                                       \
+    JOB(PROBE)                                                                                                         \
     JOB(LOOKUP)                                                                                                        \
     JOB(EXPORT)                                                                                                        \
     JOB(SYNTH)                                                                                                         \
