@@ -25,6 +25,7 @@ struct model {
     /* the parameters, of the set that they were added to */
     struct parameter *codebook, *nodes; /* [size, dim]; [KG nodes, node_dim] cut by rows */
     struct linear_map text, text_specific, graph_specific;
+    struct linear_map text_decoder, graph_decoder; /* loss.reconstruction: of the tokens; else .weight NULL */
     struct graph_layer {
         struct linear_map map;
         struct parameter *source, *target; /* graph attention's logits; NULL: gcn */
