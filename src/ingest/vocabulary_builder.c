@@ -194,10 +194,20 @@ int vocabulary_builder_read_graph(struct vocabulary_builder *b) {
     return o->removed[0] ? removed_edges_write(&b->removed, o->removed) : STATUS_OK;
 }
 
+/* In MedTok's own table the list is the subgraph. */
+static void warn_of_grown_lists(const struct vocabulary_builder *b) {
+    if (b->codes.of_medtok && b->subgraphs->hops > 0)
+        log_warn(
+            "%s has MedTok's pkg_index_list, which lists the nodes of the whole subgraph: with graph.hops %lld it is "
+            "grown and cut at graph.max_nodes (%lld); graph.hops=0 takes it as it is",
+            b->codes.of_medtok, (long long)b->subgraphs->hops, (long long)b->subgraphs->max_nodes);
+}
+
 int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
     TRY(code_table_read(&b->codes, b->code_tables));
     TRY(code_table_check_nodes(&b->codes, &b->graph, b->graph_path));
+    warn_of_grown_lists(b);
     TRY(copy_texts(b));
     v->n_nodes = b->graph.n_nodes;
     v->n_relations = b->graph.n_relations;

@@ -400,19 +400,33 @@ static void check_subgraph(const struct knowledge_graph *g, int64_t hops, int64_
     subgraph_grower_free(&grower);
 }
 
-static void subgraphs_grow_hop_by_hop_in_ascending_order(void **state) {
+static void subgraphs_grow_hop_by_hop(void **state) {
     (void)state;
     struct knowledge_graph g;
     write_text(GRAPH);
     assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
-    check_subgraph(&g, 1, 64, (int32_t[]){2}, 1, (int32_t[]){2, 1, 5}, 3, 4);
-    check_subgraph(&g, 2, 64, (int32_t[]){2}, 1, (int32_t[]){2, 1, 5, 0}, 4, 8);
-    check_subgraph(&g, 2, 3, (int32_t[]){2}, 1, (int32_t[]){2, 1, 5}, 3, 4);
+    check_subgraph(&g, 1, 64, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1}, 3, 4);
+    check_subgraph(&g, 2, 64, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1, 0}, 4, 8);
+    check_subgraph(&g, 2, 3, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1}, 3, 4);
     check_subgraph(&g, 0, 1, (int32_t[]){5, 2, 0}, 3, (int32_t[]){5, 2, 0}, 3, 2);
     check_subgraph(&g, 1, 2, (int32_t[]){5, 2, 0}, 3, (int32_t[]){5, 2}, 2, 2);
     check_subgraph(&g, 1, 64, (int32_t[]){4}, 1, (int32_t[]){4, 6}, 2, 1); /* a one-way edge joins both ends */
     check_subgraph(&g, 1, 64, (int32_t[]){3}, 1, (int32_t[]){3}, 1, 0);
     check_subgraph(&g, 1, 64, NULL, 0, NULL, 0, 0);
+    knowledge_graph_free(&g);
+}
+
+/* From 0 and 1, by one hop: 7 and 8 are joined to both, 2 to 6 to one; of equals the one of fewer edges, then the smaller index. */
+static void beyond_the_cut_are_the_neighbours_that_say_least_of_the_code(void **state) {
+    (void)state;
+    struct knowledge_graph g;
+    write_text(
+        "x_index,relation,y_index\n0,r,2\n0,r,3\n1,r,4\n1,r,5\n5,s,1\n1,r,6\n0,r,7\n1,r,7\n0,r,8\n1,r,8\n0,s,8\n"
+        "2,r,9\n3,r,9\n3,r,10\n6,r,9\n7,r,9\n7,r,10\n7,r,11\n");
+    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    /* edges: 8 three, 7 five; 4 one; 2, 5 and 6 two; 3 three */
+    check_subgraph(&g, 1, 64, (int32_t[]){0, 1}, 2, (int32_t[]){0, 1, 8, 7, 4, 2, 5, 6, 3}, 9, 11);
+    check_subgraph(&g, 1, 6, (int32_t[]){0, 1}, 2, (int32_t[]){0, 1, 8, 7, 4, 2}, 6, 7);
     knowledge_graph_free(&g);
 }
 
@@ -426,7 +440,7 @@ static void hubs_find_their_edges_too(void **state) {
     fputs("0,b,3\n3,b,0\n", file);
     fclose(file);
     assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
-    check_subgraph(&g, 1, 5, (int32_t[]){0}, 1, (int32_t[]){0, 1, 2, 3, 4}, 5, 10);
+    check_subgraph(&g, 1, 5, (int32_t[]){0, 3}, 2, (int32_t[]){0, 3, 1, 2, 4}, 5, 10);
     knowledge_graph_free(&g);
 }
 
@@ -446,8 +460,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(removed_edges_go_both_ways_under_all_their_names_and_others_stay, make_file,
                                         remove_file),
         cmocka_unit_test_setup_teardown(a_relation_that_is_not_there_cannot_be_removed, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(beyond_the_cut_are_the_neighbours_that_say_least_of_the_code, make_file,
+                                        remove_file),
         cmocka_unit_test_setup_teardown(graph_drops_repeats_and_self_loops, make_file, remove_file),
-        cmocka_unit_test_setup_teardown(subgraphs_grow_hop_by_hop_in_ascending_order, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(subgraphs_grow_hop_by_hop, make_file, remove_file),
         cmocka_unit_test_setup_teardown(hubs_find_their_edges_too, make_file, remove_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
