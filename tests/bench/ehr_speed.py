@@ -1,14 +1,18 @@
 """Training speed of the models of health records (`evaluate`) beside PyTorch: run by ehr_speed.sh.
 
-usage: ehr_speed.py WORK COHORT.h5 TASK ROUNDS MODEL...
+usage: ehr_speed.py WORK COHORT.h5 TASK ROUNDS MODEL[:SIZE]...
 
 Of each model and size: tokens a second in training, forward, backward and AdamW's step, of padding none is counted. Both sides try the
-batches of BATCHES and their best one counts; PyTorch has batches of samples of like length, which costs it least padding, and two threads;
-ours two ranks of one thread, and batches as training draws them. Sizes and flops: entries of PEERS; another model is another entry.
+batches of BATCHES in turns and their best one counts; PyTorch has batches of samples of like length, which costs it least padding, and two
+threads; ours two ranks of one thread, and batches as training draws them. Sizes and flops: entries of PEERS; another model is another entry.
+
+CLOCK=processor, for a machine that others use: a second is one of processor time, user's and system's, and both sides have one thread. Ours
+is the difference of two trainings of unlike length, so that start, scores and report do not count; PyTorch's is taken between steps.
 """
 import math
 import os
 import re
+import resource
 import sys
 import time
 
@@ -25,7 +29,9 @@ import common  # noqa: E402
 import ethos_probe  # noqa: E402
 import transformehr  # noqa: E402
 
-BATCHES, SECONDS, THREADS = (32, 128, 512), 6, 2
+BY_PROCESSOR = os.environ.get("CLOCK") == "processor"
+BATCHES = [int(b) for b in os.environ.get("BATCHES", "32 128 512").split()]
+SECONDS, THREADS = float(os.environ.get("SECONDS", 6)), 1 if BY_PROCESSOR else 2
 SETTINGS = {"ehr.visits": "days", "ehr.age": "years", "ehr.max_length": 512}
 
 
@@ -231,8 +237,8 @@ def peer_rate(peer, data, samples, inputs, size, batch):
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01, fused=True)
     todo, at, tokens, since = batches_of(inputs, [s["label"] for s in samples], batch), 0, 0, None
-    warm = 3
-    while since is None or time.perf_counter() - since < SECONDS:
+    warm, clock = 3, time.process_time if BY_PROCESSOR else time.perf_counter
+    while since is None or clock() - since < SECONDS:
         mask, columns, y = todo[at % len(todo)]
         optimiser.zero_grad(set_to_none=True)
         F.binary_cross_entropy_with_logits(model(mask, *columns), y).backward()
@@ -240,48 +246,64 @@ def peer_rate(peer, data, samples, inputs, size, batch):
         optimiser.step()
         at += 1
         tokens += int(mask.sum()) if since else 0
-        since = time.perf_counter() if at == warm else since
-    return tokens / (time.perf_counter() - since)
+        since = clock() if at == warm else since
+    return tokens / (clock() - since)
 
 
 # ---- ours ----
-def our_rate(work, cohort, task, model, size, batch, mean_length):
-    """Steps enough for some seconds; the log's last line has the rate of the second half."""
-    def last_rate(steps):
-        command = ["mpirun", "--bind-to", "none", "-n", str(THREADS), rounds.MEDTOK, "evaluate", "--force", "--set"]
-        settings = dict(SETTINGS, **{"files.cohort": cohort, "files.scores": work + "/scores.json", "ehr.task": task, "ehr.model": model,
-                                     "ehr.size": size, "ehr.batch": batch, "ehr.steps": steps, "ehr.log_every": steps // 2,
-                                     "ehr.eval_every": steps, "ehr.checkpoint_every": 0, "ehr.score": "tuning", "ehr.resamples": 20,
-                                     "run.device": "cpu", "run.threads": 1})
-        done = rounds.run([*command, *(f"{k}={v}" for k, v in settings.items())], errors=True)
-        return float(re.findall(r"step \d+/\d+:.*?([0-9]+) samples/s", done)[-1])
+def train(work, cohort, task, model, size, batch, steps):
+    """A training; what it logs, and its processor time."""
+    command = ["mpirun", "--bind-to", "none", "-n", str(THREADS)] if THREADS > 1 else []
+    settings = dict(SETTINGS, **{"files.cohort": cohort, "files.scores": work + "/scores.json", "ehr.task": task, "ehr.model": model,
+                                 "ehr.size": size, "ehr.batch": batch, "ehr.steps": steps, "ehr.log_every": steps // 2,
+                                 "ehr.eval_every": steps, "ehr.checkpoint_every": 0, "ehr.score": "tuning", "ehr.resamples": 20,
+                                 "run.device": "cpu", "run.threads": 1})
+    command += [rounds.MEDTOK, "evaluate", "--force", "--set", *(f"{k}={v}" for k, v in settings.items())]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    log = rounds.run(command, errors=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return log, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    rate = last_rate(10)
-    return last_rate(2 * max(5, math.ceil(SECONDS * rate / batch))) * mean_length
+
+def our_rate(work, cohort, task, model, size, batch, mean_length):
+    """Steps enough for some seconds. By the wall: the log's last line has the rate of the second half."""
+    def rate_of(log):
+        return float(re.findall(r"step \d+/\d+:.*?([0-9]+) samples/s", log)[-1])
+
+    few = 4
+    log, start = train(work, cohort, task, model, size, batch, few)
+    steps = few + 2 * max(2, math.ceil(SECONDS * rate_of(log) / batch))
+    log, seconds = train(work, cohort, task, model, size, batch, steps)
+    rate = (steps - few) * batch / (seconds - start) if BY_PROCESSOR else rate_of(log)
+    return rate * mean_length
 
 
 def main():
-    work, cohort, task, n_rounds, *models = sys.argv[1:]
+    work, cohort, task, n_rounds, *wanted = sys.argv[1:]
     torch.set_num_threads(THREADS)
     data, samples = read_cohort(cohort, task)
     ceiling = rounds.bench(work, ["bench.items=activate.gelu", "run.device=cpu", "run.threads=1"], THREADS)
     gemm, machine = ceiling["ceilings"]["gemm"]["flop_rate"], ceiling["machine"]
-    print("Training, %s, %d threads of PyTorch beside %d ranks of one; %s; gemm ceiling %.1f GFLOP/s.\n" % (
-        machine, THREADS, THREADS, rounds.versions("PyTorch " + torch.__version__), gemm * 1e-9))
-    for model in models:
+    print("Training, %s, %d thread(s) of PyTorch beside as many ranks of one%s; %s; gemm ceiling %.1f GFLOP/s.\n" % (
+        machine, THREADS, ", by processor time" if BY_PROCESSOR else "", rounds.versions("PyTorch " + torch.__version__), gemm * 1e-9))
+    for model, _, only in (m.partition(":") for m in wanted):
         inputs = [PEERS[model].read(s, data) for s in samples]
         lengths = [len(x[0]) for x in inputs]
         mean = sum(lengths) / len(lengths)
         for size, shape in PEERS[model].SIZES.items():
+            if only not in ("", size):
+                continue
             per_token = PEERS[model].flops(lengths, **shape) / sum(lengths)
             print("%s, %s: %s; %d samples of %.1f tokens\n" % (model, size, shape, len(lengths), mean))
             lines = []
             for _ in range(int(n_rounds)):
-                ours, our_batch = max((our_rate(work, cohort, task, model, size, b, mean), b) for b in BATCHES)
-                theirs, their_batch = max((peer_rate(PEERS[model], data, samples, inputs, size, b), b) for b in BATCHES)
+                turns = [((our_rate(work, cohort, task, model, size, b, mean), b),
+                          (peer_rate(PEERS[model], data, samples, inputs, size, b), b)) for b in BATCHES]
+                (ours, our_batch), (theirs, their_batch) = (max(side) for side in zip(*turns))
                 lines.append((ours, our_batch, theirs, their_batch, ours / theirs, 100 * ours * per_token / gemm))
             rounds.table([("ours, tokens/s", "%.0f"), ("best batch", "%d"), ("PyTorch, tokens/s", "%.0f"), ("best batch", "%d"),
                           ("ratio", "%.2f"), ("ours, of the gemm ceiling", "%.0f %%")], lines)
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":
