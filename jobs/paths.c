@@ -168,9 +168,12 @@ static void free_files(struct named_file *files, int n) {
 static int look_at(struct named_file *file, const struct job_path *path) {
     char resolved[PATH_MAX];
     struct stat info;
-    *file = (struct named_file){.path = path, .is_there = stat(path->path, &info) == 0};
+    int leads_somewhere = path_resolve(path->path, resolved) == STATUS_OK;
+    *file = (struct named_file){.path = path};
+    /* table.h5/ is no file, and yet names table.h5 */
+    file->is_there = stat(path->path, &info) == 0 || (leads_somewhere && stat(resolved, &info) == 0);
     if (file->is_there) file->device = info.st_dev, file->inode = info.st_ino;
-    file->resolved = strdup(path_resolve(path->path, resolved) == STATUS_OK ? resolved : "");
+    file->resolved = strdup(leads_somewhere ? resolved : "");
     return file->resolved ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
 }
 
