@@ -4,6 +4,7 @@ the Bayes probabilities.
 codes FORMS FILE        a code table with FORMS diagnosis codes a disease. Half of the unnamed diseases are runs of neighbouring codes, which ICD's
                         hierarchy tells; the codes of the others are scattered over categories, and one node of a graph has them
 knowledge FOLDER        from the hospital's codes.csv: codes.tsv, kg.csv: a description that names each code's disease, and a node of it
+first FOLDER            labels of the task first_return: readmission after each patient's first admission alone
 report FOLDER SCORES [PREDICTIONS]
                         of evaluate's scores.h5, and of a logistic regression's predictions: average precision of each model and arm, and how far it is
                         from the Bayes probabilities of the same samples and from the arm base; means over seeds; intervals: 95 %, from 1,000
@@ -69,18 +70,26 @@ def write_knowledge(folder):
             print(f"disease_anatomy,located in,{a},{b}\ndisease_anatomy,located in,{b},{a}", file=out)
 
 
+def write_first(folder):
+    seen, rows = set(), csv.DictReader(open(folder / "truth.csv"))
+    labels = folder / "meds" / "labels" / "first_return"
+    labels.mkdir(exist_ok=True)
+    with open(labels / "labels.csv", "w") as out:
+        print("subject_id,prediction_time,boolean_value", file=out)
+        for row in rows:
+            if row["task"] == TASK and row["subject_id"] not in seen:
+                seen.add(row["subject_id"])
+                print(row["subject_id"], row["prediction_time"], row["label"] == "1", sep=",", file=out)
+
+
 # ---- scores ----
-HELD_OUT, N_SPLITS, RESAMPLES = 1, 2, 1000
+TUNING, HELD_OUT, N_SPLITS, RESAMPLES = 0, 1, 2, 1000
 
 
-def average_precisions(label, score, weights):
-    """For each row of weights[resamples, samples]; of equal scores none comes before another."""
-    order = np.argsort(-score, kind="stable")
-    label, score, weights = label[order], score[order], weights[:, order]
-    last = np.append(score[1:] != score[:-1], True)
-    hits, n = np.cumsum(weights * label, axis=1)[:, last], np.cumsum(weights, axis=1)[:, last]
-    new = np.diff(hits, axis=1, prepend=0)
-    return (new * hits / np.maximum(n, 1)).sum(axis=1) / hits[:, -1]
+def average_precision(label, last, weights):
+    """Of samples by descending score; last: behind it comes another score. Of equal scores none comes before another."""
+    hits, n = np.cumsum(weights * label)[last], np.cumsum(weights)[last]
+    return (np.diff(hits, prepend=0) * hits / np.maximum(n, 1)).sum() / hits[-1]
 
 
 def read_truth(folder):
@@ -100,27 +109,24 @@ class Samples:
         facts = [truth[key] for key in self.keys]
         self.bayes = np.array([probability for _, probability in facts])
         assert (self.label == [label for label, _ in facts]).all(), "other labels than the truth's"
-        self.parts = {"all": codes >= 0, "some code unseen": unseen > 0, "all codes unseen": (codes > 0) & (unseen == codes)}
+        self.parts = {"all": codes >= 0, "some code unseen": unseen > 0, "half the codes unseen or more": (unseen > 0) & (2 * unseen >= codes)}
         subjects, of = np.unique(subject, return_inverse=True)
         draws = np.random.default_rng(0).multinomial(len(subjects), np.full(len(subjects), 1 / len(subjects)), RESAMPLES)
         self.weights = np.vstack([np.ones(len(subject)), draws[:, of]])  # first as they are
+        self.best = {part: self.score(self.bayes, part) for part, of in self.parts.items() if self.label[of].any()}
 
     def score(self, scores, part):
         """[1 + resamples]"""
-        of = self.parts[part]
-        return average_precisions(self.label[of], scores[of], self.weights[:, of])
-
-
-def interval(values, sign=""):
-    low, high = np.nanquantile(values[1:], [0.025, 0.975])
-    return f"{values[0]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+        order = np.flatnonzero(self.parts[part])
+        order = order[np.argsort(-scores[order], kind="stable")]
+        last = np.append(np.diff(scores[order]) != 0, True)
+        return np.array([average_precision(self.label[order], last, weights[order]) for weights in self.weights])
 
 
 def add_scores(scored, name, samples, scores):
     """scored: (model, arm) -> part -> of each seed AP and the Bayes probabilities' AP, of all resamples"""
-    for part, of in samples.parts.items():
-        if samples.label[of].any():
-            scored.setdefault(name, {}).setdefault(part, []).append((samples.score(scores, part), samples.score(samples.bayes, part)))
+    for part, best in samples.best.items():
+        scored.setdefault(name, {}).setdefault(part, []).append((samples.score(scores, part), best))
 
 
 def report(folder, path, regression=None):
@@ -128,19 +134,19 @@ def report(folder, path, regression=None):
     with h5py.File(path) as file:
         truth = read_truth(folder)
         for trial, (model, arm) in enumerate(zip(file["trial_model"], file["trial_arm"])):
-            number = int(file["trial_samples"][trial, HELD_OUT])
+            split = HELD_OUT if file["trial_samples"][trial, HELD_OUT] >= 0 else TUNING  # with ehr.score=tuning
+            number = int(file["trial_samples"][trial, split])
             samples = lists[number] = lists.get(number) or Samples(file, number, truth)
-            begin, end = file["score_offsets"][N_SPLITS * trial + HELD_OUT:][:2]
+            begin, end = file["score_offsets"][N_SPLITS * trial + split:][:2]
             add_scores(scored, (model.decode(), arm.decode()), samples, file["score"][begin:end])
     first = next(iter(lists.values()))
     if regression:
         own = {(row["subject_id"], row["prediction_time"]): float(row["predicted_boolean_probability"]) for row in csv.DictReader(open(regression))}
         add_scores(scored, ("logistic regression", "one-hot"), first, np.array([own[key] for key in first.keys]))
-    parts = [part for part in first.parts if any(part in rows for rows in scored.values())]
+    parts = list(first.best)
     print("| model | arm | seeds |", *(f"{part} | to Bayes | to base |" for part in parts))
     print("|---|---|---|" + "---|---|---|" * len(parts))
-    bayes = [interval(first.score(first.bayes, part)) for part in parts]
-    print("| Bayes | | |", *(f"{value} | | |" for value in bayes))
+    print("| Bayes | | |", *(f"{interval(first.best[part])} | | |" for part in parts))
     for (model, arm), rows in scored.items():
         cells = []
         for part in parts:
@@ -160,5 +166,7 @@ if __name__ == "__main__":
         write_codes(int(rest[0]), rest[1])
     elif what == "knowledge":
         write_knowledge(pathlib.Path(rest[0]))
+    elif what == "first":
+        write_first(pathlib.Path(rest[0]))
     else:
         report(pathlib.Path(rest[0]), *rest[1:])

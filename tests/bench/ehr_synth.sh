@@ -4,7 +4,8 @@
 #   arms     so many codes, drawn evenly, that training lacks many that held_out has; what is known of them is their disease, from a knowledge source
 #            that names it (descriptions, graph), from which MedTok's table is made: BEHRT with each arm. It is the best case of a table: it knows all
 # The task is readmission within 30 days: its log odds are a sum over the diseases that were coded up to then. Admissions hold few codes, no drugs
-# and no laboratory values, and few patients come back often, so that histories are short.
+# and no laboratory values, and few patients come back often, so that histories are short. For arms it is readmission after the first admission alone: so
+# how long a history is tells nothing.
 # usage: ehr_synth.sh PART FOLDER [key=value...]   PART: models or arms; FOLDER keeps all that is made, and a grid goes on where it was stopped;
 #                                                  key=value: settings over those below
 # SEEDS: 1 of models, 3 of arms. Writes a table as markdown to standard output. Needs NumPy and h5py: PYTHON=VENV/bin/python. MEDTOK: the program.
@@ -17,15 +18,16 @@ mkdir -p "$folder"
 run() { "$MEDTOK" "$@" >>"$folder/log" 2>&1 || { tail -5 "$folder/log" >&2 && exit 1; }; }
 tables() { "$python" tests/bench/ehr_synth.py "$@"; }
 
-# hospital PATIENTS FORMS RARE GRAPH: FORMS codes a disease, RARE of the diagnoses drawn evenly from them; GRAPH of the diseases scattered over ICD's
+# hospital TASK PATIENTS FORMS RARE GRAPH: FORMS codes a disease, RARE of the diagnoses drawn evenly from them; GRAPH of the diseases scattered over ICD's
 # categories, so that its hierarchy does not tell them.
 hospital() {
     [ ! -e "$folder/cohort.h5" ] || return 0
-    tables codes "$2" "$folder/terminology.tsv"
+    tables codes "$3" "$folder/terminology.tsv"
     run synth --set synth.folder="$folder/hospital" synth.formats=[meds] synth.gzip=0 synth.codes=tables files.codes=["$folder/terminology.tsv"] \
-        synth.patients="$1" synth.rare="$3" synth.icd=10 synth.diseases=20 synth.graph_share="$4" synth.effect=1.5 synth.effect_share=0.5 \
+        synth.patients="$2" synth.rare="$4" synth.icd=10 synth.diseases=20 synth.graph_share="$5" synth.effect=1.5 synth.effect_share=0.5 \
         synth.diagnoses=4 synth.admissions=0.78 synth.readmission=0.15 synth.procedures=0 synth.drugs=0 synth.lab_days=0
-    run cohort --set cohort.folder="$folder/hospital/meds" cohort.tasks=readmission_30d files.cohort="$folder/cohort.h5"
+    tables first "$folder/hospital"
+    run cohort --set cohort.folder="$folder/hospital/meds" cohort.tasks="$1" files.cohort="$folder/cohort.h5"
 }
 
 # table: of the hospital's codes, from descriptions and a graph that name their diseases.
@@ -50,13 +52,13 @@ YAML
 
 # grid key=value...
 grid() {
-    run evaluate --set files.cohort="$folder/cohort.h5" files.scores="$folder/scores.json" ehr.task=readmission_30d ehr.visits=admissions \
+    run evaluate --set files.cohort="$folder/cohort.h5" files.scores="$folder/scores.json" ehr.visits=admissions \
         ehr.max_length=64 ehr.batch=128 ehr.warmup=100 ehr.rate=1e-3 ehr.average=0.98 ehr.report="$folder/report.md" "$@"
 }
 
 case $part in
     models)
-        hospital 200000 6 0 0
+        hospital readmission_30d 200000 6 0 0
         run baseline --set files.cohort="$folder/cohort.h5" files.scores="$folder/regression.json" baseline.features=[codes]
         grid ehr.grid.models=[behrt,transformehr,ethos-probe,gt-behrt,mult-ehr,medtok-transformer] ehr.seeds="${SEEDS:-1}" \
             ehr.steps=1200 ehr.eval_every=300 \
@@ -64,11 +66,11 @@ case $part in
         tables report "$folder/hospital" "$folder/scores.h5" "$folder/regression.csv"
         ;;
     arms)
-        hospital 40000 290 1 0.5
+        hospital first_return 80000 290 1 0.5
         table
         grid files.table="$folder/table.h5" files.text="$folder/text.h5" ehr.model=behrt \
             ehr.grid.arms=[base,hierarchy,medtok-init,medtok-frozen,medtok-tokens,random-frozen,shuffled,text-only,graph-only] \
-            ehr.grid.samples=[1500] ehr.seeds="${SEEDS:-3}" ehr.min_count=2 ehr.steps=200 ehr.eval_every=20 "$@"
+            ehr.grid.samples=[3000] ehr.seeds="${SEEDS:-3}" ehr.min_count=2 ehr.steps=300 ehr.eval_every=20 ehr.patience=5 "$@"
         tables report "$folder/hospital" "$folder/scores.h5"
         ;;
     *) echo "$usage" >&2 && exit 2 ;;
