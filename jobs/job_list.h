@@ -10,7 +10,8 @@
     JOB(TOKENIZE)                                                                                                      \
     JOB(INSPECT)                                                                                                       \
     JOB(LOOKUP)                                                                                                        \
-    JOB(EXPORT) JOB(SYNTH) JOB(COHORT) JOB(EXPLAIN) JOB(EVALUATE) JOB(BASELINE) JOB(SCORE) JOB(VERIFY) JOB(BENCH)
+    JOB(EXPORT)                                                                                                        \
+    JOB(SYNTH) JOB(COHORT) JOB(EXPLAIN) JOB(EVALUATE) JOB(BASELINE) JOB(SCORE) JOB(REPORT) JOB(VERIFY) JOB(BENCH)
 
 #define JOB_NUMBER(job) JOB_NUMBER_##job,
 enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };

@@ -15,6 +15,7 @@ enum rng_stream {
     RNG_PARTNER = 0x030,   /* + number of the measure; partner of a code: index = code */
     RNG_BOOTSTRAP = 0x040, /* + number of the measure; step = resample, index = unit / 4 */
     RNG_SPLIT = 0x060,     /* split of a subject of health records: index = its number */
+    RNG_MAP = 0x070,       /* codes shown on a map: index = code */
     RNG_INIT = 0x100,      /* step = a hash of the parameter's name, index = element */
     RNG_SAMPLER = 0x200,   /* step = epoch, index = stratum */
     RNG_DROPOUT = 0x300,   /* step = training step, index = code */
