@@ -167,22 +167,24 @@ static int make_curves(const struct sheet *s, long long first, struct curves *c)
     return STATUS_OK;
 }
 
-static int plot_curves(struct report *x, const struct sheet *s, long long first, struct plot *plot) {
+static int plot_curves(struct report *x, const struct sheet *s, long long first, const struct plot *frame) {
+    struct plot plot = *frame;
     struct curves curves = {.n_arms = 0};
     int status = make_curves(s, first, &curves);
-    plot->sheet = &curves.sheet;
-    plot->kind = PLOT_CURVES;
-    plot->log_x = 1;
-    plot->x_label = "training samples";
-    plot->y_label = "average precision";
-    for (int k = 0; k < curves.n_arms; k++) plot_add_series(plot, curves.arms[k], 1 + 3 * k, 2 + 3 * k, 3 + 3 * k);
-    if (status == STATUS_OK) status = plot_write(plot, &x->page);
+    plot.sheet = &curves.sheet;
+    plot.kind = PLOT_CURVES;
+    plot.log_x = 1;
+    plot.x_label = "training samples";
+    plot.y_label = "average precision";
+    for (int k = 0; k < curves.n_arms; k++) plot_add_series(&plot, curves.arms[k], 1 + 3 * k, 2 + 3 * k, 3 + 3 * k);
+    if (status == STATUS_OK) status = plot_write(&plot, &x->page);
     sheet_free(&curves.sheet);
     return status;
 }
 
 /* The arms below each other. */
-static int plot_arms(struct report *x, const struct sheet *s, long long first, struct plot *plot) {
+static int plot_arms(struct report *x, const struct sheet *s, long long first, const struct plot *frame) {
+    struct plot plot = *frame;
     static const char *const OF[] = {"arm", "average precision", "low", "high"};
     struct sheet arms;
     int status = sheet_make(&arms, 4, OF);
@@ -196,12 +198,12 @@ static int plot_arms(struct report *x, const struct sheet *s, long long first, s
         for (int v = 0; v < 3 && status == STATUS_OK; v++)
             status = sheet_set(&arms, 1 + v, sheet_text(s, r, PRECISION + v));
     }
-    plot->sheet = &arms;
-    plot->kind = PLOT_INTERVALS;
-    plot->x_label = "average precision, with its interval";
-    plot->y_label = "";
-    plot_add_series(plot, "average precision", 1, 2, 3);
-    if (status == STATUS_OK) status = plot_write(plot, &x->page);
+    plot.sheet = &arms;
+    plot.kind = PLOT_INTERVALS;
+    plot.x_label = "average precision, with its interval";
+    plot.y_label = "";
+    plot_add_series(&plot, "average precision", 1, 2, 3);
+    if (status == STATUS_OK) status = plot_write(&plot, &x->page);
     sheet_free(&arms);
     return status;
 }

@@ -88,13 +88,20 @@ static void write_cell(FILE *out, const struct sheet *s, long long row, int colu
     html_element(out, column ? "td" : "th", "number", text);
 }
 
+/* Whether a column's first cell that is not empty is a number. */
+static int has_numbers(const struct sheet *s, int column) {
+    long long r = 0;
+    while (r < s->n_rows && !sheet_text(s, r, column)[0]) r++;
+    return r < s->n_rows && !isnan(sheet_number(s, r, column));
+}
+
 void html_table(FILE *out, const struct sheet *s, const char *caption) {
     fputs("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"", out);
     html_text(out, caption);
     fputs("\"><table>\n", out);
     html_element(out, "caption", NULL, caption);
     fputs("<thead><tr>\n", out);
-    for (int c = 0; c < s->n_columns; c++) html_element(out, "th", NULL, s->names[c]);
+    for (int c = 0; c < s->n_columns; c++) html_element(out, "th", has_numbers(s, c) ? "number" : NULL, s->names[c]);
     fputs("</tr></thead>\n<tbody>\n", out);
     for (long long r = 0; r < s->n_rows; r++) {
         fputs("<tr>\n", out);

@@ -191,6 +191,7 @@ static int write_nearest(struct report *x, int run, const struct code_sample *s,
     struct sheet sheet;
     char name[160];
     int status = sheet_make(&sheet, 5, COLUMNS);
+    for (int c = 0; c < 4 && status == STATUS_OK; c++) sheet_mark_text(&sheet, c);
     for (int64_t q = 0; q < search->n_queries && status == STATUS_OK; q++) {
         const struct neighbour *best = search->best + q * NEIGHBOURS;
         status = add_code(&sheet, s, search->queries[q], "", NAN);

@@ -18,6 +18,7 @@
     FILE(COHORT, "cohort", "cohort")                                                                                   \
     FILE(METRICS, "metrics of training", "train")                                                                      \
     FILE(QUALITY, "quality of tokens", "inspect")                                                                      \
+    FILE(PROBES, "probes of the table", "probe")                                                                       \
     FILE(SCORES, "scores", "evaluate")
 
 #define REPORT_FILE_NUMBER(constant, name, job) REPORT_##constant,

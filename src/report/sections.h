@@ -18,6 +18,7 @@ int report_files_section(struct report *report);      /* which files, when and b
 int report_stages_section(struct report *report);     /* where the time went */
 int report_training_section(struct report *report);   /* losses, usage, perplexity over steps */
 int report_quality_section(struct report *report);    /* measures of tokens with intervals */
+int report_probes_section(struct report *report);     /* what the table knows, beside baselines */
 int report_evaluation_section(struct report *report); /* scores of models of health records */
 int report_map_section(struct report *report);        /* the codes in two dimensions, and nearest codes */
 

@@ -15,6 +15,7 @@ static int copy_text(char **to, const char *text) {
 int sheet_make(struct sheet *s, int n_columns, const char *const *names) {
     *s = (struct sheet){.n_columns = n_columns};
     TRY(mem_alloc(&s->names, n_columns, sizeof *s->names));
+    TRY(mem_alloc(&s->is_text, n_columns, 1));
     for (int c = 0; c < n_columns; c++) TRY(copy_text(&s->names[c], names[c]));
     return STATUS_OK;
 }
@@ -23,6 +24,7 @@ void sheet_free(struct sheet *s) {
     for (int c = 0; s->names && c < s->n_columns; c++) free(s->names[c]);
     for (long long i = 0; i < s->n_rows * s->n_columns; i++) free(s->cells[i]);
     free(s->names);
+    free(s->is_text);
     free(s->cells);
     *s = (struct sheet){0};
 }
@@ -46,6 +48,8 @@ int sheet_set_number(struct sheet *s, int column, double value) {
     return sheet_set(s, column, text);
 }
 
+void sheet_mark_text(struct sheet *s, int column) { s->is_text[column] = 1; }
+
 int sheet_column(const struct sheet *s, const char *name) {
     for (int c = 0; c < s->n_columns; c++)
         if (strcmp(s->names[c], name) == 0) return c;
@@ -61,7 +65,7 @@ double sheet_number(const struct sheet *s, long long row, int column) {
     const char *text = sheet_text(s, row, column);
     char *end;
     double value = strtod(text, &end);
-    return end != text && !*end ? value : NAN;
+    return end != text && !*end && !s->is_text[column] ? value : NAN;
 }
 
 static void write_field(FILE *out, const char *text) {

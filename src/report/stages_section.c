@@ -19,6 +19,9 @@ static const char *const COLUMNS[] = {"job",    "stage",     "ranks",     "secon
                                       "in_mpi", "flop_rate", "byte_rate", "messages", "bytes_sent"};
 enum { N_COLUMNS = sizeof COLUMNS / sizeof *COLUMNS };
 
+/* Stages that took less of their job are left out. */
+static const double SHOWN = 1e-4;
+
 static double number(json_t *object, const char *name) {
     json_t *value = json_object_get(object, name);
     return json_is_number(value) ? json_number_value(value) : NAN;
@@ -31,6 +34,7 @@ static int add_stages(struct sheet *s, json_t *file) {
     json_array_foreach(json_object_get(file, "stages"), i, stage) {
         const char *name = json_string_value(json_object_get(stage, "stage"));
         char label[96];
+        if (number(stage, "share") < SHOWN) continue;
         snprintf(label, sizeof label, "%.40s: %.40s", job ? job : "?", name ? name : "?");
         TRY(sheet_add_row(s));
         TRY(sheet_set(s, JOB, job ? job : "?"));
