@@ -34,6 +34,7 @@ static int add_run(const struct config *config, struct report_run *runs, int n) 
     set_path(run, REPORT_TABLE, files->table);
     set_path(run, REPORT_COHORT, files->cohort);
     set_path(run, REPORT_SCORES, files->scores);
+    set_path(run, REPORT_PROBES, config->probe.report);
     config_metrics_path(config, run->path[REPORT_METRICS]);
     config_report_path(config, run->path[REPORT_QUALITY]);
     name_run(runs, n);

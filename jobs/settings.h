@@ -35,6 +35,7 @@
     OPTIONS(TRAIN_OPTIONS, train_options, train)                                                                       \
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
+    OPTIONS(PROBE_OPTIONS, probe_options, probe)                                                                       \
     OPTIONS(SYNTH_OPTIONS, synth_options, synth)                                                                       \
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
     OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \

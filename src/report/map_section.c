@@ -8,10 +8,10 @@
 #include "base/status.h"
 #include "kernels.h"
 #include "measure/neighbours.h"
+#include "measure/principal_components.h"
 #include "report/code_chapter.h"
 #include "report/code_sample.h"
 #include "report/html.h"
-#include "report/principal_axes.h"
 #include "report/sections.h"
 #include "store/table_walk.h"
 
@@ -25,8 +25,8 @@ struct names {
 
 struct map {
     struct code_sample sample;
-    double *places; /* [n, 2] */
-    double share[PRINCIPAL_AXES];
+    double *places;  /* [n, 2] */
+    double share[2]; /* of the variance, along each axis */
     double low[2], scale, height;
     struct names systems, chapters;
     int *system, *chapter; /* [n]; chapter -1: none */
@@ -40,6 +40,29 @@ static int number_of(struct names *names, const char *name) {
 }
 
 /* ---- places ---- */
+/* Along the first two principal components of the embeddings, and the shares of the variance there. */
+static void project(struct map *m, const struct principal_components *components) {
+    const struct code_sample *s = &m->sample;
+    double total = 0;
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t c = 0; c < s->width; c++) {
+            double value = (double)s->embedding[i * s->width + c] - (double)components->mean[c];
+            for (int k = 0; k < 2; k++)
+                m->places[2 * i + k] += value * (double)components->directions[k * s->width + c];
+            total += value * value;
+        }
+    for (int64_t i = 0; i < 2 * s->n && total > 0; i++) m->share[i % 2] += m->places[i] * m->places[i] / total;
+}
+
+static int place_codes(struct map *m, struct device *device) {
+    const struct code_sample *s = &m->sample;
+    struct principal_components components = {0};
+    int status = principal_components_make(&components, device, s->n, s->width, s->embedding, 2);
+    if (status == STATUS_OK) project(m, &components);
+    principal_components_free(&components);
+    return status;
+}
+
 /* Both axes have one scale. */
 static void fit(struct map *m) {
     double high[2];
@@ -56,12 +79,12 @@ static void fit(struct map *m) {
     m->height = fmax(LEAST_HEIGHT, m->scale * down + 2 * MARGIN);
 }
 
-static int make_map(struct map *m) {
+static int make_map(struct map *m, struct device *device) {
     const struct code_sample *s = &m->sample;
-    TRY(mem_alloc(&m->places, s->n * PRINCIPAL_AXES, sizeof *m->places));
+    TRY(mem_alloc(&m->places, 2 * s->n, sizeof *m->places));
     TRY(mem_alloc(&m->system, s->n, sizeof *m->system));
     TRY(mem_alloc(&m->chapter, s->n, sizeof *m->chapter));
-    TRY(principal_axes(s->n, s->width, s->embedding, m->places, m->share));
+    TRY(place_codes(m, device));
     fit(m);
     for (int64_t i = 0; i < s->n; i++) {
         const char *system = code_sample_system(s, s->rows[i]),
@@ -233,10 +256,10 @@ static int write_run(struct report *x, int run) {
     int status;
     TRY_DONE(code_sample_read(&map.sample, files->path[REPORT_TABLE], files->path[REPORT_VOCABULARY], x->seed,
                               x->options->points));
-    TRY_DONE(make_map(&map));
-    TRY_DONE(write_map(x, &map));
     device_open_cpu(&device, 1);
     TRY_DONE(device_status(&device));
+    TRY_DONE(make_map(&map, &device));
+    TRY_DONE(write_map(x, &map));
     TRY_DONE(find_nearest(x, run, &map, &device));
 done:
     device_close(&device);

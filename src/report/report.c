@@ -11,9 +11,9 @@
 #include "report/html.h"
 #include "report/sections.h"
 
-static int (*const SECTIONS[])(struct report *report) = {report_files_section,      report_stages_section,
-                                                         report_training_section,   report_quality_section,
-                                                         report_evaluation_section, report_map_section};
+static int (*const SECTIONS[])(struct report *report) = {
+    report_files_section,  report_stages_section,     report_training_section, report_quality_section,
+    report_probes_section, report_evaluation_section, report_map_section};
 enum { N_SECTIONS = sizeof SECTIONS / sizeof *SECTIONS };
 
 int report_find_files(struct report_run *run) {

@@ -9,8 +9,8 @@
 #include "report/measures_file.h"
 #include "report/sections.h"
 
-static const enum report_file OUTPUTS[] = {REPORT_VOCABULARY, REPORT_TEXT, REPORT_CHECKPOINT, REPORT_TABLE,
-                                           REPORT_QUALITY};
+static const enum report_file OUTPUTS[] = {REPORT_VOCABULARY, REPORT_TEXT,    REPORT_CHECKPOINT,
+                                           REPORT_TABLE,      REPORT_QUALITY, REPORT_PROBES};
 enum { N_OUTPUTS = sizeof OUTPUTS / sizeof *OUTPUTS };
 
 /* Columns behind job and stage, as the members of a stage are called in the file. */

@@ -1,4 +1,4 @@
-/* What a report is made of: sheets, escaped texts, gnuplot's drawings in the page's style, chapters, principal axes. */
+/* What a report is made of: sheets, escaped texts, gnuplot's drawings in the page's style, chapters. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,6 @@
 #include "base/status.h"
 #include "report/code_chapter.h"
 #include "report/html.h"
-#include "report/principal_axes.h"
 #include "report/sheet.h"
 #include "report/svg_style.h"
 
@@ -139,36 +138,6 @@ static void codes_are_in_the_chapters_of_their_systems(void **state) {
     expect_chapter("ATC", "", NULL);
 }
 
-/* ---- axes ---- */
-/* Points on an ellipse, turned in the plane of (3, 0, 4) / 5 and (0, 1, 0) and shifted: its axes are found, and along them its radii. */
-static void principal_axes_of_an_ellipse_are_its_axes(void **state) {
-    (void)state;
-    enum { N = 64 };
-    float points[N][3];
-    double places[N][2], share[2];
-    for (int i = 0; i < N; i++) {
-        double angle = 2 * M_PI * i / N, along = 5 * cos(angle), across = 2 * sin(angle);
-        points[i][0] = (float)(7 + 0.6 * along);
-        points[i][1] = (float)(-1 + across);
-        points[i][2] = (float)(0.8 * along);
-    }
-    assert_int_equal(principal_axes(N, 3, &points[0][0], &places[0][0], share), STATUS_OK);
-    for (int i = 0; i < N; i++) { /* 1e-5: floats of size 12 */
-        assert_true(fabs(places[i][0] - 5 * cos(2 * M_PI * i / N)) < 1e-5);
-        assert_true(fabs(places[i][1] - 2 * sin(2 * M_PI * i / N)) < 1e-5);
-    }
-    assert_true(fabs(share[0] - 25.0 / 29) < 1e-6 && fabs(share[1] - 4.0 / 29) < 1e-6);
-}
-
-static void equal_points_lie_in_one_place(void **state) {
-    (void)state;
-    const float points[3][2] = {{1, 2}, {1, 2}, {1, 2}};
-    double places[3][2], share[2];
-    assert_int_equal(principal_axes(3, 2, &points[0][0], &places[0][0], share), STATUS_OK);
-    for (int i = 0; i < 6; i++) assert_true(places[i / 2][i % 2] == 0);
-    assert_true(share[0] == 0 && share[1] == 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sheet_is_csv_with_quotes_where_they_are_needed),
@@ -177,8 +146,6 @@ int main(void) {
         cmocka_unit_test(what_is_no_text_is_replaced),
         cmocka_unit_test(drawings_take_the_colours_of_the_page),
         cmocka_unit_test(codes_are_in_the_chapters_of_their_systems),
-        cmocka_unit_test(principal_axes_of_an_ellipse_are_its_axes),
-        cmocka_unit_test(equal_points_lie_in_one_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
