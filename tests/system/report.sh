@@ -101,6 +101,11 @@ for name, measure in quality.items():
     assert all(row == "" if measure[k] is None else float(row) == measure[k] for k, row in ((k, got[name][k]) for k in ("value", "low", "high"))), name
 curve = rows(page, "a <task> & more.behrt")
 assert [(row["training samples"], row["base"], row["base low"]) for row in curve] == [("100", "0.25", "0.125"), ("1000", "0.375", "0.25")], curve
+stages = rows(page, "stages_seconds")
+for job, path in (("prepare", "vocabulary"), ("encode", "text"), ("train", "checkpoint"), ("tokenize", "table"), ("inspect", "table.quality")):
+    file = json.load(open(path + ".stages.json"))
+    assert file["job"] == job and file["ranks"] == 1 and abs(sum(s["share"] for s in file["stages"]) - 1) < 1e-4, file
+    assert [float(row["seconds"]) for row in stages if row["job"] == job] == [s["seconds"] for s in file["stages"] if s["share"] >= 1e-4], job
 nearest = rows(page, "nearest")
 assert "OTHER" in {row["system"] for row in nearest} and all(row["cosine"] == "" or -1 <= float(row["cosine"]) <= 1 for row in nearest)
 ' "numbers and structure of the page"
@@ -124,31 +129,29 @@ for row in first[1:]:
     assert re.search(r"\s%s\s" % re.escape(row["code"]), out), (row, out)
 ' "nearest codes"
 
-# A page is replaced; another file is not.
-cp report.html small.html
+# A page is replaced (bare.html, below); another file is not.
+cp report.html bare.html
 echo mine >mine.html
 expect_error 2 'report.page: mine.html is there already and is nothing that this job writes' medtok report --set report.page=mine.html
 expect_error 2 'files.table and report.page are the same file' medtok report --set report.page=table.h5
 expect_error 1 'there is nothing to report' "$MEDTOK" report --set files.table=no/table.h5 files.vocabulary=no files.text=no files.checkpoint=no files.cohort=no files.scores=no
 
 # Few points and few steps of many, the last among them; without gnuplot; two runs side by side.
-medtok report --set report.page=small.html report.points=50 2>/dev/null || fail "a small report"
 head -n 11 checkpoint.jsonl >two.jsonl
 for i in $(seq 12 47); do sed -n "s/\"step\": 11,/\"step\": $i,/p" checkpoint.jsonl; done >>two.jsonl
 printf '{"step": 48, "codes": ' >>two.jsonl # under way
 cat small.yaml >two.yaml && printf 'report: {rows: 10}\n' >>two.yaml && sed -i "s|^files:|files:\n  metrics: $work/two.jsonl|" two.yaml
 medtok report --set report.page=both.html report.rows=10 "report.runs=[two.yaml]" 2>log.txt || fail "two runs: $(cat log.txt)"
 mkdir bin && for tool in env bash; do ln -s "$(command -v $tool)" bin; done
-PATH=$work/bin "$MEDTOK" report --config small.yaml --set report.page=bare.html 2>log.txt || fail "without gnuplot: $(cat log.txt)"
+PATH=$work/bin "$MEDTOK" report --config small.yaml --set report.page=bare.html report.points=50 2>log.txt || fail "without gnuplot: $(cat log.txt)"
 [ "$(grep -c 'gnuplot-nox' log.txt)" -eq 1 ] || fail "no warning that names the package: $(cat log.txt)"
 check '
-assert len(re.findall("<circle r=\"3\"", read("small.html").text)) == 50
 both = read("both.html")
 name = next(k for k in both.csv if k.startswith("loss.") and "(2)" in k)[:-4]
 assert [row["step"] for row in rows(both, name)] == [str(s) for s in range(1, 48, 5)] + ["47"], rows(both, name)
 losses = rows(both, "loss_of_runs")
 assert len(losses) == 6 + 1 + 11 and len(losses[0]) == 3, losses
 bare = read("bare.html")
-assert "gnuplot" in bare.words and len(bare.images) == 1 and "loss.csv" in bare.csv, "a page without gnuplot"
+assert "gnuplot" in bare.words and len(bare.images) == 1 and "loss.csv" in bare.csv and bare.text.count("<circle r=\"3\"") == 50, "a page without gnuplot"
 ' "several runs, or without gnuplot"
 finish
