@@ -157,21 +157,19 @@ static int measure_neighbours(struct inspection *x, struct device *device) {
     struct neighbour_search search = {0};
     int64_t width = TABLE_GROUPS * x->table.shape.dim, n = x->n_queries;
     float *rows = NULL;
-    double *recall = NULL, *chance = NULL;
+    struct neighbour_recall *recall = NULL;
     int status = mem_alloc(&rows, n * width, sizeof *rows);
     if (status == STATUS_OK) status = mem_alloc(&recall, n, sizeof *recall);
-    if (status == STATUS_OK) status = mem_alloc(&chance, n, sizeof *chance);
     if (status == STATUS_OK && n > 0) status = read_queries(x, width, rows);
     if (status == STATUS_OK) status = neighbour_search_make(&search, x->comm, device, width, n, x->queries, rows);
     if (status == STATUS_OK && n > 0) status = search_table(x, &search);
     TRY_DONE(comm_agree(x->comm, status));
-    TRY_DONE(neighbour_search_recall(&search, &x->links, recall, chance));
-    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall, chance));
+    TRY_DONE(neighbour_search_recall(&search, &x->links, recall));
+    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall));
 done:
     neighbour_search_free(&search);
     free(rows);
     free(recall);
-    free(chance);
     return status;
 }
 

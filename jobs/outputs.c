@@ -21,6 +21,7 @@ struct text_kind {
 };
 static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
+                                         {"removed", "relation\tx_index\ty_index\tx_type\ty_type\n"},
                                          {"probe", "{\n \"probed_table\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
