@@ -1,5 +1,4 @@
 /* inspect: how good the tokens of table.h5 are (measure/quality.h), as a table on standard output and as JSON. */
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "jobs.h"
 #include "measure/neighbours.h"
 #include "measure/quality.h"
+#include "measured_table.h"
 #include "paths.h"
 #include "store/table_walk.h"
 
@@ -50,42 +50,6 @@ struct inspection {
 };
 
 /* ---- load and check ---- */
-static int check_same_vocabulary(struct inspection *x) {
-    const char *path = x->config->files.vocabulary;
-    struct h5file *file = NULL;
-    char *made_from = NULL;
-    int status;
-    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
-    TRY_DONE(h5file_get_text(file, "content_id", &x->vocabulary_id));
-    TRY_DONE(h5file_get_text(x->table.file, "content_id", &x->table_id));
-    TRY_DONE(h5file_get_text(x->table.file, "vocabulary_id", &made_from));
-    if (strcmp(x->vocabulary_id, made_from) != 0)
-        status = status_set(STATUS_FAILED,
-                            "%s was made from another vocabulary than %s: name the vocabulary that it was made from",
-                            h5file_path(x->table.file), path);
-done:
-    free(made_from);
-    h5file_close(file);
-    return status;
-}
-
-static int check_tokens(const struct inspection *x) {
-    const struct table_shape *s = &x->table.shape;
-    for (int g = 0; g < TABLE_GROUPS; g++)
-        if (s->region[g][0] < 0 || s->region[g][1] <= s->region[g][0] || s->region[g][1] > s->codebook_size)
-            return status_set(STATUS_FAILED, "%s: the region of %s is %d to %d, outside the codebook; make it again",
-                              h5file_path(x->table.file), TABLE_GROUP_NAMES[g], s->region[g][0], s->region[g][1]);
-    for (int64_t i = 0; i < s->n_codes * TABLE_GROUPS; i++) {
-        const int32_t *group = x->tokens + i * s->top_k, *region = s->region[i % TABLE_GROUPS];
-        for (int64_t k = 0; k < s->top_k; k++)
-            if (group[0] == -1 ? group[k] != -1 : group[k] < region[0] || group[k] >= region[1])
-                return status_set(STATUS_FAILED, "%s: row %" PRId64 " has the %s token %d; `medtok verify` tells more",
-                                  h5file_path(x->table.file), i / TABLE_GROUPS, TABLE_GROUP_NAMES[i % TABLE_GROUPS],
-                                  group[k]);
-    }
-    return STATUS_OK;
-}
-
 static int add_piece(struct inspection *x, const struct vocabulary *v) {
     code_keys_set(&x->keys, v->first, v);
     for (int64_t i = 0; i < v->n_codes; i++) x->has_graph[v->first + i] = v->node_offsets[i + 1] > v->node_offsets[i];
@@ -114,26 +78,11 @@ static int read_vocabulary(struct inspection *x) {
     return code_links_finish(&x->links);
 }
 
-static int check_not_new_codes_alone(const struct inspection *x) {
-    const char *path = h5file_path(x->table.file);
-    if (x->table.shape.vocabulary_rows > 0) return STATUS_OK;
-    return status_set(
-        STATUS_FAILED,
-        "%s holds new codes alone, and inspect measures the codes of a vocabulary: set files.table to the "
-        "table of the vocabulary, or to one that these codes were appended to; `medtok verify` checks %s",
-        path, path);
-}
-
 /* Every rank reads all tokens and names, and later all embeddings, block by block. */
 static int load(struct inspection *x) {
-    const struct table_shape *s = &x->table.shape;
-    TRY(table_open(&x->table, x->config->files.table));
-    TRY(check_not_new_codes_alone(x));
-    TRY(check_same_vocabulary(x));
-    x->table.shape.n_codes = s->vocabulary_rows; /* new codes behind them have no parents and no links here */
-    TRY(mem_alloc(&x->tokens, s->n_codes * TABLE_GROUPS * s->top_k, sizeof *x->tokens));
-    TRY(table_read(&x->table, 0, s->n_codes, x->tokens, NULL, NULL));
-    TRY(check_tokens(x));
+    TRY(measured_table_open(&x->table, x->config->files.table, x->config->files.vocabulary, "inspect", &x->table_id,
+                            &x->vocabulary_id));
+    TRY(measured_table_tokens(&x->table, &x->tokens));
     TRY(read_vocabulary(x));
     return neighbour_queries(&x->links, x->bootstrap.seed, x->config->inspect.sample, &x->queries, &x->n_queries);
 }
@@ -208,21 +157,19 @@ static int measure_neighbours(struct inspection *x, struct device *device) {
     struct neighbour_search search = {0};
     int64_t width = TABLE_GROUPS * x->table.shape.dim, n = x->n_queries;
     float *rows = NULL;
-    double *recall = NULL, *chance = NULL;
+    struct neighbour_recall *recall = NULL;
     int status = mem_alloc(&rows, n * width, sizeof *rows);
     if (status == STATUS_OK) status = mem_alloc(&recall, n, sizeof *recall);
-    if (status == STATUS_OK) status = mem_alloc(&chance, n, sizeof *chance);
     if (status == STATUS_OK && n > 0) status = read_queries(x, width, rows);
     if (status == STATUS_OK) status = neighbour_search_make(&search, x->comm, device, width, n, x->queries, rows);
     if (status == STATUS_OK && n > 0) status = search_table(x, &search);
     TRY_DONE(comm_agree(x->comm, status));
-    TRY_DONE(neighbour_search_recall(&search, &x->links, recall, chance));
-    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall, chance));
+    TRY_DONE(neighbour_search_recall(&search, &x->links, recall));
+    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall));
 done:
     neighbour_search_free(&search);
     free(rows);
     free(recall);
-    free(chance);
     return status;
 }
 

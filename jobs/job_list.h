@@ -9,8 +9,12 @@
     JOB(TRAIN)                                                                                                         \
     JOB(TOKENIZE)                                                                                                      \
     JOB(INSPECT)                                                                                                       \
+    JOB(PROBE)                                                                                                         \
     JOB(LOOKUP)                                                                                                        \
-    JOB(EXPORT) JOB(SYNTH) JOB(COHORT) JOB(EXPLAIN) JOB(EVALUATE) JOB(BASELINE) JOB(SCORE) JOB(VERIFY) JOB(BENCH)
+    JOB(EXPORT)                                                                                                        \
+    JOB(SYNTH)                                                                                                         \
+    JOB(COHORT)                                                                                                        \
+    JOB(EXPLAIN) JOB(EVALUATE) JOB(BASELINE) JOB(SCORE) JOB(VERIFY) JOB(BENCH) JOB(PLAN) JOB(STATUS) JOB(DOCTOR)
 
 #define JOB_NUMBER(job) JOB_NUMBER_##job,
 enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };

@@ -40,8 +40,8 @@ static const struct option OPTIONS[] = {
     {"--config", "FILE", OPTION_CONFIG, ALL_JOBS, NULL, NULL,
      "settings in YAML, of any jobs; of several files the last wins"},
     {"--set", "key=value...", OPTION_SET, ALL_JOBS, NULL, NULL, "settings over those of the files"},
-    {"--stages", NULL, OPTION_KEY, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT, "run.stages",
-     "always", "say where the time went, on one rank too"},
+    {"--stages", NULL, OPTION_KEY, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE,
+     "run.stages", "always", "say where the time went, on one rank too"},
     {"--force", NULL, OPTION_FORCE, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_COHORT | JOB_EVALUATE,
      NULL, NULL, "make the output anew though it is up to date, and replace what other settings made"},
     {"--dry-run", NULL, OPTION_DRY_RUN, ALL_JOBS, NULL, NULL, "print the settings that would be used, and stop"},
@@ -243,6 +243,7 @@ static int configure(const struct command *command, struct config *config) {
 static void warn_of_idle_settings(const struct command *command) {
     const struct job_entry *entry = command->entry;
     char names[256];
+    if (entry->job == JOB_PLAN) return; /* of all jobs */
     for (int i = 0; i < command->n_settings; i++) {
         const char *assignment = command->settings[i].value;
         if (command->settings[i].key) continue;

@@ -21,6 +21,8 @@ struct text_kind {
 };
 static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
+                                         {"removed", "relation\tx_index\ty_index\tx_type\ty_type\n"},
+                                         {"probe", "{\n \"probed_table\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
                                          {"evaluation", "# Evaluation\n"},
@@ -158,7 +160,7 @@ int outputs_check(const struct config *config, enum job job) {
     int status = config_paths(config, job, &paths, &n);
     for (int i = 0; i < n && status == STATUS_OK; i++)
         if (paths[i].written) status = check_output(&paths[i]);
-    free(paths);
+    job_paths_free(paths, n);
     return status;
 }
 
@@ -169,7 +171,7 @@ static int lock_all(struct outputs *o, const struct config *config, enum job job
     if (status == STATUS_OK) status = mem_alloc(&o->locks, n, sizeof *o->locks);
     for (int i = 0; i < n && status == STATUS_OK; i++)
         if (paths[i].written && !paths[i].is_beside) status = file_lock_take(&o->locks[o->n++], paths[i].path);
-    free(paths);
+    job_paths_free(paths, n);
     return status;
 }
 

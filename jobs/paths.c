@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/path.h"
 #include "base/status.h"
@@ -57,8 +58,8 @@ static int add(struct path_list *list, const char *key, const char *kind, int wr
     TRY(mem_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items));
     struct job_path *item = &list->items[list->n++];
     *item = (struct job_path){.key = key, .kind = kind, .written = written};
-    memcpy(item->path, path, strlen(path) + 1);
-    return STATUS_OK;
+    item->path = strdup(path);
+    return item->path ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
 }
 
 static int add_list(struct path_list *list, const char *key, const char *kind, const struct string_list *paths) {
@@ -120,7 +121,21 @@ int config_paths(const struct config *config, enum job job, struct job_path **pa
     return status;
 }
 
+void job_paths_free(struct job_path *paths, int n) {
+    for (int i = 0; i < n; i++) free(paths[i].path);
+    free(paths);
+}
+
 /* ---- the check ---- */
+/* A path and the file that it names. */
+struct named_file {
+    const struct job_path *path;
+    int is_there;
+    dev_t device;
+    ino_t inode;
+    char *resolved; /* owned; NULL: links that lead nowhere */
+};
+
 static int may_be_one(const struct job_path *a, const struct job_path *b) {
     return (strcmp(a->key, "files.table") == 0 && strcmp(b->key, "tokenize.append_to") == 0) ||
            (strcmp(b->key, "files.table") == 0 && strcmp(a->key, "tokenize.append_to") == 0);
@@ -133,20 +148,130 @@ static int check_beside(const struct job_path *a, const struct job_path *b) {
                       a->key, a->path, b->key);
 }
 
-static int check_pair(const struct job_path *a, const struct job_path *b) {
+/* The first two ways in which files are compared (base/path.h, path_same), as an order; of one file, those that are written first. */
+static int by_file(const void *x, const void *y) {
+    const struct named_file *a = x, *b = y;
+    if (a->is_there != b->is_there) return a->is_there ? -1 : 1;
+    if (a->is_there && a->device != b->device) return a->device < b->device ? -1 : 1;
+    if (a->is_there && a->inode != b->inode) return a->inode < b->inode ? -1 : 1;
+    int order = a->is_there ? 0 : strcmp(a->resolved, b->resolved);
+    if (order) return order;
+    if (a->path->written != b->path->written) return a->path->written ? -1 : 1;
+    return (a->path > b->path) - (a->path < b->path);
+}
+
+static void free_files(struct named_file *files, int n) {
+    for (int i = 0; files && i < n; i++) free(files[i].resolved);
+    free(files);
+}
+
+static int look_at(struct named_file *file, const struct job_path *path) {
+    char resolved[PATH_MAX];
+    struct stat info;
+    int leads_somewhere = path_resolve(path->path, resolved) == STATUS_OK;
+    *file = (struct named_file){.path = path};
+    /* table.h5/ is no file, and yet names table.h5 */
+    file->is_there = stat(path->path, &info) == 0 || (leads_somewhere && stat(resolved, &info) == 0);
+    if (file->is_there) file->device = info.st_dev, file->inode = info.st_ino;
+    file->resolved = strdup(leads_somewhere ? resolved : "");
+    return file->resolved ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
+}
+
+static int is_one_file(const struct named_file *a, const struct named_file *b) {
+    if (a->is_there || b->is_there) return a->is_there && b->is_there && a->device == b->device && a->inode == b->inode;
+    return a->resolved[0] && strcmp(a->resolved, b->resolved) == 0;
+}
+
+/* Of one file. */
+static int check_same(const struct job_path *a, const struct job_path *b) {
+    if (a > b) return check_same(b, a);                 /* named in the order of the settings */
     if (a->is_beside && b->is_beside) return STATUS_OK; /* they are called by their numbers */
-    TRY(check_beside(a, b));
-    TRY(check_beside(b, a));
-    if ((!a->written && !b->written) || may_be_one(a, b) || !path_same(a->path, b->path)) return STATUS_OK;
+    if ((!a->written && !b->written) || may_be_one(a, b)) return STATUS_OK;
     return status_set(STATUS_USAGE, "%s and %s are the same file, %s: %s", a->key, b->key, a->path,
                       a->written && b->written ? "two outputs need two files" : "an output must not be an input");
 }
 
+/* Each against the first of its file, which is written if one of them is. Sorts the files. */
+static int check_all_same(struct named_file *files, int n) {
+    if (n > 1) qsort(files, (size_t)n, sizeof *files, by_file);
+    for (int first = 0, i = 1; i < n; i++) {
+        if (!is_one_file(&files[first], &files[i]))
+            first = i;
+        else
+            TRY(check_same(files[first].path, files[i].path));
+    }
+    return STATUS_OK;
+}
+
+/* What names of files beside an output begin with: its path, and this without its ending. */
+struct beginning {
+    const char *text; /* borrowed */
+    size_t length;
+    const struct job_path *path;
+};
+
+static int compare_texts(const char *a, size_t n, const char *b, size_t m) {
+    int order = memcmp(a, b, n < m ? n : m);
+    return order ? order : (n > m) - (n < m);
+}
+
+static int by_text(const void *x, const void *y) {
+    const struct beginning *a = x, *b = y;
+    return compare_texts(a->text, a->length, b->text, b->length);
+}
+
+/* [2 n], ascending. */
+static int list_beginnings(const struct named_file *files, int n, struct beginning **list) {
+    char stem[PATH_MAX];
+    TRY(mem_alloc(list, 2LL * n, sizeof **list));
+    for (int i = 0; i < n; i++) {
+        path_with_ending(files[i].resolved, "", stem, sizeof stem);
+        (*list)[2 * i] = (struct beginning){files[i].resolved, strlen(files[i].resolved), files[i].path};
+        (*list)[2 * i + 1] = (struct beginning){files[i].resolved, strlen(stem), files[i].path};
+    }
+    if (n > 0) qsort(*list, 2 * (size_t)n, sizeof **list, by_text);
+    return STATUS_OK;
+}
+
+/* The file against all whose beginning is text[length]. */
+static int check_beginning(const struct job_path *path, const char *text, size_t length, const struct beginning *list,
+                           int n) {
+    int low = 0, high = n;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (compare_texts(list[middle].text, list[middle].length, text, length) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < n && compare_texts(list[low].text, list[low].length, text, length) == 0; low++)
+        if (list[low].path != path && !(path->is_beside && list[low].path->is_beside))
+            TRY(check_beside(path, list[low].path));
+    return STATUS_OK;
+}
+
+/* All that jobs make beside a file goes on with a dot behind its beginning. */
+static int check_all_beside(const struct named_file *files, int n) {
+    struct beginning *list;
+    int status = list_beginnings(files, n, &list);
+    for (int i = 0; i < n && status == STATUS_OK; i++) {
+        const char *name = files[i].resolved;
+        for (const char *dot = strchr(name, '.'); dot && status == STATUS_OK; dot = strchr(dot + 1, '.'))
+            status = check_beginning(files[i].path, name, (size_t)(dot - name), list, 2 * n);
+    }
+    free(list);
+    return status;
+}
+
 int config_check_paths(const struct config *config, enum job job) {
     struct job_path *paths;
+    struct named_file *files = NULL;
     int n, status = config_paths(config, job, &paths, &n);
-    for (int i = 0; i < n && status == STATUS_OK; i++)
-        for (int j = i + 1; j < n && status == STATUS_OK; j++) status = check_pair(&paths[i], &paths[j]);
-    free(paths);
+    if (status == STATUS_OK) status = mem_alloc(&files, n, sizeof *files);
+    for (int i = 0; i < n && status == STATUS_OK; i++) status = look_at(&files[i], &paths[i]);
+    if (status == STATUS_OK) status = check_all_beside(files, n);
+    if (status == STATUS_OK) status = check_all_same(files, n);
+    free_files(files, n);
+    job_paths_free(paths, n);
     return status;
 }

@@ -1,8 +1,8 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
- * "scores", "score", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
- * (svmlight), "export", "arrays", "hospital", "labels" (folders).
+ * "scores", "score", "probe", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
+ * (svmlight), "removed" (TSV), "export", "arrays", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H
@@ -16,7 +16,7 @@ struct job_path {
     const char *kind; /* "config" for --config */
     int written;
     int is_beside; /* one of the files of a training, or of all, which lie beside the setting's own and are under its lock */
-    char path[PATH_MAX];
+    char *path; /* owned */
 };
 
 /* Where train writes its metrics and inspect its report: the setting, or beside the checkpoint and the table. */
@@ -34,12 +34,14 @@ void config_results_path(const struct config *config, char path[PATH_MAX]);
 /* Where baseline writes its predictions: beside files.scores, scores.json -> scores.csv. */
 void config_predictions_path(const struct config *config, char path[PATH_MAX]);
 
-/* All files that `job` reads or writes under these settings, into *paths [*n] (the caller frees): files of lists one by one,
- * keys that are empty left out. */
+/* All files that `job` reads or writes under these settings, into *paths [*n], which the caller frees in any case: files of lists one by
+ * one, keys that are empty left out. */
 int config_paths(const struct config *config, enum job job, struct job_path **paths, int *n);
 
+void job_paths_free(struct job_path *paths, int n);
+
 /* STATUS_USAGE, naming both settings, if an output of `job` is also one of its inputs or another of its outputs: by device and
- * inode, and by where links lead. tokenize.append_to alone may be the table that is written, which is its next version. */
+ * inode, and by where links lead; or if one is called as a file that jobs make beside another (base/path.h). Of n files, n log n comparisons. tokenize.append_to alone may be the table that is written, which is its next version. */
 int config_check_paths(const struct config *config, enum job job);
 
 #endif

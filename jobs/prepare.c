@@ -1,5 +1,6 @@
 /* prepare: code tables and the knowledge graph in, vocabulary.h5 out. Rank 0 does the work; it takes seconds. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -61,8 +62,14 @@ int prepare_vocabulary(const struct comm *comm, const struct config *config) {
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    const char *removed = config->subgraph.removed;
     (void)arguments;
-    return prepare_vocabulary(comm, config);
+    TRY(prepare_vocabulary(comm, config));
+    if (!removed[0] || access(removed, R_OK) == 0) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s is up to date, but %s, which holds the edges that were removed, is not there: "
+                      "run prepare --force",
+                      config->files.vocabulary, removed);
 }
 
 static int check(const struct config *config) {
@@ -72,6 +79,11 @@ static int check(const struct config *config) {
                           "--set files.codes=PATH");
     if (!config->files.graph[0])
         return status_set(STATUS_USAGE, "files.graph is empty: name the knowledge graph (PrimeKG's kg.csv)");
+    if (!config->subgraph.remove[0] != !config->subgraph.removed[0])
+        return status_set(STATUS_USAGE,
+                          "graph.remove says which edges are removed, and graph.removed which file holds "
+                          "them: %s is empty",
+                          config->subgraph.remove[0] ? "graph.removed" : "graph.remove");
     return STATUS_OK;
 }
 

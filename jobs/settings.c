@@ -7,10 +7,11 @@
 #include "config/values.h"
 
 /* ---- the table ---- */
-#define MODEL_JOBS   (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
-#define STEP_JOBS    (JOB_TRAIN | JOB_BENCH)
-#define STAGE_JOBS   (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT)
-#define COMPUTE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_EVALUATE | JOB_BENCH)
+#define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
+#define STEP_JOBS  (JOB_TRAIN | JOB_BENCH)
+#define STAGE_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE)
+#define COMPUTE_JOBS                                                                                                   \
+    (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_BENCH | JOB_DOCTOR)
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a member cannot stand in them */
 #define OPTION_OFFSET(in, member)       offsetof(struct config, in.member)

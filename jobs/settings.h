@@ -12,6 +12,7 @@
 #include "ehr/tasks/options.h"
 #include "ingest/options.h"
 #include "job_list.h"
+#include "site_options.h"
 #include "measure/options.h"
 #include "medtok/options.h"
 #include "store/options.h"
@@ -34,13 +35,15 @@
     OPTIONS(TRAIN_OPTIONS, train_options, train)                                                                       \
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
+    OPTIONS(PROBE_OPTIONS, probe_options, probe)                                                                       \
     OPTIONS(SYNTH_OPTIONS, synth_options, synth)                                                                       \
     OPTIONS(COHORT_OPTIONS, cohort_options, cohort)                                                                    \
     OPTIONS(TASK_OPTIONS, task_options, tasks)                                                                         \
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
-    OPTIONS(BENCH_OPTIONS, bench_options, bench)
+    OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \
+    OPTIONS(SITE_OPTIONS, site_options, site)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;
 struct config {

@@ -83,6 +83,7 @@ static void shape_table(struct table_job *job, int64_t n_codes) {
                                       .top_k = c->quantizer.top_k,
                                       .dim = c->quantizer.dim,
                                       .codebook_size = c->quantizer.size,
+                                      .residual = c->quantizer.assign == ASSIGN_RESIDUAL,
                                       .vocabulary_rows = job->codes == c ? n_codes : base->vocabulary_rows,
                                       .base_rows = base->n_codes,
                                       .table_version = base->table_version + 1};

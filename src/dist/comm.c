@@ -219,3 +219,18 @@ int comm_threads(const struct comm *comm, int wanted) {
     }
     return cores / sharing > 1 ? cores / sharing : 1;
 }
+
+int comm_cores(const struct comm *comm, int *own, int *of_node) {
+    cpu_set_t mine, all;
+    MPI_Comm node;
+    *own = *of_node = 1;
+    CPU_ZERO(&mine);
+    if (sched_getaffinity(0, sizeof mine, &mine)) CPU_SET(0, &mine);
+    TRY(comm_status(MPI_Comm_split_type(comm->handle, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+                    "finding the node"));
+    int code = COMM_COUNTED(comm, sizeof mine, MPI_Allreduce(&mine, &all, sizeof mine, MPI_BYTE, MPI_BOR, node));
+    MPI_Comm_free(&node);
+    *own = CPU_COUNT(&mine);
+    *of_node = CPU_COUNT(&all);
+    return comm_status(code, "comparing the cores of ranks");
+}

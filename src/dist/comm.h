@@ -81,4 +81,7 @@ int comm_status(int code, const char *what);
  * divided among the ranks of this node that share the same mask. At least 1. Collective over the node. */
 int comm_threads(const struct comm *comm, int wanted);
 
+/* Collective. How many cores this rank may use, and all ranks of its node together. */
+int comm_cores(const struct comm *comm, int *own, int *of_node);
+
 #endif

@@ -38,6 +38,7 @@ enum rows_shape arm_rows_shape(enum ehr_arm arm);
 struct code_bags {
     int64_t n_rows; /* of the table */
     int64_t n_items;
+    int64_t top_k;    /* items of a group, which stand side by side: medtok-tokens; 0: there are no groups */
     int64_t *offsets; /* [n + 1] owned, as all here */
     int32_t *row;     /* [n_items] */
     float *weight;    /* [n_items] */

@@ -196,15 +196,21 @@ static int check_names(const struct grid *g) {
     return status;
 }
 
+static int by_cost(const void *a, const void *b) {
+    const struct grid_trial *const *x = a, *const *y = b;
+    if ((*x)->cost != (*y)->cost) return (*x)->cost > (*y)->cost ? -1 : 1;
+    return (*x > *y) - (*x < *y);
+}
+
 /* The longest first, of equal ones as they stand, so that seeds which read the same rows stay together. */
 static int order(struct grid *g) {
+    const struct grid_trial **sorted;
     TRY(mem_alloc(&g->by_cost, g->n, sizeof *g->by_cost));
-    for (int64_t i = 0; i < g->n; i++) {
-        int64_t at = i;
-        for (; at > 0 && g->trials[g->by_cost[at - 1]].cost < g->trials[i].cost; at--)
-            g->by_cost[at] = g->by_cost[at - 1];
-        g->by_cost[at] = i;
-    }
+    TRY(mem_alloc(&sorted, g->n, sizeof *sorted));
+    for (int64_t i = 0; i < g->n; i++) sorted[i] = &g->trials[i];
+    if (g->n) qsort(sorted, (size_t)g->n, sizeof *sorted, by_cost);
+    for (int64_t i = 0; i < g->n; i++) g->by_cost[i] = sorted[i] - g->trials;
+    free(sorted);
     return STATUS_OK;
 }
 

@@ -131,6 +131,7 @@ static int make_model(struct ehr_learner *l, int trains) {
     int64_t width;
     l->model = ehr_model(t->options->model);
     l->codes.source = t->source;
+    l->parameters.values_by_name = 1; /* arms of one seed start from the same encoder */
     TRY(l->model->make(&l->self, &model, &width));
     TRY(ehr_heads_add(&l->heads, &l->parameters, t->data, width));
     TRY(parameter_set_allocate(&l->parameters, l->device, l->comm->rank, l->comm->size, trains));

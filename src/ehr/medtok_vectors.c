@@ -136,6 +136,7 @@ static int make_bags(const struct table_shape *shape, int64_t n, const int32_t *
                      const float *codebook, int32_t *number, struct code_bags *b) {
     int64_t items = TABLE_GROUPS * shape->top_k;
     b->width = shape->dim;
+    b->top_k = shape->top_k;
     TRY(mem_alloc(&b->offsets, n + 1, sizeof *b->offsets));
     TRY(mem_alloc(&b->row, n * items, sizeof *b->row));
     TRY(mem_alloc(&b->weight, n * items, sizeof *b->weight));

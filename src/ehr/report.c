@@ -111,10 +111,10 @@ static uint8_t is_in_part(const struct result_samples *s, int64_t i, int part) {
     return band_of(s->frequency[i]) == part - PART_BANDS;
 }
 
-/* Whether each sample of each list is in a part. */
+/* Whether each sample is in a part, of each list that a cell has. */
 struct masks {
     int64_t n;
-    uint8_t **taken; /* [n] of lists */
+    uint8_t **taken; /* [n] of lists; NULL: the cell has it not */
 };
 
 static void masks_free(struct masks *m) {
@@ -122,14 +122,20 @@ static void masks_free(struct masks *m) {
     free(m->taken);
 }
 
-static int masks_make(struct masks *m, const struct results *r, int part) {
-    *m = (struct masks){.n = r->n_lists};
+static int masks_add(struct masks *m, const struct results *r, int64_t list, int part) {
+    const struct result_samples *s = r->lists[list];
+    if (m->taken[list]) return STATUS_OK;
+    TRY(mem_alloc(&m->taken[list], s->n, 1));
+    for (int64_t i = 0; i < s->n; i++) m->taken[list][i] = is_in_part(s, i, part);
+    return STATUS_OK;
+}
+
+static int masks_make(struct masks *m, const struct ehr_report *x, const struct report_cell *c, int part) {
+    *m = (struct masks){.n = x->results->n_lists};
     TRY(mem_alloc(&m->taken, m->n, sizeof *m->taken));
-    for (int64_t i = 0; i < m->n; i++) {
-        const struct result_samples *s = r->lists[i];
-        TRY(mem_alloc(&m->taken[i], s->n, 1));
-        for (int64_t k = 0; k < s->n; k++) m->taken[i][k] = is_in_part(s, k, part);
-    }
+    for (int a = 0; a < c->n_arms; a++)
+        for (int64_t t = 0; t < c->arms[a].n; t++)
+            TRY(masks_add(m, x->results, c->arms[a].trials[t]->list[report_split(x)], part));
     return STATUS_OK;
 }
 
@@ -153,75 +159,69 @@ static void count_part(const struct ehr_report *x, const struct report_arm *arm,
     part->prevalence = formed > 0 ? prevalence / formed : NAN;
 }
 
-/* Arms and the memory behind them. */
+/* ---- scores of a cell ---- */
+/* Those of its arms and seeds, which are in memory while the cell is compared. */
 struct arm_rows {
     struct compared_arm arms[MOST_COMPARED_ARMS];
-    const double **scores[MOST_COMPARED_ARMS];
+    double **scores[MOST_COMPARED_ARMS]; /* [seeds] of [n, outputs] */
     const uint8_t **taken[MOST_COMPARED_ARMS];
 };
 
-static int arm_rows_make(struct arm_rows *rows, const struct ehr_report *x, const struct report_cell *c,
-                         const struct masks *masks) {
-    enum result_split split = report_split(x);
-    *rows = (struct arm_rows){0};
+static int arm_rows_read(struct arm_rows *rows, const struct ehr_report *x, const struct report_cell *c) {
     for (int a = 0; a < c->n_arms; a++) {
         const struct report_arm *arm = &c->arms[a];
         TRY(mem_alloc(&rows->scores[a], arm->n, sizeof(double *)));
         TRY(mem_alloc(&rows->taken[a], arm->n, sizeof(uint8_t *)));
-        for (int64_t t = 0; t < arm->n; t++) {
-            rows->scores[a][t] = arm->trials[t]->score[split];
-            rows->taken[a][t] = masks->taken[arm->trials[t]->list[split]];
-        }
-        rows->arms[a] = (struct compared_arm){(int)arm->n, rows->scores[a], rows->taken[a]};
+        for (int64_t t = 0; t < arm->n; t++)
+            TRY(result_scores_read(x->results, arm->trials[t], report_split(x), &rows->scores[a][t]));
+        rows->arms[a] = (struct compared_arm){(int)arm->n, (const double *const *)rows->scores[a], rows->taken[a]};
     }
     return STATUS_OK;
 }
 
-static void arm_rows_free(struct arm_rows *rows) {
-    for (int a = 0; a < MOST_COMPARED_ARMS; a++) {
+static void arm_rows_free(struct arm_rows *rows, const struct report_cell *c) {
+    for (int a = 0; a < c->n_arms; a++) {
+        for (int64_t t = 0; rows->scores[a] && t < c->arms[a].n; t++) free(rows->scores[a][t]);
         free(rows->scores[a]);
         free(rows->taken[a]);
     }
 }
 
+static void take_part(struct arm_rows *rows, const struct ehr_report *x, const struct report_cell *c,
+                      const struct masks *masks) {
+    for (int a = 0; a < c->n_arms; a++)
+        for (int64_t t = 0; t < c->arms[a].n; t++)
+            rows->taken[a][t] = masks->taken[c->arms[a].trials[t]->list[report_split(x)]];
+}
+
 static int compare_part(const struct ehr_report *x, const struct bootstrap *b, struct report_cell *c, int part,
-                        const struct masks *masks) {
+                        struct arm_rows *rows) {
     struct report_part_scores *scores = &c->parts[part];
     struct compared_samples samples = result_compared(x->results->lists[c->first->list[report_split(x)]]);
-    struct arm_rows rows;
-    count_part(x, &c->arms[0], masks, scores);
-    int64_t most = scores->n; /* the same on every rank, but where one lacks memory */
-    TRY(comm_max_int64(b->comm, &most, 1));
-    if (most == 0) return STATUS_OK;
-    int status = arm_rows_make(&rows, x, c, masks);
-    if (status == STATUS_OK && scores->n == 0) status = status_set(STATUS_FAILED, "out of memory for scores");
-    status = comm_agree(b->comm, status);
-    if (status == STATUS_OK) status = arms_compare(b, &samples, c->n_arms, rows.arms, c->reference, scores->arms);
-    arm_rows_free(&rows);
+    struct masks masks;
+    int64_t most = 0; /* the same on every rank, but where one lacks memory */
+    int status = comm_agree(b->comm, masks_make(&masks, x, c, part));
+    if (status == STATUS_OK) {
+        count_part(x, &c->arms[0], &masks, scores);
+        take_part(rows, x, c, &masks);
+        most = scores->n;
+        status = comm_max_int64(b->comm, &most, 1);
+    }
+    if (status == STATUS_OK && most > 0)
+        status = comm_agree(b->comm, scores->n > 0 ? STATUS_OK : status_set(STATUS_FAILED, "out of memory for scores"));
+    if (status == STATUS_OK && most > 0)
+        status = arms_compare(b, &samples, c->n_arms, rows->arms, c->reference, scores->arms);
+    masks_free(&masks);
     return status;
 }
 
-static int compare_cells(struct ehr_report *x, const struct bootstrap *b) {
-    for (int part = 0; part < N_PARTS; part++) {
-        struct masks masks;
-        int status = comm_agree(b->comm, masks_make(&masks, x->results, part));
-        for (int64_t c = 0; c < x->n_cells && status == STATUS_OK; c++)
-            status = compare_part(x, b, &x->cells[c], part, &masks);
-        masks_free(&masks);
-        TRY(status);
-    }
-    return STATUS_OK;
-}
-
-/* ---- trainings ---- */
 /* The standard deviation over seeds of each measure on the whole split. */
-static int spread_arm(const struct ehr_report *x, struct report_arm *arm) {
+static int spread_arm(const struct ehr_report *x, struct report_arm *arm, double *const *scores) {
     double mean[N_ARMS_MEASURES] = {0}, square[N_ARMS_MEASURES] = {0};
     for (int64_t t = 0; t < arm->n; t++) {
-        const struct result *r = arm->trials[t];
-        struct compared_samples samples = result_compared(x->results->lists[r->list[report_split(x)]]);
+        struct compared_samples samples = result_compared(x->results->lists[arm->trials[t]->list[report_split(x)]]);
         double values[N_ARMS_MEASURES];
-        TRY(arm_measure(&samples, r->score[report_split(x)], values));
+        TRY(arm_measure(&samples, scores[t], values));
         for (int m = 0; m < N_ARMS_MEASURES; m++) { /* Welford */
             double off = values[m] - mean[m];
             mean[m] += off / (double)(t + 1);
@@ -233,15 +233,27 @@ static int spread_arm(const struct ehr_report *x, struct report_arm *arm) {
     return STATUS_OK;
 }
 
+static int compare_cell(const struct ehr_report *x, const struct bootstrap *b, struct report_cell *c) {
+    struct arm_rows rows = {0};
+    int status = arm_rows_read(&rows, x, c);
+    for (int a = 0; a < c->n_arms && status == STATUS_OK; a++) status = spread_arm(x, &c->arms[a], rows.scores[a]);
+    status = comm_agree(b->comm, status);
+    for (int part = 0; part < N_PARTS && status == STATUS_OK; part++) status = compare_part(x, b, c, part, &rows);
+    arm_rows_free(&rows, c);
+    return status;
+}
+
+/* ---- trainings ---- */
+
 /* The values without intervals, which a grid has no time for. */
 static struct estimate value_alone(double value) {
     return isnan(value) ? (struct estimate){0} : (struct estimate){value, NAN, NAN, 1};
 }
 
-static int score_binary(const struct ehr_report *x, const struct bootstrap *b, struct report_trial *t) {
-    const struct result_samples *s = x->results->lists[t->result->list[report_split(x)]];
+static int score_binary(const struct ehr_report *x, const struct bootstrap *b, const struct result_samples *s,
+                        const double *score, struct report_trial *t) {
     struct scored_sample *samples;
-    int status = result_scored(s, t->result->score[report_split(x)], &samples);
+    int status = result_scored(s, score, &samples);
     if (status == STATUS_OK && report_split(x) == RESULT_HELD_OUT)
         scored_samples_decide(s->n, samples, t->result->threshold);
     for (int w = 0; w < N_WEIGHTINGS && status == STATUS_OK; w++) {
@@ -257,12 +269,12 @@ static int score_binary(const struct ehr_report *x, const struct bootstrap *b, s
     return status;
 }
 
-static int score_classes(const struct ehr_report *x, const struct bootstrap *b, struct report_trial *t) {
-    const struct result_samples *s = x->results->lists[t->result->list[report_split(x)]];
+static int score_classes(const struct ehr_report *x, const struct bootstrap *b, const struct result_samples *s,
+                         const double *score, struct report_trial *t) {
     struct class_predictions p;
     struct class_scores scores = {0};
     float *floats = NULL;
-    int status = result_predictions(s, t->result->score[report_split(x)], &p, &floats);
+    int status = result_predictions(s, score, &p, &floats);
     if (report_split(x) == RESULT_HELD_OUT) p.threshold = t->result->threshold;
     if (status == STATUS_OK) status = class_scores_compute(&p, &scores);
     status = comm_agree(b->comm, status);
@@ -271,6 +283,16 @@ static int score_classes(const struct ehr_report *x, const struct bootstrap *b, 
     if (status == STATUS_OK && !grid_is_listed(x->options)) status = class_scores_bootstrap(b, &p, t->class_estimates);
     class_scores_free(&scores);
     free(floats);
+    return status;
+}
+
+static int score_trial(const struct ehr_report *x, const struct bootstrap *b, struct report_trial *t) {
+    const struct result_samples *s = x->results->lists[t->result->list[report_split(x)]];
+    double *score = NULL;
+    int status = comm_agree(b->comm, result_scores_read(x->results, t->result, report_split(x), &score));
+    if (status == STATUS_OK)
+        status = s->form == LABEL_BINARY ? score_binary(x, b, s, score, t) : score_classes(x, b, s, score, t);
+    free(score);
     return status;
 }
 
@@ -283,19 +305,14 @@ static int make_cells(struct ehr_report *x) {
     for (int64_t c = 0; c < x->n_cells; c++) {
         keep_common_seeds(&x->cells[c]);
         choose_references(&x->cells[c]);
-        for (int a = 0; a < x->cells[c].n_arms; a++) TRY(spread_arm(x, &x->cells[c].arms[a]));
     }
     return STATUS_OK;
 }
 
 int ehr_report_make(struct ehr_report *x, const struct bootstrap *b) {
     TRY(comm_agree(b->comm, make_cells(x)));
-    TRY(compare_cells(x, b));
-    for (int64_t i = 0; i < x->n_trials; i++) {
-        struct report_trial *t = &x->trials[i];
-        int is_binary = x->results->lists[t->result->list[report_split(x)]]->form == LABEL_BINARY;
-        TRY(is_binary ? score_binary(x, b, t) : score_classes(x, b, t));
-    }
+    for (int64_t c = 0; c < x->n_cells; c++) TRY(compare_cell(x, b, &x->cells[c]));
+    for (int64_t i = 0; i < x->n_trials; i++) TRY(score_trial(x, b, &x->trials[i]));
     return STATUS_OK;
 }
 

@@ -64,7 +64,7 @@ struct ehr_report {
     struct report_cell *cells;   /* [n_cells] */
 };
 
-/* Collective; every rank passes the same. Free in any case. */
+/* Collective; every rank passes the same. Each rank has the scores of one cell in memory at a time, whatever the grid. Free in any case. */
 int ehr_report_make(struct ehr_report *report, const struct bootstrap *bootstrap);
 void ehr_report_free(struct ehr_report *report);
 

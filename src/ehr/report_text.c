@@ -99,57 +99,63 @@ static void print_parts(const struct ehr_report *x, FILE *out, const char *task)
 }
 
 /* ---- curves ---- */
-/* Whether a model of the task learned from several numbers of samples. */
-static int has_curves(const struct ehr_report *x, const char *task) {
-    for (int64_t i = 0; i < x->n_cells; i++)
-        for (int64_t j = 0; j < i; j++)
-            if (is_of_task(&x->cells[i], task) && is_of_task(&x->cells[j], task) &&
-                strcmp(x->cells[i].first->model, x->cells[j].first->model) == 0)
-                return 1;
-    return 0;
+/* What the arm of this name has on the whole split, in a cell of the model and task; NULL: nothing. */
+static const struct estimate *point_of(const struct report_cell *c, const char *task, const char *model,
+                                       const char *arm) {
+    if (!is_of_task(c, task) || strcmp(c->first->model, model) != 0) return NULL;
+    for (int a = 0; a < c->n_arms; a++) {
+        const struct estimate *e = &c->parts[PART_ALL].arms[a].value[ARMS_AVERAGE_PRECISION];
+        if (strcmp(c->arms[a].name, arm) == 0 && e->n) return e;
+    }
+    return NULL;
 }
 
-static void print_curve(const struct ehr_report *x, FILE *out, const char *task, const char *model, const char *arm) {
-    fprintf(out, "| %s | %s |", model, arm);
+static int is_same_size(const struct report_cell *a, const struct report_cell *b) {
+    return a->first->train_samples == b->first->train_samples && a->first->shots == b->first->shots;
+}
+
+/* How many points the curve of arm a of cell c has; 0 if an earlier cell has it, or if all are of one size. */
+static int64_t curve_points(const struct ehr_report *x, int64_t c, int a) {
+    const struct report_cell *cell = &x->cells[c];
+    int64_t n = 0;
+    int sizes = 0;
+    for (int64_t i = 0; i < x->n_cells; i++) {
+        if (!point_of(&x->cells[i], cell->first->task, cell->first->model, cell->arms[a].name)) continue;
+        if (i < c) return 0;
+        n++;
+        sizes += !is_same_size(cell, &x->cells[i]);
+    }
+    return sizes ? n : 0;
+}
+
+static void print_curve(const struct ehr_report *x, FILE *out, const struct report_cell *of, int a) {
+    fprintf(out, "| %s | %s |", of->first->model, of->arms[a].name);
     for (int64_t c = 0; c < x->n_cells; c++) {
         const struct report_cell *cell = &x->cells[c];
+        const struct estimate *e = point_of(cell, of->first->task, of->first->model, of->arms[a].name);
         char size[48];
-        if (!is_of_task(cell, task) || strcmp(cell->first->model, model) != 0) continue;
-        for (int a = 0; a < cell->n_arms; a++) {
-            const struct estimate *e = &cell->parts[PART_ALL].arms[a].value[ARMS_AVERAGE_PRECISION];
-            if (strcmp(cell->arms[a].name, arm) == 0 && e->n)
-                fprintf(out, " %s: %.4f |", size_of(cell, size), e->value);
-        }
+        if (e) fprintf(out, " %s: %.4f |", size_of(cell, size), e->value);
     }
     fputc('\n', out);
 }
 
-/* Each model by its first cell. */
-static int is_first_of_model(const struct ehr_report *x, int64_t c) {
-    for (int64_t i = 0; i < c; i++)
-        if (is_of_task(&x->cells[i], x->cells[c].first->task) &&
-            strcmp(x->cells[i].first->model, x->cells[c].first->model) == 0)
-            return 0;
-    return 1;
-}
-
+/* Of each model and arm that learned from more than one number of samples. */
 static void print_curves(const struct ehr_report *x, FILE *out, const char *task) {
-    int64_t n = 0, most = 0;
-    if (!has_curves(x, task)) return;
-    for (int64_t i = 0; i < x->n_cells; i++, n = 0) {
-        for (int64_t j = 0; j < x->n_cells; j++)
-            n += is_of_task(&x->cells[i], task) && is_of_task(&x->cells[j], task) &&
-                 strcmp(x->cells[i].first->model, x->cells[j].first->model) == 0;
-        most = n > most ? n : most;
-    }
+    int64_t most = 0;
+    for (int64_t c = 0; c < x->n_cells; c++)
+        for (int a = 0; a < x->cells[c].n_arms && is_of_task(&x->cells[c], task); a++) {
+            int64_t n = curve_points(x, c, a);
+            most = n > most ? n : most;
+        }
+    if (most == 0) return;
     fprintf(out, "\n### Average precision over what was learned from\n\n| model | arm |");
     for (int64_t i = 0; i < most; i++) fprintf(out, " |");
     fprintf(out, "\n|---|---|");
     for (int64_t i = 0; i < most; i++) fprintf(out, "---|");
     fputc('\n', out);
     for (int64_t c = 0; c < x->n_cells; c++)
-        for (int a = 0; a < x->cells[c].n_arms && is_of_task(&x->cells[c], task) && is_first_of_model(x, c); a++)
-            print_curve(x, out, task, x->cells[c].first->model, x->cells[c].arms[a].name);
+        for (int a = 0; a < x->cells[c].n_arms && is_of_task(&x->cells[c], task); a++)
+            if (curve_points(x, c, a)) print_curve(x, out, &x->cells[c], a);
 }
 
 /* ---- in words ---- */

@@ -25,6 +25,7 @@ void result_free(struct result *r) {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
     free(r->curve_step);
     free(r->curve_precision);
+    free(r->file);
     for (int s = 0; s < N_RESULT_SPLITS; s++) free(r->score[s]);
     *r = (struct result){0};
 }

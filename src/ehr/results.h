@@ -49,7 +49,9 @@ struct result {
     int64_t *curve_step;            /* [n_curve], owned */
     double *curve_precision;        /* [n_curve], owned */
     int64_t list[N_RESULT_SPLITS];  /* in results.lists, or -1 */
-    double *score[N_RESULT_SPLITS]; /* [n, outputs], owned; NULL: not scored */
+    double *score[N_RESULT_SPLITS]; /* [n, outputs], owned; NULL: not scored, or left in the file */
+    char *file;                     /* where the scores were left, owned; NULL: they are here */
+    int64_t first[N_RESULT_SPLITS]; /* of its scores there */
 };
 
 struct results {
@@ -67,10 +69,15 @@ int results_take_samples(struct results *results, struct result_samples *samples
 /* Takes over a training, whose lists are those of the results; what could not be added is freed. */
 int results_add(struct results *results, struct result *trial);
 
-/* Adds what is in a file. */
+/* Adds what is in a file, but for the scores, which are left there: those of a grid need not fit the memory of a process. */
 int results_read(struct results *results, const char *path);
 
-/* This process alone; replaced when whole. */
+/* The scores of one of the trainings on a split that it has, from wherever they are: [n, outputs] in *scores, which the caller frees in any
+ * case. */
+int result_scores_read(const struct results *results, const struct result *trial, enum result_split split,
+                       double **scores);
+
+/* This process alone, one training's scores in memory at a time; replaced when whole. */
 int results_write(const struct results *results, const char *path, const struct provenance *provenance);
 
 /* The samples of a list, for measures; all of them are taken. */

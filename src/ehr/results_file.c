@@ -49,6 +49,25 @@ static int64_t outputs_of(const struct result_samples *s) { return s->form == LA
 static void *member(const void *of, size_t offset) { return (char *)of + offset; }
 static void *pointer(const void *of, size_t offset) { return *(void **)member(of, offset); }
 
+/* ---- scores ---- */
+static int64_t n_scores(const struct results *r, const struct result *t, int split) {
+    return t->list[split] < 0 ? 0 : r->lists[t->list[split]]->n * outputs_of(r->lists[t->list[split]]);
+}
+
+int result_scores_read(const struct results *r, const struct result *t, enum result_split split, double **scores) {
+    int64_t n = n_scores(r, t, split);
+    struct h5file *file;
+    TRY(mem_alloc(scores, n, sizeof **scores));
+    if (!t->file) {
+        if (n) memcpy(*scores, t->score[split], (size_t)n * sizeof **scores);
+        return STATUS_OK;
+    }
+    TRY(h5file_open(&file, t->file, KIND_RESULTS));
+    int status = h5file_read(file, "score", H5_F64, t->first[split], n, *scores);
+    h5file_close(file);
+    return status;
+}
+
 /* ---- writing ---- */
 static int put(struct h5file *file, const char *name, enum h5type type, int64_t n, int64_t cols, const void *data) {
     return h5file_write(file, name, type, n, cols, 0, n, data, 1);
@@ -114,33 +133,66 @@ static int put_joined(struct h5file *file, const char *offsets, const char *name
     return status;
 }
 
-static int put_trials(struct h5file *file, const struct results *r) {
-    int64_t *count = NULL, *list = NULL;
+static int put_curves(struct h5file *file, const struct results *r) {
+    int64_t *count = NULL;
     const void **from = NULL;
     int status;
-    for (int c = 0; c < N_TEXTS; c++) TRY(put_texts(file, r, c));
-    for (int c = 0; c < N_NUMBERS; c++) TRY(put_numbers(file, r, c));
-    TRY_DONE(mem_alloc(&count, N_RESULT_SPLITS * r->n, sizeof *count));
-    TRY_DONE(mem_alloc(&list, N_RESULT_SPLITS * r->n, sizeof *list));
-    TRY_DONE(mem_alloc(&from, N_RESULT_SPLITS * r->n, sizeof *from));
+    TRY_DONE(mem_alloc(&count, r->n, sizeof *count));
+    TRY_DONE(mem_alloc(&from, r->n, sizeof *from));
     for (int64_t i = 0; i < r->n; i++) count[i] = r->trials[i].n_curve;
     for (int64_t i = 0; i < r->n; i++) from[i] = r->trials[i].curve_step;
     TRY_DONE(put_joined(file, "curve_offsets", "curve_step", H5_I64, sizeof(int64_t), r->n, count, from));
     for (int64_t i = 0; i < r->n; i++) from[i] = r->trials[i].curve_precision;
-    TRY_DONE(put_joined(file, NULL, "curve_average_precision", H5_F64, sizeof(double), r->n, count, from));
-    for (int64_t i = 0; i < N_RESULT_SPLITS * r->n; i++) {
-        const struct result *t = &r->trials[i / N_RESULT_SPLITS];
-        list[i] = t->list[i % N_RESULT_SPLITS];
-        from[i] = t->score[i % N_RESULT_SPLITS];
-        count[i] = list[i] < 0 ? 0 : r->lists[list[i]]->n * outputs_of(r->lists[list[i]]);
-    }
-    TRY_DONE(put(file, "trial_samples", H5_I64, r->n, N_RESULT_SPLITS, list));
-    status = put_joined(file, "score_offsets", "score", H5_F64, sizeof(double), N_RESULT_SPLITS * r->n, count, from);
+    status = put_joined(file, NULL, "curve_average_precision", H5_F64, sizeof(double), r->n, count, from);
 done:
     free(count);
-    free(list);
     free(from);
     return status;
+}
+
+/* Of trial i / N_RESULT_SPLITS, split i % N_RESULT_SPLITS, from row offsets[i] on. */
+static int put_score_rows(struct h5file *file, const struct results *r, const int64_t *offsets) {
+    int64_t n = N_RESULT_SPLITS * r->n;
+    struct h5dataset *to;
+    TRY(h5dataset_create(&to, file, "score", H5_F64, offsets[n], 1, 0, 0, 1));
+    int status = STATUS_OK;
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
+        double *scores = NULL;
+        if (offsets[i + 1] == offsets[i]) continue;
+        status =
+            result_scores_read(r, &r->trials[i / N_RESULT_SPLITS], (enum result_split)(i % N_RESULT_SPLITS), &scores);
+        if (status == STATUS_OK) status = h5dataset_write(to, offsets[i], offsets[i + 1] - offsets[i], scores);
+        free(scores);
+    }
+    if (status == STATUS_OK) return h5dataset_close(to);
+    h5dataset_abandon(to);
+    return status;
+}
+
+static int put_scores(struct h5file *file, const struct results *r) {
+    int64_t n = N_RESULT_SPLITS * r->n, *offsets = NULL, *list = NULL;
+    int status;
+    TRY_DONE(mem_alloc(&offsets, n + 1, sizeof *offsets));
+    TRY_DONE(mem_alloc(&list, n, sizeof *list));
+    for (int64_t i = 0; i < n; i++) {
+        const struct result *t = &r->trials[i / N_RESULT_SPLITS];
+        list[i] = t->list[i % N_RESULT_SPLITS];
+        offsets[i + 1] = offsets[i] + n_scores(r, t, (int)(i % N_RESULT_SPLITS));
+    }
+    TRY_DONE(put(file, "trial_samples", H5_I64, r->n, N_RESULT_SPLITS, list));
+    TRY_DONE(put(file, "score_offsets", H5_I64, n + 1, 1, offsets));
+    status = put_score_rows(file, r, offsets);
+done:
+    free(offsets);
+    free(list);
+    return status;
+}
+
+static int put_trials(struct h5file *file, const struct results *r) {
+    for (int c = 0; c < N_TEXTS; c++) TRY(put_texts(file, r, c));
+    for (int c = 0; c < N_NUMBERS; c++) TRY(put_numbers(file, r, c));
+    TRY(put_curves(file, r));
+    return put_scores(file, r);
 }
 
 /* Where the classes of each sample begin among those of all lists. */
@@ -273,30 +325,28 @@ done:
     return status;
 }
 
-static int get_scores(struct h5file *file, int64_t n, struct result *trials, int64_t n_lists,
-                      struct result_samples *const *lists) {
+/* Where the scores are. */
+static int find_scores(struct h5file *file, int64_t n, struct result *trials, int64_t n_lists,
+                       struct result_samples *const *lists) {
     int64_t *offsets = NULL, *list = NULL, end;
-    double *score = NULL;
     int status;
     TRY_DONE(get(file, "trial_samples", H5_I64, sizeof *list, &n, &list));
     TRY_DONE(get_offsets(file, "score_offsets", N_RESULT_SPLITS * n, &offsets, &end));
-    TRY_DONE(get(file, "score", H5_F64, sizeof *score, &end, &score));
     for (int64_t i = 0; i < N_RESULT_SPLITS * n; i++) {
         struct result *t = &trials[i / N_RESULT_SPLITS];
         int64_t count = offsets[i + 1] - offsets[i];
         t->list[i % N_RESULT_SPLITS] = list[i];
+        t->first[i % N_RESULT_SPLITS] = offsets[i];
         if (list[i] < 0) continue;
         if (list[i] >= n_lists || count != lists[list[i]]->n * outputs_of(lists[list[i]])) {
             status = status_set(STATUS_FAILED, "%s: the scores of %s do not fit its samples: the file is damaged",
                                 h5file_path(file), t->name);
             goto done;
         }
-        TRY_DONE(copy(&t->score[i % N_RESULT_SPLITS], score + offsets[i], count, sizeof *score));
     }
 done:
     free(offsets);
     free(list);
-    free(score);
     return status;
 }
 
@@ -308,7 +358,9 @@ static int get_trials(struct h5file *file, int64_t *n, struct result **trials, i
     for (int c = 0; c < N_TEXTS; c++) TRY(get_text(file, c, *n, *trials));
     for (int c = 0; c < N_NUMBERS; c++) TRY(get_number(file, c, *n, *trials));
     TRY(get_curves(file, *n, *trials));
-    return get_scores(file, *n, *trials, n_lists, lists);
+    for (int64_t i = 0; i < *n; i++)
+        if (!((*trials)[i].file = strdup(h5file_path(file)))) return status_set(STATUS_FAILED, "out of memory");
+    return find_scores(file, *n, *trials, n_lists, lists);
 }
 
 /* ---- lists ---- */

@@ -58,15 +58,18 @@ static int write_binary(const struct trial_paths *p, const struct grid_run *run,
     return status;
 }
 
-/* The predictions of the split that is scored in the end. */
+/* The split that is scored in the end. */
+static enum result_split split_of(const struct grid_trial *t) {
+    return t->options.score == SCORED_TUNING ? RESULT_TUNING : RESULT_HELD_OUT;
+}
+
+/* Its predictions. */
 static int write_predictions(const struct trial_paths *p, const struct grid_run *run, const struct grid_trial *t,
-                             const char *task, const struct result *r, struct result_samples *const *samples) {
-    int split = t->options.score == SCORED_TUNING ? RESULT_TUNING : RESULT_HELD_OUT;
-    const struct result_samples *s = samples[split];
+                             const char *task, double threshold, const struct result_samples *s, const double *score) {
     struct ehr_options o = t->options;
     o.task = (char *)task;
-    if (s->form != LABEL_BINARY) return class_predictions_write(p->predictions, run->cohort, task, s, r->score[split]);
-    return write_binary(p, run, &o, split == RESULT_TUNING ? NAN : r->threshold, s, r->score[split]);
+    if (s->form != LABEL_BINARY) return class_predictions_write(p->predictions, run->cohort, task, s, score);
+    return write_binary(p, run, &o, split_of(t) == RESULT_TUNING ? NAN : threshold, s, score);
 }
 
 /* Whether they have what is asked for; predictions that are missing, or are wanted in another form, are written anew. */
@@ -81,9 +84,12 @@ static int look_at_results(const struct trial_paths *p, const struct grid_run *r
                           p->results, run->setting);
     *is_current = asks_tuning || has_held_out;
     if (!*is_current || access(p->predictions, F_OK) == 0) return STATUS_OK;
-    struct result_samples *samples[N_RESULT_SPLITS];
-    for (int s = 0; s < N_RESULT_SPLITS; s++) samples[s] = r->list[s] < 0 ? NULL : results->lists[r->list[s]];
-    return write_predictions(p, run, t, r->task, r, samples);
+    double *score = NULL;
+    int status = result_scores_read(results, r, split_of(t), &score);
+    if (status == STATUS_OK)
+        status = write_predictions(p, run, t, r->task, r->threshold, results->lists[r->list[split_of(t)]], score);
+    free(score);
+    return status;
 }
 
 int trial_results_current(const struct trial_paths *p, const struct grid_run *run, const struct grid_trial *t,
@@ -166,7 +172,7 @@ int trial_files_write(const struct trial_paths *p, const struct grid_run *run, c
     int status;
     TRY_DONE(name_result(result, t, task, provenance->config, provenance->key, ""));
     TRY_DONE(read_curve(p->metrics, result));
-    TRY_DONE(write_predictions(p, run, t, task, result, samples));
+    TRY_DONE(write_predictions(p, run, t, task, result->threshold, samples[split_of(t)], result->score[split_of(t)]));
     log_trial(t, result);
     for (int s = 0; s < N_RESULT_SPLITS; s++) {
         struct result_samples *taken = samples[s];

@@ -25,6 +25,7 @@ struct map_file {
     struct delimited rows;
     int column[2], system_column[2], flags; /* system_column: -1: the same in all rows; flags: -1: none */
     const char *system[2];
+    int all_choices;
     int is_gem; /* icd_9, icd_10, and no more is known yet */
     struct gem gem;
     int64_t n, n_left_out;
@@ -51,11 +52,11 @@ static int shape_of(struct map_file *f) {
 }
 
 /* Whether the flags say that the row is taken. */
-static int take_flags(struct gem *g, const char *from, const char *flags, int *take) {
+static int take_flags(struct gem *g, const char *from, const char *flags, int all_choices, int *take) {
     int32_t code;
     int64_t known = g->codes.n;
-    *take = 0;
-    if (flags[1] == '1') return STATUS_OK;
+    *take = all_choices && flags[1] != '1';
+    if (flags[1] == '1' || all_choices) return STATUS_OK;
     TRY(dictionary_add(&g->codes, from, (int64_t)strlen(from), &code));
     TRY(mem_grow(&g->scenario, &g->scenario_capacity, g->codes.n, 1));
     TRY(mem_grow(&g->choices, &g->choices_capacity, g->codes.n, sizeof *g->choices));
@@ -104,7 +105,7 @@ static int take_row(struct map_file *f, struct code_map *map) {
     if (!empty && f->flags >= 0) {
         code_column_copy(f->rows.fields[f->flags], flags, CELL_BYTES);
         if (strlen(flags) != 5 || strspn(flags, "0123456789") != 5) return bad_cell(f, "flags", flags, "five digits");
-        TRY(take_flags(&f->gem, code[0], flags, &take));
+        TRY(take_flags(&f->gem, code[0], flags, f->all_choices, &take));
     }
     if (empty || !take) {
         f->n_left_out++;
@@ -124,16 +125,17 @@ static int read_rows(struct map_file *f, struct code_map *map) {
         TRY(take_row(f, map));
     }
     if (f->n == 0) return status_set(STATUS_FAILED, "%s: no row has two codes", f->rows.path);
-    log_info("map %s: %lld pairs of codes%s%s%s%s, %lld rows left out (no code, or not the first choice)", f->rows.path,
-             (long long)f->n, f->system_column[0] < 0 ? " from " : "", f->system_column[0] < 0 ? f->system[0] : "",
+    log_info("map %s: %lld pairs of codes%s%s%s%s, %lld rows left out (%s)", f->rows.path, (long long)f->n,
+             f->system_column[0] < 0 ? " from " : "", f->system_column[0] < 0 ? f->system[0] : "",
              f->system_column[0] < 0 ? " to " : "", f->system_column[0] < 0 ? f->system[1] : "",
-             (long long)f->n_left_out);
+             (long long)f->n_left_out, f->all_choices ? "no code" : "no code, or not the first choice");
     return STATUS_OK;
 }
 
-int code_map_read(struct code_map *map, const char *path) {
+static int read_map(struct code_map *map, const char *path, int all_choices) {
     struct map_file *f;
     TRY(mem_alloc(&f, 1, sizeof *f));
+    f->all_choices = all_choices;
     int status = delimited_open(&f->rows, path);
     if (status == STATUS_OK) status = read_rows(f, map);
     delimited_close(&f->rows);
@@ -143,3 +145,7 @@ int code_map_read(struct code_map *map, const char *path) {
     free(f);
     return status;
 }
+
+int code_map_read(struct code_map *map, const char *path) { return read_map(map, path, 0); }
+
+int code_map_read_choices(struct code_map *map, const char *path) { return read_map(map, path, 1); }

@@ -19,4 +19,7 @@
 /* Adds what a file says; logs how much that is. */
 int code_map_read(struct code_map *map, const char *path);
 
+/* The same with every choice that a GEM offers, all of its combinations too: each code that is published as an equivalent. */
+int code_map_read_choices(struct code_map *map, const char *path);
+
 #endif

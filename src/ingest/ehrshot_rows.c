@@ -64,6 +64,16 @@ static int visit_row(const struct field *fields, struct row_position at, const s
     return sink->visit(sink->self, at, subject, visit);
 }
 
+/* What stands behind a measurement's code: its unit, or its result in words. */
+static struct field behind_code(const struct field *fields) {
+    static const char *const WORDS[] = {"normal", "adequate"};
+    struct field value = field_trim(fields[VALUE]);
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (value.size == (int64_t)strlen(WORDS[i]) && begins(value, WORDS[i]))
+            return (struct field){.text = "normal", .size = (int64_t)strlen("normal")};
+    return field_trim(fields[UNIT]);
+}
+
 static int event_row(const void *state, const struct field *fields, struct row_position at,
                      const struct record_sink *sink) {
     struct found_event event = {.code = fields[CODE].text, .code_size = fields[CODE].size, .value = NAN};
@@ -98,7 +108,7 @@ static int event_row(const void *state, const struct field *fields, struct row_p
     }
     field_number(fields[VALUE], &event.value);
     char code[CODE_NAME_BYTES];
-    struct field unit = field_trim(fields[UNIT]);
+    struct field unit = behind_code(fields);
     if (event.kind == CODE_KIND_MEASUREMENT && unit.size && event.code_size + unit.size + 2 < CODE_NAME_BYTES) {
         event.code_size =
             snprintf(code, sizeof code, "%.*s//%.*s", (int)event.code_size, event.code, (int)unit.size, unit.text);

@@ -7,7 +7,8 @@
  *   others              an event; without the column, of the kind that its code tells
  * A row at midnight is one whose time of day is not known: it counts as a day (FEMR, with which EHRSHOT was made, moves
  * it to the day's end too). A measurement's unit stands behind its code, LOINC/718-7//g/dL, as in MIMIC-IV-MEDS. A
- * value that is no number ("normal") is none. Subjects are those of person_id_map.csv; its val is tuning, its test
+ * value that is no number is none; of a measurement, "normal" and "adequate" (which EHRSHOT's laboratory tasks know) stand in place of the
+ * unit, LOINC/777-3//normal. Subjects are those of person_id_map.csv; its val is tuning, its test
  * held_out.
  *
  * Labels: boolean ones are 0 or 1, those of laboratory tasks their class; chexpert's bits become 14 binary tasks,

@@ -1,4 +1,4 @@
-/* What is measured: settings inspect.* (quality of tokens), score.* (predictions). */
+/* What is measured: settings inspect.* (quality of tokens), probe.* (what a table knows), score.* (predictions). */
 #ifndef MEDTOK_MEASURE_OPTIONS_H
 #define MEDTOK_MEASURE_OPTIONS_H
 
@@ -11,6 +11,26 @@
         "codes whose nearest codes are compared with the knowledge graph")
 struct inspect_options {
     INSPECT_OPTIONS(OPTION_MEMBER, )
+};
+
+#define PROBE_OPTIONS(KEY, in)                                                                                         \
+    KEY(in, LIST, "probe.maps", maps, "", JOB_PROBE, "maps",                                                           \
+        "tables that map codes between systems, as cohort.maps: does a code find its equivalents?")                    \
+    KEY(in, LIST, "probe.classes", classes, "", JOB_PROBE, "classes",                                                  \
+        "classes of codes: chapters of ICD-10-CM (columns code_start, code_end), CCS tables; sections of ICD-10-PCS "  \
+        "and levels of ATC are told by the codes")                                                                     \
+    KEY(in, PATH, "probe.removed", removed, "", JOB_PROBE, 0, "removed",                                               \
+        "edges that prepare removed (graph.removed): do the codes of one end find those of the other? Empty: not "     \
+        "asked")                                                                                                       \
+    KEY(in, INTEGER, "probe.queries", queries, "4000", 1, 1e7, "codes", JOB_PROBE, LEAVES,                             \
+        "most codes that each question is asked of, drawn by run.seed")                                                \
+    KEY(in, INTEGER, "probe.neighbours", neighbours, "5", 1, 64, "codes", JOB_PROBE, LEAVES,                           \
+        "nearest codes outside a code's category that have a vote on its class")                                       \
+    KEY(in, INTEGER, "probe.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_PROBE, LEAVES,                    \
+        "bootstrap resamples of categories behind each interval")                                                      \
+    KEY(in, PATH, "probe.report", report, "results/probe.json", 0, JOB_PROBE, "probe", "all figures as JSON")
+struct probe_options {
+    PROBE_OPTIONS(OPTION_MEMBER, )
 };
 
 #define SCORE_CLASSES(CHOICE) CHOICE(CLASSES_ONE, "one") CHOICE(CLASSES_ANY, "any")

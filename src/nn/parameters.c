@@ -122,8 +122,9 @@ int parameter_pack(struct parameter_set *set, struct parameter *p, const void *w
 }
 
 /* ---- first values ---- */
-/* By name, not by number: a parameter that one variant of a model has more leaves the others' first values alone. */
-static uint32_t key_of(const struct parameter *p) { return (uint32_t)XXH3_64bits(p->name, strlen(p->name)); }
+static uint32_t key_of(const struct parameter_set *set, const struct parameter *p) {
+    return set->values_by_name ? (uint32_t)XXH3_64bits(p->name, strlen(p->name)) : (uint32_t)p->index;
+}
 
 static double first_value(const struct parameter *p, uint64_t seed, uint32_t key, uint64_t element) {
     if (p->init.uniform > 0) return p->init.uniform * (2 * rng_uniform(seed, RNG_INIT, key, element) - 1);
@@ -138,7 +139,7 @@ int parameter_set_initialize(struct parameter_set *set, uint64_t seed) {
         real *host;
         if (p->flags & PARAMETER_PACKED) continue;
         TRY(mem_alloc(&host, n, sizeof *host));
-        for (int64_t j = 0; j < n; j++) host[j] = (real)first_value(p, seed, key_of(p), (uint64_t)(first + j));
+        for (int64_t j = 0; j < n; j++) host[j] = (real)first_value(p, seed, key_of(set, p), (uint64_t)(first + j));
         device_upload_reals(set->device, p->value, host, n);
         device_synchronize(set->device);
         free(host);

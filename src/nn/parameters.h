@@ -51,6 +51,8 @@ struct parameter_set {
         int64_t n; /* values held here */
     } group[N_PARAMETER_GROUPS];
     int status; /* first failure of parameter_add */
+    /* First values are keyed by a parameter's name, not by its index: variants of a model, of which one has a parameter more, start alike. */
+    int values_by_name;
 };
 
 /* An empty set is all zeros. */
@@ -67,7 +69,7 @@ struct parameter *parameter_add(struct parameter_set *set, int64_t rows, int64_t
  * cuts a table. */
 int parameter_set_allocate(struct parameter_set *set, struct device *device, int part, int n_parts, int with_gradients);
 
-/* Sets the first values, keyed by (seed, name of the parameter, element): the same however the rows are cut. */
+/* Sets the first values, keyed by (seed, index or name of the parameter, element): the same however the rows are cut. */
 int parameter_set_initialize(struct parameter_set *set, uint64_t seed);
 
 /* Gives a packed parameter its weight [rows, cols], in host memory, read once, of the type `storage`; products are then made in

@@ -146,6 +146,7 @@ struct trained {
     float *vectors;
     int32_t *system;
     struct code_bags bags;
+    struct train_options train; /* of training */
     struct training training;
     struct ehr_learner learner;
     int64_t n;
@@ -200,7 +201,8 @@ static int make_vectors(struct trained *t) {
 /* A row of its own, by its number, and one of three that codes share. */
 static int make_bags(const struct ehr_data *d, struct code_bags *b) {
     enum { SHARED = 3 };
-    *b = (struct code_bags){.n_rows = 2 * CODES + SHARED, .n_items = 2 * d->n_vectors, .std = EHR_INIT / sqrt(2)};
+    *b = (struct code_bags){
+        .n_rows = 2 * CODES + SHARED, .n_items = 2 * d->n_vectors, .top_k = 1, .std = EHR_INIT / sqrt(2)};
     TRY(mem_alloc(&b->offsets, d->n_vectors + 1, sizeof *b->offsets));
     TRY(mem_alloc(&b->row, b->n_items, sizeof *b->row));
     TRY(mem_alloc(&b->weight, b->n_items, sizeof *b->weight));
@@ -225,29 +227,36 @@ static struct code_rows_source source_of(const struct trained *t, enum ehr_arm a
     return s;
 }
 
-/* Trains over `comm` on the cohort and scores held_out; `end` frees in any case. */
-static int learn(const struct world *w, const struct comm *comm, const char *name, struct made made,
+/* Writes the cohort and makes the learner of a training on it, with first values; `end` frees in any case. */
+static int begin(const struct world *w, const struct comm *comm, const char *name, struct made made,
                  enum ehr_model_number model, enum ehr_arm arm, int64_t steps, struct trained *t) {
-    char cohort[2 * PATH_MAX], checkpoint[2 * PATH_MAX], metrics[2 * PATH_MAX];
-    struct provenance provenance = {.job = "evaluate", .config = "seed: 1\n"};
+    char cohort[2 * PATH_MAX];
     snprintf(cohort, sizeof cohort, "%s/%s.cohort.h5", w->folder, name);
-    snprintf(checkpoint, sizeof checkpoint, "%s/%s.h5", w->folder, name);
-    snprintf(metrics, sizeof metrics, "%s/%s.jsonl", w->folder, name);
-    provenance_finish(&provenance, KIND_CHECKPOINT);
-    struct checkpoint_ring ring = {checkpoint, &provenance, 1, "files.scores"};
     struct ehr_options options_given = usual_options(model, arm);
     options_given.steps = steps;
     *t = (struct trained){0};
     TRY(ehr_options_sized(&options_given, &t->options));
-    struct train_options options = ehr_train_options(&t->options, STAGE_TASK);
-    training_open(&t->training, comm, (struct device *)&w->device, &options);
+    t->train = ehr_train_options(&t->options, STAGE_TASK);
+    training_open(&t->training, comm, (struct device *)&w->device, &t->train);
     TRY(comm_agree(comm, comm->rank == 0 ? write_cohort(cohort, made) : STATUS_OK));
     struct vector_source source = {find, NULL, 0};
     TRY(ehr_data_make(&t->data, comm, cohort, &t->options, 1, arm == ARM_BASE ? NULL : &source));
     TRY(make_vectors(t));
     TRY(make_bags(&t->data, &t->bags));
     struct ehr_learner_terms terms = {&t->options, &t->data, source_of(t, arm), 7};
-    TRY(ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1));
+    return ehr_learner_make(&t->learner, &terms, STAGE_TASK, comm, (struct device *)&w->device, 1);
+}
+
+/* Trains over `comm` on the cohort and scores held_out; `end` frees in any case. */
+static int learn(const struct world *w, const struct comm *comm, const char *name, struct made made,
+                 enum ehr_model_number model, enum ehr_arm arm, int64_t steps, struct trained *t) {
+    char checkpoint[2 * PATH_MAX], metrics[2 * PATH_MAX];
+    struct provenance provenance = {.job = "evaluate", .config = "seed: 1\n"};
+    snprintf(checkpoint, sizeof checkpoint, "%s/%s.h5", w->folder, name);
+    snprintf(metrics, sizeof metrics, "%s/%s.jsonl", w->folder, name);
+    TRY(begin(w, comm, name, made, model, arm, steps, t));
+    provenance_finish(&provenance, KIND_CHECKPOINT);
+    struct checkpoint_ring ring = {checkpoint, &provenance, 1, "files.scores"};
     int status = train(&t->training, &t->learner.learner, &ring, metrics);
     provenance_free(&provenance);
     TRY(status);
@@ -274,6 +283,28 @@ static double average_precision(int64_t n, const struct scored_sample *samples) 
 static int learns_labels(enum ehr_model_number model) { return !ehr_model(model)->score; }
 
 /* ---- behaviours ---- */
+/* So that what differs between arms of a seed is what they know of codes. */
+static void all_arms_of_a_seed_start_from_the_same_encoder(const struct world *w) {
+    struct trained base, other;
+    NEED(begin(w, w->comm, "first-base", (struct made){0}, EHR_BEHRT, ARM_BASE, STEPS, &base) == STATUS_OK);
+    const struct parameter_set *b = &base.learner.parameters;
+    for (enum ehr_arm arm = ARM_BASE + 1; arm <= ARM_SHUFFLED; arm++) {
+        int64_t n_same = 0, n_codes = 0;
+        NEED(begin(w, w->comm, "first", (struct made){0}, EHR_BEHRT, arm, STEPS, &other) == STATUS_OK);
+        for (long long i = 0; i < b->n; i++) n_codes += strncmp(b->list[i]->name, "codes.", 6) == 0;
+        for (long long i = 0; i < b->n; i++)
+            for (long long k = 0; k < other.learner.parameters.n; k++) {
+                const struct parameter *p = b->list[i], *q = other.learner.parameters.list[k];
+                if (strcmp(p->name, q->name) != 0 || strncmp(p->name, "codes.", 6) == 0) continue;
+                CHECK(memcmp(p->value.at, q->value.at, (size_t)(p->count * p->cols) * sizeof(real)) == 0);
+                n_same++;
+            }
+        CHECK(n_codes > 0 && n_same == b->n - n_codes);
+        end(&other);
+    }
+    end(&base);
+}
+
 static void cause_is_found(const struct world *w, enum ehr_model_number model, enum ehr_arm arm) {
     struct trained t;
     char name[32];
@@ -474,7 +505,8 @@ int main(int argc, char **argv) {
         const char *name;
         void (*check)(const struct world *w);
         int ranks; /* on so many; 0: on several */
-    } BEHAVIOURS[] = {BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_arm, 1),
+    } BEHAVIOURS[] = {BEHAVIOUR(all_arms_of_a_seed_start_from_the_same_encoder, 1),
+                      BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_arm, 1),
                       BEHAVIOUR(a_code_that_makes_the_label_is_found_by_each_model, 1),
                       BEHAVIOUR(permuted_labels_are_scored_as_by_chance, 1),
                       BEHAVIOUR(the_other_samples_of_a_batch_do_not_matter, 1),

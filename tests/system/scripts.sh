@@ -1,16 +1,25 @@
 #!/usr/bin/env bash
-# jobs/test and jobs/quickstart: their arguments, what they say while they build, and the wait for the lock of the packages. apt-get
+# jobs/test, jobs/quickstart and jobs/evaluate-demo: their arguments, what they say while they build, and the wait for the lock of the packages. apt-get
 # and cmake are stand-ins here.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+export MEDTOK
 # ---- arguments ----
-for script in test quickstart; do
+for script in test quickstart evaluate-demo; do
     "$ROOT/jobs/$script" --help >help.txt || fail "jobs/$script --help"
     grep -q "^usage: jobs/$script" help.txt && grep -q 'SKIP_PACKAGES' help.txt || fail "jobs/$script --help says: $(cat help.txt)"
     "$ROOT/jobs/$script" --nothing >out.txt 2>error.txt
     [ $? -eq 2 ] && [ ! -s out.txt ] && grep -q 'There is no argument --nothing' error.txt || fail "jobs/$script --nothing: $(cat out.txt error.txt)"
 done
 grep -q -- '--quick' <<<"$("$ROOT/jobs/test" --help)" || fail "jobs/test --help does not speak of --quick"
+
+# ---- a folder that is no data set is refused before anything is made; paths are those of the caller ----
+mkdir -p "a folder/empty"
+(cd "a folder" && WORK=w "$ROOT/jobs/evaluate-demo" empty) >out.txt 2>error.txt && fail "an empty folder is a data set"
+grep -q 'empty is no data set of a format that is known' error.txt || fail "an empty folder: $(cat out.txt error.txt)"
+[ "$(ls "a folder/w")" = files.yaml ] || fail "made before the folder was looked at: $(ls "a folder/w")"
+"$ROOT/jobs/evaluate-demo" nowhere >out.txt 2>error.txt
+[ $? -eq 2 ] && grep -q 'there is no folder nowhere' error.txt || fail "a folder that is not there: $(cat out.txt error.txt)"
 
 # ---- stand-ins ----
 mkdir bin

@@ -11,7 +11,6 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "dist/gather.h"
-#include "store/table.h"
 #include "terms/code_form.h"
 #include "terms/meds_code.h"
 
@@ -56,7 +55,6 @@ struct speller {
     struct ethos_vocabulary *vocabulary;
     struct dictionary parts; /* base: names of parts; medtok-tokens: codebook rows, and texts of codes without */
     int64_t in_train;        /* the first so many of parts */
-    int64_t top_k;           /* medtok-tokens: tokens of a group */
     long long capacity;
 };
 
@@ -84,11 +82,11 @@ static int heaviest(const struct speller *s, int64_t code, int32_t row[ETHOS_MOS
     const struct code_bags *b = s->codes->bags;
     int64_t vector = s->data->row[code] - TOKEN_FIRST_CODE - s->data->n_own;
     int n = 0;
-    if (vector < 0 || s->top_k == 0) return 0;
+    if (vector < 0) return 0;
     for (int64_t first = b->offsets[vector]; first < b->offsets[vector + 1] && n < ETHOS_MOST_PARTS;
-         first += s->top_k) {
+         first += b->top_k) {
         int64_t best = first;
-        for (int64_t i = first + 1; i < first + s->top_k; i++)
+        for (int64_t i = first + 1; i < first + b->top_k; i++)
             if (b->weight[i] > b->weight[best]) best = i;
         row[n++] = b->row[best];
     }
@@ -162,16 +160,6 @@ static int find_codebook(const struct speller *s) {
         if (name[0] == CODEBOOK[0]) v->codebook[unit] = (int32_t)strtol(name + 1, NULL, 10); /* ends at the next name */
     }
     return STATUS_OK;
-}
-
-/* As many items as the fullest bag has, by groups. */
-static int64_t items_of_a_group(const struct code_rows_source *codes) {
-    int64_t most = 0;
-    for (int64_t i = 0; codes->bags && i < codes->n_vectors; i++) {
-        int64_t n = codes->bags->offsets[i + 1] - codes->bags->offsets[i];
-        if (n > most) most = n;
-    }
-    return most / TABLE_GROUPS;
 }
 
 static int spell_all(struct speller *s) {
@@ -299,7 +287,6 @@ int ethos_vocabulary_make(struct ethos_vocabulary *v, const struct comm *comm, c
                           const struct code_rows_source *codes, uint64_t seed) {
     struct speller s = {.data = data, .codes = codes, .vocabulary = v};
     *v = (struct ethos_vocabulary){.by_rows = codes->arm != ARM_BASE && codes->arm != ARM_MEDTOK_TOKENS};
-    if (codes->arm == ARM_MEDTOK_TOKENS) s.top_k = items_of_a_group(codes);
     int status = comm_agree(comm, spell_all(&s));
     dictionary_free(&s.parts);
     return status == STATUS_OK ? fit_deciles(v, comm, data, seed) : status;

@@ -4,6 +4,8 @@
  *   lab_hypoglycemia      glucose <= 3.9, < 3.5, < 3 mmol/L    lab_hyponatremia  sodium <= 135, < 130, < 125 mmol/L
  *   lab_anemia            hemoglobin < 120, 110, 70 g/L
  *
+ * A result in words, "normal" or "adequate", is normal.
+ *
  * Bounds and times: ehrshot/labelers/ehrshot.py, omop_lab_values.py. Otherwise than there, potassium in mg/dL is divided by 3.91 and not by
  * glucose's 18; a unit that is not known gives no sample for any analyte; and of results at one time the worst gives the sample.
  */
@@ -39,6 +41,7 @@ enum { N_UNITS = sizeof UNITS / sizeof *UNITS };
 
 /* size: of the unit's text. */
 static int8_t find_unit(enum lab_analyte analyte, const char *unit) {
+    if (strcmp(unit, "normal") == 0) return LAB_UNIT_NORMAL;
     for (int u = 0; u < N_UNITS; u++)
         if (UNITS[u].analyte == analyte && strncasecmp(unit, UNITS[u].name, strlen(UNITS[u].name)) == 0)
             return (int8_t)u;
@@ -125,6 +128,7 @@ static int32_t severity(int analyte, float value) {
 static int32_t class_of(const struct labelling *l, int64_t i, int64_t first) {
     const struct subject_record *r = l->record;
     int8_t unit = l->codes->lab_unit[r->code[i]];
+    if (unit == LAB_UNIT_NORMAL && r->time[i] != first) return 0;
     enum task_filter why = r->time[i] == first  ? FILTER_FIRST_EVENT
                            : isnan(r->value[i]) ? FILTER_NO_VALUE
                            : unit < 0           ? FILTER_UNIT

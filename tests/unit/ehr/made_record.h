@@ -44,6 +44,7 @@ enum code {
     HEMOGLOBIN,
     SODIUM,
     PLATELETS,
+    PLATELETS_NORMAL,
     FEMALE,
     SNOMED_AMI,
     AMI_MEDTOK,
@@ -69,6 +70,7 @@ static const struct {
                     [HEMOGLOBIN] = {"MIMIC_LAB/51222", CODE_KIND_MEASUREMENT},
                     [SODIUM] = {"LOINC/2951-2", CODE_KIND_MEASUREMENT},
                     [PLATELETS] = {"LOINC/777-3", CODE_KIND_MEASUREMENT},
+                    [PLATELETS_NORMAL] = {"LOINC/777-3//normal", CODE_KIND_MEASUREMENT},
                     [FEMALE] = {"GENDER//F", CODE_KIND_FACT},
                     [SNOMED_AMI] = {"SNOMED/57054005", CODE_KIND_DIAGNOSIS},
                     [AMI_MEDTOK] = {"ICD9CM/41011", CODE_KIND_DIAGNOSIS}};

@@ -188,6 +188,7 @@ static void a_bag_of_tokens_is_the_sum_of_the_vectors_of_groups(void **state) {
     assert_int_equal(medtok_tokens_read(&v, &comm, 3, rows, &b), STATUS_OK);
     assert_int_equal(b.n_rows, BOOK - 1); /* 0, 1, 2, 3, 4 */
     assert_int_equal(b.n_items, 2 * ITEMS + ITEMS / 2);
+    assert_int_equal(b.top_k, TOP_K);
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < DIM; k++) {
             double sum = 0, of_groups = 0;
@@ -236,7 +237,12 @@ struct made_arm {
 };
 
 static void make_bags(struct made_arm *a, enum ehr_arm kind) {
-    a->bags = (struct code_bags){BAG_ROWS, ROWS * BAG_ITEMS, a->offsets, a->row, a->weight, VECTOR, NULL, 0};
+    a->bags = (struct code_bags){.n_rows = BAG_ROWS,
+                                 .n_items = (int64_t)ROWS * BAG_ITEMS,
+                                 .offsets = a->offsets,
+                                 .row = a->row,
+                                 .weight = a->weight,
+                                 .width = VECTOR};
     for (int i = 0; i <= ROWS; i++) a->offsets[i] = (int64_t)i * BAG_ITEMS;
     for (int p = 0; p < ROWS * BAG_ITEMS; p++) {
         a->row[p] = (int32_t)(rng_uniform(5, 1, 0, (uint64_t)p) * BAG_ROWS);

@@ -127,6 +127,21 @@ static void results_that_say_nothing_give_no_sample(void **state) {
     assert_int_equal(counts->looked_at, 6);
 }
 
+static void results_that_say_normal_are(void **state) {
+    (void)state;
+    begin();
+    add_value(at(0, 0, 0), PLATELETS_NORMAL, -1, NAN); /* the first event */
+    add_value(at(1, 0, 0), PLATELETS_NORMAL, -1, NAN);
+    add_value(at(2, 0, 0), PLATELETS_NORMAL, -1, NAN);
+    add_value(at(2, 0, 0), PLATELETS, -1, 80);
+    label("lab_thrombocytopenia", TASK_CLEAN);
+    are(2);
+    is(0, at(0, 23, 59), -1, 0);
+    is(1, at(1, 23, 59), -1, 2);
+    left_out(FIRST_EVENT, 1);
+    left_out(SAME_TIME, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guo_los_is_seven_days_to_the_minute),
@@ -135,6 +150,7 @@ int main(void) {
         cmocka_unit_test(guo_icu_asks_who_is_not_there_yet),
         cmocka_unit_test(results_are_graded_in_their_units),
         cmocka_unit_test(results_that_say_nothing_give_no_sample),
+        cmocka_unit_test(results_that_say_normal_are),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     task_set_free(set);

@@ -66,12 +66,28 @@ static struct result trial_of(struct results *r, const char *name, enum label_fo
     return t;
 }
 
-static void write_and_read(const struct results *written, struct results *read) {
+static void write_to(const char *path, const struct results *written) {
     struct provenance provenance = {.job = "evaluate", .config = ""};
     provenance_finish(&provenance, KIND_RESULTS);
-    assert_int_equal(results_write(written, PATH, &provenance), STATUS_OK);
-    assert_int_equal(results_read(read, PATH), STATUS_OK);
+    assert_int_equal(results_write(written, path, &provenance), STATUS_OK);
     provenance_free(&provenance);
+}
+
+static void write_and_read(const struct results *written, struct results *read) {
+    write_to(PATH, written);
+    assert_int_equal(results_read(read, PATH), STATUS_OK);
+}
+
+/* As trial_of made them. */
+static void assert_scores(const struct results *r, const struct result *t) {
+    for (int s = 0; s < N_RESULT_SPLITS; s++) {
+        const struct result_samples *samples = r->lists[t->list[s]];
+        double *scores;
+        assert_int_equal(result_scores_read(r, t, (enum result_split)s, &scores), STATUS_OK);
+        for (int64_t i = 0; i < samples->n * (samples->form == LABEL_BINARY ? 1 : 3); i++)
+            assert_true(scores[i] == 0.1 * (double)(i + 1) + s);
+        free(scores);
+    }
 }
 
 static void what_is_written_is_read(void **state) {
@@ -98,7 +114,7 @@ static void what_is_written_is_read(void **state) {
         assert_true(t->n_curve == 2 && t->curve_step[1] == 40 && t->curve_precision[1] == 0.25);
         assert_true(s->form == FORMS[i] && s->n == 2 && s->subject[1] == 102 && s->sample[1] == 11 && s->time[1] == -5);
         assert_true(isnan(s->frequency[0]) && s->frequency[1] == 2.5F && s->codes[1] == 3 && s->unseen[1] == 1);
-        assert_true(t->score[RESULT_HELD_OUT][1] == 0.2 + 1);
+        assert_scores(&got, t);
         if (FORMS[i] == LABEL_SET) assert_true(s->set_offsets[1] == 2 && s->set_offsets[2] == 3 && s->set[2] == 2);
     }
     results_free(&r);
@@ -120,6 +136,32 @@ static void samples_that_trainings_share_are_kept_once(void **state) {
     results_free(&got);
 }
 
+/* A grid's scores may be more than memory holds: they go from the trainings' files to that of all one training at a time. */
+static void scores_stay_in_their_files_until_they_are_asked_for(void **state) {
+    (void)state;
+    static const char *const PATHS[] = {"/tmp/medtok-test-results-0.h5", "/tmp/medtok-test-results-1.h5"};
+    struct results both = {0}, got = {0};
+    for (int i = 0; i < 2; i++) {
+        struct results one = {0};
+        struct result t = trial_of(&one, i ? "b" : "a", i ? LABEL_SET : LABEL_BINARY, i);
+        assert_int_equal(results_add(&one, &t), STATUS_OK);
+        write_to(PATHS[i], &one);
+        results_free(&one);
+        assert_int_equal(results_read(&both, PATHS[i]), STATUS_OK);
+        assert_null(both.trials[i].score[RESULT_TUNING]);
+    }
+    write_and_read(&both, &got);
+    for (int i = 0; i < 2; i++) unlink(PATHS[i]);
+    assert_true(got.n == 2 && got.trials[1].name[0] == 'b');
+    for (int i = 0; i < 2; i++) assert_scores(&got, &got.trials[i]);
+    double *scores;
+    assert_int_not_equal(result_scores_read(&both, &both.trials[0], RESULT_TUNING, &scores), STATUS_OK);
+    assert_non_null(strstr(status_message(), PATHS[0]));
+    free(scores);
+    results_free(&both);
+    results_free(&got);
+}
+
 static void a_file_without_trainings_is_one(void **state) {
     (void)state;
     struct results r = {0}, got = {0};
@@ -134,6 +176,7 @@ static void a_file_without_trainings_is_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_written_is_read),
                                        cmocka_unit_test(samples_that_trainings_share_are_kept_once),
+                                       cmocka_unit_test(scores_stay_in_their_files_until_they_are_asked_for),
                                        cmocka_unit_test(a_file_without_trainings_is_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include "../../support/record_list.h"
 #include "base/status.h"
+#include "ingest/code_class_files.h"
 #include "ingest/code_group_files.h"
 #include "ingest/code_lists.h"
 #include "ingest/code_map_files.h"
@@ -105,7 +106,9 @@ static void ehrshot_rows_become_subjects_visits_events_and_deaths(void **state) 
                 "Visit/ERIP,7,2010-02-01 08:00,,,,101,visit_occurrence\n"
                 "Visit/OP,7,2010-03-01T08:00:00,2010-03-01T09:00:00,,,102,visit_occurrence\n"
                 "LOINC/718-7,7,2010-01-01 09:00:00,,13.5,g/dL,100,measurement\n"
-                "LOINC/718-7,7,2010-01-01 09:30:00,,normal,,100,measurement\n"
+                "LOINC/718-7,7,2010-01-01 09:30:00,,Normal,g/dL,100,measurement\n"
+                "LOINC/777-3,7,2010-01-01 09:30:00,,adequate,,100,measurement\n"
+                "LOINC/718-7,7,2010-01-01 09:40:00,,normally,,100,measurement\n"
                 "ICD10CM/I10,7,2010-01-05 00:00:00,,,,100,condition_occurrence\n"
                 "CPT4/99213,7,2010-01-02,,,,,procedure_occurrence\n"
                 "RxNorm/161,7,2010-01-02 10:00:00,2010-01-03 10:00:00,,,,drug_exposure\n"
@@ -117,7 +120,9 @@ static void ehrshot_rows_become_subjects_visits_events_and_deaths(void **state) 
                 "visit 7 id 101 2010-02-01T08:00:00 to - emergency\n"
                 "visit 7 id 102 2010-03-01T08:00:00 to 2010-03-01T09:00:00 outpatient\n"
                 "event 7 visit 100 2010-01-01T09:00:00 exact measurement LOINC/718-7//g/dL 13.5\n"
-                "event 7 visit 100 2010-01-01T09:30:00 exact measurement LOINC/718-7\n"
+                "event 7 visit 100 2010-01-01T09:30:00 exact measurement LOINC/718-7//normal\n"
+                "event 7 visit 100 2010-01-01T09:30:00 exact measurement LOINC/777-3//normal\n"
+                "event 7 visit 100 2010-01-01T09:40:00 exact measurement LOINC/718-7\n"
                 "event 7 visit 100 2010-01-05T00:00:00 day diagnosis ICD10CM/I10\n"
                 "event 7 visit - 2010-01-02T00:00:00 day procedure CPT4/99213\n"
                 "event 7 visit - 2010-01-02T10:00:00 exact drug RxNorm/161\n"
@@ -444,6 +449,54 @@ static void of_a_gem_the_first_choice_is_taken_and_all_of_a_combination(void **s
     code_map_free(&procedures);
 }
 
+static void of_a_gem_all_choices_can_be_taken(void **state) {
+    struct code_map map = {0};
+    (void)state;
+    assert_int_equal(code_map_read_choices(&map, write_file("choices.csv",
+                                                            "icd_9,icd_10,flags\n"
+                                                            "2500,E119,10000\n2500,E139,10000\n"
+                                                            "0730,A70,10111\n0730,J17,10112\n0730,J18,10112\n"
+                                                            "0730,Z99,10121\n36570,NoDx,11000\n")),
+                     STATUS_OK);
+    check_map(&map, "ICD9CM/2500", "ICD10CM/E119 ICD10CM/E139");
+    check_map(&map, "ICD9CM/0730", "ICD10CM/A70 ICD10CM/J17 ICD10CM/J18 ICD10CM/Z99");
+    check_map(&map, "ICD9CM/36570", "");
+    code_map_free(&map);
+}
+
+/* ---- classes ---- */
+static void classes_come_from_ranges_of_categories_and_from_groups(void **state) {
+    static const char *const NAMES[] = {"ICD10CM/A009", "ICD10CM/D509", "ICD10CM/E1165", "ICD9CM/0010",
+                                        "ICD10CM/Z00-Z13"};
+    struct dictionary names = {0};
+    char of[CLASS_NAME_BYTES];
+    int32_t class_of[5], number;
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(dictionary_add(&names, NAMES[i], (int64_t)strlen(NAMES[i]), &number), STATUS_OK);
+    assert_int_equal(
+        code_classes_read(write_file("chapters.tsv", "code_start\tcode_end\nA00\tB99\nD50\tD89\nE00\tE89\n"), &names,
+                          of, class_of),
+        STATUS_OK);
+    assert_string_equal(of, "chapter");
+    static const int32_t CHAPTERS[] = {0, 1, 2, -1, -1};
+    assert_memory_equal(class_of, CHAPTERS, sizeof CHAPTERS);
+    assert_int_equal(code_classes_read(write_file("ccs.tsv",
+                                                  "icd10cm\tccs\tccs_desc\nA009\t1\tTuberculosis\nE1165\t1\t"
+                                                  "Tuberculosis\nD509\t59\tAnemia\n"),
+                                       &names, of, class_of),
+                     STATUS_OK);
+    assert_string_equal(of, "CCS");
+    assert_true(class_of[0] == class_of[2] && class_of[0] != class_of[1] && class_of[1] >= 0 && class_of[3] == -1);
+    assert_int_equal(code_classes_read(write_file("bad.tsv", "code_start\tcode_end\nB99\tA00\n"), &names, of, class_of),
+                     STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "bad.tsv:2: B99 to A00 is no range"));
+    assert_int_equal(code_classes_read(write_file("other.tsv", "icd10cm\tgroup\nQ00\tx\n"), &names, of, class_of),
+                     STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "gives no code of the vocabulary a class"));
+    dictionary_free(&names);
+}
+
 /* ---- groups ---- */
 static int64_t members(const struct code_groups *groups, const char *name, const char *code) {
     struct dictionary codes = {0};
@@ -566,6 +619,8 @@ int main(void) {
         cmocka_unit_test(meds_csv_is_told_by_its_files_and_has_all_of_data),
         cmocka_unit_test(maps_are_told_by_their_headers),
         cmocka_unit_test(of_a_gem_the_first_choice_is_taken_and_all_of_a_combination),
+        cmocka_unit_test(of_a_gem_all_choices_can_be_taken),
+        cmocka_unit_test(classes_come_from_ranges_of_categories_and_from_groups),
         cmocka_unit_test(groups_are_read_from_tables_of_ccs),
         cmocka_unit_test(descendants_of_concepts_are_found_in_omops_vocabulary),
         cmocka_unit_test(concepts_and_parents_name_the_codes_that_there_are),

@@ -170,6 +170,36 @@ static void the_configuration_is_an_input(void **state) {
     config_free(&config);
 }
 
+/* A grid writes files for each of its trainings, and beside them: an input that is called so, or leads there, is refused. */
+static void files_of_a_grids_trainings_are_outputs(void **state) {
+    (void)state;
+    static const struct {
+        const char *table, *message;
+    } CASES[] = {
+        {"s.trials/behrt.base.all.seed-1.h5", "files.table and files.scores are the same file"},
+        {"./s.trials/mult-ehr.hierarchy.all.seed-0.results.h5", "files.table and files.scores are the same file"},
+        {"s.h5", "files.table and files.scores are the same file"},
+        {"s.trials/behrt.base.all.seed-1.step-000000040.h5", "make beside files.scores"},
+        {"s.trials/mult-ehr.base.all.seed-0.jsonl.lock-medtok", "make beside files.scores"},
+        {"s.trials/behrt.base.all.seed-2.h5", NULL},
+        {"s.trials/behrt.base.all.h5", NULL}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct config config;
+        assert_int_equal(config_defaults(&config), STATUS_OK);
+        set(&config, "files.scores", "s.json");
+        set(&config, "files.table", CASES[i].table);
+        set(&config, "ehr.seeds", "2");
+        set(&config, "ehr.grid.models", "[behrt,mult-ehr]");
+        set(&config, "ehr.grid.arms", "[base,hierarchy]");
+        int status = config_check_paths(&config, JOB_EVALUATE);
+        if (!CASES[i].message)
+            assert_int_equal(status, STATUS_OK);
+        else if (status != STATUS_USAGE || !strstr(status_message(), CASES[i].message))
+            fail_msg("files.table=%s: status %d, %s", CASES[i].table, status, status_message());
+        config_free(&config);
+    }
+}
+
 /* ---- where paths lead ---- */
 static void links_are_followed_there_or_not(void **state) {
     (void)state;
@@ -338,6 +368,7 @@ int main(void) {
         cmocka_unit_test(an_output_that_is_something_else_is_refused),
         cmocka_unit_test(metrics_are_known_by_their_first_line),
         cmocka_unit_test(the_configuration_is_an_input),
+        cmocka_unit_test(files_of_a_grids_trainings_are_outputs),
         cmocka_unit_test(links_are_followed_there_or_not),
         cmocka_unit_test(a_lock_is_for_one),
         cmocka_unit_test(a_lock_of_a_process_that_is_no_more_is_taken),

@@ -1,0 +1,48 @@
+/* A run of probe: questions are asked of one space after the other, and each answer becomes a figure with its interval.
+ *
+ *   hit at 1, hit at 10, MRR   of a map: whether a right answer comes first, among ten, and the mean of 1 / its rank
+ *   nearest, CLASS             share of codes whose class is that of most of the k nearest codes outside their category
+ */
+#ifndef MEDTOK_MEASURE_PROBE_H
+#define MEDTOK_MEASURE_PROBE_H
+
+#include "measure/bag_search.h"
+#include "measure/probe_codes.h"
+#include "measure/probe_report.h"
+#include "measure/vector_search.h"
+
+struct probe_run {
+    const struct comm *comm;
+    struct device *device;
+    const struct bootstrap *bootstrap;
+    const struct probe_codes *codes;
+    const struct question_list *questions;
+    const struct code_classes *classes;
+    int n_classes, k;
+    struct probe_report report;                 /* owned: results */
+    int32_t **unit;                             /* [questions] [n_queries] category of each query, numbered from 0 */
+    int8_t (*metric_class)[PROBE_MOST_METRICS]; /* [questions] number in classes of each metric of QUESTION_NEAREST */
+    double **values; /* [questions, PROBE_MOST_SPACES] [n_metrics, n_queries]; NULL: not asked */
+};
+
+/* k: neighbours that have a vote. All else is borrowed and set by the caller; all ranks pass the same. */
+int probe_run_make(struct probe_run *run);
+void probe_run_free(struct probe_run *run);
+
+/* Marks codes that any question needs. used [n] */
+void probe_run_mark_used(const struct probe_run *run, uint8_t *used);
+
+/* Collective: asks all questions of the next space. *space: its number in the report; NULL: not wanted. */
+int probe_run_vectors(struct probe_run *run, const char *name, const struct vector_source *source, int *space);
+int probe_run_bags(struct probe_run *run, const char *name, const struct bags *bags, int *space);
+
+/* Takes down why a space could not be formed. */
+void probe_run_without(struct probe_run *run, const char *name, const char *reason);
+
+/* Collective: the curve over the first 1 ... n_points tokens of each code. */
+int probe_run_curve(struct probe_run *run, const struct token_bags *tokens, int n_points);
+
+/* Collective: the difference of two spaces that were asked. */
+int probe_run_difference(struct probe_run *run, int a, int b);
+
+#endif

@@ -1,0 +1,333 @@
+/* One pass over the vocabulary, then lists of codes. */
+#include "measure/probe_codes.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/rng.h"
+#include "base/status.h"
+
+/* ---- reading ---- */
+static int system_number(struct probe_codes *c, const char *name) {
+    for (int s = 0; s < c->n_systems; s++)
+        if (strncmp(c->systems[s], name, PROBE_SYSTEM_BYTES - 1) == 0) return s;
+    if (c->n_systems == PROBE_MOST_SYSTEMS) return PROBE_MOST_SYSTEMS - 1;
+    snprintf(c->systems[c->n_systems], PROBE_SYSTEM_BYTES, "%s", name);
+    return c->n_systems++;
+}
+
+static int add_category(struct probe_codes *c, int64_t i, const char *name, const char *system, const char *code) {
+    char category[CODE_FORM_BYTES], probe[CODE_FORM_BYTES], full[CODE_NAME_BYTES];
+    enum code_system known = code_system(system);
+    const char *of = name;
+    if (code_category(known, code, category)) {
+        snprintf(full, sizeof full, "%s/%s//", code_system_of(known), category);
+        of = full;
+    } else {
+        c->is_above[i] = known != SYSTEM_NDC && code_category(known, "E000000000", probe) > 0;
+    }
+    return dictionary_add(&c->categories, of, (int64_t)strlen(of), &c->category[i]);
+}
+
+static int add_code(struct probe_codes *c, int64_t i, const char *system, const char *code) {
+    char name[CODE_NAME_BYTES];
+    int64_t known = c->names.n;
+    code_name_make(system, code, name);
+    c->system[i] = (uint8_t)system_number(c, code_system_name(system));
+    TRY(dictionary_add(&c->names, name, (int64_t)strlen(name), &c->name[i]));
+    if (c->names.n > known) c->code_of_name[c->name[i]] = (int32_t)i;
+    return add_category(c, i, name, system, code);
+}
+
+static int add_piece(struct probe_codes *c, const struct vocabulary *v) {
+    for (int64_t i = 0; i < v->n_codes; i++)
+        TRY(add_code(c, v->first + i, vocabulary_system(v, i), vocabulary_code(v, i)));
+    return code_links_add(&c->links, v);
+}
+
+int probe_codes_read(struct probe_codes *c, const char *path) {
+    enum { PIECE = 16384 };
+    struct vocabulary piece;
+    *c = (struct probe_codes){0};
+    TRY(vocabulary_read_sizes(path, &piece));
+    c->n = piece.n_codes_total;
+    TRY(code_links_make(&c->links, c->n, piece.n_nodes));
+    TRY(mem_alloc(&c->name, c->n, sizeof *c->name));
+    TRY(mem_alloc(&c->code_of_name, c->n, sizeof *c->code_of_name));
+    TRY(mem_alloc(&c->system, c->n, 1));
+    TRY(mem_alloc(&c->category, c->n, sizeof *c->category));
+    TRY(mem_alloc(&c->is_above, c->n, 1));
+    for (int64_t first = 0; first < c->n; first += PIECE) {
+        TRY(vocabulary_read(path, first, c->n - first < PIECE ? c->n - first : PIECE,
+                            VOCABULARY_NAMES | VOCABULARY_GRAPHS, &piece));
+        int status = add_piece(c, &piece);
+        vocabulary_free(&piece);
+        TRY(status);
+        TRY(interrupt_poll());
+    }
+    return code_links_finish(&c->links);
+}
+
+void probe_codes_free(struct probe_codes *c) {
+    dictionary_free(&c->names);
+    dictionary_free(&c->categories);
+    code_links_free(&c->links);
+    free(c->name);
+    free(c->code_of_name);
+    free(c->system);
+    free(c->category);
+    free(c->is_above);
+    *c = (struct probe_codes){0};
+}
+
+/* ---- bags ---- */
+int probe_codes_node_bags(const struct probe_codes *c, struct bags *bags) {
+    int32_t *items = NULL;
+    float *weights = NULL;
+    long long item_capacity = 0, weight_capacity = 0;
+    int status = bags_make(bags, c->n, c->links.n_nodes);
+    for (int64_t i = 0; i < c->n && status == STATUS_OK; i++) {
+        int64_t first = c->links.listed_offsets[i], n = c->links.listed_offsets[i + 1] - first;
+        status = mem_grow(&items, &item_capacity, n + 1, sizeof *items);
+        if (status == STATUS_OK) status = mem_grow(&weights, &weight_capacity, n + 1, sizeof *weights);
+        for (int64_t k = 0; k < n && status == STATUS_OK; k++) {
+            items[k] = c->links.listed[first + k];
+            weights[k] = 1;
+        }
+        if (status == STATUS_OK) status = bags_add(bags, n, items, weights);
+    }
+    free(items);
+    free(weights);
+    return status;
+}
+
+/* ---- classes ---- */
+/* The name of a code, ended by a zero. */
+static void copy_name(const struct probe_codes *c, int64_t i, char name[CODE_NAME_BYTES]) {
+    const struct dictionary *d = &c->names;
+    int64_t at = d->offsets[c->name[i]], size = d->offsets[c->name[i] + 1] - at;
+    memcpy(name, d->bytes + at, (size_t)size);
+    name[size] = 0;
+}
+
+int probe_codes_prefix_bags(const struct probe_codes *c, struct bags *bags) {
+    struct dictionary prefixes = {0};
+    int status = bags_make(bags, c->n, 0);
+    for (int64_t i = 0; i < c->n && status == STATUS_OK; i++) {
+        char name[CODE_NAME_BYTES];
+        int32_t items[CODE_FORM_BYTES];
+        float weights[CODE_FORM_BYTES];
+        int64_t n = 0;
+        copy_name(c, i, name);
+        const char *form = strchr(name, '/') + 1;
+        for (int64_t size = (int64_t)strlen(form); n < size && n < CODE_FORM_BYTES && status == STATUS_OK; n++) {
+            weights[n] = 1;
+            status = dictionary_add(&prefixes, form, n + 1, &items[n]);
+        }
+        if (status == STATUS_OK) status = bags_add(bags, n, items, weights);
+    }
+    bags->n_items = prefixes.n;
+    dictionary_free(&prefixes);
+    return status;
+}
+
+int code_classes_of_strings(const struct probe_codes *c, int system, int number, struct code_classes *classes,
+                            int *found) {
+    char name[CODE_NAME_BYTES], value[CODE_FORM_BYTES];
+    enum code_system known = code_system(c->systems[system]);
+    struct dictionary values = {0};
+    const char *title = code_string_class(known, number, "", value);
+    int status;
+    *found = title != NULL;
+    *classes = (struct code_classes){0};
+    if (!title) return STATUS_OK;
+    snprintf(classes->name, sizeof classes->name, "%s", title);
+    TRY(mem_alloc(&classes->class_of, c->n, sizeof *classes->class_of));
+    for (int64_t i = 0; i < c->n; i++) {
+        classes->class_of[i] = -1;
+        if (c->system[i] != system) continue;
+        copy_name(c, i, name);
+        code_string_class(known, number, strchr(name, '/') + 1, value);
+        if (value[0]) TRY_DONE(dictionary_add(&values, value, (int64_t)strlen(value), &classes->class_of[i]));
+    }
+    status = STATUS_OK;
+done:
+    dictionary_free(&values);
+    return status;
+}
+
+int code_classes_of_names(const struct probe_codes *c, const int32_t *names_class, struct code_classes *classes) {
+    TRY(mem_alloc(&classes->class_of, c->n, sizeof *classes->class_of));
+    for (int64_t i = 0; i < c->n; i++) classes->class_of[i] = names_class[c->name[i]];
+    return STATUS_OK;
+}
+
+/* ---- lists of queries ---- */
+static int take_queries(struct probe_question *q, int64_t *codes, int64_t n, int64_t most, uint64_t seed) {
+    TRY(rng_draw(seed, RNG_PROBE_QUERY, most, codes, &n));
+    q->n_queries = n;
+    TRY(mem_alloc(&q->queries, n, sizeof *q->queries));
+    for (int64_t i = 0; i < n; i++) q->queries[i] = (int32_t)codes[i];
+    return STATUS_OK;
+}
+
+static int append(struct question_list *list, const struct probe_question *q) {
+    TRY(mem_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items));
+    list->items[list->n++] = *q;
+    return STATUS_OK;
+}
+
+void question_list_free(struct question_list *list) {
+    for (long long i = 0; i < list->n; i++) probe_question_free(&list->items[i]);
+    free(list->items);
+    *list = (struct question_list){0};
+}
+
+static int by_number(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* ---- across systems ---- */
+/* The codes of system `to` that the map gives a code, into targets (NULL: only counted). */
+static int64_t equivalents(const struct probe_codes *c, const struct code_map *map, int64_t code, int to,
+                           int32_t *targets) {
+    char name[CODE_NAME_BYTES];
+    int64_t n = 0;
+    copy_name(c, code, name);
+    for (int32_t e = code_map_find(map, name); e >= 0; e = map->entries[e].next) {
+        const struct dictionary *d = &map->to;
+        int64_t at = d->offsets[map->entries[e].to];
+        int32_t found = dictionary_find(&c->names, d->bytes + at, d->offsets[map->entries[e].to + 1] - at);
+        if (found < 0 || c->system[c->code_of_name[found]] != to || c->code_of_name[found] == code) continue;
+        if (targets) targets[n] = c->code_of_name[found];
+        n++;
+    }
+    return n;
+}
+
+static int add_targets(const struct probe_codes *c, const struct code_map *map, int to, struct probe_question *q) {
+    struct query_codes *t = &q->targets;
+    TRY(mem_alloc(&t->offsets, q->n_queries + 1, sizeof *t->offsets));
+    for (int64_t i = 0; i < q->n_queries; i++) {
+        int64_t n = equivalents(c, map, q->queries[i], to, NULL);
+        TRY(mem_grow(&t->codes, &t->capacity, t->offsets[i] + n, sizeof *t->codes));
+        equivalents(c, map, q->queries[i], to, t->codes + t->offsets[i]);
+        qsort(t->codes + t->offsets[i], (size_t)n, sizeof *t->codes, by_number);
+        t->offsets[i + 1] = t->offsets[i] + n;
+    }
+    return STATUS_OK;
+}
+
+static int ask_of_systems(const struct probe_codes *c, const struct code_map *map, int from, int to, int64_t most,
+                          uint64_t seed, struct probe_question *q) {
+    int64_t *codes, n = 0;
+    *q = (struct probe_question){.kind = QUESTION_RANK};
+    snprintf(q->name, sizeof q->name, "%.40s to %.40s", c->systems[from], c->systems[to]);
+    TRY(mem_alloc(&codes, c->n, sizeof *codes));
+    for (int64_t i = 0; i < c->n; i++)
+        if (c->system[i] == from && equivalents(c, map, i, to, NULL) > 0) codes[n++] = i;
+    int status = take_queries(q, codes, n, most, seed);
+    free(codes);
+    TRY(status);
+    TRY(mem_alloc(&q->is_candidate, c->n, 1));
+    for (int64_t i = 0; i < c->n; i++) q->n_candidates += q->is_candidate[i] = c->system[i] == to;
+    return add_targets(c, map, to, q);
+}
+
+/* Whether any name of the dictionary is of the system: a map has few of them. */
+static int names_system(const struct dictionary *names, const char *system) {
+    size_t size = strlen(system);
+    for (int64_t i = 0; i < names->n; i++) {
+        int64_t n = names->offsets[i + 1] - names->offsets[i];
+        const char *name = names->bytes + names->offsets[i];
+        if (n > (int64_t)size && strncmp(name, system, size) == 0 && name[size] == '/') return 1;
+    }
+    return 0;
+}
+
+int probe_questions_of_map(const struct probe_codes *c, const struct code_map *map, int64_t most, uint64_t seed,
+                           struct question_list *questions) {
+    for (int from = 0; from < c->n_systems; from++)
+        for (int to = 0; to < c->n_systems && names_system(&map->from, c->systems[from]); to++) {
+            struct probe_question q;
+            if (!names_system(&map->to, c->systems[to])) continue;
+            int status = ask_of_systems(c, map, from, to, most, seed, &q);
+            if (status == STATUS_OK && q.n_queries > 0)
+                status = append(questions, &q);
+            else
+                probe_question_free(&q);
+            TRY(status);
+        }
+    return STATUS_OK;
+}
+
+/* ---- within a system ---- */
+static int has_class(int n_classes, const struct code_classes *classes, int64_t code) {
+    for (int k = 0; k < n_classes; k++)
+        if (classes[k].class_of[code] >= 0) return 1;
+    return 0;
+}
+
+int probe_question_of_system(const struct probe_codes *c, int system, int n_classes, const struct code_classes *classes,
+                             int64_t most, uint64_t seed, struct question_list *questions) {
+    struct probe_question q = {.kind = QUESTION_NEAREST, .category = c->category};
+    int64_t *codes, n = 0;
+    TRY(mem_alloc(&codes, c->n, sizeof *codes));
+    int status = mem_alloc(&q.is_candidate, c->n, 1);
+    for (int64_t i = 0; i < c->n && status == STATUS_OK; i++) {
+        if (c->system[i] != system || c->is_above[i] || !has_class(n_classes, classes, i)) continue;
+        q.n_candidates += q.is_candidate[i] = 1;
+        codes[n++] = i;
+    }
+    snprintf(q.name, sizeof q.name, "%s", c->systems[system]);
+    if (status == STATUS_OK) status = take_queries(&q, codes, n, most, seed);
+    free(codes);
+    if (status == STATUS_OK && q.n_queries > 0)
+        status = append(questions, &q);
+    else
+        probe_question_free(&q);
+    return status;
+}
+
+/* ---- what the graph holds ---- */
+static int share_a_node(const struct code_links *l, int32_t a, int32_t b) {
+    for (int64_t i = l->listed_offsets[a]; i < l->listed_offsets[a + 1]; i++)
+        for (int64_t k = l->listed_offsets[b]; k < l->listed_offsets[b + 1]; k++)
+            if (l->listed[i] == l->listed[k]) return 1;
+    return 0;
+}
+
+/* mark: code_links_mark was called for the query. */
+static int answer_is_linked(const struct probe_codes *c, const struct probe_question *q, int64_t i,
+                            const int32_t *class_of, const int64_t *mark) {
+    int32_t query = q->queries[i];
+    if (q->kind == QUESTION_RANK) {
+        for (int64_t k = q->targets.offsets[i]; k < q->targets.offsets[i + 1]; k++)
+            if (mark[q->targets.codes[k]] == query + 1 || share_a_node(&c->links, query, q->targets.codes[k])) return 1;
+        return 0;
+    }
+    for (int64_t other = 0; other < c->n; other++)
+        if (mark[other] == query + 1 && q->is_candidate[other] && class_of[other] == class_of[query] &&
+            c->category[other] != c->category[query])
+            return 1;
+    return 0;
+}
+
+int probe_question_seen(const struct probe_codes *c, const struct probe_question *q, const int32_t *class_of,
+                        double *seen) {
+    int64_t *mark, n = 0, linked = 0;
+    TRY(mem_alloc(&mark, c->n, sizeof *mark));
+    for (int64_t i = 0; i < q->n_queries; i++) {
+        if (class_of && class_of[q->queries[i]] < 0) continue;
+        n++;
+        if (code_links_mark(&c->links, q->queries[i], mark) > 0 || q->kind == QUESTION_RANK)
+            linked += answer_is_linked(c, q, i, class_of, mark);
+    }
+    free(mark);
+    *seen = n > 0 ? (double)linked / (double)n : NAN;
+    return STATUS_OK;
+}

@@ -1,0 +1,271 @@
+/* What probe counts: ranks under ties, votes, bags, principal components, untrained quantisers; each on few codes, by hand. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "measure/bag_search.h"
+#include "measure/probe_baselines.h"
+#include "measure/probe_links.h"
+#include "measure/probe_question.h"
+#include "terms/code_category.h"
+
+#define ROUNDING 1e-6
+
+/* ---- ranks ---- */
+static void a_rank_under_ties_is_the_mean_over_all_orders(void **state) {
+    (void)state;
+    struct rank_answer alone = {0, 0, 1}, third = {2, 0, 1}, tied = {0, 1, 1}, two_of_four = {1, 2, 2},
+                       none = {0, 0, 0};
+    assert_float_equal(rank_hit(alone, 1), 1, ROUNDING);
+    assert_float_equal(rank_reciprocal(alone), 1, ROUNDING);
+    assert_float_equal(rank_hit(third, 2), 0, ROUNDING);
+    assert_float_equal(rank_hit(third, 3), 1, ROUNDING);
+    assert_float_equal(rank_reciprocal(third), 1 / 3.0, ROUNDING);
+    assert_float_equal(rank_hit(tied, 1), 0.5, ROUNDING); /* first or second */
+    assert_float_equal(rank_reciprocal(tied), 0.75, ROUNDING);
+    /* ranks 2 to 5, two of them right: the first right one is at 2, 3, 4 in 3, 2, 1 of 6 orders */
+    assert_float_equal(rank_hit(two_of_four, 1), 0, ROUNDING);
+    assert_float_equal(rank_hit(two_of_four, 2), 0.5, ROUNDING);
+    assert_float_equal(rank_hit(two_of_four, 10), 1, ROUNDING);
+    assert_float_equal(rank_reciprocal(two_of_four), (3 / 2.0 + 2 / 3.0 + 1 / 4.0) / 6, ROUNDING);
+    assert_float_equal(rank_hit(none, 10), 0, ROUNDING);
+    assert_float_equal(rank_reciprocal(none), 0, ROUNDING);
+}
+
+static void the_class_of_most_neighbours_wins_and_of_equal_ones_the_nearest(void **state) {
+    static const int32_t CLASSES[] = {7, 8, 8, 9, -1};
+    static const int32_t MOST[] = {0, 1, 2, 3, 4}, EVEN[] = {3, 0, -1, -1, -1}, UNKNOWN[] = {4, -1, -1, -1, -1};
+    (void)state;
+    assert_int_equal(nearest_class(MOST, 5, CLASSES), 8);
+    assert_int_equal(nearest_class(EVEN, 5, CLASSES), 9);
+    assert_int_equal(nearest_class(UNKNOWN, 5, CLASSES), -1);
+}
+
+static void the_nearest_are_kept_in_order_whatever_order_they_come_in(void **state) {
+    static const float LIKENESS[] = {0.1F, 0.9F, 0.5F, 0.5F, 0.7F};
+    (void)state;
+    struct near_candidate up[3] = {{0, -1}, {0, -1}, {0, -1}}, down[3] = {{0, -1}, {0, -1}, {0, -1}};
+    for (int32_t i = 0; i < 5; i++) near_candidates_add(up, 3, LIKENESS[i], i);
+    for (int32_t i = 4; i >= 0; i--) near_candidates_add(down, 3, LIKENESS[i], i);
+    assert_int_equal(up[0].code, 1);
+    assert_int_equal(up[1].code, 4);
+    assert_in_range(up[2].code, 2, 3);
+    for (int i = 0; i < 3; i++) assert_int_equal(up[i].code, down[i].code);
+}
+
+/* ---- bags ---- */
+static void tokens_count_by_rank_then_group_and_absent_groups_do_not(void **state) {
+    static const int32_t TOKENS[] = {4, 2, -1, -1, 2, 7};
+    static const float WEIGHTS[] = {0.6F, 0.4F, 0, 0, 0.8F, 0.2F};
+    struct token_bags tokens = {1, 8, 2, 3, TOKENS, WEIGHTS, NULL};
+    struct bags bags;
+    (void)state;
+    assert_int_equal(bags_of_tokens(&bags, &tokens, 3), STATUS_OK);
+    assert_int_equal(bags.offsets[1], 2); /* 4: 0.6; 2: 0.8 of the third group and 0.4 of the first */
+    assert_int_equal(bags.items[0], 2);
+    assert_int_equal(bags.items[1], 4);
+    assert_float_equal(bags.weights[0], 1.2 / sqrt(1.2 * 1.2 + 0.6 * 0.6), 1e-6);
+    assert_float_equal(bags.weights[1], 0.6 / sqrt(1.2 * 1.2 + 0.6 * 0.6), 1e-6);
+    bags_free(&bags);
+}
+
+/* Five codes; code 0 asks, 3 and 4 are right, 1 is known already and left out. Likeness to 0: of 1 and 2 one half, of 3 one half, of 4
+ * nothing. */
+static void what_is_known_and_what_shares_nothing_is_left_out_of_a_ranking(void **state) {
+    static int32_t ITEMS[][2] = {{0, 1}, {0, 2}, {0, 3}, {1, 4}, {5, 6}};
+    static const int32_t QUERY[] = {0}, TARGETS[] = {3, 4}, KNOWN[] = {1};
+    static const int64_t TARGET_OFFSETS[] = {0, 2}, KNOWN_OFFSETS[] = {0, 1};
+    static const uint8_t CANDIDATES[] = {1, 1, 1, 1, 1};
+    struct comm comm = comm_self();
+    struct bags bags;
+    struct probe_answers answers;
+    struct probe_question q = {.kind = QUESTION_RANK, .n_queries = 1};
+    (void)state;
+    memcpy(&q.queries, &(const int32_t *){QUERY}, sizeof q.queries); /* arrays of the test are not changed */
+    memcpy(&q.is_candidate, &(const uint8_t *){CANDIDATES}, sizeof q.is_candidate);
+    memcpy(&q.targets.offsets, &(const int64_t *){TARGET_OFFSETS}, sizeof q.targets.offsets);
+    memcpy(&q.targets.codes, &(const int32_t *){TARGETS}, sizeof q.targets.codes);
+    assert_int_equal(bags_make(&bags, 5, 7), STATUS_OK);
+    for (int i = 0; i < 5; i++) {
+        float weights[2] = {1, 1};
+        assert_int_equal(bags_add(&bags, 2, ITEMS[i], weights), STATUS_OK);
+    }
+    for (int known = 0; known < 2; known++) {
+        if (known) {
+            memcpy(&q.known.offsets, &(const int64_t *){KNOWN_OFFSETS}, sizeof q.known.offsets);
+            memcpy(&q.known.codes, &(const int32_t *){KNOWN}, sizeof q.known.codes);
+        }
+        assert_int_equal(probe_answers_make(&answers, &q, 5), STATUS_OK);
+        assert_int_equal(bag_search(&comm, 1, &bags, &q, &answers), STATUS_OK);
+        assert_int_equal(answers.ranks[0].above, 0);
+        assert_int_equal(answers.ranks[0].tied, known ? 1 : 2);
+        assert_int_equal(answers.ranks[0].right, 1);
+        probe_answers_free(&answers);
+    }
+    bags_free(&bags);
+}
+
+/* ---- removed edges ---- */
+/* Codes 0 to 4 list nodes {0}, {1}, {2}, {1, 0}, {3}. Removed: 0 - 1 and 0 - 2; an edge 0 - 3 stays, in the subgraph of code 0. */
+static void a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links(void **state) {
+    static int32_t nodes[] = {0, 3, 1, 2, 1, 0, 3}, n_listed[] = {1, 1, 1, 2, 1};
+    static int64_t node_offsets[] = {0, 2, 3, 4, 6, 7}, edge_offsets[] = {0, 1, 1, 1, 1, 1};
+    static uint16_t source[] = {0}, target[] = {1};
+    static const struct probe_link LINKS[] = {{0, 1}, {0, 2}};
+    static const struct link_ends ENDS = {"indication", "drug", "disease"};
+    struct vocabulary v = {.n_codes = 5,
+                           .n_listed = n_listed,
+                           .node_offsets = node_offsets,
+                           .nodes = nodes,
+                           .edge_offsets = edge_offsets,
+                           .edge_source = source,
+                           .edge_target = target};
+    struct probe_codes codes = {.n = 5};
+    struct question_list questions = {0};
+    (void)state;
+    assert_int_equal(code_links_make(&codes.links, 5, 4), STATUS_OK);
+    assert_int_equal(code_links_add(&codes.links, &v), STATUS_OK);
+    assert_int_equal(code_links_finish(&codes.links), STATUS_OK);
+    assert_int_equal(probe_questions_of_links(&codes, &ENDS, 2, LINKS, 100, 0, &questions), STATUS_OK);
+    assert_int_equal(questions.n, 4);
+    const struct probe_question *q = &questions.items[0];
+    assert_string_equal(q->name, "indication, drug to disease");
+    assert_int_equal(q->n_candidates, 3); /* those that list 1 or 2 */
+    assert_int_equal(q->n_queries, 2);    /* those that list 0 */
+    assert_int_equal(q->queries[0], 0);
+    assert_int_equal(q->queries[1], 3);
+    assert_int_equal(q->targets.offsets[1], 2); /* 1 and 2; not 3, which lists 0 too */
+    assert_int_equal(q->targets.codes[0], 1);
+    assert_int_equal(q->targets.codes[1], 2);
+    assert_int_equal(q->known.offsets[1], 1);
+    assert_int_equal(q->known.codes[0], 3);
+    assert_int_equal(q->targets.offsets[2] - q->targets.offsets[1], 1);
+    assert_int_equal(q->targets.codes[q->targets.offsets[1]], 2); /* of 3: 1 shares a node with it */
+    assert_string_equal(questions.items[1].name, "indication, disease to drug");
+    assert_string_equal(questions.items[2].name, "indication, drug to disease, a node in common");
+    assert_int_equal(questions.items[2].targets.codes[0], 3);
+    question_list_free(&questions);
+    code_links_free(&codes.links);
+}
+
+/* ---- vectors ---- */
+struct made {
+    int64_t width;
+    const float *rows;
+};
+
+static int read_made(void *self, int64_t first, int64_t count, float *rows) {
+    const struct made *m = self;
+    memcpy(rows, m->rows + first * m->width, (size_t)(count * m->width) * sizeof *rows);
+    return STATUS_OK;
+}
+
+static void an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first(void **state) {
+    enum { N = 300, WIDTH = 4 };
+    static float rows[N * WIDTH];
+    static uint8_t used[N];
+    struct region regions[N_GROUPS];
+    struct made made = {WIDTH, rows};
+    struct vector_source source = {N, WIDTH, read_made, &made, used};
+    struct untrained_quantizer q;
+    struct device device;
+    struct comm comm = comm_self();
+    float sums[N_GROUPS * WIDTH];
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        used[i] = i > 0; /* code 0 has no vector and is not asked for */
+        for (int c = 0; c < WIDTH; c++) rows[i * WIDTH + c] = i ? (float)sin(1.7 * i + 0.9 * c * i) : 0;
+    }
+    for (int g = 0; g < N_GROUPS; g++) regions[g] = (struct region){100 * g, 100 * g + (g == 1 ? 20 : 400)};
+    assert_int_equal(device_open_cpu(&device, 1), 0);
+    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, 3, 5, ROWS_CODES), STATUS_OK);
+    assert_int_equal(q.first[1], N - 1); /* more rows than codes: each is one */
+    assert_int_equal(q.first[2] - q.first[1], 20);
+    for (int i = 1; i < N; i++) {
+        assert_int_equal(q.tokens[(i * N_GROUPS + 0) * 3], i - 1);
+        float total = 0;
+        for (int k = 0; k < 3; k++) total += q.weights[(i * N_GROUPS + 1) * 3 + k];
+        assert_float_equal(total, 1, 1e-6);
+        assert_in_range(q.tokens[(i * N_GROUPS + 1) * 3], 0, 19);
+    }
+    assert_int_equal(q.tokens[0], -1);
+    /* the sum of rows by weight, as the formula says: softmax of minus the squared distance */
+    double wanted = 0, norm = 0, weight[3], all = 0;
+    for (int k = 0; k < 3; k++) {
+        const float *row = q.rows + (int64_t)q.tokens[7 * N_GROUPS * 3 + k] * WIDTH;
+        double distance = 0;
+        for (int c = 0; c < WIDTH; c++) norm += k == 0 ? rows[7 * WIDTH + c] * rows[7 * WIDTH + c] : 0;
+        for (int c = 0; c < WIDTH; c++) distance += pow(rows[7 * WIDTH + c] / sqrt(norm) - (double)row[c], 2);
+        all += weight[k] = exp(-distance);
+    }
+    for (int k = 0; k < 3; k++) wanted += weight[k] / all * (double)q.rows[q.tokens[7 * N_GROUPS * 3 + k] * WIDTH];
+    assert_int_equal(q.source.read(q.source.self, 7, 1, sums), STATUS_OK);
+    assert_float_equal(sums[0], wanted, 1e-5);
+    untrained_quantizer_free(&q);
+    device_close(&device);
+}
+
+static void eigenvectors_give_the_matrix_back(void **state) {
+    enum { N = 7 };
+    double a[N * N], copy[N * N], values[N], vectors[N * N];
+    (void)state;
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) copy[i * N + j] = a[i * N + j] = cos(i * j + 1.0) + (i == j ? i : 0);
+    assert_int_equal(symmetric_eigen(N, a, values, vectors), STATUS_OK);
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) {
+            double sum = 0, dot = 0;
+            for (int k = 0; k < N; k++) sum += values[k] * vectors[k * N + i] * vectors[k * N + j];
+            for (int k = 0; k < N; k++) dot += vectors[i * N + k] * vectors[j * N + k];
+            assert_float_equal(sum, copy[i * N + j], 1e-10);
+            assert_float_equal(dot, i == j, 1e-10);
+        }
+    for (int k = 1; k < N; k++) assert_true(values[k - 1] >= values[k]);
+}
+
+/* ---- categories ---- */
+static void categories_and_classes_are_told_by_the_code(void **state) {
+    static const struct {
+        enum code_system system;
+        const char *code, *category, *class[2];
+    } CASES[] = {
+        {SYSTEM_ICD10CM, "e11.65", "E11", {NULL}},         {SYSTEM_ICD10CM, "A00-A09", "", {NULL}},
+        {SYSTEM_ICD9CM, "250.00", "250", {NULL}},          {SYSTEM_ICD9CM, "E850.1", "E850", {NULL}},
+        {SYSTEM_ICD9PROC, "14.23", "14", {NULL}},          {SYSTEM_ICD10PCS, "02B54ZX", "02B", {"0", NULL}},
+        {SYSTEM_ATC, "A10BA02", "A10BA", {"A", "A10"}},    {SYSTEM_ATC, "A", "", {"A", ""}},
+        {SYSTEM_NDC, "0002-1200-01", "000021200", {NULL}}, {SYSTEM_RXNORM, "706898", "", {NULL}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char text[CODE_FORM_BYTES];
+        assert_int_equal(code_category(CASES[i].system, CASES[i].code, text), strlen(CASES[i].category));
+        assert_string_equal(text, CASES[i].category);
+        for (int k = 0; k < 2; k++) {
+            const char *name = code_string_class(CASES[i].system, k, CASES[i].code, text);
+            assert_true(!name == !CASES[i].class[k]);
+            if (name) assert_string_equal(text, CASES[i].class[k]);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rank_under_ties_is_the_mean_over_all_orders),
+        cmocka_unit_test(the_class_of_most_neighbours_wins_and_of_equal_ones_the_nearest),
+        cmocka_unit_test(the_nearest_are_kept_in_order_whatever_order_they_come_in),
+        cmocka_unit_test(tokens_count_by_rank_then_group_and_absent_groups_do_not),
+        cmocka_unit_test(what_is_known_and_what_shares_nothing_is_left_out_of_a_ranking),
+        cmocka_unit_test(a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links),
+        cmocka_unit_test(an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first),
+        cmocka_unit_test(eigenvectors_give_the_matrix_back),
+        cmocka_unit_test(categories_and_classes_are_told_by_the_code),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
