@@ -118,7 +118,7 @@ static int check_paths(const struct plan *p, int stage) {
     int n = 0, status = config_paths(p->config, p->stages[stage].entry->job, &paths, &n);
     for (int i = 0; i < n && status == STATUS_OK; i++)
         status = paths[i].written ? check_output(p, stage, &paths[i]) : check_input(p, stage, &paths[i]);
-    free(paths);
+    job_paths_free(paths, n);
     return status;
 }
 

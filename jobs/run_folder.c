@@ -136,7 +136,7 @@ static int64_t last_sign(const struct run_folder *run, const struct run_stage *s
         snprintf(path, sizeof path, "%.4000s.lock-medtok", target);
         if (stat(path, &file) == 0 && file.st_mtime > last) last = file.st_mtime;
     }
-    free(paths);
+    job_paths_free(paths, n);
     config_free(&config);
     return last;
 }
