@@ -71,6 +71,7 @@ static int is_of_an_arm(const struct config *config, const char *kind) {
 /* Whether a path that the table of settings lists for the job is one that it will read under these settings. */
 static int is_read(const struct config *c, enum job job, const struct job_path *path) {
     const char *kind = path->kind;
+    if (job == JOB_REPORT) return 0; /* it shows what is there */
     if (strcmp(kind, "config") == 0 || strcmp(kind, "python") == 0) return 0;
     if (job == JOB_EVALUATE && (strcmp(kind, "table") == 0 || strcmp(kind, "text") == 0)) return is_of_an_arm(c, kind);
     if (strcmp(kind, "text") == 0) return c->text.mode == TEXT_CACHED;
@@ -107,7 +108,8 @@ static int check_input(const struct plan *p, int stage, const struct job_path *p
 
 /* ---- outputs ---- */
 static int check_output(const struct plan *p, int stage, const struct job_path *path) {
-    if (path->is_beside || strcmp(path->kind, "labels") == 0) return STATUS_OK;
+    /* A page lies in the run folder, which slurm/submit makes after this. */
+    if (path->is_beside || strcmp(path->kind, "labels") == 0 || strcmp(path->kind, "page") == 0) return STATUS_OK;
     int status = atomic_file_check(path->path);
     if (status == STATUS_OK) return STATUS_OK;
     return status_prefix(STATUS_USAGE, "%s cannot write %s", p->stages[stage].entry->name, path->key);

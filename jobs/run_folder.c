@@ -13,8 +13,8 @@
 #include "base/status.h"
 #include "paths.h"
 
-const struct job_entry *const RUN_CHAIN[] = {&PREPARE_JOB, &ENCODE_JOB, &TRAIN_JOB,   &TOKENIZE_JOB,
-                                             &INSPECT_JOB, &COHORT_JOB, &EVALUATE_JOB};
+const struct job_entry *const RUN_CHAIN[] = {&PREPARE_JOB, &ENCODE_JOB, &TRAIN_JOB,    &TOKENIZE_JOB,
+                                             &INSPECT_JOB, &COHORT_JOB, &EVALUATE_JOB, &REPORT_JOB};
 const int N_RUN_CHAIN = sizeof RUN_CHAIN / sizeof *RUN_CHAIN;
 
 void run_folder_path(const struct run_folder *run, const struct run_stage *stage, const char *folder,
@@ -28,8 +28,12 @@ int run_folder_config(const struct run_folder *run, const struct run_stage *stag
     TRY(config_defaults(config));
     snprintf(path, sizeof path, "%.4000s/config.yaml", run->path);
     TRY(config_read_file(config, path));
-    if (!stage->variant[0]) return STATUS_OK;
-    snprintf(path, sizeof path, "%.3000s/variants/%s.yaml", run->path, stage->variant);
+    if (stage->variant[0])
+        snprintf(path, sizeof path, "%.3000s/variants/%s.yaml", run->path, stage->variant);
+    else if (stage->job == JOB_REPORT)
+        snprintf(path, sizeof path, "%.4000s/report.yaml", run->path);
+    else
+        return STATUS_OK;
     return config_read_file(config, path);
 }
 
