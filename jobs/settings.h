@@ -12,6 +12,7 @@
 #include "ehr/tasks/options.h"
 #include "ingest/options.h"
 #include "job_list.h"
+#include "site_options.h"
 #include "measure/options.h"
 #include "medtok/options.h"
 #include "store/options.h"
@@ -41,7 +42,8 @@
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
-    OPTIONS(BENCH_OPTIONS, bench_options, bench)
+    OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \
+    OPTIONS(SITE_OPTIONS, site_options, site)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;
 struct config {

@@ -62,6 +62,9 @@ static int run(const struct comm *comm, const struct config *config, const struc
 static int check(const struct config *config) {
     TRY(text_options_check_mode(&config->text));
     TRY(train_options_check(&config->train));
+    if (config->model.text_map == TEXT_MAP_PRINCIPAL && config->text.mode == TEXT_ONLINE)
+        return status_set(STATUS_USAGE,
+                          "model.text_map: principal needs text.mode: cached, whose features it looks at");
     return model_options_check(&config->attention, &config->quantizer);
 }
 

@@ -44,6 +44,8 @@ enum rng_stream {
     RNG_TRANSE = 0x1540, /* MulT-EHR's pre-training: step = training step, index = subject << 20 | number of the pair */
     RNG_TRANSE_NEGATIVE = 0x1541, /* the same, number of the negative */
     RNG_KMEANS_LEVELS = 0x1700,   /* first codebook, levels of residuals behind the first: medtok/first_codebook.c */
+    RNG_TEXT_MAP =
+        0x1780, /* codes whose features make the first text map: index = code; directions that are drawn: step = draw */
     RNG_SHOTS =
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */

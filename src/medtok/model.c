@@ -160,14 +160,16 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
     const struct model_settings *c = &model->settings;
     const struct model_training *t = codebook->training;
     struct codebook_loss loss = {0};
-    if (t && with_loss) {
+    if (t && with_loss && !t->warming) {
         int total = group_is_of_graph(group) ? t->graph->total : t->text->total;
         loss.weight = total ? 1.0 / ((double)total * (double)c->quantizer.dim) : 0;
         loss.commit = c->quantizer.commit;
         loss.normalized = c->quantizer.loss_space == LOSS_SPACE_NORMALIZED;
         loss.loss = loss_term(t->losses, (enum loss_term)(TERM_CODEBOOK_TEXT + group));
     }
-    return quantizer_apply(tape, z, codebook->rows, quantizer_assignment(&c->quantizer, group), loss);
+    struct quantized out = quantizer_apply(tape, z, codebook->rows, quantizer_assignment(&c->quantizer, group), loss);
+    if (t && t->warming) out.value = out.u;
+    return out;
 }
 
 /* The normalised rows. Under quantizer.update: ema they are constants here: q and the codebook loss send gradients to z

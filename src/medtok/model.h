@@ -15,7 +15,8 @@ struct model_settings {
     struct attention_options attention;
     struct quantizer_options quantizer;
     struct loss_options loss;
-    enum sides sides;    /* of what the codes have, those that are looked at */
+    enum sides sides; /* of what the codes have, those that are looked at */
+    enum text_map text_map;
     double text_dropout; /* of the features, in the second view */
     uint64_t seed;       /* of first values and dropout */
 };
@@ -59,6 +60,7 @@ struct model_training {
     const struct row_shares *text, *graph, *both; /* rows of all ranks: codes with text, with a graph, with both */
     const struct part_rows *text_parts, *graph_parts, *both_parts; /* of these; NULL: one part */
     uint32_t step;
+    int warming; /* quantizer.warmup: vectors go on as they are, of length 1, and the codebook learns nothing */
     void (*codebook_ready)(void *context); /* called in the backward pass when the codebook's gradient is complete */
     void *context;
 };

@@ -24,9 +24,14 @@ struct graph_options {
 #define SIDES(CHOICE) CHOICE(SIDES_BOTH, "both") CHOICE(SIDES_TEXT, "text") CHOICE(SIDES_GRAPH, "graph")
 enum sides { SIDES(OPTION_CHOICE_NUMBER) };
 
+#define TEXT_MAPS(CHOICE) CHOICE(TEXT_MAP_RANDOM, "random") CHOICE(TEXT_MAP_PRINCIPAL, "principal")
+enum text_map { TEXT_MAPS(OPTION_CHOICE_NUMBER) };
+
 #define MODEL_OPTIONS(KEY, in)                                                                                         \
     KEY(in, CHOICE, "model.sides", sides, sides, SIDES, "both", MODEL_JOBS, SHAPES,                                    \
-        "sides of the codes that are looked at; the other counts as absent")
+        "sides of the codes that are looked at; the other counts as absent")                                           \
+    KEY(in, CHOICE, "model.text_map", text_map, text_map, TEXT_MAPS, "random", STEP_JOBS, SHAPES,                      \
+        "first map of text features to code vectors: by chance, or their principal components")
 struct model_options {
     MODEL_OPTIONS(OPTION_MEMBER, )
 };
@@ -74,6 +79,8 @@ enum quantizer_assignment { QUANTIZER_ASSIGNMENTS(OPTION_CHOICE_NUMBER) };
         "ema: count added to each row (Laplace smoothing)")                                                            \
     KEY(in, CHOICE, "quantizer.init", init, codebook_init, CODEBOOK_INITS, "normal", STEP_JOBS, SHAPES,                \
         "first code vectors: by chance, or k-means of z / |z| at the first weights")                                   \
+    KEY(in, INTEGER, "quantizer.warmup", warmup, "0", 0, 1000000, "steps", STEP_JOBS, SHAPES,                          \
+        "first steps without quantiser: z / |z| goes on as it is; init: kmeans then clusters behind them")             \
     KEY(in, INTEGER, "quantizer.init_sample", init_sample, "32768", 1, 16777216, "codes", STEP_JOBS, SHAPES,           \
         "kmeans: codes that are clustered")                                                                            \
     KEY(in, INTEGER, "quantizer.revive_after", revive_after, "50", 0, 1000000, "steps", STEP_JOBS, SHAPES,             \
