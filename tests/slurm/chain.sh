@@ -62,5 +62,4 @@ grep -q 'exit code 1: .*train.max_loss' status || fail "status does not say why:
 [ "$(grep -c "its turn does not come: train, before it, failed" status)" -eq 2 ] || fail "status does not say what the others wait for: $(cat status)"
 submit --resume failing --site site.yaml >out 2>&1 || fail "--resume: $(cat out)"
 [ "$(grep -c ' job ' out)" -eq 3 ] || fail "--resume does not submit what is left: $(cat out)"
-scancel -u root
 finish

@@ -10,7 +10,24 @@ PATH=$PATH:/usr/sbin:/sbin
 command -v slurmctld >/dev/null && command -v munged >/dev/null || skip "slurm-wlm or munge is not installed"
 
 export SLURM_SANDBOX_PORT=${SLURM_SANDBOX_PORT:-17$((RANDOM % 90 + 10))0}
-trap 'bash "$SLURM_SANDBOX" stop "$work/slurm" >/dev/null 2>&1; sleep 1; rm -rf "$work" "$mpi_scratch"' EXIT
+queue_is_empty() { [ -z "$(squeue -h)" ]; }
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 1
+    done
+}
+# SLURM's own processes end with their jobs, so these come first.
+end_slurm() {
+    scancel -u root 2>/dev/null && wait_for 40 queue_is_empty
+    bash "$SLURM_SANDBOX" stop "$work/slurm" >/dev/null 2>&1
+    sleep 1
+    rm -rf "$work" "$mpi_scratch"
+}
+trap end_slurm EXIT
 # Its own copy: SLURM holds back a job that is queued again until its old credential has expired, 2 minutes by default.
 sed '/^AuthInfo=/s/$/,cred_expire=5/' "$SLURM_SANDBOX" >sandbox
 SLURM_SANDBOX=$work/sandbox
@@ -39,14 +56,4 @@ state() {
     awk -v unit="$2" 'index($0, unit) == 1 {
         at = substr($0, 24); sub(/  .*/, "", at); print at; exit }' "$work/status"
 }
-# wait_for SECONDS COMMAND...: until the command succeeds.
-wait_for() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 1
-    done
-}
-queue_is_empty() { [ -z "$(squeue -h)" ]; }
 content_of() { "$MEDTOK" verify "$1" --config "$work/small.yaml" | sed -n 's/.*content \([0-9a-f]*\).*/\1/p'; }
