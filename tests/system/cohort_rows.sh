@@ -84,7 +84,7 @@ for trial in $(seq 8); do
     for pid in $(ranks_of $job) $job; do kill -KILL "$pid" 2>/dev/null; done
     wait $job 2>/dev/null
     [ ! -e out.h5 ] || [ "$(content out.h5)" = "$whole" ] || fail "a killed run left half a cohort (trial $trial)"
-    left=$(ls -A | grep -E 'scratch|^out' | grep -vE '^out.h5$|^out.h5.tmp-medtok|lock')
+    left=$(ls -A | grep -E 'scratch|^out' | grep -vE '^out.h5$|^out.stages.json$|^out.h5.tmp-medtok|lock')
     [ -z "$left" ] || fail "a killed run left $left"
 done 2>/dev/null
 cohort --force 2>log || fail "after kills: $(cat log)"

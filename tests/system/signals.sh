@@ -77,8 +77,9 @@ same() {
         *) content_id try/out.h5 ;;
     esac
 }
-# What a run that was stopped may leave: encode's finished parts, train's checkpoints and metrics, export's finished files.
-left() { find try -type f | grep -vE 'out.h5.partial$|out.h5.parts$|out.step-[0-9]*.h5$|out.jsonl$|try/out.h5/[a-z_]*.(npy|tsv|jsonl)$'; }
+# What a run that was stopped may leave: encode's finished parts, train's checkpoints and metrics, export's finished files, where its time
+# went.
+left() { find try -type f | grep -vE 'out.h5.partial$|out.h5.parts$|out.step-[0-9]*.h5$|out.jsonl$|out.stages.json$|try/out.h5/[a-z_]*.(npy|tsv|jsonl)$'; }
 
 # ---- what the signals mean, whatever the moment ----
 # The second rank is stopped, so that the first waits for it and cannot look for signals.
