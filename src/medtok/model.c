@@ -194,6 +194,12 @@ static struct var *rows_of_both(struct tape *tape, const struct batch *batch, st
     return x->rows == batch->n_both ? x : nn_gather(tape, x, rows, batch->n_both);
 }
 
+/* The weight of a part's |q^T s|_F, a sum over its rows; `total` rows lie in all parts. */
+static double orthogonality(const struct loss_options *o, int total) {
+    if (o->orthogonality_per == ORTHOGONAL_PER_BATCH || total == 0) return o->orthogonality;
+    return o->orthogonality * (double)o->parts / total;
+}
+
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
                            const struct views *v, const struct model_output *out, struct var *qt_2, struct var *qg_2,
                            const struct model_training *training) {
@@ -217,8 +223,10 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
              training->text_parts, batch->text_class);
     loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_graph), nn_concat(tape, qg_2, st_graph), graph,
              training->graph_parts, batch->graph_class);
-    loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, c->loss.orthogonality, qt, st, text, training->text_parts);
-    loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, c->loss.orthogonality, qg, sg, graph, training->graph_parts);
+    loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text,
+                       training->text_parts);
+    loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph,
+                       training->graph_parts);
 }
 
 /* A side's feature from its specific and its shared tokens. The frozen text feature keeps the tokens to what the text encoder

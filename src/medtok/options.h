@@ -92,12 +92,18 @@ struct quantizer_options {
 #define SIBLING_NEGATIVES(CHOICE) CHOICE(SIBLINGS_KEEP, "keep") CHOICE(SIBLINGS_LEAVE_OUT, "leave-out")
 enum sibling_negatives { SIBLING_NEGATIVES(OPTION_CHOICE_NUMBER) };
 
+#define ORTHOGONALITIES(CHOICE) CHOICE(ORTHOGONAL_PER_BATCH, "batch") CHOICE(ORTHOGONAL_PER_ROW, "row")
+enum orthogonality_per { ORTHOGONALITIES(OPTION_CHOICE_NUMBER) };
+
 #define LOSS_OPTIONS(KEY, in)                                                                                          \
     KEY(in, REAL, "loss.temperature", temperature, "0.07", 1e-4, 1e4, STEP_JOBS, SHAPES,                               \
         "temperature of the contrastive losses")                                                                       \
     KEY(in, REAL, "loss.align", align, "0.1", 0, 1e6, STEP_JOBS, SHAPES, "weight of the cosine of text and graph")     \
     KEY(in, REAL, "loss.orthogonality", orthogonality, "0.1", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of |specific^T shared|")                                                                               \
+    KEY(in, CHOICE, "loss.orthogonality_per", orthogonality_per, orthogonality_per, ORTHOGONALITIES, "batch",          \
+        STEP_JOBS, SHAPES,                                                                                             \
+        "batch: of the sum over rows, which grows with the batch; row: divided by the rows of a part")                 \
     KEY(in, REAL, "loss.reconstruction", reconstruction, "0", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
     KEY(in, INTEGER, "loss.parts", parts, "1", 1, 65536, "parts", STEP_JOBS, SHAPES,                                   \

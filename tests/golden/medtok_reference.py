@@ -40,7 +40,7 @@ DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
-    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.reconstruction": 0, "loss.parts": 1,
+    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.parts": 1,
     "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0, "quantizer.warmup": 0,
     "loss.sibling_negatives": "keep", "train.batch": 1024, "train.steps": 10, "train.schedule": "constant", "train.warmup": 0,
     "train.rate_end": 0, "train.weight_decay": 0, "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
@@ -361,7 +361,8 @@ def part_of(settings, n):
 def orthogonality(settings, parts, q, s):
     """The mean over the parts of the batch."""
     norms = [(q[parts == part].T @ s[parts == part]).norm() for part in range(settings["loss.parts"])]
-    return settings["loss.orthogonality"] * sum(norms) / settings["loss.parts"]
+    rows = len(q) / settings["loss.parts"] if settings["loss.orthogonality_per"] == "row" else 1
+    return settings["loss.orthogonality"] * sum(norms) / settings["loss.parts"] / rows
 
 
 def nce(settings, a, b, parts, family=None):
@@ -531,7 +532,7 @@ CASES = {
         "train.schedule": "cosine", "train.warmup": 3, "train.rate_end": 0.2, "train.weight_decay": 0.5},
     "residual": {
         "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized",
-        "loss.reconstruction": 2},
+        "loss.reconstruction": 2, "loss.orthogonality": 3, "loss.orthogonality_per": "row"},
     "residual-ema": {
         "run.seed": 15, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.update": "ema",
         "quantizer.ema_decay": 0.8, "quantizer.ema_epsilon": 0.01, "quantizer.warmup": 4},
