@@ -27,6 +27,9 @@ struct stages {
     int n, running;           /* stage n is "other" */
     const struct device *device;
     struct stage_totals of[MOST_STAGES + 1];
+    int64_t
+        done; /* what the job went through, of all ranks: set by the job before stages_log, on rank 0; 0: not known */
+    const char *unit; /* what that is: "codes"; borrowed */
     /* when the running stage began */
     double since;
     struct work work;
