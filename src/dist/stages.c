@@ -138,7 +138,7 @@ int stages_log(struct stages *s, const struct comm *comm, const char *job, const
     TRY(comm_max_double(comm, &most[0].seconds, n * N_VALUES));
     stages_summarize(sum, most, n, comm->size, rows);
     log_table(s, job, comm->size, rows, info ? log_info : log_debug); /* debug on one rank alone: all ranks write it */
-    if (comm->rank == 0 && output && write_file(s, job, output, comm->size, rows) != STATUS_OK)
+    if (status == STATUS_OK && comm->rank == 0 && output && write_file(s, job, output, comm->size, rows) != STATUS_OK)
         log_warn("%s", status_message());
     return status;
 }
