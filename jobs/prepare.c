@@ -49,6 +49,8 @@ static int make(const struct comm *comm, const struct config *config, const stru
     TRY_DONE(comm_agree(comm, status));
     stage_begin(&stages, STAGE_WRITE);
     TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &builder.vocabulary, provenance));
+    stages.done = builder.vocabulary.n_codes;
+    stages.unit = "codes";
     TRY_DONE(
         stages_log(&stages, comm, "prepare", config->files.vocabulary, (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.vocabulary);

@@ -250,6 +250,8 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
     TRY_DONE(set_attributes(&job));
     status = table_commit(job.writer);
     job.writer = NULL;
+    job.stages.done = job.shape.n_codes - job.shape.base_rows;
+    job.stages.unit = "codes";
     status =
         stages_log(&job.stages, comm, "tokenize", config->files.table, (enum stages_shown)config->run.stages, status);
     if (status == STATUS_OK) log_info("wrote %s", config->files.table);

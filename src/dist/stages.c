@@ -101,6 +101,8 @@ static int write_file(const struct stages *s, const char *job, const char *outpu
     json_object(&j, NULL);
     json_text(&j, "job", job);
     json_integer(&j, "ranks", n_ranks);
+    json_integer(&j, "done", s->done);
+    json_text(&j, "unit", s->unit);
     json_array(&j, "stages");
     for (int i = 0; i <= s->n; i++) {
         if (rows[i].seconds <= 0) continue;
@@ -136,6 +138,7 @@ int stages_log(struct stages *s, const struct comm *comm, const char *job, const
     TRY(comm_max_double(comm, &most[0].seconds, n * N_VALUES));
     stages_summarize(sum, most, n, comm->size, rows);
     log_table(s, job, comm->size, rows, info ? log_info : log_debug); /* debug on one rank alone: all ranks write it */
-    if (comm->rank == 0 && output && write_file(s, job, output, comm->size, rows) != STATUS_OK) log_warn("%s", status_message());
+    if (status == STATUS_OK && comm->rank == 0 && output && write_file(s, job, output, comm->size, rows) != STATUS_OK)
+        log_warn("%s", status_message());
     return status;
 }

@@ -27,6 +27,9 @@ struct stages {
     int n, running;           /* stage n is "other" */
     const struct device *device;
     struct stage_totals of[MOST_STAGES + 1];
+    int64_t
+        done; /* what the job went through, of all ranks: set by the job before stages_log, on rank 0; 0: not known */
+    const char *unit; /* what that is: "codes"; borrowed */
     /* when the running stage began */
     double since;
     struct work work;
@@ -63,8 +66,8 @@ enum stages_shown { STAGES_WITH_RANKS /* if there are several */, STAGES_ALWAYS,
 void stages_path(const char *output, char path[PATH_MAX]);
 
 /* Collective, at the end of a job with the status that all ranks have. If that is STATUS_OK or STATUS_INTERRUPTED, ends the
- * running stage, logs the table of the job `job`, and writes it beside its output (stages_path; NULL: nowhere); stages without time are left out. One
- * that cannot be written is a warning: the output is good without it. Returns `status`, or what failed. */
+ * running stage and logs the table of the job `job`; stages without time are left out. With STATUS_OK it is written beside the output too
+ * (stages_path; NULL: nowhere); if that fails there is a warning: the output is good without it. Returns `status`, or what failed. */
 int stages_log(struct stages *stages, const struct comm *comm, const char *job, const char *output,
                enum stages_shown shown, int status);
 

@@ -25,9 +25,9 @@ struct names {
 
 struct map {
     struct code_sample sample;
-    double *places;  /* [n, 2] */
-    double share[2]; /* of the variance, along each axis */
-    double low[2], scale, height;
+    double *places;                     /* [n, 2] */
+    double share[2];                    /* of the variance, along each axis */
+    double low[2], scale, left, height; /* of the drawing; left: where the leftmost code stands */
     struct names systems, chapters;
     int *system, *chapter; /* [n]; chapter -1: none */
 };
@@ -76,6 +76,7 @@ static void fit(struct map *m) {
     }
     double across = fmax(high[0] - m->low[0], 1e-12), down = high[1] - m->low[1];
     m->scale = fmin((WIDTH - 2 * MARGIN) / across, down > 0 ? (MOST_HEIGHT - 2 * MARGIN) / down : INFINITY);
+    m->left = (WIDTH - m->scale * across) / 2;
     m->height = fmax(LEAST_HEIGHT, m->scale * down + 2 * MARGIN);
 }
 
@@ -106,7 +107,7 @@ static void map_free(struct map *m) {
 static void write_point(const struct map *m, int64_t i, FILE *out) {
     const struct code_sample *s = &m->sample;
     fprintf(out, "<circle r=\"3\" cx=\"%.1f\" cy=\"%.1f\" class=\"s%d\" data-k=\"%d\" data-c=\"",
-            MARGIN + m->scale * (m->places[2 * i] - m->low[0]),
+            m->left + m->scale * (m->places[2 * i] - m->low[0]),
             m->height - MARGIN - m->scale * (m->places[2 * i + 1] - m->low[1]), m->system[i], m->chapter[i]);
     html_text(out, code_sample_code(s, s->rows[i]));
     fputs("\" data-d=\"", out);

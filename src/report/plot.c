@@ -10,7 +10,10 @@
 #include "report/svg_style.h"
 
 /* Size of a drawing: text of 13 in 480 is read on a telephone and in three columns alike. */
-enum { WIDTH = 480, HEIGHT = 300, ROW_HEIGHT = 22, FRAME_HEIGHT = 70 };
+enum { WIDTH = 480, HEIGHT = 300, ROW_HEIGHT = 22, BROKEN_ROW_HEIGHT = 40, FRAME_HEIGHT = 70 };
+
+/* Bytes of a label of a row; a longer one is broken into two lines. */
+enum { LABEL_BYTES = 26 };
 
 void plot_add_series(struct plot *p, const char *name, int y, int low, int high) {
     if (p->n_series < PLOT_MOST_SERIES)
@@ -19,21 +22,40 @@ void plot_add_series(struct plot *p, const char *name, int y, int low, int high)
 
 static int colour_of(int series) { return 1 + series % PLOT_COLOURS; }
 
+/* Where a label is broken: at a blank near its middle; 0: it is not. */
+static size_t break_of(const char *label) {
+    size_t n = strlen(label), at = n / 2;
+    if (n <= LABEL_BYTES) return 0;
+    for (size_t d = 0; d < n / 2; d++) {
+        if (label[at + d] == ' ') return at + d;
+        if (label[at - d] == ' ') return at - d;
+    }
+    return 0;
+}
+
+static int row_height(const struct plot *p) {
+    int height = ROW_HEIGHT * (1 + p->n_series) / 2;
+    for (long long r = 0; r < p->sheet->n_rows && height < BROKEN_ROW_HEIGHT; r++)
+        if (break_of(sheet_text(p->sheet, r, p->x))) height = BROKEN_ROW_HEIGHT;
+    return height;
+}
+
 static int height_of(const struct plot *p) {
-    return p->kind == PLOT_INTERVALS ? FRAME_HEIGHT + ROW_HEIGHT * (int)p->sheet->n_rows * (1 + p->n_series) / 2
-                                     : HEIGHT;
+    return p->kind == PLOT_INTERVALS ? FRAME_HEIGHT + row_height(p) * (int)p->sheet->n_rows : HEIGHT;
 }
 
 /* ---- the script ---- */
 /* A text of gnuplot in single quotes; blanks for what would end a line. */
-static void write_quoted(FILE *out, const char *text) {
+static void write_quoted_bytes(FILE *out, const char *text, size_t n) {
     fputc('\'', out);
-    for (; *text; text++) {
+    for (const char *end = text + n; text < end; text++) {
         if (*text == '\'') fputc('\'', out);
         fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
     }
     fputc('\'', out);
 }
+
+static void write_quoted(FILE *out, const char *text) { write_quoted_bytes(out, text, strlen(text)); }
 
 static void write_value(FILE *out, double value) {
     if (isnan(value))
@@ -65,26 +87,54 @@ static void write_data(const struct plot *p, FILE *out) {
     }
 }
 
+static void write_label(FILE *out, const char *label) {
+    size_t at = break_of(label);
+    write_quoted_bytes(out, label, at ? at : strlen(label));
+    if (!at) return;
+    fputs(".\"\\n\".", out);
+    write_quoted(out, label + at + 1);
+}
+
 static void write_rows(const struct plot *p, FILE *out) {
     fprintf(out, "set yrange [0.4:%lld.6]\nset ytics scale 0 (", p->sheet->n_rows);
     for (long long r = 0; r < p->sheet->n_rows; r++) {
         fputs(r ? ", " : "", out);
-        write_quoted(out, sheet_text(p->sheet, r, p->x));
+        write_label(out, sheet_text(p->sheet, r, p->x));
         fprintf(out, " %lld", p->sheet->n_rows - r);
     }
     fputs(")\n", out);
 }
 
-static double least_value(const struct plot *p) {
-    double least = INFINITY;
-    for (int s = 0; s < p->n_series; s++)
-        for (long long r = 0; r < p->sheet->n_rows; r++) least = fmin(least, sheet_number(p->sheet, r, p->series[s].y));
-    return least;
+/* The least and the largest number that is drawn of the series, ends of intervals too. */
+static void range_of(const struct plot *p, double *least, double *most) {
+    *least = INFINITY;
+    *most = -INFINITY;
+    for (int s = 0; s < p->n_series; s++) {
+        const int columns[] = {p->series[s].y, p->series[s].low, p->series[s].high};
+        for (int c = 0; c < 3; c++)
+            for (long long r = 0; r < p->sheet->n_rows && columns[c] >= 0; r++) {
+                *least = fmin(*least, sheet_number(p->sheet, r, columns[c]));
+                *most = fmax(*most, sheet_number(p->sheet, r, columns[c]));
+            }
+    }
+}
+
+/* A step of 1, 2 or 5 times a power of ten that cuts the range into at most 5 parts: beside long labels there is little room. */
+static double step_of(double range) {
+    double power = pow(10, floor(log10(range / 5)));
+    return range / 5 <= power       ? power
+           : range / 5 <= 2 * power ? 2 * power
+           : range / 5 <= 5 * power ? 5 * power
+                                    : 10 * power;
 }
 
 /* The axis of values: from zero, or with some room at both ends. */
 static void write_values_axis(const struct plot *p, FILE *out) {
-    int from_zero = p->from_zero && least_value(p) >= 0;
+    double least, most;
+    range_of(p, &least, &most);
+    int from_zero = p->from_zero && least >= 0;
+    double range = most - (from_zero ? 0 : least);
+    if (p->kind == PLOT_INTERVALS && range > 0) fprintf(out, "set xtics %.9g\n", step_of(range));
     const char *axis = p->kind == PLOT_INTERVALS ? "x" : "y";
     if (from_zero)
         fprintf(out, "set %srange [0:*]\n", axis);

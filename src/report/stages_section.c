@@ -45,7 +45,27 @@ static int add_stages(struct sheet *s, json_t *file) {
     return STATUS_OK;
 }
 
-static int read_run(const struct report_run *run, struct sheet *s) {
+/* What a job went through in a second, by the time of its slowest ranks in all stages. */
+static int add_rate(struct sheet *rates, json_t *file) {
+    const char *job = json_string_value(json_object_get(file, "job")),
+               *unit = json_string_value(json_object_get(file, "unit"));
+    double done = number(file, "done"), seconds = 0;
+    json_t *stage;
+    size_t i;
+    json_array_foreach(json_object_get(file, "stages"), i, stage) seconds += number(stage, "seconds");
+    if (!(done > 0) || !(seconds > 0)) return STATUS_OK;
+    TRY(sheet_add_row(rates));
+    TRY(sheet_set(rates, 0, job ? job : "?"));
+    TRY(sheet_set_number(rates, 1, number(file, "ranks")));
+    TRY(sheet_set_number(rates, 2, done));
+    TRY(sheet_set(rates, 3, unit ? unit : "?"));
+    TRY(sheet_set_number(rates, 4, seconds));
+    return sheet_set_number(rates, 5, done / seconds);
+}
+
+static int read_run(const struct report_run *run, struct sheet *s, struct sheet *rates) {
+    static const char *const OF_RATES[] = {"job", "ranks", "done", "unit", "seconds", "a second"};
+    TRY(sheet_make(rates, 6, OF_RATES));
     TRY(sheet_make(s, N_COLUMNS, COLUMNS));
     for (int i = 0; i < N_OUTPUTS; i++) {
         char path[PATH_MAX];
@@ -54,6 +74,7 @@ static int read_run(const struct report_run *run, struct sheet *s) {
         if (!run->path[OUTPUTS[i]][0] || access(path, F_OK)) continue;
         TRY(measures_load(path, &file));
         int status = add_stages(s, file);
+        if (status == STATUS_OK) status = add_rate(rates, file);
         json_decref(file);
         TRY(status);
     }
@@ -83,12 +104,17 @@ static int has_ranks(const struct sheet *s) {
     return 0;
 }
 
-static int write_run(struct report *x, int run, const struct sheet *s) {
+static int write_run(struct report *x, int run, const struct sheet *s, const struct sheet *rates) {
+    char name[160];
     fputs("<div class=\"figures\">\n", x->page.out);
     TRY(plot_column(x, run, s, SECONDS, "Time of each stage", "seconds, of the slowest rank"));
     if (has_ranks(s))
         TRY(plot_column(x, run, s, SECONDS + 2, "Imbalance over ranks", "most by mean of the ranks' own seconds"));
     fputs("</div>\n", x->page.out);
+    if (rates->n_rows > 0) {
+        html_table(x->page.out, rates, "Throughput of the last run of each job");
+        TRY(html_csv(x->page.out, rates, report_csv_name(x, run, "throughput", name)));
+    }
     html_table(
         x->page.out, s,
         "Stages of the last run of each job; rates a second are of all ranks, in_mpi is the share of time inside MPI");
@@ -99,15 +125,16 @@ int report_stages_section(struct report *x) {
     html_section_begin(x->page.out, "stages", "Where the time went");
     report_runs_begin(x);
     for (int r = 0; r < x->n_runs; r++) {
-        struct sheet s;
-        int status = read_run(&x->runs[r], &s);
+        struct sheet s = {0}, rates = {0};
+        int status = read_run(&x->runs[r], &s, &rates);
         report_run_begin(x, r);
         if (s.n_rows == 0)
             html_element(
                 x->page.out, "p", NULL,
                 "Not known: the files that the jobs write beside their outputs, called .stages.json, are missing.");
-        if (status == STATUS_OK && s.n_rows > 0) status = write_run(x, r, &s);
+        if (status == STATUS_OK && s.n_rows > 0) status = write_run(x, r, &s, &rates);
         sheet_free(&s);
+        sheet_free(&rates);
         TRY(status);
         report_run_end(x);
     }

@@ -117,6 +117,8 @@ static int run_steps(struct run *run) {
         struct step_report report;
         TRY(training_step(t, interrupt_asked(), &report));
         if (t->comm->size == 1) comm_progress(); /* for those that train beside it */
+        t->stages.done += report.samples;
+        t->stages.unit = t->learner->samples;
         TRY(comm_agree(t->comm, metrics_step(&run->metrics, t, &report)));
         if (is_evaluated(t)) TRY(evaluate(run));
         if (t->state.step == o->steps || !has_patience(run)) break;

@@ -106,6 +106,9 @@ for job, path in (("prepare", "vocabulary"), ("encode", "text"), ("train", "chec
     file = json.load(open(path + ".stages.json"))
     assert file["job"] == job and file["ranks"] == 1 and abs(sum(s["share"] for s in file["stages"]) - 1) < 1e-4, file
     assert [float(row["seconds"]) for row in stages if row["job"] == job] == [s["seconds"] for s in file["stages"] if s["share"] >= 1e-4], job
+rates = {row["job"]: row for row in rows(page, "throughput")}
+n_codes = sum(1 for line in open("codes.tsv", encoding="utf-8")) - 1
+assert int(rates["train"]["done"]) == sum(step["codes"] for step in steps) and int(rates["tokenize"]["done"]) == int(rates["prepare"]["done"]) == n_codes, rates
 nearest = rows(page, "nearest")
 assert "OTHER" in {row["system"] for row in nearest} and all(row["cosine"] == "" or -1 <= float(row["cosine"]) <= 1 for row in nearest)
 ' "numbers and structure of the page"
