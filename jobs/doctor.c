@@ -13,10 +13,10 @@ static const struct check {
     int is_needed; /* without it nothing works; else what is found is a note, which some runs need not heed */
     int before;    /* the number of a check without which this one would not come back; -1: none */
 } CHECKS[] = {
-    {"launch", examine_launch, 1, -1}, {"cores", examine_cores, 1, -1},  {"memory", examine_memory, 1, -1},
-    {"limits", examine_limits, 1, -1}, {"GPUs", examine_gpus, 1, -1},    {"HDF5", examine_hdf5, 1, -1},
-    {"disk", examine_disk, 1, -1},     {"folder", examine_folder, 1, 5}, {"locale", examine_locale, 0, -1},
-    {"Python", examine_python, 0, -1},
+    {"launch", examine_launch, 1, -1}, {"windows", examine_one_sided, 1, -1}, {"cores", examine_cores, 1, -1},
+    {"memory", examine_memory, 1, -1}, {"limits", examine_limits, 1, -1},     {"GPUs", examine_gpus, 1, -1},
+    {"HDF5", examine_hdf5, 1, -1},     {"disk", examine_disk, 1, -1},         {"folder", examine_folder, 1, 6},
+    {"locale", examine_locale, 0, -1}, {"Python", examine_python, 0, -1},
 };
 enum { N_CHECKS = sizeof CHECKS / sizeof *CHECKS };
 

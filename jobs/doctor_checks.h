@@ -17,6 +17,7 @@ struct examination {
 
 /* doctor_machine.c: how ranks were started, their cores, memory, limits, locale, Python */
 int examine_launch(struct examination *x);
+int examine_one_sided(struct examination *x);
 int examine_cores(struct examination *x);
 int examine_memory(struct examination *x);
 int examine_limits(struct examination *x);

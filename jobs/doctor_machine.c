@@ -12,6 +12,7 @@
 #include "base/python.h"
 #include "base/status.h"
 #include "base/string_list.h"
+#include "dist/work_counter.h"
 #include "doctor_checks.h"
 
 #define MIB ((int64_t)1 << 20)
@@ -56,6 +57,25 @@ int examine_launch(struct examination *x) {
                           environment_number("SLURM_STEP_NUM_NODES"), (long long)nodes);
     snprintf(x->fine, sizeof x->fine, "%d rank(s) on %lld node(s), %.100s, thread level %s", c->size, (long long)nodes,
              library, level_name(level));
+    return STATUS_OK;
+}
+
+/* The ranks of evaluate and of cohort take their work from a number on rank 0. */
+int examine_one_sided(struct examination *x) {
+    struct work_counter counter = {.own = 0};
+    int64_t sum = 0, size = x->comm->size;
+    int status = work_counter_open(&counter, x->comm);
+    if (status == STATUS_OK) status = comm_agree(x->comm, work_counter_take(&counter, &sum));
+    if (status == STATUS_OK) status = comm_sum_int64(x->comm, &sum, 1);
+    if (status == STATUS_OK) work_counter_close(&counter);
+    if (status == STATUS_OK && sum != size * (size - 1) / 2)
+        status = status_set(STATUS_FAILED, "ranks that take a number each got the same");
+    if (status != STATUS_OK)
+        return status_set(STATUS_FAILED,
+                          "%.2000s: one-sided MPI does not work between these ranks, by which evaluate deals out its "
+                          "trainings: choose another way, export OMPI_MCA_osc=pt2pt (or ^ucx, ^sm)",
+                          status_message());
+    snprintf(x->fine, sizeof x->fine, "%lld rank(s) took a number each from rank 0", (long long)size);
     return STATUS_OK;
 }
 

@@ -157,21 +157,19 @@ static int measure_neighbours(struct inspection *x, struct device *device) {
     struct neighbour_search search = {0};
     int64_t width = TABLE_GROUPS * x->table.shape.dim, n = x->n_queries;
     float *rows = NULL;
-    double *recall = NULL, *chance = NULL;
+    struct neighbour_recall *recall = NULL;
     int status = mem_alloc(&rows, n * width, sizeof *rows);
     if (status == STATUS_OK) status = mem_alloc(&recall, n, sizeof *recall);
-    if (status == STATUS_OK) status = mem_alloc(&chance, n, sizeof *chance);
     if (status == STATUS_OK && n > 0) status = read_queries(x, width, rows);
     if (status == STATUS_OK) status = neighbour_search_make(&search, x->comm, device, width, n, x->queries, rows);
     if (status == STATUS_OK && n > 0) status = search_table(x, &search);
     TRY_DONE(comm_agree(x->comm, status));
-    TRY_DONE(neighbour_search_recall(&search, &x->links, recall, chance));
-    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall, chance));
+    TRY_DONE(neighbour_search_recall(&search, &x->links, recall));
+    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall));
 done:
     neighbour_search_free(&search);
     free(rows);
     free(recall);
-    free(chance);
     return status;
 }
 
@@ -232,6 +230,7 @@ static int write_report(const struct inspection *x) {
 /* ---- the job ---- */
 static int inspect(struct inspection *x, struct device *device) {
     struct stages stages;
+    char report[PATH_MAX];
     stages_begin(&stages, device, STAGE_NAMES, N_STAGES);
     stage_begin(&stages, STAGE_LOAD);
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? check_report(x) : STATUS_OK));
@@ -248,7 +247,8 @@ static int inspect(struct inspection *x, struct device *device) {
     TRY(comm_agree(x->comm, interrupt_poll()));
     if (x->comm->rank == 0) print(x);
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? write_report(x) : STATUS_OK));
-    return stages_log(&stages, x->comm, "inspect", (enum stages_shown)x->config->run.stages, STATUS_OK);
+    config_report_path(x->config, report);
+    return stages_log(&stages, x->comm, "inspect", report, (enum stages_shown)x->config->run.stages, STATUS_OK);
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {

@@ -243,6 +243,7 @@ static int configure(const struct command *command, struct config *config) {
 static void warn_of_idle_settings(const struct command *command) {
     const struct job_entry *entry = command->entry;
     char names[256];
+    if (entry->job == JOB_PLAN) return; /* of all jobs */
     for (int i = 0; i < command->n_settings; i++) {
         const char *assignment = command->settings[i].value;
         if (command->settings[i].key) continue;

@@ -11,6 +11,7 @@ static inline struct model_settings model_settings(const struct config *c) {
                                    .quantizer = c->quantizer,
                                    .loss = c->loss,
                                    .sides = c->model.sides,
+                                   .text_map = c->model.text_map,
                                    .text_dropout = c->text.dropout,
                                    .seed = (uint64_t)c->run.seed};
 }

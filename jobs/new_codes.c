@@ -175,6 +175,7 @@ int new_codes_make(struct new_codes *n, const struct comm *comm, const struct co
     TRY(comm_agree(comm, comm->rank == 0 ? check_codes(n, config, &have_nodes) : STATUS_OK));
     TRY(comm_broadcast(comm, &have_nodes, sizeof have_nodes));
     if (!have_nodes) n->config.files.graph = nothing;
+    n->config.subgraph.removed = nothing; /* what was removed is removed here too, and was written before */
     TRY(prepare_vocabulary(comm, &n->config));
     if (config->text.mode == TEXT_ONLINE) return STATUS_OK;
     return encode_descriptions(comm, &n->config, config->files.text);

@@ -21,9 +21,12 @@ struct text_kind {
 };
 static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"report", "{\n \"table_id\":"},
+                                         {"removed", "relation\tx_index\ty_index\tx_type\ty_type\n"},
                                          {"probe", "{\n \"probed_table\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
+                                         {"stages", "{\n \"job\": \""},
+                                         {"page", "<!doctype html>\n<html lang=\"en\">\n<head>\n"},
                                          {"evaluation", "# Evaluation\n"},
                                          {"matrix", "# medtok baseline rows of "},
                                          {"score", "{\n \"samples\": "},

@@ -1,5 +1,6 @@
 /* prepare: code tables and the knowledge graph in, vocabulary.h5 out. Rank 0 does the work; it takes seconds. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -48,7 +49,8 @@ static int make(const struct comm *comm, const struct config *config, const stru
     TRY_DONE(comm_agree(comm, status));
     stage_begin(&stages, STAGE_WRITE);
     TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &builder.vocabulary, provenance));
-    TRY_DONE(stages_log(&stages, comm, "prepare", (enum stages_shown)config->run.stages, status));
+    TRY_DONE(
+        stages_log(&stages, comm, "prepare", config->files.vocabulary, (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.vocabulary);
 done:
     vocabulary_builder_free(&builder);
@@ -61,8 +63,14 @@ int prepare_vocabulary(const struct comm *comm, const struct config *config) {
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    const char *removed = config->subgraph.removed;
     (void)arguments;
-    return prepare_vocabulary(comm, config);
+    TRY(prepare_vocabulary(comm, config));
+    if (!removed[0] || access(removed, R_OK) == 0) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s is up to date, but %s, which holds the edges that were removed, is not there: "
+                      "run prepare --force",
+                      config->files.vocabulary, removed);
 }
 
 static int check(const struct config *config) {
@@ -72,6 +80,11 @@ static int check(const struct config *config) {
                           "--set files.codes=PATH");
     if (!config->files.graph[0])
         return status_set(STATUS_USAGE, "files.graph is empty: name the knowledge graph (PrimeKG's kg.csv)");
+    if (!config->subgraph.remove[0] != !config->subgraph.removed[0])
+        return status_set(STATUS_USAGE,
+                          "graph.remove says which edges are removed, and graph.removed which file holds "
+                          "them: %s is empty",
+                          config->subgraph.remove[0] ? "graph.removed" : "graph.remove");
     return STATUS_OK;
 }
 

@@ -14,9 +14,11 @@
 #include "dist/stages.h"
 #include "ingest/code_class_files.h"
 #include "ingest/code_map_files.h"
+#include "ingest/removed_edges.h"
 #include "jobs.h"
 #include "measure/probe.h"
 #include "measure/probe_baselines.h"
+#include "measure/probe_links.h"
 #include "measured_table.h"
 #include "store/text_features.h"
 
@@ -80,6 +82,46 @@ static int read_map(struct probing *x, const char *path) {
     return status;
 }
 
+/* The edges of one relation between the types of edge `first`, and on behind those before them. */
+static int ask_relation(struct probing *x, const struct removed_edges *r, long long first, uint8_t *done,
+                        struct probe_link *links) {
+    char names[3][QUESTION_NAME_BYTES];
+    const struct removed_edge *e = r->edges, *of = &e[first];
+    int64_t n = 0;
+    for (long long i = first; i < r->n; i++) {
+        if (done[i] || e[i].relation != of->relation || e[i].x_type != of->x_type || e[i].y_type != of->y_type)
+            continue;
+        if (e[i].x >= x->codes.links.n_nodes || e[i].y >= x->codes.links.n_nodes)
+            return status_set(STATUS_FAILED, "%s: node %d is not in the graph of %s: it was made from another",
+                              x->config->probe.removed, e[i].x > e[i].y ? e[i].x : e[i].y, x->config->files.vocabulary);
+        done[i] = 1;
+        links[n++] = (struct probe_link){e[i].x, e[i].y};
+    }
+    removed_edges_name(&r->relations, of->relation, names[0], sizeof names[0]);
+    removed_edges_name(&r->types, of->x_type, names[1], sizeof names[1]);
+    removed_edges_name(&r->types, of->y_type, names[2], sizeof names[2]);
+    return probe_questions_of_links(&x->codes, &(struct link_ends){names[0], names[1], names[2]}, n, links,
+                                    x->config->probe.queries, x->bootstrap.seed, &x->questions);
+}
+
+static int read_removed(struct probing *x) {
+    struct removed_edges r;
+    struct probe_link *links = NULL;
+    uint8_t *done = NULL;
+    int status;
+    if (!x->config->probe.removed[0]) return STATUS_OK;
+    TRY_DONE(removed_edges_read(&r, x->config->probe.removed));
+    TRY_DONE(mem_alloc(&links, r.n, sizeof *links));
+    TRY_DONE(mem_alloc(&done, r.n, 1));
+    for (long long i = 0; i < r.n; i++)
+        if (!done[i]) TRY_DONE(ask_relation(x, &r, i, done, links));
+done:
+    removed_edges_free(&r);
+    free(links);
+    free(done);
+    return status;
+}
+
 static struct code_classes *next_classes(struct probing *x) { return &x->classes[x->n_classes]; }
 
 static int read_classes(struct probing *x, const char *path) {
@@ -106,6 +148,7 @@ static int add_string_classes(struct probing *x, int system) {
 static int make_questions(struct probing *x) {
     const struct probe_options *o = &x->config->probe;
     for (int i = 0; i < o->maps.n; i++) TRY(read_map(x, o->maps.items[i]));
+    TRY(read_removed(x));
     for (int i = 0; i < o->classes.n; i++) TRY(read_classes(x, o->classes.items[i]));
     for (int s = 0; s < x->codes.n_systems; s++) TRY(add_string_classes(x, s));
     for (int s = 0; s < x->codes.n_systems; s++)
@@ -274,7 +317,8 @@ static int probe(struct probing *x) {
     TRY(comm_agree(x->comm, interrupt_poll()));
     if (is_root) print(x);
     TRY(comm_agree(x->comm, is_root ? write_report(x) : STATUS_OK));
-    return stages_log(&stages, x->comm, "probe", (enum stages_shown)x->config->run.stages, STATUS_OK);
+    return stages_log(&stages, x->comm, "probe", x->config->probe.report, (enum stages_shown)x->config->run.stages,
+                      STATUS_OK);
 }
 
 static void free_all(struct probing *x) {

@@ -52,26 +52,32 @@ static int64_t take_number(const char *fields, const char *key) {
     return strtoll(value, NULL, 10);
 }
 
+static void end(struct run_stage *s, enum stage_state state, int64_t time) {
+    if (s->state == STAGE_RUNNING) s->ran += (double)(time - s->began);
+    s->state = state;
+    s->ended = time;
+}
+
 static void add_event(struct run_stage *s, int64_t time, const char *event, const char *fields) {
     if (strcmp(event, "submitted") == 0) {
-        double ran = s->ran; /* of earlier submissions: a resumed run has their work */
-        s->submitted = time, s->began = s->ended = 0, s->code = 0, s->reason[0] = 0, s->ran = ran;
+        s->submitted = time, s->began = s->ended = 0, s->reason[0] = 0; /* `ran` stays: a resumed run has its work */
         s->state = STAGE_WAITING;
         take(fields, "job", s->slurm_job, sizeof s->slurm_job);
         take(fields, "after", s->after, sizeof s->after);
     } else if (strcmp(event, "began") == 0) {
-        s->began = time, s->ended = 0, s->state = STAGE_RUNNING;
+        s->began = time, s->state = STAGE_RUNNING, s->reason[0] = 0;
         s->restarts = take_number(fields, "restart");
         s->ranks = take_number(fields, "ranks");
         take(fields, "nodes", s->nodes, sizeof s->nodes);
     } else if (strcmp(event, "stopped") == 0) {
         take(fields, "reason", s->reason, sizeof s->reason);
+        end(s, STAGE_FAILED, time);
+        s->code = CODE_UNKNOWN;
     } else if (strcmp(event, "requeued") == 0) {
-        s->state = STAGE_REQUEUED, s->ended = time, s->ran += (double)(time - s->began);
+        end(s, STAGE_REQUEUED, time);
     } else if (strcmp(event, "ended") == 0) {
-        s->code = take_number(fields, "code"), s->ended = time;
-        s->ran += (double)(time - s->began);
-        s->state = s->code == 0 ? STAGE_DONE : STAGE_FAILED;
+        s->code = take_number(fields, "code");
+        end(s, s->code == 0 ? STAGE_DONE : STAGE_FAILED, time);
     }
 }
 

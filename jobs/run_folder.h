@@ -7,7 +7,7 @@
  *   folder                       where it was submitted: paths are relative to it
  *
  * Events: `submitted` (job, after: the stages waited for, commas between), `began` (job, restart, nodes, ranks), `requeued` (restart, at: pieces of
- * work that are saved), `stopped` (reason, with blanks), `ended` (code). A line that a kill has cut is ignored.
+ * work that are saved), `stopped` (reason, with blanks: it is not to go on), `ended` (code). A line that a kill has cut is ignored.
  */
 #ifndef MEDTOK_JOBS_RUN_FOLDER_H
 #define MEDTOK_JOBS_RUN_FOLDER_H
@@ -31,6 +31,8 @@ enum stage_state {
     STAGE_DONE
 };
 
+enum { CODE_UNKNOWN = -1 };
+
 struct run_stage {
     const char *name; /* of its job */
     enum job job;
@@ -38,7 +40,8 @@ struct run_stage {
     enum stage_state state;
     int64_t submitted, began, ended; /* seconds since 1970; 0: not yet */
     double ran;                      /* seconds between beginnings and ends, over all restarts that ended */
-    int64_t restarts, code, ranks;
+    int64_t restarts, ranks;
+    int64_t code; /* that it ended with; CODE_UNKNOWN: stopped before it could say */
     char slurm_job[64], nodes[256], after[512], reason[512];
     const struct run_stage *cause; /* STAGE_NOT_RUN: the stage that failed */
 };

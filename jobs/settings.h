@@ -12,8 +12,10 @@
 #include "ehr/tasks/options.h"
 #include "ingest/options.h"
 #include "job_list.h"
+#include "site_options.h"
 #include "measure/options.h"
 #include "medtok/options.h"
+#include "report/options.h"
 #include "store/options.h"
 #include "synth/options.h"
 #include "text/options.h"
@@ -41,7 +43,9 @@
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
-    OPTIONS(BENCH_OPTIONS, bench_options, bench)
+    OPTIONS(REPORT_OPTIONS, report_options, report)                                                                    \
+    OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \
+    OPTIONS(SITE_OPTIONS, site_options, site)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;
 struct config {

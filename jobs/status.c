@@ -138,7 +138,7 @@ static void print_why(const struct run_stage *s, const struct log_lines *log) {
     if (s->state == STAGE_NOT_RUN)
         printf("    its turn does not come: %s%s%s, before it, %s\n", s->cause->name, s->cause->variant[0] ? "." : "",
                s->cause->variant, s->cause->state == STAGE_LOST ? "is lost" : "failed");
-    if (s->state == STAGE_FAILED)
+    if (s->state == STAGE_FAILED && s->code != CODE_UNKNOWN)
         printf("    exit code %lld%s%s\n", (long long)s->code, log->error[0] ? ": " : "", log->error);
     if (s->reason[0]) printf("    stopped: %s\n", s->reason);
     if (s->state == STAGE_LOST)

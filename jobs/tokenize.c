@@ -83,6 +83,7 @@ static void shape_table(struct table_job *job, int64_t n_codes) {
                                       .top_k = c->quantizer.top_k,
                                       .dim = c->quantizer.dim,
                                       .codebook_size = c->quantizer.size,
+                                      .residual = c->quantizer.assign == ASSIGN_RESIDUAL,
                                       .vocabulary_rows = job->codes == c ? n_codes : base->vocabulary_rows,
                                       .base_rows = base->n_codes,
                                       .table_version = base->table_version + 1};
@@ -249,7 +250,8 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
     TRY_DONE(set_attributes(&job));
     status = table_commit(job.writer);
     job.writer = NULL;
-    status = stages_log(&job.stages, comm, "tokenize", (enum stages_shown)config->run.stages, status);
+    status =
+        stages_log(&job.stages, comm, "tokenize", config->files.table, (enum stages_shown)config->run.stages, status);
     if (status == STATUS_OK) log_info("wrote %s", config->files.table);
 done:
     if (job.writer) table_abandon(job.writer);

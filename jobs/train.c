@@ -44,7 +44,8 @@ static int make(const struct comm *comm, const struct config *config, const stru
     announce(&training, &learner, threads);
     config_metrics_path(config, metrics);
     status = train(&training, &learner.learner, &ring, metrics);
-    TRY_DONE(stages_log(&training.stages, comm, "train", (enum stages_shown)config->run.stages, status));
+    TRY_DONE(stages_log(&training.stages, comm, "train", config->files.checkpoint,
+                        (enum stages_shown)config->run.stages, status));
     log_info("wrote %s after %lld steps; metrics in %s", ring.final_path, (long long)training.state.step, metrics);
 done:
     training_free(&training);
@@ -62,6 +63,9 @@ static int run(const struct comm *comm, const struct config *config, const struc
 static int check(const struct config *config) {
     TRY(text_options_check_mode(&config->text));
     TRY(train_options_check(&config->train));
+    if (config->model.text_map == TEXT_MAP_PRINCIPAL && config->text.mode == TEXT_ONLINE)
+        return status_set(STATUS_USAGE,
+                          "model.text_map: principal needs text.mode: cached, whose features it looks at");
     return model_options_check(&config->attention, &config->quantizer);
 }
 

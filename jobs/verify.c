@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs.h"
+#include "kernels.h"
 #include "store/cohort.h"
 #include "store/table_walk.h"
 #include "store/text_features.h"
@@ -43,24 +44,44 @@ static int check_absent(struct verification *v, int64_t row, int g, const int32_
     return STATUS_OK;
 }
 
-static int check_tokens(struct verification *v, int64_t row, int g, const int32_t *tokens, const float *weights) {
-    const int32_t *region = v->table.shape.region[g];
-    double sum = 0;
-    for (int64_t k = 0; k < v->table.shape.top_k; k++) {
-        if (tokens[k] < region[0] || tokens[k] >= region[1]) {
+/* Tokens are different rows of the region; a residual table's token k is one of part k of it. */
+static int check_tokens(struct verification *v, int64_t row, int g, const int32_t *tokens) {
+    const struct table_shape *s = &v->table.shape;
+    for (int64_t k = 0; k < s->top_k; k++) {
+        int64_t first = s->region[g][0], last = s->region[g][1];
+        if (s->residual) {
+            first = residual_level_first(s->region[g][0], s->region[g][1], s->top_k, k);
+            last = residual_level_first(s->region[g][0], s->region[g][1], s->top_k, k + 1);
+        }
+        if (tokens[k] < first || tokens[k] >= last) {
             char what[96];
-            snprintf(what, sizeof what, "token %d is outside the region %d to %d", tokens[k], region[0], region[1] - 1);
+            snprintf(what, sizeof what, "token %d is outside the region %lld to %lld", tokens[k], (long long)first,
+                     (long long)last - 1);
             return fault(v, row, g, what);
         }
         for (int64_t j = 0; j < k; j++)
             if (tokens[j] == tokens[k]) return fault(v, row, g, "a token stands twice");
-        if (!(weights[k] > 0)) return fault(v, row, g, "a weight is not positive");
-        if (k > 0 && weights[k] > weights[k - 1]) return fault(v, row, g, "weights do not fall");
-        sum += (double)weights[k];
         v->used[g][tokens[k]] = 1;
     }
-    if (fabs(sum - 1) > WEIGHT_TOLERANCE) {
-        char what[96];
+    return STATUS_OK;
+}
+
+/* Of the nearest rows: a softmax of rising distances. Residual: each takes its square from that of a unit vector. */
+static int check_weights(struct verification *v, int64_t row, int g, const float *weights) {
+    double sum = 0, square = 0;
+    int residual = (int)v->table.shape.residual;
+    char what[96];
+    for (int64_t k = 0; k < v->table.shape.top_k; k++) {
+        if (!(residual ? weights[k] >= 0 : weights[k] > 0)) return fault(v, row, g, "a weight is not positive");
+        if (!residual && k > 0 && weights[k] > weights[k - 1]) return fault(v, row, g, "weights do not fall");
+        sum += (double)weights[k];
+        square += (double)weights[k] * (double)weights[k];
+    }
+    if (residual && square > 1 + WEIGHT_TOLERANCE) {
+        snprintf(what, sizeof what, "the squares of the weights sum to %.7f, more than 1", square);
+        return fault(v, row, g, what);
+    }
+    if (!residual && fabs(sum - 1) > WEIGHT_TOLERANCE) {
         snprintf(what, sizeof what, "weights sum to %.7f, not 1", sum);
         return fault(v, row, g, what);
     }
@@ -75,7 +96,7 @@ static int check_embedding(struct verification *v, int64_t row, int g, const int
         for (int64_t k = 0; k < v->table.shape.top_k; k++)
             sum += (double)weights[k] * (double)v->codebook[tokens[k] * dim + c];
         if (!(fabs(sum - (double)embedding[c]) <= EMBEDDING_TOLERANCE))
-            return fault(v, row, g, "the embedding is not the weighted mean of its code vectors");
+            return fault(v, row, g, "the embedding is not the weighted sum of its code vectors");
     }
     return STATUS_OK;
 }
@@ -93,7 +114,8 @@ static int check_row(struct verification *v, int64_t row, const int32_t *tokens,
             TRY(check_absent(v, row, g, t, w, e));
             continue;
         }
-        TRY(check_tokens(v, row, g, t, w));
+        TRY(check_tokens(v, row, g, t));
+        TRY(check_weights(v, row, g, w));
         TRY(check_embedding(v, row, g, t, w, e));
     }
     v->n_without_tokens += v->absent - absent == TABLE_GROUPS;

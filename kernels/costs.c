@@ -317,6 +317,20 @@ struct work cost_quantize_backward(int64_t n, int64_t dim, int64_t top_k, int co
                 4 * product(n, dim) + pick_values * (codebook ? 3 : 1) + picks, picks);
 }
 
+struct work cost_quantize_residual(int64_t n, int64_t dim, int64_t candidates, int64_t top_k) {
+    double picks = product(n, top_k), pick_values = picks * dim;
+    /* Of a pick's values: w c taken from r 2; the sum of q 1 a value. */
+    return work(2 * product(n, candidates) / (double)top_k * dim + pick_values * 2 + product(n, dim),
+                2 * product(n, dim) + product(candidates, dim) + pick_values * 2 + picks, picks);
+}
+
+struct work cost_quantize_residual_backward(int64_t n, int64_t dim, int64_t top_k, int codebook) {
+    double picks = product(n, top_k), pick_values = picks * dim;
+    /* Of a pick's values: g.c 2; g - s c 2; dc: s r + w g, taken off 4. */
+    return work(pick_values * (codebook ? 8 : 4) + 2 * product(n, dim),
+                3 * product(n, dim) + pick_values * (codebook ? 4 : 1) + picks, picks);
+}
+
 struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k) {
     double picks = product(n, top_k);
     return work(picks * (2.0 * dim + 1), product(n, dim) + picks * (2.0 * (dim + 1) + 1), picks);

@@ -207,6 +207,20 @@ PRIMITIVE(quantize_backward, cost_quantize_backward(n, dim, top_k, dc.at != NULL
           (int64_t, n) (int64_t, dim) (int64_t, top_k) (dev_real, u) (dev_real, c) (dev_int, index) (dev_real, weight)
           (dev_real, dq) (dev_real, du) (dev_real, dc))
 
+/* Residual quantisation (METHOD.md section 3). The candidates are cut into top_k levels, one behind the other
+ * (residual_level_first in kernels.h). With r_0 = u, token k is the row c_j of level k with the largest r_k . c_j, ties to
+ * the smaller index, its weight w_k = max(0, r_k . c_j), and r_(k+1) = r_k - w_k c_j: index[n,top_k], weight[n,top_k],
+ * before[n,top_k,dim] = r_k, q[n,dim] = u - r_top_k = sum_k w_k c. u need not have norm 1. */
+PRIMITIVE(quantize_residual, cost_quantize_residual(n, dim, last - first, top_k),
+          (int64_t, n) (int64_t, dim) (int64_t, first) (int64_t, last) (int64_t, top_k) (dev_real, u) (dev_real, c)
+          (dev_int, index) (dev_real, weight) (dev_real, before) (dev_real, q))
+
+/* From dq: du += and dc[index] += the gradients through the weights and the code vectors, the picks as they are. dc may be
+ * NULL. */
+PRIMITIVE(quantize_residual_backward, cost_quantize_residual_backward(n, dim, top_k, dc.at != NULL),
+          (int64_t, n) (int64_t, dim) (int64_t, top_k) (dev_real, before) (dev_real, c) (dev_int, index) (dev_real, weight)
+          (dev_real, dq) (dev_real, du) (dev_real, dc))
+
 /* What the picks give to the rows: picks[.,dim+1] at row index[i,k] += (weight[i,k] u[i], weight[i,k]), sums of the
  * vectors and, in the last column, counts; added in the order of i, then k. */
 PRIMITIVE(sum_picks, cost_sum_picks(n, dim, top_k),

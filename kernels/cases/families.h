@@ -19,6 +19,7 @@ FAMILY(NORM_CASES);       /* norm.c */
 FAMILY(ROW_CASES);        /* rows.c: rows and segments */
 FAMILY(GRAPH_CASES);      /* graphs.c */
 FAMILY(QUANTIZER_CASES);  /* quantizer.c */
+FAMILY(RESIDUAL_CASES);   /* residual.c: residual quantisation */
 FAMILY(TABLE_CASES);      /* tables.c: bags, rotary embedding */
 FAMILY(LOSS_CASES);       /* losses.c */
 FAMILY(ATTENTION_CASES);  /* attention.c */

@@ -1,4 +1,4 @@
-/* Attention: cuts a call into units of work, one for each thread at a time, which attention_narrow.c and attention_blocks.c
+/* Attention: cuts a call into units of work, one for each thread at a time, which attention_columns.c and attention_blocks.c
  * compute: a few segments, or of long ones one kv head. The cut does not depend on the number of threads, nor does any result. */
 #include "cpu/attention.h"
 
@@ -40,10 +40,11 @@ static int64_t n_rows(const struct spans *s, int64_t i) {
     return s->first.at ? (int64_t)s->end.at[i] - s->first.at[i] : 1;
 }
 
-/* Where queries stand for vectors: see attention_narrow.c, which knows no causal mask, no types and no sums. */
-static int is_narrow(const struct attention_call *c, int64_t n_queries, int64_t n_keys) {
-    return c->a->head_dim <= NARROW_HEAD && n_queries >= TOGETHER && n_keys > 0 && !c->a->causal &&
-           c->a->types.n_types == 0 && !c->sums.at && !(c->g && c->g->dsums.at);
+/* Where queries stand for vectors: see attention_columns.c, which knows no types, no sums and no query that sees no key. */
+static int by_columns(const struct attention_call *c, int64_t n_queries, int64_t n_keys) {
+    return n_queries >= TOGETHER && n_keys > 0 && (!c->a->causal || n_keys >= n_queries) &&
+           n_keys * c->a->head_dim <= MOST_BY_COLUMNS && c->a->types.n_types == 0 && !c->sums.at &&
+           !(c->g && c->g->dsums.at);
 }
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -56,8 +57,8 @@ static int plan_call(struct device *device, struct attention_call *c) {
         int64_t q = n_rows(&a->queries, i), k = n_rows(&a->keys, i);
         most_probs = larger(most_probs, q * k * a->heads);
         most_keys = larger(most_keys, k);
-        work = larger(work, is_narrow(c, q, k) ? narrow_scratch(q, k, a->head_dim, (int)backward)
-                                               : blocks_scratch(k, a->head_dim, (int)backward));
+        work = larger(work, by_columns(c, q, k) ? columns_scratch(q, k, a->head_dim, (int)backward)
+                                                : blocks_scratch(k, a->head_dim, (int)backward));
     }
     c->by_row = most_probs > LONG_SEGMENT;
     c->parts = c->by_row ? a->kv_heads : 1;
@@ -142,7 +143,7 @@ static void give_kv_head(const struct attention_call *c, const struct attention_
 static void run_kv_head(const struct attention_call *c, struct attention_segment *s, int64_t kv_head, real *room) {
     int64_t group = s->heads / c->a->kv_heads, first = kv_head * group;
     take_kv_head(c, s, kv_head, room);
-    if (!is_narrow(c, s->n_queries, s->n_keys)) {
+    if (!by_columns(c, s->n_queries, s->n_keys)) {
         if (c->g)
             blocks_backward(s, first, group);
         else
@@ -150,9 +151,9 @@ static void run_kv_head(const struct attention_call *c, struct attention_segment
     } else
         for (int64_t h = first; h < first + group; h++) {
             if (c->g)
-                narrow_backward(s, h);
+                columns_backward(s, h);
             else
-                narrow_forward(s, h);
+                columns_forward(s, h);
         }
     give_kv_head(c, s, kv_head);
 }

@@ -1,4 +1,4 @@
-/* What the files of the CPU's attention share: attention.c cuts a call into heads of segments; attention_narrow.c and
+/* What the files of the CPU's attention share: attention.c cuts a call into heads of segments; attention_columns.c and
  * attention_blocks.c compute those. */
 #ifndef MEDTOK_KERNELS_CPU_ATTENTION_H
 #define MEDTOK_KERNELS_CPU_ATTENTION_H
@@ -7,10 +7,12 @@
 #include "cpu/dropout_cpu.h"
 
 enum {
-    NARROW_HEAD = 16, /* up to this width of heads vectors run along the queries */
-    QUERY_TILE = 128, /* that many of them at once */
-    ROW_BLOCK = 32    /* rows of scores at once, otherwise */
+    QUERY_TILE = 24, /* where vectors run along the queries: that many at once, three vectors */
+    ROW_BLOCK = 32   /* rows of scores at once, otherwise */
 };
+
+/* Values of a head's keys up to which vectors run along the queries: each tile reads all keys, from the second cache. */
+enum { MOST_BY_COLUMNS = 1 << 16 };
 
 /* One segment, and of its keys and values those of one kv head. Rows of q, out and their gradients are numbered within the
  * segment; out and dout have rows of heads * dim values. */
@@ -54,10 +56,10 @@ static inline int drops(const struct attention_segment *s) { return s->factor ||
 /* Dropout's factors of the keys of a row; NULL: none. Valid until the next call. */
 const real *attention_factors(const struct attention_segment *s, int64_t t, int64_t h);
 
-/* Narrow heads, many queries, nothing but keys and values. Scratch in values, for n_keys keys. */
-int64_t narrow_scratch(int64_t n_queries, int64_t n_keys, int64_t dim, int backward);
-void narrow_forward(const struct attention_segment *s, int64_t h);
-void narrow_backward(const struct attention_segment *s, int64_t h);
+/* Several queries, nothing but keys and values. Scratch in values, for n_keys keys. */
+int64_t columns_scratch(int64_t n_queries, int64_t n_keys, int64_t dim, int backward);
+void columns_forward(const struct attention_segment *s, int64_t h);
+void columns_backward(const struct attention_segment *s, int64_t h);
 
 /* All others: the heads first .. first + count - 1, which share the kv head. */
 int64_t blocks_scratch(int64_t n_keys, int64_t dim, int backward);

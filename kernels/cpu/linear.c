@@ -13,7 +13,10 @@ enum {
     /* Rows of a product that one thread computes at a time. oneDNN's product is always made of this many rows (the last block
      * is filled up with zeros), because it rounds differently for other sizes, and a row must not depend on its neighbours. */
     LINEAR_ROWS = 256,
-    WEIGHT_ROWS = 256 /* outputs whose packed weights are laid out again at a time, for backward */
+    WEIGHT_ROWS = 256, /* outputs whose packed weights are laid out again at a time, for backward */
+    /* Trained weights up to so many are packed for each call, if there are LINEAR_ROWS rows. Where sums are short, BLAS's time goes to
+     * copies of the rows, and passes over y before and after the product. */
+    MOST_PACKED_ANEW = 3 << 18
 };
 
 struct cpu_weights {
@@ -87,6 +90,7 @@ WIDE_VECTORS static void finish_row(const struct linear *l, const real *bias, co
 
 /* Scratch of a packed product, in values. */
 struct packed_room {
+    real *panels;          /* of trained weights */
     real *filled;          /* [LINEAR_ROWS, in + out] for oneDNN's unfinished block, of which there is at most one */
     real *threads;         /* of each thread: `each` values */
     int64_t each, product; /* of which the first `product` take a block of results that is added to y */
@@ -94,16 +98,18 @@ struct packed_room {
 
 static int64_t whole_lines(int64_t count) { return (count + 15) / 16 * 16; }
 
-static int take_room(struct device *device, const struct linear *l, struct packed_room *room) {
+static int take_room(struct device *device, const struct linear *l, int64_t panels, struct packed_room *room) {
     const struct cpu_weights *w = weights_of(l);
     int64_t filled = w->onednn ? whole_lines(LINEAR_ROWS * (l->in + l->out)) : 0;
     int64_t own = w->onednn ? (int64_t)(onednn_product_scratch(w->onednn) / sizeof(real)) + 1 : 0;
     if (w->panels && w->storage == STORAGE_BF16) own = l->in * ROW_PANEL;
     room->product = l->accumulate ? whole_lines(LINEAR_ROWS * l->out) : 0;
     room->each = room->product + whole_lines(own);
-    room->filled = cpu_scratch(device, filled + cpu_threads(device) * room->each);
-    room->threads = room->filled ? room->filled + filled : NULL;
-    return room->filled != NULL;
+    room->panels = cpu_scratch(device, panels + filled + cpu_threads(device) * room->each);
+    if (!room->panels) return 0;
+    room->filled = room->panels + panels;
+    room->threads = room->filled + filled;
+    return 1;
 }
 
 /* Rows first .. of the result, by the thread to which `own` belongs. */
@@ -130,20 +136,41 @@ static int packed_block(const struct linear *l, int64_t first, int64_t rows, con
     return bad;
 }
 
-static void packed_linear(struct device *device, const struct linear *l, int64_t rows, const real *x, real *y) {
-    struct packed_room room;
+static void packed_rows(struct device *device, const struct linear *l, int64_t rows, const real *x, real *y,
+                        const struct packed_room *room) {
     int bad = 0;
-    if (!take_room(device, l, &room)) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(static, 1) reduction(| : bad) if (rows > LINEAR_ROWS)
     for (int64_t first = 0; first < rows; first += LINEAR_ROWS)
-        bad |= packed_block(l, first, rows, x, y, &room, room.threads + omp_get_thread_num() * room.each);
+        bad |= packed_block(l, first, rows, x, y, room, room->threads + omp_get_thread_num() * room->each);
     if (bad) snprintf(device->error, sizeof device->error, "oneDNN could not compute a product");
+}
+
+static int is_packed_anew(const struct linear *l, int64_t rows) {
+    return rows >= LINEAR_ROWS && l->in * l->out <= MOST_PACKED_ANEW && l->in > 0 && !onednn_here(0);
+}
+
+/* A trained map l, with weights W[o, i] = weight[o out_step + i in_step]. */
+static void pack_and_multiply(struct device *device, const struct linear *l, const real *weight, int64_t out_step,
+                              int64_t in_step, int64_t rows, const real *x, real *y) {
+    struct cpu_weights w = {.shape = {.in = l->in, .out = l->out}, .storage = STORAGE_REAL};
+    struct linear map = *l;
+    struct packed_room room;
+    map.packed = &w.shape;
+    if (!take_room(device, &map, row_product_room(l->in, l->out), &room)) return;
+    w.panels = room.panels;
+    row_product_lay(l->in, l->out, weight, out_step, in_step, room.panels);
+    packed_rows(device, &map, rows, x, y, &room);
 }
 
 void cpu_linear(struct device *device, const struct linear *l, int64_t rows, dev_real x, dev_real y) {
     if (rows <= 0 || device->error[0]) return;
     if (l->packed) {
-        packed_linear(device, l, rows, x.at, y.at);
+        struct packed_room room;
+        if (take_room(device, l, 0, &room)) packed_rows(device, l, rows, x.at, y.at, &room);
+        return;
+    }
+    if (is_packed_anew(l, rows)) {
+        pack_and_multiply(device, l, l->weight.at, l->in, 1, rows, x.at, y.at);
         return;
     }
     cpu_gemm(device, 0, 1, rows, l->out, l->in, 1, x, l->in, l->weight, l->in, l->accumulate ? 1 : 0, y, l->out);
@@ -195,8 +222,12 @@ static void packed_dx(struct device *device, const struct linear *l, int64_t row
 void cpu_linear_backward(struct device *device, const struct linear *l, int64_t rows, dev_real x, dev_real dy,
                          struct linear_gradients to) {
     int64_t in = l->in, out = l->out;
+    struct linear turned = {.in = out, .out = in, .accumulate = to.accumulate};
+    if (device->error[0]) return;
     if (to.dx.at && l->packed)
         packed_dx(device, l, rows, dy, to.dx, to.accumulate);
+    else if (to.dx.at && is_packed_anew(&turned, rows))
+        pack_and_multiply(device, &turned, l->weight.at, 1, in, rows, dy.at, to.dx.at);
     else if (to.dx.at)
         cpu_gemm(device, 0, 0, rows, in, out, 1, dy, out, l->weight, in, to.accumulate ? 1 : 0, to.dx, in);
     if (to.dweight.at) cpu_gemm(device, 1, 0, out, in, rows, 1, dy, out, x, in, 1, to.dweight, in);

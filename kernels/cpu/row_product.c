@@ -29,8 +29,19 @@ void *row_product_pack(int64_t in, int64_t out, const void *weight, enum storage
     return packed;
 }
 
-IN_PLACE void multiply_tile(int64_t in, const real *const row[TILE_ROWS], const real *panel,
-                            real out[TILE_ROWS][ROW_PANEL]) {
+void row_product_lay(int64_t in, int64_t out, const real *weight, int64_t out_step, int64_t in_step, real *panels) {
+    for (int64_t o = 0; o < out; o += ROW_PANEL) {
+        int64_t n = out - o < ROW_PANEL ? out - o : ROW_PANEL;
+        const real *from = weight + o * out_step;
+        real *to = panels + o * in;
+        if (n < ROW_PANEL) memset(to, 0, (size_t)(in * ROW_PANEL) * sizeof *to);
+        for (int64_t k = 0; k < in; k++)
+            for (int64_t i = 0; i < n; i++) to[k * ROW_PANEL + i] = from[i * out_step + k * in_step];
+    }
+}
+
+/* to[TILE_ROWS, ROW_PANEL], rows ld apart */
+IN_PLACE void multiply_tile(int64_t in, const real *const row[TILE_ROWS], const real *panel, real *to, int64_t ld) {
     lanes sum[TILE_ROWS][2] = {{{0}}};
     const lanes *w = (const lanes *)(const void *)panel; /* aligned: panels are whole cache lines */
     for (int64_t k = 0; k < in; k++, w += 2) {
@@ -40,7 +51,8 @@ IN_PLACE void multiply_tile(int64_t in, const real *const row[TILE_ROWS], const 
             sum[r][1] += w[1] * row[r][k];
         }
     }
-    memcpy(out, sum, sizeof sum);
+#pragma GCC unroll 6
+    for (int r = 0; r < TILE_ROWS; r++) memcpy(to + r * ld, sum[r], sizeof sum[r]);
 }
 
 /* The panel of the outputs o .., widened if need be. */
@@ -54,7 +66,7 @@ static const real *panel_at(int64_t o, int64_t in, const void *packed, enum stor
 
 void row_product(int64_t rows, int64_t in, int64_t out, const real *x, const void *packed, enum storage storage,
                  real *wide, real *y) {
-    real tile[TILE_ROWS][ROW_PANEL];
+    real tile[TILE_ROWS * ROW_PANEL];
     const real *row[TILE_ROWS];
     for (int64_t block = 0; block < rows; block += BLOCK_ROWS) {
         int64_t end = block + BLOCK_ROWS < rows ? block + BLOCK_ROWS : rows;
@@ -63,8 +75,13 @@ void row_product(int64_t rows, int64_t in, int64_t out, const real *x, const voi
             size_t bytes = (size_t)(out - o < ROW_PANEL ? out - o : ROW_PANEL) * sizeof(real);
             for (int64_t r = block; r < end; r += TILE_ROWS) {
                 for (int t = 0; t < TILE_ROWS; t++) row[t] = x + (r + t < end ? r + t : end - 1) * in;
-                multiply_tile(in, row, panel, tile);
-                for (int t = 0; t < TILE_ROWS && r + t < end; t++) memcpy(y + (r + t) * out + o, tile[t], bytes);
+                if (r + TILE_ROWS <= end && o + ROW_PANEL <= out) {
+                    multiply_tile(in, row, panel, y + r * out + o, out);
+                    continue;
+                }
+                multiply_tile(in, row, panel, tile, ROW_PANEL);
+                for (int t = 0; t < TILE_ROWS && r + t < end; t++)
+                    memcpy(y + (r + t) * out + o, tile + t * ROW_PANEL, bytes);
             }
         }
     }

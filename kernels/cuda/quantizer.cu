@@ -1,4 +1,4 @@
-/* Distance with top-K in tiles, and its gradient. Rows have norm 1, so |u|^2 + |c|^2 - 2 u.c falls as u.c grows, and
+/* Distance with top-K in tiles. Rows have norm 1, so |u|^2 + |c|^2 - 2 u.c falls as u.c grows, and
  * u.c is what is ranked; always in full precision.
  *
  * A block multiplies QUERIES queries by CANDIDATES candidates at a time, out of shared memory, each thread 4 x 8 of
@@ -360,129 +360,94 @@ static int64_t slice_count(int64_t query_blocks, int64_t tiles, int64_t n_multip
     return best;
 }
 
-extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k,
-                              dev_real u, dev_real c, dev_int index, dev_real weight, dev_real q) {
-    if (n <= 0 || last <= first) return;
-    int64_t query_blocks = (n + QUERIES - 1) / QUERIES, tiles = (last - first + CANDIDATES - 1) / CANDIDATES;
-    int64_t slices = slice_count(query_blocks, tiles, cuda_of(device)->n_multiprocessors);
-    int64_t count = n * slices * top_k;
-    real *best_dot = cuda_scratch(device, 2 * count); /* an index needs no more room than a real */
-    if (!best_dot) return;
-    int32_t *best_index = (int32_t *)(best_dot + count);
-    struct search s = {n, dim, first, last, (int)(tiles / slices), (int)(tiles % slices), (int)top_k, u.at, c.at};
-    bool wide = dim % GROUP == 0 && is_aligned(u.at) && is_aligned(c.at), resident = dim <= RESIDENT_PARTS * DEPTH;
+/* How a search is launched: blocks of queries, slices of candidates, and where the lists lie. */
+struct plan {
+    int64_t query_blocks, slices;
+    real *best_dot;
+    int32_t *best_index;
+    real *rest; /* what the caller asked for besides; NULL: memory is out */
+};
+
+/* For n queries with lists of top_k among at most n_candidates; `more`: values of scratch for the caller. */
+static struct plan plan_search(struct device *device, int64_t n, int64_t n_candidates, int64_t top_k, int64_t more) {
+    int64_t query_blocks = (n + QUERIES - 1) / QUERIES, tiles = (n_candidates + CANDIDATES - 1) / CANDIDATES;
+    int64_t slices = slice_count(query_blocks, tiles, cuda_of(device)->n_multiprocessors), count = n * slices * top_k;
+    int64_t lists = (2 * count + PACK - 1) / PACK * PACK; /* an index needs no more room than a real */
+    real *room = cuda_scratch(device, lists + more);
+    if (!room) return {0, 0, NULL, NULL, NULL};
+    return {query_blocks, slices, room, (int32_t *)(room + count), room + lists};
+}
+
+/* Makes the lists of each slice. */
+static void launch_search(struct device *device, const char *name, struct search s, const struct plan *p) {
+    int64_t tiles = (s.last - s.first + CANDIDATES - 1) / CANDIDATES;
+    s.slice_tiles = (int)(tiles / p->slices), s.larger_slices = (int)(tiles % p->slices);
+    bool wide = s.dim % GROUP == 0 && is_aligned(s.u) && is_aligned(s.c), resident = s.dim <= RESIDENT_PARTS * DEPTH;
     auto search = resident ? wide ? search_kernel<true, true> : search_kernel<true, false>
                   : wide ? search_kernel<false, true>
                            : search_kernel<false, false>;
-    launch(device, "quantize", search, dim3((unsigned)query_blocks, (unsigned)slices), TILE_THREADS, 0, s, best_dot,
-           best_index);
-    launch(device, "quantize", merge_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)slices, (const real *)best_dot,
-           (const int32_t *)best_index, index.at, weight.at, q.at);
+    launch(device, name, search, dim3((unsigned)p->query_blocks, (unsigned)p->slices), TILE_THREADS, 0, s, p->best_dot,
+           p->best_index);
 }
 
-/* ---- gradient: a warp for each query. Queries share rows of c, so that dc is added by atomics, and its last bits may
- * differ from run to run. Floor: bytes of u, dq and twice du, and top_k rows of c read and of dc added to, mostly in
- * the L2 cache. ---- */
-
-/* s_k = -distance_k, q = sum w_k c_k: dw_k = dq.c_k, ds_k = w_k (dw_k - sum_j w_j dw_j); lane k returns 2 ds_k. */
-static __device__ real logit_slope(int64_t dim, int top_k, const real *c, const real *dq, real weight, int32_t index) {
-    int lane = threadIdx.x % WARP;
-    real own = 0;
-    for (int k = 0; k < top_k; k++) {
-        const real *row = c + (int64_t)__shfl_sync(ALL_LANES, index, k) * dim;
-        real dot = 0;
-        for (int64_t j = lane; j < dim; j += WARP) dot += dq[j] * row[j];
-        dot = warp_sum(dot);
-        if (lane == k) own = dot;
-    }
-    return 2 * weight * (own - warp_sum(weight * own));
+extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k,
+                              dev_real u, dev_real c, dev_int index, dev_real weight, dev_real q) {
+    if (n <= 0 || last <= first) return;
+    struct plan p = plan_search(device, n, last - first, top_k, 0);
+    if (!p.rest) return;
+    struct search s = {n, dim, first, last, 0, 0, (int)top_k, u.at, c.at};
+    launch_search(device, "quantize", s, &p);
+    launch(device, "quantize", merge_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)p.slices,
+           (const real *)p.best_dot, (const int32_t *)p.best_index, index.at, weight.at, q.at);
 }
 
-static __global__ void quantize_backward_kernel(int64_t n, int64_t dim, int top_k, const real *u, const real *c,
-                                                const int32_t *index, const real *weight, const real *dq, real *du,
-                                                real *dc) {
+/* ---- residual quantisation: a search for one row at each level, whose part is then taken from what is left ---- */
+
+/* A warp for each query: the best of the slices' at level k, its weight, and what is left: r -= w c. q = u - r, which the
+ * last level leaves. s.u is what the level was searched for: u itself, or r. */
+static __global__ void take_level_kernel(struct search s, int slices, const real *best_dot, const int32_t *best_index,
+                                         int top_k, int k, const real *u, real *r, int32_t *index, real *weight,
+                                         real *before, real *q) {
     int lane = threadIdx.x % WARP;
-    FOR_EACH_WARP_ROW(r, n) {
-        int32_t own_index = lane < top_k ? index[r * top_k + lane] : 0;
-        real own_weight = lane < top_k ? weight[r * top_k + lane] : 0;
-        real own_slope = logit_slope(dim, top_k, c, dq + r * dim, own_weight, own_index);
-        for (int64_t base = 0; base < dim; base += WARP) {
-            int64_t j = base + lane;
-            real x = j < dim ? u[r * dim + j] : 0, g = j < dim ? dq[r * dim + j] : 0, sum = 0;
-            for (int k = 0; k < top_k; k++) {
-                int64_t at = (int64_t)__shfl_sync(ALL_LANES, own_index, k) * dim + j;
-                real w = __shfl_sync(ALL_LANES, own_weight, k), slope = __shfl_sync(ALL_LANES, own_slope, k);
-                if (j >= dim) continue;
-                real difference = c[at] - x;
-                sum += slope * difference;
-                if (dc) atomicAdd(dc + at, w * g - slope * difference);
-            }
-            if (j < dim) du[r * dim + j] += sum;
+    FOR_EACH_WARP_ROW(i, s.n) {
+        struct entry best = {-INFINITY, (int32_t)s.first}; /* stays where similarities are NaN */
+        for (int j = lane; j < slices; j += WARP) {
+            struct entry other = {best_dot[i * slices + j], best_index[i * slices + j]};
+            if (other.dot > -INFINITY && is_better(other, best)) best = other;
         }
+        best = best_of_warp(best);
+        real w = fmax(best.dot, (real)0);
+        const real *row = s.c + (int64_t)best.index * s.dim;
+        for (int64_t j = lane; j < s.dim; j += WARP) {
+            int64_t at = i * s.dim + j;
+            real x = s.u[at], left = x - w * row[j];
+            before[(i * top_k + k) * s.dim + j] = x;
+            r[at] = left;
+            q[at] = u[at] - left;
+        }
+        if (lane == 0) index[i * top_k + k] = best.index, weight[i * top_k + k] = w;
     }
 }
 
-extern "C" void cuda_quantize_backward(struct device *device, int64_t n, int64_t dim, int64_t top_k, dev_real u,
-                                       dev_real c, dev_int index, dev_real weight, dev_real dq, dev_real du,
-                                       dev_real dc) {
-    launch(device, "quantize_backward", quantize_backward_kernel, row_blocks(n), ROW_WARPS * WARP, 0, n, dim,
-           (int)top_k, u.at, c.at, index.at, weight.at, dq.at, du.at, dc.at);
-}
-
-/* ---- moving averages of the picks ---- */
-
-/* A warp for each query. Added by atomics: the order, and so the last bits, may differ from run to run. */
-static __global__ void sum_picks_kernel(int64_t n, int64_t dim, int top_k, const real *u, const int32_t *index,
-                                        const real *weight, real *picks) {
-    int lane = threadIdx.x % WARP;
-    FOR_EACH_WARP_ROW(r, n)
-    for (int k = 0; k < top_k; k++) {
-        real *to = picks + (int64_t)index[r * top_k + k] * (dim + 1), w = weight[r * top_k + k];
-        for (int64_t j = lane; j <= dim; j += WARP) atomicAdd(to + j, j < dim ? w * u[r * dim + j] : w);
+extern "C" void cuda_quantize_residual(struct device *device, int64_t n, int64_t dim, int64_t first, int64_t last,
+                                       int64_t top_k, dev_real u, dev_real c, dev_int index, dev_real weight,
+                                       dev_real before, dev_real q) {
+    if (n <= 0 || last - first < top_k) return;
+    struct plan p = plan_search(device, n, (last - first + top_k - 1) / top_k, 1, n * dim);
+    if (!p.rest) return;
+    for (int64_t k = 0; k < top_k; k++) {
+        struct search s = {n,
+                           dim,
+                           residual_level_first(first, last, top_k, k),
+                           residual_level_first(first, last, top_k, k + 1),
+                           0,
+                           0,
+                           1,
+                           k ? p.rest : u.at,
+                           c.at};
+        launch_search(device, "quantize_residual", s, &p);
+        launch(device, "quantize_residual", take_level_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)p.slices,
+               (const real *)p.best_dot, (const int32_t *)p.best_index, (int)top_k, (int)k, (const real *)u.at, p.rest,
+               index.at, weight.at, before.at, q.at);
     }
-}
-
-extern "C" void cuda_sum_picks(struct device *device, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_int index,
-                               dev_real weight, dev_real picks) {
-    launch(device, "sum_picks", sum_picks_kernel, row_blocks(n), ROW_WARPS * WARP, 0, n, dim, (int)top_k, u.at,
-           index.at, weight.at, picks.at);
-}
-
-enum { COUNT_BLOCKS = 64, COUNT_THREADS = ROW_WARPS * WARP };
-
-/* partial[block] = sum over this block's rows of the last column, the counts */
-static __global__ void sum_counts_kernel(int64_t size, int64_t dim, const real *average, double *partial) {
-    __shared__ double room[ROW_WARPS];
-    int64_t thread = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, stride = (int64_t)gridDim.x * blockDim.x;
-    double sum = 0;
-    for (int64_t r = thread; r < size; r += stride) sum += average[r * (dim + 1) + dim];
-    sum = block_sum(sum, room);
-    if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
-static __global__ void ema_rows_kernel(int64_t size, int64_t dim, double epsilon, int n_partial, const double *partial,
-                                       const real *picks, const real *average, real *c) {
-    int lane = threadIdx.x % WARP;
-    double total = 0;
-    for (int i = lane; i < n_partial; i += WARP) total += partial[i];
-    total = warp_sum(total);
-    FOR_EACH_WARP_ROW(r, size) {
-        const real *m = average + r * (dim + 1);
-        if (!(picks[r * (dim + 1) + dim] > 0)) continue;
-        double count = (m[dim] + epsilon) / (total + (double)size * epsilon) * total;
-        for (int64_t j = lane; j < dim; j += WARP) c[r * dim + j] = (real)(m[j] / count);
-    }
-}
-
-extern "C" void cuda_ema_rows(struct device *device, int64_t size, int64_t dim, double decay, double epsilon,
-                              dev_real picks, dev_real average, dev_real c) {
-    if (size <= 0) return;
-    double *partial = (double *)cuda_scratch(device, COUNT_BLOCKS * (int64_t)(sizeof(double) / sizeof(real)));
-    if (!partial) return;
-    int n_partial = (int)blocks_for(size, COUNT_THREADS, COUNT_BLOCKS);
-    elementwise(device, "ema_rows", blend_op{NULL, (real)decay}, size * (dim + 1), picks.at, NULL, average.at);
-    launch(device, "ema_rows", sum_counts_kernel, n_partial, COUNT_THREADS, 0, size, dim, (const real *)average.at,
-           partial);
-    launch(device, "ema_rows", ema_rows_kernel, row_blocks(size), ROW_WARPS * WARP, 0, size, dim, epsilon, n_partial,
-           (const double *)partial, (const real *)picks.at, (const real *)average.at, c.at);
 }

@@ -22,6 +22,7 @@ enum rng_stream {
     RNG_REMOVED = 0x0b0,    /* edges that prepare removes: index = the nodes */
     RNG_BOOTSTRAP = 0x040,  /* + number of the measure; step = resample, index = unit / 4 */
     RNG_SPLIT = 0x060,      /* split of a subject of health records: index = its number */
+    RNG_MAP = 0x070,        /* codes shown on a map: index = code */
     RNG_INIT = 0x100,       /* step = number of the parameter or a hash of its name, index = element */
     RNG_SAMPLER = 0x200,    /* step = epoch, index = stratum */
     RNG_DROPOUT = 0x300,    /* step = training step, index = code */
@@ -43,6 +44,9 @@ enum rng_stream {
     RNG_ETHOS_UNIT = 0x1602,   /* what is generated: step = number of the unit, index = sample and repetition */
     RNG_TRANSE = 0x1540, /* MulT-EHR's pre-training: step = training step, index = subject << 20 | number of the pair */
     RNG_TRANSE_NEGATIVE = 0x1541, /* the same, number of the negative */
+    RNG_KMEANS_LEVELS = 0x1700,   /* first codebook, levels of residuals behind the first: medtok/first_codebook.c */
+    RNG_TEXT_MAP =
+        0x1780, /* codes whose features make the first text map: index = code; directions that are drawn: step = draw */
     RNG_SHOTS =
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */

@@ -24,7 +24,8 @@ static int open_gpu(const struct comm *comm, const struct run_options *run, stru
                     int threads) {
     /* A scheduler that gives each rank GPUs of its own says so in this variable. */
     if (comm->local_rank == count && comm->rank == comm->local_rank && !getenv("CUDA_VISIBLE_DEVICES"))
-        log_warn("%d ranks share %d GPU(s) on this node: one rank a GPU is faster", comm->local_size, count);
+        log_warn("%d ranks share %d GPU(s) on this node: one rank a GPU is faster, but for grids of small models",
+                 comm->local_size, count);
     if (device_open_cuda(device, comm->local_rank % count, (enum precision_of_products)run->compute, 0))
         return status_set(STATUS_FAILED, "%s", device->error);
     device->host_threads = threads;

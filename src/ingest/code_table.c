@@ -95,9 +95,11 @@ struct columns {
     const char *nodes_name;
 };
 
+static const char MEDTOK_NODES[] = "pkg_index_list";
+
 static int find_columns(const struct delimited *r, struct columns *c) {
     int medtok = delimited_column(r, "med_code") >= 0;
-    c->nodes_name = medtok ? "pkg_index_list" : "nodes";
+    c->nodes_name = medtok ? MEDTOK_NODES : "nodes";
     TRY(delimited_need(r, medtok ? "med_code" : "code", &c->code));
     TRY(delimited_need(r, medtok ? "code_system" : "system", &c->system));
     TRY(delimited_need(r, medtok ? "desc" : "description", &c->description));
@@ -134,6 +136,8 @@ static int read_file(struct code_table *t, int file) {
     struct columns columns;
     int more = 1, status = delimited_open(&reader, t->files->items[file]);
     if (status == STATUS_OK) status = find_columns(&reader, &columns);
+    if (status == STATUS_OK && columns.nodes >= 0 && strcmp(columns.nodes_name, MEDTOK_NODES) == 0)
+        t->of_medtok = t->files->items[file];
     if (status == STATUS_OK && columns.nodes < 0 && t->n_without_nodes++ == 0) t->without_nodes = t->files->items[file];
     while (status == STATUS_OK) {
         status = delimited_next(&reader, &more);

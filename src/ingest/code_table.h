@@ -25,6 +25,7 @@ struct code_table {
     const struct string_list *files;                 /* borrowed */
     int64_t n_without_description, n_repeated_nodes; /* n_without_description: those whose offset is the code's */
     int64_t n_in_gaps;                               /* codes, see code_table_check_nodes */
+    const char *of_medtok;                           /* a file with pkg_index_list, or NULL */
     int n_without_nodes;                             /* files without the column nodes; without_nodes is the first */
     const char *without_nodes;
     long long text_size, text_capacity, capacity[6], offsets_capacity, n_nodes, nodes_capacity;

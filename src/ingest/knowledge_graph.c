@@ -53,14 +53,16 @@ static void see_node(struct knowledge_graph *g, struct rows *rows, const struct 
     rows->largest_column = column;
 }
 
-static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows *rows) {
+static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows *rows, struct removed_edges *removed) {
     int x, y, relation, more, last = 0;
     TRY(delimited_need(r, "x_index", &x));
     TRY(delimited_need(r, "y_index", &y));
     relation = delimited_column(r, "display_relation");
     if (relation < 0) TRY(delimited_need(r, "relation", &relation));
+    if (removed) removed_edges_columns(removed, r);
     for (;;) {
         int64_t source, target;
+        int taken = 0;
         TRY(delimited_next(r, &more));
         if (!more) break;
         TRY(delimited_integer(r, "x_index", r->fields[x], 0, INT32_MAX - 1, &source));
@@ -69,6 +71,8 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
         see_node(g, rows, r, "x_index", source);
         see_node(g, rows, r, "y_index", target);
         g->n_self_loops += source == target;
+        if (removed) TRY(removed_edges_take(removed, r, source, target, &taken));
+        if (taken) source = target; /* the row still names a node, as a self loop, which is dropped */
         TRY(mem_grow(&rows->items, &rows->capacity, rows->n + 1, sizeof *rows->items));
         rows->items[rows->n++] = (struct row){(int32_t)source, (int32_t)target, (uint8_t)last};
     }
@@ -175,13 +179,14 @@ static int64_t count_one_way(const struct knowledge_graph *g) {
     return n;
 }
 
-int knowledge_graph_read(struct knowledge_graph *g, const char *path) {
+int knowledge_graph_read(struct knowledge_graph *g, const char *path, struct removed_edges *removed) {
     struct delimited reader;
     struct rows rows = {0};
     *g = (struct knowledge_graph){0};
     int status = delimited_open(&reader, path);
-    if (status == STATUS_OK) status = read_rows(g, &reader, &rows);
+    if (status == STATUS_OK) status = read_rows(g, &reader, &rows, removed);
     delimited_close(&reader);
+    if (status == STATUS_OK && removed) status = removed_edges_finish(removed, path);
     if (status == STATUS_OK) status = name_nodes(g, &rows, path);
     if (status == STATUS_OK) status = sort_rows(g, &rows);
     free(rows.items);

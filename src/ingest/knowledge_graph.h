@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "ingest/removed_edges.h"
+
 struct kg_edge {
     int32_t node; /* the other end */
     uint8_t relation;
@@ -30,8 +32,9 @@ struct knowledge_graph {
     int64_t n_repeated, n_self_loops, n_one_way; /* dropped, dropped, and edges whose reverse is not there */
 };
 
-/* Errors: what delimited.h says, a bad index, more than KG_MAX_RELATIONS relations, no rows, an index beyond all nodes. */
-int knowledge_graph_read(struct knowledge_graph *graph, const char *path);
+/* Errors: what delimited.h says, a bad index, more than KG_MAX_RELATIONS relations, no rows, an index beyond all nodes. removed: what is left out, begun
+ * by the caller; NULL: nothing. The nodes of what is left out are named all the same. */
+int knowledge_graph_read(struct knowledge_graph *graph, const char *path, struct removed_edges *removed);
 void knowledge_graph_free(struct knowledge_graph *graph);
 
 #endif

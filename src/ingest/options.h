@@ -8,7 +8,14 @@
     KEY(in, INTEGER, "graph.hops", hops, "1", 0, 8, "hops", JOB_PREPARE, SHAPES,                                       \
         "how far a code's subgraph grows from its listed nodes; 0: the listed nodes as given")                         \
     KEY(in, INTEGER, "graph.max_nodes", max_nodes, "64", 1, 65535, "nodes", JOB_PREPARE, SHAPES,                       \
-        "largest subgraph of one code")
+        "largest subgraph of one code")                                                                                \
+    KEY(in, TEXT, "graph.remove", remove, "", JOB_PREPARE, SHAPES,                                                     \
+        "relations of which edges are removed, for probe.removed, with commas between: names of the columns relation " \
+        "or display_relation")                                                                                         \
+    KEY(in, REAL, "graph.remove_share", remove_share, "0.1", 0, 1, JOB_PREPARE, SHAPES,                                \
+        "share of their edges that are removed")                                                                       \
+    KEY(in, INTEGER, "graph.remove_seed", remove_seed, "0", 0, 9e15, "", JOB_PREPARE, SHAPES, "seed that draws them")  \
+    KEY(in, PATH, "graph.removed", removed, "", 0, JOB_PREPARE, "removed", "the edges that were removed, as TSV")
 struct subgraph_options {
     SUBGRAPH_OPTIONS(OPTION_MEMBER, )
 };

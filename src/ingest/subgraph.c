@@ -28,6 +28,7 @@ int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_
     *grower = (struct subgraph_grower){.graph = graph, .hops = hops, .max_nodes = hops ? max_nodes : MOST_NODES};
     TRY(reverse_graph(graph, &grower->reverse));
     TRY(mem_alloc(&grower->index, graph->n_nodes, sizeof *grower->index));
+    TRY(mem_alloc(&grower->links, graph->n_nodes, sizeof *grower->links));
     memset(grower->index, 0xff, (size_t)graph->n_nodes * sizeof *grower->index);
     return STATUS_OK;
 }
@@ -35,6 +36,8 @@ int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_
 void subgraph_grower_free(struct subgraph_grower *grower) {
     knowledge_graph_free(&grower->reverse);
     free(grower->index);
+    free(grower->links);
+    free(grower->found);
     *grower = (struct subgraph_grower){0};
 }
 
@@ -52,16 +55,48 @@ static int add_node(struct subgraph_grower *g, struct subgraph *s, int32_t node)
     return STATUS_OK;
 }
 
-/* Neighbours by out- and in-edges together, ascending: a merge of two sorted lists. */
-static int add_neighbours(struct subgraph_grower *g, struct subgraph *s, int32_t node) {
+static int64_t degree_of(const struct subgraph_grower *g, int32_t node) {
+    return g->graph->offsets[node + 1] - g->graph->offsets[node] + g->reverse.offsets[node + 1] -
+           g->reverse.offsets[node];
+}
+
+/* Counts a link to each neighbour that is not in the subgraph, by out- and in-edges together: a merge of two sorted lists. */
+static int find_neighbours(struct subgraph_grower *g, int32_t node) {
     const struct knowledge_graph *out = g->graph, *in = &g->reverse;
     int64_t a = out->offsets[node], b = in->offsets[node];
     int64_t a_end = out->offsets[node + 1], b_end = in->offsets[node + 1];
-    while ((a < a_end || b < b_end) && s->n_nodes < g->max_nodes) {
+    int32_t last = -1; /* several relations may join two nodes */
+    while (a < a_end || b < b_end) {
         int take_out = b == b_end || (a < a_end && out->edges[a].node <= in->edges[b].node);
-        TRY(add_node(g, s, take_out ? out->edges[a++].node : in->edges[b++].node));
+        int32_t other = take_out ? out->edges[a++].node : in->edges[b++].node;
+        if (other == last || g->index[other] >= 0) continue;
+        last = other;
+        if (g->links[other]++ > 0) continue;
+        TRY(mem_grow(&g->found, &g->found_capacity, g->n_found + 1, sizeof *g->found));
+        g->found[g->n_found++] = (struct subgraph_neighbour){other, 0, degree_of(g, other)};
     }
     return STATUS_OK;
+}
+
+static int by_relevance(const void *a, const void *b) {
+    const struct subgraph_neighbour *x = a, *y = b;
+    if (x->links != y->links) return x->links > y->links ? -1 : 1;
+    if (x->degree != y->degree) return x->degree < y->degree ? -1 : 1;
+    return (x->node > y->node) - (x->node < y->node);
+}
+
+/* Adds the neighbours of the nodes first .. end - 1 of the subgraph. */
+static int add_hop(struct subgraph_grower *g, struct subgraph *s, int64_t first, int64_t end) {
+    int status = STATUS_OK;
+    g->n_found = 0;
+    for (int64_t i = first; i < end && status == STATUS_OK; i++) status = find_neighbours(g, s->nodes[i]);
+    for (long long i = 0; i < g->n_found; i++) {
+        g->found[i].links = g->links[g->found[i].node];
+        g->links[g->found[i].node] = 0;
+    }
+    if (g->n_found > 0) qsort(g->found, (size_t)g->n_found, sizeof *g->found, by_relevance);
+    for (long long i = 0; i < g->n_found && status == STATUS_OK; i++) status = add_node(g, s, g->found[i].node);
+    return status;
 }
 
 static int by_target(const void *a, const void *b) {
@@ -114,7 +149,7 @@ static int grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, str
     int64_t first = 0;
     for (int64_t hop = 0; hop < g->hops && s->n_nodes < g->max_nodes; hop++) {
         int64_t end = s->n_nodes;
-        for (int64_t i = first; i < end; i++) TRY(add_neighbours(g, s, s->nodes[i]));
+        TRY(add_hop(g, s, first, end));
         first = end;
     }
     for (int64_t v = 0; v < s->n_nodes; v++) TRY(edges_from(g, s, (int32_t)v));

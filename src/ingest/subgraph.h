@@ -1,8 +1,9 @@
 /* The part of the knowledge graph around one code.
  *
- * Nodes: the listed ones, in the order listed; then, hop by hop, for each node of the hop before (in its order) the nodes that
- * an edge joins to it, in ascending index, if not yet there; until there are max_nodes. A list longer than max_nodes is cut to
- * its first. hops 0 keeps the list as given, uncut (at most 65,535). Edges: every edge of the graph between two of the nodes,
+ * Nodes: the listed ones, in the order listed; then, hop by hop, the nodes that an edge joins to one of the hop before, if not yet
+ * there, the most relevant first, until there are max_nodes: those joined to more nodes of the hop before, of equal ones those of
+ * fewer edges in the whole graph (a hub says little of a code), of equal ones the smaller index. A list longer than max_nodes is
+ * cut to its first. hops 0 keeps the list as given, uncut (at most 65,535). Edges: every edge of the graph between two of the nodes,
  * as indices in the node list, sorted by (target, source, relation).
  */
 #ifndef MEDTOK_INGEST_SUBGRAPH_H
@@ -23,11 +24,18 @@ struct subgraph {
 };
 
 /* Scratch for many subgraphs of one graph. */
+struct subgraph_neighbour {
+    int32_t node, links; /* links: to nodes of the hop before */
+    int64_t degree;      /* edges in the graph */
+};
 struct subgraph_grower {
     const struct knowledge_graph *graph;
     struct knowledge_graph reverse; /* edges by target, so that one-way edges join both ways */
     int64_t hops, max_nodes;
-    int32_t *index; /* [n_nodes] index in the subgraph in hand, or -1 */
+    int32_t *index;                   /* [n_nodes] index in the subgraph in hand, or -1 */
+    int32_t *links;                   /* [n_nodes] nodes of the hop before that an edge joins to each; 0 between hops */
+    struct subgraph_neighbour *found; /* the neighbours in hand */
+    long long n_found, found_capacity;
 };
 
 int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_graph *graph, int64_t hops,

@@ -12,6 +12,7 @@
 void vocabulary_builder_free(struct vocabulary_builder *b) {
     code_table_free(&b->codes);
     knowledge_graph_free(&b->graph);
+    removed_edges_free(&b->removed);
     subgraph_grower_free(&b->grower);
     subgraph_free(&b->subgraph);
     vocabulary_free(&b->vocabulary);
@@ -185,16 +186,28 @@ static void log_codes(const struct vocabulary_builder *b) {
 
 /* ---- the steps ---- */
 int vocabulary_builder_read_graph(struct vocabulary_builder *b) {
+    const struct subgraph_options *o = b->subgraphs;
     if (!b->graph_path[0]) return STATUS_OK;
-    TRY(knowledge_graph_read(&b->graph, b->graph_path));
+    TRY(removed_edges_begin(&b->removed, o->remove, o->remove_share, (uint64_t)o->remove_seed));
+    TRY(knowledge_graph_read(&b->graph, b->graph_path, &b->removed));
     log_graph(b);
-    return STATUS_OK;
+    return o->removed[0] ? removed_edges_write(&b->removed, o->removed) : STATUS_OK;
+}
+
+/* In MedTok's own table the list is the subgraph. */
+static void warn_of_grown_lists(const struct vocabulary_builder *b) {
+    if (b->codes.of_medtok && b->subgraphs->hops > 0)
+        log_warn(
+            "%s has MedTok's pkg_index_list, which lists the nodes of the whole subgraph: with graph.hops %lld it is "
+            "grown and cut at graph.max_nodes (%lld); graph.hops=0 takes it as it is",
+            b->codes.of_medtok, (long long)b->subgraphs->hops, (long long)b->subgraphs->max_nodes);
 }
 
 int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
     TRY(code_table_read(&b->codes, b->code_tables));
     TRY(code_table_check_nodes(&b->codes, &b->graph, b->graph_path));
+    warn_of_grown_lists(b);
     TRY(copy_texts(b));
     v->n_nodes = b->graph.n_nodes;
     v->n_relations = b->graph.n_relations;

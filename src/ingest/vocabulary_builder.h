@@ -19,6 +19,7 @@ struct vocabulary_builder {
     /* private */
     struct code_table codes;
     struct knowledge_graph graph;
+    struct removed_edges removed;
     struct subgraph_grower grower;
     struct subgraph subgraph;
     long long nodes_capacity, edge_capacity[3];

@@ -146,6 +146,13 @@ int64_t code_links_mark(const struct code_links *l, int64_t code, int64_t *mark)
     return n;
 }
 
+int64_t code_links_mark_same_node(const struct code_links *l, int64_t code, int64_t *mark) {
+    int64_t n = 0;
+    for (int64_t k = l->listed_offsets[code]; k < l->listed_offsets[code + 1]; k++)
+        n += mark_node(l, l->listed[k], code, mark);
+    return n;
+}
+
 /* Whether a code other than `code` lists the node. */
 static int another_lists(const struct code_links *l, int32_t node, int64_t code) {
     for (int64_t k = l->code_offsets[node]; k < l->code_offsets[node + 1]; k++)

@@ -36,6 +36,10 @@ int code_links_finish(struct code_links *links);
  * [n_codes]: zero before the first use, then used for one code after the other. */
 int64_t code_links_mark(const struct code_links *links, int64_t code, int64_t *mark);
 
+/* The same of those that list a node which `code` lists, with a `mark` of its own; what else code_links_mark marks is joined by an
+ * edge alone. */
+int64_t code_links_mark_same_node(const struct code_links *links, int64_t code, int64_t *mark);
+
 /* Whether `code` is linked to any other. */
 int code_links_any(const struct code_links *links, int64_t code);
 

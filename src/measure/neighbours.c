@@ -87,25 +87,45 @@ int neighbour_search_add(struct neighbour_search *s, int64_t n, const int64_t *c
 }
 
 /* ---- recall ---- */
-static void recall_of(const struct neighbour_search *s, int64_t query, int64_t n_links, const int64_t *mark,
-                      double *recall, double *chance) {
+/* Which codes are linked to the query in hand: mark[j] is its number + 1. */
+struct marks {
+    int64_t *all, *same_node; /* [n_codes] */
+};
+
+static void recall_of(const struct neighbour_search *s, const struct code_links *links, int64_t query,
+                      const struct marks *marks, struct neighbour_recall *recall) {
     const struct neighbour *best = s->best + query * NEIGHBOURS;
-    int64_t others = s->n_candidates - 1, drawn = others < NEIGHBOURS ? others : NEIGHBOURS;
-    double most = (double)(n_links < NEIGHBOURS ? n_links : NEIGHBOURS);
-    int found = 0;
-    for (int k = 0; k < NEIGHBOURS && best[k].code >= 0; k++) found += mark[best[k].code] == s->queries[query] + 1;
-    recall[query] = found / most;
-    chance[query] = (double)drawn * (double)n_links / (double)others / most;
+    int64_t code = s->queries[query], others = s->n_candidates - 1, drawn = others < NEIGHBOURS ? others : NEIGHBOURS;
+    int64_t n[N_LINK_KINDS], found[N_LINK_KINDS] = {0};
+    n[LINKS_ALL] = code_links_mark(links, code, marks->all);
+    n[LINKS_SAME_NODE] = code_links_mark_same_node(links, code, marks->same_node);
+    n[LINKS_EDGE] = n[LINKS_ALL] - n[LINKS_SAME_NODE];
+    for (int k = 0; k < NEIGHBOURS && best[k].code >= 0; k++) {
+        int linked = marks->all[best[k].code] == code + 1, same_node = marks->same_node[best[k].code] == code + 1;
+        found[LINKS_ALL] += linked;
+        found[LINKS_SAME_NODE] += same_node;
+        found[LINKS_EDGE] += linked && !same_node;
+    }
+    for (int kind = 0; kind < N_LINK_KINDS; kind++) {
+        double most = (double)(n[kind] < NEIGHBOURS ? n[kind] : NEIGHBOURS);
+        recall->found[kind] = n[kind] > 0 ? (double)found[kind] / most : NAN;
+        recall->chance[kind] = n[kind] > 0 ? (double)drawn * (double)n[kind] / (double)others / most : NAN;
+    }
 }
 
-int neighbour_search_recall(struct neighbour_search *s, const struct code_links *links, double *recall,
-                            double *chance) {
-    int64_t *mark, stride = (int64_t)QUERY_BLOCK * s->comm->size;
-    TRY(comm_agree(s->comm, mem_alloc(&mark, links->n_codes, sizeof *mark)));
-    for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; first < s->n_queries; first += stride)
+int neighbour_search_recall(struct neighbour_search *s, const struct code_links *links,
+                            struct neighbour_recall *recall) {
+    struct marks marks = {0};
+    int64_t stride = (int64_t)QUERY_BLOCK * s->comm->size;
+    int status = mem_alloc(&marks.all, links->n_codes, sizeof *marks.all);
+    if (status == STATUS_OK) status = mem_alloc(&marks.same_node, links->n_codes, sizeof *marks.same_node);
+    status = comm_agree(s->comm, status);
+    for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; status == STATUS_OK && first < s->n_queries;
+         first += stride)
         for (int64_t i = first; i < first + QUERY_BLOCK && i < s->n_queries; i++)
-            recall_of(s, i, code_links_mark(links, s->queries[i], mark), mark, recall, chance);
-    free(mark);
-    TRY(comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *recall, recall));
-    return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *chance, chance);
+            recall_of(s, links, i, &marks, &recall[i]);
+    free(marks.all);
+    free(marks.same_node);
+    TRY(status);
+    return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *recall, recall);
 }

@@ -10,6 +10,7 @@
 #include "dist/comm.h"
 #include "kernels.h"
 #include "measure/code_links.h"
+#include "measure/quality.h"
 
 enum { NEIGHBOURS = 50, NEIGHBOUR_BLOCK = 4096 };
 
@@ -42,9 +43,8 @@ void neighbour_search_free(struct neighbour_search *search);
  * the same blocks. Of equally near candidates the first counts as nearer. */
 int neighbour_search_add(struct neighbour_search *search, int64_t n, const int64_t *codes, const float *rows);
 
-/* Collective. recall, chance [n_queries]: found / min(links, NEIGHBOURS) of each query, and what that would be on average
- * if NEIGHBOURS of the other candidates were drawn by chance. All linked codes must have been candidates. */
-int neighbour_search_recall(struct neighbour_search *search, const struct code_links *links, double *recall,
-                            double *chance);
+/* Collective. recall [n_queries]: of each query. All linked codes must have been candidates. */
+int neighbour_search_recall(struct neighbour_search *search, const struct code_links *links,
+                            struct neighbour_recall *recall);
 
 #endif

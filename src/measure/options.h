@@ -19,13 +19,16 @@ struct inspect_options {
     KEY(in, LIST, "probe.classes", classes, "", JOB_PROBE, "classes",                                                  \
         "classes of codes: chapters of ICD-10-CM (columns code_start, code_end), CCS tables; sections of ICD-10-PCS "  \
         "and levels of ATC are told by the codes")                                                                     \
+    KEY(in, PATH, "probe.removed", removed, "", JOB_PROBE, 0, "removed",                                               \
+        "edges that prepare removed (graph.removed): do the codes of one end find those of the other? Empty: not "     \
+        "asked")                                                                                                       \
     KEY(in, INTEGER, "probe.queries", queries, "4000", 1, 1e7, "codes", JOB_PROBE, LEAVES,                             \
         "most codes that each question is asked of, drawn by run.seed")                                                \
     KEY(in, INTEGER, "probe.neighbours", neighbours, "5", 1, 64, "codes", JOB_PROBE, LEAVES,                           \
         "nearest codes outside a code's category that have a vote on its class")                                       \
     KEY(in, INTEGER, "probe.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_PROBE, LEAVES,                    \
         "bootstrap resamples of categories behind each interval")                                                      \
-    KEY(in, PATH, "probe.report", report, "results/probe.json", 0, JOB_PROBE, "probe", "all figures as JSON")
+    KEY(in, PATH, "probe.report", report, "results/probe.json", JOB_REPORT, JOB_PROBE, "probe", "all figures as JSON")
 struct probe_options {
     PROBE_OPTIONS(OPTION_MEMBER, )
 };

@@ -353,9 +353,27 @@ done:
     return status;
 }
 
-int quality_measure_neighbours(struct quality *q, const struct bootstrap *b, int64_t n, const double *recall,
-                               const double *chance) {
-    return bootstrap_compare(b, STREAM_NEIGHBOURS, n, recall, chance, &q->measures[QUALITY_NEIGHBOUR_RECALL]);
+/* The queries with links of the kind. */
+static int measure_links(struct quality *q, const struct bootstrap *b, int64_t n, const struct neighbour_recall *recall,
+                         enum link_kind kind, double *found, double *chance) {
+    int64_t used = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(recall[i].found[kind])) continue;
+        found[used] = recall[i].found[kind];
+        chance[used++] = recall[i].chance[kind];
+    }
+    return bootstrap_compare(b, STREAM_NEIGHBOURS, used, found, chance,
+                             &q->measures[QUALITY_NEIGHBOUR_RECALL + 4 * (int)kind]);
+}
+
+int quality_measure_neighbours(struct quality *q, const struct bootstrap *b, int64_t n,
+                               const struct neighbour_recall *recall) {
+    double *values = NULL;
+    int status = comm_agree(b->comm, mem_alloc(&values, 2 * n, sizeof *values));
+    for (int kind = 0; kind < N_LINK_KINDS && status == STATUS_OK; kind++)
+        status = measure_links(q, b, n, recall, (enum link_kind)kind, values, values + n);
+    free(values);
+    return status;
 }
 
 /* ---- writing ---- */
@@ -395,6 +413,14 @@ static const struct {
     {"neighbour_chance", "  by chance", NO_LINKS, PLAIN},
     {"neighbour_difference", "  difference", NO_LINKS, PLAIN},
     {"neighbour_ratio", "  ratio", NO_LINKS, TIMES},
+    {"same_node_recall", "of those that list the same node", NO_LINKS, PLAIN},
+    {"same_node_chance", "  by chance", NO_LINKS, PLAIN},
+    {"same_node_difference", "  difference", NO_LINKS, PLAIN},
+    {"same_node_ratio", "  ratio", NO_LINKS, TIMES},
+    {"edge_recall", "of those that an edge joins", NO_LINKS, PLAIN},
+    {"edge_chance", "  by chance", NO_LINKS, PLAIN},
+    {"edge_difference", "  difference", NO_LINKS, PLAIN},
+    {"edge_ratio", "  ratio", NO_LINKS, TIMES},
 };
 
 static void print_value(FILE *out, enum unit unit, double value) {

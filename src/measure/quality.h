@@ -15,7 +15,8 @@
  *                       shared-graph tokens of another code; their difference and ratio
  *   neighbour recall    of each query (a code with KG links, measure/code_links.h): found / min(links, 50), where `found` of
  *                       its linked codes are among the 50 codes nearest to it by the cosine of embeddings, of all other
- *                       codes with a graph; beside what 50 codes drawn by chance would find; and the ratio
+ *                       codes with a graph; beside what 50 codes drawn by chance would find; and the ratio. The same of the links by
+ *                       a node that both list, which the nodes alone tell, and of those by an edge alone
  */
 #ifndef MEDTOK_MEASURE_QUALITY_H
 #define MEDTOK_MEASURE_QUALITY_H
@@ -50,7 +51,18 @@ enum quality_measure {
     QUALITY_NEIGHBOUR_CHANCE,
     QUALITY_NEIGHBOUR_DIFFERENCE,
     QUALITY_NEIGHBOUR_RATIO,
-    N_QUALITY_MEASURES
+    QUALITY_NODE_RECALL, /* links by a node in common, four as above; then links by an edge alone, four */
+    QUALITY_EDGE_RECALL = QUALITY_NODE_RECALL + 4,
+    N_QUALITY_MEASURES = QUALITY_EDGE_RECALL + 4
+};
+
+/* Links of a code to others: all; those to codes that list a node which it lists; those by an edge alone. */
+enum link_kind { LINKS_ALL, LINKS_SAME_NODE, LINKS_EDGE, N_LINK_KINDS };
+
+/* Of a query and each kind of its links: found / min(links, NEIGHBOURS), and what that would be on average if NEIGHBOURS of the other
+ * candidates were drawn by chance. NaN: it has no links of the kind. */
+struct neighbour_recall {
+    double found[N_LINK_KINDS], chance[N_LINK_KINDS];
 };
 
 struct quality {
@@ -70,9 +82,9 @@ enum { QUALITY_TOKEN_BOOTSTRAPS = 4 }; /* that quality_measure_tokens runs, for 
 int quality_measure_tokens(struct quality *quality, const struct bootstrap *bootstrap,
                            const struct quality_tokens *tokens, const struct code_keys *keys);
 
-/* Collective; every rank passes the same. recall, chance [n]: of the queries (measure/neighbours.h). */
+/* Collective; every rank passes the same. recall [n]: of the queries (measure/neighbours.h). */
 int quality_measure_neighbours(struct quality *quality, const struct bootstrap *bootstrap, int64_t n,
-                               const double *recall, const double *chance);
+                               const struct neighbour_recall *recall);
 
 /* A table to read: value, interval, from how many codes or pairs; or why there is no value. */
 void quality_print(FILE *out, const struct quality *quality);

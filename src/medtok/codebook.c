@@ -79,8 +79,11 @@ void codebook_sum_picks(struct codebook *b, const struct model_output *output, i
     if (first) device->run->fill(device, b->n_picks, 0, b->picks);
     for (int g = 0; g < N_GROUPS; g++) {
         const struct quantized *q = &output->groups[g];
-        device->run->sum_picks(device, q->u->rows, q->u->cols, b->options.top_k, q->u->value, q->tokens, q->weights,
-                               b->picks);
+        int64_t n = q->u->rows, k = b->options.top_k;
+        if (q->before.at) /* each pick with the vector that its level was given */
+            device->run->sum_picks(device, n * k, q->u->cols, 1, q->before, q->tokens, q->weights, b->picks);
+        else
+            device->run->sum_picks(device, n, q->u->cols, k, q->u->value, q->tokens, q->weights, b->picks);
     }
 }
 
@@ -96,19 +99,21 @@ void codebook_update(struct codebook *b) {
 /* Vectors of the global batch, in the order of ranks, which is that of the batch: `first` shares, then `second`. */
 struct candidates {
     const struct row_shares *shares[2];
-    const struct var *u[2];
-    int64_t n;
+    const struct quantized *of[2];
+    int64_t n, level; /* residual: those that this level was given */
 };
 
-static struct candidates candidates_of(enum codebook_third third, const struct model_output *out,
+static struct candidates candidates_of(enum codebook_third third, int64_t level, const struct model_output *out,
                                        const struct row_shares *text_rows, const struct row_shares *graph_rows) {
-    struct candidates c = {{text_rows, NULL}, {out->groups[TEXT_SPECIFIC].u, NULL}, text_rows->total};
+    const struct quantized *g = out->groups;
+    struct candidates c = {{text_rows, NULL}, {&g[TEXT_SPECIFIC], NULL}, text_rows->total, level};
     if (third == THIRD_GRAPH)
-        c = (struct candidates){{graph_rows, NULL}, {out->groups[GRAPH_SPECIFIC].u, NULL}, graph_rows->total};
+        c = (struct candidates){{graph_rows, NULL}, {&g[GRAPH_SPECIFIC], NULL}, graph_rows->total, level};
     if (third == THIRD_SHARED)
         c = (struct candidates){{text_rows, graph_rows},
-                                {out->groups[SHARED_TEXT].u, out->groups[SHARED_GRAPH].u},
-                                (int64_t)text_rows->total + graph_rows->total};
+                                {&g[SHARED_TEXT], &g[SHARED_GRAPH]},
+                                (int64_t)text_rows->total + graph_rows->total,
+                                level};
     return c;
 }
 
@@ -119,27 +124,32 @@ struct revival {
     double *vectors; /* [n, dim] */
 };
 
-/* Adds candidate `i` to `vector` if this rank holds it. */
+/* Sets `vector` to candidate `i`, of norm 1, if this rank holds it. */
 static void add_candidate(struct codebook *b, const struct candidates *c, int64_t i, real *scratch, double *vector) {
     int part = i >= c->shares[0]->total;
     int64_t dim = b->options.dim;
     int64_t local = i - (part ? c->shares[0]->total : 0) - c->shares[part]->first[b->comm->rank];
     if (local < 0 || local >= c->shares[part]->n[b->comm->rank]) return;
-    device_download_reals(b->device, scratch, dev_real_at(c->u[part]->value, local * dim), dim);
+    const struct quantized *q = c->of[part];
+    dev_real at = q->before.at ? dev_real_at(q->before, (local * b->options.top_k + c->level) * dim)
+                               : dev_real_at(q->u->value, local * dim);
+    device_download_reals(b->device, scratch, at, dim);
     for (int64_t j = 0; j < dim; j++) vector[j] = scratch[j];
+    if (q->before.at) normalize(vector, dim);
 }
 
-/* The dead rows of a third, as many as there are candidates, each with one of its own. */
-static int revive_third(struct codebook *b, enum codebook_third third, const struct candidates *c, const real *idle,
+/* The dead rows of a level of a third, as many as there are candidates, each with one of its own. */
+static int revive_level(struct codebook *b, enum codebook_third third, const struct candidates *c, const real *idle,
                         int64_t step, struct revival *revival) {
-    struct region rows = codebook_third(&b->options, third);
+    struct region rows = quantizer_level(&b->options, codebook_third(&b->options, third), c->level);
     int64_t dim = b->options.dim, n = 0, *order = NULL;
+    uint64_t number = (uint64_t)(third * quantizer_levels(&b->options) + c->level);
     real *scratch = NULL;
     int status;
     TRY_DONE(mem_alloc(&order, c->n, sizeof *order));
     TRY_DONE(mem_alloc(&scratch, dim, sizeof *scratch));
     for (int64_t i = 0; i < c->n; i++) order[i] = i;
-    rng_shuffle(b->seed, RNG_REVIVAL, (uint32_t)step, (uint64_t)third, order, c->n);
+    rng_shuffle(b->seed, RNG_REVIVAL, (uint32_t)step, number, order, c->n);
     for (int64_t r = rows.first; r < rows.last && n < c->n; r++) {
         if (idle[r] < (real)b->options.revive_after) continue;
         add_candidate(b, c, order[n++], scratch, revival->vectors + revival->n * dim);
@@ -195,9 +205,11 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const struc
     int status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
     if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * dim, sizeof *revival.vectors);
     if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
-    for (int third = 0; status == STATUS_OK && dead && third < N_THIRDS; third++) {
-        struct candidates c = candidates_of((enum codebook_third)third, output, text_rows, graph_rows);
-        status = revive_third(b, (enum codebook_third)third, &c, idle, step, &revival);
+    int64_t levels = quantizer_levels(&b->options);
+    for (int64_t i = 0; status == STATUS_OK && dead && i < N_THIRDS * levels; i++) {
+        enum codebook_third third = (enum codebook_third)(i / levels);
+        struct candidates c = candidates_of(third, i % levels, output, text_rows, graph_rows);
+        status = revive_level(b, third, &c, idle, step, &revival);
     }
     TRY_DONE(comm_agree(b->comm, status));
     TRY_DONE(comm_sum_double(b->comm, revival.vectors, revival.n * dim));

@@ -39,7 +39,8 @@ int codebook_begin(struct codebook *codebook);
 
 /* ema: what this rank's batch gives to the rows, added to what the step's other batches gave unless it is the `first`
  * of them. A code's K picks in a group count by their weights w_k, which sum to 1; all four groups of the first view
- * count: picks_j = sum over groups and codes that picked j of w_k (u, 1). */
+ * count: picks_j = sum over groups and codes that picked j of w_k (u, 1), or, under quantizer.assign: residual, of
+ * w_k (r_k, 1), r_k what level k was given. */
 void codebook_sum_picks(struct codebook *codebook, const struct model_output *output, int first);
 
 /* ema: moves the averages by the summed picks and sets the rows that were picked (ema_rows in kernels.h). */
@@ -48,8 +49,9 @@ void codebook_update(struct codebook *codebook);
 /* Collective, after the update of step number `step`. Counts for how many steps each row was idle, from the picks of
  * all groups and ranks. A row that was idle for revive_after steps becomes
  *   (u + 0.01 n / sqrt(dim)) normalised, n standard normal,
- * with u of a code of this step's last batch: rows of the first third take text-specific vectors, rows of the last
- * third graph-specific ones, the others shared ones. A step revives at most one row for each such vector, in an order
+ * with u of a code of this step's last batch (residual: r_k / |r_k|, for the rows of level k): rows of the first third take
+ * text-specific vectors, rows of the last
+ * third graph-specific ones, the others shared ones. A step revives at most one row (of each level) for each such vector, in an order
  * keyed by (seed, step); the rest wait for the next step. Adam's moments of the row become 0, its average the row
  * itself, and its ema state as in codebook_begin. */
 int codebook_revive(struct codebook *codebook, struct optimiser *optimiser, const struct usage *usage,

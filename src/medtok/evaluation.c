@@ -108,7 +108,7 @@ static int run_blocks(struct evaluation *e) {
 }
 
 /* ---- measures ---- */
-static int search_neighbours(struct evaluation *e, struct neighbour_search *s, double *recall, double *chance) {
+static int search_neighbours(struct evaluation *e, struct neighbour_search *s, struct neighbour_recall *recall) {
     int64_t width = N_GROUPS * e->rows.dim, codes[NEIGHBOUR_BLOCK];
     float *rows = NULL;
     int status =
@@ -128,21 +128,19 @@ static int search_neighbours(struct evaluation *e, struct neighbour_search *s, d
     }
     free(rows);
     TRY(comm_agree(e->comm, status));
-    return neighbour_search_recall(s, &e->links, recall, chance);
+    return neighbour_search_recall(s, &e->links, recall);
 }
 
 static int measure_neighbours(struct evaluation *e, struct quality *q) {
     struct neighbour_search search = {0};
-    double *recall = NULL, *chance = NULL;
-    int status = mem_alloc(&recall, e->n_queries, sizeof *recall);
-    if (status == STATUS_OK) status = mem_alloc(&chance, e->n_queries, sizeof *chance);
-    TRY_DONE(comm_agree(e->comm, status));
-    TRY_DONE(search_neighbours(e, &search, recall, chance));
-    TRY_DONE(quality_measure_neighbours(q, &e->bootstrap, e->n_queries, recall, chance));
+    struct neighbour_recall *recall = NULL;
+    int status;
+    TRY_DONE(comm_agree(e->comm, mem_alloc(&recall, e->n_queries, sizeof *recall)));
+    TRY_DONE(search_neighbours(e, &search, recall));
+    TRY_DONE(quality_measure_neighbours(q, &e->bootstrap, e->n_queries, recall));
 done:
     neighbour_search_free(&search);
     free(recall);
-    free(chance);
     return status;
 }
 

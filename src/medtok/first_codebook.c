@@ -112,24 +112,82 @@ static void set_rows(struct sample *s, struct region region, real *centres) {
     device_synchronize(s->device);
 }
 
-static int cluster_third(struct sample *s, enum codebook_third third) {
+/* points [n, dim] become what the nearest of the centres [k, dim] leaves of them, of norm 1. Those of which nothing is left
+ * but rounding go. */
+static int64_t keep_rest(int64_t n, int64_t dim, real *points, const real *centres, const int32_t *nearest) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const real *c = centres + (int64_t)nearest[i] * dim, *u = points + i * dim;
+        real *out = points + kept * dim;
+        double along = 0, square = 0;
+        for (int64_t j = 0; j < dim; j++) along += (double)u[j] * c[j];
+        for (int64_t j = 0; j < dim; j++) {
+            out[j] = (real)(u[j] - fmax(along, 0) * c[j]);
+            square += (double)out[j] * out[j];
+        }
+        if (square < 1e-6) continue;
+        for (int64_t j = 0; j < dim; j++) out[j] = (real)(out[j] / sqrt(square));
+        kept++;
+    }
+    return kept;
+}
+
+/* The points that the next level is given, instead of those of this one, whose centres are these. */
+static int next_level(const struct sample *s, int64_t *n, real *points, int64_t k, const real *centres) {
+    struct device *d = s->device;
+    int64_t dim = s->dim;
+    int32_t *nearest = NULL;
+    dev_real u = device_alloc_reals(d, *n * dim), c = device_alloc_reals(d, k * dim);
+    dev_real q = device_alloc_reals(d, *n * dim), weight = device_alloc_reals(d, *n);
+    dev_int index = device_alloc_ints(d, *n);
+    int status = mem_alloc(&nearest, *n, sizeof *nearest);
+    if (status == STATUS_OK && device_error(d)) status = status_set(STATUS_FAILED, "k-means: %s", device_error(d));
+    if (status == STATUS_OK) {
+        device_upload_reals(d, u, points, *n * dim);
+        device_upload_reals(d, c, centres, k * dim);
+        d->run->quantize(d, *n, dim, 0, k, 1, u, c, index, weight, q);
+        device_download_ints(d, nearest, index, *n);
+        *n = keep_rest(*n, dim, points, centres, nearest);
+    }
+    device_free_reals(d, u);
+    device_free_reals(d, c);
+    device_free_reals(d, q);
+    device_free_reals(d, weight);
+    device_free_ints(d, index);
+    free(nearest);
+    return comm_agree(s->comm, status);
+}
+
+/* Clusters points [n, dim] to the rows of a level, and leaves in them what the next is given. */
+static int cluster_level(struct sample *s, enum codebook_third third, int64_t level, int64_t *n, real *points,
+                         real *centres) {
     static const char *const NAMES[N_THIRDS] = {"text", "shared", "graph"};
+    const struct quantizer_options *o = &s->model->settings.quantizer;
+    struct region rows = quantizer_level(o, codebook_third(o, third), level);
+    struct kmeans_fit fit;
+    int64_t k = rows.last - rows.first;
+    uint32_t stream = level ? RNG_KMEANS_LEVELS + STREAMS_A_THIRD * (uint32_t)(N_THIRDS * level + third)
+                            : RNG_KMEANS + STREAMS_A_THIRD * (uint32_t)third;
+    TRY(kmeans(s->comm, s->device, s->model->settings.seed, stream, *n, s->dim, points, k, centres, &fit));
+    log_info("k-means of %lld %s vectors to rows %lld to %lld: mean squared distance %.3g at first, %.3g at the end",
+             (long long)*n, NAMES[third], (long long)rows.first, (long long)rows.last - 1, fit.seeded, fit.final);
+    if (level + 1 < quantizer_levels(o)) TRY(next_level(s, n, points, k, centres));
+    set_rows(s, rows, centres);
+    return STATUS_OK;
+}
+
+static int cluster_third(struct sample *s, enum codebook_third third) {
     struct region region = codebook_third(&s->model->settings.quantizer, third);
     int64_t k = region.last - region.first, dim = s->dim, n = 0;
     real *points = NULL, *centres = NULL;
-    struct kmeans_fit fit;
     int status = mem_alloc(&points, 2 * s->n * dim, sizeof *points);
     if (status == STATUS_OK) status = mem_alloc(&centres, k * dim, sizeof *centres);
     TRY_DONE(comm_agree(s->comm, status));
     if (third == THIRD_TEXT) n = add_points(s, TEXT_SPECIFIC, points, n);
     if (third == THIRD_GRAPH) n = add_points(s, GRAPH_SPECIFIC, points, n);
     if (third == THIRD_SHARED) n = add_points(s, SHARED_GRAPH, points, add_points(s, SHARED_TEXT, points, n));
-    if (n == 0) goto done;
-    TRY_DONE(kmeans(s->comm, s->device, s->model->settings.seed, RNG_KMEANS + STREAMS_A_THIRD * (uint32_t)third, n, dim,
-                    points, k, centres, &fit));
-    set_rows(s, region, centres);
-    log_info("k-means of %lld %s vectors to %lld rows: mean squared distance %.3g at first, %.3g at the end",
-             (long long)n, NAMES[third], (long long)k, fit.seeded, fit.final);
+    for (int64_t l = 0; n > 0 && l < quantizer_levels(&s->model->settings.quantizer); l++)
+        TRY_DONE(cluster_level(s, third, l, &n, points, centres));
 done:
     free(points);
     free(centres);

@@ -2,7 +2,7 @@
  * weights, and each third of the codebook becomes the k-means centres of its kind of vectors z / |z|: the first third
  * of the text-specific ones, the last of the graph-specific ones, the rest of the shared ones of both sides together.
  * That holds under quantizer.shared_region: all too, where shared tokens may pick any row: each third still has one
- * source.
+ * source. Under quantizer.assign: residual each level of a third becomes the centres of what the levels before it leave.
  */
 #ifndef MEDTOK_MEDTOK_FIRST_CODEBOOK_H
 #define MEDTOK_MEDTOK_FIRST_CODEBOOK_H

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "medtok/accused.h"
 #include "medtok/first_codebook.h"
+#include "medtok/first_text_map.h"
 
 /* The vectors that the groups quantise, and the terms that compare them. */
 static const struct watched_length LENGTHS[N_GROUPS] = {{"length_text", "codebook_text"},
@@ -17,12 +18,20 @@ static const struct watched_length LENGTHS[N_GROUPS] = {{"length_text", "codeboo
                                                         {"length_shared_graph", "codebook_shared_graph"}};
 
 /* ---- a new training ---- */
-static int begin(void *self, struct optimiser *optimiser) {
-    struct medtok_learner *m = self;
+/* The codebook's first rows, and what is kept about them. */
+static int begin_codebook(struct medtok_learner *m, struct optimiser *optimiser) {
     if (m->model.settings.quantizer.init == INIT_KMEANS)
         TRY(first_codebook_make(&m->model, m->comm, optimiser, &m->text, m->options.vocabulary,
                                 m->options.train->holdout));
     return comm_agree(m->comm, codebook_begin(&m->codebook));
+}
+
+static int begin(void *self, struct optimiser *optimiser) {
+    struct medtok_learner *m = self;
+    if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
+        TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
+    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook));
+    return begin_codebook(m, optimiser);
 }
 
 /* ---- a batch ---- */
@@ -89,6 +98,7 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
                                       .step = (uint32_t)sums->batch,
                                       .codebook_ready = ema ? NULL : sums->early_ready,
                                       .context = sums->context};
+    m->warming = training.warming = sums->batch / m->options.train->micro_batches < settings->quantizer.warmup;
     m->slot = s;
     m->output = model_forward(&m->model, tape, &s->batch, m->nodes, &training);
     sum_lengths(m, tape, sums);
@@ -125,7 +135,7 @@ static void count(void *self, int first) {
 
 static void move(void *self) {
     struct medtok_learner *m = self;
-    codebook_update(&m->codebook);
+    if (!m->warming) codebook_update(&m->codebook);
 }
 
 static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
@@ -135,8 +145,11 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     enum { EXACT = 15, ROUGH = 6 }; /* digits */
     TRY(comm_agree(m->comm, m->count_status));
     TRY(usage_sum(&m->usage, m->comm));
-    TRY(codebook_revive(&m->codebook, optimiser, &m->usage, &m->output, &m->slot->text, &m->slot->graph, step,
-                        &m->n_revived));
+    m->n_revived = 0;
+    if (step == m->model.settings.quantizer.warmup) TRY(begin_codebook(m, optimiser));
+    if (step > m->model.settings.quantizer.warmup)
+        TRY(codebook_revive(&m->codebook, optimiser, &m->usage, &m->output, &m->slot->text, &m->slot->graph, step,
+                            &m->n_revived));
     m->revived_logged += m->n_revived;
     measures_add(report->measures, "revived", (double)m->n_revived, EXACT);
     if (m->comm->rank > 0) return STATUS_OK; /* only rank 0 writes */

@@ -47,6 +47,7 @@ struct medtok_learner {
     const struct medtok_slot *slot;
     struct var *nodes;
     struct model_output output;
+    int warming; /* its step is one of quantizer.warmup */
     /* picks of the last step and rows revived; rank 0: those since the last line of the log */
     struct usage usage, usage_logged;
     int count_status; /* of counting picks */

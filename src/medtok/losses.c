@@ -3,9 +3,18 @@
 
 #include "base/status.h"
 
-const char *const LOSS_TERM_NAMES[N_TERMS] = {
-    "codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared",
-    "align",         "specific_text",  "specific_graph",       "orthogonal_text",       "orthogonal_graph"};
+const char *const LOSS_TERM_NAMES[N_TERMS] = {"codebook_text",
+                                              "codebook_graph",
+                                              "codebook_shared_text",
+                                              "codebook_shared_graph",
+                                              "shared",
+                                              "align",
+                                              "specific_text",
+                                              "specific_graph",
+                                              "orthogonal_text",
+                                              "orthogonal_graph",
+                                              "reconstruction_text",
+                                              "reconstruction_graph"};
 
 static void keep_status(struct losses *losses, int status) {
     if (losses->status == STATUS_OK) losses->status = status;

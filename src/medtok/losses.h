@@ -21,6 +21,8 @@ enum loss_term {
     TERM_SPECIFIC_GRAPH,
     TERM_ORTHOGONAL_TEXT, /* lambda |qt^T st|_F */
     TERM_ORTHOGONAL_GRAPH,
+    TERM_RECONSTRUCTION_TEXT, /* -rho mean cos(D_t [qt ; st], h) */
+    TERM_RECONSTRUCTION_GRAPH,
     N_TERMS
 };
 extern const char *const LOSS_TERM_NAMES[N_TERMS];

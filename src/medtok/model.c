@@ -160,14 +160,16 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
     const struct model_settings *c = &model->settings;
     const struct model_training *t = codebook->training;
     struct codebook_loss loss = {0};
-    if (t && with_loss) {
+    if (t && with_loss && !t->warming) {
         int total = group_is_of_graph(group) ? t->graph->total : t->text->total;
         loss.weight = total ? 1.0 / ((double)total * (double)c->quantizer.dim) : 0;
         loss.commit = c->quantizer.commit;
         loss.normalized = c->quantizer.loss_space == LOSS_SPACE_NORMALIZED;
         loss.loss = loss_term(t->losses, (enum loss_term)(TERM_CODEBOOK_TEXT + group));
     }
-    return quantizer_apply(tape, z, codebook->rows, quantizer_region(&c->quantizer, group), c->quantizer.top_k, loss);
+    struct quantized out = quantizer_apply(tape, z, codebook->rows, quantizer_assignment(&c->quantizer, group), loss);
+    if (t && t->warming) out.value = out.u;
+    return out;
 }
 
 /* The normalised rows. Under quantizer.update: ema they are constants here: q and the codebook loss send gradients to z
@@ -219,6 +221,25 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
     loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, c->loss.orthogonality, qg, sg);
 }
 
+/* A side's feature from its specific and its shared tokens. The frozen text feature keeps the tokens to what the text encoder
+ * knew; the graph's feature learns, but not from being met. */
+static void reconstruction_losses(const struct model *model, struct tape *tape, const struct batch *batch,
+                                  struct var *features, const struct views *v, const struct model_output *out,
+                                  const struct model_training *training) {
+    double weight = -model->settings.loss.reconstruction;
+    const struct quantized *q = out->groups;
+    dev_real none = {NULL};
+    if (weight == 0) return;
+    struct var *h = nn_gather(tape, features, batch->cls_row, batch->n_text);
+    struct var *g = tape_borrow(tape, v->g->rows, v->g->cols, v->g->value, none);
+    struct var *text = nn_concat(tape, q[TEXT_SPECIFIC].value, q[SHARED_TEXT].value);
+    struct var *graph = nn_concat(tape, q[GRAPH_SPECIFIC].value, q[SHARED_GRAPH].value);
+    loss_cosine(training->losses, TERM_RECONSTRUCTION_TEXT, weight, linear_map_apply(tape, text, model->text_decoder),
+                h, training->text->total);
+    loss_cosine(training->losses, TERM_RECONSTRUCTION_GRAPH, weight,
+                linear_map_apply(tape, graph, model->graph_decoder), g, training->graph->total);
+}
+
 /* ---- the whole ---- */
 struct model_output model_forward(const struct model *model, struct tape *tape, const struct batch *batch,
                                   struct var *nodes, const struct model_training *training) {
@@ -256,6 +277,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
         struct quantized qt_2 = quantize(model, tape, z_t2, &codebook, TEXT_SPECIFIC, 0);
         struct quantized qg_2 = quantize(model, tape, z_g2, &codebook, GRAPH_SPECIFIC, 0);
         packing_losses(model, tape, batch, &v, &out, qt_2.value, qg_2.value, training);
+        reconstruction_losses(model, tape, batch, features, &v, &out, training);
     }
     return out;
 }

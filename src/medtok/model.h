@@ -15,7 +15,8 @@ struct model_settings {
     struct attention_options attention;
     struct quantizer_options quantizer;
     struct loss_options loss;
-    enum sides sides;    /* of what the codes have, those that are looked at */
+    enum sides sides; /* of what the codes have, those that are looked at */
+    enum text_map text_map;
     double text_dropout; /* of the features, in the second view */
     uint64_t seed;       /* of first values and dropout */
 };
@@ -25,6 +26,7 @@ struct model {
     /* the parameters, of the set that they were added to */
     struct parameter *codebook, *nodes; /* [size, dim]; [KG nodes, node_dim] cut by rows */
     struct linear_map text, text_specific, graph_specific;
+    struct linear_map text_decoder, graph_decoder; /* loss.reconstruction: of the tokens; else .weight NULL */
     struct graph_layer {
         struct linear_map map;
         struct parameter *source, *target; /* graph attention's logits; NULL: gcn */
@@ -57,6 +59,7 @@ struct model_training {
     struct losses *losses;
     const struct row_shares *text, *graph, *both; /* rows of all ranks: codes with text, with a graph, with both */
     uint32_t step;
+    int warming; /* quantizer.warmup: vectors go on as they are, of length 1, and the codebook learns nothing */
     void (*codebook_ready)(void *context); /* called in the backward pass when the codebook's gradient is complete */
     void *context;
 };

@@ -54,6 +54,10 @@ int model_make(struct model *model, struct parameter_set *set, const struct mode
     model->text_specific = linear_map_add(set, d, d, -1, 0, "text.specific");
     model->graph_specific = linear_map_add(set, d, d, -1, 0, "graph.specific");
     model->nodes = parameter_add(set, n_nodes, graph->node_dim, NORMAL, PARAMETER_BY_ROWS, "graph.nodes");
+    if (settings->loss.reconstruction > 0) {
+        model->text_decoder = linear_map_add(set, text_dim, 2 * d, -1, 0, "text.decoder");
+        model->graph_decoder = linear_map_add(set, d, 2 * d, -1, 0, "graph.decoder");
+    }
     return set->status;
 }
 

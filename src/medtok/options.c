@@ -11,6 +11,10 @@ int model_options_check(const struct attention_options *attention, const struct 
                           "quantizer.top_k (%lld) is more than a third of quantizer.size (%lld): a region "
                           "has too few rows",
                           (long long)quantizer->top_k, (long long)quantizer->size);
+    if (quantizer->assign == ASSIGN_RESIDUAL && quantizer->shared_region != SHARED_MIDDLE)
+        return status_set(STATUS_USAGE,
+                          "quantizer.assign: residual needs quantizer.shared_region: middle, so that a row "
+                          "belongs to one level of one region");
     return STATUS_OK;
 }
 

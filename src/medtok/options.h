@@ -24,9 +24,14 @@ struct graph_options {
 #define SIDES(CHOICE) CHOICE(SIDES_BOTH, "both") CHOICE(SIDES_TEXT, "text") CHOICE(SIDES_GRAPH, "graph")
 enum sides { SIDES(OPTION_CHOICE_NUMBER) };
 
+#define TEXT_MAPS(CHOICE) CHOICE(TEXT_MAP_RANDOM, "random") CHOICE(TEXT_MAP_PRINCIPAL, "principal")
+enum text_map { TEXT_MAPS(OPTION_CHOICE_NUMBER) };
+
 #define MODEL_OPTIONS(KEY, in)                                                                                         \
     KEY(in, CHOICE, "model.sides", sides, sides, SIDES, "both", MODEL_JOBS, SHAPES,                                    \
-        "sides of the codes that are looked at; the other counts as absent")
+        "sides of the codes that are looked at; the other counts as absent")                                           \
+    KEY(in, CHOICE, "model.text_map", text_map, text_map, TEXT_MAPS, "random", STEP_JOBS, SHAPES,                      \
+        "first map of text features to code vectors: by chance, or their principal components")
 struct model_options {
     MODEL_OPTIONS(OPTION_MEMBER, )
 };
@@ -49,11 +54,18 @@ enum codebook_update { CODEBOOK_UPDATES(OPTION_CHOICE_NUMBER) };
 #define CODEBOOK_INITS(CHOICE) CHOICE(INIT_NORMAL, "normal") CHOICE(INIT_KMEANS, "kmeans")
 enum codebook_init { CODEBOOK_INITS(OPTION_CHOICE_NUMBER) };
 
+#define QUANTIZER_ASSIGNMENTS(CHOICE) CHOICE(ASSIGN_NEAREST, "nearest") CHOICE(ASSIGN_RESIDUAL, "residual")
+enum quantizer_assignment { QUANTIZER_ASSIGNMENTS(OPTION_CHOICE_NUMBER) };
+
 #define QUANTIZER_OPTIONS(KEY, in)                                                                                     \
     KEY(in, INTEGER, "quantizer.size", size, "21000", 3, 16777216, "rows", MODEL_JOBS, SHAPES, "rows of the codebook") \
     KEY(in, INTEGER, "quantizer.dim", dim, "64", 1, 4096, "", MODEL_JOBS, SHAPES, "width of a code vector")            \
     KEY(in, INTEGER, "quantizer.top_k", top_k, "5", 1, 16, "tokens", MODEL_JOBS, SHAPES,                               \
         "tokens of a code in each group")                                                                              \
+    KEY(in, CHOICE, "quantizer.assign", assign, quantizer_assignment, QUANTIZER_ASSIGNMENTS, "nearest", MODEL_JOBS,    \
+        SHAPES,                                                                                                        \
+        "tokens of a group: nearest: the top_k nearest rows; residual: one row of each of top_k parts of the region, " \
+        "the nearest to what those before it leave")                                                                   \
     KEY(in, REAL, "quantizer.commit", commit, "0.25", 0, 1e6, STEP_JOBS, SHAPES, "weight of the commitment loss")      \
     KEY(in, CHOICE, "quantizer.loss_space", loss_space, loss_space, LOSS_SPACES, "normalized", STEP_JOBS, SHAPES,      \
         "what the codebook loss compares with q: z itself, or z / |z|")                                                \
@@ -67,6 +79,8 @@ enum codebook_init { CODEBOOK_INITS(OPTION_CHOICE_NUMBER) };
         "ema: count added to each row (Laplace smoothing)")                                                            \
     KEY(in, CHOICE, "quantizer.init", init, codebook_init, CODEBOOK_INITS, "normal", STEP_JOBS, SHAPES,                \
         "first code vectors: by chance, or k-means of z / |z| at the first weights")                                   \
+    KEY(in, INTEGER, "quantizer.warmup", warmup, "0", 0, 1000000, "steps", STEP_JOBS, SHAPES,                          \
+        "first steps without quantiser: z / |z| goes on as it is; init: kmeans then clusters behind them")             \
     KEY(in, INTEGER, "quantizer.init_sample", init_sample, "32768", 1, 16777216, "codes", STEP_JOBS, SHAPES,           \
         "kmeans: codes that are clustered")                                                                            \
     KEY(in, INTEGER, "quantizer.revive_after", revive_after, "50", 0, 1000000, "steps", STEP_JOBS, SHAPES,             \
@@ -86,6 +100,8 @@ enum sibling_negatives { SIBLING_NEGATIVES(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "loss.align", align, "0.1", 0, 1e6, STEP_JOBS, SHAPES, "weight of the cosine of text and graph")     \
     KEY(in, REAL, "loss.orthogonality", orthogonality, "0.1", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of |specific^T shared|")                                                                               \
+    KEY(in, REAL, "loss.reconstruction", reconstruction, "0", 0, 1e6, STEP_JOBS, SHAPES,                               \
+        "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
     KEY(in, CHOICE, "loss.negatives", negatives, negatives, NEGATIVES, "global", STEP_JOBS, SHAPES,                    \
         "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch")               \
     KEY(in, CHOICE, "loss.sibling_negatives", sibling_negatives, sibling_negatives, SIBLING_NEGATIVES, "leave-out",    \
@@ -105,7 +121,8 @@ struct tokenize_options {
     TOKENIZE_OPTIONS(OPTION_MEMBER, )
 };
 
-/* STATUS_USAGE unless the heads divide the width of a code vector, and a region of the codebook has top_k rows. */
+/* STATUS_USAGE unless the heads divide the width of a code vector, a region of the codebook has top_k rows, and the regions of
+ * quantizer.assign: residual are apart. */
 int model_options_check(const struct attention_options *attention, const struct quantizer_options *quantizer);
 
 /* STATUS_USAGE if there is a table to append to, but no codes. */

@@ -1,5 +1,5 @@
-/* u = z/|z|; the K nearest rows; w = softmax(-distance); q = sum w c. Backward: straight-through to z, and from the
- * codebook loss through q's weights and code vectors. */
+/* u = z/|z|; the K nearest rows, w = softmax(-distance), or K levels of residuals; q = sum w c. Backward: straight-through to z,
+ * and from the codebook loss through q's weights and code vectors. */
 #include "medtok/quantizer.h"
 
 struct region quantizer_region(const struct quantizer_options *options, enum token_group group) {
@@ -16,6 +16,20 @@ void quantizer_regions(const struct quantizer_options *options, struct region re
     for (int g = 0; g < N_GROUPS; g++) regions[g] = quantizer_region(options, (enum token_group)g);
 }
 
+struct assignment quantizer_assignment(const struct quantizer_options *options, enum token_group group) {
+    return (struct assignment){quantizer_region(options, group), options->top_k, options->assign};
+}
+
+int64_t quantizer_levels(const struct quantizer_options *options) {
+    return options->assign == ASSIGN_RESIDUAL ? options->top_k : 1;
+}
+
+struct region quantizer_level(const struct quantizer_options *options, struct region region, int64_t level) {
+    int64_t levels = quantizer_levels(options);
+    return (struct region){residual_level_first(region.first, region.last, levels, level),
+                           residual_level_first(region.first, region.last, levels, level + 1)};
+}
+
 struct quantize_op {
     struct op op;
     struct var *codebook;
@@ -24,21 +38,33 @@ struct quantize_op {
     struct codebook_loss loss;
 };
 
+/* dq's way through the weights and code vectors, to u and to the codebook. */
+static void assignment_backward(struct tape *tape, struct quantize_op *o, dev_real dq) {
+    struct device *d = tape->device;
+    const struct quantized *out = &o->out;
+    struct var *u = out->u, *c = o->codebook;
+    dev_real none = {NULL}, du = tape_grad_or_scratch(tape, u), dc = c->needs_grad ? tape_grad(tape, c) : none;
+    if (out->before.at)
+        d->run->quantize_residual_backward(d, u->rows, u->cols, o->top_k, out->before, c->value, out->tokens,
+                                           out->weights, dq, du, dc);
+    else
+        d->run->quantize_backward(d, u->rows, u->cols, o->top_k, u->value, c->value, out->tokens, out->weights, dq, du,
+                                  dc);
+}
+
 /* The codebook loss: of target = sg(z), the gradient of q goes on through q's weights and code vectors. */
 static void codebook_loss_backward(struct tape *tape, struct quantize_op *o) {
     struct device *d = tape->device;
     const struct kernels *run = d->run;
     struct var *q = o->out.value, *u = o->out.u, *target = o->loss.normalized ? u : o->out.z;
     int64_t n = q->rows * q->cols;
-    dev_real none = {NULL}, dq = tape_scratch(tape, n);
+    dev_real dq = tape_scratch(tape, n);
     if (target->needs_grad)
         run->squared_distance_backward(d, n, o->loss.weight * o->loss.commit, target->value, q->value,
                                        tape_grad(tape, target));
     run->fill(d, n, 0, dq);
     run->squared_distance_backward(d, n, o->loss.weight, q->value, target->value, dq);
-    run->quantize_backward(d, q->rows, q->cols, o->top_k, u->value, o->codebook->value, o->out.tokens, o->out.weights,
-                           dq, tape_grad_or_scratch(tape, u),
-                           o->codebook->needs_grad ? tape_grad(tape, o->codebook) : none);
+    assignment_backward(tape, o, dq);
 }
 
 static void quantize_backward(struct tape *tape, struct op *op) {
@@ -49,27 +75,39 @@ static void quantize_backward(struct tape *tape, struct op *op) {
     if (o->loss.weight != 0) codebook_loss_backward(tape, o);
 }
 
-struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
-                                 int64_t top_k, struct codebook_loss loss) {
+static void find_tokens(struct device *d, const struct assignment *a, const struct quantized *out,
+                        const struct var *codebook) {
+    const struct var *u = out->u;
+    if (a->how == ASSIGN_RESIDUAL)
+        d->run->quantize_residual(d, u->rows, u->cols, a->region.first, a->region.last, a->top_k, u->value,
+                                  codebook->value, out->tokens, out->weights, out->before, out->value->value);
+    else
+        d->run->quantize(d, u->rows, u->cols, a->region.first, a->region.last, a->top_k, u->value, codebook->value,
+                         out->tokens, out->weights, out->value->value);
+}
+
+struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct assignment assign,
+                                 struct codebook_loss loss) {
     struct device *d = tape->device;
+    int64_t picks = z->rows * assign.top_k;
     struct var *u = nn_l2_normalize(tape, z);
     struct quantized out = {.z = z,
                             .u = u,
                             .value = tape_var(tape, z->rows, z->cols, u, codebook),
-                            .tokens = tape_ints(tape, z->rows * top_k),
-                            .weights = tape_reals(tape, z->rows * top_k)};
+                            .tokens = tape_ints(tape, picks),
+                            .weights = tape_reals(tape, picks)};
+    if (assign.how == ASSIGN_RESIDUAL) out.before = tape_reals(tape, picks * z->cols);
     tape_keep(out.z);
     tape_keep(out.u);
     tape_keep(out.value);
     if (tape->failed) return out;
-    d->run->quantize(d, z->rows, z->cols, region.first, region.last, top_k, u->value, codebook->value, out.tokens,
-                     out.weights, out.value->value);
+    find_tokens(d, &assign, &out, codebook);
     if (loss.weight > 0)
         d->run->squared_distance(d, z->rows * z->cols, loss.weight * (1 + loss.commit),
                                  loss.normalized ? u->value : z->value, out.value->value, loss.loss);
     struct quantize_op *o = tape_record(tape, sizeof *o, quantize_backward, out.value);
     if (!o) return out;
-    o->codebook = codebook, o->out = out, o->top_k = top_k, o->loss = loss;
+    o->codebook = codebook, o->out = out, o->top_k = assign.top_k, o->loss = loss;
     tape_save(z);
     tape_save(u);
     tape_save(codebook);

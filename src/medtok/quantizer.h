@@ -1,4 +1,5 @@
-/* The quantiser (METHOD.md section 3): a vector becomes the softmax-weighted mean of its K nearest code vectors. */
+/* The quantiser (METHOD.md section 3): a vector becomes the softmax-weighted mean of its K nearest code vectors, or a sum of K,
+ * each of which explains what those before it leave. */
 #ifndef MEDTOK_MEDTOK_QUANTIZER_H
 #define MEDTOK_MEDTOK_QUANTIZER_H
 
@@ -15,6 +16,18 @@ struct region quantizer_region(const struct quantizer_options *options, enum tok
 /* Of all four. */
 void quantizer_regions(const struct quantizer_options *options, struct region regions[N_GROUPS]);
 
+/* How the vectors of a group get their tokens. */
+struct assignment {
+    struct region region;
+    int64_t top_k;
+    enum quantizer_assignment how;
+};
+struct assignment quantizer_assignment(const struct quantizer_options *options, enum token_group group);
+
+/* The parts of a region whose rows are candidates for the same tokens: one under `nearest`, top_k under `residual`. */
+int64_t quantizer_levels(const struct quantizer_options *options);
+struct region quantizer_level(const struct quantizer_options *options, struct region region, int64_t level);
+
 /* All of it stays until the tape is reset. */
 struct quantized {
     struct var *z;     /* what was quantised */
@@ -22,6 +35,7 @@ struct quantized {
     struct var *u;     /* z / |z| [n, d] */
     dev_int tokens;    /* [n, K] */
     dev_real weights;  /* [n, K] */
+    dev_real before;   /* residual: [n, K, d] what each level was given, u first; nearest: .at NULL */
 };
 
 /* Weight of the codebook loss of one group: weight * (sum (sg(z)-q)^2 + commit * sum (z-sg(q))^2), added to loss[0] with
@@ -33,7 +47,7 @@ struct codebook_loss {
 };
 
 /* z [n, d]; codebook [N, d] with rows already normalised. */
-struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
-                                 int64_t top_k, struct codebook_loss loss);
+struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct assignment assign,
+                                 struct codebook_loss loss);
 
 #endif

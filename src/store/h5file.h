@@ -127,6 +127,8 @@ int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t
 
 int h5file_get_text(struct h5file *file, const char *name, char **value); /* the caller frees */
 int h5file_get_int(struct h5file *file, const char *name, int64_t *value);
+int h5file_get_int_or(struct h5file *file, const char *name, int64_t absent,
+                      int64_t *value); /* absent: if it is not there */
 
 /* Reads every dataset and compares it with its checksums; the error names the first that differs. The blocks are dealt out
  * to n_parts callers, of which this is number `part`; 0 of 1: all. */

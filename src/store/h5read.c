@@ -135,6 +135,11 @@ int h5file_get_int(struct h5file *file, const char *name, int64_t *value) {
     return get_number(file, file->id, name, H5T_NATIVE_INT64, value);
 }
 
+int h5file_get_int_or(struct h5file *file, const char *name, int64_t absent, int64_t *value) {
+    *value = absent;
+    return H5Aexists(file->id, name) == 0 ? STATUS_OK : h5file_get_int(file, name, value);
+}
+
 /* ---- datasets ---- */
 struct opened {
     hid_t id, space, type;

@@ -4,7 +4,7 @@
  * Datasets (n codes, K = top_k, d = dim, groups text-specific, graph-specific, shared-text, shared-graph):
  *   code text [n], system text [n]
  *   tokens i32 [n, 4, K]    codebook rows, nearest first, -1 where the side is absent
- *   weights f32 [n, 4, K]   sum to 1 in each group, 0 where absent
+ *   weights f32 [n, 4, K]   sum to 1 in each group (see residual), 0 where absent
  *   embedding f32 [n, 4*d] the four quantised vectors side by side, 0 where absent
  *   codebook f32 [size, d] rows of norm 1
  *   group text [4]         names of the groups, in order
@@ -12,7 +12,9 @@
  * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id (of the vocabulary that the model was trained on),
  * checkpoint_id, step; vocabulary_rows (the first rows are the vocabulary), table_version (1; one more each time that codes
  * are appended) and base_rows (rows of the version before); averaged (1: made with the moving average of the weights,
- * train.average).
+ * train.average); residual (1, quantizer.assign: residual, or 0; absent in older tables, which is 0): token k of a group is
+ * then a row of part k of top_k equal parts of its region, and its weight, at least 0, its code vector's product with what
+ * the tokens before it leave, so that the squares of the weights sum to 1 at most.
  */
 #ifndef MEDTOK_STORE_TABLE_H
 #define MEDTOK_STORE_TABLE_H
@@ -27,6 +29,8 @@ extern const char *const TABLE_GROUP_NAMES[TABLE_GROUPS];
 struct table_shape {
     int64_t n_codes, top_k, dim, codebook_size, vocabulary_rows, base_rows, table_version;
     int32_t region[TABLE_GROUPS][2];
+    int64_t
+        residual; /* 1: token k of a group is of part k of top_k parts of its region; weights are what it explains */
 };
 
 /* ---- writing, collective: all ranks call each function the same number of times ---- */

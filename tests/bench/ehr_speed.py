@@ -1,14 +1,19 @@
 """Training speed of the models of health records (`evaluate`) beside PyTorch: run by ehr_speed.sh.
 
-usage: ehr_speed.py WORK COHORT.h5 TASK ROUNDS MODEL...
+usage: ehr_speed.py WORK COHORT.h5 TASK ROUNDS MODEL[:SIZE]...
 
 Of each model and size: tokens a second in training, forward, backward and AdamW's step, of padding none is counted. Both sides try the
-batches of BATCHES and their best one counts; PyTorch has batches of samples of like length, which costs it least padding, and two threads;
-ours two ranks of one thread, and batches as training draws them. Sizes and flops: entries of PEERS; another model is another entry.
+batches of BATCHES in turns and their best one counts; PyTorch has batches of samples of like length, which costs it least padding, and two
+threads, and is measured as usually written and with attention and dropout by hand; ours has two ranks of one thread, and batches as training
+draws them. Sizes and flops: entries of PEERS; another model is another entry.
+
+CLOCK=processor, for a machine that others use: a second is one of processor time, user's and system's, and both sides have one thread. Ours
+is the difference of two trainings of unlike length, so that start, scores and report do not count; PyTorch's is taken between steps.
 """
 import math
 import os
 import re
+import resource
 import sys
 import time
 
@@ -25,7 +30,9 @@ import common  # noqa: E402
 import ethos_probe  # noqa: E402
 import transformehr  # noqa: E402
 
-BATCHES, SECONDS, THREADS = (32, 128, 512), 6, 2
+BY_PROCESSOR = os.environ.get("CLOCK") == "processor"
+BATCHES = [int(b) for b in os.environ.get("BATCHES", "32 128 512").split()]
+SECONDS, THREADS = float(os.environ.get("SECONDS", 6)), 1 if BY_PROCESSOR else 2
 SETTINGS = {"ehr.visits": "days", "ehr.age": "years", "ehr.max_length": 512}
 
 
@@ -52,6 +59,37 @@ def read_cohort(path, task):
 
 
 # ---- PyTorch's side ----
+BY_HAND = False  # dropout and attention written out, which is faster on CPUs than PyTorch's own
+
+
+def drop(x, rate, training):
+    """PyTorch's own draws by bernoulli_, one number after the other; uniform numbers are made in vectors."""
+    if not BY_HAND:
+        return F.dropout(x, rate, training)
+    return x * (torch.rand_like(x) >= rate) * (1 / (1 - rate)) if training and rate > 0 else x
+
+
+def attend(q, k, v, mask, rate, causal=False):
+    """PyTorch's own has no fused kernel with dropout for CPUs, and masks more than it must."""
+    if not BY_HAND:
+        return F.scaled_dot_product_attention(q, k, v, mask, rate, is_causal=causal)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if causal:
+        scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -1e30)
+    elif mask is not None:
+        scores = scores.masked_fill(~mask, -1e30)
+    return drop(torch.softmax(scores, -1), rate, True) @ v
+
+
+class Dropout(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        return drop(x, self.rate, self.training)
+
+
 class Block(nn.Module):
     """Post-norm, GELU; mask [n, 1, 1, t]: which keys there are."""
 
@@ -64,10 +102,10 @@ class Block(nn.Module):
     def forward(self, x, mask):
         n, t, dim = x.shape
         q, k, v = self.qkv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(q, k, v, mask, self.dropout if self.training else 0.0)
+        h = attend(q, k, v, mask, self.dropout if self.training else 0.0)
         h = self.out(h.transpose(1, 2).reshape(n, t, dim))
-        x = self.norm1(x + F.dropout(h, self.dropout, self.training))
-        return self.norm2(x + F.dropout(self.down(F.gelu(self.up(x))), self.dropout, self.training))
+        x = self.norm1(x + drop(h, self.dropout, self.training))
+        return self.norm2(x + drop(self.down(F.gelu(self.up(x))), self.dropout, self.training))
 
 
 class Behrt(nn.Module):
@@ -77,7 +115,7 @@ class Behrt(nn.Module):
         super().__init__()
         self.code, self.age = nn.Embedding(data.n_rows, dim), nn.Embedding(common.age_classes(SETTINGS), dim)
         self.segment, self.position = nn.Embedding(2, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim).requires_grad_(False)
-        self.norm, self.dropout = nn.LayerNorm(dim, 1e-12), nn.Dropout(dropout)
+        self.norm, self.dropout = nn.LayerNorm(dim, 1e-12), Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
         self.pooler, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
 
@@ -111,15 +149,15 @@ class Attend(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(dim, 1e-5) for _ in range(3))
 
     def add(self, i, y, part):
-        return self.norms[i](y + F.dropout(part, self.dropout, self.training))
+        return self.norms[i](y + drop(part, self.dropout, self.training))
 
     def forward(self, y, x, mask):
         (n, t, dim), rate = x.shape, self.dropout if self.training else 0.0
         q, k, v = self.qkv(y).view(n, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(q, k, v, None, rate)
+        h = attend(q, k, v, None, rate)
         y = self.add(0, y, self.out(h.transpose(1, 2).reshape(n, 1, dim)))
         k, v = self.key_value(x).view(n, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(self.query(y).view(n, 1, self.heads, -1).transpose(1, 2), k, v, mask, rate)
+        h = attend(self.query(y).view(n, 1, self.heads, -1).transpose(1, 2), k, v, mask, rate)
         y = self.add(1, y, self.cross(h.transpose(1, 2).reshape(n, 1, dim)))
         return self.add(2, y, self.down(F.gelu(self.up(y))))
 
@@ -132,7 +170,7 @@ class TransformEhr(nn.Module):
         self.code, self.position = nn.Embedding(data.n_rows, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim)
         self.year = nn.Embedding(112, dim).requires_grad_(False)
         self.month, self.day, self.begin = nn.Embedding(13, dim), nn.Embedding(32, dim), nn.Embedding(1, dim)
-        self.norm, self.norm_begin, self.dropout = nn.LayerNorm(dim, 1e-5), nn.LayerNorm(dim, 1e-5), nn.Dropout(dropout)
+        self.norm, self.norm_begin, self.dropout = nn.LayerNorm(dim, 1e-5), nn.LayerNorm(dim, 1e-5), Dropout(dropout)
         self.encoder = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(layers))
         self.decoder = nn.ModuleList(Attend(dim, heads, inner, dropout) for _ in range(layers))
         self.dense, self.head = nn.Linear(dim, dim), nn.Linear(dim, 1)
@@ -175,9 +213,9 @@ class CausalBlock(nn.Module):
     def forward(self, x):
         n, t, dim = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(q, k, v, None, self.dropout if self.training else 0.0, is_causal=True)
-        x = x + F.dropout(self.out(h.transpose(1, 2).reshape(n, t, dim)), self.dropout, self.training)
-        return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), self.dropout, self.training)
+        h = attend(q, k, v, None, self.dropout if self.training else 0.0, True)
+        x = x + drop(self.out(h.transpose(1, 2).reshape(n, t, dim)), self.dropout, self.training)
+        return x + drop(self.down(F.gelu(self.up(self.norm2(x)))), self.dropout, self.training)
 
 
 class Ethos(nn.Module):
@@ -190,7 +228,7 @@ class Ethos(nn.Module):
         super().__init__()
         self.unit, self.position = nn.Embedding(Ethos.vocabulary.n_units, dim), nn.Embedding(SETTINGS["ehr.max_length"], dim)
         self.blocks = nn.ModuleList(CausalBlock(dim, heads, inner, dropout) for _ in range(layers))
-        self.norm, self.head, self.dropout = nn.LayerNorm(dim, bias=False), nn.Linear(dim, 1), nn.Dropout(dropout)
+        self.norm, self.head, self.dropout = nn.LayerNorm(dim, bias=False), nn.Linear(dim, 1), Dropout(dropout)
 
     @staticmethod
     def read(sample, data):
@@ -225,14 +263,16 @@ def batches_of(inputs, labels, size):
     return [out[i] for i in numpy.random.default_rng(1).permutation(len(out))]
 
 
-def peer_rate(peer, data, samples, inputs, size, batch):
+def peer_rate(peer, data, samples, inputs, size, batch, by_hand):
+    global BY_HAND
+    BY_HAND = by_hand
     torch.manual_seed(1)
     model = peer(data, **peer.SIZES[size]).train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01, fused=True)
     todo, at, tokens, since = batches_of(inputs, [s["label"] for s in samples], batch), 0, 0, None
-    warm = 3
-    while since is None or time.perf_counter() - since < SECONDS:
+    warm, clock = 3, time.process_time if BY_PROCESSOR else time.perf_counter
+    while since is None or clock() - since < SECONDS:
         mask, columns, y = todo[at % len(todo)]
         optimiser.zero_grad(set_to_none=True)
         F.binary_cross_entropy_with_logits(model(mask, *columns), y).backward()
@@ -240,48 +280,77 @@ def peer_rate(peer, data, samples, inputs, size, batch):
         optimiser.step()
         at += 1
         tokens += int(mask.sum()) if since else 0
-        since = time.perf_counter() if at == warm else since
-    return tokens / (time.perf_counter() - since)
+        since = clock() if at == warm else since
+    return tokens / (clock() - since)
+
+
+def product_rate(n=1536):
+    """Operations a second of processor time of PyTorch's product, the best of some."""
+    x, best = torch.ones(n, n), math.inf
+    for _ in range(8):
+        since = time.process_time()
+        torch.mm(x, x)
+        best = min(best, time.process_time() - since)
+    return 2 * n**3 / best
 
 
 # ---- ours ----
-def our_rate(work, cohort, task, model, size, batch, mean_length):
-    """Steps enough for some seconds; the log's last line has the rate of the second half."""
-    def last_rate(steps):
-        command = ["mpirun", "--bind-to", "none", "-n", str(THREADS), rounds.MEDTOK, "evaluate", "--force", "--set"]
-        settings = dict(SETTINGS, **{"files.cohort": cohort, "files.scores": work + "/scores.json", "ehr.task": task, "ehr.model": model,
-                                     "ehr.size": size, "ehr.batch": batch, "ehr.steps": steps, "ehr.log_every": steps // 2,
-                                     "ehr.eval_every": steps, "ehr.checkpoint_every": 0, "ehr.score": "tuning", "ehr.resamples": 20,
-                                     "run.device": "cpu", "run.threads": 1})
-        done = rounds.run([*command, *(f"{k}={v}" for k, v in settings.items())], errors=True)
-        return float(re.findall(r"step \d+/\d+:.*?([0-9]+) samples/s", done)[-1])
+def train(work, cohort, task, model, size, batch, steps):
+    """A training; what it logs, and its processor time."""
+    command = ["mpirun", "--bind-to", "none", "-n", str(THREADS)] if THREADS > 1 else []
+    settings = dict(SETTINGS, **{"files.cohort": cohort, "files.scores": work + "/scores.json", "ehr.task": task, "ehr.model": model,
+                                 "ehr.size": size, "ehr.batch": batch, "ehr.steps": steps, "ehr.log_every": steps // 2,
+                                 "ehr.eval_every": steps, "ehr.checkpoint_every": 0, "ehr.score": "tuning", "ehr.resamples": 20,
+                                 "run.device": "cpu", "run.threads": 1})
+    command += [rounds.MEDTOK, "evaluate", "--force", "--set", *(f"{k}={v}" for k, v in settings.items())]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    log = rounds.run(command, errors=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return log, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    rate = last_rate(10)
-    return last_rate(2 * max(5, math.ceil(SECONDS * rate / batch))) * mean_length
+
+def our_rate(work, cohort, task, model, size, batch, mean_length):
+    """Steps enough for some seconds. By the wall: the log's last line has the rate of the second half."""
+    def rate_of(log):
+        return float(re.findall(r"step \d+/\d+:.*?([0-9]+) samples/s", log)[-1])
+
+    few = 4
+    log, start = train(work, cohort, task, model, size, batch, few)
+    steps = few + 2 * max(2, math.ceil(SECONDS * rate_of(log) / batch))
+    log, seconds = train(work, cohort, task, model, size, batch, steps)
+    rate = (steps - few) * batch / (seconds - start) if BY_PROCESSOR else rate_of(log)
+    return rate * mean_length
 
 
 def main():
-    work, cohort, task, n_rounds, *models = sys.argv[1:]
+    work, cohort, task, n_rounds, *wanted = sys.argv[1:]
     torch.set_num_threads(THREADS)
     data, samples = read_cohort(cohort, task)
     ceiling = rounds.bench(work, ["bench.items=activate.gelu", "run.device=cpu", "run.threads=1"], THREADS)
-    gemm, machine = ceiling["ceilings"]["gemm"]["flop_rate"], ceiling["machine"]
-    print("Training, %s, %d threads of PyTorch beside %d ranks of one; %s; gemm ceiling %.1f GFLOP/s.\n" % (
-        machine, THREADS, THREADS, rounds.versions("PyTorch " + torch.__version__), gemm * 1e-9))
-    for model in models:
+    gemm, machine = product_rate() if BY_PROCESSOR else ceiling["ceilings"]["gemm"]["flop_rate"], ceiling["machine"]
+    print("Training, %s, %d thread(s) of PyTorch beside as many ranks of one%s; %s; gemm ceiling %.1f GFLOP/s.\n" % (
+        machine, THREADS, ", by processor time" if BY_PROCESSOR else "", rounds.versions("PyTorch " + torch.__version__), gemm * 1e-9))
+    for model, _, only in (m.partition(":") for m in wanted):
         inputs = [PEERS[model].read(s, data) for s in samples]
         lengths = [len(x[0]) for x in inputs]
         mean = sum(lengths) / len(lengths)
         for size, shape in PEERS[model].SIZES.items():
+            if only not in ("", size):
+                continue
             per_token = PEERS[model].flops(lengths, **shape) / sum(lengths)
             print("%s, %s: %s; %d samples of %.1f tokens\n" % (model, size, shape, len(lengths), mean))
             lines = []
             for _ in range(int(n_rounds)):
-                ours, our_batch = max((our_rate(work, cohort, task, model, size, b, mean), b) for b in BATCHES)
-                theirs, their_batch = max((peer_rate(PEERS[model], data, samples, inputs, size, b), b) for b in BATCHES)
-                lines.append((ours, our_batch, theirs, their_batch, ours / theirs, 100 * ours * per_token / gemm))
+                turns = [((our_rate(work, cohort, task, model, size, b, mean), b),
+                          (peer_rate(PEERS[model], data, samples, inputs, size, b, False), b),
+                          (peer_rate(PEERS[model], data, samples, inputs, size, b, True), b)) for b in BATCHES]
+                (ours, our_batch), (own, own_batch), (hand, hand_batch) = (max(side) for side in zip(*turns))
+                lines.append((ours, our_batch, own, own_batch, ours / own, hand, hand_batch, ours / hand,
+                              100 * ours * per_token / gemm))
             rounds.table([("ours, tokens/s", "%.0f"), ("best batch", "%d"), ("PyTorch, tokens/s", "%.0f"), ("best batch", "%d"),
-                          ("ratio", "%.2f"), ("ours, of the gemm ceiling", "%.0f %%")], lines)
+                          ("ratio", "%.2f"), ("PyTorch by hand, tokens/s", "%.0f"), ("best batch", "%d"), ("ratio", "%.2f"),
+                          ("ours, of the gemm ceiling", "%.0f %%")], lines)
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -38,14 +38,14 @@ DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
-    "quantizer.shared_region": "all", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1,
-    "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0,
+    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.reconstruction": 0,
+    "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0, "quantizer.warmup": 0,
     "loss.sibling_negatives": "keep", "train.batch": 1024, "train.steps": 10, "train.schedule": "constant", "train.warmup": 0,
     "train.rate_end": 0, "train.weight_decay": 0, "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
 
 GROUPS = ["text", "graph", "shared_text", "shared_graph"]
 TERMS = ["codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared", "align", "specific_text",
-         "specific_graph", "orthogonal_text", "orthogonal_graph"]
+         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph"]
 
 
 # ---- random numbers: Philox4x32-10 (Salmon et al., 2011), numbered as in src/base/rng.h ----
@@ -144,6 +144,7 @@ class Batch:
 
     def __init__(self, settings, codes, chosen, step=None, dtype=torch.float64):
         self.settings, self.chosen, self.train, self.dtype = settings, chosen, step is not None, dtype
+        self.warming = self.train and step < settings["quantizer.warmup"]  # the quantiser is passed over
         tokens = [codes.piece("token", i)[:None if codes.has_text[i] else 0] for i in chosen]
         nodes = [codes.piece("node", i) for i in chosen]
         self.n_tokens, self.n_nodes = np.array([len(t) for t in tokens]), np.array([len(v) for v in nodes])
@@ -228,6 +229,9 @@ def initial_parameters(settings, text_dim, n_nodes):
     linear("text.specific", d, d)
     linear("graph.specific", d, d)
     table.append(("graph.nodes", (n_nodes, settings["graph.node_dim"]), "normal", 1))
+    if settings["loss.reconstruction"]:
+        linear("text.decoder", text_dim, 2 * d)
+        linear("graph.decoder", d, 2 * d)
     values = {}
     for number, (name, shape, kind, scale) in enumerate(table):
         element = np.arange(shape[0] * shape[1], dtype=np.uint64)
@@ -300,11 +304,33 @@ def region(settings, group):
 
 
 class Quantized:
-    """z [n, d] through the codebook C (rows of norm 1): tokens, weights, q, and `value`, which is q with z's gradient."""
+    """z [n, d] through the codebook C (rows of norm 1): tokens, weights, q, and `value`, which is q with z's gradient; given
+    [n, k, d] is what each token was chosen for."""
 
     def __init__(self, settings, C, z, group):
         first, last = region(settings, group)
         self.z, self.u, k = z, F.normalize(z, dim=-1), settings["quantizer.top_k"]
+        if settings["quantizer.assign"] == "residual":
+            self.residual(C, [first + (last - first) * level // k for level in range(k + 1)])
+        else:
+            self.nearest(C, first, last, k)
+        self.value = z + (self.q - z).detach()
+
+    def residual(self, C, edges):
+        """Matching pursuit (Mallat and Zhang, 1993) with a dictionary for each level, and no negative weights."""
+        given, tokens, weights, gaps, rest = [], [], [], [], self.u
+        for begin, end in zip(edges, edges[1:]):
+            with torch.no_grad():
+                best, order = (rest @ C[begin:end].T).topk(2)
+            c = C[begin + order[:, 0]]
+            w = F.relu((rest * c).sum(-1))
+            given.append(rest), tokens.append(begin + order[:, 0]), weights.append(w)
+            gaps.append(torch.minimum(best[:, 0] - best[:, 1], best[:, 0].abs()))
+            rest = rest - w[:, None] * c
+        self.tokens, self.weights, self.gaps = (torch.stack(x, 1) for x in (tokens, weights, gaps))
+        self.given, self.q = torch.stack(given, 1).detach(), self.u - rest
+
+    def nearest(self, C, first, last, k):
         with torch.no_grad():
             distance = (self.u**2).sum(-1, keepdim=True) + (C[first:last]**2).sum(-1) - 2 * self.u @ C[first:last].T
             nearest, order = distance.topk(k + 1, largest=False)
@@ -314,9 +340,11 @@ class Quantized:
         distance = (self.u**2).sum(-1, keepdim=True) + (c**2).sum(-1) - 2 * (self.u[:, None] * c).sum(-1)
         self.weights = (-distance).softmax(-1)
         self.q = (self.weights[..., None] * c).sum(1)
-        self.value = z + (self.q - z).detach()
+        self.given = self.u[:, None].expand_as(c)
 
     def loss(self, settings):
+        if self.value is self.u:
+            return torch.zeros(())
         target = self.u if settings["quantizer.loss_space"] == "normalized" else self.z
         return ((target.detach() - self.q)**2).mean() + settings["quantizer.commit"] * ((target - self.q.detach())**2).mean()
 
@@ -349,6 +377,17 @@ def packing_losses(settings, batch, t, g, quantized, qt_2, qg_2):
         "orthogonal_graph": settings["loss.orthogonality"] * (qg.T @ quantized["shared_graph"].value).norm()}
 
 
+def reconstruction_losses(P, settings, batch, g, quantized):
+    """The frozen text feature and the graph's, which is constant here, from the tokens of their sides."""
+    if not settings["loss.reconstruction"]:
+        return {"reconstruction_text": torch.zeros(()), "reconstruction_graph": torch.zeros(())}
+    value = {group: q.value for group, q in quantized.items()}
+    of = lambda side: linear(P, side + ".decoder", torch.cat([value[side], value["shared_" + side]], 1))
+    mean = lambda a, b: -settings["loss.reconstruction"] * F.cosine_similarity(a, b, dim=-1).mean()
+    return {"reconstruction_text": mean(of("text"), batch.H[batch.text, 0]),
+            "reconstruction_graph": mean(of("graph"), g[batch.graph].detach())}
+
+
 # ---- the whole ----
 def forward(P, batch):
     """A dictionary: t and g of the codes with both sides; z, q, tokens, weights of each group, whose rows are the codes that
@@ -367,13 +406,19 @@ def forward(P, batch):
     z = [linear(P, "text.specific", t), linear(P, "graph.specific", g), z_st, z_sg]
     quantized = {group: Quantized(settings, C, z_[batch.side(group)], group) for group, z_ in zip(GROUPS, z)}
     out = {"t": t[batch.both], "g": g[batch.both], "groups": quantized}
+    if batch.warming:
+        for q in quantized.values():
+            q.value = q.q = q.u
     if batch.train:
         t_2 = linear(P, "text.map", batch.H[:, 0] * batch.drop["text"])
         g_2 = mean_over(encode_graph(P, settings, batch.A_2, X), batch.node)
         qt_2 = Quantized(settings, C, linear(P, "text.specific", t_2[batch.text]), "text")
         qg_2 = Quantized(settings, C, linear(P, "graph.specific", g_2[batch.graph]), "graph")
+        if batch.warming:
+            qt_2.value, qg_2.value = qt_2.u, qg_2.u
         terms = {"codebook_" + group: q.loss(settings) for group, q in quantized.items()}
         terms |= packing_losses(settings, batch, out["t"], out["g"], quantized, qt_2, qg_2)
+        terms |= reconstruction_losses(P, settings, batch, g, quantized)
         out |= {"second": {"text": qt_2, "graph": qg_2}, "terms": [terms[name] for name in TERMS]}
     return out
 
@@ -416,7 +461,7 @@ class Training:
         sums, counts, size = torch.zeros_like(self.sums), torch.zeros_like(self.counts), len(self.counts)
         for q in groups.values():
             for k in range(q.tokens.shape[1]):
-                sums.index_add_(0, q.tokens[:, k], q.weights[:, k, None] * q.u)
+                sums.index_add_(0, q.tokens[:, k], q.weights[:, k, None] * q.given[:, k])
                 counts.index_add_(0, q.tokens[:, k], q.weights[:, k])
         keep, epsilon, picked = s["quantizer.ema_decay"], s["quantizer.ema_epsilon"], counts > 0
         self.sums, self.counts = keep * self.sums + (1 - keep) * sums, keep * self.counts + (1 - keep) * counts
@@ -441,7 +486,7 @@ class Training:
         self.decay()
         self.adam.param_groups[0]["lr"] = self.rate()
         self.adam.step()
-        if self.settings["quantizer.update"] == "ema":
+        if self.settings["quantizer.update"] == "ema" and not batch.warming:
             self.move_codebook(out["groups"])
         self.steps += 1
         return out
@@ -467,6 +512,12 @@ CASES = {
     "ema-schedule-decay": {
         "quantizer.update": "ema", "quantizer.ema_decay": 0.8, "quantizer.ema_epsilon": 0.01, "quantizer.loss_space": "normalized",
         "train.schedule": "cosine", "train.warmup": 3, "train.rate_end": 0.2, "train.weight_decay": 0.5},
+    "residual": {
+        "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized",
+        "loss.reconstruction": 2},
+    "residual-ema": {
+        "run.seed": 15, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.update": "ema",
+        "quantizer.ema_decay": 0.8, "quantizer.ema_epsilon": 0.01, "quantizer.warmup": 4},
 }
 WITHOUT_TEXT = {"absent-sides-and-siblings": [0, 2, 4, 9, 12, 17]}  # 2 has no graph either
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
@@ -506,11 +557,11 @@ class Writer:
             self.file.write(" ".join(f"{v:.9g}" for v in row) + "\n")  # nine digits give a float32 back as it was
 
 
-def check_no_ties(out, tokens_compared):
+def check_no_ties(out, tokens_compared, residual):
     """A pick that rounding could change would make the comparison a matter of luck. float32's distances are off by 1e-6.
-    Where tokens are compared, their order must be sure too."""
+    Where tokens are compared, their order must be sure too, and always that of residual ones, each of which the later build on."""
     for q in list(out["groups"].values()) + list(out.get("second", {}).values()):
-        smallest = q.gaps.min() if tokens_compared else q.gaps[:, -1].min()
+        smallest = q.gaps.min() if tokens_compared or residual else q.gaps[:, -1].min()
         assert smallest > 2e-5, f"two distances differ by {smallest:.1e}: choose another run.seed for this case"
 
 
@@ -540,7 +591,7 @@ def write_case(name):
     terms, norms = [], []
     for step in range(STEPS):
         result = training.step()
-        check_no_ties(result, step == 0)
+        check_no_ties(result, step == 0, settings["quantizer.assign"] == "residual")
         terms.append([float(x.detach()) for x in result["terms"]])
         norms.append(float(result["norm"]))
         if step > 0:
@@ -562,7 +613,7 @@ def write_case(name):
     for part, value in training.P.items():
         out.tensor("after." + part, value)
     *table, result = token_table(training.P, settings, codes, np.arange(codes.n))
-    check_no_ties(result, True)
+    check_no_ties(result, True, True)
     for part, values in zip(("tokens", "weights", "embedding"), table):
         out.tensor("table." + part, values.flatten(1))
     print(f"{name}: loss {sum(terms[0]):.6f} to {sum(terms[-1]):.6f}, norm of the gradient {norms[0]:.3f} to {norms[-1]:.3f}")

@@ -38,7 +38,8 @@ def usage(picks, region):
 
 
 def links(vocabulary, chosen):
-    """For each chosen code the set of chosen codes that share a listed node with it, or list one joined to one of its own."""
+    """For each chosen code the set of chosen codes that share a listed node with it, or list one joined to one of its own; and of the
+    first alone."""
     offsets, nodes, listed = (vocabulary[k][:] for k in ("node_offsets", "nodes", "n_listed"))
     edge_offsets, source, target = (vocabulary[k][:] for k in ("edge_offsets", "edge_source", "edge_target"))
     own = {i: set(nodes[offsets[i]:offsets[i] + listed[i]].tolist()) for i in chosen}
@@ -58,20 +59,24 @@ def links(vocabulary, chosen):
             codes.setdefault(node, set()).add(i)
     codes = {node: found for node, found in codes.items() if len(found) <= 256}
     reach = {i: own[i].union(*(joined.get(node, set()) for node in own[i])) for i in chosen}
-    return {i: set().union(*(codes.get(node, set()) for node in reach[i])) - {i} for i in chosen}
+    everything = {i: set().union(*(codes.get(node, set()) for node in reach[i])) - {i} for i in chosen}
+    return everything, {i: set().union(*(codes.get(node, set()) for node in own[i])) - {i} for i in chosen}
 
 
 def recall(vocabulary, embedding, chosen):
     graph = [i for i in chosen if vocabulary["node_offsets"][i + 1] > vocabulary["node_offsets"][i]]
     unit = embedding[graph] / numpy.linalg.norm(embedding[graph], axis=1, keepdims=True)
-    cosine, found, chance = unit @ unit.T, [], []
-    for row, (code, linked) in enumerate(links(vocabulary, graph).items()):
-        if linked:
-            cosine[row, row] = -2
-            nearest = {graph[j] for j in numpy.argsort(-cosine[row], kind="stable")[:50]}
-            found.append(len(nearest & linked) / min(50, len(linked)))
-            chance.append(50 * len(linked) / (len(graph) - 1) / min(50, len(linked)))
-    return numpy.mean(found), numpy.mean(chance), len(found)
+    cosine, (everything, same_node) = unit @ unit.T, links(vocabulary, graph)
+    numpy.fill_diagonal(cosine, -2)
+    nearest = {code: {graph[j] for j in numpy.argsort(-cosine[row], kind="stable")[:50]} for row, code in enumerate(graph)}
+    edge = {code: everything[code] - same_node[code] for code in graph}
+    values = {}
+    for name, linked in (("neighbour", everything), ("same_node", same_node), ("edge", edge)):
+        most = {code: min(50, len(linked[code])) for code in graph if linked[code]}
+        values[name + "_recall"] = numpy.mean([len(nearest[code] & linked[code]) / most[code] for code in most])
+        values[name + "_chance"] = numpy.mean([50 * len(linked[code]) / (len(graph) - 1) / most[code] for code in most])
+        values[name + "_n"] = len(most)
+    return values
 
 
 def expected(table, vocabulary, chosen):
@@ -87,12 +92,12 @@ def expected(table, vocabulary, chosen):
     values["distinct_sets"] = len(counts)
     both = [(set(t[2]), set(t[3])) for t in tokens if t[2, 0] >= 0 and t[3, 0] >= 0]
     values["cross_modal_own"] = numpy.mean([len(a & b) / len(a | b) for a, b in both])
-    values["neighbour_recall"], values["neighbour_chance"], values["n"] = recall(vocabulary, table["embedding"][:], chosen)
-    return values
+    return values | recall(vocabulary, table["embedding"][:], chosen)
 
 
 def compare(measures, values, tolerance):
-    assert measures["neighbour_recall"]["n"] == values.pop("n")
+    for kind in ("neighbour", "same_node", "edge"):
+        assert measures[kind + "_recall"]["n"] == values.pop(kind + "_n") > 0
     for name, value in values.items():
         found = measures[name]
         assert abs(found["value"] - value) <= tolerance * abs(value), (name, found, value)

@@ -71,6 +71,8 @@ prepare >log.txt 2>&1 || fail "odd but good: $(cat log.txt)"
 grep -q '1 codes have no description' log.txt || fail "nothing said of the empty description: $(cat log.txt)"
 printf 'med_code\tdesc\tcode_system\tpkg_index_list\nE11.9\tx\ticd10\t[1, 2]\n' >codes.tsv
 prepare >log.txt 2>&1 && grep -q 'ICD10CM  *1 codes' log.txt || fail "MedTok's own columns: $(cat log.txt)"
+grep -q 'warning: .*codes.tsv has MedTok.s pkg_index_list, .* graph.hops=0 takes it as it is' log.txt || fail "no warning of hops: $(cat log.txt)"
+prepare --set graph.hops=0 --force >log.txt 2>&1 && ! grep -q 'pkg_index_list' log.txt || fail "a warning without hops: $(cat log.txt)"
 printf 'CODE\tSystem\tDescription\nE11.9\tICD10CM\tx\nE11-E12\tICD10CM\tx\nXe0\tREAD\tx\nXE0\tREAD\tx\n' >codes.tsv
 prepare >log.txt 2>&1 || fail "upper-case column names, and no nodes: $(cat log.txt)"
 [ "$(grep -c 'codes.tsv has no column nodes: its codes have no nodes' log.txt)" -eq 1 ] || fail "said of the column nodes: $(cat log.txt)"

@@ -19,9 +19,9 @@ for ranks in 1 2; do
         fail "losses and gradients on $ranks rank(s): $(paste <(numbers cpu.jsonl) <(numbers cuda$ranks.jsonl))"
 done
 
-# Features in float32 stay on the device as they are; those before were halves.
+# Features in float32 stay on the device as they are; those before were halves. Tokens are of residuals.
 medtok encode --set text.precision=fp32 --set files.text=wide.h5 2>/dev/null || fail "encode in float32"
-wide="--set files.text=wide.h5 --set train.steps=1"
+wide="--set files.text=wide.h5 --set train.steps=1 --set quantizer.assign=residual"
 medtok train $small $wide --set run.device=cpu --set files.checkpoint=cpu_wide.h5 2>/dev/null || fail "training on wide features on the CPU"
 emulated 1 train $small $wide --set files.checkpoint=cuda_wide.h5 2>log || fail "training on wide features: $(cat log)"
 paste <(numbers cpu_wide.jsonl) <(numbers cuda_wide.jsonl) | awk '{d = $1 - $3; exit !(d * d < 1e-8 * $1 * $1)}' ||

@@ -21,6 +21,21 @@ done
 # The code's own string tells level 1 of ATC, if its level 4 is held out, of all that have a relative.
 grep -A20 '^ATC' probe1.txt | grep -qE 'beginning of the code +(0\.9|1\.0)' || fail "level 1 is not told by the code: $(cat probe1.txt)"
 
+# What prepare removes of the graph is asked for, and is drawn by graph.remove_seed.
+removal="--set graph.remove=indication --set graph.remove_share=0.2"
+medtok prepare $removal --set graph.removed=removed.tsv --set files.vocabulary=without.h5 || fail "prepare that removes edges"
+medtok prepare $removal --set graph.removed=other.tsv --set files.vocabulary=other.h5 --set graph.remove_seed=1 || fail "another seed"
+cmp -s removed.tsv other.tsv && fail "the edges do not depend on the seed"
+[ "$(cut -f1,4,5 removed.tsv | sort -u | tail -n 1)" = "$(printf 'relation\tx_type\ty_type')" ] || fail "removed: $(head removed.tsv)"
+medtok probe $files --set probe.removed=removed.tsv --set probe.report=links.json >links.txt || fail "probe of removed edges"
+grep -qE '^indication, drug to disease: [0-9]+ codes asked' links.txt || fail "no question of removed edges: $(cat links.txt)"
+grep -A1 '^indication, drug to disease' links.txt | grep -q 'seen 100 %' || # this table's graph had all of them
+    fail "edges that training saw are not marked: $(grep -A1 ^indication links.txt)"
+expect_error 2 'graph.removed is empty' medtok prepare $removal
+rm removed.tsv
+expect_error 1 'removed.tsv, which holds the edges that were removed, is not there' \
+    medtok prepare $removal --set graph.removed=removed.tsv --set files.vocabulary=without.h5
+
 expect_error 1 'nowhere.tsv maps no code of the vocabulary to another' medtok probe --set probe.maps=nowhere.tsv
 expect_error 1 'chapters.tsv: no map between codes is told' medtok probe --set probe.maps=chapters.tsv
 expect_error 1 'map.csv: no column has the names of groups|map.csv: .*names of groups' medtok probe --set probe.classes=map.csv

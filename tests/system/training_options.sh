@@ -5,7 +5,8 @@
 command -v h5dump >/dev/null || skip "h5dump (Debian: hdf5-tools) is missing"
 
 medtok prepare && medtok encode || fail "prepare and encode"
-options="quantizer.update=ema quantizer.ema_decay=0.9 quantizer.init=kmeans quantizer.init_sample=600
+options="quantizer.assign=residual loss.reconstruction=2 quantizer.update=ema quantizer.ema_decay=0.9 quantizer.init=kmeans quantizer.init_sample=600 quantizer.warmup=2
+    model.text_map=principal
     quantizer.revive_after=3 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1 run.threads=1"
 all=
 for o in $options; do all="$all --set $o"; done
@@ -19,8 +20,10 @@ for ranks in 1 2 3; do
     medtok tokenize --set files.checkpoint=ranks$ranks.h5 --set files.table=table$ranks.h5 2>table.log || fail "tokenize"
     medtok export tsv --set files.table=table$ranks.h5 --set files.export=export$ranks >/dev/null 2>&1 || fail "export"
 done
-grep -q 'k-means of .* text vectors to 100 rows' log.txt || fail "no word of k-means: $(cat log.txt)"
+grep -q 'k-means of .* text vectors to rows 80 to 99' log.txt || fail "no word of k-means: $(cat log.txt)"
 grep -q 'averaged weights' table.log || fail "no word of the averages: $(cat table.log)"
+medtok verify --set files.table=table1.h5 >/dev/null 2>log.txt || fail "verify: $(cat log.txt)"
+[ "$(attribute table1.h5 residual)" = 1 ] || fail "the table does not say that its tokens are of residuals"
 [ "$(attribute table1.h5 averaged)" = 1 ] || fail "the table does not say that its weights are averages"
 awk '{n += $1} END {exit !(n > 0)}' revived1.txt || fail "no row was revived"
 value ranks1.jsonl rate | awk 'NR == 1 && $1 - 1e-3 / 3 > 1e-9 {bad = 1} {last = $1}

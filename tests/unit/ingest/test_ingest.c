@@ -263,7 +263,7 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     (void)state;
     struct knowledge_graph g;
     write_text(GRAPH);
-    assert_int_equal(knowledge_graph_read(&g, path), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
     assert_int_equal(g.n_nodes, 7);
     assert_int_equal(g.n_edges, 9);
     assert_int_equal(g.n_repeated, 1);
@@ -277,6 +277,77 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     knowledge_graph_free(&g);
 }
 
+/* 40 pairs of nodes joined by drug_protein, shown as two relations, and by another one. */
+static void write_pairs(void) {
+    FILE *file = fopen(path, "wb");
+    fprintf(file, "relation,display_relation,x_index,x_type,y_index,y_type\n");
+    for (int i = 0; i < 40; i++)
+        for (int way = 0; way < 2; way++) {
+            int x = way ? 50 + i : i, y = way ? i : 50 + i;
+            const char *x_type = way ? "protein" : "drug", *y_type = way ? "drug" : "protein";
+            fprintf(file, "drug_protein,%s,%d,%s,%d,%s\n", i % 2 ? "target" : "enzyme", x, x_type, y, y_type);
+            fprintf(file, "drug_protein,binds,%d,%s,%d,%s\nother,other,%d,%s,%d,%s\n", x, x_type, y, y_type, x, x_type,
+                    y, y_type);
+        }
+    fclose(file);
+}
+
+static int joined(const struct knowledge_graph *g, int32_t x, int32_t y, const char *relation) {
+    for (int64_t e = g->offsets[x]; e < g->offsets[x + 1]; e++)
+        if (g->edges[e].node == y && strcmp(g->relation[g->edges[e].relation], relation) == 0) return 1;
+    return 0;
+}
+
+static void removed_edges_go_both_ways_under_all_their_names_and_others_stay(void **state) {
+    (void)state;
+    struct knowledge_graph g;
+    struct removed_edges removed, other, again;
+    char file[] = "/tmp/medtok-removed-XXXXXX";
+    close(mkstemp(file));
+    write_pairs();
+    assert_int_equal(removed_edges_begin(&removed, "drug_protein", 0.3, 1), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, path, &removed), STATUS_OK);
+    assert_in_range(removed.n, 4, 24); /* 12 of 40, with a deviation of 2.9 */
+    assert_int_equal(g.n_edges, 40 * 6 - removed.n * 4);
+    assert_int_equal(g.n_nodes, 90);
+    for (long long i = 0; i < removed.n; i++) {
+        int32_t x = removed.edges[i].x, y = removed.edges[i].y;
+        assert_int_equal(y, x + 50); /* each once, all in one direction */
+        assert_true(!joined(&g, x, y, "binds") && !joined(&g, y, x, "binds"));
+        assert_true(!joined(&g, x, y, x % 2 ? "target" : "enzyme"));
+        assert_true(joined(&g, x, y, "other") && joined(&g, y, x, "other"));
+    }
+    knowledge_graph_free(&g);
+    assert_int_equal(removed_edges_write(&removed, file), STATUS_OK);
+    assert_int_equal(removed_edges_read(&again, file), STATUS_OK);
+    assert_int_equal(again.n, removed.n);
+    for (long long i = 0; i < removed.n; i++)
+        assert_true(again.edges[i].x == removed.edges[i].x && again.edges[i].y == removed.edges[i].y);
+    assert_int_equal(again.types.n, 2);
+    assert_int_equal(removed_edges_begin(&other, "drug_protein", 0.3, 2), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, path, &other), STATUS_OK);
+    int differs = other.n != removed.n;
+    for (long long i = 0; i < other.n && !differs; i++) differs = other.edges[i].x != removed.edges[i].x;
+    assert_true(differs);
+    knowledge_graph_free(&g);
+    removed_edges_free(&removed);
+    removed_edges_free(&other);
+    removed_edges_free(&again);
+    remove(file);
+}
+
+static void a_relation_that_is_not_there_cannot_be_removed(void **state) {
+    (void)state;
+    struct knowledge_graph g;
+    struct removed_edges removed;
+    write_pairs();
+    assert_int_equal(removed_edges_begin(&removed, "target, no such", 0.5, 1), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, path, &removed), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "graph.remove names no such, but no row of"));
+    knowledge_graph_free(&g);
+    removed_edges_free(&removed);
+}
+
 /* Two nodes and one at `largest`: 16 times the three named, and 2^18, are allowed. */
 static void an_index_far_beyond_the_nodes_is_refused(void **state) {
     (void)state;
@@ -286,7 +357,7 @@ static void an_index_far_beyond_the_nodes_is_refused(void **state) {
         FILE *file = fopen(path, "wb");
         fprintf(file, "x_index,relation,y_index\n0,a,1\n%lld,a,0\n1,a,0\n", (long long)LARGEST[i]);
         fclose(file);
-        assert_int_equal(knowledge_graph_read(&g, path), i == 0 ? STATUS_OK : STATUS_FAILED);
+        assert_int_equal(knowledge_graph_read(&g, path, NULL), i == 0 ? STATUS_OK : STATUS_FAILED);
         if (i == 0) {
             assert_int_equal(g.n_nodes, LARGEST[0] + 1);
             assert_true(g.named[0] && g.named[1] && !g.named[2] && g.named[LARGEST[0]]);
@@ -307,7 +378,7 @@ static void many_nodes_are_all_named(void **state) {
     fputs("x_index,relation,y_index\n", file);
     for (int i = 0; i < N; i++) fprintf(file, "%d,a,%d\n", 2 * i, 2 * ((i + 7) % N));
     fclose(file);
-    assert_int_equal(knowledge_graph_read(&g, path), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
     assert_int_equal(g.n_nodes, 2 * N - 1);
     for (int i = 0; i < g.n_nodes; i++) assert_int_equal(g.named[i], i % 2 == 0);
     knowledge_graph_free(&g);
@@ -329,19 +400,33 @@ static void check_subgraph(const struct knowledge_graph *g, int64_t hops, int64_
     subgraph_grower_free(&grower);
 }
 
-static void subgraphs_grow_hop_by_hop_in_ascending_order(void **state) {
+static void subgraphs_grow_hop_by_hop(void **state) {
     (void)state;
     struct knowledge_graph g;
     write_text(GRAPH);
-    assert_int_equal(knowledge_graph_read(&g, path), STATUS_OK);
-    check_subgraph(&g, 1, 64, (int32_t[]){2}, 1, (int32_t[]){2, 1, 5}, 3, 4);
-    check_subgraph(&g, 2, 64, (int32_t[]){2}, 1, (int32_t[]){2, 1, 5, 0}, 4, 8);
-    check_subgraph(&g, 2, 3, (int32_t[]){2}, 1, (int32_t[]){2, 1, 5}, 3, 4);
+    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    check_subgraph(&g, 1, 64, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1}, 3, 4);
+    check_subgraph(&g, 2, 64, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1, 0}, 4, 8);
+    check_subgraph(&g, 2, 3, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1}, 3, 4);
     check_subgraph(&g, 0, 1, (int32_t[]){5, 2, 0}, 3, (int32_t[]){5, 2, 0}, 3, 2);
     check_subgraph(&g, 1, 2, (int32_t[]){5, 2, 0}, 3, (int32_t[]){5, 2}, 2, 2);
     check_subgraph(&g, 1, 64, (int32_t[]){4}, 1, (int32_t[]){4, 6}, 2, 1); /* a one-way edge joins both ends */
     check_subgraph(&g, 1, 64, (int32_t[]){3}, 1, (int32_t[]){3}, 1, 0);
     check_subgraph(&g, 1, 64, NULL, 0, NULL, 0, 0);
+    knowledge_graph_free(&g);
+}
+
+/* From 0 and 1, by one hop: 7 and 8 are joined to both, 2 to 6 to one; of equals the one of fewer edges, then the smaller index. */
+static void beyond_the_cut_are_the_neighbours_that_say_least_of_the_code(void **state) {
+    (void)state;
+    struct knowledge_graph g;
+    write_text(
+        "x_index,relation,y_index\n0,r,2\n0,r,3\n1,r,4\n1,r,5\n5,s,1\n1,r,6\n0,r,7\n1,r,7\n0,r,8\n1,r,8\n0,s,8\n"
+        "2,r,9\n3,r,9\n3,r,10\n6,r,9\n7,r,9\n7,r,10\n7,r,11\n");
+    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    /* edges: 8 three, 7 five; 4 one; 2, 5 and 6 two; 3 three */
+    check_subgraph(&g, 1, 64, (int32_t[]){0, 1}, 2, (int32_t[]){0, 1, 8, 7, 4, 2, 5, 6, 3}, 9, 11);
+    check_subgraph(&g, 1, 6, (int32_t[]){0, 1}, 2, (int32_t[]){0, 1, 8, 7, 4, 2}, 6, 7);
     knowledge_graph_free(&g);
 }
 
@@ -354,8 +439,8 @@ static void hubs_find_their_edges_too(void **state) {
     for (int i = 1; i <= 500; i++) fprintf(file, "0,a,%d\n%d,a,0\n", i, i);
     fputs("0,b,3\n3,b,0\n", file);
     fclose(file);
-    assert_int_equal(knowledge_graph_read(&g, path), STATUS_OK);
-    check_subgraph(&g, 1, 5, (int32_t[]){0}, 1, (int32_t[]){0, 1, 2, 3, 4}, 5, 10);
+    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    check_subgraph(&g, 1, 5, (int32_t[]){0, 3}, 2, (int32_t[]){0, 3, 1, 2, 4}, 5, 10);
     knowledge_graph_free(&g);
 }
 
@@ -372,8 +457,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pipes_and_devices_are_refused_unopened, make_file, remove_file),
         cmocka_unit_test_setup_teardown(an_index_far_beyond_the_nodes_is_refused, make_file, remove_file),
         cmocka_unit_test_setup_teardown(many_nodes_are_all_named, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(removed_edges_go_both_ways_under_all_their_names_and_others_stay, make_file,
+                                        remove_file),
+        cmocka_unit_test_setup_teardown(a_relation_that_is_not_there_cannot_be_removed, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(beyond_the_cut_are_the_neighbours_that_say_least_of_the_code, make_file,
+                                        remove_file),
         cmocka_unit_test_setup_teardown(graph_drops_repeats_and_self_loops, make_file, remove_file),
-        cmocka_unit_test_setup_teardown(subgraphs_grow_hop_by_hop_in_ascending_order, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(subgraphs_grow_hop_by_hop, make_file, remove_file),
         cmocka_unit_test_setup_teardown(hubs_find_their_edges_too, make_file, remove_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,20 +46,28 @@ static char *write_vocabulary(void) {
     return id;
 }
 
-/* Each row has one token a group: row 0 of a codebook of width 1. */
+/* Each row has one token a group: row 0 of a codebook of width 1, with this weight. */
+static float weight = 1;
+static int64_t residual;
+
 static void write_table(const char *codes, const char *vocabulary_id) {
     struct comm self = comm_self();
-    struct table_shape shape = {
-        .n_codes = ROWS, .top_k = 1, .dim = 1, .codebook_size = 1, .vocabulary_rows = 0, .table_version = 1};
+    struct table_shape shape = {.n_codes = ROWS,
+                                .top_k = 1,
+                                .dim = 1,
+                                .codebook_size = 1,
+                                .vocabulary_rows = 0,
+                                .table_version = 1,
+                                .residual = residual};
     struct table_names names = {.code = codes, .system = "ICD10CM\0ICD10CM\0B\0\0\0\0\0\0", BYTES, BYTES};
     struct provenance provenance = {.job = "tokenize"};
     const int32_t tokens[ROWS * TABLE_GROUPS] = {0};
-    float ones[ROWS * TABLE_GROUPS];
+    float one = 1, weights[ROWS * TABLE_GROUPS];
     struct table_writer *writer;
-    for (int i = 0; i < ROWS * TABLE_GROUPS; i++) ones[i] = 1;
+    for (int i = 0; i < ROWS * TABLE_GROUPS; i++) weights[i] = weight;
     for (int g = 0; g < TABLE_GROUPS; g++) shape.region[g][1] = 1;
-    assert_int_equal(table_create(&writer, &self, table_path, &shape, &names, ones, &provenance), STATUS_OK);
-    assert_int_equal(table_write(writer, 0, ROWS, tokens, ones, ones), STATUS_OK);
+    assert_int_equal(table_create(&writer, &self, table_path, &shape, &names, &one, &provenance), STATUS_OK);
+    assert_int_equal(table_write(writer, 0, ROWS, tokens, weights, weights), STATUS_OK);
     assert_int_equal(table_set_text(writer, "vocabulary_id", vocabulary_id), STATUS_OK);
     assert_int_equal(table_commit(writer), STATUS_OK);
 }
@@ -114,12 +122,31 @@ static void a_code_of_the_vocabulary_is_no_new_code(void **state) {
     free(id);
 }
 
+static void weights_sum_to_one_or_their_squares_to_at_most_one(void **state) {
+    (void)state;
+    static const char CODES[] = "E1\0\0\0\0\0\0E2\0\0\0\0\0\0E2\0\0\0\0\0";
+    weight = 0.6f;
+    write_table(CODES, "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "weights sum to 0.6"));
+    residual = 1;
+    write_table(CODES, "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_OK);
+    weight = 1.2f;
+    write_table(CODES, "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "the squares of the weights sum to 1.44"));
+    residual = 0;
+    weight = 1;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_code_of_another_system_is_another_code),
         cmocka_unit_test(a_code_in_two_rows_is_a_fault),
         cmocka_unit_test(two_spellings_of_a_code_are_one),
         cmocka_unit_test(a_code_of_the_vocabulary_is_no_new_code),
+        cmocka_unit_test(weights_sum_to_one_or_their_squares_to_at_most_one),
     };
     close(mkstemp(table_path));
     close(mkstemp(vocabulary_path));

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "measure/bag_search.h"
 #include "measure/probe_baselines.h"
+#include "measure/probe_links.h"
 #include "measure/probe_question.h"
 #include "terms/code_category.h"
 
@@ -109,6 +110,49 @@ static void what_is_known_and_what_shares_nothing_is_left_out_of_a_ranking(void 
         probe_answers_free(&answers);
     }
     bags_free(&bags);
+}
+
+/* ---- removed edges ---- */
+/* Codes 0 to 4 list nodes {0}, {1}, {2}, {1, 0}, {3}. Removed: 0 - 1 and 0 - 2; an edge 0 - 3 stays, in the subgraph of code 0. */
+static void a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links(void **state) {
+    static int32_t nodes[] = {0, 3, 1, 2, 1, 0, 3}, n_listed[] = {1, 1, 1, 2, 1};
+    static int64_t node_offsets[] = {0, 2, 3, 4, 6, 7}, edge_offsets[] = {0, 1, 1, 1, 1, 1};
+    static uint16_t source[] = {0}, target[] = {1};
+    static const struct probe_link LINKS[] = {{0, 1}, {0, 2}};
+    static const struct link_ends ENDS = {"indication", "drug", "disease"};
+    struct vocabulary v = {.n_codes = 5,
+                           .n_listed = n_listed,
+                           .node_offsets = node_offsets,
+                           .nodes = nodes,
+                           .edge_offsets = edge_offsets,
+                           .edge_source = source,
+                           .edge_target = target};
+    struct probe_codes codes = {.n = 5};
+    struct question_list questions = {0};
+    (void)state;
+    assert_int_equal(code_links_make(&codes.links, 5, 4), STATUS_OK);
+    assert_int_equal(code_links_add(&codes.links, &v), STATUS_OK);
+    assert_int_equal(code_links_finish(&codes.links), STATUS_OK);
+    assert_int_equal(probe_questions_of_links(&codes, &ENDS, 2, LINKS, 100, 0, &questions), STATUS_OK);
+    assert_int_equal(questions.n, 4);
+    const struct probe_question *q = &questions.items[0];
+    assert_string_equal(q->name, "indication, drug to disease");
+    assert_int_equal(q->n_candidates, 3); /* those that list 1 or 2 */
+    assert_int_equal(q->n_queries, 2);    /* those that list 0 */
+    assert_int_equal(q->queries[0], 0);
+    assert_int_equal(q->queries[1], 3);
+    assert_int_equal(q->targets.offsets[1], 2); /* 1 and 2; not 3, which lists 0 too */
+    assert_int_equal(q->targets.codes[0], 1);
+    assert_int_equal(q->targets.codes[1], 2);
+    assert_int_equal(q->known.offsets[1], 1);
+    assert_int_equal(q->known.codes[0], 3);
+    assert_int_equal(q->targets.offsets[2] - q->targets.offsets[1], 1);
+    assert_int_equal(q->targets.codes[q->targets.offsets[1]], 2); /* of 3: 1 shares a node with it */
+    assert_string_equal(questions.items[1].name, "indication, disease to drug");
+    assert_string_equal(questions.items[2].name, "indication, drug to disease, a node in common");
+    assert_int_equal(questions.items[2].targets.codes[0], 3);
+    question_list_free(&questions);
+    code_links_free(&codes.links);
 }
 
 /* ---- vectors ---- */
@@ -218,6 +262,7 @@ int main(void) {
         cmocka_unit_test(the_nearest_are_kept_in_order_whatever_order_they_come_in),
         cmocka_unit_test(tokens_count_by_rank_then_group_and_absent_groups_do_not),
         cmocka_unit_test(what_is_known_and_what_shares_nothing_is_left_out_of_a_ranking),
+        cmocka_unit_test(a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links),
         cmocka_unit_test(an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first),
         cmocka_unit_test(eigenvectors_give_the_matrix_back),
         cmocka_unit_test(categories_and_classes_are_told_by_the_code),

@@ -109,7 +109,7 @@ static struct quality measure(int64_t n, const int32_t *tokens, uint64_t *system
     struct code_keys keys = {n, system, text, parent};
     struct quality_tokens t = {n, 2, 12, {{0, 4}, {8, 12}, {0, 12}, {0, 12}}, tokens};
     assert_int_equal(quality_measure_tokens(&q, &b, &t, &keys), STATUS_OK);
-    assert_int_equal(quality_measure_neighbours(&q, &b, 0, NULL, NULL), STATUS_OK);
+    assert_int_equal(quality_measure_neighbours(&q, &b, 0, NULL), STATUS_OK);
     return q;
 }
 
@@ -298,22 +298,27 @@ static void recall_is_over_the_fifty_nearest_others(void **state) {
     struct code_links links;
     float rows[N][2];
     int64_t codes[N], queries[1] = {0};
-    double recall, chance;
+    struct neighbour_recall recall;
     assert_int_equal(device_open_cpu(&device, 1), 0);
     assert_int_equal(code_links_make(&links, N, 2), STATUS_OK);
     for (int i = 0; i < N; i++) {
         codes[i] = i;
         rows[i][0] = (float)((1 + i % 3) * cos(0.01 * i)); /* lengths do not matter */
         rows[i][1] = (float)((1 + i % 3) * sin(0.01 * i));
-        add_code(&links, i == 0 || i >= 50, 1, (int32_t[]){1}, -1, -1); /* 0, 50 and 51 are linked */
+        if (i == 51) /* 0 and 50 list one node, to which an edge joins that of 51 */
+            add_code(&links, 1, 2, (int32_t[]){0, 1}, 0, 1);
+        else
+            add_code(&links, i == 0 || i == 50, 1, (int32_t[]){1}, -1, -1);
     }
     assert_int_equal(code_links_finish(&links), STATUS_OK);
     self = comm_self();
     assert_int_equal(neighbour_search_make(&search, &self, &device, 2, 1, queries, rows[0]), STATUS_OK);
     assert_int_equal(neighbour_search_add(&search, 20, codes, rows[0]), STATUS_OK);
     assert_int_equal(neighbour_search_add(&search, N - 20, codes + 20, rows[20]), STATUS_OK);
-    assert_int_equal(neighbour_search_recall(&search, &links, &recall, &chance), STATUS_OK);
-    assert_true(recall == 0.5 && fabs(chance - 50.0 / 51) < 1e-12);
+    assert_int_equal(neighbour_search_recall(&search, &links, &recall), STATUS_OK);
+    assert_true(recall.found[LINKS_ALL] == 0.5 && fabs(recall.chance[LINKS_ALL] - 50.0 / 51) < 1e-12);
+    assert_true(recall.found[LINKS_SAME_NODE] == 1 && fabs(recall.chance[LINKS_SAME_NODE] - 50.0 / 51) < 1e-12);
+    assert_true(recall.found[LINKS_EDGE] == 0 && fabs(recall.chance[LINKS_EDGE] - 50.0 / 51) < 1e-12);
     neighbour_search_free(&search);
     code_links_free(&links);
     device_close(&device);

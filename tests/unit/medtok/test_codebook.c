@@ -139,8 +139,84 @@ static void revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait(vo
     free_world(w);
 }
 
+/* ---- residual quantisation ---- */
+/* What level 1 was given: vectors of length 0.3 of their own. */
+static void make_levels(struct world *w) {
+    for (int g = 0; g < N_GROUPS; g++) {
+        struct quantized *q = &w->output.groups[g];
+        int n = rows_of(g);
+        q->before = device_alloc_reals(&w->device, n * K * DIM);
+        for (int i = 0; i < n; i++) {
+            real *level = q->before.at + i * K * DIM, square = 0;
+            memcpy(level, q->u->value.at + i * DIM, DIM * sizeof *level);
+            for (int j = 0; j < DIM; j++) {
+                level[DIM + j] = (real)rng_normal(6, 1, (uint32_t)g, (uint64_t)(i * DIM + j));
+                square += level[DIM + j] * level[DIM + j];
+            }
+            for (int j = 0; j < DIM; j++) level[DIM + j] *= (real)0.3 / sqrtf(square);
+        }
+    }
+}
+
+static void free_levels_and_world(struct world *w) {
+    for (int g = 0; g < N_GROUPS; g++) device_free_reals(&w->device, w->output.groups[g].before);
+    free_world(w);
+}
+
+/* Whether the row is a vector, but for its length and noise, that `level` of the group was given. */
+static int is_of_level(const struct world *w, const real *row, int group, int level) {
+    for (int i = 0; i < rows_of(group); i++) {
+        const real *given = w->output.groups[group].before.at + (i * K + level) * DIM;
+        double dot = 0;
+        for (int j = 0; j < DIM; j++) dot += (double)row[j] * given[j];
+        if (dot / length(row) / length(given) > 0.999) return 1;
+    }
+    return 0;
+}
+
+static void residual_rows_are_revived_from_what_their_level_is_given(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {"quantizer.revive_after=1", "quantizer.size=24", "quantizer.assign=residual",
+                                           NULL};
+    struct world *w = make_world(SETTINGS);
+    int64_t n;
+    make_levels(w);
+    usage_clear(&w->usage);
+    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
+                     STATUS_OK);
+    assert_int_equal(n, 4 + 4 + 4 + 4 + 3 + 3); /* levels have 4 rows; graph has 3 vectors */
+    const real *rows = w->model.codebook->value.at;
+    for (int r = 0; r < 8; r++) {
+        assert_true(is_of_level(w, rows + r * DIM, TEXT_SPECIFIC, r / 4));
+        assert_false(is_of_level(w, rows + r * DIM, TEXT_SPECIFIC, 1 - r / 4));
+    }
+    for (int r = 16; r < 24; r++) assert_int_equal(is_of_level(w, rows + r * DIM, GRAPH_SPECIFIC, r / 20), r % 4 < 3);
+    free_levels_and_world(w);
+}
+
+static void residual_picks_count_what_their_level_was_given(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {"quantizer.update=ema", "quantizer.assign=residual", NULL};
+    struct world *w = make_world(SETTINGS);
+    double wanted[SIZE][DIM + 1] = {{0}};
+    make_levels(w);
+    for (int g = 0; g < N_GROUPS; g++)
+        for (int i = 0; i < rows_of(g) * K; i++) {
+            const struct quantized *q = &w->output.groups[g];
+            double weight = q->weights.at[i];
+            for (int j = 0; j < DIM; j++) wanted[q->tokens.at[i]][j] += weight * q->before.at[i * DIM + j];
+            wanted[q->tokens.at[i]][DIM] += weight;
+        }
+    codebook_sum_picks(&w->codebook, &w->output, 1);
+    for (int i = 0; i < SIZE * (DIM + 1); i++)
+        close_to(w->codebook.picks.at[i], wanted[i / (DIM + 1)][i % (DIM + 1)], "picks", i);
+    free_levels_and_world(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(residual_rows_are_revived_from_what_their_level_is_given),
+        cmocka_unit_test(residual_picks_count_what_their_level_was_given),
         cmocka_unit_test(ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors),
         cmocka_unit_test(revival_moves_idle_rows_to_vectors_of_the_batch),
         cmocka_unit_test(revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait),

@@ -3,7 +3,7 @@
  * The quantiser's straight-through and stop-gradient rules are not derivatives of the loss, so the differences are taken of
  * the function that they stand for: with z0 and q0 frozen at the point of differentiation, the value passed on is z + (q0 - z0)
  * and the codebook loss is |z0 - q|^2 + commit |z - q0|^2. The linker's --wrap puts that function instead of
- * quantizer_apply while differences are taken. */
+ * quantizer_apply while differences are taken. Likewise the graph's feature is frozen where it is what tokens are decoded to. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,9 +24,9 @@ enum { N_CODES = 7, N_NODES = 12, TEXT_DIM = 5, N_TEXT_ROWS = 11, CALLS = 8 };
 static int frozen, call;
 static double *z0[CALLS], *q0[CALLS], *target0[CALLS]; /* target: what the codebook loss compares, z or z / |z| */
 
-struct quantized __real_quantizer_apply(struct tape *, struct var *, struct var *, struct region, int64_t,
+struct quantized __real_quantizer_apply(struct tape *, struct var *, struct var *, struct assignment,
                                         struct codebook_loss);
-struct quantized __wrap_quantizer_apply(struct tape *, struct var *, struct var *, struct region, int64_t,
+struct quantized __wrap_quantizer_apply(struct tape *, struct var *, struct var *, struct assignment,
                                         struct codebook_loss);
 
 static double *keep(double *old, const double *values, int64_t n) {
@@ -45,13 +45,13 @@ static double *make_target(const struct var *z, int normalized) {
     return t;
 }
 
-struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct region region,
-                                        int64_t top_k, struct codebook_loss loss) {
+struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct var *codebook,
+                                        struct assignment assign, struct codebook_loss loss) {
     int64_t n = z->rows * z->cols;
     int i = call++;
     assert_true(i < CALLS);
     if (!frozen) {
-        struct quantized out = __real_quantizer_apply(tape, z, codebook, region, top_k, loss);
+        struct quantized out = __real_quantizer_apply(tape, z, codebook, assign, loss);
         z0[i] = keep(z0[i], z->value.at, n);
         q0[i] = keep(q0[i], out.value->value.at, n);
         free(target0[i]);
@@ -60,7 +60,7 @@ struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct
     }
     struct codebook_loss none = loss;
     none.weight = 0;
-    struct quantized out = __real_quantizer_apply(tape, z, codebook, region, top_k, none);
+    struct quantized out = __real_quantizer_apply(tape, z, codebook, assign, none);
     double *q = out.value->value.at, *target = make_target(z, loss.normalized), sum = 0;
     for (int64_t k = 0; k < n; k++) {
         double to_code = target0[i][k] - q[k], to_z = target[k] - q0[i][k];
@@ -70,6 +70,19 @@ struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct
     free(target);
     if (loss.weight > 0) loss.loss.at[0] += loss.weight * sum;
     return out;
+}
+
+/* ---- the graph's feature as a target, which is constant too ---- */
+static double *graph_target;
+__typeof__(loss_cosine) __real_loss_cosine, __wrap_loss_cosine;
+
+void __wrap_loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
+                        int total) {
+    int64_t n = b->rows * b->cols;
+    if (term == TERM_RECONSTRUCTION_GRAPH && !frozen) graph_target = keep(graph_target, b->value.at, n);
+    if (term == TERM_RECONSTRUCTION_GRAPH && frozen)
+        b = tape_borrow(losses->tape, b->rows, b->cols, (dev_real){graph_target}, (dev_real){NULL});
+    __real_loss_cosine(losses, term, weight, a, b, total);
 }
 
 /* ---- a small world ---- */
@@ -143,6 +156,7 @@ static int make_world_of(void **state, const char *encoder) {
 
 static int make_world(void **state) { return make_world_of(state, "graph.encoder=gcn"); }
 static int make_gat_world(void **state) { return make_world_of(state, "graph.encoder=gat"); }
+static int make_decoding_world(void **state) { return make_world_of(state, "loss.reconstruction=0.7"); }
 
 static int free_world(void **state) {
     struct world *w = *state;
@@ -160,6 +174,8 @@ static int free_world(void **state) {
         free(target0[i]);
         z0[i] = q0[i] = target0[i] = NULL;
     }
+    free(graph_target);
+    graph_target = NULL;
     free(w);
     return 0;
 }
@@ -188,7 +204,8 @@ static double evaluate(struct world *w, int backward) {
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     w->model.settings = model_settings(&w->config); /* tests change some */
     struct losses losses = {&w->tape, &w->comm, 1, w->config.loss.temperature, w->terms, STATUS_OK};
-    struct model_training training = {&losses, &w->text, &w->graph, &w->both, 3, NULL, NULL};
+    struct model_training training = {
+        .losses = &losses, .text = &w->text, .graph = &w->graph, .both = &w->both, .step = 3};
     call = 0;
     model_forward(&w->model, &w->tape, &batch, nodes, &training);
     if (backward) {
@@ -265,6 +282,20 @@ static void model_gradients_hold_for_normalized_loss_space_and_middle_region(voi
     config_set(&w->config, "quantizer.loss_space=normalized");
     config_set(&w->config, "quantizer.shared_region=middle");
     check_all_gradients(w);
+}
+
+static void model_gradients_hold_for_residual_quantisation(void **state) {
+    struct world *w = *state;
+    config_set(&w->config, "quantizer.assign=residual");
+    config_set(&w->config, "quantizer.loss_space=normalized");
+    config_set(&w->config, "quantizer.shared_region=middle");
+    check_all_gradients(w);
+}
+
+static void model_gradients_hold_for_reconstruction(void **state) {
+    struct world *w = *state;
+    check_all_gradients(w);
+    assert_true(w->terms.at[TERM_RECONSTRUCTION_TEXT] != 0 && w->terms.at[TERM_RECONSTRUCTION_GRAPH] != 0);
 }
 
 static void under_ema_all_but_the_codebook_have_the_same_gradients(void **state) {
@@ -365,6 +396,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_normalized_loss_space_and_middle_region, make_world,
                                         free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_residual_quantisation, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_reconstruction, make_decoding_world, free_world),
         cmocka_unit_test_setup_teardown(under_ema_all_but_the_codebook_have_the_same_gradients, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss_with_graph_attention, make_gat_world,
                                         free_world),

@@ -406,8 +406,9 @@ static void quantize(struct operand *operands, unsigned frozen, int normalized) 
     for (int i = 0; i < 2; i++)
         in[i] = tape_borrow(&tape, rows[i], DIM, (dev_real){operands[i].value},
                             (dev_real){frozen >> i & 1 ? NULL : operands[i].gradient});
-    struct quantized q = quantizer_apply(&tape, in[0], nn_l2_normalize(&tape, in[1]), (struct region){0, CODES}, 2,
-                                         (struct codebook_loss){0.5, 0.25, normalized, loss});
+    struct quantized q =
+        quantizer_apply(&tape, in[0], nn_l2_normalize(&tape, in[1]), (struct assignment){{0, CODES}, 2, ASSIGN_NEAREST},
+                        (struct codebook_loss){0.5, 0.25, normalized, loss});
     weighted_sum(q.value, 3, 1);
     tape_backward(&tape);
     assert_int_equal(tape_status(&tape), STATUS_OK);

@@ -1,0 +1,97 @@
+/* The first text map: directions of known matrices, and maps of features whose components are known. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "made_dataset.h"
+#include "made_model.h"
+#include "medtok/first_text_map.h"
+
+/* Of diag(1, 9, 4, 16) turned by 45 degrees in the plane of the first two axes: eigenvectors are known by hand. */
+static void directions_are_the_leading_eigenvectors(void **state) {
+    (void)state;
+    static const double MATRIX[16] = {5, 4, 0, 0, 4, 5, 0, 0, 0, 0, 4, 0, 0, 0, 0, 16};
+    double V[3 * 4];
+    const double half = sqrt(0.5);
+    const double wanted[3][4] = {{0, 0, 0, 1}, {half, half, 0, 0}, {0, 0, 1, 0}};
+    assert_int_equal(principal_directions(4, 3, MATRIX, 1, V), STATUS_OK);
+    /* (4 / 9)^40 of the next direction is left, 1e-14. */
+    for (int i = 0; i < 3; i++) {
+        double dot = 0;
+        for (int j = 0; j < 4; j++) dot += V[i * 4 + j] * wanted[i][j];
+        assert_true(fabs(fabs(dot) - 1) < 1e-9);
+    }
+}
+
+static void what_the_matrix_does_not_know_is_orthonormal_all_the_same(void **state) {
+    (void)state;
+    static const double MATRIX[9] = {2, 0, 0, 0, 0, 0, 0, 0, 0};
+    double V[9];
+    assert_int_equal(principal_directions(3, 3, MATRIX, 1, V), STATUS_OK);
+    assert_true(fabs(fabs(V[0]) - 1) < 1e-12);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) {
+            double dot = 0;
+            for (int j = 0; j < 3; j++) dot += V[i * 3 + j] * V[k * 3 + j];
+            assert_true(fabs(dot - (i == k)) < 1e-12);
+        }
+}
+
+/* Texts at m + 3 e_2 s + 2 e_5 s' with all signs s, s': with vectors of width 2 the map finds these two axes. */
+static void the_map_keeps_the_directions_in_which_texts_differ(void **state) {
+    (void)state;
+    enum { TEXTS = 4 };
+    static const char *const SETTINGS[] = {"quantizer.dim=2", "attention.heads=1", NULL};
+    struct world *w = make_world(SETTINGS);
+    struct dataset d;
+    int64_t offsets[TEXTS + 1] = {0, 1, 2, 3, 4};
+    make_dataset(&d, 0, TEXTS, N_NODES, 1, 1, TEXTS, TEXTS, TEXT_DIM);
+    d.vocabulary.description_offsets = offsets;
+    for (int i = 0; i < TEXTS; i++) {
+        float *row = d.text.rows_f32 + i * TEXT_DIM;
+        for (int j = 0; j < TEXT_DIM; j++) row[j] = (float)j;
+        row[2] += i & 1 ? 3 : -3;
+        row[5] += i & 2 ? 2 : -2;
+        d.text.token_row[i] = i;
+        d.text.token_offsets[i + 1] = i + 1;
+    }
+    assert_int_equal(first_text_map_make(&w->model, &w->comm, &w->optimiser, &d, TEXTS), STATUS_OK);
+    const real *weight = w->model.text.weight->value.at, *bias = w->model.text.bias->value.at;
+    const double scale = sqrt(2 / (9.0 + 4.0));
+    for (int i = 0; i < 2; i++) {
+        int axis = i == 0 ? 2 : 5;
+        for (int j = 0; j < TEXT_DIM; j++)
+            close_to(fabs((double)weight[i * TEXT_DIM + j]), j == axis ? scale : 0, "weight", i * TEXT_DIM + j);
+        close_to(bias[i], -weight[i * TEXT_DIM + axis] * axis, "bias", i);
+        close_to(w->model.text_specific.bias->value.at[i], 0, "specific bias", i);
+    }
+    for (int i = 0; i < 4; i++) close_to(w->model.text_specific.weight->value.at[i], i % 3 == 0, "specific", i);
+    d.vocabulary.description_offsets = NULL;
+    dataset_free(&d);
+    free_world(w);
+}
+
+static void features_narrower_than_vectors_are_an_error(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {NULL};
+    struct world *w = make_world(SETTINGS); /* vectors of width 8, features of 6 */
+    struct dataset d = {0};
+    assert_int_equal(first_text_map_make(&w->model, &w->comm, &w->optimiser, &d, 1), STATUS_USAGE);
+    assert_non_null(strstr(status_message(), "as wide as quantizer.dim (8); they have 6"));
+    free_world(w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(directions_are_the_leading_eigenvectors),
+        cmocka_unit_test(what_the_matrix_does_not_know_is_orthonormal_all_the_same),
+        cmocka_unit_test(the_map_keeps_the_directions_in_which_texts_differ),
+        cmocka_unit_test(features_narrower_than_vectors_are_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
