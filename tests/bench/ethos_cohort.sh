@@ -19,7 +19,7 @@ run() {
     shift 3
     [ -s "$folder/$split.json" ] && return
     "$medtok" evaluate --set files.cohort="$cohort" ehr.task="$task" ehr.model="$model" run.threads=1 ehr.visits=admissions \
-        ehr.batch=32 ehr.max_length=256 ehr.outcome="[$outcome]" ehr.horizon=30 ehr.log_every=100 ehr.score="$split" \
+        ehr.batch=32 ehr.max_length=256 ehr.outcome="[$outcome]" ehr.horizon=30 ehr.warmup=20 ehr.log_every=100 ehr.score="$split" \
         files.scores="$folder/scores.json" "$@" >"$work/out" 2>"$work/log" || { cat "$work/log" >&2 && exit 1; }
     cp "$folder/scores.json" "$folder/$split.json"
 }
@@ -34,7 +34,7 @@ list() { # MODEL: its settings, one a line
     for s in "${shaping[@]}"; do
         [ "$1" = ethos ] && echo "$s ehr.pretrain_rate=1e-3" && continue
         for rate in "${rates[@]}"; do
-            echo "$s ehr.pretrain_rate=1e-3 ehr.rate=$rate ehr.steps=100 ehr.warmup=20 ehr.eval_every=10 ehr.patience=8"
+            echo "$s ehr.pretrain_rate=1e-3 ehr.rate=$rate ehr.steps=100 ehr.eval_every=10 ehr.patience=8"
         done
     done
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every model of health records at the size of its paper (ehr.size=published): two steps of training, scores of tuning and held_out,
 # and the memory that took. A row for each model, as Markdown. By hand, some minutes: published_sizes.sh > table.md
-# MAX_LENGTH (512), BATCH (4): tokens of a history and samples of a batch.
+# MAX_LENGTH (512), BATCH (4): tokens of a history and samples of a batch. MODELS: some of them.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 medtok=${MEDTOK:-$root/build/medtok}
@@ -12,7 +12,7 @@ cd "$work"
 "$medtok" cohort --set cohort.folder=hospital/mimic4 cohort.tasks=readmission_30d cohort.split=60/20/20 files.cohort=cohort.h5 2>log || { cat log >&2 && exit 1; }
 grep -oE 'readmission_30d: [0-9]+ samples; .*' log
 printf '\n| model | parameters | loss of step 1, of step 2 | processor time | peak memory |\n|---|---|---|---|---|\n'
-for model in behrt transformehr ethos ethos-probe gt-behrt mult-ehr medtok-transformer; do
+for model in ${MODELS:-behrt transformehr ethos ethos-probe gt-behrt mult-ehr medtok-transformer}; do
     settings="ehr.steps=2"
     case $model in ethos*) settings="ehr.pretrain_steps=2 ehr.steps=2 ehr.futures=1 ehr.horizon=1" ;; esac
     usage=$("${PYTHON:-python3}" -c 'import resource, subprocess, sys
