@@ -45,7 +45,7 @@ static int make(const struct comm *comm, const struct config *config, const stru
     TRY_DONE(open_device(comm, config, &device, &e.n_threads));
     TRY_DONE(encoding_plan(&e));
     status = encoding_run(&e, provenance);
-    TRY_DONE(stages_log(&stages, comm, "encode", (enum stages_shown)config->run.stages, status));
+    TRY_DONE(stages_log(&stages, comm, "encode", config->files.text, (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.text);
 done:
     encoding_free(&e);

@@ -230,6 +230,7 @@ static int write_report(const struct inspection *x) {
 /* ---- the job ---- */
 static int inspect(struct inspection *x, struct device *device) {
     struct stages stages;
+    char report[PATH_MAX];
     stages_begin(&stages, device, STAGE_NAMES, N_STAGES);
     stage_begin(&stages, STAGE_LOAD);
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? check_report(x) : STATUS_OK));
@@ -246,7 +247,8 @@ static int inspect(struct inspection *x, struct device *device) {
     TRY(comm_agree(x->comm, interrupt_poll()));
     if (x->comm->rank == 0) print(x);
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? write_report(x) : STATUS_OK));
-    return stages_log(&stages, x->comm, "inspect", (enum stages_shown)x->config->run.stages, STATUS_OK);
+    config_report_path(x->config, report);
+    return stages_log(&stages, x->comm, "inspect", report, (enum stages_shown)x->config->run.stages, STATUS_OK);
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {

@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "config/schema.h"
+#include "dist/stages.h"
 #include "ehr/grid.h"
 #include "ehr/predictions.h"
 
@@ -73,6 +74,16 @@ static int add_beside(struct path_list *list, const struct key *key, const char 
     return STATUS_OK;
 }
 
+/* Where its time went, of a job that says so (dist/stages.h). */
+static int add_stages(struct path_list *list, const struct key *key, enum job job, const char *path) {
+    char stages[PATH_MAX];
+    if (!(job & (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE)) ||
+        !(key->writers & job) || strcmp(key->kind, "metrics") == 0)
+        return STATUS_OK;
+    stages_path(path, stages);
+    return add_beside(list, key, "stages", stages);
+}
+
 /* What evaluate makes for each training, and for all. */
 static int add_trials(struct path_list *list, const struct config *config, const struct key *key) {
     const char *const FILES[][2] = {
@@ -104,7 +115,8 @@ static int add_key(struct path_list *list, const struct config *config, const st
         strcmp(key->kind, "text") != 0)
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
     TRY(add(list, key->name, key->kind, (key->writers & job) != 0, path));
-    if (strcmp(key->kind, "scores") != 0) return STATUS_OK;
+    TRY(add_stages(list, key, job, path));
+    if (strcmp(key->kind, "scores") != 0 || !(key->writers & job)) return STATUS_OK;
     if (job != JOB_BASELINE) return add_trials(list, config, key);
     config_predictions_path(config, derived);
     return add_beside(list, key, "predictions", derived);

@@ -49,7 +49,8 @@ static int make(const struct comm *comm, const struct config *config, const stru
     TRY_DONE(comm_agree(comm, status));
     stage_begin(&stages, STAGE_WRITE);
     TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &builder.vocabulary, provenance));
-    TRY_DONE(stages_log(&stages, comm, "prepare", (enum stages_shown)config->run.stages, status));
+    TRY_DONE(
+        stages_log(&stages, comm, "prepare", config->files.vocabulary, (enum stages_shown)config->run.stages, status));
     log_info("wrote %s", config->files.vocabulary);
 done:
     vocabulary_builder_free(&builder);

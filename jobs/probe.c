@@ -317,7 +317,8 @@ static int probe(struct probing *x) {
     TRY(comm_agree(x->comm, interrupt_poll()));
     if (is_root) print(x);
     TRY(comm_agree(x->comm, is_root ? write_report(x) : STATUS_OK));
-    return stages_log(&stages, x->comm, "probe", (enum stages_shown)x->config->run.stages, STATUS_OK);
+    return stages_log(&stages, x->comm, "probe", x->config->probe.report, (enum stages_shown)x->config->run.stages,
+                      STATUS_OK);
 }
 
 static void free_all(struct probing *x) {

@@ -250,7 +250,8 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
     TRY_DONE(set_attributes(&job));
     status = table_commit(job.writer);
     job.writer = NULL;
-    status = stages_log(&job.stages, comm, "tokenize", (enum stages_shown)config->run.stages, status);
+    status =
+        stages_log(&job.stages, comm, "tokenize", config->files.table, (enum stages_shown)config->run.stages, status);
     if (status == STATUS_OK) log_info("wrote %s", config->files.table);
 done:
     if (job.writer) table_abandon(job.writer);

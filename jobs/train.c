@@ -44,7 +44,8 @@ static int make(const struct comm *comm, const struct config *config, const stru
     announce(&training, &learner, threads);
     config_metrics_path(config, metrics);
     status = train(&training, &learner.learner, &ring, metrics);
-    TRY_DONE(stages_log(&training.stages, comm, "train", (enum stages_shown)config->run.stages, status));
+    TRY_DONE(stages_log(&training.stages, comm, "train", config->files.checkpoint,
+                        (enum stages_shown)config->run.stages, status));
     log_info("wrote %s after %lld steps; metrics in %s", ring.final_path, (long long)training.state.step, metrics);
 done:
     training_free(&training);

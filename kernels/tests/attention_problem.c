@@ -8,9 +8,9 @@
 #include "support.h"
 
 #ifdef MEDTOK_REAL_DOUBLE
-enum { LONG = 100 }; /* the differences of the double build check the same code, in fewer keys */
+enum { LONG = 100, LONGER = 100 }; /* the differences of the double build check the same code, in fewer keys */
 #else
-enum { LONG = 600 };
+enum { LONG = 600, LONGER = 2100 };
 #endif
 
 const struct attention_shape ATTENTION_SHAPES[] = {
@@ -28,6 +28,7 @@ const struct attention_shape ATTENTION_SHAPES[] = {
     {"wide, few queries", 5, 3, 40, 2, 2, 24, ALONE, 0, 0, 0, 0, 0, 0},
     {"wide, many rows", 2, 40, 530, 2, 1, 24, ALONE, 0, 0, 0, 0, 0, 0},
     {"wide, long", 1, LONG, LONG, 3, 3, 20, FUSED, 1, 0, 0, 0, 0, 0},
+    {"wide, more keys than a cache holds", 1, 17, LONGER, 1, 1, 32, ALONE, 0, 0, 0, 0, 0, 0},
     {"wider than a row of threads", 2, 3, 9, 1, 1, 300, ALONE, 0, 0, 0, 0, 0, 0},
     {"one query", 5, 0, 12, 4, 1, 16, SHARED, 0, 0, 0, 0, 0, 1},
     {"one query, odd", 4, 0, 33, 3, 1, 33, SHARED, 0, 0, 0, 0, 0, 1},

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dropout.h"
 #include "half.h"
 #include "support.h"
 
@@ -58,10 +59,32 @@ static void dropout_drops_its_share_and_another_at_each_step(void **state) {
     release(3, x, y, again);
 }
 
+/* Thresholds 0, 1, 32768 and 65536: no number is below the first, all are below the last. */
+static void dropout_keeps_what_its_numbers_say_at_any_rate(void **state) {
+    (void)state;
+    enum { N = 300 };
+    static const double RATES[] = {1e-6, 1e-5, 0.5, 0.999999};
+    static const int32_t OFFSETS[] = {0, N}, KEYS[] = {77};
+    struct ragged rows = segments(OFFSETS, 1);
+    dev_int keys = ints(KEYS, 1);
+    dev_real x = zeros(N), y = zeros(N);
+    for (int i = 0; i < N; i++) x.at[i] = 1;
+    for (int k = 0; k < 4; k++) {
+        struct dropout dropout = {RATES[k], (uint64_t)3 << 40 | 9, 5, 4};
+        RUN(dropout, rows, 1, keys, dropout, x, y, 0);
+        for (uint64_t i = 0; i < N; i++)
+            close_to(y.at[i], dropout_keeps(dropout, 77, i) ? 1 / (1 - RATES[k]) : 0, "kept", (int64_t)i);
+    }
+    device_free_ints(&device, rows.offsets);
+    device_free_ints(&device, keys);
+    release(2, x, y);
+}
+
 int test_rows(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(halves_are_gathered_as_the_values_they_stand_for),
         cmocka_unit_test(dropout_drops_its_share_and_another_at_each_step),
+        cmocka_unit_test(dropout_keeps_what_its_numbers_say_at_any_rate),
     };
     return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
 }

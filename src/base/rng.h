@@ -22,6 +22,7 @@ enum rng_stream {
     RNG_REMOVED = 0x0b0,    /* edges that prepare removes: index = the nodes */
     RNG_BOOTSTRAP = 0x040,  /* + number of the measure; step = resample, index = unit / 4 */
     RNG_SPLIT = 0x060,      /* split of a subject of health records: index = its number */
+    RNG_MAP = 0x070,        /* codes shown on a map: index = code */
     RNG_INIT = 0x100,       /* step = number of the parameter or a hash of its name, index = element */
     RNG_SAMPLER = 0x200,    /* step = epoch, index = stratum */
     RNG_DROPOUT = 0x300,    /* step = training step, index = code */

@@ -1,7 +1,13 @@
 /* Differences of counters at the stages' edges; two reductions make the table. */
 #include "dist/stages.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "ranges.h"
 
@@ -75,7 +81,49 @@ static void log_table(const struct stages *s, const char *job, int n_ranks, cons
                      1e-9 * rows[i].byte_rate, rows[i].messages, 1e-6 * rows[i].sent);
 }
 
-int stages_log(struct stages *s, const struct comm *comm, const char *job, enum stages_shown shown, int status) {
+/* ---- the file ---- */
+void stages_path(const char *output, char path[PATH_MAX]) {
+    size_t n = strlen(output), json = strlen(".json");
+    if (n > json && strcmp(output + n - json, ".json") == 0)
+        snprintf(path, PATH_MAX, "%.*s.stages.json", (int)(n - json), output);
+    else
+        path_with_ending(output, ".stages.json", path, PATH_MAX);
+}
+
+static int write_file(const struct stages *s, const char *job, const char *output, int n_ranks,
+                      const struct stage_row *rows) {
+    enum { DIGITS = 6 };
+    char path[PATH_MAX];
+    struct atomic_file file;
+    stages_path(output, path);
+    TRY(atomic_file_open(&file, path));
+    struct json j = json_begin(file.stream, 2);
+    json_object(&j, NULL);
+    json_text(&j, "job", job);
+    json_integer(&j, "ranks", n_ranks);
+    json_array(&j, "stages");
+    for (int i = 0; i <= s->n; i++) {
+        if (rows[i].seconds <= 0) continue;
+        json_object(&j, NULL);
+        json_text(&j, "stage", stage_name(s, i));
+        json_real(&j, "seconds", rows[i].seconds, DIGITS);
+        json_real(&j, "share", rows[i].share, DIGITS);
+        json_real(&j, "imbalance", rows[i].imbalance, DIGITS);
+        json_real(&j, "in_mpi", rows[i].in_mpi, DIGITS);
+        json_real(&j, "flop_rate", rows[i].flop_rate, DIGITS);
+        json_real(&j, "byte_rate", rows[i].byte_rate, DIGITS);
+        json_real(&j, "messages", rows[i].messages, DIGITS);
+        json_real(&j, "bytes_sent", rows[i].sent, DIGITS);
+        json_end(&j);
+    }
+    json_end(&j);
+    json_end(&j);
+    fputc('\n', file.stream);
+    return atomic_file_close(&file, STATUS_OK);
+}
+
+int stages_log(struct stages *s, const struct comm *comm, const char *job, const char *output, enum stages_shown shown,
+               int status) {
     enum { N_VALUES = sizeof(struct stage_totals) / sizeof(double) };
     struct stage_totals sum[MOST_STAGES + 1], most[MOST_STAGES + 1];
     struct stage_row rows[MOST_STAGES + 1];
@@ -88,5 +136,6 @@ int stages_log(struct stages *s, const struct comm *comm, const char *job, enum 
     TRY(comm_max_double(comm, &most[0].seconds, n * N_VALUES));
     stages_summarize(sum, most, n, comm->size, rows);
     log_table(s, job, comm->size, rows, info ? log_info : log_debug); /* debug on one rank alone: all ranks write it */
+    if (comm->rank == 0 && output && write_file(s, job, output, comm->size, rows) != STATUS_OK) log_warn("%s", status_message());
     return status;
 }

@@ -8,6 +8,8 @@
 #ifndef MEDTOK_DIST_STAGES_H
 #define MEDTOK_DIST_STAGES_H
 
+#include <limits.h>
+
 #include "dist/comm.h"
 #include "kernels.h"
 
@@ -56,8 +58,14 @@ void stages_summarize(const struct stage_totals *sum, const struct stage_totals 
 /* When the table is shown at level info; where it is not, level debug has it, but for STAGES_NEVER. */
 enum stages_shown { STAGES_WITH_RANKS /* if there are several */, STAGES_ALWAYS, STAGES_NEVER };
 
+/* Where the table lies as JSON, beside the output `output` of the job: table.h5 -> table.stages.json; of table.quality.json,
+ * table.quality.stages.json. */
+void stages_path(const char *output, char path[PATH_MAX]);
+
 /* Collective, at the end of a job with the status that all ranks have. If that is STATUS_OK or STATUS_INTERRUPTED, ends the
- * running stage and logs the table of the job `job`; stages without time are left out. Returns `status`, or what failed. */
-int stages_log(struct stages *stages, const struct comm *comm, const char *job, enum stages_shown shown, int status);
+ * running stage, logs the table of the job `job`, and writes it beside its output (stages_path; NULL: nowhere); stages without time are left out. One
+ * that cannot be written is a warning: the output is good without it. Returns `status`, or what failed. */
+int stages_log(struct stages *stages, const struct comm *comm, const char *job, const char *output,
+               enum stages_shown shown, int status);
 
 #endif

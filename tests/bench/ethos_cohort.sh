@@ -2,7 +2,8 @@
 # ETHOS on a cohort: average precision of scores by generation and of the probe on its representation, settings chosen on tuning, one
 # seed, beside the prevalence and a logistic regression on the same samples. Markdown to standard output.
 # By hand, a quarter of an hour of one core: ethos_cohort.sh COHORT.h5 TASK OUTCOME > table.md
-# OUTCOME: what a future must hold (ehr.outcome). WORK=FOLDER keeps there what was run, and goes on from it.
+# OUTCOME: what a future must hold (ehr.outcome). QUICK=1: one setting each, so that nothing is chosen, and 10 futures.
+# WORK=FOLDER keeps there what was run, and goes on from it.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 medtok=${MEDTOK:-$root/build/medtok}
@@ -18,14 +19,16 @@ run() {
     shift 3
     [ -s "$folder/$split.json" ] && return
     "$medtok" evaluate --set files.cohort="$cohort" ehr.task="$task" ehr.model="$model" run.threads=1 ehr.visits=admissions \
-        ehr.batch=32 ehr.max_length=256 ehr.outcome="[$outcome]" ehr.log_every=100 ehr.score="$split" \
+        ehr.batch=32 ehr.max_length=256 ehr.outcome="[$outcome]" ehr.horizon=30 ehr.log_every=100 ehr.score="$split" \
         files.scores="$folder/scores.json" "$@" >"$work/out" 2>"$work/log" || { cat "$work/log" >&2 && exit 1; }
     cp "$folder/scores.json" "$folder/$split.json"
 }
 precision() { "$python" -c "import json; print(json.load(open('$work/$1/tuning.json'))['trainings'][0]['average_precision']['value'])"; }
 
 shaping=("ehr.pretrain_steps=100 ehr.dropout=0.1" "ehr.pretrain_steps=300 ehr.dropout=0.1")
-rates=(1e-3) # of the probe's training
+rates=(1e-4 1e-3) # of the probe's training
+futures=20
+[ -z "${QUICK:-}" ] || { shaping=("${shaping[0]}") rates=(1e-3) futures=10; }
 list() { # MODEL: its settings, one a line
     local s rate
     for s in "${shaping[@]}"; do
@@ -37,10 +40,11 @@ list() { # MODEL: its settings, one a line
 }
 
 chosen=()
-for model in ethos ethos-probe; do
+for model in ethos-probe ethos; do
     most=-1 best=
     while read -r settings; do
         name=$model.$(tr -c 'a-z0-9.\n' - <<<"$settings")
+        settings+=" ehr.futures=$futures"
         run tuning "$model" "$name" $settings
         ap=$(precision "$name")
         echo "$model $settings: average precision on tuning $ap" >&2
@@ -71,4 +75,4 @@ for name, what in (("age_sex", "logistic regression, age and sex"), ("codes", "l
     print(f"| {what} | {interval(s['average_precision'])} | {interval(s['auroc'])} |")
 PYTHON
 printf '\nTried, and average precision on tuning (one seed):\n\n| model | settings | tuning |\n|---|---|---|\n%s' "$tried"
-printf '\nChosen: ethos `%s`; ethos-probe `%s`.\n' "${chosen[@]}"
+printf '\nChosen: ethos-probe `%s`; ethos `%s`.\n' "${chosen[@]}"

@@ -6,7 +6,7 @@
 
 command -v clang >/dev/null || skip "clang is not installed"
 seconds=${FUZZ_SECONDS:-10}
-flags="-g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$ROOT/src -I$ROOT/jobs -I$ROOT/kernels -I$(dirname "$MEDTOK")/generated"
+flags="-gline-tables-only -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$ROOT/src -I$ROOT/jobs -I$ROOT/kernels -I$(dirname "$MEDTOK")/generated"
 build() { # NAME, sources under src/, libraries
     local name=$1 sources=() libraries=()
     shift

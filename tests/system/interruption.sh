@@ -4,7 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 medtok prepare && medtok encode || fail "prepare and encode"
-long="--set train.steps=400 --set train.checkpoint_every=50"
+long="--set train.steps=200 --set train.checkpoint_every=50"
 medtok train $long --set files.checkpoint=whole.h5 2>/dev/null || fail "undisturbed run"
 
 "$MEDTOK" train --config small.yaml $long 2>log.txt &
@@ -19,7 +19,7 @@ grep -q 'stopped by a signal' log.txt || fail "no word of the signal: $(cat log.
 ls checkpoint.step-*.h5 >/dev/null || fail "nothing was saved"
 medtok train $long 2>log.txt || fail "resuming: $(cat log.txt)"
 grep -q 'resumed from' log.txt || fail "did not resume: $(cat log.txt)"
-[ "$(wc -l <checkpoint.jsonl)" -eq 400 ] || fail "$(wc -l <checkpoint.jsonl) metric lines, not 400"
+[ "$(wc -l <checkpoint.jsonl)" -eq 200 ] || fail "$(wc -l <checkpoint.jsonl) metric lines, not 200"
 cmp <(sed 's/, "gradient.*//' whole.jsonl) <(sed 's/, "gradient.*//' checkpoint.jsonl) || fail "losses differ from the undisturbed run's"
 ls checkpoint.step-*.h5 2>/dev/null && fail "the ring is left behind"
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Signals at random moments, from exec to the end: every run ends clean, and the same command run again gives the output of
 # an undisturbed run.
-#   signals.sh [NUMBER [SEED [JOB]]]: so many signals (30), the moments drawn from SEED, to one JOB only (train, encode,
+#   signals.sh [NUMBER [SEED [JOB]]]: so many signals (20), the moments drawn from SEED, to one JOB only (train, encode,
 #   tokenize, inspect, prepare, export, cohort). Needs h5dump.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-number=${1:-30} seed=${2:-$((RANDOM * 32768 + RANDOM))} only=${3:-}
+number=${1:-20} seed=${2:-$((RANDOM * 32768 + RANDOM))} only=${3:-}
 command -v h5dump >/dev/null || skip "h5dump is not installed"
 echo "$number signals, seed $seed"
 RANDOM=$seed
@@ -155,7 +155,7 @@ if [ -z "$only" ]; then
         echo "not built: $sampler; stacks of handlers are not looked at"
     fi
     # In the first moments, while the signals are blocked and nothing takes them yet.
-    for ((k = 0; k < 20; k++)); do
+    for ((k = 0; k < 9; k++)); do
         rm -rf try && mkdir try
         start 1 tokenize $(options tokenize 1)
         find_ranks 1

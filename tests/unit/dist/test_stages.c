@@ -155,7 +155,7 @@ static void work_goes_to_the_stage_that_runs(void **state) {
     device.run->axpy(&device, 100, 1, at(0), at(200));
     stage_end(&stages);
     struct comm self = comm_self();
-    assert_int_equal(stages_log(&stages, &self, "test", STAGES_WITH_RANKS, STATUS_OK), STATUS_OK);
+    assert_int_equal(stages_log(&stages, &self, "test", NULL, STAGES_WITH_RANKS, STATUS_OK), STATUS_OK);
     assert_same(stages.of[0].flops, 220); /* axpy: 2 a value */
     assert_same(stages.of[1].flops, 40);
     assert_same(stages.of[2].flops, 0);
@@ -185,7 +185,7 @@ static void a_failed_job_has_no_table(void **state) {
     struct stages stages;
     struct comm self = comm_self();
     stages_begin(&stages, NULL, NULL, 0);
-    assert_int_equal(stages_log(&stages, &self, "test", STAGES_ALWAYS, STATUS_FAILED), STATUS_FAILED);
+    assert_int_equal(stages_log(&stages, &self, "test", NULL, STAGES_ALWAYS, STATUS_FAILED), STATUS_FAILED);
     assert_same(stages.of[0].seconds, 0); /* nothing was settled */
 }
 

@@ -33,7 +33,7 @@ static enum cohort_split split_of(int64_t subject, int fold) {
 /* others: subjects outside the fold's train have other histories and codes. New codes stand in front, so that the known ones have other
  * numbers there. */
 static void write_cohort(const char *path, int fold, int others) {
-    static char code[NEW + KNOWN][8], task[1][8] = {"task"};
+    static char code[NEW + KNOWN][16], task[1][8] = {"task"};
     static int64_t count[NEW + KNOWN], subject[SUBJECTS], birth[SUBJECTS], offsets[SUBJECTS + 1],
         time[SUBJECTS * EVENTS];
     static int64_t sample_time[SUBJECTS], task_offsets[] = {0, SUBJECTS};

@@ -1,0 +1,316 @@
+/* Scores of models of health records: of a grid its comparisons, tables and curves over the size of training; of others what they
+ * measured. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "report/html.h"
+#include "report/measures_file.h"
+#include "report/measures_table.h"
+#include "report/sections.h"
+
+enum column {
+    TASK,
+    MODEL,
+    SAMPLES,
+    ARM,
+    SEEDS,
+    PRECISION,
+    PRECISION_LOW,
+    PRECISION_HIGH,
+    PRECISION_SD,
+    AUROC,
+    AUROC_LOW,
+    AUROC_HIGH,
+    AUROC_SD,
+    OVER_BASE,
+    OVER_BASE_LOW,
+    OVER_BASE_HIGH,
+    OVER_CONTROL,
+    OVER_CONTROL_LOW,
+    OVER_CONTROL_HIGH,
+    N_COLUMNS
+};
+static const char *const COLUMNS[N_COLUMNS] = {"task",
+                                               "model",
+                                               "training samples",
+                                               "arm",
+                                               "seeds",
+                                               "average precision",
+                                               "low",
+                                               "high",
+                                               "sd over seeds",
+                                               "AUROC",
+                                               "AUROC low",
+                                               "AUROC high",
+                                               "AUROC sd",
+                                               "over base",
+                                               "over base low",
+                                               "over base high",
+                                               "over control",
+                                               "over control low",
+                                               "over control high"};
+
+/* ---- the comparisons of a grid as a sheet ---- */
+static double number(json_t *object, const char *name) {
+    json_t *value = json_object_get(object, name);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static int set_text(struct sheet *s, int column, json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return sheet_set(s, column, text ? text : "");
+}
+
+/* value, low, high of an estimate. */
+static int set_estimate(struct sheet *s, int column, json_t *estimate) {
+    TRY(sheet_set_number(s, column, number(estimate, "value")));
+    TRY(sheet_set_number(s, column + 1, number(estimate, "low")));
+    return sheet_set_number(s, column + 2, number(estimate, "high"));
+}
+
+/* How many samples, or shots, a comparison's trainings learned from, as it was asked for; "all". */
+static void samples_text(json_t *cell, char text[32]) {
+    double samples = number(cell, "train_samples"), shots = number(cell, "shots");
+    snprintf(text, 32, "all");
+    if (samples > 0) snprintf(text, 32, "%.0f", samples);
+    if (shots > 0) snprintf(text, 32, "%.0f", shots);
+}
+
+static int add_arm(struct sheet *s, json_t *cell, json_t *arm) {
+    json_t *precision = json_object_get(arm, "average_precision"), *auroc = json_object_get(arm, "auroc");
+    char samples[32];
+    samples_text(cell, samples);
+    TRY(sheet_add_row(s));
+    TRY(set_text(s, TASK, cell, "task"));
+    TRY(set_text(s, MODEL, cell, "model"));
+    TRY(sheet_set(s, SAMPLES, samples));
+    TRY(set_text(s, ARM, arm, "arm"));
+    TRY(sheet_set_number(s, SEEDS, number(arm, "seeds")));
+    TRY(set_estimate(s, PRECISION, precision));
+    TRY(sheet_set_number(s, PRECISION_SD, number(precision, "sd_over_seeds")));
+    TRY(set_estimate(s, AUROC, auroc));
+    TRY(sheet_set_number(s, AUROC_SD, number(auroc, "sd_over_seeds")));
+    TRY(set_estimate(s, OVER_BASE, json_object_get(precision, "over_base")));
+    return set_estimate(s, OVER_CONTROL, json_object_get(precision, "over_control"));
+}
+
+static int make_comparisons(json_t *scores, struct sheet *s) {
+    json_t *cell, *arm;
+    size_t i, k;
+    TRY(sheet_make(s, N_COLUMNS, COLUMNS));
+    json_array_foreach(json_object_get(scores, "comparisons"), i, cell) {
+        json_array_foreach(json_object_get(cell, "arms"), k, arm) TRY(add_arm(s, cell, arm));
+    }
+    return STATUS_OK;
+}
+
+/* ---- a plot for each task and model ---- */
+static int same(const struct sheet *s, long long a, long long b, int column) {
+    return strcmp(sheet_text(s, a, column), sheet_text(s, b, column)) == 0;
+}
+static int same_group(const struct sheet *s, long long a, long long b) {
+    return same(s, a, b, TASK) && same(s, a, b, MODEL);
+}
+
+/* The rows of a group with numbers of samples, not "all" or shots: how many different there are. */
+static int sizes_of(const struct sheet *s, long long first) {
+    int n = 0;
+    for (long long r = first; r < s->n_rows; r++) {
+        if (!same_group(s, r, first) || isnan(sheet_number(s, r, SAMPLES))) continue;
+        long long before = first;
+        while (before < r && !(same_group(s, before, first) && same(s, before, r, SAMPLES))) before++;
+        n += before == r;
+    }
+    return n;
+}
+
+/* Columns samples, and value, low, high of each arm. */
+struct curves {
+    struct sheet sheet;
+    int n_arms;
+    const char *arms[PLOT_MOST_SERIES];
+};
+
+static void find_arms(const struct sheet *s, long long first, struct curves *c) {
+    for (long long r = first; r < s->n_rows; r++) {
+        int k = 0;
+        if (!same_group(s, r, first)) continue;
+        while (k < c->n_arms && strcmp(c->arms[k], sheet_text(s, r, ARM)) != 0) k++;
+        if (k == c->n_arms && k < PLOT_MOST_SERIES) c->arms[c->n_arms++] = sheet_text(s, r, ARM);
+    }
+}
+
+static int add_point(const struct sheet *s, long long r, struct curves *c) {
+    int k = 0;
+    while (k < c->n_arms && strcmp(c->arms[k], sheet_text(s, r, ARM)) != 0) k++;
+    if (k == c->n_arms) return STATUS_OK;
+    TRY(sheet_add_row(&c->sheet));
+    TRY(sheet_set(&c->sheet, 0, sheet_text(s, r, SAMPLES)));
+    for (int v = 0; v < 3; v++) TRY(sheet_set(&c->sheet, 1 + 3 * k + v, sheet_text(s, r, PRECISION + v)));
+    return STATUS_OK;
+}
+
+static int make_curves(const struct sheet *s, long long first, struct curves *c) {
+    static const char *const OF[3] = {"", " low", " high"};
+    char texts[3 * PLOT_MOST_SERIES][96];
+    const char *names[1 + 3 * PLOT_MOST_SERIES] = {"training samples"};
+    find_arms(s, first, c);
+    for (int i = 0; i < 3 * c->n_arms; i++) {
+        snprintf(texts[i], sizeof *texts, "%.80s%s", c->arms[i / 3], OF[i % 3]);
+        names[1 + i] = texts[i];
+    }
+    TRY(sheet_make(&c->sheet, 1 + 3 * c->n_arms, names));
+    for (long long r = first; r < s->n_rows; r++)
+        if (same_group(s, r, first) && !isnan(sheet_number(s, r, SAMPLES))) TRY(add_point(s, r, c));
+    return STATUS_OK;
+}
+
+static int plot_curves(struct report *x, const struct sheet *s, long long first, const struct plot *frame) {
+    struct plot plot = *frame;
+    struct curves curves = {.n_arms = 0};
+    int status = make_curves(s, first, &curves);
+    plot.sheet = &curves.sheet;
+    plot.kind = PLOT_CURVES;
+    plot.log_x = 1;
+    plot.x_label = "training samples";
+    plot.y_label = "average precision";
+    for (int k = 0; k < curves.n_arms; k++) plot_add_series(&plot, curves.arms[k], 1 + 3 * k, 2 + 3 * k, 3 + 3 * k);
+    if (status == STATUS_OK) status = plot_write(&plot, &x->page);
+    sheet_free(&curves.sheet);
+    return status;
+}
+
+/* The arms below each other. */
+static int plot_arms(struct report *x, const struct sheet *s, long long first, const struct plot *frame) {
+    struct plot plot = *frame;
+    static const char *const OF[] = {"arm", "average precision", "low", "high"};
+    struct sheet arms;
+    int status = sheet_make(&arms, 4, OF);
+    for (long long r = first; r < s->n_rows && status == STATUS_OK; r++) {
+        char label[160];
+        if (!same_group(s, r, first)) continue;
+        snprintf(label, sizeof label, "%s%s%s", sheet_text(s, r, ARM), same(s, r, first, SAMPLES) ? "" : ", ",
+                 same(s, r, first, SAMPLES) ? "" : sheet_text(s, r, SAMPLES));
+        status = sheet_add_row(&arms);
+        if (status == STATUS_OK) status = sheet_set(&arms, 0, label);
+        for (int v = 0; v < 3 && status == STATUS_OK; v++)
+            status = sheet_set(&arms, 1 + v, sheet_text(s, r, PRECISION + v));
+    }
+    plot.sheet = &arms;
+    plot.kind = PLOT_INTERVALS;
+    plot.x_label = "average precision, with its interval";
+    plot.y_label = "";
+    plot_add_series(&plot, "average precision", 1, 2, 3);
+    if (status == STATUS_OK) status = plot_write(&plot, &x->page);
+    sheet_free(&arms);
+    return status;
+}
+
+static int plot_group(struct report *x, int run, const struct sheet *s, long long first) {
+    char stem[160], name[160], title[160];
+    snprintf(stem, sizeof stem, "%.60s.%.40s", sheet_text(s, first, TASK), sheet_text(s, first, MODEL));
+    snprintf(title, sizeof title, "%.60s, %.60s: average precision", sheet_text(s, first, TASK),
+             sheet_text(s, first, MODEL));
+    struct plot plot = {.name = report_csv_name(x, run, stem, name), .title = title};
+    return sizes_of(s, first) > 1 ? plot_curves(x, s, first, &plot) : plot_arms(x, s, first, &plot);
+}
+
+static int write_grid(struct report *x, int run, json_t *scores) {
+    struct sheet s;
+    char name[160], caption[128];
+    int status = make_comparisons(scores, &s);
+    const char *split = json_string_value(json_object_get(scores, "split"));
+    fputs("<div class=\"figures\">\n", x->page.out);
+    for (long long r = 0; r < s.n_rows && status == STATUS_OK; r++) {
+        long long first = 0;
+        while (!same_group(&s, first, r)) first++;
+        if (first == r) status = plot_group(x, run, &s, r);
+    }
+    fputs("</div>\n", x->page.out);
+    snprintf(caption, sizeof caption, "Comparisons on %.40s; over: differences of average precision, paired",
+             split ? split : "?");
+    if (status == STATUS_OK) html_table(x->page.out, &s, caption);
+    if (status == STATUS_OK) status = html_csv(x->page.out, &s, report_csv_name(x, run, "comparisons", name));
+    sheet_free(&s);
+    return status;
+}
+
+/* ---- trainings ---- */
+static int write_failures(struct report *x, json_t *scores) {
+    static const char *const OF[] = {"training", "why it failed"};
+    json_t *failure;
+    struct sheet s;
+    size_t i;
+    if (json_array_size(json_object_get(scores, "failures")) == 0) return STATUS_OK;
+    int status = sheet_make(&s, 2, OF);
+    json_array_foreach(json_object_get(scores, "failures"), i, failure) {
+        if (status == STATUS_OK) status = sheet_add_row(&s);
+        if (status == STATUS_OK) status = set_text(&s, 0, failure, "name");
+        if (status == STATUS_OK) status = set_text(&s, 1, failure, "message");
+    }
+    if (status == STATUS_OK) html_table(x->page.out, &s, "Trainings that failed");
+    sheet_free(&s);
+    return status;
+}
+
+static int write_trainings(struct report *x, int run, json_t *scores) {
+    static const char *const OF[] = {"training", "step", "seconds", "parameters", "average precision", "AUROC"};
+    json_t *training;
+    struct sheet s;
+    char name[160];
+    size_t i;
+    int status = sheet_make(&s, 6, OF);
+    json_array_foreach(json_object_get(scores, "trainings"), i, training) {
+        if (status == STATUS_OK) status = sheet_add_row(&s);
+        if (status == STATUS_OK) status = set_text(&s, 0, training, "name");
+        for (int c = 1; c < 4 && status == STATUS_OK; c++) status = sheet_set_number(&s, c, number(training, OF[c]));
+        if (status == STATUS_OK)
+            status = sheet_set_number(&s, 4, number(json_object_get(training, "average_precision"), "value"));
+        if (status == STATUS_OK) status = sheet_set_number(&s, 5, number(json_object_get(training, "auroc"), "value"));
+    }
+    fputs("<details><summary>Every training</summary>\n", x->page.out);
+    if (status == STATUS_OK)
+        html_table(x->page.out, &s, "Trainings: the step whose weights are kept, and their scores");
+    if (status == STATUS_OK) status = html_csv(x->page.out, &s, report_csv_name(x, run, "trainings", name));
+    fputs("</details>\n", x->page.out);
+    sheet_free(&s);
+    return status == STATUS_OK ? write_failures(x, scores) : status;
+}
+
+/* ---- the section ---- */
+static int write_others(struct report *x, int run, json_t *scores) {
+    struct sheet s = {0};
+    char name[160];
+    int status = measures_flatten(scores, &s);
+    if (status == STATUS_OK) html_table(x->page.out, &s, "Scores, with their intervals");
+    if (status == STATUS_OK) status = html_csv(x->page.out, &s, report_csv_name(x, run, "scores", name));
+    sheet_free(&s);
+    return status;
+}
+
+static int write_run(struct report *x, int run) {
+    json_t *scores;
+    TRY(measures_load(x->runs[run].path[REPORT_SCORES], &scores));
+    int is_grid = json_array_size(json_object_get(scores, "comparisons")) > 0;
+    int status = is_grid ? write_grid(x, run, scores) : write_others(x, run, scores);
+    if (status == STATUS_OK && is_grid) status = write_trainings(x, run, scores);
+    json_decref(scores);
+    return status;
+}
+
+int report_evaluation_section(struct report *x) {
+    if (!report_any(x, REPORT_SCORES)) return STATUS_OK;
+    html_section_begin(x->page.out, "evaluation", "Models of health records");
+    report_runs_begin(x);
+    for (int r = 0; r < x->n_runs; r++) {
+        if (!x->runs[r].is_there[REPORT_SCORES]) continue;
+        report_run_begin(x, r);
+        TRY(write_run(x, r));
+        report_run_end(x);
+    }
+    report_runs_end(x);
+    html_section_end(x->page.out);
+    return STATUS_OK;
+}
