@@ -52,8 +52,14 @@ done:
     return status;
 }
 
+static int copy_text(char **text) {
+    *text = strdup(*text);
+    return *text ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
+}
+
 static int adopt_settings(struct new_codes *n, const struct config *config) {
     n->config = *config;
+    TRY(copy_text(&n->config.subgraph.remove)); /* the vocabulary's takes its place */
     TRY(name_scratch(n->vocabulary, config->files.table, "vocabulary"));
     TRY(name_scratch(n->text, config->files.table, "text"));
     TRY(adopt_vocabulary_settings(n, config->files.vocabulary));
@@ -181,7 +187,9 @@ int new_codes_make(struct new_codes *n, const struct comm *comm, const struct co
     return encode_descriptions(comm, &n->config, config->files.text);
 }
 
-void new_codes_remove(const struct new_codes *n, const struct comm *comm, int status) {
+void new_codes_remove(struct new_codes *n, const struct comm *comm, int status) {
+    free(n->config.subgraph.remove);
+    n->config.subgraph.remove = NULL;
     if (comm->rank > 0 || status == STATUS_INTERRUPTED || !n->text[0]) return;
     unlink(n->vocabulary);
     unlink(n->text);

@@ -10,7 +10,8 @@
 #include "settings.h"
 
 struct new_codes {
-    struct config config; /* the given one, with the files of the new codes; borrows from it and from this struct */
+    struct config
+        config; /* the given one, with the files of the new codes; borrows from it and from this struct, but for graph.remove */
     char vocabulary[PATH_MAX], text[PATH_MAX], model[PATH_MAX];
     char *list[1]; /* files.codes of config */
 };
@@ -21,7 +22,8 @@ struct new_codes {
  * them. */
 int new_codes_make(struct new_codes *codes, const struct comm *comm, const struct config *config);
 
-/* Removes the two files, and what was begun of them, unless `status` says that a signal came: then they are gone on with. */
-void new_codes_remove(const struct new_codes *codes, const struct comm *comm, int status);
+/* Frees the codes; removes the two files, and what was begun of them, unless `status` says that a signal came: then they are gone on with.
+ * Needed in any case. */
+void new_codes_remove(struct new_codes *codes, const struct comm *comm, int status);
 
 #endif

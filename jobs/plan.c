@@ -7,7 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/format.h"
-#include "base/input_file.h"
+#include "base/log.h"
 #include "base/output.h"
 #include "base/path.h"
 #include "base/status.h"
@@ -71,6 +71,7 @@ static int is_of_an_arm(const struct config *config, const char *kind) {
 /* Whether a path that the table of settings lists for the job is one that it will read under these settings. */
 static int is_read(const struct config *c, enum job job, const struct job_path *path) {
     const char *kind = path->kind;
+    if (job == JOB_REPORT) return 0; /* it shows what is there */
     if (strcmp(kind, "config") == 0 || strcmp(kind, "python") == 0) return 0;
     if (job == JOB_EVALUATE && (strcmp(kind, "table") == 0 || strcmp(kind, "text") == 0)) return is_of_an_arm(c, kind);
     if (strcmp(kind, "text") == 0) return c->text.mode == TEXT_CACHED;
@@ -107,7 +108,8 @@ static int check_input(const struct plan *p, int stage, const struct job_path *p
 
 /* ---- outputs ---- */
 static int check_output(const struct plan *p, int stage, const struct job_path *path) {
-    if (path->is_beside || strcmp(path->kind, "labels") == 0) return STATUS_OK;
+    /* A page lies in the run folder, which slurm/submit makes after this. */
+    if (path->is_beside || strcmp(path->kind, "labels") == 0 || strcmp(path->kind, "page") == 0) return STATUS_OK;
     int status = atomic_file_check(path->path);
     if (status == STATUS_OK) return STATUS_OK;
     return status_prefix(STATUS_USAGE, "%s cannot write %s", p->stages[stage].entry->name, path->key);
@@ -118,7 +120,7 @@ static int check_paths(const struct plan *p, int stage) {
     int n = 0, status = config_paths(p->config, p->stages[stage].entry->job, &paths, &n);
     for (int i = 0; i < n && status == STATUS_OK; i++)
         status = paths[i].written ? check_output(p, stage, &paths[i]) : check_input(p, stage, &paths[i]);
-    free(paths);
+    job_paths_free(paths, n);
     return status;
 }
 
@@ -173,6 +175,34 @@ static int check_time(const struct plan *p) {
     return STATUS_OK;
 }
 
+/* Bytes of a size as sbatch --mem reads it: megabytes, or with K, M, G, T; 0: none, or not to be read. */
+static double memory_bytes(const char *text) {
+    static const char UNITS[] = "KMGT";
+    char *end;
+    double n = strtod(text, &end);
+    const char *unit = *end ? strchr(UNITS, *end) : UNITS + 1;
+    if (end == text || !unit) return 0;
+    for (const char *u = UNITS; u <= unit; u++) n *= 1024;
+    return n;
+}
+
+/* What will not end well for a stage, if the estimates hold. */
+static void warn_of_stage(const struct plan *p, const struct stage_needs *s) {
+    const struct site_options *site = &p->config->site;
+    char needed[32], limit_text[32];
+    double limit = (double)site_seconds(site->time), memory = memory_bytes(site->memory);
+    int64_t ranks = s->ranks < site_tasks(site) ? s->ranks : site_tasks(site);
+    if (memory > 0 && (double)(ranks * s->memory) > memory)
+        log_warn("%s needs about %s on a node, but site.memory is %s", s->entry->name,
+                 format_bytes(ranks * s->memory, needed, sizeof needed), site->memory);
+    double turns = limit > 0 && s->seconds > 0 ? s->seconds / (limit - (double)site->signal) : 0;
+    if (turns > 1 && s->entry->interruptible)
+        log_warn("%s takes about %s, and a job has %s: it will be queued again about %.0f times%s", s->entry->name,
+                 format_duration(s->seconds, needed, sizeof needed),
+                 format_duration(limit, limit_text, sizeof limit_text), turns,
+                 turns > (double)site->max_restarts ? ", which is more than site.max_restarts" : "");
+}
+
 /* ---- the table ---- */
 static void print_stage(const struct stage_needs *s) {
     char memory[32] = "-", writes[32] = "-", time[32] = "not known";
@@ -210,7 +240,9 @@ static int examine(struct plan *p) {
     for (int i = 0; i < p->n; i++) TRY(stage_needs_find(&p->stages[i], &p->sizes, p->config));
     if (p->jobs & of_codes) TRY(check_ranks(p));
     TRY(check_room(p));
-    return check_time(p);
+    TRY(check_time(p));
+    for (int i = 0; i < p->n; i++) warn_of_stage(p, &p->stages[i]);
+    return STATUS_OK;
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {

@@ -13,8 +13,8 @@
 #include "base/status.h"
 #include "paths.h"
 
-const struct job_entry *const RUN_CHAIN[] = {&PREPARE_JOB, &ENCODE_JOB, &TRAIN_JOB,   &TOKENIZE_JOB,
-                                             &INSPECT_JOB, &COHORT_JOB, &EVALUATE_JOB};
+const struct job_entry *const RUN_CHAIN[] = {&PREPARE_JOB, &ENCODE_JOB, &TRAIN_JOB,    &TOKENIZE_JOB,
+                                             &INSPECT_JOB, &COHORT_JOB, &EVALUATE_JOB, &REPORT_JOB};
 const int N_RUN_CHAIN = sizeof RUN_CHAIN / sizeof *RUN_CHAIN;
 
 void run_folder_path(const struct run_folder *run, const struct run_stage *stage, const char *folder,
@@ -28,8 +28,12 @@ int run_folder_config(const struct run_folder *run, const struct run_stage *stag
     TRY(config_defaults(config));
     snprintf(path, sizeof path, "%.4000s/config.yaml", run->path);
     TRY(config_read_file(config, path));
-    if (!stage->variant[0]) return STATUS_OK;
-    snprintf(path, sizeof path, "%.3000s/variants/%s.yaml", run->path, stage->variant);
+    if (stage->variant[0])
+        snprintf(path, sizeof path, "%.3000s/variants/%s.yaml", run->path, stage->variant);
+    else if (stage->job == JOB_REPORT)
+        snprintf(path, sizeof path, "%.4000s/report.yaml", run->path);
+    else
+        return STATUS_OK;
     return config_read_file(config, path);
 }
 
@@ -60,11 +64,13 @@ static void end(struct run_stage *s, enum stage_state state, int64_t time) {
 
 static void add_event(struct run_stage *s, int64_t time, const char *event, const char *fields) {
     if (strcmp(event, "submitted") == 0) {
-        s->submitted = time, s->began = s->ended = 0, s->reason[0] = 0; /* `ran` stays: a resumed run has its work */
+        s->submitted = time, s->first = s->began = s->ended = 0,
+        s->reason[0] = 0; /* `ran` stays: a resumed run has its work */
         s->state = STAGE_WAITING;
         take(fields, "job", s->slurm_job, sizeof s->slurm_job);
         take(fields, "after", s->after, sizeof s->after);
     } else if (strcmp(event, "began") == 0) {
+        if (!s->first) s->first = time;
         s->began = time, s->state = STAGE_RUNNING, s->reason[0] = 0;
         s->restarts = take_number(fields, "restart");
         s->ranks = take_number(fields, "ranks");
@@ -134,7 +140,7 @@ static int64_t last_sign(const struct run_folder *run, const struct run_stage *s
         snprintf(path, sizeof path, "%.4000s.lock-medtok", target);
         if (stat(path, &file) == 0 && file.st_mtime > last) last = file.st_mtime;
     }
-    free(paths);
+    job_paths_free(paths, n);
     config_free(&config);
     return last;
 }

@@ -1,7 +1,8 @@
 /* A run folder, as slurm/submit makes it (slurm/README.md): what was submitted, and what became of it.
  *
  *   config.yaml                  all settings of the chain, as used
- *   variants/VARIANT.yaml        of an array: the settings of one element, over those of config.yaml
+ *   variants/VARIANT.yaml        of an array: all settings of one element
+ *   report.yaml                  what the stage report has over config.yaml: where its page lies, and an array's elements side by side
  *   stages/STAGE[.VARIANT].tsv   events of a stage, one a line, in order: seconds since 1970, event, key=value ...
  *   logs/STAGE[.VARIANT].log     what its job wrote
  *   folder                       where it was submitted: paths are relative to it
@@ -38,8 +39,9 @@ struct run_stage {
     enum job job;
     char variant[NAME_MAX + 1]; /* "" outside arrays */
     enum stage_state state;
-    int64_t submitted, began, ended; /* seconds since 1970; 0: not yet */
-    double ran;                      /* seconds between beginnings and ends, over all restarts that ended */
+    int64_t submitted, first, began,
+        ended;  /* seconds since 1970; 0: not yet; first: when it began before any restart */
+    double ran; /* seconds between beginnings and ends, over all restarts that ended */
     int64_t restarts, ranks;
     int64_t code; /* that it ended with; CODE_UNKNOWN: stopped before it could say */
     char slurm_job[64], nodes[256], after[512], reason[512];
@@ -56,7 +58,7 @@ struct run_folder {
 int run_folder_read(struct run_folder *run, const char *path, int64_t now);
 void run_folder_free(struct run_folder *run);
 
-/* The settings of a stage: config.yaml, and of its variant. config_free in any case. */
+/* The settings of a stage: config.yaml, and over it those of its variant, or of the report. config_free in any case. */
 int run_folder_config(const struct run_folder *run, const struct run_stage *stage, struct config *config);
 
 /* `folder`/STAGE[.VARIANT]`ending` under the run folder. */

@@ -77,7 +77,7 @@ static int are_there(const struct config *config, enum job job, int64_t *saved) 
     *saved = status == STATUS_OK;
     for (int i = 0; i < n && status == STATUS_OK; i++)
         if (paths[i].written && !paths[i].is_beside && !is_there(&paths[i])) *saved = 0;
-    free(paths);
+    job_paths_free(paths, n);
     return status;
 }
 

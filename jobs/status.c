@@ -112,7 +112,7 @@ static void print_time(const struct run_stage *s, int64_t now) {
     else if (s->began)
         printf("%s%s, waited %s before", format_duration(ran, text, sizeof text),
                s->state == STAGE_RUNNING || s->state == STAGE_REQUEUED ? " so far" : "",
-               format_duration((double)(s->began - s->submitted), queued, sizeof queued));
+               format_duration((double)(s->first - s->submitted), queued, sizeof queued));
     if (s->restarts) printf(", %lld restarts", (long long)s->restarts);
 }
 

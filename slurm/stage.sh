@@ -8,6 +8,7 @@ if [ ${#VARIANTS[@]} -gt 0 ]; then variant=${VARIANTS[$SLURM_ARRAY_TASK_ID]}; fi
 unit=$STAGE${variant:+.$variant}
 config=(--config "$RUN/config.yaml")
 if [ -n "$variant" ]; then config+=(--config "$RUN/variants/$variant.yaml"); fi
+if [ "$STAGE" = report ]; then config+=(--config "$RUN/report.yaml"); fi
 exec >>"$RUN/logs/$unit.log" 2>&1
 
 event() { { date +%s && printf '%s\n' "$@"; } | paste -sd'\t' >>"$RUN/stages/$unit.tsv"; }

@@ -61,7 +61,8 @@ static int share(void *self, int slot) {
     free_shares(s);
     TRY(row_shares_make(&s->text, m->comm, (int)s->batch.n_text));
     TRY(row_shares_make(&s->graph, m->comm, (int)s->batch.n_graph));
-    return row_shares_make(&s->both, m->comm, (int)s->batch.n_both);
+    TRY(row_shares_make(&s->both, m->comm, (int)s->batch.n_both));
+    return batch_parts_set(&s->parts, m->comm, &s->batch);
 }
 
 static int fetch(void *self, struct row_exchange *exchange, struct tape *tape, int slot) {
@@ -86,15 +87,15 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
     const struct model_settings *settings = &m->model.settings;
     struct medtok_slot *s = &m->slots[slot];
     int ema = settings->quantizer.update == UPDATE_EMA;
-    struct losses losses = {.tape = tape,
-                            .comm = m->comm,
-                            .global_negatives = settings->loss.negatives == NEGATIVES_GLOBAL,
-                            .temperature = settings->loss.temperature,
-                            .terms = sums->terms};
+    struct losses losses = {
+        .tape = tape, .comm = m->comm, .temperature = settings->loss.temperature, .terms = sums->terms};
     struct model_training training = {.losses = &losses,
                                       .text = &s->text,
                                       .graph = &s->graph,
                                       .both = &s->both,
+                                      .text_parts = batch_parts_of(&s->parts, LIST_TEXT),
+                                      .graph_parts = batch_parts_of(&s->parts, LIST_GRAPH),
+                                      .both_parts = batch_parts_of(&s->parts, LIST_BOTH),
                                       .step = (uint32_t)sums->batch,
                                       .codebook_ready = ema ? NULL : sums->early_ready,
                                       .context = sums->context};
@@ -234,6 +235,7 @@ done:
 
 static int make_slot(struct medtok_learner *m, struct medtok_slot *s) {
     TRY(batch_builder_make(&s->builder, m->device, &m->dataset));
+    TRY(batch_parts_make(&s->parts, m->options.model.loss.parts));
     return mem_alloc(&s->codes, m->sampler.end_stratum - m->sampler.first_stratum, sizeof *s->codes);
 }
 
@@ -307,6 +309,7 @@ void medtok_learner_free(struct medtok_learner *m) {
     evaluation_free(&m->evaluation);
     for (int i = 0; i < 2; i++) {
         free_shares(&m->slots[i]);
+        batch_parts_free(&m->slots[i].parts);
         batch_builder_free(&m->slots[i].builder);
         free(m->slots[i].codes);
     }

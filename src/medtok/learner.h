@@ -6,6 +6,7 @@
 #ifndef MEDTOK_MEDTOK_LEARNER_H
 #define MEDTOK_MEDTOK_LEARNER_H
 
+#include "medtok/batch_parts.h"
 #include "medtok/codebook.h"
 #include "medtok/evaluation.h"
 #include "train/learner.h"
@@ -29,6 +30,7 @@ struct medtok_slot {
     struct batch batch;
     struct batch_builder builder;
     struct row_shares text, graph, both; /* codes with text, with a graph, with both */
+    struct batch_parts parts;
 };
 
 struct medtok_learner {

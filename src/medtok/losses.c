@@ -28,45 +28,75 @@ static dev_int gather_classes(struct losses *losses, const struct row_shares *sh
     return all;
 }
 
+/* The rows of this rank in a part of the global list: local rows first .. end - 1, none if end <= first. */
+static void own_rows(const struct losses *losses, const struct row_shares *shares, const struct part_rows *parts,
+                     int part, int64_t *first, int64_t *end) {
+    int64_t before = shares->first[losses->comm->rank], n = shares->n[losses->comm->rank];
+    *first = part_first(parts, shares, part) - before;
+    *end = part_first(parts, shares, part + 1) - before;
+    if (*first < 0) *first = 0;
+    if (*end > n) *end = n;
+}
+
+static dev_real at_row(dev_real x, int64_t row, int64_t cols) { return x.at ? dev_real_at(x, row * cols) : x; }
+
+static dev_int int_at(dev_int x, int64_t i) { return x.at ? (dev_int){x.at + i} : x; }
+
+/* Both sides of a contrastive loss: own rows, and all that they are compared with. */
+struct compared {
+    struct var *u;
+    dev_real u_grad, all, all_grad; /* all [total, dim] */
+    dev_int classes, all_classes;
+};
+
+static void nce_of_part(struct losses *losses, enum loss_term term, const struct compared *c,
+                        const struct row_shares *shares, const struct part_rows *parts, int part) {
+    struct device *d = losses->tape->device;
+    const dev_real none = {NULL};
+    int64_t first, end, dim = c->u->cols, begin = part_first(parts, shares, part);
+    own_rows(losses, shares, parts, part, &first, &end);
+    if (end <= first) return;
+    struct cross_entropy nce = {.n = end - first,
+                                .m = part_first(parts, shares, part + 1) - begin,
+                                .dim = dim,
+                                .scale = 1 / losses->temperature,
+                                .a = at_row(c->u->value, first, dim),
+                                .b = at_row(c->all, begin, dim),
+                                .first = shares->first[losses->comm->rank] + first - begin,
+                                .weight = 1.0 / shares->total,
+                                .row_class = int_at(c->classes, first),
+                                .column_class = int_at(c->all_classes, begin),
+                                .exact = 1};
+    d->run->cross_entropy(d, &nce, loss_term(losses, term), none, at_row(c->u_grad, first, dim),
+                          at_row(c->all_grad, begin, dim), none);
+}
+
 void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b, const struct row_shares *shares,
-              dev_int sibling_class) {
+              const struct part_rows *parts, dev_int sibling_class) {
     struct tape *tape = losses->tape;
     struct device *d = tape->device;
     const struct comm *comm = losses->comm;
     if (shares->total == 0) return;
     struct var *u = nn_l2_normalize(tape, a), *v = nn_l2_normalize(tape, b);
-    int64_t n = u->rows, dim = u->cols, total = shares->total;
-    const dev_real none = {NULL};
-    struct cross_entropy nce = {.n = n,
-                                .m = n,
-                                .dim = dim,
-                                .scale = 1 / losses->temperature,
-                                .a = u->value,
-                                .b = v->value,
-                                .weight = 1.0 / shares->total,
-                                .row_class = sibling_class,
-                                .column_class = sibling_class,
-                                .exact = 1};
-    if (!losses->global_negatives || comm->size == 1) {
-        if (!tape->failed)
-            d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), tape_grad(tape, v), none);
-        return;
-    }
+    int64_t dim = u->cols, total = shares->total;
+    struct compared c = {.u = u, .all = v->value, .classes = sibling_class, .all_classes = sibling_class};
     /* Whether there is a gradient to be summed must be the same on all ranks, so it is not asked of v, which may have failed. */
-    int backward = !tape->evaluating;
-    dev_real all = tape_scratch(tape, total * dim), all_grad = backward ? tape_scratch(tape, total * dim) : none;
-    dev_int all_classes = gather_classes(losses, shares, sibling_class);
-    keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, all));
-    if (!tape->failed) {
-        if (backward) d->run->fill(d, total * dim, 0, all_grad);
-        nce.m = total;
-        nce.b = all;
-        nce.first = shares->first[comm->rank];
-        nce.column_class = all_classes;
-        d->run->cross_entropy(d, &nce, loss_term(losses, term), none, tape_grad(tape, u), all_grad, none);
+    int backward = !tape->evaluating, apart = comm->size > 1;
+    if (apart) {
+        c.all = tape_scratch(tape, total * dim);
+        if (backward) c.all_grad = tape_scratch(tape, total * dim);
+        c.all_classes = gather_classes(losses, shares, sibling_class);
+        keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, c.all));
     }
-    if (backward)
-        keep_status(losses, scatter_sum_rows_over_ranks(comm, d, shares, dim, all_grad, tape_grad_or_scratch(tape, v)));
+    if (!tape->failed) {
+        if (apart && backward) d->run->fill(d, total * dim, 0, c.all_grad);
+        if (!apart) c.all_grad = tape_grad(tape, v);
+        c.u_grad = tape_grad(tape, u);
+        for (int part = 0; part < part_count(parts); part++) nce_of_part(losses, term, &c, shares, parts, part);
+    }
+    if (apart && backward)
+        keep_status(losses,
+                    scatter_sum_rows_over_ranks(comm, d, shares, dim, c.all_grad, tape_grad_or_scratch(tape, v)));
 }
 
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total) {
@@ -82,21 +112,42 @@ void loss_cosine(struct losses *losses, enum loss_term term, double weight, stru
     if (v->needs_grad) d->run->axpy(d, n, share, u->value, tape_grad(tape, v));
 }
 
-void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b) {
+/* Gradients of a part's own rows; gradient: of its norm with respect to the product. */
+static void spread_orthogonality(struct tape *tape, struct var *a, struct var *b, int64_t first, int64_t end,
+                                 double scale, dev_real gradient) {
+    struct device *d = tape->device;
+    int64_t n = end - first, dim = a->cols;
+    if (a->needs_grad)
+        d->run->gemm(d, 0, 1, n, dim, dim, scale, at_row(b->value, first, dim), dim, gradient, dim, 1,
+                     at_row(tape_grad(tape, a), first, dim), dim);
+    if (b->needs_grad)
+        d->run->gemm(d, 0, 0, n, dim, dim, scale, at_row(a->value, first, dim), dim, gradient, dim, 1,
+                     at_row(tape_grad(tape, b), first, dim), dim);
+}
+
+void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
+                        const struct row_shares *shares, const struct part_rows *parts) {
     struct tape *tape = losses->tape;
     struct device *d = tape->device;
-    int64_t n = a->rows, dim = a->cols;
-    dev_real product = tape_scratch(tape, dim * dim), gradient = tape_scratch(tape, dim * dim);
-    if (tape_reads(tape, a, b)) d->run->gemm(d, 1, 0, dim, dim, n, 1, a->value, dim, b->value, dim, 0, product, dim);
-    if (losses->global_negatives) keep_status(losses, sum_over_ranks(losses->comm, d, product, dim * dim));
+    int64_t dim = a->cols, square = dim * dim, first, end;
+    int n_parts = part_count(parts);
+    dev_real products = tape_scratch(tape, n_parts * square), gradient = tape_scratch(tape, square);
+    int ready = tape_reads(tape, a, b);
+    for (int part = 0; part < n_parts && ready; part++) {
+        own_rows(losses, shares, parts, part, &first, &end);
+        if (end > first)
+            d->run->gemm(d, 1, 0, dim, dim, end - first, 1, at_row(a->value, first, dim), dim,
+                         at_row(b->value, first, dim), dim, 0, at_row(products, part, square), dim);
+        else
+            d->run->fill(d, square, 0, at_row(products, part, square));
+    }
+    keep_status(losses, sum_over_ranks(losses->comm, d, products, n_parts * square));
     if (tape->failed) return;
-    /* Each rank reports its share 1/size of the value. The norm of the global product has the full gradient on every
-     * rank's rows; a rank's own norm counts with its share only. */
-    double share = weight / losses->comm->size;
-    d->run->norm_loss(d, dim * dim, share, product, loss_term(losses, term), gradient);
-    double scale = losses->global_negatives ? losses->comm->size : 1;
-    if (a->needs_grad)
-        d->run->gemm(d, 0, 1, n, dim, dim, scale, b->value, dim, gradient, dim, 1, tape_grad(tape, a), dim);
-    if (b->needs_grad)
-        d->run->gemm(d, 0, 0, n, dim, dim, scale, a->value, dim, gradient, dim, 1, tape_grad(tape, b), dim);
+    /* Each rank reports its share 1/size of the value; the gradient is needed in full on every rank's rows. */
+    for (int part = 0; part < n_parts; part++) {
+        double share = weight / n_parts / losses->comm->size;
+        d->run->norm_loss(d, square, share, at_row(products, part, square), loss_term(losses, term), gradient);
+        own_rows(losses, shares, parts, part, &first, &end);
+        if (end > first) spread_orthogonality(tape, a, b, first, end, losses->comm->size, gradient);
+    }
 }

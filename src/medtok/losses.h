@@ -2,7 +2,8 @@
  * its arguments when it is computed.
  *
  * Sums run over the whole global batch: each rank adds its share, so that the sum of a term over ranks is the term, and the
- * sum of gradients over ranks is its gradient, for any number of ranks (`negatives: global`).
+ * sum of gradients over ranks is its gradient, for any number of ranks. The batch may be cut into parts (loss.parts) whose rows are
+ * compared among themselves alone, as the publication's ranks do; parts know nothing of ranks.
  */
 #ifndef MEDTOK_MEDTOK_LOSSES_H
 #define MEDTOK_MEDTOK_LOSSES_H
@@ -30,7 +31,6 @@ extern const char *const LOSS_TERM_NAMES[N_TERMS];
 struct losses {
     struct tape *tape;
     const struct comm *comm;
-    int global_negatives;
     double temperature;
     dev_real terms; /* [N_TERMS], added to */
     int status;     /* first failure of communication */
@@ -40,15 +40,28 @@ static inline dev_real loss_term(const struct losses *losses, enum loss_term ter
     return dev_real_at(losses->terms, term);
 }
 
-/* mean over the rows of all ranks of nce(a, b); a, b [n_local, dim] not normalised; `shares` tells the rows of all ranks.
+/* Which rows of a list over all ranks each part of the batch has: first[part] .. first[part + 1] - 1. NULL: there is one part. */
+struct part_rows {
+    int n;      /* parts */
+    int *first; /* [n + 1] */
+};
+
+static inline int part_count(const struct part_rows *parts) { return parts ? parts->n : 1; }
+
+static inline int part_first(const struct part_rows *parts, const struct row_shares *shares, int part) {
+    return parts ? parts->first[part] : part == 0 ? 0 : shares->total;
+}
+
+/* mean over the rows of all ranks of nce(a, b), the negatives of a row those of its part; a, b [n_local, dim] not normalised; `shares` tells the rows of all ranks.
  * sibling_class [n_local]: rows of one class (not -1) are not negatives of each other; NULL: all are. */
 void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b, const struct row_shares *shares,
-              dev_int sibling_class);
+              const struct part_rows *parts, dev_int sibling_class);
 
 /* weight * mean_i cos(a_i, b_i) over `total` rows of all ranks */
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total);
 
-/* weight * |a^T b|_F with a^T b summed over ranks (local negatives: mean over ranks of each rank's own norm) */
-void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b);
+/* weight * mean over parts of |a^T b|_F, a^T b summed over the rows of the part on all ranks */
+void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
+                        const struct row_shares *shares, const struct part_rows *parts);
 
 #endif

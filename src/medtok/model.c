@@ -210,15 +210,15 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
     struct var *sg_both = rows_of_both(tape, batch, sg, batch->both_graph);
     struct var *t_both = rows_of_both(tape, batch, v->t, batch->both_text);
     struct var *g_both = rows_of_both(tape, batch, v->g, batch->both_graph);
-    loss_nce(l, TERM_SHARED, st_both, sg_both, both, batch->both_class);
-    loss_nce(l, TERM_SHARED, sg_both, st_both, both, batch->both_class);
+    loss_nce(l, TERM_SHARED, st_both, sg_both, both, training->both_parts, batch->both_class);
+    loss_nce(l, TERM_SHARED, sg_both, st_both, both, training->both_parts, batch->both_class);
     loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
     loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_text), nn_concat(tape, qt_2, sg_text), text,
-             batch->text_class);
+             training->text_parts, batch->text_class);
     loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_graph), nn_concat(tape, qg_2, st_graph), graph,
-             batch->graph_class);
-    loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, c->loss.orthogonality, qt, st);
-    loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, c->loss.orthogonality, qg, sg);
+             training->graph_parts, batch->graph_class);
+    loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, c->loss.orthogonality, qt, st, text, training->text_parts);
+    loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, c->loss.orthogonality, qg, sg, graph, training->graph_parts);
 }
 
 /* A side's feature from its specific and its shared tokens. The frozen text feature keeps the tokens to what the text encoder

@@ -89,8 +89,6 @@ struct quantizer_options {
     QUANTIZER_OPTIONS(OPTION_MEMBER, )
 };
 
-#define NEGATIVES(CHOICE) CHOICE(NEGATIVES_LOCAL, "local") CHOICE(NEGATIVES_GLOBAL, "global")
-enum negatives { NEGATIVES(OPTION_CHOICE_NUMBER) };
 #define SIBLING_NEGATIVES(CHOICE) CHOICE(SIBLINGS_KEEP, "keep") CHOICE(SIBLINGS_LEAVE_OUT, "leave-out")
 enum sibling_negatives { SIBLING_NEGATIVES(OPTION_CHOICE_NUMBER) };
 
@@ -102,8 +100,10 @@ enum sibling_negatives { SIBLING_NEGATIVES(OPTION_CHOICE_NUMBER) };
         "weight of |specific^T shared|")                                                                               \
     KEY(in, REAL, "loss.reconstruction", reconstruction, "0", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
-    KEY(in, CHOICE, "loss.negatives", negatives, negatives, NEGATIVES, "global", STEP_JOBS, SHAPES,                    \
-        "negatives of the contrastive losses: of the rank's own part (reference) or of the whole batch")               \
+    KEY(in, INTEGER, "loss.parts", parts, "1", 1, 65536, "parts", STEP_JOBS, SHAPES,                                   \
+        "parts of the batch, each of which has negatives and an orthogonality of its own; 4: the publication, one "    \
+        "for "                                                                                                         \
+        "each of its ranks")                                                                                           \
     KEY(in, CHOICE, "loss.sibling_negatives", sibling_negatives, sibling_negatives, SIBLING_NEGATIVES, "leave-out",    \
         STEP_JOBS, SHAPES, "leave-out: codes with the same parent in their system are not negatives of each other")
 struct loss_options {

@@ -5,6 +5,7 @@
 
 #include "base/device_status.h"
 #include "lm/bert.h"
+#include "text/text_pool.h"
 
 struct bert_state {
     struct model_folder folder;
@@ -13,11 +14,13 @@ struct bert_state {
     int64_t most_tokens;
     int sentence;
     enum precision_of_products precision;
+    enum text_pooling pooling;
+    struct text_pool_room pool;
     struct dictionary texts; /* sequences of ids (int32) */
     /* a batch */
     int32_t *offsets;
     long long offsets_capacity, cls_capacity;
-    dev_real cls; /* [n_texts, dim] their [CLS] rows, of sentence */
+    dev_real cls; /* [n_texts, dim] their first rows, of sentence */
 };
 
 /* ---- plan ---- */
@@ -96,6 +99,7 @@ static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tok
     for (int64_t u = 0; u < n; u++) s->offsets[u + 1] = (int32_t)(s->offsets[u] + n_tokens(s, first + u));
     const int32_t *ids = (const int32_t *)(const void *)(s->texts.bytes + s->texts.offsets[first]);
     TRY(bert_forward(&s->bert, n, s->offsets, ids, NULL, &hidden));
+    TRY(text_pool(&s->pool, s->pooling, n, tokens, dim, &hidden));
     if (s->sentence) {
         make_room_for_cls(s, n);
         s->device->run->gather_rows(s->device, n, dim, hidden.rows, hidden.offsets, s->cls);
@@ -127,6 +131,7 @@ static void bert_encoder_close(struct text_encoder *encoder) {
     bert_close(&s->bert);
     free(s->offsets);
     device_free_reals(s->device, s->cls);
+    text_pool_room_free(&s->pool);
     dictionary_free(&s->texts);
     model_folder_close(&s->folder);
     free(s);
@@ -139,6 +144,8 @@ int bert_encoder_open(struct text_encoder *encoder, const struct text_options *o
     *encoder = (struct text_encoder){
         .name = "bert", .state = s, .plan = bert_plan, .rows = bert_rows, .close = bert_encoder_close};
     s->device = device;
+    s->pool.device = device;
+    s->pooling = options->pool;
     s->most_tokens = options->max_tokens;
     s->sentence = options->features == FEATURES_SENTENCE;
     s->precision = (enum precision_of_products)options->compute;

@@ -23,5 +23,5 @@ int text_options_check_mode(const struct text_options *o) {
 
 int text_option_applies(const struct text_options *o, const char *name) {
     if (o->mode == TEXT_ONLINE) return strcmp(name, "text.dropout") != 0;
-    return strcmp(name, "text.max_tokens") != 0 && strcmp(name, "text.compute") != 0;
+    return strcmp(name, "text.max_tokens") != 0 && strcmp(name, "text.pool") != 0 && strcmp(name, "text.compute") != 0;
 }

@@ -11,6 +11,8 @@ enum text_encoder_name { TEXT_ENCODERS(OPTION_CHOICE_NUMBER) };
 enum text_mode { TEXT_MODES(OPTION_CHOICE_NUMBER) };
 #define TEXT_FEATURES_KEPT(CHOICE) CHOICE(FEATURES_TOKENS, "tokens") CHOICE(FEATURES_SENTENCE, "sentence")
 enum text_features_kept { TEXT_FEATURES_KEPT(OPTION_CHOICE_NUMBER) };
+#define TEXT_POOLINGS(CHOICE) CHOICE(POOL_CLS, "cls") CHOICE(POOL_MEAN, "mean")
+enum text_pooling { TEXT_POOLINGS(OPTION_CHOICE_NUMBER) };
 #define PRECISIONS(CHOICE) CHOICE(PRECISION_FP16, "fp16") CHOICE(PRECISION_FP32, "fp32")
 enum precision { PRECISIONS(OPTION_CHOICE_NUMBER) };
 
@@ -25,7 +27,10 @@ enum precision { PRECISIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, INTEGER, "text.max_tokens", max_tokens, "512", 2, 1048576, "tokens", JOB_ENCODE | MODEL_JOBS, SHAPES,      \
         "bert: longer texts are cut; [CLS] and [SEP] count")                                                           \
     KEY(in, CHOICE, "text.features", features, text_features_kept, TEXT_FEATURES_KEPT, "tokens", JOB_ENCODE, SHAPES,   \
-        "bert: the hidden states of all tokens, or only that of [CLS]")                                                \
+        "bert: the hidden states of all tokens, or only the sentence feature")                                         \
+    KEY(in, CHOICE, "text.pool", pool, text_pooling, TEXT_POOLINGS, "cls", JOB_ENCODE | MODEL_JOBS, SHAPES,            \
+        "bert: the sentence feature, which stands first in a text: the hidden state of [CLS] (reference), or the "     \
+        "mean over all tokens")                                                                                        \
     KEY(in, CHOICE, "text.compute", compute, compute, COMPUTES, "fp32", JOB_ENCODE | MODEL_JOBS, SHAPES,               \
         "bert: in what matrix products multiply; bf16 needs a GPU, or a processor with AVX512_BF16 or AMX; tf32 a "    \
         "GPU")                                                                                                         \

@@ -16,6 +16,8 @@ static int open_model(struct text_source *s, const struct text_options *text, st
     TRY(model_folder_open(&s->folder, text->model));
     s->dim = s->folder.config.hidden;
     s->most_tokens = text->max_tokens;
+    s->pooling = text->pool;
+    s->pool.device = device;
     TRY(model_folder_check_length(&s->folder, s->most_tokens));
     return bert_open(&s->bert, device, &s->folder, (enum precision_of_products)text->compute);
 }
@@ -29,6 +31,7 @@ int text_source_open(struct text_source *s, const struct text_options *text, con
 }
 
 void text_source_close(struct text_source *s) {
+    text_pool_room_free(&s->pool);
     bert_close(&s->bert);
     model_folder_close(&s->folder);
     *s = (struct text_source){0};
@@ -77,6 +80,7 @@ static int compute_part(struct text_source *s, int64_t first, int64_t n, const i
     int64_t tokens = offsets[first + n] - offsets[first];
     for (int64_t i = 0; i <= n; i++) part[i] = offsets[first + i] - offsets[first];
     TRY(bert_forward(&s->bert, n, part, ids + offsets[first], dropout, &hidden));
+    TRY(text_pool(&s->pool, s->pooling, n, tokens, s->dim, &hidden));
     if (cls_only)
         d->run->gather_rows(d, n, s->dim, hidden.rows, hidden.offsets, dev_real_at(out, first * s->dim));
     else

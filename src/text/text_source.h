@@ -11,6 +11,7 @@
 #include "lm/bert.h"
 #include "store/h5file.h"
 #include "text/options.h"
+#include "text/text_pool.h"
 
 struct text_source {
     int64_t dim;
@@ -19,6 +20,8 @@ struct text_source {
     struct bert bert;
     int64_t most_tokens;
     uint64_t seed; /* of dropout */
+    enum text_pooling pooling;
+    struct text_pool_room pool;
 };
 
 /* Token ids of some codes' descriptions. Owned; free with text_ids_free. */
@@ -41,7 +44,7 @@ void text_ids_free(struct text_ids *ids);
 enum text_view { TEXT_VIEW_PLAIN, TEXT_VIEW_FIRST, TEXT_VIEW_SECOND };
 
 /* Last hidden states of n texts, text i being ids[offsets[i]] .. (host; offsets [n + 1] from 0), dropout keyed by
- * (seed, step, keys[i]): out [offsets[n], dim], or with cls_only the [CLS] rows alone, out [n, dim]. */
+ * (seed, step, keys[i]): out [offsets[n], dim], or with cls_only their first rows alone, out [n, dim]. */
 int text_source_compute(struct text_source *source, int64_t n, const int32_t *offsets, const int32_t *ids,
                         const int32_t *keys, enum text_view view, uint32_t step, int cls_only, dev_real out);
 

@@ -18,7 +18,7 @@ declare -A V=(
  [gcn]=""
  [gat]="graph.encoder=gat quantizer.loss_space=normalized quantizer.shared_region=middle"
  [ema]="quantizer.update=ema quantizer.init=kmeans quantizer.revive_after=20 train.holdout=0.1 train.eval_every=20"
- [sched]="train.schedule=cosine train.warmup=5 train.weight_decay=0.01 train.average=0.99 loss.sibling_negatives=leave-out loss.negatives=local"
+ [sched]="train.schedule=cosine train.warmup=5 train.weight_decay=0.01 train.average=0.99 loss.sibling_negatives=leave-out loss.parts=4"
  [textonly]="model.sides=text" [graphonly]="model.sides=graph"
 )
 order="gcn gat ema sched textonly graphonly"

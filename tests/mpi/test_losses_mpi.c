@@ -25,10 +25,12 @@ static void run_losses(const struct comm *comm, struct device *device, void (*fa
     device->run->fill(device, N_TERMS, 0, terms);
     CHECK(row_shares_make(&shares, comm, ROWS) == STATUS_OK);
     if (fails) fail(&tape);
-    struct losses losses = {.tape = &tape, .comm = comm, .global_negatives = 1, .temperature = 0.5, .terms = terms};
+    struct losses losses = {.tape = &tape, .comm = comm, .temperature = 0.5, .terms = terms};
+    struct part_rows parts = {2, (int[]){0, 2, shares.total}}; /* the second has rows of every rank */
     struct var *a = made(&tape), *b = made(&tape);
-    loss_nce(&losses, TERM_SHARED, a, b, &shares, (dev_int){NULL});
-    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, a, b);
+    loss_nce(&losses, TERM_SHARED, a, b, &shares, NULL, (dev_int){NULL});
+    loss_nce(&losses, TERM_SHARED, a, b, &shares, &parts, (dev_int){NULL});
+    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, a, b, &shares, &parts);
     CHECK(losses.status == STATUS_OK);
     CHECK((tape_status(&tape) != STATUS_OK) == fails);
     int64_t sum = 1;

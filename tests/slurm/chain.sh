@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# slurm/submit on a real SLURM of two nodes: what it refuses before anything is queued; the sample from code table to token table and scores
-# over two nodes, with a training that is stopped on the way, queued again, and goes on; an array over three seeds; a training
+# slurm/submit on a real SLURM of two nodes: what it refuses before anything is queued; the sample from code table to token table, scores
+# and report over two nodes, with a training that is stopped on the way, queued again, and goes on; an array over three seeds; a training
 # that fails, whose dependants do not run, as `medtok status` says.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 stop() { fail "$@" && finish; }
@@ -35,7 +35,7 @@ wait_for 90 test -s checkpoint.jsonl || stop "no step of training: $(cat chain/l
 scancel --signal=USR1 "$train"
 wait_for 60 grep -qs requeued chain/stages/train.tsv || stop "not queued again: $(cat chain/stages/train.tsv chain/logs/train.log)"
 wait_for 200 queue_is_empty || stop "the chain does not end: $(squeue; "$MEDTOK" status chain)"
-for stage in prepare encode train tokenize inspect cohort evaluate; do
+for stage in prepare encode train tokenize inspect cohort evaluate report; do
     [ "$(state chain $stage)" = done ] || fail "$stage is $(state chain $stage): $(cat status chain/logs/$stage.log)"
 done
 grep -q '^train .*1 restarts' status || fail "no word of the restart: $(cat status)"
@@ -43,6 +43,7 @@ grep -q 'the table is good' chain/logs/tokenize.log || fail "the table was not v
 grep -q ' 2 ranks x 1 threads' chain/logs/train.log || fail "not two ranks: $(cat chain/logs/train.log)"
 grep -qF 'nodes=node[1-2]' chain/stages/train.tsv || fail "not two nodes: $(cat chain/stages/train.tsv)"
 grep -q 'going on\|resum' chain/logs/train.log || fail "the training began anew: $(cat chain/logs/train.log)"
+grep -q '</html>' chain/report.html || fail "no report: $(cat chain/logs/report.log)"
 [ -s scores.json ] || fail "no scores: $(cat chain/logs/evaluate.log)"
 submit --resume chain >out 2>&1 || fail "--resume of what is done: $(cat out)"
 grep -q 'all stages of .* are done' out || fail "--resume of what is done says: $(cat out)"

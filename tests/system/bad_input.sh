@@ -100,8 +100,8 @@ printf 'graph:\n  hop: 2\n' >bad.yaml
 expect_error 2 'bad.yaml:2: there is no key graph.hop; did you mean graph.hops' "$MEDTOK" prepare --config bad.yaml
 printf 'train:\n  batch: many\n' >bad.yaml
 expect_error 2 'bad.yaml:2: train.batch is "many": expected an integer, 2 to 1048576 \(codes\)' "$MEDTOK" train --config bad.yaml
-printf 'loss: {negatives: some}\n' >bad.yaml
-expect_error 2 'expected one of local, global' "$MEDTOK" train --config bad.yaml
+printf 'loss: {sibling_negatives: some}\n' >bad.yaml
+expect_error 2 'expected one of keep, leave-out' "$MEDTOK" train --config bad.yaml
 printf 'a: [b\n' >bad.yaml
 expect_error 2 'bad.yaml:[0-9]+: not valid YAML' "$MEDTOK" train --config bad.yaml
 printf 'train: 5\n' >bad.yaml

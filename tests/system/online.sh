@@ -37,6 +37,14 @@ for ranks in 1 2 3; do
 done
 same_metrics noisy.1.jsonl still.jsonl 1e-3 >/dev/null && fail "the model's dropout changes nothing"
 
+# text.pool: the mean over the tokens stands where [CLS] stood, computed in each step or before all.
+pooled="--set text.pool=mean --set text.dropout=0 --set train.steps=2"
+medtok_ranks 1 encode $settings $pooled --set text.model=still --set files.text=pooled.text.h5 2>log || fail "encode, mean: $(cat log)"
+medtok train $settings $pooled --set files.text=pooled.text.h5 --set files.checkpoint=pooled.h5 2>log || fail "cached means: $(cat log)"
+medtok train $online $pooled --set text.model=still --set files.checkpoint=pooled.online.h5 2>log || fail "online means: $(cat log)"
+same_metrics pooled.jsonl pooled.online.jsonl 1e-3 || fail "means online are not those cached"
+head -n 2 cached.jsonl >first.jsonl && same_metrics pooled.jsonl first.jsonl 1e-3 >/dev/null && fail "text.pool changes nothing"
+
 # Stopped and resumed
 long="$online --set text.model=model --set train.steps=60"
 medtok train $long --set files.checkpoint=whole.h5 2>log || fail "undisturbed: $(cat log)"

@@ -29,6 +29,10 @@ printf '1000\tsubmitted\tjob=1\tafter=\n1004\tbegan\tjob=1\trestart=0\tnodes=n\t
 plan train >third 2>log || fail "plan: $(cat log)"
 grep -q '^train .* 6 min, as a finished run$' third || fail "not by the finished run: $(cat third)"
 
+plan train --set site.time=2 --set site.signal=60 --set site.memory=50M >/dev/null 2>warnings || fail "plan: $(cat warnings)"
+grep -q 'train needs about .* on a node, but site.memory is 50M' warnings || fail "too little memory is not said: $(cat warnings)"
+grep -q 'train takes about 6 min, and a job has 2 min: it will be queued again about 6 times' warnings || fail "restarts are not foretold: $(cat warnings)"
+
 expect_error 2 'site.time is "4h": expected minutes' medtok plan train --set site.time=4h
 expect_error 2 'site.signal is 10 s, but a step and a checkpoint take about [0-9]+ s' plan train --set site.signal=10
 expect_error 2 'train would have 97 ranks for a batch of 96' medtok plan train --set site.tasks=97

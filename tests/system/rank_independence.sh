@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Training gives the same losses on 1, 2 and 3 ranks, up to the rounding of sums, for both partitions; and `local` negatives, which
-# depend on the ranks by definition, do not.
+# Training gives the same losses on 1, 2 and 3 ranks, up to the rounding of sums, for both partitions, and with losses of parts of the
+# batch (loss.parts).
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 medtok prepare && medtok encode || fail "prepare and encode"
@@ -21,8 +21,13 @@ for partition in block random; do
     done
 done
 cmp -s block1.txt random1.txt && fail "the two partitions draw the same batches"
-medtok_ranks 2 train --set loss.negatives=local --set files.checkpoint=local2.h5 2>/dev/null || fail "local negatives"
-losses local2.jsonl | cmp -s - block2.txt && fail "local negatives change nothing"
+for ranks in 1 2; do # parts of 32 codes, which are no rank's part
+    medtok_ranks $ranks train --set loss.parts=3 --set files.checkpoint=parts$ranks.h5 2>/dev/null || fail "parts on $ranks ranks"
+    losses parts$ranks.jsonl >parts$ranks.txt
+done
+paste parts1.txt parts2.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d > 2e-4) bad++; n++} END {exit n != 12 || bad}' ||
+    fail "losses of parts depend on the ranks: $(paste parts1.txt parts2.txt)"
+cmp -s parts1.txt block1.txt && fail "parts change nothing"
 head -1 block1.txt | awk '{first = $1} END {exit !(first > 0)}' || fail "no loss"
 awk 'NR == 1 {first = $1} END {exit !($1 < first)}' block1.txt || fail "the loss does not fall: $(cat block1.txt)"
 finish

@@ -41,7 +41,7 @@ LINES
 touch checkpoint.step-000000100.h5
 look || fail "status: $(cat said)"
 says '^prepare +done +10 s'
-says '^train +seed-0 +running +.*1 restarts'
+says '^train +seed-0 +running +.*, waited 50 s before, 1 restarts'
 says 'saved: 100 of 300 steps, 33 %'
 says 'step 150/300: .*2560 codes/s, 12 s left'
 says 'last step in checkpoint.jsonl: 150, loss 3.25'

@@ -54,19 +54,19 @@ static void defaults_are_allowed_and_reference_settings_are_those_of_the_method(
     assert_true(config.train.schedule == SCHEDULE_CONSTANT && config.train.warmup == 0 && config.train.average == 0);
     assert_true(config.quantizer.loss_space == LOSS_SPACE_RAW && config.quantizer.shared_region == SHARED_ALL);
     assert_true(config.quantizer.update == UPDATE_GRADIENT && config.quantizer.revive_after == 0);
-    assert_true(config.loss.sibling_negatives == SIBLINGS_KEEP && config.loss.negatives == NEGATIVES_LOCAL);
+    assert_true(config.loss.sibling_negatives == SIBLINGS_KEEP && config.loss.parts == 4);
 }
 
 static void yaml_may_nest_or_dot(void **state) {
     (void)state;
     reads(
-        "graph: {hops: 2, max_nodes: 9}\ntrain.batch: 77\nfiles:\n  codes: [a.tsv, 'b c.tsv']\nloss:\n  negatives: "
-        "local\n");
+        "graph: {hops: 2, max_nodes: 9}\ntrain.batch: 77\nfiles:\n  codes: [a.tsv, 'b c.tsv']\nloss:\n  parts: "
+        "3\n");
     assert_int_equal(config.subgraph.hops, 2);
     assert_int_equal(config.train.batch, 77);
     assert_int_equal(config.files.codes.n, 2);
     assert_string_equal(config.files.codes.items[1], "b c.tsv");
-    assert_int_equal(config.loss.negatives, NEGATIVES_LOCAL);
+    assert_int_equal(config.loss.parts, 3);
     reads("files.codes: one.tsv\n");
     assert_int_equal(config.files.codes.n, 1);
     reads("");
@@ -109,7 +109,7 @@ static void keys_are_suggested_only_when_near(void **state) {
         {"a", "there is no key a; `medtok JOB --help`"},
         {"x", "there is no key x; `medtok JOB --help`"},
         {"nowhere.foo", "there is no key nowhere.foo; `medtok JOB --help`"},
-        {"graph.foo", "there is no key graph.foo; graph has hops, max_nodes, encoder, "},
+        {"graph.foo", "there is no key graph.foo; graph has hops, max_nodes, remove, "},
         {"run.x", "there is no key run.x; run has seed, threads, "},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {

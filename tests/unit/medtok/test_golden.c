@@ -369,6 +369,22 @@ static void compare_table(struct world *w) {
     tokenizer_free(&tokenizer);
 }
 
+/* Where the reference has sure.NAME, `wanted` becomes what was found in all entries that rounding may have moved. Returns how many
+ * entries are left to compare. */
+static int64_t pass_over_unsure(const struct reference *r, const char *name, int64_t n, const real *found,
+                                double *wanted) {
+    char sure[128];
+    int64_t left = n;
+    snprintf(sure, sizeof sure, "sure.%s", name);
+    for (int t = 0; t < r->n_tensors; t++)
+        for (int64_t i = 0; strcmp(r->tensors[t].name, sure) == 0 && i < n; i++) {
+            if (r->tensors[t].values[i] != 0) continue;
+            wanted[i] = (double)found[i];
+            left--;
+        }
+    return left;
+}
+
 static void ten_steps_and_their_table_agree(void **state) {
     struct world *w = *state;
     const struct golden *terms = find(&w->reference, "steps", "terms"), *norm = find(&w->reference, "steps", "norm");
@@ -385,6 +401,7 @@ static void ten_steps_and_their_table_agree(void **state) {
         real found = (real)report.gradient_norm;
         compare("step's", "norm", &found, norm->values + step, 1, norm->values[step], TOLERANCE_OF_STEPS);
     }
+    int64_t n_compared = 0;
     for (int p = 0; p < w->learner.parameters.n; p++) {
         const struct parameter *q = w->learner.parameters.list[p];
         if (q->flags & PARAMETER_FROZEN) continue;
@@ -393,8 +410,10 @@ static void ten_steps_and_their_table_agree(void **state) {
         double moved = 0;
         for (int64_t i = 0; i < q->rows * q->cols; i++) moved = fmax(moved, fabs(after->values[i] - before[i]));
         assert_true(moved > 0);
+        n_compared += pass_over_unsure(&w->reference, q->name, q->rows * q->cols, q->value.at, after->values);
         compare("value", after->name, q->value.at, after->values, q->rows * q->cols, moved, TOLERANCE_OF_STEPS);
     }
+    assert_true(n_compared > 200);
     compare_table(w);
 }
 
@@ -408,10 +427,15 @@ static void ten_steps_and_their_table_agree(void **state) {
     }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {CASE("gcn-raw-all"),           CASE("gat-normalized-middle"),
-                                       CASE("gat-raw-all-unclipped"), CASE("absent-sides-and-siblings"),
-                                       CASE("ema-schedule-decay"),    CASE("residual"),
-                                       CASE("residual-ema")};
+    const struct CMUnitTest tests[] = {CASE("gcn-raw-all"),
+                                       CASE("gat-normalized-middle"),
+                                       CASE("gat-raw-all-unclipped"),
+                                       CASE("absent-sides-and-siblings"),
+                                       CASE("ema-schedule-decay"),
+                                       CASE("residual"),
+                                       CASE("residual-ema"),
+                                       CASE("parts-absent-sides"),
+                                       CASE("publication")};
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     comm_stop(&comm);

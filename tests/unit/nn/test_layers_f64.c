@@ -197,13 +197,23 @@ static struct var *used_twice(struct var **in) {
     return nn_add(&tape, nn_norm(&tape, q, norm_by(in[2], in[3], 1)), y);
 }
 
-static struct losses losses_of_one_rank(void) { return (struct losses){&tape, &comm, 1, 0.5, loss, STATUS_OK}; }
+static struct losses losses_of_one_rank(void) { return (struct losses){&tape, &comm, 0.5, loss, STATUS_OK}; }
 static struct var *nce(struct var **in) {
     static int n = QUERIES, zero;
     struct row_shares shares = {&n, &zero, QUERIES};
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_SHARED;
-    loss_nce(&losses, TERM_SHARED, in[0], in[1], &shares, (dev_int){CLASSES});
+    loss_nce(&losses, TERM_SHARED, in[0], in[1], &shares, NULL, (dev_int){CLASSES});
+    return NULL;
+}
+static int four = 4, none_before;
+static const struct row_shares FOUR = {&four, &none_before, 4};
+static int begins[] = {0, 1, 4};
+static const struct part_rows PARTS = {2, begins};
+static struct var *nce_of_parts(struct var **in) {
+    struct losses losses = losses_of_one_rank();
+    losses.terms.at -= TERM_SHARED;
+    loss_nce(&losses, TERM_SHARED, in[0], in[1], &FOUR, &PARTS, (dev_int){NULL});
     return NULL;
 }
 static struct var *cosine(struct var **in) {
@@ -215,7 +225,13 @@ static struct var *cosine(struct var **in) {
 static struct var *orthogonality(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_ORTHOGONAL_TEXT;
-    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1]);
+    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, NULL);
+    return NULL;
+}
+static struct var *orthogonality_of_parts(struct var **in) {
+    struct losses losses = losses_of_one_rank();
+    losses.terms.at -= TERM_ORTHOGONAL_TEXT;
+    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, &PARTS);
     return NULL;
 }
 
@@ -283,11 +299,13 @@ static const struct layer LAYERS[] = {
     {"attention beside its values", attention_beside_values, 3, {{5, 6}, {5, 6}, {5, 6}}},
     {"an input used twice", used_twice, 4, {{5, 4}, {4, 4}, {1, 4}, {1, 4}}},
     {"nce", nce, 2, {{4, 3}, {4, 3}}},
+    {"nce of parts", nce_of_parts, 2, {{4, 3}, {4, 3}}},
     {"cross_entropy", cross_entropy, 3, {{4, 3}, {5, 3}, {1, 5}}},
     {"sum of squares", sum_of_squares, 1, {{4, 3}}},
     {"bce of linear", bce_of_linear, 2, {{4, 3}, {2, 3}}},
     {"cosine", cosine, 2, {{4, 3}, {4, 3}}},
     {"orthogonality", orthogonality, 2, {{4, 3}, {4, 3}}},
+    {"orthogonality of parts", orthogonality_of_parts, 2, {{4, 3}, {4, 3}}},
 };
 enum { N_LAYERS = sizeof LAYERS / sizeof *LAYERS };
 

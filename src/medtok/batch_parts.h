@@ -1,0 +1,30 @@
+/* The parts of a batch (loss.parts): the global batch, whose codes stand in one order on any number of ranks, cut into equal runs of codes.
+ * The publication computes its losses on each of its 4 ranks alone; here the parts are the same wherever their codes are. */
+#ifndef MEDTOK_MEDTOK_BATCH_PARTS_H
+#define MEDTOK_MEDTOK_BATCH_PARTS_H
+
+#include "dist/comm.h"
+#include "medtok/batch.h"
+#include "medtok/losses.h"
+
+enum batch_list { LIST_TEXT, LIST_GRAPH, LIST_BOTH, N_LISTS };
+
+/* Of each list of the batch (codes with text, with a graph, with both) the rows of each part. */
+struct batch_parts {
+    int n;                           /* parts; 1: nothing is made, and part_rows is NULL */
+    int64_t *counts;                 /* [N_LISTS, n], owned */
+    struct part_rows lists[N_LISTS]; /* owned */
+};
+
+/* Room for n parts. Free in any case. */
+int batch_parts_make(struct batch_parts *parts, int64_t n);
+void batch_parts_free(struct batch_parts *parts);
+
+/* Collective: the parts of a flattened batch. */
+int batch_parts_set(struct batch_parts *parts, const struct comm *comm, const struct batch *batch);
+
+static inline const struct part_rows *batch_parts_of(const struct batch_parts *parts, enum batch_list list) {
+    return parts->n > 1 ? &parts->lists[list] : NULL;
+}
+
+#endif
