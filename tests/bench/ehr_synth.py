@@ -123,6 +123,11 @@ class Samples:
         return np.array([average_precision(self.label[order], last, weights[order]) for weights in self.weights])
 
 
+def interval(values, sign=""):
+    low, high = np.nanquantile(values[1:], [0.025, 0.975])
+    return f"{values[0]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+
+
 def add_scores(scored, name, samples, scores):
     """scored: (model, arm) -> part -> of each seed AP and the Bayes probabilities' AP, of all resamples"""
     for part, best in samples.best.items():
