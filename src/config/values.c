@@ -48,13 +48,25 @@ int values_set(const struct schema *schema, void *values, const char *assignment
     return assign_text(values, origin, key, assignment + n + 1);
 }
 
+/* What print_quoted made of a text, in place. */
+static char *unquoted(char *value) {
+    size_t n = strlen(value), m = 0;
+    if (n < 2 || value[0] != '\'') return value;
+    for (size_t i = 1; i < n - 1; i++, m++) {
+        value[m] = value[i];
+        i += value[i] == '\''; /* doubled */
+    }
+    value[m] = 0;
+    return value;
+}
+
 int values_adopt(const struct schema *schema, void *values, const char *path, char *lines) {
     char *rest = NULL;
     for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         char *colon = strstr(line, ": ");
         if (!colon) continue;
         char assignment[4096];
-        snprintf(assignment, sizeof assignment, "%.*s=%s", (int)(colon - line), line, colon + 2);
+        snprintf(assignment, sizeof assignment, "%.*s=%s", (int)(colon - line), line, unquoted(colon + 2));
         int status = values_set(schema, values, assignment);
         if (status != STATUS_OK)
             return status_prefix(status, "%s holds settings that this version does not know", path);
