@@ -26,5 +26,7 @@ enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };
 enum job { JOB_LIST(JOB_BIT) };
 #undef JOB_BIT
 #define ALL_JOBS ((1U << N_JOBS) - 1)
+/* Those that say where their time went (dist/stages.h). */
+#define STAGE_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE)
 
 #endif

@@ -8,21 +8,13 @@
 #include "base/status.h"
 
 static int check_same_vocabulary(const struct table *table, const char *path, char **table_id, char **vocabulary_id) {
-    struct h5file *file = NULL;
-    char *made_from = NULL;
-    int status;
-    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
-    TRY_DONE(h5file_get_text(file, "content_id", vocabulary_id));
-    TRY_DONE(h5file_get_text(table->file, "content_id", table_id));
-    TRY_DONE(h5file_get_text(table->file, "vocabulary_id", &made_from));
-    if (strcmp(*vocabulary_id, made_from) != 0)
-        status = status_set(STATUS_FAILED,
-                            "%s was made from another vocabulary than %s: name the vocabulary that it was made from",
-                            h5file_path(table->file), path);
-done:
-    free(made_from);
-    h5file_close(file);
-    return status;
+    int is_of;
+    TRY(table_is_of(table, path, &is_of, vocabulary_id));
+    TRY(h5file_get_text(table->file, "content_id", table_id));
+    if (is_of) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s was made from another vocabulary than %s: name the vocabulary that it was made from",
+                      h5file_path(table->file), path);
 }
 
 static int check_not_new_codes_alone(const struct table *table, const char *job) {

@@ -77,9 +77,7 @@ static int add_beside(struct path_list *list, const struct key *key, const char 
 /* Where its time went, of a job that says so (dist/stages.h). */
 static int add_stages(struct path_list *list, const struct key *key, enum job job, const char *path) {
     char stages[PATH_MAX];
-    if (!(job & (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE)) ||
-        !(key->writers & job) || strcmp(key->kind, "metrics") == 0)
-        return STATUS_OK;
+    if (!(job & STAGE_JOBS) || !(key->writers & job) || strcmp(key->kind, "metrics") == 0) return STATUS_OK;
     stages_path(path, stages);
     return add_beside(list, key, "stages", stages);
 }

@@ -22,8 +22,6 @@
 #include "measured_table.h"
 #include "store/text_features.h"
 
-enum { MOST_CLASSES = 32 };
-
 enum probe_stage { STAGE_LOAD, STAGE_TABLE, STAGE_TEXT, STAGE_UNTRAINED, STAGE_STRINGS, STAGE_REPORT, N_STAGES };
 static const char *const STAGE_NAMES[N_STAGES] = {"load", "table", "text", "untrained", "strings", "report"};
 
@@ -46,7 +44,7 @@ struct probing {
     uint8_t *used; /* [n] codes that a question needs */
     struct probe_codes codes;
     struct question_list questions;
-    struct code_classes classes[MOST_CLASSES];
+    struct code_classes classes[PROBE_MOST_METRICS];
     int n_classes;
     struct table_vectors vectors;
     struct frozen_text text;
@@ -122,25 +120,38 @@ done:
     return status;
 }
 
-static struct code_classes *next_classes(struct probing *x) { return &x->classes[x->n_classes]; }
+/* Takes them over. */
+static int add_classes(struct probing *x, struct code_classes *classes) {
+    if (x->n_classes < PROBE_MOST_METRICS) {
+        x->classes[x->n_classes++] = *classes;
+        return STATUS_OK;
+    }
+    free(classes->class_of);
+    return status_set(STATUS_USAGE,
+                      "probe.classes: at most %d classes can be asked for, those that codes tell themselves (levels of "
+                      "ATC, sections of ICD-10-PCS) among them: name fewer files",
+                      PROBE_MOST_METRICS);
+}
 
 static int read_classes(struct probing *x, const char *path) {
+    struct code_classes classes = {.class_of = NULL};
     int32_t *of_names = NULL;
-    if (x->n_classes == MOST_CLASSES)
-        return status_set(STATUS_USAGE, "probe.classes: at most %d files can be read", MOST_CLASSES);
     int status = mem_alloc(&of_names, x->codes.names.n, sizeof *of_names);
-    if (status == STATUS_OK) status = code_classes_read(path, &x->codes.names, next_classes(x)->name, of_names);
-    if (status == STATUS_OK) status = code_classes_of_names(&x->codes, of_names, next_classes(x));
-    x->n_classes += next_classes(x)->class_of != NULL;
+    if (status == STATUS_OK) status = code_classes_read(path, &x->codes.names, classes.name, of_names);
+    if (status == STATUS_OK) status = code_classes_of_names(&x->codes, of_names, &classes);
+    if (status == STATUS_OK) status = add_classes(x, &classes);
     free(of_names);
     return status;
 }
 
 static int add_string_classes(struct probing *x, int system) {
+    struct code_classes classes;
     int found = 1;
-    for (int i = 0; found && x->n_classes < MOST_CLASSES; i++) {
-        TRY(code_classes_of_strings(&x->codes, system, i, next_classes(x), &found));
-        x->n_classes += found;
+    for (int i = 0; found; i++) {
+        int status = code_classes_of_strings(&x->codes, system, i, &classes, &found);
+        if (status != STATUS_OK) free(classes.class_of);
+        TRY(status);
+        if (found) TRY(add_classes(x, &classes));
     }
     return STATUS_OK;
 }

@@ -9,7 +9,6 @@
 /* ---- the table ---- */
 #define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
 #define STEP_JOBS  (JOB_TRAIN | JOB_BENCH)
-#define STAGE_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE)
 #define COMPUTE_JOBS                                                                                                   \
     (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_BENCH | JOB_DOCTOR)
 

@@ -157,20 +157,12 @@ static int check_codebook(struct verification *v) {
 }
 
 static int compare_ids(struct verification *v, const char *path) {
-    struct h5file *file = NULL;
-    char *id = NULL, *made_from = NULL;
-    int status;
-    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
-    TRY_DONE(h5file_get_text(file, "content_id", &id));
-    TRY_DONE(h5file_get_text(v->table.file, "vocabulary_id", &made_from));
-    if (strcmp(id, made_from) != 0)
-        status =
-            status_set(STATUS_FAILED, "%s was made from another vocabulary than %s", h5file_path(v->table.file), path);
-done:
+    char *id;
+    int is_of, status = table_is_of(&v->table, path, &is_of, &id);
     free(id);
-    free(made_from);
-    h5file_close(file);
-    return status;
+    TRY(status);
+    if (is_of) return STATUS_OK;
+    return status_set(STATUS_FAILED, "%s was made from another vocabulary than %s", h5file_path(v->table.file), path);
 }
 
 /* No row is a code of the vocabulary. */

@@ -19,3 +19,5 @@ int text_distance(const char *a, const char *b) {
     }
     return row[n];
 }
+
+int text_begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }

@@ -169,3 +169,10 @@ int code_links_any(const struct code_links *l, int64_t code) {
     }
     return 0;
 }
+
+int code_links_share_a_node(const struct code_links *l, int64_t a, int64_t b) {
+    for (int64_t i = l->listed_offsets[a]; i < l->listed_offsets[a + 1]; i++)
+        for (int64_t k = l->listed_offsets[b]; k < l->listed_offsets[b + 1]; k++)
+            if (l->listed[i] == l->listed[k]) return 1;
+    return 0;
+}

@@ -40,6 +40,9 @@ int64_t code_links_mark(const struct code_links *links, int64_t code, int64_t *m
  * edge alone. */
 int64_t code_links_mark_same_node(const struct code_links *links, int64_t code, int64_t *mark);
 
+/* Whether two codes list a node in common, however popular. */
+int code_links_share_a_node(const struct code_links *links, int64_t a, int64_t b);
+
 /* Whether `code` is linked to any other. */
 int code_links_any(const struct code_links *links, int64_t code);
 

@@ -18,7 +18,7 @@ static int name_metrics(struct probe_run *r, int64_t number) {
     struct probe_result *x = &r->report.results[number];
     for (int m = 0; q->kind == QUESTION_RANK && m < N_RANK_METRICS; m++)
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "%s", RANK_METRICS[m]);
-    for (int c = 0; q->kind == QUESTION_NEAREST && c < r->n_classes && x->n_metrics < PROBE_MOST_METRICS; c++) {
+    for (int c = 0; q->kind == QUESTION_NEAREST && c < r->n_classes; c++) {
         if (!probe_question_tells(q, r->classes[c].class_of)) continue;
         r->metric_class[number][x->n_metrics] = (int8_t)c;
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "nearest, %.70s", r->classes[c].name);
@@ -118,7 +118,6 @@ static int take_answers(const struct probe_run *r, int64_t number, const struct 
 static int next_space(struct probe_run *r, const char *name) {
     int s = r->report.n_spaces++;
     r->report.space[s] = name;
-    r->report.reason[s] = NULL;
     return s;
 }
 
@@ -225,10 +224,6 @@ int probe_run_curve(struct probe_run *r, const struct token_bags *tokens, int n_
     free(values);
     r->report.n_curve = n_points;
     return status;
-}
-
-void probe_run_without(struct probe_run *r, const char *name, const char *reason) {
-    r->report.reason[next_space(r, name)] = reason;
 }
 
 int probe_run_difference(struct probe_run *r, int a, int b) {

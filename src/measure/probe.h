@@ -36,9 +36,6 @@ void probe_run_mark_used(const struct probe_run *run, uint8_t *used);
 int probe_run_vectors(struct probe_run *run, const char *name, const struct vector_source *source, int *space);
 int probe_run_bags(struct probe_run *run, const char *name, const struct bags *bags, int *space);
 
-/* Takes down why a space could not be formed. */
-void probe_run_without(struct probe_run *run, const char *name, const char *reason);
-
 /* Collective: the curve over the first 1 ... n_points tokens of each code. */
 int probe_run_curve(struct probe_run *run, const struct token_bags *tokens, int n_points);
 

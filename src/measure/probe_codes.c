@@ -311,20 +311,15 @@ int probe_question_of_system(const struct probe_codes *c, int system, int n_clas
 }
 
 /* ---- what the graph holds ---- */
-static int share_a_node(const struct code_links *l, int32_t a, int32_t b) {
-    for (int64_t i = l->listed_offsets[a]; i < l->listed_offsets[a + 1]; i++)
-        for (int64_t k = l->listed_offsets[b]; k < l->listed_offsets[b + 1]; k++)
-            if (l->listed[i] == l->listed[k]) return 1;
-    return 0;
-}
-
 /* mark: code_links_mark was called for the query. */
 static int answer_is_linked(const struct probe_codes *c, const struct probe_question *q, int64_t i,
                             const int32_t *class_of, const int64_t *mark) {
     int32_t query = q->queries[i];
     if (q->kind == QUESTION_RANK) {
         for (int64_t k = q->targets.offsets[i]; k < q->targets.offsets[i + 1]; k++)
-            if (mark[q->targets.codes[k]] == query + 1 || share_a_node(&c->links, query, q->targets.codes[k])) return 1;
+            if (mark[q->targets.codes[k]] == query + 1 ||
+                code_links_share_a_node(&c->links, query, q->targets.codes[k]))
+                return 1;
         return 0;
     }
     for (int64_t other = 0; other < c->n; other++)

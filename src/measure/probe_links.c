@@ -37,13 +37,6 @@ static int list_codes(struct query_codes *list, int64_t query, int32_t code) {
     return STATUS_OK;
 }
 
-static int share_a_node(const struct code_links *l, int32_t a, int32_t b) {
-    for (int64_t i = l->listed_offsets[a]; i < l->listed_offsets[a + 1]; i++)
-        for (int64_t k = l->listed_offsets[b]; k < l->listed_offsets[b + 1]; k++)
-            if (l->listed[i] == l->listed[k]) return 1;
-    return 0;
-}
-
 /* Marks the codes at the other ends of the links of a code. */
 static void mark_right(const struct listing *x, int32_t query) {
     const struct code_links *l = &x->codes->links;
@@ -67,7 +60,7 @@ static int add_query(const struct listing *x, int32_t query, int in_common, stru
     for (int64_t i = 0; i < c->n; i++) {
         int is_right = x->right[i] == query + 1, is_linked = x->linked[i] == query + 1;
         if (!q->is_candidate[i] || (!is_right && !is_linked)) continue;
-        int is_asked = is_right && share_a_node(&c->links, query, (int32_t)i) == in_common;
+        int is_asked = is_right && code_links_share_a_node(&c->links, query, i) == in_common;
         TRY(list_codes(is_asked ? &q->targets : &q->known, number, (int32_t)i));
     }
     if (q->targets.offsets[number + 1] == q->targets.offsets[number]) return STATUS_OK;

@@ -50,10 +50,9 @@ done:
 }
 
 /* ---- the table ---- */
-static void print_figures(FILE *out, const char *name, const char *reason, int n_metrics, const struct estimate *e) {
+static void print_figures(FILE *out, const char *name, int n_metrics, const struct estimate *e) {
     fprintf(out, "  %-38s", name);
-    if (reason) fprintf(out, " none: %s", reason);
-    for (int m = 0; m < n_metrics && !reason; m++) {
+    for (int m = 0; m < n_metrics; m++) {
         if (e[m].n == 0)
             fprintf(out, "  %-25s", "none");
         else
@@ -74,10 +73,10 @@ static void print_result(FILE *out, const struct probe_report *r, const struct p
         fprintf(out, "  %-25s", text);
     }
     fprintf(out, "\n");
-    for (int s = 0; s < r->n_spaces; s++) print_figures(out, r->space[s], r->reason[s], x->n_metrics, x->spaces[s]);
+    for (int s = 0; s < r->n_spaces; s++) print_figures(out, r->space[s], x->n_metrics, x->spaces[s]);
     for (int p = 0; p < r->n_pairs; p++) {
         snprintf(text, sizeof text, "%s - %s", r->space[r->pairs[p].a], r->space[r->pairs[p].b]);
-        print_figures(out, text, NULL, x->n_metrics, x->pairs[p]);
+        print_figures(out, text, x->n_metrics, x->pairs[p]);
     }
     for (int m = 0; m < x->n_metrics && r->n_curve > 0; m++) {
         fprintf(out, "  %s by 1 ... %d tokens:", x->metric[m], r->n_curve);
@@ -132,8 +131,7 @@ static void write_result(struct json *j, const struct probe_report *r, const str
     for (int m = 0; m < x->n_metrics; m++) json_real(j, x->metric[m], x->seen[m], 9);
     json_end(j);
     json_object(j, "figures");
-    for (int s = 0; s < r->n_spaces; s++)
-        if (!r->reason[s]) write_figures(j, r->space[s], x, x->spaces[s]);
+    for (int s = 0; s < r->n_spaces; s++) write_figures(j, r->space[s], x, x->spaces[s]);
     json_end(j);
     json_object(j, "differences");
     for (int p = 0; p < r->n_pairs; p++) {

@@ -8,7 +8,7 @@
 #include "measure/bootstrap.h"
 #include "measure/probe_question.h"
 
-enum { PROBE_MOST_METRICS = 8, PROBE_MOST_SPACES = 32, PROBE_MOST_PAIRS = 8, PROBE_MOST_TOKENS = 64 };
+enum { PROBE_MOST_METRICS = 32, PROBE_MOST_SPACES = 32, PROBE_MOST_PAIRS = 8, PROBE_MOST_TOKENS = 64 };
 
 /* Two spaces that are compared: the first less the second, in the same resamples. */
 struct space_pair {
@@ -29,8 +29,7 @@ struct probe_result {
 
 struct probe_report {
     int n_spaces, n_pairs, n_curve;
-    const char *space[PROBE_MOST_SPACES];  /* names: embedding, tokens, frozen_text, ... */
-    const char *reason[PROBE_MOST_SPACES]; /* why it could not be formed; NULL: it was */
+    const char *space[PROBE_MOST_SPACES]; /* names: embedding, tokens, frozen_text, ... */
     struct space_pair pairs[PROBE_MOST_PAIRS];
     int64_t n_results;
     struct probe_result *results; /* [n_results] */

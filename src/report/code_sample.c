@@ -21,18 +21,12 @@ const char *code_sample_system(const struct code_sample *s, int64_t row) {
 
 /* Whether the vocabulary is the one that the table was made from; one of another training is passed over. */
 static int find_vocabulary(struct code_sample *s, const char *path) {
-    struct h5file *file = NULL;
-    char *id = NULL, *made_from = NULL;
-    int status;
+    char *id;
+    int is_of;
     if (h5file_kind(path) != KIND_VOCABULARY) return STATUS_OK;
-    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
-    TRY_DONE(h5file_get_text(file, "content_id", &id));
-    TRY_DONE(h5file_get_text(s->table.file, "vocabulary_id", &made_from));
-    if (strcmp(id, made_from) == 0) s->vocabulary = path;
-done:
+    int status = table_is_of(&s->table, path, &is_of, &id);
+    if (is_of) s->vocabulary = path;
     free(id);
-    free(made_from);
-    h5file_close(file);
     return status;
 }
 

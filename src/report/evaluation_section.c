@@ -9,6 +9,7 @@
 #include "report/html.h"
 #include "report/measures_file.h"
 #include "report/measures_table.h"
+#include "report/name_list.h"
 #include "report/sections.h"
 
 enum column {
@@ -127,23 +128,12 @@ static int places_of(const struct sheet *s, long long first) {
 /* Columns samples, and value, low, high of each arm. */
 struct curves {
     struct sheet sheet;
-    int n_arms;
-    const char *arms[PLOT_MOST_SERIES];
+    struct name_list arms;
 };
 
-static void find_arms(const struct sheet *s, long long first, struct curves *c) {
-    for (long long r = first; r < s->n_rows; r++) {
-        int k = 0;
-        if (!same_group(s, r, first)) continue;
-        while (k < c->n_arms && strcmp(c->arms[k], sheet_text(s, r, ARM)) != 0) k++;
-        if (k == c->n_arms && k < PLOT_MOST_SERIES) c->arms[c->n_arms++] = sheet_text(s, r, ARM);
-    }
-}
-
 static int add_point(const struct sheet *s, long long r, struct curves *c) {
-    int k = 0;
-    while (k < c->n_arms && strcmp(c->arms[k], sheet_text(s, r, ARM)) != 0) k++;
-    if (k == c->n_arms) return STATUS_OK;
+    int k;
+    TRY(name_list_add(&c->arms, sheet_text(s, r, ARM), &k));
     TRY(sheet_add_row(&c->sheet));
     TRY(sheet_set(&c->sheet, 0, sheet_text(s, r, SAMPLES)));
     for (int v = 0; v < 3; v++) TRY(sheet_set(&c->sheet, 1 + 3 * k + v, sheet_text(s, r, PRECISION + v)));
@@ -152,14 +142,15 @@ static int add_point(const struct sheet *s, long long r, struct curves *c) {
 
 static int make_curves(const struct sheet *s, long long first, struct curves *c) {
     static const char *const OF[3] = {"", " low", " high"};
-    char texts[3 * PLOT_MOST_SERIES][96];
-    const char *names[1 + 3 * PLOT_MOST_SERIES] = {"training samples"};
-    find_arms(s, first, c);
-    for (int i = 0; i < 3 * c->n_arms; i++) {
-        snprintf(texts[i], sizeof *texts, "%.80s%s", c->arms[i / 3], OF[i % 3]);
-        names[1 + i] = texts[i];
+    int k;
+    TRY(sheet_make(&c->sheet, 1, (const char *const[]){"training samples"}));
+    for (long long r = first; r < s->n_rows; r++)
+        if (same_group(s, r, first) && has_place(s, r)) TRY(name_list_add(&c->arms, sheet_text(s, r, ARM), &k));
+    for (int i = 0; i < 3 * c->arms.n; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "%.80s%s", c->arms.items[i / 3], OF[i % 3]);
+        TRY(sheet_add_column(&c->sheet, name));
     }
-    TRY(sheet_make(&c->sheet, 1 + 3 * c->n_arms, names));
     for (long long r = first; r < s->n_rows; r++)
         if (same_group(s, r, first) && has_place(s, r)) TRY(add_point(s, r, c));
     return STATUS_OK;
@@ -167,16 +158,18 @@ static int make_curves(const struct sheet *s, long long first, struct curves *c)
 
 static int plot_curves(struct report *x, const struct sheet *s, long long first, const struct plot *frame) {
     struct plot plot = *frame;
-    struct curves curves = {.n_arms = 0};
+    struct curves curves = {.arms = {0}};
     int status = make_curves(s, first, &curves);
     plot.sheet = &curves.sheet;
     plot.kind = PLOT_CURVES;
     plot.log_x = 1;
     plot.x_label = "training samples";
     plot.y_label = "average precision";
-    for (int k = 0; k < curves.n_arms; k++) plot_add_series(&plot, curves.arms[k], 1 + 3 * k, 2 + 3 * k, 3 + 3 * k);
+    for (int k = 0; k < curves.arms.n; k++)
+        plot_add_series(&plot, curves.arms.items[k], 1 + 3 * k, 2 + 3 * k, 3 + 3 * k);
     if (status == STATUS_OK) status = plot_write(&plot, &x->page);
     sheet_free(&curves.sheet);
+    name_list_free(&curves.arms);
     return status;
 }
 

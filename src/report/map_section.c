@@ -12,32 +12,21 @@
 #include "report/code_chapter.h"
 #include "report/code_sample.h"
 #include "report/html.h"
+#include "report/name_list.h"
 #include "report/sections.h"
 #include "store/table_walk.h"
 
-enum { WIDTH = 800, LEAST_HEIGHT = 300, MOST_HEIGHT = 640, MARGIN = 16, MOST_NAMES = 128, EXAMPLES = 8, NEAREST = 5 };
-
-/* Names that are told apart, in the order in which they are met; those beyond MOST_NAMES are one. */
-struct names {
-    int n;
-    const char *items[MOST_NAMES]; /* borrowed */
-};
+enum { WIDTH = 800, LEAST_HEIGHT = 300, MOST_HEIGHT = 640, MARGIN = 16, EXAMPLES = 8, NEAREST = 5 };
 
 struct map {
     struct code_sample sample;
     double *places;                     /* [n, 2] */
     double share[2];                    /* of the variance, along each axis */
     double low[2], scale, left, height; /* of the drawing; left: where the leftmost code stands */
-    struct names systems, chapters;
+    struct name_list systems, chapters;
     int *system, *chapter; /* [n]; chapter -1: none */
+    int64_t *of_system;    /* [systems.n] codes */
 };
-
-static int number_of(struct names *names, const char *name) {
-    for (int i = 0; i < names->n; i++)
-        if (strcmp(names->items[i], name) == 0) return i;
-    if (names->n < MOST_NAMES) names->items[names->n++] = name;
-    return names->n - 1;
-}
 
 /* ---- places ---- */
 /* Along the first two principal components of the embeddings, and the shares of the variance there. */
@@ -90,9 +79,12 @@ static int make_map(struct map *m, struct device *device) {
     for (int64_t i = 0; i < s->n; i++) {
         const char *system = code_sample_system(s, s->rows[i]),
                    *chapter = code_chapter(system, code_sample_code(s, s->rows[i]));
-        m->system[i] = number_of(&m->systems, system);
-        m->chapter[i] = chapter ? number_of(&m->chapters, chapter) : -1;
+        TRY(name_list_add(&m->systems, system, &m->system[i]));
+        m->chapter[i] = -1;
+        if (chapter) TRY(name_list_add(&m->chapters, chapter, &m->chapter[i]));
     }
+    TRY(mem_alloc(&m->of_system, m->systems.n, sizeof *m->of_system));
+    for (int64_t i = 0; i < s->n; i++) m->of_system[m->system[i]]++;
     return STATUS_OK;
 }
 
@@ -100,6 +92,9 @@ static void map_free(struct map *m) {
     free(m->places);
     free(m->system);
     free(m->chapter);
+    free(m->of_system);
+    name_list_free(&m->systems);
+    name_list_free(&m->chapters);
     code_sample_free(&m->sample);
 }
 
@@ -115,7 +110,7 @@ static void write_point(const struct map *m, int64_t i, FILE *out) {
     fputs("\"/>\n", out);
 }
 
-static void write_names(const char *class, const struct names *names, FILE *out) {
+static void write_names(const char *class, const struct name_list *names, FILE *out) {
     fprintf(out, "<ol class=\"%s\" hidden>\n", class);
     for (int i = 0; i < names->n; i++) html_element(out, "li", NULL, names->items[i]);
     fputs("</ol>\n", out);
@@ -132,15 +127,13 @@ static void write_controls(int number, FILE *out) {
 }
 
 static void describe(const struct map *m, FILE *out) {
-    int64_t counts[MOST_NAMES] = {0};
     fprintf(
         out,
         "%lld codes as points; the horizontal axis is the first principal component of their embeddings (%.1f %% of "
         "the variance), the vertical the second (%.1f %%). ",
         (long long)m->sample.n, 100 * m->share[0], 100 * m->share[1]);
-    for (int64_t i = 0; i < m->sample.n; i++) counts[m->system[i]]++;
     for (int k = 0; k < m->systems.n; k++) {
-        fprintf(out, "%s%lld of ", k ? ", " : "", (long long)counts[k]);
+        fprintf(out, "%s%lld of ", k ? ", " : "", (long long)m->of_system[k]);
         html_text(out, m->systems.items[k]);
     }
     fputs(".", out);
@@ -171,12 +164,11 @@ static int write_map(struct report *x, const struct map *m) {
 /* ---- nearest codes ---- */
 /* The first drawn code of each system that has a description, at most EXAMPLES, ascending: their numbers in the sample. */
 static int choose_examples(const struct map *m, int64_t chosen[EXAMPLES]) {
-    char seen[MOST_NAMES] = {0};
     int n = 0;
     for (int64_t i = 0; i < m->sample.n && n < EXAMPLES; i++) {
-        if (seen[m->system[i]] || (m->sample.vocabulary && !m->sample.description[i][0])) continue;
-        seen[m->system[i]] = 1;
-        chosen[n++] = i;
+        int is_new = !m->sample.vocabulary || m->sample.description[i][0];
+        for (int k = 0; k < n; k++) is_new &= m->system[chosen[k]] != m->system[i];
+        if (is_new) chosen[n++] = i;
     }
     return n;
 }
@@ -213,7 +205,7 @@ static int write_nearest(struct report *x, int run, const struct code_sample *s,
                          const struct neighbour_search *search) {
     static const char *const COLUMNS[] = {"system", "code", "description", "nearest to", "cosine"};
     struct sheet sheet;
-    char name[160];
+    char name[160], caption[96];
     int status = sheet_make(&sheet, 5, COLUMNS);
     for (int c = 0; c < 4 && status == STATUS_OK; c++) sheet_mark_text(&sheet, c);
     for (int64_t q = 0; q < search->n_queries && status == STATUS_OK; q++) {
@@ -222,8 +214,9 @@ static int write_nearest(struct report *x, int run, const struct code_sample *s,
         for (int k = 0; k < NEAREST && best[k].code >= 0 && status == STATUS_OK; k++)
             status = add_code(&sheet, s, best[k].code, code_sample_code(s, search->queries[q]), (double)best[k].cosine);
     }
-    if (status == STATUS_OK)
-        html_table(x->page.out, &sheet, "The codes nearest to one of each system, by the cosine of embeddings");
+    snprintf(caption, sizeof caption, "The codes nearest to one of each of %d systems, by the cosine of embeddings",
+             (int)search->n_queries);
+    if (status == STATUS_OK) html_table(x->page.out, &sheet, caption);
     if (status == STATUS_OK) status = html_csv(x->page.out, &sheet, report_csv_name(x, run, "nearest", name));
     sheet_free(&sheet);
     return status;

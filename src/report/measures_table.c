@@ -8,7 +8,7 @@
 #include "report/html.h"
 #include "report/measures_file.h"
 
-enum { OF_RUN = 4, MOST_RUNS = PLOT_MOST_SERIES, MOST_PLOT_ROWS = 40 }; /* value, low, high, n of each run */
+enum { OF_RUN = 4, MOST_PLOT_ROWS = 40 }; /* value, low, high, n of each run */
 
 static long long row_of(const struct sheet *s, const char *name) {
     for (long long r = 0; r < s->n_rows; r++)
@@ -16,15 +16,15 @@ static long long row_of(const struct sheet *s, const char *name) {
     return -1;
 }
 
-static int begin(const struct report *x, int n, struct sheet *all) {
+static int begin(const struct report *x, struct sheet *all) {
     static const char *const OF[OF_RUN] = {"value", "low", "high", "n"};
-    char texts[1 + OF_RUN * MOST_RUNS][96] = {"measure"};
-    const char *names[1 + OF_RUN * MOST_RUNS] = {texts[0]};
-    for (int c = 0; c < OF_RUN * n; c++) {
-        snprintf(texts[1 + c], sizeof *texts, n > 1 ? "%s, %s" : "%s", OF[c % OF_RUN], x->runs[c / OF_RUN].name);
-        names[1 + c] = texts[1 + c];
+    TRY(sheet_make(all, 1, (const char *const[]){"measure"}));
+    for (int c = 0; c < OF_RUN * x->n_runs; c++) {
+        char name[96];
+        snprintf(name, sizeof name, x->n_runs > 1 ? "%s, %s" : "%s", OF[c % OF_RUN], x->runs[c / OF_RUN].name);
+        TRY(sheet_add_column(all, name));
     }
-    return sheet_make(all, 1 + OF_RUN * n, names);
+    return STATUS_OK;
 }
 
 /* Puts a cell anywhere. */
@@ -74,29 +74,37 @@ static int is_share(const struct sheet *all, long long r, int n) {
     return any;
 }
 
-static int select_shares(const struct sheet *all, int n, struct sheet *shares) {
+/* At most MOST_PLOT_ROWS of them; *n_shares: how many there are. */
+static int select_shares(const struct sheet *all, int n, struct sheet *shares, long long *n_shares) {
+    *n_shares = 0;
     TRY(sheet_make(shares, all->n_columns, (const char *const *)all->names));
-    for (long long r = 0; r < all->n_rows && shares->n_rows < MOST_PLOT_ROWS; r++) {
-        if (!is_share(all, r, n)) continue;
+    for (long long r = 0; r < all->n_rows; r++) {
+        if (!is_share(all, r, n) || ++*n_shares > MOST_PLOT_ROWS) continue;
         TRY(sheet_add_row(shares));
         for (int c = 0; c < all->n_columns; c++) TRY(sheet_set(shares, c, sheet_text(all, r, c)));
     }
     return STATUS_OK;
 }
 
-static int plot_shares(struct report *x, const struct sheet *all, int n, const char *stem, const char *title) {
-    char name[160];
-    struct sheet shares = {0};
+static int plot_shares(struct report *x, const struct sheet *all, const char *stem, const char *title) {
+    char name[160], drawn[256];
+    long long n_shares;
+    struct sheet shares;
+    int status = select_shares(all, x->n_runs, &shares, &n_shares);
     snprintf(name, sizeof name, "%s_shares", stem);
+    snprintf(drawn, sizeof drawn, "%s", title);
+    if (n_shares > MOST_PLOT_ROWS)
+        snprintf(drawn, sizeof drawn, "%s: the first %d of %lld, all are in the table", title, MOST_PLOT_ROWS,
+                 n_shares);
     struct plot plot = {.name = name,
-                        .title = title,
+                        .title = drawn,
                         .x_label = "share, with its interval",
                         .y_label = "",
                         .sheet = &shares,
                         .kind = PLOT_INTERVALS,
                         .from_zero = 1};
-    for (int r = 0; r < n; r++) plot_add_series(&plot, x->runs[r].name, 1 + OF_RUN * r, 2 + OF_RUN * r, 3 + OF_RUN * r);
-    int status = select_shares(all, n, &shares);
+    for (int r = 0; r < x->n_runs; r++)
+        plot_add_series(&plot, x->runs[r].name, 1 + OF_RUN * r, 2 + OF_RUN * r, 3 + OF_RUN * r);
     if (status == STATUS_OK) status = plot_write(&plot, &x->page);
     sheet_free(&shares);
     return status;
@@ -104,10 +112,10 @@ static int plot_shares(struct report *x, const struct sheet *all, int n, const c
 
 int measures_table_write(struct report *x, enum report_file file, const char *stem, const char *title) {
     struct sheet all;
-    int n = x->n_runs < MOST_RUNS ? x->n_runs : MOST_RUNS, status = begin(x, n, &all);
-    for (int r = 0; r < n && status == STATUS_OK; r++) status = read_run(&x->runs[r], file, r, &all);
+    int status = begin(x, &all);
+    for (int r = 0; r < x->n_runs && status == STATUS_OK; r++) status = read_run(&x->runs[r], file, r, &all);
     fputs("<div class=\"figures\">\n", x->page.out);
-    if (status == STATUS_OK) status = plot_shares(x, &all, n, stem, title);
+    if (status == STATUS_OK) status = plot_shares(x, &all, stem, title);
     fputs("</div>\n", x->page.out);
     if (status == STATUS_OK) html_table(x->page.out, &all, title);
     if (status == STATUS_OK) status = html_csv(x->page.out, &all, stem);

@@ -28,13 +28,11 @@ static int count_steps(struct metrics_sheets *m, const char *path) {
 
 /* The columns of the first object. */
 static int begin_sheet(struct sheet *sheet, json_t *object) {
-    const char *names[64], *name;
+    const char *name;
     json_t *value;
-    int n = 0;
-    json_object_foreach(object, name, value) {
-        if (n < 64) names[n++] = strcmp(name, "eval_step") == 0 ? "step" : name;
-    }
-    return sheet_make(sheet, n, names);
+    json_object_foreach(object, name, value)
+        TRY(sheet_add_column(sheet, strcmp(name, "eval_step") == 0 ? "step" : name));
+    return STATUS_OK;
 }
 
 static int add_object(struct sheet *sheet, json_t *object) {

@@ -16,7 +16,9 @@ enum { WIDTH = 480, HEIGHT = 300, ROW_HEIGHT = 22, BROKEN_ROW_HEIGHT = 40, FRAME
 enum { LABEL_BYTES = 26 };
 
 void plot_add_series(struct plot *p, const char *name, int y, int low, int high) {
-    if (p->n_series < PLOT_MOST_SERIES)
+    if (p->n_series == PLOT_MOST_SERIES)
+        p->n_left_out++;
+    else
         p->series[p->n_series++] = (struct plot_series){.name = name, .y = y, .low = low, .high = high};
 }
 
@@ -289,6 +291,9 @@ int plot_write(const struct plot *p, struct page *page) {
     html_element(page->out, "figcaption", NULL, p->title);
     if (drawing) write_drawing(p, page, drawing);
     if (drawing) write_legend(p, page->out);
+    if (drawing && p->n_left_out > 0)
+        fprintf(page->out, "<p class=\"note\">Drawn are the first %d of %d; the others are in the CSV alone.</p>\n",
+                p->n_series, p->n_series + p->n_left_out);
     free(drawing);
     TRY(html_csv(page->out, p->sheet, p->name));
     fputs("</figure>\n", page->out);

@@ -31,13 +31,13 @@ struct plot {
     const char *x_label, *y_label;
     const struct sheet *sheet; /* borrowed */
     enum plot_kind kind;
-    int x;                /* column */
-    int log_x, from_zero; /* from_zero: the axis of values begins there, if none is less */
-    int n_series;
+    int x;                    /* column */
+    int log_x, from_zero;     /* from_zero: the axis of values begins there, if none is less */
+    int n_series, n_left_out; /* n_left_out: series that are in the CSV alone */
     struct plot_series series[PLOT_MOST_SERIES];
 };
 
-/* Adds a series; of more than PLOT_MOST_SERIES the last are left out. */
+/* Adds a series; of more than PLOT_MOST_SERIES the last are not drawn, which the figure says. */
 void plot_add_series(struct plot *plot, const char *name, int y, int low, int high);
 
 /* Writes the plot as a figure. One without any number is left out. */

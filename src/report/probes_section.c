@@ -6,26 +6,26 @@
 #include "base/status.h"
 #include "report/html.h"
 #include "report/measures_file.h"
+#include "report/name_list.h"
 #include "report/sections.h"
 
-enum { MOST_METRICS = PLOT_MOST_SERIES, OF_METRIC = 3 };
+enum { OF_METRIC = 3 };
 
 /* Columns: what a row is, and value, low, high of each metric. The names are borrowed from the file. */
 struct figures {
     struct sheet sheet;
-    int n_metrics;
-    const char *metrics[MOST_METRICS];
+    struct name_list metrics;
 };
 
 static int begin(struct figures *f, const char *first) {
     static const char *const OF[OF_METRIC] = {"", " low", " high"};
-    char texts[OF_METRIC * MOST_METRICS][96];
-    const char *names[1 + OF_METRIC * MOST_METRICS] = {first};
-    for (int i = 0; i < OF_METRIC * f->n_metrics; i++) {
-        snprintf(texts[i], sizeof *texts, "%.80s%s", f->metrics[i / OF_METRIC], OF[i % OF_METRIC]);
-        names[1 + i] = texts[i];
+    TRY(sheet_make(&f->sheet, 1, &first));
+    for (int i = 0; i < OF_METRIC * f->metrics.n; i++) {
+        char name[112];
+        snprintf(name, sizeof name, "%.100s%s", f->metrics.items[i / OF_METRIC], OF[i % OF_METRIC]);
+        TRY(sheet_add_column(&f->sheet, name));
     }
-    return sheet_make(&f->sheet, 1 + OF_METRIC * f->n_metrics, names);
+    return STATUS_OK;
 }
 
 static int set_estimate(struct sheet *s, int metric, json_t *estimate) {
@@ -35,40 +35,39 @@ static int set_estimate(struct sheet *s, int metric, json_t *estimate) {
     return STATUS_OK;
 }
 
-static void find_metrics(struct figures *f, json_t *metrics) {
+static int find_metrics(struct figures *f, json_t *metrics) {
     const char *name;
     json_t *value;
-    json_object_foreach(metrics, name, value) {
-        int k = 0;
-        while (k < f->n_metrics && strcmp(f->metrics[k], name) != 0) k++;
-        if (k == f->n_metrics && k < MOST_METRICS) f->metrics[f->n_metrics++] = name;
-    }
+    int k;
+    json_object_foreach(metrics, name, value) TRY(name_list_add(&f->metrics, name, &k));
+    return STATUS_OK;
 }
 
 /* Spaces, or pairs of them, as rows. */
 static int read_spaces(struct figures *f, json_t *spaces, const char *what) {
     const char *space;
     json_t *metrics;
-    json_object_foreach(spaces, space, metrics) find_metrics(f, metrics);
+    json_object_foreach(spaces, space, metrics) TRY(find_metrics(f, metrics));
     TRY(begin(f, what));
     sheet_mark_text(&f->sheet, 0);
     json_object_foreach(spaces, space, metrics) {
         TRY(sheet_add_row(&f->sheet));
         TRY(sheet_set(&f->sheet, 0, space));
-        for (int m = 0; m < f->n_metrics; m++) TRY(set_estimate(&f->sheet, m, json_object_get(metrics, f->metrics[m])));
+        for (int m = 0; m < f->metrics.n; m++)
+            TRY(set_estimate(&f->sheet, m, json_object_get(metrics, f->metrics.items[m])));
     }
     return STATUS_OK;
 }
 
 /* Numbers of tokens as rows; all metrics have the same. */
 static int read_curve(struct figures *f, json_t *curve) {
-    find_metrics(f, curve);
+    TRY(find_metrics(f, curve));
     TRY(begin(f, "tokens"));
-    size_t n = f->n_metrics > 0 ? json_array_size(json_object_get(curve, f->metrics[0])) : 0;
+    size_t n = f->metrics.n > 0 ? json_array_size(json_object_get(curve, f->metrics.items[0])) : 0;
     for (size_t i = 0; i < n; i++) {
         TRY(sheet_add_row(&f->sheet));
-        for (int m = 0; m < f->n_metrics; m++) {
-            json_t *point = json_array_get(json_object_get(curve, f->metrics[m]), i);
+        for (int m = 0; m < f->metrics.n; m++) {
+            json_t *point = json_array_get(json_object_get(curve, f->metrics.items[m]), i);
             TRY(sheet_set_number(&f->sheet, 0, member_number(point, "tokens")));
             TRY(set_estimate(&f->sheet, m, point));
         }
@@ -88,21 +87,22 @@ static int plot_figures(struct report *x, int run, const struct figures *f, cons
                         .sheet = &f->sheet,
                         .kind = kind,
                         .from_zero = 1};
-    for (int m = 0; m < f->n_metrics; m++)
-        plot_add_series(&plot, f->metrics[m], 1 + OF_METRIC * m, 2 + OF_METRIC * m, 3 + OF_METRIC * m);
+    for (int m = 0; m < f->metrics.n; m++)
+        plot_add_series(&plot, f->metrics.items[m], 1 + OF_METRIC * m, 2 + OF_METRIC * m, 3 + OF_METRIC * m);
     return plot_write(&plot, &x->page);
 }
 
 static int write_part(struct report *x, int run, json_t *question, const char *name, const char *member) {
     json_t *part = json_object_get(question, member);
     int is_curve = strcmp(member, "curve") == 0;
-    struct figures f = {.n_metrics = 0};
+    struct figures f = {.metrics = {0}};
     if (json_object_size(part) == 0) return STATUS_OK;
     int status = is_curve ? read_curve(&f, part) : read_spaces(&f, part, "space");
     if (status == STATUS_OK)
         status = plot_figures(x, run, &f, name, is_curve ? "by number of tokens" : member,
                               is_curve ? PLOT_CURVES : PLOT_INTERVALS);
     sheet_free(&f.sheet);
+    name_list_free(&f.metrics);
     return status;
 }
 

@@ -12,11 +12,19 @@ static int copy_text(char **to, const char *text) {
     return *to ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
 }
 
+int sheet_add_column(struct sheet *s, const char *name) {
+    int c = s->n_columns;
+    TRY(mem_grow(&s->names, &s->name_capacity, c + 1, sizeof *s->names));
+    TRY(mem_grow(&s->is_text, &s->text_capacity, c + 1, 1));
+    s->names[c] = NULL;
+    s->is_text[c] = 0;
+    s->n_columns++;
+    return copy_text(&s->names[c], name);
+}
+
 int sheet_make(struct sheet *s, int n_columns, const char *const *names) {
-    *s = (struct sheet){.n_columns = n_columns};
-    TRY(mem_alloc(&s->names, n_columns, sizeof *s->names));
-    TRY(mem_alloc(&s->is_text, n_columns, 1));
-    for (int c = 0; c < n_columns; c++) TRY(copy_text(&s->names[c], names[c]));
+    *s = (struct sheet){0};
+    for (int c = 0; c < n_columns; c++) TRY(sheet_add_column(s, names[c]));
     return STATUS_OK;
 }
 

@@ -6,15 +6,18 @@
 
 struct sheet {
     int n_columns;
-    long long n_rows, capacity; /* capacity: of cells */
-    char **names;               /* [n_columns], owned */
-    char *is_text;              /* [n_columns], owned: set by sheet_mark_text */
-    char **cells;               /* [n_rows, n_columns], owned; NULL: empty */
+    long long n_rows, capacity, name_capacity, text_capacity; /* capacity: of cells */
+    char **names;                                             /* [n_columns], owned */
+    char *is_text;                                            /* [n_columns], owned: set by sheet_mark_text */
+    char **cells;                                             /* [n_rows, n_columns], owned; NULL: empty */
 };
 
 /* A sheet without rows; names are copied. Free it in any case. */
 int sheet_make(struct sheet *sheet, int n_columns, const char *const *names);
 void sheet_free(struct sheet *sheet);
+
+/* Adds a column to a sheet that has no rows yet. */
+int sheet_add_column(struct sheet *sheet, const char *name);
 
 /* Adds an empty row; sheet_set and sheet_set_number fill cells of the last row. Numbers have 9 digits; NaN: empty. */
 int sheet_add_row(struct sheet *sheet);

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* What stands in gnuplot's drawings, and what stands there instead. The first that fits counts. */
 static const char *const CHANGES[][2] = {
     {" color=\"black\"", ""},
@@ -20,29 +22,27 @@ static const char *const CHANGES[][2] = {
     {"<use xlink:href='#gpPt6'", "<circle r='1' stroke='none' fill='currentColor'"}};
 enum { N_CHANGES = sizeof CHANGES / sizeof *CHANGES };
 
-static int begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
-
 /* Behind a group that holds nothing; NULL if none begins here. */
 static const char *skip_empty_group(const char *at) {
-    const char *end = begins(at, "<g ") ? strchr(at, '>') : NULL;
-    return end && begins(end, ">\n</g>\n") ? end + strlen(">\n</g>\n") : NULL;
+    const char *end = text_begins(at, "<g ") ? strchr(at, '>') : NULL;
+    return end && text_begins(end, ">\n</g>\n") ? end + strlen(">\n</g>\n") : NULL;
 }
 
 /* Behind the beginning of a group with an id and a title of gnuplot's. */
 static const char *skip_plot_title(const char *at) {
-    const char *end = begins(at, "<g id=\"gnuplot_plot_") ? strstr(at, "</title>") : NULL;
+    const char *end = text_begins(at, "<g id=\"gnuplot_plot_") ? strstr(at, "</title>") : NULL;
     return end ? end + strlen("</title>") : NULL;
 }
 
 /* Behind a colour of the page; its number into *colour. */
 static const char *skip_colour(const char *at, int *colour) {
     int end = 0;
-    return begins(at, "rgb(") && sscanf(at, "rgb( 1, 1, %d)%n", colour, &end) == 1 && end > 0 ? at + end : NULL;
+    return text_begins(at, "rgb(") && sscanf(at, "rgb( 1, 1, %d)%n", colour, &end) == 1 && end > 0 ? at + end : NULL;
 }
 
 static const char *skip_change(const char *at, FILE *out) {
     for (size_t i = 0; i < N_CHANGES; i++) {
-        if (!begins(at, CHANGES[i][0])) continue;
+        if (!text_begins(at, CHANGES[i][0])) continue;
         fputs(CHANGES[i][1], out);
         return at + strlen(CHANGES[i][0]);
     }
@@ -53,7 +53,7 @@ static const char *skip_change(const char *at, FILE *out) {
 static const char *write_next(const char *at, FILE *out) {
     const char *next;
     int colour;
-    if (begins(at, "<defs>") && (next = strstr(at, "</defs>"))) return next + strlen("</defs>\n");
+    if (text_begins(at, "<defs>") && (next = strstr(at, "</defs>"))) return next + strlen("</defs>\n");
     if ((next = skip_empty_group(at))) return next;
     if ((next = skip_plot_title(at))) {
         fputs("<g>", out);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "report/html.h"
 #include "report/metrics_file.h"
 #include "report/sections.h"
@@ -12,18 +13,17 @@ struct column_plot {
     int (*takes)(const char *column);
 };
 
-static int begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
 static int is_loss(const char *c) { return strcmp(c, "loss") == 0; }
-static int is_usage(const char *c) { return begins(c, "usage_"); }
-static int is_perplexity(const char *c) { return begins(c, "perplexity_"); }
-static int is_length(const char *c) { return begins(c, "length_"); }
+static int is_usage(const char *c) { return text_begins(c, "usage_"); }
+static int is_perplexity(const char *c) { return text_begins(c, "perplexity_"); }
+static int is_length(const char *c) { return text_begins(c, "length_"); }
 static int is_gradient(const char *c) { return strcmp(c, "gradient_norm") == 0; }
 static int is_rate(const char *c) { return strcmp(c, "rate") == 0; }
 static int is_revived(const char *c) { return strcmp(c, "revived") == 0; }
-static int is_codebook(const char *c) { return begins(c, "codebook_"); }
+static int is_codebook(const char *c) { return text_begins(c, "codebook_"); }
 static int is_term(const char *c) {
     return !is_codebook(c) && !is_loss(c) && !is_usage(c) && !is_perplexity(c) && !is_length(c) && !is_rate(c) &&
-           !is_revived(c) && !begins(c, "gradient_") && strcmp(c, "step") != 0 && strcmp(c, "codes") != 0;
+           !is_revived(c) && !text_begins(c, "gradient_") && strcmp(c, "step") != 0 && strcmp(c, "codes") != 0;
 }
 static int is_any(const char *c) { return strcmp(c, "step") != 0; }
 
@@ -41,17 +41,13 @@ enum { N_STEP_PLOTS = sizeof STEP_PLOTS / sizeof *STEP_PLOTS };
 
 /* The columns that a plot takes, behind column 0. */
 static int select_columns(const struct sheet *from, const struct column_plot *p, struct sheet *to) {
-    const char *names[PLOT_MOST_SERIES + 1] = {from->names[0]};
-    int columns[PLOT_MOST_SERIES + 1] = {0}, n = 1;
-    for (int c = 1; c < from->n_columns && n <= PLOT_MOST_SERIES; c++) {
-        if (!p->takes(from->names[c])) continue;
-        names[n] = from->names[c];
-        columns[n++] = c;
-    }
-    TRY(sheet_make(to, n, names));
+    TRY(sheet_make(to, 1, (const char *const *)from->names));
+    for (int c = 1; c < from->n_columns; c++)
+        if (p->takes(from->names[c])) TRY(sheet_add_column(to, from->names[c]));
     for (long long r = 0; r < from->n_rows; r++) {
         TRY(sheet_add_row(to));
-        for (int c = 0; c < n; c++) TRY(sheet_set(to, c, sheet_text(from, r, columns[c])));
+        for (int c = 0, n = 0; c < from->n_columns; c++)
+            if (c == 0 || p->takes(from->names[c])) TRY(sheet_set(to, n++, sheet_text(from, r, c)));
     }
     return STATUS_OK;
 }
@@ -95,8 +91,10 @@ static int add_losses(struct sheet *all, const struct sheet *steps, int run) {
     return STATUS_OK;
 }
 
-static int make_losses(struct report *x, int n, struct sheet *all) {
-    for (int r = 0; r < n; r++) {
+static int make_losses(struct report *x, struct sheet *all) {
+    TRY(sheet_make(all, 1, (const char *const[]){"step"}));
+    for (int r = 0; r < x->n_runs; r++) TRY(sheet_add_column(all, x->runs[r].name));
+    for (int r = 0; r < x->n_runs; r++) {
         struct metrics_sheets metrics;
         if (!x->runs[r].is_there[REPORT_METRICS]) continue;
         int status = metrics_sheets_read(&metrics, x->runs[r].path[REPORT_METRICS], x->options->rows);
@@ -108,8 +106,6 @@ static int make_losses(struct report *x, int n, struct sheet *all) {
 }
 
 static int write_comparison(struct report *x) {
-    const char *names[PLOT_MOST_SERIES + 1] = {"step"};
-    int n = x->n_runs < PLOT_MOST_SERIES ? x->n_runs : PLOT_MOST_SERIES;
     struct sheet all;
     struct plot plot = {.name = "loss_of_runs",
                         .title = "Loss of all runs",
@@ -117,12 +113,8 @@ static int write_comparison(struct report *x) {
                         .y_label = "loss",
                         .from_zero = 1,
                         .sheet = &all};
-    for (int r = 0; r < n; r++) {
-        names[1 + r] = x->runs[r].name;
-        plot_add_series(&plot, x->runs[r].name, 1 + r, -1, -1);
-    }
-    int status = sheet_make(&all, 1 + n, names);
-    if (status == STATUS_OK) status = make_losses(x, n, &all);
+    for (int r = 0; r < x->n_runs; r++) plot_add_series(&plot, x->runs[r].name, 1 + r, -1, -1);
+    int status = make_losses(x, &all);
     fputs("<div class=\"figures\">\n", x->page.out);
     if (status == STATUS_OK) status = plot_write(&plot, &x->page);
     fputs("</div>\n", x->page.out);

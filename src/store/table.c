@@ -170,6 +170,22 @@ void table_close(struct table *t) {
     *t = (struct table){0};
 }
 
+int table_is_of(const struct table *t, const char *path, int *is_of, char **vocabulary_id) {
+    struct h5file *file = NULL;
+    char *made_from = NULL;
+    int status;
+    *is_of = 0;
+    *vocabulary_id = NULL;
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
+    TRY_DONE(h5file_get_text(file, "content_id", vocabulary_id));
+    TRY_DONE(h5file_get_text(t->file, "vocabulary_id", &made_from));
+    *is_of = strcmp(*vocabulary_id, made_from) == 0;
+done:
+    free(made_from);
+    h5file_close(file);
+    return status;
+}
+
 int table_read(struct table *t, int64_t first, int64_t count, int32_t *tokens, float *weights, float *embedding) {
     if (tokens) TRY(h5file_read(t->file, "tokens", H5_I32, first, count, tokens));
     if (weights) TRY(h5file_read(t->file, "weights", H5_F32, first, count, weights));

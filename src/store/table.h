@@ -63,6 +63,8 @@ struct table {
 };
 int table_open(struct table *table, const char *path); /* names and shape; checks them */
 void table_close(struct table *table);
+/* Whether the table was made from the vocabulary at `path`, and that one's content_id, which the caller frees in any case. */
+int table_is_of(const struct table *table, const char *path, int *is_of, char **vocabulary_id);
 /* Rows first .. first+count-1 into caller's arrays; NULL arrays are passed over. */
 int table_read(struct table *table, int64_t first, int64_t count, int32_t *tokens, float *weights, float *embedding);
 int table_read_codebook(struct table *table, float *codebook);

@@ -7,6 +7,7 @@ command -v gnuplot >/dev/null || skip "there is no gnuplot (gnuplot-nox)"
 # A run, with a code whose name and description are markup; 250.40 among the others looks like a number.
 cat "$SAMPLE/codes.tsv" >codes.tsv
 printf 'OTHER\t<script>alert(1)</script>\t"><img src=x onerror=alert(2)> & '\''\\n\t\n' >>codes.tsv
+for i in $(seq 130); do printf 'SYSTEM%d\tX%d\tone of many systems\t\n' $i $i; done >>codes.tsv
 sed "s|$SAMPLE/codes.tsv|codes.tsv|" small.yaml >run.yaml
 for job in prepare encode train tokenize; do "$MEDTOK" $job --config run.yaml 2>log.txt || fail "$job: $(cat log.txt)"; done
 medtok inspect --set inspect.resamples=20 >/dev/null 2>&1 || fail "inspect"
@@ -23,7 +24,17 @@ cat >scores.json <<'JSON'
  "trainings": [{"name": "one", "step": 3, "seconds": 1.5, "parameters": 7, "average_precision": {"value": 0.25}, "auroc": {"value": null}}],
  "failures": [{"name": "two", "message": "diverged at </pre><b>"}]}
 JSON
-medtok report --set report.page=report.html files.scores=scores.json files.cohort=none.h5 2>log.txt || fail "report: $(cat log.txt)"
+# What probe writes, with more metrics than a plot has series.
+"$PYTHON" - >probes.json <<'PY'
+import json
+def of(k): return {"value": k / 32, "low": k / 64, "high": k / 16}
+metrics = [f"nearest, class {k}" for k in range(17)]
+figures = {space: {name: of(k + i) for k, name in enumerate(metrics)} for i, space in enumerate(("embedding", "tokens"))}
+curve = {"MRR": [dict(tokens=t, **of(t)) for t in (1, 2, 3)]}
+print(json.dumps({"probed_table": "t", "probes": {"ATC": {"queries": 9, "figures": figures, "differences": {"embedding - tokens": {
+    "nearest, class 0": {"value": -0.5, "low": -0.75, "high": None}}}}, "A to B": {"figures": {}, "differences": {}, "curve": curve}}}))
+PY
+medtok report --set report.page=report.html probe.report=probes.json files.scores=scores.json files.cohort=none.h5 2>log.txt || fail "report: $(cat log.txt)"
 
 cat >page.py <<'PY'
 import csv, html.parser, io, json, re, sys, urllib.parse
@@ -121,8 +132,24 @@ rates = {row["job"]: row for row in rows(page, "throughput")}
 n_codes = sum(1 for line in open("codes.tsv", encoding="utf-8")) - 1
 assert int(rates["train"]["done"]) == sum(step["codes"] for step in steps) and int(rates["tokenize"]["done"]) == int(rates["prepare"]["done"]) == n_codes, rates
 nearest = rows(page, "nearest")
-assert "OTHER" in {row["system"] for row in nearest} and all(row["cosine"] == "" or -1 <= float(row["cosine"]) <= 1 for row in nearest)
+assert "OTHER" in {row["system"] for row in nearest} and all(row["cosine"] == "" or abs(float(row["cosine"])) <= 1 + 1e-6 for row in nearest)
 ' "numbers and structure of the page"
+check '
+page = read("report.html")
+probes = json.load(open("probes.json"))["probes"]
+figures = rows(page, "probe.ATC.figures")
+assert [row["space"] for row in figures] == ["embedding", "tokens"], figures
+for row in figures:
+    for metric, of in probes["ATC"]["figures"][row["space"]].items():
+        assert [float(row[metric + end]) for end in ("", " low", " high")] == [of[k] for k in ("value", "low", "high")], (metric, row)
+assert page.words.count("Drawn are the first 16 of 17; the others are in the CSV alone.") == 1, "a plot that leaves something out"
+assert [tuple(row.values()) for row in rows(page, "probe.ATC.differences")] == [("embedding - tokens", "-0.5", "-0.75", "")]
+curve = rows(page, "probe.A to B.by number of tokens")
+assert [(int(row["tokens"]), float(row["MRR"])) for row in curve] == [(p["tokens"], p["value"]) for p in probes["A to B"]["curve"]["MRR"]]
+titles = {text for _, texts in page.images for name, text in texts.items() if name.endswith("-title")}
+assert {"ATC: figures", "ATC: differences", "A to B: by number of tokens"} <= titles, titles
+assert "What the table knows" in page.words
+' "the probes"
 check '
 page = read("report.html")
 assert page.tags.count("script") == 1 and "img" not in page.tags and "b" not in page.tags, "markup of a text is markup of the page"
@@ -131,6 +158,9 @@ for words in ("<script>alert(1)</script>", "diverged at </pre><b>", "a <task> & 
 dots = re.findall(r"<circle r=\"3\" [^>]*data-c=\"([^\"]*)\"", page.text)
 codes = [line.split("\t")[1] for line in open("codes.tsv", encoding="utf-8").read().splitlines()[1:]]
 assert sorted(map(html.unescape, dots)) == sorted(codes) and "250.40" in dots, "the codes of the map are not those of the table"
+names = re.findall("<li>([^<]*)", re.search(r"<ol class=\"systems\".*?</ol>", page.text, re.S)[0])
+of = re.findall(r"<circle r=\"3\" [^>]*class=\"s(\d+)\" [^>]*data-c=\"X(\d+)\"", page.text)
+assert len(of) == 130 and all(names[int(number)] == "SYSTEM" + code for number, code in of), "a code under the name of another system"
 ' "texts and the map"
 
 # The nearest codes are those of lookup.

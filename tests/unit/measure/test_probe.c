@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "measure/bag_search.h"
+#include "measure/probe.h"
 #include "measure/probe_baselines.h"
 #include "measure/probe_links.h"
 #include "measure/probe_question.h"
@@ -180,6 +181,34 @@ static void a_system_is_asked_only_if_its_codes_have_two_classes(void **state) {
     question_list_free(&questions);
 }
 
+static void as_many_classes_are_measured_as_there_are(void **state) {
+    enum { N_CLASSES = PROBE_MOST_METRICS };
+    static int32_t class_of[] = {7, 7, 9}, category[3], queries[] = {0, 1, 2}, n_listed[3];
+    static int64_t offsets[4];
+    static uint8_t candidates[] = {1, 1, 1};
+    struct code_classes classes[N_CLASSES];
+    struct vocabulary v = {.n_codes = 3, .n_listed = n_listed, .node_offsets = offsets, .edge_offsets = offsets};
+    struct probe_codes codes = {.n = 3, .category = category, .categories = {.n = 1}};
+    struct probe_question question = {
+        .kind = QUESTION_NEAREST, .n_queries = 3, .n_candidates = 3, .queries = queries, .is_candidate = candidates};
+    struct question_list questions = {&question, 1, 1};
+    struct probe_run run = {.codes = &codes, .questions = &questions, .classes = classes, .n_classes = N_CLASSES};
+    (void)state;
+    for (int k = 0; k < N_CLASSES; k++) {
+        snprintf(classes[k].name, sizeof classes[k].name, "class %d", k);
+        classes[k].class_of = class_of;
+    }
+    assert_true(N_CLASSES > 8);
+    assert_int_equal(code_links_make(&codes.links, 3, 1), STATUS_OK);
+    assert_int_equal(code_links_add(&codes.links, &v), STATUS_OK);
+    assert_int_equal(code_links_finish(&codes.links), STATUS_OK);
+    assert_int_equal(probe_run_make(&run), STATUS_OK);
+    assert_int_equal(run.report.results[0].n_metrics, N_CLASSES);
+    assert_string_equal(run.report.results[0].metric[9], "nearest, class 9");
+    probe_run_free(&run);
+    code_links_free(&codes.links);
+}
+
 /* ---- vectors ---- */
 struct made {
     int64_t width;
@@ -289,6 +318,7 @@ int main(void) {
         cmocka_unit_test(what_is_known_and_what_shares_nothing_is_left_out_of_a_ranking),
         cmocka_unit_test(a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links),
         cmocka_unit_test(a_system_is_asked_only_if_its_codes_have_two_classes),
+        cmocka_unit_test(as_many_classes_are_measured_as_there_are),
         cmocka_unit_test(an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first),
         cmocka_unit_test(eigenvectors_give_the_matrix_back),
         cmocka_unit_test(categories_and_classes_are_told_by_the_code),

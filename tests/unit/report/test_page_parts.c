@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/status.h"
 #include "report/code_chapter.h"
 #include "report/html.h"
+#include "report/sections.h"
 #include "report/sheet.h"
 #include "report/svg_style.h"
 
@@ -103,6 +105,55 @@ static void drawings_take_the_colours_of_the_page(void **state) {
            "<circle r='1' stroke='none' fill='currentColor' color='var(--paper)'/></g></g>");
 }
 
+/* ---- several runs ---- */
+enum { N_RUNS = PLOT_MOST_SERIES + 2, N_SHARES = 50 };
+
+/* What the section writes of N_RUNS runs that share their files; the caller frees text. */
+static void write_section(int (*section)(struct report *report)) {
+    static struct report_run runs[N_RUNS];
+    static const struct report_options OPTIONS = {.rows = 10};
+    struct report x = {.options = &OPTIONS, .n_runs = N_RUNS, .runs = runs, .page = {.out = open_text()}};
+    for (int r = 0; r < N_RUNS; r++) {
+        snprintf(runs[r].name, sizeof runs[r].name, "run %d", r);
+        snprintf(runs[r].path[REPORT_METRICS], PATH_MAX, "page_parts.%d.jsonl", (int)getpid());
+        snprintf(runs[r].path[REPORT_QUALITY], PATH_MAX, "page_parts.%d.json", (int)getpid());
+        runs[r].is_there[REPORT_METRICS] = runs[r].is_there[REPORT_QUALITY] = 1;
+    }
+    FILE *file = fopen(runs[0].path[REPORT_METRICS], "w");
+    assert_non_null(file);
+    fputs("{\"step\": 0, \"loss\": 0}\n{\"step\": 1, \"loss\": 1}\n", file);
+    fclose(file);
+    file = fopen(runs[0].path[REPORT_QUALITY], "w");
+    assert_non_null(file);
+    fputs("{\"measures\": {", file);
+    for (int i = 0; i < N_SHARES; i++)
+        fprintf(file, "%s\"share %d\": {\"value\": 0.5, \"low\": 0.25, \"high\": 0.75, \"n\": 3}", i ? ", " : "", i);
+    fputs("}}\n", file);
+    fclose(file);
+    int status = section(&x);
+    remove(runs[0].path[REPORT_METRICS]);
+    remove(runs[0].path[REPORT_QUALITY]);
+    assert_int_equal(status, STATUS_OK);
+    fclose(x.page.out);
+}
+
+static void every_run_has_its_column_of_losses(void **state) {
+    (void)state;
+    write_section(report_training_section);
+    assert_non_null(strstr(text, "step,run 0,run 1,"));
+    assert_non_null(strstr(text, "run 16,run 17\n0,0,"));
+    free(text);
+}
+
+static void every_run_has_its_columns_of_measures_and_what_is_not_drawn_is_told(void **state) {
+    (void)state;
+    write_section(report_quality_section);
+    assert_non_null(strstr(text, "&quot;n, run 16&quot;,&quot;value, run 17&quot;"));
+    assert_non_null(strstr(text, "share 49"));
+    assert_non_null(strstr(text, "the first 40 of 50, all are in the table</figcaption>"));
+    free(text);
+}
+
 /* ---- codes ---- */
 static void expect_chapter(const char *system, const char *code, const char *begins) {
     const char *chapter = code_chapter(system, code);
@@ -145,6 +196,8 @@ int main(void) {
         cmocka_unit_test(texts_are_escaped),
         cmocka_unit_test(what_is_no_text_is_replaced),
         cmocka_unit_test(drawings_take_the_colours_of_the_page),
+        cmocka_unit_test(every_run_has_its_column_of_losses),
+        cmocka_unit_test(every_run_has_its_columns_of_measures_and_what_is_not_drawn_is_told),
         cmocka_unit_test(codes_are_in_the_chapters_of_their_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
