@@ -41,6 +41,8 @@ expect_error 1 'removed.tsv, which holds the edges that were removed, is not the
 expect_error 1 'nowhere.tsv maps no code of the vocabulary to another' medtok probe --set probe.maps=nowhere.tsv
 expect_error 1 'chapters.tsv: no map between codes is told' medtok probe --set probe.maps=chapters.tsv
 expect_error 1 'map.csv: no column has the names of groups|map.csv: .*names of groups' medtok probe --set probe.classes=map.csv
+expect_error 2 'at most 32 classes can be asked for, those that codes tell themselves' \
+    medtok probe --set probe.classes="[$(printf 'one.tsv, %.0s' $(seq 31))one.tsv]" # 32, and the levels of ATC
 expect_error 2 'an output must not be an input' medtok probe $files --set probe.report=map.csv
 printf 'system\tcode\tdescription\tnodes\nHCPCS\tA1\twalker\t\nHCPCS\tA2\tcrutch\t\nHCPCS\tA3\tcane\t\n' >flat.tsv
 medtok prepare --set files.codes=flat.tsv --set files.vocabulary=flat.h5 || fail "another vocabulary"
