@@ -44,7 +44,8 @@ struct run_stage {
     double ran; /* seconds between beginnings and ends, over all restarts that ended */
     int64_t restarts, ranks;
     int64_t code; /* that it ended with; CODE_UNKNOWN: stopped before it could say */
-    char slurm_job[64], nodes[256], after[512], reason[512];
+    char slurm_job[64], nodes[256], reason[512];
+    char *after;                   /* owned: the stages that it waits for, commas between; NULL: it was not submitted */
     const struct run_stage *cause; /* STAGE_NOT_RUN: the stage that failed */
 };
 

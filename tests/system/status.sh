@@ -27,7 +27,9 @@ event train.seed-1 -850 began job=2 restart=0 nodes='node[1-2]' ranks=2
 event train.seed-1 -800 ended code=1
 event tokenize.seed-0 -900 submitted job=3_0 after=train.seed-0
 event tokenize.seed-1 -900 submitted job=3_1 after=train.seed-1
-event evaluate -900 submitted job=4 after=tokenize.seed-0,tokenize.seed-1
+# What it waits for may be long.
+event evaluate -900 submitted job=4 "after=$(seq -f tokenize.other-%03g -s, 60),tokenize.seed-0,tokenize.seed-1"
+echo 'slurmstepd: error: execve(): bash: No such file or directory' >run/logs/slurm-tokenize-3_0.log
 printf '%s\tsubmit' $now >>run/stages/prepare.tsv # cut by a kill
 cat >run/logs/train.seed-0.log <<'LOG'
 2026-11-25 22:05:31 [0] info: step 150/300: loss 3.2000, gradient 1, rate 0.001; 2560 codes/s, 12 s left
@@ -50,6 +52,7 @@ says 'warning: something odd'
 says '^train +seed-1 +failed'
 says 'exit code 1: a loss term is beyond'
 says '^tokenize +seed-0 +waiting'
+says 'before the stage began its job said: slurmstepd: .*No such file or directory .*/logs/slurm-tokenize-3_0.log'
 says '^tokenize +seed-1 +not run'
 says 'its turn does not come: train.seed-1, before it, failed'
 says '^evaluate +not run'
@@ -61,7 +64,7 @@ touch -d '10 minutes ago' run/logs/train.seed-0.log
 sed -i "s/^$((now - 60))/$((now - 600))/" run/stages/train.seed-0.tsv
 look
 says '^train +seed-0 +lost'
-says 'no sign of life on node\[1-2\]'
+says 'no sign of life on node\[1-2\]: .*SLURM may queue it again'
 says 'its turn does not come: train.seed-0, before it, is lost'
 # Its output's lock is alive.
 touch checkpoint.h5.lock-medtok
