@@ -67,7 +67,7 @@ void run_folder_path(const struct run_folder *run, const struct run_stage *stage
                      const char *ending, char path[PATH_MAX]);
 
 /* How much of a stage's work is saved, so that a job that begins again has it behind it: steps of a training (and, of
- * evaluate, of all its trainings), parts of a text file; else 1 if the output is there. *total 0: not known. */
+ * evaluate, of all its trainings and their pre-trainings), parts of a text file; else 1 if the output is there. *total 0: not known. */
 int stage_progress(const struct config *config, enum job job, int64_t *saved, int64_t *total);
 
 #endif

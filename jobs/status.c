@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "paths.h"
+#include "report/measures_file.h"
 #include "run_folder.h"
 
 static const char *const STATE_NAMES[] = {"waiting", "not run", "running", "queued again", "lost", "failed", "done"};
@@ -63,8 +64,8 @@ static void read_log(const char *path, struct log_lines *l) {
 
 /* ---- the last measures of a training ---- */
 static void print_measure(const char *name, const json_t *value, int *n) {
-    const json_t *number = json_is_object(value) ? json_object_get(value, "value") : value;
-    if (json_is_number(number)) printf("%s%s %.4g", (*n)++ ? ", " : " ", name, json_number_value(number));
+    double number = measure_number(value);
+    if (!isnan(number)) printf("%s%s %.4g", (*n)++ ? ", " : " ", name, number);
 }
 
 static void print_measures(const char *line) {

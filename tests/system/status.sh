@@ -76,6 +76,26 @@ look
 says '^train +seed-0 +failed'
 says 'stopped: restart 1 saved nothing more than 100'
 
+# Of evaluate the steps of its pre-training are saved too, and stand in front of those of the training.
+cat >>run/config.yaml <<YAML
+files.scores: 'scores.json'
+ehr.model: behrt
+ehr.steps: 50
+ehr.pretrain_steps: 300
+YAML
+saved_is() { [ "$("$MEDTOK" status run "$1")" = "$2" ] || fail "saved of $1: $("$MEDTOK" status run "$1" 2>&1), not $2"; }
+saved_is evaluate 0
+touch scores.seed-0.pretrained.step-000000100.h5
+saved_is evaluate 100
+touch scores.seed-0.step-000000020.h5
+saved_is evaluate 320
+event evaluate -5 began job=4 restart=0 nodes=node1 ranks=1
+look
+says 'saved: 320 of 350 steps, 91 %'
+# A model that learns no labels has its pre-training as its training.
+sed -i 's/behrt/ethos/' run/config.yaml
+saved_is evaluate 20
+
 expect_error 1 'run/logs is no run folder' "$MEDTOK" status run/logs
 expect_error 2 'has no stage encode' "$MEDTOK" status run encode
 expect_error 2 'status needs the folder of a run' "$MEDTOK" status
