@@ -95,6 +95,9 @@ says 'saved: 320 of 350 steps, 91 %'
 # A model that learns no labels has its pre-training as its training.
 sed -i 's/behrt/ethos/' run/config.yaml
 saved_is evaluate 20
+# Before the first training of a grid its folder is not there.
+echo 'ehr.grid.tasks: [los_7d, mortality]' >>run/config.yaml
+saved_is evaluate 0
 
 expect_error 1 'run/logs is no run folder' "$MEDTOK" status run/logs
 expect_error 2 'has no stage encode' "$MEDTOK" status run encode
