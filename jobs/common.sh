@@ -8,6 +8,7 @@ JOBS=${JOBS:-$(nproc)}
 MPIRUN=${MPIRUN:-mpirun}
 packages="build-essential cmake pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libyaml-dev libopenblas-dev
 zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libssl-dev libdnnl-dev libisal-dev"
+plot_packages=gnuplot-nox # of `report`, which has no plots without
 
 say() { printf '\n== %s\n' "$*"; }
 

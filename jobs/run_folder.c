@@ -38,16 +38,32 @@ int run_folder_config(const struct run_folder *run, const struct run_stage *stag
 }
 
 /* ---- events ---- */
-/* The value of `key=` in the fields of an event, up to the next tab. */
-static void take(const char *fields, const char *key, char *value, size_t size) {
+/* The value of `key=` in the fields of an event, up to the next tab: its length. */
+static size_t find_value(const char *fields, const char *key, const char **value) {
     size_t n = strlen(key);
-    value[0] = 0;
+    *value = "";
     for (const char *at = fields; at; at = strchr(at, '\t')) {
         at += *at == '\t';
         if (strncmp(at, key, n) != 0 || at[n] != '=') continue;
-        snprintf(value, size, "%.*s", (int)strcspn(at + n + 1, "\t\n"), at + n + 1);
-        return;
+        *value = at + n + 1;
+        break;
     }
+    return strcspn(*value, "\t\n");
+}
+
+static void take(const char *fields, const char *key, char *value, size_t size) {
+    const char *from;
+    size_t n = find_value(fields, key, &from);
+    snprintf(value, size, "%.*s", (int)n, from);
+}
+
+/* The same, of any length. */
+static int take_copy(const char *fields, const char *key, char **value) {
+    const char *from;
+    size_t n = find_value(fields, key, &from);
+    free(*value);
+    *value = strndup(from, n);
+    return *value ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
 }
 
 static int64_t take_number(const char *fields, const char *key) {
@@ -62,13 +78,13 @@ static void end(struct run_stage *s, enum stage_state state, int64_t time) {
     s->ended = time;
 }
 
-static void add_event(struct run_stage *s, int64_t time, const char *event, const char *fields) {
+static int add_event(struct run_stage *s, int64_t time, const char *event, const char *fields) {
     if (strcmp(event, "submitted") == 0) {
         s->submitted = time, s->first = s->began = s->ended = 0,
         s->reason[0] = 0; /* `ran` stays: a resumed run has its work */
         s->state = STAGE_WAITING;
         take(fields, "job", s->slurm_job, sizeof s->slurm_job);
-        take(fields, "after", s->after, sizeof s->after);
+        return take_copy(fields, "after", &s->after);
     } else if (strcmp(event, "began") == 0) {
         if (!s->first) s->first = time;
         s->began = time, s->state = STAGE_RUNNING, s->reason[0] = 0;
@@ -85,21 +101,22 @@ static void add_event(struct run_stage *s, int64_t time, const char *event, cons
         s->code = take_number(fields, "code");
         end(s, s->code == 0 ? STAGE_DONE : STAGE_FAILED, time);
     }
+    return STATUS_OK;
 }
 
 static int read_events(struct run_stage *s, const char *path) {
     char *line = NULL, event[32];
     size_t size = 0;
     long long time;
-    int at;
+    int at, status = STATUS_OK;
     FILE *file = fopen(path, "r");
     if (!file) return status_set(STATUS_FAILED, "%s cannot be read", path);
-    while (getline(&line, &size, file) > 0)
+    while (status == STATUS_OK && getline(&line, &size, file) > 0)
         if (strchr(line, '\n') && sscanf(line, "%lld\t%31[a-z]%n", &time, event, &at) == 2)
-            add_event(s, time, event, line + at);
+            status = add_event(s, time, event, line + at);
     free(line);
     fclose(file);
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- the stages of a run ---- */
@@ -154,7 +171,7 @@ static int is_named(const struct run_stage *s, const char *name, size_t length) 
 
 /* Of the stages that s waits for, one that failed or whose turn never comes; stages stand in the order of the chain. */
 static const struct run_stage *failed_before(const struct run_folder *run, const struct run_stage *s) {
-    for (const char *at = s->after; *at; at += strspn(at, ",")) {
+    for (const char *at = s->after; at && *at; at += strspn(at, ",")) {
         size_t n = strcspn(at, ",");
         for (int i = 0; i < run->n; i++) {
             const struct run_stage *other = &run->stages[i];
@@ -210,6 +227,7 @@ int run_folder_read(struct run_folder *run, const char *path, int64_t now) {
 }
 
 void run_folder_free(struct run_folder *run) {
+    for (int i = 0; i < run->n; i++) free(run->stages[i].after);
     free(run->stages);
     run->stages = NULL;
     run->n = 0;

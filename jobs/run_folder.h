@@ -44,7 +44,8 @@ struct run_stage {
     double ran; /* seconds between beginnings and ends, over all restarts that ended */
     int64_t restarts, ranks;
     int64_t code; /* that it ended with; CODE_UNKNOWN: stopped before it could say */
-    char slurm_job[64], nodes[256], after[512], reason[512];
+    char slurm_job[64], nodes[256], reason[512];
+    char *after;                   /* owned: the stages that it waits for, commas between; NULL: it was not submitted */
     const struct run_stage *cause; /* STAGE_NOT_RUN: the stage that failed */
 };
 
@@ -66,7 +67,7 @@ void run_folder_path(const struct run_folder *run, const struct run_stage *stage
                      const char *ending, char path[PATH_MAX]);
 
 /* How much of a stage's work is saved, so that a job that begins again has it behind it: steps of a training (and, of
- * evaluate, of all its trainings), parts of a text file; else 1 if the output is there. *total 0: not known. */
+ * evaluate, of all its trainings and their pre-trainings), parts of a text file; else 1 if the output is there. *total 0: not known. */
 int stage_progress(const struct config *config, enum job job, int64_t *saved, int64_t *total);
 
 #endif

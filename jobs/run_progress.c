@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "ehr/grid.h"
+#include "ehr/models.h"
 #include "paths.h"
 #include "run_folder.h"
 #include "store/h5file.h"
@@ -44,20 +45,30 @@ static int saved_parts(const char *text, int64_t *saved) {
     return STATUS_OK;
 }
 
+/* Steps of one training of evaluate, those of its pre-training in front, as ehr_evaluation_train makes and names them. */
+static int saved_training(const struct config *config, const struct grid_trial *trial, int64_t *saved, int64_t *total) {
+    const struct ehr_options *o = &trial->options;
+    int learns_labels = !ehr_model(o->model)->score; /* the others pre-train alone */
+    int64_t before = learns_labels ? o->pretrain_steps : 0, steps = learns_labels ? o->steps : o->pretrain_steps;
+    char path[PATH_MAX];
+    *saved = *total = before + steps;
+    config_trial_path(config, trial->name, ".results.h5", path);
+    if (h5file_kind(path) == KIND_RESULTS) return STATUS_OK;
+    config_trial_path(config, trial->name, ".h5", path);
+    TRY(saved_steps(path, steps, saved));
+    if (*saved > 0) *saved += before;
+    if (*saved > 0 || before == 0) return STATUS_OK;
+    config_trial_path(config, trial->name, ".pretrained.h5", path);
+    return saved_steps(path, before, saved);
+}
+
 static int saved_trainings(const struct config *config, int64_t *saved, int64_t *total) {
     struct grid grid;
-    char path[PATH_MAX];
     int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed);
     *saved = *total = 0;
     for (int64_t i = 0; i < grid.n && status == STATUS_OK; i++) {
-        int64_t steps = grid.trials[i].options.steps, done = 0;
-        config_trial_path(config, grid.trials[i].name, ".results.h5", path);
-        if (h5file_kind(path) == KIND_RESULTS) {
-            done = steps;
-        } else {
-            config_trial_path(config, grid.trials[i].name, ".h5", path);
-            status = saved_steps(path, steps, &done);
-        }
+        int64_t done = 0, steps = 0;
+        status = saved_training(config, &grid.trials[i], &done, &steps);
         *saved += done;
         *total += steps;
     }

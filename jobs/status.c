@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "jobs.h"
 #include "paths.h"
+#include "report/measures_file.h"
 #include "run_folder.h"
 
 static const char *const STATE_NAMES[] = {"waiting", "not run", "running", "queued again", "lost", "failed", "done"};
@@ -63,8 +64,8 @@ static void read_log(const char *path, struct log_lines *l) {
 
 /* ---- the last measures of a training ---- */
 static void print_measure(const char *name, const json_t *value, int *n) {
-    const json_t *number = json_is_object(value) ? json_object_get(value, "value") : value;
-    if (json_is_number(number)) printf("%s%s %.4g", (*n)++ ? ", " : " ", name, json_number_value(number));
+    double number = measure_number(value);
+    if (!isnan(number)) printf("%s%s %.4g", (*n)++ ? ", " : " ", name, number);
 }
 
 static void print_measures(const char *line) {
@@ -142,8 +143,24 @@ static void print_why(const struct run_stage *s, const struct log_lines *log) {
         printf("    exit code %lld%s%s\n", (long long)s->code, log->error[0] ? ": " : "", log->error);
     if (s->reason[0]) printf("    stopped: %s\n", s->reason);
     if (s->state == STAGE_LOST)
-        printf("    no sign of life on %s: killed, out of memory, or its node failed (sacct -j %s)\n", s->nodes,
-               s->slurm_job);
+        printf(
+            "    no sign of life on %s: killed, out of memory, or its node failed, after which SLURM may queue it "
+            "again (sacct -j %s)\n",
+            s->nodes, s->slurm_job);
+}
+
+/* What a batch script says before its stage begins stands in SLURM's own log. */
+static void print_early_words(const struct run_folder *run, const struct run_stage *s) {
+    char path[PATH_MAX], last[LINE_BYTES] = "", *line = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "%.3900s/logs/slurm-%s-%s.log", run->path, s->name, s->slurm_job);
+    FILE *file = fopen(path, "r");
+    if (!file) return;
+    while (getline(&line, &size, file) > 0)
+        if (line[strspn(line, " \t\n")]) keep(last, line);
+    free(line);
+    fclose(file);
+    if (last[0]) printf("    before the stage began its job said: %s (%s)\n", last, path);
 }
 
 static int print_stage(const struct run_folder *run, const struct run_stage *s, int64_t now) {
@@ -155,6 +172,7 @@ static int print_stage(const struct run_folder *run, const struct run_stage *s, 
     print_time(s, now);
     printf("\n");
     print_why(s, &log);
+    if (!s->began) print_early_words(run, s);
     if (s->state != STAGE_WAITING && s->state != STAGE_NOT_RUN) TRY(print_progress(run, s, &log));
     for (int i = 0; i < MOST_WARNINGS && log.warnings[i][0]; i++) printf("    warning: %s\n", log.warnings[i]);
     if (log.n_warnings > MOST_WARNINGS) printf("    %d warnings in all: %s\n", log.n_warnings, path);

@@ -21,9 +21,10 @@ ended() {
 
 # SLURM ends a job by TERM, and soon after by KILL: what is known is written at once. Of a preempted job the program is told too, so
 # that it saves, and "requeued" follows.
-trap 'event stopped "reason=SLURM ended the job: it was cancelled, or at its time limit"' TERM
+trap 'event stopped "reason=SLURM ended the job: it was cancelled, at its time limit, or in the way of another, after which SLURM may queue it again"' TERM
 restart=${SLURM_RESTART_COUNT:-0}
 before=$(saved)
+trap - EXIT # by which the script told of an end before this
 event began "job=$SLURM_JOB_ID" "restart=$restart" "nodes=$SLURM_JOB_NODELIST" "ranks=$SLURM_NTASKS"
 
 step() { # options of srun -- arguments of the program; its exit code in `code`
@@ -39,7 +40,10 @@ step() { # options of srun -- arguments of the program; its exit code in `code`
     done
 }
 step -- "$STAGE"
-if [ "$code" -eq 0 ] && [ "$STAGE" = tokenize ]; then step --nodes=1 --ntasks=1 -- verify; fi
+if [ "$code" -eq 0 ] && [ "$STAGE" = tokenize ]; then
+    step --nodes=1 --ntasks=1 -- verify
+    case $code in 138 | 143) code=75 ;; esac # verify writes nothing, so a signal (USR1, TERM) ends it
+fi
 [ "$code" -eq 75 ] || ended "$code"
 
 # Stopped by a signal: before the time limit, or for another's job.
@@ -47,11 +51,12 @@ after=$(saved)
 if [ "$restart" -ge "$MAX_RESTARTS" ]; then
     event stopped "reason=$restart restarts are as many as site.max_restarts allows"
     ended "$code"
-elif [ "$restart" -gt 0 ] && [ "$after" -le "$before" ]; then
+elif [ "$restart" -gt 0 ] && [ "$before" -ge 0 ] && [ "$after" -ge 0 ] && [ "$after" -le "$before" ]; then # -1: not known
     event stopped "reason=restart $restart saved nothing more than $before before it was stopped: the time limit (site.time) is too short"
     ended "$code"
 fi
 trap - TERM # by which SLURM now ends this script
 event requeued "restart=$((restart + 1))" "at=$after"
 scontrol requeue "$SLURM_JOB_ID" || ended "$code"
-sleep 60 # until SLURM ends this script
+sleep 60 # until SLURM ends this script; one that it forgets has not done its work
+exit "$code"

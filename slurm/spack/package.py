@@ -25,6 +25,7 @@ class Medtok(CMakePackage, CudaPackage):
     depends_on("onednn@2")
     depends_on("python", type="run")
     depends_on("py-pyarrow", type="run")
+    depends_on("gnuplot", type="run")
     depends_on("cuda@12:", when="+cuda")
 
     def cmake_args(self):

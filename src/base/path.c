@@ -149,6 +149,7 @@ int path_check_room(const char *path, int64_t bytes, const char *what) {
 }
 
 /* ---- files of a name ---- */
+/* Of a folder that is not there the answer is known: no file. */
 static int is_worth_an_error(const char *folder, int reason) {
     (void)folder;
     return reason != ENOENT;
@@ -163,7 +164,7 @@ int path_list(const char *stem, const char *pattern, void (*found)(const char *p
         escaped[n++] = *p;
     }
     snprintf(escaped + n, sizeof escaped - n, "%s", pattern);
-    int code = glob(escaped, GLOB_ERR, is_worth_an_error, &files);
+    int code = glob(escaped, 0, is_worth_an_error, &files);
     if (code == GLOB_NOMATCH) return STATUS_OK;
     if (code) return status_set(STATUS_FAILED, "cannot list the files %s%s", stem, pattern);
     for (size_t i = 0; i < files.gl_pathc; i++) found(files.gl_pathv[i], context);

@@ -68,8 +68,17 @@ static int set_choice(void *to, const char *origin, const struct key *key, const
     return STATUS_OK;
 }
 
+int assign_one_line(const char *origin, const struct key *key, const char *value) {
+    if (!strpbrk(value, "\r\n")) return STATUS_OK;
+    return status_set(STATUS_USAGE,
+                      "%s: %s holds a line break, but a setting is one line: write it in one (of shell commands, with "
+                      "`&&` or `;` between)",
+                      origin, key->name);
+}
+
 int assign_text(void *values, const char *origin, const struct key *key, const char *value) {
     void *to = assign_target(values, key);
+    TRY(assign_one_line(origin, key, value));
     switch (key->type) {
         case KEY_INTEGER: return set_integer(to, origin, key, value);
         case KEY_REAL: return set_real(to, origin, key, value);

@@ -10,6 +10,9 @@ void *assign_target(void *values, const struct key *key);
 /* Sets a key, a list to a list of one. */
 int assign_text(void *values, const char *origin, const struct key *key, const char *text);
 
+/* STATUS_USAGE if a value has a line break: what is printed of settings, and what is read back, has a line for each. */
+int assign_one_line(const char *origin, const struct key *key, const char *text);
+
 /* The error that `text` is no value of the key. */
 int assign_refused(const char *origin, const struct key *key, const char *text);
 

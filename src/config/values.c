@@ -44,6 +44,7 @@ int values_set(const struct schema *schema, void *values, const char *assignment
     snprintf(name, sizeof name, "%.*s", (int)n, assignment);
     const struct key *key = schema_find(schema, name);
     if (!key) return assign_unknown(schema, origin, name);
+    TRY(assign_one_line(origin, key, assignment + n + 1));
     if (key->type == KEY_LIST) return set_list(assign_target(values, key), assignment + n + 1);
     return assign_text(values, origin, key, assignment + n + 1);
 }

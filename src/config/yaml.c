@@ -29,6 +29,7 @@ static int read_list(struct reader *r, const char *origin, const struct key *key
     for (yaml_node_item_t *i = value->data.sequence.items.start; i < value->data.sequence.items.top; i++) {
         yaml_node_t *item = yaml_document_get_node(r->document, *i);
         if (item->type != YAML_SCALAR_NODE) return assign_refused(origin, key, "a list of other things");
+        TRY(assign_one_line(origin, key, (const char *)item->data.scalar.value));
         TRY(string_list_add(list, (const char *)item->data.scalar.value));
     }
     return STATUS_OK;

@@ -8,7 +8,7 @@ section() { sed -n "/^%$1\$/,/^%[a-z]/p" $definition | sed '1d; /^%/d'; }
 
 # ---- the image ----
 # shellcheck disable=SC2016
-wanted=$(bash -c '. jobs/common.sh && echo $packages' | tr ' ' '\n' | sort)
+wanted=$(bash -c '. jobs/common.sh && echo $packages $plot_packages' | tr ' ' '\n' | sort)
 there=$(section post | sed -n 's/.*--no-install-recommends //p' | tr ' ' '\n' | grep -v '^python3-venv$' | sort)
 [ "$wanted" = "$there" ] || fail "packages of the image and of jobs/common.sh: $(diff <(echo "$wanted") <(echo "$there"))"
 section post | bash -n || fail "%post is no script"
@@ -42,6 +42,7 @@ unknown = needed - set(names)
 assert not unknown, f"the recipe's test does not know {unknown}"
 lacking = {names[n] for n in needed if names[n]} - set(asked)
 assert not lacking, f"the recipe does not ask for {lacking}"
+assert "gnuplot" in asked and "py-pyarrow" in asked, "the recipe lacks what the program starts"
 
 class Package(recipe["Medtok"]):
     def __init__(self, on, architectures):
@@ -60,6 +61,7 @@ else
     echo "shellcheck is not installed: left out"
 fi
 "$MEDTOK" plan --dry-run >"$work/defaults" 2>&1 && "$MEDTOK" plan --dry-run --config configs/site.example.yaml >"$work/example" 2>&1 || fail "plan --dry-run: $(cat "$work/example")"
+for file in $(grep -o 'configs/[a-z.-]*\.yaml' slurm/README.md | grep -vx configs/site.yaml); do [ -r "$file" ] || fail "slurm/README.md names $file, which is not there"; done
 cmp -s "$work/defaults" "$work/example" || fail "site.example.yaml does not show the defaults: $(diff "$work/defaults" "$work/example")"
 for name in $(sed -n 's/^site\.\([a-z_]*\):.*/\1/p' "$work/defaults"); do
     grep -q "^  $name: " configs/site.example.yaml || fail "site.example.yaml lacks site.$name"

@@ -8,7 +8,8 @@ printf '#!/bin/sh\necho "$@" >>%s/requeued\n' "$work" >bin/scontrol
 cat >bin/program <<PROGRAM
 #!/bin/sh
 case \$1 in
-    status) cat $work/saved ;;
+    status) grep -x '[0-9]*' $work/saved ;;
+    verify) echo "\$@" >>$work/called; exit \${VERIFY:-0} ;;
     *) echo "\$@" >>$work/called && [ -z "\$SAVES" ] || echo \$SAVES >$work/saved
        exit \$CODE ;;
 esac
@@ -34,16 +35,25 @@ holds() { # CODE REQUEUED 'pattern of the last events'
 stage 0 0 0 12 && holds 0 '' "ended	code=0"
 grep -q -- "train --config $work/run/config.yaml" called || fail "the program was called with: $(cat called)"
 stage 0 1 0 '' || holds 1 '' "ended	code=1"
+# Its last code stands where SLURM, for once, does not end the script: what depends on the job must not begin.
 stage 0 75 0 12
-holds 0 'requeue 7' "requeued	restart=1	at=12"
+holds 75 'requeue 7' "requeued	restart=1	at=12"
 stage 0 75 0 0 # a first turn may be stopped before it saves
-holds 0 'requeue 7' "requeued	restart=1	at=0"
+holds 75 'requeue 7' "requeued	restart=1	at=0"
 stage 1 75 12 20
-holds 0 'requeue 7' "requeued	restart=2	at=20"
+holds 75 'requeue 7' "requeued	restart=2	at=20"
 stage 1 75 12 12
 holds 75 '' "stopped	reason=restart 1 saved nothing more than 12 .* ended	code=75"
 stage 3 75 12 20
 holds 75 '' "stopped	reason=3 restarts are as many as site.max_restarts allows ended	code=75"
+stage 1 75 unknown unknown # what is saved cannot be told
+holds 75 'requeue 7' "requeued	restart=2	at=-1"
 name=tokenize stage 0 0 0 1
 grep -q '^verify ' called || fail "tokenize does not verify its table: $(cat called)"
+for signal in 10 15; do # of SLURM, while the table is verified
+    VERIFY=$((128 + signal)) name=tokenize stage 0 0 0 1
+    holds 75 'requeue 7' "requeued	restart=1	at=1"
+done
+VERIFY=1 name=tokenize stage 0 0 0 1
+holds 1 '' "ended	code=1"
 finish

@@ -64,7 +64,8 @@ has seeds/variants/seed-5.yaml "files.table: '$work/seeds/seed-5/table.h5'"
 has seeds/report.yaml "report.runs: ['$work/seeds/variants/seed-5.yaml']"
 has seeds/report.yaml "report.page: '$work/seeds/report.html'"
 has seeds/report.yaml "files.table: '$work/seeds/seed-0/table.h5'"
-has seeds/stages/tokenize.seed-5.tsv "$(cut -f 1 seeds/stages/tokenize.seed-5.tsv)	submitted	job=2	after=train.seed-5"
+has seeds/stages/tokenize.seed-5.tsv "$(cut -f 1 seeds/stages/tokenize.seed-5.tsv)	submitted	job=2_1	after=train.seed-5"
+has told.tokenize "--output=$work/seeds/logs/slurm-tokenize-%A_%a.log"
 # What is done is not submitted again; what is left is planned with the files of its element, the array's base having none.
 resume() { rm -f order told.* && (cd / && "$ROOT/slurm/submit" --resume "${work#/}/seeds") >out 2>&1; }
 done_is() { for unit in "$@"; do printf '2000000000\tended\tcode=0\n' >>"seeds/stages/$unit.tsv"; done; }
@@ -101,6 +102,19 @@ lacks grid/variants/tasks-mortality.yaml 'files.table.*grid'
 REFUSE=tokenize submit --run refused --to inspect && fail "a refusal of sbatch is no failure: $(cat out)"
 grep -q 'SLURM takes no job for tokenize.*Invalid account' out || fail "no word of why: $(cat out)"
 [ "$(cat cancelled)" = '1 2 3' ] || fail "cancelled: $(cat cancelled)"
+medtok status refused >out 2>&1
+grep -q '^3 failed$' out && grep -q 'it was cancelled, since SLURM took no job for tokenize: Invalid account' out || fail "status does not tell of the refusal: $(cat out)"
+# A script that ends before its stage begins.
+submit --run early --from train --to train --seeds 0,5 --set "site.setup=echo no such module; exit 3" || fail "submit: $(cat out)"
+SLURM_ARRAY_TASK_ID=1 bash early/scripts/train.sbatch >early/logs/slurm-train-1_1.log 2>&1
+[ $? -eq 3 ] || fail "the script's exit code: $(cat early/logs/slurm-train-1_1.log)"
+medtok status early >out 2>&1
+[ "$(grep -A 2 '^train *seed-5 *failed' out | tail -n 2)" = "    stopped: its batch script ended before the program began
+    before the stage began its job said: no such module ($work/early/logs/slurm-train-1_1.log)" ] || fail "status: $(cat out)"
+# A line of a batch script is one line.
+printf 'site:\n  setup: |\n    module load openmpi\n    module load hdf5-mpi\n' >lines.yaml
+submit --site lines.yaml --run lines && fail "a setup of two lines is submitted"
+grep -q 'lines.yaml:2: site.setup holds a line break' out || fail "no word of it: $(cat out)"
 # A folder that is somebody's is neither filled nor removed; of an array that cannot run nothing is left.
 mkdir mine && echo precious >mine/data
 submit --run mine --from train --seeds 0,x && fail "a folder with files is taken as a run folder"

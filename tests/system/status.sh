@@ -27,7 +27,9 @@ event train.seed-1 -850 began job=2 restart=0 nodes='node[1-2]' ranks=2
 event train.seed-1 -800 ended code=1
 event tokenize.seed-0 -900 submitted job=3_0 after=train.seed-0
 event tokenize.seed-1 -900 submitted job=3_1 after=train.seed-1
-event evaluate -900 submitted job=4 after=tokenize.seed-0,tokenize.seed-1
+# What it waits for may be long.
+event evaluate -900 submitted job=4 "after=$(seq -f tokenize.other-%03g -s, 60),tokenize.seed-0,tokenize.seed-1"
+echo 'slurmstepd: error: execve(): bash: No such file or directory' >run/logs/slurm-tokenize-3_0.log
 printf '%s\tsubmit' $now >>run/stages/prepare.tsv # cut by a kill
 cat >run/logs/train.seed-0.log <<'LOG'
 2026-11-25 22:05:31 [0] info: step 150/300: loss 3.2000, gradient 1, rate 0.001; 2560 codes/s, 12 s left
@@ -50,6 +52,7 @@ says 'warning: something odd'
 says '^train +seed-1 +failed'
 says 'exit code 1: a loss term is beyond'
 says '^tokenize +seed-0 +waiting'
+says 'before the stage began its job said: slurmstepd: .*No such file or directory .*/logs/slurm-tokenize-3_0.log'
 says '^tokenize +seed-1 +not run'
 says 'its turn does not come: train.seed-1, before it, failed'
 says '^evaluate +not run'
@@ -61,7 +64,7 @@ touch -d '10 minutes ago' run/logs/train.seed-0.log
 sed -i "s/^$((now - 60))/$((now - 600))/" run/stages/train.seed-0.tsv
 look
 says '^train +seed-0 +lost'
-says 'no sign of life on node\[1-2\]'
+says 'no sign of life on node\[1-2\]: .*SLURM may queue it again'
 says 'its turn does not come: train.seed-0, before it, is lost'
 # Its output's lock is alive.
 touch checkpoint.h5.lock-medtok
@@ -72,6 +75,29 @@ event train.seed-0 -10 ended code=75
 look
 says '^train +seed-0 +failed'
 says 'stopped: restart 1 saved nothing more than 100'
+
+# Of evaluate the steps of its pre-training are saved too, and stand in front of those of the training.
+cat >>run/config.yaml <<YAML
+files.scores: 'scores.json'
+ehr.model: behrt
+ehr.steps: 50
+ehr.pretrain_steps: 300
+YAML
+saved_is() { [ "$("$MEDTOK" status run "$1")" = "$2" ] || fail "saved of $1: $("$MEDTOK" status run "$1" 2>&1), not $2"; }
+saved_is evaluate 0
+touch scores.seed-0.pretrained.step-000000100.h5
+saved_is evaluate 100
+touch scores.seed-0.step-000000020.h5
+saved_is evaluate 320
+event evaluate -5 began job=4 restart=0 nodes=node1 ranks=1
+look
+says 'saved: 320 of 350 steps, 91 %'
+# A model that learns no labels has its pre-training as its training.
+sed -i 's/behrt/ethos/' run/config.yaml
+saved_is evaluate 20
+# Before the first training of a grid its folder is not there.
+echo 'ehr.grid.tasks: [los_7d, mortality]' >>run/config.yaml
+saved_is evaluate 0
 
 expect_error 1 'run/logs is no run folder' "$MEDTOK" status run/logs
 expect_error 2 'has no stage encode' "$MEDTOK" status run encode

@@ -226,6 +226,14 @@ static void what_is_printed_reads_back(void **state) {
     }
 }
 
+static void a_value_of_several_lines_is_refused(void **state) {
+    (void)state;
+    refuses("site:\n  setup: |\n    module load a\n    module load b\n", "t.yaml:2: site.setup holds a line break");
+    refuses("site.sbatch: [--qos=a, \"--comment=b\\nc\"]\n", "t.yaml:1: site.sbatch holds a line break");
+    assert_int_equal(config_set(&config, "files.table=a\nb"), STATUS_USAGE);
+    assert_int_equal(config_set(&config, "site.sbatch=[a\n,b]"), STATUS_USAGE);
+}
+
 static void provenance_holds_what_shapes_the_output_alone(void **state) {
     (void)state;
     char *text;
@@ -251,6 +259,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(set_overrides_and_checks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_are_checked_against_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_printed_reads_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_value_of_several_lines_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(provenance_holds_what_shapes_the_output_alone, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
