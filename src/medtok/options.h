@@ -110,9 +110,8 @@ enum orthogonality_per { ORTHOGONALITIES(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "loss.reconstruction", reconstruction, "0", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
     KEY(in, INTEGER, "loss.parts", parts, "1", 1, 65536, "parts", STEP_JOBS, SHAPES,                                   \
-        "parts of the batch, each of which has negatives and an orthogonality of its own; 4: the publication, one "    \
-        "for "                                                                                                         \
-        "each of its ranks")                                                                                           \
+        "parts of each batch (with train.micro_batches: of each of them), at most train.batch, each of which has "     \
+        "negatives and an orthogonality of its own; 4: the publication, one for each of its ranks")                    \
     KEY(in, CHOICE, "loss.sibling_negatives", sibling_negatives, sibling_negatives, SIBLING_NEGATIVES, "leave-out",    \
         STEP_JOBS, SHAPES, "leave-out: codes with the same parent in their system are not negatives of each other")
 struct loss_options {
