@@ -105,11 +105,12 @@ static int ask_relation(struct probing *x, const struct removed_edges *r, long l
 }
 
 static int read_removed(struct probing *x) {
-    struct removed_edges r;
+    struct removed_edges r = {0};
     struct probe_link *links = NULL;
     uint8_t *done = NULL;
     int status;
     if (!x->config->probe.removed[0]) return STATUS_OK;
+    TRY_DONE(vocabulary_check_removed(x->config->files.vocabulary, x->config->probe.removed));
     TRY_DONE(removed_edges_read(&r, x->config->probe.removed));
     TRY_DONE(mem_alloc(&links, r.n, sizeof *links));
     TRY_DONE(mem_alloc(&done, r.n, 1));
