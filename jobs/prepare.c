@@ -68,7 +68,9 @@ static int run(const struct comm *comm, const struct config *config, const struc
     const char *removed = config->subgraph.removed;
     (void)arguments;
     TRY(prepare_vocabulary(comm, config));
-    if (!removed[0] || access(removed, R_OK) == 0) return STATUS_OK;
+    if (!removed[0]) return STATUS_OK;
+    if (access(removed, R_OK) == 0)
+        return comm_agree(comm, vocabulary_check_removed(config->files.vocabulary, removed));
     return status_set(STATUS_FAILED,
                       "%s is up to date, but %s, which holds the edges that were removed, is not there: "
                       "run prepare --force",

@@ -103,11 +103,12 @@ static int ask_relation(struct probing *x, const struct removed_edges *r, long l
 }
 
 static int read_removed(struct probing *x) {
-    struct removed_edges r;
+    struct removed_edges r = {0};
     struct probe_link *links = NULL;
     uint8_t *done = NULL;
     int status;
     if (!x->config->probe.removed[0]) return STATUS_OK;
+    TRY_DONE(vocabulary_check_removed(x->config->files.vocabulary, x->config->probe.removed));
     TRY_DONE(removed_edges_read(&r, x->config->probe.removed));
     TRY_DONE(mem_alloc(&links, r.n, sizeof *links));
     TRY_DONE(mem_alloc(&done, r.n, 1));
@@ -245,8 +246,8 @@ static int ask_untrained(struct probing *x, enum untrained_rows kind, const char
     int vectors, bags, status;
     for (int g = 0; g < N_GROUPS; g++) regions[g] = (struct region){s->region[g][0], s->region[g][1]};
     TRY_DONE(comm_agree(x->comm, first_components_make(&first, &x->components, s->dim)));
-    TRY_DONE(untrained_quantizer_make(&q, x->comm, x->run.device, &first.source, regions, s->top_k, x->bootstrap.seed,
-                                      kind));
+    TRY_DONE(untrained_quantizer_make(&q, x->comm, x->run.device, &first.source, regions, s->top_k, s->residual != 0,
+                                      x->bootstrap.seed, kind));
     TRY_DONE(probe_run_vectors(&x->run, names[0], &q.source, &vectors));
     struct token_bags tokens = {q.n, q.first[N_GROUPS], q.top_k, N_GROUPS, q.tokens, q.weights, q.first};
     TRY_DONE(ask_tokens(x, names[1], &tokens, N_GROUPS * q.top_k, &bags));

@@ -66,6 +66,15 @@ static int check(const struct config *config) {
     if (config->model.text_map == TEXT_MAP_PRINCIPAL && config->text.mode == TEXT_ONLINE)
         return status_set(STATUS_USAGE,
                           "model.text_map: principal needs text.mode: cached, whose features it looks at");
+    if (config->loss.parts > config->train.batch)
+        return status_set(STATUS_USAGE, "loss.parts (%lld) must not be more than train.batch (%lld), the codes it cuts",
+                          (long long)config->loss.parts, (long long)config->train.batch);
+    if (config->quantizer.warmup >= config->train.steps)
+        return status_set(
+            STATUS_USAGE,
+            "quantizer.warmup (%lld) must be less than train.steps (%lld): the codebook is made behind the "
+            "warm-up, and learns from then on",
+            (long long)config->quantizer.warmup, (long long)config->train.steps);
     return model_options_check(&config->attention, &config->quantizer);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/sha256.h"
 #include "base/status.h"
 
 void vocabulary_builder_free(struct vocabulary_builder *b) {
@@ -191,7 +192,9 @@ int vocabulary_builder_read_graph(struct vocabulary_builder *b) {
     TRY(removed_edges_begin(&b->removed, o->remove, o->remove_share, (uint64_t)o->remove_seed));
     TRY(knowledge_graph_read(&b->graph, b->graph_path, &b->removed));
     log_graph(b);
-    return o->removed[0] ? removed_edges_write(&b->removed, o->removed) : STATUS_OK;
+    if (!o->removed[0]) return STATUS_OK;
+    TRY(removed_edges_write(&b->removed, o->removed));
+    return sha256_file(o->removed, b->vocabulary.removed_sha256);
 }
 
 /* In MedTok's own table the list is the subgraph. */

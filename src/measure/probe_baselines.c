@@ -201,27 +201,105 @@ static void draw_directions(uint64_t seed, uint32_t stream, int64_t n, int64_t w
     }
 }
 
-static int take_vectors(struct untrained_quantizer *q, const struct comm *comm, const struct vector_source *of,
-                        uint64_t seed, int group, int64_t most) {
-    int32_t *codes = NULL;
-    int64_t n = 0;
-    float *rows = q->rows + q->first[group] * q->width;
-    TRY(comm_agree(comm, draw_used(of->used, of->n, seed, RNG_PROBE_ROWS + (uint32_t)group, most, &codes, &n)));
-    int status = vectors_collect(comm, of, n, codes, rows);
-    free(codes);
-    q->first[group + 1] = q->first[group] + n;
+/* Collective. Which of the used codes have a vector that is not 0: present [n]. */
+static int find_vectors(const struct comm *comm, const struct vector_source *of, uint8_t *present) {
+    int64_t *found = NULL, begin, end;
+    float *vectors = NULL;
+    int status = mem_alloc(&found, of->n, sizeof *found);
+    if (status == STATUS_OK) status = mem_alloc(&vectors, VECTOR_BLOCK * of->width, sizeof *vectors);
+    for (int64_t first = 0; first < of->n && status == STATUS_OK; first += VECTOR_BLOCK) {
+        vector_part(comm, first, of->n - first < VECTOR_BLOCK ? of->n - first : VECTOR_BLOCK, &begin, &end);
+        if (end <= begin || !memchr(of->used + begin, 1, (size_t)(end - begin))) continue;
+        status = of->read(of->self, begin, end - begin, vectors);
+        for (int64_t i = begin; i < end; i++)
+            found[i] = of->used[i] && !is_zero(vectors + (i - begin) * of->width, of->width);
+    }
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(comm_sum_int64(comm, found, of->n));
+    for (int64_t i = 0; i < of->n; i++) present[i] = found[i] > 0;
+done:
+    free(found);
+    free(vectors);
     return status;
 }
 
+/* By chance, so that a level has codes from everywhere. */
+static int shuffle_rows(uint64_t seed, int group, int64_t n, int64_t width, float *rows) {
+    int64_t *order = NULL;
+    float *copy = NULL;
+    int status = mem_alloc(&order, n, sizeof *order);
+    if (status == STATUS_OK) status = mem_alloc(&copy, n * width, sizeof *copy);
+    if (status == STATUS_OK) {
+        memcpy(copy, rows, (size_t)(n * width) * sizeof *copy);
+        for (int64_t i = 0; i < n; i++) order[i] = i;
+        rng_shuffle(seed, RNG_PROBE_ROWS + (uint32_t)group, 1, 0, order, n);
+        for (int64_t i = 0; i < n; i++) memcpy(rows + i * width, copy + order[i] * width, (size_t)width * sizeof *rows);
+    }
+    free(order);
+    free(copy);
+    return status;
+}
+
+static double dot(const float *a, const float *b, int64_t n) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t c = 0; c < n; c++) sum += (double)a[c] * (double)b[c];
+    return sum;
+}
+
+/* Takes from `vector` what its best row of rows[n, width] explains. */
+static void leave(float *vector, int64_t n, int64_t width, const float *rows) {
+    double most = 0;
+    int64_t best = -1;
+    for (int64_t r = 0; r < n; r++) {
+        double x = dot(vector, rows + r * width, width);
+        if (x > most) most = x, best = r;
+    }
+    for (int64_t c = 0; best >= 0 && c < width; c++)
+        vector[c] = (float)((double)vector[c] - most * (double)rows[best * width + c]);
+}
+
+/* Makes the n rows of a group, of norm 1, those of top_k levels: each level's become what the levels before them leave of them. */
+static void leave_levels(int64_t n, int64_t width, int64_t top_k, float *rows) {
+    const double nothing = 1e-5; /* rounding of float32 leaves so much of a vector that is explained whole */
+    for (int64_t k = 1; k < top_k; k++) {
+        int64_t before = residual_level_first(0, n, top_k, k - 1), first = residual_level_first(0, n, top_k, k),
+                end = residual_level_first(0, n, top_k, k + 1);
+#pragma omp parallel for
+        for (int64_t i = first; i < n; i++) leave(rows + i * width, first - before, width, rows + before * width);
+        for (int64_t i = first; i < end; i++) {
+            double norm = sqrt(dot(rows + i * width, rows + i * width, width));
+            for (int64_t c = 0; c < width; c++)
+                rows[i * width + c] = norm > nothing ? (float)((double)rows[i * width + c] / norm) : 0;
+        }
+    }
+}
+
+static int take_vectors(struct untrained_quantizer *q, const struct comm *comm, const struct vector_source *of,
+                        const uint8_t *present, uint64_t seed, int group, int64_t most) {
+    int32_t *codes = NULL;
+    int64_t n = 0;
+    float *rows = q->rows + q->first[group] * q->width;
+    TRY(comm_agree(comm, draw_used(present, of->n, seed, RNG_PROBE_ROWS + (uint32_t)group, most, &codes, &n)));
+    int status = vectors_collect(comm, of, n, codes, rows);
+    free(codes);
+    q->first[group + 1] = q->first[group] + n;
+    if (status != STATUS_OK || !q->residual) return status;
+    TRY(comm_agree(comm, shuffle_rows(seed, group, n, q->width, rows)));
+    leave_levels(n, q->width, q->top_k, rows);
+    return STATUS_OK;
+}
+
 static int make_rows(struct untrained_quantizer *q, const struct comm *comm, const struct vector_source *of,
-                     const struct region regions[N_GROUPS], uint64_t seed, enum untrained_rows kind) {
+                     const uint8_t *present, const struct region regions[N_GROUPS], uint64_t seed,
+                     enum untrained_rows kind) {
     int64_t most = 0;
     for (int g = 0; g < N_GROUPS; g++) most += regions[g].last - regions[g].first;
     TRY(comm_agree(comm, mem_alloc(&q->rows, most * q->width, sizeof *q->rows)));
     for (int g = 0; g < N_GROUPS; g++) {
         int64_t n = regions[g].last - regions[g].first;
         if (kind == ROWS_CODES) {
-            TRY(take_vectors(q, comm, of, seed, g, n));
+            TRY(take_vectors(q, comm, of, present, seed, g, n));
             continue;
         }
         draw_directions(seed, RNG_PROBE_ROWS + (uint32_t)(N_GROUPS + g), n, q->width, q->rows + q->first[g] * q->width);
@@ -237,7 +315,7 @@ struct quantizing {
     struct device *device;
     real *host;
     float *vectors;
-    dev_real u, rows, weight, sums;
+    dev_real u, rows, weight, before, sums;
     dev_int index;
     int32_t *index_host;
 };
@@ -252,6 +330,7 @@ static int quantizing_make(struct quantizing *z, const struct untrained_quantize
     z->sums = device_alloc_reals(d, VECTOR_BLOCK * q->width);
     z->rows = device_alloc_reals(d, n_rows * q->width);
     z->weight = device_alloc_reals(d, VECTOR_BLOCK * q->top_k);
+    if (q->residual) z->before = device_alloc_reals(d, VECTOR_PIECE * q->top_k * q->width);
     z->index = device_alloc_ints(d, VECTOR_BLOCK * q->top_k);
     for (int64_t i = 0; i < n_rows * q->width; i++) z->host[i] = (real)q->rows[i];
     TRY(device_status(d));
@@ -264,6 +343,7 @@ static void quantizing_free(struct quantizing *z) {
     device_free_reals(z->device, z->sums);
     device_free_reals(z->device, z->rows);
     device_free_reals(z->device, z->weight);
+    device_free_reals(z->device, z->before);
     device_free_ints(z->device, z->index);
     free(z->host);
     free(z->vectors);
@@ -286,8 +366,12 @@ static void send_unit(const struct untrained_quantizer *q, struct quantizing *z,
 static void quantize_group(struct untrained_quantizer *q, struct quantizing *z, int group, int64_t first, int64_t n,
                            const float *vectors) {
     struct device *d = z->device;
-    d->run->quantize(d, n, q->width, q->first[group], q->first[group + 1], q->top_k, z->u, z->rows, z->index, z->weight,
-                     z->sums);
+    if (q->residual)
+        d->run->quantize_residual(d, n, q->width, q->first[group], q->first[group + 1], q->top_k, z->u, z->rows,
+                                  z->index, z->weight, z->before, z->sums);
+    else
+        d->run->quantize(d, n, q->width, q->first[group], q->first[group + 1], q->top_k, z->u, z->rows, z->index,
+                         z->weight, z->sums);
     device_download_ints(d, z->index_host, z->index, n * q->top_k);
     device_download_reals(d, z->host, z->weight, n * q->top_k);
     for (int64_t i = 0; i < n * q->top_k; i++) {
@@ -345,13 +429,17 @@ done:
 
 int untrained_quantizer_make(struct untrained_quantizer *q, const struct comm *comm, struct device *device,
                              const struct vector_source *of, const struct region regions[N_GROUPS], int64_t top_k,
-                             uint64_t seed, enum untrained_rows kind) {
+                             int residual, uint64_t seed, enum untrained_rows kind) {
     struct quantizing z = {.device = device};
-    *q = (struct untrained_quantizer){.n = of->n, .width = of->width, .top_k = top_k};
+    uint8_t *present = NULL;
+    *q = (struct untrained_quantizer){.n = of->n, .width = of->width, .top_k = top_k, .residual = residual};
     q->source = (struct vector_source){of->n, N_GROUPS * of->width, read_sums, q, of->used};
-    TRY(make_rows(q, comm, of, regions, seed, kind));
+    int status = kind == ROWS_CODES ? mem_alloc(&present, of->n, sizeof *present) : STATUS_OK;
+    TRY_DONE(comm_agree(comm, status));
+    if (present) TRY_DONE(find_vectors(comm, of, present));
+    TRY_DONE(make_rows(q, comm, of, present, regions, seed, kind));
     int64_t n = q->n * N_GROUPS * q->top_k;
-    int status = mem_alloc(&q->tokens, n, sizeof *q->tokens);
+    status = mem_alloc(&q->tokens, n, sizeof *q->tokens);
     if (status == STATUS_OK) status = mem_alloc(&q->weights, n, sizeof *q->weights);
     if (status == STATUS_OK) memset(q->tokens, 0xff, (size_t)n * sizeof *q->tokens);
     if (status == STATUS_OK) status = quantizing_make(&z, q);
@@ -359,6 +447,7 @@ int untrained_quantizer_make(struct untrained_quantizer *q, const struct comm *c
     status = quantize_all(q, comm, &z, of);
 done:
     quantizing_free(&z);
+    free(present);
     return status;
 }
 

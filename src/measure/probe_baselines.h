@@ -43,15 +43,18 @@ struct first_components {
 int first_components_make(struct first_components *first, struct text_components *all, int64_t width);
 void first_components_free(struct first_components *first);
 
-/* A quantiser at the bits of a table's: for each of four groups as many rows as the group's region has, and top_k of them, the nearest
- * to the code's vector, with the weights of src/medtok/METHOD.md section 3. The rows of each group are drawn anew by `seed`. */
+/* A quantiser at the bits of a table's: for each of four groups as many rows as the group's region has, and top_k of them, as
+ * src/medtok/METHOD.md section 3 picks and weighs them: the nearest to the code's vector, or, residual, one of each of top_k levels.
+ * The rows of each group are drawn anew by `seed`. */
 enum untrained_rows {
     ROWS_RANDOM, /* of random direction */
-    ROWS_CODES   /* vectors of codes; all of them where there are fewer than rows */
+    ROWS_CODES /* vectors of codes that have one; all of them where there are fewer than rows. Residual: of those dealt to a level, what
+                  * the levels before it leave, of norm 1 (or 0) */
 };
 struct untrained_quantizer {
     struct vector_source source; /* the groups' sums of rows side by side, [4 width] */
     int64_t n, width, top_k;
+    int residual;
     int64_t first[N_GROUPS + 1]; /* rows of the groups */
     float *rows;                 /* [first[N_GROUPS], width] */
     int32_t *tokens;             /* [n, 4, top_k] rows within the group, on every rank; -1: no vector */
@@ -61,7 +64,7 @@ struct untrained_quantizer {
 /* Collective. of: the vectors that are quantised. */
 int untrained_quantizer_make(struct untrained_quantizer *quantizer, const struct comm *comm, struct device *device,
                              const struct vector_source *of, const struct region regions[N_GROUPS], int64_t top_k,
-                             uint64_t seed, enum untrained_rows kind);
+                             int residual, uint64_t seed, enum untrained_rows kind);
 void untrained_quantizer_free(struct untrained_quantizer *quantizer);
 
 #endif

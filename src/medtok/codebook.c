@@ -77,7 +77,7 @@ done:
 void codebook_sum_picks(struct codebook *b, const struct model_output *output, int first) {
     struct device *device = b->device;
     if (first) device->run->fill(device, b->n_picks, 0, b->picks);
-    for (int g = 0; g < N_GROUPS; g++) {
+    for (int g = 0; output && g < N_GROUPS; g++) {
         const struct quantized *q = &output->groups[g];
         int64_t n = q->u->rows, k = b->options.top_k;
         if (q->before.at) /* each pick with the vector that its level was given */

@@ -40,10 +40,11 @@ int codebook_begin(struct codebook *codebook);
 /* ema: what this rank's batch gives to the rows, added to what the step's other batches gave unless it is the `first`
  * of them. A code's K picks in a group count by their weights w_k, which sum to 1; all four groups of the first view
  * count: picks_j = sum over groups and codes that picked j of w_k (u, 1), or, under quantizer.assign: residual, of
- * w_k (r_k, 1), r_k what level k was given. */
+ * w_k (r_k, 1), r_k what level k was given. output NULL: the batch picked nothing. */
 void codebook_sum_picks(struct codebook *codebook, const struct model_output *output, int first);
 
-/* ema: moves the averages by the summed picks and sets the rows that were picked (ema_rows in kernels.h). */
+/* ema: moves the averages by the summed picks and sets the rows that were picked (ema_rows in kernels.h). A step without
+ * picks moves no row; its averages fade alike, until codebook_begin makes them anew. */
 void codebook_update(struct codebook *codebook);
 
 /* Collective, after the update of step number `step`. Counts for how many steps each row was idle, from the picks of

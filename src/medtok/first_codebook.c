@@ -13,6 +13,8 @@
 #include "train/sampler.h"
 
 enum { BLOCK = 256, STREAMS_A_THIRD = 4, STREAM_SAMPLE = STREAMS_A_THIRD * N_THIRDS };
+_Static_assert(RNG_KMEANS_LEVELS + STREAMS_A_THIRD * N_THIRDS * MAX_TOP_K <= RNG_TEXT_MAP,
+               "the streams of the last level would be those of the first text map");
 
 struct sample {
     const struct model *model;

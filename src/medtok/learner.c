@@ -1,6 +1,7 @@
 /* The callbacks, in the order in which a step makes them. */
 #include "medtok/learner.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -104,7 +105,7 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
     m->output = model_forward(&m->model, tape, &s->batch, m->nodes, &training);
     sum_lengths(m, tape, sums);
     if (ema && !tape->failed) {
-        codebook_sum_picks(&m->codebook, &m->output, sums->first);
+        codebook_sum_picks(&m->codebook, m->warming ? NULL : &m->output, sums->first);
         if (sums->early_ready) sums->early_ready(sums->context);
     }
     sums->samples = s->n_codes;
@@ -131,12 +132,12 @@ static void count(void *self, int first) {
         usage_clear(&m->usage);
         m->count_status = STATUS_OK;
     }
-    if (m->count_status == STATUS_OK) m->count_status = count_picks(m);
+    if (m->count_status == STATUS_OK && !m->warming) m->count_status = count_picks(m);
 }
 
 static void move(void *self) {
     struct medtok_learner *m = self;
-    if (!m->warming) codebook_update(&m->codebook);
+    codebook_update(&m->codebook); /* while warming, too: without picks it moves no row */
 }
 
 static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
@@ -157,14 +158,18 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     usage_merge(&m->usage_logged, &m->usage);
     for (int r = 0; r < N_USAGE_REGIONS; r++) {
         struct usage_measure u = usage_measure(&m->usage, r);
-        measures_add(report->measures, NAMES[r][0], u.share, ROUGH);
-        measures_add(report->measures, NAMES[r][1], u.perplexity, ROUGH);
+        measures_add(report->measures, NAMES[r][0], m->warming ? NAN : u.share, ROUGH);
+        measures_add(report->measures, NAMES[r][1], m->warming ? NAN : u.perplexity, ROUGH);
     }
     return STATUS_OK;
 }
 
 static void describe(void *self, char *text, size_t size) {
     struct medtok_learner *m = self;
+    if (m->warming) {
+        snprintf(text, size, "no tokens yet (quantizer.warmup)");
+        return;
+    }
     size_t used = (size_t)snprintf(text, size, "usage (perplexity)");
     for (int r = 0; r < N_USAGE_REGIONS && used < size; r++) {
         struct usage_measure u = usage_measure(&m->usage_logged, r);

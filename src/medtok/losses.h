@@ -60,7 +60,8 @@ void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct 
 /* weight * mean_i cos(a_i, b_i) over `total` rows of all ranks */
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total);
 
-/* weight * mean over parts of |a^T b|_F, a^T b summed over the rows of the part on all ranks */
+/* weight * mean over parts of |a^T b|_F, a^T b summed over the rows of the part on all ranks. Takes parts
+ * dim^2 values of the device's memory, and sums as many over ranks, in each batch. */
 void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
                         const struct row_shares *shares, const struct part_rows *parts);
 

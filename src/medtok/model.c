@@ -151,7 +151,7 @@ static struct var *graph_asks(const struct model *model, struct tape *tape, stru
 
 /* ---- section 3: quantiser ---- */
 struct codebook_context {
-    struct var *rows; /* normalised */
+    struct var *rows; /* normalised; NULL while warming */
     const struct model_training *training;
 };
 
@@ -160,16 +160,15 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
     const struct model_settings *c = &model->settings;
     const struct model_training *t = codebook->training;
     struct codebook_loss loss = {0};
-    if (t && with_loss && !t->warming) {
+    if (t && t->warming) return quantizer_pass(tape, z);
+    if (t && with_loss) {
         int total = group_is_of_graph(group) ? t->graph->total : t->text->total;
         loss.weight = total ? 1.0 / ((double)total * (double)c->quantizer.dim) : 0;
         loss.commit = c->quantizer.commit;
         loss.normalized = c->quantizer.loss_space == LOSS_SPACE_NORMALIZED;
         loss.loss = loss_term(t->losses, (enum loss_term)(TERM_CODEBOOK_TEXT + group));
     }
-    struct quantized out = quantizer_apply(tape, z, codebook->rows, quantizer_assignment(&c->quantizer, group), loss);
-    if (t && t->warming) out.value = out.u;
-    return out;
+    return quantizer_apply(tape, z, codebook->rows, quantizer_assignment(&c->quantizer, group), loss);
 }
 
 /* The normalised rows. Under quantizer.update: ema they are constants here: q and the codebook loss send gradients to z
@@ -181,7 +180,7 @@ static struct var *codebook_rows(const struct model *model, struct tape *tape, c
     if (!learned) C = tape_borrow(tape, C->rows, C->cols, C->value, none);
     /* Backward reaches this record after the quantiser's: the codebook's gradient is then complete. */
     if (learned && training && training->codebook_ready) tape_notify(tape, training->codebook_ready, training->context);
-    return nn_l2_normalize(tape, C);
+    return training && training->warming ? NULL : nn_l2_normalize(tape, C);
 }
 
 /* ---- section 4: token packing ---- */

@@ -57,10 +57,12 @@ enum codebook_init { CODEBOOK_INITS(OPTION_CHOICE_NUMBER) };
 #define QUANTIZER_ASSIGNMENTS(CHOICE) CHOICE(ASSIGN_NEAREST, "nearest") CHOICE(ASSIGN_RESIDUAL, "residual")
 enum quantizer_assignment { QUANTIZER_ASSIGNMENTS(OPTION_CHOICE_NUMBER) };
 
+enum { MAX_TOP_K = 16 };
+
 #define QUANTIZER_OPTIONS(KEY, in)                                                                                     \
     KEY(in, INTEGER, "quantizer.size", size, "21000", 3, 16777216, "rows", MODEL_JOBS, SHAPES, "rows of the codebook") \
     KEY(in, INTEGER, "quantizer.dim", dim, "64", 1, 4096, "", MODEL_JOBS, SHAPES, "width of a code vector")            \
-    KEY(in, INTEGER, "quantizer.top_k", top_k, "5", 1, 16, "tokens", MODEL_JOBS, SHAPES,                               \
+    KEY(in, INTEGER, "quantizer.top_k", top_k, "5", 1, MAX_TOP_K, "tokens", MODEL_JOBS, SHAPES,                        \
         "tokens of a code in each group")                                                                              \
     KEY(in, CHOICE, "quantizer.assign", assign, quantizer_assignment, QUANTIZER_ASSIGNMENTS, "nearest", MODEL_JOBS,    \
         SHAPES,                                                                                                        \
@@ -80,7 +82,8 @@ enum quantizer_assignment { QUANTIZER_ASSIGNMENTS(OPTION_CHOICE_NUMBER) };
     KEY(in, CHOICE, "quantizer.init", init, codebook_init, CODEBOOK_INITS, "normal", STEP_JOBS, SHAPES,                \
         "first code vectors: by chance, or k-means of z / |z| at the first weights")                                   \
     KEY(in, INTEGER, "quantizer.warmup", warmup, "0", 0, 1000000, "steps", STEP_JOBS, SHAPES,                          \
-        "first steps without quantiser: z / |z| goes on as it is; init: kmeans then clusters behind them")             \
+        "first steps without quantiser, fewer than train.steps: z / |z| goes on as it is; init: kmeans then clusters " \
+        "behind them")                                                                                                 \
     KEY(in, INTEGER, "quantizer.init_sample", init_sample, "32768", 1, 16777216, "codes", STEP_JOBS, SHAPES,           \
         "kmeans: codes that are clustered")                                                                            \
     KEY(in, INTEGER, "quantizer.revive_after", revive_after, "50", 0, 1000000, "steps", STEP_JOBS, SHAPES,             \
@@ -107,9 +110,8 @@ enum orthogonality_per { ORTHOGONALITIES(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "loss.reconstruction", reconstruction, "0", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
     KEY(in, INTEGER, "loss.parts", parts, "1", 1, 65536, "parts", STEP_JOBS, SHAPES,                                   \
-        "parts of the batch, each of which has negatives and an orthogonality of its own; 4: the publication, one "    \
-        "for "                                                                                                         \
-        "each of its ranks")                                                                                           \
+        "parts of each batch (with train.micro_batches: of each of them), at most train.batch, each of which has "     \
+        "negatives and an orthogonality of its own; 4: the publication, one for each of its ranks")                    \
     KEY(in, CHOICE, "loss.sibling_negatives", sibling_negatives, sibling_negatives, SIBLING_NEGATIVES, "leave-out",    \
         STEP_JOBS, SHAPES, "leave-out: codes with the same parent in their system are not negatives of each other")
 struct loss_options {

@@ -114,3 +114,10 @@ struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *c
     tape_save(out.value);
     return out;
 }
+
+struct quantized quantizer_pass(struct tape *tape, struct var *z) {
+    struct var *u = nn_l2_normalize(tape, z);
+    tape_keep(z);
+    tape_keep(u);
+    return (struct quantized){.z = z, .value = u, .u = u};
+}

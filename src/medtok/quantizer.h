@@ -50,4 +50,8 @@ struct codebook_loss {
 struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct assignment assign,
                                  struct codebook_loss loss);
 
+/* Before there is a codebook to quantise with (quantizer.warmup): the value is u, with its gradient; there are no
+ * tokens (.at NULL). */
+struct quantized quantizer_pass(struct tape *tape, struct var *z);
+
 #endif

@@ -126,6 +126,8 @@ int h5file_shape(struct h5file *file, const char *name, enum h5type type, int64_
 int h5file_read(struct h5file *file, const char *name, enum h5type type, int64_t first, int64_t count, void *data);
 
 int h5file_get_text(struct h5file *file, const char *name, char **value); /* the caller frees */
+int h5file_get_text_or(struct h5file *file, const char *name, const char *absent,
+                       char **value); /* the same; absent: if it is not there */
 int h5file_get_int(struct h5file *file, const char *name, int64_t *value);
 int h5file_get_int_or(struct h5file *file, const char *name, int64_t absent,
                       int64_t *value); /* absent: if it is not there */

@@ -119,6 +119,13 @@ int h5file_get_text(struct h5file *file, const char *name, char **value) {
     return status;
 }
 
+int h5file_get_text_or(struct h5file *file, const char *name, const char *absent, char **value) {
+    if (H5Aexists(file->id, name) > 0) return h5file_get_text(file, name, value);
+    TRY(mem_alloc(value, (long long)strlen(absent) + 1, 1));
+    memcpy(*value, absent, strlen(absent));
+    return STATUS_OK;
+}
+
 static int get_number(struct h5file *file, hid_t object, const char *name, hid_t type, void *value) {
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
     if (attribute < 0) return missing_attribute(file, name);

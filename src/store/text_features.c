@@ -228,11 +228,11 @@ static int check_id(struct h5file *file, const char *vocabulary_id) {
                              h5file_path(file));
 }
 
-/* The mean over the tokens of each code held in t; row: room for a row. */
-static int mean_of_tokens(const struct h5file *file, const struct text_features *t, const int64_t *codes, float *row,
-                          float *means) {
+/* The mean over the rows of each code held in t, or the first alone, which then is the mean; row: room for a row. */
+static int mean_of_tokens(const struct h5file *file, const struct text_features *t, const int64_t *codes,
+                          int first_alone, float *row, float *means) {
     for (int64_t i = 0; i < t->n_codes; i++) {
-        int64_t first = t->token_offsets[i], n = t->token_offsets[i + 1] - first;
+        int64_t first = t->token_offsets[i], n = first_alone ? 1 : t->token_offsets[i + 1] - first;
         float *mean = means + i * t->dim;
         for (int64_t k = 0; k < n; k++) {
             text_features_row(t, t->token_row[first + k], row);
@@ -248,13 +248,16 @@ static int mean_of_blocks(struct h5file *file, const struct index *index, enum h
                           const int64_t *codes, int64_t dim, float *means) {
     enum { BLOCK_CODES = 4096 };
     float *row;
+    int64_t first_is_mean;
     int status = STATUS_OK;
+    TRY(h5file_get_int_or(file, "first_is_mean", 0, &first_is_mean));
     TRY(mem_alloc(&row, dim, sizeof *row));
     for (int64_t first = 0; first < n && status == STATUS_OK; first += BLOCK_CODES) {
         int64_t count = n - first < BLOCK_CODES ? n - first : BLOCK_CODES;
         struct text_features t = {.dim = dim};
         status = read_codes(file, index, type, codes + first, count, &t);
-        if (status == STATUS_OK) status = mean_of_tokens(file, &t, codes + first, row, means + first * dim);
+        if (status == STATUS_OK)
+            status = mean_of_tokens(file, &t, codes + first, first_is_mean != 0, row, means + first * dim);
         text_features_free(&t);
     }
     free(row);
@@ -306,6 +309,7 @@ static int write_attributes(struct h5file *file, const struct comm *comm, const 
     TRY_DONE(h5file_set_int(file, "dim", x->dim));
     TRY_DONE(h5file_set_int(file, "n_codes", x->n_codes));
     TRY_DONE(h5file_set_int(file, "n_rows", x->n_rows));
+    TRY_DONE(h5file_set_int(file, "first_is_mean", x->first_is_mean));
 done:
     free(id);
     return status;

@@ -1,9 +1,11 @@
 /* text.h5: the frozen text encoder's output for every code, ragged, each distinct row stored once.
  *
- * Code i has tokens token_offsets[i] .. token_offsets[i+1]-1, at least one; the first is the [CLS] row (the whole text).
+ * Code i has tokens token_offsets[i] .. token_offsets[i+1]-1, at least one; the first is the [CLS] row (the whole text), or, where
+ * first_is_mean is 1, the mean over the tokens, [CLS] among them (text.pool: mean).
  * Token t is feature row token_row[t]. Codes that share a description, or words, share rows.
  * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (src/medtok/METHOD.md: H_i).
- * Root attributes: encoder, dim, n_codes, n_rows, precision, vocabulary_id (content_id of the vocabulary it was made from).
+ * Root attributes: encoder, dim, n_codes, n_rows, precision, first_is_mean, vocabulary_id (content_id of the vocabulary it was
+ * made from).
  */
 #ifndef MEDTOK_STORE_TEXT_FEATURES_H
 #define MEDTOK_STORE_TEXT_FEATURES_H
@@ -27,7 +29,7 @@ struct text_features {
 int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
                        struct text_features *features);
 
-/* The mean over the tokens of each of some codes (global indices, in any order, also more than once), float [n, *dim] in *means, which the
+/* The mean over the tokens (the first row, where that is it) of each of some codes (global indices, in any order, also more than once), float [n, *dim] in *means, which the
  * caller frees in any case. Fails if the file was made from a vocabulary whose content_id is another. */
 int text_features_means(const char *path, const char *vocabulary_id, int64_t n, const int64_t *codes, int64_t *dim,
                         float **means);
@@ -45,6 +47,7 @@ void text_features_free(struct text_features *features);
 struct text_features_index {
     const char *vocabulary, *encoder; /* path of the vocabulary, name of the encoder */
     int half;                         /* rows are stored in half precision */
+    int first_is_mean;                /* the first row of a code is the mean over its tokens */
     int64_t n_codes, n_tokens, n_rows, dim;
     const int64_t *token_offsets;
     const int32_t *token_row;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sha256.h"
 #include "base/status.h"
 
 void vocabulary_free(struct vocabulary *v) {
@@ -27,6 +28,13 @@ void vocabulary_free(struct vocabulary *v) {
 static int write_whole(struct h5file *file, const struct comm *comm, const char *name, enum h5type type, int64_t rows,
                        int64_t cols, const void *data, int compress) {
     return h5file_write(file, name, type, rows, cols, 0, comm->rank == 0 ? rows : 0, data, compress);
+}
+
+static int write_removed(struct h5file *f, const struct comm *comm, const struct vocabulary *v) {
+    char sum[sizeof v->removed_sha256];
+    memcpy(sum, v->removed_sha256, sizeof sum);
+    TRY(comm_broadcast(comm, sum, sizeof sum));
+    return sum[0] ? h5file_set_text(f, "removed_sha256", sum) : STATUS_OK;
 }
 
 static int write_datasets(struct h5file *f, const struct comm *comm, const struct vocabulary *v, const int64_t *size) {
@@ -75,6 +83,7 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
     /* Sizes before compression, which at least halves them. */
     TRY(h5file_create(&file, comm, path, KIND_VOCABULARY, provenance, bytes / 4));
     int status = write_datasets(file, comm, comm->rank == 0 ? v : &nothing, size);
+    if (status == STATUS_OK) status = write_removed(file, comm, comm->rank == 0 ? v : &nothing);
     if (status != STATUS_OK) {
         h5file_abandon(file);
         return status;
@@ -203,4 +212,22 @@ void vocabulary_name(const char *path, int64_t code, char *text, size_t size) {
     }
     snprintf(text, size, "%s:%s", vocabulary_system(&v, 0), vocabulary_code(&v, 0));
     vocabulary_free(&v);
+}
+
+int vocabulary_check_removed(const char *path, const char *removed) {
+    struct h5file *file;
+    char *wanted = NULL, found[65];
+    TRY(h5file_open(&file, path, KIND_VOCABULARY));
+    int status = h5file_get_text_or(file, "removed_sha256", "", &wanted);
+    h5file_close(file);
+    int some = status == STATUS_OK && wanted[0];
+    if (some) status = sha256_file(removed, found);
+    if (some && status == STATUS_OK && strcmp(found, wanted) != 0)
+        status =
+            status_set(STATUS_FAILED,
+                       "%s does not hold the edges that were removed when %s was made: `medtok prepare --force` writes "
+                       "both anew",
+                       removed, path);
+    free(wanted);
+    return status;
 }

@@ -38,6 +38,7 @@ struct vocabulary {
     uint16_t *edge_source, *edge_target;
     uint8_t *edge_relation;
     int32_t graph_hops, graph_max_nodes;
+    char removed_sha256[65]; /* to write: of the file with the edges that were removed from the graph; "": none were */
 };
 
 /* Parts to read. With the graphs come description_offsets, which say what codes have a text. */
@@ -53,6 +54,10 @@ int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned par
 
 /* The sizes alone: n_codes_total, n_nodes, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
+
+/* Fails if the vocabulary was made from a graph without other edges than those in the file `removed`. One whose graph lost none
+ * goes with any file. */
+int vocabulary_check_removed(const char *path, const char *removed);
 
 void vocabulary_free(struct vocabulary *vocabulary);
 

@@ -151,5 +151,6 @@ int bert_encoder_open(struct text_encoder *encoder, const struct text_options *o
     s->precision = (enum precision_of_products)options->compute;
     TRY(model_folder_open(&s->folder, options->model));
     encoder->dim = s->folder.config.hidden;
+    encoder->first_is_mean = s->pooling == POOL_MEAN;
     return model_folder_check_length(&s->folder, s->most_tokens);
 }

@@ -118,9 +118,16 @@ static int open_journal(struct encoding *e, const struct provenance *provenance,
 
 static int create_file(struct encoding *e, const struct provenance *provenance, struct text_features_writer *file) {
     const struct text_plan *p = &e->plan;
-    struct text_features_index index = {
-        e->vocabulary, e->encoder.name, e->halves != NULL, p->n_codes,  p->token_offsets[p->n_codes],
-        p->n_rows,     e->encoder.dim,  p->token_offsets,  p->token_row};
+    struct text_features_index index = {.vocabulary = e->vocabulary,
+                                        .encoder = e->encoder.name,
+                                        .half = e->halves != NULL,
+                                        .first_is_mean = e->encoder.first_is_mean,
+                                        .n_codes = p->n_codes,
+                                        .n_tokens = p->token_offsets[p->n_codes],
+                                        .n_rows = p->n_rows,
+                                        .dim = e->encoder.dim,
+                                        .token_offsets = p->token_offsets,
+                                        .token_row = p->token_row};
     TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(e->path) : STATUS_OK));
     if (e->comm->rank == 0) part_journal_discard(e->path);
     TRY(text_features_create(file, e->comm, e->path, &index, provenance, 1));

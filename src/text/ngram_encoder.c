@@ -167,6 +167,11 @@ int ngram_encoder_open(struct text_encoder *encoder, const struct text_options *
     s->most = options->ngram_max;
     s->seed = seed;
     s->n_threads = n_threads;
-    *encoder = (struct text_encoder){"hashed-ngrams", options->dim, s, ngram_plan, ngram_rows, ngram_close};
+    *encoder = (struct text_encoder){.name = "hashed-ngrams",
+                                     .dim = options->dim,
+                                     .state = s,
+                                     .plan = ngram_plan,
+                                     .rows = ngram_rows,
+                                     .close = ngram_close};
     return STATUS_OK;
 }

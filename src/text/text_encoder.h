@@ -34,6 +34,7 @@ int64_t text_plan_cut(const struct text_plan *plan, int64_t batch_cost, int64_t 
 struct text_encoder {
     const char *name;
     int64_t dim;
+    int first_is_mean; /* the first row of a text is the mean over its tokens */
     void *state;
     int (*plan)(struct text_encoder *encoder, const struct vocabulary *vocabulary, struct text_plan *plan);
     /* the rows of units first .. first+count-1 into out [rows, dim]; from a GPU fastest into memory of device_host_alloc_reals */

@@ -128,6 +128,8 @@ expect_error 1 'pipe.h5' timeout 20 "$MEDTOK" encode --config small.yaml --set f
 head -c 5000 vocabulary.h5 >cut.h5
 expect_error 1 'cut.h5 is damaged' medtok encode --set files.vocabulary=cut.h5
 expect_error 1 'codes.tsv is damaged or not an HDF5 file' medtok encode --set files.vocabulary=codes.tsv
+expect_error 2 'quantizer.warmup \(40\) must be less than train.steps \(40\)' medtok train --set quantizer.warmup=40 --set train.steps=40
+expect_error 2 'loss.parts \(9\) must not be more than train.batch \(8\)' medtok train --set loss.parts=9 --set train.batch=8
 expect_error 2 'rank 0: 3 ranks are too many for a batch of 2 codes' medtok_ranks 3 train --set train.batch=2 --set quantizer.top_k=1
 expect_error 1 'cannot make the folder /proc/x' medtok train --set files.checkpoint=/proc/x/y.h5 --set train.steps=1 --set files.metrics=m.jsonl
 expect_error 1 'gradient|codebook|specific|shared|align|orthogonal' medtok train --set train.rate=1e6 --set train.clip=0 --set files.checkpoint=nan.h5

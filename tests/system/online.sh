@@ -40,6 +40,8 @@ same_metrics noisy.1.jsonl still.jsonl 1e-3 >/dev/null && fail "the model's drop
 # text.pool: the mean over the tokens stands where [CLS] stood, computed in each step or before all.
 pooled="--set text.pool=mean --set text.dropout=0 --set train.steps=2"
 medtok_ranks 1 encode $settings $pooled --set text.model=still --set files.text=pooled.text.h5 2>log || fail "encode, mean: $(cat log)"
+h5dump -a first_is_mean pooled.text.h5 | grep -q '(0): 1' && h5dump -a first_is_mean text.h5 | grep -q '(0): 0' ||
+    fail "the features do not say what stands first"
 medtok train $settings $pooled --set files.text=pooled.text.h5 --set files.checkpoint=pooled.h5 2>log || fail "cached means: $(cat log)"
 medtok train $online $pooled --set text.model=still --set files.checkpoint=pooled.online.h5 2>log || fail "online means: $(cat log)"
 same_metrics pooled.jsonl pooled.online.jsonl 1e-3 || fail "means online are not those cached"

@@ -33,6 +33,13 @@ medtok probe $files --set probe.removed=removed.tsv --set probe.report=links.jso
 grep -qE '^indication, drug to disease: [0-9]+ codes asked' links.txt || fail "no question of removed edges: $(cat links.txt)"
 grep -A1 '^indication, drug to disease' links.txt | grep -q 'seen 100 %' || # this table's graph had all of them
     fail "edges that training saw are not marked: $(grep -A1 ^indication links.txt)"
+# The file belongs to the vocabulary: another's is told from it, though both are there.
+expect_error 1 'other.tsv does not hold the edges that were removed when without.h5 was made' \
+    medtok prepare $removal --set graph.removed=other.tsv --set files.vocabulary=without.h5
+medtok encode --set files.vocabulary=without.h5 --set files.text=without_text.h5 && without="--set files.vocabulary=without.h5 --set files.text=without_text.h5
+    --set files.checkpoint=without_checkpoint.h5 --set files.table=without_table.h5" && medtok train $without --set train.steps=1 && medtok tokenize $without ||
+    fail "a table without the edges"
+expect_error 1 'other.tsv does not hold the edges that were removed when without.h5 was made' medtok probe $files $without --set probe.removed=other.tsv
 expect_error 2 'graph.removed is empty' medtok prepare $removal
 rm removed.tsv
 expect_error 1 'removed.tsv, which holds the edges that were removed, is not there' \

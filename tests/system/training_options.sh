@@ -11,6 +11,18 @@ options="quantizer.assign=residual loss.reconstruction=2 quantizer.update=ema qu
 all=
 for o in $options; do all="$all --set $o"; done
 value() { sed "s/.*\"$2\": \([^,}]*\).*/\1/" "$1"; } # FILE KEY: of each line
+# same_on NAME RANKS: what training NAME revives, loses and gives as tokens on RANKS ranks is what it does on one.
+same_on() {
+    local one=${1:+_$1}1 many=${1:+_$1}$2 differ
+    cmp revived$one.txt revived$many.txt || fail "$1 $2 ranks revive other rows"
+    # As in rank_independence.sh: rounding of 1e-6, made larger by twelve steps of Adam.
+    paste losses$one.txt losses$many.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d > 2e-4) bad = 1}
+        END {exit bad || NR != 12}' || fail "$1 losses on $2 ranks: $(paste losses$one.txt losses$many.txt)"
+    # Two nearly equal distances may swap by rounding: a few codes in a thousand.
+    differ=$(paste <(cut -f1-3,5,7,9 export$one/tokens.tsv) <(cut -f1-3,5,7,9 export$many/tokens.tsv) |
+        awk -F'\t' '{for (i = 1; i <= 6; i++) if ($i != $(i + 6)) {n++; break}} END {print n + 0}')
+    [ "$differ" -le 7 ] || fail "$1 $2 ranks: $differ codes of 710 have other tokens"
+}
 attribute() { h5dump -a "$2" "$1" | sed -n 's/.*(0): "\{0,1\}\([0-9a-f]*\).*/\1/p'; }
 
 for ranks in 1 2 3; do
@@ -21,6 +33,7 @@ for ranks in 1 2 3; do
     medtok export tsv --set files.table=table$ranks.h5 --set files.export=export$ranks >/dev/null 2>&1 || fail "export"
 done
 grep -q 'k-means of .* text vectors to rows 80 to 99' log.txt || fail "no word of k-means: $(cat log.txt)"
+awk '/"usage_text": null/ {n++; last = NR} END {exit !(n == 2 && last == 2)}' ranks1.jsonl || fail "tokens in a step without quantiser: $(value ranks1.jsonl usage_text)"
 grep -q 'averaged weights' table.log || fail "no word of the averages: $(cat table.log)"
 medtok verify --set files.table=table1.h5 >/dev/null 2>log.txt || fail "verify: $(cat log.txt)"
 [ "$(attribute table1.h5 residual)" = 1 ] || fail "the table does not say that its tokens are of residuals"
@@ -29,16 +42,20 @@ awk '{n += $1} END {exit !(n > 0)}' revived1.txt || fail "no row was revived"
 value ranks1.jsonl rate | awk 'NR == 1 && $1 - 1e-3 / 3 > 1e-9 {bad = 1} {last = $1}
     END {exit bad || NR != 12 || last - 5e-4 > 1e-9 || 5e-4 - last > 1e-9}' || fail "rates: $(value ranks1.jsonl rate)"
 value ranks1.jsonl gradient_scale | awk '$1 > 0 && $1 < 1 {n++} END {exit !n}' || fail "clipping does not show"
-for ranks in 2 3; do
-    cmp revived1.txt revived$ranks.txt || fail "$ranks ranks revive other rows"
-    # As in rank_independence.sh: rounding of 1e-6, made larger by twelve steps of Adam.
-    paste losses1.txt losses$ranks.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d > 2e-4) bad = 1}
-        END {exit bad || NR != 12}' || fail "losses on $ranks ranks: $(paste losses1.txt losses$ranks.txt)"
-    # Two nearly equal distances may swap by rounding: a few codes in a thousand.
-    differ=$(paste <(cut -f1-3,5,7,9 export1/tokens.tsv) <(cut -f1-3,5,7,9 export$ranks/tokens.tsv) |
-        awk -F'\t' '{for (i = 1; i <= 6; i++) if ($i != $(i + 6)) {n++; break}} END {print n + 0}')
-    [ "$differ" -le 7 ] || fail "$ranks ranks: $differ codes of 710 have other tokens"
+for ranks in 2 3; do same_on "" $ranks; done
+
+# The defaults beside them: nearest rows, no warm-up, k-means at the first weights.
+nearest="$all --set quantizer.assign=nearest --set loss.reconstruction=0 --set quantizer.warmup=0 --set model.text_map=random"
+for ranks in 1 2; do
+    medtok_ranks $ranks train $nearest --set files.checkpoint=nearest$ranks.h5 2>log.txt || fail "nearest, $ranks ranks: $(cat log.txt)"
+    value nearest$ranks.jsonl loss >losses_nearest$ranks.txt
+    value nearest$ranks.jsonl revived >revived_nearest$ranks.txt
+    medtok tokenize --set files.checkpoint=nearest$ranks.h5 --set files.table=nearest_table$ranks.h5 2>/dev/null || fail "tokenize"
+    medtok export tsv --set files.table=nearest_table$ranks.h5 --set files.export=export_nearest$ranks >/dev/null 2>&1 || fail "export"
 done
+[ "$(attribute nearest_table1.h5 residual)" = 0 ] || fail "the table claims that its tokens are of residuals"
+awk '{n += $1} END {exit !(n > 0)}' revived_nearest1.txt || fail "nearest: no row was revived"
+same_on nearest 2
 
 # The average takes no part in training, and it is what tokenize uses.
 medtok train $all --set train.average=0 --set files.checkpoint=raw.h5 2>/dev/null || fail "no average"

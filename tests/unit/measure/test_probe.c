@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "base/status.h"
 #include "measure/bag_search.h"
 #include "measure/probe.h"
@@ -239,7 +240,7 @@ static void an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first
     }
     for (int g = 0; g < N_GROUPS; g++) regions[g] = (struct region){100 * g, 100 * g + (g == 1 ? 20 : 400)};
     assert_int_equal(device_open_cpu(&device, 1), 0);
-    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, 3, 5, ROWS_CODES), STATUS_OK);
+    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, 3, 0, 5, ROWS_CODES), STATUS_OK);
     assert_int_equal(q.first[1], N - 1); /* more rows than codes: each is one */
     assert_int_equal(q.first[2] - q.first[1], 20);
     for (int i = 1; i < N; i++) {
@@ -262,6 +263,45 @@ static void an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first
     for (int k = 0; k < 3; k++) wanted += weight[k] / all * (double)q.rows[q.tokens[7 * N_GROUPS * 3 + k] * WIDTH];
     assert_int_equal(q.source.read(q.source.self, 7, 1, sums), STATUS_OK);
     assert_float_equal(sums[0], wanted, 1e-5);
+    untrained_quantizer_free(&q);
+    device_close(&device);
+}
+
+/* Every code is a row of some level: what the levels before it leave of it is that row, which explains the rest. */
+static void an_untrained_residual_quantizer_of_all_codes_explains_each_wholly(void **state) {
+    enum { N = 40, WIDTH = 12, LEVELS = 4 };
+    static float rows[N * WIDTH];
+    static uint8_t used[N];
+    struct region regions[N_GROUPS];
+    struct made made = {WIDTH, rows};
+    struct vector_source source = {N, WIDTH, read_made, &made, used};
+    struct untrained_quantizer q;
+    struct device device;
+    struct comm comm = comm_self();
+    float sums[N_GROUPS * WIDTH];
+    (void)state;
+    memset(used, 1, sizeof used); /* code 3 is asked for, but has no vector */
+    for (int i = 0; i < N * WIDTH; i++)
+        rows[i] = i / WIDTH == 3 ? 0 : (float)rng_normal(7, RNG_PROBE_ROWS, 0, (uint64_t)i);
+    for (int g = 0; g < N_GROUPS; g++) regions[g] = (struct region){50 * g, 50 * g + 50};
+    assert_int_equal(device_open_cpu(&device, 1), 0);
+    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, LEVELS, 1, 5, ROWS_CODES),
+                     STATUS_OK);
+    assert_int_equal(q.first[1], N - 1);
+    int whole = 0;
+    for (int i = 0; i < N; i++) {
+        double norm = 0, left = 0;
+        assert_int_equal(q.source.read(q.source.self, i, 1, sums), STATUS_OK);
+        for (int c = 0; c < WIDTH; c++) norm += (double)rows[i * WIDTH + c] * (double)rows[i * WIDTH + c];
+        for (int c = 0; c < WIDTH; c++)
+            left += pow((norm > 0 ? rows[i * WIDTH + c] / sqrt(norm) : 0) - (double)sums[c], 2);
+        whole += left < 1e-8;
+        for (int k = 0; k < LEVELS && i != 3; k++)
+            assert_in_range(q.tokens[i * N_GROUPS * LEVELS + k], residual_level_first(0, N - 1, LEVELS, k),
+                            residual_level_first(0, N - 1, LEVELS, k + 1) - 1);
+    }
+    assert_int_equal(whole, N);
+    assert_int_equal(q.tokens[3 * N_GROUPS * LEVELS], -1);
     untrained_quantizer_free(&q);
     device_close(&device);
 }
@@ -320,6 +360,7 @@ int main(void) {
         cmocka_unit_test(a_system_is_asked_only_if_its_codes_have_two_classes),
         cmocka_unit_test(as_many_classes_are_measured_as_there_are),
         cmocka_unit_test(an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first),
+        cmocka_unit_test(an_untrained_residual_quantizer_of_all_codes_explains_each_wholly),
         cmocka_unit_test(eigenvectors_give_the_matrix_back),
         cmocka_unit_test(categories_and_classes_are_told_by_the_code),
     };

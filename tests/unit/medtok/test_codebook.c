@@ -58,6 +58,20 @@ static void ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors(void **s
     free_world(w);
 }
 
+static void ema_moves_no_row_in_a_step_without_picks(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {"quantizer.update=ema", "quantizer.ema_decay=0.8", NULL};
+    struct world *w = make_world(SETTINGS);
+    const struct parameter *c = w->model.codebook;
+    real before[SIZE * DIM];
+    memcpy(before, c->value.at, sizeof before);
+    codebook_sum_picks(&w->codebook, &w->output, 1); /* of the step before: to be forgotten */
+    codebook_sum_picks(&w->codebook, NULL, 1);
+    codebook_update(&w->codebook);
+    assert_memory_equal(before, c->value.at, sizeof before);
+    free_world(w);
+}
+
 /* ---- revival ---- */
 static int near_a_vector(const struct world *w, const real *row, int group) {
     for (int i = 0; i < rows_of(group); i++) {
@@ -218,6 +232,7 @@ int main(void) {
         cmocka_unit_test(residual_rows_are_revived_from_what_their_level_is_given),
         cmocka_unit_test(residual_picks_count_what_their_level_was_given),
         cmocka_unit_test(ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors),
+        cmocka_unit_test(ema_moves_no_row_in_a_step_without_picks),
         cmocka_unit_test(revival_moves_idle_rows_to_vectors_of_the_batch),
         cmocka_unit_test(revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait),
     };
