@@ -14,6 +14,18 @@ static int lacks(struct device *device, int there, const char *name) {
     return !there;
 }
 
+/* In a longer row of arguments two are easily exchanged; the members of a struct have names. */
+enum { MOST_ARGUMENTS = 6 };
+
+#define COUNT(sequence)         CLOSE(COUNT_A sequence)
+#define COUNT_A(type, argument) +1 COUNT_B
+#define COUNT_B(type, argument) +1 COUNT_A
+#define COUNT_A_END
+#define COUNT_B_END
+#define PRIMITIVE(name, cost, arguments)                                                                               \
+    _Static_assert(0 COUNT(arguments) <= MOST_ARGUMENTS, #name ": a struct in place of so many arguments (list.h)");
+#include "list.h"
+
 #define PRIMITIVE(name, cost, arguments)                                                                               \
     static void counted_##name(struct device *device PARAMETERS(arguments)) {                                          \
         if (lacks(device, device->primitives->name != NULL, #name)) return;                                            \
