@@ -17,13 +17,14 @@ static int lacks(struct device *device, int there, const char *name) {
 /* In a longer row of arguments two are easily exchanged; the members of a struct have names. */
 enum { MOST_ARGUMENTS = 6 };
 
-#define COUNT(sequence)         CLOSE(COUNT_A sequence)
-#define COUNT_A(type, argument) +1 COUNT_B
-#define COUNT_B(type, argument) +1 COUNT_A
-#define COUNT_A_END
-#define COUNT_B_END
+/* A string of a letter for each argument. */
+#define LETTERS(sequence)        CLOSE(LETTER_A sequence)
+#define LETTER_A(type, argument) "a" LETTER_B
+#define LETTER_B(type, argument) "a" LETTER_A
+#define LETTER_A_END
+#define LETTER_B_END
 #define PRIMITIVE(name, cost, arguments)                                                                               \
-    _Static_assert(0 COUNT(arguments) <= MOST_ARGUMENTS, #name ": a struct in place of so many arguments (list.h)");
+    _Static_assert(sizeof("" LETTERS(arguments)) - 1 <= MOST_ARGUMENTS, #name ": pass a struct (list.h)");
 #include "list.h"
 
 #define PRIMITIVE(name, cost, arguments)                                                                               \
