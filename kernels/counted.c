@@ -14,6 +14,19 @@ static int lacks(struct device *device, int there, const char *name) {
     return !there;
 }
 
+/* In a longer row of arguments two are easily exchanged; the members of a struct have names. */
+enum { MOST_ARGUMENTS = 6 };
+
+/* A string of a letter for each argument. */
+#define LETTERS(sequence)        CLOSE(LETTER_A sequence)
+#define LETTER_A(type, argument) "a" LETTER_B
+#define LETTER_B(type, argument) "a" LETTER_A
+#define LETTER_A_END
+#define LETTER_B_END
+#define PRIMITIVE(name, cost, arguments)                                                                               \
+    _Static_assert(sizeof("" LETTERS(arguments)) - 1 <= MOST_ARGUMENTS, #name ": pass a struct (list.h)");
+#include "list.h"
+
 #define PRIMITIVE(name, cost, arguments)                                                                               \
     static void counted_##name(struct device *device PARAMETERS(arguments)) {                                          \
         if (lacks(device, device->primitives->name != NULL, #name)) return;                                            \

@@ -48,11 +48,24 @@ static inline int64_t residual_level_first(int64_t first, int64_t last, int64_t 
     return first + (last - first) * k / top_k;
 }
 
+/* A matrix: its first value, and how many values further its next row begins. */
+struct matrix {
+    dev_real first;
+    int64_t ld;
+};
+
 /* Matrices of one shape: the first, its leading dimension, and how many values further the next one begins. They may lie within
  * each other's rows (the heads of an attention: stride < ld), but share no value. */
 struct matrices {
     dev_real first;
     int64_t ld, stride;
+};
+
+/* A product c = alpha op(a) op(b) + beta c of op(a) [m,k] and op(b) [k,n]. With beta 0, c is not read. */
+struct gemm {
+    int transpose_a, transpose_b; /* op(x) = x^T: a is stored [k,m], b [n,k] */
+    int64_t m, n, k;
+    double alpha, beta;
 };
 
 /* Which elements dropout sets to zero: element e of segment i survives if the 16-bit random number of
@@ -62,6 +75,41 @@ struct dropout {
     double rate;
     uint64_t seed;
     uint32_t stream, step;
+};
+
+/* What dropout goes over: element e of segment i counts row-major within the segment. */
+struct dropout_rows {
+    struct ragged rows;
+    int64_t cols;
+    dev_int keys; /* [rows.n] of the segments: global code indices */
+    struct dropout dropout;
+};
+
+/* Graph convolution (Kipf and Welling, 2017) over the nodes and edges of graphs. */
+struct gcn {
+    struct ragged nodes;
+    struct edges edges;
+    int64_t cols;
+    dev_real scale; /* [n_nodes] of gcn_scale() */
+};
+
+/* Rows of heads, and a vector for each head. */
+struct head_dots {
+    int64_t rows, heads, cols; /* cols: of a head */
+    dev_real x, a;             /* [rows, heads * cols], [heads * cols] */
+};
+
+/* Graph attention (Velickovic et al., 2018), for each head: over node v itself and the sources u of its incoming edges, as often
+ * as listed, p = softmax(LeakyReLU_0.2(source[u] + target[v])) and y[v] = sum p x[u]. */
+struct graph_attention {
+    struct ragged nodes;
+    struct edges edges;
+    int64_t heads, cols;     /* cols: of a head */
+    dev_real source, target; /* [n_nodes, heads] */
+    dev_real x;              /* [n_nodes, heads * cols] */
+    /* [n_nodes + edges, heads] keeps p for backward: row v + edges.offsets[v] that of v itself, the following rows those of its
+     * edges */
+    dev_real probs;
 };
 
 /* y = f(x): x; max(x, 0); the same with the slope 0.2 below 0 (graph attention's); tanh x; 1 / (1 + exp(-x)); GELU (Hendrycks
@@ -182,12 +230,38 @@ struct linear_gradients {
     int accumulate;
 };
 
+/* Vectors that look for their rows of a codebook. */
+struct quantize {
+    int64_t n, dim;
+    int64_t first, last; /* the candidates: rows first..last-1 of c; backward does not read them */
+    int64_t top_k;       /* at most 16, at most last - first */
+    dev_real u, c;       /* [n,dim], [.,dim]: rows of norm 1 (u of quantize_residual: any) */
+};
+
+/* What each vector has picked. */
+struct picks {
+    dev_int index;   /* [n,top_k] rows of c */
+    dev_real weight; /* [n,top_k] */
+    dev_real before; /* [n,top_k,dim]: what residual quantisation had left of u before each pick; else not used */
+};
+
+/* Moving averages of picks (van den Oord et al., 2017, appendix A.1; the smoothing of the counts is Laplace's). */
+struct ema {
+    int64_t size, dim; /* rows of the codebook, their width */
+    double decay, epsilon;
+};
+
 /* Adam (Kingma and Ba, 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter, 2019): with the gradient
  * g = gradient_scale * gradient,
  *   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2,
  *   p = (1 - rate weight_decay) p - rate m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + epsilon). */
 struct adam {
     double beta1, beta2, epsilon, weight_decay;
+};
+
+/* The values that Adam trains and their moments, [n] each. */
+struct adam_state {
+    dev_real value, m, v;
 };
 
 /* What changes from one update to the next lies in device memory, so that updates can be recorded (device_run_recorded). */

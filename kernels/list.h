@@ -4,8 +4,8 @@
  *
  *   PRIMITIVE(name, cost, (type, argument) (type, argument) ...)
  *
- * is called device->run->name(device, argument, argument, ...); the backends' functions are cpu_name and cuda_name. The cost
- * may use the arguments. A new primitive is its lines here, its cost in costs.{h,c}, its functions in cpu/ and cuda/, and its
+ * is called device->run->name(device, argument, argument, ...); the backends' functions are cpu_name and cuda_name. There are at
+ * most MOST_ARGUMENTS (counted.c): what is more stands in a struct of kernels.h. The cost may use the arguments. A new primitive is its lines here, its cost in costs.{h,c}, its functions in cpu/ and cuda/, and its
  * case in cases/. A backend that lacks it says so above its table, and a call is then an error that names both.
  *
  *   ENTRY(result, name, (parameters))
@@ -59,15 +59,13 @@ PRIMITIVE(squared_distance_backward, cost_squared_distance_backward(n),
 PRIMITIVE(norm_loss, cost_norm_loss(n), (int64_t, n) (double, weight) (dev_real, x) (dev_real, loss) (dev_real, dx))
 
 /* ---- matrices ---- */
-/* c[m,n] = alpha op(a) op(b) + beta c, with op(a) [m,k] and op(b) [k,n]; transpose_a: a is stored [k,m] */
-PRIMITIVE(gemm, cost_gemm(m, n, k, beta != 0),
-          (int, transpose_a) (int, transpose_b) (int64_t, m) (int64_t, n) (int64_t, k) (double, alpha) (dev_real, a)
-          (int64_t, lda) (dev_real, b) (int64_t, ldb) (double, beta) (dev_real, c) (int64_t, ldc))
+/* c[m,n] = alpha op(a) op(b) + beta c, with op(a) [m,k] and op(b) [k,n] (struct gemm) */
+PRIMITIVE(gemm, cost_gemm(g->m, g->n, g->k, g->beta != 0),
+          (const struct gemm *, g) (struct matrix, a) (struct matrix, b) (struct matrix, c))
 
 /* `count` products of that kind at once: matrix i of an operand begins i * stride values after the first */
-PRIMITIVE(gemm_batch, cost_gemm_batch(count, m, n, k, beta != 0),
-          (int64_t, count) (int, transpose_a) (int, transpose_b) (int64_t, m) (int64_t, n) (int64_t, k) (double, alpha)
-          (struct matrices, a) (struct matrices, b) (double, beta) (struct matrices, c))
+PRIMITIVE(gemm_batch, cost_gemm_batch(count, g->m, g->n, g->k, g->beta != 0),
+          (int64_t, count) (const struct gemm *, g) (struct matrices, a) (struct matrices, b) (struct matrices, c))
 
 /* y[rows,cols] += bias[cols] in each row */
 PRIMITIVE(add_bias, cost_add_bias(rows, cols), (int64_t, rows) (int64_t, cols) (dev_real, bias) (dev_real, y))
@@ -98,9 +96,9 @@ ENTRY(struct packed_weights *, linear_pack,
       (struct device *, int64_t in, int64_t out, const void *weight, enum storage, enum precision_of_products))
 ENTRY(void, linear_free, (struct device *, struct packed_weights *))
 
-/* y[rows,cols] (ldy) = x[rows,cols] (ldx); accumulate: += */
+/* y[rows,cols] = x[rows,cols]; accumulate: += */
 PRIMITIVE(copy_matrix, cost_copy_matrix(rows, cols, accumulate),
-          (int64_t, rows) (int64_t, cols) (dev_real, x) (int64_t, ldx) (dev_real, y) (int64_t, ldy) (int, accumulate))
+          (int64_t, rows) (int64_t, cols) (struct matrix, x) (struct matrix, y) (int, accumulate))
 
 /* y[r] = x[r] / norm[r], norm[r] = max(|x[r]|_2, 1e-12);  dx += (dy - y (y.dy)) / norm */
 PRIMITIVE(l2_normalize, cost_l2_normalize(rows, cols),
@@ -138,11 +136,9 @@ PRIMITIVE(segment_mean, cost_segment_mean(rows, cols),
 PRIMITIVE(segment_mean_backward, cost_segment_mean_backward(rows, cols, accumulate),
           (struct ragged, rows) (int64_t, cols) (dev_real, dy) (dev_real, dx) (int, accumulate))
 
-/* y = dropout(x), or y += with accumulate; x,y [n_rows, cols]. Element e of segment i counts row-major within the
- * segment. keys[n] are the segments' keys (global code indices). Its own backward. y may be x. */
-PRIMITIVE(dropout, cost_dropout(rows, cols, accumulate),
-          (struct ragged, rows) (int64_t, cols) (dev_int, keys) (struct dropout, dropout) (dev_real, x) (dev_real, y)
-          (int, accumulate))
+/* y = dropout(x), or y += with accumulate; x,y [n_rows, cols] (struct dropout_rows). Its own backward. y may be x. */
+PRIMITIVE(dropout, cost_dropout(d->rows, d->cols, accumulate),
+          (const struct dropout_rows *, d) (dev_real, x) (dev_real, y) (int, accumulate))
 
 /* In place, for each head of each row and each pair c < head_dim / 2, with the angle t = sign position[r] frequency[c]:
  *   (x[c], x[c + head_dim/2]) = (x[c] cos t - x[c + head_dim/2] sin t, x[c + head_dim/2] cos t + x[c] sin t).
@@ -153,37 +149,28 @@ PRIMITIVE(rope, cost_rope(r), (const struct rope *, r) (double, sign) (dev_real,
 /* scale[v] = 1 / sqrt(1 + number of incoming edges), for n_nodes nodes */
 PRIMITIVE(gcn_scale, cost_gcn_scale(n_nodes), (int64_t, n_nodes) (dev_int, edge_offsets) (dev_real, scale))
 
-/* y[v] = scale[v] (scale[v] x[v] + sum over incoming edges of scale[u] x[u]): D^-1/2 (A + I) D^-1/2 X */
-PRIMITIVE(gcn_aggregate, cost_gcn_aggregate(nodes, edges, cols),
-          (struct ragged, nodes) (struct edges, edges) (int64_t, cols) (dev_real, scale) (dev_real, x) (dev_real, y))
+/* y[v] = scale[v] (scale[v] x[v] + sum over incoming edges of scale[u] x[u]): D^-1/2 (A + I) D^-1/2 X; x, y [n_nodes, cols] */
+PRIMITIVE(gcn_aggregate, cost_gcn_aggregate(g->nodes, g->edges, g->cols),
+          (const struct gcn *, g) (dev_real, x) (dev_real, y))
 
 /* dx += transpose of the above applied to dy */
-PRIMITIVE(gcn_aggregate_backward, cost_gcn_aggregate_backward(nodes, edges, cols, accumulate),
-          (struct ragged, nodes) (struct edges, edges) (int64_t, cols) (dev_real, scale) (dev_real, dy) (dev_real, dx)
-          (int, accumulate))
+PRIMITIVE(gcn_aggregate_backward, cost_gcn_aggregate_backward(g->nodes, g->edges, g->cols, accumulate),
+          (const struct gcn *, g) (dev_real, dy) (dev_real, dx) (int, accumulate))
 
-/* out[rows,heads] = sum over c of x[r,h,c] a[h,c], with x [rows, heads * cols] and a [heads * cols] */
-PRIMITIVE(head_dots, cost_head_dots(rows, heads, cols),
-          (int64_t, rows) (int64_t, heads) (int64_t, cols) (dev_real, x) (dev_real, a) (dev_real, out))
+/* out[rows,heads] = sum over c of x[r,h,c] a[h,c] (struct head_dots) */
+PRIMITIVE(head_dots, cost_head_dots(d->rows, d->heads, d->cols), (const struct head_dots *, d) (dev_real, out))
 
 /* dx[r,h,c] += dout[r,h] a[h,c] and da[h,c] += sum over rows of dout[r,h] x[r,h,c] */
-PRIMITIVE(head_dots_backward, cost_head_dots_backward(rows, heads, cols),
-          (int64_t, rows) (int64_t, heads) (int64_t, cols) (dev_real, x) (dev_real, a) (dev_real, dout) (dev_real, dx)
-          (dev_real, da))
+PRIMITIVE(head_dots_backward, cost_head_dots_backward(d->rows, d->heads, d->cols),
+          (const struct head_dots *, d) (dev_real, dout) (dev_real, dx) (dev_real, da))
 
-/* Graph attention (Velickovic et al., 2018), for each head: over node v itself and the sources u of its incoming
- * edges, as often as listed, p = softmax(LeakyReLU_0.2(source[u] + target[v])) and y[v] = sum p x[u]. x, y [n_nodes,
- * heads * cols]; source, target [n_nodes, heads]; probs [n_nodes + edges, heads] keeps p: row v + edge_offsets[v]
- * that of v itself, the following rows those of its edges. */
-PRIMITIVE(graph_attention, cost_graph_attention(nodes, edges, heads, cols),
-          (struct ragged, nodes) (struct edges, edges) (int64_t, heads) (int64_t, cols) (dev_real, source)
-          (dev_real, target) (dev_real, x) (dev_real, probs) (dev_real, y))
+/* y [n_nodes, heads * cols], and a->probs (struct graph_attention) */
+PRIMITIVE(graph_attention, cost_graph_attention(a->nodes, a->edges, a->heads, a->cols),
+          (const struct graph_attention *, a) (dev_real, y))
 
 /* dsource, dtarget, dx += the gradients of the above, from dy */
-PRIMITIVE(graph_attention_backward, cost_graph_attention_backward(nodes, edges, heads, cols),
-          (struct ragged, nodes) (struct edges, edges) (int64_t, heads) (int64_t, cols) (dev_real, source)
-          (dev_real, target) (dev_real, x) (dev_real, probs) (dev_real, dy) (dev_real, dsource) (dev_real, dtarget)
-          (dev_real, dx))
+PRIMITIVE(graph_attention_backward, cost_graph_attention_backward(a->nodes, a->edges, a->heads, a->cols),
+          (const struct graph_attention *, a) (dev_real, dy) (dev_real, dsource) (dev_real, dtarget) (dev_real, dx))
 
 /* ---- attention: see struct attention. Nothing that grows with queries times keys is stored. ---- */
 /* out [query rows, heads * head_dim]; sums [query rows, heads, n_types, or 1 without types], NULL: not wanted */
@@ -194,47 +181,39 @@ PRIMITIVE(attention, cost_attention(a, sums.at != NULL),
 PRIMITIVE(attention_backward, cost_attention_backward(a, gradients),
           (const struct attention *, a) (const struct attention_gradients *, gradients))
 
-/* ---- quantiser (src/medtok/METHOD.md section 3). u [n,dim] and c [.,dim] have rows of norm 1; the candidates are rows
- *      first..last-1 of c; top_k <= 16, top_k <= last-first ---- */
+/* ---- quantiser (src/medtok/METHOD.md section 3): struct quantize and struct picks ---- */
 /* index[n,top_k]: the rows of c nearest to u by |u|^2+|c|^2-2u.c, nearest first, ties to the smaller index;
  * weight[n,top_k] = softmax(-distance); q[n,dim] = sum_k weight c[index]. The distance matrix is never stored. */
-PRIMITIVE(quantize, cost_quantize(n, dim, last - first, top_k),
-          (int64_t, n) (int64_t, dim) (int64_t, first) (int64_t, last) (int64_t, top_k) (dev_real, u) (dev_real, c)
-          (dev_int, index) (dev_real, weight) (dev_real, q))
+PRIMITIVE(quantize, cost_quantize(z->n, z->dim, z->last - z->first, z->top_k),
+          (const struct quantize *, z) (struct picks, picks) (dev_real, q))
 
 /* From dq: du += and dc[index] += the gradients through the weights and the code vectors themselves. dc may be NULL. */
-PRIMITIVE(quantize_backward, cost_quantize_backward(n, dim, top_k, dc.at != NULL),
-          (int64_t, n) (int64_t, dim) (int64_t, top_k) (dev_real, u) (dev_real, c) (dev_int, index) (dev_real, weight)
-          (dev_real, dq) (dev_real, du) (dev_real, dc))
+PRIMITIVE(quantize_backward, cost_quantize_backward(z->n, z->dim, z->top_k, dc.at != NULL),
+          (const struct quantize *, z) (struct picks, picks) (dev_real, dq) (dev_real, du) (dev_real, dc))
 
 /* Residual quantisation (METHOD.md section 3). The candidates are cut into top_k levels, one behind the other
  * (residual_level_first in kernels.h). With r_0 = u, token k is the row c_j of level k with the largest r_k . c_j, ties to
  * the smaller index, its weight w_k = max(0, r_k . c_j), and r_(k+1) = r_k - w_k c_j: index[n,top_k], weight[n,top_k],
  * before[n,top_k,dim] = r_k, q[n,dim] = u - r_top_k = sum_k w_k c. u need not have norm 1. */
-PRIMITIVE(quantize_residual, cost_quantize_residual(n, dim, last - first, top_k),
-          (int64_t, n) (int64_t, dim) (int64_t, first) (int64_t, last) (int64_t, top_k) (dev_real, u) (dev_real, c)
-          (dev_int, index) (dev_real, weight) (dev_real, before) (dev_real, q))
+PRIMITIVE(quantize_residual, cost_quantize_residual(z->n, z->dim, z->last - z->first, z->top_k),
+          (const struct quantize *, z) (struct picks, picks) (dev_real, q))
 
 /* From dq: du += and dc[index] += the gradients through the weights and the code vectors, the picks as they are. dc may be
- * NULL. */
-PRIMITIVE(quantize_residual_backward, cost_quantize_residual_backward(n, dim, top_k, dc.at != NULL),
-          (int64_t, n) (int64_t, dim) (int64_t, top_k) (dev_real, before) (dev_real, c) (dev_int, index) (dev_real, weight)
-          (dev_real, dq) (dev_real, du) (dev_real, dc))
+ * NULL; z->u is not read. */
+PRIMITIVE(quantize_residual_backward, cost_quantize_residual_backward(z->n, z->dim, z->top_k, dc.at != NULL),
+          (const struct quantize *, z) (struct picks, picks) (dev_real, dq) (dev_real, du) (dev_real, dc))
 
-/* What the picks give to the rows: picks[.,dim+1] at row index[i,k] += (weight[i,k] u[i], weight[i,k]), sums of the
- * vectors and, in the last column, counts; added in the order of i, then k. */
+/* What the picks of u[n,dim] give to the rows: sums[.,dim+1] at row index[i,k] += (weight[i,k] u[i], weight[i,k]), sums of
+ * the vectors and, in the last column, counts; added in the order of i, then k. */
 PRIMITIVE(sum_picks, cost_sum_picks(n, dim, top_k),
-          (int64_t, n) (int64_t, dim) (int64_t, top_k) (dev_real, u) (dev_int, index) (dev_real, weight)
-          (dev_real, picks))
+          (int64_t, n) (int64_t, dim) (int64_t, top_k) (dev_real, u) (struct picks, picks) (dev_real, sums))
 
-/* Moving averages of such sums, and the rows that they make (van den Oord et al., 2017, appendix A.1; the smoothing
- * of the counts is Laplace's): for each row j of picks, average[size,dim+1],
- *   average_j = decay average_j + (1 - decay) picks_j,   and with average_j = (m_j, N_j) and N = sum_j N_j,
- *   c_j = m_j / (N (N_j + epsilon) / (N + size epsilon)) where picks_j has a count above 0;
+/* Moving averages of such sums, and the rows that they make (struct ema): for each row j of sums, average [size,dim+1],
+ *   average_j = decay average_j + (1 - decay) sums_j,   and with average_j = (m_j, N_j) and N = sum_j N_j,
+ *   c_j = m_j / (N (N_j + epsilon) / (N + size epsilon)) where sums_j has a count above 0;
  * other rows of c [size,dim] stay: their m_j and N_j only shrink alike. */
-PRIMITIVE(ema_rows, cost_ema_rows(size, dim),
-          (int64_t, size) (int64_t, dim) (double, decay) (double, epsilon) (dev_real, picks) (dev_real, average)
-          (dev_real, c))
+PRIMITIVE(ema_rows, cost_ema_rows(e->size, e->dim),
+          (const struct ema *, e) (dev_real, sums) (dev_real, average) (dev_real, c))
 
 /* ---- losses: each adds its value to loss[0], and its gradients to those of da, db, dbias, dx that are not NULL, so that it can
  *      be evaluated without, and for constants. loss may be NULL ---- */
@@ -249,10 +228,9 @@ PRIMITIVE(cross_entropy, cost_cross_entropy(c, da.at != NULL, db.at != NULL, dbi
  * else 1: the cross-entropy of y and sigmoid(x), in the form that does not overflow. dx [rows,labels]. */
 PRIMITIVE(bce, cost_bce(b, dx.at != NULL), (const struct bce *, b) (dev_real, loss) (dev_real, dx))
 
-/* ---- optimiser: Adam on n values; value, m and v are updated in place. constants[N_ADAM_CONSTANTS]: see adam_constants ---- */
+/* ---- optimiser: Adam on n values; the state is updated in place. constants[N_ADAM_CONSTANTS]: see adam_constants ---- */
 PRIMITIVE(adam, cost_adam(n, adam.weight_decay != 0),
-          (int64_t, n) (struct adam, adam) (dev_real, constants) (dev_real, gradient) (dev_real, value) (dev_real, m)
-          (dev_real, v))
+          (int64_t, n) (struct adam, adam) (dev_real, constants) (dev_real, gradient) (struct adam_state, state))
 
 #undef PRIMITIVE
 #undef ENTRY

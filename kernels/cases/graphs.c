@@ -59,7 +59,8 @@ static void gcn_aggregate(struct call *c) {
     struct operand scale = call_in(c, g.n, POSITIVE), x = call_in(c, g.n * g.cols, NUMBERS),
                    y = call_out(c, g.n * g.cols);
     gcn_shape(c, &g, g.cols);
-    CALL(c, gcn_aggregate, g.nodes.rows, g.edges.edges, g.cols, scale.real, x.real, y.real);
+    struct gcn gcn = {g.nodes.rows, g.edges.edges, g.cols, scale.real};
+    CALL(c, gcn_aggregate, &gcn, x.real, y.real);
     REFERENCE(c) aggregate(&g, scale.host, x.host, y.host);
 }
 
@@ -69,7 +70,8 @@ static void gcn_aggregate_backward(struct call *c) {
     struct operand scale = call_in(c, g.n, POSITIVE), x = call_point(c, g.n * g.cols, NUMBERS);
     struct operand y = call_value(c, g.n * g.cols), dy = call_cotangent(c, y), dx = call_gradient(c, x, accumulate);
     gcn_shape(c, &g, g.cols);
-    CALL(c, gcn_aggregate_backward, g.nodes.rows, g.edges.edges, g.cols, scale.real, dy.real, dx.real, accumulate);
+    struct gcn gcn = {g.nodes.rows, g.edges.edges, g.cols, scale.real};
+    CALL(c, gcn_aggregate_backward, &gcn, dy.real, dx.real, accumulate);
     REFERENCE(c) aggregate(&g, scale.host, x.host, y.host);
 }
 
@@ -104,7 +106,8 @@ static void head_dots(struct call *c) {
     struct operand x = call_in(c, g.n * width, NUMBERS), a = call_in(c, width, NUMBERS),
                    out = call_out(c, g.n * g.heads);
     heads_shape(c, &g);
-    CALL(c, head_dots, g.n, g.heads, g.cols, x.real, a.real, out.real);
+    struct head_dots d = {g.n, g.heads, g.cols, x.real, a.real};
+    CALL(c, head_dots, &d, out.real);
     REFERENCE(c) dots(&g, x.host, a.host, out.host);
 }
 
@@ -115,7 +118,8 @@ static void head_dots_backward(struct call *c) {
                    out = call_value(c, g.n * g.heads);
     struct operand dout = call_cotangent(c, out), dx = call_gradient(c, x, 1), da = call_gradient(c, a, 1);
     heads_shape(c, &g);
-    CALL(c, head_dots_backward, g.n, g.heads, g.cols, x.real, a.real, dout.real, dx.real, da.real);
+    struct head_dots d = {g.n, g.heads, g.cols, x.real, a.real};
+    CALL(c, head_dots_backward, &d, dout.real, dx.real, da.real);
     REFERENCE(c) dots(&g, x.host, a.host, out.host);
 }
 
@@ -148,6 +152,18 @@ static void attend(const struct graphs *g, const struct attended *a) {
     for (int64_t i = 0; i < g->n * g->heads; i++) attend_node(g, a, i / g->heads, i % g->heads);
 }
 
+static struct graph_attention attention_of(const struct graphs *g, struct operand source, struct operand target,
+                                           struct operand x, struct operand probs) {
+    return (struct graph_attention){.nodes = g->nodes.rows,
+                                    .edges = g->edges.edges,
+                                    .heads = g->heads,
+                                    .cols = g->cols,
+                                    .source = source.real,
+                                    .target = target.real,
+                                    .x = x.real,
+                                    .probs = probs.real};
+}
+
 static void graph_attention(struct call *c) {
     struct graphs g = graphs(c);
     int64_t width = g.heads * g.cols;
@@ -155,8 +171,8 @@ static void graph_attention(struct call *c) {
     struct operand x = call_in(c, g.n * width, NUMBERS), probs = call_out(c, (g.n + g.n_edges) * g.heads);
     struct operand y = call_out(c, g.n * width);
     heads_shape(c, &g);
-    CALL(c, graph_attention, g.nodes.rows, g.edges.edges, g.heads, g.cols, source.real, target.real, x.real, probs.real,
-         y.real);
+    struct graph_attention a = attention_of(&g, source, target, x, probs);
+    CALL(c, graph_attention, &a, y.real);
     REFERENCE(c) attend(&g, &(struct attended){source.host, target.host, x.host, probs.host, y.host});
 }
 
@@ -168,10 +184,9 @@ static void graph_attention_backward(struct call *c) {
     struct operand y = call_made(c, g.n * width), dy = call_cotangent(c, y), dsource = call_gradient(c, source, 1);
     struct operand dtarget = call_gradient(c, target, 1), dx = call_gradient(c, x, 1);
     heads_shape(c, &g);
-    PREPARE(c, graph_attention, g.nodes.rows, g.edges.edges, g.heads, g.cols, source.real, target.real, x.real,
-            probs.real, y.real);
-    CALL(c, graph_attention_backward, g.nodes.rows, g.edges.edges, g.heads, g.cols, source.real, target.real, x.real,
-         probs.real, dy.real, dsource.real, dtarget.real, dx.real);
+    struct graph_attention a = attention_of(&g, source, target, x, probs);
+    PREPARE(c, graph_attention, &a, y.real);
+    CALL(c, graph_attention_backward, &a, dy.real, dsource.real, dtarget.real, dx.real);
     REFERENCE(c) attend(&g, &(struct attended){source.host, target.host, x.host, probs.host, y.host});
 }
 

@@ -26,40 +26,39 @@ static struct operand product(struct call *c, int64_t n) {
     return c->size[5] == 0 && c->size[6] == OVERWRITTEN ? call_out(c, n) : call_inout(c, n, NUMBERS);
 }
 
-/* c = alpha op(a) op(b) + beta c */
+/* A product, and how far apart the rows of its matrices begin. */
 struct plain_product {
-    int transpose_a, transpose_b;
-    int64_t m, n, k, lda, ldb, ldc;
-    double alpha, beta;
+    struct gemm g;
+    int64_t lda, ldb, ldc;
 };
 
 static void multiply(const struct plain_product *p, const double *a, const double *b, double *c) {
-    for (int64_t i = 0; i < p->m; i++)
-        for (int64_t j = 0; j < p->n; j++) {
-            double sum = 0, old = p->beta != 0 ? p->beta * c[i * p->ldc + j] : 0;
-            for (int64_t l = 0; l < p->k; l++)
-                sum += a[p->transpose_a ? l * p->lda + i : i * p->lda + l] *
-                       b[p->transpose_b ? j * p->ldb + l : l * p->ldb + j];
-            c[i * p->ldc + j] = p->alpha * sum + old;
+    const struct gemm *g = &p->g;
+    for (int64_t i = 0; i < g->m; i++)
+        for (int64_t j = 0; j < g->n; j++) {
+            double sum = 0, old = g->beta != 0 ? g->beta * c[i * p->ldc + j] : 0;
+            for (int64_t l = 0; l < g->k; l++)
+                sum += a[g->transpose_a ? l * p->lda + i : i * p->lda + l] *
+                       b[g->transpose_b ? j * p->ldb + l : l * p->ldb + j];
+            c[i * p->ldc + j] = g->alpha * sum + old;
         }
 }
 
 static struct plain_product product_of(const struct call *c, int64_t count) {
     const int64_t *s = c->size;
-    struct plain_product p = {(int)s[0], (int)s[1], s[2], s[3], s[4], 0, 0, 0, alpha_of(s[6]), beta_of(s[6])};
-    p.lda = count * (s[0] ? p.m : p.k) + s[5];
-    p.ldb = (s[1] ? p.k : p.n) + s[5];
-    p.ldc = count * p.n + s[5];
-    return p;
+    struct gemm g = {(int)s[0], (int)s[1], s[2], s[3], s[4], alpha_of(s[6]), beta_of(s[6])};
+    return (struct plain_product){
+        .g = g, .lda = count * (s[0] ? g.m : g.k) + s[5], .ldb = (s[1] ? g.k : g.n) + s[5], .ldc = count * g.n + s[5]};
 }
 
 static void gemm(struct call *c) {
     struct plain_product p = product_of(c, 1);
-    struct operand a = call_in(c, (p.transpose_a ? p.k : p.m) * p.lda, NUMBERS);
-    struct operand b = call_in(c, (p.transpose_b ? p.n : p.k) * p.ldb, NUMBERS), out = product(c, p.m * p.ldc);
-    call_shape(c, "%lld x %lld x %lld", (ll)p.m, (ll)p.n, (ll)p.k);
-    CALL(c, gemm, p.transpose_a, p.transpose_b, p.m, p.n, p.k, p.alpha, a.real, p.lda, b.real, p.ldb, p.beta, out.real,
-         p.ldc);
+    const struct gemm *g = &p.g;
+    struct operand a = call_in(c, (g->transpose_a ? g->k : g->m) * p.lda, NUMBERS);
+    struct operand b = call_in(c, (g->transpose_b ? g->n : g->k) * p.ldb, NUMBERS), out = product(c, g->m * p.ldc);
+    call_shape(c, "%lld x %lld x %lld", (ll)g->m, (ll)g->n, (ll)g->k);
+    CALL(c, gemm, g, ((struct matrix){a.real, p.lda}), ((struct matrix){b.real, p.ldb}),
+         ((struct matrix){out.real, p.ldc}));
     REFERENCE(c) multiply(&p, a.host, b.host, out.host);
 }
 
@@ -96,16 +95,16 @@ static const int64_t BATCHES[][CASE_SIZES] = {
 static void gemm_batch(struct call *c) {
     int64_t count = c->size[7];
     struct plain_product p = product_of(c, count);
-    int64_t a_stride = p.transpose_a ? p.m : p.k, b_stride = (p.transpose_b ? p.n : p.k) * p.ldb;
-    struct operand a = call_in(c, (p.transpose_a ? p.k : p.m) * p.lda, NUMBERS),
+    const struct gemm *g = &p.g;
+    int64_t a_stride = g->transpose_a ? g->m : g->k, b_stride = (g->transpose_b ? g->n : g->k) * p.ldb;
+    struct operand a = call_in(c, (g->transpose_a ? g->k : g->m) * p.lda, NUMBERS),
                    b = call_in(c, count * b_stride, NUMBERS);
-    struct operand out = product(c, p.m * p.ldc);
-    call_shape(c, "%lld of %lld x %lld x %lld", (ll)count, (ll)p.m, (ll)p.n, (ll)p.k);
-    CALL(c, gemm_batch, count, p.transpose_a, p.transpose_b, p.m, p.n, p.k, p.alpha,
-         ((struct matrices){a.real, p.lda, a_stride}), ((struct matrices){b.real, p.ldb, b_stride}), p.beta,
-         ((struct matrices){out.real, p.ldc, p.n}));
+    struct operand out = product(c, g->m * p.ldc);
+    call_shape(c, "%lld of %lld x %lld x %lld", (ll)count, (ll)g->m, (ll)g->n, (ll)g->k);
+    CALL(c, gemm_batch, count, g, ((struct matrices){a.real, p.lda, a_stride}),
+         ((struct matrices){b.real, p.ldb, b_stride}), ((struct matrices){out.real, p.ldc, g->n}));
     REFERENCE(c)
-    for (int64_t h = 0; h < count; h++) multiply(&p, a.host + h * a_stride, b.host + h * b_stride, out.host + h * p.n);
+    for (int64_t h = 0; h < count; h++) multiply(&p, a.host + h * a_stride, b.host + h * b_stride, out.host + h * g->n);
 }
 
 /* A projection head by head. */
@@ -160,7 +159,7 @@ static void copy_matrix(struct call *c) {
     matrix(c, &rows, &cols);
     struct operand x = call_in(c, rows * ldx, NUMBERS);
     struct operand y = accumulate || ldy > cols ? call_inout(c, rows * ldy, NUMBERS) : call_out(c, rows * ldy);
-    CALL(c, copy_matrix, rows, cols, x.real, ldx, y.real, ldy, accumulate);
+    CALL(c, copy_matrix, rows, cols, ((struct matrix){x.real, ldx}), ((struct matrix){y.real, ldy}), accumulate);
     REFERENCE(c)
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < cols; j++)

@@ -66,7 +66,8 @@ static void quantize(struct call *c) {
     struct operand u = call_in_rows(c, n, dim, fill), rows = call_in_rows(c, size, dim, fill);
     struct operand index = call_out_ints(c, n * k), weight = call_out(c, n * k), q = call_out(c, n * dim);
     call_shape(c, "top %lld of %lld to %lld x %lld", (ll)k, (ll)n, (ll)size, (ll)dim);
-    CALL(c, quantize, n, dim, first, last, k, u.real, rows.real, index.ints, weight.real, q.real);
+    struct quantize z = {n, dim, first, last, k, u.real, rows.real};
+    CALL(c, quantize, &z, ((struct picks){.index = index.ints, .weight = weight.real}), q.real);
     REFERENCE(c)
     for (int64_t i = 0; i < n; i++) {
         nearest(c, u.host + i * dim, rows.host, index.found + i * k, index.host_ints + i * k);
@@ -98,8 +99,10 @@ static void quantize_backward(struct call *c) {
     struct operand index = call_made_ints(c, n * k), weight = call_made(c, n * k), q = call_made(c, n * dim);
     struct operand dq = call_cotangent(c, q), du = call_gradient(c, u, 1), drows = {0};
     if (c->size[4]) drows = call_gradient(c, rows, 1);
-    PREPARE(c, quantize, n, dim, 0, size, k, u.real, rows.real, index.ints, weight.real, q.real);
-    CALL(c, quantize_backward, n, dim, k, u.real, rows.real, index.ints, weight.real, dq.real, du.real, drows.real);
+    struct quantize z = {n, dim, 0, size, k, u.real, rows.real};
+    struct picks picked = {.index = index.ints, .weight = weight.real};
+    PREPARE(c, quantize, &z, picked, q.real);
+    CALL(c, quantize_backward, &z, picked, dq.real, du.real, drows.real);
     REFERENCE(c)
     for (int64_t i = 0; i < n; i++)
         soft_mean(dim, k, u.host + i * dim, rows.host, index.host_ints + i * k, weight.host + i * k, q.host + i * dim);
@@ -121,7 +124,8 @@ static void sum_picks(struct call *c) {
     int64_t n = picks(c), dim = c->size[1], size = c->size[2], k = c->size[3];
     struct operand u = call_in_rows(c, n, dim, UNIT_ROWS), index = call_indices(c, n * k, 0, size, PICKS);
     struct operand weight = call_in(c, n * k, POSITIVE), sums = call_inout(c, size * (dim + 1), NUMBERS);
-    CALL(c, sum_picks, n, dim, k, u.real, index.ints, weight.real, sums.real);
+    struct picks picked = {.index = index.ints, .weight = weight.real};
+    CALL(c, sum_picks, n, dim, k, u.real, picked, sums.real);
     REFERENCE(c)
     for (int64_t i = 0; i < n * k; i++)
         for (int64_t j = 0; j <= dim; j++)
@@ -135,10 +139,11 @@ static const int64_t AVERAGED[][CASE_SIZES] = {{1, 1}, {4, 3}, {40, 5}, {90, 64}
 static void ema_rows(struct call *c) {
     int64_t size = c->size[0], dim = c->size[1], width = dim + 1;
     const double decay = 0.9, epsilon = 0.01;
+    struct ema ema = {size, dim, decay, epsilon};
     struct operand sums = call_in(c, size * width, c->measured ? POSITIVE : RECTIFIED);
     struct operand average = call_inout(c, size * width, POSITIVE), rows = call_inout(c, size * dim, NUMBERS);
     call_shape(c, "%lld x %lld", (ll)size, (ll)dim);
-    CALL(c, ema_rows, size, dim, decay, epsilon, sums.real, average.real, rows.real);
+    CALL(c, ema_rows, &ema, sums.real, average.real, rows.real);
     REFERENCE(c) {
         double total = 0;
         for (int64_t i = 0; i < size * width; i++)

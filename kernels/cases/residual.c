@@ -54,7 +54,8 @@ static void quantize_residual(struct call *c) {
     struct operand index = call_out_ints(c, n * k), weight = call_out(c, n * k), before = call_out(c, n * k * dim);
     struct operand q = call_out(c, n * dim);
     residual_shape(c);
-    CALL(c, quantize_residual, n, dim, first, last, k, u.real, rows.real, index.ints, weight.real, before.real, q.real);
+    struct quantize z = {n, dim, first, last, k, u.real, rows.real};
+    CALL(c, quantize_residual, &z, ((struct picks){index.ints, weight.real, before.real}), q.real);
     REFERENCE(c)
     for (int64_t i = 0; i < n; i++)
         for (int64_t l = 0; l < k; l++) { /* each level needs what those before it leave */
@@ -76,10 +77,10 @@ static void quantize_residual_backward(struct call *c) {
     struct operand q = call_made(c, n * dim), dq = call_cotangent(c, q), du = call_gradient(c, u, 1), drows = {0};
     if (c->size[6]) drows = call_gradient(c, rows, 1);
     residual_shape(c);
-    PREPARE(c, quantize_residual, n, dim, first, last, k, u.real, rows.real, index.ints, weight.real, before.real,
-            q.real);
-    CALL(c, quantize_residual_backward, n, dim, k, before.real, rows.real, index.ints, weight.real, dq.real, du.real,
-         drows.real);
+    struct quantize z = {n, dim, first, last, k, u.real, rows.real};
+    struct picks picks = {index.ints, weight.real, before.real};
+    PREPARE(c, quantize_residual, &z, picks, q.real);
+    CALL(c, quantize_residual_backward, &z, picks, dq.real, du.real, drows.real);
     REFERENCE(c)
     for (int64_t i = 0; i < n; i++)
         explain(dim, k, u.host + i * dim, rows.host, index.host_ints + i * k, weight.host + i * k,

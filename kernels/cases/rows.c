@@ -120,7 +120,8 @@ static void dropout(struct call *c) {
     int64_t n = s.rows.n_rows * cols;
     struct operand keys = call_keys(c, s.rows.n), x = call_in(c, in_place ? 0 : n, NUMBERS);
     struct operand y = accumulate || in_place ? call_inout(c, n, NUMBERS) : call_out(c, n), from = in_place ? y : x;
-    CALL(c, dropout, s.rows, cols, keys.ints, dropout, from.real, y.real, accumulate);
+    struct dropout_rows d = {s.rows, cols, keys.ints, dropout};
+    CALL(c, dropout, &d, from.real, y.real, accumulate);
     REFERENCE(c)
     for (int64_t g = 0; g < s.rows.n; g++)
         for (int64_t i = s.offsets[g] * cols, e = 0; i < s.offsets[g + 1] * cols; i++, e++) {

@@ -80,7 +80,7 @@ static void adam(struct call *c) {
     struct adam adam = {0.9, 0.95, 1e-6, c->size[1] ? 0.1 : 0};
     struct operand constants = call_in(c, N_ADAM_CONSTANTS, POSITIVE), gradient = call_in(c, n, NUMBERS);
     struct operand value = call_inout(c, n, NUMBERS), m = call_inout(c, n, NUMBERS), v = call_inout(c, n, POSITIVE);
-    CALL(c, adam, n, adam, constants.real, gradient.real, value.real, m.real, v.real);
+    CALL(c, adam, n, adam, constants.real, gradient.real, ((struct adam_state){value.real, m.real, v.real}));
     REFERENCE(c)
     for (int64_t i = 0; i < n; i++) {
         double g = constants.host[ADAM_GRADIENT_SCALE] * gradient.host[i];

@@ -78,13 +78,15 @@ void cpu_cross_entropy(struct device *device, const struct cross_entropy *c, dev
     double *values = (double *)(logits + (chunk * m + 15) / 16 * 16), total = 0;
     for (int64_t first = 0; first < n; first += chunk) {
         int64_t rows = first + chunk < n ? chunk : n - first;
-        dev_real block = {logits}, a_rows = dev_real_at(c->a, first * dim);
-        cpu_gemm(device, 0, 1, rows, m, dim, c->scale, a_rows, dim, c->b, dim, 0, block, m);
+        struct matrix a = {dev_real_at(c->a, first * dim), dim}, b = {c->b, dim}, block = {{logits}, m};
+        struct gemm product = {.transpose_b = 1, .m = rows, .n = m, .k = dim, .alpha = c->scale};
+        struct gemm of_a = {.m = rows, .n = dim, .k = m, .alpha = c->scale, .beta = 1};
+        struct gemm of_b = {.transpose_a = 1, .m = m, .n = dim, .k = rows, .alpha = c->scale, .beta = 1};
+        cpu_gemm(device, &product, a, b, block);
 #pragma omp parallel for num_threads(cpu_threads(device)) if (rows * m > PARALLEL_MIN)
         for (int64_t r = 0; r < rows; r++) values[r] = row_entropy(c, first + r, logits + r * m, gradient);
-        if (da.at)
-            cpu_gemm(device, 0, 0, rows, dim, m, c->scale, block, m, c->b, dim, 1, dev_real_at(da, first * dim), dim);
-        if (db.at) cpu_gemm(device, 1, 0, m, dim, rows, c->scale, block, m, a_rows, dim, 1, db, dim);
+        if (da.at) cpu_gemm(device, &of_a, block, b, (struct matrix){dev_real_at(da, first * dim), dim});
+        if (db.at) cpu_gemm(device, &of_b, block, a, (struct matrix){db, dim});
         if (dbias.at) add_columns(device, rows, m, logits, dbias.at);
         for (int64_t r = 0; r < rows; r++) {
             total -= (c->weights.at ? (double)c->weights.at[first + r] : 1) * values[r];

@@ -87,8 +87,9 @@ void cpu_dropout_segment(struct dropout dropout, int32_t key, int64_t count, rea
         cpu_dropout_factors(dropout, (uint64_t)(uint32_t)key, c, factor + c * DROPOUT_CHUNK);
 }
 
-void cpu_dropout(struct device *device, struct ragged rows, int64_t cols, dev_int keys, struct dropout dropout,
-                 dev_real x, dev_real y, int accumulate) {
+void cpu_dropout(struct device *device, const struct dropout_rows *d, dev_real x, dev_real y, int accumulate) {
+    struct ragged rows = d->rows;
+    int64_t cols = d->cols;
     if (device->error[0]) return;
     real keep = accumulate ? 1 : 0;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
@@ -98,7 +99,7 @@ void cpu_dropout(struct device *device, struct ragged rows, int64_t cols, dev_in
         int64_t count = (int64_t)(rows.offsets.at[i + 1] - rows.offsets.at[i]) * cols;
         for (int64_t first = 0; first < count; first += DROPOUT_CHUNK) {
             int64_t m = first + DROPOUT_CHUNK < count ? DROPOUT_CHUNK : count - first;
-            cpu_dropout_factors(dropout, (uint64_t)(uint32_t)keys.at[i], first / DROPOUT_CHUNK, factor);
+            cpu_dropout_factors(d->dropout, (uint64_t)(uint32_t)d->keys.at[i], first / DROPOUT_CHUNK, factor);
 #pragma omp simd
             for (int64_t e = 0; e < m; e++) {
                 real kept = factor[e] * from[first + e];

@@ -7,19 +7,22 @@ void cpu_gcn_scale(struct device *device, int64_t n_nodes, dev_int edge_offsets,
         scale.at[v] = 1 / real_sqrt((real)(1 + edge_offsets.at[v + 1] - edge_offsets.at[v]));
 }
 
-void cpu_gcn_aggregate(struct device *device, struct ragged nodes, struct edges edges, int64_t cols, dev_real scale,
-                       dev_real x, dev_real y) {
+void cpu_gcn_aggregate(struct device *device, const struct gcn *g, dev_real x, dev_real y) {
+    struct ragged nodes = g->nodes;
+    struct edges edges = g->edges;
+    const real *scale = g->scale.at;
+    int64_t cols = g->cols;
     if (device->error[0]) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
     for (int64_t i = 0; i < nodes.n; i++) {
         for (int64_t v = nodes.offsets.at[i]; v < nodes.offsets.at[i + 1]; v++) {
-            real *out = y.at + v * cols, s = scale.at[v];
+            real *out = y.at + v * cols, s = scale[v];
             const real *own = x.at + v * cols;
 #pragma omp simd
             for (int64_t c = 0; c < cols; c++) out[c] = s * own[c];
             for (int64_t e = edges.offsets.at[v]; e < edges.offsets.at[v + 1]; e++) {
                 const real *from = x.at + (int64_t)edges.sources.at[e] * cols;
-                real w = scale.at[edges.sources.at[e]];
+                real w = scale[edges.sources.at[e]];
 #pragma omp simd
                 for (int64_t c = 0; c < cols; c++) out[c] += w * from[c];
             }
@@ -29,22 +32,25 @@ void cpu_gcn_aggregate(struct device *device, struct ragged nodes, struct edges 
     }
 }
 
-void cpu_gcn_aggregate_backward(struct device *device, struct ragged nodes, struct edges edges, int64_t cols,
-                                dev_real scale, dev_real dy, dev_real dx, int accumulate) {
+void cpu_gcn_aggregate_backward(struct device *device, const struct gcn *g, dev_real dy, dev_real dx, int accumulate) {
+    struct ragged nodes = g->nodes;
+    struct edges edges = g->edges;
+    const real *scale = g->scale.at;
+    int64_t cols = g->cols;
     if (device->error[0]) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
     for (int64_t i = 0; i < nodes.n; i++) {
         int64_t first = nodes.offsets.at[i], end = nodes.offsets.at[i + 1];
         if (!accumulate) memset(dx.at + first * cols, 0, (size_t)((end - first) * cols) * sizeof(real));
         for (int64_t v = first; v < end; v++) {
-            const real *g = dy.at + v * cols;
-            real s = scale.at[v], *own = dx.at + v * cols;
+            const real *from = dy.at + v * cols;
+            real s = scale[v], *own = dx.at + v * cols;
 #pragma omp simd
-            for (int64_t c = 0; c < cols; c++) own[c] += s * s * g[c];
+            for (int64_t c = 0; c < cols; c++) own[c] += s * s * from[c];
             for (int64_t e = edges.offsets.at[v]; e < edges.offsets.at[v + 1]; e++) {
-                real *to = dx.at + (int64_t)edges.sources.at[e] * cols, w = s * scale.at[edges.sources.at[e]];
+                real *to = dx.at + (int64_t)edges.sources.at[e] * cols, w = s * scale[edges.sources.at[e]];
 #pragma omp simd
-                for (int64_t c = 0; c < cols; c++) to[c] += w * g[c];
+                for (int64_t c = 0; c < cols; c++) to[c] += w * from[c];
             }
         }
     }

@@ -5,14 +5,13 @@
 #include "cpu/activation.h"
 
 /* ---- x times a vector, head by head ---- */
-void cpu_head_dots(struct device *device, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a,
-                   dev_real out) {
+void cpu_head_dots(struct device *device, const struct head_dots *d, dev_real out) {
     if (device->error[0]) return;
-    int64_t width = heads * cols;
+    int64_t rows = d->rows, heads = d->heads, cols = d->cols, width = heads * cols;
 #pragma omp parallel for num_threads(cpu_threads(device)) if (rows * width > PARALLEL_MIN)
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t h = 0; h < heads; h++) {
-            const real *row = x.at + r * width + h * cols, *weight = a.at + h * cols;
+            const real *row = d->x.at + r * width + h * cols, *weight = d->a.at + h * cols;
             real sum = 0;
 #pragma omp simd reduction(+ : sum)
             for (int64_t c = 0; c < cols; c++) sum += row[c] * weight[c];
@@ -37,9 +36,8 @@ static void head_dots_backward_rows(int64_t first, int64_t end, int64_t heads, i
     }
 }
 
-void cpu_head_dots_backward(struct device *device, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a,
-                            dev_real dout, dev_real dx, dev_real da) {
-    int64_t n_blocks = (rows + REDUCTION_ROWS - 1) / REDUCTION_ROWS, width = heads * cols;
+void cpu_head_dots_backward(struct device *device, const struct head_dots *d, dev_real dout, dev_real dx, dev_real da) {
+    int64_t rows = d->rows, n_blocks = (rows + REDUCTION_ROWS - 1) / REDUCTION_ROWS, width = d->heads * d->cols;
     if (rows <= 0 || device->error[0]) return;
     real *partial = cpu_scratch(device, n_blocks * width);
     if (!partial) return;
@@ -47,7 +45,7 @@ void cpu_head_dots_backward(struct device *device, int64_t rows, int64_t heads, 
     for (int64_t k = 0; k < n_blocks; k++) {
         int64_t first = k * REDUCTION_ROWS, end = first + REDUCTION_ROWS < rows ? first + REDUCTION_ROWS : rows;
         memset(partial + k * width, 0, (size_t)width * sizeof(real));
-        head_dots_backward_rows(first, end, heads, cols, x.at, a.at, dout.at, dx.at, partial + k * width);
+        head_dots_backward_rows(first, end, d->heads, d->cols, d->x.at, d->a.at, dout.at, dx.at, partial + k * width);
     }
     for (int64_t k = 0; k < n_blocks; k++)
         for (int64_t c = 0; c < width; c++) da.at[c] += partial[k * width + c];
@@ -78,20 +76,20 @@ static void node_softmax(const struct neighbourhood *a, int64_t heads, const rea
     for (int64_t k = 0; k < a->n; k++) p[k * heads] /= sum;
 }
 
-void cpu_graph_attention(struct device *device, struct ragged nodes, struct edges edges, int64_t heads, int64_t cols,
-                         dev_real source, dev_real target, dev_real x, dev_real probs, dev_real y) {
+void cpu_graph_attention(struct device *device, const struct graph_attention *g, dev_real y) {
     if (device->error[0]) return;
-    int64_t width = heads * cols;
+    struct ragged nodes = g->nodes;
+    int64_t heads = g->heads, cols = g->cols, width = heads * cols;
 #pragma omp parallel for num_threads(cpu_threads(device)) schedule(dynamic, 16)
     for (int64_t i = 0; i < nodes.n; i++) {
         for (int64_t v = nodes.offsets.at[i]; v < nodes.offsets.at[i + 1]; v++) {
-            struct neighbourhood a = neighbourhood_of(v, edges);
+            struct neighbourhood a = neighbourhood_of(v, g->edges);
             for (int64_t h = 0; h < heads; h++) {
-                real *p = probs.at + a.first * heads + h, *out = y.at + v * width + h * cols;
-                node_softmax(&a, heads, source.at + h, target.at[v * heads + h], p);
+                real *p = g->probs.at + a.first * heads + h, *out = y.at + v * width + h * cols;
+                node_softmax(&a, heads, g->source.at + h, g->target.at[v * heads + h], p);
                 for (int64_t c = 0; c < cols; c++) out[c] = 0;
                 for (int64_t k = 0; k < a.n; k++) {
-                    const real *from = x.at + neighbour(&a, k) * width + h * cols;
+                    const real *from = g->x.at + neighbour(&a, k) * width + h * cols;
                     real w = p[k * heads];
 #pragma omp simd
                     for (int64_t c = 0; c < cols; c++) out[c] += w * from[c];
@@ -127,11 +125,12 @@ static real node_backward(const struct neighbourhood *a, int64_t heads, int64_t 
     return dtarget;
 }
 
-void cpu_graph_attention_backward(struct device *device, struct ragged nodes, struct edges edges, int64_t heads,
-                                  int64_t cols, dev_real source, dev_real target, dev_real x, dev_real probs,
-                                  dev_real dy, dev_real dsource, dev_real dtarget, dev_real dx) {
+void cpu_graph_attention_backward(struct device *device, const struct graph_attention *g, dev_real dy, dev_real dsource,
+                                  dev_real dtarget, dev_real dx) {
+    struct ragged nodes = g->nodes;
+    struct edges edges = g->edges;
     if (device->error[0] || nodes.n == 0) return;
-    int64_t width = heads * cols, most = 1;
+    int64_t heads = g->heads, cols = g->cols, width = heads * cols, most = 1;
     for (int64_t v = 0; v < nodes.n_rows; v++)
         if (edges.offsets.at[v + 1] - edges.offsets.at[v] + 1 > most)
             most = edges.offsets.at[v + 1] - edges.offsets.at[v] + 1;
@@ -144,8 +143,8 @@ void cpu_graph_attention_backward(struct device *device, struct ragged nodes, st
             struct neighbourhood a = neighbourhood_of(v, edges);
             for (int64_t h = 0; h < heads; h++)
                 dtarget.at[v * heads + h] +=
-                    node_backward(&a, heads, cols, source.at + h, target.at[v * heads + h], x.at + h * cols,
-                                  probs.at + a.first * heads + h, dy.at + v * width + h * cols, dsource.at + h,
+                    node_backward(&a, heads, cols, g->source.at + h, g->target.at[v * heads + h], g->x.at + h * cols,
+                                  g->probs.at + a.first * heads + h, dy.at + v * width + h * cols, dsource.at + h,
                                   dx.at + h * cols, slope);
         }
     }

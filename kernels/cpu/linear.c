@@ -173,7 +173,8 @@ void cpu_linear(struct device *device, const struct linear *l, int64_t rows, dev
         pack_and_multiply(device, l, l->weight.at, l->in, 1, rows, x.at, y.at);
         return;
     }
-    cpu_gemm(device, 0, 1, rows, l->out, l->in, 1, x, l->in, l->weight, l->in, l->accumulate ? 1 : 0, y, l->out);
+    struct gemm g = {.transpose_b = 1, .m = rows, .n = l->out, .k = l->in, .alpha = 1, .beta = l->accumulate ? 1 : 0};
+    cpu_gemm(device, &g, (struct matrix){x, l->in}, (struct matrix){l->weight, l->in}, (struct matrix){y, l->out});
     if (!l->bias.at && l->f == ACTIVATION_NONE) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) if (rows * l->out > PARALLEL_MIN)
     for (int64_t r = 0; r < rows; r++) finish_row(l, l->bias.at, y.at + r * l->out, y.at + r * l->out);
@@ -214,8 +215,9 @@ static void packed_dx(struct device *device, const struct linear *l, int64_t row
     for (int64_t o = 0; o < l->out; o += WEIGHT_ROWS) {
         int64_t n = l->out - o < WEIGHT_ROWS ? l->out - o : WEIGHT_ROWS;
         weight_rows(device, w, scratch, o, n, weight.at);
-        cpu_gemm(device, 0, 0, rows, l->in, n, 1, dev_real_at(dy, o), l->out, weight, l->in, accumulate || o > 0, dx,
-                 l->in);
+        struct gemm g = {.m = rows, .n = l->in, .k = n, .alpha = 1, .beta = accumulate || o > 0};
+        cpu_gemm(device, &g, (struct matrix){dev_real_at(dy, o), l->out}, (struct matrix){weight, l->in},
+                 (struct matrix){dx, l->in});
     }
 }
 
@@ -223,13 +225,16 @@ void cpu_linear_backward(struct device *device, const struct linear *l, int64_t 
                          struct linear_gradients to) {
     int64_t in = l->in, out = l->out;
     struct linear turned = {.in = out, .out = in, .accumulate = to.accumulate};
+    struct gemm of_x = {.m = rows, .n = in, .k = out, .alpha = 1, .beta = to.accumulate ? 1 : 0};
+    struct gemm of_weight = {.transpose_a = 1, .m = out, .n = in, .k = rows, .alpha = 1, .beta = 1};
     if (device->error[0]) return;
     if (to.dx.at && l->packed)
         packed_dx(device, l, rows, dy, to.dx, to.accumulate);
     else if (to.dx.at && is_packed_anew(&turned, rows))
         pack_and_multiply(device, &turned, l->weight.at, 1, in, rows, dy.at, to.dx.at);
     else if (to.dx.at)
-        cpu_gemm(device, 0, 0, rows, in, out, 1, dy, out, l->weight, in, to.accumulate ? 1 : 0, to.dx, in);
-    if (to.dweight.at) cpu_gemm(device, 1, 0, out, in, rows, 1, dy, out, x, in, 1, to.dweight, in);
+        cpu_gemm(device, &of_x, (struct matrix){dy, out}, (struct matrix){l->weight, in}, (struct matrix){to.dx, in});
+    if (to.dweight.at)
+        cpu_gemm(device, &of_weight, (struct matrix){dy, out}, (struct matrix){x, in}, (struct matrix){to.dweight, in});
     if (to.dbias.at) cpu_sum_rows(device, rows, out, dy, to.dbias);
 }

@@ -19,8 +19,9 @@ static void scale_rows(int64_t rows, int64_t cols, real beta, real *c, int64_t l
 }
 
 /* The cut into blocks must not depend on the number of threads: BLAS rounds differently for other sizes. */
-void cpu_gemm_batch(struct device *device, int64_t count, int transpose_a, int transpose_b, int64_t m, int64_t n,
-                    int64_t k, double alpha, struct matrices a, struct matrices b, double beta, struct matrices c) {
+void cpu_gemm_batch(struct device *device, int64_t count, const struct gemm *g, struct matrices a, struct matrices b,
+                    struct matrices c) {
+    int64_t m = g->m, n = g->n, k = g->k;
     if (m <= 0 || n <= 0 || device->error[0]) return;
     int64_t rows = m >= 2 * PRODUCT_BLOCK ? PRODUCT_BLOCK : m;
     int64_t cols = rows == m && n >= 2 * PRODUCT_BLOCK ? PRODUCT_BLOCK : n;
@@ -31,21 +32,20 @@ void cpu_gemm_batch(struct device *device, int64_t count, int transpose_a, int t
         int64_t matrix = block / n_blocks, i = block % n_row_blocks * rows;
         int64_t j = block % n_blocks / n_row_blocks * cols;
         int64_t height = i + rows < m ? rows : m - i, width = j + cols < n ? cols : n - j;
-        const real *a_block = a.first.at + matrix * a.stride + (transpose_a ? i : i * a.ld);
-        const real *b_block = b.first.at + matrix * b.stride + (transpose_b ? j * b.ld : j);
+        const real *a_block = a.first.at + matrix * a.stride + (g->transpose_a ? i : i * a.ld);
+        const real *b_block = b.first.at + matrix * b.stride + (g->transpose_b ? j * b.ld : j);
         real *c_block = c.first.at + matrix * c.stride + i * c.ld + j;
         if (k > 0)
-            cpu_product(transpose_a, transpose_b, height, width, k, (real)alpha, a_block, a.ld, b_block, b.ld,
-                        (real)beta, c_block, c.ld);
+            cpu_product(g->transpose_a, g->transpose_b, height, width, k, (real)g->alpha, a_block, a.ld, b_block, b.ld,
+                        (real)g->beta, c_block, c.ld);
         else
-            scale_rows(height, width, (real)beta, c_block, c.ld);
+            scale_rows(height, width, (real)g->beta, c_block, c.ld);
     }
 }
 
-void cpu_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-              dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c, int64_t ldc) {
-    cpu_gemm_batch(device, 1, transpose_a, transpose_b, m, n, k, alpha, (struct matrices){a, lda, 0},
-                   (struct matrices){b, ldb, 0}, beta, (struct matrices){c, ldc, 0});
+void cpu_gemm(struct device *device, const struct gemm *g, struct matrix a, struct matrix b, struct matrix c) {
+    cpu_gemm_batch(device, 1, g, (struct matrices){a.first, a.ld, 0}, (struct matrices){b.first, b.ld, 0},
+                   (struct matrices){c.first, c.ld, 0});
 }
 
 void cpu_add_bias(struct device *device, int64_t rows, int64_t cols, dev_real bias, dev_real y) {
@@ -77,17 +77,17 @@ void cpu_sum_rows(struct device *device, int64_t rows, int64_t cols, dev_real x,
     add_rows(partial, 0, n_blocks, cols, out.at);
 }
 
-void cpu_copy_matrix(struct device *device, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y,
-                     int64_t ldy, int accumulate) {
+void cpu_copy_matrix(struct device *device, int64_t rows, int64_t cols, struct matrix x, struct matrix y,
+                     int accumulate) {
     if (device->error[0]) return;
     real keep = accumulate ? 1 : 0;
 #pragma omp parallel for num_threads(cpu_threads(device)) if (rows * cols > PARALLEL_MIN)
     for (int64_t r = 0; r < rows; r++) {
         if (keep == 0)
-            memcpy(y.at + r * ldy, x.at + r * ldx, (size_t)cols * sizeof(real));
+            memcpy(y.first.at + r * y.ld, x.first.at + r * x.ld, (size_t)cols * sizeof(real));
         else
 #pragma omp simd
-            for (int64_t c = 0; c < cols; c++) y.at[r * ldy + c] += x.at[r * ldx + c];
+            for (int64_t c = 0; c < cols; c++) y.first.at[r * y.ld + c] += x.first.at[r * x.ld + c];
     }
 }
 

@@ -39,13 +39,13 @@ static __global__ void gcn_aggregate_kernel(int64_t n_nodes, struct edges edges,
     }
 }
 
-extern "C" void cuda_gcn_aggregate(struct device *device, struct ragged nodes, struct edges edges, int64_t cols,
-                                   dev_real scale, dev_real x, dev_real y) {
-    int quads = in_quads(cols, x.at, y.at);
-    int64_t width = quads ? cols / 4 : cols;
+extern "C" void cuda_gcn_aggregate(struct device *device, const struct gcn *g, dev_real x, dev_real y) {
+    int quads = in_quads(g->cols, x.at, y.at);
+    int64_t width = quads ? g->cols / 4 : g->cols;
     dim3 threads = row_threads(width);
     launch(device, "gcn_aggregate", quads ? gcn_aggregate_kernel<quad> : gcn_aggregate_kernel<real>,
-           blocks_for(nodes.n_rows, threads.y), threads, 0, nodes.n_rows, edges, width, scale.at, x.at, y.at);
+           blocks_for(g->nodes.n_rows, threads.y), threads, 0, g->nodes.n_rows, g->edges, width, g->scale.at, x.at,
+           y.at);
 }
 
 /* ---- the transposed sum. Edges are listed by target and the sums belong to sources: a block has some columns of one
@@ -116,7 +116,8 @@ void transposed_sum(struct device *device, const char *name, struct transposed_s
     launch(device, name, transposed_sum_kernel, blocks, width > WARP ? (int)TILE_COLUMNS : (int)WARP, 0, sum);
 }
 
-extern "C" void cuda_gcn_aggregate_backward(struct device *device, struct ragged nodes, struct edges edges,
-                                            int64_t cols, dev_real scale, dev_real dy, dev_real dx, int accumulate) {
-    transposed_sum(device, "gcn_aggregate_backward", {nodes, edges, 1, cols, scale.at, NULL, dy.at, dx.at, accumulate});
+extern "C" void cuda_gcn_aggregate_backward(struct device *device, const struct gcn *g, dev_real dy, dev_real dx,
+                                            int accumulate) {
+    transposed_sum(device, "gcn_aggregate_backward",
+                   {g->nodes, g->edges, 1, g->cols, g->scale.at, NULL, dy.at, dx.at, accumulate});
 }

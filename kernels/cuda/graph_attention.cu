@@ -23,13 +23,12 @@ static __global__ void head_dots_kernel(int64_t rows, int64_t heads, int64_t wid
     }
 }
 
-extern "C" void cuda_head_dots(struct device *device, int64_t rows, int64_t heads, int64_t cols, dev_real x, dev_real a,
-                               dev_real out) {
-    int quads = in_quads(cols, x.at, a.at);
-    int64_t width = quads ? cols / 4 : cols;
+extern "C" void cuda_head_dots(struct device *device, const struct head_dots *d, dev_real out) {
+    int quads = in_quads(d->cols, d->x.at, d->a.at);
+    int64_t width = quads ? d->cols / 4 : d->cols;
     dim3 threads = row_threads(width);
-    launch(device, "head_dots", quads ? head_dots_kernel<quad> : head_dots_kernel<real>, blocks_for(rows, threads.y),
-           threads, 0, rows, heads, width, x.at, a.at, out.at);
+    launch(device, "head_dots", quads ? head_dots_kernel<quad> : head_dots_kernel<real>, blocks_for(d->rows, threads.y),
+           threads, 0, d->rows, d->heads, width, d->x.at, d->a.at, out.at);
 }
 
 /* The vector's gradient in two steps, so that the order of the sums is fixed: blocks of 32 columns and a share of the
@@ -68,16 +67,16 @@ static __global__ void head_dots_sum_kernel(int64_t n_partial, int64_t width, co
     if (threadIdx.y == 0 && column < width) da[column] += sum;
 }
 
-extern "C" void cuda_head_dots_backward(struct device *device, int64_t rows, int64_t heads, int64_t cols, dev_real x,
-                                        dev_real a, dev_real dout, dev_real dx, dev_real da) {
-    int64_t width = heads * cols, share = (rows + DOTS_BLOCKS - 1) / DOTS_BLOCKS;
+extern "C" void cuda_head_dots_backward(struct device *device, const struct head_dots *d, dev_real dout, dev_real dx,
+                                        dev_real da) {
+    int64_t rows = d->rows, width = d->heads * d->cols, share = (rows + DOTS_BLOCKS - 1) / DOTS_BLOCKS;
     if (rows <= 0 || width <= 0) return;
     if (share < DOTS_MIN_ROWS) share = DOTS_MIN_ROWS;
     unsigned n_partial = blocks_for(rows, (int)share), n_columns = blocks_for(width, WARP);
     real *partial = cuda_scratch(device, n_partial * width);
     if (!partial) return;
     launch(device, "head_dots_backward", head_dots_backward_kernel, dim3(n_partial, n_columns), dim3(WARP, DOTS_ROWS),
-           0, rows, share, heads, cols, x.at, a.at, dout.at, dx.at, partial);
+           0, rows, share, d->heads, d->cols, d->x.at, d->a.at, dout.at, dx.at, partial);
     launch(device, "head_dots_backward", head_dots_sum_kernel, n_columns, dim3(WARP, DOTS_ROWS), 0, n_partial, width,
            partial, da.at);
 }
@@ -142,15 +141,13 @@ static __global__ void graph_attention_kernel(int64_t n_nodes, struct edges edge
     }
 }
 
-extern "C" void cuda_graph_attention(struct device *device, struct ragged nodes, struct edges edges, int64_t heads,
-                                     int64_t cols, dev_real source, dev_real target, dev_real x, dev_real probs,
-                                     dev_real y) {
-    int quads = in_quads(cols, x.at, y.at);
-    int64_t width = quads ? cols / 4 : cols;
-    dim3 threads = row_threads(heads * width);
+extern "C" void cuda_graph_attention(struct device *device, const struct graph_attention *a, dev_real y) {
+    int quads = in_quads(a->cols, a->x.at, y.at);
+    int64_t width = quads ? a->cols / 4 : a->cols;
+    dim3 threads = row_threads(a->heads * width);
     launch(device, "graph_attention", quads ? graph_attention_kernel<quad> : graph_attention_kernel<real>,
-           blocks_for(nodes.n_rows, threads.y), threads, 0, nodes.n_rows, edges, heads, width, source.at, target.at,
-           x.at, probs.at, y.at);
+           blocks_for(a->nodes.n_rows, threads.y), threads, 0, a->nodes.n_rows, a->edges, a->heads, width, a->source.at,
+           a->target.at, a->x.at, a->probs.at, y.at);
 }
 
 /* The gradients of the logits, dlogit [neighbours, heads], and dtarget: a row of threads for each head of each node. The
@@ -190,20 +187,21 @@ static __global__ void graph_attention_logits_kernel(int64_t n_nodes, struct edg
     }
 }
 
-extern "C" void cuda_graph_attention_backward(struct device *device, struct ragged nodes, struct edges edges,
-                                              int64_t heads, int64_t cols, dev_real source, dev_real target, dev_real x,
-                                              dev_real probs, dev_real dy, dev_real dsource, dev_real dtarget,
-                                              dev_real dx) {
+extern "C" void cuda_graph_attention_backward(struct device *device, const struct graph_attention *a, dev_real dy,
+                                              dev_real dsource, dev_real dtarget, dev_real dx) {
+    struct ragged nodes = a->nodes;
+    struct edges edges = a->edges;
+    int64_t heads = a->heads, cols = a->cols;
     if (nodes.n_rows <= 0) return;
     real *dlogit = cuda_scratch(device, (nodes.n_rows + edges.n) * heads);
     if (!dlogit) return;
-    int quads = in_quads(cols, x.at, dy.at);
+    int quads = in_quads(cols, a->x.at, dy.at);
     int64_t width = quads ? cols / 4 : cols;
     dim3 threads = row_threads(width);
     launch(device, "graph_attention_backward",
            quads ? graph_attention_logits_kernel<quad> : graph_attention_logits_kernel<real>,
-           blocks_for(nodes.n_rows * heads, threads.y), threads, 0, nodes.n_rows, edges, heads, width, source.at,
-           target.at, x.at, probs.at, dy.at, dlogit, dtarget.at);
-    transposed_sum(device, "graph_attention_backward", {nodes, edges, heads, cols, NULL, probs.at, dy.at, dx.at, 1});
+           blocks_for(nodes.n_rows * heads, threads.y), threads, 0, nodes.n_rows, edges, heads, width, a->source.at,
+           a->target.at, a->x.at, a->probs.at, dy.at, dlogit, dtarget.at);
+    transposed_sum(device, "graph_attention_backward", {nodes, edges, heads, cols, NULL, a->probs.at, dy.at, dx.at, 1});
     transposed_sum(device, "graph_attention_backward", {nodes, edges, heads, 1, NULL, dlogit, NULL, dsource.at, 1});
 }

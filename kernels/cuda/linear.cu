@@ -145,8 +145,8 @@ static __global__ void finish_kernel(int64_t rows, int64_t cols, int adds, const
         if (bias) b = bias[c];
         if (adds) before = y[r * cols + c];
         for (int j = 0; j < (int)(sizeof(T) / sizeof(real)); j++)
-            ((real *)&value)[j] = activation_value(
-                (enum activation)F, ((real *)&before)[j] + ((real *)&value)[j] + ((real *)&b)[j]);
+            ((real *)&value)[j] =
+                activation_value((enum activation)F, ((real *)&before)[j] + ((real *)&value)[j] + ((real *)&b)[j]);
         y[r * cols + c] = value;
     }
 }
@@ -183,10 +183,9 @@ static void multiply_bf16(struct device *device, cublasOperation_t turn, int64_t
                           const struct cuda_weights *w, const void *a, int64_t lda, float beta, real *c) {
     const float one = 1;
     if (device->error[0]) return;
-    cublasStatus_t status =
-        cublasGemmEx(cuda_of(device)->blas, turn, CUBLAS_OP_N, (int)cols, (int)rows, (int)inner, &one, w->bf16.at, CUDA_R_16BF,
-                     (int)w->padded_in, a, CUDA_R_16BF, (int)lda, &beta, c, CUDA_R_32F, (int)cols, CUBLAS_COMPUTE_32F,
-                     CUBLAS_GEMM_DEFAULT);
+    cublasStatus_t status = cublasGemmEx(cuda_of(device)->blas, turn, CUBLAS_OP_N, (int)cols, (int)rows, (int)inner,
+                                         &one, w->bf16.at, CUDA_R_16BF, (int)w->padded_in, a, CUDA_R_16BF, (int)lda,
+                                         &beta, c, CUDA_R_32F, (int)cols, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
     cuda_check_blas(device, status, "product of matrices in bf16");
 }
 
@@ -269,7 +268,8 @@ extern "C" void cuda_linear(struct device *device, const struct linear *l, int64
         packed_linear(device, l, rows, x.at, y.at);
         return;
     }
-    cuda_gemm(device, 0, 1, rows, l->out, l->in, 1, x, l->in, l->weight, l->in, l->accumulate ? 1 : 0, y, l->out);
+    struct gemm g = {0, 1, rows, l->out, l->in, 1, l->accumulate ? 1.0 : 0.0};
+    cuda_gemm(device, &g, {x, l->in}, {l->weight, l->in}, {y, l->out});
     finish_rows(device, l, rows, y.at, y.at);
 }
 
@@ -309,11 +309,12 @@ static void packed_dx(struct device *device, const struct cuda_weights *w, int64
 extern "C" void cuda_linear_backward(struct device *device, const struct linear *l, int64_t rows, dev_real x,
                                      dev_real dy, struct linear_gradients to) {
     int64_t in = l->in, out = l->out;
+    struct gemm of_x = {0, 0, rows, in, out, 1, to.accumulate ? 1.0 : 0.0}, of_weight = {1, 0, out, in, rows, 1, 1};
     if (rows <= 0) return;
     if (to.dx.at && l->packed)
         packed_dx(device, weights_of(l), rows, dy.at, to.dx.at, to.accumulate);
     else if (to.dx.at)
-        cuda_gemm(device, 0, 0, rows, in, out, 1, dy, out, l->weight, in, to.accumulate ? 1 : 0, to.dx, in);
-    if (to.dweight.at) cuda_gemm(device, 1, 0, out, in, rows, 1, dy, out, x, in, 1, to.dweight, in);
+        cuda_gemm(device, &of_x, {dy, out}, {l->weight, in}, {to.dx, in});
+    if (to.dweight.at) cuda_gemm(device, &of_weight, {dy, out}, {x, in}, {to.dweight, in});
     if (to.dbias.at) cuda_sum_rows(device, rows, out, dy, to.dbias);
 }

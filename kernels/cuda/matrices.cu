@@ -16,23 +16,19 @@ static __global__ void scale_matrix_kernel(int64_t rows, int64_t cols, real beta
     FOR_EACH_COLUMN(j, cols) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
 }
 
-extern "C" void cuda_gemm_batch(struct device *device, int64_t count, int transpose_a, int transpose_b, int64_t m,
-                                int64_t n, int64_t k, double alpha, struct matrices a, struct matrices b, double beta,
-                                struct matrices c) {
-    if (count <= 0 || m <= 0 || n <= 0) return;
-    struct shape s = shape_for(m, n);
-    for (int64_t i = 0; k <= 0 && i < count; i++) /* BLAS leaves c alone then; the sum over nothing is 0 */
-        launch(device, "gemm", scale_matrix_kernel, s.blocks, s.threads, 0, m, n, (real)beta, c.first.at + i * c.stride,
-               c.ld);
-    if (k > 0)
-        multiply_batch(device, cuda_of(device)->products, count, transpose_a, transpose_b, m, n, k, alpha, a, b, beta,
-                       c);
+extern "C" void cuda_gemm_batch(struct device *device, int64_t count, const struct gemm *g, struct matrices a,
+                                struct matrices b, struct matrices c) {
+    if (count <= 0 || g->m <= 0 || g->n <= 0) return;
+    struct shape s = shape_for(g->m, g->n);
+    for (int64_t i = 0; g->k <= 0 && i < count; i++) /* BLAS leaves c alone then; the sum over nothing is 0 */
+        launch(device, "gemm", scale_matrix_kernel, s.blocks, s.threads, 0, g->m, g->n, (real)g->beta,
+               c.first.at + i * c.stride, c.ld);
+    if (g->k > 0) multiply_batch(device, cuda_of(device)->products, count, g, a, b, c);
 }
 
-extern "C" void cuda_gemm(struct device *device, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,
-                          double alpha, dev_real a, int64_t lda, dev_real b, int64_t ldb, double beta, dev_real c,
-                          int64_t ldc) {
-    cuda_gemm_batch(device, 1, transpose_a, transpose_b, m, n, k, alpha, {a, lda, 0}, {b, ldb, 0}, beta, {c, ldc, 0});
+extern "C" void cuda_gemm(struct device *device, const struct gemm *g, struct matrix a, struct matrix b,
+                          struct matrix c) {
+    cuda_gemm_batch(device, 1, g, {a.first, a.ld, 0}, {b.first, b.ld, 0}, {c.first, c.ld, 0});
 }
 
 /* ---- rows ---- */
@@ -63,9 +59,9 @@ static void copy(struct device *device, const char *name, int64_t rows, int64_t 
     }
 }
 
-extern "C" void cuda_copy_matrix(struct device *device, int64_t rows, int64_t cols, dev_real x, int64_t ldx, dev_real y,
-                                 int64_t ldy, int accumulate) {
-    copy(device, "copy_matrix", rows, cols, x.at, ldx, y.at, ldy, accumulate);
+extern "C" void cuda_copy_matrix(struct device *device, int64_t rows, int64_t cols, struct matrix x, struct matrix y,
+                                 int accumulate) {
+    copy(device, "copy_matrix", rows, cols, x.first.at, x.ld, y.first.at, y.ld, accumulate);
 }
 
 extern "C" void cuda_add_bias(struct device *device, int64_t rows, int64_t cols, dev_real bias, dev_real y) {

@@ -33,7 +33,8 @@ static __global__ void adam_kernel(int64_t n, int64_t n_packs, struct adam_step 
 }
 
 extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, dev_real constants, dev_real gradient,
-                          dev_real value, dev_real m, dev_real v) {
+                          struct adam_state state) {
+    real *value = state.value.at, *m = state.m.at, *v = state.v.at;
     struct adam_step s = {};
     s.beta1 = (real)adam.beta1;
     s.beta2 = (real)adam.beta2;
@@ -41,8 +42,8 @@ extern "C" void cuda_adam(struct device *device, int64_t n, struct adam adam, de
     s.one_minus_beta2 = (real)(1 - adam.beta2);
     s.epsilon = (real)adam.epsilon;
     s.weight_decay = (real)adam.weight_decay;
-    bool wide = is_aligned(gradient.at) && is_aligned(value.at) && is_aligned(m.at) && is_aligned(v.at);
+    bool wide = is_aligned(gradient.at) && is_aligned(value) && is_aligned(m) && is_aligned(v);
     int64_t n_packs = wide ? n / PACK : 0;
     launch(device, "adam", adam_kernel, blocks_for(n_packs ? n_packs : n, ELEMENTWISE_THREADS), ELEMENTWISE_THREADS, 0,
-           n, n_packs, s, constants.at, gradient.at, value.at, m.at, v.at);
+           n, n_packs, s, constants.at, gradient.at, value, m, v);
 }

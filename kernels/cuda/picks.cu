@@ -46,11 +46,10 @@ static __global__ void quantize_backward_kernel(int64_t n, int64_t dim, int top_
     }
 }
 
-extern "C" void cuda_quantize_backward(struct device *device, int64_t n, int64_t dim, int64_t top_k, dev_real u,
-                                       dev_real c, dev_int index, dev_real weight, dev_real dq, dev_real du,
-                                       dev_real dc) {
-    launch(device, "quantize_backward", quantize_backward_kernel, row_blocks(n), ROW_WARPS * WARP, 0, n, dim,
-           (int)top_k, u.at, c.at, index.at, weight.at, dq.at, du.at, dc.at);
+extern "C" void cuda_quantize_backward(struct device *device, const struct quantize *z, struct picks picks, dev_real dq,
+                                       dev_real du, dev_real dc) {
+    launch(device, "quantize_backward", quantize_backward_kernel, row_blocks(z->n), ROW_WARPS * WARP, 0, z->n, z->dim,
+           (int)z->top_k, z->u.at, z->c.at, picks.index.at, picks.weight.at, dq.at, du.at, dc.at);
 }
 
 /* ---- gradient of residual quantisation: a warp for each query, its lanes with columns of their own. With g the gradient
@@ -77,33 +76,32 @@ static __global__ void quantize_residual_backward_kernel(int64_t n, int64_t dim,
     }
 }
 
-extern "C" void cuda_quantize_residual_backward(struct device *device, int64_t n, int64_t dim, int64_t top_k,
-                                                dev_real before, dev_real c, dev_int index, dev_real weight,
+extern "C" void cuda_quantize_residual_backward(struct device *device, const struct quantize *z, struct picks picks,
                                                 dev_real dq, dev_real du, dev_real dc) {
-    real *g = cuda_scratch(device, n * dim);
+    real *g = cuda_scratch(device, z->n * z->dim);
     if (!g) return;
-    launch(device, "quantize_residual_backward", quantize_residual_backward_kernel, row_blocks(n), ROW_WARPS * WARP, 0,
-           n, dim, (int)top_k, (const real *)before.at, (const real *)c.at, (const int32_t *)index.at,
-           (const real *)weight.at, (const real *)dq.at, du.at, dc.at, g);
+    launch(device, "quantize_residual_backward", quantize_residual_backward_kernel, row_blocks(z->n), ROW_WARPS * WARP,
+           0, z->n, z->dim, (int)z->top_k, (const real *)picks.before.at, (const real *)z->c.at,
+           (const int32_t *)picks.index.at, (const real *)picks.weight.at, (const real *)dq.at, du.at, dc.at, g);
 }
 
 /* ---- moving averages of the picks ---- */
 
 /* A warp for each query. Added by atomics: the order, and so the last bits, may differ from run to run. */
 static __global__ void sum_picks_kernel(int64_t n, int64_t dim, int top_k, const real *u, const int32_t *index,
-                                        const real *weight, real *picks) {
+                                        const real *weight, real *sums) {
     int lane = threadIdx.x % WARP;
     FOR_EACH_WARP_ROW(r, n)
     for (int k = 0; k < top_k; k++) {
-        real *to = picks + (int64_t)index[r * top_k + k] * (dim + 1), w = weight[r * top_k + k];
+        real *to = sums + (int64_t)index[r * top_k + k] * (dim + 1), w = weight[r * top_k + k];
         for (int64_t j = lane; j <= dim; j += WARP) atomicAdd(to + j, j < dim ? w * u[r * dim + j] : w);
     }
 }
 
-extern "C" void cuda_sum_picks(struct device *device, int64_t n, int64_t dim, int64_t top_k, dev_real u, dev_int index,
-                               dev_real weight, dev_real picks) {
+extern "C" void cuda_sum_picks(struct device *device, int64_t n, int64_t dim, int64_t top_k, dev_real u,
+                               struct picks picks, dev_real sums) {
     launch(device, "sum_picks", sum_picks_kernel, row_blocks(n), ROW_WARPS * WARP, 0, n, dim, (int)top_k, u.at,
-           index.at, weight.at, picks.at);
+           picks.index.at, picks.weight.at, sums.at);
 }
 
 enum { COUNT_BLOCKS = 64, COUNT_THREADS = ROW_WARPS * WARP };
@@ -119,28 +117,28 @@ static __global__ void sum_counts_kernel(int64_t size, int64_t dim, const real *
 }
 
 static __global__ void ema_rows_kernel(int64_t size, int64_t dim, double epsilon, int n_partial, const double *partial,
-                                       const real *picks, const real *average, real *c) {
+                                       const real *sums, const real *average, real *c) {
     int lane = threadIdx.x % WARP;
     double total = 0;
     for (int i = lane; i < n_partial; i += WARP) total += partial[i];
     total = warp_sum(total);
     FOR_EACH_WARP_ROW(r, size) {
         const real *m = average + r * (dim + 1);
-        if (!(picks[r * (dim + 1) + dim] > 0)) continue;
+        if (!(sums[r * (dim + 1) + dim] > 0)) continue;
         double count = (m[dim] + epsilon) / (total + (double)size * epsilon) * total;
         for (int64_t j = lane; j < dim; j += WARP) c[r * dim + j] = (real)(m[j] / count);
     }
 }
 
-extern "C" void cuda_ema_rows(struct device *device, int64_t size, int64_t dim, double decay, double epsilon,
-                              dev_real picks, dev_real average, dev_real c) {
+extern "C" void cuda_ema_rows(struct device *device, const struct ema *e, dev_real sums, dev_real average, dev_real c) {
+    int64_t size = e->size, dim = e->dim;
     if (size <= 0) return;
     double *partial = (double *)cuda_scratch(device, COUNT_BLOCKS * (int64_t)(sizeof(double) / sizeof(real)));
     if (!partial) return;
     int n_partial = (int)blocks_for(size, COUNT_THREADS, COUNT_BLOCKS);
-    elementwise(device, "ema_rows", blend_op{NULL, (real)decay}, size * (dim + 1), picks.at, NULL, average.at);
+    elementwise(device, "ema_rows", blend_op{NULL, (real)e->decay}, size * (dim + 1), sums.at, NULL, average.at);
     launch(device, "ema_rows", sum_counts_kernel, n_partial, COUNT_THREADS, 0, size, dim, (const real *)average.at,
            partial);
-    launch(device, "ema_rows", ema_rows_kernel, row_blocks(size), ROW_WARPS * WARP, 0, size, dim, epsilon, n_partial,
-           (const double *)partial, (const real *)picks.at, (const real *)average.at, c.at);
+    launch(device, "ema_rows", ema_rows_kernel, row_blocks(size), ROW_WARPS * WARP, 0, size, dim, e->epsilon, n_partial,
+           (const double *)partial, (const real *)sums.at, (const real *)average.at, c.at);
 }

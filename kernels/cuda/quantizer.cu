@@ -390,15 +390,14 @@ static void launch_search(struct device *device, const char *name, struct search
            p->best_index);
 }
 
-extern "C" void cuda_quantize(struct device *device, int64_t n, int64_t dim, int64_t first, int64_t last, int64_t top_k,
-                              dev_real u, dev_real c, dev_int index, dev_real weight, dev_real q) {
-    if (n <= 0 || last <= first) return;
-    struct plan p = plan_search(device, n, last - first, top_k, 0);
+extern "C" void cuda_quantize(struct device *device, const struct quantize *z, struct picks picks, dev_real q) {
+    if (z->n <= 0 || z->last <= z->first) return;
+    struct plan p = plan_search(device, z->n, z->last - z->first, z->top_k, 0);
     if (!p.rest) return;
-    struct search s = {n, dim, first, last, 0, 0, (int)top_k, u.at, c.at};
+    struct search s = {z->n, z->dim, z->first, z->last, 0, 0, (int)z->top_k, z->u.at, z->c.at};
     launch_search(device, "quantize", s, &p);
-    launch(device, "quantize", merge_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)p.slices,
-           (const real *)p.best_dot, (const int32_t *)p.best_index, index.at, weight.at, q.at);
+    launch(device, "quantize", merge_kernel, row_blocks(z->n), ROW_WARPS * WARP, 0, s, (int)p.slices,
+           (const real *)p.best_dot, (const int32_t *)p.best_index, picks.index.at, picks.weight.at, q.at);
 }
 
 /* ---- residual quantisation: a search for one row at each level, whose part is then taken from what is left ---- */
@@ -429,9 +428,9 @@ static __global__ void take_level_kernel(struct search s, int slices, const real
     }
 }
 
-extern "C" void cuda_quantize_residual(struct device *device, int64_t n, int64_t dim, int64_t first, int64_t last,
-                                       int64_t top_k, dev_real u, dev_real c, dev_int index, dev_real weight,
-                                       dev_real before, dev_real q) {
+extern "C" void cuda_quantize_residual(struct device *device, const struct quantize *z, struct picks picks,
+                                       dev_real q) {
+    int64_t n = z->n, dim = z->dim, first = z->first, last = z->last, top_k = z->top_k;
     if (n <= 0 || last - first < top_k) return;
     struct plan p = plan_search(device, n, (last - first + top_k - 1) / top_k, 1, n * dim);
     if (!p.rest) return;
@@ -443,11 +442,11 @@ extern "C" void cuda_quantize_residual(struct device *device, int64_t n, int64_t
                            0,
                            0,
                            1,
-                           k ? p.rest : u.at,
-                           c.at};
+                           k ? p.rest : z->u.at,
+                           z->c.at};
         launch_search(device, "quantize_residual", s, &p);
         launch(device, "quantize_residual", take_level_kernel, row_blocks(n), ROW_WARPS * WARP, 0, s, (int)p.slices,
-               (const real *)p.best_dot, (const int32_t *)p.best_index, (int)top_k, (int)k, (const real *)u.at, p.rest,
-               index.at, weight.at, before.at, q.at);
+               (const real *)p.best_dot, (const int32_t *)p.best_index, (int)top_k, (int)k, (const real *)z->u.at,
+               p.rest, picks.index.at, picks.weight.at, picks.before.at, q.at);
     }
 }

@@ -30,7 +30,9 @@ struct alignas(8) half_quad {
     uint16_t at[4];
 };
 static __device__ inline real widened(uint16_t x) { return (real)half_to_float(x); }
-static __device__ inline quad widened(half_quad x) { return {{widened(x.at[0]), widened(x.at[1]), widened(x.at[2]), widened(x.at[3])}}; }
+static __device__ inline quad widened(half_quad x) {
+    return {{widened(x.at[0]), widened(x.at[1]), widened(x.at[2]), widened(x.at[3])}};
+}
 
 /* T is what `Half` becomes: real of uint16_t, quad of half_quad. */
 template <typename Half, typename T>
@@ -50,7 +52,8 @@ extern "C" void cuda_gather_halves(struct device *device, int64_t n, int64_t col
     int quads = in_quads(cols, out.at, NULL) && (uintptr_t)table.at % alignof(half_quad) == 0;
     int64_t width = quads ? cols / 4 : cols;
     dim3 threads = row_threads(width);
-    launch(device, "gather_halves", quads ? gather_halves_kernel<half_quad, quad> : gather_halves_kernel<uint16_t, real>,
+    launch(device, "gather_halves",
+           quads ? gather_halves_kernel<half_quad, quad> : gather_halves_kernel<uint16_t, real>,
            blocks_for(n, threads.y), threads, 0, n, width, table.at, index.at, out.at);
 }
 
@@ -154,9 +157,9 @@ static __global__ void dropout_kernel(struct ragged rows, int64_t cols, const in
     }
 }
 
-extern "C" void cuda_dropout(struct device *device, struct ragged rows, int64_t cols, dev_int keys,
-                             struct dropout dropout, dev_real x, dev_real y, int accumulate) {
-    dim3 blocks((unsigned)rows.n, parts_for(rows.n_rows * cols, rows.n, 4 * 8 * DROPOUT_THREADS));
-    launch(device, "dropout", dropout_kernel, blocks, DROPOUT_THREADS, 0, rows, cols, keys.at, dropout,
-           dropout_scale(dropout), x.at, y.at, accumulate, in_quads(cols, x.at, y.at));
+extern "C" void cuda_dropout(struct device *device, const struct dropout_rows *d, dev_real x, dev_real y,
+                             int accumulate) {
+    dim3 blocks((unsigned)d->rows.n, parts_for(d->rows.n_rows * d->cols, d->rows.n, 4 * 8 * DROPOUT_THREADS));
+    launch(device, "dropout", dropout_kernel, blocks, DROPOUT_THREADS, 0, d->rows, d->cols, d->keys.at, d->dropout,
+           dropout_scale(d->dropout), x.at, y.at, accumulate, in_quads(d->cols, x.at, y.at));
 }

@@ -14,7 +14,7 @@ static void large_copies_come_back_as_they_went(void **state) {
     for (int64_t i = 0; i < MANY; i++) host[i] = (real)(i % 16777216);
     device_upload_reals(&device, x, host, MANY);
     memset(host, 0, MANY * sizeof *host); /* may be reused at once */
-    device.run->copy_matrix(&device, 1, MANY, x, MANY, y, MANY, 0);
+    device.run->copy_matrix(&device, 1, MANY, (struct matrix){x, MANY}, (struct matrix){y, MANY}, 0);
     device_download_reals(&device, back, y, MANY);
     assert_null(device_error(&device));
     for (int64_t i = 0; i < MANY; i++)

@@ -38,14 +38,12 @@ static void dropout_drops_its_share_and_another_at_each_step(void **state) {
     (void)state;
     enum { COLS = 37, ROWS = 2000 };
     static const int32_t OFFSETS[] = {0, 700, 700, ROWS}, KEYS[] = {12, 5, 1000000};
-    struct dropout dropout = {0.1, 42, 7, 3};
-    struct ragged rows = segments(OFFSETS, 3);
-    dev_int keys = ints(KEYS, 3);
+    struct dropout_rows d = {segments(OFFSETS, 3), COLS, ints(KEYS, 3), {0.1, 42, 7, 3}};
     dev_real x = zeros(ROWS * COLS), y = zeros(ROWS * COLS), again = zeros(ROWS * COLS);
     for (int i = 0; i < ROWS * COLS; i++) x.at[i] = 1;
-    RUN(dropout, rows, COLS, keys, dropout, x, y, 0);
-    dropout.step++;
-    RUN(dropout, rows, COLS, keys, dropout, x, again, 0);
+    RUN(dropout, &d, x, y, 0);
+    d.dropout.step++;
+    RUN(dropout, &d, x, again, 0);
     int64_t dropped = 0, same = 0;
     for (int64_t i = 0; i < ROWS * COLS; i++) {
         dropped += y.at[i] == 0;
@@ -54,8 +52,8 @@ static void dropout_drops_its_share_and_another_at_each_step(void **state) {
     /* 74,000 draws of probability 0.1: standard deviation 82. Five of them. */
     assert_true(fabs((double)dropped - 7400) < 410);
     assert_true(same < ROWS * COLS * 9 / 10); /* another step, another mask */
-    device_free_ints(&device, rows.offsets);
-    device_free_ints(&device, keys);
+    device_free_ints(&device, d.rows.offsets);
+    device_free_ints(&device, d.keys);
     release(3, x, y, again);
 }
 
@@ -65,18 +63,17 @@ static void dropout_keeps_what_its_numbers_say_at_any_rate(void **state) {
     enum { N = 300 };
     static const double RATES[] = {1e-6, 1e-5, 0.5, 0.999999};
     static const int32_t OFFSETS[] = {0, N}, KEYS[] = {77};
-    struct ragged rows = segments(OFFSETS, 1);
-    dev_int keys = ints(KEYS, 1);
+    struct dropout_rows d = {.rows = segments(OFFSETS, 1), .cols = 1, .keys = ints(KEYS, 1)};
     dev_real x = zeros(N), y = zeros(N);
     for (int i = 0; i < N; i++) x.at[i] = 1;
     for (int k = 0; k < 4; k++) {
-        struct dropout dropout = {RATES[k], (uint64_t)3 << 40 | 9, 5, 4};
-        RUN(dropout, rows, 1, keys, dropout, x, y, 0);
+        d.dropout = (struct dropout){RATES[k], (uint64_t)3 << 40 | 9, 5, 4};
+        RUN(dropout, &d, x, y, 0);
         for (uint64_t i = 0; i < N; i++)
-            close_to(y.at[i], dropout_keeps(dropout, 77, i) ? 1 / (1 - RATES[k]) : 0, "kept", (int64_t)i);
+            close_to(y.at[i], dropout_keeps(d.dropout, 77, i) ? 1 / (1 - RATES[k]) : 0, "kept", (int64_t)i);
     }
-    device_free_ints(&device, rows.offsets);
-    device_free_ints(&device, keys);
+    device_free_ints(&device, d.rows.offsets);
+    device_free_ints(&device, d.keys);
     release(2, x, y);
 }
 

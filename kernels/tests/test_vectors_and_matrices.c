@@ -32,7 +32,7 @@ static void adam_follows_the_published_update(void **state) {
     for (int i = 0; i < N; i++) ep[i] = p.at[i];
     for (int step = 1; step <= 4; step++) {
         adam_constants(adam, 0.01, step, 0.5, constants.at);
-        RUN(adam, N, adam, constants, g, p, m, v);
+        RUN(adam, N, adam, constants, g, (struct adam_state){p, m, v});
         for (int i = 0; i < N; i++) {
             double gi = 0.5 * g.at[i];
             em[i] = 0.9 * em[i] + 0.1 * gi;

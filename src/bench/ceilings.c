@@ -32,14 +32,17 @@ struct operands {
 static int product(void *context) {
     struct operands *x = context;
     const struct shape *s = &x->shape;
-    x->device->run->gemm(x->device, 0, 1, s->m, s->n, s->k, 1, x->a, s->k, x->b, s->k, 0, x->c, s->n);
+    struct gemm g = {.transpose_b = 1, .m = s->m, .n = s->n, .k = s->k, .alpha = 1};
+    x->device->run->gemm(x->device, &g, (struct matrix){x->a, s->k}, (struct matrix){x->b, s->k},
+                         (struct matrix){x->c, s->n});
     return STATUS_OK;
 }
 
 static int copy(void *context) {
     struct operands *x = context;
     const struct shape *s = &x->shape;
-    x->device->run->copy_matrix(x->device, s->m, s->n, x->a, s->n, x->c, s->n, s->adds);
+    x->device->run->copy_matrix(x->device, s->m, s->n, (struct matrix){x->a, s->n}, (struct matrix){x->c, s->n},
+                                s->adds);
     return STATUS_OK;
 }
 

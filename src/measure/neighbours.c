@@ -76,8 +76,9 @@ int neighbour_search_add(struct neighbour_search *s, int64_t n, const int64_t *c
     send_rows(s, n, rows, s->candidates);
     for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; first < s->n_queries; first += stride) {
         int64_t count = first + QUERY_BLOCK < s->n_queries ? QUERY_BLOCK : s->n_queries - first;
-        d->run->gemm(d, 0, 1, count, n, s->width, 1, dev_real_at(s->rows, first * s->width), s->width, s->candidates,
-                     s->width, 0, s->score, n);
+        struct gemm g = {.transpose_b = 1, .m = count, .n = n, .k = s->width, .alpha = 1};
+        d->run->gemm(d, &g, (struct matrix){dev_real_at(s->rows, first * s->width), s->width},
+                     (struct matrix){s->candidates, s->width}, (struct matrix){s->score, n});
         device_download_reals(d, s->host, s->score, count * n);
         for (int64_t i = 0; i < count; i++)
             keep_best(s->best + (first + i) * NEIGHBOURS, s->queries[first + i], n, codes, s->host + i * n);

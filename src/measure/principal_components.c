@@ -77,7 +77,10 @@ static int covariance(struct device *d, int64_t n, int64_t width, const float *r
         int64_t count = n - first < BLOCK ? n - first : BLOCK;
         for (int64_t i = 0; i < count * width; i++) block[i] = (real)rows[first * width + i] - mean[i % width];
         device_upload_reals(d, x, block, count * width);
-        d->run->gemm(d, 1, 0, width, width, count, 1 / (double)n, x, width, x, width, first > 0, c, width);
+        struct gemm g = {
+            .transpose_a = 1, .m = width, .n = width, .k = count, .alpha = 1 / (double)n, .beta = first > 0};
+        struct matrix centred = {x, width};
+        d->run->gemm(d, &g, centred, centred, (struct matrix){c, width});
     }
     if (n > 0) device_download_reals(d, cov, c, width * width);
     device_free_reals(d, x);

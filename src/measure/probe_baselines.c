@@ -85,7 +85,9 @@ static int read_components(void *self, int64_t first, int64_t count, float *rows
         int64_t n = count - at < VECTOR_PIECE ? count - at : VECTOR_PIECE;
         for (int64_t i = 0; i < n; i++) center(p, first + at + i, p->host + i * in);
         device_upload_reals(d, p->rows, p->host, n * in);
-        d->run->gemm(d, 0, 1, n, out, in, 1, p->rows, in, p->directions, in, 0, p->out, out);
+        struct gemm g = {.transpose_b = 1, .m = n, .n = out, .k = in, .alpha = 1};
+        d->run->gemm(d, &g, (struct matrix){p->rows, in}, (struct matrix){p->directions, in},
+                     (struct matrix){p->out, out});
         device_download_reals(d, p->host, p->out, n * out);
         for (int64_t i = 0; i < n * out; i++) rows[at * out + i] = (float)p->host[i];
     }
@@ -366,12 +368,18 @@ static void send_unit(const struct untrained_quantizer *q, struct quantizing *z,
 static void quantize_group(struct untrained_quantizer *q, struct quantizing *z, int group, int64_t first, int64_t n,
                            const float *vectors) {
     struct device *d = z->device;
+    struct quantize search = {.n = n,
+                              .dim = q->width,
+                              .first = q->first[group],
+                              .last = q->first[group + 1],
+                              .top_k = q->top_k,
+                              .u = z->u,
+                              .c = z->rows};
+    struct picks picks = {.index = z->index, .weight = z->weight, .before = z->before};
     if (q->residual)
-        d->run->quantize_residual(d, n, q->width, q->first[group], q->first[group + 1], q->top_k, z->u, z->rows,
-                                  z->index, z->weight, z->before, z->sums);
+        d->run->quantize_residual(d, &search, picks, z->sums);
     else
-        d->run->quantize(d, n, q->width, q->first[group], q->first[group + 1], q->top_k, z->u, z->rows, z->index,
-                         z->weight, z->sums);
+        d->run->quantize(d, &search, picks, z->sums);
     device_download_ints(d, z->index_host, z->index, n * q->top_k);
     device_download_reals(d, z->host, z->weight, n * q->top_k);
     for (int64_t i = 0; i < n * q->top_k; i++) {

@@ -308,8 +308,9 @@ static void ask_block(struct search *s, const struct walk *w, struct asked *a) {
     int64_t n = take_candidates(s, w, a->question);
     for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; first < n_queries && n > 0; first += stride) {
         int64_t count = first + QUERY_BLOCK < n_queries ? QUERY_BLOCK : n_queries - first;
-        d->run->gemm(d, 0, 1, count, n, s->width, 1, dev_real_at(a->device_rows, first * s->width), s->width,
-                     s->candidates, s->width, 0, s->device_scores, n);
+        struct gemm g = {.transpose_b = 1, .m = count, .n = n, .k = s->width, .alpha = 1};
+        d->run->gemm(d, &g, (struct matrix){dev_real_at(a->device_rows, first * s->width), s->width},
+                     (struct matrix){s->candidates, s->width}, (struct matrix){s->device_scores, n});
         device_download_reals(d, s->scores, s->device_scores, count * n);
 #pragma omp parallel for num_threads(d->host_threads) schedule(static) if (count * n > 1 << 16)
         for (int64_t i = 0; i < count; i++) {

@@ -79,19 +79,20 @@ void codebook_sum_picks(struct codebook *b, const struct model_output *output, i
     if (first) device->run->fill(device, b->n_picks, 0, b->picks);
     for (int g = 0; output && g < N_GROUPS; g++) {
         const struct quantized *q = &output->groups[g];
+        struct picks picks = {.index = q->tokens, .weight = q->weights};
         int64_t n = q->u->rows, k = b->options.top_k;
         if (q->before.at) /* each pick with the vector that its level was given */
-            device->run->sum_picks(device, n * k, q->u->cols, 1, q->before, q->tokens, q->weights, b->picks);
+            device->run->sum_picks(device, n * k, q->u->cols, 1, q->before, picks, b->picks);
         else
-            device->run->sum_picks(device, n, q->u->cols, k, q->u->value, q->tokens, q->weights, b->picks);
+            device->run->sum_picks(device, n, q->u->cols, k, q->u->value, picks, b->picks);
     }
 }
 
 void codebook_update(struct codebook *b) {
     const struct quantizer_options *o = &b->options;
     if (!b->ema) return;
-    b->device->run->ema_rows(b->device, o->size, o->dim, o->ema_decay, o->ema_epsilon, b->picks, b->ema->value,
-                             b->rows->value);
+    struct ema ema = {.size = o->size, .dim = o->dim, .decay = o->ema_decay, .epsilon = o->ema_epsilon};
+    b->device->run->ema_rows(b->device, &ema, b->picks, b->ema->value, b->rows->value);
 }
 
 /* ---- revival ---- */

@@ -147,7 +147,8 @@ static int next_level(const struct sample *s, int64_t *n, real *points, int64_t 
     if (status == STATUS_OK) {
         device_upload_reals(d, u, points, *n * dim);
         device_upload_reals(d, c, centres, k * dim);
-        d->run->quantize(d, *n, dim, 0, k, 1, u, c, index, weight, q);
+        struct quantize z = {.n = *n, .dim = dim, .first = 0, .last = k, .top_k = 1, .u = u, .c = c};
+        d->run->quantize(d, &z, (struct picks){.index = index, .weight = weight}, q);
         device_download_ints(d, nearest, index, *n);
         *n = keep_rest(*n, dim, points, centres, nearest);
     }

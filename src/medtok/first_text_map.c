@@ -68,7 +68,9 @@ static void add_block(struct device *device, struct sums *s, const real *block, 
                       dev_real square) {
     if (rows == 0) return;
     device_upload_reals(device, x, block, rows * s->dim);
-    device->run->gemm(device, 1, 0, s->dim, s->dim, rows, 1, x, s->dim, x, s->dim, 1, square, s->dim);
+    struct gemm g = {.transpose_a = 1, .m = s->dim, .n = s->dim, .k = rows, .alpha = 1, .beta = 1};
+    struct matrix vectors = {x, s->dim};
+    device->run->gemm(device, &g, vectors, vectors, (struct matrix){square, s->dim});
     device_synchronize(device);
     for (int64_t i = 0; i < rows * s->dim; i++) s->sum[i % s->dim] += block[i];
     s->n += (double)rows;

@@ -79,7 +79,8 @@ static double squared_distance(const real *a, const real *b, int64_t n) {
 static int search(struct kmeans *m, int64_t first, int64_t last, int fresh) {
     struct device *d = m->device;
     device_upload_reals(d, dev_real_at(m->c, first * m->dim), m->centres + first * m->dim, (last - first) * m->dim);
-    d->run->quantize(d, m->count, m->dim, first, last, 1, m->u, m->c, m->index, m->weight, m->q);
+    struct quantize z = {.n = m->count, .dim = m->dim, .first = first, .last = last, .top_k = 1, .u = m->u, .c = m->c};
+    d->run->quantize(d, &z, (struct picks){.index = m->index, .weight = m->weight}, m->q);
     device_download_ints(d, m->local, m->index, m->count);
     memset(m->found, 0, 2 * (size_t)m->n * sizeof *m->found);
     for (int64_t i = 0; i < m->count; i++) {

@@ -112,17 +112,23 @@ void loss_cosine(struct losses *losses, enum loss_term term, double weight, stru
     if (v->needs_grad) d->run->axpy(d, n, share, u->value, tape_grad(tape, v));
 }
 
+static struct matrix rows_from(dev_real x, int64_t first, int64_t cols) {
+    return (struct matrix){at_row(x, first, cols), cols};
+}
+
 /* Gradients of a part's own rows; gradient: of its norm with respect to the product. */
 static void spread_orthogonality(struct tape *tape, struct var *a, struct var *b, int64_t first, int64_t end,
                                  double scale, dev_real gradient) {
     struct device *d = tape->device;
-    int64_t n = end - first, dim = a->cols;
+    int64_t dim = a->cols;
+    struct gemm g = {.transpose_b = 1, .m = end - first, .n = dim, .k = dim, .alpha = scale, .beta = 1};
     if (a->needs_grad)
-        d->run->gemm(d, 0, 1, n, dim, dim, scale, at_row(b->value, first, dim), dim, gradient, dim, 1,
-                     at_row(tape_grad(tape, a), first, dim), dim);
+        d->run->gemm(d, &g, rows_from(b->value, first, dim), (struct matrix){gradient, dim},
+                     rows_from(tape_grad(tape, a), first, dim));
+    g.transpose_b = 0;
     if (b->needs_grad)
-        d->run->gemm(d, 0, 0, n, dim, dim, scale, at_row(a->value, first, dim), dim, gradient, dim, 1,
-                     at_row(tape_grad(tape, b), first, dim), dim);
+        d->run->gemm(d, &g, rows_from(a->value, first, dim), (struct matrix){gradient, dim},
+                     rows_from(tape_grad(tape, b), first, dim));
 }
 
 void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
@@ -135,9 +141,10 @@ void loss_orthogonality(struct losses *losses, enum loss_term term, double weigh
     int ready = tape_reads(tape, a, b);
     for (int part = 0; part < n_parts && ready; part++) {
         own_rows(losses, shares, parts, part, &first, &end);
+        struct gemm g = {.transpose_a = 1, .m = dim, .n = dim, .k = end - first, .alpha = 1};
         if (end > first)
-            d->run->gemm(d, 1, 0, dim, dim, end - first, 1, at_row(a->value, first, dim), dim,
-                         at_row(b->value, first, dim), dim, 0, at_row(products, part, square), dim);
+            d->run->gemm(d, &g, rows_from(a->value, first, dim), rows_from(b->value, first, dim),
+                         (struct matrix){at_row(products, part, square), dim});
         else
             d->run->fill(d, square, 0, at_row(products, part, square));
     }

@@ -38,18 +38,21 @@ struct quantize_op {
     struct codebook_loss loss;
 };
 
+static struct picks picks_of(const struct quantized *out) {
+    return (struct picks){.index = out->tokens, .weight = out->weights, .before = out->before};
+}
+
 /* dq's way through the weights and code vectors, to u and to the codebook. */
 static void assignment_backward(struct tape *tape, struct quantize_op *o, dev_real dq) {
     struct device *d = tape->device;
     const struct quantized *out = &o->out;
     struct var *u = out->u, *c = o->codebook;
     dev_real none = {NULL}, du = tape_grad_or_scratch(tape, u), dc = c->needs_grad ? tape_grad(tape, c) : none;
+    struct quantize z = {.n = u->rows, .dim = u->cols, .top_k = o->top_k, .u = u->value, .c = c->value};
     if (out->before.at)
-        d->run->quantize_residual_backward(d, u->rows, u->cols, o->top_k, out->before, c->value, out->tokens,
-                                           out->weights, dq, du, dc);
+        d->run->quantize_residual_backward(d, &z, picks_of(out), dq, du, dc);
     else
-        d->run->quantize_backward(d, u->rows, u->cols, o->top_k, u->value, c->value, out->tokens, out->weights, dq, du,
-                                  dc);
+        d->run->quantize_backward(d, &z, picks_of(out), dq, du, dc);
 }
 
 /* The codebook loss: of target = sg(z), the gradient of q goes on through q's weights and code vectors. */
@@ -78,12 +81,17 @@ static void quantize_backward(struct tape *tape, struct op *op) {
 static void find_tokens(struct device *d, const struct assignment *a, const struct quantized *out,
                         const struct var *codebook) {
     const struct var *u = out->u;
+    struct quantize z = {.n = u->rows,
+                         .dim = u->cols,
+                         .first = a->region.first,
+                         .last = a->region.last,
+                         .top_k = a->top_k,
+                         .u = u->value,
+                         .c = codebook->value};
     if (a->how == ASSIGN_RESIDUAL)
-        d->run->quantize_residual(d, u->rows, u->cols, a->region.first, a->region.last, a->top_k, u->value,
-                                  codebook->value, out->tokens, out->weights, out->before, out->value->value);
+        d->run->quantize_residual(d, &z, picks_of(out), out->value->value);
     else
-        d->run->quantize(d, u->rows, u->cols, a->region.first, a->region.last, a->top_k, u->value, codebook->value,
-                         out->tokens, out->weights, out->value->value);
+        d->run->quantize(d, &z, picks_of(out), out->value->value);
 }
 
 struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct assignment assign,

@@ -6,7 +6,9 @@ static void add_backward(struct tape *tape, struct op *op) {
     struct pair_op *p = (struct pair_op *)op;
     int accumulate;
     dev_real dy = tape_grad(tape, p->y), da = tape_grad_begin(tape, p->a, &accumulate);
-    RUN(tape)->copy_matrix(tape->device, p->a->rows, p->a->cols, dy, p->a->cols, da, p->a->cols, accumulate);
+    int64_t cols = p->a->cols;
+    RUN(tape)->copy_matrix(tape->device, p->a->rows, cols, (struct matrix){dy, cols}, (struct matrix){da, cols},
+                           accumulate);
 }
 
 void nn_record_add(struct tape *tape, struct var *a, struct var *y) {
@@ -86,7 +88,8 @@ struct var *nn_mix(struct tape *tape, struct var *s, struct var *a, struct var *
     dev_real gate = tape_scratch(tape, 1);
     if (tape->failed) return y;
     RUN(tape)->activate(tape->device, ACTIVATION_SIGMOID, 1, s->value, gate);
-    RUN(tape)->copy_matrix(tape->device, a->rows, a->cols, a->value, a->cols, y->value, a->cols, 0);
+    RUN(tape)->copy_matrix(tape->device, a->rows, a->cols, (struct matrix){a->value, a->cols},
+                           (struct matrix){y->value, a->cols}, 0);
     RUN(tape)->blend(tape->device, y->rows * y->cols, gate, b->value, y->value);
     struct mix_op *m = tape_record(tape, sizeof *m, mix_backward, y);
     if (!m) return y;
@@ -162,22 +165,22 @@ struct var *nn_glu(struct tape *tape, enum activation f, struct var *gate, struc
 struct dropout_op {
     struct op op;
     struct var *y;
-    struct segments segments;
-    struct dropout dropout;
+    struct dropout_rows rows;
 };
 
 static void dropout_backward(struct tape *tape, struct op *op) {
     struct dropout_op *d = (struct dropout_op *)op;
     dev_real dy = tape_grad(tape, d->y);
-    RUN(tape)->dropout(tape->device, d->segments.rows, d->y->cols, d->segments.keys, d->dropout, dy, dy, 0);
+    RUN(tape)->dropout(tape->device, &d->rows, dy, dy, 0);
 }
 
 struct var *nn_dropout(struct tape *tape, struct var *x, struct segments segments, struct dropout dropout) {
     if (tape->evaluating || tape->failed || dropout.rate == 0) return x;
     struct var *y = tape_over(tape, x, NULL);
     if (tape->failed) return y;
-    RUN(tape)->dropout(tape->device, segments.rows, y->cols, segments.keys, dropout, y->value, y->value, 0);
+    struct dropout_rows rows = {segments.rows, y->cols, segments.keys, dropout};
+    RUN(tape)->dropout(tape->device, &rows, y->value, y->value, 0);
     struct dropout_op *d = tape_record(tape, sizeof *d, dropout_backward, y);
-    if (d) d->y = y, d->segments = segments, d->dropout = dropout;
+    if (d) d->y = y, d->rows = rows;
     return y;
 }

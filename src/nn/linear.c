@@ -97,20 +97,23 @@ static void head_linear_backward(struct tape *tape, struct op *op) {
     if (x->needs_grad) {
         int accumulate;
         dev_real dx = tape_grad_begin(tape, x, &accumulate);
-        RUN(tape)->gemm_batch(tape->device, heads, 0, 0, rows, in, out, 1, dy, below(weight->value, out, in),
-                              accumulate, beside(dx, heads, in));
+        struct gemm g = {.m = rows, .n = in, .k = out, .alpha = 1, .beta = accumulate};
+        RUN(tape)->gemm_batch(tape->device, heads, &g, dy, below(weight->value, out, in), beside(dx, heads, in));
     }
-    if (weight->needs_grad)
-        RUN(tape)->gemm_batch(tape->device, heads, 1, 0, out, in, rows, 1, dy, beside(x->value, heads, in), 1,
+    if (weight->needs_grad) {
+        struct gemm g = {.transpose_a = 1, .m = out, .n = in, .k = rows, .alpha = 1, .beta = 1};
+        RUN(tape)->gemm_batch(tape->device, heads, &g, dy, beside(x->value, heads, in),
                               below(tape_grad(tape, weight), out, in));
+    }
 }
 
 struct var *nn_head_linear(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
     int64_t in = weight->cols, out = weight->rows / heads;
     struct var *y = tape_var(tape, x->rows, weight->rows, x, weight);
     if (tape->failed) return y;
-    RUN(tape)->gemm_batch(tape->device, heads, 0, 1, x->rows, out, in, 1, beside(x->value, heads, in),
-                          below(weight->value, out, in), 0, beside(y->value, heads, out));
+    struct gemm g = {.transpose_b = 1, .m = x->rows, .n = out, .k = in, .alpha = 1};
+    RUN(tape)->gemm_batch(tape->device, heads, &g, beside(x->value, heads, in), below(weight->value, out, in),
+                          beside(y->value, heads, out));
     record_head_linear(tape, head_linear_backward, x, weight, y, heads);
     return y;
 }
@@ -123,20 +126,23 @@ static void head_linear_transposed_backward(struct tape *tape, struct op *op) {
     if (x->needs_grad) {
         int accumulate;
         dev_real dx = tape_grad_begin(tape, x, &accumulate);
-        RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, out, in, 1, dy, below(weight->value, out, in),
-                              accumulate, beside(dx, heads, out));
+        struct gemm g = {.transpose_b = 1, .m = rows, .n = out, .k = in, .alpha = 1, .beta = accumulate};
+        RUN(tape)->gemm_batch(tape->device, heads, &g, dy, below(weight->value, out, in), beside(dx, heads, out));
     }
-    if (weight->needs_grad)
-        RUN(tape)->gemm_batch(tape->device, heads, 1, 0, out, in, rows, 1, beside(x->value, heads, out), dy, 1,
+    if (weight->needs_grad) {
+        struct gemm g = {.transpose_a = 1, .m = out, .n = in, .k = rows, .alpha = 1, .beta = 1};
+        RUN(tape)->gemm_batch(tape->device, heads, &g, beside(x->value, heads, out), dy,
                               below(tape_grad(tape, weight), out, in));
+    }
 }
 
 struct var *nn_head_linear_transposed(struct tape *tape, struct var *x, struct var *weight, int64_t heads) {
     int64_t in = weight->cols, out = weight->rows / heads;
     struct var *y = tape_var(tape, x->rows, heads * in, x, weight);
     if (tape->failed) return y;
-    RUN(tape)->gemm_batch(tape->device, heads, 0, 0, x->rows, in, out, 1, beside(x->value, heads, out),
-                          below(weight->value, out, in), 0, beside(y->value, heads, in));
+    struct gemm g = {.m = x->rows, .n = in, .k = out, .alpha = 1};
+    RUN(tape)->gemm_batch(tape->device, heads, &g, beside(x->value, heads, out), below(weight->value, out, in),
+                          beside(y->value, heads, in));
     record_head_linear(tape, head_linear_transposed_backward, x, weight, y, heads);
     return y;
 }
@@ -147,11 +153,13 @@ static void add_scaled_bias_backward(struct tape *tape, struct op *op) {
     struct var *scale = p->a, *bias = p->b;
     int64_t rows = p->y->rows, heads = scale->cols, cols = p->y->cols / heads;
     struct matrices dy = beside(tape_grad(tape, p->y), heads, cols);
+    struct gemm of_scale = {.transpose_b = 1, .m = rows, .n = 1, .k = cols, .alpha = 1, .beta = 1};
+    struct gemm of_bias = {.transpose_a = 1, .m = 1, .n = cols, .k = rows, .alpha = 1, .beta = 1};
     if (scale->needs_grad)
-        RUN(tape)->gemm_batch(tape->device, heads, 0, 1, rows, 1, cols, 1, dy, below(bias->value, 1, cols), 1,
+        RUN(tape)->gemm_batch(tape->device, heads, &of_scale, dy, below(bias->value, 1, cols),
                               beside(tape_grad(tape, scale), heads, 1));
     if (bias->needs_grad)
-        RUN(tape)->gemm_batch(tape->device, heads, 1, 0, 1, cols, rows, 1, beside(scale->value, heads, 1), dy, 1,
+        RUN(tape)->gemm_batch(tape->device, heads, &of_bias, beside(scale->value, heads, 1), dy,
                               below(tape_grad(tape, bias), 1, cols));
 }
 
@@ -159,8 +167,9 @@ struct var *nn_add_scaled_bias(struct tape *tape, struct var *x, struct var *sca
     struct var *y = tape_over(tape, x, scale, bias);
     if (tape->failed) return y;
     int64_t heads = scale->cols, cols = y->cols / heads;
-    RUN(tape)->gemm_batch(tape->device, heads, 0, 0, y->rows, cols, 1, 1, beside(scale->value, heads, 1),
-                          below(bias->value, 1, cols), 1, beside(y->value, heads, cols));
+    struct gemm g = {.m = y->rows, .n = cols, .k = 1, .alpha = 1, .beta = 1};
+    RUN(tape)->gemm_batch(tape->device, heads, &g, beside(scale->value, heads, 1), below(bias->value, 1, cols),
+                          beside(y->value, heads, cols));
     if (!scale->needs_grad && !bias->needs_grad) return y;
     struct pair_op *p = tape_record(tape, sizeof *p, add_scaled_bias_backward, y);
     if (!p) return y;

@@ -108,7 +108,8 @@ static void add_columns(struct tape *tape, struct var *v, dev_real dy, int64_t f
     if (!v->needs_grad) return;
     int accumulate;
     dev_real dv = tape_grad_begin(tape, v, &accumulate);
-    RUN(tape)->copy_matrix(tape->device, v->rows, v->cols, dev_real_at(dy, first), cols, dv, v->cols, accumulate);
+    RUN(tape)->copy_matrix(tape->device, v->rows, v->cols, (struct matrix){dev_real_at(dy, first), cols},
+                           (struct matrix){dv, v->cols}, accumulate);
 }
 
 static void concat_backward(struct tape *tape, struct op *op) {
@@ -122,8 +123,10 @@ struct var *nn_concat(struct tape *tape, struct var *a, struct var *b) {
     int64_t left = a->cols, cols = a->cols + b->cols;
     struct var *y = tape_var(tape, a->rows, cols, a, b);
     if (tape->failed) return y;
-    RUN(tape)->copy_matrix(tape->device, a->rows, left, a->value, left, y->value, cols, 0);
-    RUN(tape)->copy_matrix(tape->device, a->rows, b->cols, b->value, b->cols, dev_real_at(y->value, left), cols, 0);
+    RUN(tape)->copy_matrix(tape->device, a->rows, left, (struct matrix){a->value, left},
+                           (struct matrix){y->value, cols}, 0);
+    RUN(tape)->copy_matrix(tape->device, a->rows, b->cols, (struct matrix){b->value, b->cols},
+                           (struct matrix){dev_real_at(y->value, left), cols}, 0);
     struct pair_op *p = tape_record(tape, sizeof *p, concat_backward, y);
     if (p) p->a = a, p->b = b, p->y = y;
     return y;

@@ -84,8 +84,8 @@ static int compute_part(struct text_source *s, int64_t first, int64_t n, const i
     if (cls_only)
         d->run->gather_rows(d, n, s->dim, hidden.rows, hidden.offsets, dev_real_at(out, first * s->dim));
     else
-        d->run->copy_matrix(d, tokens, s->dim, hidden.rows, s->dim, dev_real_at(out, offsets[first] * s->dim), s->dim,
-                            0);
+        d->run->copy_matrix(d, tokens, s->dim, (struct matrix){hidden.rows, s->dim},
+                            (struct matrix){dev_real_at(out, offsets[first] * s->dim), s->dim}, 0);
     return STATUS_OK;
 }
 

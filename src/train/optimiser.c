@@ -81,7 +81,7 @@ static void update_group(struct optimiser *o, enum parameter_group group) {
             n += set->list[end]->count * set->list[end]->cols;
         if (first->flags & PARAMETER_SELF_MOVED) continue;
         adam.weight_decay = first->flags & PARAMETER_DECAYS ? o->weight_decay : 0;
-        d->run->adam(d, n, adam, o->constants, first->grad, first->value, kept.m, kept.v);
+        d->run->adam(d, n, adam, o->constants, first->grad, (struct adam_state){first->value, kept.m, kept.v});
     }
 }
 

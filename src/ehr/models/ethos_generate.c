@@ -72,7 +72,8 @@ static void share_cache(struct ethos_generator *g) {
     int64_t n = from->n_kept * 2 * g->ethos->dim;
     for (int64_t i = 1; i < g->n; i++) {
         for (int64_t l = 0; l < g->ethos->layers; l++)
-            g->device->run->copy_matrix(g->device, 1, n, cache_of(g, l, 0), n, cache_of(g, l, i), n, 0);
+            g->device->run->copy_matrix(g->device, 1, n, (struct matrix){cache_of(g, l, 0), n},
+                                        (struct matrix){cache_of(g, l, i), n}, 0);
         g->futures[i].n_kept = g->futures[i].n_used = from->n_kept;
     }
 }

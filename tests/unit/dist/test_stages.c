@@ -62,9 +62,12 @@ static void every_primitive_is_in_the_table_that_counts(void **state) {
 static void gemm_is_two_operations_for_each_product(void **state) {
     (void)state;
     /* [3,7] times [7,5]: 105 products; 21 + 35 + 15 values, and 15 more where c is added to. */
-    device.run->gemm(&device, 0, 0, 3, 5, 7, 1, at(0), 7, at(100), 5, 0, at(200), 5);
+    struct gemm g = {.m = 3, .n = 5, .k = 7, .alpha = 1};
+    struct matrix a = {at(0), 7}, b = {at(100), 5}, c = {at(200), 5};
+    device.run->gemm(&device, &g, a, b, c);
     assert_work(210, 71 * 4, 1);
-    device.run->gemm(&device, 0, 0, 3, 5, 7, 1, at(0), 7, at(100), 5, 1, at(200), 5);
+    g.beta = 1;
+    device.run->gemm(&device, &g, a, b, c);
     assert_work(420, 71 * 4 + 86 * 4, 2);
 }
 
@@ -73,7 +76,8 @@ static void quantize_counts_distances_and_picks(void **state) {
     /* 4 vectors of 8 values, candidates 2 .. 11, 3 picks each: 2 x 4 x 10 x 8 for the distances; each of 12 picks a softmax
      * (5) and 16 for the mean of code vectors. Values: u 32, candidates 80, weights 12, q 32; 12 indices. */
     dev_int index = device_alloc_ints(&device, 12);
-    device.run->quantize(&device, 4, 8, 2, 12, 3, at(0), at(100), index, at(300), at(400));
+    struct quantize z = {.n = 4, .dim = 8, .first = 2, .last = 12, .top_k = 3, .u = at(0), .c = at(100)};
+    device.run->quantize(&device, &z, (struct picks){.index = index, .weight = at(300)}, at(400));
     assert_work(640 + 12 * 21, 156 * 4 + 12 * 4, 1);
     device_free_ints(&device, index);
 }
