@@ -43,4 +43,8 @@ int64_t ethos_intervals(int64_t gap, int32_t *unit);
 /* How long an interval stands for, in microseconds: the middle of its bounds, of the last one 6 months; 0 of other units. */
 int64_t ethos_duration(int32_t unit);
 
+/* The same of what of its bounds lies behind `gap`; and how much of them does, as a share: of the last one all, of other units nothing. */
+int64_t ethos_duration_behind(int32_t unit, int64_t gap);
+double ethos_share_behind(int32_t unit, int64_t gap);
+
 #endif
