@@ -97,7 +97,8 @@ struct ethos_progress ethos_progress_begin(const struct ethos_outcome *o, const 
 }
 
 double ethos_progress_share(const struct ethos_progress *p, int32_t unit) {
-    return p->n_silent > 0 ? ethos_share_behind(unit, p->gap) : 1;
+    if (p->n_silent == 0 || unit == ETHOS_END) return 1;
+    return ethos_share_behind(unit, p->gap);
 }
 
 void ethos_progress_move(struct ethos_progress *p, int32_t unit) {
