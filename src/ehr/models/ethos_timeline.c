@@ -139,6 +139,12 @@ int64_t ethos_window_room(const struct ethos_timeline *t, int64_t max_length) {
     return max_length - ethos_context_length(t, max_length);
 }
 
+int64_t ethos_window_drawn(const struct ethos_timeline *t, int64_t room, double u) {
+    int64_t last = t->n > room ? t->n - room : 0, first = (int64_t)(u * (double)(t->n + room - 1)) - (room - 1);
+    if (first < 0) return 0;
+    return first < last ? first : last;
+}
+
 /* 0: not known; else 1 + steps, at most n - 1. */
 static int32_t step_of(int64_t duration, int64_t n) {
     int64_t step = duration < 0 ? 0 : 1 + duration / (STEP * YEAR);

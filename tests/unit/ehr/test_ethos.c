@@ -348,6 +348,24 @@ static void the_context_is_that_of_the_windows_begin(void **state) {
     ethos_timeline_free(&t);
 }
 
+/* Of 100 units 20 each: of 119 places 20 are moved to the begin, and 20 to the end. */
+static void a_drawn_window_has_the_ends_as_often_as_the_middle(void **state) {
+    (void)state;
+    enum { UNITS = 100, ROOM = 20, PLACES = UNITS + ROOM - 1 };
+    struct ethos_timeline t = {.n = UNITS};
+    int n_with[UNITS] = {0};
+    for (int i = 0; i < PLACES; i++) {
+        int64_t first = ethos_window_drawn(&t, ROOM, (i + 0.5) / PLACES);
+        assert_true(first >= 0 && first + ROOM <= UNITS);
+        for (int64_t k = first; k < first + ROOM; k++) n_with[k]++;
+    }
+    assert_int_equal(n_with[0], ROOM);
+    assert_int_equal(n_with[UNITS / 2], ROOM);
+    assert_int_equal(n_with[UNITS - 1], ROOM);
+    t.n = ROOM - 1;
+    assert_int_equal(ethos_window_drawn(&t, ROOM, 0.99), 0);
+}
+
 /* ---- outcomes ---- */
 static enum ethos_verdict verdict_of(const struct world *w, enum ethos_event event, int64_t days, const char *future) {
     int32_t code = FLU;
@@ -567,6 +585,7 @@ int main(void) {
         CASE(a_history_is_a_line_of_events_and_intervals),
         CASE(no_diagnosis_of_a_discharge_stands_before_it),
         CASE(the_context_is_that_of_the_windows_begin),
+        cmocka_unit_test(a_drawn_window_has_the_ends_as_often_as_the_middle),
         CASE(futures_end_with_the_outcome_or_without),
         CASE(a_task_says_what_its_futures_hold),
         CASE(kept_keys_and_values_give_the_logits_of_whole_windows),
