@@ -3,7 +3,7 @@
 #   models   few codes, each of them often in training: every model with the arm base, beside a logistic regression
 #   arms     so many codes, drawn evenly, that training lacks many that held_out has; what is known of them is their disease, from a knowledge source
 #            that names it (descriptions, graph), from which MedTok's table is made: BEHRT with each arm. It is the best case of a table: it knows all
-#   futures  ETHOS's scores by generation, of 40 futures, by how long it was pre-trained: STEPS; effects are stronger and more patients come back
+#   futures  ETHOS's scores by generation, by how long it was pre-trained: STEPS; effects are stronger and more patients come back
 # The task is readmission within 30 days: its log odds are a sum over the diseases that were coded up to then. Admissions hold few codes, no drugs
 # and no laboratory values, and few patients come back often, so that histories are short. For arms it is readmission after the first admission alone: so
 # how long a history is tells nothing.
@@ -76,12 +76,12 @@ case $part in
         ;;
     futures)
         hospital readmission_30d 30000 6 0 0 synth.effect=2 synth.admissions=1.2 synth.readmission=0.25
-        for steps in ${STEPS:-300 1000 4000}; do
+        for steps in ${STEPS:-300 1000 3000}; do
             mkdir -p "$folder/steps-$steps"
             run evaluate --set files.cohort="$folder/cohort.h5" files.scores="$folder/steps-$steps/scores.json" ehr.model=ethos ehr.visits=admissions \
-                ehr.max_length=256 ehr.batch=64 ehr.pretrain_steps="$steps" ehr.pretrain_rate=2e-3 ehr.futures=40 "$@"
+                ehr.max_length=128 ehr.batch=64 ehr.pretrain_steps="$steps" ehr.pretrain_rate=2e-3 "$@"
         done
-        tables futures "$folder/hospital" $(printf "$folder/steps-%s " ${STEPS:-300 1000 4000})
+        tables futures "$folder/hospital" $(printf "$folder/steps-%s " ${STEPS:-300 1000 3000})
         ;;
     *) echo "$usage" >&2 && exit 2 ;;
 esac
