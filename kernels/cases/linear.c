@@ -31,7 +31,7 @@ static const int64_t MAPS[][CASE_SIZES] = {
 static const int64_t MAP_GRADIENTS[][CASE_SIZES] = {
     EACH_WANTED(0, 5, 3),      EACH_WANTED(1, 1, 1),   EACH_WANTED(3, 37, 29),
     EACH_WANTED(33, 8, 65),    EACH_WANTED(2, 9, 300), {300, 16, 17, DX | DWEIGHT | DBIAS, ACCUMULATE},
-    {300, 16, 17, DX, FROZEN},
+    {300, 16, 17, DX, FROZEN}, {300, 19, 17, DX, 0},   {257, 33, 40, DX | DWEIGHT, 0},
 };
 
 /* A map and its operands. weight: none where frozen maps are measured, which share one. */

@@ -2,26 +2,42 @@
 
 #include "base/status.h"
 
-int work_counter_open(struct work_counter *c, const struct comm *comm) {
-    int64_t *number;
-    *c = (struct work_counter){.comm = comm, .window = MPI_WIN_NULL};
-    if (comm->size == 1) return STATUS_OK;
-    TRY(comm_status(MPI_Win_allocate(comm->rank == 0 ? (MPI_Aint)sizeof *number : 0, sizeof *number, MPI_INFO_NULL,
-                                     comm->handle, &number, &c->window),
-                    "making a counter of work"));
+/* Collective where every rank has a window; not every rank may have locked it. */
+static void free_window(struct work_counter *c, int is_locked) {
+    if (is_locked) MPI_Win_unlock_all(c->window);
+    MPI_Win_free(&c->window);
+}
+
+static int lock(struct work_counter *c, int64_t *number) {
     MPI_Win_set_errhandler(c->window, MPI_ERRORS_RETURN);
     TRY(comm_status(MPI_Win_lock_all(MPI_MODE_NOCHECK, c->window), "making a counter of work"));
-    if (comm->rank == 0) {
+    if (c->comm->rank == 0) {
         *number = 0;
         MPI_Win_sync(c->window);
     }
-    return comm_status(MPI_Barrier(comm->handle), "making a counter of work");
+    return STATUS_OK;
+}
+
+int work_counter_open(struct work_counter *c, const struct comm *comm) {
+    int64_t *number = NULL;
+    *c = (struct work_counter){.comm = comm, .window = MPI_WIN_NULL};
+    if (comm->size == 1) return STATUS_OK;
+    int own = comm_status(MPI_Win_allocate(comm->rank == 0 ? (MPI_Aint)sizeof *number : 0, sizeof *number,
+                                           MPI_INFO_NULL, comm->handle, &number, &c->window),
+                          "making a counter of work");
+    int status = comm_agree(comm, own);
+    if (status != STATUS_OK) {
+        c->window = MPI_WIN_NULL; /* some rank has none, so the others cannot free theirs: MPI does at its end */
+        return status;
+    }
+    own = lock(c, number);
+    status = comm_agree(comm, own); /* behind which the number is 0 */
+    if (status != STATUS_OK) free_window(c, own == STATUS_OK);
+    return status;
 }
 
 void work_counter_close(struct work_counter *c) {
-    if (!c->comm || c->window == MPI_WIN_NULL) return;
-    MPI_Win_unlock_all(c->window);
-    MPI_Win_free(&c->window);
+    if (c->comm && c->window != MPI_WIN_NULL) free_window(c, 1);
 }
 
 /* Adds to the number; *before: what it was. */

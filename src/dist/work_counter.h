@@ -12,7 +12,7 @@ struct work_counter {
     int64_t own;             /* the number where there is one rank alone */
 };
 
-/* Collective, to begin with 0. Close it (collective) in any case. */
+/* Collective, to begin with 0; a failure is every rank's. Close it (collective) in any case. */
 int work_counter_open(struct work_counter *counter, const struct comm *comm);
 void work_counter_close(struct work_counter *counter);
 

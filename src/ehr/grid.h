@@ -39,7 +39,4 @@ int grid_same_data(const struct grid_trial *a, const struct grid_trial *b);
 const char *ehr_model_name(enum ehr_model_number model);
 const char *ehr_arm_name(enum ehr_arm arm);
 
-/* "all", "1,000 samples", "8 of each class": what a training learns from. */
-const char *ehr_size_text(int64_t train_samples, int64_t shots, char text[48]);
-
 #endif

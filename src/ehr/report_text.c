@@ -7,10 +7,11 @@
 #include "base/status.h"
 #include "ehr/grid.h"
 #include "ehr/report.h"
+#include "measure/training_size.h"
 #include "store/subject_record.h"
 
 static const char *size_of(const struct report_cell *c, char text[48]) {
-    return ehr_size_text(c->first->train_samples, c->first->shots, text);
+    return training_size_text(c->first->train_samples, c->first->shots, text);
 }
 
 static const char *reference_name(const struct report_cell *c, int k) {

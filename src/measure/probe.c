@@ -13,24 +13,13 @@
 enum { HIT_1, HIT_10, RECIPROCAL, N_RANK_METRICS };
 static const char *const RANK_METRICS[N_RANK_METRICS] = {"hit at 1", "hit at 10", "MRR"};
 
-static int has_two_classes(const struct probe_question *q, const int32_t *class_of) {
-    int32_t first = -1;
-    for (int64_t i = 0; i < q->n_queries; i++) {
-        int32_t class = class_of[q->queries[i]];
-        if (class < 0 || class == first) continue;
-        if (first >= 0) return 1;
-        first = class;
-    }
-    return 0;
-}
-
 static int name_metrics(struct probe_run *r, int64_t number) {
     const struct probe_question *q = &r->questions->items[number];
     struct probe_result *x = &r->report.results[number];
     for (int m = 0; q->kind == QUESTION_RANK && m < N_RANK_METRICS; m++)
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "%s", RANK_METRICS[m]);
     for (int c = 0; q->kind == QUESTION_NEAREST && c < r->n_classes && x->n_metrics < PROBE_MOST_METRICS; c++) {
-        if (!has_two_classes(q, r->classes[c].class_of)) continue;
+        if (!probe_question_tells(q, r->classes[c].class_of)) continue;
         r->metric_class[number][x->n_metrics] = (int8_t)c;
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "nearest, %.70s", r->classes[c].name);
     }

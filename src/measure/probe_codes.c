@@ -272,6 +272,23 @@ static int has_class(int n_classes, const struct code_classes *classes, int64_t 
     return 0;
 }
 
+int probe_question_tells(const struct probe_question *q, const int32_t *class_of) {
+    int32_t first = -1;
+    for (int64_t i = 0; i < q->n_queries; i++) {
+        int32_t class = class_of[q->queries[i]];
+        if (class < 0 || class == first) continue;
+        if (first >= 0) return 1;
+        first = class;
+    }
+    return 0;
+}
+
+static int tells_any(const struct probe_question *q, int n_classes, const struct code_classes *classes) {
+    for (int k = 0; k < n_classes; k++)
+        if (probe_question_tells(q, classes[k].class_of)) return 1;
+    return 0;
+}
+
 int probe_question_of_system(const struct probe_codes *c, int system, int n_classes, const struct code_classes *classes,
                              int64_t most, uint64_t seed, struct question_list *questions) {
     struct probe_question q = {.kind = QUESTION_NEAREST, .category = c->category};
@@ -286,7 +303,7 @@ int probe_question_of_system(const struct probe_codes *c, int system, int n_clas
     snprintf(q.name, sizeof q.name, "%s", c->systems[system]);
     if (status == STATUS_OK) status = take_queries(&q, codes, n, most, seed);
     free(codes);
-    if (status == STATUS_OK && q.n_queries > 0)
+    if (status == STATUS_OK && tells_any(&q, n_classes, classes))
         status = append(questions, &q);
     else
         probe_question_free(&q);

@@ -55,8 +55,11 @@ struct question_list {
 int probe_questions_of_map(const struct probe_codes *codes, const struct code_map *map, int64_t most, uint64_t seed,
                            struct question_list *questions);
 
+/* Whether the question's queries have at least two of the classes (class_of [n], -1: none): of one alone every answer is right. */
+int probe_question_tells(const struct probe_question *question, const int32_t *class_of);
+
 /* The question which codes of a system are nearest to one outside its category: asked of codes that have a class in one of
- * classes[n_classes]; nothing is appended if there are none. */
+ * classes[n_classes]; nothing is appended if it tells none of these apart. */
 int probe_question_of_system(const struct probe_codes *codes, int system, int n_classes,
                              const struct code_classes *classes, int64_t most, uint64_t seed,
                              struct question_list *questions);

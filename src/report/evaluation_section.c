@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "measure/training_size.h"
 #include "report/html.h"
 #include "report/measures_file.h"
 #include "report/measures_table.h"
@@ -14,6 +15,7 @@ enum column {
     TASK,
     MODEL,
     SAMPLES,
+    SHOTS,
     ARM,
     SEEDS,
     PRECISION,
@@ -35,6 +37,7 @@ enum column {
 static const char *const COLUMNS[N_COLUMNS] = {"task",
                                                "model",
                                                "training samples",
+                                               "shots of each class",
                                                "arm",
                                                "seeds",
                                                "average precision",
@@ -53,11 +56,6 @@ static const char *const COLUMNS[N_COLUMNS] = {"task",
                                                "over control high"};
 
 /* ---- the comparisons of a grid as a sheet ---- */
-static double number(json_t *object, const char *name) {
-    json_t *value = json_object_get(object, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static int set_text(struct sheet *s, int column, json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
     return sheet_set(s, column, text ? text : "");
@@ -65,33 +63,30 @@ static int set_text(struct sheet *s, int column, json_t *object, const char *nam
 
 /* value, low, high of an estimate. */
 static int set_estimate(struct sheet *s, int column, json_t *estimate) {
-    TRY(sheet_set_number(s, column, number(estimate, "value")));
-    TRY(sheet_set_number(s, column + 1, number(estimate, "low")));
-    return sheet_set_number(s, column + 2, number(estimate, "high"));
+    TRY(sheet_set_number(s, column, member_number(estimate, "value")));
+    TRY(sheet_set_number(s, column + 1, member_number(estimate, "low")));
+    return sheet_set_number(s, column + 2, member_number(estimate, "high"));
 }
 
-/* How many samples, or shots, a comparison's trainings learned from, as it was asked for; "all". */
-static void samples_text(json_t *cell, char text[32]) {
-    double samples = number(cell, "train_samples"), shots = number(cell, "shots");
-    snprintf(text, 32, "all");
-    if (samples > 0) snprintf(text, 32, "%.0f", samples);
-    if (shots > 0) snprintf(text, 32, "%.0f", shots);
+/* How many samples, or else shots, a comparison's trainings learned from, as it was asked for; "all" samples. */
+static int set_size(struct sheet *s, json_t *cell) {
+    double samples = member_number(cell, "train_samples"), shots = member_number(cell, "shots");
+    if (shots > 0) return sheet_set_number(s, SHOTS, shots);
+    return samples > 0 ? sheet_set_number(s, SAMPLES, samples) : sheet_set(s, SAMPLES, "all");
 }
 
 static int add_arm(struct sheet *s, json_t *cell, json_t *arm) {
     json_t *precision = json_object_get(arm, "average_precision"), *auroc = json_object_get(arm, "auroc");
-    char samples[32];
-    samples_text(cell, samples);
     TRY(sheet_add_row(s));
     TRY(set_text(s, TASK, cell, "task"));
     TRY(set_text(s, MODEL, cell, "model"));
-    TRY(sheet_set(s, SAMPLES, samples));
+    TRY(set_size(s, cell));
     TRY(set_text(s, ARM, arm, "arm"));
-    TRY(sheet_set_number(s, SEEDS, number(arm, "seeds")));
+    TRY(sheet_set_number(s, SEEDS, member_number(arm, "seeds")));
     TRY(set_estimate(s, PRECISION, precision));
-    TRY(sheet_set_number(s, PRECISION_SD, number(precision, "sd_over_seeds")));
+    TRY(sheet_set_number(s, PRECISION_SD, member_number(precision, "sd_over_seeds")));
     TRY(set_estimate(s, AUROC, auroc));
-    TRY(sheet_set_number(s, AUROC_SD, number(auroc, "sd_over_seeds")));
+    TRY(sheet_set_number(s, AUROC_SD, member_number(auroc, "sd_over_seeds")));
     TRY(set_estimate(s, OVER_BASE, json_object_get(precision, "over_base")));
     return set_estimate(s, OVER_CONTROL, json_object_get(precision, "over_control"));
 }
@@ -114,11 +109,14 @@ static int same_group(const struct sheet *s, long long a, long long b) {
     return same(s, a, b, TASK) && same(s, a, b, MODEL);
 }
 
-/* The rows of a group with numbers of samples, not "all" or shots: how many different there are. */
-static int sizes_of(const struct sheet *s, long long first) {
+/* Whether a row has a place on a curve over samples: "all" and shots have none. */
+static int has_place(const struct sheet *s, long long r) { return !isnan(sheet_number(s, r, SAMPLES)); }
+
+/* The rows of a group that have a place on a curve: how many different places there are. */
+static int places_of(const struct sheet *s, long long first) {
     int n = 0;
     for (long long r = first; r < s->n_rows; r++) {
-        if (!same_group(s, r, first) || isnan(sheet_number(s, r, SAMPLES))) continue;
+        if (!same_group(s, r, first) || !has_place(s, r)) continue;
         long long before = first;
         while (before < r && !(same_group(s, before, first) && same(s, before, r, SAMPLES))) before++;
         n += before == r;
@@ -163,7 +161,7 @@ static int make_curves(const struct sheet *s, long long first, struct curves *c)
     }
     TRY(sheet_make(&c->sheet, 1 + 3 * c->n_arms, names));
     for (long long r = first; r < s->n_rows; r++)
-        if (same_group(s, r, first) && !isnan(sheet_number(s, r, SAMPLES))) TRY(add_point(s, r, c));
+        if (same_group(s, r, first) && has_place(s, r)) TRY(add_point(s, r, c));
     return STATUS_OK;
 }
 
@@ -182,17 +180,26 @@ static int plot_curves(struct report *x, const struct sheet *s, long long first,
     return status;
 }
 
-/* The arms below each other. */
-static int plot_arms(struct report *x, const struct sheet *s, long long first, const struct plot *frame) {
+/* An arm, and what it learned from if that is not the same in all rows of the group. */
+static void label_arm(const struct sheet *s, long long first, long long r, char label[160]) {
+    int is_same = 1;
+    char size[48];
+    for (long long k = first; k < s->n_rows; k++)
+        if (same_group(s, k, first)) is_same &= same(s, k, first, SAMPLES) && same(s, k, first, SHOTS);
+    training_size_text(atoll(sheet_text(s, r, SAMPLES)), atoll(sheet_text(s, r, SHOTS)), size); /* of "all" and "": 0 */
+    snprintf(label, 160, "%.100s%s%s", sheet_text(s, r, ARM), is_same ? "" : ", ", is_same ? "" : size);
+}
+
+/* The arms below each other. others: only those that have no place on a curve. */
+static int plot_arms(struct report *x, const struct sheet *s, long long first, int others, const struct plot *frame) {
     struct plot plot = *frame;
     static const char *const OF[] = {"arm", "average precision", "low", "high"};
     struct sheet arms;
     int status = sheet_make(&arms, 4, OF);
     for (long long r = first; r < s->n_rows && status == STATUS_OK; r++) {
         char label[160];
-        if (!same_group(s, r, first)) continue;
-        snprintf(label, sizeof label, "%s%s%s", sheet_text(s, r, ARM), same(s, r, first, SAMPLES) ? "" : ", ",
-                 same(s, r, first, SAMPLES) ? "" : sheet_text(s, r, SAMPLES));
+        if (!same_group(s, r, first) || (others && has_place(s, r))) continue;
+        label_arm(s, first, r, label);
         status = sheet_add_row(&arms);
         if (status == STATUS_OK) status = sheet_set(&arms, 0, label);
         for (int v = 0; v < 3 && status == STATUS_OK; v++)
@@ -208,13 +215,23 @@ static int plot_arms(struct report *x, const struct sheet *s, long long first, c
     return status;
 }
 
+/* Over the size of training where there are several, and else as rows; what has no place on the curves is rows too. */
 static int plot_group(struct report *x, int run, const struct sheet *s, long long first) {
-    char stem[160], name[160], title[160];
-    snprintf(stem, sizeof stem, "%.60s.%.40s", sheet_text(s, first, TASK), sheet_text(s, first, MODEL));
-    snprintf(title, sizeof title, "%.60s, %.60s: average precision", sheet_text(s, first, TASK),
-             sheet_text(s, first, MODEL));
-    struct plot plot = {.name = report_csv_name(x, run, stem, name), .title = title};
-    return sizes_of(s, first) > 1 ? plot_curves(x, s, first, &plot) : plot_arms(x, s, first, &plot);
+    const char *task = sheet_text(s, first, TASK), *model = sheet_text(s, first, MODEL);
+    char stem[160], name[160], title[200];
+    int has_curves = places_of(s, first) > 1;
+    struct plot plot = {.name = name, .title = title};
+    if (has_curves) {
+        snprintf(stem, sizeof stem, "%.60s.%.40s", task, model);
+        snprintf(title, sizeof title, "%.60s, %.60s: average precision by training samples", task, model);
+        report_csv_name(x, run, stem, name);
+        TRY(plot_curves(x, s, first, &plot));
+    }
+    snprintf(stem, sizeof stem, has_curves ? "others.%.60s.%.40s" : "%.60s.%.40s", task, model);
+    snprintf(title, sizeof title, "%.60s, %.60s: average precision%s", task, model,
+             has_curves ? " of all samples and of shots" : "");
+    report_csv_name(x, run, stem, name);
+    return plot_arms(x, s, first, has_curves, &plot);
 }
 
 static int write_grid(struct report *x, int run, json_t *scores) {
@@ -265,10 +282,12 @@ static int write_trainings(struct report *x, int run, json_t *scores) {
     json_array_foreach(json_object_get(scores, "trainings"), i, training) {
         if (status == STATUS_OK) status = sheet_add_row(&s);
         if (status == STATUS_OK) status = set_text(&s, 0, training, "name");
-        for (int c = 1; c < 4 && status == STATUS_OK; c++) status = sheet_set_number(&s, c, number(training, OF[c]));
+        for (int c = 1; c < 4 && status == STATUS_OK; c++)
+            status = sheet_set_number(&s, c, member_number(training, OF[c]));
         if (status == STATUS_OK)
-            status = sheet_set_number(&s, 4, number(json_object_get(training, "average_precision"), "value"));
-        if (status == STATUS_OK) status = sheet_set_number(&s, 5, number(json_object_get(training, "auroc"), "value"));
+            status = sheet_set_number(&s, 4, member_number(json_object_get(training, "average_precision"), "value"));
+        if (status == STATUS_OK)
+            status = sheet_set_number(&s, 5, member_number(json_object_get(training, "auroc"), "value"));
     }
     fputs("<details><summary>Every training</summary>\n", x->page.out);
     if (status == STATUS_OK)

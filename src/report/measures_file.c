@@ -13,18 +13,22 @@ int measures_load(const char *path, json_t **json) {
     return *json ? STATUS_OK : status_set(STATUS_FAILED, "%s:%d: %s", path, error.line, error.text);
 }
 
-static double number(json_t *object, const char *name) {
-    json_t *value = json_object_get(object, name);
+double member_number(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
     return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+double measure_number(const json_t *measure) {
+    return json_is_number(measure) ? json_number_value(measure) : member_number(measure, "value");
 }
 
 static int add(struct sheet *s, const char *name, json_t *object) {
     TRY(sheet_add_row(s));
     TRY(sheet_set(s, MEASURE_NAME, name));
-    TRY(sheet_set_number(s, MEASURE_VALUE, number(object, "value")));
-    TRY(sheet_set_number(s, MEASURE_LOW, number(object, "low")));
-    TRY(sheet_set_number(s, MEASURE_HIGH, number(object, "high")));
-    return sheet_set_number(s, MEASURE_N, number(object, "n"));
+    TRY(sheet_set_number(s, MEASURE_VALUE, member_number(object, "value")));
+    TRY(sheet_set_number(s, MEASURE_LOW, member_number(object, "low")));
+    TRY(sheet_set_number(s, MEASURE_HIGH, member_number(object, "high")));
+    return sheet_set_number(s, MEASURE_N, member_number(object, "n"));
 }
 
 static void append(char *name, const char *text) {

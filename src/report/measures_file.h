@@ -8,6 +8,12 @@
 
 enum { MEASURE_NAME, MEASURE_VALUE, MEASURE_LOW, MEASURE_HIGH, MEASURE_N, N_MEASURE_COLUMNS };
 
+/* The number that an object has under a name; NaN: none. */
+double member_number(const json_t *object, const char *name);
+
+/* A measure as files of ours hold it: a number, or an object with a number `value`; NaN: neither. */
+double measure_number(const json_t *measure);
+
 /* Parses a file; json_decref it. An error names line and reason. */
 int measures_load(const char *path, json_t **json);
 

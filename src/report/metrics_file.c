@@ -1,11 +1,11 @@
 #include "report/metrics_file.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "report/measures_file.h"
 
 static int is_step(const char *line) { return strncmp(line, "{\"step\":", 8) == 0; }
 
@@ -44,7 +44,7 @@ static int add_object(struct sheet *sheet, json_t *object) {
     TRY(sheet_add_row(sheet));
     json_object_foreach(object, name, value) {
         int column = sheet_column(sheet, strcmp(name, "eval_step") == 0 ? "step" : name);
-        if (column >= 0 && json_is_number(value)) TRY(sheet_set_number(sheet, column, json_number_value(value)));
+        if (column >= 0) TRY(sheet_set_number(sheet, column, measure_number(value)));
     }
     return STATUS_OK;
 }

@@ -17,11 +17,6 @@ struct figures {
     const char *metrics[MOST_METRICS];
 };
 
-static double number(json_t *object, const char *name) {
-    json_t *value = json_object_get(object, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static int begin(struct figures *f, const char *first) {
     static const char *const OF[OF_METRIC] = {"", " low", " high"};
     char texts[OF_METRIC * MOST_METRICS][96];
@@ -35,7 +30,8 @@ static int begin(struct figures *f, const char *first) {
 
 static int set_estimate(struct sheet *s, int metric, json_t *estimate) {
     static const char *const OF[OF_METRIC] = {"value", "low", "high"};
-    for (int v = 0; v < OF_METRIC; v++) TRY(sheet_set_number(s, 1 + OF_METRIC * metric + v, number(estimate, OF[v])));
+    for (int v = 0; v < OF_METRIC; v++)
+        TRY(sheet_set_number(s, 1 + OF_METRIC * metric + v, member_number(estimate, OF[v])));
     return STATUS_OK;
 }
 
@@ -73,7 +69,7 @@ static int read_curve(struct figures *f, json_t *curve) {
         TRY(sheet_add_row(&f->sheet));
         for (int m = 0; m < f->n_metrics; m++) {
             json_t *point = json_array_get(json_object_get(curve, f->metrics[m]), i);
-            TRY(sheet_set_number(&f->sheet, 0, number(point, "tokens")));
+            TRY(sheet_set_number(&f->sheet, 0, member_number(point, "tokens")));
             TRY(set_estimate(&f->sheet, m, point));
         }
     }

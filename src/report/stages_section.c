@@ -22,11 +22,6 @@ enum { N_COLUMNS = sizeof COLUMNS / sizeof *COLUMNS };
 /* Stages that took less of their job are left out. */
 static const double SHOWN = 1e-4;
 
-static double number(json_t *object, const char *name) {
-    json_t *value = json_object_get(object, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static int add_stages(struct sheet *s, json_t *file) {
     const char *job = json_string_value(json_object_get(file, "job"));
     json_t *stage;
@@ -34,13 +29,13 @@ static int add_stages(struct sheet *s, json_t *file) {
     json_array_foreach(json_object_get(file, "stages"), i, stage) {
         const char *name = json_string_value(json_object_get(stage, "stage"));
         char label[96];
-        if (number(stage, "share") < SHOWN) continue;
+        if (member_number(stage, "share") < SHOWN) continue;
         snprintf(label, sizeof label, "%.40s: %.40s", job ? job : "?", name ? name : "?");
         TRY(sheet_add_row(s));
         TRY(sheet_set(s, JOB, job ? job : "?"));
         TRY(sheet_set(s, STAGE, label));
-        TRY(sheet_set_number(s, RANKS, number(file, "ranks")));
-        for (int c = N_FIRST; c < N_COLUMNS; c++) TRY(sheet_set_number(s, c, number(stage, COLUMNS[c])));
+        TRY(sheet_set_number(s, RANKS, member_number(file, "ranks")));
+        for (int c = N_FIRST; c < N_COLUMNS; c++) TRY(sheet_set_number(s, c, member_number(stage, COLUMNS[c])));
     }
     return STATUS_OK;
 }
@@ -49,14 +44,14 @@ static int add_stages(struct sheet *s, json_t *file) {
 static int add_rate(struct sheet *rates, json_t *file) {
     const char *job = json_string_value(json_object_get(file, "job")),
                *unit = json_string_value(json_object_get(file, "unit"));
-    double done = number(file, "done"), seconds = 0;
+    double done = member_number(file, "done"), seconds = 0;
     json_t *stage;
     size_t i;
-    json_array_foreach(json_object_get(file, "stages"), i, stage) seconds += number(stage, "seconds");
+    json_array_foreach(json_object_get(file, "stages"), i, stage) seconds += member_number(stage, "seconds");
     if (!(done > 0) || !(seconds > 0)) return STATUS_OK;
     TRY(sheet_add_row(rates));
     TRY(sheet_set(rates, 0, job ? job : "?"));
-    TRY(sheet_set_number(rates, 1, number(file, "ranks")));
+    TRY(sheet_set_number(rates, 1, member_number(file, "ranks")));
     TRY(sheet_set_number(rates, 2, done));
     TRY(sheet_set(rates, 3, unit ? unit : "?"));
     TRY(sheet_set_number(rates, 4, seconds));

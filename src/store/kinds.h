@@ -7,10 +7,10 @@
 #define FILE_KINDS(FILE_KIND)                                                                                          \
     FILE_KIND(VOCABULARY, "vocabulary", 2, "prepare", "a vocabulary")                                                  \
     FILE_KIND(TEXT, "text", 2, "encode", "text features")                                                              \
-    FILE_KIND(CHECKPOINT, "checkpoint", 2, "train", "a checkpoint")                                                    \
+    FILE_KIND(CHECKPOINT, "checkpoint", 3, "train", "a checkpoint")                                                    \
     FILE_KIND(TABLE, "table", 3, "tokenize", "a token table")                                                          \
-    FILE_KIND(COHORT, "cohort", 2, "cohort", "a cohort")                                                               \
-    FILE_KIND(RESULTS, "results", 1, "evaluate", "results of trainings")
+    FILE_KIND(COHORT, "cohort", 3, "cohort", "a cohort")                                                               \
+    FILE_KIND(RESULTS, "results", 2, "evaluate", "results of trainings")
 
 #define FILE_KIND_CONSTANT(constant, name, version, job, what) KIND_##constant,
 enum file_kind { KIND_UNKNOWN, FILE_KINDS(FILE_KIND_CONSTANT) N_FILE_KINDS };

@@ -283,26 +283,32 @@ static double average_precision(int64_t n, const struct scored_sample *samples) 
 static int learns_labels(enum ehr_model_number model) { return !ehr_model(model)->score; }
 
 /* ---- behaviours ---- */
-/* So that what differs between arms of a seed is what they know of codes. */
-static void all_arms_of_a_seed_start_from_the_same_encoder(const struct world *w) {
+/* So that what differs between arms of a seed is what they know of codes. (What ETHOS spells codes with is of the arm.) */
+static void first_values_are_equal(const struct world *w, enum ehr_model_number model, enum ehr_arm arm) {
     struct trained base, other;
-    NEED(begin(w, w->comm, "first-base", (struct made){0}, EHR_BEHRT, ARM_BASE, STEPS, &base) == STATUS_OK);
-    const struct parameter_set *b = &base.learner.parameters;
-    for (enum ehr_arm arm = ARM_BASE + 1; arm <= ARM_SHUFFLED; arm++) {
-        int64_t n_same = 0, n_codes = 0;
-        NEED(begin(w, w->comm, "first", (struct made){0}, EHR_BEHRT, arm, STEPS, &other) == STATUS_OK);
-        for (long long i = 0; i < b->n; i++) n_codes += strncmp(b->list[i]->name, "codes.", 6) == 0;
-        for (long long i = 0; i < b->n; i++)
-            for (long long k = 0; k < other.learner.parameters.n; k++) {
-                const struct parameter *p = b->list[i], *q = other.learner.parameters.list[k];
-                if (strcmp(p->name, q->name) != 0 || strncmp(p->name, "codes.", 6) == 0) continue;
-                CHECK(memcmp(p->value.at, q->value.at, (size_t)(p->count * p->cols) * sizeof(real)) == 0);
-                n_same++;
-            }
-        CHECK(n_codes > 0 && n_same == b->n - n_codes);
-        end(&other);
+    int64_t n_same = 0, n_shared = 0;
+    NEED(begin(w, w->comm, "first-base", (struct made){0}, model, ARM_BASE, STEPS, &base) == STATUS_OK);
+    NEED(begin(w, w->comm, "first", (struct made){0}, model, arm, STEPS, &other) == STATUS_OK);
+    for (long long i = 0; i < base.learner.parameters.n; i++) {
+        const struct parameter *p = base.learner.parameters.list[i];
+        if (strncmp(p->name, "codes.", 6) == 0) continue;
+        n_shared++;
+        for (long long k = 0; k < other.learner.parameters.n; k++) {
+            const struct parameter *q = other.learner.parameters.list[k];
+            if (strcmp(p->name, q->name) != 0 || p->rows != q->rows) continue;
+            CHECK(memcmp(p->value.at, q->value.at, (size_t)(p->count * p->cols) * sizeof(real)) == 0);
+            n_same++;
+        }
     }
+    CHECK(n_same > 0 && (n_same == n_shared || model == EHR_ETHOS_PROBE));
     end(&base);
+    end(&other);
+}
+
+static void all_arms_of_a_seed_start_from_the_same_encoder(const struct world *w) {
+    for (enum ehr_arm arm = ARM_BASE + 1; arm <= ARM_SHUFFLED; arm++) first_values_are_equal(w, EHR_BEHRT, arm);
+    for (enum ehr_model_number model = EHR_BEHRT + 1; model < N_EHR_MODELS; model++)
+        if (learns_labels(model)) first_values_are_equal(w, model, ARM_MEDTOK_FROZEN);
 }
 
 static void cause_is_found(const struct world *w, enum ehr_model_number model, enum ehr_arm arm) {

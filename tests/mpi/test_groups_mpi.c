@@ -44,6 +44,34 @@ static void who_stops_stops_all(const struct comm *comm) {
     work_counter_close(&counter);
 }
 
+/* The test's own, which fails once on the rank that is told to. */
+static int fails_to_lock, fails_to_allocate;
+int MPI_Win_lock_all(int assert, MPI_Win window) {
+    if (fails_to_lock) return fails_to_lock = 0, MPI_ERR_OTHER;
+    return PMPI_Win_lock_all(assert, window);
+}
+int MPI_Win_allocate(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *base, MPI_Win *window) {
+    int code = PMPI_Win_allocate(size, unit, info, comm, base, window);
+    if (fails_to_allocate) return fails_to_allocate = 0, MPI_ERR_OTHER;
+    return code;
+}
+
+/* No rank waits for another then, and the next counter works. */
+static void a_counter_that_one_rank_cannot_open_fails_on_all(const struct comm *comm) {
+    int expected = comm->size > 1 ? STATUS_FAILED : STATUS_OK;
+    struct work_counter counter;
+    int64_t piece = -1;
+    fails_to_lock = comm->size > 1 && comm->rank == comm->size - 1;
+    CHECK(work_counter_open(&counter, comm) == expected);
+    work_counter_close(&counter);
+    fails_to_allocate = comm->size > 1 && comm->rank == comm->size - 1;
+    CHECK(work_counter_open(&counter, comm) == expected);
+    work_counter_close(&counter);
+    CHECK(work_counter_open(&counter, comm) == STATUS_OK);
+    CHECK(work_counter_take(&counter, &piece) == STATUS_OK && piece >= 0 && piece < comm->size);
+    work_counter_close(&counter);
+}
+
 int main(int argc, char **argv) {
     struct comm comm;
     int failed = comm_start(&comm, &argc, &argv) != STATUS_OK;
@@ -52,6 +80,7 @@ int main(int argc, char **argv) {
     RUN(a_group_sums_and_agrees_alone);
     RUN(each_piece_is_dealt_once);
     RUN(who_stops_stops_all);
+    RUN(a_counter_that_one_rank_cannot_open_fails_on_all);
     comm_stop(&comm);
     return failed > 0;
 }

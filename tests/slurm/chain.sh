@@ -50,16 +50,17 @@ grep -q 'all stages of .* are done' out || fail "--resume of what is done says: 
 
 # ---- an array over seeds, and a training that fails: one rank each ----
 one="--set site.nodes=1 --set train.steps=4"
+failing="failing, 50% #1" # by which a line #SBATCH would be cut, or refused
 submit --config small.yaml --site site.yaml --run seeds $one --from train --to train --seeds 0,1,2 >out 2>&1 || stop "submit --seeds: $(cat out)"
-submit --config small.yaml --site site.yaml --run failing $one --from train --to inspect --set train.max_loss=1e-9 --set files.checkpoint="$work/failing.h5" \
+submit --config small.yaml --site site.yaml --run "$failing" $one --from train --to inspect --set train.max_loss=1e-9 --set files.checkpoint="$work/failing.h5" \
     --set files.table="$work/failing-table.h5" >out 2>&1 || stop "submit: $(cat out)"
 wait_for 200 queue_is_empty || fail "arrays do not end: $(squeue)"
 for seed in 0 1 2; do [ "$(state seeds "train     seed-$seed")" = done ] || fail "seed $seed: $(cat status)"; done
 [ "$(cut -d, -f1-3 seeds/seed-1/checkpoint.jsonl)" != "$(cut -d, -f1-3 seeds/seed-0/checkpoint.jsonl)" ] || fail "seeds do not differ"
-[ "$(state failing train)" = failed ] || fail "train is $(state failing train): $(cat status)"
-[ "$(state failing tokenize)" = 'not run' ] && [ "$(state failing inspect)" = 'not run' ] || fail "what waits for it is not told of: $(cat status)"
+[ "$(state "$failing" train)" = failed ] || fail "train is $(state "$failing" train): $(cat status)"
+[ "$(state "$failing" tokenize)" = 'not run' ] && [ "$(state "$failing" inspect)" = 'not run' ] || fail "what waits for it is not told of: $(cat status)"
 grep -q 'exit code 1: .*train.max_loss' status || fail "status does not say why: $(cat status)"
 [ "$(grep -c "its turn does not come: train, before it, failed" status)" -eq 2 ] || fail "status does not say what the others wait for: $(cat status)"
-submit --resume failing --site site.yaml >out 2>&1 || fail "--resume: $(cat out)"
+submit --resume "$failing" --site site.yaml >out 2>&1 || fail "--resume: $(cat out)"
 [ "$(grep -c ' job ' out)" -eq 3 ] || fail "--resume does not submit what is left: $(cat out)"
 finish

@@ -6,7 +6,8 @@ medtok prepare && medtok encode && medtok train --set train.steps=2 && medtok to
 printf 'from_system,from_code,to_system,to_code\nICD9CM,250.00,ICD10CM,E11.9\nICD9CM,250.01,ICD10CM,E10.9\n' >map.csv
 printf 'code_start\tcode_end\nA00\tE89\nF01\tZ99\n' >chapters.tsv
 printf 'icd9\tloinc\n250.00\t1-8\n' >nowhere.tsv
-files="--set probe.maps=map.csv --set probe.classes=chapters.tsv --set probe.resamples=20"
+printf 'icd9cm\tccs_desc\n250.00\tdiabetes\n250.01\tdiabetes\n' >one.tsv # one class alone: nothing to tell apart
+files="--set probe.maps=map.csv --set probe.classes=[chapters.tsv,one.tsv] --set probe.resamples=20"
 for ranks in 1 3; do # alone with two threads
     medtok_ranks $ranks probe $files --set run.threads=$((ranks == 1 ? 2 : 1)) --set probe.report=probe$ranks.json >probe$ranks.txt ||
         fail "probe on $ranks ranks"
@@ -18,6 +19,7 @@ for wanted in 'ICD9CM to ICD10CM: 2 codes asked, 219 candidates' 'hit at 10' 'ne
     'embedding - frozen text' 'MRR by 1 ... 20 tokens'; do
     grep -qE -- "$wanted" probe1.txt || fail "no '$wanted' in: $(cat probe1.txt)"
 done
+grep -q '^ICD9CM: ' probe1.txt && fail "asked for the only class of a system: $(cat probe1.txt)"
 # The code's own string tells level 1 of ATC, if its level 4 is held out, of all that have a relative.
 grep -A20 '^ATC' probe1.txt | grep -qE 'beginning of the code +(0\.9|1\.0)' || fail "level 1 is not told by the code: $(cat probe1.txt)"
 

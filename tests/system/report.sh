@@ -15,7 +15,11 @@ cat >scores.json <<'JSON'
  {"task": "a <task> & more", "model": "behrt", "train_samples": 100, "shots": 0, "arms": [
   {"arm": "base", "seeds": 1, "average_precision": {"value": 0.25, "low": 0.125, "high": 0.5}, "auroc": {"value": 0.75, "low": 0.625, "high": 0.875}}]},
  {"task": "a <task> & more", "model": "behrt", "train_samples": 1000, "shots": 0, "arms": [
-  {"arm": "base", "seeds": 1, "average_precision": {"value": 0.375, "low": 0.25, "high": 0.5}, "auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}]}],
+  {"arm": "base", "seeds": 1, "average_precision": {"value": 0.375, "low": 0.25, "high": 0.5}, "auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}]},
+ {"task": "few", "model": "behrt", "train_samples": 0, "shots": 8, "arms": [{"arm": "base", "average_precision": {"value": 0.1, "low": 0.05, "high": 0.2}}]},
+ {"task": "few", "model": "behrt", "train_samples": 8, "shots": 0, "arms": [{"arm": "base", "average_precision": {"value": 0.2, "low": 0.1, "high": 0.3}}]},
+ {"task": "few", "model": "behrt", "train_samples": 64, "shots": 0, "arms": [{"arm": "base", "average_precision": {"value": 0.3, "low": 0.2, "high": 0.4}}]},
+ {"task": "few", "model": "behrt", "train_samples": 0, "shots": 0, "arms": [{"arm": "base", "average_precision": {"value": 0.4, "low": 0.3, "high": 0.5}}]}],
  "trainings": [{"name": "one", "step": 3, "seconds": 1.5, "parameters": 7, "average_precision": {"value": 0.25}, "auroc": {"value": null}}],
  "failures": [{"name": "two", "message": "diverged at </pre><b>"}]}
 JSON
@@ -101,6 +105,13 @@ for name, measure in quality.items():
     assert all(row == "" if measure[k] is None else float(row) == measure[k] for k, row in ((k, got[name][k]) for k in ("value", "low", "high"))), name
 curve = rows(page, "a <task> & more.behrt")
 assert [(row["training samples"], row["base"], row["base low"]) for row in curve] == [("100", "0.25", "0.125"), ("1000", "0.375", "0.25")], curve
+# shots are no samples, and what has no place on a curve is drawn beside it
+curve = rows(page, "few.behrt")
+assert [(row["training samples"], row["base"]) for row in curve] == [("8", "0.2"), ("64", "0.3")], curve
+others = rows(page, "others.few.behrt")
+assert [(row["arm"], row["average precision"]) for row in others] == [("base, 8 of each class", "0.1"), ("base, all", "0.4")], others
+sizes = [(row["training samples"], row["shots of each class"]) for row in rows(page, "comparisons") if row["task"] == "few"]
+assert sizes == [("", "8"), ("8", ""), ("64", ""), ("all", "")], sizes
 stages = rows(page, "stages_seconds")
 for job, path in (("prepare", "vocabulary"), ("encode", "text"), ("train", "checkpoint"), ("tokenize", "table"), ("inspect", "table.quality")):
     file = json.load(open(path + ".stages.json"))
@@ -142,6 +153,9 @@ expect_error 1 'there is nothing to report' "$MEDTOK" report --set files.table=n
 # Few points and few steps of many, the last among them; without gnuplot; two runs side by side.
 head -n 11 checkpoint.jsonl >two.jsonl
 for i in $(seq 12 47); do sed -n "s/\"step\": 11,/\"step\": $i,/p" checkpoint.jsonl; done >>two.jsonl
+for i in 20 40; do # what MedTok measures on the way is estimates
+    printf '{"eval_step": %d, "usage_text": {"value": 0.%d, "low": 0.1, "high": 0.9, "n": 7}, "kept": %d}\n' $i $i $i
+done >>two.jsonl
 printf '{"step": 48, "codes": ' >>two.jsonl # under way
 cat small.yaml >two.yaml && printf 'report: {rows: 10}\n' >>two.yaml && sed -i "s|^files:|files:\n  metrics: $work/two.jsonl|" two.yaml
 medtok report --set report.page=both.html report.rows=10 "report.runs=[two.yaml]" 2>log.txt || fail "two runs: $(cat log.txt)"
@@ -152,6 +166,8 @@ check '
 both = read("both.html")
 name = next(k for k in both.csv if k.startswith("loss.") and "(2)" in k)[:-4]
 assert [row["step"] for row in rows(both, name)] == [str(s) for s in range(1, 48, 5)] + ["47"], rows(both, name)
+measured = rows(both, name.replace("loss", "evaluations", 1))
+assert [(row["step"], row["usage_text"], row["kept"]) for row in measured] == [("20", "0.2", "20"), ("40", "0.4", "40")], measured
 losses = rows(both, "loss_of_runs")
 assert len(losses) == 6 + 1 + 11 and len(losses[0]) == 3, losses
 bare = read("bare.html")

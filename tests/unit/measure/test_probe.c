@@ -155,6 +155,31 @@ static void a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links(v
     code_links_free(&codes.links);
 }
 
+/* ---- classes ---- */
+/* Codes 0 to 3 of one system, code 4 of another. */
+static void a_system_is_asked_only_if_its_codes_have_two_classes(void **state) {
+    static int32_t one[] = {7, -1, 7, 7, 8}, two[] = {7, -1, 7, 9, 8}, category[5];
+    static uint8_t system[] = {0, 0, 0, 0, 1}, is_above[5];
+    struct code_classes classes[] = {{"one", one}, {"two", two}};
+    struct probe_codes codes = {.n = 5,
+                                .n_systems = 2,
+                                .systems = {"ICD9CM", "ATC"},
+                                .system = system,
+                                .category = category,
+                                .is_above = is_above};
+    struct question_list questions = {0};
+    (void)state;
+    assert_int_equal(probe_question_of_system(&codes, 0, 1, classes, 100, 0, &questions), STATUS_OK);
+    assert_int_equal(questions.n, 0);
+    assert_int_equal(probe_question_of_system(&codes, 1, 2, classes, 100, 0, &questions), STATUS_OK);
+    assert_int_equal(questions.n, 0);
+    assert_int_equal(probe_question_of_system(&codes, 0, 2, classes, 100, 0, &questions), STATUS_OK);
+    assert_int_equal(questions.n, 1);
+    assert_string_equal(questions.items[0].name, "ICD9CM");
+    assert_int_equal(questions.items[0].n_queries, 3);
+    question_list_free(&questions);
+}
+
 /* ---- vectors ---- */
 struct made {
     int64_t width;
@@ -263,6 +288,7 @@ int main(void) {
         cmocka_unit_test(tokens_count_by_rank_then_group_and_absent_groups_do_not),
         cmocka_unit_test(what_is_known_and_what_shares_nothing_is_left_out_of_a_ranking),
         cmocka_unit_test(a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links),
+        cmocka_unit_test(a_system_is_asked_only_if_its_codes_have_two_classes),
         cmocka_unit_test(an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first),
         cmocka_unit_test(eigenvectors_give_the_matrix_back),
         cmocka_unit_test(categories_and_classes_are_told_by_the_code),
