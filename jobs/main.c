@@ -259,7 +259,7 @@ static void warn_of_idle_settings(const struct command *command) {
 static int run_job(const struct comm *comm, const struct command *command, const struct config *config) {
     const struct job_entry *entry = command->entry;
     struct job_arguments arguments = {command->n_args, command->args, command->near};
-    if (entry->ranks != RANK_0) return entry->run(comm, config, &arguments);
+    if (entry->ranks > RANK_0) return entry->run(comm, config, &arguments);
     return comm_agree(comm, comm->rank == 0 ? entry->run(comm, config, &arguments) : STATUS_OK);
 }
 
@@ -290,6 +290,13 @@ static int print_and_stop(void (*print)(FILE *), FILE *out) {
     if (status != STATUS_OK) log_error("%s", status_message());
     return status;
 }
+
+static int start_ranks(struct comm *comm, const struct job_entry *entry, int *argc, char ***argv) {
+    if (!entry || entry->ranks != NO_RANKS || comm_launched_tasks() > 1) return comm_start(comm, argc, argv);
+    *comm = comm_self();
+    return STATUS_OK;
+}
+
 /* Runs before the constructors of all libraries. */
 static void (*block_signals)(void) __attribute__((section(".preinit_array"), used)) = interrupt_block;
 
@@ -311,7 +318,7 @@ int main(int argc, char **argv) {
     if (argc < 2) return print_usage(stderr), STATUS_USAGE;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return print_and_stop(print_usage, stdout);
-    int started = comm_start(&comm, &argc, &argv);
+    int started = start_ranks(&comm, command.entry, &argc, &argv);
     status = started == STATUS_OK ? comm_agree(&comm, status) : started;
     interrupt_guard_handlers();
     log_configure(comm.rank, LOG_LEVEL_INFO);

@@ -258,7 +258,7 @@ const struct job_entry PLAN_JOB = {
     .name = "plan",
     .arguments = "[STAGE...]",
     .summary = "what a run of these jobs needs (memory, disk, time), and whether it can run: nothing is computed",
-    .ranks = RANK_0,
+    .ranks = NO_RANKS,
     .interruptible = 0,
     .run = run,
 };

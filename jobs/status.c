@@ -223,7 +223,7 @@ const struct job_entry STATUS_JOB = {
     .name = "status",
     .arguments = "RUN [STAGE [VARIANT]]",
     .summary = "how far a run of slurm/submit is, from its folder alone; of one stage, the pieces that are saved",
-    .ranks = RANK_0,
+    .ranks = NO_RANKS,
     .interruptible = 0,
     .run = run,
 };

@@ -25,9 +25,7 @@ static int environment_number(const char *name) {
     return value ? atoi(value) : 0;
 }
 
-/* Tasks that the launcher says it started, judged by the environment of this one; 1 if it says nothing. In a SLURM batch
- * script itself (no step) SLURM_NTASKS tells of tasks to come, so only a step's own count is believed. */
-static int launched_tasks(void) {
+int comm_launched_tasks(void) {
     int tasks = environment_number("OMPI_COMM_WORLD_SIZE");
     if (tasks < environment_number("PMI_SIZE")) tasks = environment_number("PMI_SIZE");
     if (tasks < environment_number("MV2_COMM_WORLD_SIZE")) tasks = environment_number("MV2_COMM_WORLD_SIZE");
@@ -37,7 +35,7 @@ static int launched_tasks(void) {
 }
 
 int comm_start(struct comm *comm, int *argc, char ***argv) {
-    int level, tasks = launched_tasks();
+    int level, tasks = comm_launched_tasks();
     *comm = comm_self();
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
         return status_set(STATUS_FAILED, "MPI did not start");

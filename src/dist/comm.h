@@ -17,6 +17,10 @@ struct comm {
     int number;                 /* of this rank among all of the program: what messages call it */
 };
 
+/* Tasks that the launcher says it started, judged by the environment of this one; 1 if it says nothing. In a SLURM batch
+ * script itself (no step) SLURM_NTASKS tells of tasks to come, so only a step's own count is believed. Needs no MPI. */
+int comm_launched_tasks(void);
+
 /* Starts MPI (thread level funneled) and fills `comm` with the world. Refuses, with the cure, when the launcher started
  * several tasks (SLURM_NTASKS with SLURM_STEP_ID, PMI_SIZE, PMIX-like, OMPI_COMM_WORLD_SIZE) but MPI sees one process. */
 int comm_start(struct comm *comm, int *argc, char ***argv);
