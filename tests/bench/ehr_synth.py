@@ -9,9 +9,13 @@ report FOLDER SCORES [PREDICTIONS]
                         of evaluate's scores.h5, and of a logistic regression's predictions: average precision of each model and arm, and how far it is
                         from the Bayes probabilities of the same samples and from the arm base; means over seeds; intervals: 95 %, from 1,000
                         resamples of subjects
+futures FOLDER SCORES...
+                        of evaluate's folders, one training each: average precision, AUROC, the mean score beside the prevalence, by fifths of the Bayes
+                        probabilities too, and the correlation with them
 """
 import csv
 import datetime
+import json
 import pathlib
 import random
 import sys
@@ -165,6 +169,32 @@ def report(folder, path, regression=None):
         print(f"- {part}: {first.parts[part].sum():,} samples, prevalence {first.label[first.parts[part]].mean():.3f}")
 
 
+def auroc(label, scores):
+    negative = np.sort(scores[label == 0])
+    below, up_to = (np.searchsorted(negative, scores[label == 1], side) for side in ("left", "right"))
+    return (below + up_to).mean() / 2 / len(negative)
+
+
+def futures(folder, paths):
+    truth = read_truth(folder)
+    print("| scores | average precision | AUROC | mean | correlation with Bayes | mean by fifths of Bayes |\n|---|---|---|---|---|---|")
+    for path in map(pathlib.Path, paths):
+        rows = list(csv.DictReader(open(path / "scores.seed-0.csv")))
+        label, bayes = np.array([truth[row["subject_id"], row["prediction_time"]] for row in rows]).T
+        scores = np.array([float(row["predicted_boolean_probability"]) for row in rows])
+        fifths = np.array_split(np.argsort(bayes, kind="stable"), 5)
+        means = lambda values: " ".join(f"{values[fifth].mean():.3f}" for fifth in fifths)
+        if path == pathlib.Path(paths[0]):
+            order = np.argsort(-bayes, kind="stable")
+            last = np.append(np.diff(bayes[order]) != 0, True)
+            precision = average_precision(label[order], last, np.ones(len(label)))
+            print(f"| Bayes | {precision:.3f} | {auroc(label, bayes):.3f} | {bayes.mean():.3f} | | {means(bayes)} |")
+            print(f"| labels | | | {label.mean():.3f} | | {means(label)} |")
+        training = json.load(open(path / "scores.json"))["trainings"][0]
+        cells = [f"{e['value']:.3f} ({e['low']:.3f} to {e['high']:.3f})" for e in (training["average_precision"], training["auroc"])]
+        print(f"| {path.name} | {cells[0]} | {cells[1]} | {scores.mean():.3f} | {np.corrcoef(bayes, scores)[0, 1]:.3f} | {means(scores)} |")
+
+
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
     if what == "codes":
@@ -173,5 +203,7 @@ if __name__ == "__main__":
         write_knowledge(pathlib.Path(rest[0]))
     elif what == "first":
         write_first(pathlib.Path(rest[0]))
+    elif what == "futures":
+        futures(pathlib.Path(rest[0]), rest[1:])
     else:
         report(pathlib.Path(rest[0]), *rest[1:])

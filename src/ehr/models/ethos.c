@@ -198,9 +198,8 @@ static void free_input(void *self) {
 static int64_t window_first(const struct ethos *m, const struct ethos_timeline *t, int64_t room, int64_t number,
                             uint32_t step, enum ehr_stage stage) {
     if (t->n <= room) return 0;
-    int64_t last = t->n - room;
-    if (stage == STAGE_TASK) return last;
-    return (int64_t)(rng_uniform(m->seed, RNG_ETHOS_WINDOW, step, (uint64_t)number) * (double)(last + 1));
+    if (stage == STAGE_TASK) return t->n - room;
+    return ethos_window_drawn(t, room, rng_uniform(m->seed, RNG_ETHOS_WINDOW, step, (uint64_t)number));
 }
 
 /* Adds a sample's window, from row offsets[i] on, and what each of its units is to tell: the next one, of the line's. */

@@ -158,16 +158,18 @@ static int compute(struct ethos_generator *g) {
 }
 
 /* ---- a unit ---- */
-/* The first output up to which the probabilities add to more than u. */
-static int64_t draw(int64_t n, const real *logits, double u) {
+/* The first output up to which the probabilities, given what is known, add to more than u. */
+static int64_t draw(const struct ethos_vocabulary *v, const struct ethos_progress *p, const real *logits, double u) {
+    int64_t n = ethos_n_outputs(v), last = 0;
     double most = -INFINITY, sum = 0, before = 0;
-    for (int64_t o = 0; o < n; o++) most = fmax(most, (double)logits[o]);
-    for (int64_t o = 0; o < n; o++) sum += exp((double)logits[o] - most);
+    for (int64_t o = 0; o < n; o++)
+        if (ethos_progress_share(p, ethos_unit_of(v, o)) > 0) most = fmax(most, (double)logits[last = o]);
+    for (int64_t o = 0; o < n; o++) sum += ethos_progress_share(p, ethos_unit_of(v, o)) * exp((double)logits[o] - most);
     for (int64_t o = 0; o < n; o++) {
-        before += exp((double)logits[o] - most);
+        before += ethos_progress_share(p, ethos_unit_of(v, o)) * exp((double)logits[o] - most);
         if (before > u * sum) return o;
     }
-    return n - 1;
+    return last;
 }
 
 /* Adds to future i the unit drawn from logits. */
@@ -175,8 +177,8 @@ static int extend(struct ethos_generator *g, const struct ethos_outcome *outcome
                   double u) {
     const struct ethos_vocabulary *v = &g->ethos->vocabulary;
     struct ethos_future *f = &g->futures[i];
-    int32_t unit = ethos_unit_of(v, draw(ethos_n_outputs(v), logits, u));
-    f->progress.time += ethos_duration(unit);
+    int32_t unit = ethos_unit_of(v, draw(v, &f->progress, logits, u));
+    ethos_progress_move(&f->progress, unit);
     TRY(ethos_timeline_add(&f->timeline, f->progress.time, unit));
     f->verdict = ethos_progress_step(&f->progress, outcome, v, &f->timeline);
     g->n_made++;

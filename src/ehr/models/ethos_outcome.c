@@ -88,7 +88,27 @@ struct ethos_progress ethos_progress_begin(const struct ethos_outcome *o, const 
     for (int64_t i = 0; i < t->n; i++)
         if (t->unit[i] == ETHOS_ADMISSION || t->unit[i] == ETHOS_DISCHARGE) p.in_stay = t->unit[i] == ETHOS_ADMISSION;
     p.has_begun = p.in_stay;
+    if (t->n == 0) return p;
+    int32_t interval;
+    p.gap = p.now - p.time;
+    p.n_silent = ethos_intervals(p.gap, &interval);
+    if (p.n_silent == 0) p.n_silent = 1;
     return p;
+}
+
+double ethos_progress_share(const struct ethos_progress *p, int32_t unit) {
+    if (p->n_silent == 0 || unit == ETHOS_END) return 1;
+    return ethos_share_behind(unit, p->gap);
+}
+
+void ethos_progress_move(struct ethos_progress *p, int32_t unit) {
+    if (p->n_silent == 0) {
+        p->time += ethos_duration(unit);
+        return;
+    }
+    p->time += ethos_duration_behind(unit, p->gap);
+    p->n_silent--;
+    if (p->n_silent == 0 && p->time < p->now) p->time = p->now; /* of several intervals, rounded */
 }
 
 /* Whether the last units spell one of the codes. */
@@ -124,7 +144,6 @@ enum ethos_verdict ethos_progress_step(struct ethos_progress *p, const struct et
                                        const struct ethos_vocabulary *v, const struct ethos_timeline *t) {
     int32_t unit = t->unit[t->n - 1];
     if (p->time > p->until || unit == ETHOS_END) return ETHOS_MISS;
-    if (p->time < p->now) return ETHOS_OPEN; /* what was till then is known */
     if (is_hit(o, v, t, unit)) return ETHOS_HIT;
     if (o->event == ETHOS_DIES_IN_STAY) {
         enum ethos_verdict verdict = step_stay(p, unit);

@@ -29,9 +29,13 @@ void ethos_outcome_free(struct ethos_outcome *outcome);
 
 enum ethos_verdict { ETHOS_OPEN, ETHOS_HIT, ETHOS_MISS };
 
-/* How far a future is. */
+/* How far a future is. What was up to the prediction time is known: nothing but the history. So a future begins with the interval from
+ * the history's last event to one behind that time, of 6 months and more with several, or is none, ETHOS_END; what would come up to
+ * 5 minutes later, without an interval, no future has. */
 struct ethos_progress {
     int64_t time, until, now; /* now: the prediction time */
+    int64_t gap;              /* from the history's last event to it */
+    int64_t n_silent;         /* intervals that come before anything else */
     int in_stay;              /* an admission without a discharge */
     int has_begun;            /* the stay that counts */
 };
@@ -39,7 +43,14 @@ struct ethos_progress {
 /* At the end of the history, a timeline. */
 struct ethos_progress ethos_progress_begin(const struct ethos_outcome *outcome, const struct ethos_timeline *timeline);
 
-/* After a unit was added to the timeline at progress->time, which an interval moves before (ethos_duration). */
+/* What the probability of a next unit is multiplied with, for what is known: 1 of all units from the first event on. Until then of an interval
+ * what of it lies behind the prediction time, of ETHOS_END, by which nothing more comes, 1, and of other units 0. */
+double ethos_progress_share(const struct ethos_progress *progress, int32_t unit);
+
+/* Moves the time by the unit that comes next. */
+void ethos_progress_move(struct ethos_progress *progress, int32_t unit);
+
+/* After that unit was added to the timeline at progress->time. */
 enum ethos_verdict ethos_progress_step(struct ethos_progress *progress, const struct ethos_outcome *outcome,
                                        const struct ethos_vocabulary *vocabulary,
                                        const struct ethos_timeline *timeline);

@@ -28,10 +28,22 @@ int64_t ethos_intervals(int64_t gap, int32_t *unit) {
     return bin < N_ETHOS_INTERVALS - 1 ? 1 : (gap + half_year / 2) / half_year;
 }
 
-int64_t ethos_duration(int32_t unit) {
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+int64_t ethos_duration_behind(int32_t unit, int64_t gap) {
     int32_t bin = unit - ETHOS_INTERVAL;
     if (bin < 0 || bin >= N_ETHOS_INTERVALS) return 0;
-    return bin == N_ETHOS_INTERVALS - 1 ? BOUNDS[bin] : (BOUNDS[bin] + BOUNDS[bin + 1]) / 2;
+    return bin == N_ETHOS_INTERVALS - 1 ? BOUNDS[bin] : (larger(BOUNDS[bin], gap) + BOUNDS[bin + 1]) / 2;
+}
+
+int64_t ethos_duration(int32_t unit) { return ethos_duration_behind(unit, 0); }
+
+double ethos_share_behind(int32_t unit, int64_t gap) {
+    int32_t bin = unit - ETHOS_INTERVAL;
+    if (bin < 0 || bin >= N_ETHOS_INTERVALS) return 0;
+    if (bin == N_ETHOS_INTERVALS - 1) return 1;
+    int64_t rest = larger(BOUNDS[bin + 1] - larger(BOUNDS[bin], gap), 0);
+    return (double)rest / (double)(BOUNDS[bin + 1] - BOUNDS[bin]);
 }
 
 /* ---- the line ---- */
@@ -125,6 +137,12 @@ int64_t ethos_context_length(const struct ethos_timeline *t, int64_t max_length)
 
 int64_t ethos_window_room(const struct ethos_timeline *t, int64_t max_length) {
     return max_length - ethos_context_length(t, max_length);
+}
+
+int64_t ethos_window_drawn(const struct ethos_timeline *t, int64_t room, double u) {
+    int64_t last = t->n > room ? t->n - room : 0, first = (int64_t)(u * (double)(t->n + room - 1)) - (room - 1);
+    if (first < 0) return 0;
+    return first < last ? first : last;
 }
 
 /* 0: not known; else 1 + steps, at most n - 1. */

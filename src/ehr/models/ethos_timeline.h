@@ -33,6 +33,11 @@ int ethos_timeline_add(struct ethos_timeline *timeline, int64_t time, int32_t un
 int64_t ethos_context_length(const struct ethos_timeline *timeline, int64_t max_length);
 int64_t ethos_window_room(const struct ethos_timeline *timeline, int64_t max_length);
 
+/* Where a window of `room` units begins that is drawn by u from 0 to below 1: at places from room - 1 before the line to its last unit,
+ * moved inside. So the first and the last unit, as a death, are in as many as one in the middle; drawn from the places inside alone, they
+ * would be in one window of n - room + 1. */
+int64_t ethos_window_drawn(const struct ethos_timeline *timeline, int64_t room, double u);
+
 /* Writes a window, the line's units first .. first + n - 1 behind the context, to units[ethos_context_length + n]. */
 void ethos_window(const struct ethos_timeline *timeline, const struct ethos_vocabulary *vocabulary, int64_t max_length,
                   int64_t first, int64_t n, int32_t *units);
@@ -42,5 +47,9 @@ int64_t ethos_intervals(int64_t gap, int32_t *unit);
 
 /* How long an interval stands for, in microseconds: the middle of its bounds, of the last one 6 months; 0 of other units. */
 int64_t ethos_duration(int32_t unit);
+
+/* The same of what of its bounds lies behind `gap`; and how much of them does, as a share: of the last one all, of other units nothing. */
+int64_t ethos_duration_behind(int32_t unit, int64_t gap);
+double ethos_share_behind(int32_t unit, int64_t gap);
 
 #endif

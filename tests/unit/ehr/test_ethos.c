@@ -271,6 +271,25 @@ static void intervals_have_thirteen_bins(void **state) {
     assert_int_equal(ethos_duration(ETHOS_ADMISSION), 0);
 }
 
+/* Of 12 to 24 hours, 18 hours behind the last event, the second half is left. */
+static void of_an_interval_counts_what_lies_behind_the_prediction_time(void **state) {
+    (void)state;
+    static const struct {
+        int64_t gap, duration;
+        int32_t bin;
+        double share;
+    } CASES[] = {{18 * HOUR, 21 * HOUR, 5, 0.5},
+                 {6 * HOUR, 18 * HOUR, 5, 1},
+                 {24 * HOUR, 24 * HOUR, 5, 0},
+                 {800 * DAY, 182 * DAY + 15 * HOUR, 12, 1}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        int32_t unit = ETHOS_INTERVAL + CASES[i].bin;
+        assert_true(ethos_share_behind(unit, CASES[i].gap) == CASES[i].share);
+        if (CASES[i].share > 0) assert_int_equal(ethos_duration_behind(unit, CASES[i].gap), CASES[i].duration);
+    }
+    assert_true(ethos_share_behind(ETHOS_ADMISSION, 0) == 0);
+}
+
 /* Of 1 .. 20 each decile has two values; those of held_out, all above 1000, move none. */
 static void deciles_are_those_of_train(void **state) {
     const struct ethos_vocabulary *v = &((struct world *)*state)->ethos->vocabulary;
@@ -329,6 +348,24 @@ static void the_context_is_that_of_the_windows_begin(void **state) {
     ethos_timeline_free(&t);
 }
 
+/* Of 100 units 20 each: of 119 places 20 are moved to the begin, and 20 to the end. */
+static void a_drawn_window_has_the_ends_as_often_as_the_middle(void **state) {
+    (void)state;
+    enum { UNITS = 100, ROOM = 20, PLACES = UNITS + ROOM - 1 };
+    struct ethos_timeline t = {.n = UNITS};
+    int n_with[UNITS] = {0};
+    for (int i = 0; i < PLACES; i++) {
+        int64_t first = ethos_window_drawn(&t, ROOM, (i + 0.5) / PLACES);
+        assert_true(first >= 0 && first + ROOM <= UNITS);
+        for (int64_t k = first; k < first + ROOM; k++) n_with[k]++;
+    }
+    assert_int_equal(n_with[0], ROOM);
+    assert_int_equal(n_with[UNITS / 2], ROOM);
+    assert_int_equal(n_with[UNITS - 1], ROOM);
+    t.n = ROOM - 1;
+    assert_int_equal(ethos_window_drawn(&t, ROOM, 0.99), 0);
+}
+
 /* ---- outcomes ---- */
 static enum ethos_verdict verdict_of(const struct world *w, enum ethos_event event, int64_t days, const char *future) {
     int32_t code = FLU;
@@ -346,7 +383,7 @@ static enum ethos_verdict verdict_of(const struct world *w, enum ethos_event eve
                                  ETHOS_ICU_ADMISSION,         ETHOS_DEATH,     ETHOS_END,
                                  v->spelling[v->offsets[FLU]]};
         int32_t unit = units[strchr(LETTERS, *future) - LETTERS];
-        p.time += ethos_duration(unit);
+        ethos_progress_move(&p, unit);
         assert_int_equal(ethos_timeline_add(&t, p.time, unit), STATUS_OK);
         verdict = ethos_progress_step(&p, &o, v, &t);
     }
@@ -498,6 +535,41 @@ static void time_is_the_sum_of_intervals_and_ends_at_the_horizon(void **state) {
     ethos_generator_free(&g);
 }
 
+/* Nothing happens between the history's last event and the prediction time, nor more at that very time; there may be nothing at all. */
+static void futures_begin_behind_the_prediction_time(void **state) {
+    static const struct {
+        int64_t gap, n; /* intervals that come first */
+        int32_t least;  /* bin of them */
+    } CASES[] = {{0, 1, 0}, {2 * MINUTE, 1, 0}, {20 * HOUR, 1, 5}, {24 * HOUR, 1, 6}, {1096 * DAY, 6, 12}};
+    struct world *w = *state;
+    struct ethos_generator g;
+    struct sample_event events[HISTORY];
+    const struct ethos_outcome ever = {.event = ETHOS_ADMITTED, .horizon = 5000 * DAY};
+    assert_int_equal(ethos_generator_make(&g, w->ethos, &w->device, 40, 1), STATUS_OK);
+    for (size_t c = 0; c < sizeof CASES / sizeof *CASES; c++) {
+        struct sample_history h = long_history(w, events);
+        int64_t n_inside = 0, n_without = 0;
+        h.time += CASES[c].gap;
+        assert_int_equal(ethos_generate(&g, &ever, &h, 4), STATUS_OK);
+        struct ethos_timeline prompt = {0};
+        assert_int_equal(ethos_timeline_make(&prompt, &w->ethos->vocabulary, &h, 0), STATUS_OK);
+        for (int64_t i = 0; i < g.n; i++) {
+            const struct ethos_timeline *t = &g.futures[i].timeline;
+            int64_t k = prompt.n, end = prompt.n + CASES[c].n;
+            for (; k < end && t->unit[k] != ETHOS_END; k++) {
+                assert_true(k < t->n && t->unit[k] < ETHOS_DECILE && t->unit[k] >= ETHOS_INTERVAL + CASES[c].least);
+                n_inside += t->unit[k] > ETHOS_INTERVAL + CASES[c].least;
+            }
+            n_without += k < end;
+            assert_true(k < end || t->time[end - 1] >= h.time);
+        }
+        assert_true(n_without > 0 && n_without < g.n);
+        assert_true(n_inside > 0 || CASES[c].least == 12); /* others are drawn too */
+        ethos_timeline_free(&prompt);
+    }
+    ethos_generator_free(&g);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_world, free_world)
 #define CASE_BY_ROWS(name)                                                                                             \
@@ -508,10 +580,12 @@ int main(void) {
         CASE(of_medtoks_tokens_the_heaviest_of_each_group_is_a_unit),
         CASE(where_all_codes_lack_a_side_groups_are_as_large),
         cmocka_unit_test(intervals_have_thirteen_bins),
+        cmocka_unit_test(of_an_interval_counts_what_lies_behind_the_prediction_time),
         CASE(deciles_are_those_of_train),
         CASE(a_history_is_a_line_of_events_and_intervals),
         CASE(no_diagnosis_of_a_discharge_stands_before_it),
         CASE(the_context_is_that_of_the_windows_begin),
+        cmocka_unit_test(a_drawn_window_has_the_ends_as_often_as_the_middle),
         CASE(futures_end_with_the_outcome_or_without),
         CASE(a_task_says_what_its_futures_hold),
         CASE(kept_keys_and_values_give_the_logits_of_whole_windows),
@@ -519,6 +593,7 @@ int main(void) {
         CASE(futures_depend_on_seed_and_number_alone),
         CASE_BY_ROWS(futures_depend_on_seed_and_number_alone),
         CASE(time_is_the_sum_of_intervals_and_ends_at_the_horizon),
+        CASE(futures_begin_behind_the_prediction_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
