@@ -112,9 +112,10 @@ def window(sample, v, settings, first_of=None):
     fixed, line = line_of(sample, v, whole=first_of is not None)
     fixed = fixed[:length // 4]
     room = length - len(fixed) - 2
-    first = max(0, len(line) - room)
-    if first and first_of:
-        first = int(first_of(sample) * (first + 1))
+    last = max(0, len(line) - room)
+    first = last
+    if last and first_of:  # a window that is laid anywhere over the line, then moved into it
+        first = min(max(0, int(first_of(sample) * (len(line) + room - 1)) - (room - 1)), last)
     units = context(sample, v, fixed, line[first][0] if line else sample["time"])
     return len(units), units + [unit for _, unit in line[first:first + room]]
 
