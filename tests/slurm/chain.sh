@@ -25,7 +25,8 @@ queue_is_empty || fail "queued in spite of a refusal: $(squeue)"
 
 # ---- the whole chain; its training is told to stop ----
 "$MEDTOK" synth --config small.yaml >out 2>&1 || stop "synth: $(cat out)"
-submit --config small.yaml --site site.yaml --run chain >out 2>&1 || stop "submit: $(cat out)"
+long="--set train.steps=400 --set train.checkpoint_every=200" # some seconds, so that it is told to stop before it has ended
+submit --config small.yaml --site site.yaml --run chain $long >out 2>&1 || stop "submit: $(cat out)"
 for word in 'train +[0-9]+ ranks|train +2 ' 'evaluate +job [0-9]+, afterok:[0-9]+ afterok:[0-9]+' 'follow: .* status ' 'cancel: +scancel' 'submit --resume'; do
     grep -qE "$word" out || fail "submit says nothing like /$word/: $(cat out)"
 done
