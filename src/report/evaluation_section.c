@@ -313,16 +313,5 @@ static int write_run(struct report *x, int run) {
 }
 
 int report_evaluation_section(struct report *x) {
-    if (!report_any(x, REPORT_SCORES)) return STATUS_OK;
-    html_section_begin(x->page.out, "evaluation", "Models of health records");
-    report_runs_begin(x);
-    for (int r = 0; r < x->n_runs; r++) {
-        if (!x->runs[r].is_there[REPORT_SCORES]) continue;
-        report_run_begin(x, r);
-        TRY(write_run(x, r));
-        report_run_end(x);
-    }
-    report_runs_end(x);
-    html_section_end(x->page.out);
-    return STATUS_OK;
+    return report_section_of(x, REPORT_SCORES, "evaluation", "Models of health records", write_run);
 }

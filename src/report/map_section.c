@@ -262,16 +262,5 @@ done:
 }
 
 int report_map_section(struct report *x) {
-    if (!report_any(x, REPORT_TABLE)) return STATUS_OK;
-    html_section_begin(x->page.out, "map", "Map of the codes");
-    report_runs_begin(x);
-    for (int r = 0; r < x->n_runs; r++) {
-        if (!x->runs[r].is_there[REPORT_TABLE]) continue;
-        report_run_begin(x, r);
-        TRY(write_run(x, r));
-        report_run_end(x);
-    }
-    report_runs_end(x);
-    html_section_end(x->page.out);
-    return STATUS_OK;
+    return report_section_of(x, REPORT_TABLE, "map", "Map of the codes", write_run);
 }

@@ -122,16 +122,5 @@ static int write_run(struct report *x, int run) {
 }
 
 int report_probes_section(struct report *x) {
-    if (!report_any(x, REPORT_PROBES)) return STATUS_OK;
-    html_section_begin(x->page.out, "probes", "What the table knows");
-    report_runs_begin(x);
-    for (int r = 0; r < x->n_runs; r++) {
-        if (!x->runs[r].is_there[REPORT_PROBES]) continue;
-        report_run_begin(x, r);
-        TRY(write_run(x, r));
-        report_run_end(x);
-    }
-    report_runs_end(x);
-    html_section_end(x->page.out);
-    return STATUS_OK;
+    return report_section_of(x, REPORT_PROBES, "probes", "What the table knows", write_run);
 }

@@ -43,6 +43,22 @@ void report_run_begin(struct report *x, int run) {
 }
 void report_run_end(struct report *x) { fputs("</article>\n", x->page.out); }
 
+int report_section_of(struct report *x, enum report_file file, const char *id, const char *title,
+                      int (*write_run)(struct report *, int)) {
+    if (!report_any(x, file)) return STATUS_OK;
+    html_section_begin(x->page.out, id, title);
+    report_runs_begin(x);
+    for (int r = 0; r < x->n_runs; r++) {
+        if (!x->runs[r].is_there[file]) continue;
+        report_run_begin(x, r);
+        TRY(write_run(x, r));
+        report_run_end(x);
+    }
+    report_runs_end(x);
+    html_section_end(x->page.out);
+    return STATUS_OK;
+}
+
 const char *report_csv_name(const struct report *x, int run, const char *stem, char name[160]) {
     snprintf(name, 160, x->n_runs > 1 ? "%.80s.%.64s" : "%.80s", stem, x->runs[run].name);
     return name;

@@ -29,6 +29,10 @@ int report_any(const struct report *report, enum report_file file);
 void report_runs_begin(struct report *report);
 void report_run_begin(struct report *report, int run);
 void report_run_end(struct report *report);
+
+/* A section of the runs whose `file` is there, each written by write_run(report, run); none, if no run has it. write_run's status. */
+int report_section_of(struct report *report, enum report_file file, const char *id, const char *title,
+                      int (*write_run)(struct report *report, int run));
 void report_runs_end(struct report *report);
 
 /* A name for the CSV of a run: STEM, or STEM.RUN where there are several. */
