@@ -61,12 +61,6 @@ void frozen_text_free(struct frozen_text *t) {
 }
 
 /* ---- principal components ---- */
-static int is_zero(const float *row, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (row[i] != 0) return 0;
-    return 1;
-}
-
 /* Of norm 1, less the mean; a code without text is 0. */
 static void center(const struct text_components *p, int64_t code, real *out) {
     const struct frozen_text *t = p->text;
@@ -214,7 +208,7 @@ static int find_vectors(const struct comm *comm, const struct vector_source *of,
         if (end <= begin || !memchr(of->used + begin, 1, (size_t)(end - begin))) continue;
         status = of->read(of->self, begin, end - begin, vectors);
         for (int64_t i = begin; i < end; i++)
-            found[i] = of->used[i] && !is_zero(vectors + (i - begin) * of->width, of->width);
+            found[i] = of->used[i] && !vector_is_zero(vectors + (i - begin) * of->width, of->width);
     }
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(comm_sum_int64(comm, found, of->n));
@@ -384,7 +378,7 @@ static void quantize_group(struct untrained_quantizer *q, struct quantizing *z, 
     device_download_reals(d, z->host, z->weight, n * q->top_k);
     for (int64_t i = 0; i < n * q->top_k; i++) {
         int64_t code = i / q->top_k, at = ((first + code) * N_GROUPS + group) * q->top_k + i % q->top_k;
-        int absent = is_zero(vectors + code * q->width, q->width);
+        int absent = vector_is_zero(vectors + code * q->width, q->width);
         q->tokens[at] = absent ? -1 : (int32_t)(z->index_host[i] - q->first[group]);
         q->weights[at] = absent ? 0 : (float)z->host[i];
     }

@@ -195,7 +195,7 @@ static float dot(const float *a, const float *b, int64_t n) {
     return (float)sum;
 }
 
-static int is_zero(const float *row, int64_t n) {
+int vector_is_zero(const float *row, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         if (row[i] != 0) return 0;
     return 1;
@@ -209,7 +209,8 @@ static void see_targets(struct search *s, const struct walk *w, struct asked *a)
         const float *row = a->rows + q * s->width;
         for (; a->next[q] < t->offsets[q + 1] && t->codes[a->next[q]] < w->first + w->count; a->next[q]++) {
             const float *other = w->rows + (t->codes[a->next[q]] - w->first) * s->width;
-            if (t->codes[a->next[q]] < w->first || is_zero(row, s->width) || is_zero(other, s->width)) continue;
+            if (t->codes[a->next[q]] < w->first || vector_is_zero(row, s->width) || vector_is_zero(other, s->width))
+                continue;
             float likeness = dot(row, other, s->width);
             if (likeness > a->best[q]) a->best[q] = likeness;
         }
@@ -245,7 +246,7 @@ static int64_t take_candidates(struct search *s, const struct walk *w, const str
     for (int64_t i = 0; i < w->count; i++) {
         const float *row = w->rows + i * s->width;
         s->column[i] = -1;
-        if (!q->is_candidate[w->first + i] || is_zero(row, s->width)) continue;
+        if (!q->is_candidate[w->first + i] || vector_is_zero(row, s->width)) continue;
         memcpy(s->host + n * s->width, row, (size_t)s->width * sizeof *row);
         s->column[i] = (int32_t)n;
         s->codes[n++] = (int32_t)(w->first + i);
@@ -294,7 +295,7 @@ static void keep_nearest(const struct search *s, struct asked *a, int64_t q, int
     int k = a->answers->k;
     struct near_candidate *nearest = a->nearest + q * k;
     int32_t own = question->queries[q], category = question->category[own];
-    if (is_zero(a->rows + q * s->width, s->width)) return;
+    if (vector_is_zero(a->rows + q * s->width, s->width)) return;
     for (int64_t i = 0; i < n; i++) {
         if (nearest[k - 1].code >= 0 && (float)scores[i] < nearest[k - 1].likeness) continue;
         if (s->codes[i] == own || question->category[s->codes[i]] == category) continue;

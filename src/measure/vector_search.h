@@ -29,6 +29,9 @@ void vector_part(const struct comm *comm, int64_t first, int64_t count, int64_t 
 int64_t vector_part_first(const struct comm *comm, int64_t count,
                           int rank); /* where that of a rank begins in the block */
 
+/* Whether all of row[n] are 0: that of a code without a vector. */
+int vector_is_zero(const float *row, int64_t n);
+
 /* Collective. The vectors of codes[n], ascending, of norm 1 (or 0), into rows [n, width] on every rank. */
 int vectors_collect(const struct comm *comm, const struct vector_source *source, int64_t n, const int32_t *codes,
                     float *rows);
