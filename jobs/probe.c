@@ -286,6 +286,11 @@ static void print(const struct probing *x) {
     probe_report_print(stdout, &x->run.report);
     printf(
         "\nseen: the training's graph holds the answer, as a node in common or an edge, for that share of the codes\n");
+    if (x->codes.ancestors.n_nodes > 0)
+        printf(
+            "*: classes of codes whose parents the training's graph had (graph.hierarchy): no probe of what it found "
+            "by "
+            "itself\n");
     output_flush();
 }
 
@@ -295,6 +300,7 @@ static void write_json(const struct probing *x, FILE *out) {
     json_text(&j, "probed_table", x->table_id);
     json_text(&j, "vocabulary_id", x->vocabulary_id);
     json_integer(&j, "codes", x->codes.n);
+    json_integer(&j, "hierarchy_nodes", x->codes.ancestors.n_nodes);
     json_integer(&j, "neighbours", x->config->probe.neighbours);
     json_integer(&j, "resamples", x->bootstrap.resamples);
     json_integer(&j, "seed", (int64_t)x->bootstrap.seed);
