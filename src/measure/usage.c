@@ -32,8 +32,15 @@ void usage_add(struct usage *u, enum token_group group, const int32_t *tokens, i
     for (int64_t i = 0; i < n; i++) counts[tokens[i]]++;
 }
 
-int usage_sum(struct usage *u, const struct comm *comm) {
-    return comm_sum_int64(comm, u->counts, 2 * u->codebook_size);
+int usage_sum(struct usage *u, struct usage *other, int64_t *memory, const struct comm *comm) {
+    int64_t n = 2 * u->codebook_size;
+    if (comm->size == 1) return STATUS_OK;
+    memcpy(memory, u->counts, (size_t)n * sizeof *memory);
+    memcpy(memory + n, other->counts, (size_t)n * sizeof *memory);
+    TRY(comm_sum_int64(comm, memory, 2 * n));
+    memcpy(u->counts, memory, (size_t)n * sizeof *memory);
+    memcpy(other->counts, memory + n, (size_t)n * sizeof *memory);
+    return STATUS_OK;
 }
 
 void usage_mark(const struct usage *u, uint64_t *picked) {

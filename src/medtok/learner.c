@@ -147,7 +147,8 @@ static int revive(struct medtok_learner *m, struct optimiser *optimiser, int64_t
     return STATUS_OK;
 }
 
-/* The counts go over the ranks when a line of the log is due, which tells those of all steps since the last one. */
+/* The counts go over the ranks when a line of the log is due: it tells those of all steps since the last one, the step's metrics
+ * those of the step. */
 static int report_usage(struct medtok_learner *m, int64_t step, struct measures *measures) {
     static const char *const NAMES[N_USAGE_REGIONS][2] = {
         {"usage_text", "perplexity_text"}, {"usage_graph", "perplexity_graph"}, {"usage_shared", "perplexity_shared"}};
@@ -155,12 +156,12 @@ static int report_usage(struct medtok_learner *m, int64_t step, struct measures 
     enum { ROUGH = 6 }; /* digits */
     usage_merge(&m->usage_logged, &m->usage);
     if (step % o->log_every != 0 && step != o->steps) return STATUS_OK;
-    TRY(usage_sum(&m->usage_logged, m->comm));
+    TRY(usage_sum(&m->usage, &m->usage_logged, m->summed, m->comm));
     for (int r = 0; r < N_USAGE_REGIONS; r++) {
-        const struct usage_measure *u = &m->logged[r];
+        struct usage_measure u = usage_measure(&m->usage, r);
         m->logged[r] = usage_measure(&m->usage_logged, r);
-        measures_add(measures, NAMES[r][0], m->warming ? NAN : u->share, ROUGH);
-        measures_add(measures, NAMES[r][1], m->warming ? NAN : u->perplexity, ROUGH);
+        measures_add(measures, NAMES[r][0], m->warming ? NAN : u.share, ROUGH);
+        measures_add(measures, NAMES[r][1], m->warming ? NAN : u.perplexity, ROUGH);
     }
     usage_clear(&m->usage_logged);
     return STATUS_OK;
@@ -278,6 +279,7 @@ static int make(struct medtok_learner *m) {
     TRY(losses_make_lists(&m->lists, m->comm, m->device, most_own, m->sampler.n_strata, o->loss.parts,
                           o->quantizer.dim));
     TRY(mem_alloc(&m->tokens, most_own * o->quantizer.top_k, sizeof *m->tokens));
+    TRY(mem_alloc(&m->summed, 4 * o->quantizer.size, sizeof *m->summed));
     TRY(mem_alloc(&m->picked, (o->quantizer.size + 63) / 64, sizeof *m->picked));
     TRY(make_usage(&m->usage, &m->options.model.quantizer));
     return make_usage(&m->usage_logged, &m->options.model.quantizer);
@@ -337,6 +339,7 @@ void medtok_learner_free(struct medtok_learner *m) {
     }
     row_lists_free(&m->lists);
     free(m->tokens);
+    free(m->summed);
     free(m->picked);
     codebook_free(&m->codebook);
     model_free(&m->model);

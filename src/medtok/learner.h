@@ -56,6 +56,7 @@ struct medtok_learner {
     struct usage usage,
         usage_logged; /* this rank's picks: of the last step, and of those since the last line of the log */
     struct usage_measure logged[N_USAGE_REGIONS]; /* of that line, of all ranks */
+    int64_t *summed;                              /* memory for summing both */
     int32_t *tokens;                              /* memory for the picks of a batch */
     uint64_t *picked; /* a bit for each row of the codebook: whether any rank picked it in the last step */
     int64_t n_revived, revived_logged;
