@@ -48,6 +48,7 @@ struct inspection {
     struct system_count systems[MOST_SYSTEMS];
     int n_systems;
     struct quality quality;
+    int64_t n_hierarchy; /* nodes of the hierarchy in the training's graph */
     /* inspect.other */
     struct table other;
     char *other_id;
@@ -70,8 +71,9 @@ static int read_vocabulary(struct inspection *x) {
     if (piece.n_codes_total != n)
         return status_set(STATUS_FAILED, "%s has %lld rows of the vocabulary, but %s has %lld codes",
                           h5file_path(x->table.file), (long long)n, path, (long long)piece.n_codes_total);
+    x->n_hierarchy = piece.n_hierarchy;
     TRY(code_keys_make(&x->keys, n));
-    TRY(code_links_make(&x->links, n, piece.n_nodes));
+    TRY(code_links_make(&x->links, n, vocabulary_graph_nodes(&piece)));
     TRY(mem_alloc(&x->has_graph, n, 1));
     for (int64_t first = 0; first < n; first += PIECE) {
         TRY(vocabulary_read(path, first, n - first < PIECE ? n - first : PIECE,
@@ -205,6 +207,8 @@ static void print(const struct inspection *x) {
         printf("%s %s %lld of %lld", i ? "," : "", x->systems[i].name, (long long)x->systems[i].with_parent,
                (long long)x->systems[i].codes);
     printf("\n");
+    if (x->n_hierarchy > 0)
+        printf("siblings were seen: the training's graph had the parents of codes (graph.hierarchy)\n");
     if (x->other_id) {
         printf("\nbeside %s: %lld codes in both\n\n", x->config->inspect.other, (long long)x->n_in_both);
         stability_print(stdout, &x->stability);
@@ -220,6 +224,7 @@ static void write_json(const struct inspection *x, FILE *out) {
     json_integer(&j, "codes", x->table.shape.n_codes);
     json_integer(&j, "resamples", x->bootstrap.resamples);
     json_integer(&j, "seed", (int64_t)x->bootstrap.seed);
+    json_integer(&j, "hierarchy_nodes", x->n_hierarchy);
     json_object(&j, "systems");
     for (int i = 0; i < x->n_systems; i++) {
         json_object(&j, x->systems[i].name);

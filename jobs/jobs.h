@@ -36,9 +36,10 @@ struct job_entry {
 JOB_LIST(ENTRY)
 #undef ENTRY
 
-/* What tokenize runs for new codes; collective. encode: with the language model that the text file `like` was made with, another
+/* What tokenize runs for new codes; collective. known: the vocabulary that their model was trained on, whose nodes they have; NULL:
+ * they are no new codes. encode: with the language model that the text file `like` was made with, another
  * one in text.model is an error; NULL: any. */
-int prepare_vocabulary(const struct comm *comm, const struct config *config);
+int prepare_vocabulary(const struct comm *comm, const struct config *config, char *known);
 int encode_descriptions(const struct comm *comm, const struct config *config, char *like);
 
 /* What score runs where score.predictions has many classes; collective. */
