@@ -39,7 +39,12 @@ static int begin(void *self, struct optimiser *optimiser) {
 static int draw(void *self, int64_t batch, int slot) {
     struct medtok_learner *m = self;
     struct medtok_slot *s = &m->slots[slot];
-    s->drop = (struct edge_drop){m->model.settings.graph.edge_drop, 1, m->model.settings.seed, (uint32_t)batch};
+    const struct graph_options *graph = &m->model.settings.graph;
+    s->drop = (struct view_drop){.rate = graph->edge_drop,
+                                 .second_view = 1,
+                                 .seed = m->model.settings.seed,
+                                 .step = (uint32_t)batch,
+                                 .node_rate = graph->node_drop};
     s->n_codes = sampler_draw(&m->sampler, batch, s->codes);
     return batch_flatten(&s->batch, &s->builder, &m->dataset, s->codes, s->n_codes, s->drop);
 }

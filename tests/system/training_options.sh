@@ -6,7 +6,7 @@ command -v h5dump >/dev/null || skip "h5dump (Debian: hdf5-tools) is missing"
 
 medtok prepare && medtok encode || fail "prepare and encode"
 options="quantizer.assign=residual loss.reconstruction=2 quantizer.update=ema quantizer.ema_decay=0.9 quantizer.init=kmeans quantizer.init_sample=600 quantizer.warmup=2
-    model.text_map=principal
+    model.text_map=principal graph.node_drop=0.2 graph.dropout=0.1
     quantizer.revive_after=3 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1 run.threads=1"
 all=
 for o in $options; do all="$all --set $o"; done
