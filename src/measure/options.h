@@ -28,7 +28,8 @@ struct inspect_options {
         "nearest codes outside a code's category that have a vote on its class")                                       \
     KEY(in, INTEGER, "probe.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_PROBE, LEAVES,                    \
         "bootstrap resamples of categories behind each interval")                                                      \
-    KEY(in, PATH, "probe.report", report, "results/probe.json", JOB_REPORT, JOB_PROBE, "probe", "all figures as JSON")
+    KEY(in, PATH, "probe.report", report, "results/probe.json", JOB_EXPORT | JOB_REPORT, JOB_PROBE, "probe",           \
+        "all figures as JSON")
 struct probe_options {
     PROBE_OPTIONS(OPTION_MEMBER, )
 };

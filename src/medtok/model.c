@@ -230,17 +230,20 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
     struct var *sg_both = rows_of_both(tape, batch, sg, batch->both_graph);
     struct var *t_both = rows_of_both(tape, batch, v->t, batch->both_text);
     struct var *g_both = rows_of_both(tape, batch, v->g, batch->both_graph);
-    loss_nce(l, TERM_SHARED, st_both, sg_both, both, training->both_parts, batch->both_class);
-    loss_nce(l, TERM_SHARED, sg_both, st_both, both, training->both_parts, batch->both_class);
+    struct var *text_1 = nn_concat(tape, qt, sg_text), *text_2 = nn_concat(tape, qt_2, sg_text);
+    struct var *graph_1 = nn_concat(tape, qg, st_graph), *graph_2 = nn_concat(tape, qg_2, st_graph);
+    const struct part_rows *both_parts = training->both_parts;
+    const struct contrast contrasts[] = {
+        {TERM_SHARED, st_both, sg_both, both, both_parts, batch->both_class},
+        {TERM_SHARED, sg_both, st_both, both, both_parts, batch->both_class},
+        {TERM_SPECIFIC_TEXT, text_1, text_2, text, training->text_parts, batch->text_class},
+        {TERM_SPECIFIC_GRAPH, graph_1, graph_2, graph, training->graph_parts, batch->graph_class}};
+    const struct orthogonality apart[] = {
+        {TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text, training->text_parts},
+        {TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph, training->graph_parts}};
     loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
-    loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_text), nn_concat(tape, qt_2, sg_text), text,
-             training->text_parts, batch->text_class);
-    loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_graph), nn_concat(tape, qg_2, st_graph), graph,
-             training->graph_parts, batch->graph_class);
-    loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text,
-                       training->text_parts);
-    loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph,
-                       training->graph_parts);
+    loss_contrasts(l, MOST_CONTRASTS, contrasts);
+    loss_orthogonalities(l, MOST_ORTHOGONALITIES, apart);
 }
 
 /* A side's feature from its specific and its shared tokens. The frozen text feature keeps the tokens to what the text encoder

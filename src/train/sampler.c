@@ -81,12 +81,25 @@ static void shuffle_strata(struct sampler *s, int64_t epoch) {
     s->epoch = epoch;
 }
 
+static int64_t n_batches_of(const struct sampler *s, int64_t stratum) {
+    return stratum_first(s, stratum + 1) - stratum_first(s, stratum);
+}
+
+void sampler_position(const struct sampler *s, int64_t batch, int64_t *before, int64_t *total) {
+    int64_t element = batch % s->batches_per_epoch;
+    *before = *total = 0;
+    for (int64_t k = 0; k < s->n_strata; k++) {
+        *before += k < s->first_stratum && element < n_batches_of(s, k);
+        *total += element < n_batches_of(s, k);
+    }
+}
+
 int64_t sampler_draw(struct sampler *s, int64_t batch, int64_t *samples) {
     int64_t epoch = batch / s->batches_per_epoch, element = batch % s->batches_per_epoch, n = 0;
     if (epoch != s->epoch) shuffle_strata(s, epoch);
     for (int64_t k = s->first_stratum; k < s->end_stratum; k++) {
         int64_t first = stratum_first(s, k);
-        if (element < stratum_first(s, k + 1) - first) samples[n++] = s->shuffled[first - s->first + element];
+        if (element < n_batches_of(s, k)) samples[n++] = s->shuffled[first - s->first + element];
     }
     return n;
 }

@@ -42,4 +42,7 @@ void sampler_free(struct sampler *sampler);
  * end_stratum - first_stratum) and returns how many; the last batch of an epoch may lack some. */
 int64_t sampler_draw(struct sampler *sampler, int64_t batch, int64_t *samples);
 
+/* Where this rank's samples stand in a batch: how many other ranks have before them, and the size of the batch. Every rank can tell. */
+void sampler_position(const struct sampler *sampler, int64_t batch, int64_t *before, int64_t *total);
+
 #endif

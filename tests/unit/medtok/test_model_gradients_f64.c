@@ -203,7 +203,8 @@ static double evaluate(struct world *w, int backward) {
     struct var *nodes = tape_leaf(&w->tape, batch.n_distinct, table->cols);
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     w->model.settings = model_settings(&w->config); /* tests change some */
-    struct losses losses = {&w->tape, &w->comm, w->config.loss.temperature, w->terms, STATUS_OK};
+    struct losses losses = {
+        .tape = &w->tape, .comm = &w->comm, .temperature = w->config.loss.temperature, .terms = w->terms};
     struct model_training training = {
         .losses = &losses, .text = &w->text, .graph = &w->graph, .both = &w->both, .step = 3};
     call = 0;
