@@ -100,7 +100,7 @@ ENTRY(void, linear_free, (struct device *, struct packed_weights *))
 PRIMITIVE(copy_matrix, cost_copy_matrix(rows, cols, accumulate),
           (int64_t, rows) (int64_t, cols) (struct matrix, x) (struct matrix, y) (int, accumulate))
 
-/* y[r] = x[r] / norm[r], norm[r] = max(|x[r]|_2, 1e-12);  dx += (dy - y (y.dy)) / norm */
+/* y[r] = x[r] / norm[r], norm[r] = max(|x[r]|_2, 1e-12); y may be x;  dx += (dy - y (y.dy)) / norm */
 PRIMITIVE(l2_normalize, cost_l2_normalize(rows, cols),
           (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, y) (dev_real, norm))
 PRIMITIVE(l2_normalize_backward, cost_l2_normalize_backward(rows, cols),
