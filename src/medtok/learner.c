@@ -31,7 +31,7 @@ static int begin(void *self, struct optimiser *optimiser) {
     struct medtok_learner *m = self;
     if (m->continuation.parameters) {
         int status = continuation_begin(&m->continuation, optimiser);
-        return comm_agree(m->comm, status == STATUS_OK ? codebook_begin(&m->codebook) : status);
+        return comm_agree(m->comm, status == STATUS_OK ? codebook_begin(&m->codebook, optimiser) : status);
     }
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
@@ -139,7 +139,8 @@ static void count(void *self, int first) {
 
 static void move(void *self) {
     struct medtok_learner *m = self;
-    codebook_update(&m->codebook); /* while warming, or where it is fixed, too: without picks it moves no row */
+    if (continuation_fixes_codebook(&m->continuation)) return;
+    codebook_update(&m->codebook); /* while warming, too: without picks it moves no row */
 }
 
 /* Rows that are picked by nobody are revived: all ranks know which were picked, and by whom does not matter. */
