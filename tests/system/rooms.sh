@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 order="base config dist store terms synth ingest nn lm train loader text fit measure report medtok ehr bench"
-aside="nn:dist nn:store nn:config lm:dist lm:store lm:config store:terms ingest:synth fit:store fit:nn fit:config measure:nn measure:loader measure:text ehr:medtok bench:ehr" # no arrow, though below
+aside="nn:dist nn:store nn:config lm:dist lm:store lm:config store:terms ingest:synth fit:store fit:nn measure:nn measure:loader measure:text ehr:medtok bench:ehr" # no arrow, though below
 
 database=$(dirname "$MEDTOK")/compile_commands.json
 [ -r "$database" ] || skip "there is no compile_commands.json"
