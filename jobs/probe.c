@@ -18,6 +18,7 @@
 #include "jobs.h"
 #include "measure/probe.h"
 #include "measure/probe_baselines.h"
+#include "measure/probe_hierarchy.h"
 #include "measure/probe_links.h"
 #include "measured_table.h"
 #include "store/text_features.h"
@@ -157,6 +158,13 @@ static int add_string_classes(struct probing *x, int system) {
     return STATUS_OK;
 }
 
+/* The class that stands between categories and systems; NULL: it was not named. */
+static const int32_t *chapters_of(const struct probing *x) {
+    for (int i = 0; i < x->n_classes; i++)
+        if (strcmp(x->classes[i].name, "chapter") == 0) return x->classes[i].class_of;
+    return NULL;
+}
+
 static int make_questions(struct probing *x) {
     const struct probe_options *o = &x->config->probe;
     for (int i = 0; i < o->maps.n; i++) TRY(read_map(x, o->maps.items[i]));
@@ -166,6 +174,11 @@ static int make_questions(struct probing *x) {
     for (int s = 0; s < x->codes.n_systems; s++)
         TRY(probe_question_of_system(&x->codes, s, x->n_classes, x->classes, o->queries, x->bootstrap.seed,
                                      &x->questions));
+    for (int s = 0; s < x->codes.n_systems; s++)
+        TRY(probe_question_linear(&x->codes, s, x->n_classes, x->classes, o->queries, o->learned, x->bootstrap.seed,
+                                  &x->questions));
+    for (int s = 0; s < x->codes.n_systems; s++)
+        TRY(probe_question_of_hierarchy(&x->codes, s, chapters_of(x), o->pairs, x->bootstrap.seed, &x->questions));
     if (x->questions.n > 0) return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "there is nothing to ask of %s: name maps and classes of its codes in probe.maps "

@@ -24,6 +24,10 @@ struct inspect_options {
         "asked")                                                                                                       \
     KEY(in, INTEGER, "probe.queries", queries, "4000", 1, 1e7, "codes", JOB_PROBE, LEAVES,                             \
         "most codes that each question is asked of, drawn by run.seed")                                                \
+    KEY(in, INTEGER, "probe.learned", learned, "4000", 20, 1e7, "codes", JOB_PROBE, LEAVES,                            \
+        "most codes that each linear map is fitted to, drawn by run.seed; a quarter of the categories is held out")    \
+    KEY(in, INTEGER, "probe.pairs", pairs, "4000", 1, 1e7, "pairs", JOB_PROBE, LEAVES,                                 \
+        "most pairs of codes of a system whose likeness is set beside their distance in its hierarchy")                \
     KEY(in, INTEGER, "probe.neighbours", neighbours, "5", 1, 64, "codes", JOB_PROBE, LEAVES,                           \
         "nearest codes outside a code's category that have a vote on its class")                                       \
     KEY(in, INTEGER, "probe.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_PROBE, LEAVES,                    \

@@ -113,6 +113,12 @@ static void copy_name(const struct probe_codes *c, int64_t i, char name[CODE_NAM
     name[size] = 0;
 }
 
+void probe_code_form(const struct probe_codes *c, int64_t code, char form[CODE_FORM_BYTES]) {
+    char name[CODE_NAME_BYTES];
+    copy_name(c, code, name);
+    snprintf(form, CODE_FORM_BYTES, "%s", strchr(name, '/') + 1);
+}
+
 int probe_codes_prefix_bags(const struct probe_codes *c, struct bags *bags) {
     struct dictionary prefixes = {0};
     int status = bags_make(bags, c->n, 0);
@@ -145,6 +151,7 @@ int code_classes_of_strings(const struct probe_codes *c, int system, int number,
     *classes = (struct code_classes){0};
     if (!title) return STATUS_OK;
     snprintf(classes->name, sizeof classes->name, "%s", title);
+    classes->is_of_hierarchy = 1;
     TRY(mem_alloc(&classes->class_of, c->n, sizeof *classes->class_of));
     for (int64_t i = 0; i < c->n; i++) {
         classes->class_of[i] = -1;
@@ -174,7 +181,7 @@ static int take_queries(struct probe_question *q, int64_t *codes, int64_t n, int
     return STATUS_OK;
 }
 
-static int append(struct question_list *list, const struct probe_question *q) {
+int question_list_add(struct question_list *list, const struct probe_question *q) {
     TRY(mem_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items));
     list->items[list->n++] = *q;
     return STATUS_OK;
@@ -257,7 +264,7 @@ int probe_questions_of_map(const struct probe_codes *c, const struct code_map *m
             if (!names_system(&map->to, c->systems[to])) continue;
             int status = ask_of_systems(c, map, from, to, most, seed, &q);
             if (status == STATUS_OK && q.n_queries > 0)
-                status = append(questions, &q);
+                status = question_list_add(questions, &q);
             else
                 probe_question_free(&q);
             TRY(status);
@@ -304,7 +311,7 @@ int probe_question_of_system(const struct probe_codes *c, int system, int n_clas
     if (status == STATUS_OK) status = take_queries(&q, codes, n, most, seed);
     free(codes);
     if (status == STATUS_OK && tells_any(&q, n_classes, classes))
-        status = append(questions, &q);
+        status = question_list_add(questions, &q);
     else
         probe_question_free(&q);
     return status;
@@ -329,9 +336,14 @@ static int answer_is_linked(const struct probe_codes *c, const struct probe_ques
     return 0;
 }
 
-int probe_question_seen(const struct probe_codes *c, const struct probe_question *q, const int32_t *class_of,
+int probe_question_seen(const struct probe_codes *c, const struct probe_question *q, const struct code_classes *classes,
                         double *seen) {
+    const int32_t *class_of = classes ? classes->class_of : NULL;
     int64_t *mark, n = 0, linked = 0;
+    if (q->kind == QUESTION_DISTANCE || (classes && classes->is_of_hierarchy && c->graph_has_hierarchy)) {
+        *seen = c->graph_has_hierarchy;
+        return STATUS_OK;
+    }
     TRY(mem_alloc(&mark, c->n, sizeof *mark));
     for (int64_t i = 0; i < q->n_queries; i++) {
         if (class_of && class_of[q->queries[i]] < 0) continue;

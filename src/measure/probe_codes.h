@@ -23,6 +23,7 @@ struct probe_codes {
         *category; /* [n] number of the category (terms/code_category.h), or for a code without one of its own name */
     uint8_t *is_above; /* [n] the system has categories and the code is above them: neither asked nor found by class */
     struct code_links links;
+    int graph_has_hierarchy; /* graph.hierarchy of the vocabulary: parents of codes are nodes and edges of the graph */
 };
 
 /* Reads the vocabulary. Free in any case. */
@@ -36,7 +37,8 @@ int probe_codes_prefix_bags(const struct probe_codes *codes, struct bags *bags);
 /* A class of each code, or -1: chapter, section, level, group. */
 struct code_classes {
     char name[QUESTION_NAME_BYTES];
-    int32_t *class_of; /* [n], owned */
+    int32_t *class_of;   /* [n], owned */
+    int is_of_hierarchy; /* the strings of codes tell it */
 };
 
 /* The classes that the strings of codes tell (terms/code_category.h), number `i` of those of a system; *found is 0 if there are no more. */
@@ -63,12 +65,19 @@ int probe_question_tells(const struct probe_question *question, const int32_t *c
 int probe_question_of_system(const struct probe_codes *codes, int system, int n_classes,
                              const struct code_classes *classes, int64_t most, uint64_t seed,
                              struct question_list *questions);
+
+/* Takes a question over. */
+int question_list_add(struct question_list *questions, const struct probe_question *question);
 void question_list_free(struct question_list *questions);
 
+/* The form of a code (terms/code_form.h). */
+void probe_code_form(const struct probe_codes *codes, int64_t code, char form[CODE_FORM_BYTES]);
+
 /* The share of queries whose answer the graph holds: a listed node in common with a right answer, or an edge between two of their nodes
- * (measure/code_links.h). class_of: of QUESTION_NEAREST, a right answer is a candidate of the query's class outside its
- * category. NaN where no query has a class. */
-int probe_question_seen(const struct probe_codes *codes, const struct probe_question *question, const int32_t *class_of,
-                        double *seen);
+ * (measure/code_links.h). classes: of QUESTION_NEAREST and QUESTION_LINEAR, whose right answers are the candidates of the query's class
+ * outside its category. Where the graph has the hierarchy of the codes (graph.hierarchy), it holds the answers of QUESTION_DISTANCE, and of
+ * classes that are of the hierarchy: all are seen. NaN where no query has a class. */
+int probe_question_seen(const struct probe_codes *codes, const struct probe_question *question,
+                        const struct code_classes *classes, double *seen);
 
 #endif
