@@ -166,10 +166,18 @@ static int make_sparse(struct probing *w, const struct codes *codes, struct desi
 }
 
 static int make_design(struct probing *w, const struct codes *codes, struct design *d) {
+    enum { WORTH_THREADS = 1 << 16 }; /* values: of fewer, an iteration takes less time than threads to meet */
     const struct vector_rows *v = w->probe->rows.vectors;
-    if (!v) return make_sparse(w, codes, d);
-    take_vectors(w, codes);
-    return design_make_dense(d, &w->self, w->probe->device, codes->n, v->width, w->dense, codes->label, w->n_outputs);
+    int status;
+    if (v) {
+        take_vectors(w, codes);
+        status =
+            design_make_dense(d, &w->self, w->probe->device, codes->n, v->width, w->dense, codes->label, w->n_outputs);
+    } else {
+        status = make_sparse(w, codes, d);
+    }
+    if (codes->n * w->n_outputs < WORTH_THREADS) d->threads = 1;
+    return status;
 }
 
 /* ---- what a fit says ---- */
