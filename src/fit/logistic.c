@@ -25,12 +25,12 @@ void logistic_free(struct logistic *l) {
 /* p[n]: probability of each output; may be z itself. Returns the loss of the label. */
 static double row_loss(int n, const double *z, int32_t label, double *p) {
     if (n == 1) {
-        double e = exp(-fabs(z[0])), loss = log1p(e) + fmax(z[0], 0) - (label ? z[0] : 0);
+        double e = exp(-fabs(z[0])), loss = log1p(e) + (z[0] > 0 ? z[0] : 0) - (label ? z[0] : 0);
         p[0] = z[0] >= 0 ? 1 / (1 + e) : e / (1 + e);
         return loss;
     }
     double most = z[0], at_label = z[label], sum = 0;
-    for (int k = 1; k < n; k++) most = fmax(most, z[k]);
+    for (int k = 1; k < n; k++) most = z[k] > most ? z[k] : most;
     for (int k = 0; k < n; k++) sum += p[k] = exp(z[k] - most);
     for (int k = 0; k < n; k++) p[k] /= sum;
     return log(sum) + most - at_label;

@@ -62,7 +62,7 @@ int probe_run_make(struct probe_run *r) {
     TRY(mem_alloc(&r->report.results, n, sizeof *r->report.results));
     TRY(mem_alloc(&r->unit, n, sizeof *r->unit));
     TRY(mem_alloc(&r->metric_class, n, sizeof *r->metric_class));
-    TRY(mem_alloc(&r->strength, n, sizeof *r->strength));
+    TRY(mem_alloc(&r->memory, n, sizeof *r->memory));
     TRY(mem_alloc(&r->values, n * PROBE_MOST_SPACES, sizeof *r->values));
     for (int64_t i = 0; i < n; i++) {
         const struct probe_question *q = &r->questions->items[i];
@@ -79,12 +79,18 @@ int probe_run_make(struct probe_run *r) {
     return STATUS_OK;
 }
 
+static void forget_maps(const struct probe_run *r) {
+    for (int64_t i = 0; i < r->questions->n; i++)
+        for (int m = 0; m < PROBE_MOST_METRICS; m++) linear_memory_forget(&r->memory[i][m]);
+}
+
 void probe_run_free(struct probe_run *r) {
     for (int64_t i = 0; r->unit && i < r->questions->n; i++) free(r->unit[i]);
     for (int64_t i = 0; r->values && i < r->questions->n * PROBE_MOST_SPACES; i++) free(r->values[i]);
     free(r->unit);
     free(r->metric_class);
-    free(r->strength);
+    if (r->memory) forget_maps(r);
+    free(r->memory);
     free(r->values);
     free(r->report.results);
     *r = (struct probe_run){0};
@@ -160,20 +166,15 @@ static int ask_linear(const struct probe_run *r, int64_t number, const struct li
     for (int m = 0; m < r->report.results[number].n_metrics; m++) {
         if ((*task)++ % r->comm->size != r->comm->rank) continue;
         probe.class_of = r->classes[r->metric_class[number][m]].class_of;
-        TRY(linear_probe_ask(&probe, &r->strength[number][m], values + m * q->n_queries));
+        TRY(linear_probe_ask(&probe, &r->memory[number][m], values + m * q->n_queries));
     }
     return STATUS_OK;
-}
-
-/* The strengths are chosen anew. */
-static void forget_strengths(const struct probe_run *r) {
-    memset(r->strength, 0, (size_t)r->questions->n * sizeof *r->strength);
 }
 
 /* Collective: maps and distances of a space, of vectors or of bags. */
 static int ask_others(const struct probe_run *r, int space, const struct linear_rows *rows) {
     int task = 0;
-    forget_strengths(r);
+    forget_maps(r);
     for (int64_t i = r->n_searched; i < r->questions->n; i++) {
         const struct probe_question *q = &r->questions->items[i];
         struct probe_result *x = &r->report.results[i];
@@ -286,7 +287,7 @@ static int ask_points(const struct probe_run *r, const struct token_bags *tokens
     for (int64_t i = 0; i < n; i++)
         TRY(mem_alloc(&values[i], n_points * r->report.results[i].n_metrics * n_answers(&r->questions->items[i]),
                       sizeof **values));
-    for (int p = 0; p < n_points; p++) {
+    for (int p = n_points - 1; p >= 0; p--) { /* from all tokens on, whose linear maps are there */
         struct bags bags = {0};
         for (int64_t i = 0; i < n; i++)
             point[i] = values[i] + p * r->report.results[i].n_metrics * n_answers(&r->questions->items[i]);

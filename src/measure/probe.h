@@ -27,7 +27,8 @@ struct probe_run {
     struct probe_report report;                 /* owned: results */
     int32_t **unit;                             /* [questions] [n_queries] category of each query, numbered from 0 */
     int8_t (*metric_class)[PROBE_MOST_METRICS]; /* [questions] number in classes of each metric that is of classes */
-    double (*strength)[PROBE_MOST_METRICS]; /* [questions] of a linear map of all tokens; 0: not known on this rank */
+    struct linear_memory (
+        *memory)[PROBE_MOST_METRICS]; /* [questions] of linear maps of the space asked last, of this rank */
     double *
         *values; /* [questions, PROBE_MOST_SPACES] [n_metrics, answers]; answers: queries, or pairs; NULL: not asked */
 };
@@ -44,7 +45,7 @@ int probe_run_vectors(struct probe_run *run, const char *name, const struct vect
 int probe_run_bags(struct probe_run *run, const char *name, const struct bags *bags, int *space);
 
 /* Collective: the curve over the first 1 ... n_points tokens of each code. Linear maps have the strength that was chosen for the bags
- * asked last. */
+ * asked last, which are those of all tokens. */
 int probe_run_curve(struct probe_run *run, const struct token_bags *tokens, int n_points);
 
 /* Collective: the difference of two spaces that were asked. */

@@ -232,12 +232,13 @@ static int judge(struct probing *w, const struct logistic *l, const struct desig
 static const double STRENGTHS[] = {1, 10, 100};
 enum { N_STRENGTHS = sizeof STRENGTHS / sizeof *STRENGTHS };
 
-/* From the weights that are there. The gradient that is left is scikit-learn's default: 1e-4 of a mean over rows. */
+/* From the weights that are there. The gradient that is left, of the mean loss of a row, is as long as 1e-3: of weights in their thousands
+ * each is then below 1e-4 by far, scikit-learn's default. */
 static int fit(const struct probing *w, const struct design *d, double strength, struct logistic *l) {
     struct logistic_options o = {.strength = strength,
-                                 .tolerance = 1e-4 * strength * d->total_weight,
+                                 .tolerance = 1e-3 * strength * d->total_weight,
                                  .iterations = 200,
-                                 .pairs = 10,
+                                 .pairs = 6,
                                  .poll = w->probe->poll};
     return logistic_fit(l, d, &o);
 }
@@ -269,13 +270,44 @@ done:
     return status;
 }
 
+void linear_memory_forget(struct linear_memory *memory) {
+    free(memory->weights);
+    *memory = (struct linear_memory){0};
+}
+
+/* The weights that are remembered, where the design has their items. */
+static void recall_weights(const struct linear_memory *memory, const struct design *d, struct logistic *l) {
+    size_t row = (size_t)l->n_outputs * sizeof *l->weights;
+    for (int64_t j = 0; j < d->n_columns; j++)
+        memcpy(l->weights + j * l->n_outputs, memory->weights + (int64_t)d->column_of[j] * l->n_outputs, row);
+    memcpy(l->weights + d->n_columns * l->n_outputs, memory->weights + memory->n_items * l->n_outputs, row);
+}
+
+static int remember_weights(struct linear_memory *memory, const struct bags *b, const struct design *d,
+                            const struct logistic *l) {
+    memory->n_items = b->n_items;
+    if (!memory->weights) TRY(mem_alloc(&memory->weights, (b->n_items + 1) * l->n_outputs, sizeof *memory->weights));
+    logistic_spread(l, d, b->n_items, memory->weights);
+    return STATUS_OK;
+}
+
+/* Fits to all that is learned from: from the weights of a fit that is remembered, or from strength to strength, which takes fewer steps. */
+static int fit_all(struct probing *w, struct linear_memory *memory, struct design *d, struct logistic *l) {
+    const struct bags *bags = w->probe->rows.bags;
+    TRY(make_design(w, &w->all, d));
+    TRY(logistic_make(l, d->n_columns, w->n_outputs));
+    if (bags && memory->weights) recall_weights(memory, d, l);
+    for (int s = 0; s < N_STRENGTHS && !memory->weights; s++)
+        if (STRENGTHS[s] < memory->strength) TRY(fit(w, d, STRENGTHS[s], l));
+    TRY(fit(w, d, memory->strength, l));
+    return bags ? remember_weights(memory, bags, d, l) : STATUS_OK;
+}
+
 /* asked: the queries that count; is_right [asked->n]. */
-static int ask(struct probing *w, double strength, const struct codes *asked, uint8_t *is_right) {
+static int ask(struct probing *w, struct linear_memory *memory, const struct codes *asked, uint8_t *is_right) {
     struct design d = {0};
     struct logistic l = {0};
-    int status = make_design(w, &w->all, &d);
-    if (status == STATUS_OK) status = logistic_make(&l, d.n_columns, w->n_outputs);
-    if (status == STATUS_OK) status = fit(w, &d, strength, &l);
+    int status = fit_all(w, memory, &d, &l);
     if (status == STATUS_OK) status = judge(w, &l, &d, asked, is_right);
     design_free(&d);
     logistic_free(&l);
@@ -313,7 +345,7 @@ static int allocate(struct probing *w) {
     return STATUS_OK;
 }
 
-static int make_values(struct probing *w, double *strength, double *values) {
+static int make_values(struct probing *w, struct linear_memory *memory, double *values) {
     const struct probe_question *q = w->probe->question;
     struct codes asked = {0};
     uint8_t *is_right = NULL;
@@ -325,8 +357,8 @@ static int make_values(struct probing *w, double *strength, double *values) {
     TRY_DONE(mem_alloc(&is_right, q->n_queries, 1));
     for (int64_t i = 0; i < q->n_queries; i++)
         if (w->labels[i] >= 0) codes_add(&asked, q->queries[i], w->labels[i]);
-    if (*strength == 0) TRY_DONE(choose_strength(w, strength));
-    TRY_DONE(ask(w, *strength, &asked, is_right));
+    if (memory->strength == 0) TRY_DONE(choose_strength(w, &memory->strength));
+    TRY_DONE(ask(w, memory, &asked, is_right));
     for (int64_t i = 0; i < q->n_queries; i++) values[i] = w->labels[i] >= 0 ? is_right[at++] : NAN;
 done:
     codes_free(&asked);
@@ -334,9 +366,9 @@ done:
     return status;
 }
 
-int linear_probe_ask(const struct linear_probe *probe, double *strength, double *values) {
+int linear_probe_ask(const struct linear_probe *probe, struct linear_memory *memory, double *values) {
     struct probing w = {.probe = probe, .self = comm_self()};
-    int status = make_values(&w, strength, values);
+    int status = make_values(&w, memory, values);
     codes_free(&w.all);
     codes_free(&w.fitted);
     codes_free(&w.kept);

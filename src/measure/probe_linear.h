@@ -39,8 +39,17 @@ struct linear_probe {
     int (*poll)(void); /* as of struct logistic_options */
 };
 
-/* Not collective. values [n_queries]: 1 where the query gets its class, 0 where another, NaN where it does not count. *strength: 0: it is
- * chosen, and written. */
-int linear_probe_ask(const struct linear_probe *probe, double *strength, double *values);
+/* What is kept of a probe for the next like it: zero before the first. */
+struct linear_memory {
+    double strength; /* 0: to be chosen */
+    int64_t n_items;
+    double *weights; /* [n_items + 1, outputs] of bags; NULL: none */
+};
+void linear_memory_forget(struct linear_memory *memory);
+
+/* Not collective. values [n_queries]: 1 where the query gets its class, 0 where another, NaN where it does not count. What `memory` has is
+ * taken for granted (the strength) and begun with (the weights, of bags of as many items): bags that differ little from those before
+ * take few steps. */
+int linear_probe_ask(const struct linear_probe *probe, struct linear_memory *memory, double *values);
 
 #endif
