@@ -26,6 +26,7 @@ static int tells(const struct probe_run *r, const struct probe_question *q, int 
 static int name_metrics(struct probe_run *r, int64_t number) {
     const struct probe_question *q = &r->questions->items[number];
     struct probe_result *x = &r->report.results[number];
+    x->is_of_hierarchy = q->kind != QUESTION_RANK && r->codes->ancestors.n_nodes > 0;
     for (int m = 0; q->kind == QUESTION_RANK && m < N_RANK_METRICS; m++)
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "%s", RANK_METRICS[m]);
     for (int c = 0; is_of_classes(q) && c < r->n_classes; c++) {
@@ -36,8 +37,8 @@ static int name_metrics(struct probe_run *r, int64_t number) {
     }
     if (q->kind == QUESTION_DISTANCE) snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "distance, Spearman");
     for (int m = 0; m < x->n_metrics; m++) {
-        const struct code_classes *classes = is_of_classes(q) ? &r->classes[r->metric_class[number][m]] : NULL;
-        TRY(probe_question_seen(r->codes, q, classes, &x->seen[m]));
+        const int32_t *class_of = is_of_classes(q) ? r->classes[r->metric_class[number][m]].class_of : NULL;
+        TRY(probe_question_seen(r->codes, q, class_of, &x->seen[m]));
     }
     return STATUS_OK;
 }

@@ -3,6 +3,7 @@
 #define MEDTOK_MEASURE_PROBE_CODES_H
 
 #include "measure/bags.h"
+#include "measure/code_ancestors.h"
 #include "measure/code_links.h"
 #include "measure/probe_question.h"
 #include "terms/code_category.h"
@@ -23,7 +24,7 @@ struct probe_codes {
         *category; /* [n] number of the category (terms/code_category.h), or for a code without one of its own name */
     uint8_t *is_above; /* [n] the system has categories and the code is above them: neither asked nor found by class */
     struct code_links links;
-    int graph_has_hierarchy; /* graph.hierarchy of the vocabulary: parents of codes are nodes and edges of the graph */
+    struct code_ancestors ancestors; /* what the training's graph had of the terminologies */
 };
 
 /* Reads the vocabulary. Free in any case. */
@@ -37,8 +38,7 @@ int probe_codes_prefix_bags(const struct probe_codes *codes, struct bags *bags);
 /* A class of each code, or -1: chapter, section, level, group. */
 struct code_classes {
     char name[QUESTION_NAME_BYTES];
-    int32_t *class_of;   /* [n], owned */
-    int is_of_hierarchy; /* the strings of codes tell it */
+    int32_t *class_of; /* [n], owned */
 };
 
 /* The classes that the strings of codes tell (terms/code_category.h), number `i` of those of a system; *found is 0 if there are no more. */
@@ -73,11 +73,11 @@ void question_list_free(struct question_list *questions);
 /* The form of a code (terms/code_form.h). */
 void probe_code_form(const struct probe_codes *codes, int64_t code, char form[CODE_FORM_BYTES]);
 
-/* The share of queries whose answer the graph holds: a listed node in common with a right answer, or an edge between two of their nodes
- * (measure/code_links.h). classes: of QUESTION_NEAREST and QUESTION_LINEAR, whose right answers are the candidates of the query's class
- * outside its category. Where the graph has the hierarchy of the codes (graph.hierarchy), it holds the answers of QUESTION_DISTANCE, and of
- * classes that are of the hierarchy: all are seen. NaN where no query has a class. */
-int probe_question_seen(const struct probe_codes *codes, const struct probe_question *question,
-                        const struct code_classes *classes, double *seen);
+/* The share of queries whose answer the graph holds: a listed node in common with a right answer, an edge between two of their nodes
+ * (measure/code_links.h), or a node that stands above both in a terminology (measure/code_ancestors.h). class_of: of QUESTION_NEAREST and
+ * QUESTION_LINEAR, whose right answers are the candidates of the query's class outside its category. Of QUESTION_DISTANCE the share of the
+ * pairs above both of which such a node stands. NaN where no query has a class. */
+int probe_question_seen(const struct probe_codes *codes, const struct probe_question *question, const int32_t *class_of,
+                        double *seen);
 
 #endif

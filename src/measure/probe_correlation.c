@@ -12,9 +12,10 @@ void likeness_of_vectors(const struct probe_question *q, const struct vector_row
     int64_t width = rows->width;
     for (int64_t i = 0; i < q->n_pairs; i++) {
         const float *a = vector_row(rows, q->queries[q->pairs[i].a]), *b = vector_row(rows, q->queries[q->pairs[i].b]);
+        int common = __builtin_popcount(vector_parts(a, width, rows->parts) & vector_parts(b, width, rows->parts));
         double sum = 0;
         for (int64_t c = 0; c < width; c++) sum += (double)a[c] * (double)b[c];
-        likeness[i] = vector_is_zero(a, width) || vector_is_zero(b, width) ? NAN : sum;
+        likeness[i] = common ? sum / common : NAN;
     }
 }
 

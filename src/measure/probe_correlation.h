@@ -8,7 +8,8 @@
 #include "measure/probe_question.h"
 #include "measure/vector_search.h"
 
-/* likeness [n_pairs] of the pairs of a question: the cosine of vectors, NaN where one is 0; */
+/* likeness [n_pairs] of the pairs of a question: the cosine of vectors (the mean of those of the parts that both have), NaN where
+ * there is none; */
 void likeness_of_vectors(const struct probe_question *question, const struct vector_rows *rows, double *likeness);
 
 /* and the weighted overlap of bags, sum of min(a, b) / sum of max(a, b) over items with the weights of each bag summing to 1 (Ruzicka;

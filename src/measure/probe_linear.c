@@ -131,12 +131,14 @@ static void codes_add(struct codes *c, int32_t code, int32_t label) {
     c->label[c->n++] = label;
 }
 
-/* Vectors less the mean, into w->dense. */
+/* Vectors less the mean, into w->dense; of several parts, whose norms are 1 each, as vectors of norm 1 where all are there. */
 static void take_vectors(struct probing *w, const struct codes *codes) {
     const struct vector_rows *v = w->probe->rows.vectors;
+    double scale = 1 / sqrt((double)v->parts);
     for (int64_t i = 0; i < codes->n; i++) {
         const float *row = vector_row(v, codes->code[i]);
-        for (int64_t c = 0; c < v->width; c++) w->dense[i * v->width + c] = (float)((double)row[c] - w->mean[c]);
+        for (int64_t c = 0; c < v->width; c++)
+            w->dense[i * v->width + c] = (float)(scale * ((double)row[c] - w->mean[c]));
     }
 }
 

@@ -23,7 +23,7 @@ void vector_part(const struct comm *comm, int64_t first, int64_t count, int64_t 
     *end = first + vector_part_first(comm, count, comm->rank + 1);
 }
 
-/* A walk over all blocks: rows [count, width] of norm 1 or 0. */
+/* A walk over all blocks: rows [count, width], each part of norm 1 or 0. */
 struct walk {
     const struct comm *comm;
     const struct vector_source *source;
@@ -56,6 +56,8 @@ static void make_unit(int64_t n, int64_t width, float *rows) {
     }
 }
 
+static int64_t parts_of(const struct vector_source *source) { return source->parts > 0 ? source->parts : 1; }
+
 static int is_used(const struct vector_source *source, int64_t first, int64_t count) {
     return !source->used || memchr(source->used + first, 1, (size_t)count) != NULL;
 }
@@ -77,7 +79,7 @@ static int walk_next(struct walk *w) {
     int status = interrupt_poll();
     if (status == STATUS_OK && end > begin) status = s->read(s->self, begin, end - begin, w->part);
     TRY(comm_agree(comm, status));
-    make_unit(end - begin, s->width, w->part);
+    make_unit((end - begin) * parts_of(s), s->width / parts_of(s), w->part);
     for (int r = 0; r <= comm->size; r++) w->part_first[r] = vector_part_first(comm, w->count, r);
     return comm_gather_known(comm, w->part_first, s->width * (int64_t)sizeof *w->part, w->part, w->rows);
 }
@@ -94,6 +96,20 @@ int vectors_collect(const struct comm *comm, const struct vector_source *source,
     }
     walk_end(&w);
     return status;
+}
+
+/* ---- parts ---- */
+int vector_is_zero(const float *row, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (row[i] != 0) return 0;
+    return 1;
+}
+
+unsigned vector_parts(const float *row, int64_t width, int64_t parts) {
+    unsigned bits = 0;
+    for (int64_t p = 0; p < parts; p++)
+        bits |= (unsigned)!vector_is_zero(row + p * (width / parts), width / parts) << p;
+    return bits;
 }
 
 /* ---- rows that are kept ---- */
@@ -130,7 +146,7 @@ static int list_wanted(struct vector_rows *r, int64_t n, int n_questions, const 
 int vector_rows_make(struct vector_rows *r, const struct comm *comm, const struct vector_source *source,
                      int n_questions, const struct probe_question *questions) {
     int32_t *codes = NULL;
-    *r = (struct vector_rows){.width = source->width};
+    *r = (struct vector_rows){.width = source->width, .parts = parts_of(source)};
     int status = comm_agree(comm, list_wanted(r, source->n, n_questions, questions, &codes));
     if (status == STATUS_OK) status = vectors_collect(comm, source, r->n, codes, r->rows);
     free(codes);
@@ -147,6 +163,7 @@ void vector_rows_free(struct vector_rows *r) {
 struct asked {
     const struct probe_question *question;
     struct probe_answers *answers;
+    uint8_t *has;  /* [n_queries] bits of the parts that a query has */
     float *best;   /* [n_queries] of the right answers; -2: none found */
     int64_t *next; /* [n_queries] the first target, and known code, in or behind the block in hand */
     int64_t *next_known;
@@ -157,18 +174,20 @@ struct search {
     const struct comm *comm;
     struct device *device;
     const struct vector_rows *rows;
-    int64_t width;
+    int64_t width, parts;
     int n;
     struct asked *asked;
     real *reals, *scores; /* [VECTOR_BLOCK, width] on their way to the device; [QUERY_BLOCK, VECTOR_BLOCK] */
     dev_real candidates, device_scores;
     int32_t *codes,
-        *column; /* [VECTOR_BLOCK] codes of the candidates in hand; column of each code of the block, or -1 */
+        *column;  /* [VECTOR_BLOCK] codes of the candidates in hand; column of each code of the block, or -1 */
+    uint8_t *has; /* [VECTOR_BLOCK] bits of the parts that each of these has */
 };
 
 static int asked_make(struct asked *a, const struct probe_question *q, struct probe_answers *answers) {
     int64_t n = q->n_queries;
     *a = (struct asked){.question = q, .answers = answers};
+    TRY(mem_alloc(&a->has, n, 1));
     if (q->kind != QUESTION_RANK) return STATUS_OK;
     TRY(mem_alloc(&a->best, n, sizeof *a->best));
     TRY(mem_alloc(&a->next, n, sizeof *a->next));
@@ -185,6 +204,7 @@ static int search_make(struct search *s, const struct probe_question *questions,
     TRY(mem_alloc(&s->scores, QUERY_BLOCK * VECTOR_BLOCK, sizeof *s->scores));
     TRY(mem_alloc(&s->codes, VECTOR_BLOCK, sizeof *s->codes));
     TRY(mem_alloc(&s->column, VECTOR_BLOCK, sizeof *s->column));
+    TRY(mem_alloc(&s->has, VECTOR_BLOCK, 1));
     s->candidates = device_alloc_reals(s->device, VECTOR_BLOCK * s->width);
     s->device_scores = device_alloc_reals(s->device, QUERY_BLOCK * VECTOR_BLOCK);
     for (int i = 0; i < s->n; i++) TRY(asked_make(&s->asked[i], &questions[i], &answers[i]));
@@ -193,6 +213,7 @@ static int search_make(struct search *s, const struct probe_question *questions,
 
 static void search_free(struct search *s) {
     for (int i = 0; s->asked && i < s->n; i++) {
+        free(s->asked[i].has);
         free(s->asked[i].best);
         free(s->asked[i].next);
         free(s->asked[i].next_known);
@@ -203,6 +224,7 @@ static void search_free(struct search *s) {
     free(s->scores);
     free(s->codes);
     free(s->column);
+    free(s->has);
     device_free_reals(s->device, s->candidates);
     device_free_reals(s->device, s->device_scores);
 }
@@ -227,22 +249,31 @@ static int send_all_queries(struct search *s) {
         struct asked *a = &s->asked[i];
         a->device_rows = device_alloc_reals(s->device, a->question->n_queries * s->width);
         TRY(device_status(s->device));
+        for (int64_t q = 0; q < a->question->n_queries; q++)
+            a->has[q] = (uint8_t)vector_parts(query_row(s, a, q), s->width, s->parts);
         send_queries(s, a);
     }
     return device_status(s->device);
 }
 
-/* ---- likeness of the right answers ---- */
+/* ---- likeness ---- */
+enum { PART_SETS = 1 << VECTOR_MOST_PARTS };
+static const float NOT_ALIKE = -2; /* below every cosine: the two have no part in common */
+
+/* Dot products [n] of a query that has the parts `has` with candidates, as means of cosines. */
+static void mean_of_parts(const struct search *s, uint8_t has, int64_t n, real *scores) {
+    real share[PART_SETS];
+    for (unsigned set = 0; set < 1U << s->parts; set++) {
+        int common = __builtin_popcount(set & has);
+        share[set] = common ? (real)1 / (real)common : 0;
+    }
+    for (int64_t i = 0; i < n; i++) scores[i] = share[s->has[i]] > 0 ? scores[i] * share[s->has[i]] : (real)NOT_ALIKE;
+}
+
 static float dot(const float *a, const float *b, int64_t n) {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
     return (float)sum;
-}
-
-int vector_is_zero(const float *row, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (row[i] != 0) return 0;
-    return 1;
 }
 
 /* Of this rank's queries. */
@@ -253,9 +284,10 @@ static void see_targets(struct search *s, const struct walk *w, struct asked *a)
         const float *row = query_row(s, a, q);
         for (; a->next[q] < t->offsets[q + 1] && t->codes[a->next[q]] < w->first + w->count; a->next[q]++) {
             const float *other = w->rows + (t->codes[a->next[q]] - w->first) * s->width;
-            if (t->codes[a->next[q]] < w->first || vector_is_zero(row, s->width) || vector_is_zero(other, s->width))
-                continue;
-            float likeness = dot(row, other, s->width);
+            if (t->codes[a->next[q]] < w->first) continue;
+            int common = __builtin_popcount(a->has[q] & vector_parts(other, s->width, s->parts));
+            if (common == 0) continue;
+            float likeness = dot(row, other, s->width) / (float)common;
             if (likeness > a->best[q]) a->best[q] = likeness;
         }
     }
@@ -292,8 +324,11 @@ static int64_t take_candidates(struct search *s, const struct walk *w, const str
     int64_t n = 0;
     for (int64_t i = 0; i < w->count; i++) {
         const float *row = w->rows + i * s->width;
+        uint8_t has = 0;
         s->column[i] = -1;
-        if (!q->is_candidate[w->first + i] || vector_is_zero(row, s->width)) continue;
+        if (q->is_candidate[w->first + i]) has = (uint8_t)vector_parts(row, s->width, s->parts);
+        if (!has) continue;
+        s->has[n] = has;
         for (int64_t c = 0; c < s->width; c++) s->reals[n * s->width + c] = (real)row[c];
         s->column[i] = (int32_t)n;
         s->codes[n++] = (int32_t)(w->first + i);
@@ -343,8 +378,9 @@ static void keep_nearest(const struct search *s, struct asked *a, int64_t q, int
     struct near_candidate *nearest = a->answers->nearest + q * k;
     int32_t own = question->queries[q];
     const int32_t *category = question->category;
-    if (vector_is_zero(query_row(s, a, q), s->width)) return;
+    if (!a->has[q]) return;
     for (int64_t i = 0; i < n; i++) {
+        if ((float)scores[i] <= NOT_ALIKE) continue;
         if (nearest[k - 1].code >= 0 && (float)scores[i] < nearest[k - 1].likeness) continue;
         if (s->codes[i] == own || (category && category[s->codes[i]] == category[own])) continue;
         near_candidates_add(nearest, k, (float)scores[i], s->codes[i]);
@@ -363,6 +399,7 @@ static void ask_block(struct search *s, const struct walk *w, struct asked *a) {
         device_download_reals(d, s->scores, s->device_scores, count * n);
 #pragma omp parallel for num_threads(d->host_threads) schedule(static) if (count * n > 1 << 16)
         for (int64_t i = 0; i < count; i++) {
+            if (s->parts > 1) mean_of_parts(s, a->has[first + i], n, s->scores + i * n);
             if (a->question->kind == QUESTION_RANK)
                 count_before(s, w, a, first + i, n, s->scores + i * n);
             else
@@ -395,7 +432,8 @@ static int share_answers(const struct comm *comm, struct asked *a) {
 int vector_search(const struct comm *comm, struct device *device, const struct vector_source *source,
                   const struct vector_rows *rows, int n_questions, const struct probe_question *questions,
                   struct probe_answers *answers) {
-    struct search s = {.comm = comm, .device = device, .rows = rows, .width = source->width, .n = n_questions};
+    struct search s = {
+        .comm = comm, .device = device, .rows = rows, .width = rows->width, .parts = rows->parts, .n = n_questions};
     int status = search_make(&s, questions, answers);
     if (status == STATUS_OK) status = send_all_queries(&s);
     status = comm_agree(comm, status);
