@@ -20,6 +20,7 @@
 #include "measure/probe_baselines.h"
 #include "measure/probe_hierarchy.h"
 #include "measure/probe_links.h"
+#include "measure/probe_maps.h"
 #include "measured_table.h"
 #include "store/text_features.h"
 
@@ -74,7 +75,8 @@ static int read_map(struct probing *x, const char *path) {
     long long known = x->questions.n;
     int status = code_map_read_choices(&map, path);
     if (status == STATUS_OK)
-        status = probe_questions_of_map(&x->codes, &map, x->config->probe.queries, x->bootstrap.seed, &x->questions);
+        status = probe_questions_of_map(&x->codes, x->config->files.vocabulary, &map, x->config->probe.queries,
+                                        x->bootstrap.seed, &x->questions);
     if (status == STATUS_OK && x->questions.n == known)
         status = status_set(STATUS_FAILED, "%s maps no code of the vocabulary to another", path);
     code_map_free(&map);

@@ -17,7 +17,8 @@ struct inspect_options {
 
 #define PROBE_OPTIONS(KEY, in)                                                                                         \
     KEY(in, LIST, "probe.maps", maps, "", JOB_PROBE, "maps",                                                           \
-        "tables that map codes between systems, as cohort.maps: does a code find its equivalents?")                    \
+        "tables that map codes between systems, as cohort.maps, or names of drugs (of NDC and RxNorm, told by their "  \
+        "descriptions): does a code find its equivalents?")                                                            \
     KEY(in, LIST, "probe.classes", classes, "", JOB_PROBE, "classes",                                                  \
         "classes of codes: chapters of ICD-10-CM (columns code_start, code_end), CCS tables; sections of ICD-10-PCS "  \
         "and levels of ATC are told by the codes")                                                                     \
