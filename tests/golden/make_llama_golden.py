@@ -130,7 +130,7 @@ def make(name, dtype):
     model.save_pretrained(folder, max_shard_size="40KB" if name == "qwen2" else "5GB")
     config_as_published(name, folder)
     os.remove(os.path.join(folder, "generation_config.json"))
-    model = model.to(torch.float32)
+    model = type(model).from_pretrained(folder, dtype=torch.float32).eval()  # to() would round the rotary frequencies, too
     logits, greedy = [], []
     for text in (TEXTS[5], SENTENCES[3], SENTENCES[5]):
         given = ids(text)
