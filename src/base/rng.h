@@ -51,6 +51,7 @@ enum rng_stream {
         0x1700, /* first codebook, levels of residuals behind the first, to 0x17bf: medtok/first_codebook.c */
     RNG_TEXT_MAP =
         0x17c0, /* codes whose features make the first text map: index = code; directions that are drawn: step = draw */
+    RNG_NEXT_TOKEN = 0x1800, /* what a language model says next: index = number of the token */
     RNG_SHOTS =
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */
