@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "ingest/byte_source.h"
 #include "ingest/delimited.h"
 #include "terms/code_form.h"
@@ -37,14 +38,25 @@ enum code_topic code_names_topic(const struct code_names *x, int64_t row) {
     }
 }
 
+/* ATC has a substance once for each use: those for the mouth, the gut, veins, skin, vagina, nose, throat, eyes and ears, and its
+ * diagnostics, are not what is meant by the name alone. */
+static int is_local(const struct code_names *x, int64_t row) {
+    static const char *const GROUPS[] = {"A01", "A07", "B02BC", "B05C", "C05", "D",
+                                         "G01", "R01", "R02",   "S",    "V04", NULL};
+    if (x->system[row] != SYSTEM_ATC) return 0;
+    for (const char *const *group = GROUPS; *group; group++)
+        if (text_begins(vocabulary_code(&x->vocabulary, row), *group)) return 1;
+    return 0;
+}
+
 int code_names_preference(const struct code_names *x, int64_t row) {
     static const enum code_system ORDER[] = {SYSTEM_ICD10CM,  SYSTEM_ICD9CM, SYSTEM_ATC, SYSTEM_ICD10PCS,
                                              SYSTEM_ICD9PROC, SYSTEM_RXNORM, SYSTEM_NDC, SYSTEM_SNOMED,
                                              SYSTEM_CPT,      SYSTEM_HCPCS};
     const int n = sizeof ORDER / sizeof *ORDER;
     for (int i = 0; i < n; i++)
-        if (ORDER[i] == (enum code_system)x->system[row]) return i;
-    return n;
+        if (ORDER[i] == (enum code_system)x->system[row]) return 2 * i + is_local(x, row);
+    return 2 * n;
 }
 
 /* ---- further names ---- */
@@ -139,7 +151,7 @@ static int shares_word(const char *text, int64_t size, const char *whole, int64_
 }
 
 /* Whether what ICD-9-CM calls a code only says something under its heading: "Anemia" of pregnancy, "Face" of open wounds. So it is with
- * complications of pregnancy, injuries, and external causes; those by drugs (960-979, E930-E949) are called as the drugs. */
+ * complications of pregnancy, abnormal findings, injuries, and external causes; those by drugs (960-979, E930-E949) are called as the drugs. */
 static int is_relative(const struct code_names *x, int64_t row, const char *text, int64_t size) {
     const struct vocabulary *v = &x->vocabulary;
     const char *code = vocabulary_code(v, row);
@@ -148,7 +160,9 @@ static int is_relative(const struct code_names *x, int64_t row, const char *text
     if (x->system[row] != SYSTEM_ICD9CM) return 0;
     if ((chapter >= 960 && chapter <= 979) || (cause >= 930 && cause <= 949))
         return size < 9 || strncasecmp(text, "poisoning", 9) != 0;
-    if (!((chapter >= 630 && chapter <= 679) || chapter >= 800 || code[0] == 'E' || code[0] == 'V')) return 0;
+    if (!((chapter >= 630 && chapter <= 679) || (chapter >= 790 && chapter <= 796) || chapter >= 800 ||
+          code[0] == 'E' || code[0] == 'V'))
+        return 0;
     for (int n = (int)strlen(code); n > 0; n = (int)strlen(parent)) {
         if (code_parent("ICD9CM", code, parent, sizeof parent) <= 0) return 0;
         int64_t above = code_index_same(&x->codes, "ICD9CM", parent);

@@ -26,7 +26,7 @@ void code_names_free(struct code_names *names);
 
 enum code_topic code_names_topic(const struct code_names *names, int64_t row);
 
-/* How systems are preferred where nothing else tells their codes apart: 0 first. */
+/* How codes are preferred where nothing else tells them apart, by their systems and, in ATC, uses: the least first. */
 int code_names_preference(const struct code_names *names, int64_t row);
 
 #endif

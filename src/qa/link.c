@@ -1,10 +1,13 @@
 #include "qa/link.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/interrupt.h"
 #include "base/status.h"
+#include "terms/code_form.h"
+#include "terms/code_hierarchy.h"
 
 void question_links_free(struct question_links *links) {
     free(links->stem.spans);
@@ -36,6 +39,24 @@ static int match_question(struct code_names *names, const struct question *q, st
 }
 
 /* ---- candidates ---- */
+static int has_row(const struct term_candidate *found, int n, int64_t row) {
+    for (int i = 0; i < n; i++)
+        if (found[i].row == row) return 1;
+    return 0;
+}
+
+/* Whether a code above this one is among those found: of the same name, the more general is meant. */
+static int has_ancestor(const struct linker *l, const struct term_candidate *found, int n, int64_t row) {
+    const struct vocabulary *v = &l->names->vocabulary;
+    char code[CODE_FORM_BYTES], parent[CODE_FORM_BYTES];
+    snprintf(code, sizeof code, "%s", vocabulary_code(v, row));
+    while (code_parent(vocabulary_system(v, row), code, parent, sizeof parent) > 0) {
+        if (has_row(found, n, code_index_same(&l->names->codes, vocabulary_system(v, row), parent))) return 1;
+        memcpy(code, parent, sizeof code);
+    }
+    return 0;
+}
+
 /* Those of a span, of both meanings of an abbreviation; returns how many. */
 static int candidates_of(const struct linker *l, const struct term_span *span,
                          struct term_candidate found[2 * LINK_CANDIDATES]) {
@@ -44,13 +65,15 @@ static int candidates_of(const struct linker *l, const struct term_span *span,
     for (int k = 0; k < 2 && terms[k] >= 0; k++) {
         int64_t n_all;
         const struct term_candidate *all = term_candidates(&l->names->terms, terms[k], &n_all);
-        for (int64_t i = 0; i < n_all && i < LINK_CANDIDATES; i++) {
-            int twice = 0;
-            for (int j = 0; j < n; j++) twice |= found[j].row == all[i].row;
-            if (!twice) found[n++] = all[i];
-        }
+        for (int64_t i = 0; i < n_all && i < LINK_CANDIDATES; i++)
+            if (!has_row(found, n, all[i].row)) found[n++] = all[i];
     }
-    return n;
+    int n_kept = 0;
+    uint8_t goes[2 * LINK_CANDIDATES];
+    for (int i = 0; i < n; i++) goes[i] = (uint8_t)has_ancestor(l, found, n, found[i].row);
+    for (int i = 0; i < n; i++)
+        if (!goes[i]) found[n_kept++] = found[i];
+    return n_kept;
 }
 
 struct row_list {
@@ -139,6 +162,15 @@ static void keep(const struct linker *l, struct linked_span *span, struct linked
     }
 }
 
+/* Of one text's words the codes are of one topic, that of the best: "hepatitis B" is no vaccine. */
+static void drop_other_topics(const struct code_names *names, struct linked_span *span) {
+    int n = 0;
+    for (int i = 0; i < span->n_codes; i++)
+        if (code_names_topic(names, span->codes[i].row) == code_names_topic(names, span->codes[0].row))
+            span->codes[n++] = span->codes[i];
+    span->n_codes = n;
+}
+
 static void rank_span(struct linker *l, const struct text_links *stem, struct linked_span *span) {
     struct term_candidate found[2 * LINK_CANDIDATES];
     int n = candidates_of(l, &span->term, found), has_context = make_context(l, stem, span);
@@ -149,6 +181,7 @@ static void rank_span(struct linker *l, const struct text_links *stem, struct li
         if (v) code.score *= (1 + vector_cosine(v, l->context, l->vectors.width)) / 2;
         keep(l, span, code);
     }
+    drop_other_topics(l->names, span);
 }
 
 static void rank_text(struct linker *l, const struct text_links *stem, struct text_links *text) {

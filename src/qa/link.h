@@ -1,11 +1,11 @@
 /* From the texts of questions to codes, with spans and scores.
  *
  * A text (a stem, an option) is matched first (terms/term_index.h). A span has the codes of its term as candidates, at most
- * LINK_CANDIDATES, those that fit best. A candidate's score is its fit f, or, where the table has vectors of it and of other spans of the
+ * LINK_CANDIDATES, those that fit best, without codes below another candidate in their hierarchy. A candidate's score is its fit f, or, where the table has vectors of it and of other spans of the
  * stem,
  *     f (1 + cos(v, u)) / 2,   u = sum over the other spans of the stem that are not negated of the mean of their candidates' vectors,
  * with vectors of norm 1. Of equal scores, the preferred system (code_names_preference), then the shorter code, then the smaller row comes
- * first. The span's codes are the best of each system, at most link.codes. A negated span has codes and scores, but they do not count as
+ * first. The span's codes are the best of each system, at most link.codes, and of them those of the best code's topic. A negated span has codes and scores, but they do not count as
  * the text's.
  */
 #ifndef MEDTOK_QA_LINK_H

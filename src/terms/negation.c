@@ -30,18 +30,18 @@ static const struct cue CUES[] = {
     {{"without"}, 1, REACH},
     {{"non"}, 1, 1},
     {{"ruled", "out"}, 0, REACH},
-    {{"wa", "excluded"}, 0, REACH},
-    {{"wa", "absent"}, 0, REACH},
+    {{"was", "excluded"}, 0, REACH},
+    {{"was", "absent"}, 0, REACH},
     {{"were", "absent"}, 0, REACH},
     {{"is", "absent"}, 0, REACH},
     {{"are", "absent"}, 0, REACH},
 };
 
 /* Where another statement begins. */
-static const char *const ENDS[] = {"but",         "however", "although", "though", "except",    "present", "presenting",
-                                   "presented",   "has",     "ha",       "had",    "who",       "which",   "that",
-                                   "what",        "because", "since",    "now",    "developed", "despite", "complain",
-                                   "complaining", "came",    "then",     "with"};
+static const char *const ENDS[] = {"but",        "however",   "although",    "though", "except", "present",
+                                   "presenting", "presented", "has",         "had",    "who",    "which",
+                                   "that",       "what",      "because",     "since",  "now",    "developed",
+                                   "despite",    "complain",  "complaining", "came",   "then",   "with"};
 
 static int cue_at(const struct text_words *w, int64_t i, const struct cue *cue) {
     int n = 0;

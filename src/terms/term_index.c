@@ -12,7 +12,8 @@
 #define FIT_WHOLE      1.0F
 #define FIT_NO_BRACKET 0.95F
 #define FIT_ANY        0.9F
-#define FIT_PART       0.9F /* of FIT_ANY */
+#define FIT_ELSEWHERE  0.95F /* of FIT_ANY: "not elsewhere classified" is less than all of it */
+#define FIT_PART       0.9F  /* of FIT_ANY */
 
 void term_index_free(struct term_index *x) {
     term_rules_free(&x->rules);
@@ -122,17 +123,24 @@ static int count_open(const struct text_words *w, int64_t i) {
     return text_word_is(w, i + n - 1, "complication") ? n : 0;
 }
 
+/* Whether a character stands between words i - 1 and i. */
+static int stands_before(const struct text_words *w, const char *text, int64_t i, char c) {
+    if (i < 1 || i >= w->n) return 0;
+    const int32_t begin = w->items[i - 1].end;
+    return memchr(text + begin, c, (size_t)(w->items[i].begin - begin)) != NULL;
+}
+
 /* Whether "unspecified" stands in the part between commas that begins at word i, which is not the first; *end: behind it. */
-static int is_open_part(const struct text_words *w, int64_t i, int64_t *end) {
+static int is_open_part(const struct text_words *w, const char *text, int64_t i, int64_t *end) {
     int open = 0;
     for (*end = i; *end < w->n && (*end == i || w->items[*end].breaks == BREAK_NONE); ++*end)
         open |= text_word_is(w, *end, "unspecified");
-    return open && i > 0 && w->items[i].breaks == BREAK_COMMA;
+    return open && stands_before(w, text, i, ',');
 }
 
-static void mark_unspecified(const struct text_words *w, uint8_t *left_out) {
+static void mark_unspecified(const struct text_words *w, const char *text, uint8_t *left_out) {
     for (int64_t i = 0, end; i<w->n; i = end> i ? end : i + 1) {
-        if (!is_open_part(w, i, &end)) end = i + count_open(w, i);
+        if (!is_open_part(w, text, i, &end)) end = i + count_open(w, i);
         if (end > w->n) end = w->n;
         if (end > i && i > 0 && text_word_is(w, i - 1, "of")) left_out[i - 1] = UNSPECIFIED;
         for (int64_t k = i; k < end; k++) left_out[k] = UNSPECIFIED;
@@ -151,12 +159,16 @@ static void mark_brackets(const struct text_words *w, const char *text, uint8_t 
     }
 }
 
+static int has_one_of(const struct text_words *w, const char *const *list) {
+    for (int64_t i = 0; i < w->n; i++)
+        if (is_one_of(w, i, list)) return 1;
+    return 0;
+}
+
 /* A rest of a category, or what was and is not any more. */
 static int is_rest(const struct text_words *w) {
     static const char *const REST[] = {"other", "history", NULL};
-    for (int64_t i = 0; i < w->n; i++)
-        if (is_one_of(w, i, REST)) return 1;
-    return 0;
+    return has_one_of(w, REST);
 }
 
 /* The term of those words of x->text that are not left out so far as `most` says; key->n 0: none. */
@@ -187,8 +199,9 @@ static int is_disease(const struct text_words *w, int64_t i) {
     return 0;
 }
 
-/* The parts of "A and B": B one word and a disease, A at most two; A alone only if its last word is a disease too. */
-static int add_parts(struct term_index *x, const uint8_t *left_out, struct term_candidate candidate) {
+/* The parts of "A and B": B one word and a disease, A one word, or two joined by a hyphen, and alone only if it is a
+ * disease too. */
+static int add_parts(struct term_index *x, const char *text, const uint8_t *left_out, struct term_candidate candidate) {
     uint8_t *out;
     int64_t n_kept = 0, joint = -1;
     struct term_key key;
@@ -198,7 +211,9 @@ static int add_parts(struct term_index *x, const uint8_t *left_out, struct term_
         if (text_word_is(&x->text, i, "and")) joint = i;
         n_kept++;
     }
-    if (joint < 1 || joint != x->text.n - 2 || n_kept > 4 || !is_disease(&x->text, joint + 1)) return STATUS_OK;
+    if (joint < 1 || joint != x->text.n - 2 || n_kept > 4 || (joint == 2 && !stands_before(&x->text, text, 1, '-')) ||
+        joint > 2 || !is_disease(&x->text, joint + 1))
+        return STATUS_OK;
     TRY(mem_alloc(&out, x->text.n, 1));
     candidate.fit *= FIT_PART;
     int status = STATUS_OK;
@@ -213,18 +228,20 @@ static int add_parts(struct term_index *x, const uint8_t *left_out, struct term_
 
 static int add_terms(struct term_index *x, const char *text, struct term_candidate candidate, uint8_t *left_out) {
     static const float FITS[] = {FIT_WHOLE, FIT_NO_BRACKET, FIT_ANY};
+    static const char *const ELSEWHERE[] = {"elsewhere", NULL};
     const float fit = candidate.fit;
     struct term_key key, before = {.n = 0};
-    mark_unspecified(&x->text, left_out);
+    mark_unspecified(&x->text, text, left_out);
     mark_brackets(&x->text, text, left_out);
     int last = is_rest(&x->text) ? IN_BRACKETS : UNSPECIFIED;
     for (int most = KEEP; most <= last; most++) {
         TRY(make_key(x, left_out, most, &key));
         candidate.fit = fit * FITS[most];
+        if (most == UNSPECIFIED && has_one_of(&x->text, ELSEWHERE)) candidate.fit *= FIT_ELSEWHERE;
         if (most == KEEP || !term_key_same(&key, &before)) TRY(add_term(x, &key, candidate));
         before = key;
     }
-    return last == UNSPECIFIED ? add_parts(x, left_out, candidate) : STATUS_OK;
+    return last == UNSPECIFIED ? add_parts(x, text, left_out, candidate) : STATUS_OK;
 }
 
 int term_index_add(struct term_index *x, const char *text, int64_t size, enum name_kind kind, int32_t row) {

@@ -6,7 +6,7 @@
  *   1    all of it
  *   .95  without what stands in brackets: "Essential (primary) hypertension"
  *   .9   that, without "unspecified", with what is unspecified, and "without complication": "Pneumonia, unspecified organism"; not where it
- *        says "other", for then it is the rest of a category
+ *        says "other" (.855 where it is "not elsewhere classified"), for then it is the rest of a category
  *   .81  of that, of two diseases joined by "and", each: "Hypo-osmolality and hyponatremia"
  * Terms of more than TERM_WORDS words are left out, and so are those that consist of words of the lists not_terms.txt, of numbers, or of one
  * word with fewer than 4 letters: "other", "left", "level 2" say nothing; of the lists, a finding with a place is a term ("lung infection").

@@ -65,7 +65,7 @@ static int add_form(struct text_words *w, const char *text, int size, struct tex
         char *form = w->forms + w->n_bytes;
         memcpy(form, folded, (size_t)n);
         word->at = (int32_t)w->n_bytes;
-        word->size = singular(form, american(form, (int)n));
+        word->size = american(form, singular(form, (int)n));
         w->n_bytes += word->size;
     }
     free(folded);
