@@ -1,7 +1,7 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
- * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
+ * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-baseline" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
  * (svmlight), "removed" (TSV), "export", "arrays", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H

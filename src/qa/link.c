@@ -68,9 +68,14 @@ static int candidates_of(const struct linker *l, const struct term_span *span,
         for (int64_t i = 0; i < n_all && i < LINK_CANDIDATES; i++)
             if (!has_row(found, n, all[i].row)) found[n++] = all[i];
     }
-    int n_kept = 0;
+    int n_kept = 0, has_substance = 0;
     uint8_t goes[2 * LINK_CANDIDATES];
-    for (int i = 0; i < n; i++) goes[i] = (uint8_t)has_ancestor(l, found, n, found[i].row);
+    for (int i = 0; i < n; i++)
+        has_substance |=
+            l->names->system[found[i].row] == SYSTEM_ATC || l->names->system[found[i].row] == SYSTEM_RXNORM;
+    for (int i = 0; i < n; i++)
+        goes[i] = (uint8_t)(has_ancestor(l, found, n, found[i].row) ||
+                            (has_substance && l->names->system[found[i].row] == SYSTEM_NDC));
     for (int i = 0; i < n; i++)
         if (!goes[i]) found[n_kept++] = found[i];
     return n_kept;

@@ -1,7 +1,8 @@
 /* From the texts of questions to codes, with spans and scores.
  *
  * A text (a stem, an option) is matched first (terms/term_index.h). A span has the codes of its term as candidates, at most
- * LINK_CANDIDATES, those that fit best, without codes below another candidate in their hierarchy. A candidate's score is its fit f, or, where the table has vectors of it and of other spans of the
+ * LINK_CANDIDATES, those that fit best, without codes below another candidate in their hierarchy, and without packages (NDC) where the substance has
+ * a code. A candidate's score is its fit f, or, where the table has vectors of it and of other spans of the
  * stem,
  *     f (1 + cos(v, u)) / 2,   u = sum over the other spans of the stem that are not negated of the mean of their candidates' vectors,
  * with vectors of norm 1. Of equal scores, the preferred system (code_names_preference), then the shorter code, then the smaller row comes

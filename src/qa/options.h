@@ -1,4 +1,4 @@
-/* Settings link.*: questions and their codes. */
+/* Settings link.* (questions and their codes) and qa_baseline.*. */
 #ifndef MEDTOK_QA_OPTIONS_H
 #define MEDTOK_QA_OPTIONS_H
 
@@ -28,6 +28,15 @@ enum { SPAN_MOST_CODES = 8 };
         "the questions with their codes, as the jobs on questions read them")
 struct link_options {
     LINK_OPTIONS(OPTION_MEMBER, )
+};
+
+#define QA_BASELINE_OPTIONS(KEY, in)                                                                                   \
+    KEY(in, PATH, "qa_baseline.questions", questions, "", JOB_QA_BASELINE, 0, "linked",                                \
+        "questions with codes of stems and options, as qa-link writes them")                                           \
+    KEY(in, PATH, "qa_baseline.report", report, "results/qa_baseline.json", 0, JOB_QA_BASELINE, "qa-baseline",         \
+        "accuracy of groups of questions with intervals, and each question's scores, as JSON")
+struct qa_baseline_options {
+    QA_BASELINE_OPTIONS(OPTION_MEMBER, )
 };
 
 #endif

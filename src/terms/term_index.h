@@ -12,7 +12,7 @@
  * word with fewer than 4 letters: "other", "left", "level 2" say nothing; of the lists, a finding with a place is a term ("lung infection").
  *
  * In a text, windows of words next to each other, with no punctuation between, are looked up as sets. Of those that are terms the ones with
- * most words are taken first, then the leftmost; spans do not overlap. An abbreviation is never cut. A lookup is a hash of at most TERM_WORDS numbers, so
+ * most words are taken first, then the leftmost, then the longest; spans do not overlap. An abbreviation is never cut. A lookup is a hash of at most TERM_WORDS numbers, so
  * a text costs its words times TERM_WORDS of them, however many descriptions there are.
  */
 #ifndef MEDTOK_TERMS_TERM_INDEX_H

@@ -106,7 +106,7 @@ static int by_words(const void *a, const void *b) {
     const struct term_span *p = a, *q = b;
     if (p->n_words != q->n_words) return p->n_words > q->n_words ? -1 : 1;
     if (p->begin != q->begin) return p->begin < q->begin ? -1 : 1;
-    return p->end < q->end ? -1 : p->end > q->end;
+    return p->end > q->end ? -1 : p->end < q->end;
 }
 
 static int by_begin(const void *a, const void *b) {

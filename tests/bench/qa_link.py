@@ -29,7 +29,7 @@ VERDICTS = pathlib.Path(__file__).with_name("qa_link_verdicts.tsv")
 ENDINGS = re.compile(r".+(itis|osis|oma|omas|emia|aemia|pathy|plegia|algia|uria|penia|rrhea|rrhoea|trophy|sclerosis|iasis|ectasis"
                      r"|syndrome|disease)$")
 NO_DISEASE = {"syndrome", "disease", "diagnosis", "prognosis"}
-NO_CODE, MOST_STEMS, RANDOM_PAIRS, OF_EACH_SET = 617490, 60, 200000, 100
+NO_CODE, MOST_STEMS, RANDOM_PAIRS, FIRST, OF_EACH_SET = 617490, 60, 200000, 100, 100
 
 
 def read_questions(path):
@@ -91,7 +91,7 @@ def sample(name, questions, links):
     """Items of the sample, in its order."""
     stems = [stem for stem, _ in read_questions(questions)]
     order = sorted(range(len(stems)), key=lambda i: hashlib.sha256(("17 %s %d %s" % (name, i, stems[i])).encode()).hexdigest())
-    return stems, [i for i in order if links[i]["rows"]][:OF_EACH_SET]
+    return stems, [i for i in order if links[i]["rows"]][FIRST:FIRST + OF_EACH_SET]
 
 
 def pairs_of(stem, item):
