@@ -2,7 +2,7 @@
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
 <<<<<<< HEAD
- * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-baseline" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
+ * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
  * (svmlight), "removed" (TSV), "export", "arrays", "hospital", "labels" (folders).
 =======
  * "scores", "score", "probe", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"

@@ -44,7 +44,7 @@
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
-    OPTIONS(QA_BASELINE_OPTIONS, qa_baseline_options, baseline_qa)                                                     \
+    OPTIONS(QA_COSINE_OPTIONS, qa_cosine_options, qa_cosine)                                                           \
     OPTIONS(LINK_OPTIONS, link_options, link)                                                                          \
     OPTIONS(REPORT_OPTIONS, report_options, report)                                                                    \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \

@@ -1,4 +1,4 @@
-/* Settings link.* (questions and their codes) and qa_baseline.*. */
+/* Settings link.* (questions and their codes) and qa_cosine.*. */
 #ifndef MEDTOK_QA_OPTIONS_H
 #define MEDTOK_QA_OPTIONS_H
 
@@ -30,13 +30,13 @@ struct link_options {
     LINK_OPTIONS(OPTION_MEMBER, )
 };
 
-#define QA_BASELINE_OPTIONS(KEY, in)                                                                                   \
-    KEY(in, PATH, "qa_baseline.questions", questions, "", JOB_QA_BASELINE, 0, "linked",                                \
+#define QA_COSINE_OPTIONS(KEY, in)                                                                                     \
+    KEY(in, PATH, "qa_cosine.questions", questions, "", JOB_QA_COSINE, 0, "linked",                                    \
         "questions with codes of stems and options, as qa-link writes them")                                           \
-    KEY(in, PATH, "qa_baseline.report", report, "results/qa_baseline.json", 0, JOB_QA_BASELINE, "qa-baseline",         \
+    KEY(in, PATH, "qa_cosine.report", report, "results/qa_cosine.json", 0, JOB_QA_COSINE, "qa-cosine",                 \
         "accuracy of groups of questions with intervals, and each question's scores, as JSON")
-struct qa_baseline_options {
-    QA_BASELINE_OPTIONS(OPTION_MEMBER, )
+struct qa_cosine_options {
+    QA_COSINE_OPTIONS(OPTION_MEMBER, )
 };
 
 #endif

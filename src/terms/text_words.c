@@ -26,8 +26,9 @@ static int ends_with(const char *word, int size, const char *ending) {
 
 /* Replaces the last `cut` bytes by `by`, which is no longer; returns the new size. */
 static int end_by(char *word, int size, int cut, const char *by) {
-    memcpy(word + size - cut, by, strlen(by));
-    return size - cut + (int)strlen(by);
+    int n = size - cut;
+    while (*by) word[n++] = *by++;
+    return n;
 }
 
 static int singular(char *word, int size) {

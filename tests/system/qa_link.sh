@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# qa-link and qa-baseline from the shell: codes of questions by names, synonyms and rules of the user; the same bytes on one to three ranks;
+# qa-link and qa-cosine from the shell: codes of questions by names, synonyms and rules of the user; the same bytes on one to three ranks;
 # and what cannot be read or would overwrite something is refused.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -50,8 +50,8 @@ expect_error 2 'link.links: l9.jsonl is there already and is nothing that this j
 # ---- a table: ranking, and answers without a language model ----
 for job in prepare encode train tokenize; do medtok $job >log 2>&1 || fail "$job: $(cat log)"; done
 expect_error 1 'was not made from the vocabulary' link 1 link.table=table.h5
-"$MEDTOK" qa-baseline --set qa_baseline.questions=q1.jsonl files.table=table.h5 qa_baseline.report=b.json >out 2>log || fail "qa-baseline: $(cat log)"
+"$MEDTOK" qa-cosine --set qa_cosine.questions=q1.jsonl files.table=table.h5 qa_cosine.report=b.json >out 2>log || fail "qa-cosine: $(cat log)"
 grep -q '^all  *3  ' out && grep -q '"all": {' b.json && grep -q '"right_letters": {"A": 1, "B": 1, "C": 1}' b.json || fail "the report: $(cat out b.json)"
 printf '[{"input": ["S\\n A:  x\\n B:  y\\n", "A"], "medical_codes": [3]}]' >released.json
-expect_error 1 'look its codes up with `medtok qa-link`' "$MEDTOK" qa-baseline --set qa_baseline.questions=released.json files.table=table.h5
+expect_error 1 'look its codes up with `medtok qa-link`' "$MEDTOK" qa-cosine --set qa_cosine.questions=released.json files.table=table.h5
 finish

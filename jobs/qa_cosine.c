@@ -1,4 +1,4 @@
-/* qa-baseline: multiple-choice questions answered without a language model, by cosines of the codes of stems and options: what the vectors
+/* qa-cosine: multiple-choice questions answered without a language model, by cosines of the codes of stems and options: what the vectors
  * of a table know by themselves. Rank 0 alone. */
 #include <math.h>
 #include <stdio.h>
@@ -65,7 +65,7 @@ static int write_report(const char *path, const struct config *config, const str
     TRY(atomic_file_open(&file, path));
     struct json j = json_begin(file.stream, 3);
     json_object(&j, NULL);
-    json_text(&j, "questions_by_codes", config->baseline_qa.questions);
+    json_text(&j, "questions_by_codes", config->qa_cosine.questions);
     json_text(&j, "table", config->files.table);
     json_object(&j, "groups");
     for (int g = 0; g < N_SCORE_GROUPS; g++) {
@@ -109,14 +109,14 @@ static int run(const struct comm *comm, const struct config *config, const struc
     const struct comm self = comm_self();
     (void)comm;
     int status;
-    TRY_DONE(questions_read(&self, config->baseline_qa.questions, &questions));
+    TRY_DONE(questions_read(&self, config->qa_cosine.questions, &questions));
     TRY_DONE(table_open(&table, config->files.table));
     TRY_DONE(mem_alloc(&scores, questions.n, sizeof *scores));
-    TRY_DONE(cosine_scores(&questions, config->baseline_qa.questions, &table, scores));
+    TRY_DONE(cosine_scores(&questions, config->qa_cosine.questions, &table, scores));
     print(&questions, scores);
     TRY_DONE(output_flush());
-    TRY_DONE(write_report(config->baseline_qa.report, config, &questions, scores));
-    log_info("wrote %s", config->baseline_qa.report);
+    TRY_DONE(write_report(config->qa_cosine.report, config, &questions, scores));
+    log_info("wrote %s", config->qa_cosine.report);
 done:
     free(scores);
     table_close(&table);
@@ -125,15 +125,14 @@ done:
 }
 
 static int check(const struct config *config) {
-    if (!config->baseline_qa.questions[0])
-        return status_set(STATUS_USAGE,
-                          "qa_baseline.questions is empty: name a file of questions, as qa-link writes it");
+    if (!config->qa_cosine.questions[0])
+        return status_set(STATUS_USAGE, "qa_cosine.questions is empty: name a file of questions, as qa-link writes it");
     return STATUS_OK;
 }
 
-const struct job_entry QA_BASELINE_JOB = {
-    .job = JOB_QA_BASELINE,
-    .name = "qa-baseline",
+const struct job_entry QA_COSINE_JOB = {
+    .job = JOB_QA_COSINE,
+    .name = "qa-cosine",
     .arguments = "",
     .summary = "answer questions without a language model, by cosines of their codes",
     .ranks = RANK_0,
