@@ -22,7 +22,7 @@ static dev_real norm_scalar(const struct training *t, int norm) {
 }
 
 /* What is summed over ranks on the host: terms, squared lengths, numbers of vectors, and these. */
-enum { SUM_NORM_CUT, SUM_STOP, SUM_FAILED, SUM_SAMPLES, N_OTHER_SUMS };
+enum { SUM_NORM_CUT, SUM_STOP, SUM_FAILED, SUM_WRITING, SUM_SAMPLES, N_OTHER_SUMS };
 static int n_sums(const struct learner *l) { return l->n_terms + 2 * l->n_lengths + N_OTHER_SUMS; }
 
 /* ---- set-up ---- */
@@ -225,6 +225,7 @@ static void fill_report(struct training *t, double dense_norm, struct step_repor
                               .lengths = lengths,
                               .samples = (int64_t)other[SUM_SAMPLES],
                               .stop = other[SUM_STOP] > 0,
+                              .n_writing = (int64_t)other[SUM_WRITING],
                               .gradient_norm = sqrt(dense_norm + other[SUM_NORM_CUT]) / batches,
                               .measures = &t->measures};
     for (int i = 0; i < l->n_terms; i++) r->loss += terms[i] /= batches;
@@ -246,6 +247,7 @@ static int sum_scalars(struct training *t, int stop, struct step_report *report)
     other[SUM_NORM_CUT] = norms[NORM_CUT];
     other[SUM_STOP] = stop;
     other[SUM_FAILED] = t->held != STATUS_OK;
+    other[SUM_WRITING] = t->is_writing;
     other[SUM_SAMPLES] = (double)t->samples;
     TRY(comm_sum_double(t->comm, t->sums, n_sums(l)));
     fill_report(t, dense_norm, report);
