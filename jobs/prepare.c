@@ -31,7 +31,7 @@ static int add_files(struct provenance *provenance, const struct config *config)
 
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
     (void)self;
-    return comm_agree(comm, add_files(provenance, config));
+    return provenance_share(comm, provenance, comm->rank == 0 ? add_files(provenance, config) : STATUS_OK);
 }
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
