@@ -8,7 +8,9 @@
     KEY(in, INTEGER, "inspect.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_TRAIN | JOB_INSPECT, LEAVES,    \
         "bootstrap resamples behind each interval")                                                                    \
     KEY(in, INTEGER, "inspect.sample", sample, "2000", 1, 1e6, "codes", JOB_TRAIN | JOB_INSPECT, LEAVES,               \
-        "codes whose nearest codes are compared with the knowledge graph")
+        "codes whose nearest codes are compared with the knowledge graph, or with those of inspect.other")             \
+    KEY(in, PATH, "inspect.other", other, "", JOB_INSPECT, 0, "table",                                                 \
+        "table of another training: how alike do both tell the codes apart? Empty: not asked")
 struct inspect_options {
     INSPECT_OPTIONS(OPTION_MEMBER, )
 };

@@ -24,14 +24,14 @@ static int begin_codebook(struct medtok_learner *m, struct optimiser *optimiser)
     if (m->model.settings.quantizer.init == INIT_KMEANS)
         TRY(first_codebook_make(&m->model, m->comm, optimiser, &m->text, m->options.vocabulary,
                                 m->options.train->holdout));
-    return comm_agree(m->comm, codebook_begin(&m->codebook));
+    return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
 }
 
 static int begin(void *self, struct optimiser *optimiser) {
     struct medtok_learner *m = self;
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
-    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook));
+    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
     return begin_codebook(m, optimiser);
 }
 

@@ -265,6 +265,20 @@ static void reconstruction_losses(const struct model *model, struct tape *tape, 
                 linear_map_apply(tape, graph, model->graph_decoder), g, training->graph->total);
 }
 
+/* The paper's L_KL: both shared vectors of a code should see the shared rows at the same distances, |u - c|^2 = 2 - 2 u.c. */
+static void divergence_loss(const struct model *model, struct tape *tape, const struct batch *batch,
+                            const struct model_output *out, const struct codebook_context *codebook) {
+    const struct model_training *t = codebook->training;
+    double weight = model->settings.loss.kl;
+    if (weight == 0 || t->warming || t->both->total == 0) return;
+    struct region rows = quantizer_region(&model->settings.quantizer, SHARED_TEXT);
+    struct var *text = rows_of_both(tape, batch, out->groups[SHARED_TEXT].u, batch->both_text);
+    struct var *graph = rows_of_both(tape, batch, out->groups[SHARED_GRAPH].u, batch->both_graph);
+    struct softmax_divergence how = {
+        .first = rows.first, .last = rows.last, .scale = 2, .weight = weight / t->both->total};
+    nn_softmax_divergence(tape, text, graph, codebook->rows, how, loss_term(t->losses, TERM_KL));
+}
+
 /* ---- the whole ---- */
 struct model_output model_forward(const struct model *model, struct tape *tape, const struct batch *batch,
                                   struct var *nodes, const struct model_training *training) {
@@ -304,6 +318,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
         struct quantized qg_2 = quantize(model, tape, z_g2, &codebook, GRAPH_SPECIFIC, 0);
         packing_losses(model, tape, batch, &v, &out, qt_2.value, qg_2.value, training);
         reconstruction_losses(model, tape, batch, features, &v, &out, training);
+        divergence_loss(model, tape, batch, &out, &codebook);
     }
     return out;
 }
