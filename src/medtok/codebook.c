@@ -217,17 +217,17 @@ static void set_row(struct codebook *b, struct optimiser *optimiser, int64_t row
     optimiser_set_rows(optimiser, b->rows, row, 1, scratch);
 }
 
-static int64_t count_idle(const struct codebook *b, const struct usage *usage, real *idle) {
+static int64_t count_idle(const struct codebook *b, const uint64_t *picked, real *idle) {
     real most = (real)b->options.revive_after;
     int64_t dead = 0;
     for (int64_t r = 0; r < b->options.size; r++) {
-        idle[r] = usage_row(usage, r) ? 0 : idle[r] + 1 < most ? idle[r] + 1 : most;
+        idle[r] = picked[r / 64] >> r % 64 & 1 ? 0 : idle[r] + 1 < most ? idle[r] + 1 : most;
         dead += idle[r] >= most;
     }
     return dead;
 }
 
-int codebook_revive(struct codebook *b, struct optimiser *optimiser, const struct usage *usage,
+int codebook_revive(struct codebook *b, struct optimiser *optimiser, const uint64_t *picked,
                     const struct model_output *output, const struct row_shares *text_rows,
                     const struct row_shares *graph_rows, int64_t step, int64_t *n_revived) {
     int64_t size = b->options.size, dim = b->options.dim, dead = 0;
@@ -238,13 +238,17 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const struc
     if (!b->idle) return STATUS_OK;
     if (!b->idle_known) device_download_reals(b->device, idle, b->idle->value, size);
     b->idle_known = 1;
-    dead = count_idle(b, usage, idle);
+    dead = count_idle(b, picked, idle);
+    if (dead == 0) { /* the same on all ranks */
+        device_upload_reals(b->device, b->idle->value, idle, size);
+        return STATUS_OK;
+    }
     int status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
     if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * (dim + 1), sizeof *revival.vectors);
     if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
     if (status == STATUS_OK) status = mem_alloc(&side, dim, sizeof *side);
     int64_t levels = quantizer_levels(&b->options);
-    for (int64_t i = 0; status == STATUS_OK && dead && i < N_THIRDS * levels; i++) {
+    for (int64_t i = 0; status == STATUS_OK && i < N_THIRDS * levels; i++) {
         enum codebook_third third = (enum codebook_third)(i / levels);
         struct candidates c = candidates_of(third, i % levels, output, text_rows, graph_rows);
         status = revive_level(b, third, &c, idle, step, &revival);

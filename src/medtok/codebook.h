@@ -8,9 +8,8 @@
 #ifndef MEDTOK_MEDTOK_CODEBOOK_H
 #define MEDTOK_MEDTOK_CODEBOOK_H
 
-#include "dist/reduce.h"
+#include "dist/row_lists.h"
 #include "medtok/model.h"
-#include "measure/usage.h"
 #include "train/optimiser.h"
 
 struct codebook {
@@ -50,8 +49,8 @@ void codebook_sum_picks(struct codebook *codebook, const struct model_output *ou
  * length 1. */
 void codebook_update(struct codebook *codebook);
 
-/* Collective, after the update of step number `step`. Counts for how many steps each row was idle, from the picks of
- * all groups and ranks. A row that was idle for revive_after steps becomes
+/* Collective, after the update of step number `step`. Counts for how many steps each row was idle, `picked` having a bit for each row
+ * that any group of any rank picked in it (bit row % 64 of picked[row / 64]). A row that was idle for revive_after steps becomes
  *   cos(a) u + sin(a) n,   a = max(revive_angle t, 0.01), n by chance, of norm 1 and across u,
  * with u of a code of this step's last batch (residual: r_k / |r_k|, for the rows of level k), and t the angle between u and the row
  * that it picked (its first token; residual: its token k). Rows of the first third take
@@ -59,7 +58,7 @@ void codebook_update(struct codebook *codebook);
  * third graph-specific ones, the others shared ones. A step revives at most one row (of each level) for each such vector, in an order
  * keyed by (seed, step); the rest wait for the next step. Adam's moments of the row become 0, its average the row
  * itself, and its ema state as in codebook_begin. */
-int codebook_revive(struct codebook *codebook, struct optimiser *optimiser, const struct usage *usage,
+int codebook_revive(struct codebook *codebook, struct optimiser *optimiser, const uint64_t *picked,
                     const struct model_output *output, const struct row_shares *text_rows,
                     const struct row_shares *graph_rows, int64_t step, int64_t *n_revived);
 

@@ -16,7 +16,11 @@ enum graph_encoder { GRAPH_ENCODERS(OPTION_CHOICE_NUMBER) };
         "width between the two graph layers; gat: of each head")                                                       \
     KEY(in, INTEGER, "graph.heads", heads, "4", 1, 64, "", MODEL_JOBS, SHAPES, "gat: heads of the first graph layer")  \
     KEY(in, REAL, "graph.edge_drop", edge_drop, "0.1", 0, 0.99, STEP_JOBS, SHAPES,                                     \
-        "share of edges the second view loses")
+        "share of edges the second view loses")                                                                        \
+    KEY(in, REAL, "graph.node_drop", node_drop, "0", 0, 0.99, STEP_JOBS, SHAPES,                                       \
+        "share of nodes the second view loses, with their edges; a graph keeps one at least")                          \
+    KEY(in, REAL, "graph.dropout", dropout, "0", 0, 0.99, STEP_JOBS, SHAPES,                                           \
+        "dropout of the second view's nodes, behind the first map")
 struct graph_options {
     GRAPH_OPTIONS(OPTION_MEMBER, )
 };

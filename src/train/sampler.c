@@ -89,6 +89,15 @@ static int64_t element_of_batch(const struct sampler *s, int64_t stratum, int64_
     return b == passed ? -1 : b < passed ? b : b - 1;
 }
 
+void sampler_position(const struct sampler *s, int64_t batch, int64_t *before, int64_t *total) {
+    *before = *total = 0;
+    for (int64_t k = 0; k < s->n_strata; k++) {
+        int has = element_of_batch(s, k, batch % s->batches_per_epoch) >= 0;
+        *before += has && k < s->first_stratum;
+        *total += has;
+    }
+}
+
 int64_t sampler_draw(struct sampler *s, int64_t batch, int64_t *samples) {
     int64_t epoch = batch / s->batches_per_epoch, n = 0;
     if (epoch != s->epoch) shuffle_strata(s, epoch);

@@ -45,4 +45,7 @@ void sampler_free(struct sampler *sampler);
  * end_stratum - first_stratum) and returns how many; strata that pass over the batch are missing. */
 int64_t sampler_draw(struct sampler *sampler, int64_t batch, int64_t *samples);
 
+/* Where this rank's samples stand in a batch: how many other ranks have before them, and the size of the batch. Every rank can tell. */
+void sampler_position(const struct sampler *sampler, int64_t batch, int64_t *before, int64_t *total);
+
 #endif

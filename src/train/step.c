@@ -43,14 +43,16 @@ static int make(struct training *t) {
     const struct parameter_stretch *dense = &l->parameters->group[PARAMETERS_DENSE];
     int64_t first = l->early.n_gradients;
     TRY(optimiser_make(&t->state.optimiser, l->parameters, t->options));
+    TRY(mem_alloc(&t->shared, 1 + l->n_shared, sizeof *t->shared));
     TRY(mem_alloc(&t->vectors, l->n_lengths, sizeof *t->vectors));
     TRY(mem_alloc(&t->sums, n_sums(l), sizeof *t->sums));
     TRY(mem_alloc(&t->host, n_scalars(l), sizeof *t->host));
     if (works_beside(t->device) && !(t->worker = worker_make())) return STATUS_FAILED;
     t->scalars = device_alloc_reals(t->device, n_scalars(l));
     if (!t->scalars.at) return status_set(STATUS_FAILED, "%s", device_error(t->device));
-    if (l->early.n) TRY(bucket_init(&t->early, t->comm, t->device, l->early.values, l->early.n));
-    return bucket_init(&t->dense, t->comm, t->device, dev_real_at(dense->grad, first), dense->n - first);
+    if (l->early.n) TRY(bucket_init(&t->early, t->comm, t->device, l->early.values, l->early.n, BUCKET_MESSAGE));
+    return bucket_init(&t->dense, t->comm, t->device, dev_real_at(dense->grad, first), dense->n - first,
+                       BUCKET_MESSAGE);
 }
 
 int training_make(struct training *t, const struct learner *learner) {
@@ -75,6 +77,7 @@ void training_free(struct training *t) {
     optimiser_free(&t->state.optimiser);
     measures_free(&t->measures);
     device_free_reals(t->device, t->scalars);
+    free(t->shared);
     free(t->vectors);
     free(t->sums);
     free(t->host);
@@ -101,6 +104,18 @@ static void begin_next(struct training *t, int64_t batch) {
     worker_begin(t->worker, draw_asked, s);
 }
 
+/* One sum over ranks says whether all have sent, and what they must know of each other's parts. */
+static int share_batch(struct training *t, int slot, int status) {
+    const struct learner *l = t->learner;
+    memset(t->shared, 0, (size_t)(1 + l->n_shared) * sizeof *t->shared);
+    t->shared[0] = status != STATUS_OK;
+    if (l->tell && status == STATUS_OK) l->tell(l->self, slot, t->shared + 1);
+    TRY(comm_sum_int64(t->comm, t->shared, 1 + l->n_shared));
+    if (t->shared[0] > 0) return comm_agree(t->comm, status);
+    if (l->share) l->share(l->self, slot, t->shared + 1);
+    return STATUS_OK;
+}
+
 /* Makes a batch ready, if it is not: this rank's part is on its way to the device, and ranks know of each other's. */
 static int make_batch(struct training *t, int64_t batch) {
     const struct learner *l = t->learner;
@@ -116,8 +131,7 @@ static int make_batch(struct training *t, int64_t batch) {
     }
     s->asked = -1;
     if (status == STATUS_OK && l->send) status = l->send(l->self, number);
-    TRY(comm_agree(t->comm, status));
-    if (l->share) TRY(l->share(l->self, number));
+    TRY(share_batch(t, number, status));
     s->ready = batch;
     return STATUS_OK;
 }
@@ -239,7 +253,7 @@ static void fill_report(struct training *t, const real *norms, struct step_repor
 }
 
 /* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norms are not summed. */
-static int sum_scalars(struct training *t, int stop, int failed, struct step_report *report) {
+static int sum_scalars(struct training *t, int stop, struct step_report *report) {
     const struct learner *l = t->learner;
     double *lengths = t->sums + l->n_terms, *vectors = lengths + l->n_lengths, *other = vectors + l->n_lengths;
     const real *host = t->host, *norms = host + l->n_terms, *squares = norms + N_NORMS;
@@ -251,11 +265,11 @@ static int sum_scalars(struct training *t, int stop, int failed, struct step_rep
     }
     other[SUM_NORM_CUT] = norms[NORM_CUT];
     other[SUM_STOP] = stop;
-    other[SUM_FAILED] = failed != STATUS_OK;
+    other[SUM_FAILED] = t->held != STATUS_OK;
     other[SUM_SAMPLES] = (double)t->samples;
     TRY(comm_sum_double(t->comm, t->sums, n_sums(l)));
     fill_report(t, norms, report);
-    return other[SUM_FAILED] > 0 ? comm_agree(t->comm, failed) : STATUS_OK;
+    return other[SUM_FAILED] > 0 ? training_agree(t, STATUS_OK) : STATUS_OK;
 }
 
 /* ---- update ---- */
@@ -275,15 +289,26 @@ static void update(struct training *t, struct step_report *report) {
     device_run_recorded(t->device, &t->updating, move_parameters, t);
 }
 
+void training_hold(struct training *t, int status) {
+    if (t->held == STATUS_OK) t->held = status;
+}
+
+int training_agree(struct training *t, int status) {
+    training_hold(t, status);
+    status = comm_agree(t->comm, t->held);
+    t->held = STATUS_OK;
+    return status;
+}
+
 int training_step(struct training *t, int stop, struct step_report *report) {
     const struct learner *l = t->learner;
     int64_t n = t->options->micro_batches;
     int made = STATUS_OK;
     for (int64_t i = 0; i < n; i++) TRY(run_batch(t, t->state.step * n + i, i == 0, i + 1 == n, &made));
     stage_begin(&t->stages, STAGE_REDUCE);
-    int failed = tape_status(&t->tape);
+    training_hold(t, tape_status(&t->tape));
     TRY(status_alone(sum_gradients(t)));
-    TRY(sum_scalars(t, stop, failed, report));
+    TRY(sum_scalars(t, stop, report));
     TRY(made); /* the same on all ranks; no sum is under way any more */
     TRY(divergence_check(t, report));
     stage_begin(&t->stages, STAGE_UPDATE);

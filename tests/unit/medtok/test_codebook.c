@@ -106,6 +106,12 @@ static int near_a_vector(const struct world *w, const real *row, int group) {
     return 0;
 }
 
+static int revive(struct world *w, int64_t step, int64_t *n) {
+    uint64_t picked[(SIZE + 63) / 64];
+    usage_mark(&w->usage, picked);
+    return codebook_revive(&w->codebook, &w->optimiser, picked, &w->output, &w->all, &w->present, step, n);
+}
+
 static void check_revived(struct world *w, int unit) {
     const struct parameter *c = w->model.codebook;
     /* Shared tokens pick from all rows but the last, so that only the last row is idle; it is graph-specific. */
@@ -118,15 +124,12 @@ static void check_revived(struct world *w, int unit) {
     for (int r = 0; r < DEAD; r++) w->usage.counts[r % 2 * SIZE + r] = 1;
     memcpy(before, c->value.at, sizeof before);
     for (int step = 1; step <= 2; step++) {
-        assert_int_equal(
-            codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, step, &n),
-            STATUS_OK);
+        assert_int_equal(revive(w, step, &n), STATUS_OK);
         assert_int_equal(n, 0);
         assert_true(w->codebook.idle->value.at[DEAD] == step && w->codebook.idle->value.at[0] == 0);
     }
     assert_memory_equal(before, c->value.at, sizeof before);
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 3, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 3, &n), STATUS_OK);
     assert_int_equal(n, 1);
     assert_memory_equal(before, c->value.at, DEAD * DIM * sizeof(real));
     assert_true(near_a_vector(w, c->value.at + DEAD * DIM, GRAPH_SPECIFIC));
@@ -171,8 +174,7 @@ static void a_revived_row_keeps_a_share_of_the_angle_to_the_row_that_its_vector_
     int found[N] = {0};
     usage_clear(&w->usage);
     memcpy(before, rows, sizeof before);
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 1, &n), STATUS_OK);
     for (int r = 0; r < N; r++) /* the five text rows that were revived */
         for (int i = 0; i < N; i++) {
             const real *u = w->u[TEXT_SPECIFIC].value.at + i * DIM;
@@ -192,16 +194,14 @@ static void revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait(vo
     int taken[N + 1] = {0};
     usage_clear(&w->usage);
     /* All 8 + 8 + 8 rows are idle: text has 5 vectors, the shared groups 8, graph 3. */
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 1, &n), STATUS_OK);
     assert_int_equal(n, 5 + 8 + 3);
     for (int r = 0; r < 5; r++) taken[near_a_vector(w, c->value.at + r * DIM, TEXT_SPECIFIC)]++;
     for (int i = 1; i <= N; i++) assert_int_equal(taken[i], 1);
     assert_int_equal(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC), 0);
     assert_true(w->codebook.idle->value.at[4] == 0 && w->codebook.idle->value.at[5] == 1);
     for (int r = 0; r < 5; r++) w->usage.counts[r] = 1;
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 2, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 2, &n), STATUS_OK);
     assert_int_equal(n, 3 + 8 + 3);
     assert_true(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC) > 0);
     free_world(w);
@@ -250,8 +250,7 @@ static void residual_rows_are_revived_from_what_their_level_is_given(void **stat
     int64_t n;
     make_levels(w);
     usage_clear(&w->usage);
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 1, &n), STATUS_OK);
     assert_int_equal(n, 4 + 4 + 4 + 4 + 3 + 3); /* levels have 4 rows; graph has 3 vectors */
     const real *rows = w->model.codebook->value.at;
     for (int r = 0; r < 8; r++) {

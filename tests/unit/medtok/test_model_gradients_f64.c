@@ -213,7 +213,7 @@ static double evaluate(struct world *w, int backward) {
     struct batch batch;
     int64_t codes[N_CODES];
     for (int i = 0; i < N_CODES; i++) codes[i] = i;
-    struct edge_drop drop = {w->config.graph.edge_drop, 1, 11, 3};
+    struct view_drop drop = {w->config.graph.edge_drop, 1, 11, 3, w->config.graph.node_drop};
     assert_int_equal(batch_build(&batch, &w->builder, &w->dataset, codes, N_CODES, drop), STATUS_OK);
     w->text = one_share(w->text_n, w->zero, batch.n_text);
     w->graph = one_share(w->graph_n, w->zero, batch.n_graph);
@@ -225,7 +225,8 @@ static double evaluate(struct world *w, int backward) {
     struct var *nodes = tape_leaf(&w->tape, batch.n_distinct, table->cols);
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     w->model.settings = model_settings(&w->config); /* tests change some */
-    struct losses losses = {&w->tape, &w->comm, w->config.loss.temperature, w->terms, STATUS_OK};
+    struct losses losses = {
+        .tape = &w->tape, .comm = &w->comm, .temperature = w->config.loss.temperature, .terms = w->terms};
     struct model_training training = {
         .losses = &losses, .text = &w->text, .graph = &w->graph, .both = &w->both, .step = 3};
     call = 0;
@@ -318,6 +319,23 @@ static void model_gradients_hold_for_reconstruction(void **state) {
     struct world *w = *state;
     check_all_gradients(w);
     assert_true(w->terms.at[TERM_RECONSTRUCTION_TEXT] != 0 && w->terms.at[TERM_RECONSTRUCTION_GRAPH] != 0);
+}
+
+/* Views of fewer nodes, with dropout of their entries. */
+static void model_gradients_hold_for_stronger_views(void **state) {
+    struct world *w = *state;
+    frozen = 0;
+    double base = evaluate(w, 0), text = w->terms.at[TERM_SPECIFIC_TEXT], graph = w->terms.at[TERM_SPECIFIC_GRAPH];
+    config_set(&w->config, "graph.node_drop=0.4");
+    double fewer = evaluate(w, 0);
+    config_set(&w->config, "graph.dropout=0.3");
+    assert_true(fewer != base && evaluate(w, 0) != fewer);
+    assert_true(w->terms.at[TERM_SPECIFIC_GRAPH] != graph);
+    assert_true(w->terms.at[TERM_SPECIFIC_TEXT] == text); /* the second view of the graph meets the graph alone */
+    /* A dropped entry of a node without neighbours is 0, which with a bias of 0 is ReLU's kink: there are no slopes there. */
+    const struct parameter *bias = w->model.graph[0].map.bias;
+    for (int64_t c = 0; c < bias->cols; c++) bias->value.at[c] = c % 2 ? 0.1 : -0.1;
+    check_all_gradients(w);
 }
 
 static void take_text(struct world *w, const char *has_text);
@@ -442,6 +460,8 @@ int main(void) {
                                         free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_residual_quantisation, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_reconstruction, make_decoding_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_gat_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_the_rotation_trick, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_the_divergence_of_shared_vectors, make_world,
                                         free_world),

@@ -197,13 +197,15 @@ static struct var *used_twice(struct var **in) {
     return nn_add(&tape, nn_norm(&tape, q, norm_by(in[2], in[3], 1)), y);
 }
 
-static struct losses losses_of_one_rank(void) { return (struct losses){&tape, &comm, 0.5, loss, STATUS_OK}; }
+static struct losses losses_of_one_rank(void) {
+    return (struct losses){.tape = &tape, .comm = &comm, .temperature = 0.5, .terms = loss};
+}
 static struct var *nce(struct var **in) {
     static int n = QUERIES, zero;
     struct row_shares shares = {&n, &zero, QUERIES};
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_SHARED;
-    loss_nce(&losses, TERM_SHARED, in[0], in[1], &shares, NULL, (dev_int){CLASSES});
+    loss_contrasts(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &shares, NULL, {CLASSES}});
     return NULL;
 }
 static int four = 4, none_before;
@@ -213,7 +215,7 @@ static const struct part_rows PARTS = {2, begins};
 static struct var *nce_of_parts(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_SHARED;
-    loss_nce(&losses, TERM_SHARED, in[0], in[1], &FOUR, &PARTS, (dev_int){NULL});
+    loss_contrasts(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &FOUR, &PARTS, {NULL}});
     return NULL;
 }
 static struct var *cosine(struct var **in) {
@@ -225,13 +227,13 @@ static struct var *cosine(struct var **in) {
 static struct var *orthogonality(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_ORTHOGONAL_TEXT;
-    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, NULL);
+    loss_orthogonalities(&losses, 1, &(struct orthogonality){TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, NULL});
     return NULL;
 }
 static struct var *orthogonality_of_parts(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_ORTHOGONAL_TEXT;
-    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, &PARTS);
+    loss_orthogonalities(&losses, 1, &(struct orthogonality){TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, &PARTS});
     return NULL;
 }
 

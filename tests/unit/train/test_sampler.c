@@ -16,12 +16,17 @@ static void draw(int size, enum partition partition, int64_t n, int64_t batch, i
     double *cost = malloc((size_t)n * sizeof *cost);
     for (int64_t i = 0; i < n; i++) cost[i] = 1 + (double)(i % 7) * (i < n / 2); /* uneven */
     memset(drawn, 0, (size_t)n);
+    int64_t before, total, all = 0, told = 0;
     for (int rank = 0; rank < size; rank++) {
         struct comm comm = {.rank = rank, .size = size};
         struct sampler s;
         assert_int_equal(sampler_make(&s, &comm, partition, 3, 0, "codes", n, batch, cost), STATUS_OK);
         int64_t codes[1024], most = s.end_stratum - s.first_stratum, m = sampler_draw(&s, step, codes);
         assert_true(most >= 1 && m <= most);
+        sampler_position(&s, step, &before, &total);
+        assert_int_equal(before, all); /* each rank knows how many come before its own, and how many there are */
+        all += m;
+        told = total;
         for (int64_t i = 0; i < m; i++) {
             int owned = 0;
             for (int64_t k = 0; k < s.n_local; k++) owned |= s.order[k] == codes[i];
@@ -30,6 +35,7 @@ static void draw(int size, enum partition partition, int64_t n, int64_t batch, i
         }
         sampler_free(&s);
     }
+    assert_int_equal(told, all);
     free(cost);
 }
 
