@@ -44,6 +44,7 @@ static int write_datasets(struct h5file *f, const struct comm *comm, const struc
     int64_t n = size[0], texts = size[4], nodes = size[5], edges = size[6];
     TRY(write_whole(f, comm, "code", H5_TEXT, n, size[1], v->code, 1));
     TRY(write_whole(f, comm, "system", H5_TEXT, n, size[2], v->system, 1));
+    TRY(write_whole(f, comm, "node_identity", H5_U64, size[13], 1, v->node_identity, 0));
     TRY(write_whole(f, comm, "description_offsets", H5_I64, n + 1, 1, v->description_offsets, 1));
     TRY(write_whole(f, comm, "description_bytes", H5_U8, texts, 1, v->description, 1));
     TRY(write_whole(f, comm, "n_listed", H5_I32, n, 1, v->n_listed, 1));
@@ -55,7 +56,6 @@ static int write_datasets(struct h5file *f, const struct comm *comm, const struc
     TRY(write_whole(f, comm, "edge_relation", H5_U8, edges, 1, v->edge_relation, 1));
     TRY(write_whole(f, comm, "relation", H5_TEXT, size[8], size[3], v->relation, 1));
     if (size[11] > 0) TRY(write_whole(f, comm, "hierarchy", H5_TEXT, size[11], size[12], v->hierarchy, 1));
-    TRY(write_whole(f, comm, "node_identity", H5_U64, size[13], 1, v->node_identity, 0));
     TRY(h5file_set_int(f, "n_codes", n));
     TRY(h5file_set_int(f, "n_nodes", size[7]));
     TRY(h5file_set_int(f, "n_relations", size[8]));
