@@ -3,7 +3,7 @@
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
 <<<<<<< HEAD
  * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
- * (svmlight), "removed" (TSV), "export", "arrays", "hospital", "labels" (folders).
+ * (svmlight), "removed" (TSV), "export", "arrays", "prefix", "hospital", "labels" (folders).
 =======
  * "scores", "score", "probe", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
  * (svmlight), "removed" (TSV), "export", "hugging-face", "arrays", "hospital", "labels" (folders).
