@@ -121,6 +121,13 @@ int parameter_pack(struct parameter_set *set, struct parameter *p, const void *w
     return status_set(STATUS_FAILED, "device %s: %s: %s", set->device->name, p->name, device_error(set->device));
 }
 
+int parameter_borrow(struct parameter_set *set, struct parameter *p, const void *weight, enum storage storage,
+                     enum precision_of_products precision) {
+    p->packed = set->device->run->linear_borrow(set->device, p->cols, p->rows, weight, storage, precision);
+    if (p->packed) return STATUS_OK;
+    return status_set(STATUS_FAILED, "device %s: %s: %s", set->device->name, p->name, device_error(set->device));
+}
+
 /* ---- first values ---- */
 static uint32_t key_of(const struct parameter_set *set, const struct parameter *p) {
     return set->values_by_name ? (uint32_t)XXH3_64bits(p->name, strlen(p->name)) : (uint32_t)p->index;

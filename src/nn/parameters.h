@@ -80,6 +80,10 @@ int parameter_set_initialize(struct parameter_set *set, uint64_t seed);
 int parameter_pack(struct parameter_set *set, struct parameter *parameter, const void *weight, enum storage storage,
                    enum precision_of_products precision);
 
+/* The same where the weight is multiplied from where it lies, if the backend can (linear_borrow): it stays until the set is freed. */
+int parameter_borrow(struct parameter_set *set, struct parameter *parameter, const void *weight, enum storage storage,
+                     enum precision_of_products precision);
+
 /* Clears all gradients: device work that is the same every time. */
 void parameter_set_clear_gradients(struct parameter_set *set);
 

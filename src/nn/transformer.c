@@ -33,6 +33,13 @@ static struct linear_map add_map(const struct block_adding *a, const char *field
     return linear_map_add_normal(a->set, out, in, std, !a->shape->without_bias, a->flags, name_of(a, field, name));
 }
 
+/* Of queries, or of keys and values. */
+static struct linear_map add_looking_map(const struct block_adding *a, const char *field, int64_t out, int64_t in) {
+    char name[MOST_NAME];
+    int has_bias = !a->shape->without_bias || a->shape->attention_bias;
+    return linear_map_add_normal(a->set, out, in, a->shape->std, has_bias, a->flags, name_of(a, field, name));
+}
+
 static struct norm_map add_norm(const struct block_adding *a, int64_t dim) {
     char name[MOST_NAME];
     unsigned flags = a->flags & ~(unsigned)PARAMETER_PACKED;
@@ -45,8 +52,8 @@ static struct attention_maps add_attention(const struct block_adding *a, int64_t
     const struct block_shape *s = a->shape;
     int64_t width = s->heads * head_dim(s, dim), kv_width = 2 * kv_heads(s) * head_dim(s, dim);
     struct attention_maps maps;
-    maps.query = add_map(a, "query", width, dim, s->std);
-    maps.key_value = add_map(a, "key_value", kv_width, dim, s->std);
+    maps.query = add_looking_map(a, "query", width, dim);
+    maps.key_value = add_looking_map(a, "key_value", kv_width, dim);
     maps.output = add_map(a, "output", dim, width, output_std(s));
     maps.norm = add_norm(a, dim);
     return maps;
@@ -99,7 +106,11 @@ static struct var *drop(struct tape *tape, const struct block_call *c, struct va
 }
 
 static struct var *turn(struct tape *tape, const struct block_call *c, struct var *x, int64_t heads, int64_t dim) {
-    struct rope rope = {.heads = heads, .head_dim = dim, .position = c->rows.position, .base = c->shape->rotary_base};
+    struct rope rope = {.heads = heads,
+                        .head_dim = dim,
+                        .position = c->rows.position,
+                        .base = c->shape->rotary_base,
+                        .frequency = c->shape->rotary_frequency};
     return rope.base > 0 ? nn_rope(tape, x, rope) : x;
 }
 
