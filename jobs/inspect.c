@@ -14,6 +14,7 @@
 #include "dist/compute_device.h"
 #include "dist/stages.h"
 #include "jobs.h"
+#include "measure/compared_tables.h"
 #include "measure/neighbours.h"
 #include "measure/quality.h"
 #include "measured_table.h"
@@ -30,8 +31,8 @@ struct system_count {
     int64_t codes, with_parent;
 };
 
-enum inspect_stage { STAGE_LOAD, STAGE_TOKENS, STAGE_NEIGHBOURS, STAGE_REPORT, N_STAGES };
-static const char *const STAGE_NAMES[N_STAGES] = {"load", "tokens", "neighbours", "report"};
+enum inspect_stage { STAGE_LOAD, STAGE_TOKENS, STAGE_NEIGHBOURS, STAGE_OTHER, STAGE_REPORT, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"load", "tokens", "neighbours", "other", "report"};
 
 struct inspection {
     const struct comm *comm;
@@ -47,6 +48,12 @@ struct inspection {
     struct system_count systems[MOST_SYSTEMS];
     int n_systems;
     struct quality quality;
+    int64_t n_hierarchy; /* nodes of the hierarchy in the training's graph */
+    /* inspect.other */
+    struct table other;
+    char *other_id;
+    int64_t n_in_both;
+    struct stability stability;
 };
 
 /* ---- load and check ---- */
@@ -64,8 +71,9 @@ static int read_vocabulary(struct inspection *x) {
     if (piece.n_codes_total != n)
         return status_set(STATUS_FAILED, "%s has %lld rows of the vocabulary, but %s has %lld codes",
                           h5file_path(x->table.file), (long long)n, path, (long long)piece.n_codes_total);
+    x->n_hierarchy = piece.n_hierarchy;
     TRY(code_keys_make(&x->keys, n));
-    TRY(code_links_make(&x->links, n, piece.n_nodes));
+    TRY(code_links_make(&x->links, n, vocabulary_graph_nodes(&piece)));
     TRY(mem_alloc(&x->has_graph, n, 1));
     for (int64_t first = 0; first < n; first += PIECE) {
         TRY(vocabulary_read(path, first, n - first < PIECE ? n - first : PIECE,
@@ -173,6 +181,22 @@ done:
     return status;
 }
 
+/* ---- beside another table ---- */
+static int open_other(struct inspection *x) {
+    TRY(table_open(&x->other, x->config->inspect.other));
+    return h5file_get_text(x->other.file, "content_id", &x->other_id);
+}
+
+static int compare(struct inspection *x, struct device *device) {
+    struct compared_tables compared = {
+        .comm = x->comm, .device = device, .tables = {&x->table, &x->other}, .sample = x->config->inspect.sample};
+    int status = compared_tables_measure(&compared, &x->bootstrap, &x->stability);
+    x->n_in_both = compared.n;
+    compared_tables_free(&compared);
+    if (status == STATUS_OK) log_info("compared %lld codes with %s", (long long)x->n_in_both, x->config->inspect.other);
+    return status;
+}
+
 /* ---- write ---- */
 static void print(const struct inspection *x) {
     printf("%s: %lld codes; intervals of 95 %% from %lld bootstrap resamples\n\n", x->config->files.table,
@@ -183,6 +207,12 @@ static void print(const struct inspection *x) {
         printf("%s %s %lld of %lld", i ? "," : "", x->systems[i].name, (long long)x->systems[i].with_parent,
                (long long)x->systems[i].codes);
     printf("\n");
+    if (x->n_hierarchy > 0)
+        printf("siblings were seen: the training's graph had the parents of codes (graph.hierarchy)\n");
+    if (x->other_id) {
+        printf("\nbeside %s: %lld codes in both\n\n", x->config->inspect.other, (long long)x->n_in_both);
+        stability_print(stdout, &x->stability);
+    }
     output_flush();
 }
 
@@ -194,6 +224,7 @@ static void write_json(const struct inspection *x, FILE *out) {
     json_integer(&j, "codes", x->table.shape.n_codes);
     json_integer(&j, "resamples", x->bootstrap.resamples);
     json_integer(&j, "seed", (int64_t)x->bootstrap.seed);
+    json_integer(&j, "hierarchy_nodes", x->n_hierarchy);
     json_object(&j, "systems");
     for (int i = 0; i < x->n_systems; i++) {
         json_object(&j, x->systems[i].name);
@@ -205,6 +236,13 @@ static void write_json(const struct inspection *x, FILE *out) {
     json_object(&j, "measures");
     quality_write_json(&j, &x->quality);
     json_end(&j);
+    if (x->other_id) {
+        json_object(&j, "stability");
+        json_text(&j, "other_id", x->other_id);
+        json_integer(&j, "codes", x->n_in_both);
+        stability_write_json(&j, &x->stability);
+        json_end(&j);
+    }
     json_end(&j);
     fputc('\n', out);
 }
@@ -236,6 +274,7 @@ static int inspect(struct inspection *x, struct device *device) {
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? check_report(x) : STATUS_OK));
     log_info("reading and checking %s", x->config->files.table);
     TRY(comm_agree(x->comm, load(x)));
+    if (x->config->inspect.other[0]) TRY(comm_agree(x->comm, open_other(x)));
     log_info("read %lld codes", (long long)x->table.shape.n_codes);
     count_systems(x);
     stage_begin(&stages, STAGE_TOKENS);
@@ -243,6 +282,8 @@ static int inspect(struct inspection *x, struct device *device) {
     stage_begin(&stages, STAGE_NEIGHBOURS);
     TRY(measure_neighbours(x, device));
     log_info("measured the neighbours of %lld codes", (long long)x->n_queries);
+    stage_begin(&stages, STAGE_OTHER);
+    if (x->other_id) TRY(compare(x, device));
     stage_begin(&stages, STAGE_REPORT);
     TRY(comm_agree(x->comm, interrupt_poll()));
     if (x->comm->rank == 0) print(x);
@@ -269,7 +310,9 @@ static int run(const struct comm *comm, const struct config *config, const struc
     free(x.has_graph);
     free(x.vocabulary_id);
     free(x.table_id);
+    free(x.other_id);
     table_close(&x.table);
+    table_close(&x.other);
     device_close(&device);
     return status;
 }

@@ -24,6 +24,9 @@ struct job_entry {
     const char *name, *arguments, *summary; /* arguments: those that are no options; "" if there are none */
     enum ranks ranks;
     int interruptible; /* looks for signals between pieces of work, and ends with 75; others are ended by them */
+    int (*take)(struct config *config,
+                const struct job_arguments *arguments); /* arguments that are settings, STATUS_USAGE;
+                                                                                 NULL: there are none */
     int (*check)(
         const struct config *config); /* of settings against each other, STATUS_USAGE; NULL: nothing to check */
     int (*run)(const struct comm *comm, const struct config *config, const struct job_arguments *arguments);
@@ -33,9 +36,10 @@ struct job_entry {
 JOB_LIST(ENTRY)
 #undef ENTRY
 
-/* What tokenize runs for new codes; collective. encode: with the language model that the text file `like` was made with, another
+/* What tokenize runs for new codes; collective. known: the vocabulary that their model was trained on, whose nodes they have; NULL:
+ * they are no new codes. encode: with the language model that the text file `like` was made with, another
  * one in text.model is an error; NULL: any. */
-int prepare_vocabulary(const struct comm *comm, const struct config *config);
+int prepare_vocabulary(const struct comm *comm, const struct config *config, char *known);
 int encode_descriptions(const struct comm *comm, const struct config *config, char *like);
 
 /* What score runs where score.predictions has many classes; collective. */

@@ -157,6 +157,26 @@ done:
     return status;
 }
 
+/* Tables with parents belong to the vocabulary. */
+static int check_parents(const struct config *config) {
+    struct provenance own = {0};
+    struct h5file *vocabulary = NULL;
+    char *inputs = NULL;
+    int status;
+    TRY(h5file_open(&vocabulary, config->files.vocabulary, KIND_VOCABULARY));
+    TRY_DONE(h5file_get_text(vocabulary, "inputs", &inputs));
+    for (int i = 0; i < config->subgraph.parents.n; i++)
+        TRY_DONE(provenance_add_input(&own, "parents", config->subgraph.parents.items[i]));
+    if (!provenance_same_inputs(own.inputs, inputs, "parents"))
+        status = status_set(STATUS_USAGE, "graph.parents must name the tables that %s was made with, in their order",
+                            config->files.vocabulary);
+done:
+    free(inputs);
+    h5file_close(vocabulary);
+    provenance_free(&own);
+    return status;
+}
+
 static int check_codes(const struct new_codes *n, const struct config *config, int *have_nodes) {
     struct code_table t;
     int status;
@@ -166,6 +186,7 @@ static int check_codes(const struct new_codes *n, const struct config *config, i
         TRY_DONE(check_against_table(&t, config));
     else
         TRY_DONE(check_target(config->files.table));
+    TRY_DONE(check_parents(config));
     *have_nodes = t.n_nodes > 0;
     if (*have_nodes) TRY_DONE(check_graph(&t, config));
     log_info("%lld new codes in %s", (long long)t.n, config->tokenize.codes);
@@ -182,7 +203,7 @@ int new_codes_make(struct new_codes *n, const struct comm *comm, const struct co
     TRY(comm_broadcast(comm, &have_nodes, sizeof have_nodes));
     if (!have_nodes) n->config.files.graph = nothing;
     n->config.subgraph.removed = nothing; /* what was removed is removed here too, and was written before */
-    TRY(prepare_vocabulary(comm, &n->config));
+    TRY(prepare_vocabulary(comm, &n->config, config->files.vocabulary));
     if (config->text.mode == TEXT_ONLINE) return STATUS_OK;
     return encode_descriptions(comm, &n->config, config->files.text);
 }

@@ -26,21 +26,25 @@ static int build(struct vocabulary_builder *builder, struct stages *stages) {
 static int add_files(struct provenance *provenance, const struct config *config) {
     for (int i = 0; i < config->files.codes.n; i++)
         TRY(provenance_add_input(provenance, "codes", config->files.codes.items[i]));
+    for (int i = 0; i < config->subgraph.parents.n; i++)
+        TRY(provenance_add_input(provenance, "parents", config->subgraph.parents.items[i]));
     return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
+/* self: the vocabulary that new codes' model was trained on; NULL: none. */
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
-    (void)self;
-    return provenance_share(comm, provenance, comm->rank == 0 ? add_files(provenance, config) : STATUS_OK);
+    int status = comm->rank == 0 ? add_files(provenance, config) : STATUS_OK;
+    if (comm->rank == 0 && status == STATUS_OK && self) status = provenance_add_input(provenance, "vocabulary", self);
+    return provenance_share(comm, provenance, status);
 }
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
     struct vocabulary_builder builder = {.subgraphs = &config->subgraph,
                                          .descriptions = &config->description,
                                          .code_tables = &config->files.codes,
-                                         .graph_path = config->files.graph};
+                                         .graph_path = config->files.graph,
+                                         .known_path = self};
     struct stages stages;
-    (void)self;
     stages_begin(&stages, NULL, STAGE_NAMES, N_STAGES);
     if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
     int status = comm->rank == 0 ? build(&builder, &stages) : STATUS_OK;
@@ -59,15 +63,15 @@ done:
     return status;
 }
 
-int prepare_vocabulary(const struct comm *comm, const struct config *config) {
+int prepare_vocabulary(const struct comm *comm, const struct config *config, char *known) {
     struct recipe recipe = {&PREPARE_JOB, KIND_VOCABULARY, config->files.vocabulary, add_inputs, make};
-    return recipe_run(&recipe, comm, config, NULL);
+    return recipe_run(&recipe, comm, config, known);
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     const char *removed = config->subgraph.removed;
     (void)arguments;
-    TRY(prepare_vocabulary(comm, config));
+    TRY(prepare_vocabulary(comm, config, NULL));
     if (!removed[0]) return STATUS_OK;
     if (access(removed, R_OK) == 0)
         return comm_agree(comm, vocabulary_check_removed(config->files.vocabulary, removed));
@@ -84,6 +88,10 @@ static int check(const struct config *config) {
                           "--set files.codes=PATH");
     if (!config->files.graph[0])
         return status_set(STATUS_USAGE, "files.graph is empty: name the knowledge graph (PrimeKG's kg.csv)");
+    if (config->subgraph.parents.n > 0 && config->subgraph.hierarchy == HIERARCHY_NO)
+        return status_set(STATUS_USAGE,
+                          "graph.parents has tables with parents, but graph.hierarchy is no: set it to "
+                          "yes or inherit");
     if (!config->subgraph.remove[0] != !config->subgraph.removed[0])
         return status_set(STATUS_USAGE,
                           "graph.remove says which edges are removed, and graph.removed which file holds "

@@ -62,39 +62,85 @@ static void classes_of_groups(const struct code_groups *g, const struct dictiona
     }
 }
 
-static int read_groups(const char *path, const struct dictionary *names, int32_t *class_of) {
+/* Titles of the groups; they have the groups' numbers, since no two are equal. */
+static int title_groups(const struct dictionary *names, const char *of, struct dictionary *titles) {
+    int32_t number;
+    for (int64_t g = 0; g < names->n; g++) {
+        char title[CLASS_NAME_BYTES + CELL_BYTES * 16];
+        int size = snprintf(title, sizeof title, "%s/%.*s", of, (int)(names->offsets[g + 1] - names->offsets[g]),
+                            names->bytes + names->offsets[g]);
+        TRY(dictionary_add(titles, title, size < (int)sizeof title ? size : (int)sizeof title - 1, &number));
+    }
+    return STATUS_OK;
+}
+
+static int title_ranges(const struct ranges *r, const char *path, struct dictionary *titles) {
+    int32_t number;
+    for (int i = 0; i < r->n; i++) {
+        char title[2 * CODE_FORM_BYTES + 16];
+        int size = snprintf(title, sizeof title, "ICD10CM/%s-%s", r->of[i].first, r->of[i].last);
+        TRY(dictionary_add(titles, title, size, &number));
+        if (number != i)
+            return status_set(STATUS_FAILED, "%s: the range %s to %s stands there twice", path, r->of[i].first,
+                              r->of[i].last);
+    }
+    return STATUS_OK;
+}
+
+static int read_groups(const char *path, const struct dictionary *names, const char *of, int32_t *class_of,
+                       struct dictionary *titles) {
     struct code_groups groups = {0};
     int status = code_groups_read(&groups, path);
     if (status == STATUS_OK) classes_of_groups(&groups, names, class_of);
+    if (status == STATUS_OK && titles) status = title_groups(&groups.names, of, titles);
     code_groups_free(&groups);
     return status;
 }
 
-int code_classes_read(const char *path, const struct dictionary *names, char name[CLASS_NAME_BYTES],
-                      int32_t *class_of) {
+static int classes_of_ranges(struct delimited *rows, const struct dictionary *names, int32_t *class_of,
+                             struct dictionary *titles) {
+    struct ranges *ranges;
+    TRY(mem_alloc(&ranges, 1, sizeof *ranges));
+    int status = read_ranges(rows, ranges);
+    for (int64_t i = 0; i < names->n && status == STATUS_OK; i++)
+        class_of[i] = range_of(ranges, names->bytes + names->offsets[i], names->offsets[i + 1] - names->offsets[i]);
+    if (status == STATUS_OK && titles) status = title_ranges(ranges, rows->path, titles);
+    free(ranges);
+    return status;
+}
+
+/* titles: NULL: not wanted. */
+static int read_classes(const char *path, const struct dictionary *names, char name[CLASS_NAME_BYTES],
+                        struct dictionary *titles, int32_t *class_of) {
     struct delimited *rows;
-    struct ranges *ranges = NULL;
     int64_t n = 0;
     TRY(mem_alloc(&rows, 1, sizeof *rows));
     int status = delimited_open(rows, path);
     for (int64_t i = 0; i < names->n; i++) class_of[i] = -1;
     if (status == STATUS_OK && delimited_column(rows, "code_start") >= 0) {
-        status = mem_alloc(&ranges, 1, sizeof *ranges);
-        if (status == STATUS_OK) status = read_ranges(rows, ranges);
-        for (int64_t i = 0; i < names->n && status == STATUS_OK; i++)
-            class_of[i] = range_of(ranges, names->bytes + names->offsets[i], names->offsets[i + 1] - names->offsets[i]);
         snprintf(name, CLASS_NAME_BYTES, "chapter");
+        status = classes_of_ranges(rows, names, class_of, titles);
     } else if (status == STATUS_OK) {
         int is_ccs = delimited_column(rows, "ccs_desc") >= 0 || delimited_column(rows, "ccs_name") >= 0;
-        status = read_groups(path, names, class_of);
         snprintf(name, CLASS_NAME_BYTES, is_ccs ? "CCS" : "group");
+        status = read_groups(path, names, name, class_of, titles);
     }
     delimited_close(rows);
     free(rows);
-    free(ranges);
     for (int64_t i = 0; i < names->n; i++) n += class_of[i] >= 0;
     if (status == STATUS_OK) log_info("classes %s: %lld codes of the vocabulary", path, (long long)n);
     if (status == STATUS_OK && n == 0)
         return status_set(STATUS_FAILED, "%s gives no code of the vocabulary a class", path);
     return status;
+}
+
+int code_classes_read(const char *path, const struct dictionary *names, char name[CLASS_NAME_BYTES],
+                      int32_t *class_of) {
+    return read_classes(path, names, name, NULL, class_of);
+}
+
+int code_classes_read_titled(const char *path, const struct dictionary *names, struct dictionary *titles,
+                             int32_t *class_of) {
+    char name[CLASS_NAME_BYTES];
+    return read_classes(path, names, name, titles, class_of);
 }

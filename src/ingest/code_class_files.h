@@ -14,4 +14,9 @@ enum { CLASS_NAME_BYTES = 96 };
  * if the file gives no name a class. */
 int code_classes_read(const char *path, const struct dictionary *names, char name[CLASS_NAME_BYTES], int32_t *class_of);
 
+/* The same with a title of each class, by its number, which is a name too: the range of a chapter as a code ("ICD10CM/A00-B99"), and of
+ * a group "CCS/tuberculosis". titles: empty before. */
+int code_classes_read_titled(const char *path, const struct dictionary *names, struct dictionary *titles,
+                             int32_t *class_of);
+
 #endif

@@ -149,3 +149,17 @@ static int read_map(struct code_map *map, const char *path, int all_choices) {
 int code_map_read(struct code_map *map, const char *path) { return read_map(map, path, 0); }
 
 int code_map_read_choices(struct code_map *map, const char *path) { return read_map(map, path, 1); }
+
+int code_map_is_told(const char *path, int *is_map) {
+    struct delimited *rows;
+    const char *system[2];
+    int column[2];
+    *is_map = 0;
+    TRY(mem_alloc(&rows, 1, sizeof *rows));
+    int status = delimited_open(rows, path);
+    if (status == STATUS_OK)
+        *is_map = delimited_column(rows, "from_code") >= 0 || code_columns_find(rows, column, system);
+    delimited_close(rows);
+    free(rows);
+    return status;
+}

@@ -22,4 +22,7 @@ int code_map_read(struct code_map *map, const char *path);
 /* The same with every choice that a GEM offers, all of its combinations too: each code that is published as an equivalent. */
 int code_map_read_choices(struct code_map *map, const char *path);
 
+/* Whether the header of a file tells a map. */
+int code_map_is_told(const char *path, int *is_map);
+
 #endif

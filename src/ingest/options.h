@@ -1,8 +1,12 @@
-/* What prepare and cohort make of foreign files: settings graph.hops, graph.max_nodes, text.empty, cohort.*. */
+/* What prepare and cohort make of foreign files: settings graph.hops ... graph.parents, text.empty, cohort.*. */
 #ifndef MEDTOK_INGEST_OPTIONS_H
 #define MEDTOK_INGEST_OPTIONS_H
 
 #include "config/options.h"
+
+#define GRAPH_HIERARCHIES(CHOICE)                                                                                      \
+    CHOICE(HIERARCHY_NO, "no") CHOICE(HIERARCHY_YES, "yes") CHOICE(HIERARCHY_INHERIT, "inherit")
+enum graph_hierarchy { GRAPH_HIERARCHIES(OPTION_CHOICE_NUMBER) };
 
 #define SUBGRAPH_OPTIONS(KEY, in)                                                                                      \
     KEY(in, INTEGER, "graph.hops", hops, "1", 0, 8, "hops", JOB_PREPARE, SHAPES,                                       \
@@ -15,7 +19,13 @@
     KEY(in, REAL, "graph.remove_share", remove_share, "0.1", 0, 1, JOB_PREPARE, SHAPES,                                \
         "share of their edges that are removed")                                                                       \
     KEY(in, INTEGER, "graph.remove_seed", remove_seed, "0", 0, 9e15, "", JOB_PREPARE, SHAPES, "seed that draws them")  \
-    KEY(in, PATH, "graph.removed", removed, "", 0, JOB_PREPARE, "removed", "the edges that were removed, as TSV")
+    KEY(in, PATH, "graph.removed", removed, "", 0, JOB_PREPARE, "removed", "the edges that were removed, as TSV")      \
+    KEY(in, CHOICE, "graph.hierarchy", hierarchy, graph_hierarchy, GRAPH_HIERARCHIES, "no", JOB_PREPARE, SHAPES,       \
+        "yes: what stands above a code in its terminology becomes nodes and edges of its subgraph, beside those of "   \
+        "the graph; inherit: and a code that lists no nodes takes those of the nearest code above it")                 \
+    KEY(in, LIST, "graph.parents", parents, "", JOB_PREPARE | JOB_TOKENIZE, "parents",                                 \
+        "graph.hierarchy: tables with more parents than the strings of codes tell: maps as in cohort.maps (NDC to "    \
+        "ATC), classes as in probe.classes (chapters, CCS)")
 struct subgraph_options {
     SUBGRAPH_OPTIONS(OPTION_MEMBER, )
 };

@@ -6,8 +6,6 @@
 
 #include "base/status.h"
 
-enum { MOST_NODES = 65535 };
-
 /* The graph with every edge turned round. Counting by target keeps each node's edges in ascending order. */
 static int reverse_graph(const struct knowledge_graph *g, struct knowledge_graph *r) {
     r->n_nodes = g->n_nodes;
@@ -25,7 +23,8 @@ static int reverse_graph(const struct knowledge_graph *g, struct knowledge_graph
 
 int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_graph *graph, int64_t hops,
                          int64_t max_nodes) {
-    *grower = (struct subgraph_grower){.graph = graph, .hops = hops, .max_nodes = hops ? max_nodes : MOST_NODES};
+    *grower =
+        (struct subgraph_grower){.graph = graph, .hops = hops, .max_nodes = hops ? max_nodes : SUBGRAPH_MOST_NODES};
     TRY(reverse_graph(graph, &grower->reverse));
     TRY(mem_alloc(&grower->index, graph->n_nodes, sizeof *grower->index));
     TRY(mem_alloc(&grower->links, graph->n_nodes, sizeof *grower->links));
@@ -47,12 +46,18 @@ void subgraph_free(struct subgraph *s) {
     *s = (struct subgraph){0};
 }
 
-static int add_node(struct subgraph_grower *g, struct subgraph *s, int32_t node) {
-    if (g->index[node] >= 0 || s->n_nodes >= g->max_nodes) return STATUS_OK;
+int subgraph_add_node(struct subgraph *s, int32_t node) {
+    if (s->n_nodes == SUBGRAPH_MOST_NODES)
+        return status_set(STATUS_FAILED, "a code has more than %d nodes: list fewer", SUBGRAPH_MOST_NODES);
     TRY(mem_grow(&s->nodes, &s->node_capacity, s->n_nodes + 1, sizeof *s->nodes));
-    g->index[node] = (int32_t)s->n_nodes;
     s->nodes[s->n_nodes++] = node;
     return STATUS_OK;
+}
+
+static int add_node(struct subgraph_grower *g, struct subgraph *s, int32_t node) {
+    if (g->index[node] >= 0 || s->n_nodes >= g->max_nodes) return STATUS_OK;
+    g->index[node] = (int32_t)s->n_nodes;
+    return subgraph_add_node(s, node);
 }
 
 static int64_t degree_of(const struct subgraph_grower *g, int32_t node) {
@@ -106,7 +111,11 @@ static int by_target(const void *a, const void *b) {
     return (int)x->relation - (int)y->relation;
 }
 
-static int add_edge(struct subgraph *s, int32_t source, int32_t target, uint8_t relation) {
+void subgraph_sort_edges(struct subgraph *s) {
+    if (s->n_edges > 0) qsort(s->edges, (size_t)s->n_edges, sizeof *s->edges, by_target);
+}
+
+int subgraph_add_edge(struct subgraph *s, int32_t source, int32_t target, uint8_t relation) {
     TRY(mem_grow(&s->edges, &s->edge_capacity, s->n_edges + 1, sizeof *s->edges));
     s->edges[s->n_edges++] = (struct local_edge){(uint16_t)source, (uint16_t)target, relation};
     return STATUS_OK;
@@ -132,18 +141,19 @@ static int edges_from(struct subgraph_grower *g, struct subgraph *s, int32_t v) 
     int64_t begin = g->graph->offsets[s->nodes[v]], end = g->graph->offsets[s->nodes[v] + 1];
     if (end - begin <= HUB * s->n_nodes) {
         for (int64_t e = begin; e < end; e++)
-            if (g->index[edges[e].node] >= 0) TRY(add_edge(s, v, g->index[edges[e].node], edges[e].relation));
+            if (g->index[edges[e].node] >= 0) TRY(subgraph_add_edge(s, v, g->index[edges[e].node], edges[e].relation));
         return STATUS_OK;
     }
     for (int64_t u = 0; u < s->n_nodes; u++)
         for (int64_t e = lower_bound(edges, begin, end, s->nodes[u]); e < end && edges[e].node == s->nodes[u]; e++)
-            TRY(add_edge(s, v, (int32_t)u, edges[e].relation));
+            TRY(subgraph_add_edge(s, v, (int32_t)u, edges[e].relation));
     return STATUS_OK;
 }
 
 static int grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, struct subgraph *s) {
     if (n > g->max_nodes && g->hops == 0)
-        return status_set(STATUS_FAILED, "a code lists %lld nodes; at most %d can be kept", (long long)n, MOST_NODES);
+        return status_set(STATUS_FAILED, "a code lists %lld nodes; at most %d can be kept", (long long)n,
+                          SUBGRAPH_MOST_NODES);
     for (int64_t i = 0; i < n; i++) TRY(add_node(g, s, listed[i]));
     s->n_listed = s->n_nodes;
     int64_t first = 0;
@@ -153,7 +163,7 @@ static int grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, str
         first = end;
     }
     for (int64_t v = 0; v < s->n_nodes; v++) TRY(edges_from(g, s, (int32_t)v));
-    if (s->n_edges > 0) qsort(s->edges, (size_t)s->n_edges, sizeof *s->edges, by_target);
+    subgraph_sort_edges(s);
     return STATUS_OK;
 }
 

@@ -11,6 +11,8 @@
 
 #include "ingest/knowledge_graph.h"
 
+enum { SUBGRAPH_MOST_NODES = 65535 };
+
 struct local_edge {
     uint16_t source, target;
     uint8_t relation;
@@ -45,5 +47,11 @@ void subgraph_grower_free(struct subgraph_grower *grower);
 /* Grows from listed[n]; `out` keeps its memory from call to call (free with subgraph_free). */
 int subgraph_grow(struct subgraph_grower *grower, const int32_t *listed, int64_t n, struct subgraph *out);
 void subgraph_free(struct subgraph *subgraph);
+
+/* For who adds to a subgraph: a node, which is not looked for; an edge between two of its nodes, by index; and when all are there their
+ * order. */
+int subgraph_add_node(struct subgraph *subgraph, int32_t node);
+int subgraph_add_edge(struct subgraph *subgraph, int32_t source, int32_t target, uint8_t relation);
+void subgraph_sort_edges(struct subgraph *subgraph);
 
 #endif

@@ -16,6 +16,8 @@ void vocabulary_builder_free(struct vocabulary_builder *b) {
     removed_edges_free(&b->removed);
     subgraph_grower_free(&b->grower);
     subgraph_free(&b->subgraph);
+    hierarchy_free(&b->hierarchy);
+    vocabulary_free(&b->known);
     vocabulary_free(&b->vocabulary);
     free(b->same_list);
 }
@@ -65,17 +67,28 @@ static int copy_texts(struct vocabulary_builder *b) {
 }
 
 /* ---- subgraphs ---- */
-static int64_t list_size(const struct code_table *t, int64_t i) { return t->node_offsets[i + 1] - t->node_offsets[i]; }
+/* The nodes that a code lists, or inherits. */
+struct node_list {
+    const int32_t *nodes;
+    int64_t n;
+};
+
+static struct node_list list_of(const struct vocabulary_builder *b, int64_t i) {
+    const struct code_table *t = &b->codes;
+    int64_t of = b->hierarchy.source ? b->hierarchy.source[i] : i;
+    if (of >= t->n) return (struct node_list){t->nodes, 0}; /* no code of the table: see take_known_subgraph */
+    return (struct node_list){t->nodes + t->node_offsets[of], t->node_offsets[of + 1] - t->node_offsets[of]};
+}
 
 /* The first code with the same node list as code i, which is i itself if there is none. */
 static int64_t first_with_list(struct vocabulary_builder *b, int64_t i) {
-    const struct code_table *t = &b->codes;
-    const int32_t *list = t->nodes + t->node_offsets[i];
-    size_t bytes = (size_t)list_size(t, i) * sizeof *list;
-    uint64_t mask = (uint64_t)(b->n_slots - 1), at = XXH3_64bits(list, bytes) & mask;
+    struct node_list list = list_of(b, i);
+    size_t bytes = (size_t)list.n * sizeof *list.nodes;
+    uint64_t mask = (uint64_t)(b->n_slots - 1), at = XXH3_64bits(list.nodes, bytes) & mask;
     for (; b->same_list[at]; at = (at + 1) & mask) {
         int64_t j = b->same_list[at] - 1;
-        if (list_size(t, j) == list_size(t, i) && memcmp(t->nodes + t->node_offsets[j], list, bytes) == 0) return j;
+        struct node_list other = list_of(b, j);
+        if (other.n == list.n && memcmp(other.nodes, list.nodes, bytes) == 0) return j;
     }
     b->same_list[at] = i + 1;
     return i;
@@ -92,14 +105,17 @@ static int reserve(struct vocabulary_builder *b, int64_t n_nodes, int64_t n_edge
     return mem_grow(&v->edge_relation, &b->edge_capacity[2], n_edges, sizeof *v->edge_relation);
 }
 
-static void copy_subgraph(struct vocabulary *v, int64_t from, int64_t to) {
-    int64_t node = v->node_offsets[to], edge = v->edge_offsets[to];
-    int64_t n = v->node_offsets[from + 1] - v->node_offsets[from],
-            m = v->edge_offsets[from + 1] - v->edge_offsets[from];
-    memcpy(v->nodes + node, v->nodes + v->node_offsets[from], (size_t)n * sizeof *v->nodes);
-    memcpy(v->edge_source + edge, v->edge_source + v->edge_offsets[from], (size_t)m * sizeof *v->edge_source);
-    memcpy(v->edge_target + edge, v->edge_target + v->edge_offsets[from], (size_t)m * sizeof *v->edge_target);
-    memcpy(v->edge_relation + edge, v->edge_relation + v->edge_offsets[from], (size_t)m);
+/* Takes the part of a code's subgraph that is of the knowledge graph: the nodes before those of the hierarchy. */
+static int take_subgraph(const struct vocabulary *v, int64_t from, int64_t n_graph_nodes, struct subgraph *s) {
+    const int32_t *nodes = v->nodes + v->node_offsets[from];
+    int64_t n = v->node_offsets[from + 1] - v->node_offsets[from];
+    s->n_nodes = s->n_edges = 0;
+    s->n_listed = v->n_listed[from];
+    for (int64_t k = 0; k < n && nodes[k] < n_graph_nodes; k++) TRY(subgraph_add_node(s, nodes[k]));
+    for (int64_t e = v->edge_offsets[from]; e < v->edge_offsets[from + 1]; e++)
+        if (v->edge_source[e] < s->n_nodes && v->edge_target[e] < s->n_nodes)
+            TRY(subgraph_add_edge(s, v->edge_source[e], v->edge_target[e], v->edge_relation[e]));
+    return STATUS_OK;
 }
 
 static void write_subgraph(struct vocabulary *v, int64_t i, const struct subgraph *s) {
@@ -112,28 +128,31 @@ static void write_subgraph(struct vocabulary *v, int64_t i, const struct subgrap
     }
 }
 
+/* The code of the vocabulary before from which new code i inherits, or -1. */
+static int64_t known_source(const struct vocabulary_builder *b, int64_t i) {
+    const struct hierarchy *h = &b->hierarchy;
+    return h->known_code && list_of(b, i).n == 0 && h->source[i] != i ? h->known_code[h->source[i]] : -1;
+}
+
 static int add_subgraph(struct vocabulary_builder *b, int64_t i) {
     struct vocabulary *v = &b->vocabulary;
-    int64_t first = first_with_list(b, i), n_nodes, n_edges;
-    if (first == i) {
-        const struct code_table *t = &b->codes;
-        TRY(subgraph_grow(&b->grower, t->nodes + t->node_offsets[i], list_size(t, i), &b->subgraph));
-        n_nodes = b->subgraph.n_nodes;
-        n_edges = b->subgraph.n_edges;
-        v->n_listed[i] = (int32_t)b->subgraph.n_listed;
-        b->n_cut += b->subgraph.n_listed < list_size(t, i);
-    } else {
-        n_nodes = v->node_offsets[first + 1] - v->node_offsets[first];
-        n_edges = v->edge_offsets[first + 1] - v->edge_offsets[first];
-        v->n_listed[i] = v->n_listed[first];
+    struct subgraph *s = &b->subgraph;
+    struct node_list list = list_of(b, i);
+    int64_t known = known_source(b, i), first = known < 0 ? first_with_list(b, i) : i;
+    if (known >= 0)
+        TRY(take_subgraph(&b->known, known, vocabulary_graph_nodes(v), s));
+    else if (first != i)
+        TRY(take_subgraph(v, first, vocabulary_graph_nodes(v), s));
+    else {
+        TRY(subgraph_grow(&b->grower, list.nodes, list.n, s));
+        b->n_cut += s->n_listed < list.n;
     }
-    v->node_offsets[i + 1] = v->node_offsets[i] + n_nodes;
-    v->edge_offsets[i + 1] = v->edge_offsets[i] + n_edges;
+    v->n_listed[i] = (int32_t)s->n_listed;
+    TRY(hierarchy_extend(&b->hierarchy, i, s));
+    v->node_offsets[i + 1] = v->node_offsets[i] + s->n_nodes;
+    v->edge_offsets[i + 1] = v->edge_offsets[i] + s->n_edges;
     TRY(reserve(b, v->node_offsets[i + 1], v->edge_offsets[i + 1]));
-    if (first == i)
-        write_subgraph(v, i, &b->subgraph);
-    else
-        copy_subgraph(v, first, i);
+    write_subgraph(v, i, s);
     return STATUS_OK;
 }
 
@@ -206,17 +225,56 @@ static void warn_of_grown_lists(const struct vocabulary_builder *b) {
             b->codes.of_medtok, (long long)b->subgraphs->hops, (long long)b->subgraphs->max_nodes);
 }
 
+/* New codes have the nodes and relations of the vocabulary before. */
+static int read_known(struct vocabulary_builder *b) {
+    unsigned parts = VOCABULARY_NAMES | VOCABULARY_HIERARCHY;
+    if (!b->known_path || b->subgraphs->hierarchy == HIERARCHY_NO) return STATUS_OK;
+    if (b->subgraphs->hierarchy == HIERARCHY_INHERIT) parts |= VOCABULARY_GRAPHS;
+    return vocabulary_read(b->known_path, 0, -1, parts, &b->known);
+}
+
+static int name_relations(struct vocabulary_builder *b, int32_t n_of_graph) {
+    struct vocabulary *v = &b->vocabulary;
+    int hierarchy = b->subgraphs->hierarchy != HIERARCHY_NO;
+    v->n_relations = n_of_graph + (hierarchy ? HIERARCHY_RELATIONS : 0);
+    v->relation_bytes = KG_RELATION_BYTES;
+    TRY(mem_alloc(&v->relation, v->n_relations, KG_RELATION_BYTES));
+    if (b->known.relation)
+        memcpy(v->relation, b->known.relation, (size_t)n_of_graph * KG_RELATION_BYTES);
+    else
+        memcpy(v->relation, b->graph.relation, (size_t)n_of_graph * KG_RELATION_BYTES);
+    for (int r = 0; hierarchy && r < HIERARCHY_RELATIONS; r++)
+        strcpy(v->relation + (int64_t)(n_of_graph + r) * KG_RELATION_BYTES, hierarchy_relation(r));
+    return STATUS_OK;
+}
+
+/* Nodes and relations: those of the graph, and behind them those of the hierarchy. */
+static int number_nodes(struct vocabulary_builder *b) {
+    struct vocabulary *v = &b->vocabulary;
+    TRY(read_known(b));
+    const struct vocabulary *known = b->known.code ? &b->known : NULL;
+    int64_t n_nodes = known ? vocabulary_graph_nodes(known) : b->graph.n_nodes;
+    int32_t n_relations = known ? known->n_relations - HIERARCHY_RELATIONS : b->graph.n_relations;
+    TRY(hierarchy_make(&b->hierarchy, &b->codes, b->subgraphs->hierarchy, &b->subgraphs->parents, n_nodes, n_relations,
+                       known));
+    TRY(name_relations(b, n_relations));
+    v->n_hierarchy = b->hierarchy.n_nodes;
+    v->n_nodes = n_nodes + v->n_hierarchy;
+    if (v->n_hierarchy == 0) return STATUS_OK;
+    if (!known) return hierarchy_node_names(&b->hierarchy, &v->hierarchy_bytes, &v->hierarchy);
+    v->hierarchy_bytes = known->hierarchy_bytes;
+    TRY(mem_alloc(&v->hierarchy, v->n_hierarchy, v->hierarchy_bytes));
+    memcpy(v->hierarchy, known->hierarchy, (size_t)(v->n_hierarchy * v->hierarchy_bytes));
+    return STATUS_OK;
+}
+
 int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
     TRY(code_table_read(&b->codes, b->code_tables));
     TRY(code_table_check_nodes(&b->codes, &b->graph, b->graph_path));
     warn_of_grown_lists(b);
     TRY(copy_texts(b));
-    v->n_nodes = b->graph.n_nodes;
-    v->n_relations = b->graph.n_relations;
-    v->relation_bytes = KG_RELATION_BYTES;
-    TRY(mem_alloc(&v->relation, v->n_relations, KG_RELATION_BYTES));
-    memcpy(v->relation, b->graph.relation, (size_t)v->n_relations * KG_RELATION_BYTES);
+    TRY(number_nodes(b));
     v->graph_hops = (int32_t)b->subgraphs->hops;
     v->graph_max_nodes = (int32_t)b->subgraphs->max_nodes;
     return STATUS_OK;

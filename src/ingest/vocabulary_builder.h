@@ -4,6 +4,7 @@
 #define MEDTOK_INGEST_VOCABULARY_BUILDER_H
 
 #include "ingest/code_table.h"
+#include "ingest/hierarchy.h"
 #include "ingest/options.h"
 #include "ingest/subgraph.h"
 #include "store/vocabulary.h"
@@ -14,6 +15,8 @@ struct vocabulary_builder {
     const struct description_options *descriptions;
     const struct string_list *code_tables;
     const char *graph_path; /* "" : no graph, so no code may have nodes */
+    const char
+        *known_path; /* new codes: the vocabulary that their model was trained on, for graph.hierarchy; NULL: none */
     /* what is built; take it with its memory, or leave it to vocabulary_builder_free */
     struct vocabulary vocabulary;
     /* private */
@@ -22,6 +25,8 @@ struct vocabulary_builder {
     struct removed_edges removed;
     struct subgraph_grower grower;
     struct subgraph subgraph;
+    struct hierarchy hierarchy;
+    struct vocabulary known;
     long long nodes_capacity, edge_capacity[3];
     int64_t *same_list; /* hash table of codes by node list, so that each distinct list is grown once */
     int64_t n_slots, n_cut;

@@ -44,7 +44,7 @@ static int add_edges(struct code_links *l, const struct vocabulary *v, int64_t i
         int source = v->edge_source[e], target = v->edge_target[e];
         if (source >= v->n_listed[i] && target >= v->n_listed[i]) continue;
         uint64_t a = (uint64_t)nodes[source], b = (uint64_t)nodes[target];
-        if (a == b) continue;
+        if (a == b || a >= (uint64_t)l->n_nodes || b >= (uint64_t)l->n_nodes) continue;
         TRY(mem_grow(&l->edges, &l->edge_capacity, l->n_edges + 1, sizeof *l->edges));
         l->edges[l->n_edges++] = a < b ? a << 32 | b : b << 32 | a;
     }

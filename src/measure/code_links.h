@@ -24,7 +24,7 @@ struct code_links {
     long long listed_capacity, edge_capacity, n_sorted; /* while being made */
 };
 
-/* For n_codes codes and n_nodes nodes. */
+/* For n_codes codes and n_nodes nodes: of the graph, not of the hierarchy behind it. */
 int code_links_make(struct code_links *links, int64_t n_codes, int64_t n_nodes);
 void code_links_free(struct code_links *links);
 

@@ -16,6 +16,7 @@ static const char *const RANK_METRICS[N_RANK_METRICS] = {"hit at 1", "hit at 10"
 static int name_metrics(struct probe_run *r, int64_t number) {
     const struct probe_question *q = &r->questions->items[number];
     struct probe_result *x = &r->report.results[number];
+    x->is_of_hierarchy = q->kind == QUESTION_NEAREST && r->codes->ancestors.n_nodes > 0;
     for (int m = 0; q->kind == QUESTION_RANK && m < N_RANK_METRICS; m++)
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "%s", RANK_METRICS[m]);
     for (int c = 0; q->kind == QUESTION_NEAREST && c < r->n_classes; c++) {

@@ -45,6 +45,7 @@ static int add_code(struct probe_codes *c, int64_t i, const char *system, const 
 static int add_piece(struct probe_codes *c, const struct vocabulary *v) {
     for (int64_t i = 0; i < v->n_codes; i++)
         TRY(add_code(c, v->first + i, vocabulary_system(v, i), vocabulary_code(v, i)));
+    TRY(code_ancestors_add(&c->ancestors, v));
     return code_links_add(&c->links, v);
 }
 
@@ -54,7 +55,8 @@ int probe_codes_read(struct probe_codes *c, const char *path) {
     *c = (struct probe_codes){0};
     TRY(vocabulary_read_sizes(path, &piece));
     c->n = piece.n_codes_total;
-    TRY(code_links_make(&c->links, c->n, piece.n_nodes));
+    TRY(code_links_make(&c->links, c->n, vocabulary_graph_nodes(&piece)));
+    TRY(code_ancestors_make(&c->ancestors, c->n, &piece));
     TRY(mem_alloc(&c->name, c->n, sizeof *c->name));
     TRY(mem_alloc(&c->code_of_name, c->n, sizeof *c->code_of_name));
     TRY(mem_alloc(&c->system, c->n, 1));
@@ -68,6 +70,7 @@ int probe_codes_read(struct probe_codes *c, const char *path) {
         TRY(status);
         TRY(interrupt_poll());
     }
+    TRY(code_ancestors_finish(&c->ancestors));
     return code_links_finish(&c->links);
 }
 
@@ -75,6 +78,7 @@ void probe_codes_free(struct probe_codes *c) {
     dictionary_free(&c->names);
     dictionary_free(&c->categories);
     code_links_free(&c->links);
+    code_ancestors_free(&c->ancestors);
     free(c->name);
     free(c->code_of_name);
     free(c->system);
@@ -311,6 +315,13 @@ int probe_question_of_system(const struct probe_codes *c, int system, int n_clas
 }
 
 /* ---- what the graph holds ---- */
+/* Whether `other` is a right answer to query number i of QUESTION_NEAREST. */
+static int is_answer(const struct probe_codes *c, const struct probe_question *q, int64_t i, const int32_t *class_of,
+                     int64_t other) {
+    int32_t query = q->queries[i];
+    return q->is_candidate[other] && class_of[other] == class_of[query] && c->category[other] != c->category[query];
+}
+
 /* mark: code_links_mark was called for the query. */
 static int answer_is_linked(const struct probe_codes *c, const struct probe_question *q, int64_t i,
                             const int32_t *class_of, const int64_t *mark) {
@@ -323,9 +334,23 @@ static int answer_is_linked(const struct probe_codes *c, const struct probe_ques
         return 0;
     }
     for (int64_t other = 0; other < c->n; other++)
-        if (mark[other] == query + 1 && q->is_candidate[other] && class_of[other] == class_of[query] &&
-            c->category[other] != c->category[query])
-            return 1;
+        if (mark[other] == query + 1 && is_answer(c, q, i, class_of, other)) return 1;
+    return 0;
+}
+
+static int answer_is_below_the_same(const struct probe_codes *c, const struct probe_question *q, int64_t i,
+                                    const int32_t *class_of) {
+    const struct code_ancestors *a = &c->ancestors;
+    int32_t query = q->queries[i];
+    if (a->n_nodes == 0) return 0;
+    if (q->kind == QUESTION_RANK) {
+        for (int64_t k = q->targets.offsets[i]; k < q->targets.offsets[i + 1]; k++)
+            if (code_ancestors_share(a, query, q->targets.codes[k])) return 1;
+        return 0;
+    }
+    for (int64_t k = a->offsets[query]; k < a->offsets[query + 1]; k++)
+        for (int64_t e = a->code_offsets[a->nodes[k]]; e < a->code_offsets[a->nodes[k] + 1]; e++)
+            if (is_answer(c, q, i, class_of, a->codes[e])) return 1;
     return 0;
 }
 
@@ -336,8 +361,10 @@ int probe_question_seen(const struct probe_codes *c, const struct probe_question
     for (int64_t i = 0; i < q->n_queries; i++) {
         if (class_of && class_of[q->queries[i]] < 0) continue;
         n++;
+        int is_linked = 0;
         if (code_links_mark(&c->links, q->queries[i], mark) > 0 || q->kind == QUESTION_RANK)
-            linked += answer_is_linked(c, q, i, class_of, mark);
+            is_linked = answer_is_linked(c, q, i, class_of, mark);
+        linked += is_linked || answer_is_below_the_same(c, q, i, class_of);
     }
     free(mark);
     *seen = n > 0 ? (double)linked / (double)n : NAN;

@@ -3,6 +3,7 @@
 #define MEDTOK_MEASURE_PROBE_CODES_H
 
 #include "measure/bags.h"
+#include "measure/code_ancestors.h"
 #include "measure/code_links.h"
 #include "measure/probe_question.h"
 #include "terms/code_category.h"
@@ -23,6 +24,7 @@ struct probe_codes {
         *category; /* [n] number of the category (terms/code_category.h), or for a code without one of its own name */
     uint8_t *is_above; /* [n] the system has categories and the code is above them: neither asked nor found by class */
     struct code_links links;
+    struct code_ancestors ancestors; /* what the training's graph had of the terminologies */
 };
 
 /* Reads the vocabulary. Free in any case. */
@@ -65,8 +67,8 @@ int probe_question_of_system(const struct probe_codes *codes, int system, int n_
                              struct question_list *questions);
 void question_list_free(struct question_list *questions);
 
-/* The share of queries whose answer the graph holds: a listed node in common with a right answer, or an edge between two of their nodes
- * (measure/code_links.h). class_of: of QUESTION_NEAREST, a right answer is a candidate of the query's class outside its
+/* The share of queries whose answer the graph holds: a listed node in common with a right answer, an edge between two of their nodes
+ * (measure/code_links.h), or a node that stands above both in a terminology (measure/code_ancestors.h). class_of: of QUESTION_NEAREST, a right answer is a candidate of the query's class outside its
  * category. NaN where no query has a class. */
 int probe_question_seen(const struct probe_codes *codes, const struct probe_question *question, const int32_t *class_of,
                         double *seen);

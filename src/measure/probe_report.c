@@ -66,10 +66,11 @@ static void print_result(FILE *out, const struct probe_report *r, const struct p
     fprintf(out, "\n%s: %lld codes asked, %lld candidates\n  %-38s", x->name, (long long)x->n_queries,
             (long long)x->n_candidates, "");
     for (int m = 0; m < x->n_metrics; m++) {
+        const char *mark = x->is_of_hierarchy ? "*" : "";
         if (x->seen[m] > 0)
-            snprintf(text, sizeof text, "%s (seen %.0f %%)", x->metric[m], 100 * x->seen[m]);
+            snprintf(text, sizeof text, "%s%s (seen %.0f %%)", x->metric[m], mark, 100 * x->seen[m]);
         else
-            snprintf(text, sizeof text, "%s", x->metric[m]);
+            snprintf(text, sizeof text, "%s%s", x->metric[m], mark);
         fprintf(out, "  %-25s", text);
     }
     fprintf(out, "\n");
@@ -130,6 +131,7 @@ static void write_result(struct json *j, const struct probe_report *r, const str
     json_object(j, "seen");
     for (int m = 0; m < x->n_metrics; m++) json_real(j, x->metric[m], x->seen[m], 9);
     json_end(j);
+    json_integer(j, "of_hierarchy", x->is_of_hierarchy);
     json_object(j, "figures");
     for (int s = 0; s < r->n_spaces; s++) write_figures(j, r->space[s], x, x->spaces[s]);
     json_end(j);

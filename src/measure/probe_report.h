@@ -8,7 +8,7 @@
 #include "measure/bootstrap.h"
 #include "measure/probe_question.h"
 
-enum { PROBE_MOST_METRICS = 32, PROBE_MOST_SPACES = 32, PROBE_MOST_PAIRS = 8, PROBE_MOST_TOKENS = 64 };
+enum { PROBE_MOST_METRICS = 32, PROBE_MOST_SPACES = 32, PROBE_MOST_PAIRS = 16, PROBE_MOST_TOKENS = 64 };
 
 /* Two spaces that are compared: the first less the second, in the same resamples. */
 struct space_pair {
@@ -22,6 +22,7 @@ struct probe_result {
     int n_metrics;
     char metric[PROBE_MOST_METRICS][QUESTION_NAME_BYTES];
     double seen[PROBE_MOST_METRICS]; /* share of queries whose answer the training's graph holds; NaN: not known */
+    int is_of_hierarchy; /* asks for classes, and the training's graph had the parents of codes (graph.hierarchy) */
     struct estimate spaces[PROBE_MOST_SPACES][PROBE_MOST_METRICS];
     struct estimate pairs[PROBE_MOST_PAIRS][PROBE_MOST_METRICS];
     struct estimate curve[PROBE_MOST_TOKENS][PROBE_MOST_METRICS]; /* by the first 1, 2, ... tokens */

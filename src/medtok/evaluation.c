@@ -51,7 +51,7 @@ static int prepare(struct evaluation *e, const struct evaluation_options *o) {
     TRY_DONE(read_codes(&e->dataset, o->text, e->model->settings.sides, o->vocabulary, codes, n));
     TRY_DONE(code_keys_make(&e->keys, n));
     code_keys_set(&e->keys, 0, &e->dataset.vocabulary);
-    TRY_DONE(code_links_make(&e->links, n, sizes.n_nodes));
+    TRY_DONE(code_links_make(&e->links, n, vocabulary_graph_nodes(&sizes)));
     TRY_DONE(code_links_add(&e->links, &e->dataset.vocabulary));
     TRY_DONE(code_links_finish(&e->links));
     TRY_DONE(neighbour_queries(&e->links, e->bootstrap.seed, o->inspect->sample, &e->queries, &e->n_queries));

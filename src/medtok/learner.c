@@ -24,14 +24,14 @@ static int begin_codebook(struct medtok_learner *m, struct optimiser *optimiser)
     if (m->model.settings.quantizer.init == INIT_KMEANS)
         TRY(first_codebook_make(&m->model, m->comm, optimiser, &m->text, m->options.vocabulary,
                                 m->options.train->holdout));
-    return comm_agree(m->comm, codebook_begin(&m->codebook));
+    return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
 }
 
 static int begin(void *self, struct optimiser *optimiser) {
     struct medtok_learner *m = self;
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
-    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook));
+    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
     return begin_codebook(m, optimiser);
 }
 
@@ -39,7 +39,12 @@ static int begin(void *self, struct optimiser *optimiser) {
 static int draw(void *self, int64_t batch, int slot) {
     struct medtok_learner *m = self;
     struct medtok_slot *s = &m->slots[slot];
-    s->drop = (struct edge_drop){m->model.settings.graph.edge_drop, 1, m->model.settings.seed, (uint32_t)batch};
+    const struct graph_options *graph = &m->model.settings.graph;
+    s->drop = (struct view_drop){.rate = graph->edge_drop,
+                                 .second_view = 1,
+                                 .seed = m->model.settings.seed,
+                                 .step = (uint32_t)batch,
+                                 .node_rate = graph->node_drop};
     s->n_codes = sampler_draw(&m->sampler, batch, s->codes);
     sampler_position(&m->sampler, batch, &s->before, &s->total);
     return batch_flatten(&s->batch, &s->builder, &m->dataset, s->codes, s->n_codes, s->drop);

@@ -27,7 +27,7 @@ struct medtok_learner_options {
 struct medtok_slot {
     int64_t *codes; /* [n_codes], owned */
     int64_t n_codes;
-    struct edge_drop drop;
+    struct view_drop drop;
     struct batch batch;
     struct batch_builder builder;
     struct row_shares rows[N_LISTS]; /* codes with text, with a graph, with both */

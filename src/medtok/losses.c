@@ -14,7 +14,8 @@ const char *const LOSS_TERM_NAMES[N_TERMS] = {"codebook_text",
                                               "orthogonal_text",
                                               "orthogonal_graph",
                                               "reconstruction_text",
-                                              "reconstruction_graph"};
+                                              "reconstruction_graph",
+                                              "kl"};
 
 static void keep_status(struct losses *losses, int status) {
     if (losses->status == STATUS_OK) losses->status = status;

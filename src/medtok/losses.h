@@ -24,6 +24,7 @@ enum loss_term {
     TERM_ORTHOGONAL_GRAPH,
     TERM_RECONSTRUCTION_TEXT, /* -rho mean cos(D_t [qt ; st], h) */
     TERM_RECONSTRUCTION_GRAPH,
+    TERM_KL, /* kappa mean KL(softmax(-dist(u_st, C)) || softmax(-dist(u_sg, C))) */
     N_TERMS
 };
 extern const char *const LOSS_TERM_NAMES[N_TERMS];

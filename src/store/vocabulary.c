@@ -12,6 +12,7 @@ void vocabulary_free(struct vocabulary *v) {
     free(v->code);
     free(v->system);
     free(v->relation);
+    free(v->hierarchy);
     free(v->description_offsets);
     free(v->description);
     free(v->n_listed);
@@ -51,16 +52,18 @@ static int write_datasets(struct h5file *f, const struct comm *comm, const struc
     TRY(write_whole(f, comm, "edge_target", H5_U16, edges, 1, v->edge_target, 1));
     TRY(write_whole(f, comm, "edge_relation", H5_U8, edges, 1, v->edge_relation, 1));
     TRY(write_whole(f, comm, "relation", H5_TEXT, size[8], size[3], v->relation, 1));
+    if (size[11] > 0) TRY(write_whole(f, comm, "hierarchy", H5_TEXT, size[11], size[12], v->hierarchy, 1));
     TRY(h5file_set_int(f, "n_codes", n));
     TRY(h5file_set_int(f, "n_nodes", size[7]));
     TRY(h5file_set_int(f, "n_relations", size[8]));
     TRY(h5file_set_int(f, "graph_hops", size[9]));
-    return h5file_set_int(f, "graph_max_nodes", size[10]);
+    TRY(h5file_set_int(f, "graph_max_nodes", size[10]));
+    return h5file_set_int(f, "n_hierarchy", size[11]);
 }
 
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *v,
                      const struct provenance *provenance) {
-    int64_t size[11] = {0};
+    int64_t size[13] = {0};
     static const struct vocabulary nothing;
     if (comm->rank == 0) {
         int64_t n = v->n_codes;
@@ -74,7 +77,9 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
                            v->n_nodes,
                            v->n_relations,
                            v->graph_hops,
-                           v->graph_max_nodes};
+                           v->graph_max_nodes,
+                           v->n_hierarchy,
+                           v->hierarchy_bytes};
         memcpy(size, sizes, sizeof size);
     }
     TRY(comm_broadcast(comm, size, sizeof size));
@@ -101,9 +106,13 @@ static int read_sizes(struct h5file *file, struct vocabulary *v) {
     int64_t relations, hops, most;
     TRY(h5file_get_int(file, "n_codes", &v->n_codes_total));
     TRY(h5file_get_int(file, "n_nodes", &v->n_nodes));
+    TRY(h5file_get_int(file, "n_hierarchy", &v->n_hierarchy));
     TRY(h5file_get_int(file, "n_relations", &relations));
     TRY(h5file_get_int(file, "graph_hops", &hops));
     TRY(h5file_get_int(file, "graph_max_nodes", &most));
+    if (v->n_hierarchy < 0 || v->n_hierarchy > v->n_nodes)
+        return status_set(STATUS_FAILED, "%s is damaged: %lld of %lld nodes are of the hierarchy", h5file_path(file),
+                          (long long)v->n_hierarchy, (long long)v->n_nodes);
     v->n_relations = (int32_t)relations;
     v->graph_hops = (int32_t)hops;
     v->graph_max_nodes = (int32_t)most;
@@ -184,6 +193,8 @@ static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigne
         TRY(read_text(file, "system", first, count, &v->system_bytes, &v->system));
         TRY(read_text(file, "relation", 0, v->n_relations, &v->relation_bytes, &v->relation));
     }
+    if (parts & VOCABULARY_HIERARCHY && v->n_hierarchy > 0)
+        TRY(read_text(file, "hierarchy", 0, v->n_hierarchy, &v->hierarchy_bytes, &v->hierarchy));
     int64_t base = 0;
     if (parts & (VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS))
         TRY(read_offsets(file, "description_offsets", first, count, &v->description_offsets, &base));

@@ -4,12 +4,16 @@
  *   code        text [n]            as in the input, e.g. "E11.9"
  *   system      text [n]            e.g. "ICD10CM"
  *   description_offsets i64 [n+1], description_bytes u8: UTF-8, ragged; empty: the code's text is absent
- *   node_offsets i64 [n+1], nodes i32: KG node numbers of each subgraph; the first n_listed[i] are those listed in the input
+ *   node_offsets i64 [n+1], nodes i32: node numbers of each subgraph; the first n_listed[i] are those of the KG that are listed in
+ *               the input (or, graph.hierarchy: inherit, that a code above lists), the last those of the hierarchy
  *   n_listed    i32 [n]
  *   edge_offsets i64 [n+1], edge_source u16, edge_target u16, edge_relation u8: directed edges between two nodes of the
  *               subgraph, ends as indices in its node list, sorted by (target, source, relation)
- *   relation    text [n_relations]  relation names by number (display_relation, by order of first appearance)
- * Root attributes: n_codes, n_nodes (of the KG: 1 + largest node index), n_relations, graph_hops, graph_max_nodes.
+ *   relation    text [n_relations]  relation names by number (display_relation, by order of first appearance; then those of the hierarchy)
+ *   hierarchy   text [n_hierarchy]  SYSTEM/FORM or class of each of the last n_hierarchy nodes: what stands above codes in their
+ *               terminologies (graph.hierarchy); not there if there are none
+ * Root attributes: n_codes, n_nodes (of the KG, 1 + largest node index, and of the hierarchy), n_hierarchy, n_relations, graph_hops,
+ * graph_max_nodes.
  */
 #ifndef MEDTOK_STORE_VOCABULARY_H
 #define MEDTOK_STORE_VOCABULARY_H
@@ -23,13 +27,15 @@
 struct vocabulary {
     int64_t first, n_codes; /* codes held here */
     int64_t n_codes_total;
-    int64_t n_nodes; /* of the whole KG */
+    int64_t n_nodes, n_hierarchy; /* of the whole KG and the hierarchy; of these, the last, those of the hierarchy */
     int32_t n_relations;
-    int64_t code_bytes, system_bytes, relation_bytes; /* fixed string lengths, each at least one zero byte at the end */
-    char *code;                                       /* [n_codes, code_bytes] */
-    char *system;                                     /* [n_codes, system_bytes] */
-    char *relation;                                   /* [n_relations, relation_bytes] */
-    int64_t *description_offsets;                     /* [n_codes + 1] */
+    int64_t code_bytes, system_bytes, relation_bytes,
+        hierarchy_bytes;          /* fixed string lengths, each at least one zero byte at the end */
+    char *code;                   /* [n_codes, code_bytes] */
+    char *system;                 /* [n_codes, system_bytes] */
+    char *relation;               /* [n_relations, relation_bytes] */
+    char *hierarchy;              /* [n_hierarchy, hierarchy_bytes] names of nodes */
+    int64_t *description_offsets; /* [n_codes + 1] */
     char *description;
     int32_t *n_listed;
     int64_t *node_offsets; /* [n_codes + 1] */
@@ -42,7 +48,12 @@ struct vocabulary {
 };
 
 /* Parts to read. With the graphs come description_offsets, which say what codes have a text. */
-enum vocabulary_part { VOCABULARY_NAMES = 1, VOCABULARY_DESCRIPTIONS = 2, VOCABULARY_GRAPHS = 4 };
+enum vocabulary_part {
+    VOCABULARY_NAMES = 1,
+    VOCABULARY_DESCRIPTIONS = 2,
+    VOCABULARY_GRAPHS = 4,
+    VOCABULARY_HIERARCHY = 8
+};
 
 /* Collective over comm (rank 0 holds everything; the others pass NULL). Writes atomically to `path`. */
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *vocabulary,
@@ -52,7 +63,7 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
  * are in range, so that a damaged file is an error here and not a crash later. */
 int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned parts, struct vocabulary *vocabulary);
 
-/* The sizes alone: n_codes_total, n_nodes, n_relations, graph settings; arrays NULL. */
+/* The sizes alone: n_codes_total, n_nodes, n_hierarchy, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
 
 /* Fails if the vocabulary was made from a graph without other edges than those in the file `removed`. One whose graph lost none
@@ -68,6 +79,9 @@ static inline const char *vocabulary_code(const struct vocabulary *v, int64_t i)
 static inline const char *vocabulary_system(const struct vocabulary *v, int64_t i) {
     return v->system + i * v->system_bytes;
 }
+
+/* Nodes of the knowledge graph alone: 0 .. that - 1. */
+static inline int64_t vocabulary_graph_nodes(const struct vocabulary *v) { return v->n_nodes - v->n_hierarchy; }
 
 /* Whether code i (of those held) has a side: a description that is not empty, and nodes. Of a vocabulary whose descriptions
  * were not looked at, every code counts as having one. */

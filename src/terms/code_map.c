@@ -42,6 +42,16 @@ int code_name_parent(const char *name, char parent[CODE_NAME_BYTES]) {
     return code_parent(system, slash + 1, parent + front, CODE_NAME_BYTES - front) > 0;
 }
 
+int code_name_above(const char *name, char above[CODE_NAME_BYTES]) {
+    static const char PCS[] = "ICD10PCS/";
+    enum { FRONT = sizeof PCS - 1, CODE = 7 };
+    if (code_name_parent(name, above)) return 1;
+    size_t size = strncmp(name, PCS, FRONT) == 0 ? strlen(name + FRONT) : 0;
+    if (size < 2 || size >= CODE) return 0;
+    snprintf(above, CODE_NAME_BYTES, "%.*s", (int)(FRONT + size - 1), name);
+    return 1;
+}
+
 void code_map_free(struct code_map *m) {
     dictionary_free(&m->from);
     dictionary_free(&m->to);

@@ -27,6 +27,10 @@ char *code_name_unit(char *name);
  * product) and returns 1; 0 if it has none. */
 int code_name_parent(const char *name, char parent[CODE_NAME_BYTES]);
 
+/* The same further up where that ends below the top: of ICD-10-PCS, whose characters are axes from the section to the qualifier,
+ * one character less, down to the section. */
+int code_name_above(const char *name, char above[CODE_NAME_BYTES]);
+
 struct code_map {
     struct dictionary from, to; /* SYSTEM/FORM */
     int32_t *first, *last;      /* [from.n] first and last entry of each, -1: none */

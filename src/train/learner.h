@@ -50,6 +50,7 @@ struct watched_length {
 struct step_report {
     const double *terms, *lengths;    /* [n_terms]; [n_lengths] root mean squares; valid until the next step */
     double loss, gradient_norm, rate; /* rate: the learning rate */
+    double norm_apart;                /* of the gradients that gradient_norm leaves out: PARAMETER_APART */
     double gradient_scale;            /* what clipping multiplied the gradient by; 1: not clipped */
     int64_t samples;                  /* of all ranks */
     int stop;                         /* some rank asked to stop */

@@ -14,7 +14,7 @@ static const char *const STAGE_NAMES[N_STAGES] = {"load",   "batch",  "fetch",  
                                                   "reduce", "update", "evaluate", "save"};
 
 /* Device scalars of a step, behind the loss terms. */
-enum { NORM_DENSE, NORM_CUT, N_NORMS };
+enum { NORM_DENSE, NORM_CUT, NORM_APART, N_NORMS };
 
 static int64_t n_scalars(const struct learner *l) { return l->n_terms + N_NORMS + l->n_lengths; }
 static dev_real norm_scalar(const struct training *t, int norm) {
@@ -195,13 +195,33 @@ static int run_batch(struct training *t, int64_t batch, int first, int last, int
 }
 
 /* ---- sums over ranks ---- */
+static void add_squares(struct training *t, dev_real gradient, int64_t n, int norm) {
+    t->device->run->dot(t->device, n, 1, gradient, gradient, norm_scalar(t, norm));
+}
+
+/* Of the dense gradients, and of those among them that are apart by themselves. */
+static void add_dense_squares(struct training *t) {
+    const struct parameter_set *set = t->learner->parameters;
+    const struct parameter_stretch *dense = &set->group[PARAMETERS_DENSE];
+    dev_real from = dense->grad;
+    int64_t first = 0;
+    for (int i = 0; i < set->n; i++) {
+        const struct parameter *p = set->list[i];
+        int64_t n = p->count * p->cols;
+        if (p->group != PARAMETERS_DENSE || !(p->flags & PARAMETER_APART)) continue;
+        add_squares(t, from, p->offset - first, NORM_DENSE);
+        add_squares(t, p->grad, n, NORM_APART);
+        first = p->offset + n;
+        from = dev_real_at(p->grad, n);
+    }
+    add_squares(t, from, dense->n - first, NORM_DENSE);
+}
+
 static void add_norms(void *context) {
     struct training *t = context;
-    struct device *d = t->device;
-    const struct parameter_stretch *dense = &t->learner->parameters->group[PARAMETERS_DENSE];
     const struct parameter_stretch *cut = &t->learner->parameters->group[PARAMETERS_CUT];
-    d->run->dot(d, dense->n, 1, dense->grad, dense->grad, norm_scalar(t, NORM_DENSE));
-    d->run->dot(d, cut->n, 1, cut->grad, cut->grad, norm_scalar(t, NORM_CUT));
+    add_dense_squares(t);
+    add_squares(t, cut->grad, cut->n, NORM_CUT);
 }
 
 static int sum_gradients(struct training *t) {
@@ -215,7 +235,7 @@ static int sum_gradients(struct training *t) {
 }
 
 /* Turns the sums into what is reported: means over the step's batches. */
-static void fill_report(struct training *t, double dense_norm, struct step_report *r) {
+static void fill_report(struct training *t, const real *norms, struct step_report *r) {
     const struct learner *l = t->learner;
     double *terms = t->sums, *lengths = terms + l->n_terms, *vectors = lengths + l->n_lengths;
     const double *other = vectors + l->n_lengths;
@@ -226,19 +246,19 @@ static void fill_report(struct training *t, double dense_norm, struct step_repor
                               .samples = (int64_t)other[SUM_SAMPLES],
                               .stop = other[SUM_STOP] > 0,
                               .n_writing = (int64_t)other[SUM_WRITING],
-                              .gradient_norm = sqrt(dense_norm + other[SUM_NORM_CUT]) / batches,
+                              .gradient_norm = sqrt(norms[NORM_DENSE] + other[SUM_NORM_CUT]) / batches,
+                              .norm_apart = sqrt(norms[NORM_APART]) / batches,
                               .measures = &t->measures};
     for (int i = 0; i < l->n_terms; i++) r->loss += terms[i] /= batches;
     for (int i = 0; i < l->n_lengths; i++) lengths[i] = vectors[i] > 0 ? sqrt(lengths[i] / vectors[i]) : 0;
 }
 
-/* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norm is not summed. */
+/* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norms are not summed. */
 static int sum_scalars(struct training *t, int stop, struct step_report *report) {
     const struct learner *l = t->learner;
     double *lengths = t->sums + l->n_terms, *vectors = lengths + l->n_lengths, *other = vectors + l->n_lengths;
     const real *host = t->host, *norms = host + l->n_terms, *squares = norms + N_NORMS;
     device_download_reals(t->device, t->host, t->scalars, n_scalars(l));
-    double dense_norm = norms[NORM_DENSE];
     for (int i = 0; i < l->n_terms; i++) t->sums[i] = host[i];
     for (int i = 0; i < l->n_lengths; i++) {
         lengths[i] = squares[i];
@@ -250,7 +270,7 @@ static int sum_scalars(struct training *t, int stop, struct step_report *report)
     other[SUM_WRITING] = t->is_writing;
     other[SUM_SAMPLES] = (double)t->samples;
     TRY(comm_sum_double(t->comm, t->sums, n_sums(l)));
-    fill_report(t, dense_norm, report);
+    fill_report(t, norms, report);
     return other[SUM_FAILED] > 0 ? training_agree(t, STATUS_OK) : STATUS_OK;
 }
 
@@ -266,8 +286,8 @@ static void update(struct training *t, struct step_report *report) {
     double clip = t->options->clip, norm = report->gradient_norm;
     report->rate = schedule_rate(t->options, t->state.step + 1);
     report->gradient_scale = clip > 0 && norm > clip ? clip / norm : 1;
-    optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1,
-                           report->gradient_scale / (double)t->options->micro_batches);
+    optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1, 1 / (double)t->options->micro_batches,
+                           report->gradient_scale);
     device_run_recorded(t->device, &t->updating, move_parameters, t);
 }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# README's example in C compiles as it says, both ways, and reads the tokens that lookup prints.
+# The example in C of src/store/README.md compiles as it says, both ways, and reads the tokens that lookup prints.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 command -v h5pcc >/dev/null && command -v pkg-config >/dev/null || skip "no h5pcc or no pkg-config"
 
-sed -n '/^```c$/,/^```$/{/^```/!p}' "$ROOT/README.md" >row.c
-grep -q 'int main' row.c || fail "no C program in README.md"
+sed -n '/^```c$/,/^```$/{/^```/!p}' "$ROOT/src/store/README.md" >row.c
+grep -q 'int main' row.c || fail "no C program in src/store/README.md"
 for job in prepare encode train tokenize; do medtok $job 2>log.txt || fail "$job: $(cat log.txt)"; done
 row=$(($(cut -f2 "$SAMPLE/codes.tsv" | grep -nx 'E11\.9' | head -n 1 | cut -d: -f1) - 2)) # behind the header, from 0
 medtok lookup ICD10CM:E11.9 | sed -nE 's/^  [a-z_-]+ +([0-9]+) \(.*/\1/p' >wanted.txt

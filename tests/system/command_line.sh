@@ -21,10 +21,10 @@ silent_about() {
 medtok prepare 2>/dev/null && medtok encode 2>encode.txt && medtok train 2>train.txt && medtok tokenize 2>/dev/null ||
     fail "the pipeline: $(cat encode.txt train.txt)"
 
-# ---- the README says of every job what a signal does to it ----
+# ---- jobs/README.md says of every job what a signal does to it ----
 jobs=$("$MEDTOK" help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 [ -n "$jobs" ] || fail "help lists no jobs"
-for job in $jobs; do sed -n '/^### Signals/,/^###* On/p' "$ROOT/README.md" | grep -q "^|.*\`$job\`" || fail "README.md, Signals, lacks $job"; done
+for job in $jobs; do sed -n '/^## Signals/,$p' "$ROOT/jobs/README.md" | grep -q "^|.*\`$job\`" || fail "jobs/README.md, Signals, lacks $job"; done
 
 # ---- standard output that is full or closed ----
 small_bench="--set bench.items=axpy bench.seconds=0 bench.repeats=1 run.device=cpu bench.graph_nodes=100 train.batch=8"
@@ -86,7 +86,7 @@ expect_error 2 'code 2 of 2 is empty' medtok lookup E11.9 ' '
 expect_error 1 '1 of 2 codes were not found' medtok lookup E11.9 nothing
 
 # ---- help ----
-prints '^usage: medtok export \[npy\] \[tsv\] \[jsonl\] \[--config FILE\]' "$MEDTOK" export --help
+prints '^usage: medtok export \[npy\] \[tsv\] \[jsonl\] \[hf FOLDER\] \[--config FILE\]' "$MEDTOK" export --help
 prints '^usage: medtok lookup CODE\.\.\. \[--near N\]' "$MEDTOK" lookup --help
 prints '^usage: medtok prepare \[--config' "$MEDTOK" prepare --help
 prints '^usage: \[mpirun -n RANKS\] medtok tokenize \[--codes FILE\] \[--append-to TABLE\]' "$MEDTOK" tokenize --help

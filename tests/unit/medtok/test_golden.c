@@ -456,7 +456,9 @@ int main(int argc, char **argv) {
                                        CASE("residual"),
                                        CASE("residual-ema"),
                                        CASE("parts-absent-sides"),
-                                       CASE("publication")};
+                                       CASE("publication"),
+                                       CASE("divergence-rotation"),
+                                       CASE("residual-rotation-apart")};
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     comm_stop(&comm);

@@ -66,6 +66,26 @@ static void an_epoch_visits_each_code_once(void **state) {
     }
 }
 
+static void batches_of_an_epoch_differ_by_one_code_at_most(void **state) {
+    (void)state;
+    enum { MOST = 160 };
+    static const int SIZES[][2] = {{103, 10}, {20, 12}, {19, 10}, {21, 10}, {20, 10}, {10, 10}, {7, 10}, {160, 7}};
+    for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+        int n = SIZES[i][0], batch = SIZES[i][1], steps = (n + batch - 1) / batch, least = n, most = 0, all = 0;
+        for (int step = 0; step < steps; step++) {
+            char drawn[MOST];
+            int size = 0;
+            draw(1, PARTITION_BLOCK, n, batch, steps + step, drawn); /* the second epoch */
+            for (int j = 0; j < n; j++) size += drawn[j];
+            least = size < least ? size : least;
+            most = size > most ? size : most;
+            all += size;
+        }
+        assert_int_equal(all, n);
+        assert_true(most <= batch && most - least <= 1);
+    }
+}
+
 static void more_ranks_than_codes_are_refused(void **state) {
     (void)state;
     struct comm comm = {.rank = 0, .size = 9};
@@ -106,6 +126,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_are_the_same_set_for_any_number_of_ranks),
         cmocka_unit_test(an_epoch_visits_each_code_once),
+        cmocka_unit_test(batches_of_an_epoch_differ_by_one_code_at_most),
         cmocka_unit_test(more_ranks_than_codes_are_refused),
         cmocka_unit_test(held_out_codes_are_never_drawn_by_any_number_of_ranks),
     };
