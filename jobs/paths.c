@@ -47,6 +47,22 @@ void config_predictions_path(const struct config *config, char path[PATH_MAX]) {
     snprintf(path, PATH_MAX, "%.*s.csv", scores_stem(config), config->files.scores);
 }
 
+const char *config_live_output(const struct config *config, enum job job) {
+    return job == JOB_ENCODE     ? config->files.text
+           : job == JOB_TRAIN    ? config->files.checkpoint
+           : job == JOB_TOKENIZE ? config->files.table
+                                 : config->files.scores;
+}
+
+void config_live_path(const struct config *config, enum job job, char path[PATH_MAX]) {
+    char metrics[PATH_MAX];
+    config_metrics_path(config, metrics);
+    if (job == JOB_EVALUATE)
+        snprintf(path, PATH_MAX, "%.*s.live.html", scores_stem(config), config->files.scores);
+    else
+        path_with_ending(job == JOB_TRAIN ? metrics : config_live_output(config, job), ".live.html", path, PATH_MAX);
+}
+
 /* ---- the list ---- */
 struct path_list {
     struct job_path *items;
@@ -82,6 +98,19 @@ static int add_stages(struct path_list *list, const struct key *key, enum job jo
     return add_beside(list, key, "stages", stages);
 }
 
+/* The page beside it, of a job that has one (live.h). */
+static int add_live(struct path_list *list, const struct config *config, const struct key *key, enum job job) {
+    const char *of = job == JOB_ENCODE     ? "text"
+                     : job == JOB_TRAIN    ? "metrics"
+                     : job == JOB_TOKENIZE ? "table"
+                                           : "scores";
+    char path[PATH_MAX];
+    if (!(job & LIVE_JOBS) || config->run.live_page == 0 || !(key->writers & job) || strcmp(key->kind, of) != 0)
+        return STATUS_OK;
+    config_live_path(config, job, path);
+    return add_beside(list, key, "live", path);
+}
+
 /* What evaluate makes for each training, and for all. */
 static int add_trials(struct path_list *list, const struct config *config, const struct key *key) {
     const char *const FILES[][2] = {
@@ -114,6 +143,7 @@ static int add_key(struct path_list *list, const struct config *config, const st
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
     TRY(add(list, key->name, key->kind, (key->writers & job) != 0, path));
     TRY(add_stages(list, key, job, path));
+    TRY(add_live(list, config, key, job));
     if (strcmp(key->kind, "scores") != 0 || !(key->writers & job)) return STATUS_OK;
     if (job != JOB_BASELINE) return add_trials(list, config, key);
     config_predictions_path(config, derived);
