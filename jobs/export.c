@@ -1,4 +1,4 @@
-/* export: the token table as NumPy arrays (named as the reference names them), TSV, and JSON lines. */
+/* export: the token table as NumPy arrays (named as the reference names them), TSV, JSON lines, and for Hugging Face. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "jobs.h"
+#include "medtok/hugging_face.h"
 #include "store/table_walk.h"
 
 struct export {
@@ -163,34 +164,58 @@ static int write_format(struct export *x, const struct format *format) {
     return end_file(x, status);
 }
 
-static int wanted(const struct format *format, int n_args, char **args) {
-    for (int i = 0; i < n_args; i++)
-        if (strcmp(args[i], format->name) == 0) return 1;
-    return n_args == 0;
+/* Whether a format is named, or none is. */
+static int wanted(const char *name, const struct job_arguments *arguments) {
+    for (int i = 0; i < arguments->n; i++)
+        if (strcmp(arguments->items[i], name) == 0) return 1;
+    return arguments->n == 0;
 }
 
-static int check_args(int n_args, char **args) {
-    for (int i = 0; i < n_args; i++)
-        if (strcmp(args[i], "npy") && strcmp(args[i], "tsv") && strcmp(args[i], "jsonl"))
-            return status_set(STATUS_USAGE, "export does not know the format %s; there are npy, tsv, jsonl", args[i]);
+static int is_format(const char *name) {
+    return strcmp(name, "npy") == 0 || strcmp(name, "tsv") == 0 || strcmp(name, "jsonl") == 0 ||
+           strcmp(name, "hf") == 0;
+}
+
+/* What stands behind hf is its folder. */
+static int take(struct config *config, const struct job_arguments *arguments) {
+    char assignment[PATH_MAX + 32];
+    for (int i = 0; i < arguments->n; i++) {
+        const char *name = arguments->items[i], *next = i + 1 < arguments->n ? arguments->items[i + 1] : NULL;
+        if (!is_format(name))
+            return status_set(STATUS_USAGE, "export does not know the format %s; there are npy, tsv, jsonl, hf", name);
+        if (strcmp(name, "hf") != 0) continue;
+        if (next && !is_format(next)) {
+            snprintf(assignment, sizeof assignment, "files.hugging_face=%s", next);
+            TRY(config_set(config, assignment));
+            i++;
+        } else if (!config->files.hugging_face[0]) {
+            return status_set(STATUS_USAGE, "export hf needs a folder: medtok export hf FOLDER");
+        }
+    }
     return STATUS_OK;
 }
 
-static int export_all(struct export *x, int n_args, char **args) {
-    TRY(path_make_folders(x->config->files.export_folder));
-    for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++)
-        if (wanted(&FORMATS[i], n_args, args)) TRY(write_format(x, &FORMATS[i]));
-    return STATUS_OK;
+static int write_hugging_face(struct export *x) {
+    struct hugging_face_options options = {x->config->files.hugging_face, x->config->files.checkpoint,
+                                           x->config->probe.report};
+    return hugging_face_write(&x->table, &options);
+}
+
+static int export_all(struct export *x, const struct job_arguments *arguments) {
+    int made = 0;
+    for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++) {
+        if (!wanted(FORMATS[i].name, arguments)) continue;
+        if (!made++) TRY(path_make_folders(x->config->files.export_folder));
+        TRY(write_format(x, &FORMATS[i]));
+    }
+    return wanted("hf", arguments) && x->config->files.hugging_face[0] ? write_hugging_face(x) : STATUS_OK;
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
-    int n_args = arguments->n;
-    char **args = arguments->items;
     (void)comm;
     struct export x = {.config = config};
-    TRY(check_args(n_args, args));
     int status = table_open(&x.table, config->files.table);
-    if (status == STATUS_OK) status = export_all(&x, n_args, args);
+    if (status == STATUS_OK) status = export_all(&x, arguments);
     table_close(&x.table);
     return status;
 }
@@ -198,9 +223,10 @@ static int run(const struct comm *comm, const struct config *config, const struc
 const struct job_entry EXPORT_JOB = {
     .job = JOB_EXPORT,
     .name = "export",
-    .arguments = "[npy] [tsv] [jsonl]",
+    .arguments = "[npy] [tsv] [jsonl] [hf FOLDER]",
     .summary = "write the table in other formats; none named: in all",
     .ranks = RANK_0,
     .interruptible = 1,
+    .take = take,
     .run = run,
 };

@@ -14,6 +14,7 @@
 #include "dist/compute_device.h"
 #include "dist/stages.h"
 #include "jobs.h"
+#include "measure/compared_tables.h"
 #include "measure/neighbours.h"
 #include "measure/quality.h"
 #include "measured_table.h"
@@ -30,8 +31,8 @@ struct system_count {
     int64_t codes, with_parent;
 };
 
-enum inspect_stage { STAGE_LOAD, STAGE_TOKENS, STAGE_NEIGHBOURS, STAGE_REPORT, N_STAGES };
-static const char *const STAGE_NAMES[N_STAGES] = {"load", "tokens", "neighbours", "report"};
+enum inspect_stage { STAGE_LOAD, STAGE_TOKENS, STAGE_NEIGHBOURS, STAGE_OTHER, STAGE_REPORT, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"load", "tokens", "neighbours", "other", "report"};
 
 struct inspection {
     const struct comm *comm;
@@ -48,6 +49,11 @@ struct inspection {
     int n_systems;
     struct quality quality;
     int64_t n_hierarchy; /* nodes of the hierarchy in the training's graph */
+    /* inspect.other */
+    struct table other;
+    char *other_id;
+    int64_t n_in_both;
+    struct stability stability;
 };
 
 /* ---- load and check ---- */
@@ -175,6 +181,22 @@ done:
     return status;
 }
 
+/* ---- beside another table ---- */
+static int open_other(struct inspection *x) {
+    TRY(table_open(&x->other, x->config->inspect.other));
+    return h5file_get_text(x->other.file, "content_id", &x->other_id);
+}
+
+static int compare(struct inspection *x, struct device *device) {
+    struct compared_tables compared = {
+        .comm = x->comm, .device = device, .tables = {&x->table, &x->other}, .sample = x->config->inspect.sample};
+    int status = compared_tables_measure(&compared, &x->bootstrap, &x->stability);
+    x->n_in_both = compared.n;
+    compared_tables_free(&compared);
+    if (status == STATUS_OK) log_info("compared %lld codes with %s", (long long)x->n_in_both, x->config->inspect.other);
+    return status;
+}
+
 /* ---- write ---- */
 static void print(const struct inspection *x) {
     printf("%s: %lld codes; intervals of 95 %% from %lld bootstrap resamples\n\n", x->config->files.table,
@@ -187,6 +209,10 @@ static void print(const struct inspection *x) {
     printf("\n");
     if (x->n_hierarchy > 0)
         printf("siblings were seen: the training's graph had the parents of codes (graph.hierarchy)\n");
+    if (x->other_id) {
+        printf("\nbeside %s: %lld codes in both\n\n", x->config->inspect.other, (long long)x->n_in_both);
+        stability_print(stdout, &x->stability);
+    }
     output_flush();
 }
 
@@ -210,6 +236,13 @@ static void write_json(const struct inspection *x, FILE *out) {
     json_object(&j, "measures");
     quality_write_json(&j, &x->quality);
     json_end(&j);
+    if (x->other_id) {
+        json_object(&j, "stability");
+        json_text(&j, "other_id", x->other_id);
+        json_integer(&j, "codes", x->n_in_both);
+        stability_write_json(&j, &x->stability);
+        json_end(&j);
+    }
     json_end(&j);
     fputc('\n', out);
 }
@@ -241,6 +274,7 @@ static int inspect(struct inspection *x, struct device *device) {
     TRY(comm_agree(x->comm, x->comm->rank == 0 ? check_report(x) : STATUS_OK));
     log_info("reading and checking %s", x->config->files.table);
     TRY(comm_agree(x->comm, load(x)));
+    if (x->config->inspect.other[0]) TRY(comm_agree(x->comm, open_other(x)));
     log_info("read %lld codes", (long long)x->table.shape.n_codes);
     count_systems(x);
     stage_begin(&stages, STAGE_TOKENS);
@@ -248,6 +282,8 @@ static int inspect(struct inspection *x, struct device *device) {
     stage_begin(&stages, STAGE_NEIGHBOURS);
     TRY(measure_neighbours(x, device));
     log_info("measured the neighbours of %lld codes", (long long)x->n_queries);
+    stage_begin(&stages, STAGE_OTHER);
+    if (x->other_id) TRY(compare(x, device));
     stage_begin(&stages, STAGE_REPORT);
     TRY(comm_agree(x->comm, interrupt_poll()));
     if (x->comm->rank == 0) print(x);
@@ -274,7 +310,9 @@ static int run(const struct comm *comm, const struct config *config, const struc
     free(x.has_graph);
     free(x.vocabulary_id);
     free(x.table_id);
+    free(x.other_id);
     table_close(&x.table);
+    table_close(&x.other);
     device_close(&device);
     return status;
 }

@@ -24,6 +24,9 @@ struct job_entry {
     const char *name, *arguments, *summary; /* arguments: those that are no options; "" if there are none */
     enum ranks ranks;
     int interruptible; /* looks for signals between pieces of work, and ends with 75; others are ended by them */
+    int (*take)(struct config *config,
+                const struct job_arguments *arguments); /* arguments that are settings, STATUS_USAGE;
+                                                                                 NULL: there are none */
     int (*check)(
         const struct config *config); /* of settings against each other, STATUS_USAGE; NULL: nothing to check */
     int (*run)(const struct comm *comm, const struct config *config, const struct job_arguments *arguments);

@@ -236,6 +236,10 @@ static int configure(const struct command *command, struct config *config) {
         const struct setting *s = &command->settings[i];
         TRY(s->key ? set_key(config, s->key, s->value) : config_set(config, s->value));
     }
+    if (command->entry->take) {
+        struct job_arguments arguments = {command->n_args, command->args, command->near};
+        TRY(command->entry->take(config, &arguments));
+    }
     return command->entry->check ? command->entry->check(config) : STATUS_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
+#include "medtok/hugging_face.h"
 #include "paths.h"
 #include "store/h5file.h"
 
@@ -138,6 +139,28 @@ static int check_hospital(const struct job_path *p) {
     return (folder && n <= 2) || begins_with(path, "{\n \"hospital\":") ? STATUS_OK : is_foreign(p, p->path);
 }
 
+/* One that export made before is replaced, with all that lies in it: nothing else may. */
+static int check_hugging_face(const struct job_path *p) {
+    char path[2 * PATH_MAX];
+    struct stat info;
+    int n = 0, status = STATUS_OK;
+    if (stat(p->path, &info)) return STATUS_OK;
+    if (!S_ISDIR(info.st_mode)) return status_set(STATUS_USAGE, "%s: %s is a file; name a folder", p->key, p->path);
+    DIR *folder = opendir(p->path);
+    if (!folder) return status_set(STATUS_USAGE, "%s: %s: %s", p->key, p->path, strerror(errno));
+    for (const struct dirent *entry; status == STATUS_OK && (entry = readdir(folder));) {
+        int known = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        n += !known;
+        for (int i = 0; i < N_HUGGING_FACE_FILES; i++)
+            known = known || strcmp(entry->d_name, HUGGING_FACE_FILES[i]) == 0;
+        snprintf(path, sizeof path, "%s/%.255s", p->path, entry->d_name);
+        if (!known) status = is_foreign(p, path);
+    }
+    closedir(folder);
+    snprintf(path, sizeof path, "%s/%s", p->path, HUGGING_FACE_FILES[0]);
+    return status != STATUS_OK || n == 0 || begins_with(path, HUGGING_FACE_BEGINS) ? status : is_foreign(p, p->path);
+}
+
 /* What begins as a text of the kind, or is an HDF5 file of ours of the kind. One that is too damaged to tell is not thrown
  * away unasked. */
 static int is_of_kind(const char *path, const char *kind) {
@@ -152,6 +175,7 @@ static int check_output(const struct job_path *p) {
     if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0)
         return check_folder(p);
     if (strcmp(p->kind, "hospital") == 0) return check_hospital(p);
+    if (strcmp(p->kind, "hugging-face") == 0) return check_hugging_face(p);
     TRY(check_regular(p, p->path));
     return is_new(p->path) || is_of_kind(p->path, p->kind) ? STATUS_OK : is_foreign(p, p->path);
 }

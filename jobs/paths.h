@@ -2,7 +2,7 @@
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "live" (HTML), "report",
  * "scores", "score", "probe", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
- * (svmlight), "removed" (TSV), "export", "arrays", "hospital", "labels" (folders).
+ * (svmlight), "removed" (TSV), "export", "hugging-face", "arrays", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H

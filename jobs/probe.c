@@ -50,7 +50,7 @@ struct probing {
     struct frozen_text text;
     struct text_components components;
     struct probe_run run;
-    int embedding, token_bags, frozen; /* spaces of the report */
+    int embedding, common, token_bags, frozen; /* spaces of the report */
 };
 
 /* ---- load and check ---- */
@@ -196,8 +196,9 @@ static int read_vectors(void *self, int64_t first, int64_t count, float *rows) {
     return STATUS_OK;
 }
 
-static int ask_embedding(struct probing *x, const char *name, int64_t first, int64_t width, int *space) {
-    x->vectors.source = (struct vector_source){x->codes.n, width, read_vectors, &x->vectors, x->used};
+static int ask_embedding(struct probing *x, const char *name, int64_t first, int64_t width, int parts, int *space) {
+    x->vectors.source = (struct vector_source){
+        .n = x->codes.n, .width = width, .parts = parts, .read = read_vectors, .self = &x->vectors, .used = x->used};
     x->vectors.first = first;
     return probe_run_vectors(&x->run, name, &x->vectors.source, space);
 }
@@ -219,8 +220,9 @@ static int ask_table(struct probing *x) {
     x->vectors.table = &x->table;
     TRY(comm_agree(x->comm,
                    mem_alloc(&x->vectors.rows, VECTOR_BLOCK * TABLE_GROUPS * s->dim, sizeof *x->vectors.rows)));
-    TRY(ask_embedding(x, "embedding", 0, TABLE_GROUPS * s->dim, &x->embedding));
-    for (int g = 0; g < TABLE_GROUPS; g++) TRY(ask_embedding(x, GROUPS[g], g * s->dim, s->dim, NULL));
+    TRY(ask_embedding(x, "embedding", 0, TABLE_GROUPS * s->dim, 1, &x->embedding));
+    TRY(ask_embedding(x, "embedding, groups that both have", 0, TABLE_GROUPS * s->dim, TABLE_GROUPS, &x->common));
+    for (int g = 0; g < TABLE_GROUPS; g++) TRY(ask_embedding(x, GROUPS[g], g * s->dim, s->dim, 1, NULL));
     TRY(ask_tokens(x, "tokens", &tokens, most, &x->token_bags));
     return probe_run_curve(&x->run, &tokens, (int)(most < PROBE_MOST_TOKENS ? most : PROBE_MOST_TOKENS));
 }
@@ -235,6 +237,7 @@ static int ask_text(struct probing *x) {
                              TABLE_GROUPS * s->dim));
     TRY(probe_run_vectors(&x->run, "frozen text, principal components", &x->components.source, &components));
     TRY(probe_run_difference(&x->run, x->embedding, x->frozen));
+    TRY(probe_run_difference(&x->run, x->common, x->frozen));
     return probe_run_difference(&x->run, x->token_bags, x->frozen);
 }
 

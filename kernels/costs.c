@@ -331,6 +331,11 @@ struct work cost_quantize_residual_backward(int64_t n, int64_t dim, int64_t top_
                 3 * product(n, dim) + pick_values * (codebook ? 4 : 1) + picks, picks);
 }
 
+struct work cost_rotate_backward(int64_t n, int64_t dim) {
+    /* The norms of z, q and their sum 7; products with dq 4; the three terms and the scale 7; added 1. */
+    return work(19 * product(n, dim), 5 * product(n, dim), 0);
+}
+
 struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k) {
     double picks = product(n, top_k);
     return work(picks * (2.0 * dim + 1), product(n, dim) + picks * (2.0 * (dim + 1) + 1), picks);
@@ -351,6 +356,16 @@ struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b
                 (of_a ? 3 : 1) * rows + (of_b ? 3 : 1) * columns + (c->bias.at ? c->m : 0) + (of_bias ? 2 * c->m : 0) +
                     (c->weights.at ? c->n : 0),
                 (c->row_class.at ? c->n + c->m : 0) + (c->target.at ? c->n : 0));
+}
+
+struct work cost_softmax_divergence(const struct softmax_divergence *d, int of_a, int of_b, int of_c) {
+    /* Two products for the logits, two for dc, one for each of da and db. Of a pair of logits: two softmaxes; their log-ratio 3,
+     * times p, summed 2; of the gradients 3. */
+    double rows = product(d->n, d->dim), columns = product(d->last - d->first, d->dim);
+    double logits = product(d->n, d->last - d->first);
+    double products = 2.0 * (2 + (of_a != 0) + (of_b != 0) + 2 * (of_c != 0)) * (double)d->dim;
+    return work(logits * (products + 2 * SOFTMAX + 5 + (of_a || of_b || of_c ? 3 : 0)),
+                ((of_a ? 3 : 1) + (of_b ? 3 : 1)) * rows + (of_c ? 3 : 1) * columns, 0);
 }
 
 struct work cost_bce(const struct bce *b, int gradient) {

@@ -68,11 +68,13 @@ struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t to
 struct work cost_quantize_backward(int64_t n, int64_t dim, int64_t top_k, int codebook); /* codebook: dc is not NULL */
 struct work cost_quantize_residual(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);
 struct work cost_quantize_residual_backward(int64_t n, int64_t dim, int64_t top_k, int codebook);
+struct work cost_rotate_backward(int64_t n, int64_t dim);
 struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k);
 struct work cost_ema_rows(int64_t size, int64_t dim); /* as if every row had been picked */
 
 /* ---- losses, optimiser ---- */
 struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b, int of_bias); /* gradients wanted */
+struct work cost_softmax_divergence(const struct softmax_divergence *d, int of_a, int of_b, int of_c);
 struct work cost_bce(const struct bce *b, int gradient);
 struct work cost_adam(int64_t n, int decay); /* decay: the weight decay is not 0 */
 

@@ -290,6 +290,14 @@ struct cross_entropy {
     int exact; /* products in full precision whatever the device multiplies in: for a large scale */
 };
 
+/* Logits scale a[i].c[j] and scale b[i].c[j] of pairs of rows over the same columns, whose softmaxes are compared. */
+struct softmax_divergence {
+    int64_t n, dim;
+    int64_t first, last; /* the columns: rows first..last-1 of c */
+    double scale, weight;
+    dev_real a, b, c; /* [n,dim], [n,dim], [.,dim] */
+};
+
 /* Logits of independent labels, and the truth. */
 struct bce {
     int64_t rows, labels;

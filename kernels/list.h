@@ -100,7 +100,7 @@ ENTRY(void, linear_free, (struct device *, struct packed_weights *))
 PRIMITIVE(copy_matrix, cost_copy_matrix(rows, cols, accumulate),
           (int64_t, rows) (int64_t, cols) (struct matrix, x) (struct matrix, y) (int, accumulate))
 
-/* y[r] = x[r] / norm[r], norm[r] = max(|x[r]|_2, 1e-12);  dx += (dy - y (y.dy)) / norm */
+/* y[r] = x[r] / norm[r], norm[r] = max(|x[r]|_2, 1e-12); y may be x;  dx += (dy - y (y.dy)) / norm */
 PRIMITIVE(l2_normalize, cost_l2_normalize(rows, cols),
           (int64_t, rows) (int64_t, cols) (dev_real, x) (dev_real, y) (dev_real, norm))
 PRIMITIVE(l2_normalize_backward, cost_l2_normalize_backward(rows, cols),
@@ -203,6 +203,13 @@ PRIMITIVE(quantize_residual, cost_quantize_residual(z->n, z->dim, z->last - z->f
 PRIMITIVE(quantize_residual_backward, cost_quantize_residual_backward(z->n, z->dim, z->top_k, dc.at != NULL),
           (const struct quantize *, z) (struct picks, picks) (dev_real, dq) (dev_real, du) (dev_real, dc))
 
+/* The rotation trick (Fifty et al., 2024): q[r] counts as |q|/|z| R z[r] with R the rotation, constant, that turns z[r] to the
+ * direction of q[r]: dz[n,dim] += |q|/|z| R^T dq. With z', q' of norm 1, h = (z' + q') / |z' + q'|,
+ *   R^T dq = dq - 2 h (h.dq) + 2 z' (q'.dq);
+ * norms below 1e-12 count as 1e-12. */
+PRIMITIVE(rotate_backward, cost_rotate_backward(n, dim),
+          (int64_t, n) (int64_t, dim) (dev_real, z) (dev_real, q) (dev_real, dq) (dev_real, dz))
+
 /* What the picks of u[n,dim] give to the rows: sums[.,dim+1] at row index[i,k] += (weight[i,k] u[i], weight[i,k]), sums of
  * the vectors and, in the last column, counts; added in the order of i, then k. */
 PRIMITIVE(sum_picks, cost_sum_picks(n, dim, top_k),
@@ -223,6 +230,12 @@ PRIMITIVE(ema_rows, cost_ema_rows(e->size, e->dim),
 PRIMITIVE(cross_entropy, cost_cross_entropy(c, da.at != NULL, db.at != NULL, dbias.at != NULL),
           (const struct cross_entropy *, c) (dev_real, loss) (dev_real, log_probability) (dev_real, da) (dev_real, db)
           (dev_real, dbias))
+
+/* With p[i] and g[i] the softmax over j of scale a[i].c[j] and of scale b[i].c[j] (struct softmax_divergence): loss += weight
+ * sum_i sum_j p[i,j] log(p[i,j] / g[i,j]), Kullback and Leibler's divergence of g from p. The logits are made for a number of
+ * rows at a time, never whole. da, db [n,dim], dc [.,dim]. */
+PRIMITIVE(softmax_divergence, cost_softmax_divergence(d, da.at != NULL, db.at != NULL, dc.at != NULL),
+          (const struct softmax_divergence *, d) (dev_real, loss) (dev_real, da) (dev_real, db) (dev_real, dc))
 
 /* loss += weight sum over the known labels of w (max(x,0) - x y + log(1 + e^-|x|)), with w = positive_weights where y is 1,
  * else 1: the cross-entropy of y and sigmoid(x), in the form that does not overflow. dx [rows,labels]. */

@@ -118,6 +118,63 @@ static void codes_of_a_step(const struct step_sizes *step, int64_t *size) {
     size[3] = WITH_CLASSES;
 }
 
+/* ---- divergence of softmaxes. Sizes: rows, dim, rows of c, first and last column, what is constant. ---- */
+enum { CONSTANT_A = 1, CONSTANT_B = 2, CONSTANT_C = 4, CONSTANT_ALL = 7 };
+static const int64_t DIVERGENCES[][CASE_SIZES] = {{0, 3, 5, 0, 5},
+                                                  {1, 1, 4, 1, 2},
+                                                  {1, 4, 3, 0, 3},
+                                                  {5, 3, 11, 2, 9},
+                                                  {5, 3, 11, 2, 9, CONSTANT_A},
+                                                  {5, 3, 11, 2, 9, CONSTANT_B},
+                                                  {5, 3, 11, 2, 9, CONSTANT_C},
+                                                  {5, 3, 11, 2, 9, CONSTANT_ALL},
+                                                  {130, 16, 300, 7, 300},
+                                                  {33, 64, 257, 0, 257},
+                                                  {20, 3, 40000, 0, 40000, CONSTANT_ALL}};
+
+/* log of the softmax of row i of x at column j, for all j of 0 .. m - 1 */
+static void log_shares(const double *x, const double *c, int64_t m, int64_t dim, double *to) {
+    double total = 0;
+    for (int64_t j = 0; j < m; j++) {
+        to[j] = 0;
+        for (int64_t l = 0; l < dim; l++) to[j] += 2 * x[l] * c[j * dim + l];
+        total += exp(to[j]);
+    }
+    for (int64_t j = 0; j < m; j++) to[j] -= log(total);
+}
+
+static void softmax_divergence(struct call *c) {
+    int64_t n = c->size[0], dim = c->size[1], first = c->size[3], last = c->size[4], m = last - first;
+    int constant = (int)c->size[5], of_a = !(constant & CONSTANT_A), of_b = !(constant & CONSTANT_B);
+    int of_c = !(constant & CONSTANT_C);
+    struct operand a = call_in_rows(c, n, dim, UNIT_ROWS), b = call_in_rows(c, n, dim, UNIT_ROWS);
+    struct operand rows = call_in_rows(c, c->size[2], dim, UNIT_ROWS), loss = call_inout(c, 1, NUMBERS);
+    struct operand shares = call_point(c, 2 * m, NUMBERS); /* room for the reference */
+    struct operand da = call_gradient(c, of_a ? a : call_point(c, 0, NUMBERS), 1);
+    struct operand db = call_gradient(c, of_b ? b : call_point(c, 0, NUMBERS), 1);
+    struct operand drows = call_gradient(c, of_c ? rows : call_point(c, 0, NUMBERS), 1);
+    struct softmax_divergence d = {n, dim, first, last, 2, 0.5, a.real, b.real, rows.real};
+    call_shape(c, "%lld to %lld x %lld", (ll)n, (ll)m, (ll)dim);
+    call_differentiate(c, loss);
+    CALL(c, softmax_divergence, &d, loss.real, wanted(da, of_a), wanted(db, of_b), wanted(drows, of_c));
+    REFERENCE(c)
+    for (int64_t i = 0; i < n; i++) {
+        double *p = shares.host, *g = p + m;
+        log_shares(a.host + i * dim, rows.host + first * dim, m, dim, p);
+        log_shares(b.host + i * dim, rows.host + first * dim, m, dim, g);
+        for (int64_t j = 0; j < m; j++) loss.host[0] += 0.5 * exp(p[j]) * (p[j] - g[j]);
+    }
+}
+
+/* As MedTok's: shared vectors over the shared region. */
+static void shared_of_a_step(const struct step_sizes *step, int64_t *size) {
+    size[0] = step->batch;
+    size[1] = step->dim;
+    size[2] = step->codebook;
+    size[3] = step->codebook / 3;
+    size[4] = step->codebook - size[3];
+}
+
 /* ---- binary cross-entropy. Sizes: rows, labels, with weights of positives, without the gradient. A third of the labels is not
  * known. ---- */
 static const int64_t LABELS[][CASE_SIZES] = {{0, 3},       {1, 1},        {7, 5},     {7, 5, 1},       {7, 5, 1, 1},
@@ -149,6 +206,7 @@ static void labels_of_a_step(const struct step_sizes *step, int64_t *size) {
 
 const struct kernel_case LOSS_CASES[] = {
     {"cross_entropy", cross_entropy, SHAPES(ENTROPIES), codes_of_a_step},
+    {"softmax_divergence", softmax_divergence, SHAPES(DIVERGENCES), shared_of_a_step},
     {"bce", bce, SHAPES(LABELS), labels_of_a_step},
 };
 END_OF_FAMILY(LOSS_CASES);

@@ -116,6 +116,44 @@ static void picks_of_a_step(const struct step_sizes *step, int64_t *size) {
     size[4] = 1;
 }
 
+/* ---- the rotation trick. Sizes: rows, dim, whether z and q are the same or orthogonal ---- */
+static const int64_t ROTATED[][CASE_SIZES] = {{0, 3},   {1, 2},    {7, 5},    {7, 5, 1},
+                                              {33, 64}, {130, 33}, {700, 64}, {3, 257}};
+
+/* y = |q|/|z| R x with R fixed by z and q, written as two reflections, (I - 2 q' q'^T)(I - 2 h h^T): the first turns z' to -q', the
+ * second that to q'. */
+static void rotate(int64_t dim, const double *z, const double *q, const double *x, double *y) {
+    double length_z = 0, length_q = 0, square = 0, along = 0;
+    for (int64_t l = 0; l < dim; l++) length_z += z[l] * z[l], length_q += q[l] * q[l];
+    length_z = sqrt(length_z), length_q = sqrt(length_q);
+    for (int64_t l = 0; l < dim; l++) {
+        double s = z[l] / length_z + q[l] / length_q;
+        square += s * s, along += s * x[l];
+    }
+    for (int64_t l = 0; l < dim; l++) y[l] = x[l] - 2 * along / square * (z[l] / length_z + q[l] / length_q);
+    along = 0;
+    for (int64_t l = 0; l < dim; l++) along += y[l] * q[l] / length_q;
+    for (int64_t l = 0; l < dim; l++) y[l] = length_q / length_z * (y[l] - 2 * along * q[l] / length_q);
+}
+
+/* The gradient of y = |q|/|z| R x at x = z, with R as it is there. */
+static void rotate_backward(struct call *c) {
+    int64_t n = c->size[0], dim = c->size[1];
+    struct operand x = call_point(c, n * dim, NUMBERS), y = call_value(c, n * dim);
+    enum fill fill = c->size[2] ? ONE_HOT_ROWS : NUMBERS;
+    struct operand z = call_in_rows(c, n, dim, fill), q = call_in_rows(c, n, dim, fill);
+    struct operand dy = call_cotangent(c, y), dx = call_gradient(c, x, 1);
+    call_shape(c, "%lld x %lld", (ll)n, (ll)dim);
+    CALL(c, rotate_backward, n, dim, z.real, q.real, dy.real, dx.real);
+    REFERENCE(c)
+    for (int64_t i = 0; i < n * dim; i += dim) rotate(dim, z.host + i, q.host + i, x.host + i, y.host + i);
+}
+
+static void vectors_of_a_step(const struct step_sizes *step, int64_t *size) {
+    size[0] = step->queries;
+    size[1] = step->dim;
+}
+
 /* ---- sums of picks. Sizes: as of the gradient ---- */
 static const int64_t SUMMED[][CASE_SIZES] = {
     {0, 3, 4, 2}, {1, 1, 3, 1}, {9, 5, 40, 3}, {700, 64, 90, 5}, {40, 257, 300, 5}};
@@ -165,6 +203,7 @@ static void codebook_of_a_step(const struct step_sizes *step, int64_t *size) {
 const struct kernel_case QUANTIZER_CASES[] = {
     {"quantize", quantize, SHAPES(QUANTIZED), quantized_of_a_step},
     {"quantize_backward", quantize_backward, SHAPES(DIFFERENTIATED), picks_of_a_step},
+    {"rotate_backward", rotate_backward, SHAPES(ROTATED), vectors_of_a_step},
     {"sum_picks", sum_picks, SHAPES(SUMMED), picks_of_a_step},
     {"ema_rows", ema_rows, SHAPES(AVERAGED), codebook_of_a_step},
 };

@@ -13,16 +13,6 @@
 enum { CHUNK_BYTES = 1 << 26, LEAST_ROWS = 64 };
 enum { ROW_THREADS = 256 };
 
-/* The largest of the block's values; a NaN may be passed over. `room`: as block_sum's. */
-static __device__ real block_max(real x, real *room) {
-    x = warp_max(x);
-    if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
-    __syncthreads();
-    for (unsigned w = 0; w < blockDim.x / WARP; w++) x = room[w] > x ? room[w] : x;
-    __syncthreads();
-    return x;
-}
-
 /* One row of logits as its softmax sees it: with the bias, without the columns of the row's own class but the target. */
 struct logits_row {
     const real *logits, *bias;

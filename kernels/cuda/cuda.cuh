@@ -117,6 +117,16 @@ static __device__ inline T block_sum(T x, T *room) {
     return sum;
 }
 
+/* The largest of the block's values; a NaN may be passed over. `room`: as block_sum's. */
+static __device__ inline real block_max(real x, real *room) {
+    x = warp_max(x);
+    if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
+    __syncthreads();
+    for (unsigned w = 0; w < blockDim.x / WARP; w++) x = room[w] > x ? room[w] : x;
+    __syncthreads();
+    return x;
+}
+
 /* ---- sums over blocks, in one launch: the last block to come adds what all have written ---- */
 enum { ARRIVALS = 64 }; /* counters in device memory, zero between kernels */
 

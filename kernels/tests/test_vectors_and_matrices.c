@@ -45,10 +45,24 @@ static void adam_follows_the_published_update(void **state) {
     release(5, g, p, m, v, constants);
 }
 
+/* ---- matrices ---- */
+static void l2_normalize_works_in_place(void **state) {
+    (void)state;
+    enum { ROWS = 37, COLS = 67 };
+    dev_real x = values(ROWS * COLS), y = zeros(ROWS * COLS), norm = zeros(ROWS), again = zeros(ROWS);
+    RUN(l2_normalize, ROWS, COLS, x, y, norm);
+    RUN(l2_normalize, ROWS, COLS, x, x, again);
+    device_synchronize(&device);
+    assert_memory_equal(x.at, y.at, ROWS * COLS * sizeof(real));
+    assert_memory_equal(norm.at, again.at, ROWS * sizeof(real));
+    release(4, x, y, norm, again);
+}
+
 int test_vectors_and_matrices(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_gives_the_known_answers),
         cmocka_unit_test(adam_follows_the_published_update),
+        cmocka_unit_test(l2_normalize_works_in_place),
     };
     return cmocka_run_group_tests_name("vectors and matrices", tests, NULL, NULL);
 }

@@ -25,6 +25,8 @@ enum rng_stream {
     RNG_SAMPLER = 0x200,   /* step = epoch, index = stratum */
     RNG_DROPOUT = 0x300,   /* step = training step, index = code */
     RNG_EDGE_DROP = 0x400, /* step = training step, index = code */
+    RNG_NODE_DROP = 0x401, /* the same: nodes that the second view loses */
+    RNG_NODE_DROPOUT = 0x402, /* the same: entries of its nodes */
     RNG_TEXT = 0x500,      /* hashed n-gram projection: index = n-gram hash */
     RNG_ORDER = 0x600,     /* random partition: index = code */
     RNG_KMEANS = 0x700,    /* first codebook; what is drawn is added: medtok/kmeans.c, medtok/first_codebook.c */

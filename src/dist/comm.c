@@ -165,6 +165,10 @@ int comm_sum_uint64(const struct comm *comm, uint64_t *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_UINT64_T, MPI_SUM);
 }
 
+int comm_or_uint64(const struct comm *comm, uint64_t *values, int64_t count) {
+    return all_reduce(comm, values, count, MPI_UINT64_T, MPI_BOR);
+}
+
 int comm_sum_double(const struct comm *comm, double *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_DOUBLE, MPI_SUM);
 }

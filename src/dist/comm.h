@@ -50,6 +50,7 @@ int comm_sum_double(const struct comm *comm, double *values, int64_t count);
 int comm_max_int64(const struct comm *comm, int64_t *values, int64_t count); /* the largest, likewise */
 int comm_max_double(const struct comm *comm, double *values, int64_t count);
 int comm_sum_uint64(const struct comm *comm, uint64_t *values, int64_t count);
+int comm_or_uint64(const struct comm *comm, uint64_t *values, int64_t count); /* the bits that any rank has */
 
 /* Collective: rank 0's bytes to all; any length (split below 2^31 bytes a message). */
 int comm_broadcast(const struct comm *comm, void *bytes, int64_t count);

@@ -1,9 +1,14 @@
-/* Two all-to-all exchanges make a plan (counts, then row numbers); one more moves the rows either way. */
+/* Askers speak first, to those who own what they want; then rows go one way and gradients the other, between the same pairs. */
 #include "dist/row_owner.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/status.h"
+
+/* Messages of a question carry one of two tags by turns: a rank that already asks for the next batch is not heard by one that still
+ * listens for this one. */
+enum { TAG_QUESTION = 7100, TAG_ROWS = TAG_QUESTION + 2, TAG_GRADIENTS };
 
 int64_t row_owner_first(int64_t n_rows, int rank, int size) { return n_rows * rank / size; }
 
@@ -14,7 +19,9 @@ static int plan_alloc(struct row_plan *plan, int size) {
     TRY(mem_alloc(&plan->want_counts, size, sizeof(int)));
     TRY(mem_alloc(&plan->want_displacements, size, sizeof(int)));
     TRY(mem_alloc(&plan->give_counts, size, sizeof(int)));
-    return mem_alloc(&plan->give_displacements, size, sizeof(int));
+    TRY(mem_alloc(&plan->give_displacements, size, sizeof(int)));
+    TRY(mem_alloc(&plan->heard_first, size, sizeof(int)));
+    return mem_alloc(&plan->requests, 2 * (long long)size, sizeof *plan->requests);
 }
 
 /* Rows are ascending, so each owner's part is one stretch. */
@@ -52,26 +59,96 @@ static int plan_staging(struct row_plan *plan, const struct comm *comm, struct d
     return STATUS_OK;
 }
 
-int row_plan_make(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t n_rows, int64_t cols,
-                  const int32_t *rows, int n) {
-    TRY(plan_alloc(plan, comm->size));
-    plan->n_want = n;
-    count_by_owner(plan, comm->size, n_rows, rows, n);
-    TRY(exchange_status(
-        COMM_COUNTED(comm, (comm->size - 1) * (int64_t)sizeof(int),
-                     MPI_Alltoall(plan->want_counts, 1, MPI_INT, plan->give_counts, 1, MPI_INT, comm->handle))));
+/* ---- who wants what ---- */
+/* How many questions were asked among the ranks of `comm` so far, kept with the communicator: the same on all of them. */
+static int count_question(const struct comm *comm, int *number) {
+    static int key = MPI_KEYVAL_INVALID;
+    void *kept;
+    int found, code = MPI_SUCCESS;
+    if (key == MPI_KEYVAL_INVALID)
+        code = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, MPI_COMM_NULL_DELETE_FN, &key, NULL);
+    if (code == MPI_SUCCESS) code = MPI_Comm_get_attr(comm->handle, key, &kept, &found);
+    if (code != MPI_SUCCESS) return exchange_status(code);
+    *number = found ? (int)(intptr_t)kept : 0;
+    return exchange_status(MPI_Comm_set_attr(comm->handle, key, (void *)(intptr_t)(*number + 1)));
+}
+
+static int begin_asking(struct row_plan *plan, const struct comm *comm, const int32_t *rows, int tag, int *n_asked) {
+    *n_asked = 0;
+    for (int r = 0; r < comm->size; r++) {
+        int n = r == comm->rank ? 0 : plan->want_counts[r];
+        if (n == 0) continue;
+        TRY(exchange_status(COMM_COUNTED(comm, n * (int64_t)sizeof *rows,
+                                         MPI_Issend(rows + plan->want_displacements[r], n, MPI_INT32_T, r, tag,
+                                                    comm->handle, &plan->requests[(*n_asked)++]))));
+    }
+    return STATUS_OK;
+}
+
+/* Takes a question, if one waits. */
+static int hear(struct row_plan *plan, const struct comm *comm, int tag, int *n_heard) {
+    int waits, n;
+    MPI_Message message;
+    MPI_Status from;
+    TRY(exchange_status(MPI_Improbe(MPI_ANY_SOURCE, tag, comm->handle, &waits, &message, &from)));
+    if (!waits) return STATUS_OK;
+    TRY(exchange_status(MPI_Get_count(&from, MPI_INT32_T, &n)));
+    TRY(mem_grow(&plan->heard, &plan->heard_capacity, *n_heard + n, sizeof *plan->heard));
+    plan->give_counts[from.MPI_SOURCE] = n;
+    plan->heard_first[from.MPI_SOURCE] = *n_heard;
+    TRY(exchange_status(MPI_Mrecv(plan->heard + *n_heard, n, MPI_INT32_T, &message, MPI_STATUS_IGNORE)));
+    *n_heard += n;
+    return STATUS_OK;
+}
+
+/* Asks and hears until all questions of all ranks were heard: a rank whose own were enters the barrier. */
+static int ask(struct row_plan *plan, const struct comm *comm, const int32_t *rows) {
+    MPI_Request barrier;
+    int number = 0, n_asked, n_heard = 0, heard = 0, over = 0;
+    TRY(count_question(comm, &number));
+    int tag = TAG_QUESTION + number % 2;
+    TRY(begin_asking(plan, comm, rows, tag, &n_asked));
+    while (!over) {
+        TRY(hear(plan, comm, tag, &n_heard));
+        if (heard) {
+            TRY(exchange_status(COMM_WAITED(comm, MPI_Test(&barrier, &over, MPI_STATUS_IGNORE))));
+            continue;
+        }
+        TRY(exchange_status(COMM_WAITED(comm, MPI_Testall(n_asked, plan->requests, &heard, MPI_STATUSES_IGNORE))));
+        if (heard) TRY(exchange_status(COMM_COUNTED(comm, 0, MPI_Ibarrier(comm->handle, &barrier))));
+    }
+    return STATUS_OK;
+}
+
+/* What was asked, in the order of ranks, as rows of our own block; what this rank wants of itself was not asked. */
+static int order_questions(struct row_plan *plan, const struct comm *comm, const int32_t *rows, int64_t n_rows) {
+    int own = plan->want_counts[comm->rank];
+    int32_t first = (int32_t)row_owner_first(n_rows, comm->rank, comm->size);
+    plan->give_counts[comm->rank] = own;
     plan->n_give = 0;
     for (int r = 0; r < comm->size; r++) {
         plan->give_displacements[r] = plan->n_give;
         plan->n_give += plan->give_counts[r];
     }
-    TRY(mem_grow(&plan->give_rows, &plan->give_capacity, plan->n_give + 1, sizeof(int32_t)));
-    TRY(exchange_status(
-        COMM_COUNTED(comm, (n - plan->want_counts[comm->rank]) * (int64_t)sizeof(int32_t),
-                     MPI_Alltoallv(rows, plan->want_counts, plan->want_displacements, MPI_INT32_T, plan->give_rows,
-                                   plan->give_counts, plan->give_displacements, MPI_INT32_T, comm->handle))));
-    int32_t first = (int32_t)row_owner_first(n_rows, comm->rank, comm->size);
-    for (int i = 0; i < plan->n_give; i++) plan->give_rows[i] -= first;
+    TRY(mem_grow(&plan->give_rows, &plan->give_capacity, plan->n_give + 1, sizeof *plan->give_rows));
+    for (int r = 0; r < comm->size; r++) {
+        const int32_t *asked =
+            r == comm->rank ? rows + plan->want_displacements[r] : plan->heard + plan->heard_first[r];
+        int32_t *give = plan->give_rows + plan->give_displacements[r];
+        for (int i = 0; i < plan->give_counts[r]; i++) give[i] = asked[i] - first;
+    }
+    return STATUS_OK;
+}
+
+int row_plan_make(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t n_rows, int64_t cols,
+                  const int32_t *rows, int n) {
+    TRY(plan_alloc(plan, comm->size));
+    plan->n_want = n;
+    count_by_owner(plan, comm->size, n_rows, rows, n);
+    memset(plan->give_counts, 0, (size_t)comm->size * sizeof *plan->give_counts);
+    TRY(mem_grow(&plan->heard, &plan->heard_capacity, 1, sizeof *plan->heard));
+    if (comm->size > 1) TRY(ask(plan, comm, rows));
+    TRY(order_questions(plan, comm, rows, n_rows));
     return plan_staging(plan, comm, device, cols);
 }
 
@@ -81,24 +158,55 @@ void row_plan_free(struct row_plan *plan, struct device *device) {
     free(plan->give_counts);
     free(plan->give_displacements);
     free(plan->give_rows);
+    free(plan->heard);
+    free(plan->heard_first);
+    free(plan->requests);
     device_host_free_reals(device, plan->host);
     device_free_ints(device, plan->give_on_device);
     device_free_reals(device, plan->rows_on_device);
     *plan = (struct row_plan){0};
 }
 
-/* Moves rows: counts and displacements are in rows, the message type is one row of `cols` values. */
-static int exchange_rows(const struct comm *comm, int64_t cols, const real *from, const int *from_counts,
-                         const int *from_displacements, real *to, const int *to_counts, const int *to_displacements) {
+/* ---- rows ---- */
+/* One way of a plan: rows of `from` to other ranks, those of other ranks to `to`; counts and offsets in rows. */
+struct way {
+    const real *from;
+    const int *sent, *sent_first;
+    real *to;
+    const int *got, *got_first;
+    int tag;
+};
+
+static int begin_moving(struct row_plan *plan, const struct comm *comm, int64_t cols, MPI_Datatype row,
+                        const struct way *w, int *n_requests) {
+    for (int r = 0; r < comm->size; r++) {
+        if (r == comm->rank || w->got[r] == 0) continue;
+        TRY(exchange_status(MPI_Irecv(w->to + w->got_first[r] * cols, w->got[r], row, r, w->tag, comm->handle,
+                                      &plan->requests[(*n_requests)++])));
+    }
+    for (int r = 0; r < comm->size; r++) {
+        if (r == comm->rank || w->sent[r] == 0) continue;
+        TRY(exchange_status(COMM_COUNTED(comm, w->sent[r] * cols * (int64_t)sizeof(real),
+                                         MPI_Isend(w->from + w->sent_first[r] * cols, w->sent[r], row, r, w->tag,
+                                                   comm->handle, &plan->requests[(*n_requests)++]))));
+    }
+    return STATUS_OK;
+}
+
+/* Moves rows; the message type is one row of `cols` values, so that counts stay small. */
+static int move_rows(struct row_plan *plan, const struct comm *comm, int64_t cols, struct way w) {
     MPI_Datatype row;
+    int n_requests = 0, own = w.sent[comm->rank];
     TRY(exchange_status(MPI_Type_contiguous((int)cols, COMM_REAL, &row)));
     TRY(exchange_status(MPI_Type_commit(&row)));
-    int64_t sent = from_displacements[comm->size - 1] + from_counts[comm->size - 1] - from_counts[comm->rank];
-    int code = COMM_COUNTED(
-        comm, sent * cols * (int64_t)sizeof(real),
-        MPI_Alltoallv(from, from_counts, from_displacements, row, to, to_counts, to_displacements, row, comm->handle));
+    int status = begin_moving(plan, comm, cols, row, &w, &n_requests);
+    if (own)
+        memcpy(w.to + w.got_first[comm->rank] * cols, w.from + w.sent_first[comm->rank] * cols,
+               (size_t)own * (size_t)cols * sizeof(real));
+    if (status == STATUS_OK)
+        status = exchange_status(COMM_WAITED(comm, MPI_Waitall(n_requests, plan->requests, MPI_STATUSES_IGNORE)));
     MPI_Type_free(&row);
-    return exchange_status(code);
+    return status;
 }
 
 int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols, dev_real owned,
@@ -110,8 +218,9 @@ int row_plan_fetch(struct row_plan *plan, const struct comm *comm, struct device
     real *given = plan->host, *got = plan->host + plan->n_give * cols;
     device->run->gather_rows(device, plan->n_give, cols, owned, plan->give_on_device, plan->rows_on_device);
     device_download_reals(device, given, plan->rows_on_device, plan->n_give * cols);
-    TRY(exchange_rows(comm, cols, given, plan->give_counts, plan->give_displacements, got, plan->want_counts,
-                      plan->want_displacements));
+    TRY(move_rows(plan, comm, cols,
+                  (struct way){given, plan->give_counts, plan->give_displacements, got, plan->want_counts,
+                               plan->want_displacements, TAG_ROWS}));
     device_upload_reals(device, out, got, plan->n_want * cols);
     return STATUS_OK;
 }
@@ -124,8 +233,9 @@ int row_plan_return(struct row_plan *plan, const struct comm *comm, struct devic
     }
     real *returned = plan->host, *ours = plan->host + plan->n_give * cols;
     device_download_reals(device, ours, grad, plan->n_want * cols);
-    TRY(exchange_rows(comm, cols, ours, plan->want_counts, plan->want_displacements, returned, plan->give_counts,
-                      plan->give_displacements));
+    TRY(move_rows(plan, comm, cols,
+                  (struct way){ours, plan->want_counts, plan->want_displacements, returned, plan->give_counts,
+                               plan->give_displacements, TAG_GRADIENTS}));
     device_upload_reals(device, plan->rows_on_device, returned, plan->n_give * cols);
     device->run->scatter_add_rows(device, plan->n_give, cols, plan->rows_on_device, plan->give_on_device, owned_grad);
     return STATUS_OK;

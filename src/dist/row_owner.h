@@ -2,8 +2,9 @@
  * back their gradients.
  *
  * Rank r owns rows first(r) .. first(r+1)-1, blocks of equal size. An exchange plan is made for each batch from its
- * sorted list of distinct rows; the same plan serves the fetch and the return. Sums are made in rank order, so the
- * result is the same from run to run. A single rank copies and adds on its device.
+ * sorted list of distinct rows; the same plan serves the fetch and the return. Messages go only between ranks that have something
+ * to say: one each with the numbers of the wanted rows, one with the rows, one with their gradients. Sums are made in rank order, so
+ * the result is the same from run to run. A single rank copies and adds on its device.
  */
 #ifndef MEDTOK_DIST_ROW_OWNER_H
 #define MEDTOK_DIST_ROW_OWNER_H
@@ -20,14 +21,19 @@ struct row_plan {
     int *give_counts, *give_displacements; /* [size]: rows of ours that other ranks want */
     int32_t *give_rows;                    /* [n_give]: as indices in our own block */
     int n_want, n_give;
-    long long give_capacity;
+    int32_t *heard; /* what was asked, in the order in which it came; heard_first [size]: where a rank's part begins */
+    int *heard_first;
+    MPI_Request *requests; /* [2 size] */
+    long long give_capacity, heard_capacity;
     real *host;              /* staging for n_give + n_want rows; of device_host_alloc_reals */
     dev_int give_on_device;  /* give_rows */
     dev_real rows_on_device; /* [n_give, cols] */
     long long host_values, device_rows, device_values; /* their sizes */
 };
 
-/* Collective. `rows`[n] ascending, distinct, global numbers, of a table of n_rows x cols; copied as needed. */
+/* Collective, but each rank hears from those alone that want rows of it: the ranks do not tell each other whom they ask; that all have
+ * been heard is known by a barrier that does not block (Hoefler, Siebert, Lumsdaine, "Scalable communication protocols for dynamic
+ * sparse data exchange", PPoPP 2010). `rows`[n] ascending, distinct, global numbers, of a table of n_rows x cols; copied as needed. */
 int row_plan_make(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t n_rows, int64_t cols,
                   const int32_t *rows, int n);
 void row_plan_free(struct row_plan *plan, struct device *device);

@@ -37,6 +37,13 @@ static void settle(struct stages *s) {
     t->sent += (double)(traffic.bytes - s->traffic.bytes);
 }
 
+/* For profilers that listen to MPI: 1 begins, -1 ends the region `name` (the convention of IPM and others). */
+static void tell_profilers(int level, const char *name) {
+    int started = 0;
+    MPI_Initialized(&started);
+    if (started) MPI_Pcontrol(level, name);
+}
+
 void stages_begin(struct stages *s, const struct device *device, const char *const *names, int n) {
     *s = (struct stages){.names = names, .n = n, .device = device};
     start(s, s->n);
@@ -44,8 +51,14 @@ void stages_begin(struct stages *s, const struct device *device, const char *con
 
 void stage_begin(struct stages *s, int stage) {
     settle(s);
-    if (s->running < s->n) range_pop();
-    if (stage < s->n) range_push(stage_name(s, stage));
+    if (s->running < s->n) {
+        range_pop();
+        tell_profilers(-1, stage_name(s, s->running));
+    }
+    if (stage < s->n) {
+        range_push(stage_name(s, stage));
+        tell_profilers(1, stage_name(s, stage));
+    }
     start(s, stage);
 }
 

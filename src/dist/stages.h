@@ -1,5 +1,6 @@
 /* Where the time of a job goes: a job names its stages, says when each begins, and at its end rank 0 may log a table over all
- * ranks: time, share, imbalance, operations and bytes a second, messages. Stages are ranges for profilers too (ranges.h).
+ * ranks: time, share, imbalance, operations and bytes a second, messages. Stages are ranges for profilers too (ranges.h), and regions for
+ * those of MPI (MPI_Pcontrol).
  *
  * At each moment one stage runs; outside those that the job names it is "other", so that shares add up to 100 %. Times are
  * those of the host. A device that works on after a call returns (cuda) is waited for in the stage that reads a result, and

@@ -61,18 +61,21 @@ static int send(void *self, int slot) {
     return pack_send(&l->slots[slot].pack);
 }
 
-static int share(void *self, int slot) {
+/* What a batch's losses are means over: targets, or samples of each task. */
+static void tell(void *self, int slot, int64_t *numbers) {
     struct ehr_learner *l = self;
-    struct ehr_slot *s = &l->slots[slot];
+    const struct ehr_slot *s = &l->slots[slot];
     const struct sample_set *set = trained_set(l);
-    int64_t n_tasks = l->terms.data->n_tasks;
     if (l->stage == STAGE_PRETRAIN) {
-        s->total[0] = s->batch.n ? l->model->targets(s->batch.input) : 0;
-        return comm_sum_int64(l->comm, s->total, 1);
+        numbers[0] = s->batch.n ? l->model->targets(s->batch.input) : 0;
+        return;
     }
-    for (int64_t t = 0; t < n_tasks; t++) s->total[t] = 0;
-    for (int64_t i = 0; i < s->batch.n; i++) s->total[set->task[s->drawn[i]]]++;
-    return comm_sum_int64(l->comm, s->total, n_tasks);
+    for (int64_t i = 0; i < s->batch.n; i++) numbers[set->task[s->drawn[i]]]++;
+}
+
+static void share(void *self, int slot, const int64_t *sums) {
+    struct ehr_learner *l = self;
+    memcpy(l->slots[slot].total, sums, (size_t)l->learner.n_shared * sizeof *sums);
 }
 
 static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums) {
@@ -179,7 +182,9 @@ int ehr_learner_make(struct ehr_learner *l, const struct ehr_learner_terms *term
                                   .n_terms = 1,
                                   .draw = draw,
                                   .send = send,
+                                  .tell = tell,
                                   .share = share,
+                                  .n_shared = stage == STAGE_PRETRAIN ? 1 : l->terms.data->n_tasks,
                                   .loss = loss,
                                   .evaluate = is_task ? evaluate : NULL};
     return comm_agree(comm, status);

@@ -130,3 +130,9 @@ int neighbour_search_recall(struct neighbour_search *s, const struct code_links 
     TRY(status);
     return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *recall, recall);
 }
+
+int neighbour_search_nearest(const struct neighbour_search *s, int k, int32_t *codes) {
+    for (int64_t q = 0; q < s->n_queries; q++)
+        for (int i = 0; i < k; i++) codes[q * k + i] = s->best[q * NEIGHBOURS + i].code;
+    return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, k * (int64_t)sizeof *codes, codes);
+}

@@ -47,4 +47,7 @@ int neighbour_search_add(struct neighbour_search *search, int64_t n, const int64
 int neighbour_search_recall(struct neighbour_search *search, const struct code_links *links,
                             struct neighbour_recall *recall);
 
+/* Collective. codes [n_queries, k], k <= NEIGHBOURS: those nearest to each query, nearest first; -1 behind the last. */
+int neighbour_search_nearest(const struct neighbour_search *search, int k, int32_t *codes);
+
 #endif

@@ -8,7 +8,9 @@
     KEY(in, INTEGER, "inspect.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_TRAIN | JOB_INSPECT, LEAVES,    \
         "bootstrap resamples behind each interval")                                                                    \
     KEY(in, INTEGER, "inspect.sample", sample, "2000", 1, 1e6, "codes", JOB_TRAIN | JOB_INSPECT, LEAVES,               \
-        "codes whose nearest codes are compared with the knowledge graph")
+        "codes whose nearest codes are compared with the knowledge graph, or with those of inspect.other")             \
+    KEY(in, PATH, "inspect.other", other, "", JOB_INSPECT, 0, "table",                                                 \
+        "table of another training: how alike do both tell the codes apart? Empty: not asked")
 struct inspect_options {
     INSPECT_OPTIONS(OPTION_MEMBER, )
 };
@@ -28,7 +30,8 @@ struct inspect_options {
         "nearest codes outside a code's category that have a vote on its class")                                       \
     KEY(in, INTEGER, "probe.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_PROBE, LEAVES,                    \
         "bootstrap resamples of categories behind each interval")                                                      \
-    KEY(in, PATH, "probe.report", report, "results/probe.json", JOB_REPORT, JOB_PROBE, "probe", "all figures as JSON")
+    KEY(in, PATH, "probe.report", report, "results/probe.json", JOB_EXPORT | JOB_REPORT, JOB_PROBE, "probe",           \
+        "all figures as JSON")
 struct probe_options {
     PROBE_OPTIONS(OPTION_MEMBER, )
 };

@@ -435,7 +435,8 @@ int untrained_quantizer_make(struct untrained_quantizer *q, const struct comm *c
     struct quantizing z = {.device = device};
     uint8_t *present = NULL;
     *q = (struct untrained_quantizer){.n = of->n, .width = of->width, .top_k = top_k, .residual = residual};
-    q->source = (struct vector_source){of->n, N_GROUPS * of->width, read_sums, q, of->used};
+    q->source = (struct vector_source){
+        .n = of->n, .width = N_GROUPS * of->width, .read = read_sums, .self = q, .used = of->used};
     int status = kind == ROWS_CODES ? mem_alloc(&present, of->n, sizeof *present) : STATUS_OK;
     TRY_DONE(comm_agree(comm, status));
     if (present) TRY_DONE(find_vectors(comm, of, present));

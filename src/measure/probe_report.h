@@ -8,7 +8,7 @@
 #include "measure/bootstrap.h"
 #include "measure/probe_question.h"
 
-enum { PROBE_MOST_METRICS = 32, PROBE_MOST_SPACES = 32, PROBE_MOST_PAIRS = 8, PROBE_MOST_TOKENS = 64 };
+enum { PROBE_MOST_METRICS = 32, PROBE_MOST_SPACES = 32, PROBE_MOST_PAIRS = 16, PROBE_MOST_TOKENS = 64 };
 
 /* Two spaces that are compared: the first less the second, in the same resamples. */
 struct space_pair {

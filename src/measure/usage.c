@@ -32,11 +32,22 @@ void usage_add(struct usage *u, enum token_group group, const int32_t *tokens, i
     for (int64_t i = 0; i < n; i++) counts[tokens[i]]++;
 }
 
-int usage_sum(struct usage *u, const struct comm *comm) {
-    return comm_sum_int64(comm, u->counts, 2 * u->codebook_size);
+int usage_sum(struct usage *u, struct usage *other, int64_t *memory, const struct comm *comm) {
+    int64_t n = 2 * u->codebook_size;
+    if (comm->size == 1) return STATUS_OK;
+    memcpy(memory, u->counts, (size_t)n * sizeof *memory);
+    memcpy(memory + n, other->counts, (size_t)n * sizeof *memory);
+    TRY(comm_sum_int64(comm, memory, 2 * n));
+    memcpy(u->counts, memory, (size_t)n * sizeof *memory);
+    memcpy(other->counts, memory + n, (size_t)n * sizeof *memory);
+    return STATUS_OK;
 }
 
-int64_t usage_row(const struct usage *u, int64_t row) { return u->counts[row] + u->counts[u->codebook_size + row]; }
+void usage_mark(const struct usage *u, uint64_t *picked) {
+    memset(picked, 0, (size_t)usage_words(u) * sizeof *picked);
+    for (int64_t r = 0; r < u->codebook_size; r++)
+        picked[r / 64] |= (uint64_t)(u->counts[r] + u->counts[u->codebook_size + r] > 0) << r % 64;
+}
 
 void usage_merge(struct usage *u, const struct usage *from) {
     for (int64_t i = 0; i < 2 * u->codebook_size; i++) u->counts[i] += from->counts[i];

@@ -27,11 +27,12 @@ void usage_clear(struct usage *usage);
 /* Adds picks of a group: tokens[n] rows of the codebook. */
 void usage_add(struct usage *usage, enum token_group group, const int32_t *tokens, int64_t n);
 
-/* Collective: sums the counts over ranks. */
-int usage_sum(struct usage *usage, const struct comm *comm);
+/* Collective: sums the counts of both over ranks, with one message; memory [4, codebook_size]. */
+int usage_sum(struct usage *usage, struct usage *other, int64_t *memory, const struct comm *comm);
 
-/* Picks of a row of the codebook by all groups. */
-int64_t usage_row(const struct usage *usage, int64_t row);
+/* A bit for each row of the codebook that any group picked: bit row % 64 of picked[row / 64], of usage_words() words. */
+void usage_mark(const struct usage *usage, uint64_t *picked);
+static inline int64_t usage_words(const struct usage *usage) { return (usage->codebook_size + 63) / 64; }
 
 /* Adds the counts of `from` to `usage`. */
 void usage_merge(struct usage *usage, const struct usage *from);

@@ -23,7 +23,7 @@ void vector_part(const struct comm *comm, int64_t first, int64_t count, int64_t 
     *end = first + vector_part_first(comm, count, comm->rank + 1);
 }
 
-/* A walk over all blocks: rows [count, width] of norm 1 or 0. */
+/* A walk over all blocks: rows [count, width], each part of norm 1 or 0. */
 struct walk {
     const struct comm *comm;
     const struct vector_source *source;
@@ -56,6 +56,8 @@ static void make_unit(int64_t n, int64_t width, float *rows) {
     }
 }
 
+static int64_t parts_of(const struct vector_source *source) { return source->parts > 0 ? source->parts : 1; }
+
 static int is_used(const struct vector_source *source, int64_t first, int64_t count) {
     return !source->used || memchr(source->used + first, 1, (size_t)count) != NULL;
 }
@@ -77,7 +79,7 @@ static int walk_next(struct walk *w) {
     int status = interrupt_poll();
     if (status == STATUS_OK && end > begin) status = s->read(s->self, begin, end - begin, w->part);
     TRY(comm_agree(comm, status));
-    make_unit(end - begin, s->width, w->part);
+    make_unit((end - begin) * parts_of(s), s->width / parts_of(s), w->part);
     for (int r = 0; r <= comm->size; r++) w->part_first[r] = vector_part_first(comm, w->count, r);
     return comm_gather_known(comm, w->part_first, s->width * (int64_t)sizeof *w->part, w->part, w->rows);
 }
@@ -101,6 +103,7 @@ struct asked {
     const struct probe_question *question;
     struct probe_answers *answers;
     float *rows;   /* [n_queries, width] */
+    uint8_t *has;  /* [n_queries] bits of the parts that a query has */
     float *best;   /* [n_queries] of the right answers; -2: none found */
     int64_t *next; /* [n_queries] the first target, and known code, in or behind the block in hand */
     int64_t *next_known;
@@ -111,20 +114,22 @@ struct asked {
 struct search {
     const struct comm *comm;
     struct device *device;
-    int64_t width;
+    int64_t width, parts;
     int n;
     struct asked *asked;
     float *host; /* [VECTOR_BLOCK, width] candidates; scores [QUERY_BLOCK, VECTOR_BLOCK] */
     real *reals, *scores;
     dev_real candidates, device_scores;
     int32_t *codes,
-        *column; /* [VECTOR_BLOCK] codes of the candidates in hand; column of each code of the block, or -1 */
+        *column;  /* [VECTOR_BLOCK] codes of the candidates in hand; column of each code of the block, or -1 */
+    uint8_t *has; /* [VECTOR_BLOCK] bits of the parts that each of these has */
 };
 
 static int asked_make(struct asked *a, const struct probe_question *q, struct probe_answers *answers, int64_t width) {
     int64_t n = q->n_queries;
     *a = (struct asked){.question = q, .answers = answers};
     TRY(mem_alloc(&a->rows, n * width, sizeof *a->rows));
+    TRY(mem_alloc(&a->has, n, 1));
     if (q->kind == QUESTION_RANK) {
         TRY(mem_alloc(&a->best, n, sizeof *a->best));
         TRY(mem_alloc(&a->next, n, sizeof *a->next));
@@ -150,6 +155,7 @@ static int search_make(struct search *s, const struct probe_question *questions,
     TRY(mem_alloc(&s->scores, QUERY_BLOCK * VECTOR_BLOCK, sizeof *s->scores));
     TRY(mem_alloc(&s->codes, VECTOR_BLOCK, sizeof *s->codes));
     TRY(mem_alloc(&s->column, VECTOR_BLOCK, sizeof *s->column));
+    TRY(mem_alloc(&s->has, VECTOR_BLOCK, 1));
     s->candidates = device_alloc_reals(s->device, VECTOR_BLOCK * s->width);
     s->device_scores = device_alloc_reals(s->device, QUERY_BLOCK * VECTOR_BLOCK);
     for (int i = 0; i < s->n; i++) TRY(asked_make(&s->asked[i], &questions[i], &answers[i], s->width));
@@ -159,6 +165,7 @@ static int search_make(struct search *s, const struct probe_question *questions,
 static void search_free(struct search *s) {
     for (int i = 0; s->asked && i < s->n; i++) {
         free(s->asked[i].rows);
+        free(s->asked[i].has);
         free(s->asked[i].best);
         free(s->asked[i].next);
         free(s->asked[i].next_known);
@@ -171,8 +178,37 @@ static void search_free(struct search *s) {
     free(s->scores);
     free(s->codes);
     free(s->column);
+    free(s->has);
     device_free_reals(s->device, s->candidates);
     device_free_reals(s->device, s->device_scores);
+}
+
+int vector_is_zero(const float *row, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (row[i] != 0) return 0;
+    return 1;
+}
+
+/* ---- parts ---- */
+/* Bits of the parts of a row that are not 0. */
+static uint8_t parts_that_are(const struct search *s, const float *row) {
+    int64_t width = s->width / s->parts;
+    unsigned bits = 0;
+    for (int64_t p = 0; p < s->parts; p++) bits |= (unsigned)!vector_is_zero(row + p * width, width) << p;
+    return (uint8_t)bits;
+}
+
+enum { PART_SETS = 1 << VECTOR_MOST_PARTS };
+static const float NOT_ALIKE = -2; /* below every cosine: the two have no part in common */
+
+/* Dot products [n] of a query that has the parts `has` with candidates, as means of cosines. */
+static void mean_of_parts(const struct search *s, uint8_t has, int64_t n, real *scores) {
+    real share[PART_SETS];
+    for (unsigned set = 0; set < 1U << s->parts; set++) {
+        int common = __builtin_popcount(set & has);
+        share[set] = common ? (real)1 / (real)common : 0;
+    }
+    for (int64_t i = 0; i < n; i++) scores[i] = share[s->has[i]] > 0 ? scores[i] * share[s->has[i]] : (real)NOT_ALIKE;
 }
 
 /* The rows of the queries, on the device too. */
@@ -181,6 +217,7 @@ static int collect_queries(struct search *s, const struct vector_source *source)
         struct asked *a = &s->asked[i];
         int64_t n = a->question->n_queries;
         TRY(vectors_collect(s->comm, source, n, a->question->queries, a->rows));
+        for (int64_t q = 0; q < n; q++) a->has[q] = parts_that_are(s, a->rows + q * s->width);
         a->device_rows = device_alloc_reals(s->device, n * s->width);
         TRY(comm_agree(s->comm, device_status(s->device)));
         send_rows(s, a->device_rows, n, a->rows);
@@ -195,12 +232,6 @@ static float dot(const float *a, const float *b, int64_t n) {
     return (float)sum;
 }
 
-int vector_is_zero(const float *row, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (row[i] != 0) return 0;
-    return 1;
-}
-
 /* Of this rank's queries. */
 static void see_targets(struct search *s, const struct walk *w, struct asked *a) {
     const struct query_codes *t = &a->question->targets;
@@ -209,9 +240,10 @@ static void see_targets(struct search *s, const struct walk *w, struct asked *a)
         const float *row = a->rows + q * s->width;
         for (; a->next[q] < t->offsets[q + 1] && t->codes[a->next[q]] < w->first + w->count; a->next[q]++) {
             const float *other = w->rows + (t->codes[a->next[q]] - w->first) * s->width;
-            if (t->codes[a->next[q]] < w->first || vector_is_zero(row, s->width) || vector_is_zero(other, s->width))
-                continue;
-            float likeness = dot(row, other, s->width);
+            if (t->codes[a->next[q]] < w->first) continue;
+            int common = __builtin_popcount(a->has[q] & parts_that_are(s, other));
+            if (common == 0) continue;
+            float likeness = dot(row, other, s->width) / (float)common;
             if (likeness > a->best[q]) a->best[q] = likeness;
         }
     }
@@ -245,8 +277,11 @@ static int64_t take_candidates(struct search *s, const struct walk *w, const str
     int64_t n = 0;
     for (int64_t i = 0; i < w->count; i++) {
         const float *row = w->rows + i * s->width;
+        uint8_t has = 0;
         s->column[i] = -1;
-        if (!q->is_candidate[w->first + i] || vector_is_zero(row, s->width)) continue;
+        if (q->is_candidate[w->first + i]) has = parts_that_are(s, row);
+        if (!has) continue;
+        s->has[n] = has;
         memcpy(s->host + n * s->width, row, (size_t)s->width * sizeof *row);
         s->column[i] = (int32_t)n;
         s->codes[n++] = (int32_t)(w->first + i);
@@ -295,8 +330,9 @@ static void keep_nearest(const struct search *s, struct asked *a, int64_t q, int
     int k = a->answers->k;
     struct near_candidate *nearest = a->nearest + q * k;
     int32_t own = question->queries[q], category = question->category[own];
-    if (vector_is_zero(a->rows + q * s->width, s->width)) return;
+    if (!a->has[q]) return;
     for (int64_t i = 0; i < n; i++) {
+        if ((float)scores[i] <= NOT_ALIKE) continue;
         if (nearest[k - 1].code >= 0 && (float)scores[i] < nearest[k - 1].likeness) continue;
         if (s->codes[i] == own || question->category[s->codes[i]] == category) continue;
         near_candidates_add(nearest, k, (float)scores[i], s->codes[i]);
@@ -315,6 +351,7 @@ static void ask_block(struct search *s, const struct walk *w, struct asked *a) {
         device_download_reals(d, s->scores, s->device_scores, count * n);
 #pragma omp parallel for num_threads(d->host_threads) schedule(static) if (count * n > 1 << 16)
         for (int64_t i = 0; i < count; i++) {
+            if (s->parts > 1) mean_of_parts(s, a->has[first + i], n, s->scores + i * n);
             if (a->question->kind == QUESTION_RANK)
                 count_before(s, w, a, first + i, n, s->scores + i * n);
             else
@@ -347,7 +384,8 @@ static int share_answers(const struct comm *comm, struct asked *a) {
 
 int vector_search(const struct comm *comm, struct device *device, const struct vector_source *source, int n_questions,
                   const struct probe_question *questions, struct probe_answers *answers) {
-    struct search s = {.comm = comm, .device = device, .width = source->width, .n = n_questions};
+    struct search s = {
+        .comm = comm, .device = device, .width = source->width, .parts = parts_of(source), .n = n_questions};
     int status = comm_agree(comm, search_make(&s, questions, answers));
     if (status == STATUS_OK) status = collect_queries(&s, source);
     if (status == STATUS_OK) status = measure_targets(&s, source);

@@ -1,4 +1,5 @@
-/* Questions (measure/probe_question.h) answered by the cosine of vectors.
+/* Questions (measure/probe_question.h) answered by the cosine of vectors, or of vectors in parts: by the mean of the cosines of those parts
+ * that both codes have. A cosine over all parts puts a code that lacks one apart from those that have it, however alike the others are.
  *
  * Vectors come in blocks of codes, of which each rank makes its part, so that no rank holds all; queries are dealt to the ranks in blocks of
  * fixed size, each computed alike by any rank: the answers are the same for any number of ranks.
@@ -10,7 +11,7 @@
 #include "kernels.h"
 #include "measure/probe_question.h"
 
-enum { VECTOR_BLOCK = 4096, VECTOR_PIECE = 128 };
+enum { VECTOR_BLOCK = 4096, VECTOR_PIECE = 128, VECTOR_MOST_PARTS = 8 };
 
 /* Where vectors come from. */
 struct vector_source {
@@ -21,6 +22,7 @@ struct vector_source {
     void *self;
     const uint8_t
         *used; /* [n] codes that are ever asked for; blocks without any are passed over. NULL: all. Borrowed */
+    int parts; /* of a vector, width / parts values each, all 0 where a code has none of it; 0: the vector is one part */
 };
 
 /* This rank's codes of the block of `count` codes that begins with `first`: *begin .. *end - 1. It consists of pieces of VECTOR_PIECE codes:
@@ -32,7 +34,7 @@ int64_t vector_part_first(const struct comm *comm, int64_t count,
 /* Whether all of row[n] are 0: that of a code without a vector. */
 int vector_is_zero(const float *row, int64_t n);
 
-/* Collective. The vectors of codes[n], ascending, of norm 1 (or 0), into rows [n, width] on every rank. */
+/* Collective. The vectors of codes[n], ascending, each part of norm 1 (or 0), into rows [n, width] on every rank. */
 int vectors_collect(const struct comm *comm, const struct vector_source *source, int64_t n, const int32_t *codes,
                     float *rows);
 

@@ -224,7 +224,7 @@ static int pack_online_text(struct draft *f) {
 }
 
 static int compute_online_text(struct batch *batch, struct batch_builder *b, const struct dataset *d,
-                               struct edge_drop drop) {
+                               struct view_drop drop) {
     enum text_view view = drop.second_view ? TEXT_VIEW_FIRST : TEXT_VIEW_PLAIN;
     const struct batch_text *t = &b->text;
     TRY(row_stage_reserve(&b->features, batch->n_rows * batch->dim, &batch->features));
@@ -294,8 +294,9 @@ static int pack_text_nodes(struct draft *f) {
 
 /* ---- all of it ---- */
 int batch_flatten(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int64_t *codes,
-                  int64_t n, struct edge_drop drop) {
+                  int64_t n, struct view_drop drop) {
     struct draft f = {.batch = batch, .builder = b, .dataset = d};
+    uint8_t *kept;
     *batch = (struct batch){.n = n};
     arena_reset(&b->arena);
     pack_begin(&b->pack);
@@ -303,9 +304,10 @@ int batch_flatten(struct batch *batch, struct batch_builder *b, const struct dat
     TRY(d->ids.offsets ? pack_online_text(&f) : pack_cached_text(&f));
     TRY(pack_nodes(&f));
     TRY(pack_text_nodes(&f));
-    TRY(batch_pack_edges(batch, b, d, (struct edge_drop){0}, f.first_node, &batch->graphs.edges));
-    if (drop.second_view) TRY(batch_pack_edges(batch, b, d, drop, f.first_node, &batch->dropped.edges));
-    return STATUS_OK;
+    TRY(batch_pack_edges(batch, b, d, (struct view_drop){0}, f.first_node, NULL, &batch->graphs.edges));
+    if (!drop.second_view) return STATUS_OK;
+    TRY(batch_pack_kept_nodes(batch, b, d, drop, f.first_node, &kept));
+    return batch_pack_edges(batch, b, d, drop, f.first_node, kept, &batch->dropped.edges);
 }
 
 /* What several lists of a batch have in common stands in the pack once. */
@@ -317,10 +319,12 @@ static void share_arrays(struct batch *batch, int second_view) {
     batch->text_nodes.rows.n = batch->n_text;
     batch->text_nodes.keys = batch->text_codes.keys;
     batch->dropped.nodes = batch->graphs.nodes;
+    batch->kept_nodes.rows.n = batch->n_graph;
+    batch->kept_nodes.keys = batch->tokens.keys;
     if (!second_view) batch->dropped.edges = batch->graphs.edges;
 }
 
-int batch_send(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct edge_drop drop) {
+int batch_send(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct view_drop drop) {
     int online = d->ids.offsets != NULL, resident = dataset_is_resident(d);
     if (online) TRY(compute_online_text(batch, b, d, drop));
     if (!online && !resident)
@@ -331,7 +335,7 @@ int batch_send(struct batch *batch, struct batch_builder *b, const struct datase
 }
 
 int batch_build(struct batch *batch, struct batch_builder *b, const struct dataset *d, const int64_t *codes, int64_t n,
-                struct edge_drop drop) {
+                struct view_drop drop) {
     TRY(batch_flatten(batch, b, d, codes, n, drop));
     return batch_send(batch, b, d, drop);
 }

@@ -39,6 +39,8 @@ struct batch {
     dev_int node_row;           /* [n_nodes] index in distinct_nodes */
     struct graphs graphs;       /* n_graph graphs */
     struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
+    struct segments kept_nodes; /* graph.node_drop: n_graph segments, the nodes that the second view keeps */
+    dev_int kept_rows;          /* their rows among all nodes; NULL: it keeps all */
     struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
     /* [text_nodes.rows.n_rows] the rows of these nodes; .at NULL: every graph has a text, so that they are all rows */
     dev_int text_node_rows;
@@ -61,11 +63,12 @@ struct batch_builder {
     } text;
 };
 
-struct edge_drop {
+struct view_drop {
     double rate; /* share of edges that the second view loses; `second_view` 0: it is not built */
     int second_view;
     uint64_t seed;
     uint32_t step;
+    double node_rate; /* share of nodes that it loses */
 };
 
 int batch_builder_make(struct batch_builder *builder, struct device *device, const struct dataset *dataset);
@@ -74,16 +77,16 @@ void batch_builder_free(struct batch_builder *builder);
 /* Flattens codes[n] (global indices held by the dataset): work of the host alone, which asks nothing of the device, so
  * that another thread may do it. */
 int batch_flatten(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
-                  const int64_t *codes, int64_t n, struct edge_drop drop);
+                  const int64_t *codes, int64_t n, struct view_drop drop);
 
 /* Starts to send a flattened batch, which is valid until the next is flattened. Neither `batch` nor `builder` may move
  * in memory between the two calls. */
 int batch_send(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset,
-               struct edge_drop drop);
+               struct view_drop drop);
 
 /* Both. */
 int batch_build(struct batch *batch, struct batch_builder *builder, const struct dataset *dataset, const int64_t *codes,
-                int64_t n, struct edge_drop drop);
+                int64_t n, struct view_drop drop);
 
 /* What is asked of the device from now on finds the batch there. */
 void batch_arrives(struct batch_builder *builder);

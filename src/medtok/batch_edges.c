@@ -34,8 +34,20 @@ static int64_t draw_edges(struct dropout dropout, int32_t code, int64_t n_edges,
     return n;
 }
 
+/* Clears the bits of edges of which an end is not kept (kept [n_nodes] of the code); returns how many survive. */
+static int64_t drop_loose_edges(const struct code_view *c, const uint8_t *kept, uint8_t *survives) {
+    int64_t n = 0;
+    for (int64_t e = 0; e < c->n_edges; e++) {
+        uint8_t bit = (uint8_t)(1u << e % EDGES_AT_ONCE), *bits = &survives[e / EDGES_AT_ONCE];
+        if (!kept[c->source[e]] || !kept[c->target[e]]) *bits &= (uint8_t)~bit;
+        n += (*bits & bit) != 0;
+    }
+    return n;
+}
+
 static int draw_batch(const struct batch *batch, struct batch_builder *b, const struct dataset *d,
-                      struct edge_drop drop, struct drawn_edges *drawn) {
+                      struct view_drop drop, const int32_t *first_node, const uint8_t *kept,
+                      struct drawn_edges *drawn) {
     struct dropout dropout = {.rate = drop.rate, .seed = drop.seed, .stream = RNG_EDGE_DROP, .step = drop.step};
     int64_t bytes = 0;
     drawn->kept = arena_alloc(&b->arena, (size_t)(batch->n_graph + 1) * sizeof *drawn->kept);
@@ -48,9 +60,12 @@ static int draw_batch(const struct batch *batch, struct batch_builder *b, const 
     drawn->survives = arena_alloc(&b->arena, (size_t)bytes + 1);
     if (!drawn->survives) return STATUS_FAILED;
 #pragma omp parallel for num_threads(b->device->host_threads)
-    for (int64_t i = 0; i < batch->n_graph; i++)
-        drawn->kept[i + 1] = draw_edges(dropout, graph_code(batch, i), dataset_view(d, graph_code(batch, i)).n_edges,
-                                        drawn->survives + drawn->first[i]);
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        struct code_view c = dataset_view(d, graph_code(batch, i));
+        uint8_t *survives = drawn->survives + drawn->first[i];
+        drawn->kept[i + 1] = draw_edges(dropout, graph_code(batch, i), c.n_edges, survives);
+        if (kept) drawn->kept[i + 1] = drop_loose_edges(&c, kept + first_node[i], survives);
+    }
     drawn->kept[0] = 0;
     for (int64_t i = 0; i < batch->n_graph; i++) drawn->kept[i + 1] += drawn->kept[i];
     return STATUS_OK;
@@ -74,11 +89,41 @@ static void copy_edges(const struct code_view *c, const uint8_t *survives, int64
     }
 }
 
-int batch_pack_edges(const struct batch *batch, struct batch_builder *b, const struct dataset *d, struct edge_drop drop,
-                     const int32_t *first_node, struct edges *edges) {
+/* kept [n_nodes] of a code; returns how many are kept. */
+static int32_t draw_nodes(struct dropout dropout, int32_t code, int64_t n_nodes, uint8_t *kept) {
+    int32_t n = 0;
+    for (int64_t k = 0; k < n_nodes; k++)
+        n += kept[k] = (uint8_t)dropout_keeps(dropout, (uint64_t)(uint32_t)code, (uint64_t)k);
+    if (n == 0) n = kept[0] = 1;
+    return n;
+}
+
+int batch_pack_kept_nodes(struct batch *batch, struct batch_builder *b, const struct dataset *d, struct view_drop drop,
+                          const int32_t *first_node, uint8_t **kept) {
+    struct dropout dropout = {.rate = drop.node_rate, .seed = drop.seed, .stream = RNG_NODE_DROP, .step = drop.step};
+    int32_t *offsets, *rows, n = 0;
+    *kept = NULL;
+    if (drop.node_rate == 0 || !drop.second_view) return STATUS_OK;
+    *kept = arena_alloc(&b->arena, (size_t)batch->n_nodes + 1);
+    if (!*kept) return STATUS_FAILED;
+    TRY(pack_ints(&b->pack, batch->n_graph + 1, &offsets, &batch->kept_nodes.rows.offsets));
+    offsets[0] = 0;
+    for (int64_t i = 0; i < batch->n_graph; i++) {
+        int32_t code = graph_code(batch, i);
+        offsets[i + 1] = offsets[i] + draw_nodes(dropout, code, dataset_view(d, code).n_nodes, *kept + first_node[i]);
+    }
+    batch->kept_nodes.rows.n_rows = offsets[batch->n_graph];
+    TRY(pack_ints(&b->pack, batch->kept_nodes.rows.n_rows, &rows, &batch->kept_rows));
+    for (int32_t k = 0; k < batch->n_nodes; k++)
+        if ((*kept)[k]) rows[n++] = k;
+    return STATUS_OK;
+}
+
+int batch_pack_edges(const struct batch *batch, struct batch_builder *b, const struct dataset *d, struct view_drop drop,
+                     const int32_t *first_node, const uint8_t *kept, struct edges *edges) {
     int32_t *offsets, *sources;
     struct drawn_edges drawn;
-    TRY(draw_batch(batch, b, d, drop, &drawn));
+    TRY(draw_batch(batch, b, d, drop, first_node, kept, &drawn));
     edges->n = drawn.kept[batch->n_graph];
     TRY(pack_ints(&b->pack, batch->n_nodes + 1, &offsets, &edges->offsets));
     TRY(pack_ints(&b->pack, edges->n, &sources, &edges->sources));

@@ -2,14 +2,12 @@
 #include "medtok/batch_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/status.h"
 
 int batch_parts_make(struct batch_parts *p, int64_t n) {
     *p = (struct batch_parts){.n = (int)n};
     if (n == 1) return STATUS_OK;
-    TRY(mem_alloc(&p->counts, N_LISTS * n, sizeof *p->counts));
     for (int l = 0; l < N_LISTS; l++) {
         p->lists[l].n = (int)n;
         TRY(mem_alloc(&p->lists[l].first, n + 1, sizeof *p->lists[l].first));
@@ -18,7 +16,6 @@ int batch_parts_make(struct batch_parts *p, int64_t n) {
 }
 
 void batch_parts_free(struct batch_parts *p) {
-    free(p->counts);
     for (int l = 0; l < N_LISTS; l++) free(p->lists[l].first);
     *p = (struct batch_parts){0};
 }
@@ -30,33 +27,25 @@ static int64_t part_of(int64_t position, int64_t total, int64_t n) {
     return part;
 }
 
-static void count(const struct batch_parts *p, const struct batch *b, int64_t before, int64_t total) {
+void batch_parts_count(const struct batch_parts *p, const struct batch *b, int64_t before, int64_t total,
+                       int64_t *counts) {
     int64_t text = 0, graph = 0;
-    memset(p->counts, 0, (size_t)(N_LISTS * p->n) * sizeof *p->counts);
+    if (p->n == 1) return;
     for (int64_t i = 0; i < b->n; i++) {
         int64_t part = part_of(before + i, total, p->n);
         int has_text = text < b->n_text && b->text_position[text] == i;
         int has_graph = graph < b->n_graph && b->graph_position[graph] == i;
         text += has_text;
         graph += has_graph;
-        p->counts[LIST_TEXT * p->n + part] += has_text;
-        p->counts[LIST_GRAPH * p->n + part] += has_graph;
-        p->counts[LIST_BOTH * p->n + part] += has_text && has_graph;
+        counts[LIST_TEXT * p->n + part] += has_text;
+        counts[LIST_GRAPH * p->n + part] += has_graph;
+        counts[LIST_BOTH * p->n + part] += has_text && has_graph;
     }
 }
 
-int batch_parts_set(struct batch_parts *p, const struct comm *comm, const struct batch *batch) {
-    struct row_shares codes = {0};
-    if (p->n == 1) return STATUS_OK;
-    int status = row_shares_make(&codes, comm, (int)batch->n);
-    if (status == STATUS_OK) {
-        count(p, batch, codes.first[comm->rank], codes.total);
-        status = comm_sum_int64(comm, p->counts, (int64_t)N_LISTS * p->n);
-    }
-    row_shares_free(&codes);
-    TRY(status);
+void batch_parts_set(struct batch_parts *p, const int64_t *counts) {
+    if (p->n == 1) return;
     for (int l = 0; l < N_LISTS; l++)
         for (int part = 0; part < p->n; part++)
-            p->lists[l].first[part + 1] = p->lists[l].first[part] + (int)p->counts[l * p->n + part];
-    return STATUS_OK;
+            p->lists[l].first[part + 1] = p->lists[l].first[part] + (int)counts[l * p->n + part];
 }

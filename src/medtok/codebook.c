@@ -21,6 +21,7 @@ int codebook_make(struct codebook *b, const struct model *model, const struct co
         b->idle = parameter_add(set, o->size, 1, zero, PARAMETER_FROZEN, "codebook.idle");
         TRY(mem_alloc(&b->idle_here, o->size, sizeof *b->idle_here));
     }
+    if (o->rows == ROWS_UNIT) b->lengths = device_alloc_reals(device, o->size);
     if (o->update != UPDATE_EMA) return set->status;
     b->n_picks = o->size * (o->dim + 1);
     b->picks = device_alloc_reals(device, b->n_picks);
@@ -30,6 +31,7 @@ int codebook_make(struct codebook *b, const struct model *model, const struct co
 
 void codebook_free(struct codebook *b) {
     if (b->device) device_free_reals(b->device, b->picks);
+    if (b->device) device_free_reals(b->device, b->lengths);
     free(b->idle_here);
     *b = (struct codebook){0};
 }
@@ -45,31 +47,43 @@ static void normalize(double *x, int64_t n) {
     for (int64_t j = 0; j < n; j++) x[j] /= fmax(sqrt(square), 1e-12);
 }
 
-int codebook_begin(struct codebook *b) {
+/* The rows as they are now, of length 1, on the host. */
+static int unit_rows(const struct codebook *b, real *rows) {
     const struct parameter *c = b->rows;
-    struct device *device = b->device;
-    real *rows = NULL, *ema = NULL;
-    double *row = NULL;
-    int status;
-    if (b->idle) device->run->fill(device, c->rows, 0, b->idle->value);
-    b->idle_known = 0;
-    if (!b->ema) return STATUS_OK;
-    TRY_DONE(mem_alloc(&rows, c->rows * c->cols, sizeof *rows));
-    TRY_DONE(mem_alloc(&ema, b->n_picks, sizeof *ema));
-    TRY_DONE(mem_alloc(&row, c->cols, sizeof *row));
-    device_download_reals(device, rows, c->value, c->rows * c->cols);
+    double *row;
+    TRY(mem_alloc(&row, c->cols, sizeof *row));
+    device_download_reals(b->device, rows, c->value, c->rows * c->cols);
     for (int64_t r = 0; r < c->rows; r++) {
         for (int64_t j = 0; j < c->cols; j++) row[j] = rows[r * c->cols + j];
         normalize(row, c->cols);
-        for (int64_t j = 0; j < c->cols; j++) ema[r * (c->cols + 1) + j] = (real)row[j];
-        ema[r * (c->cols + 1) + c->cols] = 1;
+        for (int64_t j = 0; j < c->cols; j++) rows[r * c->cols + j] = (real)row[j];
     }
-    device_upload_reals(device, b->ema->value, ema, b->n_picks);
+    free(row);
+    return STATUS_OK;
+}
+
+int codebook_begin(struct codebook *b, struct optimiser *optimiser) {
+    const struct parameter *c = b->rows;
+    struct device *device = b->device;
+    real *rows = NULL, *ema = NULL;
+    int64_t dim = c->cols;
+    int status;
+    if (b->idle) device->run->fill(device, c->rows, 0, b->idle->value);
+    b->idle_known = 0;
+    if (!b->ema && !b->lengths.at) return STATUS_OK;
+    TRY_DONE(mem_alloc(&rows, c->rows * dim, sizeof *rows));
+    TRY_DONE(unit_rows(b, rows));
+    if (b->lengths.at) optimiser_set_rows(optimiser, c, 0, c->rows, rows);
+    if (b->ema) {
+        TRY_DONE(mem_alloc(&ema, b->n_picks, sizeof *ema));
+        for (int64_t i = 0; i < b->n_picks; i++)
+            ema[i] = i % (dim + 1) < dim ? rows[i / (dim + 1) * dim + i % (dim + 1)] : 1;
+        device_upload_reals(device, b->ema->value, ema, b->n_picks);
+    }
     device_synchronize(device);
 done:
     free(rows);
     free(ema);
-    free(row);
     return status;
 }
 
@@ -90,9 +104,10 @@ void codebook_sum_picks(struct codebook *b, const struct model_output *output, i
 
 void codebook_update(struct codebook *b) {
     const struct quantizer_options *o = &b->options;
-    if (!b->ema) return;
     struct ema ema = {.size = o->size, .dim = o->dim, .decay = o->ema_decay, .epsilon = o->ema_epsilon};
-    b->device->run->ema_rows(b->device, &ema, b->picks, b->ema->value, b->rows->value);
+    dev_real rows = b->rows->value;
+    if (b->ema) b->device->run->ema_rows(b->device, &ema, b->picks, b->ema->value, rows);
+    if (b->lengths.at) b->device->run->l2_normalize(b->device, o->size, o->dim, rows, rows, b->lengths);
 }
 
 /* ---- revival ---- */
@@ -177,22 +192,22 @@ static void set_row(struct codebook *b, struct optimiser *optimiser, int64_t row
     scratch[dim] = 1;
     if (b->ema)
         device_upload_reals(b->device, dev_real_at(b->ema->value, row * (dim + 1)), scratch, dim + 1);
-    else
+    else if (!b->lengths.at)
         for (int64_t j = 0; j < dim; j++) scratch[j] = (real)(vector[j] * sqrt((double)dim));
     optimiser_set_rows(optimiser, b->rows, row, 1, scratch);
 }
 
-static int64_t count_idle(const struct codebook *b, const struct usage *usage, real *idle) {
+static int64_t count_idle(const struct codebook *b, const uint64_t *picked, real *idle) {
     real most = (real)b->options.revive_after;
     int64_t dead = 0;
     for (int64_t r = 0; r < b->options.size; r++) {
-        idle[r] = usage_row(usage, r) ? 0 : idle[r] + 1 < most ? idle[r] + 1 : most;
+        idle[r] = picked[r / 64] >> r % 64 & 1 ? 0 : idle[r] + 1 < most ? idle[r] + 1 : most;
         dead += idle[r] >= most;
     }
     return dead;
 }
 
-int codebook_revive(struct codebook *b, struct optimiser *optimiser, const struct usage *usage,
+int codebook_revive(struct codebook *b, struct optimiser *optimiser, const uint64_t *picked,
                     const struct model_output *output, const struct row_shares *text_rows,
                     const struct row_shares *graph_rows, int64_t step, int64_t *n_revived) {
     int64_t size = b->options.size, dim = b->options.dim, dead = 0;
@@ -202,12 +217,16 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const struc
     if (!b->idle) return STATUS_OK;
     if (!b->idle_known) device_download_reals(b->device, idle, b->idle->value, size);
     b->idle_known = 1;
-    dead = count_idle(b, usage, idle);
+    dead = count_idle(b, picked, idle);
+    if (dead == 0) { /* the same on all ranks */
+        device_upload_reals(b->device, b->idle->value, idle, size);
+        return STATUS_OK;
+    }
     int status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
     if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * dim, sizeof *revival.vectors);
     if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
     int64_t levels = quantizer_levels(&b->options);
-    for (int64_t i = 0; status == STATUS_OK && dead && i < N_THIRDS * levels; i++) {
+    for (int64_t i = 0; status == STATUS_OK && i < N_THIRDS * levels; i++) {
         enum codebook_third third = (enum codebook_third)(i / levels);
         struct candidates c = candidates_of(third, i % levels, output, text_rows, graph_rows);
         status = revive_level(b, third, &c, idle, step, &revival);

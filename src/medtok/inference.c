@@ -27,7 +27,7 @@ int inference_run(struct inference *i, const struct dataset *dataset, struct bat
                   const int64_t *codes, int64_t n, int status) {
     struct var *nodes;
     i->batch = (struct batch){0};
-    if (n && status == STATUS_OK) status = batch_build(&i->batch, builder, dataset, codes, n, (struct edge_drop){0});
+    if (n && status == STATUS_OK) status = batch_build(&i->batch, builder, dataset, codes, n, (struct view_drop){0});
     TRY(comm_agree(i->rows.comm, status));
     if (n) batch_arrives(builder);
     tape_reset(&i->tape, 1);

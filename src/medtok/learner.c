@@ -24,14 +24,14 @@ static int begin_codebook(struct medtok_learner *m, struct optimiser *optimiser)
     if (m->model.settings.quantizer.init == INIT_KMEANS)
         TRY(first_codebook_make(&m->model, m->comm, optimiser, &m->text, m->options.vocabulary,
                                 m->options.train->holdout));
-    return comm_agree(m->comm, codebook_begin(&m->codebook));
+    return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
 }
 
 static int begin(void *self, struct optimiser *optimiser) {
     struct medtok_learner *m = self;
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
-    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook));
+    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
     return begin_codebook(m, optimiser);
 }
 
@@ -39,8 +39,14 @@ static int begin(void *self, struct optimiser *optimiser) {
 static int draw(void *self, int64_t batch, int slot) {
     struct medtok_learner *m = self;
     struct medtok_slot *s = &m->slots[slot];
-    s->drop = (struct edge_drop){m->model.settings.graph.edge_drop, 1, m->model.settings.seed, (uint32_t)batch};
+    const struct graph_options *graph = &m->model.settings.graph;
+    s->drop = (struct view_drop){.rate = graph->edge_drop,
+                                 .second_view = 1,
+                                 .seed = m->model.settings.seed,
+                                 .step = (uint32_t)batch,
+                                 .node_rate = graph->node_drop};
     s->n_codes = sampler_draw(&m->sampler, batch, s->codes);
+    sampler_position(&m->sampler, batch, &s->before, &s->total);
     return batch_flatten(&s->batch, &s->builder, &m->dataset, s->codes, s->n_codes, s->drop);
 }
 
@@ -50,20 +56,20 @@ static int send(void *self, int slot) {
     return batch_send(&s->batch, &s->builder, &m->dataset, s->drop);
 }
 
-static void free_shares(struct medtok_slot *s) {
-    row_shares_free(&s->text);
-    row_shares_free(&s->graph);
-    row_shares_free(&s->both);
-}
-
-static int share(void *self, int slot) {
+/* The rows of each rank in each list, and of each part. */
+static void tell(void *self, int slot, int64_t *numbers) {
     struct medtok_learner *m = self;
     struct medtok_slot *s = &m->slots[slot];
-    free_shares(s);
-    TRY(row_shares_make(&s->text, m->comm, (int)s->batch.n_text));
-    TRY(row_shares_make(&s->graph, m->comm, (int)s->batch.n_graph));
-    TRY(row_shares_make(&s->both, m->comm, (int)s->batch.n_both));
-    return batch_parts_set(&s->parts, m->comm, &s->batch);
+    const int64_t own[N_LISTS] = {s->batch.n_text, s->batch.n_graph, s->batch.n_both};
+    for (int l = 0; l < N_LISTS; l++) numbers[l * m->comm->size + m->comm->rank] = own[l];
+    batch_parts_count(&s->parts, &s->batch, s->before, s->total, numbers + N_LISTS * m->comm->size);
+}
+
+static void share(void *self, int slot, const int64_t *sums) {
+    struct medtok_learner *m = self;
+    struct medtok_slot *s = &m->slots[slot];
+    for (int l = 0; l < N_LISTS; l++) row_shares_set(&s->rows[l], m->comm->size, sums + l * m->comm->size);
+    batch_parts_set(&s->parts, sums + N_LISTS * m->comm->size);
 }
 
 static int fetch(void *self, struct row_exchange *exchange, struct tape *tape, int slot) {
@@ -88,12 +94,15 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
     const struct model_settings *settings = &m->model.settings;
     struct medtok_slot *s = &m->slots[slot];
     int ema = settings->quantizer.update == UPDATE_EMA;
-    struct losses losses = {
-        .tape = tape, .comm = m->comm, .temperature = settings->loss.temperature, .terms = sums->terms};
+    struct losses losses = {.tape = tape,
+                            .comm = m->comm,
+                            .lists = &m->lists,
+                            .temperature = settings->loss.temperature,
+                            .terms = sums->terms};
     struct model_training training = {.losses = &losses,
-                                      .text = &s->text,
-                                      .graph = &s->graph,
-                                      .both = &s->both,
+                                      .text = &s->rows[LIST_TEXT],
+                                      .graph = &s->rows[LIST_GRAPH],
+                                      .both = &s->rows[LIST_BOTH],
                                       .text_parts = batch_parts_of(&s->parts, LIST_TEXT),
                                       .graph_parts = batch_parts_of(&s->parts, LIST_GRAPH),
                                       .both_parts = batch_parts_of(&s->parts, LIST_BOTH),
@@ -113,26 +122,15 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
 }
 
 /* ---- what the step counts, and the update ---- */
-static int count_picks(struct medtok_learner *m) {
-    int32_t *host;
-    int64_t top_k = m->model.settings.quantizer.top_k;
-    TRY(mem_alloc(&host, m->slot->n_codes * top_k, sizeof *host));
-    for (int g = 0; g < N_GROUPS; g++) {
-        int64_t n = m->output.groups[g].value->rows * top_k;
-        device_download_ints(m->device, host, m->output.groups[g].tokens, n);
-        usage_add(&m->usage, (enum token_group)g, host, n);
-    }
-    free(host);
-    return STATUS_OK;
-}
-
 static void count(void *self, int first) {
     struct medtok_learner *m = self;
-    if (first) {
-        usage_clear(&m->usage);
-        m->count_status = STATUS_OK;
+    int64_t top_k = m->model.settings.quantizer.top_k;
+    if (first) usage_clear(&m->usage);
+    for (int g = 0; g < N_GROUPS && !m->warming; g++) {
+        int64_t n = m->output.groups[g].value->rows * top_k;
+        device_download_ints(m->device, m->tokens, m->output.groups[g].tokens, n);
+        usage_add(&m->usage, (enum token_group)g, m->tokens, n);
     }
-    if (m->count_status == STATUS_OK && !m->warming) m->count_status = count_picks(m);
 }
 
 static void move(void *self) {
@@ -140,28 +138,47 @@ static void move(void *self) {
     codebook_update(&m->codebook); /* while warming, too: without picks it moves no row */
 }
 
-static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
+/* Rows that are picked by nobody are revived: all ranks know which were picked, and by whom does not matter. */
+static int revive(struct medtok_learner *m, struct optimiser *optimiser, int64_t step) {
+    const struct quantizer_options *o = &m->model.settings.quantizer;
+    const struct medtok_slot *s = m->slot;
+    m->n_revived = 0;
+    if (o->revive_after == 0 || step <= o->warmup) return STATUS_OK;
+    usage_mark(&m->usage, m->picked);
+    TRY(comm_or_uint64(m->comm, m->picked, usage_words(&m->usage)));
+    TRY(codebook_revive(&m->codebook, optimiser, m->picked, &m->output, &s->rows[LIST_TEXT], &s->rows[LIST_GRAPH], step,
+                        &m->n_revived));
+    m->revived_logged += m->n_revived;
+    return STATUS_OK;
+}
+
+/* The counts go over the ranks when a line of the log is due: it tells those of all steps since the last one, the step's metrics
+ * those of the step. */
+static int report_usage(struct medtok_learner *m, int64_t step, struct measures *measures) {
     static const char *const NAMES[N_USAGE_REGIONS][2] = {
         {"usage_text", "perplexity_text"}, {"usage_graph", "perplexity_graph"}, {"usage_shared", "perplexity_shared"}};
-    struct medtok_learner *m = self;
-    enum { EXACT = 15, ROUGH = 6 }; /* digits */
-    TRY(comm_agree(m->comm, m->count_status));
-    TRY(usage_sum(&m->usage, m->comm));
-    m->n_revived = 0;
-    if (step == m->model.settings.quantizer.warmup) TRY(begin_codebook(m, optimiser));
-    if (step > m->model.settings.quantizer.warmup)
-        TRY(codebook_revive(&m->codebook, optimiser, &m->usage, &m->output, &m->slot->text, &m->slot->graph, step,
-                            &m->n_revived));
-    m->revived_logged += m->n_revived;
-    measures_add(report->measures, "revived", (double)m->n_revived, EXACT);
-    if (m->comm->rank > 0) return STATUS_OK; /* only rank 0 writes */
+    const struct train_options *o = m->options.train;
+    enum { ROUGH = 6 }; /* digits */
     usage_merge(&m->usage_logged, &m->usage);
+    if (step % o->log_every != 0 && step != o->steps) return STATUS_OK;
+    TRY(usage_sum(&m->usage, &m->usage_logged, m->summed, m->comm));
     for (int r = 0; r < N_USAGE_REGIONS; r++) {
         struct usage_measure u = usage_measure(&m->usage, r);
-        measures_add(report->measures, NAMES[r][0], m->warming ? NAN : u.share, ROUGH);
-        measures_add(report->measures, NAMES[r][1], m->warming ? NAN : u.perplexity, ROUGH);
+        m->logged[r] = usage_measure(&m->usage_logged, r);
+        measures_add(measures, NAMES[r][0], m->warming ? NAN : u.share, ROUGH);
+        measures_add(measures, NAMES[r][1], m->warming ? NAN : u.perplexity, ROUGH);
     }
+    usage_clear(&m->usage_logged);
     return STATUS_OK;
+}
+
+static int after(void *self, struct optimiser *optimiser, int64_t step, struct step_report *report) {
+    struct medtok_learner *m = self;
+    enum { EXACT = 15 }; /* digits */
+    if (step == m->model.settings.quantizer.warmup) TRY(begin_codebook(m, optimiser));
+    TRY(revive(m, optimiser, step));
+    measures_add(report->measures, "revived", (double)m->n_revived, EXACT);
+    return report_usage(m, step, report->measures);
 }
 
 static void describe(void *self, char *text, size_t size) {
@@ -171,14 +188,11 @@ static void describe(void *self, char *text, size_t size) {
         return;
     }
     size_t used = (size_t)snprintf(text, size, "usage (perplexity)");
-    for (int r = 0; r < N_USAGE_REGIONS && used < size; r++) {
-        struct usage_measure u = usage_measure(&m->usage_logged, r);
+    for (int r = 0; r < N_USAGE_REGIONS && used < size; r++)
         used += (size_t)snprintf(text + used, size - used, "%s %s %.1f %% (%.0f)", r ? "," : "", USAGE_REGION_NAMES[r],
-                                 100 * u.share, u.perplexity);
-    }
+                                 100 * m->logged[r].share, m->logged[r].perplexity);
     if (m->model.settings.quantizer.revive_after && used < size)
         snprintf(text + used, size - used, ", %lld rows revived", (long long)m->revived_logged);
-    usage_clear(&m->usage_logged);
     m->revived_logged = 0;
 }
 
@@ -241,6 +255,7 @@ done:
 static int make_slot(struct medtok_learner *m, struct medtok_slot *s) {
     TRY(batch_builder_make(&s->builder, m->device, &m->dataset));
     TRY(batch_parts_make(&s->parts, m->options.model.loss.parts));
+    for (int l = 0; l < N_LISTS; l++) TRY(row_shares_make(&s->rows[l], m->comm->size));
     return mem_alloc(&s->codes, m->sampler.end_stratum - m->sampler.first_stratum, sizeof *s->codes);
 }
 
@@ -263,7 +278,14 @@ static int make(struct medtok_learner *m) {
     m->model.settings = m->options.model; /* what reading looks at */
     TRY(read_piece(m));
     TRY(make_model(m));
+    const struct model_settings *o = &m->options.model;
+    int64_t most_own = m->sampler.end_stratum - m->sampler.first_stratum;
     for (int i = 0; i < 2; i++) TRY(make_slot(m, &m->slots[i]));
+    TRY(losses_make_lists(&m->lists, m->comm, m->device, most_own, m->sampler.n_strata, o->loss.parts,
+                          o->quantizer.dim));
+    TRY(mem_alloc(&m->tokens, most_own * o->quantizer.top_k, sizeof *m->tokens));
+    TRY(mem_alloc(&m->summed, 4 * o->quantizer.size, sizeof *m->summed));
+    TRY(mem_alloc(&m->picked, (o->quantizer.size + 63) / 64, sizeof *m->picked));
     TRY(make_usage(&m->usage, &m->options.model.quantizer));
     return make_usage(&m->usage_logged, &m->options.model.quantizer);
 }
@@ -296,7 +318,9 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
                                   .begin = begin,
                                   .draw = draw,
                                   .send = send,
+                                  .tell = tell,
                                   .share = share,
+                                  .n_shared = N_LISTS * comm->size + batch_parts_shared(&m->slots[0].parts),
                                   .fetch = fetch,
                                   .loss = loss,
                                   .count = count,
@@ -313,11 +337,15 @@ void medtok_learner_free(struct medtok_learner *m) {
     if (!m->device) return;
     evaluation_free(&m->evaluation);
     for (int i = 0; i < 2; i++) {
-        free_shares(&m->slots[i]);
+        for (int l = 0; l < N_LISTS; l++) row_shares_free(&m->slots[i].rows[l]);
         batch_parts_free(&m->slots[i].parts);
         batch_builder_free(&m->slots[i].builder);
         free(m->slots[i].codes);
     }
+    row_lists_free(&m->lists);
+    free(m->tokens);
+    free(m->summed);
+    free(m->picked);
     codebook_free(&m->codebook);
     model_free(&m->model);
     parameter_set_free(&m->parameters);

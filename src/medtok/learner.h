@@ -8,6 +8,7 @@
 
 #include "medtok/batch_parts.h"
 #include "medtok/codebook.h"
+#include "measure/usage.h"
 #include "medtok/evaluation.h"
 #include "train/learner.h"
 #include "train/sampler.h"
@@ -26,11 +27,12 @@ struct medtok_learner_options {
 struct medtok_slot {
     int64_t *codes; /* [n_codes], owned */
     int64_t n_codes;
-    struct edge_drop drop;
+    struct view_drop drop;
     struct batch batch;
     struct batch_builder builder;
-    struct row_shares text, graph, both; /* codes with text, with a graph, with both */
+    struct row_shares rows[N_LISTS]; /* codes with text, with a graph, with both */
     struct batch_parts parts;
+    int64_t before, total; /* where the codes stand in the global batch */
 };
 
 struct medtok_learner {
@@ -45,14 +47,18 @@ struct medtok_learner {
     struct model model;
     struct codebook codebook;
     struct medtok_slot slots[2];
+    struct row_lists lists; /* what the losses exchange */
     /* of the last batch */
     const struct medtok_slot *slot;
     struct var *nodes;
     struct model_output output;
     int warming; /* its step is one of quantizer.warmup */
-    /* picks of the last step and rows revived; rank 0: those since the last line of the log */
-    struct usage usage, usage_logged;
-    int count_status; /* of counting picks */
+    struct usage usage,
+        usage_logged; /* this rank's picks: of the last step, and of those since the last line of the log */
+    struct usage_measure logged[N_USAGE_REGIONS]; /* of that line, of all ranks */
+    int64_t *summed;                              /* memory for summing both */
+    int32_t *tokens;                              /* memory for the picks of a batch */
+    uint64_t *picked; /* a bit for each row of the codebook: whether any rank picked it in the last step */
     int64_t n_revived, revived_logged;
     struct evaluation evaluation;
 };

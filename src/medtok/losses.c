@@ -14,18 +14,11 @@ const char *const LOSS_TERM_NAMES[N_TERMS] = {"codebook_text",
                                               "orthogonal_text",
                                               "orthogonal_graph",
                                               "reconstruction_text",
-                                              "reconstruction_graph"};
+                                              "reconstruction_graph",
+                                              "kl"};
 
 static void keep_status(struct losses *losses, int status) {
     if (losses->status == STATUS_OK) losses->status = status;
-}
-
-/* The classes of all ranks' rows. */
-static dev_int gather_classes(struct losses *losses, const struct row_shares *shares, dev_int local) {
-    if (!local.at) return local;
-    dev_int all = tape_ints(losses->tape, shares->total);
-    keep_status(losses, gather_ints_over_ranks(losses->comm, losses->tape->device, shares, local, all));
-    return all;
 }
 
 /* The rows of this rank in a part of the global list: local rows first .. end - 1, none if end <= first. */
@@ -42,63 +35,96 @@ static dev_real at_row(dev_real x, int64_t row, int64_t cols) { return x.at ? de
 
 static dev_int int_at(dev_int x, int64_t i) { return x.at ? (dev_int){x.at + i} : x; }
 
+/* ---- contrastive ---- */
 /* Both sides of a contrastive loss: own rows, and all that they are compared with. */
 struct compared {
-    struct var *u;
-    dev_real u_grad, all, all_grad; /* all [total, dim] */
-    dev_int classes, all_classes;
+    const struct contrast *of;
+    struct var *u, *v;
+    dev_real all, all_grad; /* [total, dim] */
+    dev_int all_classes;
 };
 
-static void nce_of_part(struct losses *losses, enum loss_term term, const struct compared *c,
-                        const struct row_shares *shares, const struct part_rows *parts, int part) {
+static void nce_of_part(struct losses *losses, const struct compared *c, int part) {
     struct device *d = losses->tape->device;
+    const struct row_shares *shares = c->of->shares;
     const dev_real none = {NULL};
-    int64_t first, end, dim = c->u->cols, begin = part_first(parts, shares, part);
-    own_rows(losses, shares, parts, part, &first, &end);
+    int64_t first, end, dim = c->u->cols, begin = part_first(c->of->parts, shares, part);
+    own_rows(losses, shares, c->of->parts, part, &first, &end);
     if (end <= first) return;
     struct cross_entropy nce = {.n = end - first,
-                                .m = part_first(parts, shares, part + 1) - begin,
+                                .m = part_first(c->of->parts, shares, part + 1) - begin,
                                 .dim = dim,
                                 .scale = 1 / losses->temperature,
                                 .a = at_row(c->u->value, first, dim),
                                 .b = at_row(c->all, begin, dim),
                                 .first = shares->first[losses->comm->rank] + first - begin,
                                 .weight = 1.0 / shares->total,
-                                .row_class = int_at(c->classes, first),
+                                .row_class = int_at(c->of->sibling_class, first),
                                 .column_class = int_at(c->all_classes, begin),
                                 .exact = 1};
-    d->run->cross_entropy(d, &nce, loss_term(losses, term), none, at_row(c->u_grad, first, dim),
-                          at_row(c->all_grad, begin, dim), none);
+    d->run->cross_entropy(d, &nce, loss_term(losses, c->of->term), none,
+                          at_row(tape_grad(losses->tape, c->u), first, dim), at_row(c->all_grad, begin, dim), none);
 }
 
-void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b, const struct row_shares *shares,
-              const struct part_rows *parts, dev_int sibling_class) {
+/* The rows of all ranks, and memory for their gradients. */
+static void gather_compared(struct losses *losses, int n, struct compared *compared) {
+    struct tape *tape = losses->tape;
+    struct row_list rows[MOST_CONTRASTS];
+    struct int_list classes[MOST_CONTRASTS];
+    int n_classes = 0;
+    for (int i = 0; i < n; i++) {
+        struct compared *c = &compared[i];
+        int64_t values = c->of->shares->total * c->v->cols;
+        c->all = tape_scratch(tape, values);
+        if (!tape->evaluating) c->all_grad = tape_scratch(tape, values);
+        rows[i] = (struct row_list){c->of->shares, c->v->cols, c->v->value, c->all};
+        if (!c->of->sibling_class.at) continue;
+        c->all_classes = tape_ints(tape, c->of->shares->total);
+        classes[n_classes++] = (struct int_list){c->of->shares, c->of->sibling_class, c->all_classes};
+    }
+    keep_status(losses, row_lists_gather(losses->lists, n, rows, n_classes, classes));
+}
+
+/* The gradients of rows, from all ranks to those that hold the rows. */
+static void return_gradients(struct losses *losses, int n, const struct compared *compared) {
+    struct row_list rows[MOST_CONTRASTS];
+    for (int i = 0; i < n; i++) {
+        const struct compared *c = &compared[i];
+        rows[i] = (struct row_list){c->of->shares, c->v->cols, tape_grad_or_scratch(losses->tape, c->v), c->all_grad};
+    }
+    keep_status(losses, row_lists_scatter_sum(losses->lists, n, rows));
+}
+
+/* Leaves out those without rows, on all ranks. */
+static int list_compared(struct losses *losses, int n, const struct contrast *contrasts, struct compared *compared) {
+    int kept = 0;
+    for (int i = 0; i < n; i++) {
+        const struct contrast *c = &contrasts[i];
+        if (c->shares->total == 0) continue;
+        struct var *u = nn_l2_normalize(losses->tape, c->a), *v = nn_l2_normalize(losses->tape, c->b);
+        compared[kept++] = (struct compared){.of = c, .u = u, .v = v, .all = v->value, .all_classes = c->sibling_class};
+    }
+    return kept;
+}
+
+void loss_contrasts(struct losses *losses, int n_contrasts, const struct contrast *contrasts) {
     struct tape *tape = losses->tape;
     struct device *d = tape->device;
-    const struct comm *comm = losses->comm;
-    if (shares->total == 0) return;
-    struct var *u = nn_l2_normalize(tape, a), *v = nn_l2_normalize(tape, b);
-    int64_t dim = u->cols, total = shares->total;
-    struct compared c = {.u = u, .all = v->value, .classes = sibling_class, .all_classes = sibling_class};
+    struct compared compared[MOST_CONTRASTS];
+    int n = list_compared(losses, n_contrasts, contrasts, compared);
     /* Whether there is a gradient to be summed must be the same on all ranks, so it is not asked of v, which may have failed. */
-    int backward = !tape->evaluating, apart = comm->size > 1;
-    if (apart) {
-        c.all = tape_scratch(tape, total * dim);
-        if (backward) c.all_grad = tape_scratch(tape, total * dim);
-        c.all_classes = gather_classes(losses, shares, sibling_class);
-        keep_status(losses, gather_rows_over_ranks(comm, d, shares, dim, v->value, c.all));
+    int apart = losses->comm->size > 1 && n > 0, backward = !tape->evaluating;
+    if (apart) gather_compared(losses, n, compared);
+    for (int i = 0; i < n && !tape->failed; i++) {
+        struct compared *c = &compared[i];
+        if (apart && backward) d->run->fill(d, c->of->shares->total * c->v->cols, 0, c->all_grad);
+        if (!apart) c->all_grad = tape_grad(tape, c->v);
+        for (int part = 0; part < part_count(c->of->parts); part++) nce_of_part(losses, c, part);
     }
-    if (!tape->failed) {
-        if (apart && backward) d->run->fill(d, total * dim, 0, c.all_grad);
-        if (!apart) c.all_grad = tape_grad(tape, v);
-        c.u_grad = tape_grad(tape, u);
-        for (int part = 0; part < part_count(parts); part++) nce_of_part(losses, term, &c, shares, parts, part);
-    }
-    if (apart && backward)
-        keep_status(losses,
-                    scatter_sum_rows_over_ranks(comm, d, shares, dim, c.all_grad, tape_grad_or_scratch(tape, v)));
+    if (apart && backward) return_gradients(losses, n, compared);
 }
 
+/* ---- cosine ---- */
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total) {
     struct tape *tape = losses->tape;
     struct device *d = tape->device;
@@ -112,6 +138,7 @@ void loss_cosine(struct losses *losses, enum loss_term term, double weight, stru
     if (v->needs_grad) d->run->axpy(d, n, share, u->value, tape_grad(tape, v));
 }
 
+/* ---- orthogonality ---- */
 static struct matrix rows_from(dev_real x, int64_t first, int64_t cols) {
     return (struct matrix){at_row(x, first, cols), cols};
 }
@@ -131,30 +158,52 @@ static void spread_orthogonality(struct tape *tape, struct var *a, struct var *b
                      rows_from(tape_grad(tape, b), first, dim));
 }
 
-void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
-                        const struct row_shares *shares, const struct part_rows *parts) {
-    struct tape *tape = losses->tape;
-    struct device *d = tape->device;
-    int64_t dim = a->cols, square = dim * dim, first, end;
-    int n_parts = part_count(parts);
-    dev_real products = tape_scratch(tape, n_parts * square), gradient = tape_scratch(tape, square);
-    int ready = tape_reads(tape, a, b);
-    for (int part = 0; part < n_parts && ready; part++) {
-        own_rows(losses, shares, parts, part, &first, &end);
+/* a^T b over a rank's own rows of each part: products [parts, dim, dim]. */
+static void own_products(const struct losses *losses, const struct orthogonality *o, dev_real products) {
+    struct device *d = losses->tape->device;
+    int64_t dim = o->a->cols, square = dim * dim, first, end;
+    for (int part = 0; part < part_count(o->parts); part++) {
+        own_rows(losses, o->shares, o->parts, part, &first, &end);
         struct gemm g = {.transpose_a = 1, .m = dim, .n = dim, .k = end - first, .alpha = 1};
         if (end > first)
-            d->run->gemm(d, &g, rows_from(a->value, first, dim), rows_from(b->value, first, dim),
+            d->run->gemm(d, &g, rows_from(o->a->value, first, dim), rows_from(o->b->value, first, dim),
                          (struct matrix){at_row(products, part, square), dim});
         else
             d->run->fill(d, square, 0, at_row(products, part, square));
     }
-    keep_status(losses, sum_over_ranks(losses->comm, d, products, n_parts * square));
-    if (tape->failed) return;
-    /* Each rank reports its share 1/size of the value; the gradient is needed in full on every rank's rows. */
+}
+
+/* Each rank reports its share 1/size of the value; the gradient is needed in full on every rank's rows. */
+static void add_orthogonality(struct losses *losses, const struct orthogonality *o, dev_real products,
+                              dev_real gradient) {
+    struct tape *tape = losses->tape;
+    struct device *d = tape->device;
+    int64_t square = o->a->cols * o->a->cols, first, end;
+    int n_parts = part_count(o->parts);
     for (int part = 0; part < n_parts; part++) {
-        double share = weight / n_parts / losses->comm->size;
-        d->run->norm_loss(d, square, share, at_row(products, part, square), loss_term(losses, term), gradient);
-        own_rows(losses, shares, parts, part, &first, &end);
-        if (end > first) spread_orthogonality(tape, a, b, first, end, losses->comm->size, gradient);
+        double share = o->weight / n_parts / losses->comm->size;
+        d->run->norm_loss(d, square, share, at_row(products, part, square), loss_term(losses, o->term), gradient);
+        own_rows(losses, o->shares, o->parts, part, &first, &end);
+        if (end > first) spread_orthogonality(tape, o->a, o->b, first, end, losses->comm->size, gradient);
     }
+}
+
+void loss_orthogonalities(struct losses *losses, int n, const struct orthogonality *terms) {
+    struct tape *tape = losses->tape;
+    int64_t square = terms[0].a->cols * terms[0].a->cols, each = part_count(terms[0].parts) * square;
+    dev_real products = tape_scratch(tape, n * each), gradient = tape_scratch(tape, square);
+    int ready = 1;
+    for (int i = 0; i < n; i++) ready = tape_reads(tape, terms[i].a, terms[i].b) && ready;
+    for (int i = 0; i < n && ready; i++) own_products(losses, &terms[i], at_row(products, i, each));
+    if (losses->comm->size > 1) keep_status(losses, row_lists_sum(losses->lists, products, n * each));
+    for (int i = 0; i < n && !tape->failed; i++)
+        add_orthogonality(losses, &terms[i], at_row(products, i, each), gradient);
+}
+
+int losses_make_lists(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
+                      int64_t most_all, int64_t parts, int64_t dim) {
+    /* two lists of one token a code and two of two tokens, and a class for each row */
+    int64_t of_code = 6 * dim + MOST_CONTRASTS, products = MOST_ORTHOGONALITIES * parts * dim * dim;
+    int64_t all = most_all * of_code > products ? most_all * of_code : products;
+    return row_lists_make(lists, comm, device, most_own * of_code, all, 0);
 }

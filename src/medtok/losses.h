@@ -8,7 +8,7 @@
 #ifndef MEDTOK_MEDTOK_LOSSES_H
 #define MEDTOK_MEDTOK_LOSSES_H
 
-#include "dist/reduce.h"
+#include "dist/row_lists.h"
 #include "nn/layers.h"
 
 enum loss_term {
@@ -24,6 +24,7 @@ enum loss_term {
     TERM_ORTHOGONAL_GRAPH,
     TERM_RECONSTRUCTION_TEXT, /* -rho mean cos(D_t [qt ; st], h) */
     TERM_RECONSTRUCTION_GRAPH,
+    TERM_KL, /* kappa mean KL(softmax(-dist(u_st, C)) || softmax(-dist(u_sg, C))) */
     N_TERMS
 };
 extern const char *const LOSS_TERM_NAMES[N_TERMS];
@@ -31,6 +32,7 @@ extern const char *const LOSS_TERM_NAMES[N_TERMS];
 struct losses {
     struct tape *tape;
     const struct comm *comm;
+    struct row_lists *lists; /* memory for what ranks exchange (losses_make_lists); not looked at on one rank */
     double temperature;
     dev_real terms; /* [N_TERMS], added to */
     int status;     /* first failure of communication */
@@ -52,17 +54,41 @@ static inline int part_first(const struct part_rows *parts, const struct row_sha
     return parts ? parts->first[part] : part == 0 ? 0 : shares->total;
 }
 
-/* mean over the rows of all ranks of nce(a, b), the negatives of a row those of its part; a, b [n_local, dim] not normalised; `shares` tells the rows of all ranks.
- * sibling_class [n_local]: rows of one class (not -1) are not negatives of each other; NULL: all are. */
-void loss_nce(struct losses *losses, enum loss_term term, struct var *a, struct var *b, const struct row_shares *shares,
-              const struct part_rows *parts, dev_int sibling_class);
+/* A contrastive loss: mean over the rows of all ranks of nce(a, b), the negatives of a row those of its part; a, b [n_local, dim] not
+ * normalised; `shares` tells the rows of all ranks. sibling_class [n_local]: rows of one class (not -1) are not negatives of each
+ * other; .at NULL: all are, on every rank. */
+struct contrast {
+    enum loss_term term;
+    struct var *a, *b;
+    const struct row_shares *shares;
+    const struct part_rows *parts;
+    dev_int sibling_class;
+};
+enum { MOST_CONTRASTS = 4 };
+
+/* n of them, whose rows travel together: ranks send two messages for all. */
+void loss_contrasts(struct losses *losses, int n, const struct contrast *contrasts);
 
 /* weight * mean_i cos(a_i, b_i) over `total` rows of all ranks */
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total);
 
 /* weight * mean over parts of |a^T b|_F, a^T b summed over the rows of the part on all ranks. Takes parts
  * dim^2 values of the device's memory, and sums as many over ranks, in each batch. */
-void loss_orthogonality(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
-                        const struct row_shares *shares, const struct part_rows *parts);
+struct orthogonality {
+    enum loss_term term;
+    double weight;
+    struct var *a, *b;
+    const struct row_shares *shares;
+    const struct part_rows *parts;
+};
+enum { MOST_ORTHOGONALITIES = 2 };
+
+/* n of them, of as many parts each and of one width, with one message for all. */
+void loss_orthogonalities(struct losses *losses, int n, const struct orthogonality *terms);
+
+/* Memory for what the losses of a batch exchange: of at most most_own codes of this rank and most_all of all, `parts` parts, and tokens of
+ * `dim` values. Not collective. */
+int losses_make_lists(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
+                      int64_t most_all, int64_t parts, int64_t dim);
 
 #endif

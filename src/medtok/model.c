@@ -37,11 +37,19 @@ static struct var *encode_gat(const struct model *model, struct tape *tape, stru
 }
 
 /* What the first layer aggregates, for each node of each graph. The linear map comes before it: its input is the node's
- * vector, the same in every graph and in both views, so that it is made once for each distinct node of the batch. */
-static struct var *node_rows(const struct model *model, struct tape *tape, struct var *nodes,
-                             const struct batch *batch) {
-    struct var *weight = parameter_var(tape, model->graph[0].map.weight);
-    return nn_gather(tape, nn_linear(tape, nodes, weight, NULL), batch->node_row, batch->n_nodes);
+ * vector, the same in every graph and in both views, so that it is made once for each distinct node of the batch (`mapped`). */
+static struct var *node_rows(struct tape *tape, struct var *mapped, const struct batch *batch) {
+    return nn_gather(tape, mapped, batch->node_row, batch->n_nodes);
+}
+
+/* The same for the second view, with dropout; rows: those of the first view. */
+static struct var *second_node_rows(const struct model *model, struct tape *tape, struct var *mapped, struct var *rows,
+                                    const struct batch *batch, const struct model_training *training) {
+    struct dropout drop = {.rate = model->settings.graph.dropout,
+                           .seed = model->settings.seed,
+                           .stream = RNG_NODE_DROPOUT,
+                           .step = training->step};
+    return drop.rate > 0 ? nn_dropout(tape, node_rows(tape, mapped, batch), batch->graphs.nodes, drop) : rows;
 }
 
 /* The first GCN layer, 64 -> hidden, and ReLU; x from node_rows(). */
@@ -58,15 +66,22 @@ static struct var *encode_graph(const struct model *model, struct tape *tape, st
     return nn_add_bias(tape, nn_gcn_aggregate(tape, y, graphs), parameter_var(tape, model->graph[1].map.bias));
 }
 
+/* The mean over the nodes that the second view keeps; no edge joins the others to them. */
+static struct var *mean_of_kept(struct tape *tape, struct var *x, const struct batch *batch) {
+    if (!batch->kept_rows.at) return nn_segment_mean(tape, x, batch->dropped.nodes);
+    x = nn_gather(tape, x, batch->kept_rows, batch->kept_nodes.rows.n_rows);
+    return nn_segment_mean(tape, x, batch->kept_nodes);
+}
+
 /* Second view: only the mean over nodes is used, and the mean commutes with the last linear map too, which then has one
  * row a code instead of one a node. */
 static struct var *encode_graph_mean(const struct model *model, struct tape *tape, struct var *x,
-                                     struct graphs graphs) {
+                                     const struct batch *batch) {
+    struct graphs graphs = batch->dropped;
     if (model->settings.graph.encoder == GRAPH_GAT)
-        return nn_segment_mean(tape, encode_gat(model, tape, x, graphs), graphs.nodes);
+        return mean_of_kept(tape, encode_gat(model, tape, x, graphs), batch);
     struct var *h = first_gcn_layer(model, tape, x, graphs);
-    struct var *mean = nn_segment_mean(tape, nn_gcn_aggregate(tape, h, graphs), graphs.nodes);
-    return linear_map_apply(tape, mean, model->graph[1].map);
+    return linear_map_apply(tape, mean_of_kept(tape, nn_gcn_aggregate(tape, h, graphs), batch), model->graph[1].map);
 }
 
 /* Second view of the [CLS] rows: what the online encoder gave, or dropout of the cached features. */
@@ -215,17 +230,20 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
     struct var *sg_both = rows_of_both(tape, batch, sg, batch->both_graph);
     struct var *t_both = rows_of_both(tape, batch, v->t, batch->both_text);
     struct var *g_both = rows_of_both(tape, batch, v->g, batch->both_graph);
-    loss_nce(l, TERM_SHARED, st_both, sg_both, both, training->both_parts, batch->both_class);
-    loss_nce(l, TERM_SHARED, sg_both, st_both, both, training->both_parts, batch->both_class);
+    struct var *text_1 = nn_concat(tape, qt, sg_text), *text_2 = nn_concat(tape, qt_2, sg_text);
+    struct var *graph_1 = nn_concat(tape, qg, st_graph), *graph_2 = nn_concat(tape, qg_2, st_graph);
+    const struct part_rows *both_parts = training->both_parts;
+    const struct contrast contrasts[] = {
+        {TERM_SHARED, st_both, sg_both, both, both_parts, batch->both_class},
+        {TERM_SHARED, sg_both, st_both, both, both_parts, batch->both_class},
+        {TERM_SPECIFIC_TEXT, text_1, text_2, text, training->text_parts, batch->text_class},
+        {TERM_SPECIFIC_GRAPH, graph_1, graph_2, graph, training->graph_parts, batch->graph_class}};
+    const struct orthogonality apart[] = {
+        {TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text, training->text_parts},
+        {TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph, training->graph_parts}};
     loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
-    loss_nce(l, TERM_SPECIFIC_TEXT, nn_concat(tape, qt, sg_text), nn_concat(tape, qt_2, sg_text), text,
-             training->text_parts, batch->text_class);
-    loss_nce(l, TERM_SPECIFIC_GRAPH, nn_concat(tape, qg, st_graph), nn_concat(tape, qg_2, st_graph), graph,
-             training->graph_parts, batch->graph_class);
-    loss_orthogonality(l, TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text,
-                       training->text_parts);
-    loss_orthogonality(l, TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph,
-                       training->graph_parts);
+    loss_contrasts(l, MOST_CONTRASTS, contrasts);
+    loss_orthogonalities(l, MOST_ORTHOGONALITIES, apart);
 }
 
 /* A side's feature from its specific and its shared tokens. The frozen text feature keeps the tokens to what the text encoder
@@ -247,6 +265,20 @@ static void reconstruction_losses(const struct model *model, struct tape *tape, 
                 linear_map_apply(tape, graph, model->graph_decoder), g, training->graph->total);
 }
 
+/* The paper's L_KL: both shared vectors of a code should see the shared rows at the same distances, |u - c|^2 = 2 - 2 u.c. */
+static void divergence_loss(const struct model *model, struct tape *tape, const struct batch *batch,
+                            const struct model_output *out, const struct codebook_context *codebook) {
+    const struct model_training *t = codebook->training;
+    double weight = model->settings.loss.kl;
+    if (weight == 0 || t->warming || t->both->total == 0) return;
+    struct region rows = quantizer_region(&model->settings.quantizer, SHARED_TEXT);
+    struct var *text = rows_of_both(tape, batch, out->groups[SHARED_TEXT].u, batch->both_text);
+    struct var *graph = rows_of_both(tape, batch, out->groups[SHARED_GRAPH].u, batch->both_graph);
+    struct softmax_divergence how = {
+        .first = rows.first, .last = rows.last, .scale = 2, .weight = weight / t->both->total};
+    nn_softmax_divergence(tape, text, graph, codebook->rows, how, loss_term(t->losses, TERM_KL));
+}
+
 /* ---- the whole ---- */
 struct model_output model_forward(const struct model *model, struct tape *tape, const struct batch *batch,
                                   struct var *nodes, const struct model_training *training) {
@@ -256,12 +288,13 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     struct var *T = linear_map_apply(tape, features, model->text); /* distinct rows; codes gather theirs */
     v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
     struct tape_scope scope = tape_scope_begin(tape); /* what is made in between goes when evaluating */
-    struct var *mapped = node_rows(model, tape, nodes, batch);
-    struct var *G = tape_scope_end(tape, scope, encode_graph(model, tape, mapped, batch->graphs));
+    struct var *mapped = nn_linear(tape, nodes, parameter_var(tape, model->graph[0].map.weight), NULL);
+    struct var *rows = node_rows(tape, mapped, batch);
+    struct var *G = tape_scope_end(tape, scope, encode_graph(model, tape, rows, batch->graphs));
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
         v.t_2 = linear_map_apply(tape, second_cls(model, tape, batch, features, training), model->text);
-        v.g_2 = encode_graph_mean(model, tape, mapped, batch->dropped);
+        v.g_2 = encode_graph_mean(model, tape, second_node_rows(model, tape, mapped, rows, batch, training), batch);
     }
 
     scope = tape_scope_begin(tape);
@@ -285,6 +318,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
         struct quantized qg_2 = quantize(model, tape, z_g2, &codebook, GRAPH_SPECIFIC, 0);
         packing_losses(model, tape, batch, &v, &out, qt_2.value, qg_2.value, training);
         reconstruction_losses(model, tape, batch, features, &v, &out, training);
+        divergence_loss(model, tape, batch, &out, &codebook);
     }
     return out;
 }

@@ -45,8 +45,11 @@ int model_make(struct model *model, struct parameter_set *set, const struct mode
     int64_t d = settings->quantizer.dim, heads = graph->encoder == GRAPH_GAT ? graph->heads : 0;
     *model = (struct model){.settings = *settings};
     TRY(mem_alloc(&model->attention, settings->attention.layers, sizeof *model->attention));
+    set->apart_rate = settings->quantizer.rate;
     model->codebook = parameter_add(set, settings->quantizer.size, d, NORMAL,
-                                    settings->quantizer.update == UPDATE_EMA ? PARAMETER_SELF_MOVED : 0, "codebook");
+                                    (settings->quantizer.update == UPDATE_EMA ? PARAMETER_SELF_MOVED : 0) |
+                                        (settings->quantizer.rate > 0 ? PARAMETER_APART : 0),
+                                    "codebook");
     model->text = linear_map_add(set, d, text_dim, -1, 0, "text.map");
     model->graph[0] = add_graph_layer(set, 0, graph->hidden, graph->node_dim, heads);
     model->graph[1] = add_graph_layer(set, 1, d, graph->hidden * (heads ? heads : 1), heads > 0);

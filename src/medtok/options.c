@@ -15,6 +15,11 @@ int model_options_check(const struct attention_options *attention, const struct 
         return status_set(STATUS_USAGE,
                           "quantizer.assign: residual needs quantizer.shared_region: middle, so that a row "
                           "belongs to one level of one region");
+    if (quantizer->rate > 0 && quantizer->update == UPDATE_EMA)
+        return status_set(STATUS_USAGE,
+                          "quantizer.rate (%g) is for quantizer.update: gradient; moving averages have no rate "
+                          "(quantizer.ema_decay)",
+                          quantizer->rate);
     return STATUS_OK;
 }
 

@@ -16,7 +16,11 @@ enum graph_encoder { GRAPH_ENCODERS(OPTION_CHOICE_NUMBER) };
         "width between the two graph layers; gat: of each head")                                                       \
     KEY(in, INTEGER, "graph.heads", heads, "4", 1, 64, "", MODEL_JOBS, SHAPES, "gat: heads of the first graph layer")  \
     KEY(in, REAL, "graph.edge_drop", edge_drop, "0.1", 0, 0.99, STEP_JOBS, SHAPES,                                     \
-        "share of edges the second view loses")
+        "share of edges the second view loses")                                                                        \
+    KEY(in, REAL, "graph.node_drop", node_drop, "0", 0, 0.99, STEP_JOBS, SHAPES,                                       \
+        "share of nodes the second view loses, with their edges; a graph keeps one at least")                          \
+    KEY(in, REAL, "graph.dropout", dropout, "0", 0, 0.99, STEP_JOBS, SHAPES,                                           \
+        "dropout of the second view's nodes, behind the first map")
 struct graph_options {
     GRAPH_OPTIONS(OPTION_MEMBER, )
 };
@@ -57,6 +61,12 @@ enum codebook_init { CODEBOOK_INITS(OPTION_CHOICE_NUMBER) };
 #define QUANTIZER_ASSIGNMENTS(CHOICE) CHOICE(ASSIGN_NEAREST, "nearest") CHOICE(ASSIGN_RESIDUAL, "residual")
 enum quantizer_assignment { QUANTIZER_ASSIGNMENTS(OPTION_CHOICE_NUMBER) };
 
+#define QUANTIZER_GRADIENTS(CHOICE)                                                                                    \
+    CHOICE(GRADIENT_STRAIGHT_THROUGH, "straight_through") CHOICE(GRADIENT_ROTATION, "rotation")
+enum quantizer_gradient { QUANTIZER_GRADIENTS(OPTION_CHOICE_NUMBER) };
+#define CODEBOOK_ROWS(CHOICE) CHOICE(ROWS_FREE, "free") CHOICE(ROWS_UNIT, "unit")
+enum codebook_rows { CODEBOOK_ROWS(OPTION_CHOICE_NUMBER) };
+
 enum { MAX_TOP_K = 16 };
 
 #define QUANTIZER_OPTIONS(KEY, in)                                                                                     \
@@ -68,6 +78,10 @@ enum { MAX_TOP_K = 16 };
         SHAPES,                                                                                                        \
         "tokens of a group: nearest: the top_k nearest rows; residual: one row of each of top_k parts of the region, " \
         "the nearest to what those before it leave")                                                                   \
+    KEY(in, CHOICE, "quantizer.gradient", gradient, quantizer_gradient, QUANTIZER_GRADIENTS, "straight_through",       \
+        STEP_JOBS, SHAPES,                                                                                             \
+        "what z gets of q(z)'s gradient: straight_through: the gradient itself; rotation: the gradient turned and "    \
+        "scaled back by what takes z to q(z)")                                                                         \
     KEY(in, REAL, "quantizer.commit", commit, "0.25", 0, 1e6, STEP_JOBS, SHAPES, "weight of the commitment loss")      \
     KEY(in, CHOICE, "quantizer.loss_space", loss_space, loss_space, LOSS_SPACES, "normalized", STEP_JOBS, SHAPES,      \
         "what the codebook loss compares with q: z itself, or z / |z|")                                                \
@@ -75,6 +89,13 @@ enum { MAX_TOP_K = 16 };
         SHAPES, "rows that shared tokens may pick")                                                                    \
     KEY(in, CHOICE, "quantizer.update", update, codebook_update, CODEBOOK_UPDATES, "gradient", STEP_JOBS, SHAPES,      \
         "how code vectors learn: gradient: by Adam; ema: as moving averages of the z / |z| that pick them")            \
+    KEY(in, REAL, "quantizer.rate", rate, "0", 0, 1e6, STEP_JOBS, SHAPES,                                              \
+        "update: gradient: the codebook's rate as a multiple of train.rate, its gradient being left out of "           \
+        "train.clip; "                                                                                                 \
+        "0: the codebook is updated and clipped with all other parameters")                                            \
+    KEY(in, CHOICE, "quantizer.rows", rows, codebook_rows, CODEBOOK_ROWS, "free", STEP_JOBS, SHAPES,                   \
+        "lengths of code vectors, of which only the directions are used: free: as updates leave them; unit: 1 again "  \
+        "after each update")                                                                                           \
     KEY(in, REAL, "quantizer.ema_decay", ema_decay, "0.99", 0, 0.999999, STEP_JOBS, SHAPES,                            \
         "ema: share of the average that a step keeps")                                                                 \
     KEY(in, REAL, "quantizer.ema_epsilon", ema_epsilon, "1e-5", 0, 1, STEP_JOBS, SHAPES,                               \
@@ -109,6 +130,8 @@ enum orthogonality_per { ORTHOGONALITIES(OPTION_CHOICE_NUMBER) };
         "batch: of the sum over rows, which grows with the batch; row: divided by the rows of a part")                 \
     KEY(in, REAL, "loss.reconstruction", reconstruction, "0", 0, 1e6, STEP_JOBS, SHAPES,                               \
         "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
+    KEY(in, REAL, "loss.kl", kl, "0", 0, 1e6, STEP_JOBS, SHAPES,                                                       \
+        "weight of the paper's L_KL, the divergence of shared-graph from shared-text distances to the codebook")       \
     KEY(in, INTEGER, "loss.parts", parts, "1", 1, 65536, "parts", STEP_JOBS, SHAPES,                                   \
         "parts of each batch (with train.micro_batches: of each of them), at most train.batch, each of which has "     \
         "negatives and an orthogonality of its own; 4: the publication, one for each of its ranks")                    \
@@ -129,8 +152,8 @@ struct tokenize_options {
     TOKENIZE_OPTIONS(OPTION_MEMBER, )
 };
 
-/* STATUS_USAGE unless the heads divide the width of a code vector, a region of the codebook has top_k rows, and the regions of
- * quantizer.assign: residual are apart. */
+/* STATUS_USAGE unless the heads divide the width of a code vector, a region of the codebook has top_k rows, the regions of
+ * quantizer.assign: residual are apart, and a codebook with a rate of its own learns by gradient. */
 int model_options_check(const struct attention_options *attention, const struct quantizer_options *quantizer);
 
 /* STATUS_USAGE if there is a table to append to, but no codes. */

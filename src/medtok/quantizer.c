@@ -1,5 +1,5 @@
 /* u = z/|z|; the K nearest rows, w = softmax(-distance), or K levels of residuals; q = sum w c. Backward: straight-through to z,
- * and from the codebook loss through q's weights and code vectors. */
+ * or rotated, and from the codebook loss through q's weights and code vectors. */
 #include "medtok/quantizer.h"
 
 struct region quantizer_region(const struct quantizer_options *options, enum token_group group) {
@@ -17,7 +17,7 @@ void quantizer_regions(const struct quantizer_options *options, struct region re
 }
 
 struct assignment quantizer_assignment(const struct quantizer_options *options, enum token_group group) {
-    return (struct assignment){quantizer_region(options, group), options->top_k, options->assign};
+    return (struct assignment){quantizer_region(options, group), options->top_k, options->assign, options->gradient};
 }
 
 int64_t quantizer_levels(const struct quantizer_options *options) {
@@ -35,6 +35,7 @@ struct quantize_op {
     struct var *codebook;
     struct quantized out;
     int64_t top_k;
+    enum quantizer_gradient gradient;
     struct codebook_loss loss;
 };
 
@@ -73,7 +74,10 @@ static void codebook_loss_backward(struct tape *tape, struct quantize_op *o) {
 static void quantize_backward(struct tape *tape, struct op *op) {
     struct quantize_op *o = (struct quantize_op *)op;
     struct var *q = o->out.value, *z = o->out.z;
-    if (z->needs_grad)
+    if (z->needs_grad && o->gradient == GRADIENT_ROTATION)
+        tape->device->run->rotate_backward(tape->device, q->rows, q->cols, z->value, q->value, tape_grad(tape, q),
+                                           tape_grad(tape, z));
+    else if (z->needs_grad)
         tape->device->run->axpy(tape->device, q->rows * q->cols, 1, tape_grad(tape, q), tape_grad(tape, z));
     if (o->loss.weight != 0) codebook_loss_backward(tape, o);
 }
@@ -115,7 +119,7 @@ struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *c
                                  loss.normalized ? u->value : z->value, out.value->value, loss.loss);
     struct quantize_op *o = tape_record(tape, sizeof *o, quantize_backward, out.value);
     if (!o) return out;
-    o->codebook = codebook, o->out = out, o->top_k = assign.top_k, o->loss = loss;
+    o->codebook = codebook, o->out = out, o->top_k = assign.top_k, o->gradient = assign.gradient, o->loss = loss;
     tape_save(z);
     tape_save(u);
     tape_save(codebook);

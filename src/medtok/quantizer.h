@@ -21,6 +21,7 @@ struct assignment {
     struct region region;
     int64_t top_k;
     enum quantizer_assignment how;
+    enum quantizer_gradient gradient; /* what z gets of the value's */
 };
 struct assignment quantizer_assignment(const struct quantizer_options *options, enum token_group group);
 
@@ -31,7 +32,7 @@ struct region quantizer_level(const struct quantizer_options *options, struct re
 /* All of it stays until the tape is reset. */
 struct quantized {
     struct var *z;     /* what was quantised */
-    struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through) */
+    struct var *value; /* q(z) [n, d]; its gradient goes to z unchanged (straight-through), or rotated */
     struct var *u;     /* z / |z| [n, d] */
     dev_int tokens;    /* [n, K] */
     dev_real weights;  /* [n, K] */

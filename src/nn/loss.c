@@ -16,6 +16,18 @@ void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct va
     if (!tape->failed) RUN(tape)->cross_entropy(tape->device, &how, loss, log_probability, da, db, dbias);
 }
 
+void nn_softmax_divergence(struct tape *tape, struct var *a, struct var *b, struct var *c,
+                           struct softmax_divergence how, dev_real loss) {
+    if (!tape_reads(tape, a, b, c)) return;
+    how.n = a->rows;
+    how.dim = a->cols;
+    how.a = a->value;
+    how.b = b->value;
+    how.c = c->value;
+    dev_real da = tape_grad(tape, a), db = tape_grad(tape, b), dc = tape_grad(tape, c);
+    if (!tape->failed) RUN(tape)->softmax_divergence(tape->device, &how, loss, da, db, dc);
+}
+
 void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss) {
     if (!tape_reads(tape, x)) return;
     how.rows = x->rows;

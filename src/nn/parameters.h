@@ -20,6 +20,8 @@ enum parameter_flags {
         8, /* it has a gradient and an average, but its model sets it: the optimiser's update passes it over */
     PARAMETER_PACKED =
         16, /* with FROZEN: a weight for products alone, held as linear_pack lays it out (parameter_pack); it has no value */
+    PARAMETER_APART =
+        32, /* trained at a rate of its own (apart_rate), its gradient outside the clip; not with BY_ROWS */
 };
 
 /* First values: U(-uniform, uniform) if uniform > 0, else N(0, normal^2) if normal > 0, else the constant. */
@@ -53,6 +55,7 @@ struct parameter_set {
     int status; /* first failure of parameter_add */
     /* First values are keyed by a parameter's name, not by its index: variants of a model, of which one has a parameter more, start alike. */
     int values_by_name;
+    double apart_rate; /* of PARAMETER_APART: a multiple of the others' rate */
 };
 
 /* An empty set is all zeros. */

@@ -15,8 +15,8 @@
         JOB_PREPARE, "vocabulary", "codes and subgraphs")                                                              \
     KEY(in, PATH, "files.text", text, "results/text.h5", MODEL_JOBS | JOB_EVALUATE | JOB_PROBE | JOB_REPORT,           \
         JOB_ENCODE, "text", "text features")                                                                           \
-    KEY(in, PATH, "files.checkpoint", checkpoint, "results/checkpoint.h5", JOB_TOKENIZE | JOB_REPORT, JOB_TRAIN,       \
-        "checkpoint", "trained model")                                                                                 \
+    KEY(in, PATH, "files.checkpoint", checkpoint, "results/checkpoint.h5", JOB_TOKENIZE | JOB_EXPORT | JOB_REPORT,     \
+        JOB_TRAIN, "checkpoint", "trained model")                                                                      \
     KEY(in, PATH, "files.table", table, "results/table.h5",                                                            \
         JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_REPORT, JOB_TOKENIZE,      \
         "table", "token table")                                                                                        \
@@ -24,6 +24,8 @@
         JOB_COHORT, "cohort", "subjects, their events, and the samples of tasks")                                      \
     KEY(in, PATH, "files.export", export_folder, "results/export", 0, JOB_EXPORT, "export",                            \
         "folder for exported files")                                                                                   \
+    KEY(in, PATH, "files.hugging_face", hugging_face, "", 0, JOB_EXPORT, "hugging-face",                               \
+        "folder that export hf makes for transformers of Hugging Face; empty: that named behind hf")                   \
     KEY(in, PATH, "files.metrics", metrics, "", JOB_REPORT, JOB_TRAIN, "metrics",                                      \
         "metrics, one JSON object a step; empty: beside the checkpoint, ending in .jsonl")                             \
     KEY(in, PATH, "files.scores", scores, "results/scores.json", JOB_REPORT, JOB_EVALUATE | JOB_BASELINE, "scores",    \

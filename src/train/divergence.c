@@ -34,8 +34,8 @@ static int describe(const struct training *t, const struct step_report *r, char 
     else if (most > 0 && l->n_lengths > 0 && !(r->lengths[longest] <= most))
         snprintf(text, size, "%s compares vectors of length %g, beyond %s.max_length (%g)", l->lengths[longest].term,
                  r->lengths[longest], l->settings, most);
-    else if (!isfinite(r->gradient_norm))
-        snprintf(text, size, "the gradient's norm is %g (largest loss term: %s, %g)", r->gradient_norm,
+    else if (!isfinite(r->gradient_norm + r->norm_apart))
+        snprintf(text, size, "the gradient's norm is %g (largest loss term: %s, %g)", r->gradient_norm + r->norm_apart,
                  l->terms[largest], r->terms[largest]);
     else
         return 0;

@@ -4,7 +4,7 @@
  * A step takes train.micro_batches batches one after the other; each has a number, counted from 0 over the whole
  * training. The data of a batch are made in one of two slots, batch modulo 2, while the device still works on the batch
  * in the other. Calls of a batch come in this order, on every rank:
- *   draw, send, share, fetch, loss, (backward) count,   and after the last batch of a step:   (update) move, after.
+ *   draw, send, tell, share, fetch, loss, (backward) count,   and after the last batch of a step:   (update) move, after.
  * Callbacks that are NULL are left out; draw and loss are needed. "Collective": all ranks make the call, and the status
  * that it returns is the same on all.
  */
@@ -50,6 +50,7 @@ struct watched_length {
 struct step_report {
     const double *terms, *lengths;    /* [n_terms]; [n_lengths] root mean squares; valid until the next step */
     double loss, gradient_norm, rate; /* rate: the learning rate */
+    double norm_apart;                /* of the gradients that gradient_norm leaves out: PARAMETER_APART */
     double gradient_scale;            /* what clipping multiplied the gradient by; 1: not clipped */
     int64_t samples;                  /* of all ranks */
     int stop;                         /* some rank asked to stop */
@@ -75,8 +76,11 @@ struct learner {
     int (*draw)(void *self, int64_t batch, int slot);
     /* Starts to send it to the device; it may still run while the device works on the other slot. Not collective. */
     int (*send)(void *self, int slot);
-    /* Collective, when all ranks have sent: what ranks must know of each other's parts. */
-    int (*share)(void *self, int slot);
+    /* What ranks must know of each other's parts, with one message for all of it: tell writes this rank's numbers among n_shared, which
+     * are zero; share is given their sums over ranks. Neither is collective. */
+    void (*tell)(void *self, int slot, int64_t *numbers);
+    void (*share)(void *self, int slot, const int64_t *sums);
+    int64_t n_shared;
     /* Collective, when the batch's turn has come and the tape is empty: lets the device wait for what was sent, and
      * fetches rows of parameters that are cut. */
     int (*fetch)(void *self, struct row_exchange *exchange, struct tape *tape, int slot);
@@ -85,7 +89,7 @@ struct learner {
     void (*loss)(void *self, struct tape *tape, int slot, struct loss_sums *sums);
 
     /* Before the update, when the device has no work left and what the loss made is still there: what the learner
-     * counts of the batch; first: it is the first of a step. What fails is said in `after`. */
+     * counts of the batch; first: it is the first of a step. */
     void (*count)(void *self, int first);
     /* Between update and averages: device work that is the same in every step (device_run_recorded). */
     void (*move)(void *self);

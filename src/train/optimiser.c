@@ -14,7 +14,7 @@ int optimiser_make(struct optimiser *o, struct parameter_set *parameters, const 
         .adam = {.beta1 = options->beta1, .beta2 = options->beta2, .epsilon = options->epsilon},
         .weight_decay = options->weight_decay,
         .average = options->average,
-        .constants = device_alloc_reals(d, N_ADAM_CONSTANTS + 1),
+        .constants = device_alloc_reals(d, N_UPDATE_CONSTANTS),
     };
     for (int g = 0; g < N_PARAMETER_GROUPS; g++) {
         const struct parameter_stretch *s = &parameters->group[g];
@@ -48,18 +48,20 @@ struct moments optimiser_moments(const struct optimiser *o, const struct paramet
 }
 
 /* ---- updates ---- */
-void optimiser_begin_update(struct optimiser *o, double rate, int64_t step, double gradient_scale) {
+void optimiser_begin_update(struct optimiser *o, double rate, int64_t step, double mean, double clip) {
     double warm = (1 + (double)step) / (10 + (double)step);
-    real constants[N_ADAM_CONSTANTS + 1];
-    adam_constants(o->adam, rate, step, gradient_scale, constants);
-    constants[N_ADAM_CONSTANTS] = (real)(o->average < warm ? o->average : warm);
-    device_upload_reals(o->parameters->device, o->constants, constants, N_ADAM_CONSTANTS + 1);
+    real constants[N_UPDATE_CONSTANTS];
+    adam_constants(o->adam, rate, step, mean * clip, constants);
+    adam_constants(o->adam, rate * o->parameters->apart_rate, step, mean, constants + CONSTANTS_APART);
+    constants[CONSTANT_KEEP] = (real)(o->average < warm ? o->average : warm);
+    device_upload_reals(o->parameters->device, o->constants, constants, N_UPDATE_CONSTANTS);
 }
 
 /* Whether two parameters are updated alike, so that one call may do both. */
 static int alike(const struct optimiser *o, const struct parameter *a, const struct parameter *b) {
     unsigned differ = a->flags ^ b->flags;
-    return !(differ & PARAMETER_SELF_MOVED) && (o->weight_decay == 0 || !(differ & PARAMETER_DECAYS));
+    return !(differ & (PARAMETER_SELF_MOVED | PARAMETER_APART)) &&
+           (o->weight_decay == 0 || !(differ & PARAMETER_DECAYS));
 }
 
 /* The next parameter of the group from `i` on in the order of adding; the number of all: none. */
@@ -81,7 +83,8 @@ static void update_group(struct optimiser *o, enum parameter_group group) {
             n += set->list[end]->count * set->list[end]->cols;
         if (first->flags & PARAMETER_SELF_MOVED) continue;
         adam.weight_decay = first->flags & PARAMETER_DECAYS ? o->weight_decay : 0;
-        d->run->adam(d, n, adam, o->constants, first->grad, (struct adam_state){first->value, kept.m, kept.v});
+        dev_real constants = dev_real_at(o->constants, first->flags & PARAMETER_APART ? CONSTANTS_APART : 0);
+        d->run->adam(d, n, adam, constants, first->grad, (struct adam_state){first->value, kept.m, kept.v});
     }
 }
 
@@ -92,7 +95,7 @@ void optimiser_update(struct optimiser *o) {
 
 void optimiser_average(struct optimiser *o) {
     struct device *d = o->parameters->device;
-    dev_real keep = dev_real_at(o->constants, N_ADAM_CONSTANTS);
+    dev_real keep = dev_real_at(o->constants, CONSTANT_KEEP);
     for (int g = 0; g < N_PARAMETER_GROUPS; g++) {
         const struct parameter_stretch *s = &o->parameters->group[g];
         if (o->group[g].average.at) d->run->blend(d, s->n, keep, s->value, o->group[g].average);

@@ -14,12 +14,15 @@ struct moments {
     dev_real m, v, average;
 };
 
+/* Adam's constants, those of parameters apart, and the share of the averages that is kept. */
+enum { CONSTANTS_APART = N_ADAM_CONSTANTS, CONSTANT_KEEP = 2 * N_ADAM_CONSTANTS, N_UPDATE_CONSTANTS };
+
 struct optimiser {
     struct parameter_set *parameters; /* borrowed; allocated with gradients */
     struct adam adam;
     double weight_decay, average; /* train.weight_decay, train.average */
     struct moments group[N_PARAMETER_GROUPS];
-    dev_real constants; /* [N_ADAM_CONSTANTS + 1] what optimiser_begin_update uploads */
+    dev_real constants; /* [N_UPDATE_CONSTANTS] what optimiser_begin_update uploads */
 };
 
 /* Moments of 0, and averages that are the values as they are now. */
@@ -30,8 +33,9 @@ void optimiser_free(struct optimiser *optimiser);
 struct moments optimiser_moments(const struct optimiser *optimiser, const struct parameter *parameter);
 
 /* Uploads what changes from update to update, for the two functions that follow; these are recorded work
- * (device_run_recorded). `step`: 1 for the first update. */
-void optimiser_begin_update(struct optimiser *optimiser, double rate, int64_t step, double gradient_scale);
+ * (device_run_recorded). `step`: 1 for the first update. All gradients are multiplied by `mean`, and those that are not
+ * PARAMETER_APART by `clip` too; those apart are updated at rate * apart_rate. */
+void optimiser_begin_update(struct optimiser *optimiser, double rate, int64_t step, double mean, double clip);
 
 /* One step of Adam (kernels.h) on all parameters that are neither frozen nor moved by their model, with
  * train.weight_decay for those that decay. */

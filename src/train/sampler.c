@@ -81,12 +81,29 @@ static void shuffle_strata(struct sampler *s, int64_t epoch) {
     s->epoch = epoch;
 }
 
+/* Which of its samples a stratum gives to batch `b` of an epoch; -1: it passes over it. */
+static int64_t element_of_batch(const struct sampler *s, int64_t stratum, int64_t b) {
+    int64_t first = stratum_first(s, stratum), n = stratum_first(s, stratum + 1) - first;
+    if (n == s->batches_per_epoch) return b;
+    int64_t short_before = stratum * s->batches_per_epoch - first, passed = short_before % s->batches_per_epoch;
+    return b == passed ? -1 : b < passed ? b : b - 1;
+}
+
+void sampler_position(const struct sampler *s, int64_t batch, int64_t *before, int64_t *total) {
+    *before = *total = 0;
+    for (int64_t k = 0; k < s->n_strata; k++) {
+        int has = element_of_batch(s, k, batch % s->batches_per_epoch) >= 0;
+        *before += has && k < s->first_stratum;
+        *total += has;
+    }
+}
+
 int64_t sampler_draw(struct sampler *s, int64_t batch, int64_t *samples) {
-    int64_t epoch = batch / s->batches_per_epoch, element = batch % s->batches_per_epoch, n = 0;
+    int64_t epoch = batch / s->batches_per_epoch, n = 0;
     if (epoch != s->epoch) shuffle_strata(s, epoch);
     for (int64_t k = s->first_stratum; k < s->end_stratum; k++) {
-        int64_t first = stratum_first(s, k);
-        if (element < stratum_first(s, k + 1) - first) samples[n++] = s->shuffled[first - s->first + element];
+        int64_t element = element_of_batch(s, k, batch % s->batches_per_epoch);
+        if (element >= 0) samples[n++] = s->shuffled[stratum_first(s, k) - s->first + element];
     }
     return n;
 }

@@ -1,10 +1,13 @@
 /* Which samples make up a global batch, and which rank draws which of them.
  *
  * The samples, in the order of `train.partition` (block: input order; random: a seeded shuffle), are cut into as many
- * strata of equal size as the batch has samples. Each epoch shuffles every stratum; batch b of the epoch takes element
- * b of each. So every epoch visits each sample once, a batch is the same set for any number of ranks, and a rank whose
- * piece is a run of whole strata draws the same number of samples in every batch. Samples that are neighbours in the
- * order (of codes: siblings, with `block`) seldom meet in one batch, where they would be false negatives of each other.
+ * strata of equal size, give or take one, as the batch has samples. Each epoch shuffles every stratum and has as many batches as
+ * the longest strata have samples; each batch takes the next one of each stratum. A stratum that is one short passes over one
+ * batch: the j-th such stratum passes over batch j, counted round the epoch. So every epoch visits each sample once, its batches
+ * have equal sizes, give or take one (losses that compare the samples of a batch, or sum over them, depend on its size), a batch
+ * is the same set for any number of ranks, and a rank whose piece is a run of whole strata draws the same number of samples, give
+ * or take one, in every batch. Samples that are neighbours in the order (of codes: siblings, with `block`) seldom meet in one
+ * batch, where they would be false negatives of each other.
  *
  * Ranks get strata by cost, so that the expected work of a batch is equal.
  */
@@ -39,7 +42,10 @@ int sampler_make(struct sampler *sampler, const struct comm *comm, enum partitio
 void sampler_free(struct sampler *sampler);
 
 /* This rank's samples of a batch (counted from 0): writes their numbers, ascending by stratum, to samples (room for
- * end_stratum - first_stratum) and returns how many; the last batch of an epoch may lack some. */
+ * end_stratum - first_stratum) and returns how many; strata that pass over the batch are missing. */
 int64_t sampler_draw(struct sampler *sampler, int64_t batch, int64_t *samples);
+
+/* Where this rank's samples stand in a batch: how many other ranks have before them, and the size of the batch. Every rank can tell. */
+void sampler_position(const struct sampler *sampler, int64_t batch, int64_t *before, int64_t *total);
 
 #endif

@@ -14,7 +14,7 @@ static const char *const STAGE_NAMES[N_STAGES] = {"load",   "batch",  "fetch",  
                                                   "reduce", "update", "evaluate", "save"};
 
 /* Device scalars of a step, behind the loss terms. */
-enum { NORM_DENSE, NORM_CUT, N_NORMS };
+enum { NORM_DENSE, NORM_CUT, NORM_APART, N_NORMS };
 
 static int64_t n_scalars(const struct learner *l) { return l->n_terms + N_NORMS + l->n_lengths; }
 static dev_real norm_scalar(const struct training *t, int norm) {
@@ -43,14 +43,16 @@ static int make(struct training *t) {
     const struct parameter_stretch *dense = &l->parameters->group[PARAMETERS_DENSE];
     int64_t first = l->early.n_gradients;
     TRY(optimiser_make(&t->state.optimiser, l->parameters, t->options));
+    TRY(mem_alloc(&t->shared, 1 + l->n_shared, sizeof *t->shared));
     TRY(mem_alloc(&t->vectors, l->n_lengths, sizeof *t->vectors));
     TRY(mem_alloc(&t->sums, n_sums(l), sizeof *t->sums));
     TRY(mem_alloc(&t->host, n_scalars(l), sizeof *t->host));
     if (works_beside(t->device) && !(t->worker = worker_make())) return STATUS_FAILED;
     t->scalars = device_alloc_reals(t->device, n_scalars(l));
     if (!t->scalars.at) return status_set(STATUS_FAILED, "%s", device_error(t->device));
-    if (l->early.n) TRY(bucket_init(&t->early, t->comm, t->device, l->early.values, l->early.n));
-    return bucket_init(&t->dense, t->comm, t->device, dev_real_at(dense->grad, first), dense->n - first);
+    if (l->early.n) TRY(bucket_init(&t->early, t->comm, t->device, l->early.values, l->early.n, BUCKET_MESSAGE));
+    return bucket_init(&t->dense, t->comm, t->device, dev_real_at(dense->grad, first), dense->n - first,
+                       BUCKET_MESSAGE);
 }
 
 int training_make(struct training *t, const struct learner *learner) {
@@ -75,6 +77,7 @@ void training_free(struct training *t) {
     optimiser_free(&t->state.optimiser);
     measures_free(&t->measures);
     device_free_reals(t->device, t->scalars);
+    free(t->shared);
     free(t->vectors);
     free(t->sums);
     free(t->host);
@@ -101,6 +104,18 @@ static void begin_next(struct training *t, int64_t batch) {
     worker_begin(t->worker, draw_asked, s);
 }
 
+/* One sum over ranks says whether all have sent, and what they must know of each other's parts. */
+static int share_batch(struct training *t, int slot, int status) {
+    const struct learner *l = t->learner;
+    memset(t->shared, 0, (size_t)(1 + l->n_shared) * sizeof *t->shared);
+    t->shared[0] = status != STATUS_OK;
+    if (l->tell && status == STATUS_OK) l->tell(l->self, slot, t->shared + 1);
+    TRY(comm_sum_int64(t->comm, t->shared, 1 + l->n_shared));
+    if (t->shared[0] > 0) return comm_agree(t->comm, status);
+    if (l->share) l->share(l->self, slot, t->shared + 1);
+    return STATUS_OK;
+}
+
 /* Makes a batch ready, if it is not: this rank's part is on its way to the device, and ranks know of each other's. */
 static int make_batch(struct training *t, int64_t batch) {
     const struct learner *l = t->learner;
@@ -116,8 +131,7 @@ static int make_batch(struct training *t, int64_t batch) {
     }
     s->asked = -1;
     if (status == STATUS_OK && l->send) status = l->send(l->self, number);
-    TRY(comm_agree(t->comm, status));
-    if (l->share) TRY(l->share(l->self, number));
+    TRY(share_batch(t, number, status));
     s->ready = batch;
     return STATUS_OK;
 }
@@ -181,13 +195,33 @@ static int run_batch(struct training *t, int64_t batch, int first, int last, int
 }
 
 /* ---- sums over ranks ---- */
+static void add_squares(struct training *t, dev_real gradient, int64_t n, int norm) {
+    t->device->run->dot(t->device, n, 1, gradient, gradient, norm_scalar(t, norm));
+}
+
+/* Of the dense gradients, and of those among them that are apart by themselves. */
+static void add_dense_squares(struct training *t) {
+    const struct parameter_set *set = t->learner->parameters;
+    const struct parameter_stretch *dense = &set->group[PARAMETERS_DENSE];
+    dev_real from = dense->grad;
+    int64_t first = 0;
+    for (int i = 0; i < set->n; i++) {
+        const struct parameter *p = set->list[i];
+        int64_t n = p->count * p->cols;
+        if (p->group != PARAMETERS_DENSE || !(p->flags & PARAMETER_APART)) continue;
+        add_squares(t, from, p->offset - first, NORM_DENSE);
+        add_squares(t, p->grad, n, NORM_APART);
+        first = p->offset + n;
+        from = dev_real_at(p->grad, n);
+    }
+    add_squares(t, from, dense->n - first, NORM_DENSE);
+}
+
 static void add_norms(void *context) {
     struct training *t = context;
-    struct device *d = t->device;
-    const struct parameter_stretch *dense = &t->learner->parameters->group[PARAMETERS_DENSE];
     const struct parameter_stretch *cut = &t->learner->parameters->group[PARAMETERS_CUT];
-    d->run->dot(d, dense->n, 1, dense->grad, dense->grad, norm_scalar(t, NORM_DENSE));
-    d->run->dot(d, cut->n, 1, cut->grad, cut->grad, norm_scalar(t, NORM_CUT));
+    add_dense_squares(t);
+    add_squares(t, cut->grad, cut->n, NORM_CUT);
 }
 
 static int sum_gradients(struct training *t) {
@@ -201,7 +235,7 @@ static int sum_gradients(struct training *t) {
 }
 
 /* Turns the sums into what is reported: means over the step's batches. */
-static void fill_report(struct training *t, double dense_norm, struct step_report *r) {
+static void fill_report(struct training *t, const real *norms, struct step_report *r) {
     const struct learner *l = t->learner;
     double *terms = t->sums, *lengths = terms + l->n_terms, *vectors = lengths + l->n_lengths;
     const double *other = vectors + l->n_lengths;
@@ -211,19 +245,19 @@ static void fill_report(struct training *t, double dense_norm, struct step_repor
                               .lengths = lengths,
                               .samples = (int64_t)other[SUM_SAMPLES],
                               .stop = other[SUM_STOP] > 0,
-                              .gradient_norm = sqrt(dense_norm + other[SUM_NORM_CUT]) / batches,
+                              .gradient_norm = sqrt(norms[NORM_DENSE] + other[SUM_NORM_CUT]) / batches,
+                              .norm_apart = sqrt(norms[NORM_APART]) / batches,
                               .measures = &t->measures};
     for (int i = 0; i < l->n_terms; i++) r->loss += terms[i] /= batches;
     for (int i = 0; i < l->n_lengths; i++) lengths[i] = vectors[i] > 0 ? sqrt(lengths[i] / vectors[i]) : 0;
 }
 
-/* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norm is not summed. */
-static int sum_scalars(struct training *t, int stop, int failed, struct step_report *report) {
+/* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norms are not summed. */
+static int sum_scalars(struct training *t, int stop, struct step_report *report) {
     const struct learner *l = t->learner;
     double *lengths = t->sums + l->n_terms, *vectors = lengths + l->n_lengths, *other = vectors + l->n_lengths;
     const real *host = t->host, *norms = host + l->n_terms, *squares = norms + N_NORMS;
     device_download_reals(t->device, t->host, t->scalars, n_scalars(l));
-    double dense_norm = norms[NORM_DENSE];
     for (int i = 0; i < l->n_terms; i++) t->sums[i] = host[i];
     for (int i = 0; i < l->n_lengths; i++) {
         lengths[i] = squares[i];
@@ -231,11 +265,11 @@ static int sum_scalars(struct training *t, int stop, int failed, struct step_rep
     }
     other[SUM_NORM_CUT] = norms[NORM_CUT];
     other[SUM_STOP] = stop;
-    other[SUM_FAILED] = failed != STATUS_OK;
+    other[SUM_FAILED] = t->held != STATUS_OK;
     other[SUM_SAMPLES] = (double)t->samples;
     TRY(comm_sum_double(t->comm, t->sums, n_sums(l)));
-    fill_report(t, dense_norm, report);
-    return other[SUM_FAILED] > 0 ? comm_agree(t->comm, failed) : STATUS_OK;
+    fill_report(t, norms, report);
+    return other[SUM_FAILED] > 0 ? training_agree(t, STATUS_OK) : STATUS_OK;
 }
 
 /* ---- update ---- */
@@ -250,9 +284,20 @@ static void update(struct training *t, struct step_report *report) {
     double clip = t->options->clip, norm = report->gradient_norm;
     report->rate = schedule_rate(t->options, t->state.step + 1);
     report->gradient_scale = clip > 0 && norm > clip ? clip / norm : 1;
-    optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1,
-                           report->gradient_scale / (double)t->options->micro_batches);
+    optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1, 1 / (double)t->options->micro_batches,
+                           report->gradient_scale);
     device_run_recorded(t->device, &t->updating, move_parameters, t);
+}
+
+void training_hold(struct training *t, int status) {
+    if (t->held == STATUS_OK) t->held = status;
+}
+
+int training_agree(struct training *t, int status) {
+    training_hold(t, status);
+    status = comm_agree(t->comm, t->held);
+    t->held = STATUS_OK;
+    return status;
 }
 
 int training_step(struct training *t, int stop, struct step_report *report) {
@@ -261,9 +306,9 @@ int training_step(struct training *t, int stop, struct step_report *report) {
     int made = STATUS_OK;
     for (int64_t i = 0; i < n; i++) TRY(run_batch(t, t->state.step * n + i, i == 0, i + 1 == n, &made));
     stage_begin(&t->stages, STAGE_REDUCE);
-    int failed = tape_status(&t->tape);
+    training_hold(t, tape_status(&t->tape));
     TRY(status_alone(sum_gradients(t)));
-    TRY(sum_scalars(t, stop, failed, report));
+    TRY(sum_scalars(t, stop, report));
     TRY(made); /* the same on all ranks; no sum is under way any more */
     TRY(divergence_check(t, report));
     stage_begin(&t->stages, STAGE_UPDATE);

@@ -40,6 +40,8 @@ struct training {
     struct bucket early, dense; /* sums over ranks: of learner->early, and of the other dense gradients */
     int early_status;           /* of starting the early sum */
     dev_real scalars;           /* of a step: loss terms, two squared gradient norms, squared lengths */
+    int64_t *shared;            /* what ranks tell each other of a batch: whether one failed, and learner->n_shared */
+    int held;                   /* a failure of this rank since the last step, which the next one makes every rank's */
     int64_t *vectors;           /* [n_lengths] of this rank's part of the step */
     int64_t samples;            /* likewise */
     real *host;                 /* the scalars */
@@ -59,6 +61,12 @@ void training_free(struct training *training);
 
 /* Collective. What a new training, one that resumes nothing, starts from. */
 int training_begin(struct training *training);
+
+/* For what may fail on one rank between steps: the next step, or training_agree, makes it every rank's. */
+void training_hold(struct training *training, int status);
+
+/* Collective: as comm_agree, of `status` and of what is held. */
+int training_agree(struct training *training, int status);
 
 /* Collective. One update. `stop`: this rank asks all to stop after the step. A step that diverges (divergence.h) is an
  * error that leaves the parameters as they were. */

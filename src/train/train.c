@@ -21,7 +21,7 @@ struct run {
 static int save(struct run *run) {
     struct training *t = run->training;
     stage_begin(&t->stages, STAGE_SAVE);
-    TRY(comm_agree(t->comm, metrics_flush(&run->metrics)));
+    TRY(training_agree(t, metrics_flush(&run->metrics)));
     TRY(checkpoint_ring_save(run->ring, t->comm, &t->state));
     stage_end(&t->stages);
     return STATUS_OK;
@@ -66,7 +66,7 @@ static int evaluate(struct run *run) {
     double since = clock_seconds();
     stage_begin(&t->stages, STAGE_EVALUATE);
     TRY(measure(run));
-    TRY(comm_agree(t->comm, metrics_evaluation(&run->metrics, t, &run->measures, clock_seconds() - since)));
+    TRY(training_agree(t, metrics_evaluation(&run->metrics, t, &run->measures, clock_seconds() - since)));
     TRY(judge(run));
     stage_end(&t->stages);
     return STATUS_OK;
@@ -119,7 +119,7 @@ static int run_steps(struct run *run) {
         if (t->comm->size == 1) comm_progress(); /* for those that train beside it */
         t->stages.done += report.samples;
         t->stages.unit = t->learner->samples;
-        TRY(comm_agree(t->comm, metrics_step(&run->metrics, t, &report)));
+        training_hold(t, metrics_step(&run->metrics, t, &report));
         if (is_evaluated(t)) TRY(evaluate(run));
         if (t->state.step == o->steps || !has_patience(run)) break;
         if (report.stop) {
@@ -131,6 +131,7 @@ static int run_steps(struct run *run) {
         if (o->checkpoint_every && t->state.step % o->checkpoint_every == 0) TRY(save(run));
     }
     stage_begin(&t->stages, STAGE_SAVE);
+    TRY(training_agree(t, STATUS_OK));
     TRY(take_best(run));
     return checkpoint_ring_finish(run->ring, t->comm, &t->state);
 }

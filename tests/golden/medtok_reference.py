@@ -40,14 +40,14 @@ DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
-    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.parts": 1,
+    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "quantizer.gradient": "straight_through", "quantizer.rate": 0, "quantizer.rows": "free", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.kl": 0, "loss.parts": 1,
     "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0, "quantizer.warmup": 0,
     "loss.sibling_negatives": "keep", "train.batch": 1024, "train.steps": 10, "train.schedule": "constant", "train.warmup": 0,
     "train.rate_end": 0, "train.weight_decay": 0, "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
 
 GROUPS = ["text", "graph", "shared_text", "shared_graph"]
 TERMS = ["codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared", "align", "specific_text",
-         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph"]
+         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph", "kl"]
 
 
 # ---- random numbers: Philox4x32-10 (Salmon et al., 2011), numbered as in src/base/rng.h ----
@@ -104,7 +104,7 @@ def survivors(rate, seed, stream, step, keys, counts):
     return halves[np.repeat(8 * first, counts) + element] >= np.uint64(rate * 65536 + 0.5)
 
 
-# ---- batches: stratified, as src/medtok/sampler.h says ----
+# ---- batches: stratified, as src/train/sampler.h says ----
 class Sampler:
     def __init__(self, settings, n_codes):
         self.seed, self.n, self.epoch = settings["run.seed"], n_codes, -1
@@ -122,7 +122,15 @@ class Sampler:
             for k, piece in enumerate(self.pieces):
                 shuffle(self.seed, RNG_SAMPLER, epoch, k, piece)
             self.epoch = epoch
-        return np.array([piece[batch] for piece in self.pieces if batch < len(piece)])
+        chosen, short = [], 0
+        for piece in self.pieces:
+            element = batch
+            if len(piece) < self.steps_per_epoch:  # one short: it passes over a batch, each such stratum the next one
+                passed, short = short % self.steps_per_epoch, short + 1
+                element = None if batch == passed else batch - (batch > passed)
+            if element is not None:
+                chosen.append(piece[element])
+        return np.array(chosen)
 
 
 class Codes:
@@ -305,6 +313,17 @@ def region(settings, group):
     return (third, n - third) if settings["quantizer.shared_region"] == "middle" else (0, n)
 
 
+def rotated(z, q):
+    """q as lambda R z with lambda R constant (Fifty et al., 2024, section 4): R = I - 2 r r^T + 2 q' z'^T, r halfway between the
+    directions z' and q'."""
+    with torch.no_grad():
+        e, to = F.normalize(z, dim=-1), F.normalize(q, dim=-1)
+        r = F.normalize(e + to, dim=-1)
+        R = torch.eye(z.shape[1], dtype=z.dtype) - 2 * r[:, :, None] * r[:, None, :] + 2 * to[:, :, None] * e[:, None, :]
+        scale = q.norm(dim=-1) / z.norm(dim=-1)
+    return scale[:, None] * (R @ z[:, :, None])[:, :, 0]
+
+
 class Quantized:
     """z [n, d] through the codebook C (rows of norm 1): tokens, weights, q, and `value`, which is q with z's gradient; given
     [n, k, d] is what each token was chosen for."""
@@ -316,7 +335,7 @@ class Quantized:
             self.residual(C, [first + (last - first) * level // k for level in range(k + 1)])
         else:
             self.nearest(C, first, last, k)
-        self.value = z + (self.q - z).detach()
+        self.value = rotated(z, self.q) if settings["quantizer.gradient"] == "rotation" else z + (self.q - z).detach()
 
     def residual(self, C, edges):
         """Matching pursuit (Mallat and Zhang, 1993) with a dictionary for each level, and no negative weights."""
@@ -406,6 +425,20 @@ def reconstruction_losses(P, settings, batch, g, quantized):
             "reconstruction_graph": mean(of("graph"), g[batch.graph].detach())}
 
 
+def divergence(settings, batch, C, quantized):
+    """The paper's L_KL: softmax(-dist(e_t^c, C)) is the target, softmax(-dist(e_g^c, C)) what is compared with it; squared
+    distances of unit vectors, over the shared rows, of the codes with both sides."""
+    if not settings["loss.kl"] or batch.warming:
+        return torch.zeros(())
+    first, last = region(settings, "shared_text")
+    zero = torch.zeros(len(batch.chosen), C.shape[1], dtype=C.dtype)
+    logs = []
+    for group in "shared_text", "shared_graph":
+        u = zero.index_put((batch.side(group),), quantized[group].u)[batch.both]
+        logs.append((-((u[:, None] - C[first:last])**2).sum(-1)).log_softmax(-1))
+    return settings["loss.kl"] * F.kl_div(logs[1], logs[0], log_target=True, reduction="batchmean")
+
+
 # ---- the whole ----
 def forward(P, batch):
     """A dictionary: t and g of the codes with both sides; z, q, tokens, weights of each group, whose rows are the codes that
@@ -436,7 +469,7 @@ def forward(P, batch):
             qt_2.value, qg_2.value = qt_2.u, qg_2.u
         terms = {"codebook_" + group: q.loss(settings) for group, q in quantized.items()}
         terms |= packing_losses(settings, batch, out["t"], out["g"], quantized, qt_2, qg_2)
-        terms |= reconstruction_losses(P, settings, batch, g, quantized)
+        terms |= reconstruction_losses(P, settings, batch, g, quantized) | {"kl": divergence(settings, batch, C, quantized)}
         out |= {"second": {"text": qt_2, "graph": qg_2}, "terms": [terms[name] for name in TERMS]}
     return out
 
@@ -447,13 +480,23 @@ class Training:
     def __init__(self, settings, codes, n_nodes, dtype=torch.float64):
         self.settings, self.codes, self.dtype, self.steps = settings, codes, dtype, 0
         self.initial = initial_parameters(settings, codes.features.shape[1], n_nodes)
+        if settings["quantizer.rows"] == "unit":
+            self.initial["codebook"] = F.normalize(torch.as_tensor(self.initial["codebook"]).double(), dim=-1).float().numpy()
         self.P = {name: torch.as_tensor(x).to(dtype).requires_grad_() for name, x in self.initial.items()}
         self.sampler = Sampler(settings, codes.n)
         self.learned = [p for name, p in self.P.items() if name != "codebook" or settings["quantizer.update"] == "gradient"]
-        self.adam = torch.optim.Adam(self.learned, lr=settings["train.rate"], eps=settings["train.epsilon"],
-                                     betas=(settings["train.beta1"], settings["train.beta2"]))
+        self.apart = [self.P["codebook"]] if settings["quantizer.rate"] else []  # a rate of its own, outside the clip
+        self.clipped = [p for p in self.P.values() if not any(p is q for q in self.apart)]
+        groups = [p for p in self.learned if any(p is q for q in self.clipped)], self.apart
+        self.adam = torch.optim.Adam([{"params": group} for group in groups if group], lr=settings["train.rate"],
+                                     eps=settings["train.epsilon"], betas=(settings["train.beta1"], settings["train.beta2"]))
         C = F.normalize(self.P["codebook"].detach(), dim=-1)
         self.sums, self.counts = C.clone(), torch.ones(len(C), dtype=dtype)  # of quantizer.update: ema
+
+    @torch.no_grad()
+    def unit_rows(self):
+        if self.settings["quantizer.rows"] == "unit":
+            self.P["codebook"].copy_(F.normalize(self.P["codebook"], dim=-1))
 
     def rate(self):
         """Linear warm-up, then constant, or half a cosine down to rate_end of the rate at the last step."""
@@ -496,16 +539,18 @@ class Training:
         out["chosen"] = batch.chosen
         for p in self.P.values():
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-        out["norm"] = sum((p.grad**2).sum() for p in self.P.values())**0.5
+        out["norm"] = sum((p.grad**2).sum() for p in self.clipped)**0.5
         out["gradients"] = {name: p.grad.clone() for name, p in self.P.items()}
         if self.settings["train.clip"] > 0 and out["norm"] > self.settings["train.clip"]:
-            for p in self.P.values():
+            for p in self.clipped:
                 p.grad *= self.settings["train.clip"] / out["norm"]
         self.decay()
-        self.adam.param_groups[0]["lr"] = self.rate()
+        for group, factor in zip(self.adam.param_groups, (1, self.settings["quantizer.rate"])):
+            group["lr"] = factor * self.rate()
         self.adam.step()
         if self.settings["quantizer.update"] == "ema" and not batch.warming:
             self.move_codebook(out["groups"])
+        self.unit_rows()
         self.steps += 1
         return out
 
@@ -540,7 +585,11 @@ CASES = {
 CASES["parts-absent-sides"] = {"loss.parts": 3, "loss.sibling_negatives": "leave-out", "run.seed": 15}
 # The publication's rate and epsilon. Parts of three codes, as its 4 would be here, have losses that are all rounding.
 CASES["publication"] = {"run.seed": 12, "train.rate": 1e-4, "train.epsilon": 1e-8, "loss.parts": 2}
-WITHOUT_TEXT = {"absent-sides-and-siblings": [0, 2, 4, 9, 12, 17], "parts-absent-sides": [0, 2, 4, 9, 12, 17]}  # 2 has no graph either
+WITHOUT_TEXT = {"absent-sides-and-siblings": [0, 2, 4, 9, 12, 17], "divergence-rotation": [0, 2, 4, 9, 12, 17], "parts-absent-sides": [0, 2, 4, 9, 12, 17]}  # 2 has no graph either
+CASES["divergence-rotation"] = {"run.seed": 12, "loss.kl": 1.5, "quantizer.gradient": "rotation", "loss.sibling_negatives": "leave-out"}
+CASES["residual-rotation-apart"] = {
+    "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized",
+    "quantizer.gradient": "rotation", "quantizer.rate": 3, "quantizer.rows": "unit", "loss.kl": 0.5}
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
 
 

@@ -68,11 +68,8 @@ static int draw(void *self, int64_t batch, int slot) {
     return STATUS_OK;
 }
 
-static int share(void *self, int slot) {
-    struct rows *r = self;
-    r->slots[slot].total = r->slots[slot].n;
-    return comm_sum_int64(r->comm, &r->slots[slot].total, 1);
-}
+static void tell(void *self, int slot, int64_t *numbers) { numbers[0] = ((struct rows *)self)->slots[slot].n; }
+static void share(void *self, int slot, const int64_t *sums) { ((struct rows *)self)->slots[slot].total = sums[0]; }
 
 static int fetch(void *self, struct row_exchange *exchange, struct tape *tape, int slot) {
     struct rows *r = self;
@@ -209,7 +206,9 @@ static int make_rows(struct world *w) {
                                   .lengths = LENGTHS,
                                   .n_lengths = 1,
                                   .draw = draw,
+                                  .tell = tell,
                                   .share = share,
+                                  .n_shared = 1,
                                   .fetch = fetch,
                                   .loss = loss,
                                   .after = after,

@@ -86,7 +86,7 @@ expect_error 2 'code 2 of 2 is empty' medtok lookup E11.9 ' '
 expect_error 1 '1 of 2 codes were not found' medtok lookup E11.9 nothing
 
 # ---- help ----
-prints '^usage: medtok export \[npy\] \[tsv\] \[jsonl\] \[--config FILE\]' "$MEDTOK" export --help
+prints '^usage: medtok export \[npy\] \[tsv\] \[jsonl\] \[hf FOLDER\] \[--config FILE\]' "$MEDTOK" export --help
 prints '^usage: medtok lookup CODE\.\.\. \[--near N\]' "$MEDTOK" lookup --help
 prints '^usage: medtok prepare \[--config' "$MEDTOK" prepare --help
 prints '^usage: \[mpirun -n RANKS\] medtok tokenize \[--codes FILE\] \[--append-to TABLE\]' "$MEDTOK" tokenize --help

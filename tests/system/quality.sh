@@ -24,6 +24,7 @@ for wanted in 'overlap of siblings +none: no two codes' 'KG-linked .*none: no tw
 done
 grep -q '"neighbour_recall": {"value": null, "reason": ' flat_table.quality.json || fail "no null in the JSON"
 
+expect_error 1 'table.h5 and flat_table.h5 have no code in common' medtok_ranks 2 inspect --set inspect.other=flat_table.h5
 expect_error 1 'table.h5 was made from another vocabulary than flat.h5' medtok_ranks 2 inspect --set files.vocabulary=flat.h5
 head -c 20000 table.h5 >cut.h5
 expect_error 1 'cut.h5 is damaged' medtok inspect --set files.table=cut.h5

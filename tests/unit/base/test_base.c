@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/atomic_folder.h"
 #include "base/format.h"
 #include "base/path.h"
 #include "half.h"
@@ -186,6 +187,48 @@ static void a_worker_does_one_piece_after_the_other_and_brings_its_message(void 
     worker_free(NULL);
 }
 
+/* ---- folders ---- */
+static int write_name(const char *folder, const char *name) {
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    return file ? fclose(file) : -1;
+}
+
+static int is_there(const char *folder, const char *name) {
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void a_folder_is_there_whole_or_not_at_all(void **state) {
+    (void)state;
+    char parent[] = "/tmp/medtok-folder-XXXXXX", target[64];
+    struct atomic_folder folder;
+    assert_non_null(mkdtemp(parent));
+    snprintf(target, sizeof target, "%s/target", parent);
+    assert_int_equal(atomic_folder_open(&folder, target), STATUS_OK);
+    assert_int_equal(write_name(folder.temporary, "first"), 0);
+    assert_int_equal(is_there(parent, "target"), 0);
+    assert_int_equal(atomic_folder_close(&folder, STATUS_OK), STATUS_OK);
+    assert_int_equal(is_there(target, "first"), 1);
+    assert_int_equal(atomic_folder_open(&folder, target), STATUS_OK);
+    assert_int_equal(write_name(folder.temporary, "half"), 0);
+    assert_int_equal(atomic_folder_close(&folder, STATUS_FAILED), STATUS_FAILED);
+    assert_int_equal(access(folder.temporary, F_OK), -1);
+    assert_int_equal(is_there(target, "first"), 1);
+    assert_int_equal(is_there(target, "half"), 0);
+    assert_int_equal(atomic_folder_open(&folder, target), STATUS_OK);
+    assert_int_equal(write_name(folder.temporary, "second"), 0);
+    assert_int_equal(atomic_folder_close(&folder, STATUS_OK), STATUS_OK);
+    assert_int_equal(is_there(target, "first"), 0);
+    assert_int_equal(is_there(target, "second"), 1);
+    snprintf(folder.path, sizeof folder.path, "%s/second", target);
+    unlink(folder.path);
+    assert_int_equal(rmdir(target), 0);
+    assert_int_equal(rmdir(parent), 0); /* nothing else is left */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_does_one_piece_after_the_other_and_brings_its_message),
@@ -197,6 +240,7 @@ int main(void) {
         cmocka_unit_test(status_messages_are_cut_not_overrun),
         cmocka_unit_test(sizes_are_written_in_the_unit_that_fits),
         cmocka_unit_test(folders_are_made_with_those_that_they_lie_in),
+        cmocka_unit_test(a_folder_is_there_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -359,7 +359,7 @@ static void steps_agree(struct world *w, enum ehr_stage stage, const char *part)
         real loss = differentiate(w, stage, step, NULL);
         if (!(fabs(loss - t->values[step]) <= TOLERANCE * t->values[step]))
             fail_msg("%s of step %lld is %.9g, not %.9g", t->name, (long long)step, (double)loss, t->values[step]);
-        optimiser_begin_update(&optimiser, w->reference.rate, step + 1, 1);
+        optimiser_begin_update(&optimiser, w->reference.rate, step + 1, 1, 1);
         optimiser_update(&optimiser);
     }
     optimiser_free(&optimiser);

@@ -340,7 +340,7 @@ static void two_tasks_are_learned_at_once(void **state) {
             int32_t best = x[1] >= x[2] && x[1] >= x[3] ? 0 : x[2] >= x[3] ? 1 : 2;
             right[step > 0][w.samples.task[i]] += (w.samples.task[i] ? best : x[0] > 0) == w.samples.label[i];
         }
-        optimiser_begin_update(&optimiser, 1e-2, step + 1, 1);
+        optimiser_begin_update(&optimiser, 1e-2, step + 1, 1, 1);
         optimiser_update(&optimiser);
     }
     assert_true(right[0][0] < 40 && right[0][1] < 14);

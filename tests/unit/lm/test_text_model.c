@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "lm/bert.h"
+#include "lm/safetensors_header.h"
 #include "text/bert_encoder.h"
 
 #define GOLDEN "tests/golden/text"
@@ -306,6 +307,34 @@ static void damaged_safetensors_are_errors(void **state) {
     assert_int_equal(safetensors_read(&s, "made", "1234567", 7), STATUS_FAILED);
 }
 
+/* The reader's own checks: ranges that fit shapes and types, without overlap, within the file. */
+static void a_header_that_was_written_is_read(void **state) {
+    (void)state;
+    static const struct tensor_shape SHAPES[] = {
+        {"ab", "F32", 4, 2, {2, 3}}, {"c", "U8", 1, 1, {5}}, {"d", "I32", 4, 0, {0}}};
+    char *text = NULL;
+    size_t size = 0, values = 24 + 5 + 4;
+    struct safetensors s;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    assert_int_equal(safetensors_write_header(out, 3, SHAPES), STATUS_OK);
+    fflush(out);
+    assert_int_equal(size % 8, 0);
+    for (size_t i = 0; i < values; i++) fputc(i < 24 ? 0 : (int)i, out);
+    fclose(out);
+    assert_int_equal(safetensors_read(&s, "made", text, size), STATUS_OK);
+    assert_int_equal(s.n, 3);
+    const struct tensor *ab = safetensors_find(&s, "ab"), *c = safetensors_find(&s, "c"),
+                        *d = safetensors_find(&s, "d");
+    assert_non_null(ab);
+    assert_int_equal(ab->type, TENSOR_F32);
+    assert_int_equal(ab->dims[0] * 10 + ab->dims[1], 23);
+    assert_int_equal(c->bytes[4], 28);
+    assert_int_equal(d->end, (int64_t)values);
+    safetensors_close(&s);
+    free(text);
+}
+
 /* ---- damaged folders ---- */
 static char scratch[256];
 
@@ -429,6 +458,7 @@ int main(void) {
         cmocka_unit_test(memory_does_not_grow_with_the_layers),
         cmocka_unit_test(sentences_are_the_first_rows_of_tokens),
         cmocka_unit_test(damaged_safetensors_are_errors),
+        cmocka_unit_test(a_header_that_was_written_is_read),
         cmocka_unit_test(damaged_folders_are_errors),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);

@@ -228,7 +228,7 @@ static void an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first
     static uint8_t used[N];
     struct region regions[N_GROUPS];
     struct made made = {WIDTH, rows};
-    struct vector_source source = {N, WIDTH, read_made, &made, used};
+    struct vector_source source = {.n = N, .width = WIDTH, .read = read_made, .self = &made, .used = used};
     struct untrained_quantizer q;
     struct device device;
     struct comm comm = comm_self();
@@ -274,7 +274,7 @@ static void an_untrained_residual_quantizer_of_all_codes_explains_each_wholly(vo
     static uint8_t used[N];
     struct region regions[N_GROUPS];
     struct made made = {WIDTH, rows};
-    struct vector_source source = {N, WIDTH, read_made, &made, used};
+    struct vector_source source = {.n = N, .width = WIDTH, .read = read_made, .self = &made, .used = used};
     struct untrained_quantizer q;
     struct device device;
     struct comm comm = comm_self();

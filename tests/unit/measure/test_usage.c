@@ -22,6 +22,9 @@ static void usage_counts_by_region(void **state) {
     struct usage_measure text = usage_measure(&u, 0), graph = usage_measure(&u, 1), shared = usage_measure(&u, 2);
     assert_true(text.share == 0.5 && fabs(text.perplexity - 2) < 1e-12);
     assert_true(graph.share == 0.25 && fabs(graph.perplexity - 1) < 1e-12);
+    uint64_t picked = ~(uint64_t)0;
+    usage_mark(&u, &picked);
+    assert_true(usage_words(&u) == 1 && picked == (1 << 0 | 1 << 1 | 1 << 3 | 1 << 6 | 1 << 8 | 1 << 9));
     assert_true(fabs(shared.share - 4.0 / 12) < 1e-12 && fabs(shared.perplexity - 4) < 1e-12);
     usage_free(&u);
 }

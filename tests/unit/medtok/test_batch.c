@@ -89,7 +89,7 @@ static void batches_hold_nodes_and_surviving_edges(void **state) {
         for (uint32_t step = 0; step < 12; step++) { /* the builder's marks are clean each time */
             const int64_t *codes = CODES[step % 4];
             int64_t n = N[step % 4];
-            struct edge_drop drop = {.rate = 0.3, .second_view = 1, .seed = 5, .step = step};
+            struct view_drop drop = {.rate = 0.3, .second_view = 1, .seed = 5, .step = step};
             assert_int_equal(batch_build(&batch, &builder, &dataset, codes, n, drop), STATUS_OK);
             check_nodes(&dataset, &batch, codes, n);
             check_edges(&dataset, &batch.graphs, codes, n, (struct dropout){0});
@@ -100,6 +100,58 @@ static void batches_hold_nodes_and_surviving_edges(void **state) {
         batch_builder_free(&builder);
         device_close(&device);
     }
+    dataset_free(&dataset);
+}
+
+/* Node k of a code goes by the number of (code, k), and takes its edges with it; a graph keeps one node at least, the first where none
+ * would stay. */
+static void a_second_view_without_nodes_is_without_their_edges(void **state) {
+    (void)state;
+    static const int64_t CODES[] = {104, 100, 103, 101};
+    enum { N = 4 };
+    struct dataset dataset;
+    struct device device;
+    struct batch_builder builder;
+    struct batch batch;
+    int n_lost = 0, n_rescued = 0;
+    fill_dataset(&dataset);
+    const struct vocabulary *v = &dataset.vocabulary;
+    assert_int_equal(device_open_cpu(&device, 1), 0);
+    assert_int_equal(batch_builder_make(&builder, &device, &dataset), STATUS_OK);
+    for (uint32_t step = 0; step < 20; step++) {
+        struct view_drop drop = {.rate = 0.3, .second_view = 1, .seed = 5, .step = step, .node_rate = 0.6};
+        struct dropout nodes = {.rate = 0.6, .seed = 5, .stream = RNG_NODE_DROP, .step = step};
+        struct dropout edges = {.rate = 0.3, .seed = 5, .stream = RNG_EDGE_DROP, .step = step};
+        int32_t first = 0, edge = 0, row = 0;
+        assert_int_equal(batch_build(&batch, &builder, &dataset, CODES, N, drop), STATUS_OK);
+        check_edges(&dataset, &batch.graphs, CODES, N, (struct dropout){0}); /* the first view has all */
+        for (int i = 0; i < N; i++) {
+            int64_t index = CODES[i] - FIRST, e = v->edge_offsets[index];
+            int kept[MOST_NODES], n = 0;
+            for (int k = 0; k < NODES[index]; k++) n += kept[k] = dropout_keeps(nodes, (uint64_t)CODES[i], (uint64_t)k);
+            n_lost += NODES[index] - n;
+            n_rescued += n == 0;
+            if (n == 0) kept[0] = 1;
+            assert_int_equal(batch.kept_nodes.rows.offsets.at[i], row);
+            for (int k = 0; k < NODES[index]; k++) {
+                if (kept[k]) assert_int_equal(batch.kept_rows.at[row++], first + k);
+                assert_int_equal(batch.dropped.edges.offsets.at[first + k], edge);
+                for (; e < v->edge_offsets[index + 1] && v->edge_target[e] == k; e++) {
+                    uint64_t number = (uint64_t)(e - v->edge_offsets[index]);
+                    if (!dropout_keeps(edges, (uint64_t)CODES[i], number) || !kept[k] || !kept[v->edge_source[e]])
+                        continue;
+                    assert_int_equal(batch.dropped.edges.sources.at[edge++], first + v->edge_source[e]);
+                }
+            }
+            first += NODES[index];
+        }
+        assert_int_equal(batch.kept_nodes.rows.offsets.at[N], row);
+        assert_int_equal(batch.kept_nodes.rows.n_rows, row);
+        assert_int_equal(batch.dropped.edges.n, edge);
+    }
+    assert_true(n_lost > 0 && n_rescued > 0);
+    batch_builder_free(&builder);
+    device_close(&device);
     dataset_free(&dataset);
 }
 
@@ -149,7 +201,7 @@ static void features_stay_where_there_is_room_and_batches_are_the_same(void **st
             assert_true((d.resident.at != NULL) == (enough && !halves));
             assert_true((d.resident_halves.at != NULL) == (enough && halves));
             assert_int_equal(batch_builder_make(&builder, &device, &d), STATUS_OK);
-            assert_int_equal(batch_build(&batch, &builder, &d, CODES, 3, (struct edge_drop){0}), STATUS_OK);
+            assert_int_equal(batch_build(&batch, &builder, &d, CODES, 3, (struct view_drop){0}), STATUS_OK);
             batch_arrives(&builder);
             assert_true(batch.n_rows == 3 && batch.dim == DIM);
             for (int i = 0; i < 3; i++)
@@ -164,6 +216,7 @@ static void features_stay_where_there_is_room_and_batches_are_the_same(void **st
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(batches_hold_nodes_and_surviving_edges),
+                                       cmocka_unit_test(a_second_view_without_nodes_is_without_their_edges),
                                        cmocka_unit_test(features_stay_where_there_is_room_and_batches_are_the_same)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

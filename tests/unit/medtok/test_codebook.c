@@ -72,6 +72,30 @@ static void ema_moves_no_row_in_a_step_without_picks(void **state) {
     free_world(w);
 }
 
+/* ---- rows of length 1 ---- */
+static void unit_rows_have_length_1_from_the_beginning_and_after_each_update(void **state) {
+    (void)state;
+    static const char *const GRADIENT[] = {"quantizer.rows=unit", "train.average=0.9", NULL};
+    static const char *const EMA[] = {"quantizer.rows=unit", "train.average=0.9", "quantizer.update=ema", NULL};
+    for (int ema = 0; ema < 2; ema++) {
+        struct world *w = make_world(ema ? EMA : GRADIENT);
+        const struct parameter *c = w->model.codebook;
+        const real *average = optimiser_moments(&w->optimiser, c).average.at;
+        for (int i = 0; i < SIZE * DIM; i++) assert_true(average[i] == c->value.at[i]);
+        for (int step = 0; step < 2; step++) {
+            for (int r = 0; r < SIZE; r++) close_to(length(c->value.at + r * DIM), 1, "length", r);
+            real direction[DIM], before = length(c->value.at);
+            for (int j = 0; j < DIM; j++) direction[j] = c->value.at[j] += (real)0.1 * (real)j;
+            codebook_sum_picks(&w->codebook, ema ? &w->output : NULL, ema);
+            codebook_update(&w->codebook);
+            for (int j = 0; !ema && j < DIM; j++)
+                close_to(c->value.at[j], direction[j] / length(direction), "direction", j);
+            assert_true(ema || length(direction) != (double)before);
+        }
+        free_world(w);
+    }
+}
+
 /* ---- revival ---- */
 static int near_a_vector(const struct world *w, const real *row, int group) {
     for (int i = 0; i < rows_of(group); i++) {
@@ -82,7 +106,13 @@ static int near_a_vector(const struct world *w, const real *row, int group) {
     return 0;
 }
 
-static void check_revived(struct world *w, int ema) {
+static int revive(struct world *w, int64_t step, int64_t *n) {
+    uint64_t picked[(SIZE + 63) / 64];
+    usage_mark(&w->usage, picked);
+    return codebook_revive(&w->codebook, &w->optimiser, picked, &w->output, &w->all, &w->present, step, n);
+}
+
+static void check_revived(struct world *w, int unit) {
     const struct parameter *c = w->model.codebook;
     /* Shared tokens pick from all rows but the last, so that only the last row is idle; it is graph-specific. */
     enum { DEAD = SIZE - 1 };
@@ -94,39 +124,37 @@ static void check_revived(struct world *w, int ema) {
     for (int r = 0; r < DEAD; r++) w->usage.counts[r % 2 * SIZE + r] = 1;
     memcpy(before, c->value.at, sizeof before);
     for (int step = 1; step <= 2; step++) {
-        assert_int_equal(
-            codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, step, &n),
-            STATUS_OK);
+        assert_int_equal(revive(w, step, &n), STATUS_OK);
         assert_int_equal(n, 0);
         assert_true(w->codebook.idle->value.at[DEAD] == step && w->codebook.idle->value.at[0] == 0);
     }
     assert_memory_equal(before, c->value.at, sizeof before);
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 3, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 3, &n), STATUS_OK);
     assert_int_equal(n, 1);
     assert_memory_equal(before, c->value.at, DEAD * DIM * sizeof(real));
     assert_true(near_a_vector(w, c->value.at + DEAD * DIM, GRAPH_SPECIFIC));
-    close_to(length(c->value.at + DEAD * DIM), ema ? 1 : sqrt(DIM), "length", DEAD);
+    close_to(length(c->value.at + DEAD * DIM), unit ? 1 : sqrt(DIM), "length", DEAD);
     assert_true(w->codebook.idle->value.at[DEAD] == 0);
     for (int j = 0; j < DIM; j++) {
         int i = DEAD * DIM + j;
         assert_true(kept.m.at[i] == 0 && kept.v.at[i] == 0 && kept.m.at[j] == 1);
         assert_true(kept.average.at[i] == c->value.at[i]);
-        if (ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + j] == c->value.at[i]);
+        if (w->codebook.ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + j] == c->value.at[i]);
     }
-    if (ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + DIM] == 1);
+    if (w->codebook.ema) assert_true(w->codebook.ema->value.at[DEAD * (DIM + 1) + DIM] == 1);
 }
 
 static void revival_moves_idle_rows_to_vectors_of_the_batch(void **state) {
     (void)state;
     static const char *const GRADIENT[] = {"quantizer.revive_after=3", "train.average=0.9", NULL};
     static const char *const EMA[] = {"quantizer.revive_after=3", "train.average=0.9", "quantizer.update=ema", NULL};
-    struct world *w = make_world(GRADIENT);
-    check_revived(w, 0);
-    free_world(w);
-    w = make_world(EMA);
-    check_revived(w, 1);
-    free_world(w);
+    static const char *const UNIT[] = {"quantizer.revive_after=3", "train.average=0.9", "quantizer.rows=unit", NULL};
+    const char *const *const settings[] = {GRADIENT, EMA, UNIT};
+    for (int i = 0; i < 3; i++) {
+        struct world *w = make_world(settings[i]);
+        check_revived(w, i > 0);
+        free_world(w);
+    }
 }
 
 static void revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait(void **state) {
@@ -138,16 +166,14 @@ static void revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait(vo
     int taken[N + 1] = {0};
     usage_clear(&w->usage);
     /* All 8 + 8 + 8 rows are idle: text has 5 vectors, the shared groups 8, graph 3. */
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 1, &n), STATUS_OK);
     assert_int_equal(n, 5 + 8 + 3);
     for (int r = 0; r < 5; r++) taken[near_a_vector(w, c->value.at + r * DIM, TEXT_SPECIFIC)]++;
     for (int i = 1; i <= N; i++) assert_int_equal(taken[i], 1);
     assert_int_equal(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC), 0);
     assert_true(w->codebook.idle->value.at[4] == 0 && w->codebook.idle->value.at[5] == 1);
     for (int r = 0; r < 5; r++) w->usage.counts[r] = 1;
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 2, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 2, &n), STATUS_OK);
     assert_int_equal(n, 3 + 8 + 3);
     assert_true(near_a_vector(w, c->value.at + 5 * DIM, TEXT_SPECIFIC) > 0);
     free_world(w);
@@ -196,8 +222,7 @@ static void residual_rows_are_revived_from_what_their_level_is_given(void **stat
     int64_t n;
     make_levels(w);
     usage_clear(&w->usage);
-    assert_int_equal(codebook_revive(&w->codebook, &w->optimiser, &w->usage, &w->output, &w->all, &w->present, 1, &n),
-                     STATUS_OK);
+    assert_int_equal(revive(w, 1, &n), STATUS_OK);
     assert_int_equal(n, 4 + 4 + 4 + 4 + 3 + 3); /* levels have 4 rows; graph has 3 vectors */
     const real *rows = w->model.codebook->value.at;
     for (int r = 0; r < 8; r++) {
@@ -233,6 +258,7 @@ int main(void) {
         cmocka_unit_test(residual_picks_count_what_their_level_was_given),
         cmocka_unit_test(ema_moves_picked_rows_to_the_smoothed_mean_of_their_vectors),
         cmocka_unit_test(ema_moves_no_row_in_a_step_without_picks),
+        cmocka_unit_test(unit_rows_have_length_1_from_the_beginning_and_after_each_update),
         cmocka_unit_test(revival_moves_idle_rows_to_vectors_of_the_batch),
         cmocka_unit_test(revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait),
     };

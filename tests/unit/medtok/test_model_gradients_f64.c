@@ -1,8 +1,8 @@
 /* The gradient of every parameter of the whole model against central differences, in double precision.
  *
  * The quantiser's straight-through and stop-gradient rules are not derivatives of the loss, so the differences are taken of
- * the function that they stand for: with z0 and q0 frozen at the point of differentiation, the value passed on is z + (q0 - z0)
- * and the codebook loss is |z0 - q|^2 + commit |z - q0|^2. The linker's --wrap puts that function instead of
+ * the function that they stand for: with z0 and q0 frozen at the point of differentiation, the value passed on is z + (q0 - z0),
+ * or, with the rotation trick, |q0|/|z0| R z with the rotation R that turns z0 to q0, and the codebook loss is |z0 - q|^2 + commit |z - q0|^2. The linker's --wrap puts that function instead of
  * quantizer_apply while differences are taken. Likewise the graph's feature is frozen where it is what tokens are decoded to. */
 #include <math.h>
 #include <setjmp.h>
@@ -45,6 +45,24 @@ static double *make_target(const struct var *z, int normalized) {
     return t;
 }
 
+static double dot(const double *a, const double *b, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+/* x [n] becomes |q|/|z| (I - 2 r r^T + 2 q' z'^T) x, with r halfway between the directions z' and q' (Fifty et al., 2024). */
+static void rotate(int64_t n, const double *z, const double *q, double *x) {
+    double of_z = sqrt(dot(z, z, n)), of_q = sqrt(dot(q, q, n)), square = 0, along = 0, along_z = dot(z, x, n) / of_z;
+    for (int64_t i = 0; i < n; i++) {
+        double s = z[i] / of_z + q[i] / of_q;
+        square += s * s;
+        along += s * x[i];
+    }
+    for (int64_t i = 0; i < n; i++)
+        x[i] = of_q / of_z * (x[i] - 2 * along / square * (z[i] / of_z + q[i] / of_q) + 2 * along_z * q[i] / of_q);
+}
+
 struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct var *codebook,
                                         struct assignment assign, struct codebook_loss loss) {
     int64_t n = z->rows * z->cols;
@@ -66,6 +84,10 @@ struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct
         double to_code = target0[i][k] - q[k], to_z = target[k] - q0[i][k];
         sum += to_code * to_code + loss.commit * to_z * to_z;
         q[k] = z->value.at[k] + q0[i][k] - z0[i][k];
+    }
+    for (int64_t k = 0; k < n && assign.gradient == GRADIENT_ROTATION; k += z->cols) {
+        memcpy(q + k, z->value.at + k, (size_t)z->cols * sizeof *q);
+        rotate(z->cols, z0[i] + k, q0[i] + k, q + k);
     }
     free(target);
     if (loss.weight > 0) loss.loss.at[0] += loss.weight * sum;
@@ -191,7 +213,7 @@ static double evaluate(struct world *w, int backward) {
     struct batch batch;
     int64_t codes[N_CODES];
     for (int i = 0; i < N_CODES; i++) codes[i] = i;
-    struct edge_drop drop = {w->config.graph.edge_drop, 1, 11, 3};
+    struct view_drop drop = {w->config.graph.edge_drop, 1, 11, 3, w->config.graph.node_drop};
     assert_int_equal(batch_build(&batch, &w->builder, &w->dataset, codes, N_CODES, drop), STATUS_OK);
     w->text = one_share(w->text_n, w->zero, batch.n_text);
     w->graph = one_share(w->graph_n, w->zero, batch.n_graph);
@@ -203,7 +225,8 @@ static double evaluate(struct world *w, int backward) {
     struct var *nodes = tape_leaf(&w->tape, batch.n_distinct, table->cols);
     w->device.run->gather_rows(&w->device, batch.n_distinct, table->cols, table->value, batch.distinct, nodes->value);
     w->model.settings = model_settings(&w->config); /* tests change some */
-    struct losses losses = {&w->tape, &w->comm, w->config.loss.temperature, w->terms, STATUS_OK};
+    struct losses losses = {
+        .tape = &w->tape, .comm = &w->comm, .temperature = w->config.loss.temperature, .terms = w->terms};
     struct model_training training = {
         .losses = &losses, .text = &w->text, .graph = &w->graph, .both = &w->both, .step = 3};
     call = 0;
@@ -296,6 +319,45 @@ static void model_gradients_hold_for_reconstruction(void **state) {
     struct world *w = *state;
     check_all_gradients(w);
     assert_true(w->terms.at[TERM_RECONSTRUCTION_TEXT] != 0 && w->terms.at[TERM_RECONSTRUCTION_GRAPH] != 0);
+}
+
+/* Views of fewer nodes, with dropout of their entries. */
+static void model_gradients_hold_for_stronger_views(void **state) {
+    struct world *w = *state;
+    frozen = 0;
+    double base = evaluate(w, 0), text = w->terms.at[TERM_SPECIFIC_TEXT], graph = w->terms.at[TERM_SPECIFIC_GRAPH];
+    config_set(&w->config, "graph.node_drop=0.4");
+    double fewer = evaluate(w, 0);
+    config_set(&w->config, "graph.dropout=0.3");
+    assert_true(fewer != base && evaluate(w, 0) != fewer);
+    assert_true(w->terms.at[TERM_SPECIFIC_GRAPH] != graph);
+    assert_true(w->terms.at[TERM_SPECIFIC_TEXT] == text); /* the second view of the graph meets the graph alone */
+    /* A dropped entry of a node without neighbours is 0, which with a bias of 0 is ReLU's kink: there are no slopes there. */
+    const struct parameter *bias = w->model.graph[0].map.bias;
+    for (int64_t c = 0; c < bias->cols; c++) bias->value.at[c] = c % 2 ? 0.1 : -0.1;
+    check_all_gradients(w);
+}
+
+static void take_text(struct world *w, const char *has_text);
+
+static void model_gradients_hold_for_the_rotation_trick(void **state) {
+    struct world *w = *state;
+    config_set(&w->config, "quantizer.gradient=rotation");
+    check_all_gradients(w);
+    config_set(&w->config, "quantizer.assign=residual");
+    config_set(&w->config, "quantizer.shared_region=middle");
+    check_all_gradients(w);
+}
+
+static void model_gradients_hold_for_the_divergence_of_shared_vectors(void **state) {
+    struct world *w = *state;
+    config_set(&w->config, "loss.kl=3");
+    take_text(w, "1101111");
+    check_all_gradients(w);
+    assert_true(w->terms.at[TERM_KL] > 0);
+    config_set(&w->config, "quantizer.shared_region=middle");
+    config_set(&w->config, "quantizer.update=ema"); /* constant rows */
+    check_all_gradients(w);
 }
 
 static void under_ema_all_but_the_codebook_have_the_same_gradients(void **state) {
@@ -398,6 +460,11 @@ int main(void) {
                                         free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_residual_quantisation, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_reconstruction, make_decoding_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_gat_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_the_rotation_trick, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_the_divergence_of_shared_vectors, make_world,
+                                        free_world),
         cmocka_unit_test_setup_teardown(under_ema_all_but_the_codebook_have_the_same_gradients, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss_with_graph_attention, make_gat_world,
                                         free_world),

@@ -29,7 +29,7 @@ static void averages_follow_their_formula_for_dense_and_node_parameters(void **s
             checked[k]->value.at[3] = (real)(step * step);
             average[k] = KEEP[step - 1] * average[k] + (1 - KEEP[step - 1]) * step * step;
         }
-        optimiser_begin_update(&w->optimiser, 0.1, step, 1);
+        optimiser_begin_update(&w->optimiser, 0.1, step, 1, 1);
         optimiser_average(&w->optimiser);
         for (int k = 0; k < 2; k++)
             close_to(optimiser_moments(&w->optimiser, checked[k]).average.at[3], average[k], "average", step);
@@ -60,7 +60,7 @@ static void weight_decay_shrinks_matrices_only(void **state) {
     const struct parameter_set *p = &w->parameters;
     int n_decayed = 0;
     set_all(p, 1, 0);
-    optimiser_begin_update(&w->optimiser, 0.1, 1, 1);
+    optimiser_begin_update(&w->optimiser, 0.1, 1, 1, 1);
     optimiser_update(&w->optimiser); /* all gradients are 0: Adam itself moves nothing */
     for (int i = 0; i < p->n; i++) {
         const struct parameter *q = p->list[i];
@@ -81,7 +81,7 @@ static void adam_passes_over_frozen_parameters_and_a_codebook_of_moving_averages
         const struct parameter_set *p = &w->parameters;
         int n_still = 0;
         set_all(p, 1, 1);
-        optimiser_begin_update(&w->optimiser, 0.1, 1, 1);
+        optimiser_begin_update(&w->optimiser, 0.1, 1, 1, 1);
         optimiser_update(&w->optimiser);
         for (int i = 0; i < p->n; i++) {
             const struct parameter *q = p->list[i];
@@ -95,10 +95,29 @@ static void adam_passes_over_frozen_parameters_and_a_codebook_of_moving_averages
     }
 }
 
+static void a_codebook_apart_has_its_own_rate_and_is_not_clipped(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {"quantizer.rate=3", "train.epsilon=1", NULL};
+    struct world *w = make_world(SETTINGS);
+    const struct parameter_set *p = &w->parameters;
+    set_all(p, 1, 1);
+    optimiser_begin_update(&w->optimiser, 0.1, 1, 0.5, 0.1); /* two batches; a gradient ten times too long */
+    optimiser_update(&w->optimiser);
+    for (int i = 0; i < p->n; i++) {
+        const struct parameter *q = p->list[i];
+        /* The first step of Adam from the gradient g: rate g / (g + epsilon). */
+        double moved = q == w->model.codebook ? 0.3 * 0.5 / 1.5 : 0.1 * 0.05 / 1.05;
+        if (q->flags & PARAMETER_FROZEN) continue;
+        for (int64_t j = 0; j < q->rows * q->cols; j++) close_to(q->value.at[j], 1 - moved, q->name, j);
+    }
+    free_world(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(averages_follow_their_formula_for_dense_and_node_parameters),
         cmocka_unit_test(weight_decay_shrinks_matrices_only),
+        cmocka_unit_test(a_codebook_apart_has_its_own_rate_and_is_not_clipped),
         cmocka_unit_test(adam_passes_over_frozen_parameters_and_a_codebook_of_moving_averages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,13 +197,15 @@ static struct var *used_twice(struct var **in) {
     return nn_add(&tape, nn_norm(&tape, q, norm_by(in[2], in[3], 1)), y);
 }
 
-static struct losses losses_of_one_rank(void) { return (struct losses){&tape, &comm, 0.5, loss, STATUS_OK}; }
+static struct losses losses_of_one_rank(void) {
+    return (struct losses){.tape = &tape, .comm = &comm, .temperature = 0.5, .terms = loss};
+}
 static struct var *nce(struct var **in) {
     static int n = QUERIES, zero;
     struct row_shares shares = {&n, &zero, QUERIES};
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_SHARED;
-    loss_nce(&losses, TERM_SHARED, in[0], in[1], &shares, NULL, (dev_int){CLASSES});
+    loss_contrasts(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &shares, NULL, {CLASSES}});
     return NULL;
 }
 static int four = 4, none_before;
@@ -213,7 +215,7 @@ static const struct part_rows PARTS = {2, begins};
 static struct var *nce_of_parts(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_SHARED;
-    loss_nce(&losses, TERM_SHARED, in[0], in[1], &FOUR, &PARTS, (dev_int){NULL});
+    loss_contrasts(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &FOUR, &PARTS, {NULL}});
     return NULL;
 }
 static struct var *cosine(struct var **in) {
@@ -225,18 +227,23 @@ static struct var *cosine(struct var **in) {
 static struct var *orthogonality(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_ORTHOGONAL_TEXT;
-    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, NULL);
+    loss_orthogonalities(&losses, 1, &(struct orthogonality){TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, NULL});
     return NULL;
 }
 static struct var *orthogonality_of_parts(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_ORTHOGONAL_TEXT;
-    loss_orthogonality(&losses, TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, &PARTS);
+    loss_orthogonalities(&losses, 1, &(struct orthogonality){TERM_ORTHOGONAL_TEXT, 0.7, in[0], in[1], &FOUR, &PARTS});
     return NULL;
 }
 
 static struct var *sum_of_squares(struct var **in) {
     nn_sum(&tape, nn_glu(&tape, ACTIVATION_NONE, in[0], in[0]), -0.3, loss);
+    return NULL;
+}
+static struct var *softmax_divergence(struct var **in) {
+    nn_softmax_divergence(&tape, in[0], in[1], in[2],
+                          (struct softmax_divergence){.first = 1, .last = 4, .scale = 0.7, .weight = 2}, loss);
     return NULL;
 }
 static struct var *cross_entropy(struct var **in) {
@@ -300,6 +307,7 @@ static const struct layer LAYERS[] = {
     {"an input used twice", used_twice, 4, {{5, 4}, {4, 4}, {1, 4}, {1, 4}}},
     {"nce", nce, 2, {{4, 3}, {4, 3}}},
     {"nce of parts", nce_of_parts, 2, {{4, 3}, {4, 3}}},
+    {"softmax_divergence", softmax_divergence, 3, {{4, 3}, {4, 3}, {5, 3}}},
     {"cross_entropy", cross_entropy, 3, {{4, 3}, {5, 3}, {1, 5}}},
     {"sum of squares", sum_of_squares, 1, {{4, 3}}},
     {"bce of linear", bce_of_linear, 2, {{4, 3}, {2, 3}}},
@@ -416,7 +424,7 @@ static void constants_alone_record_nothing(void **state) {
 /* ---- the quantiser: its rules are no derivatives (test_model_gradients_f64 differentiates a frozen function) ---- */
 enum { CODES = 6, DIM = 3 };
 
-static void quantize(struct operand *operands, unsigned frozen, int normalized) {
+static void quantize(struct operand *operands, unsigned frozen, int normalized, enum quantizer_gradient gradient) {
     struct var *in[2];
     int64_t rows[2] = {ROWS, CODES};
     tape_reset(&tape, 0);
@@ -424,9 +432,9 @@ static void quantize(struct operand *operands, unsigned frozen, int normalized) 
     for (int i = 0; i < 2; i++)
         in[i] = tape_borrow(&tape, rows[i], DIM, (dev_real){operands[i].value},
                             (dev_real){frozen >> i & 1 ? NULL : operands[i].gradient});
-    struct quantized q =
-        quantizer_apply(&tape, in[0], nn_l2_normalize(&tape, in[1]), (struct assignment){{0, CODES}, 2, ASSIGN_NEAREST},
-                        (struct codebook_loss){0.5, 0.25, normalized, loss});
+    struct quantized q = quantizer_apply(&tape, in[0], nn_l2_normalize(&tape, in[1]),
+                                         (struct assignment){{0, CODES}, 2, ASSIGN_NEAREST, gradient},
+                                         (struct codebook_loss){0.5, 0.25, normalized, loss});
     weighted_sum(q.value, 3, 1);
     tape_backward(&tape);
     assert_int_equal(tape_status(&tape), STATUS_OK);
@@ -438,15 +446,17 @@ static void quantize(struct operand *operands, unsigned frozen, int normalized) 
 static void the_quantizer_takes_frozen_inputs(void **state) {
     (void)state;
     const struct layer shapes = {"quantizer", NULL, 2, {{ROWS, DIM}, {CODES, DIM}}};
-    for (int normalized = 0; normalized < 2; normalized++) {
+    for (int kind = 0; kind < 4; kind++) {
+        int normalized = kind % 2;
+        enum quantizer_gradient gradient = kind / 2 ? GRADIENT_ROTATION : GRADIENT_STRAIGHT_THROUGH;
         struct operand whole[MOST_INPUTS], part[MOST_INPUTS];
         fill_operands(whole, &shapes);
         fill_operands(part, &shapes);
         clear_gradients(whole);
-        quantize(whole, 0, normalized);
+        quantize(whole, 0, normalized, gradient);
         for (unsigned frozen = 1; frozen < 4; frozen++) {
             clear_gradients(part);
-            quantize(part, frozen, normalized);
+            quantize(part, frozen, normalized, gradient);
             for (int i = 0; i < 2; i++)
                 for (int k = 0; k < (i ? CODES : ROWS) * DIM; k++)
                     assert_true(part[i].gradient[k] == (frozen >> i & 1 ? 0 : whole[i].gradient[k]));

@@ -16,12 +16,17 @@ static void draw(int size, enum partition partition, int64_t n, int64_t batch, i
     double *cost = malloc((size_t)n * sizeof *cost);
     for (int64_t i = 0; i < n; i++) cost[i] = 1 + (double)(i % 7) * (i < n / 2); /* uneven */
     memset(drawn, 0, (size_t)n);
+    int64_t before, total, all = 0, told = 0;
     for (int rank = 0; rank < size; rank++) {
         struct comm comm = {.rank = rank, .size = size};
         struct sampler s;
         assert_int_equal(sampler_make(&s, &comm, partition, 3, 0, "codes", n, batch, cost), STATUS_OK);
         int64_t codes[1024], most = s.end_stratum - s.first_stratum, m = sampler_draw(&s, step, codes);
         assert_true(most >= 1 && m <= most);
+        sampler_position(&s, step, &before, &total);
+        assert_int_equal(before, all); /* each rank knows how many come before its own, and how many there are */
+        all += m;
+        told = total;
         for (int64_t i = 0; i < m; i++) {
             int owned = 0;
             for (int64_t k = 0; k < s.n_local; k++) owned |= s.order[k] == codes[i];
@@ -30,6 +35,7 @@ static void draw(int size, enum partition partition, int64_t n, int64_t batch, i
         }
         sampler_free(&s);
     }
+    assert_int_equal(told, all);
     free(cost);
 }
 
@@ -57,6 +63,26 @@ static void an_epoch_visits_each_code_once(void **state) {
             for (int i = 0; i < N; i++) total[i] += drawn[i];
         }
         for (int i = 0; i < N; i++) assert_int_equal(total[i], 1);
+    }
+}
+
+static void batches_of_an_epoch_differ_by_one_code_at_most(void **state) {
+    (void)state;
+    enum { MOST = 160 };
+    static const int SIZES[][2] = {{103, 10}, {20, 12}, {19, 10}, {21, 10}, {20, 10}, {10, 10}, {7, 10}, {160, 7}};
+    for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+        int n = SIZES[i][0], batch = SIZES[i][1], steps = (n + batch - 1) / batch, least = n, most = 0, all = 0;
+        for (int step = 0; step < steps; step++) {
+            char drawn[MOST];
+            int size = 0;
+            draw(1, PARTITION_BLOCK, n, batch, steps + step, drawn); /* the second epoch */
+            for (int j = 0; j < n; j++) size += drawn[j];
+            least = size < least ? size : least;
+            most = size > most ? size : most;
+            all += size;
+        }
+        assert_int_equal(all, n);
+        assert_true(most <= batch && most - least <= 1);
     }
 }
 
@@ -100,6 +126,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_are_the_same_set_for_any_number_of_ranks),
         cmocka_unit_test(an_epoch_visits_each_code_once),
+        cmocka_unit_test(batches_of_an_epoch_differ_by_one_code_at_most),
         cmocka_unit_test(more_ranks_than_codes_are_refused),
         cmocka_unit_test(held_out_codes_are_never_drawn_by_any_number_of_ranks),
     };

@@ -1,0 +1,228 @@
+/* What ranks exchange in a step, against sums and copies that each rank makes for itself: lists of rows (dist/row_lists.h), rows with
+ * owners (dist/row_owner.h), gradients in buckets (dist/reduce.h). Messages are cut short here, as very long ones are. */
+#include "dist/reduce.h"
+#include "dist/row_lists.h"
+#include "dist/row_owner.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+#include "mpi_check.h"
+
+/* ---- lists of rows ---- */
+enum { WIDTHS = 3, MOST_ROWS = 7 };
+static const int64_t WIDTH[WIDTHS] = {5, 2, 4};
+
+static int64_t rows_of(int list, int rank, int size) {
+    return (list + rank * 3) % MOST_ROWS * (rank + 1 < size || list != 1);
+}
+
+/* Whole numbers: their sums are exact in any order. */
+static real value_of(int list, int64_t row, int64_t col, int rank) {
+    return (real)((list * 7 + row * 3 + col * 5 + rank * 11) % 101);
+}
+
+struct lists {
+    struct row_shares shares[WIDTHS];
+    struct row_list rows[WIDTHS];
+    struct int_list ints[WIDTHS];
+    int64_t own, all; /* values */
+};
+
+static void make_lists(struct lists *l, const struct comm *comm, struct device *d) {
+    *l = (struct lists){0};
+    for (int i = 0; i < WIDTHS; i++) {
+        int64_t n[comm->size];
+        for (int r = 0; r < comm->size; r++) n[r] = rows_of(i, r, comm->size);
+        CHECK(row_shares_make(&l->shares[i], comm->size) == STATUS_OK);
+        row_shares_set(&l->shares[i], comm->size, n);
+        int64_t total = l->shares[i].total;
+        l->rows[i] = (struct row_list){&l->shares[i], WIDTH[i], device_alloc_reals(d, n[comm->rank] * WIDTH[i] + 1),
+                                       device_alloc_reals(d, total * WIDTH[i] + 1)};
+        l->ints[i] =
+            (struct int_list){&l->shares[i], device_alloc_ints(d, n[comm->rank] + 1), device_alloc_ints(d, total + 1)};
+        l->own += n[comm->rank] * (WIDTH[i] + 1);
+        l->all += total * (WIDTH[i] + 1);
+        for (int64_t k = 0; k < n[comm->rank]; k++) {
+            int64_t row = l->shares[i].first[comm->rank] + k;
+            for (int64_t j = 0; j < WIDTH[i]; j++) l->rows[i].local.at[k * WIDTH[i] + j] = value_of(i, row, j, 0);
+            l->ints[i].local.at[k] = (int32_t)(1000 * i + row - 500);
+        }
+    }
+}
+
+static void free_lists(struct lists *l, struct device *d) {
+    for (int i = 0; i < WIDTHS; i++) {
+        row_shares_free(&l->shares[i]);
+        device_free_reals(d, l->rows[i].local);
+        device_free_reals(d, l->rows[i].all);
+        device_free_ints(d, l->ints[i].local);
+        device_free_ints(d, l->ints[i].all);
+    }
+}
+
+static void check_gathered(const struct lists *l) {
+    for (int i = 0; i < WIDTHS; i++)
+        for (int64_t row = 0; row < l->shares[i].total; row++) {
+            for (int64_t j = 0; j < WIDTH[i]; j++)
+                CHECK(l->rows[i].all.at[row * WIDTH[i] + j] == value_of(i, row, j, 0));
+            CHECK(l->ints[i].all.at[row] == 1000 * i + row - 500);
+        }
+}
+
+static void check_scattered(const struct lists *l, const struct comm *comm) {
+    for (int i = 0; i < WIDTHS; i++)
+        for (int64_t k = 0; k < l->shares[i].n[comm->rank]; k++)
+            for (int64_t j = 0; j < WIDTH[i]; j++) {
+                int64_t row = l->shares[i].first[comm->rank] + k;
+                real wanted = value_of(i, row, j, 0);
+                for (int r = 0; r < comm->size; r++) wanted += value_of(i, row, j, r);
+                CHECK(l->rows[i].local.at[k * WIDTH[i] + j] == wanted);
+            }
+}
+
+/* most_message 0: whole. */
+static void exchange_lists(const struct comm *comm, struct device *d, int64_t most_message) {
+    struct lists l;
+    struct row_lists x;
+    dev_real values = device_alloc_reals(d, 11);
+    make_lists(&l, comm, d);
+    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, most_message) == STATUS_OK);
+    int64_t before = comm_traffic().messages;
+    CHECK(row_lists_gather(&x, WIDTHS, l.rows, WIDTHS, l.ints) == STATUS_OK);
+    check_gathered(&l);
+    if (most_message == 0) CHECK(comm_traffic().messages == before + 1);
+    if (most_message > 0) CHECK(comm_traffic().messages > before + 1);
+    for (int i = 0; i < WIDTHS; i++)
+        for (int64_t k = 0; k < l.shares[i].total * WIDTH[i]; k++)
+            l.rows[i].all.at[k] = value_of(i, k / WIDTH[i], k % WIDTH[i], comm->rank);
+    CHECK(row_lists_scatter_sum(&x, WIDTHS, l.rows) == STATUS_OK);
+    check_scattered(&l, comm);
+    for (int k = 0; k < 11; k++) values.at[k] = (real)(k + comm->rank);
+    CHECK(row_lists_sum(&x, values, 11) == STATUS_OK);
+    for (int k = 0; k < 11; k++) CHECK(values.at[k] == k * comm->size + comm->size * (comm->size - 1) / 2);
+    row_lists_free(&x);
+    free_lists(&l, d);
+    device_free_reals(d, values);
+}
+
+static void lists_of_rows_travel_as_one_message(const struct comm *comm, struct device *d) {
+    if (comm->size > 1) exchange_lists(comm, d, 0);
+}
+
+static void long_messages_are_split(const struct comm *comm, struct device *d) {
+    if (comm->size > 1) exchange_lists(comm, d, 2 * comm->size);
+    enum { N = 23 };
+    struct bucket bucket;
+    dev_real values = device_alloc_reals(d, N);
+    for (int64_t most = 1; most <= 24; most += 5) {
+        for (int i = 0; i < N; i++) values.at[i] = (real)(i * (comm->rank + 1));
+        CHECK(bucket_init(&bucket, comm, d, values, N, most) == STATUS_OK);
+        CHECK(bucket_finish(&bucket, comm, d) == STATUS_OK);
+        for (int i = 0; i < N; i++) CHECK(values.at[i] == i * comm->size * (comm->size + 1) / 2);
+        bucket_free(&bucket, d);
+    }
+    device_free_reals(d, values);
+}
+
+static void too_many_rows_are_refused_by_all_ranks(const struct comm *comm, struct device *d) {
+    struct lists l;
+    struct row_lists x;
+    if (comm->size == 1) return;
+    make_lists(&l, comm, d);
+    CHECK(row_lists_make(&x, comm, d, l.own, l.all - 1, 0) == STATUS_OK);
+    CHECK(row_lists_gather(&x, WIDTHS, l.rows, WIDTHS, l.ints) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "too many rows"));
+    row_lists_free(&x);
+    free_lists(&l, d);
+}
+
+/* ---- rows with owners ---- */
+enum { TABLE = 40, COLS = 3, BATCHES = 12 };
+
+static int wants(uint32_t batch, int rank, int row) {
+    double most = batch % 4 == 0 ? 0.1 : batch % 4 == 1 ? 0.9 : 0; /* few, many, or of one neighbour alone */
+    if (most > 0) return rng_uniform(17, 3, batch, (uint64_t)(rank * TABLE + row)) < most;
+    return row == (rank * 7 + (int)batch) % TABLE;
+}
+
+static int list_wanted(uint32_t batch, int rank, int32_t *rows) {
+    int n = 0;
+    for (int row = 0; row < TABLE; row++)
+        if (wants(batch, rank, row)) rows[n++] = row;
+    return n;
+}
+
+/* Messages that this rank sends in a batch: a question to each owner, and rows to each asker, and a gradient back. */
+static int64_t messages_of(const struct comm *comm, uint32_t batch) {
+    int64_t n = 0;
+    for (int r = 0; r < comm->size; r++) {
+        int asks = 0, asked = 0;
+        for (int64_t row = row_owner_first(TABLE, r, comm->size); row < row_owner_first(TABLE, r + 1, comm->size);
+             row++)
+            asks |= wants(batch, comm->rank, (int)row);
+        for (int64_t row = row_owner_first(TABLE, comm->rank, comm->size);
+             row < row_owner_first(TABLE, comm->rank + 1, comm->size); row++)
+            asked |= wants(batch, r, (int)row);
+        if (r != comm->rank) n += 2 * asks + asked;
+    }
+    return n;
+}
+
+static void move_batch(const struct comm *comm, struct device *d, struct row_plan *plan, uint32_t batch) {
+    int32_t rows[TABLE];
+    int n = list_wanted(batch, comm->rank, rows);
+    int64_t first = row_owner_first(TABLE, comm->rank, comm->size);
+    int64_t own = row_owner_first(TABLE, comm->rank + 1, comm->size) - first, before = comm_traffic().messages;
+    dev_real table = device_alloc_reals(d, TABLE * COLS), out = device_alloc_reals(d, TABLE * COLS);
+    dev_real grad = device_alloc_reals(d, TABLE * COLS);
+    for (int64_t i = 0; i < own * COLS; i++) table.at[i] = (real)(first * COLS + i), grad.at[i] = 0;
+    CHECK(row_plan_make(plan, comm, d, TABLE, COLS, rows, n) == STATUS_OK);
+    CHECK(row_plan_fetch(plan, comm, d, COLS, table, out) == STATUS_OK);
+    for (int i = 0; i < n * COLS; i++) CHECK(out.at[i] == rows[i / COLS] * COLS + i % COLS);
+    for (int i = 0; i < n * COLS; i++) out.at[i] = (real)(comm->rank + 1);
+    CHECK(row_plan_return(plan, comm, d, COLS, out, grad) == STATUS_OK);
+    for (int64_t i = 0; i < own * COLS; i++) {
+        real wanted = 0;
+        for (int r = 0; r < comm->size; r++) wanted += (real)((r + 1) * wants(batch, r, (int)(first + i / COLS)));
+        CHECK(grad.at[i] == wanted);
+    }
+    if (comm->size > 1) CHECK(comm_traffic().messages - before == messages_of(comm, batch) + 1); /* and the barrier */
+    device_free_reals(d, table);
+    device_free_reals(d, out);
+    device_free_reals(d, grad);
+}
+
+/* Two plans by turns, as of two tables; ranks that are through begin the next batch while others still listen. */
+static void owners_are_asked_only_by_ranks_that_want_something(const struct comm *comm, struct device *d) {
+    struct row_plan plans[2] = {0};
+    for (uint32_t batch = 0; batch < BATCHES; batch++) move_batch(comm, d, &plans[batch % 2], batch);
+    row_plan_free(&plans[0], d);
+    row_plan_free(&plans[1], d);
+}
+
+#define BEHAVIOUR(name)                                                                                                \
+    { #name, name }
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*check)(const struct comm *comm, struct device *device);
+    } BEHAVIOURS[] = {BEHAVIOUR(lists_of_rows_travel_as_one_message), BEHAVIOUR(long_messages_are_split),
+                      BEHAVIOUR(too_many_rows_are_refused_by_all_ranks),
+                      BEHAVIOUR(owners_are_asked_only_by_ranks_that_want_something)};
+    struct comm comm;
+    struct device device;
+    int bad = 0;
+    if (comm_start(&comm, &argc, &argv) != STATUS_OK || device_open_cpu(&device, 1)) {
+        fprintf(stderr, "%s\n", status_message());
+        return 2;
+    }
+    for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
+        BEHAVIOURS[b].check(&comm, &device);
+        bad += behaviour_failed(&comm, BEHAVIOURS[b].name);
+    }
+    device_close(&device);
+    comm_stop(&comm);
+    return bad > 0;
+}
