@@ -19,6 +19,19 @@
 enum { MOMENTS = 16 };          /* by which the rate is told */
 static const double REST = 100; /* times what a version took */
 
+/* By which a file is known to have changed, without a clock that another machine's may not follow; zeros: it is not there. */
+struct mark {
+    ino_t file;
+    off_t size;
+    struct timespec time;
+};
+
+/* Of a training. */
+enum followed_file { FOLLOWED_BEFORE, FOLLOWED_METRICS, FOLLOWED_RESULTS, N_FOLLOWED_FILES };
+struct marks {
+    struct mark of[N_FOLLOWED_FILES];
+};
+
 struct live {
     const struct config *config;
     enum job job;
@@ -26,6 +39,7 @@ struct live {
     char path[PATH_MAX], host[256], message[1024];
     struct grid grid; /* evaluate */
     struct live_training *trainings;
+    struct marks *marks; /* of each training, as its files were when the job began */
     struct moment {
         double time, done;
     } moments[MOMENTS]; /* the newest last */
@@ -38,61 +52,84 @@ struct live {
 };
 
 /* ---- what is looked at ---- */
+static struct mark mark_of(const char *path) {
+    struct stat info;
+    if (stat(path, &info)) return (struct mark){0};
+    return (struct mark){info.st_ino, info.st_size, info.st_mtim};
+}
+
+static int is_same(const struct mark *a, const struct mark *b) {
+    return a->file == b->file && a->size == b->size && a->time.tv_sec == b->time.tv_sec &&
+           a->time.tv_nsec == b->time.tv_nsec;
+}
+
+static void path_of(const struct live *l, const struct live_training *t, enum followed_file file, char path[PATH_MAX]) {
+    static const char *const ENDINGS[] = {".pretrained.jsonl", ".jsonl", ".results.h5"};
+    if (l->job == JOB_TRAIN)
+        config_metrics_path(l->config, path);
+    else
+        config_trial_path(l->config, t->name, ENDINGS[file], path);
+}
+
 static int make_trainings(struct live *l) {
     const struct config *c = l->config;
     if (l->job == JOB_EVALUATE) TRY(grid_make(&l->grid, &c->ehr, (uint64_t)c->run.seed));
     l->page.n = l->job == JOB_EVALUATE ? l->grid.n : l->job == JOB_TRAIN;
     TRY(mem_alloc(&l->trainings, l->page.n + 1, sizeof *l->trainings));
+    TRY(mem_alloc(&l->marks, l->page.n + 1, sizeof *l->marks));
     for (int64_t i = 0; i < l->page.n; i++) {
         struct live_training *t = &l->trainings[i];
         const struct ehr_options *o = l->job == JOB_EVALUATE ? &l->grid.trials[i].options : NULL;
         *t = (struct live_training){.name = o ? l->grid.trials[i].name : "", .steps = c->train.steps};
         if (o) t->steps = o->pretrain_steps + (ehr_model(o->model)->score ? 0 : o->steps);
+        for (int file = 0; file < N_FOLLOWED_FILES; file++) {
+            char path[PATH_MAX];
+            path_of(l, t, (enum followed_file)file, path);
+            l->marks[i].of[file] = mark_of(path);
+        }
     }
     l->page.trainings = l->trainings;
     return STATUS_OK;
-}
-
-/* When a file was written, 0: it is not there, or older than the job. */
-static time_t written(const struct live *l, const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && info.st_mtime >= l->page.began ? info.st_mtime : 0;
 }
 
 static int64_t last_step(const struct metrics_follow *m) {
     return m->steps.n_columns > 0 ? (int64_t)m->steps.last[0] : 0;
 }
 
-/* Follows metrics that this job writes; those of one before it, which it may go on with, are read from when it does. */
-static int follow(struct live *l, struct live_training *t, struct metrics_follow *m, const char *path) {
-    time_t time = written(l, path);
-    if (time == 0) return STATUS_OK;
-    if (time > t->changed) t->changed = time;
+/* Follows metrics that this job writes: those that are as they were before it are not yet its own. */
+static int follow(struct live *l, int64_t i, enum followed_file file, struct metrics_follow *m) {
+    struct live_training *t = &l->trainings[i];
+    char path[PATH_MAX];
+    path_of(l, t, file, path);
+    struct mark now = mark_of(path);
+    if (now.file == 0 || is_same(&now, &l->marks[i].of[file])) return STATUS_OK;
+    if (now.time.tv_sec > t->changed) t->changed = now.time.tv_sec;
     t->state = LIVE_TRAINING_BEGUN;
     return metrics_follow(m, path);
 }
 
 /* A training of evaluate is done when its results are there: whole, since they are renamed into place. */
-static int look_at_trial(struct live *l, struct live_training *t) {
+static int has_results(const struct live *l, int64_t i) {
     char path[PATH_MAX];
-    config_trial_path(l->config, t->name, ".results.h5", path);
-    if (t->state == LIVE_TRAINING_DONE) return STATUS_OK;
-    int is_done =
-        written(l, path) || (!l->config->force && t->state == LIVE_TRAINING_TO_COME && access(path, F_OK) == 0);
-    config_trial_path(l->config, t->name, ".pretrained.jsonl", path);
-    TRY(follow(l, t, &t->before, path));
-    config_trial_path(l->config, t->name, ".jsonl", path);
-    TRY(follow(l, t, &t->metrics, path));
-    t->step = last_step(&t->before) + last_step(&t->metrics);
-    if (is_done) t->state = LIVE_TRAINING_DONE, t->step = t->steps;
-    return STATUS_OK;
+    path_of(l, &l->trainings[i], FOLLOWED_RESULTS, path);
+    struct mark now = mark_of(path);
+    if (!is_same(&now, &l->marks[i].of[FOLLOWED_RESULTS])) return 1;
+    return now.file != 0 && !l->config->force && l->trainings[i].state == LIVE_TRAINING_TO_COME;
 }
 
-static int look_at_training(struct live *l, struct live_training *t) {
-    char path[PATH_MAX];
-    config_metrics_path(l->config, path);
-    TRY(follow(l, t, &t->metrics, path));
-    t->step = last_step(&t->metrics);
+static int look_at(struct live *l, int64_t i) {
+    struct live_training *t = &l->trainings[i];
+    if (t->state == LIVE_TRAINING_DONE) return STATUS_OK;
+    int is_done = l->job == JOB_EVALUATE && has_results(l, i);
+    if (l->job == JOB_EVALUATE) TRY(follow(l, i, FOLLOWED_BEFORE, &t->before));
+    TRY(follow(l, i, FOLLOWED_METRICS, &t->metrics));
+    if (l->job == JOB_EVALUATE && t->metrics.steps.n > 0) { /* it may go on from a pre-training of an earlier run */
+        char path[PATH_MAX];
+        path_of(l, t, FOLLOWED_BEFORE, path);
+        TRY(metrics_follow(&t->before, path));
+    }
+    t->step = is_done ? t->steps : last_step(&t->before) + last_step(&t->metrics);
+    if (is_done) t->state = LIVE_TRAINING_DONE;
     return STATUS_OK;
 }
 
@@ -129,8 +166,7 @@ static void take_rate(struct live *l) {
 }
 
 static int look(struct live *l) {
-    for (int64_t i = 0; i < l->page.n; i++)
-        TRY(l->job == JOB_TRAIN ? look_at_training(l, &l->trainings[i]) : look_at_trial(l, &l->trainings[i]));
+    for (int64_t i = 0; i < l->page.n; i++) TRY(look_at(l, i));
     if (l->page.n > 0)
         take_steps(l);
     else
@@ -163,6 +199,7 @@ static int rest(struct live *l, double seconds) {
 static void *serve(void *context) {
     struct live *l = context;
     double pause = l->page.every;
+    pthread_setname_np(pthread_self(), "medtok-live");
     pthread_mutex_lock(&l->guard);
     while (!rest(l, pause)) {
         pthread_mutex_unlock(&l->guard);
@@ -181,6 +218,7 @@ static void live_free(struct live *l) {
         metrics_follow_free(&l->trainings[i].metrics);
     }
     free(l->trainings);
+    free(l->marks);
     grid_free(&l->grid);
     free(l);
 }

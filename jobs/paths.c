@@ -28,11 +28,13 @@ void config_report_path(const struct config *config, char path[PATH_MAX]) {
         path_with_ending(config->files.table, ".quality.json", path, PATH_MAX);
 }
 
-/* files.scores without its ending. */
-static int scores_stem(const struct config *config) {
-    size_t n = strlen(config->files.scores);
-    return (int)(n > 5 && strcmp(config->files.scores + n - 5, ".json") == 0 ? n - 5 : n);
+/* How much of a path stands in front of an ending; all of it, if it has another. */
+static int stem_of(const char *path, const char *ending) {
+    size_t n = strlen(path), m = strlen(ending);
+    return (int)(n > m && strcmp(path + n - m, ending) == 0 ? n - m : n);
 }
+
+static int scores_stem(const struct config *config) { return stem_of(config->files.scores, ".json"); }
 
 void config_trial_path(const struct config *config, const char *name, const char *ending, char path[PATH_MAX]) {
     const char *folder = grid_is_listed(&config->ehr) ? ".trials/" : ".";
@@ -57,10 +59,9 @@ const char *config_live_output(const struct config *config, enum job job) {
 void config_live_path(const struct config *config, enum job job, char path[PATH_MAX]) {
     char metrics[PATH_MAX];
     config_metrics_path(config, metrics);
-    if (job == JOB_EVALUATE)
-        snprintf(path, PATH_MAX, "%.*s.live.html", scores_stem(config), config->files.scores);
-    else
-        path_with_ending(job == JOB_TRAIN ? metrics : config_live_output(config, job), ".live.html", path, PATH_MAX);
+    const char *beside = job == JOB_TRAIN ? metrics : config_live_output(config, job);
+    int n = stem_of(beside, job == JOB_TRAIN ? ".jsonl" : job == JOB_EVALUATE ? ".json" : ".h5");
+    snprintf(path, PATH_MAX, "%.*s.live.html", n, beside);
 }
 
 /* ---- the list ---- */

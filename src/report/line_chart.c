@@ -30,7 +30,7 @@ static double at(const struct range *r, double value) {
 
 void line_chart(FILE *out, const char *title, int n, const double *x, const double *y, int stride) {
     struct range across = range_of(n, x, y, x, stride), up = range_of(n, x, y, y, stride);
-    if (up.n < 2) return;
+    if (up.n < 2 || !(up.most > up.least)) return;
     fputs("<figure class=\"small\"><figcaption>", out);
     html_text(out, title);
     fprintf(out, " <span>%.4g</span></figcaption>\n<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", up.last,

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 /* Writes y over x, n points that lie `stride` values apart; those that are not finite are left out. A figure with its title, the newest
- * value, the least and the largest, and a text alternative. Nothing is written of less than two points. */
+ * value, the least and the largest, and a text alternative. Nothing is written of less than two points, or of points that
+ * are all the same. */
 void line_chart(FILE *out, const char *title, int n, const double *x, const double *y, int stride);
 
 #endif

@@ -10,7 +10,8 @@
 #include "report/html.h"
 #include "report/line_chart.h"
 
-enum { MOST_CURVES = 4 }; /* trainings of which curves are shown */
+enum { BEHIND_SAMPLES = 2 }; /* the column of a step behind how many samples it had */
+enum { MOST_CURVES = 4 };    /* trainings of which curves are shown */
 
 static const char *clock_of(time_t time, char text[32]) {
     struct tm tm;
@@ -100,15 +101,13 @@ static int write_list(FILE *out, const struct live_page *p) {
     return status;
 }
 
-static void write_lines(FILE *out, const struct followed_lines *l) {
-    for (int c = 1; c < l->n_columns; c++) line_chart(out, l->names[c], l->n_rows, l->rows, l->rows + c, l->n_columns);
-}
-
-static void write_curves(FILE *out, const char *id, const char *title, const struct followed_lines *l) {
+/* Column 0 is the step; first: the first one that is of interest. */
+static void write_curves(FILE *out, const char *id, const char *title, const struct followed_lines *l, int first) {
     if (l->n_rows < 2) return;
     html_section_begin(out, id, title);
     fputs("<div class=\"smalls\">\n", out);
-    write_lines(out, l);
+    for (int c = first; c < l->n_columns; c++)
+        line_chart(out, l->names[c], l->n_rows, l->rows, l->rows + c, l->n_columns);
     fputs("</div>\n", out);
     html_section_end(out);
 }
@@ -118,13 +117,13 @@ static void write_training(FILE *out, const struct live_training *t, int number)
     const char *of = t->name[0] ? ": " : "";
     snprintf(id, sizeof id, "before-%d", number);
     snprintf(title, sizeof title, "Pre-training%s%s", of, t->name);
-    write_curves(out, id, title, &t->before.steps);
+    write_curves(out, id, title, &t->before.steps, BEHIND_SAMPLES);
     snprintf(id, sizeof id, "steps-%d", number);
     snprintf(title, sizeof title, "Steps%s%s", of, t->name);
-    write_curves(out, id, title, &t->metrics.steps);
+    write_curves(out, id, title, &t->metrics.steps, BEHIND_SAMPLES);
     snprintf(id, sizeof id, "measures-%d", number);
     snprintf(title, sizeof title, "Measured on the way%s%s", of, t->name);
-    write_curves(out, id, title, &t->metrics.evaluations);
+    write_curves(out, id, title, &t->metrics.evaluations, 1);
 }
 
 /* Curves of those whose metrics changed last. */

@@ -48,9 +48,9 @@ static int begin(struct followed_lines *l, json_t *object) {
 /* Keeps every second of the rows that there are. */
 static void thin(struct followed_lines *l) {
     size_t width = (size_t)l->n_columns;
-    for (int r = 0; 2 * r < l->n_rows; r++)
+    for (int r = 0; 2 * r < l->n_kept; r++)
         memmove(l->rows + (size_t)r * width, l->rows + 2 * (size_t)r * width, width * sizeof *l->rows);
-    l->n_rows = (l->n_rows + 1) / 2;
+    l->n_kept = (l->n_kept + 1) / 2;
     l->every *= 2;
 }
 
@@ -67,13 +67,25 @@ static int take(struct followed_lines *l, const char *line) {
     return status;
 }
 
+static void put_last(struct followed_lines *l, int row) {
+    memcpy(l->rows + (size_t)row * (size_t)l->n_columns, l->last, (size_t)l->n_columns * sizeof *l->rows);
+}
+
 static int add(struct followed_lines *l, const char *line) {
     if (l->every == 0) l->every = 1;
     if (l->n++ % l->every != 0) return STATUS_OK;
     TRY(take(l, line));
     if (l->n_columns == 0) return STATUS_OK;
-    memcpy(l->rows + (size_t)l->n_rows * (size_t)l->n_columns, l->last, (size_t)l->n_columns * sizeof *l->rows);
-    if (++l->n_rows == FOLLOWED_ROWS) thin(l);
+    put_last(l, l->n_kept);
+    if (++l->n_kept == FOLLOWED_ROWS) thin(l);
+    return STATUS_OK;
+}
+
+/* The newest line behind those that are kept. */
+static int end(struct followed_lines *l, const char *line) {
+    TRY(take(l, line));
+    l->n_rows = l->n_kept;
+    if (l->n_columns > 0 && (l->n - 1) % l->every != 0) put_last(l, l->n_rows++);
     return STATUS_OK;
 }
 
@@ -99,7 +111,7 @@ static int read_on(struct metrics_follow *m, FILE *file) {
         keep_line(&newest[kind], &sizes[kind], &line, &size);
     }
     for (int kind = 0; kind < 2; kind++) {
-        if (newest[kind] && status == STATUS_OK) status = take(kinds[kind], newest[kind]);
+        if (newest[kind] && status == STATUS_OK) status = end(kinds[kind], newest[kind]);
         free(newest[kind]);
     }
     free(line);
