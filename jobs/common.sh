@@ -7,7 +7,7 @@ BUILD=${BUILD:-$root/build}
 JOBS=${JOBS:-$(nproc)}
 MPIRUN=${MPIRUN:-mpirun}
 packages="build-essential cmake pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libyaml-dev libopenblas-dev
-zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libssl-dev libdnnl-dev libisal-dev"
+zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libpcre2-dev libssl-dev libdnnl-dev libisal-dev"
 plot_packages=gnuplot-nox # of `report`, which has no plots without
 
 say() { printf '\n== %s\n' "$*"; }
@@ -46,7 +46,7 @@ need_packages() {
     if ! command -v dpkg-query >/dev/null; then
         if ! command -v mpicc >/dev/null || ! command -v cmake >/dev/null; then
             echo "This is no Debian system. Please load or install: a C compiler, CMake 3.20, Open MPI, a parallel HDF5," >&2
-            echo "libyaml, OpenBLAS, zlib, utf8proc, xxHash, jansson, OpenSSL. Usual modules: gcc cmake openmpi hdf5-mpi openblas libyaml" >&2
+            echo "libyaml, OpenBLAS, zlib, utf8proc, xxHash, jansson, PCRE2, OpenSSL. Usual modules: gcc cmake openmpi hdf5-mpi openblas libyaml" >&2
             exit 1
         fi
         return 0

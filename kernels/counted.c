@@ -44,6 +44,12 @@ static struct packed_weights *counted_linear_pack(struct device *device, int64_t
     return device->primitives->linear_pack(device, in, out, weight, storage, precision);
 }
 
+static struct packed_weights *counted_linear_borrow(struct device *device, int64_t in, int64_t out, const void *weight,
+                                                    enum storage storage, enum precision_of_products precision) {
+    if (lacks(device, device->primitives->linear_borrow != NULL, "linear_borrow")) return NULL;
+    return device->primitives->linear_borrow(device, in, out, weight, storage, precision);
+}
+
 static void counted_linear_free(struct device *device, struct packed_weights *packed) {
     if (packed) device->primitives->linear_free(device, packed);
 }

@@ -334,7 +334,7 @@ struct kernels {
 };
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* Their names in the order of the list; linear_pack and linear_free, which prepare and do not compute, are left out. */
+/* Their names in the order of the list; linear_pack, linear_borrow and linear_free, which prepare and do not compute, are left out. */
 extern const char *const PRIMITIVE_NAMES[];
 extern const int N_PRIMITIVES;
 

@@ -83,8 +83,8 @@ PRIMITIVE(activate_backward, cost_activate_backward(f, n, accumulate),
 PRIMITIVE(glu, cost_glu(g), (const struct glu *, g) (dev_real, y))
 PRIMITIVE(glu_backward, cost_glu_backward(g, to), (const struct glu *, g) (dev_real, dy) (struct glu_gradients, to))
 
-/* y[rows,out] = f(x[rows,in] W^T + b) (struct linear). Packed weights: a row's result does not depend on the other rows or on
- * its position. Backward takes dy, the gradient before f (after activate_backward), and of packed weights gives dx alone. */
+/* y[rows,out] = f(x[rows,in] W^T + b) (struct linear). Packed weights (of linear_pack): a row's result does not depend on the other rows or
+ * on its position. Backward takes dy, the gradient before f (after activate_backward), and of packed weights gives dx alone. */
 PRIMITIVE(linear, cost_linear(map, rows), (const struct linear *, map) (int64_t, rows) (dev_real, x) (dev_real, y))
 PRIMITIVE(linear_backward, cost_linear_backward(map, rows, to),
           (const struct linear *, map) (int64_t, rows) (dev_real, x) (dev_real, dy) (struct linear_gradients, to))
@@ -93,6 +93,12 @@ PRIMITIVE(linear_backward, cost_linear_backward(map, rows, to),
  * which stay bf16 in device memory. NULL if memory is out or the precision is not there (the device's error says so). Free
  * with linear_free; NULL is allowed. */
 ENTRY(struct packed_weights *, linear_pack,
+      (struct device *, int64_t in, int64_t out, const void *weight, enum storage, enum precision_of_products))
+
+/* The same without a copy where the backend can multiply from `weight` as it lies (the CPU; bf16 products from bf16 weights alone):
+ * then it must stay until linear_free, and be aligned for its type. Processes that map one file so share the weights. A row's
+ * result depends on the other rows by rounding. */
+ENTRY(struct packed_weights *, linear_borrow,
       (struct device *, int64_t in, int64_t out, const void *weight, enum storage, enum precision_of_products))
 ENTRY(void, linear_free, (struct device *, struct packed_weights *))
 

@@ -1,5 +1,5 @@
 /* Linear maps: trained ones, whose weights change between calls and lie as they are, by the products of matrices.c; frozen ones
- * packed once. */
+ * packed once, or borrowed: multiplied from where they lie. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@ struct cpu_weights {
     enum storage storage;
     void *panels; /* cpu/row_product.h; NULL where oneDNN holds the weights */
     struct onednn_product *onednn;
+    const void *rows; /* [out, in] of linear_borrow, as they are stored */
+    int narrow;       /* with `rows`: products in bf16 */
 };
 
 static const struct cpu_weights *weights_of(const struct linear *l) { return (const struct cpu_weights *)l->packed; }
@@ -71,6 +73,22 @@ struct packed_weights *cpu_linear_pack(struct device *device, int64_t in, int64_
                  (double)(in * out) * sizeof(real) * 1e-9);
     if (w) cpu_linear_free(device, &w->shape);
     return NULL;
+}
+
+struct packed_weights *cpu_linear_borrow(struct device *device, int64_t in, int64_t out, const void *weight,
+                                         enum storage storage, enum precision_of_products precision) {
+    int narrow = precision == PRODUCTS_BF16;
+    if (precision == PRODUCTS_TF32 || (narrow && (storage == STORAGE_REAL || !onednn_here(1))))
+        return cpu_linear_pack(device, in, out, weight, storage, precision);
+    if (device->error[0]) return NULL;
+    struct cpu_weights *w = calloc(1, sizeof *w);
+    if (!w) {
+        snprintf(device->error, sizeof device->error, "out of memory");
+        return NULL;
+    }
+    *w = (struct cpu_weights){.shape = {.in = in, .out = out}, .storage = storage, .rows = weight, .narrow = narrow};
+    w->shape.weight_bytes = storage == STORAGE_BF16 ? sizeof(uint16_t) : sizeof(real);
+    return &w->shape;
 }
 
 /* ---- y = f(x W^T + b) ---- */
@@ -145,6 +163,59 @@ static void packed_rows(struct device *device, const struct linear *l, int64_t r
     if (bad) snprintf(device->error, sizeof device->error, "oneDNN could not compute a product");
 }
 
+/* ---- borrowed weights ---- */
+static void widen(int64_t n, const uint16_t *narrow, real *wide) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) wide[i] = bf16_to_float(narrow[i]);
+}
+
+/* weight [count, in] = the rows first .. of W. plain: all of them, [out, in] as they are stored; NULL for panels. */
+static void weight_rows(struct device *device, const struct cpu_weights *w, const void *plain, int64_t first,
+                        int64_t count, real *weight) {
+    int64_t in = w->shape.in;
+#pragma omp parallel for num_threads(cpu_threads(device)) if (count * in > PARALLEL_MIN)
+    for (int64_t o = 0; o < count; o++)
+        if (w->panels)
+            row_product_unpack(in, w->panels, w->storage, first + o, 1, weight + o * in);
+        else if (w->storage == STORAGE_BF16)
+            widen(in, (const uint16_t *)plain + (first + o) * in, weight + o * in);
+        else
+            memcpy(weight + o * in, (const real *)plain + (first + o) * in, (size_t)in * sizeof *weight);
+}
+
+enum {
+    FEW_ROWS = 64
+}; /* so many do not pay for laying bf16 weights out for oneDNN: they are widened, a tile at a time */
+
+/* Products in bf16: the weights are laid out for this call. */
+static void multiply_narrow(struct device *device, const struct linear *l, int64_t rows, const real *x, real *y) {
+    const struct cpu_weights *w = weights_of(l);
+    struct cpu_weights laid = {.shape = w->shape, .storage = STORAGE_BF16};
+    struct linear map = *l;
+    struct packed_room room;
+    laid.onednn = onednn_product_make((struct onednn_shape){LINEAR_ROWS, l->in, l->out, 1}, w->rows, STORAGE_BF16);
+    map.packed = &laid.shape;
+    if (!laid.onednn)
+        snprintf(device->error, sizeof device->error, "oneDNN could not lay out its weights");
+    else if (take_room(device, &map, 0, &room))
+        packed_rows(device, &map, rows, x, y, &room);
+    onednn_product_free(laid.onednn);
+}
+
+static void multiply_borrowed(struct device *device, const struct linear *l, int64_t rows, dev_real x, dev_real y) {
+    const struct cpu_weights *w = weights_of(l);
+    int64_t tile = w->storage == STORAGE_REAL ? l->out : WEIGHT_ROWS;
+    dev_real weight = {(real *)(uintptr_t)w->rows};
+    if (w->storage != STORAGE_REAL) weight.at = cpu_scratch(device, tile * l->in);
+    for (int64_t o = 0; o < l->out && weight.at; o += tile) {
+        int64_t n = l->out - o < tile ? l->out - o : tile;
+        if (w->storage != STORAGE_REAL) weight_rows(device, w, w->rows, o, n, weight.at);
+        struct gemm g = {.transpose_b = 1, .m = rows, .n = n, .k = l->in, .alpha = 1, .beta = l->accumulate ? 1 : 0};
+        cpu_gemm(device, &g, (struct matrix){x, l->in}, (struct matrix){weight, l->in},
+                 (struct matrix){dev_real_at(y, o), l->out});
+    }
+}
+
 static int is_packed_anew(const struct linear *l, int64_t rows) {
     return rows >= LINEAR_ROWS && l->in * l->out <= MOST_PACKED_ANEW && l->in > 0 && !onednn_here(0);
 }
@@ -164,42 +235,31 @@ static void pack_and_multiply(struct device *device, const struct linear *l, con
 
 void cpu_linear(struct device *device, const struct linear *l, int64_t rows, dev_real x, dev_real y) {
     if (rows <= 0 || device->error[0]) return;
-    if (l->packed) {
+    int borrowed = l->packed && weights_of(l)->rows;
+    if (borrowed && weights_of(l)->narrow && rows > FEW_ROWS) {
+        multiply_narrow(device, l, rows, x.at, y.at);
+        return;
+    }
+    if (l->packed && !borrowed) {
         struct packed_room room;
         if (take_room(device, l, 0, &room)) packed_rows(device, l, rows, x.at, y.at, &room);
         return;
     }
-    if (is_packed_anew(l, rows)) {
+    if (!borrowed && is_packed_anew(l, rows)) {
         pack_and_multiply(device, l, l->weight.at, l->in, 1, rows, x.at, y.at);
         return;
     }
     struct gemm g = {.transpose_b = 1, .m = rows, .n = l->out, .k = l->in, .alpha = 1, .beta = l->accumulate ? 1 : 0};
-    cpu_gemm(device, &g, (struct matrix){x, l->in}, (struct matrix){l->weight, l->in}, (struct matrix){y, l->out});
+    if (borrowed)
+        multiply_borrowed(device, l, rows, x, y);
+    else
+        cpu_gemm(device, &g, (struct matrix){x, l->in}, (struct matrix){l->weight, l->in}, (struct matrix){y, l->out});
     if (!l->bias.at && l->f == ACTIVATION_NONE) return;
 #pragma omp parallel for num_threads(cpu_threads(device)) if (rows * l->out > PARALLEL_MIN)
     for (int64_t r = 0; r < rows; r++) finish_row(l, l->bias.at, y.at + r * l->out, y.at + r * l->out);
 }
 
 /* ---- backward ---- */
-static void widen(int64_t n, const uint16_t *narrow, real *wide) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) wide[i] = bf16_to_float(narrow[i]);
-}
-
-/* weight [count, in] = the rows first .. of W. plain: all of oneDNN's, [out, in] as they are stored; NULL for panels. */
-static void weight_rows(struct device *device, const struct cpu_weights *w, const void *plain, int64_t first,
-                        int64_t count, real *weight) {
-    int64_t in = w->shape.in;
-#pragma omp parallel for num_threads(cpu_threads(device)) if (count * in > PARALLEL_MIN)
-    for (int64_t o = 0; o < count; o++)
-        if (w->panels)
-            row_product_unpack(in, w->panels, w->storage, first + o, 1, weight + o * in);
-        else if (w->storage == STORAGE_BF16)
-            widen(in, (const uint16_t *)plain + (first + o) * in, weight + o * in);
-        else
-            memcpy(weight + o * in, (const real *)plain + (first + o) * in, (size_t)in * sizeof *weight);
-}
-
 /* dx = dy W, some outputs' share after the other. */
 static void packed_dx(struct device *device, const struct linear *l, int64_t rows, dev_real dy, dev_real dx,
                       int accumulate) {
@@ -214,7 +274,7 @@ static void packed_dx(struct device *device, const struct linear *l, int64_t row
     dev_real weight = {scratch + plain};
     for (int64_t o = 0; o < l->out; o += WEIGHT_ROWS) {
         int64_t n = l->out - o < WEIGHT_ROWS ? l->out - o : WEIGHT_ROWS;
-        weight_rows(device, w, scratch, o, n, weight.at);
+        weight_rows(device, w, w->rows ? w->rows : scratch, o, n, weight.at);
         struct gemm g = {.m = rows, .n = l->in, .k = n, .alpha = 1, .beta = accumulate || o > 0};
         cpu_gemm(device, &g, (struct matrix){dev_real_at(dy, o), l->out}, (struct matrix){weight, l->in},
                  (struct matrix){dx, l->in});

@@ -134,6 +134,12 @@ extern "C" struct packed_weights *cuda_linear_pack(struct device *device, int64_
     return NULL;
 }
 
+/* Host memory is no place to multiply from. */
+extern "C" struct packed_weights *cuda_linear_borrow(struct device *device, int64_t in, int64_t out, const void *weight,
+                                                     enum storage storage, enum precision_of_products precision) {
+    return cuda_linear_pack(device, in, out, weight, storage, precision);
+}
+
 /* ---- bias and activation ---- */
 /* y[rows,cols] = f(x + bias), with y's old values added first if `adds`; bias NULL: none. T is real or a pack of them. y may be
  * x. */

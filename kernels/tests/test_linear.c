@@ -8,7 +8,7 @@
 #include "support.h"
 
 /* ---- maps under test ---- */
-enum weights { TRAINED, FROZEN, FROZEN_BF16, N_KINDS };
+enum weights { TRAINED, FROZEN, FROZEN_BF16, BORROWED, BORROWED_BF16, N_KINDS };
 
 struct tested {
     struct linear map;
@@ -21,16 +21,17 @@ static struct tested make(enum weights kind, int64_t in, int64_t out, int bias) 
     struct tested t = {.map = {.in = in, .out = out}, .weight = values(out * in)};
     if (bias) t.map.bias = values(out);
     t.stored = malloc((size_t)(out * in) * sizeof *t.stored + 1);
-    for (int64_t i = 0; kind == FROZEN_BF16 && i < out * in; i++) {
+    int narrow = kind == FROZEN_BF16 || kind == BORROWED_BF16;
+    for (int64_t i = 0; narrow && i < out * in; i++) {
         t.stored[i] = bf16_from_float((float)t.weight.at[i]);
         t.weight.at[i] = bf16_to_float(t.stored[i]);
     }
     if (kind == TRAINED)
         t.map.weight = t.weight;
     else
-        t.map.packed =
-            device.run->linear_pack(&device, in, out, kind == FROZEN_BF16 ? (void *)t.stored : (void *)t.weight.at,
-                                    kind == FROZEN_BF16 ? STORAGE_BF16 : STORAGE_REAL, PRODUCTS_F32);
+        t.map.packed = (kind >= BORROWED ? device.run->linear_borrow : device.run->linear_pack)(
+            &device, in, out, narrow ? (void *)t.stored : (void *)t.weight.at, narrow ? STORAGE_BF16 : STORAGE_REAL,
+            PRODUCTS_F32);
     if (kind != TRAINED) assert_non_null(t.map.packed);
     return t;
 }
@@ -179,6 +180,27 @@ static void a_row_of_a_frozen_map_does_not_depend_on_its_position(void **state) 
             }
 }
 
+/* Few rows, which are multiplied by widened weights, and many; with what y held, and an activation. */
+static void bf16_products_of_borrowed_weights_agree_with_plain_loops(void **state) {
+    (void)state;
+    enum { ROWS = 300, IN = 36, OUT = 300 };
+    struct tested t = make(BORROWED_BF16, IN, OUT, 1);
+    device.run->linear_free(&device, t.map.packed);
+    t.map.packed = device.run->linear_borrow(&device, IN, OUT, t.stored, STORAGE_BF16, PRODUCTS_BF16);
+    if (!t.map.packed) device.error[0] = 0; /* as above */
+    t.map.f = ACTIVATION_SILU, t.map.accumulate = 1;
+    dev_real x = values(ROWS * IN), y = zeros(ROWS * OUT);
+    for (int64_t rows = 3; rows <= ROWS && t.map.packed; rows += ROWS - 3) {
+        for (int64_t i = 0; i < rows * OUT; i++) y.at[i] = 1;
+        RUN(linear, &t.map, rows, x, y);
+        for (int64_t i = 0; i < rows * OUT; i++) /* x rounded to 8 bits: about 2^-9 sqrt(36) / 3 */
+            assert_true(fabs(y.at[i] - case_activation(ACTIVATION_SILU, 1 + before_activation(&t, x.at + i / OUT * IN,
+                                                                                              i % OUT))) < 0.03);
+    }
+    discard(&t);
+    release(2, x, y);
+}
+
 /* bf16 products of bf16 weights: dx is that of plain loops but for the rounding of dy. */
 static void bf16_products_give_dx(void **state) {
     (void)state;
@@ -207,6 +229,7 @@ int test_linear(void) {
         cmocka_unit_test(a_nan_goes_through_a_map),
         cmocka_unit_test(gradients_of_maps_agree_with_plain_loops),
         cmocka_unit_test(a_row_of_a_frozen_map_does_not_depend_on_its_position),
+        cmocka_unit_test(bf16_products_of_borrowed_weights_agree_with_plain_loops),
         cmocka_unit_test(bf16_products_give_dx),
     };
     return cmocka_run_group_tests_name("linear maps", tests, NULL, NULL);

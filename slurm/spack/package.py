@@ -18,6 +18,7 @@ class Medtok(CMakePackage, CudaPackage):
     depends_on("xxhash")
     depends_on("utf8proc")
     depends_on("jansson")
+    depends_on("pcre2")
     depends_on("openssl")
     depends_on("zlib-api")
     depends_on("openblas threads=none")

@@ -2,7 +2,6 @@
 #include "lm/model_folder.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,46 +9,9 @@
 #include <unistd.h>
 
 #include "base/status.h"
-
-static void path_of(const struct model_folder *f, const char *name, char path[PATH_MAX]) {
-    snprintf(path, PATH_MAX, "%s/%s", f->path, name);
-}
-
-static int has_file(const struct model_folder *f, const char *name) {
-    char path[PATH_MAX];
-    path_of(f, name, path);
-    return access(path, R_OK) == 0;
-}
-
-/* The JSON object in a file of the folder; the caller decrefs. */
-static int load_json(const struct model_folder *f, const char *name, json_t **object) {
-    char path[PATH_MAX];
-    json_error_t error;
-    path_of(f, name, path);
-    if (access(path, R_OK)) return status_set(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    *object = json_load_file(path, 0, &error);
-    if (json_is_object(*object)) return STATUS_OK;
-    int bad_syntax = *object == NULL;
-    json_decref(*object);
-    return bad_syntax ? status_set(STATUS_FAILED, "%s:%d: %s", path, error.line, error.text)
-                      : status_set(STATUS_FAILED, "%s: a JSON object is needed", path);
-}
+#include "lm/folder_json.h"
 
 /* ---- config.json ---- */
-static int config_count(const struct model_folder *f, json_t *json, const char *key, int64_t most, int64_t *value) {
-    json_t *entry = json_object_get(json, key);
-    *value = json_integer_value(entry);
-    if (!json_is_integer(entry) || *value < 1 || *value > most)
-        return status_set(STATUS_FAILED, "%s/config.json: %s must be an integer, 1 to %lld", f->path, key,
-                          (long long)most);
-    return STATUS_OK;
-}
-
-static double config_number(json_t *json, const char *key, double otherwise) {
-    json_t *entry = json_object_get(json, key);
-    return json_is_number(entry) ? json_number_value(entry) : otherwise;
-}
-
 static int config_activation(const struct model_folder *f, json_t *json, enum activation *activation) {
     static const struct {
         const char *name;
@@ -91,20 +53,21 @@ static int read_config(struct model_folder *f) {
     struct bert_config *c = &f->config;
     json_t *json;
     int status;
-    TRY(load_json(f, "config.json", &json));
+    TRY(folder_load_json(f->path, "config.json", &json));
     TRY_DONE(check_architecture(f, json));
-    TRY_DONE(config_count(f, json, "hidden_size", 65536, &c->hidden));
-    TRY_DONE(config_count(f, json, "num_hidden_layers", 1024, &c->layers));
-    TRY_DONE(config_count(f, json, "num_attention_heads", 1024, &c->heads));
-    TRY_DONE(config_count(f, json, "intermediate_size", 1048576, &c->intermediate));
-    TRY_DONE(config_count(f, json, "vocab_size", 16777216, &c->vocabulary));
-    TRY_DONE(config_count(f, json, "max_position_embeddings", 1048576, &c->positions));
+    TRY_DONE(folder_count(f->path, json, "hidden_size", 65536, &c->hidden));
+    TRY_DONE(folder_count(f->path, json, "num_hidden_layers", 1024, &c->layers));
+    TRY_DONE(folder_count(f->path, json, "num_attention_heads", 1024, &c->heads));
+    TRY_DONE(folder_count(f->path, json, "intermediate_size", 1048576, &c->intermediate));
+    TRY_DONE(folder_count(f->path, json, "vocab_size", 16777216, &c->vocabulary));
+    TRY_DONE(folder_count(f->path, json, "max_position_embeddings", 1048576, &c->positions));
     c->types = 2;
-    if (json_object_get(json, "type_vocab_size")) TRY_DONE(config_count(f, json, "type_vocab_size", 1024, &c->types));
+    if (json_object_get(json, "type_vocab_size"))
+        TRY_DONE(folder_count(f->path, json, "type_vocab_size", 1024, &c->types));
     TRY_DONE(config_activation(f, json, &c->activation));
-    c->layer_norm_epsilon = config_number(json, "layer_norm_eps", 1e-12);
-    c->hidden_dropout = config_number(json, "hidden_dropout_prob", 0.1);
-    c->attention_dropout = config_number(json, "attention_probs_dropout_prob", 0.1);
+    c->layer_norm_epsilon = folder_number(json, "layer_norm_eps", 1e-12);
+    c->hidden_dropout = folder_number(json, "hidden_dropout_prob", 0.1);
+    c->attention_dropout = folder_number(json, "attention_probs_dropout_prob", 0.1);
     if (c->hidden % c->heads)
         status = status_set(STATUS_FAILED, "%s/config.json: num_attention_heads %lld does not divide hidden_size %lld",
                             f->path, (long long)c->heads, (long long)c->hidden);
@@ -202,15 +165,16 @@ static int check_tokenizer(const struct model_folder *f, json_t *tokenizer) {
 static int read_tokenizer(struct model_folder *f) {
     json_t *tokenizer = NULL, *tokenizer_config = NULL;
     char path[PATH_MAX];
-    int status = STATUS_OK, lines = has_file(f, "vocab.txt");
-    if (has_file(f, "tokenizer.json")) TRY_DONE(load_json(f, "tokenizer.json", &tokenizer));
-    if (has_file(f, "tokenizer_config.json")) TRY_DONE(load_json(f, "tokenizer_config.json", &tokenizer_config));
+    int status = STATUS_OK, lines = folder_has(f->path, "vocab.txt");
+    if (folder_has(f->path, "tokenizer.json")) TRY_DONE(folder_load_json(f->path, "tokenizer.json", &tokenizer));
+    if (folder_has(f->path, "tokenizer_config.json"))
+        TRY_DONE(folder_load_json(f->path, "tokenizer_config.json", &tokenizer_config));
     if (!lines && !tokenizer) {
         status = status_set(STATUS_FAILED, "%s: neither vocab.txt nor tokenizer.json is in it", f->path);
         goto done;
     }
     if (tokenizer) TRY_DONE(check_tokenizer(f, tokenizer));
-    path_of(f, lines ? "vocab.txt" : "tokenizer.json", path);
+    folder_file(f->path, lines ? "vocab.txt" : "tokenizer.json", path);
     f->vocabulary_path = strdup(path);
     if (!f->vocabulary_path) {
         status = status_set(STATUS_FAILED, "out of memory");
@@ -229,63 +193,11 @@ done:
 }
 
 /* ---- the weights ---- */
-static int open_shards(struct model_folder *f) {
-    json_t *index, *map, *file;
-    const char *tensor, *name;
-    char path[PATH_MAX];
-    int status = STATUS_OK;
-    TRY(load_json(f, "model.safetensors.index.json", &index));
-    map = json_object_get(index, "weight_map");
-    TRY_DONE(mem_alloc(&f->files, (long long)json_object_size(map), sizeof *f->files));
-    json_object_foreach(map, tensor, file) {
-        int known = 0;
-        name = json_string_value(file);
-        if (!name || strchr(name, '/')) {
-            status = status_set(STATUS_FAILED, "%s/model.safetensors.index.json: the file of tensor %s is no file name",
-                                f->path, tensor);
-            break;
-        }
-        path_of(f, name, path);
-        for (int64_t i = 0; i < f->n_files; i++) known |= strcmp(f->files[i].path, path) == 0;
-        if (known) continue;
-        status = safetensors_open(&f->files[f->n_files], path);
-        if (status != STATUS_OK) break;
-        f->n_files++;
-    }
-done:
-    json_decref(index);
-    return status;
-}
-
-static int open_weights(struct model_folder *f) {
-    char path[PATH_MAX];
-    if (has_file(f, "model.safetensors")) {
-        TRY(mem_alloc(&f->files, 1, sizeof *f->files));
-        path_of(f, "model.safetensors", path);
-        TRY(safetensors_open(&f->files[0], path));
-        f->n_files = 1;
-        return STATUS_OK;
-    }
-    if (has_file(f, "model.safetensors.index.json")) return open_shards(f);
-    if (has_file(f, "pytorch_model.bin") || has_file(f, "pytorch_model.bin.index.json"))
-        return status_set(
-            STATUS_FAILED,
-            "%s holds its weights only as pytorch_model.bin, a Python pickle, which can run any code when it is "
-            "read. Convert it once: python3 -c \"from transformers import AutoModel; "
-            "AutoModel.from_pretrained('%s').save_pretrained('%s')\"",
-            f->path, f->path, f->path);
-    return status_set(STATUS_FAILED, "%s: no model.safetensors in it", f->path);
-}
-
 static const struct tensor *find_tensor(const struct model_folder *f, const char *name) {
     char longer[256];
-    const struct tensor *t = NULL;
+    const struct tensor *t = weight_files_find(&f->weights, name);
     snprintf(longer, sizeof longer, "bert.%s", name);
-    for (int64_t i = 0; i < f->n_files && !t; i++) {
-        t = safetensors_find(&f->files[i], name);
-        if (!t) t = safetensors_find(&f->files[i], longer);
-    }
-    return t;
+    return t ? t : weight_files_find(&f->weights, longer);
 }
 
 /* Layer norms had other names in TensorFlow's time. */
@@ -303,14 +215,7 @@ int model_folder_tensor(const struct model_folder *f, const char *name, int64_t 
     if (!t)
         return status_set(STATUS_FAILED, "%s: the weights lack tensor %s (with or without `bert.` before it)", f->path,
                           name);
-    int fits = cols ? t->n_dims == 2 && t->dims[0] == rows && t->dims[1] == cols : t->n_dims == 1 && t->dims[0] == rows;
-    if (!fits)
-        return status_set(STATUS_FAILED, "%s: tensor %s is [%lld%s%lld], but config.json asks for [%lld, %lld]",
-                          f->path, t->name, (long long)(t->n_dims > 0 ? t->dims[0] : 0),
-                          t->n_dims > 1 ? ", " : "; dimensions: ", (long long)(t->n_dims > 1 ? t->dims[1] : t->n_dims),
-                          (long long)rows, (long long)cols);
-    if (t->type == TENSOR_OTHER)
-        return status_set(STATUS_FAILED, "%s: tensor %s is neither F32 nor F16 nor BF16", f->path, t->name);
+    TRY(weight_files_check(f->path, t, rows, cols));
     tensor_values(t, out);
     return STATUS_OK;
 }
@@ -322,7 +227,7 @@ int model_folder_open(struct model_folder *f, const char *path) {
         status = status_set(STATUS_FAILED, "text.model: cannot read the model folder %s: %s", path, strerror(errno));
     if (status == STATUS_OK) status = read_config(f);
     if (status == STATUS_OK) status = read_tokenizer(f);
-    if (status == STATUS_OK) status = open_weights(f);
+    if (status == STATUS_OK) status = weight_files_open(&f->weights, f->path);
     if (status != STATUS_OK) model_folder_close(f);
     return status;
 }
@@ -334,8 +239,7 @@ int model_folder_check_length(const struct model_folder *f, int64_t most_tokens)
 }
 
 void model_folder_close(struct model_folder *f) {
-    for (int64_t i = 0; i < f->n_files; i++) safetensors_close(&f->files[i]);
-    free(f->files);
+    weight_files_close(&f->weights);
     wordpiece_free(&f->wordpiece);
     free(f->vocabulary_path);
     free(f->path);

@@ -8,7 +8,7 @@
 #define MEDTOK_LM_MODEL_FOLDER_H
 
 #include "kernels.h"
-#include "lm/safetensors.h"
+#include "lm/weight_files.h"
 #include "lm/wordpiece.h"
 
 struct bert_config {
@@ -21,8 +21,7 @@ struct model_folder {
     char *path; /* owned, as all here */
     struct bert_config config;
     struct wordpiece wordpiece;
-    int64_t n_files;
-    struct safetensors *files;
+    struct weight_files weights;
     char *vocabulary_path; /* the file that the vocabulary came from */
 };
 

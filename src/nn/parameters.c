@@ -121,6 +121,13 @@ int parameter_pack(struct parameter_set *set, struct parameter *p, const void *w
     return status_set(STATUS_FAILED, "device %s: %s: %s", set->device->name, p->name, device_error(set->device));
 }
 
+int parameter_borrow(struct parameter_set *set, struct parameter *p, const void *weight, enum storage storage,
+                     enum precision_of_products precision) {
+    p->packed = set->device->run->linear_borrow(set->device, p->cols, p->rows, weight, storage, precision);
+    if (p->packed) return STATUS_OK;
+    return status_set(STATUS_FAILED, "device %s: %s: %s", set->device->name, p->name, device_error(set->device));
+}
+
 /* ---- first values ---- */
 static uint32_t key_of(const struct parameter_set *set, const struct parameter *p) {
     return set->values_by_name ? (uint32_t)XXH3_64bits(p->name, strlen(p->name)) : (uint32_t)p->index;
@@ -190,6 +197,40 @@ struct linear_terms linear_map_terms(struct tape *tape, struct linear_map map) {
 
 struct var *linear_map_apply(struct tape *tape, struct var *x, struct linear_map map) {
     return nn_linear_map(tape, x, linear_map_terms(tape, map));
+}
+
+/* b a drop(x) of part p */
+static struct var *adapter_part(struct tape *tape, struct var *x, const struct adapter *adapter, int p,
+                                struct segments segments, struct dropout dropout) {
+    const double one = 1;
+    dropout.rate = adapter->dropout;
+    dropout.stream = adapter->parts[p].stream;
+    if (dropout.rate > 0 && !tape->evaluating) x = nn_dropout(tape, nn_combine(tape, 1, &one, &x), segments, dropout);
+    struct var *low = nn_linear(tape, x, parameter_var(tape, adapter->parts[p].a), NULL);
+    return nn_linear(tape, low, parameter_var(tape, adapter->parts[p].b), NULL);
+}
+
+/* `left` and zeros beside it, up to column `cols`. */
+static struct var *fill_up(struct tape *tape, struct var *left, int64_t rows, int64_t cols) {
+    int64_t done = left ? left->cols : 0;
+    if (done == cols) return left;
+    struct var *zeros = tape_constant(tape, rows, cols - done);
+    if (!tape->failed) tape->device->run->fill(tape->device, rows * (cols - done), 0, zeros->value);
+    return left ? nn_concat(tape, left, zeros) : zeros;
+}
+
+struct var *linear_map_adapted(struct tape *tape, struct var *x, struct linear_map map, struct segments segments,
+                               struct dropout dropout) {
+    const struct adapter *adapter = map.adapter;
+    struct var *y = linear_map_apply(tape, x, map), *more = NULL;
+    for (int p = 0; adapter && p < adapter->n; p++) {
+        struct var *part = adapter_part(tape, x, adapter, p, segments, dropout);
+        more = fill_up(tape, more, x->rows, adapter->parts[p].first);
+        more = more ? nn_concat(tape, more, part) : part;
+    }
+    if (!more) return y;
+    const double alpha[2] = {1, adapter->scale};
+    return nn_combine(tape, 2, alpha, (struct var *const[]){y, fill_up(tape, more, x->rows, y->cols)});
 }
 
 struct norm_map norm_map_add(struct parameter_set *set, int64_t dim, int has_bias, unsigned flags, const char *name) {

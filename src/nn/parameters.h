@@ -80,6 +80,10 @@ int parameter_set_initialize(struct parameter_set *set, uint64_t seed);
 int parameter_pack(struct parameter_set *set, struct parameter *parameter, const void *weight, enum storage storage,
                    enum precision_of_products precision);
 
+/* The same where the weight is multiplied from where it lies, if the backend can (linear_borrow): it stays until the set is freed. */
+int parameter_borrow(struct parameter_set *set, struct parameter *parameter, const void *weight, enum storage storage,
+                     enum precision_of_products precision);
+
 /* Clears all gradients: device work that is the same every time. */
 void parameter_set_clear_gradients(struct parameter_set *set);
 
@@ -95,8 +99,23 @@ struct var *parameter_part(struct tape *tape, const struct parameter *parameter,
                            int64_t cols);
 
 /* ---- linear maps and norms ---- */
+/* What a map learns beside a frozen weight (low-rank adaptation, LoRA; Hu et al., 2022): outputs first .. first + out - 1 of
+ * part p get scale b a drop(x) more, with a [rank, in] and b [out, rank]. */
+enum { ADAPTER_MOST_PARTS = 2 }; /* keys and values are one map */
+struct adapter {
+    int n;          /* parts, which do not overlap, in the order of their outputs */
+    double scale;   /* of all parts */
+    double dropout; /* rate */
+    struct {
+        struct parameter *a, *b;
+        int64_t first;
+        uint32_t stream; /* of what is dropped */
+    } parts[ADAPTER_MOST_PARTS];
+};
+
 struct linear_map {
     struct parameter *weight, *bias; /* [out, in]; [1, out], or NULL */
+    const struct adapter *adapter;   /* borrowed; NULL: none. linear_map_adapted reads it */
 };
 
 /* Adds NAME.weight, which decays, and NAME.bias; flags: further ones of both. bound < 0: PyTorch's nn.Linear, that is
@@ -113,6 +132,10 @@ struct linear_terms linear_map_terms(struct tape *tape, struct linear_map map);
 
 /* x weight^T + bias */
 struct var *linear_map_apply(struct tape *tape, struct var *x, struct linear_map map);
+
+/* The same, and what the map's adapter adds. What it drops is keyed by the segments' keys and by seed and step of `dropout`. */
+struct var *linear_map_adapted(struct tape *tape, struct var *x, struct linear_map map, struct segments segments,
+                               struct dropout dropout);
 
 struct norm_map {
     struct parameter *gain, *bias; /* [1, dim]; bias may be NULL */

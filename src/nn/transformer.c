@@ -33,6 +33,13 @@ static struct linear_map add_map(const struct block_adding *a, const char *field
     return linear_map_add_normal(a->set, out, in, std, !a->shape->without_bias, a->flags, name_of(a, field, name));
 }
 
+/* Of queries, or of keys and values. */
+static struct linear_map add_looking_map(const struct block_adding *a, const char *field, int64_t out, int64_t in) {
+    char name[MOST_NAME];
+    int has_bias = !a->shape->without_bias || a->shape->attention_bias;
+    return linear_map_add_normal(a->set, out, in, a->shape->std, has_bias, a->flags, name_of(a, field, name));
+}
+
 static struct norm_map add_norm(const struct block_adding *a, int64_t dim) {
     char name[MOST_NAME];
     unsigned flags = a->flags & ~(unsigned)PARAMETER_PACKED;
@@ -45,8 +52,8 @@ static struct attention_maps add_attention(const struct block_adding *a, int64_t
     const struct block_shape *s = a->shape;
     int64_t width = s->heads * head_dim(s, dim), kv_width = 2 * kv_heads(s) * head_dim(s, dim);
     struct attention_maps maps;
-    maps.query = add_map(a, "query", width, dim, s->std);
-    maps.key_value = add_map(a, "key_value", kv_width, dim, s->std);
+    maps.query = add_looking_map(a, "query", width, dim);
+    maps.key_value = add_looking_map(a, "key_value", kv_width, dim);
     maps.output = add_map(a, "output", dim, width, output_std(s));
     maps.norm = add_norm(a, dim);
     return maps;
@@ -98,8 +105,18 @@ static struct var *drop(struct tape *tape, const struct block_call *c, struct va
     return nn_dropout(tape, x, c->rows.segments, dropout_at(c, c->shape->hidden_dropout, site));
 }
 
+/* A map of rows in `segments`, with its adapter. */
+static struct var *apply(struct tape *tape, const struct block_call *c, struct var *x, struct linear_map map,
+                         struct segments segments) {
+    return linear_map_adapted(tape, x, map, segments, c->rows.dropout);
+}
+
 static struct var *turn(struct tape *tape, const struct block_call *c, struct var *x, int64_t heads, int64_t dim) {
-    struct rope rope = {.heads = heads, .head_dim = dim, .position = c->rows.position, .base = c->shape->rotary_base};
+    struct rope rope = {.heads = heads,
+                        .head_dim = dim,
+                        .position = c->rows.position,
+                        .base = c->shape->rotary_base,
+                        .frequency = c->shape->rotary_frequency};
     return rope.base > 0 ? nn_rope(tape, x, rope) : x;
 }
 
@@ -118,7 +135,8 @@ static struct var *attend(struct tape *tape, const struct block_call *c, const s
     struct tape_scope scope = tape_scope_begin(tape);
     int64_t heads = kv_heads(s), dim = maps->query.weight->rows / s->heads;
     int site = is_self ? 0 : BLOCK_SITES;
-    struct var *q = linear_map_apply(tape, x, maps->query), *kv = linear_map_apply(tape, y, maps->key_value);
+    struct segments of_x = c->rows.segments, of_y = is_self ? of_x : c->rows.memory_segments;
+    struct var *q = apply(tape, c, x, maps->query, of_x), *kv = apply(tape, c, y, maps->key_value, of_y);
     if (is_self) q = turn(tape, c, q, s->heads, dim), kv = turn(tape, c, kv, heads, dim);
     if (is_self && c->cache) kv = through_cache(tape, c->cache, kv);
     struct nn_attention a = {.q = q, .k = kv, .v = kv, .v_column = heads * dim};
@@ -133,22 +151,25 @@ static struct var *attend(struct tape *tape, const struct block_call *c, const s
                                  .dropout = dropout_at(c, s->attention_dropout, site),
                                  .n_pairs = is_self ? c->rows.n_pairs : c->rows.n_memory_pairs};
     if (is_self && c->cache) a.shape.keys = c->cache->spans;
-    struct var *out = linear_map_apply(tape, nn_attention(tape, &a, NULL), maps->output);
+    struct var *out = apply(tape, c, nn_attention(tape, &a, NULL), maps->output, of_x);
     return drop(tape, c, tape_scope_end(tape, scope, out), site + 1);
 }
 
 static struct var *feed_forward(struct tape *tape, const struct block_call *c, struct var *x) {
     struct tape_scope scope = tape_scope_begin(tape);
-    struct linear_terms up = linear_map_terms(tape, c->block->up);
+    struct segments rows = c->rows.segments;
     struct var *h;
     if (c->shape->gated) {
-        struct var *gate = linear_map_apply(tape, x, c->block->gate);
-        h = nn_glu(tape, c->shape->f, gate, nn_linear_map(tape, x, up));
+        struct var *gate = apply(tape, c, x, c->block->gate, rows);
+        h = nn_glu(tape, c->shape->f, gate, apply(tape, c, x, c->block->up, rows));
+    } else if (c->block->up.adapter) {
+        h = nn_activate(tape, c->shape->f, apply(tape, c, x, c->block->up, rows));
     } else {
+        struct linear_terms up = linear_map_terms(tape, c->block->up);
         up.f = c->shape->f;
         h = nn_linear_map(tape, x, up);
     }
-    struct var *out = linear_map_apply(tape, h, c->block->down);
+    struct var *out = apply(tape, c, h, c->block->down, rows);
     return drop(tape, c, tape_scope_end(tape, scope, out), 2);
 }
 

@@ -29,7 +29,10 @@ struct block_shape {
     enum activation f;  /* of the feed-forward map */
     double epsilon;     /* of the norms */
     int center;         /* 1: layer norms, 0: RMS norms */
+    int attention_bias; /* with without_bias: the maps of queries, keys and values have one all the same (Qwen2) */
     double rotary_base; /* queries and keys of self-attention turn by block_rows.position (struct rope); 0: none */
+    dev_real
+        rotary_frequency; /* [head_dim / 2] by which pairs turn instead of by the base (struct rope), borrowed; NULL: none */
     double hidden_dropout, attention_dropout; /* of what each part adds; of the attention's probabilities */
     double std, output_std; /* of first values: of weights, and of those whose result is added; 0: as std */
 };

@@ -119,8 +119,8 @@ int text_source_add_model(const struct comm *comm, const char *path, struct prov
     char config[PATH_MAX];
     TRY(comm_agree(comm, model_folder_open(&folder, path)));
     int status = STATUS_OK;
-    for (int64_t i = 0; i < folder.n_files && status == STATUS_OK; i++)
-        status = add_file(comm, provenance, "weights", folder.files[i].path);
+    for (int64_t i = 0; i < folder.weights.n && status == STATUS_OK; i++)
+        status = add_file(comm, provenance, "weights", folder.weights.files[i].path);
     if (status == STATUS_OK) status = add_file(comm, provenance, "wordpieces", folder.vocabulary_path);
     snprintf(config, sizeof config, "%s/config.json", path);
     if (status == STATUS_OK) status = add_file(comm, provenance, "model-config", config);

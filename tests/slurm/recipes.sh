@@ -34,7 +34,7 @@ sys.modules["spack"], sys.modules["spack.package"] = types.ModuleType("spack"), 
 recipe = {}
 exec(compile(open("slurm/spack/package.py").read(), "package.py", "exec"), recipe)
 # What CMake needs, by its own names, and how Spack calls it.
-names = {"MPI": "mpi", "HDF5": "hdf5", "YAML": "libyaml", "XXHASH": "xxhash", "UTF8PROC": "utf8proc", "JANSSON": "jansson",
+names = {"MPI": "mpi", "HDF5": "hdf5", "YAML": "libyaml", "XXHASH": "xxhash", "UTF8PROC": "utf8proc", "JANSSON": "jansson", "PCRE2": "pcre2",
          "CRYPTO": "openssl", "ZLIB": "zlib-api", "PkgConfig": "pkgconfig", "ISAL": "isa-l", "OPENBLAS": "openblas", "OpenMP": None}
 text = open("CMakeLists.txt").read() + open("kernels/CMakeLists.txt").read()
 needed = set(re.findall(r"^ *(?:find_package|pkg_check_modules)\((\w+)", text, re.M))

@@ -1,0 +1,89 @@
+/* Adapters from the files of `peft`. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "lm/folder_json.h"
+#include "lm/lora.h"
+
+/* ---- reading ---- */
+static int unknown(const char *folder, const char *what) {
+    return status_set(STATUS_FAILED, "%s/adapter_config.json: %s", folder, what);
+}
+
+static int read_targets(struct lora_options *o, const char *folder, json_t *targets) {
+    size_t i;
+    json_t *entry;
+    json_array_foreach(targets, i, entry) {
+        int t = 0;
+        const char *name = json_string_value(entry);
+        while (name && t < N_LORA_TARGETS && strcmp(name, LORA_TARGETS[t]) != 0) t++;
+        if (!name || t == N_LORA_TARGETS)
+            return unknown(folder, "target_modules has a name that is none of the maps of a layer");
+        o->targets |= 1U << t;
+    }
+    return o->targets ? STATUS_OK : unknown(folder, "target_modules must be a list of names");
+}
+
+int lora_options_read(struct lora_options *o, const char *folder) {
+    static const char *const OFF[] = {"use_rslora", "use_dora", "fan_in_fan_out"};
+    json_t *json;
+    int status = STATUS_OK;
+    TRY(folder_load_json(folder, "adapter_config.json", &json));
+    const char *type = json_string_value(json_object_get(json, "peft_type"));
+    const char *bias = json_string_value(json_object_get(json, "bias"));
+    json_t *rank = json_object_get(json, "r");
+    *o = (struct lora_options){.rank = json_integer_value(rank),
+                               .alpha = folder_number(json, "lora_alpha", 0),
+                               .dropout = folder_number(json, "lora_dropout", 0)};
+    if (!type || strcmp(type, "LORA") != 0) TRY_DONE(unknown(folder, "peft_type is not LORA"));
+    if (o->rank < 1 || o->rank > 65536) TRY_DONE(unknown(folder, "r must be 1 to 65536"));
+    if (!(o->alpha > 0) || !(o->dropout >= 0 && o->dropout < 1))
+        TRY_DONE(unknown(folder, "lora_alpha must be above 0, lora_dropout in 0 to 1"));
+    if (bias && strcmp(bias, "none") != 0) TRY_DONE(unknown(folder, "bias is not none, which alone is known here"));
+    if (json_object_size(json_object_get(json, "rank_pattern")) ||
+        json_object_size(json_object_get(json, "alpha_pattern")))
+        TRY_DONE(unknown(folder, "rank_pattern and alpha_pattern are not known here"));
+    for (int i = 0; i < 3; i++)
+        if (json_is_true(json_object_get(json, OFF[i])))
+            TRY_DONE(unknown(folder, "use_rslora, use_dora and fan_in_fan_out are not known here"));
+    status = read_targets(o, folder, json_object_get(json, "target_modules"));
+done:
+    json_decref(json);
+    return status;
+}
+
+static int load_parameter(const struct lora *l, const struct safetensors *file, const struct parameter *p) {
+    const struct tensor *t = safetensors_find(file, p->name);
+    float *floats = NULL;
+    real *values = NULL;
+    int status;
+    if (!t) return status_set(STATUS_FAILED, "%s: it lacks tensor %s", file->path, p->name);
+    TRY(weight_files_check(file->path, t, p->rows, p->cols));
+    TRY_DONE(mem_alloc(&floats, t->count, sizeof *floats));
+    TRY_DONE(mem_alloc(&values, t->count, sizeof *values));
+    tensor_values(t, floats);
+    for (int64_t i = 0; i < t->count; i++) values[i] = floats[i];
+    device_upload_reals(l->llama->device, p->value, values, t->count);
+    device_synchronize(l->llama->device);
+done:
+    free(floats);
+    free(values);
+    return status;
+}
+
+int lora_load(const struct lora *l, const char *folder) {
+    char path[PATH_MAX];
+    struct safetensors file;
+    int status = STATUS_OK;
+    folder_file(folder, "adapter_model.safetensors", path);
+    TRY(safetensors_open(&file, path));
+    if (file.n != l->n_parameters)
+        status = status_set(STATUS_FAILED, "%s: %lld tensors, but the adapter has %lld", path, (long long)file.n,
+                            (long long)l->n_parameters);
+    for (int64_t i = 0; i < l->n_parameters && status == STATUS_OK; i++)
+        status = load_parameter(l, &file, l->parameters[i]);
+    safetensors_close(&file);
+    return status;
+}
