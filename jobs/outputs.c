@@ -52,6 +52,9 @@ static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93N
                                              {"export", "embeddings_all.npy", "\x93NUMPY"},
                                              {"export", "tokens.tsv", "system\tcode\ttext_specific_tokens\t"},
                                              {"export", "tokens.jsonl", "{\"system\":"},
+                                             {"prefix", "vectors.npy", "\x93NUMPY"},
+                                             {"prefix", "counts.npy", "\x93NUMPY"},
+                                             {"prefix", "questions.tsv", "id\n"},
                                              {"arrays", "vectors.f32", ""},
                                              {"arrays", "codebook.f32", ""},
                                              {"arrays", "picks.i32", ""}};
@@ -175,7 +178,8 @@ static int is_of_kind(const char *path, const char *kind) {
 }
 
 static int check_output(const struct job_path *p) {
-    if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0)
+    if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0 ||
+        strcmp(p->kind, "prefix") == 0)
         return check_folder(p);
     if (strcmp(p->kind, "hospital") == 0) return check_hospital(p);
     if (strcmp(p->kind, "hugging-face") == 0) return check_hugging_face(p);

@@ -2,7 +2,7 @@
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
  * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
- * (svmlight), "removed" (TSV), "live" (HTML), "export", "hugging-face", "arrays", "hospital", "labels" (folders).
+ * (svmlight), "removed" (TSV), "live" (HTML), "export", "hugging-face", "arrays", "prefix", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H
