@@ -3,6 +3,7 @@ fences of shell, but for those lines that NOT_RUN lists with a reason. What they
 set up below. One block is one script, which ends at the first command that fails."""
 import gzip
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -136,8 +137,13 @@ def make_data():
     write("new.tsv", "system\tcode\tdescription\nICD10CM\tE11.999\tType 2 diabetes mellitus, made up\n")
     write("maps/gem_icd9_to_icd10cm.csv", "icd_9,icd_10,flags\n25000,E119,10000\n4019,I10,10000\n")
     write("maps/ndc_to_atc.tsv", "ndc11\tatc_code\n00002120001\tA10BA02\n")
-    write("maps/icd10cm_chapters.tsv", "icd10cm\tchapter\nE119\tE00-E89\nE1122\tE00-E89\nI10\tI00-I99\n")
-    for name in ("ndc_to_atc", "icd10cm_chapters"):
+    write("maps/icd10cm_chapters.tsv", "icd10cm\tgroup\nE119\tE00-E89\nE1122\tE00-E89\nI10\tI00-I99\n")
+    write("maps/icd9cm_headers.tsv", "system\tcode\tdescription\nICD9CM\t250.00\tadult-onset diabetes\n")
+    write("maps/icd10cm_headers.tsv", "system\tcode\tdescription\nICD10CM\tE11.9\tadult-onset diabetes\n")
+    question = "A man with type 2 diabetes takes which drug?\n A:  metformin\n B:  aspirin\n C:  warfarin\n D:  digoxin\n"
+    with gzip.open("data/medmcqa_dataset.json.gz", "wt", encoding="utf-8") as packed:
+        json.dump([{"input": [question, "A"], "medical_codes": []}] * 2, packed)
+    for name in ("ndc_to_atc", "icd10cm_chapters", "icd9cm_headers", "icd10cm_headers"):
         with open(f"maps/{name}.tsv", "rb") as plain, gzip.open(f"maps/{name}.tsv.gz", "wb") as packed:
             packed.write(plain.read())
     write("maps/ccs_icd10cm.tsv", "icd10cm\tgroup\nE119\tdiabetes\nE1122\tdiabetes\nE1121\tdiabetes\nI10\thypertension\n")
