@@ -122,20 +122,9 @@ static int add_list(struct provenance *provenance, const struct run *r) {
     return cohort_add_text(provenance, "format", r->format->name);
 }
 
-/* Rank 0 sums the files. */
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
-    int64_t size = 0;
     (void)config;
-    int status = comm_agree(comm, comm->rank == 0 ? add_list(provenance, self) : STATUS_OK);
-    if (status != STATUS_OK) return status;
-    if (comm->rank == 0) size = (int64_t)strlen(provenance->inputs) + 1;
-    TRY(comm_broadcast(comm, &size, sizeof size));
-    if (comm->rank > 0) {
-        free(provenance->inputs);
-        status = mem_alloc(&provenance->inputs, size, 1);
-    }
-    TRY(comm_agree(comm, status));
-    return comm_broadcast(comm, provenance->inputs, size);
+    return provenance_share(comm, provenance, comm->rank == 0 ? add_list(provenance, self) : STATUS_OK);
 }
 
 /* ---- the work ---- */

@@ -15,7 +15,9 @@
     JOB(SYNTH)                                                                                                         \
     JOB(COHORT)                                                                                                        \
     JOB(EXPLAIN)                                                                                                       \
-    JOB(EVALUATE) JOB(BASELINE) JOB(SCORE) JOB(REPORT) JOB(VERIFY) JOB(BENCH) JOB(PLAN) JOB(STATUS) JOB(DOCTOR)
+    JOB(EVALUATE)                                                                                                      \
+    JOB(BASELINE)                                                                                                      \
+    JOB(SCORE) JOB(QA_LINK) JOB(QA_COSINE) JOB(REPORT) JOB(VERIFY) JOB(BENCH) JOB(PLAN) JOB(STATUS) JOB(DOCTOR)
 
 #define JOB_NUMBER(job) JOB_NUMBER_##job,
 enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };

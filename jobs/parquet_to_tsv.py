@@ -6,7 +6,9 @@ usage: parquet_to_tsv.py all_codes_mappings.parquet OUT.tsv.gz
 Reads med_code, desc, code_system, pkg_index_list; other columns are not touched. Line breaks and tabs in descriptions become
 blanks. The file appears under its name when it is whole. Needs pyarrow (pip install pyarrow).
 """
+import contextlib
 import gzip
+import io
 import os
 import sys
 
@@ -45,9 +47,11 @@ def convert(source, target):
     if missing:
         stop(f"{source} lacks the columns {', '.join(missing)}; it has {', '.join(table.schema_arrow.names)}")
     temporary, rows = target + ".tmp", 0
-    opener = gzip.open if target.endswith(".gz") else open
     try:
-        with opener(temporary, "wt", encoding="utf-8", newline="\n") as out:
+        # Packed without name and time, so that the same table is the same bytes, and what was made from it stays up to date.
+        with open(temporary, "wb") as raw, (
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if target.endswith(".gz") else contextlib.nullcontext(raw)
+        ) as packed, io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as out:
             out.write("\t".join(COLUMNS) + "\n")
             for batch in table.iter_batches(columns=COLUMNS, batch_size=65536):
                 data = batch.to_pydict()

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "ehr/grid.h"
 #include "ingest/code_table.h"
+#include "ingest/hierarchy.h"
 #include "model_settings.h"
 #include "plan_times.h"
 #include "store/vocabulary.h"
@@ -23,11 +24,16 @@ enum { WORD_ROWS = 2, TOKEN_ROWS = 12 };
 
 /* ---- sizes ---- */
 static int count_listed(const struct config *config, struct plan_sizes *z) {
+    const struct subgraph_options *o = &config->subgraph;
     struct code_table table = {0};
+    struct hierarchy hierarchy = {0};
     int status = code_table_read(&table, &config->files.codes);
     z->n_codes = table.n;
     for (int64_t i = 0; i < table.n_nodes && status == STATUS_OK; i++)
         if (table.nodes[i] >= z->n_nodes) z->n_nodes = table.nodes[i] + 1;
+    if (status == STATUS_OK) status = hierarchy_make(&hierarchy, &table, o->hierarchy, &o->parents, 0, 0, NULL);
+    z->n_nodes += hierarchy.n_nodes;
+    hierarchy_free(&hierarchy);
     code_table_free(&table);
     return status;
 }

@@ -23,19 +23,18 @@ static int build(struct vocabulary_builder *builder, struct stages *stages) {
     return vocabulary_builder_grow_subgraphs(builder);
 }
 
-static int add_files(struct provenance *provenance, const struct config *config) {
+/* known: the vocabulary that new codes' model was trained on; NULL: none. */
+static int add_files(struct provenance *provenance, const struct config *config, const char *known) {
     for (int i = 0; i < config->files.codes.n; i++)
         TRY(provenance_add_input(provenance, "codes", config->files.codes.items[i]));
     for (int i = 0; i < config->subgraph.parents.n; i++)
         TRY(provenance_add_input(provenance, "parents", config->subgraph.parents.items[i]));
+    if (known) TRY(provenance_add_input(provenance, "vocabulary", known));
     return config->files.graph[0] ? provenance_add_input(provenance, "graph", config->files.graph) : STATUS_OK;
 }
 
-/* self: the vocabulary that new codes' model was trained on; NULL: none. */
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
-    int status = add_files(provenance, config);
-    if (status == STATUS_OK && self) status = provenance_add_input(provenance, "vocabulary", self);
-    return comm_agree(comm, status);
+    return provenance_share(comm, provenance, comm->rank == 0 ? add_files(provenance, config, self) : STATUS_OK);
 }
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {

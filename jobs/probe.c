@@ -18,7 +18,9 @@
 #include "jobs.h"
 #include "measure/probe.h"
 #include "measure/probe_baselines.h"
+#include "measure/probe_hierarchy.h"
 #include "measure/probe_links.h"
+#include "measure/probe_maps.h"
 #include "measured_table.h"
 #include "store/text_features.h"
 
@@ -73,7 +75,8 @@ static int read_map(struct probing *x, const char *path) {
     long long known = x->questions.n;
     int status = code_map_read_choices(&map, path);
     if (status == STATUS_OK)
-        status = probe_questions_of_map(&x->codes, &map, x->config->probe.queries, x->bootstrap.seed, &x->questions);
+        status = probe_questions_of_map(&x->codes, x->config->files.vocabulary, &map, x->config->probe.queries,
+                                        x->bootstrap.seed, &x->questions);
     if (status == STATUS_OK && x->questions.n == known)
         status = status_set(STATUS_FAILED, "%s maps no code of the vocabulary to another", path);
     code_map_free(&map);
@@ -157,6 +160,13 @@ static int add_string_classes(struct probing *x, int system) {
     return STATUS_OK;
 }
 
+/* The class that stands between categories and systems; NULL: it was not named. */
+static const int32_t *chapters_of(const struct probing *x) {
+    for (int i = 0; i < x->n_classes; i++)
+        if (strcmp(x->classes[i].name, "chapter") == 0) return x->classes[i].class_of;
+    return NULL;
+}
+
 static int make_questions(struct probing *x) {
     const struct probe_options *o = &x->config->probe;
     for (int i = 0; i < o->maps.n; i++) TRY(read_map(x, o->maps.items[i]));
@@ -166,6 +176,11 @@ static int make_questions(struct probing *x) {
     for (int s = 0; s < x->codes.n_systems; s++)
         TRY(probe_question_of_system(&x->codes, s, x->n_classes, x->classes, o->queries, x->bootstrap.seed,
                                      &x->questions));
+    for (int s = 0; s < x->codes.n_systems; s++)
+        TRY(probe_question_linear(&x->codes, s, x->n_classes, x->classes, o->queries, o->learned, x->bootstrap.seed,
+                                  &x->questions));
+    for (int s = 0; s < x->codes.n_systems; s++)
+        TRY(probe_question_of_hierarchy(&x->codes, s, chapters_of(x), o->pairs, x->bootstrap.seed, &x->questions));
     if (x->questions.n > 0) return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "there is nothing to ask of %s: name maps and classes of its codes in probe.maps "
@@ -291,9 +306,9 @@ static void print(const struct probing *x) {
         "\nseen: the training's graph holds the answer, as a node in common or an edge, for that share of the codes\n");
     if (x->codes.ancestors.n_nodes > 0)
         printf(
-            "*: classes of codes whose parents the training's graph had (graph.hierarchy): no probe of what it found "
-            "by "
-            "itself\n");
+            "*: classes and distances of codes whose parents the training's graph had (graph.hierarchy): no probe of "
+            "what "
+            "it found by itself\n");
     output_flush();
 }
 

@@ -15,6 +15,7 @@
 #include "site_options.h"
 #include "measure/options.h"
 #include "medtok/options.h"
+#include "qa/options.h"
 #include "report/options.h"
 #include "store/options.h"
 #include "synth/options.h"
@@ -43,6 +44,8 @@
     OPTIONS(EHR_OPTIONS, ehr_options, ehr)                                                                             \
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
+    OPTIONS(QA_COSINE_OPTIONS, qa_cosine_options, qa_cosine)                                                           \
+    OPTIONS(LINK_OPTIONS, link_options, link)                                                                          \
     OPTIONS(REPORT_OPTIONS, report_options, report)                                                                    \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \
     OPTIONS(SITE_OPTIONS, site_options, site)

@@ -327,16 +327,19 @@ static int check(const struct config *config) {
     return text_options_check_mode(&config->text);
 }
 
-static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
+static int add_files(const struct config *config, struct provenance *provenance) {
     const char *codes = config->tokenize.codes, *base = config->tokenize.append_to;
+    TRY(check_same_inputs(config, provenance));
+    TRY(provenance_add_input(provenance, "checkpoint", config->files.checkpoint));
+    if (codes[0]) TRY(provenance_add_input(provenance, "codes", codes));
+    return base[0] ? provenance_add_input(provenance, "table", base) : STATUS_OK;
+}
+
+static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
     (void)self;
     TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
     TRY(text_source_add_provenance(comm, &config->text, config->files.text, provenance));
-    int status = check_same_inputs(config, provenance);
-    if (status == STATUS_OK) status = provenance_add_input(provenance, "checkpoint", config->files.checkpoint);
-    if (status == STATUS_OK && codes[0]) status = provenance_add_input(provenance, "codes", codes);
-    if (status == STATUS_OK && base[0]) status = provenance_add_input(provenance, "table", base);
-    return comm_agree(comm, status);
+    return provenance_share(comm, provenance, comm->rank == 0 ? add_files(config, provenance) : STATUS_OK);
 }
 
 /* self: the step of the checkpoint. */

@@ -17,21 +17,24 @@ enum rng_stream {
     RNG_PROBE_SAMPLE = 0x099, /* codes whose text gives the principal components: index = code */
     RNG_PROBE_ROWS =
         0x0a0, /* + group: codes as rows of an untrained quantiser, index = code; + 4 + group: random rows, index = value */
-    RNG_REMOVED = 0x0b0,   /* edges that prepare removes: index = the nodes */
-    RNG_BOOTSTRAP = 0x040, /* + number of the measure; step = resample, index = unit / 4 */
-    RNG_SPLIT = 0x060,     /* split of a subject of health records: index = its number */
-    RNG_MAP = 0x070,       /* codes shown on a map: index = code */
-    RNG_INIT = 0x100,      /* step = number of the parameter or a hash of its name, index = element */
-    RNG_SAMPLER = 0x200,   /* step = epoch, index = stratum */
-    RNG_DROPOUT = 0x300,   /* step = training step, index = code */
-    RNG_EDGE_DROP = 0x400, /* step = training step, index = code */
-    RNG_NODE_DROP = 0x401, /* the same: nodes that the second view loses */
-    RNG_NODE_DROPOUT = 0x402, /* the same: entries of its nodes */
-    RNG_TEXT = 0x500,      /* hashed n-gram projection: index = n-gram hash */
-    RNG_ORDER = 0x600,     /* random partition: index = code */
-    RNG_KMEANS = 0x700,    /* first codebook; what is drawn is added: medtok/kmeans.c, medtok/first_codebook.c */
-    RNG_REVIVAL = 0x780,   /* step = training step, index = region; + 1: index = element of the codebook */
-    RNG_SYNTH = 0x7c0,     /* + what is drawn (synth/draws.h); step = admission, index = patient */
+    RNG_PROBE_FOLD = 0x0a8,    /* categories held out from linear probes; + 1: for their strength. index = category */
+    RNG_PROBE_LEARNED = 0x0aa, /* codes that linear probes learn from: index = code */
+    RNG_PROBE_PAIR = 0x0ab,    /* pairs of codes of a system: step = draw, index = system and pair */
+    RNG_REMOVED = 0x0b0,       /* edges that prepare removes: index = the nodes */
+    RNG_BOOTSTRAP = 0x040,     /* + number of the measure; step = resample, index = unit / 4 */
+    RNG_SPLIT = 0x060,         /* split of a subject of health records: index = its number */
+    RNG_MAP = 0x070,           /* codes shown on a map: index = code */
+    RNG_INIT = 0x100,          /* step = number of the parameter or a hash of its name, index = element */
+    RNG_SAMPLER = 0x200,       /* step = epoch, index = stratum */
+    RNG_DROPOUT = 0x300,       /* step = training step, index = code */
+    RNG_EDGE_DROP = 0x400,     /* step = training step, index = code */
+    RNG_NODE_DROP = 0x401,     /* the same: nodes that the second view loses */
+    RNG_NODE_DROPOUT = 0x402,  /* the same: entries of its nodes */
+    RNG_TEXT = 0x500,          /* hashed n-gram projection: index = n-gram hash */
+    RNG_ORDER = 0x600,         /* random partition: index = code */
+    RNG_KMEANS = 0x700,        /* first codebook; what is drawn is added: medtok/kmeans.c, medtok/first_codebook.c */
+    RNG_REVIVAL = 0x780,       /* step = training step, index = region; + 1: index = element of the codebook */
+    RNG_SYNTH = 0x7c0,         /* + what is drawn (synth/draws.h); step = admission, index = patient */
     /* dropout in the online text encoder, first and second view: position in the network added; step, index as above */
     RNG_TEXT_FIRST = 0x800,
     RNG_TEXT_SECOND = 0xc00,

@@ -75,6 +75,13 @@ int worker_finish(struct worker *w) {
     return status == STATUS_OK ? STATUS_OK : status_set(status, "%s", w->message);
 }
 
+int worker_is_done(struct worker *w) {
+    pthread_mutex_lock(&w->guard);
+    int done = w->state != BEGUN;
+    pthread_mutex_unlock(&w->guard);
+    return done;
+}
+
 void worker_free(struct worker *w) {
     if (!w) return;
     pthread_mutex_lock(&w->guard);

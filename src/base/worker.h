@@ -14,6 +14,9 @@ void worker_begin(struct worker *worker, int (*work)(void *context), void *conte
 /* Waits for the work that was begun and returns its status, with its message as this thread's. */
 int worker_finish(struct worker *worker);
 
+/* Whether the work that was begun is done, so that worker_finish would not wait. */
+int worker_is_done(struct worker *worker);
+
 void worker_free(struct worker *worker); /* finishes what is under way; NULL is allowed */
 
 #endif

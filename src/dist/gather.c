@@ -153,6 +153,9 @@ static int gather_known(const struct comm *comm, const int64_t *first, int64_t r
 int comm_gather_known(const struct comm *comm, const int64_t *first, int64_t row_bytes, const void *rows, void *all) {
     enum { FEW = 1024 }; /* ranks for which no memory is asked for, which could fail on one of them alone */
     int few[2 * FEW], *counts = few;
+    if (first[comm->size] > INT32_MAX)
+        return status_set(STATUS_FAILED, "%lld rows are too many to gather in one message",
+                          (long long)first[comm->size]);
     if (comm->size == 1) {
         if (first[1] > 0) memcpy(all, rows, (size_t)(first[1] * row_bytes));
         return STATUS_OK;

@@ -15,7 +15,7 @@ int comm_gather_rows(const struct comm *comm, int64_t n, int64_t row_bytes, cons
 int comm_gather_blocks(const struct comm *comm, int64_t n, int64_t block, int64_t row_bytes, void *rows);
 
 /* Collective. The same where all ranks know how many rows each has, in one message and into memory that is there: all [first[size],
- * row_bytes], of rank r the rows first[r] .. first[r + 1] - 1, from its rows. At most 2^31 - 1 rows. */
+ * row_bytes], of rank r the rows first[r] .. first[r + 1] - 1, from its rows. Refuses more than 2^31 - 1 rows. */
 int comm_gather_known(const struct comm *comm, const int64_t *first, int64_t row_bytes, const void *rows, void *all);
 
 #endif

@@ -37,7 +37,7 @@ static void count_by_owner(struct row_plan *plan, int size, int64_t n_rows, cons
 
 /* Staging memory large enough for this plan's rows, on host and device; grows and stays. */
 static int plan_staging(struct row_plan *plan, const struct comm *comm, struct device *device, int64_t cols) {
-    int64_t n_host = comm->size > 1 ? (plan->n_give + plan->n_want) * cols : 0;
+    int64_t n_host = comm->size > 1 ? ((int64_t)plan->n_give + plan->n_want) * cols : 0;
     if (n_host > plan->host_values) {
         device_host_free_reals(device, plan->host);
         plan->host_values = 0;

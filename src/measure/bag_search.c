@@ -20,7 +20,6 @@ struct search {
     const struct probe_question *question;
     struct probe_answers *answers;
     struct item_index index;
-    struct near_candidate *nearest; /* [n_queries, k] */
 };
 
 /* What a thread works with. */
@@ -100,7 +99,7 @@ static void rank_targets(const struct search *s, int64_t q, const struct scratch
 /* ---- neighbours ---- */
 static void keep_nearest(const struct search *s, int64_t q, const struct scratch *t) {
     const int32_t *category = s->question->category;
-    struct near_candidate *nearest = s->nearest + q * s->answers->k;
+    struct near_candidate *nearest = s->answers->nearest + q * s->answers->k;
     int32_t own = category[s->question->queries[q]];
     for (int64_t i = 0; i < t->n_touched; i++)
         if (category[t->touched[i]] != own)
@@ -137,22 +136,11 @@ static int answer_own(const struct comm *comm, int threads, struct search *s) {
                   : interrupt_poll();
 }
 
-static int search_make(struct search *s) {
-    int64_t n = s->question->n_queries * s->answers->k;
-    TRY(index_make(&s->index, s->bags, s->question->is_candidate));
-    if (s->question->kind == QUESTION_RANK) return STATUS_OK;
-    TRY(mem_alloc(&s->nearest, n, sizeof *s->nearest));
-    for (int64_t i = 0; i < n; i++) s->nearest[i].code = -1;
-    return STATUS_OK;
-}
-
 int bag_search(const struct comm *comm, int threads, const struct bags *bags, const struct probe_question *question,
                struct probe_answers *answers) {
     struct search s = {.bags = bags, .question = question, .answers = answers};
-    int status = search_make(&s);
+    int status = index_make(&s.index, bags, question->is_candidate);
     if (status == STATUS_OK) status = answer_own(comm, threads, &s);
-    for (int64_t i = 0; s.nearest && i < question->n_queries * answers->k; i++) answers->nearest[i] = s.nearest[i].code;
     index_free(&s.index);
-    free(s.nearest);
     return status;
 }

@@ -17,7 +17,8 @@ struct inspect_options {
 
 #define PROBE_OPTIONS(KEY, in)                                                                                         \
     KEY(in, LIST, "probe.maps", maps, "", JOB_PROBE, "maps",                                                           \
-        "tables that map codes between systems, as cohort.maps: does a code find its equivalents?")                    \
+        "tables that map codes between systems, as cohort.maps, or names of drugs (of NDC and RxNorm, told by their "  \
+        "descriptions): does a code find its equivalents?")                                                            \
     KEY(in, LIST, "probe.classes", classes, "", JOB_PROBE, "classes",                                                  \
         "classes of codes: chapters of ICD-10-CM (columns code_start, code_end), CCS tables; sections of ICD-10-PCS "  \
         "and levels of ATC are told by the codes")                                                                     \
@@ -26,6 +27,10 @@ struct inspect_options {
         "asked")                                                                                                       \
     KEY(in, INTEGER, "probe.queries", queries, "4000", 1, 1e7, "codes", JOB_PROBE, LEAVES,                             \
         "most codes that each question is asked of, drawn by run.seed")                                                \
+    KEY(in, INTEGER, "probe.learned", learned, "4000", 20, 1e7, "codes", JOB_PROBE, LEAVES,                            \
+        "most codes that each linear map is fitted to, drawn by run.seed; a quarter of the categories is held out")    \
+    KEY(in, INTEGER, "probe.pairs", pairs, "4000", 1, 1e7, "pairs", JOB_PROBE, LEAVES,                                 \
+        "most pairs of codes of a system whose likeness is set beside their distance in its hierarchy")                \
     KEY(in, INTEGER, "probe.neighbours", neighbours, "5", 1, 64, "codes", JOB_PROBE, LEAVES,                           \
         "nearest codes outside a code's category that have a vote on its class")                                       \
     KEY(in, INTEGER, "probe.resamples", resamples, "1000", 20, 1e6, "resamples", JOB_PROBE, LEAVES,                    \

@@ -13,19 +13,31 @@
 enum { HIT_1, HIT_10, RECIPROCAL, N_RANK_METRICS };
 static const char *const RANK_METRICS[N_RANK_METRICS] = {"hit at 1", "hit at 10", "MRR"};
 
+static int is_of_classes(const struct probe_question *q) {
+    return q->kind == QUESTION_NEAREST || q->kind == QUESTION_LINEAR;
+}
+
+static int tells(const struct probe_run *r, const struct probe_question *q, int class) {
+    const int32_t *class_of = r->classes[class].class_of;
+    return q->kind == QUESTION_LINEAR ? linear_probe_tells(q, r->codes->n, class_of)
+                                      : probe_question_tells(q, class_of);
+}
+
 static int name_metrics(struct probe_run *r, int64_t number) {
     const struct probe_question *q = &r->questions->items[number];
     struct probe_result *x = &r->report.results[number];
-    x->is_of_hierarchy = q->kind == QUESTION_NEAREST && r->codes->ancestors.n_nodes > 0;
+    x->is_of_hierarchy = q->kind != QUESTION_RANK && r->codes->ancestors.n_nodes > 0;
     for (int m = 0; q->kind == QUESTION_RANK && m < N_RANK_METRICS; m++)
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "%s", RANK_METRICS[m]);
-    for (int c = 0; q->kind == QUESTION_NEAREST && c < r->n_classes; c++) {
-        if (!probe_question_tells(q, r->classes[c].class_of)) continue;
+    for (int c = 0; is_of_classes(q) && c < r->n_classes; c++) {
+        if (!tells(r, q, c)) continue;
         r->metric_class[number][x->n_metrics] = (int8_t)c;
-        snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "nearest, %.70s", r->classes[c].name);
+        snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "%s, %.70s",
+                 q->kind == QUESTION_NEAREST ? "nearest" : "linear", r->classes[c].name);
     }
+    if (q->kind == QUESTION_DISTANCE) snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "distance, Spearman");
     for (int m = 0; m < x->n_metrics; m++) {
-        const int32_t *class_of = q->kind == QUESTION_RANK ? NULL : r->classes[r->metric_class[number][m]].class_of;
+        const int32_t *class_of = is_of_classes(q) ? r->classes[r->metric_class[number][m]].class_of : NULL;
         TRY(probe_question_seen(r->codes, q, class_of, &x->seen[m]));
     }
     return STATUS_OK;
@@ -51,13 +63,16 @@ int probe_run_make(struct probe_run *r) {
     TRY(mem_alloc(&r->report.results, n, sizeof *r->report.results));
     TRY(mem_alloc(&r->unit, n, sizeof *r->unit));
     TRY(mem_alloc(&r->metric_class, n, sizeof *r->metric_class));
+    TRY(mem_alloc(&r->memory, n, sizeof *r->memory));
     TRY(mem_alloc(&r->values, n * PROBE_MOST_SPACES, sizeof *r->values));
     for (int64_t i = 0; i < n; i++) {
         const struct probe_question *q = &r->questions->items[i];
         struct probe_result *x = &r->report.results[i];
         snprintf(x->name, sizeof x->name, "%s", q->name);
+        x->kind = q->kind;
         x->n_queries = q->n_queries;
-        x->n_candidates = q->n_candidates;
+        x->n_candidates = q->kind == QUESTION_DISTANCE ? q->n_pairs : q->n_candidates;
+        r->n_searched += q->kind == QUESTION_RANK || q->kind == QUESTION_NEAREST;
         TRY(mem_alloc(&r->unit[i], q->n_queries, sizeof **r->unit));
         TRY(number_units(r->codes, q, r->unit[i], &x->n_units));
         TRY(name_metrics(r, i));
@@ -65,11 +80,18 @@ int probe_run_make(struct probe_run *r) {
     return STATUS_OK;
 }
 
+static void forget_maps(const struct probe_run *r) {
+    for (int64_t i = 0; i < r->questions->n; i++)
+        for (int m = 0; m < PROBE_MOST_METRICS; m++) linear_memory_forget(&r->memory[i][m]);
+}
+
 void probe_run_free(struct probe_run *r) {
     for (int64_t i = 0; r->unit && i < r->questions->n; i++) free(r->unit[i]);
     for (int64_t i = 0; r->values && i < r->questions->n * PROBE_MOST_SPACES; i++) free(r->values[i]);
     free(r->unit);
     free(r->metric_class);
+    if (r->memory) forget_maps(r);
+    free(r->memory);
     free(r->values);
     free(r->report.results);
     *r = (struct probe_run){0};
@@ -79,11 +101,16 @@ void probe_run_mark_used(const struct probe_run *r, uint8_t *used) {
     for (int64_t i = 0; i < r->questions->n; i++) {
         const struct probe_question *q = &r->questions->items[i];
         for (int64_t k = 0; k < q->n_queries; k++) used[q->queries[k]] = 1;
-        for (int64_t c = 0; c < r->codes->n; c++) used[c] |= q->is_candidate[c];
+        for (int64_t c = 0; c < r->codes->n && q->is_candidate; c++) used[c] |= q->is_candidate[c];
     }
 }
 
 /* ---- figures ---- */
+/* Values of a question for each metric: one a query, or one a pair. */
+static int64_t n_answers(const struct probe_question *q) {
+    return q->kind == QUESTION_DISTANCE ? q->n_pairs : q->n_queries;
+}
+
 /* values [n_metrics, n_queries] */
 static void values_of(const struct probe_run *r, int64_t number, const struct probe_answers *a, double *values) {
     const struct probe_question *q = &r->questions->items[number];
@@ -102,18 +129,22 @@ static void values_of(const struct probe_run *r, int64_t number, const struct pr
     }
 }
 
-static int estimate(const struct probe_run *r, int64_t number, const double *values, struct estimate *estimates) {
+/* Collective. estimates [n_rows] of values [n_rows, answers]. */
+static int estimate(const struct probe_run *r, int64_t number, int n_rows, const double *values,
+                    struct estimate *estimates) {
+    const struct probe_question *q = &r->questions->items[number];
     const struct probe_result *x = &r->report.results[number];
-    return probe_estimate(r->bootstrap, x->n_queries, r->unit[number], x->n_units, x->n_metrics, values, estimates);
+    if (q->kind == QUESTION_DISTANCE) return correlate_with_distance(r->bootstrap, q, n_rows, values, estimates);
+    return probe_estimate(r->bootstrap, x->n_queries, r->unit[number], x->n_units, n_rows, values, estimates);
 }
 
-/* Collective: the answers of a space, the same on all ranks, as values that stay, and figures. */
-static int take_answers(const struct probe_run *r, int64_t number, const struct probe_answers *a, int space) {
-    struct probe_result *x = &r->report.results[number];
-    double **values = &r->values[number * PROBE_MOST_SPACES + space];
-    TRY(comm_agree(r->comm, mem_alloc(values, x->n_metrics * x->n_queries, sizeof **values)));
-    values_of(r, number, a, *values);
-    return estimate(r, number, *values, x->spaces[space]);
+/* Collective: room for the values of a question in a space, 0. */
+static int make_values(const struct probe_run *r, int64_t number, int space, double **values) {
+    double **of = &r->values[number * PROBE_MOST_SPACES + space];
+    int64_t n = r->report.results[number].n_metrics * n_answers(&r->questions->items[number]);
+    int status = comm_agree(r->comm, mem_alloc(of, n, sizeof **of));
+    *values = *of;
+    return status;
 }
 
 static int next_space(struct probe_run *r, const char *name) {
@@ -122,28 +153,84 @@ static int next_space(struct probe_run *r, const char *name) {
     return s;
 }
 
-static void free_answers(const struct probe_run *r, struct probe_answers *answers) {
-    for (int64_t i = 0; answers && i < r->questions->n; i++) probe_answers_free(&answers[i]);
+/* ---- linear maps ---- */
+/* Not collective: asks the maps of a question that are this rank's, numbered on from *task, into values [n_metrics, n_queries]. */
+static int ask_linear(const struct probe_run *r, int64_t number, const struct linear_rows *rows, int *task,
+                      double *values) {
+    const struct probe_question *q = &r->questions->items[number];
+    struct linear_probe probe = {.question = q,
+                                 .n_codes = r->codes->n,
+                                 .rows = *rows,
+                                 .device = r->device,
+                                 .seed = r->bootstrap->seed,
+                                 .poll = r->bootstrap->poll};
+    for (int m = 0; m < r->report.results[number].n_metrics; m++) {
+        if ((*task)++ % r->comm->size != r->comm->rank) continue;
+        probe.class_of = r->classes[r->metric_class[number][m]].class_of;
+        TRY(linear_probe_ask(&probe, &r->memory[number][m], values + m * q->n_queries));
+    }
+    return STATUS_OK;
+}
+
+/* Collective: maps and distances of a space, of vectors or of bags. */
+static int ask_others(const struct probe_run *r, int space, const struct linear_rows *rows) {
+    int task = 0;
+    forget_maps(r);
+    for (int64_t i = r->n_searched; i < r->questions->n; i++) {
+        const struct probe_question *q = &r->questions->items[i];
+        struct probe_result *x = &r->report.results[i];
+        double *values;
+        int status = STATUS_OK;
+        TRY(make_values(r, i, space, &values));
+        if (q->kind == QUESTION_LINEAR)
+            status = ask_linear(r, i, rows, &task, values);
+        else if (rows->vectors)
+            likeness_of_vectors(q, rows->vectors, values);
+        else
+            likeness_of_bags(q, rows->bags, values);
+        TRY(comm_agree(r->comm, status));
+        if (q->kind == QUESTION_LINEAR) TRY(comm_sum_double(r->comm, values, x->n_metrics * x->n_queries));
+        TRY(estimate(r, i, x->n_metrics, values, x->spaces[space]));
+    }
+    return STATUS_OK;
+}
+
+/* ---- spaces ---- */
+/* Collective: the searches of a space of vectors. */
+static int search_vectors(const struct probe_run *r, int space, const struct vector_source *source,
+                          const struct vector_rows *rows) {
+    int n = r->n_searched;
+    struct probe_answers *answers = NULL;
+    int status = mem_alloc(&answers, n, sizeof *answers);
+    for (int i = 0; i < n && status == STATUS_OK; i++)
+        status = probe_answers_make(&answers[i], &r->questions->items[i], r->k);
+    TRY_DONE(comm_agree(r->comm, status));
+    TRY_DONE(vector_search(r->comm, r->device, source, rows, n, r->questions->items, answers));
+    for (int i = 0; i < n; i++) {
+        double *values;
+        TRY_DONE(make_values(r, i, space, &values));
+        values_of(r, i, &answers[i], values);
+        TRY_DONE(estimate(r, i, r->report.results[i].n_metrics, values, r->report.results[i].spaces[space]));
+    }
+done:
+    for (int i = 0; answers && i < n; i++) probe_answers_free(&answers[i]);
     free(answers);
+    return status;
 }
 
 int probe_run_vectors(struct probe_run *r, const char *name, const struct vector_source *source, int *space) {
-    int64_t n = r->questions->n;
-    struct probe_answers *answers = NULL;
-    int s = next_space(r, name), status = mem_alloc(&answers, n, sizeof *answers);
+    struct vector_rows rows;
+    int s = next_space(r, name);
     if (space) *space = s;
-    for (int64_t i = 0; i < n && status == STATUS_OK; i++)
-        status = probe_answers_make(&answers[i], &r->questions->items[i], r->k);
-    TRY_DONE(comm_agree(r->comm, status));
-    TRY_DONE(vector_search(r->comm, r->device, source, (int)n, r->questions->items, answers));
-    for (int64_t i = 0; i < n; i++) TRY_DONE(take_answers(r, i, &answers[i], s));
-done:
-    free_answers(r, answers);
+    int status = vector_rows_make(&rows, r->comm, source, (int)r->questions->n, r->questions->items);
+    if (status == STATUS_OK) status = search_vectors(r, s, source, &rows);
+    if (status == STATUS_OK) status = ask_others(r, s, &(struct linear_rows){.vectors = &rows});
+    vector_rows_free(&rows);
     return status;
 }
 
 /* Values [n_metrics, n_queries] of this rank's queries, the others undefined. */
-static int ask_bags(const struct probe_run *r, int64_t number, const struct bags *bags, double *values) {
+static int search_bags(const struct probe_run *r, int64_t number, const struct bags *bags, double *values) {
     const struct probe_question *q = &r->questions->items[number];
     struct probe_answers a;
     int status = probe_answers_make(&a, q, r->k);
@@ -167,31 +254,46 @@ static int share_values(const struct comm *comm, int64_t rows, int64_t n_queries
 int probe_run_bags(struct probe_run *r, const char *name, const struct bags *bags, int *space) {
     int s = next_space(r, name);
     if (space) *space = s;
-    for (int64_t i = 0; i < r->questions->n; i++) {
+    for (int64_t i = 0; i < r->n_searched; i++) {
         struct probe_result *x = &r->report.results[i];
-        double **values = &r->values[i * PROBE_MOST_SPACES + s];
-        int status = mem_alloc(values, x->n_metrics * x->n_queries, sizeof **values);
-        if (status == STATUS_OK) status = ask_bags(r, i, bags, *values);
-        TRY(comm_agree(r->comm, status));
-        TRY(share_values(r->comm, x->n_metrics, x->n_queries, *values));
-        TRY(estimate(r, i, *values, x->spaces[s]));
+        double *values;
+        TRY(make_values(r, i, s, &values));
+        TRY(comm_agree(r->comm, search_bags(r, i, bags, values)));
+        TRY(share_values(r->comm, x->n_metrics, x->n_queries, values));
+        TRY(estimate(r, i, x->n_metrics, values, x->spaces[s]));
+    }
+    return ask_others(r, s, &(struct linear_rows){.bags = bags});
+}
+
+/* ---- the curve ---- */
+/* values[questions] [n_metrics, answers] of one point: of this rank's queries or maps. */
+static int ask_point(const struct probe_run *r, const struct bags *bags, double **values) {
+    int task = 0;
+    for (int64_t i = 0; i < r->questions->n; i++) {
+        const struct probe_question *q = &r->questions->items[i];
+        if (i < r->n_searched)
+            TRY(search_bags(r, i, bags, values[i]));
+        else if (q->kind == QUESTION_LINEAR)
+            TRY(ask_linear(r, i, &(struct linear_rows){.bags = bags}, &task, values[i]));
+        else
+            likeness_of_bags(q, bags, values[i]);
     }
     return STATUS_OK;
 }
 
-/* ---- the curve ---- */
-/* Into values[questions] [points, n_metrics, n_queries] of this rank's queries. */
-static int ask_points(const struct probe_run *r, const struct token_bags *tokens, int n_points, double **values) {
-    for (int64_t i = 0; i < r->questions->n; i++)
-        TRY(mem_alloc(&values[i], n_points * r->report.results[i].n_metrics * r->report.results[i].n_queries,
+/* values[questions] [points, n_metrics, answers] */
+static int ask_points(const struct probe_run *r, const struct token_bags *tokens, int n_points, double **values,
+                      double **point) {
+    int64_t n = r->questions->n;
+    for (int64_t i = 0; i < n; i++)
+        TRY(mem_alloc(&values[i], n_points * r->report.results[i].n_metrics * n_answers(&r->questions->items[i]),
                       sizeof **values));
-    for (int p = 0; p < n_points; p++) {
+    for (int p = n_points - 1; p >= 0; p--) { /* from all tokens on, whose linear maps are there */
         struct bags bags = {0};
+        for (int64_t i = 0; i < n; i++)
+            point[i] = values[i] + p * r->report.results[i].n_metrics * n_answers(&r->questions->items[i]);
         int status = bags_of_tokens(&bags, tokens, p + 1);
-        for (int64_t i = 0; i < r->questions->n && status == STATUS_OK; i++) {
-            const struct probe_result *x = &r->report.results[i];
-            status = ask_bags(r, i, &bags, values[i] + p * x->n_metrics * x->n_queries);
-        }
+        if (status == STATUS_OK) status = ask_point(r, &bags, point);
         bags_free(&bags);
         TRY(status);
     }
@@ -200,14 +302,15 @@ static int ask_points(const struct probe_run *r, const struct token_bags *tokens
 
 /* Collective: as many points at a time as one bootstrap has results. */
 static int estimate_points(const struct probe_run *r, int64_t number, int n_points, double *values) {
+    const struct probe_question *q = &r->questions->items[number];
     struct probe_result *x = &r->report.results[number];
     struct estimate estimates[BOOTSTRAP_MOST_RESULTS];
     int at_once = BOOTSTRAP_MOST_RESULTS / x->n_metrics;
-    TRY(share_values(r->comm, n_points * x->n_metrics, x->n_queries, values));
+    if (number < r->n_searched) TRY(share_values(r->comm, n_points * x->n_metrics, x->n_queries, values));
+    if (q->kind == QUESTION_LINEAR) TRY(comm_sum_double(r->comm, values, n_points * x->n_metrics * x->n_queries));
     for (int first = 0; first < n_points; first += at_once) {
         int count = n_points - first < at_once ? n_points - first : at_once;
-        TRY(probe_estimate(r->bootstrap, x->n_queries, r->unit[number], x->n_units, count * x->n_metrics,
-                           values + first * x->n_metrics * x->n_queries, estimates));
+        TRY(estimate(r, number, count * x->n_metrics, values + first * x->n_metrics * n_answers(q), estimates));
         for (int i = 0; i < count * x->n_metrics; i++)
             x->curve[first + i / x->n_metrics][i % x->n_metrics] = estimates[i];
     }
@@ -215,15 +318,31 @@ static int estimate_points(const struct probe_run *r, int64_t number, int n_poin
 }
 
 int probe_run_curve(struct probe_run *r, const struct token_bags *tokens, int n_points) {
-    double **values = NULL;
+    double **values = NULL, **point = NULL;
     int status = mem_alloc(&values, r->questions->n, sizeof *values);
-    if (status == STATUS_OK) status = ask_points(r, tokens, n_points, values);
+    if (status == STATUS_OK) status = mem_alloc(&point, r->questions->n, sizeof *point);
+    if (status == STATUS_OK) status = ask_points(r, tokens, n_points, values, point);
     status = comm_agree(r->comm, status);
     for (int64_t i = 0; i < r->questions->n && status == STATUS_OK; i++)
         status = estimate_points(r, i, n_points, values[i]);
     for (int64_t i = 0; values && i < r->questions->n; i++) free(values[i]);
     free(values);
+    free(point);
     r->report.n_curve = n_points;
+    return status;
+}
+
+/* ---- differences ---- */
+/* Collective. Of the means of values [n_metrics, answers] of two spaces. */
+static int difference_of_means(const struct probe_run *r, int64_t number, const double *a, const double *b,
+                               struct estimate *estimates) {
+    const struct probe_result *x = &r->report.results[number];
+    int64_t n = x->n_metrics * x->n_queries;
+    double *difference = NULL;
+    TRY(comm_agree(r->comm, mem_alloc(&difference, n, sizeof *difference)));
+    for (int64_t k = 0; k < n; k++) difference[k] = a[k] - b[k];
+    int status = estimate(r, number, x->n_metrics, difference, estimates);
+    free(difference);
     return status;
 }
 
@@ -231,14 +350,11 @@ int probe_run_difference(struct probe_run *r, int a, int b) {
     int p = r->report.n_pairs++, status = STATUS_OK;
     r->report.pairs[p] = (struct space_pair){a, b};
     for (int64_t i = 0; i < r->questions->n && status == STATUS_OK; i++) {
-        struct probe_result *x = &r->report.results[i];
-        int64_t n = x->n_metrics * x->n_queries;
+        const struct probe_question *q = &r->questions->items[i];
         const double *of_a = r->values[i * PROBE_MOST_SPACES + a], *of_b = r->values[i * PROBE_MOST_SPACES + b];
-        double *difference = NULL;
-        TRY(comm_agree(r->comm, mem_alloc(&difference, n, sizeof *difference)));
-        for (int64_t k = 0; k < n; k++) difference[k] = of_a[k] - of_b[k];
-        status = estimate(r, i, difference, x->pairs[p]);
-        free(difference);
+        struct estimate *estimates = r->report.results[i].pairs[p];
+        status = q->kind == QUESTION_DISTANCE ? correlation_difference(r->bootstrap, q, of_a, of_b, estimates)
+                                              : difference_of_means(r, i, of_a, of_b, estimates);
     }
     return status;
 }

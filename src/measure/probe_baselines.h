@@ -3,7 +3,7 @@
 #ifndef MEDTOK_MEASURE_PROBE_BASELINES_H
 #define MEDTOK_MEASURE_PROBE_BASELINES_H
 
-#include "measure/principal_components.h"
+#include "fit/principal_components.h"
 #include "measure/token_groups.h"
 #include "measure/vector_search.h"
 

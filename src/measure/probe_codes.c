@@ -110,11 +110,17 @@ int probe_codes_node_bags(const struct probe_codes *c, struct bags *bags) {
 
 /* ---- classes ---- */
 /* The name of a code, ended by a zero. */
-static void copy_name(const struct probe_codes *c, int64_t i, char name[CODE_NAME_BYTES]) {
+void probe_code_name(const struct probe_codes *c, int64_t i, char name[CODE_NAME_BYTES]) {
     const struct dictionary *d = &c->names;
     int64_t at = d->offsets[c->name[i]], size = d->offsets[c->name[i] + 1] - at;
     memcpy(name, d->bytes + at, (size_t)size);
     name[size] = 0;
+}
+
+void probe_code_form(const struct probe_codes *c, int64_t code, char form[CODE_FORM_BYTES]) {
+    char name[CODE_NAME_BYTES];
+    probe_code_name(c, code, name);
+    snprintf(form, CODE_FORM_BYTES, "%s", strchr(name, '/') + 1);
 }
 
 int probe_codes_prefix_bags(const struct probe_codes *c, struct bags *bags) {
@@ -125,7 +131,7 @@ int probe_codes_prefix_bags(const struct probe_codes *c, struct bags *bags) {
         int32_t items[CODE_FORM_BYTES];
         float weights[CODE_FORM_BYTES];
         int64_t n = 0;
-        copy_name(c, i, name);
+        probe_code_name(c, i, name);
         const char *form = strchr(name, '/') + 1;
         for (int64_t size = (int64_t)strlen(form); n < size && n < CODE_FORM_BYTES && status == STATUS_OK; n++) {
             weights[n] = 1;
@@ -153,7 +159,7 @@ int code_classes_of_strings(const struct probe_codes *c, int system, int number,
     for (int64_t i = 0; i < c->n; i++) {
         classes->class_of[i] = -1;
         if (c->system[i] != system) continue;
-        copy_name(c, i, name);
+        probe_code_name(c, i, name);
         code_string_class(known, number, strchr(name, '/') + 1, value);
         if (value[0]) TRY_DONE(dictionary_add(&values, value, (int64_t)strlen(value), &classes->class_of[i]));
     }
@@ -170,7 +176,7 @@ int code_classes_of_names(const struct probe_codes *c, const int32_t *names_clas
 }
 
 /* ---- lists of queries ---- */
-static int take_queries(struct probe_question *q, int64_t *codes, int64_t n, int64_t most, uint64_t seed) {
+int probe_question_draw(struct probe_question *q, int64_t *codes, int64_t n, int64_t most, uint64_t seed) {
     TRY(rng_draw(seed, RNG_PROBE_QUERY, most, codes, &n));
     q->n_queries = n;
     TRY(mem_alloc(&q->queries, n, sizeof *q->queries));
@@ -178,9 +184,16 @@ static int take_queries(struct probe_question *q, int64_t *codes, int64_t n, int
     return STATUS_OK;
 }
 
-static int append(struct question_list *list, const struct probe_question *q) {
+int question_list_add(struct question_list *list, const struct probe_question *q) {
     TRY(mem_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items));
-    list->items[list->n++] = *q;
+    struct probe_question *added = &list->items[list->n++];
+    int same = 1;
+    *added = *q;
+    for (long long i = 0; i + 1 < list->n; i++) { /* two maps between the same systems */
+        if (strcmp(list->items[i].name, added->name) != 0) continue;
+        snprintf(added->name, sizeof added->name, "%.80s (%d)", q->name, ++same);
+        i = -1;
+    }
     return STATUS_OK;
 }
 
@@ -188,85 +201,6 @@ void question_list_free(struct question_list *list) {
     for (long long i = 0; i < list->n; i++) probe_question_free(&list->items[i]);
     free(list->items);
     *list = (struct question_list){0};
-}
-
-static int by_number(const void *a, const void *b) {
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* ---- across systems ---- */
-/* The codes of system `to` that the map gives a code, into targets (NULL: only counted). */
-static int64_t equivalents(const struct probe_codes *c, const struct code_map *map, int64_t code, int to,
-                           int32_t *targets) {
-    char name[CODE_NAME_BYTES];
-    int64_t n = 0;
-    copy_name(c, code, name);
-    for (int32_t e = code_map_find(map, name); e >= 0; e = map->entries[e].next) {
-        const struct dictionary *d = &map->to;
-        int64_t at = d->offsets[map->entries[e].to];
-        int32_t found = dictionary_find(&c->names, d->bytes + at, d->offsets[map->entries[e].to + 1] - at);
-        if (found < 0 || c->system[c->code_of_name[found]] != to || c->code_of_name[found] == code) continue;
-        if (targets) targets[n] = c->code_of_name[found];
-        n++;
-    }
-    return n;
-}
-
-static int add_targets(const struct probe_codes *c, const struct code_map *map, int to, struct probe_question *q) {
-    struct query_codes *t = &q->targets;
-    TRY(mem_alloc(&t->offsets, q->n_queries + 1, sizeof *t->offsets));
-    for (int64_t i = 0; i < q->n_queries; i++) {
-        int64_t n = equivalents(c, map, q->queries[i], to, NULL);
-        TRY(mem_grow(&t->codes, &t->capacity, t->offsets[i] + n, sizeof *t->codes));
-        equivalents(c, map, q->queries[i], to, t->codes + t->offsets[i]);
-        qsort(t->codes + t->offsets[i], (size_t)n, sizeof *t->codes, by_number);
-        t->offsets[i + 1] = t->offsets[i] + n;
-    }
-    return STATUS_OK;
-}
-
-static int ask_of_systems(const struct probe_codes *c, const struct code_map *map, int from, int to, int64_t most,
-                          uint64_t seed, struct probe_question *q) {
-    int64_t *codes, n = 0;
-    *q = (struct probe_question){.kind = QUESTION_RANK};
-    snprintf(q->name, sizeof q->name, "%.40s to %.40s", c->systems[from], c->systems[to]);
-    TRY(mem_alloc(&codes, c->n, sizeof *codes));
-    for (int64_t i = 0; i < c->n; i++)
-        if (c->system[i] == from && equivalents(c, map, i, to, NULL) > 0) codes[n++] = i;
-    int status = take_queries(q, codes, n, most, seed);
-    free(codes);
-    TRY(status);
-    TRY(mem_alloc(&q->is_candidate, c->n, 1));
-    for (int64_t i = 0; i < c->n; i++) q->n_candidates += q->is_candidate[i] = c->system[i] == to;
-    return add_targets(c, map, to, q);
-}
-
-/* Whether any name of the dictionary is of the system: a map has few of them. */
-static int names_system(const struct dictionary *names, const char *system) {
-    size_t size = strlen(system);
-    for (int64_t i = 0; i < names->n; i++) {
-        int64_t n = names->offsets[i + 1] - names->offsets[i];
-        const char *name = names->bytes + names->offsets[i];
-        if (n > (int64_t)size && strncmp(name, system, size) == 0 && name[size] == '/') return 1;
-    }
-    return 0;
-}
-
-int probe_questions_of_map(const struct probe_codes *c, const struct code_map *map, int64_t most, uint64_t seed,
-                           struct question_list *questions) {
-    for (int from = 0; from < c->n_systems; from++)
-        for (int to = 0; to < c->n_systems && names_system(&map->from, c->systems[from]); to++) {
-            struct probe_question q;
-            if (!names_system(&map->to, c->systems[to])) continue;
-            int status = ask_of_systems(c, map, from, to, most, seed, &q);
-            if (status == STATUS_OK && q.n_queries > 0)
-                status = append(questions, &q);
-            else
-                probe_question_free(&q);
-            TRY(status);
-        }
-    return STATUS_OK;
 }
 
 /* ---- within a system ---- */
@@ -305,10 +239,10 @@ int probe_question_of_system(const struct probe_codes *c, int system, int n_clas
         codes[n++] = i;
     }
     snprintf(q.name, sizeof q.name, "%s", c->systems[system]);
-    if (status == STATUS_OK) status = take_queries(&q, codes, n, most, seed);
+    if (status == STATUS_OK) status = probe_question_draw(&q, codes, n, most, seed);
     free(codes);
     if (status == STATUS_OK && tells_any(&q, n_classes, classes))
-        status = append(questions, &q);
+        status = question_list_add(questions, &q);
     else
         probe_question_free(&q);
     return status;
@@ -354,9 +288,21 @@ static int answer_is_below_the_same(const struct probe_codes *c, const struct pr
     return 0;
 }
 
+/* Of pairs. */
+static double pairs_below_the_same(const struct probe_codes *c, const struct probe_question *q) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < q->n_pairs && c->ancestors.n_nodes > 0; i++)
+        n += code_ancestors_share(&c->ancestors, q->queries[q->pairs[i].a], q->queries[q->pairs[i].b]);
+    return q->n_pairs > 0 ? (double)n / (double)q->n_pairs : NAN;
+}
+
 int probe_question_seen(const struct probe_codes *c, const struct probe_question *q, const int32_t *class_of,
                         double *seen) {
     int64_t *mark, n = 0, linked = 0;
+    if (q->kind == QUESTION_DISTANCE) {
+        *seen = pairs_below_the_same(c, q);
+        return STATUS_OK;
+    }
     TRY(mem_alloc(&mark, c->n, sizeof *mark));
     for (int64_t i = 0; i < q->n_queries; i++) {
         if (class_of && class_of[q->queries[i]] < 0) continue;

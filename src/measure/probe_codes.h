@@ -48,14 +48,11 @@ int code_classes_of_strings(const struct probe_codes *codes, int system, int i, 
 /* Classes of names (names_class [names.n]) as those of codes. */
 int code_classes_of_names(const struct probe_codes *codes, const int32_t *names_class, struct code_classes *classes);
 
-/* For each pair of systems between which `map` has codes of the vocabulary the question where their equivalents come among all codes
- * of the second system; appended to *questions [*n]. Of more than `most` queries so many are drawn by `seed`. */
+/* Questions that are asked of codes; zero it before use. */
 struct question_list {
     struct probe_question *items;
     long long n, capacity;
 };
-int probe_questions_of_map(const struct probe_codes *codes, const struct code_map *map, int64_t most, uint64_t seed,
-                           struct question_list *questions);
 
 /* Whether the question's queries have at least two of the classes (class_of [n], -1: none): of one alone every answer is right. */
 int probe_question_tells(const struct probe_question *question, const int32_t *class_of);
@@ -65,11 +62,22 @@ int probe_question_tells(const struct probe_question *question, const int32_t *c
 int probe_question_of_system(const struct probe_codes *codes, int system, int n_classes,
                              const struct code_classes *classes, int64_t most, uint64_t seed,
                              struct question_list *questions);
+
+/* Makes codes[n], of which at most `most` are drawn by `seed`, the question's queries; codes are left in disorder. */
+int probe_question_draw(struct probe_question *question, int64_t *codes, int64_t n, int64_t most, uint64_t seed);
+
+/* Takes a question over; of several with one name the others are numbered. */
+int question_list_add(struct question_list *questions, const struct probe_question *question);
 void question_list_free(struct question_list *questions);
 
+/* The name of a code (terms/code_map.h), and its form (terms/code_form.h). */
+void probe_code_name(const struct probe_codes *codes, int64_t code, char name[CODE_NAME_BYTES]);
+void probe_code_form(const struct probe_codes *codes, int64_t code, char form[CODE_FORM_BYTES]);
+
 /* The share of queries whose answer the graph holds: a listed node in common with a right answer, an edge between two of their nodes
- * (measure/code_links.h), or a node that stands above both in a terminology (measure/code_ancestors.h). class_of: of QUESTION_NEAREST, a right answer is a candidate of the query's class outside its
- * category. NaN where no query has a class. */
+ * (measure/code_links.h), or a node that stands above both in a terminology (measure/code_ancestors.h). class_of: of QUESTION_NEAREST and
+ * QUESTION_LINEAR, whose right answers are the candidates of the query's class outside its category. Of QUESTION_DISTANCE the share of the
+ * pairs above both of which such a node stands. NaN where no query has a class. */
 int probe_question_seen(const struct probe_codes *codes, const struct probe_question *question, const int32_t *class_of,
                         double *seen);
 

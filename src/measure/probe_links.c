@@ -122,8 +122,7 @@ static int ask_direction(const struct probe_codes *c, const struct link_ends *en
     TRY_DONE(mem_alloc(&x.right, c->n, sizeof *x.right));
     TRY_DONE(fill(&x, n, links, in_common, most, seed, &q));
     if (q.n_queries > 0) {
-        TRY_DONE(mem_grow(&questions->items, &questions->capacity, questions->n + 1, sizeof *questions->items));
-        questions->items[questions->n++] = q;
+        TRY_DONE(question_list_add(questions, &q));
         q = (struct probe_question){0};
     }
 done:

@@ -13,13 +13,16 @@ void probe_question_free(struct probe_question *q) {
     free(q->targets.codes);
     free(q->known.offsets);
     free(q->known.codes);
+    free(q->pairs);
     *q = (struct probe_question){0};
 }
 
 int probe_answers_make(struct probe_answers *a, const struct probe_question *q, int k) {
     *a = (struct probe_answers){.k = k};
     if (q->kind == QUESTION_RANK) return mem_alloc(&a->ranks, q->n_queries, sizeof *a->ranks);
-    return mem_alloc(&a->nearest, q->n_queries * k, sizeof *a->nearest);
+    TRY(mem_alloc(&a->nearest, q->n_queries * k, sizeof *a->nearest));
+    for (int64_t i = 0; i < q->n_queries * k; i++) a->nearest[i].code = -1;
+    return STATUS_OK;
 }
 
 void probe_answers_free(struct probe_answers *a) {
@@ -54,13 +57,13 @@ double rank_reciprocal(struct rank_answer rank) {
 }
 
 /* ---- neighbours ---- */
-int32_t nearest_class(const int32_t *nearest, int k, const int32_t *class_of) {
+int32_t nearest_class(const struct near_candidate *nearest, int k, const int32_t *class_of) {
     int32_t best = -1;
     int most = 0;
-    for (int i = 0; i < k && nearest[i] >= 0; i++) {
+    for (int i = 0; i < k && nearest[i].code >= 0; i++) {
         int votes = 0;
-        int32_t class = class_of[nearest[i]];
-        for (int j = 0; class >= 0 && j < k && nearest[j] >= 0; j++) votes += class_of[nearest[j]] == class;
+        int32_t class = class_of[nearest[i].code];
+        for (int j = 0; class >= 0 && j < k && nearest[j].code >= 0; j++) votes += class_of[nearest[j].code] == class;
         if (votes > most) {
             most = votes;
             best = class;

@@ -50,6 +50,11 @@ done:
 }
 
 /* ---- the table ---- */
+static const char *const CANDIDATES[] = {[QUESTION_RANK] = "candidates",
+                                         [QUESTION_NEAREST] = "candidates",
+                                         [QUESTION_LINEAR] = "learned from",
+                                         [QUESTION_DISTANCE] = "pairs"};
+
 static void print_figures(FILE *out, const char *name, int n_metrics, const struct estimate *e) {
     fprintf(out, "  %-38s", name);
     for (int m = 0; m < n_metrics; m++) {
@@ -63,8 +68,10 @@ static void print_figures(FILE *out, const char *name, int n_metrics, const stru
 
 static void print_result(FILE *out, const struct probe_report *r, const struct probe_result *x) {
     char text[2 * QUESTION_NAME_BYTES];
-    fprintf(out, "\n%s: %lld codes asked, %lld candidates\n  %-38s", x->name, (long long)x->n_queries,
-            (long long)x->n_candidates, "");
+    fprintf(out,
+            x->kind == QUESTION_DISTANCE ? "\n%s: %lld codes in %lld %s\n  %-38s"
+                                         : "\n%s: %lld codes asked, %lld %s\n  %-38s",
+            x->name, (long long)x->n_queries, (long long)x->n_candidates, CANDIDATES[x->kind], "");
     for (int m = 0; m < x->n_metrics; m++) {
         const char *mark = x->is_of_hierarchy ? "*" : "";
         if (x->seen[m] > 0)
@@ -126,8 +133,8 @@ static void write_result(struct json *j, const struct probe_report *r, const str
     char name[2 * QUESTION_NAME_BYTES];
     json_object(j, x->name);
     json_integer(j, "queries", x->n_queries);
-    json_integer(j, "candidates", x->n_candidates);
-    json_integer(j, "units", x->n_units);
+    json_integer(j, x->kind == QUESTION_LINEAR ? "learned_from" : CANDIDATES[x->kind], x->n_candidates);
+    json_integer(j, "units", x->kind == QUESTION_DISTANCE ? x->n_queries : x->n_units);
     json_object(j, "seen");
     for (int m = 0; m < x->n_metrics; m++) json_real(j, x->metric[m], x->seen[m], 9);
     json_end(j);

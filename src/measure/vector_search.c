@@ -1,4 +1,4 @@
-/* Three walks over the vectors: those of the queries, how alike each query is to its right answers, and what stands before them. */
+/* Up to three walks over the vectors: those of the queries, how alike each query is to its right answers, and what stands before them. */
 #include "measure/vector_search.h"
 
 #include <math.h>
@@ -98,59 +98,108 @@ int vectors_collect(const struct comm *comm, const struct vector_source *source,
     return status;
 }
 
+/* ---- parts ---- */
+int vector_is_zero(const float *row, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (row[i] != 0) return 0;
+    return 1;
+}
+
+unsigned vector_parts(const float *row, int64_t width, int64_t parts) {
+    unsigned bits = 0;
+    for (int64_t p = 0; p < parts; p++)
+        bits |= (unsigned)!vector_is_zero(row + p * (width / parts), width / parts) << p;
+    return bits;
+}
+
+/* ---- rows that are kept ---- */
+/* Marks the codes in row_of; how many. */
+static int64_t mark_wanted(int64_t n, const struct probe_question *q, int32_t *row_of, int64_t marked) {
+    for (int64_t i = 0; i < q->n_queries; i++) {
+        marked += row_of[q->queries[i]] < 0;
+        row_of[q->queries[i]] = 0;
+    }
+    for (int64_t c = 0; q->kind == QUESTION_LINEAR && c < n; c++) {
+        if (!q->is_candidate[c]) continue;
+        marked += row_of[c] < 0;
+        row_of[c] = 0;
+    }
+    return marked;
+}
+
+static int list_wanted(struct vector_rows *r, int64_t n, int n_questions, const struct probe_question *questions,
+                       int32_t **codes) {
+    TRY(mem_alloc(&r->row_of, n, sizeof *r->row_of));
+    for (int64_t c = 0; c < n; c++) r->row_of[c] = -1;
+    for (int q = 0; q < n_questions; q++) r->n = mark_wanted(n, &questions[q], r->row_of, r->n);
+    TRY(mem_alloc(codes, r->n, sizeof **codes));
+    TRY(mem_alloc(&r->rows, r->n * r->width, sizeof *r->rows));
+    int32_t row = 0;
+    for (int64_t c = 0; c < n; c++) {
+        if (r->row_of[c] < 0) continue;
+        (*codes)[row] = (int32_t)c;
+        r->row_of[c] = row++;
+    }
+    return STATUS_OK;
+}
+
+int vector_rows_make(struct vector_rows *r, const struct comm *comm, const struct vector_source *source,
+                     int n_questions, const struct probe_question *questions) {
+    int32_t *codes = NULL;
+    *r = (struct vector_rows){.width = source->width, .parts = parts_of(source)};
+    int status = comm_agree(comm, list_wanted(r, source->n, n_questions, questions, &codes));
+    if (status == STATUS_OK) status = vectors_collect(comm, source, r->n, codes, r->rows);
+    free(codes);
+    return status;
+}
+
+void vector_rows_free(struct vector_rows *r) {
+    free(r->row_of);
+    free(r->rows);
+    *r = (struct vector_rows){0};
+}
+
 /* ---- a question under way ---- */
 struct asked {
     const struct probe_question *question;
     struct probe_answers *answers;
-    float *rows;   /* [n_queries, width] */
     uint8_t *has;  /* [n_queries] bits of the parts that a query has */
     float *best;   /* [n_queries] of the right answers; -2: none found */
     int64_t *next; /* [n_queries] the first target, and known code, in or behind the block in hand */
     int64_t *next_known;
-    struct near_candidate *nearest; /* [n_queries, k] */
-    dev_real device_rows;
+    dev_real device_rows; /* [n_queries, width] */
 };
 
 struct search {
     const struct comm *comm;
     struct device *device;
+    const struct vector_rows *rows;
     int64_t width, parts;
     int n;
     struct asked *asked;
-    float *host; /* [VECTOR_BLOCK, width] candidates; scores [QUERY_BLOCK, VECTOR_BLOCK] */
-    real *reals, *scores;
+    real *reals, *scores; /* [VECTOR_BLOCK, width] on their way to the device; [QUERY_BLOCK, VECTOR_BLOCK] */
     dev_real candidates, device_scores;
     int32_t *codes,
         *column;  /* [VECTOR_BLOCK] codes of the candidates in hand; column of each code of the block, or -1 */
     uint8_t *has; /* [VECTOR_BLOCK] bits of the parts that each of these has */
 };
 
-static int asked_make(struct asked *a, const struct probe_question *q, struct probe_answers *answers, int64_t width) {
+static int asked_make(struct asked *a, const struct probe_question *q, struct probe_answers *answers) {
     int64_t n = q->n_queries;
     *a = (struct asked){.question = q, .answers = answers};
-    TRY(mem_alloc(&a->rows, n * width, sizeof *a->rows));
     TRY(mem_alloc(&a->has, n, 1));
-    if (q->kind == QUESTION_RANK) {
-        TRY(mem_alloc(&a->best, n, sizeof *a->best));
-        TRY(mem_alloc(&a->next, n, sizeof *a->next));
-        return mem_alloc(&a->next_known, n, sizeof *a->next_known);
-    }
-    TRY(mem_alloc(&a->nearest, n * answers->k, sizeof *a->nearest));
-    for (int64_t i = 0; i < n * answers->k; i++) a->nearest[i].code = -1;
-    return STATUS_OK;
+    if (q->kind != QUESTION_RANK) return STATUS_OK;
+    TRY(mem_alloc(&a->best, n, sizeof *a->best));
+    TRY(mem_alloc(&a->next, n, sizeof *a->next));
+    return mem_alloc(&a->next_known, n, sizeof *a->next_known);
 }
 
-static void send_rows(struct search *s, dev_real to, int64_t n, const float *rows) {
-    for (int64_t first = 0; first < n; first += VECTOR_BLOCK) {
-        int64_t count = n - first < VECTOR_BLOCK ? n - first : VECTOR_BLOCK;
-        for (int64_t i = 0; i < count * s->width; i++) s->reals[i] = (real)rows[first * s->width + i];
-        device_upload_reals(s->device, dev_real_at(to, first * s->width), s->reals, count * s->width);
-    }
+static const float *query_row(const struct search *s, const struct asked *a, int64_t query) {
+    return vector_row(s->rows, a->question->queries[query]);
 }
 
 static int search_make(struct search *s, const struct probe_question *questions, struct probe_answers *answers) {
     TRY(mem_alloc(&s->asked, s->n, sizeof *s->asked));
-    TRY(mem_alloc(&s->host, VECTOR_BLOCK * s->width, sizeof *s->host));
     TRY(mem_alloc(&s->reals, VECTOR_BLOCK * s->width, sizeof *s->reals));
     TRY(mem_alloc(&s->scores, QUERY_BLOCK * VECTOR_BLOCK, sizeof *s->scores));
     TRY(mem_alloc(&s->codes, VECTOR_BLOCK, sizeof *s->codes));
@@ -158,22 +207,19 @@ static int search_make(struct search *s, const struct probe_question *questions,
     TRY(mem_alloc(&s->has, VECTOR_BLOCK, 1));
     s->candidates = device_alloc_reals(s->device, VECTOR_BLOCK * s->width);
     s->device_scores = device_alloc_reals(s->device, QUERY_BLOCK * VECTOR_BLOCK);
-    for (int i = 0; i < s->n; i++) TRY(asked_make(&s->asked[i], &questions[i], &answers[i], s->width));
+    for (int i = 0; i < s->n; i++) TRY(asked_make(&s->asked[i], &questions[i], &answers[i]));
     return device_status(s->device);
 }
 
 static void search_free(struct search *s) {
     for (int i = 0; s->asked && i < s->n; i++) {
-        free(s->asked[i].rows);
         free(s->asked[i].has);
         free(s->asked[i].best);
         free(s->asked[i].next);
         free(s->asked[i].next_known);
-        free(s->asked[i].nearest);
         device_free_reals(s->device, s->asked[i].device_rows);
     }
     free(s->asked);
-    free(s->host);
     free(s->reals);
     free(s->scores);
     free(s->codes);
@@ -183,21 +229,34 @@ static void search_free(struct search *s) {
     device_free_reals(s->device, s->device_scores);
 }
 
-int vector_is_zero(const float *row, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (row[i] != 0) return 0;
-    return 1;
+/* The first n rows of s->reals. */
+static void send_rows(struct search *s, dev_real to, int64_t n) {
+    device_upload_reals(s->device, to, s->reals, n * s->width);
 }
 
-/* ---- parts ---- */
-/* Bits of the parts of a row that are not 0. */
-static uint8_t parts_that_are(const struct search *s, const float *row) {
-    int64_t width = s->width / s->parts;
-    unsigned bits = 0;
-    for (int64_t p = 0; p < s->parts; p++) bits |= (unsigned)!vector_is_zero(row + p * width, width) << p;
-    return (uint8_t)bits;
+static void send_queries(struct search *s, const struct asked *a) {
+    int64_t n = a->question->n_queries;
+    for (int64_t first = 0; first < n; first += VECTOR_BLOCK) {
+        int64_t count = n - first < VECTOR_BLOCK ? n - first : VECTOR_BLOCK;
+        for (int64_t i = 0; i < count * s->width; i++)
+            s->reals[i] = (real)query_row(s, a, first + i / s->width)[i % s->width];
+        send_rows(s, dev_real_at(a->device_rows, first * s->width), count);
+    }
 }
 
+static int send_all_queries(struct search *s) {
+    for (int i = 0; i < s->n; i++) {
+        struct asked *a = &s->asked[i];
+        a->device_rows = device_alloc_reals(s->device, a->question->n_queries * s->width);
+        TRY(device_status(s->device));
+        for (int64_t q = 0; q < a->question->n_queries; q++)
+            a->has[q] = (uint8_t)vector_parts(query_row(s, a, q), s->width, s->parts);
+        send_queries(s, a);
+    }
+    return device_status(s->device);
+}
+
+/* ---- likeness ---- */
 enum { PART_SETS = 1 << VECTOR_MOST_PARTS };
 static const float NOT_ALIKE = -2; /* below every cosine: the two have no part in common */
 
@@ -211,21 +270,6 @@ static void mean_of_parts(const struct search *s, uint8_t has, int64_t n, real *
     for (int64_t i = 0; i < n; i++) scores[i] = share[s->has[i]] > 0 ? scores[i] * share[s->has[i]] : (real)NOT_ALIKE;
 }
 
-/* The rows of the queries, on the device too. */
-static int collect_queries(struct search *s, const struct vector_source *source) {
-    for (int i = 0; i < s->n; i++) {
-        struct asked *a = &s->asked[i];
-        int64_t n = a->question->n_queries;
-        TRY(vectors_collect(s->comm, source, n, a->question->queries, a->rows));
-        for (int64_t q = 0; q < n; q++) a->has[q] = parts_that_are(s, a->rows + q * s->width);
-        a->device_rows = device_alloc_reals(s->device, n * s->width);
-        TRY(comm_agree(s->comm, device_status(s->device)));
-        send_rows(s, a->device_rows, n, a->rows);
-    }
-    return STATUS_OK;
-}
-
-/* ---- likeness of the right answers ---- */
 static float dot(const float *a, const float *b, int64_t n) {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
@@ -237,11 +281,11 @@ static void see_targets(struct search *s, const struct walk *w, struct asked *a)
     const struct query_codes *t = &a->question->targets;
     for (int64_t q = 0; q < a->question->n_queries; q++) {
         if (q / QUERY_BLOCK % s->comm->size != s->comm->rank) continue;
-        const float *row = a->rows + q * s->width;
+        const float *row = query_row(s, a, q);
         for (; a->next[q] < t->offsets[q + 1] && t->codes[a->next[q]] < w->first + w->count; a->next[q]++) {
             const float *other = w->rows + (t->codes[a->next[q]] - w->first) * s->width;
             if (t->codes[a->next[q]] < w->first) continue;
-            int common = __builtin_popcount(a->has[q] & parts_that_are(s, other));
+            int common = __builtin_popcount(a->has[q] & vector_parts(other, s->width, s->parts));
             if (common == 0) continue;
             float likeness = dot(row, other, s->width) / (float)common;
             if (likeness > a->best[q]) a->best[q] = likeness;
@@ -259,6 +303,9 @@ static void to_first(struct asked *a) {
 
 static int measure_targets(struct search *s, const struct vector_source *source) {
     struct walk w;
+    int ranked = 0;
+    for (int i = 0; i < s->n; i++) ranked |= s->asked[i].question->kind == QUESTION_RANK;
+    if (!ranked) return STATUS_OK;
     int status = walk_begin(&w, s->comm, source);
     for (int i = 0; i < s->n && status == STATUS_OK; i++) {
         to_first(&s->asked[i]);
@@ -279,14 +326,14 @@ static int64_t take_candidates(struct search *s, const struct walk *w, const str
         const float *row = w->rows + i * s->width;
         uint8_t has = 0;
         s->column[i] = -1;
-        if (q->is_candidate[w->first + i]) has = parts_that_are(s, row);
+        if (q->is_candidate[w->first + i]) has = (uint8_t)vector_parts(row, s->width, s->parts);
         if (!has) continue;
         s->has[n] = has;
-        memcpy(s->host + n * s->width, row, (size_t)s->width * sizeof *row);
+        for (int64_t c = 0; c < s->width; c++) s->reals[n * s->width + c] = (real)row[c];
         s->column[i] = (int32_t)n;
         s->codes[n++] = (int32_t)(w->first + i);
     }
-    send_rows(s, s->candidates, n, s->host);
+    send_rows(s, s->candidates, n);
     return n;
 }
 
@@ -328,13 +375,14 @@ static void count_before(const struct search *s, const struct walk *w, struct as
 static void keep_nearest(const struct search *s, struct asked *a, int64_t q, int64_t n, const real *scores) {
     const struct probe_question *question = a->question;
     int k = a->answers->k;
-    struct near_candidate *nearest = a->nearest + q * k;
-    int32_t own = question->queries[q], category = question->category[own];
+    struct near_candidate *nearest = a->answers->nearest + q * k;
+    int32_t own = question->queries[q];
+    const int32_t *category = question->category;
     if (!a->has[q]) return;
     for (int64_t i = 0; i < n; i++) {
         if ((float)scores[i] <= NOT_ALIKE) continue;
         if (nearest[k - 1].code >= 0 && (float)scores[i] < nearest[k - 1].likeness) continue;
-        if (s->codes[i] == own || question->category[s->codes[i]] == category) continue;
+        if (s->codes[i] == own || (category && category[s->codes[i]] == category[own])) continue;
         near_candidates_add(nearest, k, (float)scores[i], s->codes[i]);
     }
 }
@@ -378,16 +426,17 @@ static int share_answers(const struct comm *comm, struct asked *a) {
     int k = a->answers->k;
     if (a->question->kind == QUESTION_RANK)
         return comm_gather_blocks(comm, n, QUERY_BLOCK, sizeof *a->answers->ranks, a->answers->ranks);
-    for (int64_t i = 0; i < n * k; i++) a->answers->nearest[i] = a->nearest[i].code;
     return comm_gather_blocks(comm, n, QUERY_BLOCK, k * (int64_t)sizeof *a->answers->nearest, a->answers->nearest);
 }
 
-int vector_search(const struct comm *comm, struct device *device, const struct vector_source *source, int n_questions,
-                  const struct probe_question *questions, struct probe_answers *answers) {
+int vector_search(const struct comm *comm, struct device *device, const struct vector_source *source,
+                  const struct vector_rows *rows, int n_questions, const struct probe_question *questions,
+                  struct probe_answers *answers) {
     struct search s = {
-        .comm = comm, .device = device, .width = source->width, .parts = parts_of(source), .n = n_questions};
-    int status = comm_agree(comm, search_make(&s, questions, answers));
-    if (status == STATUS_OK) status = collect_queries(&s, source);
+        .comm = comm, .device = device, .rows = rows, .width = rows->width, .parts = rows->parts, .n = n_questions};
+    int status = search_make(&s, questions, answers);
+    if (status == STATUS_OK) status = send_all_queries(&s);
+    status = comm_agree(comm, status);
     if (status == STATUS_OK) status = measure_targets(&s, source);
     if (status == STATUS_OK) status = ask_all(&s, source);
     for (int i = 0; i < n_questions && status == STATUS_OK; i++) status = share_answers(comm, &s.asked[i]);

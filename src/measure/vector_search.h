@@ -34,12 +34,33 @@ int64_t vector_part_first(const struct comm *comm, int64_t count,
 /* Whether all of row[n] are 0: that of a code without a vector. */
 int vector_is_zero(const float *row, int64_t n);
 
+/* Bits of the parts of row[width] that are not 0. */
+unsigned vector_parts(const float *row, int64_t width, int64_t parts);
+
 /* Collective. The vectors of codes[n], ascending, each part of norm 1 (or 0), into rows [n, width] on every rank. */
 int vectors_collect(const struct comm *comm, const struct vector_source *source, int64_t n, const int32_t *codes,
                     float *rows);
 
-/* Collective. answers[n_questions] (probe_answers_make): the same on every rank. */
-int vector_search(const struct comm *comm, struct device *device, const struct vector_source *source, int n_questions,
-                  const struct probe_question *questions, struct probe_answers *answers);
+/* Vectors of some codes, each part of norm 1 (or 0), on every rank. */
+struct vector_rows {
+    int64_t n, width, parts;
+    int32_t *row_of; /* [source's n] of each code in rows; -1: it is not there */
+    float *rows;     /* [n, width] */
+};
+
+/* Collective. Of the codes that are queries or, of QUESTION_LINEAR, candidates. Free in any case. */
+int vector_rows_make(struct vector_rows *rows, const struct comm *comm, const struct vector_source *source,
+                     int n_questions, const struct probe_question *questions);
+void vector_rows_free(struct vector_rows *rows);
+
+static inline const float *vector_row(const struct vector_rows *rows, int32_t code) {
+    return rows->rows + rows->row_of[code] * rows->width;
+}
+
+/* Collective. Questions of QUESTION_RANK and QUESTION_NEAREST; rows: the vectors of their queries. answers [n_questions]
+ * (probe_answers_make): the same on every rank. */
+int vector_search(const struct comm *comm, struct device *device, const struct vector_source *source,
+                  const struct vector_rows *rows, int n_questions, const struct probe_question *questions,
+                  struct probe_answers *answers);
 
 #endif

@@ -57,8 +57,6 @@ static int check_keys(const struct where *w, json_t *object, const char *const *
     return STATUS_OK;
 }
 
-static int new_codes(struct question *q, int64_t n) { return mem_alloc(&q->codes, n, sizeof *q->codes); }
-
 /* ---- as released ---- */
 /* The line " A:  ..." of an option, among those of a text: the first, or the last; NULL: none. *text: behind the colon. */
 static const char *option_line(const char *from, char letter, int last, const char **text) {
@@ -90,7 +88,7 @@ static int cut_options(const struct where *w, const char *text, struct question 
 
 static int parse_rows(const struct where *w, json_t *rows, struct question *q) {
     if (!json_is_array(rows)) return FAIL(w, "medical_codes must be a list of row numbers");
-    TRY(new_codes(q, (int64_t)json_array_size(rows)));
+    TRY(mem_alloc(&q->codes, (long long)json_array_size(rows), sizeof *q->codes));
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         if (!json_is_integer(row) || json_integer_value(row) < 0)
@@ -127,14 +125,14 @@ static int parse_options(const struct where *w, const json_t *options, struct qu
     return STATUS_OK;
 }
 
-static int parse_codes(const struct where *w, const json_t *codes, struct question *q) {
+static int parse_codes(const struct where *w, const json_t *codes, int64_t *n, struct question_code **items) {
     if (!codes) return STATUS_OK;
     if (!json_is_array(codes)) return FAIL(w, "codes must be a list of [\"SYSTEM\", \"CODE\"]");
-    TRY(new_codes(q, (int64_t)json_array_size(codes)));
+    TRY(mem_alloc(items, (long long)json_array_size(codes), sizeof **items));
     for (size_t i = 0; i < json_array_size(codes); i++) {
         const json_t *pair = json_array_get(codes, i);
         if (json_array_size(pair) != 2) return FAIL(w, "codes: entry %zu is not [\"SYSTEM\", \"CODE\"]", i + 1);
-        struct question_code *code = &q->codes[q->n_codes++];
+        struct question_code *code = &(*items)[(*n)++];
         code->row = -1;
         TRY(copy_text(w, "the system of a code", json_array_get(pair, 0), &code->system));
         TRY(copy_text(w, "a code", json_array_get(pair, 1), &code->code));
@@ -142,14 +140,24 @@ static int parse_codes(const struct where *w, const json_t *codes, struct questi
     return STATUS_OK;
 }
 
+static int parse_option_codes(const struct where *w, const json_t *lists, struct question *q) {
+    if (!lists) return STATUS_OK;
+    if (!json_is_array(lists) || json_array_size(lists) != (size_t)q->n_options)
+        return FAIL(w, "option_codes must be a list with one list of codes for each of the %d options", q->n_options);
+    for (int i = 0; i < q->n_options; i++)
+        TRY(parse_codes(w, json_array_get(lists, (size_t)i), &q->option_codes[i].n, &q->option_codes[i].items));
+    return STATUS_OK;
+}
+
 static int parse_ours(const struct where *w, json_t *object, struct question *q) {
-    static const char *const KEYS[] = {"id", "stem", "options", "answer", "codes", NULL};
+    static const char *const KEYS[] = {"id", "stem", "options", "answer", "codes", "option_codes", NULL};
     TRY(check_keys(w, object, KEYS));
     TRY(copy_text(w, "id", json_object_get(object, "id"), &q->id));
     TRY(copy_text(w, "stem", json_object_get(object, "stem"), &q->stem));
     TRY(parse_options(w, json_object_get(object, "options"), q));
     TRY(parse_answer(w, json_object_get(object, "answer"), q));
-    return parse_codes(w, json_object_get(object, "codes"), q);
+    TRY(parse_codes(w, json_object_get(object, "codes"), &q->n_codes, &q->codes));
+    return parse_option_codes(w, json_object_get(object, "option_codes"), q);
 }
 
 /* ---- files ---- */
@@ -219,15 +227,22 @@ int questions_parse(const char *path, const char *bytes, int64_t size, struct qu
     return questions->n > 0 ? STATUS_OK : status_set(STATUS_FAILED, "%s: no questions", path);
 }
 
+static void codes_free(int64_t n, struct question_code *codes) {
+    for (int64_t i = 0; i < n; i++) {
+        free(codes[i].system);
+        free(codes[i].code);
+    }
+    free(codes);
+}
+
 static void question_free(struct question *q) {
     free(q->id);
     free(q->stem);
-    for (int i = 0; i < QUESTION_OPTIONS; i++) free(q->options[i]);
-    for (int64_t i = 0; i < q->n_codes; i++) {
-        free(q->codes[i].system);
-        free(q->codes[i].code);
+    for (int i = 0; i < QUESTION_OPTIONS; i++) {
+        free(q->options[i]);
+        codes_free(q->option_codes[i].n, q->option_codes[i].items);
     }
-    free(q->codes);
+    codes_free(q->n_codes, q->codes);
 }
 
 void questions_free(struct questions *questions) {

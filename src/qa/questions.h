@@ -7,7 +7,8 @@
  *
  * Ours: JSON, an object on each line:
  *   {"id": "7", "stem": "...", "options": ["...", "..."], "answer": "B", "codes": [["ICD10CM", "E11.9"]]}
- * id: any text, once in a file. codes may be missing, which is as an empty list.
+ * id: any text, once in a file. codes may be missing, which is as an empty list; so may option_codes, which has a list like codes for each
+ * option (the job qa-link writes both).
  *
  * Both: 2 to 10 options, lettered from A; the answer is one of these letters. Blanks at the ends of stem and options are cut off.
  * Anything else is an error that names the file, the line or the item, and what was expected: unknown and repeated keys too, for a key
@@ -35,6 +36,10 @@ struct question {
     int answer;                      /* the right option, from 0 */
     int64_t n_codes;
     struct question_code *codes; /* [n_codes] in the file's order */
+    struct option_codes {
+        int64_t n;
+        struct question_code *items; /* [n] */
+    } option_codes[QUESTION_OPTIONS];
 };
 
 struct questions {

@@ -8,7 +8,7 @@
 #include "base/status.h"
 #include "kernels.h"
 #include "measure/neighbours.h"
-#include "measure/principal_components.h"
+#include "fit/principal_components.h"
 #include "report/code_chapter.h"
 #include "report/code_sample.h"
 #include "report/html.h"

@@ -23,42 +23,68 @@ static int name_part(const struct checkpoint_entry *e, const char *suffix, char 
     return STATUS_OK;
 }
 
-static int write_entries(struct h5file *file, const struct checkpoint_entry *entries, int n_entries) {
-    for (int i = 0; i < n_entries; i++) {
-        const struct checkpoint_entry *e = &entries[i];
+/* ---- writing ---- */
+static int list_sets(struct checkpoint_writer *w) {
+    for (int i = 0; i < w->n_entries; i++) {
+        const struct checkpoint_entry *e = &w->entries[i];
         float *parts[N_PARTS];
         list_parts(e, parts);
         for (int k = 0; k < N_PARTS; k++) {
-            if (!parts[k]) continue;
             char *name;
+            if (!parts[k]) continue;
             TRY(name_part(e, SUFFIX[k], &name));
-            int status = h5file_write(file, name, H5_F32, e->rows, e->cols, e->first, e->count, parts[k], 0);
-            free(name);
-            TRY(status);
+            w->sets[w->n_sets++] = (struct h5layout_set){name, H5_F32, e->rows, e->cols, e->by_rows};
+            w->bytes += e->rows * e->cols * (int64_t)sizeof(float);
         }
     }
     return STATUS_OK;
 }
 
-int checkpoint_write(const struct comm *comm, const char *path, const struct provenance *provenance, int64_t step,
-                     const struct checkpoint_entry *entries, int n_entries) {
-    int64_t values = 0;
-    struct h5file *file;
-    float *parts[N_PARTS];
-    for (int i = 0; i < n_entries; i++) {
-        list_parts(&entries[i], parts);
-        for (int k = 0; k < N_PARTS; k++) values += parts[k] ? entries[i].rows * entries[i].cols : 0;
-    }
-    TRY(h5file_create(&file, comm, path, KIND_CHECKPOINT, provenance, 4 * values));
-    int status = h5file_set_int(file, "step", step);
-    if (status == STATUS_OK) status = write_entries(file, entries, n_entries);
-    if (status != STATUS_OK) {
-        h5file_abandon(file);
-        return status;
-    }
-    return h5file_commit(file);
+int checkpoint_writer_make(struct checkpoint_writer *w, const struct comm *comm, const struct checkpoint_entry *entries,
+                           int n_entries) {
+    *w = (struct checkpoint_writer){.entries = entries, .n_entries = n_entries, .layout.disk = -1};
+    TRY(mem_alloc(&w->sets, (long long)N_PARTS * n_entries, sizeof *w->sets));
+    TRY(list_sets(w));
+    return h5layout_make(&w->layout, comm, w->n_sets, w->sets);
 }
 
+void checkpoint_writer_free(struct checkpoint_writer *w) {
+    h5layout_free(&w->layout);
+    for (int i = 0; i < w->n_sets; i++) free((char *)w->sets[i].name);
+    free(w->sets);
+    *w = (struct checkpoint_writer){.layout.disk = -1};
+}
+
+int checkpoint_writer_begin(struct checkpoint_writer *w, const char *path, const struct provenance *provenance,
+                            int64_t step, int status) {
+    return h5layout_begin(&w->layout, path, KIND_CHECKPOINT, provenance, w->bytes, "step", step, status);
+}
+
+int checkpoint_writer_write(struct checkpoint_writer *w) {
+    int set = 0, status = STATUS_OK;
+    for (int i = 0; i < w->n_entries; i++) {
+        const struct checkpoint_entry *e = &w->entries[i];
+        float *parts[N_PARTS];
+        list_parts(e, parts);
+        for (int k = 0; k < N_PARTS; k++) {
+            if (!parts[k]) continue;
+            if (status == STATUS_OK) status = h5layout_write(&w->layout, set, e->first, e->count, parts[k]);
+            set++;
+        }
+    }
+    int synced = h5layout_sync(&w->layout);
+    return status == STATUS_OK ? synced : status;
+}
+
+int checkpoint_writer_end(struct checkpoint_writer *w, int status) { return h5layout_end(&w->layout, status); }
+
+int checkpoint_writer_complete(struct checkpoint_writer *w) { return h5layout_complete(&w->layout); }
+
+int checkpoint_writer_seal(struct checkpoint_writer *w) { return h5layout_seal(&w->layout); }
+
+int checkpoint_writer_close(struct checkpoint_writer *w, int status) { return h5layout_close(&w->layout, status); }
+
+/* ---- reading ---- */
 static int read_dataset(struct h5file *file, const struct checkpoint_entry *e, const char *name, float *out) {
     int64_t rows, cols;
     TRY(h5file_shape(file, name, H5_F32, &rows, &cols));

@@ -254,6 +254,19 @@ int h5dataset_close(struct h5dataset *d) {
     return comm_agree(&file->comm, status);
 }
 
+int h5_lay_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
+               int64_t cols, int64_t cell_rows, int64_t *offset) {
+    TRY(dataset_create(out, file, name, type, n_rows, cols, 0, H5_CONTIGUOUS, 0, cell_rows));
+    haddr_t at = n_rows > 0 ? H5Dget_offset((*out)->id) : 0;
+    *offset = n_rows > 0 ? (int64_t)at : -1;
+    return at == HADDR_UNDEF ? h5_failed_to(file, name) : STATUS_OK;
+}
+
+int h5_close_summed(struct h5dataset *d, const uint64_t *blocks) {
+    memcpy(d->sums.block, blocks, (size_t)d->sums.n_blocks * sizeof *blocks);
+    return h5dataset_close(d);
+}
+
 void h5dataset_abandon(struct h5dataset *d) {
     if (d) free_dataset(d);
 }

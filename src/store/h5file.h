@@ -44,6 +44,8 @@ struct provenance {
 int provenance_add_input(struct provenance *provenance, const char *role, const char *path);
 /* The same with a checksum that the caller made. */
 int provenance_add_checksum(struct provenance *provenance, const char *role, const char *path, const char *checksum);
+/* Collective: rank 0's inputs to all, in place of theirs, so that it alone reads large files for their checksums; `status`: of adding them. */
+int provenance_share(const struct comm *comm, struct provenance *provenance, int status);
 /* Whether the inputs of `role` are the same, in number, order and checksums, in two lists of inputs. */
 int provenance_same_inputs(const char *inputs, const char *others, const char *role);
 /* The path of the first input of `role` into path[size]; "" if there is none. */

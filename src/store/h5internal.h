@@ -20,6 +20,7 @@ struct h5block {
 struct h5file {
     hid_t id;
     struct comm comm;
+    int ranks;        /* by which it is written */
     int partial;      /* partial: what is written is kept when it cannot be finished */
     int disk;         /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
     int64_t reserved; /* bytes of the file that are sure to have room */
@@ -61,6 +62,19 @@ int h5_reserve(struct h5file *file, int64_t bytes);
 /* Collective: one attribute of a file or a dataset; a scalar, or of another shape. */
 int h5_set_attribute(struct h5file *file, hid_t object, const char *name, hid_t type, hid_t space, const void *value);
 int h5_set_scalar(struct h5file *file, hid_t object, const char *name, hid_t type, const void *value);
+
+/* For h5layout.h, on a rank alone. Creates the file as h5file_create, as one of `ranks` ranks. */
+int h5_create_alone(struct h5file **out, const char *path, enum file_kind kind, const struct provenance *provenance,
+                    int64_t bytes_expected, int ranks);
+/* Creates a contiguous dataset with cells of cell_rows; *offset: of its rows in the file, -1 if it has none. */
+int h5_lay_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
+               int64_t cols, int64_t cell_rows, int64_t *offset);
+/* Closes it, whose rows others wrote, with the sums of its blocks. */
+int h5_close_summed(struct h5dataset *dataset, const uint64_t *blocks);
+
+/* The parts of h5file_commit. Collective: all but the name; `file` stays. By rank 0, on any thread: the name. */
+int h5_end_file(struct h5file *file);
+int h5_sync_and_rename(const struct h5file *file);
 
 /* Collective. The sums of all blocks, by rank 0; they are checked by what they are the sums of. */
 int h5_write_sums(struct h5file *file);

@@ -113,7 +113,7 @@ static int set_provenance(struct h5file *file, enum file_kind kind, const struct
     TRY(h5file_set_int(file, "schema_version", FILE_KIND_FACTS[kind].version));
     TRY(h5file_set_text(file, "program_version", MEDTOK_VERSION));
     TRY(h5file_set_text(file, "created", now));
-    TRY(h5file_set_int(file, "ranks", file->comm.size));
+    TRY(h5file_set_int(file, "ranks", file->ranks));
     TRY(h5file_set_text(file, "config", p->config ? p->config : ""));
     TRY(h5file_set_text(file, "inputs", p->inputs ? p->inputs : ""));
     return h5file_set_text(file, "provenance_key", p->key);
@@ -136,12 +136,12 @@ static int find_names(struct names *names, const struct comm *comm, const char *
     return comm_broadcast(comm, names, sizeof *names);
 }
 
-static int allocate(struct h5file **out, const struct comm *comm, const char *path, const struct names *names,
-                    int partial, const struct provenance *provenance) {
+static int allocate(struct h5file **out, const struct comm *comm, int ranks, const char *path,
+                    const struct names *names, int partial, const struct provenance *provenance) {
     struct h5file *file = calloc(1, sizeof *file);
     int good = file != NULL;
     if (file) {
-        *file = (struct h5file){.id = -1, .disk = -1, .comm = *comm, .partial = partial};
+        *file = (struct h5file){.id = -1, .disk = -1, .comm = *comm, .ranks = ranks, .partial = partial};
         file->path = strdup(path);
         file->target = strdup(names->target);
         file->temporary = strdup(names->temporary);
@@ -153,15 +153,15 @@ static int allocate(struct h5file **out, const struct comm *comm, const char *pa
 }
 
 /* Creates the temporary file and writes the head. On failure nothing is left. */
-static int create(struct h5file **out, const struct comm *comm, const char *path, int partial, enum file_kind kind,
-                  const struct provenance *provenance, int64_t bytes_expected) {
+static int create(struct h5file **out, const struct comm *comm, int ranks, const char *path, int partial,
+                  enum file_kind kind, const struct provenance *provenance, int64_t bytes_expected) {
     struct names names;
     struct h5file *file = NULL;
     h5_quiet();
     *out = NULL;
     TRY(find_names(&names, comm, path, partial));
     TRY(comm_agree(comm, comm->rank == 0 ? check_target(path, names.target, bytes_expected) : STATUS_OK));
-    int status = allocate(&file, comm, path, &names, partial, provenance);
+    int status = allocate(&file, comm, ranks, path, &names, partial, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 0));
     if (status == STATUS_OK)
         status = h5_reserve(file, H5_METADATA_BYTES + (int64_t)strlen(provenance->config ? provenance->config : ""));
@@ -175,13 +175,19 @@ static int create(struct h5file **out, const struct comm *comm, const char *path
 
 int h5file_create(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
                   const struct provenance *provenance, int64_t bytes_expected) {
-    return create(out, comm, path, 0, kind, provenance, bytes_expected);
+    return create(out, comm, comm->size, path, 0, kind, provenance, bytes_expected);
+}
+
+int h5_create_alone(struct h5file **out, const char *path, enum file_kind kind, const struct provenance *provenance,
+                    int64_t bytes_expected, int ranks) {
+    struct comm self = comm_self();
+    return create(out, &self, ranks, path, 0, kind, provenance, bytes_expected);
 }
 
 /* ---- files that grow over several runs ---- */
 int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
                           const struct provenance *provenance, int64_t bytes_expected) {
-    return create(out, comm, path, 1, kind, provenance, bytes_expected);
+    return create(out, comm, comm->size, path, 1, kind, provenance, bytes_expected);
 }
 
 /* What h5file_commit had written before it was interrupted. */
@@ -198,7 +204,7 @@ int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const ch
     h5_quiet();
     *out = NULL;
     TRY(find_names(&names, comm, path, 1));
-    int status = allocate(&file, comm, path, &names, 1, provenance);
+    int status = allocate(&file, comm, comm->size, path, &names, 1, provenance);
     if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 1));
     if (status == STATUS_OK) status = comm_agree(comm, remove_end(file));
     if (status == STATUS_OK)
@@ -248,7 +254,7 @@ int h5file_set_int(struct h5file *file, const char *name, int64_t value) {
 }
 
 /* ---- the end ---- */
-static int sync_and_rename(const struct h5file *file) {
+int h5_sync_and_rename(const struct h5file *file) {
     char folder[PATH_MAX];
     TRY(file_lock_check());
     path_folder(file->target, folder);
@@ -263,7 +269,7 @@ static int sync_and_rename(const struct h5file *file) {
     return status;
 }
 
-int h5file_commit(struct h5file *file) {
+int h5_end_file(struct h5file *file) {
     char id[33];
     XXH3_state_t state;
     XXH3_INITSTATE(&state);
@@ -283,7 +289,13 @@ int h5file_commit(struct h5file *file) {
         file->id = -1;
         status = comm_agree(&file->comm, closed < 0 ? h5_failed_to(file, "closing") : STATUS_OK);
     }
-    if (status == STATUS_OK) status = comm_agree(&file->comm, file->comm.rank == 0 ? sync_and_rename(file) : STATUS_OK);
+    return status;
+}
+
+int h5file_commit(struct h5file *file) {
+    int status = h5_end_file(file);
+    if (status == STATUS_OK)
+        status = comm_agree(&file->comm, file->comm.rank == 0 ? h5_sync_and_rename(file) : STATUS_OK);
     if (status == STATUS_OK)
         free_file(file);
     else if (file->partial)

@@ -11,15 +11,15 @@
         "knowledge graph, PrimeKG's kg.csv, plain or gzip")                                                            \
     KEY(in, PATH, "files.vocabulary", vocabulary, "results/vocabulary.h5",                                             \
         JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_PROBE | JOB_BENCH |        \
-            JOB_SYNTH | JOB_REPORT,                                                                                    \
+            JOB_SYNTH | JOB_REPORT | JOB_QA_LINK,                                                                      \
         JOB_PREPARE, "vocabulary", "codes and subgraphs")                                                              \
     KEY(in, PATH, "files.text", text, "results/text.h5", MODEL_JOBS | JOB_EVALUATE | JOB_PROBE | JOB_REPORT,           \
         JOB_ENCODE, "text", "text features")                                                                           \
     KEY(in, PATH, "files.checkpoint", checkpoint, "results/checkpoint.h5", JOB_TOKENIZE | JOB_EXPORT | JOB_REPORT,     \
         JOB_TRAIN, "checkpoint", "trained model")                                                                      \
     KEY(in, PATH, "files.table", table, "results/table.h5",                                                            \
-        JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_REPORT, JOB_TOKENIZE,      \
-        "table", "token table")                                                                                        \
+        JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_REPORT | JOB_QA_COSINE,    \
+        JOB_TOKENIZE, "table", "token table")                                                                          \
     KEY(in, PATH, "files.cohort", cohort, "results/cohort.h5", JOB_EVALUATE | JOB_BASELINE | JOB_EXPLAIN | JOB_REPORT, \
         JOB_COHORT, "cohort", "subjects, their events, and the samples of tasks")                                      \
     KEY(in, PATH, "files.export", export_folder, "results/export", 0, JOB_EXPORT, "export",                            \

@@ -72,6 +72,21 @@ int provenance_add_input(struct provenance *p, const char *role, const char *pat
     return provenance_add_checksum(p, role, path, id);
 }
 
+int provenance_share(const struct comm *comm, struct provenance *p, int status) {
+    int64_t size = 0;
+    TRY(comm_agree(comm, status));
+    if (comm->size == 1) return STATUS_OK;
+    if (comm->rank == 0) size = p->inputs ? (int64_t)strlen(p->inputs) + 1 : 0;
+    TRY(comm_broadcast(comm, &size, sizeof size));
+    if (comm->rank > 0) {
+        free(p->inputs);
+        p->inputs = NULL;
+        if (size > 0) status = mem_alloc(&p->inputs, size, 1);
+    }
+    TRY(comm_agree(comm, status));
+    return comm_broadcast(comm, p->inputs, size);
+}
+
 /* The first line of `role` at or behind `line`, or NULL. */
 static const char *find_role(const char *line, const char *role) {
     size_t n = strlen(role);

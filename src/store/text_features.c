@@ -54,62 +54,161 @@ static int damaged(const struct h5file *file, const char *what, int64_t code) {
                       h5file_path(file), what, (long long)code);
 }
 
-/* ---- the index of all codes, read whole ---- */
-struct index {
-    int64_t n_codes, n_tokens, n_rows;
-    int64_t *offsets;
-    int32_t *rows;
+/* ---- the index: of all codes, never held whole ---- */
+struct shape {
+    int64_t n_codes, n_tokens, n_rows, dim;
+    enum h5type type;
 };
 
-static void index_free(struct index *index) {
-    free(index->offsets);
-    free(index->rows);
+static int feature_type(struct h5file *file, enum h5type *type) {
+    char *precision;
+    TRY(h5file_get_text(file, "precision", &precision));
+    *type = strcmp(precision, "fp16") == 0 ? H5_F16 : H5_F32;
+    free(precision);
+    return STATUS_OK;
 }
 
-static int read_index(struct h5file *file, struct index *x) {
-    int64_t cols, n;
+static int read_shape(struct h5file *file, struct shape *x) {
+    int64_t rows, cols, n, ends[2];
+    TRY(feature_type(file, &x->type));
+    TRY(h5file_get_int(file, "dim", &x->dim));
+    TRY(h5file_get_int(file, "n_rows", &x->n_rows));
+    TRY(h5file_shape(file, "features", x->type, &rows, &cols));
+    if (rows != x->n_rows || cols != x->dim) return damaged(file, "the shape of the features", 0);
+    TRY(h5file_shape(file, "token_row", H5_I32, &x->n_tokens, &cols));
     TRY(h5file_shape(file, "token_offsets", H5_I64, &n, &cols));
     x->n_codes = n - 1;
-    TRY(mem_alloc(&x->offsets, n, sizeof *x->offsets));
-    TRY(h5file_read(file, "token_offsets", H5_I64, 0, n, x->offsets));
-    TRY(h5file_shape(file, "token_row", H5_I32, &x->n_tokens, &cols));
-    TRY(mem_alloc(&x->rows, x->n_tokens, sizeof *x->rows));
-    TRY(h5file_read(file, "token_row", H5_I32, 0, x->n_tokens, x->rows));
-    TRY(h5file_get_int(file, "n_rows", &x->n_rows));
-    if (n < 1 || x->offsets[0] != 0 || x->offsets[x->n_codes] != x->n_tokens) return damaged(file, "the offsets", 0);
-    for (int64_t i = 0; i < x->n_codes; i++) /* at least the [CLS] row */
-        if (x->offsets[i + 1] <= x->offsets[i]) return damaged(file, "the offsets", i);
-    for (int64_t t = 0; t < x->n_tokens; t++)
-        if (x->rows[t] < 0 || x->rows[t] >= x->n_rows) return damaged(file, "a row number", 0);
+    if (n < 1) return damaged(file, "the offsets", 0);
+    TRY(h5file_read(file, "token_offsets", H5_I64, 0, 1, &ends[0]));
+    TRY(h5file_read(file, "token_offsets", H5_I64, n - 1, 1, &ends[1]));
+    return ends[0] == 0 && ends[1] == x->n_tokens ? STATUS_OK : damaged(file, "the offsets", 0);
+}
+
+/* A code that is wanted, and where it stands among those wanted. */
+struct wanted {
+    int64_t code, position;
+};
+
+static int by_code(const void *a, const void *b) {
+    const struct wanted *x = a, *y = b;
+    return (x->code > y->code) - (x->code < y->code);
+}
+
+/* Some neighbouring codes of the index: `n` wanted ones, whose numbers lie less than WINDOW_CODES apart. */
+enum { WINDOW_CODES = 1 << 16 };
+struct window {
+    const struct wanted *wanted;
+    int64_t n, offsets[WINDOW_CODES + 1]; /* of code wanted[0].code and on */
+    int32_t *rows;                        /* of the window's tokens, owned */
+    long long capacity;
+};
+
+/* Reads the offsets of the window that begins with wanted[0], of at most `left` codes that are wanted. */
+static int read_window(struct h5file *file, const struct shape *x, const struct wanted *wanted, int64_t left,
+                       struct window *w) {
+    int64_t first = wanted[0].code, count;
+    w->wanted = wanted;
+    for (w->n = 1; w->n < left && wanted[w->n].code < first + WINDOW_CODES;) w->n++;
+    count = wanted[w->n - 1].code - first + 1;
+    if (first < 0 || first + count > x->n_codes) return damaged(file, "the number of codes", first + count - 1);
+    TRY(h5file_read(file, "token_offsets", H5_I64, first, count + 1, w->offsets));
+    for (int64_t i = 0; i < count; i++) /* at least the [CLS] row */
+        if (w->offsets[i] < 0 || w->offsets[i + 1] <= w->offsets[i] || w->offsets[i + 1] > x->n_tokens)
+            return damaged(file, "the offsets", first + i);
     return STATUS_OK;
+}
+
+/* How many tokens each code has, behind its place in token_offsets. */
+static void count_tokens(const struct window *w, struct text_features *t) {
+    for (int64_t i = 0; i < w->n; i++) {
+        const int64_t *offset = w->offsets + (w->wanted[i].code - w->wanted[0].code);
+        t->token_offsets[w->wanted[i].position + 1] = offset[1] - offset[0];
+    }
+}
+
+static int copy_rows(struct h5file *file, const struct shape *x, struct window *w, struct text_features *t) {
+    int64_t begin = w->offsets[0], n = w->offsets[w->wanted[w->n - 1].code - w->wanted[0].code + 1] - begin;
+    TRY(mem_grow(&w->rows, &w->capacity, n, sizeof *w->rows));
+    TRY(h5file_read(file, "token_row", H5_I32, begin, n, w->rows));
+    for (int64_t k = 0; k < n; k++)
+        if (w->rows[k] < 0 || w->rows[k] >= x->n_rows) return damaged(file, "a row number", w->wanted[0].code);
+    for (int64_t i = 0; i < w->n; i++) {
+        int64_t from = w->offsets[w->wanted[i].code - w->wanted[0].code] - begin, position = w->wanted[i].position;
+        int64_t at = t->token_offsets[position], count = t->token_offsets[position + 1] - at;
+        memcpy(t->token_row + at, w->rows + from, (size_t)count * sizeof *t->token_row);
+    }
+    return STATUS_OK;
+}
+
+/* Goes twice over the windows: how many tokens there are, then their rows. */
+static int select_windows(struct h5file *file, const struct shape *x, const struct wanted *wanted, struct window *w,
+                          struct text_features *t) {
+    for (int64_t i = 0; i < t->n_codes; i += w->n) {
+        TRY(read_window(file, x, wanted + i, t->n_codes - i, w));
+        count_tokens(w, t);
+    }
+    for (int64_t i = 0; i < t->n_codes; i++) t->token_offsets[i + 1] += t->token_offsets[i];
+    TRY(mem_alloc(&t->token_row, t->token_offsets[t->n_codes], sizeof *t->token_row));
+    for (int64_t i = 0; i < t->n_codes; i += w->n) {
+        TRY(read_window(file, x, wanted + i, t->n_codes - i, w));
+        TRY(copy_rows(file, x, w, t));
+    }
+    return STATUS_OK;
+}
+
+/* codes[n_codes], ascending; the caller frees. */
+static int sort_codes(const int64_t *codes, int64_t n_codes, struct wanted **wanted) {
+    TRY(mem_alloc(wanted, n_codes, sizeof **wanted));
+    for (int64_t i = 0; i < n_codes; i++) (*wanted)[i] = (struct wanted){codes[i], i};
+    qsort(*wanted, (size_t)n_codes, sizeof **wanted, by_code);
+    return STATUS_OK;
+}
+
+/* wanted[n_codes] ascending, whose positions are 0 .. n_codes - 1. */
+static int select_codes(struct h5file *file, const struct shape *x, const struct wanted *wanted, int64_t n_codes,
+                        struct text_features *t) {
+    struct window *w = NULL;
+    int status;
+    t->n_codes = n_codes;
+    TRY_DONE(mem_alloc(&t->token_offsets, n_codes + 1, sizeof *t->token_offsets));
+    TRY_DONE(mem_alloc(&w, 1, sizeof *w));
+    status = select_windows(file, x, wanted, w, t);
+done:
+    if (w) free(w->rows);
+    free(w);
+    return status;
 }
 
 /* ---- the rows that some codes use ---- */
-static int select_codes(struct h5file *file, const struct index *x, const int64_t *codes, int64_t n_codes,
-                        struct text_features *t) {
-    int64_t n = 0;
-    TRY(mem_alloc(&t->token_offsets, n_codes + 1, sizeof *t->token_offsets));
-    for (int64_t i = 0; i < n_codes; i++) {
-        if (codes[i] < 0 || codes[i] >= x->n_codes) return damaged(file, "the number of codes", codes[i]);
-        t->token_offsets[i] = n;
-        n += x->offsets[codes[i] + 1] - x->offsets[codes[i]];
-    }
-    t->token_offsets[n_codes] = n;
-    TRY(mem_alloc(&t->token_row, n, sizeof *t->token_row));
-    for (int64_t i = 0; i < n_codes; i++)
-        memcpy(t->token_row + t->token_offsets[i], x->rows + x->offsets[codes[i]],
-               (size_t)(t->token_offsets[i + 1] - t->token_offsets[i]) * sizeof *t->token_row);
-    t->n_codes = n_codes;
-    return STATUS_OK;
+/* A bit for each row of the file that is wanted, and before each word of bits how many are set in those before: so every row of the
+ * file has its number here for a fifth of a byte. */
+struct row_set {
+    uint64_t *bits;
+    int64_t *before;
+};
+
+static void row_set_free(struct row_set *s) {
+    free(s->bits);
+    free(s->before);
 }
 
-/* local_row[row of the file] = row held here, or -1. Renumbers token_row. */
-static int number_rows(struct text_features *t, int64_t n_file_rows, int32_t **local_row) {
-    TRY(mem_alloc(local_row, n_file_rows, sizeof **local_row));
-    int32_t *p = *local_row;
-    for (int64_t i = 0; i < t->token_offsets[t->n_codes]; i++) p[t->token_row[i]] = 1;
-    for (int64_t r = 0; r < n_file_rows; r++) p[r] = p[r] ? (int32_t)t->n_rows++ : -1;
-    for (int64_t i = 0; i < t->token_offsets[t->n_codes]; i++) t->token_row[i] = p[t->token_row[i]];
+static int row_set_has(const struct row_set *s, int64_t row) { return (int)(s->bits[row / 64] >> row % 64 & 1); }
+
+static int64_t row_set_number(const struct row_set *s, int64_t row) {
+    return s->before[row / 64] + __builtin_popcountll(s->bits[row / 64] & (((uint64_t)1 << row % 64) - 1));
+}
+
+/* Renumbers token_row. */
+static int number_rows(struct text_features *t, int64_t n_file_rows, struct row_set *s) {
+    int64_t words = (n_file_rows + 63) / 64, n_tokens = t->token_offsets[t->n_codes];
+    TRY(mem_alloc(&s->bits, words, sizeof *s->bits));
+    TRY(mem_alloc(&s->before, words, sizeof *s->before));
+    for (int64_t i = 0; i < n_tokens; i++) s->bits[t->token_row[i] / 64] |= (uint64_t)1 << t->token_row[i] % 64;
+    for (int64_t w = 0; w < words; w++) {
+        s->before[w] = t->n_rows;
+        t->n_rows += __builtin_popcountll(s->bits[w]);
+    }
+    for (int64_t i = 0; i < n_tokens; i++) t->token_row[i] = (int32_t)row_set_number(s, t->token_row[i]);
     return STATUS_OK;
 }
 
@@ -141,7 +240,7 @@ static int check_finite(const struct h5file *file, const char *vocabulary_path, 
     return STATUS_OK;
 }
 
-static int read_rows(struct h5file *file, struct text_features *t, const int32_t *local_row, int64_t n_file_rows,
+static int read_rows(struct h5file *file, struct text_features *t, const struct row_set *wanted, int64_t n_file_rows,
                      enum h5type type) {
     int64_t size = type == H5_F16 ? 2 : 4;
     char *block = NULL, *out;
@@ -154,13 +253,13 @@ static int read_rows(struct h5file *file, struct text_features *t, const int32_t
     TRY_DONE(mem_alloc(&block, BLOCK_ROWS * t->dim, size));
     for (int64_t first = 0; first < n_file_rows; first += BLOCK_ROWS) {
         int64_t n = first + BLOCK_ROWS < n_file_rows ? BLOCK_ROWS : n_file_rows - first, from = 0, end = n;
-        while (from < end && local_row[first + from] < 0) from++;
-        while (end > from && local_row[first + end - 1] < 0) end--;
+        while (from < end && !row_set_has(wanted, first + from)) from++;
+        while (end > from && !row_set_has(wanted, first + end - 1)) end--;
         if (from == end) continue;
         TRY_DONE(h5file_read(file, "features", type, first + from, end - from, block));
         for (int64_t r = from; r < end; r++)
-            if (local_row[first + r] >= 0)
-                memcpy(out + local_row[first + r] * t->dim * size, block + (r - from) * t->dim * size,
+            if (row_set_has(wanted, first + r))
+                memcpy(out + row_set_number(wanted, first + r) * t->dim * size, block + (r - from) * t->dim * size,
                        (size_t)(t->dim * size));
     }
 done:
@@ -168,48 +267,32 @@ done:
     return status;
 }
 
-static int feature_type(struct h5file *file, enum h5type *type) {
-    char *precision;
-    TRY(h5file_get_text(file, "precision", &precision));
-    *type = strcmp(precision, "fp16") == 0 ? H5_F16 : H5_F32;
-    free(precision);
-    return STATUS_OK;
-}
-
-/* What stands in the file whatever codes are wanted. */
-static int read_shape(struct h5file *file, struct index *index, enum h5type *type, int64_t *dim) {
-    int64_t rows, cols;
-    TRY(feature_type(file, type));
-    TRY(h5file_get_int(file, "dim", dim));
-    TRY(h5file_shape(file, "features", *type, &rows, &cols));
-    TRY(read_index(file, index));
-    return rows == index->n_rows && cols == *dim ? STATUS_OK : damaged(file, "the shape of the features", 0);
-}
-
-static int read_codes(struct h5file *file, const struct index *index, enum h5type type, const int64_t *codes,
-                      int64_t n_codes, struct text_features *t) {
-    int32_t *local_row = NULL;
-    int status = select_codes(file, index, codes, n_codes, t);
-    if (status == STATUS_OK) status = number_rows(t, index->n_rows, &local_row);
-    if (status == STATUS_OK) status = read_rows(file, t, local_row, index->n_rows, type);
-    free(local_row);
+static int read_codes(struct h5file *file, const struct shape *x, const struct wanted *wanted, int64_t n_codes,
+                      struct text_features *t) {
+    struct row_set rows = {0};
+    int status = select_codes(file, x, wanted, n_codes, t);
+    if (status == STATUS_OK) status = number_rows(t, x->n_rows, &rows);
+    if (status == STATUS_OK) status = read_rows(file, t, &rows, x->n_rows, x->type);
+    row_set_free(&rows);
     return status;
 }
 
 int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
                        struct text_features *t) {
     struct h5file *file = NULL;
-    struct index index = {0};
-    enum h5type type;
+    struct wanted *wanted = NULL;
+    struct shape shape;
     int status;
     *t = (struct text_features){0};
     TRY_DONE(h5file_open(&file, path, KIND_TEXT));
     TRY_DONE(check_vocabulary(file, vocabulary_path));
-    TRY_DONE(read_shape(file, &index, &type, &t->dim));
-    TRY_DONE(read_codes(file, &index, type, codes, n_codes, t));
+    TRY_DONE(read_shape(file, &shape));
+    t->dim = shape.dim;
+    TRY_DONE(sort_codes(codes, n_codes, &wanted));
+    TRY_DONE(read_codes(file, &shape, wanted, n_codes, t));
     TRY_DONE(check_finite(file, vocabulary_path, t, codes));
 done:
-    index_free(&index);
+    free(wanted);
     h5file_close(file);
     if (status != STATUS_OK) text_features_free(t);
     return status;
@@ -228,56 +311,70 @@ static int check_id(struct h5file *file, const char *vocabulary_id) {
                              h5file_path(file));
 }
 
-/* The mean over the rows of each code held in t, or the first alone, which then is the mean; row: room for a row. */
-static int mean_of_tokens(const struct h5file *file, const struct text_features *t, const int64_t *codes,
+/* The mean over the rows of each code held in t, those wanted, or the first alone, which then is the mean; row: room for a row. */
+static int mean_of_tokens(const struct h5file *file, const struct text_features *t, const struct wanted *wanted,
                           int first_alone, float *row, float *means) {
     for (int64_t i = 0; i < t->n_codes; i++) {
         int64_t first = t->token_offsets[i], n = first_alone ? 1 : t->token_offsets[i + 1] - first;
-        float *mean = means + i * t->dim;
+        float *mean = means + wanted[i].position * t->dim;
         for (int64_t k = 0; k < n; k++) {
             text_features_row(t, t->token_row[first + k], row);
             for (int64_t c = 0; c < t->dim; c++) mean[c] += row[c] / (float)n;
         }
         for (int64_t c = 0; c < t->dim; c++)
-            if (!isfinite(mean[c])) return damaged(file, "a feature that is NaN or infinite", codes[i]);
+            if (!isfinite(mean[c])) return damaged(file, "a feature that is NaN or infinite", wanted[i].code);
     }
     return STATUS_OK;
 }
 
-static int mean_of_blocks(struct h5file *file, const struct index *index, enum h5type type, int64_t n,
-                          const int64_t *codes, int64_t dim, float *means) {
-    enum { BLOCK_CODES = 4096 };
-    float *row;
+enum { BLOCK_CODES = 4096 };
+
+/* n of the codes wanted, BLOCK_CODES at most; own: room for them, renumbered. */
+static int mean_of_block(struct h5file *file, const struct shape *shape, int first_is_mean, const struct wanted *wanted,
+                         int64_t n, struct wanted *own, float *row, float *means) {
+    struct text_features t = {.dim = shape->dim};
+    for (int64_t i = 0; i < n; i++) own[i] = (struct wanted){wanted[i].code, i};
+    int status = read_codes(file, shape, own, n, &t);
+    if (status == STATUS_OK) status = mean_of_tokens(file, &t, wanted, first_is_mean, row, means);
+    text_features_free(&t);
+    return status;
+}
+
+/* In the order of the file, so that each part of it is read once. */
+static int mean_of_blocks(struct h5file *file, const struct shape *shape, int64_t n, const int64_t *codes,
+                          float *means) {
+    struct wanted *wanted = NULL, *own = NULL;
+    float *row = NULL;
     int64_t first_is_mean;
-    int status = STATUS_OK;
-    TRY(h5file_get_int_or(file, "first_is_mean", 0, &first_is_mean));
-    TRY(mem_alloc(&row, dim, sizeof *row));
-    for (int64_t first = 0; first < n && status == STATUS_OK; first += BLOCK_CODES) {
+    int status;
+    TRY_DONE(h5file_get_int_or(file, "first_is_mean", 0, &first_is_mean));
+    TRY_DONE(sort_codes(codes, n, &wanted));
+    TRY_DONE(mem_alloc(&own, BLOCK_CODES, sizeof *own));
+    TRY_DONE(mem_alloc(&row, shape->dim, sizeof *row));
+    for (int64_t first = 0; first < n; first += BLOCK_CODES) {
         int64_t count = n - first < BLOCK_CODES ? n - first : BLOCK_CODES;
-        struct text_features t = {.dim = dim};
-        status = read_codes(file, index, type, codes + first, count, &t);
-        if (status == STATUS_OK)
-            status = mean_of_tokens(file, &t, codes + first, first_is_mean != 0, row, means + first * dim);
-        text_features_free(&t);
+        TRY_DONE(mean_of_block(file, shape, first_is_mean != 0, wanted + first, count, own, row, means));
     }
+done:
     free(row);
+    free(own);
+    free(wanted);
     return status;
 }
 
 int text_features_means(const char *path, const char *vocabulary_id, int64_t n, const int64_t *codes, int64_t *dim,
                         float **means) {
     struct h5file *file = NULL;
-    struct index index = {0};
-    enum h5type type;
+    struct shape shape;
     int status;
     *means = NULL;
     TRY_DONE(h5file_open(&file, path, KIND_TEXT));
     TRY_DONE(check_id(file, vocabulary_id));
-    TRY_DONE(read_shape(file, &index, &type, dim));
+    TRY_DONE(read_shape(file, &shape));
+    *dim = shape.dim;
     TRY_DONE(mem_alloc(means, n * *dim, sizeof **means));
-    TRY_DONE(mean_of_blocks(file, &index, type, n, codes, *dim, *means));
+    TRY_DONE(mean_of_blocks(file, &shape, n, codes, *means));
 done:
-    index_free(&index);
     h5file_close(file);
     return status;
 }

@@ -238,20 +238,48 @@ int checkpoint_ring_resume(const struct checkpoint_ring *ring, const struct comm
     return STATUS_OK;
 }
 
-int checkpoint_ring_save(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
+/* ---- saving ---- */
+/* Rank 0: gives the file under way its name; one of the ring puts others out. */
+static int seal(const struct checkpoint_ring *ring, struct saver *saver, int waits) {
+    char of_ring[PATH_MAX];
+    int sealed;
+    TRY(saver_seal(saver, waits, &sealed));
+    if (!sealed) return STATUS_OK;
+    ring_path(ring, saver->step, of_ring, sizeof of_ring);
+    if (strcmp(of_ring, saver->path) != 0) return STATUS_OK;
+    log_info("saved %s", saver->path);
+    return remove_old(ring, saver->step, ring->keep);
+}
+
+int checkpoint_ring_advance(const struct checkpoint_ring *ring, struct saver *saver, int64_t n_writing) {
+    if (saver->is_writing && n_writing == 0) TRY(saver_end(saver));
+    return seal(ring, saver, 0);
+}
+
+int checkpoint_ring_wait(const struct checkpoint_ring *ring, struct saver *saver) {
+    if (saver->is_writing) TRY(saver_end(saver));
+    return comm_agree(saver->comm, seal(ring, saver, 1));
+}
+
+/* Begins when the one before is through: what rank 0 has still to say of that, it says first. */
+static int begin(const struct checkpoint_ring *ring, struct saver *saver, const char *path) {
+    if (saver->is_writing) TRY(checkpoint_ring_wait(ring, saver));
+    int status = seal(ring, saver, 1);
+    return saver_begin(saver, path, ring->provenance, status);
+}
+
+int checkpoint_ring_save(const struct checkpoint_ring *ring, struct saver *saver) {
     char path[PATH_MAX];
-    ring_path(ring, state->step, path, sizeof path);
-    TRY(training_state_save(state, comm, path, ring->provenance));
-    log_info("saved %s", path);
-    return comm_agree(comm, comm->rank == 0 ? remove_old(ring, state->step, ring->keep) : STATUS_OK);
+    ring_path(ring, saver->state->step, path, sizeof path);
+    return begin(ring, saver, path);
 }
 
 /* ---- the best weights ---- */
-int checkpoint_ring_save_best(const struct checkpoint_ring *ring, const struct comm *comm,
-                              struct training_state *state) {
+int checkpoint_ring_save_best(const struct checkpoint_ring *ring, struct saver *saver) {
     char path[PATH_MAX];
     best_path(ring, path, sizeof path);
-    return training_state_save(state, comm, path, ring->provenance);
+    TRY(begin(ring, saver, path));
+    return checkpoint_ring_wait(ring, saver);
 }
 
 /* path: empty if there are none. Rank 0. */
@@ -283,7 +311,10 @@ static int remove_all(const struct checkpoint_ring *ring, int64_t step) {
     return remove_old(ring, step, 0);
 }
 
-int checkpoint_ring_finish(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state) {
-    TRY(training_state_save(state, comm, ring->final_path, ring->provenance));
-    return comm_agree(comm, comm->rank == 0 ? remove_all(ring, state->step) : STATUS_OK);
+int checkpoint_ring_finish(const struct checkpoint_ring *ring, struct saver *saver) {
+    TRY(begin(ring, saver, ring->final_path));
+    TRY(saver_end(saver));
+    int status = seal(ring, saver, 1);
+    if (status == STATUS_OK && saver->comm->rank == 0) status = remove_all(ring, saver->step);
+    return comm_agree(saver->comm, status);
 }

@@ -31,19 +31,26 @@ int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct 
  * passed over with a warning. */
 int checkpoint_ring_resume(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
-/* Collective. Saves the state of its step and removes those beyond `keep`, and those of later steps (which were
- * damaged). */
-int checkpoint_ring_save(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
+/* Collective. Begins to save the state of its step, for which checkpoint_ring_advance is then called after each step:
+ * when all of it is there, those beyond `keep` are removed, and those of later steps (which were damaged). One
+ * that is still under way is waited for first. */
+int checkpoint_ring_save(const struct checkpoint_ring *ring, struct saver *saver);
+
+/* Goes on with a file under way, without waiting; n_writing: ranks of which saver_is_busy was true, the same on all ranks. What fails may fail
+ * on one rank alone: it is to be agreed on. */
+int checkpoint_ring_advance(const struct checkpoint_ring *ring, struct saver *saver, int64_t n_writing);
+
+/* Collective. Waits until nothing is under way. */
+int checkpoint_ring_wait(const struct checkpoint_ring *ring, struct saver *saver);
 
 /* Collective. The best weights so far (train.patience) lie beside the ring as `checkpoint.best.h5`, from the evaluation
  * that they won to the end of the training. Load: *found says whether there are any, of this training and up to step
  * state->step; only then `state` changes, its step with it. */
-int checkpoint_ring_save_best(const struct checkpoint_ring *ring, const struct comm *comm,
-                              struct training_state *state);
+int checkpoint_ring_save_best(const struct checkpoint_ring *ring, struct saver *saver);
 int checkpoint_ring_load_best(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state,
                               int *found);
 
 /* Collective. Saves the final checkpoint and removes the ring and the best weights. */
-int checkpoint_ring_finish(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
+int checkpoint_ring_finish(const struct checkpoint_ring *ring, struct saver *saver);
 
 #endif

@@ -54,6 +54,7 @@ struct step_report {
     double gradient_scale;            /* what clipping multiplied the gradient by; 1: not clipped */
     int64_t samples;                  /* of all ranks */
     int stop;                         /* some rank asked to stop */
+    int64_t n_writing;                /* ranks that still write a checkpoint */
     struct measures *measures;        /* what the learner adds, in `after`; valid until the next step */
 };
 

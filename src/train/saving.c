@@ -1,6 +1,7 @@
 /* Host copies of parameters and moments, between the device and store/checkpoint.h, which is float32 alone. */
 #include "train/saving.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/device_status.h"
@@ -45,6 +46,7 @@ static int make_entries(const struct parameter_set *set, const struct optimiser 
         dev_real device[N_PARTS];
         *e = (struct checkpoint_entry){
             .name = p->name, .rows = p->rows, .cols = p->cols, .first = p->first, .count = p->count};
+        e->by_rows = (p->flags & PARAMETER_BY_ROWS) != 0;
         list_parts(e, host);
         find_parts(p, optimiser, averaged, device);
         for (int k = 0; k < N_PARTS; k++)
@@ -53,31 +55,82 @@ static int make_entries(const struct parameter_set *set, const struct optimiser 
     return STATUS_OK;
 }
 
+/* ---- saving ---- */
 /* Parameters that are not cut are the same everywhere: only rank 0 brings them to a file. */
-static int fetch_entries(const struct training_state *state, const struct comm *comm,
-                         struct checkpoint_entry *entries) {
-    for (int i = 0; i < state->parameters->n; i++) {
-        const struct parameter *p = state->parameters->list[i];
-        float **host[N_PARTS];
-        dev_real device[N_PARTS];
-        if (!(p->flags & PARAMETER_BY_ROWS) && comm->rank > 0) entries[i].count = 0;
-        list_parts(&entries[i], host);
-        find_parts(p, &state->optimiser, 0, device);
-        for (int k = 0; k < N_PARTS; k++)
-            if (device[k].at)
-                device_download_reals(state->parameters->device, *host[k], device[k], entries[i].count * p->cols);
-    }
-    return device_status(state->parameters->device);
+int saver_make(struct saver *s, const struct comm *comm, const struct training_state *state) {
+    const struct parameter_set *set = state->parameters;
+    *s = (struct saver){.comm = comm, .state = state};
+    TRY(make_entries(set, &state->optimiser, 0, &s->entries));
+    for (int i = 0; i < set->n; i++)
+        if (!s->entries[i].by_rows && comm->rank > 0) s->entries[i].count = 0;
+    TRY(checkpoint_writer_make(&s->writer, comm, s->entries, (int)set->n));
+    return (s->worker = worker_make()) ? STATUS_OK : STATUS_FAILED;
 }
 
-int training_state_save(const struct training_state *state, const struct comm *comm, const char *path,
-                        const struct provenance *provenance) {
-    struct checkpoint_entry *entries = NULL;
-    int n = (int)state->parameters->n, status = make_entries(state->parameters, &state->optimiser, 0, &entries);
-    if (status == STATUS_OK) status = fetch_entries(state, comm, entries);
-    status = comm_agree(comm, status);
-    if (status == STATUS_OK) status = checkpoint_write(comm, path, provenance, state->step, entries, n);
-    free_entries(entries, n);
+void saver_free(struct saver *s) {
+    if (!s->comm) return;
+    worker_free(s->worker);
+    checkpoint_writer_free(&s->writer);
+    free_entries(s->entries, s->state->parameters->n);
+    *s = (struct saver){0};
+}
+
+static int copy_state(struct saver *s) {
+    const struct parameter_set *set = s->state->parameters;
+    for (int i = 0; i < set->n; i++) {
+        const struct parameter *p = set->list[i];
+        float **host[N_PARTS];
+        dev_real device[N_PARTS];
+        list_parts(&s->entries[i], host);
+        find_parts(p, &s->state->optimiser, 0, device);
+        for (int k = 0; k < N_PARTS; k++)
+            if (device[k].at) device_download_reals(set->device, *host[k], device[k], s->entries[i].count * p->cols);
+    }
+    return device_status(set->device);
+}
+
+static int write_rows(void *context) {
+    struct saver *s = context;
+    return checkpoint_writer_write(&s->writer);
+}
+
+static int seal(void *context) {
+    struct saver *s = context;
+    return checkpoint_writer_seal(&s->writer);
+}
+
+int saver_begin(struct saver *s, const char *path, const struct provenance *provenance, int status) {
+    snprintf(s->path, sizeof s->path, "%s", path);
+    s->step = s->state->step;
+    s->copied = copy_state(s);
+    TRY(checkpoint_writer_begin(&s->writer, path, provenance, s->step, status));
+    s->is_writing = 1;
+    if (s->copied == STATUS_OK) worker_begin(s->worker, write_rows, s);
+    return STATUS_OK;
+}
+
+int saver_is_busy(const struct saver *s) {
+    return s->is_writing && s->copied == STATUS_OK && !worker_is_done(s->worker);
+}
+
+int saver_end(struct saver *s) {
+    int status = s->copied == STATUS_OK ? worker_finish(s->worker) : device_status(s->state->parameters->device);
+    s->is_writing = 0;
+    TRY(checkpoint_writer_end(&s->writer, status));
+    if (s->comm->rank > 0) return STATUS_OK;
+    s->is_sealing = 1;
+    s->completed = checkpoint_writer_complete(&s->writer);
+    if (s->completed == STATUS_OK) worker_begin(s->worker, seal, s);
+    return STATUS_OK;
+}
+
+int saver_seal(struct saver *s, int waits, int *sealed) {
+    *sealed = 0;
+    if (!s->is_sealing || (!waits && !worker_is_done(s->worker))) return STATUS_OK;
+    s->is_sealing = 0;
+    int status = s->completed == STATUS_OK ? worker_finish(s->worker) : s->completed;
+    checkpoint_writer_close(&s->writer, status);
+    *sealed = status == STATUS_OK;
     return status;
 }
 
@@ -93,6 +146,7 @@ int64_t training_state_file_bytes(const struct training_state *state, int64_t *w
     return values * (int64_t)sizeof(float) + datasets * CHECKPOINT_DATASET_BYTES;
 }
 
+/* ---- loading ---- */
 static int load(struct parameter_set *set, const struct optimiser *optimiser, const char *path, int averaged,
                 int64_t *step) {
     struct checkpoint_entry *entries = NULL;

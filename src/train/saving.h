@@ -6,6 +6,9 @@
 #ifndef MEDTOK_TRAIN_SAVING_H
 #define MEDTOK_TRAIN_SAVING_H
 
+#include <limits.h>
+
+#include "base/worker.h"
 #include "dist/comm.h"
 #include "store/checkpoint.h"
 #include "train/optimiser.h"
@@ -17,9 +20,41 @@ struct training_state {
     int64_t step; /* updates made */
 };
 
-/* Collective. Writes all of it to `path`. */
-int training_state_save(const struct training_state *state, const struct comm *comm, const char *path,
-                        const struct provenance *provenance);
+/* Writes a state to files while it goes on changing: it is copied, and a thread brings the copy to the file. At most one file is under way;
+ * nothing of it has the file's name before all of it is there. Collective calls a file: three messages, of which one is the
+ * caller's. */
+struct saver {
+    const struct comm *comm;            /* borrowed */
+    const struct training_state *state; /* borrowed */
+    struct checkpoint_entry *entries;   /* the copy, owned */
+    struct checkpoint_writer writer;
+    struct worker *worker;
+    char path[PATH_MAX]; /* of the file under way, and its step */
+    int64_t step;
+    int is_writing; /* between saver_begin and saver_end: the same on all ranks */
+    int is_sealing; /* rank 0: from then until saver_seal */
+    int copied;     /* status of the copy; completed: rank 0's, of ending the file */
+    int completed;
+};
+
+/* Memory and a thread for a state whose parameters have their memory. Not collective. Free it in any case; a file under way is
+ * abandoned. */
+int saver_make(struct saver *saver, const struct comm *comm, const struct training_state *state);
+void saver_free(struct saver *saver);
+
+/* Collective, one message. Copies the state and begins to write it to `path`; nothing else is under way. `status`: of rank 0, whose
+ * failure becomes every rank's. */
+int saver_begin(struct saver *saver, const char *path, const struct provenance *provenance, int status);
+
+/* Whether this rank's part of the file under way is still being written. */
+int saver_is_busy(const struct saver *saver);
+
+/* Collective, one message: waits for this rank's part. Fails on all ranks if one could not write; what fails on rank 0 alone afterwards
+ * is said by saver_seal. */
+int saver_end(struct saver *saver);
+
+/* Rank 0, after saver_end: gives the file its name, waiting for it if `waits`; *sealed: whether it has it. Not collective. */
+int saver_seal(struct saver *saver, int waits, int *sealed);
 
 /* The size of such a file, at most, and what more it takes while it is written. */
 int64_t training_state_file_bytes(const struct training_state *state, int64_t *while_written);

@@ -22,7 +22,7 @@ static dev_real norm_scalar(const struct training *t, int norm) {
 }
 
 /* What is summed over ranks on the host: terms, squared lengths, numbers of vectors, and these. */
-enum { SUM_NORM_CUT, SUM_STOP, SUM_FAILED, SUM_SAMPLES, N_OTHER_SUMS };
+enum { SUM_NORM_CUT, SUM_STOP, SUM_FAILED, SUM_WRITING, SUM_SAMPLES, N_OTHER_SUMS };
 static int n_sums(const struct learner *l) { return l->n_terms + 2 * l->n_lengths + N_OTHER_SUMS; }
 
 /* ---- set-up ---- */
@@ -245,6 +245,7 @@ static void fill_report(struct training *t, const real *norms, struct step_repor
                               .lengths = lengths,
                               .samples = (int64_t)other[SUM_SAMPLES],
                               .stop = other[SUM_STOP] > 0,
+                              .n_writing = (int64_t)other[SUM_WRITING],
                               .gradient_norm = sqrt(norms[NORM_DENSE] + other[SUM_NORM_CUT]) / batches,
                               .norm_apart = sqrt(norms[NORM_APART]) / batches,
                               .measures = &t->measures};
@@ -266,6 +267,7 @@ static int sum_scalars(struct training *t, int stop, struct step_report *report)
     other[SUM_NORM_CUT] = norms[NORM_CUT];
     other[SUM_STOP] = stop;
     other[SUM_FAILED] = t->held != STATUS_OK;
+    other[SUM_WRITING] = t->is_writing;
     other[SUM_SAMPLES] = (double)t->samples;
     TRY(comm_sum_double(t->comm, t->sums, n_sums(l)));
     fill_report(t, norms, report);

@@ -41,6 +41,7 @@ struct training {
     int early_status;           /* of starting the early sum */
     dev_real scalars;           /* of a step: loss terms, two squared gradient norms, squared lengths */
     int64_t *shared;            /* what ranks tell each other of a batch: whether one failed, and learner->n_shared */
+    int is_writing;             /* this rank still writes a checkpoint: of how many that is so, the step reports */
     int held;                   /* a failure of this rank since the last step, which the next one makes every rank's */
     int64_t *vectors;           /* [n_lengths] of this rank's part of the step */
     int64_t samples;            /* likewise */

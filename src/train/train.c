@@ -2,6 +2,7 @@
 #include "train/train.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -11,6 +12,7 @@
 struct run {
     struct training *training;
     const struct checkpoint_ring *ring;
+    struct saver saver;
     struct metrics metrics;
     struct measures measures; /* of the last evaluation */
     /* train.patience: the best watched measure so far and its step; evaluations since */
@@ -18,11 +20,40 @@ struct run {
     int64_t best_step, waited;
 };
 
+/* ---- checkpoints ---- */
+/* A checkpoint comes after the lines of metrics up to its step. */
 static int save(struct run *run) {
     struct training *t = run->training;
     stage_begin(&t->stages, STAGE_SAVE);
-    TRY(training_agree(t, metrics_flush(&run->metrics)));
-    TRY(checkpoint_ring_save(run->ring, t->comm, &t->state));
+    training_hold(t, metrics_flush(&run->metrics));
+    TRY(checkpoint_ring_save(run->ring, &run->saver));
+    stage_end(&t->stages);
+    return STATUS_OK;
+}
+
+/* After a step: goes on with what is under way, if anything is. */
+static void advance(struct run *run, const struct step_report *report) {
+    struct training *t = run->training;
+    if (!run->saver.is_writing && !run->saver.is_sealing) return;
+    stage_begin(&t->stages, STAGE_SAVE);
+    training_hold(t, checkpoint_ring_advance(run->ring, &run->saver, report->n_writing));
+    stage_end(&t->stages);
+}
+
+/* A training that fails on all ranks keeps the checkpoint that it had begun to write. */
+static int keep_begun(struct run *run, int status) {
+    char message[4096];
+    if (status == STATUS_OK || status == STATUS_ALONE || !run->saver.comm) return status;
+    snprintf(message, sizeof message, "%s", status_message());
+    int kept = checkpoint_ring_wait(run->ring, &run->saver);
+    if (kept != STATUS_OK && run->saver.comm->rank == 0) log_warn("%s", status_message());
+    return status_set(status, "%s", message);
+}
+
+static int wait_for_begun(struct run *run) {
+    struct training *t = run->training;
+    stage_begin(&t->stages, STAGE_SAVE);
+    TRY(checkpoint_ring_wait(run->ring, &run->saver));
     stage_end(&t->stages);
     return STATUS_OK;
 }
@@ -58,7 +89,7 @@ static int judge(struct run *run) {
     run->best_step = t->state.step;
     run->waited = 0;
     stage_begin(&t->stages, STAGE_SAVE);
-    return checkpoint_ring_save_best(run->ring, t->comm, &t->state);
+    return checkpoint_ring_save_best(run->ring, &run->saver);
 }
 
 static int evaluate(struct run *run) {
@@ -115,15 +146,18 @@ static int run_steps(struct run *run) {
     const struct train_options *o = t->options;
     while (t->state.step < o->steps) {
         struct step_report report;
+        t->is_writing = saver_is_busy(&run->saver);
         TRY(training_step(t, interrupt_asked(), &report));
         if (t->comm->size == 1) comm_progress(); /* for those that train beside it */
         t->stages.done += report.samples;
         t->stages.unit = t->learner->samples;
         training_hold(t, metrics_step(&run->metrics, t, &report));
+        advance(run, &report);
         if (is_evaluated(t)) TRY(evaluate(run));
         if (t->state.step == o->steps || !has_patience(run)) break;
         if (report.stop) {
             TRY(save(run));
+            TRY(wait_for_begun(run));
             return status_set(STATUS_INTERRUPTED,
                               "stopped by a signal after step %lld of %lld; run the same command again to go on",
                               (long long)t->state.step, (long long)o->steps);
@@ -133,7 +167,7 @@ static int run_steps(struct run *run) {
     stage_begin(&t->stages, STAGE_SAVE);
     TRY(training_agree(t, STATUS_OK));
     TRY(take_best(run));
-    return checkpoint_ring_finish(run->ring, t->comm, &t->state);
+    return checkpoint_ring_finish(run->ring, &run->saver);
 }
 
 int train(struct training *t, const struct learner *learner, const struct checkpoint_ring *ring,
@@ -148,9 +182,12 @@ int train(struct training *t, const struct learner *learner, const struct checkp
     TRY_DONE(find_best(&run));
     TRY_DONE(checkpoint_ring_check_room(ring, t->comm, &t->state, o->steps, o->checkpoint_every, o->patience > 0,
                                         o->steps * metrics_line_bytes(learner)));
+    TRY_DONE(comm_agree(t->comm, saver_make(&run.saver, t->comm, &t->state)));
     TRY_DONE(metrics_open(&run.metrics, t, metrics_path));
     status = run_steps(&run);
 done:
+    status = keep_begun(&run, status);
+    saver_free(&run.saver);
     if (metrics_close(&run.metrics) != STATUS_OK && status == STATUS_OK) status = STATUS_ALONE;
     measures_free(&run.measures);
     return status;

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "ehr/baselines/experiment.h"
-#include "ehr/baselines/logistic.h"
+#include "fit/logistic.h"
 #include "made_cohort.h"
 #include "mpi_check.h"
 #include "store/vocabulary.h"
@@ -73,7 +73,7 @@ static void golden_free(struct golden *g) {
 static int make_design(struct design *d, const struct comm *comm, const struct golden *g, struct sparse_rows *own,
                        int64_t min_count) {
     int64_t first = g->n * comm->rank / comm->size, end = g->n * (comm->rank + 1) / comm->size;
-    struct design_source source = {own, first, g->n_columns, g->label};
+    struct design_source source = {.rows = own, .first = first, .n_columns = g->n_columns, .label = g->label};
     *own = (struct sparse_rows){0};
     for (int64_t i = first; i < end; i++) {
         int64_t at = g->rows.offsets[i];

@@ -26,6 +26,10 @@ with tempfile.TemporaryDirectory() as folder:
     assert lines == ["med_code\tdesc\tcode_system\tpkg_index_list", "E11.9\tType 2 diabetes mellitus\ticd10\t4;7",
                      "A10BA02\t\tatc\t", "Z23.0\tMénière\ticd10\t"], lines
     assert os.listdir(folder).count("codes.tsv.gz.tmp") == 0
+    first, again = open(target, "rb").read(), os.path.join(folder, "again.tsv.gz")
+    os.utime(target, (1, 1))
+    subprocess.run([sys.executable, SCRIPT, source, again], check=True)
+    assert open(again, "rb").read() == first and b"codes" not in first[:20], "the same table has other bytes"
 
     medtok = os.environ.get("MEDTOK")
     if medtok:

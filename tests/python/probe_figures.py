@@ -1,4 +1,5 @@
-"""What probe reports of a table is what NumPy calculates from the files: ranks of equivalents, votes of neighbours, tokens as bags, text."""
+"""What probe reports of a table is what NumPy, SciPy and scikit-learn calculate from the files: ranks of equivalents, votes of neighbours,
+linear maps, distances in the hierarchy, tokens as bags, text."""
 import csv
 import json
 import math
@@ -10,6 +11,8 @@ import tempfile
 try:
     import h5py
     import numpy
+    from scipy.stats import spearmanr
+    from sklearn.linear_model import LogisticRegression
 except ImportError as error:
     print("skipped:", error)
     sys.exit(77)
@@ -17,6 +20,7 @@ except ImportError as error:
 ROOT = os.environ.get("ROOT", os.path.join(os.path.dirname(__file__), "..", ".."))
 MEDTOK = os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok"))
 TIE, NEIGHBOURS = 2e-6, 5
+RNG_PROBE_FOLD = 0x0A8
 
 
 def unit(rows):
@@ -78,6 +82,54 @@ def bags(tokens, weights, most, size):
     return unit(rows)
 
 
+def uniform(stream, index, seed=0):
+    """Philox4x32-10 of Salmon et al. (2011) with the counter of src/base/rng.h, as a double in [0, 1)."""
+    c, key = [0, stream, 0, index], [seed, 0]
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ key[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ key[1], p0 & 0xFFFFFFFF]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return ((c[0] << 32 | c[1]) >> 11) * 2.0**-53
+
+
+def linear_figure(rows, is_sparse, classes, category_number):
+    """Of logistic regressions whose strength is the best on a fifth of the categories that they learn from."""
+    held = {c for c in classes if uniform(RNG_PROBE_FOLD, category_number[c]) < 0.25}
+    learned = [c for c in classes if c not in held]
+    asked = [c for c in classes if c in held and classes[c] in {classes[i] for i in learned}]
+    rows = rows if is_sparse else rows - rows[learned].mean(axis=0)
+    labels = lambda codes: [classes[c] for c in codes]
+    fit = lambda codes, strength: LogisticRegression(C=strength, tol=1e-5, max_iter=1000).fit(rows[codes], labels(codes))
+    kept = [c for c in learned if uniform(RNG_PROBE_FOLD + 1, category_number[c]) < 0.2]
+    fitted = [c for c in learned if c not in kept]
+    strength = max((1, 10, 100), key=lambda s: (fit(fitted, s).score(rows[kept], labels(kept)), -s))
+    return fit(learned, strength).score(rows[asked], labels(asked)), len(held), len(learned), len(asked)
+
+
+def path_of(system, code):
+    """A code and what stands above it, from below the system down."""
+    form = code.replace(".", "")
+    lengths = {"ICD9CM": range(4 if form[0] == "E" else 3, 8), "ICD9PROC": range(2, 8), "ICD10PCS": (1, 3, 6, 7)}[system]
+    return [form[:n] for n in lengths if n < len(form)] + [form]
+
+
+def distance_figure(likeness, paths):
+    """Spearman's correlation over all pairs of a system; how many there are."""
+    distances, values = [], []
+    for a in paths:
+        for b in paths:
+            if a < b and not math.isnan(likeness(a, b)):
+                shared = next(i for i in range(99) if paths[a][i:i + 1] != paths[b][i:i + 1] or i >= len(paths[a]))
+                distances.append(len(paths[a]) + len(paths[b]) - 2 * shared)
+                values.append(likeness(a, b))
+    return spearmanr(values, distances).statistic, len(paths) * (len(paths) - 1) // 2
+
+
+def overlap(bags, a, b):
+    x, y = bags[a] / max(bags[a].sum(), 1e-30), bags[b] / max(bags[b].sum(), 1e-30)
+    return numpy.minimum(x, y).sum() / numpy.maximum(x, y).sum() if bags[a].any() and bags[b].any() else math.nan
+
+
 def text_means(path):
     with h5py.File(path) as text:
         offsets, row, features = text["token_offsets"][:], text["token_row"][:], text["features"][:].astype(numpy.float64)
@@ -121,7 +173,7 @@ with tempfile.TemporaryDirectory() as folder:
     pairs = prepare_files(folder, codes)
     paths = {name: os.path.join(folder, name + ".h5") for name in ("vocabulary", "text", "checkpoint", "table")}
     sets = [part for name, path in paths.items() for part in ("--set", f"files.{name}={path}")]
-    for setting in ("train.steps=20", "probe.resamples=20", "quantizer.size=300", "quantizer.dim=12", "graph.hidden=16", "text.dim=64",
+    for setting in ("train.steps=20", "probe.resamples=20", "probe.pairs=10000", "quantizer.size=300", "quantizer.dim=12", "graph.hidden=16", "text.dim=64",
                     f"probe.maps={folder}/map.csv", f"probe.classes={folder}/chapters.tsv", f"probe.report={folder}/probe.json"):
         sets += ["--set", setting]
     for job in ("prepare", "encode", "train", "tokenize", "probe"):
@@ -140,9 +192,7 @@ with tempfile.TemporaryDirectory() as folder:
     classes = {i: chapter(codes[i]["code"]) for i in candidates}
     categories = {i: codes[i]["code"][:3] for i in candidates}
     assert chapters["queries"] == len(candidates)
-    asked = [i for i, row in enumerate(codes) if row["system"] in ("ICD9CM", "ICD10CM", "ICD10PCS", "ATC")]
-    asked = [i for i in asked if codes[i]["system"] not in ("ICD9CM",) or i in pairs]
-    asked = [i for i in asked if codes[i]["system"] != "ATC" or len(codes[i]["code"]) >= 5]
+    asked = [i for i, row in enumerate(codes) if row["system"] in ("ICD9CM", "ICD9PROC", "ICD10CM", "ICD10PCS", "ATC")]
     centred = text - text[asked].mean(axis=0)
     values, vectors = numpy.linalg.eigh(centred[asked].T @ centred[asked])
     rows = {"embedding": unit(embedding), "embedding, graph-specific": unit(embedding[:, dim:2 * dim]),
@@ -156,6 +206,27 @@ with tempfile.TemporaryDirectory() as folder:
             check((name, metric), map_probe["figures"][name][metric], value, len(pairs))
         check((name, "chapter"), chapters["figures"][name]["nearest, chapter"],
               nearest_figure(likeness, classes, categories, exists), len(candidates))
+    numbers, category_number = {}, {}
+    for i, row in enumerate(codes):
+        form = row["code"].replace(".", "")
+        front = {"ICD9CM": 4 if form[0] == "E" else 3, "ICD10CM": 3, "ICD9PROC": 2, "ICD10PCS": 3, "ATC": 5}.get(row["system"], 99)
+        key = (row["system"], form[:front] if len(form) >= front else form, len(form) >= front)
+        category_number[i] = numbers.setdefault(key, len(numbers))
+    linear = probes["ICD10CM, linear map"]
+    for name, vectors in rows.items():
+        wanted, held, learned, asked = linear_figure(vectors, name == "tokens", classes, category_number)
+        assert (linear["queries"], linear["learned_from"]) == (held, learned), (linear["queries"], held, learned)
+        check((name, "linear"), linear["figures"][name]["linear, chapter"], wanted, asked)
+    for system in ("ICD9CM", "ICD9PROC", "ICD10PCS"):
+        paths = {i: path_of(system, row["code"]) for i, row in enumerate(codes) if row["system"] == system}
+        for name, vectors in rows.items():
+            likeness = lambda a, b: overlap(vectors, a, b) if name == "tokens" else (
+                vectors[a] @ vectors[b] if vectors[a].any() and vectors[b].any() else math.nan)
+            wanted, n = distance_figure(likeness, paths)
+            found = probes[f"{system}, hierarchy"]
+            assert found["pairs"] == n, (system, found["pairs"], n)
+            value = found["figures"][name]["distance, Spearman"]["value"]
+            assert (value is None and math.isnan(wanted)) or abs(value - wanted) < 1e-3, (system, name, value, wanted)
     for most in (1, 5):
         first = bags(tokens, weights, most, size)
         likeness = (first @ first.T).tolist()

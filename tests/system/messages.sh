@@ -37,6 +37,11 @@ for ranks in 1 2 4 8; do
     most $ranks "$step" 3 $STEPS $((3 * (ranks - 1))) "messages a step"
     # The gradients are 460 kB in all, node rows at most 855 x 64 values each way, the losses' rows 96 x 6 x 32 both ways.
     most $ranks "$step" 4 $STEPS 340000 "bytes a step"
+    # Two saves, the last one waited for: each has rank 0 say where rows go, a sum of checksums, and an agreement; of the first that
+    # rides on the next step's sums.
+    most $ranks "save" 2 2 3 "collectives a save"
+    most $ranks "save" 3 2 0 "messages a save"
+    most $ranks "save" 4 2 8000 "bytes a save" # the path, offsets of 85 datasets, and sums of their blocks
     # The same with losses of parts, and when rows are revived.
     if [ $ranks -eq 2 ]; then
         count $ranks --set loss.parts=3 quantizer.revive_after=1 files.checkpoint=parts.h5

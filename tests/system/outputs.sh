@@ -14,10 +14,11 @@ mkdir good && cp vocabulary.h5 text.h5 checkpoint.h5 checkpoint.jsonl table.h5 n
 declare -A is=([files.codes]=new.tsv [files.graph]=kg.csv [files.vocabulary]=vocabulary.h5 [files.text]=text.h5 [files.checkpoint]=checkpoint.h5
     [files.table]=table.h5 [tokenize.codes]=new.tsv [tokenize.append_to]=table.h5)
 declare -A needs=([cohort]="--set cohort.folder=meds" [prepare]="--set graph.remove=ppi graph.removed=removed.tsv" # what a job asks for before it looks at its outputs
-    [score]="--set score.predictions=p.csv score.leaderboard=board.csv score.shots=guo_los:1=p.csv")
+    [score]="--set score.predictions=p.csv score.leaderboard=board.csv score.shots=guo_los:1=p.csv"
+    [qa-link]="--set link.questions=q.jsonl" [qa-cosine]="--set qa_cosine.questions=q.jsonl")
 cp "$SAMPLE/kg.csv" kg.csv && cp kg.csv good && mkdir meds
 cases=0
-for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
     help=$("$MEDTOK" "$job" --help)
     outputs=$(awk '/^  [a-z_]+\.[a-z_]+ /{key=$1} /a path, written|a list of paths, written/{print key}' <<<"$help")
     others=$(awk '/^  [a-z_]+\.[a-z_]+ /{key=$1} /, read;|, written;/{print key}' <<<"$help")
@@ -27,7 +28,7 @@ for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); 
             [ -n "$file" ] && [ "$other" != "$output" ] && [ "$output $other" != "files.table tokenize.append_to" ] || continue
             cases=$((cases + 1))
             for dry in "" --dry-run; do
-                expect_error 2 "$output|$other" medtok "$job" $dry --set "$other=$file" --set "$output=./$file"
+                expect_error 2 "$output|$other" medtok "$job" $dry ${needs[$job]:-} --set "$other=$file" --set "$output=./$file"
             done
             same "$file" "good/$file" "$job $output=$other"
         done

@@ -7,7 +7,8 @@ printf 'from_system,from_code,to_system,to_code\nICD9CM,250.00,ICD10CM,E11.9\nIC
 printf 'code_start\tcode_end\nA00\tE89\nF01\tZ99\n' >chapters.tsv
 printf 'icd9\tloinc\n250.00\t1-8\n' >nowhere.tsv
 printf 'icd9cm\tccs_desc\n250.00\tdiabetes\n250.01\tdiabetes\n' >one.tsv # one class alone: nothing to tell apart
-files="--set probe.maps=map.csv --set probe.classes=[chapters.tsv,one.tsv] --set probe.resamples=20"
+printf 'drug\tatc_code\nMETFORMIN\tA10BA02\nglipizide 5 mg Tab\tA10BB07\nGlipizide\tA10BB07\n' >drugs.tsv
+files="--set probe.maps=[map.csv,drugs.tsv] --set probe.classes=[chapters.tsv,one.tsv] --set probe.resamples=20"
 for ranks in 1 3; do # alone with two threads
     medtok_ranks $ranks probe $files --set run.threads=$((ranks == 1 ? 2 : 1)) --set probe.report=probe$ranks.json >probe$ranks.txt ||
         fail "probe on $ranks ranks"
@@ -16,12 +17,14 @@ cmp probe1.json probe3.json || fail "the figures depend on the number of ranks o
 cmp probe1.txt probe3.txt || fail "the printed figures depend on the number of ranks"
 for wanted in 'ICD9CM to ICD10CM: 2 codes asked, 219 candidates' 'hit at 10' 'nearest, chapter' 'nearest, section' 'nearest, level 2' \
     'embedding, shared-graph ' 'untrained, rows of codes, tokens ' 'nodes that both list ' 'beginning of the code ' \
-    'embedding - frozen text' 'MRR by 1 ... 20 tokens'; do
+    'embedding - frozen text' 'MRR by 1 ... 20 tokens' "RxNorm to ATC, by the drug's name: 2 codes asked, 212 candidates" \
+    'ICD10CM, linear map: [0-9]+ codes asked, [0-9]+ learned from' 'linear, chapter by 1 ... 20 tokens' 'linear, level 2' \
+    'ATC, hierarchy: 212 codes in 4000 pairs' 'distance, Spearman by 1 ... 20 tokens'; do
     grep -qE -- "$wanted" probe1.txt || fail "no '$wanted' in: $(cat probe1.txt)"
 done
 grep -q '^ICD9CM: ' probe1.txt && fail "asked for the only class of a system: $(cat probe1.txt)"
 # The code's own string tells level 1 of ATC, if its level 4 is held out, of all that have a relative.
-grep -A20 '^ATC' probe1.txt | grep -qE 'beginning of the code +(0\.9|1\.0)' || fail "level 1 is not told by the code: $(cat probe1.txt)"
+grep -A20 '^ATC: ' probe1.txt | grep -qE 'beginning of the code +(0\.9|1\.0)' || fail "level 1 is not told by the code: $(cat probe1.txt)"
 
 # What prepare removes of the graph is asked for, and is drawn by graph.remove_seed.
 removal="--set graph.remove=indication --set graph.remove_share=0.2"

@@ -8,7 +8,7 @@
 
 #include "ehr/baselines/code_columns.h"
 #include "ehr/baselines/options.h"
-#include "ehr/baselines/sparse_rows.h"
+#include "fit/sparse_rows.h"
 
 struct features {
     char *task; /* its name, owned */

@@ -7,7 +7,7 @@
 #ifndef MEDTOK_EHR_BASELINES_FEW_SHOT_H
 #define MEDTOK_EHR_BASELINES_FEW_SHOT_H
 
-#include "ehr/baselines/design.h"
+#include "fit/design.h"
 #include "store/cohort.h"
 
 enum training_kind { TRAINING_ALL, TRAINING_SHOTS, TRAINING_ROWS };

@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "ehr/baselines/fit.h"
-#include "ehr/baselines/logistic.h"
+#include "fit/logistic.h"
 
 /* What a grid is fitted with: one regression, or for sets one a class. */
 struct grid {
@@ -42,7 +42,10 @@ static int is_constant(const struct design *d) {
 static int fit_strength(struct grid *g, const struct baseline_terms *t, const struct training_set *set,
                         struct design *d, double strength) {
     static const double CERTAIN = 40; /* 1 / (1 + exp -40) is 1 to rounding */
-    struct logistic_options o = {strength, t->options->tolerance, t->options->iterations, t->poll};
+    struct logistic_options o = {.strength = strength,
+                                 .tolerance = t->options->tolerance,
+                                 .iterations = t->options->iterations,
+                                 .poll = t->poll};
     int64_t n_columns = features_n_columns(t->features), width = g->fits[0].n_outputs, all = g->now.n_outputs;
     g->now.strength = strength;
     g->now.iterations = 0;

@@ -95,7 +95,8 @@ void design_label_class(struct design *d, const struct features *f, const struct
 
 int fitted_make(struct fitted *m, const struct baseline_terms *t, const struct training_set *set) {
     const struct features *f = t->features;
-    struct design_source source = {&f->rows, f->first, features_n_columns(f), f->label};
+    struct design_source source = {
+        .rows = &f->rows, .first = f->first, .n_columns = features_n_columns(f), .label = f->label};
     struct design d;
     *m = (struct fitted){.form = f->form, .n_outputs = n_outputs_of(f)};
     int status = design_make(&d, t->comm, t->threads, &source, set->n[SPLIT_TRAIN], set->rows[SPLIT_TRAIN],

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "ehr/baselines/sparse_rows.h"
+#include "fit/sparse_rows.h"
 
 struct xgboost; /* opaque */
 

@@ -43,7 +43,9 @@ static void a_rank_under_ties_is_the_mean_over_all_orders(void **state) {
 
 static void the_class_of_most_neighbours_wins_and_of_equal_ones_the_nearest(void **state) {
     static const int32_t CLASSES[] = {7, 8, 8, 9, -1};
-    static const int32_t MOST[] = {0, 1, 2, 3, 4}, EVEN[] = {3, 0, -1, -1, -1}, UNKNOWN[] = {4, -1, -1, -1, -1};
+    static const struct near_candidate MOST[] = {{0.9F, 0}, {0.8F, 1}, {0.7F, 2}, {0.6F, 3}, {0.5F, 4}},
+                                       EVEN[] = {{0.9F, 3}, {0.8F, 0}, {0, -1}, {0, -1}, {0, -1}},
+                                       UNKNOWN[] = {{0.9F, 4}, {0, -1}, {0, -1}, {0, -1}, {0, -1}};
     (void)state;
     assert_int_equal(nearest_class(MOST, 5, CLASSES), 8);
     assert_int_equal(nearest_class(EVEN, 5, CLASSES), 9);
@@ -162,7 +164,7 @@ static void a_code_is_asked_for_the_other_end_and_not_for_what_the_graph_links(v
 static void a_system_is_asked_only_if_its_codes_have_two_classes(void **state) {
     static int32_t one[] = {7, -1, 7, 7, 8}, two[] = {7, -1, 7, 9, 8}, category[5];
     static uint8_t system[] = {0, 0, 0, 0, 1}, is_above[5];
-    struct code_classes classes[] = {{"one", one}, {"two", two}};
+    struct code_classes classes[] = {{.name = "one", .class_of = one}, {.name = "two", .class_of = two}};
     struct probe_codes codes = {.n = 5,
                                 .n_systems = 2,
                                 .systems = {"ICD9CM", "ATC"},

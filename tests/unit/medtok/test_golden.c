@@ -367,7 +367,14 @@ static void compare_table(struct world *w) {
     struct token_rows rows;
     int64_t n = w->learner.sampler.n_samples, picks = N_GROUPS * w->config.quantizer.top_k;
     struct tokenizer_options options = tokenizer_options(&w->config);
-    assert_int_equal(training_state_save(&w->training.state, &comm, w->checkpoint, &provenance), STATUS_OK);
+    struct saver saver;
+    int sealed;
+    assert_int_equal(saver_make(&saver, &comm, &w->training.state), STATUS_OK);
+    assert_int_equal(saver_begin(&saver, w->checkpoint, &provenance, STATUS_OK), STATUS_OK);
+    assert_int_equal(saver_end(&saver), STATUS_OK);
+    assert_int_equal(saver_seal(&saver, 1, &sealed), STATUS_OK);
+    assert_true(sealed);
+    saver_free(&saver);
     assert_int_equal(tokenizer_make(&tokenizer, &options, &w->device), STATUS_OK);
     assert_int_equal(token_rows_make(&rows, n, &w->config.quantizer), STATUS_OK);
     if (tokenizer_run(&tokenizer, 0, n, &rows) != STATUS_OK) fail_msg("%s", status_message());

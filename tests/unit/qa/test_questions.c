@@ -52,7 +52,8 @@ static void our_form_has_an_object_a_line(void **state) {
     struct questions q;
     assert_int_equal(
         parse("\n{\"id\": \"a\", \"stem\": \" S\\u00e9 \", \"options\": [\"x\", \"y\"], \"answer\": \"B\", "
-              "\"codes\": [[\"ICD10CM\", \"E11.9\"], [\"ATC\", \"A10BA02\"]]}\n\n"
+              "\"codes\": [[\"ICD10CM\", \"E11.9\"], [\"ATC\", \"A10BA02\"]], \"option_codes\": [[], [[\"ATC\", "
+              "\"N02\"]]]}\n\n"
               "{\"id\": \"b\", \"stem\": \"T\", \"options\": [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\","
               "\"10\"], \"answer\": \"J\"}",
               &q),
@@ -64,6 +65,9 @@ static void our_form_has_an_object_a_line(void **state) {
     assert_string_equal(q.items[0].codes[1].system, "ATC");
     assert_string_equal(q.items[0].codes[1].code, "A10BA02");
     assert_int_equal(q.items[0].codes[1].row, -1);
+    assert_int_equal(q.items[0].option_codes[0].n, 0);
+    assert_int_equal(q.items[0].option_codes[1].n, 1);
+    assert_string_equal(q.items[0].option_codes[1].items[0].code, "N02");
     assert_int_equal(q.items[1].n_options, 10);
     assert_int_equal(q.items[1].answer, 9);
     assert_int_equal(q.items[1].n_codes, 0);
@@ -96,6 +100,7 @@ static void malformed_files_are_refused_with_their_place(void **state) {
     refuses(OURS("1", "[\"x\", \"y\"]", "\"answr\": \"A\""), "q.json:1: the key \"answr\"");
     refuses(OURS("1", "[\"x\", \"y\"]", "\"answer\": \"A\", \"answer\": \"B\""), "q.json:1: duplicate");
     refuses(OURS("1", "[\"x\", \"y\"]", "\"answer\": \"A\", \"codes\": [[\"ICD10CM\"]]"), "codes: entry 1 is not");
+    refuses(OURS("1", "[\"x\", \"y\"]", "\"answer\": \"A\", \"option_codes\": [[]]"), "q.json:1: option_codes must be");
     refuses(OURS("1", "[\"x\", \"y\"]", "\"answer\": \"A\"") "\n" OURS("1", "[\"x\", \"y\"]", "\"answer\": \"A\""),
             "q.json:2: the id \"1\" is there twice");
     refuses(OURS("1", "[\"x\", \"y\"]", "\"answer\": \"A\"") "\n{\"id\"", "q.json:2: ");

@@ -1,4 +1,4 @@
-#include "ehr/baselines/lbfgs.h"
+#include "fit/lbfgs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,10 +6,10 @@
 
 #include "base/status.h"
 
-int lbfgs_make(struct lbfgs *l, int64_t n) {
-    *l = (struct lbfgs){.n = n};
-    TRY(mem_alloc(&l->steps, LBFGS_PAIRS * n, sizeof *l->steps));
-    return mem_alloc(&l->changes, LBFGS_PAIRS * n, sizeof *l->changes);
+int lbfgs_make(struct lbfgs *l, int64_t n, int most_pairs) {
+    *l = (struct lbfgs){.n = n, .most = most_pairs};
+    TRY(mem_alloc(&l->steps, most_pairs * n, sizeof *l->steps));
+    return mem_alloc(&l->changes, most_pairs * n, sizeof *l->changes);
 }
 
 void lbfgs_free(struct lbfgs *l) {
@@ -39,8 +39,8 @@ void lbfgs_add(struct lbfgs *l, const double *step, const double *change) {
     memcpy(l->steps + l->next * l->n, step, (size_t)l->n * sizeof *step);
     memcpy(l->changes + l->next * l->n, change, (size_t)l->n * sizeof *change);
     l->products[l->next] = product;
-    l->next = (l->next + 1) % LBFGS_PAIRS;
-    l->n_pairs += l->n_pairs < LBFGS_PAIRS;
+    l->next = (l->next + 1) % l->most;
+    l->n_pairs += l->n_pairs < l->most;
 }
 
 static void add_scaled(int64_t n, double factor, const double *from, double *to) {
@@ -59,14 +59,14 @@ void lbfgs_direction(const struct lbfgs *l, const double *gradient, const double
     double alpha[LBFGS_PAIRS], factor = 1;
     for (int64_t i = 0; i < l->n; i++) direction[i] = -gradient[i];
     for (int k = 1; k <= l->n_pairs; k++) { /* from the newest */
-        int p = (l->next + LBFGS_PAIRS - k) % LBFGS_PAIRS;
+        int p = (l->next + l->most - k) % l->most;
         alpha[p] = dot_product(l->n, l->steps + p * l->n, direction) / l->products[p];
         add_scaled(l->n, -alpha[p], l->changes + p * l->n, direction);
     }
-    if (l->n_pairs) factor = factor_of(l, (l->next + LBFGS_PAIRS - 1) % LBFGS_PAIRS, inverse_diagonal);
+    if (l->n_pairs) factor = factor_of(l, (l->next + l->most - 1) % l->most, inverse_diagonal);
     for (int64_t i = 0; i < l->n; i++) direction[i] *= factor * inverse_diagonal[i];
     for (int k = l->n_pairs; k >= 1; k--) {
-        int p = (l->next + LBFGS_PAIRS - k) % LBFGS_PAIRS;
+        int p = (l->next + l->most - k) % l->most;
         double beta = dot_product(l->n, l->changes + p * l->n, direction) / l->products[p];
         add_scaled(l->n, alpha[p] - beta, l->steps + p * l->n, direction);
     }

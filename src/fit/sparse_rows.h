@@ -1,6 +1,6 @@
 /* Rows of which only the values that are not 0 are held, side by side (CSR, ragged). */
-#ifndef MEDTOK_EHR_BASELINES_SPARSE_ROWS_H
-#define MEDTOK_EHR_BASELINES_SPARSE_ROWS_H
+#ifndef MEDTOK_FIT_SPARSE_ROWS_H
+#define MEDTOK_FIT_SPARSE_ROWS_H
 
 #include <stdint.h>
 

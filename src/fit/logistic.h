@@ -9,10 +9,10 @@
  * of the sums z alone, so that looking for the length of a step costs no product with the matrix. The penalised part of the Hessian is at
  * least the identity: weights are as near to their optimum as the gradient is long, in the end.
  */
-#ifndef MEDTOK_EHR_BASELINES_LOGISTIC_H
-#define MEDTOK_EHR_BASELINES_LOGISTIC_H
+#ifndef MEDTOK_FIT_LOGISTIC_H
+#define MEDTOK_FIT_LOGISTIC_H
 
-#include "ehr/baselines/design.h"
+#include "fit/design.h"
 
 struct logistic {
     int64_t n_columns;
@@ -33,6 +33,7 @@ struct logistic_options {
     double strength;    /* C */
     double tolerance;   /* length of the gradient at which the fit ends */
     int64_t iterations; /* at most */
+    int pairs;          /* of steps that L-BFGS keeps, each of 16 bytes a weight; 0: LBFGS_PAIRS */
     int (*poll)(void);  /* asked before each iteration; NULL: none */
 };
 
@@ -42,6 +43,9 @@ int logistic_fit(struct logistic *logistic, const struct design *design, const s
 /* Collective. The objective at the weights, and its gradient [n_columns + 1, n_outputs]. */
 int logistic_objective(const struct logistic *logistic, const struct design *design, double strength, double *objective,
                        double *gradient);
+
+/* The sums z [rows, n_outputs] of the rows of a design whose columns are those of the fit. */
+int logistic_sums(const struct logistic *logistic, const struct design *design, double *z);
 
 /* Weights for rows of the source: full [source's columns + 1, n_outputs], 0 for columns that the design has not; scaling is in them. */
 void logistic_spread(const struct logistic *logistic, const struct design *design, int64_t n_columns, double *full);

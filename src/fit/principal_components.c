@@ -1,5 +1,5 @@
 /* The covariance by one product, its eigenvectors by rotations. */
-#include "measure/principal_components.h"
+#include "fit/principal_components.h"
 
 #include <math.h>
 #include <stdlib.h>

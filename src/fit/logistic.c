@@ -1,4 +1,4 @@
-#include "ehr/baselines/logistic.h"
+#include "fit/logistic.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "base/status.h"
 #include "dist/gather.h"
-#include "ehr/baselines/lbfgs.h"
+#include "fit/lbfgs.h"
 
 int logistic_make(struct logistic *l, int64_t n_columns, int n_outputs) {
     *l = (struct logistic){.n_columns = n_columns, .n_outputs = n_outputs};
@@ -25,12 +25,12 @@ void logistic_free(struct logistic *l) {
 /* p[n]: probability of each output; may be z itself. Returns the loss of the label. */
 static double row_loss(int n, const double *z, int32_t label, double *p) {
     if (n == 1) {
-        double e = exp(-fabs(z[0])), loss = log1p(e) + fmax(z[0], 0) - (label ? z[0] : 0);
+        double e = exp(-fabs(z[0])), loss = log1p(e) + (z[0] > 0 ? z[0] : 0) - (label ? z[0] : 0);
         p[0] = z[0] >= 0 ? 1 / (1 + e) : e / (1 + e);
         return loss;
     }
     double most = z[0], at_label = z[label], sum = 0;
-    for (int k = 1; k < n; k++) most = fmax(most, z[k]);
+    for (int k = 1; k < n; k++) most = z[k] > most ? z[k] : most;
     for (int k = 0; k < n; k++) sum += p[k] = exp(z[k] - most);
     for (int k = 0; k < n; k++) p[k] /= sum;
     return log(sum) + most - at_label;
@@ -51,6 +51,7 @@ struct fit {
     double *z, *dz, *residual;           /* [own rows, outputs] */
     double *chunks;                      /* [own chunks, 2] */
     double *own_gradient;                /* [own columns, outputs] */
+    double *squares;                     /* [own columns] */
     double *all_residuals;               /* [rows, outputs] */
     double loss;                         /* at x, of all rows */
 };
@@ -71,6 +72,7 @@ static int fit_make(struct fit *f, const struct design *d, struct logistic *l, d
     TRY(mem_alloc(&f->dz, rows, sizeof *f->dz));
     TRY(mem_alloc(&f->residual, rows, sizeof *f->residual));
     TRY(mem_alloc(&f->chunks, 2 * design_own_chunks(d), sizeof *f->chunks));
+    TRY(mem_alloc(&f->squares, d->n_own_columns, sizeof *f->squares));
     TRY(mem_alloc(&f->all_residuals, d->n_rows * l->n_outputs, sizeof *f->all_residuals));
     return mem_alloc(&f->own_gradient, d->n_own_columns * l->n_outputs, sizeof *f->own_gradient);
 }
@@ -86,23 +88,17 @@ static void fit_free(struct fit *f) {
     free(f->residual);
     free(f->chunks);
     free(f->own_gradient);
+    free(f->squares);
     free(f->all_residuals);
 }
 
 /* out [own rows, outputs] = the rows' sums with the weights x [n]. */
-static void multiply(struct fit *f, const double *x, double *out) {
+static int multiply(struct fit *f, const double *x, double *out) {
     const struct design *d = f->design;
-    const struct sparse_rows *rows = &d->by_row;
     int n = f->n_outputs;
     for (int64_t j = 0; j < d->n_columns; j++)
         for (int k = 0; k < n; k++) f->scaled[j * n + k] = d->scale[j] * x[j * n + k];
-#pragma omp parallel for num_threads(d->threads) schedule(dynamic, DESIGN_CHUNK)
-    for (int64_t i = 0; i < d->n_own_rows; i++) {
-        double *sum = out + i * n;
-        for (int k = 0; k < n; k++) sum[k] = x[d->n_columns * n + k];
-        for (int64_t e = rows->offsets[i]; e < rows->offsets[i + 1]; e++)
-            for (int k = 0; k < n; k++) sum[k] += (double)rows->value[e] * f->scaled[(int64_t)rows->column[e] * n + k];
-    }
+    return design_multiply(d, n, f->scaled, x + d->n_columns * n, out);
 }
 
 /* Collective. Loss of all rows where the sums are z + t dz, its derivative by t, and the residuals there. */
@@ -137,19 +133,12 @@ static int look_along(struct fit *f, double t, double *loss, double *slope) {
 /* Collective. The gradient at x, from the residuals there. */
 static int make_gradient(struct fit *f, double *gradient) {
     const struct design *d = f->design;
-    const struct sparse_rows *columns = &d->by_column;
     const double *residual = f->all_residuals;
     int n = f->n_outputs;
     TRY(comm_gather_known(d->comm, d->first_rows, n * (int64_t)sizeof *residual, f->residual, f->all_residuals));
-#pragma omp parallel for num_threads(d->threads) schedule(dynamic, 16)
-    for (int64_t j = 0; j < d->n_own_columns; j++) {
-        double sum[LOGISTIC_MOST_OUTPUTS], scale = d->scale[d->first_column + j];
-        for (int k = 0; k < n; k++) sum[k] = 0;
-        for (int64_t e = columns->offsets[j]; e < columns->offsets[j + 1]; e++)
-            for (int k = 0; k < n; k++)
-                sum[k] += (double)columns->value[e] * residual[(int64_t)columns->column[e] * n + k];
-        for (int k = 0; k < n; k++) f->own_gradient[j * n + k] = scale * sum[k];
-    }
+    TRY(comm_agree(d->comm, design_multiply_transposed(d, n, residual, f->own_gradient)));
+    for (int64_t j = 0; j < d->n_own_columns; j++)
+        for (int k = 0; k < n; k++) f->own_gradient[j * n + k] *= d->scale[d->first_column + j];
     TRY(comm_gather_known(d->comm, d->first_columns, n * (int64_t)sizeof *gradient, f->own_gradient, gradient));
     for (int64_t j = 0; j < d->n_columns * n; j++) gradient[j] = f->strength * gradient[j] + f->x[j];
     for (int k = 0; k < n; k++) {
@@ -163,17 +152,16 @@ static int make_gradient(struct fit *f, double *gradient) {
 /* Collective. The Hessian's diagonal where each row has the shares of the labels as probabilities, inverted. */
 static int make_diagonal(struct fit *f) {
     const struct design *d = f->design;
-    const struct sparse_rows *columns = &d->by_column;
     int n = f->n_outputs;
     double share[LOGISTIC_MOST_OUTPUTS] = {0};
     for (int64_t i = 0; i < d->n_rows; i++)
         for (int k = 0; k < n; k++) share[k] += d->weight[i] * is_output(n, d->label[i], k) / d->total_weight;
+    TRY(comm_agree(d->comm, design_squares(d, f->squares)));
     for (int64_t j = 0; j < d->n_own_columns; j++) {
-        double sum = 0, scale = d->scale[d->first_column + j];
-        for (int64_t e = columns->offsets[j]; e < columns->offsets[j + 1]; e++)
-            sum += d->weight[columns->column[e]] * (double)columns->value[e] * (double)columns->value[e];
+        double scale = d->scale[d->first_column + j];
         for (int k = 0; k < n; k++)
-            f->own_gradient[j * n + k] = 1 / (1 + f->strength * share[k] * (1 - share[k]) * scale * scale * sum);
+            f->own_gradient[j * n + k] =
+                1 / (1 + f->strength * share[k] * (1 - share[k]) * scale * scale * f->squares[j]);
     }
     TRY(comm_gather_known(d->comm, d->first_columns, n * (int64_t)sizeof *f->own_gradient, f->own_gradient,
                           f->inverse_diagonal));
@@ -230,7 +218,7 @@ static int take_step(struct fit *f, int *moved) {
     const struct design *d = f->design;
     int64_t penalised = d->n_columns * f->n_outputs;
     double t;
-    multiply(f, f->direction, f->dz);
+    TRY(comm_agree(d->comm, multiply(f, f->direction, f->dz)));
     struct line line = {.weights = dot_product(penalised, f->x, f->x),
                         .mixed = dot_product(penalised, f->x, f->direction),
                         .steps = dot_product(penalised, f->direction, f->direction),
@@ -265,7 +253,7 @@ static int iterate(struct fit *f, struct logistic *l, const struct logistic_opti
                    double *change) {
     double slope;
     int moved;
-    multiply(f, f->x, f->z);
+    TRY(comm_agree(f->design->comm, multiply(f, f->x, f->z)));
     TRY(look_along(f, 0, &f->loss, &slope));
     TRY(make_gradient(f, f->gradient));
     for (l->n_iterations = 0;; l->n_iterations++) {
@@ -295,7 +283,7 @@ int logistic_fit(struct logistic *l, const struct design *d, const struct logist
     struct lbfgs pairs = {0};
     double *change = NULL;
     int status = fit_make(&f, d, l, o->strength);
-    if (status == STATUS_OK) status = lbfgs_make(&pairs, f.n);
+    if (status == STATUS_OK) status = lbfgs_make(&pairs, f.n, o->pairs ? o->pairs : LBFGS_PAIRS);
     if (status == STATUS_OK) status = mem_alloc(&change, f.n, sizeof *change);
     status = comm_agree(d->comm, status);
     if (status == STATUS_OK) status = make_diagonal(&f);
@@ -312,7 +300,7 @@ int logistic_objective(const struct logistic *l, const struct design *d, double 
     struct fit f;
     double slope;
     int status = comm_agree(d->comm, fit_make(&f, d, &copy, strength));
-    if (status == STATUS_OK) multiply(&f, f.x, f.z);
+    if (status == STATUS_OK) status = comm_agree(d->comm, multiply(&f, f.x, f.z));
     if (status == STATUS_OK) status = look_along(&f, 0, &f.loss, &slope);
     if (status == STATUS_OK) status = make_gradient(&f, gradient);
     if (status == STATUS_OK) *objective = strength * f.loss + dot_product(d->n_columns * f.n_outputs, f.x, f.x) / 2;
@@ -321,6 +309,10 @@ int logistic_objective(const struct logistic *l, const struct design *d, double 
 }
 
 /* ---- scores ---- */
+int logistic_sums(const struct logistic *l, const struct design *d, double *z) {
+    return design_multiply(d, l->n_outputs, l->weights, l->weights + l->n_columns * l->n_outputs, z);
+}
+
 void logistic_spread(const struct logistic *l, const struct design *d, int64_t n_columns, double *full) {
     int n = l->n_outputs;
     for (int64_t j = 0; j < n_columns * n; j++) full[j] = 0;

@@ -1,8 +1,8 @@
 /* Directions of descent by L-BFGS (Nocedal, 1980; Nocedal and Wright, Numerical Optimization, algorithm 7.4): what an estimate of the inverse
  * Hessian from the last steps makes of a gradient. The first estimate is a diagonal that the caller gives.
  */
-#ifndef MEDTOK_EHR_BASELINES_LBFGS_H
-#define MEDTOK_EHR_BASELINES_LBFGS_H
+#ifndef MEDTOK_FIT_LBFGS_H
+#define MEDTOK_FIT_LBFGS_H
 
 #include <stdint.h>
 
@@ -10,12 +10,13 @@ enum { LBFGS_PAIRS = 30 };
 
 struct lbfgs {
     int64_t n;
-    double *steps, *changes; /* [LBFGS_PAIRS, n] of the last steps: what was added to the point, and to the gradient */
-    double products[LBFGS_PAIRS]; /* step . change of each */
+    int most;                     /* pairs that are kept, at most LBFGS_PAIRS */
+    double *steps, *changes;      /* [most, n] of the last steps: what was added to the point, and to the gradient */
+    double products[LBFGS_PAIRS]; /* [most] step . change of each */
     int n_pairs, next;            /* next: where the next pair goes */
 };
 
-int lbfgs_make(struct lbfgs *lbfgs, int64_t n);
+int lbfgs_make(struct lbfgs *lbfgs, int64_t n, int most_pairs);
 void lbfgs_free(struct lbfgs *lbfgs);
 void lbfgs_forget(struct lbfgs *lbfgs);
 

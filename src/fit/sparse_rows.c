@@ -1,4 +1,4 @@
-#include "ehr/baselines/sparse_rows.h"
+#include "fit/sparse_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

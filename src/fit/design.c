@@ -1,5 +1,5 @@
 /* Columns are counted, rows and columns cut into runs, and entries sent to the owners of both. */
-#include "ehr/baselines/design.h"
+#include "fit/design.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "dist/exchange.h"
 #include "dist/gather.h"
+#include "fit/design_dense.h"
 
 struct maker {
     const struct design_source *source;
@@ -49,7 +50,7 @@ static int number_columns(struct maker *m, int64_t min_count) {
     for (int64_t c = 0; c < n; c++)
         if (m->new_of[c] >= 0) {
             d->column_of[m->new_of[c]] = (int32_t)c;
-            d->scale[m->new_of[c]] = 1 / m->largest[c];
+            d->scale[m->new_of[c]] = m->source->unscaled ? 1 : 1 / m->largest[c];
         }
     return STATUS_OK;
 }
@@ -156,7 +157,7 @@ static int allocate(struct maker *m) {
     struct design *d = m->design;
     int64_t n = m->source->n_columns, size = d->comm->size;
     if (m->n_chosen > INT32_MAX || n > INT32_MAX)
-        return status_set(STATUS_FAILED, "%lld rows of %lld columns are more than a baseline can be fitted to",
+        return status_set(STATUS_FAILED, "%lld rows of %lld columns are more than a regression can be fitted to",
                           (long long)m->n_chosen, (long long)n);
     TRY(mem_alloc(&m->rows_with, n, sizeof *m->rows_with));
     TRY(mem_alloc(&m->largest, n, sizeof *m->largest));
@@ -211,6 +212,7 @@ void design_free(struct design *d) {
     free(d->label);
     sparse_rows_free(&d->by_row);
     sparse_rows_free(&d->by_column);
+    dense_rows_free(d->dense);
     *d = (struct design){0};
 }
 
@@ -222,5 +224,44 @@ int design_sum_chunks(const struct design *d, const double *chunks, int n, doubl
     for (int k = 0; k < n; k++) sums[k] = 0;
     for (int64_t i = 0; i < d->first_chunks[d->comm->size]; i++)
         for (int k = 0; k < n; k++) sums[k] += d->all_chunks[i * n + k];
+    return STATUS_OK;
+}
+
+/* ---- products ---- */
+int design_multiply(const struct design *d, int n, const double *weights, const double *intercepts, double *out) {
+    const struct sparse_rows *rows = &d->by_row;
+    if (d->dense) return dense_rows_multiply(d->dense, n, weights, intercepts, out);
+#pragma omp parallel for num_threads(d->threads) schedule(dynamic, DESIGN_CHUNK)
+    for (int64_t i = 0; i < d->n_own_rows; i++) {
+        double *sum = out + i * n;
+        for (int k = 0; k < n; k++) sum[k] = intercepts[k];
+        for (int64_t e = rows->offsets[i]; e < rows->offsets[i + 1]; e++)
+            for (int k = 0; k < n; k++) sum[k] += (double)rows->value[e] * weights[(int64_t)rows->column[e] * n + k];
+    }
+    return STATUS_OK;
+}
+
+int design_multiply_transposed(const struct design *d, int n, const double *residuals, double *out) {
+    const struct sparse_rows *columns = &d->by_column;
+    if (d->dense) return dense_rows_multiply_transposed(d->dense, n, residuals, out);
+#pragma omp parallel for num_threads(d->threads) schedule(dynamic, 16)
+    for (int64_t j = 0; j < d->n_own_columns; j++) {
+        double *sum = out + j * n;
+        for (int k = 0; k < n; k++) sum[k] = 0;
+        for (int64_t e = columns->offsets[j]; e < columns->offsets[j + 1]; e++)
+            for (int k = 0; k < n; k++)
+                sum[k] += (double)columns->value[e] * residuals[(int64_t)columns->column[e] * n + k];
+    }
+    return STATUS_OK;
+}
+
+int design_squares(const struct design *d, double *out) {
+    const struct sparse_rows *columns = &d->by_column;
+    if (d->dense) return dense_rows_squares(d->dense, d->weight, out);
+    for (int64_t j = 0; j < d->n_own_columns; j++) {
+        out[j] = 0;
+        for (int64_t e = columns->offsets[j]; e < columns->offsets[j + 1]; e++)
+            out[j] += d->weight[columns->column[e]] * (double)columns->value[e] * (double)columns->value[e];
+    }
     return STATUS_OK;
 }

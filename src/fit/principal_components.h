@@ -1,6 +1,6 @@
 /* Principal components: the directions in which rows differ most. */
-#ifndef MEDTOK_MEASURE_PRINCIPAL_COMPONENTS_H
-#define MEDTOK_MEASURE_PRINCIPAL_COMPONENTS_H
+#ifndef MEDTOK_FIT_PRINCIPAL_COMPONENTS_H
+#define MEDTOK_FIT_PRINCIPAL_COMPONENTS_H
 
 #include "kernels.h"
 

@@ -1,0 +1,62 @@
+/* A file that rank 0 lays out alone, and whose rows all ranks then write at known offsets: for files that are written while other
+ * work goes on. It is the same file as one of h5file.h, to its content id; its datasets are contiguous.
+ *
+ * Three messages make it: rank 0 tells where the rows go, the ranks sum their checksums, and rank 0 tells whether the file is whole (that
+ * one is the caller's). Between the first two, h5layout_write and h5layout_sync move the bytes without MPI, HDF5 or a device,
+ * so that another thread may do it; so may another thread of rank 0 with h5layout_seal.
+ */
+#ifndef MEDTOK_STORE_H5LAYOUT_H
+#define MEDTOK_STORE_H5LAYOUT_H
+
+#include <limits.h>
+
+#include "store/h5file.h"
+
+/* A dataset [n_rows, cols]. by_rows: rank r writes the rows that row_owner_first (dist/row_owner.h) gives it; else rank 0 writes
+ * all. */
+struct h5layout_set {
+    const char *name;
+    enum h5type type;
+    int64_t n_rows, cols;
+    int by_rows;
+};
+
+struct h5layout {
+    const struct comm *comm;         /* borrowed */
+    const struct h5layout_set *sets; /* [n], borrowed */
+    int n;
+    struct h5sums *sums; /* [n] of what this rank wrote */
+    uint64_t *all;       /* [n_all] sums of all blocks of all datasets, and how many ranks failed */
+    int64_t n_all;
+    struct h5file *file;        /* rank 0, while it is written */
+    struct h5dataset **open;    /* rank 0: [n] */
+    int disk;                   /* of this rank's writing; -1 */
+    struct h5layout_head *head; /* what rank 0 tells; private */
+};
+
+/* Memory for files of these datasets; one after the other may be written with it. Not collective. Free in any case, which abandons a file
+ * that is not sealed. */
+int h5layout_make(struct h5layout *layout, const struct comm *comm, int n, const struct h5layout_set *sets);
+void h5layout_free(struct h5layout *layout);
+
+/* Collective, one message. Creates the temporary file of `path` with its head, the attribute `name` and empty datasets; arguments
+ * are looked at on rank 0, of which `status` is what went before: its failure becomes every rank's. */
+int h5layout_begin(struct h5layout *layout, const char *path, enum file_kind kind, const struct provenance *provenance,
+                   int64_t bytes_expected, const char *name, int64_t value, int status);
+
+/* Writes rows first..first+count-1 of dataset number `set`, of those that are this rank's; each row once, whole. */
+int h5layout_write(struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);
+
+/* Makes what this rank wrote last through a crash, and closes it. */
+int h5layout_sync(struct h5layout *layout);
+
+/* Collective, one message. `status`: of this rank's writing, which if it failed on any rank fails on all, and the file is removed. */
+int h5layout_end(struct h5layout *layout, int status);
+
+/* Then, on rank 0: complete writes the checksums, and seal, on any thread, gives the file its name. What either failed with, or STATUS_OK,
+ * goes through h5layout_close, which removes the file if it has no name. */
+int h5layout_complete(struct h5layout *layout);
+int h5layout_seal(struct h5layout *layout);
+int h5layout_close(struct h5layout *layout, int status);
+
+#endif

@@ -1,0 +1,181 @@
+/* Files that rank 0 lays out and all ranks write (store/h5layout.h), beside files that all ranks write through HDF5. */
+#include "store/h5layout.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "dist/row_owner.h"
+#include "mpi_check.h"
+#include "store/h5file.h"
+
+enum { N_SETS = 4, MOST_VALUES = 40000 };
+static const struct h5layout_set SETS[N_SETS] = {
+    {"cut", H5_F32, 5003, 7, 1},   /* rows narrower than a cell of checksums */
+    {"wide", H5_F32, 301, 100, 1}, /* rows that are cells */
+    {"whole", H5_F32, 11, 3, 0},   /* rank 0's */
+    {"nothing", H5_F32, 0, 3, 0}};
+
+static char folder[PATH_MAX], path[PATH_MAX + 16], beside[PATH_MAX + 16];
+static float values[MOST_VALUES];
+
+static struct provenance made_by_train(void) {
+    struct provenance p = {.job = "train", .config = "seed: 1\n"};
+    provenance_finish(&p, KIND_CHECKPOINT);
+    return p;
+}
+
+/* This rank's rows of a dataset, and their values. */
+static void own_rows(const struct comm *comm, const struct h5layout_set *s, int64_t *first, int64_t *count) {
+    *first = s->by_rows ? row_owner_first(s->n_rows, comm->rank, comm->size) : 0;
+    *count = s->by_rows ? row_owner_first(s->n_rows, comm->rank + 1, comm->size) - *first : comm->rank ? 0 : s->n_rows;
+    for (int64_t i = 0; i < *count * s->cols; i++) values[i] = (float)sin((double)(*first * s->cols + i));
+}
+
+static int write_own(struct h5layout *l) {
+    for (int i = 0; i < N_SETS; i++) {
+        int64_t first, count, half;
+        own_rows(l->comm, &SETS[i], &first, &count);
+        half = SETS[i].cols == 100 ? count / 3 : count; /* rows that are cells may come in parts */
+        TRY(h5layout_write(l, i, first, half, values));
+        TRY(h5layout_write(l, i, first + half, count - half, values + half * SETS[i].cols));
+    }
+    return h5layout_sync(l);
+}
+
+static int begin(struct h5layout *l) {
+    struct provenance p = made_by_train();
+    return h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, "step", 12, STATUS_OK);
+}
+
+static int count_files(void) {
+    DIR *dir = opendir(folder);
+    int n = 0;
+    for (struct dirent *e; dir && (e = readdir(dir));) n += e->d_name[0] != '.';
+    if (dir) closedir(dir);
+    return n;
+}
+
+/* To the end, on rank 0 alone what it alone does. */
+static int finish(struct h5layout *l, int status) {
+    TRY(h5layout_end(l, status));
+    if (l->comm->rank == 0) {
+        status = h5layout_complete(l);
+        if (status == STATUS_OK) status = h5layout_seal(l);
+        h5layout_close(l, status);
+    }
+    return comm_agree(l->comm, status);
+}
+
+static void write_beside(const struct comm *comm) {
+    struct provenance p = made_by_train();
+    struct h5file *file;
+    CHECK(h5file_create(&file, comm, beside, KIND_CHECKPOINT, &p, 0) == STATUS_OK);
+    CHECK(h5file_set_int(file, "step", 12) == STATUS_OK);
+    for (int i = 0; i < N_SETS; i++) {
+        int64_t first, count;
+        own_rows(comm, &SETS[i], &first, &count);
+        CHECK(h5file_write(file, SETS[i].name, H5_F32, SETS[i].n_rows, SETS[i].cols, first, count, values, 0) ==
+              STATUS_OK);
+    }
+    CHECK(h5file_commit(file) == STATUS_OK);
+}
+
+static void check_alike(const struct comm *comm) {
+    struct h5file *a, *b;
+    char *id_a = NULL, *id_b = NULL;
+    int64_t step, ranks;
+    float back[100];
+    CHECK(h5file_open(&a, path, KIND_CHECKPOINT) == STATUS_OK && h5file_open(&b, beside, KIND_CHECKPOINT) == STATUS_OK);
+    CHECK(h5file_get_text(a, "content_id", &id_a) == STATUS_OK && h5file_get_text(b, "content_id", &id_b) == STATUS_OK);
+    CHECK(id_a && id_b && strcmp(id_a, id_b) == 0);
+    CHECK(h5file_get_int(a, "step", &step) == STATUS_OK && step == 12);
+    CHECK(h5file_get_int(a, "ranks", &ranks) == STATUS_OK && ranks == comm->size);
+    CHECK(h5file_verify(a, 0, 1) == STATUS_OK);
+    CHECK(h5file_read(a, "wide", H5_F32, 300, 1, back) == STATUS_OK);
+    for (int j = 0; j < 100; j++) CHECK(back[j] == (float)sin(300.0 * 100 + j));
+    free(id_a);
+    free(id_b);
+    h5file_close(a);
+    h5file_close(b);
+}
+
+/* ---- behaviours ---- */
+static void it_is_the_file_that_ranks_write_together(const struct comm *comm, struct h5layout *l) {
+    int64_t before = comm_traffic().messages, sent = comm->size > 1;
+    CHECK(begin(l) == STATUS_OK && write_own(l) == STATUS_OK);
+    CHECK(comm_traffic().messages == before + sent);
+    CHECK(finish(l, STATUS_OK) == STATUS_OK);
+    CHECK(comm_traffic().messages == before + 3 * sent);
+    write_beside(comm);
+    check_alike(comm);
+    CHECK(count_files() == 2); /* nothing temporary */
+}
+
+static void it_has_its_name_when_it_is_whole(const struct comm *comm, struct h5layout *l) {
+    CHECK(begin(l) == STATUS_OK && write_own(l) == STATUS_OK);
+    CHECK(access(path, F_OK) != 0);
+    CHECK(h5layout_end(l, STATUS_OK) == STATUS_OK);
+    CHECK(comm->rank > 0 || h5layout_complete(l) == STATUS_OK);
+    CHECK(access(path, F_OK) != 0);
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
+    if (comm->rank == 0) CHECK(h5layout_close(l, h5layout_seal(l)) == STATUS_OK);
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
+    CHECK(access(path, F_OK) == 0);
+}
+
+static void a_rank_that_cannot_write_leaves_no_file(const struct comm *comm, struct h5layout *l) {
+    int fails = comm->rank == comm->size - 1;
+    CHECK(begin(l) == STATUS_OK);
+    int status = write_own(l);
+    CHECK(finish(l, fails ? status_set(STATUS_FAILED, "the disk is out") : status) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "the disk is out"));
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK && count_files() == 0);
+    CHECK(begin(l) == STATUS_OK && finish(l, write_own(l)) == STATUS_OK); /* and the next one is whole */
+    write_beside(comm);
+    check_alike(comm);
+}
+
+static void what_rank_0_cannot_begin_fails_on_all(const struct comm *comm, struct h5layout *l) {
+    struct provenance p = made_by_train();
+    char nowhere[] = "/proc/nowhere/checkpoint.h5";
+    CHECK(h5layout_begin(l, nowhere, KIND_CHECKPOINT, &p, 0, "step", 1, STATUS_OK) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "/proc/nowhere"));
+    int before = comm->rank == 0 ? status_set(STATUS_FAILED, "the one before") : STATUS_OK;
+    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 0, "step", 1, before) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "the one before") && count_files() == 0);
+}
+
+#define BEHAVIOUR(name)                                                                                                \
+    { #name, name }
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*check)(const struct comm *comm, struct h5layout *layout);
+    } BEHAVIOURS[] = {BEHAVIOUR(it_is_the_file_that_ranks_write_together), BEHAVIOUR(it_has_its_name_when_it_is_whole),
+                      BEHAVIOUR(a_rank_that_cannot_write_leaves_no_file),
+                      BEHAVIOUR(what_rank_0_cannot_begin_fails_on_all)};
+    struct comm comm;
+    struct h5layout layout;
+    int bad = 0, status = comm_start(&comm, &argc, &argv);
+    if (status == STATUS_OK) status = make_folder(&comm, "layout", folder);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "%s\n", status_message());
+        return 2;
+    }
+    log_configure(comm.rank, LOG_LEVEL_WARN);
+    snprintf(path, sizeof path, "%s/laid.h5", folder);
+    snprintf(beside, sizeof beside, "%s/beside.h5", folder);
+    CHECK(h5layout_make(&layout, &comm, N_SETS, SETS) == STATUS_OK);
+    for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
+        BEHAVIOURS[b].check(&comm, &layout);
+        CHECK(comm_agree(&comm, STATUS_OK) == STATUS_OK);
+        if (comm.rank == 0) unlink(path), unlink(beside);
+        CHECK(comm_agree(&comm, STATUS_OK) == STATUS_OK);
+        bad += behaviour_failed(&comm, BEHAVIOURS[b].name);
+    }
+    h5layout_free(&layout);
+    if (comm.rank == 0) remove_folder(folder);
+    comm_stop(&comm);
+    return bad > 0;
+}
