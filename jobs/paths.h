@@ -1,13 +1,8 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
-<<<<<<< HEAD
- * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
- * (svmlight), "removed" (TSV), "export", "arrays", "hospital", "labels" (folders).
-=======
- * "scores", "score", "probe", "meds-scores", "benchmark" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
- * (svmlight), "removed" (TSV), "export", "hugging-face", "arrays", "hospital", "labels" (folders).
->>>>>>> i13
+ * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine", "qa" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
+ * (svmlight), "removed" (TSV), "export", "hugging-face", "adapter", "arrays", "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H

@@ -46,6 +46,7 @@
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
     OPTIONS(QA_COSINE_OPTIONS, qa_cosine_options, qa_cosine)                                                           \
     OPTIONS(LINK_OPTIONS, link_options, link)                                                                          \
+    OPTIONS(QA_OPTIONS, qa_options, qa)                                                                                \
     OPTIONS(REPORT_OPTIONS, report_options, report)                                                                    \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \
     OPTIONS(SITE_OPTIONS, site_options, site)
