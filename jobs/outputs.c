@@ -55,6 +55,9 @@ static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93N
                                              {"adapter", "adapter_config.json", "{\n \"peft_type\": \"LORA\""},
                                              {"adapter", "adapter_model.safetensors", ""},
                                              {"adapter", "prefix.safetensors", ""},
+                                             {"prefix", "vectors.npy", "\x93NUMPY"},
+                                             {"prefix", "counts.npy", "\x93NUMPY"},
+                                             {"prefix", "questions.tsv", "id\n"},
                                              {"arrays", "vectors.f32", ""},
                                              {"arrays", "codebook.f32", ""},
                                              {"arrays", "picks.i32", ""}};
@@ -179,7 +182,7 @@ static int is_of_kind(const char *path, const char *kind) {
 
 static int check_output(const struct job_path *p) {
     if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0 ||
-        strcmp(p->kind, "adapter") == 0)
+        strcmp(p->kind, "prefix") == 0 || strcmp(p->kind, "adapter") == 0)
         return check_folder(p);
     if (strcmp(p->kind, "hospital") == 0) return check_hospital(p);
     if (strcmp(p->kind, "hugging-face") == 0) return check_hugging_face(p);

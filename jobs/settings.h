@@ -45,6 +45,7 @@
     OPTIONS(BASELINE_OPTIONS, baseline_options, baseline)                                                              \
     OPTIONS(SCORE_OPTIONS, score_options, score)                                                                       \
     OPTIONS(QA_COSINE_OPTIONS, qa_cosine_options, qa_cosine)                                                           \
+    OPTIONS(QA_PREFIX_OPTIONS, qa_prefix_options, qa_prefix)                                                           \
     OPTIONS(LINK_OPTIONS, link_options, link)                                                                          \
     OPTIONS(QA_OPTIONS, qa_options, qa)                                                                                \
     OPTIONS(REPORT_OPTIONS, report_options, report)                                                                    \

@@ -7,8 +7,8 @@
 #include "base/rng.h"
 #include "base/status.h"
 
-/* Length of the noise that keeps apart the rows revived from equal vectors. */
-static const double REVIVAL_NOISE = 0.01;
+/* Between a revived row and its vector: it keeps apart the rows revived from equal vectors. */
+static const double LEAST_ANGLE = 0.01;
 
 /* ---- set-up ---- */
 int codebook_make(struct codebook *b, const struct model *model, const struct comm *comm, struct device *device,
@@ -137,10 +137,22 @@ static struct candidates candidates_of(enum codebook_third third, int64_t level,
 struct revival {
     int64_t n;
     int64_t *rows;   /* [n] */
-    double *vectors; /* [n, dim] */
+    double *vectors; /* [n, dim + 1]: of norm 1, and the angle to the row that the vector picked */
 };
 
-/* Sets `vector` to candidate `i`, of norm 1, if this rank holds it. */
+/* The angle of a vector of norm 1 to a row of the codebook. */
+static double angle_to_row(struct codebook *b, const double *vector, int32_t row, real *scratch) {
+    int64_t dim = b->options.dim;
+    double along = 0, square = 0;
+    device_download_reals(b->device, scratch, dev_real_at(b->rows->value, row * dim), dim);
+    for (int64_t j = 0; j < dim; j++) {
+        along += vector[j] * scratch[j];
+        square += (double)scratch[j] * scratch[j];
+    }
+    return acos(fmax(-1, fmin(1, along / fmax(sqrt(square), 1e-12))));
+}
+
+/* Sets `vector` to candidate `i`, of norm 1, and its angle to the row that it picked, if this rank holds it. */
 static void add_candidate(struct codebook *b, const struct candidates *c, int64_t i, real *scratch, double *vector) {
     int part = i >= c->shares[0]->total;
     int64_t dim = b->options.dim;
@@ -151,7 +163,10 @@ static void add_candidate(struct codebook *b, const struct candidates *c, int64_
                                : dev_real_at(q->u->value, local * dim);
     device_download_reals(b->device, scratch, at, dim);
     for (int64_t j = 0; j < dim; j++) vector[j] = scratch[j];
-    if (q->before.at) normalize(vector, dim);
+    normalize(vector, dim);
+    int32_t picked;
+    device_download_ints(b->device, &picked, (dev_int){q->tokens.at + local * b->options.top_k + c->level}, 1);
+    vector[dim] = angle_to_row(b, vector, picked, scratch);
 }
 
 /* The dead rows of a level of a third, as many as there are candidates, each with one of its own. */
@@ -168,7 +183,7 @@ static int revive_level(struct codebook *b, enum codebook_third third, const str
     rng_shuffle(b->seed, RNG_REVIVAL, (uint32_t)step, number, order, c->n);
     for (int64_t r = rows.first; r < rows.last && n < c->n; r++) {
         if (idle[r] < (real)b->options.revive_after) continue;
-        add_candidate(b, c, order[n++], scratch, revival->vectors + revival->n * dim);
+        add_candidate(b, c, order[n++], scratch, revival->vectors + revival->n * (dim + 1));
         revival->rows[revival->n++] = r;
     }
 done:
@@ -177,12 +192,17 @@ done:
     return status;
 }
 
-static void add_noise(const struct codebook *b, int64_t row, int64_t step, double *vector) {
+/* Turns the vector [dim + 1] by quantizer.revive_angle of its angle, in a direction by chance; side [dim]: room. */
+static void turn(const struct codebook *b, int64_t row, int64_t step, double *vector, double *side) {
     int64_t dim = b->options.dim;
-    double scale = REVIVAL_NOISE / sqrt((double)dim);
-    for (int64_t j = 0; j < dim; j++)
-        vector[j] += scale * rng_normal(b->seed, RNG_REVIVAL + 1, (uint32_t)step, (uint64_t)(row * dim + j));
-    normalize(vector, dim);
+    double angle = fmax(b->options.revive_angle * vector[dim], LEAST_ANGLE), along = 0;
+    for (int64_t j = 0; j < dim; j++) {
+        side[j] = rng_normal(b->seed, RNG_REVIVAL + 1, (uint32_t)step, (uint64_t)(row * dim + j));
+        along += side[j] * vector[j];
+    }
+    for (int64_t j = 0; j < dim; j++) side[j] -= along * vector[j];
+    normalize(side, dim);
+    for (int64_t j = 0; j < dim; j++) vector[j] = cos(angle) * vector[j] + sin(angle) * side[j];
 }
 
 /* Sets everything that is kept about a row; vector [dim] has norm 1, scratch [dim + 1]. */
@@ -213,6 +233,7 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const uint6
     int64_t size = b->options.size, dim = b->options.dim, dead = 0;
     struct revival revival = {0};
     real *idle = b->idle_here, *scratch = NULL;
+    double *side = NULL;
     *n_revived = 0;
     if (!b->idle) return STATUS_OK;
     if (!b->idle_known) device_download_reals(b->device, idle, b->idle->value, size);
@@ -223,8 +244,9 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const uint6
         return STATUS_OK;
     }
     int status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
-    if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * dim, sizeof *revival.vectors);
+    if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * (dim + 1), sizeof *revival.vectors);
     if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
+    if (status == STATUS_OK) status = mem_alloc(&side, dim, sizeof *side);
     int64_t levels = quantizer_levels(&b->options);
     for (int64_t i = 0; status == STATUS_OK && i < N_THIRDS * levels; i++) {
         enum codebook_third third = (enum codebook_third)(i / levels);
@@ -232,16 +254,18 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const uint6
         status = revive_level(b, third, &c, idle, step, &revival);
     }
     TRY_DONE(comm_agree(b->comm, status));
-    TRY_DONE(comm_sum_double(b->comm, revival.vectors, revival.n * dim));
+    TRY_DONE(comm_sum_double(b->comm, revival.vectors, revival.n * (dim + 1)));
     for (int64_t i = 0; i < revival.n; i++) {
-        add_noise(b, revival.rows[i], step, revival.vectors + i * dim);
-        set_row(b, optimiser, revival.rows[i], revival.vectors + i * dim, scratch);
+        double *vector = revival.vectors + i * (dim + 1);
+        turn(b, revival.rows[i], step, vector, side);
+        set_row(b, optimiser, revival.rows[i], vector, scratch);
         idle[revival.rows[i]] = 0;
     }
     device_upload_reals(b->device, b->idle->value, idle, size);
     *n_revived = revival.n;
 done:
     free(scratch);
+    free(side);
     free(revival.rows);
     free(revival.vectors);
     return status;

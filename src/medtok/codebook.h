@@ -51,8 +51,9 @@ void codebook_update(struct codebook *codebook);
 
 /* Collective, after the update of step number `step`. Counts for how many steps each row was idle, `picked` having a bit for each row
  * that any group of any rank picked in it (bit row % 64 of picked[row / 64]). A row that was idle for revive_after steps becomes
- *   (u + 0.01 n / sqrt(dim)) normalised, n standard normal,
- * with u of a code of this step's last batch (residual: r_k / |r_k|, for the rows of level k): rows of the first third take
+ *   cos(a) u + sin(a) n,   a = max(revive_angle t, 0.01), n by chance, of norm 1 and across u,
+ * with u of a code of this step's last batch (residual: r_k / |r_k|, for the rows of level k), and t the angle between u and the row
+ * that it picked (its first token; residual: its token k). Rows of the first third take
  * text-specific vectors, rows of the last
  * third graph-specific ones, the others shared ones. A step revives at most one row (of each level) for each such vector, in an order
  * keyed by (seed, step); the rest wait for the next step. Adam's moments of the row become 0, its average the row

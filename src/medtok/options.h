@@ -108,7 +108,10 @@ enum { MAX_TOP_K = 16 };
     KEY(in, INTEGER, "quantizer.init_sample", init_sample, "32768", 1, 16777216, "codes", STEP_JOBS, SHAPES,           \
         "kmeans: codes that are clustered")                                                                            \
     KEY(in, INTEGER, "quantizer.revive_after", revive_after, "50", 0, 1000000, "steps", STEP_JOBS, SHAPES,             \
-        "rows that nothing picked for so long are moved to codes of the batch; 0: never")
+        "rows that nothing picked for so long are moved to codes of the batch; 0: never")                              \
+    KEY(in, REAL, "quantizer.revive_angle", revive_angle, "0", 0, 1, STEP_JOBS, SHAPES,                                \
+        "how far a moved row stays from its code, as a share of the angle to the row that the code picked: 0: on the " \
+        "code; 1: no nearer than that row, so that no loss jumps; rows must then learn to come nearer")
 struct quantizer_options {
     QUANTIZER_OPTIONS(OPTION_MEMBER, )
 };

@@ -1,4 +1,4 @@
-/* Settings link.* (questions and their codes), qa_cosine.*, and qa.* (a language model that answers). */
+/* Settings link.* (questions and their codes), qa_cosine.*, qa_prefix.*, and qa.* (a language model that answers). */
 #ifndef MEDTOK_QA_OPTIONS_H
 #define MEDTOK_QA_OPTIONS_H
 
@@ -37,6 +37,17 @@ struct link_options {
         "accuracy of groups of questions with intervals, and each question's scores, as JSON")
 struct qa_cosine_options {
     QA_COSINE_OPTIONS(OPTION_MEMBER, )
+};
+
+#define QA_PREFIX_OPTIONS(KEY, in)                                                                                     \
+    KEY(in, PATH, "qa_prefix.questions", questions, "", JOB_QA_PREFIX, 0, "linked",                                    \
+        "questions with codes, as qa-link writes them")                                                                \
+    KEY(in, INTEGER, "qa_prefix.codes", codes, "8", 1, 1024, "vectors", JOB_QA_PREFIX, SHAPES,                         \
+        "most vectors of a question")                                                                                  \
+    KEY(in, PATH, "qa_prefix.folder", folder, "results/prefix", 0, JOB_QA_PREFIX, "prefix",                            \
+        "folder for vectors.npy, counts.npy and questions.tsv")
+struct qa_prefix_options {
+    QA_PREFIX_OPTIONS(OPTION_MEMBER, )
 };
 
 #define QA_PREFIXES(CHOICE)                                                                                            \

@@ -52,6 +52,11 @@ for job in prepare encode train tokenize; do medtok $job >log 2>&1 || fail "$job
 expect_error 1 'was not made from the vocabulary' link 1 link.table=table.h5
 "$MEDTOK" qa-cosine --set qa_cosine.questions=q1.jsonl files.table=table.h5 qa_cosine.report=b.json >out 2>log || fail "qa-cosine: $(cat log)"
 grep -q '^all  *3  ' out && grep -q '"all": {' b.json && grep -q '"right_letters": {"A": 1, "B": 1, "C": 1}' b.json || fail "the report: $(cat out b.json)"
+"$MEDTOK" qa-prefix --set qa_prefix.questions=q1.jsonl files.table=table.h5 qa_prefix.folder=prefix 2>log || fail "qa-prefix: $(cat log)"
+"$MEDTOK" qa-prefix --set qa_prefix.questions=q1.jsonl files.table=table.h5 qa_prefix.folder=prefix 2>log || fail "qa-prefix again: $(cat log)"
+[ "$(wc -l <prefix/questions.tsv)" -eq 4 ] && grep -q 'shape.: (3, 8, 128)' prefix/vectors.npy || fail "the arrays: $(head -c 128 prefix/vectors.npy | tr -d '\0')"
+echo mine >prefix/questions.tsv
+expect_error 2 'questions.tsv is there already' "$MEDTOK" qa-prefix --set qa_prefix.questions=q1.jsonl files.table=table.h5 qa_prefix.folder=prefix
 printf '[{"input": ["S\\n A:  x\\n B:  y\\n", "A"], "medical_codes": [3]}]' >released.json
 expect_error 1 'look its codes up with `medtok qa-link`' "$MEDTOK" qa-cosine --set qa_cosine.questions=released.json files.table=table.h5
 finish

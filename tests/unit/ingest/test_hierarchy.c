@@ -24,7 +24,8 @@ static int make_folder(void **state) {
 }
 
 static int remove_folder(void **state) {
-    static const char *const FILES[] = {"codes.tsv", "kg.csv", "ndc.tsv", "chapters.tsv", "ccs.tsv", "removed.tsv"};
+    static const char *const FILES[] = {"codes.tsv", "kg.csv",      "ndc.tsv", "chapters.tsv",
+                                        "ccs.tsv",   "removed.tsv", "base.h5"};
     (void)state;
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) unlink(FILES[i]);
     return chdir("/") || rmdir(folder);
@@ -46,12 +47,21 @@ static char *code_files[] = {"codes.tsv"};
 static const struct string_list CODE_TABLES = {1, code_files};
 static const struct description_options DESCRIPTIONS = {0};
 
-static int build(struct vocabulary_builder *b, const struct subgraph_options *options) {
-    *b = (struct vocabulary_builder){
-        .subgraphs = options, .descriptions = &DESCRIPTIONS, .code_tables = &CODE_TABLES, .graph_path = "kg.csv"};
+/* known: the vocabulary that new codes follow; NULL: none. */
+static int build_behind(struct vocabulary_builder *b, const struct subgraph_options *options, const char *graph,
+                        const char *known) {
+    *b = (struct vocabulary_builder){.subgraphs = options,
+                                     .descriptions = &DESCRIPTIONS,
+                                     .code_tables = &CODE_TABLES,
+                                     .graph_path = graph,
+                                     .known_path = known};
     TRY(vocabulary_builder_read_graph(b));
     TRY(vocabulary_builder_read_codes(b));
     return vocabulary_builder_grow_subgraphs(b);
+}
+
+static int build(struct vocabulary_builder *b, const struct subgraph_options *options) {
+    return build_behind(b, options, "kg.csv", NULL);
 }
 
 static struct subgraph_options options_with(enum graph_hierarchy hierarchy, int64_t hops, int n_parents,
@@ -240,6 +250,37 @@ static void removed_edges_do_not_come_back_through_the_hierarchy(void **state) {
     vocabulary_builder_free(&b);
 }
 
+/* Codes that a model was not trained on: they have no nodes but the model's, and inherit from its codes, without the graph's file. */
+static void new_codes_have_the_nodes_of_the_vocabulary_before(void **state) {
+    (void)state;
+    struct vocabulary_builder base, b;
+    struct subgraph_options options = options_with(HIERARCHY_INHERIT, 0, 0, NULL);
+    struct provenance provenance = {.job = "prepare", .config = ""};
+    struct comm comm = comm_self();
+    provenance_finish(&provenance, KIND_VOCABULARY);
+    write_graph();
+    write_text("codes.tsv", CODES);
+    assert_int_equal(build(&base, &options), STATUS_OK);
+    assert_int_equal(vocabulary_write(&comm, "base.h5", &base.vocabulary, &provenance), STATUS_OK);
+    write_text("codes.tsv", "system\tcode\tdescription\nATC\tA10BA05\ta\nICD10CM\tE11.621\tb\nICD10CM\tE12.1\tc\n");
+    assert_int_equal(build_behind(&b, &options, "", "base.h5"), STATUS_OK);
+    const struct vocabulary *v = &b.vocabulary;
+    assert_int_equal(v->n_nodes, base.vocabulary.n_nodes);
+    assert_int_equal(v->n_hierarchy, base.vocabulary.n_hierarchy);
+    assert_int_equal(v->n_relations, base.vocabulary.n_relations);
+    assert_memory_equal(v->hierarchy, base.vocabulary.hierarchy,
+                        (size_t)(v->n_hierarchy * base.vocabulary.hierarchy_bytes));
+    code_is(v, 0, 0,
+            "ATC/A10BA ATC/A10B ATC/A10 ATC/A | ATC/A10BA>ATC/A10B is a, ATC/A10B>ATC/A10 is a, ATC/A10>ATC/A is a");
+    /* The model has no E11.62, but E11.6, and E11 with what it lists. */
+    code_is(v, 1, 2,
+            "3 1 ICD10CM/E116 ICD10CM/E11 | 3>1 r, 3>ICD10CM/E11 refers to, 1>ICD10CM/E11 refers to, "
+            "ICD10CM/E116>ICD10CM/E11 is a");
+    code_is(v, 2, 0, " |"); /* nothing that stands above it was known */
+    vocabulary_builder_free(&b);
+    vocabulary_builder_free(&base);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_stands_above_a_code_is_in_its_subgraph_up_to_the_top, make_folder,
@@ -250,6 +291,7 @@ int main(void) {
                                         remove_folder),
         cmocka_unit_test_setup_teardown(tables_of_the_user_tell_more_parents, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(maps_that_go_in_a_circle_end, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(new_codes_have_the_nodes_of_the_vocabulary_before, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(removed_edges_do_not_come_back_through_the_hierarchy, make_folder,
                                         remove_folder),
     };

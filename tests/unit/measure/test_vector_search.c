@@ -82,7 +82,7 @@ static void check_nearest(const struct probe_question *q, const struct probe_ans
     double last = 2;
     for (int c = 0; c < N; c++) left += candidates[c] && categories[c] != categories[query] && likeness(query, c) > -9;
     for (int k = 0; k < K; k++) {
-        int32_t found = a->nearest[i * K + k], better = 0;
+        int32_t found = a->nearest[i * K + k].code, better = 0;
         if (k >= left) assert_int_equal(found, -1);
         if (found < 0) continue;
         double like = likeness(query, found);
@@ -108,6 +108,7 @@ static void parts_count_where_both_codes_have_them(void **state) {
                                            .is_candidate = candidates,
                                            .category = categories}};
     struct probe_answers answers[2];
+    struct vector_rows of_queries;
     struct comm comm = comm_self();
     struct device device;
     int found = 0, missed = 0;
@@ -115,7 +116,8 @@ static void parts_count_where_both_codes_have_them(void **state) {
     make_codes();
     assert_int_equal(device_open_cpu(&device, 1), 0);
     for (int i = 0; i < 2; i++) assert_int_equal(probe_answers_make(&answers[i], &questions[i], K), STATUS_OK);
-    assert_int_equal(vector_search(&comm, &device, &source, 2, questions, answers), STATUS_OK);
+    assert_int_equal(vector_rows_make(&of_queries, &comm, &source, 2, questions), STATUS_OK);
+    assert_int_equal(vector_search(&comm, &device, &source, &of_queries, 2, questions, answers), STATUS_OK);
     for (int i = 0; i < QUERIES; i++) {
         check_rank(&questions[0], &answers[0], i);
         check_nearest(&questions[1], &answers[1], i);
@@ -124,6 +126,7 @@ static void parts_count_where_both_codes_have_them(void **state) {
     }
     assert_true(found > 10 && missed > 5); /* text alone and graph alone have nothing in common */
     for (int i = 0; i < 2; i++) probe_answers_free(&answers[i]);
+    vector_rows_free(&of_queries);
     device_close(&device);
 }
 

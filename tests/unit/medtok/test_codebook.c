@@ -101,7 +101,7 @@ static int near_a_vector(const struct world *w, const real *row, int group) {
     for (int i = 0; i < rows_of(group); i++) {
         double dot = 0;
         for (int j = 0; j < DIM; j++) dot += (double)row[j] * w->u[group].value.at[i * DIM + j];
-        if (dot / length(row) > 0.999) return i + 1; /* noise of length 0.01: cos is 1 - 0.00005, give or take */
+        if (dot / length(row) > 0.999) return i + 1; /* an angle of 0.01: cos is 1 - 0.00005 */
     }
     return 0;
 }
@@ -155,6 +155,34 @@ static void revival_moves_idle_rows_to_vectors_of_the_batch(void **state) {
         check_revived(w, i > 0);
         free_world(w);
     }
+}
+
+static double angle_between(const real *a, const real *b) {
+    double along = 0;
+    for (int j = 0; j < DIM; j++) along += (double)a[j] * b[j];
+    return acos(along / length(a) / length(b));
+}
+
+static void a_revived_row_keeps_a_share_of_the_angle_to_the_row_that_its_vector_picked(void **state) {
+    (void)state;
+    static const char *const SETTINGS[] = {"quantizer.revive_after=1", "quantizer.size=24",
+                                           "quantizer.revive_angle=0.5", NULL};
+    struct world *w = make_world(SETTINGS);
+    const real *rows = w->model.codebook->value.at;
+    real before[24 * DIM];
+    int64_t n;
+    int found[N] = {0};
+    usage_clear(&w->usage);
+    memcpy(before, rows, sizeof before);
+    assert_int_equal(revive(w, 1, &n), STATUS_OK);
+    for (int r = 0; r < N; r++) /* the five text rows that were revived */
+        for (int i = 0; i < N; i++) {
+            const real *u = w->u[TEXT_SPECIFIC].value.at + i * DIM;
+            int picked = w->output.groups[TEXT_SPECIFIC].tokens.at[i * K];
+            found[i] += fabs(angle_between(rows + r * DIM, u) - 0.5 * angle_between(before + picked * DIM, u)) < 1e-5;
+        }
+    for (int i = 0; i < N; i++) assert_int_equal(found[i], 1);
+    free_world(w);
 }
 
 static void revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait(void **state) {
@@ -260,6 +288,7 @@ int main(void) {
         cmocka_unit_test(ema_moves_no_row_in_a_step_without_picks),
         cmocka_unit_test(unit_rows_have_length_1_from_the_beginning_and_after_each_update),
         cmocka_unit_test(revival_moves_idle_rows_to_vectors_of_the_batch),
+        cmocka_unit_test(a_revived_row_keeps_a_share_of_the_angle_to_the_row_that_its_vector_picked),
         cmocka_unit_test(revival_gives_each_row_a_vector_of_its_own_and_lets_the_rest_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "qa/cosine_scores.h"
 #include "qa/link_file.h"
+#include "qa/prefix_file.h"
 #include "qa/question_rows.h"
 
 enum { BYTES = 16, DIM = 1, WIDTH = TABLE_GROUPS * DIM };
@@ -281,6 +282,50 @@ static void options_are_scored_by_the_cosine_of_mean_vectors(void **state) {
     questions_free(&q);
 }
 
+/* The bytes of a file of the folder. */
+static long read_file(const char *folder, const char *name, char bytes[1024]) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    long n = (long)fread(bytes, 1, 1024, file);
+    fclose(file);
+    unlink(path);
+    return n;
+}
+
+static void prefixes_are_the_first_vectors_of_a_stem_and_0_behind_them(void **state) {
+    (void)state;
+    struct table table;
+    struct questions q;
+    char folder[] = "/tmp/medtok-prefix-XXXXXX", bytes[1024];
+    const char *text = QUESTION(
+        "x", "B", "[\"ICD10CM\", \"E11.9\"], [\"ICD10CM\", \"L30\"], [\"ICD10CM\", \"J00\"], [\"ICD9CM\", \"460\"]", "",
+        "") QUESTION("y", "A", "", "", "") QUESTION("z", "A", "[\"ATC\", \"C01AB02\"]", "", "");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(questions_parse("q", text, (int64_t)strlen(text), &q), STATUS_OK);
+    assert_int_equal(table_open(&table, table_path), STATUS_OK);
+    assert_int_equal(prefix_files_write(folder, &q, "q", &table, 2), STATUS_OK);
+    long n = read_file(folder, "vectors.npy", bytes);
+    const float half = (float)sqrt(.5), expected[3 * 2 * WIDTH] = {0, 1, 0, 0, 1, 0, 0, 0, [16] = half, [19] = half};
+    assert_non_null(strstr(bytes + 10, "'descr': '<f4', 'fortran_order': False, 'shape': (3, 2, 4), }"));
+    assert_int_equal(n, 128 + (long)sizeof expected);
+    for (int i = 0; i < 3 * 2 * WIDTH; i++) {
+        float value;
+        memcpy(&value, bytes + 128 + i * sizeof value, sizeof value);
+        assert_true(fabsf(value - expected[i]) < 1e-6F);
+    }
+    const int32_t counts[3] = {2, 0, 1};
+    n = read_file(folder, "counts.npy", bytes);
+    assert_memory_equal(bytes + n - (long)sizeof counts, counts, sizeof counts);
+    n = read_file(folder, "questions.tsv", bytes);
+    assert_int_equal(n, 9);
+    assert_memory_equal(bytes, "id\nx\ny\nz\n", 9);
+    rmdir(folder);
+    table_close(&table);
+    questions_free(&q);
+}
+
 static void row_numbers_of_another_table_are_refused(void **state) {
     (void)state;
     struct table table;
@@ -317,6 +362,7 @@ int main(void) {
         cmocka_unit_test(a_span_has_one_code_a_system_of_one_topic_without_descendants_and_packages),
         cmocka_unit_test(both_files_have_a_line_a_question),
         cmocka_unit_test(options_are_scored_by_the_cosine_of_mean_vectors),
+        cmocka_unit_test(prefixes_are_the_first_vectors_of_a_stem_and_0_behind_them),
         cmocka_unit_test(row_numbers_of_another_table_are_refused),
         cmocka_unit_test(wilson_intervals_stay_within_0_and_1),
     };
