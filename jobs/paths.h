@@ -1,8 +1,9 @@
 /* The files that a job reads and writes, from the table of settings: so that no output is an input, whatever the job.
  *
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
- * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine" (JSON), "predictions" (CSV or Parquet), "leaderboard" (CSV), "evaluation" (Markdown), "matrix"
- * (svmlight), "removed" (TSV), "live" (HTML), "export", "hugging-face", "arrays", "prefix", "hospital", "labels" (folders).
+ * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine", "qa" (JSON), "predictions" (CSV or Parquet),
+ * "leaderboard" (CSV), "evaluation" (Markdown), "matrix" (svmlight), "removed" (TSV), "live" (HTML), "export", "hugging-face", "prefix", "adapter", "arrays",
+ * "hospital", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H

@@ -11,7 +11,8 @@
 #define MODEL_JOBS (JOB_TRAIN | JOB_TOKENIZE | JOB_BENCH)
 #define STEP_JOBS  (JOB_TRAIN | JOB_BENCH)
 #define COMPUTE_JOBS                                                                                                   \
-    (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_BENCH | JOB_DOCTOR)
+    (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_BENCH | JOB_DOCTOR |         \
+     JOB_QA_TRAIN | JOB_QA)
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a member cannot stand in them */
 #define OPTION_OFFSET(in, member)       offsetof(struct config, in.member)
