@@ -30,7 +30,8 @@ build aces ehr/tasks/aces_{file,bounds}.c base/status.c -lyaml
 build rows ingest/{row_scan,field_values,mimic_rows}.c base/status.c
 build predictions ingest/{predictions,class_predictions,delimited,row_scan,byte_source,inflater,field_values}.c base/{status,string_list,input_file}.c -lz
 build questions qa/questions.c base/{status,dictionary}.c -ljansson -lxxhash
-mkdir corpus_questions corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_aces corpus_source_code corpus_rows corpus_predictions
+build terms terms/{text_words,term_rules,term_index,term_match,negation}.c base/{status,dictionary}.c -lutf8proc -lxxhash
+mkdir corpus_terms corpus_questions corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_aces corpus_source_code corpus_rows corpus_predictions
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
 done
@@ -58,6 +59,7 @@ printf 'subject_id,prediction_time,boolean_value,predicted_boolean_value,predict
 printf 'subject_id,prediction_time,classes,a,"b, c"\n%s' '7,2020-02-29,1;0,.5,1e-3
 -3,2019-12-31T00:00,,-1,2
 ' >corpus_predictions/classes
+printf '\024sugar sickness\tDM\nXY\tMI\tNo asthma, but (MS) acute hepatitis; UTIs: Crohn’s é' >corpus_terms/one
 printf '%s' '[{"input": ["Stem\n A:  one\n B:  two\n", "B"], "medical_codes": [617490, 3]}]' >corpus_questions/released
 printf '%s' '{"id": "1", "stem": "Stem", "options": ["one", "two"], "answer": "A", "codes": [["ICD10CM", "E11.9"]]}' >corpus_questions/ours
 run safetensors "$seconds" &
@@ -69,6 +71,7 @@ run predictions $((seconds / 3))
 run aces $((seconds / 3))
 run rows $((seconds / 3))
 run questions $((seconds / 5))
+run terms $((seconds / 5))
 wait $!
 [ -n "$(grep -l 'Done' safetensors.log)" ] || fail "fuzz_safetensors did not end well"
 finish
