@@ -18,6 +18,7 @@
 #include "jobs.h"
 #include "measure/probe.h"
 #include "measure/probe_baselines.h"
+#include "measure/probe_heading.h"
 #include "measure/probe_hierarchy.h"
 #include "measure/probe_links.h"
 #include "measure/probe_maps.h"
@@ -283,13 +284,8 @@ static void print(const struct probing *x) {
     printf("%s: %lld codes; intervals of 95 %% from %lld bootstrap resamples of categories\n", x->config->files.table,
            (long long)x->codes.n, (long long)x->bootstrap.resamples);
     probe_report_print(stdout, &x->run.report);
-    printf(
-        "\nseen: the training's graph holds the answer, as a node in common or an edge, for that share of the codes\n");
-    if (x->codes.ancestors.n_nodes > 0)
-        printf(
-            "*: classes and distances of codes whose parents the training's graph had (graph.hierarchy): no probe of "
-            "what "
-            "it found by itself\n");
+    printf("\n%s\n", PROBE_SEEN_LEGEND);
+    if (x->codes.ancestors.n_nodes > 0) printf("*: %s\n", PROBE_HIERARCHY_LEGEND);
     output_flush();
 }
 

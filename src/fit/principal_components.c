@@ -42,6 +42,15 @@ static void swap_rows(int64_t n, double *values, double *vectors, int64_t i, int
     }
 }
 
+/* An eigenvector may point either way, and which way it comes out may hang on a rounding. */
+static void make_largest_positive(int64_t n, double *vector) {
+    int64_t largest = 0;
+    for (int64_t c = 1; c < n; c++)
+        if (fabs(vector[c]) > fabs(vector[largest])) largest = c;
+    if (vector[largest] >= 0) return;
+    for (int64_t c = 0; c < n; c++) vector[c] = -vector[c];
+}
+
 int symmetric_eigen(int64_t n, double *a, double *values, double *vectors) {
     enum { MOST_SWEEPS = 30 };
     double square = 0;
@@ -62,6 +71,7 @@ int symmetric_eigen(int64_t n, double *a, double *values, double *vectors) {
         for (int64_t j = i + 1; j < n; j++)
             if (values[j] > values[largest]) largest = j;
         if (largest != i) swap_rows(n, values, vectors, i, largest);
+        make_largest_positive(n, vectors + i * n);
     }
     return STATUS_OK;
 }
@@ -89,13 +99,6 @@ static int covariance(struct device *d, int64_t n, int64_t width, const float *r
     return device_status(d);
 }
 
-static void take_direction(const double *vector, int64_t width, real *direction) {
-    int64_t largest = 0;
-    for (int64_t c = 1; c < width; c++)
-        if (fabs(vector[c]) > fabs(vector[largest])) largest = c;
-    for (int64_t c = 0; c < width; c++) direction[c] = (real)(vector[largest] < 0 ? -vector[c] : vector[c]);
-}
-
 int principal_components_make(struct principal_components *p, struct device *device, int64_t n_rows, int64_t width,
                               const float *rows, int64_t n) {
     real *cov = NULL;
@@ -114,7 +117,7 @@ int principal_components_make(struct principal_components *p, struct device *dev
     for (int64_t i = 0; i < width; i++) /* symmetric to the last bit */
         for (int64_t j = 0; j < width; j++) a[i * width + j] = (double)cov[i < j ? i * width + j : j * width + i];
     TRY_DONE(symmetric_eigen(width, a, values, vectors));
-    for (int64_t i = 0; i < n; i++) take_direction(vectors + i * width, width, p->directions + i * width);
+    for (int64_t i = 0; i < n * width; i++) p->directions[i] = (real)vectors[i];
 done:
     free(cov);
     free(a);

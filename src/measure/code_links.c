@@ -84,26 +84,12 @@ static int codes_of_nodes(struct code_links *l, const int32_t *counts) {
     return STATUS_OK;
 }
 
-/* Keeps the edges between listed nodes; then those whose ends have few enough of them; then adds the other way. */
+/* Keeps the edges between listed nodes, then adds the other way. */
 static int keep_edges(struct code_links *l, const int32_t *counts) {
-    int32_t *degree;
     int64_t n = 0;
-    TRY(mem_alloc(&degree, l->n_nodes, sizeof *degree));
     thin_edges(l);
-    for (int64_t e = 0; e < l->n_edges; e++) {
-        uint64_t a = l->edges[e] >> 32, b = l->edges[e] & UINT32_MAX;
-        if (counts[a] == 0 || counts[b] == 0) continue;
-        degree[a]++;
-        degree[b]++;
-        l->edges[n++] = l->edges[e];
-    }
-    l->n_edges = n;
-    n = 0;
-    for (int64_t e = 0; e < l->n_edges; e++) {
-        uint64_t a = l->edges[e] >> 32, b = l->edges[e] & UINT32_MAX;
-        if (degree[a] <= LINK_MOST_NEIGHBOURS && degree[b] <= LINK_MOST_NEIGHBOURS) l->edges[n++] = l->edges[e];
-    }
-    free(degree);
+    for (int64_t e = 0; e < l->n_edges; e++)
+        if (counts[l->edges[e] >> 32] && counts[l->edges[e] & UINT32_MAX]) l->edges[n++] = l->edges[e];
     TRY(mem_grow(&l->edges, &l->edge_capacity, 2 * n, sizeof *l->edges));
     for (int64_t e = 0; e < n; e++) l->edges[n + e] = l->edges[e] << 32 | l->edges[e] >> 32;
     l->n_edges = 2 * n;
@@ -124,8 +110,19 @@ int code_links_finish(struct code_links *l) {
 }
 
 /* ---- links of a code ---- */
+static int is_popular(const struct code_links *l, int32_t node) {
+    return l->edge_offsets[node + 1] - l->edge_offsets[node] > LINK_MOST_NEIGHBOURS;
+}
+
+/* The node at the other end of edge e of a node; -1: the edge links nothing, because an end has too many. */
+static int32_t linked_node(const struct code_links *l, int32_t node, int64_t e) {
+    int32_t other = (int32_t)(l->edges[e] & UINT32_MAX);
+    return is_popular(l, node) || is_popular(l, other) ? -1 : other;
+}
+
 static int64_t mark_node(const struct code_links *l, int32_t node, int64_t code, int64_t *mark) {
     int64_t n = 0;
+    if (node < 0) return 0;
     for (int64_t k = l->code_offsets[node]; k < l->code_offsets[node + 1]; k++) {
         int64_t other = l->codes[k];
         if (other == code || mark[other] == code + 1) continue;
@@ -141,7 +138,7 @@ int64_t code_links_mark(const struct code_links *l, int64_t code, int64_t *mark)
         int32_t node = l->listed[k];
         n += mark_node(l, node, code, mark);
         for (int64_t e = l->edge_offsets[node]; e < l->edge_offsets[node + 1]; e++)
-            n += mark_node(l, (int32_t)(l->edges[e] & UINT32_MAX), code, mark);
+            n += mark_node(l, linked_node(l, node, e), code, mark);
     }
     return n;
 }
@@ -153,8 +150,9 @@ int64_t code_links_mark_same_node(const struct code_links *l, int64_t code, int6
     return n;
 }
 
-/* Whether a code other than `code` lists the node. */
+/* Whether a code other than `code` lists the node; of -1: none does. */
 static int another_lists(const struct code_links *l, int32_t node, int64_t code) {
+    if (node < 0) return 0;
     for (int64_t k = l->code_offsets[node]; k < l->code_offsets[node + 1]; k++)
         if (l->codes[k] != code) return 1;
     return 0;
@@ -165,7 +163,7 @@ int code_links_any(const struct code_links *l, int64_t code) {
         int32_t node = l->listed[k];
         if (another_lists(l, node, code)) return 1;
         for (int64_t e = l->edge_offsets[node]; e < l->edge_offsets[node + 1]; e++)
-            if (another_lists(l, (int32_t)(l->edges[e] & UINT32_MAX), code)) return 1;
+            if (another_lists(l, linked_node(l, node, e), code)) return 1;
     }
     return 0;
 }
@@ -174,5 +172,18 @@ int code_links_share_a_node(const struct code_links *l, int64_t a, int64_t b) {
     for (int64_t i = l->listed_offsets[a]; i < l->listed_offsets[a + 1]; i++)
         for (int64_t k = l->listed_offsets[b]; k < l->listed_offsets[b + 1]; k++)
             if (l->listed[i] == l->listed[k]) return 1;
+    return 0;
+}
+
+static int has_edge(const struct code_links *l, int32_t a, int32_t b) {
+    uint64_t edge = (uint64_t)a << 32 | (uint64_t)b;
+    int64_t first = l->edge_offsets[a], n = l->edge_offsets[a + 1] - first;
+    return n > 0 && bsearch(&edge, l->edges + first, (size_t)n, sizeof edge, ascending) != NULL;
+}
+
+int code_links_join(const struct code_links *l, int64_t a, int64_t b) {
+    for (int64_t i = l->listed_offsets[a]; i < l->listed_offsets[a + 1]; i++)
+        for (int64_t k = l->listed_offsets[b]; k < l->listed_offsets[b + 1]; k++)
+            if (has_edge(l, l->listed[i], l->listed[k])) return 1;
     return 0;
 }

@@ -43,6 +43,9 @@ int64_t code_links_mark_same_node(const struct code_links *links, int64_t code, 
 /* Whether two codes list a node in common, however popular. */
 int code_links_share_a_node(const struct code_links *links, int64_t a, int64_t b);
 
+/* Whether an edge joins a node of the one to a node of the other, however popular. */
+int code_links_join(const struct code_links *links, int64_t a, int64_t b);
+
 /* Whether `code` is linked to any other. */
 int code_links_any(const struct code_links *links, int64_t code);
 

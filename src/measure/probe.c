@@ -129,12 +129,18 @@ static void values_of(const struct probe_run *r, int64_t number, const struct pr
     }
 }
 
+static struct query_units units_of(const struct probe_run *r, int64_t number) {
+    return (struct query_units){r->report.results[number].n_units, r->unit[number]};
+}
+
 /* Collective. estimates [n_rows] of values [n_rows, answers]. */
 static int estimate(const struct probe_run *r, int64_t number, int n_rows, const double *values,
                     struct estimate *estimates) {
     const struct probe_question *q = &r->questions->items[number];
     const struct probe_result *x = &r->report.results[number];
-    if (q->kind == QUESTION_DISTANCE) return correlate_with_distance(r->bootstrap, q, n_rows, values, estimates);
+    struct query_units units = units_of(r, number);
+    if (q->kind == QUESTION_DISTANCE)
+        return correlate_with_distance(r->bootstrap, q, &units, n_rows, values, estimates);
     return probe_estimate(r->bootstrap, x->n_queries, r->unit[number], x->n_units, n_rows, values, estimates);
 }
 
@@ -353,7 +359,8 @@ int probe_run_difference(struct probe_run *r, int a, int b) {
         const struct probe_question *q = &r->questions->items[i];
         const double *of_a = r->values[i * PROBE_MOST_SPACES + a], *of_b = r->values[i * PROBE_MOST_SPACES + b];
         struct estimate *estimates = r->report.results[i].pairs[p];
-        status = q->kind == QUESTION_DISTANCE ? correlation_difference(r->bootstrap, q, of_a, of_b, estimates)
+        struct query_units units = units_of(r, i);
+        status = q->kind == QUESTION_DISTANCE ? correlation_difference(r->bootstrap, q, &units, of_a, of_b, estimates)
                                               : difference_of_means(r, i, of_a, of_b, estimates);
     }
     return status;

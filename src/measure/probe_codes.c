@@ -256,15 +256,17 @@ static int is_answer(const struct probe_codes *c, const struct probe_question *q
     return q->is_candidate[other] && class_of[other] == class_of[query] && c->category[other] != c->category[query];
 }
 
+static int are_linked(const struct probe_codes *c, int64_t a, int64_t b) {
+    return code_links_share_a_node(&c->links, a, b) || code_links_join(&c->links, a, b);
+}
+
 /* mark: code_links_mark was called for the query. */
 static int answer_is_linked(const struct probe_codes *c, const struct probe_question *q, int64_t i,
                             const int32_t *class_of, const int64_t *mark) {
     int32_t query = q->queries[i];
     if (q->kind == QUESTION_RANK) {
         for (int64_t k = q->targets.offsets[i]; k < q->targets.offsets[i + 1]; k++)
-            if (mark[q->targets.codes[k]] == query + 1 ||
-                code_links_share_a_node(&c->links, query, q->targets.codes[k]))
-                return 1;
+            if (are_linked(c, query, q->targets.codes[k])) return 1;
         return 0;
     }
     for (int64_t other = 0; other < c->n; other++)
@@ -289,10 +291,12 @@ static int answer_is_below_the_same(const struct probe_codes *c, const struct pr
 }
 
 /* Of pairs. */
-static double pairs_below_the_same(const struct probe_codes *c, const struct probe_question *q) {
+static double pairs_seen(const struct probe_codes *c, const struct probe_question *q) {
     int64_t n = 0;
-    for (int64_t i = 0; i < q->n_pairs && c->ancestors.n_nodes > 0; i++)
-        n += code_ancestors_share(&c->ancestors, q->queries[q->pairs[i].a], q->queries[q->pairs[i].b]);
+    for (int64_t i = 0; i < q->n_pairs; i++) {
+        int32_t a = q->queries[q->pairs[i].a], b = q->queries[q->pairs[i].b];
+        n += are_linked(c, a, b) || (c->ancestors.n_nodes > 0 && code_ancestors_share(&c->ancestors, a, b));
+    }
     return q->n_pairs > 0 ? (double)n / (double)q->n_pairs : NAN;
 }
 
@@ -300,7 +304,7 @@ int probe_question_seen(const struct probe_codes *c, const struct probe_question
                         double *seen) {
     int64_t *mark, n = 0, linked = 0;
     if (q->kind == QUESTION_DISTANCE) {
-        *seen = pairs_below_the_same(c, q);
+        *seen = pairs_seen(c, q);
         return STATUS_OK;
     }
     TRY(mem_alloc(&mark, c->n, sizeof *mark));

@@ -76,8 +76,9 @@ void probe_code_form(const struct probe_codes *codes, int64_t code, char form[CO
 
 /* The share of queries whose answer the graph holds: a listed node in common with a right answer, an edge between two of their nodes
  * (measure/code_links.h), or a node that stands above both in a terminology (measure/code_ancestors.h). class_of: of QUESTION_NEAREST and
- * QUESTION_LINEAR, whose right answers are the candidates of the query's class outside its category. Of QUESTION_DISTANCE the share of the
- * pairs above both of which such a node stands. NaN where no query has a class. */
+ * QUESTION_LINEAR, whose right answers are the candidates of the query's class outside its category; of them, whose right answers are many,
+ * popular nodes and edges of theirs do not count. Of QUESTION_DISTANCE the share of the pairs of which the graph holds any of the three. NaN
+ * where no query has a class. */
 int probe_question_seen(const struct probe_codes *codes, const struct probe_question *question, const int32_t *class_of,
                         double *seen);
 

@@ -59,6 +59,7 @@ struct sorted_pairs {
 
 struct correlating {
     int n_spaces, is_difference;
+    const int32_t *unit;         /* of each query; weights are of units */
     struct sorted_pairs *spaces; /* [n_spaces] */
 };
 
@@ -92,14 +93,17 @@ static int sort_pairs(struct sorted_pairs *s, const struct probe_question *q, co
     return STATUS_OK;
 }
 
-static double pair_weight(const struct code_pair *pair, const uint8_t *weights) {
-    return (double)weights[pair->a] * (double)weights[pair->b];
+/* Of a unit that stands twice in a resample each copy has its own pairs; those of two units are all that there are. */
+static double pair_weight(const struct code_pair *pair, const int32_t *unit, const uint8_t *weights) {
+    int32_t a = unit[pair->a], b = unit[pair->b];
+    return a == b ? (double)weights[a] : (double)weights[a] * (double)weights[b];
 }
 
 /* Ranks of the distances, less their mean; returns the weight of all pairs. */
-static double rank_distances(const struct sorted_pairs *s, const uint8_t *weights, double rank[MOST_DISTANCES]) {
+static double rank_distances(const struct sorted_pairs *s, const int32_t *unit, const uint8_t *weights,
+                             double rank[MOST_DISTANCES]) {
     double weight[MOST_DISTANCES] = {0}, all = 0, before = 0;
-    for (int64_t i = 0; i < s->n; i++) weight[s->pair[i]->distance] += pair_weight(s->pair[i], weights);
+    for (int64_t i = 0; i < s->n; i++) weight[s->pair[i]->distance] += pair_weight(s->pair[i], unit, weights);
     for (int d = 0; d < MOST_DISTANCES; d++) all += weight[d];
     for (int d = 0; d < MOST_DISTANCES; d++) {
         rank[d] = before + weight[d] / 2 - all / 2;
@@ -110,13 +114,13 @@ static double rank_distances(const struct sorted_pairs *s, const uint8_t *weight
 
 /* Pearson's correlation of the ranks, where each pair stands `weight` times: those of equal values are the mean of the places that they
  * take. */
-static double correlate(const struct sorted_pairs *s, const uint8_t *weights) {
+static double correlate(const struct sorted_pairs *s, const int32_t *unit, const uint8_t *weights) {
     double of_distance[MOST_DISTANCES], before = 0, xx = 0, xy = 0, yy = 0;
-    double all = rank_distances(s, weights, of_distance);
+    double all = rank_distances(s, unit, weights, of_distance);
     for (int64_t first = 0, end; first < s->n; first = end) {
         double weight = 0, y = 0;
         for (end = first; end < s->n && (end == first || !s->begins[end]); end++) {
-            double w = pair_weight(s->pair[end], weights), rank = of_distance[s->pair[end]->distance];
+            double w = pair_weight(s->pair[end], unit, weights), rank = of_distance[s->pair[end]->distance];
             weight += w;
             y += w * rank;
             yy += w * rank * rank;
@@ -133,20 +137,17 @@ static void compute(const void *context, const uint8_t *weights, void *scratch, 
     const struct correlating *c = context;
     (void)scratch;
     if (c->is_difference)
-        results[0] = correlate(&c->spaces[0], weights) - correlate(&c->spaces[1], weights);
+        results[0] = correlate(&c->spaces[0], c->unit, weights) - correlate(&c->spaces[1], c->unit, weights);
     else
-        for (int i = 0; i < c->n_spaces; i++) results[i] = correlate(&c->spaces[i], weights);
+        for (int i = 0; i < c->n_spaces; i++) results[i] = correlate(&c->spaces[i], c->unit, weights);
 }
 
-static int run(const struct bootstrap *bootstrap, const struct probe_question *q, int n, const double *const *likeness,
-               int is_difference, struct estimate *estimates) {
+static int run(const struct bootstrap *bootstrap, const struct probe_question *q, const struct query_units *units,
+               int n, const double *const *likeness, int is_difference, struct estimate *estimates) {
     enum { STREAM = 0x91 }; /* one: all spaces of a question are resampled alike */
-    struct correlating c = {.n_spaces = n, .is_difference = is_difference};
-    struct bootstrap_measure measure = {.n_units = q->n_queries,
-                                        .n_results = is_difference ? 1 : n,
-                                        .stream = STREAM,
-                                        .compute = compute,
-                                        .context = &c};
+    struct correlating c = {.n_spaces = n, .is_difference = is_difference, .unit = units->of_query};
+    struct bootstrap_measure measure = {
+        .n_units = units->n, .n_results = is_difference ? 1 : n, .stream = STREAM, .compute = compute, .context = &c};
     int status = mem_alloc(&c.spaces, n, sizeof *c.spaces);
     for (int i = 0; i < n && status == STATUS_OK; i++)
         status = sort_pairs(&c.spaces[i], q, likeness[i], is_difference ? likeness[1 - i] : NULL);
@@ -160,15 +161,17 @@ static int run(const struct bootstrap *bootstrap, const struct probe_question *q
     return status;
 }
 
-int correlate_with_distance(const struct bootstrap *bootstrap, const struct probe_question *q, int n,
-                            const double *likeness, struct estimate *estimates) {
+int correlate_with_distance(const struct bootstrap *bootstrap, const struct probe_question *q,
+                            const struct query_units *units, int n, const double *likeness,
+                            struct estimate *estimates) {
     const double *rows[BOOTSTRAP_MOST_RESULTS];
     for (int i = 0; i < n; i++) rows[i] = likeness + i * q->n_pairs;
-    return run(bootstrap, q, n, rows, 0, estimates);
+    return run(bootstrap, q, units, n, rows, 0, estimates);
 }
 
-int correlation_difference(const struct bootstrap *bootstrap, const struct probe_question *q, const double *a,
-                           const double *b, struct estimate *estimate) {
+int correlation_difference(const struct bootstrap *bootstrap, const struct probe_question *q,
+                           const struct query_units *units, const double *a, const double *b,
+                           struct estimate *estimate) {
     const double *rows[2] = {a, b};
-    return run(bootstrap, q, 2, rows, 1, estimate);
+    return run(bootstrap, q, units, 2, rows, 1, estimate);
 }

@@ -1,5 +1,5 @@
 /* How alike two codes are in a space, against how far apart they stand in their hierarchy (measure/probe_hierarchy.h): Spearman's rank
- * correlation over pairs, with an interval by resampling codes. A space that knows the hierarchy has -1. */
+ * correlation over pairs, with an interval by resampling whole categories of codes. A space that knows the hierarchy has -1. */
 #ifndef MEDTOK_MEASURE_PROBE_CORRELATION_H
 #define MEDTOK_MEASURE_PROBE_CORRELATION_H
 
@@ -16,13 +16,20 @@ void likeness_of_vectors(const struct probe_question *question, const struct vec
  * Jaccard's of sets where all weights are equal), NaN where one is empty. */
 void likeness_of_bags(const struct probe_question *question, const struct bags *bags, double *likeness);
 
+/* What is resampled together: the category of each query, since the codes of one are much alike. */
+struct query_units {
+    int64_t n;
+    const int32_t *of_query; /* [n_queries] 0 .. n - 1 */
+};
+
 /* Collective. estimates [n] of likeness [n, n_pairs], n <= BOOTSTRAP_MOST_RESULTS; equal values have the mean of their ranks, and pairs
- * with NaN are left out. A pair counts in a resample as often as both of its codes do. */
-int correlate_with_distance(const struct bootstrap *bootstrap, const struct probe_question *question, int n,
-                            const double *likeness, struct estimate *estimates);
+ * with NaN are left out. A pair counts in a resample as often as its unit does, one of two units as often as the product of theirs. */
+int correlate_with_distance(const struct bootstrap *bootstrap, const struct probe_question *question,
+                            const struct query_units *units, int n, const double *likeness, struct estimate *estimates);
 
 /* Collective. The same of the difference of two spaces' correlations, both over the pairs that have a likeness in both. */
-int correlation_difference(const struct bootstrap *bootstrap, const struct probe_question *question, const double *a,
-                           const double *b, struct estimate *estimate);
+int correlation_difference(const struct bootstrap *bootstrap, const struct probe_question *question,
+                           const struct query_units *units, const double *a, const double *b,
+                           struct estimate *estimate);
 
 #endif

@@ -48,8 +48,18 @@ static void mark_right(const struct listing *x, int32_t query) {
         }
 }
 
-/* Appends a query with its answers, ascending, if it has any. in_common: those that share a node with it. */
-static int add_query(const struct listing *x, int32_t query, int in_common, struct probe_question *q,
+/* How training saw a right answer of a query, which the question about it says. */
+enum sight { NOT_SEEN, NODE_IN_COMMON, STILL_LINKED, N_SIGHTS };
+static const char *const SIGHT_NAMES[N_SIGHTS] = {
+    [NOT_SEEN] = "", [NODE_IN_COMMON] = ", a node in common", [STILL_LINKED] = ", still linked"};
+
+static enum sight sight_of(const struct code_links *l, int64_t query, int64_t answer) {
+    if (code_links_share_a_node(l, query, answer)) return NODE_IN_COMMON;
+    return code_links_join(l, query, answer) ? STILL_LINKED : NOT_SEEN;
+}
+
+/* Appends a query with its answers of a sight, ascending, if it has any. */
+static int add_query(const struct listing *x, int32_t query, enum sight sight, struct probe_question *q,
                      int64_t *queries) {
     const struct probe_codes *c = x->codes;
     int64_t number = q->n_queries;
@@ -60,7 +70,7 @@ static int add_query(const struct listing *x, int32_t query, int in_common, stru
     for (int64_t i = 0; i < c->n; i++) {
         int is_right = x->right[i] == query + 1, is_linked = x->linked[i] == query + 1;
         if (!q->is_candidate[i] || (!is_right && !is_linked)) continue;
-        int is_asked = is_right && code_links_share_a_node(&c->links, query, i) == in_common;
+        int is_asked = is_right && sight_of(&c->links, query, i) == sight;
         TRY(list_codes(is_asked ? &q->targets : &q->known, number, (int32_t)i));
     }
     if (q->targets.offsets[number + 1] == q->targets.offsets[number]) return STATUS_OK;
@@ -92,7 +102,7 @@ static int mark_candidates(const struct probe_codes *c, int64_t n, const struct 
     return STATUS_OK;
 }
 
-static int fill(const struct listing *x, int64_t n, const struct probe_link *links, int in_common, int64_t most,
+static int fill(const struct listing *x, int64_t n, const struct probe_link *links, enum sight sight, int64_t most,
                 uint64_t seed, struct probe_question *q) {
     int64_t *codes = NULL, n_codes;
     int status;
@@ -100,7 +110,7 @@ static int fill(const struct listing *x, int64_t n, const struct probe_link *lin
     TRY_DONE(mark_candidates(x->codes, n, links, q));
     TRY_DONE(mem_alloc(&q->targets.offsets, n_codes + 2, sizeof *q->targets.offsets));
     TRY_DONE(mem_alloc(&q->known.offsets, n_codes + 2, sizeof *q->known.offsets));
-    for (int64_t i = 0; i < n_codes; i++) TRY_DONE(add_query(x, (int32_t)codes[i], in_common, q, codes));
+    for (int64_t i = 0; i < n_codes; i++) TRY_DONE(add_query(x, (int32_t)codes[i], sight, q, codes));
     TRY_DONE(mem_alloc(&q->queries, q->n_queries, sizeof *q->queries));
     for (int64_t i = 0; i < q->n_queries; i++) q->queries[i] = (int32_t)codes[i];
 done:
@@ -109,18 +119,18 @@ done:
 }
 
 static int ask_direction(const struct probe_codes *c, const struct link_ends *ends, int64_t n,
-                         const struct probe_link *links, int in_common, int64_t most, uint64_t seed,
+                         const struct probe_link *links, enum sight sight, int64_t most, uint64_t seed,
                          struct question_list *questions) {
     struct probe_question q = {.kind = QUESTION_RANK};
     struct ends_of_nodes index = {0};
     struct listing x = {.codes = c, .ends = &index};
     int status;
     snprintf(q.name, sizeof q.name, "%.30s, %.20s to %.20s%s", ends->relation, ends->x_type[0] ? ends->x_type : "x",
-             ends->y_type[0] ? ends->y_type : "y", in_common ? ", a node in common" : "");
+             ends->y_type[0] ? ends->y_type : "y", SIGHT_NAMES[sight]);
     TRY_DONE(index_ends(&index, c->links.n_nodes, n, links));
     TRY_DONE(mem_alloc(&x.linked, c->n, sizeof *x.linked));
     TRY_DONE(mem_alloc(&x.right, c->n, sizeof *x.right));
-    TRY_DONE(fill(&x, n, links, in_common, most, seed, &q));
+    TRY_DONE(fill(&x, n, links, sight, most, seed, &q));
     if (q.n_queries > 0) {
         TRY_DONE(question_list_add(questions, &q));
         q = (struct probe_question){0};
@@ -142,10 +152,10 @@ int probe_questions_of_links(const struct probe_codes *c, const struct link_ends
     int status = STATUS_OK;
     TRY(mem_alloc(&turned, n, sizeof *turned));
     for (int64_t i = 0; i < n; i++) turned[i] = (struct probe_link){links[i].y, links[i].x};
-    for (int in_common = 0; in_common < 2 && status == STATUS_OK; in_common++) {
-        status = ask_direction(c, ends, n, links, in_common, most, seed, questions);
+    for (enum sight sight = NOT_SEEN; sight < N_SIGHTS && status == STATUS_OK; sight++) {
+        status = ask_direction(c, ends, n, links, sight, most, seed, questions);
         if (status == STATUS_OK && strcmp(ends->x_type, ends->y_type) != 0)
-            status = ask_direction(c, &back, n, turned, in_common, most, seed, questions);
+            status = ask_direction(c, &back, n, turned, sight, most, seed, questions);
     }
     free(turned);
     return status;

@@ -10,9 +10,11 @@ struct probe_link {
 };
 
 /* For the links [n] of one relation between nodes of two types, in both directions: appended to *questions. Asked are codes that list an
- * end; right are those that list the other end and no node that the query lists; candidates are all codes that list an other end of
- * some link. Codes that the graph links to the query in another way (measure/code_links.h) are no wrong answers: they are left out. Right
- * answers that share a node with the query are another question, of its own: their token sets may be equal for that reason. */
+ * end; right are those that list the other end of a link of theirs; candidates are all codes that list an other end of some link. Right
+ * answers that the graph still links to the query are no question about what training did not see: those that share a node with
+ * it are asked in a question of their own ("..., a node in common": their token sets may be equal for that reason), and so are those that
+ * another edge joins to it, of two codes that list several nodes ("..., still linked"). In each of the three the right answers of the
+ * others, and other codes that the graph links to the query (measure/code_links.h), are no wrong answers: they are left out. */
 struct link_ends {
     const char *relation, *x_type, *y_type; /* "": not known */
 };

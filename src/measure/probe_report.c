@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "measure/probe_heading.h"
 
 /* ---- intervals ---- */
 struct sums {
@@ -67,18 +68,14 @@ static void print_figures(FILE *out, const char *name, int n_metrics, const stru
 }
 
 static void print_result(FILE *out, const struct probe_report *r, const struct probe_result *x) {
-    char text[2 * QUESTION_NAME_BYTES];
+    char text[2 * QUESTION_NAME_BYTES], heading[PROBE_HEADING_BYTES];
     fprintf(out,
             x->kind == QUESTION_DISTANCE ? "\n%s: %lld codes in %lld %s\n  %-38s"
                                          : "\n%s: %lld codes asked, %lld %s\n  %-38s",
             x->name, (long long)x->n_queries, (long long)x->n_candidates, CANDIDATES[x->kind], "");
     for (int m = 0; m < x->n_metrics; m++) {
-        const char *mark = x->is_of_hierarchy ? "*" : "";
-        if (x->seen[m] > 0)
-            snprintf(text, sizeof text, "%s%s (seen %.0f %%)", x->metric[m], mark, 100 * x->seen[m]);
-        else
-            snprintf(text, sizeof text, "%s%s", x->metric[m], mark);
-        fprintf(out, "  %-25s", text);
+        probe_heading(x->metric[m], x->seen[m], x->is_of_hierarchy, heading);
+        fprintf(out, "  %-25s", heading);
     }
     fprintf(out, "\n");
     for (int s = 0; s < r->n_spaces; s++) print_figures(out, r->space[s], x->n_metrics, x->spaces[s]);
@@ -134,7 +131,7 @@ static void write_result(struct json *j, const struct probe_report *r, const str
     json_object(j, x->name);
     json_integer(j, "queries", x->n_queries);
     json_integer(j, x->kind == QUESTION_LINEAR ? "learned_from" : CANDIDATES[x->kind], x->n_candidates);
-    json_integer(j, "units", x->kind == QUESTION_DISTANCE ? x->n_queries : x->n_units);
+    json_integer(j, "units", x->n_units);
     json_object(j, "seen");
     for (int m = 0; m < x->n_metrics; m++) json_real(j, x->metric[m], x->seen[m], 9);
     json_end(j);

@@ -23,7 +23,7 @@ struct probe_result {
     int64_t n_candidates; /* of QUESTION_LINEAR: codes learned from; of QUESTION_DISTANCE: pairs */
     int n_metrics;
     char metric[PROBE_MOST_METRICS][QUESTION_NAME_BYTES];
-    double seen[PROBE_MOST_METRICS]; /* share of queries whose answer the training's graph holds; NaN: not known */
+    double seen[PROBE_MOST_METRICS]; /* probe_question_seen */
     int is_of_hierarchy; /* asks for classes or distances, and the training's graph had the parents of codes (graph.hierarchy) */
     struct estimate spaces[PROBE_MOST_SPACES][PROBE_MOST_METRICS];
     struct estimate pairs[PROBE_MOST_PAIRS][PROBE_MOST_METRICS];
@@ -41,7 +41,7 @@ struct probe_report {
 void probe_report_print(FILE *out, const struct probe_report *report);
 
 /* As the member "probes" of the object that is open: an object a question, in it "queries", and "candidates" or "learned_from" or "pairs",
- * "figures": {SPACE: {METRIC: {"value": ..}}},
+ * "units", "seen": {METRIC: ..}, "of_hierarchy", "figures": {SPACE: {METRIC: {"value": ..}}},
  * "differences": {"A - B": ..}, "curve": {METRIC: [{"tokens": 1, ..}, ..]}. */
 void probe_report_write_json(struct json *json, const struct probe_report *report);
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "measure/probe_heading.h"
 
 /* ---- counts ---- */
 int card_counts_make(struct card_counts *c, const struct table *table) {
@@ -142,7 +143,8 @@ static void write_contents(const struct model_card *card, FILE *out) {
                 (long long)(s->n_codes - s->vocabulary_rows));
 }
 
-/* ---- probes: {"probed_table", "probes": {QUESTION: {"figures": {SPACE: {METRIC: {"value", "low", "high"}}}}}} ---- */
+/* ---- probes: {"probed_table", "probes": {QUESTION: {"seen", "of_hierarchy", "figures": {SPACE: {METRIC: {"value", "low",
+ * "high"}}}}}} ---- */
 static void write_figure(FILE *out, json_t *figure) {
     json_t *value = json_object_get(figure, "value");
     if (json_is_number(value))
@@ -152,12 +154,21 @@ static void write_figure(FILE *out, json_t *figure) {
         fputs(" |", out);
 }
 
-static void write_question(FILE *out, const char *name, json_t *spaces) {
+/* The heading says what training saw: such a figure tells what was kept. */
+static void write_metric(FILE *out, const json_t *question, const char *metric) {
+    char heading[PROBE_HEADING_BYTES];
+    double seen = json_number_value(json_object_get(json_object_get(question, "seen"), metric));
+    probe_heading(metric, seen, json_integer_value(json_object_get(question, "of_hierarchy")) != 0, heading);
+    cell(out, heading);
+}
+
+static void write_question(FILE *out, const char *name, json_t *question) {
     const char *space, *metric;
-    json_t *figures, *figure, *first = json_object_iter_value(json_object_iter(spaces));
+    json_t *spaces = json_object_get(question, "figures"), *figures, *figure;
+    json_t *first = json_object_iter_value(json_object_iter(spaces));
     if (json_object_size(first) == 0) return;
     fprintf(out, "### %s\n\n| by |", name);
-    json_object_foreach(first, metric, figure) cell(out, metric);
+    json_object_foreach(first, metric, figure) write_metric(out, question, metric);
     fputs("\n|---|", out);
     for (size_t i = 0; i < json_object_size(first); i++) fputs("---|", out);
     fputs("\n", out);
@@ -181,10 +192,10 @@ static void write_questions(const struct model_card *card, FILE *out, json_t *fi
     fprintf(out,
             "## What the tokens know\n\nMeasured by `medtok probe`, beside the frozen text that they were made from "
             "and quantisers that nobody "
-            "trained; intervals of 95 %% from %lld bootstrap resamples.\n\n",
-            (long long)json_integer_value(json_object_get(file, "resamples")));
-    json_object_foreach(json_object_get(file, "probes"), name, question)
-        write_question(out, name, json_object_get(question, "figures"));
+            "trained; intervals of 95 %% from %lld bootstrap resamples.\n\n%s. \\*: %s.\n\n",
+            (long long)json_integer_value(json_object_get(file, "resamples")), PROBE_SEEN_LEGEND,
+            PROBE_HIERARCHY_LEGEND);
+    json_object_foreach(json_object_get(file, "probes"), name, question) write_question(out, name, question);
 }
 
 static int write_probes(const struct model_card *card, FILE *out, const char *table_id) {

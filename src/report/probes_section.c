@@ -1,9 +1,11 @@
-/* What a table knows beside its baselines, as the job probe measured it: {"probes": {QUESTION: {"figures": {SPACE: {METRIC: {"value", "low",
- * "high"}}}, "differences": the same of two spaces, "curve": {METRIC: [{"tokens", "value", "low", "high"}]}}}}. */
+/* What a table knows beside its baselines, as the job probe measured it: {"probes": {QUESTION: {"seen": {METRIC: share}, "of_hierarchy": 0
+ * or 1, "figures": {SPACE: {METRIC: {"value", "low", "high"}}}, "differences": the same of two spaces, "curve": {METRIC: [{"tokens", "value",
+ * "low", "high"}]}}}}. */
 #include <math.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "measure/probe_heading.h"
 #include "report/html.h"
 #include "report/measures_file.h"
 #include "report/name_list.h"
@@ -17,12 +19,17 @@ struct figures {
     struct name_list metrics;
 };
 
-static int begin(struct figures *f, const char *first) {
+/* Columns are called by the headings of their metrics, which say what training saw. */
+static int begin(struct figures *f, const json_t *question, const char *first) {
     static const char *const OF[OF_METRIC] = {"", " low", " high"};
+    const json_t *seen = json_object_get(question, "seen");
+    int is_of_hierarchy = json_integer_value(json_object_get(question, "of_hierarchy")) != 0;
     TRY(sheet_make(&f->sheet, 1, &first));
     for (int i = 0; i < OF_METRIC * f->metrics.n; i++) {
-        char name[112];
-        snprintf(name, sizeof name, "%.100s%s", f->metrics.items[i / OF_METRIC], OF[i % OF_METRIC]);
+        char heading[PROBE_HEADING_BYTES], name[PROBE_HEADING_BYTES + 8];
+        const char *metric = f->metrics.items[i / OF_METRIC];
+        probe_heading(metric, member_number(seen, metric), is_of_hierarchy, heading);
+        snprintf(name, sizeof name, "%s%s", heading, OF[i % OF_METRIC]);
         TRY(sheet_add_column(&f->sheet, name));
     }
     return STATUS_OK;
@@ -44,11 +51,11 @@ static int find_metrics(struct figures *f, json_t *metrics) {
 }
 
 /* Spaces, or pairs of them, as rows. */
-static int read_spaces(struct figures *f, json_t *spaces, const char *what) {
+static int read_spaces(struct figures *f, const json_t *question, const char *part) {
     const char *space;
-    json_t *metrics;
+    json_t *metrics, *spaces = json_object_get(question, part);
     json_object_foreach(spaces, space, metrics) TRY(find_metrics(f, metrics));
-    TRY(begin(f, what));
+    TRY(begin(f, question, "space"));
     sheet_mark_text(&f->sheet, 0);
     json_object_foreach(spaces, space, metrics) {
         TRY(sheet_add_row(&f->sheet));
@@ -60,9 +67,10 @@ static int read_spaces(struct figures *f, json_t *spaces, const char *what) {
 }
 
 /* Numbers of tokens as rows; all metrics have the same. */
-static int read_curve(struct figures *f, json_t *curve) {
+static int read_curve(struct figures *f, const json_t *question) {
+    json_t *curve = json_object_get(question, "curve");
     TRY(find_metrics(f, curve));
-    TRY(begin(f, "tokens"));
+    TRY(begin(f, question, "tokens"));
     size_t n = f->metrics.n > 0 ? json_array_size(json_object_get(curve, f->metrics.items[0])) : 0;
     for (size_t i = 0; i < n; i++) {
         TRY(sheet_add_row(&f->sheet));
@@ -88,16 +96,16 @@ static int plot_figures(struct report *x, int run, const struct figures *f, cons
                         .kind = kind,
                         .from_zero = 1};
     for (int m = 0; m < f->metrics.n; m++)
-        plot_add_series(&plot, f->metrics.items[m], 1 + OF_METRIC * m, 2 + OF_METRIC * m, 3 + OF_METRIC * m);
+        plot_add_series(&plot, f->sheet.names[1 + OF_METRIC * m], 1 + OF_METRIC * m, 2 + OF_METRIC * m,
+                        3 + OF_METRIC * m);
     return plot_write(&plot, &x->page);
 }
 
 static int write_part(struct report *x, int run, json_t *question, const char *name, const char *member) {
-    json_t *part = json_object_get(question, member);
     int is_curve = strcmp(member, "curve") == 0;
     struct figures f = {.metrics = {0}};
-    if (json_object_size(part) == 0) return STATUS_OK;
-    int status = is_curve ? read_curve(&f, part) : read_spaces(&f, part, "space");
+    if (json_object_size(json_object_get(question, member)) == 0) return STATUS_OK;
+    int status = is_curve ? read_curve(&f, question) : read_spaces(&f, question, member);
     if (status == STATUS_OK)
         status = plot_figures(x, run, &f, name, is_curve ? "by number of tokens" : member,
                               is_curve ? PLOT_CURVES : PLOT_INTERVALS);
@@ -112,6 +120,7 @@ static int write_run(struct report *x, int run) {
     json_t *file, *question;
     int status = STATUS_OK;
     TRY(measures_load(x->runs[run].path[REPORT_PROBES], &file));
+    html_element(x->page.out, "p", NULL, PROBE_SEEN_LEGEND ". *: " PROBE_HIERARCHY_LEGEND ".");
     fputs("<div class=\"figures\">\n", x->page.out);
     json_object_foreach(json_object_get(file, "probes"), name, question) {
         for (int p = 0; p < 3 && status == STATUS_OK; p++) status = write_part(x, run, question, name, PARTS[p]);

@@ -18,10 +18,13 @@ MEDTOK = os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok"))
 TYPES = {"F32": "<f4", "I32": "<i4", "U8": "u1"}
 
 
+SEVERAL = "system\tcode\tdescription\tnodes\nHCPCS\t7.77\tone code\t\nCPT\t77.7\tanother, spelled like it but for a dot\t\n"
+
+
 def medtok(folder, job, *arguments):
     names = {"vocabulary": "vocabulary.h5", "text": "text.h5", "checkpoint": "checkpoint.h5", "table": "table.h5", "export": "export"}
     sets = [f"files.{key}={os.path.join(folder, name)}" for key, name in names.items()]
-    sets += ["train.steps=5", "train.checkpoint_every=0", "train.batch=128", "run.threads=1"]
+    sets += [f"files.codes=[tests/sample/codes.tsv,{folder}/several.tsv]", "train.steps=5", "train.checkpoint_every=0", "train.batch=128", "run.threads=1"]
     done = subprocess.run([MEDTOK, job, *arguments, "--config", "configs/quickstart.yaml",
                            "--set", f"probe.report={folder}/probe.json"] + [a for s in sets for a in ("--set", s)],
                           cwd=ROOT, capture_output=True, text=True)
@@ -75,16 +78,21 @@ def check_card(folder, hf, table):
 
 def check_probes(folder, hf, table):
     """Figures of this table are on the card, those of another are not."""
-    probe = {"probed_table": table.attrs["content_id"].decode().rstrip("\0"), "resamples": 20, "probes": {"an | odd question": {"figures": {
-        "embedding": {"hit at 1": {"value": 0.25, "low": 0.125, "high": 0.5}}, "tokens": {"hit at 1": {"value": None}}}}}}
-    for known, row in ((True, "| embedding | 0.250 (0.125 to 0.500) |"), (False, None)):
+    probe = {"probed_table": table.attrs["content_id"].decode().rstrip("\0"), "resamples": 20, "probes": {
+        "an | odd question": {"seen": {"hit at 1": 0.5, "MRR": 0}, "of_hierarchy": 0, "figures": {
+            "embedding": {"hit at 1": {"value": 0.25, "low": 0.125, "high": 0.5}, "MRR": {"value": 0.5, "low": 0.5, "high": 0.5}},
+            "tokens": {"hit at 1": {"value": None}}}},
+        "ATC": {"seen": {"nearest, level 1": 0.996}, "of_hierarchy": 1, "figures": {"embedding": {"nearest, level 1": {"value": 1, "low": 1, "high": 1}}}}}}
+    rows = ("| by | hit at 1 (seen 50 %) | MRR |", "| embedding | 0.250 (0.125 to 0.500) | 0.500 (0.500 to 0.500) |",
+            "| by | nearest, level 1* (seen 100 %) |", "seen: the training's graph holds the answer", "\\*: classes and distances of codes whose parents")
+    for known in (True, False):
         with open(f"{folder}/probe.json", "w", encoding="utf-8") as file:
             json.dump(probe, file)
         status, _, err = medtok(folder, "export", "hf", hf)
         assert status == 0, err
         with open(f"{hf}/README.md", encoding="utf-8") as file:
             card = file.read()
-        assert (row in card) if known else ("hit at 1" not in card and "of another table" in err), card
+        assert all(row in card for row in rows) if known else ("hit at 1" not in card and "of another table" in err), card
         probe["probed_table"] = "another"
     os.remove(f"{folder}/probe.json")
 
@@ -166,6 +174,12 @@ def check_missing(model, tokenizer):
             assert 'expected "error" or "absent"' in str(error)
         else:
             raise AssertionError("no error of a choice that is not there")
+        for several, codes in (("77-7", "HCPCS:7.77, CPT:77.7"), ("7.77", None)):
+            try:
+                ask(several, missing="absent")
+                assert not codes
+            except LookupError as error:
+                assert codes and f"{several} means several codes: {codes}; name one of them" in str(error), error
     row = model.lookup("ICD10CM:E11.99", missing="absent")
     assert (row.tokens == -1).all() and (row.weights == 0).all() and (row.embeddings == 0).all()
     assert sum(tokenizer("ICD10CM:E11.99", missing="absent")["attention_mask"]) == 0
@@ -173,6 +187,8 @@ def check_missing(model, tokenizer):
 
 with tempfile.TemporaryDirectory() as folder:
     hf = os.path.join(folder, "hf")
+    with open(f"{folder}/several.tsv", "w", encoding="utf-8") as file:
+        file.write(SEVERAL)
     for job in (("prepare",), ("encode",), ("train",), ("tokenize",), ("export", "hf", hf)):
         status, _, err = medtok(folder, *job)
         assert status == 0, err

@@ -26,16 +26,23 @@ awk -F'\t' -v c=$column '$1 == "ICD10PCS" || $2 == "ICD10PCS" {n++; if ($c ~ /-1
 awk -F'\t' -v c=$column '$1 == "HCPCS" && !($c ~ /-1/ || $c == "") {bad = 1} END {exit bad}' out/tokens.tsv ||
     fail "codes that nothing stands above have graph tokens: $(grep HCPCS out/tokens.tsv | head -3)"
 
-printf 'from_system,from_code,to_system,to_code\nICD9CM,250.00,ICD10CM,E11.9\nICD9CM,250.01,ICD10CM,E10.9\n' >map.csv
-medtok probe $files --set probe.maps=map.csv --set probe.resamples=20 --set probe.report=p.json >probe.txt 2>/dev/null || fail "probe"
-grep -A1 '^ATC:' probe.txt | grep -q 'nearest, level 1\* (seen [1-9]' || fail "levels of ATC are not marked: $(grep -A1 ^ATC probe.txt)"
-grep -A1 '^ICD9CM to ICD10CM' probe.txt | grep -q '\*' && fail "a map is marked: $(grep -A1 '^ICD9CM to' probe.txt)"
-grep -q '^\*: .*graph.hierarchy' probe.txt || fail "no word of what * means"
+printf 'from_system,from_code,to_system,to_code\nICD9CM,250.00,ICD10CM,E11.9\nICD9CM,786.50,ICD10CM,R07.9\n' >map.csv
+medtok probe $files --set probe.maps=map.csv --set probe.resamples=20 --set probe.report=p.json >p.txt 2>/dev/null || fail "probe"
+grep -A1 '^ATC:' p.txt | grep -q 'nearest, level 1\* (seen [1-9]' || fail "levels of ATC are not marked: $(grep -A1 ^ATC p.txt)"
+grep -A1 '^ICD9CM to ICD10CM' p.txt | grep -q '\*' && fail "a map is marked: $(grep -A1 '^ICD9CM to' p.txt)"
+grep -q '^\*: .*graph.hierarchy' p.txt || fail "no word of what * means"
 medtok inspect $files --set inspect.resamples=20 >inspect.txt 2>/dev/null || fail "inspect"
 grep -q 'siblings were seen' inspect.txt || fail "inspect does not say that siblings were seen: $(tail -3 inspect.txt)"
 # The map itself as parents: then it is no probe.
 medtok prepare --set files.vocabulary=m.h5 --set graph.hierarchy=yes --set graph.parents=[map.csv] 2>/dev/null || fail "prepare with a map"
 expect_error 1 'htable.h5 was made from another vocabulary than m.h5' medtok probe $files --set files.vocabulary=m.h5
+files_m="--set files.vocabulary=m.h5 --set files.text=mt.h5 --set files.checkpoint=mc.h5 --set files.table=mtable.h5"
+{ medtok encode $files_m && medtok train $files_m --set train.steps=1 && medtok tokenize $files_m; } 2>/dev/null || fail "a table of the map's parents"
+medtok probe $files_m --set probe.maps=map.csv --set probe.resamples=20 --set probe.report=m.json >m.txt 2>/dev/null || fail "probe of the map's parents"
+for table in p m; do # without it one of the two pairs is seen, by a node of the graph that both list
+    seen=$(grep -A1 '^ICD9CM to ICD10CM' $table.txt | sed -n 's/.*hit at 1 (seen \([0-9]*\) %).*/\1/p')
+    [ "$seen" = "$([ $table = m ] && echo 100 || echo 50)" ] || fail "$table: seen $seen %: $(cat $table.txt)"
+done
 
 # A new code gets the nodes that the model knows: the graph is not needed.
 printf 'system\tcode\tdescription\nICD10PCS\t%s\tnew\n' "$(awk -F'\t' '$1 == "ICD10PCS" {print substr($2, 1, 6) "Y"; exit}' "$SAMPLE/codes.tsv")" >new.tsv

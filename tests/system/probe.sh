@@ -33,9 +33,10 @@ medtok prepare $removal --set graph.removed=other.tsv --set files.vocabulary=oth
 cmp -s removed.tsv other.tsv && fail "the edges do not depend on the seed"
 [ "$(cut -f1,4,5 removed.tsv | sort -u | tail -n 1)" = "$(printf 'relation\tx_type\ty_type')" ] || fail "removed: $(head removed.tsv)"
 medtok probe $files --set probe.removed=removed.tsv --set probe.report=links.json >links.txt || fail "probe of removed edges"
-grep -qE '^indication, drug to disease: [0-9]+ codes asked' links.txt || fail "no question of removed edges: $(cat links.txt)"
-grep -A1 '^indication, drug to disease' links.txt | grep -q 'seen 100 %' || # this table's graph had all of them
+grep -qE '^indication, drug to disease, still linked: [0-9]+ codes asked' links.txt || fail "no question of removed edges: $(cat links.txt)"
+grep -A1 '^indication, drug to disease, still linked' links.txt | grep -q 'seen 100 %' || # this table's graph had all of them
     fail "edges that training saw are not marked: $(grep -A1 ^indication links.txt)"
+grep -q '^indication, [a-z]* to [a-z]*: ' links.txt && fail "edges that training saw pass for removed ones: $(grep -A1 ^indication links.txt)"
 # The file belongs to the vocabulary: another's is told from it, though both are there.
 expect_error 1 'other.tsv does not hold the edges that were removed when without.h5 was made' \
     medtok prepare $removal --set graph.removed=other.tsv --set files.vocabulary=without.h5
@@ -43,6 +44,11 @@ medtok encode --set files.vocabulary=without.h5 --set files.text=without_text.h5
     --set files.checkpoint=without_checkpoint.h5 --set files.table=without_table.h5" && medtok train $without --set train.steps=1 && medtok tokenize $without ||
     fail "a table without the edges"
 expect_error 1 'other.tsv does not hold the edges that were removed when without.h5 was made' medtok probe $files $without --set probe.removed=other.tsv
+medtok probe $without --set probe.removed=removed.tsv --set probe.resamples=20 --set probe.report=without.json >links.txt || fail "probe without the edges"
+for direction in 'drug to disease' 'disease to drug'; do
+    grep -A1 "^indication, $direction: [0-9]* codes asked" links.txt | grep -q '^ *hit at 1 *hit at 10 *MRR *$' ||
+        fail "$direction: no question of edges that training did not see: $(grep -A1 ^indication links.txt)"
+done
 expect_error 2 'graph.removed is empty' medtok prepare $removal
 rm removed.tsv
 expect_error 1 'removed.tsv, which holds the edges that were removed, is not there' \

@@ -31,7 +31,8 @@ def of(k): return {"value": k / 32, "low": k / 64, "high": k / 16}
 metrics = [f"nearest, class {k}" for k in range(17)]
 figures = {space: {name: of(k + i) for k, name in enumerate(metrics)} for i, space in enumerate(("embedding", "tokens"))}
 curve = {"MRR": [dict(tokens=t, **of(t)) for t in (1, 2, 3)]}
-print(json.dumps({"probed_table": "t", "probes": {"ATC": {"queries": 9, "figures": figures, "differences": {"embedding - tokens": {
+print(json.dumps({"probed_table": "t", "probes": {"ATC": {"queries": 9, "seen": {"nearest, class 0": 0.12,
+    "nearest, class 1": 0, "nearest, class 2": None}, "of_hierarchy": 1, "figures": figures, "differences": {"embedding - tokens": {
     "nearest, class 0": {"value": -0.5, "low": -0.75, "high": None}}}}, "A to B": {"figures": {}, "differences": {}, "curve": curve}}}))
 PY
 medtok report --set report.page=report.html probe.report=probes.json files.scores=scores.json files.cohort=none.h5 2>log.txt || fail "report: $(cat log.txt)"
@@ -138,10 +139,11 @@ check '
 page = read("report.html")
 probes = json.load(open("probes.json"))["probes"]
 figures = rows(page, "probe.ATC.figures")
+heading = lambda metric: metric + ("* (seen 12 %)" if metric == "nearest, class 0" else "*")
 assert [row["space"] for row in figures] == ["embedding", "tokens"], figures
 for row in figures:
     for metric, of in probes["ATC"]["figures"][row["space"]].items():
-        assert [float(row[metric + end]) for end in ("", " low", " high")] == [of[k] for k in ("value", "low", "high")], (metric, row)
+        assert [float(row[heading(metric) + end]) for end in ("", " low", " high")] == [of[k] for k in ("value", "low", "high")], (metric, row)
 assert page.words.count("Drawn are the first 16 of 17; the others are in the CSV alone.") == 1, "a plot that leaves something out"
 assert [tuple(row.values()) for row in rows(page, "probe.ATC.differences")] == [("embedding - tokens", "-0.5", "-0.75", "")]
 curve = rows(page, "probe.A to B.by number of tokens")
@@ -149,6 +151,8 @@ assert [(int(row["tokens"]), float(row["MRR"])) for row in curve] == [(p["tokens
 titles = {text for _, texts in page.images for name, text in texts.items() if name.endswith("-title")}
 assert {"ATC: figures", "ATC: differences", "A to B: by number of tokens"} <= titles, titles
 assert "What the table knows" in page.words
+for mark in ("nearest, class 0* (seen 12 %)", "seen: the training", ". *: classes and distances of codes whose parents"):
+    assert mark in page.words, mark
 ' "the probes"
 check '
 page = read("report.html")
