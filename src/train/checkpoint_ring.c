@@ -265,7 +265,7 @@ int checkpoint_ring_wait(const struct checkpoint_ring *ring, struct saver *saver
 static int begin(const struct checkpoint_ring *ring, struct saver *saver, const char *path, int status) {
     struct kept_status kept = {0};
     status_keep(&kept, status);
-    if (saver->is_writing) TRY(checkpoint_ring_wait(ring, saver));
+    if (saver->is_writing) TRY(saver_end(saver));
     status_keep(&kept, seal(ring, saver, 1));
     return saver_begin(saver, path, ring->provenance, status_take(&kept));
 }
