@@ -27,6 +27,7 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"benchmark", "{\n \"version\":"},
                                          {"scores", "{\n \"cohort_id\":"},
                                          {"stages", "{\n \"job\": \""},
+                                         {"live", "<!doctype html>\n<html lang=\"en\">\n<head>\n"},
                                          {"page", "<!doctype html>\n<html lang=\"en\">\n<head>\n"},
                                          {"evaluation", "# Evaluation\n"},
                                          {"matrix", "# medtok baseline rows of "},
@@ -35,6 +36,7 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"links", "{\"question\": "},
                                          {"linked", "{\"codes\": ["},
                                          {"qa-cosine", "{\n \"questions_by_codes\": "},
+                                         {"qa", "{\n \"answers_of\": "},
                                          {"unmapped", "system\tcode\tevents\t"},
                                          {"meds-scores", "{\n \"samples_equally_weighted\": {"},
                                          {"predictions", "subject_id,prediction_time,classes,"},
@@ -51,6 +53,9 @@ static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93N
                                              {"export", "embeddings_all.npy", "\x93NUMPY"},
                                              {"export", "tokens.tsv", "system\tcode\ttext_specific_tokens\t"},
                                              {"export", "tokens.jsonl", "{\"system\":"},
+                                             {"adapter", "adapter_config.json", "{\n \"peft_type\": \"LORA\""},
+                                             {"adapter", "adapter_model.safetensors", ""},
+                                             {"adapter", "prefix.safetensors", ""},
                                              {"prefix", "vectors.npy", "\x93NUMPY"},
                                              {"prefix", "counts.npy", "\x93NUMPY"},
                                              {"prefix", "questions.tsv", "id\n"},
@@ -178,7 +183,7 @@ static int is_of_kind(const char *path, const char *kind) {
 
 static int check_output(const struct job_path *p) {
     if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0 ||
-        strcmp(p->kind, "prefix") == 0)
+        strcmp(p->kind, "prefix") == 0 || strcmp(p->kind, "adapter") == 0)
         return check_folder(p);
     if (strcmp(p->kind, "hospital") == 0) return check_hospital(p);
     if (strcmp(p->kind, "hugging-face") == 0) return check_hugging_face(p);

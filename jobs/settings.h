@@ -35,6 +35,7 @@
     OPTIONS(QUANTIZER_OPTIONS, quantizer_options, quantizer)                                                           \
     OPTIONS(LOSS_OPTIONS, loss_options, loss)                                                                          \
     OPTIONS(TRAIN_OPTIONS, train_options, train)                                                                       \
+    OPTIONS(CONTINUE_OPTIONS, continue_options, continuation)                                                          \
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
     OPTIONS(PROBE_OPTIONS, probe_options, probe)                                                                       \
@@ -47,6 +48,7 @@
     OPTIONS(QA_COSINE_OPTIONS, qa_cosine_options, qa_cosine)                                                           \
     OPTIONS(QA_PREFIX_OPTIONS, qa_prefix_options, qa_prefix)                                                           \
     OPTIONS(LINK_OPTIONS, link_options, link)                                                                          \
+    OPTIONS(QA_OPTIONS, qa_options, qa)                                                                                \
     OPTIONS(REPORT_OPTIONS, report_options, report)                                                                    \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \
     OPTIONS(SITE_OPTIONS, site_options, site)

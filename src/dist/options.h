@@ -20,16 +20,19 @@ enum stage_table { STAGE_TABLES(OPTION_CHOICE_NUMBER) };
 #define RUN_OPTIONS(KEY, in)                                                                                           \
     KEY(in, INTEGER, "run.seed", seed, "0", 0, 9e15, "",                                                               \
         JOB_ENCODE | STEP_JOBS | JOB_INSPECT | JOB_PROBE | JOB_COHORT | JOB_SYNTH | JOB_EVALUATE | JOB_BASELINE |      \
-            JOB_SCORE | JOB_REPORT,                                                                                    \
+            JOB_SCORE | JOB_REPORT | JOB_QA_TRAIN | JOB_QA,                                                            \
         SHAPES, "seed of all random numbers")                                                                          \
     KEY(in, INTEGER, "run.threads", threads, "0", 0, 1024, "threads a rank", COMPUTE_JOBS | JOB_BASELINE | JOB_SCORE,  \
         LEAVES, "0: the cores this rank may use, shared with the ranks that have the same")                            \
     KEY(in, CHOICE, "run.device", device, device_choice, DEVICE_CHOICES, "auto", COMPUTE_JOBS, LEAVES,                 \
         "where to compute; auto: on a GPU if there is one and the job has use for it")                                 \
-    KEY(in, CHOICE, "run.compute", compute, compute, COMPUTES, "fp32", MODEL_JOBS | JOB_EVALUATE, SHAPES,              \
+    KEY(in, CHOICE, "run.compute", compute, compute, COMPUTES, "fp32",                                                 \
+        MODEL_JOBS | JOB_EVALUATE | JOB_QA_TRAIN | JOB_QA, SHAPES,                                                     \
         "in what a GPU's matrix products multiply; sums are fp32, the quantiser's distances always fp32")              \
     KEY(in, CHOICE, "run.stages", stages, stage_table, STAGE_TABLES, "auto", STAGE_JOBS, LEAVES,                       \
         "table of where the time went, at the job's end; auto: on more than one rank")                                 \
+    KEY(in, INTEGER, "run.live_page", live_page, "5", 0, 3600, "seconds", LIVE_JOBS, LEAVES,                           \
+        "between two versions of a page beside the output that shows how far the job is (OUTPUT.live.html); 0: none")  \
     KEY(in, CHOICE, "run.log_level", log_level, log_level, LOG_LEVELS, "info", ALL_JOBS, LEAVES,                       \
         "most detailed log lines that are written")
 struct run_options {

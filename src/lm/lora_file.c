@@ -1,11 +1,10 @@
 /* Adapters from the files of `peft`. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "lm/folder_json.h"
 #include "lm/lora.h"
+#include "lm/parameter_file.h"
 
 /* ---- reading ---- */
 static int unknown(const char *folder, const char *what) {
@@ -54,36 +53,8 @@ done:
     return status;
 }
 
-static int load_parameter(const struct lora *l, const struct safetensors *file, const struct parameter *p) {
-    const struct tensor *t = safetensors_find(file, p->name);
-    float *floats = NULL;
-    real *values = NULL;
-    int status;
-    if (!t) return status_set(STATUS_FAILED, "%s: it lacks tensor %s", file->path, p->name);
-    TRY(weight_files_check(file->path, t, p->rows, p->cols));
-    TRY_DONE(mem_alloc(&floats, t->count, sizeof *floats));
-    TRY_DONE(mem_alloc(&values, t->count, sizeof *values));
-    tensor_values(t, floats);
-    for (int64_t i = 0; i < t->count; i++) values[i] = floats[i];
-    device_upload_reals(l->llama->device, p->value, values, t->count);
-    device_synchronize(l->llama->device);
-done:
-    free(floats);
-    free(values);
-    return status;
-}
-
 int lora_load(const struct lora *l, const char *folder) {
     char path[PATH_MAX];
-    struct safetensors file;
-    int status = STATUS_OK;
     folder_file(folder, "adapter_model.safetensors", path);
-    TRY(safetensors_open(&file, path));
-    if (file.n != l->n_parameters)
-        status = status_set(STATUS_FAILED, "%s: %lld tensors, but the adapter has %lld", path, (long long)file.n,
-                            (long long)l->n_parameters);
-    for (int64_t i = 0; i < l->n_parameters && status == STATUS_OK; i++)
-        status = load_parameter(l, &file, l->parameters[i]);
-    safetensors_close(&file);
-    return status;
+    return parameter_file_load(path, l->llama->device, l->n_parameters, l->parameters);
 }

@@ -1,4 +1,4 @@
-/* Settings link.* (questions and their codes), qa_cosine.*, qa_prefix.*. */
+/* Settings link.* (questions and their codes), qa_cosine.*, qa_prefix.*, and qa.* (a language model that answers). */
 #ifndef MEDTOK_QA_OPTIONS_H
 #define MEDTOK_QA_OPTIONS_H
 
@@ -48,6 +48,65 @@ struct qa_cosine_options {
         "folder for vectors.npy, counts.npy and questions.tsv")
 struct qa_prefix_options {
     QA_PREFIX_OPTIONS(OPTION_MEMBER, )
+};
+
+#define QA_PREFIXES(CHOICE)                                                                                            \
+    CHOICE(QA_PREFIX_NONE, "none")                                                                                     \
+    CHOICE(QA_PREFIX_NULL, "null")                                                                                     \
+    CHOICE(QA_PREFIX_RANDOM, "random")                                                                                 \
+    CHOICE(QA_PREFIX_SHUFFLED, "shuffled")                                                                             \
+    CHOICE(QA_PREFIX_VECTORS, "vectors")
+enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
+
+#define QA_OPTIONS(KEY, in)                                                                                            \
+    KEY(in, PATH, "qa.model", model, "", JOB_QA_TRAIN | JOB_QA, 0, "model",                                            \
+        "Hugging Face folder of a chat model: Llama 3.x, Qwen2.5, SmolLM2")                                            \
+    KEY(in, PATH, "qa.questions", questions, "", JOB_QA_TRAIN | JOB_QA, 0, "questions",                                \
+        "questions to learn from (qa-train) or to answer (qa), with their codes")                                      \
+    KEY(in, LIST, "qa.tests", tests, "", JOB_QA_TRAIN, "questions",                                                    \
+        "files of questions that will be answered: training on a question with a stem of theirs is an error")          \
+    KEY(in, CHOICE, "qa.prefix", prefix, qa_prefix, QA_PREFIXES, "none", JOB_QA_TRAIN | JOB_QA, SHAPES,                \
+        "what stands before a question: nothing; a learned vector; for each of its codes a random vector, another "    \
+        "code's, or its own of files.table")                                                                           \
+    KEY(in, INTEGER, "qa.codes", codes, "8", 1, 64, "codes", JOB_QA_TRAIN | JOB_QA, SHAPES,                            \
+        "at most so many codes of a question have a vector before it")                                                 \
+    KEY(in, INTEGER, "qa.mean", mean, "0", 0, 1, "", JOB_QA_TRAIN | JOB_QA, SHAPES,                                    \
+        "1: their mean stands there, one vector")                                                                      \
+    KEY(in, INTEGER, "qa.max_tokens", max_tokens, "512", 64, 65536, "tokens", JOB_QA_TRAIN | JOB_QA, SHAPES,           \
+        "of a question; of a longer one the middle of the stem is left out")                                           \
+    KEY(in, INTEGER, "qa.rank", rank, "16", 1, 1024, "", JOB_QA_TRAIN, SHAPES, "LoRA: rank of what is learned")        \
+    KEY(in, REAL, "qa.alpha", alpha, "32", 0.001, 1e6, JOB_QA_TRAIN, SHAPES, "LoRA: its scale, times the rank")        \
+    KEY(in, REAL, "qa.dropout", dropout, "0.01", 0, 0.9, JOB_QA_TRAIN, SHAPES, "LoRA: share of inputs dropped")        \
+    KEY(in, LIST, "qa.targets", targets, "maps", JOB_QA_TRAIN, NULL,                                                   \
+        "LoRA: maps of each layer: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; empty: q_proj and "  \
+        "v_proj")                                                                                                      \
+    KEY(in, INTEGER, "qa.batch", batch, "64", 1, 65536, "questions", JOB_QA_TRAIN, SHAPES,                             \
+        "in a batch, over all ranks")                                                                                  \
+    KEY(in, INTEGER, "qa.micro_batches", micro_batches, "1", 1, 65536, "batches", JOB_QA_TRAIN, SHAPES,                \
+        "batches, one after the other, whose mean gradient makes one step")                                            \
+    KEY(in, INTEGER, "qa.steps", steps, "1000", 1, 1e9, "steps", JOB_QA_TRAIN, SHAPES, "length of training")           \
+    KEY(in, REAL, "qa.rate", rate, "5e-5", 0, 1e6, JOB_QA_TRAIN, SHAPES, "Adam's learning rate")                       \
+    KEY(in, INTEGER, "qa.warmup", warmup, "100", 0, 1e9, "steps", JOB_QA_TRAIN, SHAPES,                                \
+        "the rate rises linearly so long")                                                                             \
+    KEY(in, INTEGER, "qa.checkpoint_every", checkpoint_every, "100", 0, 1e9, "steps", JOB_QA_TRAIN, LEAVES,            \
+        "0: only at the end")                                                                                          \
+    KEY(in, INTEGER, "qa.log_every", log_every, "10", 1, 1e9, "steps", JOB_QA_TRAIN, LEAVES,                           \
+        "steps between log lines")                                                                                     \
+    KEY(in, PATH, "qa.checkpoint", checkpoint, "results/qa.h5", 0, JOB_QA_TRAIN, "checkpoint",                         \
+        "what was learned, from which an interrupted training goes on")                                                \
+    KEY(in, PATH, "qa.metrics", metrics, "results/qa.jsonl", 0, JOB_QA_TRAIN, "metrics", "loss of each step")          \
+    KEY(in, PATH, "qa.adapter", adapter, "", JOB_QA, JOB_QA_TRAIN, "adapter",                                          \
+        "folder of the LoRA adapter, as peft has it, and of prefix.safetensors; qa without: the model as it is")       \
+    KEY(in, INTEGER, "qa.rotations", rotations, "1", 0, 1, "", JOB_QA, SHAPES,                                         \
+        "1: each question is answered with its options in all cyclic orders")                                          \
+    KEY(in, PATH, "qa.against", against, "", JOB_QA, 0, "qa",                                                          \
+        "report of another run of qa on the same questions, to compare with")                                          \
+    KEY(in, INTEGER, "qa.resamples", resamples, "10000", 20, 1e6, "resamples", JOB_QA, LEAVES,                         \
+        "of the bootstrap of the difference")                                                                          \
+    KEY(in, PATH, "qa.report", report, "results/qa.json", 0, JOB_QA, "qa",                                             \
+        "accuracy of groups of questions with intervals, letters, and each question's scores, as JSON")
+struct qa_options {
+    QA_OPTIONS(OPTION_MEMBER, )
 };
 
 #endif

@@ -19,7 +19,7 @@
         JOB_TRAIN, "checkpoint", "trained model")                                                                      \
     KEY(in, PATH, "files.table", table, "results/table.h5",                                                            \
         JOB_LOOKUP | JOB_EXPORT | JOB_VERIFY | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE | JOB_REPORT | JOB_QA_COSINE |   \
-            JOB_QA_PREFIX,                                                                                             \
+            JOB_QA_PREFIX | JOB_QA_TRAIN | JOB_QA,                                                                     \
         JOB_TOKENIZE, "table", "token table")                                                                          \
     KEY(in, PATH, "files.cohort", cohort, "results/cohort.h5", JOB_EVALUATE | JOB_BASELINE | JOB_EXPLAIN | JOB_REPORT, \
         JOB_COHORT, "cohort", "subjects, their events, and the samples of tasks")                                      \

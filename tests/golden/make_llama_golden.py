@@ -41,6 +41,7 @@ HEADERS = ("{{ '<|begin_of_text|>' }}{% for message in messages %}{{ '<|start_he
 SENTENCES = ["Type 2 diabetes mellitus without complications", "Cholera due to acute disease of the heart", "The patient isn't well; they've had fever",
              "A 45-year-old man with chest pain takes 100 mg of aspirin", "Which of the following is the most likely diagnosis?",
              "A: Amoxicillin\nB: Metformin\nC: Insulin\nD: None of the above", "system user assistant Answer:", "def f(x):\n    return x  # 12345"]
+LETTERS = [" A B C D E F G H I J " * 12]  # letters of options are tokens, with a space before them and without
 TEXTS = ["", " ", "  ", "\n", " \n\n \t x", "Type 2 diabetes", "it's WE'LL I'D don'T", "100 1234567 ½ ² Ⅷ ٣٤", "a  b   c    ", "tab\tline\r\nreturn\n\n\nend",
          "Ménière's naïve Ångström", "Me\u0301nie\u0300re", "中国 糖尿病 type", "한국 한", "עברית العربية क्षत्रिय", "👨‍👩‍👧 heart ❤️ 🫀", "zero\u200bwidth\u200djoin\ufeffbom",
          "nbsp\u00a0em\u2003ideo\u3000\u2028line\u2029\u0085next", "…–“quoted” ¿qué? ((()))!!!", "ﬁ ﬂ ＋ ｆｕｌｌ Å Ω", "x" * 60, " " * 30 + "y", "=" * 33,
@@ -60,7 +61,7 @@ def tokenizer_of(name):
     # SmolLM2's vocabulary lacks some bytes, which are then left out.
     alphabet = [] if name == "smollm2" else pre_tokenizers.ByteLevel.alphabet()
     special = SPECIAL[name] if name == "smollm2" else []
-    tokenizer.train_from_iterator(SENTENCES * 3, trainers.BpeTrainer(vocab_size=300 + len(alphabet) // 2, initial_alphabet=alphabet,
+    tokenizer.train_from_iterator(SENTENCES * 3 + LETTERS, trainers.BpeTrainer(vocab_size=300 + len(alphabet) // 2, initial_alphabet=alphabet,
                                                                      special_tokens=special, show_progress=False))
     tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in SPECIAL[name]])
     return tokenizer

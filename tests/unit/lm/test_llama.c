@@ -222,7 +222,7 @@ static void check_refused(const char *sed, const char *file, const char *message
     struct llama m;
     struct bpe bpe = {0};
     assert_non_null(mkdtemp(folder));
-    snprintf(command, sizeof command, "cp " GOLDEN "/llama3/* %s && sed -i '%s' %s/%s", folder, sed, folder, file);
+    snprintf(command, sizeof command, "cp -r " GOLDEN "/llama3/* %s && sed -i '%s' %s/%s", folder, sed, folder, file);
     assert_int_equal(system(command), 0);
     int status =
         strcmp(file, "tokenizer.json") == 0 ? bpe_open(&bpe, folder) : llama_open(&m, &device, folder, PRODUCTS_F32, 0);
