@@ -17,9 +17,9 @@
 #include "measure/compared_tables.h"
 #include "measure/neighbours.h"
 #include "measure/quality.h"
+#include "measure/table_vectors.h"
 #include "measured_table.h"
 #include "paths.h"
-#include "store/table_walk.h"
 
 /* Codes read from the vocabulary at a time, and systems that are told apart in the report. */
 enum { PIECE = 16384, MOST_SYSTEMS = 64 };
@@ -40,11 +40,12 @@ struct inspection {
     struct bootstrap bootstrap;
     struct table table;
     char *vocabulary_id, *table_id;
-    int32_t *tokens; /* [n, 4, K] */
-    char *has_graph; /* [n] */
+    int32_t *tokens;    /* [n, 4, K] */
+    uint8_t *has_graph; /* [n] */
     struct code_keys keys;
     struct code_links links;
-    int64_t *queries, n_queries;
+    int32_t *queries;
+    int64_t n_queries;
     struct system_count systems[MOST_SYSTEMS];
     int n_systems;
     struct quality quality;
@@ -123,60 +124,18 @@ static int measure_tokens(struct inspection *x) {
     return status;
 }
 
-/* The embeddings of the queries into rows [n_queries, width]; queries ascend, so that each block of the file is read once. */
-static int read_queries(struct inspection *x, int64_t width, float *rows) {
-    for (int64_t q = 0; q < x->n_queries; q++)
-        TRY(table_read(&x->table, x->queries[q], 1, NULL, NULL, rows + q * width));
-    return STATUS_OK;
-}
-
-/* Moves the embeddings of the codes with a graph to the front of the block; their codes, and how many. */
-static int64_t keep_with_graph(const struct inspection *x, struct table_walk *w, int64_t width, int64_t *codes) {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < w->count; i++) {
-        if (!x->has_graph[w->first + i]) continue;
-        memmove(w->embedding + kept * width, w->embedding + i * width, (size_t)width * sizeof *w->embedding);
-        codes[kept++] = w->first + i;
-    }
-    return kept;
-}
-
-/* Puts all codes with a graph through the search. */
-static int search_table(struct inspection *x, struct neighbour_search *search) {
-    int64_t n = x->table.shape.n_codes, codes[TABLE_WALK_ROWS];
-    struct table_walk w;
-    struct progress progress;
-    progress_begin(&progress, "neighbours", n, "codes");
-    int status = table_walk_begin(&w, &x->table, TABLE_EMBEDDING, 0, n);
-    while (status == STATUS_OK && (status = table_walk_next(&w)) == STATUS_OK && w.count > 0) {
-        int64_t kept = keep_with_graph(x, &w, search->width, codes);
-        for (int64_t at = 0; at < kept && status == STATUS_OK; at += NEIGHBOUR_BLOCK)
-            status = neighbour_search_add(search, kept - at < NEIGHBOUR_BLOCK ? kept - at : NEIGHBOUR_BLOCK, codes + at,
-                                          w.embedding + at * search->width);
-        if (status == STATUS_OK) status = interrupt_poll();
-        progress_update(&progress, w.first + w.count);
-    }
-    table_walk_end(&w);
-    progress_end(&progress, n);
-    return status;
-}
-
 static int measure_neighbours(struct inspection *x, struct device *device) {
-    struct neighbour_search search = {0};
-    int64_t width = TABLE_GROUPS * x->table.shape.dim, n = x->n_queries;
-    float *rows = NULL;
+    const struct table_shape *t = &x->table.shape;
+    struct neighbour_question question = {x->n_queries, t->n_codes, x->queries, x->has_graph};
+    struct table_vectors vectors = {0};
     struct neighbour_recall *recall = NULL;
-    int status = mem_alloc(&rows, n * width, sizeof *rows);
-    if (status == STATUS_OK) status = mem_alloc(&recall, n, sizeof *recall);
-    if (status == STATUS_OK && n > 0) status = read_queries(x, width, rows);
-    if (status == STATUS_OK) status = neighbour_search_make(&search, x->comm, device, width, n, x->queries, rows);
-    if (status == STATUS_OK && n > 0) status = search_table(x, &search);
+    int status = table_vectors_make(&vectors, &x->table, 0, TABLE_GROUPS * t->dim, 1, x->has_graph);
+    if (status == STATUS_OK) status = mem_alloc(&recall, x->n_queries, sizeof *recall);
     TRY_DONE(comm_agree(x->comm, status));
-    TRY_DONE(neighbour_search_recall(&search, &x->links, recall));
-    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, n, recall));
+    TRY_DONE(neighbours_recall(x->comm, device, &vectors.source, &question, &x->links, recall));
+    TRY_DONE(quality_measure_neighbours(&x->quality, &x->bootstrap, x->n_queries, recall));
 done:
-    neighbour_search_free(&search);
-    free(rows);
+    table_vectors_free(&vectors);
     free(recall);
     return status;
 }

@@ -21,19 +21,12 @@
 #include "measure/probe_hierarchy.h"
 #include "measure/probe_links.h"
 #include "measure/probe_maps.h"
+#include "measure/table_vectors.h"
 #include "measured_table.h"
 #include "store/text_features.h"
 
 enum probe_stage { STAGE_LOAD, STAGE_TABLE, STAGE_TEXT, STAGE_UNTRAINED, STAGE_STRINGS, STAGE_REPORT, N_STAGES };
 static const char *const STAGE_NAMES[N_STAGES] = {"load", "table", "text", "untrained", "strings", "report"};
-
-/* Columns first .. first + source.width - 1 of the table's embeddings. */
-struct table_vectors {
-    struct vector_source source;
-    struct table *table;
-    int64_t first;
-    float *rows;
-};
 
 struct probing {
     const struct config *config;
@@ -48,7 +41,6 @@ struct probing {
     struct question_list questions;
     struct code_classes classes[PROBE_MOST_METRICS];
     int n_classes;
-    struct table_vectors vectors;
     struct frozen_text text;
     struct text_components components;
     struct probe_run run;
@@ -202,20 +194,12 @@ static int load(struct probing *x) {
 }
 
 /* ---- the table ---- */
-static int read_vectors(void *self, int64_t first, int64_t count, float *rows) {
-    const struct table_vectors *v = self;
-    int64_t all = TABLE_GROUPS * v->table->shape.dim, width = v->source.width;
-    TRY(table_read(v->table, first, count, NULL, NULL, v->rows));
-    for (int64_t i = 0; i < count; i++)
-        memcpy(rows + i * width, v->rows + i * all + v->first, (size_t)width * sizeof *rows);
-    return STATUS_OK;
-}
-
 static int ask_embedding(struct probing *x, const char *name, int64_t first, int64_t width, int parts, int *space) {
-    x->vectors.source = (struct vector_source){
-        .n = x->codes.n, .width = width, .parts = parts, .read = read_vectors, .self = &x->vectors, .used = x->used};
-    x->vectors.first = first;
-    return probe_run_vectors(&x->run, name, &x->vectors.source, space);
+    struct table_vectors vectors;
+    int status = comm_agree(x->comm, table_vectors_make(&vectors, &x->table, first, width, parts, x->used));
+    if (status == STATUS_OK) status = probe_run_vectors(&x->run, name, &vectors.source, space);
+    table_vectors_free(&vectors);
+    return status;
 }
 
 static int ask_tokens(struct probing *x, const char *name, const struct token_bags *tokens, int64_t most, int *space) {
@@ -232,9 +216,6 @@ static int ask_table(struct probing *x) {
     const struct table_shape *s = &x->table.shape;
     int64_t most = TABLE_GROUPS * s->top_k;
     struct token_bags tokens = {x->codes.n, s->codebook_size, s->top_k, TABLE_GROUPS, x->tokens, x->weights, NULL};
-    x->vectors.table = &x->table;
-    TRY(comm_agree(x->comm,
-                   mem_alloc(&x->vectors.rows, VECTOR_BLOCK * TABLE_GROUPS * s->dim, sizeof *x->vectors.rows)));
     TRY(ask_embedding(x, "embedding", 0, TABLE_GROUPS * s->dim, 1, &x->embedding));
     TRY(ask_embedding(x, "embedding, groups that both have", 0, TABLE_GROUPS * s->dim, TABLE_GROUPS, &x->common));
     for (int g = 0; g < TABLE_GROUPS; g++) TRY(ask_embedding(x, GROUPS[g], g * s->dim, s->dim, 1, NULL));
@@ -364,7 +345,6 @@ static void free_all(struct probing *x) {
     for (int i = 0; i < x->n_classes; i++) free(x->classes[i].class_of);
     question_list_free(&x->questions);
     probe_codes_free(&x->codes);
-    free(x->vectors.rows);
     free(x->used);
     free(x->tokens);
     free(x->weights);

@@ -49,8 +49,7 @@ enum rng_stream {
     RNG_TRANSE_NEGATIVE = 0x1541, /* the same, number of the negative */
     RNG_KMEANS_LEVELS =
         0x1700, /* first codebook, levels of residuals behind the first, to 0x17bf: medtok/first_codebook.c */
-    RNG_TEXT_MAP =
-        0x17c0, /* codes whose features make the first text map: index = code; directions that are drawn: step = draw */
+    RNG_TEXT_MAP = 0x17c0,   /* codes whose features make the first text map: index = code */
     RNG_NEXT_TOKEN = 0x1800, /* what a language model says next: index = number of the token */
     RNG_ADAPTER = 0x2000, /* + number of the adapter, to 0x3fff: what it drops of its input; step, index as in dropout */
     RNG_SHOTS =

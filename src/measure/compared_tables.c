@@ -4,15 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/interrupt.h"
 #include "base/rng.h"
 #include "base/status.h"
 #include "measure/neighbours.h"
+#include "measure/table_vectors.h"
 #include "store/table_walk.h"
 #include "terms/code_index.h"
 
-_Static_assert((int)N_GROUPS == (int)TABLE_GROUPS && (int)STABILITY_NEAR <= (int)NEIGHBOURS,
-               "tables have these groups, and the search keeps enough");
+_Static_assert((int)N_GROUPS == (int)TABLE_GROUPS, "tables have these groups");
 
 void compared_tables_free(struct compared_tables *c) {
     for (int t = 0; t < 2; t++) {
@@ -100,54 +99,43 @@ static int draw_queries(struct compared_tables *c, uint64_t seed) {
 }
 
 /* ---- search ---- */
-/* The embeddings of the queries; those of the second table may lie in any order. */
-static int read_queries(const struct compared_tables *c, int t, int64_t width, float *rows) {
-    for (int64_t q = 0; q < c->n_queries; q++)
-        TRY(table_read(c->tables[t], c->rows[t][c->queries[q]], 1, NULL, NULL, rows + q * width));
+/* The rows of the queries in a table, and what they are compared with: what both tables have, with a vector in either. */
+static int make_question(const struct compared_tables *c, int t, int32_t **queries, uint8_t **is_candidate) {
+    TRY(mem_alloc(queries, c->n_queries, sizeof **queries));
+    TRY(mem_alloc(is_candidate, c->tables[t]->shape.n_codes, 1));
+    for (int64_t q = 0; q < c->n_queries; q++) (*queries)[q] = (int32_t)c->rows[t][c->queries[q]];
+    for (int64_t i = 0; i < c->n; i++) (*is_candidate)[c->rows[t][i]] = has_vector(c, 0, i) && has_vector(c, 1, i);
     return STATUS_OK;
 }
 
-/* Moves what is in both tables, and has a vector, to the front of the block. */
-static int64_t keep_in_both(const struct compared_tables *c, int t, struct table_walk *w, int64_t width,
-                            int64_t *places) {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < w->count; i++) {
-        int64_t place = c->place[t][w->first + i];
-        if (place < 0 || !has_vector(c, 0, place) || !has_vector(c, 1, place)) continue;
-        memmove(w->embedding + kept * width, w->embedding + i * width, (size_t)width * sizeof *w->embedding);
-        places[kept++] = place;
-    }
-    return kept;
-}
-
-static int add_candidates(struct compared_tables *c, int t, struct neighbour_search *search) {
-    _Static_assert((int)TABLE_WALK_ROWS <= (int)NEIGHBOUR_BLOCK, "a block of the table is one of the search");
-    int64_t places[TABLE_WALK_ROWS];
-    struct table_walk w;
-    int status = table_walk_begin(&w, c->tables[t], TABLE_EMBEDDING, 0, c->tables[t]->shape.n_codes);
-    while (status == STATUS_OK && (status = table_walk_next(&w)) == STATUS_OK && w.count > 0) {
-        int64_t kept = keep_in_both(c, t, &w, search->width, places);
-        if (kept > 0) status = neighbour_search_add(search, kept, places, w.embedding);
-        if (status == STATUS_OK) status = interrupt_poll();
-    }
-    table_walk_end(&w);
+/* Into c->near[t], which is there. */
+static int search(struct compared_tables *c, int t, const struct neighbour_question *question,
+                  struct near_candidate *nearest) {
+    const struct table_shape *shape = &c->tables[t]->shape;
+    struct table_vectors vectors;
+    int status = comm_agree(
+        c->comm, table_vectors_make(&vectors, c->tables[t], 0, TABLE_GROUPS * shape->dim, 1, question->is_candidate));
+    if (status == STATUS_OK)
+        status = neighbours_find(c->comm, c->device, &vectors.source, question, STABILITY_NEAR, nearest);
+    for (int64_t i = 0; i < c->n_queries * STABILITY_NEAR && status == STATUS_OK; i++)
+        c->near[t][i] = nearest[i].code < 0 ? -1 : (int32_t)c->place[t][nearest[i].code];
+    table_vectors_free(&vectors);
     return status;
 }
 
 static int find_near(struct compared_tables *c, int t) {
-    struct neighbour_search search = {0};
-    int64_t width = TABLE_GROUPS * c->tables[t]->shape.dim;
-    float *rows = NULL;
-    int status = mem_alloc(&rows, c->n_queries * width, sizeof *rows);
+    struct near_candidate *nearest = NULL;
+    int32_t *queries = NULL;
+    uint8_t *is_candidate = NULL;
+    int status = make_question(c, t, &queries, &is_candidate);
     if (status == STATUS_OK) status = mem_alloc(&c->near[t], c->n_queries * STABILITY_NEAR, sizeof *c->near[t]);
-    if (status == STATUS_OK) status = read_queries(c, t, width, rows);
-    if (status == STATUS_OK)
-        status = neighbour_search_make(&search, c->comm, c->device, width, c->n_queries, c->queries, rows);
-    if (status == STATUS_OK) status = add_candidates(c, t, &search);
+    if (status == STATUS_OK) status = mem_alloc(&nearest, c->n_queries * STABILITY_NEAR, sizeof *nearest);
     status = comm_agree(c->comm, status);
-    if (status == STATUS_OK) status = neighbour_search_nearest(&search, STABILITY_NEAR, c->near[t]);
-    neighbour_search_free(&search);
-    free(rows);
+    struct neighbour_question question = {c->n_queries, c->tables[t]->shape.n_codes, queries, is_candidate};
+    if (status == STATUS_OK) status = search(c, t, &question, nearest);
+    free(queries);
+    free(is_candidate);
+    free(nearest);
     return status;
 }
 

@@ -1,90 +1,56 @@
-/* Blocks of cosines from the device, the best of each query kept on the host. */
+/* Linked codes among the nearest of a search. */
 #include "measure/neighbours.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/device_status.h"
 #include "base/rng.h"
+#include "base/status.h"
 #include "dist/gather.h"
 
-enum { QUERY_BLOCK = 64 };
-
 /* ---- queries ---- */
-int neighbour_queries(const struct code_links *l, uint64_t seed, int64_t most, int64_t **queries, int64_t *n_queries) {
-    *n_queries = 0;
-    TRY(mem_alloc(queries, l->n_codes, sizeof **queries));
-    for (int64_t i = 0; i < l->n_codes; i++)
-        if (code_links_any(l, i)) (*queries)[(*n_queries)++] = i;
-    return rng_draw(seed, RNG_QUERY, most, *queries, n_queries);
+int neighbour_queries(const struct code_links *l, uint64_t seed, int64_t most, int32_t **queries, int64_t *n_queries) {
+    int64_t *codes = NULL, n = 0;
+    *queries = NULL;
+    int status = mem_alloc(&codes, l->n_codes, sizeof *codes);
+    for (int64_t i = 0; i < l->n_codes && status == STATUS_OK; i++)
+        if (code_links_any(l, i)) codes[n++] = i;
+    if (status == STATUS_OK) status = rng_draw(seed, RNG_QUERY, most, codes, &n);
+    if (status == STATUS_OK) status = mem_alloc(queries, n, sizeof **queries);
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) (*queries)[i] = (int32_t)codes[i];
+    *n_queries = n;
+    free(codes);
+    return status;
 }
 
 /* ---- search ---- */
-/* Sends n rows with norm 1 (0 stays 0) to the device. */
-static void send_rows(struct neighbour_search *s, int64_t n, const float *rows, dev_real to) {
-    for (int64_t i = 0; i < n; i++) {
-        const float *row = rows + i * s->width;
-        double square = 0;
-        for (int64_t c = 0; c < s->width; c++) square += (double)row[c] * (double)row[c];
-        double scale = square > 0 ? 1 / sqrt(square) : 0;
-        for (int64_t c = 0; c < s->width; c++) s->host[i * s->width + c] = (real)(scale * (double)row[c]);
-    }
-    device_upload_reals(s->device, to, s->host, n * s->width);
+/* The question's arrays are copied: those of struct probe_question are its own. */
+static int make_question(struct probe_question *p, const struct neighbour_question *q) {
+    *p = (struct probe_question){.kind = QUESTION_NEAREST, .n_queries = q->n_queries};
+    TRY(mem_alloc(&p->queries, q->n_queries, sizeof *p->queries));
+    TRY(mem_alloc(&p->is_candidate, q->n_codes, 1));
+    if (q->n_queries > 0) memcpy(p->queries, q->queries, (size_t)q->n_queries * sizeof *p->queries);
+    for (int64_t c = 0; c < q->n_codes; c++) p->n_candidates += p->is_candidate[c] = q->is_candidate[c];
+    return STATUS_OK;
 }
 
-int neighbour_search_make(struct neighbour_search *s, const struct comm *comm, struct device *device, int64_t width,
-                          int64_t n_queries, const int64_t *queries, const float *rows) {
-    int64_t host = width > QUERY_BLOCK ? width : QUERY_BLOCK;
-    *s = (struct neighbour_search){
-        .comm = comm, .device = device, .width = width, .n_queries = n_queries, .queries = queries};
-    TRY(mem_alloc(&s->host, NEIGHBOUR_BLOCK * host, sizeof *s->host));
-    TRY(mem_alloc(&s->best, n_queries * NEIGHBOURS, sizeof *s->best));
-    for (int64_t i = 0; i < n_queries * NEIGHBOURS; i++) s->best[i] = (struct neighbour){-INFINITY, -1};
-    s->rows = device_alloc_reals(device, n_queries * width);
-    s->candidates = device_alloc_reals(device, NEIGHBOUR_BLOCK * width);
-    s->score = device_alloc_reals(device, QUERY_BLOCK * NEIGHBOUR_BLOCK);
-    TRY(device_status(device));
-    for (int64_t at = 0; at < n_queries; at += NEIGHBOUR_BLOCK)
-        send_rows(s, at + NEIGHBOUR_BLOCK < n_queries ? NEIGHBOUR_BLOCK : n_queries - at, rows + at * width,
-                  dev_real_at(s->rows, at * width));
-    return device_status(device);
-}
-
-void neighbour_search_free(struct neighbour_search *s) {
-    if (!s->device) return;
-    device_free_reals(s->device, s->rows);
-    device_free_reals(s->device, s->candidates);
-    device_free_reals(s->device, s->score);
-    free(s->host);
-    free(s->best);
-    *s = (struct neighbour_search){0};
-}
-
-/* Puts the candidates that are nearer than the last of best[NEIGHBOURS] in, in order. */
-static void keep_best(struct neighbour *best, int64_t query, int64_t n, const int64_t *codes, const real *cosines) {
-    for (int64_t i = 0; i < n; i++) {
-        if (!(cosines[i] > best[NEIGHBOURS - 1].cosine) || codes[i] == query) continue;
-        int k = NEIGHBOURS - 1;
-        for (; k > 0 && cosines[i] > best[k - 1].cosine; k--) best[k] = best[k - 1];
-        best[k] = (struct neighbour){cosines[i], (int32_t)codes[i]};
-    }
-}
-
-int neighbour_search_add(struct neighbour_search *s, int64_t n, const int64_t *codes, const float *rows) {
-    int64_t stride = (int64_t)QUERY_BLOCK * s->comm->size;
-    struct device *d = s->device;
-    send_rows(s, n, rows, s->candidates);
-    for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; first < s->n_queries; first += stride) {
-        int64_t count = first + QUERY_BLOCK < s->n_queries ? QUERY_BLOCK : s->n_queries - first;
-        struct gemm g = {.transpose_b = 1, .m = count, .n = n, .k = s->width, .alpha = 1};
-        d->run->gemm(d, &g, (struct matrix){dev_real_at(s->rows, first * s->width), s->width},
-                     (struct matrix){s->candidates, s->width}, (struct matrix){s->score, n});
-        device_download_reals(d, s->host, s->score, count * n);
-        for (int64_t i = 0; i < count; i++)
-            keep_best(s->best + (first + i) * NEIGHBOURS, s->queries[first + i], n, codes, s->host + i * n);
-    }
-    s->n_candidates += n;
-    return device_status(d);
+int neighbours_find(const struct comm *comm, struct device *device, const struct vector_source *source,
+                    const struct neighbour_question *question, int k, struct near_candidate *nearest) {
+    struct probe_question q;
+    struct probe_answers answers = {0};
+    struct vector_rows rows = {0};
+    int status = make_question(&q, question);
+    if (status == STATUS_OK) status = probe_answers_make(&answers, &q, k);
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(vector_rows_make(&rows, comm, source, 1, &q));
+    TRY_DONE(vector_search(comm, device, source, &rows, 1, &q, &answers));
+    if (q.n_queries > 0) memcpy(nearest, answers.nearest, (size_t)(q.n_queries * k) * sizeof *nearest);
+done:
+    probe_question_free(&q);
+    probe_answers_free(&answers);
+    vector_rows_free(&rows);
+    return status;
 }
 
 /* ---- recall ---- */
@@ -93,10 +59,10 @@ struct marks {
     int64_t *all, *same_node; /* [n_codes] */
 };
 
-static void recall_of(const struct neighbour_search *s, const struct code_links *links, int64_t query,
+/* best [NEIGHBOURS] of the candidates, of which there are `others` beside the code. */
+static void recall_of(int64_t code, int64_t others, const struct near_candidate *best, const struct code_links *links,
                       const struct marks *marks, struct neighbour_recall *recall) {
-    const struct neighbour *best = s->best + query * NEIGHBOURS;
-    int64_t code = s->queries[query], others = s->n_candidates - 1, drawn = others < NEIGHBOURS ? others : NEIGHBOURS;
+    int64_t drawn = others < NEIGHBOURS ? others : NEIGHBOURS;
     int64_t n[N_LINK_KINDS], found[N_LINK_KINDS] = {0};
     n[LINKS_ALL] = code_links_mark(links, code, marks->all);
     n[LINKS_SAME_NODE] = code_links_mark_same_node(links, code, marks->same_node);
@@ -114,25 +80,34 @@ static void recall_of(const struct neighbour_search *s, const struct code_links 
     }
 }
 
-int neighbour_search_recall(struct neighbour_search *s, const struct code_links *links,
-                            struct neighbour_recall *recall) {
+static int recall_all(const struct comm *comm, const struct neighbour_question *q, const struct code_links *links,
+                      const struct near_candidate *nearest, struct neighbour_recall *recall) {
+    enum { BLOCK = 64 };
     struct marks marks = {0};
-    int64_t stride = (int64_t)QUERY_BLOCK * s->comm->size;
+    int64_t stride = (int64_t)BLOCK * comm->size, others = -1;
+    for (int64_t c = 0; c < q->n_codes; c++) others += q->is_candidate[c];
     int status = mem_alloc(&marks.all, links->n_codes, sizeof *marks.all);
     if (status == STATUS_OK) status = mem_alloc(&marks.same_node, links->n_codes, sizeof *marks.same_node);
-    status = comm_agree(s->comm, status);
-    for (int64_t first = (int64_t)QUERY_BLOCK * s->comm->rank; status == STATUS_OK && first < s->n_queries;
-         first += stride)
-        for (int64_t i = first; i < first + QUERY_BLOCK && i < s->n_queries; i++)
-            recall_of(s, links, i, &marks, &recall[i]);
+    status = comm_agree(comm, status);
+    for (int64_t first = (int64_t)BLOCK * comm->rank; status == STATUS_OK && first < q->n_queries; first += stride)
+        for (int64_t i = first; i < first + BLOCK && i < q->n_queries; i++)
+            recall_of(q->queries[i], others, nearest + i * NEIGHBOURS, links, &marks, &recall[i]);
     free(marks.all);
     free(marks.same_node);
     TRY(status);
-    return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, sizeof *recall, recall);
+    return comm_gather_blocks(comm, q->n_queries, BLOCK, sizeof *recall, recall);
 }
 
-int neighbour_search_nearest(const struct neighbour_search *s, int k, int32_t *codes) {
-    for (int64_t q = 0; q < s->n_queries; q++)
-        for (int i = 0; i < k; i++) codes[q * k + i] = s->best[q * NEIGHBOURS + i].code;
-    return comm_gather_blocks(s->comm, s->n_queries, QUERY_BLOCK, k * (int64_t)sizeof *codes, codes);
+int neighbours_recall(const struct comm *comm, struct device *device, const struct vector_source *source,
+                      const struct neighbour_question *question, const struct code_links *links,
+                      struct neighbour_recall *recall) {
+    struct near_candidate *nearest = NULL;
+    int status;
+    if (question->n_queries == 0) return STATUS_OK;
+    TRY_DONE(comm_agree(comm, mem_alloc(&nearest, question->n_queries * NEIGHBOURS, sizeof *nearest)));
+    TRY_DONE(neighbours_find(comm, device, source, question, NEIGHBOURS, nearest));
+    status = recall_all(comm, question, links, nearest, recall);
+done:
+    free(nearest);
+    return status;
 }

@@ -132,8 +132,10 @@ static double correlate(const struct sorted_pairs *s, const uint8_t *weights) {
 static void compute(const void *context, const uint8_t *weights, void *scratch, double *results) {
     const struct correlating *c = context;
     (void)scratch;
-    for (int i = 0; i < c->n_spaces; i++) results[i] = correlate(&c->spaces[i], weights);
-    if (c->is_difference) results[0] -= results[1];
+    if (c->is_difference)
+        results[0] = correlate(&c->spaces[0], weights) - correlate(&c->spaces[1], weights);
+    else
+        for (int i = 0; i < c->n_spaces; i++) results[i] = correlate(&c->spaces[i], weights);
 }
 
 static int run(const struct bootstrap *bootstrap, const struct probe_question *q, int n, const double *const *likeness,

@@ -54,6 +54,8 @@ static int prepare(struct evaluation *e, const struct evaluation_options *o) {
     TRY_DONE(code_links_make(&e->links, n, vocabulary_graph_nodes(&sizes)));
     TRY_DONE(code_links_add(&e->links, &e->dataset.vocabulary));
     TRY_DONE(code_links_finish(&e->links));
+    TRY_DONE(mem_alloc(&e->has_graph, n, 1));
+    for (int64_t i = 0; i < n; i++) e->has_graph[i] = vocabulary_has_graph(&e->dataset.vocabulary, i) != 0;
     TRY_DONE(neighbour_queries(&e->links, e->bootstrap.seed, o->inspect->sample, &e->queries, &e->n_queries));
     TRY_DONE(batch_builder_make(&e->builder, e->device, &e->dataset));
     TRY_DONE(token_rows_make(&e->rows, n, &e->model->settings.quantizer));
@@ -80,6 +82,7 @@ void evaluation_free(struct evaluation *e) {
     code_keys_free(&e->keys);
     dataset_free(&e->dataset);
     free(e->queries);
+    free(e->has_graph);
     *e = (struct evaluation){0};
 }
 
@@ -108,38 +111,23 @@ static int run_blocks(struct evaluation *e) {
 }
 
 /* ---- measures ---- */
-static int search_neighbours(struct evaluation *e, struct neighbour_search *s, struct neighbour_recall *recall) {
-    int64_t width = N_GROUPS * e->rows.dim, codes[NEIGHBOUR_BLOCK];
-    float *rows = NULL;
-    int status =
-        mem_alloc(&rows, (e->n_queries > NEIGHBOUR_BLOCK ? e->n_queries : NEIGHBOUR_BLOCK) * width, sizeof *rows);
-    for (int64_t i = 0; status == STATUS_OK && i < e->n_queries; i++)
-        memcpy(rows + i * width, e->rows.embedding + e->queries[i] * width, (size_t)width * sizeof *rows);
-    if (status == STATUS_OK)
-        status = neighbour_search_make(s, e->comm, e->device, width, e->n_queries, e->queries, rows);
-    for (int64_t at = 0; status == STATUS_OK && at < e->rows.n;) {
-        int64_t n = 0;
-        for (; at < e->rows.n && n < NEIGHBOUR_BLOCK; at++) {
-            if (!vocabulary_has_graph(&e->dataset.vocabulary, at)) continue;
-            memcpy(rows + n * width, e->rows.embedding + at * width, (size_t)width * sizeof *rows);
-            codes[n++] = at;
-        }
-        status = neighbour_search_add(s, n, codes, rows);
-    }
-    free(rows);
-    TRY(comm_agree(e->comm, status));
-    return neighbour_search_recall(s, &e->links, recall);
+static int read_embeddings(void *self, int64_t first, int64_t count, float *rows) {
+    const struct evaluation *e = self;
+    int64_t width = N_GROUPS * e->rows.dim;
+    memcpy(rows, e->rows.embedding + first * width, (size_t)(count * width) * sizeof *rows);
+    return STATUS_OK;
 }
 
 static int measure_neighbours(struct evaluation *e, struct quality *q) {
-    struct neighbour_search search = {0};
+    struct vector_source source = {
+        .n = e->rows.n, .width = N_GROUPS * e->rows.dim, .read = read_embeddings, .self = e, .used = e->has_graph};
+    struct neighbour_question question = {e->n_queries, e->rows.n, e->queries, e->has_graph};
     struct neighbour_recall *recall = NULL;
     int status;
     TRY_DONE(comm_agree(e->comm, mem_alloc(&recall, e->n_queries, sizeof *recall)));
-    TRY_DONE(search_neighbours(e, &search, recall));
+    TRY_DONE(neighbours_recall(e->comm, e->device, &source, &question, &e->links, recall));
     TRY_DONE(quality_measure_neighbours(q, &e->bootstrap, e->n_queries, recall));
 done:
-    neighbour_search_free(&search);
     free(recall);
     return status;
 }

@@ -30,7 +30,9 @@ struct evaluation {
     struct dataset dataset; /* the codes, numbered from 0 */
     struct code_keys keys;
     struct code_links links;
-    int64_t *queries, n_queries;
+    int32_t *queries;
+    int64_t n_queries;
+    uint8_t *has_graph; /* [codes] */
     struct batch_builder builder;
     struct inference inference;
     struct token_rows rows; /* of all the codes */

@@ -3,68 +3,45 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "fit/principal_components.h"
 
-enum { BLOCK = 1024, ITERATIONS = 40 };
+enum { BLOCK = 1024 };
 
-/* ---- directions ---- */
 static double inner(int64_t n, const double *a, const double *b) {
     double sum = 0;
     for (int64_t j = 0; j < n; j++) sum += a[j] * b[j];
     return sum;
 }
 
-/* Takes from direction `i` its parts along those before it, and makes its length 1. One of which nothing is left is drawn
- * anew: the matrix knows no more directions. */
-static void orthonormalize(int64_t dim, int64_t i, uint64_t seed, double *directions) {
-    double *v = directions + i * dim, before = sqrt(inner(dim, v, v)), left = 0;
-    for (uint32_t draw = 0; left <= 1e-9 * before; draw++) {
-        for (int64_t j = 0; draw > 0 && j < dim; j++)
-            v[j] = rng_normal(seed, RNG_TEXT_MAP, draw, (uint64_t)(i * dim + j));
-        if (draw > 0) before = sqrt(inner(dim, v, v));
-        for (int twice = 0; twice < 2; twice++) /* once is not enough in floating point */
-            for (int64_t k = 0; k < i; k++) {
-                double along = inner(dim, v, directions + k * dim);
-                for (int64_t j = 0; j < dim; j++) v[j] -= along * directions[k * dim + j];
-            }
-        left = sqrt(inner(dim, v, v));
-    }
-    for (int64_t j = 0; j < dim; j++) v[j] /= left;
-}
-
-int principal_directions(int64_t dim, int64_t n, const double *matrix, uint64_t seed, double *directions) {
-    double *product;
-    TRY(mem_alloc(&product, dim, sizeof *product));
-    memset(directions, 0, (size_t)(n * dim) * sizeof *directions);
-    for (int iteration = 0; iteration <= ITERATIONS; iteration++)
-        for (int64_t i = 0; i < n; i++) {
-            double *v = directions + i * dim;
-            if (iteration > 0) {
-                for (int64_t j = 0; j < dim; j++) product[j] = inner(dim, matrix + j * dim, v);
-                memcpy(v, product, (size_t)dim * sizeof *v);
-            }
-            orthonormalize(dim, i, seed, directions);
-        }
-    free(product);
-    return STATUS_OK;
-}
-
 /* ---- sums over the codes ---- */
 struct sums {
     int64_t dim;
-    double n, *sum, *square; /* codes, [dim], [dim, dim] */
+    double n, *mean, *square; /* codes, [dim], [dim, dim] products of what is left without the mean */
 };
 
 static int counts(const struct dataset *d, int64_t code, uint64_t seed, double share) {
     return dataset_has_text(d, code) && rng_uniform(seed, RNG_TEXT_MAP, 0, (uint64_t)code) < share;
 }
 
+static void read_row(const struct dataset *d, int64_t code, float *row) {
+    text_features_row(&d->text, dataset_view(d, code).tokens[0], row);
+}
+
+static void add_to_mean(struct sums *s, const struct dataset *d, uint64_t seed, double share, float *row) {
+    for (int64_t i = 0; i < d->n_codes; i++) {
+        if (!counts(d, d->codes[i], seed, share)) continue;
+        read_row(d, d->codes[i], row);
+        for (int64_t j = 0; j < s->dim; j++) s->mean[j] += (double)row[j];
+        s->n++;
+    }
+}
+
 /* square += X^T X, X the `rows` rows of the block. */
-static void add_block(struct device *device, struct sums *s, const real *block, int64_t rows, dev_real x,
+static void add_block(struct device *device, const struct sums *s, const real *block, int64_t rows, dev_real x,
                       dev_real square) {
     if (rows == 0) return;
     device_upload_reals(device, x, block, rows * s->dim);
@@ -72,24 +49,22 @@ static void add_block(struct device *device, struct sums *s, const real *block, 
     struct matrix vectors = {x, s->dim};
     device->run->gemm(device, &g, vectors, vectors, (struct matrix){square, s->dim});
     device_synchronize(device);
-    for (int64_t i = 0; i < rows * s->dim; i++) s->sum[i % s->dim] += block[i];
-    s->n += (double)rows;
 }
 
-static int add_codes(struct device *device, struct sums *s, const struct dataset *d, uint64_t seed, double share) {
+/* Products of rows less the mean: of a mean far from 0 the difference of two large sums would be left. */
+static int add_products(struct device *device, struct sums *s, const struct dataset *d, uint64_t seed, double share,
+                        float *row) {
     int64_t dim = s->dim, rows = 0;
     real *block = NULL;
-    float *row = NULL;
     dev_real x = device_alloc_reals(device, BLOCK * dim), square = device_alloc_reals(device, dim * dim);
     int status;
     TRY_DONE(mem_alloc(&block, (BLOCK > dim ? BLOCK : dim) * dim, sizeof *block));
-    TRY_DONE(mem_alloc(&row, dim, sizeof *row));
     TRY_DONE(device_error(device) ? status_set(STATUS_FAILED, "first text map: %s", device_error(device)) : STATUS_OK);
     device->run->fill(device, dim * dim, 0, square);
     for (int64_t i = 0; i < d->n_codes; i++) {
         if (!counts(d, d->codes[i], seed, share)) continue;
-        text_features_row(&d->text, dataset_view(d, d->codes[i]).tokens[0], row);
-        for (int64_t j = 0; j < dim; j++) block[rows * dim + j] = row[j];
+        read_row(d, d->codes[i], row);
+        for (int64_t j = 0; j < dim; j++) block[rows * dim + j] = (real)((double)row[j] - s->mean[j]);
         if (++rows < BLOCK) continue;
         add_block(device, s, block, rows, x, square);
         rows = 0;
@@ -101,6 +76,22 @@ done:
     device_free_reals(device, x);
     device_free_reals(device, square);
     free(block);
+    return status;
+}
+
+/* Collective: mean and products over the codes of all ranks. */
+static int sum_up(struct sums *s, const struct comm *comm, struct device *device, const struct dataset *d,
+                  uint64_t seed, double share) {
+    float *row = NULL;
+    int status;
+    TRY_DONE(comm_agree(comm, mem_alloc(&row, s->dim, sizeof *row)));
+    add_to_mean(s, d, seed, share, row);
+    TRY_DONE(comm_sum_double(comm, &s->n, 1));
+    TRY_DONE(comm_sum_double(comm, s->mean, s->dim));
+    for (int64_t j = 0; j < s->dim && s->n > 0; j++) s->mean[j] /= s->n;
+    TRY_DONE(comm_agree(comm, add_products(device, s, d, seed, share, row)));
+    status = comm_sum_double(comm, s->square, s->dim * s->dim);
+done:
     free(row);
     return status;
 }
@@ -137,24 +128,36 @@ static int set_map(struct optimiser *optimiser, struct linear_map map, const dou
     return status;
 }
 
-/* From the sums over all ranks: s->sum becomes the mean, s->square the covariance. */
-static int set_maps(const struct model *model, struct optimiser *optimiser, struct sums *s) {
+/* vectors [dim, dim], values [dim]: of the covariance. */
+static int find_directions(const struct sums *s, double *values, double *vectors) {
+    int64_t dim = s->dim;
+    double *covariance;
+    TRY(mem_alloc(&covariance, dim * dim, sizeof *covariance));
+    for (int64_t i = 0; i < dim; i++) /* symmetric to the last bit */
+        for (int64_t j = 0; j < dim; j++)
+            covariance[i * dim + j] = (i < j ? s->square[i * dim + j] : s->square[j * dim + i]) / s->n;
+    int status = symmetric_eigen(dim, covariance, values, vectors);
+    free(covariance);
+    return status;
+}
+
+static int set_maps(const struct model *model, struct optimiser *optimiser, const struct sums *s) {
     int64_t dim = s->dim, d = model->text.weight->rows;
-    double *V, along = 0, all = 0;
-    for (int64_t j = 0; j < dim; j++) s->sum[j] /= s->n;
-    for (int64_t i = 0; i < dim * dim; i++) s->square[i] = s->square[i] / s->n - s->sum[i / dim] * s->sum[i % dim];
-    TRY(mem_alloc(&V, d * dim, sizeof *V));
-    int status = principal_directions(dim, d, s->square, model->settings.seed, V);
-    for (int64_t i = 0; status == STATUS_OK && i < d; i++)
-        for (int64_t j = 0; j < dim; j++) along += V[i * dim + j] * inner(dim, s->square + j * dim, V + i * dim);
-    for (int64_t j = 0; j < dim; j++) all += s->square[j * dim + j];
+    double *vectors = NULL, *values = NULL, along = 0, all = 0;
+    int status;
+    TRY_DONE(mem_alloc(&vectors, dim * dim, sizeof *vectors));
+    TRY_DONE(mem_alloc(&values, dim, sizeof *values));
+    TRY_DONE(find_directions(s, values, vectors));
+    for (int64_t i = 0; i < d; i++) along += values[i];
+    for (int64_t i = 0; i < dim; i++) all += values[i];
     double scale = along > 0 ? sqrt((double)d / along) : 1;
-    if (status == STATUS_OK) status = set_map(optimiser, model->text, V, s->sum, scale);
-    if (status == STATUS_OK) status = set_identity(optimiser, model->text_specific);
-    if (status == STATUS_OK)
-        log_info("text map: %lld principal components of %.0f texts have %.1f %% of their variance", (long long)d, s->n,
-                 100 * along / fmax(all, 1e-300));
-    free(V);
+    TRY_DONE(set_map(optimiser, model->text, vectors, s->mean, scale));
+    TRY_DONE(set_identity(optimiser, model->text_specific));
+    log_info("text map: %lld principal components of %.0f texts have %.1f %% of their variance", (long long)d, s->n,
+             100 * along / fmax(all, 1e-300));
+done:
+    free(vectors);
+    free(values);
     return status;
 }
 
@@ -169,16 +172,13 @@ int first_text_map_make(const struct model *model, const struct comm *comm, stru
             STATUS_USAGE,
             "model.text_map: principal needs text features as wide as quantizer.dim (%lld); they have %lld",
             (long long)model->text.weight->rows, (long long)s.dim);
-    status = mem_alloc(&s.sum, s.dim, sizeof *s.sum);
+    status = mem_alloc(&s.mean, s.dim, sizeof *s.mean);
     if (status == STATUS_OK) status = mem_alloc(&s.square, s.dim * s.dim, sizeof *s.square);
-    if (status == STATUS_OK) status = add_codes(device, &s, dataset, model->settings.seed, share);
     TRY_DONE(comm_agree(comm, status));
-    TRY_DONE(comm_sum_double(comm, &s.n, 1));
-    TRY_DONE(comm_sum_double(comm, s.sum, s.dim));
-    TRY_DONE(comm_sum_double(comm, s.square, s.dim * s.dim));
+    TRY_DONE(sum_up(&s, comm, device, dataset, model->settings.seed, share));
     if (s.n > 0) TRY_DONE(comm_agree(comm, set_maps(model, optimiser, &s)));
 done:
-    free(s.sum);
+    free(s.mean);
     free(s.square);
     return status;
 }

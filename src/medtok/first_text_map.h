@@ -8,7 +8,8 @@
 #include "medtok/model.h"
 #include "train/optimiser.h"
 
-/* Collective. With V the leading quantizer.dim directions of the sentence features x (first rows of H) and m their mean, sets
+/* Collective. With V the leading quantizer.dim principal components (fit/principal_components.h) of the sentence features x (first rows of H)
+ * and m their mean, sets
  *   text.map: x -> s V (x - m),   text.specific: x -> x,
  * and their averages; s makes the mean square of an entry 1. `dataset` has this rank's codes, with cached features; each code
  * counts by chance, about quantizer.init_sample of `n_codes` in all, keyed by (seed, code), so that the result is the same
@@ -16,9 +17,5 @@
  * text nothing changes. */
 int first_text_map_make(const struct model *model, const struct comm *comm, struct optimiser *optimiser,
                         const struct dataset *dataset, int64_t n_codes);
-
-/* directions [n, dim], orthonormal: those of the largest eigenvalues of the symmetric, positive semidefinite matrix [dim, dim],
- * largest first, as far as orthogonal iteration tells them apart (Golub and Van Loan, section 8.2.4); n <= dim. */
-int principal_directions(int64_t dim, int64_t n, const double *matrix, uint64_t seed, double *directions);
 
 #endif

@@ -4,17 +4,16 @@
 #include <string.h>
 
 #include "base/device_status.h"
-#include "base/interrupt.h"
 #include "base/status.h"
 #include "kernels.h"
 #include "measure/neighbours.h"
+#include "measure/table_vectors.h"
 #include "fit/principal_components.h"
 #include "report/code_chapter.h"
 #include "report/code_sample.h"
 #include "report/html.h"
 #include "report/name_list.h"
 #include "report/sections.h"
-#include "store/table_walk.h"
 
 enum { WIDTH = 800, LEAST_HEIGHT = 300, MOST_HEIGHT = 640, MARGIN = 16, EXAMPLES = 8, NEAREST = 5 };
 
@@ -173,21 +172,6 @@ static int choose_examples(const struct map *m, int64_t chosen[EXAMPLES]) {
     return n;
 }
 
-static int search_table(struct code_sample *s, struct neighbour_search *search) {
-    int64_t codes[TABLE_WALK_ROWS];
-    struct table_walk w;
-    int status = table_walk_begin(&w, &s->table, TABLE_EMBEDDING, 0, s->table.shape.n_codes);
-    while (status == STATUS_OK && (status = table_walk_next(&w)) == STATUS_OK && w.count > 0) {
-        for (int64_t i = 0; i < w.count; i++) codes[i] = w.first + i;
-        for (int64_t at = 0; at < w.count && status == STATUS_OK; at += NEIGHBOUR_BLOCK)
-            status = neighbour_search_add(search, w.count - at < NEIGHBOUR_BLOCK ? w.count - at : NEIGHBOUR_BLOCK,
-                                          codes + at, w.embedding + at * s->width);
-        if (status == STATUS_OK) status = interrupt_poll();
-    }
-    table_walk_end(&w);
-    return status;
-}
-
 static int add_code(struct sheet *sheet, const struct code_sample *s, int64_t row, const char *to, double cosine) {
     char *description = NULL;
     TRY(sheet_add_row(sheet));
@@ -202,20 +186,21 @@ static int add_code(struct sheet *sheet, const struct code_sample *s, int64_t ro
 }
 
 static int write_nearest(struct report *x, int run, const struct code_sample *s,
-                         const struct neighbour_search *search) {
+                         const struct neighbour_question *question, const struct near_candidate *nearest) {
     static const char *const COLUMNS[] = {"system", "code", "description", "nearest to", "cosine"};
     struct sheet sheet;
     char name[160], caption[96];
     int status = sheet_make(&sheet, 5, COLUMNS);
     for (int c = 0; c < 4 && status == STATUS_OK; c++) sheet_mark_text(&sheet, c);
-    for (int64_t q = 0; q < search->n_queries && status == STATUS_OK; q++) {
-        const struct neighbour *best = search->best + q * NEIGHBOURS;
-        status = add_code(&sheet, s, search->queries[q], "", NAN);
+    for (int64_t q = 0; q < question->n_queries && status == STATUS_OK; q++) {
+        const struct near_candidate *best = nearest + q * NEAREST;
+        status = add_code(&sheet, s, question->queries[q], "", NAN);
         for (int k = 0; k < NEAREST && best[k].code >= 0 && status == STATUS_OK; k++)
-            status = add_code(&sheet, s, best[k].code, code_sample_code(s, search->queries[q]), (double)best[k].cosine);
+            status =
+                add_code(&sheet, s, best[k].code, code_sample_code(s, question->queries[q]), (double)best[k].likeness);
     }
     snprintf(caption, sizeof caption, "The codes nearest to one of each of %d systems, by the cosine of embeddings",
-             (int)search->n_queries);
+             (int)question->n_queries);
     if (status == STATUS_OK) html_table(x->page.out, &sheet, caption);
     if (status == STATUS_OK) status = html_csv(x->page.out, &sheet, report_csv_name(x, run, "nearest", name));
     sheet_free(&sheet);
@@ -224,21 +209,23 @@ static int write_nearest(struct report *x, int run, const struct code_sample *s,
 
 static int find_nearest(struct report *x, int run, struct map *m, struct device *device) {
     struct code_sample *s = &m->sample;
-    struct neighbour_search search = {0};
-    int64_t chosen[EXAMPLES], queries[EXAMPLES];
-    float *rows = NULL;
-    int status, n = choose_examples(m, chosen);
-    TRY_DONE(mem_alloc(&rows, n * s->width, sizeof *rows));
-    for (int q = 0; q < n; q++) {
-        queries[q] = s->rows[chosen[q]];
-        memcpy(rows + q * s->width, s->embedding + chosen[q] * s->width, (size_t)s->width * sizeof *rows);
-    }
-    TRY_DONE(neighbour_search_make(&search, x->comm, device, s->width, n, queries, rows));
-    TRY_DONE(search_table(s, &search));
-    TRY_DONE(write_nearest(x, run, s, &search));
+    struct near_candidate nearest[EXAMPLES * NEAREST];
+    struct table_vectors vectors = {0};
+    uint8_t *all = NULL;
+    int64_t chosen[EXAMPLES], n = s->table.shape.n_codes;
+    int32_t queries[EXAMPLES];
+    int status, n_chosen = choose_examples(m, chosen);
+    struct neighbour_question question = {n_chosen, n, queries, NULL};
+    for (int q = 0; q < n_chosen; q++) queries[q] = (int32_t)s->rows[chosen[q]];
+    TRY_DONE(mem_alloc(&all, n, 1));
+    memset(all, 1, (size_t)n);
+    question.is_candidate = all;
+    TRY_DONE(table_vectors_make(&vectors, &s->table, 0, s->width, 1, NULL));
+    TRY_DONE(neighbours_find(x->comm, device, &vectors.source, &question, NEAREST, nearest));
+    TRY_DONE(write_nearest(x, run, s, &question, nearest));
 done:
-    neighbour_search_free(&search);
-    free(rows);
+    table_vectors_free(&vectors);
+    free(all);
     return status;
 }
 

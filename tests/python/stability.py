@@ -47,10 +47,18 @@ def rand_index(a, b):
     return ((x * y).mean() - chance) / ((x.mean() + y.mean()) / 2 - chance)
 
 
+def scattered(row):
+    """Which of equally near codes comes first: MurmurHash3's finaliser."""
+    x = int(row) + 1
+    x = ((x ^ x >> 16) * 0x85EBCA6B) & 0xFFFFFFFF
+    x = ((x ^ x >> 13) * 0xC2B2AE35) & 0xFFFFFFFF
+    return x ^ x >> 16
+
+
 def near(embedding, rows):
-    """Of equally near codes, as those with one vector are, the first row of the table counts as nearer."""
+    """Of equally near codes, as those with one vector are, chance says which row of the table counts as nearer."""
     unit = embedding / numpy.linalg.norm(embedding, axis=1, keepdims=True)
-    cosine, order = numpy.round(unit @ unit.T, 7), numpy.argsort(rows)
+    cosine, order = numpy.round(unit @ unit.T, 7), numpy.argsort([scattered(row) for row in rows])
     numpy.fill_diagonal(cosine, -2)
     return order[numpy.argsort(-cosine[:, order], axis=1, kind="stable")[:, :NEAR]]
 
@@ -112,8 +120,9 @@ with tempfile.TemporaryDirectory() as folder:
         values = expected((a, b), ([first[name] for name in names], [second[name] for name in names]))
     for (name, group), (value, n) in values.items():
         got = found[name][group] if group else found[name]
-        # Codes that are near in float32 and not quite in double precision change a pair or two of ten thousand.
-        assert abs(got["value"] - value) < (1e-6 if name in ("kept", "rand_index") else 1e-4) and got["n"] == n, (name, group, got, value, n)
+        # Codes that are equally near in float32 and not quite in double precision change a few of 6,700 pairs.
+        tolerance = {"kept": 1e-6, "rand_index": 1e-6, "nearest": 5e-4}.get(name, 2e-4)
+        assert abs(got["value"] - value) < tolerance and got["n"] == n, (name, group, got, value, n)
         assert got["low"] <= got["value"] <= got["high"], (name, group, got)
     assert 0.05 < values["rand_index", "text_specific"][0] < 0.99, "the two tables have nothing in common, or all"
 print("all good" if adjusted_rand_score else "all good, without scikit-learn beside it")

@@ -14,6 +14,7 @@
 #include "measure/bag_search.h"
 #include "measure/probe.h"
 #include "measure/probe_baselines.h"
+#include "measure/probe_hierarchy.h"
 #include "measure/probe_links.h"
 #include "measure/probe_question.h"
 #include "terms/code_category.h"
@@ -212,6 +213,50 @@ static void as_many_classes_are_measured_as_there_are(void **state) {
     code_links_free(&codes.links);
 }
 
+/* ---- hierarchy ---- */
+/* Distances by hand: 4280 - 4281 are 2 by 428; 4280 - 428 is 1; either to 5849 goes over the chapters: 428x 3 up, 5849 3 up; 428 one
+ * less; chapters are known of all. */
+static void distances_go_over_the_lowest_common_ancestor(void **state) {
+    static const char *const NAMES[] = {"ICD9CM/428", "ICD9CM/4280", "ICD9CM/4281", "ICD9CM/5849"};
+    static const int32_t DISTANCES[4][4] = {{0, 1, 1, 5}, {1, 0, 2, 6}, {1, 2, 0, 6}, {5, 6, 6, 0}};
+    static int32_t name[4], chapters[] = {7, 7, 7, 10};
+    static uint8_t system[4], is_above[4];
+    struct probe_codes codes = {
+        .n = 4, .name = name, .n_systems = 1, .systems = {"ICD9CM"}, .system = system, .is_above = is_above};
+    struct question_list questions = {0};
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(dictionary_add(&codes.names, NAMES[i], (int64_t)strlen(NAMES[i]), &name[i]), STATUS_OK);
+    assert_int_equal(probe_question_of_hierarchy(&codes, 0, chapters, 100, 1, &questions), STATUS_OK);
+    const struct probe_question *q = &questions.items[0];
+    assert_string_equal(q->name, "ICD9CM, hierarchy");
+    assert_int_equal(q->n_pairs, 6); /* 800 draws find each */
+    for (int64_t i = 0; i < q->n_pairs; i++) {
+        int32_t a = q->queries[q->pairs[i].a], b = q->queries[q->pairs[i].b];
+        assert_true(a < b);
+        assert_int_equal(q->pairs[i].distance, DISTANCES[a][b]);
+    }
+    question_list_free(&questions);
+    dictionary_free(&codes.names);
+}
+
+/* scipy.stats.spearmanr([.9, .5, .5, .1, .3], [1, 2, 1, 3, 3]) is -0.8922178; without the pair of .1, which has no likeness in the other
+ * space, ([.9, .5, .5, .3], [1, 2, 1, 3]) -0.8333333, and the other space, ([1, 2, 3, 4]), 0.6324555. */
+static void a_rank_correlation_is_spearmans_with_ties(void **state) {
+    static struct code_pair pairs[] = {{0, 1, 1}, {0, 2, 2}, {1, 2, 1}, {1, 3, 3}, {2, 3, 3}};
+    const double one[] = {0.9, 0.5, 0.5, 0.1, 0.3}, other[] = {1, 2, 3, NAN, 4};
+    struct comm comm = comm_self();
+    struct bootstrap bootstrap = {.comm = &comm, .resamples = 20, .threads = 1};
+    struct probe_question q = {.kind = QUESTION_DISTANCE, .n_queries = 4, .n_pairs = 5, .pairs = pairs};
+    struct estimate e;
+    (void)state;
+    assert_int_equal(correlate_with_distance(&bootstrap, &q, 1, one, &e), STATUS_OK);
+    assert_float_equal(e.value, -0.8922178, 1e-6);
+    assert_true(e.low >= -1.0000001 && e.low <= e.value && e.value <= e.high + 1e-12);
+    assert_int_equal(correlation_difference(&bootstrap, &q, one, other, &e), STATUS_OK);
+    assert_float_equal(e.value, -0.8333333 - 0.6324555, 1e-6);
+}
+
 /* ---- vectors ---- */
 struct made {
     int64_t width;
@@ -363,6 +408,8 @@ int main(void) {
         cmocka_unit_test(as_many_classes_are_measured_as_there_are),
         cmocka_unit_test(an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first),
         cmocka_unit_test(an_untrained_residual_quantizer_of_all_codes_explains_each_wholly),
+        cmocka_unit_test(distances_go_over_the_lowest_common_ancestor),
+        cmocka_unit_test(a_rank_correlation_is_spearmans_with_ties),
         cmocka_unit_test(eigenvectors_give_the_matrix_back),
         cmocka_unit_test(categories_and_classes_are_told_by_the_code),
     };

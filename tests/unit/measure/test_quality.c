@@ -290,19 +290,26 @@ static void popular_nodes_link_nothing(void **state) {
 }
 
 /* ---- neighbours ---- */
+static int read_rows(void *self, int64_t first, int64_t count, float *rows) {
+    memcpy(rows, (const float *)self + 2 * first, (size_t)(2 * count) * sizeof *rows);
+    return STATUS_OK;
+}
+
 static void recall_is_over_the_fifty_nearest_others(void **state) {
     (void)state;
     enum { N = 52 }; /* code i points at 0.01 i radians, so that code 51 alone is not among the 50 nearest to code 0 */
     struct device device;
-    struct neighbour_search search;
     struct code_links links;
-    float rows[N][2];
-    int64_t codes[N], queries[1] = {0};
+    static float rows[N][2];
+    static uint8_t all[N];
+    const int32_t queries[1] = {0};
+    struct vector_source source = {.n = N, .width = 2, .read = read_rows, .self = rows};
+    struct neighbour_question question = {1, N, queries, all};
     struct neighbour_recall recall;
     assert_int_equal(device_open_cpu(&device, 1), 0);
     assert_int_equal(code_links_make(&links, N, 2), STATUS_OK);
     for (int i = 0; i < N; i++) {
-        codes[i] = i;
+        all[i] = 1;
         rows[i][0] = (float)((1 + i % 3) * cos(0.01 * i)); /* lengths do not matter */
         rows[i][1] = (float)((1 + i % 3) * sin(0.01 * i));
         if (i == 51) /* 0 and 50 list one node, to which an edge joins that of 51 */
@@ -312,14 +319,10 @@ static void recall_is_over_the_fifty_nearest_others(void **state) {
     }
     assert_int_equal(code_links_finish(&links), STATUS_OK);
     self = comm_self();
-    assert_int_equal(neighbour_search_make(&search, &self, &device, 2, 1, queries, rows[0]), STATUS_OK);
-    assert_int_equal(neighbour_search_add(&search, 20, codes, rows[0]), STATUS_OK);
-    assert_int_equal(neighbour_search_add(&search, N - 20, codes + 20, rows[20]), STATUS_OK);
-    assert_int_equal(neighbour_search_recall(&search, &links, &recall), STATUS_OK);
+    assert_int_equal(neighbours_recall(&self, &device, &source, &question, &links, &recall), STATUS_OK);
     assert_true(recall.found[LINKS_ALL] == 0.5 && fabs(recall.chance[LINKS_ALL] - 50.0 / 51) < 1e-12);
     assert_true(recall.found[LINKS_SAME_NODE] == 1 && fabs(recall.chance[LINKS_SAME_NODE] - 50.0 / 51) < 1e-12);
     assert_true(recall.found[LINKS_EDGE] == 0 && fabs(recall.chance[LINKS_EDGE] - 50.0 / 51) < 1e-12);
-    neighbour_search_free(&search);
     code_links_free(&links);
     device_close(&device);
 }
@@ -327,7 +330,8 @@ static void recall_is_over_the_fifty_nearest_others(void **state) {
 static void queries_are_linked_codes(void **state) {
     (void)state;
     struct code_links links;
-    int64_t *all, *some, *others, n;
+    int32_t *all, *some, *others;
+    int64_t n;
     assert_int_equal(code_links_make(&links, 100, 1), STATUS_OK);
     for (int i = 0; i < 100; i++) add_code(&links, i % 2, 1, (int32_t[]){0}, -1, -1);
     assert_int_equal(code_links_finish(&links), STATUS_OK);
