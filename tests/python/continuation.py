@@ -115,6 +115,22 @@ with tempfile.TemporaryDirectory() as folder:
     with open(old["checkpoint"], "rb") as file:
         assert f"from\t{old['checkpoint']}\t{hashlib.sha256(file.read()).hexdigest()}" in inputs, inputs
 
+    # What stands above codes is the same by its name, though the grown vocabulary has more of it and in another order.
+    with open(new["codes"], encoding="utf-8") as file, open(f"{folder}/turned.tsv", "w", encoding="utf-8") as out:
+        out.writelines([next(file), *reversed(list(file))])
+    above, rows = {}, {}
+    for which, files, sets in (("old", old, []), ("new", {**new, "codes": f"{folder}/turned.tsv"}, ["train.from=" + at("oldh", "c"), "train.anchor=1e9"])):
+        files = {**files, "vocabulary": at(which + "h", "v"), "text": at(which + "h", "x"), "checkpoint": at(which + "h", "c")}
+        medtok("prepare", files, "graph.hierarchy=yes")
+        medtok("encode", files)
+        medtok("train", files, "train.steps=2", *sets)
+        with h5py.File(files["vocabulary"]) as file:
+            above[which] = file["hierarchy"][:].tolist()
+        rows[which] = parameters(files["checkpoint"])["graph.nodes"][-len(above[which]):]
+    places = [above["new"].index(name) for name in above["old"]]
+    assert len(above["old"]) > 100 and places != sorted(places), places
+    assert (rows["new"][places] == rows["old"]).all()
+
     # Of any number of ranks, and of a run that was stopped and went on.
     short = going_on + ["train.steps=30", "train.log_every=1"]
     for name, ranks in (("one", None), ("two", 2)):
