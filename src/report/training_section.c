@@ -39,12 +39,19 @@ static const struct column_plot STEP_PLOTS[] = {
     {"revived", "Rows of the codebook revived in a step", "rows", is_revived}};
 enum { N_STEP_PLOTS = sizeof STEP_PLOTS / sizeof *STEP_PLOTS };
 
-/* The columns that a plot takes, behind column 0. */
+static int has_any(const struct sheet *from, long long row, const struct column_plot *p) {
+    for (int c = 1; c < from->n_columns; c++)
+        if (p->takes(from->names[c]) && sheet_text(from, row, c)[0]) return 1;
+    return 0;
+}
+
+/* The columns that a plot takes, behind column 0, of the steps that have any. */
 static int select_columns(const struct sheet *from, const struct column_plot *p, struct sheet *to) {
     TRY(sheet_make(to, 1, (const char *const *)from->names));
     for (int c = 1; c < from->n_columns; c++)
         if (p->takes(from->names[c])) TRY(sheet_add_column(to, from->names[c]));
     for (long long r = 0; r < from->n_rows; r++) {
+        if (!has_any(from, r, p)) continue;
         TRY(sheet_add_row(to));
         for (int c = 0, n = 0; c < from->n_columns; c++)
             if (c == 0 || p->takes(from->names[c])) TRY(sheet_set(to, n++, sheet_text(from, r, c)));
