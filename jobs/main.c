@@ -36,6 +36,8 @@ static const struct option OPTIONS[] = {
      "a code table of new codes, which get tokens instead of the vocabulary"},
     {"--append-to", "TABLE", OPTION_KEY, JOB_TOKENIZE, "tokenize.append_to", NULL,
      "with --codes: the table that the new codes follow"},
+    {"--from", "CHECKPOINT", OPTION_KEY, JOB_TRAIN, "train.from", NULL,
+     "another training, of the same sizes, that this one goes on from"},
     {"--near", "N", OPTION_NEAR, JOB_LOOKUP, NULL, NULL, "and the N codes nearest to each by embedding"},
     {"--config", "FILE", OPTION_CONFIG, ALL_JOBS, NULL, NULL,
      "settings in YAML, of any jobs; of several files the last wins"},
