@@ -40,7 +40,7 @@ static const struct cue CUES[] = {
 /* Where another statement begins. */
 static const char *const ENDS[] = {"but",         "however",   "although", "though",    "except",  "present",
                                    "presenting",  "presented", "take",     "taking",    "receive", "receiving",
-                                   "has",         "had",       "who",      "which",     "that",    "what",
+                                   "has",         "had",       "who",      "whom",      "which",     "that",    "what",
                                    "because",     "since",     "now",      "developed", "despite", "complain",
                                    "complaining", "came",      "then",     "with"};
 
