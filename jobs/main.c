@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "device.h"
 #include "jobs.h"
+#include "live.h"
 #include "outputs.h"
 
 #ifndef MEDTOK_VERSION
@@ -36,6 +37,8 @@ static const struct option OPTIONS[] = {
      "a code table of new codes, which get tokens instead of the vocabulary"},
     {"--append-to", "TABLE", OPTION_KEY, JOB_TOKENIZE, "tokenize.append_to", NULL,
      "with --codes: the table that the new codes follow"},
+    {"--from", "CHECKPOINT", OPTION_KEY, JOB_TRAIN, "train.from", NULL,
+     "another training, of the same sizes, that this one goes on from"},
     {"--near", "N", OPTION_NEAR, JOB_LOOKUP, NULL, NULL, "and the N codes nearest to each by embedding"},
     {"--config", "FILE", OPTION_CONFIG, ALL_JOBS, NULL, NULL,
      "settings in YAML, of any jobs; of several files the last wins"},
@@ -281,7 +284,10 @@ static int run(const struct comm *comm, struct command *command, struct config *
         if (comm->rank == 0) config_print(stdout, config, command->entry->job);
     } else {
         TRY(outputs_lock(outputs, comm, config, command->entry->job));
-        TRY(run_job(comm, command, config));
+        struct live *live = live_begin(comm, config, command->entry);
+        status = run_job(comm, command, config);
+        live_end(live, status);
+        TRY(status);
     }
     return comm_agree(comm, comm->rank == 0 ? output_flush() : STATUS_OK);
 }

@@ -24,6 +24,8 @@ static inline struct medtok_learner_options learner_options(const struct config 
                                            .inspect = &c->inspect,
                                            .vocabulary = c->files.vocabulary,
                                            .features = c->files.text,
+                                           .continuation = {c->continuation.from, c->continuation.from_vocabulary,
+                                                            c->files.vocabulary, c->continuation.anchor},
                                            .threads = threads};
 }
 

@@ -2,6 +2,7 @@
 #include "settings.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "config/values.h"
@@ -18,9 +19,10 @@
 #define CONFIG_KEYS(list, type, member) list(OPTION_KEY, member)
 static const struct key KEYS[] = {CONFIG_OPTIONS(CONFIG_KEYS)};
 
-/* Training on cached features asks nothing of the language model. */
+/* Training on cached features asks nothing of the language model, and a training from its beginning has no anchor. */
 static int applies(const void *values, unsigned job, const struct key *key) {
     const struct config *config = values;
+    if (strcmp(key->name, "train.anchor") == 0) return config->continuation.from[0] != 0;
     return job == JOB_ENCODE || text_option_applies(&config->text, key->name);
 }
 

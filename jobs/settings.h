@@ -35,6 +35,7 @@
     OPTIONS(QUANTIZER_OPTIONS, quantizer_options, quantizer)                                                           \
     OPTIONS(LOSS_OPTIONS, loss_options, loss)                                                                          \
     OPTIONS(TRAIN_OPTIONS, train_options, train)                                                                       \
+    OPTIONS(CONTINUE_OPTIONS, continue_options, continuation)                                                          \
     OPTIONS(TOKENIZE_OPTIONS, tokenize_options, tokenize)                                                              \
     OPTIONS(INSPECT_OPTIONS, inspect_options, inspect)                                                                 \
     OPTIONS(PROBE_OPTIONS, probe_options, probe)                                                                       \

@@ -2,9 +2,12 @@
  * training_step (src/train/step.c), MedTok's learner (src/medtok/learner.c), model_forward (src/medtok/model.c), the
  * primitives (kernels/kernels.h). */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/sha256.h"
 #include "base/status.h"
 #include "dist/compute_device.h"
 #include "jobs.h"
@@ -22,10 +25,72 @@ static void announce(const struct training *t, const struct medtok_learner *m, i
              (long long)parameter_set_size(&m->parameters));
 }
 
+/* ---- train.from ---- */
+/* The value of a key in lines `key: value`, and its length; NULL: it is not there. */
+static const char *find_value(const char *lines, const char *key, size_t key_length, size_t *length) {
+    for (const char *line = lines; line[0]; line += strcspn(line, "\n"), line += line[0] == '\n') {
+        if (strncmp(line, key, key_length) != 0 || strncmp(line + key_length, ": ", 2) != 0) continue;
+        *length = strcspn(line + key_length + 2, "\n");
+        return line + key_length + 2;
+    }
+    return NULL;
+}
+
+/* What is otherwise there than here; settings of run.* do not shape what tokens mean. */
+static void compare_lines(const char *there, const char *here, char *text, size_t size) {
+    size_t used = 0, length = 0;
+    text[0] = 0;
+    for (const char *line = here; line[0] && used < size; line += strcspn(line, "\n"), line += line[0] == '\n') {
+        size_t key = strcspn(line, ":"), own = strcspn(line, "\n") - key - 2;
+        const char *value = find_value(there, line, key, &length);
+        if (!value || strncmp(line, "run.", 4) == 0) continue;
+        if (length == own && strncmp(value, line + key + 2, own) == 0) continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%.*s is %.*s there and %.*s here", used ? ", " : "",
+                                 (int)key, line, (int)length, value, (int)own, line + key + 2);
+    }
+}
+
+/* The settings of the model, those that tokenize takes from a checkpoint, must be those of the other training. */
+static int check_same_model(const struct config *config) {
+    struct config other = *config; /* shallow: only numbers and choices are set from the checkpoint */
+    struct h5file *file = NULL;
+    char *settings = NULL, *there = NULL, *here = NULL, difference[1024];
+    int status;
+    TRY_DONE(h5file_open(&file, config->continuation.from, KIND_CHECKPOINT));
+    TRY_DONE(h5file_get_text(file, "config", &settings));
+    TRY_DONE(config_adopt(&other, config->continuation.from, settings));
+    TRY_DONE(config_provenance(&other, JOB_TOKENIZE, &there));
+    TRY_DONE(config_provenance(config, JOB_TOKENIZE, &here));
+    compare_lines(there, here, difference, sizeof difference);
+    if (difference[0])
+        status = status_set(STATUS_FAILED, "train.from: %s is of another model (%s): train with its settings, or anew",
+                            config->continuation.from, difference);
+done:
+    free(settings);
+    free(there);
+    free(here);
+    h5file_close(file);
+    return status;
+}
+
+/* By SHA-256, which whoever has the file can make again. */
+static int add_parent(const struct comm *comm, const struct config *config, struct provenance *provenance) {
+    const char *path = config->continuation.from;
+    char sum[65] = "";
+    int status = STATUS_OK;
+    if (!path[0]) return STATUS_OK;
+    if (comm->rank == 0) status = check_same_model(config);
+    if (comm->rank == 0 && status == STATUS_OK) status = sha256_file(path, sum);
+    TRY(comm_agree(comm, status));
+    TRY(comm_broadcast(comm, sum, sizeof sum));
+    return comm_agree(comm, provenance_add_checksum(provenance, "from", path, sum));
+}
+
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
     (void)self;
     TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
-    return text_source_add_provenance(comm, &config->text, config->files.text, provenance);
+    TRY(text_source_add_provenance(comm, &config->text, config->files.text, provenance));
+    return add_parent(comm, config, provenance);
 }
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {

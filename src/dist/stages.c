@@ -37,7 +37,7 @@ static void settle(struct stages *s) {
     t->sent += (double)(traffic.bytes - s->traffic.bytes);
 }
 
-/* For profilers that listen to MPI: 1 begins, -1 ends the region `name` (the convention of IPM and others). */
+/* For profilers that listen to MPI: 1 begins, -1 ends the region `name` (as IPM has it). */
 static void tell_profilers(int level, const char *name) {
     int started = 0;
     MPI_Initialized(&started);

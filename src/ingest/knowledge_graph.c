@@ -7,6 +7,9 @@
 #include "base/status.h"
 #include "ingest/delimited.h"
 
+/* Gaps between indices that are borne, and nodes of a graph however small. */
+enum { MOST_GAPS = 16, ALWAYS_GOOD = 1 << 18 };
+
 struct row {
     int32_t source, target;
     uint8_t relation;
@@ -21,6 +24,7 @@ struct rows { /* self loops too */
 
 void knowledge_graph_free(struct knowledge_graph *g) {
     free(g->named);
+    node_identities_free(&g->identities);
     free(g->offsets);
     free(g->edges);
     *g = (struct knowledge_graph){0};
@@ -53,6 +57,17 @@ static void see_node(struct knowledge_graph *g, struct rows *rows, const struct 
     rows->largest_column = column;
 }
 
+/* Nodes of a graph of so many rows: an index beyond is a wrong number. */
+static int64_t most_nodes(int64_t n_rows) { return MOST_GAPS * 2 * n_rows + ALWAYS_GOOD; }
+
+static int see_nodes(struct knowledge_graph *g, struct rows *rows, const struct delimited *r, int64_t source,
+                     int64_t target) {
+    see_node(g, rows, r, "x_index", source);
+    see_node(g, rows, r, "y_index", target);
+    TRY(node_identities_take(&g->identities, r, 0, source, most_nodes(rows->n)));
+    return node_identities_take(&g->identities, r, 1, target, most_nodes(rows->n));
+}
+
 static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows *rows, struct removed_edges *removed) {
     int x, y, relation, more, last = 0;
     TRY(delimited_need(r, "x_index", &x));
@@ -60,6 +75,7 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
     relation = delimited_column(r, "display_relation");
     if (relation < 0) TRY(delimited_need(r, "relation", &relation));
     if (removed) removed_edges_columns(removed, r);
+    node_identities_begin(&g->identities, r);
     for (;;) {
         int64_t source, target;
         int taken = 0;
@@ -68,8 +84,7 @@ static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows
         TRY(delimited_integer(r, "x_index", r->fields[x], 0, INT32_MAX - 1, &source));
         TRY(delimited_integer(r, "y_index", r->fields[y], 0, INT32_MAX - 1, &target));
         TRY(relation_number(g, r, r->fields[relation], &last));
-        see_node(g, rows, r, "x_index", source);
-        see_node(g, rows, r, "y_index", target);
+        TRY(see_nodes(g, rows, r, source, target));
         g->n_self_loops += source == target;
         if (removed) TRY(removed_edges_take(removed, r, source, target, &taken));
         if (taken) source = target; /* the row still names a node, as a self loop, which is dropped */
@@ -111,9 +126,8 @@ static int mark_named(struct knowledge_graph *g, const struct rows *rows, int64_
 
 /* Fills g->named, or fails if the largest index is beyond all that the rows name. */
 static int name_nodes(struct knowledge_graph *g, const struct rows *rows, const char *path) {
-    enum { MOST_GAPS = 16, ALWAYS_GOOD = 1 << 18 };
     int64_t n_named = 0;
-    if (g->n_nodes <= MOST_GAPS * 2 * rows->n + ALWAYS_GOOD)
+    if (g->n_nodes <= most_nodes(rows->n))
         TRY(mark_named(g, rows, &n_named));
     else
         TRY(count_by_sorting(rows, &n_named));

@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "ingest/node_identity.h"
 #include "ingest/removed_edges.h"
 
 struct kg_edge {
@@ -22,8 +23,9 @@ struct kg_edge {
 enum { KG_MAX_RELATIONS = 255, KG_RELATION_BYTES = 64 };
 
 struct knowledge_graph {
-    int64_t n_nodes; /* 1 + largest index */
-    uint8_t *named;  /* [n_nodes] whether a row names the node: 0 in gaps */
+    int64_t n_nodes;                   /* 1 + largest index */
+    uint8_t *named;                    /* [n_nodes] whether a row names the node: 0 in gaps */
+    struct node_identities identities; /* of those that are known: n may be less than n_nodes */
     int64_t n_edges;
     int64_t *offsets;      /* [n_nodes + 1] */
     struct kg_edge *edges; /* edges that leave a node, by (target, relation) */

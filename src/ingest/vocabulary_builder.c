@@ -248,6 +248,16 @@ static int name_relations(struct vocabulary_builder *b, int32_t n_of_graph) {
     return STATUS_OK;
 }
 
+/* Of the nodes of the graph; new codes have those of the vocabulary before, which tells them. */
+static int identify_nodes(struct vocabulary_builder *b) {
+    struct vocabulary *v = &b->vocabulary;
+    const struct node_identities *known = &b->graph.identities;
+    v->n_identities = b->graph.n_nodes;
+    TRY(mem_alloc(&v->node_identity, v->n_identities, sizeof *v->node_identity));
+    if (known->n > 0) memcpy(v->node_identity, known->of, (size_t)known->n * sizeof *known->of);
+    return STATUS_OK;
+}
+
 /* Nodes and relations: those of the graph, and behind them those of the hierarchy. */
 static int number_nodes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
@@ -258,6 +268,7 @@ static int number_nodes(struct vocabulary_builder *b) {
     TRY(hierarchy_make(&b->hierarchy, &b->codes, b->subgraphs->hierarchy, &b->subgraphs->parents, n_nodes, n_relations,
                        known));
     TRY(name_relations(b, n_relations));
+    TRY(identify_nodes(b));
     v->n_hierarchy = b->hierarchy.n_nodes;
     v->n_nodes = n_nodes + v->n_hierarchy;
     if (v->n_hierarchy == 0) return STATUS_OK;

@@ -29,6 +29,10 @@ static int begin_codebook(struct medtok_learner *m, struct optimiser *optimiser)
 
 static int begin(void *self, struct optimiser *optimiser) {
     struct medtok_learner *m = self;
+    if (m->continuation.parameters) {
+        int status = continuation_begin(&m->continuation, optimiser);
+        return comm_agree(m->comm, status == STATUS_OK ? codebook_begin(&m->codebook, optimiser) : status);
+    }
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
     if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
@@ -94,6 +98,7 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
     const struct model_settings *settings = &m->model.settings;
     struct medtok_slot *s = &m->slots[slot];
     int ema = settings->quantizer.update == UPDATE_EMA;
+    int fixed = continuation_fixes_codebook(&m->continuation);
     struct losses losses = {.tape = tape,
                             .comm = m->comm,
                             .lists = &m->lists,
@@ -107,16 +112,15 @@ static void loss(void *self, struct tape *tape, int slot, struct loss_sums *sums
                                       .graph_parts = batch_parts_of(&s->parts, LIST_GRAPH),
                                       .both_parts = batch_parts_of(&s->parts, LIST_BOTH),
                                       .step = (uint32_t)sums->batch,
-                                      .codebook_ready = ema ? NULL : sums->early_ready,
+                                      .codebook_fixed = fixed,
                                       .context = sums->context};
+    if (!ema && !fixed) training.codebook_ready = sums->early_ready;
     m->warming = training.warming = sums->batch / m->options.train->micro_batches < settings->quantizer.warmup;
     m->slot = s;
     m->output = model_forward(&m->model, tape, &s->batch, m->nodes, &training);
     sum_lengths(m, tape, sums);
-    if (ema && !tape->failed) {
-        codebook_sum_picks(&m->codebook, m->warming ? NULL : &m->output, sums->first);
-        if (sums->early_ready) sums->early_ready(sums->context);
-    }
+    if (ema && !tape->failed) codebook_sum_picks(&m->codebook, m->warming || fixed ? NULL : &m->output, sums->first);
+    if ((ema || fixed) && !tape->failed && sums->early_ready) sums->early_ready(sums->context);
     sums->samples = s->n_codes;
     sums->status = losses.status;
 }
@@ -135,6 +139,7 @@ static void count(void *self, int first) {
 
 static void move(void *self) {
     struct medtok_learner *m = self;
+    if (continuation_fixes_codebook(&m->continuation)) return;
     codebook_update(&m->codebook); /* while warming, too: without picks it moves no row */
 }
 
@@ -143,7 +148,7 @@ static int revive(struct medtok_learner *m, struct optimiser *optimiser, int64_t
     const struct quantizer_options *o = &m->model.settings.quantizer;
     const struct medtok_slot *s = m->slot;
     m->n_revived = 0;
-    if (o->revive_after == 0 || step <= o->warmup) return STATUS_OK;
+    if (o->revive_after == 0 || step <= o->warmup || continuation_fixes_codebook(&m->continuation)) return STATUS_OK;
     usage_mark(&m->usage, m->picked);
     TRY(comm_or_uint64(m->comm, m->picked, usage_words(&m->usage)));
     TRY(codebook_revive(&m->codebook, optimiser, m->picked, &m->output, &s->rows[LIST_TEXT], &s->rows[LIST_GRAPH], step,
@@ -176,6 +181,7 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     struct medtok_learner *m = self;
     enum { EXACT = 15 }; /* digits */
     if (step == m->model.settings.quantizer.warmup) TRY(begin_codebook(m, optimiser));
+    if (m->continuation.parameters) continuation_hold(&m->continuation, report->rate);
     TRY(revive(m, optimiser, step));
     measures_add(report->measures, "revived", (double)m->n_revived, EXACT);
     return report_usage(m, step, report->measures);
@@ -239,6 +245,7 @@ static int read_piece(struct medtok_learner *m) {
     int64_t n_codes = 0;
     int status;
     TRY_DONE(text_source_open(&m->text, o->text, o->features, o->model.seed, m->device));
+    TRY_DONE(continuation_check(&o->continuation, m->text.dim));
     TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
     warn_if_nothing_to_learn(m, cost, n_codes);
     TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, o->model.seed, o->train->holdout, "codes", n_codes,
@@ -265,7 +272,8 @@ static int make_model(struct medtok_learner *m) {
     TRY(model_make(&m->model, &m->parameters, &m->options.model, m->text.dim, sizes.n_nodes));
     TRY(codebook_make(&m->codebook, &m->model, m->comm, m->device, &m->parameters));
     TRY(parameter_set_allocate(&m->parameters, m->device, m->comm->rank, m->comm->size, 1));
-    return parameter_set_initialize(&m->parameters, m->options.model.seed);
+    TRY(parameter_set_initialize(&m->parameters, m->options.model.seed));
+    return continuation_make(&m->continuation, &m->options.continuation, &m->model, &m->parameters);
 }
 
 static int make_usage(struct usage *usage, const struct quantizer_options *options) {
@@ -304,6 +312,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
     struct evaluation_options evaluation = {options->train, options->inspect, options->vocabulary, &m->text,
                                             options->threads};
     *m = (struct medtok_learner){.options = *options, .comm = comm, .device = device};
+    if (options->continuation.checkpoint[0]) m->options.model.quantizer.warmup = 0; /* its codebook is there */
     TRY(comm_agree(comm, make(m)));
     m->learner = (struct learner){.self = m,
                                   .parameters = &m->parameters,
@@ -335,6 +344,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
 
 void medtok_learner_free(struct medtok_learner *m) {
     if (!m->device) return;
+    continuation_free(&m->continuation);
     evaluation_free(&m->evaluation);
     for (int i = 0; i < 2; i++) {
         for (int l = 0; l < N_LISTS; l++) row_shares_free(&m->slots[i].rows[l]);

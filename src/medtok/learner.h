@@ -8,6 +8,7 @@
 
 #include "medtok/batch_parts.h"
 #include "medtok/codebook.h"
+#include "medtok/continuation.h"
 #include "measure/usage.h"
 #include "medtok/evaluation.h"
 #include "train/learner.h"
@@ -18,9 +19,10 @@ struct medtok_learner_options {
     struct model_settings model;
     const struct text_options *text;
     const struct train_options *train;
-    const struct inspect_options *inspect; /* of evaluations */
-    const char *vocabulary, *features;     /* files */
-    int threads;                           /* of the host, for evaluations */
+    const struct inspect_options *inspect;    /* of evaluations */
+    const char *vocabulary, *features;        /* files */
+    struct continuation_options continuation; /* its checkpoint "": a training from its beginning */
+    int threads;                              /* of the host, for evaluations */
 };
 
 /* This rank's part of a batch, and how many rows all ranks have. */
@@ -46,6 +48,7 @@ struct medtok_learner {
     struct parameter_set parameters;
     struct model model;
     struct codebook codebook;
+    struct continuation continuation;
     struct medtok_slot slots[2];
     struct row_lists lists; /* what the losses exchange */
     /* of the last batch */

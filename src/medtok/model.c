@@ -186,10 +186,10 @@ static struct quantized quantize(const struct model *model, struct tape *tape, s
     return quantizer_apply(tape, z, codebook->rows, quantizer_assignment(&c->quantizer, group), loss);
 }
 
-/* The normalised rows. Under quantizer.update: ema they are constants here: q and the codebook loss send gradients to z
+/* The normalised rows. Under quantizer.update: ema, and where they are fixed, they are constants here: q and the codebook loss send gradients to z
  * alone, and the rows move in codebook_update. */
 static struct var *codebook_rows(const struct model *model, struct tape *tape, const struct model_training *training) {
-    int learned = model->settings.quantizer.update == UPDATE_GRADIENT;
+    int learned = model->settings.quantizer.update == UPDATE_GRADIENT && !(training && training->codebook_fixed);
     struct var *C = parameter_var(tape, model->codebook);
     dev_real none = {NULL};
     if (!learned) C = tape_borrow(tape, C->rows, C->cols, C->value, none);

@@ -60,7 +60,8 @@ struct model_training {
     const struct row_shares *text, *graph, *both; /* rows of all ranks: codes with text, with a graph, with both */
     const struct part_rows *text_parts, *graph_parts, *both_parts; /* of these; NULL: one part */
     uint32_t step;
-    int warming; /* quantizer.warmup: vectors go on as they are, of length 1, and the codebook learns nothing */
+    int warming;        /* quantizer.warmup: vectors go on as they are, of length 1, and the codebook learns nothing */
+    int codebook_fixed; /* its rows are constants */
     void (*codebook_ready)(void *context); /* called in the backward pass when the codebook's gradient is complete */
     void *context;
 };

@@ -144,6 +144,20 @@ struct loss_options {
     LOSS_OPTIONS(OPTION_MEMBER, )
 };
 
+#define CONTINUE_OPTIONS(KEY, in)                                                                                      \
+    KEY(in, PATH, "train.from", from, "", JOB_TRAIN, 0, "checkpoint",                                                  \
+        "--from: checkpoint of another training, of the same sizes, that this one goes on from, so that token "        \
+        "numbers keep their meaning")                                                                                  \
+    KEY(in, PATH, "train.from_vocabulary", from_vocabulary, "", JOB_TRAIN, 0, "vocabulary",                            \
+        "vocabulary that train.from was trained on; empty: where it was then")                                         \
+    KEY(in, REAL, "train.anchor", anchor, "300", 0, 1e9, JOB_TRAIN, SHAPES,                                            \
+        "with train.from: the codebook stays as it is, and what else began there within about 1 / anchor of its "      \
+        "beginning; 0: all "                                                                                           \
+        "learns freely")
+struct continue_options {
+    CONTINUE_OPTIONS(OPTION_MEMBER, )
+};
+
 #define TOKENIZE_OPTIONS(KEY, in)                                                                                      \
     KEY(in, INTEGER, "tokenize.batch", batch, "1024", 1, 1048576, "codes", JOB_TOKENIZE, LEAVES,                       \
         "codes computed at a time on a rank")                                                                          \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/sha256.h"
 #include "base/status.h"
@@ -22,6 +23,7 @@ void vocabulary_free(struct vocabulary *v) {
     free(v->edge_source);
     free(v->edge_target);
     free(v->edge_relation);
+    free(v->node_identity);
     *v = (struct vocabulary){0};
 }
 
@@ -42,6 +44,7 @@ static int write_datasets(struct h5file *f, const struct comm *comm, const struc
     int64_t n = size[0], texts = size[4], nodes = size[5], edges = size[6];
     TRY(write_whole(f, comm, "code", H5_TEXT, n, size[1], v->code, 1));
     TRY(write_whole(f, comm, "system", H5_TEXT, n, size[2], v->system, 1));
+    TRY(write_whole(f, comm, "node_identity", H5_U64, size[13], 1, v->node_identity, 0));
     TRY(write_whole(f, comm, "description_offsets", H5_I64, n + 1, 1, v->description_offsets, 1));
     TRY(write_whole(f, comm, "description_bytes", H5_U8, texts, 1, v->description, 1));
     TRY(write_whole(f, comm, "n_listed", H5_I32, n, 1, v->n_listed, 1));
@@ -63,7 +66,7 @@ static int write_datasets(struct h5file *f, const struct comm *comm, const struc
 
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *v,
                      const struct provenance *provenance) {
-    int64_t size[13] = {0};
+    int64_t size[14] = {0};
     static const struct vocabulary nothing;
     if (comm->rank == 0) {
         int64_t n = v->n_codes;
@@ -79,7 +82,8 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
                            v->graph_hops,
                            v->graph_max_nodes,
                            v->n_hierarchy,
-                           v->hierarchy_bytes};
+                           v->hierarchy_bytes,
+                           v->n_identities};
         memcpy(size, sizes, sizeof size);
     }
     TRY(comm_broadcast(comm, size, sizeof size));
@@ -223,6 +227,37 @@ void vocabulary_name(const char *path, int64_t code, char *text, size_t size) {
     }
     snprintf(text, size, "%s:%s", vocabulary_system(&v, 0), vocabulary_code(&v, 0));
     vocabulary_free(&v);
+}
+
+/* Of the hierarchy's nodes, by their names. */
+static int identify_hierarchy(struct h5file *file, struct vocabulary *v, uint64_t *identity) {
+    if (v->n_hierarchy == 0) return STATUS_OK;
+    TRY(read_text(file, "hierarchy", 0, v->n_hierarchy, &v->hierarchy_bytes, &v->hierarchy));
+    for (int64_t i = 0; i < v->n_hierarchy; i++) {
+        const char *name = v->hierarchy + i * v->hierarchy_bytes;
+        identity[i] = XXH3_64bits_withSeed(name, strlen(name), 1); /* with another seed than nodes of the graph */
+    }
+    return STATUS_OK;
+}
+
+int vocabulary_read_identities(const char *path, uint64_t **identity, int64_t *n_nodes) {
+    struct h5file *file = NULL;
+    struct vocabulary v = {.first = 0};
+    int64_t n, cols;
+    int status;
+    *identity = NULL;
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
+    TRY_DONE(read_sizes(file, &v));
+    TRY_DONE(h5file_shape(file, "node_identity", H5_U64, &n, &cols));
+    *n_nodes = v.n_nodes;
+    TRY_DONE(mem_alloc(identity, v.n_nodes, sizeof **identity));
+    if (n > v.n_nodes - v.n_hierarchy) n = v.n_nodes - v.n_hierarchy;
+    if (n > 0) TRY_DONE(h5file_read(file, "node_identity", H5_U64, 0, n, *identity));
+    TRY_DONE(identify_hierarchy(file, &v, *identity + (v.n_nodes - v.n_hierarchy)));
+done:
+    vocabulary_free(&v);
+    h5file_close(file);
+    return status;
 }
 
 int vocabulary_check_removed(const char *path, const char *removed) {

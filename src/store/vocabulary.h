@@ -12,6 +12,8 @@
  *   relation    text [n_relations]  relation names by number (display_relation, by order of first appearance; then those of the hierarchy)
  *   hierarchy   text [n_hierarchy]  SYSTEM/FORM or class of each of the last n_hierarchy nodes: what stands above codes in their
  *               terminologies (graph.hierarchy); not there if there are none
+ *   node_identity u64 [nodes of the KG]  hash of what each node is, whatever its number (ingest/node_identity.h); 0: not known. Of new
+ *               codes, whose nodes are those of the model's vocabulary, it may have no rows
  * Root attributes: n_codes, n_nodes (of the KG, 1 + largest node index, and of the hierarchy), n_hierarchy, n_relations, graph_hops,
  * graph_max_nodes.
  */
@@ -43,6 +45,8 @@ struct vocabulary {
     int64_t *edge_offsets; /* [n_codes + 1] */
     uint16_t *edge_source, *edge_target;
     uint8_t *edge_relation;
+    uint64_t *node_identity; /* [n_identities] to write; vocabulary_read_identities reads them */
+    int64_t n_identities;
     int32_t graph_hops, graph_max_nodes;
     char removed_sha256[65]; /* to write: of the file with the edges that were removed from the graph; "": none were */
 };
@@ -69,6 +73,9 @@ int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
 /* Fails if the vocabulary was made from a graph without other edges than those in the file `removed`. One whose graph lost none
  * goes with any file. */
 int vocabulary_check_removed(const char *path, const char *removed);
+
+/* The identities of all nodes, *identity [*n_nodes]: those of the hierarchy by their names. 0: not known. The caller frees them. */
+int vocabulary_read_identities(const char *path, uint64_t **identity, int64_t *n_nodes);
 
 void vocabulary_free(struct vocabulary *vocabulary);
 

@@ -263,7 +263,7 @@ int checkpoint_ring_wait(const struct checkpoint_ring *ring, struct saver *saver
 
 /* Begins when the one before is through: what rank 0 has still to say of that, it says first. */
 static int begin(const struct checkpoint_ring *ring, struct saver *saver, const char *path) {
-    if (saver->is_writing) TRY(checkpoint_ring_wait(ring, saver));
+    if (saver->is_writing) TRY(saver_end(saver));
     int status = seal(ring, saver, 1);
     return saver_begin(saver, path, ring->provenance, status);
 }

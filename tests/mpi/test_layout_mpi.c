@@ -130,6 +130,7 @@ static void a_rank_that_cannot_write_leaves_no_file(const struct comm *comm, str
     CHECK(finish(l, fails ? status_set(STATUS_FAILED, "the disk is out") : status) == STATUS_FAILED);
     CHECK(strstr(status_message(), "the disk is out"));
     CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK && count_files() == 0);
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK); /* all have counted */
     CHECK(begin(l) == STATUS_OK && finish(l, write_own(l)) == STATUS_OK); /* and the next one is whole */
     write_beside(comm);
     check_alike(comm);

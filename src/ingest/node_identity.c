@@ -1,0 +1,46 @@
+#include "ingest/node_identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+#define XXH_STATIC_LINKING_ONLY /* the state on the stack */
+#include <xxhash.h>
+
+#include "base/status.h"
+
+enum { TYPE, SOURCE, ID, N_COLUMNS };
+
+void node_identities_begin(struct node_identities *x, const struct delimited *r) {
+    static const char *const NAMES[2][N_COLUMNS] = {{"x_type", "x_source", "x_id"}, {"y_type", "y_source", "y_id"}};
+    *x = (struct node_identities){.n = 0};
+    for (int end = 0; end < 2; end++)
+        for (int c = 0; c < N_COLUMNS; c++) x->columns[end][c] = delimited_column(r, NAMES[end][c]);
+}
+
+static uint64_t identify(const struct node_identities *x, const struct delimited *r, int end, int64_t node) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    if (x->columns[end][ID] < 0) XXH3_64bits_update(&state, &node, sizeof node);
+    for (int c = 0; c < N_COLUMNS && x->columns[end][ID] >= 0; c++) {
+        int column = x->columns[end][c];
+        if (column >= 0) XXH3_64bits_update(&state, r->fields[column].text, (size_t)r->fields[column].size);
+        XXH3_64bits_update(&state, "\n", 1);
+    }
+    uint64_t hash = XXH3_64bits_digest(&state);
+    return hash ? hash : 1;
+}
+
+int node_identities_take(struct node_identities *x, const struct delimited *r, int end, int64_t node, int64_t most) {
+    if (node >= most || (node < x->n && x->of[node])) return STATUS_OK;
+    if (node >= x->n) {
+        TRY(mem_grow(&x->of, &x->capacity, node + 1, sizeof *x->of));
+        memset(x->of + x->n, 0, (size_t)(node + 1 - x->n) * sizeof *x->of);
+        x->n = node + 1;
+    }
+    x->of[node] = identify(x, r, end, node);
+    return STATUS_OK;
+}
+
+void node_identities_free(struct node_identities *x) {
+    free(x->of);
+    *x = (struct node_identities){.n = 0};
+}

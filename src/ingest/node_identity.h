@@ -1,0 +1,25 @@
+/* What a node of the knowledge graph is, whatever its index in a release of the graph: a hash of its type, source and id (columns x_type,
+ * x_source, x_id and those of y), or, of a graph without ids, of its index. A model that goes on with a new graph knows its nodes again by it.
+ */
+#ifndef MEDTOK_INGEST_NODE_IDENTITY_H
+#define MEDTOK_INGEST_NODE_IDENTITY_H
+
+#include "ingest/delimited.h"
+
+struct node_identities {
+    uint64_t *of; /* [n] by index; 0: not known. Owned */
+    long long n, capacity;
+    int columns[2][3]; /* type, source, id of x and y; -1: not there */
+};
+
+/* Looks for the columns, behind delimited_open. */
+void node_identities_begin(struct node_identities *identities, const struct delimited *reader);
+
+/* Notes that of `node`, end 0 (x) or 1 (y) of the row in hand, if it is not known yet. A node whose index is not below `most` is passed over:
+ * memory is not to grow with a wrong index. */
+int node_identities_take(struct node_identities *identities, const struct delimited *reader, int end, int64_t node,
+                         int64_t most);
+
+void node_identities_free(struct node_identities *identities);
+
+#endif

@@ -1,0 +1,149 @@
+"""train --from: on a vocabulary that grew, over a graph whose nodes have other numbers, codes keep their tokens; a checkpoint that does not fit
+is one error."""
+import csv
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy
+except ImportError as error:
+    print("skipped:", error)
+    sys.exit(77)
+
+ROOT = os.environ.get("ROOT", os.path.join(os.path.dirname(__file__), "..", ".."))
+MEDTOK = os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok"))
+MPIRUN = os.environ.get("MPIRUN", "mpirun")
+SMALL = ["text.dim=64", "quantizer.size=300", "quantizer.dim=32", "train.batch=64", "train.checkpoint_every=0", "run.threads=1"]
+
+
+def command(job, files, *sets, ranks=None):
+    sets = [f"files.{key}={value}" for key, value in files.items()] + SMALL + list(sets)
+    return ([MPIRUN, "-n", str(ranks)] if ranks else []) + [MEDTOK, job, "--config", "configs/quickstart.yaml", "--set"] + sets
+
+
+def medtok(job, files, *sets, ranks=None):
+    done = subprocess.run(command(job, files, *sets, ranks=ranks), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def refused(pattern, files, *sets, ranks=None):
+    done = subprocess.run(command("train", files, *sets, ranks=ranks), cwd=ROOT, capture_output=True, text=True)
+    errors = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert done.returncode in (1, 2) and len(errors) == 1 and all(p in errors[0] for p in pattern), (pattern, done.stderr)
+
+
+def renumbered(folder):
+    """The sample's tables: 600 of the codes; and all codes, over a graph with other node numbers, new nodes and edges among them."""
+    with open(os.path.join(ROOT, "tests/sample/codes.tsv"), encoding="utf-8") as file:
+        codes = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    with open(os.path.join(ROOT, "tests/sample/kg.csv"), encoding="utf-8") as file:
+        graph = list(csv.reader(file))
+    x, y = graph[0].index("x_index"), graph[0].index("y_index")
+    n = 1 + max(int(row[c]) for row in graph[1:] for c in (x, y))
+    number = random.Random(1).sample(range(n + 5), n)
+    free = sorted(set(range(n + 5)) - set(number))
+    new = [["new", "new", free[0], "sample:new", "disease", "new", "sample", free[1], "sample:newer", "drug", "newer", "sample"]]
+    new += [[*new[0][:2], *new[0][7:], *new[0][2:7]]]
+    moved = [[*row[:x], number[int(row[x])], *row[x + 1:y], number[int(row[y])], *row[y + 1:]] for row in graph[1:]] + new
+    nodes = codes[0].index("nodes")
+    grown = [row[:nodes] + [";".join(str(number[int(v)]) for v in row[nodes].split(";") if v)] for row in codes[1:]]
+    grown.append(["HCPCS", "Z0001", "a code with new nodes", f"{free[0]};{free[1]}"])
+    for name, rows, tab in (("old.tsv", codes[:601], "\t"), ("new.tsv", [codes[0]] + grown, "\t"), ("new.csv", [graph[0]] + moved, ",")):
+        with open(f"{folder}/{name}", "w", encoding="utf-8", newline="") as file:
+            if tab == "\t":
+                file.write("".join("\t".join(row) + "\n" for row in rows))
+            else:
+                csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def kept(files, other, folder):
+    """Share of the tokens of the other table that codes have kept, by group."""
+    report = f"{folder}/report.json"
+    medtok("inspect", {**files, "report": report}, f"inspect.other={other}", "inspect.resamples=20", "inspect.sample=10")
+    with open(report, encoding="utf-8") as file:
+        found = json.load(file)["stability"]
+    assert found["codes"] == 600
+    return numpy.array([group["value"] for group in found["kept"].values()])
+
+
+def parameters(path):
+    with h5py.File(path) as file:
+        return {name: file[name][:] for name in file if file[name].dtype == numpy.float32 and not name.endswith((".m", ".v"))}
+
+
+with tempfile.TemporaryDirectory() as folder:
+    renumbered(folder)
+    at = lambda which, name: f"{folder}/{which}.{name}.h5"
+    old, new = ({"codes": f"{folder}/{which}.tsv", "graph": graph, "vocabulary": at(which, "v"), "text": at(which, "x")}
+                for which, graph in (("old", "tests/sample/kg.csv"), ("new", f"{folder}/new.csv")))
+    old.update(checkpoint=at("old", "c"), table=at("old", "t"))
+    for files in (old, new):
+        for job in ("prepare", "encode"):
+            medtok(job, files)
+    steps = "train.steps=150"
+    medtok("train", old, steps)
+    medtok("tokenize", old)
+
+    tables, going_on = {}, ["train.from=" + old["checkpoint"]]
+    for name, sets in (("fresh", []), ("from", going_on), ("held", going_on + ["train.anchor=1e9"])):
+        files = {**new, "checkpoint": at(name, "c"), "table": at(name, "t")}
+        log = medtok("train", files, steps, *sets)
+        medtok("tokenize", files)
+        tables[name] = kept(files, old["table"], folder)
+        if name != "fresh":
+            assert "855 of 860 nodes are known" in log, log
+    print({name: numpy.round(share, 3).tolist() for name, share in tables.items()})
+    # The fresh one has the same seed, and so begins with the same rows and maps; one of another seed keeps what chance gives, 5 of 100 rows.
+    assert (tables["from"] > 0.8).all() and (1 - tables["from"] < (1 - tables["fresh"]) / 3).all(), tables
+    # Nothing but new nodes learned: the same sums in another order of nodes, so that hardly a token of 600 x 20 turns.
+    assert (tables["held"] > 0.995).all(), tables
+
+    before, after, held = (parameters(path) for path in (old["checkpoint"], at("from", "c"), at("held", "c")))
+    assert (before["codebook"] == after["codebook"]).all() and (before["text.map.weight"] == held["text.map.weight"]).all()
+    moved = max(abs(before[name] - after[name]).max() for name in before if name not in ("graph.nodes", "codebook.idle"))
+    assert 1e-4 < moved < 1 / 300 * 1.5, moved  # Adam's steps are about the rate at most, and a little more while its moments settle
+    with h5py.File(at("from", "c")) as file:
+        inputs = file.attrs["inputs"].decode().rstrip("\0").splitlines()
+    with open(old["checkpoint"], "rb") as file:
+        assert f"from\t{old['checkpoint']}\t{hashlib.sha256(file.read()).hexdigest()}" in inputs, inputs
+
+    # Of any number of ranks, and of a run that was stopped and went on.
+    short = going_on + ["train.steps=30", "train.log_every=1"]
+    for name, ranks in (("one", None), ("two", 2)):
+        medtok("train", {**new, "checkpoint": at(name, "c")}, *short, ranks=ranks)
+    stopped = subprocess.Popen(command("train", {**new, "checkpoint": at("stopped", "c")}, *short), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    for line in stopped.stderr:
+        if "step 2" in line:
+            stopped.send_signal(signal.SIGUSR1)
+            break
+    stopped.stderr.read()
+    assert stopped.wait() in (0, 75)
+    medtok("train", {**new, "checkpoint": at("stopped", "c")}, *short)
+    one, two, again = (parameters(at(name, "c")) for name in ("one", "two", "stopped"))
+    for name, value in one.items():
+        # Rounding of sums over ranks; where a gradient is all but 0, Adam makes a step of it.
+        assert numpy.quantile(abs(value - two[name]), 0.99) < 1e-4, (name, abs(value - two[name]).max())
+        assert (value == again[name]).all(), name
+
+    # What does not fit.
+    other = {**new, "checkpoint": at("other", "c")}
+    refused(["quantizer.size is 300 there and 600 here", "quantizer.dim is 32 there and 16 here", "quantizer.top_k is 5 there and 4 here",
+             "quantizer.assign is nearest there and residual here"], other, *going_on, "quantizer.size=600", "quantizer.dim=16", "quantizer.top_k=4",
+            "quantizer.assign=residual", ranks=2)
+    medtok("encode", {**new, "text": at("wide", "x")}, "text.dim=128")
+    refused(["trained on text features of 64 values, and those here have 128"], {**other, "text": at("wide", "x")}, *going_on)
+    refused([old["table"], "a checkpoint"], other, "train.from=" + old["table"])
+    refused(["train.from", "same file"], {**other, "checkpoint": old["checkpoint"]}, *going_on)
+    os.rename(old["vocabulary"], at("moved", "v"))
+    refused(["trained on another vocabulary", "train.from_vocabulary=PATH"], other, *going_on, ranks=2)
+    refused(["trained on another vocabulary"], other, *going_on, "train.from_vocabulary=" + new["vocabulary"])
+    medtok("train", other, *going_on, "train.from_vocabulary=" + at("moved", "v"), "train.steps=1")
+print("all good")
