@@ -18,7 +18,9 @@
     JOB(EVALUATE)                                                                                                      \
     JOB(BASELINE)                                                                                                      \
     JOB(SCORE)                                                                                                         \
-    JOB(QA_LINK) JOB(QA_COSINE) JOB(QA_PREFIX) JOB(QA_TRAIN) JOB(QA) JOB(REPORT) JOB(VERIFY) JOB(BENCH) JOB(PLAN) JOB(STATUS) JOB(DOCTOR)
+    JOB(QA_LINK)                                                                                                       \
+    JOB(QA_COSINE)                                                                                                     \
+    JOB(QA_PREFIX) JOB(QA_TRAIN) JOB(QA) JOB(REPORT) JOB(VERIFY) JOB(BENCH) JOB(PLAN) JOB(STATUS) JOB(DOCTOR)
 
 #define JOB_NUMBER(job) JOB_NUMBER_##job,
 enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };
@@ -31,5 +33,7 @@ enum job { JOB_LIST(JOB_BIT) };
 #define ALL_JOBS ((1U << N_JOBS) - 1)
 /* Those that say where their time went (dist/stages.h). */
 #define STAGE_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE)
+/* Those that may take hours, which show how far they are (live.h). */
+#define LIVE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_EVALUATE)
 
 #endif

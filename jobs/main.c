@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "device.h"
 #include "jobs.h"
+#include "live.h"
 #include "outputs.h"
 
 #ifndef MEDTOK_VERSION
@@ -283,7 +284,10 @@ static int run(const struct comm *comm, struct command *command, struct config *
         if (comm->rank == 0) config_print(stdout, config, command->entry->job);
     } else {
         TRY(outputs_lock(outputs, comm, config, command->entry->job));
-        TRY(run_job(comm, command, config));
+        struct live *live = live_begin(comm, config, command->entry);
+        status = run_job(comm, command, config);
+        live_end(live, status);
+        TRY(status);
     }
     return comm_agree(comm, comm->rank == 0 ? output_flush() : STATUS_OK);
 }

@@ -28,11 +28,13 @@ void config_report_path(const struct config *config, char path[PATH_MAX]) {
         path_with_ending(config->files.table, ".quality.json", path, PATH_MAX);
 }
 
-/* files.scores without its ending. */
-static int scores_stem(const struct config *config) {
-    size_t n = strlen(config->files.scores);
-    return (int)(n > 5 && strcmp(config->files.scores + n - 5, ".json") == 0 ? n - 5 : n);
+/* How much of a path stands in front of an ending; all of it, if it has another. */
+static int stem_of(const char *path, const char *ending) {
+    size_t n = strlen(path), m = strlen(ending);
+    return (int)(n > m && strcmp(path + n - m, ending) == 0 ? n - m : n);
 }
+
+static int scores_stem(const struct config *config) { return stem_of(config->files.scores, ".json"); }
 
 void config_trial_path(const struct config *config, const char *name, const char *ending, char path[PATH_MAX]) {
     const char *folder = grid_is_listed(&config->ehr) ? ".trials/" : ".";
@@ -45,6 +47,21 @@ void config_results_path(const struct config *config, char path[PATH_MAX]) {
 
 void config_predictions_path(const struct config *config, char path[PATH_MAX]) {
     snprintf(path, PATH_MAX, "%.*s.csv", scores_stem(config), config->files.scores);
+}
+
+const char *config_live_output(const struct config *config, enum job job) {
+    return job == JOB_ENCODE     ? config->files.text
+           : job == JOB_TRAIN    ? config->files.checkpoint
+           : job == JOB_TOKENIZE ? config->files.table
+                                 : config->files.scores;
+}
+
+void config_live_path(const struct config *config, enum job job, char path[PATH_MAX]) {
+    char metrics[PATH_MAX];
+    config_metrics_path(config, metrics);
+    const char *beside = job == JOB_TRAIN ? metrics : config_live_output(config, job);
+    int n = stem_of(beside, job == JOB_TRAIN ? ".jsonl" : job == JOB_EVALUATE ? ".json" : ".h5");
+    snprintf(path, PATH_MAX, "%.*s.live.html", n, beside);
 }
 
 /* ---- the list ---- */
@@ -82,6 +99,19 @@ static int add_stages(struct path_list *list, const struct key *key, enum job jo
     return add_beside(list, key, "stages", stages);
 }
 
+/* The page beside it, of a job that has one (live.h). */
+static int add_live(struct path_list *list, const struct config *config, const struct key *key, enum job job) {
+    const char *of = job == JOB_ENCODE     ? "text"
+                     : job == JOB_TRAIN    ? "metrics"
+                     : job == JOB_TOKENIZE ? "table"
+                                           : "scores";
+    char path[PATH_MAX];
+    if (!(job & LIVE_JOBS) || config->run.live_page == 0 || !(key->writers & job) || strcmp(key->kind, of) != 0)
+        return STATUS_OK;
+    config_live_path(config, job, path);
+    return add_beside(list, key, "live", path);
+}
+
 /* What evaluate makes for each training, and for all. */
 static int add_trials(struct path_list *list, const struct config *config, const struct key *key) {
     const char *const FILES[][2] = {
@@ -114,6 +144,7 @@ static int add_key(struct path_list *list, const struct config *config, const st
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
     TRY(add(list, key->name, key->kind, (key->writers & job) != 0, path));
     TRY(add_stages(list, key, job, path));
+    TRY(add_live(list, config, key, job));
     if (strcmp(key->kind, "scores") != 0 || !(key->writers & job)) return STATUS_OK;
     if (job != JOB_BASELINE) return add_trials(list, config, key);
     config_predictions_path(config, derived);

@@ -1,6 +1,7 @@
 /* Log lines: one write per line, so that lines of several ranks do not mix. */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,14 +62,34 @@ static void overwrite_line(const char *text) {
     line_open = 1;
 }
 
+/* The newest progress, for progress_now. */
+static pthread_mutex_t newest_guard = PTHREAD_MUTEX_INITIALIZER;
+static struct progress newest;
+
+static void remember(const struct progress *progress, long long done) {
+    pthread_mutex_lock(&newest_guard);
+    newest = *progress;
+    newest.done = done;
+    pthread_mutex_unlock(&newest_guard);
+}
+
+struct progress progress_now(void) {
+    pthread_mutex_lock(&newest_guard);
+    struct progress copy = newest;
+    pthread_mutex_unlock(&newest_guard);
+    return copy;
+}
+
 void progress_begin(struct progress *progress, const char *what, long long total, const char *unit) {
     *progress = (struct progress){.what = what, .unit = unit, .total = total};
     progress->started = progress->last = clock_seconds();
+    remember(progress, 0);
 }
 
 void progress_update(struct progress *progress, long long done) {
     int terminal = isatty(STDERR_FILENO);
     double now = clock_seconds();
+    remember(progress, done);
     if (log_rank != 0 || log_most < LOG_LEVEL_INFO || done <= 0) return;
     if (now - progress->last < (terminal ? TERMINAL_INTERVAL_SECONDS : LOG_INTERVAL_SECONDS)) return;
     progress->last = now;
@@ -85,6 +106,7 @@ void progress_update(struct progress *progress, long long done) {
 
 void progress_end(struct progress *progress, long long done) {
     double seconds = clock_seconds() - progress->started;
+    remember(progress, done);
     log_info("%s: %lld %s in %.1f s (%.4g %s/s)", progress->what, done, progress->unit, seconds,
              seconds > 0 ? (double)done / seconds : 0.0, progress->unit);
 }

@@ -34,4 +34,8 @@ void progress_begin(struct progress *progress, const char *what, long long total
 void progress_update(struct progress *progress, long long done);
 void progress_end(struct progress *progress, long long done); /* writes the closing line with rate and time */
 
+/* A copy of the one that was begun last and how much of it is done, for another thread; zeros: none was begun. `what` and `unit` must
+ * therefore be texts of the program. */
+struct progress progress_now(void);
+
 #endif

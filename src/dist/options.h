@@ -31,6 +31,8 @@ enum stage_table { STAGE_TABLES(OPTION_CHOICE_NUMBER) };
         "in what a GPU's matrix products multiply; sums are fp32, the quantiser's distances always fp32")              \
     KEY(in, CHOICE, "run.stages", stages, stage_table, STAGE_TABLES, "auto", STAGE_JOBS, LEAVES,                       \
         "table of where the time went, at the job's end; auto: on more than one rank")                                 \
+    KEY(in, INTEGER, "run.live_page", live_page, "5", 0, 3600, "seconds", LIVE_JOBS, LEAVES,                           \
+        "between two versions of a page beside the output that shows how far the job is (OUTPUT.live.html); 0: none")  \
     KEY(in, CHOICE, "run.log_level", log_level, log_level, LOG_LEVELS, "info", ALL_JOBS, LEAVES,                       \
         "most detailed log lines that are written")
 struct run_options {

@@ -47,7 +47,9 @@ void html_element(FILE *out, const char *tag, const char *class, const char *tex
 }
 
 /* ---- the page ---- */
-void html_begin(FILE *out, const char *title) {
+void html_begin(FILE *out, const char *title) { html_begin_refreshed(out, title, 0); }
+
+void html_begin_refreshed(FILE *out, const char *title, int seconds) {
     fputs(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -58,6 +60,7 @@ void html_begin(FILE *out, const char *title) {
         "script-src 'unsafe-inline'; img-src data:\">\n"
         "<link rel=\"icon\" href=\"data:,\">\n",
         out);
+    if (seconds > 0) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", seconds);
     html_element(out, "title", NULL, title);
     fprintf(out, "<style>\n%s</style>\n</head>\n<body>\n<header>\n", PAGE_CSS);
     html_element(out, "h1", NULL, title);

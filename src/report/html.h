@@ -15,6 +15,8 @@ void html_element(FILE *out, const char *tag, const char *class, const char *tex
 
 /* The page from `<!doctype` on, and its end; style and script stand inside. */
 void html_begin(FILE *out, const char *title);
+/* One that a browser loads again after so many seconds; 0: never. */
+void html_begin_refreshed(FILE *out, const char *title, int seconds);
 void html_end(FILE *out);
 
 /* A section with a heading, and an entry for it in the contents of the page by its id. */

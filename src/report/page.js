@@ -71,3 +71,11 @@ function startMap(map) {
   colour();
 }
 document.querySelectorAll('.map').forEach(startMap);
+
+// Of a job under way: whether it still writes its page, which has the time of this version.
+const late = document.getElementById('late');
+if (late) {
+  const look = () => { late.hidden = Date.now() / 1000 - Number(late.dataset.written) < 3 * Number(late.dataset.every) + 30; };
+  setInterval(look, 1000);
+  look();
+}

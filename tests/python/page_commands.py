@@ -3,6 +3,7 @@ fences of shell, but for those lines that NOT_RUN lists with a reason. What they
 set up below. One block is one script, which ends at the first command that fails."""
 import gzip
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -16,16 +17,10 @@ from pages import ROOT, pages  # noqa: E402
 MEDTOK = os.path.abspath(os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok")))
 MPIRUN = shutil.which(os.environ.get("MPIRUN", "mpirun"))
 
-# Commands (from their beginning) that are not run, and why. Each entry must be of use.
-BY_HAND = "by hand: minutes, a quiet machine, or other programs"
+# Pages, and commands (from their beginning), that are not run, and why. Each entry must be of use.
+NOT_RUN_PAGES = {"tests/README.md": "how tests and comparisons are run by hand: minutes, downloads, other programs"}
 NOT_RUN = {
     r"jobs/test": "the tests, of which this is one",
-    r"(PYTHON=\S+ )?(WORK=\S+ )?tests/bench/": BY_HAND,
-    r"MEDTOK=\S+ (PYTHON=\S+ )?tests/bench/": BY_HAND,
-    r"MEDTOK=\$PWD/build-test/medtok ": "a test by hand",
-    r"(MEDTOK=build-test/medtok BIT_FLIPS|medtok probe --set files.vocabulary=v.h5)": BY_HAND,
-    r"bash tests/system/signals.sh": "a test by hand, of minutes",
-    r"(ctest|build-test/tests/)": "a test by hand",
     r"spack ": "there is no Spack: slurm/recipes.sh reads the recipe",
     r"apptainer build ": "there is no Apptainer: slurm/recipes.sh reads the definition",
     r"(mpirun -n 2 sh -c .*perf record|perf report)": "perf is not there",
@@ -142,6 +137,15 @@ def make_data():
     write("new.tsv", "system\tcode\tdescription\nICD10CM\tE11.999\tType 2 diabetes mellitus, made up\n")
     write("maps/gem_icd9_to_icd10cm.csv", "icd_9,icd_10,flags\n25000,E119,10000\n4019,I10,10000\n")
     write("maps/ndc_to_atc.tsv", "ndc11\tatc_code\n00002120001\tA10BA02\n")
+    write("maps/icd10cm_chapters.tsv", "icd10cm\tgroup\nE119\tE00-E89\nE1122\tE00-E89\nI10\tI00-I99\n")
+    write("maps/icd9cm_headers.tsv", "system\tcode\tdescription\nICD9CM\t250.00\tadult-onset diabetes\n")
+    write("maps/icd10cm_headers.tsv", "system\tcode\tdescription\nICD10CM\tE11.9\tadult-onset diabetes\n")
+    question = "A man with type 2 diabetes takes which drug?\n A:  metformin\n B:  aspirin\n C:  warfarin\n D:  digoxin\n"
+    with gzip.open("data/medmcqa_dataset.json.gz", "wt", encoding="utf-8") as packed:
+        json.dump([{"input": [question, "A"], "medical_codes": []}] * 2, packed)
+    for name in ("ndc_to_atc", "icd10cm_chapters", "icd9cm_headers", "icd10cm_headers"):
+        with open(f"maps/{name}.tsv", "rb") as plain, gzip.open(f"maps/{name}.tsv.gz", "wb") as packed:
+            packed.write(plain.read())
     write("maps/ccs_icd10cm.tsv", "icd10cm\tgroup\nE119\tdiabetes\nE1122\tdiabetes\nE1121\tdiabetes\nI10\thypertension\n")
     rows = "".join(f"{s},2020-01-0{d} 00:00:00,{'true' if s % 3 == 0 else 'false'},0.{(s * 7 + d) % 10}\n" for s in range(30) for d in (1, 2))
     for name in ("mine", "other", "los", "los-8-0", "los-8-1"):
@@ -183,7 +187,9 @@ def main():
     used, begun, n_commands, failures = set(), set(), 0, []
     # Pages that work on what others make come behind them; results/ holds figures, and commands that made them.
     order = ["README.md", "jobs/README.md", "src/ingest/README.md"]
-    run = [p for p in pages() if not p.path.startswith("results/")]
+    found = pages()
+    run = [p for p in found if not p.path.startswith("results/") and p.path not in NOT_RUN_PAGES]
+    failures += [f"NOT_RUN_PAGES: there is no page {path}" for path in NOT_RUN_PAGES if path not in {p.path for p in found}]
     for page in sorted(run, key=lambda p: order.index(p.path) if p.path in order else len(order)):
         for language, text, before in page.fences:
             named = re.search(r"`([\w-]+\.yaml)`:$", before)

@@ -22,7 +22,7 @@ medtok prepare 2>/dev/null && medtok encode 2>encode.txt && medtok train 2>train
     fail "the pipeline: $(cat encode.txt train.txt)"
 
 # ---- jobs/README.md says of every job what a signal does to it ----
-jobs=$("$MEDTOK" help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+jobs=$("$MEDTOK" help | sed -n '/^jobs:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
 [ -n "$jobs" ] || fail "help lists no jobs"
 for job in $jobs; do sed -n '/^## Signals/,$p' "$ROOT/jobs/README.md" | grep -q "^|.*\`$job\`" || fail "jobs/README.md, Signals, lacks $job"; done
 
@@ -90,7 +90,7 @@ prints '^usage: medtok export \[npy\] \[tsv\] \[jsonl\] \[hf FOLDER\] \[--config
 prints '^usage: medtok lookup CODE\.\.\. \[--near N\]' "$MEDTOK" lookup --help
 prints '^usage: medtok prepare \[--config' "$MEDTOK" prepare --help
 prints '^usage: \[mpirun -n RANKS\] medtok tokenize \[--codes FILE\] \[--append-to TABLE\]' "$MEDTOK" tokenize --help
-jobs=$("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+jobs=$("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
 [ "$(wc -w <<<"$jobs")" -ge 9 ] || fail "jobs of the help: $jobs"
 for job in $jobs; do
     "$MEDTOK" $job --help >help.txt || fail "$job --help"

@@ -15,7 +15,8 @@ declare -A is=([files.codes]=new.tsv [files.graph]=kg.csv [files.vocabulary]=voc
     [files.table]=table.h5 [tokenize.codes]=new.tsv [tokenize.append_to]=table.h5 [qa.questions]=new.tsv [qa.tests]=new.tsv)
 declare -A needs=([cohort]="--set cohort.folder=meds" [prepare]="--set graph.remove=ppi graph.removed=removed.tsv" # what a job asks for before it looks at its outputs
     [score]="--set score.predictions=p.csv score.leaderboard=board.csv score.shots=guo_los:1=p.csv"
-    [qa-train]="--set qa.model=m qa.questions=q.jsonl" [qa]="--set qa.model=m qa.questions=q.jsonl" [qa-link]="--set link.questions=q.jsonl" [qa-cosine]="--set qa_cosine.questions=q.jsonl" [qa-prefix]="--set qa_prefix.questions=q.jsonl")
+    [qa-link]="--set link.questions=q.jsonl" [qa-cosine]="--set qa_cosine.questions=q.jsonl" [qa-prefix]="--set qa_prefix.questions=q.jsonl"
+    [qa-train]="--set qa.model=m qa.questions=q.jsonl" [qa]="--set qa.model=m qa.questions=q.jsonl")
 cp "$SAMPLE/kg.csv" kg.csv && cp kg.csv good && mkdir meds
 cases=0
 for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do

@@ -4,8 +4,8 @@
 # line of the table that opens the wrong door is found. And no two files define a function of one name.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-order="base config dist store terms synth ingest nn lm train loader text fit measure report medtok ehr bench"
-aside="nn:dist nn:store nn:config lm:dist lm:store lm:config store:terms ingest:synth fit:store fit:nn measure:nn measure:loader measure:text ehr:medtok bench:ehr" # no arrow, though below
+order="base config dist store terms synth ingest nn lm train loader text fit measure report medtok ehr qa bench"
+aside="nn:dist nn:store nn:config lm:dist lm:store lm:config store:terms ingest:synth fit:store fit:nn measure:nn measure:loader measure:text ehr:medtok bench:ehr qa:synth qa:text qa:report qa:medtok qa:ehr bench:qa" # no arrow, though below
 
 database=$(dirname "$MEDTOK")/compile_commands.json
 [ -r "$database" ] || skip "there is no compile_commands.json"
