@@ -148,7 +148,7 @@ static int check_ranks(const struct plan *p) {
 }
 
 /* That a job gets as far as its first checkpoint: to the limit from its start it has time for a step, and from the signal to the limit
- * for a step and a checkpoint. */
+ * for a step, the checkpoint that may be under way, and another one. */
 static int check_time(const struct plan *p) {
     const double START = 20; /* seconds to start ranks and read files */
     const struct site_options *site = &p->config->site;
@@ -160,6 +160,7 @@ static int check_time(const struct plan *p) {
     double train = -1, save = plan_checkpoint_seconds(&p->sizes);
     for (int i = 0; i < p->n; i++)
         if (p->stages[i].entry->job == JOB_TRAIN) train = p->stages[i].seconds;
+    if (p->config->train.checkpoint_every) save *= 2;
     double step = train > 0 ? train / (double)p->config->train.steps : 0;
     if ((double)(limit - site->signal) < START + step)
         return status_set(
@@ -168,10 +169,11 @@ static int check_time(const struct plan *p) {
             "(site.signal), and %.0f are needed to start and make a step: training would never go on",
             limit, (long long)site->signal, START + step);
     if ((double)site->signal < step + save)
-        return status_set(STATUS_USAGE,
-                          "site.signal is %lld s, but a step and a checkpoint take about %.0f s: the limit would come "
-                          "before the checkpoint is written",
-                          (long long)site->signal, step + save);
+        return status_set(
+            STATUS_USAGE,
+            "site.signal is %lld s, but a step, the checkpoint under way and the last one take about %.0f s: "
+            "the limit would come before the checkpoint is written",
+            (long long)site->signal, step + save);
     return STATUS_OK;
 }
 

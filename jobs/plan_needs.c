@@ -98,8 +98,11 @@ static int64_t code_activations(const struct config *c) {
     return 3 * 4 * (graph + pairs + c->text.dim + 8 * d);
 }
 
+/* Of rank 0, which has the most: it keeps a copy of all that it holds but the gradients, from which checkpoints are written; the others one
+ * of their rows. */
 static int64_t training_memory(const struct plan_sizes *z, const struct config *c, int64_t ranks) {
     int64_t copies = c->train.average > 0 ? 5 : 4; /* values, gradients, two moments, averages */
+    copies += copies - 1;
     int64_t held = z->parameters - z->cut + z->cut / ranks;
     int64_t piece = (z->n_codes * text_code_bytes(c) + z->vocabulary_bytes) / ranks;
     return BASE_BYTES + 4 * copies * held + piece + 2 * (c->train.batch / ranks + 1) * code_activations(c);

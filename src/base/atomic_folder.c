@@ -26,7 +26,7 @@ static void remove_folder(const char *path) {
     if (rmdir(path)) log_warn("could not remove %s: %s", path, strerror(errno));
 }
 
-/* Behind the target's name, `.tmp-medtok-` and a process. */
+/* Behind the target's name, `.tmp-medtok-` and numbers. */
 static void remove_left(const char *path, void *context) {
     (void)context;
     log_info("removing %s, left by an interrupted run", path);

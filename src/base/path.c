@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,11 +197,14 @@ int path_is_beside(const char *path, const char *output) {
 
 int path_temporary(const char *target, char temporary[PATH_MAX]) {
     enum { LONGEST_ENDING = 32 }; /* of what is made beside it */
+    static atomic_uint n;
     const char *slash = strrchr(target, '/');
     if (strlen(slash ? slash + 1 : target) + LONGEST_ENDING > NAME_MAX)
         return status_set(STATUS_USAGE, "the file name is too long, at most %d bytes go: %.255s",
                           NAME_MAX - LONGEST_ENDING, target);
-    if (snprintf(temporary, PATH_MAX, "%s" TEMPORARY "%ld", target, (long)getpid()) < PATH_MAX) return STATUS_OK;
+    int length =
+        snprintf(temporary, PATH_MAX, "%s" TEMPORARY "%ld%06u", target, (long)getpid(), atomic_fetch_add(&n, 1));
+    if (length < PATH_MAX) return STATUS_OK;
     return too_long(target);
 }
 

@@ -37,7 +37,8 @@ int path_is_beside(const char *path, const char *output);
  * characters that glob knows mean themselves in the stem. Fails if the folder cannot be read. */
 int path_list(const char *stem, const char *pattern, void (*found)(const char *path, void *context), void *context);
 
-/* What a file is called while this process writes it: `target`.tmp-medtok-PROCESS. An error: too long. */
+/* What a file is called while this process writes it: `target`.tmp-medtok-NUMBER, of the process and of how many it has named:
+ * on another node that name may still mean the file that had it before. An error: too long. */
 int path_temporary(const char *target, char temporary[PATH_MAX]);
 
 /* Removes what interrupted runs left of a target: files called exactly so, whatever the process. The caller holds the target's

@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE_SIZE = 4096 };
-
-static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local char message[STATUS_MESSAGE_BYTES];
 
 int(status_set)(int code, const char *format, ...) {
     /* Arguments may point into the old message, so write beside it first. */
-    char text[MESSAGE_SIZE];
+    char text[STATUS_MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -23,14 +21,14 @@ int(status_set)(int code, const char *format, ...) {
 }
 
 int status_prefix(int code, const char *format, ...) {
-    char text[MESSAGE_SIZE];
+    char text[STATUS_MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    size_t used = n < 0 ? 0 : n < MESSAGE_SIZE - 3 ? (size_t)n : MESSAGE_SIZE - 3;
+    size_t used = n < 0 ? 0 : n < STATUS_MESSAGE_BYTES - 3 ? (size_t)n : STATUS_MESSAGE_BYTES - 3;
     memcpy(text + used, ": ", 2);
-    size_t rest = strnlen(message, MESSAGE_SIZE - used - 3);
+    size_t rest = strnlen(message, STATUS_MESSAGE_BYTES - used - 3);
     memcpy(text + used + 2, message, rest);
     text[used + 2 + rest] = 0;
     memcpy(message, text, sizeof text);
@@ -38,6 +36,20 @@ int status_prefix(int code, const char *format, ...) {
 }
 
 const char *status_message(void) { return message; }
+
+void status_keep(struct kept_status *kept, int code) {
+    if (code == STATUS_OK || kept->code != STATUS_OK) return;
+    kept->code = code;
+    memcpy(kept->message, message, sizeof message);
+}
+
+int status_take(struct kept_status *kept) {
+    int code = kept->code;
+    if (code == STATUS_OK) return STATUS_OK;
+    memcpy(message, kept->message, sizeof message);
+    kept->code = STATUS_OK;
+    return code;
+}
 
 int mem_alloc(void *out, long long count, long long size) {
     void *p = count < 0 || size < 0 || (count > 0 && size > INT64_MAX / count)

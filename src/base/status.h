@@ -15,7 +15,9 @@ enum status_code {
     STATUS_INTERRUPTED = 75, /* stopped by a signal, with all tidied up; run again: exit code 75 (EX_TEMPFAIL) */
 };
 
-/* Sets this thread's message (printf style; at most 4,095 bytes are kept) and returns `code`. */
+enum { STATUS_MESSAGE_BYTES = 4096 };
+
+/* Sets this thread's message (printf style; what goes beyond STATUS_MESSAGE_BYTES is cut) and returns `code`. */
 int status_set(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #ifdef __clang_analyzer__ /* it sees one file at a time: tell it that a failure is never STATUS_OK */
@@ -30,6 +32,18 @@ static inline int status_alone(int status) { return status == STATUS_OK ? STATUS
 
 /* The message last set by this thread; "" if none. Owned by the module. */
 const char *status_message(void);
+
+/* A failure that is kept while work goes on which may set other messages; {0} is none. */
+struct kept_status {
+    int code;
+    char message[STATUS_MESSAGE_BYTES];
+};
+
+/* Keeps a failure and this thread's message, if none is kept yet; STATUS_OK changes nothing. */
+void status_keep(struct kept_status *kept, int code);
+
+/* Sets the message anew and returns the code, or STATUS_OK if none is kept; afterwards none is. */
+int status_take(struct kept_status *kept);
 
 /* Allocates `count * size` zeroed bytes into `*out` (free with free()). Fails with what was asked for, and *out is NULL.
  * A count of 0 gives a valid pointer. */

@@ -15,7 +15,7 @@
 
 /* What a dataset takes beside its values, at most: CHECKPOINT_DATASET_BYTES, and while the file is written the room that is
  * reserved for it, CHECKPOINT_RESERVED_BYTES. */
-enum { CHECKPOINT_DATASET_BYTES = 1 << 12, CHECKPOINT_RESERVED_BYTES = 1 << 16 };
+enum { CHECKPOINT_DATASET_BYTES = 1 << 14, CHECKPOINT_RESERVED_BYTES = 1 << 16 };
 
 /* One parameter in host memory: rows first .. first+count-1 of [rows, cols] are held here. by_rows: each rank holds those that
  * row_owner_first gives it; else all hold all, and to write them rank 0 alone needs to (others: count 0). */

@@ -49,6 +49,9 @@ int64_t h5_type_size(enum h5type type);
 int64_t h5_row_bytes(enum h5type type, int64_t cols, int64_t inner);
 
 /* ---- writing ---- */
+/* A file that is laid out for other ranks: all that HDF5 puts there begins a page. Where a client of a network file system holds a page,
+ * it may write all of it, so what rank 0 writes must lie in none that has rows. */
+enum { H5_PAGE_BYTES = 1 << 12 };
 enum { H5_METADATA_BYTES = 1 << 16 }; /* more than the headers of a file or a dataset, and its end, take */
 
 /* The error "PATH: WHAT: why". */

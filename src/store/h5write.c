@@ -89,6 +89,7 @@ static void free_file(struct h5file *file) {
 static int open_temporary(struct h5file *file, int again) {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
+    if (file->ranks > file->comm.size) H5Pset_alignment(access, 1, H5_PAGE_BYTES);
     if (file->comm.size > 1) {
         H5Pset_fapl_mpio(access, file->comm.handle, MPI_INFO_NULL);
         H5Pset_all_coll_metadata_ops(access, 1);

@@ -261,24 +261,26 @@ int checkpoint_ring_wait(const struct checkpoint_ring *ring, struct saver *saver
     return comm_agree(saver->comm, seal(ring, saver, 1));
 }
 
-/* Begins when the one before is through: what rank 0 has still to say of that, it says first. */
-static int begin(const struct checkpoint_ring *ring, struct saver *saver, const char *path) {
+/* Begins when the one before is through. Of `status` and what rank 0 has still to say of that one, the first failure counts. */
+static int begin(const struct checkpoint_ring *ring, struct saver *saver, const char *path, int status) {
+    struct kept_status kept = {0};
+    status_keep(&kept, status);
     if (saver->is_writing) TRY(saver_end(saver));
-    int status = seal(ring, saver, 1);
-    return saver_begin(saver, path, ring->provenance, status);
+    status_keep(&kept, seal(ring, saver, 1));
+    return saver_begin(saver, path, ring->provenance, status_take(&kept));
 }
 
-int checkpoint_ring_save(const struct checkpoint_ring *ring, struct saver *saver) {
+int checkpoint_ring_save(const struct checkpoint_ring *ring, struct saver *saver, int status) {
     char path[PATH_MAX];
     ring_path(ring, saver->state->step, path, sizeof path);
-    return begin(ring, saver, path);
+    return begin(ring, saver, path, status);
 }
 
 /* ---- the best weights ---- */
 int checkpoint_ring_save_best(const struct checkpoint_ring *ring, struct saver *saver) {
     char path[PATH_MAX];
     best_path(ring, path, sizeof path);
-    TRY(begin(ring, saver, path));
+    TRY(begin(ring, saver, path, STATUS_OK));
     return checkpoint_ring_wait(ring, saver);
 }
 
@@ -312,7 +314,7 @@ static int remove_all(const struct checkpoint_ring *ring, int64_t step) {
 }
 
 int checkpoint_ring_finish(const struct checkpoint_ring *ring, struct saver *saver) {
-    TRY(begin(ring, saver, ring->final_path));
+    TRY(begin(ring, saver, ring->final_path, STATUS_OK));
     TRY(saver_end(saver));
     int status = seal(ring, saver, 1);
     if (status == STATUS_OK && saver->comm->rank == 0) status = remove_all(ring, saver->step);

@@ -31,10 +31,11 @@ int checkpoint_ring_check_room(const struct checkpoint_ring *ring, const struct 
  * passed over with a warning. */
 int checkpoint_ring_resume(const struct checkpoint_ring *ring, const struct comm *comm, struct training_state *state);
 
-/* Collective. Begins to save the state of its step, for which checkpoint_ring_advance is then called after each step:
+/* Collective. Begins to save the state of its step, unless `status` of rank 0, what must be there before, is a failure, which becomes
+ * every rank's; for which checkpoint_ring_advance is then called after each step:
  * when all of it is there, those beyond `keep` are removed, and those of later steps (which were damaged). One
  * that is still under way is waited for first. */
-int checkpoint_ring_save(const struct checkpoint_ring *ring, struct saver *saver);
+int checkpoint_ring_save(const struct checkpoint_ring *ring, struct saver *saver, int status);
 
 /* Goes on with a file under way, without waiting; n_writing: ranks of which saver_is_busy was true, the same on all ranks. What fails may fail
  * on one rank alone: it is to be agreed on. */

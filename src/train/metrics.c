@@ -93,7 +93,12 @@ int metrics_step(struct metrics *m, const struct training *t, const struct step_
     return ferror(m->file) ? write_failed(m) : r->measures->status;
 }
 
-int metrics_flush(struct metrics *m) { return m->file && fflush(m->file) ? write_failed(m) : STATUS_OK; }
+int metrics_flush(struct metrics *m) {
+    if (!m->file) return STATUS_OK;
+    if (fflush(m->file)) return write_failed(m);
+    errno = EIO; /* of a line before, whose reason is no longer known */
+    return ferror(m->file) ? write_failed(m) : STATUS_OK;
+}
 
 /* `NAME 0.71, ...` of the measures, unless the learner brought a text. */
 static void summarize(const struct measures *measures, char *text, size_t size) {

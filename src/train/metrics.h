@@ -25,7 +25,8 @@ int metrics_open(struct metrics *metrics, const struct training *training, const
 /* Writes the step that training_step just made; not collective. */
 int metrics_step(struct metrics *metrics, const struct training *training, const struct step_report *report);
 
-/* What was written is in the file when this returns: before a checkpoint, behind which a resumed run goes on. Not collective. */
+/* What was written, each line of it, is in the file when this returns: before a checkpoint, behind which a resumed run goes on. Not
+ * collective. */
 int metrics_flush(struct metrics *metrics);
 
 /* Writes what the learner measured after the last step, which took so many seconds; not collective. */

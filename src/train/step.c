@@ -266,7 +266,7 @@ static int sum_scalars(struct training *t, int stop, struct step_report *report)
     }
     other[SUM_NORM_CUT] = norms[NORM_CUT];
     other[SUM_STOP] = stop;
-    other[SUM_FAILED] = t->held != STATUS_OK;
+    other[SUM_FAILED] = t->held.code != STATUS_OK;
     other[SUM_WRITING] = t->is_writing;
     other[SUM_SAMPLES] = (double)t->samples;
     TRY(comm_sum_double(t->comm, t->sums, n_sums(l)));
@@ -291,15 +291,11 @@ static void update(struct training *t, struct step_report *report) {
     device_run_recorded(t->device, &t->updating, move_parameters, t);
 }
 
-void training_hold(struct training *t, int status) {
-    if (t->held == STATUS_OK) t->held = status;
-}
+void training_hold(struct training *t, int status) { status_keep(&t->held, status); }
 
 int training_agree(struct training *t, int status) {
     training_hold(t, status);
-    status = comm_agree(t->comm, t->held);
-    t->held = STATUS_OK;
-    return status;
+    return comm_agree(t->comm, status_take(&t->held));
 }
 
 int training_step(struct training *t, int stop, struct step_report *report) {

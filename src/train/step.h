@@ -4,6 +4,7 @@
 #ifndef MEDTOK_TRAIN_STEP_H
 #define MEDTOK_TRAIN_STEP_H
 
+#include "base/status.h"
 #include "base/worker.h"
 #include "dist/reduce.h"
 #include "dist/stages.h"
@@ -42,7 +43,7 @@ struct training {
     dev_real scalars;           /* of a step: loss terms, two squared gradient norms, squared lengths */
     int64_t *shared;            /* what ranks tell each other of a batch: whether one failed, and learner->n_shared */
     int is_writing;             /* this rank still writes a checkpoint: of how many that is so, the step reports */
-    int held;                   /* a failure of this rank since the last step, which the next one makes every rank's */
+    struct kept_status held;    /* a failure of this rank since the last step, which the next one makes every rank's */
     int64_t *vectors;           /* [n_lengths] of this rank's part of the step */
     int64_t samples;            /* likewise */
     real *host;                 /* the scalars */

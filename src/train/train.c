@@ -21,12 +21,11 @@ struct run {
 };
 
 /* ---- checkpoints ---- */
-/* A checkpoint comes after the lines of metrics up to its step. */
+/* A checkpoint comes after the lines of metrics up to its step, or not at all. */
 static int save(struct run *run) {
     struct training *t = run->training;
     stage_begin(&t->stages, STAGE_SAVE);
-    training_hold(t, metrics_flush(&run->metrics));
-    TRY(checkpoint_ring_save(run->ring, &run->saver));
+    TRY(checkpoint_ring_save(run->ring, &run->saver, metrics_flush(&run->metrics)));
     stage_end(&t->stages);
     return STATUS_OK;
 }
@@ -42,12 +41,12 @@ static void advance(struct run *run, const struct step_report *report) {
 
 /* A training that fails on all ranks keeps the checkpoint that it had begun to write. */
 static int keep_begun(struct run *run, int status) {
-    char message[4096];
+    struct kept_status failure = {0};
     if (status == STATUS_OK || status == STATUS_ALONE || !run->saver.comm) return status;
-    snprintf(message, sizeof message, "%s", status_message());
+    status_keep(&failure, status);
     int kept = checkpoint_ring_wait(run->ring, &run->saver);
     if (kept != STATUS_OK && run->saver.comm->rank == 0) log_warn("%s", status_message());
-    return status_set(status, "%s", message);
+    return status_take(&failure);
 }
 
 static int wait_for_begun(struct run *run) {
@@ -141,6 +140,14 @@ static int take_best(struct run *run) {
 }
 
 /* ---- the whole ---- */
+/* What fails here counts if nothing failed before; being stopped is no failure. */
+static int close_metrics(struct run *run, int status) {
+    struct kept_status outcome = {0};
+    status_keep(&outcome, status);
+    if (metrics_close(&run->metrics) == STATUS_OK) return status;
+    return status == STATUS_OK || status == STATUS_INTERRUPTED ? STATUS_ALONE : status_take(&outcome);
+}
+
 static int run_steps(struct run *run) {
     struct training *t = run->training;
     const struct train_options *o = t->options;
@@ -158,6 +165,7 @@ static int run_steps(struct run *run) {
         if (report.stop) {
             TRY(save(run));
             TRY(wait_for_begun(run));
+            TRY(training_agree(t, STATUS_OK));
             return status_set(STATUS_INTERRUPTED,
                               "stopped by a signal after step %lld of %lld; run the same command again to go on",
                               (long long)t->state.step, (long long)o->steps);
@@ -165,7 +173,7 @@ static int run_steps(struct run *run) {
         if (o->checkpoint_every && t->state.step % o->checkpoint_every == 0) TRY(save(run));
     }
     stage_begin(&t->stages, STAGE_SAVE);
-    TRY(training_agree(t, STATUS_OK));
+    TRY(training_agree(t, metrics_flush(&run->metrics)));
     TRY(take_best(run));
     return checkpoint_ring_finish(run->ring, &run->saver);
 }
@@ -188,7 +196,7 @@ int train(struct training *t, const struct learner *learner, const struct checkp
 done:
     status = keep_begun(&run, status);
     saver_free(&run.saver);
-    if (metrics_close(&run.metrics) != STATUS_OK && status == STATUS_OK) status = STATUS_ALONE;
+    status = close_metrics(&run, status);
     measures_free(&run.measures);
     return status;
 }

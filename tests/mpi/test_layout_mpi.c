@@ -1,11 +1,16 @@
 /* Files that rank 0 lays out and all ranks write (store/h5layout.h), beside files that all ranks write through HDF5. */
 #include "store/h5layout.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stddef.h>
+#include <sys/stat.h>
+
+#include <hdf5.h>
 
 #include "dist/row_owner.h"
 #include "mpi_check.h"
+#include "store/checkpoint.h"
 #include "store/h5file.h"
 
 enum { N_SETS = 4, MOST_VALUES = 40000 };
@@ -18,6 +23,31 @@ static const struct h5layout_set SETS[N_SETS] = {
 static char folder[PATH_MAX], path[PATH_MAX + 16], beside[PATH_MAX + 16];
 static float values[MOST_VALUES];
 
+/* ---- a disk that can fail ---- */
+static int writes_a_part, full_after, fsync_fails; /* full_after: writes, -1 never */
+ssize_t __real_pwrite(int file, const void *from, size_t bytes, off_t offset);
+int __real_fsync(int file);
+ssize_t __wrap_pwrite(int file, const void *from, size_t bytes, off_t offset);
+int __wrap_fsync(int file);
+
+ssize_t __wrap_pwrite(int file, const void *from, size_t bytes, off_t offset) {
+    static int interrupted;
+    if (full_after == 0) errno = ENOSPC;
+    if (full_after == 0) return -1;
+    if (full_after > 0) full_after--;
+    if (!writes_a_part) return __real_pwrite(file, from, bytes, offset);
+    if ((interrupted = !interrupted)) errno = EINTR;
+    return interrupted ? -1 : __real_pwrite(file, from, bytes > 1001 ? 1001 : bytes, offset);
+}
+
+int __wrap_fsync(int file) {
+    if (!fsync_fails) return __real_fsync(file);
+    errno = EIO;
+    return -1;
+}
+
+static void mend_disk(void) { writes_a_part = 0, full_after = -1, fsync_fails = 0; }
+
 static struct provenance made_by_train(void) {
     struct provenance p = {.job = "train", .config = "seed: 1\n"};
     provenance_finish(&p, KIND_CHECKPOINT);
@@ -29,6 +59,15 @@ static void own_rows(const struct comm *comm, const struct h5layout_set *s, int6
     *first = s->by_rows ? row_owner_first(s->n_rows, comm->rank, comm->size) : 0;
     *count = s->by_rows ? row_owner_first(s->n_rows, comm->rank + 1, comm->size) - *first : comm->rank ? 0 : s->n_rows;
     for (int64_t i = 0; i < *count * s->cols; i++) values[i] = (float)sin((double)(*first * s->cols + i));
+}
+
+/* Of the file under way; "" if there is none. */
+static void temporary_name(char name[PATH_MAX]) {
+    DIR *dir = opendir(folder);
+    name[0] = 0;
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (strstr(e->d_name, ".tmp-medtok-")) snprintf(name, PATH_MAX, "%s", e->d_name);
+    if (dir) closedir(dir);
 }
 
 static int write_own(struct h5layout *l) {
@@ -99,6 +138,23 @@ static void check_alike(const struct comm *comm) {
     h5file_close(b);
 }
 
+/* That the rows of each dataset begin a page, and that the rest of their last page is empty. */
+static void check_pages(void) {
+    enum { PAGE = 4096 };
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    FILE *bytes = fopen(path, "rb");
+    for (int i = 0; bytes && i < N_SETS; i++) {
+        hid_t set = H5Dopen2(file, SETS[i].name, H5P_DEFAULT);
+        int64_t at = SETS[i].n_rows ? (int64_t)H5Dget_offset(set) : 0, end = at + SETS[i].n_rows * SETS[i].cols * 4;
+        CHECK(set >= 0 && at % PAGE == 0);
+        CHECK(fseek(bytes, end, SEEK_SET) == 0);
+        for (; end % PAGE; end++) CHECK(fgetc(bytes) <= 0);
+        H5Dclose(set);
+    }
+    CHECK(file >= 0 && bytes && fclose(bytes) == 0);
+    H5Fclose(file);
+}
+
 /* ---- behaviours ---- */
 static void it_is_the_file_that_ranks_write_together(const struct comm *comm, struct h5layout *l) {
     int64_t before = comm_traffic().messages, sent = comm->size > 1;
@@ -109,6 +165,31 @@ static void it_is_the_file_that_ranks_write_together(const struct comm *comm, st
     write_beside(comm);
     check_alike(comm);
     CHECK(count_files() == 2); /* nothing temporary */
+}
+
+/* A client of a network file system that holds a page may write all of it, over what another wrote there. */
+static void no_page_has_rows_and_what_rank_0_writes_of_the_file(const struct comm *comm, struct h5layout *l) {
+    CHECK(begin(l) == STATUS_OK && finish(l, write_own(l)) == STATUS_OK);
+    if (comm->size > 1 && comm->rank == 0) {
+        struct stat info;
+        int64_t rows = 0;
+        for (int i = 0; i < N_SETS; i++) rows += SETS[i].n_rows * SETS[i].cols * 4;
+        check_pages();
+        CHECK(stat(path, &info) == 0);
+        CHECK(info.st_size <= rows + N_SETS * CHECKPOINT_DATASET_BYTES + (1 << 15)); /* a file's own head and end */
+    }
+}
+
+/* A client that still knows the name must not write into the file that had it before. */
+static void each_file_has_a_name_of_its_own_while_it_is_written(const struct comm *comm, struct h5layout *l) {
+    char first[PATH_MAX], second[PATH_MAX];
+    for (int i = 0; i < 2; i++) {
+        CHECK(begin(l) == STATUS_OK);
+        temporary_name(i ? second : first);
+        CHECK(finish(l, write_own(l)) == STATUS_OK);
+        CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
+    }
+    CHECK(first[0] && second[0] && strcmp(first, second) != 0);
 }
 
 static void it_has_its_name_when_it_is_whole(const struct comm *comm, struct h5layout *l) {
@@ -130,10 +211,45 @@ static void a_rank_that_cannot_write_leaves_no_file(const struct comm *comm, str
     CHECK(finish(l, fails ? status_set(STATUS_FAILED, "the disk is out") : status) == STATUS_FAILED);
     CHECK(strstr(status_message(), "the disk is out"));
     CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK && count_files() == 0);
-    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK); /* all have counted */
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);                      /* all have counted */
     CHECK(begin(l) == STATUS_OK && finish(l, write_own(l)) == STATUS_OK); /* and the next one is whole */
     write_beside(comm);
     check_alike(comm);
+}
+
+static void writes_that_take_a_part_or_are_interrupted_go_on(const struct comm *comm, struct h5layout *l) {
+    CHECK(begin(l) == STATUS_OK);
+    writes_a_part = 1;
+    int status = write_own(l);
+    mend_disk();
+    CHECK(status == STATUS_OK && finish(l, status) == STATUS_OK);
+    write_beside(comm);
+    check_alike(comm);
+}
+
+/* `status` of writing, which failed on the last rank alone, or of a file that rank 0 could not seal. */
+static void check_failed(const struct comm *comm, struct h5layout *l, int status, const char *reason) {
+    CHECK(finish(l, status) == STATUS_FAILED && strstr(status_message(), reason));
+    mend_disk();
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK && count_files() == 0);
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK); /* all have counted */
+}
+
+static void a_disk_that_is_full_for_one_rank_leaves_no_file(const struct comm *comm, struct h5layout *l) {
+    CHECK(begin(l) == STATUS_OK);
+    full_after = comm->rank == comm->size - 1 ? 1 : -1;
+    check_failed(comm, l, write_own(l), "No space left on device");
+}
+
+static void what_cannot_be_made_to_last_leaves_no_file(const struct comm *comm, struct h5layout *l) {
+    CHECK(begin(l) == STATUS_OK);
+    fsync_fails = comm->rank == comm->size - 1;
+    check_failed(comm, l, write_own(l), "Input/output error");
+    CHECK(begin(l) == STATUS_OK);
+    int status = write_own(l);
+    fsync_fails = comm->rank == 0; /* when it seals */
+    CHECK(status == STATUS_OK);
+    check_failed(comm, l, status, "Input/output error");
 }
 
 static void what_rank_0_cannot_begin_fails_on_all(const struct comm *comm, struct h5layout *l) {
@@ -153,7 +269,13 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*check)(const struct comm *comm, struct h5layout *layout);
-    } BEHAVIOURS[] = {BEHAVIOUR(it_is_the_file_that_ranks_write_together), BEHAVIOUR(it_has_its_name_when_it_is_whole),
+    } BEHAVIOURS[] = {BEHAVIOUR(it_is_the_file_that_ranks_write_together),
+                      BEHAVIOUR(it_has_its_name_when_it_is_whole),
+                      BEHAVIOUR(no_page_has_rows_and_what_rank_0_writes_of_the_file),
+                      BEHAVIOUR(each_file_has_a_name_of_its_own_while_it_is_written),
+                      BEHAVIOUR(writes_that_take_a_part_or_are_interrupted_go_on),
+                      BEHAVIOUR(a_disk_that_is_full_for_one_rank_leaves_no_file),
+                      BEHAVIOUR(what_cannot_be_made_to_last_leaves_no_file),
                       BEHAVIOUR(a_rank_that_cannot_write_leaves_no_file),
                       BEHAVIOUR(what_rank_0_cannot_begin_fails_on_all)};
     struct comm comm;
@@ -167,6 +289,7 @@ int main(int argc, char **argv) {
     log_configure(comm.rank, LOG_LEVEL_WARN);
     snprintf(path, sizeof path, "%s/laid.h5", folder);
     snprintf(beside, sizeof beside, "%s/beside.h5", folder);
+    mend_disk();
     CHECK(h5layout_make(&layout, &comm, N_SETS, SETS) == STATUS_OK);
     for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
         BEHAVIOURS[b].check(&comm, &layout);

@@ -46,6 +46,8 @@ struct rows {
     const char *metrics;
     int64_t cut_off, on_disk; /* the step after which the power goes; 0: never. What step's line is in the file then */
     int64_t device_fails;     /* the step after which the last rank's device fails; 0: never */
+    int64_t
+        stopped; /* the step that a signal makes the last one, and in which the last rank has no room for a measure */
     double loss[STEPS + 1];   /* of each step, by report */
     real seen[STEPS + 1];     /* weight[0] as evaluations saw it */
     real at_best;             /* weight[0] after the step with the best measure */
@@ -53,6 +55,10 @@ struct rows {
 };
 
 enum { BEST = 8 }; /* the step with the best measure */
+
+static int signal_came; /* to this rank */
+int __wrap_interrupt_asked(void);
+int __wrap_interrupt_asked(void) { return signal_came; }
 
 static int draw(void *self, int64_t batch, int slot) {
     struct rows *r = self;
@@ -123,9 +129,10 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     measures_add(report->measures, "accuracy", r->right / (double)report->samples, 6);
     r->loss[step] = report->loss;
     if (step == BEST) r->at_best = r->weight->value.at[0];
-    int torn;
-    if (step == r->device_fails && r->comm->rank == r->comm->size - 1)
-        snprintf(r->device->error, sizeof r->device->error, "it fell from the bus");
+    int torn, last = r->comm->rank == r->comm->size - 1;
+    signal_came = step == r->stopped - 1;
+    if (step == r->stopped && last) report->measures->status = status_set(STATUS_FAILED, "no room for a measure");
+    if (step == r->device_fails && last) snprintf(r->device->error, sizeof r->device->error, "it fell from the bus");
     if (step == r->cut_off) r->on_disk = last_step(r->metrics, &torn);
     return step == r->cut_off ? comm_agree(r->comm, status_set(STATUS_FAILED, "the power went")) : STATUS_OK;
 }
@@ -162,7 +169,7 @@ struct world {
     struct train_options options;
     struct training training;
     struct rows rows;
-    int64_t device_fails; /* as in struct rows */
+    int64_t device_fails, stopped; /* as in struct rows */
 };
 
 static struct train_options usual_options(void) {
@@ -232,6 +239,7 @@ static int run(struct world *w, int64_t cut_off) {
     w->rows.cut_off = cut_off;
     w->rows.metrics = w->metrics;
     w->rows.device_fails = w->device_fails;
+    w->rows.stopped = w->stopped;
     TRY(checkpoint_ring_guard(&ring, w->comm, 0, w->options.resume == RESUME_AUTO));
     return train(&w->training, &w->rows.learner, &ring, w->metrics);
 }
@@ -377,7 +385,7 @@ static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world
     real whole[N_VALUES], resumed[N_VALUES];
     int torn;
     w->options.checkpoint_every = 7;
-    w->options.batch = 20; /* an epoch has three batches, the last smaller */
+    w->options.batch = 20; /* an epoch has three batches, of 16 */
     CHECK(run(w, 0) == STATUS_OK);
     keep_values(&w->rows, whole);
     end(w);
@@ -404,6 +412,28 @@ static void a_device_that_failed_saves_nothing(struct world *w) {
     w->device_fails = 0;
     end(w);
     w->device.error[0] = 0;
+    if (w->comm->rank == 0) CHECK(look_for(w, ".h5", 0) == 0);
+}
+
+/* Between the last step and the end there is no sum that would bring it to the others. */
+static void what_fails_on_one_rank_in_the_last_step_before_a_stop_is_said(struct world *w) {
+    w->stopped = 5;
+    CHECK(run(w, 0) == STATUS_FAILED && strstr(status_message(), "no room for a measure"));
+    end(w);
+    w->stopped = 0;
+}
+
+/* A training that went on from it would never have its lines. */
+static void a_checkpoint_whose_metrics_are_lost_is_not_made(struct world *w) {
+    char metrics[sizeof w->metrics];
+    memcpy(metrics, w->metrics, sizeof metrics);
+    snprintf(w->metrics, sizeof w->metrics, "/dev/full");
+    w->options.checkpoint_every = 7;
+    w->options.log_every = STEPS; /* which flushes */
+    CHECK(run(w, 0) == STATUS_FAILED && strstr(status_message(), "/dev/full: No space left"));
+    CHECK(w->rows.loss[7] > 0 && w->rows.loss[8] == 0);
+    end(w);
+    memcpy(w->metrics, metrics, sizeof metrics);
     if (w->comm->rank == 0) CHECK(look_for(w, ".h5", 0) == 0);
 }
 
@@ -466,6 +496,8 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(micro_batches_of_one_size_are_one_batch),
                       BEHAVIOUR(a_training_that_was_cut_off_goes_on_to_the_same_weights),
                       BEHAVIOUR(a_device_that_failed_saves_nothing),
+                      BEHAVIOUR(what_fails_on_one_rank_in_the_last_step_before_a_stop_is_said),
+                      BEHAVIOUR(a_checkpoint_whose_metrics_are_lost_is_not_made),
                       BEHAVIOUR(patience_ends_with_the_best_weights),
                       BEHAVIOUR(a_step_that_diverges_accuses_the_learners_samples)};
     static struct world w;

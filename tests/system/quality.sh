@@ -48,10 +48,10 @@ cmp without.jsonl <(grep -v eval_step with.jsonl) || fail "evaluation changes th
 h5dump -d codebook without.h5 | grep -v '^HDF5' >without.txt && h5dump -d codebook with.h5 | grep -v '^HDF5' | cmp - without.txt ||
     fail "evaluation changes the parameters"
 
-# A run that is stopped goes on at the next step, and lines behind that step are written anew.
-steps="--set train.steps=60 --set train.eval_every=10 --set train.checkpoint_every=0"
+# A run that is stopped goes on at the next step, and lines behind that step are written anew. log_every: which lines tell the usage.
+steps="--set train.steps=60 --set train.eval_every=10 --set train.checkpoint_every=0 --set train.log_every=1"
 medtok train $held $steps --set files.checkpoint=whole.h5 2>/dev/null || fail "an undisturbed run"
-"$MEDTOK" train --config small.yaml $held $steps --set files.checkpoint=again.h5 --set train.log_every=1 2>log.txt &
+"$MEDTOK" train --config small.yaml $held $steps --set files.checkpoint=again.h5 2>log.txt &
 pid=$!
 for i in $(seq 1000); do grep -q '"eval_step": 10' again.jsonl 2>/dev/null && break; sleep 0.01; done
 kill -USR1 $pid

@@ -117,6 +117,18 @@ static void status_messages_are_cut_not_overrun(void **state) {
     assert_int_equal(mem_alloc(&p, INT64_MAX / 2, 16), STATUS_FAILED);
 }
 
+static void the_first_failure_is_kept_with_its_own_message(void **state) {
+    struct kept_status kept = {0};
+    (void)state;
+    assert_int_equal(status_take(&kept), STATUS_OK);
+    status_keep(&kept, STATUS_OK);
+    status_keep(&kept, status_set(STATUS_USAGE, "the first"));
+    status_keep(&kept, status_set(STATUS_FAILED, "the second"));
+    assert_int_equal(status_take(&kept), STATUS_USAGE);
+    assert_string_equal(status_message(), "the first");
+    assert_int_equal(status_take(&kept), STATUS_OK);
+}
+
 static void sizes_are_written_in_the_unit_that_fits(void **state) {
     (void)state;
     static const struct {
@@ -238,6 +250,7 @@ int main(void) {
         cmocka_unit_test(random_numbers_have_the_moments_and_depend_on_each_key),
         cmocka_unit_test(shuffle_is_a_permutation_that_depends_on_the_key),
         cmocka_unit_test(status_messages_are_cut_not_overrun),
+        cmocka_unit_test(the_first_failure_is_kept_with_its_own_message),
         cmocka_unit_test(sizes_are_written_in_the_unit_that_fits),
         cmocka_unit_test(folders_are_made_with_those_that_they_lie_in),
         cmocka_unit_test(a_folder_is_there_whole_or_not_at_all),

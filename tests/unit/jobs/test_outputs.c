@@ -113,7 +113,7 @@ static void every_key_of_files_says_whether_it_is_written(void **state) {
 
 /* A folder, in which a job writes files. */
 static int is_folder(const struct key *key) {
-    static const char *const KINDS[] = {"export", "hugging-face", "arrays", "labels", "hospital"};
+    static const char *const KINDS[] = {"export", "hugging-face", "arrays", "labels", "hospital", "prefix", "adapter"};
     for (size_t i = 0; key->kind && i < sizeof KINDS / sizeof *KINDS; i++)
         if (strcmp(key->kind, KINDS[i]) == 0) return 1;
     return 0;
