@@ -177,7 +177,7 @@ static int find_learned(struct qa *x, const struct answer_model *model) {
     }
     if (n)
         log_warn("%s: the adapter learned from the stems of %lld of its questions (first: %s); the report names them",
-                    x->config->qa.questions, (long long)n, x->questions.items[first].id);
+                 x->config->qa.questions, (long long)n, x->questions.items[first].id);
     return STATUS_OK;
 }
 

@@ -144,7 +144,8 @@ static int run(const struct comm *comm, const struct config *config, const struc
     int status;
     (void)arguments;
     TRY_DONE(questions_read(comm, config->qa.questions, &questions));
-    TRY_DONE(check_leaks(comm, &config->qa, &questions)); /* of a finished training too: which tests there are is no part of it */
+    TRY_DONE(check_leaks(comm, &config->qa,
+                         &questions)); /* of a finished training too: which tests there are is no part of it */
     TRY_DONE(recipe_run(&recipe, comm, config, &questions));
     TRY_DONE(write_missing_adapter(comm, config, &questions));
 done:

@@ -65,7 +65,8 @@ static int add_piece(const struct source *s, const char *bytes, int64_t size, js
     int32_t piece;
     int32_t known = dictionary_find(&b->pieces, bytes, size);
     if (id < 0 || id >= b->n || b->piece_of_id[id] != known)
-        return status_set(STATUS_FAILED, "%s/tokenizer.json: token %lld, %.*s, is there twice, has two ids, or is beyond %lld tokens",
+        return status_set(STATUS_FAILED,
+                          "%s/tokenizer.json: token %lld, %.*s, is there twice, has two ids, or is beyond %lld tokens",
                           s->folder, (long long)id, (int)size, bytes, (long long)b->n);
     if (known >= 0) return STATUS_OK;
     TRY(dictionary_add(&b->pieces, bytes, size, &piece));
@@ -194,9 +195,15 @@ static int read_added(const struct source *s, json_t *added) {
 static int check_normalized(const struct source *s, json_t *added) {
     size_t i;
     json_t *entry;
-    json_array_foreach(added, i, entry) if (s->bpe->composes && json_is_true(json_object_get(entry, "normalized")))
-        return status_set(STATUS_FAILED, "%s/tokenizer.json: added token %s is normalized, which is not known here",
-                          s->folder, json_string_value(json_object_get(entry, "content")));
+    json_array_foreach(
+        added, i,
+        entry) if (s->bpe->composes &&
+                   json_is_true(json_object_get(
+                       entry, "normalized"))) return status_set(STATUS_FAILED,
+                                                                "%s/tokenizer.json: added token %s is normalized, "
+                                                                "which is not known here",
+                                                                s->folder,
+                                                                json_string_value(json_object_get(entry, "content")));
     return STATUS_OK;
 }
 

@@ -50,8 +50,10 @@ int lora_options_read(struct lora_options *o, const char *folder) {
     const char *start = json_string_value(json_object_get(json, "init_lora_weights"));
     if (start && (strncmp(start, "pissa", 5) == 0 || strcmp(start, "olora") == 0 || strcmp(start, "corda") == 0 ||
                   strcmp(start, "loftq") == 0))
-        TRY_DONE(unknown(folder, "init_lora_weights is pissa, olora, corda or loftq, which change the base model's weights too: "
-                                 "convert the adapter with peft's save_pretrained(path_initial_model_for_weight_conversion=...)"));
+        TRY_DONE(
+            unknown(folder,
+                    "init_lora_weights is pissa, olora, corda or loftq, which change the base model's weights too: "
+                    "convert the adapter with peft's save_pretrained(path_initial_model_for_weight_conversion=...)"));
     status = read_targets(o, folder, json_object_get(json, "target_modules"));
 done:
     json_decref(json);

@@ -56,7 +56,8 @@ static int fill(struct adapter_record *r, const char *folder, json_t *json) {
     int p = 0;
     while (prefix && p < N_PREFIXES && strcmp(prefix, QA_PREFIX_NAMES[p]) != 0) p++;
     if (!prefix || p == N_PREFIXES || !json_is_integer(codes) || !json_is_integer(mean) || !json_is_integer(seed))
-        return status_set(STATUS_FAILED, "%s/" ADAPTER_RECORD_FILE ": it has not the form that qa-train writes", folder);
+        return status_set(STATUS_FAILED, "%s/" ADAPTER_RECORD_FILE ": it has not the form that qa-train writes",
+                          folder);
     r->prefix = (enum qa_prefix)p;
     r->codes = json_integer_value(codes);
     r->mean = json_integer_value(mean);

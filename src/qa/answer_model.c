@@ -53,8 +53,8 @@ static int make_record(struct answer_model *m, const struct answer_terms *t) {
     if (!t->trains && !o->adapter[0]) return STATUS_OK;
     TRY(model_folder_id(o->model, model_id));
     if (t->trains) {
-        m->record = (struct adapter_record){
-            .prefix = o->prefix, .codes = o->codes, .mean = o->mean, .seed = (int64_t)t->seed};
+        m->record =
+            (struct adapter_record){.prefix = o->prefix, .codes = o->codes, .mean = o->mean, .seed = (int64_t)t->seed};
         snprintf(m->record.model_id, sizeof m->record.model_id, "%s", model_id);
         return adapter_record_add_stems(&m->record, m->questions);
     }

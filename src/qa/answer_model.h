@@ -19,7 +19,8 @@ struct answer_model {
     struct parameter_set parameters; /* what is learned: adapter and prefix */
     struct lora lora;                /* .llama NULL: none */
     struct prefix prefix;            /* .kind QA_PREFIX_NONE: none */
-    struct adapter_record record;    /* of the adapter that is or will be there; .model_id "": none, as one that peft made */
+    struct adapter_record
+        record; /* of the adapter that is or will be there; .model_id "": none, as one that peft made */
 };
 
 struct answer_terms {

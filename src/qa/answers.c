@@ -29,10 +29,11 @@ static int score(const struct answering *a, struct asked asked, const real *logi
     for (int i = 0; i < n; i++) {
         double s = (double)logits[m->letters[i]] - most - log(sum);
         if (!isfinite(s))
-            return status_set(STATUS_FAILED,
-                              "question %s: the score of option %c is no finite number: the model's weights, its adapter or "
-                              "the codes' vectors are damaged, or too large for the precision of run.compute",
-                              m->questions->items[asked.question].id, question_letter(i));
+            return status_set(
+                STATUS_FAILED,
+                "question %s: the score of option %c is no finite number: the model's weights, its adapter or "
+                "the codes' vectors are damaged, or too large for the precision of run.compute",
+                m->questions->items[asked.question].id, question_letter(i));
         to[(i + asked.rotation) % n] = s;
     }
     return STATUS_OK;
@@ -115,8 +116,7 @@ int answers_make(struct answers *x, const struct comm *comm, struct answer_model
     if (status == STATUS_OK) status = comm_agree(comm, ask_share(&a, comm, with_rotations));
     if (status == STATUS_OK) status = comm_sum_double(comm, a.scores, x->n * size);
     if (status == STATUS_OK) status = comm_sum_int64(comm, &a.n_cut, 1);
-    for (int64_t i = 0; i < x->n && status == STATUS_OK; i++)
-        choose(x, m, i, a.scores + i * size);
+    for (int64_t i = 0; i < x->n && status == STATUS_OK; i++) choose(x, m, i, a.scores + i * size);
     x->n_cut = a.n_cut;
     tape_free(&a.tape);
     answer_batch_free(&a.batch);
