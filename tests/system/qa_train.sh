@@ -15,9 +15,9 @@ questions() { # FROM TO, CODES from which to draw
             printf "{\"id\": \"%d\", \"stem\": \"Which, in case %d?\", \"options\": [\"w\", \"x\", \"y\", \"z\"], \"answer\": \"%s\", \"codes\": [[\"%s\", \"%s\"]]}\n",
                 i, i, substr("ABCD", k % 4 + 1, 1), system_of[k], code[k] } }' "$SAMPLE/codes.tsv"
 }
-questions 0 256 32 >learn.jsonl
-questions 256 320 20 >test.jsonl # fewer codes: a code has the same vector in every file
-settings=(files.table=table.h5 qa.model="$model" qa.questions=learn.jsonl qa.batch=16 qa.steps=200 qa.warmup=5 qa.rate=0.02 qa.rank=4 qa.alpha=8
+questions 0 256 16 >learn.jsonl
+questions 256 320 10 >test.jsonl # fewer codes: a code has the same vector in every file
+settings=(files.table=table.h5 qa.model="$model" qa.questions=learn.jsonl qa.batch=16 qa.steps=80 qa.warmup=5 qa.rate=0.02 qa.rank=4 qa.alpha=8
     qa.dropout=0 qa.log_every=100 qa.checkpoint_every=0 run.threads=1 run.device=cpu)
 learn() { # NAME PREFIX RANKS, settings
     "$MPIRUN" -n "$3" "$MEDTOK" qa-train --set "${settings[@]}" qa.prefix="$2" qa.checkpoint="$1.h5" qa.metrics="$1.metrics.jsonl" qa.adapter="$1" "${@:4}" \
