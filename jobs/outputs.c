@@ -44,24 +44,27 @@ static const struct text_kind TEXTS[] = {{"report", "{\"table_id\":"},
                                          {"predictions", "subject_id,prediction_time,boolean_value,"}};
 enum { N_TEXTS = sizeof TEXTS / sizeof *TEXTS };
 
-/* What is written in folders. Those of one kind that begin with nothing (raw numbers) are known by being there together. */
+/* What is written in folders. Those of one kind that begin with nothing (raw numbers) are known by being there together, but for
+ * those that are not always written. */
 struct folder_kind {
     const char *kind, *file, *begins;
+    int is_optional;
 };
-static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93NUMPY"},
-                                             {"export", "weights_all.npy", "\x93NUMPY"},
-                                             {"export", "embeddings_all.npy", "\x93NUMPY"},
-                                             {"export", "tokens.tsv", "system\tcode\ttext_specific_tokens\t"},
-                                             {"export", "tokens.jsonl", "{\"system\":"},
-                                             {"adapter", "adapter_config.json", "{\n \"peft_type\": \"LORA\""},
-                                             {"adapter", "adapter_model.safetensors", ""},
-                                             {"adapter", "prefix.safetensors", ""},
-                                             {"prefix", "vectors.npy", "\x93NUMPY"},
-                                             {"prefix", "counts.npy", "\x93NUMPY"},
-                                             {"prefix", "questions.tsv", "id\n"},
-                                             {"arrays", "vectors.f32", ""},
-                                             {"arrays", "codebook.f32", ""},
-                                             {"arrays", "picks.i32", ""}};
+static const struct folder_kind FOLDERS[] = {{"export", "tokens_all.npy", "\x93NUMPY", 0},
+                                             {"export", "weights_all.npy", "\x93NUMPY", 0},
+                                             {"export", "embeddings_all.npy", "\x93NUMPY", 0},
+                                             {"export", "tokens.tsv", "system\tcode\ttext_specific_tokens\t", 0},
+                                             {"export", "tokens.jsonl", "{\"system\":", 0},
+                                             {"adapter", "adapter_config.json", "{\n \"peft_type\": \"LORA\"", 0},
+                                             {"adapter", "adapter_model.safetensors", "", 0},
+                                             {"adapter", "prefix.safetensors", "", 1},
+                                             {"adapter", "medtok_adapter.json", "{\n \"prefix\": \"", 0},
+                                             {"prefix", "vectors.npy", "\x93NUMPY", 0},
+                                             {"prefix", "counts.npy", "\x93NUMPY", 0},
+                                             {"prefix", "questions.tsv", "id\n", 0},
+                                             {"arrays", "vectors.f32", "", 0},
+                                             {"arrays", "codebook.f32", "", 0},
+                                             {"arrays", "picks.i32", "", 0}};
 enum { N_FOLDERS = sizeof FOLDERS / sizeof *FOLDERS };
 
 static int begins_with(const char *path, const char *begins) {
@@ -123,8 +126,9 @@ static int check_folder(const struct job_path *p) {
         snprintf(path, sizeof path, "%s/%s", p->path, FOLDERS[k].file);
         TRY(check_regular(p, path));
         if (!is_new(path) && !begins_with(path, FOLDERS[k].begins)) return is_foreign(p, path);
-        raw += !FOLDERS[k].begins[0];
-        there += !FOLDERS[k].begins[0] && !is_new(path);
+        int is_raw = !FOLDERS[k].begins[0] && !FOLDERS[k].is_optional;
+        raw += is_raw;
+        there += is_raw && !is_new(path);
         for (int j = 0; j < k; j++) {
             if (strcmp(FOLDERS[j].kind, p->kind) != 0) continue;
             snprintf(other, sizeof other, "%s/%s", p->path, FOLDERS[j].file);

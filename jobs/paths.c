@@ -138,7 +138,7 @@ static int add_key(struct path_list *list, const struct config *config, const st
     if (key->type == KEY_LIST) return add_list(list, key->name, key->kind, at);
     const char *path = *(char *const *)at;
     if (strcmp(key->name, "files.metrics") == 0) config_metrics_path(config, derived), path = derived;
-    if (strcmp(key->kind, "report") == 0) config_report_path(config, derived), path = derived;
+    if (strcmp(key->name, "files.report") == 0) config_report_path(config, derived), path = derived;
     if (!path[0] && key->initial[0] && ((key->writers | JOB_TOKENIZE | JOB_INSPECT) & job) &&
         strcmp(key->kind, "text") != 0)
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);

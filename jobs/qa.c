@@ -28,6 +28,8 @@ struct qa {
     const struct config *config;
     struct questions questions;
     struct answers answers;
+    struct adapter_record record; /* the model's; its texts are borrowed */
+    uint8_t *is_learned;          /* [questions.n] whether the adapter learned from a question with that stem */
     struct comparison against;
 };
 
@@ -93,6 +95,14 @@ static void write_comparison(struct json *j, const struct qa *x) {
     json_end(j);
 }
 
+/* Questions whose stems the adapter learned from. */
+static void write_learned(struct json *j, const struct qa *x) {
+    json_array(j, "questions_learned_from");
+    for (int64_t i = 0; i < x->questions.n; i++)
+        if (x->is_learned[i]) json_text(j, NULL, x->questions.items[i].id);
+    json_end(j);
+}
+
 static int write_report(const struct qa *x) {
     const struct qa_options *o = &x->config->qa;
     struct atomic_file file;
@@ -101,7 +111,13 @@ static int write_report(const struct qa *x) {
     json_object(&j, NULL);
     json_text(&j, "answers_of", o->model);
     json_text(&j, "adapter", o->adapter[0] ? o->adapter : NULL);
+    json_text(&j, "prefix", QA_PREFIX_NAMES[o->prefix]);
+    if (x->record.model_id[0]) {
+        json_integer(&j, "adapter_seed", x->record.seed);
+        json_text(&j, "adapter_training", x->record.training);
+    }
     json_text(&j, "asked", o->questions);
+    if (x->record.model_id[0]) write_learned(&j, x);
     json_integer(&j, "questions_with_cut_stems", x->answers.n_cut);
     write_groups(&j, "groups", x, x->answers.plain);
     if (x->answers.rotated) {
@@ -149,6 +165,22 @@ static int print(const struct qa *x) {
 }
 
 /* ---- the job ---- */
+/* Whatever qa.tests said when the adapter was trained: what it has seen is said here. */
+static int find_learned(struct qa *x, const struct answer_model *model) {
+    int64_t n = 0, first = -1;
+    TRY(mem_alloc(&x->is_learned, x->questions.n, sizeof *x->is_learned));
+    for (int64_t i = 0; i < x->questions.n; i++) {
+        uint64_t stem;
+        TRY(question_stem_hash(&x->questions.items[i], &stem));
+        x->is_learned[i] = (uint8_t)adapter_record_has_stem(&model->record, stem);
+        if (x->is_learned[i] && n++ == 0) first = i;
+    }
+    if (n)
+        log_warn("%s: the adapter learned from the stems of %lld of its questions (first: %s); the report names them",
+                 x->config->qa.questions, (long long)n, x->questions.items[first].id);
+    return STATUS_OK;
+}
+
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     struct qa x = {.config = config};
     struct device device = {0};
@@ -162,6 +194,8 @@ static int run(const struct comm *comm, const struct config *config, const struc
     TRY_DONE(questions_read(comm, config->qa.questions, &x.questions));
     TRY_DONE(compute_device_open(comm, &config->run, NULL, &device, &threads));
     TRY_DONE(comm_agree(comm, answer_model_open(&model, &device, &terms, &x.questions)));
+    x.record = model.record;
+    TRY_DONE(comm_agree(comm, find_learned(&x, &model)));
     TRY_DONE(answers_make(&x.answers, comm, &model, (int)config->qa.rotations));
     if (config->qa.against[0]) TRY_DONE(compare(&x, comm, threads));
     status = STATUS_OK;
@@ -171,6 +205,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
     log_info("wrote %s", config->qa.report);
 done:
     answers_free(&x.answers);
+    free(x.is_learned);
     answer_model_close(&model);
     device_close(&device);
     questions_free(&x.questions);

@@ -202,11 +202,20 @@ static void multiply_narrow(struct device *device, const struct linear *l, int64
     onednn_product_free(laid.onednn);
 }
 
+/* Products in bf16 are of rows in bf16, however many there are: so a text's scores do not depend on its batch. */
+static void round_rows(int64_t n, const real *x, real *rounded) {
+    for (int64_t i = 0; i < n; i++) rounded[i] = bf16_to_float(bf16_from_float((float)x[i]));
+}
+
 static void multiply_borrowed(struct device *device, const struct linear *l, int64_t rows, dev_real x, dev_real y) {
     const struct cpu_weights *w = weights_of(l);
-    int64_t tile = w->storage == STORAGE_REAL ? l->out : WEIGHT_ROWS;
+    int64_t tile = w->storage == STORAGE_REAL ? l->out : WEIGHT_ROWS, rounded = w->narrow ? rows * l->in : 0;
     dev_real weight = {(real *)(uintptr_t)w->rows};
-    if (w->storage != STORAGE_REAL) weight.at = cpu_scratch(device, tile * l->in);
+    if (w->storage != STORAGE_REAL) weight.at = cpu_scratch(device, tile * l->in + rounded);
+    if (rounded && weight.at) {
+        round_rows(rounded, x.at, weight.at + tile * l->in);
+        x.at = weight.at + tile * l->in;
+    }
     for (int64_t o = 0; o < l->out && weight.at; o += tile) {
         int64_t n = l->out - o < tile ? l->out - o : tile;
         if (w->storage != STORAGE_REAL) weight_rows(device, w, w->rows, o, n, weight.at);

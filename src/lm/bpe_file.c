@@ -59,12 +59,16 @@ static int64_t bytes_of(const char *token, int64_t size, char *bytes) {
 }
 
 /* ---- the vocabulary ---- */
+/* An added token may be in the vocabulary too, with the same id. */
 static int add_piece(const struct source *s, const char *bytes, int64_t size, json_int_t id, long long *capacity) {
     struct bpe *b = s->bpe;
     int32_t piece;
-    if (id < 0 || id >= b->n || (b->piece_of_id[id] >= 0 && dictionary_find(&b->pieces, bytes, size) < 0))
-        return status_set(STATUS_FAILED, "%s/tokenizer.json: token %lld, %.*s, is there twice, or beyond %lld tokens",
+    int32_t known = dictionary_find(&b->pieces, bytes, size);
+    if (id < 0 || id >= b->n || b->piece_of_id[id] != known)
+        return status_set(STATUS_FAILED,
+                          "%s/tokenizer.json: token %lld, %.*s, is there twice, has two ids, or is beyond %lld tokens",
                           s->folder, (long long)id, (int)size, bytes, (long long)b->n);
+    if (known >= 0) return STATUS_OK;
     TRY(dictionary_add(&b->pieces, bytes, size, &piece));
     TRY(mem_grow(&b->id_of_piece, capacity, b->pieces.n, sizeof *b->id_of_piece));
     b->id_of_piece[piece] = (int32_t)id;
@@ -187,6 +191,22 @@ static int read_added(const struct source *s, json_t *added) {
     return STATUS_OK;
 }
 
+/* Names of added tokens are looked for in the text as it is, before it is composed. */
+static int check_normalized(const struct source *s, json_t *added) {
+    size_t i;
+    json_t *entry;
+    json_array_foreach(
+        added, i,
+        entry) if (s->bpe->composes &&
+                   json_is_true(json_object_get(
+                       entry, "normalized"))) return status_set(STATUS_FAILED,
+                                                                "%s/tokenizer.json: added token %s is normalized, "
+                                                                "which is not known here",
+                                                                s->folder,
+                                                                json_string_value(json_object_get(entry, "content")));
+    return STATUS_OK;
+}
+
 /* ---- words ---- */
 static int add_split(const struct source *s, const char *expression) {
     struct bpe *b = s->bpe;
@@ -238,10 +258,15 @@ static int read_normalizer(const struct source *s, json_t *normalizer) {
 
 /* ---- all of it ---- */
 static int read_model(const struct source *s, json_t *model, json_t *added) {
+    static const char *const AFFIXES[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     if (!is_type(model, "BPE")) return unknown(s, "model", type_of(model));
     if (json_is_true(json_object_get(model, "byte_fallback"))) return unknown(s, "byte_fallback", "true");
     if (json_is_string(json_object_get(model, "unk_token")))
         return unknown(s, "unk_token", json_string_value(json_object_get(model, "unk_token")));
+    for (int k = 0; k < 2; k++) {
+        const char *affix = json_string_value(json_object_get(model, AFFIXES[k]));
+        if (affix && *affix) return unknown(s, AFFIXES[k], affix);
+    }
     s->bpe->ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
     TRY(read_pieces(s, json_object_get(model, "vocab"), added));
     find_bytes(s->bpe);
@@ -257,6 +282,7 @@ int bpe_open(struct bpe *b, const char *folder) {
     TRY(folder_load_json(folder, "tokenizer.json", &file));
     TRY_DONE(read_model(&s, json_object_get(file, "model"), json_object_get(file, "added_tokens")));
     TRY_DONE(read_normalizer(&s, json_object_get(file, "normalizer")));
+    TRY_DONE(check_normalized(&s, json_object_get(file, "added_tokens")));
     TRY_DONE(read_pre_tokenizer(&s, json_object_get(file, "pre_tokenizer"), &has_bytes));
     if (!has_bytes) status = unknown(&s, "pre_tokenizer", "without ByteLevel");
 done:

@@ -21,7 +21,8 @@ struct chat {
     int32_t open, close, end; /* of a turn: before the role; Llama 3: behind it; behind the text */
 };
 
-/* The family is known by its special tokens; the error says which are looked for. `folder` stands in it. */
+/* The family is known by its special tokens, and where those of both are there by the chat template of the folder; the error says which are
+ * looked for. */
 int chat_open(struct chat *chat, struct bpe *bpe, const char *folder);
 
 /* Appends the token that a talk begins with, if there is one. */

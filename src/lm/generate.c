@@ -134,6 +134,10 @@ int llama_generate(const struct llama *m, const int32_t *prompt, int64_t n, cons
         return status_set(STATUS_USAGE,
                           "a prompt of %lld tokens and %lld to make: it takes 1, and %s has %lld positions",
                           (long long)n, (long long)how->most, m->folder, (long long)m->config.positions);
+    for (int64_t i = 0; i < n; i++)
+        if (prompt[i] < 0 || prompt[i] >= m->config.vocabulary)
+            return status_set(STATUS_USAGE, "token %lld of the prompt is %d, and %s has tokens 0 to %lld", (long long)i,
+                              (int)prompt[i], m->folder, (long long)m->config.vocabulary - 1);
     TRY_DONE(begin(&t, m, n + how->most));
     for (int64_t i = 0; i < how->most; i++) {
         TRY_DONE(i == 0 ? extend(&t, prompt, n) : extend(&t, &id, 1));

@@ -56,9 +56,10 @@ static int read_rope(struct llama_config *c, const char *folder, json_t *json) {
     json_t *both = json_object_get(json, "rope_parameters");
     json_t *scaling = json_is_object(both) ? both : json_object_get(json, "rope_scaling");
     json_t *type = json_object_get(scaling, json_object_get(scaling, "rope_type") ? "rope_type" : "type");
-    c->rotary_base = folder_number(json_is_object(both) ? both : json, "rope_theta", 10000);
+    c->rotary_base = folder_number(both, "rope_theta", folder_number(json, "rope_theta", 10000));
     if (!(c->rotary_base > 1)) return unknown(folder, "rope_theta", "1 or less", "a number above 1");
-    if (!json_is_object(scaling) || !type || is_text(type, "default")) return STATUS_OK;
+    int is_scaled = json_is_object(scaling) && (scaling != both || json_object_get(scaling, "factor"));
+    if (is_text(type, "default") || (!is_scaled && !type)) return STATUS_OK;
     if (!is_text(type, "llama3"))
         return unknown(folder, "the rope_type of rope_scaling", json_string_value(type), "llama3 or default");
     c->scaling = (struct rope_scaling){.factor = folder_number(scaling, "factor", 0),

@@ -47,6 +47,13 @@ int lora_options_read(struct lora_options *o, const char *folder) {
     for (int i = 0; i < 3; i++)
         if (json_is_true(json_object_get(json, OFF[i])))
             TRY_DONE(unknown(folder, "use_rslora, use_dora and fan_in_fan_out are not known here"));
+    const char *start = json_string_value(json_object_get(json, "init_lora_weights"));
+    if (start && (strncmp(start, "pissa", 5) == 0 || strcmp(start, "olora") == 0 || strcmp(start, "corda") == 0 ||
+                  strcmp(start, "loftq") == 0))
+        TRY_DONE(
+            unknown(folder,
+                    "init_lora_weights is pissa, olora, corda or loftq, which change the base model's weights too: "
+                    "convert the adapter with peft's save_pretrained(path_initial_model_for_weight_conversion=...)"));
     status = read_targets(o, folder, json_object_get(json, "target_modules"));
 done:
     json_decref(json);

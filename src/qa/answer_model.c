@@ -8,6 +8,8 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "lm/folder_json.h"
+#include "lm/model_id.h"
 #include "lm/parameter_file.h"
 
 /* ---- set-up ---- */
@@ -43,15 +45,61 @@ static int load_trained(struct answer_model *m) {
     return n_of_prefix(m) ? parameter_file_load(path, m->device, n_of_prefix(m), m->parameters.list) : STATUS_OK;
 }
 
+/* The record of the adapter that will be trained, or of that which was. */
+static int make_record(struct answer_model *m, const struct answer_terms *t) {
+    const struct qa_options *o = &m->options;
+    int is_there = 1;
+    char model_id[33];
+    if (!t->trains && !o->adapter[0]) return STATUS_OK;
+    TRY(model_folder_id(o->model, model_id));
+    if (t->trains) {
+        m->record =
+            (struct adapter_record){.prefix = o->prefix, .codes = o->codes, .mean = o->mean, .seed = (int64_t)t->seed};
+        snprintf(m->record.model_id, sizeof m->record.model_id, "%s", model_id);
+        return adapter_record_add_stems(&m->record, m->questions);
+    }
+    TRY(adapter_record_read(&m->record, o->adapter, &is_there));
+    if (is_there) return adapter_record_check(&m->record, o, model_id);
+    if (o->prefix == QA_PREFIX_NONE) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "%s: no " ADAPTER_RECORD_FILE " in it, so it was not trained with a prefix: set qa.prefix=none",
+                      o->adapter);
+}
+
+static int add_prefix(struct answer_model *m, const struct answer_terms *t) {
+    uint64_t seed = t->trains ? t->seed : (uint64_t)m->record.seed;
+    TRY(prefix_make(&m->prefix, &m->options, t->table, seed, m->questions, &m->parameters, m->llama.config.hidden));
+    if (!t->trains) return adapter_record_check_table(&m->record, &m->options, t->table, m->prefix.table_id);
+    snprintf(m->record.table_id, sizeof m->record.table_id, "%s", m->prefix.table_id);
+    return STATUS_OK;
+}
+
 static int add_parameters(struct answer_model *m, const struct answer_terms *t) {
     const struct qa_options *o = &m->options;
     struct lora_options lora;
     m->parameters.values_by_name = 1; /* arms of one seed start from the same adapter */
-    if (o->prefix != QA_PREFIX_NONE)
-        TRY(prefix_make(&m->prefix, o, t->table, t->seed, m->questions, &m->parameters, m->llama.config.hidden));
+    if (o->prefix != QA_PREFIX_NONE) TRY(add_prefix(m, t));
     if (!t->trains && !o->adapter[0]) return STATUS_OK;
     TRY(t->trains ? read_lora_options(o, &lora) : lora_options_read(&lora, o->adapter));
     return lora_add(&m->lora, &m->llama, &m->parameters, &lora);
+}
+
+/* Texts may have the tokens and positions that the options and the tokeniser ask for. */
+static int check_sizes(const struct answer_model *m) {
+    const struct llama_config *c = &m->llama.config;
+    int64_t prefix = prefix_most_rows(&m->options);
+    if (m->bpe.n > c->vocabulary)
+        return status_set(STATUS_FAILED,
+                          "%s: tokenizer.json has token %lld, but vocab_size of config.json is %lld: the two files are "
+                          "not of one model",
+                          m->options.model, (long long)m->bpe.n - 1, (long long)c->vocabulary);
+    if (m->options.max_tokens + prefix > c->positions)
+        return status_set(STATUS_FAILED,
+                          "qa.max_tokens is %lld, with %lld rows of the prefix more than the %lld positions of %s: set "
+                          "qa.max_tokens=%lld or less",
+                          (long long)m->options.max_tokens, (long long)prefix, (long long)c->positions,
+                          m->options.model, (long long)(c->positions - prefix));
+    return STATUS_OK;
 }
 
 int answer_model_open(struct answer_model *m, struct device *device, const struct answer_terms *t,
@@ -60,8 +108,10 @@ int answer_model_open(struct answer_model *m, struct device *device, const struc
     *m = (struct answer_model){.options = *t->options, .questions = questions, .device = device};
     TRY_DONE(llama_open(&m->llama, device, m->options.model, t->precision, t->trains));
     TRY_DONE(bpe_open(&m->bpe, m->options.model));
+    TRY_DONE(check_sizes(m));
     TRY_DONE(chat_open(&m->chat, &m->bpe, m->options.model));
     TRY_DONE(prompt_letters(&m->chat, m->letters));
+    TRY_DONE(make_record(m, t));
     TRY_DONE(add_parameters(m, t));
     TRY_DONE(parameter_set_allocate(&m->parameters, device, 0, 1, t->trains));
     TRY_DONE(parameter_set_initialize(&m->parameters, t->seed));
@@ -72,6 +122,7 @@ done:
 }
 
 void answer_model_close(struct answer_model *m) {
+    adapter_record_free(&m->record);
     lora_free(&m->lora);
     prefix_free(&m->prefix);
     parameter_set_free(&m->parameters);
@@ -80,13 +131,17 @@ void answer_model_close(struct answer_model *m) {
     *m = (struct answer_model){0};
 }
 
-int answer_model_save(const struct answer_model *m) {
-    char path[PATH_MAX];
+/* The record comes last, and goes first: where it stands, the rest is its own. */
+int answer_model_save(struct answer_model *m, const char *training) {
+    char path[PATH_MAX], record[PATH_MAX];
+    folder_file(m->options.adapter, ADAPTER_RECORD_FILE, record);
+    (void)remove(record);
     TRY(lora_save(&m->lora, m->options.adapter));
     prefix_path(m, path);
-    if (n_of_prefix(m)) return parameter_file_save(path, m->device, n_of_prefix(m), m->parameters.list);
-    (void)remove(path); /* that of an adapter that was there before, if there was one */
-    return STATUS_OK;
+    if (n_of_prefix(m)) TRY(parameter_file_save(path, m->device, n_of_prefix(m), m->parameters.list));
+    if (!n_of_prefix(m)) (void)remove(path); /* that of an adapter that was there before, if there was one */
+    snprintf(m->record.training, sizeof m->record.training, "%s", training);
+    return adapter_record_write(&m->record, m->options.adapter);
 }
 
 /* ---- a batch ---- */

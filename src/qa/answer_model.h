@@ -4,6 +4,7 @@
 #define MEDTOK_QA_ANSWER_MODEL_H
 
 #include "lm/lora.h"
+#include "qa/adapter_record.h"
 #include "qa/prefix.h"
 #include "qa/prompt.h"
 
@@ -18,6 +19,8 @@ struct answer_model {
     struct parameter_set parameters; /* what is learned: adapter and prefix */
     struct lora lora;                /* .llama NULL: none */
     struct prefix prefix;            /* .kind QA_PREFIX_NONE: none */
+    struct adapter_record
+        record; /* of the adapter that is or will be there; .model_id "": none, as one that peft made */
 };
 
 struct answer_terms {
@@ -28,13 +31,15 @@ struct answer_terms {
     int trains; /* with an adapter to be trained; else with that of options->adapter, or "": none */
 };
 
-/* Opens all of it for these questions (borrowed). */
+/* Opens all of it for these questions (borrowed). An adapter that is read must have been trained with the same options, model and table;
+ * random and exchanged vectors are those of its own seed. The longest prompt must fit the model's positions. */
 int answer_model_open(struct answer_model *model, struct device *device, const struct answer_terms *terms,
                       const struct questions *questions);
 void answer_model_close(struct answer_model *model);
 
-/* Writes adapter and prefix into the folder options.adapter. One rank calls it. */
-int answer_model_save(const struct answer_model *model);
+/* Writes adapter, prefix and record into the folder options.adapter; training: the key of the checkpoint that they are of. One rank calls
+ * it. */
+int answer_model_save(struct answer_model *model, const char *training);
 
 /* A question with its options turned by `rotation` (qa/prompt.h). */
 struct asked {

@@ -19,14 +19,24 @@ struct answering {
 };
 
 /* log softmax over the vocabulary, at the letters of the question's options. */
-static void score(const struct answering *a, struct asked asked, const real *logits) {
+static int score(const struct answering *a, struct asked asked, const real *logits) {
     const struct answer_model *m = a->model;
     int n = m->questions->items[asked.question].n_options;
     double most = -INFINITY, sum = 0;
     for (int64_t v = 0; v < m->llama.config.vocabulary; v++) most = fmax(most, (double)logits[v]);
     for (int64_t v = 0; v < m->llama.config.vocabulary; v++) sum += exp((double)logits[v] - most);
     double *to = a->scores + (asked.question * QUESTION_OPTIONS + asked.rotation) * QUESTION_OPTIONS;
-    for (int i = 0; i < n; i++) to[(i + asked.rotation) % n] = (double)logits[m->letters[i]] - most - log(sum);
+    for (int i = 0; i < n; i++) {
+        double s = (double)logits[m->letters[i]] - most - log(sum);
+        if (!isfinite(s))
+            return status_set(
+                STATUS_FAILED,
+                "question %s: the score of option %c is no finite number: the model's weights, its adapter or "
+                "the codes' vectors are damaged, or too large for the precision of run.compute",
+                m->questions->items[asked.question].id, question_letter(i));
+        to[(i + asked.rotation) % n] = s;
+    }
+    return STATUS_OK;
 }
 
 static int ask(struct answering *a, int64_t n, const struct asked *asked) {
@@ -40,7 +50,7 @@ static int ask(struct answering *a, int64_t n, const struct asked *asked) {
     TRY(tape_status(&a->tape));
     device_download_reals(m->device, a->logits, logits->value, n * v);
     TRY(tape_status(&a->tape));
-    for (int64_t i = 0; i < n; i++) score(a, asked[i], a->logits + i * v);
+    for (int64_t i = 0; i < n; i++) TRY(score(a, asked[i], a->logits + i * v));
     if (asked[0].rotation == 0) a->n_cut += a->batch.n_cut;
     return STATUS_OK;
 }
@@ -69,13 +79,15 @@ static int best(const double *scores, int n) {
     return chosen;
 }
 
-static void choose(struct answers *x, const struct question *q, int64_t i, const double *scores) {
-    int n = q->n_options, same = 1;
+static void choose(struct answers *x, const struct answer_model *m, int64_t i, const double *scores) {
+    const struct question *q = &m->questions->items[i];
+    int n = q->n_options, same = 1, has_vectors = m->prefix.kind > QA_PREFIX_NULL;
+    int with_codes = has_vectors ? prefix_vectors(&m->prefix, i) > 0 : q->n_codes > 0;
     struct option_scores *plain = &x->plain[i], *rotated = x->rotated ? &x->rotated[i] : NULL;
-    *plain = (struct option_scores){.n_scored = n, .chosen = best(scores, n)};
+    *plain = (struct option_scores){.n_scored = n, .chosen = best(scores, n), .with_codes = with_codes};
     memcpy(plain->scores, scores, sizeof plain->scores);
     if (!rotated) return;
-    *rotated = (struct option_scores){.n_scored = n};
+    *rotated = (struct option_scores){.n_scored = n, .with_codes = with_codes};
     for (int r = 0; r < n; r++) {
         const double *turned = scores + (int64_t)r * QUESTION_OPTIONS;
         for (int k = 0; k < n; k++) rotated->scores[k] += turned[k] / n;
@@ -104,8 +116,7 @@ int answers_make(struct answers *x, const struct comm *comm, struct answer_model
     if (status == STATUS_OK) status = comm_agree(comm, ask_share(&a, comm, with_rotations));
     if (status == STATUS_OK) status = comm_sum_double(comm, a.scores, x->n * size);
     if (status == STATUS_OK) status = comm_sum_int64(comm, &a.n_cut, 1);
-    for (int64_t i = 0; i < x->n && status == STATUS_OK; i++)
-        choose(x, &m->questions->items[i], i, a.scores + i * size);
+    for (int64_t i = 0; i < x->n && status == STATUS_OK; i++) choose(x, m, i, a.scores + i * size);
     x->n_cut = a.n_cut;
     tape_free(&a.tape);
     answer_batch_free(&a.batch);

@@ -155,7 +155,7 @@ static int shares_word(const char *text, int64_t size, const char *whole, int64_
 static int is_relative(const struct code_names *x, int64_t row, const char *text, int64_t size) {
     const struct vocabulary *v = &x->vocabulary;
     const char *code = vocabulary_code(v, row);
-    char parent[64];
+    char parent[64], below[64];
     int chapter = atoi(code), cause = code[0] == 'E' ? atoi(code + 1) : 0;
     if (x->system[row] != SYSTEM_ICD9CM) return 0;
     if ((chapter >= 960 && chapter <= 979) || (cause >= 930 && cause <= 949))
@@ -170,7 +170,8 @@ static int is_relative(const struct code_names *x, int64_t row, const char *text
             const char *whole = v->description + v->description_offsets[above];
             return !shares_word(text, size, whole, v->description_offsets[above + 1] - v->description_offsets[above]);
         }
-        code = parent;
+        memcpy(below, parent, sizeof below);
+        code = below;
     }
     return 0;
 }

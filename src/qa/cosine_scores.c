@@ -67,7 +67,7 @@ static void score_question(const struct question *q, const struct code_vectors *
                            float *stem, float *option, struct option_scores *s) {
     int has_stem = mean_of(vectors, q->n_codes, rows, stem);
     rows += q->n_codes;
-    *s = (struct option_scores){.chosen = -1};
+    *s = (struct option_scores){.chosen = -1, .with_codes = q->n_codes > 0};
     for (int i = 0; i < q->n_options; rows += q->option_codes[i++].n) {
         s->scores[i] = NAN;
         if (!mean_of(vectors, q->option_codes[i].n, rows, option) || !has_stem) continue;
@@ -105,8 +105,8 @@ static int is_in(const struct question *q, const struct option_scores *s, enum s
         case SCORE_ANSWERED: return s->chosen >= 0;
         case SCORE_ALL_OPTIONS: return s->n_scored == q->n_options;
         case SCORE_SOME_OPTIONS: return s->n_scored > 0 && s->n_scored < q->n_options;
-        case SCORE_STEM_CODES: return q->n_codes > 0;
-        case SCORE_NO_STEM_CODES: return q->n_codes == 0;
+        case SCORE_STEM_CODES: return s->with_codes;
+        case SCORE_NO_STEM_CODES: return !s->with_codes;
         default: return 1;
     }
 }

@@ -13,7 +13,8 @@
 #include "store/table.h"
 
 struct option_scores {
-    int n_scored, chosen;            /* chosen: -1: not answered */
+    int n_scored, chosen; /* chosen: -1: not answered */
+    int with_codes;       /* whether the stem has codes; for answers with their vectors, some that have vectors */
     double scores[QUESTION_OPTIONS]; /* NaN: none */
 };
 

@@ -96,7 +96,9 @@ enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
         "what was learned, from which an interrupted training goes on")                                                \
     KEY(in, PATH, "qa.metrics", metrics, "results/qa.jsonl", 0, JOB_QA_TRAIN, "metrics", "loss of each step")          \
     KEY(in, PATH, "qa.adapter", adapter, "", JOB_QA, JOB_QA_TRAIN, "adapter",                                          \
-        "folder of the LoRA adapter, as peft has it, and of prefix.safetensors; qa without: the model as it is")       \
+        "folder of the LoRA adapter, as peft has it, of prefix.safetensors, and of medtok_adapter.json, which says "   \
+        "what it "                                                                                                     \
+        "was trained as; qa without: the model as it is")                                                              \
     KEY(in, INTEGER, "qa.rotations", rotations, "1", 0, 1, "", JOB_QA, SHAPES,                                         \
         "1: each question is answered with its options in all cyclic orders")                                          \
     KEY(in, PATH, "qa.against", against, "", JOB_QA, 0, "qa",                                                          \

@@ -2,20 +2,21 @@
 #include "qa/prefix.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dictionary.h"
 #include "base/rng.h"
 #include "base/status.h"
 #include "qa/question_rows.h"
 
 /* ---- vectors ---- */
 /* The vector that stands for row number i of those that were read. */
-static void draw(const struct prefix *p, const struct code_vectors *v, uint64_t seed, const int64_t *order, int64_t i,
-                 float *out) {
+static void draw(const struct prefix *p, const struct code_vectors *v, uint64_t seed, int64_t i, float *out) {
     double sum = 0;
     if (p->kind != QA_PREFIX_RANDOM) {
-        memcpy(out, v->unit + order[i] * p->width, (size_t)p->width * sizeof *out);
+        memcpy(out, v->unit + i * p->width, (size_t)p->width * sizeof *out);
         return;
     }
     for (int64_t c = 0; c < p->width; c++) {
@@ -32,12 +33,12 @@ static int64_t find(const struct code_vectors *v, int64_t row) {
 }
 
 /* A question's vectors, from number `first` on; returns the number behind the last. */
-static int64_t add_question(struct prefix *p, const struct code_vectors *v, uint64_t seed, const int64_t *order,
-                            int64_t n, const int64_t *rows, int64_t first) {
+static int64_t add_question(struct prefix *p, const struct code_vectors *v, uint64_t seed, int64_t n,
+                            const int64_t *rows, int64_t first) {
     int64_t end = first;
     for (int64_t i = 0; i < n && end - first < p->most; i++) {
         int64_t which = find(v, rows[i]);
-        if (which >= 0) draw(p, v, seed, order, which, p->vectors + end++ * p->width);
+        if (which >= 0) draw(p, v, seed, which, p->vectors + end++ * p->width);
     }
     if (!p->is_mean || end - first < 2) return end;
     float *mean = p->vectors + first * p->width;
@@ -47,6 +48,43 @@ static int64_t add_question(struct prefix *p, const struct code_vectors *v, uint
         mean[c] = (float)(sum / (double)(end - first));
     }
     return first + 1;
+}
+
+/* Whose vector each row of the table has instead of its own, from[n_codes]: codes of one system change places. It is a matter of table and
+ * seed alone, so that a code has the same vector in every file of questions. */
+static int shuffle_table(const struct table *t, uint64_t seed, int64_t *from) {
+    struct dictionary systems = {0};
+    int64_t n = t->shape.n_codes, *members = NULL;
+    int32_t *system = NULL;
+    int status;
+    TRY_DONE(mem_alloc(&members, 2 * n, sizeof *members));
+    TRY_DONE(mem_alloc(&system, n, sizeof *system));
+    for (int64_t i = 0; i < n; i++) {
+        const char *name = t->system + i * t->system_bytes;
+        TRY_DONE(dictionary_add(&systems, name, (int64_t)strnlen(name, (size_t)t->system_bytes), &system[i]));
+    }
+    for (int32_t s = 0; s < (int32_t)systems.n; s++) {
+        int64_t *places = members + n, count = 0;
+        for (int64_t i = 0; i < n; i++)
+            if (system[i] == s) members[count] = places[count] = i, count++;
+        rng_shuffle(seed, RNG_PREFIX, (uint32_t)s + 1, 0, members, count);
+        for (int64_t i = 0; i < count; i++) from[places[i]] = members[i];
+    }
+done:
+    dictionary_free(&systems);
+    free(members);
+    free(system);
+    return status;
+}
+
+static int shuffle_rows(const struct table *t, uint64_t seed, int64_t n, int64_t *rows) {
+    int64_t *from;
+    TRY(mem_alloc(&from, t->shape.n_codes, sizeof *from));
+    int status = shuffle_table(t, seed, from);
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++)
+        if (rows[i] >= 0) rows[i] = from[rows[i]];
+    free(from);
+    return status;
 }
 
 /* offsets[n + 1] of all codes' rows in *rows. */
@@ -67,15 +105,11 @@ static int find_rows(const struct table *table, const char *path, const struct q
 
 static int gather(struct prefix *p, const struct code_vectors *v, uint64_t seed, const struct questions *q,
                   const int64_t *rows) {
-    int64_t *order, n = 0;
-    TRY(mem_alloc(&order, v->n, sizeof *order));
-    for (int64_t i = 0; i < v->n; i++) order[i] = i;
-    if (p->kind == QA_PREFIX_SHUFFLED) rng_shuffle(seed, RNG_PREFIX, 1, 0, order, v->n);
+    int64_t n = 0;
     for (int64_t i = 0; i < q->n; i++) n += q->items[i].n_codes;
     int status = mem_alloc(&p->vectors, n * v->width, sizeof *p->vectors);
     for (int64_t i = 0, at = 0; i < q->n && status == STATUS_OK; at += q->items[i++].n_codes)
-        p->offsets[i + 1] = add_question(p, v, seed, order, q->items[i].n_codes, rows + at, p->offsets[i]);
-    free(order);
+        p->offsets[i + 1] = add_question(p, v, seed, q->items[i].n_codes, rows + at, p->offsets[i]);
     return status;
 }
 
@@ -84,14 +118,19 @@ static int read_vectors(struct prefix *p, const struct qa_options *o, const char
     struct table table = {0};
     struct code_vectors vectors = {0};
     int64_t *rows = NULL, n = 0;
+    char *id = NULL;
     int status;
     for (int64_t i = 0; i < q->n; i++) n += q->items[i].n_codes;
     TRY_DONE(table_open(&table, path));
+    TRY_DONE(h5file_get_text(table.file, "content_id", &id));
+    snprintf(p->table_id, sizeof p->table_id, "%s", id);
     TRY_DONE(find_rows(&table, o->questions, q, &rows));
+    if (p->kind == QA_PREFIX_SHUFFLED) TRY_DONE(shuffle_rows(&table, seed, n, rows));
     TRY_DONE(code_vectors_read(&vectors, &table, n, rows));
     p->width = vectors.width;
     TRY_DONE(gather(p, &vectors, seed, q, rows));
 done:
+    free(id);
     free(rows);
     code_vectors_free(&vectors);
     table_close(&table);
@@ -116,8 +155,17 @@ void prefix_free(struct prefix *p) {
 }
 
 /* ---- a batch ---- */
+int64_t prefix_most_rows(const struct qa_options *o) {
+    if (o->prefix == QA_PREFIX_NONE) return 0;
+    return o->prefix == QA_PREFIX_NULL || o->mean ? 1 : o->codes;
+}
+
+int64_t prefix_vectors(const struct prefix *p, int64_t question) {
+    return p->offsets[question + 1] - p->offsets[question];
+}
+
 int64_t prefix_rows(const struct prefix *p, int64_t question) {
-    int64_t n = p->offsets[question + 1] - p->offsets[question];
+    int64_t n = prefix_vectors(p, question);
     return n > 0 ? n : 1;
 }
 

@@ -20,15 +20,23 @@ struct prefix {
     int is_mean;
     int64_t n_questions, *offsets; /* [n_questions + 1] of `vectors` */
     float *vectors;                /* [offsets[n], width] of norm 1, or means of such */
+    char table_id[33];             /* of the table; "": none was read */
     struct linear_map projector;   /* [hidden, width]; .weight NULL: QA_PREFIX_NULL */
     struct parameter *none;        /* [1, hidden] */
 };
 
 /* Reads the vectors of the questions' codes from `table` and adds the parameters, prefix.*, to the set. QA_PREFIX_RANDOM: random vectors of
- * norm 1 in their place, a code always the same; QA_PREFIX_SHUFFLED: those codes' vectors, exchanged among them; both keyed by the seed. */
+ * norm 1 in their place, a code always the same; QA_PREFIX_SHUFFLED: all codes of a system in the table change vectors; both keyed by the seed, a code's the
+ * same whatever the questions are. */
 int prefix_make(struct prefix *prefix, const struct qa_options *options, const char *table, uint64_t seed,
                 const struct questions *questions, struct parameter_set *set, int64_t hidden);
 void prefix_free(struct prefix *prefix);
+
+/* At most so many rows has a question's prefix with these options. */
+int64_t prefix_most_rows(const struct qa_options *options);
+
+/* Vectors of codes that a question's prefix has; 0: it has the learned one alone. */
+int64_t prefix_vectors(const struct prefix *prefix, int64_t question);
 
 /* Rows of a question's prefix: at least 1. */
 int64_t prefix_rows(const struct prefix *prefix, int64_t question);

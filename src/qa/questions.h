@@ -60,4 +60,7 @@ void questions_free(struct questions *questions);
  * beyond it. *n is their number; pair: the first of them in `a`, and the first with that stem in `b`. */
 int questions_shared_stems(const struct questions *a, const struct questions *b, int64_t *n, int64_t pair[2]);
 
+/* A hash (XXH3-64) of the stem, the same for those that questions_shared_stems takes for one. */
+int question_stem_hash(const struct question *question, uint64_t *hash);
+
 #endif

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/dictionary.h"
 #include "base/status.h"
@@ -46,6 +47,14 @@ static int64_t stem_form(const char *stem, char *form) {
     for (const unsigned char *c = (const unsigned char *)stem; *c; c++)
         if (*c >= 0x80 || isalnum(*c)) form[n++] = (char)tolower(*c);
     return n;
+}
+
+int question_stem_hash(const struct question *q, uint64_t *hash) {
+    char *form;
+    TRY(mem_alloc(&form, (long long)strlen(q->stem) + 1, 1));
+    *hash = XXH3_64bits(form, (size_t)stem_form(q->stem, form));
+    free(form);
+    return STATUS_OK;
 }
 
 static int64_t longest_stem(const struct questions *q, int64_t least) {

@@ -38,11 +38,11 @@ static const struct cue CUES[] = {
 };
 
 /* Where another statement begins. */
-static const char *const ENDS[] = {"but",         "however",   "although", "though",    "except",  "present",
-                                   "presenting",  "presented", "take",     "taking",    "receive", "receiving",
-                                   "has",         "had",       "who",      "which",     "that",    "what",
-                                   "because",     "since",     "now",      "developed", "despite", "complain",
-                                   "complaining", "came",      "then",     "with"};
+static const char *const ENDS[] = {"but",        "however",     "although", "though", "except",    "present",
+                                   "presenting", "presented",   "take",     "taking", "receive",   "receiving",
+                                   "has",        "had",         "who",      "whom",   "which",     "that",
+                                   "what",       "because",     "since",    "now",    "developed", "despite",
+                                   "complain",   "complaining", "came",     "then",   "with"};
 
 static int cue_at(const struct text_words *w, int64_t i, const struct cue *cue) {
     int n = 0;

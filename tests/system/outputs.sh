@@ -12,7 +12,7 @@ mkdir good && cp vocabulary.h5 text.h5 checkpoint.h5 checkpoint.jsonl table.h5 n
 
 # ---- every output of every job on every path that the job reads or writes, as `JOB --help` lists them ----
 declare -A is=([files.codes]=new.tsv [files.graph]=kg.csv [files.vocabulary]=vocabulary.h5 [files.text]=text.h5 [files.checkpoint]=checkpoint.h5
-    [files.table]=table.h5 [tokenize.codes]=new.tsv [tokenize.append_to]=table.h5)
+    [files.table]=table.h5 [tokenize.codes]=new.tsv [tokenize.append_to]=table.h5 [qa.questions]=new.tsv [qa.tests]=new.tsv)
 declare -A needs=([cohort]="--set cohort.folder=meds" [prepare]="--set graph.remove=ppi graph.removed=removed.tsv" # what a job asks for before it looks at its outputs
     [score]="--set score.predictions=p.csv score.leaderboard=board.csv score.shots=guo_los:1=p.csv"
     [qa-link]="--set link.questions=q.jsonl" [qa-cosine]="--set qa_cosine.questions=q.jsonl" [qa-prefix]="--set qa_prefix.questions=q.jsonl"

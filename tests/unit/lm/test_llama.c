@@ -217,19 +217,39 @@ static void chats_are_those_of_the_templates(void **state) {
 }
 
 /* ---- what the program must refuse ---- */
-static void check_refused(const char *sed, const char *file, const char *message) {
-    char command[1024], folder[] = "/tmp/medtok-llama-XXXXXX";
-    struct llama m;
-    struct bpe bpe = {0};
+/* Runs sed on a file of a copy of the folder llama3. */
+static void copy_llama3(char *folder, const char *sed, const char *file) {
+    char command[1024];
     assert_non_null(mkdtemp(folder));
     snprintf(command, sizeof command, "cp -r " GOLDEN "/llama3/* %s && sed -i '%s' %s/%s", folder, sed, folder, file);
     assert_int_equal(system(command), 0);
+}
+
+static void write_text(const char *folder, const char *name, const char *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void remove_folder(const char *folder) {
+    char command[256];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static void check_refused(const char *sed, const char *file, const char *message) {
+    char folder[] = "/tmp/medtok-llama-XXXXXX";
+    struct llama m;
+    struct bpe bpe = {0};
+    copy_llama3(folder, sed, file);
     int status =
         strcmp(file, "tokenizer.json") == 0 ? bpe_open(&bpe, folder) : llama_open(&m, &device, folder, PRODUCTS_F32, 0);
     assert_int_equal(status, STATUS_FAILED);
     if (!strstr(status_message(), message)) fail_msg("\"%s\" does not say \"%s\"", status_message(), message);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    remove_folder(folder);
 }
 
 static void what_is_not_known_is_refused_by_name(void **state) {
@@ -242,11 +262,64 @@ static void what_is_not_known_is_refused_by_name(void **state) {
                   "mlp.gate_proj.weight is [48, 32]");
     check_refused("s/\"num_key_value_heads\": 2/\"num_key_value_heads\": 3/", "config.json", "4 heads over 3");
     check_refused("s/\"factor\": 8.0/\"factor\": 0/", "config.json", "rope_scaling");
+    check_refused("s/\"rope_type\": \"llama3\"/\"kind\": 1/", "config.json", "rope_type of rope_scaling is missing");
     check_refused("s/\"type\": \"BPE\"/\"type\": \"Unigram\"/", "tokenizer.json", "model is Unigram");
     check_refused("s/Isolated/Removed/", "tokenizer.json", "Removed");
     check_refused("s/\"lstrip\": false/\"lstrip\": true/", "tokenizer.json", "lstrip");
     check_refused("s/{1,3}/{1,3/; s/\\\\\\\\p{L}+/(/", "tokenizer.json", "expression");
     check_refused("s/\"normalizer\": null/\"normalizer\": {\"type\": \"Lowercase\"}/", "tokenizer.json", "Lowercase");
+    check_refused(
+        "s/\"normalizer\": null/\"normalizer\": {\"type\": \"NFC\"}/; s/\"normalized\": false/\"normalized\": true/",
+        "tokenizer.json", "<|begin_of_text|> is normalized");
+    check_refused("s/\"end_of_word_suffix\": null/\"end_of_word_suffix\": \"@\"/", "tokenizer.json",
+                  "end_of_word_suffix is @");
+    check_refused("s/\"content\": \"<|begin_of_text|>\"/\"content\": \"he\"/", "tokenizer.json",
+                  "he, is there twice, has two ids");
+}
+
+static void a_prompt_of_other_tokens_than_the_model_has_is_refused(void **state) {
+    (void)state;
+    const int32_t prompt[2] = {1, 436};
+    const struct generation how = {.most = 1};
+    struct tokens made = {0};
+    struct llama m = open_model("llama3");
+    assert_int_equal(llama_generate(&m, prompt, 2, &how, &made), STATUS_USAGE);
+    assert_non_null(strstr(status_message(), "token 1 of the prompt is 436"));
+    tokens_free(&made);
+    llama_close(&m);
+}
+
+static void rope_theta_may_stand_outside_rope_parameters(void **state) {
+    (void)state;
+    char folder[] = "/tmp/medtok-llama-XXXXXX";
+    struct llama_config c;
+    copy_llama3(folder, "s/\"rope_scaling\"/\"rope_parameters\"/", "config.json");
+    assert_int_equal(llama_config_read(&c, folder), STATUS_OK);
+    assert_true(c.rotary_base == 500000 && c.scaling.factor == 8);
+    remove_folder(folder);
+}
+
+static void where_both_families_tokens_are_there_the_chat_template_decides(void **state) {
+    (void)state;
+    char folder[] = "/tmp/medtok-llama-XXXXXX";
+    struct bpe bpe;
+    struct chat chat;
+    copy_llama3(folder,
+                "s/{\"id\": 429, \"content\": \"<|end_of_text|>\"/{\"id\": 440, \"content\": \"<|im_end|>\"}, {\"id\": "
+                "429, \"content\": "
+                "\"<|im_start|>\"/",
+                "tokenizer.json");
+    assert_int_equal(bpe_open(&bpe, folder), STATUS_OK);
+    assert_int_equal(chat_open(&chat, &bpe, folder), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "the chat tokens of Llama 3 and of ChatML"));
+    write_text(folder, "tokenizer_config.json", "{\"chat_template\": \"{{ '<|im_start|>' + role }}\"}");
+    assert_int_equal(chat_open(&chat, &bpe, folder), STATUS_OK);
+    assert_int_equal(chat.family, CHAT_ML);
+    write_text(folder, "chat_template.jinja", "{{ '<|start_header_id|>' + role }}");
+    assert_int_equal(chat_open(&chat, &bpe, folder), STATUS_OK);
+    assert_int_equal(chat.family, CHAT_LLAMA3);
+    bpe_close(&bpe);
+    remove_folder(folder);
 }
 
 int main(void) {
@@ -258,6 +331,9 @@ int main(void) {
         cmocka_unit_test(drawn_tokens_have_the_probabilities_of_the_model),
         cmocka_unit_test(chats_are_those_of_the_templates),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
+        cmocka_unit_test(a_prompt_of_other_tokens_than_the_model_has_is_refused),
+        cmocka_unit_test(rope_theta_may_stand_outside_rope_parameters),
+        cmocka_unit_test(where_both_families_tokens_are_there_the_chat_template_decides),
     };
     if (device_open_cpu(&device, 1)) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

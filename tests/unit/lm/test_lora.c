@@ -234,6 +234,23 @@ static void another_adapter_is_refused_by_name(void **state) {
     close_adapted(&a);
 }
 
+/* Its A and B are to be added to what is left of the base model's weights, which are not in the model's folder. */
+static void an_adapter_of_residual_weights_is_refused(void **state) {
+    (void)state;
+    char command[512], folder[] = "/tmp/medtok-lora-XXXXXX";
+    struct lora_options options;
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof command,
+             "sed 's/\"init_lora_weights\": true/\"init_lora_weights\": \"pissa_niter_4\"/' " GOLDEN
+             "/llama3/lora/adapter_config.json >%s/adapter_config.json",
+             folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(lora_options_read(&options, folder), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "init_lora_weights is pissa"));
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_are_those_of_peft_and_of_its_merged_model),
@@ -241,6 +258,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_a_step_are_those_of_peft),
         cmocka_unit_test(adapters_are_saved_as_peft_saves_them),
         cmocka_unit_test(another_adapter_is_refused_by_name),
+        cmocka_unit_test(an_adapter_of_residual_weights_is_refused),
     };
     if (device_open_cpu(&device, 1)) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
