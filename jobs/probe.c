@@ -56,6 +56,7 @@ static int load_table(struct probing *x) {
     TRY(mem_alloc(&x->weights, s->n_codes * TABLE_GROUPS * s->top_k, sizeof *x->weights));
     TRY(table_read(&x->table, 0, s->n_codes, NULL, x->weights, NULL));
     TRY(probe_codes_read(&x->codes, x->config->files.vocabulary));
+    TRY(measured_table_hierarchy_before(&x->table, &x->codes.hierarchy_before));
     if (x->codes.n == s->n_codes) return STATUS_OK;
     return status_set(STATUS_FAILED, "%s has %lld rows of the vocabulary, but %s has %lld codes",
                       h5file_path(x->table.file), (long long)s->n_codes, x->config->files.vocabulary,
@@ -285,11 +286,11 @@ static void print(const struct probing *x) {
     probe_report_print(stdout, &x->run.report);
     printf(
         "\nseen: the training's graph holds the answer, as a node in common or an edge, for that share of the codes\n");
-    if (x->codes.ancestors.n_nodes > 0)
+    if (probe_codes_know_hierarchy(&x->codes))
         printf(
-            "*: classes and distances of codes whose parents the training's graph had (graph.hierarchy): no probe of "
-            "what "
-            "it found by itself\n");
+            "*: classes and distances of codes whose parents the graph of the training%s had (graph.hierarchy): no "
+            "probe of what it found by itself\n",
+            x->codes.hierarchy_before ? ", or of one that it went on from," : "");
     output_flush();
 }
 
@@ -300,6 +301,7 @@ static void write_json(const struct probing *x, FILE *out) {
     json_text(&j, "vocabulary_id", x->vocabulary_id);
     json_integer(&j, "codes", x->codes.n);
     json_integer(&j, "hierarchy_nodes", x->codes.ancestors.n_nodes);
+    json_integer(&j, "hierarchy_before", x->codes.hierarchy_before);
     json_integer(&j, "neighbours", x->config->probe.neighbours);
     json_integer(&j, "resamples", x->bootstrap.resamples);
     json_integer(&j, "seed", (int64_t)x->bootstrap.seed);
