@@ -1,6 +1,8 @@
 /* For LD_PRELOAD: counts the MPI calls by which a rank talks to others, by the stages that the program names (MPI_Pcontrol, see
  * src/dist/stages.c), those of libraries below it too (HDF5's MPI-IO). Beside the program's own counts it is a second
- * opinion: it sees each call, whoever makes it.
+ * opinion: it sees the calls that are wrapped below, whoever makes them. They are those by which the program and HDF5 1.10 to 1.14 move
+ * data or wait for other ranks; messages.sh looks that the program calls no other. What opens or ends a window is a
+ * collective; a Fetch_and_op is a send. Writes at a rank's own place in a file (File_write_at) reach no rank: not counted.
  *
  * At MPI_Finalize rank r writes the file MESSAGES.r: `stage <tab> calls <tab> collectives <tab> sends <tab> bytes` a line, where calls
  * is how often the stage began. A collective is a call on a communicator or a file of several ranks; bytes is what the rank puts in:
@@ -124,6 +126,18 @@ WRAP(Alltoallv,
 WRAP(Comm_dup, (MPI_Comm c, MPI_Comm *n), (c, n), collective(c, 0))
 WRAP(Comm_split, (MPI_Comm c, int color, int key, MPI_Comm *n), (c, color, key, n), collective(c, 0))
 WRAP(Comm_split_type, (MPI_Comm c, int type, int key, MPI_Info i, MPI_Comm *n), (c, type, key, i, n), collective(c, 0))
+
+WRAP(Comm_free, (MPI_Comm * c), (c), collective(*c, 0))
+WRAP(Scatterv,
+     (const void *s, const int *n, const int *d, MPI_Datatype t, void *r, int m, MPI_Datatype u, int root, MPI_Comm c),
+     (s, n, d, t, r, m, u, root, c), collective(c, is_rank(c, root) ? bytes_of(t, to_others(c, n)) : 0))
+
+/* ---- windows: of all ranks, as the program makes them ---- */
+WRAP(Win_allocate, (MPI_Aint n, int unit, MPI_Info i, MPI_Comm c, void *at, MPI_Win *w), (n, unit, i, c, at, w),
+     collective(c, 0))
+WRAP(Win_free, (MPI_Win * w), (w), collective(MPI_COMM_WORLD, 0))
+WRAP(Fetch_and_op, (const void *v, void *before, MPI_Datatype t, int to, MPI_Aint at, MPI_Op o, MPI_Win w),
+     (v, before, t, to, at, o, w), send(MPI_COMM_WORLD, bytes_of(t, 1)))
 
 /* ---- files, which all ranks open together ---- */
 WRAP(File_open, (MPI_Comm c, const char *name, int mode, MPI_Info i, MPI_File *f), (c, name, mode, i, f),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What ranks say to each other has a budget: collective calls, messages from rank to rank and bytes of each rank, counted by a library
-# that sees each MPI call of the program and of HDF5 below it (support/count_messages.c), on 1, 2, 4 and 8 ranks.
+# that sees what the program and HDF5 below it call of MPI (support/count_messages.c), on 1, 2, 4 and 8 ranks.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 [ -n "${COUNTER:-}" ] || skip "COUNTER does not name libcount_messages.so (ctest sets it)"
 nm -D "$MEDTOK" 2>/dev/null | grep -q __asan_init && skip "the sanitizer must be the first library"
@@ -23,6 +23,24 @@ most() {
         END {if (n / divisor > most) {print n / divisor; exit 1}}' counts.txt >over.txt || fail "$1 ranks: $(cat over.txt) $6, not at most $5"
 }
 
+# least RANKS STAGES COLUMN DIVISOR LEAST WHAT: so that what is no longer seen does not pass for little.
+least() {
+    awk -v stages=" $2 " -v column="$3" -v divisor="$4" -v least="$5" 'index(stages, " " $1 " ") {n += $column}
+        END {if (n / divisor < least) {print n / divisor; exit 1}}' counts.txt >under.txt || fail "$1 ranks: only $(cat under.txt) $6, not $5"
+}
+# What the program calls of MPI and moves data or waits is counted.
+for call in $(nm -D "$MEDTOK" | sed -n 's/^ *U \(MPI_[A-Z][a-z_]*\).*/\1/p'); do
+    case $call in
+        # asks, or is of this rank alone
+        MPI_Init* | MPI_Abort | MPI_Finalized | MPI_Query_thread | MPI_Wtime | MPI_Get_count | MPI_Get_library_version | MPI_Error_string | MPI_Type_*) ;;
+        MPI_Comm_rank | MPI_Comm_size | MPI_Comm_*_attr | MPI_Comm_*_keyval | MPI_Comm_set_errhandler | MPI_Win_set_errhandler | MPI_Request_free) ;;
+        # of what was begun by a call that is counted: receives, waits, a window's passive epoch
+        MPI_Recv | MPI_Irecv | MPI_Mrecv | MPI_Probe | MPI_Iprobe | MPI_Improbe | MPI_Test* | MPI_Wait*) ;;
+        MPI_Win_lock_all | MPI_Win_unlock_all | MPI_Win_flush | MPI_Win_sync) ;;
+        *) nm -D "$COUNTER" | grep -q " T $call\$" || fail "$call is not counted" ;;
+    esac
+done
+
 medtok prepare >/dev/null 2>&1 && medtok encode >/dev/null 2>&1 || fail "prepare and encode"
 step="batch fetch forward backward reduce update"
 for ranks in 1 2 4 8; do
@@ -33,13 +51,17 @@ for ranks in 1 2 4 8; do
     fi
     # 9 in each step; one more when a log line is due, and two when rows of the codebook are revived.
     most $ranks "$step" 2 $STEPS 9.5 "collectives a step"
+    least $ranks "$step" 2 $STEPS 8 "collectives a step"
     # to each other rank a question, rows, and gradients
     most $ranks "$step" 3 $STEPS $((3 * (ranks - 1))) "messages a step"
+    least $ranks "$step" 3 $STEPS 1 "messages a step"
     # The gradients are 460 kB in all, node rows at most 855 x 64 values each way, the losses' rows 96 x 6 x 32 both ways.
     most $ranks "$step" 4 $STEPS 340000 "bytes a step"
+    least $ranks "$step" 4 $STEPS 100000 "bytes a step"
     # Two saves, the last one waited for: each has rank 0 say where rows go, a sum of checksums, and an agreement; of the first that
-    # rides on the next step's sums.
+    # rides on a step's sums or on the next save's first message. One more agreement ends the steps.
     most $ranks "save" 2 2 3 "collectives a save"
+    least $ranks "save" 2 2 2 "collectives a save"
     most $ranks "save" 3 2 0 "messages a save"
     most $ranks "save" 4 2 8000 "bytes a save" # the path, offsets of 85 datasets, and sums of their blocks
     # The same with losses of parts, and when rows are revived.

@@ -79,7 +79,9 @@ static void a_line_counts_when_it_is_whole_and_evaluations_are_their_own(void **
     (void)state;
     begin_file();
     append_steps(1, 2);
-    append("{\"eval_step\": 2, \"auroc\": {\"value\": 0.75, \"low\": 0.5}, \"kept\": 3}\n{\"step\": 3, \"codes\": 8, \"lo");
+    append(
+        "{\"eval_step\": 2, \"auroc\": {\"value\": 0.75, \"low\": 0.5}, \"kept\": 3}\n{\"step\": 3, \"codes\": 8, "
+        "\"lo");
     assert_int_equal(metrics_follow(&m, path), STATUS_OK);
     check_steps(&m.steps, 2);
     assert_int_equal(m.evaluations.n, 1);
