@@ -49,7 +49,8 @@ struct inspection {
     struct system_count systems[MOST_SYSTEMS];
     int n_systems;
     struct quality quality;
-    int64_t n_hierarchy; /* nodes of the hierarchy in the training's graph */
+    int64_t n_hierarchy;  /* nodes of the hierarchy in the training's graph */
+    int hierarchy_before; /* a training that it went on from had such nodes */
     /* inspect.other */
     struct table other;
     char *other_id;
@@ -91,6 +92,7 @@ static int read_vocabulary(struct inspection *x) {
 static int load(struct inspection *x) {
     TRY(measured_table_open(&x->table, x->config->files.table, x->config->files.vocabulary, "inspect", &x->table_id,
                             &x->vocabulary_id));
+    TRY(measured_table_hierarchy_before(&x->table, &x->hierarchy_before));
     TRY(measured_table_tokens(&x->table, &x->tokens));
     TRY(read_vocabulary(x));
     return neighbour_queries(&x->links, x->bootstrap.seed, x->config->inspect.sample, &x->queries, &x->n_queries);
@@ -166,8 +168,9 @@ static void print(const struct inspection *x) {
         printf("%s %s %lld of %lld", i ? "," : "", x->systems[i].name, (long long)x->systems[i].with_parent,
                (long long)x->systems[i].codes);
     printf("\n");
-    if (x->n_hierarchy > 0)
-        printf("siblings were seen: the training's graph had the parents of codes (graph.hierarchy)\n");
+    if (x->n_hierarchy > 0 || x->hierarchy_before)
+        printf("siblings were seen: the graph of the training%s had the parents of codes (graph.hierarchy)\n",
+               x->hierarchy_before ? ", or of one that it went on from," : "");
     if (x->other_id) {
         printf("\nbeside %s: %lld codes in both\n\n", x->config->inspect.other, (long long)x->n_in_both);
         stability_print(stdout, &x->stability);
@@ -184,6 +187,7 @@ static void write_json(const struct inspection *x, FILE *out) {
     json_integer(&j, "resamples", x->bootstrap.resamples);
     json_integer(&j, "seed", (int64_t)x->bootstrap.seed);
     json_integer(&j, "hierarchy_nodes", x->n_hierarchy);
+    json_integer(&j, "hierarchy_before", x->hierarchy_before);
     json_object(&j, "systems");
     for (int i = 0; i < x->n_systems; i++) {
         json_object(&j, x->systems[i].name);

@@ -2,10 +2,12 @@
 #include "measured_table.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "medtok/continuation.h"
 
 static int check_same_vocabulary(const struct table *table, const char *path, char **table_id, char **vocabulary_id) {
     int is_of;
@@ -32,6 +34,15 @@ int measured_table_open(struct table *table, const char *path, const char *vocab
     TRY(check_not_new_codes_alone(table, job));
     TRY(check_same_vocabulary(table, vocabulary_path, table_id, vocabulary_id));
     table->shape.n_codes = table->shape.vocabulary_rows;
+    return STATUS_OK;
+}
+
+int measured_table_hierarchy_before(const struct table *table, int *before) {
+    char *inputs, path[PATH_MAX];
+    TRY(h5file_get_text(table->file, "inputs", &inputs));
+    provenance_find_path(inputs, CONTINUATION_HIERARCHY, path, sizeof path);
+    *before = path[0] != 0;
+    free(inputs);
     return STATUS_OK;
 }
 

@@ -9,6 +9,9 @@
 int measured_table_open(struct table *table, const char *path, const char *vocabulary_path, const char *job,
                         char **table_id, char **vocabulary_id);
 
+/* Whether a training that the table's went on from (train.from) had the parents of codes in its graph. */
+int measured_table_hierarchy_before(const struct table *table, int *before);
+
 /* The tokens [n, 4, K] of all codes, which lie in the regions of their groups; the caller frees. */
 int measured_table_tokens(struct table *table, int32_t **tokens);
 

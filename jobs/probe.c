@@ -57,6 +57,7 @@ static int load_table(struct probing *x) {
     TRY(mem_alloc(&x->weights, s->n_codes * TABLE_GROUPS * s->top_k, sizeof *x->weights));
     TRY(table_read(&x->table, 0, s->n_codes, NULL, x->weights, NULL));
     TRY(probe_codes_read(&x->codes, x->config->files.vocabulary));
+    TRY(measured_table_hierarchy_before(&x->table, &x->codes.hierarchy_before));
     if (x->codes.n == s->n_codes) return STATUS_OK;
     return status_set(STATUS_FAILED, "%s has %lld rows of the vocabulary, but %s has %lld codes",
                       h5file_path(x->table.file), (long long)s->n_codes, x->config->files.vocabulary,
@@ -285,7 +286,7 @@ static void print(const struct probing *x) {
            (long long)x->codes.n, (long long)x->bootstrap.resamples);
     probe_report_print(stdout, &x->run.report);
     printf("\n%s\n", PROBE_SEEN_LEGEND);
-    if (x->codes.ancestors.n_nodes > 0) printf("*: %s\n", PROBE_HIERARCHY_LEGEND);
+    if (probe_codes_know_hierarchy(&x->codes)) printf("*: %s\n", PROBE_HIERARCHY_LEGEND);
     output_flush();
 }
 
@@ -296,6 +297,7 @@ static void write_json(const struct probing *x, FILE *out) {
     json_text(&j, "vocabulary_id", x->vocabulary_id);
     json_integer(&j, "codes", x->codes.n);
     json_integer(&j, "hierarchy_nodes", x->codes.ancestors.n_nodes);
+    json_integer(&j, "hierarchy_before", x->codes.hierarchy_before);
     json_integer(&j, "neighbours", x->config->probe.neighbours);
     json_integer(&j, "resamples", x->bootstrap.resamples);
     json_integer(&j, "seed", (int64_t)x->bootstrap.seed);

@@ -40,8 +40,8 @@ done:
     return status;
 }
 
-/* What the tokens are made from must be what the model was trained on. */
-static int check_same_inputs(const struct config *config, const struct provenance *provenance) {
+/* What the tokens are made from must be what the model was trained on; what trainings before knew goes on into the table. */
+static int take_inputs(const struct config *config, struct provenance *provenance) {
     static const char *const ROLES[] = {"vocabulary", "text",         "weights",
                                         "wordpieces", "model-config", "wordpiece-rules"};
     struct h5file *checkpoint = NULL;
@@ -55,6 +55,7 @@ static int check_same_inputs(const struct config *config, const struct provenanc
                             "%s was trained with another %s than %s: train again, or name what it was trained with",
                             config->files.checkpoint, ROLES[i], path);
     }
+    if (status == STATUS_OK) status = provenance_copy_inputs(provenance, trained_on, CONTINUATION_HIERARCHY);
     free(trained_on);
     h5file_close(checkpoint);
     return status;
@@ -329,7 +330,7 @@ static int check(const struct config *config) {
 
 static int add_files(const struct config *config, struct provenance *provenance) {
     const char *codes = config->tokenize.codes, *base = config->tokenize.append_to;
-    TRY(check_same_inputs(config, provenance));
+    TRY(take_inputs(config, provenance));
     TRY(provenance_add_input(provenance, "checkpoint", config->files.checkpoint));
     if (codes[0]) TRY(provenance_add_input(provenance, "codes", codes));
     return base[0] ? provenance_add_input(provenance, "table", base) : STATUS_OK;

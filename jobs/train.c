@@ -73,24 +73,54 @@ done:
     return status;
 }
 
+/* Features of another encoder mean something else, though they be of the same width. */
+static int check_same_encoder(const char *path, const char *inputs) {
+    struct h5file *file = NULL;
+    char *before = NULL, there[PATH_MAX], here[PATH_MAX];
+    int status;
+    TRY_DONE(h5file_open(&file, path, KIND_CHECKPOINT));
+    TRY_DONE(h5file_get_text(file, "inputs", &before));
+    provenance_find_path(before, TEXT_ENCODER_INPUT, there, sizeof there);
+    provenance_find_path(inputs, TEXT_ENCODER_INPUT, here, sizeof here);
+    if (!there[0])
+        log_warn(
+            "%s does not tell what text encoder it was trained with: whether it is that of the features here (%s) "
+            "is not known",
+            path, here);
+    else if (!provenance_same_inputs(inputs, before, TEXT_ENCODER_INPUT))
+        status = status_set(
+            STATUS_FAILED,
+            "train.from: %s was trained on text features of the encoder %s, and those here are of %s%s: "
+            "encode as it was trained, or train anew",
+            path, there, here, strcmp(there, here) == 0 ? " with other weights, or another run.seed or n-grams" : "");
+done:
+    free(before);
+    h5file_close(file);
+    return status;
+}
+
 /* By SHA-256, which whoever has the file can make again. */
-static int add_parent(const struct comm *comm, const struct config *config, struct provenance *provenance) {
+static int add_parent(const struct config *config, struct provenance *provenance) {
     const char *path = config->continuation.from;
+    const struct continuation_options options = {path, config->continuation.from_vocabulary, config->files.vocabulary,
+                                                 config->continuation.anchor};
     char sum[65] = "";
-    int status = STATUS_OK;
     if (!path[0]) return STATUS_OK;
-    if (comm->rank == 0) status = check_same_model(config);
-    if (comm->rank == 0 && status == STATUS_OK) status = sha256_file(path, sum);
-    TRY(comm_agree(comm, status));
-    TRY(comm_broadcast(comm, sum, sizeof sum));
-    return comm_agree(comm, provenance_add_checksum(provenance, "from", path, sum));
+    TRY(check_same_model(config));
+    TRY(check_same_encoder(path, provenance->inputs));
+    TRY(sha256_file(path, sum));
+    TRY(provenance_add_checksum(provenance, "from", path, sum));
+    return continuation_add_provenance(&options, provenance);
 }
 
 static int add_inputs(const struct comm *comm, const struct config *config, struct provenance *provenance, void *self) {
     (void)self;
     TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
     TRY(text_source_add_provenance(comm, &config->text, config->files.text, provenance));
-    return add_parent(comm, config, provenance);
+    int status = STATUS_OK;
+    if (comm->rank == 0) status = text_source_add_encoder(&config->text, config->files.text, provenance);
+    if (comm->rank == 0 && status == STATUS_OK) status = add_parent(config, provenance);
+    return provenance_share(comm, provenance, status);
 }
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {

@@ -110,7 +110,7 @@ static int classes_of_ranges(struct delimited *rows, const struct dictionary *na
 }
 
 /* titles: NULL: not wanted. */
-static int read_classes(const char *path, const struct dictionary *names, char name[CLASS_NAME_BYTES],
+static int read_classes(const char *path, const struct dictionary *names, int may_be_none, char name[CLASS_NAME_BYTES],
                         struct dictionary *titles, int32_t *class_of) {
     struct delimited *rows;
     int64_t n = 0;
@@ -129,18 +129,18 @@ static int read_classes(const char *path, const struct dictionary *names, char n
     free(rows);
     for (int64_t i = 0; i < names->n; i++) n += class_of[i] >= 0;
     if (status == STATUS_OK) log_info("classes %s: %lld codes of the vocabulary", path, (long long)n);
-    if (status == STATUS_OK && n == 0)
+    if (status == STATUS_OK && n == 0 && !may_be_none)
         return status_set(STATUS_FAILED, "%s gives no code of the vocabulary a class", path);
     return status;
 }
 
 int code_classes_read(const char *path, const struct dictionary *names, char name[CLASS_NAME_BYTES],
                       int32_t *class_of) {
-    return read_classes(path, names, name, NULL, class_of);
+    return read_classes(path, names, 0, name, NULL, class_of);
 }
 
-int code_classes_read_titled(const char *path, const struct dictionary *names, struct dictionary *titles,
-                             int32_t *class_of) {
+int code_classes_read_titled(const char *path, const struct dictionary *names, int may_be_none,
+                             struct dictionary *titles, int32_t *class_of) {
     char name[CLASS_NAME_BYTES];
-    return read_classes(path, names, name, titles, class_of);
+    return read_classes(path, names, may_be_none, name, titles, class_of);
 }

@@ -15,8 +15,8 @@ enum { CLASS_NAME_BYTES = 96 };
 int code_classes_read(const char *path, const struct dictionary *names, char name[CLASS_NAME_BYTES], int32_t *class_of);
 
 /* The same with a title of each class, by its number, which is a name too: the range of a chapter as a code ("ICD10CM/A00-B99"), and of
- * a group "CCS/tuberculosis". titles: empty before. */
-int code_classes_read_titled(const char *path, const struct dictionary *names, struct dictionary *titles,
-                             int32_t *class_of);
+ * a group "CCS/tuberculosis". titles: empty before. may_be_none: a file that gives no name a class is no error. */
+int code_classes_read_titled(const char *path, const struct dictionary *names, int may_be_none,
+                             struct dictionary *titles, int32_t *class_of);
 
 #endif

@@ -86,12 +86,13 @@ static int walk_up(struct hierarchy *h, const struct code_map *maps) {
     return STATUS_OK;
 }
 
+/* Of new codes, which may be of other systems than a table's, none need have a class. */
 static int add_classes(struct hierarchy *h, const char *path) {
     struct dictionary titles = {0};
     int32_t *class_of, *title = NULL;
     int64_t n = h->names.n;
     int status = mem_alloc(&class_of, n, sizeof *class_of);
-    if (status == STATUS_OK) status = code_classes_read_titled(path, &h->names, &titles, class_of);
+    if (status == STATUS_OK) status = code_classes_read_titled(path, &h->names, h->known != NULL, &titles, class_of);
     if (status == STATUS_OK) status = mem_alloc(&title, titles.n, sizeof *title);
     for (int64_t i = 0; i < titles.n && status == STATUS_OK; i++) title[i] = -1;
     for (int32_t k = 0; k < n && status == STATUS_OK; k++) {

@@ -202,6 +202,7 @@ int knowledge_graph_read(struct knowledge_graph *g, const char *path, struct rem
     delimited_close(&reader);
     if (status == STATUS_OK && removed) status = removed_edges_finish(removed, path);
     if (status == STATUS_OK) status = name_nodes(g, &rows, path);
+    if (status == STATUS_OK) status = node_identities_finish(&g->identities, g->n_nodes);
     if (status == STATUS_OK) status = sort_rows(g, &rows);
     free(rows.items);
     if (status != STATUS_OK) return status;

@@ -29,18 +29,38 @@ static uint64_t identify(const struct node_identities *x, const struct delimited
     return hash ? hash : 1;
 }
 
+static int make_room(struct node_identities *x, int64_t n) {
+    if (n <= x->n) return STATUS_OK;
+    TRY(mem_grow(&x->of, &x->capacity, n, sizeof *x->of));
+    memset(x->of + x->n, 0, (size_t)(n - x->n) * sizeof *x->of);
+    x->n = n;
+    return STATUS_OK;
+}
+
 int node_identities_take(struct node_identities *x, const struct delimited *r, int end, int64_t node, int64_t most) {
-    if (node >= most || (node < x->n && x->of[node])) return STATUS_OK;
-    if (node >= x->n) {
-        TRY(mem_grow(&x->of, &x->capacity, node + 1, sizeof *x->of));
-        memset(x->of + x->n, 0, (size_t)(node + 1 - x->n) * sizeof *x->of);
-        x->n = node + 1;
+    if (node < x->n && x->of[node]) return STATUS_OK;
+    if (node >= most) {
+        TRY(mem_grow(&x->late, &x->late_capacity, x->n_late + 1, sizeof *x->late));
+        x->late[x->n_late++] = (struct identified_node){node, identify(x, r, end, node)};
+        return STATUS_OK;
     }
+    TRY(make_room(x, node + 1));
     x->of[node] = identify(x, r, end, node);
+    return STATUS_OK;
+}
+
+int node_identities_finish(struct node_identities *x, int64_t n_nodes) {
+    TRY(make_room(x, n_nodes));
+    for (long long i = 0; i < x->n_late; i++)
+        if (!x->of[x->late[i].node]) x->of[x->late[i].node] = x->late[i].identity;
+    free(x->late);
+    x->late = NULL;
+    x->n_late = x->late_capacity = 0;
     return STATUS_OK;
 }
 
 void node_identities_free(struct node_identities *x) {
     free(x->of);
+    free(x->late);
     *x = (struct node_identities){.n = 0};
 }

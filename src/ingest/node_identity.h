@@ -9,16 +9,24 @@
 struct node_identities {
     uint64_t *of; /* [n] by index; 0: not known. Owned */
     long long n, capacity;
+    struct identified_node { /* [n_late] seen while their indices looked too large; owned */
+        int64_t node;
+        uint64_t identity;
+    } * late;
+    long long n_late, late_capacity;
     int columns[2][3]; /* type, source, id of x and y; -1: not there */
 };
 
 /* Looks for the columns, behind delimited_open. */
 void node_identities_begin(struct node_identities *identities, const struct delimited *reader);
 
-/* Notes that of `node`, end 0 (x) or 1 (y) of the row in hand, if it is not known yet. A node whose index is not below `most` is passed over:
- * memory is not to grow with a wrong index. */
+/* Notes that of `node`, end 0 (x) or 1 (y) of the row in hand, if it is not known yet. One whose index is not below `most` is set
+ * aside: memory is not to grow with a wrong index. */
 int node_identities_take(struct node_identities *identities, const struct delimited *reader, int end, int64_t node,
                          int64_t most);
+
+/* Behind the last row, when no index was wrong: notes those that were set aside. n_nodes: 1 + the largest index. */
+int node_identities_finish(struct node_identities *identities, int64_t n_nodes);
 
 void node_identities_free(struct node_identities *identities);
 

@@ -26,7 +26,7 @@ static int tells(const struct probe_run *r, const struct probe_question *q, int 
 static int name_metrics(struct probe_run *r, int64_t number) {
     const struct probe_question *q = &r->questions->items[number];
     struct probe_result *x = &r->report.results[number];
-    x->is_of_hierarchy = q->kind != QUESTION_RANK && r->codes->ancestors.n_nodes > 0;
+    x->is_of_hierarchy = q->kind != QUESTION_RANK && probe_codes_know_hierarchy(r->codes);
     for (int m = 0; q->kind == QUESTION_RANK && m < N_RANK_METRICS; m++)
         snprintf(x->metric[x->n_metrics++], QUESTION_NAME_BYTES, "%s", RANK_METRICS[m]);
     for (int c = 0; is_of_classes(q) && c < r->n_classes; c++) {

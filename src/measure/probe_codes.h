@@ -25,10 +25,15 @@ struct probe_codes {
     uint8_t *is_above; /* [n] the system has categories and the code is above them: neither asked nor found by class */
     struct code_links links;
     struct code_ancestors ancestors; /* what the training's graph had of the terminologies */
+    int hierarchy_before; /* a training that it went on from had them in its graph; set by the caller behind reading */
 };
 
 /* Reads the vocabulary. Free in any case. */
 int probe_codes_read(struct probe_codes *codes, const char *vocabulary_path);
+/* Whether the model had parents of codes in a graph that it was trained on. */
+static inline int probe_codes_know_hierarchy(const struct probe_codes *codes) {
+    return codes->ancestors.n_nodes > 0 || codes->hierarchy_before;
+}
 void probe_codes_free(struct probe_codes *codes);
 
 /* Codes as bags of the nodes that they list, and of the beginnings of their forms, with 1, 2, ... characters, whatever their system. */

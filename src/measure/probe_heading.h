@@ -12,7 +12,7 @@ void probe_heading(const char *metric, double seen, int is_of_hierarchy, char he
     "seen: the training's graph holds the answer, as a node in common or an edge, or with graph.hierarchy a node "     \
     "above both, for that share of the codes (distances: of the pairs)"
 #define PROBE_HIERARCHY_LEGEND                                                                                         \
-    "classes and distances of codes whose parents the training's graph had (graph.hierarchy): no probe of what it "    \
-    "found by itself"
+    "classes and distances of codes whose parents the training's graph had (graph.hierarchy), or that of a training "  \
+    "it went on from: no probe of what it found by itself"
 
 #endif

@@ -62,7 +62,7 @@ static int unit_rows(const struct codebook *b, real *rows) {
     return STATUS_OK;
 }
 
-int codebook_begin(struct codebook *b, struct optimiser *optimiser) {
+int codebook_begin(struct codebook *b, struct optimiser *optimiser, int fixed) {
     const struct parameter *c = b->rows;
     struct device *device = b->device;
     real *rows = NULL, *ema = NULL;
@@ -73,7 +73,7 @@ int codebook_begin(struct codebook *b, struct optimiser *optimiser) {
     if (!b->ema && !b->lengths.at) return STATUS_OK;
     TRY_DONE(mem_alloc(&rows, c->rows * dim, sizeof *rows));
     TRY_DONE(unit_rows(b, rows));
-    if (b->lengths.at) optimiser_set_rows(optimiser, c, 0, c->rows, rows);
+    if (b->lengths.at && !fixed) optimiser_set_rows(optimiser, c, 0, c->rows, rows);
     if (b->ema) {
         TRY_DONE(mem_alloc(&ema, b->n_picks, sizeof *ema));
         for (int64_t i = 0; i < b->n_picks; i++)

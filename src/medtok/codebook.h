@@ -35,8 +35,8 @@ int codebook_make(struct codebook *codebook, const struct model *model, const st
 void codebook_free(struct codebook *codebook);
 
 /* The states of a new training: each row's average is one pick of the row itself, (c_j, 1); no row is idle; with rows: unit all
- * have length 1, as the optimiser has them too. */
-int codebook_begin(struct codebook *codebook, struct optimiser *optimiser);
+ * have length 1, as the optimiser has them too, unless they are `fixed`: those stay as they are. */
+int codebook_begin(struct codebook *codebook, struct optimiser *optimiser, int fixed);
 
 /* ema: what this rank's batch gives to the rows, added to what the step's other batches gave unless it is the `first`
  * of them. A code's K picks in a group count by their weights w_k, which sum to 1; all four groups of the first view

@@ -63,12 +63,64 @@ done:
     return status;
 }
 
+/* What a vocabulary's graph was made without, "" for nothing; the caller frees it. */
+static int read_removed(const char *path, char **removed) {
+    struct h5file *file;
+    TRY(h5file_open(&file, path, KIND_VOCABULARY));
+    int status = h5file_get_text_or(file, "removed_sha256", "", removed);
+    h5file_close(file);
+    return status;
+}
+
+/* By induction all trainings before were made without them. */
+static int check_removed(const struct continuation_options *c, const char *path) {
+    char *now = NULL, *before = NULL;
+    int status;
+    TRY_DONE(read_removed(c->vocabulary, &now));
+    TRY_DONE(read_removed(path, &before));
+    if (now[0] && strcmp(now, before) != 0)
+        status = status_set(
+            STATUS_FAILED,
+            "%s was made without edges that %s, which %s was trained on, was not made without: its model may know "
+            "them, "
+            "and `probe` would take that for found; train anew, or from a checkpoint whose vocabulary lacked the same "
+            "edges",
+            c->vocabulary, path, c->checkpoint);
+done:
+    free(now);
+    free(before);
+    return status;
+}
+
+int continuation_add_provenance(const struct continuation_options *c, struct provenance *provenance) {
+    struct h5file *file = NULL;
+    struct vocabulary sizes;
+    char path[PATH_MAX], vocabulary[PATH_MAX], sum[64], *inputs = NULL;
+    int status;
+    TRY_DONE(h5file_open(&file, c->checkpoint, KIND_CHECKPOINT));
+    TRY_DONE(h5file_get_text(file, "inputs", &inputs));
+    provenance_find_path(inputs, CONTINUATION_HIERARCHY, path, sizeof path);
+    if (path[0]) {
+        status = provenance_copy_inputs(provenance, inputs, CONTINUATION_HIERARCHY);
+        goto done;
+    }
+    TRY_DONE(find_vocabulary(c, vocabulary));
+    TRY_DONE(vocabulary_read_sizes(vocabulary, &sizes));
+    if (sizes.n_hierarchy > 0 && find_checksum(inputs, sum))
+        status = provenance_add_checksum(provenance, CONTINUATION_HIERARCHY, vocabulary, sum);
+done:
+    free(inputs);
+    h5file_close(file);
+    return status;
+}
+
 int continuation_check(const struct continuation_options *c, int64_t text_dim) {
     char path[PATH_MAX];
     struct h5file *file;
     int64_t rows, cols;
     if (!c->checkpoint[0]) return STATUS_OK;
     TRY(find_vocabulary(c, path));
+    TRY(check_removed(c, path));
     TRY(h5file_open(&file, c->checkpoint, KIND_CHECKPOINT));
     int status = h5file_shape(file, "text.map.weight", H5_F32, &rows, &cols);
     h5file_close(file);
@@ -330,11 +382,14 @@ int continuation_begin(const struct continuation *c, struct optimiser *optimiser
     return device_status(c->parameters->device);
 }
 
-void continuation_hold(struct continuation *c, double rate) {
-    struct device *device = c->parameters->device;
+void continuation_set_rate(struct continuation *c, double rate) {
     real keep = (real)fmax(0, 1 - rate * c->options.anchor);
+    device_upload_reals(c->parameters->device, c->keep, &keep, 1);
+}
+
+void continuation_hold(const struct continuation *c) {
+    struct device *device = c->parameters->device;
     if (c->options.anchor == 0) return;
-    device_upload_reals(device, c->keep, &keep, 1);
     for (long long i = 0; i < c->n_anchored; i++) {
         const struct anchored_values *a = &c->anchored[i];
         device->run->blend(device, a->n, c->keep, dev_real_at(c->start[a->group], a->first),

@@ -39,9 +39,14 @@ struct continuation {
     long long n_anchored, capacity;
 };
 
-/* Whether the checkpoint can be gone on from: old_vocabulary is that of the checkpoint (by its content), and the text features have `text_dim`
- * values as there. STATUS_FAILED says what to do. One process. */
+/* Whether the checkpoint can be gone on from: old_vocabulary is that of the checkpoint (by its content), the text features have `text_dim`
+ * values as there, and a vocabulary without the edges that `probe` asks for follows one without the same edges: else the model knew them. STATUS_FAILED says what to do. One process. */
 int continuation_check(const struct continuation_options *options, int64_t text_dim);
+
+/* Adds to what a training is made from that one before it, at whatever distance, had the parents of codes in its graph (graph.hierarchy): an
+ * input CONTINUATION_HIERARCHY, the first such vocabulary. It is in the checkpoint and, by tokenize, in the table. One process. */
+#define CONTINUATION_HIERARCHY "hierarchy"
+int continuation_add_provenance(const struct continuation_options *options, struct provenance *provenance);
 
 /* Reads where the parameters of `model`, which are in `parameters` at their first values, begin. A parameter of another shape is an error that
  * names it. Without a checkpoint nothing is done. One process. */
@@ -57,7 +62,9 @@ static inline int continuation_fixes_codebook(const struct continuation *c) {
     return c->parameters && c->options.anchor > 0;
 }
 
-/* Behind an update of this rate: holds values to their start. */
-void continuation_hold(struct continuation *continuation, double rate);
+/* Before an update of this rate, and behind it: holds values to their start, before averages follow them. What hold does is the same device
+ * work in every step. */
+void continuation_set_rate(struct continuation *continuation, double rate);
+void continuation_hold(const struct continuation *continuation);
 
 #endif

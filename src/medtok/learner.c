@@ -24,18 +24,20 @@ static int begin_codebook(struct medtok_learner *m, struct optimiser *optimiser)
     if (m->model.settings.quantizer.init == INIT_KMEANS)
         TRY(first_codebook_make(&m->model, m->comm, optimiser, &m->text, m->options.vocabulary,
                                 m->options.train->holdout));
-    return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
+    return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser, 0));
 }
 
 static int begin(void *self, struct optimiser *optimiser) {
     struct medtok_learner *m = self;
     if (m->continuation.parameters) {
         int status = continuation_begin(&m->continuation, optimiser);
-        return comm_agree(m->comm, status == STATUS_OK ? codebook_begin(&m->codebook, optimiser) : status);
+        if (status == STATUS_OK)
+            status = codebook_begin(&m->codebook, optimiser, continuation_fixes_codebook(&m->continuation));
+        return comm_agree(m->comm, status);
     }
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
-    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser));
+    if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser, 0));
     return begin_codebook(m, optimiser);
 }
 
@@ -137,8 +139,14 @@ static void count(void *self, int first) {
     }
 }
 
+static void set_rate(void *self, double rate) {
+    struct medtok_learner *m = self;
+    if (m->continuation.parameters) continuation_set_rate(&m->continuation, rate);
+}
+
 static void move(void *self) {
     struct medtok_learner *m = self;
+    if (m->continuation.parameters) continuation_hold(&m->continuation);
     if (continuation_fixes_codebook(&m->continuation)) return;
     codebook_update(&m->codebook); /* while warming, too: without picks it moves no row */
 }
@@ -181,7 +189,6 @@ static int after(void *self, struct optimiser *optimiser, int64_t step, struct s
     struct medtok_learner *m = self;
     enum { EXACT = 15 }; /* digits */
     if (step == m->model.settings.quantizer.warmup) TRY(begin_codebook(m, optimiser));
-    if (m->continuation.parameters) continuation_hold(&m->continuation, report->rate);
     TRY(revive(m, optimiser, step));
     measures_add(report->measures, "revived", (double)m->n_revived, EXACT);
     return report_usage(m, step, report->measures);
@@ -333,6 +340,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
                                   .fetch = fetch,
                                   .loss = loss,
                                   .count = count,
+                                  .set_rate = set_rate,
                                   .move = move,
                                   .after = after,
                                   .accuse = accuse,

@@ -62,12 +62,34 @@ static void cell(FILE *out, const char *text) {
     fputs(" |", out);
 }
 
+/* As a scalar of YAML in double quotes. */
+static void quoted(FILE *out, const char *text) {
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') fputc('\\', out);
+        fputc((unsigned char)*text < 0x20 ? ' ' : *text, out);
+    }
+    fputc('"', out);
+}
+
+/* In a heading, nothing of it being markup. */
+static void plain(FILE *out, const char *text) {
+    for (; *text; text++) {
+        if (strchr("\\`*_[]<>#&~$", *text)) fputc('\\', out);
+        fputc((unsigned char)*text < 0x20 ? ' ' : *text, out);
+    }
+}
+
 static void write_header(const struct model_card *card, FILE *out) {
     fputs(
         "---\nlibrary_name: transformers\npipeline_tag: feature-extraction\nlicense: other\n"
         "tags:\n- medtok\n- medical-codes\n- knowledge-graph\n- vector-quantization\n- feature-extraction\n",
         out);
-    for (int i = 0; i < card->counts->n_systems; i++) fprintf(out, "- \"%s\"\n", card->counts->systems[i].name);
+    for (int i = 0; i < card->counts->n_systems; i++) {
+        fputs("- ", out);
+        quoted(out, card->counts->systems[i].name);
+        fputs("\n", out);
+    }
     fputs("---\n\n", out);
 }
 
@@ -100,7 +122,8 @@ static void write_use(const struct model_card *card, FILE *out) {
             "tokenizer = AutoTokenizer.from_pretrained(FOLDER, trust_remote_code=True)\n"
             "batch = tokenizer([[\"%s:%s\", \"%s:%s\"], [\"%s:%s\"]], padding=True, return_tensors=\"pt\")  # two "
             "histories\n"
-            "model(**batch).last_hidden_state  # [2, 2, %lld], with gradients to the codebook\n```\n\n",
+            "model(**batch).last_hidden_state  # [2, 2, %lld], with gradients to the codebook\n```\n\n"
+            "Tested with transformers 4.57 and 5.24.\n\n",
             system_of(t, 0), code_of(t, 0), system_of(t, last), code_of(t, last), TABLE_GROUPS,
             (long long)t->shape.top_k, TABLE_GROUPS, (long long)t->shape.top_k,
             (long long)(TABLE_GROUPS * t->shape.dim), system_of(t, 0), code_of(t, 0), system_of(t, last),
@@ -167,7 +190,9 @@ static void write_question(FILE *out, const char *name, json_t *question) {
     json_t *spaces = json_object_get(question, "figures"), *figures, *figure;
     json_t *first = json_object_iter_value(json_object_iter(spaces));
     if (json_object_size(first) == 0) return;
-    fprintf(out, "### %s\n\n| by |", name);
+    fputs("### ", out);
+    plain(out, name);
+    fputs("\n\n| by |", out);
     json_object_foreach(first, metric, figure) write_metric(out, question, metric);
     fputs("\n|---|", out);
     for (size_t i = 0; i < json_object_size(first); i++) fputs("---|", out);

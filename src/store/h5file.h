@@ -44,6 +44,8 @@ struct provenance {
 int provenance_add_input(struct provenance *provenance, const char *role, const char *path);
 /* The same with a checksum that the caller made. */
 int provenance_add_checksum(struct provenance *provenance, const char *role, const char *path, const char *checksum);
+/* Takes over the inputs of a role from another list of inputs. */
+int provenance_copy_inputs(struct provenance *provenance, const char *inputs, const char *role);
 /* Collective: rank 0's inputs to all, in place of theirs, so that it alone reads large files for their checksums; `status`: of adding them. */
 int provenance_share(const struct comm *comm, struct provenance *provenance, int status);
 /* Whether the inputs of `role` are the same, in number, order and checksums, in two lists of inputs. */

@@ -5,7 +5,7 @@
 #define MEDTOK_STORE_KINDS_H
 
 #define FILE_KINDS(FILE_KIND)                                                                                          \
-    FILE_KIND(VOCABULARY, "vocabulary", 3, "prepare", "a vocabulary")                                                  \
+    FILE_KIND(VOCABULARY, "vocabulary", 4, "prepare", "a vocabulary")                                                  \
     FILE_KIND(TEXT, "text", 2, "encode", "text features")                                                              \
     FILE_KIND(CHECKPOINT, "checkpoint", 3, "train", "a checkpoint")                                                    \
     FILE_KIND(TABLE, "table", 3, "tokenize", "a token table")                                                          \

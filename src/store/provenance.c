@@ -103,6 +103,18 @@ static const char *checksum_of(const char *line, size_t *size) {
     return checksum;
 }
 
+int provenance_copy_inputs(struct provenance *p, const char *inputs, const char *role) {
+    for (const char *line = find_role(inputs, role); line; line = find_role(strchr(line, '\n') + 1, role)) {
+        size_t old = p->inputs ? strlen(p->inputs) : 0, size = (size_t)(strchr(line, '\n') - line) + 1;
+        char *more = realloc(p->inputs, old + size + 1);
+        if (!more) return status_set(STATUS_FAILED, "out of memory");
+        memcpy(more + old, line, size);
+        more[old + size] = 0;
+        p->inputs = more;
+    }
+    return STATUS_OK;
+}
+
 int provenance_same_inputs(const char *inputs, const char *others, const char *role) {
     const char *a = find_role(inputs, role), *b = find_role(others, role);
     while (a && b) {

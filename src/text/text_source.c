@@ -4,6 +4,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#define XXH_STATIC_LINKING_ONLY /* the state on the stack */
+#include <xxhash.h>
 
 #include "base/rng.h"
 #include "base/sha256.h"
@@ -138,4 +141,61 @@ int text_source_add_provenance(const struct comm *comm, const struct text_option
                                struct provenance *provenance) {
     if (text->mode == TEXT_ONLINE) return text_source_add_model(comm, text->model, provenance);
     return comm_agree(comm, provenance_add_input(provenance, "text", features_path));
+}
+
+/* Lines that begin with one of these. */
+static void hash_lines(XXH3_state_t *state, const char *lines, const char *const beginnings[], int n) {
+    for (const char *line = lines; line && *line; line += strcspn(line, "\n"), line += *line == '\n')
+        for (int i = 0; i < n; i++)
+            if (strncmp(line, beginnings[i], strlen(beginnings[i])) == 0)
+                XXH3_64bits_update(state, line, strcspn(line, "\n"));
+}
+
+/* By their checksums, wherever they lie. */
+static void hash_weights(XXH3_state_t *state, const char *inputs) {
+    static const char ROLE[] = "weights\t";
+    for (const char *line = inputs; line && *line; line = strchr(line, '\n') + 1) {
+        const char *end = strchr(line, '\n'), *sum = end;
+        if (strncmp(line, ROLE, sizeof ROLE - 1) != 0) continue;
+        while (sum[-1] != '\t') sum--;
+        XXH3_64bits_update(state, sum, (size_t)(end - sum));
+    }
+}
+
+/* config NULL: of no n-grams. */
+static int add_encoder(struct provenance *provenance, const char *name, const char *inputs, const char *config) {
+    static const char *const NGRAMS[] = {"text.ngram_min: ", "text.ngram_max: ", "run.seed: "};
+    char id[17];
+    XXH3_state_t state;
+    XXH3_INITSTATE(&state);
+    XXH3_64bits_reset(&state);
+    XXH3_64bits_update(&state, name, strlen(name));
+    hash_weights(&state, inputs);
+    hash_lines(&state, config, NGRAMS, 3);
+    snprintf(id, sizeof id, "%016llx", (unsigned long long)XXH3_64bits_digest(&state));
+    return provenance_add_checksum(provenance, TEXT_ENCODER_INPUT, name, id);
+}
+
+static const char *name_pooled(int is_mean) { return is_mean ? "bert, text.pool: mean" : "bert, text.pool: cls"; }
+
+int text_source_add_encoder(const struct text_options *text, const char *features_path, struct provenance *provenance) {
+    struct h5file *file = NULL;
+    char *encoder = NULL, *inputs = NULL, *config = NULL;
+    int64_t is_mean;
+    int status;
+    if (text->mode == TEXT_ONLINE)
+        return add_encoder(provenance, name_pooled(text->pool == POOL_MEAN), provenance->inputs, NULL);
+    TRY_DONE(h5file_open(&file, features_path, KIND_TEXT));
+    TRY_DONE(h5file_get_text(file, "encoder", &encoder));
+    TRY_DONE(h5file_get_text(file, "inputs", &inputs));
+    TRY_DONE(h5file_get_text(file, "config", &config));
+    TRY_DONE(h5file_get_int_or(file, "first_is_mean", 0, &is_mean));
+    int is_bert = strcmp(encoder, "bert") == 0;
+    status = add_encoder(provenance, is_bert ? name_pooled(is_mean != 0) : encoder, inputs, is_bert ? NULL : config);
+done:
+    free(encoder);
+    free(inputs);
+    free(config);
+    h5file_close(file);
+    return status;
 }

@@ -52,6 +52,12 @@ int text_source_compute(struct text_source *source, int64_t n, const int32_t *of
 int text_source_add_provenance(const struct comm *comm, const struct text_options *text, const char *features_path,
                                struct provenance *provenance);
 
+/* Adds which encoder makes the features, and how it makes a text's first row, as an input TEXT_ENCODER_INPUT: its name ("bert, text.pool:
+ * mean") and a hash of that and of its weights, or of the settings of the n-grams. The same vectors for the same text have the same. Behind
+ * text_source_add_provenance. One process. */
+#define TEXT_ENCODER_INPUT "encoder"
+int text_source_add_encoder(const struct text_options *text, const char *features_path, struct provenance *provenance);
+
 /* Collective. Adds the weights, word pieces, configuration and casing rules of a model folder. */
 int text_source_add_model(const struct comm *comm, const char *path, struct provenance *provenance);
 

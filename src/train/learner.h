@@ -4,7 +4,7 @@
  * A step takes train.micro_batches batches one after the other; each has a number, counted from 0 over the whole
  * training. The data of a batch are made in one of two slots, batch modulo 2, while the device still works on the batch
  * in the other. Calls of a batch come in this order, on every rank:
- *   draw, send, tell, share, fetch, loss, (backward) count,   and after the last batch of a step:   (update) move, after.
+ *   draw, send, tell, share, fetch, loss, (backward) count,   and after the last batch of a step:   set_rate, (update) move, after.
  * Callbacks that are NULL are left out; draw and loss are needed. "Collective": all ranks make the call, and the status
  * that it returns is the same on all.
  */
@@ -92,6 +92,8 @@ struct learner {
     /* Before the update, when the device has no work left and what the loss made is still there: what the learner
      * counts of the batch; first: it is the first of a step. */
     void (*count)(void *self, int first);
+    /* Before an update of this rate: brings what `move` needs of it onto the device. */
+    void (*set_rate)(void *self, double rate);
     /* Between update and averages: device work that is the same in every step (device_run_recorded). */
     void (*move)(void *self);
     /* Collective, after update number `step`. */

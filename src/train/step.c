@@ -288,6 +288,7 @@ static void update(struct training *t, struct step_report *report) {
     report->gradient_scale = clip > 0 && norm > clip ? clip / norm : 1;
     optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1, 1 / (double)t->options->micro_batches,
                            report->gradient_scale);
+    if (t->learner->set_rate) t->learner->set_rate(t->learner->self, report->rate);
     device_run_recorded(t->device, &t->updating, move_parameters, t);
 }
 

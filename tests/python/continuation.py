@@ -79,6 +79,11 @@ def parameters(path):
         return {name: file[name][:] for name in file if file[name].dtype == numpy.float32 and not name.endswith((".m", ".v"))}
 
 
+def text(value):
+    """As an attribute of ours."""
+    return numpy.array(value.encode(), dtype=h5py.string_dtype("utf-8", len(value.encode())))
+
+
 with tempfile.TemporaryDirectory() as folder:
     renumbered(folder)
     at = lambda which, name: f"{folder}/{which}.{name}.h5"
@@ -149,6 +154,34 @@ with tempfile.TemporaryDirectory() as folder:
         assert numpy.quantile(abs(value - two[name]), 0.99) < 1e-4, (name, abs(value - two[name]).max())
         assert (value == again[name]).all(), name
 
+    # Averages follow values that are held, and rows that are fixed are not made unit ones again (an average of such rows is shorter).
+    quick = ["train.steps=6", "train.average=0.5", "train.rate=0.01", "quantizer.rows=unit"]
+    medtok("train", {**old, "checkpoint": at("averaged", "c")}, *quick)
+    medtok("train", {**new, "checkpoint": at("behind", "c")}, *quick, "train.from=" + at("averaged", "c"), "train.anchor=1e9")
+    averaged, behind = parameters(at("averaged", "c")), parameters(at("behind", "c"))
+    length = numpy.linalg.norm(averaged["codebook.average"], axis=1)
+    assert length.min() < 1 - 1e-5, length.min()
+    for name in ("codebook", "text.map.weight"):
+        assert (averaged[name + ".average"] == behind[name]).all(), name
+        assert abs(averaged[name + ".average"] - behind[name + ".average"]).max() < 1e-6, name
+
+    # Whoever went on from a training over a hierarchy knows it, at whatever distance.
+    high = {**old, "vocabulary": at("high", "v"), "text": at("high", "x"), "checkpoint": at("high", "c")}
+    medtok("prepare", high, "graph.hierarchy=yes")
+    medtok("encode", high)
+    medtok("train", high, "train.steps=1")
+    for name, parent in (("child", "high"), ("grandchild", "child")):
+        files = {**old, "checkpoint": at(name, "c"), "table": at(name, "t")}
+        medtok("train", files, "train.steps=1", "train.from=" + at(parent, "c"))
+        medtok("tokenize", files)
+        for written in (files["checkpoint"], files["table"]):
+            with h5py.File(written) as file:
+                assert f"hierarchy\t{high['vocabulary']}\t" in file.attrs["inputs"].decode(), (written, file.attrs["inputs"])
+        medtok("inspect", {**files, "report": f"{folder}/report.json"}, "inspect.resamples=20", "inspect.sample=10")
+        with open(f"{folder}/report.json", encoding="utf-8") as file:
+            report = json.load(file)
+            assert report["hierarchy_before"] == 1 and report["hierarchy_nodes"] == 0, report
+
     # What does not fit.
     other = {**new, "checkpoint": at("other", "c")}
     refused(["quantizer.size is 300 there and 600 here", "quantizer.dim is 32 there and 16 here", "quantizer.top_k is 5 there and 4 here",
@@ -156,6 +189,23 @@ with tempfile.TemporaryDirectory() as folder:
             "quantizer.assign=residual", ranks=2)
     medtok("encode", {**new, "text": at("wide", "x")}, "text.dim=128")
     refused(["trained on text features of 64 values, and those here have 128"], {**other, "text": at("wide", "x")}, *going_on)
+    less = {**old, "vocabulary": at("less", "v"), "text": at("less", "x"), "checkpoint": at("less", "c")}
+    medtok("prepare", less, "graph.remove=indication", "graph.remove_share=0.5", f"graph.removed={folder}/removed.tsv")
+    medtok("encode", less)
+    refused([less["vocabulary"] + " was made without edges", old["vocabulary"], "train anew"], less, *going_on)
+    medtok("train", less, "train.steps=1")
+    medtok("train", {**less, "checkpoint": at("lesser", "c")}, "train.from=" + less["checkpoint"], "train.steps=1")
+    medtok("encode", {**new, "text": at("seeded", "x")}, "run.seed=5")
+    refused(["hashed-ngrams", "another run.seed"], {**other, "text": at("seeded", "x")}, *going_on)
+    with h5py.File(at("seeded", "x"), "r+") as file:  # as if a model had made them
+        file.attrs["encoder"], file.attrs["first_is_mean"] = text("bert"), numpy.int64(1)
+    refused(["of the encoder hashed-ngrams, and those here are of bert, text.pool: mean"], {**other, "text": at("seeded", "x")}, *going_on)
+    medtok("train", {**old, "checkpoint": at("elder", "c")}, "train.steps=1")
+    with h5py.File(at("elder", "c"), "r+") as file:
+        lines = file.attrs["inputs"].decode().rstrip("\0").splitlines(True)
+        file.attrs["inputs"] = text("".join(line for line in lines if not line.startswith("encoder\t")))
+    log = medtok("train", {**other, "checkpoint": at("younger", "c")}, "train.from=" + at("elder", "c"), "train.steps=1")
+    assert "does not tell what text encoder" in log, log
     refused([old["table"], "a checkpoint"], other, "train.from=" + old["table"])
     refused(["train.from", "same file"], {**other, "checkpoint": old["checkpoint"]}, *going_on)
     os.rename(old["vocabulary"], at("moved", "v"))

@@ -79,7 +79,7 @@ def check_card(folder, hf, table):
 def check_probes(folder, hf, table):
     """Figures of this table are on the card, those of another are not."""
     probe = {"probed_table": table.attrs["content_id"].decode().rstrip("\0"), "resamples": 20, "probes": {
-        "an | odd question": {"seen": {"hit at 1": 0.5, "MRR": 0}, "of_hierarchy": 0, "figures": {
+        "an | <odd> *question*": {"seen": {"hit at 1": 0.5, "MRR": 0}, "of_hierarchy": 0, "figures": {
             "embedding": {"hit at 1": {"value": 0.25, "low": 0.125, "high": 0.5}, "MRR": {"value": 0.5, "low": 0.5, "high": 0.5}},
             "tokens": {"hit at 1": {"value": None}}}},
         "ATC": {"seen": {"nearest, level 1": 0.996}, "of_hierarchy": 1, "figures": {"embedding": {"nearest, level 1": {"value": 1, "low": 1, "high": 1}}}}}}
@@ -92,6 +92,7 @@ def check_probes(folder, hf, table):
         assert status == 0, err
         with open(f"{hf}/README.md", encoding="utf-8") as file:
             card = file.read()
+        assert ("\n### an | \\<odd\\> \\*question\\*\n" in card) == known, card
         assert all(row in card for row in rows) if known else ("hit at 1" not in card and "of another table" in err), card
         probe["probed_table"] = "another"
     os.remove(f"{folder}/probe.json")
@@ -158,6 +159,15 @@ def check_transformers(folder, hf, table, names):
         assert ids["input_ids"] == numpy.where(there, numpy.array(printed[0]).reshape(-1), tokenizer.pad_token_id).tolist()
         assert ids["attention_mask"] == there.astype(int).tolist()
     check_missing(model, tokenizer)
+    check_spelling(sys.modules[type(tokenizer).__module__].CodeIndex)
+
+
+def check_spelling(index):
+    """Whole names go first, and of what is between letters and digits only blanks, dots and dashes do not count."""
+    codes = index(["LAB:1/2", "LAB:12", "A:B:1", "B:1", "LAB:3.4"])
+    wanted = {"LAB:1/2": 0, "lab:1/2": 0, "1/2": 0, "lab:1-2": 1, "1 2": 1, "B:1": 3, "b:1": 3, "A:B:1": 2, "lab:34": 4, "3.4": 4}
+    assert {name: codes.row(name) for name in wanted} == wanted
+    assert codes.row("lab:3/4", missing="absent") == -1
 
 
 def check_missing(model, tokenizer):

@@ -1,8 +1,8 @@
 """The sizes of a MedTok token table (written by `medtok export hf`)."""
-from transformers import PreTrainedConfig
+from transformers import PretrainedConfig
 
 
-class MedTokConfig(PreTrainedConfig):
+class MedTokConfig(PretrainedConfig):
     model_type = "medtok"
 
     def __init__(self, n_codes=0, tokens_per_group=5, dim=64, codebook_size=21000, code_bytes=1, groups=(), regions=(), residual=False, **kwargs):

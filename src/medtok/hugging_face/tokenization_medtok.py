@@ -12,6 +12,7 @@ count. A name that means no code, or several, is a LookupError; with missing="ab
 import difflib
 import os
 import shutil
+import unicodedata
 
 import numpy as np
 from safetensors import safe_open
@@ -19,7 +20,14 @@ from transformers import BatchEncoding, PreTrainedTokenizer
 
 
 def loose(name):
-    return "".join(c for c in name.upper() if c.isalnum() or c == ":")
+    """Without case, blanks, dots and dashes; other characters tell codes apart."""
+    return "".join(c for c in name.upper() if not c.isspace() and c != "." and unicodedata.category(c) != "Pd")
+
+
+def find(index, name):
+    """A whole name goes before a code without its system."""
+    whole, bare = index
+    return whole.get(name) or bare.get(name, [])
 
 
 class CodeIndex:
@@ -27,25 +35,26 @@ class CodeIndex:
 
     def __init__(self, names):
         self.names = names
-        self._rows = {}  # of names, and of codes without their system
-        self._loose = None
-        for row, name in enumerate(names):
-            self._rows.setdefault(name, []).append(row)
-            self._rows.setdefault(name.partition(":")[2], []).append(row)
+        self._exact, self._loose = self._index(str), None
+
+    def _index(self, spelled):
+        """Rows by whole names, and by codes without their system."""
+        whole, bare = {}, {}
+        for row, name in enumerate(self.names):
+            whole.setdefault(spelled(name), []).append(row)
+            bare.setdefault(spelled(name.partition(":")[2]), []).append(row)
+        return whole, bare
 
     def _loosely(self, name):
         if self._loose is None:
-            self._loose = {}
-            for row, known in enumerate(self.names):
-                self._loose.setdefault(loose(known), []).append(row)
-                self._loose.setdefault(loose(known.partition(":")[2]), []).append(row)
-        return self._loose.get(loose(name), [])
+            self._loose = self._index(loose)
+        return find(self._loose, loose(name))
 
     def row(self, name, missing="error"):
         """The row of a code; -1 where there is none and missing is "absent"."""
         if missing not in ("error", "absent"):
             raise ValueError(f'missing is "{missing}": expected "error" or "absent"')
-        rows = self._rows.get(name) or self._loosely(name)
+        rows = find(self._exact, name) or self._loosely(name)
         if len(rows) == 1:
             return rows[0]
         if rows:

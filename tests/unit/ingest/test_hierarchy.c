@@ -281,6 +281,31 @@ static void new_codes_have_the_nodes_of_the_vocabulary_before(void **state) {
     vocabulary_builder_free(&base);
 }
 
+/* The table of classes is of another system than the new codes: an error of a training's codes alone. */
+static void new_codes_need_no_class_in_a_table_of_another_system(void **state) {
+    (void)state;
+    struct vocabulary_builder base, b;
+    static char *parents[] = {"ccs.tsv"};
+    struct subgraph_options options = options_with(HIERARCHY_YES, 0, 1, parents);
+    struct provenance provenance = {.job = "prepare", .config = ""};
+    struct comm comm = comm_self();
+    provenance_finish(&provenance, KIND_VOCABULARY);
+    write_graph();
+    write_text("ccs.tsv", "icd10cm\tccs_desc\nE11\tdiabetes\n");
+    write_text("codes.tsv", CODES);
+    assert_int_equal(build(&base, &options), STATUS_OK);
+    assert_int_equal(vocabulary_write(&comm, "base.h5", &base.vocabulary, &provenance), STATUS_OK);
+    write_text("codes.tsv", "system\tcode\tdescription\nATC\tA10BA05\ta\n");
+    assert_int_equal(build_behind(&b, &options, "", "base.h5"), STATUS_OK);
+    code_is(&b.vocabulary, 0, 0,
+            "ATC/A10BA ATC/A10B ATC/A10 ATC/A | ATC/A10BA>ATC/A10B is a, ATC/A10B>ATC/A10 is a, ATC/A10>ATC/A is a");
+    vocabulary_builder_free(&b);
+    assert_int_equal(build(&b, &options), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "gives no code"));
+    vocabulary_builder_free(&b);
+    vocabulary_builder_free(&base);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_stands_above_a_code_is_in_its_subgraph_up_to_the_top, make_folder,
@@ -292,6 +317,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(tables_of_the_user_tell_more_parents, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(maps_that_go_in_a_circle_end, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(new_codes_have_the_nodes_of_the_vocabulary_before, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(new_codes_need_no_class_in_a_table_of_another_system, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(removed_edges_do_not_come_back_through_the_hierarchy, make_folder,
                                         remove_folder),
     };

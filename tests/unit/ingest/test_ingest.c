@@ -277,6 +277,23 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     knowledge_graph_free(&g);
 }
 
+/* A node whose index is beyond all gaps of the rows until then, and which no later row names again. */
+static void nodes_with_large_indices_in_the_first_rows_are_identified(void **state) {
+    (void)state;
+    enum { N = 3000, LARGE = 300000 };
+    struct knowledge_graph g;
+    FILE *file = fopen(path, "wb");
+    fputs("x_index,x_id,relation,y_index,y_id\n", file);
+    fprintf(file, "%d,large,a,0,n0\n", LARGE);
+    for (int i = 0; i < N; i++) fprintf(file, "%d,n%d,a,%d,n%d\n", i, i, i + 1, i + 1);
+    fclose(file);
+    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(g.identities.n, LARGE + 1);
+    for (int i = 0; i <= LARGE; i++) assert_int_equal(g.identities.of[i] != 0, i <= N || i == LARGE);
+    assert_true(g.identities.of[LARGE] != g.identities.of[0]);
+    knowledge_graph_free(&g);
+}
+
 /* 40 pairs of nodes joined by drug_protein, shown as two relations, and by another one. */
 static void write_pairs(void) {
     FILE *file = fopen(path, "wb");
@@ -463,6 +480,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(beyond_the_cut_are_the_neighbours_that_say_least_of_the_code, make_file,
                                         remove_file),
         cmocka_unit_test_setup_teardown(graph_drops_repeats_and_self_loops, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(nodes_with_large_indices_in_the_first_rows_are_identified, make_file,
+                                        remove_file),
         cmocka_unit_test_setup_teardown(subgraphs_grow_hop_by_hop, make_file, remove_file),
         cmocka_unit_test_setup_teardown(hubs_find_their_edges_too, make_file, remove_file),
     };

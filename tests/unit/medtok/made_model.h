@@ -79,7 +79,7 @@ static inline struct world *make_world(const char *const *settings) {
     assert_int_equal(parameter_set_allocate(p, &w->device, 0, 1, 1), STATUS_OK);
     assert_int_equal(parameter_set_initialize(p, 5), STATUS_OK);
     assert_int_equal(optimiser_make(&w->optimiser, p, &w->config.train), STATUS_OK);
-    assert_int_equal(codebook_begin(&w->codebook, &w->optimiser), STATUS_OK);
+    assert_int_equal(codebook_begin(&w->codebook, &w->optimiser, 0), STATUS_OK);
     quantizer_regions(&w->config.quantizer, regions);
     assert_int_equal(usage_make(&w->usage, w->config.quantizer.size, regions), STATUS_OK);
     make_tokens(w);
