@@ -107,7 +107,7 @@ static void write_curves(FILE *out, const char *id, const char *title, const str
     html_section_begin(out, id, title);
     fputs("<div class=\"smalls\">\n", out);
     for (int c = first; c < l->n_columns; c++)
-        line_chart(out, l->names[c], l->n_rows, l->rows, l->rows + c, l->n_columns);
+        line_chart(out, l->names[c], l->n_rows, l->rows, l->rows + c, FOLLOWED_COLUMNS);
     fputs("</div>\n", out);
     html_section_end(out);
 }

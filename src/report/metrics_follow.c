@@ -31,26 +31,32 @@ int followed_column(const struct followed_lines *l, const char *name) {
 }
 
 /* ---- one line ---- */
-static int begin(struct followed_lines *l, json_t *object) {
-    const char *name;
-    json_t *value;
+static int begin(struct followed_lines *l) {
     TRY(mem_alloc(&l->names, FOLLOWED_COLUMNS, sizeof *l->names));
     TRY(mem_alloc(&l->rows, (long long)FOLLOWED_ROWS * FOLLOWED_COLUMNS, sizeof *l->rows));
-    TRY(mem_alloc(&l->last, FOLLOWED_COLUMNS, sizeof *l->last));
+    return mem_alloc(&l->last, FOLLOWED_COLUMNS, sizeof *l->last);
+}
+
+/* A column that rows before lack; some of a training's are of the lines of its log alone. */
+static int add_columns(struct followed_lines *l, json_t *object) {
+    const char *name;
+    json_t *value;
     json_object_foreach(object, name, value) {
         if (l->n_columns == FOLLOWED_COLUMNS) break;
+        if (followed_column(l, name) >= 0) continue;
         if (!(l->names[l->n_columns] = strdup(name))) return status_set(STATUS_FAILED, "out of memory");
+        for (int r = 0; r < FOLLOWED_ROWS; r++) l->rows[r * FOLLOWED_COLUMNS + l->n_columns] = NAN;
         l->n_columns++;
     }
     return STATUS_OK;
 }
 
-/* Keeps every second of the rows that there are. */
+/* Keeps every second of the rows that there are, the last among them. */
 static void thin(struct followed_lines *l) {
-    size_t width = (size_t)l->n_columns;
-    for (int r = 0; 2 * r < l->n_kept; r++)
-        memmove(l->rows + (size_t)r * width, l->rows + 2 * (size_t)r * width, width * sizeof *l->rows);
-    l->n_kept = (l->n_kept + 1) / 2;
+    enum { WIDTH = FOLLOWED_COLUMNS };
+    l->n_kept /= 2;
+    for (int r = 0; r < l->n_kept; r++)
+        memmove(l->rows + r * WIDTH, l->rows + (2 * r + 1) * WIDTH, WIDTH * sizeof *l->rows);
     l->every *= 2;
 }
 
@@ -59,7 +65,8 @@ static int take(struct followed_lines *l, const char *line) {
     json_t *object = json_loads(line, 0, NULL);
     int status = STATUS_OK;
     if (json_is_object(object)) {
-        if (!l->names) status = begin(l, object);
+        if (!l->names) status = begin(l);
+        if (status == STATUS_OK) status = add_columns(l, object);
         for (int c = 0; c < l->n_columns && status == STATUS_OK; c++)
             l->last[c] = measure_number(json_object_get(object, l->names[c]));
     }
@@ -68,12 +75,12 @@ static int take(struct followed_lines *l, const char *line) {
 }
 
 static void put_last(struct followed_lines *l, int row) {
-    memcpy(l->rows + (size_t)row * (size_t)l->n_columns, l->last, (size_t)l->n_columns * sizeof *l->rows);
+    memcpy(l->rows + row * FOLLOWED_COLUMNS, l->last, (size_t)l->n_columns * sizeof *l->rows);
 }
 
 static int add(struct followed_lines *l, const char *line) {
     if (l->every == 0) l->every = 1;
-    if (l->n++ % l->every != 0) return STATUS_OK;
+    if (++l->n % l->every != 0) return STATUS_OK;
     TRY(take(l, line));
     if (l->n_columns == 0) return STATUS_OK;
     put_last(l, l->n_kept);
@@ -85,7 +92,7 @@ static int add(struct followed_lines *l, const char *line) {
 static int end(struct followed_lines *l, const char *line) {
     TRY(take(l, line));
     l->n_rows = l->n_kept;
-    if (l->n_columns > 0 && (l->n - 1) % l->every != 0) put_last(l, l->n_rows++);
+    if (l->n_columns > 0 && l->n % l->every != 0) put_last(l, l->n_rows++);
     return STATUS_OK;
 }
 

@@ -9,11 +9,12 @@ enum { FOLLOWED_ROWS = 240, FOLLOWED_COLUMNS = 40 };
 
 /* Lines of one kind. All arrays are owned; a member that a line lacks is NaN. */
 struct followed_lines {
-    int n_columns;      /* members of the first line, FOLLOWED_COLUMNS at most; column 0 is the step */
-    char **names;       /* [n_columns] */
-    int64_t n, every;   /* lines so far; each `every`th is kept, so that there are never more than FOLLOWED_ROWS */
+    int n_columns; /* members of all lines that were kept or newest, FOLLOWED_COLUMNS at most; column 0 is the step */
+    char **names;  /* [n_columns] */
+    int64_t n,
+        every; /* lines so far; each `every`th is kept (multiples of it, to meet those of the log), never more than FOLLOWED_ROWS */
     int n_kept, n_rows; /* n_rows: with the newest line behind the others, where that is not kept */
-    double *rows;       /* [n_rows, n_columns] */
+    double *rows;       /* [n_rows, FOLLOWED_COLUMNS], of which n_columns are there */
     double *last;       /* [n_columns] the newest line */
 };
 

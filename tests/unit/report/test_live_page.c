@@ -40,16 +40,16 @@ static void begin_file(void) {
     assert_int_equal(fclose(file), 0);
 }
 
-/* Rows stand by step, begin with the first line, end with the newest, hold what was written, and are evenly spaced but for the newest. */
+/* Rows stand by step, end with the newest line, hold what was written, and are evenly spaced but for the newest. */
 static void check_steps(const struct followed_lines *l, int64_t n) {
     assert_int_equal(l->n, n);
     assert_int_equal(l->n_columns, 3);
     assert_true(l->n_rows <= FOLLOWED_ROWS);
     assert_true(n < 4 || l->n_rows > FOLLOWED_ROWS / 2 - 1 || l->n_rows == n);
     for (int r = 0; r < l->n_rows; r++) {
-        int64_t step = r == l->n_rows - 1 ? n : 1 + r * l->every;
-        assert_int_equal((int64_t)l->rows[3 * r], step);
-        assert_true(fabs(l->rows[3 * r + 2] - loss_of(step)) <= 1e-8); /* nine digits are written */
+        int64_t step = r == l->n_rows - 1 ? n : (r + 1) * l->every;
+        assert_int_equal((int64_t)l->rows[FOLLOWED_COLUMNS * r], step);
+        assert_true(fabs(l->rows[FOLLOWED_COLUMNS * r + 2] - loss_of(step)) <= 1e-8); /* nine digits are written */
     }
     assert_int_equal((int64_t)l->last[0], n);
 }
@@ -71,6 +71,33 @@ static void metrics_are_followed_as_they_grow_in_bounded_memory(void **state) {
     }
     assert_int_equal(followed_column(&m.steps, "loss"), 2);
     assert_int_equal(followed_column(&m.steps, "nothing"), -1);
+    metrics_follow_free(&m);
+}
+
+/* As of a training that says usage in each tenth line: whatever is left out, some of them are there. */
+static void what_some_lines_alone_have_is_kept_too(void **state) {
+    enum { STEPS = 4000 };
+    struct metrics_follow m = {0};
+    int told = 0;
+    (void)state;
+    begin_file();
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    for (int step = 1; step <= STEPS; step++) {
+        fprintf(file, "{\"step\": %d, \"loss\": 1", step);
+        fprintf(file, step % 10 ? "}\n" : ", \"usage\": %d}\n", step);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(metrics_follow(&m, path), STATUS_OK);
+    const struct followed_lines *l = &m.steps;
+    int usage = followed_column(l, "usage");
+    assert_int_equal(usage, 2);
+    for (int r = 0; r < l->n_rows; r++) {
+        const double *row = l->rows + r * FOLLOWED_COLUMNS;
+        assert_true((int)row[0] % 10 ? isnan(row[usage]) : row[usage] == row[0]);
+        told += !isnan(row[usage]);
+    }
+    assert_true(told > 20 && l->rows[0] > 1);
     metrics_follow_free(&m);
 }
 
@@ -136,6 +163,7 @@ int main(void) {
     close(file);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_are_followed_as_they_grow_in_bounded_memory),
+        cmocka_unit_test(what_some_lines_alone_have_is_kept_too),
         cmocka_unit_test(a_line_counts_when_it_is_whole_and_evaluations_are_their_own),
         cmocka_unit_test(a_file_that_was_cut_is_read_anew),
         cmocka_unit_test(a_chart_says_its_numbers_and_draws_what_is_finite),
