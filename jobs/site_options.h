@@ -20,7 +20,7 @@
     KEY(in, TEXT, "site.time", time, "04:00:00", JOB_PLAN, LEAVES,                                                     \
         "time limit of each job, as sbatch --time; longer ones are queued again and go on")                            \
     KEY(in, INTEGER, "site.signal", signal, "120", 10, 65535, "seconds", JOB_PLAN, LEAVES,                             \
-        "so long before the limit a job is told to save; it takes a step and two checkpoints at most")                          \
+        "so long before the limit a job is told to save; it takes a step and two checkpoints at most")                 \
     KEY(in, INTEGER, "site.max_restarts", max_restarts, "20", 0, 10000, "restarts", JOB_PLAN, LEAVES,                  \
         "so often a job is queued again; one that saved nothing more is not")                                          \
     KEY(in, TEXT, "site.setup", setup, "", JOB_PLAN, LEAVES,                                                           \

@@ -51,8 +51,8 @@ enum rng_stream {
         0x1700, /* first codebook, levels of residuals behind the first, to 0x17bf: medtok/first_codebook.c */
     RNG_TEXT_MAP = 0x17c0,   /* codes whose features make the first text map: index = code */
     RNG_NEXT_TOKEN = 0x1800, /* what a language model says next: index = number of the token */
-    RNG_ADAPTER = 0x2000, /* + number of the adapter, to 0x3fff: what it drops of its input; step, index as in dropout */
-    RNG_PREFIX = 0x1810, /* random vectors of codes: index = row and element; which codes' vectors change places: step 1 */
+    RNG_ADAPTER = 0x2000,    /* + number of the adapter, to 0x3fff: drops of its input; step, index as in dropout */
+    RNG_PREFIX = 0x1810,     /* random vectors of codes: index = row and element; vectors that change places: step 1 */
     RNG_SHOTS =
         0x1400, /* samples drawn to be learned from, + split: step = replicate, index = sample; + 8: with replacement, index =
                            number of the draw and class */
