@@ -48,9 +48,9 @@ same_metrics pooled.jsonl pooled.online.jsonl 1e-3 || fail "means online are not
 head -n 2 cached.jsonl >first.jsonl && same_metrics pooled.jsonl first.jsonl 1e-3 >/dev/null && fail "text.pool changes nothing"
 
 # Stopped and resumed
-long="$online --set text.model=model --set train.steps=60"
+long="$online --set text.model=model --set train.steps=60 --set train.log_every=1"
 medtok train $long --set files.checkpoint=whole.h5 2>log || fail "undisturbed: $(cat log)"
-"$MEDTOK" train --config small.yaml $long --set train.log_every=1 --set files.checkpoint=stopped.h5 2>log &
+"$MEDTOK" train --config small.yaml $long --set files.checkpoint=stopped.h5 2>log &
 job=$!
 for _ in $(seq 200); do [ -s stopped.jsonl ] && break; sleep 0.02; done
 kill -USR1 $job
