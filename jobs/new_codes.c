@@ -132,12 +132,24 @@ static int check_target(const char *path) {
                                   path, path);
 }
 
-static int check_graph(const struct code_table *t, const struct config *config) {
-    struct provenance own = {0};
-    struct h5file *vocabulary = NULL;
+/* Whether the vocabulary was made from the files of `own` named `name`. */
+static int is_of_vocabulary(const struct config *config, const struct provenance *own, const char *name, int *is) {
+    struct h5file *vocabulary;
     char *inputs = NULL;
     int status;
+    TRY(h5file_open(&vocabulary, config->files.vocabulary, KIND_VOCABULARY));
+    TRY_DONE(h5file_get_text(vocabulary, "inputs", &inputs));
+    *is = provenance_same_inputs(own->inputs, inputs, name);
+done:
+    free(inputs);
+    h5file_close(vocabulary);
+    return status;
+}
+
+static int check_graph(const struct code_table *t, const struct config *config) {
+    struct provenance own = {0};
     int64_t first = 0;
+    int status, is = 0;
     while (t->node_offsets[first + 1] == 0) first++;
     if (!config->files.graph[0])
         return status_set(STATUS_USAGE,
@@ -145,14 +157,11 @@ static int check_graph(const struct code_table *t, const struct config *config) 
                           config->tokenize.codes, (long long)t->line[first], t->text + t->system[first],
                           t->text + t->code[first], config->files.vocabulary);
     TRY_DONE(provenance_add_input(&own, "graph", config->files.graph));
-    TRY_DONE(h5file_open(&vocabulary, config->files.vocabulary, KIND_VOCABULARY));
-    TRY_DONE(h5file_get_text(vocabulary, "inputs", &inputs));
-    if (!provenance_same_inputs(own.inputs, inputs, "graph"))
+    TRY_DONE(is_of_vocabulary(config, &own, "graph", &is));
+    if (!is)
         status = status_set(STATUS_FAILED, "%s is another knowledge graph than %s was made from", config->files.graph,
                             config->files.vocabulary);
 done:
-    free(inputs);
-    h5file_close(vocabulary);
     provenance_free(&own);
     return status;
 }
@@ -160,19 +169,14 @@ done:
 /* Tables with parents belong to the vocabulary. */
 static int check_parents(const struct config *config) {
     struct provenance own = {0};
-    struct h5file *vocabulary = NULL;
-    char *inputs = NULL;
-    int status;
-    TRY(h5file_open(&vocabulary, config->files.vocabulary, KIND_VOCABULARY));
-    TRY_DONE(h5file_get_text(vocabulary, "inputs", &inputs));
+    int status = STATUS_OK, is = 0;
     for (int i = 0; i < config->subgraph.parents.n; i++)
         TRY_DONE(provenance_add_input(&own, "parents", config->subgraph.parents.items[i]));
-    if (!provenance_same_inputs(own.inputs, inputs, "parents"))
+    TRY_DONE(is_of_vocabulary(config, &own, "parents", &is));
+    if (!is)
         status = status_set(STATUS_USAGE, "graph.parents must name the tables that %s was made with, in their order",
                             config->files.vocabulary);
 done:
-    free(inputs);
-    h5file_close(vocabulary);
     provenance_free(&own);
     return status;
 }
