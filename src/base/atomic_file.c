@@ -9,7 +9,8 @@
 #include "base/status.h"
 
 static int failed(const struct atomic_file *file) {
-    return status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno ? errno : EIO));
+    return status_set(STATUS_FAILED, "%s: %s", file->path,
+                      errno ? strerror(errno) : "not all of it could be written: is the disk full?");
 }
 
 int atomic_file_open(struct atomic_file *file, const char *path) {

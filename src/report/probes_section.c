@@ -2,14 +2,18 @@
  * or 1, "figures": {SPACE: {METRIC: {"value", "low", "high"}}}, "differences": the same of two spaces, "curve": {METRIC: [{"tokens", "value",
  * "low", "high"}]}}}}. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "measure/probe_heading.h"
 #include "report/html.h"
 #include "report/measures_file.h"
 #include "report/name_list.h"
 #include "report/sections.h"
+#include "store/h5file.h"
+#include "store/kinds.h"
 
 enum { OF_METRIC = 3 };
 
@@ -114,18 +118,50 @@ static int write_part(struct report *x, int run, json_t *question, const char *n
     return status;
 }
 
-static int write_run(struct report *x, int run) {
+/* Whether the probes are of the run's table; so if they do not say, or there is no table. */
+static int is_of_table(const struct report_run *run, const json_t *probes, int *is) {
+    const char *of = json_string_value(json_object_get(probes, "probed_table"));
+    struct h5file *table;
+    char *id = NULL;
+    int status;
+    *is = 1;
+    if (!of || !run->is_there[REPORT_TABLE]) return STATUS_OK;
+    TRY(h5file_open(&table, run->path[REPORT_TABLE], KIND_TABLE));
+    TRY_DONE(h5file_get_text(table, "content_id", &id));
+    *is = strcmp(of, id) == 0;
+done:
+    free(id);
+    h5file_close(table);
+    return status;
+}
+
+static void write_questions(struct report *x, int run, json_t *file, int *status) {
     static const char *const PARTS[] = {"figures", "differences", "curve"};
     const char *name;
-    json_t *file, *question;
-    int status = STATUS_OK;
-    TRY(measures_load(x->runs[run].path[REPORT_PROBES], &file));
+    json_t *question;
     html_element(x->page.out, "p", NULL, PROBE_SEEN_LEGEND ". *: " PROBE_HIERARCHY_LEGEND ".");
     fputs("<div class=\"figures\">\n", x->page.out);
     json_object_foreach(json_object_get(file, "probes"), name, question) {
-        for (int p = 0; p < 3 && status == STATUS_OK; p++) status = write_part(x, run, question, name, PARTS[p]);
+        for (int p = 0; p < 3 && *status == STATUS_OK; p++) *status = write_part(x, run, question, name, PARTS[p]);
     }
     fputs("</div>\n", x->page.out);
+}
+
+static int write_run(struct report *x, int run) {
+    const struct report_run *files = &x->runs[run];
+    json_t *file;
+    int is = 1, status;
+    TRY(measures_load(files->path[REPORT_PROBES], &file));
+    TRY_DONE(is_of_table(files, file, &is));
+    if (is) {
+        write_questions(x, run, file, &status);
+    } else {
+        log_warn("%s is of another table than %s: its figures are not in the report", files->path[REPORT_PROBES],
+                 files->path[REPORT_TABLE]);
+        html_element(x->page.out, "p", NULL,
+                     "The probes that were found are of another table: their figures are left out.");
+    }
+done:
     json_decref(file);
     return status;
 }

@@ -25,17 +25,21 @@ cat >scores.json <<'JSON'
  "failures": [{"name": "two", "message": "diverged at </pre><b>"}]}
 JSON
 # What probe writes, with more metrics than a plot has series.
-"$PYTHON" - >probes.json <<'PY'
-import json
+"$PYTHON" - "$(h5dump -a content_id table.h5 | sed -n 's/.*(0): "\([0-9a-f]*\).*/\1/p')" >probes.json <<'PY'
+import json, sys
 def of(k): return {"value": k / 32, "low": k / 64, "high": k / 16}
 metrics = [f"nearest, class {k}" for k in range(17)]
 figures = {space: {name: of(k + i) for k, name in enumerate(metrics)} for i, space in enumerate(("embedding", "tokens"))}
 curve = {"MRR": [dict(tokens=t, **of(t)) for t in (1, 2, 3)]}
-print(json.dumps({"probed_table": "t", "probes": {"ATC": {"queries": 9, "seen": {"nearest, class 0": 0.12,
+print(json.dumps({"probed_table": sys.argv[1], "probes": {"ATC": {"queries": 9, "seen": {"nearest, class 0": 0.12,
     "nearest, class 1": 0, "nearest, class 2": None}, "of_hierarchy": 1, "figures": figures, "differences": {"embedding - tokens": {
     "nearest, class 0": {"value": -0.5, "low": -0.75, "high": None}}}}, "A to B": {"figures": {}, "differences": {}, "curve": curve}}}))
 PY
 medtok report --set report.page=report.html probe.report=probes.json files.scores=scores.json files.cohort=none.h5 2>log.txt || fail "report: $(cat log.txt)"
+sed 's/"probed_table": "[0-9a-f]*"/"probed_table": "another"/' probes.json >another.json
+medtok report --set report.page=another.html probe.report=another.json files.cohort=none.h5 2>another.txt || fail "report: $(cat another.txt)"
+grep -q 'another.json is of another table than .*table.h5' another.txt && ! grep -q 'nearest, class 3' another.html ||
+    fail "probes of another table are shown: $(cat another.txt)"
 
 cat >page.py <<'PY'
 import csv, html.parser, io, json, re, sys, urllib.parse
