@@ -155,7 +155,9 @@ int examine_folder(struct examination *x) {
     double began = MPI_Wtime();
     snprintf(path, sizeof path, "%.3000s/medtok-doctor-%ld.h5", x->folder, (long)getpid());
     TRY(comm_broadcast(x->comm, path, sizeof path));
-    int status = write_trial(x, path);
+    int status = access(x->folder, F_OK) ? status_set(STATUS_FAILED, "%s: %s", x->folder, strerror(errno)) : STATUS_OK;
+    TRY(comm_agree(x->comm, status)); /* it is not made here */
+    status = write_trial(x, path);
     if (status == STATUS_OK) status = comm_agree(x->comm, read_trial(x, path));
     if (x->comm->rank == 0) unlink(path);
     if (status != STATUS_OK)

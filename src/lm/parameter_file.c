@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "base/status.h"
+#include "lm/safetensors_header.h"
 #include "lm/weight_files.h"
 
 /* ---- reading ---- */
@@ -41,26 +42,17 @@ int parameter_file_load(const char *path, struct device *device, int64_t n, stru
 
 /* ---- writing ---- */
 static int write_header(int64_t n, struct parameter *const *list, FILE *stream) {
-    char *text = NULL;
-    size_t size = 0;
-    int64_t at = 0;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory) return status_set(STATUS_FAILED, "out of memory");
-    fprintf(memory, "{\"__metadata__\":{\"format\":\"pt\"}");
-    for (int64_t i = 0; i < n; i++) {
-        const struct parameter *p = list[i];
-        int64_t end = at + p->rows * p->cols * (int64_t)sizeof(float);
-        fprintf(memory, ",\"%s\":{\"dtype\":\"F32\",\"shape\":[%lld,%lld],\"data_offsets\":[%lld,%lld]}", p->name,
-                (long long)p->rows, (long long)p->cols, (long long)at, (long long)end);
-        at = end;
-    }
-    fputc('}', memory);
-    while (ftell(memory) % 8) fputc(' ', memory); /* so that the data are aligned */
-    if (fclose(memory)) return status_set(STATUS_FAILED, "out of memory");
-    for (int i = 0; i < 8; i++) fputc((int)((uint64_t)size >> 8 * i & 255), stream);
-    fwrite(text, 1, size, stream);
-    free(text);
-    return STATUS_OK;
+    struct tensor_shape *shapes;
+    TRY(mem_alloc(&shapes, n, sizeof *shapes));
+    for (int64_t i = 0; i < n; i++)
+        shapes[i] = (struct tensor_shape){.name = list[i]->name,
+                                          .type = "F32",
+                                          .value_bytes = sizeof(float),
+                                          .n_dims = 2,
+                                          .dims = {list[i]->rows, list[i]->cols}};
+    int status = safetensors_write_header(stream, (int)n, shapes);
+    free(shapes);
+    return status;
 }
 
 static int write_values(struct device *device, const struct parameter *p, FILE *stream) {

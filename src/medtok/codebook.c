@@ -164,6 +164,7 @@ static void add_candidate(struct codebook *b, const struct candidates *c, int64_
     device_download_reals(b->device, scratch, at, dim);
     for (int64_t j = 0; j < dim; j++) vector[j] = scratch[j];
     normalize(vector, dim);
+    if (b->options.revive_angle == 0) return;
     int32_t picked;
     device_download_ints(b->device, &picked, (dev_int){q->tokens.at + local * b->options.top_k + c->level}, 1);
     vector[dim] = angle_to_row(b, vector, picked, scratch);

@@ -93,7 +93,9 @@ def logits(folder):
     wanted = made[0, len(prompts[0]):].tolist()
     got = list(map(int, probe(folder, "say", lines[:1], "24").split()))[:len(wanted)]
     print("reply:", repr(tokenizer.decode(got)), "as transformers" if got == wanted else f"but {tokenizer.decode(wanted)!r}")
-    sys.exit(worst > 1e-5 * largest or got != wanted)  # 24-bit numbers through 30 layers
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+        narrow = "bfloat16" in file.read()  # weights rounded to 8 bits make larger activations: no further off than transformers, by half
+    sys.exit(worst > (1.5 * theirs if narrow else 1e-4) or got != wanted)
 
 
 def times(folder, n):

@@ -17,6 +17,9 @@ except ImportError as error:
     print("skipped:", error)
     sys.exit(77)
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from philox import uniform
+
 ROOT = os.environ.get("ROOT", os.path.join(os.path.dirname(__file__), "..", ".."))
 MEDTOK = os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok"))
 TIE, NEIGHBOURS = 2e-6, 5
@@ -82,25 +85,15 @@ def bags(tokens, weights, most, size):
     return unit(rows)
 
 
-def uniform(stream, index, seed=0):
-    """Philox4x32-10 of Salmon et al. (2011) with the counter of src/base/rng.h, as a double in [0, 1)."""
-    c, key = [0, stream, 0, index], [seed, 0]
-    for _ in range(10):
-        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-        c = [(p1 >> 32) ^ c[1] ^ key[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ key[1], p0 & 0xFFFFFFFF]
-        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
-    return ((c[0] << 32 | c[1]) >> 11) * 2.0**-53
-
-
 def linear_figure(rows, is_sparse, classes, category_number):
     """Of logistic regressions whose strength is the best on a fifth of the categories that they learn from."""
-    held = {c for c in classes if uniform(RNG_PROBE_FOLD, category_number[c]) < 0.25}
+    held = {c for c in classes if uniform(0, RNG_PROBE_FOLD, 0, category_number[c]) < 0.25}
     learned = [c for c in classes if c not in held]
     asked = [c for c in classes if c in held and classes[c] in {classes[i] for i in learned}]
     rows = rows if is_sparse else rows - rows[learned].mean(axis=0)
     labels = lambda codes: [classes[c] for c in codes]
     fit = lambda codes, strength: LogisticRegression(C=strength, tol=1e-5, max_iter=1000).fit(rows[codes], labels(codes))
-    kept = [c for c in learned if uniform(RNG_PROBE_FOLD + 1, category_number[c]) < 0.2]
+    kept = [c for c in learned if uniform(0, RNG_PROBE_FOLD + 1, 0, category_number[c]) < 0.2]
     fitted = [c for c in learned if c not in kept]
     strength = max((1, 10, 100), key=lambda s: (fit(fitted, s).score(rows[kept], labels(kept)), -s))
     return fit(learned, strength).score(rows[asked], labels(asked)), len(held), len(learned), len(asked)
