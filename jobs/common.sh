@@ -7,7 +7,7 @@ BUILD=${BUILD:-$root/build}
 JOBS=${JOBS:-$(nproc)}
 MPIRUN=${MPIRUN:-mpirun}
 packages="build-essential cmake pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libyaml-dev libopenblas-dev
-zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libpcre2-dev libssl-dev libdnnl-dev libisal-dev"
+zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libpcre2-dev libssl-dev libdnnl-dev libisal-dev libmetis-dev"
 plot_packages=gnuplot-nox # of `report`, which has no plots without
 
 say() { printf '\n== %s\n' "$*"; }

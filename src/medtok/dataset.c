@@ -126,6 +126,10 @@ static int read_offsets(struct h5file *file, const char *name, int64_t **offsets
     return h5file_read(file, name, H5_I64, 0, rows, *offsets);
 }
 
+double dataset_cost_of_code(int has_text, int64_t n_nodes) {
+    return (has_text ? COST_OF_A_SIDE : 0) + (n_nodes > 0 ? COST_OF_A_SIDE + (double)n_nodes : 0);
+}
+
 int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, int64_t *n_codes) {
     struct h5file *file = NULL;
     int64_t *nodes = NULL, *bytes = NULL;
@@ -137,8 +141,8 @@ int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, 
     TRY_DONE(mem_alloc(cost, *n_codes, sizeof **cost));
     for (int64_t i = 0; i < *n_codes; i++) {
         int64_t n_nodes = nodes[i + 1] - nodes[i];
-        if (sides != SIDES_GRAPH && bytes[i + 1] > bytes[i]) (*cost)[i] += COST_OF_A_SIDE;
-        if (sides != SIDES_TEXT && n_nodes > 0) (*cost)[i] += COST_OF_A_SIDE + (double)n_nodes;
+        int has_text = sides != SIDES_GRAPH && bytes[i + 1] > bytes[i];
+        (*cost)[i] = dataset_cost_of_code(has_text, sides == SIDES_TEXT ? 0 : n_nodes);
     }
 done:
     free(nodes);

@@ -11,6 +11,7 @@
 #include "medtok/accused.h"
 #include "medtok/first_codebook.h"
 #include "medtok/first_text_map.h"
+#include "medtok/graph_order.h"
 
 /* The vectors that the groups quantise, and the terms that compare them. */
 static const struct watched_length LENGTHS[N_GROUPS] = {{"length_text", "codebook_text"},
@@ -249,20 +250,23 @@ static void warn_if_nothing_to_learn(const struct medtok_learner *m, const doubl
 static int read_piece(struct medtok_learner *m) {
     const struct medtok_learner_options *o = &m->options;
     double *cost = NULL;
-    int64_t n_codes = 0;
+    int64_t n_codes = 0, *graph_order = NULL;
     int status;
     TRY_DONE(text_source_open(&m->text, o->text, o->features, o->model.seed, m->device));
     TRY_DONE(continuation_check(&o->continuation, m->text.dim));
     TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
     warn_if_nothing_to_learn(m, cost, n_codes);
-    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, o->model.seed, o->train->holdout, "codes", n_codes,
-                          o->train->batch, cost));
+    if (o->train->partition == PARTITION_GRAPH)
+        TRY_DONE(graph_order_make(m->comm, o->vocabulary, &graph_order, &n_codes));
+    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, graph_order, o->model.seed, o->train->holdout,
+                          "codes", n_codes, o->train->batch, cost));
     TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, o->model.sides, m->sampler.order, m->sampler.n_local));
     TRY_DONE(dataset_keep_on_device(&m->dataset, m->device));
     if (o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
         TRY_DONE(dataset_find_siblings(&m->dataset, o->vocabulary));
 done:
     free(cost);
+    free(graph_order);
     return status;
 }
 

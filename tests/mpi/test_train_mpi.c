@@ -186,7 +186,7 @@ static int make_rows(struct world *w) {
     double cost[N];
     for (int i = 0; i < N; i++) cost[i] = 1 + i % 3;
     *r = (struct rows){.comm = w->comm, .device = &w->device, .training = &w->training};
-    TRY(sampler_make(&r->sampler, w->comm, PARTITION_RANDOM, 3, 0, "rows", N, w->options.batch, cost));
+    TRY(sampler_make(&r->sampler, w->comm, PARTITION_RANDOM, NULL, 3, 0, "rows", N, w->options.batch, cost));
     r->weight = parameter_add(&r->parameters, 1, DIM, (struct init){.normal = 0.1}, PARAMETER_DECAYS, "weight");
     r->offset = parameter_add(&r->parameters, 1, 1, (struct init){.constant = OFFSET}, PARAMETER_FROZEN, "offset");
     r->effect =

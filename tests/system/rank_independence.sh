@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Training gives the same losses on 1, 2 and 3 ranks, up to the rounding of sums, for both partitions, and with losses of parts of the
+# Training gives the same losses on 1, 2 and 3 ranks, up to the rounding of sums, for all partitions, and with losses of parts of the
 # batch (loss.parts).
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 medtok prepare && medtok encode || fail "prepare and encode"
 losses() { sed 's/.*"loss": \([^,]*\),.*/\1/' "$1"; }
-for partition in block random; do
+for partition in block random graph; do
     for ranks in 1 2 3; do
         medtok_ranks $ranks train --set train.partition=$partition --set files.checkpoint=$partition$ranks.h5 2>/dev/null ||
             fail "training on $ranks ranks"
