@@ -55,6 +55,15 @@ struct code_view dataset_view(const struct dataset *d, int64_t code) {
     return view;
 }
 
+int dataset_count_nodes(const struct dataset *d, int64_t **uses) {
+    TRY(mem_alloc(uses, d->vocabulary.n_nodes, sizeof **uses));
+    for (int64_t i = 0; i < d->n_codes; i++) {
+        struct code_view c = dataset_view(d, d->codes[i]);
+        for (int64_t k = 0; k < c.n_nodes; k++) (*uses)[c.nodes[k]]++;
+    }
+    return STATUS_OK;
+}
+
 /* float32 rows as they are; the double build of the tests widens them. */
 static int keep_reals(struct dataset *d, struct device *device) {
     int64_t n = d->text.n_rows * d->text.dim;

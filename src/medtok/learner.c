@@ -270,6 +270,17 @@ done:
     return status;
 }
 
+/* Under train.partition: graph each node lies with the rank whose codes have it most; on one rank there is nothing to order. Collective. */
+static int order_nodes(struct medtok_learner *m) {
+    int64_t *uses, n = m->dataset.vocabulary.n_nodes;
+    if (m->options.train->partition != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
+    TRY(comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses)));
+    int status = row_order_make(&m->row_order, m->comm, n, uses);
+    free(uses);
+    m->dataset.node_position = m->row_order.position;
+    return status;
+}
+
 static int make_slot(struct medtok_learner *m, struct medtok_slot *s) {
     TRY(batch_builder_make(&s->builder, m->device, &m->dataset));
     TRY(batch_parts_make(&s->parts, m->options.model.loss.parts));
@@ -281,6 +292,8 @@ static int make_model(struct medtok_learner *m) {
     struct vocabulary sizes;
     TRY(vocabulary_read_sizes(m->options.vocabulary, &sizes));
     TRY(model_make(&m->model, &m->parameters, &m->options.model, m->text.dim, sizes.n_nodes));
+    m->model.nodes->position = m->row_order.position;
+    m->model.nodes->held = m->row_order.held;
     TRY(codebook_make(&m->codebook, &m->model, m->comm, m->device, &m->parameters));
     TRY(parameter_set_allocate(&m->parameters, m->device, m->comm->rank, m->comm->size, 1));
     TRY(parameter_set_initialize(&m->parameters, m->options.model.seed));
@@ -295,7 +308,8 @@ static int make_usage(struct usage *usage, const struct quantizer_options *optio
 
 static int make(struct medtok_learner *m) {
     m->model.settings = m->options.model; /* what reading looks at */
-    TRY(read_piece(m));
+    TRY(comm_agree(m->comm, read_piece(m)));
+    TRY(order_nodes(m));
     TRY(make_model(m));
     const struct model_settings *o = &m->options.model;
     int64_t most_own = m->sampler.end_stratum - m->sampler.first_stratum;
@@ -335,6 +349,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
                                   .lengths = LENGTHS,
                                   .n_lengths = N_GROUPS,
                                   .early = early_sum(m),
+                                  .row_order = m->row_order.n ? &m->row_order : NULL,
                                   .begin = begin,
                                   .draw = draw,
                                   .send = send,
@@ -372,6 +387,7 @@ void medtok_learner_free(struct medtok_learner *m) {
     model_free(&m->model);
     parameter_set_free(&m->parameters);
     dataset_free(&m->dataset);
+    row_order_free(&m->row_order);
     text_source_close(&m->text);
     sampler_free(&m->sampler);
     usage_free(&m->usage);
