@@ -100,15 +100,24 @@ static int add_edges(struct csr *g, const struct sharing *s) {
     return STATUS_OK;
 }
 
-/* A thing that weighs more than a piece counts as one piece: METIS cannot cut it. */
-static int weigh(struct csr *g, const struct sharing *s, int n_pieces) {
-    double total = 0;
-    TRY(mem_alloc(&g->vertex_weight, g->n, sizeof *g->vertex_weight));
-    for (int64_t i = 0; i < s->n; i++) total += s->weight[i];
-    for (idx_t v = 0; v < g->n; v++) {
-        double share = v < s->n && total > 0 ? s->weight[v] / total : 0;
-        g->vertex_weight[v] = 1 + (idx_t)(WEIGHT_OF_THINGS * (share < 1.0 / n_pieces ? share : 1.0 / n_pieces));
+/* A thing that weighs more than a piece counts as one: METIS cannot cut it, and would make too many pieces of the others. The weight of a piece, then. */
+static double most_of_a_thing(const struct sharing *s, int n_pieces) {
+    enum { ROUNDS = 100 };
+    double most = INFINITY;
+    for (int round = 0; round < ROUNDS; round++) {
+        double all = 0;
+        for (int64_t i = 0; i < s->n; i++) all += fmin(s->weight[i], most);
+        if (all / n_pieces > 0.99 * most) break;
+        most = all / n_pieces;
     }
+    return most;
+}
+
+static int weigh(struct csr *g, const struct sharing *s, int n_pieces) {
+    double most = most_of_a_thing(s, n_pieces), scale = most > 0 ? WEIGHT_OF_THINGS / (most * n_pieces) : 0;
+    TRY(mem_alloc(&g->vertex_weight, g->n, sizeof *g->vertex_weight));
+    for (idx_t v = 0; v < g->n; v++)
+        g->vertex_weight[v] = 1 + (v < s->n ? (idx_t)(scale * fmin(s->weight[v], most)) : 0);
     return STATUS_OK;
 }
 
@@ -116,6 +125,8 @@ static int cut(struct csr *g, const struct sharing *s, int n_pieces, int32_t *pi
     idx_t one = 1, pieces = n_pieces, cut_edges, options[METIS_NOPTIONS], *part;
     METIS_SetDefaultOptions(options);
     options[METIS_OPTION_SEED] = 1;
+    options[METIS_OPTION_NCUTS] =
+        2; /* each bisection the better of two: one may cut a cluster of things that all have one part */
     TRY(mem_alloc(&part, g->n, sizeof *part));
     int code = METIS_PartGraphRecursive(&g->n, &one, g->first, g->to, g->vertex_weight, NULL, g->edge_weight, &pieces,
                                         NULL, NULL, options, &cut_edges, part);
