@@ -92,6 +92,7 @@ build() {
         exit 1
     fi
     grep -E 'CUDA|CPU-only' "$BUILD/build.log" | sed 's/^-- //' | head -n 1 || true
+    grep 'no METIS' "$BUILD/build.log" | sed 's/^-- //' || true
     echo "built in $((SECONDS - begun)) s"
 }
 
