@@ -37,7 +37,8 @@ const char *graph_partition_version(void) {
         IDXTYPEWIDTH) "-" AS_TEXT(REALTYPEWIDTH);
 }
 
-/* Sums of these must fit 32 bits. A part's weight is 1, so that no half of a bisection is empty, and things weigh so much together that this hardly counts. */
+/* Sums of weights and of links must fit 32 bits. A part's weight is 1, so that no half of a bisection is empty, and things weigh so
+ * much together that this hardly counts. */
 enum { LEAST_THINGS_A_PIECE = 8, WEIGHT_OF_THINGS = 1000000000, MOST_LINKS = 1000000000 };
 
 struct csr {
@@ -100,7 +101,8 @@ static int add_edges(struct csr *g, const struct sharing *s) {
     return STATUS_OK;
 }
 
-/* A thing that weighs more than a piece counts as one: METIS cannot cut it, and would make too many pieces of the others. The weight of a piece, then. */
+/* A thing that weighs more than a piece counts as one: METIS cannot cut it, and would make too many pieces of the others. Returns the weight
+ * of a piece then. */
 static double most_of_a_thing(const struct sharing *s, int n_pieces) {
     enum { ROUNDS = 100 };
     double most = INFINITY;

@@ -1,8 +1,8 @@
 /* Things that share parts, cut into pieces of equal weight between which few parts are shared: codes by the nodes of their subgraphs.
  *
  * Things and parts are the two sides of a bipartite graph, which METIS cuts by recursive bisection (Karypis and Kumar, "A fast and high
- * quality multilevel scheme for partitioning irregular graphs", SIAM J. Sci. Comput. 20, 1998), so that pieces with near numbers are near in the
- * graph. A part that many things have is one vertex with many edges, no clique among the things. One that a single thing has cannot be
+ * quality multilevel scheme for partitioning irregular graphs", SIAM J. Sci. Comput. 20, 1998), so that pieces with near numbers are
+ * near in the graph. A part that many things have is one vertex with many edges, no clique among the things. One that a single thing has cannot be
  * shared, and is left out.
  */
 #ifndef MEDTOK_DIST_GRAPH_PARTITION_H

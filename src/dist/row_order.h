@@ -1,8 +1,8 @@
 /* An order of the rows of a table that is cut among ranks (row_owner.h), in which each row lies, if it can, on the rank that uses it most.
  *
  * Rank r holds positions row_owner_first(r) .. row_owner_first(r + 1) - 1 of the order, as many rows as without one; among its own
- * they ascend. Rows that are used most choose first; those whose rank is full, and those that nobody uses, fill up the others. Where rows lie
- * changes no result: a row's number is what keys its first value, and files have rows by number.
+ * they ascend. Rows that are used most choose first; those whose rank is full, and those that nobody uses, fill up the others. Where
+ * rows lie changes no result: a row's number is what keys its first value, and files have rows by number.
  */
 #ifndef MEDTOK_DIST_ROW_ORDER_H
 #define MEDTOK_DIST_ROW_ORDER_H
@@ -34,8 +34,8 @@ void row_order_free(struct row_order *order);
 /* Memory for moving rows of so many values; not collective. */
 int row_order_reserve(struct row_order *order, int64_t values_a_row);
 
-/* Collective, messages only between ranks that have rows for each other. rows [n_parts][count, cols]: parts of the rows that this rank holds become
- * those of its block of numbers, row_owner_first(rank) .. , and the other way round. In place; memory was reserved. */
+/* Collective, messages only between ranks that have rows for each other. rows [n_parts][count, cols]: parts of the rows that this rank
+ * holds become those of its block of numbers, row_owner_first(rank) .. , and the other way round. In place; memory was reserved. */
 int row_order_to_blocks(struct row_order *order, const struct comm *comm, int n_parts, int64_t cols,
                         float *const *rows);
 int row_order_from_blocks(struct row_order *order, const struct comm *comm, int n_parts, int64_t cols,

@@ -2,8 +2,8 @@
  * the knowledge graph lie near each other, so that the codes of a rank have many of their nodes in common, and few with other ranks'.
  *
  * Codes with the same list of nodes are one; these are cut into GRAPH_PIECES pieces of equal cost (dist/graph_partition.h). In the order
- * the pieces follow each other, each with its codes with a graph, by falling size of the subgraph, so that a stratum has codes of like cost, and behind
- * them a share of the codes without, in input order: all stretches are of one mixture.
+ * the pieces follow each other, each with its codes with a graph, by falling size of the subgraph, so that a stratum has codes of like
+ * cost, and behind them a share of the codes without, in input order: all stretches are of one mixture.
  */
 #ifndef MEDTOK_MEDTOK_GRAPH_ORDER_H
 #define MEDTOK_MEDTOK_GRAPH_ORDER_H

@@ -62,7 +62,7 @@ static int find_owners(struct counting *c, enum partition partition) {
     return status;
 }
 
-/* Counts a rank's part of a batch; seen [nodes]: 1 + the last rank whose part had a node, over all batches; given [size]. */
+/* Counts a rank's part of a batch, whose number is `stamp`; seen [nodes]: the last part that had a node; given [size]. Returns its cost. */
 static double count_part(struct counting *c, int rank, int64_t batch, int64_t *codes, int64_t *seen, int64_t stamp,
                          double *given, struct sums *s) {
     const struct vocabulary *v = &c->vocabulary;
@@ -112,9 +112,9 @@ static int count_batches(struct counting *c, struct sums *s) {
     return STATUS_OK;
 }
 
-/* Columns: partition, ranks; a rank and batch: rows wanted, of them fetched, ranks asked; the most that one fetches, and gives, in any batch; cost of
- * the rank with the most over the mean; kB that a rank is sent: with owners (questions, rows, gradients), and with a table on every rank (numbers and
- * gradients of all other ranks' rows); seconds of the order. */
+/* Columns: partition, ranks; of a rank and batch: rows wanted, of them fetched, ranks asked; the most that one fetches, and gives, in any
+ * batch; cost of the rank with the most over the mean; kB that a rank is sent with owners (questions, rows, gradients), and with a table on
+ * every rank (numbers and gradients of all other ranks' rows); seconds of the order. */
 static void print_line(const struct counting *c, enum partition partition, const struct sums *s) {
     double parts = (double)(c->batches * c->size), row = (double)c->node_dim * 4;
     printf("%s\t%d\t%.0f\t%.0f\t%.1f\t%.0f\t%.0f\t%.3f\t%.0f\t%.0f\t%.2f\n", NAMES[partition], c->size,
