@@ -119,6 +119,8 @@ static int write_report(const struct qa *x) {
     json_text(&j, "asked", o->questions);
     if (x->record.model_id[0]) write_learned(&j, x);
     json_integer(&j, "questions_with_cut_stems", x->answers.n_cut);
+    if (o->prefix == QA_PREFIX_DESCRIPTIONS)
+        json_integer(&j, "questions_with_descriptions_left_out", x->answers.n_shortened);
     write_groups(&j, "groups", x, x->answers.plain);
     if (x->answers.rotated) {
         write_groups(&j, "groups_over_all_orders", x, x->answers.rotated);
@@ -187,6 +189,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
     struct answer_model model = {0};
     struct answer_terms terms = {.options = &config->qa,
                                  .table = config->files.table,
+                                 .vocabulary = config->files.vocabulary,
                                  .precision = (enum precision_of_products)config->run.compute,
                                  .seed = (uint64_t)config->run.seed};
     int status, threads;
@@ -216,7 +219,7 @@ static int check(const struct config *config) {
     const struct qa_options *o = &config->qa;
     if (!o->model[0]) return status_set(STATUS_USAGE, "qa.model is empty: name the folder of a language model");
     if (!o->questions[0]) return status_set(STATUS_USAGE, "qa.questions is empty: name a file of questions");
-    if (o->prefix != QA_PREFIX_NONE && !o->adapter[0])
+    if (prefix_has_rows(o->prefix) && !o->adapter[0])
         return status_set(STATUS_USAGE, "qa.prefix needs the adapter that was trained with it: set qa.adapter");
     return STATUS_OK;
 }

@@ -52,6 +52,7 @@ struct qa_prefix_options {
 
 #define QA_PREFIXES(CHOICE)                                                                                            \
     CHOICE(QA_PREFIX_NONE, "none")                                                                                     \
+    CHOICE(QA_PREFIX_DESCRIPTIONS, "descriptions")                                                                     \
     CHOICE(QA_PREFIX_NULL, "null")                                                                                     \
     CHOICE(QA_PREFIX_RANDOM, "random")                                                                                 \
     CHOICE(QA_PREFIX_SHUFFLED, "shuffled")                                                                             \
@@ -66,10 +67,10 @@ enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
     KEY(in, LIST, "qa.tests", tests, "", JOB_QA_TRAIN, "questions",                                                    \
         "files of questions that will be answered: training on a question with a stem of theirs is an error")          \
     KEY(in, CHOICE, "qa.prefix", prefix, qa_prefix, QA_PREFIXES, "none", JOB_QA_TRAIN | JOB_QA, SHAPES,                \
-        "what stands before a question: nothing; a learned vector; for each of its codes a random vector, another "    \
-        "code's, or its own of files.table")                                                                           \
+        "what stands before a question: nothing; the descriptions of its codes (files.vocabulary) in words; a "        \
+        "learned vector; for each of its codes a random vector, another code's, or its own of files.table")            \
     KEY(in, INTEGER, "qa.codes", codes, "8", 1, 64, "codes", JOB_QA_TRAIN | JOB_QA, SHAPES,                            \
-        "at most so many codes of a question have a vector before it")                                                 \
+        "at most so many codes of a question have a vector or a description before it")                                \
     KEY(in, INTEGER, "qa.mean", mean, "0", 0, 1, "", JOB_QA_TRAIN | JOB_QA, SHAPES,                                    \
         "1: their mean stands there, one vector")                                                                      \
     KEY(in, INTEGER, "qa.max_tokens", max_tokens, "512", 64, 65536, "tokens", JOB_QA_TRAIN | JOB_QA, SHAPES,           \
