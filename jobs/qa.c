@@ -95,6 +95,14 @@ static void write_comparison(struct json *j, const struct qa *x) {
     json_end(j);
 }
 
+/* What the arm is called by qa.md 7.2. */
+static const char *usual_arm(const struct qa_options *o) {
+    static const char *const NAMES[] = {"LoRA alone",     "descriptions as text", "null prefix",
+                                        "random vectors", "shuffled vectors",     "MedTok"};
+    if (o->adapter[0]) return NAMES[o->prefix];
+    return o->prefix == QA_PREFIX_DESCRIPTIONS ? "zero-shot with descriptions" : "zero-shot";
+}
+
 /* Questions whose stems the adapter learned from. */
 static void write_learned(struct json *j, const struct qa *x) {
     json_array(j, "questions_learned_from");
@@ -110,6 +118,7 @@ static int write_report(const struct qa *x) {
     struct json j = json_begin(file.stream, 3);
     json_object(&j, NULL);
     json_text(&j, "answers_of", o->model);
+    json_text(&j, "arm", o->arm[0] ? o->arm : usual_arm(o));
     json_text(&j, "adapter", o->adapter[0] ? o->adapter : NULL);
     json_text(&j, "prefix", QA_PREFIX_NAMES[o->prefix]);
     if (x->record.model_id[0]) {
@@ -131,6 +140,10 @@ static int write_report(const struct qa *x) {
     for (int64_t i = 0; i < x->questions.n; i++) {
         json_object(&j, NULL);
         choice_report_question(&j, &x->questions.items[i], &x->answers.plain[i]);
+        if (x->answers.rotated) {
+            const char letter[2] = {question_letter(x->answers.rotated[i].chosen), 0};
+            json_text(&j, "chosen_over_all_orders", letter);
+        }
         json_end(&j);
     }
     json_end(&j);
