@@ -7,6 +7,8 @@
 #include "base/status.h"
 
 #ifndef MEDTOK_METIS
+int graph_partition_is_there(void) { return 0; }
+
 int graph_partition_check(const char *setting) {
     return status_set(STATUS_USAGE,
                       "%s needs METIS, without which this program was built: install it (Debian: libmetis-dev; on a "
@@ -26,6 +28,8 @@ int graph_partition(const struct sharing *sharing, int n_pieces, int32_t *piece)
 
 #define AS_TEXT(number)  AS_TEXT_(number)
 #define AS_TEXT_(number) #number
+
+int graph_partition_is_there(void) { return 1; }
 
 int graph_partition_check(const char *setting) {
     (void)setting;

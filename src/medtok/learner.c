@@ -249,6 +249,7 @@ static void warn_if_nothing_to_learn(const struct medtok_learner *m, const doubl
 
 static int read_piece(struct medtok_learner *m) {
     const struct medtok_learner_options *o = &m->options;
+    const enum partition partition = train_partition(o->train);
     double *cost = NULL;
     int64_t n_codes = 0, *graph_order = NULL;
     int status;
@@ -256,10 +257,9 @@ static int read_piece(struct medtok_learner *m) {
     TRY_DONE(continuation_check(&o->continuation, m->text.dim));
     TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
     warn_if_nothing_to_learn(m, cost, n_codes);
-    if (o->train->partition == PARTITION_GRAPH)
-        TRY_DONE(graph_order_make(m->comm, o->vocabulary, &graph_order, &n_codes));
-    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, graph_order, o->model.seed, o->train->holdout,
-                          "codes", n_codes, o->train->batch, cost));
+    if (partition == PARTITION_GRAPH) TRY_DONE(graph_order_make(m->comm, o->vocabulary, &graph_order, &n_codes));
+    TRY_DONE(sampler_make(&m->sampler, m->comm, partition, graph_order, o->model.seed, o->train->holdout, "codes",
+                          n_codes, o->train->batch, cost));
     TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, o->model.sides, m->sampler.order, m->sampler.n_local));
     TRY_DONE(dataset_keep_on_device(&m->dataset, m->device));
     if (o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
@@ -273,7 +273,7 @@ done:
 /* Under train.partition: graph each node lies with the rank whose codes have it most; on one rank there is nothing to order. Collective. */
 static int order_nodes(struct medtok_learner *m) {
     int64_t *uses, n = m->dataset.vocabulary.n_nodes;
-    if (m->options.train->partition != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
+    if (train_partition(m->options.train) != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
     TRY(comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses)));
     int status = row_order_make(&m->row_order, m->comm, n, uses);
     free(uses);
