@@ -42,6 +42,7 @@ static int make(const struct comm *comm, const struct config *config, const stru
                                          .descriptions = &config->description,
                                          .code_tables = &config->files.codes,
                                          .graph_path = config->files.graph,
+                                         .threads = comm_threads(comm, (int)config->run.threads),
                                          .known_path = self};
     struct stages stages;
     stages_begin(&stages, NULL, STAGE_NAMES, N_STAGES);

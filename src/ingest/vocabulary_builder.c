@@ -1,25 +1,21 @@
-/* Names and descriptions are copied; subgraphs are grown, each distinct node list once. */
+/* Names and descriptions are copied; subgraphs are grown (subgraph_work.h). */
 #include "ingest/vocabulary_builder.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
-#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "ingest/subgraph_work.h"
 
 void vocabulary_builder_free(struct vocabulary_builder *b) {
     code_table_free(&b->codes);
     knowledge_graph_free(&b->graph);
     removed_edges_free(&b->removed);
-    subgraph_grower_free(&b->grower);
-    subgraph_free(&b->subgraph);
     hierarchy_free(&b->hierarchy);
     vocabulary_free(&b->known);
     vocabulary_free(&b->vocabulary);
-    free(b->same_list);
 }
 
 /* ---- names and descriptions ---- */
@@ -63,96 +59,6 @@ static int copy_texts(struct vocabulary_builder *b) {
     for (int64_t i = 0; i < t->n; i++)
         memcpy(v->description + v->description_offsets[i], t->text + t->description[i],
                (size_t)(v->description_offsets[i + 1] - v->description_offsets[i]));
-    return STATUS_OK;
-}
-
-/* ---- subgraphs ---- */
-/* The nodes that a code lists, or inherits. */
-struct node_list {
-    const int32_t *nodes;
-    int64_t n;
-};
-
-static struct node_list list_of(const struct vocabulary_builder *b, int64_t i) {
-    const struct code_table *t = &b->codes;
-    int64_t of = b->hierarchy.source ? b->hierarchy.source[i] : i;
-    if (of >= t->n) return (struct node_list){t->nodes, 0}; /* no code of the table: see take_known_subgraph */
-    return (struct node_list){t->nodes + t->node_offsets[of], t->node_offsets[of + 1] - t->node_offsets[of]};
-}
-
-/* The first code with the same node list as code i, which is i itself if there is none. */
-static int64_t first_with_list(struct vocabulary_builder *b, int64_t i) {
-    struct node_list list = list_of(b, i);
-    size_t bytes = (size_t)list.n * sizeof *list.nodes;
-    uint64_t mask = (uint64_t)(b->n_slots - 1), at = XXH3_64bits(list.nodes, bytes) & mask;
-    for (; b->same_list[at]; at = (at + 1) & mask) {
-        int64_t j = b->same_list[at] - 1;
-        struct node_list other = list_of(b, j);
-        if (other.n == list.n && memcmp(other.nodes, list.nodes, bytes) == 0) return j;
-    }
-    b->same_list[at] = i + 1;
-    return i;
-}
-
-/* At least one of each, so that empty lists are not NULL. */
-static int reserve(struct vocabulary_builder *b, int64_t n_nodes, int64_t n_edges) {
-    struct vocabulary *v = &b->vocabulary;
-    n_nodes++;
-    n_edges++;
-    TRY(mem_grow(&v->nodes, &b->nodes_capacity, n_nodes, sizeof *v->nodes));
-    TRY(mem_grow(&v->edge_source, &b->edge_capacity[0], n_edges, sizeof *v->edge_source));
-    TRY(mem_grow(&v->edge_target, &b->edge_capacity[1], n_edges, sizeof *v->edge_target));
-    return mem_grow(&v->edge_relation, &b->edge_capacity[2], n_edges, sizeof *v->edge_relation);
-}
-
-/* Takes the part of a code's subgraph that is of the knowledge graph: the nodes before those of the hierarchy. */
-static int take_subgraph(const struct vocabulary *v, int64_t from, int64_t n_graph_nodes, struct subgraph *s) {
-    const int32_t *nodes = v->nodes + v->node_offsets[from];
-    int64_t n = v->node_offsets[from + 1] - v->node_offsets[from];
-    s->n_nodes = s->n_edges = 0;
-    s->n_listed = v->n_listed[from];
-    for (int64_t k = 0; k < n && nodes[k] < n_graph_nodes; k++) TRY(subgraph_add_node(s, nodes[k]));
-    for (int64_t e = v->edge_offsets[from]; e < v->edge_offsets[from + 1]; e++)
-        if (v->edge_source[e] < s->n_nodes && v->edge_target[e] < s->n_nodes)
-            TRY(subgraph_add_edge(s, v->edge_source[e], v->edge_target[e], v->edge_relation[e]));
-    return STATUS_OK;
-}
-
-static void write_subgraph(struct vocabulary *v, int64_t i, const struct subgraph *s) {
-    int64_t edge = v->edge_offsets[i];
-    if (s->n_nodes) memcpy(v->nodes + v->node_offsets[i], s->nodes, (size_t)s->n_nodes * sizeof *s->nodes);
-    for (int64_t e = 0; e < s->n_edges; e++) {
-        v->edge_source[edge + e] = s->edges[e].source;
-        v->edge_target[edge + e] = s->edges[e].target;
-        v->edge_relation[edge + e] = s->edges[e].relation;
-    }
-}
-
-/* The code of the vocabulary before from which new code i inherits, or -1. */
-static int64_t known_source(const struct vocabulary_builder *b, int64_t i) {
-    const struct hierarchy *h = &b->hierarchy;
-    return h->known_code && list_of(b, i).n == 0 && h->source[i] != i ? h->known_code[h->source[i]] : -1;
-}
-
-static int add_subgraph(struct vocabulary_builder *b, int64_t i) {
-    struct vocabulary *v = &b->vocabulary;
-    struct subgraph *s = &b->subgraph;
-    struct node_list list = list_of(b, i);
-    int64_t known = known_source(b, i), first = known < 0 ? first_with_list(b, i) : i;
-    if (known >= 0)
-        TRY(take_subgraph(&b->known, known, vocabulary_graph_nodes(v), s));
-    else if (first != i)
-        TRY(take_subgraph(v, first, vocabulary_graph_nodes(v), s));
-    else {
-        TRY(subgraph_grow(&b->grower, list.nodes, list.n, s));
-        b->n_cut += s->n_listed < list.n;
-    }
-    v->n_listed[i] = (int32_t)s->n_listed;
-    TRY(hierarchy_extend(&b->hierarchy, i, s));
-    v->node_offsets[i + 1] = v->node_offsets[i] + s->n_nodes;
-    v->edge_offsets[i + 1] = v->edge_offsets[i] + s->n_edges;
-    TRY(reserve(b, v->node_offsets[i + 1], v->edge_offsets[i + 1]));
-    write_subgraph(v, i, s);
     return STATUS_OK;
 }
 
@@ -200,8 +106,8 @@ static void log_codes(const struct vocabulary_builder *b) {
                  t->without_nodes);
     if (t->n_repeated_nodes) log_info("%lld nodes were listed twice for a code", (long long)t->n_repeated_nodes);
     if (b->n_cut)
-        log_info("%lld node lists were longer than graph.max_nodes (%lld) and were cut", (long long)b->n_cut,
-                 (long long)b->subgraphs->max_nodes);
+        log_info("the node lists of %lld codes were longer than graph.max_nodes (%lld) and were cut",
+                 (long long)b->n_cut, (long long)b->subgraphs->max_nodes);
 }
 
 /* ---- the steps ---- */
@@ -292,24 +198,13 @@ int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
 }
 
 int vocabulary_builder_grow_subgraphs(struct vocabulary_builder *b) {
-    struct vocabulary *v = &b->vocabulary;
-    int64_t n = b->codes.n;
-    for (b->n_slots = 16; b->n_slots < 2 * n;) b->n_slots *= 2;
-    TRY(mem_alloc(&b->same_list, b->n_slots, sizeof *b->same_list));
-    TRY(mem_alloc(&v->n_listed, n, sizeof *v->n_listed));
-    TRY(mem_alloc(&v->node_offsets, n + 1, sizeof *v->node_offsets));
-    TRY(mem_alloc(&v->edge_offsets, n + 1, sizeof *v->edge_offsets));
-    TRY(subgraph_grower_make(&b->grower, &b->graph, b->subgraphs->hops, b->subgraphs->max_nodes));
-    struct progress progress;
-    progress_begin(&progress, "subgraphs", n, "codes");
-    for (int64_t i = 0; i < n; i++) {
-        TRY(add_subgraph(b, i));
-        if (i % 1024 == 0) {
-            TRY(interrupt_poll());
-            progress_update(&progress, i);
-        }
-    }
-    progress_end(&progress, n);
+    const struct subgraph_work work = {.codes = &b->codes,
+                                       .graph = &b->graph,
+                                       .hierarchy = &b->hierarchy,
+                                       .options = b->subgraphs,
+                                       .known = &b->known,
+                                       .threads = b->threads};
+    TRY(subgraph_work_do(&work, &b->vocabulary, &b->n_cut));
     log_codes(b);
     return STATUS_OK;
 }

@@ -6,7 +6,6 @@
 #include "ingest/code_table.h"
 #include "ingest/hierarchy.h"
 #include "ingest/options.h"
-#include "ingest/subgraph.h"
 #include "store/vocabulary.h"
 
 struct vocabulary_builder {
@@ -15,6 +14,7 @@ struct vocabulary_builder {
     const struct description_options *descriptions;
     const struct string_list *code_tables;
     const char *graph_path; /* "" : no graph, so no code may have nodes */
+    int threads;            /* that grow subgraphs; 0 is 1 */
     const char
         *known_path; /* new codes: the vocabulary that their model was trained on, for graph.hierarchy; NULL: none */
     /* what is built; take it with its memory, or leave it to vocabulary_builder_free */
@@ -23,13 +23,9 @@ struct vocabulary_builder {
     struct code_table codes;
     struct knowledge_graph graph;
     struct removed_edges removed;
-    struct subgraph_grower grower;
-    struct subgraph subgraph;
     struct hierarchy hierarchy;
     struct vocabulary known;
-    long long nodes_capacity, edge_capacity[3];
-    int64_t *same_list; /* hash table of codes by node list, so that each distinct list is grown once */
-    int64_t n_slots, n_cut;
+    int64_t n_cut; /* codes whose lists were cut */
 };
 
 /* The three steps, in this order. Errors: what knowledge_graph.h, code_table.h and subgraph.h say; STATUS_INTERRUPTED if a signal comes
