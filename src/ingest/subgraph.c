@@ -10,9 +10,7 @@
 int subgraph_grower_make(struct subgraph_grower *g, const struct knowledge_graph *graph, int64_t hops,
                          int64_t max_nodes) {
     *g = (struct subgraph_grower){.graph = graph, .hops = hops, .max_nodes = hops ? max_nodes : SUBGRAPH_MOST_NODES};
-    TRY(mem_alloc(&g->marks, graph->n_nodes, sizeof *g->marks));
-    for (int64_t v = 0; v < graph->n_nodes; v++) g->marks[v].index = -1;
-    return STATUS_OK;
+    return mem_alloc(&g->marks, graph->n_nodes, sizeof *g->marks);
 }
 
 void subgraph_grower_free(struct subgraph_grower *g) {
@@ -50,9 +48,10 @@ int subgraph_add_node(struct subgraph *s, int32_t node) {
 }
 
 static int add_node(struct subgraph_grower *g, struct subgraph *s, int32_t node) {
-    if (g->marks[node].index >= 0 || s->n_nodes >= g->max_nodes) return STATUS_OK;
-    g->marks[node].index = (int32_t)s->n_nodes;
-    return subgraph_add_node(s, node);
+    if (g->marks[node].number > 0 || s->n_nodes >= g->max_nodes) return STATUS_OK;
+    TRY(subgraph_add_node(s, node));
+    g->marks[node].number = (uint16_t)s->n_nodes;
+    return STATUS_OK;
 }
 
 /* Counts a link to each neighbour that is not in the subgraph, by out- and in-edges together: a merge of two sorted lists. */
@@ -66,7 +65,7 @@ static int find_neighbours(struct subgraph_grower *g, int32_t node) {
         int take_out = b == b_end || (a < a_end && out->node[a] <= in->node[b]);
         int32_t other = take_out ? out->node[a++] : in->node[b++];
         struct subgraph_mark *mark = &g->marks[other];
-        if (other == last || mark->index >= 0) continue;
+        if (other == last || mark->number > 0) continue;
         last = other;
         if (mark->links++ == 0) g->found[g->n_found++] = other;
     }
@@ -146,12 +145,11 @@ int subgraph_add_edge(struct subgraph *s, int32_t source, int32_t target, uint8_
 
 /* First of the edges begin .. end - 1 whose other end is `node` or larger. */
 static int64_t lower_bound(const int32_t *nodes, int64_t begin, int64_t end, int32_t node) {
-    while (begin < end) {
-        int64_t middle = begin + (end - begin) / 2;
-        if (nodes[middle] < node)
-            begin = middle + 1;
-        else
-            end = middle;
+    int64_t n = end - begin;
+    while (n > 0) { /* without a branch that could be guessed wrong */
+        int64_t half = (n + 1) / 2;
+        begin += nodes[begin + half - 1] < node ? half : 0;
+        n -= half;
     }
     return begin;
 }
@@ -175,24 +173,37 @@ static void sort_few(uint32_t *values, long long n) {
     }
 }
 
+/* Adds the edges from node u to node v of the subgraph, which are found among the fewer: those that leave u, or those that reach v. */
+static void find_between(struct subgraph_grower *g, const struct subgraph *s, int64_t u, int64_t v, long long *n) {
+    const struct kg_edges *list = &g->graph->out, *in = &g->graph->in;
+    int32_t at = s->nodes[u], other = s->nodes[v];
+    if (in->offsets[other + 1] - in->offsets[other] < list->offsets[at + 1] - list->offsets[at]) {
+        list = in;
+        at = s->nodes[v];
+        other = s->nodes[u];
+    }
+    int64_t end = list->offsets[at + 1];
+    for (int64_t e = lower_bound(list->node, list->offsets[at], end, other); e < end && list->node[e] == other; e++)
+        g->sources[(*n)++] = (uint32_t)u << 8 | list->relation[e];
+}
+
 /* The sources of the edges that reach node v from others of the subgraph, in order; gives how many. A hub has many edges and the subgraph
- * few nodes: then the nodes are looked up among the edges, instead of every edge among the nodes. */
+ * few nodes: then its edges are looked for pair by pair, instead of every edge's other end among the nodes. */
 static int find_sources(struct subgraph_grower *g, const struct subgraph *s, int64_t v, long long *n) {
-    enum { HUB = 16 };
+    enum { HUB = 4 };
     const struct kg_edges *in = &g->graph->in;
     int64_t begin = in->offsets[s->nodes[v]], end = in->offsets[s->nodes[v] + 1];
-    int hub = end - begin > HUB * s->n_nodes;
     *n = 0;
     TRY(mem_grow(&g->sources, &g->sources_capacity, end - begin, sizeof *g->sources));
-    for (int64_t e = begin; e < end && !hub; e++) {
-        int32_t source = g->marks[in->node[e]].index;
-        if (source >= 0) g->sources[(*n)++] = (uint32_t)source << 8 | in->relation[e];
+    if (end - begin > HUB * s->n_nodes) {
+        for (int64_t u = 0; u < s->n_nodes; u++) find_between(g, s, u, v, n);
+        return STATUS_OK;
     }
-    if (!hub) sort_few(g->sources, *n);
-    for (int64_t u = 0; u < s->n_nodes && hub; u++) {
-        int64_t e = lower_bound(in->node, begin, end, s->nodes[u]);
-        for (; e < end && in->node[e] == s->nodes[u]; e++) g->sources[(*n)++] = (uint32_t)u << 8 | in->relation[e];
+    for (int64_t e = begin; e < end; e++) {
+        uint32_t number = g->marks[in->node[e]].number;
+        if (number > 0) g->sources[(*n)++] = (number - 1) << 8 | in->relation[e];
     }
+    sort_few(g->sources, *n);
     return STATUS_OK;
 }
 
@@ -226,6 +237,6 @@ static int grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, str
 int subgraph_grow(struct subgraph_grower *g, const int32_t *listed, int64_t n, struct subgraph *s) {
     s->n_nodes = s->n_listed = s->n_edges = 0;
     int status = grow(g, listed, n, s);
-    for (int64_t i = 0; i < s->n_nodes; i++) g->marks[s->nodes[i]].index = -1;
+    for (int64_t i = 0; i < s->n_nodes; i++) g->marks[s->nodes[i]].number = 0;
     return status;
 }

@@ -27,8 +27,8 @@ struct subgraph {
 
 /* Scratch for many subgraphs of one graph, which several may share: one for each thread. */
 struct subgraph_mark {
-    int32_t index; /* of the node in the subgraph in hand, or -1 */
-    int32_t links; /* nodes of the hop before that an edge joins to it; 0 between hops */
+    uint16_t number; /* of the node in the subgraph in hand, from 1; 0: it is not in it */
+    uint16_t links;  /* nodes of the hop before that an edge joins to it; 0 between hops */
 };
 struct subgraph_neighbour {
     int32_t node, links;
