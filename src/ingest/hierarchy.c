@@ -274,6 +274,12 @@ int hierarchy_node_names(const struct hierarchy *h, int64_t *bytes, char **names
 }
 
 /* ---- subgraphs ---- */
+struct code_nodes hierarchy_list(const struct hierarchy *h, const struct code_table *t, int64_t i) {
+    int64_t of = h->source ? h->source[i] : i;
+    if (of >= t->n) return (struct code_nodes){t->nodes, 0}; /* no code of the table */
+    return (struct code_nodes){t->nodes + t->node_offsets[of], t->node_offsets[of + 1] - t->node_offsets[of]};
+}
+
 static int add_both_ways(const struct hierarchy *h, struct subgraph *s, int32_t a, int32_t b, enum relation relation) {
     uint8_t number = (uint8_t)(h->first_relation + (int)relation);
     TRY(subgraph_add_edge(s, a, b, number));

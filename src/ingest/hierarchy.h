@@ -67,6 +67,13 @@ int hierarchy_make(struct hierarchy *hierarchy, const struct code_table *codes, 
                    const struct vocabulary *known);
 void hierarchy_free(struct hierarchy *hierarchy);
 
+/* The nodes that a code lists or inherits, in the table's memory; of what is inherited of `known`, none. */
+struct code_nodes {
+    const int32_t *nodes;
+    int64_t n;
+};
+struct code_nodes hierarchy_list(const struct hierarchy *hierarchy, const struct code_table *codes, int64_t i);
+
 /* The names of the nodes [n_nodes, *bytes]; the caller frees. */
 int hierarchy_node_names(const struct hierarchy *hierarchy, int64_t *bytes, char **names);
 

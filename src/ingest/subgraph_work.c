@@ -34,24 +34,19 @@ struct state {
     struct kept_status status;
 };
 
-/* ---- lists ---- */
-/* The nodes that a code lists, or inherits. */
-struct node_list {
-    const int32_t *nodes;
-    int64_t n;
-};
+/* ---- lists; codes are counted from this rank's first ---- */
+/* Code i of this rank: its number among all, of which the code table is. */
+static int64_t number_of(const struct state *x, int64_t i) { return x->vocabulary->first + i; }
 
-static struct node_list list_of(const struct subgraph_work *w, int64_t i) {
-    const struct code_table *t = w->codes;
-    int64_t of = w->hierarchy->source ? w->hierarchy->source[i] : i;
-    if (of >= t->n) return (struct node_list){t->nodes, 0}; /* no code of the table: see known_source */
-    return (struct node_list){t->nodes + t->node_offsets[of], t->node_offsets[of + 1] - t->node_offsets[of]};
+static struct code_nodes list_of(const struct state *x, int64_t i) {
+    return hierarchy_list(x->work->hierarchy, x->work->codes, number_of(x, i));
 }
 
 /* The code of the vocabulary before from which new code i inherits, or -1. */
-static int64_t known_source(const struct subgraph_work *w, int64_t i) {
-    const struct hierarchy *h = w->hierarchy;
-    return h->known_code && list_of(w, i).n == 0 && h->source[i] != i ? h->known_code[h->source[i]] : -1;
+static int64_t known_source(const struct state *x, int64_t i) {
+    const struct hierarchy *h = x->work->hierarchy;
+    int64_t number = number_of(x, i);
+    return h->known_code && list_of(x, i).n == 0 && h->source[number] != number ? h->known_code[h->source[number]] : -1;
 }
 
 static int find_same_lists(struct state *x, int64_t n) {
@@ -60,13 +55,13 @@ static int find_same_lists(struct state *x, int64_t n) {
     TRY(mem_alloc(&x->first_same, n, sizeof *x->first_same));
     TRY(mem_alloc(&slots, n_slots, sizeof *slots)); /* code + 1; 0: empty */
     for (int64_t i = 0; i < n; i++) {
-        struct node_list list = list_of(x->work, i);
+        struct code_nodes list = list_of(x, i);
         size_t bytes = (size_t)list.n * sizeof *list.nodes;
         uint64_t mask = (uint64_t)(n_slots - 1), at = XXH3_64bits(list.nodes, bytes) & mask;
         x->first_same[i] = i;
-        if (known_source(x->work, i) >= 0) continue;
+        if (known_source(x, i) >= 0) continue;
         for (; slots[at]; at = (at + 1) & mask) {
-            struct node_list other = list_of(x->work, slots[at] - 1);
+            struct code_nodes other = list_of(x, slots[at] - 1);
             if (other.n == list.n && memcmp(other.nodes, list.nodes, bytes) == 0) break;
         }
         if (slots[at])
@@ -92,16 +87,16 @@ static int take_subgraph(const struct vocabulary *v, int64_t from, int64_t n_gra
     return STATUS_OK;
 }
 
-static int is_grown(const struct state *x, int64_t i) { return x->first_same[i] == i && known_source(x->work, i) < 0; }
+static int is_grown(const struct state *x, int64_t i) { return x->first_same[i] == i && known_source(x, i) < 0; }
 
 static int grow_one(struct state *x, struct hand *hand, int64_t i) {
-    struct node_list list = list_of(x->work, i);
+    struct code_nodes list = list_of(x, i);
     return is_grown(x, i) ? subgraph_grow(&hand->grower, list.nodes, list.n, &x->window[i - x->first]) : STATUS_OK;
 }
 
 /* A code that is not grown copies; those that are copied from have nothing of the hierarchy yet. */
 static int copy_one(struct state *x, struct hand *hand, int64_t i) {
-    int64_t known = known_source(x->work, i), same = x->first_same[i], n_graph = vocabulary_graph_nodes(x->vocabulary);
+    int64_t known = known_source(x, i), same = x->first_same[i], n_graph = vocabulary_graph_nodes(x->vocabulary);
     struct subgraph *s = &x->window[i - x->first];
     if (known >= 0)
         TRY(take_subgraph(x->work->known, known, n_graph, s));
@@ -111,12 +106,12 @@ static int copy_one(struct state *x, struct hand *hand, int64_t i) {
         TRY(take_subgraph(x->vocabulary, same, n_graph, s));
     else
         TRY(subgraph_copy(&x->window[same - x->first], s));
-    return hierarchy_extend(x->work->hierarchy, &hand->walk, i, s);
+    return hierarchy_extend(x->work->hierarchy, &hand->walk, number_of(x, i), s);
 }
 
 static int extend_one(struct state *x, struct hand *hand, int64_t i) {
     if (!is_grown(x, i)) return STATUS_OK;
-    return hierarchy_extend(x->work->hierarchy, &hand->walk, i, &x->window[i - x->first]);
+    return hierarchy_extend(x->work->hierarchy, &hand->walk, number_of(x, i), &x->window[i - x->first]);
 }
 
 static int append_one(struct state *x, struct hand *hand, int64_t i) {
@@ -171,7 +166,7 @@ static int do_window(struct state *x) {
         v->n_listed[i] = (int32_t)s->n_listed;
         v->node_offsets[i + 1] = v->node_offsets[i] + s->n_nodes;
         v->edge_offsets[i + 1] = v->edge_offsets[i] + s->n_edges;
-        x->n_cut += s->n_listed < list_of(x->work, i).n;
+        x->n_cut += s->n_listed < list_of(x, i).n;
     }
     TRY(reserve(x, v->node_offsets[x->first + x->n], v->edge_offsets[x->first + x->n]));
     return by_threads(x, append_one);
