@@ -183,27 +183,40 @@ static int64_t draw_hub(const struct made_graph *g, enum node_kind kind, struct 
     return g->hub[g->first[kind] + (int64_t)(u * u * u * (double)count_of(g, kind))];
 }
 
+/* The nodes that a node's near edges lead to: its topic's, and where among them it stands itself. */
+struct surroundings {
+    int64_t first, end, middle;
+};
+
+/* The nearer the likelier, by the square of a uniform number, to either side; around from the topic's last to its first. */
+static int64_t draw_near(const struct surroundings *s, struct draws *d) {
+    double u = draw_uniform(d);
+    int64_t n = s->end - s->first, away = (int64_t)(u * u * (double)(n + 1) / 2);
+    return s->first + (s->middle - s->first + n + (draw_is(d, 0.5) ? away : n - away)) % n;
+}
+
 /* An end that is not yet used, near or anywhere: the next behind the one that was drawn. used[v] is `mark` where it is. */
-static int64_t draw_other(const struct made_graph *g, enum node_kind kind, int64_t first, int64_t end, int is_near,
+static int64_t draw_other(const struct made_graph *g, enum node_kind kind, const struct surroundings *s, int is_near,
                           struct draws *d, const int64_t *used, int64_t mark) {
-    int64_t n = count_of(g, kind), v = is_near ? first + draw_below(d, end - first) : draw_hub(g, kind, d);
+    int64_t n = count_of(g, kind), v = is_near ? draw_near(s, d) : draw_hub(g, kind, d);
     while (used[v] == mark) v = v + 1 < n ? v + 1 : 0;
     return v;
 }
 
-/* The same within the kind of node `from`: at most half way around, in front of it. */
-static int64_t draw_ahead(const struct made_graph *g, enum node_kind kind, int64_t from, int64_t n_near, int is_near,
+/* The same within the kind: at most half way around, in front of the node in the middle. */
+static int64_t draw_ahead(const struct made_graph *g, enum node_kind kind, const struct surroundings *s, int is_near,
                           struct draws *d, const int64_t *used, int64_t mark) {
     enum { TRIES = 16 };
-    int64_t n = count_of(g, kind), half = (n - 1) / 2,
-            ahead = is_near ? 1 + draw_below(d, n_near < half ? n_near : half) : 0;
+    int64_t n = count_of(g, kind), half = (n - 1) / 2, n_near = (s->end - s->first + 1) / 2, ahead = 0;
+    double u = draw_uniform(d);
+    if (is_near) ahead = 1 + (int64_t)(u * u * (double)(n_near < half ? n_near : half));
     for (int i = 0; i < TRIES && ahead == 0; i++) {
-        ahead = (draw_hub(g, kind, d) - from + n) % n;
+        ahead = (draw_hub(g, kind, d) - s->middle + n) % n;
         if (ahead > half) ahead = 0;
     }
     if (ahead == 0) ahead = 1 + draw_below(d, half);
-    while (used[(from + ahead) % n] == mark) ahead = ahead < half ? ahead + 1 : 1;
-    return (from + ahead) % n;
+    while (used[(s->middle + ahead) % n] == mark) ahead = ahead < half ? ahead + 1 : 1;
+    return (s->middle + ahead) % n;
 }
 
 static void put_edge(const struct made_graph *g, int relation, int64_t x, int64_t y, struct rows *rows) {
@@ -216,14 +229,14 @@ static void put_edge(const struct made_graph *g, int relation, int64_t x, int64_
 static void put_node(const struct made_graph *g, int relation, int64_t node, int64_t *used, int64_t mark,
                      struct rows *rows) {
     enum node_kind from = RELATIONS[relation].from, to = RELATIONS[relation].to;
-    int64_t first, end, degree = g->degree[relation][node];
+    struct surroundings s = {.middle = node * count_of(g, to) / count_of(g, from)};
     struct draws d = draws_begin(g->seed, DRAW_EDGES, (uint32_t)relation, node);
-    topic_nodes(g, made_topic(g, node, count_of(g, from)), to, &first, &end);
-    int64_t n_near = (int64_t)(NEAR_SHARE * (double)degree + draw_uniform(&d));
-    if (n_near > (end - first) / 2) n_near = (end - first) / 2;
+    topic_nodes(g, made_topic(g, node, count_of(g, from)), to, &s.first, &s.end);
+    int64_t degree = g->degree[relation][node], n_near = (int64_t)(NEAR_SHARE * (double)degree + draw_uniform(&d));
+    if (n_near > (s.end - s.first) / 2) n_near = (s.end - s.first) / 2;
     for (int64_t e = 0; e < degree; e++) {
-        int64_t other = from == to ? draw_ahead(g, to, node, (end - first + 1) / 2, e < n_near, &d, used, mark)
-                                   : draw_other(g, to, first, end, e < n_near, &d, used, mark);
+        int64_t other = from == to ? draw_ahead(g, to, &s, e < n_near, &d, used, mark)
+                                   : draw_other(g, to, &s, e < n_near, &d, used, mark);
         used[other] = mark;
         put_edge(g, relation, g->first[from] + node, g->first[to] + other, rows);
     }
