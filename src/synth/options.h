@@ -19,8 +19,9 @@ enum synth_make { SYNTH_MAKES(OPTION_CHOICE_NUMBER) };
 
 #define SYNTH_OPTIONS(KEY, in)                                                                                         \
     KEY(in, CHOICE, "synth.make", make, synth_make, SYNTH_MAKES, "hospital", JOB_SYNTH, SHAPES,                        \
-        "what is made; of a vocabulary the folder, synth.scale and synth.gzip say all, the other settings are a "      \
-        "hospital's")                                                                                                  \
+        "what is made: a hospital, or a vocabulary, which synth.folder, synth.scale, synth.gzip and run.seed "         \
+        "describe; "                                                                                                   \
+        "the other settings are a hospital's")                                                                         \
     KEY(in, PATH, "synth.folder", folder, "", 0, JOB_SYNTH, "hospital",                                                \
         "folder for the data sets, one folder each, or for the files of a vocabulary; new, empty, or of an earlier "   \
         "run, whose files are replaced; empty: results/hospital, or results/made-vocabulary")                          \
