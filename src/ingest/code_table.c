@@ -211,7 +211,7 @@ static void warn_of_gaps(struct code_table *t, const struct knowledge_graph *gra
     for (int64_t i = 0; i < t->n; i++)
         if (node_in_gap(t, i, graph) >= 0 && ++t->n_in_gaps == 1) first = i;
     if (t->n_in_gaps == 0) return;
-    log_warn(
+    log_warn_once(
         "%lld codes name a node that occurs in no edge of %s; the first, at %s:%lld, is %s:%s with node %d: is it the "
         "graph that the table was made for?",
         (long long)t->n_in_gaps, graph_path, t->files->items[t->file[first]], (long long)t->line[first],

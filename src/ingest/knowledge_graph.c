@@ -22,11 +22,25 @@ struct rows { /* self loops too */
     const char *largest_column;
 };
 
+static int edges_make(struct kg_edges *edges, int64_t n_nodes, int64_t n_edges) {
+    TRY(mem_alloc(&edges->offsets, n_nodes + 2, sizeof *edges->offsets));
+    TRY(mem_alloc(&edges->node, n_edges, sizeof *edges->node));
+    return mem_alloc(&edges->relation, n_edges, sizeof *edges->relation);
+}
+
+static void edges_free(struct kg_edges *edges) {
+    free(edges->offsets);
+    free(edges->node);
+    free(edges->relation);
+    *edges = (struct kg_edges){0};
+}
+
 void knowledge_graph_free(struct knowledge_graph *g) {
     free(g->named);
     node_identities_free(&g->identities);
-    free(g->offsets);
-    free(g->edges);
+    if (g->in.offsets != g->out.offsets) edges_free(&g->in);
+    edges_free(&g->out);
+    free(g->degree);
     *g = (struct knowledge_graph){0};
 }
 
@@ -140,57 +154,102 @@ static int name_nodes(struct knowledge_graph *g, const struct rows *rows, const 
 }
 
 /* ---- edges ---- */
-static int by_target(const void *a, const void *b) {
-    const struct kg_edge *x = a, *y = b;
-    if (x->node != y->node) return x->node < y->node ? -1 : 1;
-    return (int)x->relation - (int)y->relation;
+static int by_key(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
 }
 
-static int sort_rows(struct knowledge_graph *g, const struct rows *rows) {
-    TRY(mem_alloc(&g->offsets, g->n_nodes + 2, sizeof *g->offsets));
-    TRY(mem_alloc(&g->edges, rows->n, sizeof *g->edges));
-    int64_t *next = g->offsets + 1; /* one ahead: after filling, offsets[v+1] is the end of v */
+/* Edges by source, each node's as keys that order them: other end, relation. */
+static void sort_rows(const struct rows *rows, int64_t n_nodes, int64_t *offsets, uint64_t *keys) {
+    int64_t *next = offsets + 1; /* one ahead: after filling, offsets[v+1] is the end of v */
     for (long long i = 0; i < rows->n; i++) {
         struct row row = rows->items[i];
         if (row.source != row.target) next[row.source + 1]++;
     }
-    for (int64_t v = 0; v < g->n_nodes; v++) next[v + 1] += next[v];
+    for (int64_t v = 0; v < n_nodes; v++) next[v + 1] += next[v];
     for (long long i = 0; i < rows->n; i++) {
         struct row row = rows->items[i];
-        if (row.source != row.target) g->edges[next[row.source]++] = (struct kg_edge){row.target, row.relation};
+        if (row.source != row.target) keys[next[row.source]++] = (uint64_t)row.target << 8 | row.relation;
     }
+    for (int64_t v = 0; v < n_nodes; v++)
+        qsort(keys + offsets[v], (size_t)(offsets[v + 1] - offsets[v]), sizeof *keys, by_key);
+}
+
+/* The edges that leave nodes, without repeats. keys: by offsets, sorted. */
+static int unite(struct knowledge_graph *g, const int64_t *offsets, const uint64_t *keys) {
+    int64_t to = 0;
+    TRY(edges_make(&g->out, g->n_nodes, offsets[g->n_nodes]));
+    for (int64_t v = 0; v < g->n_nodes; v++) {
+        for (int64_t e = offsets[v]; e < offsets[v + 1]; e++) {
+            if (e > offsets[v] && keys[e] == keys[e - 1]) continue;
+            g->out.node[to] = (int32_t)(keys[e] >> 8);
+            g->out.relation[to++] = (uint8_t)keys[e];
+        }
+        g->out.offsets[v + 1] = to;
+    }
+    g->n_edges = to;
+    g->n_repeated = offsets[g->n_nodes] - to;
     return STATUS_OK;
 }
 
-/* Sorts each node's edges and drops repeats. */
-static void sort_and_unite(struct knowledge_graph *g) {
-    int64_t to = 0, begin = 0;
-    for (int64_t v = 0; v < g->n_nodes; v++) {
-        int64_t end = g->offsets[v + 1], first = to;
-        qsort(g->edges + begin, (size_t)(end - begin), sizeof *g->edges, by_target);
-        for (int64_t e = begin; e < end; e++) {
-            if (to > first && by_target(&g->edges[to - 1], &g->edges[e]) == 0)
-                g->n_repeated++;
-            else
-                g->edges[to++] = g->edges[e];
+/* The edges that reach nodes: counting by target keeps each node's in order. */
+static int turn_round(struct knowledge_graph *g) {
+    const struct kg_edges *out = &g->out;
+    TRY(edges_make(&g->in, g->n_nodes, g->n_edges));
+    int64_t *next = g->in.offsets + 1;
+    for (int64_t e = 0; e < g->n_edges; e++) next[out->node[e] + 1]++;
+    for (int64_t v = 0; v < g->n_nodes; v++) next[v + 1] += next[v];
+    for (int64_t v = 0; v < g->n_nodes; v++)
+        for (int64_t e = out->offsets[v]; e < out->offsets[v + 1]; e++) {
+            int64_t to = next[out->node[e]]++;
+            g->in.node[to] = (int32_t)v;
+            g->in.relation[to] = out->relation[e];
         }
-        begin = end;
-        g->offsets[v] = first;
-        g->offsets[v + 1] = end; /* still the old end of v, the next node's begin */
-    }
-    g->offsets[g->n_nodes] = g->n_edges = to;
+    return STATUS_OK;
 }
 
-static int64_t count_one_way(const struct knowledge_graph *g) {
-    int64_t n = 0;
-    for (int64_t v = 0; v < g->n_nodes; v++)
-        for (int64_t e = g->offsets[v]; e < g->offsets[v + 1]; e++) {
-            struct kg_edge back = {(int32_t)v, g->edges[e].relation};
-            int64_t w = g->edges[e].node;
-            n += !bsearch(&back, g->edges + g->offsets[w], (size_t)(g->offsets[w + 1] - g->offsets[w]), sizeof back,
-                          by_target);
+/* Edges that leave node v and lack their reverse: the two lists merged. */
+static int64_t count_one_way(const struct knowledge_graph *g, int64_t v) {
+    const struct kg_edges *out = &g->out, *in = &g->in;
+    int64_t n = 0, b = in->offsets[v];
+    for (int64_t a = out->offsets[v]; a < out->offsets[v + 1]; a++) {
+        uint64_t edge = (uint64_t)out->node[a] << 8 | out->relation[a], other = UINT64_MAX;
+        for (; b < in->offsets[v + 1]; b++) {
+            other = (uint64_t)in->node[b] << 8 | in->relation[b];
+            if (other >= edge) break;
         }
+        n += b == in->offsets[v + 1] || other != edge;
+    }
     return n;
+}
+
+/* Edges in, degrees, and what is one-way. */
+static int join_ends(struct knowledge_graph *g) {
+    TRY(turn_round(g));
+    TRY(mem_alloc(&g->degree, g->n_nodes, sizeof *g->degree));
+    for (int64_t v = 0; v < g->n_nodes; v++) {
+        int64_t degree = g->out.offsets[v + 1] - g->out.offsets[v] + g->in.offsets[v + 1] - g->in.offsets[v];
+        g->degree[v] = degree < UINT32_MAX ? (uint32_t)degree : UINT32_MAX;
+        g->n_one_way += count_one_way(g, v);
+    }
+    if (g->n_one_way > 0) return STATUS_OK;
+    edges_free(&g->in);
+    g->in = g->out;
+    return STATUS_OK;
+}
+
+static int make_edges(struct knowledge_graph *g, const struct rows *rows) {
+    int64_t *offsets = NULL;
+    uint64_t *keys = NULL;
+    int status = mem_alloc(&offsets, g->n_nodes + 2, sizeof *offsets);
+    if (status == STATUS_OK) status = mem_alloc(&keys, rows->n, sizeof *keys);
+    if (status == STATUS_OK) {
+        sort_rows(rows, g->n_nodes, offsets, keys);
+        status = unite(g, offsets, keys);
+    }
+    free(offsets);
+    free(keys);
+    return status;
 }
 
 int knowledge_graph_read(struct knowledge_graph *g, const char *path, struct removed_edges *removed) {
@@ -203,10 +262,7 @@ int knowledge_graph_read(struct knowledge_graph *g, const char *path, struct rem
     if (status == STATUS_OK && removed) status = removed_edges_finish(removed, path);
     if (status == STATUS_OK) status = name_nodes(g, &rows, path);
     if (status == STATUS_OK) status = node_identities_finish(&g->identities, g->n_nodes);
-    if (status == STATUS_OK) status = sort_rows(g, &rows);
+    if (status == STATUS_OK) status = make_edges(g, &rows);
     free(rows.items);
-    if (status != STATUS_OK) return status;
-    sort_and_unite(g);
-    g->n_one_way = count_one_way(g);
-    return STATUS_OK;
+    return status == STATUS_OK ? join_ends(g) : status;
 }

@@ -15,9 +15,11 @@
 #include "ingest/node_identity.h"
 #include "ingest/removed_edges.h"
 
-struct kg_edge {
-    int32_t node; /* the other end */
-    uint8_t relation;
+/* Edges by node: those of node v are number offsets[v] .. offsets[v + 1] - 1, by (other end, relation). 5 bytes each. */
+struct kg_edges {
+    int64_t *offsets; /* [n_nodes + 1] */
+    int32_t *node;    /* the other end */
+    uint8_t *relation;
 };
 
 enum { KG_MAX_RELATIONS = 255, KG_RELATION_BYTES = 64 };
@@ -27,8 +29,8 @@ struct knowledge_graph {
     uint8_t *named;                    /* [n_nodes] whether a row names the node: 0 in gaps */
     struct node_identities identities; /* of those that are known: n may be less than n_nodes */
     int64_t n_edges;
-    int64_t *offsets;      /* [n_nodes + 1] */
-    struct kg_edge *edges; /* edges that leave a node, by (target, relation) */
+    struct kg_edges out, in; /* edges that leave a node, and that reach it: one array if each has its reverse */
+    uint32_t *degree;        /* [n_nodes] edges out and in */
     int32_t n_relations;
     char relation[KG_MAX_RELATIONS][KG_RELATION_BYTES];
     int64_t n_repeated, n_self_loops, n_one_way; /* dropped, dropped, and edges whose reverse is not there */

@@ -271,9 +271,9 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     assert_int_equal(g.n_one_way, 1);
     assert_int_equal(g.n_relations, 3);
     assert_string_equal(g.relation[2], "c");
-    assert_int_equal(g.offsets[0], 0);
-    assert_int_equal(g.offsets[1], 2); /* 0: to 1 by a and by b */
-    assert_int_equal(g.edges[1].relation, 1);
+    assert_int_equal(g.out.offsets[0], 0);
+    assert_int_equal(g.out.offsets[1], 2); /* 0: to 1 by a and by b */
+    assert_int_equal(g.out.relation[1], 1);
     knowledge_graph_free(&g);
 }
 
@@ -310,8 +310,8 @@ static void write_pairs(void) {
 }
 
 static int joined(const struct knowledge_graph *g, int32_t x, int32_t y, const char *relation) {
-    for (int64_t e = g->offsets[x]; e < g->offsets[x + 1]; e++)
-        if (g->edges[e].node == y && strcmp(g->relation[g->edges[e].relation], relation) == 0) return 1;
+    for (int64_t e = g->out.offsets[x]; e < g->out.offsets[x + 1]; e++)
+        if (g->out.node[e] == y && strcmp(g->relation[g->out.relation[e]], relation) == 0) return 1;
     return 0;
 }
 
