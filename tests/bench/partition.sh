@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What each train.partition makes ranks fetch, and how alike their work is, counted in one process on the real vocabulary and on made-up ones: the
 # part "Which codes share a rank" of results/scaling.md.
-#     MEDTOK=$PWD/build/medtok PYTHON=VENV/bin/python tests/bench/partition.sh > partition.md    # targets medtok partition_shares; 2 minutes, numpy
+#     MEDTOK=$PWD/build/medtok PYTHON=VENV/bin/python tests/bench/partition.sh > partition.md    # targets medtok partition_shares; 3 minutes
 # Then PARTITION=partition.md tests/bench/scaling.sh puts it on the page.
 PARTITION_SHARES=$(realpath "${PARTITION_SHARES:-$(dirname "$MEDTOK")/tests/partition_shares}")
 DATA=$(realpath "${DATA:-$(dirname "${BASH_SOURCE[0]}")/../../../shared/data}")
@@ -20,11 +20,11 @@ count() {
     awk -F'\t' '{printf "| %s | %d | %d | %d | %.0f %% | %.1f | %d | %d | %.3f | %d | %d |\n", $1, $2, $3, $4, 100 * $4 / $3, $5, $6, $7, $8, $9, $10}' counts.tsv
     awk -F'\t' '$1 == "graph" {printf "\nThe order of graph took %.2f s of one core.\n", $11; exit}' counts.tsv
 }
-# made CODES NODES CLUSTERS: prepares a made-up vocabulary
+# made SCALE: prepares a made-up vocabulary of the published size times SCALE
 made() {
-    "$PYTHON" "$ROOT/tests/bench/clustered_graph.py" "$1" "$2" "$3" . || exit 1
-    medtok prepare --force --set files.codes=[codes.tsv] files.graph=kg.csv graph.max_nodes=64 >log.txt 2>&1 || { cat log.txt >&2 && exit 1; }
-    rm codes.tsv kg.csv
+    rm -rf made
+    medtok synth --set synth.make=vocabulary synth.folder=made synth.scale="$1" synth.gzip=0 >log.txt 2>&1 &&
+        medtok prepare --force --set files.codes=[made/codes.csv] files.graph=made/kg.csv >log.txt 2>&1 || { cat log.txt >&2 && exit 1; }
 }
 
 cat <<TEXT
@@ -39,10 +39,11 @@ if [ -r "$DATA/vocabulary/codes.tsv.gz" ]; then
     count "The real vocabulary (327,891 codes, 97,872 with a graph)" 1024 2 4 8 16
     count "The real vocabulary" 8192 16 64
 fi
-made 100000 40000 50
-count "Made up: 100,000 codes, 40,000 nodes in 50 clusters" 1024 2 4 8 16
-made 617490 129375 200
-count "Made up, of the published size: 617,490 codes, 129,375 nodes in 200 clusters" 1024 2 16 64
+made 0.1
+count "Made up (\`synth\`, scale 0.1): 61,749 codes, 12,938 nodes, topics planted" 1024 2 4 8 16
+made 1
+count "Made up, of the published size: 617,490 codes, 129,375 nodes" 1024 2 4 8 16
+count "The same" 8192 16 64
 cat <<TEXT
 
 Under \`graph\` a rank is sent a third to a quarter of the bytes of \`block\` with the real vocabulary, where hubs are in most subgraphs (609 nodes make 46 % of all
