@@ -67,7 +67,7 @@ for ranks in 1 2 4 8; do
     most $ranks "save" 3 2 $((ranks - 1)) "messages a save"
     most $ranks "save" 4 2 $((8000 + 855 * 64 * 4 * 3 / ranks)) "bytes a save"
     if [ $ranks -eq 4 ]; then
-        count $ranks --set train.partition=block
+        count $ranks --set train.partition=block files.checkpoint=block.h5
         most $ranks "save" 3 2 0 "messages a save whose rows lie where they are written"
         most $ranks "save" 4 2 8000 "bytes of such a save"
     fi
