@@ -38,7 +38,8 @@ static struct made *make(double (*weight)(int thing)) {
     for (int i = 0; i < THINGS; i++) {
         int32_t *parts = m->parts + m->offsets[i];
         int first = (int)(rng_uniform(1, 0, 0, (uint64_t)i) * PARTS);
-        for (int k = 0; k < HAS; k++) parts[k] = 1 + i % CLUSTERS * PARTS + (first + k * 7) % PARTS;
+        int stride = 1 + (int)(rng_uniform(1, 0, 1, (uint64_t)i) * (PARTS / HAS - 1));
+        for (int k = 0; k < HAS; k++) parts[k] = 1 + i % CLUSTERS * PARTS + (first + k * stride) % PARTS;
         parts[HAS] = 0;
         m->offsets[i + 1] = m->offsets[i] + HAS + 1;
         m->links[i] = 1;
