@@ -45,7 +45,9 @@ struct qa_cosine_options {
     KEY(in, INTEGER, "qa_prefix.codes", codes, "8", 1, 1024, "vectors", JOB_QA_PREFIX, SHAPES,                         \
         "most vectors of a question")                                                                                  \
     KEY(in, PATH, "qa_prefix.folder", folder, "results/prefix", 0, JOB_QA_PREFIX, "prefix",                            \
-        "folder for vectors.npy, counts.npy and questions.tsv")
+        "folder for vectors.npy, counts.npy and questions.tsv")                                                        \
+    KEY(in, PATH, "qa_prefix.table", table, "", 0, JOB_QA_PREFIX, "table",                                             \
+        "table of these questions' codes alone, to be taken to a machine without the whole one; empty: none")
 struct qa_prefix_options {
     QA_PREFIX_OPTIONS(OPTION_MEMBER, )
 };
