@@ -87,6 +87,9 @@ enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
         "in a batch, over all ranks")                                                                                  \
     KEY(in, INTEGER, "qa.micro_batches", micro_batches, "1", 1, 65536, "batches", JOB_QA_TRAIN, SHAPES,                \
         "batches, one after the other, whose mean gradient makes one step")                                            \
+    KEY(in, INTEGER, "qa.recompute", recompute, "1", 0, 1, "", JOB_QA_TRAIN, LEAVES,                                   \
+        "1: the backward pass computes layers again; 0: all that they made is kept, which is faster where memory "     \
+        "allows")                                                                                                      \
     KEY(in, INTEGER, "qa.steps", steps, "1000", 1, 1e9, "steps", JOB_QA_TRAIN, SHAPES, "length of training")           \
     KEY(in, REAL, "qa.rate", rate, "5e-5", 0, 1e6, JOB_QA_TRAIN, SHAPES, "Adam's learning rate")                       \
     KEY(in, INTEGER, "qa.warmup", warmup, "100", 0, 1e9, "steps", JOB_QA_TRAIN, SHAPES,                                \
