@@ -14,7 +14,8 @@
 #   DEVICE (auto) COMPUTE (fp32)  JOBS (1): runs at the same time  LIMIT (0: none): seconds after which no further run begins; exit code 3 if any is missing
 #   ARMS ("zero-shot none descriptions null random shuffled text vectors"; also told: zero-shot with descriptions) SEEDS ("1 2 3")
 #   STEPS (100) BATCH (64) RATE (2e-4) WARMUP (10) MAX_TOKENS (512) ROTATIONS (1) LEARN TEST (0: all; else questions to learn from, and of each set asked)
-# To a machine with a GPU go tests/ (bench and golden), the program, FOLDER without its log, and GGUF: some MB and the 98.
+# To a machine with a GPU: after data and tables here, take tests/bench, tests/golden/smollm2_folder.py, the program, GGUF (98 MB; or in parts that are put together
+# there) and of FOLDER settings, data.txt, learn.jsonl, test.jsonl, table.h5, text.h5, vocabulary.h5 (10 MB), and there run the steps model, arms and report.
 set -euo pipefail
 usage='usage: qa_arms.sh FOLDER [data|tables|model|arms|report...]'
 folder=$(mkdir -p "${1:?$usage}" && cd "$1" && pwd)
