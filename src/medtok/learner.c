@@ -246,7 +246,8 @@ static void warn_if_nothing_to_learn(const struct medtok_learner *m, const doubl
                                     : "description or a graph");
 }
 
-static int read_piece(struct medtok_learner *m) {
+/* Which codes are this rank's. */
+static int choose_piece(struct medtok_learner *m) {
     const struct medtok_learner_options *o = &m->options;
     double *cost = NULL;
     int64_t n_codes = 0;
@@ -255,15 +256,22 @@ static int read_piece(struct medtok_learner *m) {
     TRY_DONE(continuation_check(&o->continuation, m->text.dim));
     TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
     warn_if_nothing_to_learn(m, cost, n_codes);
-    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, o->model.seed, o->train->holdout, "codes", n_codes,
-                          o->train->batch, cost));
-    TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, o->model.sides, m->sampler.order, m->sampler.n_local));
-    TRY_DONE(dataset_keep_on_device(&m->dataset, m->device));
-    if (o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
-        TRY_DONE(dataset_find_siblings(&m->dataset, o->vocabulary));
+    status = sampler_make(&m->sampler, m->comm, o->train->partition, o->model.seed, o->train->holdout, "codes", n_codes,
+                          o->train->batch, cost);
 done:
     free(cost);
     return status;
+}
+
+/* Collective. */
+static int read_piece(struct medtok_learner *m) {
+    const struct medtok_learner_options *o = &m->options;
+    TRY(dataset_read(&m->dataset, m->comm, o->vocabulary, &m->text, o->model.sides, m->sampler.order,
+                     m->sampler.n_local, choose_piece(m)));
+    int status = dataset_keep_on_device(&m->dataset, m->device);
+    return o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT
+               ? dataset_find_siblings(&m->dataset, m->comm, o->vocabulary, status)
+               : status;
 }
 
 static int make_slot(struct medtok_learner *m, struct medtok_slot *s) {

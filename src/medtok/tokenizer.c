@@ -103,7 +103,8 @@ int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct toke
     if (count == 0) return STATUS_OK;
     TRY_DONE(mem_alloc(&codes, count, sizeof *codes));
     for (int64_t i = 0; i < count; i++) codes[i] = first + i;
-    TRY_DONE(dataset_read(&dataset, t->options.vocabulary, &t->text, t->options.model.sides, codes, count));
+    TRY_DONE(dataset_read(&dataset, &t->self, t->options.vocabulary, &t->text, t->options.model.sides, codes, count,
+                          STATUS_OK));
     TRY_DONE(batch_builder_make(&builder, t->device, &dataset));
     for (int64_t at = 0; at < count; at += block) {
         int64_t n = at + block < count ? block : count - at;

@@ -157,16 +157,16 @@ static int read_ragged(struct h5file *file, const char *name, enum h5type type, 
     return h5file_read(file, name, type, base, count, data);
 }
 
-static int check_graphs(const struct h5file *file, const struct vocabulary *v) {
+int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *v, const int64_t *codes) {
     for (int64_t i = 0; i < v->n_codes; i++) {
-        int64_t n = v->node_offsets[i + 1] - v->node_offsets[i];
-        if (v->n_listed[i] < 0 || v->n_listed[i] > n) return damaged(file, "n_listed", v->first + i);
+        int64_t n = v->node_offsets[i + 1] - v->node_offsets[i], code = codes ? codes[i] : v->first + i;
+        if (v->n_listed[i] < 0 || v->n_listed[i] > n) return damaged(file, "n_listed", code);
         for (int64_t k = v->node_offsets[i]; k < v->node_offsets[i + 1]; k++)
-            if (v->nodes[k] < 0 || v->nodes[k] >= v->n_nodes) return damaged(file, "a node", v->first + i);
+            if (v->nodes[k] < 0 || v->nodes[k] >= v->n_nodes) return damaged(file, "a node", code);
         for (int64_t e = v->edge_offsets[i]; e < v->edge_offsets[i + 1]; e++)
             if (v->edge_source[e] >= n || v->edge_target[e] >= n || v->edge_relation[e] >= v->n_relations ||
                 (e > v->edge_offsets[i] && v->edge_target[e] < v->edge_target[e - 1]))
-                return damaged(file, "an edge", v->first + i);
+                return damaged(file, "an edge", code);
     }
     return STATUS_OK;
 }
@@ -181,7 +181,7 @@ static int read_graphs(struct h5file *file, struct vocabulary *v) {
     TRY(read_ragged(file, "edge_source", H5_U16, 2, edge_base, edges, &v->edge_source));
     TRY(read_ragged(file, "edge_target", H5_U16, 2, edge_base, edges, &v->edge_target));
     TRY(read_ragged(file, "edge_relation", H5_U8, 1, edge_base, edges, &v->edge_relation));
-    return check_graphs(file, v);
+    return vocabulary_check_graphs(file, v, NULL);
 }
 
 static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigned parts, struct vocabulary *v) {
