@@ -87,50 +87,67 @@ static const struct row_range *asked_ranges(const struct fetch *f) {
     return (const struct row_range *)(const void *)f->asked.rows;
 }
 
-/* The part of the piece `begin` .. `end` - 1 that lies between the first and the last row that is wanted of it; n_sent: rows that go to all ranks. */
-static struct row_range wanted_part(const struct fetch *f, int64_t begin, int64_t end, int64_t *n_sent) {
-    int64_t first = end, last = begin;
-    *n_sent = 0;
+/* What of a piece, first .. end - 1, is wanted: a bit for each of at most 64 parts of it, of `rows` rows each. */
+struct wanted_parts {
+    int64_t first, end, rows, n_sent; /* n_sent: rows that go to all ranks */
+    uint64_t bits;
+};
+
+static struct wanted_parts find_wanted(const struct fetch *f, int64_t first, int64_t end) {
+    struct wanted_parts w = {.first = first, .end = end, .rows = (f->piece + 63) / 64};
     for (int r = 0; r < f->comm->size; r++)
         for (int64_t i = f->next[r]; i < f->asked.first[r + 1] && asked_ranges(f)[i].first < end; i++) {
             const struct row_range *a = &asked_ranges(f)[i];
-            int64_t from = a->first > begin ? a->first : begin,
+            int64_t from = a->first > first ? a->first : first,
                     to = a->first + a->count < end ? a->first + a->count : end;
-            *n_sent += to > from ? to - from : 0;
-            if (from < first) first = from;
-            if (to > last) last = to;
+            if (from >= to) continue;
+            w.n_sent += to - from;
+            for (int64_t part = (from - first) / w.rows; part <= (to - 1 - first) / w.rows; part++)
+                w.bits |= (uint64_t)1 << part;
         }
-    return (struct row_range){first, last > first ? last - first : 0};
+    return w;
+}
+
+/* Reads the wanted parts, neighbours at once, to their places in `block`. */
+static int read_wanted(struct fetch *f, const struct wanted_parts *w) {
+    for (int part = 0; part < 64; part++) {
+        int n = 0;
+        while (part + n < 64 && w->bits >> (part + n) & 1) n++;
+        if (n == 0) continue;
+        int64_t at = part * w->rows, end = at + n * w->rows < w->end - w->first ? at + n * w->rows : w->end - w->first;
+        TRY(h5file_read(f->file, f->name, f->type, w->first + at, end - at, f->block + at * f->row_bytes));
+        part += n;
+    }
+    return STATUS_OK;
 }
 
 /* What rank r wants of the rows in `block`, behind `to`; how many rows that are. */
-static int64_t take_rows(struct fetch *f, int r, struct row_range part, int64_t end, char *to) {
+static int64_t take_rows(struct fetch *f, int r, const struct wanted_parts *w, char *to) {
     int64_t n = 0;
     for (; f->next[r] < f->asked.first[r + 1]; f->next[r]++) {
         const struct row_range *a = &asked_ranges(f)[f->next[r]];
-        int64_t from = a->first > part.first ? a->first : part.first, last = a->first + a->count;
-        int64_t until = last < end ? last : end;
+        int64_t from = a->first > w->first ? a->first : w->first, last = a->first + a->count;
+        int64_t until = last < w->end ? last : w->end;
         if (from < until)
-            memcpy(to + n * f->row_bytes, f->block + (from - part.first) * f->row_bytes,
+            memcpy(to + n * f->row_bytes, f->block + (from - w->first) * f->row_bytes,
                    (size_t)((until - from) * f->row_bytes));
         if (from < until) n += until - from;
-        if (last > end) break; /* goes on in the next piece */
+        if (last > w->end) break; /* goes on in the next piece */
     }
     return n;
 }
 
 /* One rank alone: its rows go where they belong. */
-static void keep_own(struct fetch *f, struct row_range part, int64_t end) {
-    f->at[0] += take_rows(f, 0, part, end, f->rows + f->at[0] * f->row_bytes);
+static void keep_own(struct fetch *f, const struct wanted_parts *w) {
+    f->at[0] += take_rows(f, 0, w, f->rows + f->at[0] * f->row_bytes);
 }
 
-static int send_rows(struct fetch *f, struct row_range part, int64_t end, int64_t n_sent,
-                     struct received_rows *received, int status) {
+static int send_rows(struct fetch *f, const struct wanted_parts *w, struct received_rows *received, int status) {
     int64_t n = 0;
-    if (status == STATUS_OK) status = mem_grow(&f->sent, &f->sent_capacity, n_sent * f->row_bytes + 1, 1);
+    if (status == STATUS_OK) status = mem_grow(&f->sent, &f->sent_capacity, w->n_sent * f->row_bytes + 1, 1);
     TRY(comm_agree(f->comm, status));
     for (int r = 0; r < f->comm->size; r++) {
-        f->count[r] = take_rows(f, r, part, end, f->sent + n * f->row_bytes);
+        f->count[r] = take_rows(f, r, w, f->sent + n * f->row_bytes);
         n += f->count[r];
     }
     TRY(comm_exchange_rows(f->comm, f->row_bytes, f->count, f->sent, received));
@@ -149,11 +166,10 @@ static int run_round(struct fetch *f, int64_t round, struct received_rows *recei
     int64_t begin = row_owner_first(f->n_rows, f->comm->rank, f->comm->size) + round * f->piece, end = begin + f->piece;
     if (begin > share) begin = share;
     if (end > share) end = share;
-    int64_t n_sent;
-    struct row_range part = wanted_part(f, begin, end, &n_sent);
-    int status = part.count ? h5file_read(f->file, f->name, f->type, part.first, part.count, f->block) : STATUS_OK;
-    if (f->comm->size > 1) return send_rows(f, part, end, n_sent, received, status);
-    if (status == STATUS_OK) keep_own(f, part, end);
+    struct wanted_parts wanted = find_wanted(f, begin, end);
+    int status = read_wanted(f, &wanted);
+    if (f->comm->size > 1) return send_rows(f, &wanted, received, status);
+    if (status == STATUS_OK) keep_own(f, &wanted);
     return status;
 }
 

@@ -1,8 +1,10 @@
 /* For LD_PRELOAD: how much memory a rank holds at most, and how much it reads from files, by the stages that the program names (MPI_Pcontrol, see
- * src/dist/stages.c). Memory is what is asked of malloc and its kin, by the program and the libraries below it, over what was held when MPI
- * had started: unlike the resident size it is the same from run to run, whatever shares the machine.
+ * src/dist/stages.c). Memory is what malloc and its kin have given away, to the program and the libraries below it, and windows, over what
+ * it was when MPI had started: unlike the resident size it is the same from run to run, whatever shares the machine. It is looked at behind each
+ * request of 64 KiB and more, and where stages begin.
  *
  * At MPI_Finalize rank r writes the file MEMORY.r: `stage <tab> peak <tab> read` a line, both in bytes; the stage "all" is the whole run. */
+#include <errno.h>
 #include <malloc.h>
 #include <mpi.h>
 #include <stdarg.h>
@@ -19,17 +21,15 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *block);
 
-enum { MOST_STAGES = 32, NAME_BYTES = 32, ALL = 0 };
+enum { MOST_STAGES = 32, NAME_BYTES = 32, ALL = 0, LARGE = 1 << 16 };
 
 static struct stage {
     char name[NAME_BYTES];
     _Atomic long long peak, read;
 } stages[MOST_STAGES] = {{.name = "all"}, {.name = "other"}};
 static int n_stages = 2, running = 1;
-static _Atomic long long held;
-static long long at_start;
+static long long at_start, windows;
 
 /* ---- memory ---- */
 static void raise_peak(struct stage *s, long long now) {
@@ -37,35 +37,35 @@ static void raise_peak(struct stage *s, long long now) {
     while (now > peak && !atomic_compare_exchange_weak(&s->peak, &peak, now)) continue;
 }
 
-static void *count(void *block, long long before) {
-    long long more = (long long)malloc_usable_size(block) - before, now = atomic_fetch_add(&held, more) + more;
+/* A block that malloc takes from the system by itself counts with what alignment leaves unused of it, which is never touched. */
+__attribute__((constructor)) static void keep_one_heap(void) { mallopt(M_MMAP_MAX, 0); }
+
+static long long held(void) {
+    struct mallinfo2 m = mallinfo2();
+    return (long long)m.uordblks + windows;
+}
+
+static void look(void) {
+    long long now = held();
     raise_peak(&stages[ALL], now);
     raise_peak(&stages[running], now);
+}
+
+static void *seen(void *block, size_t size) {
+    if (size >= LARGE) look();
     return block;
 }
 
-void *malloc(size_t size) { return count(__libc_malloc(size), 0); }
-void *calloc(size_t n, size_t size) { return count(__libc_calloc(n, size), 0); }
-
-void *realloc(void *block, size_t size) {
-    long long before = (long long)malloc_usable_size(block);
-    void *moved = __libc_realloc(block, size);
-    if (!moved && size) return NULL; /* the block is as it was */
-    return count(moved, before);
-}
-
-void free(void *block) {
-    atomic_fetch_sub(&held, (long long)malloc_usable_size(block));
-    __libc_free(block);
-}
-
-void *memalign(size_t alignment, size_t size) { return count(__libc_memalign(alignment, size), 0); }
-void *aligned_alloc(size_t alignment, size_t size) { return count(__libc_memalign(alignment, size), 0); }
+void *malloc(size_t size) { return seen(__libc_malloc(size), size); }
+void *calloc(size_t n, size_t size) { return seen(__libc_calloc(n, size), n * size); }
+void *realloc(void *block, size_t size) { return seen(__libc_realloc(block, size), size); }
+void *memalign(size_t alignment, size_t size) { return seen(__libc_memalign(alignment, size), size); }
+void *aligned_alloc(size_t alignment, size_t size) { return seen(__libc_memalign(alignment, size), size); }
 
 int posix_memalign(void **block, size_t alignment, size_t size) {
     void *made = __libc_memalign(alignment, size);
-    if (!made && size) return 12; /* ENOMEM */
-    *block = count(made, 0);
+    if (!made && size) return ENOMEM;
+    *block = seen(made, size);
     return 0;
 }
 
@@ -90,7 +90,7 @@ static void enter(const char *name) {
     if (i == n_stages) snprintf(stages[n_stages++].name, NAME_BYTES, "%s", name);
     outer = running;
     running = i;
-    raise_peak(&stages[i], atomic_load(&held));
+    look();
 }
 
 int MPI_Pcontrol(const int level, ...) {
@@ -106,9 +106,16 @@ int MPI_Pcontrol(const int level, ...) {
 
 int MPI_Init_thread(int *argc, char ***argv, int required, int *provided) {
     int code = PMPI_Init_thread(argc, argv, required, provided);
-    at_start = atomic_load(&held);
+    at_start = held();
     for (int i = 0; i < n_stages; i++) atomic_store(&stages[i].peak, at_start), atomic_store(&stages[i].read, 0);
     return code;
+}
+
+/* A window's memory may be shared between processes, which is not malloc's. It is held to the end. */
+int MPI_Win_allocate(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *at, MPI_Win *window) {
+    windows += size;
+    look();
+    return PMPI_Win_allocate(size, unit, info, comm, at, window);
 }
 
 int MPI_Finalize(void) {
