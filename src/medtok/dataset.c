@@ -64,6 +64,15 @@ struct code_view dataset_view(const struct dataset *d, int64_t code) {
     return view;
 }
 
+int dataset_count_nodes(const struct dataset *d, int64_t **uses) {
+    TRY(mem_alloc(uses, d->vocabulary.n_nodes, sizeof **uses));
+    for (int64_t i = 0; i < d->n_codes; i++) {
+        struct code_view c = dataset_view(d, d->codes[i]);
+        for (int64_t k = 0; k < c.n_nodes; k++) (*uses)[c.nodes[k]]++;
+    }
+    return STATUS_OK;
+}
+
 /* float32 rows as they are; the double build of the tests widens them. */
 static int keep_reals(struct dataset *d, struct device *device) {
     int64_t n = d->text.n_rows * d->text.dim;
@@ -129,15 +138,18 @@ void dataset_free(struct dataset *d) {
 /* Codes whose offsets are read at a time. */
 enum { PIECE = 16384 };
 
+double dataset_cost_of_code(int has_text, int64_t n_nodes) {
+    return (has_text ? COST_OF_A_SIDE : 0) + (n_nodes > 0 ? COST_OF_A_SIDE + (double)n_nodes : 0);
+}
+
 /* Of codes first .. first + n - 1. */
 static int add_costs(struct h5file *file, enum sides sides, int64_t first, int64_t n, double *cost) {
     int64_t nodes[PIECE + 1], bytes[PIECE + 1];
     TRY(h5file_read(file, "node_offsets", H5_I64, first, n + 1, nodes));
     TRY(h5file_read(file, "description_offsets", H5_I64, first, n + 1, bytes));
     for (int64_t i = 0; i < n; i++) {
-        int64_t n_nodes = nodes[i + 1] - nodes[i];
-        if (sides != SIDES_GRAPH && bytes[i + 1] > bytes[i]) cost[first + i] += COST_OF_A_SIDE;
-        if (sides != SIDES_TEXT && n_nodes > 0) cost[first + i] += COST_OF_A_SIDE + (double)n_nodes;
+        int has_text = sides != SIDES_GRAPH && bytes[i + 1] > bytes[i];
+        cost[first + i] = dataset_cost_of_code(has_text, sides == SIDES_TEXT ? 0 : nodes[i + 1] - nodes[i]);
     }
     return STATUS_OK;
 }
