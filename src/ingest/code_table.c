@@ -202,7 +202,7 @@ int code_table_check_new(const struct code_table *t, const struct code_index *kn
 /* The first node of code i that no row of the graph names, or -1. */
 static int32_t node_in_gap(const struct code_table *t, int64_t i, const struct knowledge_graph *graph) {
     for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
-        if (!graph->named[t->nodes[k]]) return t->nodes[k];
+        if (!graph->identities.of[t->nodes[k]]) return t->nodes[k];
     return -1;
 }
 

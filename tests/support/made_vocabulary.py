@@ -7,7 +7,7 @@ import csv
 import sys
 
 FOLDER, SCALE = sys.argv[1], float(sys.argv[2])
-# MedTok's table: specs/method.md, section 1. PrimeKG's nodes and rows: doi:10.7910/DVN/IXA7BM.
+# MedTok's table: arXiv 2502.04397. PrimeKG's nodes and rows: doi:10.7910/DVN/IXA7BM.
 CODES = {"SNOMED": 303325, "ICD10CM": 81184, "RxNorm": 81151, "ICD10PCS": 61644, "NDC": 54560, "ICD9CM": 18365, "CPT": 10602, "ATC": 6659}
 NODES = {"biological_process": 28642, "gene/protein": 27671, "disease": 17080, "effect/phenotype": 15311, "anatomy": 14035, "molecular_function": 11169,
          "drug": 7957, "cellular_component": 4176, "pathway": 2516, "exposure": 818}

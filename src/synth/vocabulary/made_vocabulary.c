@@ -159,18 +159,19 @@ static void put_class(const struct made_vocabulary *v, const struct terminology 
             made_topic(&v->graph, t->concept[position], first[kind + 1] - first[kind]) + 1);
 }
 
+static void put_of_code(const struct made_vocabulary *v, const struct part *part, int64_t position, struct rows *rows) {
+    switch (part->file) {
+        case FILE_CODES: put_code(v, &v->terminologies[part->of], position, rows); break;
+        case FILE_PARENTS: put_parent(&v->terminologies[part->of], position, rows); break;
+        case FILE_EQUIVALENTS: put_equivalents(v, part->of, position, rows); break;
+        default: put_class(v, &v->terminologies[part->of], position, rows);
+    }
+}
+
 /* scratch: of made_graph_put. */
 static void put_part(const struct made_vocabulary *v, const struct part *part, int64_t *scratch, struct rows *rows) {
-    if (part->file == FILE_GRAPH) {
-        made_graph_put(&v->graph, part->of, part->first, part->end, scratch, rows);
-        return;
-    }
-    for (int64_t p = part->first; p < part->end; p++) switch (part->file) {
-            case FILE_CODES: put_code(v, &v->terminologies[part->of], p, rows); break;
-            case FILE_PARENTS: put_parent(&v->terminologies[part->of], p, rows); break;
-            case FILE_EQUIVALENTS: put_equivalents(v, part->of, p, rows); break;
-            default: put_class(v, &v->terminologies[part->of], p, rows);
-        }
+    if (part->file == FILE_GRAPH) made_graph_put(&v->graph, part->of, part->first, part->end, scratch, rows);
+    for (int64_t p = part->first; p < part->end && part->file != FILE_GRAPH; p++) put_of_code(v, part, p, rows);
 }
 
 /* ---- files ---- */

@@ -78,7 +78,7 @@ static void make(struct terminology all[N_TERMINOLOGIES], double scale) {
     assert_int_equal(terminologies_make(all, scale, n_concepts, 5), STATUS_OK);
 }
 
-/* MedTok's table: specs/method.md, section 1. */
+/* MedTok's table: arXiv 2502.04397. */
 static const struct {
     enum code_system system;
     int64_t published;
