@@ -28,7 +28,8 @@ static int64_t head_bytes(const struct h5layout *l) {
 /* Rows of a cell of checksums: as h5file_write has it, many where no rank's rows end inside one. */
 static int64_t cell_rows(const struct h5layout *l, const struct h5layout_set *set, int64_t row_bytes) {
     struct h5sums whole = {.n_rows = set->n_rows, .cell_rows = h5sums_cell_rows(row_bytes)};
-    for (int r = 0; set->by_rows && r < l->comm->size; r++) {
+    if (set->writer == ROWS_OF_ANY) return 1;
+    for (int r = 0; set->writer == ROWS_OF_OWNERS && r < l->comm->size; r++) {
         int64_t first = row_owner_first(set->n_rows, r, l->comm->size);
         if (!h5sums_fit(&whole, first, row_owner_first(set->n_rows, r + 1, l->comm->size) - first)) return 1;
     }
@@ -41,7 +42,7 @@ int h5layout_make(struct h5layout *l, const struct comm *comm, int n, const stru
     TRY(mem_alloc(&l->open, n, sizeof *l->open));
     TRY(mem_alloc(&l->head, head_bytes(l), 1));
     for (int i = 0; i < n; i++) {
-        int64_t row_bytes = h5_row_bytes(sets[i].type, sets[i].cols, 0);
+        int64_t row_bytes = h5_row_bytes(sets[i].type, sets[i].cols, sets[i].inner);
         TRY(h5sums_make(&l->sums[i], sets[i].n_rows, row_bytes, 0, cell_rows(l, &sets[i], row_bytes)));
         l->n_all += l->sums[i].n_blocks;
     }
@@ -73,27 +74,27 @@ void h5layout_free(struct h5layout *l) {
 static int create_sets(struct h5layout *l) {
     for (int i = 0; i < l->n; i++) {
         const struct h5layout_set *s = &l->sets[i];
-        TRY(h5_lay_out(&l->open[i], l->file, s->name, s->type, s->n_rows, s->cols, l->sums[i].cell_rows,
+        TRY(h5_lay_out(&l->open[i], l->file, s->name, s->type, s->n_rows, s->cols, s->inner, l->sums[i].cell_rows,
                        &l->head->offset[i]));
     }
     return h5file_settle(l->file);
 }
 
 static int begin(struct h5layout *l, const char *path, enum file_kind kind, const struct provenance *provenance,
-                 int64_t bytes_expected, const char *name, int64_t value) {
+                 int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self) {
     TRY(h5_create_alone(&l->file, path, kind, provenance, bytes_expected, l->comm->size));
     snprintf(l->head->temporary, sizeof l->head->temporary, "%s", l->file->temporary);
-    TRY(h5file_set_int(l->file, name, value));
+    TRY(head(l->file, self));
     return create_sets(l);
 }
 
 int h5layout_begin(struct h5layout *l, const char *path, enum file_kind kind, const struct provenance *provenance,
-                   int64_t bytes_expected, const char *name, int64_t value, int status) {
+                   int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self, int status) {
     memset(l->head, 0, (size_t)head_bytes(l));
     for (int i = 0; i < l->n; i++) memset(l->sums[i].block, 0, (size_t)l->sums[i].n_blocks * sizeof *l->sums[i].block);
     if (l->comm->rank > 0) status = STATUS_OK;
     if (l->comm->rank == 0 && status == STATUS_OK)
-        status = begin(l, path, kind, provenance, bytes_expected, name, value);
+        status = begin(l, path, kind, provenance, bytes_expected, head, self);
     if (status != STATUS_OK) abandon(l);
     l->head->failed = status != STATUS_OK;
     TRY(comm_broadcast(l->comm, l->head, head_bytes(l)));

@@ -12,13 +12,17 @@
 
 #include "store/h5file.h"
 
-/* A dataset [n_rows, cols]. by_rows: rank r writes the rows that row_owner_first (dist/row_owner.h) gives it; else rank 0 writes
- * all, or all ranks with h5layout_write_parts. */
+/* Who writes the rows of a dataset: rank 0 all of them; each rank those that row_owner_first (dist/row_owner.h) gives it; or any rank
+ * any rows. */
+enum h5layout_writer { ROWS_OF_ROOT, ROWS_OF_OWNERS, ROWS_OF_ANY };
+
+/* A dataset [n_rows, cols], or, inner > 0, [n_rows, cols, inner]. */
 struct h5layout_set {
     const char *name;
     enum h5type type;
     int64_t n_rows, cols;
-    int by_rows;
+    enum h5layout_writer writer;
+    int64_t inner;
 };
 
 struct h5layout {
@@ -39,10 +43,11 @@ struct h5layout {
 int h5layout_make(struct h5layout *layout, const struct comm *comm, int n, const struct h5layout_set *sets);
 void h5layout_free(struct h5layout *layout);
 
-/* Collective, one message. Creates the temporary file of `path` with its head, the attribute `name` and empty datasets; arguments
- * are looked at on rank 0, of which `status` is what went before: its failure becomes every rank's. */
+/* Collective, one message. Creates the temporary file of `path` with its head, what `head` (with `self`) adds to it, attributes and small datasets of
+ * rank 0 (h5file_set_*, h5file_write), and then the datasets of the layout, empty. Arguments are looked at on rank 0, of which `status` is what went
+ * before: its failure becomes every rank's. */
 int h5layout_begin(struct h5layout *layout, const char *path, enum file_kind kind, const struct provenance *provenance,
-                   int64_t bytes_expected, const char *name, int64_t value, int status);
+                   int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self, int status);
 
 /* Writes rows first..first+count-1 of dataset number `set`, of those that are this rank's; each row once, whole. */
 int h5layout_write(struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);

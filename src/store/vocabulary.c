@@ -165,6 +165,10 @@ static int set_attributes(struct h5file *f, const struct sizes *z) {
     return z->removed_sha256[0] ? h5file_set_text(f, "removed_sha256", z->removed_sha256) : STATUS_OK;
 }
 
+static int set_codes(struct h5file *file, void *sizes) {
+    return h5file_set_int(file, "n_codes", ((const struct sizes *)sizes)->all[CODES]);
+}
+
 static int complete(struct h5layout *l, const struct sizes *z) {
     int status = set_attributes(l->file, z);
     if (status == STATUS_OK) status = h5layout_complete(l);
@@ -184,8 +188,8 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
     int n = list_sets(&z, sets);
     int64_t bytes = z.all[CODES] * (z.code_bytes + z.system_bytes + 28) + z.all[TEXTS] + 4 * z.all[NODES];
     TRY_DONE(comm_agree(comm, h5layout_make(&layout, comm, n, sets)));
-    TRY_DONE(h5layout_begin(&layout, path, KIND_VOCABULARY, provenance, bytes + 5 * z.all[EDGES], "n_codes",
-                            z.all[CODES], STATUS_OK));
+    TRY_DONE(
+        h5layout_begin(&layout, path, KIND_VOCABULARY, provenance, bytes + 5 * z.all[EDGES], set_codes, &z, STATUS_OK));
     TRY_DONE(h5layout_end(&layout, write_rows(&layout, comm, v, &z)));
     TRY_DONE(comm_agree(comm, comm->rank == 0 ? complete(&layout, &z) : STATUS_OK));
 done:
@@ -250,16 +254,16 @@ static int read_ragged(struct h5file *file, const char *name, enum h5type type, 
     return h5file_read(file, name, type, base, count, data);
 }
 
-static int check_graphs(const struct h5file *file, const struct vocabulary *v) {
+int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *v, const int64_t *codes) {
     for (int64_t i = 0; i < v->n_codes; i++) {
-        int64_t n = v->node_offsets[i + 1] - v->node_offsets[i];
-        if (v->n_listed[i] < 0 || v->n_listed[i] > n) return damaged(file, "n_listed", v->first + i);
+        int64_t n = v->node_offsets[i + 1] - v->node_offsets[i], code = codes ? codes[i] : v->first + i;
+        if (v->n_listed[i] < 0 || v->n_listed[i] > n) return damaged(file, "n_listed", code);
         for (int64_t k = v->node_offsets[i]; k < v->node_offsets[i + 1]; k++)
-            if (v->nodes[k] < 0 || v->nodes[k] >= v->n_nodes) return damaged(file, "a node", v->first + i);
+            if (v->nodes[k] < 0 || v->nodes[k] >= v->n_nodes) return damaged(file, "a node", code);
         for (int64_t e = v->edge_offsets[i]; e < v->edge_offsets[i + 1]; e++)
             if (v->edge_source[e] >= n || v->edge_target[e] >= n || v->edge_relation[e] >= v->n_relations ||
                 (e > v->edge_offsets[i] && v->edge_target[e] < v->edge_target[e - 1]))
-                return damaged(file, "an edge", v->first + i);
+                return damaged(file, "an edge", code);
     }
     return STATUS_OK;
 }
@@ -274,7 +278,7 @@ static int read_graphs(struct h5file *file, struct vocabulary *v) {
     TRY(read_ragged(file, "edge_source", H5_U16, 2, edge_base, edges, &v->edge_source));
     TRY(read_ragged(file, "edge_target", H5_U16, 2, edge_base, edges, &v->edge_target));
     TRY(read_ragged(file, "edge_relation", H5_U8, 1, edge_base, edges, &v->edge_relation));
-    return check_graphs(file, v);
+    return vocabulary_check_graphs(file, v, NULL);
 }
 
 static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigned parts, struct vocabulary *v) {

@@ -69,6 +69,9 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
  * are in range, so that a damaged file is an error here and not a crash later. */
 int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned parts, struct vocabulary *vocabulary);
 
+/* Whether the subgraphs that were read are in range, for who reads them otherwise; codes [n_codes]: their numbers, NULL: those from `first` on. */
+int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *vocabulary, const int64_t *codes);
+
 /* The sizes alone: n_codes_total, n_nodes, n_hierarchy, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
 

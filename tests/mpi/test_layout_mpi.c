@@ -15,10 +15,10 @@
 
 enum { N_SETS = 4, MOST_VALUES = 80000 };
 static const struct h5layout_set SETS[N_SETS] = {
-    {"cut", H5_F32, 5003, 7, 1},   /* rows narrower than a cell of checksums */
-    {"wide", H5_F32, 301, 100, 1}, /* rows that are cells */
-    {"whole", H5_F32, 11, 3, 0},   /* rank 0's */
-    {"nothing", H5_F32, 0, 3, 0}};
+    {"cut", H5_F32, 5003, 7, ROWS_OF_OWNERS, 0},   /* rows narrower than a cell of checksums */
+    {"wide", H5_F32, 301, 100, ROWS_OF_OWNERS, 0}, /* rows that are cells */
+    {"whole", H5_F32, 11, 3, ROWS_OF_ROOT, 0},     /* rank 0's */
+    {"nothing", H5_F32, 0, 3, ROWS_OF_ROOT, 0}};
 
 static char folder[PATH_MAX], path[PATH_MAX + 16], beside[PATH_MAX + 16];
 static float values[MOST_VALUES];
@@ -56,8 +56,10 @@ static struct provenance made_by_train(void) {
 
 /* This rank's rows of a dataset, and their values. */
 static void own_rows(const struct comm *comm, const struct h5layout_set *s, int64_t *first, int64_t *count) {
-    *first = s->by_rows ? row_owner_first(s->n_rows, comm->rank, comm->size) : 0;
-    *count = s->by_rows ? row_owner_first(s->n_rows, comm->rank + 1, comm->size) - *first : comm->rank ? 0 : s->n_rows;
+    *first = s->writer == ROWS_OF_OWNERS ? row_owner_first(s->n_rows, comm->rank, comm->size) : 0;
+    *count = s->writer == ROWS_OF_OWNERS ? row_owner_first(s->n_rows, comm->rank + 1, comm->size) - *first
+             : comm->rank                ? 0
+                                         : s->n_rows;
     for (int64_t i = 0; i < *count * s->cols; i++) values[i] = (float)sin((double)(*first * s->cols + i));
 }
 
@@ -81,9 +83,11 @@ static int write_own(struct h5layout *l) {
     return h5layout_sync(l);
 }
 
+static int set_step(struct h5file *file, void *step) { return h5file_set_int(file, "step", *(const int64_t *)step); }
+
 static int begin(struct h5layout *l) {
     struct provenance p = made_by_train();
-    return h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, "step", 12, STATUS_OK);
+    return h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, set_step, &(int64_t){12}, STATUS_OK);
 }
 
 static int count_files(void) {
@@ -255,10 +259,10 @@ static void what_cannot_be_made_to_last_leaves_no_file(const struct comm *comm, 
 static void what_rank_0_cannot_begin_fails_on_all(const struct comm *comm, struct h5layout *l) {
     struct provenance p = made_by_train();
     char nowhere[] = "/proc/nowhere/checkpoint.h5";
-    CHECK(h5layout_begin(l, nowhere, KIND_CHECKPOINT, &p, 0, "step", 1, STATUS_OK) == STATUS_FAILED);
+    CHECK(h5layout_begin(l, nowhere, KIND_CHECKPOINT, &p, 0, set_step, &(int64_t){1}, STATUS_OK) == STATUS_FAILED);
     CHECK(strstr(status_message(), "/proc/nowhere"));
     int before = comm->rank == 0 ? status_set(STATUS_FAILED, "the one before") : STATUS_OK;
-    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 0, "step", 1, before) == STATUS_FAILED);
+    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 0, set_step, &(int64_t){1}, before) == STATUS_FAILED);
     CHECK(strstr(status_message(), "the one before") && count_files() == 0);
 }
 
@@ -286,7 +290,7 @@ static void write_cut(const struct comm *comm, struct h5layout *l, int turn) {
             *at++ = (float)sin((double)(first * CUT_SETS[i].cols + k));
     }
     CHECK(at <= values + MOST_VALUES);
-    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, "step", 12, STATUS_OK) == STATUS_OK);
+    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, set_step, &(int64_t){12}, STATUS_OK) == STATUS_OK);
     int status = h5layout_write_parts(l, parts, STATUS_OK), synced = h5layout_sync(l);
     CHECK(status == STATUS_OK && synced == STATUS_OK);
     CHECK(finish(l, STATUS_OK) == STATUS_OK);
