@@ -27,7 +27,8 @@ static int count_listed(const struct config *config, struct plan_sizes *z) {
     const struct subgraph_options *o = &config->subgraph;
     struct code_table table = {0};
     struct hierarchy hierarchy = {0};
-    int status = code_table_read(&table, &config->files.codes);
+    const struct comm alone = comm_self();
+    int status = code_table_read(&table, &alone, &config->files.codes);
     z->n_codes = table.n;
     for (int64_t i = 0; i < table.n_nodes && status == STATUS_OK; i++)
         if (table.nodes[i] >= z->n_nodes) z->n_nodes = table.nodes[i] + 1;
