@@ -52,6 +52,15 @@ int h5layout_begin(struct h5layout *layout, const char *path, enum file_kind kin
 /* Writes rows first..first+count-1 of dataset number `set`, of those that are this rank's; each row once, whole. */
 int h5layout_write(struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);
 
+/* Collective, in place of the calls of h5layout_write: parts [n], rows of each dataset. Together the ranks have each row once, those of
+ * rank r behind those of the ranks before it, cut anywhere: of a cell of checksums whose rows several ranks have, the first of them gets
+ * what the others have. A part without rows has its place all the same. `status` as in h5layout_end. */
+struct h5layout_part {
+    int64_t first, count;
+    const void *data;
+};
+int h5layout_write_parts(struct h5layout *layout, const struct h5layout_part *parts, int status);
+
 /* Makes what this rank wrote last through a crash, and closes it. */
 int h5layout_sync(struct h5layout *layout);
 

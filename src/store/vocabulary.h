@@ -59,7 +59,9 @@ enum vocabulary_part {
     VOCABULARY_HIERARCHY = 8
 };
 
-/* Collective over comm (rank 0 holds everything; the others pass NULL). Writes atomically to `path`. */
+/* Collective. Each rank passes the codes that it holds, those of rank r behind those of the ranks before it, with names of the same lengths
+ * (code_bytes, system_bytes) on all ranks; NULL: none. What is not of codes is rank 0's: relations, hierarchy, identities, numbers of nodes.
+ * Writes atomically to `path`; the file is the same however the codes are dealt out. Datasets are contiguous, in the order of the schema. */
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *vocabulary,
                      const struct provenance *provenance);
 

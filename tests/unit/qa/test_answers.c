@@ -13,10 +13,16 @@
 
 #include "base/status.h"
 #include "qa/answers.h"
+#include "store/table_pick.h"
 
 #define MODEL "tests/golden/llama/smollm2"
 
 enum { N = 12, BYTES = 16, DIM = 1, WIDTH = TABLE_GROUPS * DIM };
+
+#define TRY_OR_FAIL(call)                                                                                              \
+    do                                                                                                                 \
+        if (call) fail_msg("%s", status_message());                                                                    \
+    while (0)
 
 static struct device device;
 static char table_path[] = "/tmp/medtok-answers-t-XXXXXX";
@@ -103,6 +109,38 @@ static void a_code_has_one_vector_whatever_the_other_questions_are(void **state)
     }
     questions_free(&one);
     questions_free(&more);
+}
+
+static void a_picked_table_has_its_codes_as_the_whole_one_has_them(void **state) {
+    (void)state;
+    char path[] = "/tmp/medtok-picked-t-XXXXXX";
+    struct table whole, few;
+    struct provenance provenance = {.job = "qa-prefix", .config = ""};
+    const int64_t rows[3] = {7, 3, 7}, picked[2] = {3, 7}, beyond[1] = {N};
+    int32_t tokens[2][2][TABLE_GROUPS];
+    float weights[2][2][TABLE_GROUPS], embedding[2][2][WIDTH];
+    close(mkstemp(path));
+    provenance_finish(&provenance, KIND_TABLE);
+    assert_int_equal(table_open(&whole, table_path), STATUS_OK);
+    assert_int_equal(table_pick(&whole, 1, beyond, path, &provenance), STATUS_FAILED);
+    if (table_pick(&whole, 3, rows, path, &provenance)) fail_msg("%s", status_message());
+    assert_int_equal(table_open(&few, path), STATUS_OK);
+    assert_int_equal(few.shape.n_codes, 2);
+    assert_int_equal(few.shape.vocabulary_rows, 0);
+    assert_string_equal(few.code, "C3");
+    assert_string_equal(few.code + few.code_bytes, "C7");
+    assert_string_equal(few.system, "ATC");
+    for (int64_t i = 0; i < 2; i++) {
+        TRY_OR_FAIL(table_read(&whole, picked[i], 1, tokens[0][i], weights[0][i], embedding[0][i]));
+        TRY_OR_FAIL(table_read(&few, i, 1, tokens[1][i], weights[1][i], embedding[1][i]));
+    }
+    assert_memory_equal(tokens[0], tokens[1], sizeof tokens[0]);
+    assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
+    assert_memory_equal(embedding[0], embedding[1], sizeof embedding[0]);
+    table_close(&few);
+    table_close(&whole);
+    provenance_free(&provenance);
+    unlink(path);
 }
 
 /* Each vector is one of the same system's, each once: column 1 over column 0 is the row's number + 1. */
@@ -253,6 +291,7 @@ static void weights_that_are_no_numbers_are_no_answer(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_code_has_one_vector_whatever_the_other_questions_are),
+        cmocka_unit_test(a_picked_table_has_its_codes_as_the_whole_one_has_them),
         cmocka_unit_test(shuffled_vectors_stay_in_their_system),
         cmocka_unit_test(rows_are_the_same_in_training_and_testing_and_null_without_a_vector),
         cmocka_unit_test(scores_over_all_orders_follow_their_options),
