@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # What ranks say to each other in training, saving and tokenizing, counted on 1 to 16 ranks, and what that costs on a thousand: results/scaling.md.
-#     MEDTOK=$PWD/build/medtok PYTHON=VENV/bin/python [TIMES=times.tsv] tests/bench/scaling.sh > results/scaling.md   # targets medtok count_messages count_memory
+#     MEDTOK=$PWD/build/medtok PYTHON=VENV/bin/python [TIMES=times.tsv] PARTITION=partition.md tests/bench/scaling.sh > results/scaling.md   # targets medtok count_messages count_memory
+# PARTITION: what partition.sh has written, which becomes the page's last part.
 # More ranks than cores: messages are counted, not timed. How long one takes is assumed, and with TIMES fitted to what `mpirun -n 2
 # build/tests/message_times > times.tsv` has measured (target message_times).
-TIMES=${TIMES:+$(realpath "$TIMES")}
+TIMES=${TIMES:+$(realpath "$TIMES")} PARTITION=${PARTITION:+$(realpath "$PARTITION")}
 . "$(dirname "${BASH_SOURCE[0]}")/../system/common.sh"
 COUNTER=${COUNTER:-$(dirname "$MEDTOK")/tests/libcount_messages.so}
 export MEDTOK MEMORY_COUNTER=${MEMORY_COUNTER:-$(dirname "$MEDTOK")/tests/libcount_memory.so}
@@ -28,3 +29,4 @@ for ranks in 1 2 4 8 16; do
 done >counts.tsv
 RANKS="1 2 4 8" bash "$ROOT/tests/system/memory.sh" >held.txt || { cat held.txt >&2 && exit 1; }
 "$PYTHON" "$ROOT/tests/bench/scaling.py" counts.tsv "$TIMES" $BATCH $STEPS $DIM held.txt
+[ -z "$PARTITION" ] || { echo && cat "$PARTITION"; }
