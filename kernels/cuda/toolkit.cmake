@@ -31,8 +31,8 @@ elseif(MEDTOK_CUDA)
         list(APPEND CMAKE_INSTALL_RPATH ${CUDAToolkit_LIBRARY_DIR})
         # NCCL, of the toolkit's folder or a module of its own, sums over GPUs. Loaded when the program runs: here its header is looked for, of
         # a version that joins without waiting, and the folder of its library.
-        find_path(NCCL_INCLUDE nccl.h HINTS ENV NCCL_HOME ENV NCCL_ROOT PATHS ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
-        find_library(NCCL_LIBRARY nccl HINTS ENV NCCL_HOME ENV NCCL_ROOT PATHS ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib64 lib)
+        find_path(NCCL_INCLUDE nccl.h HINTS ENV NCCL_HOME ENV NCCL_ROOT ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
+        find_library(NCCL_LIBRARY nccl HINTS ENV NCCL_HOME ENV NCCL_ROOT ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib64 lib)
         set(MEDTOK_NCCL OFF)
         if(NCCL_INCLUDE)
             file(STRINGS ${NCCL_INCLUDE}/nccl.h joins_without_waiting REGEX ncclCommInitRankConfig)
