@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "dist/compute_device.h"
 #include "dist/graph_partition.h"
+#include "dist/reduce.h"
 #include "jobs.h"
 #include "model_settings.h"
 #include "recipe.h"
@@ -136,6 +137,7 @@ static int make(const struct comm *comm, const struct config *config, const stru
     (void)self;
     TRY(checkpoint_ring_guard(&ring, comm, config->force, config->train.resume == RESUME_AUTO));
     TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
+    TRY_DONE(sums_choose(comm, config->run.sums, &device));
     training_open(&training, comm, &device, &config->train);
     struct medtok_learner_options options = learner_options(config, threads);
     TRY_DONE(medtok_learner_make(&learner, &options, comm, &device));

@@ -1,4 +1,4 @@
-/* Names and descriptions are copied; subgraphs are grown (subgraph_work.h). */
+/* Codes are cut into shares; names and descriptions of each are copied, subgraphs grown (subgraph_work.h). */
 #include "ingest/vocabulary_builder.h"
 
 #include <stdlib.h>
@@ -16,6 +16,7 @@ void vocabulary_builder_free(struct vocabulary_builder *b) {
     hierarchy_free(&b->hierarchy);
     vocabulary_free(&b->known);
     vocabulary_free(&b->vocabulary);
+    free(b->first);
 }
 
 /* ---- names and descriptions ---- */
@@ -36,27 +37,14 @@ static int copy_names(const struct code_table *t, const int64_t *offsets, const 
     return STATUS_OK;
 }
 
-/* Bytes of a code's description: none if it is absent. */
-static int64_t text_size(const struct vocabulary_builder *b, int64_t i) {
-    const struct code_table *t = &b->codes;
-    if (b->descriptions->empty == EMPTY_TEXT_ABSENT && t->description[i] == t->code[i]) return 0;
-    return (int64_t)strlen(t->text + t->description[i]);
-}
-
 /* Of this rank's codes. */
 static int copy_texts(struct vocabulary_builder *b) {
-    const struct code_table *t = &b->codes;
     struct vocabulary *v = &b->vocabulary;
-    TRY(copy_names(t, t->code, v, &v->code_bytes, &v->code));
-    TRY(copy_names(t, t->system, v, &v->system_bytes, &v->system));
-    TRY(mem_alloc(&v->description_offsets, v->n_codes + 1, sizeof *v->description_offsets));
-    for (int64_t i = 0; i < v->n_codes; i++)
-        v->description_offsets[i + 1] = v->description_offsets[i] + text_size(b, v->first + i);
-    TRY(mem_alloc(&v->description, v->description_offsets[v->n_codes], 1));
-    for (int64_t i = 0; i < v->n_codes; i++)
-        memcpy(v->description + v->description_offsets[i], t->text + t->description[v->first + i],
-               (size_t)(v->description_offsets[i + 1] - v->description_offsets[i]));
-    return STATUS_OK;
+    int status = copy_names(&b->codes, b->codes.code, v, &v->code_bytes, &v->code);
+    if (status == STATUS_OK) status = copy_names(&b->codes, b->codes.system, v, &v->system_bytes, &v->system);
+    TRY(comm_agree(b->comm, status));
+    return code_table_take_texts(&b->codes, b->comm, b->first, b->descriptions->empty == EMPTY_TEXT_ABSENT,
+                                 &v->description_offsets, &v->description);
 }
 
 /* ---- shares ---- */
@@ -72,21 +60,22 @@ static int64_t cost_of(const struct vocabulary_builder *b, int64_t i) {
 }
 
 /* Cuts the codes into pieces of like cost, one a rank. */
-static void take_share(struct vocabulary_builder *b) {
+static int share_codes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
-    const struct comm *comm = b->comm;
+    const int64_t n = b->codes.n;
     double all = 0, before = 0;
-    int64_t first = 0, end = 0;
-    for (int64_t i = 0; i < b->codes.n; i++) all += (double)cost_of(b, i);
-    for (int64_t i = 0; i < b->codes.n; i++) {
-        double share = before * comm->size / all; /* the code goes to the rank in whose share it begins */
-        first += share < comm->rank;
-        end += share < comm->rank + 1;
+    int rank = 0, size = b->comm->size;
+    TRY(mem_alloc(&b->first, size + 1, sizeof *b->first));
+    for (int64_t i = 0; i < n; i++) all += (double)cost_of(b, i);
+    for (int64_t i = 0; i < n; i++) {
+        while (rank < size && before * size >= all * rank) b->first[rank++] = i;
         before += (double)cost_of(b, i);
     }
-    v->n_codes_total = b->codes.n;
-    v->first = first;
-    v->n_codes = end - first;
+    while (rank <= size) b->first[rank++] = n;
+    v->n_codes_total = n;
+    v->first = b->first[b->comm->rank];
+    v->n_codes = b->first[b->comm->rank + 1] - v->first;
+    return STATUS_OK;
 }
 
 /* ---- what was found ---- */
@@ -253,20 +242,21 @@ static int number_nodes(struct vocabulary_builder *b) {
     return STATUS_OK;
 }
 
-static int read_codes(struct vocabulary_builder *b) {
-    struct vocabulary *v = &b->vocabulary;
-    TRY(code_table_read(&b->codes, b->code_tables));
+static int number_and_share(struct vocabulary_builder *b) {
     TRY(code_table_check_nodes(&b->codes, &b->graph, b->graph_path));
     warn_of_grown_lists(b);
     TRY(number_nodes(b));
-    take_share(b);
-    TRY(copy_texts(b));
-    v->graph_hops = (int32_t)b->subgraphs->hops;
-    v->graph_max_nodes = (int32_t)b->subgraphs->max_nodes;
-    return STATUS_OK;
+    return share_codes(b);
 }
 
-int vocabulary_builder_read_codes(struct vocabulary_builder *b) { return comm_agree(b->comm, read_codes(b)); }
+int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
+    struct vocabulary *v = &b->vocabulary;
+    TRY(code_table_read(&b->codes, b->comm, b->code_tables));
+    TRY(comm_agree(b->comm, number_and_share(b)));
+    v->graph_hops = (int32_t)b->subgraphs->hops;
+    v->graph_max_nodes = (int32_t)b->subgraphs->max_nodes;
+    return copy_texts(b);
+}
 
 int vocabulary_builder_grow_subgraphs(struct vocabulary_builder *b) {
     const struct subgraph_work work = {.codes = &b->codes,
