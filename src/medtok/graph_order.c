@@ -180,9 +180,8 @@ static int make_order(const char *path, int64_t *order) {
     TRY_DONE(read_lists(&l, file));
     TRY_DONE(cut_lists(&l));
     TRY_DONE(order_codes(&l, order));
-    log_info("train.partition: graph: %lld distinct subgraphs of %lld codes, in %d pieces by METIS %s, in %.1f s",
-             (long long)l.n, (long long)l.n_codes, GRAPH_PIECES, graph_partition_version(),
-             seconds_of_processor() - begun);
+    log_info("train.partition: graph: %lld distinct subgraphs of %lld codes, ordered by METIS %s in %.1f s",
+             (long long)l.n, (long long)l.n_codes, graph_partition_version(), seconds_of_processor() - begun);
 done:
     h5file_close(file);
     lists_free(&l);

@@ -1,7 +1,7 @@
 /* The order of the codes under train.partition: graph, along which strata and ranks are runs (train/sampler.h): codes that share nodes of
  * the knowledge graph lie near each other, so that the codes of a rank have many of their nodes in common, and few with other ranks'.
  *
- * Codes with the same list of nodes are one; these are cut into GRAPH_PIECES pieces of equal cost (dist/graph_partition.h). In the order
+ * Codes with the same list of nodes are one; these are cut into GRAPH_PIECES pieces of equal cost, fewer where there are few (dist/graph_partition.h). In the order
  * the pieces follow each other, each with its codes with a graph, by falling size of the subgraph, so that a stratum has codes of like
  * cost, and behind them a share of the codes without, in input order: all stretches are of one mixture.
  */
