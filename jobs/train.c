@@ -119,7 +119,7 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
     (void)self;
     TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
     TRY(text_source_add_provenance(comm, &config->text, config->files.text, provenance));
-    if (config->train.partition == PARTITION_GRAPH)
+    if (train_partition(&config->train) == PARTITION_GRAPH)
         TRY(provenance_add_checksum(provenance, "partitioner", "METIS", graph_partition_version()));
     int status = STATUS_OK;
     if (comm->rank == 0) status = text_source_add_encoder(&config->text, config->files.text, provenance);
@@ -163,7 +163,6 @@ static int run(const struct comm *comm, const struct config *config, const struc
 static int check(const struct config *config) {
     TRY(text_options_check_mode(&config->text));
     TRY(train_options_check(&config->train));
-    if (config->train.partition == PARTITION_GRAPH) TRY(graph_partition_check("train.partition: graph"));
     if (config->model.text_map == TEXT_MAP_PRINCIPAL && config->text.mode == TEXT_ONLINE)
         return status_set(STATUS_USAGE,
                           "model.text_map: principal needs text.mode: cached, whose features it looks at");
