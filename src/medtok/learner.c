@@ -276,10 +276,10 @@ done:
 
 /* Under train.partition: graph each node lies with the rank whose codes have it most; on one rank there is nothing to order. Collective. */
 static int order_nodes(struct medtok_learner *m) {
-    int64_t *uses, n = m->dataset.vocabulary.n_nodes;
+    int64_t *uses = NULL, n = m->dataset.vocabulary.n_nodes;
     if (train_partition(m->options.train) != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
-    TRY(comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses)));
-    int status = row_order_make(&m->row_order, m->comm, n, uses);
+    int status = comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses));
+    if (status == STATUS_OK) status = row_order_make(&m->row_order, m->comm, n, uses);
     free(uses);
     m->dataset.node_position = m->row_order.position;
     return status;
