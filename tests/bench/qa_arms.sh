@@ -14,7 +14,7 @@
 #   DEVICE (auto) COMPUTE (fp32)  JOBS (1): runs at the same time  LIMIT (0: none): seconds after which no further run begins; exit code 3 if any is missing
 #   ARMS ("zero-shot none descriptions null random shuffled text vectors"; also told: zero-shot with descriptions) SEEDS ("1 2 3")
 #   STEPS (100) BATCH (64) RATE (2e-4) WARMUP (10) MAX_TOKENS (512) ROTATIONS (1) LEARN TEST (0: all; else questions to learn from, and of each set asked)
-#   RECOMPUTE (1; 0: faster where memory allows)
+#   RECOMPUTE (1; 0: faster where memory allows)  OVER (MedTok): the arm whose gain over each other one is told
 # A question has 165 tokens of SmolLM2 on the average: an H100 multiplies 5,632 rows at a time, so BATCH=32 or 64 leave little room unused.
 # To a machine with a GPU: after data and tables here, take tests/bench, tests/golden/smollm2_folder.py, the program, GGUF (98 MB; or in parts that are put together
 # there) and of FOLDER data.txt, learn.all.jsonl, test.all.jsonl, table.h5, text.h5, vocabulary.h5 (10 MB), and there run the steps model, arms and report.
@@ -153,7 +153,7 @@ step_report() {
         echo
         sed 's/^/- /' "$folder/data.txt"
         echo
-        "$medtok" qa-compare --set "qa_compare.reports=[$(IFS=,; echo "${list[*]}")]" qa_compare.report="$folder/arms.json" 2>"$folder/logs/compare" || { cat "$folder/logs/compare" >&2 && return 1; }
+        "$medtok" qa-compare --set "qa_compare.reports=[$(IFS=,; echo "${list[*]}")]" qa_compare.arm="${OVER:-MedTok}" qa_compare.report="$folder/arms.json" 2>"$folder/logs/compare" || { cat "$folder/logs/compare" >&2 && return 1; }
     } >"$folder/arms.md.new"
     mv "$folder/arms.md.new" "$folder/arms.md"
     say "wrote $folder/arms.md and arms.json, of seeds ${there[*]}"
