@@ -23,11 +23,12 @@ struct text_features {
     float *rows_f32;        /* [n_rows, dim], or NULL; one of the two is set */
 };
 
-/* Reads the features of the given codes (global indices, any order, each at most once), loading each row that they
- * use once, in file order. Fails if the file was made from another vocabulary (vocabulary_path's content_id), or holds
- * indices out of range or values that are not finite (names the code). */
-int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
-                       struct text_features *features);
+/* Collective (store/row_fetch.h: each rank reads its share of the file), every rank with codes of its own choice. Reads the features of
+ * codes[n_codes] (global indices, ascending, each once), each row that they use once. Fails if the file was made from
+ * another vocabulary (vocabulary_path's content_id), or holds indices out of range or values that are not finite (names
+ * the code). `status`: what failed on this rank on the way here, which becomes every rank's. */
+int text_features_read(const struct comm *comm, const char *path, const char *vocabulary_path, const int64_t *codes,
+                       int64_t n_codes, struct text_features *features, int status);
 
 /* The mean over the tokens (the first row, where that is it) of each of some codes (global indices, in any order, also more than once), float [n, *dim] in *means, which the
  * caller frees in any case. Fails if the file was made from a vocabulary whose content_id is another. */
@@ -43,14 +44,18 @@ void text_features_row(const struct text_features *features, int64_t row, float 
 void text_features_free(struct text_features *features);
 
 /* ---- writing ---- */
-/* What a file holds besides its rows. All borrowed; token_offsets and token_row are those of the whole file, on rank 0. */
+/* What a file holds besides its rows, of which a rank has a run of codes and one of tokens. So that checksums do not depend on the ranks, runs begin
+ * with multiples of TEXT_INDEX_OFFSETS and of TEXT_INDEX_ROWS. All borrowed. */
+enum { TEXT_INDEX_OFFSETS = 512, TEXT_INDEX_ROWS = 1024 };
 struct text_features_index {
-    const char *vocabulary, *encoder; /* path of the vocabulary, name of the encoder */
-    int half;                         /* rows are stored in half precision */
-    int first_is_mean;                /* the first row of a code is the mean over its tokens */
-    int64_t n_codes, n_tokens, n_rows, dim;
-    const int64_t *token_offsets;
-    const int32_t *token_row;
+    const char *vocabulary, *encoder;       /* path of the vocabulary, name of the encoder */
+    int half;                               /* rows are stored in half precision */
+    int first_is_mean;                      /* the first row of a code is the mean over its tokens */
+    int64_t n_codes, n_tokens, n_rows, dim; /* of all ranks */
+    int64_t first_code, n_offsets;          /* this rank's of the n_codes + 1 offsets */
+    int64_t first_token, n_own_tokens;      /* this rank's of the n_tokens rows */
+    const int64_t *token_offsets;           /* [n_offsets] as in the file */
+    const int32_t *token_row;               /* [n_own_tokens] */
 };
 
 /* A file that is being written: write rows of half or float32 with h5dataset_write in any order, then close it. */

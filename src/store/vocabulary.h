@@ -59,13 +59,18 @@ enum vocabulary_part {
     VOCABULARY_HIERARCHY = 8
 };
 
-/* Collective over comm (rank 0 holds everything; the others pass NULL). Writes atomically to `path`. */
+/* Collective. Each rank passes the codes that it holds, those of rank r behind those of the ranks before it, with names of the same lengths
+ * (code_bytes, system_bytes) on all ranks; NULL: none. What is not of codes is rank 0's: relations, hierarchy, identities, numbers of nodes.
+ * Writes atomically to `path`; the file is the same however the codes are dealt out. Datasets are contiguous, in the order of the schema. */
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *vocabulary,
                      const struct provenance *provenance);
 
 /* Reads the asked parts of codes first .. first+count-1 (count -1: to the end). Checks that offsets ascend and indices
  * are in range, so that a damaged file is an error here and not a crash later. */
 int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned parts, struct vocabulary *vocabulary);
+
+/* Whether the subgraphs that were read are in range, for who reads them otherwise; codes [n_codes]: their numbers, NULL: those from `first` on. */
+int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *vocabulary, const int64_t *codes);
 
 /* The sizes alone: n_codes_total, n_nodes, n_hierarchy, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);

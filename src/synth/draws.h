@@ -1,5 +1,5 @@
-/* Random numbers of one patient in their order, all from base/rng.h: the n-th number of (seed, what, patient, step) is the same
- * wherever it is drawn, so that any rank can make any patient. */
+/* Random numbers of one patient (of a made-up vocabulary: of one code or node) in their order, all from base/rng.h: the n-th number of (seed,
+ * what, step, patient) is the same wherever it is drawn, so that any rank can make any patient. */
 #ifndef MEDTOK_SYNTH_DRAWS_H
 #define MEDTOK_SYNTH_DRAWS_H
 
@@ -7,8 +7,20 @@
 
 #include "base/rng.h"
 
-/* What is drawn; added to RNG_SYNTH. */
-enum { DRAW_PERSON, DRAW_COURSE, DRAW_DETAILS, DRAW_CALIBRATION, DRAW_MODEL, DRAW_CODES };
+/* What is drawn; added to RNG_SYNTH. Of a patient: step = admission. Of a code or node of a vocabulary: step = its terminology, kind or relation. */
+enum {
+    DRAW_PERSON,
+    DRAW_COURSE,
+    DRAW_DETAILS,
+    DRAW_CALIBRATION,
+    DRAW_MODEL,
+    DRAW_CODES,
+    DRAW_CHILDREN,
+    DRAW_CONCEPTS,
+    DRAW_LISTED,
+    DRAW_HUBS,
+    DRAW_EDGES
+};
 
 struct draws {
     uint64_t seed, index;

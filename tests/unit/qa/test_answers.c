@@ -43,7 +43,14 @@ static int make_table(void **state) {
                                 .base_rows = N,
                                 .table_version = 1,
                                 .region = {{0, 2}, {2, 4}, {4, 6}, {6, 8}}};
-    struct table_names names = {.code = codes[0], .system = systems[0], .code_bytes = BYTES, .system_bytes = BYTES};
+    struct table_head head = {.code = codes[0],
+                              .system = systems[0],
+                              .code_bytes = BYTES,
+                              .system_bytes = BYTES,
+                              .codebook = codebook,
+                              .vocabulary_id = "v",
+                              .checkpoint_id = "c",
+                              .step = 1};
     struct table_writer *writer;
     (void)state;
     close(mkstemp(table_path));
@@ -54,12 +61,9 @@ static int make_table(void **state) {
         if (i != 5) embedding[i][0] = 1, embedding[i][1] = (float)(i + 1);
     }
     provenance_finish(&provenance, KIND_TABLE);
-    assert_int_equal(table_create(&writer, &self, table_path, &shape, &names, codebook, &provenance), STATUS_OK);
+    assert_int_equal(table_create(&writer, &self, table_path, &shape, &head, &provenance, STATUS_OK), STATUS_OK);
     assert_int_equal(table_write(writer, 0, N, tokens[0], weights[0], embedding[0]), STATUS_OK);
-    assert_int_equal(table_set_text(writer, "vocabulary_id", "v"), STATUS_OK);
-    assert_int_equal(table_set_text(writer, "checkpoint_id", "c"), STATUS_OK);
-    assert_int_equal(table_set_int(writer, "step", 1), STATUS_OK);
-    assert_int_equal(table_commit(writer), STATUS_OK);
+    assert_int_equal(table_commit(writer, STATUS_OK), STATUS_OK);
     return 0;
 }
 
