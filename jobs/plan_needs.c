@@ -116,10 +116,10 @@ static int64_t memory_of(enum job job, const struct plan_sizes *z, const struct 
         case JOB_PREPARE:
             return BASE_BYTES + z->vocabulary_bytes / ranks + z->n_codes * CODE_LIST_BYTES +
                    z->n_nodes * GRAPH_NODE_BYTES;
-        case JOB_ENCODE: return BASE_BYTES + z->vocabulary_bytes / 4;
+        case JOB_ENCODE: return BASE_BYTES + z->vocabulary_bytes / 4 / ranks;
         case JOB_TRAIN: return training_memory(z, c, ranks);
         case JOB_TOKENIZE:
-            return BASE_BYTES + 4 * z->parameters + z->vocabulary_bytes / ranks +
+            return BASE_BYTES + 4 * (z->parameters - z->cut + z->cut / ranks) + z->vocabulary_bytes / ranks +
                    c->tokenize.batch * code_activations(c);
         case JOB_INSPECT: return BASE_BYTES + z->table_bytes;
         case JOB_COHORT: return BASE_BYTES + (c->cohort.memory << 20);

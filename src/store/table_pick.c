@@ -72,35 +72,39 @@ static int read_rows(struct pick *p) {
     return table_read_codebook(p->from, p->codebook);
 }
 
-static int copy_attributes(const struct table *from, struct table_writer *to) {
-    static const char *const TEXTS[] = {"vocabulary_id", "checkpoint_id"}, *const NUMBERS[] = {"step", "averaged"};
-    for (int i = 0; i < 2; i++) {
-        char *text = NULL;
-        int64_t number;
-        int status = h5file_get_text(from->file, TEXTS[i], &text);
-        if (status == STATUS_OK) status = table_set_text(to, TEXTS[i], text);
-        free(text);
-        TRY(status);
-        TRY(h5file_get_int_or(from->file, NUMBERS[i], 0, &number));
-        TRY(table_set_int(to, NUMBERS[i], number));
-    }
-    return STATUS_OK;
+/* What the table was made from and by, for its part. The texts are owned. */
+static int read_head(const struct pick *p, struct table_head *head, char **vocabulary_id, char **checkpoint_id) {
+    const struct table *t = p->from;
+    int64_t averaged;
+    TRY(h5file_get_text(t->file, "vocabulary_id", vocabulary_id));
+    TRY(h5file_get_text(t->file, "checkpoint_id", checkpoint_id));
+    TRY(h5file_get_int_or(t->file, "averaged", 0, &averaged));
+    *head = (struct table_head){.code = p->code,
+                                .system = p->system,
+                                .code_bytes = t->code_bytes,
+                                .system_bytes = t->system_bytes,
+                                .codebook = p->codebook,
+                                .vocabulary_id = *vocabulary_id,
+                                .checkpoint_id = *checkpoint_id,
+                                .averaged = averaged != 0};
+    return h5file_get_int_or(t->file, "step", 0, &head->step);
 }
 
 static int write_table(const struct pick *p, const char *path, const struct provenance *provenance) {
-    const struct table *t = p->from;
-    const struct table_names names = {p->code, p->system, t->code_bytes, t->system_bytes};
     const struct comm self = comm_self();
-    struct table_shape shape = t->shape;
+    struct table_shape shape = p->from->shape;
+    struct table_head head;
     struct table_writer *writer;
+    char *vocabulary_id = NULL, *checkpoint_id = NULL;
     shape.n_codes = p->n;
     shape.vocabulary_rows = shape.base_rows = 0;
     shape.table_version = 1;
-    TRY(table_create(&writer, &self, path, &shape, &names, p->codebook, provenance));
-    int status = table_write(writer, 0, p->n, p->tokens, p->weights, p->embedding);
-    if (status == STATUS_OK) status = copy_attributes(t, writer);
-    if (status == STATUS_OK) return table_commit(writer);
-    table_abandon(writer);
+    int status = read_head(p, &head, &vocabulary_id, &checkpoint_id);
+    status = table_create(&writer, &self, path, &shape, &head, provenance, status);
+    if (status == STATUS_OK)
+        status = table_commit(writer, table_write(writer, 0, p->n, p->tokens, p->weights, p->embedding));
+    free(vocabulary_id);
+    free(checkpoint_id);
     return status;
 }
 

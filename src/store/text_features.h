@@ -44,14 +44,18 @@ void text_features_row(const struct text_features *features, int64_t row, float 
 void text_features_free(struct text_features *features);
 
 /* ---- writing ---- */
-/* What a file holds besides its rows. All borrowed; token_offsets and token_row are those of the whole file, on rank 0. */
+/* What a file holds besides its rows, of which a rank has a run of codes and one of tokens. So that checksums do not depend on the ranks, runs begin
+ * with multiples of TEXT_INDEX_OFFSETS and of TEXT_INDEX_ROWS. All borrowed. */
+enum { TEXT_INDEX_OFFSETS = 512, TEXT_INDEX_ROWS = 1024 };
 struct text_features_index {
-    const char *vocabulary, *encoder; /* path of the vocabulary, name of the encoder */
-    int half;                         /* rows are stored in half precision */
-    int first_is_mean;                /* the first row of a code is the mean over its tokens */
-    int64_t n_codes, n_tokens, n_rows, dim;
-    const int64_t *token_offsets;
-    const int32_t *token_row;
+    const char *vocabulary, *encoder;       /* path of the vocabulary, name of the encoder */
+    int half;                               /* rows are stored in half precision */
+    int first_is_mean;                      /* the first row of a code is the mean over its tokens */
+    int64_t n_codes, n_tokens, n_rows, dim; /* of all ranks */
+    int64_t first_code, n_offsets;          /* this rank's of the n_codes + 1 offsets */
+    int64_t first_token, n_own_tokens;      /* this rank's of the n_tokens rows */
+    const int64_t *token_offsets;           /* [n_offsets] as in the file */
+    const int32_t *token_row;               /* [n_own_tokens] */
 };
 
 /* A file that is being written: write rows of half or float32 with h5dataset_write in any order, then close it. */

@@ -2,6 +2,7 @@
 #include "text/bert_encoder.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/device_status.h"
 #include "lm/bert.h"
@@ -18,8 +19,8 @@ struct bert_state {
     struct text_pool_room pool;
     struct dictionary texts; /* sequences of ids (int32) */
     /* a batch */
-    int32_t *offsets;
-    long long offsets_capacity, cls_capacity;
+    int32_t *offsets, *ids;
+    long long offsets_capacity, ids_capacity, cls_capacity;
     dev_real cls; /* [n_texts, dim] their first rows, of sentence */
 };
 
@@ -83,6 +84,8 @@ static int bert_plan(struct text_encoder *encoder, const struct vocabulary *v, s
 }
 
 /* ---- rows ---- */
+static int32_t ids_of(const struct text_unit *unit) { return unit->size / (int32_t)sizeof(int32_t); }
+
 static void make_room_for_cls(struct bert_state *s, int64_t n) {
     if (n <= s->cls_capacity) return;
     device_free_reals(s->device, s->cls);
@@ -90,16 +93,21 @@ static void make_room_for_cls(struct bert_state *s, int64_t n) {
     s->cls = device_alloc_reals(s->device, s->cls_capacity * s->folder.config.hidden);
 }
 
-/* Computes n units with `tokens` tokens in all, and copies their rows to out. */
-static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tokens, real *out) {
-    int64_t dim = s->folder.config.hidden;
+/* Computes units->list[first .. first+n-1], and copies their rows to out; *n_rows: how many rows these are. */
+static int run_batch(struct bert_state *s, const struct text_units *units, int64_t first, int64_t n, real *out,
+                     int64_t *n_rows) {
+    int64_t dim = s->folder.config.hidden, tokens = 0;
     struct bert_hidden hidden;
     TRY(mem_grow(&s->offsets, &s->offsets_capacity, n + 1, sizeof *s->offsets));
     s->offsets[0] = 0;
-    for (int64_t u = 0; u < n; u++) s->offsets[u + 1] = (int32_t)(s->offsets[u] + n_tokens(s, first + u));
-    const int32_t *ids = (const int32_t *)(const void *)(s->texts.bytes + s->texts.offsets[first]);
-    TRY(bert_forward(&s->bert, n, s->offsets, ids, NULL, &hidden));
+    for (int64_t u = 0; u < n; u++) tokens = s->offsets[u + 1] = s->offsets[u] + ids_of(&units->list[first + u]);
+    TRY(mem_grow(&s->ids, &s->ids_capacity, tokens, sizeof *s->ids));
+    for (int64_t u = 0; u < n; u++)
+        memcpy(s->ids + s->offsets[u], units->bytes + units->list[first + u].at,
+               (size_t)ids_of(&units->list[first + u]) * sizeof *s->ids);
+    TRY(bert_forward(&s->bert, n, s->offsets, s->ids, NULL, &hidden));
     TRY(text_pool(&s->pool, s->pooling, n, tokens, dim, &hidden));
+    *n_rows = s->sentence ? n : tokens;
     if (s->sentence) {
         make_room_for_cls(s, n);
         s->device->run->gather_rows(s->device, n, dim, hidden.rows, hidden.offsets, s->cls);
@@ -110,16 +118,22 @@ static int run_batch(struct bert_state *s, int64_t first, int64_t n, int64_t tok
     return device_status(s->device);
 }
 
-static int bert_rows(struct text_encoder *encoder, int64_t first, int64_t count, real *out) {
+/* The batches of which encode's parts are made (text_batch_end): as many units as have at most `most` ids, and at least one. */
+static int64_t batch_end(const struct text_units *units, int64_t first, int64_t end, int64_t most) {
+    int64_t next = first + 1, ids = ids_of(&units->list[first]);
+    while (next < end && ids + ids_of(&units->list[next]) <= most) ids += ids_of(&units->list[next++]);
+    return next;
+}
+
+static int bert_rows(struct text_encoder *encoder, const struct text_units *units, int64_t first, int64_t count,
+                     real *out) {
     struct bert_state *s = encoder->state;
+    int64_t end = first + count, n_rows;
     if (!s->bert.device) TRY(bert_open(&s->bert, s->device, &s->folder, s->precision));
-    int64_t end = first + count, most = s->device->linear_rows * (int64_t)sizeof(int32_t);
-    while (first < end) { /* the batches of which encode's parts are made */
-        int64_t next = text_batch_end(s->texts.offsets, first, end, most);
-        int64_t tokens = (s->texts.offsets[next] - s->texts.offsets[first]) / (int64_t)sizeof(int32_t);
-        TRY(run_batch(s, first, next - first, tokens, out));
-        out += (s->sentence ? next - first : tokens) * encoder->dim;
-        first = next;
+    for (int64_t next; first < end; first = next) {
+        next = batch_end(units, first, end, s->device->linear_rows);
+        TRY(run_batch(s, units, first, next - first, out, &n_rows));
+        out += n_rows * encoder->dim;
     }
     return STATUS_OK;
 }
@@ -130,6 +144,7 @@ static void bert_encoder_close(struct text_encoder *encoder) {
     if (!s) return;
     bert_close(&s->bert);
     free(s->offsets);
+    free(s->ids);
     device_free_reals(s->device, s->cls);
     text_pool_room_free(&s->pool);
     dictionary_free(&s->texts);
@@ -141,8 +156,13 @@ static void bert_encoder_close(struct text_encoder *encoder) {
 int bert_encoder_open(struct text_encoder *encoder, const struct text_options *options, struct device *device) {
     struct bert_state *s;
     TRY(mem_alloc(&s, 1, sizeof *s));
-    *encoder = (struct text_encoder){
-        .name = "bert", .state = s, .plan = bert_plan, .rows = bert_rows, .close = bert_encoder_close};
+    *encoder = (struct text_encoder){.name = "bert",
+                                     .state = s,
+                                     .plan = bert_plan,
+                                     .rows = bert_rows,
+                                     .close = bert_encoder_close,
+                                     .n_kinds = 1,
+                                     .dictionaries = {&s->texts}};
     s->device = device;
     s->pool.device = device;
     s->pooling = options->pool;

@@ -1,5 +1,5 @@
-/* Plan: a dictionary of distinct words and one of distinct word sequences. Rows: words first, then texts; a text's row sums the
- * unscaled vectors of its words, which are kept. */
+/* Plan: a dictionary of distinct words and one of distinct texts, a text being its words one behind the other. Rows: words first, then texts; a
+ * text's row sums the unscaled vectors of its words, some of which are kept. */
 #include "text/ngram_encoder.h"
 
 #include <math.h>
@@ -9,7 +9,6 @@
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "base/dictionary.h"
 #include "lm/normalize.h"
 
 enum { MAX_WORD_BYTES = 256 }; /* longer words are cut */
@@ -18,20 +17,39 @@ struct ngram_state {
     int64_t least, most;
     int n_threads;
     uint64_t seed;
-    struct dictionary words, texts; /* a text is the sequence of its word numbers (int32) */
-    int16_t *word_sums;             /* [words.n, dim] unscaled */
+    struct dictionary words, texts; /* planned; a text is its words, each a byte of its length - 1 and its bytes */
+    struct dictionary kept;         /* words whose vectors are kept, in whatever order they came */
+    int16_t *sums;                  /* [kept.n, dim] unscaled */
+    long long sums_capacity;
+    int32_t *numbers; /* of the words of the texts in hand, among those kept */
+    long long numbers_capacity;
+    int64_t *first_number; /* [TEXTS_AT_ONCE + 1] where those of each text begin */
 };
 
+/* Texts computed at once, and words whose vectors are kept before all are forgotten: these bound the memory, whatever the vocabulary. */
+enum { TEXTS_AT_ONCE = 1024, MOST_KEPT = 65536 };
+
 /* ---- plan ---- */
+/* A word's bytes in a text. An empty one there is not. */
+static int64_t put_word(const char *word, int64_t size, char *to) {
+    to[0] = (char)(unsigned char)(size - 1);
+    memcpy(to + 1, word, (size_t)size);
+    return size + 1;
+}
+
 static int plan_code(struct ngram_state *s, const char *text, int64_t size, struct words *words, struct text_plan *plan,
                      int64_t code, long long *capacity) {
+    char bytes[NGRAM_MAX_WORDS * (MAX_WORD_BYTES + 1)];
     int32_t numbers[NGRAM_MAX_WORDS], text_number;
+    int64_t n_bytes = 0;
     TRY(words_split(words, text, size, NGRAM_MAX_WORDS));
     for (int64_t w = 0; w < words->n; w++) {
         const char *word = words->text + words->offsets[w];
-        TRY(dictionary_add(&s->words, word, (int64_t)strnlen(word, MAX_WORD_BYTES), &numbers[w]));
+        int64_t length = (int64_t)strnlen(word, MAX_WORD_BYTES);
+        TRY(dictionary_add(&s->words, word, length, &numbers[w]));
+        n_bytes += put_word(word, length, bytes + n_bytes);
     }
-    TRY(dictionary_add(&s->texts, numbers, words->n * (int64_t)sizeof *numbers, &text_number));
+    TRY(dictionary_add(&s->texts, bytes, n_bytes, &text_number));
     int64_t at = plan->token_offsets[code];
     TRY(mem_grow(&plan->token_row, capacity, at + 1 + words->n, sizeof *plan->token_row));
     plan->token_row[at] = -1 - text_number; /* text rows come behind the word rows, whose number is not yet known */
@@ -91,11 +109,6 @@ static void add_ngrams(const struct ngram_state *s, const char *word, int64_t si
     add_signs(s->seed, XXH3_64bits_withSeed(marked, (size_t)size + 2, 2), dim, sum);
 }
 
-static void add_word(const struct ngram_state *s, int64_t word, int64_t dim, int16_t *sum) {
-    const struct dictionary *d = &s->words;
-    add_ngrams(s, d->bytes + d->offsets[word], d->offsets[word + 1] - d->offsets[word], dim, sum);
-}
-
 static void scale_row(const int32_t *sum, int64_t dim, real *out) {
     double square = 0;
     for (int64_t c = 0; c < dim; c++) square += (double)sum[c] * (double)sum[c];
@@ -103,49 +116,96 @@ static void scale_row(const int32_t *sum, int64_t dim, real *out) {
     for (int64_t c = 0; c < dim; c++) out[c] = (real)(scale * sum[c]);
 }
 
-/* A text's words, and each pair of neighbours as one more n-gram, so that order counts a little. */
-static void text_row(const struct ngram_state *s, int64_t text, int64_t dim, int32_t *sum, int16_t *pair, real *out) {
-    const struct dictionary *d = &s->texts;
-    int64_t n = (d->offsets[text + 1] - d->offsets[text]) / (int64_t)sizeof(int32_t);
-    const char *numbers = d->bytes + d->offsets[text];
+/* A text's words (`numbers` among those kept), and each pair of neighbours as one more n-gram, so that order counts a little. */
+static void text_row(const struct ngram_state *s, const int32_t *numbers, int64_t n, int64_t dim, int32_t *sum,
+                     int16_t *pair, real *out) {
     uint64_t before = 0;
     memset(sum, 0, (size_t)dim * sizeof *sum);
     for (int64_t w = 0; w < n; w++) {
-        int32_t word;
-        memcpy(&word, numbers + w * (int64_t)sizeof word, sizeof word);
-        const int16_t *row = s->word_sums + word * dim;
+        uint64_t hash = s->kept.hash[numbers[w]];
+        const int16_t *row = s->sums + numbers[w] * dim;
         memset(pair, 0, (size_t)dim * sizeof *pair);
-        if (w > 0) add_signs(s->seed, XXH3_64bits_withSeed(&s->words.hash[word], 8, before), dim, pair);
+        if (w > 0) add_signs(s->seed, XXH3_64bits_withSeed(&hash, 8, before), dim, pair);
         for (int64_t c = 0; c < dim; c++) sum[c] += row[c] + pair[c];
-        before = s->words.hash[word];
+        before = hash;
     }
     scale_row(sum, dim, out);
 }
 
-static int sum_words(struct text_encoder *encoder) {
-    struct ngram_state *s = encoder->state;
-    int64_t dim = encoder->dim;
-    TRY(mem_alloc(&s->word_sums, s->words.n * dim, sizeof *s->word_sums));
-#pragma omp parallel for num_threads(s->n_threads) schedule(dynamic, 64)
-    for (int64_t w = 0; w < s->words.n; w++) add_word(s, w, dim, s->word_sums + w * dim);
+/* Numbers the words of a text, behind `n` numbers. */
+static int number_words(struct ngram_state *s, const char *text, int64_t size, int64_t *n) {
+    for (int64_t at = 0; at < size;) {
+        int64_t length = (unsigned char)text[at] + 1;
+        TRY(mem_grow(&s->numbers, &s->numbers_capacity, *n + 1, sizeof *s->numbers));
+        TRY(dictionary_add(&s->kept, text + at + 1, length, &s->numbers[(*n)++]));
+        at += length + 1;
+    }
     return STATUS_OK;
 }
 
-static int ngram_rows(struct text_encoder *encoder, int64_t first, int64_t count, real *out) {
+/* The words of these texts, and the vectors of those that are new. */
+static int keep_words(struct ngram_state *s, const struct text_units *units, int64_t first, int64_t count,
+                      int64_t dim) {
+    int64_t n = 0;
+    if (s->kept.n > MOST_KEPT) dictionary_free(&s->kept);
+    int64_t known = s->kept.n;
+    if (!s->first_number) TRY(mem_alloc(&s->first_number, TEXTS_AT_ONCE + 1, sizeof *s->first_number));
+    TRY(mem_grow(&s->numbers, &s->numbers_capacity, 1, sizeof *s->numbers));
+    for (int64_t i = 0; i < count; i++) {
+        const struct text_unit *u = &units->list[first + i];
+        s->first_number[i] = n;
+        TRY(number_words(s, units->bytes + u->at, u->size, &n));
+    }
+    s->first_number[count] = n;
+    TRY(mem_grow(&s->sums, &s->sums_capacity, s->kept.n * dim + 1, sizeof *s->sums));
+    memset(s->sums + known * dim, 0, (size_t)((s->kept.n - known) * dim) * sizeof *s->sums);
+    const struct dictionary *d = &s->kept;
+#pragma omp parallel for num_threads(s->n_threads) schedule(dynamic, 64)
+    for (int64_t w = known; w < d->n; w++)
+        add_ngrams(s, d->bytes + d->offsets[w], d->offsets[w + 1] - d->offsets[w], dim, s->sums + w * dim);
+    return STATUS_OK;
+}
+
+static int text_rows(struct text_encoder *encoder, const struct text_units *units, int64_t first, int64_t count,
+                     real *out) {
     struct ngram_state *s = encoder->state;
     int64_t dim = encoder->dim;
-    if (!s->word_sums) TRY(sum_words(encoder));
+    TRY(keep_words(s, units, first, count, dim));
 #pragma omp parallel for num_threads(s->n_threads) schedule(dynamic, 64)
     for (int64_t i = 0; i < count; i++) {
         int32_t sum[dim];
         int16_t pair[dim];
-        int64_t row = first + i;
-        if (row >= s->words.n) {
-            text_row(s, row - s->words.n, dim, sum, pair, out + i * dim);
-            continue;
-        }
-        for (int64_t c = 0; c < dim; c++) sum[c] = s->word_sums[row * dim + c];
+        text_row(s, s->numbers + s->first_number[i], s->first_number[i + 1] - s->first_number[i], dim, sum, pair,
+                 out + i * dim);
+    }
+    return STATUS_OK;
+}
+
+static void word_rows(struct text_encoder *encoder, const struct text_units *units, int64_t first, int64_t count,
+                      real *out) {
+    struct ngram_state *s = encoder->state;
+    int64_t dim = encoder->dim;
+#pragma omp parallel for num_threads(s->n_threads) schedule(dynamic, 64)
+    for (int64_t i = 0; i < count; i++) {
+        const struct text_unit *u = &units->list[first + i];
+        int32_t sum[dim];
+        int16_t vector[dim];
+        memset(vector, 0, (size_t)dim * sizeof *vector);
+        add_ngrams(s, units->bytes + u->at, u->size, dim, vector);
+        for (int64_t c = 0; c < dim; c++) sum[c] = vector[c];
         scale_row(sum, dim, out + i * dim);
+    }
+}
+
+/* Units below units->last_kind are words. */
+static int ngram_rows(struct text_encoder *encoder, const struct text_units *units, int64_t first, int64_t count,
+                      real *out) {
+    int64_t n = 0, dim = encoder->dim;
+    while (n < count && units->list[first + n].unit < units->last_kind) n++;
+    word_rows(encoder, units, first, n, out);
+    for (int64_t more; n < count; n += more) {
+        more = count - n < TEXTS_AT_ONCE ? count - n : TEXTS_AT_ONCE;
+        TRY(text_rows(encoder, units, first + n, more, out + n * dim));
     }
     return STATUS_OK;
 }
@@ -155,7 +215,10 @@ static void ngram_close(struct text_encoder *encoder) {
     if (!s) return;
     dictionary_free(&s->words);
     dictionary_free(&s->texts);
-    free(s->word_sums);
+    dictionary_free(&s->kept);
+    free(s->sums);
+    free(s->numbers);
+    free(s->first_number);
     free(s);
     *encoder = (struct text_encoder){0};
 }
@@ -172,6 +235,8 @@ int ngram_encoder_open(struct text_encoder *encoder, const struct text_options *
                                      .state = s,
                                      .plan = ngram_plan,
                                      .rows = ngram_rows,
-                                     .close = ngram_close};
+                                     .close = ngram_close,
+                                     .n_kinds = 2,
+                                     .dictionaries = {&s->words, &s->texts}};
     return STATUS_OK;
 }

@@ -416,10 +416,16 @@ static real *encode_texts(struct device *device, enum text_features_kept feature
     assert_int_equal(encoder.plan(&encoder, &v, plan), STATUS_OK);
     *dim = encoder.dim;
     real *rows = calloc(MOST_ROWS * (size_t)*dim, sizeof *rows);
+    struct text_unit list[N_CODES];
+    struct text_units units = {.n = plan->n_units, .list = list, .bytes = encoder.dictionaries[0]->bytes};
+    for (int64_t i = 0; i < units.n; i++) {
+        const int64_t *offset = encoder.dictionaries[0]->offsets + i;
+        list[i] = (struct text_unit){(int32_t)i, (int32_t)(offset[1] - offset[0]), offset[0]};
+    }
     int64_t half = plan->n_units / 2; /* in two stretches */
-    assert_int_equal(encoder.rows(&encoder, 0, half, rows), STATUS_OK);
-    assert_int_equal(encoder.rows(&encoder, half, plan->n_units - half, rows + text_plan_row(plan, half) * *dim),
-                     STATUS_OK);
+    assert_int_equal(encoder.rows(&encoder, &units, 0, half, rows), STATUS_OK);
+    assert_int_equal(
+        encoder.rows(&encoder, &units, half, plan->n_units - half, rows + text_plan_row(plan, half) * *dim), STATUS_OK);
     encoder.close(&encoder);
     return rows;
 }

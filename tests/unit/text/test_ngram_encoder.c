@@ -26,6 +26,21 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
 }
 
+/* All that was planned, as units: the words, then the texts. */
+static void list_units(const struct text_encoder *e, struct text_unit *list, char *bytes, struct text_units *units) {
+    *units = (struct text_units){.last_kind = e->dictionaries[0]->n, .list = list, .bytes = bytes};
+    int64_t at = 0;
+    for (int k = 0; k < e->n_kinds; k++)
+        for (int64_t i = 0; i < e->dictionaries[k]->n; i++) {
+            const struct dictionary *d = e->dictionaries[k];
+            int64_t size = d->offsets[i + 1] - d->offsets[i];
+            list[units->n] = (struct text_unit){(int32_t)units->n, (int32_t)size, at};
+            memcpy(bytes + at, d->bytes + d->offsets[i], (size_t)size);
+            units->n++;
+            at += size;
+        }
+}
+
 static double cosine(const real *a, const real *b, int n) {
     double ab = 0, aa = 0, bb = 0;
     for (int i = 0; i < n; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
@@ -39,11 +54,16 @@ static void similar_words_get_similar_vectors(void **state) {
                                         "Metformin", "metformin aspirin", "aspirin metformin"};
     struct text_encoder e;
     struct text_plan plan;
+    struct text_unit list[16];
+    struct text_units units;
+    char bytes[512];
     real *rows[6], all[16 * 256];
     encode_texts(&e, &plan, 6, TEXTS);
     assert_int_equal(plan.token_offsets[6], 2 + 2 + 2 + 2 + 3 + 3);
     assert_int_equal(plan.n_rows, 3 + 5); /* three words; "Metformin" is the text "metformin" */
-    assert_int_equal(e.rows(&e, 0, plan.n_rows, all), STATUS_OK);
+    list_units(&e, list, bytes, &units);
+    assert_int_equal(units.n, plan.n_rows);
+    assert_int_equal(e.rows(&e, &units, 0, plan.n_rows, all), STATUS_OK);
     for (int i = 0; i < 6; i++) rows[i] = all + plan.token_row[plan.token_offsets[i]] * 256;
     assert_ptr_equal(rows[0], rows[3]);
     assert_true(cosine(rows[0], rows[1], 256) > 0.6);
@@ -51,7 +71,7 @@ static void similar_words_get_similar_vectors(void **state) {
     assert_true(cosine(rows[4], rows[5], 256) > 0.8 && rows[4] != rows[5]); /* word order counts a little */
     real part[256]; /* a row does not depend on its neighbours */
     for (int64_t r = 0; r < plan.n_rows; r++) {
-        assert_int_equal(e.rows(&e, r, 1, part), STATUS_OK);
+        assert_int_equal(e.rows(&e, &units, r, 1, part), STATUS_OK);
         assert_memory_equal(part, all + r * 256, sizeof part);
     }
     text_plan_free(&plan);
