@@ -258,6 +258,52 @@ static int identify_nodes(struct vocabulary_builder *b) {
     return STATUS_OK;
 }
 
+/* code[n_hierarchy]: the code that each node of the hierarchy stands for, or -1. */
+static void code_of_nodes(const struct vocabulary_builder *b, int64_t *code) {
+    const struct hierarchy *h = &b->hierarchy;
+    for (int64_t i = 0; i < h->n_nodes; i++) code[i] = -1;
+    for (int64_t i = 0; i < b->codes.n && h->names.n > 0; i++)
+        if (h->node[i] >= 0) code[h->node[i] - h->first_node] = i;
+}
+
+/* What node i is called. */
+static struct field node_name(const struct vocabulary_builder *b, const int64_t *code, int64_t i) {
+    const struct vocabulary *v = &b->vocabulary;
+    const struct node_identities *graph = &b->graph.identities;
+    int64_t above = i - vocabulary_graph_nodes(v);
+    if (above < 0) {
+        if (i >= graph->n || graph->name[i].size == 0) return (struct field){"", 0};
+        return (struct field){graph->names + graph->name[i].at, graph->name[i].size};
+    }
+    int64_t of = code[above];
+    if (of >= 0 && text_size(b, of) > 0)
+        return (struct field){b->codes.text + b->codes.description[of], text_size(b, of)};
+    const char *name = v->hierarchy + above * v->hierarchy_bytes;
+    return (struct field){name, (int64_t)strlen(name)};
+}
+
+/* Of the vocabulary that a model is trained on; its new codes have the same nodes. */
+static int name_nodes(struct vocabulary_builder *b) {
+    struct vocabulary *v = &b->vocabulary;
+    int64_t *code = NULL, size = 0;
+    int status;
+    TRY_DONE(mem_alloc(&code, v->n_hierarchy, sizeof *code));
+    code_of_nodes(b, code);
+    TRY_DONE(mem_alloc(&v->node_name_offsets, v->n_nodes + 1, sizeof *v->node_name_offsets));
+    for (int64_t i = 0; i < v->n_nodes; i++) {
+        size += node_name(b, code, i).size;
+        v->node_name_offsets[i + 1] = size;
+    }
+    TRY_DONE(mem_alloc(&v->node_name, size, 1));
+    for (int64_t i = 0; i < v->n_nodes; i++) {
+        struct field name = node_name(b, code, i);
+        if (name.size > 0) memcpy(v->node_name + v->node_name_offsets[i], name.text, (size_t)name.size);
+    }
+done:
+    free(code);
+    return status;
+}
+
 /* Nodes and relations: those of the graph, and behind them those of the hierarchy. */
 static int number_nodes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
@@ -286,6 +332,7 @@ int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
     warn_of_grown_lists(b);
     TRY(copy_texts(b));
     TRY(number_nodes(b));
+    if (!b->known_path) TRY(name_nodes(b));
     v->graph_hops = (int32_t)b->subgraphs->hops;
     v->graph_max_nodes = (int32_t)b->subgraphs->max_nodes;
     return STATUS_OK;

@@ -24,6 +24,8 @@ void vocabulary_free(struct vocabulary *v) {
     free(v->edge_target);
     free(v->edge_relation);
     free(v->node_identity);
+    free(v->node_name_offsets);
+    free(v->node_name);
     *v = (struct vocabulary){0};
 }
 
@@ -55,6 +57,10 @@ static int write_datasets(struct h5file *f, const struct comm *comm, const struc
     TRY(write_whole(f, comm, "edge_target", H5_U16, edges, 1, v->edge_target, 1));
     TRY(write_whole(f, comm, "edge_relation", H5_U8, edges, 1, v->edge_relation, 1));
     TRY(write_whole(f, comm, "relation", H5_TEXT, size[8], size[3], v->relation, 1));
+    if (size[14] > 0) {
+        TRY(write_whole(f, comm, "node_name_offsets", H5_I64, size[14], 1, v->node_name_offsets, 1));
+        TRY(write_whole(f, comm, "node_name_bytes", H5_U8, size[15], 1, v->node_name, 1));
+    }
     if (size[11] > 0) TRY(write_whole(f, comm, "hierarchy", H5_TEXT, size[11], size[12], v->hierarchy, 1));
     TRY(h5file_set_int(f, "n_codes", n));
     TRY(h5file_set_int(f, "n_nodes", size[7]));
@@ -66,7 +72,7 @@ static int write_datasets(struct h5file *f, const struct comm *comm, const struc
 
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *v,
                      const struct provenance *provenance) {
-    int64_t size[14] = {0};
+    int64_t size[16] = {0};
     static const struct vocabulary nothing;
     if (comm->rank == 0) {
         int64_t n = v->n_codes;
@@ -83,7 +89,9 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
                            v->graph_max_nodes,
                            v->n_hierarchy,
                            v->hierarchy_bytes,
-                           v->n_identities};
+                           v->n_identities,
+                           v->node_name_offsets ? v->n_nodes + 1 : 0,
+                           v->node_name_offsets ? v->node_name_offsets[v->n_nodes] : 0};
         memcpy(size, sizes, sizeof size);
     }
     TRY(comm_broadcast(comm, size, sizeof size));
@@ -184,6 +192,21 @@ static int read_graphs(struct h5file *file, struct vocabulary *v) {
     return check_graphs(file, v);
 }
 
+static int read_node_names(struct h5file *file, struct vocabulary *v) {
+    int64_t rows = 0, cols, bytes = 0, base;
+    if (h5file_shape(file, "node_name_offsets", H5_I64, &rows, &cols) != STATUS_OK)
+        return status_set(STATUS_FAILED,
+                          "%s does not hold the names of nodes (an older release made it): run `medtok prepare` again",
+                          h5file_path(file));
+    TRY(h5file_shape(file, "node_name_bytes", H5_U8, &bytes, &cols));
+    int damaged = rows != v->n_nodes + 1;
+    if (!damaged) TRY(read_offsets(file, "node_name_offsets", 0, v->n_nodes, &v->node_name_offsets, &base));
+    if (damaged || base != 0 || v->node_name_offsets[v->n_nodes] != bytes)
+        return status_set(STATUS_FAILED, "%s is damaged: the names of nodes; run `medtok prepare` again",
+                          h5file_path(file));
+    return read_ragged(file, "node_name_bytes", H5_U8, 1, 0, bytes, &v->node_name);
+}
+
 static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigned parts, struct vocabulary *v) {
     TRY(read_sizes(file, v));
     if (count < 0) count = v->n_codes_total - first;
@@ -199,6 +222,7 @@ static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigne
     }
     if (parts & VOCABULARY_HIERARCHY && v->n_hierarchy > 0)
         TRY(read_text(file, "hierarchy", 0, v->n_hierarchy, &v->hierarchy_bytes, &v->hierarchy));
+    if (parts & VOCABULARY_NODE_NAMES) TRY(read_node_names(file, v));
     int64_t base = 0;
     if (parts & (VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS))
         TRY(read_offsets(file, "description_offsets", first, count, &v->description_offsets, &base));

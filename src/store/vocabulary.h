@@ -14,6 +14,8 @@
  *               terminologies (graph.hierarchy); not there if there are none
  *   node_identity u64 [nodes of the KG]  hash of what each node is, whatever its number (ingest/node_identity.h); 0: not known. Of new
  *               codes, whose nodes are those of the model's vocabulary, it may have no rows
+ *   node_name_offsets i64 [n_nodes+1], node_name_bytes u8: UTF-8, ragged: what each node is called, by its name in the graph or its id; a
+ *               node of the hierarchy by the description of its code, or its name. Empty: not known. Not there for new codes
  * Root attributes: n_codes, n_nodes (of the KG, 1 + largest node index, and of the hierarchy), n_hierarchy, n_relations, graph_hops,
  * graph_max_nodes.
  */
@@ -47,6 +49,8 @@ struct vocabulary {
     uint8_t *edge_relation;
     uint64_t *node_identity; /* [n_identities] to write; vocabulary_read_identities reads them */
     int64_t n_identities;
+    int64_t *node_name_offsets; /* [n_nodes + 1], or NULL */
+    char *node_name;
     int32_t graph_hops, graph_max_nodes;
     char removed_sha256[65]; /* to write: of the file with the edges that were removed from the graph; "": none were */
 };
@@ -56,7 +60,8 @@ enum vocabulary_part {
     VOCABULARY_NAMES = 1,
     VOCABULARY_DESCRIPTIONS = 2,
     VOCABULARY_GRAPHS = 4,
-    VOCABULARY_HIERARCHY = 8
+    VOCABULARY_HIERARCHY = 8,
+    VOCABULARY_NODE_NAMES = 16 /* of all nodes; STATUS_FAILED if they are not there */
 };
 
 /* Collective over comm (rank 0 holds everything; the others pass NULL). Writes atomically to `path`. */

@@ -55,7 +55,8 @@ static int make_plan(struct encoding *e) {
     int64_t most = 0;
     TRY(check_same_rows(e));
     TRY(text_encoder_open(&e->encoder, e->options, e->seed, e->device, e->n_threads));
-    TRY(vocabulary_read(e->vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS, &v));
+    unsigned names = e->options->nodes == NODE_TEXTS_YES ? VOCABULARY_NODE_NAMES : 0;
+    TRY(vocabulary_read(e->vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS | names, &v));
     int status = e->encoder.plan(&e->encoder, &v, &e->plan);
     vocabulary_free(&v);
     TRY(status);
@@ -127,7 +128,9 @@ static int create_file(struct encoding *e, const struct provenance *provenance, 
                                         .n_rows = p->n_rows,
                                         .dim = e->encoder.dim,
                                         .token_offsets = p->token_offsets,
-                                        .token_row = p->token_row};
+                                        .token_row = p->token_row,
+                                        .n_nodes = p->n_nodes,
+                                        .node_row = p->node_row};
     TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(e->path) : STATUS_OK));
     if (e->comm->rank == 0) part_journal_discard(e->path);
     TRY(text_features_create(file, e->comm, e->path, &index, provenance, 1));

@@ -1,5 +1,5 @@
-/* Plan: a dictionary of distinct words and one of distinct word sequences. Rows: words first, then texts; a text's row sums the
- * unscaled vectors of its words, which are kept. */
+/* Plan: a dictionary of distinct words and one of distinct word sequences. Rows: words of descriptions first, then texts, the names of
+ * nodes last; a text's row sums the unscaled vectors of its words, which are kept. */
 #include "text/ngram_encoder.h"
 
 #include <math.h>
@@ -19,24 +19,47 @@ struct ngram_state {
     int n_threads;
     uint64_t seed;
     struct dictionary words, texts; /* a text is the sequence of its word numbers (int32) */
+    int64_t n_word_rows;            /* words of descriptions, which come first */
     int16_t *word_sums;             /* [words.n, dim] unscaled */
 };
 
 /* ---- plan ---- */
-static int plan_code(struct ngram_state *s, const char *text, int64_t size, struct words *words, struct text_plan *plan,
-                     int64_t code, long long *capacity) {
-    int32_t numbers[NGRAM_MAX_WORDS], text_number;
+/* Its words, whose numbers go to numbers[NGRAM_MAX_WORDS], and its own number. */
+static int plan_text(struct ngram_state *s, const char *text, int64_t size, struct words *words, int32_t *numbers,
+                     int32_t *text_number) {
     TRY(words_split(words, text, size, NGRAM_MAX_WORDS));
     for (int64_t w = 0; w < words->n; w++) {
         const char *word = words->text + words->offsets[w];
         TRY(dictionary_add(&s->words, word, (int64_t)strnlen(word, MAX_WORD_BYTES), &numbers[w]));
     }
-    TRY(dictionary_add(&s->texts, numbers, words->n * (int64_t)sizeof *numbers, &text_number));
+    return dictionary_add(&s->texts, numbers, words->n * (int64_t)sizeof *numbers, text_number);
+}
+
+static int plan_code(struct ngram_state *s, const char *text, int64_t size, struct words *words, struct text_plan *plan,
+                     int64_t code, long long *capacity) {
+    int32_t numbers[NGRAM_MAX_WORDS], text_number;
+    TRY(plan_text(s, text, size, words, numbers, &text_number));
     int64_t at = plan->token_offsets[code];
     TRY(mem_grow(&plan->token_row, capacity, at + 1 + words->n, sizeof *plan->token_row));
     plan->token_row[at] = -1 - text_number; /* text rows come behind the word rows, whose number is not yet known */
     memcpy(plan->token_row + at + 1, numbers, (size_t)words->n * sizeof *numbers);
     plan->token_offsets[code + 1] = at + 1 + words->n;
+    return STATUS_OK;
+}
+
+static int plan_names(struct ngram_state *s, const struct vocabulary *v, struct words *words, struct text_plan *plan) {
+    int32_t numbers[NGRAM_MAX_WORDS];
+    s->n_word_rows = s->words.n;
+    if (!v->node_name_offsets) return STATUS_OK;
+    plan->n_nodes = v->n_nodes;
+    TRY(mem_alloc(&plan->node_row, v->n_nodes, sizeof *plan->node_row));
+    for (int64_t i = 0; i < v->n_nodes; i++) {
+        int64_t size = v->node_name_offsets[i + 1] - v->node_name_offsets[i];
+        plan->node_row[i] = -1;
+        if (size == 0) continue;
+        TRY(plan_text(s, v->node_name + v->node_name_offsets[i], size, words, numbers, &plan->node_row[i]));
+        plan->node_row[i] += (int32_t)s->n_word_rows;
+    }
     return STATUS_OK;
 }
 
@@ -49,11 +72,12 @@ static int ngram_plan(struct text_encoder *encoder, const struct vocabulary *v, 
     for (int64_t i = 0; i < v->n_codes && status == STATUS_OK; i++)
         status = plan_code(s, v->description + v->description_offsets[i],
                            v->description_offsets[i + 1] - v->description_offsets[i], &words, plan, i, &capacity);
+    if (status == STATUS_OK) status = plan_names(s, v, &words, plan);
     words_free(&words);
     TRY(status);
     for (int64_t t = 0; t < plan->token_offsets[v->n_codes]; t++)
-        if (plan->token_row[t] < 0) plan->token_row[t] = (int32_t)(s->words.n - 1 - plan->token_row[t]);
-    plan->n_rows = plan->n_units = s->words.n + s->texts.n;
+        if (plan->token_row[t] < 0) plan->token_row[t] = (int32_t)(s->n_word_rows - 1 - plan->token_row[t]);
+    plan->n_rows = plan->n_units = s->n_word_rows + s->texts.n;
     return STATUS_OK;
 }
 
@@ -140,8 +164,8 @@ static int ngram_rows(struct text_encoder *encoder, int64_t first, int64_t count
         int32_t sum[dim];
         int16_t pair[dim];
         int64_t row = first + i;
-        if (row >= s->words.n) {
-            text_row(s, row - s->words.n, dim, sum, pair, out + i * dim);
+        if (row >= s->n_word_rows) {
+            text_row(s, row - s->n_word_rows, dim, sum, pair, out + i * dim);
             continue;
         }
         for (int64_t c = 0; c < dim; c++) sum[c] = s->word_sums[row * dim + c];

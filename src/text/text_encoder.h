@@ -18,6 +18,8 @@ struct text_plan {
     int32_t *token_row;
     int64_t *unit_rows;  /* [n_units + 1] first row of each unit; NULL: unit i is row i */
     int64_t *unit_costs; /* [n_units + 1] work before each unit, in tokens; NULL: one a unit */
+    int64_t n_nodes;     /* of the graph, whose names have rows too; 0: they have none */
+    int32_t *node_row;   /* [n_nodes] of the whole name, or -1: it has none */
 };
 void text_plan_free(struct text_plan *plan);
 int64_t text_plan_row(const struct text_plan *plan, int64_t unit);
@@ -36,6 +38,7 @@ struct text_encoder {
     int64_t dim;
     int first_is_mean; /* the first row of a text is the mean over its tokens */
     void *state;
+    /* descriptions, and names of nodes if the vocabulary holds any */
     int (*plan)(struct text_encoder *encoder, const struct vocabulary *vocabulary, struct text_plan *plan);
     /* the rows of units first .. first+count-1 into out [rows, dim]; from a GPU fastest into memory of device_host_alloc_reals */
     int (*rows)(struct text_encoder *encoder, int64_t first, int64_t count, real *out);
