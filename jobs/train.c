@@ -162,8 +162,9 @@ static int check(const struct config *config) {
         return status_set(STATUS_USAGE,
                           "model.text_map: principal needs text.mode: cached, whose features it looks at");
     if (config->graph.node_start == NODE_START_TEXT && config->text.mode == TEXT_ONLINE)
-        return status_set(STATUS_USAGE,
-                          "graph.node_start: text needs text.mode: cached: the features of nodes' names are in text.h5");
+        return status_set(
+            STATUS_USAGE,
+            "graph.node_start: text needs text.mode: cached: the features of nodes' names are in text.h5");
     if (config->loss.parts > config->train.batch)
         return status_set(STATUS_USAGE, "loss.parts (%lld) must not be more than train.batch (%lld), the codes it cuts",
                           (long long)config->loss.parts, (long long)config->train.batch);

@@ -11,7 +11,7 @@ enum { TYPE, SOURCE, ID, N_IDENTIFYING, NAME = N_IDENTIFYING, N_COLUMNS };
 
 void node_identities_begin(struct node_identities *x, const struct delimited *r) {
     static const char *const NAMES[2][N_COLUMNS] = {{"x_type", "x_source", "x_id", "x_name"},
-                                                     {"y_type", "y_source", "y_id", "y_name"}};
+                                                    {"y_type", "y_source", "y_id", "y_name"}};
     *x = (struct node_identities){.n = 0};
     for (int end = 0; end < 2; end++)
         for (int c = 0; c < N_COLUMNS; c++) x->columns[end][c] = delimited_column(r, NAMES[end][c]);

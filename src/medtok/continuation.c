@@ -216,10 +216,11 @@ static int load_node_map(struct loading *l) {
     const char *path = l->to->options.checkpoint;
     int there = has_dataset(l->file, "graph.node_map.weight"), here = s->weight != NULL;
     if (there != here)
-        return status_set(STATUS_FAILED,
-                          "train.from: %s was trained with graph.node_start: %s: train with the same, so that new nodes "
-                          "begin as its nodes did",
-                          path, there ? "text" : "random");
+        return status_set(
+            STATUS_FAILED,
+            "train.from: %s was trained with graph.node_start: %s: train with the same, so that new nodes "
+            "begin as its nodes did",
+            path, there ? "text" : "random");
     if (!here) return STATUS_OK;
     TRY(load_frozen(l, s->weight));
     return load_frozen(l, s->bias);

@@ -55,9 +55,9 @@ static int add_products(const struct feature_components *c, struct device *devic
     dev_real x = device_alloc_reals(device, BLOCK * dim), square = device_alloc_reals(device, dim * dim);
     int status;
     TRY_DONE(mem_alloc(&block, (BLOCK > dim ? BLOCK : dim) * dim, sizeof *block));
-    TRY_DONE(device_error(device) ? status_set(STATUS_FAILED, "principal components of features: %s",
-                                               device_error(device))
-                                  : STATUS_OK);
+    TRY_DONE(device_error(device)
+                 ? status_set(STATUS_FAILED, "principal components of features: %s", device_error(device))
+                 : STATUS_OK);
     device->run->fill(device, dim * dim, 0, square);
     TRY_DONE(add_rows(c, device, rows, row, block, x, square));
     device_download_reals(device, block, square, dim * dim);

@@ -41,17 +41,18 @@ int node_start_check(const struct node_start *s) {
 /* ---- the features of this rank's nodes, a block at a time ---- */
 struct name_rows {
     struct node_features features;
-    int64_t first, n;       /* nodes of this rank */
-    int64_t begin, end;     /* of these, those held */
-    float *rows;            /* [BLOCK_NODES, dim] */
-    unsigned char *named;   /* [BLOCK_NODES] */
+    int64_t first, n;     /* nodes of this rank */
+    int64_t begin, end;   /* of these, those held */
+    float *rows;          /* [BLOCK_NODES, dim] */
+    unsigned char *named; /* [BLOCK_NODES] */
 };
 
 static int open_rows(struct name_rows *r, const struct node_start *s) {
     *r = (struct name_rows){.first = s->nodes->first, .n = s->nodes->count};
     TRY(node_features_open(&r->features, s->features, s->vocabulary));
     if (r->features.n_nodes != s->nodes->rows)
-        return status_set(STATUS_FAILED, "%s is damaged: it has %lld nodes, and the graph %lld; run `medtok encode` again",
+        return status_set(STATUS_FAILED,
+                          "%s is damaged: it has %lld nodes, and the graph %lld; run `medtok encode` again",
                           s->features, (long long)r->features.n_nodes, (long long)s->nodes->rows);
     TRY(mem_alloc(&r->rows, BLOCK_NODES * r->features.dim, sizeof *r->rows));
     return mem_alloc(&r->named, BLOCK_NODES, sizeof *r->named);

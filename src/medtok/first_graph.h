@@ -9,15 +9,16 @@
 
 /* Node rows from the sentence features f of the nodes' names, x = A f + b. */
 struct node_start {
-    const struct parameter *nodes;            /* of the model */
-    const char *features, *vocabulary;        /* files, borrowed */
-    const struct parameter *weight, *bias;    /* A [node_dim, text_dim], b [1, node_dim]: frozen, and saved with the parameters; NULL: none */
-    int same_as_text;                         /* A and b are the first text map */
+    const struct parameter *nodes;     /* of the model */
+    const char *features, *vocabulary; /* files, borrowed */
+    const struct parameter *weight,
+        *bias;        /* A [node_dim, text_dim], b [1, node_dim]: frozen, and saved with the parameters; NULL: none */
+    int same_as_text; /* A and b are the first text map */
 };
 
 /* graph.node_start: text: adds the map to `set`, in which the model is and which is not allocated yet. random: does nothing. `features`: text.h5. */
-int node_start_make(struct node_start *start, const struct model *model, struct parameter_set *set, const char *features,
-                    const char *vocabulary, int64_t text_dim);
+int node_start_make(struct node_start *start, const struct model *model, struct parameter_set *set,
+                    const char *features, const char *vocabulary, int64_t text_dim);
 
 /* The names' features are there, and as wide as a node's vector at least. One process; without graph.node_start: text nothing is asked. */
 int node_start_check(const struct node_start *start);

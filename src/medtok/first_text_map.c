@@ -49,9 +49,8 @@ static int set_maps(const struct model *model, struct optimiser *optimiser, cons
 int first_text_map_make(const struct model *model, const struct comm *comm, struct optimiser *optimiser,
                         const struct dataset *dataset, int64_t n_codes) {
     struct feature_components c;
-    struct sentences sentences = {
-        dataset, model->settings.seed,
-        (double)model->settings.quantizer.init_sample / (double)(n_codes > 0 ? n_codes : 1)};
+    struct sentences sentences = {dataset, model->settings.seed,
+                                  (double)model->settings.quantizer.init_sample / (double)(n_codes > 0 ? n_codes : 1)};
     struct feature_rows rows = {&sentences, dataset->n_codes, model->text.weight->cols, read_sentence};
     if (rows.dim < model->text.weight->rows)
         return status_set(

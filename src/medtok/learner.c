@@ -286,8 +286,7 @@ static int make_model(struct medtok_learner *m) {
     TRY(node_start_check(&m->node_start));
     TRY(parameter_set_allocate(&m->parameters, m->device, m->comm->rank, m->comm->size, 1));
     TRY(parameter_set_initialize(&m->parameters, m->options.model.seed));
-    return continuation_make(&m->continuation, &m->options.continuation, &m->model, &m->node_start,
-                             &m->parameters);
+    return continuation_make(&m->continuation, &m->options.continuation, &m->model, &m->node_start, &m->parameters);
 }
 
 static int make_usage(struct usage *usage, const struct quantizer_options *options) {

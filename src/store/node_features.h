@@ -12,10 +12,10 @@ struct node_features {
     enum h5type type;
     int64_t n_nodes, n_rows, dim;
     /* memory of a reading */
-    int32_t *row;        /* [n] of the nodes asked for */
-    struct node_at *at;  /* [n] by row */
-    uint16_t *halves;    /* a window of rows in half precision */
-    float *window;       /* or in single */
+    int32_t *row;       /* [n] of the nodes asked for */
+    struct node_at *at; /* [n] by row */
+    uint16_t *halves;   /* a window of rows in half precision */
+    float *window;      /* or in single */
     long long row_capacity, at_capacity;
 };
 

@@ -424,8 +424,7 @@ static int write_index(struct h5file *file, const struct comm *comm, const struc
 
 int text_features_create(struct text_features_writer *w, const struct comm *comm, const char *path,
                          const struct text_features_index *x, const struct provenance *provenance, int partial) {
-    int64_t bytes = x->n_rows * x->dim * (x->half ? 2 : 4) +
-                    (x->n_tokens + x->n_nodes) * (int64_t)sizeof *x->token_row;
+    int64_t bytes = x->n_rows * x->dim * (x->half ? 2 : 4) + (x->n_tokens + x->n_nodes) * (int64_t)sizeof *x->token_row;
     int status;
     *w = (struct text_features_writer){0};
     TRY(partial ? h5file_create_partial(&w->file, comm, path, KIND_TEXT, provenance, bytes)

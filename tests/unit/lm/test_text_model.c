@@ -450,6 +450,45 @@ static void sentences_are_the_first_rows_of_tokens(void **state) {
     device_close(&device);
 }
 
+/* Names of nodes: a description, none, and one of its own, which has its first row alone, beside all tokens of descriptions. */
+static void names_of_nodes_are_sentences(void **state) {
+    (void)state;
+    char text[] = "type 2 diabetes heart failure", name[] = "heart failurediabetes", alone[] = "diabetes";
+    int64_t offsets[] = {0, 15, 29}, named[] = {0, 13, 13, 21}, one[] = {0, 8};
+    struct text_options options = {.model = GOLDEN "/plain", .max_tokens = 16};
+    struct vocabulary v = {.n_codes = 2,
+                           .description = text,
+                           .description_offsets = offsets,
+                           .n_nodes = 3,
+                           .node_name = name,
+                           .node_name_offsets = named};
+    struct vocabulary w = {.n_codes = 1, .description = alone, .description_offsets = one};
+    struct device device;
+    struct text_encoder encoder, other;
+    struct text_plan plan, wanted;
+    assert_int_equal(device_open_cpu(&device, 1), 0);
+    assert_int_equal(bert_encoder_open(&encoder, &options, &device), STATUS_OK);
+    assert_int_equal(bert_encoder_open(&other, &options, &device), STATUS_OK);
+    assert_int_equal(encoder.plan(&encoder, &v, &plan), STATUS_OK);
+    assert_int_equal(other.plan(&other, &w, &wanted), STATUS_OK);
+    assert_int_equal(plan.n_rows, plan.token_offsets[2] + 1);
+    assert_int_equal(plan.node_row[0], plan.token_row[plan.token_offsets[1]]);
+    assert_int_equal(plan.node_row[1], -1);
+    assert_int_equal(plan.node_row[2], plan.n_rows - 1);
+    real *rows = calloc((size_t)(plan.n_rows * encoder.dim), sizeof *rows);
+    real *row = calloc((size_t)(wanted.n_rows * encoder.dim), sizeof *row);
+    assert_int_equal(encoder.rows(&encoder, 0, plan.n_units, rows), STATUS_OK);
+    assert_int_equal(other.rows(&other, 0, 1, row), STATUS_OK);
+    assert_memory_equal(rows + plan.node_row[2] * encoder.dim, row, (size_t)encoder.dim * sizeof *row);
+    free(rows);
+    free(row);
+    encoder.close(&encoder);
+    other.close(&other);
+    text_plan_free(&plan);
+    text_plan_free(&wanted);
+    device_close(&device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wordpiece_gives_the_ids_of_hugging_face),
@@ -457,6 +496,7 @@ int main(void) {
         cmocka_unit_test(dropout_is_drawn_by_key),
         cmocka_unit_test(memory_does_not_grow_with_the_layers),
         cmocka_unit_test(sentences_are_the_first_rows_of_tokens),
+        cmocka_unit_test(names_of_nodes_are_sentences),
         cmocka_unit_test(damaged_safetensors_are_errors),
         cmocka_unit_test(a_header_that_was_written_is_read),
         cmocka_unit_test(damaged_folders_are_errors),

@@ -100,8 +100,8 @@ struct world {
 };
 
 static void make_world(struct world *w, const char *const *settings) {
-    static const char *const SMALL[] = {"quantizer.size=24", "quantizer.dim=4",   "quantizer.top_k=2",
-                                        "attention.heads=2", "graph.node_dim=4",  "graph.hidden=9",
+    static const char *const SMALL[] = {"quantizer.size=24", "quantizer.dim=4",    "quantizer.top_k=2",
+                                        "attention.heads=2", "graph.node_dim=4",   "graph.hidden=9",
                                         "graph.heads=2",     "attention.layers=1", NULL};
     *w = (struct world){.start = {0}};
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
@@ -164,7 +164,8 @@ static void without_a_text_map_they_are_principal_components_of_names(void **sta
     for (int k = 0; k < 4; k++)
         for (int a = 0; a < 2; a++) mean[a] += (double)feature(NODE_ROW[NAMED[k]], a ? 5 : 2) / 4;
     for (int k = 0; k < 4; k++) {
-        double x = (double)feature(NODE_ROW[NAMED[k]], 2) - mean[0], y = (double)feature(NODE_ROW[NAMED[k]], 5) - mean[1];
+        double x = (double)feature(NODE_ROW[NAMED[k]], 2) - mean[0],
+               y = (double)feature(NODE_ROW[NAMED[k]], 5) - mean[1];
         c[0] += x * x / 4, c[1] += x * y / 4, c[2] += y * y / 4;
     }
     double half = (c[0] + c[2]) / 2, apart = hypot((c[0] - c[2]) / 2, c[1]), scale = sqrt(2 / (c[0] + c[2]));
@@ -173,7 +174,8 @@ static void without_a_text_map_they_are_principal_components_of_names(void **sta
         x /= length, y /= length;
         if ((fabs(x) > fabs(y) ? x : y) < 0) x = -x, y = -y; /* the larger of a direction is positive */
         for (int k = 0; k < 4; k++) {
-            double a = (double)feature(NODE_ROW[NAMED[k]], 2) - mean[0], b = (double)feature(NODE_ROW[NAMED[k]], 5) - mean[1];
+            double a = (double)feature(NODE_ROW[NAMED[k]], 2) - mean[0],
+                   b = (double)feature(NODE_ROW[NAMED[k]], 5) - mean[1];
             close_to(w.model.nodes->value.at[NAMED[k] * 2 + i], scale * (x * a + y * b), "component", NAMED[k] * 2 + i);
         }
     }

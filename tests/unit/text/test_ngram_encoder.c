@@ -26,6 +26,38 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
 }
 
+/* Names of nodes: a description, none, and one with a word that no description has. */
+static void names_of_nodes_get_the_rows_of_texts(void **state) {
+    (void)state;
+    static const char *const ALONE[] = {"aspirin heart"};
+    struct text_options options = {.encoder = TEXT_HASHED_NGRAMS, .dim = 256, .ngram_min = 3, .ngram_max = 5};
+    int64_t described[] = {0, 17}, named[] = {0, 17, 17, 30};
+    char description[] = "metformin aspirin", name[] = "metformin aspirinaspirin heart";
+    struct vocabulary v = {.n_codes = 1,
+                           .description_offsets = described,
+                           .description = description,
+                           .n_nodes = 3,
+                           .node_name_offsets = named,
+                           .node_name = name};
+    struct text_encoder e, other;
+    struct text_plan plan, wanted;
+    real rows[4 * 256], row[256];
+    assert_int_equal(text_encoder_open(&e, &options, 0, NULL, 1), STATUS_OK);
+    assert_int_equal(e.plan(&e, &v, &plan), STATUS_OK);
+    assert_int_equal(plan.n_rows, 2 + 2); /* words of the description, and two texts */
+    assert_int_equal(plan.n_nodes, 3);
+    assert_int_equal(plan.node_row[0], plan.token_row[0]);
+    assert_int_equal(plan.node_row[1], -1);
+    assert_int_equal(e.rows(&e, 0, 4, rows), STATUS_OK);
+    encode_texts(&other, &wanted, 1, ALONE);
+    assert_int_equal(other.rows(&other, wanted.token_row[0], 1, row), STATUS_OK);
+    assert_memory_equal(rows + plan.node_row[2] * 256, row, sizeof row);
+    text_plan_free(&plan);
+    text_plan_free(&wanted);
+    e.close(&e);
+    other.close(&other);
+}
+
 static double cosine(const real *a, const real *b, int n) {
     double ab = 0, aa = 0, bb = 0;
     for (int i = 0; i < n; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
@@ -60,6 +92,7 @@ static void similar_words_get_similar_vectors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_nodes_get_the_rows_of_texts),
         cmocka_unit_test(similar_words_get_similar_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
