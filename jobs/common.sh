@@ -7,7 +7,7 @@ BUILD=${BUILD:-$root/build}
 JOBS=${JOBS:-$(nproc)}
 MPIRUN=${MPIRUN:-mpirun}
 packages="build-essential cmake pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libyaml-dev libopenblas-dev
-zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libpcre2-dev libssl-dev libdnnl-dev libisal-dev"
+zlib1g-dev libutf8proc-dev libxxhash-dev libjansson-dev libpcre2-dev libssl-dev libdnnl-dev libisal-dev libmetis-dev"
 plot_packages=gnuplot-nox # of `report`, which has no plots without
 
 say() { printf '\n== %s\n' "$*"; }
@@ -92,6 +92,7 @@ build() {
         exit 1
     fi
     grep -E 'CUDA|CPU-only' "$BUILD/build.log" | sed 's/^-- //' | head -n 1 || true
+    grep 'no METIS' "$BUILD/build.log" | sed 's/^-- //' || true
     echo "built in $((SECONDS - begun)) s"
 }
 

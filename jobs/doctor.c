@@ -16,7 +16,7 @@ static const struct check {
     {"launch", examine_launch, 1, -1}, {"windows", examine_one_sided, 1, -1}, {"cores", examine_cores, 1, -1},
     {"memory", examine_memory, 1, -1}, {"limits", examine_limits, 1, -1},     {"GPUs", examine_gpus, 1, -1},
     {"HDF5", examine_hdf5, 1, -1},     {"disk", examine_disk, 1, -1},         {"folder", examine_folder, 1, 6},
-    {"locale", examine_locale, 0, -1}, {"Python", examine_python, 0, -1},
+    {"locale", examine_locale, 0, -1}, {"Python", examine_python, 0, -1},     {"METIS", examine_metis, 0, -1},
 };
 enum { N_CHECKS = sizeof CHECKS / sizeof *CHECKS };
 

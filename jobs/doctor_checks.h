@@ -15,7 +15,7 @@ struct examination {
     char fine[512];     /* rank 0's is shown */
 };
 
-/* doctor_machine.c: how ranks were started, their cores, memory, limits, locale, Python */
+/* doctor_machine.c: how ranks were started, their cores, memory, limits, locale, Python, METIS */
 int examine_launch(struct examination *x);
 int examine_one_sided(struct examination *x);
 int examine_cores(struct examination *x);
@@ -23,6 +23,7 @@ int examine_memory(struct examination *x);
 int examine_limits(struct examination *x);
 int examine_locale(struct examination *x);
 int examine_python(struct examination *x);
+int examine_metis(struct examination *x);
 
 /* doctor_devices.c: GPUs, HDF5, and a file written and read by all ranks */
 int examine_gpus(struct examination *x);

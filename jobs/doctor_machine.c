@@ -12,6 +12,7 @@
 #include "base/python.h"
 #include "base/status.h"
 #include "base/string_list.h"
+#include "dist/graph_partition.h"
 #include "dist/work_counter.h"
 #include "doctor_checks.h"
 
@@ -235,5 +236,12 @@ int examine_python(struct examination *x) {
             "-m venv V && V/bin/pip install pyarrow`, and PYTHON=V/bin/python in the environment",
             python && python[0] ? python : "python3");
     snprintf(x->fine, sizeof x->fine, "pyarrow %s, for Parquet", version);
+    return STATUS_OK;
+}
+
+/* ---- METIS ---- */
+int examine_metis(struct examination *x) {
+    TRY(graph_partition_check("train.partition: graph"));
+    snprintf(x->fine, sizeof x->fine, "%s, for train.partition: graph", graph_partition_version());
     return STATUS_OK;
 }

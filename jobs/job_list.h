@@ -20,7 +20,8 @@
     JOB(SCORE)                                                                                                         \
     JOB(QA_LINK)                                                                                                       \
     JOB(QA_COSINE)                                                                                                     \
-    JOB(QA_PREFIX) JOB(QA_TRAIN) JOB(QA) JOB(REPORT) JOB(VERIFY) JOB(BENCH) JOB(PLAN) JOB(STATUS) JOB(DOCTOR)
+    JOB(QA_PREFIX)                                                                                                     \
+    JOB(QA_TRAIN) JOB(QA) JOB(QA_COMPARE) JOB(REPORT) JOB(VERIFY) JOB(BENCH) JOB(PLAN) JOB(STATUS) JOB(DOCTOR)
 
 #define JOB_NUMBER(job) JOB_NUMBER_##job,
 enum job_number { JOB_LIST(JOB_NUMBER) N_JOBS };

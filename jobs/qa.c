@@ -95,6 +95,14 @@ static void write_comparison(struct json *j, const struct qa *x) {
     json_end(j);
 }
 
+/* What the arm is called by qa.md 7.2. */
+static const char *usual_arm(const struct qa_options *o) {
+    static const char *const NAMES[] = {"LoRA alone",     "descriptions as text", "null prefix",
+                                        "random vectors", "shuffled vectors",     "MedTok"};
+    if (o->adapter[0]) return NAMES[o->prefix];
+    return o->prefix == QA_PREFIX_DESCRIPTIONS ? "zero-shot with descriptions" : "zero-shot";
+}
+
 /* Questions whose stems the adapter learned from. */
 static void write_learned(struct json *j, const struct qa *x) {
     json_array(j, "questions_learned_from");
@@ -110,6 +118,7 @@ static int write_report(const struct qa *x) {
     struct json j = json_begin(file.stream, 3);
     json_object(&j, NULL);
     json_text(&j, "answers_of", o->model);
+    json_text(&j, "arm", o->arm[0] ? o->arm : usual_arm(o));
     json_text(&j, "adapter", o->adapter[0] ? o->adapter : NULL);
     json_text(&j, "prefix", QA_PREFIX_NAMES[o->prefix]);
     if (x->record.model_id[0]) {
@@ -119,6 +128,8 @@ static int write_report(const struct qa *x) {
     json_text(&j, "asked", o->questions);
     if (x->record.model_id[0]) write_learned(&j, x);
     json_integer(&j, "questions_with_cut_stems", x->answers.n_cut);
+    if (o->prefix == QA_PREFIX_DESCRIPTIONS)
+        json_integer(&j, "questions_with_descriptions_left_out", x->answers.n_shortened);
     write_groups(&j, "groups", x, x->answers.plain);
     if (x->answers.rotated) {
         write_groups(&j, "groups_over_all_orders", x, x->answers.rotated);
@@ -129,6 +140,10 @@ static int write_report(const struct qa *x) {
     for (int64_t i = 0; i < x->questions.n; i++) {
         json_object(&j, NULL);
         choice_report_question(&j, &x->questions.items[i], &x->answers.plain[i]);
+        if (x->answers.rotated) {
+            const char letter[2] = {question_letter(x->answers.rotated[i].chosen), 0};
+            json_text(&j, "chosen_over_all_orders", letter);
+        }
         json_end(&j);
     }
     json_end(&j);
@@ -187,6 +202,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
     struct answer_model model = {0};
     struct answer_terms terms = {.options = &config->qa,
                                  .table = config->files.table,
+                                 .vocabulary = config->files.vocabulary,
                                  .precision = (enum precision_of_products)config->run.compute,
                                  .seed = (uint64_t)config->run.seed};
     int status, threads;
@@ -216,7 +232,7 @@ static int check(const struct config *config) {
     const struct qa_options *o = &config->qa;
     if (!o->model[0]) return status_set(STATUS_USAGE, "qa.model is empty: name the folder of a language model");
     if (!o->questions[0]) return status_set(STATUS_USAGE, "qa.questions is empty: name a file of questions");
-    if (o->prefix != QA_PREFIX_NONE && !o->adapter[0])
+    if (prefix_has_rows(o->prefix) && !o->adapter[0])
         return status_set(STATUS_USAGE, "qa.prefix needs the adapter that was trained with it: set qa.adapter");
     return STATUS_OK;
 }

@@ -43,14 +43,17 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
     const struct qa_options *o = &config->qa;
     (void)self;
     TRY(comm_agree(comm, provenance_add_input(provenance, "questions", o->questions)));
-    if (o->prefix > QA_PREFIX_NULL)
+    if (prefix_has_vectors(o->prefix))
         TRY(comm_agree(comm, provenance_add_input(provenance, "table", config->files.table)));
+    if (o->prefix == QA_PREFIX_DESCRIPTIONS)
+        TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
     return comm_agree(comm, add_model(provenance, o->model));
 }
 
 static struct answer_terms terms_of(const struct config *config) {
     return (struct answer_terms){.options = &config->qa,
                                  .table = config->files.table,
+                                 .vocabulary = config->files.vocabulary,
                                  .precision = (enum precision_of_products)config->run.compute,
                                  .seed = (uint64_t)config->run.seed,
                                  .trains = 1};

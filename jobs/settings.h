@@ -49,6 +49,7 @@
     OPTIONS(QA_PREFIX_OPTIONS, qa_prefix_options, qa_prefix)                                                           \
     OPTIONS(LINK_OPTIONS, link_options, link)                                                                          \
     OPTIONS(QA_OPTIONS, qa_options, qa)                                                                                \
+    OPTIONS(QA_COMPARE_OPTIONS, qa_compare_options, qa_compare)                                                        \
     OPTIONS(REPORT_OPTIONS, report_options, report)                                                                    \
     OPTIONS(BENCH_OPTIONS, bench_options, bench)                                                                       \
     OPTIONS(SITE_OPTIONS, site_options, site)

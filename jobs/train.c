@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "base/status.h"
 #include "dist/compute_device.h"
+#include "dist/graph_partition.h"
 #include "jobs.h"
 #include "model_settings.h"
 #include "recipe.h"
@@ -117,6 +118,8 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
     (void)self;
     TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
     TRY(text_source_add_provenance(comm, &config->text, config->files.text, provenance));
+    if (config->train.partition == PARTITION_GRAPH)
+        TRY(provenance_add_checksum(provenance, "partitioner", "METIS", graph_partition_version()));
     int status = STATUS_OK;
     if (comm->rank == 0) status = text_source_add_encoder(&config->text, config->files.text, provenance);
     if (comm->rank == 0 && status == STATUS_OK) status = add_parent(config, provenance);
@@ -158,6 +161,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
 static int check(const struct config *config) {
     TRY(text_options_check_mode(&config->text));
     TRY(train_options_check(&config->train));
+    if (config->train.partition == PARTITION_GRAPH) TRY(graph_partition_check("train.partition: graph"));
     if (config->model.text_map == TEXT_MAP_PRINCIPAL && config->text.mode == TEXT_ONLINE)
         return status_set(STATUS_USAGE,
                           "model.text_map: principal needs text.mode: cached, whose features it looks at");

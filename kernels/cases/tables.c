@@ -94,7 +94,7 @@ static void tokens_of_a_step(const struct step_sizes *step, int64_t *size) {
 /* ---- rotary embedding. Sizes: rows, heads, width of a head, columns beyond the heads; with frequencies, inverse ---- */
 static const int64_t TURNED[][CASE_SIZES] = {
     {0, 2, 4},      {1, 1, 2},   {7, 3, 10, 7}, {7, 3, 10, 7, 1}, {130, 5, 64, 0, 0, 1}, {130, 5, 64, 1, 1, 1},
-    {5, 2, 258, 1}, {2000, 3, 6}};
+    {5, 2, 258, 1}, {3, 1, 520}, {2000, 3, 6}};
 
 static void rope(struct call *c) {
     int64_t rows = c->size[0], heads = c->size[1], dim = c->size[2], ld = heads * dim + c->size[3], half = dim / 2;

@@ -304,7 +304,7 @@ static int read_set(struct builder *b, int64_t n, const struct chosen_sample *sa
 static int deal_to_sampler(struct builder *b, int list, int64_t *first, double **cost, struct sample_set *set) {
     struct sampler sampler;
     int64_t n = b->choice.n[list];
-    TRY(sampler_make(&sampler, b->comm, PARTITION_BLOCK, 0, 0, "samples", n, b->options->batch, b->cost[list]));
+    TRY(sampler_make(&sampler, b->comm, PARTITION_BLOCK, NULL, 0, 0, "samples", n, b->options->batch, b->cost[list]));
     int64_t n_local = sampler.n_local;
     *first = sampler.first;
     sampler_free(&sampler);

@@ -156,7 +156,7 @@ static int make_slot(struct ehr_learner *l, struct ehr_slot *s, int64_t most_dra
 static int make_slots(struct ehr_learner *l) {
     const struct ehr_data *d = l->terms.data;
     int is_task = l->stage == STAGE_TASK;
-    TRY(sampler_make(&l->sampler, l->comm, PARTITION_BLOCK, l->terms.seed, 0, "samples",
+    TRY(sampler_make(&l->sampler, l->comm, PARTITION_BLOCK, NULL, l->terms.seed, 0, "samples",
                      is_task ? d->n_train : d->n_pretrain, l->terms.options->batch,
                      is_task ? d->train_cost : d->pretrain_cost));
     for (int i = 0; i < 2; i++) TRY(make_slot(l, &l->slots[i], l->sampler.end_stratum - l->sampler.first_stratum));

@@ -247,6 +247,10 @@ static void list_nodes(struct batch *batch, struct batch_builder *b) {
         }
 }
 
+static int32_t row_of_node(const struct dataset *d, int32_t node) {
+    return d->node_position ? d->node_position[node] : node;
+}
+
 static int pack_nodes(struct draft *f) {
     struct batch *batch = f->batch;
     struct batch_builder *b = f->builder;
@@ -256,8 +260,12 @@ static int pack_nodes(struct draft *f) {
     TRY(pack_ints(&b->pack, batch->n_nodes, &batch->distinct_nodes, &batch->distinct));
     for (int64_t i = 0; i < batch->n_graph; i++) {
         struct code_view c = graph_view(f, i);
-        for (int64_t k = 0; k < c.n_nodes; k++) b->node_bits[c.nodes[k] / 64] |= (uint64_t)1 << c.nodes[k] % 64;
+        for (int64_t k = 0; k < c.n_nodes; k++) {
+            int32_t row = row_of_node(f->dataset, c.nodes[k]);
+            b->node_bits[row / 64] |= (uint64_t)1 << row % 64;
+        }
     }
+    batch->node_position = f->dataset->node_position;
     list_nodes(batch, b);
     pack_trim(&b->pack, batch->n_distinct);
     TRY(pack_ints(&b->pack, batch->n_graph + 1, &f->first_node, &batch->graphs.nodes.rows.offsets));
@@ -265,7 +273,7 @@ static int pack_nodes(struct draft *f) {
     for (int64_t i = 0; i < batch->n_graph; i++) {
         struct code_view c = graph_view(f, i);
         f->first_node[i] = (int32_t)n;
-        for (int64_t k = 0; k < c.n_nodes; k++) node_row[n++] = b->node_index[c.nodes[k]];
+        for (int64_t k = 0; k < c.n_nodes; k++) node_row[n++] = b->node_index[row_of_node(f->dataset, c.nodes[k])];
     }
     f->first_node[batch->n_graph] = (int32_t)n;
     return STATUS_OK;

@@ -34,14 +34,15 @@ struct batch {
 
     /* graph */
     int64_t n_nodes, n_distinct;
-    int32_t *distinct_nodes;    /* host: [n_distinct] KG nodes, ascending */
-    dev_int distinct;           /* the same on the device */
-    dev_int node_row;           /* [n_nodes] index in distinct_nodes */
-    struct graphs graphs;       /* n_graph graphs */
-    struct graphs dropped;      /* second view: the same nodes, edges dropped (training only) */
-    struct segments kept_nodes; /* graph.node_drop: n_graph segments, the nodes that the second view keeps */
-    dev_int kept_rows;          /* their rows among all nodes; NULL: it keeps all */
-    struct segments text_nodes; /* n_text segments: nodes of the codes with text, empty where the graph is absent */
+    int32_t *distinct_nodes;      /* host: [n_distinct] KG nodes, ascending: their positions, if the dataset has such */
+    const int32_t *node_position; /* the dataset's */
+    dev_int distinct;             /* the same on the device */
+    dev_int node_row;             /* [n_nodes] index in distinct_nodes */
+    struct graphs graphs;         /* n_graph graphs */
+    struct graphs dropped;        /* second view: the same nodes, edges dropped (training only) */
+    struct segments kept_nodes;   /* graph.node_drop: n_graph segments, the nodes that the second view keeps */
+    dev_int kept_rows;            /* their rows among all nodes; NULL: it keeps all */
+    struct segments text_nodes;   /* n_text segments: nodes of the codes with text, empty where the graph is absent */
     /* [text_nodes.rows.n_rows] the rows of these nodes; .at NULL: every graph has a text, so that they are all rows */
     dev_int text_node_rows;
 };

@@ -307,7 +307,7 @@ done:
 static void copy_block(const struct parameter *p, const int64_t *from, int64_t first, int64_t count, const real *block,
                        real *values) {
     for (int64_t i = 0; i < p->count; i++) {
-        int64_t row = from[p->first + i];
+        int64_t row = from[parameter_row(p, i)];
         if (row >= first && row < first + count)
             memcpy(values + i * p->cols, block + (row - first) * p->cols, (size_t)p->cols * sizeof *values);
     }
@@ -315,7 +315,7 @@ static void copy_block(const struct parameter *p, const int64_t *from, int64_t f
 
 static int anchor_known(struct loading *l, const struct parameter *p, const int64_t *from) {
     for (int64_t i = 0; i < p->count; i++)
-        if (from[p->first + i] >= 0) TRY(anchor_rows(l->to, p, i, 1));
+        if (from[parameter_row(p, i)] >= 0) TRY(anchor_rows(l->to, p, i, 1));
     return STATUS_OK;
 }
 

@@ -55,6 +55,15 @@ struct code_view dataset_view(const struct dataset *d, int64_t code) {
     return view;
 }
 
+int dataset_count_nodes(const struct dataset *d, int64_t **uses) {
+    TRY(mem_alloc(uses, d->vocabulary.n_nodes, sizeof **uses));
+    for (int64_t i = 0; i < d->n_codes; i++) {
+        struct code_view c = dataset_view(d, d->codes[i]);
+        for (int64_t k = 0; k < c.n_nodes; k++) (*uses)[c.nodes[k]]++;
+    }
+    return STATUS_OK;
+}
+
 /* float32 rows as they are; the double build of the tests widens them. */
 static int keep_reals(struct dataset *d, struct device *device) {
     int64_t n = d->text.n_rows * d->text.dim;
@@ -126,6 +135,10 @@ static int read_offsets(struct h5file *file, const char *name, int64_t **offsets
     return h5file_read(file, name, H5_I64, 0, rows, *offsets);
 }
 
+double dataset_cost_of_code(int has_text, int64_t n_nodes) {
+    return (has_text ? COST_OF_A_SIDE : 0) + (n_nodes > 0 ? COST_OF_A_SIDE + (double)n_nodes : 0);
+}
+
 int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, int64_t *n_codes) {
     struct h5file *file = NULL;
     int64_t *nodes = NULL, *bytes = NULL;
@@ -137,8 +150,8 @@ int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, 
     TRY_DONE(mem_alloc(cost, *n_codes, sizeof **cost));
     for (int64_t i = 0; i < *n_codes; i++) {
         int64_t n_nodes = nodes[i + 1] - nodes[i];
-        if (sides != SIDES_GRAPH && bytes[i + 1] > bytes[i]) (*cost)[i] += COST_OF_A_SIDE;
-        if (sides != SIDES_TEXT && n_nodes > 0) (*cost)[i] += COST_OF_A_SIDE + (double)n_nodes;
+        int has_text = sides != SIDES_GRAPH && bytes[i + 1] > bytes[i];
+        (*cost)[i] = dataset_cost_of_code(has_text, sides == SIDES_TEXT ? 0 : n_nodes);
     }
 done:
     free(nodes);

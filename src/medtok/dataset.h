@@ -21,6 +21,8 @@ struct dataset {
     dev_half resident_halves; /* the same, of features in half precision; or NULL */
     int32_t *sibling_class;   /* [last - first + 1] see dataset_find_siblings; NULL: not asked for */
     enum sides sides;         /* which sides are looked at */
+    const int32_t
+        *node_position; /* that of graph.nodes (struct parameter), which batches fetch from; borrowed; NULL: none */
 };
 
 /* Whether all text features are on the device. */
@@ -47,6 +49,8 @@ struct code_view dataset_view(const struct dataset *dataset, int64_t code);
 /* Reads what the codes[n_codes] (copied) need, on the sides that are looked at; their text from `source` (borrowed). */
 int dataset_read(struct dataset *dataset, const char *vocabulary_path, struct text_source *source, enum sides sides,
                  const int64_t *codes, int64_t n_codes);
+/* uses [nodes of the KG]: in how many of its codes' subgraphs each node is, on the sides that are looked at. The caller frees them. */
+int dataset_count_nodes(const struct dataset *dataset, int64_t **uses);
 void dataset_free(struct dataset *dataset);
 
 /* Copies the text features, in the precision of their file, to a device that has memory of its own, if they take no more than half
@@ -58,7 +62,10 @@ int dataset_keep_on_device(struct dataset *dataset, struct device *device);
  * two parents in one batch, one pair in 2^31 shares a class by chance, and lacks a negative. */
 int dataset_find_siblings(struct dataset *dataset, const char *vocabulary_path);
 
-/* Expected work of every code of the vocabulary, in units of one node: cost[n_codes] (caller frees). */
+/* Expected work of a code with these sides (n_nodes 0: without a graph), in units of one node. */
+double dataset_cost_of_code(int has_text, int64_t n_nodes);
+
+/* Expected work of every code of the vocabulary, in the same units: cost[n_codes] (caller frees). */
 int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, int64_t *n_codes);
 
 #endif

@@ -49,6 +49,7 @@ static int prepare(struct evaluation *e, const struct evaluation_options *o) {
         goto done;
     }
     TRY_DONE(read_codes(&e->dataset, o->text, e->model->settings.sides, o->vocabulary, codes, n));
+    e->dataset.node_position = e->model->nodes->position;
     TRY_DONE(code_keys_make(&e->keys, n));
     code_keys_set(&e->keys, 0, &e->dataset.vocabulary);
     TRY_DONE(code_links_make(&e->links, n, vocabulary_graph_nodes(&sizes)));

@@ -17,6 +17,8 @@ void inference_free(struct inference *i) {
 
 int batch_nodes(const struct batch *batch, const struct parameter *table, struct row_exchange *rows, struct tape *tape,
                 struct var **nodes) {
+    if (batch->n_distinct > 0 && batch->node_position != table->position)
+        return status_set(STATUS_FAILED, "internal error: a batch counts the rows of %s in another order", table->name);
     if (rows->comm->size > 1 || !tape->evaluating)
         return row_exchange_fetch(rows, tape, table, batch->distinct_nodes, (int)batch->n_distinct, nodes);
     *nodes = nn_gather(tape, parameter_var(tape, table), batch->distinct, batch->n_distinct);

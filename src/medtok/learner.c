@@ -11,6 +11,7 @@
 #include "medtok/accused.h"
 #include "medtok/first_codebook.h"
 #include "medtok/first_text_map.h"
+#include "medtok/graph_order.h"
 
 /* The vectors that the groups quantise, and the terms that compare them. */
 static const struct watched_length LENGTHS[N_GROUPS] = {{"length_text", "codebook_text"},
@@ -252,20 +253,34 @@ static void warn_if_nothing_to_learn(const struct medtok_learner *m, const doubl
 static int read_piece(struct medtok_learner *m) {
     const struct medtok_learner_options *o = &m->options;
     double *cost = NULL;
-    int64_t n_codes = 0;
+    int64_t n_codes = 0, *graph_order = NULL;
     int status;
     TRY_DONE(text_source_open(&m->text, o->text, o->features, o->model.seed, m->device));
     TRY_DONE(continuation_check(&o->continuation, m->text.dim));
     TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
     warn_if_nothing_to_learn(m, cost, n_codes);
-    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, o->model.seed, o->train->holdout, "codes", n_codes,
-                          o->train->batch, cost));
+    if (o->train->partition == PARTITION_GRAPH)
+        TRY_DONE(graph_order_make(m->comm, o->vocabulary, &graph_order, &n_codes));
+    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, graph_order, o->model.seed, o->train->holdout,
+                          "codes", n_codes, o->train->batch, cost));
     TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, o->model.sides, m->sampler.order, m->sampler.n_local));
     TRY_DONE(dataset_keep_on_device(&m->dataset, m->device));
     if (o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
         TRY_DONE(dataset_find_siblings(&m->dataset, o->vocabulary));
 done:
     free(cost);
+    free(graph_order);
+    return status;
+}
+
+/* Under train.partition: graph each node lies with the rank whose codes have it most; on one rank there is nothing to order. Collective. */
+static int order_nodes(struct medtok_learner *m) {
+    int64_t *uses, n = m->dataset.vocabulary.n_nodes;
+    if (m->options.train->partition != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
+    TRY(comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses)));
+    int status = row_order_make(&m->row_order, m->comm, n, uses);
+    free(uses);
+    m->dataset.node_position = m->row_order.position;
     return status;
 }
 
@@ -280,6 +295,8 @@ static int make_model(struct medtok_learner *m) {
     struct vocabulary sizes;
     TRY(vocabulary_read_sizes(m->options.vocabulary, &sizes));
     TRY(model_make(&m->model, &m->parameters, &m->options.model, m->text.dim, sizes.n_nodes));
+    m->model.nodes->position = m->row_order.position;
+    m->model.nodes->held = m->row_order.held;
     TRY(codebook_make(&m->codebook, &m->model, m->comm, m->device, &m->parameters));
     TRY(node_start_make(&m->node_start, &m->model, &m->parameters, m->options.features, m->options.vocabulary,
                         m->text.dim));
@@ -297,7 +314,8 @@ static int make_usage(struct usage *usage, const struct quantizer_options *optio
 
 static int make(struct medtok_learner *m) {
     m->model.settings = m->options.model; /* what reading looks at */
-    TRY(read_piece(m));
+    TRY(comm_agree(m->comm, read_piece(m)));
+    TRY(order_nodes(m));
     TRY(make_model(m));
     const struct model_settings *o = &m->options.model;
     int64_t most_own = m->sampler.end_stratum - m->sampler.first_stratum;
@@ -337,6 +355,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
                                   .lengths = LENGTHS,
                                   .n_lengths = N_GROUPS,
                                   .early = early_sum(m),
+                                  .row_order = m->row_order.n ? &m->row_order : NULL,
                                   .begin = begin,
                                   .draw = draw,
                                   .send = send,
@@ -374,6 +393,7 @@ void medtok_learner_free(struct medtok_learner *m) {
     model_free(&m->model);
     parameter_set_free(&m->parameters);
     dataset_free(&m->dataset);
+    row_order_free(&m->row_order);
     text_source_close(&m->text);
     sampler_free(&m->sampler);
     usage_free(&m->usage);

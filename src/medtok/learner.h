@@ -46,6 +46,7 @@ struct medtok_learner {
     struct sampler sampler;
     struct text_source text;
     struct dataset dataset;
+    struct row_order row_order; /* partition graph, on several ranks: of the node table; else empty */
     struct parameter_set parameters;
     struct model model;
     struct codebook codebook;

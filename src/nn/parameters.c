@@ -142,11 +142,14 @@ static double first_value(const struct parameter *p, uint64_t seed, uint32_t key
 int parameter_set_initialize(struct parameter_set *set, uint64_t seed) {
     for (int i = 0; i < set->n; i++) {
         const struct parameter *p = set->list[i];
-        int64_t n = p->count * p->cols, first = p->first * p->cols;
+        int64_t n = p->count * p->cols;
         real *host;
         if (p->flags & PARAMETER_PACKED) continue;
         TRY(mem_alloc(&host, n, sizeof *host));
-        for (int64_t j = 0; j < n; j++) host[j] = (real)first_value(p, seed, key_of(set, p), (uint64_t)(first + j));
+        for (int64_t r = 0; r < p->count; r++)
+            for (int64_t j = 0; j < p->cols; j++)
+                host[r * p->cols + j] =
+                    (real)first_value(p, seed, key_of(set, p), (uint64_t)(parameter_row(p, r) * p->cols + j));
         device_upload_reals(set->device, p->value, host, n);
         device_synchronize(set->device);
         free(host);

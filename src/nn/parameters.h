@@ -42,6 +42,9 @@ struct parameter {
     int64_t offset;                /* of its values among those of its group */
     dev_real value, grad;          /* [count, cols]; grad.at NULL: frozen, or allocated without gradients */
     struct packed_weights *packed; /* of a packed one; owned */
+    /* Of one that is cut by rows, whose rows may lie in another order than that of their numbers (dist/row_order.h): position [rows] of each
+     * row, and the rows held [count], ascending. Borrowed; NULL: in that of their numbers. */
+    const int32_t *position, *held;
 };
 
 struct parameter_set {
@@ -57,6 +60,11 @@ struct parameter_set {
     int values_by_name;
     double apart_rate; /* of PARAMETER_APART: a multiple of the others' rate */
 };
+
+/* The number of row i of those held here. */
+static inline int64_t parameter_row(const struct parameter *p, int64_t i) {
+    return p->held ? p->held[i] : p->first + i;
+}
 
 /* An empty set is all zeros. */
 void parameter_set_free(struct parameter_set *set);

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "lm/folder_json.h"
+#include "qa/prefix.h"
 
 const char *const QA_PREFIX_NAMES[] = {QA_PREFIXES(OPTION_CHOICE_NAME)};
 enum { N_PREFIXES = sizeof QA_PREFIX_NAMES / sizeof *QA_PREFIX_NAMES };
@@ -84,14 +85,14 @@ int adapter_is_of(const char *folder, const char *training, int *is_of) {
     int status = adapter_record_read(&r, folder, is_of);
     *is_of = *is_of && strcmp(r.training, training) == 0 && folder_has(folder, "adapter_config.json") &&
              folder_has(folder, "adapter_model.safetensors") &&
-             (r.prefix == QA_PREFIX_NONE || folder_has(folder, "prefix.safetensors"));
+             (!prefix_has_rows(r.prefix) || folder_has(folder, "prefix.safetensors"));
     adapter_record_free(&r);
     return status;
 }
 
 /* ---- checks ---- */
 int adapter_record_check(const struct adapter_record *r, const struct qa_options *o, const char *model_id) {
-    int has_codes = r->prefix > QA_PREFIX_NULL;
+    int has_codes = prefix_has_vectors(r->prefix) || r->prefix == QA_PREFIX_DESCRIPTIONS;
     if (r->prefix != o->prefix)
         return status_set(STATUS_FAILED, "qa.prefix is %s, but the adapter %s was trained with %s: set qa.prefix=%s",
                           QA_PREFIX_NAMES[o->prefix], o->adapter, QA_PREFIX_NAMES[r->prefix],
@@ -109,11 +110,11 @@ int adapter_record_check(const struct adapter_record *r, const struct qa_options
 
 int adapter_record_check_table(const struct adapter_record *r, const struct qa_options *o, const char *path,
                                const char *table_id) {
+    const char *what = r->prefix == QA_PREFIX_DESCRIPTIONS ? "vocabulary" : "table";
     if (strcmp(r->table_id, table_id) == 0) return STATUS_OK;
     return status_set(STATUS_FAILED,
-                      "the adapter %s was trained with another table than files.table, %s: its content_id was %s, and "
-                      "is %s",
-                      o->adapter, path, r->table_id, table_id);
+                      "the adapter %s was trained with another %s than files.%s, %s: its content_id was %s, and is %s",
+                      o->adapter, what, what, path, r->table_id, table_id);
 }
 
 int adapter_record_has_stem(const struct adapter_record *r, uint64_t stem) {

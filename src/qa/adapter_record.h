@@ -3,7 +3,7 @@
  *
  *   {"prefix": "vectors", "codes": 8, "mean": 0, "seed": 1, "table_id": "...", "model_id": "...", "training": "...", "stems": ["...", ...]}
  *
- * seed: of random and exchanged vectors. table_id: content_id of the table, null without one. model_id: lm/model_id.h. training: the provenance key
+ * seed: of random and exchanged vectors. table_id: content_id of the table, or with descriptions of the vocabulary; null without. model_id: lm/model_id.h. training: the provenance key
  * of the checkpoint that the adapter is of. stems: hashes of the stems learned from (question_stem_hash), as hexadecimal digits.
  */
 #ifndef MEDTOK_QA_ADAPTER_RECORD_H
@@ -39,7 +39,7 @@ int adapter_is_of(const char *folder, const char *training, int *is_of);
 /* Whether the options are those of its training; the error says what to set. */
 int adapter_record_check(const struct adapter_record *record, const struct qa_options *options, const char *model_id);
 
-/* Whether it was trained with that table. */
+/* Whether it was trained with that table, or vocabulary. */
 int adapter_record_check_table(const struct adapter_record *record, const struct qa_options *options, const char *path,
                                const char *table_id);
 

@@ -58,8 +58,8 @@ static int make_sampler(struct answer_learner *l, const struct comm *comm) {
     double *cost;
     TRY(mem_alloc(&cost, q->n, sizeof *cost));
     for (int64_t i = 0; i < q->n; i++) cost[i] = 1;
-    int status =
-        sampler_make(&l->sampler, comm, PARTITION_BLOCK, l->seed, 0, "questions", q->n, l->model->options.batch, cost);
+    int status = sampler_make(&l->sampler, comm, PARTITION_BLOCK, NULL, l->seed, 0, "questions", q->n,
+                              l->model->options.batch, cost);
     free(cost);
     return status;
 }

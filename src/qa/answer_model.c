@@ -60,7 +60,7 @@ static int make_record(struct answer_model *m, const struct answer_terms *t) {
     }
     TRY(adapter_record_read(&m->record, o->adapter, &is_there));
     if (is_there) return adapter_record_check(&m->record, o, model_id);
-    if (o->prefix == QA_PREFIX_NONE) return STATUS_OK;
+    if (!prefix_has_rows(o->prefix)) return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "%s: no " ADAPTER_RECORD_FILE " in it, so it was not trained with a prefix: set qa.prefix=none",
                       o->adapter);
@@ -74,11 +74,22 @@ static int add_prefix(struct answer_model *m, const struct answer_terms *t) {
     return STATUS_OK;
 }
 
+static int add_descriptions(struct answer_model *m, const struct answer_terms *t) {
+    TRY(code_descriptions_read(&m->descriptions, t->vocabulary, m->questions, m->options.questions, m->options.codes));
+    const char *id = m->descriptions.vocabulary_id;
+    if (!t->trains)
+        return m->record.model_id[0] ? adapter_record_check_table(&m->record, &m->options, t->vocabulary, id)
+                                     : STATUS_OK;
+    snprintf(m->record.table_id, sizeof m->record.table_id, "%s", id);
+    return STATUS_OK;
+}
+
 static int add_parameters(struct answer_model *m, const struct answer_terms *t) {
     const struct qa_options *o = &m->options;
     struct lora_options lora;
     m->parameters.values_by_name = 1; /* arms of one seed start from the same adapter */
-    if (o->prefix != QA_PREFIX_NONE) TRY(add_prefix(m, t));
+    if (prefix_has_rows(o->prefix)) TRY(add_prefix(m, t));
+    if (o->prefix == QA_PREFIX_DESCRIPTIONS) TRY(add_descriptions(m, t));
     if (!t->trains && !o->adapter[0]) return STATUS_OK;
     TRY(t->trains ? read_lora_options(o, &lora) : lora_options_read(&lora, o->adapter));
     return lora_add(&m->lora, &m->llama, &m->parameters, &lora);
@@ -87,18 +98,19 @@ static int add_parameters(struct answer_model *m, const struct answer_terms *t) 
 /* Texts may have the tokens and positions that the options and the tokeniser ask for. */
 static int check_sizes(const struct answer_model *m) {
     const struct llama_config *c = &m->llama.config;
-    int64_t prefix = prefix_most_rows(&m->options);
+    int64_t more = prefix_most_rows(&m->options);
+    if (m->options.prefix == QA_PREFIX_DESCRIPTIONS) more = m->options.codes * PROMPT_NAME_TOKENS;
     if (m->bpe.n > c->vocabulary)
         return status_set(STATUS_FAILED,
                           "%s: tokenizer.json has token %lld, but vocab_size of config.json is %lld: the two files are "
                           "not of one model",
                           m->options.model, (long long)m->bpe.n - 1, (long long)c->vocabulary);
-    if (m->options.max_tokens + prefix > c->positions)
+    if (m->options.max_tokens + more > c->positions)
         return status_set(STATUS_FAILED,
-                          "qa.max_tokens is %lld, with %lld rows of the prefix more than the %lld positions of %s: set "
+                          "qa.max_tokens is %lld, with %lld of the prefix more than the %lld positions of %s: set "
                           "qa.max_tokens=%lld or less",
-                          (long long)m->options.max_tokens, (long long)prefix, (long long)c->positions,
-                          m->options.model, (long long)(c->positions - prefix));
+                          (long long)m->options.max_tokens, (long long)more, (long long)c->positions, m->options.model,
+                          (long long)(c->positions - more));
     return STATUS_OK;
 }
 
@@ -125,6 +137,7 @@ void answer_model_close(struct answer_model *m) {
     adapter_record_free(&m->record);
     lora_free(&m->lora);
     prefix_free(&m->prefix);
+    code_descriptions_free(&m->descriptions);
     parameter_set_free(&m->parameters);
     bpe_close(&m->bpe);
     llama_close(&m->llama);
@@ -175,12 +188,14 @@ static int declare(struct answer_batch *b, int64_t n, int64_t rows, struct host_
 /* The tokens of all questions, one behind the other, in b->tokens; ends [n]. */
 static int encode_all(struct answer_batch *b, struct answer_model *m, int64_t n, const struct asked *asked,
                       int64_t *ends) {
-    b->tokens.n = b->n_cut = 0;
+    b->tokens.n = b->n_cut = b->n_shortened = 0;
     for (int64_t i = 0; i < n; i++) {
-        int is_cut;
-        TRY(prompt_encode(&m->chat, &m->questions->items[asked[i].question], asked[i].rotation, m->options.max_tokens,
-                          &b->tokens, &is_cut));
-        b->n_cut += is_cut;
+        struct prompt prompt = {.question = &m->questions->items[asked[i].question], .rotation = asked[i].rotation};
+        struct prompt_cuts cuts;
+        prompt.names = code_descriptions_of(&m->descriptions, asked[i].question, &prompt.n_names);
+        TRY(prompt_encode(&m->chat, &prompt, m->options.max_tokens, &b->tokens, &cuts));
+        b->n_cut += cuts.stem;
+        b->n_shortened += cuts.names > 0;
         ends[i] = b->tokens.n;
     }
     return STATUS_OK;

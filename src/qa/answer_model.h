@@ -5,6 +5,7 @@
 
 #include "lm/lora.h"
 #include "qa/adapter_record.h"
+#include "qa/code_descriptions.h"
 #include "qa/prefix.h"
 #include "qa/prompt.h"
 
@@ -16,16 +17,17 @@ struct answer_model {
     struct bpe bpe;
     struct chat chat;
     int32_t letters[QUESTION_OPTIONS];
-    struct parameter_set parameters; /* what is learned: adapter and prefix */
-    struct lora lora;                /* .llama NULL: none */
-    struct prefix prefix;            /* .kind QA_PREFIX_NONE: none */
+    struct parameter_set parameters;       /* what is learned: adapter and prefix */
+    struct lora lora;                      /* .llama NULL: none */
+    struct prefix prefix;                  /* .kind QA_PREFIX_NONE: none */
+    struct code_descriptions descriptions; /* of the questions' codes, for the prompts; .offsets NULL: none */
     struct adapter_record
         record; /* of the adapter that is or will be there; .model_id "": none, as one that peft made */
 };
 
 struct answer_terms {
     const struct qa_options *options;
-    const char *table; /* of codes' vectors */
+    const char *table, *vocabulary; /* of codes' vectors, of their descriptions */
     enum precision_of_products precision;
     uint64_t seed;
     int trains; /* with an adapter to be trained; else with that of options->adapter, or "": none */
@@ -48,7 +50,8 @@ struct asked {
 };
 
 struct answer_batch {
-    int64_t n, n_cut; /* n_cut: questions of which the stem's middle was left out */
+    int64_t n, n_cut,
+        n_shortened; /* n_cut: questions of which the stem's middle was left out; n_shortened: some descriptions */
     struct pack pack;
     struct llama_rows rows;
     struct prefix_batch prefix;

@@ -13,9 +13,9 @@ struct answering {
     struct answer_model *model;
     struct tape tape;
     struct answer_batch batch;
-    real *logits;   /* [ASKED_AT_ONCE, vocabulary] */
-    double *scores; /* [n, QUESTION_OPTIONS rotations, QUESTION_OPTIONS] of options as the file has them */
-    int64_t n_cut;
+    real *logits;     /* [ASKED_AT_ONCE, vocabulary] */
+    double *scores;   /* [n, QUESTION_OPTIONS rotations, QUESTION_OPTIONS] of options as the file has them */
+    int64_t n_cut[2]; /* questions whose stem, or descriptions, were cut */
 };
 
 /* log softmax over the vocabulary, at the letters of the question's options. */
@@ -51,7 +51,7 @@ static int ask(struct answering *a, int64_t n, const struct asked *asked) {
     device_download_reals(m->device, a->logits, logits->value, n * v);
     TRY(tape_status(&a->tape));
     for (int64_t i = 0; i < n; i++) TRY(score(a, asked[i], a->logits + i * v));
-    if (asked[0].rotation == 0) a->n_cut += a->batch.n_cut;
+    if (asked[0].rotation == 0) a->n_cut[0] += a->batch.n_cut, a->n_cut[1] += a->batch.n_shortened;
     return STATUS_OK;
 }
 
@@ -79,10 +79,18 @@ static int best(const double *scores, int n) {
     return chosen;
 }
 
+/* Whether something of the question's codes stands before it; of an arm that knows nothing of them, whether it has any. */
+static int has_codes(const struct answer_model *m, int64_t i) {
+    int n;
+    if (prefix_has_vectors(m->prefix.kind)) return prefix_vectors(&m->prefix, i) > 0;
+    if (m->options.prefix != QA_PREFIX_DESCRIPTIONS) return m->questions->items[i].n_codes > 0;
+    (void)code_descriptions_of(&m->descriptions, i, &n);
+    return n > 0;
+}
+
 static void choose(struct answers *x, const struct answer_model *m, int64_t i, const double *scores) {
     const struct question *q = &m->questions->items[i];
-    int n = q->n_options, same = 1, has_vectors = m->prefix.kind > QA_PREFIX_NULL;
-    int with_codes = has_vectors ? prefix_vectors(&m->prefix, i) > 0 : q->n_codes > 0;
+    int n = q->n_options, same = 1, with_codes = has_codes(m, i);
     struct option_scores *plain = &x->plain[i], *rotated = x->rotated ? &x->rotated[i] : NULL;
     *plain = (struct option_scores){.n_scored = n, .chosen = best(scores, n), .with_codes = with_codes};
     memcpy(plain->scores, scores, sizeof plain->scores);
@@ -115,9 +123,10 @@ int answers_make(struct answers *x, const struct comm *comm, struct answer_model
     int status = comm_agree(comm, begin(x, &a, m, with_rotations));
     if (status == STATUS_OK) status = comm_agree(comm, ask_share(&a, comm, with_rotations));
     if (status == STATUS_OK) status = comm_sum_double(comm, a.scores, x->n * size);
-    if (status == STATUS_OK) status = comm_sum_int64(comm, &a.n_cut, 1);
+    if (status == STATUS_OK) status = comm_sum_int64(comm, a.n_cut, 2);
     for (int64_t i = 0; i < x->n && status == STATUS_OK; i++) choose(x, m, i, a.scores + i * size);
-    x->n_cut = a.n_cut;
+    x->n_cut = a.n_cut[0];
+    x->n_shortened = a.n_cut[1];
     tape_free(&a.tape);
     answer_batch_free(&a.batch);
     free(a.logits);

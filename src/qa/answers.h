@@ -8,7 +8,7 @@
 #include "qa/cosine_scores.h"
 
 struct answers {
-    int64_t n, n_cut;              /* questions; of which the stem's middle was left out */
+    int64_t n, n_cut, n_shortened; /* questions; of which the stem's middle, or some descriptions, were left out */
     struct option_scores *plain;   /* [n] options as they stand */
     struct option_scores *rotated; /* [n] mean of an option's scores over all cyclic orders; NULL: not asked for */
     int64_t n_same;                /* rotated: questions with the same option chosen in all orders */

@@ -37,9 +37,11 @@ void choice_report_group(struct json *j, const char *name, const struct choice_s
 void choice_report_question(struct json *j, const struct question *q, const struct option_scores *s) {
     const char right[2] = {question_letter(q->answer), 0}, chosen[2] = {question_letter(s->chosen), 0};
     json_text(j, "id", q->id);
+    if (q->set) json_text(j, "set", q->set);
     json_text(j, "answer", right);
     json_text(j, "chosen", s->chosen < 0 ? NULL : chosen);
     json_array(j, "scores");
     for (int i = 0; i < q->n_options; i++) json_real(j, NULL, s->scores[i], 6);
     json_end(j);
+    json_integer(j, "with_codes", s->with_codes);
 }

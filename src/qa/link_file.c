@@ -131,6 +131,7 @@ int linked_question_write(FILE *out, const struct code_names *names, const struc
     json_object(&j, NULL);
     TRY(write_codes(&j, "codes", names, &links->stem)); /* first: by this the file is known as ours (jobs/outputs.c) */
     json_text(&j, "id", q->id);
+    if (q->set) json_text(&j, "set", q->set);
     json_text(&j, "stem", q->stem);
     json_array(&j, "options");
     for (int i = 0; i < q->n_options; i++) json_text(&j, NULL, q->options[i]);

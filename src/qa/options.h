@@ -1,4 +1,4 @@
-/* Settings link.* (questions and their codes), qa_cosine.*, qa_prefix.*, and qa.* (a language model that answers). */
+/* Settings link.* (questions and their codes), qa_cosine.*, qa_prefix.*, qa.* (a language model that answers), and qa_compare.* (its arms beside each other). */
 #ifndef MEDTOK_QA_OPTIONS_H
 #define MEDTOK_QA_OPTIONS_H
 
@@ -52,6 +52,7 @@ struct qa_prefix_options {
 
 #define QA_PREFIXES(CHOICE)                                                                                            \
     CHOICE(QA_PREFIX_NONE, "none")                                                                                     \
+    CHOICE(QA_PREFIX_DESCRIPTIONS, "descriptions")                                                                     \
     CHOICE(QA_PREFIX_NULL, "null")                                                                                     \
     CHOICE(QA_PREFIX_RANDOM, "random")                                                                                 \
     CHOICE(QA_PREFIX_SHUFFLED, "shuffled")                                                                             \
@@ -66,10 +67,10 @@ enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
     KEY(in, LIST, "qa.tests", tests, "", JOB_QA_TRAIN, "questions",                                                    \
         "files of questions that will be answered: training on a question with a stem of theirs is an error")          \
     KEY(in, CHOICE, "qa.prefix", prefix, qa_prefix, QA_PREFIXES, "none", JOB_QA_TRAIN | JOB_QA, SHAPES,                \
-        "what stands before a question: nothing; a learned vector; for each of its codes a random vector, another "    \
-        "code's, or its own of files.table")                                                                           \
+        "what stands before a question: nothing; the descriptions of its codes (files.vocabulary) in words; a "        \
+        "learned vector; for each of its codes a random vector, another code's, or its own of files.table")            \
     KEY(in, INTEGER, "qa.codes", codes, "8", 1, 64, "codes", JOB_QA_TRAIN | JOB_QA, SHAPES,                            \
-        "at most so many codes of a question have a vector before it")                                                 \
+        "at most so many codes of a question have a vector or a description before it")                                \
     KEY(in, INTEGER, "qa.mean", mean, "0", 0, 1, "", JOB_QA_TRAIN | JOB_QA, SHAPES,                                    \
         "1: their mean stands there, one vector")                                                                      \
     KEY(in, INTEGER, "qa.max_tokens", max_tokens, "512", 64, 65536, "tokens", JOB_QA_TRAIN | JOB_QA, SHAPES,           \
@@ -101,6 +102,8 @@ enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
         "was trained as; qa without: the model as it is")                                                              \
     KEY(in, INTEGER, "qa.rotations", rotations, "1", 0, 1, "", JOB_QA, SHAPES,                                         \
         "1: each question is answered with its options in all cyclic orders")                                          \
+    KEY(in, TEXT, "qa.arm", arm, "", JOB_QA, LEAVES,                                                                   \
+        "what the report calls this arm, for qa-compare; empty: as qa.prefix and qa.adapter have it")                  \
     KEY(in, PATH, "qa.against", against, "", JOB_QA, 0, "qa",                                                          \
         "report of another run of qa on the same questions, to compare with")                                          \
     KEY(in, INTEGER, "qa.resamples", resamples, "10000", 20, 1e6, "resamples", JOB_QA, LEAVES,                         \
@@ -109,6 +112,19 @@ enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
         "accuracy of groups of questions with intervals, letters, and each question's scores, as JSON")
 struct qa_options {
     QA_OPTIONS(OPTION_MEMBER, )
+};
+
+#define QA_COMPARE_OPTIONS(KEY, in)                                                                                    \
+    KEY(in, LIST, "qa_compare.reports", reports, "", JOB_QA_COMPARE, "qa",                                             \
+        "reports of qa on the same questions: of several arms, and of several seeds of an arm")                        \
+    KEY(in, TEXT, "qa_compare.arm", arm, "MedTok", JOB_QA_COMPARE, LEAVES,                                             \
+        "the arm whose gain over each other one is told")                                                              \
+    KEY(in, INTEGER, "qa_compare.resamples", resamples, "10000", 20, 1e6, "resamples", JOB_QA_COMPARE, LEAVES,         \
+        "of the bootstrap of differences")                                                                             \
+    KEY(in, PATH, "qa_compare.report", report, "results/qa_compare.json", 0, JOB_QA_COMPARE, "qa-compare",             \
+        "accuracy of each arm and its difference from that arm, by groups of questions, as JSON")
+struct qa_compare_options {
+    QA_COMPARE_OPTIONS(OPTION_MEMBER, )
 };
 
 #endif

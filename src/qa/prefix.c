@@ -156,7 +156,7 @@ void prefix_free(struct prefix *p) {
 
 /* ---- a batch ---- */
 int64_t prefix_most_rows(const struct qa_options *o) {
-    if (o->prefix == QA_PREFIX_NONE) return 0;
+    if (!prefix_has_rows(o->prefix)) return 0;
     return o->prefix == QA_PREFIX_NULL || o->mean ? 1 : o->codes;
 }
 

@@ -32,6 +32,10 @@ int prefix_make(struct prefix *prefix, const struct qa_options *options, const c
                 const struct questions *questions, struct parameter_set *set, int64_t hidden);
 void prefix_free(struct prefix *prefix);
 
+/* Whether rows stand before a question, and whether codes' vectors make them. */
+static inline int prefix_has_rows(enum qa_prefix kind) { return kind >= QA_PREFIX_NULL; }
+static inline int prefix_has_vectors(enum qa_prefix kind) { return kind > QA_PREFIX_NULL; }
+
 /* At most so many rows has a question's prefix with these options. */
 int64_t prefix_most_rows(const struct qa_options *options);
 

@@ -11,17 +11,26 @@ static void write_letters(FILE *out, int n) {
     for (int i = 0; i < n; i++) fprintf(out, "%s%c", i == 0 ? "" : i + 1 < n ? ", " : " or ", question_letter(i));
 }
 
-/* The user's text with the stem's bytes first .. end - 1 left out. Owned by the caller. */
-static char *user_text(const struct question *q, int rotation, size_t first, size_t end) {
+/* A question's text with the stem's bytes first .. end - 1 left out, below n_names of its names. */
+struct excerpt {
+    size_t first, end;
+    int n_names;
+};
+
+/* Owned by the caller. */
+static char *user_text(const struct prompt *p, const struct excerpt *x) {
+    const struct question *q = p->question;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     if (!out) return NULL;
-    fwrite(q->stem, 1, first, out);
-    if (end > first) fputs(" ... ", out);
-    fputs(q->stem + end, out);
+    for (int i = 0; i < x->n_names; i++) fprintf(out, "%s%s", i == 0 ? "The question is about: " : "; ", p->names[i]);
+    if (x->n_names) fputs(".\n", out);
+    fwrite(q->stem, 1, x->first, out);
+    if (x->end > x->first) fputs(" ... ", out);
+    fputs(q->stem + x->end, out);
     for (int i = 0; i < q->n_options; i++)
-        fprintf(out, "\n%c: %s", question_letter(i), q->options[(i + rotation) % q->n_options]);
+        fprintf(out, "\n%c: %s", question_letter(i), q->options[(i + p->rotation) % q->n_options]);
     fputs("\nAnswer:", out);
     if (fclose(out)) return NULL;
     return text;
@@ -39,9 +48,8 @@ static char *system_text(const struct question *q) {
     return text;
 }
 
-static int encode(const struct chat *chat, const struct question *q, int rotation, size_t first, size_t end,
-                  struct tokens *tokens) {
-    char *system = system_text(q), *user = user_text(q, rotation, first, end);
+static int encode(const struct chat *chat, const struct prompt *p, const struct excerpt *x, struct tokens *tokens) {
+    char *system = system_text(p->question), *user = user_text(p, x);
     int status = system && user ? chat_begin(chat, tokens) : status_set(STATUS_FAILED, "out of memory");
     if (status == STATUS_OK) status = chat_turn(chat, "system", system, (int64_t)strlen(system), tokens);
     if (status == STATUS_OK) status = chat_turn(chat, "user", user, (int64_t)strlen(user), tokens);
@@ -54,28 +62,47 @@ static int encode(const struct chat *chat, const struct question *q, int rotatio
 /* Whether a character of UTF-8 begins there. */
 static int begins(char c) { return ((unsigned char)c & 0xc0) != 0x80; }
 
-int prompt_encode(const struct chat *chat, const struct question *q, int rotation, int64_t most, struct tokens *tokens,
-                  int *is_cut) {
+/* Without names: as much of the stem as `most` tokens allow. */
+static int fit_stem(const struct chat *chat, const struct prompt *p, int64_t most, struct tokens *tokens,
+                    struct excerpt *x) {
+    const char *stem = p->question->stem;
     long long before = tokens->n;
-    size_t length = strlen(q->stem), out = 0;
-    *is_cut = 0;
+    size_t length = strlen(stem), out = 0;
     for (;;) {
-        size_t first = (length - out) / 2, end = first + out;
-        while (first > 0 && !begins(q->stem[first])) first--;
-        while (end < length && !begins(q->stem[end])) end++;
-        if (out == 0) end = first;
+        x->first = (length - out) / 2, x->end = x->first + out;
+        while (x->first > 0 && !begins(stem[x->first])) x->first--;
+        while (x->end < length && !begins(stem[x->end])) x->end++;
+        if (out == 0) x->end = x->first;
         tokens->n = before;
-        TRY(encode(chat, q, rotation, first, end, tokens));
+        TRY(encode(chat, p, x, tokens));
         int64_t over = tokens->n - before - most;
         if (over <= 0) return STATUS_OK;
-        *is_cut = 1;
         if (out == length)
             return status_set(STATUS_FAILED,
-                              "question %s: its options alone take %lld tokens, %lld more than there may be", q->id,
-                              (long long)(over + most), (long long)over);
+                              "question %s: its options alone take %lld tokens, %lld more than there may be",
+                              p->question->id, (long long)(over + most), (long long)over);
         out += (size_t)over; /* a token has at least a byte */
         if (out > length) out = length;
     }
+}
+
+int prompt_encode(const struct chat *chat, const struct prompt *p, int64_t most, struct tokens *tokens,
+                  struct prompt_cuts *cuts) {
+    struct excerpt x = {.n_names = 0};
+    long long before = tokens->n;
+    TRY(fit_stem(chat, p, most, tokens, &x));
+    int64_t room = tokens->n - before + (int64_t)PROMPT_NAME_TOKENS * p->n_names;
+    for (x.n_names = p->n_names; x.n_names > 0; x.n_names--) {
+        tokens->n = before;
+        TRY(encode(chat, p, &x, tokens));
+        if (tokens->n - before <= room) break;
+    }
+    if (x.n_names == 0 && p->n_names > 0) {
+        tokens->n = before;
+        TRY(encode(chat, p, &x, tokens));
+    }
+    *cuts = (struct prompt_cuts){.stem = x.end > x.first, .names = p->n_names - x.n_names};
+    return STATUS_OK;
 }
 
 int prompt_letters(const struct chat *chat, int32_t letters[QUESTION_OPTIONS]) {

@@ -150,9 +150,10 @@ static int parse_option_codes(const struct where *w, const json_t *lists, struct
 }
 
 static int parse_ours(const struct where *w, json_t *object, struct question *q) {
-    static const char *const KEYS[] = {"id", "stem", "options", "answer", "codes", "option_codes", NULL};
+    static const char *const KEYS[] = {"id", "set", "stem", "options", "answer", "codes", "option_codes", NULL};
     TRY(check_keys(w, object, KEYS));
     TRY(copy_text(w, "id", json_object_get(object, "id"), &q->id));
+    if (json_object_get(object, "set")) TRY(copy_text(w, "set", json_object_get(object, "set"), &q->set));
     TRY(copy_text(w, "stem", json_object_get(object, "stem"), &q->stem));
     TRY(parse_options(w, json_object_get(object, "options"), q));
     TRY(parse_answer(w, json_object_get(object, "answer"), q));
@@ -238,6 +239,7 @@ static void codes_free(int64_t n, struct question_code *codes) {
 static void question_free(struct question *q) {
     free(q->id);
     free(q->stem);
+    free(q->set);
     for (int i = 0; i < QUESTION_OPTIONS; i++) {
         free(q->options[i]);
         codes_free(q->option_codes[i].n, q->option_codes[i].items);

@@ -7,7 +7,7 @@
  *
  * Ours: JSON, an object on each line:
  *   {"id": "7", "stem": "...", "options": ["...", "..."], "answer": "B", "codes": [["ICD10CM", "E11.9"]]}
- * id: any text, once in a file. codes may be missing, which is as an empty list; so may option_codes, which has a list like codes for each
+ * id: any text, once in a file. set, the name of the data set that it is of, may be missing. codes may be missing, which is as an empty list; so may option_codes, which has a list like codes for each
  * option (the job qa-link writes both).
  *
  * Both: 2 to 10 options, lettered from A; the answer is one of these letters. Blanks at the ends of stem and options are cut off.
@@ -31,6 +31,7 @@ struct question_code {
 
 struct question {
     char *id, *stem; /* UTF-8 */
+    char *set;       /* which data set it is of; NULL: not told */
     int n_options;
     char *options[QUESTION_OPTIONS]; /* [n_options] */
     int answer;                      /* the right option, from 0 */

@@ -11,7 +11,7 @@
         "knowledge graph, PrimeKG's kg.csv, plain or gzip")                                                            \
     KEY(in, PATH, "files.vocabulary", vocabulary, "results/vocabulary.h5",                                             \
         JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_LOOKUP | JOB_VERIFY | JOB_INSPECT | JOB_PROBE | JOB_BENCH |        \
-            JOB_SYNTH | JOB_REPORT | JOB_QA_LINK,                                                                      \
+            JOB_SYNTH | JOB_REPORT | JOB_QA_LINK | JOB_QA_TRAIN | JOB_QA,                                              \
         JOB_PREPARE, "vocabulary", "codes and subgraphs")                                                              \
     KEY(in, PATH, "files.text", text, "results/text.h5", MODEL_JOBS | JOB_EVALUATE | JOB_PROBE | JOB_REPORT,           \
         JOB_ENCODE, "text", "text features")                                                                           \

@@ -11,6 +11,7 @@
 #ifndef MEDTOK_TRAIN_LEARNER_H
 #define MEDTOK_TRAIN_LEARNER_H
 
+#include "dist/row_order.h"
 #include "train/measures.h"
 #include "train/optimiser.h"
 #include "train/row_exchange.h"
@@ -69,6 +70,7 @@ struct learner {
     const struct watched_length *lengths; /* [n_lengths] */
     int n_lengths;
     struct early_sum early;
+    struct row_order *row_order; /* of the parameters that are cut by rows; NULL: their rows lie by number */
 
     /* Collective, before the first step of a training that resumes nothing. */
     int (*begin)(void *self, struct optimiser *optimiser);

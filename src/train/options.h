@@ -6,7 +6,8 @@
 
 #define SCHEDULES(CHOICE) CHOICE(SCHEDULE_CONSTANT, "constant") CHOICE(SCHEDULE_COSINE, "cosine")
 enum schedule { SCHEDULES(OPTION_CHOICE_NUMBER) };
-#define PARTITIONS(CHOICE) CHOICE(PARTITION_BLOCK, "block") CHOICE(PARTITION_RANDOM, "random")
+#define PARTITIONS(CHOICE)                                                                                             \
+    CHOICE(PARTITION_BLOCK, "block") CHOICE(PARTITION_RANDOM, "random") CHOICE(PARTITION_GRAPH, "graph")
 enum partition { PARTITIONS(OPTION_CHOICE_NUMBER) };
 #define RESUMES(CHOICE) CHOICE(RESUME_AUTO, "auto") CHOICE(RESUME_NEVER, "never")
 enum resume { RESUMES(OPTION_CHOICE_NUMBER) };
@@ -37,7 +38,8 @@ enum resume { RESUMES(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "train.average", average, "0", 0, 0.999999, STEP_JOBS, SHAPES,                                       \
         "decay of the moving average of all parameters, which tokenize then uses; 0: none")                            \
     KEY(in, CHOICE, "train.partition", partition, partition, PARTITIONS, "block", STEP_JOBS, SHAPES,                   \
-        "which codes share a rank: neighbours in the input, or by chance")                                             \
+        "which codes share a rank: neighbours in the input, by chance, or those that share nodes of the graph (needs " \
+        "METIS)")                                                                                                      \
     KEY(in, INTEGER, "train.checkpoint_every", checkpoint_every, "500", 0, 1e9, "steps", JOB_TRAIN, LEAVES,            \
         "0: only at the end")                                                                                          \
     KEY(in, INTEGER, "train.keep", keep, "2", 1, 1000, "checkpoints", JOB_TRAIN, LEAVES,                               \

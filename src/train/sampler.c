@@ -43,13 +43,15 @@ static int cut_strata(struct sampler *s, const struct comm *comm, const char *wh
     return STATUS_OK;
 }
 
-int sampler_make(struct sampler *s, const struct comm *comm, enum partition partition, uint64_t seed, double holdout,
-                 const char *what, int64_t n, int64_t batch, const double *cost) {
+int sampler_make(struct sampler *s, const struct comm *comm, enum partition partition, const int64_t *graph_order,
+                 uint64_t seed, double holdout, const char *what, int64_t n, int64_t batch, const double *cost) {
     int64_t *order;
     *s = (struct sampler){.seed = seed, .epoch = -1};
     TRY(mem_alloc(&order, n, sizeof *order));
-    for (int64_t i = 0; i < n; i++)
-        if (!sampler_holds_out(seed, holdout, i)) order[s->n_samples++] = i;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t sample = partition == PARTITION_GRAPH ? graph_order[i] : i;
+        if (!sampler_holds_out(seed, holdout, sample)) order[s->n_samples++] = sample;
+    }
     int status = cut_strata(s, comm, what, batch);
     if (status != STATUS_OK) {
         free(order);

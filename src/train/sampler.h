@@ -1,6 +1,7 @@
 /* Which samples make up a global batch, and which rank draws which of them.
  *
- * The samples, in the order of `train.partition` (block: input order; random: a seeded shuffle), are cut into as many
+ * The samples, in the order of `train.partition` (block: input order; random: a seeded shuffle; graph: one
+ * that the caller has made), are cut into as many
  * strata of equal size, give or take one, as the batch has samples. Each epoch shuffles every stratum and has as many batches as
  * the longest strata have samples; each batch takes the next one of each stratum. A stratum that is one short passes over one
  * batch: the j-th such stratum passes over batch j, counted round the epoch. So every epoch visits each sample once, its batches
@@ -36,9 +37,9 @@ int sampler_holds_out(uint64_t seed, double holdout, int64_t sample);
 
 /* n: samples in all, of which those held out are left out; cost [n]: expected work of each, in any unit. A batch larger
  * than all samples is all samples. Fails with STATUS_USAGE if there are more ranks than samples in a batch. `what`
- * names samples in the message, e.g. "codes". */
-int sampler_make(struct sampler *sampler, const struct comm *comm, enum partition partition, uint64_t seed,
-                 double holdout, const char *what, int64_t n, int64_t batch, const double *cost);
+ * names samples in the message, e.g. "codes". graph_order [n], of PARTITION_GRAPH: all samples; else NULL. */
+int sampler_make(struct sampler *sampler, const struct comm *comm, enum partition partition, const int64_t *graph_order,
+                 uint64_t seed, double holdout, const char *what, int64_t n, int64_t batch, const double *cost);
 void sampler_free(struct sampler *sampler);
 
 /* This rank's samples of a batch (counted from 0): writes their numbers, ascending by stratum, to samples (room for

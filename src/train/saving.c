@@ -55,6 +55,16 @@ static int make_entries(const struct parameter_set *set, const struct optimiser 
     return STATUS_OK;
 }
 
+/* The parts of an entry that are there. */
+static int entry_parts(struct checkpoint_entry *e, float *parts[N_PARTS]) {
+    float **host[N_PARTS];
+    int n = 0;
+    list_parts(e, host);
+    for (int k = 0; k < N_PARTS; k++)
+        if (*host[k]) parts[n++] = *host[k];
+    return n;
+}
+
 /* ---- saving ---- */
 /* Parameters that are not cut are the same everywhere: only rank 0 brings them to a file. */
 int saver_make(struct saver *s, const struct comm *comm, const struct training_state *state) {
@@ -63,6 +73,8 @@ int saver_make(struct saver *s, const struct comm *comm, const struct training_s
     TRY(make_entries(set, &state->optimiser, 0, &s->entries));
     for (int i = 0; i < set->n; i++)
         if (!s->entries[i].by_rows && comm->rank > 0) s->entries[i].count = 0;
+    for (int i = 0; i < set->n && state->row_order; i++)
+        if (s->entries[i].by_rows) TRY(row_order_reserve(state->row_order, N_PARTS * s->entries[i].cols));
     TRY(checkpoint_writer_make(&s->writer, comm, s->entries, (int)set->n));
     return (s->worker = worker_make()) ? STATUS_OK : STATUS_FAILED;
 }
@@ -89,6 +101,16 @@ static int copy_state(struct saver *s) {
     return device_status(set->device);
 }
 
+/* Rows that lie by who uses them go to the ranks that write them. */
+static int sort_rows(struct saver *s) {
+    float *parts[N_PARTS];
+    for (int i = 0; i < s->state->parameters->n && s->state->row_order; i++) {
+        struct checkpoint_entry *e = &s->entries[i];
+        if (e->by_rows) TRY(row_order_to_blocks(s->state->row_order, s->comm, entry_parts(e, parts), e->cols, parts));
+    }
+    return STATUS_OK;
+}
+
 static int write_rows(void *context) {
     struct saver *s = context;
     return checkpoint_writer_write(&s->writer);
@@ -103,6 +125,7 @@ int saver_begin(struct saver *s, const char *path, const struct provenance *prov
     snprintf(s->path, sizeof s->path, "%s", path);
     s->step = s->state->step;
     s->copied = copy_state(s);
+    TRY(sort_rows(s));
     TRY(checkpoint_writer_begin(&s->writer, path, provenance, s->step, status));
     s->is_writing = 1;
     if (s->copied == STATUS_OK) worker_begin(s->worker, write_rows, s);
@@ -147,13 +170,30 @@ int64_t training_state_file_bytes(const struct training_state *state, int64_t *w
 }
 
 /* ---- loading ---- */
-static int load(struct parameter_set *set, const struct optimiser *optimiser, const char *path, int averaged,
+/* Rows that lie by who uses them come from the ranks that read them. `status`: of reading. */
+static int place_rows(const struct training_state *state, struct checkpoint_entry *entries, int status) {
+    struct row_order *order = state->row_order;
+    float *parts[N_PARTS];
+    int64_t n = state->parameters->n;
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++)
+        if (entries[i].by_rows) status = row_order_reserve(order, N_PARTS * entries[i].cols);
+    TRY(comm_agree(state->comm, status));
+    for (int64_t i = 0; i < n; i++) {
+        struct checkpoint_entry *e = &entries[i];
+        if (e->by_rows) TRY(row_order_from_blocks(order, state->comm, entry_parts(e, parts), e->cols, parts));
+    }
+    return STATUS_OK;
+}
+
+/* state: of a training; NULL: the values to use alone. */
+static int load(struct parameter_set *set, const struct training_state *state, const char *path, int averaged,
                 int64_t *step) {
+    const struct optimiser *optimiser = state ? &state->optimiser : NULL;
     struct checkpoint_entry *entries = NULL;
-    int status;
-    TRY_DONE(make_entries(set, optimiser, averaged, &entries));
-    TRY_DONE(checkpoint_read(path, entries, (int)set->n, step));
-    for (int i = 0; i < set->n; i++) {
+    int status = make_entries(set, optimiser, averaged, &entries);
+    if (status == STATUS_OK) status = checkpoint_read(path, entries, (int)set->n, step);
+    if (state && state->row_order) status = place_rows(state, entries, status);
+    for (int i = 0; i < set->n && status == STATUS_OK; i++) {
         const struct parameter *p = set->list[i];
         float **host[N_PARTS];
         dev_real device[N_PARTS];
@@ -163,14 +203,13 @@ static int load(struct parameter_set *set, const struct optimiser *optimiser, co
             if (device[k].at) device_upload_reals(set->device, device[k], *host[k], p->count * p->cols);
     }
     device_synchronize(set->device);
-    status = device_status(set->device);
-done:
+    if (status == STATUS_OK) status = device_status(set->device);
     free_entries(entries, set->n);
     return status;
 }
 
 int training_state_load(struct training_state *state, const char *path) {
-    return load(state->parameters, &state->optimiser, path, 0, &state->step);
+    return load(state->parameters, state, path, 0, &state->step);
 }
 
 int parameters_load(struct parameter_set *set, const char *path, int averaged, int64_t *step) {

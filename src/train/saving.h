@@ -9,7 +9,7 @@
 #include <limits.h>
 
 #include "base/worker.h"
-#include "dist/comm.h"
+#include "dist/row_order.h"
 #include "store/checkpoint.h"
 #include "train/optimiser.h"
 
@@ -18,11 +18,14 @@ struct training_state {
     struct parameter_set *parameters; /* borrowed */
     struct optimiser optimiser;
     int64_t step; /* updates made */
+    struct row_order
+        *row_order; /* of the parameters cut by rows (borrowed), among the ranks of `comm`; NULL: by number */
+    const struct comm *comm;
 };
 
 /* Writes a state to files while it goes on changing: it is copied, and a thread brings the copy to the file. At most one file is under way;
  * nothing of it has the file's name before all of it is there. Collective calls a file: three messages, of which one is the
- * caller's. */
+ * caller's; where there is a row_order, rows go beforehand from the ranks that hold them to those that write them. */
 struct saver {
     const struct comm *comm;            /* borrowed */
     const struct training_state *state; /* borrowed */
@@ -59,7 +62,7 @@ int saver_seal(struct saver *saver, int waits, int *sealed);
 /* The size of such a file, at most, and what more it takes while it is written. */
 int64_t training_state_file_bytes(const struct training_state *state, int64_t *while_written);
 
-/* Reads what this rank holds. */
+/* Reads what this rank holds. Collective if there is a row_order: then all ranks fail if one does. */
 int training_state_load(struct training_state *state, const char *path);
 
 /* Reads the values to use of a set allocated without gradients: with `averaged` the averages of parameters that are not

@@ -58,6 +58,8 @@ static int make(struct training *t) {
 int training_make(struct training *t, const struct learner *learner) {
     t->learner = learner;
     t->state.parameters = learner->parameters;
+    t->state.row_order = learner->row_order;
+    t->state.comm = t->comm;
     return comm_agree(t->comm, make(t));
 }
 

@@ -2,6 +2,7 @@
  * owners (dist/row_owner.h), gradients in buckets (dist/reduce.h). Messages are cut short here, as very long ones are. */
 #include "dist/reduce.h"
 #include "dist/row_lists.h"
+#include "dist/row_order.h"
 #include "dist/row_owner.h"
 
 #include <math.h>
@@ -201,6 +202,48 @@ static void owners_are_asked_only_by_ranks_that_want_something(const struct comm
     row_plan_free(&plans[1], d);
 }
 
+/* ---- rows by who uses them ---- */
+/* Worked out by hand: of 7 rows ranks 0, 1, 2 have room for 2, 2 and 3. Rows 6, 5 and 0, used most, want rank 0, which has room for two of them; 3 and 1
+ * get what they want, and what is left fills up: 0 and 2 rank 1, then 2. */
+static void rows_lie_with_the_rank_that_uses_them_most(const struct comm *comm, struct device *d) {
+    static const int64_t USES[7] = {5, 2, 0, 4, 0, 6, 9};
+    static const int32_t USER[7] = {0, 2, 0, 1, 0, 0, 0}, WANTED[7] = {1, 2, 2, 1, 2, 0, 0};
+    int32_t owner[7];
+    (void)comm, (void)d;
+    CHECK(row_order_assign(7, 3, USES, USER, owner) == STATUS_OK);
+    for (int i = 0; i < 7; i++) CHECK(owner[i] == WANTED[i]);
+}
+
+/* Rank (row x 7) mod size uses a row most. */
+static void rows_go_to_the_blocks_of_their_numbers_and_back(const struct comm *comm, struct device *d) {
+    enum { PARTS = 2 };
+    int64_t uses[TABLE];
+    float part[PARTS][TABLE * COLS], *rows[PARTS] = {part[0], part[1]};
+    struct row_order order;
+    (void)d;
+    for (int row = 0; row < TABLE; row++) uses[row] = row % 5 == 0 ? 0 : 1 + (row * 7 % comm->size == comm->rank);
+    CHECK(row_order_make(&order, comm, TABLE, uses) == STATUS_OK);
+    CHECK(row_order_reserve(&order, PARTS * COLS) == STATUS_OK);
+    for (int64_t i = 0; i < order.count; i++) {
+        CHECK(order.position[order.held[i]] == order.first + i && (i == 0 || order.held[i] > order.held[i - 1]));
+        for (int64_t k = 0; k < PARTS * COLS; k++)
+            part[k / COLS][i * COLS + k % COLS] = (float)(order.held[i] * PARTS * COLS + k);
+    }
+    int64_t before = comm_traffic().messages;
+    CHECK(row_order_to_blocks(&order, comm, PARTS, COLS, rows) == STATUS_OK);
+    CHECK(comm_traffic().messages - before <= comm->size - 1);
+    for (int64_t i = 0; i < order.count * PARTS * COLS; i++) {
+        int64_t row = i / (PARTS * COLS), k = i % (PARTS * COLS);
+        CHECK(part[k / COLS][row * COLS + k % COLS] == (float)((order.first + row) * PARTS * COLS + k));
+    }
+    CHECK(row_order_from_blocks(&order, comm, PARTS, COLS, rows) == STATUS_OK);
+    for (int64_t i = 0; i < order.count * PARTS * COLS; i++) {
+        int64_t row = i / (PARTS * COLS), k = i % (PARTS * COLS);
+        CHECK(part[k / COLS][row * COLS + k % COLS] == (float)(order.held[row] * PARTS * COLS + k));
+    }
+    row_order_free(&order);
+}
+
 #define BEHAVIOUR(name)                                                                                                \
     { #name, name }
 
@@ -208,9 +251,12 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*check)(const struct comm *comm, struct device *device);
-    } BEHAVIOURS[] = {BEHAVIOUR(lists_of_rows_travel_as_one_message), BEHAVIOUR(long_messages_are_split),
+    } BEHAVIOURS[] = {BEHAVIOUR(lists_of_rows_travel_as_one_message),
+                      BEHAVIOUR(long_messages_are_split),
                       BEHAVIOUR(too_many_rows_are_refused_by_all_ranks),
-                      BEHAVIOUR(owners_are_asked_only_by_ranks_that_want_something)};
+                      BEHAVIOUR(owners_are_asked_only_by_ranks_that_want_something),
+                      BEHAVIOUR(rows_lie_with_the_rank_that_uses_them_most),
+                      BEHAVIOUR(rows_go_to_the_blocks_of_their_numbers_and_back)};
     struct comm comm;
     struct device device;
     int bad = 0;

@@ -28,9 +28,10 @@ struct rows {
     struct parameter_set parameters;
     struct parameter *weight, *bias, *effect, *offset;
     struct sampler sampler;
+    struct row_order order; /* of the groups' effects; empty: they lie by number */
     struct rows_slot {
         int64_t drawn[N], n, total;
-        int32_t groups[GROUPS], index[N]; /* distinct groups, ascending; which of them each row has */
+        int32_t groups[GROUPS], index[N]; /* distinct groups, as fetched, ascending; which of them each row has */
         int n_groups;
     } slots[2];
     struct var *effects;
@@ -57,11 +58,13 @@ static int draw(void *self, int64_t batch, int slot) {
     struct rows_slot *s = &r->slots[slot];
     s->n = sampler_draw(&r->sampler, batch, s->drawn);
     s->n_groups = 0;
-    for (int g = 0; g < GROUPS; g++) {
+    for (int fetched = 0; fetched < GROUPS; fetched++) {
         int any = 0;
-        for (int64_t i = 0; i < s->n; i++)
-            if (group_of(s->drawn[i]) == g) s->index[i] = s->n_groups, any = 1;
-        if (any) s->groups[s->n_groups++] = g;
+        for (int64_t i = 0; i < s->n; i++) {
+            int g = group_of(s->drawn[i]);
+            if ((r->order.n ? r->order.position[g] : g) == fetched) s->index[i] = s->n_groups, any = 1;
+        }
+        if (any) s->groups[s->n_groups++] = fetched;
     }
     return STATUS_OK;
 }
@@ -162,6 +165,7 @@ struct world {
     struct training training;
     struct rows rows;
     int64_t device_fails, stopped; /* as in struct rows */
+    int by_use;                    /* effects lie with the rank that has the most rows of their group */
 };
 
 static struct train_options usual_options(void) {
@@ -179,6 +183,16 @@ static struct train_options usual_options(void) {
                                   .log_every = 10};
 }
 
+static int order_effects(struct rows *r) {
+    int64_t uses[GROUPS] = {0};
+    for (int64_t i = 0; i < r->sampler.n_local; i++) uses[group_of(r->sampler.order[i])]++;
+    TRY(row_order_make(&r->order, r->comm, GROUPS, uses));
+    r->effect->position = r->order.position;
+    r->effect->held = r->order.held;
+    r->learner.row_order = &r->order;
+    return STATUS_OK;
+}
+
 static int make_rows(struct world *w) {
     static const char *const TERMS[] = {"logistic"};
     static const struct watched_length LENGTHS[] = {{"length_z", "logistic"}};
@@ -186,15 +200,13 @@ static int make_rows(struct world *w) {
     double cost[N];
     for (int i = 0; i < N; i++) cost[i] = 1 + i % 3;
     *r = (struct rows){.comm = w->comm, .device = &w->device, .training = &w->training};
-    TRY(sampler_make(&r->sampler, w->comm, PARTITION_RANDOM, 3, 0, "rows", N, w->options.batch, cost));
+    TRY(sampler_make(&r->sampler, w->comm, PARTITION_RANDOM, NULL, 3, 0, "rows", N, w->options.batch, cost));
     r->weight = parameter_add(&r->parameters, 1, DIM, (struct init){.normal = 0.1}, PARAMETER_DECAYS, "weight");
     r->offset = parameter_add(&r->parameters, 1, 1, (struct init){.constant = OFFSET}, PARAMETER_FROZEN, "offset");
     r->effect =
         parameter_add(&r->parameters, GROUPS, 1, (struct init){.uniform = 0.1}, PARAMETER_BY_ROWS, "effect.of.%s",
                       "the group, whose name is longer than the 48 letters that names once had");
     r->bias = parameter_add(&r->parameters, 1, 1, (struct init){0}, 0, "bias");
-    TRY(parameter_set_allocate(&r->parameters, &w->device, w->comm->rank, w->comm->size, 1));
-    TRY(parameter_set_initialize(&r->parameters, 5));
     r->learner = (struct learner){.self = r,
                                   .parameters = &r->parameters,
                                   .settings = "train",
@@ -214,13 +226,16 @@ static int make_rows(struct world *w) {
                                   .evaluate = evaluate,
                                   .accuse = accuse,
                                   .describe = describe};
-    return STATUS_OK;
+    if (w->by_use) TRY(order_effects(r));
+    TRY(parameter_set_allocate(&r->parameters, &w->device, w->comm->rank, w->comm->size, 1));
+    return parameter_set_initialize(&r->parameters, 5);
 }
 
 static void end(struct world *w) {
     training_free(&w->training);
     parameter_set_free(&w->rows.parameters);
     sampler_free(&w->rows.sampler);
+    row_order_free(&w->rows.order);
 }
 
 /* Trains under w->options from what the folder holds; the caller calls end. cut_off as in struct rows. */
@@ -271,7 +286,7 @@ static void check_learned(const struct world *w) {
     }
     for (int j = 0; j < DIM; j++) CHECK(is_close(r->weight->value.at[j], p.value[j]));
     for (int64_t g = 0; g < r->effect->count; g++)
-        CHECK(is_close(r->effect->value.at[g], p.value[DIM + r->effect->first + g]));
+        CHECK(is_close(r->effect->value.at[g], p.value[DIM + parameter_row(r->effect, g)]));
     CHECK(is_close(r->bias->value.at[0], p.value[N_VALUES - 1]));
     CHECK(r->offset->value.at[0] == OFFSET);
 }
@@ -349,6 +364,37 @@ static void a_training_that_was_cut_off_goes_on_to_the_same_weights(struct world
     if (w->comm->rank == 0) CHECK(last_step(w->metrics, &torn) == STEPS && torn == 0);
     if (w->comm->rank == 0) CHECK(look_for(w, ".step-", 0) == 0);
     end(w);
+}
+
+/* The file has them by number: this process reads all of them, as any number of ranks would. */
+static void check_saved(const struct world *w) {
+    struct plain p = plain_start();
+    float value[GROUPS], m[GROUPS], v[GROUPS];
+    struct checkpoint_entry effect = {
+        .name = w->rows.effect->name, .rows = GROUPS, .cols = 1, .count = GROUPS, .value = value, .m = m, .v = v};
+    int64_t step;
+    for (int s = 1; s <= STEPS; s++) plain_step(&p, &w->options, s);
+    CHECK(checkpoint_read(w->checkpoint, &effect, 1, &step) == STATUS_OK && step == STEPS);
+    for (int g = 0; g < GROUPS; g++) CHECK(is_close(value[g], p.value[DIM + g]));
+}
+
+static void rows_that_lie_with_their_users_are_learned_saved_and_found_again(struct world *w) {
+    real whole[N_VALUES], resumed[N_VALUES];
+    w->by_use = 1;
+    w->options.checkpoint_every = 7;
+    CHECK(run(w, 0) == STATUS_OK);
+    check_learned(w);
+    check_saved(w);
+    keep_values(&w->rows, whole);
+    end(w);
+    clean(w);
+    CHECK(run(w, 17) == STATUS_FAILED);
+    end(w);
+    CHECK(run(w, 0) == STATUS_OK && w->rows.loss[14] == 0 && w->rows.loss[15] > 0);
+    keep_values(&w->rows, resumed);
+    CHECK(memcmp(whole, resumed, sizeof whole) == 0);
+    end(w);
+    w->by_use = 0;
 }
 
 /* What a device that has failed no longer tells is not saved as zeros. */
@@ -442,6 +488,7 @@ int main(int argc, char **argv) {
     } BEHAVIOURS[] = {BEHAVIOUR(an_unknown_learner_learns_as_in_plain_loops),
                       BEHAVIOUR(micro_batches_of_one_size_are_one_batch),
                       BEHAVIOUR(a_training_that_was_cut_off_goes_on_to_the_same_weights),
+                      BEHAVIOUR(rows_that_lie_with_their_users_are_learned_saved_and_found_again),
                       BEHAVIOUR(a_device_that_failed_saves_nothing),
                       BEHAVIOUR(what_fails_on_one_rank_in_the_last_step_before_a_stop_is_said),
                       BEHAVIOUR(a_checkpoint_whose_metrics_are_lost_is_not_made),

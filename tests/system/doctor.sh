@@ -14,6 +14,7 @@ says good launch '2 rank\(s\) on 1 node\(s\), .*thread level (funneled|serialize
 says good HDF5 parallel
 says good folder "2 rank\(s\) wrote one file in shared, and read each other's rows"
 says good GPUs 'not asked for'
+says '(good|note)' METIS '([0-9.]+-[0-9]+-[0-9]+, for|needs METIS)'
 grep -q problem report && fail "a problem where there is none: $(cat report)"
 [ -z "$(ls shared)" ] || fail "left behind: $(ls shared)"
 

@@ -16,7 +16,7 @@ declare -A is=([files.codes]=new.tsv [files.graph]=kg.csv [files.vocabulary]=voc
 declare -A needs=([cohort]="--set cohort.folder=meds" [prepare]="--set graph.remove=ppi graph.removed=removed.tsv" # what a job asks for before it looks at its outputs
     [score]="--set score.predictions=p.csv score.leaderboard=board.csv score.shots=guo_los:1=p.csv"
     [qa-link]="--set link.questions=q.jsonl" [qa-cosine]="--set qa_cosine.questions=q.jsonl" [qa-prefix]="--set qa_prefix.questions=q.jsonl"
-    [qa-train]="--set qa.model=m qa.questions=q.jsonl" [qa]="--set qa.model=m qa.questions=q.jsonl")
+    [qa-compare]="--set qa_compare.reports=q.json" [qa-train]="--set qa.model=m qa.questions=q.jsonl" [qa]="--set qa.model=m qa.questions=q.jsonl")
 cp "$SAMPLE/kg.csv" kg.csv && cp kg.csv good && mkdir meds
 cases=0
 for job in $("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do

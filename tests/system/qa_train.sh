@@ -47,6 +47,17 @@ for prefix in random shuffled; do # they tell the codes apart as well, if a code
     grep -q "\"prefix\": \"$prefix\"" $prefix.json && grep -q '"adapter_seed": 0,' $prefix.json || fail "arm and seed of $prefix are not in its report"
 done
 
+# ---- the codes' descriptions in words ----
+vocabulary=(files.vocabulary=vocabulary.h5 files.table=none.h5)
+learn descriptions descriptions 1 "${vocabulary[@]}" qa.steps=4
+answer descriptions descriptions "${vocabulary[@]}"
+grep -q '"prefix": "descriptions"' descriptions.json && grep -q '"questions_with_descriptions_left_out": ' descriptions.json || fail "the report of descriptions"
+"$MEDTOK" qa --set "${vocabulary[@]}" qa.model=model qa.questions=test.jsonl run.threads=1 run.device=cpu qa.prefix=descriptions qa.report=told.json >out 2>log ||
+    fail "descriptions without an adapter: $(cat log)"
+cmp -s <(grep '"scores"' told.json) <(grep '"scores"' none.json) && fail "descriptions change no score"
+head -n 100 "$SAMPLE/codes.tsv" >few.tsv
+medtok prepare --set files.codes=few.tsv files.vocabulary=few.h5 2>log || fail "prepare: $(cat log)"
+
 # on three ranks the same answers
 "$MPIRUN" -n 3 "$MEDTOK" qa --set files.table=table.h5 qa.model=model qa.questions=test.jsonl run.threads=1 run.device=cpu qa.prefix=vectors qa.adapter=vectors \
     qa.report=three.json >out 2>log || fail "qa on three ranks: $(cat log)"
@@ -81,6 +92,7 @@ ask=("$MEDTOK" qa --set files.table=table.h5 qa.model=model qa.questions=test.js
 expect_error 1 'qa.prefix is none, but the adapter vectors was trained with vectors: set qa.prefix=vectors' "${ask[@]}" qa.adapter=vectors
 expect_error 1 'was trained with qa.codes=8 qa.mean=0' "${ask[@]}" qa.adapter=vectors qa.prefix=vectors qa.mean=1
 expect_error 1 'more than the 1024 positions of model: set qa.max_tokens=1016 or less' "${ask[@]}" qa.adapter=vectors qa.prefix=vectors qa.max_tokens=1020
+expect_error 1 'was trained with another vocabulary than files.vocabulary, few.h5' "${ask[@]}" qa.adapter=descriptions qa.prefix=descriptions files.vocabulary=few.h5
 cp -r model other && printf '\001' | dd of=other/model.safetensors bs=1 seek=40000 conv=notrunc status=none
 expect_error 1 'was trained on another model than qa.model, other' "${ask[@]}" qa.adapter=vectors qa.prefix=vectors qa.model=other
 printf '\377\377\377\177' | dd of=other/model.safetensors bs=1 seek=40000 conv=notrunc status=none # not a number

@@ -28,12 +28,12 @@ static int tear_down(void **state) {
 }
 
 /* The bytes of a question's tokens, owned by the caller. */
-static char *prompt(const struct question *q, int rotation, int64_t most, int *is_cut, int64_t *n) {
+static char *named_prompt(const struct prompt *p, int64_t most, struct prompt_cuts *cuts, int64_t *n) {
     struct tokens tokens = {0};
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    if (prompt_encode(&chat, q, rotation, most, &tokens, is_cut)) fail_msg("%s", status_message());
+    if (prompt_encode(&chat, p, most, &tokens, cuts)) fail_msg("%s", status_message());
     for (int64_t i = 0; i < tokens.n; i++) {
         int64_t length;
         const char *bytes = bpe_bytes(&bpe, tokens.ids[i], &length);
@@ -42,6 +42,14 @@ static char *prompt(const struct question *q, int rotation, int64_t most, int *i
     fclose(out);
     *n = tokens.n;
     tokens_free(&tokens);
+    return text;
+}
+
+static char *prompt(const struct question *q, int rotation, int64_t most, int *is_cut, int64_t *n) {
+    struct prompt_cuts cuts;
+    char *text = named_prompt(&(struct prompt){.question = q, .rotation = rotation}, most, &cuts, n);
+    *is_cut = cuts.stem;
+    assert_int_equal(cuts.names, 0);
     return text;
 }
 
@@ -84,10 +92,55 @@ static void a_long_stem_loses_its_middle_alone(void **state) {
     assert_non_null(strstr(text, "and ends so?\nA: one\nB: two\nC: three\nAnswer:<|eot_id|>"));
     assert_null(strstr(text, "\xef\xbf\xbd"));
     struct tokens tokens = {0};
-    assert_int_equal(prompt_encode(&chat, &q, 0, 64, &tokens, &cut), STATUS_FAILED);
+    struct prompt_cuts cuts;
+    assert_int_equal(prompt_encode(&chat, &(struct prompt){.question = &q}, 64, &tokens, &cuts), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "question 7: its options alone"));
     tokens_free(&tokens);
     free(text);
+}
+
+/* Names have room of their own: the stem is what it is without them. */
+static void names_stand_first_and_cut_nothing_else(void **state) {
+    (void)state;
+    char stem[1024] = "";
+    while (strlen(stem) < 800) strcat(stem, "a patient ");
+    struct question q = question(stem);
+    const char *const names[] = {"gout", "asthma, mild"};
+    struct prompt_cuts cuts;
+    int cut;
+    int64_t n, bare_n;
+    char *bare = prompt(&q, 1, 250, &cut, &bare_n);
+    char *text = named_prompt(&(struct prompt){&q, 1, 2, names}, 250, &cuts, &n);
+    assert_true(cut && cuts.stem && cuts.names == 0 && n > bare_n && n <= bare_n + 2 * PROMPT_NAME_TOKENS);
+    static const char LINE[] = "The question is about: gout; asthma, mild.\n";
+    char *line = strstr(text, LINE);
+    assert_non_null(line);
+    memmove(line, line + sizeof LINE - 1, strlen(line + sizeof LINE - 1) + 1);
+    assert_string_equal(text, bare);
+    free(bare);
+    free(text);
+}
+
+static void names_without_room_are_left_out_from_the_last_on(void **state) {
+    (void)state;
+    char longer[64 * PROMPT_NAME_TOKENS] = "";
+    while (strlen(longer) + 8 < sizeof longer) strcat(longer, "x9z ");
+    const char *const names[] = {"gout", longer, longer};
+    struct question q = question("Which?");
+    struct prompt_cuts cuts;
+    int cut;
+    int64_t n;
+    char *text = named_prompt(&(struct prompt){&q, 0, 3, names}, 512, &cuts, &n);
+    assert_int_equal(cuts.names, 2);
+    assert_false(cuts.stem);
+    assert_non_null(strstr(text, "The question is about: gout.\nWhich?\nA: one"));
+    free(text);
+    text = named_prompt(&(struct prompt){&q, 0, 1, names + 1}, 512, &cuts, &n);
+    assert_int_equal(cuts.names, 1);
+    char *bare = prompt(&q, 0, 512, &cut, &n);
+    assert_string_equal(text, bare);
+    free(text);
+    free(bare);
 }
 
 static void letters_are_tokens(void **state) {
@@ -106,6 +159,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_turn_under_letters_that_stay),
         cmocka_unit_test(a_long_stem_loses_its_middle_alone),
+        cmocka_unit_test(names_stand_first_and_cut_nothing_else),
+        cmocka_unit_test(names_without_room_are_left_out_from_the_last_on),
         cmocka_unit_test(letters_are_tokens),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

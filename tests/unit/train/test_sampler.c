@@ -20,7 +20,7 @@ static void draw(int size, enum partition partition, int64_t n, int64_t batch, i
     for (int rank = 0; rank < size; rank++) {
         struct comm comm = {.rank = rank, .size = size};
         struct sampler s;
-        assert_int_equal(sampler_make(&s, &comm, partition, 3, 0, "codes", n, batch, cost), STATUS_OK);
+        assert_int_equal(sampler_make(&s, &comm, partition, NULL, 3, 0, "codes", n, batch, cost), STATUS_OK);
         int64_t codes[1024], most = s.end_stratum - s.first_stratum, m = sampler_draw(&s, step, codes);
         assert_true(most >= 1 && m <= most);
         sampler_position(&s, step, &before, &total);
@@ -91,9 +91,9 @@ static void more_ranks_than_codes_are_refused(void **state) {
     struct comm comm = {.rank = 0, .size = 9};
     struct sampler s;
     double cost[20] = {0};
-    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 0, "codes", 20, 8, cost), STATUS_USAGE);
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, NULL, 0, 0, "codes", 20, 8, cost), STATUS_USAGE);
     sampler_free(&s);
-    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 0, 0, "codes", 8, 100, cost), STATUS_USAGE);
+    assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, NULL, 0, 0, "codes", 8, 100, cost), STATUS_USAGE);
     sampler_free(&s);
 }
 
@@ -107,7 +107,8 @@ static void held_out_codes_are_never_drawn_by_any_number_of_ranks(void **state) 
             struct comm comm = {.rank = rank, .size = size};
             struct sampler s;
             int64_t codes[BATCH];
-            assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, 3, 0.25, "codes", N, BATCH, cost), STATUS_OK);
+            assert_int_equal(sampler_make(&s, &comm, PARTITION_BLOCK, NULL, 3, 0.25, "codes", N, BATCH, cost),
+                             STATUS_OK);
             for (int64_t step = 0; step < s.batches_per_epoch; step++) {
                 int64_t n = sampler_draw(&s, step, codes);
                 for (int64_t i = 0; i < n; i++) drawn[size - 1][codes[i]]++;

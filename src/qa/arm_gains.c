@@ -1,0 +1,190 @@
+/* Read arm_gains_compute first. */
+#include "qa/arm_gains.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "measure/sign_flips.h"
+
+/* ---- groups ---- */
+static int is_in(const struct compared_question *q, const struct question_group *g) {
+    return (g->set < 0 || q->set == g->set) && (g->codes < 0 || q->with_codes == g->codes) &&
+           (g->options < 0 || q->n_options == g->options);
+}
+
+static int fill(const struct compared_answers *x, struct question_group *g) {
+    int64_t letters[26] = {0};
+    TRY(mem_alloc(&g->members, x->n, sizeof *g->members));
+    for (int64_t i = 0; i < x->n; i++) {
+        const struct compared_question *q = &x->questions[i];
+        if (!is_in(q, g)) continue;
+        g->members[g->n++] = i;
+        g->chance += 1.0 / q->n_options;
+        if (q->answer >= 'A' && q->answer <= 'Z') letters[q->answer - 'A']++;
+    }
+    int most = 0;
+    for (int k = 1; k < 26; k++)
+        if (letters[k] > letters[most]) most = k;
+    g->majority_letter = (char)('A' + most);
+    g->majority = g->n ? (double)letters[most] / (double)g->n : 0;
+    g->chance /= g->n ? (double)g->n : 1;
+    return STATUS_OK;
+}
+
+/* A group is kept if a question is in it. */
+static int add(const struct compared_answers *x, int *n, struct question_group *groups, int set, int codes,
+               int options) {
+    static const char *const CODES[] = {"without codes", "with codes"};
+    struct question_group *g = &groups[*n];
+    char name[64] = "all";
+    *g = (struct question_group){.set = set, .codes = codes, .options = options};
+    if (set >= 0) {
+        const int64_t *at = x->sets.offsets + set;
+        snprintf(name, sizeof name, "%.*s", (int)(at[1] - at[0]), x->sets.bytes + at[0]);
+    }
+    if (options >= 0)
+        snprintf(g->name, sizeof g->name, "%d options", options);
+    else if (codes >= 0)
+        snprintf(g->name, sizeof g->name, "%s%s%s", set >= 0 ? name : "", set >= 0 ? ", " : "", CODES[codes]);
+    else
+        snprintf(g->name, sizeof g->name, "%s", name);
+    TRY(fill(x, g));
+    if (g->n)
+        (*n)++;
+    else
+        free(g->members);
+    return STATUS_OK;
+}
+
+/* By number of options, if not all have the same. */
+static int add_options(const struct compared_answers *x, int *n, struct question_group *groups) {
+    uint8_t there[32] = {0};
+    int kinds = 0;
+    for (int64_t i = 0; i < x->n; i++) there[x->questions[i].n_options & 31] = 1;
+    for (int k = 0; k < 32; k++) kinds += there[k];
+    for (int k = 0; k < 32 && kinds > 1; k++)
+        if (there[k]) TRY(add(x, n, groups, -1, -1, k));
+    return STATUS_OK;
+}
+
+int question_groups_make(const struct compared_answers *x, int *n, struct question_group **groups) {
+    int sets = (int)x->sets.n;
+    *n = 0;
+    TRY(mem_alloc(groups, 3 + 32 + 3 * (long long)sets, sizeof **groups));
+    for (int codes = -1; codes < 2; codes++) TRY(add(x, n, *groups, -1, codes, -1));
+    TRY(add_options(x, n, *groups));
+    for (int s = 0; s < sets && sets > 1; s++)
+        for (int codes = -1; codes < 2; codes++) TRY(add(x, n, *groups, s, codes, -1));
+    return STATUS_OK;
+}
+
+void question_groups_free(int n, struct question_group *groups) {
+    for (int i = 0; i < n; i++) free(groups[i].members);
+    free(groups);
+}
+
+/* ---- accuracies ---- */
+/* values [group->n, arms]: the share of an arm's seeds that have a question right. */
+static void fill_values(const struct compared_answers *x, enum answer_orders orders, const struct question_group *g,
+                        double *values) {
+    for (int a = 0; a < x->n_arms; a++)
+        for (int64_t i = 0; i < g->n; i++) {
+            int right = 0;
+            for (int s = 0; s < x->arms[a].n_seeds; s++) right += x->arms[a].right[s][orders][g->members[i]];
+            values[i * x->n_arms + a] = (double)right / x->arms[a].n_seeds;
+        }
+}
+
+static void describe(const struct compared_arm *arm, enum answer_orders orders, const struct question_group *g,
+                     struct arm_gain *to) {
+    double mean = 0, square = 0;
+    for (int s = 0; s < arm->n_seeds; s++) {
+        int64_t right = 0;
+        for (int64_t i = 0; i < g->n; i++) right += arm->right[s][orders][g->members[i]];
+        to->by_seed[s] = (double)right / (double)g->n;
+        mean += to->by_seed[s] / arm->n_seeds;
+    }
+    for (int s = 0; s < arm->n_seeds; s++) square += (to->by_seed[s] - mean) * (to->by_seed[s] - mean);
+    to->deviation = arm->n_seeds > 1 ? sqrt(square / (arm->n_seeds - 1)) : NAN;
+    to->accuracy = proportion_wilson_share(mean, g->n);
+}
+
+/* ---- gains ---- */
+struct resampled {
+    int64_t n;
+    int n_arms, over;
+    const double *values;
+};
+
+static void compute(const void *context, const uint8_t *weights, void *scratch, double *results) {
+    const struct resampled *r = context;
+    double sums[COMPARED_ARMS] = {0}, n = 0;
+    (void)scratch;
+    for (int64_t i = 0; i < r->n; i++) {
+        n += weights[i];
+        for (int a = 0; a < r->n_arms; a++) sums[a] += weights[i] * r->values[i * r->n_arms + a];
+    }
+    for (int a = 0; a < r->n_arms; a++) results[a] = n > 0 ? (sums[r->over] - sums[a]) / n : NAN;
+}
+
+static int greatest_divisor(int a, int b) { return b ? greatest_divisor(b, a % b) : a; }
+
+/* The exact test of whole numbers: differences times the least multiple of both numbers of seeds. */
+static int test(const struct compared_arm *a, const struct compared_arm *b, enum answer_orders orders,
+                const struct question_group *g, struct arm_gain *to) {
+    int divisor = greatest_divisor(a->n_seeds, b->n_seeds);
+    int32_t *d;
+    double square = 0, unit = (double)a->n_seeds * b->n_seeds / divisor;
+    TRY(mem_alloc(&d, g->n, sizeof *d));
+    for (int64_t i = 0; i < g->n; i++) {
+        for (int s = 0; s < a->n_seeds; s++) d[i] += a->right[s][orders][g->members[i]] * (b->n_seeds / divisor);
+        for (int s = 0; s < b->n_seeds; s++) d[i] -= b->right[s][orders][g->members[i]] * (a->n_seeds / divisor);
+        square += (double)d[i] * d[i] / (unit * unit);
+    }
+    to->detectable = 1.959963984540054 * sqrt(square / (double)g->n / (double)g->n);
+    int status = sign_flips_exact(g->n, d, &to->p);
+    free(d);
+    return status;
+}
+
+static void pair_seeds(const struct compared_arm *a, const struct compared_arm *b, const struct arm_gain *of_a,
+                       struct arm_gain *to) {
+    for (int s = 0; s < a->n_seeds; s++)
+        for (int t = 0; t < b->n_seeds; t++)
+            if (a->seeds[s] == b->seeds[t]) to->paired[to->n_paired++] = of_a->by_seed[s] - to->by_seed[t];
+}
+
+int arm_gains_compute(const struct compared_answers *x, enum answer_orders orders, const struct question_group *g,
+                      int over, const struct bootstrap *bootstrap, struct arm_gain *gains) {
+    struct resampled r = {.n = g->n, .n_arms = x->n_arms, .over = over};
+    struct bootstrap_measure measure = {.n_units = g->n, .n_results = x->n_arms, .compute = compute, .context = &r};
+    struct estimate estimates[COMPARED_ARMS];
+    double *values = NULL;
+    int status;
+    memset(gains, 0, (size_t)x->n_arms * sizeof *gains);
+    TRY_DONE(comm_agree(bootstrap->comm, mem_alloc(&values, g->n * x->n_arms, sizeof *values)));
+    fill_values(x, orders, g, values);
+    r.values = values;
+    TRY_DONE(bootstrap_run(bootstrap, &measure, estimates));
+    for (int a = 0; a < x->n_arms; a++) describe(&x->arms[a], orders, g, &gains[a]);
+    for (int a = 0; a < x->n_arms; a++) {
+        if (a == over) continue;
+        gains[a].gain = estimates[a];
+        pair_seeds(&x->arms[over], &x->arms[a], &gains[over], &gains[a]);
+        TRY_DONE(comm_agree(bootstrap->comm, test(&x->arms[over], &x->arms[a], orders, g, &gains[a])));
+        gains[a].told_apart = (gains[a].gain.low > 0 || gains[a].gain.high < 0) && gains[a].p < 0.05;
+    }
+done:
+    free(values);
+    return status;
+}
+
+int arm_gains_best_other(const struct compared_answers *x, const struct arm_gain *gains, int over) {
+    int best = -1;
+    for (int a = 0; a < x->n_arms; a++)
+        if (a != over && (best < 0 || gains[a].accuracy.value > gains[best].accuracy.value)) best = a;
+    return best;
+}
