@@ -13,9 +13,8 @@ struct job_arguments {
 };
 
 enum ranks {
-    NO_RANKS,   /* started alone, as on a login node, it starts no MPI; under a launcher as RANK_0 */
-    RANK_0,     /* rank 0 alone runs the job */
-    RANKS_WAIT, /* all ranks run it, but rank 0 does the work */
+    NO_RANKS, /* started alone, as on a login node, it starts no MPI; under a launcher as RANK_0 */
+    RANK_0,   /* rank 0 alone runs the job */
     ALL_RANKS
 };
 

@@ -140,18 +140,20 @@ static int check_folder(const struct job_path *p) {
     return there == 0 || there == raw ? STATUS_OK : is_foreign(p, p->path);
 }
 
-/* A made-up hospital has files of the names that real data have: a folder with other people's files is none for it. */
-static int check_hospital(const struct job_path *p) {
+/* What synth makes has files of the names that real data have: a folder with other people's files is none for it. */
+static int check_made(const struct job_path *p) {
+    int is_hospital = strcmp(p->kind, "hospital") == 0;
     char path[2 * PATH_MAX];
     struct stat info;
     if (stat(p->path, &info)) return STATUS_OK;
     if (!S_ISDIR(info.st_mode)) return status_set(STATUS_USAGE, "%s: %s is a file; name a folder", p->key, p->path);
-    snprintf(path, sizeof path, "%s/hospital.json", p->path);
+    snprintf(path, sizeof path, "%s/%s.json", p->path, is_hospital ? "hospital" : "vocabulary");
     DIR *folder = opendir(p->path);
     int n = 0;
     while (folder && n <= 2 && readdir(folder)) n++; /* two are . and .. */
     if (folder) closedir(folder);
-    return (folder && n <= 2) || begins_with(path, "{\n \"hospital\":") ? STATUS_OK : is_foreign(p, p->path);
+    int is_ours = begins_with(path, is_hospital ? "{\n \"hospital\":" : "{\n \"vocabulary\":");
+    return (folder && n <= 2) || is_ours ? STATUS_OK : is_foreign(p, p->path);
 }
 
 /* One that export made before is replaced, with all that lies in it: nothing else may. */
@@ -190,7 +192,7 @@ static int check_output(const struct job_path *p) {
     if (strcmp(p->kind, "export") == 0 || strcmp(p->kind, "arrays") == 0 || strcmp(p->kind, "labels") == 0 ||
         strcmp(p->kind, "prefix") == 0 || strcmp(p->kind, "adapter") == 0)
         return check_folder(p);
-    if (strcmp(p->kind, "hospital") == 0) return check_hospital(p);
+    if (strcmp(p->kind, "hospital") == 0 || strcmp(p->kind, "made-vocabulary") == 0) return check_made(p);
     if (strcmp(p->kind, "hugging-face") == 0) return check_hugging_face(p);
     TRY(check_regular(p, p->path));
     return is_new(p->path) || is_of_kind(p->path, p->kind) ? STATUS_OK : is_foreign(p, p->path);

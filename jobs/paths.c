@@ -49,6 +49,11 @@ void config_predictions_path(const struct config *config, char path[PATH_MAX]) {
     snprintf(path, PATH_MAX, "%.*s.csv", scores_stem(config), config->files.scores);
 }
 
+void config_synth_folder(const struct config *config, char path[PATH_MAX]) {
+    const char *otherwise = config->synth.make == SYNTH_MAKE_HOSPITAL ? "results/hospital" : "results/made-vocabulary";
+    snprintf(path, PATH_MAX, "%s", config->synth.folder[0] ? config->synth.folder : otherwise);
+}
+
 const char *config_live_output(const struct config *config, enum job job) {
     return job == JOB_ENCODE     ? config->files.text
            : job == JOB_TRAIN    ? config->files.checkpoint
@@ -132,6 +137,12 @@ static int add_trials(struct path_list *list, const struct config *config, const
     return status;
 }
 
+/* What synth makes has a kind by what that is. */
+static const char *kind_of(const struct config *config, const struct key *key) {
+    int is_made = strcmp(key->kind, "hospital") == 0 && config->synth.make == SYNTH_MAKE_VOCABULARY;
+    return is_made ? "made-vocabulary" : key->kind;
+}
+
 static int add_key(struct path_list *list, const struct config *config, const struct key *key, enum job job) {
     const void *at = (const char *)config + key->offset;
     char derived[PATH_MAX];
@@ -139,10 +150,11 @@ static int add_key(struct path_list *list, const struct config *config, const st
     const char *path = *(char *const *)at;
     if (strcmp(key->name, "files.metrics") == 0) config_metrics_path(config, derived), path = derived;
     if (strcmp(key->name, "files.report") == 0) config_report_path(config, derived), path = derived;
+    if (strcmp(key->name, "synth.folder") == 0) config_synth_folder(config, derived), path = derived;
     if (!path[0] && key->initial[0] && ((key->writers | JOB_TOKENIZE | JOB_INSPECT) & job) &&
         strcmp(key->kind, "text") != 0)
         return status_set(STATUS_USAGE, "%s is empty: name a file", key->name);
-    TRY(add(list, key->name, key->kind, (key->writers & job) != 0, path));
+    TRY(add(list, key->name, kind_of(config, key), (key->writers & job) != 0, path));
     TRY(add_stages(list, key, job, path));
     TRY(add_live(list, config, key, job));
     if (strcmp(key->kind, "scores") != 0 || !(key->writers & job)) return STATUS_OK;

@@ -3,7 +3,7 @@
  * Kinds of outputs: "vocabulary", "text", "checkpoint", "table", "cohort", "results" (HDF5 files of ours), "metrics", "report",
  * "scores", "score", "probe", "meds-scores", "benchmark", "links", "linked", "qa-cosine", "qa" (JSON), "predictions" (CSV or Parquet),
  * "leaderboard" (CSV), "evaluation" (Markdown), "matrix" (svmlight), "removed" (TSV), "live" (HTML), "export", "hugging-face", "prefix", "adapter", "arrays",
- * "hospital", "labels" (folders).
+ * "hospital", "made-vocabulary", "labels" (folders).
  */
 #ifndef MEDTOK_JOBS_PATHS_H
 #define MEDTOK_JOBS_PATHS_H
@@ -31,6 +31,9 @@ void config_trial_path(const struct config *config, const char *name, const char
 
 /* Where it writes the results of all: scores.json -> scores.h5. */
 void config_results_path(const struct config *config, char path[PATH_MAX]);
+
+/* Where synth writes: the setting, or a folder by what it makes. */
+void config_synth_folder(const struct config *config, char path[PATH_MAX]);
 
 /* Of one of LIVE_JOBS: what it makes, and its page while it does (live.h), text.h5 -> text.live.html; of train beside its metrics. */
 const char *config_live_output(const struct config *config, enum job job);

@@ -1,4 +1,4 @@
-/* prepare: code tables and the knowledge graph in, vocabulary.h5 out. Rank 0 does the work; it takes seconds. */
+/* prepare: code tables and the knowledge graph in, vocabulary.h5 out. Each rank grows the subgraphs of its share of the codes. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,8 +11,8 @@
 #include "recipe.h"
 #include "store/vocabulary.h"
 
-enum prepare_stage { STAGE_GRAPH, STAGE_CODES, STAGE_SUBGRAPHS, STAGE_WAIT, STAGE_WRITE, N_STAGES };
-static const char *const STAGE_NAMES[N_STAGES] = {"graph", "codes", "subgraphs", "wait", "write"};
+enum prepare_stage { STAGE_GRAPH, STAGE_CODES, STAGE_SUBGRAPHS, STAGE_WRITE, N_STAGES };
+static const char *const STAGE_NAMES[N_STAGES] = {"graph", "codes", "subgraphs", "write"};
 
 static int build(struct vocabulary_builder *builder, struct stages *stages) {
     stage_begin(stages, STAGE_GRAPH);
@@ -38,21 +38,21 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
 }
 
 static int make(const struct comm *comm, const struct config *config, const struct provenance *provenance, void *self) {
-    struct vocabulary_builder builder = {.subgraphs = &config->subgraph,
+    struct vocabulary_builder builder = {.comm = comm,
+                                         .subgraphs = &config->subgraph,
                                          .descriptions = &config->description,
                                          .code_tables = &config->files.codes,
                                          .graph_path = config->files.graph,
+                                         .threads = comm_threads(comm, (int)config->run.threads),
                                          .known_path = self};
     struct stages stages;
     stages_begin(&stages, NULL, STAGE_NAMES, N_STAGES);
-    if (comm->size > 1) log_info("prepare works on one rank; the other %d wait", comm->size - 1);
-    int status = comm->rank == 0 ? build(&builder, &stages) : STATUS_OK;
-    if (status == STATUS_OK) status = interrupt_poll();
-    stage_begin(&stages, STAGE_WAIT);
-    TRY_DONE(comm_agree(comm, status));
+    int status;
+    TRY_DONE(build(&builder, &stages));
+    TRY_DONE(comm_agree(comm, interrupt_poll()));
     stage_begin(&stages, STAGE_WRITE);
     TRY_DONE(vocabulary_write(comm, config->files.vocabulary, &builder.vocabulary, provenance));
-    stages.done = builder.vocabulary.n_codes;
+    stages.done = builder.vocabulary.n_codes_total;
     stages.unit = "codes";
     TRY_DONE(
         stages_log(&stages, comm, "prepare", config->files.vocabulary, (enum stages_shown)config->run.stages, status));
@@ -104,7 +104,7 @@ const struct job_entry PREPARE_JOB = {
     .name = "prepare",
     .arguments = "",
     .summary = "code tables and the knowledge graph into vocabulary.h5",
-    .ranks = RANKS_WAIT,
+    .ranks = ALL_RANKS,
     .interruptible = 1,
     .check = check,
     .run = run,

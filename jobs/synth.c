@@ -1,4 +1,4 @@
-/* synth: a made-up hospital (src/synth) in the formats of health records, with what is true of it. */
+/* synth: a made-up hospital in the formats of health records, or a made-up vocabulary, with what is true of it (src/synth). */
 #include <dirent.h>
 #include <ftw.h>
 #include <limits.h>
@@ -17,8 +17,10 @@
 #include "jobs.h"
 #include "measure/scores.h"
 #include "store/vocabulary.h"
+#include "paths.h"
 #include "synth/hospital.h"
 #include "synth/parquet.h"
+#include "synth/vocabulary/made_vocabulary.h"
 
 /* ---- codes that are given ---- */
 struct sources {
@@ -121,23 +123,43 @@ static void put_model(struct json *j, const struct synth_model *m) {
     json_end(j);
 }
 
-/* By this file a later run knows the folder as one that it may write to, so it stands there first. scores NULL: not yet whole. */
-static int write_facts(const struct config *config, const struct synth_model *model, const struct scores *scores) {
+struct hospital_facts {
+    const struct synth_model *model;
+    const struct scores *scores; /* [N_SYNTH_TASKS] */
+};
+
+static void put_hospital(struct json *j, const void *made) {
+    const struct hospital_facts *facts = made;
+    put_model(j, facts->model);
+    put_scores(j, facts->scores);
+}
+
+static void put_vocabulary(struct json *j, const void *made) { made_vocabulary_put_counts(j, made); }
+
+static const char *what_is_made(const struct config *config) {
+    return config->synth.make == SYNTH_MAKE_HOSPITAL ? "hospital" : "vocabulary";
+}
+
+static int facts_path(const struct config *config, const char *folder, char path[PATH_MAX]) {
+    if (snprintf(path, PATH_MAX, "%s/%s.json", folder, what_is_made(config)) < PATH_MAX) return STATUS_OK;
+    return status_set(STATUS_USAGE, "synth.folder is too long a path");
+}
+
+/* By this file a later run knows the folder as one that it may write to, so it stands there first. made NULL: not yet whole. */
+static int write_facts(const struct config *config, const char *folder, const void *made) {
     char path[PATH_MAX], *settings;
     struct atomic_file out;
-    if (snprintf(path, sizeof path, "%s/hospital.json", config->synth.folder) >= (int)sizeof path)
-        return status_set(STATUS_USAGE, "synth.folder is too long a path");
+    TRY(facts_path(config, folder, path));
     TRY(config_provenance(config, JOB_SYNTH, &settings));
     int status = atomic_file_open(&out, path);
     if (status == STATUS_OK) {
         struct json j = json_begin(out.stream, 2);
         json_object(&j, NULL);
-        json_text(&j, "hospital", "made up by medtok synth");
+        json_text(&j, what_is_made(config), "made up by medtok synth");
         json_text(&j, "version", MEDTOK_VERSION);
-        json_integer(&j, "whole", scores != NULL);
+        json_integer(&j, "whole", made != NULL);
         json_text(&j, "settings", settings);
-        if (scores) put_model(&j, model);
-        if (scores) put_scores(&j, scores);
+        if (made) (config->synth.make == SYNTH_MAKE_HOSPITAL ? put_hospital : put_vocabulary)(&j, made);
         json_end(&j);
         fputc('\n', out.stream);
         status = atomic_file_close(&out, STATUS_OK);
@@ -146,11 +168,11 @@ static int write_facts(const struct config *config, const struct synth_model *mo
     return status;
 }
 
-static int make_parquet(const struct comm *comm, const struct config *config) {
+static int make_parquet(const struct comm *comm, const struct config *config, const char *folder) {
     struct string_list arguments = {0};
     struct python_lines *lines = NULL;
     char *line = NULL;
-    int status = parquet_arguments(config->synth.folder, config->synth.gzip > 0, comm->rank, comm->size, &arguments);
+    int status = parquet_arguments(folder, config->synth.gzip > 0, comm->rank, comm->size, &arguments);
     if (status == STATUS_OK && arguments.n) {
         status = python_lines_open(&lines, config->synth.python, "synth.python", PARQUET_TEXT, &arguments);
         if (status == STATUS_OK) status = python_lines_next(lines, &line);
@@ -178,59 +200,77 @@ static int is_entry(const struct dirent *entry) {
     return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-/* Of a folder in which nothing was before this run: empty folders go, and where no table stands its hospital.json too. is_made: the folder as well. */
-static void clear_stopped(const char *folder, int is_made) {
+/* Of a folder in which nothing was before this run: empty folders go, and where no table stands its facts too. is_made: the folder as well. */
+static void clear_stopped(const char *folder, const char *facts, int is_made) {
     enum { OPEN_FOLDERS = 8 };
-    char path[PATH_MAX];
     struct dirent **entries;
     nftw(folder, remove_empty, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
     int n = scandir(folder, &entries, is_entry, NULL);
-    if (n == 1 && snprintf(path, sizeof path, "%s/hospital.json", folder) < (int)sizeof path) unlink(path);
+    if (n == 1) unlink(facts);
     for (int i = 0; i < n; i++) free(entries[i]);
     if (n >= 0) free(entries);
     if (is_made) rmdir(folder);
 }
 
 /* ---- the job ---- */
-static int write_hospital(const struct comm *comm, const struct config *config, const struct synth_hospital *hospital) {
+static int write_hospital(const struct comm *comm, const struct config *config, const char *folder,
+                          const struct synth_hospital *hospital) {
     struct truth_samples held_out[N_SYNTH_TASKS] = {{0}};
     struct scores scores[N_SYNTH_TASKS] = {{0}};
+    struct hospital_facts facts = {hospital->model, scores};
     unsigned formats;
-    char facts[PATH_MAX];
-    snprintf(facts, sizeof facts, "%s/hospital.json", config->synth.folder);
-    int is_made = access(config->synth.folder, F_OK) != 0, is_new = access(facts, F_OK) != 0;
     int status = hospital_formats(&config->synth.formats, &formats);
-    if (status == STATUS_OK)
-        status = comm_agree(comm, comm->rank == 0 ? write_facts(config, hospital->model, NULL) : STATUS_OK);
-    if (status == STATUS_OK) status = hospital_write(comm, &config->synth, hospital, formats, held_out);
+    if (status == STATUS_OK) status = hospital_write(comm, &config->synth, folder, hospital, formats, held_out);
     if (status == STATUS_OK && config->synth.parquet == SYNTH_PARQUET)
-        status = comm_agree(comm, make_parquet(comm, config));
+        status = comm_agree(comm, make_parquet(comm, config, folder));
     for (int t = 0; t < N_SYNTH_TASKS; t++) {
         if (status == STATUS_OK) status = score(comm, &held_out[t], &scores[t]);
         if (status == STATUS_OK) log_scores(SYNTH_TASK_NAMES[t], &scores[t]);
         free(held_out[t].items);
     }
     if (status == STATUS_OK)
-        status = comm_agree(comm, comm->rank == 0 ? write_facts(config, hospital->model, scores) : STATUS_OK);
-    if (status != STATUS_OK && comm->rank == 0 && is_new) clear_stopped(config->synth.folder, is_made);
+        status = comm_agree(comm, comm->rank == 0 ? write_facts(config, folder, &facts) : STATUS_OK);
     return status;
 }
 
-static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+static int make_hospital(const struct comm *comm, const struct config *config, const char *folder) {
     struct catalogue catalogue = {0};
     struct synth_model model = {0};
-    (void)arguments;
     int status = comm_agree(comm, make_catalogue(config, &catalogue));
     if (status == STATUS_OK) status = synth_model_make(&model, comm, &config->synth, config->run.seed, &catalogue);
     struct synth_hospital hospital = {&model, &catalogue};
-    if (status == STATUS_OK) status = write_hospital(comm, config, &hospital);
+    if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? write_facts(config, folder, NULL) : STATUS_OK);
+    if (status == STATUS_OK) status = write_hospital(comm, config, folder, &hospital);
     synth_model_free(&model);
     catalogue_free(&catalogue);
     return status;
 }
 
+static int make_vocabulary(const struct comm *comm, const struct config *config, const char *folder) {
+    struct made_vocabulary vocabulary = {0};
+    int status = comm_agree(comm, made_vocabulary_make(&vocabulary, config->synth.scale, (uint64_t)config->run.seed));
+    if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? write_facts(config, folder, NULL) : STATUS_OK);
+    if (status == STATUS_OK) status = made_vocabulary_write(comm, &config->synth, folder, &vocabulary);
+    if (status == STATUS_OK)
+        status = comm_agree(comm, comm->rank == 0 ? write_facts(config, folder, &vocabulary) : STATUS_OK);
+    made_vocabulary_free(&vocabulary);
+    return status;
+}
+
+static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+    char folder[PATH_MAX], facts[PATH_MAX];
+    (void)arguments;
+    config_synth_folder(config, folder);
+    TRY(facts_path(config, folder, facts));
+    int is_made = access(folder, F_OK) != 0, is_new = access(facts, F_OK) != 0;
+    int status = (config->synth.make == SYNTH_MAKE_HOSPITAL ? make_hospital : make_vocabulary)(comm, config, folder);
+    if (status != STATUS_OK && comm->rank == 0 && is_new) clear_stopped(folder, facts, is_made);
+    return status;
+}
+
 static int check(const struct config *config) {
     unsigned formats;
+    if (config->synth.make == SYNTH_MAKE_VOCABULARY) return STATUS_OK;
     TRY(hospital_formats(&config->synth.formats, &formats));
     if (config->synth.codes == SYNTH_TABLES && config->files.codes.n == 0)
         return status_set(STATUS_USAGE, "synth.codes is tables, but files.codes names none");
@@ -246,7 +286,7 @@ const struct job_entry SYNTH_JOB = {
     .job = JOB_SYNTH,
     .name = "synth",
     .arguments = "",
-    .summary = "a made-up hospital of any size as MIMIC-III, MIMIC-IV, EHRSHOT, OMOP and MEDS files",
+    .summary = "a made-up hospital as MIMIC-III, MIMIC-IV, EHRSHOT, OMOP and MEDS files, or a vocabulary, of any size",
     .ranks = ALL_RANKS,
     .interruptible = 1,
     .check = check,

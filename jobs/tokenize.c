@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "dist/stages.h"
+#include "dist/work_counter.h"
 #include "jobs.h"
 #include "dist/compute_device.h"
 #include "medtok/tokenizer.h"
@@ -22,7 +23,7 @@
 /* What needs less of the device's memory. */
 static const char NEEDS_LESS[] = "a smaller tokenize.batch or graph.max_nodes, or text.features: sentence";
 
-/* Codes whose data a rank holds at a time: bounds memory, and is the unit of progress. */
+/* Blocks whose data a rank holds at a time, at most: bounds memory, and is the unit of progress. */
 enum { BLOCKS_AT_A_TIME = 16, COPIED_ROWS = 4096 };
 
 /* The model's settings come from the checkpoint, so that they cannot disagree with it. */
@@ -106,108 +107,151 @@ static int join_names(const char *base, int64_t base_bytes, int64_t n_base, cons
 }
 
 /* The names of all rows; the caller frees both arrays. */
-static int name_rows(const struct table_job *job, char **code, char **system, struct table_names *names) {
+static int name_rows(const struct table_job *job, char **code, char **system, struct table_head *head) {
     const struct table *b = &job->base;
     struct vocabulary v;
     int64_t n = b->shape.n_codes;
     TRY(vocabulary_read(job->codes->files.vocabulary, 0, -1, VOCABULARY_NAMES, &v));
-    int status = join_names(b->code, b->code_bytes, n, v.code, v.code_bytes, v.n_codes, code, &names->code_bytes);
+    int status = join_names(b->code, b->code_bytes, n, v.code, v.code_bytes, v.n_codes, code, &head->code_bytes);
     if (status == STATUS_OK)
-        status = join_names(b->system, b->system_bytes, n, v.system, v.system_bytes, v.n_codes, system,
-                            &names->system_bytes);
-    names->code = *code;
-    names->system = *system;
+        status =
+            join_names(b->system, b->system_bytes, n, v.system, v.system_bytes, v.n_codes, system, &head->system_bytes);
+    head->code = *code;
+    head->system = *system;
     vocabulary_free(&v);
     return status;
 }
 
-static int create_table(struct table_job *job, const struct provenance *provenance) {
-    float *codebook = NULL;
-    char *code = NULL, *system = NULL;
-    struct table_names names = {0};
-    int status = mem_alloc(&codebook, job->shape.codebook_size * job->shape.dim, sizeof *codebook);
-    if (status == STATUS_OK) status = tokenizer_codebook(&job->tokenizer, codebook);
-    if (status == STATUS_OK && job->comm->rank == 0) status = name_rows(job, &code, &system, &names);
-    status = comm_agree(job->comm, status);
-    if (status == STATUS_OK)
-        status =
-            table_create(&job->writer, job->comm, job->config->files.table, &job->shape, &names, codebook, provenance);
-    free(codebook);
-    free(code);
-    free(system);
+/* ---- what rank 0 says of the table ---- */
+struct head_texts {
+    char *code, *system, *vocabulary_id, *checkpoint_id; /* owned */
+    float *codebook;
+};
+
+static int read_content_id(const char *path, enum file_kind kind, char **id) {
+    struct h5file *file;
+    TRY(h5file_open(&file, path, kind));
+    int status = h5file_get_text(file, "content_id", id);
+    h5file_close(file);
     return status;
 }
 
-/* Copies the rows of the base, each rank a run of them. */
+static int make_head(struct table_job *job, struct table_head *head, struct head_texts *t) {
+    const struct config *c = job->config;
+    TRY(mem_alloc(&t->codebook, job->shape.codebook_size * job->shape.dim, sizeof *t->codebook));
+    TRY(tokenizer_codebook(&job->tokenizer, t->codebook));
+    TRY(name_rows(job, &t->code, &t->system, head));
+    TRY(read_content_id(c->files.vocabulary, KIND_VOCABULARY, &t->vocabulary_id));
+    TRY(read_content_id(c->files.checkpoint, KIND_CHECKPOINT, &t->checkpoint_id));
+    head->codebook = t->codebook;
+    head->vocabulary_id = t->vocabulary_id;
+    head->checkpoint_id = t->checkpoint_id;
+    head->step = job->step;
+    head->averaged = c->train.average > 0;
+    return STATUS_OK;
+}
+
+static int create_table(struct table_job *job, const struct provenance *provenance) {
+    struct head_texts texts = {0};
+    struct table_head head = {0};
+    int status = job->comm->rank == 0 ? make_head(job, &head, &texts) : STATUS_OK;
+    status = table_create(&job->writer, job->comm, job->config->files.table, &job->shape, &head, provenance, status);
+    free(texts.code);
+    free(texts.system);
+    free(texts.vocabulary_id);
+    free(texts.checkpoint_id);
+    free(texts.codebook);
+    return status;
+}
+
+/* ---- rows: each rank writes what it has, and waits for nobody ---- */
+/* The rows of the base, each rank a run of them. */
 static int copy_base(struct table_job *job) {
     int64_t n = job->base.shape.n_codes, rank = job->comm->rank, size = job->comm->size;
-    int64_t first = n * rank / size, end = n * (rank + 1) / size, most = (n + size - 1) / size;
+    int64_t first = n * rank / size, end = n * (rank + 1) / size;
     struct token_rows rows;
     struct progress progress;
     if (n == 0) return STATUS_OK;
     stage_begin(&job->stages, STAGE_COPY);
     progress_begin(&progress, "copy", n, "rows");
-    int status = token_rows_make(&rows, most < COPIED_ROWS ? most : COPIED_ROWS, &job->config->quantizer);
-    TRY_DONE(comm_agree(job->comm, status));
-    for (int64_t done = 0; done < most; done += COPIED_ROWS) {
-        int64_t at = first + done < end ? first + done : end, count = end - at < COPIED_ROWS ? end - at : COPIED_ROWS;
+    int status = token_rows_make(&rows, end - first < COPIED_ROWS ? end - first : COPIED_ROWS, &job->config->quantizer);
+    for (int64_t at = first, count; at < end && status == STATUS_OK; at += count) {
+        count = end - at < COPIED_ROWS ? end - at : COPIED_ROWS;
         status = interrupt_poll();
         if (status == STATUS_OK) status = table_read(&job->base, at, count, rows.tokens, rows.weights, rows.embedding);
-        TRY_DONE(comm_agree(job->comm, status));
-        TRY_DONE(table_write(job->writer, at, count, rows.tokens, rows.weights, rows.embedding));
-        progress_update(&progress, (done + COPIED_ROWS) * size < n ? (done + COPIED_ROWS) * size : n);
+        if (status == STATUS_OK)
+            status = table_write(job->writer, at, count, rows.tokens, rows.weights, rows.embedding);
+        progress_update(&progress, (at + count - first) * size < n ? (at + count - first) * size : n);
     }
-    progress_end(&progress, n);
-done:
+    if (status == STATUS_OK) progress_end(&progress, n);
     token_rows_free(&rows);
     return status;
 }
 
-/* Ranks take runs of whole blocks; all make the same number of collective writes. */
-static int write_rows(struct table_job *job) {
-    int64_t base = job->shape.base_rows, n = job->shape.n_codes - base;
-    int64_t block = job->config->tokenize.batch, size = job->comm->size;
-    int64_t n_blocks = (n + block - 1) / block, each = BLOCKS_AT_A_TIME * block;
-    int64_t first = n_blocks * job->comm->rank / size * block, end = n_blocks * (job->comm->rank + 1) / size * block;
-    int64_t most = (n_blocks + size - 1) / size * block;
+static int tokenize_piece(struct table_job *job, int64_t at, int64_t count) {
+    TRY(interrupt_poll());
+    stage_begin(&job->stages, STAGE_TOKENIZE);
+    TRY(tokenizer_run(&job->tokenizer, at, count, &job->rows));
+    stage_begin(&job->stages, STAGE_WRITE);
+    return table_write(job->writer, job->shape.base_rows + at, count, job->rows.tokens, job->rows.weights,
+                       job->rows.embedding);
+}
+
+/* Where pieces of whole blocks begin, first[*n_pieces] the end of all: as many blocks as bound the memory, fewer towards the end, so that none
+ * waits long for the last one (guided self-scheduling; Polychronopoulos, Kuck, 1987). The caller frees it in any case. */
+static int cut_pieces(int64_t n_blocks, int size, int64_t **first, int64_t *n_pieces) {
+    int64_t n = 0, at = 0;
+    TRY(mem_alloc(first, n_blocks + 1, sizeof **first));
+    while (at < n_blocks) {
+        int64_t share = (n_blocks - at) / (2 * size);
+        (*first)[n++] = at;
+        at += share < 1 ? 1 : share < BLOCKS_AT_A_TIME ? share : BLOCKS_AT_A_TIME;
+    }
+    (*first)[n] = n_blocks;
+    *n_pieces = n;
+    return STATUS_OK;
+}
+
+/* Each piece by the rank that is free. */
+static int write_pieces(struct table_job *job, struct work_counter *counter, int64_t n_pieces, const int64_t *first) {
+    int64_t n = job->shape.n_codes - job->shape.base_rows, block = job->config->tokenize.batch, piece;
+    int64_t most = n_pieces ? (first[1] - first[0]) * block : 0;
     struct progress progress;
-    if (end > n) end = n;
-    TRY(comm_agree(job->comm, token_rows_make(&job->rows, each < most ? each : most, &job->config->quantizer)));
+    TRY(token_rows_make(&job->rows, most < n ? most : n, &job->config->quantizer));
     progress_begin(&progress, "tokenize", n, "codes");
-    for (int64_t done = 0; done < most; done += each) {
-        int64_t at = first + done, count = at >= end ? 0 : at + each < end ? each : end - at;
-        stage_begin(&job->stages, STAGE_TOKENIZE);
-        int status = tokenizer_run(&job->tokenizer, at, count, &job->rows);
-        TRY(comm_agree(job->comm, status == STATUS_OK ? interrupt_poll() : status));
-        stage_begin(&job->stages, STAGE_WRITE);
-        TRY(table_write(job->writer, base + (at < end ? at : 0), count, job->rows.tokens, job->rows.weights,
-                        job->rows.embedding));
-        progress_update(&progress, (done + each) * size < n ? (done + each) * size : n);
+    for (;;) {
+        TRY(work_counter_take(counter, &piece));
+        if (piece >= n_pieces) break; /* or another rank has failed, which table_commit tells */
+        int64_t at = first[piece] * block, end = first[piece + 1] * block < n ? first[piece + 1] * block : n;
+        TRY(tokenize_piece(job, at, end - at));
+        progress_update(&progress, end);
     }
     progress_end(&progress, n);
     return STATUS_OK;
 }
 
-static int set_attributes(struct table_job *job) {
-    struct h5file *file;
-    char *vocabulary_id = NULL, *checkpoint_id = NULL;
-    int status = h5file_open(&file, job->config->files.vocabulary, KIND_VOCABULARY);
+static int write_rows(struct table_job *job, struct work_counter *counter) {
+    int64_t n = job->shape.n_codes - job->shape.base_rows, block = job->config->tokenize.batch;
+    int64_t *first = NULL, n_pieces = 0;
+    int status = cut_pieces((n + block - 1) / block, job->comm->size, &first, &n_pieces);
+    if (status == STATUS_OK) status = write_pieces(job, counter, n_pieces, first);
+    free(first);
+    return status;
+}
+
+/* Collective: all rows and the end of the file. */
+static int fill_table(struct table_job *job) {
+    struct work_counter counter = {0};
+    struct table_writer *writer = job->writer;
+    int status = work_counter_open(&counter, job->comm);
     if (status == STATUS_OK) {
-        status = h5file_get_text(file, "content_id", &vocabulary_id);
-        h5file_close(file);
+        status = copy_base(job);
+        if (status == STATUS_OK) status = write_rows(job, &counter);
+        if (status != STATUS_OK) work_counter_stop(&counter); /* what others have begun they finish */
     }
-    if (status == STATUS_OK) status = h5file_open(&file, job->config->files.checkpoint, KIND_CHECKPOINT);
-    if (status == STATUS_OK) {
-        status = h5file_get_text(file, "content_id", &checkpoint_id);
-        h5file_close(file);
-    }
-    status = comm_agree(job->comm, status);
-    if (status == STATUS_OK) status = table_set_text(job->writer, "vocabulary_id", vocabulary_id);
-    if (status == STATUS_OK) status = table_set_text(job->writer, "checkpoint_id", checkpoint_id);
-    if (status == STATUS_OK) status = table_set_int(job->writer, "step", job->step);
-    if (status == STATUS_OK) status = table_set_int(job->writer, "averaged", job->config->train.average > 0);
-    free(vocabulary_id);
-    free(checkpoint_id);
+    job->writer = NULL;
+    status = table_commit(writer, status);
+    work_counter_close(&counter);
     return status;
 }
 
@@ -236,28 +280,22 @@ static int tokenize(const struct comm *comm, const struct config *config, struct
     stage_begin(&job.stages, STAGE_LOAD);
     TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
     status = vocabulary_read_sizes(codes->files.vocabulary, &sizes);
-    if (status == STATUS_OK && config->tokenize.append_to[0])
-        status = table_open(&job.base, config->tokenize.append_to);
-    if (status == STATUS_OK) status = tokenizer_make(&job.tokenizer, &options, &device);
-    TRY_DONE(comm_agree(comm, status));
+    if (status == STATUS_OK && config->tokenize.append_to[0]) /* names on rank 0, which writes them */
+        status = (comm->rank == 0 ? table_open : table_open_unnamed)(&job.base, config->tokenize.append_to);
+    TRY_DONE(tokenizer_make(&job.tokenizer, comm, &options, &device, status));
     tokenizer_turn_to(&job.tokenizer, codes->files.vocabulary, codes->files.text);
     if (config->train.average > 0) log_info("with the averaged weights of %s", config->files.checkpoint);
     shape_table(&job, sizes.n_codes_total);
     announce(&job);
     stage_begin(&job.stages, STAGE_CREATE);
     TRY_DONE(create_table(&job, provenance));
-    TRY_DONE(copy_base(&job));
-    TRY_DONE(write_rows(&job));
-    TRY_DONE(set_attributes(&job));
-    status = table_commit(job.writer);
-    job.writer = NULL;
+    TRY_DONE(fill_table(&job));
     job.stages.done = job.shape.n_codes - job.shape.base_rows;
     job.stages.unit = "codes";
     status =
         stages_log(&job.stages, comm, "tokenize", config->files.table, (enum stages_shown)config->run.stages, status);
     if (status == STATUS_OK) log_info("wrote %s", config->files.table);
 done:
-    if (job.writer) table_abandon(job.writer);
     token_rows_free(&job.rows);
     table_close(&job.base);
     tokenizer_free(&job.tokenizer);

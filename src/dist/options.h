@@ -23,7 +23,7 @@ enum stage_table { STAGE_TABLES(OPTION_CHOICE_NUMBER) };
             JOB_SCORE | JOB_REPORT | JOB_QA_TRAIN | JOB_QA | JOB_QA_COMPARE,                                           \
         SHAPES, "seed of all random numbers")                                                                          \
     KEY(in, INTEGER, "run.threads", threads, "0", 0, 1024, "threads a rank",                                           \
-        COMPUTE_JOBS | JOB_BASELINE | JOB_SCORE | JOB_QA_COMPARE, LEAVES,                                              \
+        COMPUTE_JOBS | JOB_BASELINE | JOB_SCORE | JOB_QA_COMPARE | JOB_PREPARE, LEAVES,                                \
         "0: the cores this rank may use, shared with the ranks that have the same")                                    \
     KEY(in, CHOICE, "run.device", device, device_choice, DEVICE_CHOICES, "auto", COMPUTE_JOBS, LEAVES,                 \
         "where to compute; auto: on a GPU if there is one and the job has use for it")                                 \

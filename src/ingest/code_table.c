@@ -202,7 +202,7 @@ int code_table_check_new(const struct code_table *t, const struct code_index *kn
 /* The first node of code i that no row of the graph names, or -1. */
 static int32_t node_in_gap(const struct code_table *t, int64_t i, const struct knowledge_graph *graph) {
     for (int64_t k = t->node_offsets[i]; k < t->node_offsets[i + 1]; k++)
-        if (!graph->named[t->nodes[k]]) return t->nodes[k];
+        if (!graph->identities.of[t->nodes[k]]) return t->nodes[k];
     return -1;
 }
 
@@ -211,7 +211,7 @@ static void warn_of_gaps(struct code_table *t, const struct knowledge_graph *gra
     for (int64_t i = 0; i < t->n; i++)
         if (node_in_gap(t, i, graph) >= 0 && ++t->n_in_gaps == 1) first = i;
     if (t->n_in_gaps == 0) return;
-    log_warn(
+    log_warn_once(
         "%lld codes name a node that occurs in no edge of %s; the first, at %s:%lld, is %s:%s with node %d: is it the "
         "graph that the table was made for?",
         (long long)t->n_in_gaps, graph_path, t->files->items[t->file[first]], (long long)t->line[first],

@@ -138,8 +138,8 @@ int delimited_need(const struct delimited *r, const char *name, int *column) {
     return status_set(STATUS_FAILED, "%s: the column %s is missing; there are: %s", r->path, name, found);
 }
 
-int delimited_integer(const struct delimited *r, const char *column, struct field field, int64_t least, int64_t most,
-                      int64_t *value) {
+int row_integer(const char *path, int64_t line, const char *column, struct field field, int64_t least, int64_t most,
+                int64_t *value) {
     int64_t n = 0;
     int bad = field.size == 0 || field.size > 18;
     for (int64_t i = 0; i < field.size && !bad; i++) {
@@ -147,9 +147,14 @@ int delimited_integer(const struct delimited *r, const char *column, struct fiel
         n = n * 10 + (field.text[i] - '0');
     }
     if (bad || n < least || n > most)
-        return status_set(STATUS_FAILED, "%s:%lld: %s is \"%.*s\": expected an integer from %lld to %lld", r->path,
-                          (long long)r->row_line, column, (int)(field.size < 64 ? field.size : 64), field.text,
+        return status_set(STATUS_FAILED, "%s:%lld: %s is \"%.*s\": expected an integer from %lld to %lld", path,
+                          (long long)line, column, (int)(field.size < 64 ? field.size : 64), field.text,
                           (long long)least, (long long)most);
     *value = n;
     return STATUS_OK;
+}
+
+int delimited_integer(const struct delimited *r, const char *column, struct field field, int64_t least, int64_t most,
+                      int64_t *value) {
+    return row_integer(r->path, r->row_line, column, field, least, most, value);
 }

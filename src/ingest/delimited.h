@@ -46,4 +46,8 @@ int delimited_next(struct delimited *reader, int *more);
 int delimited_integer(const struct delimited *reader, const char *column, struct field field, int64_t least,
                       int64_t most, int64_t *value);
 
+/* The same of a field of any row. */
+int row_integer(const char *path, int64_t line, const char *column, struct field field, int64_t least, int64_t most,
+                int64_t *value);
+
 #endif

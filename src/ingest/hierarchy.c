@@ -22,11 +22,23 @@ void hierarchy_free(struct hierarchy *h) {
     free(h->edges);
     free(h->node);
     free(h->source);
-    free(h->found);
-    free(h->index);
-    free(h->is_found);
     free(h->known_code);
     *h = (struct hierarchy){0};
+}
+
+int hierarchy_walk_make(struct hierarchy_walk *w, const struct hierarchy *h) {
+    *w = (struct hierarchy_walk){0};
+    TRY(mem_alloc(&w->index, h->names.n, sizeof *w->index));
+    TRY(mem_alloc(&w->is_found, h->names.n, 1));
+    for (int64_t k = 0; k < h->names.n; k++) w->index[k] = -1;
+    return STATUS_OK;
+}
+
+void hierarchy_walk_free(struct hierarchy_walk *w) {
+    free(w->found);
+    free(w->index);
+    free(w->is_found);
+    *w = (struct hierarchy_walk){0};
 }
 
 /* ---- names and what stands next above them ---- */
@@ -176,21 +188,21 @@ static int take_known(struct hierarchy *h) {
 }
 
 /* ---- the way up from a name, the nearest first ---- */
-static int find_name(struct hierarchy *h, int32_t k) {
-    if (h->is_found[k]) return STATUS_OK;
-    TRY(mem_grow(&h->found, &h->found_capacity, h->n_found + 1, sizeof *h->found));
-    h->is_found[k] = 1;
-    h->found[h->n_found++] = k;
+static int find_name(struct hierarchy_walk *w, int32_t k) {
+    if (w->is_found[k]) return STATUS_OK;
+    TRY(mem_grow(&w->found, &w->found_capacity, w->n_found + 1, sizeof *w->found));
+    w->is_found[k] = 1;
+    w->found[w->n_found++] = k;
     return STATUS_OK;
 }
 
-static int find_above(struct hierarchy *h, int32_t k) {
-    h->n_found = 0;
-    int status = find_name(h, k);
-    for (long long i = 0; i < h->n_found && status == STATUS_OK; i++)
-        for (int64_t e = h->offsets[h->found[i]]; e < h->offsets[h->found[i] + 1] && status == STATUS_OK; e++)
-            status = find_name(h, h->edges[e].above);
-    for (long long i = 0; i < h->n_found; i++) h->is_found[h->found[i]] = 0;
+static int find_above(const struct hierarchy *h, struct hierarchy_walk *w, int32_t k) {
+    w->n_found = 0;
+    int status = find_name(w, k);
+    for (long long i = 0; i < w->n_found && status == STATUS_OK; i++)
+        for (int64_t e = h->offsets[w->found[i]]; e < h->offsets[w->found[i] + 1] && status == STATUS_OK; e++)
+            status = find_name(w, h->edges[e].above);
+    for (long long i = 0; i < w->n_found; i++) w->is_found[w->found[i]] = 0;
     return status;
 }
 
@@ -200,17 +212,18 @@ static int lists_nodes(const struct hierarchy *h, const struct code_table *t, in
            h->known->n_listed[h->known_code[name]] > 0;
 }
 
-static int find_sources(struct hierarchy *h, const struct code_table *t, enum graph_hierarchy mode) {
+static int find_sources(struct hierarchy *h, struct hierarchy_walk *w, const struct code_table *t,
+                        enum graph_hierarchy mode) {
     TRY(mem_alloc(&h->source, t->n, sizeof *h->source));
     for (int32_t i = 0; i < t->n; i++) {
         int has_node = 0;
         h->source[i] = i;
-        TRY(find_above(h, i));
-        for (long long k = 0; k < h->n_found; k++) has_node |= h->node[h->found[k]] >= 0;
+        TRY(find_above(h, w, i));
+        for (long long k = 0; k < w->n_found; k++) has_node |= h->node[w->found[k]] >= 0;
         h->n_above += has_node;
-        for (long long k = 0; mode == HIERARCHY_INHERIT && k < h->n_found; k++)
-            if (lists_nodes(h, t, h->found[k])) {
-                h->source[i] = h->found[k];
+        for (long long k = 0; mode == HIERARCHY_INHERIT && k < w->n_found; k++)
+            if (lists_nodes(h, t, w->found[k])) {
+                h->source[i] = w->found[k];
                 break;
             }
         h->n_inherited += h->source[i] != i;
@@ -236,11 +249,13 @@ int hierarchy_make(struct hierarchy *h, const struct code_table *t, enum graph_h
     TRY(read_files(h, files));
     TRY(sort_edges(h));
     TRY(mem_alloc(&h->node, h->names.n, sizeof *h->node));
-    TRY(mem_alloc(&h->index, h->names.n, sizeof *h->index));
-    TRY(mem_alloc(&h->is_found, h->names.n, 1));
-    for (int64_t k = 0; k < h->names.n; k++) h->node[k] = h->index[k] = -1;
+    for (int64_t k = 0; k < h->names.n; k++) h->node[k] = -1;
     TRY(known ? take_known(h) : number_nodes(h));
-    TRY(find_sources(h, t, mode));
+    struct hierarchy_walk walk = {0};
+    int status = hierarchy_walk_make(&walk, h);
+    if (status == STATUS_OK) status = find_sources(h, &walk, t, mode);
+    hierarchy_walk_free(&walk);
+    TRY(status);
     log_hierarchy(h, t->n);
     return STATUS_OK;
 }
@@ -259,17 +274,23 @@ int hierarchy_node_names(const struct hierarchy *h, int64_t *bytes, char **names
 }
 
 /* ---- subgraphs ---- */
-static int add_both_ways(struct hierarchy *h, struct subgraph *s, int32_t a, int32_t b, enum relation relation) {
+struct code_nodes hierarchy_list(const struct hierarchy *h, const struct code_table *t, int64_t i) {
+    int64_t of = h->source ? h->source[i] : i;
+    if (of >= t->n) return (struct code_nodes){t->nodes, 0}; /* no code of the table */
+    return (struct code_nodes){t->nodes + t->node_offsets[of], t->node_offsets[of + 1] - t->node_offsets[of]};
+}
+
+static int add_both_ways(const struct hierarchy *h, struct subgraph *s, int32_t a, int32_t b, enum relation relation) {
     uint8_t number = (uint8_t)(h->first_relation + (int)relation);
     TRY(subgraph_add_edge(s, a, b, number));
     return subgraph_add_edge(s, b, a, number);
 }
 
-static int add_nodes(struct hierarchy *h, struct subgraph *s) {
-    for (long long i = 0; i < h->n_found; i++) {
-        int32_t k = h->found[i];
+static int add_nodes(const struct hierarchy *h, struct hierarchy_walk *w, struct subgraph *s) {
+    for (long long i = 0; i < w->n_found; i++) {
+        int32_t k = w->found[i];
         if (h->node[k] < 0) continue;
-        h->index[k] = (int32_t)s->n_nodes;
+        w->index[k] = (int32_t)s->n_nodes;
         TRY(subgraph_add_node(s, h->node[k]));
     }
     return STATUS_OK;
@@ -277,30 +298,31 @@ static int add_nodes(struct hierarchy *h, struct subgraph *s) {
 
 /* Whether the edge from name k to one next above it joins two nodes of the subgraph; of two that go both ways, in maps that go in a
  * circle, the first found alone does. */
-static int joins_nodes(const struct hierarchy *h, int32_t k, int32_t above) {
+static int joins_nodes(const struct hierarchy *h, const struct hierarchy_walk *w, int32_t k, int32_t above) {
     struct hierarchy_edge back = {above, k};
-    if (h->index[k] < 0 || h->index[above] < 0) return 0;
-    return h->index[k] < h->index[above] || !bsearch(&back, h->edges, (size_t)h->n_edges, sizeof back, by_ends);
+    if (w->index[k] < 0 || w->index[above] < 0) return 0;
+    return w->index[k] < w->index[above] || !bsearch(&back, h->edges, (size_t)h->n_edges, sizeof back, by_ends);
 }
 
-static int add_edges(struct hierarchy *h, int32_t source, struct subgraph *s) {
-    for (long long i = 0; i < h->n_found; i++) {
-        int32_t k = h->found[i];
+static int add_edges(const struct hierarchy *h, const struct hierarchy_walk *w, int32_t source, struct subgraph *s) {
+    for (long long i = 0; i < w->n_found; i++) {
+        int32_t k = w->found[i];
         for (int64_t e = h->offsets[k]; e < h->offsets[k + 1]; e++)
-            if (joins_nodes(h, k, h->edges[e].above))
-                TRY(add_both_ways(h, s, h->index[k], h->index[h->edges[e].above], IS_A));
+            if (joins_nodes(h, w, k, h->edges[e].above))
+                TRY(add_both_ways(h, s, w->index[k], w->index[h->edges[e].above], IS_A));
     }
-    for (int32_t v = 0; h->index[source] >= 0 && v < s->n_listed; v++)
-        TRY(add_both_ways(h, s, h->index[source], v, REFERS_TO));
+    for (int32_t v = 0; w->index[source] >= 0 && v < s->n_listed; v++)
+        TRY(add_both_ways(h, s, w->index[source], v, REFERS_TO));
     return STATUS_OK;
 }
 
-int hierarchy_extend(struct hierarchy *h, int64_t i, struct subgraph *s) {
+int hierarchy_extend(const struct hierarchy *h, struct hierarchy_walk *w, int64_t i, struct subgraph *s) {
     if (h->names.n == 0) return STATUS_OK;
-    TRY(find_above(h, (int32_t)i));
-    int status = add_nodes(h, s);
-    if (status == STATUS_OK) status = add_edges(h, h->source[i], s);
-    for (long long k = 0; k < h->n_found; k++) h->index[h->found[k]] = -1;
-    subgraph_sort_edges(s);
+    TRY(find_above(h, w, (int32_t)i));
+    int64_t n_edges = s->n_edges;
+    int status = add_nodes(h, w, s);
+    if (status == STATUS_OK) status = add_edges(h, w, h->source[i], s);
+    for (long long k = 0; k < w->n_found; k++) w->index[w->found[k]] = -1;
+    if (s->n_edges > n_edges) subgraph_sort_edges(s);
     return status;
 }

@@ -44,14 +44,20 @@ struct hierarchy {
     int32_t *node;   /* [names.n] node of the name, or -1 */
     int32_t *source; /* [codes] name whose listed nodes the code has: its own (also if it has none), or one above it */
     int64_t n_above; /* codes with a node of the hierarchy */
-    int64_t n_inherited; /* codes whose source is another */
-    int32_t *found,
-        *index; /* scratch: names on the way up; [names.n] index of a name's node in the subgraph in hand, or -1 */
-    uint8_t *is_found; /* [names.n] */
-    long long n_found, found_capacity;
+    int64_t n_inherited;            /* codes whose source is another */
     const struct vocabulary *known; /* borrowed; NULL: none */
     int32_t *known_code;            /* [names.n] code of `known` with this name, or -1; NULL without `known` */
 };
+
+/* Scratch for ways up, one for each thread; zero it before use. */
+struct hierarchy_walk {
+    int32_t *found;    /* names on the way up */
+    int32_t *index;    /* [names.n] index of a name's node in the subgraph in hand, or -1 */
+    uint8_t *is_found; /* [names.n] */
+    long long n_found, found_capacity;
+};
+int hierarchy_walk_make(struct hierarchy_walk *walk, const struct hierarchy *hierarchy);
+void hierarchy_walk_free(struct hierarchy_walk *walk);
 
 /* For the codes of a table. files: graph.parents. first_node, first_relation: behind those of the graph; known: NULL, or with names
  * and hierarchy, and to inherit with graphs. Errors: what code_map_files.h and code_class_files.h say; more relations or nodes than have numbers. Free in
@@ -61,6 +67,13 @@ int hierarchy_make(struct hierarchy *hierarchy, const struct code_table *codes, 
                    const struct vocabulary *known);
 void hierarchy_free(struct hierarchy *hierarchy);
 
+/* The nodes that a code lists or inherits, in the table's memory; of what is inherited of `known`, none. */
+struct code_nodes {
+    const int32_t *nodes;
+    int64_t n;
+};
+struct code_nodes hierarchy_list(const struct hierarchy *hierarchy, const struct code_table *codes, int64_t i);
+
 /* The names of the nodes [n_nodes, *bytes]; the caller frees. */
 int hierarchy_node_names(const struct hierarchy *hierarchy, int64_t *bytes, char **names);
 
@@ -68,6 +81,7 @@ int hierarchy_node_names(const struct hierarchy *hierarchy, int64_t *bytes, char
 const char *hierarchy_relation(int relation);
 
 /* Adds nodes and edges to the subgraph of code `i`, which has those of the graph. */
-int hierarchy_extend(struct hierarchy *hierarchy, int64_t i, struct subgraph *subgraph);
+int hierarchy_extend(const struct hierarchy *hierarchy, struct hierarchy_walk *walk, int64_t i,
+                     struct subgraph *subgraph);
 
 #endif

@@ -1,212 +1,279 @@
-/* Rows are read into one array, then sorted by counting. */
+/* Rows go to the ranks that own their sources, in shares of like size; each sorts its own by counting and unites them; all get all. */
 #include "ingest/knowledge_graph.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
-#include "ingest/delimited.h"
+#include "dist/exchange.h"
+#include "dist/gather.h"
 
-/* Gaps between indices that are borne, and nodes of a graph however small. */
-enum { MOST_GAPS = 16, ALWAYS_GOOD = 1 << 18 };
+static int edges_make(struct kg_edges *edges, int64_t n_nodes, int64_t n_edges) {
+    TRY(mem_alloc(&edges->offsets, n_nodes + 2, sizeof *edges->offsets));
+    TRY(mem_alloc(&edges->node, n_edges, sizeof *edges->node));
+    return mem_alloc(&edges->relation, n_edges, sizeof *edges->relation);
+}
 
-struct row {
-    int32_t source, target;
-    uint8_t relation;
-};
-
-struct rows { /* self loops too */
-    struct row *items;
-    long long n, capacity;
-    int64_t largest_line; /* where the largest index stands */
-    const char *largest_column;
-};
+static void edges_free(struct kg_edges *edges) {
+    free(edges->offsets);
+    free(edges->node);
+    free(edges->relation);
+    *edges = (struct kg_edges){0};
+}
 
 void knowledge_graph_free(struct knowledge_graph *g) {
-    free(g->named);
     node_identities_free(&g->identities);
-    free(g->offsets);
-    free(g->edges);
+    if (g->in.offsets != g->out.offsets) edges_free(&g->in);
+    edges_free(&g->out);
+    free(g->degree);
     *g = (struct knowledge_graph){0};
 }
 
-/* Most rows have the relation of the row before. */
-static int relation_number(struct knowledge_graph *g, const struct delimited *r, struct field name, int *last) {
-    int64_t size = name.size < KG_RELATION_BYTES ? name.size : KG_RELATION_BYTES - 1;
-    for (int i = 0; i <= g->n_relations; i++) {
-        int k = i == 0 ? *last : i - 1;
-        if (k >= g->n_relations) continue;
-        if (strncmp(g->relation[k], name.text, (size_t)size) == 0 && g->relation[k][size] == 0) {
-            *last = k;
-            return STATUS_OK;
-        }
+/* ---- rows to the owners of their sources ---- */
+/* Rows that become edges, on their way and where they are owned: of the nodes first .. end - 1. */
+struct owned_rows {
+    struct graph_row *items; /* [n], owned */
+    int64_t n, first, end;
+};
+
+/* Collective. first [ranks + 1]: the nodes of each rank, so that their rows are about as many. */
+static int cut_nodes(const struct graph_rows *rows, const struct comm *comm, int64_t *first) {
+    int64_t *count, all = 0, before = 0;
+    TRY(comm_agree(comm, mem_alloc(&count, rows->n_nodes, sizeof *count)));
+    for (long long i = 0; i < rows->n; i++) count[rows->items[i].source]++;
+    int status = comm_sum_int64(comm, count, rows->n_nodes);
+    for (int64_t v = 0; v < rows->n_nodes; v++) all += count[v];
+    int rank = 0;
+    for (int64_t v = 0; v < rows->n_nodes; v++) {
+        while (rank < comm->size && (double)before * comm->size >= (double)all * rank) first[rank++] = v;
+        before += count[v];
     }
-    if (g->n_relations == KG_MAX_RELATIONS)
-        return status_set(STATUS_FAILED, "%s:%lld: more than %d relations", r->path, (long long)r->row_line,
-                          KG_MAX_RELATIONS);
-    memcpy(g->relation[g->n_relations], name.text, (size_t)size);
-    *last = g->n_relations++;
+    while (rank <= comm->size) first[rank++] = rows->n_nodes;
+    free(count);
+    return status;
+}
+
+static int owner_of(const int64_t *first, int size, int32_t node) {
+    int low = 0, high = size; /* the last rank whose first is not behind the node */
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if (first[middle] <= node)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The rows of this rank by owner; count [ranks]. Frees them where they were. */
+static int sort_by_owner(struct graph_rows *rows, const struct comm *comm, const int64_t *first, int64_t *count,
+                         struct graph_row **sorted) {
+    int64_t *next;
+    TRY(mem_alloc(&next, comm->size + 1, sizeof *next));
+    int status = mem_alloc(sorted, rows->n, sizeof **sorted);
+    for (long long i = 0; i < rows->n && status == STATUS_OK; i++)
+        count[owner_of(first, comm->size, rows->items[i].source)]++;
+    for (int r = 0; r < comm->size; r++) next[r + 1] = next[r] + count[r];
+    for (long long i = 0; i < rows->n && status == STATUS_OK; i++)
+        (*sorted)[next[owner_of(first, comm->size, rows->items[i].source)]++] = rows->items[i];
+    free(next);
+    if (status != STATUS_OK) return status;
+    free(rows->items);
+    rows->items = NULL;
+    rows->n = rows->capacity = 0;
     return STATUS_OK;
 }
 
-static void see_node(struct knowledge_graph *g, struct rows *rows, const struct delimited *r, const char *column,
-                     int64_t node) {
-    if (node < g->n_nodes) return;
-    g->n_nodes = node + 1;
-    rows->largest_line = r->row_line;
-    rows->largest_column = column;
-}
-
-/* Nodes of a graph of so many rows: an index beyond is a wrong number. */
-static int64_t most_nodes(int64_t n_rows) { return MOST_GAPS * 2 * n_rows + ALWAYS_GOOD; }
-
-static int see_nodes(struct knowledge_graph *g, struct rows *rows, const struct delimited *r, int64_t source,
-                     int64_t target) {
-    see_node(g, rows, r, "x_index", source);
-    see_node(g, rows, r, "y_index", target);
-    TRY(node_identities_take(&g->identities, r, 0, source, most_nodes(rows->n)));
-    return node_identities_take(&g->identities, r, 1, target, most_nodes(rows->n));
-}
-
-static int read_rows(struct knowledge_graph *g, struct delimited *r, struct rows *rows, struct removed_edges *removed) {
-    int x, y, relation, more, last = 0;
-    TRY(delimited_need(r, "x_index", &x));
-    TRY(delimited_need(r, "y_index", &y));
-    relation = delimited_column(r, "display_relation");
-    if (relation < 0) TRY(delimited_need(r, "relation", &relation));
-    if (removed) removed_edges_columns(removed, r);
-    node_identities_begin(&g->identities, r);
-    for (;;) {
-        int64_t source, target;
-        int taken = 0;
-        TRY(delimited_next(r, &more));
-        if (!more) break;
-        TRY(delimited_integer(r, "x_index", r->fields[x], 0, INT32_MAX - 1, &source));
-        TRY(delimited_integer(r, "y_index", r->fields[y], 0, INT32_MAX - 1, &target));
-        TRY(relation_number(g, r, r->fields[relation], &last));
-        TRY(see_nodes(g, rows, r, source, target));
-        g->n_self_loops += source == target;
-        if (removed) TRY(removed_edges_take(removed, r, source, target, &taken));
-        if (taken) source = target; /* the row still names a node, as a self loop, which is dropped */
-        TRY(mem_grow(&rows->items, &rows->capacity, rows->n + 1, sizeof *rows->items));
-        rows->items[rows->n++] = (struct row){(int32_t)source, (int32_t)target, (uint8_t)last};
+/* Collective. What `rows` has goes over into `owned`. */
+static int give_to_owners(struct graph_rows *rows, const struct comm *comm, struct owned_rows *owned) {
+    int64_t *first = NULL, *count = NULL;
+    struct graph_row *sorted = NULL;
+    struct received_rows got = {0};
+    int status;
+    *owned = (struct owned_rows){rows->items, rows->n, 0, rows->n_nodes};
+    if (comm->size == 1) {
+        rows->items = NULL;
+        return STATUS_OK;
     }
-    if (g->n_nodes == 0)
-        return status_set(STATUS_FAILED, "%s holds no edges: there is nothing behind the header", r->path);
-    return STATUS_OK;
+    owned->items = NULL;
+    status = mem_alloc(&first, comm->size + 1, sizeof *first);
+    if (status == STATUS_OK) status = mem_alloc(&count, comm->size, sizeof *count);
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(cut_nodes(rows, comm, first));
+    TRY_DONE(comm_agree(comm, sort_by_owner(rows, comm, first, count, &sorted)));
+    TRY_DONE(comm_exchange_rows(comm, sizeof *sorted, count, sorted, &got));
+    memcpy(&owned->items, &got.rows, sizeof got.rows);
+    got.rows = NULL;
+    owned->n = got.n;
+    owned->first = first[comm->rank];
+    owned->end = first[comm->rank + 1];
+done:
+    free(first);
+    free(count);
+    free(sorted);
+    received_rows_free(&got);
+    return status;
 }
 
-/* ---- nodes ---- */
-static int by_number(const void *a, const void *b) {
-    const int32_t *x = a, *y = b;
+/* ---- edges that leave nodes ---- */
+static int by_key(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
-/* How many nodes the rows name, in memory by rows. */
-static int count_by_sorting(const struct rows *rows, int64_t *n_named) {
-    int32_t *nodes;
-    TRY(mem_alloc(&nodes, 2 * rows->n, sizeof *nodes));
-    for (long long i = 0; i < rows->n; i++) {
-        nodes[2 * i] = rows->items[i].source;
-        nodes[2 * i + 1] = rows->items[i].target;
+/* Edges by source, each node's as keys that order them: other end, relation. offsets [owned nodes + 2], zeros. */
+static void sort_rows(const struct owned_rows *rows, int64_t *offsets, uint64_t *keys) {
+    int64_t *next = offsets + 1,
+            n = rows->end - rows->first; /* one ahead: after filling, offsets[v+1] is the end of v */
+    for (int64_t i = 0; i < rows->n; i++) {
+        struct graph_row row = rows->items[i];
+        if (row.source != row.target) next[row.source - rows->first + 1]++;
     }
-    qsort(nodes, (size_t)(2 * rows->n), sizeof *nodes, by_number);
-    *n_named = rows->n > 0;
-    for (long long i = 1; i < 2 * rows->n; i++) *n_named += nodes[i] != nodes[i - 1];
-    free(nodes);
+    for (int64_t v = 0; v < n; v++) next[v + 1] += next[v];
+    for (int64_t i = 0; i < rows->n; i++) {
+        struct graph_row row = rows->items[i];
+        if (row.source != row.target) keys[next[row.source - rows->first]++] = (uint64_t)row.target << 8 | row.relation;
+    }
+    for (int64_t v = 0; v < n; v++)
+        qsort(keys + offsets[v], (size_t)(offsets[v + 1] - offsets[v]), sizeof *keys, by_key);
+}
+
+/* This rank's edges, without repeats. keys: by offsets, sorted. count [owned nodes]. */
+static int unite(const struct owned_rows *rows, const int64_t *offsets, const uint64_t *keys, struct kg_edges *own,
+                 int64_t *n_edges) {
+    int64_t to = 0, n = rows->end - rows->first;
+    TRY(edges_make(own, n, offsets[n]));
+    for (int64_t v = 0; v < n; v++) {
+        for (int64_t e = offsets[v]; e < offsets[v + 1]; e++) {
+            if (e > offsets[v] && keys[e] == keys[e - 1]) continue;
+            own->node[to] = (int32_t)(keys[e] >> 8);
+            own->relation[to++] = (uint8_t)keys[e];
+        }
+        own->offsets[v + 1] = to;
+    }
+    *n_edges = to;
     return STATUS_OK;
 }
 
-static int mark_named(struct knowledge_graph *g, const struct rows *rows, int64_t *n_named) {
-    TRY(mem_alloc(&g->named, g->n_nodes, sizeof *g->named));
-    for (long long i = 0; i < rows->n; i++) g->named[rows->items[i].source] = g->named[rows->items[i].target] = 1;
-    for (int64_t v = 0; v < g->n_nodes; v++) *n_named += g->named[v];
-    return STATUS_OK;
+/* Frees the rows. */
+static int join_own(struct owned_rows *rows, struct kg_edges *own, int64_t *n_edges, int64_t *n_repeated) {
+    int64_t *offsets = NULL, n = rows->end - rows->first;
+    uint64_t *keys = NULL;
+    int status = mem_alloc(&offsets, n + 2, sizeof *offsets);
+    if (status == STATUS_OK) status = mem_alloc(&keys, rows->n, sizeof *keys);
+    if (status == STATUS_OK) sort_rows(rows, offsets, keys);
+    free(rows->items);
+    rows->items = NULL;
+    if (status == STATUS_OK) status = unite(rows, offsets, keys, own, n_edges);
+    if (status == STATUS_OK) *n_repeated = offsets[n] - *n_edges;
+    free(offsets);
+    free(keys);
+    return status;
 }
 
-/* Fills g->named, or fails if the largest index is beyond all that the rows name. */
-static int name_nodes(struct knowledge_graph *g, const struct rows *rows, const char *path) {
-    int64_t n_named = 0;
-    if (g->n_nodes <= most_nodes(rows->n))
-        TRY(mark_named(g, rows, &n_named));
-    else
-        TRY(count_by_sorting(rows, &n_named));
-    if (g->n_nodes <= MOST_GAPS * n_named + ALWAYS_GOOD) return STATUS_OK;
-    return status_set(STATUS_FAILED,
-                      "%s:%lld: %s is %lld, far beyond the %lld nodes that the file names: is it a wrong number? Nodes "
-                      "are counted from 0, with few gaps",
-                      path, (long long)rows->largest_line, rows->largest_column, (long long)g->n_nodes - 1,
-                      (long long)n_named);
+/* Collective: those of all ranks, on every rank. */
+static int gather_edges(struct knowledge_graph *g, const struct comm *comm, const struct owned_rows *rows,
+                        struct kg_edges *own, int64_t n_own) {
+    int64_t n = rows->end - rows->first, *counts, n_all;
+    for (int64_t v = 0; v < n; v++) own->offsets[v] = own->offsets[v + 1] - own->offsets[v];
+    TRY(comm_gather_rows(comm, n, sizeof *counts, own->offsets, &n_all, &counts));
+    int status = mem_alloc(&g->out.offsets, g->n_nodes + 1, sizeof *g->out.offsets);
+    for (int64_t v = 0; v < g->n_nodes && status == STATUS_OK; v++)
+        g->out.offsets[v + 1] = g->out.offsets[v] + counts[v];
+    free(counts);
+    TRY(comm_agree(comm, status));
+    TRY(comm_gather_rows(comm, n_own, sizeof *own->node, own->node, &g->n_edges, &g->out.node));
+    return comm_gather_rows(comm, n_own, sizeof *own->relation, own->relation, &g->n_edges, &g->out.relation);
 }
 
-/* ---- edges ---- */
-static int by_target(const void *a, const void *b) {
-    const struct kg_edge *x = a, *y = b;
-    if (x->node != y->node) return x->node < y->node ? -1 : 1;
-    return (int)x->relation - (int)y->relation;
-}
-
-static int sort_rows(struct knowledge_graph *g, const struct rows *rows) {
-    TRY(mem_alloc(&g->offsets, g->n_nodes + 2, sizeof *g->offsets));
-    TRY(mem_alloc(&g->edges, rows->n, sizeof *g->edges));
-    int64_t *next = g->offsets + 1; /* one ahead: after filling, offsets[v+1] is the end of v */
-    for (long long i = 0; i < rows->n; i++) {
-        struct row row = rows->items[i];
-        if (row.source != row.target) next[row.source + 1]++;
+/* Collective. */
+static int make_edges(struct knowledge_graph *g, const struct comm *comm, struct graph_rows *rows) {
+    struct owned_rows owned;
+    struct kg_edges own = {0};
+    int64_t n_own = 0;
+    int status = give_to_owners(rows, comm, &owned);
+    if (status == STATUS_OK) status = comm_agree(comm, join_own(&owned, &own, &n_own, &g->n_repeated));
+    if (status == STATUS_OK) status = comm_sum_int64(comm, &g->n_repeated, 1);
+    if (status == STATUS_OK && comm->size == 1) {
+        g->out = own;
+        g->n_edges = n_own;
+        own = (struct kg_edges){0};
+    } else if (status == STATUS_OK) {
+        status = gather_edges(g, comm, &owned, &own, n_own);
     }
+    free(owned.items);
+    edges_free(&own);
+    return status;
+}
+
+/* ---- edges that reach nodes ---- */
+/* The edges that reach nodes: counting by target keeps each node's in order. */
+static int turn_round(struct knowledge_graph *g) {
+    const struct kg_edges *out = &g->out;
+    TRY(edges_make(&g->in, g->n_nodes, g->n_edges));
+    int64_t *next = g->in.offsets + 1;
+    for (int64_t e = 0; e < g->n_edges; e++) next[out->node[e] + 1]++;
     for (int64_t v = 0; v < g->n_nodes; v++) next[v + 1] += next[v];
-    for (long long i = 0; i < rows->n; i++) {
-        struct row row = rows->items[i];
-        if (row.source != row.target) g->edges[next[row.source]++] = (struct kg_edge){row.target, row.relation};
-    }
+    for (int64_t v = 0; v < g->n_nodes; v++)
+        for (int64_t e = out->offsets[v]; e < out->offsets[v + 1]; e++) {
+            int64_t to = next[out->node[e]]++;
+            g->in.node[to] = (int32_t)v;
+            g->in.relation[to] = out->relation[e];
+        }
     return STATUS_OK;
 }
 
-/* Sorts each node's edges and drops repeats. */
-static void sort_and_unite(struct knowledge_graph *g) {
-    int64_t to = 0, begin = 0;
-    for (int64_t v = 0; v < g->n_nodes; v++) {
-        int64_t end = g->offsets[v + 1], first = to;
-        qsort(g->edges + begin, (size_t)(end - begin), sizeof *g->edges, by_target);
-        for (int64_t e = begin; e < end; e++) {
-            if (to > first && by_target(&g->edges[to - 1], &g->edges[e]) == 0)
-                g->n_repeated++;
-            else
-                g->edges[to++] = g->edges[e];
+/* Edges that leave node v and lack their reverse: the two lists merged. */
+static int64_t count_one_way(const struct knowledge_graph *g, int64_t v) {
+    const struct kg_edges *out = &g->out, *in = &g->in;
+    int64_t n = 0, b = in->offsets[v];
+    for (int64_t a = out->offsets[v]; a < out->offsets[v + 1]; a++) {
+        uint64_t edge = (uint64_t)out->node[a] << 8 | out->relation[a], other = UINT64_MAX;
+        for (; b < in->offsets[v + 1]; b++) {
+            other = (uint64_t)in->node[b] << 8 | in->relation[b];
+            if (other >= edge) break;
         }
-        begin = end;
-        g->offsets[v] = first;
-        g->offsets[v + 1] = end; /* still the old end of v, the next node's begin */
+        n += b == in->offsets[v + 1] || other != edge;
     }
-    g->offsets[g->n_nodes] = g->n_edges = to;
-}
-
-static int64_t count_one_way(const struct knowledge_graph *g) {
-    int64_t n = 0;
-    for (int64_t v = 0; v < g->n_nodes; v++)
-        for (int64_t e = g->offsets[v]; e < g->offsets[v + 1]; e++) {
-            struct kg_edge back = {(int32_t)v, g->edges[e].relation};
-            int64_t w = g->edges[e].node;
-            n += !bsearch(&back, g->edges + g->offsets[w], (size_t)(g->offsets[w + 1] - g->offsets[w]), sizeof back,
-                          by_target);
-        }
     return n;
 }
 
-int knowledge_graph_read(struct knowledge_graph *g, const char *path, struct removed_edges *removed) {
-    struct delimited reader;
-    struct rows rows = {0};
-    *g = (struct knowledge_graph){0};
-    int status = delimited_open(&reader, path);
-    if (status == STATUS_OK) status = read_rows(g, &reader, &rows, removed);
-    delimited_close(&reader);
-    if (status == STATUS_OK && removed) status = removed_edges_finish(removed, path);
-    if (status == STATUS_OK) status = name_nodes(g, &rows, path);
-    if (status == STATUS_OK) status = node_identities_finish(&g->identities, g->n_nodes);
-    if (status == STATUS_OK) status = sort_rows(g, &rows);
-    free(rows.items);
-    if (status != STATUS_OK) return status;
-    sort_and_unite(g);
-    g->n_one_way = count_one_way(g);
+/* Edges in, degrees, and what is one-way. */
+static int join_ends(struct knowledge_graph *g) {
+    TRY(turn_round(g));
+    TRY(mem_alloc(&g->degree, g->n_nodes, sizeof *g->degree));
+    for (int64_t v = 0; v < g->n_nodes; v++) {
+        int64_t degree = g->out.offsets[v + 1] - g->out.offsets[v] + g->in.offsets[v + 1] - g->in.offsets[v];
+        g->degree[v] = degree < UINT32_MAX ? (uint32_t)degree : UINT32_MAX;
+        g->n_one_way += count_one_way(g, v);
+    }
+    if (g->n_one_way > 0) return STATUS_OK;
+    edges_free(&g->in);
+    g->in = g->out;
     return STATUS_OK;
+}
+
+/* ---- the whole ---- */
+/* Collective. */
+static int make(struct knowledge_graph *g, const struct comm *comm, struct graph_rows *rows) {
+    g->n_nodes = rows->n_nodes;
+    g->n_self_loops = rows->n_self_loops;
+    g->n_relations = rows->n_relations;
+    for (int32_t r = 0; r < g->n_relations; r++) memcpy(g->relation[r], rows->relations[r].name, KG_RELATION_BYTES);
+    g->identities = rows->identities;
+    rows->identities = (struct node_identities){.n = 0};
+    TRY(make_edges(g, comm, rows));
+    return comm_agree(comm, join_ends(g));
+}
+
+int knowledge_graph_read(struct knowledge_graph *g, const struct comm *comm, const char *path,
+                         struct removed_edges *removed) {
+    struct graph_rows *rows;
+    *g = (struct knowledge_graph){0};
+    TRY(comm_agree(comm, mem_alloc(&rows, 1, sizeof *rows)));
+    int status = graph_rows_read(rows, comm, path, removed);
+    if (status == STATUS_OK) status = make(g, comm, rows);
+    graph_rows_free(rows);
+    free(rows);
+    return status;
 }

@@ -12,31 +12,32 @@
 
 #include <stdint.h>
 
-#include "ingest/node_identity.h"
-#include "ingest/removed_edges.h"
+#include "ingest/graph_rows.h"
 
-struct kg_edge {
-    int32_t node; /* the other end */
-    uint8_t relation;
+/* Edges by node: those of node v are number offsets[v] .. offsets[v + 1] - 1, by (other end, relation). 5 bytes each. */
+struct kg_edges {
+    int64_t *offsets; /* [n_nodes + 1] */
+    int32_t *node;    /* the other end */
+    uint8_t *relation;
 };
-
-enum { KG_MAX_RELATIONS = 255, KG_RELATION_BYTES = 64 };
 
 struct knowledge_graph {
     int64_t n_nodes;                   /* 1 + largest index */
-    uint8_t *named;                    /* [n_nodes] whether a row names the node: 0 in gaps */
-    struct node_identities identities; /* of those that are known: n may be less than n_nodes */
+    struct node_identities identities; /* [n_nodes]; 0 in gaps, of which no row names the node */
     int64_t n_edges;
-    int64_t *offsets;      /* [n_nodes + 1] */
-    struct kg_edge *edges; /* edges that leave a node, by (target, relation) */
+    struct kg_edges out, in; /* edges that leave a node, and that reach it: one array if each has its reverse */
+    uint32_t *degree;        /* [n_nodes] edges out and in */
     int32_t n_relations;
     char relation[KG_MAX_RELATIONS][KG_RELATION_BYTES];
     int64_t n_repeated, n_self_loops, n_one_way; /* dropped, dropped, and edges whose reverse is not there */
 };
 
-/* Errors: what delimited.h says, a bad index, more than KG_MAX_RELATIONS relations, no rows, an index beyond all nodes. removed: what is left out, begun
- * by the caller; NULL: nothing. The nodes of what is left out are named all the same. */
-int knowledge_graph_read(struct knowledge_graph *graph, const char *path, struct removed_edges *removed);
+/* Collective: rows are read by all ranks, each joins the edges of some nodes, and every rank gets the whole graph, 5 bytes an edge (10 if some
+ * go one way) and 32 and its name a node. Errors, of all ranks: what delimited.h says, a bad index, more than KG_MAX_RELATIONS relations, no rows, an index
+ * beyond all nodes. removed: what is left out, begun by the caller, of which rank 0 gets those of all ranks; NULL: nothing. The nodes of
+ * what is left out are named all the same. */
+int knowledge_graph_read(struct knowledge_graph *graph, const struct comm *comm, const char *path,
+                         struct removed_edges *removed);
 void knowledge_graph_free(struct knowledge_graph *graph);
 
 #endif

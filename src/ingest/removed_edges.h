@@ -12,19 +12,26 @@
 #define MEDTOK_INGEST_REMOVED_EDGES_H
 
 #include "base/dictionary.h"
-#include "ingest/delimited.h"
+#include "dist/comm.h"
+#include "ingest/row_scan.h"
 
 enum { REMOVED_MOST_RELATIONS = 32 };
 
 struct removed_edge {
     int32_t relation, x, y, x_type, y_type; /* relation: number in `relations`; types: in `types` */
+    int32_t rank;                           /* private: whose `types` those are */
+    int64_t line;                           /* private: of its row */
+};
+
+/* What is looked at of a row of the graph: relation and display_relation; the types of x and y. Empty: the graph has no such column. */
+struct removed_row {
+    struct field relation[2], type[2];
 };
 
 struct removed_edges {
     struct dictionary relations, types; /* of the list, in its order; as they come */
     double share;
     uint64_t seed;
-    int column[4]; /* relation, display_relation, x_type, y_type of the graph; -1: it has none */
     int64_t found[REMOVED_MOST_RELATIONS]; /* rows of each relation */
     int64_t n_rows;                        /* that were removed */
     struct removed_edge *edges;
@@ -35,11 +42,13 @@ struct removed_edges {
 int removed_edges_begin(struct removed_edges *removed, const char *relations, double share, uint64_t seed);
 void removed_edges_free(struct removed_edges *removed);
 
-/* For who reads the graph: once behind its header; whether the row in hand is removed; and at the end: a relation that no row has is an
- * error, repeats are dropped, and the log says how many there are. */
-void removed_edges_columns(struct removed_edges *removed, const struct delimited *graph);
-int removed_edges_take(struct removed_edges *removed, const struct delimited *graph, int64_t x, int64_t y, int *taken);
-int removed_edges_finish(struct removed_edges *removed, const char *graph_path);
+/* For who reads the graph: whether the row is removed. line: of the row. */
+int removed_edges_take(struct removed_edges *removed, const struct removed_row *row, int64_t x, int64_t y, int64_t line,
+                       int *taken);
+
+/* Collective, at the end, each rank with the rows that it has read: rank 0 gets those of all, without repeats, and the log says how many there
+ * are. A relation that no row has is an error. */
+int removed_edges_finish(struct removed_edges *removed, const struct comm *comm, const char *graph_path);
 
 int removed_edges_write(const struct removed_edges *removed, const char *path);
 int removed_edges_read(struct removed_edges *removed, const char *path);

@@ -25,19 +25,25 @@ struct subgraph {
     long long node_capacity, edge_capacity;
 };
 
-/* Scratch for many subgraphs of one graph. */
+/* Scratch for many subgraphs of one graph, which several may share: one for each thread. */
+struct subgraph_mark {
+    uint16_t number; /* of the node in the subgraph in hand, from 1; 0: it is not in it */
+    uint16_t links;  /* nodes of the hop before that an edge joins to it; 0 between hops */
+};
 struct subgraph_neighbour {
-    int32_t node, links; /* links: to nodes of the hop before */
-    int64_t degree;      /* edges in the graph */
+    int32_t node, links;
+    uint32_t degree; /* edges in the graph */
 };
 struct subgraph_grower {
-    const struct knowledge_graph *graph;
-    struct knowledge_graph reverse; /* edges by target, so that one-way edges join both ways */
+    const struct knowledge_graph *graph; /* borrowed */
     int64_t hops, max_nodes;
-    int32_t *index;                   /* [n_nodes] index in the subgraph in hand, or -1 */
-    int32_t *links;                   /* [n_nodes] nodes of the hop before that an edge joins to each; 0 between hops */
-    struct subgraph_neighbour *found; /* the neighbours in hand */
+    struct subgraph_mark *marks; /* [n_nodes] */
+    int32_t *found;              /* neighbours in hand */
     long long n_found, found_capacity;
+    struct subgraph_neighbour *best; /* those of them that are taken: a heap, the worst on top */
+    long long best_capacity;
+    uint32_t *sources; /* of the edges that reach the node in hand: index << 8 | relation */
+    long long sources_capacity;
 };
 
 int subgraph_grower_make(struct subgraph_grower *grower, const struct knowledge_graph *graph, int64_t hops,
@@ -47,6 +53,9 @@ void subgraph_grower_free(struct subgraph_grower *grower);
 /* Grows from listed[n]; `out` keeps its memory from call to call (free with subgraph_free). */
 int subgraph_grow(struct subgraph_grower *grower, const int32_t *listed, int64_t n, struct subgraph *out);
 void subgraph_free(struct subgraph *subgraph);
+
+/* Makes `to`, which keeps its memory, a copy. */
+int subgraph_copy(const struct subgraph *from, struct subgraph *to);
 
 /* For who adds to a subgraph: a node, which is not looked for; an edge between two of its nodes, by index; and when all are there their
  * order. */

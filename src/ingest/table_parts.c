@@ -155,7 +155,10 @@ static int parse_part(struct part_reader *p, const struct part_start *start) {
         row_scan_move(&s);
         TRY(table_rows(r, p->table, &s));
         if (s.at >= s.stop || p->at_end) break;
-        if (s.size - s.at > ROW_LONGEST) return table_row_too_long(r->tables[p->table].path, s.line);
+        if (s.size - s.at > ROW_LONGEST) {
+            r->at = (struct row_position){p->table, s.line};
+            return table_row_too_long(r->tables[p->table].path, s.line);
+        }
         for (int64_t more = (s.size - s.at) / 2 + 1, old = p->size; p->size - old < more && !p->at_end;)
             TRY(read_more(p, READ_BYTES / 4));
     }
@@ -171,8 +174,12 @@ static int read_round(struct part_reader *p, int64_t first, struct part_start *s
     enum { N = sizeof facts / sizeof(int64_t) };
     if (*status == STATUS_OK) *status = load_part(p, first + comm->rank, &facts);
     facts.failed = *status != STATUS_OK;
-    int code =
-        COMM_COUNTED(comm, sizeof facts, MPI_Allgather(&facts, N, MPI_INT64_T, all, N, MPI_INT64_T, comm->handle));
+    int code = MPI_SUCCESS;
+    if (comm->size == 1)
+        *all = facts; /* without MPI, which need not have started */
+    else
+        code =
+            COMM_COUNTED(comm, sizeof facts, MPI_Allgather(&facts, N, MPI_INT64_T, all, N, MPI_INT64_T, comm->handle));
     TRY(comm_status(code, "telling of parts of a table"));
     for (int rank = 0; rank < comm->size; rank++) *stop |= all[rank].failed != 0;
     if (*stop) return STATUS_OK;

@@ -91,29 +91,30 @@ int table_row_too_long(const char *path, int64_t line) {
                       path, (long long)line);
 }
 
-static int check_zeros(const char *path, const struct row_scan *s) {
+static int check_zeros(struct table_reading *r, const char *path, const struct row_scan *s) {
     const char *zero = memchr(s->bytes + s->at, 0, (size_t)(s->size - s->at));
     if (!zero) return STATUS_OK;
     int64_t line = s->line;
     for (const char *p = s->bytes + s->at; p < zero; p++) line += *p == '\n';
+    r->at.line = line;
     return status_set(STATUS_FAILED,
                       "%s:%lld: a zero byte: this is no text file (UTF-16 text must be turned into UTF-8, e.g. with "
                       "iconv), or it is damaged",
                       path, (long long)line);
 }
 
-int table_rows(struct table_reading *r, int table, struct row_scan *s) {
+static int scan_rows(struct table_reading *r, int table, struct row_scan *s) {
     const struct table_shape *shape = &r->shapes[table];
     const struct table_kind *kind = r->tables[table].kind;
     struct field wanted[2 * SOURCE_MOST_COLUMNS];
     struct row_position at = {.file = table};
     TRY(interrupt_poll());
-    TRY(check_zeros(r->tables[table].path, s));
+    TRY(check_zeros(r, r->tables[table].path, s));
     int in_head = s->line == 1;
     for (;;) {
         enum row_state state = row_scan_next(s);
         if (state == ROW_NONE) return STATUS_OK;
-        at.line = s->row_line;
+        at.line = r->at.line = s->row_line;
         if (state == ROW_OPEN)
             return status_set(STATUS_FAILED, "%s:%lld: a quote opened in this row is never closed",
                               r->tables[table].path, (long long)at.line);
@@ -132,15 +133,33 @@ int table_rows(struct table_reading *r, int table, struct row_scan *s) {
     }
 }
 
+int table_rows(struct table_reading *r, int table, struct row_scan *s) {
+    r->at = (struct row_position){table, s->line};
+    TRY(scan_rows(r, table, s));
+    r->at.line = INT64_MAX;
+    return STATUS_OK;
+}
+
 /* ---- all tables ---- */
+/* Collective. Of the ranks' failures that of the first row: which rank has read it does not matter. */
+static int agree_on_first(const struct table_reading *r, int status) {
+    int64_t own[2] = {status == STATUS_OK ? INT64_MIN : -r->at.file, INT64_MIN}, file = own[0];
+    TRY(comm_max_int64(r->comm, &file, 1));
+    if (status != STATUS_OK && own[0] == file) own[1] = -r->at.line;
+    int64_t line = own[1];
+    TRY(comm_max_int64(r->comm, &line, 1));
+    int first = status != STATUS_OK && own[0] == file && own[1] == line;
+    return comm_agree(r->comm, first ? status : STATUS_OK);
+}
+
 static int read_all(struct table_reading *r, struct table_shape *shapes) {
     int status = STATUS_OK;
     if (r->comm->rank == 0)
         for (int t = 0; t < r->n && status == STATUS_OK; t++) status = find_shape(&r->tables[t], &shapes[t]);
     TRY(comm_agree(r->comm, status));
     TRY(comm_broadcast(r->comm, shapes, r->n * (int64_t)sizeof *shapes));
-    TRY(comm_agree(r->comm, table_parts_read(r)));
-    TRY(comm_agree(r->comm, table_streams_read(r)));
+    TRY(agree_on_first(r, table_parts_read(r)));
+    TRY(agree_on_first(r, table_streams_read(r)));
     return comm_sum_int64(r->comm, r->n_rows, r->n);
 }
 
@@ -152,7 +171,14 @@ int source_tables_read(const struct comm *comm, const struct source_table *table
     if (status == STATUS_OK) status = mem_alloc(&rows, n, sizeof *rows);
     status = comm_agree(comm, status);
     if (status == STATUS_OK) {
-        struct table_reading reading = {comm, tables, shapes, n, state, sink, rows, {{0}}};
+        struct table_reading reading = {.comm = comm,
+                                        .tables = tables,
+                                        .shapes = shapes,
+                                        .n = n,
+                                        .state = state,
+                                        .sink = sink,
+                                        .n_rows = rows,
+                                        .at.line = INT64_MAX};
         status = read_all(&reading, shapes);
     }
     if (status == STATUS_OK && n_rows) memcpy(n_rows, rows, (size_t)n * sizeof *rows);

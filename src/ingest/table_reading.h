@@ -31,6 +31,7 @@ struct table_reading {
     const struct record_sink *sink;
     int64_t *n_rows;                      /* [n] that this rank has read */
     struct field fields[ROW_MAX_COLUMNS]; /* of the row in hand */
+    struct row_position at; /* of the row in hand, so of one that has failed; line INT64_MAX: no row has */
 };
 
 /* A walk over rows of a table; set `bytes`, `size`, `at`, `stop`, `line`, `last`, and call row_scan_move. */

@@ -121,9 +121,9 @@ static int pack_classes(struct draft *f) {
     int32_t *text, *graph, *both;
     if (!d->sibling_class) return STATUS_OK;
     TRY(pack_ints(pack, batch->n_text, &text, &batch->text_class));
-    for (int64_t i = 0; i < batch->n_text; i++) text[i] = d->sibling_class[text_code(batch, i) - d->first];
+    for (int64_t i = 0; i < batch->n_text; i++) text[i] = d->sibling_class[dataset_index(d, text_code(batch, i))];
     TRY(pack_ints(pack, batch->n_graph, &graph, &batch->graph_class));
-    for (int64_t i = 0; i < batch->n_graph; i++) graph[i] = d->sibling_class[graph_code(batch, i) - d->first];
+    for (int64_t i = 0; i < batch->n_graph; i++) graph[i] = d->sibling_class[dataset_index(d, graph_code(batch, i))];
     TRY(pack_ints(pack, batch->n_both, &both, &batch->both_class));
     for (int64_t i = 0; i < batch->n_both; i++) both[i] = graph[f->both_graph[i]];
     return STATUS_OK;

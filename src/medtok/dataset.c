@@ -7,49 +7,58 @@
 #include <xxhash.h>
 
 #include "base/device_status.h"
+#include "store/vocabulary_pick.h"
 #include "terms/code_hierarchy.h"
 
 /* A side's fixed work for a code (quantiser, losses) in units of one node's work (GCN, attention), measured in training. */
 static const double COST_OF_A_SIDE = 8;
 
-static int index_codes(struct dataset *d, int64_t *count) {
-    int64_t last = 0;
-    d->first = INT64_MAX;
-    for (int64_t i = 0; i < d->n_codes; i++) {
-        if (d->codes[i] < d->first) d->first = d->codes[i];
-        if (d->codes[i] > last) last = d->codes[i];
-    }
-    if (d->n_codes == 0) d->first = 0;
-    *count = d->n_codes ? last - d->first + 1 : 0;
-    TRY(mem_alloc(&d->index, *count, sizeof *d->index));
-    for (int64_t i = 0; i < *count; i++) d->index[i] = -1;
-    for (int64_t i = 0; i < d->n_codes; i++) d->index[d->codes[i] - d->first] = i;
+static int ascending(const void *a, const void *b) {
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static int copy_codes(struct dataset *d, const int64_t *codes) {
+    TRY(mem_alloc(&d->codes, d->n_codes, sizeof *d->codes));
+    if (d->n_codes == 0) return STATUS_OK;
+    memcpy(d->codes, codes, (size_t)d->n_codes * sizeof *codes);
+    qsort(d->codes, (size_t)d->n_codes, sizeof *d->codes, ascending);
     return STATUS_OK;
 }
 
-int dataset_read(struct dataset *d, const char *vocabulary_path, struct text_source *source, enum sides sides,
-                 const int64_t *codes, int64_t n_codes) {
-    int64_t count;
+int dataset_read(struct dataset *d, const struct comm *comm, const char *vocabulary_path, struct text_source *source,
+                 enum sides sides, const int64_t *codes, int64_t n_codes, int status) {
     *d = (struct dataset){.n_codes = n_codes, .source = source, .sides = sides};
-    TRY(mem_alloc(&d->codes, n_codes, sizeof *d->codes));
-    memcpy(d->codes, codes, (size_t)n_codes * sizeof *codes);
-    TRY(index_codes(d, &count));
-    TRY(vocabulary_read(vocabulary_path, d->first, count, VOCABULARY_GRAPHS, &d->vocabulary));
+    if (status == STATUS_OK) status = copy_codes(d, codes);
+    TRY(vocabulary_pick(comm, vocabulary_path, d->codes, n_codes, VOCABULARY_GRAPHS, &d->vocabulary, status));
     return source->features_path
-               ? text_features_read(source->features_path, vocabulary_path, codes, n_codes, &d->text)
-               : text_source_read_ids(source, vocabulary_path, codes, n_codes, d->first, count, &d->ids);
+               ? text_features_read(comm, source->features_path, vocabulary_path, d->codes, n_codes, &d->text, status)
+               : text_source_read_ids(source, comm, vocabulary_path, d->codes, n_codes, &d->ids);
+}
+
+int64_t dataset_index(const struct dataset *d, int64_t code) {
+    int64_t low = 0, high = d->n_codes - 1;
+    if (d->codes[high] - d->codes[0] == high) return code - d->codes[0]; /* neighbours */
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (d->codes[middle] < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 struct code_view dataset_view(const struct dataset *d, int64_t code) {
-    int64_t i = code - d->first, t = d->index[i];
+    int64_t i = dataset_index(d, code);
     const struct vocabulary *v = &d->vocabulary;
-    const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + t;
+    const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + i;
     struct code_view view = {.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
                              .nodes = v->nodes + v->node_offsets[i],
                              .source = v->edge_source + v->edge_offsets[i],
                              .target = v->edge_target + v->edge_offsets[i]};
-    if (dataset_has_text(d, code)) view.n_tokens = text[1] - text[0];
-    if (!dataset_has_graph(d, code)) return view;
+    if (d->sides != SIDES_GRAPH && vocabulary_has_text(v, i)) view.n_tokens = text[1] - text[0];
+    if (d->sides == SIDES_TEXT || !vocabulary_has_graph(v, i)) return view;
     view.n_nodes = v->node_offsets[i + 1] - v->node_offsets[i];
     view.n_edges = v->edge_offsets[i + 1] - v->edge_offsets[i];
     return view;
@@ -102,19 +111,18 @@ static int32_t sibling_class(const char *system, const char *code) {
     return (int32_t)(XXH3_64bits(name, (size_t)n) & INT32_MAX);
 }
 
-int dataset_find_siblings(struct dataset *d, const char *vocabulary_path) {
+int dataset_find_siblings(struct dataset *d, const struct comm *comm, const char *vocabulary_path, int status) {
     struct vocabulary names;
-    TRY(vocabulary_read(vocabulary_path, d->first, d->vocabulary.n_codes, VOCABULARY_NAMES, &names));
-    int status = mem_alloc(&d->sibling_class, names.n_codes, sizeof *d->sibling_class);
-    for (int64_t i = 0; i < names.n_codes && status == STATUS_OK; i++)
+    if (status == STATUS_OK) status = mem_alloc(&d->sibling_class, d->n_codes, sizeof *d->sibling_class);
+    TRY(vocabulary_pick(comm, vocabulary_path, d->codes, d->n_codes, VOCABULARY_NAMES, &names, status));
+    for (int64_t i = 0; i < names.n_codes; i++)
         d->sibling_class[i] = sibling_class(vocabulary_system(&names, i), vocabulary_code(&names, i));
     vocabulary_free(&names);
-    return status;
+    return STATUS_OK;
 }
 
 void dataset_free(struct dataset *d) {
     free(d->codes);
-    free(d->index);
     free(d->sibling_class);
     if (d->device) {
         device_free_reals(d->device, d->resident);
@@ -126,36 +134,36 @@ void dataset_free(struct dataset *d) {
     *d = (struct dataset){0};
 }
 
-/* An offsets dataset of all codes: [n_codes + 1]. */
-static int read_offsets(struct h5file *file, const char *name, int64_t **offsets, int64_t *n_codes) {
-    int64_t rows, cols;
-    TRY(h5file_shape(file, name, H5_I64, &rows, &cols));
-    *n_codes = rows - 1;
-    TRY(mem_alloc(offsets, rows, sizeof **offsets));
-    return h5file_read(file, name, H5_I64, 0, rows, *offsets);
-}
+/* ---- costs ---- */
+/* Codes whose offsets are read at a time. */
+enum { PIECE = 16384 };
 
 double dataset_cost_of_code(int has_text, int64_t n_nodes) {
     return (has_text ? COST_OF_A_SIDE : 0) + (n_nodes > 0 ? COST_OF_A_SIDE + (double)n_nodes : 0);
 }
 
+/* Of codes first .. first + n - 1. */
+static int add_costs(struct h5file *file, enum sides sides, int64_t first, int64_t n, double *cost) {
+    int64_t nodes[PIECE + 1], bytes[PIECE + 1];
+    TRY(h5file_read(file, "node_offsets", H5_I64, first, n + 1, nodes));
+    TRY(h5file_read(file, "description_offsets", H5_I64, first, n + 1, bytes));
+    for (int64_t i = 0; i < n; i++) {
+        int has_text = sides != SIDES_GRAPH && bytes[i + 1] > bytes[i];
+        cost[first + i] = dataset_cost_of_code(has_text, sides == SIDES_TEXT ? 0 : nodes[i + 1] - nodes[i]);
+    }
+    return STATUS_OK;
+}
+
 int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, int64_t *n_codes) {
     struct h5file *file = NULL;
-    int64_t *nodes = NULL, *bytes = NULL;
     int status;
     *cost = NULL;
-    TRY(h5file_open(&file, vocabulary_path, KIND_VOCABULARY));
-    TRY_DONE(read_offsets(file, "node_offsets", &nodes, n_codes));
-    TRY_DONE(read_offsets(file, "description_offsets", &bytes, n_codes));
+    TRY_DONE(h5file_open(&file, vocabulary_path, KIND_VOCABULARY));
+    TRY_DONE(h5file_get_int(file, "n_codes", n_codes));
     TRY_DONE(mem_alloc(cost, *n_codes, sizeof **cost));
-    for (int64_t i = 0; i < *n_codes; i++) {
-        int64_t n_nodes = nodes[i + 1] - nodes[i];
-        int has_text = sides != SIDES_GRAPH && bytes[i + 1] > bytes[i];
-        (*cost)[i] = dataset_cost_of_code(has_text, sides == SIDES_TEXT ? 0 : n_nodes);
-    }
+    for (int64_t first = 0; first < *n_codes; first += PIECE)
+        TRY_DONE(add_costs(file, sides, first, *n_codes - first < PIECE ? *n_codes - first : PIECE, *cost));
 done:
-    free(nodes);
-    free(bytes);
     h5file_close(file);
     return status;
 }

@@ -27,14 +27,15 @@ static int choose_codes(const struct train_options *train, uint64_t seed, int64_
 /* The dataset of codes[n], which it numbers from 0. */
 static int read_codes(struct dataset *d, struct text_source *source, enum sides sides, const char *vocabulary,
                       const int64_t *codes, int64_t n) {
+    const unsigned parts = VOCABULARY_NAMES | VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS;
+    struct comm self = comm_self();
     *d = (struct dataset){.n_codes = n, .source = source, .sides = sides};
     TRY(mem_alloc(&d->codes, n, sizeof *d->codes));
-    TRY(mem_alloc(&d->index, n, sizeof *d->index));
-    for (int64_t i = 0; i < n; i++) d->codes[i] = d->index[i] = i;
-    TRY(vocabulary_pick(vocabulary, codes, n, &d->vocabulary));
+    for (int64_t i = 0; i < n; i++) d->codes[i] = i;
+    TRY(vocabulary_pick(&self, vocabulary, codes, n, parts, &d->vocabulary, STATUS_OK));
     return source->features_path
-               ? text_features_read(source->features_path, vocabulary, codes, n, &d->text)
-               : text_source_read_ids(source, vocabulary, codes, n, codes[0], codes[n - 1] - codes[0] + 1, &d->ids);
+               ? text_features_read(&self, source->features_path, vocabulary, codes, n, &d->text, STATUS_OK)
+               : text_source_read_ids(source, &self, vocabulary, codes, n, &d->ids);
 }
 
 static int prepare(struct evaluation *e, const struct evaluation_options *o) {

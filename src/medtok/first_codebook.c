@@ -68,7 +68,10 @@ static int evaluate_block(struct sample *s, int64_t first, int64_t n) {
     struct dataset dataset = {0};
     struct batch_builder builder = {0};
     int status = STATUS_OK;
-    if (n) status = dataset_read(&dataset, s->vocabulary, s->text, s->model->settings.sides, s->codes + first, n);
+    struct comm self = comm_self();
+    if (n)
+        status = dataset_read(&dataset, &self, s->vocabulary, s->text, s->model->settings.sides, s->codes + first, n,
+                              STATUS_OK);
     dataset.node_position = s->model->nodes->position;
     if (n && status == STATUS_OK) status = batch_builder_make(&builder, s->device, &dataset);
     status = inference_run(&s->inference, &dataset, &builder, s->codes + first, n, status);

@@ -250,23 +250,27 @@ static void warn_if_nothing_to_learn(const struct medtok_learner *m, const doubl
                                     : "description or a graph");
 }
 
-static int read_piece(struct medtok_learner *m) {
+/* The text features, and the work of all codes. */
+static int open_inputs(struct medtok_learner *m, double **cost, int64_t *n_codes) {
+    const struct medtok_learner_options *o = &m->options;
+    TRY(text_source_open(&m->text, o->text, o->features, o->model.seed, m->device));
+    TRY(continuation_check(&o->continuation, m->text.dim));
+    TRY(dataset_costs(o->vocabulary, o->model.sides, cost, n_codes));
+    warn_if_nothing_to_learn(m, *cost, *n_codes);
+    return STATUS_OK;
+}
+
+/* Which codes are this rank's. Collective; what fails behind the order is of this rank alone. */
+static int choose_piece(struct medtok_learner *m) {
     const struct medtok_learner_options *o = &m->options;
     double *cost = NULL;
     int64_t n_codes = 0, *graph_order = NULL;
     int status;
-    TRY_DONE(text_source_open(&m->text, o->text, o->features, o->model.seed, m->device));
-    TRY_DONE(continuation_check(&o->continuation, m->text.dim));
-    TRY_DONE(dataset_costs(o->vocabulary, o->model.sides, &cost, &n_codes));
-    warn_if_nothing_to_learn(m, cost, n_codes);
+    TRY_DONE(comm_agree(m->comm, open_inputs(m, &cost, &n_codes)));
     if (o->train->partition == PARTITION_GRAPH)
         TRY_DONE(graph_order_make(m->comm, o->vocabulary, &graph_order, &n_codes));
-    TRY_DONE(sampler_make(&m->sampler, m->comm, o->train->partition, graph_order, o->model.seed, o->train->holdout,
-                          "codes", n_codes, o->train->batch, cost));
-    TRY_DONE(dataset_read(&m->dataset, o->vocabulary, &m->text, o->model.sides, m->sampler.order, m->sampler.n_local));
-    TRY_DONE(dataset_keep_on_device(&m->dataset, m->device));
-    if (o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT)
-        TRY_DONE(dataset_find_siblings(&m->dataset, o->vocabulary));
+    status = sampler_make(&m->sampler, m->comm, o->train->partition, graph_order, o->model.seed, o->train->holdout,
+                          "codes", n_codes, o->train->batch, cost);
 done:
     free(cost);
     free(graph_order);
@@ -282,6 +286,17 @@ static int order_nodes(struct medtok_learner *m) {
     free(uses);
     m->dataset.node_position = m->row_order.position;
     return status;
+}
+
+/* Collective. */
+static int read_piece(struct medtok_learner *m) {
+    const struct medtok_learner_options *o = &m->options;
+    TRY(dataset_read(&m->dataset, m->comm, o->vocabulary, &m->text, o->model.sides, m->sampler.order,
+                     m->sampler.n_local, choose_piece(m)));
+    int status = dataset_keep_on_device(&m->dataset, m->device);
+    return o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT
+               ? dataset_find_siblings(&m->dataset, m->comm, o->vocabulary, status)
+               : status;
 }
 
 static int make_slot(struct medtok_learner *m, struct medtok_slot *s) {

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/status.h"
+#include "base/device_status.h"
+#include "store/checkpoint.h"
 #include "train/saving.h"
 
 int token_rows_make(struct token_rows *rows, int64_t n, const struct quantizer_options *options) {
@@ -67,17 +68,38 @@ int token_rows_set(struct token_rows *rows, const struct inference *inference, i
 }
 
 /* ---- a trained model ---- */
-int tokenizer_make(struct tokenizer *t, const struct tokenizer_options *options, struct device *device) {
-    const struct model_settings *m = &options->model;
+/* The model but for its nodes, of which the parameters get no row: the window has them. */
+static int make_model(struct tokenizer *t) {
+    const struct model_settings *m = &t->options.model;
     struct vocabulary sizes;
     int64_t step;
-    *t = (struct tokenizer){.options = *options, .device = device, .self = comm_self()};
-    TRY(vocabulary_read_sizes(options->vocabulary, &sizes));
-    TRY(text_source_open(&t->text, options->text, options->features, m->seed, device));
+    TRY(vocabulary_read_sizes(t->options.vocabulary, &sizes));
+    TRY(text_source_open(&t->text, t->options.text, t->options.features, m->seed, t->device));
     TRY(model_make(&t->model, &t->parameters, m, t->text.dim, sizes.n_nodes));
-    TRY(parameter_set_allocate(&t->parameters, device, 0, 1, 0));
-    inference_make(&t->inference, &t->model, &t->self, device);
-    return parameters_load(&t->parameters, options->checkpoint, options->averaged, &step);
+    TRY(parameter_set_allocate(&t->parameters, t->device, 0, 0, 0));
+    inference_make(&t->inference, &t->model, &t->self, t->device);
+    return parameters_load(&t->parameters, t->options.checkpoint, t->options.averaged, &step);
+}
+
+/* This rank's rows of the node table. */
+static int read_nodes(struct tokenizer *t, const struct parameter *p) {
+    int64_t step;
+    struct checkpoint_entry entry = {
+        .name = p->name, .rows = p->rows, .cols = p->cols, .first = t->table.first, .count = t->table.count};
+    *(t->options.averaged ? &entry.average : &entry.value) = t->table.own;
+    return checkpoint_read(t->options.checkpoint, &entry, 1, &step);
+}
+
+int tokenizer_make(struct tokenizer *t, const struct comm *comm, const struct tokenizer_options *options,
+                   struct device *device, int status) {
+    *t = (struct tokenizer){.options = *options, .device = device, .self = comm_self()};
+    if (status == STATUS_OK) status = make_model(t);
+    const struct parameter *p = status == STATUS_OK ? t->model.nodes : &t->nodes;
+    TRY(row_window_open(&t->table, comm, p->rows, p->cols, status));
+    TRY(row_window_share(&t->table, read_nodes(t, p)));
+    t->nodes = (struct parameter){.name = p->name, .cols = p->cols};
+    t->model.nodes = &t->nodes;
+    return STATUS_OK;
 }
 
 void tokenizer_turn_to(struct tokenizer *t, const char *vocabulary, const char *features) {
@@ -92,8 +114,72 @@ void tokenizer_free(struct tokenizer *t) {
     model_free(&t->model);
     parameter_set_free(&t->parameters);
     text_source_close(&t->text);
+    row_window_close(&t->table);
+    device_free_reals(t->device, t->nodes.value);
+    free(t->list);
+    free(t->rows);
 }
 
+/* ---- nodes of the codes in hand ---- */
+/* Lists the distinct nodes of the dataset, ascending, and numbers them in their places: to the model they are all there are. */
+static int number_nodes(struct tokenizer *t, struct vocabulary *v, int64_t *n) {
+    int64_t words = (v->n_nodes + 63) / 64, all = v->node_offsets[v->n_codes];
+    uint64_t *bits = NULL;
+    int32_t *before = NULL;
+    int status;
+    *n = 0;
+    TRY_DONE(mem_alloc(&bits, words, sizeof *bits));
+    TRY_DONE(mem_alloc(&before, words, sizeof *before));
+    for (int64_t k = 0; k < all; k++) bits[v->nodes[k] / 64] |= (uint64_t)1 << v->nodes[k] % 64;
+    for (int64_t w = 0; w < words; w++) {
+        before[w] = (int32_t)*n;
+        *n += __builtin_popcountll(bits[w]);
+    }
+    TRY_DONE(mem_grow(&t->list, &t->list_capacity, *n + 1, sizeof *t->list));
+    for (int64_t k = 0; k < all; k++) {
+        int64_t node = v->nodes[k], w = node / 64;
+        v->nodes[k] = before[w] + __builtin_popcountll(bits[w] & (((uint64_t)1 << node % 64) - 1));
+        t->list[v->nodes[k]] = (int32_t)node;
+    }
+    v->n_nodes = *n;
+done:
+    free(bits);
+    free(before);
+    return status;
+}
+
+/* float32 rows as they are; the double build of the tests widens them. */
+static int upload_nodes(struct tokenizer *t, int64_t n_values) {
+    real *wide;
+    if (sizeof(real) == sizeof(float)) {
+        device_upload_reals(t->device, t->nodes.value, (const real *)(const void *)t->rows, n_values);
+        return STATUS_OK;
+    }
+    TRY(mem_alloc(&wide, n_values, sizeof *wide));
+    for (int64_t i = 0; i < n_values; i++) wide[i] = (real)t->rows[i];
+    device_upload_reals(t->device, t->nodes.value, wide, n_values);
+    free(wide);
+    return STATUS_OK;
+}
+
+static int fetch_nodes(struct tokenizer *t, struct vocabulary *v) {
+    struct parameter *p = &t->nodes;
+    int64_t n, values;
+    TRY(number_nodes(t, v, &n));
+    values = n * p->cols;
+    TRY(mem_grow(&t->rows, &t->rows_capacity, values + 1, sizeof *t->rows));
+    TRY(row_window_read(&t->table, n, t->list, t->rows));
+    if (values > t->nodes_capacity || !p->value.at) {
+        device_free_reals(t->device, p->value);
+        t->nodes_capacity = values + values / 8 + p->cols;
+        p->value = device_alloc_reals(t->device, t->nodes_capacity);
+        TRY(device_status(t->device));
+    }
+    p->rows = p->count = n;
+    return upload_nodes(t, values);
+}
+
+/* ---- codes ---- */
 int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct token_rows *rows) {
     struct dataset dataset = {0};
     struct batch_builder builder = {0};
@@ -103,10 +189,13 @@ int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct toke
     if (count == 0) return STATUS_OK;
     TRY_DONE(mem_alloc(&codes, count, sizeof *codes));
     for (int64_t i = 0; i < count; i++) codes[i] = first + i;
-    TRY_DONE(dataset_read(&dataset, t->options.vocabulary, &t->text, t->options.model.sides, codes, count));
+    TRY_DONE(dataset_read(&dataset, &t->self, t->options.vocabulary, &t->text, t->options.model.sides, codes, count,
+                          STATUS_OK));
+    TRY_DONE(fetch_nodes(t, &dataset.vocabulary));
     TRY_DONE(batch_builder_make(&builder, t->device, &dataset));
     for (int64_t at = 0; at < count; at += block) {
         int64_t n = at + block < count ? block : count - at;
+        comm_progress(); /* for those who read this rank's nodes */
         TRY_DONE(inference_run(&t->inference, &dataset, &builder, codes + at, n, STATUS_OK));
         TRY_DONE(token_rows_set(rows, &t->inference, at));
     }

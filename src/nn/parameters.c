@@ -58,8 +58,8 @@ static void lay_out(struct parameter_set *set, int part, int n_parts) {
     for (int i = 0; i < set->n; i++) {
         struct parameter *p = set->list[i];
         if (p->flags & PARAMETER_BY_ROWS) {
-            p->first = p->rows * part / n_parts;
-            p->count = p->rows * (part + 1) / n_parts - p->first;
+            p->first = n_parts ? p->rows * part / n_parts : 0;
+            p->count = n_parts ? p->rows * (part + 1) / n_parts - p->first : 0;
         }
         p->offset = set->group[p->group].n;
         if (!(p->flags & PARAMETER_PACKED)) set->group[p->group].n += p->count * p->cols;

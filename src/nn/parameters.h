@@ -76,8 +76,8 @@ struct parameter *parameter_add(struct parameter_set *set, int64_t rows, int64_t
                                 const char *name, ...) __attribute__((format(printf, 6, 7)));
 
 /* Allocates values, undefined, and, with_gradients, gradients of 0 for all that are not frozen. Of a parameter that is
- * cut by rows this process holds part `part` of `n_parts` (a rank of all ranks; 0 of 1: all rows), as dist/row_owner.h
- * cuts a table. */
+ * cut by rows this process holds part `part` of `n_parts` (a rank of all ranks; 0 of 1: all rows; 0 of 0: none, something else
+ * has them), as dist/row_owner.h cuts a table. */
 int parameter_set_allocate(struct parameter_set *set, struct device *device, int part, int n_parts, int with_gradients);
 
 /* Sets the first values, keyed by (seed, index or name of the parameter, element): the same however the rows are cut. */

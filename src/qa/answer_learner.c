@@ -31,7 +31,7 @@ static int draw(void *self, int64_t batch, int slot) {
     sampler_position(&l->sampler, batch, &before, &s->total);
     s->step = (uint32_t)batch;
     for (int64_t i = 0; i < n; i++) s->asked[i] = (struct asked){.question = s->drawn[i]};
-    return answer_batch_pack(&s->batch, l->model, n, s->asked);
+    return answer_batch_pack(&s->batch, l->model, n, s->asked, 0);
 }
 
 static int send(void *self, int slot) {

@@ -118,7 +118,7 @@ int answer_model_open(struct answer_model *m, struct device *device, const struc
                       const struct questions *questions) {
     int status;
     *m = (struct answer_model){.options = *t->options, .questions = questions, .device = device};
-    TRY_DONE(llama_open(&m->llama, device, m->options.model, t->precision, t->trains));
+    TRY_DONE(llama_open(&m->llama, device, m->options.model, t->precision, t->trains && m->options.recompute));
     TRY_DONE(bpe_open(&m->bpe, m->options.model));
     TRY_DONE(check_sizes(m));
     TRY_DONE(chat_open(&m->chat, &m->bpe, m->options.model));
@@ -185,18 +185,30 @@ static int declare(struct answer_batch *b, int64_t n, int64_t rows, struct host_
     return pack_ints(&b->pack, n, &h->target, &b->target);
 }
 
-/* The tokens of all questions, one behind the other, in b->tokens; ends [n]. */
-static int encode_all(struct answer_batch *b, struct answer_model *m, int64_t n, const struct asked *asked,
-                      int64_t *ends) {
+static int64_t rows_before(const struct answer_model *m, int64_t question) {
+    return m->prefix.kind == QA_PREFIX_NONE ? 0 : prefix_rows(&m->prefix, question);
+}
+
+/* The tokens of the questions, one behind the other, in b->tokens; ends [n]. Takes as many as most_rows allows. */
+static int encode_some(struct answer_batch *b, struct answer_model *m, int64_t n, const struct asked *asked,
+                       int64_t most_rows, int64_t *ends) {
+    int64_t rows = 0;
     b->tokens.n = b->n_cut = b->n_shortened = 0;
-    for (int64_t i = 0; i < n; i++) {
-        struct prompt prompt = {.question = &m->questions->items[asked[i].question], .rotation = asked[i].rotation};
+    for (b->n = 0; b->n < n; b->n++) {
+        const struct asked *one = &asked[b->n];
+        struct prompt prompt = {.question = &m->questions->items[one->question], .rotation = one->rotation};
         struct prompt_cuts cuts;
-        prompt.names = code_descriptions_of(&m->descriptions, asked[i].question, &prompt.n_names);
+        int64_t before = b->tokens.n;
+        prompt.names = code_descriptions_of(&m->descriptions, one->question, &prompt.n_names);
         TRY(prompt_encode(&m->chat, &prompt, m->options.max_tokens, &b->tokens, &cuts));
-        b->n_cut += cuts.stem;
-        b->n_shortened += cuts.names > 0;
-        ends[i] = b->tokens.n;
+        rows += b->tokens.n - before + rows_before(m, one->question);
+        if (most_rows > 0 && rows > most_rows && b->n > 0) {
+            b->tokens.n = before;
+            break;
+        }
+        b->n_cut += one->rotation == 0 && cuts.stem;
+        b->n_shortened += one->rotation == 0 && cuts.names > 0;
+        ends[b->n] = b->tokens.n;
     }
     return STATUS_OK;
 }
@@ -214,15 +226,14 @@ static void lay(const struct host_rows *h, const int32_t *ids, int64_t n, int64_
 
 static int lay_all(struct answer_batch *b, const struct answer_model *m, int64_t n, const struct asked *asked,
                    const int64_t *ends) {
-    int with_prefix = m->prefix.kind != QA_PREFIX_NONE;
     int64_t rows = b->tokens.n, at = 0, prefix = 0;
     struct host_rows h;
-    for (int64_t i = 0; i < n && with_prefix; i++) rows += prefix_rows(&m->prefix, asked[i].question);
+    for (int64_t i = 0; i < n; i++) rows += rows_before(m, asked[i].question);
     TRY(declare(b, n, rows, &h));
     h.offsets[0] = 0;
     for (int64_t i = 0; i < n; i++) {
         const struct question *q = &m->questions->items[asked[i].question];
-        int64_t first = i ? ends[i - 1] : 0, more = with_prefix ? prefix_rows(&m->prefix, asked[i].question) : 0;
+        int64_t first = i ? ends[i - 1] : 0, more = rows_before(m, asked[i].question);
         int64_t length = ends[i] - first + more;
         lay(&h, b->tokens.ids + first, ends[i] - first, more, prefix, at);
         at += length, prefix += more;
@@ -235,18 +246,18 @@ static int lay_all(struct answer_batch *b, const struct answer_model *m, int64_t
     return STATUS_OK;
 }
 
-int answer_batch_pack(struct answer_batch *b, struct answer_model *m, int64_t n, const struct asked *asked) {
+int answer_batch_pack(struct answer_batch *b, struct answer_model *m, int64_t n, const struct asked *asked,
+                      int64_t most_rows) {
     int64_t *ends, *questions;
     int status;
     pack_begin(&b->pack);
-    b->n = n;
     b->rows = (struct llama_rows){0};
     TRY(mem_alloc(&ends, 2 * n, sizeof *ends));
     questions = ends + n;
     for (int64_t i = 0; i < n; i++) questions[i] = asked[i].question;
-    TRY_DONE(encode_all(b, m, n, asked, ends));
-    TRY_DONE(lay_all(b, m, n, asked, ends));
-    if (m->prefix.kind != QA_PREFIX_NONE) TRY_DONE(prefix_pack(&m->prefix, &b->pack, n, questions, &b->prefix));
+    TRY_DONE(encode_some(b, m, n, asked, most_rows, ends));
+    TRY_DONE(lay_all(b, m, b->n, asked, ends));
+    if (m->prefix.kind != QA_PREFIX_NONE) TRY_DONE(prefix_pack(&m->prefix, &b->pack, b->n, questions, &b->prefix));
 done:
     free(ends);
     return status;

@@ -61,8 +61,10 @@ struct answer_batch {
 void answer_batch_make(struct answer_batch *batch, struct device *device);
 void answer_batch_free(struct answer_batch *batch);
 
-/* Makes the batch on the host; pack_send(&batch->pack) sends it. */
-int answer_batch_pack(struct answer_batch *batch, struct answer_model *model, int64_t n, const struct asked *asked);
+/* Makes the batch of the first of asked[n] on the host, batch->n of them: as many as take `most_rows` rows at most, but one at least; 0: all.
+ * Cut ones are counted among questions in their first order. pack_send(&batch->pack) sends it. */
+int answer_batch_pack(struct answer_batch *batch, struct answer_model *model, int64_t n, const struct asked *asked,
+                      int64_t most_rows);
 
 /* The states behind which the letters come, [n, hidden]. */
 struct var *answer_states(const struct answer_model *model, struct tape *tape, struct answer_batch *batch);

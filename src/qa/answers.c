@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/status.h"
 
-enum { ASKED_AT_ONCE = 16 };
+enum { ASKED_AT_ONCE = 64 }; /* at most; device->linear_rows are aimed at */
 
+/* Two batches take turns: while the device works on one, the host scores the one before and makes the one behind. */
 struct answering {
     struct answer_model *model;
     struct tape tape;
-    struct answer_batch batch;
+    struct answer_batch batches[2];
+    struct asked *asked; /* [n_asked] all of this rank's share */
+    int64_t n_asked, n_tokens;
     real *logits;     /* [ASKED_AT_ONCE, vocabulary] */
     double *scores;   /* [n, QUESTION_OPTIONS rotations, QUESTION_OPTIONS] of options as the file has them */
     int64_t n_cut[2]; /* questions whose stem, or descriptions, were cut */
@@ -39,35 +43,57 @@ static int score(const struct answering *a, struct asked asked, const real *logi
     return STATUS_OK;
 }
 
-static int ask(struct answering *a, int64_t n, const struct asked *asked) {
-    struct answer_model *m = a->model;
-    int64_t v = m->llama.config.vocabulary;
-    TRY(answer_batch_pack(&a->batch, m, n, asked));
-    TRY(pack_send(&a->batch.pack));
-    tape_reset(&a->tape, 1);
-    struct var *states = answer_states(m, &a->tape, &a->batch);
-    struct var *logits = nn_linear(&a->tape, states, llama_head(&m->llama, &a->tape), NULL);
-    TRY(tape_status(&a->tape));
-    device_download_reals(m->device, a->logits, logits->value, n * v);
-    TRY(tape_status(&a->tape));
-    for (int64_t i = 0; i < n; i++) TRY(score(a, asked[i], a->logits + i * v));
-    if (asked[0].rotation == 0) a->n_cut[0] += a->batch.n_cut, a->n_cut[1] += a->batch.n_shortened;
+/* Makes the batch of questions from number `at` of the share on. */
+static int make(struct answering *a, int slot, int64_t at) {
+    int64_t n = a->n_asked - at < ASKED_AT_ONCE ? a->n_asked - at : ASKED_AT_ONCE;
+    struct answer_batch *b = &a->batches[slot];
+    b->n = 0;
+    if (n == 0) return STATUS_OK;
+    TRY(answer_batch_pack(b, a->model, n, a->asked + at, a->model->device->linear_rows));
+    a->n_cut[0] += b->n_cut, a->n_cut[1] += b->n_shortened;
+    a->n_tokens += b->rows.segments.rows.n_rows;
     return STATUS_OK;
 }
 
-/* This rank's share. Each order of the options is asked by itself, so that cut questions are counted in the first alone. */
-static int ask_share(struct answering *a, const struct comm *comm, int with_rotations) {
-    const struct questions *q = a->model->questions;
-    int64_t first = q->n * comm->rank / comm->size, end = q->n * (comm->rank + 1) / comm->size, n = 0;
-    struct asked asked[ASKED_AT_ONCE];
-    for (int rotation = 0; rotation < (with_rotations ? QUESTION_OPTIONS : 1); rotation++) {
-        for (int64_t i = first; i < end; i++) {
-            if (rotation < q->items[i].n_options) asked[n++] = (struct asked){i, rotation};
-            if (n < ASKED_AT_ONCE && i + 1 < end) continue;
-            if (n) TRY(ask(a, n, asked));
-            n = 0;
-        }
+/* Hands the batch to the device, which need not be done when this returns. */
+static int begin_batch(struct answering *a, struct answer_batch *b, struct var **logits) {
+    TRY(pack_send(&b->pack));
+    tape_reset(&a->tape, 1);
+    struct var *states = answer_states(a->model, &a->tape, b);
+    *logits = nn_linear(&a->tape, states, llama_head(&a->model->llama, &a->tape), NULL);
+    return tape_status(&a->tape);
+}
+
+/* Of the batch whose logits are on the host; it began at number `at`. */
+static int score_batch(const struct answering *a, int64_t at, int64_t n) {
+    for (int64_t i = 0; i < n; i++) TRY(score(a, a->asked[at + i], a->logits + i * a->model->llama.config.vocabulary));
+    return STATUS_OK;
+}
+
+static int answer_all(struct answering *a) {
+    int64_t before = 0, n_before = 0, at = 0;
+    int slot = 0;
+    struct var *logits;
+    TRY(make(a, slot, 0));
+    for (int64_t n; (n = a->batches[slot].n) > 0; slot = !slot) {
+        TRY(begin_batch(a, &a->batches[slot], &logits));
+        TRY(score_batch(a, before, n_before));
+        TRY(make(a, !slot, at + n));
+        device_download_reals(a->model->device, a->logits, logits->value, n * a->model->llama.config.vocabulary);
+        TRY(tape_status(&a->tape));
+        before = at, n_before = n, at += n;
     }
+    return score_batch(a, before, n_before);
+}
+
+/* This rank's questions, each in all orders that are asked for. */
+static int list_share(struct answering *a, const struct comm *comm, int with_rotations) {
+    const struct questions *q = a->model->questions;
+    int64_t first = q->n * comm->rank / comm->size, end = q->n * (comm->rank + 1) / comm->size;
+    TRY(mem_alloc(&a->asked, (end - first) * (with_rotations ? QUESTION_OPTIONS : 1), sizeof *a->asked));
+    for (int64_t i = first; i < end; i++)
+        for (int r = 0; r < (with_rotations ? q->items[i].n_options : 1); r++)
+            a->asked[a->n_asked++] = (struct asked){i, r};
     return STATUS_OK;
 }
 
@@ -105,30 +131,42 @@ static void choose(struct answers *x, const struct answer_model *m, int64_t i, c
     x->n_same += same;
 }
 
-static int begin(struct answers *x, struct answering *a, struct answer_model *m, int with_rotations) {
+static int begin(struct answers *x, struct answering *a, const struct comm *comm, struct answer_model *m,
+                 int with_rotations) {
     int64_t n = m->questions->n;
     *x = (struct answers){.n = n};
     *a = (struct answering){.model = m};
     tape_init(&a->tape, m->device);
-    answer_batch_make(&a->batch, m->device);
+    for (int i = 0; i < 2; i++) answer_batch_make(&a->batches[i], m->device);
     TRY(mem_alloc(&x->plain, n, sizeof *x->plain));
     if (with_rotations) TRY(mem_alloc(&x->rotated, n, sizeof *x->rotated));
+    TRY(list_share(a, comm, with_rotations));
     TRY(mem_alloc(&a->logits, ASKED_AT_ONCE * m->llama.config.vocabulary, sizeof *a->logits));
     return mem_alloc(&a->scores, n * QUESTION_OPTIONS * QUESTION_OPTIONS, sizeof *a->scores);
+}
+
+static void say_speed(int64_t counts[2], double seconds) {
+    log_info("answered %lld prompts of %lld tokens in %.1f s, %.0f tokens a second", (long long)counts[0],
+             (long long)counts[1], seconds, (double)counts[1] / (seconds > 1e-6 ? seconds : 1e-6));
 }
 
 int answers_make(struct answers *x, const struct comm *comm, struct answer_model *m, int with_rotations) {
     int64_t size = (int64_t)QUESTION_OPTIONS * QUESTION_OPTIONS;
     struct answering a;
-    int status = comm_agree(comm, begin(x, &a, m, with_rotations));
-    if (status == STATUS_OK) status = comm_agree(comm, ask_share(&a, comm, with_rotations));
+    int status = comm_agree(comm, begin(x, &a, comm, m, with_rotations));
+    double started = clock_seconds();
+    if (status == STATUS_OK) status = comm_agree(comm, answer_all(&a));
+    int64_t counts[2] = {a.n_asked, a.n_tokens};
     if (status == STATUS_OK) status = comm_sum_double(comm, a.scores, x->n * size);
     if (status == STATUS_OK) status = comm_sum_int64(comm, a.n_cut, 2);
+    if (status == STATUS_OK) status = comm_sum_int64(comm, counts, 2);
+    if (status == STATUS_OK) say_speed(counts, clock_seconds() - started);
     for (int64_t i = 0; i < x->n && status == STATUS_OK; i++) choose(x, m, i, a.scores + i * size);
     x->n_cut = a.n_cut[0];
     x->n_shortened = a.n_cut[1];
     tape_free(&a.tape);
-    answer_batch_free(&a.batch);
+    for (int i = 0; i < 2; i++) answer_batch_free(&a.batches[i]);
+    free(a.asked);
     free(a.logits);
     free(a.scores);
     return status;

@@ -71,13 +71,14 @@ static int add_options(const struct compared_answers *x, int *n, struct question
 }
 
 int question_groups_make(const struct compared_answers *x, int *n, struct question_group **groups) {
+    static const int CODES[] = {-1, 1, 0};
     int sets = (int)x->sets.n;
     *n = 0;
     TRY(mem_alloc(groups, 3 + 32 + 3 * (long long)sets, sizeof **groups));
-    for (int codes = -1; codes < 2; codes++) TRY(add(x, n, *groups, -1, codes, -1));
+    for (int k = 0; k < 3; k++) TRY(add(x, n, *groups, -1, CODES[k], -1));
     TRY(add_options(x, n, *groups));
     for (int s = 0; s < sets && sets > 1; s++)
-        for (int codes = -1; codes < 2; codes++) TRY(add(x, n, *groups, s, codes, -1));
+        for (int k = 0; k < 3; k++) TRY(add(x, n, *groups, s, CODES[k], -1));
     return STATUS_OK;
 }
 

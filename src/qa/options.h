@@ -45,7 +45,9 @@ struct qa_cosine_options {
     KEY(in, INTEGER, "qa_prefix.codes", codes, "8", 1, 1024, "vectors", JOB_QA_PREFIX, SHAPES,                         \
         "most vectors of a question")                                                                                  \
     KEY(in, PATH, "qa_prefix.folder", folder, "results/prefix", 0, JOB_QA_PREFIX, "prefix",                            \
-        "folder for vectors.npy, counts.npy and questions.tsv")
+        "folder for vectors.npy, counts.npy and questions.tsv")                                                        \
+    KEY(in, PATH, "qa_prefix.table", table, "", 0, JOB_QA_PREFIX, "table",                                             \
+        "table of these questions' codes alone, to be taken to a machine without the whole one; empty: none")
 struct qa_prefix_options {
     QA_PREFIX_OPTIONS(OPTION_MEMBER, )
 };
@@ -85,6 +87,9 @@ enum qa_prefix { QA_PREFIXES(OPTION_CHOICE_NUMBER) };
         "in a batch, over all ranks")                                                                                  \
     KEY(in, INTEGER, "qa.micro_batches", micro_batches, "1", 1, 65536, "batches", JOB_QA_TRAIN, SHAPES,                \
         "batches, one after the other, whose mean gradient makes one step")                                            \
+    KEY(in, INTEGER, "qa.recompute", recompute, "1", 0, 1, "", JOB_QA_TRAIN, LEAVES,                                   \
+        "1: the backward pass computes layers again; 0: all that they made is kept, which is faster where memory "     \
+        "allows")                                                                                                      \
     KEY(in, INTEGER, "qa.steps", steps, "1000", 1, 1e9, "steps", JOB_QA_TRAIN, SHAPES, "length of training")           \
     KEY(in, REAL, "qa.rate", rate, "5e-5", 0, 1e6, JOB_QA_TRAIN, SHAPES, "Adam's learning rate")                       \
     KEY(in, INTEGER, "qa.warmup", warmup, "100", 0, 1e9, "steps", JOB_QA_TRAIN, SHAPES,                                \

@@ -1,5 +1,7 @@
 #include "qa/question_rows.h"
 
+#include <stdlib.h>
+
 #include "base/status.h"
 
 int question_rows_index(struct code_index *index, const struct table *table) {
@@ -20,4 +22,25 @@ int question_rows(const struct code_index *index, const char *path, int64_t n, c
         if (rows[i] >= index->n) return status_set(STATUS_FAILED, "%s: there is no row %lld", path, (long long)rows[i]);
     }
     return STATUS_OK;
+}
+
+int question_rows_all(const struct table *table, const char *path, const struct questions *q, int64_t *n,
+                      int64_t **rows) {
+    struct code_index index = {0};
+    int64_t all = 0;
+    int status;
+    *n = 0;
+    *rows = NULL;
+    for (int64_t i = 0; i < q->n; i++) all += q->items[i].n_codes;
+    TRY_DONE(mem_alloc(rows, all, sizeof **rows));
+    TRY_DONE(question_rows_index(&index, table));
+    for (int64_t i = 0; i < q->n; i++) {
+        int64_t first = *n;
+        TRY_DONE(question_rows(&index, path, q->items[i].n_codes, q->items[i].codes, *rows + first));
+        for (int64_t k = 0; k < q->items[i].n_codes; k++)
+            if ((*rows)[first + k] >= 0) (*rows)[(*n)++] = (*rows)[first + k];
+    }
+done:
+    code_index_free(&index);
+    return status;
 }

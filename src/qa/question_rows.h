@@ -11,6 +11,11 @@
 int question_rows(const struct code_index *index, const char *path, int64_t n, const struct question_code *codes,
                   int64_t *rows);
 
+/* The rows of all questions' codes (not of their options), one question behind the other, those that the table has not left out: *rows [*n], which the caller
+ * frees in any case. */
+int question_rows_all(const struct table *table, const char *path, const struct questions *questions, int64_t *n,
+                      int64_t **rows);
+
 /* An index of the table's codes, whose names must stay. */
 int question_rows_index(struct code_index *index, const struct table *table);
 

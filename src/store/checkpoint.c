@@ -33,7 +33,11 @@ static int list_sets(struct checkpoint_writer *w) {
             char *name;
             if (!parts[k]) continue;
             TRY(name_part(e, SUFFIX[k], &name));
-            w->sets[w->n_sets++] = (struct h5layout_set){name, H5_F32, e->rows, e->cols, e->by_rows};
+            w->sets[w->n_sets++] = (struct h5layout_set){.name = name,
+                                                         .type = H5_F32,
+                                                         .n_rows = e->rows,
+                                                         .cols = e->cols,
+                                                         .writer = e->by_rows ? ROWS_OF_OWNERS : ROWS_OF_ROOT};
             w->bytes += e->rows * e->cols * (int64_t)sizeof(float);
         }
     }
@@ -55,9 +59,11 @@ void checkpoint_writer_free(struct checkpoint_writer *w) {
     *w = (struct checkpoint_writer){.layout.disk = -1};
 }
 
+static int set_step(struct h5file *file, void *step) { return h5file_set_int(file, "step", *(const int64_t *)step); }
+
 int checkpoint_writer_begin(struct checkpoint_writer *w, const char *path, const struct provenance *provenance,
                             int64_t step, int status) {
-    return h5layout_begin(&w->layout, path, KIND_CHECKPOINT, provenance, w->bytes, "step", step, status);
+    return h5layout_begin(&w->layout, path, KIND_CHECKPOINT, provenance, w->bytes, set_step, &step, status);
 }
 
 int checkpoint_writer_write(struct checkpoint_writer *w) {

@@ -255,8 +255,8 @@ int h5dataset_close(struct h5dataset *d) {
 }
 
 int h5_lay_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
-               int64_t cols, int64_t cell_rows, int64_t *offset) {
-    TRY(dataset_create(out, file, name, type, n_rows, cols, 0, H5_CONTIGUOUS, 0, cell_rows));
+               int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset) {
+    TRY(dataset_create(out, file, name, type, n_rows, cols, inner, H5_CONTIGUOUS, 0, cell_rows));
     haddr_t at = n_rows > 0 ? H5Dget_offset((*out)->id) : 0;
     *offset = n_rows > 0 ? (int64_t)at : -1;
     return at == HADDR_UNDEF ? h5_failed_to(file, name) : STATUS_OK;

@@ -71,7 +71,7 @@ int h5_create_alone(struct h5file **out, const char *path, enum file_kind kind, 
                     int64_t bytes_expected, int ranks);
 /* Creates a contiguous dataset with cells of cell_rows; *offset: of its rows in the file, -1 if it has none. */
 int h5_lay_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
-               int64_t cols, int64_t cell_rows, int64_t *offset);
+               int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset);
 /* Closes it, whose rows others wrote, with the sums of its blocks. */
 int h5_close_summed(struct h5dataset *dataset, const uint64_t *blocks);
 

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "dist/exchange.h"
+#include "dist/gather.h"
 #include "dist/row_owner.h"
 #include "store/h5internal.h"
 
@@ -26,7 +28,8 @@ static int64_t head_bytes(const struct h5layout *l) {
 /* Rows of a cell of checksums: as h5file_write has it, many where no rank's rows end inside one. */
 static int64_t cell_rows(const struct h5layout *l, const struct h5layout_set *set, int64_t row_bytes) {
     struct h5sums whole = {.n_rows = set->n_rows, .cell_rows = h5sums_cell_rows(row_bytes)};
-    for (int r = 0; set->by_rows && r < l->comm->size; r++) {
+    if (set->writer == ROWS_OF_ANY) return 1;
+    for (int r = 0; set->writer == ROWS_OF_OWNERS && r < l->comm->size; r++) {
         int64_t first = row_owner_first(set->n_rows, r, l->comm->size);
         if (!h5sums_fit(&whole, first, row_owner_first(set->n_rows, r + 1, l->comm->size) - first)) return 1;
     }
@@ -39,7 +42,7 @@ int h5layout_make(struct h5layout *l, const struct comm *comm, int n, const stru
     TRY(mem_alloc(&l->open, n, sizeof *l->open));
     TRY(mem_alloc(&l->head, head_bytes(l), 1));
     for (int i = 0; i < n; i++) {
-        int64_t row_bytes = h5_row_bytes(sets[i].type, sets[i].cols, 0);
+        int64_t row_bytes = h5_row_bytes(sets[i].type, sets[i].cols, sets[i].inner);
         TRY(h5sums_make(&l->sums[i], sets[i].n_rows, row_bytes, 0, cell_rows(l, &sets[i], row_bytes)));
         l->n_all += l->sums[i].n_blocks;
     }
@@ -71,27 +74,27 @@ void h5layout_free(struct h5layout *l) {
 static int create_sets(struct h5layout *l) {
     for (int i = 0; i < l->n; i++) {
         const struct h5layout_set *s = &l->sets[i];
-        TRY(h5_lay_out(&l->open[i], l->file, s->name, s->type, s->n_rows, s->cols, l->sums[i].cell_rows,
+        TRY(h5_lay_out(&l->open[i], l->file, s->name, s->type, s->n_rows, s->cols, s->inner, l->sums[i].cell_rows,
                        &l->head->offset[i]));
     }
     return h5file_settle(l->file);
 }
 
 static int begin(struct h5layout *l, const char *path, enum file_kind kind, const struct provenance *provenance,
-                 int64_t bytes_expected, const char *name, int64_t value) {
+                 int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self) {
     TRY(h5_create_alone(&l->file, path, kind, provenance, bytes_expected, l->comm->size));
     snprintf(l->head->temporary, sizeof l->head->temporary, "%s", l->file->temporary);
-    TRY(h5file_set_int(l->file, name, value));
+    TRY(head(l->file, self));
     return create_sets(l);
 }
 
 int h5layout_begin(struct h5layout *l, const char *path, enum file_kind kind, const struct provenance *provenance,
-                   int64_t bytes_expected, const char *name, int64_t value, int status) {
+                   int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self, int status) {
     memset(l->head, 0, (size_t)head_bytes(l));
     for (int i = 0; i < l->n; i++) memset(l->sums[i].block, 0, (size_t)l->sums[i].n_blocks * sizeof *l->sums[i].block);
     if (l->comm->rank > 0) status = STATUS_OK;
     if (l->comm->rank == 0 && status == STATUS_OK)
-        status = begin(l, path, kind, provenance, bytes_expected, name, value);
+        status = begin(l, path, kind, provenance, bytes_expected, head, self);
     if (status != STATUS_OK) abandon(l);
     l->head->failed = status != STATUS_OK;
     TRY(comm_broadcast(l->comm, l->head, head_bytes(l)));
@@ -116,13 +119,17 @@ static int write_at(const struct h5layout *l, int64_t offset, int64_t bytes, con
     return STATUS_OK;
 }
 
-int h5layout_write(struct h5layout *l, int set, int64_t first, int64_t count, const void *data) {
-    struct h5sums *sums = &l->sums[set];
+static int write_rows(struct h5layout *l, int set, int64_t first, int64_t count, const void *data) {
+    int64_t row_bytes = l->sums[set].row_bytes;
     if (count == 0) return STATUS_OK;
     if (l->disk < 0) l->disk = open(l->head->temporary, O_WRONLY | O_CLOEXEC);
     if (l->disk < 0) return write_failed(l);
-    h5sums_add(sums, first, count, data);
-    return write_at(l, l->head->offset[set] + first * sums->row_bytes, count * sums->row_bytes, data);
+    return write_at(l, l->head->offset[set] + first * row_bytes, count * row_bytes, data);
+}
+
+int h5layout_write(struct h5layout *l, int set, int64_t first, int64_t count, const void *data) {
+    if (count > 0) h5sums_add(&l->sums[set], first, count, data);
+    return write_rows(l, set, first, count, data);
 }
 
 int h5layout_sync(struct h5layout *l) {
@@ -131,6 +138,121 @@ int h5layout_sync(struct h5layout *l) {
     if (disk < 0) return STATUS_OK;
     int status = fsync(disk) ? write_failed(l) : STATUS_OK;
     if (close(disk) && status == STATUS_OK) status = write_failed(l);
+    return status;
+}
+
+/* ---- rows that are cut anywhere ---- */
+/* The rows of a part that are whole cells, or the end of the dataset: from..to-1. Those before are of a cell that an earlier rank begins, those
+ * behind of one that this rank does. */
+struct cells {
+    int64_t from, to;
+};
+
+static struct cells whole_cells(const struct h5sums *s, const struct h5layout_part *part) {
+    int64_t end = part->first + part->count, from = part->first + s->cell_rows - 1;
+    from -= from % s->cell_rows;
+    int64_t to = end == s->n_rows ? end : end - end % s->cell_rows;
+    if (from > end) from = end;
+    return (struct cells){from, to > from ? to : from};
+}
+
+/* Rows on their way to the rank that begins their cell; the bytes follow. */
+struct fragment {
+    int64_t set, first, count;
+};
+
+struct fragments {
+    char *bytes;
+    long long size, capacity;
+    int64_t *to; /* [ranks] bytes */
+};
+
+/* The rank that has row `row` of a dataset; places [ranks, n, 2]: first row and count of each. */
+static int rank_of_row(const struct h5layout *l, const int64_t *places, int set, int64_t row) {
+    for (int r = 0; r < l->comm->size; r++) {
+        const int64_t *place = places + 2 * ((int64_t)r * l->n + set);
+        if (row >= place[0] && row < place[0] + place[1]) return r;
+    }
+    return -1;
+}
+
+static int pack_fragments(struct h5layout *l, const struct h5layout_part *parts, const int64_t *places,
+                          struct fragments *out) {
+    for (int rank = 0; rank < l->comm->rank; rank++)
+        for (int i = 0; i < l->n; i++) {
+            const struct h5sums *s = &l->sums[i];
+            struct fragment head = {i, parts[i].first, whole_cells(s, &parts[i]).from - parts[i].first};
+            int64_t bytes = head.count * s->row_bytes;
+            if (bytes == 0 || rank_of_row(l, places, i, head.first - head.first % s->cell_rows) != rank) continue;
+            TRY(mem_grow(&out->bytes, &out->capacity, out->size + (int64_t)sizeof head + bytes, 1));
+            memcpy(out->bytes + out->size, &head, sizeof head);
+            memcpy(out->bytes + out->size + sizeof head, parts[i].data, (size_t)bytes);
+            out->size += (int64_t)sizeof head + bytes;
+            out->to[rank] += (int64_t)sizeof head + bytes;
+        }
+    return STATUS_OK;
+}
+
+/* Sums the cell that this rank begins and others go on with. */
+static int sum_shared_cell(struct h5layout *l, int set, const struct h5layout_part *part,
+                           const struct received_rows *got) {
+    struct h5sums *s = &l->sums[set];
+    int64_t first = whole_cells(s, part).to, own = part->first + part->count - first, count = s->n_rows - first;
+    char *cell;
+    if (own <= 0 || first % s->cell_rows != 0) return STATUS_OK;
+    if (count > s->cell_rows) count = s->cell_rows;
+    TRY(mem_alloc(&cell, count, s->row_bytes));
+    memcpy(cell, (const char *)part->data + (first - part->first) * s->row_bytes, (size_t)(own * s->row_bytes));
+    for (int64_t at = 0; at < got->n;) {
+        struct fragment f;
+        memcpy(&f, got->rows + at, sizeof f);
+        int64_t bytes = f.count * l->sums[f.set].row_bytes;
+        if (f.set == set) memcpy(cell + (f.first - first) * s->row_bytes, got->rows + at + sizeof f, (size_t)bytes);
+        at += (int64_t)sizeof f + bytes;
+    }
+    h5sums_add(s, first, count, cell);
+    free(cell);
+    return STATUS_OK;
+}
+
+static int write_parts(struct h5layout *l, const struct h5layout_part *parts) {
+    for (int i = 0; i < l->n; i++) {
+        struct cells whole = whole_cells(&l->sums[i], &parts[i]);
+        TRY(write_rows(l, i, parts[i].first, parts[i].count, parts[i].data));
+        if (whole.to > whole.from)
+            h5sums_add(&l->sums[i], whole.from, whole.to - whole.from,
+                       (const char *)parts[i].data + (whole.from - parts[i].first) * l->sums[i].row_bytes);
+    }
+    return STATUS_OK;
+}
+
+/* Collective. places [n, 2] of this rank. */
+static int share_cells(struct h5layout *l, const struct h5layout_part *parts, const int64_t *own, struct fragments *out,
+                       struct received_rows *got) {
+    int64_t *places = NULL, n;
+    TRY(comm_gather_rows(l->comm, 1, 2 * l->n * (int64_t)sizeof *own, own, &n, &places));
+    int status = mem_alloc(&out->to, l->comm->size, sizeof *out->to);
+    if (status == STATUS_OK) status = pack_fragments(l, parts, places, out);
+    free(places);
+    TRY(comm_agree(l->comm, status));
+    TRY(comm_exchange_rows(l->comm, 1, out->to, out->bytes, got));
+    for (int i = 0; i < l->n && status == STATUS_OK; i++) status = sum_shared_cell(l, i, &parts[i], got);
+    return comm_agree(l->comm, status);
+}
+
+int h5layout_write_parts(struct h5layout *l, const struct h5layout_part *parts, int status) {
+    struct fragments out = {0};
+    struct received_rows got = {0};
+    int64_t *own = NULL;
+    if (status == STATUS_OK) status = write_parts(l, parts);
+    if (status == STATUS_OK) status = mem_alloc(&own, l->n, 2 * sizeof *own);
+    status = comm_agree(l->comm, status);
+    for (int i = 0; i < l->n && status == STATUS_OK; i++) own[2 * i] = parts[i].first, own[2 * i + 1] = parts[i].count;
+    if (status == STATUS_OK && l->comm->size > 1) status = share_cells(l, parts, own, &out, &got);
+    free(own);
+    free(out.bytes);
+    free(out.to);
+    received_rows_free(&got);
     return status;
 }
 

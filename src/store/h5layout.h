@@ -12,13 +12,17 @@
 
 #include "store/h5file.h"
 
-/* A dataset [n_rows, cols]. by_rows: rank r writes the rows that row_owner_first (dist/row_owner.h) gives it; else rank 0 writes
- * all. */
+/* Who writes the rows of a dataset: rank 0 all of them; each rank those that row_owner_first (dist/row_owner.h) gives it; or any rank
+ * any rows. */
+enum h5layout_writer { ROWS_OF_ROOT, ROWS_OF_OWNERS, ROWS_OF_ANY };
+
+/* A dataset [n_rows, cols], or, inner > 0, [n_rows, cols, inner]. */
 struct h5layout_set {
     const char *name;
     enum h5type type;
     int64_t n_rows, cols;
-    int by_rows;
+    enum h5layout_writer writer;
+    int64_t inner;
 };
 
 struct h5layout {
@@ -39,13 +43,23 @@ struct h5layout {
 int h5layout_make(struct h5layout *layout, const struct comm *comm, int n, const struct h5layout_set *sets);
 void h5layout_free(struct h5layout *layout);
 
-/* Collective, one message. Creates the temporary file of `path` with its head, the attribute `name` and empty datasets; arguments
- * are looked at on rank 0, of which `status` is what went before: its failure becomes every rank's. */
+/* Collective, one message. Creates the temporary file of `path` with its head, what `head` (with `self`) adds to it, attributes and small datasets of
+ * rank 0 (h5file_set_*, h5file_write), and then the datasets of the layout, empty. Arguments are looked at on rank 0, of which `status` is what went
+ * before: its failure becomes every rank's. */
 int h5layout_begin(struct h5layout *layout, const char *path, enum file_kind kind, const struct provenance *provenance,
-                   int64_t bytes_expected, const char *name, int64_t value, int status);
+                   int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self, int status);
 
 /* Writes rows first..first+count-1 of dataset number `set`, of those that are this rank's; each row once, whole. */
 int h5layout_write(struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);
+
+/* Collective, in place of the calls of h5layout_write: parts [n], rows of each dataset. Together the ranks have each row once, those of
+ * rank r behind those of the ranks before it, cut anywhere: of a cell of checksums whose rows several ranks have, the first of them gets
+ * what the others have. A part without rows has its place all the same. `status` as in h5layout_end. */
+struct h5layout_part {
+    int64_t first, count;
+    const void *data;
+};
+int h5layout_write_parts(struct h5layout *layout, const struct h5layout_part *parts, int status);
 
 /* Makes what this rank wrote last through a crash, and closes it. */
 int h5layout_sync(struct h5layout *layout);

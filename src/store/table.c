@@ -5,111 +5,109 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "store/h5layout.h"
 
 const char *const TABLE_GROUP_NAMES[TABLE_GROUPS] = {"text-specific", "graph-specific", "shared-text", "shared-graph"};
-enum { CHUNK_ROWS = 1024, GROUP_NAME_BYTES = 16 };
+enum { GROUP_NAME_BYTES = 16 };
+enum { SET_TOKENS, SET_WEIGHTS, SET_EMBEDDING, N_SETS };
 
 struct table_writer {
-    struct h5file *file;
+    struct h5layout layout;
+    struct h5layout_set sets[N_SETS];
     struct comm comm;
     struct table_shape shape;
-    struct h5dataset *tokens, *weights, *embedding;
 };
 
 /* ---- writing ---- */
-static int write_names(struct table_writer *w, const struct table_names *names) {
-    int64_t bytes[2] = {names->code_bytes, names->system_bytes}, n = w->shape.n_codes;
-    int64_t count = w->comm.rank == 0 ? n : 0;
-    TRY(comm_broadcast(&w->comm, bytes, sizeof bytes));
-    TRY(h5file_write(w->file, "code", H5_TEXT, n, bytes[0], 0, count, names->code, 1));
-    return h5file_write(w->file, "system", H5_TEXT, n, bytes[1], 0, count, names->system, 1);
+/* What rank 0 alone writes. */
+struct head_context {
+    const struct table_shape *shape;
+    const struct table_head *head;
+};
+
+static int write_shape(struct h5file *file, const struct table_shape *s) {
+    TRY(h5file_set_int(file, "n_codes", s->n_codes));
+    TRY(h5file_set_int(file, "top_k", s->top_k));
+    TRY(h5file_set_int(file, "dim", s->dim));
+    TRY(h5file_set_int(file, "vocabulary_rows", s->vocabulary_rows));
+    TRY(h5file_set_int(file, "base_rows", s->base_rows));
+    TRY(h5file_set_int(file, "table_version", s->table_version));
+    TRY(h5file_set_int(file, "residual", s->residual));
+    return h5file_set_int(file, "codebook_size", s->codebook_size);
 }
 
-static int write_fixed(struct table_writer *w, const float *codebook) {
-    const struct table_shape *s = &w->shape;
-    int root = w->comm.rank == 0;
+static int write_head(struct h5file *file, void *context) {
+    const struct head_context *c = context;
+    const struct table_shape *s = c->shape;
+    const struct table_head *h = c->head;
     char groups[TABLE_GROUPS * GROUP_NAME_BYTES] = {0};
     for (int g = 0; g < TABLE_GROUPS; g++) strcpy(groups + g * GROUP_NAME_BYTES, TABLE_GROUP_NAMES[g]);
-    TRY(h5file_write(w->file, "codebook", H5_F32, s->codebook_size, s->dim, 0, root ? s->codebook_size : 0, codebook,
-                     1));
-    TRY(h5file_write(w->file, "group", H5_TEXT, TABLE_GROUPS, GROUP_NAME_BYTES, 0, root ? TABLE_GROUPS : 0, groups, 0));
-    TRY(h5file_write(w->file, "region", H5_I32, TABLE_GROUPS, 2, 0, root ? TABLE_GROUPS : 0, s->region, 0));
-    TRY(h5file_set_int(w->file, "n_codes", s->n_codes));
-    TRY(h5file_set_int(w->file, "top_k", s->top_k));
-    TRY(h5file_set_int(w->file, "dim", s->dim));
-    TRY(h5file_set_int(w->file, "vocabulary_rows", s->vocabulary_rows));
-    TRY(h5file_set_int(w->file, "base_rows", s->base_rows));
-    TRY(h5file_set_int(w->file, "table_version", s->table_version));
-    TRY(h5file_set_int(w->file, "residual", s->residual));
-    return h5file_set_int(w->file, "codebook_size", s->codebook_size);
+    TRY(h5file_write(file, "code", H5_TEXT, s->n_codes, h->code_bytes, 0, s->n_codes, h->code, 1));
+    TRY(h5file_write(file, "system", H5_TEXT, s->n_codes, h->system_bytes, 0, s->n_codes, h->system, 1));
+    TRY(h5file_write(file, "codebook", H5_F32, s->codebook_size, s->dim, 0, s->codebook_size, h->codebook, 1));
+    TRY(h5file_write(file, "group", H5_TEXT, TABLE_GROUPS, GROUP_NAME_BYTES, 0, TABLE_GROUPS, groups, 0));
+    TRY(h5file_write(file, "region", H5_I32, TABLE_GROUPS, 2, 0, TABLE_GROUPS, s->region, 0));
+    TRY(write_shape(file, s));
+    if (h->vocabulary_id) TRY(h5file_set_text(file, "vocabulary_id", h->vocabulary_id));
+    if (h->checkpoint_id) TRY(h5file_set_text(file, "checkpoint_id", h->checkpoint_id));
+    TRY(h5file_set_int(file, "step", h->step));
+    return h5file_set_int(file, "averaged", h->averaged);
 }
 
-static int create_rows(struct table_writer *w) {
-    const struct table_shape *s = &w->shape;
-    TRY(h5dataset_create(&w->tokens, w->file, "tokens", H5_I32, s->n_codes, TABLE_GROUPS, s->top_k, CHUNK_ROWS, 1));
-    TRY(h5dataset_create(&w->weights, w->file, "weights", H5_F32, s->n_codes, TABLE_GROUPS, s->top_k, CHUNK_ROWS, 1));
-    return h5dataset_create(&w->embedding, w->file, "embedding", H5_F32, s->n_codes, TABLE_GROUPS * s->dim, 0,
-                            CHUNK_ROWS, 1);
+static void free_writer(struct table_writer *w) {
+    if (w) h5layout_free(&w->layout);
+    free(w);
+}
+
+static int make_writer(struct table_writer **out, const struct comm *comm, const struct table_shape *s) {
+    struct table_writer *w;
+    TRY(mem_alloc(out, 1, sizeof *w));
+    w = *out;
+    w->layout.disk = -1;
+    w->comm = *comm;
+    w->shape = *s;
+    w->sets[SET_TOKENS] =
+        (struct h5layout_set){"tokens", H5_I32, s->n_codes, TABLE_GROUPS, ROWS_OF_ANY, .inner = s->top_k};
+    w->sets[SET_WEIGHTS] =
+        (struct h5layout_set){"weights", H5_F32, s->n_codes, TABLE_GROUPS, ROWS_OF_ANY, .inner = s->top_k};
+    w->sets[SET_EMBEDDING] =
+        (struct h5layout_set){"embedding", H5_F32, s->n_codes, TABLE_GROUPS * s->dim, ROWS_OF_ANY, .inner = 0};
+    return h5layout_make(&w->layout, &w->comm, N_SETS, w->sets);
 }
 
 int table_create(struct table_writer **out, const struct comm *comm, const char *path, const struct table_shape *shape,
-                 const struct table_names *names, const float *codebook, const struct provenance *provenance) {
-    struct table_writer *w = calloc(1, sizeof *w);
-    *out = NULL;
-    TRY(comm_agree(comm, w ? STATUS_OK : status_set(STATUS_FAILED, "out of memory")));
-    w->comm = *comm;
-    w->shape = *shape;
+                 const struct table_head *head, const struct provenance *provenance, int status) {
+    struct head_context context = {shape, head};
     int64_t row = TABLE_GROUPS * (shape->top_k * 8 + shape->dim * 4);
-    int status = h5file_create(&w->file, comm, path, KIND_TABLE, provenance,
-                               shape->n_codes * row + shape->codebook_size * shape->dim * 4);
-    if (status == STATUS_OK) status = write_names(w, names);
-    if (status == STATUS_OK) status = write_fixed(w, codebook);
-    if (status == STATUS_OK) status = create_rows(w);
-    if (status != STATUS_OK) {
-        table_abandon(w);
-        return status;
-    }
-    *out = w;
-    return STATUS_OK;
+    int64_t bytes = shape->n_codes * row + shape->codebook_size * shape->dim * 4;
+    *out = NULL;
+    int made = comm_agree(comm, make_writer(out, comm, shape));
+    if (made == STATUS_OK)
+        made = h5layout_begin(&(*out)->layout, path, KIND_TABLE, provenance, bytes, write_head, &context, status);
+    if (made == STATUS_OK) return STATUS_OK;
+    free_writer(*out);
+    *out = NULL;
+    return made;
 }
 
 int table_write(struct table_writer *w, int64_t first, int64_t count, const int32_t *tokens, const float *weights,
                 const float *embedding) {
-    TRY(h5dataset_write(w->tokens, first, count, tokens));
-    TRY(h5dataset_write(w->weights, first, count, weights));
-    return h5dataset_write(w->embedding, first, count, embedding);
+    TRY(h5layout_write(&w->layout, SET_TOKENS, first, count, tokens));
+    TRY(h5layout_write(&w->layout, SET_WEIGHTS, first, count, weights));
+    return h5layout_write(&w->layout, SET_EMBEDDING, first, count, embedding);
 }
 
-int table_set_text(struct table_writer *w, const char *name, const char *value) {
-    return h5file_set_text(w->file, name, value);
-}
-
-int table_set_int(struct table_writer *w, const char *name, int64_t value) {
-    return h5file_set_int(w->file, name, value);
-}
-
-int table_commit(struct table_writer *w) {
-    struct h5dataset **rows[] = {&w->tokens, &w->weights, &w->embedding};
-    int status = STATUS_OK;
-    for (int i = 0; i < 3 && status == STATUS_OK; i++) {
-        status = h5dataset_close(*rows[i]);
-        *rows[i] = NULL;
+int table_commit(struct table_writer *w, int status) {
+    int synced = h5layout_sync(&w->layout);
+    status = h5layout_end(&w->layout, status == STATUS_OK ? synced : status);
+    if (status == STATUS_OK && w->comm.rank == 0) {
+        status = h5layout_complete(&w->layout);
+        if (status == STATUS_OK) status = h5layout_seal(&w->layout);
+        h5layout_close(&w->layout, status);
     }
-    if (status == STATUS_OK) {
-        status = h5file_commit(w->file);
-        w->file = NULL;
-    }
-    table_abandon(w);
+    status = comm_agree(&w->comm, status);
+    free_writer(w);
     return status;
-}
-
-void table_abandon(struct table_writer *w) {
-    if (!w) return;
-    h5dataset_abandon(w->tokens);
-    h5dataset_abandon(w->weights);
-    h5dataset_abandon(w->embedding);
-    h5file_abandon(w->file);
-    free(w);
 }
 
 /* ---- reading ---- */
@@ -150,15 +148,21 @@ static int open_parts(struct table *t) {
     TRY(check_shape(t, "tokens", H5_I32, s->n_codes, TABLE_GROUPS * s->top_k));
     TRY(check_shape(t, "weights", H5_F32, s->n_codes, TABLE_GROUPS * s->top_k));
     TRY(check_shape(t, "embedding", H5_F32, s->n_codes, TABLE_GROUPS * s->dim));
-    TRY(check_shape(t, "codebook", H5_F32, s->codebook_size, s->dim));
-    TRY(read_name(t, "code", &t->code_bytes, &t->code));
-    return read_name(t, "system", &t->system_bytes, &t->system);
+    return check_shape(t, "codebook", H5_F32, s->codebook_size, s->dim);
 }
 
-int table_open(struct table *t, const char *path) {
+int table_open_unnamed(struct table *t, const char *path) {
     *t = (struct table){0};
     TRY(h5file_open(&t->file, path, KIND_TABLE));
     int status = open_parts(t);
+    if (status != STATUS_OK) table_close(t);
+    return status;
+}
+
+int table_open(struct table *t, const char *path) {
+    TRY(table_open_unnamed(t, path));
+    int status = read_name(t, "code", &t->code_bytes, &t->code);
+    if (status == STATUS_OK) status = read_name(t, "system", &t->system_bytes, &t->system);
     if (status != STATUS_OK) table_close(t);
     return status;
 }

@@ -1,7 +1,8 @@
 /* table.h5: the token table, the product of the program. One row per code: those of the vocabulary in its order, then new
  * codes (which the model was not trained on) in the order in which they were given; either may be lacking.
  *
- * Datasets (n codes, K = top_k, d = dim, groups text-specific, graph-specific, shared-text, shared-graph):
+ * Datasets (n codes, K = top_k, d = dim, groups text-specific, graph-specific, shared-text, shared-graph), of which tokens, weights and embedding
+ * are not compressed, so that any rank writes any rows where they belong (results/scaling.md says what that costs and gains):
  *   code text [n], system text [n]
  *   tokens i32 [n, 4, K]    codebook rows, nearest first, -1 where the side is absent
  *   weights f32 [n, 4, K]   sum to 1 in each group (see residual), 0 where absent
@@ -33,26 +34,31 @@ struct table_shape {
         residual; /* 1: token k of a group is of part k of top_k parts of its region; weights are what it explains */
 };
 
-/* ---- writing, collective: all ranks call each function the same number of times ---- */
+/* ---- writing: rank 0 lays the file out, all ranks write rows (store/h5layout.h) ---- */
 struct table_writer; /* opaque */
 
-/* Creates the file; names[n_codes, bytes] of codes and systems, and the codebook [codebook_size, dim], are needed on
- * rank 0 only. */
-struct table_names {
-    const char *code, *system;
+/* What a file holds besides its rows; all borrowed. */
+struct table_head {
+    const char *code, *system; /* [n_codes, bytes] names, with zeros behind */
     int64_t code_bytes, system_bytes;
+    const float *codebook;                     /* [codebook_size, dim] */
+    const char *vocabulary_id, *checkpoint_id; /* NULL: none */
+    int64_t step;
+    int averaged;
 };
-int table_create(struct table_writer **out, const struct comm *comm, const char *path, const struct table_shape *shape,
-                 const struct table_names *names, const float *codebook, const struct provenance *provenance);
 
-/* Writes rows first .. first+count-1 (count may be 0 on some ranks). */
+/* Collective, one message. Creates the file; `head` and `status`, of what went before, are looked at on rank 0 alone: its failure becomes every
+ * rank's. */
+int table_create(struct table_writer **out, const struct comm *comm, const char *path, const struct table_shape *shape,
+                 const struct table_head *head, const struct provenance *provenance, int status);
+
+/* Not collective. Writes rows first .. first+count-1, any that no other rank writes, each once. */
 int table_write(struct table_writer *writer, int64_t first, int64_t count, const int32_t *tokens, const float *weights,
                 const float *embedding);
 
-int table_set_text(struct table_writer *writer, const char *name, const char *value); /* a root attribute */
-int table_set_int(struct table_writer *writer, const char *name, int64_t value);
-int table_commit(struct table_writer *writer); /* checksums, rename; frees the writer in any case */
-void table_abandon(struct table_writer *writer);
+/* Collective: checksums, rename; frees the writer in any case. `status`: of this rank's writing, whose failure becomes every rank's, and there
+ * is no file. */
+int table_commit(struct table_writer *writer, int status);
 
 /* ---- reading, one process ---- */
 struct table {
@@ -61,7 +67,8 @@ struct table {
     char *code, *system; /* [n_codes, bytes] */
     struct h5file *file;
 };
-int table_open(struct table *table, const char *path); /* names and shape; checks them */
+int table_open(struct table *table, const char *path);         /* names and shape; checks them */
+int table_open_unnamed(struct table *table, const char *path); /* without the names, which grow with the table */
 void table_close(struct table *table);
 /* Whether the table was made from the vocabulary at `path`, and that one's content_id, which the caller frees in any case. */
 int table_is_of(const struct table *table, const char *path, int *is_of, char **vocabulary_id);

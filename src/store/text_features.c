@@ -7,10 +7,8 @@
 
 #include "half.h"
 #include "base/status.h"
+#include "store/row_fetch.h"
 #include "store/vocabulary.h"
-
-/* Feature rows read at a time. */
-enum { BLOCK_ROWS = 8192 };
 
 void text_features_free(struct text_features *t) {
     free(t->token_offsets);
@@ -56,7 +54,7 @@ static int damaged(const struct h5file *file, const char *what, int64_t code) {
 
 /* ---- the index: of all codes, never held whole ---- */
 struct shape {
-    int64_t n_codes, n_tokens, n_rows, dim;
+    int64_t n_tokens, n_rows, dim;
     enum h5type type;
 };
 
@@ -77,106 +75,30 @@ static int read_shape(struct h5file *file, struct shape *x) {
     if (rows != x->n_rows || cols != x->dim) return damaged(file, "the shape of the features", 0);
     TRY(h5file_shape(file, "token_row", H5_I32, &x->n_tokens, &cols));
     TRY(h5file_shape(file, "token_offsets", H5_I64, &n, &cols));
-    x->n_codes = n - 1;
     if (n < 1) return damaged(file, "the offsets", 0);
     TRY(h5file_read(file, "token_offsets", H5_I64, 0, 1, &ends[0]));
     TRY(h5file_read(file, "token_offsets", H5_I64, n - 1, 1, &ends[1]));
     return ends[0] == 0 && ends[1] == x->n_tokens ? STATUS_OK : damaged(file, "the offsets", 0);
 }
 
-/* A code that is wanted, and where it stands among those wanted. */
-struct wanted {
-    int64_t code, position;
-};
-
-static int by_code(const void *a, const void *b) {
-    const struct wanted *x = a, *y = b;
-    return (x->code > y->code) - (x->code < y->code);
-}
-
-/* Some neighbouring codes of the index: `n` wanted ones, whose numbers lie less than WINDOW_CODES apart. */
-enum { WINDOW_CODES = 1 << 16 };
-struct window {
-    const struct wanted *wanted;
-    int64_t n, offsets[WINDOW_CODES + 1]; /* of code wanted[0].code and on */
-    int32_t *rows;                        /* of the window's tokens, owned */
-    long long capacity;
-};
-
-/* Reads the offsets of the window that begins with wanted[0], of at most `left` codes that are wanted. */
-static int read_window(struct h5file *file, const struct shape *x, const struct wanted *wanted, int64_t left,
-                       struct window *w) {
-    int64_t first = wanted[0].code, count;
-    w->wanted = wanted;
-    for (w->n = 1; w->n < left && wanted[w->n].code < first + WINDOW_CODES;) w->n++;
-    count = wanted[w->n - 1].code - first + 1;
-    if (first < 0 || first + count > x->n_codes) return damaged(file, "the number of codes", first + count - 1);
-    TRY(h5file_read(file, "token_offsets", H5_I64, first, count + 1, w->offsets));
-    for (int64_t i = 0; i < count; i++) /* at least the [CLS] row */
-        if (w->offsets[i] < 0 || w->offsets[i + 1] <= w->offsets[i] || w->offsets[i + 1] > x->n_tokens)
-            return damaged(file, "the offsets", first + i);
-    return STATUS_OK;
-}
-
-/* How many tokens each code has, behind its place in token_offsets. */
-static void count_tokens(const struct window *w, struct text_features *t) {
-    for (int64_t i = 0; i < w->n; i++) {
-        const int64_t *offset = w->offsets + (w->wanted[i].code - w->wanted[0].code);
-        t->token_offsets[w->wanted[i].position + 1] = offset[1] - offset[0];
-    }
-}
-
-static int copy_rows(struct h5file *file, const struct shape *x, struct window *w, struct text_features *t) {
-    int64_t begin = w->offsets[0], n = w->offsets[w->wanted[w->n - 1].code - w->wanted[0].code + 1] - begin;
-    TRY(mem_grow(&w->rows, &w->capacity, n, sizeof *w->rows));
-    TRY(h5file_read(file, "token_row", H5_I32, begin, n, w->rows));
-    for (int64_t k = 0; k < n; k++)
-        if (w->rows[k] < 0 || w->rows[k] >= x->n_rows) return damaged(file, "a row number", w->wanted[0].code);
-    for (int64_t i = 0; i < w->n; i++) {
-        int64_t from = w->offsets[w->wanted[i].code - w->wanted[0].code] - begin, position = w->wanted[i].position;
-        int64_t at = t->token_offsets[position], count = t->token_offsets[position + 1] - at;
-        memcpy(t->token_row + at, w->rows + from, (size_t)count * sizeof *t->token_row);
-    }
-    return STATUS_OK;
-}
-
-/* Goes twice over the windows: how many tokens there are, then their rows. */
-static int select_windows(struct h5file *file, const struct shape *x, const struct wanted *wanted, struct window *w,
-                          struct text_features *t) {
-    for (int64_t i = 0; i < t->n_codes; i += w->n) {
-        TRY(read_window(file, x, wanted + i, t->n_codes - i, w));
-        count_tokens(w, t);
-    }
-    for (int64_t i = 0; i < t->n_codes; i++) t->token_offsets[i + 1] += t->token_offsets[i];
-    TRY(mem_alloc(&t->token_row, t->token_offsets[t->n_codes], sizeof *t->token_row));
-    for (int64_t i = 0; i < t->n_codes; i += w->n) {
-        TRY(read_window(file, x, wanted + i, t->n_codes - i, w));
-        TRY(copy_rows(file, x, w, t));
-    }
-    return STATUS_OK;
-}
-
-/* codes[n_codes], ascending; the caller frees. */
-static int sort_codes(const int64_t *codes, int64_t n_codes, struct wanted **wanted) {
-    TRY(mem_alloc(wanted, n_codes, sizeof **wanted));
-    for (int64_t i = 0; i < n_codes; i++) (*wanted)[i] = (struct wanted){codes[i], i};
-    qsort(*wanted, (size_t)n_codes, sizeof **wanted, by_code);
-    return STATUS_OK;
-}
-
-/* wanted[n_codes] ascending, whose positions are 0 .. n_codes - 1. */
-static int select_codes(struct h5file *file, const struct shape *x, const struct wanted *wanted, int64_t n_codes,
-                        struct text_features *t) {
-    struct window *w = NULL;
-    int status;
-    t->n_codes = n_codes;
-    TRY_DONE(mem_alloc(&t->token_offsets, n_codes + 1, sizeof *t->token_offsets));
-    TRY_DONE(mem_alloc(&w, 1, sizeof *w));
-    status = select_windows(file, x, wanted, w, t);
+/* Collective. Where the tokens of codes[n], ascending, lie, and their rows; `status` as h5file_fetch has it. */
+static int select_codes(struct h5file *file, const struct comm *comm, const struct shape *x, const int64_t *codes,
+                        int64_t n, struct text_features *t, int status) {
+    struct row_range *spans = NULL;
+    int64_t n_tokens;
+    t->n_codes = n;
+    if (status == STATUS_OK) status = mem_alloc(&t->token_offsets, n + 1, sizeof *t->token_offsets);
+    TRY_DONE(h5file_fetch_spans(file, comm, "token_offsets", n, codes, &spans, &n_tokens, status));
+    offsets_of_spans(n, spans, t->token_offsets);
+    status = mem_alloc(&t->token_row, n_tokens, sizeof *t->token_row);
+    TRY_DONE(h5file_fetch(file, comm, "token_row", H5_I32, n, spans, t->token_row, status));
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) /* at least the [CLS] row */
+        if (spans[i].count == 0) status = damaged(file, "the offsets", codes[i]);
+    for (int64_t k = 0; k < n_tokens && status == STATUS_OK; k++)
+        if (t->token_row[k] < 0 || t->token_row[k] >= x->n_rows) status = damaged(file, "a row number", codes[0]);
 done:
-    if (w) free(w->rows);
-    free(w);
-    return status;
+    free(spans);
+    return comm_agree(comm, status);
 }
 
 /* ---- the rows that some codes use ---- */
@@ -191,8 +113,6 @@ static void row_set_free(struct row_set *s) {
     free(s->bits);
     free(s->before);
 }
-
-static int row_set_has(const struct row_set *s, int64_t row) { return (int)(s->bits[row / 64] >> row % 64 & 1); }
 
 static int64_t row_set_number(const struct row_set *s, int64_t row) {
     return s->before[row / 64] + __builtin_popcountll(s->bits[row / 64] & (((uint64_t)1 << row % 64) - 1));
@@ -240,59 +160,61 @@ static int check_finite(const struct h5file *file, const char *vocabulary_path, 
     return STATUS_OK;
 }
 
-static int read_rows(struct h5file *file, struct text_features *t, const struct row_set *wanted, int64_t n_file_rows,
-                     enum h5type type) {
-    int64_t size = type == H5_F16 ? 2 : 4;
-    char *block = NULL, *out;
-    int status;
-    if (type == H5_F16)
-        TRY(mem_alloc(&t->rows_f16, t->n_rows * t->dim, 2));
-    else
-        TRY(mem_alloc(&t->rows_f32, t->n_rows * t->dim, 4));
-    out = type == H5_F16 ? (char *)t->rows_f16 : (char *)t->rows_f32;
-    TRY_DONE(mem_alloc(&block, BLOCK_ROWS * t->dim, size));
-    for (int64_t first = 0; first < n_file_rows; first += BLOCK_ROWS) {
-        int64_t n = first + BLOCK_ROWS < n_file_rows ? BLOCK_ROWS : n_file_rows - first, from = 0, end = n;
-        while (from < end && !row_set_has(wanted, first + from)) from++;
-        while (end > from && !row_set_has(wanted, first + end - 1)) end--;
-        if (from == end) continue;
-        TRY_DONE(h5file_read(file, "features", type, first + from, end - from, block));
-        for (int64_t r = from; r < end; r++)
-            if (row_set_has(wanted, first + r))
-                memcpy(out + row_set_number(wanted, first + r) * t->dim * size, block + (r - from) * t->dim * size,
-                       (size_t)(t->dim * size));
-    }
-done:
-    free(block);
+/* The wanted rows, neighbours as one range; how many ranges. */
+static int list_ranges(const struct row_set *wanted, int64_t n_file_rows, int64_t n, struct row_range **ranges,
+                       int64_t *n_ranges) {
+    *n_ranges = 0;
+    TRY(mem_alloc(ranges, n, sizeof **ranges));
+    for (int64_t word = 0; word * 64 < n_file_rows; word++)
+        for (uint64_t bits = wanted->bits[word]; bits; bits &= bits - 1) {
+            int64_t row = word * 64 + __builtin_ctzll(bits);
+            struct row_range *last = *n_ranges ? &(*ranges)[*n_ranges - 1] : NULL;
+            if (last && last->first + last->count == row)
+                last->count++;
+            else
+                (*ranges)[(*n_ranges)++] = (struct row_range){row, 1};
+        }
+    return STATUS_OK;
+}
+
+/* Collective. Renumbers the rows of the tokens, and fetches them. */
+static int fetch_rows(struct h5file *file, const struct comm *comm, const struct shape *x, struct text_features *t) {
+    struct row_set wanted = {0};
+    struct row_range *ranges = NULL;
+    int64_t n_ranges = 0;
+    int half = x->type == H5_F16, status = number_rows(t, x->n_rows, &wanted);
+    if (status == STATUS_OK && half) status = mem_alloc(&t->rows_f16, t->n_rows * t->dim, sizeof *t->rows_f16);
+    if (status == STATUS_OK && !half) status = mem_alloc(&t->rows_f32, t->n_rows * t->dim, sizeof *t->rows_f32);
+    if (status == STATUS_OK) status = list_ranges(&wanted, x->n_rows, t->n_rows, &ranges, &n_ranges);
+    row_set_free(&wanted);
+    status = h5file_fetch(file, comm, "features", x->type, n_ranges, ranges,
+                          half ? (void *)t->rows_f16 : (void *)t->rows_f32, status);
+    free(ranges);
     return status;
 }
 
-static int read_codes(struct h5file *file, const struct shape *x, const struct wanted *wanted, int64_t n_codes,
-                      struct text_features *t) {
-    struct row_set rows = {0};
-    int status = select_codes(file, x, wanted, n_codes, t);
-    if (status == STATUS_OK) status = number_rows(t, x->n_rows, &rows);
-    if (status == STATUS_OK) status = read_rows(file, t, &rows, x->n_rows, x->type);
-    row_set_free(&rows);
-    return status;
+/* Collective. */
+static int read_codes(struct h5file *file, const struct comm *comm, const struct shape *x, const int64_t *codes,
+                      int64_t n_codes, struct text_features *t, int status) {
+    TRY(select_codes(file, comm, x, codes, n_codes, t, status));
+    return fetch_rows(file, comm, x, t);
 }
 
-int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
-                       struct text_features *t) {
+static int open_features(struct h5file **file, const char *path, const char *vocabulary_path, struct shape *shape) {
+    TRY(h5file_open(file, path, KIND_TEXT));
+    TRY(text_features_check_vocabulary(*file, vocabulary_path));
+    return read_shape(*file, shape);
+}
+
+int text_features_read(const struct comm *comm, const char *path, const char *vocabulary_path, const int64_t *codes,
+                       int64_t n_codes, struct text_features *t, int status) {
     struct h5file *file = NULL;
-    struct wanted *wanted = NULL;
-    struct shape shape;
-    int status;
+    struct shape shape = {0};
     *t = (struct text_features){0};
-    TRY_DONE(h5file_open(&file, path, KIND_TEXT));
-    TRY_DONE(text_features_check_vocabulary(file, vocabulary_path));
-    TRY_DONE(read_shape(file, &shape));
+    if (status == STATUS_OK) status = open_features(&file, path, vocabulary_path, &shape);
     t->dim = shape.dim;
-    TRY_DONE(sort_codes(codes, n_codes, &wanted));
-    TRY_DONE(read_codes(file, &shape, wanted, n_codes, t));
-    TRY_DONE(check_finite(file, vocabulary_path, t, codes));
-done:
-    free(wanted);
+    status = read_codes(file, comm, &shape, codes, n_codes, t, status);
+    if (status == STATUS_OK) status = comm_agree(comm, check_finite(file, vocabulary_path, t, codes));
     h5file_close(file);
     if (status != STATUS_OK) text_features_free(t);
     return status;
@@ -311,31 +233,51 @@ static int check_id(struct h5file *file, const char *vocabulary_id) {
                              h5file_path(file));
 }
 
-/* The mean over the rows of each code held in t, those wanted, or the first alone, which then is the mean; row: room for a row. */
-static int mean_of_tokens(const struct h5file *file, const struct text_features *t, const struct wanted *wanted,
-                          int first_alone, float *row, float *means) {
-    for (int64_t i = 0; i < t->n_codes; i++) {
-        int64_t first = t->token_offsets[i], n = first_alone ? 1 : t->token_offsets[i + 1] - first;
-        float *mean = means + wanted[i].position * t->dim;
-        for (int64_t k = 0; k < n; k++) {
-            text_features_row(t, t->token_row[first + k], row);
-            for (int64_t c = 0; c < t->dim; c++) mean[c] += row[c] / (float)n;
-        }
-        for (int64_t c = 0; c < t->dim; c++)
-            if (!isfinite(mean[c])) return damaged(file, "a feature that is NaN or infinite", wanted[i].code);
-    }
+/* A code whose mean is wanted, and where it stands among those wanted. */
+struct wanted {
+    int64_t code, position;
+};
+
+static int by_code(const void *a, const void *b) {
+    const struct wanted *x = a, *y = b;
+    return (x->code > y->code) - (x->code < y->code);
+}
+
+/* codes[n_codes], ascending; the caller frees. */
+static int sort_codes(const int64_t *codes, int64_t n_codes, struct wanted **wanted) {
+    TRY(mem_alloc(wanted, n_codes, sizeof **wanted));
+    for (int64_t i = 0; i < n_codes; i++) (*wanted)[i] = (struct wanted){codes[i], i};
+    qsort(*wanted, (size_t)n_codes, sizeof **wanted, by_code);
     return STATUS_OK;
+}
+
+/* The mean over the rows of code number i held in t, or the first alone, which then is the mean; row: room for a row. */
+static void mean_of_tokens(const struct text_features *t, int64_t i, int first_alone, float *row, float *mean) {
+    int64_t first = t->token_offsets[i], n = first_alone ? 1 : t->token_offsets[i + 1] - first;
+    for (int64_t k = 0; k < n; k++) {
+        text_features_row(t, t->token_row[first + k], row);
+        for (int64_t c = 0; c < t->dim; c++) mean[c] += row[c] / (float)n;
+    }
 }
 
 enum { BLOCK_CODES = 4096 };
 
-/* n of the codes wanted, BLOCK_CODES at most; own: room for them, renumbered. */
+/* n of the codes wanted, BLOCK_CODES at most, of which some may be the same; own: room for their numbers. */
 static int mean_of_block(struct h5file *file, const struct shape *shape, int first_is_mean, const struct wanted *wanted,
-                         int64_t n, struct wanted *own, float *row, float *means) {
+                         int64_t n, int64_t *own, float *row, float *means) {
     struct text_features t = {.dim = shape->dim};
-    for (int64_t i = 0; i < n; i++) own[i] = (struct wanted){wanted[i].code, i};
-    int status = read_codes(file, shape, own, n, &t);
-    if (status == STATUS_OK) status = mean_of_tokens(file, &t, wanted, first_is_mean, row, means);
+    struct comm self = comm_self();
+    int64_t n_own = 0, at = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (i == 0 || wanted[i].code != wanted[i - 1].code) own[n_own++] = wanted[i].code;
+    int status = read_codes(file, &self, shape, own, n_own, &t, STATUS_OK);
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
+        float *mean = means + wanted[i].position * t.dim;
+        if (own[at] != wanted[i].code) at++;
+        mean_of_tokens(&t, at, first_is_mean, row, mean);
+        for (int64_t c = 0; c < t.dim && status == STATUS_OK; c++)
+            if (!isfinite(mean[c])) status = damaged(file, "a feature that is NaN or infinite", wanted[i].code);
+    }
     text_features_free(&t);
     return status;
 }
@@ -343,9 +285,9 @@ static int mean_of_block(struct h5file *file, const struct shape *shape, int fir
 /* In the order of the file, so that each part of it is read once. */
 static int mean_of_blocks(struct h5file *file, const struct shape *shape, int64_t n, const int64_t *codes,
                           float *means) {
-    struct wanted *wanted = NULL, *own = NULL;
+    struct wanted *wanted = NULL;
+    int64_t *own = NULL, first_is_mean;
     float *row = NULL;
-    int64_t first_is_mean;
     int status;
     TRY_DONE(h5file_get_int_or(file, "first_is_mean", 0, &first_is_mean));
     TRY_DONE(sort_codes(codes, n, &wanted));

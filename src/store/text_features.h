@@ -25,11 +25,12 @@ struct text_features {
     float *rows_f32;        /* [n_rows, dim], or NULL; one of the two is set */
 };
 
-/* Reads the features of the given codes (global indices, any order, each at most once), loading each row that they
- * use once, in file order. Fails if the file was made from another vocabulary (vocabulary_path's content_id), or holds
- * indices out of range or values that are not finite (names the code). */
-int text_features_read(const char *path, const char *vocabulary_path, const int64_t *codes, int64_t n_codes,
-                       struct text_features *features);
+/* Collective (store/row_fetch.h: each rank reads its share of the file), every rank with codes of its own choice. Reads the features of
+ * codes[n_codes] (global indices, ascending, each once), each row that they use once. Fails if the file was made from
+ * another vocabulary (vocabulary_path's content_id), or holds indices out of range or values that are not finite (names
+ * the code). `status`: what failed on this rank on the way here, which becomes every rank's. */
+int text_features_read(const struct comm *comm, const char *path, const char *vocabulary_path, const int64_t *codes,
+                       int64_t n_codes, struct text_features *features, int status);
 
 /* The mean over the tokens (the first row, where that is it) of each of some codes (global indices, in any order, also more than once), float [n, *dim] in *means, which the
  * caller frees in any case. Fails if the file was made from a vocabulary whose content_id is another. */

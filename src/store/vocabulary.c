@@ -8,6 +8,8 @@
 
 #include "base/sha256.h"
 #include "base/status.h"
+#include "dist/gather.h"
+#include "store/h5layout.h"
 
 void vocabulary_free(struct vocabulary *v) {
     free(v->code);
@@ -29,83 +31,182 @@ void vocabulary_free(struct vocabulary *v) {
     *v = (struct vocabulary){0};
 }
 
-/* ---- writing: rank 0 has the data, the others join with nothing ---- */
-static int write_whole(struct h5file *file, const struct comm *comm, const char *name, enum h5type type, int64_t rows,
-                       int64_t cols, const void *data, int compress) {
-    return h5file_write(file, name, type, rows, cols, 0, comm->rank == 0 ? rows : 0, data, compress);
+/* ---- writing ---- */
+enum { CODES, TEXTS, NODES, EDGES, N_COUNTED };
+
+/* The same on every rank, but for `before`. */
+struct sizes {
+    int64_t before[N_COUNTED], all[N_COUNTED]; /* of the ranks before this one, and of all */
+    int64_t code_bytes, system_bytes, relation_bytes, hierarchy_bytes;
+    int64_t n_nodes, n_hierarchy, n_relations, n_identities, hops, max_nodes;
+    int64_t n_name_offsets, n_name_bytes;
+    char removed_sha256[65];
+};
+
+/* Collective. */
+static int count(struct sizes *z, const struct comm *comm, const struct vocabulary *v) {
+    int64_t n = v->n_codes, ranks, *counts = NULL, bytes[2] = {v->code_bytes, v->system_bytes};
+    int64_t own[N_COUNTED] = {n, n > 0 ? v->description_offsets[n] : 0, n > 0 ? v->node_offsets[n] : 0,
+                              n > 0 ? v->edge_offsets[n] : 0};
+    *z = (struct sizes){.relation_bytes = v->relation_bytes,
+                        .hierarchy_bytes = v->hierarchy_bytes,
+                        .n_nodes = v->n_nodes,
+                        .n_hierarchy = v->n_hierarchy,
+                        .n_relations = v->n_relations,
+                        .n_identities = v->n_identities,
+                        .n_name_offsets = v->node_name_offsets ? v->n_nodes + 1 : 0,
+                        .n_name_bytes = v->node_name_offsets ? v->node_name_offsets[v->n_nodes] : 0,
+                        .hops = v->graph_hops,
+                        .max_nodes = v->graph_max_nodes};
+    memcpy(z->removed_sha256, v->removed_sha256, sizeof z->removed_sha256);
+    TRY(comm_broadcast(comm, z, sizeof *z));
+    TRY(comm_max_int64(comm, bytes, 2));
+    z->code_bytes = bytes[0];
+    z->system_bytes = bytes[1];
+    TRY(comm_gather_rows(comm, 1, sizeof own, own, &ranks, &counts));
+    for (int64_t r = 0; r < ranks; r++)
+        for (int k = 0; k < N_COUNTED; k++) {
+            if (r < comm->rank) z->before[k] += counts[N_COUNTED * r + k];
+            z->all[k] += counts[N_COUNTED * r + k];
+        }
+    free(counts);
+    return STATUS_OK;
 }
 
-static int write_removed(struct h5file *f, const struct comm *comm, const struct vocabulary *v) {
-    char sum[sizeof v->removed_sha256];
-    memcpy(sum, v->removed_sha256, sizeof sum);
-    TRY(comm_broadcast(comm, sum, sizeof sum));
-    return sum[0] ? h5file_set_text(f, "removed_sha256", sum) : STATUS_OK;
+/* The datasets in their order. */
+enum {
+    CODE,
+    SYSTEM,
+    NODE_IDENTITY,
+    DESCRIPTION_OFFSETS,
+    DESCRIPTION_BYTES,
+    N_LISTED,
+    NODE_OFFSETS,
+    NODE,
+    EDGE_OFFSETS,
+    EDGE_SOURCE,
+    EDGE_TARGET,
+    EDGE_RELATION,
+    RELATION,
+    NODE_NAME_OFFSETS,
+    NODE_NAME_BYTES,
+    HIERARCHY,
+    N_SETS
+};
+
+static int list_sets(const struct sizes *z, struct h5layout_set sets[N_SETS]) {
+    int64_t n = z->all[CODES], edges = z->all[EDGES];
+    const struct h5layout_set all[N_SETS] = {
+        [CODE] = {"code", H5_TEXT, n, z->code_bytes, 0},
+        [SYSTEM] = {"system", H5_TEXT, n, z->system_bytes, 0},
+        [NODE_IDENTITY] = {"node_identity", H5_U64, z->n_identities, 1, 0},
+        [DESCRIPTION_OFFSETS] = {"description_offsets", H5_I64, n + 1, 1, 0},
+        [DESCRIPTION_BYTES] = {"description_bytes", H5_U8, z->all[TEXTS], 1, 0},
+        [N_LISTED] = {"n_listed", H5_I32, n, 1, 0},
+        [NODE_OFFSETS] = {"node_offsets", H5_I64, n + 1, 1, 0},
+        [NODE] = {"nodes", H5_I32, z->all[NODES], 1, 0},
+        [EDGE_OFFSETS] = {"edge_offsets", H5_I64, n + 1, 1, 0},
+        [EDGE_SOURCE] = {"edge_source", H5_U16, edges, 1, 0},
+        [EDGE_TARGET] = {"edge_target", H5_U16, edges, 1, 0},
+        [EDGE_RELATION] = {"edge_relation", H5_U8, edges, 1, 0},
+        [RELATION] = {"relation", H5_TEXT, z->n_relations, z->relation_bytes, 0},
+        [NODE_NAME_OFFSETS] = {"node_name_offsets", H5_I64, z->n_name_offsets, 1, 0},
+        [NODE_NAME_BYTES] = {"node_name_bytes", H5_U8, z->n_name_bytes, 1, 0},
+        [HIERARCHY] = {"hierarchy", H5_TEXT, z->n_hierarchy, z->hierarchy_bytes, 0}};
+    memcpy(sets, all, sizeof all);
+    return z->n_hierarchy > 0 ? N_SETS : HIERARCHY;
 }
 
-static int write_datasets(struct h5file *f, const struct comm *comm, const struct vocabulary *v, const int64_t *size) {
-    int64_t n = size[0], texts = size[4], nodes = size[5], edges = size[6];
-    TRY(write_whole(f, comm, "code", H5_TEXT, n, size[1], v->code, 1));
-    TRY(write_whole(f, comm, "system", H5_TEXT, n, size[2], v->system, 1));
-    TRY(write_whole(f, comm, "node_identity", H5_U64, size[13], 1, v->node_identity, 0));
-    TRY(write_whole(f, comm, "description_offsets", H5_I64, n + 1, 1, v->description_offsets, 1));
-    TRY(write_whole(f, comm, "description_bytes", H5_U8, texts, 1, v->description, 1));
-    TRY(write_whole(f, comm, "n_listed", H5_I32, n, 1, v->n_listed, 1));
-    TRY(write_whole(f, comm, "node_offsets", H5_I64, n + 1, 1, v->node_offsets, 1));
-    TRY(write_whole(f, comm, "nodes", H5_I32, nodes, 1, v->nodes, 1));
-    TRY(write_whole(f, comm, "edge_offsets", H5_I64, n + 1, 1, v->edge_offsets, 1));
-    TRY(write_whole(f, comm, "edge_source", H5_U16, edges, 1, v->edge_source, 1));
-    TRY(write_whole(f, comm, "edge_target", H5_U16, edges, 1, v->edge_target, 1));
-    TRY(write_whole(f, comm, "edge_relation", H5_U8, edges, 1, v->edge_relation, 1));
-    TRY(write_whole(f, comm, "relation", H5_TEXT, size[8], size[3], v->relation, 1));
-    if (size[14] > 0) {
-        TRY(write_whole(f, comm, "node_name_offsets", H5_I64, size[14], 1, v->node_name_offsets, 1));
-        TRY(write_whole(f, comm, "node_name_bytes", H5_U8, size[15], 1, v->node_name, 1));
+/* This rank's offsets as they are in the file. The last rank writes the end of all too. */
+static int shift_offsets(const struct vocabulary *v, const int64_t *offsets, int64_t before, int64_t **shifted) {
+    TRY(mem_alloc(shifted, v->n_codes + 1, sizeof **shifted));
+    for (int64_t i = 0; i <= v->n_codes; i++) (*shifted)[i] = before + (v->n_codes > 0 ? offsets[i] : 0);
+    return STATUS_OK;
+}
+
+static void list_parts(const struct comm *comm, const struct vocabulary *v, const struct sizes *z,
+                       int64_t *const offsets[3], struct h5layout_part parts[N_SETS]) {
+    int64_t first = z->before[CODES], n = v->n_codes, end = n + (comm->rank == comm->size - 1);
+    int64_t nodes = n > 0 ? v->node_offsets[n] : 0, edges = n > 0 ? v->edge_offsets[n] : 0;
+    int64_t edge = z->before[EDGES];
+    const struct h5layout_part all[N_SETS] = {
+        [CODE] = {first, n, v->code},
+        [SYSTEM] = {first, n, v->system},
+        [NODE_IDENTITY] = {0, z->n_identities, v->node_identity},
+        [DESCRIPTION_OFFSETS] = {first, end, offsets[0]},
+        [DESCRIPTION_BYTES] = {z->before[TEXTS], n > 0 ? v->description_offsets[n] : 0, v->description},
+        [N_LISTED] = {first, n, v->n_listed},
+        [NODE_OFFSETS] = {first, end, offsets[1]},
+        [NODE] = {z->before[NODES], nodes, v->nodes},
+        [EDGE_OFFSETS] = {first, end, offsets[2]},
+        [EDGE_SOURCE] = {edge, edges, v->edge_source},
+        [EDGE_TARGET] = {edge, edges, v->edge_target},
+        [EDGE_RELATION] = {edge, edges, v->edge_relation},
+        [RELATION] = {0, z->n_relations, v->relation},
+        [NODE_NAME_OFFSETS] = {0, z->n_name_offsets, v->node_name_offsets},
+        [NODE_NAME_BYTES] = {0, z->n_name_bytes, v->node_name},
+        [HIERARCHY] = {0, z->n_hierarchy, v->hierarchy}};
+    static const int OF_RANK_0[] = {NODE_IDENTITY, RELATION, NODE_NAME_OFFSETS, NODE_NAME_BYTES, HIERARCHY};
+    memcpy(parts, all, sizeof all);
+    for (size_t i = 0; i < sizeof OF_RANK_0 / sizeof *OF_RANK_0 && comm->rank > 0; i++) {
+        struct h5layout_part *of_rank_0 = &parts[OF_RANK_0[i]];
+        *of_rank_0 = (struct h5layout_part){of_rank_0->count, 0, NULL};
     }
-    if (size[11] > 0) TRY(write_whole(f, comm, "hierarchy", H5_TEXT, size[11], size[12], v->hierarchy, 1));
-    TRY(h5file_set_int(f, "n_codes", n));
-    TRY(h5file_set_int(f, "n_nodes", size[7]));
-    TRY(h5file_set_int(f, "n_relations", size[8]));
-    TRY(h5file_set_int(f, "graph_hops", size[9]));
-    TRY(h5file_set_int(f, "graph_max_nodes", size[10]));
-    return h5file_set_int(f, "n_hierarchy", size[11]);
+}
+
+static int write_rows(struct h5layout *l, const struct comm *comm, const struct vocabulary *v, const struct sizes *z) {
+    struct h5layout_part parts[N_SETS];
+    int64_t *offsets[3] = {0};
+    int status = shift_offsets(v, v->description_offsets, z->before[TEXTS], &offsets[0]);
+    if (status == STATUS_OK) status = shift_offsets(v, v->node_offsets, z->before[NODES], &offsets[1]);
+    if (status == STATUS_OK) status = shift_offsets(v, v->edge_offsets, z->before[EDGES], &offsets[2]);
+    if (status == STATUS_OK) list_parts(comm, v, z, offsets, parts);
+    status = h5layout_write_parts(l, parts, status);
+    for (int i = 0; i < 3; i++) free(offsets[i]);
+    int synced = h5layout_sync(l);
+    return status == STATUS_OK ? synced : status;
+}
+
+/* Rank 0 alone. */
+static int set_attributes(struct h5file *f, const struct sizes *z) {
+    TRY(h5file_set_int(f, "n_nodes", z->n_nodes));
+    TRY(h5file_set_int(f, "n_relations", z->n_relations));
+    TRY(h5file_set_int(f, "graph_hops", z->hops));
+    TRY(h5file_set_int(f, "graph_max_nodes", z->max_nodes));
+    TRY(h5file_set_int(f, "n_hierarchy", z->n_hierarchy));
+    return z->removed_sha256[0] ? h5file_set_text(f, "removed_sha256", z->removed_sha256) : STATUS_OK;
+}
+
+static int set_codes(struct h5file *file, void *sizes) {
+    return h5file_set_int(file, "n_codes", ((const struct sizes *)sizes)->all[CODES]);
+}
+
+static int complete(struct h5layout *l, const struct sizes *z) {
+    int status = set_attributes(l->file, z);
+    if (status == STATUS_OK) status = h5layout_complete(l);
+    if (status == STATUS_OK) status = h5layout_seal(l);
+    return h5layout_close(l, status);
 }
 
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *v,
                      const struct provenance *provenance) {
-    int64_t size[16] = {0};
     static const struct vocabulary nothing;
-    if (comm->rank == 0) {
-        int64_t n = v->n_codes;
-        int64_t sizes[] = {n,
-                           v->code_bytes,
-                           v->system_bytes,
-                           v->relation_bytes,
-                           v->description_offsets[n],
-                           v->node_offsets[n],
-                           v->edge_offsets[n],
-                           v->n_nodes,
-                           v->n_relations,
-                           v->graph_hops,
-                           v->graph_max_nodes,
-                           v->n_hierarchy,
-                           v->hierarchy_bytes,
-                           v->n_identities,
-                           v->node_name_offsets ? v->n_nodes + 1 : 0,
-                           v->node_name_offsets ? v->node_name_offsets[v->n_nodes] : 0};
-        memcpy(size, sizes, sizeof size);
-    }
-    TRY(comm_broadcast(comm, size, sizeof size));
-    int64_t bytes = size[0] * (size[1] + size[2] + 28) + size[4] + 4 * size[5] + 5 * size[6];
-    struct h5file *file;
-    /* Sizes before compression, which at least halves them. */
-    TRY(h5file_create(&file, comm, path, KIND_VOCABULARY, provenance, bytes / 4));
-    int status = write_datasets(file, comm, comm->rank == 0 ? v : &nothing, size);
-    if (status == STATUS_OK) status = write_removed(file, comm, comm->rank == 0 ? v : &nothing);
-    if (status != STATUS_OK) {
-        h5file_abandon(file);
-        return status;
-    }
-    return h5file_commit(file);
+    struct h5layout_set sets[N_SETS];
+    struct h5layout layout = {.disk = -1};
+    struct sizes z;
+    int status;
+    if (!v) v = &nothing;
+    TRY(count(&z, comm, v));
+    int n = list_sets(&z, sets);
+    int64_t bytes = z.all[CODES] * (z.code_bytes + z.system_bytes + 28) + z.all[TEXTS] + 4 * z.all[NODES];
+    TRY_DONE(comm_agree(comm, h5layout_make(&layout, comm, n, sets)));
+    TRY_DONE(
+        h5layout_begin(&layout, path, KIND_VOCABULARY, provenance, bytes + 5 * z.all[EDGES], set_codes, &z, STATUS_OK));
+    TRY_DONE(h5layout_end(&layout, write_rows(&layout, comm, v, &z)));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? complete(&layout, &z) : STATUS_OK));
+done:
+    h5layout_free(&layout);
+    return status;
 }
 
 /* ---- reading ---- */
@@ -165,16 +266,16 @@ static int read_ragged(struct h5file *file, const char *name, enum h5type type, 
     return h5file_read(file, name, type, base, count, data);
 }
 
-static int check_graphs(const struct h5file *file, const struct vocabulary *v) {
+int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *v, const int64_t *codes) {
     for (int64_t i = 0; i < v->n_codes; i++) {
-        int64_t n = v->node_offsets[i + 1] - v->node_offsets[i];
-        if (v->n_listed[i] < 0 || v->n_listed[i] > n) return damaged(file, "n_listed", v->first + i);
+        int64_t n = v->node_offsets[i + 1] - v->node_offsets[i], code = codes ? codes[i] : v->first + i;
+        if (v->n_listed[i] < 0 || v->n_listed[i] > n) return damaged(file, "n_listed", code);
         for (int64_t k = v->node_offsets[i]; k < v->node_offsets[i + 1]; k++)
-            if (v->nodes[k] < 0 || v->nodes[k] >= v->n_nodes) return damaged(file, "a node", v->first + i);
+            if (v->nodes[k] < 0 || v->nodes[k] >= v->n_nodes) return damaged(file, "a node", code);
         for (int64_t e = v->edge_offsets[i]; e < v->edge_offsets[i + 1]; e++)
             if (v->edge_source[e] >= n || v->edge_target[e] >= n || v->edge_relation[e] >= v->n_relations ||
                 (e > v->edge_offsets[i] && v->edge_target[e] < v->edge_target[e - 1]))
-                return damaged(file, "an edge", v->first + i);
+                return damaged(file, "an edge", code);
     }
     return STATUS_OK;
 }
@@ -189,12 +290,12 @@ static int read_graphs(struct h5file *file, struct vocabulary *v) {
     TRY(read_ragged(file, "edge_source", H5_U16, 2, edge_base, edges, &v->edge_source));
     TRY(read_ragged(file, "edge_target", H5_U16, 2, edge_base, edges, &v->edge_target));
     TRY(read_ragged(file, "edge_relation", H5_U8, 1, edge_base, edges, &v->edge_relation));
-    return check_graphs(file, v);
+    return vocabulary_check_graphs(file, v, NULL);
 }
 
 static int read_node_names(struct h5file *file, struct vocabulary *v) {
     int64_t rows = 0, cols, bytes = 0, base;
-    if (h5file_shape(file, "node_name_offsets", H5_I64, &rows, &cols) != STATUS_OK)
+    if (h5file_shape(file, "node_name_offsets", H5_I64, &rows, &cols) != STATUS_OK || rows == 0)
         return status_set(STATUS_FAILED,
                           "%s does not hold the names of nodes (an older release made it): run `medtok prepare` again",
                           h5file_path(file));

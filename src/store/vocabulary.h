@@ -15,7 +15,7 @@
  *   node_identity u64 [nodes of the KG]  hash of what each node is, whatever its number (ingest/node_identity.h); 0: not known. Of new
  *               codes, whose nodes are those of the model's vocabulary, it may have no rows
  *   node_name_offsets i64 [n_nodes+1], node_name_bytes u8: UTF-8, ragged: what each node is called, by its name in the graph or its id; a
- *               node of the hierarchy by the description of its code, or its name. Empty: not known. Not there for new codes
+ *               node of the hierarchy by the description of its code, or its name. Empty: not known. No rows for new codes
  * Root attributes: n_codes, n_nodes (of the KG, 1 + largest node index, and of the hierarchy), n_hierarchy, n_relations, graph_hops,
  * graph_max_nodes.
  */
@@ -49,7 +49,7 @@ struct vocabulary {
     uint8_t *edge_relation;
     uint64_t *node_identity; /* [n_identities] to write; vocabulary_read_identities reads them */
     int64_t n_identities;
-    int64_t *node_name_offsets; /* [n_nodes + 1], or NULL */
+    int64_t *node_name_offsets; /* [n_nodes + 1], or NULL; to write: on rank 0 */
     char *node_name;
     int32_t graph_hops, graph_max_nodes;
     char removed_sha256[65]; /* to write: of the file with the edges that were removed from the graph; "": none were */
@@ -64,13 +64,18 @@ enum vocabulary_part {
     VOCABULARY_NODE_NAMES = 16 /* of all nodes; STATUS_FAILED if they are not there */
 };
 
-/* Collective over comm (rank 0 holds everything; the others pass NULL). Writes atomically to `path`. */
+/* Collective. Each rank passes the codes that it holds, those of rank r behind those of the ranks before it, with names of the same lengths
+ * (code_bytes, system_bytes) on all ranks; NULL: none. What is not of codes is rank 0's: relations, hierarchy, identities, numbers of nodes.
+ * Writes atomically to `path`; the file is the same however the codes are dealt out. Datasets are contiguous, in the order of the schema. */
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *vocabulary,
                      const struct provenance *provenance);
 
 /* Reads the asked parts of codes first .. first+count-1 (count -1: to the end). Checks that offsets ascend and indices
  * are in range, so that a damaged file is an error here and not a crash later. */
 int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned parts, struct vocabulary *vocabulary);
+
+/* Whether the subgraphs that were read are in range, for who reads them otherwise; codes [n_codes]: their numbers, NULL: those from `first` on. */
+int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *vocabulary, const int64_t *codes);
 
 /* The sizes alone: n_codes_total, n_nodes, n_hierarchy, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);

@@ -1,74 +1,131 @@
-/* Pieces of the file, of which the chosen codes are appended. */
+/* Offsets say where the values of the chosen codes lie; then those are fetched. */
 #include "store/vocabulary_pick.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "store/row_fetch.h"
 
-enum { PIECE = 16384 }; /* codes read at a time */
-
-struct capacities {
-    long long description, nodes, source, target, relation;
+struct picking {
+    struct h5file *file;
+    const struct comm *comm;
+    const int64_t *codes;
+    int64_t n;
 };
 
-static int append(void *array, long long *capacity, int64_t at, const void *from, int64_t count, int64_t size) {
-    void *data;
-    TRY(mem_grow(array, capacity, at + count, size));
-    memcpy(&data, array, sizeof data);
-    if (count) memcpy((char *)data + at * size, from, (size_t)(count * size));
-    return STATUS_OK;
+/* values [n_values] of `size` bytes, of these spans. */
+static int pick_values(struct picking *p, const char *name, enum h5type type, int64_t size, int64_t n_spans,
+                       const struct row_range *spans, int64_t n_values, void *out) {
+    void *data = NULL;
+    int status = mem_alloc(out, n_values, size);
+    if (status == STATUS_OK) memcpy(&data, out, sizeof data);
+    return h5file_fetch(p->file, p->comm, name, type, n_spans, spans, data, status);
 }
 
-static int append_code(struct vocabulary *v, struct capacities *c, const struct vocabulary *from, int64_t i) {
-    int64_t k = v->n_codes, text = from->description_offsets[i], nodes = from->node_offsets[i];
-    int64_t edges = from->edge_offsets[i], n_text = from->description_offsets[i + 1] - text;
-    int64_t n_nodes = from->node_offsets[i + 1] - nodes, n_edges = from->edge_offsets[i + 1] - edges;
-    memcpy(v->code + k * v->code_bytes, vocabulary_code(from, i), (size_t)v->code_bytes);
-    memcpy(v->system + k * v->system_bytes, vocabulary_system(from, i), (size_t)v->system_bytes);
-    v->n_listed[k] = from->n_listed[i];
-    TRY(append(&v->description, &c->description, v->description_offsets[k], from->description + text, n_text, 1));
-    TRY(append(&v->nodes, &c->nodes, v->node_offsets[k], from->nodes + nodes, n_nodes, 4));
-    TRY(append(&v->edge_source, &c->source, v->edge_offsets[k], from->edge_source + edges, n_edges, 2));
-    TRY(append(&v->edge_target, &c->target, v->edge_offsets[k], from->edge_target + edges, n_edges, 2));
-    TRY(append(&v->edge_relation, &c->relation, v->edge_offsets[k], from->edge_relation + edges, n_edges, 1));
-    v->description_offsets[k + 1] = v->description_offsets[k] + n_text;
-    v->node_offsets[k + 1] = v->node_offsets[k] + n_nodes;
-    v->edge_offsets[k + 1] = v->edge_offsets[k] + n_edges;
-    v->n_codes++;
-    return STATUS_OK;
-}
-
-static int make_room(struct vocabulary *v, int64_t n, const struct vocabulary *piece) {
-    v->code_bytes = piece->code_bytes;
-    v->system_bytes = piece->system_bytes;
-    TRY(mem_alloc(&v->code, n * v->code_bytes + 1, 1));
-    TRY(mem_alloc(&v->system, n * v->system_bytes + 1, 1));
-    TRY(mem_alloc(&v->n_listed, n, sizeof *v->n_listed));
-    TRY(mem_alloc(&v->description_offsets, n + 1, sizeof *v->description_offsets));
-    TRY(mem_alloc(&v->node_offsets, n + 1, sizeof *v->node_offsets));
-    return mem_alloc(&v->edge_offsets, n + 1, sizeof *v->edge_offsets);
-}
-
-static int pick(const char *path, const int64_t *codes, int64_t n, struct vocabulary *v) {
-    struct capacities capacities = {0};
-    for (int64_t i = 0; i < n;) {
-        struct vocabulary piece;
-        int64_t first = codes[i], left = v->n_codes_total - first;
-        TRY(vocabulary_read(path, first, left < PIECE ? left : PIECE,
-                            VOCABULARY_NAMES | VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS, &piece));
-        int status = i == 0 ? make_room(v, n, &piece) : STATUS_OK;
-        for (; status == STATUS_OK && i < n && codes[i] < first + piece.n_codes; i++)
-            status = append_code(v, &capacities, &piece, codes[i] - first);
-        vocabulary_free(&piece);
-        if (status != STATUS_OK) return status;
+/* Where the codes themselves lie, neighbours as one range. */
+static int pick_rows(struct picking *p, struct row_range **rows, int64_t *n_rows) {
+    *n_rows = 0;
+    TRY(mem_alloc(rows, p->n, sizeof **rows));
+    for (int64_t i = 0; i < p->n; i++) {
+        if (i > 0 && p->codes[i] == p->codes[i - 1] + 1)
+            (*rows)[*n_rows - 1].count++;
+        else
+            (*rows)[(*n_rows)++] = (struct row_range){p->codes[i], 1};
     }
     return STATUS_OK;
 }
 
-int vocabulary_pick(const char *path, const int64_t *codes, int64_t n, struct vocabulary *v) {
-    TRY(vocabulary_read_sizes(path, v));
-    int status = pick(path, codes, n, v);
+static int pick_text(struct picking *p, const char *name, int64_t n_rows, const struct row_range *rows, int64_t *bytes,
+                     char **out) {
+    int64_t all;
+    int status = h5file_shape(p->file, name, H5_TEXT, &all, bytes);
+    if (status == STATUS_OK) status = mem_alloc(out, p->n * *bytes + 1, 1);
+    TRY(h5file_fetch(p->file, p->comm, name, H5_TEXT, n_rows, rows, *out, status));
+    for (int64_t i = 0; i < p->n && status == STATUS_OK; i++)
+        if ((*out)[(i + 1) * *bytes - 1])
+            status = status_set(STATUS_FAILED, "%s is damaged: %s %lld has no end", h5file_path(p->file), name,
+                                (long long)p->codes[i]);
+    return comm_agree(p->comm, status);
+}
+
+static int pick_names(struct picking *p, struct vocabulary *v) {
+    struct row_range *rows = NULL;
+    int64_t n_rows;
+    int status;
+    TRY_DONE(comm_agree(p->comm, pick_rows(p, &rows, &n_rows)));
+    TRY_DONE(pick_text(p, "code", n_rows, rows, &v->code_bytes, &v->code));
+    TRY_DONE(pick_text(p, "system", n_rows, rows, &v->system_bytes, &v->system));
+done:
+    free(rows);
+    return status;
+}
+
+/* Ragged data: offsets [n + 1] from 0, and the spans of its values, which the caller frees in any case. */
+static int pick_offsets(struct picking *p, const char *name, int64_t **offsets, struct row_range **spans,
+                        int64_t *n_values) {
+    int status = mem_alloc(offsets, p->n + 1, sizeof **offsets);
+    TRY(h5file_fetch_spans(p->file, p->comm, name, p->n, p->codes, spans, n_values, status));
+    offsets_of_spans(p->n, *spans, *offsets);
+    return STATUS_OK;
+}
+
+static int pick_descriptions(struct picking *p, int with_bytes, struct vocabulary *v) {
+    struct row_range *spans = NULL;
+    int64_t bytes;
+    int status = pick_offsets(p, "description_offsets", &v->description_offsets, &spans, &bytes);
+    if (status == STATUS_OK && with_bytes)
+        status = pick_values(p, "description_bytes", H5_U8, 1, p->n, spans, bytes, &v->description);
+    free(spans);
+    return status;
+}
+
+static int pick_edges(struct picking *p, struct vocabulary *v) {
+    struct row_range *spans = NULL;
+    int64_t edges;
+    int status;
+    TRY_DONE(pick_offsets(p, "edge_offsets", &v->edge_offsets, &spans, &edges));
+    TRY_DONE(pick_values(p, "edge_source", H5_U16, 2, p->n, spans, edges, &v->edge_source));
+    TRY_DONE(pick_values(p, "edge_target", H5_U16, 2, p->n, spans, edges, &v->edge_target));
+    TRY_DONE(pick_values(p, "edge_relation", H5_U8, 1, p->n, spans, edges, &v->edge_relation));
+done:
+    free(spans);
+    return status;
+}
+
+static int pick_graphs(struct picking *p, struct vocabulary *v) {
+    struct row_range *rows = NULL, *spans = NULL;
+    int64_t n_rows, nodes;
+    int status;
+    TRY_DONE(comm_agree(p->comm, pick_rows(p, &rows, &n_rows)));
+    TRY_DONE(pick_values(p, "n_listed", H5_I32, 4, n_rows, rows, p->n, &v->n_listed));
+    TRY_DONE(pick_offsets(p, "node_offsets", &v->node_offsets, &spans, &nodes));
+    TRY_DONE(pick_values(p, "nodes", H5_I32, 4, p->n, spans, nodes, &v->nodes));
+    TRY_DONE(pick_edges(p, v));
+    status = comm_agree(p->comm, vocabulary_check_graphs(p->file, v, p->codes));
+done:
+    free(rows);
+    free(spans);
+    return status;
+}
+
+static int pick_parts(struct picking *p, unsigned parts, struct vocabulary *v) {
+    if (parts & VOCABULARY_NAMES) TRY(pick_names(p, v));
+    if (parts & (VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS))
+        TRY(pick_descriptions(p, (parts & VOCABULARY_DESCRIPTIONS) != 0, v));
+    return parts & VOCABULARY_GRAPHS ? pick_graphs(p, v) : STATUS_OK;
+}
+
+int vocabulary_pick(const struct comm *comm, const char *path, const int64_t *codes, int64_t n, unsigned parts,
+                    struct vocabulary *v, int status) {
+    struct picking p = {.comm = comm, .codes = codes, .n = n};
+    *v = (struct vocabulary){0};
+    if (status == STATUS_OK) status = vocabulary_read_sizes(path, v);
+    if (status == STATUS_OK) status = h5file_open(&p.file, path, KIND_VOCABULARY);
+    v->n_codes = n;
+    status = comm_agree(comm, status);
+    if (status == STATUS_OK) status = pick_parts(&p, parts, v);
+    h5file_close(p.file);
     if (status != STATUS_OK) vocabulary_free(v);
     return status;
 }

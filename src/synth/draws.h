@@ -1,4 +1,4 @@
-/* Random numbers of one patient in their order, all from base/rng.h: the n-th number of (seed, what, patient, step) is the same
+/* Random numbers of one patient (or of one code or node of a made-up vocabulary) in their order, all from base/rng.h: the n-th number of (seed, what, patient, step) is the same
  * wherever it is drawn, so that any rank can make any patient. */
 #ifndef MEDTOK_SYNTH_DRAWS_H
 #define MEDTOK_SYNTH_DRAWS_H
@@ -7,8 +7,20 @@
 
 #include "base/rng.h"
 
-/* What is drawn; added to RNG_SYNTH. */
-enum { DRAW_PERSON, DRAW_COURSE, DRAW_DETAILS, DRAW_CALIBRATION, DRAW_MODEL, DRAW_CODES };
+/* What is drawn; added to RNG_SYNTH. Of a vocabulary: index = code or node, step = terminology, kind of nodes or relation. */
+enum {
+    DRAW_PERSON,
+    DRAW_COURSE,
+    DRAW_DETAILS,
+    DRAW_CALIBRATION,
+    DRAW_MODEL,
+    DRAW_CODES,
+    DRAW_CHILDREN,
+    DRAW_CONCEPTS,
+    DRAW_LISTED,
+    DRAW_HUBS,
+    DRAW_EDGES
+};
 
 struct draws {
     uint64_t seed, index;

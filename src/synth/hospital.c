@@ -19,6 +19,7 @@ enum { BLOCK_PATIENTS = 512 };
 struct writer {
     const struct comm *comm;
     const struct synth_options *options;
+    const char *folder;
     const struct synth_hospital *hospital;
     unsigned formats;
     int n_tables, first[N_SYNTH_FORMATS]; /* of each format's tables in `rows`; behind those of the truth */
@@ -81,9 +82,9 @@ static int name_tables(const struct writer *w, char **paths) {
     char name[PATH_MAX];
     for (int t = 0; t < w->n_tables; t++) {
         table_name(w, t, name);
-        size_t size = strlen(w->options->folder) + strlen(name) + 2;
+        size_t size = strlen(w->folder) + strlen(name) + 2;
         TRY(mem_alloc(&paths[t], (long long)size, 1));
-        snprintf(paths[t], size, "%s/%s", w->options->folder, name);
+        snprintf(paths[t], size, "%s/%s", w->folder, name);
     }
     return STATUS_OK;
 }
@@ -221,7 +222,7 @@ static void log_files(const struct writer *w) {
         if (w->comm->rank == 0) log_debug("%s: %lld rows", file->path, (long long)file->lines - 1);
         bytes += file->bytes;
     }
-    log_info("%d tables, %s, in %s", w->n_tables, format_bytes(bytes, size, sizeof size), w->options->folder);
+    log_info("%d tables, %s, in %s", w->n_tables, format_bytes(bytes, size, sizeof size), w->folder);
 }
 
 /* ---- all ---- */
@@ -236,10 +237,15 @@ static int write_all(struct writer *w) {
     return table_files_close(w->files, status);
 }
 
-int hospital_write(const struct comm *comm, const struct synth_options *options, const struct synth_hospital *hospital,
-                   unsigned formats, struct truth_samples held_out[N_SYNTH_TASKS]) {
-    struct writer w = {
-        .comm = comm, .options = options, .hospital = hospital, .formats = formats, .held_out = held_out};
+int hospital_write(const struct comm *comm, const struct synth_options *options, const char *folder,
+                   const struct synth_hospital *hospital, unsigned formats,
+                   struct truth_samples held_out[N_SYNTH_TASKS]) {
+    struct writer w = {.comm = comm,
+                       .options = options,
+                       .folder = folder,
+                       .hospital = hospital,
+                       .formats = formats,
+                       .held_out = held_out};
     w.n_blocks = (options->patients + BLOCK_PATIENTS - 1) / BLOCK_PATIENTS;
     int status = write_all(&w);
     for (int t = 0; t < w.n_tables && w.rows; t++) rows_free(&w.rows[t]);

@@ -21,9 +21,10 @@ struct truth_samples {
     struct truth_sample *items; /* owned, of this rank's patients */
 };
 
-/* Collective. Writes the tables of the formats, and what is true of them (synth/truth.h), under options->folder; all or none. The caller
+/* Collective. Writes the tables of the formats, and what is true of them (synth/truth.h), under `folder`; all or none. The caller
  * frees the items of `held_out`, of each task. */
-int hospital_write(const struct comm *comm, const struct synth_options *options, const struct synth_hospital *hospital,
-                   unsigned formats, struct truth_samples held_out[N_SYNTH_TASKS]);
+int hospital_write(const struct comm *comm, const struct synth_options *options, const char *folder,
+                   const struct synth_hospital *hospital, unsigned formats,
+                   struct truth_samples held_out[N_SYNTH_TASKS]);
 
 #endif

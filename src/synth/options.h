@@ -1,4 +1,4 @@
-/* A hospital that is made up: settings synth.*. */
+/* A hospital or a vocabulary that is made up: settings synth.*. */
 #ifndef MEDTOK_SYNTH_OPTIONS_H
 #define MEDTOK_SYNTH_OPTIONS_H
 
@@ -14,9 +14,19 @@ enum synth_version { SYNTH_VERSIONS(OPTION_CHOICE_NUMBER) };
 #define SYNTH_PARQUETS(CHOICE) CHOICE(SYNTH_NO_PARQUET, "no") CHOICE(SYNTH_PARQUET, "yes")
 enum synth_parquet { SYNTH_PARQUETS(OPTION_CHOICE_NUMBER) };
 
+#define SYNTH_MAKES(CHOICE) CHOICE(SYNTH_MAKE_HOSPITAL, "hospital") CHOICE(SYNTH_MAKE_VOCABULARY, "vocabulary")
+enum synth_make { SYNTH_MAKES(OPTION_CHOICE_NUMBER) };
+
 #define SYNTH_OPTIONS(KEY, in)                                                                                         \
-    KEY(in, PATH, "synth.folder", folder, "results/hospital", 0, JOB_SYNTH, "hospital",                                \
-        "folder for the data sets, one folder each; new, empty, or of an earlier run, whose files are replaced")       \
+    KEY(in, CHOICE, "synth.make", make, synth_make, SYNTH_MAKES, "hospital", JOB_SYNTH, SHAPES,                        \
+        "what is made: a hospital, or a vocabulary, which synth.folder, synth.scale, synth.gzip and run.seed "         \
+        "describe; "                                                                                                   \
+        "the other settings are a hospital's")                                                                         \
+    KEY(in, PATH, "synth.folder", folder, "", 0, JOB_SYNTH, "hospital",                                                \
+        "folder for the data sets, one folder each, or for the files of a vocabulary; new, empty, or of an earlier "   \
+        "run, whose files are replaced; empty: results/hospital, or results/made-vocabulary")                          \
+    KEY(in, REAL, "synth.scale", scale, "1", 0.01, 10, JOB_SYNTH, SHAPES,                                              \
+        "size of a vocabulary; 1: as published, 617490 codes and a graph of 8.1 million rows")                         \
     KEY(in, LIST, "synth.formats", formats, "names", JOB_SYNTH, NULL,                                                  \
         "mimic3, mimic4, ehrshot, omop, meds; empty: all")                                                             \
     KEY(in, INTEGER, "synth.gzip", gzip, "1", 0, 9, "", JOB_SYNTH, SHAPES, "level of compression; 0: plain files")     \

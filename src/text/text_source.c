@@ -12,7 +12,7 @@
 #include "base/sha256.h"
 #include "base/status.h"
 #include "store/text_features.h"
-#include "store/vocabulary.h"
+#include "store/vocabulary_pick.h"
 
 /* ---- open and close ---- */
 static int open_model(struct text_source *s, const struct text_options *text, struct device *device) {
@@ -56,20 +56,19 @@ static int add_ids(struct text_source *s, const char *text, int64_t size, struct
     return STATUS_OK;
 }
 
-int text_source_read_ids(struct text_source *s, const char *vocabulary_path, const int64_t *codes, int64_t n,
-                         int64_t first, int64_t count, struct text_ids *t) {
-    struct vocabulary v = {0};
+int text_source_read_ids(struct text_source *s, const struct comm *comm, const char *vocabulary_path,
+                         const int64_t *codes, int64_t n, struct text_ids *t) {
+    struct vocabulary v;
     long long capacity = 0;
-    int status;
     *t = (struct text_ids){0};
-    TRY_DONE(mem_alloc(&t->offsets, n + 1, sizeof *t->offsets));
-    TRY_DONE(vocabulary_read(vocabulary_path, first, count, VOCABULARY_DESCRIPTIONS, &v));
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t *d = v.description_offsets + (codes[i] - first);
-        TRY_DONE(add_ids(s, v.description + d[0], d[1] - d[0], t, &capacity, i));
+    int status = mem_alloc(&t->offsets, n + 1, sizeof *t->offsets);
+    status = vocabulary_pick(comm, vocabulary_path, codes, n, VOCABULARY_DESCRIPTIONS, &v, status);
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
+        const int64_t *d = v.description_offsets + i;
+        status = add_ids(s, v.description + d[0], d[1] - d[0], t, &capacity, i);
     }
-done:
     vocabulary_free(&v);
+    status = comm_agree(comm, status);
     if (status != STATUS_OK) text_ids_free(t);
     return status;
 }

@@ -35,9 +35,9 @@ int text_source_open(struct text_source *source, const struct text_options *text
                      uint64_t seed, struct device *device);
 void text_source_close(struct text_source *source);
 
-/* Tokenises the descriptions of codes[n] (global indices within first .. first + count - 1). */
-int text_source_read_ids(struct text_source *source, const char *vocabulary_path, const int64_t *codes, int64_t n,
-                         int64_t first, int64_t count, struct text_ids *ids);
+/* Collective (store/row_fetch.h). Tokenises the descriptions of codes[n] (global indices, ascending, each once). */
+int text_source_read_ids(struct text_source *source, const struct comm *comm, const char *vocabulary_path,
+                         const int64_t *codes, int64_t n, struct text_ids *ids);
 void text_ids_free(struct text_ids *ids);
 
 /* The two views of a text, or the one of evaluation, without dropout. */

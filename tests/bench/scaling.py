@@ -150,7 +150,7 @@ def main():
             "batch help; so would bfloat16 on the way. At batch 65,536 it is the rows of the losses, since each rank is sent those of all codes",
             f"({65536 * (LISTS * 64 + 4) * REAL / 1e6:.0f} MB) and sums their gradients; `loss.parts` does not change that.",
             f"Node rows come third, of a graph of 10 million nodes, too ({1e3 * parts['node rows']:.2f} ms of {1e3 * sum(parts.values()):.0f} ms at batch 65,536 on 1,024 ranks of the faster network):",
-            "a rank asks only for what its codes have. `tokenize` holds the whole node table on each rank, 2.6 GB then.", "",
+            "a rank asks only for what its codes have. `tokenize` cuts the node table too, 2.6 GB then.", "",
             "What to set: so many codes a rank that it computes most of the time, by the tables above 7 (batch 1,024) to 70 (65,536) on the faster network, 50 to 720 on the slower; more of",
             "them as the cores get faster. `train.log_every` costs a sum of 672 kB each time; `train.checkpoint_every` a copy in memory, and the disk while training goes on."]
     print("\n".join(out))

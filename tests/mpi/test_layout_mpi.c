@@ -13,12 +13,12 @@
 #include "store/checkpoint.h"
 #include "store/h5file.h"
 
-enum { N_SETS = 4, MOST_VALUES = 40000 };
+enum { N_SETS = 4, MOST_VALUES = 80000 };
 static const struct h5layout_set SETS[N_SETS] = {
-    {"cut", H5_F32, 5003, 7, 1},   /* rows narrower than a cell of checksums */
-    {"wide", H5_F32, 301, 100, 1}, /* rows that are cells */
-    {"whole", H5_F32, 11, 3, 0},   /* rank 0's */
-    {"nothing", H5_F32, 0, 3, 0}};
+    {"cut", H5_F32, 5003, 7, ROWS_OF_OWNERS, 0},   /* rows narrower than a cell of checksums */
+    {"wide", H5_F32, 301, 100, ROWS_OF_OWNERS, 0}, /* rows that are cells */
+    {"whole", H5_F32, 11, 3, ROWS_OF_ROOT, 0},     /* rank 0's */
+    {"nothing", H5_F32, 0, 3, ROWS_OF_ROOT, 0}};
 
 static char folder[PATH_MAX], path[PATH_MAX + 16], beside[PATH_MAX + 16];
 static float values[MOST_VALUES];
@@ -56,8 +56,10 @@ static struct provenance made_by_train(void) {
 
 /* This rank's rows of a dataset, and their values. */
 static void own_rows(const struct comm *comm, const struct h5layout_set *s, int64_t *first, int64_t *count) {
-    *first = s->by_rows ? row_owner_first(s->n_rows, comm->rank, comm->size) : 0;
-    *count = s->by_rows ? row_owner_first(s->n_rows, comm->rank + 1, comm->size) - *first : comm->rank ? 0 : s->n_rows;
+    *first = s->writer == ROWS_OF_OWNERS ? row_owner_first(s->n_rows, comm->rank, comm->size) : 0;
+    *count = s->writer == ROWS_OF_OWNERS ? row_owner_first(s->n_rows, comm->rank + 1, comm->size) - *first
+             : comm->rank                ? 0
+                                         : s->n_rows;
     for (int64_t i = 0; i < *count * s->cols; i++) values[i] = (float)sin((double)(*first * s->cols + i));
 }
 
@@ -81,9 +83,11 @@ static int write_own(struct h5layout *l) {
     return h5layout_sync(l);
 }
 
+static int set_step(struct h5file *file, void *step) { return h5file_set_int(file, "step", *(const int64_t *)step); }
+
 static int begin(struct h5layout *l) {
     struct provenance p = made_by_train();
-    return h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, "step", 12, STATUS_OK);
+    return h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, set_step, &(int64_t){12}, STATUS_OK);
 }
 
 static int count_files(void) {
@@ -255,11 +259,74 @@ static void what_cannot_be_made_to_last_leaves_no_file(const struct comm *comm, 
 static void what_rank_0_cannot_begin_fails_on_all(const struct comm *comm, struct h5layout *l) {
     struct provenance p = made_by_train();
     char nowhere[] = "/proc/nowhere/checkpoint.h5";
-    CHECK(h5layout_begin(l, nowhere, KIND_CHECKPOINT, &p, 0, "step", 1, STATUS_OK) == STATUS_FAILED);
+    CHECK(h5layout_begin(l, nowhere, KIND_CHECKPOINT, &p, 0, set_step, &(int64_t){1}, STATUS_OK) == STATUS_FAILED);
     CHECK(strstr(status_message(), "/proc/nowhere"));
     int before = comm->rank == 0 ? status_set(STATUS_FAILED, "the one before") : STATUS_OK;
-    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 0, "step", 1, before) == STATUS_FAILED);
+    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 0, set_step, &(int64_t){1}, before) == STATUS_FAILED);
     CHECK(strstr(status_message(), "the one before") && count_files() == 0);
+}
+
+/* ---- rows that ranks cut anywhere ---- */
+static const struct h5layout_set CUT_SETS[N_SETS] = {{"narrow", H5_F32, 5003, 1, 0},
+                                                     {"cut", H5_F32, 5003, 7, 0},
+                                                     {"wide", H5_F32, 301, 100, 0},
+                                                     {"few", H5_F32, 3, 1, 0}};
+
+/* Where the rows of a rank begin: unlike shares, some within one cell of checksums, and at `turn` 1 none for all but the last rank. */
+static int64_t cut(int64_t n, int rank, int size, int turn) {
+    if (rank == 0 || rank == size) return rank ? n : 0;
+    return turn ? 0 : n * rank * rank / (3 * size * size) + (rank > 1);
+}
+
+static void write_cut(const struct comm *comm, struct h5layout *l, int turn) {
+    struct h5layout_part parts[N_SETS];
+    struct provenance p = made_by_train();
+    float *at = values;
+    for (int i = 0; i < N_SETS; i++) {
+        int64_t n = CUT_SETS[i].n_rows, first = cut(n, comm->rank, comm->size, turn);
+        int64_t count = cut(n, comm->rank + 1, comm->size, turn) - first;
+        parts[i] = (struct h5layout_part){first, count, at};
+        for (int64_t k = 0; k < count * CUT_SETS[i].cols; k++)
+            *at++ = (float)sin((double)(first * CUT_SETS[i].cols + k));
+    }
+    CHECK(at <= values + MOST_VALUES);
+    CHECK(h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, set_step, &(int64_t){12}, STATUS_OK) == STATUS_OK);
+    int status = h5layout_write_parts(l, parts, STATUS_OK), synced = h5layout_sync(l);
+    CHECK(status == STATUS_OK && synced == STATUS_OK);
+    CHECK(finish(l, STATUS_OK) == STATUS_OK);
+}
+
+/* Beside it, the file that rank 0 writes alone. */
+static void rows_that_ranks_cut_anywhere_are_those_of_one_rank(const struct comm *comm, struct h5layout *layout) {
+    struct provenance p = made_by_train();
+    struct h5layout l;
+    struct h5file *file;
+    (void)layout;
+    CHECK(h5file_create(&file, comm, beside, KIND_CHECKPOINT, &p, 0) == STATUS_OK);
+    CHECK(h5file_set_int(file, "step", 12) == STATUS_OK);
+    for (int i = 0; i < N_SETS; i++) {
+        int64_t n = CUT_SETS[i].n_rows, count = comm->rank ? 0 : n;
+        for (int64_t k = 0; k < count * CUT_SETS[i].cols; k++) values[k] = (float)sin((double)k);
+        CHECK(h5file_write(file, CUT_SETS[i].name, H5_F32, n, CUT_SETS[i].cols, 0, count, values, 0) == STATUS_OK);
+    }
+    CHECK(h5file_commit(file) == STATUS_OK);
+    for (int turn = 0; turn < 2; turn++) {
+        CHECK(h5layout_make(&l, comm, N_SETS, CUT_SETS) == STATUS_OK);
+        write_cut(comm, &l, turn);
+        h5layout_free(&l);
+        check_alike(comm);
+    }
+}
+
+static void a_rank_that_cannot_write_its_part_leaves_no_file(const struct comm *comm, struct h5layout *l) {
+    struct h5layout_part parts[N_SETS];
+    CHECK(begin(l) == STATUS_OK);
+    for (int i = 0; i < N_SETS; i++)
+        parts[i] = (struct h5layout_part){comm->rank ? SETS[i].n_rows : 0, comm->rank ? 0 : SETS[i].n_rows, values};
+    full_after = comm->rank == 0 ? 1 : -1;
+    int status = h5layout_write_parts(l, parts, STATUS_OK), synced = h5layout_sync(l);
+    CHECK(status == STATUS_FAILED && synced == STATUS_OK);
+    check_failed(comm, l, status, "No space left on device");
 }
 
 #define BEHAVIOUR(name)                                                                                                \
@@ -277,6 +344,8 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(a_disk_that_is_full_for_one_rank_leaves_no_file),
                       BEHAVIOUR(what_cannot_be_made_to_last_leaves_no_file),
                       BEHAVIOUR(a_rank_that_cannot_write_leaves_no_file),
+                      BEHAVIOUR(rows_that_ranks_cut_anywhere_are_those_of_one_rank),
+                      BEHAVIOUR(a_rank_that_cannot_write_its_part_leaves_no_file),
                       BEHAVIOUR(what_rank_0_cannot_begin_fails_on_all)};
     struct comm comm;
     struct h5layout layout;

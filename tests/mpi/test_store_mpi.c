@@ -372,11 +372,12 @@ static void a_vocabulary_of_rank_0_is_read_by_all(const struct fixture *fixture)
     CHECK(back.n_codes == 1 && strcmp(vocabulary_code(&back, 0), "I10") == 0);
     CHECK(back.description && memcmp(back.description, "hypertension", 12) == 0);
     vocabulary_free(&back);
-    CHECK(vocabulary_pick(path, (int64_t[]){1}, 1, &back) == STATUS_OK);
+    const unsigned parts = VOCABULARY_NAMES | VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS;
+    CHECK(vocabulary_pick(fixture->comm, path, (int64_t[]){1}, 1, parts, &back, STATUS_OK) == STATUS_OK);
     CHECK(back.n_codes == 1 && strcmp(vocabulary_code(&back, 0), "I10") == 0 && back.node_offsets[1] == 0);
     CHECK(back.description_offsets[1] == 12 && memcmp(back.description, "hypertension", 12) == 0);
     vocabulary_free(&back);
-    CHECK(vocabulary_pick(path, (int64_t[]){0, 1}, 2, &back) == STATUS_OK);
+    CHECK(vocabulary_pick(fixture->comm, path, (int64_t[]){0, 1}, 2, parts, &back, STATUS_OK) == STATUS_OK);
     CHECK(back.n_codes == 2 && back.n_listed[0] == 1 && back.node_offsets[2] == 2 && back.nodes[1] == 2);
     CHECK(back.edge_offsets[2] == 1 && back.edge_target[0] == 1 && back.description_offsets[1] == 8);
     CHECK(strcmp(vocabulary_system(&back, 1), "ICD10CM") == 0);

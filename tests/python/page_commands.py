@@ -32,7 +32,7 @@ NOT_RUN = {
 NEEDS = {r"jobs/parquet_to_tsv.py ": importlib.util.find_spec("pyarrow"), r"h5dump ": shutil.which("h5dump")}
 
 # What a command is given less of than it says: key=value in its arguments, and settings over those of its files.
-LESS = {"synth.patients": "60", "ehr.seeds": "1", "ehr.pretrain_steps": "2", "train.eval_every": "2"}
+LESS = {"synth.patients": "60", "synth.scale": "0.01", "ehr.seeds": "1", "ehr.pretrain_steps": "2", "train.eval_every": "2"}
 SMALL = """
 text: {dim: 32}
 quantizer: {size: 90, dim: 16, warmup: 0}

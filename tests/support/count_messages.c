@@ -2,7 +2,7 @@
  * src/dist/stages.c), those of libraries below it too (HDF5's MPI-IO). Beside the program's own counts it is a second
  * opinion: it sees the calls that are wrapped below, whoever makes them. They are those by which the program and HDF5 1.10 to 1.14 move
  * data or wait for other ranks; messages.sh looks that the program calls no other. What opens or ends a window is a
- * collective; a Fetch_and_op is a send. Writes at a rank's own place in a file (File_write_at) reach no rank: not counted.
+ * collective; a Fetch_and_op is a send, and so is a Get, with the bytes that come. Writes at a rank's own place in a file (File_write_at) reach no rank: not counted.
  *
  * At MPI_Finalize rank r writes the file MESSAGES.r: `stage <tab> calls <tab> collectives <tab> sends <tab> bytes` a line, where calls
  * is how often the stage began. A collective is a call on a communicator or a file of several ranks; bytes is what the rank puts in:
@@ -136,6 +136,8 @@ WRAP(Scatterv,
 WRAP(Win_allocate, (MPI_Aint n, int unit, MPI_Info i, MPI_Comm c, void *at, MPI_Win *w), (n, unit, i, c, at, w),
      collective(c, 0))
 WRAP(Win_free, (MPI_Win * w), (w), collective(MPI_COMM_WORLD, 0))
+WRAP(Get, (void *b, int n, MPI_Datatype t, int from, MPI_Aint at, int m, MPI_Datatype u, MPI_Win w),
+     (b, n, t, from, at, m, u, w), send(MPI_COMM_WORLD, is_rank(MPI_COMM_WORLD, from) ? 0 : bytes_of(t, n)))
 WRAP(Fetch_and_op, (const void *v, void *before, MPI_Datatype t, int to, MPI_Aint at, MPI_Op o, MPI_Win w),
      (v, before, t, to, at, o, w), send(MPI_COMM_WORLD, bytes_of(t, 1)))
 

@@ -88,7 +88,7 @@ expect_error 1 '1 of 2 codes were not found' medtok lookup E11.9 nothing
 # ---- help ----
 prints '^usage: medtok export \[npy\] \[tsv\] \[jsonl\] \[hf FOLDER\] \[--config FILE\]' "$MEDTOK" export --help
 prints '^usage: medtok lookup CODE\.\.\. \[--near N\]' "$MEDTOK" lookup --help
-prints '^usage: medtok prepare \[--config' "$MEDTOK" prepare --help
+prints '^usage: \[mpirun -n RANKS\] medtok prepare \[--config' "$MEDTOK" prepare --help
 prints '^usage: \[mpirun -n RANKS\] medtok tokenize \[--codes FILE\] \[--append-to TABLE\]' "$MEDTOK" tokenize --help
 jobs=$("$MEDTOK" --help | sed -n '/^jobs:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
 [ "$(wc -w <<<"$jobs")" -ge 9 ] || fail "jobs of the help: $jobs"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole way of the CUDA backend through the program, on the emulation of CUDA on the CPU (kernels/tests/emulation): training and
-# tokens are those of the CPU backend, on one rank and on two. It is no test of a GPU.
+# tokens are those of the CPU backend, on one rank and on two, and so are the answers of a language model. It is no test of a GPU.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 [ -x "${MEDTOK_EMULATED:-}" ] || skip "this build has no emulation of CUDA"
 
@@ -52,4 +52,21 @@ medtok encode $encoder --set text.precision=fp32 --set run.device=cpu --set file
 emulated 1 encode $encoder --set text.precision=fp32 --set files.vocabulary=few.h5 --set files.text=cuda_text.h5 2>log || fail "encode: $(cat log)"
 h5diff -r -d 1e-4 cpu_text.h5 cuda_text.h5 features >differences # the attribute with the checksum differs
 grep -A 1 '^dataset' differences | grep -q '^0 differences' || fail "other features: $(head differences)"
+
+# A language model learns to answer, with vectors of codes before the questions, and answers.
+cp -r "$ROOT/tests/golden/llama/smollm2" model && chmod -R u+w model && sed -i 's/"max_position_embeddings": 256/"max_position_embeddings": 1024/' model/config.json
+awk -F'\t' 'NR > 1 && NR < 8 { printf "{\"id\": \"%d\", \"stem\": \"Case %d?\", \"options\": [\"x\", \"y\", \"z\"], \"answer\": \"%s\", \"codes\": [[\"%s\", \"%s\"]]}\n",
+    NR, NR, substr("ABC", NR % 3 + 1, 1), $1, $2 }' "$SAMPLE/codes.tsv" >questions.jsonl
+for device in cpu cuda; do
+    program=$MEDTOK
+    [ $device = cpu ] || program=$MEDTOK_EMULATED
+    qa=(qa.model=model qa.questions=questions.jsonl qa.prefix=vectors files.table=cpu_table.h5 qa.adapter=adapter_$device run.device=$device run.threads=1)
+    "$program" qa-train --set "${qa[@]}" qa.batch=3 qa.steps=2 qa.warmup=1 qa.rate=1e-3 qa.checkpoint=qa_$device.h5 qa.metrics=qa_$device.jsonl 2>log || fail "qa-train on $device: $(cat log)"
+    grep -q "device $device" log || fail "not on $device: $(cat log)"
+    "$program" qa --set "${qa[@]}" qa.rotations=0 qa.report=qa_$device.json >out 2>log || fail "qa on $device: $(cat log)"
+done
+same qa_cpu.jsonl qa_cuda.jsonl 2 2e-4
+scores() { grep '"scores"' "$1" | tr -d '[],' | cut -d: -f2; }
+paste -d' ' <(scores qa_cpu.json) <(scores qa_cuda.json) | awk '{ for (i = 1; i <= 3; i++) bad += ($i - $(i + 3)) ^ 2 > 1e-6 * $i ^ 2 } END { exit bad || NR != 6 || NF != 6 }' ||
+    fail "other scores: $(paste <(scores qa_cpu.json) <(scores qa_cuda.json))"
 finish

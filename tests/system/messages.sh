@@ -6,17 +6,19 @@
 nm -D "$MEDTOK" 2>/dev/null | grep -q __asan_init && skip "the sanitizer must be the first library"
 
 STEPS=4
-# count RANKS: trains, a log line and a checkpoint at the second step; then counts.txt has `stage collectives sends bytes` a line: of
-# the rank with the most of each.
-count() {
-    local config="$work/small.yaml"
+# count_job JOB RANKS SETTING...: then counts.txt has `stage collectives sends bytes` a line: of the rank with the most of each.
+count_job() {
+    local config="$work/small.yaml" job=$1
+    shift
     rm -f counted.*
-    "$MPIRUN" -n "$1" env LD_PRELOAD="$COUNTER" MESSAGES=counted "$MEDTOK" train --config "$config" --set files.checkpoint="c$1.h5" \
-        run.threads=1 train.steps=$STEPS train.log_every=2 train.checkpoint_every=2 "${@:2}" >log.txt 2>&1 || fail "training on $1 ranks: $(cat log.txt)"
+    "$MPIRUN" -n "$1" env LD_PRELOAD="$COUNTER" MESSAGES=counted "$MEDTOK" $job --config "$config" --set run.threads=1 train.steps=$STEPS \
+        train.log_every=2 train.checkpoint_every=2 "${@:2}" >log.txt 2>&1 || fail "$job on $1 ranks: $(cat log.txt)"
     [ "$(ls counted.* | wc -l)" -eq "$1" ] || fail "$1 ranks: not each has counted"
     cat counted.* | awk -F'\t' '{for (i = 3; i <= 5; i++) if ($i > most[$1, i]) most[$1, i] = $i; seen[$1]}
         END {for (s in seen) print s, most[s, 3] + 0, most[s, 4] + 0, most[s, 5] + 0}' >counts.txt
 }
+# count RANKS SETTING...: trains, a log line and a checkpoint at the second step
+count() { count_job train "$1" --set files.checkpoint="c$1.h5" "${@:2}"; }
 # most RANKS STAGES COLUMN DIVISOR MOST WHAT: of these stages together.
 most() {
     awk -v stages=" $2 " -v column="$3" -v divisor="$4" -v most="$5" 'index(stages, " " $1 " ") {n += $column}
@@ -36,15 +38,35 @@ for call in $(nm -D "$MEDTOK" | sed -n 's/^ *U \(MPI_[A-Z][a-z_]*\).*/\1/p'); do
         MPI_Comm_rank | MPI_Comm_size | MPI_Comm_*_attr | MPI_Comm_*_keyval | MPI_Comm_set_errhandler | MPI_Win_set_errhandler | MPI_Request_free) ;;
         # of what was begun by a call that is counted: receives, waits, a window's passive epoch
         MPI_Recv | MPI_Irecv | MPI_Mrecv | MPI_Probe | MPI_Iprobe | MPI_Improbe | MPI_Test* | MPI_Wait*) ;;
-        MPI_Win_lock_all | MPI_Win_unlock_all | MPI_Win_flush | MPI_Win_sync) ;;
+        MPI_Win_lock_all | MPI_Win_unlock_all | MPI_Win_flush | MPI_Win_flush_all | MPI_Win_sync) ;;
         *) nm -D "$COUNTER" | grep -q " T $call\$" || fail "$call is not counted" ;;
     esac
 done
+
+# A table, of 45 blocks: rank 0 lays it out, and says so; a sum of checksums; it is whole. The rest opens windows on the node table and on the
+# number of the next piece of work, and closes them. Each piece asks for its number, and for nodes of each other rank.
+tokenize="load create tokenize write"
+count_tokenize() {
+    count_job tokenize $1 --set files.checkpoint=c1.h5 files.table=t$1.h5 tokenize.batch=16
+    if [ $1 -eq 1 ]; then
+        awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something to tokenize: $(cat counts.txt)"
+        return
+    fi
+    most $1 "$tokenize" 2 1 16 "collectives to tokenize"
+    least $1 "$tokenize" 2 1 8 "collectives to tokenize"
+    most $1 "tokenize" 2 1 0 "collectives while codes are tokenised"
+    most $1 "$tokenize" 3 1 $((46 + 45 * ($1 - 1))) "messages to tokenize"
+    least $1 "$tokenize" 3 1 2 "messages to tokenize"
+    most $1 "$tokenize" 4 1 600000 "bytes to tokenize" # of all pieces some 330,000: one rank may take them all
+}
 
 medtok prepare >/dev/null 2>&1 && medtok encode >/dev/null 2>&1 || fail "prepare and encode"
 step="batch fetch forward backward reduce update"
 for ranks in 1 2 4 8; do
     count $ranks
+    mv counts.txt trained.txt
+    count_tokenize $ranks
+    mv trained.txt counts.txt
     if [ $ranks -eq 1 ]; then
         awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something: $(cat counts.txt)"
         continue

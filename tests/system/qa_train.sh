@@ -47,6 +47,12 @@ for prefix in random shuffled; do # they tell the codes apart as well, if a code
     grep -q "\"prefix\": \"$prefix\"" $prefix.json && grep -q '"adapter_seed": 0,' $prefix.json || fail "arm and seed of $prefix are not in its report"
 done
 
+# all arms beside each other
+"$MEDTOK" qa-compare --set 'qa_compare.reports=[vectors.json, none.json, null.json, random.json, shuffled.json]' qa_compare.report=arms.json run.threads=1 >arms.md 2>log ||
+    fail "qa-compare: $(cat log)"
+grep -q '^- MedTok over LoRA alone: +[4-9][0-9].[0-9] points (95 %: +.*), McNemar p < .0001. A difference of' arms.md || fail "the gain over LoRA alone: $(cat arms.md)"
+grep -q '^- MedTok over shuffled vectors: .*, McNemar p = [1.][0-9.]*: not told apart' arms.md || fail "vectors that tell as much: $(cat arms.md)"
+
 # ---- the codes' descriptions in words ----
 vocabulary=(files.vocabulary=vocabulary.h5 files.table=none.h5)
 learn descriptions descriptions 1 "${vocabulary[@]}" qa.steps=4

@@ -52,15 +52,19 @@ static int write_table(void **state) {
                                 .codebook_size = BOOK,
                                 .vocabulary_rows = TABLE_CODES - 1,
                                 .region = {{0, 2}, {2, 4}, {2, 6}, {2, 6}}};
-    struct table_names names = {code[0], system[0], sizeof code[0], sizeof system[0]};
+    struct table_head head = {.code = code[0],
+                              .system = system[0],
+                              .code_bytes = sizeof code[0],
+                              .system_bytes = sizeof system[0],
+                              .codebook = BOOK_ROWS[0]};
     struct table_writer *writer;
     (void)state;
     fill_table();
     snprintf(table_path, sizeof table_path, "/tmp/test_arms.%d.h5", (int)getpid());
     provenance_finish(&provenance, KIND_TABLE);
-    assert_int_equal(table_create(&writer, &comm, table_path, &shape, &names, BOOK_ROWS[0], &provenance), STATUS_OK);
+    assert_int_equal(table_create(&writer, &comm, table_path, &shape, &head, &provenance, STATUS_OK), STATUS_OK);
     assert_int_equal(table_write(writer, 0, TABLE_CODES, TOKENS[0], table_weights[0], table_vectors[0]), STATUS_OK);
-    assert_int_equal(table_commit(writer), STATUS_OK);
+    assert_int_equal(table_commit(writer, STATUS_OK), STATUS_OK);
     provenance_free(&provenance);
     return 0;
 }

@@ -50,7 +50,10 @@ static const struct description_options DESCRIPTIONS = {0};
 /* known: the vocabulary that new codes follow; NULL: none. */
 static int build_behind(struct vocabulary_builder *b, const struct subgraph_options *options, const char *graph,
                         const char *known) {
-    *b = (struct vocabulary_builder){.subgraphs = options,
+    static struct comm comm;
+    comm = comm_self();
+    *b = (struct vocabulary_builder){.comm = &comm,
+                                     .subgraphs = options,
                                      .descriptions = &DESCRIPTIONS,
                                      .code_tables = &CODE_TABLES,
                                      .graph_path = graph,

@@ -138,8 +138,8 @@ static void code_tables_keep_order_and_clean_descriptions(void **state) {
     assert_int_equal(t.nodes[1], 7);
     assert_int_equal(t.n_repeated_nodes, 1);
     assert_int_equal(t.n_without_description, 1);
-    uint8_t named[8] = {0, 0, 0, 0, 0, 0, 0, 1};
-    struct knowledge_graph graph = {.n_nodes = 8, .named = named};
+    uint64_t identity[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+    struct knowledge_graph graph = {.n_nodes = 8, .identities = {.of = identity, .n = 8}};
     assert_int_equal(code_table_check_nodes(&t, &graph, "kg"), STATUS_OK);
     assert_int_equal(t.n_in_gaps, 1); /* node 4 is in a gap */
     graph.n_nodes = 7;
@@ -255,6 +255,8 @@ static void pipes_and_devices_are_refused_unopened(void **state) {
     alarm(0);
 }
 
+static const struct comm SELF = {.size = 1, .local_size = 1};
+
 static const char GRAPH[] =
     "x_index,display_relation,y_index\n"
     "0,a,1\n1,a,0\n0,b,1\n1,b,0\n1,a,2\n2,a,1\n2,c,5\n5,c,2\n0,a,1\n3,a,3\n6,a,4\n";
@@ -263,7 +265,7 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     (void)state;
     struct knowledge_graph g;
     write_text(GRAPH);
-    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
     assert_int_equal(g.n_nodes, 7);
     assert_int_equal(g.n_edges, 9);
     assert_int_equal(g.n_repeated, 1);
@@ -271,9 +273,9 @@ static void graph_drops_repeats_and_self_loops(void **state) {
     assert_int_equal(g.n_one_way, 1);
     assert_int_equal(g.n_relations, 3);
     assert_string_equal(g.relation[2], "c");
-    assert_int_equal(g.offsets[0], 0);
-    assert_int_equal(g.offsets[1], 2); /* 0: to 1 by a and by b */
-    assert_int_equal(g.edges[1].relation, 1);
+    assert_int_equal(g.out.offsets[0], 0);
+    assert_int_equal(g.out.offsets[1], 2); /* 0: to 1 by a and by b */
+    assert_int_equal(g.out.relation[1], 1);
     knowledge_graph_free(&g);
 }
 
@@ -287,7 +289,7 @@ static void nodes_with_large_indices_in_the_first_rows_are_identified(void **sta
     fprintf(file, "%d,large,a,0,n0\n", LARGE);
     for (int i = 0; i < N; i++) fprintf(file, "%d,n%d,a,%d,n%d\n", i, i, i + 1, i + 1);
     fclose(file);
-    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
     assert_int_equal(g.identities.n, LARGE + 1);
     for (int i = 0; i <= LARGE; i++) assert_int_equal(g.identities.of[i] != 0, i <= N || i == LARGE);
     assert_true(g.identities.of[LARGE] != g.identities.of[0]);
@@ -310,7 +312,7 @@ static void nodes_are_called_by_name_or_id(void **state) {
     fputs("0,n0,another,a,1,n1,\n3,,,a,1,n1,late\n", file);
     for (int i = 0; i < 3000; i++) fprintf(file, "%d,n%d,,a,0,n0,\n", 10 + i, 10 + i);
     fclose(file);
-    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
     check_name(&g, 0, "heart, failing");
     check_name(&g, 1, "n1");
     check_name(&g, 2, "");
@@ -336,8 +338,8 @@ static void write_pairs(void) {
 }
 
 static int joined(const struct knowledge_graph *g, int32_t x, int32_t y, const char *relation) {
-    for (int64_t e = g->offsets[x]; e < g->offsets[x + 1]; e++)
-        if (g->edges[e].node == y && strcmp(g->relation[g->edges[e].relation], relation) == 0) return 1;
+    for (int64_t e = g->out.offsets[x]; e < g->out.offsets[x + 1]; e++)
+        if (g->out.node[e] == y && strcmp(g->relation[g->out.relation[e]], relation) == 0) return 1;
     return 0;
 }
 
@@ -349,7 +351,7 @@ static void removed_edges_go_both_ways_under_all_their_names_and_others_stay(voi
     close(mkstemp(file));
     write_pairs();
     assert_int_equal(removed_edges_begin(&removed, "drug_protein", 0.3, 1), STATUS_OK);
-    assert_int_equal(knowledge_graph_read(&g, path, &removed), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, &removed), STATUS_OK);
     assert_in_range(removed.n, 4, 24); /* 12 of 40, with a deviation of 2.9 */
     assert_int_equal(g.n_edges, 40 * 6 - removed.n * 4);
     assert_int_equal(g.n_nodes, 90);
@@ -368,7 +370,7 @@ static void removed_edges_go_both_ways_under_all_their_names_and_others_stay(voi
         assert_true(again.edges[i].x == removed.edges[i].x && again.edges[i].y == removed.edges[i].y);
     assert_int_equal(again.types.n, 2);
     assert_int_equal(removed_edges_begin(&other, "drug_protein", 0.3, 2), STATUS_OK);
-    assert_int_equal(knowledge_graph_read(&g, path, &other), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, &other), STATUS_OK);
     int differs = other.n != removed.n;
     for (long long i = 0; i < other.n && !differs; i++) differs = other.edges[i].x != removed.edges[i].x;
     assert_true(differs);
@@ -385,7 +387,7 @@ static void a_relation_that_is_not_there_cannot_be_removed(void **state) {
     struct removed_edges removed;
     write_pairs();
     assert_int_equal(removed_edges_begin(&removed, "target, no such", 0.5, 1), STATUS_OK);
-    assert_int_equal(knowledge_graph_read(&g, path, &removed), STATUS_FAILED);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, &removed), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "graph.remove names no such, but no row of"));
     knowledge_graph_free(&g);
     removed_edges_free(&removed);
@@ -400,10 +402,10 @@ static void an_index_far_beyond_the_nodes_is_refused(void **state) {
         FILE *file = fopen(path, "wb");
         fprintf(file, "x_index,relation,y_index\n0,a,1\n%lld,a,0\n1,a,0\n", (long long)LARGEST[i]);
         fclose(file);
-        assert_int_equal(knowledge_graph_read(&g, path, NULL), i == 0 ? STATUS_OK : STATUS_FAILED);
+        assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), i == 0 ? STATUS_OK : STATUS_FAILED);
         if (i == 0) {
             assert_int_equal(g.n_nodes, LARGEST[0] + 1);
-            assert_true(g.named[0] && g.named[1] && !g.named[2] && g.named[LARGEST[0]]);
+            assert_true(g.identities.of[0] && g.identities.of[1] && !g.identities.of[2] && g.identities.of[LARGEST[0]]);
         } else {
             assert_non_null(strstr(status_message(), ":3: x_index is "));
             assert_non_null(strstr(status_message(), "far beyond the 3 nodes"));
@@ -421,9 +423,9 @@ static void many_nodes_are_all_named(void **state) {
     fputs("x_index,relation,y_index\n", file);
     for (int i = 0; i < N; i++) fprintf(file, "%d,a,%d\n", 2 * i, 2 * ((i + 7) % N));
     fclose(file);
-    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
     assert_int_equal(g.n_nodes, 2 * N - 1);
-    for (int i = 0; i < g.n_nodes; i++) assert_int_equal(g.named[i], i % 2 == 0);
+    for (int i = 0; i < g.n_nodes; i++) assert_int_equal(g.identities.of[i] != 0, i % 2 == 0);
     knowledge_graph_free(&g);
 }
 
@@ -447,7 +449,7 @@ static void subgraphs_grow_hop_by_hop(void **state) {
     (void)state;
     struct knowledge_graph g;
     write_text(GRAPH);
-    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
     check_subgraph(&g, 1, 64, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1}, 3, 4);
     check_subgraph(&g, 2, 64, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1, 0}, 4, 8);
     check_subgraph(&g, 2, 3, (int32_t[]){2}, 1, (int32_t[]){2, 5, 1}, 3, 4);
@@ -466,7 +468,7 @@ static void beyond_the_cut_are_the_neighbours_that_say_least_of_the_code(void **
     write_text(
         "x_index,relation,y_index\n0,r,2\n0,r,3\n1,r,4\n1,r,5\n5,s,1\n1,r,6\n0,r,7\n1,r,7\n0,r,8\n1,r,8\n0,s,8\n"
         "2,r,9\n3,r,9\n3,r,10\n6,r,9\n7,r,9\n7,r,10\n7,r,11\n");
-    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
     /* edges: 8 three, 7 five; 4 one; 2, 5 and 6 two; 3 three */
     check_subgraph(&g, 1, 64, (int32_t[]){0, 1}, 2, (int32_t[]){0, 1, 8, 7, 4, 2, 5, 6, 3}, 9, 11);
     check_subgraph(&g, 1, 6, (int32_t[]){0, 1}, 2, (int32_t[]){0, 1, 8, 7, 4, 2}, 6, 7);
@@ -482,7 +484,7 @@ static void hubs_find_their_edges_too(void **state) {
     for (int i = 1; i <= 500; i++) fprintf(file, "0,a,%d\n%d,a,0\n", i, i);
     fputs("0,b,3\n3,b,0\n", file);
     fclose(file);
-    assert_int_equal(knowledge_graph_read(&g, path, NULL), STATUS_OK);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
     check_subgraph(&g, 1, 5, (int32_t[]){0, 3}, 2, (int32_t[]){0, 3, 1, 2, 4}, 5, 10);
     knowledge_graph_free(&g);
 }

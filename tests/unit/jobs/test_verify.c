@@ -59,17 +59,21 @@ static void write_table(const char *codes, const char *vocabulary_id) {
                                 .vocabulary_rows = 0,
                                 .table_version = 1,
                                 .residual = residual};
-    struct table_names names = {.code = codes, .system = "ICD10CM\0ICD10CM\0B\0\0\0\0\0\0", BYTES, BYTES};
     struct provenance provenance = {.job = "tokenize"};
     const int32_t tokens[ROWS * TABLE_GROUPS] = {0};
     float one = 1, weights[ROWS * TABLE_GROUPS];
+    struct table_head head = {.code = codes,
+                              .system = "ICD10CM\0ICD10CM\0B\0\0\0\0\0\0",
+                              .code_bytes = BYTES,
+                              .system_bytes = BYTES,
+                              .codebook = &one,
+                              .vocabulary_id = vocabulary_id};
     struct table_writer *writer;
     for (int i = 0; i < ROWS * TABLE_GROUPS; i++) weights[i] = weight;
     for (int g = 0; g < TABLE_GROUPS; g++) shape.region[g][1] = 1;
-    assert_int_equal(table_create(&writer, &self, table_path, &shape, &names, &one, &provenance), STATUS_OK);
+    assert_int_equal(table_create(&writer, &self, table_path, &shape, &head, &provenance, STATUS_OK), STATUS_OK);
     assert_int_equal(table_write(writer, 0, ROWS, tokens, weights, weights), STATUS_OK);
-    assert_int_equal(table_set_text(writer, "vocabulary_id", vocabulary_id), STATUS_OK);
-    assert_int_equal(table_commit(writer), STATUS_OK);
+    assert_int_equal(table_commit(writer, STATUS_OK), STATUS_OK);
 }
 
 static int verify(const char *vocabulary) {

@@ -375,7 +375,7 @@ static void compare_table(struct world *w) {
     assert_int_equal(saver_seal(&saver, 1, &sealed), STATUS_OK);
     assert_true(sealed);
     saver_free(&saver);
-    assert_int_equal(tokenizer_make(&tokenizer, &options, &w->device), STATUS_OK);
+    assert_int_equal(tokenizer_make(&tokenizer, &comm, &options, &w->device, STATUS_OK), STATUS_OK);
     assert_int_equal(token_rows_make(&rows, n, &w->config.quantizer), STATUS_OK);
     if (tokenizer_run(&tokenizer, 0, n, &rows) != STATUS_OK) fail_msg("%s", status_message());
     assert_int_equal(wanted->rows, n);

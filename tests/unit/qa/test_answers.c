@@ -13,10 +13,16 @@
 
 #include "base/status.h"
 #include "qa/answers.h"
+#include "store/table_pick.h"
 
 #define MODEL "tests/golden/llama/smollm2"
 
 enum { N = 12, BYTES = 16, DIM = 1, WIDTH = TABLE_GROUPS * DIM };
+
+#define TRY_OR_FAIL(call)                                                                                              \
+    do                                                                                                                 \
+        if (call) fail_msg("%s", status_message());                                                                    \
+    while (0)
 
 static struct device device;
 static char table_path[] = "/tmp/medtok-answers-t-XXXXXX";
@@ -37,7 +43,14 @@ static int make_table(void **state) {
                                 .base_rows = N,
                                 .table_version = 1,
                                 .region = {{0, 2}, {2, 4}, {4, 6}, {6, 8}}};
-    struct table_names names = {.code = codes[0], .system = systems[0], .code_bytes = BYTES, .system_bytes = BYTES};
+    struct table_head head = {.code = codes[0],
+                              .system = systems[0],
+                              .code_bytes = BYTES,
+                              .system_bytes = BYTES,
+                              .codebook = codebook,
+                              .vocabulary_id = "v",
+                              .checkpoint_id = "c",
+                              .step = 1};
     struct table_writer *writer;
     (void)state;
     close(mkstemp(table_path));
@@ -48,12 +61,9 @@ static int make_table(void **state) {
         if (i != 5) embedding[i][0] = 1, embedding[i][1] = (float)(i + 1);
     }
     provenance_finish(&provenance, KIND_TABLE);
-    assert_int_equal(table_create(&writer, &self, table_path, &shape, &names, codebook, &provenance), STATUS_OK);
+    assert_int_equal(table_create(&writer, &self, table_path, &shape, &head, &provenance, STATUS_OK), STATUS_OK);
     assert_int_equal(table_write(writer, 0, N, tokens[0], weights[0], embedding[0]), STATUS_OK);
-    assert_int_equal(table_set_text(writer, "vocabulary_id", "v"), STATUS_OK);
-    assert_int_equal(table_set_text(writer, "checkpoint_id", "c"), STATUS_OK);
-    assert_int_equal(table_set_int(writer, "step", 1), STATUS_OK);
-    assert_int_equal(table_commit(writer), STATUS_OK);
+    assert_int_equal(table_commit(writer, STATUS_OK), STATUS_OK);
     return 0;
 }
 
@@ -99,6 +109,38 @@ static void a_code_has_one_vector_whatever_the_other_questions_are(void **state)
     }
     questions_free(&one);
     questions_free(&more);
+}
+
+static void a_picked_table_has_its_codes_as_the_whole_one_has_them(void **state) {
+    (void)state;
+    char path[] = "/tmp/medtok-picked-t-XXXXXX";
+    struct table whole, few;
+    struct provenance provenance = {.job = "qa-prefix", .config = ""};
+    const int64_t rows[3] = {7, 3, 7}, picked[2] = {3, 7}, beyond[1] = {N};
+    int32_t tokens[2][2][TABLE_GROUPS];
+    float weights[2][2][TABLE_GROUPS], embedding[2][2][WIDTH];
+    close(mkstemp(path));
+    provenance_finish(&provenance, KIND_TABLE);
+    assert_int_equal(table_open(&whole, table_path), STATUS_OK);
+    assert_int_equal(table_pick(&whole, 1, beyond, path, &provenance), STATUS_FAILED);
+    if (table_pick(&whole, 3, rows, path, &provenance)) fail_msg("%s", status_message());
+    assert_int_equal(table_open(&few, path), STATUS_OK);
+    assert_int_equal(few.shape.n_codes, 2);
+    assert_int_equal(few.shape.vocabulary_rows, 0);
+    assert_string_equal(few.code, "C3");
+    assert_string_equal(few.code + few.code_bytes, "C7");
+    assert_string_equal(few.system, "ATC");
+    for (int64_t i = 0; i < 2; i++) {
+        TRY_OR_FAIL(table_read(&whole, picked[i], 1, tokens[0][i], weights[0][i], embedding[0][i]));
+        TRY_OR_FAIL(table_read(&few, i, 1, tokens[1][i], weights[1][i], embedding[1][i]));
+    }
+    assert_memory_equal(tokens[0], tokens[1], sizeof tokens[0]);
+    assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
+    assert_memory_equal(embedding[0], embedding[1], sizeof embedding[0]);
+    table_close(&few);
+    table_close(&whole);
+    provenance_free(&provenance);
+    unlink(path);
 }
 
 /* Each vector is one of the same system's, each once: column 1 over column 0 is the row's number + 1. */
@@ -249,6 +291,7 @@ static void weights_that_are_no_numbers_are_no_answer(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_code_has_one_vector_whatever_the_other_questions_are),
+        cmocka_unit_test(a_picked_table_has_its_codes_as_the_whole_one_has_them),
         cmocka_unit_test(shuffled_vectors_stay_in_their_system),
         cmocka_unit_test(rows_are_the_same_in_training_and_testing_and_null_without_a_vector),
         cmocka_unit_test(scores_over_all_orders_follow_their_options),

@@ -81,22 +81,26 @@ static void write_table(void) {
                                 .vocabulary_rows = N,
                                 .table_version = 1,
                                 .region = {{0, 1}, {1, 2}, {2, 3}, {3, 4}}};
-    struct table_names names = {.code = code[0], .system = system_name[0], .code_bytes = BYTES, .system_bytes = BYTES};
     struct table_writer *writer;
     float codebook[8] = {1, 1, 1, 1, 1, 1, 1, 1}, embedding[N][WIDTH], weights[N][TABLE_GROUPS];
     int32_t tokens[N][TABLE_GROUPS];
+    struct table_head head = {.code = code[0],
+                              .system = system_name[0],
+                              .code_bytes = BYTES,
+                              .system_bytes = BYTES,
+                              .codebook = codebook,
+                              .vocabulary_id = "v",
+                              .checkpoint_id = "c",
+                              .step = 1};
     for (int i = 0; i < N; i++)
         for (int g = 0; g < TABLE_GROUPS; g++) {
             embedding[i][g] = CODES[i].vector[g];
             weights[i][g] = 1;
             tokens[i][g] = g;
         }
-    assert_int_equal(table_create(&writer, &self, table_path, &shape, &names, codebook, &provenance), STATUS_OK);
+    assert_int_equal(table_create(&writer, &self, table_path, &shape, &head, &provenance, STATUS_OK), STATUS_OK);
     assert_int_equal(table_write(writer, 0, N, tokens[0], weights[0], embedding[0]), STATUS_OK);
-    assert_int_equal(table_set_text(writer, "vocabulary_id", "v"), STATUS_OK);
-    assert_int_equal(table_set_text(writer, "checkpoint_id", "c"), STATUS_OK);
-    assert_int_equal(table_set_int(writer, "step", 1), STATUS_OK);
-    assert_int_equal(table_commit(writer), STATUS_OK);
+    assert_int_equal(table_commit(writer, STATUS_OK), STATUS_OK);
 }
 
 static int make_files(void **state) {
