@@ -17,6 +17,7 @@
 #include "jobs.h"
 #include "model_settings.h"
 #include "dist/compute_device.h"
+#include "dist/reduce.h"
 
 /* What needs less of the device's memory. */
 static const char NEEDS_LESS[] = "a smaller train.batch, or fewer bench.items";
@@ -217,6 +218,8 @@ static int bench_backend(const struct backend *backend, const struct comm *comm,
     b.options = (struct measure_options){comm, &b.device, config->bench.repeats, config->bench.seconds};
     *report = (struct bench_report){.backend = backend->name, .ranks = comm->size};
     int status = compute_device_open(comm, &here.run, NEEDS_LESS, &b.device, &report->threads);
+    if (status == STATUS_OK)
+        status = sums_choose(comm, backend->choice == DEVICE_CPU ? SUMS_AUTO : here.run.sums, &b.device);
     if (status == STATUS_OK) status = bench_device(&b, comm);
     workbench_free(&b.workbench);
     device_close(&b.device);

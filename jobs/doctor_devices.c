@@ -7,9 +7,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#if __has_include(<mpi-ext.h>)
-#include <mpi-ext.h>
-#endif
 
 #include "base/format.h"
 #include "base/status.h"
@@ -18,12 +15,21 @@
 #include "store/h5file.h"
 
 /* ---- GPUs ---- */
-static const char *mpi_and_cuda(void) {
-#ifdef MPIX_CUDA_AWARE_SUPPORT
-    return MPIX_Query_cuda_support() ? "MPI is CUDA-aware" : "MPI is not CUDA-aware";
-#else
-    return "MPI does not say whether it is CUDA-aware";
-#endif
+/* How ranks with GPUs would sum gradients (run.sums): a failure if not as it is asked for. */
+static int examine_sums(struct examination *x, char *text, size_t size) {
+    const char *why = "run.sums: mpi", *library = NULL;
+    if (x->config->run.sums != SUMS_MPI) library = device_sums_library(&why);
+    if (!library && x->config->run.sums == SUMS_NCCL)
+        return status_set(
+            STATUS_FAILED,
+            "run.sums is nccl, but NCCL cannot be used: %.300s. Load its module, build where nccl.h is found "
+            "(NCCL_HOME), or set run.sums=auto",
+            why);
+    if (library)
+        snprintf(text, size, "%s sums gradients between them", library);
+    else
+        snprintf(text, size, "gradients are summed through the host's memory (%.300s)", why);
+    return STATUS_OK;
 }
 
 int examine_gpus(struct examination *x) {
@@ -31,6 +37,7 @@ int examine_gpus(struct examination *x) {
     enum device_choice choice = x->config->run.device;
     int count = choice == DEVICE_CPU ? 0 : device_cuda_count(&why_none);
     struct device device = {0};
+    char sums[400];
     if (choice == DEVICE_CPU) return snprintf(x->fine, sizeof x->fine, "not asked for (run.device: cpu)"), STATUS_OK;
     if (count == 0 && (choice == DEVICE_CUDA || device_cuda_fault()))
         return status_set(
@@ -48,10 +55,8 @@ int examine_gpus(struct examination *x) {
         return status_set(STATUS_FAILED, "GPU %d cannot be opened: %.400s. nvidia-smi shows who has it",
                           x->comm->local_rank % count, device.error);
     device_close(&device);
-    snprintf(
-        x->fine, sizeof x->fine,
-        "%d on this node, one a rank; %s, which is not needed: sums go through the host's memory, and NCCL is not used",
-        count, mpi_and_cuda());
+    TRY(examine_sums(x, sums, sizeof sums));
+    snprintf(x->fine, sizeof x->fine, "%d on this node, one a rank; %s", count, sums);
     return STATUS_OK;
 }
 

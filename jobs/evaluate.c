@@ -163,6 +163,7 @@ static int evaluate(struct evaluate *x, const struct comm *comm) {
     struct grid_run run = {.comm = comm,
                            .device = &x->device,
                            .threads = x->threads,
+                           .sums = c->run.sums,
                            .grid = &x->grid,
                            .cohort = c->files.cohort,
                            .table = c->files.table,

@@ -183,9 +183,10 @@ done:
 }
 
 static int check_codes(const struct new_codes *n, const struct config *config, int *have_nodes) {
-    struct code_table t;
+    struct code_table t = {0};
+    const struct comm alone = comm_self();
     int status;
-    TRY_DONE(code_table_read(&t, &n->config.files.codes));
+    TRY_DONE(code_table_read(&t, &alone, &n->config.files.codes));
     TRY_DONE(check_against_vocabulary(&t, config->files.vocabulary));
     if (config->tokenize.append_to[0])
         TRY_DONE(check_against_table(&t, config));

@@ -11,6 +11,7 @@
 #include "base/output.h"
 #include "base/path.h"
 #include "base/status.h"
+#include "device.h"
 #include "ehr/arms.h"
 #include "ehr/grid.h"
 #include "jobs.h"
@@ -217,6 +218,15 @@ static void print_stage(const struct stage_needs *s) {
                           : ", by rates of other machines");
 }
 
+/* The nodes may have another NCCL, or none: doctor says so there. */
+static void print_sums(const struct plan *p) {
+    const char *why = "run.sums: mpi", *library = NULL;
+    if (p->config->site.gpus == 0 || !(p->jobs & (JOB_TRAIN | JOB_EVALUATE))) return;
+    if (p->config->run.sums != SUMS_MPI) library = device_sums_library(&why);
+    printf("gradients of several GPUs are summed %s (%s)\n",
+           library ? "between them, by NCCL" : "through the host's memory, by MPI", library ? library : why);
+}
+
 static int print(const struct plan *p) {
     const struct plan_sizes *z = &p->sizes;
     if (z->n_codes > 0)
@@ -224,6 +234,7 @@ static int print(const struct plan *p) {
                z->from_vocabulary ? "vocabulary" : "code tables", (long long)z->parameters);
     printf("stage     ranks  memory/rank    writes  time, about\n");
     for (int i = 0; i < p->n; i++) print_stage(&p->stages[i]);
+    print_sums(p);
     return output_flush();
 }
 

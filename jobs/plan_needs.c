@@ -27,7 +27,8 @@ static int count_listed(const struct config *config, struct plan_sizes *z) {
     const struct subgraph_options *o = &config->subgraph;
     struct code_table table = {0};
     struct hierarchy hierarchy = {0};
-    int status = code_table_read(&table, &config->files.codes);
+    const struct comm alone = comm_self();
+    int status = code_table_read(&table, &alone, &config->files.codes);
     z->n_codes = table.n;
     for (int64_t i = 0; i < table.n_nodes && status == STATUS_OK; i++)
         if (table.nodes[i] >= z->n_nodes) z->n_nodes = table.nodes[i] + 1;
@@ -111,10 +112,10 @@ static int64_t training_memory(const struct plan_sizes *z, const struct config *
 static int64_t memory_of(enum job job, const struct plan_sizes *z, const struct config *c, int64_t ranks) {
     switch (job) {
         case JOB_PREPARE: return BASE_BYTES + z->vocabulary_bytes;
-        case JOB_ENCODE: return BASE_BYTES + z->vocabulary_bytes / 4;
+        case JOB_ENCODE: return BASE_BYTES + z->vocabulary_bytes / 4 / ranks;
         case JOB_TRAIN: return training_memory(z, c, ranks);
         case JOB_TOKENIZE:
-            return BASE_BYTES + 4 * z->parameters + z->vocabulary_bytes / ranks +
+            return BASE_BYTES + 4 * (z->parameters - z->cut + z->cut / ranks) + z->vocabulary_bytes / ranks +
                    c->tokenize.batch * code_activations(c);
         case JOB_INSPECT: return BASE_BYTES + z->table_bytes;
         case JOB_COHORT: return BASE_BYTES + (c->cohort.memory << 20);

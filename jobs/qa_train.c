@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "dist/compute_device.h"
+#include "dist/reduce.h"
 #include "jobs.h"
 #include "lm/model_id.h"
 #include "qa/answer_learner.h"
@@ -130,6 +131,7 @@ static int make(const struct comm *comm, const struct config *config, const stru
     int status, threads;
     TRY(checkpoint_ring_guard(&ring, comm, config->force, !config->force));
     TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
+    TRY_DONE(sums_choose(comm, config->run.sums, &device));
     TRY_DONE(comm_agree(comm, answer_model_open(&model, &device, &terms, questions)));
     log_info("learning from %lld questions: %d ranks x %d threads, device %s, batch %lld, %lld parameters",
              (long long)questions->n, comm->size, threads, device.name, (long long)config->qa.batch,

@@ -43,7 +43,8 @@ static int read_vocabulary(const struct config *config, struct vocabulary *v, st
 }
 
 static int read_tables(const struct config *config, struct code_table *t, struct synth_given_codes *given) {
-    TRY(code_table_read(t, &config->files.codes));
+    const struct comm alone = comm_self();
+    TRY(code_table_read(t, &alone, &config->files.codes));
     *given = (struct synth_given_codes){.n = t->n,
                                         .code = {.text = t->text, .at = t->code},
                                         .system = {.text = t->text, .at = t->system},

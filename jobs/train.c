@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "dist/compute_device.h"
 #include "dist/graph_partition.h"
+#include "dist/reduce.h"
 #include "jobs.h"
 #include "model_settings.h"
 #include "recipe.h"
@@ -118,7 +119,7 @@ static int add_inputs(const struct comm *comm, const struct config *config, stru
     (void)self;
     TRY(comm_agree(comm, provenance_add_input(provenance, "vocabulary", config->files.vocabulary)));
     TRY(text_source_add_provenance(comm, &config->text, config->files.text, provenance));
-    if (config->train.partition == PARTITION_GRAPH)
+    if (train_partition(&config->train) == PARTITION_GRAPH)
         TRY(provenance_add_checksum(provenance, "partitioner", "METIS", graph_partition_version()));
     int status = STATUS_OK;
     if (comm->rank == 0) status = text_source_add_encoder(&config->text, config->files.text, provenance);
@@ -136,6 +137,7 @@ static int make(const struct comm *comm, const struct config *config, const stru
     (void)self;
     TRY(checkpoint_ring_guard(&ring, comm, config->force, config->train.resume == RESUME_AUTO));
     TRY_DONE(compute_device_open(comm, &config->run, NEEDS_LESS, &device, &threads));
+    TRY_DONE(sums_choose(comm, config->run.sums, &device));
     training_open(&training, comm, &device, &config->train);
     struct medtok_learner_options options = learner_options(config, threads);
     TRY_DONE(medtok_learner_make(&learner, &options, comm, &device));
@@ -161,7 +163,6 @@ static int run(const struct comm *comm, const struct config *config, const struc
 static int check(const struct config *config) {
     TRY(text_options_check_mode(&config->text));
     TRY(train_options_check(&config->train));
-    if (config->train.partition == PARTITION_GRAPH) TRY(graph_partition_check("train.partition: graph"));
     if (config->model.text_map == TEXT_MAP_PRINCIPAL && config->text.mode == TEXT_ONLINE)
         return status_set(STATUS_USAGE,
                           "model.text_map: principal needs text.mode: cached, whose features it looks at");

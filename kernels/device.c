@@ -85,6 +85,53 @@ void device_prefetch_finish(struct device *device) {
     if (!device->error[0]) device->memory->prefetch_finish(device);
 }
 
+void device_fetch_reals(struct device *device, real *to, dev_real from, int64_t count) {
+    if (!device->error[0] && count > 0) device->memory->fetch(device, to, from.at, (size_t)count * sizeof(real));
+}
+
+void device_fetch_wait(struct device *device) {
+    if (!device->error[0]) device->memory->fetch_wait(device);
+}
+
+/* ---- sums over devices ---- */
+void device_address(struct device *device, char address[DEVICE_ADDRESS_BYTES]) {
+    address[0] = 0;
+    if (!device->error[0] && device->sums) device->sums->address(device, address);
+}
+
+int device_group_id(struct device *device, struct device_group_id *id, const char **why) {
+    *id = (struct device_group_id){{0}};
+    *why = device->error[0] ? device->error : "this backend does not sum over devices";
+    return device->error[0] || !device->sums ? -1 : device->sums->id(device, id, why);
+}
+
+void device_group_join(struct device *device, const struct device_group_id *id, int rank, int size) {
+    device_group_leave(device);
+    if (!device->error[0] && device->sums) device->sums->join(device, id, rank, size);
+}
+
+enum device_group_state device_group_state(struct device *device, const char **why) {
+    *why = "";
+    if (device->error[0]) {
+        *why = device->error;
+        return GROUP_FAILED;
+    }
+    return device->sums ? device->sums->state(device, why) : GROUP_NONE;
+}
+
+void device_group_leave(struct device *device) {
+    if (device->sums) device->sums->leave(device);
+    device->group_size = 0;
+}
+
+void device_sum_start(struct device *device, dev_real values, int64_t count) {
+    if (!device->error[0] && count > 0) device->sums->start(device, values.at, count);
+}
+
+void device_sum_finish(struct device *device) {
+    if (!device->error[0]) device->sums->finish(device);
+}
+
 void device_synchronize(struct device *device) {
     if (!device->error[0]) device->memory->synchronize(device);
 }

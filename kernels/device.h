@@ -28,6 +28,7 @@ typedef struct dev_half {
 
 struct kernels;        /* the table of primitives, kernels.h */
 struct device_backend; /* the memory functions of a backend, below */
+struct device_sums;    /* its sums over devices, below */
 
 /* In what a product of matrices multiplies; sums are float32 (the double build: double). */
 enum precision_of_products { PRODUCTS_F32, PRODUCTS_TF32, PRODUCTS_BF16 };
@@ -51,10 +52,12 @@ struct device {
     const struct kernels *primitives;    /* the backend's own table, which `run` calls and counts */
     struct work work;                    /* of all calls through `run` */
     const struct device_backend *memory; /* used by device.c alone */
+    const struct device_sums *sums;      /* likewise; NULL: this backend does not sum over devices */
     void *backend;                       /* private to the backend */
     int64_t linear_rows;                 /* rows that are worth giving to `linear` at once */
     int host_threads;                    /* the CPU's, or the host's beside a GPU; at least 1 */
     const char *needs_less;              /* what needs less memory, for the message when it is out; NULL: not known */
+    int group_size;                      /* devices with which it sums, itself among them; 0: it has joined no group */
     char error[512];                     /* first error, "" if none */
 };
 
@@ -116,6 +119,44 @@ void device_prefetch_reals(struct device *device, dev_real to, const real *from,
 void device_prefetch_wait(struct device *device);
 void device_prefetch_finish(struct device *device);
 
+/* The other way: copies `count` values into memory of device_host_alloc_reals beside the computation, behind the work that was queued
+ * before; `from` must stay as it is until device_fetch_wait, which waits on the host for all fetches, and not for work queued since. On the
+ * CPU a fetch copies at once. */
+void device_fetch_reals(struct device *device, real *to, dev_real from, int64_t count);
+void device_fetch_wait(struct device *device);
+
+/* ---- sums over the devices of several processes that the host's memory does not see: NCCL ---- */
+
+/* With what CUDA devices sum, such as "NCCL 2.28.9"; NULL: there is nothing, and *why_none (may be NULL) says why. Static storage. */
+const char *device_sums_library(const char **why_none);
+
+/* Where the device sits in its node ("0000:3b:00.0"): devices of one address are one. "" where that cannot be said (the CPU). */
+enum { DEVICE_ADDRESS_BYTES = 32 };
+void device_address(struct device *device, char address[DEVICE_ADDRESS_BYTES]);
+
+/* What the processes of a group know it by: made by one of them, which must live until all have joined, and handed to the others as
+ * bytes. Returns 0, or -1 and *why (storage of the device). */
+struct device_group_id {
+    char bytes[128];
+};
+int device_group_id(struct device *device, struct device_group_id *id, const char **why);
+
+/* Begins to join a group of `size` processes, each with a device of its own, as the rank'th; does not wait for the others. Ask
+ * device_group_state until it is no longer GROUP_JOINING; then device->group_size is `size`, or joining failed, which is no error of the
+ * device, and *why (storage of the device) says why. A device is in one group; device_close leaves it, device_group_leave before. What is
+ * still under way then is given up. */
+enum device_group_state { GROUP_NONE, GROUP_JOINING, GROUP_JOINED, GROUP_FAILED };
+void device_group_join(struct device *device, const struct device_group_id *id, int rank, int size);
+enum device_group_state device_group_state(struct device *device, const char **why);
+void device_group_leave(struct device *device);
+
+/* Sums `count` values over the group, in place: begins behind the work that was queued before, and goes on beside what is queued since, which
+ * must not use the values until device_sum_finish: it lets the work that is queued from then on wait for all sums before it. The host does not
+ * wait. All processes start the same sums in one order. A failure, one of another process too where the library can tell, is an
+ * error of the device, found where the host waits; a process whose device has an error does not take part, so that it must end the others. */
+void device_sum_start(struct device *device, dev_real values, int64_t count);
+void device_sum_finish(struct device *device);
+
 /* Waits for all queued work. Errors of queued work are found here and in downloads. */
 void device_synchronize(struct device *device);
 
@@ -154,6 +195,8 @@ struct device_backend {
     void (*prefetch)(struct device *, void *to, const void *from, size_t bytes);
     void (*prefetch_wait)(struct device *);
     void (*prefetch_finish)(struct device *);
+    void (*fetch)(struct device *, void *to, const void *from, size_t bytes);
+    void (*fetch_wait)(struct device *);
     void (*synchronize)(struct device *);
     void (*size)(struct device *, int64_t *free_bytes, int64_t *total_bytes);
     void (*close)(struct device *);
@@ -162,6 +205,17 @@ struct device_backend {
     void *(*recorded)(struct device *);            /* ends that; NULL: the error is recorded */
     int (*play)(struct device *, void *recording); /* queues it; 0: it no longer holds, nothing was queued */
     void (*forget)(struct device *, void *recording);
+};
+
+/* Sums over devices, each with the meaning of the function of device.c named alike; `address` and `id` may be called in no group. */
+struct device_sums {
+    void (*address)(struct device *, char address[DEVICE_ADDRESS_BYTES]);
+    int (*id)(struct device *, struct device_group_id *, const char **why);
+    void (*join)(struct device *, const struct device_group_id *, int rank, int size);
+    enum device_group_state (*state)(struct device *, const char **why);
+    void (*leave)(struct device *);
+    void (*start)(struct device *, void *values, int64_t count);
+    void (*finish)(struct device *);
 };
 
 #ifdef __cplusplus

@@ -21,6 +21,7 @@ struct cuda {
     enum precision_of_products products; /* of gemm */
     int host_visible;                    /* buffers are managed memory: for tests */
     cudaStream_t stream, copies;         /* the primitives; prefetches beside them */
+    cudaStream_t exchange;               /* what goes to other processes: fetches, sums over devices */
     cublasHandle_t blas;
     void *blas_workspace;
     void *scratch; /* device memory, grown on demand */
@@ -32,7 +33,9 @@ struct cuda {
     int part;                            /* that is being filled */
     size_t part_used;                    /* bytes of it */
     cudaEvent_t before_wait, prefetched; /* of prefetches: see device.h */
-    int recording;                       /* `stream` records what is queued */
+    cudaEvent_t before_exchange, exchanged;
+    struct group *group; /* device_sums.cu; NULL: none */
+    int recording;       /* `stream` records what is queued */
 };
 
 static inline struct cuda *cuda_of(const struct device *device) { return (struct cuda *)device->backend; }
@@ -40,9 +43,20 @@ static inline struct cuda *cuda_of(const struct device *device) { return (struct
 /* Device scratch for `count` values, valid until the next call; NULL (error recorded) if memory is out. */
 real *cuda_scratch(struct device *device, int64_t count);
 
+/* Records an error, if there is none yet. */
+void cuda_set_error(struct device *device, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Records the first failure: "cuda: WHAT: cudaGetErrorString". Returns whether `code` is success. */
 int cuda_check(struct device *device, cudaError_t code, const char *what);
 int cuda_check_blas(struct device *device, cublasStatus_t code, const char *what);
+
+/* Whether `exchange` waits for what was queued on `stream` so far; else the error is recorded. */
+int cuda_exchange_behind(struct device *device, const char *what);
+
+/* Sums over devices (device_sums.cu); NULL in a build without NCCL (no_nccl.c). cuda_sums_go_on: whether sums are under way, and nothing is known
+ * that would keep them from ending; if something is, they are given up, and the error is recorded. */
+extern "C" const struct device_sums *const CUDA_SUMS;
+extern "C" int cuda_sums_go_on(struct device *device);
 
 enum { WARP = 32 };
 

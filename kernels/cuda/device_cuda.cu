@@ -1,5 +1,6 @@
 /* Opening a CUDA device, and its memory: uploads through a ring of pinned memory, prefetches on a stream of their own,
  * scratch that grows; and recordings of work as CUDA graphs. */
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,7 @@ enum {
 
 static const double GIGA = 1e-9;
 
-static void set_error(struct device *device, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void set_error(struct device *device, const char *format, ...) {
+void cuda_set_error(struct device *device, const char *format, ...) {
     if (device->error[0]) return;
     va_list arguments;
     va_start(arguments, format);
@@ -25,12 +25,12 @@ static void set_error(struct device *device, const char *format, ...) {
 }
 
 int cuda_check(struct device *device, cudaError_t code, const char *what) {
-    if (code != cudaSuccess) set_error(device, "cuda: %s: %s", what, cudaGetErrorString(code));
+    if (code != cudaSuccess) cuda_set_error(device, "cuda: %s: %s", what, cudaGetErrorString(code));
     return code == cudaSuccess;
 }
 
 int cuda_check_blas(struct device *device, cublasStatus_t code, const char *what) {
-    if (code != CUBLAS_STATUS_SUCCESS) set_error(device, "cuda: %s: %s", what, cublasGetStatusString(code));
+    if (code != CUBLAS_STATUS_SUCCESS) cuda_set_error(device, "cuda: %s: %s", what, cublasGetStatusString(code));
     return code == CUBLAS_STATUS_SUCCESS;
 }
 
@@ -45,7 +45,7 @@ static void *alloc_on_device(struct device *device, size_t bytes, const char *wh
     cudaGetLastError(); /* this failure leaves the device usable, and must not be found by who asks for the last one */
     size_t free_bytes = 0, total_bytes = 0;
     if (code == cudaErrorMemoryAllocation && cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess)
-        set_error(device,
+        cuda_set_error(device,
                   "out of memory on CUDA device %d: %.3f GB were asked for (%s), %.3f of %.3f GB are free%s%s",
                   cuda_of(device)->ordinal, (double)bytes * GIGA, what, (double)free_bytes * GIGA,
                   (double)total_bytes * GIGA, device->needs_less ? "; less is needed with " : "",
@@ -63,7 +63,7 @@ static void *cuda_host_alloc(struct device *device, size_t bytes) {
     cudaError_t code = cudaMallocHost(&p, bytes ? bytes : 1);
     if (code == cudaSuccess) return p;
     cudaGetLastError();
-    set_error(device, "out of memory: %.3f GB of pinned host memory were asked for: %s", (double)bytes * GIGA,
+    cuda_set_error(device, "out of memory: %.3f GB of pinned host memory were asked for: %s", (double)bytes * GIGA,
               cudaGetErrorString(code));
     return NULL;
 }
@@ -84,7 +84,7 @@ static int next_part(struct device *device) {
 static void cuda_upload(struct device *device, void *to, const void *from, size_t bytes) {
     struct cuda *cuda = cuda_of(device);
     if (cuda->recording) { /* it would be recorded with what the ring happens to hold later */
-        set_error(device, "cuda: an upload in the midst of recorded work");
+        cuda_set_error(device, "cuda: an upload in the midst of recorded work");
         return;
     }
     for (size_t done = 0; done < bytes;) {
@@ -101,10 +101,23 @@ static void cuda_upload(struct device *device, void *to, const void *from, size_
     }
 }
 
+/* Waits for `stream`. A sum over devices whose other side is gone would never end: so while there are any, the host asks. */
+static void wait_for_work(struct device *device, const char *what) {
+    struct cuda *cuda = cuda_of(device);
+    cudaError_t code = cudaErrorNotReady;
+    while (code == cudaErrorNotReady && cuda_sums_go_on(device)) {
+        code = cudaStreamQuery(cuda->stream);
+        if (code == cudaErrorNotReady) cudaGetLastError(); /* it is none, and must not be found by who asks for the last one */
+        if (code == cudaErrorNotReady) sched_yield();
+    }
+    if (code == cudaErrorNotReady) code = cudaStreamSynchronize(cuda->stream);
+    if (cuda_check(device, code, what)) cuda_sums_go_on(device);
+}
+
 static void cuda_download(struct device *device, void *to, const void *from, size_t bytes) {
     struct cuda *cuda = cuda_of(device);
     if (cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda->stream), "download"))
-        cuda_check(device, cudaStreamSynchronize(cuda->stream), "work queued before a download");
+        wait_for_work(device, "work queued before a download");
 }
 
 static void cuda_prefetch(struct device *device, void *to, const void *from, size_t bytes) {
@@ -124,9 +137,26 @@ static void cuda_prefetch_finish(struct device *device) {
     cuda_check(device, cudaStreamSynchronize(cuda_of(device)->copies), "prefetch");
 }
 
+int cuda_exchange_behind(struct device *device, const char *what) {
+    struct cuda *cuda = cuda_of(device);
+    if (cuda->recording) cuda_set_error(device, "cuda: a %s in the midst of recorded work", what);
+    return !device->error[0] && cuda_check(device, cudaEventRecord(cuda->before_exchange, cuda->stream), what) &&
+           cuda_check(device, cudaStreamWaitEvent(cuda->exchange, cuda->before_exchange, 0), what);
+}
+
+static void cuda_fetch(struct device *device, void *to, const void *from, size_t bytes) {
+    if (cuda_exchange_behind(device, "fetch"))
+        cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda_of(device)->exchange),
+                   "fetch");
+}
+
+static void cuda_fetch_wait(struct device *device) {
+    cuda_check(device, cudaStreamSynchronize(cuda_of(device)->exchange), "work queued before a fetch");
+}
+
 static void cuda_synchronize(struct device *device) {
     if (cuda_check(device, cudaStreamSynchronize(cuda_of(device)->copies), "queued copies"))
-        cuda_check(device, cudaStreamSynchronize(cuda_of(device)->stream), "queued work");
+        wait_for_work(device, "queued work");
 }
 
 static void cuda_memory_size(struct device *device, int64_t *free_bytes, int64_t *total_bytes) {
@@ -157,8 +187,10 @@ real *cuda_scratch(struct device *device, int64_t count) {
 /* Frees what there is; nothing is reported, since after a failure each of these calls fails too. */
 static void cuda_close(struct device *device) {
     struct cuda *cuda = cuda_of(device);
-    if (cuda->stream) cudaStreamSynchronize(cuda->stream);
-    if (cuda->copies) cudaStreamSynchronize(cuda->copies);
+    device_group_leave(device); /* first: a sum that never ends would be waited for */
+    cudaStream_t *streams[] = {&cuda->stream, &cuda->copies, &cuda->exchange};
+    for (cudaStream_t *stream : streams)
+        if (*stream) cudaStreamSynchronize(*stream);
     if (cuda->blas) cublasDestroy(cuda->blas);
     cudaFree(cuda->blas_workspace);
     cudaFree(cuda->scratch);
@@ -166,10 +198,10 @@ static void cuda_close(struct device *device) {
     cudaFreeHost(cuda->staging);
     for (int i = 0; i < STAGING_PARTS; i++)
         if (cuda->part_left[i]) cudaEventDestroy(cuda->part_left[i]);
-    if (cuda->before_wait) cudaEventDestroy(cuda->before_wait);
-    if (cuda->prefetched) cudaEventDestroy(cuda->prefetched);
-    if (cuda->stream) cudaStreamDestroy(cuda->stream);
-    if (cuda->copies) cudaStreamDestroy(cuda->copies);
+    for (cudaEvent_t event : {cuda->before_wait, cuda->prefetched, cuda->before_exchange, cuda->exchanged})
+        if (event) cudaEventDestroy(event);
+    for (cudaStream_t *stream : streams)
+        if (*stream) cudaStreamDestroy(*stream);
     free(cuda);
 }
 
@@ -191,7 +223,7 @@ static void *cuda_recorded(struct device *device) {
     if (!cuda->recording) return NULL;
     cuda->recording = 0;
     struct recording *recording = (struct recording *)calloc(1, sizeof *recording);
-    if (!recording) set_error(device, "out of memory");
+    if (!recording) cuda_set_error(device, "out of memory");
     int ok = cuda_check(device, cudaStreamEndCapture(cuda->stream, &graph), "recording work") &&
              !device->error[0] &&
              cuda_check(device, cudaGraphInstantiateWithFlags(&recording->graph, graph, 0), "making a graph");
@@ -222,8 +254,9 @@ static void cuda_forget(struct device *device, void *opaque) {
 static const struct device_backend CUDA_MEMORY = {
     cuda_alloc,           cuda_free,        cuda_host_alloc,  cuda_host_free,
     cuda_upload,          cuda_download,    cuda_prefetch,    cuda_prefetch_wait,
-    cuda_prefetch_finish, cuda_synchronize, cuda_memory_size, cuda_close,
-    cuda_record,          cuda_recorded,    cuda_play,        cuda_forget,
+    cuda_prefetch_finish, cuda_fetch,       cuda_fetch_wait,  cuda_synchronize,
+    cuda_memory_size,     cuda_close,       cuda_record,      cuda_recorded,
+    cuda_play,            cuda_forget,
 };
 
 /* ---- opening ---- */
@@ -277,7 +310,7 @@ int device_cuda_fault(void) {
 int cuda_check_products(struct device *device, enum precision_of_products products) {
     int capability = cuda_of(device)->capability;
     if (products == PRODUCTS_F32 || capability >= 80) return 1;
-    set_error(device, "cuda: %s needs a GPU of compute capability 8.0 (Ampere) or newer, and this one has %d.%d: set fp32 (run.compute, text.compute)",
+    cuda_set_error(device, "cuda: %s needs a GPU of compute capability 8.0 (Ampere) or newer, and this one has %d.%d: set fp32 (run.compute, text.compute)",
               products == PRODUCTS_TF32 ? "tf32" : "bf16", capability / 10, capability % 10);
     return 0;
 }
@@ -285,12 +318,15 @@ int cuda_check_products(struct device *device, enum precision_of_products produc
 /* Never launched: whether the device has code for it says whether it has code for the others. */
 static __global__ void probe(void) {}
 
+/* `exchange` is put before the others where they compete: another device may be waiting. */
 static int create_streams(struct device *device) {
     struct cuda *cuda = cuda_of(device);
     int ok = cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "creating a stream") &&
-             cuda_check(device, cudaStreamCreateWithFlags(&cuda->copies, cudaStreamNonBlocking), "creating a stream");
-    cudaEvent_t *single[] = {&cuda->before_wait, &cuda->prefetched};
-    for (int i = 0; ok && i < STAGING_PARTS + 2; i++)
+             cuda_check(device, cudaStreamCreateWithFlags(&cuda->copies, cudaStreamNonBlocking), "creating a stream") &&
+             cuda_check(device, cudaStreamCreateWithPriority(&cuda->exchange, cudaStreamNonBlocking, -1), "creating a stream");
+    cudaEvent_t *single[] = {&cuda->before_wait, &cuda->prefetched, &cuda->before_exchange, &cuda->exchanged};
+    enum { N_SINGLE = sizeof single / sizeof *single };
+    for (int i = 0; ok && i < STAGING_PARTS + N_SINGLE; i++)
         ok = cuda_check(device,
                         cudaEventCreateWithFlags(i < STAGING_PARTS ? &cuda->part_left[i] : single[i - STAGING_PARTS],
                                                  cudaEventDisableTiming),
@@ -347,7 +383,7 @@ static int check_code(struct device *device) {
     cudaError_t code = cudaFuncGetAttributes(&attributes, probe);
     if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {
         int capability = cuda_of(device)->capability;
-        set_error(device,
+        cuda_set_error(device,
                   "cuda: this build has no code for the device, of compute capability %d.%d: build with "
                   "-DCMAKE_CUDA_ARCHITECTURES=%d",
                   capability / 10, capability % 10, capability);
@@ -360,19 +396,20 @@ int device_open_cuda(struct device *device, int ordinal, enum precision_of_produ
     memset(device, 0, sizeof *device);
     int n_devices = device_cuda_count(&why);
     if (n_devices == 0) {
-        set_error(device, "cuda: %s", why);
+        cuda_set_error(device, "cuda: %s", why);
     } else if (ordinal < 0 || ordinal >= n_devices) {
-        set_error(device, "cuda: device %d was asked for; the devices are 0 to %d", ordinal, n_devices - 1);
+        cuda_set_error(device, "cuda: device %d was asked for; the devices are 0 to %d", ordinal, n_devices - 1);
     }
     struct cuda *cuda = device->error[0] ? NULL : (struct cuda *)calloc(1, sizeof *cuda);
     if (!cuda) {
-        set_error(device, "out of memory");
+        cuda_set_error(device, "out of memory");
         return -1;
     }
     device->name = "cuda";
     device->run = &CUDA_KERNELS;
     device_count_work(device);
     device->memory = &CUDA_MEMORY;
+    device->sums = CUDA_SUMS;
     device->host_threads = 1;
     device->backend = cuda;
     cuda->ordinal = ordinal;

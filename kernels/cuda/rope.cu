@@ -30,7 +30,7 @@ static __global__ void rope_kernel(struct rope r, double sign, struct turns turn
 extern "C" void cuda_rope(struct device *device, const struct rope *r, double sign, dev_real x) {
     int64_t half = r->head_dim / 2;
     for (int64_t first = 0; first < half; first += TURNS) {
-        int64_t count = first + TURNS < half ? TURNS : half - first;
+        int64_t count = first + TURNS < half ? (int64_t)TURNS : half - first;
         struct turns turns = {};
         for (int64_t c = 0; c < count && !r->frequency.at; c++)
             turns.at[c] = pow(r->base, -2.0 * (double)(first + c) / (double)r->head_dim);

@@ -65,6 +65,7 @@ int test_linear(void);
 int test_losses(void);
 int test_tables(void);
 int test_memory(void); /* buffers, copies, errors */
+int test_sums(void);   /* values on their way to other processes */
 int test_cases(void);  /* of kernels/cases */
 
 #endif

@@ -32,6 +32,7 @@ int main(int argc, char **argv) {
     }
     if (device_is_emulated()) device.linear_rows = 128; /* the rows that fill a block are computed, too */
     int failed = test_memory();
+    failed += test_sums();
     failed += test_losses(); /* before the others: one test sees how much memory was ever used */
     failed += test_cases() + test_vectors_and_matrices() + test_rows() + test_attention() + test_activation() +
               test_linear() + test_tables();

@@ -34,7 +34,7 @@ enum rng_stream {
     RNG_ORDER = 0x600,         /* random partition: index = code */
     RNG_KMEANS = 0x700,        /* first codebook; what is drawn is added: medtok/kmeans.c, medtok/first_codebook.c */
     RNG_REVIVAL = 0x780,       /* step = training step, index = region; + 1: index = element of the codebook */
-    RNG_SYNTH = 0x7c0,         /* + what is drawn (synth/draws.h); step = admission, index = patient */
+    RNG_SYNTH = 0x7c0,         /* + what is drawn (synth/draws.h), which says its step; index = patient, code or node */
     /* dropout in the online text encoder, first and second view: position in the network added; step, index as above */
     RNG_TEXT_FIRST = 0x800,
     RNG_TEXT_SECOND = 0xc00,

@@ -117,6 +117,8 @@ static int write_text(const struct comm *comm, const struct step_sizes *s, int64
                                         .n_tokens = f.n_tokens,
                                         .n_rows = f.n_tokens,
                                         .dim = s->text_dim,
+                                        .n_offsets = comm->rank ? 0 : n_codes + 1,
+                                        .n_own_tokens = comm->rank ? 0 : f.n_tokens,
                                         .token_offsets = f.offsets,
                                         .token_row = f.rows};
     TRY_DONE(text_features_create(&writer, comm, path, &index, &provenance, 0));

@@ -57,7 +57,7 @@ int comm_broadcast(const struct comm *comm, void *bytes, int64_t count);
 
 /* What this process has sent since it started. A call that moves data is one message, collective or not, with the bytes that
  * this rank puts in: of a sum its own values, of a broadcast rank 0's, of an all-to-all what goes to other ranks. Calls on one
- * rank alone move nothing. `seconds`: time inside these calls, the wait for other ranks included. Files (MPI-IO) are not
+ * rank alone move nothing. A sum between GPUs (dist/reduce.h) is one message too. `seconds`: time inside these calls, the wait for other ranks included. Files (MPI-IO) are not
  * counted. */
 struct traffic {
     int64_t messages, bytes;

@@ -33,8 +33,7 @@ static int gathering_make(struct gathering *g, const struct comm *comm, int64_t 
     TRY(mem_alloc(&g->n, comm->size, sizeof *g->n));
     TRY(mem_alloc(&g->first, comm->size, sizeof *g->first));
     TRY(mem_alloc(&g->counts, comm->size, sizeof *g->counts));
-    TRY(mem_alloc(&g->offsets, comm->size, sizeof *g->offsets));
-    return mem_alloc(&g->round, g->rows_a_round * comm->size, row_bytes);
+    return mem_alloc(&g->offsets, comm->size, sizeof *g->offsets);
 }
 
 /* Collective. The number of rows of each rank, their first, and the number of all. */
@@ -90,8 +89,11 @@ int comm_gather_rows(const struct comm *comm, int64_t n, int64_t row_bytes, cons
     if (comm->size == 1) return copy_rows(n, row_bytes, rows, n_all, all_out);
     TRY_DONE(comm_agree(comm, gathering_make(&g, comm, row_bytes)));
     TRY_DONE(share_counts(&g, comm, n, n_all));
-    TRY_DONE(comm_agree(comm, mem_alloc(&all, *n_all, row_bytes)));
     for (int r = 0; r < comm->size; r++) most = g.n[r] > most ? g.n[r] : most;
+    if (g.rows_a_round > most) g.rows_a_round = most > 0 ? most : 1;
+    status = mem_alloc(&g.round, g.rows_a_round * comm->size, row_bytes);
+    if (status == STATUS_OK) status = mem_alloc(&all, *n_all, row_bytes);
+    TRY_DONE(comm_agree(comm, status));
     for (int64_t at = 0; at < most; at += g.rows_a_round) TRY_DONE(gather_round(&g, comm, at, row_bytes, rows, all));
 done:
     gathering_free(&g);

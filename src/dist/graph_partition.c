@@ -7,6 +7,8 @@
 #include "base/status.h"
 
 #ifndef MEDTOK_METIS
+int graph_partition_is_there(void) { return 0; }
+
 int graph_partition_check(const char *setting) {
     return status_set(STATUS_USAGE,
                       "%s needs METIS, without which this program was built: install it (Debian: libmetis-dev; on a "
@@ -27,6 +29,8 @@ int graph_partition(const struct sharing *sharing, int n_pieces, int32_t *piece)
 #define AS_TEXT(number)  AS_TEXT_(number)
 #define AS_TEXT_(number) #number
 
+int graph_partition_is_there(void) { return 1; }
+
 int graph_partition_check(const char *setting) {
     (void)setting;
     return STATUS_OK;
@@ -40,6 +44,9 @@ const char *graph_partition_version(void) {
 /* Sums of weights and of links must fit 32 bits. A part's weight is 1, so that no half of a bisection is empty, and things weigh so
  * much together that this hardly counts. */
 enum { LEAST_THINGS_A_PIECE = 8, WEIGHT_OF_THINGS = 1000000000, MOST_LINKS = 1000000000 };
+
+/* Edges beyond which things keep their rarest parts alone, and how many of these at least. */
+enum { MANY_EDGES = 3000000, LEAST_PARTS = 4 };
 
 struct csr {
     idx_t n;                                         /* vertices */
@@ -127,8 +134,6 @@ static int cut(struct csr *g, const struct sharing *s, int n_pieces, int32_t *pi
     idx_t one = 1, pieces = n_pieces, cut_edges, options[METIS_NOPTIONS], *part;
     METIS_SetDefaultOptions(options);
     options[METIS_OPTION_SEED] = 1;
-    options[METIS_OPTION_NCUTS] =
-        2; /* each bisection the better of two: one may cut a cluster of things that all have one part */
     TRY(mem_alloc(&part, g->n, sizeof *part));
     int code = METIS_PartGraphRecursive(&g->n, &one, g->first, g->to, g->vertex_weight, NULL, g->edge_weight, &pieces,
                                         NULL, NULL, options, &cut_edges, part);
@@ -140,18 +145,58 @@ static int cut(struct csr *g, const struct sharing *s, int n_pieces, int32_t *pi
                                          code == METIS_ERROR_MEMORY ? ": out of memory" : "");
 }
 
+/* ---- the graph made small ---- */
+/* Into kept [*n], of at most `most`, ascending by how many things have a part. */
+static void insert_rare(const int64_t *count, int32_t part, int64_t most, int32_t *kept, int64_t *n) {
+    int64_t at = *n;
+    if (at < most)
+        ++*n;
+    else if (count[kept[--at]] <= count[part])
+        return;
+    for (; at > 0 && count[kept[at - 1]] > count[part]; at--) kept[at] = kept[at - 1];
+    kept[at] = part;
+}
+
+/* A copy without the parts that one thing alone has; of a large graph, each thing with those that the fewest others have: what is rare tells where a thing belongs, what
+ * most have lies everywhere. */
+static int keep_rare(const struct sharing *s, struct sharing *rare, int64_t **offsets, int32_t **parts) {
+    int64_t *count, n = 0, most = s->offsets[s->n] <= MANY_EDGES ? INT64_MAX : MANY_EDGES / s->n;
+    if (most < LEAST_PARTS) most = LEAST_PARTS;
+    *rare = *s;
+    TRY(mem_alloc(offsets, s->n + 1, sizeof **offsets));
+    TRY(mem_alloc(parts, s->offsets[s->n], sizeof **parts));
+    TRY(mem_alloc(&count, s->n_parts, sizeof *count));
+    for (int64_t k = 0; k < s->offsets[s->n]; k++) count[s->parts[k]]++;
+    for (int64_t i = 0; i < s->n; i++) {
+        int64_t kept = 0;
+        for (int64_t k = s->offsets[i]; k < s->offsets[i + 1]; k++)
+            if (count[s->parts[k]] > 1) insert_rare(count, s->parts[k], most, *parts + n, &kept);
+        (*offsets)[i + 1] = n += kept;
+    }
+    free(count);
+    rare->offsets = *offsets;
+    rare->parts = *parts;
+    return STATUS_OK;
+}
+
 int graph_partition(const struct sharing *s, int n_pieces, int32_t *piece) {
     struct csr g = {.n = 0};
-    int status = STATUS_OK;
+    struct sharing rare;
+    int64_t *offsets = NULL;
+    int32_t *parts = NULL;
+    int status;
     if (n_pieces > s->n / LEAST_THINGS_A_PIECE) n_pieces = (int)(s->n / LEAST_THINGS_A_PIECE);
     for (int64_t i = 0; i < s->n; i++) piece[i] = 0;
     if (n_pieces < 2) return STATUS_OK;
-    TRY_DONE(count_edges(&g, s));
-    TRY_DONE(add_edges(&g, s));
+    TRY_DONE(keep_rare(s, &rare, &offsets, &parts));
+    TRY_DONE(count_edges(&g, &rare));
+    TRY_DONE(add_edges(&g, &rare));
     TRY_DONE(weigh(&g, s, n_pieces));
     status = cut(&g, s, n_pieces, piece);
 done:
     csr_free(&g);
+    free(offsets);
+    free(parts);
     return status;
 }
 #endif

@@ -18,7 +18,8 @@ struct sharing {
     const int64_t *links;   /* [n] what it costs that a thing and a part of it are in different pieces */
 };
 
-/* Whether this program was built with METIS: STATUS_USAGE, with what to install, if not. `setting` is what asks for it. */
+/* Whether this program was built with METIS; STATUS_USAGE, with what to install, if not. `setting` is what asks for it. */
+int graph_partition_is_there(void);
 int graph_partition_check(const char *setting);
 
 /* Which METIS cuts, e.g. "5.1.0-32-32" (of 32 bits, integers and reals), for a file's provenance: another may cut otherwise. "none"

@@ -9,6 +9,8 @@
 enum device_choice { DEVICE_CHOICES(OPTION_CHOICE_NUMBER) };
 #define COMPUTES(CHOICE) CHOICE(COMPUTE_FP32, "fp32") CHOICE(COMPUTE_TF32, "tf32") CHOICE(COMPUTE_BF16, "bf16")
 enum compute { COMPUTES(OPTION_CHOICE_NUMBER) };
+#define SUMS(CHOICE) CHOICE(SUMS_AUTO, "auto") CHOICE(SUMS_NCCL, "nccl") CHOICE(SUMS_MPI, "mpi")
+enum summing { SUMS(OPTION_CHOICE_NUMBER) };
 #define STAGE_TABLES(CHOICE)                                                                                           \
     CHOICE(STAGE_TABLE_AUTO, "auto") CHOICE(STAGE_TABLE_ALWAYS, "always") CHOICE(STAGE_TABLE_NEVER, "never")
 enum stage_table { STAGE_TABLES(OPTION_CHOICE_NUMBER) };
@@ -30,6 +32,10 @@ enum stage_table { STAGE_TABLES(OPTION_CHOICE_NUMBER) };
     KEY(in, CHOICE, "run.compute", compute, compute, COMPUTES, "fp32",                                                 \
         MODEL_JOBS | JOB_EVALUATE | JOB_QA_TRAIN | JOB_QA, SHAPES,                                                     \
         "in what a GPU's matrix products multiply; sums are fp32, the quantiser's distances always fp32")              \
+    KEY(in, CHOICE, "run.sums", sums, summing, SUMS, "auto",                                                           \
+        STEP_JOBS | JOB_EVALUATE | JOB_QA_TRAIN | JOB_DOCTOR | JOB_PLAN, LEAVES,                                       \
+        "by what GPUs sum gradients: mpi goes through the host's memory; auto: nccl where each rank has a GPU of its " \
+        "own")                                                                                                         \
     KEY(in, CHOICE, "run.stages", stages, stage_table, STAGE_TABLES, "auto", STAGE_JOBS, LEAVES,                       \
         "table of where the time went, at the job's end; auto: on more than one rank")                                 \
     KEY(in, INTEGER, "run.live_page", live_page, "5", 0, 3600, "seconds", LIVE_JOBS, LEAVES,                           \

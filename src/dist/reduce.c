@@ -1,17 +1,25 @@
-/* MPI calls on staged device values. In a double build (tests) the staging type follows `real`. */
+/* Buckets: sums of the device, or MPI calls on staged values. In a double build (tests) the staging type follows `real`. */
 #include "dist/reduce.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/status.h"
+
+/* A group of as many devices as the communicator has ranks is of these ranks, in their order. */
+static int is_on_device(const struct comm *comm, const struct device *device) {
+    return comm->size > 1 && device->group_size == comm->size;
+}
 
 int bucket_init(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values, int64_t count,
                 int64_t most) {
     *bucket = (struct bucket){.values = values, .count = count, .most = most};
     if (comm->size == 1) return STATUS_OK;
-    bucket->n_requests = (int)((count + most - 1) / most);
-    TRY(mem_alloc(&bucket->requests, bucket->n_requests, sizeof *bucket->requests));
-    for (int i = 0; i < bucket->n_requests; i++) bucket->requests[i] = MPI_REQUEST_NULL;
+    bucket->n_messages = (int)((count + most - 1) / most);
+    bucket->on_device = is_on_device(comm, device);
+    if (bucket->on_device) return STATUS_OK;
+    TRY(mem_alloc(&bucket->requests, bucket->n_messages, sizeof *bucket->requests));
+    for (int i = 0; i < bucket->n_messages; i++) bucket->requests[i] = MPI_REQUEST_NULL;
     bucket->staging = device_host_alloc_reals(device, count);
     return bucket->staging ? STATUS_OK : status_set(STATUS_FAILED, "%s", device_error(device));
 }
@@ -23,12 +31,38 @@ void bucket_free(struct bucket *bucket, struct device *device) {
     bucket->requests = NULL;
 }
 
+/* Values of message i, and where they begin. */
+static int64_t message(const struct bucket *bucket, int i, int64_t *at) {
+    *at = i * bucket->most;
+    return bucket->count - *at < bucket->most ? bucket->count - *at : bucket->most;
+}
+
+/* A rank whose device has an error takes no part: it must end the others, which would wait for it. */
+static int start_on_device(const struct bucket *bucket, const struct comm *comm, struct device *device) {
+    for (int i = 0; i < bucket->n_messages; i++) {
+        int64_t at, n = message(bucket, i, &at);
+        COMM_COUNTED(comm, n * (int64_t)sizeof(real),
+                     (device_sum_start(device, dev_real_at(bucket->values, at), n), MPI_SUCCESS));
+    }
+    return device_error(device) ? status_set(STATUS_FAILED, "%s", device_error(device)) : STATUS_OK;
+}
+
 int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *device) {
     bucket->started = 1;
+    bucket->sent = 0;
     if (comm->size == 1) return STATUS_OK;
-    device_download_reals(device, bucket->staging, bucket->values, bucket->count);
-    for (int i = 0; i < bucket->n_requests; i++) {
-        int64_t at = i * bucket->most, n = bucket->count - at < bucket->most ? bucket->count - at : bucket->most;
+    if (bucket->on_device) return start_on_device(bucket, comm, device);
+    device_fetch_reals(device, bucket->staging, bucket->values, bucket->count);
+    return strcmp(device->name, "cpu") == 0 ? bucket_send(bucket, comm, device) : STATUS_OK; /* it is there */
+}
+
+int bucket_send(struct bucket *bucket, const struct comm *comm, struct device *device) {
+    if (bucket->sent) return STATUS_OK;
+    bucket->sent = 1;
+    if (comm->size == 1 || bucket->on_device) return STATUS_OK;
+    device_fetch_wait(device);
+    for (int i = 0; i < bucket->n_messages; i++) {
+        int64_t at, n = message(bucket, i, &at);
         int code = COMM_COUNTED(comm, n * (int64_t)sizeof(real),
                                 MPI_Iallreduce(MPI_IN_PLACE, bucket->staging + at, (int)n, COMM_REAL, MPI_SUM,
                                                comm->handle, &bucket->requests[i]));
@@ -37,13 +71,23 @@ int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *
     return STATUS_OK;
 }
 
+/* Nothing writes to the staging memory before the next fetch, which begins behind what waits here for the way back. */
+static int bring_back(struct bucket *bucket, const struct comm *comm, struct device *device) {
+    for (int i = 0; i < bucket->n_messages; i++) {
+        int64_t at, n = message(bucket, i, &at);
+        TRY(comm_status(COMM_WAITED(comm, MPI_Wait(&bucket->requests[i], MPI_STATUS_IGNORE)), "summing gradients"));
+        device_prefetch_reals(device, dev_real_at(bucket->values, at), bucket->staging + at, n);
+    }
+    device_prefetch_wait(device);
+    return STATUS_OK;
+}
+
 int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device) {
     if (!bucket->started) TRY(bucket_start(bucket, comm, device));
+    TRY(bucket_send(bucket, comm, device));
     bucket->started = 0;
     if (comm->size == 1) return STATUS_OK;
-    TRY(comm_status(COMM_WAITED(comm, MPI_Waitall(bucket->n_requests, bucket->requests, MPI_STATUSES_IGNORE)),
-                    "summing gradients"));
-    device_prefetch_reals(device, bucket->values, bucket->staging, bucket->count);
-    device_prefetch_wait(device); /* the staging memory is not written before the next download, which waits too */
+    if (!bucket->on_device) return bring_back(bucket, comm, device);
+    device_sum_finish(device);
     return STATUS_OK;
 }

@@ -1,22 +1,33 @@
 /* Sums over ranks of device values, in buckets that travel while the backward pass goes on.
  *
- * The values travel through pinned buffers in host memory, from a GPU too: Open MPI's reductions that do not block take no device
- * memory (its FAQ on CUDA).
+ * There are two ways. Between GPUs, by NCCL: the host starts a sum and lets what is queued later wait for it. Or by MPI, through pinned
+ * buffers in host memory: the values are copied there beside the computation, summed, and copied back. MPI is not given device memory, though it be
+ * CUDA-aware: Open MPI's reductions that do not block do not take it (its FAQ on running with CUDA), and those that block copy it to
+ * host memory of their own (release notes of Open MPI 5, component coll/cuda), while the host waits.
  */
 #ifndef MEDTOK_DIST_REDUCE_H
 #define MEDTOK_DIST_REDUCE_H
 
 #include "dist/comm.h"
+#include "dist/options.h"
 #include "kernels.h"
 
-/* One stretch of values that is summed over ranks: one message, or several of BUCKET_MESSAGE values. */
-enum { BUCKET_MESSAGE = 1 << 28 };
+/* Collective. Has the ranks' devices sum by NCCL (device->group_size is comm->size then, until the device is closed), where `wanted` is not
+ * SUMS_MPI, each rank has a GPU of its own, NCCL is there, and joining works on all; else sums go by MPI. On several ranks with GPUs
+ * one line of the log says which way, and what stands against NCCL if `wanted` is SUMS_AUTO; if it is SUMS_NCCL that is a
+ * failure. On one rank, and on CPU cores, nothing is done. */
+int sums_choose(const struct comm *comm, enum summing wanted, struct device *device);
+
+/* One stretch of values that is summed over ranks: one message, or several of BUCKET_MESSAGE values (64 MB in float32), whose way back to the
+ * device and whose sums overlap. */
+enum { BUCKET_MESSAGE = 1 << 24 };
 struct bucket {
     dev_real values;
     int64_t count, most; /* most: values of a message */
-    real *staging;       /* of device_host_alloc_reals, owned; NULL for a single rank */
+    int on_device;       /* summed by NCCL */
+    real *staging;       /* of device_host_alloc_reals, owned; NULL for a single rank, and on_device */
     MPI_Request *requests;
-    int n_requests, started;
+    int n_messages, started, sent;
 };
 
 /* Prepares a bucket over values[count] (borrowed). */
@@ -24,10 +35,15 @@ int bucket_init(struct bucket *bucket, const struct comm *comm, struct device *d
                 int64_t most);
 void bucket_free(struct bucket *bucket, struct device *device);
 
-/* Starts the sum (does nothing on one rank); the values must not change until bucket_finish. */
+/* Starts the sum (does nothing on one rank): the values, as the work that is queued so far leaves them, must not change until bucket_finish. The
+ * host does not wait for a GPU. */
 int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *device);
 
-/* Waits, and puts the sum in place of the values. Starts the sum first if nobody did. */
+/* Hands to MPI what bucket_start has copied from a GPU, once it is there; does nothing where that is done. To be called behind
+ * bucket_start, at the same point between collectives on all ranks, when the host has queued what it can. */
+int bucket_send(struct bucket *bucket, const struct comm *comm, struct device *device);
+
+/* Puts the sum in place of the values for the work that is queued from then on. Starts and sends first what was not. */
 int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device);
 
 #endif

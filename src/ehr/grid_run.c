@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "dist/gather.h"
+#include "dist/reduce.h"
 #include "dist/work_counter.h"
 #include "ehr/evaluation.h"
 #include "ehr/trial_files.h"
@@ -178,7 +179,12 @@ static int work_in_groups(const struct grid_run *run, int64_t n_todo, int64_t *t
     struct worker_group w = {.run = run, .counter = &counter, .n_todo = n_todo, .todo = todo};
     log_groups(run, n_todo, size);
     TRY(comm_split(run->comm, run->comm->rank / size, &w.comm));
-    int status = work_counter_open(&counter, run->comm);
+    int status = comm_agree(run->comm, sums_choose(&w.comm, run->sums, run->device));
+    if (status != STATUS_OK) {
+        comm_free(&w.comm);
+        return status;
+    }
+    status = work_counter_open(&counter, run->comm);
     if (status == STATUS_OK) status = work(&w);
     if (status == STATUS_ALONE) return status;
     if (status != STATUS_OK) stop_status = work_counter_stop(&counter); /* what others have begun they finish */

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 
+#include "dist/options.h"
 #include "ehr/grid.h"
 #include "ehr/results.h"
 #include "kernels.h"
@@ -15,6 +16,7 @@ struct grid_run {
     const struct comm *comm;
     struct device *device;
     int threads;
+    enum summing sums; /* of the ranks of a training: dist/reduce.h */
     const struct grid *grid;
     const char *cohort, *table, *text; /* files */
     int force;                         /* make all anew */

@@ -1,7 +1,8 @@
-/* Reading code tables into growing arrays. */
+/* Rows of code tables into growing arrays. */
 #include "ingest/code_table.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "ingest/delimited.h"
+#include "ingest/table_reader.h"
 #include "terms/code_form.h"
 
 void code_table_free(struct code_table *t) {
@@ -21,6 +22,9 @@ void code_table_free(struct code_table *t) {
     free(t->nodes);
     free(t->line);
     free(t->file);
+    free(t->read.number);
+    free(t->read.at);
+    free(t->read.text);
     *t = (struct code_table){0};
 }
 
@@ -53,7 +57,7 @@ static int add_system(struct code_table *t, struct field f, int64_t *offset) {
 }
 
 /* Adds the numbers of a node list, each once. */
-static int add_nodes(struct code_table *t, const struct delimited *r, const char *column, struct field f) {
+static int add_nodes(struct code_table *t, const char *path, int64_t line, const char *column, struct field f) {
     int64_t first = t->n_nodes;
     const char *p = f.text, *end = f.text + f.size;
     while (p < end) {
@@ -64,15 +68,15 @@ static int add_nodes(struct code_table *t, const struct delimited *r, const char
         const char *stop = p;
         while (stop < end && !strchr("[](){};,| \"'", *stop)) stop++;
         int64_t node;
-        TRY(delimited_integer(r, column, (struct field){p, stop - p}, 0, INT32_MAX - 1, &node));
+        TRY(row_integer(path, line, column, (struct field){p, stop - p}, 0, INT32_MAX - 1, &node));
         p = stop;
         int repeated = 0;
         for (int64_t i = first; i < t->n_nodes && !repeated; i++) repeated = t->nodes[i] == node;
         t->n_repeated_nodes += repeated;
         if (repeated) continue;
         if (t->n_nodes - first == CODE_MAX_NODES)
-            return status_set(STATUS_FAILED, "%s:%lld: the code lists more than %d nodes", r->path,
-                              (long long)r->row_line, CODE_MAX_NODES);
+            return status_set(STATUS_FAILED, "%s:%lld: the code lists more than %d nodes", path, (long long)line,
+                              CODE_MAX_NODES);
         TRY(mem_grow(&t->nodes, &t->nodes_capacity, t->n_nodes + 1, sizeof *t->nodes));
         t->nodes[t->n_nodes++] = (int32_t)node;
     }
@@ -89,33 +93,28 @@ static int grow(struct code_table *t) {
     return mem_grow(&t->node_offsets, &t->offsets_capacity, t->n + 2, sizeof *t->node_offsets);
 }
 
-/* Indices of the four columns, under either set of names. nodes: -1 if there is none. */
-struct columns {
-    int system, code, description, nodes;
-    const char *nodes_name;
+/* Fields as rows give them. */
+enum { CODE, SYSTEM, DESCRIPTION, NODES };
+
+/* A file that is read. */
+struct code_file {
+    struct code_table *table;
+    const char *path, *nodes_name;
+    int number, medtok, has_nodes; /* medtok: MedTok's names of columns */
 };
 
-static const char MEDTOK_NODES[] = "pkg_index_list";
-
-static int find_columns(const struct delimited *r, struct columns *c) {
-    int medtok = delimited_column(r, "med_code") >= 0;
-    c->nodes_name = medtok ? MEDTOK_NODES : "nodes";
-    TRY(delimited_need(r, medtok ? "med_code" : "code", &c->code));
-    TRY(delimited_need(r, medtok ? "code_system" : "system", &c->system));
-    TRY(delimited_need(r, medtok ? "desc" : "description", &c->description));
-    c->nodes = delimited_column(r, c->nodes_name);
-    return STATUS_OK;
-}
-
-static int add_row(struct code_table *t, const struct delimited *r, const struct columns *c, int file) {
-    struct field code = trim(r->fields[c->code]), system = trim(r->fields[c->system]);
-    struct field description = trim(r->fields[c->description]);
+static int add_row(const void *state, const struct field *fields, struct row_position at,
+                   const struct record_sink *sink) {
+    const struct code_file *f = sink->self;
+    struct code_table *t = f->table;
+    struct field code = trim(fields[CODE]), system = trim(fields[SYSTEM]), description = trim(fields[DESCRIPTION]);
+    (void)state;
     if (code.size == 0 || system.size == 0)
-        return status_set(STATUS_FAILED, "%s:%lld: the %s is empty", r->path, (long long)r->row_line,
+        return status_set(STATUS_FAILED, "%s:%lld: the %s is empty", f->path, (long long)at.line,
                           code.size == 0 ? "code" : "system");
     if (code.size > 64 || system.size > 64)
-        return status_set(STATUS_FAILED, "%s:%lld: the %s is longer than 64 bytes: \"%.64s...\"", r->path,
-                          (long long)r->row_line, code.size > 64 ? "code" : "system",
+        return status_set(STATUS_FAILED, "%s:%lld: the %s is longer than 64 bytes: \"%.64s...\"", f->path,
+                          (long long)at.line, code.size > 64 ? "code" : "system",
                           code.size > 64 ? code.text : system.text);
     TRY(grow(t));
     t->node_offsets[t->n] = t->n_nodes;
@@ -124,28 +123,56 @@ static int add_row(struct code_table *t, const struct delimited *r, const struct
     t->n_without_description += description.size == 0;
     t->description[t->n] = t->code[t->n];
     if (description.size) TRY(add_text(t, description, &t->description[t->n]));
-    if (c->nodes >= 0) TRY(add_nodes(t, r, c->nodes_name, r->fields[c->nodes]));
-    t->line[t->n] = r->row_line;
-    t->file[t->n] = file;
+    TRY(add_nodes(t, f->path, at.line, f->nodes_name, fields[NODES]));
+    t->line[t->n] = at.line;
+    t->file[t->n] = f->number;
     t->node_offsets[++t->n] = t->n_nodes;
     return STATUS_OK;
 }
 
-static int read_file(struct code_table *t, int file) {
+static int row_fault(void *self, struct row_position at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int row_fault(void *self, struct row_position at, const char *format, ...) {
+    const struct code_file *f = self;
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return status_set(STATUS_FAILED, "%s:%lld: %s", f->path, (long long)at.line, text);
+}
+
+static const char MEDTOK_NODES[] = "pkg_index_list";
+static const struct table_kind OURS = {
+    .columns = {"code", "system", "description"}, .optional = {"nodes"}, .row = add_row};
+static const struct table_kind OF_MEDTOK = {
+    .columns = {"med_code", "code_system", "desc"}, .optional = {MEDTOK_NODES}, .row = add_row};
+
+/* Which columns a file has. Rank 0. */
+static int find_columns(struct code_file *f) {
     struct delimited reader;
-    struct columns columns;
-    int more = 1, status = delimited_open(&reader, t->files->items[file]);
-    if (status == STATUS_OK) status = find_columns(&reader, &columns);
-    if (status == STATUS_OK && columns.nodes >= 0 && strcmp(columns.nodes_name, MEDTOK_NODES) == 0)
-        t->of_medtok = t->files->items[file];
-    if (status == STATUS_OK && columns.nodes < 0 && t->n_without_nodes++ == 0) t->without_nodes = t->files->items[file];
-    while (status == STATUS_OK) {
-        status = delimited_next(&reader, &more);
-        if (status != STATUS_OK || !more) break;
-        status = add_row(t, &reader, &columns, file);
+    int status = delimited_open(&reader, f->path);
+    if (status == STATUS_OK) {
+        f->medtok = delimited_column(&reader, "med_code") >= 0;
+        f->has_nodes = delimited_column(&reader, f->medtok ? MEDTOK_NODES : "nodes") >= 0;
     }
     delimited_close(&reader);
     return status;
+}
+
+/* Collective. */
+static int read_file(struct code_table *t, const struct comm *comm, int number) {
+    struct code_file f = {.table = t, .path = t->files->items[number], .number = number};
+    const struct record_sink sink = {.self = &f, .fault = row_fault};
+    TRY(comm_agree(comm, comm->rank == 0 ? find_columns(&f) : STATUS_OK));
+    int found[2] = {f.medtok, f.has_nodes};
+    TRY(comm_broadcast(comm, found, sizeof found));
+    f.medtok = found[0];
+    f.has_nodes = found[1];
+    f.nodes_name = f.medtok ? MEDTOK_NODES : "nodes";
+    if (f.medtok && f.has_nodes) t->of_medtok = f.path;
+    if (!f.has_nodes && t->n_without_nodes++ == 0) t->without_nodes = f.path;
+    const struct source_table table = {f.medtok ? &OF_MEDTOK : &OURS, t->files->items[number]};
+    return source_tables_read(comm, &table, 1, NULL, &sink, NULL);
 }
 
 /* ---- what the table holds ---- */
@@ -176,13 +203,14 @@ static int check_duplicates(const struct code_table *t) {
     return status;
 }
 
-int code_table_read(struct code_table *t, const struct string_list *files) {
+int code_table_read(struct code_table *t, const struct comm *comm, const struct string_list *files) {
     *t = (struct code_table){.files = files};
-    for (int f = 0; f < files->n; f++) TRY(read_file(t, f));
+    for (int f = 0; f < files->n; f++) TRY(read_file(t, comm, f));
+    if (comm->size > 1) TRY(code_table_unite(t, comm));
     if (t->n == 0)
         return status_set(STATUS_FAILED, "%s holds no codes: there is nothing behind the header", files->items[0]);
     if (t->n > INT32_MAX) return status_set(STATUS_FAILED, "more than 2^31 codes");
-    return check_duplicates(t);
+    return comm_agree(comm, comm->rank == 0 ? check_duplicates(t) : STATUS_OK);
 }
 
 int code_table_check_new(const struct code_table *t, const struct code_index *known, const char *path) {

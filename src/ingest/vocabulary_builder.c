@@ -1,4 +1,4 @@
-/* Names and descriptions are copied; subgraphs are grown (subgraph_work.h). */
+/* Codes are cut into shares; names and descriptions of each are copied, subgraphs grown (subgraph_work.h). */
 #include "ingest/vocabulary_builder.h"
 
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "dist/gather.h"
 #include "ingest/subgraph_work.h"
 
 void vocabulary_builder_free(struct vocabulary_builder *b) {
@@ -16,6 +17,7 @@ void vocabulary_builder_free(struct vocabulary_builder *b) {
     hierarchy_free(&b->hierarchy);
     vocabulary_free(&b->known);
     vocabulary_free(&b->vocabulary);
+    free(b->first);
 }
 
 /* ---- names and descriptions ---- */
@@ -36,27 +38,14 @@ static int copy_names(const struct code_table *t, const int64_t *offsets, const 
     return STATUS_OK;
 }
 
-/* Bytes of a code's description: none if it is absent. */
-static int64_t text_size(const struct vocabulary_builder *b, int64_t i) {
-    const struct code_table *t = &b->codes;
-    if (b->descriptions->empty == EMPTY_TEXT_ABSENT && t->description[i] == t->code[i]) return 0;
-    return (int64_t)strlen(t->text + t->description[i]);
-}
-
 /* Of this rank's codes. */
 static int copy_texts(struct vocabulary_builder *b) {
-    const struct code_table *t = &b->codes;
     struct vocabulary *v = &b->vocabulary;
-    TRY(copy_names(t, t->code, v, &v->code_bytes, &v->code));
-    TRY(copy_names(t, t->system, v, &v->system_bytes, &v->system));
-    TRY(mem_alloc(&v->description_offsets, v->n_codes + 1, sizeof *v->description_offsets));
-    for (int64_t i = 0; i < v->n_codes; i++)
-        v->description_offsets[i + 1] = v->description_offsets[i] + text_size(b, v->first + i);
-    TRY(mem_alloc(&v->description, v->description_offsets[v->n_codes], 1));
-    for (int64_t i = 0; i < v->n_codes; i++)
-        memcpy(v->description + v->description_offsets[i], t->text + t->description[v->first + i],
-               (size_t)(v->description_offsets[i + 1] - v->description_offsets[i]));
-    return STATUS_OK;
+    int status = copy_names(&b->codes, b->codes.code, v, &v->code_bytes, &v->code);
+    if (status == STATUS_OK) status = copy_names(&b->codes, b->codes.system, v, &v->system_bytes, &v->system);
+    TRY(comm_agree(b->comm, status));
+    return code_table_take_texts(&b->codes, b->comm, b->first, b->descriptions->empty == EMPTY_TEXT_ABSENT,
+                                 &v->description_offsets, &v->description);
 }
 
 /* ---- shares ---- */
@@ -72,21 +61,22 @@ static int64_t cost_of(const struct vocabulary_builder *b, int64_t i) {
 }
 
 /* Cuts the codes into pieces of like cost, one a rank. */
-static void take_share(struct vocabulary_builder *b) {
+static int share_codes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
-    const struct comm *comm = b->comm;
+    const int64_t n = b->codes.n;
     double all = 0, before = 0;
-    int64_t first = 0, end = 0;
-    for (int64_t i = 0; i < b->codes.n; i++) all += (double)cost_of(b, i);
-    for (int64_t i = 0; i < b->codes.n; i++) {
-        double share = before * comm->size / all; /* the code goes to the rank in whose share it begins */
-        first += share < comm->rank;
-        end += share < comm->rank + 1;
+    int rank = 0, size = b->comm->size;
+    TRY(mem_alloc(&b->first, size + 1, sizeof *b->first));
+    for (int64_t i = 0; i < n; i++) all += (double)cost_of(b, i);
+    for (int64_t i = 0; i < n; i++) {
+        while (rank < size && before * size >= all * rank) b->first[rank++] = i;
         before += (double)cost_of(b, i);
     }
-    v->n_codes_total = b->codes.n;
-    v->first = first;
-    v->n_codes = end - first;
+    while (rank <= size) b->first[rank++] = n;
+    v->n_codes_total = n;
+    v->first = b->first[b->comm->rank];
+    v->n_codes = b->first[b->comm->rank + 1] - v->first;
+    return STATUS_OK;
 }
 
 /* ---- what was found ---- */
@@ -232,16 +222,51 @@ static int identify_nodes(struct vocabulary_builder *b) {
     return STATUS_OK;
 }
 
-/* code[n_hierarchy]: the code that each node of the hierarchy stands for, or -1. */
-static void code_of_nodes(const struct vocabulary_builder *b, int64_t *code) {
-    const struct hierarchy *h = &b->hierarchy;
-    for (int64_t i = 0; i < h->n_nodes; i++) code[i] = -1;
-    for (int64_t i = 0; i < b->codes.n && h->names.n > 0; i++)
-        if (h->node[i] >= 0) code[h->node[i] - h->first_node] = i;
+/* Descriptions of codes that stand above others, by node of the hierarchy. */
+struct described {
+    struct node_name *name; /* [n_hierarchy] size 0: none */
+    char *bytes;
+};
+
+static int pack_described(const struct vocabulary_builder *b, int64_t *n, struct node_name **packed, int64_t *n_bytes,
+                          char **bytes) {
+    const struct vocabulary *v = &b->vocabulary;
+    *packed = NULL;
+    *bytes = NULL;
+    *n = *n_bytes = 0;
+    TRY(mem_alloc(packed, v->n_codes, sizeof **packed));
+    TRY(mem_alloc(bytes, v->description_offsets[v->n_codes], 1));
+    for (int64_t i = 0; i < v->n_codes && b->hierarchy.node; i++) {
+        const int64_t *at = v->description_offsets + i;
+        if (b->hierarchy.node[v->first + i] < 0 || at[1] == at[0]) continue;
+        (*packed)[(*n)++] =
+            (struct node_name){b->hierarchy.node[v->first + i] - b->hierarchy.first_node, at[1] - at[0]};
+        memcpy(*bytes + *n_bytes, v->description + at[0], (size_t)(at[1] - at[0]));
+        *n_bytes += at[1] - at[0];
+    }
+    return STATUS_OK;
+}
+
+/* Collective: of the codes of all ranks. */
+static int gather_described(const struct vocabulary_builder *b, struct described *d) {
+    struct node_name *own, *all = NULL;
+    char *own_bytes;
+    int64_t n, n_bytes, n_all, n_all_bytes, at = 0;
+    int status = pack_described(b, &n, &own, &n_bytes, &own_bytes);
+    if (status == STATUS_OK) status = mem_alloc(&d->name, b->vocabulary.n_hierarchy, sizeof *d->name);
+    TRY_DONE(comm_agree(b->comm, status));
+    TRY_DONE(comm_gather_rows(b->comm, n, sizeof *all, own, &n_all, &all));
+    TRY_DONE(comm_gather_rows(b->comm, n_bytes, 1, own_bytes, &n_all_bytes, &d->bytes));
+    for (int64_t i = 0; i < n_all; at += all[i++].size) d->name[all[i].at] = (struct node_name){at, all[i].size};
+done:
+    free(own);
+    free(own_bytes);
+    free(all);
+    return status;
 }
 
 /* What node i is called. */
-static struct field node_name(const struct vocabulary_builder *b, const int64_t *code, int64_t i) {
+static struct field node_name(const struct vocabulary_builder *b, const struct described *d, int64_t i) {
     const struct vocabulary *v = &b->vocabulary;
     const struct node_identities *graph = &b->graph.identities;
     int64_t above = i - vocabulary_graph_nodes(v);
@@ -249,32 +274,31 @@ static struct field node_name(const struct vocabulary_builder *b, const int64_t 
         if (i >= graph->n || graph->name[i].size == 0) return (struct field){"", 0};
         return (struct field){graph->names + graph->name[i].at, graph->name[i].size};
     }
-    int64_t of = code[above];
-    if (of >= 0 && text_size(b, of) > 0)
-        return (struct field){b->codes.text + b->codes.description[of], text_size(b, of)};
+    if (d->name[above].size > 0) return (struct field){d->bytes + d->name[above].at, d->name[above].size};
     const char *name = v->hierarchy + above * v->hierarchy_bytes;
     return (struct field){name, (int64_t)strlen(name)};
 }
 
-/* Of the vocabulary that a model is trained on; its new codes have the same nodes. */
-static int name_nodes(struct vocabulary_builder *b) {
+static int list_node_names(struct vocabulary_builder *b, const struct described *d) {
     struct vocabulary *v = &b->vocabulary;
-    int64_t *code = NULL, size = 0;
-    int status;
-    TRY_DONE(mem_alloc(&code, v->n_hierarchy, sizeof *code));
-    code_of_nodes(b, code);
-    TRY_DONE(mem_alloc(&v->node_name_offsets, v->n_nodes + 1, sizeof *v->node_name_offsets));
+    TRY(mem_alloc(&v->node_name_offsets, v->n_nodes + 1, sizeof *v->node_name_offsets));
+    for (int64_t i = 0; i < v->n_nodes; i++)
+        v->node_name_offsets[i + 1] = v->node_name_offsets[i] + node_name(b, d, i).size;
+    TRY(mem_alloc(&v->node_name, v->node_name_offsets[v->n_nodes], 1));
     for (int64_t i = 0; i < v->n_nodes; i++) {
-        size += node_name(b, code, i).size;
-        v->node_name_offsets[i + 1] = size;
-    }
-    TRY_DONE(mem_alloc(&v->node_name, size, 1));
-    for (int64_t i = 0; i < v->n_nodes; i++) {
-        struct field name = node_name(b, code, i);
+        struct field name = node_name(b, d, i);
         if (name.size > 0) memcpy(v->node_name + v->node_name_offsets[i], name.text, (size_t)name.size);
     }
-done:
-    free(code);
+    return STATUS_OK;
+}
+
+/* Collective. Rank 0 has the names, of the vocabulary that a model is trained on; its new codes have the same nodes. */
+static int name_nodes(struct vocabulary_builder *b) {
+    struct described d = {0};
+    int status = gather_described(b, &d);
+    if (status == STATUS_OK) status = comm_agree(b->comm, b->comm->rank == 0 ? list_node_names(b, &d) : STATUS_OK);
+    free(d.name);
+    free(d.bytes);
     return status;
 }
 
@@ -299,21 +323,22 @@ static int number_nodes(struct vocabulary_builder *b) {
     return STATUS_OK;
 }
 
-static int read_codes(struct vocabulary_builder *b) {
-    struct vocabulary *v = &b->vocabulary;
-    TRY(code_table_read(&b->codes, b->code_tables));
+static int number_and_share(struct vocabulary_builder *b) {
     TRY(code_table_check_nodes(&b->codes, &b->graph, b->graph_path));
     warn_of_grown_lists(b);
     TRY(number_nodes(b));
-    if (!b->known_path && b->comm->rank == 0) TRY(name_nodes(b));
-    take_share(b);
-    TRY(copy_texts(b));
-    v->graph_hops = (int32_t)b->subgraphs->hops;
-    v->graph_max_nodes = (int32_t)b->subgraphs->max_nodes;
-    return STATUS_OK;
+    return share_codes(b);
 }
 
-int vocabulary_builder_read_codes(struct vocabulary_builder *b) { return comm_agree(b->comm, read_codes(b)); }
+int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
+    struct vocabulary *v = &b->vocabulary;
+    TRY(code_table_read(&b->codes, b->comm, b->code_tables));
+    TRY(comm_agree(b->comm, number_and_share(b)));
+    v->graph_hops = (int32_t)b->subgraphs->hops;
+    v->graph_max_nodes = (int32_t)b->subgraphs->max_nodes;
+    TRY(copy_texts(b));
+    return b->known_path ? STATUS_OK : name_nodes(b);
+}
 
 int vocabulary_builder_grow_subgraphs(struct vocabulary_builder *b) {
     const struct subgraph_work work = {.codes = &b->codes,

@@ -27,7 +27,8 @@ struct vocabulary_builder {
     struct removed_edges removed;
     struct hierarchy hierarchy;
     struct vocabulary known;
-    int64_t n_cut; /* codes whose lists were cut, of this rank */
+    int64_t *first; /* [ranks + 1] codes of each rank */
+    int64_t n_cut;  /* codes whose lists were cut, of this rank */
 };
 
 /* The three steps, in this order, collective. Errors, of all ranks: what knowledge_graph.h, code_table.h and subgraph.h say;

@@ -10,16 +10,33 @@
 
 #include "base/status.h"
 
+/* A symbol of a word, between those that are left of its neighbours. */
+struct symbol {
+    int64_t before, next;          /* -1: none */
+    int32_t id;                    /* -1: it went into the one before it */
+    const struct bpe_merge *merge; /* with the next one; NULL: none */
+};
+
+/* A merge that was possible when it was noted: of the symbol at `at` with its next one. */
+struct candidate {
+    const struct bpe_merge *merge;
+    int64_t at;
+};
+
 struct bpe_word {
     pcre2_match_data *match;
+    pcre2_match_context *limits;
     /* the text without what is no UTF-8 */
     char *text;
     long long text_capacity;
-    /* symbols of a word, and the merge of each with the next one */
-    int32_t *symbols;
-    const struct bpe_merge **merges;
-    long long symbols_capacity, merges_capacity;
+    struct symbol *symbols;
+    struct candidate *heap; /* [n_heap], the best first: the lowest rank, and of one rank the leftmost */
+    int64_t n_heap;
+    long long symbols_capacity, heap_capacity;
 };
+
+/* Expressions of these families take a few steps a character; one that takes more is none of them. */
+enum { MOST_MATCH_STEPS = 1000000 };
 
 /* ---- lists ---- */
 int tokens_add(struct tokens *t, int32_t id) {
@@ -36,16 +53,20 @@ void tokens_free(struct tokens *t) {
 void bpe_word_free(struct bpe_word *w) {
     if (!w) return;
     pcre2_match_data_free(w->match);
+    pcre2_match_context_free(w->limits);
     free(w->text);
     free(w->symbols);
-    free(w->merges);
+    free(w->heap);
     free(w);
 }
 
 static int make_word(struct bpe *b) {
     if (!b->word) TRY(mem_alloc(&b->word, 1, sizeof *b->word));
     if (!b->word->match) b->word->match = pcre2_match_data_create(1, NULL);
-    return b->word->match ? STATUS_OK : status_set(STATUS_FAILED, "out of memory");
+    if (!b->word->limits) b->word->limits = pcre2_match_context_create(NULL);
+    if (!b->word->match || !b->word->limits) return status_set(STATUS_FAILED, "out of memory");
+    pcre2_set_match_limit(b->word->limits, MOST_MATCH_STEPS);
+    return STATUS_OK;
 }
 
 /* ---- merging ---- */
@@ -55,31 +76,58 @@ static int by_pair(const void *a, const void *b) {
     return (x->right > y->right) - (x->right < y->right);
 }
 
-static const struct bpe_merge *merge_of(const struct bpe *b, const int32_t *pair) {
-    struct bpe_merge key = {.left = pair[0], .right = pair[1]};
+static const struct bpe_merge *merge_of(const struct bpe *b, int32_t left, int32_t right) {
+    struct bpe_merge key = {.left = left, .right = right};
     return b->n_merges ? bsearch(&key, b->merges, (size_t)b->n_merges, sizeof key, by_pair) : NULL;
 }
 
-/* The leftmost of the best-ranked merges; -1: there is none. */
-static int64_t best_merge(const struct bpe_word *w, int64_t n) {
-    int64_t best = -1;
-    for (int64_t i = 0; i + 1 < n; i++)
-        if (w->merges[i] && (best < 0 || w->merges[i]->rank < w->merges[best]->rank)) best = i;
+static int is_better(const struct candidate *a, const struct candidate *b) {
+    return a->merge->rank != b->merge->rank ? a->merge->rank < b->merge->rank : a->at < b->at;
+}
+
+static void push(struct bpe_word *w, struct candidate c) {
+    int64_t i = w->n_heap++;
+    for (; i > 0 && is_better(&c, &w->heap[(i - 1) / 2]); i = (i - 1) / 2) w->heap[i] = w->heap[(i - 1) / 2];
+    w->heap[i] = c;
+}
+
+static struct candidate pop(struct bpe_word *w) {
+    struct candidate best = w->heap[0], last = w->heap[--w->n_heap];
+    int64_t i = 0, child;
+    while ((child = 2 * i + 1) < w->n_heap) {
+        child += child + 1 < w->n_heap && is_better(&w->heap[child + 1], &w->heap[child]);
+        if (!is_better(&w->heap[child], &last)) break;
+        w->heap[i] = w->heap[child];
+        i = child;
+    }
+    w->heap[i] = last;
     return best;
 }
 
-/* Joins symbols until no neighbours have a merge; returns how many are left. */
-static int64_t merge_symbols(const struct bpe *b, struct bpe_word *w, int64_t n) {
-    for (int64_t i = 0; i + 1 < n; i++) w->merges[i] = merge_of(b, w->symbols + i);
-    for (int64_t i; (i = best_merge(w, n)) >= 0;) {
-        w->symbols[i] = w->merges[i]->result;
-        memmove(w->symbols + i + 1, w->symbols + i + 2, (size_t)(n - i - 2) * sizeof *w->symbols);
-        memmove(w->merges + i, w->merges + i + 1, (size_t)(n - i - 2) * sizeof(struct bpe_merge *));
-        n--;
-        if (i > 0) w->merges[i - 1] = merge_of(b, w->symbols + i - 1);
-        if (i + 1 < n) w->merges[i] = merge_of(b, w->symbols + i);
+/* Notes what symbol `at` and its next one can become. */
+static void note(const struct bpe *b, struct bpe_word *w, int64_t at) {
+    struct symbol *s = &w->symbols[at];
+    s->merge = s->next >= 0 ? merge_of(b, s->id, w->symbols[s->next].id) : NULL;
+    if (s->merge) push(w, (struct candidate){s->merge, at});
+}
+
+/* Joins symbols until no neighbours have a merge. A candidate whose merge is not that of its symbols any more is passed over. */
+static void merge_symbols(const struct bpe *b, struct bpe_word *w, int64_t n) {
+    w->n_heap = 0;
+    for (int64_t i = 0; i < n; i++) w->symbols[i].before = i - 1, w->symbols[i].next = i + 1 < n ? i + 1 : -1;
+    for (int64_t i = 0; i < n; i++) note(b, w, i);
+    while (w->n_heap > 0) {
+        struct candidate c = pop(w);
+        struct symbol *s = &w->symbols[c.at];
+        if (s->id < 0 || s->merge != c.merge) continue;
+        int64_t gone = s->next;
+        s->id = s->merge->result;
+        s->next = w->symbols[gone].next;
+        w->symbols[gone].id = -1;
+        if (s->next >= 0) w->symbols[s->next].before = c.at;
+        if (s->before >= 0) note(b, w, s->before);
+        note(b, w, c.at);
     }
-    return n;
 }
 
 static int encode_word(struct bpe *b, const char *bytes, int64_t size, struct tokens *tokens) {
@@ -88,11 +136,11 @@ static int encode_word(struct bpe *b, const char *bytes, int64_t size, struct to
     int64_t n = 0;
     if (whole >= 0) return tokens_add(tokens, b->id_of_piece[whole]);
     TRY(mem_grow(&w->symbols, &w->symbols_capacity, size, sizeof *w->symbols));
-    TRY(mem_grow(&w->merges, &w->merges_capacity, size, sizeof *w->merges));
+    TRY(mem_grow(&w->heap, &w->heap_capacity, 3 * size, sizeof *w->heap)); /* a pair each, and two for each merge */
     for (int64_t i = 0; i < size; i++)
-        if (b->byte_id[(unsigned char)bytes[i]] >= 0) w->symbols[n++] = b->byte_id[(unsigned char)bytes[i]];
-    n = merge_symbols(b, w, n);
-    for (int64_t i = 0; i < n; i++) TRY(tokens_add(tokens, w->symbols[i]));
+        if (b->byte_id[(unsigned char)bytes[i]] >= 0) w->symbols[n++].id = b->byte_id[(unsigned char)bytes[i]];
+    merge_symbols(b, w, n);
+    for (int64_t i = n ? 0 : -1; i >= 0; i = w->symbols[i].next) TRY(tokens_add(tokens, w->symbols[i].id));
     return STATUS_OK;
 }
 
@@ -104,7 +152,7 @@ static int cut(struct bpe *b, int split, const char *text, int64_t size, struct 
     if (split == b->n_splits) return encode_word(b, text, size, tokens);
     while (from < size) {
         int found = pcre2_match(b->splits[split], (PCRE2_SPTR)text, (size_t)size, (size_t)from, PCRE2_NO_UTF_CHECK,
-                                b->word->match, NULL);
+                                b->word->match, b->word->limits);
         if (found == PCRE2_ERROR_NOMATCH) break;
         if (found < 0)
             return status_set(STATUS_FAILED, "PCRE2 gave up cutting a text of %lld bytes into words (error %d)",

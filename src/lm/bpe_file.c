@@ -170,25 +170,45 @@ static int read_merges(const struct source *s, json_t *merges) {
 }
 
 /* ---- added tokens ---- */
-static int read_added(const struct source *s, json_t *added) {
+/* An added token, where it stands in the file. */
+struct named {
+    int64_t size, at;
+    int32_t id;
+};
+
+static int longest_first(const void *a, const void *b) {
+    const struct named *x = a, *y = b;
+    if (x->size != y->size) return (x->size < y->size) - (x->size > y->size);
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static int read_named(const struct source *s, json_t *entry, int64_t at, struct named *named) {
     static const char *const FLAGS[] = {"lstrip", "rstrip", "single_word"};
+    const char *content = json_string_value(json_object_get(entry, "content"));
+    if (!content || !*content) return unknown(s, "the content of an added token", "empty");
+    for (int k = 0; k < 3; k++)
+        if (json_is_true(json_object_get(entry, FLAGS[k])))
+            return status_set(STATUS_FAILED, "%s/tokenizer.json: added token %s has %s, which is not known here",
+                              s->folder, content, FLAGS[k]);
+    *named = (struct named){(int64_t)strlen(content), at, (int32_t)json_integer_value(json_object_get(entry, "id"))};
+    return STATUS_OK;
+}
+
+static int read_added(const struct source *s, json_t *added) {
     struct bpe *b = s->bpe;
+    struct named *named = NULL;
     size_t i;
     json_t *entry;
-    TRY(mem_alloc(&b->added, (long long)json_array_size(added), sizeof *b->added));
-    json_array_foreach(added, i, entry) {
-        const char *content = json_string_value(json_object_get(entry, "content"));
-        if (!content || !*content) return unknown(s, "the content of an added token", "empty");
-        for (int k = 0; k < 3; k++)
-            if (json_is_true(json_object_get(entry, FLAGS[k])))
-                return status_set(STATUS_FAILED, "%s/tokenizer.json: added token %s has %s, which is not known here",
-                                  s->folder, content, FLAGS[k]);
-        int64_t at = b->n_added++, size = (int64_t)strlen(content), length;
-        for (; at > 0 && bpe_bytes(b, b->added[at - 1], &length) && length < size; at--)
-            b->added[at] = b->added[at - 1];
-        b->added[at] = (int32_t)json_integer_value(json_object_get(entry, "id"));
-    }
-    return STATUS_OK;
+    int status;
+    TRY_DONE(mem_alloc(&b->added, (long long)json_array_size(added), sizeof *b->added));
+    TRY_DONE(mem_alloc(&named, (long long)json_array_size(added), sizeof *named));
+    json_array_foreach(added, i, entry) TRY_DONE(read_named(s, entry, (int64_t)i, &named[i]));
+    b->n_added = (int64_t)json_array_size(added);
+    if (b->n_added) qsort(named, (size_t)b->n_added, sizeof *named, longest_first);
+    for (int64_t k = 0; k < b->n_added; k++) b->added[k] = named[k].id;
+done:
+    free(named);
+    return status;
 }
 
 /* Names of added tokens are looked for in the text as it is, before it is composed. */

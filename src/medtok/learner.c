@@ -263,14 +263,14 @@ static int open_inputs(struct medtok_learner *m, double **cost, int64_t *n_codes
 /* Which codes are this rank's. Collective; what fails behind the order is of this rank alone. */
 static int choose_piece(struct medtok_learner *m) {
     const struct medtok_learner_options *o = &m->options;
+    const enum partition partition = train_partition(o->train);
     double *cost = NULL;
     int64_t n_codes = 0, *graph_order = NULL;
     int status;
     TRY_DONE(comm_agree(m->comm, open_inputs(m, &cost, &n_codes)));
-    if (o->train->partition == PARTITION_GRAPH)
-        TRY_DONE(graph_order_make(m->comm, o->vocabulary, &graph_order, &n_codes));
-    status = sampler_make(&m->sampler, m->comm, o->train->partition, graph_order, o->model.seed, o->train->holdout,
-                          "codes", n_codes, o->train->batch, cost);
+    if (partition == PARTITION_GRAPH) TRY_DONE(graph_order_make(m->comm, o->vocabulary, &graph_order, &n_codes));
+    status = sampler_make(&m->sampler, m->comm, partition, graph_order, o->model.seed, o->train->holdout, "codes",
+                          n_codes, o->train->batch, cost);
 done:
     free(cost);
     free(graph_order);
@@ -280,7 +280,7 @@ done:
 /* Under train.partition: graph each node lies with the rank whose codes have it most; on one rank there is nothing to order. Collective. */
 static int order_nodes(struct medtok_learner *m) {
     int64_t *uses, n = m->dataset.vocabulary.n_nodes;
-    if (m->options.train->partition != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
+    if (train_partition(m->options.train) != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
     TRY(comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses)));
     int status = row_order_make(&m->row_order, m->comm, n, uses);
     free(uses);

@@ -12,9 +12,9 @@
 
 #include "store/h5file.h"
 
-/* Who writes the rows of a dataset: rank 0 all of them; each rank those that row_owner_first (dist/row_owner.h) gives it; or any rank
- * any rows. */
-enum h5layout_writer { ROWS_OF_ROOT, ROWS_OF_OWNERS, ROWS_OF_ANY };
+/* Who writes the rows of a dataset: rank 0 all of them; each rank those that row_owner_first (dist/row_owner.h) gives it; any rank any
+ * rows; or each rank those behind the rows of the ranks before it (h5layout_write_parts). */
+enum h5layout_writer { ROWS_OF_ROOT, ROWS_OF_OWNERS, ROWS_OF_ANY, ROWS_IN_ORDER };
 
 /* A dataset [n_rows, cols], or, inner > 0, [n_rows, cols, inner]. */
 struct h5layout_set {
@@ -52,7 +52,7 @@ int h5layout_begin(struct h5layout *layout, const char *path, enum file_kind kin
 /* Writes rows first..first+count-1 of dataset number `set`, of those that are this rank's; each row once, whole. */
 int h5layout_write(struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);
 
-/* Collective, in place of the calls of h5layout_write: parts [n], rows of each dataset. Together the ranks have each row once, those of
+/* Collective, in place of the calls of h5layout_write, of datasets that are ROWS_IN_ORDER: parts [n], rows of each dataset. Together the ranks have each row once, those of
  * rank r behind those of the ranks before it, cut anywhere: of a cell of checksums whose rows several ranks have, the first of them gets
  * what the others have. A part without rows has its place all the same. `status` as in h5layout_end. */
 struct h5layout_part {

@@ -72,35 +72,34 @@ static int read_rows(struct pick *p) {
     return table_read_codebook(p->from, p->codebook);
 }
 
-/* vocabulary_id and checkpoint_id are the caller's to free. */
-static int read_attributes(const struct table *from, char **vocabulary_id, char **checkpoint_id,
-                           struct table_head *head) {
+/* What the table was made from and by, for its part. The texts are owned. */
+static int read_head(const struct pick *p, struct table_head *head, char **vocabulary_id, char **checkpoint_id) {
+    const struct table *t = p->from;
     int64_t averaged;
-    TRY(h5file_get_text(from->file, "vocabulary_id", vocabulary_id));
-    TRY(h5file_get_text(from->file, "checkpoint_id", checkpoint_id));
-    TRY(h5file_get_int_or(from->file, "step", 0, &head->step));
-    TRY(h5file_get_int_or(from->file, "averaged", 0, &averaged));
-    head->averaged = averaged != 0;
-    head->vocabulary_id = *vocabulary_id;
-    head->checkpoint_id = *checkpoint_id;
-    return STATUS_OK;
+    TRY(h5file_get_text(t->file, "vocabulary_id", vocabulary_id));
+    TRY(h5file_get_text(t->file, "checkpoint_id", checkpoint_id));
+    TRY(h5file_get_int_or(t->file, "averaged", 0, &averaged));
+    *head = (struct table_head){.code = p->code,
+                                .system = p->system,
+                                .code_bytes = t->code_bytes,
+                                .system_bytes = t->system_bytes,
+                                .codebook = p->codebook,
+                                .vocabulary_id = *vocabulary_id,
+                                .checkpoint_id = *checkpoint_id,
+                                .averaged = averaged != 0};
+    return h5file_get_int_or(t->file, "step", 0, &head->step);
 }
 
 static int write_table(const struct pick *p, const char *path, const struct provenance *provenance) {
-    const struct table *t = p->from;
     const struct comm self = comm_self();
-    struct table_head head = {.code = p->code,
-                              .system = p->system,
-                              .code_bytes = t->code_bytes,
-                              .system_bytes = t->system_bytes,
-                              .codebook = p->codebook};
-    struct table_shape shape = t->shape;
+    struct table_shape shape = p->from->shape;
+    struct table_head head;
     struct table_writer *writer;
     char *vocabulary_id = NULL, *checkpoint_id = NULL;
     shape.n_codes = p->n;
     shape.vocabulary_rows = shape.base_rows = 0;
     shape.table_version = 1;
-    int status = read_attributes(t, &vocabulary_id, &checkpoint_id, &head);
+    int status = read_head(p, &head, &vocabulary_id, &checkpoint_id);
     status = table_create(&writer, &self, path, &shape, &head, provenance, status);
     if (status == STATUS_OK)
         status = table_commit(writer, table_write(writer, 0, p->n, p->tokens, p->weights, p->embedding));

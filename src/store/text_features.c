@@ -355,13 +355,12 @@ done:
     return status;
 }
 
-static int write_index(struct h5file *file, const struct comm *comm, const struct text_features_index *x) {
-    int64_t n = x->n_codes + 1, tokens = x->n_tokens;
-    int root = comm->rank == 0;
-    TRY(h5file_write(file, "token_offsets", H5_I64, n, 1, 0, root ? n : 0, x->token_offsets, 1));
-    TRY(h5file_write(file, "token_row", H5_I32, tokens, 1, 0, root ? tokens : 0, x->token_row, 1));
+static int write_index(struct h5file *file, const struct text_features_index *x) {
+    TRY(h5file_write(file, "token_offsets", H5_I64, x->n_codes + 1, 1, x->first_code, x->n_offsets, x->token_offsets,
+                     1));
+    TRY(h5file_write(file, "token_row", H5_I32, x->n_tokens, 1, x->first_token, x->n_own_tokens, x->token_row, 1));
     if (x->n_nodes == 0) return STATUS_OK;
-    return h5file_write(file, "node_row", H5_I32, x->n_nodes, 1, 0, root ? x->n_nodes : 0, x->node_row, 1);
+    return h5file_write(file, "node_row", H5_I32, x->n_nodes, 1, x->first_node, x->n_own_nodes, x->node_row, 1);
 }
 
 int text_features_create(struct text_features_writer *w, const struct comm *comm, const char *path,
@@ -372,7 +371,7 @@ int text_features_create(struct text_features_writer *w, const struct comm *comm
     TRY(partial ? h5file_create_partial(&w->file, comm, path, KIND_TEXT, provenance, bytes)
                 : h5file_create(&w->file, comm, path, KIND_TEXT, provenance, bytes));
     TRY_DONE(write_attributes(w->file, comm, x));
-    TRY_DONE(write_index(w->file, comm, x));
+    TRY_DONE(write_index(w->file, x));
     TRY_DONE(h5dataset_create(&w->rows, w->file, "features", x->half ? H5_F16 : H5_F32, x->n_rows, x->dim, 0,
                               H5_CONTIGUOUS, 0));
     if (partial) TRY_DONE(h5file_settle(w->file));

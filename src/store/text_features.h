@@ -5,7 +5,7 @@
  * Token t is feature row token_row[t]. Codes that share a description, or words, share rows.
  * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (src/medtok/METHOD.md: H_i).
  * With text.nodes: yes also node_row i32 [n_nodes]: the feature row of each node's name, that of the whole text; -1: it has no name
- * (store/node_features.h reads them). Rows of names that are no description lie behind those of the codes.
+ * (store/node_features.h reads them). These rows lie behind those of the codes.
  * Root attributes: encoder, dim, n_codes, n_rows, n_nodes (0: no node_row), precision, first_is_mean, vocabulary_id (content_id of the vocabulary it was
  * made from).
  */
@@ -49,16 +49,21 @@ void text_features_row(const struct text_features *features, int64_t row, float 
 void text_features_free(struct text_features *features);
 
 /* ---- writing ---- */
-/* What a file holds besides its rows. All borrowed; token_offsets, token_row and node_row are those of the whole file, on rank 0. */
+/* What a file holds besides its rows, of which a rank has a run of codes and one of tokens. So that checksums do not depend on the ranks, runs begin
+ * with multiples of TEXT_INDEX_OFFSETS and of TEXT_INDEX_ROWS. All borrowed. */
+enum { TEXT_INDEX_OFFSETS = 512, TEXT_INDEX_ROWS = 1024 };
 struct text_features_index {
-    const char *vocabulary, *encoder; /* path of the vocabulary, name of the encoder */
-    int half;                         /* rows are stored in half precision */
-    int first_is_mean;                /* the first row of a code is the mean over its tokens */
-    int64_t n_codes, n_tokens, n_rows, dim;
-    const int64_t *token_offsets;
-    const int32_t *token_row;
-    int64_t n_nodes; /* 0: names of nodes have no features */
-    const int32_t *node_row;
+    const char *vocabulary, *encoder;       /* path of the vocabulary, name of the encoder */
+    int half;                               /* rows are stored in half precision */
+    int first_is_mean;                      /* the first row of a code is the mean over its tokens */
+    int64_t n_codes, n_tokens, n_rows, dim; /* of all ranks */
+    int64_t first_code, n_offsets;          /* this rank's of the n_codes + 1 offsets */
+    int64_t first_token, n_own_tokens;      /* this rank's of the n_tokens rows */
+    const int64_t *token_offsets;           /* [n_offsets] as in the file */
+    const int32_t *token_row;               /* [n_own_tokens] */
+    int64_t n_nodes;                        /* of all ranks; 0: names of nodes have no features */
+    int64_t first_node, n_own_nodes;        /* this rank's; a run of nodes begins like one of tokens */
+    const int32_t *node_row;                /* [n_own_nodes] */
 };
 
 /* A file that is being written: write rows of half or float32 with h5dataset_write in any order, then close it. */

@@ -97,22 +97,22 @@ enum {
 static int list_sets(const struct sizes *z, struct h5layout_set sets[N_SETS]) {
     int64_t n = z->all[CODES], edges = z->all[EDGES];
     const struct h5layout_set all[N_SETS] = {
-        [CODE] = {"code", H5_TEXT, n, z->code_bytes, 0},
-        [SYSTEM] = {"system", H5_TEXT, n, z->system_bytes, 0},
-        [NODE_IDENTITY] = {"node_identity", H5_U64, z->n_identities, 1, 0},
-        [DESCRIPTION_OFFSETS] = {"description_offsets", H5_I64, n + 1, 1, 0},
-        [DESCRIPTION_BYTES] = {"description_bytes", H5_U8, z->all[TEXTS], 1, 0},
-        [N_LISTED] = {"n_listed", H5_I32, n, 1, 0},
-        [NODE_OFFSETS] = {"node_offsets", H5_I64, n + 1, 1, 0},
-        [NODE] = {"nodes", H5_I32, z->all[NODES], 1, 0},
-        [EDGE_OFFSETS] = {"edge_offsets", H5_I64, n + 1, 1, 0},
-        [EDGE_SOURCE] = {"edge_source", H5_U16, edges, 1, 0},
-        [EDGE_TARGET] = {"edge_target", H5_U16, edges, 1, 0},
-        [EDGE_RELATION] = {"edge_relation", H5_U8, edges, 1, 0},
-        [RELATION] = {"relation", H5_TEXT, z->n_relations, z->relation_bytes, 0},
-        [NODE_NAME_OFFSETS] = {"node_name_offsets", H5_I64, z->n_name_offsets, 1, 0},
-        [NODE_NAME_BYTES] = {"node_name_bytes", H5_U8, z->n_name_bytes, 1, 0},
-        [HIERARCHY] = {"hierarchy", H5_TEXT, z->n_hierarchy, z->hierarchy_bytes, 0}};
+        [CODE] = {"code", H5_TEXT, n, z->code_bytes, ROWS_IN_ORDER, 0},
+        [SYSTEM] = {"system", H5_TEXT, n, z->system_bytes, ROWS_IN_ORDER, 0},
+        [NODE_IDENTITY] = {"node_identity", H5_U64, z->n_identities, 1, ROWS_IN_ORDER, 0},
+        [DESCRIPTION_OFFSETS] = {"description_offsets", H5_I64, n + 1, 1, ROWS_IN_ORDER, 0},
+        [DESCRIPTION_BYTES] = {"description_bytes", H5_U8, z->all[TEXTS], 1, ROWS_IN_ORDER, 0},
+        [N_LISTED] = {"n_listed", H5_I32, n, 1, ROWS_IN_ORDER, 0},
+        [NODE_OFFSETS] = {"node_offsets", H5_I64, n + 1, 1, ROWS_IN_ORDER, 0},
+        [NODE] = {"nodes", H5_I32, z->all[NODES], 1, ROWS_IN_ORDER, 0},
+        [EDGE_OFFSETS] = {"edge_offsets", H5_I64, n + 1, 1, ROWS_IN_ORDER, 0},
+        [EDGE_SOURCE] = {"edge_source", H5_U16, edges, 1, ROWS_IN_ORDER, 0},
+        [EDGE_TARGET] = {"edge_target", H5_U16, edges, 1, ROWS_IN_ORDER, 0},
+        [EDGE_RELATION] = {"edge_relation", H5_U8, edges, 1, ROWS_IN_ORDER, 0},
+        [RELATION] = {"relation", H5_TEXT, z->n_relations, z->relation_bytes, ROWS_IN_ORDER, 0},
+        [NODE_NAME_OFFSETS] = {"node_name_offsets", H5_I64, z->n_name_offsets, 1, ROWS_IN_ORDER, 0},
+        [NODE_NAME_BYTES] = {"node_name_bytes", H5_U8, z->n_name_bytes, 1, ROWS_IN_ORDER, 0},
+        [HIERARCHY] = {"hierarchy", H5_TEXT, z->n_hierarchy, z->hierarchy_bytes, ROWS_IN_ORDER, 0}};
     memcpy(sets, all, sizeof all);
     return z->n_hierarchy > 0 ? N_SETS : HIERARCHY;
 }
@@ -168,7 +168,9 @@ static int write_rows(struct h5layout *l, const struct comm *comm, const struct 
 }
 
 /* Rank 0 alone. */
-static int set_attributes(struct h5file *f, const struct sizes *z) {
+static int set_attributes(struct h5file *f, void *sizes) {
+    const struct sizes *z = sizes;
+    TRY(h5file_set_int(f, "n_codes", z->all[CODES]));
     TRY(h5file_set_int(f, "n_nodes", z->n_nodes));
     TRY(h5file_set_int(f, "n_relations", z->n_relations));
     TRY(h5file_set_int(f, "graph_hops", z->hops));
@@ -177,13 +179,8 @@ static int set_attributes(struct h5file *f, const struct sizes *z) {
     return z->removed_sha256[0] ? h5file_set_text(f, "removed_sha256", z->removed_sha256) : STATUS_OK;
 }
 
-static int set_codes(struct h5file *file, void *sizes) {
-    return h5file_set_int(file, "n_codes", ((const struct sizes *)sizes)->all[CODES]);
-}
-
-static int complete(struct h5layout *l, const struct sizes *z) {
-    int status = set_attributes(l->file, z);
-    if (status == STATUS_OK) status = h5layout_complete(l);
+static int complete(struct h5layout *l) {
+    int status = h5layout_complete(l);
     if (status == STATUS_OK) status = h5layout_seal(l);
     return h5layout_close(l, status);
 }
@@ -200,10 +197,10 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
     int n = list_sets(&z, sets);
     int64_t bytes = z.all[CODES] * (z.code_bytes + z.system_bytes + 28) + z.all[TEXTS] + 4 * z.all[NODES];
     TRY_DONE(comm_agree(comm, h5layout_make(&layout, comm, n, sets)));
-    TRY_DONE(
-        h5layout_begin(&layout, path, KIND_VOCABULARY, provenance, bytes + 5 * z.all[EDGES], set_codes, &z, STATUS_OK));
+    TRY_DONE(h5layout_begin(&layout, path, KIND_VOCABULARY, provenance, bytes + 5 * z.all[EDGES], set_attributes, &z,
+                            STATUS_OK));
     TRY_DONE(h5layout_end(&layout, write_rows(&layout, comm, v, &z)));
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? complete(&layout, &z) : STATUS_OK));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? complete(&layout) : STATUS_OK));
 done:
     h5layout_free(&layout);
     return status;
@@ -293,19 +290,26 @@ static int read_graphs(struct h5file *file, struct vocabulary *v) {
     return vocabulary_check_graphs(file, v, NULL);
 }
 
-static int read_node_names(struct h5file *file, struct vocabulary *v) {
-    int64_t rows = 0, cols, bytes = 0, base;
+int vocabulary_read_node_names(const char *path, int64_t first, int64_t count, struct vocabulary *v) {
+    struct h5file *file = NULL;
+    int64_t rows = 0, cols, base;
+    int status;
+    *v = (struct vocabulary){0};
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
+    TRY_DONE(read_sizes(file, v));
     if (h5file_shape(file, "node_name_offsets", H5_I64, &rows, &cols) != STATUS_OK || rows == 0)
-        return status_set(STATUS_FAILED,
-                          "%s does not hold the names of nodes (an older release made it): run `medtok prepare` again",
-                          h5file_path(file));
-    TRY(h5file_shape(file, "node_name_bytes", H5_U8, &bytes, &cols));
-    int damaged = rows != v->n_nodes + 1;
-    if (!damaged) TRY(read_offsets(file, "node_name_offsets", 0, v->n_nodes, &v->node_name_offsets, &base));
-    if (damaged || base != 0 || v->node_name_offsets[v->n_nodes] != bytes)
-        return status_set(STATUS_FAILED, "%s is damaged: the names of nodes; run `medtok prepare` again",
-                          h5file_path(file));
-    return read_ragged(file, "node_name_bytes", H5_U8, 1, 0, bytes, &v->node_name);
+        status = status_set(
+            STATUS_FAILED, "%s does not hold the names of nodes (an older release made it): run `medtok prepare` again",
+            path);
+    else if (rows != v->n_nodes + 1 || first + count > v->n_nodes)
+        status = status_set(STATUS_FAILED, "%s is damaged: the names of nodes; run `medtok prepare` again", path);
+    TRY_DONE(status);
+    TRY_DONE(read_offsets(file, "node_name_offsets", first, count, &v->node_name_offsets, &base));
+    status = read_ragged(file, "node_name_bytes", H5_U8, 1, base, v->node_name_offsets[count], &v->node_name);
+done:
+    h5file_close(file);
+    if (status != STATUS_OK) vocabulary_free(v);
+    return status;
 }
 
 static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigned parts, struct vocabulary *v) {
@@ -323,7 +327,6 @@ static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigne
     }
     if (parts & VOCABULARY_HIERARCHY && v->n_hierarchy > 0)
         TRY(read_text(file, "hierarchy", 0, v->n_hierarchy, &v->hierarchy_bytes, &v->hierarchy));
-    if (parts & VOCABULARY_NODE_NAMES) TRY(read_node_names(file, v));
     int64_t base = 0;
     if (parts & (VOCABULARY_DESCRIPTIONS | VOCABULARY_GRAPHS))
         TRY(read_offsets(file, "description_offsets", first, count, &v->description_offsets, &base));

@@ -60,8 +60,7 @@ enum vocabulary_part {
     VOCABULARY_NAMES = 1,
     VOCABULARY_DESCRIPTIONS = 2,
     VOCABULARY_GRAPHS = 4,
-    VOCABULARY_HIERARCHY = 8,
-    VOCABULARY_NODE_NAMES = 16 /* of all nodes; STATUS_FAILED if they are not there */
+    VOCABULARY_HIERARCHY = 8
 };
 
 /* Collective. Each rank passes the codes that it holds, those of rank r behind those of the ranks before it, with names of the same lengths
@@ -76,6 +75,9 @@ int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned par
 
 /* Whether the subgraphs that were read are in range, for who reads them otherwise; codes [n_codes]: their numbers, NULL: those from `first` on. */
 int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *vocabulary, const int64_t *codes);
+
+/* The sizes, and the names of nodes first .. first + count - 1: node_name_offsets [count + 1] from 0. STATUS_FAILED if they are not there. */
+int vocabulary_read_node_names(const char *path, int64_t first, int64_t count, struct vocabulary *vocabulary);
 
 /* The sizes alone: n_codes_total, n_nodes, n_hierarchy, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);

@@ -1,5 +1,5 @@
-/* Random numbers of one patient (or of one code or node of a made-up vocabulary) in their order, all from base/rng.h: the n-th number of (seed, what, patient, step) is the same
- * wherever it is drawn, so that any rank can make any patient. */
+/* Random numbers of one patient (of a made-up vocabulary: of one code or node) in their order, all from base/rng.h: the n-th number of (seed,
+ * what, step, patient) is the same wherever it is drawn, so that any rank can make any patient. */
 #ifndef MEDTOK_SYNTH_DRAWS_H
 #define MEDTOK_SYNTH_DRAWS_H
 
@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 
-/* What is drawn; added to RNG_SYNTH. Of a vocabulary: index = code or node, step = terminology, kind of nodes or relation. */
+/* What is drawn; added to RNG_SYNTH. Of a patient: step = admission. Of a code or node of a vocabulary: step = its terminology, kind or relation. */
 enum {
     DRAW_PERSON,
     DRAW_COURSE,

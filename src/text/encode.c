@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "half.h"
-#include "store/vocabulary.h"
 
 /* About the cost of a part in tokens: seconds of work. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
@@ -21,22 +20,9 @@ enum { JOURNAL_KEY = 120 }; /* bytes of its first line */
 const char *const ENCODE_STAGE_NAMES[ENCODE_STAGES] = {"plan", "open", "encode", "write"};
 
 /* ---- the plan ---- */
-static int cut_parts(struct encoding *e) {
-    const struct text_plan *p = &e->plan;
-    TRY(mem_alloc(&e->part_first, p->n_units + 1, sizeof *e->part_first));
-    int64_t batch = e->device->linear_rows, n_batches = (PART_TOKENS + batch / 2) / batch;
-    e->n_parts = text_plan_cut(p, batch, n_batches > 0 ? n_batches : 1, e->part_first);
-    TRY(mem_alloc(&e->done, e->n_parts, sizeof *e->done));
-    return mem_alloc(&e->checksum, e->n_parts, sizeof *e->checksum);
-}
-
-static int64_t first_row(const struct encoding *e, int64_t part) {
-    return text_plan_row(&e->plan, e->part_first[part]);
-}
+static int64_t first_row(const struct encoding *e, int64_t part) { return e->plan.part_row[part]; }
 static int64_t n_rows(const struct encoding *e, int64_t part) { return first_row(e, part + 1) - first_row(e, part); }
-static int64_t cost_before(const struct encoding *e, int64_t part) {
-    return text_plan_cost(&e->plan, e->part_first[part]);
-}
+static int64_t cost_before(const struct encoding *e, int64_t part) { return e->plan.part_cost[part]; }
 
 /* All ranks must cut the same parts, and what a product's rows are is a matter of the kind of GPU. */
 static int check_same_rows(const struct encoding *e) {
@@ -50,22 +36,24 @@ static int check_same_rows(const struct encoding *e) {
                             e->device->name);
 }
 
-static int make_plan(struct encoding *e) {
-    struct vocabulary v;
-    int64_t most = 0;
-    TRY(check_same_rows(e));
-    TRY(text_encoder_open(&e->encoder, e->options, e->seed, e->device, e->n_threads));
-    unsigned names = e->options->nodes == NODE_TEXTS_YES ? VOCABULARY_NODE_NAMES : 0;
-    TRY(vocabulary_read(e->vocabulary, 0, -1, VOCABULARY_DESCRIPTIONS | names, &v));
-    int status = e->encoder.plan(&e->encoder, &v, &e->plan);
-    vocabulary_free(&v);
-    TRY(status);
-    TRY(cut_parts(e));
-    for (int64_t p = 0; p < e->n_parts; p++) most = n_rows(e, p) > most ? n_rows(e, p) : most;
+static int allocate(struct encoding *e) {
+    int64_t most = 0, n = e->plan.n_parts;
+    for (int64_t p = 0; p < n; p++) most = n_rows(e, p) > most ? n_rows(e, p) : most;
+    TRY(mem_alloc(&e->done, n, sizeof *e->done));
+    TRY(mem_alloc(&e->checksum, n, sizeof *e->checksum));
     e->rows = device_host_alloc_reals(e->device, most * e->encoder.dim);
     if (!e->rows) return status_set(STATUS_FAILED, "%s", device_error(e->device));
     return e->options->precision == PRECISION_FP16 ? mem_alloc(&e->halves, most * e->encoder.dim, sizeof *e->halves)
                                                    : STATUS_OK;
+}
+
+static int make_plan(struct encoding *e) {
+    int64_t batch = e->device->linear_rows, n_batches = (PART_TOKENS + batch / 2) / batch;
+    TRY(check_same_rows(e));
+    TRY(comm_agree(e->comm, text_encoder_open(&e->encoder, e->options, e->seed, e->device, e->n_threads)));
+    TRY(shared_plan_make(&e->plan, e->comm, e->vocabulary, &e->encoder, e->options->nodes == NODE_TEXTS_YES, batch,
+                         n_batches > 0 ? n_batches : 1));
+    return comm_agree(e->comm, allocate(e));
 }
 
 /* ---- what was done before ---- */
@@ -78,13 +66,13 @@ static const char *journal_key(const struct encoding *e, const struct provenance
 /* Reads the journal on rank 0 and tells all ranks. */
 static int recall_parts(struct encoding *e, const struct provenance *provenance, int *found) {
     char key[JOURNAL_KEY];
-    int status = e->comm->rank == 0 ? part_journal_read(e->path, journal_key(e, provenance, key), e->n_parts, e->done,
-                                                        e->checksum, found)
+    int status = e->comm->rank == 0 ? part_journal_read(e->path, journal_key(e, provenance, key), e->plan.n_parts,
+                                                        e->done, e->checksum, found)
                                     : STATUS_OK;
     TRY(comm_agree(e->comm, status));
     TRY(comm_broadcast(e->comm, found, sizeof *found));
-    TRY(comm_broadcast(e->comm, e->done, e->n_parts * (int64_t)sizeof *e->done));
-    return comm_broadcast(e->comm, e->checksum, e->n_parts * (int64_t)sizeof *e->checksum);
+    TRY(comm_broadcast(e->comm, e->done, e->plan.n_parts * (int64_t)sizeof *e->done));
+    return comm_broadcast(e->comm, e->checksum, e->plan.n_parts * (int64_t)sizeof *e->checksum);
 }
 
 /* Reads the finished parts back, each on one rank; those whose bytes are not what the journal says are forgotten. */
@@ -92,7 +80,7 @@ static int check_parts(struct encoding *e, struct h5dataset *features) {
     int status = STATUS_OK;
     void *rows = e->halves ? (void *)e->halves : (void *)e->rows;
     int64_t kept = 0;
-    for (int64_t p = 0; p < e->n_parts && status == STATUS_OK; p++) {
+    for (int64_t p = 0; p < e->plan.n_parts && status == STATUS_OK; p++) {
         if (!e->done[p] || p % e->comm->size != e->comm->rank) {
             e->done[p] = 0;
             continue;
@@ -103,9 +91,10 @@ static int check_parts(struct encoding *e, struct h5dataset *features) {
         if (e->done[p]) h5dataset_add_rows(features, first_row(e, p), n_rows(e, p), rows);
     }
     TRY(comm_agree(e->comm, status));
-    TRY(comm_sum_int64(e->comm, e->done, e->n_parts));
-    for (int64_t p = 0; p < e->n_parts; p++) kept += e->done[p];
-    log_info("going on with %s.partial: %lld of %lld parts are there", e->path, (long long)kept, (long long)e->n_parts);
+    TRY(comm_sum_int64(e->comm, e->done, e->plan.n_parts));
+    for (int64_t p = 0; p < e->plan.n_parts; p++) kept += e->done[p];
+    log_info("going on with %s.partial: %lld of %lld parts are there", e->path, (long long)kept,
+             (long long)e->plan.n_parts);
     return STATUS_OK;
 }
 
@@ -118,23 +107,33 @@ static int open_journal(struct encoding *e, const struct provenance *provenance,
 }
 
 static int create_file(struct encoding *e, const struct provenance *provenance, struct text_features_writer *file) {
-    const struct text_plan *p = &e->plan;
+    const struct shared_plan *p = &e->plan;
+    struct index_slice slice;
+    TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(e->path) : STATUS_OK));
+    if (e->comm->rank == 0) part_journal_discard(e->path);
+    int status = index_slice_make(&slice, e->comm, &e->plan);
     struct text_features_index index = {.vocabulary = e->vocabulary,
                                         .encoder = e->encoder.name,
                                         .half = e->halves != NULL,
                                         .first_is_mean = e->encoder.first_is_mean,
                                         .n_codes = p->n_codes,
-                                        .n_tokens = p->token_offsets[p->n_codes],
+                                        .n_tokens = p->n_tokens,
                                         .n_rows = p->n_rows,
                                         .dim = e->encoder.dim,
-                                        .token_offsets = p->token_offsets,
-                                        .token_row = p->token_row,
+                                        .first_code = p->first_code,
+                                        .n_offsets = slice.n_offsets,
+                                        .first_token = slice.first_token,
+                                        .n_own_tokens = slice.n_tokens,
+                                        .token_offsets = slice.offsets,
+                                        .token_row = slice.rows,
                                         .n_nodes = p->n_nodes,
-                                        .node_row = p->node_row};
-    TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(e->path) : STATUS_OK));
-    if (e->comm->rank == 0) part_journal_discard(e->path);
-    TRY(text_features_create(file, e->comm, e->path, &index, provenance, 1));
-    int status = open_journal(e, provenance, 0);
+                                        .first_node = p->first_node,
+                                        .n_own_nodes = slice.n_nodes,
+                                        .node_row = slice.node_rows};
+    if (status == STATUS_OK) status = text_features_create(file, e->comm, e->path, &index, provenance, 1);
+    index_slice_free(&slice);
+    TRY(status);
+    status = open_journal(e, provenance, 0);
     return status == STATUS_OK ? STATUS_OK : text_features_close(file, 0, status);
 }
 
@@ -151,14 +150,42 @@ static int open_file(struct encoding *e, const struct provenance *provenance, st
     TRY(recall_parts(e, provenance, &found));
     if (found && reopen_file(e, provenance, file) == STATUS_OK) return STATUS_OK;
     if (found) log_warn("%s; starting anew", status_message());
-    for (int64_t p = 0; p < e->n_parts; p++) e->done[p] = 0;
+    for (int64_t p = 0; p < e->plan.n_parts; p++) e->done[p] = 0;
     return create_file(e, provenance, file);
 }
 
 /* ---- the work ---- */
+/* Parts that are not done go round the ranks; what their units hold goes there with them. */
+static int deal_parts(struct encoding *e) {
+    int32_t *rank_of_part = NULL;
+    int64_t n = 0;
+    TRY(comm_agree(e->comm, mem_alloc(&rank_of_part, e->plan.n_parts, sizeof *rank_of_part)));
+    e->first_part = -1;
+    for (int64_t p = 0; p < e->plan.n_parts; p++) {
+        rank_of_part[p] = e->done[p] ? -1 : (int32_t)(n++ % e->comm->size);
+        if (e->first_part < 0 && rank_of_part[p] == e->comm->rank) e->first_part = p;
+    }
+    int status = text_units_deal(&e->units, e->comm, &e->plan, &e->encoder, rank_of_part);
+    free(rank_of_part);
+    return status;
+}
+
+/* Where the units of a part begin in e->units. */
+static int64_t find_units(const struct encoding *e, int64_t part) {
+    int64_t low = 0, high = e->units.n;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (e->units.list[middle].unit < e->plan.part_unit[part])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static int compute_part(struct encoding *e, int64_t part) {
-    int64_t first = e->part_first[part];
-    TRY(e->encoder.rows(&e->encoder, first, e->part_first[part + 1] - first, e->rows));
+    int64_t n_units = e->plan.part_unit[part + 1] - e->plan.part_unit[part];
+    TRY(e->encoder.rows(&e->encoder, &e->units, find_units(e, part), n_units, e->rows));
     int64_t n = n_rows(e, part) * e->encoder.dim;
     if (e->halves)
 #pragma omp parallel for simd num_threads(e->n_threads)
@@ -193,15 +220,15 @@ static int asked_to_stop(struct encoding *e, int *stop) {
 
 static int run_rounds(struct encoding *e, struct h5dataset *features, int64_t *parts, uint64_t *sums) {
     struct progress progress;
-    int64_t total = cost_before(e, e->n_parts), done = 0, next = 0;
-    for (int64_t p = 0; p < e->n_parts; p++) done += e->done[p] ? cost_before(e, p + 1) - cost_before(e, p) : 0;
+    int64_t total = cost_before(e, e->plan.n_parts), done = 0, next = 0;
+    for (int64_t p = 0; p < e->plan.n_parts; p++) done += e->done[p] ? cost_before(e, p + 1) - cost_before(e, p) : 0;
     progress_begin(&progress, "encode", total - done, "tokens");
     done = 0;
     for (;;) {
         int stop, taken = 0;
         for (int r = 0; r < e->comm->size; r++) {
-            while (next < e->n_parts && e->done[next]) next++;
-            parts[r] = next < e->n_parts ? next++ : -1;
+            while (next < e->plan.n_parts && e->done[next]) next++;
+            parts[r] = next < e->plan.n_parts ? next++ : -1;
             if (parts[r] >= 0) done += cost_before(e, parts[r] + 1) - cost_before(e, parts[r]), taken++;
         }
         if (!taken) break;
@@ -217,35 +244,45 @@ static int run_rounds(struct encoding *e, struct h5dataset *features, int64_t *p
     return STATUS_OK;
 }
 
-/* Says what will be made. Computes a few units twice (the first time reads the weights) to say how long all will take,
- * where that is long: of a short computation it would promise a time in which the file is not even written. */
+/* Seconds for all work, from the first few units of this rank's first part, computed twice: the first time reads the weights. 0: it has none. */
+static int estimate_seconds(struct encoding *e, double *seconds) {
+    const struct shared_plan *p = &e->plan;
+    int64_t part = e->first_part;
+    *seconds = 0;
+    if (part < 0) return STATUS_OK;
+    int64_t units = p->part_unit[part + 1] - p->part_unit[part];
+    double cost = (double)(cost_before(e, part + 1) - cost_before(e, part)), share = SAMPLE_TOKENS / cost;
+    int64_t sample = share < 1 ? (int64_t)(share * (double)units) + 1 : units;
+    cost *= (double)sample / (double)units;
+    TRY(e->encoder.rows(&e->encoder, &e->units, find_units(e, part), sample, e->rows));
+    double since = clock_seconds();
+    TRY(e->encoder.rows(&e->encoder, &e->units, find_units(e, part), sample, e->rows));
+    *seconds = (clock_seconds() - since) * (double)cost_before(e, p->n_parts) / cost;
+    return STATUS_OK;
+}
+
+/* Says what will be made, and where that is long, how long it will take: of a short computation it would promise a time in which the file
+ * is not even written. */
 static int announce(struct encoding *e) {
-    const struct text_plan *p = &e->plan;
-    int64_t units = 1, size = e->halves ? 2 : 4;
+    const struct shared_plan *p = &e->plan;
     char bytes[32], duration[32], computing[64] = "";
     double seconds;
-    while (units < e->part_first[1] && text_plan_cost(p, units) < SAMPLE_TOKENS) units++;
-    int status = e->encoder.rows(&e->encoder, 0, units, e->rows);
-    seconds = clock_seconds();
-    if (status == STATUS_OK) status = e->encoder.rows(&e->encoder, 0, units, e->rows);
-    seconds = (clock_seconds() - seconds) * (double)text_plan_cost(p, p->n_units) / (double)text_plan_cost(p, units);
-    TRY(comm_agree(e->comm, status));
+    TRY(comm_agree(e->comm, estimate_seconds(e, &seconds)));
     seconds /= e->comm->size;
     if (seconds > WORTH_SAYING_SECONDS)
         snprintf(computing, sizeof computing, ", and about %s of computing on %d rank(s)",
                  format_duration(seconds, duration, sizeof duration), e->comm->size);
     log_info(
         "%lld codes have %lld tokens, %lld different texts or words with %lld rows of width %lld: %s will take %s%s",
-        (long long)p->n_codes, (long long)p->token_offsets[p->n_codes], (long long)p->n_units, (long long)p->n_rows,
-        (long long)e->encoder.dim, e->path, format_bytes(p->n_rows * e->encoder.dim * size, bytes, sizeof bytes),
-        computing);
+        (long long)p->n_codes, (long long)p->n_tokens, (long long)p->n_units, (long long)p->n_rows,
+        (long long)e->encoder.dim, e->path,
+        format_bytes(p->n_rows * e->encoder.dim * (e->halves ? 2 : 4), bytes, sizeof bytes), computing);
     return STATUS_OK;
 }
 
 int encoding_plan(struct encoding *e) {
     stage_begin(e->stages, ENCODE_PLAN);
-    TRY(comm_agree(e->comm, make_plan(e)));
-    return announce(e);
+    return make_plan(e);
 }
 
 int encoding_run(struct encoding *e, const struct provenance *provenance) {
@@ -257,7 +294,10 @@ int encoding_run(struct encoding *e, const struct provenance *provenance) {
     TRY_DONE(comm_agree(e->comm, status));
     stage_begin(e->stages, ENCODE_OPEN);
     TRY_DONE(open_file(e, provenance, &file));
-    status = run_rounds(e, file.rows, parts, sums);
+    text_plan_free(&e->plan.own);
+    status = deal_parts(e);
+    if (status == STATUS_OK) status = announce(e);
+    if (status == STATUS_OK) status = run_rounds(e, file.rows, parts, sums);
     status = text_features_close(&file, 1, status);
     part_journal_close(&e->journal);
     if (status == STATUS_OK && e->comm->rank == 0) part_journal_discard(e->path);
@@ -270,9 +310,9 @@ done:
 void encoding_free(struct encoding *e) {
     if (e->encoder.close) e->encoder.close(&e->encoder);
     device_host_free_reals(e->device, e->rows);
-    text_plan_free(&e->plan);
+    shared_plan_free(&e->plan);
+    text_units_free(&e->units);
     free(e->halves);
-    free(e->part_first);
     free(e->done);
     free(e->checksum);
 }

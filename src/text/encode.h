@@ -1,5 +1,5 @@
-/* Descriptions in, text.h5 out: the work behind the encode job. Every rank plans all rows; the work is cut into parts of about equal
- * cost, which the ranks compute in turn and write together. Finished parts are remembered in a journal (store/part_journal.h), so
+/* Descriptions in, text.h5 out: the work behind the encode job. The ranks plan the rows together (text/text_units.h); the work is cut into
+ * parts of about equal cost, which the ranks compute in turn and write together. Finished parts are remembered in a journal (store/part_journal.h), so
  * that a run that was stopped or killed goes on where it was, on any number of ranks with the same kind of device. */
 #ifndef MEDTOK_TEXT_ENCODE_H
 #define MEDTOK_TEXT_ENCODE_H
@@ -7,7 +7,7 @@
 #include "dist/stages.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
-#include "text/text_encoder.h"
+#include "text/text_units.h"
 
 enum encode_stage { ENCODE_PLAN, ENCODE_OPEN, ENCODE_COMPUTE, ENCODE_WRITE, ENCODE_STAGES };
 extern const char *const ENCODE_STAGE_NAMES[ENCODE_STAGES];
@@ -23,16 +23,17 @@ struct encoding {
     struct stages *stages;         /* begun, with ENCODE_STAGE_NAMES */
     /* the plan */
     struct text_encoder encoder;
-    struct text_plan plan;
-    real *rows;       /* of a part; of device_host_alloc_reals */
-    uint16_t *halves; /* NULL for fp32 */
-    /* parts: units part_first[p] .. part_first[p + 1] - 1 */
-    int64_t n_parts, *part_first, *done;
+    struct shared_plan plan;
+    struct text_units units; /* of the parts that this rank computes */
+    int64_t first_part;      /* the first of these; -1: none */
+    real *rows;              /* of a part; of device_host_alloc_reals */
+    uint16_t *halves;        /* NULL for fp32 */
+    int64_t *done;           /* [plan.n_parts] */
     uint64_t *checksum;
     struct part_journal journal; /* rank 0 */
 };
 
-/* Collective. Opens the encoder and plans the rows of all codes, then says in the log what will be made. Free in any case. */
+/* Collective. Opens the encoder and plans the rows of all codes. Free in any case. */
 int encoding_plan(struct encoding *encoding);
 void encoding_free(struct encoding *encoding);
 

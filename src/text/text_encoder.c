@@ -16,6 +16,12 @@ void text_plan_free(struct text_plan *plan) {
     *plan = (struct text_plan){0};
 }
 
+void text_units_free(struct text_units *units) {
+    free(units->list);
+    free(units->bytes);
+    *units = (struct text_units){0};
+}
+
 int64_t text_plan_row(const struct text_plan *plan, int64_t unit) {
     return plan->unit_rows ? plan->unit_rows[unit] : unit;
 }

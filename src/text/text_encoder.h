@@ -1,12 +1,13 @@
-/* What the encode job asks of a text encoder: which feature rows a vocabulary needs, and the rows themselves.
+/* What the encode job asks of a text encoder: which feature rows some codes need, and the rows themselves.
  *
- * `plan` reads all descriptions once and numbers the distinct rows, in the same way on every rank. Rows come in units (a
- * distinct text, or one row) which are computed whole; `rows` computes any stretch of units. A row does not depend on
- * which others are computed with it, or where.
+ * `plan` reads descriptions once and numbers the distinct rows. Rows come in units (a distinct text, or one row) which are computed
+ * whole, from what they hold: strings of the encoder's dictionaries. `rows` computes any stretch of units, planned by whatever encoder of
+ * the same options. A row does not depend on which others are computed with it, or where.
  */
 #ifndef MEDTOK_TEXT_TEXT_ENCODER_H
 #define MEDTOK_TEXT_TEXT_ENCODER_H
 
+#include "base/dictionary.h"
 #include "text/options.h"
 #include "kernels.h"
 #include "store/vocabulary.h"
@@ -18,8 +19,8 @@ struct text_plan {
     int32_t *token_row;
     int64_t *unit_rows;  /* [n_units + 1] first row of each unit; NULL: unit i is row i */
     int64_t *unit_costs; /* [n_units + 1] work before each unit, in tokens; NULL: one a unit */
-    int64_t n_nodes;     /* of the graph, whose names have rows too; 0: they have none */
-    int32_t *node_row;   /* [n_nodes] of the whole name, or -1: it has none */
+    int64_t n_nodes;     /* whose names are planned too */
+    int32_t *node_row;   /* [n_nodes] the number of the name among the different ones, or -1: there is none */
 };
 void text_plan_free(struct text_plan *plan);
 int64_t text_plan_row(const struct text_plan *plan, int64_t unit);
@@ -33,16 +34,36 @@ int64_t text_batch_end(const int64_t *costs, int64_t first, int64_t end, int64_t
  * batches. Fills part_first[n_parts + 1] (room for n_units + 1); returns n_parts. */
 int64_t text_plan_cut(const struct text_plan *plan, int64_t batch_cost, int64_t n_batches, int64_t *part_first);
 
+/* What units hold. Names of nodes are the last kind if they are planned; each has one row, behind all others. */
+enum { TEXT_MOST_KINDS = 3 };
+
+/* What some units hold, ascending. Owned; free with text_units_free. */
+struct text_units {
+    int64_t n,
+        kind_first[TEXT_MOST_KINDS]; /* kind_first: the number of the first unit of each of the encoder's kinds */
+    struct text_unit {
+        int32_t unit, size; /* size: bytes[at] .. */
+        int64_t at;
+    } * list; /* [n] */
+    char *bytes;
+};
+void text_units_free(struct text_units *units);
+
 struct text_encoder {
     const char *name;
     int64_t dim;
     int first_is_mean; /* the first row of a text is the mean over its tokens */
     void *state;
-    /* descriptions, and names of nodes if the vocabulary holds any */
     int (*plan)(struct text_encoder *encoder, const struct vocabulary *vocabulary, struct text_plan *plan);
-    /* the rows of units first .. first+count-1 into out [rows, dim]; from a GPU fastest into memory of device_host_alloc_reals */
-    int (*rows)(struct text_encoder *encoder, int64_t first, int64_t count, real *out);
+    /* the names of n nodes, behind plan(): offsets [n + 1] */
+    int (*plan_names)(struct text_encoder *encoder, int64_t n, const int64_t *offsets, const char *names,
+                      struct text_plan *plan);
+    /* the rows of units->list[first .. first+count-1] into out [rows, dim]; from a GPU fastest into memory of device_host_alloc_reals */
+    int (*rows)(struct text_encoder *encoder, const struct text_units *units, int64_t first, int64_t count, real *out);
     void (*close)(struct text_encoder *encoder);
+    /* what the planned units hold: those of the first kind, then the second, then names of nodes, of which each unit has one row */
+    int n_kinds, n_name_kinds; /* n_name_kinds: 1, of n_kinds, if plan_names was called; else 0 */
+    struct dictionary *dictionaries[TEXT_MOST_KINDS];
 };
 
 /* Opens the encoder that text.encoder names, its vectors of random signs keyed by `seed`, to compute on `device` (borrowed) with n_threads on the host. */

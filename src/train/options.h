@@ -6,7 +6,10 @@
 
 #define SCHEDULES(CHOICE) CHOICE(SCHEDULE_CONSTANT, "constant") CHOICE(SCHEDULE_COSINE, "cosine")
 enum schedule { SCHEDULES(OPTION_CHOICE_NUMBER) };
+#define RATE_SCALES(CHOICE) CHOICE(RATE_AS_SET, "none") CHOICE(RATE_BY_ROOT, "sqrt") CHOICE(RATE_BY_BATCH, "linear")
+enum rate_scale { RATE_SCALES(OPTION_CHOICE_NUMBER) };
 #define PARTITIONS(CHOICE)                                                                                             \
+    CHOICE(PARTITION_AUTO, "auto")                                                                                     \
     CHOICE(PARTITION_BLOCK, "block") CHOICE(PARTITION_RANDOM, "random") CHOICE(PARTITION_GRAPH, "graph")
 enum partition { PARTITIONS(OPTION_CHOICE_NUMBER) };
 #define RESUMES(CHOICE) CHOICE(RESUME_AUTO, "auto") CHOICE(RESUME_NEVER, "never")
@@ -19,6 +22,12 @@ enum resume { RESUMES(OPTION_CHOICE_NUMBER) };
         "batches, one after the other, whose mean gradient makes one step")                                            \
     KEY(in, INTEGER, "train.steps", steps, "3000", 1, 1e9, "steps", STEP_JOBS, SHAPES, "length of training")           \
     KEY(in, REAL, "train.rate", rate, "1e-3", 0, 1e6, STEP_JOBS, SHAPES, "Adam's learning rate")                       \
+    KEY(in, CHOICE, "train.rate_scale", rate_scale, rate_scale, RATE_SCALES, "none", STEP_JOBS, SHAPES,                \
+        "what train.rate becomes for k times train.rate_batch codes in a step: it stays, or is multiplied by the "     \
+        "root "                                                                                                        \
+        "of k, or by k")                                                                                               \
+    KEY(in, INTEGER, "train.rate_batch", rate_batch, "1024", 1, 1e12, "codes", STEP_JOBS, SHAPES,                      \
+        "train.rate_scale: codes in a step for which train.rate is meant")                                             \
     KEY(in, CHOICE, "train.schedule", schedule, schedule, SCHEDULES, "cosine", STEP_JOBS, SHAPES,                      \
         "rate after the warm-up: constant, or falling along half a cosine to the last step")                           \
     KEY(in, INTEGER, "train.warmup", warmup, "50", 0, 1e9, "steps", STEP_JOBS, SHAPES,                                 \
@@ -37,9 +46,9 @@ enum resume { RESUMES(OPTION_CHOICE_NUMBER) };
         "vectors to quantise whose root mean square of lengths is beyond this stop the job likewise; 0: no limit")     \
     KEY(in, REAL, "train.average", average, "0", 0, 0.999999, STEP_JOBS, SHAPES,                                       \
         "decay of the moving average of all parameters, which tokenize then uses; 0: none")                            \
-    KEY(in, CHOICE, "train.partition", partition, partition, PARTITIONS, "block", STEP_JOBS, SHAPES,                   \
+    KEY(in, CHOICE, "train.partition", partition, partition, PARTITIONS, "auto", STEP_JOBS, SHAPES,                    \
         "which codes share a rank: neighbours in the input, by chance, or those that share nodes of the graph (needs " \
-        "METIS)")                                                                                                      \
+        "METIS); auto: graph, or in a build without METIS block")                                                      \
     KEY(in, INTEGER, "train.checkpoint_every", checkpoint_every, "500", 0, 1e9, "steps", JOB_TRAIN, LEAVES,            \
         "0: only at the end")                                                                                          \
     KEY(in, INTEGER, "train.keep", keep, "2", 1, 1000, "checkpoints", JOB_TRAIN, LEAVES,                               \
@@ -60,7 +69,11 @@ struct train_options {
     TRAIN_OPTIONS(OPTION_MEMBER, )
 };
 
-/* STATUS_USAGE if there is to be an evaluation, but of no codes, or patience without evaluations. */
+/* The partition that is meant: auto is graph where the program was built with METIS, else block. */
+enum partition train_partition(const struct train_options *options);
+
+/* STATUS_USAGE if there is to be an evaluation, but of no codes, patience without evaluations, or a partition by a METIS that is
+ * not there. */
 int train_options_check(const struct train_options *options);
 
 #endif

@@ -144,6 +144,12 @@ static void start_early_sum(void *context) {
     t->early_status = bucket_start(&t->early, t->comm, t->device);
 }
 
+/* When the device has its work of the backward pass. A tape that failed has started nothing: all ranks sum in one order. */
+static void send_early_sum(struct training *t) {
+    if (!t->early.started) start_early_sum(t);
+    if (t->early_status == STATUS_OK) t->early_status = bucket_send(&t->early, t->comm, t->device);
+}
+
 static void clear(void *context) {
     struct training *t = context;
     parameter_set_clear_gradients(t->learner->parameters);
@@ -171,8 +177,7 @@ static int differentiate(struct training *t, int64_t batch, int first, int last)
     t->samples += sums.samples;
     stage_begin(&t->stages, STAGE_BACKWARD);
     tape_backward(&t->tape);
-    /* a tape that failed did not: all ranks sum in one order */
-    if (last && l->early.n && !t->early.started) start_early_sum(t);
+    if (last && l->early.n) send_early_sum(t);
     return sums.status;
 }
 
@@ -229,6 +234,7 @@ static void add_norms(void *context) {
 static int sum_gradients(struct training *t) {
     TRY(t->early_status);
     TRY(bucket_start(&t->dense, t->comm, t->device));
+    TRY(bucket_send(&t->dense, t->comm, t->device));
     TRY(row_exchange_return(&t->rows, &t->tape));
     if (t->learner->early.n) TRY(bucket_finish(&t->early, t->comm, t->device));
     TRY(bucket_finish(&t->dense, t->comm, t->device));
@@ -261,6 +267,7 @@ static int sum_scalars(struct training *t, int stop, struct step_report *report)
     double *lengths = t->sums + l->n_terms, *vectors = lengths + l->n_lengths, *other = vectors + l->n_lengths;
     const real *host = t->host, *norms = host + l->n_terms, *squares = norms + N_NORMS;
     device_download_reals(t->device, t->host, t->scalars, n_scalars(l));
+    training_hold(t, tape_status(&t->tape));
     for (int i = 0; i < l->n_terms; i++) t->sums[i] = host[i];
     for (int i = 0; i < l->n_lengths; i++) {
         lengths[i] = squares[i];
@@ -307,7 +314,6 @@ int training_step(struct training *t, int stop, struct step_report *report) {
     int made = STATUS_OK;
     for (int64_t i = 0; i < n; i++) TRY(run_batch(t, t->state.step * n + i, i == 0, i + 1 == n, &made));
     stage_begin(&t->stages, STAGE_REDUCE);
-    training_hold(t, tape_status(&t->tape));
     TRY(status_alone(sum_gradients(t)));
     TRY(sum_scalars(t, stop, report));
     TRY(made); /* the same on all ranks; no sum is under way any more */

@@ -1,6 +1,6 @@
 """results/scaling.md from counted messages (scaling.sh) and an alpha-beta model: a message of n bytes takes alpha + beta n seconds.
 
-    scaling.py COUNTS TIMES BATCH STEPS DIM      # TIMES "": how long messages take is assumed
+    scaling.py COUNTS TIMES BATCH STEPS DIM HELD # HELD: what tests/system/memory.sh prints; TIMES "": how long messages take is assumed
 
 Collectives are taken to be those of Thakur, Rabenseifner, Gropp, "Optimization of Collective Communication Operations in MPICH" (2005)."""
 import math
@@ -62,14 +62,28 @@ class Problem:
 
 
 def counted_table(counts, steps, out):
-    out.append("| ranks | a step: collectives | messages | bytes | a save: collectives | bytes | tokenize: collectives | messages | bytes |")
-    out.append("|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    out.append("| ranks | a step: collectives | messages | bytes | a save: collectives | messages | bytes | tokenize: collectives | messages | bytes |")
+    out.append("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for ranks in sorted({r for _, r, _ in counts}):
         step = [x / steps for x in total(counts, "train", ranks, STEP)]
         save = [x / 2 for x in total(counts, "train", ranks, ["save"])]
-        table = total(counts, "tokenize", ranks, ["create", "copy", "tokenize", "write"])
-        out.append(f"| {ranks} | {step[0]:.1f} | {step[1]:.0f} | {step[2]:,.0f} | {save[0]:.1f} | {save[2]:,.0f} | "
+        table = total(counts, "tokenize", ranks, ["load", "create", "copy", "tokenize", "write"])
+        out.append(f"| {ranks} | {step[0]:.1f} | {step[1]:.0f} | {step[2]:,.0f} | {save[0]:.1f} | {save[1]:.0f} | {save[2]:,.0f} | "
                    f"{table[0]} | {table[1]} | {table[2]:,} |")
+
+
+def held_table(path, out):
+    """What memory.sh printed: `job N ranks what ... MB`."""
+    rows = {}
+    for line in open(path):
+        fields = line.split()
+        if len(fields) > 4 and fields[2] == "ranks":
+            rows.setdefault((fields[0], " ".join(fields[3:-2])), {})[int(fields[1])] = fields[-2]
+    ranks = sorted({r for values in rows.values() for r in values})
+    out.append("| job | a rank's | " + " | ".join(f"{r} ranks, MB" if r > 1 else "1 rank, MB" for r in ranks) + " |")
+    out.append("|:--|:--|" + "--:|" * len(ranks))
+    for (job, what), values in rows.items():
+        out.append(f"| {job} | {what} | " + " | ".join(values.get(r, "") for r in ranks) + " |")
 
 
 def formulas_table(counts, batch, steps, dim, out):
@@ -114,6 +128,10 @@ def shares_table(problem, alpha, beta, out):
         out.append(f"| {batch:,} | {ranks:,} | " + " | ".join(f"{1e3 * parts[n]:.3f} ms" for n in names) + " |")
 
 
+# Measured once, with the binary of ebf40ae in memory.sh's place.
+BEFORE = []
+
+
 def main():
     counts = read(sys.argv[1])
     batch, steps, dim = map(int, sys.argv[3:6])
@@ -128,14 +146,24 @@ def main():
     counted_table(counts, steps, out)
     out += ["", "A step makes 8 collective calls; 9 with `quantizer.revive_after`; two more when rows are revived; one more every `train.log_every` steps (here 2).",
             "Messages are from rank to rank: to each owner of a wanted row a question, rows back, and gradients. A save makes 3 calls when it is waited for; on the way 2, since",
-            "the third rides on the sums of a step. At commit d39594b a step made 46 calls, and a save 1,412, those of HDF5's MPI-IO among them. `tests/system/messages.sh` holds",
-            "the budgets. What the formula below says too much is of codes that lack a side: it takes all to have both.", ""]
+            "the third rides on the sums of a step; its messages take node rows, which lie with their users, to the ranks that write them. At commit d39594b a step made 46 calls, and a save 1,412, those of HDF5's MPI-IO among them. `tests/system/messages.sh` holds",
+            "the budgets. What the formula below says too much is of codes that lack a side: it takes all to have both.", "",
+            "`tokenize` makes 16 calls, none of them while codes are tokenised: rank 0 lays the table out, each rank writes the rows that it has where they belong, and reads the",
+            "vectors of the nodes in hand from the ranks that hold them (a Get to each; that and the number of the next piece of work are the messages). At commit ebf40ae it made 339",
+            "(2 ranks) to 287, and six or more for each 16 blocks, since all ranks wrote compressed chunks together.", ""]
     formulas_table(counts, batch, steps, dim, out)
+    out += ["", "## What a rank holds and reads", "",
+            "The peak of what malloc and windows gave to the rank with the most, over what it was when MPI had started, and bytes read from files: 3,000 codes with random nodes of",
+            "20,000, `train.partition: random`; for `encode` 20,000 codes. `tests/system/memory.sh` holds each to its share and a fixed part: a piece of the codes, a part of the",
+            "texts, buffers.", ""]
+    held_table(sys.argv[6], out)
+    out += [""] + BEFORE
     out += ["", "## Carried to 1,024 ranks", "",
             "A message of n bytes takes alpha + beta n. A thousand ranks have a network, which is not here, and the cores of this machine are shared, so that times of messages say",
             "nothing: two networks are assumed; with TIMES the script fits alpha and beta to those of a cluster. The bytes are by formula, held above to what was counted. The problem is the published one: 129,375 nodes x 64, 31 nodes a code, codebook",
             "21,000 x 64, 5.8 MB of dense gradients; a code takes 0.31 ms of one core (0.16 s a step of 1,024 on two cores; a GPU is faster, so that",
             "its ranks stop helping earlier). No overlap of gradients with the backward pass, no waiting for the slowest rank: neither is in the model.",
+            "Node rows are fetched as if they lay by chance: more than under `train.partition: graph` (below).",
             "Time of a step, and the share of it that computes:", ""]
     for name, a, b in networks:
         out += [f"### {name[0].upper()}{name[1:]}", ""]

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # What ranks say to each other in training, saving and tokenizing, counted on 1 to 16 ranks, and what that costs on a thousand: results/scaling.md.
-#     MEDTOK=$PWD/build/medtok PYTHON=VENV/bin/python [TIMES=times.tsv] tests/bench/scaling.sh > results/scaling.md   # targets medtok count_messages
+#     MEDTOK=$PWD/build/medtok PYTHON=VENV/bin/python [TIMES=times.tsv] PARTITION=partition.md tests/bench/scaling.sh > results/scaling.md   # targets medtok count_messages count_memory
+# PARTITION: what partition.sh has written, which becomes the page's last part.
 # More ranks than cores: messages are counted, not timed. How long one takes is assumed, and with TIMES fitted to what `mpirun -n 2
 # build/tests/message_times > times.tsv` has measured (target message_times).
-TIMES=${TIMES:+$(realpath "$TIMES")}
+TIMES=${TIMES:+$(realpath "$TIMES")} PARTITION=${PARTITION:+$(realpath "$PARTITION")}
 . "$(dirname "${BASH_SOURCE[0]}")/../system/common.sh"
 COUNTER=${COUNTER:-$(dirname "$MEDTOK")/tests/libcount_messages.so}
-[ -r "$COUNTER" ] || skip "build the target count_messages"
+export MEDTOK MEMORY_COUNTER=${MEMORY_COUNTER:-$(dirname "$MEDTOK")/tests/libcount_memory.so}
+[ -r "$COUNTER" ] && [ -r "$MEMORY_COUNTER" ] || skip "build the targets count_messages and count_memory"
 export OMP_NUM_THREADS=1
 BATCH=256 STEPS=4 DIM=32 SIZE=300 NODE_DIM=64
 settings="run.threads=1 train.batch=$BATCH quantizer.size=$SIZE quantizer.dim=$DIM graph.node_dim=$NODE_DIM"
@@ -25,4 +27,6 @@ for ranks in 1 2 4 8 16; do
     count train $ranks files.checkpoint=c$ranks.h5 train.steps=$STEPS train.log_every=2 train.checkpoint_every=2
     count tokenize $ranks files.checkpoint=c1.h5 files.table=t$ranks.h5 train.steps=$STEPS train.log_every=2 train.checkpoint_every=2 tokenize.batch=16
 done >counts.tsv
-"$PYTHON" "$ROOT/tests/bench/scaling.py" counts.tsv "$TIMES" $BATCH $STEPS $DIM
+RANKS="1 2 4 8" bash "$ROOT/tests/system/memory.sh" >held.txt || { cat held.txt >&2 && exit 1; }
+"$PYTHON" "$ROOT/tests/bench/scaling.py" counts.tsv "$TIMES" $BATCH $STEPS $DIM held.txt
+[ -z "$PARTITION" ] || { echo && cat "$PARTITION"; }

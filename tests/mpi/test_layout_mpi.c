@@ -267,10 +267,10 @@ static void what_rank_0_cannot_begin_fails_on_all(const struct comm *comm, struc
 }
 
 /* ---- rows that ranks cut anywhere ---- */
-static const struct h5layout_set CUT_SETS[N_SETS] = {{"narrow", H5_F32, 5003, 1, 0},
-                                                     {"cut", H5_F32, 5003, 7, 0},
-                                                     {"wide", H5_F32, 301, 100, 0},
-                                                     {"few", H5_F32, 3, 1, 0}};
+static const struct h5layout_set CUT_SETS[N_SETS] = {{"narrow", H5_F32, 5003, 1, ROWS_IN_ORDER, 0},
+                                                     {"cut", H5_F32, 5003, 7, ROWS_IN_ORDER, 0},
+                                                     {"wide", H5_F32, 301, 100, ROWS_IN_ORDER, 0},
+                                                     {"few", H5_F32, 3, 1, ROWS_IN_ORDER, 0}};
 
 /* Where the rows of a rank begin: unlike shares, some within one cell of checksums, and at `turn` 1 none for all but the last rank. */
 static int64_t cut(int64_t n, int rank, int size, int turn) {

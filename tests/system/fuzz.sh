@@ -23,6 +23,7 @@ run() { # NAME SECONDS
 }
 build safetensors lm/safetensors.c base/status.c -ljansson
 build wordpiece lm/wordpiece.c base/dictionary.c base/status.c -lutf8proc -lxxhash
+build bpe lm/{bpe,bpe_file,folder_json}.c base/{dictionary,status}.c -ljansson -lutf8proc -lxxhash -lpcre2-8
 build config ../jobs/settings.c config/{schema,assign,values,yaml}.c text/options.c base/{status,text,string_list}.c -lyaml
 build code_form terms/code_form.c
 build source_code ingest/{ehrshot_rows,omop_rows,meds_csv_rows,label_files,field_values}.c terms/{source_code,source_pattern,code_map,code_form,code_hierarchy,drug_name,meds_code,omop_code}.c base/{status,dictionary,string_list}.c -lxxhash
@@ -31,12 +32,16 @@ build rows ingest/{row_scan,field_values,mimic_rows}.c base/status.c
 build predictions ingest/{predictions,class_predictions,delimited,row_scan,byte_source,inflater,field_values}.c base/{status,string_list,input_file}.c -lz
 build questions qa/questions.c base/{status,dictionary}.c -ljansson -lxxhash
 build terms terms/{text_words,term_rules,term_index,term_match,negation}.c base/{status,dictionary}.c -lutf8proc -lxxhash
-mkdir corpus_terms corpus_questions corpus_safetensors corpus_config corpus_wordpiece corpus_code_form corpus_aces corpus_source_code corpus_rows corpus_predictions
+mkdir corpus_terms corpus_questions corpus_safetensors corpus_config corpus_wordpiece corpus_bpe corpus_code_form corpus_aces corpus_source_code corpus_rows corpus_predictions
 for file in "$ROOT"/tests/golden/text/*/*.safetensors; do # the header, and a little of what follows
     head -c 6000 "$file" >"corpus_safetensors/$(echo "$file" | cksum | cut -d' ' -f1)"
 done
 printf '%s' '{"a":{"dtype":"F16","shape":[2,2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}}' >header
 { printf "\\x$(printf %x "$(wc -c <header)")\\0\\0\\0\\0\\0\\0\\0"; cat header; printf '0123456789'; } >corpus_safetensors/small
+printf '%s' '{"added_tokens": [{"id": 5, "content": "<|im_end|>", "special": true}], "normalizer": {"type": "NFC"},
+ "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true}, {"type": "Split", "pattern": {"Regex": "\\s+|\\S+"},
+ "behavior": "Isolated"}, {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]},
+ "model": {"type": "BPE", "ignore_merges": false, "vocab": {"a": 0, "aa": 1, "l": 2, "ll": 3, "aaaa": 4}, "merges": ["a a", ["l", "l"], "aa aa"]}}' >corpus_bpe/small
 cp "$ROOT"/configs/*.yaml corpus_config/
 cp "$ROOT"/tests/golden/aces/*.yaml corpus_aces/
 printf '\017Ménière 中ab [MASK] \xed\xa0\x80' >corpus_wordpiece/one
@@ -64,6 +69,7 @@ printf '%s' '[{"input": ["Stem\n A:  one\n B:  two\n", "B"], "medical_codes": [6
 printf '%s' '{"id": "1", "stem": "Stem", "options": ["one", "two"], "answer": "A", "codes": [["ICD10CM", "E11.9"]]}' >corpus_questions/ours
 run safetensors "$seconds" &
 run wordpiece $((seconds / 3))
+run bpe $((seconds / 3))
 run config $((seconds / 3))
 run code_form $((seconds / 5))
 run source_code $((seconds / 2))

@@ -6,16 +6,16 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 [ -n "${MEMORY_COUNTER:-}" ] || skip "MEMORY_COUNTER does not name libcount_memory.so (ctest sets it)"
 nm -D "$MEDTOK" 2>/dev/null | grep -q __asan_init && skip "the sanitizer must be the first library"
-export OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1 OMPI_MCA_io_ompio_bytes_per_agg=1048576 # not 32 MB of buffers
 RANKS=${RANKS:-1 2 8}
 
-awk -v n=3000 -v nodes=20000 -v edges=40000 'BEGIN {
+awk -v n=20000 -v nodes=20000 -v edges=40000 'BEGIN {
     srand(7)
-    print "system\tcode\tdescription\tnodes" >"codes.tsv"
+    print "system\tcode\tdescription\tnodes" >"many.tsv"
     for (i = 0; i < n; i++) {
         text = "u" i
         for (w = 0; w < 6; w++) text = text " w" int(rand() * rand() * 3000)
-        print "ICD10CM\tC" i "\t" text "\t" int(rand() * nodes) ";" int(rand() * nodes) >"codes.tsv"
+        print "ICD10CM\tC" i "\t" text "\t" int(rand() * nodes) ";" int(rand() * nodes) >"many.tsv"
     }
     print "relation,display_relation,x_index,x_id,x_type,x_name,x_source,y_index,y_id,y_type,y_name,y_source" >"kg.csv"
     for (e = 0; e < edges; e++) {
@@ -24,6 +24,7 @@ awk -v n=3000 -v nodes=20000 -v edges=40000 'BEGIN {
         print "r,r" e % 4 "," a ",s:" a ",disease,n" a ",s," b ",s:" b ",disease,n" b ",s" >"kg.csv"
     }
 }'
+head -n 3001 many.tsv >codes.tsv
 cat >many.yaml <<YAML
 files: {codes: [codes.tsv], graph: kg.csv, vocabulary: v.h5, text: text.h5, checkpoint: c.h5, table: table.h5}
 text: {dim: 768}
@@ -34,10 +35,10 @@ tokenize: {batch: 32}
 run: {threads: 1}
 YAML
 
-# count JOB RANKS: then counts.txt has `stage peak read` a line, of the rank with the most of each
+# count JOB RANKS SETTING...: then counts.txt has `stage peak read` a line, of the rank with the most of each
 count() {
     rm -f counted.*
-    "$MPIRUN" -n "$2" env LD_PRELOAD="$MEMORY_COUNTER" MEMORY=counted "$MEDTOK" "$1" --config many.yaml --force >log.txt 2>&1 ||
+    "$MPIRUN" -n "$2" env LD_PRELOAD="$MEMORY_COUNTER" MEMORY=counted "$MEDTOK" "$1" --config many.yaml --force "${@:3}" >log.txt 2>&1 ||
         fail "$1 on $2 ranks: $(cat log.txt)"
     [ "$(ls counted.* | wc -l)" -eq "$2" ] || fail "$2 ranks: not each has counted"
     cat counted.* | awk -F'\t' '{for (i = 2; i <= 3; i++) if ($i > most[$1, i]) most[$1, i] = $i; seen[$1]}
@@ -68,5 +69,13 @@ for ranks in $RANKS; do
     count tokenize $ranks
     share tokenize $ranks "held with the model loaded" load 2 2500000
     share tokenize $ranks "held at most" all 2 16000000 $nodes # beside the nodes, what a piece of the codes needs
+done
+# Of 20,000 descriptions: each rank plans its run of them, and computes texts in parts of fixed size.
+many="files.codes=[many.tsv] files.vocabulary=many.h5 files.text=many_text.h5 text.dim=32"
+"$MEDTOK" prepare --config many.yaml --set $many >log.txt 2>&1 || fail "prepare: $(cat log.txt)"
+for ranks in $RANKS; do
+    count encode $ranks --set $many
+    share encode $ranks "held by the plan" plan 2 4100000
+    share encode $ranks "held when texts are computed" encode 2 6700000
 done
 finish

@@ -84,8 +84,15 @@ for ranks in 1 2 4 8; do
     # rides on a step's sums or on the next save's first message. One more agreement ends the steps.
     most $ranks "save" 2 2 3 "collectives a save"
     least $ranks "save" 2 2 2 "collectives a save"
-    most $ranks "save" 3 2 0 "messages a save"
-    most $ranks "save" 4 2 8000 "bytes a save" # the path, offsets of 85 datasets, and sums of their blocks
+    # The path, offsets of 85 datasets, and sums of their blocks; and, since node rows lie with their users, those of this rank, with two
+    # moments, to the ranks that write them.
+    most $ranks "save" 3 2 $((ranks - 1)) "messages a save"
+    most $ranks "save" 4 2 $((8000 + 855 * 64 * 4 * 3 / ranks)) "bytes a save"
+    if [ $ranks -eq 4 ]; then
+        count $ranks --set train.partition=block files.checkpoint=block.h5
+        most $ranks "save" 3 2 0 "messages a save whose rows lie where they are written"
+        most $ranks "save" 4 2 8000 "bytes of such a save"
+    fi
     # The same with losses of parts, and when rows are revived.
     if [ $ranks -eq 2 ]; then
         count $ranks --set loss.parts=3 quantizer.revive_after=1 files.checkpoint=parts.h5

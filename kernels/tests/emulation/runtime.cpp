@@ -1,4 +1,5 @@
 /* The runtime's interface: memory with known bounds, and streams whose work waits until somebody waits for it. */
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -15,6 +16,9 @@ struct emulated_stream {
     uint64_t n_queued, n_run;
     emulated_graph *capture; /* NULL: what is queued is done */
     bool capture_is_broken;
+    emulated_stream *awaited; /* the last event that work on this stream waits for: where, and which; NULL: none yet */
+    uint64_t awaited_ticket;
+    std::deque<std::pair<uint64_t, std::function<void()>>> watchers; /* to be called when it has run so much */
 };
 
 struct emulated_event {
@@ -71,6 +75,9 @@ const allocation *find(const void *p, size_t bytes) {
     return at < next->second.bytes && bytes <= next->second.bytes - at ? &next->second : nullptr;
 }
 
+/* How many devices there are. */
+int n_devices() { return from_environment("MEDTOK_EMULATION_DEVICES", 1); }
+
 void need_on_device(const void *p, size_t bytes, const char *what) {
     const allocation *a = find(p, bytes);
     if (!a || !a->on_device) emulation_fail("%s of %zu bytes is not inside device memory", what, bytes);
@@ -82,6 +89,8 @@ void run_until(emulated_stream *stream, uint64_t ticket) {
         stream->waiting.pop_front();
         work();
         stream->n_run++;
+        for (; !stream->watchers.empty() && stream->watchers.front().first <= stream->n_run; stream->watchers.pop_front())
+            stream->watchers.front().second();
     }
 }
 
@@ -130,7 +139,7 @@ cudaError_t cudaGetDeviceCount(int *n) {
     int driver, runtime;
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&runtime);
-    *n = driver >= runtime / 1000 * 1000;
+    *n = driver >= runtime / 1000 * 1000 ? n_devices() : 0;
     return *n ? cudaSuccess : failed(cudaErrorInsufficientDriver);
 }
 
@@ -146,7 +155,14 @@ cudaError_t cudaRuntimeGetVersion(int *version) {
 
 cudaError_t emulated_attributes(void) { return failed((cudaError_t)from_environment("MEDTOK_EMULATION_OPENS", 0)); }
 
-cudaError_t cudaSetDevice(int ordinal) { return failed(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int ordinal) {
+    return failed(ordinal >= 0 && ordinal < n_devices() ? cudaSuccess : cudaErrorInvalidDevice);
+}
+
+cudaError_t cudaDeviceGetPCIBusId(char *text, int bytes, int ordinal) {
+    snprintf(text, (size_t)bytes, "0000:%02x:00.0", ordinal + 1);
+    return cudaSuccess;
+}
 
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int) {
     int capability = from_environment("MEDTOK_EMULATION_CAPABILITY", 80);
@@ -213,6 +229,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
     return cudaSuccess;
 }
 
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags, int) {
+    return cudaStreamCreateWithFlags(stream, flags);
+}
+
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     cudaStreamSynchronize(stream);
     streams.erase(std::find(streams.begin(), streams.end(), stream));
@@ -226,9 +246,13 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     return cudaSuccess;
 }
 
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); } /* who asks is about to wait */
+
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
     emulated_stream *other = event->stream;
     uint64_t ticket = event->ticket;
+    stream->awaited = other;
+    stream->awaited_ticket = ticket;
     if (other) emulation_queue(stream, [=] { run_until(other, ticket); });
     return cudaSuccess;
 }
@@ -253,6 +277,10 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     return cudaSuccess;
 }
 
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+    return !event->stream || event->stream->n_run >= event->ticket ? cudaSuccess : cudaErrorNotReady;
+}
+
 cudaError_t emulation_launch(const char *name, dim3 blocks, dim3 threads, size_t shared, cudaStream_t stream,
                       std::function<void()> kernel) {
     if (!emulation_can_launch(blocks, threads, shared)) return failed(cudaErrorInvalidConfiguration);
@@ -269,6 +297,16 @@ void emulation_queue(cudaStream_t stream, std::function<void()> work) {
     stream->waiting.push_back(std::move(work));
     stream->n_queued++;
 }
+
+void emulation_when_awaited(cudaStream_t stream, std::function<void()> look) {
+    emulated_stream *other = stream->awaited;
+    if (other && other->n_run < stream->awaited_ticket)
+        other->watchers.push_back({stream->awaited_ticket, std::move(look)});
+    else
+        look();
+}
+
+void emulation_need_on_device(const void *p, size_t bytes, const char *what) { need_on_device(p, bytes, what); }
 
 /* ---- graphs ---- */
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {

@@ -26,7 +26,7 @@ struct made_vocabulary {
     } equivalents[N_EQUIVALENTS];
 };
 
-/* The same on every rank: 40 bytes a code and 200 a node. Free in any case. */
+/* The same on every rank: some 25 bytes a code and 100 a node. Free in any case. */
 int made_vocabulary_make(struct made_vocabulary *vocabulary, double scale, uint64_t seed);
 void made_vocabulary_free(struct made_vocabulary *vocabulary);
 

@@ -119,16 +119,18 @@ static void invalid_utf8_is_refused(void **state) {
     }
 }
 
+static const struct comm SELF = {.size = 1, .local_size = 1};
+
 static void code_tables_keep_order_and_clean_descriptions(void **state) {
     (void)state;
     char *files[] = {path};
     struct string_list list = {1, files};
     struct code_table t;
     write_text("code_system,desc,med_code,pkg_index_list\nicd10, Type 2\nDM ,E11.9,\"[4, 4, 7]\"\nx,,B,\n");
-    assert_int_equal(code_table_read(&t, &list), STATUS_FAILED); /* the line break is not quoted */
+    assert_int_equal(code_table_read(&t, &SELF, &list), STATUS_FAILED); /* the line break is not quoted */
     code_table_free(&t);
     write_text("code_system,desc,med_code,pkg_index_list\nicd10,\" Type 2\nDM \",E11.9,\"[4, 4, 7]\"\nMine,,B,\n");
-    assert_int_equal(code_table_read(&t, &list), STATUS_OK);
+    assert_int_equal(code_table_read(&t, &SELF, &list), STATUS_OK);
     assert_int_equal(t.n, 2);
     assert_string_equal(t.text + t.system[0], "ICD10CM");
     assert_string_equal(t.text + t.description[0], "Type 2 DM");
@@ -153,12 +155,12 @@ static void names_of_columns_have_no_case_and_nodes_may_lack(void **state) {
     struct string_list list = {1, files};
     struct code_table t;
     write_text("Description\tCODE\tcode\tSystem\nx\tA\tB\tMine\n");
-    assert_int_equal(code_table_read(&t, &list), STATUS_OK);
+    assert_int_equal(code_table_read(&t, &SELF, &list), STATUS_OK);
     assert_string_equal(t.text + t.code[0], "B"); /* spelled exactly so */
     assert_int_equal(t.node_offsets[1], 0);
     code_table_free(&t);
     write_text("MED_CODE\tDESC\tCode_System\tPKG_INDEX_LIST\nA\tx\tMine\t3 4\n");
-    assert_int_equal(code_table_read(&t, &list), STATUS_OK);
+    assert_int_equal(code_table_read(&t, &SELF, &list), STATUS_OK);
     assert_int_equal(t.node_offsets[1], 2);
     code_table_free(&t);
 }
@@ -184,7 +186,7 @@ static void two_spellings_of_a_code_are_listed_twice(void **state) {
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         snprintf(text, sizeof text, "system\tcode\tdescription\n%s", CASES[i].rows);
         write_text(text);
-        assert_int_equal(code_table_read(&t, &list), CASES[i].message ? STATUS_FAILED : STATUS_OK);
+        assert_int_equal(code_table_read(&t, &SELF, &list), CASES[i].message ? STATUS_FAILED : STATUS_OK);
         if (CASES[i].message && !strstr(status_message(), CASES[i].message))
             fail_msg("\"%s\" does not say \"%s\"", status_message(), CASES[i].message);
         code_table_free(&t);
@@ -254,8 +256,6 @@ static void pipes_and_devices_are_refused_unopened(void **state) {
     delimited_close(&r);
     alarm(0);
 }
-
-static const struct comm SELF = {.size = 1, .local_size = 1};
 
 static const char GRAPH[] =
     "x_index,display_relation,y_index\n"

@@ -1,6 +1,8 @@
 /* Byte-level BPE against ids that Hugging Face's `tokenizers` gives (tests/golden/make_llama_golden.py). */
 #include "golden_rows.h"
 
+#include <time.h>
+
 #include "base/status.h"
 #include "lm/bpe.h"
 
@@ -99,12 +101,36 @@ static void invalid_utf8_is_the_replacement_character(void **state) {
     bpe_close(&bpe);
 }
 
+/* The work grows with the letters, and not with their square: a tenth of a second here, where the square takes minutes. */
+static void a_word_of_many_letters_is_joined_in_time(void **state) {
+    (void)state;
+    enum { N = 200000 };
+    struct bpe bpe = open_family("smollm2");
+    struct tokens tokens = {0};
+    char *text = malloc(N);
+    int64_t n = 0, piece;
+    for (int64_t i = 0; i < N; i++) text[i] = "thein"[i * 7 % 5];
+    clock_t began = clock();
+    assert_int_equal(bpe_encode(&bpe, text, N, 1, &tokens), STATUS_OK);
+    assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 10);
+    assert_true(tokens.n < N);
+    for (int64_t i = 0; i < tokens.n; n += piece, i++) {
+        const char *bytes = bpe_bytes(&bpe, tokens.ids[i], &piece);
+        assert_memory_equal(bytes, text + n, (size_t)piece);
+    }
+    assert_int_equal(n, N);
+    free(text);
+    tokens_free(&tokens);
+    bpe_close(&bpe);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_those_of_hugging_face),
         cmocka_unit_test(bytes_of_the_tokens_are_the_text),
         cmocka_unit_test(names_of_added_tokens_in_plain_text_are_text),
         cmocka_unit_test(invalid_utf8_is_the_replacement_character),
+        cmocka_unit_test(a_word_of_many_letters_is_joined_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -416,10 +416,16 @@ static real *encode_texts(struct device *device, enum text_features_kept feature
     assert_int_equal(encoder.plan(&encoder, &v, plan), STATUS_OK);
     *dim = encoder.dim;
     real *rows = calloc(MOST_ROWS * (size_t)*dim, sizeof *rows);
+    struct text_unit list[N_CODES];
+    struct text_units units = {.n = plan->n_units, .list = list, .bytes = encoder.dictionaries[0]->bytes};
+    for (int64_t i = 0; i < units.n; i++) {
+        const int64_t *offset = encoder.dictionaries[0]->offsets + i;
+        list[i] = (struct text_unit){(int32_t)i, (int32_t)(offset[1] - offset[0]), offset[0]};
+    }
     int64_t half = plan->n_units / 2; /* in two stretches */
-    assert_int_equal(encoder.rows(&encoder, 0, half, rows), STATUS_OK);
-    assert_int_equal(encoder.rows(&encoder, half, plan->n_units - half, rows + text_plan_row(plan, half) * *dim),
-                     STATUS_OK);
+    assert_int_equal(encoder.rows(&encoder, &units, 0, half, rows), STATUS_OK);
+    assert_int_equal(
+        encoder.rows(&encoder, &units, half, plan->n_units - half, rows + text_plan_row(plan, half) * *dim), STATUS_OK);
     encoder.close(&encoder);
     return rows;
 }
@@ -450,36 +456,41 @@ static void sentences_are_the_first_rows_of_tokens(void **state) {
     device_close(&device);
 }
 
-/* Names of nodes: a description, none, and one of its own, which has its first row alone, beside all tokens of descriptions. */
+/* Names of nodes: the first has its first row alone, as a description of a sentence has, beside all tokens of a description; the second is none. */
 static void names_of_nodes_are_sentences(void **state) {
     (void)state;
-    char text[] = "type 2 diabetes heart failure", name[] = "heart failurediabetes", alone[] = "diabetes";
-    int64_t offsets[] = {0, 15, 29}, named[] = {0, 13, 13, 21}, one[] = {0, 8};
+    char text[] = "type 2 diabetes", name[] = "heart failure";
+    const int64_t named[] = {0, 13, 13};
+    int64_t described[] = {0, 15};
     struct text_options options = {.model = GOLDEN "/plain", .max_tokens = 16};
-    struct vocabulary v = {.n_codes = 2,
-                           .description = text,
-                           .description_offsets = offsets,
-                           .n_nodes = 3,
-                           .node_name = name,
-                           .node_name_offsets = named};
-    struct vocabulary w = {.n_codes = 1, .description = alone, .description_offsets = one};
+    struct text_options sentences = {.model = GOLDEN "/plain", .max_tokens = 16, .features = FEATURES_SENTENCE};
+    struct vocabulary v = {.n_codes = 1, .description = text, .description_offsets = described};
+    int64_t one[] = {0, 13};
+    struct vocabulary w = {.n_codes = 1, .description = name, .description_offsets = one};
     struct device device;
     struct text_encoder encoder, other;
     struct text_plan plan, wanted;
+    char bytes[512];
     assert_int_equal(device_open_cpu(&device, 1), 0);
     assert_int_equal(bert_encoder_open(&encoder, &options, &device), STATUS_OK);
-    assert_int_equal(bert_encoder_open(&other, &options, &device), STATUS_OK);
+    assert_int_equal(bert_encoder_open(&other, &sentences, &device), STATUS_OK);
     assert_int_equal(encoder.plan(&encoder, &v, &plan), STATUS_OK);
+    assert_int_equal(encoder.plan_names(&encoder, 2, named, name, &plan), STATUS_OK);
     assert_int_equal(other.plan(&other, &w, &wanted), STATUS_OK);
-    assert_int_equal(plan.n_rows, plan.token_offsets[2] + 1);
-    assert_int_equal(plan.node_row[0], plan.token_row[plan.token_offsets[1]]);
-    assert_int_equal(plan.node_row[1], -1);
-    assert_int_equal(plan.node_row[2], plan.n_rows - 1);
-    real *rows = calloc((size_t)(plan.n_rows * encoder.dim), sizeof *rows);
-    real *row = calloc((size_t)(wanted.n_rows * encoder.dim), sizeof *row);
-    assert_int_equal(encoder.rows(&encoder, 0, plan.n_units, rows), STATUS_OK);
-    assert_int_equal(other.rows(&other, 0, 1, row), STATUS_OK);
-    assert_memory_equal(rows + plan.node_row[2] * encoder.dim, row, (size_t)encoder.dim * sizeof *row);
+    assert_true(plan.node_row[0] == 0 && plan.node_row[1] == -1);
+    const struct dictionary *texts = encoder.dictionaries[0], *names = encoder.dictionaries[1];
+    int32_t size[2] = {(int32_t)texts->offsets[1], (int32_t)names->offsets[1]};
+    memcpy(bytes, texts->bytes, (size_t)size[0]);
+    memcpy(bytes + size[0], names->bytes, (size_t)size[1]);
+    struct text_unit list[2] = {{0, size[0], 0}, {1, size[1], size[0]}}, single = {0, size[1], 0};
+    struct text_units units = {.n = 2, .kind_first = {0, 1}, .list = list, .bytes = bytes};
+    struct text_units alone = {.n = 1, .list = &single, .bytes = bytes + size[0]};
+    real *rows = calloc((size_t)((plan.n_rows + 1) * encoder.dim), sizeof *rows);
+    real *row = calloc((size_t)encoder.dim, sizeof *row);
+    assert_int_equal(encoder.rows(&encoder, &units, 0, 2, rows), STATUS_OK);
+    assert_int_equal(other.rows(&other, &alone, 0, 1, row), STATUS_OK);
+    assert_true(row[0] != 0);
+    assert_memory_equal(rows + plan.n_rows * encoder.dim, row, (size_t)encoder.dim * sizeof *row);
     free(rows);
     free(row);
     encoder.close(&encoder);

@@ -60,9 +60,12 @@ static void write_features(const char *path, int with_nodes) {
                                         .n_tokens = N_CODES,
                                         .n_rows = N_ROWS,
                                         .dim = TEXT_DIM,
+                                        .n_offsets = N_CODES + 1,
+                                        .n_own_tokens = N_CODES,
                                         .token_offsets = OFFSETS,
                                         .token_row = TOKEN_ROW,
                                         .n_nodes = with_nodes ? N_NODES : 0,
+                                        .n_own_nodes = with_nodes ? N_NODES : 0,
                                         .node_row = NODE_ROW};
     float rows[N_ROWS * TEXT_DIM];
     for (int i = 0; i < N_ROWS * TEXT_DIM; i++) rows[i] = feature(i / TEXT_DIM, i % TEXT_DIM);

@@ -50,6 +50,8 @@ static void write_features(const struct comm *comm, const char *path, const char
                                         .n_tokens = TOKENS,
                                         .n_rows = TOKENS,
                                         .dim = DIM,
+                                        .n_offsets = N + 1,
+                                        .n_own_tokens = TOKENS,
                                         .token_offsets = OFFSETS,
                                         .token_row = ROW};
     assert_int_equal(text_features_create(&writer, comm, path, &index, &provenance, 0), STATUS_OK);
@@ -105,6 +107,8 @@ static void write_many(const struct comm *comm) {
                                         .n_tokens = n,
                                         .n_rows = n,
                                         .dim = WIDE,
+                                        .n_offsets = MANY + 1,
+                                        .n_own_tokens = n,
                                         .token_offsets = offsets,
                                         .token_row = rows};
     assert_int_equal(text_features_create(&writer, comm, "text.h5", &index, &provenance, 0), STATUS_OK);

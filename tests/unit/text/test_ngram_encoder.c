@@ -26,32 +26,47 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
 }
 
-/* Names of nodes: a description, none, and one with a word that no description has. */
+/* All that was planned, as units: the words, then the texts, then names of nodes. */
+static void list_units(const struct text_encoder *e, struct text_unit *list, char *bytes, struct text_units *units) {
+    *units = (struct text_units){.kind_first = {0, e->dictionaries[0]->n}, .list = list, .bytes = bytes};
+    int64_t at = 0;
+    for (int k = 0; k < e->n_kinds; k++)
+        for (int64_t i = 0; i < e->dictionaries[k]->n; i++) {
+            const struct dictionary *d = e->dictionaries[k];
+            int64_t size = d->offsets[i + 1] - d->offsets[i];
+            list[units->n] = (struct text_unit){(int32_t)units->n, (int32_t)size, at};
+            memcpy(bytes + at, d->bytes + d->offsets[i], (size_t)size);
+            units->n++;
+            at += size;
+        }
+}
+
+/* Names of nodes: a description, none, and one with a word that no description has. Each has a row behind the words and texts, and it is that
+ * of a text. */
 static void names_of_nodes_get_the_rows_of_texts(void **state) {
     (void)state;
-    static const char *const ALONE[] = {"aspirin heart"};
-    struct text_options options = {.encoder = TEXT_HASHED_NGRAMS, .dim = 256, .ngram_min = 3, .ngram_max = 5};
-    int64_t described[] = {0, 17}, named[] = {0, 17, 17, 30};
-    char description[] = "metformin aspirin", name[] = "metformin aspirinaspirin heart";
-    struct vocabulary v = {.n_codes = 1,
-                           .description_offsets = described,
-                           .description = description,
-                           .n_nodes = 3,
-                           .node_name_offsets = named,
-                           .node_name = name};
+    static const char *const DESCRIPTION[] = {"metformin aspirin"}, *const ALONE[] = {"aspirin heart"};
+    static const int64_t NAMED[] = {0, 17, 17, 30, 47};
+    static const char NAMES[] = "metformin aspirinaspirin heartmetformin aspirin";
     struct text_encoder e, other;
     struct text_plan plan, wanted;
-    real rows[4 * 256], row[256];
-    assert_int_equal(text_encoder_open(&e, &options, 0, NULL, 1), STATUS_OK);
-    assert_int_equal(e.plan(&e, &v, &plan), STATUS_OK);
-    assert_int_equal(plan.n_rows, 2 + 2); /* words of the description, and two texts */
-    assert_int_equal(plan.n_nodes, 3);
-    assert_int_equal(plan.node_row[0], plan.token_row[0]);
-    assert_int_equal(plan.node_row[1], -1);
-    assert_int_equal(e.rows(&e, 0, 4, rows), STATUS_OK);
+    struct text_unit list[8], of_text[8];
+    struct text_units units, text_units;
+    char bytes[256], text_bytes[256];
+    real rows[8 * 256], row[8 * 256];
+    encode_texts(&e, &plan, 1, DESCRIPTION);
+    assert_int_equal(e.plan_names(&e, 4, NAMED, NAMES, &plan), STATUS_OK);
+    assert_int_equal(e.dictionaries[0]->n, 2); /* words of the description alone */
+    assert_int_equal(plan.n_nodes, 4);
+    assert_true(plan.node_row[0] == 0 && plan.node_row[1] == -1 && plan.node_row[2] == 1 && plan.node_row[3] == 0);
+    list_units(&e, list, bytes, &units);
+    assert_int_equal(units.n, 2 + 1 + 2);
+    assert_int_equal(e.rows(&e, &units, 0, units.n, rows), STATUS_OK);
     encode_texts(&other, &wanted, 1, ALONE);
-    assert_int_equal(other.rows(&other, wanted.token_row[0], 1, row), STATUS_OK);
-    assert_memory_equal(rows + plan.node_row[2] * 256, row, sizeof row);
+    list_units(&other, of_text, text_bytes, &text_units);
+    assert_int_equal(other.rows(&other, &text_units, 0, text_units.n, row), STATUS_OK);
+    assert_memory_equal(rows + 3 * 256, rows + 2 * 256, 256 * sizeof *rows); /* the description */
+    assert_memory_equal(rows + 4 * 256, row + wanted.token_row[0] * 256, 256 * sizeof *rows);
     text_plan_free(&plan);
     text_plan_free(&wanted);
     e.close(&e);
@@ -71,11 +86,16 @@ static void similar_words_get_similar_vectors(void **state) {
                                         "Metformin", "metformin aspirin", "aspirin metformin"};
     struct text_encoder e;
     struct text_plan plan;
+    struct text_unit list[16];
+    struct text_units units;
+    char bytes[512];
     real *rows[6], all[16 * 256];
     encode_texts(&e, &plan, 6, TEXTS);
     assert_int_equal(plan.token_offsets[6], 2 + 2 + 2 + 2 + 3 + 3);
     assert_int_equal(plan.n_rows, 3 + 5); /* three words; "Metformin" is the text "metformin" */
-    assert_int_equal(e.rows(&e, 0, plan.n_rows, all), STATUS_OK);
+    list_units(&e, list, bytes, &units);
+    assert_int_equal(units.n, plan.n_rows);
+    assert_int_equal(e.rows(&e, &units, 0, plan.n_rows, all), STATUS_OK);
     for (int i = 0; i < 6; i++) rows[i] = all + plan.token_row[plan.token_offsets[i]] * 256;
     assert_ptr_equal(rows[0], rows[3]);
     assert_true(cosine(rows[0], rows[1], 256) > 0.6);
@@ -83,7 +103,7 @@ static void similar_words_get_similar_vectors(void **state) {
     assert_true(cosine(rows[4], rows[5], 256) > 0.8 && rows[4] != rows[5]); /* word order counts a little */
     real part[256]; /* a row does not depend on its neighbours */
     for (int64_t r = 0; r < plan.n_rows; r++) {
-        assert_int_equal(e.rows(&e, r, 1, part), STATUS_OK);
+        assert_int_equal(e.rows(&e, &units, r, 1, part), STATUS_OK);
         assert_memory_equal(part, all + r * 256, sizeof part);
     }
     text_plan_free(&plan);

@@ -30,8 +30,23 @@ static void schedule_warms_up_and_falls_along_a_cosine(void **state) {
     close_to(schedule_rate(&options, 50), 0.2);
 }
 
+static void rates_of_larger_steps_are_scaled(void **state) {
+    (void)state;
+    struct train_options options = {.rate = 0.5, .rate_batch = 100, .batch = 300, .micro_batches = 3, .steps = 50};
+    close_to(schedule_rate(&options, 7), 0.5);
+    options.rate_scale = RATE_BY_ROOT;
+    close_to(schedule_rate(&options, 7), 1.5); /* nine times the codes */
+    options.rate_scale = RATE_BY_BATCH;
+    close_to(schedule_rate(&options, 7), 4.5);
+    options.warmup = 10;
+    close_to(schedule_rate(&options, 7), 3.15);
+    options.rate_batch = 3600; /* a quarter of them */
+    close_to(schedule_rate(&options, 10), 0.125);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rates_of_larger_steps_are_scaled),
         cmocka_unit_test(schedule_warms_up_and_falls_along_a_cosine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
