@@ -38,6 +38,9 @@ static int begin(void *self, struct optimiser *optimiser) {
     }
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
+    TRY(node_start_begin(&m->node_start, &m->model, m->comm, optimiser));
+    if (m->model.settings.graph.encoder_start == ENCODER_START_MEAN)
+        TRY(comm_agree(m->comm, first_encoder_make(&m->model, optimiser)));
     if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser, 0));
     return begin_codebook(m, optimiser);
 }
@@ -310,9 +313,12 @@ static int make_model(struct medtok_learner *m) {
     m->model.nodes->position = m->row_order.position;
     m->model.nodes->held = m->row_order.held;
     TRY(codebook_make(&m->codebook, &m->model, m->comm, m->device, &m->parameters));
+    TRY(node_start_make(&m->node_start, &m->model, &m->parameters, m->options.features, m->options.vocabulary,
+                        m->text.dim));
+    TRY(node_start_check(&m->node_start));
     TRY(parameter_set_allocate(&m->parameters, m->device, m->comm->rank, m->comm->size, 1));
     TRY(parameter_set_initialize(&m->parameters, m->options.model.seed));
-    return continuation_make(&m->continuation, &m->options.continuation, &m->model, &m->parameters);
+    return continuation_make(&m->continuation, &m->options.continuation, &m->model, &m->node_start, &m->parameters);
 }
 
 static int make_usage(struct usage *usage, const struct quantizer_options *options) {
