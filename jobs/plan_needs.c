@@ -17,6 +17,8 @@
 
 /* On PrimeKG's neighbourhoods of 327,891 codes (31 nodes and 167 edges a code): bytes of a code's subgraph, name and description. */
 enum { VOCABULARY_BYTES = 31 * 4 + 167 * 5 + 120 };
+/* What each rank of prepare holds whole: names and lists of nodes of a code, and a node of PrimeKG with its 63 edges. */
+enum { CODE_LIST_BYTES = 100, GRAPH_NODE_BYTES = 24 + 63 * 5 };
 /* What the libraries of MPI, HDF5 and BLAS hold in a process before it has any data. */
 enum { BASE_BYTES = 32 << 20 };
 /* Rows of text features a code: of hashed n-grams, one a distinct word (1,344 of the sample's 710 codes); of a language model one a token. */
@@ -111,7 +113,9 @@ static int64_t training_memory(const struct plan_sizes *z, const struct config *
 
 static int64_t memory_of(enum job job, const struct plan_sizes *z, const struct config *c, int64_t ranks) {
     switch (job) {
-        case JOB_PREPARE: return BASE_BYTES + z->vocabulary_bytes;
+        case JOB_PREPARE:
+            return BASE_BYTES + z->vocabulary_bytes / ranks + z->n_codes * CODE_LIST_BYTES +
+                   z->n_nodes * GRAPH_NODE_BYTES;
         case JOB_ENCODE: return BASE_BYTES + z->vocabulary_bytes / 4 / ranks;
         case JOB_TRAIN: return training_memory(z, c, ranks);
         case JOB_TOKENIZE:
@@ -153,11 +157,11 @@ int64_t plan_units(enum job job, int64_t n_codes, const struct config *c) {
     }
 }
 
-/* Units a second and core: 617,490 codes on 2 cores of an AMD EPYC (prepare on one) took 59 s, 8 s, 20 s for 100 steps of 1024 codes, and
- * 37 s. Hashed n-grams; a language model has no such rate. */
+/* Units a second and core: 617,490 codes took prepare 22.6 s of two cores of an AMD EPYC together (results/whole_vocabulary.md); on both, encode 8 s,
+ * 100 steps of 1024 codes 20 s, tokenize 37 s. Hashed n-grams; a language model has no such rate. */
 static double known_rate(enum job job, const struct config *c) {
     switch (job) {
-        case JOB_PREPARE: return 617490 / 59.0;
+        case JOB_PREPARE: return 617490 / 22.6;
         case JOB_ENCODE: return c->text.encoder == TEXT_HASHED_NGRAMS ? 617490 / 8.0 / 2 : 0;
         case JOB_TRAIN: return c->text.mode == TEXT_CACHED ? 102400 / 20.0 / 2 : 0;
         case JOB_TOKENIZE: return c->text.mode == TEXT_CACHED ? 617490 / 37.0 / 2 : 0;

@@ -45,7 +45,7 @@ struct code_table {
 #define CODE_TEXT_ELSEWHERE (-1)
 
 /* Collective: the rows of all files, in order, are read by all ranks (ingest/table_reader.h), and each rank gets all codes with their nodes, but of
- * the descriptions those that it has read: some 60 bytes a code, and 4 a listed node, on every rank. Errors, of all ranks: what delimited.h says, an empty code, a bad node list or one too long, no codes at all, a
+ * the descriptions those that it has read: some 70 bytes a code, and 4 a listed node, on every rank. Errors, of all ranks: what delimited.h says, an empty code, a bad node list or one too long, no codes at all, a
  * code listed twice, in one spelling or in two (terms/code_form.h): both rows are named, and how many more there are. */
 int code_table_read(struct code_table *table, const struct comm *comm, const struct string_list *files);
 void code_table_free(struct code_table *table);
