@@ -149,7 +149,8 @@ step_report() {
         echo
         echo "Commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown); model $(basename "$(realpath "$model")") $(grep -o '"torch_dtype": "[a-z0-9]*"' "$model/config.json" || true);" \
             "$(grep -ho 'device .*, batch' "$folder"/logs/*.* | sort | uniq -c | sed 's/, batch//; s/^ *//' | paste -sd';')."
-        echo "Settings: $shape. Seeds: ${there[*]}. Learned from $(wc -l <"$folder/learn.jsonl") questions."
+        echo "Settings: $shape. Seeds: ${there[*]}. Learned from $(wc -l <"$folder/learn.jsonl") questions." \
+            "Answering: $(grep -ho '[0-9]* tokens a second' "$folder"/logs/*.* | cut -d' ' -f1 | sort -n | sed -n '1p;$p' | paste -sd-) tokens a second a run."
         echo
         sed 's/^/- /' "$folder/data.txt"
         echo
