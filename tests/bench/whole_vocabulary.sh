@@ -52,7 +52,7 @@ timed "train, $steps steps of 1,024 codes" "$ranks" train $more
 for n in ${TABLES:-1 2 3}; do
     timed tokenize "$n" tokenize $more --set files.table="$work/table.$n.h5"
     timed verify 1 verify $more --set files.table="$work/table.$n.h5"
-    h5dump -a content_id "$work/table.$n.h5" | sed -n 's/.*(0): //p' >>"$work/ids"
+    h5dump -a content_id "$work/table.$n.h5" | sed -n 's/.*(0): "\([0-9a-f]*\).*/\1/p' >>"$work/ids"
 done
 echo
 echo "steps 1 and $steps of the metrics:"
