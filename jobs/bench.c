@@ -265,7 +265,7 @@ done:
 static int check(const struct config *config) {
     if (!config->bench.json[0])
         return status_set(STATUS_USAGE, "bench.json is empty: name the file for what is measured");
-    return model_options_check(&config->attention, &config->quantizer);
+    return model_options_check(&config->graph, &config->attention, &config->quantizer);
 }
 
 const struct job_entry BENCH_JOB = {

@@ -64,6 +64,7 @@ static int adopt_settings(struct new_codes *n, const struct config *config) {
     TRY(name_scratch(n->text, config->files.table, "text"));
     TRY(adopt_vocabulary_settings(n, config->files.vocabulary));
     if (config->text.mode == TEXT_CACHED) TRY(adopt_text_settings(n, config->files.text));
+    n->config.text.nodes = NODE_TEXTS_NO; /* new codes have the nodes of the vocabulary */
     n->list[0] = config->tokenize.codes;
     n->config.files.codes = (struct string_list){1, n->list};
     n->config.files.vocabulary = n->vocabulary;

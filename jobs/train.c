@@ -166,6 +166,10 @@ static int check(const struct config *config) {
     if (config->model.text_map == TEXT_MAP_PRINCIPAL && config->text.mode == TEXT_ONLINE)
         return status_set(STATUS_USAGE,
                           "model.text_map: principal needs text.mode: cached, whose features it looks at");
+    if (config->graph.node_start == NODE_START_TEXT && config->text.mode == TEXT_ONLINE)
+        return status_set(
+            STATUS_USAGE,
+            "graph.node_start: text needs text.mode: cached: the features of nodes' names are in text.h5");
     if (config->loss.parts > config->train.batch)
         return status_set(STATUS_USAGE, "loss.parts (%lld) must not be more than train.batch (%lld), the codes it cuts",
                           (long long)config->loss.parts, (long long)config->train.batch);
@@ -175,7 +179,7 @@ static int check(const struct config *config) {
             "quantizer.warmup (%lld) must be less than train.steps (%lld): the codebook is made behind the "
             "warm-up, and learns from then on",
             (long long)config->quantizer.warmup, (long long)config->train.steps);
-    return model_options_check(&config->attention, &config->quantizer);
+    return model_options_check(&config->graph, &config->attention, &config->quantizer);
 }
 
 const struct job_entry TRAIN_JOB = {

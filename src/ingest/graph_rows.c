@@ -15,7 +15,21 @@
 enum { MOST_GAPS = 16, ALWAYS_GOOD = 1 << 18 };
 
 /* Fields as read_row gets them. */
-enum { X_INDEX, Y_INDEX, SHOWN, RELATION, DISPLAY_RELATION, X_TYPE, X_SOURCE, X_ID, Y_TYPE, Y_SOURCE, Y_ID };
+enum {
+    X_INDEX,
+    Y_INDEX,
+    SHOWN,
+    RELATION,
+    DISPLAY_RELATION,
+    X_TYPE,
+    X_SOURCE,
+    X_ID,
+    X_NAME,
+    Y_TYPE,
+    Y_SOURCE,
+    Y_ID,
+    Y_NAME
+};
 
 void graph_rows_free(struct graph_rows *rows) {
     free(rows->items);
@@ -65,8 +79,10 @@ static int read_row(const void *state, const struct field *fields, struct row_po
     int relation = relation_number(rows, fields[SHOWN], at.line);
     see_node(rows, 0, source, at.line);
     see_node(rows, 1, target, at.line);
-    TRY(node_identities_take(&rows->identities, 0, &fields[X_TYPE], source, at.line, most_nodes(rows->n)));
-    TRY(node_identities_take(&rows->identities, 1, &fields[Y_TYPE], target, at.line, most_nodes(rows->n)));
+    const struct node_fields x = {fields[X_TYPE], fields[X_SOURCE], fields[X_ID], fields[X_NAME]};
+    const struct node_fields y = {fields[Y_TYPE], fields[Y_SOURCE], fields[Y_ID], fields[Y_NAME]};
+    TRY(node_identities_take(&rows->identities, 0, &x, source, at.line, most_nodes(rows->n)));
+    TRY(node_identities_take(&rows->identities, 1, &y, target, at.line, most_nodes(rows->n)));
     rows->n_self_loops += source == target;
     const struct removed_row row = {{fields[RELATION], fields[DISPLAY_RELATION]}, {fields[X_TYPE], fields[Y_TYPE]}};
     if (rows->removed) TRY(removed_edges_take(rows->removed, &row, source, target, at.line, &taken));
@@ -193,7 +209,7 @@ static int unite_nodes(struct graph_rows *rows, const struct comm *comm) {
 
 /* ---- all rows ---- */
 #define OPTIONAL_COLUMNS                                                                                               \
-    { "relation", "display_relation", "x_type", "x_source", "x_id", "y_type", "y_source", "y_id" }
+    { "relation", "display_relation", "x_type", "x_source", "x_id", "x_name", "y_type", "y_source", "y_id", "y_name" }
 static const struct table_kind BY_DISPLAY_RELATION = {
     .columns = {"x_index", "y_index", "display_relation"}, .optional = OPTIONAL_COLUMNS, .row = read_row};
 static const struct table_kind BY_RELATION = {

@@ -33,7 +33,7 @@ struct knowledge_graph {
 };
 
 /* Collective: rows are read by all ranks, each joins the edges of some nodes, and every rank gets the whole graph, 5 bytes an edge (10 if some
- * go one way) and 24 a node. Errors, of all ranks: what delimited.h says, a bad index, more than KG_MAX_RELATIONS relations, no rows, an index
+ * go one way) and 32 and its name a node. Errors, of all ranks: what delimited.h says, a bad index, more than KG_MAX_RELATIONS relations, no rows, an index
  * beyond all nodes. removed: what is left out, begun by the caller, of which rank 0 gets those of all ranks; NULL: nothing. The nodes of
  * what is left out are named all the same. */
 int knowledge_graph_read(struct knowledge_graph *graph, const struct comm *comm, const char *path,

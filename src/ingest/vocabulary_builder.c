@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "dist/gather.h"
 #include "ingest/subgraph_work.h"
 
 void vocabulary_builder_free(struct vocabulary_builder *b) {
@@ -221,6 +222,86 @@ static int identify_nodes(struct vocabulary_builder *b) {
     return STATUS_OK;
 }
 
+/* Descriptions of codes that stand above others, by node of the hierarchy. */
+struct described {
+    struct node_name *name; /* [n_hierarchy] size 0: none */
+    char *bytes;
+};
+
+static int pack_described(const struct vocabulary_builder *b, int64_t *n, struct node_name **packed, int64_t *n_bytes,
+                          char **bytes) {
+    const struct vocabulary *v = &b->vocabulary;
+    *packed = NULL;
+    *bytes = NULL;
+    *n = *n_bytes = 0;
+    TRY(mem_alloc(packed, v->n_codes, sizeof **packed));
+    TRY(mem_alloc(bytes, v->description_offsets[v->n_codes], 1));
+    for (int64_t i = 0; i < v->n_codes && b->hierarchy.node; i++) {
+        const int64_t *at = v->description_offsets + i;
+        if (b->hierarchy.node[v->first + i] < 0 || at[1] == at[0]) continue;
+        (*packed)[(*n)++] =
+            (struct node_name){b->hierarchy.node[v->first + i] - b->hierarchy.first_node, at[1] - at[0]};
+        memcpy(*bytes + *n_bytes, v->description + at[0], (size_t)(at[1] - at[0]));
+        *n_bytes += at[1] - at[0];
+    }
+    return STATUS_OK;
+}
+
+/* Collective: of the codes of all ranks. */
+static int gather_described(const struct vocabulary_builder *b, struct described *d) {
+    struct node_name *own, *all = NULL;
+    char *own_bytes;
+    int64_t n, n_bytes, n_all, n_all_bytes, at = 0;
+    int status = pack_described(b, &n, &own, &n_bytes, &own_bytes);
+    if (status == STATUS_OK) status = mem_alloc(&d->name, b->vocabulary.n_hierarchy, sizeof *d->name);
+    TRY_DONE(comm_agree(b->comm, status));
+    TRY_DONE(comm_gather_rows(b->comm, n, sizeof *all, own, &n_all, &all));
+    TRY_DONE(comm_gather_rows(b->comm, n_bytes, 1, own_bytes, &n_all_bytes, &d->bytes));
+    for (int64_t i = 0; i < n_all; at += all[i++].size) d->name[all[i].at] = (struct node_name){at, all[i].size};
+done:
+    free(own);
+    free(own_bytes);
+    free(all);
+    return status;
+}
+
+/* What node i is called. */
+static struct field node_name(const struct vocabulary_builder *b, const struct described *d, int64_t i) {
+    const struct vocabulary *v = &b->vocabulary;
+    const struct node_identities *graph = &b->graph.identities;
+    int64_t above = i - vocabulary_graph_nodes(v);
+    if (above < 0) {
+        if (i >= graph->n || graph->name[i].size == 0) return (struct field){"", 0};
+        return (struct field){graph->names + graph->name[i].at, graph->name[i].size};
+    }
+    if (d->name[above].size > 0) return (struct field){d->bytes + d->name[above].at, d->name[above].size};
+    const char *name = v->hierarchy + above * v->hierarchy_bytes;
+    return (struct field){name, (int64_t)strlen(name)};
+}
+
+static int list_node_names(struct vocabulary_builder *b, const struct described *d) {
+    struct vocabulary *v = &b->vocabulary;
+    TRY(mem_alloc(&v->node_name_offsets, v->n_nodes + 1, sizeof *v->node_name_offsets));
+    for (int64_t i = 0; i < v->n_nodes; i++)
+        v->node_name_offsets[i + 1] = v->node_name_offsets[i] + node_name(b, d, i).size;
+    TRY(mem_alloc(&v->node_name, v->node_name_offsets[v->n_nodes], 1));
+    for (int64_t i = 0; i < v->n_nodes; i++) {
+        struct field name = node_name(b, d, i);
+        if (name.size > 0) memcpy(v->node_name + v->node_name_offsets[i], name.text, (size_t)name.size);
+    }
+    return STATUS_OK;
+}
+
+/* Collective. Rank 0 has the names, of the vocabulary that a model is trained on; its new codes have the same nodes. */
+static int name_nodes(struct vocabulary_builder *b) {
+    struct described d = {0};
+    int status = gather_described(b, &d);
+    if (status == STATUS_OK) status = comm_agree(b->comm, b->comm->rank == 0 ? list_node_names(b, &d) : STATUS_OK);
+    free(d.name);
+    free(d.bytes);
+    return status;
+}
+
 /* Nodes and relations: those of the graph, and behind them those of the hierarchy. */
 static int number_nodes(struct vocabulary_builder *b) {
     struct vocabulary *v = &b->vocabulary;
@@ -255,7 +336,8 @@ int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
     TRY(comm_agree(b->comm, number_and_share(b)));
     v->graph_hops = (int32_t)b->subgraphs->hops;
     v->graph_max_nodes = (int32_t)b->subgraphs->max_nodes;
-    return copy_texts(b);
+    TRY(copy_texts(b));
+    return b->known_path ? STATUS_OK : name_nodes(b);
 }
 
 int vocabulary_builder_grow_subgraphs(struct vocabulary_builder *b) {

@@ -19,7 +19,7 @@ struct vocabulary_builder {
     const char
         *known_path; /* new codes: the vocabulary that their model was trained on, for graph.hierarchy; NULL: none */
     /* what is built, for vocabulary_write: this rank's codes, and on every rank what is not of codes. Take it with its memory, or leave it
-     * to vocabulary_builder_free */
+     * to vocabulary_builder_free. Names of nodes are on rank 0 alone */
     struct vocabulary vocabulary;
     /* private */
     struct code_table codes;

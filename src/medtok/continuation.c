@@ -135,6 +135,7 @@ int continuation_check(const struct continuation_options *c, int64_t text_dim) {
 /* ---- reading ---- */
 struct loading {
     struct continuation *to;
+    const struct node_start *node_start;
     struct h5file *file;
     int averaged; /* it has averages */
 };
@@ -189,6 +190,40 @@ static int anchor_rows(struct continuation *c, const struct parameter *p, int64_
     TRY(mem_grow(&c->anchored, &c->capacity, c->n_anchored + 1, sizeof *c->anchored));
     c->anchored[c->n_anchored++] = (struct anchored_values){p->group, at, n * p->cols};
     return STATUS_OK;
+}
+
+/* Reads a parameter that has one dataset, whatever is averaged, and that nothing holds to its start: it is frozen. */
+static int load_frozen(struct loading *l, const struct parameter *p) {
+    int64_t rows, n = p->rows * p->cols;
+    float *read = NULL;
+    real *values = NULL;
+    int status;
+    TRY_DONE(check_shape(l, p, p->name, 0, &rows));
+    TRY_DONE(mem_alloc(&read, n, sizeof *read));
+    TRY_DONE(mem_alloc(&values, n, sizeof *values));
+    TRY_DONE(read_rows(l, p->name, 0, p->rows, p->cols, read, values));
+    device_upload_reals(l->to->parameters->device, p->value, values, n);
+    device_synchronize(l->to->parameters->device);
+done:
+    free(read);
+    free(values);
+    return status;
+}
+
+/* The map by which new nodes begin. */
+static int load_node_map(struct loading *l) {
+    const struct node_start *s = l->node_start;
+    const char *path = l->to->options.checkpoint;
+    int there = has_dataset(l->file, "graph.node_map.weight"), here = s->weight != NULL;
+    if (there != here)
+        return status_set(
+            STATUS_FAILED,
+            "train.from: %s was trained with graph.node_start: %s: train with the same, so that new nodes "
+            "begin as its nodes did",
+            path, there ? "text" : "random");
+    if (!here) return STATUS_OK;
+    TRY(load_frozen(l, s->weight));
+    return load_frozen(l, s->bias);
 }
 
 /* A parameter that all ranks have whole. */
@@ -284,7 +319,7 @@ static int anchor_known(struct loading *l, const struct parameter *p, const int6
     return STATUS_OK;
 }
 
-/* The node table in blocks of the old one's rows; a new node keeps its first value. */
+/* The node table in blocks of the old one's rows; a new node keeps its first value, or begins with its name. */
 static int load_nodes(struct loading *l, const struct parameter *p) {
     char name[128];
     struct device *device = l->to->parameters->device;
@@ -301,6 +336,7 @@ static int load_nodes(struct loading *l, const struct parameter *p) {
     TRY_DONE(mem_alloc(&block, BLOCK_ROWS * p->cols, sizeof *block));
     TRY_DONE(mem_alloc(&values, p->count * p->cols, sizeof *values));
     device_download_reals(device, values, p->value, p->count * p->cols);
+    if (l->node_start->weight) TRY_DONE(node_start_rows(l->node_start, device, values));
     for (int64_t first = 0; first < n_rows; first += BLOCK_ROWS) {
         int64_t count = n_rows - first < BLOCK_ROWS ? n_rows - first : BLOCK_ROWS;
         TRY_DONE(read_rows(l, name, first, count, p->cols, read, block));
@@ -329,6 +365,7 @@ static int load(struct loading *l, const struct model *model) {
     char name[128];
     TRY(h5file_open(&l->file, l->to->options.checkpoint, KIND_CHECKPOINT));
     l->averaged = has_dataset(l->file, "codebook.average");
+    TRY(load_node_map(l));
     for (int i = 0; i < set->n; i++) {
         const struct parameter *p = set->list[i];
         name_dataset(l, p, name);
@@ -340,9 +377,9 @@ static int load(struct loading *l, const struct model *model) {
 
 /* ---- the whole ---- */
 int continuation_make(struct continuation *c, const struct continuation_options *options, const struct model *model,
-                      struct parameter_set *parameters) {
+                      const struct node_start *node_start, struct parameter_set *parameters) {
     struct device *device = parameters->device;
-    struct loading l = {.to = c};
+    struct loading l = {.to = c, .node_start = node_start};
     dev_real none = {NULL};
     *c = (struct continuation){.options = *options, .keep = none};
     if (!options->checkpoint[0]) return STATUS_OK;

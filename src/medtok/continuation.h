@@ -2,7 +2,8 @@
  * meaning.
  *
  * All parameters begin as they are there (their averages, where it kept any: what its tokens were made with); a node begins as the node with the
- * same identity there (store/vocabulary.h). New nodes, and maps that the other training had not (loss.reconstruction), begin as in any training.
+ * same identity there (store/vocabulary.h). New nodes, and maps that the other training had not (loss.reconstruction), begin as in any training;
+ * under graph.node_start: text new nodes begin with what the text encoder knows of their names, by the map of the other training, which must have had it too.
  * Moments, the learning rate and the count of steps begin anew.
  *
  * With train.anchor > 0 the codebook's rows stay as they are: they get no gradient, no moving average, no revival. What began elsewhere, p0, is
@@ -17,7 +18,7 @@
 #ifndef MEDTOK_MEDTOK_CONTINUATION_H
 #define MEDTOK_MEDTOK_CONTINUATION_H
 
-#include "medtok/model.h"
+#include "medtok/first_graph.h"
 #include "train/optimiser.h"
 
 struct continuation_options {
@@ -49,9 +50,9 @@ int continuation_check(const struct continuation_options *options, int64_t text_
 int continuation_add_provenance(const struct continuation_options *options, struct provenance *provenance);
 
 /* Reads where the parameters of `model`, which are in `parameters` at their first values, begin. A parameter of another shape is an error that
- * names it. Without a checkpoint nothing is done. One process. */
+ * names it. The map of node_start, which is among the parameters, is set. Without a checkpoint nothing is done. One process. */
 int continuation_make(struct continuation *continuation, const struct continuation_options *options,
-                      const struct model *model, struct parameter_set *parameters);
+                      const struct model *model, const struct node_start *node_start, struct parameter_set *parameters);
 void continuation_free(struct continuation *continuation);
 
 /* Sets the parameters, and their averages, to their start; codebook.ema and codebook.idle are left to codebook_begin. */

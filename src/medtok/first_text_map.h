@@ -8,7 +8,7 @@
 #include "medtok/model.h"
 #include "train/optimiser.h"
 
-/* Collective. With V the leading quantizer.dim principal components (fit/principal_components.h) of the sentence features x (first rows of H)
+/* Collective. With V the leading quantizer.dim principal components (feature_components.h) of the sentence features x (first rows of H)
  * and m their mean, sets
  *   text.map: x -> s V (x - m),   text.specific: x -> x,
  * and their averages; s makes the mean square of an entry 1. `dataset` has this rank's codes, with cached features; each code

@@ -38,6 +38,9 @@ static int begin(void *self, struct optimiser *optimiser) {
     }
     if (m->model.settings.text_map == TEXT_MAP_PRINCIPAL)
         TRY(first_text_map_make(&m->model, m->comm, optimiser, &m->dataset, m->sampler.n_samples));
+    TRY(node_start_begin(&m->node_start, &m->model, m->comm, optimiser));
+    if (m->model.settings.graph.encoder_start == ENCODER_START_MEAN)
+        TRY(comm_agree(m->comm, first_encoder_make(&m->model, optimiser)));
     if (m->model.settings.quantizer.warmup > 0) return comm_agree(m->comm, codebook_begin(&m->codebook, optimiser, 0));
     return begin_codebook(m, optimiser);
 }
@@ -276,10 +279,10 @@ done:
 
 /* Under train.partition: graph each node lies with the rank whose codes have it most; on one rank there is nothing to order. Collective. */
 static int order_nodes(struct medtok_learner *m) {
-    int64_t *uses, n = m->dataset.vocabulary.n_nodes;
+    int64_t *uses = NULL, n = m->dataset.vocabulary.n_nodes;
     if (train_partition(m->options.train) != PARTITION_GRAPH || m->comm->size == 1) return STATUS_OK;
-    TRY(comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses)));
-    int status = row_order_make(&m->row_order, m->comm, n, uses);
+    int status = comm_agree(m->comm, dataset_count_nodes(&m->dataset, &uses));
+    if (status == STATUS_OK) status = row_order_make(&m->row_order, m->comm, n, uses);
     free(uses);
     m->dataset.node_position = m->row_order.position;
     return status;
@@ -310,9 +313,12 @@ static int make_model(struct medtok_learner *m) {
     m->model.nodes->position = m->row_order.position;
     m->model.nodes->held = m->row_order.held;
     TRY(codebook_make(&m->codebook, &m->model, m->comm, m->device, &m->parameters));
+    TRY(node_start_make(&m->node_start, &m->model, &m->parameters, m->options.features, m->options.vocabulary,
+                        m->text.dim));
+    TRY(node_start_check(&m->node_start));
     TRY(parameter_set_allocate(&m->parameters, m->device, m->comm->rank, m->comm->size, 1));
     TRY(parameter_set_initialize(&m->parameters, m->options.model.seed));
-    return continuation_make(&m->continuation, &m->options.continuation, &m->model, &m->parameters);
+    return continuation_make(&m->continuation, &m->options.continuation, &m->model, &m->node_start, &m->parameters);
 }
 
 static int make_usage(struct usage *usage, const struct quantizer_options *options) {

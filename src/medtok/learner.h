@@ -11,6 +11,7 @@
 #include "medtok/continuation.h"
 #include "measure/usage.h"
 #include "medtok/evaluation.h"
+#include "medtok/first_graph.h"
 #include "train/learner.h"
 #include "train/sampler.h"
 
@@ -49,6 +50,7 @@ struct medtok_learner {
     struct parameter_set parameters;
     struct model model;
     struct codebook codebook;
+    struct node_start node_start;
     struct continuation continuation;
     struct medtok_slot slots[2];
     struct row_lists lists; /* what the losses exchange */

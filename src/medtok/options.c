@@ -2,7 +2,19 @@
 
 #include "base/status.h"
 
-int model_options_check(const struct attention_options *attention, const struct quantizer_options *quantizer) {
+/* Of both signs of each value, since ReLU keeps one. */
+static int check_encoder_start(const struct graph_options *graph, int64_t dim) {
+    int64_t n = graph->node_dim < dim ? graph->node_dim : dim;
+    if (graph->encoder_start == ENCODER_START_RANDOM || graph->hidden >= 2 * n) return STATUS_OK;
+    return status_set(STATUS_USAGE,
+                      "graph.encoder_start: mean needs graph.hidden of at least %lld, twice the smaller of "
+                      "graph.node_dim and quantizer.dim; it is %lld",
+                      (long long)(2 * n), (long long)graph->hidden);
+}
+
+int model_options_check(const struct graph_options *graph, const struct attention_options *attention,
+                        const struct quantizer_options *quantizer) {
+    TRY(check_encoder_start(graph, quantizer->dim));
     if (quantizer->dim % attention->heads)
         return status_set(STATUS_USAGE, "attention.heads (%lld) must divide quantizer.dim (%lld)",
                           (long long)attention->heads, (long long)quantizer->dim);

@@ -7,6 +7,11 @@
 #define GRAPH_ENCODERS(CHOICE) CHOICE(GRAPH_GCN, "gcn") CHOICE(GRAPH_GAT, "gat")
 enum graph_encoder { GRAPH_ENCODERS(OPTION_CHOICE_NUMBER) };
 
+#define NODE_STARTS(CHOICE) CHOICE(NODE_START_RANDOM, "random") CHOICE(NODE_START_TEXT, "text")
+enum node_start_from { NODE_STARTS(OPTION_CHOICE_NUMBER) };
+#define ENCODER_STARTS(CHOICE) CHOICE(ENCODER_START_RANDOM, "random") CHOICE(ENCODER_START_MEAN, "mean")
+enum encoder_start { ENCODER_STARTS(OPTION_CHOICE_NUMBER) };
+
 #define GRAPH_OPTIONS(KEY, in)                                                                                         \
     KEY(in, CHOICE, "graph.encoder", encoder, graph_encoder, GRAPH_ENCODERS, "gcn", MODEL_JOBS, SHAPES,                \
         "graph encoder")                                                                                               \
@@ -20,7 +25,12 @@ enum graph_encoder { GRAPH_ENCODERS(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "graph.node_drop", node_drop, "0", 0, 0.99, STEP_JOBS, SHAPES,                                       \
         "share of nodes the second view loses, with their edges; a graph keeps one at least")                          \
     KEY(in, REAL, "graph.dropout", dropout, "0", 0, 0.99, STEP_JOBS, SHAPES,                                           \
-        "dropout of the second view's nodes, behind the first map")
+        "dropout of the second view's nodes, behind the first map")                                                    \
+    KEY(in, CHOICE, "graph.node_start", node_start, node_start_from, NODE_STARTS, "random", JOB_TRAIN, SHAPES,         \
+        "first vectors of nodes: by chance, or what the text encoder knows of their names (encode with text.nodes)")   \
+    KEY(in, CHOICE, "graph.encoder_start", encoder_start, encoder_start, ENCODER_STARTS, "random", STEP_JOBS, SHAPES,  \
+        "first weights of the graph encoder: by chance, or so that a node becomes the mean over its neighbours and "   \
+        "theirs")
 struct graph_options {
     GRAPH_OPTIONS(OPTION_MEMBER, )
 };
@@ -170,8 +180,10 @@ struct tokenize_options {
 };
 
 /* STATUS_USAGE unless the heads divide the width of a code vector, a region of the codebook has top_k rows, the regions of
- * quantizer.assign: residual are apart, and a codebook with a rate of its own learns by gradient. */
-int model_options_check(const struct attention_options *attention, const struct quantizer_options *quantizer);
+ * quantizer.assign: residual are apart, a codebook with a rate of its own learns by gradient, and graph.encoder_start: mean has the hidden
+ * values that it needs. */
+int model_options_check(const struct graph_options *graph, const struct attention_options *attention,
+                        const struct quantizer_options *quantizer);
 
 /* STATUS_USAGE if there is a table to append to, but no codes. */
 int tokenize_options_check(const struct tokenize_options *options);

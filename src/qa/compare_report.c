@@ -40,7 +40,10 @@ static void print_gain(const struct compare_report *r, FILE *out, int orders, in
     print_p(out, g->p);
     fprintf(out, "%s", g->told_apart ? "" : ": not told apart");
     print_seeds(out, g);
-    fprintf(out, ". A difference of %.1f could have been seen.\n", 100 * g->detectable);
+    if (g->detectable > 0)
+        fprintf(out, ". A difference of %.1f could have been seen.\n", 100 * g->detectable);
+    else
+        fprintf(out, ". No question is answered otherwise.\n");
 }
 
 static void print_group(const struct compare_report *r, FILE *out, int orders, int group) {

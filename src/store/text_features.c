@@ -30,7 +30,7 @@ void text_features_row(const struct text_features *t, int64_t row, float *out) {
 }
 
 /* ---- checks ---- */
-static int check_vocabulary(struct h5file *file, const char *vocabulary_path) {
+int text_features_check_vocabulary(struct h5file *file, const char *vocabulary_path) {
     struct h5file *vocabulary = NULL;
     char *made_from = NULL, *id = NULL;
     int status;
@@ -202,7 +202,7 @@ static int read_codes(struct h5file *file, const struct comm *comm, const struct
 
 static int open_features(struct h5file **file, const char *path, const char *vocabulary_path, struct shape *shape) {
     TRY(h5file_open(file, path, KIND_TEXT));
-    TRY(check_vocabulary(*file, vocabulary_path));
+    TRY(text_features_check_vocabulary(*file, vocabulary_path));
     return read_shape(*file, shape);
 }
 
@@ -348,6 +348,7 @@ static int write_attributes(struct h5file *file, const struct comm *comm, const 
     TRY_DONE(h5file_set_int(file, "dim", x->dim));
     TRY_DONE(h5file_set_int(file, "n_codes", x->n_codes));
     TRY_DONE(h5file_set_int(file, "n_rows", x->n_rows));
+    TRY_DONE(h5file_set_int(file, "n_nodes", x->n_nodes));
     TRY_DONE(h5file_set_int(file, "first_is_mean", x->first_is_mean));
 done:
     free(id);
@@ -357,12 +358,14 @@ done:
 static int write_index(struct h5file *file, const struct text_features_index *x) {
     TRY(h5file_write(file, "token_offsets", H5_I64, x->n_codes + 1, 1, x->first_code, x->n_offsets, x->token_offsets,
                      1));
-    return h5file_write(file, "token_row", H5_I32, x->n_tokens, 1, x->first_token, x->n_own_tokens, x->token_row, 1);
+    TRY(h5file_write(file, "token_row", H5_I32, x->n_tokens, 1, x->first_token, x->n_own_tokens, x->token_row, 1));
+    if (x->n_nodes == 0) return STATUS_OK;
+    return h5file_write(file, "node_row", H5_I32, x->n_nodes, 1, x->first_node, x->n_own_nodes, x->node_row, 1);
 }
 
 int text_features_create(struct text_features_writer *w, const struct comm *comm, const char *path,
                          const struct text_features_index *x, const struct provenance *provenance, int partial) {
-    int64_t bytes = x->n_rows * x->dim * (x->half ? 2 : 4) + x->n_tokens * (int64_t)sizeof *x->token_row;
+    int64_t bytes = x->n_rows * x->dim * (x->half ? 2 : 4) + (x->n_tokens + x->n_nodes) * (int64_t)sizeof *x->token_row;
     int status;
     *w = (struct text_features_writer){0};
     TRY(partial ? h5file_create_partial(&w->file, comm, path, KIND_TEXT, provenance, bytes)
@@ -382,11 +385,14 @@ done:
 
 int text_features_reopen(struct text_features_writer *w, const struct comm *comm, const char *path,
                          const struct provenance *provenance) {
+    int64_t n_nodes;
     int status;
     *w = (struct text_features_writer){0};
     TRY(h5file_reopen_partial(&w->file, comm, path, provenance));
     TRY_DONE(h5file_adopt(w->file, "token_offsets"));
     TRY_DONE(h5file_adopt(w->file, "token_row"));
+    TRY_DONE(h5file_get_int_or(w->file, "n_nodes", 0, &n_nodes));
+    if (n_nodes > 0) TRY_DONE(h5file_adopt(w->file, "node_row"));
     TRY_DONE(h5dataset_open(&w->rows, w->file, "features"));
     return STATUS_OK;
 done:

@@ -4,7 +4,9 @@
  * first_is_mean is 1, the mean over the tokens, [CLS] among them (text.pool: mean).
  * Token t is feature row token_row[t]. Codes that share a description, or words, share rows.
  * Datasets: token_offsets i64 [n_codes+1], token_row i32 [n_tokens], features f16 or f32 [n_rows, dim] (src/medtok/METHOD.md: H_i).
- * Root attributes: encoder, dim, n_codes, n_rows, precision, first_is_mean, vocabulary_id (content_id of the vocabulary it was
+ * With text.nodes: yes also node_row i32 [n_nodes]: the feature row of each node's name, that of the whole text; -1: it has no name
+ * (store/node_features.h reads them). These rows lie behind those of the codes.
+ * Root attributes: encoder, dim, n_codes, n_rows, n_nodes (0: no node_row), precision, first_is_mean, vocabulary_id (content_id of the vocabulary it was
  * made from).
  */
 #ifndef MEDTOK_STORE_TEXT_FEATURES_H
@@ -35,6 +37,9 @@ int text_features_read(const struct comm *comm, const char *path, const char *vo
 int text_features_means(const char *path, const char *vocabulary_id, int64_t n, const int64_t *codes, int64_t *dim,
                         float **means);
 
+/* Fails if the file was made from another vocabulary than is at vocabulary_path. */
+int text_features_check_vocabulary(struct h5file *file, const char *vocabulary_path);
+
 /* The width of the rows alone. */
 int text_features_dim(const char *path, int64_t *dim);
 
@@ -56,6 +61,9 @@ struct text_features_index {
     int64_t first_token, n_own_tokens;      /* this rank's of the n_tokens rows */
     const int64_t *token_offsets;           /* [n_offsets] as in the file */
     const int32_t *token_row;               /* [n_own_tokens] */
+    int64_t n_nodes;                        /* of all ranks; 0: names of nodes have no features */
+    int64_t first_node, n_own_nodes;        /* this rank's; a run of nodes begins like one of tokens */
+    const int32_t *node_row;                /* [n_own_nodes] */
 };
 
 /* A file that is being written: write rows of half or float32 with h5dataset_write in any order, then close it. */

@@ -26,6 +26,8 @@ void vocabulary_free(struct vocabulary *v) {
     free(v->edge_target);
     free(v->edge_relation);
     free(v->node_identity);
+    free(v->node_name_offsets);
+    free(v->node_name);
     *v = (struct vocabulary){0};
 }
 
@@ -37,6 +39,7 @@ struct sizes {
     int64_t before[N_COUNTED], all[N_COUNTED]; /* of the ranks before this one, and of all */
     int64_t code_bytes, system_bytes, relation_bytes, hierarchy_bytes;
     int64_t n_nodes, n_hierarchy, n_relations, n_identities, hops, max_nodes;
+    int64_t n_name_offsets, n_name_bytes;
     char removed_sha256[65];
 };
 
@@ -51,6 +54,8 @@ static int count(struct sizes *z, const struct comm *comm, const struct vocabula
                         .n_hierarchy = v->n_hierarchy,
                         .n_relations = v->n_relations,
                         .n_identities = v->n_identities,
+                        .n_name_offsets = v->node_name_offsets ? v->n_nodes + 1 : 0,
+                        .n_name_bytes = v->node_name_offsets ? v->node_name_offsets[v->n_nodes] : 0,
                         .hops = v->graph_hops,
                         .max_nodes = v->graph_max_nodes};
     memcpy(z->removed_sha256, v->removed_sha256, sizeof z->removed_sha256);
@@ -83,6 +88,8 @@ enum {
     EDGE_TARGET,
     EDGE_RELATION,
     RELATION,
+    NODE_NAME_OFFSETS,
+    NODE_NAME_BYTES,
     HIERARCHY,
     N_SETS
 };
@@ -103,6 +110,8 @@ static int list_sets(const struct sizes *z, struct h5layout_set sets[N_SETS]) {
         [EDGE_TARGET] = {"edge_target", H5_U16, edges, 1, ROWS_IN_ORDER, 0},
         [EDGE_RELATION] = {"edge_relation", H5_U8, edges, 1, ROWS_IN_ORDER, 0},
         [RELATION] = {"relation", H5_TEXT, z->n_relations, z->relation_bytes, ROWS_IN_ORDER, 0},
+        [NODE_NAME_OFFSETS] = {"node_name_offsets", H5_I64, z->n_name_offsets, 1, ROWS_IN_ORDER, 0},
+        [NODE_NAME_BYTES] = {"node_name_bytes", H5_U8, z->n_name_bytes, 1, ROWS_IN_ORDER, 0},
         [HIERARCHY] = {"hierarchy", H5_TEXT, z->n_hierarchy, z->hierarchy_bytes, ROWS_IN_ORDER, 0}};
     memcpy(sets, all, sizeof all);
     return z->n_hierarchy > 0 ? N_SETS : HIERARCHY;
@@ -134,10 +143,13 @@ static void list_parts(const struct comm *comm, const struct vocabulary *v, cons
         [EDGE_TARGET] = {edge, edges, v->edge_target},
         [EDGE_RELATION] = {edge, edges, v->edge_relation},
         [RELATION] = {0, z->n_relations, v->relation},
+        [NODE_NAME_OFFSETS] = {0, z->n_name_offsets, v->node_name_offsets},
+        [NODE_NAME_BYTES] = {0, z->n_name_bytes, v->node_name},
         [HIERARCHY] = {0, z->n_hierarchy, v->hierarchy}};
+    static const int OF_RANK_0[] = {NODE_IDENTITY, RELATION, NODE_NAME_OFFSETS, NODE_NAME_BYTES, HIERARCHY};
     memcpy(parts, all, sizeof all);
-    for (int i = 0; i < 3 && comm->rank > 0; i++) {
-        struct h5layout_part *of_rank_0 = &parts[(const int[]){NODE_IDENTITY, RELATION, HIERARCHY}[i]];
+    for (size_t i = 0; i < sizeof OF_RANK_0 / sizeof *OF_RANK_0 && comm->rank > 0; i++) {
+        struct h5layout_part *of_rank_0 = &parts[OF_RANK_0[i]];
         *of_rank_0 = (struct h5layout_part){of_rank_0->count, 0, NULL};
     }
 }
@@ -276,6 +288,28 @@ static int read_graphs(struct h5file *file, struct vocabulary *v) {
     TRY(read_ragged(file, "edge_target", H5_U16, 2, edge_base, edges, &v->edge_target));
     TRY(read_ragged(file, "edge_relation", H5_U8, 1, edge_base, edges, &v->edge_relation));
     return vocabulary_check_graphs(file, v, NULL);
+}
+
+int vocabulary_read_node_names(const char *path, int64_t first, int64_t count, struct vocabulary *v) {
+    struct h5file *file = NULL;
+    int64_t rows = 0, cols, base;
+    int status;
+    *v = (struct vocabulary){0};
+    TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
+    TRY_DONE(read_sizes(file, v));
+    if (h5file_shape(file, "node_name_offsets", H5_I64, &rows, &cols) != STATUS_OK || rows == 0)
+        status = status_set(
+            STATUS_FAILED, "%s does not hold the names of nodes (an older release made it): run `medtok prepare` again",
+            path);
+    else if (rows != v->n_nodes + 1 || first + count > v->n_nodes)
+        status = status_set(STATUS_FAILED, "%s is damaged: the names of nodes; run `medtok prepare` again", path);
+    TRY_DONE(status);
+    TRY_DONE(read_offsets(file, "node_name_offsets", first, count, &v->node_name_offsets, &base));
+    status = read_ragged(file, "node_name_bytes", H5_U8, 1, base, v->node_name_offsets[count], &v->node_name);
+done:
+    h5file_close(file);
+    if (status != STATUS_OK) vocabulary_free(v);
+    return status;
 }
 
 static int read_parts(struct h5file *file, int64_t first, int64_t count, unsigned parts, struct vocabulary *v) {

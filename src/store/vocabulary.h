@@ -14,6 +14,8 @@
  *               terminologies (graph.hierarchy); not there if there are none
  *   node_identity u64 [nodes of the KG]  hash of what each node is, whatever its number (ingest/node_identity.h); 0: not known. Of new
  *               codes, whose nodes are those of the model's vocabulary, it may have no rows
+ *   node_name_offsets i64 [n_nodes+1], node_name_bytes u8: UTF-8, ragged: what each node is called, by its name in the graph or its id; a
+ *               node of the hierarchy by the description of its code, or its name. Empty: not known. No rows for new codes
  * Root attributes: n_codes, n_nodes (of the KG, 1 + largest node index, and of the hierarchy), n_hierarchy, n_relations, graph_hops,
  * graph_max_nodes.
  */
@@ -47,6 +49,8 @@ struct vocabulary {
     uint8_t *edge_relation;
     uint64_t *node_identity; /* [n_identities] to write; vocabulary_read_identities reads them */
     int64_t n_identities;
+    int64_t *node_name_offsets; /* [n_nodes + 1], or NULL; to write: on rank 0 */
+    char *node_name;
     int32_t graph_hops, graph_max_nodes;
     char removed_sha256[65]; /* to write: of the file with the edges that were removed from the graph; "": none were */
 };
@@ -71,6 +75,9 @@ int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned par
 
 /* Whether the subgraphs that were read are in range, for who reads them otherwise; codes [n_codes]: their numbers, NULL: those from `first` on. */
 int vocabulary_check_graphs(const struct h5file *file, const struct vocabulary *vocabulary, const int64_t *codes);
+
+/* The sizes, and the names of nodes first .. first + count - 1: node_name_offsets [count + 1] from 0. STATUS_FAILED if they are not there. */
+int vocabulary_read_node_names(const char *path, int64_t first, int64_t count, struct vocabulary *vocabulary);
 
 /* The sizes alone: n_codes_total, n_nodes, n_hierarchy, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);

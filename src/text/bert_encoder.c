@@ -1,4 +1,4 @@
-/* Plan: tokenise every description, keep each distinct sequence once. */
+/* Plan: tokenise every description, keep each distinct sequence once; likewise names of nodes, of which the first row alone is kept. */
 #include "text/bert_encoder.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct bert_state {
     enum precision_of_products precision;
     enum text_pooling pooling;
     struct text_pool_room pool;
-    struct dictionary texts; /* sequences of ids (int32) */
+    struct dictionary texts, names; /* sequences of ids (int32) */
     /* a batch */
     int32_t *offsets, *ids;
     long long offsets_capacity, ids_capacity, cls_capacity;
@@ -34,16 +34,16 @@ static int plan_code(struct bert_state *s, const char *text, int64_t size, int32
     return STATUS_OK;
 }
 
-static int64_t n_tokens(const struct bert_state *s, int64_t unit) {
-    return (s->texts.offsets[unit + 1] - s->texts.offsets[unit]) / (int64_t)sizeof(int32_t);
+static int64_t n_tokens(const struct dictionary *d, int64_t unit) {
+    return (d->offsets[unit + 1] - d->offsets[unit]) / (int64_t)sizeof(int32_t);
 }
 
 static int number_rows(const struct bert_state *s, struct text_plan *plan) {
     TRY(mem_alloc(&plan->unit_rows, plan->n_units + 1, sizeof *plan->unit_rows));
     TRY(mem_alloc(&plan->unit_costs, plan->n_units + 1, sizeof *plan->unit_costs));
     for (int64_t u = 0; u < plan->n_units; u++) {
-        plan->unit_costs[u + 1] = plan->unit_costs[u] + n_tokens(s, u);
-        plan->unit_rows[u + 1] = plan->unit_rows[u] + (s->sentence ? 1 : n_tokens(s, u));
+        plan->unit_costs[u + 1] = plan->unit_costs[u] + n_tokens(&s->texts, u);
+        plan->unit_rows[u + 1] = plan->unit_rows[u] + (s->sentence ? 1 : n_tokens(&s->texts, u));
     }
     plan->n_rows = plan->unit_rows[plan->n_units];
     return plan->n_rows < INT32_MAX ? STATUS_OK
@@ -83,6 +83,37 @@ static int bert_plan(struct text_encoder *encoder, const struct vocabulary *v, s
     return list_rows(plan);
 }
 
+/* The work of names stands behind that of the texts. */
+static int add_costs(const struct bert_state *s, struct text_plan *plan) {
+    long long capacity = plan->n_units + 1;
+    TRY(mem_grow(&plan->unit_costs, &capacity, plan->n_units + s->names.n + 1, sizeof *plan->unit_costs));
+    for (int64_t i = 0; i < s->names.n; i++)
+        plan->unit_costs[plan->n_units + i + 1] = plan->unit_costs[plan->n_units + i] + n_tokens(&s->names, i);
+    return STATUS_OK;
+}
+
+static int bert_plan_names(struct text_encoder *encoder, int64_t n, const int64_t *offsets, const char *names,
+                           struct text_plan *plan) {
+    struct bert_state *s = encoder->state;
+    int32_t *ids;
+    TRY(mem_alloc(&plan->node_row, n, sizeof *plan->node_row));
+    TRY(mem_alloc(&ids, s->most_tokens, sizeof *ids));
+    int status = STATUS_OK;
+    plan->n_nodes = n;
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
+        int64_t size = offsets[i + 1] - offsets[i], n_ids = 0;
+        plan->node_row[i] = -1;
+        if (size == 0) continue;
+        status = wordpiece_encode(&s->folder.wordpiece, names + offsets[i], size, s->most_tokens, ids, &n_ids);
+        if (status == STATUS_OK)
+            status = dictionary_add(&s->names, ids, n_ids * (int64_t)sizeof *ids, &plan->node_row[i]);
+    }
+    free(ids);
+    encoder->dictionaries[encoder->n_kinds++] = &s->names;
+    encoder->n_name_kinds = 1;
+    return status == STATUS_OK ? add_costs(s, plan) : status;
+}
+
 /* ---- rows ---- */
 static int32_t ids_of(const struct text_unit *unit) { return unit->size / (int32_t)sizeof(int32_t); }
 
@@ -93,7 +124,12 @@ static void make_room_for_cls(struct bert_state *s, int64_t n) {
     s->cls = device_alloc_reals(s->device, s->cls_capacity * s->folder.config.hidden);
 }
 
-/* Computes units->list[first .. first+n-1], and copies their rows to out; *n_rows: how many rows these are. */
+/* Whether the first row alone of a unit is kept. */
+static int is_sentence(const struct bert_state *s, const struct text_units *units, int64_t i) {
+    return s->sentence || (units->kind_first[1] > 0 && units->list[i].unit >= units->kind_first[1]);
+}
+
+/* Computes units->list[first .. first+n-1], all of descriptions or all of names, and copies their rows to out; *n_rows: how many rows these are. */
 static int run_batch(struct bert_state *s, const struct text_units *units, int64_t first, int64_t n, real *out,
                      int64_t *n_rows) {
     int64_t dim = s->folder.config.hidden, tokens = 0;
@@ -107,8 +143,8 @@ static int run_batch(struct bert_state *s, const struct text_units *units, int64
                (size_t)ids_of(&units->list[first + u]) * sizeof *s->ids);
     TRY(bert_forward(&s->bert, n, s->offsets, s->ids, NULL, &hidden));
     TRY(text_pool(&s->pool, s->pooling, n, tokens, dim, &hidden));
-    *n_rows = s->sentence ? n : tokens;
-    if (s->sentence) {
+    *n_rows = is_sentence(s, units, first) ? n : tokens;
+    if (is_sentence(s, units, first)) {
         make_room_for_cls(s, n);
         s->device->run->gather_rows(s->device, n, dim, hidden.rows, hidden.offsets, s->cls);
         device_download_reals(s->device, out, s->cls, n * dim);
@@ -118,10 +154,14 @@ static int run_batch(struct bert_state *s, const struct text_units *units, int64
     return device_status(s->device);
 }
 
-/* The batches of which encode's parts are made (text_batch_end): as many units as have at most `most` ids, and at least one. */
-static int64_t batch_end(const struct text_units *units, int64_t first, int64_t end, int64_t most) {
+/* The batches of which encode's parts are made (text_batch_end): as many units as have at most `most` ids, and at least one; of those of
+ * which all rows are kept, or of the others. */
+static int64_t batch_end(const struct bert_state *s, const struct text_units *units, int64_t first, int64_t end,
+                         int64_t most) {
     int64_t next = first + 1, ids = ids_of(&units->list[first]);
-    while (next < end && ids + ids_of(&units->list[next]) <= most) ids += ids_of(&units->list[next++]);
+    int kind = is_sentence(s, units, first);
+    while (next < end && is_sentence(s, units, next) == kind && ids + ids_of(&units->list[next]) <= most)
+        ids += ids_of(&units->list[next++]);
     return next;
 }
 
@@ -131,7 +171,7 @@ static int bert_rows(struct text_encoder *encoder, const struct text_units *unit
     int64_t end = first + count, n_rows;
     if (!s->bert.device) TRY(bert_open(&s->bert, s->device, &s->folder, s->precision));
     for (int64_t next; first < end; first = next) {
-        next = batch_end(units, first, end, s->device->linear_rows);
+        next = batch_end(s, units, first, end, s->device->linear_rows);
         TRY(run_batch(s, units, first, next - first, out, &n_rows));
         out += n_rows * encoder->dim;
     }
@@ -148,6 +188,7 @@ static void bert_encoder_close(struct text_encoder *encoder) {
     device_free_reals(s->device, s->cls);
     text_pool_room_free(&s->pool);
     dictionary_free(&s->texts);
+    dictionary_free(&s->names);
     model_folder_close(&s->folder);
     free(s);
     encoder->state = NULL;
@@ -159,6 +200,7 @@ int bert_encoder_open(struct text_encoder *encoder, const struct text_options *o
     *encoder = (struct text_encoder){.name = "bert",
                                      .state = s,
                                      .plan = bert_plan,
+                                     .plan_names = bert_plan_names,
                                      .rows = bert_rows,
                                      .close = bert_encoder_close,
                                      .n_kinds = 1,

@@ -51,7 +51,8 @@ static int make_plan(struct encoding *e) {
     int64_t batch = e->device->linear_rows, n_batches = (PART_TOKENS + batch / 2) / batch;
     TRY(check_same_rows(e));
     TRY(comm_agree(e->comm, text_encoder_open(&e->encoder, e->options, e->seed, e->device, e->n_threads)));
-    TRY(shared_plan_make(&e->plan, e->comm, e->vocabulary, &e->encoder, batch, n_batches > 0 ? n_batches : 1));
+    TRY(shared_plan_make(&e->plan, e->comm, e->vocabulary, &e->encoder, e->options->nodes == NODE_TEXTS_YES, batch,
+                         n_batches > 0 ? n_batches : 1));
     return comm_agree(e->comm, allocate(e));
 }
 
@@ -124,7 +125,11 @@ static int create_file(struct encoding *e, const struct provenance *provenance, 
                                         .first_token = slice.first_token,
                                         .n_own_tokens = slice.n_tokens,
                                         .token_offsets = slice.offsets,
-                                        .token_row = slice.rows};
+                                        .token_row = slice.rows,
+                                        .n_nodes = p->n_nodes,
+                                        .first_node = p->first_node,
+                                        .n_own_nodes = slice.n_nodes,
+                                        .node_row = slice.node_rows};
     if (status == STATUS_OK) status = text_features_create(file, e->comm, e->path, &index, provenance, 1);
     index_slice_free(&slice);
     TRY(status);

@@ -17,9 +17,10 @@ struct ngram_state {
     int64_t least, most;
     int n_threads;
     uint64_t seed;
-    struct dictionary words, texts; /* planned; a text is its words, each a byte of its length - 1 and its bytes */
-    struct dictionary kept;         /* words whose vectors are kept, in whatever order they came */
-    int16_t *sums;                  /* [kept.n, dim] unscaled */
+    struct dictionary words, texts,
+        names;              /* planned; a text is its words, each a byte of its length - 1 and its bytes */
+    struct dictionary kept; /* words whose vectors are kept, in whatever order they came */
+    int16_t *sums;          /* [kept.n, dim] unscaled */
     long long sums_capacity;
     int32_t *numbers; /* of the words of the texts in hand, among those kept */
     long long numbers_capacity;
@@ -37,19 +38,27 @@ static int64_t put_word(const char *word, int64_t size, char *to) {
     return size + 1;
 }
 
+/* A text as words in a row, bytes [MOST_TEXT_BYTES]. */
+enum { MOST_TEXT_BYTES = NGRAM_MAX_WORDS * (MAX_WORD_BYTES + 1) };
+static int64_t put_words(const struct words *words, char *bytes) {
+    int64_t n = 0;
+    for (int64_t w = 0; w < words->n; w++) {
+        const char *word = words->text + words->offsets[w];
+        n += put_word(word, (int64_t)strnlen(word, MAX_WORD_BYTES), bytes + n);
+    }
+    return n;
+}
+
 static int plan_code(struct ngram_state *s, const char *text, int64_t size, struct words *words, struct text_plan *plan,
                      int64_t code, long long *capacity) {
-    char bytes[NGRAM_MAX_WORDS * (MAX_WORD_BYTES + 1)];
+    char bytes[MOST_TEXT_BYTES];
     int32_t numbers[NGRAM_MAX_WORDS], text_number;
-    int64_t n_bytes = 0;
     TRY(words_split(words, text, size, NGRAM_MAX_WORDS));
     for (int64_t w = 0; w < words->n; w++) {
         const char *word = words->text + words->offsets[w];
-        int64_t length = (int64_t)strnlen(word, MAX_WORD_BYTES);
-        TRY(dictionary_add(&s->words, word, length, &numbers[w]));
-        n_bytes += put_word(word, length, bytes + n_bytes);
+        TRY(dictionary_add(&s->words, word, (int64_t)strnlen(word, MAX_WORD_BYTES), &numbers[w]));
     }
-    TRY(dictionary_add(&s->texts, bytes, n_bytes, &text_number));
+    TRY(dictionary_add(&s->texts, bytes, put_words(words, bytes), &text_number));
     int64_t at = plan->token_offsets[code];
     TRY(mem_grow(&plan->token_row, capacity, at + 1 + words->n, sizeof *plan->token_row));
     plan->token_row[at] = -1 - text_number; /* text rows come behind the word rows, whose number is not yet known */
@@ -73,6 +82,28 @@ static int ngram_plan(struct text_encoder *encoder, const struct vocabulary *v, 
         if (plan->token_row[t] < 0) plan->token_row[t] = (int32_t)(s->words.n - 1 - plan->token_row[t]);
     plan->n_rows = plan->n_units = s->words.n + s->texts.n;
     return STATUS_OK;
+}
+
+static int ngram_plan_names(struct text_encoder *encoder, int64_t n, const int64_t *offsets, const char *names,
+                            struct text_plan *plan) {
+    struct ngram_state *s = encoder->state;
+    struct words words = {0};
+    char bytes[MOST_TEXT_BYTES];
+    TRY(mem_alloc(&plan->node_row, n, sizeof *plan->node_row));
+    int status = STATUS_OK;
+    plan->n_nodes = n;
+    for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
+        int64_t size = offsets[i + 1] - offsets[i];
+        plan->node_row[i] = -1;
+        if (size == 0) continue;
+        status = words_split(&words, names + offsets[i], size, NGRAM_MAX_WORDS);
+        if (status == STATUS_OK)
+            status = dictionary_add(&s->names, bytes, put_words(&words, bytes), &plan->node_row[i]);
+    }
+    words_free(&words);
+    encoder->dictionaries[encoder->n_kinds++] = &s->names;
+    encoder->n_name_kinds = 1;
+    return status;
 }
 
 /* ---- vectors ---- */
@@ -197,11 +228,11 @@ static void word_rows(struct text_encoder *encoder, const struct text_units *uni
     }
 }
 
-/* Units below units->last_kind are words. */
+/* Units below units->kind_first[1] are words. */
 static int ngram_rows(struct text_encoder *encoder, const struct text_units *units, int64_t first, int64_t count,
                       real *out) {
     int64_t n = 0, dim = encoder->dim;
-    while (n < count && units->list[first + n].unit < units->last_kind) n++;
+    while (n < count && units->list[first + n].unit < units->kind_first[1]) n++;
     word_rows(encoder, units, first, n, out);
     for (int64_t more; n < count; n += more) {
         more = count - n < TEXTS_AT_ONCE ? count - n : TEXTS_AT_ONCE;
@@ -215,6 +246,7 @@ static void ngram_close(struct text_encoder *encoder) {
     if (!s) return;
     dictionary_free(&s->words);
     dictionary_free(&s->texts);
+    dictionary_free(&s->names);
     dictionary_free(&s->kept);
     free(s->sums);
     free(s->numbers);
@@ -234,6 +266,7 @@ int ngram_encoder_open(struct text_encoder *encoder, const struct text_options *
                                      .dim = options->dim,
                                      .state = s,
                                      .plan = ngram_plan,
+                                     .plan_names = ngram_plan_names,
                                      .rows = ngram_rows,
                                      .close = ngram_close,
                                      .n_kinds = 2,

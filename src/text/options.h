@@ -13,6 +13,8 @@ enum text_mode { TEXT_MODES(OPTION_CHOICE_NUMBER) };
 enum text_features_kept { TEXT_FEATURES_KEPT(OPTION_CHOICE_NUMBER) };
 #define TEXT_POOLINGS(CHOICE) CHOICE(POOL_CLS, "cls") CHOICE(POOL_MEAN, "mean")
 enum text_pooling { TEXT_POOLINGS(OPTION_CHOICE_NUMBER) };
+#define TEXTS_OF_NODES(CHOICE) CHOICE(NODE_TEXTS_NO, "no") CHOICE(NODE_TEXTS_YES, "yes")
+enum text_nodes { TEXTS_OF_NODES(OPTION_CHOICE_NUMBER) };
 #define PRECISIONS(CHOICE) CHOICE(PRECISION_FP16, "fp16") CHOICE(PRECISION_FP32, "fp32")
 enum precision { PRECISIONS(OPTION_CHOICE_NUMBER) };
 
@@ -31,6 +33,8 @@ enum precision { PRECISIONS(OPTION_CHOICE_NUMBER) };
     KEY(in, CHOICE, "text.pool", pool, text_pooling, TEXT_POOLINGS, "cls", JOB_ENCODE | MODEL_JOBS, SHAPES,            \
         "bert: the sentence feature, which stands first in a text: the hidden state of [CLS] (reference), or the "     \
         "mean over all tokens")                                                                                        \
+    KEY(in, CHOICE, "text.nodes", nodes, text_nodes, TEXTS_OF_NODES, "no", JOB_ENCODE, SHAPES,                         \
+        "yes: sentence features of the names of the graph's nodes too, for graph.node_start: text")                    \
     KEY(in, CHOICE, "text.compute", compute, compute, COMPUTES, "fp32", JOB_ENCODE | MODEL_JOBS, SHAPES,               \
         "bert: in what matrix products multiply; bf16 needs a GPU, or a processor with AVX512_BF16 or AMX; tf32 a "    \
         "GPU")                                                                                                         \

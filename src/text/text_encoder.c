@@ -12,6 +12,7 @@ void text_plan_free(struct text_plan *plan) {
     free(plan->token_row);
     free(plan->unit_rows);
     free(plan->unit_costs);
+    free(plan->node_row);
     *plan = (struct text_plan){0};
 }
 

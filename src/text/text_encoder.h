@@ -19,6 +19,8 @@ struct text_plan {
     int32_t *token_row;
     int64_t *unit_rows;  /* [n_units + 1] first row of each unit; NULL: unit i is row i */
     int64_t *unit_costs; /* [n_units + 1] work before each unit, in tokens; NULL: one a unit */
+    int64_t n_nodes;     /* whose names are planned too */
+    int32_t *node_row;   /* [n_nodes] the number of the name among the different ones, or -1: there is none */
 };
 void text_plan_free(struct text_plan *plan);
 int64_t text_plan_row(const struct text_plan *plan, int64_t unit);
@@ -32,9 +34,13 @@ int64_t text_batch_end(const int64_t *costs, int64_t first, int64_t end, int64_t
  * batches. Fills part_first[n_parts + 1] (room for n_units + 1); returns n_parts. */
 int64_t text_plan_cut(const struct text_plan *plan, int64_t batch_cost, int64_t n_batches, int64_t *part_first);
 
+/* What units hold. Names of nodes are the last kind if they are planned; each has one row, behind all others. */
+enum { TEXT_MOST_KINDS = 3 };
+
 /* What some units hold, ascending. Owned; free with text_units_free. */
 struct text_units {
-    int64_t n, last_kind; /* last_kind: the number of the first unit of the encoder's last kind */
+    int64_t n,
+        kind_first[TEXT_MOST_KINDS]; /* kind_first: the number of the first unit of each of the encoder's kinds */
     struct text_unit {
         int32_t unit, size; /* size: bytes[at] .. */
         int64_t at;
@@ -43,19 +49,20 @@ struct text_units {
 };
 void text_units_free(struct text_units *units);
 
-enum { TEXT_MOST_KINDS = 2 };
-
 struct text_encoder {
     const char *name;
     int64_t dim;
     int first_is_mean; /* the first row of a text is the mean over its tokens */
     void *state;
     int (*plan)(struct text_encoder *encoder, const struct vocabulary *vocabulary, struct text_plan *plan);
+    /* the names of n nodes, behind plan(): offsets [n + 1] */
+    int (*plan_names)(struct text_encoder *encoder, int64_t n, const int64_t *offsets, const char *names,
+                      struct text_plan *plan);
     /* the rows of units->list[first .. first+count-1] into out [rows, dim]; from a GPU fastest into memory of device_host_alloc_reals */
     int (*rows)(struct text_encoder *encoder, const struct text_units *units, int64_t first, int64_t count, real *out);
     void (*close)(struct text_encoder *encoder);
-    /* what the planned units hold: those of the first kind, then the second */
-    int n_kinds;
+    /* what the planned units hold: those of the first kind, then the second, then names of nodes, of which each unit has one row */
+    int n_kinds, n_name_kinds; /* n_name_kinds: 1, of n_kinds, if plan_names was called; else 0 */
     struct dictionary *dictionaries[TEXT_MOST_KINDS];
 };
 

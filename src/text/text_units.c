@@ -21,18 +21,30 @@ void shared_plan_free(struct shared_plan *p) {
 
 /* ---- this rank's codes ---- */
 /* Whole cells of the index, so that its checksums do not depend on the ranks. */
-static int64_t first_code(int64_t n_codes, int rank, int size) {
-    int64_t cells = (n_codes + TEXT_INDEX_OFFSETS - 1) / TEXT_INDEX_OFFSETS;
-    int64_t first = cells * rank / size * TEXT_INDEX_OFFSETS;
-    return first < n_codes ? first : n_codes;
+static int64_t first_of(int64_t n, int64_t cell, int rank, int size) {
+    int64_t cells = (n + cell - 1) / cell;
+    int64_t first = cells * rank / size * cell;
+    return first < n ? first : n;
+}
+
+static int plan_names(struct shared_plan *p, const struct comm *comm, const char *path, struct text_encoder *encoder) {
+    struct vocabulary v;
+    TRY(vocabulary_read_sizes(path, &v));
+    p->n_nodes = v.n_nodes;
+    p->first_node = first_of(p->n_nodes, TEXT_INDEX_ROWS, comm->rank, comm->size);
+    int64_t n = first_of(p->n_nodes, TEXT_INDEX_ROWS, comm->rank + 1, comm->size) - p->first_node;
+    TRY(vocabulary_read_node_names(path, p->first_node, n, &v));
+    int status = encoder->plan_names(encoder, n, v.node_name_offsets, v.node_name, &p->own);
+    vocabulary_free(&v);
+    return status;
 }
 
 static int plan_own(struct shared_plan *p, const struct comm *comm, const char *path, struct text_encoder *encoder) {
     struct vocabulary v;
     TRY(vocabulary_read_sizes(path, &v));
     p->n_codes = v.n_codes_total;
-    p->first_code = first_code(p->n_codes, comm->rank, comm->size);
-    int64_t end = first_code(p->n_codes, comm->rank + 1, comm->size);
+    p->first_code = first_of(p->n_codes, TEXT_INDEX_OFFSETS, comm->rank, comm->size);
+    int64_t end = first_of(p->n_codes, TEXT_INDEX_OFFSETS, comm->rank + 1, comm->size);
     TRY(vocabulary_read(path, p->first_code, end - p->first_code, VOCABULARY_DESCRIPTIONS, &v));
     int status = encoder->plan(encoder, &v, &p->own);
     vocabulary_free(&v);
@@ -77,12 +89,12 @@ static int sum_before(const struct comm *comm, int64_t value, int64_t *before, i
 }
 
 /* ---- rows of all ranks ---- */
-/* Collective. row [own units]: the first row of each; of several rows a unit there is one kind alone. */
-static int find_rows(struct shared_plan *p, const struct comm *comm, int64_t *row) {
+/* Collective. row [own units]: the first row of each, but for names; of several rows a unit there is one kind alone beside these. */
+static int find_rows(struct shared_plan *p, const struct comm *comm, int n_kinds, int64_t *row) {
     const struct text_plan *own = &p->own;
     int64_t next = 0, n = 0;
     if (!own->unit_rows) {
-        for (int k = 0; k < TEXT_MOST_KINDS; k++)
+        for (int k = 0; k < n_kinds; k++)
             for (int64_t i = 0; i < p->kinds[k].n_own; i++) row[n++] = p->kind_first[k] + p->kinds[k].number[i];
         p->n_rows = p->n_units;
         return STATUS_OK;
@@ -112,13 +124,22 @@ static int64_t unit_of_row(const struct text_plan *own, int64_t row) {
     return low;
 }
 
+/* Names have the last rows. */
+static void renumber_names(struct shared_plan *p, const struct shared_numbers *names) {
+    int64_t first = p->n_rows - names->n;
+    for (int64_t i = 0; i < p->own.n_nodes; i++)
+        if (p->own.node_row[i] >= 0) p->own.node_row[i] = (int32_t)(first + names->number[p->own.node_row[i]]);
+}
+
 /* Collective: from rows of the own plan to those of all. */
-static int renumber_rows(struct shared_plan *p, const struct comm *comm) {
+static int renumber_rows(struct shared_plan *p, const struct comm *comm, const struct text_encoder *encoder) {
+    int n_kinds = encoder->n_kinds - encoder->n_name_kinds;
     struct text_plan *own = &p->own;
     int64_t *row = NULL, n_tokens = own->token_offsets[own->n_codes];
     int status;
     TRY_DONE(comm_agree(comm, mem_alloc(&row, own->n_units, sizeof *row)));
-    TRY_DONE(find_rows(p, comm, row));
+    TRY_DONE(find_rows(p, comm, n_kinds, row));
+    if (encoder->n_name_kinds && own->unit_rows) p->n_rows += p->kinds[n_kinds].n;
     if (p->n_rows >= INT32_MAX) {
         status =
             status_set(STATUS_FAILED, "%lld feature rows are more than 2^31 - 1; text.features: sentence needs fewer",
@@ -130,6 +151,7 @@ static int renumber_rows(struct shared_plan *p, const struct comm *comm) {
         int64_t within = own->unit_rows ? own->token_row[t] - own->unit_rows[unit] : 0;
         own->token_row[t] = (int32_t)(row[unit] + within);
     }
+    if (encoder->n_name_kinds) renumber_names(p, &p->kinds[n_kinds]);
     status = sum_before(comm, n_tokens, &p->first_token, &p->n_tokens);
 done:
     free(row);
@@ -157,26 +179,43 @@ struct unit_size {
     int32_t rows, cost;
 };
 
-static int own_sizes(const struct shared_plan *p, const struct comm *comm, struct unit_size **sizes, int64_t **count) {
+/* Of kind k: 0, or names, which are one row each and whose costs stand behind those of the units. */
+static int own_sizes(const struct shared_plan *p, const struct comm *comm, int k, struct unit_size **sizes,
+                     int64_t **count) {
     const struct text_plan *own = &p->own;
-    TRY(mem_alloc(sizes, p->kinds[0].count, sizeof **sizes));
+    const int64_t *costs = own->unit_costs + (k == 0 ? 0 : own->n_units);
+    TRY(mem_alloc(sizes, p->kinds[k].count, sizeof **sizes));
     TRY(mem_alloc(count, comm->size, sizeof **count));
-    for (int64_t i = 0; i < own->n_units; i++)
-        if (shared_numbers_is_first(&p->kinds[0], comm, i))
-            (*sizes)[(*count)[0]++] = (struct unit_size){(int32_t)(own->unit_rows[i + 1] - own->unit_rows[i]),
-                                                         (int32_t)(own->unit_costs[i + 1] - own->unit_costs[i])};
+    for (int64_t i = 0; i < p->kinds[k].n_own; i++)
+        if (shared_numbers_is_first(&p->kinds[k], comm, i))
+            (*sizes)[(*count)[0]++] = (struct unit_size){
+                k == 0 ? (int32_t)(own->unit_rows[i + 1] - own->unit_rows[i]) : 1, (int32_t)(costs[i + 1] - costs[i])};
     return STATUS_OK;
 }
 
-/* On rank 0: of the sizes of all units, in their order. */
-static int cut_by_sizes(struct shared_plan *p, const struct received_rows *sizes, int64_t batch_cost,
+/* Collective: rank 0 gets the sizes of all units of kind k, in their order. */
+static int gather_sizes(const struct shared_plan *p, const struct comm *comm, int k, struct received_rows *all) {
+    struct unit_size *sizes = NULL;
+    int64_t *count = NULL;
+    int status = comm_agree(comm, own_sizes(p, comm, k, &sizes, &count));
+    if (status == STATUS_OK) status = comm_exchange_rows(comm, sizeof *sizes, count, sizes, all);
+    free(sizes);
+    free(count);
+    return status;
+}
+
+/* On rank 0: of the sizes of all units of both kinds. */
+static int cut_by_sizes(struct shared_plan *p, const struct received_rows sizes[2], int64_t batch_cost,
                         int64_t n_batches) {
     struct text_plan all = {.n_units = p->n_units};
     int status = mem_alloc(&all.unit_rows, p->n_units + 1, sizeof *all.unit_rows);
     if (status == STATUS_OK) status = mem_alloc(&all.unit_costs, p->n_units + 1, sizeof *all.unit_costs);
     for (int64_t i = 0; i < p->n_units && status == STATUS_OK; i++) {
         struct unit_size size;
-        memcpy(&size, sizes->rows + i * (int64_t)sizeof size, sizeof size);
+        int64_t of_texts = p->kinds[0].n;
+        const char *from = i < of_texts ? sizes[0].rows + i * (int64_t)sizeof size
+                                        : sizes[1].rows + (i - of_texts) * (int64_t)sizeof size;
+        memcpy(&size, from, sizeof size);
         all.unit_rows[i + 1] = all.unit_rows[i] + size.rows;
         all.unit_costs[i + 1] = all.unit_costs[i] + size.cost;
     }
@@ -201,28 +240,27 @@ static int share_parts(struct shared_plan *p, const struct comm *comm) {
 /* Collective. Where all units cost the same, each rank cuts for itself. */
 static int cut_parts(struct shared_plan *p, const struct comm *comm, int64_t batch_cost, int64_t n_batches) {
     struct text_plan alike = {.n_units = p->n_units};
-    struct unit_size *sizes = NULL;
-    struct received_rows all = {0};
-    int64_t *count = NULL;
+    struct received_rows all[2] = {{0}};
     int status;
     if (!p->own.unit_costs) return comm_agree(comm, set_parts(p, &alike, batch_cost, n_batches));
-    TRY_DONE(comm_agree(comm, own_sizes(p, comm, &sizes, &count)));
-    TRY_DONE(comm_exchange_rows(comm, sizeof *sizes, count, sizes, &all));
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? cut_by_sizes(p, &all, batch_cost, n_batches) : STATUS_OK));
+    TRY_DONE(gather_sizes(p, comm, 0, &all[0]));
+    if (p->n_nodes > 0) TRY_DONE(gather_sizes(p, comm, 1, &all[1]));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? cut_by_sizes(p, all, batch_cost, n_batches) : STATUS_OK));
     status = share_parts(p, comm);
 done:
-    free(sizes);
-    free(count);
-    received_rows_free(&all);
+    received_rows_free(&all[0]);
+    received_rows_free(&all[1]);
     return status;
 }
 
 int shared_plan_make(struct shared_plan *p, const struct comm *comm, const char *path, struct text_encoder *encoder,
-                     int64_t batch_cost, int64_t n_batches) {
+                     int with_nodes, int64_t batch_cost, int64_t n_batches) {
     *p = (struct shared_plan){0};
-    TRY(comm_agree(comm, plan_own(p, comm, path, encoder)));
+    int status = plan_own(p, comm, path, encoder);
+    if (status == STATUS_OK && with_nodes) status = plan_names(p, comm, path, encoder);
+    TRY(comm_agree(comm, status));
     TRY(number_units(p, comm, encoder));
-    TRY(renumber_rows(p, comm));
+    TRY(renumber_rows(p, comm, encoder));
     return cut_parts(p, comm, batch_cost, n_batches);
 }
 
@@ -230,6 +268,7 @@ int shared_plan_make(struct shared_plan *p, const struct comm *comm, const char 
 void index_slice_free(struct index_slice *s) {
     free(s->offsets);
     free(s->rows);
+    free(s->node_rows);
     *s = (struct index_slice){0};
 }
 
@@ -268,6 +307,9 @@ int index_slice_make(struct index_slice *s, const struct comm *comm, struct shar
     s->n_tokens = received.n;
     s->rows = (int32_t *)(void *)received.rows;
     received.rows = NULL;
+    s->n_nodes = p->own.n_nodes;
+    s->node_rows = p->own.node_row;
+    p->own.node_row = NULL;
     text_plan_free(&p->own);
 done:
     free(starts);
@@ -375,7 +417,8 @@ int text_units_deal(struct text_units *units, const struct comm *comm, const str
                     struct text_encoder *encoder, const int32_t *rank_of_part) {
     struct dealing d = {.comm = comm, .plan = plan, .rank_of_part = rank_of_part};
     struct received_rows received = {0};
-    *units = (struct text_units){.last_kind = plan->kind_first[encoder->n_kinds - 1]};
+    *units = (struct text_units){.n = 0};
+    memcpy(units->kind_first, plan->kind_first, sizeof units->kind_first);
     int status = comm_agree(comm, pack(&d, encoder));
     if (status == STATUS_OK) status = comm_exchange_rows(comm, WORD, d.count, d.bytes, &received);
     free(d.count);

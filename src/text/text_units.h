@@ -10,18 +10,20 @@
 
 struct shared_plan {
     int64_t n_codes, n_units, n_rows, n_tokens; /* of all ranks */
+    int64_t n_nodes;                            /* of the graph, whose names have rows; 0: they have none */
     int64_t first_code, first_token;            /* of this rank's */
-    struct text_plan own;                       /* of its codes: token_row has rows of the file */
+    int64_t first_node;
+    struct text_plan own; /* of its codes and nodes: token_row and node_row have rows of the file */
     struct shared_numbers kinds[TEXT_MOST_KINDS];
     int64_t kind_first[TEXT_MOST_KINDS]; /* the first unit of each kind */
     /* Parts that are computed at once: units part_unit[p] .. part_unit[p + 1] - 1, from row part_row[p] on, behind so much work. [n_parts + 1] */
     int64_t n_parts, *part_unit, *part_row, *part_cost;
 };
 
-/* Collective. Plans the descriptions of the vocabulary at `path`, and cuts parts of n_batches batches of at most batch_cost each. Free in any
+/* Collective. Plans the descriptions of the vocabulary at `path`, with_nodes also the names of its nodes, and cuts parts of n_batches batches of at most batch_cost each. Free in any
  * case. */
 int shared_plan_make(struct shared_plan *plan, const struct comm *comm, const char *path, struct text_encoder *encoder,
-                     int64_t batch_cost, int64_t n_batches);
+                     int with_nodes, int64_t batch_cost, int64_t n_batches);
 void shared_plan_free(struct shared_plan *plan);
 
 /* The index as it is written, each rank a run of whole cells (store/text_features.h). */
@@ -29,6 +31,8 @@ struct index_slice {
     int64_t n_offsets, first_token, n_tokens;
     int64_t *offsets; /* [n_offsets] of codes first_code .. */
     int32_t *rows;    /* [n_tokens] */
+    int64_t n_nodes;
+    int32_t *node_rows; /* [n_nodes] of nodes first_node .. */
 };
 
 /* Collective. Of a plan, whose own index goes. Free in any case. */

@@ -1,13 +1,13 @@
 """Questions for tests/bench/qa_arms.sh, which runs this: one form for all sets, who learns and who is asked, and the codes they have.
 
 usage: qa_arms.py questions DATA OUT.jsonl             MedMCQA and AfriMedQA as released with MedTok and MedQA's test set, as medtok reads them
-       qa_arms.py split DATA LINKED LEARN TEST L T     of linked questions those to learn from and those to ask; at most L and, of each set, T (0: all)
+       qa_arms.py split DATA LINKED LEARN TEST         of linked questions those to learn from, and those to ask, one set behind the other
        qa_arms.py codes LINKED OUT.tsv CODES...        rows of code tables that the questions' codes are, without their nodes
 
 A stem is the same without case and whatever is neither letter nor digit; of questions with one stem the first stays, so that none is on both sides.
 MedMCQA's test questions are those of its published test part (medmcqa_test.jsonl.gz: 2,816 of the 4,183 that were released with MedTok, which are
 MedMCQA's validation set); the rest is learned from. Of AfriMedQA, which has no parts, half of the stems are learned from, drawn by a hash of the
-stem alone. MedQA is only asked. Samples (L, T) are drawn by a hash of the id, so a smaller sample is a part of a larger one.
+stem alone. MedQA is only asked. All are in the order of a hash of the id: the first so many are a sample.
 """
 import csv
 import gzip
@@ -67,19 +67,18 @@ def read(path):
         return [json.loads(line) for line in lines]
 
 
-def sample(rows, most):
-    rows = sorted(rows, key=lambda q: draw(q["id"].encode()))
-    return rows[:most] if most else rows
+def shuffled(rows):
+    return sorted(rows, key=lambda q: draw(q["id"].encode()))
 
 
-def split(data, linked, learn_path, test_path, most_learn, most_test):
+def split(data, linked, learn_path, test_path):
     asked = {form(stem) for _, stem, _, _, _ in published(f"{data}/qa/medmcqa_test.jsonl.gz")}
     learn, test = [], {}
     for q in read(linked):
         stem = form(q["stem"])
         is_test = q["set"] == "MedQA" or (stem in asked if q["set"] == "MedMCQA" else draw(stem)[0] % 2 == 0)
         (test.setdefault(q["set"], []) if is_test else learn).append(q)
-    parts = {learn_path: sample(learn, int(most_learn)), test_path: [q for rows in test.values() for q in sample(rows, int(most_test))]}
+    parts = {learn_path: shuffled(learn), test_path: [q for rows in test.values() for q in shuffled(rows)]}
     assert not {form(q["stem"]) for q in parts[learn_path]} & {form(q["stem"]) for q in parts[test_path]}
     for path, rows in parts.items():
         with open(path + ".new", "w", encoding="utf-8") as file:
@@ -112,7 +111,7 @@ def codes(linked, out, tables):
 
 
 def main():
-    jobs = {"questions": (questions, 2), "split": (split, 6), "codes": (lambda linked, out, *tables: codes(linked, out, tables), 3)}
+    jobs = {"questions": (questions, 2), "split": (split, 4), "codes": (lambda linked, out, *tables: codes(linked, out, tables), 3)}
     if len(sys.argv) < 2 or sys.argv[1] not in jobs or len(sys.argv) - 2 < jobs[sys.argv[1]][1]:
         sys.exit(__doc__)
     jobs[sys.argv[1]][0](*sys.argv[2:])

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # By hand: all arms of question answering (specification qa.md 7.2), from question files to a comparison with intervals, for results/qa.md. Everything
 # it makes is kept in FOLDER, and it goes on where it was stopped. The steps may run on different machines:
-#   data    question sets, linked to codes (qa-link), and who learns and who is asked (tests/bench/qa_arms.py says how): learn.jsonl, test.jsonl
+#   data    question sets, linked to codes (qa-link), and who learns and who is asked (tests/bench/qa_arms.py says how): learn.all.jsonl, test.all.jsonl
 #   tables  codes.tsv and vocabulary.h5, the questions' codes alone with their descriptions; text.h5, a token table made of these alone;
 #           table.h5, the questions' codes of TABLE
 #   model   a language model's folder, of GGUF (Python with NumPy); MODEL names one that is there
@@ -14,8 +14,10 @@
 #   DEVICE (auto) COMPUTE (fp32)  JOBS (1): runs at the same time  LIMIT (0: none): seconds after which no further run begins; exit code 3 if any is missing
 #   ARMS ("zero-shot none descriptions null random shuffled text vectors"; also told: zero-shot with descriptions) SEEDS ("1 2 3")
 #   STEPS (100) BATCH (64) RATE (2e-4) WARMUP (10) MAX_TOKENS (512) ROTATIONS (1) LEARN TEST (0: all; else questions to learn from, and of each set asked)
+#   RECOMPUTE (1; 0: faster where memory allows)  OVER (MedTok): the arm whose gain over each other one is told
+# A question has 165 tokens of SmolLM2 on the average: an H100 multiplies 5,632 rows at a time, so BATCH=32 or 64 leave little room unused.
 # To a machine with a GPU: after data and tables here, take tests/bench, tests/golden/smollm2_folder.py, the program, GGUF (98 MB; or in parts that are put together
-# there) and of FOLDER settings, data.txt, learn.jsonl, test.jsonl, table.h5, text.h5, vocabulary.h5 (10 MB), and there run the steps model, arms and report.
+# there) and of FOLDER data.txt, learn.all.jsonl, test.all.jsonl, table.h5, text.h5, vocabulary.h5 (10 MB), and there run the steps model, arms and report.
 set -euo pipefail
 usage='usage: qa_arms.sh FOLDER [data|tables|model|arms|report...]'
 folder=$(mkdir -p "${1:?$usage}" && cd "$1" && pwd)
@@ -28,8 +30,6 @@ arms=${ARMS:-zero-shot none descriptions null random shuffled text vectors} seed
 # What shapes the answers: a folder has one such set.
 shape="STEPS=${STEPS:=100} BATCH=${BATCH:=64} RATE=${RATE:=2e-4} WARMUP=${WARMUP:=10} MAX_TOKENS=${MAX_TOKENS:=512} ROTATIONS=${ROTATIONS:=1} LEARN=${LEARN:=0} TEST=${TEST:=0} COMPUTE=${COMPUTE:=fp32}"
 mkdir -p "$folder"/{logs,reports,adapters}
-[ -e "$folder/settings" ] || echo "$shape" >"$folder/settings"
-[ "$(cat "$folder/settings")" = "$shape" ] || { printf '%s was made with other settings: take another folder, or set\n%s\n' "$folder" "$(cat "$folder/settings")" >&2 && exit 2; }
 say() { echo "$(date +%T) $*" >&2; }
 ours() { # NAME JOB...: a job of the program, its words in logs/NAME
     local name=$1
@@ -42,11 +42,11 @@ py() { "$python" tests/bench/qa_arms.py "$@"; }
 : "${SYNONYMS:=$data/maps/mimic_drug_to_atc.csv.gz,$data/maps/icd10cm_chapters.tsv.gz}"
 
 step_data() {
-    [ ! -s "$folder/test.jsonl" ] || return 0
+    [ ! -s "$folder/test.all.jsonl" ] || return 0
     py questions "$data" "$folder/questions.jsonl" | tee "$folder/data.txt"
     ours link qa-link --set files.vocabulary="$VOCABULARY" link.questions="$folder/questions.jsonl" link.synonyms="[$SYNONYMS]" link.linked="$folder/linked.jsonl" \
         link.links="$folder/links.jsonl" run.threads=1
-    (cd "$folder" && "$python" "$OLDPWD/tests/bench/qa_arms.py" split "$(cd "$OLDPWD" && realpath "$data")" linked.jsonl learn.jsonl test.jsonl "$LEARN" "$TEST") | tee -a "$folder/data.txt"
+    (cd "$folder" && "$python" "$OLDPWD/tests/bench/qa_arms.py" split "$(cd "$OLDPWD" && realpath "$data")" linked.jsonl learn.all.jsonl test.all.jsonl) | tee -a "$folder/data.txt"
 }
 
 # The control that knows the descriptions alone is a table as ours, but of text without graph or training: principal components of the
@@ -66,7 +66,7 @@ train: {steps: 1, rate: 1e-9, batch: 64}
 run: {device: cpu, live_page: 0}
 YAML
     for job in encode train tokenize; do ours tables $job --config "$yaml"; done
-    rm -r "$folder/features.h5" "$folder/prefix" "$folder"/text.checkpoint* "$folder"/*.stages.json
+    rm -rf "$folder/features.h5" "$folder/prefix" "$folder"/text.checkpoint* "$folder"/*.stages.json
 }
 
 step_model() {
@@ -84,7 +84,7 @@ one() {
     if [ "$arm" != zero-shot ] && [ "$arm" != told ]; then
         s+=(qa.adapter="$folder/adapters/$name")
         ours "$name" qa-train --set "${s[@]}" qa.questions="$folder/learn.jsonl" "qa.tests=[$folder/test.jsonl]" run.seed="$2" qa.steps="$STEPS" qa.batch="$BATCH" qa.rate="$RATE" \
-            qa.warmup="$WARMUP" qa.checkpoint="$folder/adapters/$name.h5" qa.metrics="$folder/adapters/$name.jsonl" qa.checkpoint_every=0
+            qa.warmup="$WARMUP" qa.checkpoint="$folder/adapters/$name.h5" qa.metrics="$folder/adapters/$name.jsonl" qa.checkpoint_every=0 qa.recompute="${RECOMPUTE:-1}"
     fi
     trained=$SECONDS
     ours "$name" qa --set "${s[@]}" qa.questions="$folder/test.jsonl" qa.rotations="$ROTATIONS" qa.arm="$label" qa.report="$folder/reports/$name.new"
@@ -92,9 +92,18 @@ one() {
     say "$name: $((trained - start)) s of training, $((SECONDS - trained)) s of answering"
 }
 
+# The first of those that are drawn: a smaller sample is a part of a larger one.
+sample() {
+    [ -e "$folder/settings" ] || echo "$shape" >"$folder/settings"
+    [ "$(cat "$folder/settings")" = "$shape" ] || { printf '%s was made with other settings: take another folder, or set\n%s\n' "$folder" "$(cat "$folder/settings")" >&2 && exit 2; }
+    [ -s "$folder/learn.jsonl" ] || awk -v most="$LEARN" '!most || NR <= most' "$folder/learn.all.jsonl" >"$folder/learn.jsonl"
+    [ -s "$folder/test.jsonl" ] || awk -v most="$TEST" '{ match($0, /"set": "[^"]*"/) } !most || asked[substr($0, RSTART, RLENGTH)]++ < most' "$folder/test.all.jsonl" >"$folder/test.jsonl"
+}
+
 # Seed by seed, so that whole seeds are there when time is up. A zero-shot model has no seed.
 step_arms() {
     local arm seed running=0 failed=0
+    sample
     for seed in $seeds; do
         for arm in $arms; do
             if [ "$arm" = zero-shot ] || [ "$arm" = told ]; then [ "$seed" = "${seeds%% *}" ] || continue; fi
@@ -140,11 +149,11 @@ step_report() {
         echo
         echo "Commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown); model $(basename "$(realpath "$model")") $(grep -o '"torch_dtype": "[a-z0-9]*"' "$model/config.json" || true);" \
             "$(grep -ho 'device .*, batch' "$folder"/logs/*.* | sort | uniq -c | sed 's/, batch//; s/^ *//' | paste -sd';')."
-        echo "Settings: $shape. Seeds: ${there[*]}."
+        echo "Settings: $shape. Seeds: ${there[*]}. Learned from $(wc -l <"$folder/learn.jsonl") questions."
         echo
         sed 's/^/- /' "$folder/data.txt"
         echo
-        "$medtok" qa-compare --set "qa_compare.reports=[$(IFS=,; echo "${list[*]}")]" qa_compare.report="$folder/arms.json" 2>"$folder/logs/compare" || { cat "$folder/logs/compare" >&2 && return 1; }
+        "$medtok" qa-compare --set "qa_compare.reports=[$(IFS=,; echo "${list[*]}")]" qa_compare.arm="${OVER:-MedTok}" qa_compare.report="$folder/arms.json" 2>"$folder/logs/compare" || { cat "$folder/logs/compare" >&2 && return 1; }
     } >"$folder/arms.md.new"
     mv "$folder/arms.md.new" "$folder/arms.md"
     say "wrote $folder/arms.md and arms.json, of seeds ${there[*]}"

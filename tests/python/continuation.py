@@ -182,6 +182,31 @@ with tempfile.TemporaryDirectory() as folder:
             report = json.load(file)
             assert report["hierarchy_before"] == 1 and report["hierarchy_nodes"] == 0, report
 
+    # Nodes that began with their names: a new one begins by the map of the training before, whatever its text map is now.
+    starts = ["graph.node_start=text", "graph.encoder_start=mean", "model.text_map=principal", "graph.node_dim=32"]
+    named = {which: {**files, "text": at(which + "n", "x"), "checkpoint": at(which + "n", "c")} for which, files in (("old", old), ("new", new))}
+    for files in named.values():
+        medtok("encode", files, "text.nodes=yes")
+    medtok("train", named["old"], *starts, "train.steps=3")
+    learned = parameters(named["old"]["checkpoint"])
+    assert abs(learned["graph.node_map.weight"] - learned["text.map.weight"]).max() > 1e-4
+    with h5py.File(new["vocabulary"]) as file:
+        name_at, names = file["node_name_offsets"][:].ravel(), file["node_name_bytes"][:].tobytes().decode()
+    called = [names[a:b] for a, b in zip(name_at, name_at[1:])]
+    with h5py.File(named["new"]["text"]) as file:
+        feature = file["features"][:].astype(numpy.float64)[file["node_row"][:].ravel()]
+    wanted = feature @ learned["graph.node_map.weight"].T.astype(numpy.float64) + learned["graph.node_map.bias"]
+    for ranks in (None, 2):
+        files = {**named["new"], "checkpoint": at(f"n{ranks}", "c")}
+        medtok("train", files, *starts, "train.steps=1", "train.rate=1e-12", "train.from=" + named["old"]["checkpoint"], ranks=ranks)
+        begun = parameters(files["checkpoint"])
+        for node in (called.index("new"), called.index("newer")):
+            assert abs(begun["graph.nodes"][node] - wanted[node]).max() < 1e-5, (called[node], begun["graph.nodes"][node], wanted[node])
+        assert (begun["graph.node_map.weight"] == learned["graph.node_map.weight"]).all()
+    refused(["graph.node_start: random: train with the same"], {**named["new"], "checkpoint": at("unlike", "c")}, *going_on,
+            "graph.node_start=text")
+    refused(["has no features of the names of nodes", "text.nodes=yes"], {**new, "checkpoint": at("unnamed", "c")}, "graph.node_start=text", ranks=2)
+
     # What does not fit.
     other = {**new, "checkpoint": at("other", "c")}
     refused(["quantizer.size is 300 there and 600 here", "quantizer.dim is 32 there and 16 here", "quantizer.top_k is 5 there and 4 here",

@@ -40,5 +40,9 @@ says note Python '/bin/false has no pyarrow.*pip install pyarrow'
 if [ -x "${MEDTOK_EMULATED:-}" ] && [ ! -e /dev/nvidiactl ]; then
     MEDTOK_EMULATION_DRIVER=12020 "$MEDTOK_EMULATED" doctor >report 2>/dev/null && fail "an old driver is no problem: $(cat report)"
     says problem GPUs 'driver is made for CUDA 12.2, too old for .*CUDA 13.0.*nvidia-smi'
+    "$MEDTOK_EMULATED" doctor >report 2>/dev/null || fail "all is good on a GPU, but: $(cat report)"
+    says good GPUs '1 on this node, one a rank; NCCL 2.28.9 sums gradients between them'
+    MEDTOK_EMULATION_NCCL=none "$MEDTOK_EMULATED" doctor --set run.sums=nccl >report 2>/dev/null && fail "NCCL that is asked for and missing is no problem: $(cat report)"
+    says problem GPUs 'run.sums is nccl, but NCCL cannot be used: libnccl.so.2: cannot open.*NCCL_HOME'
 fi
 finish

@@ -9,7 +9,7 @@ awk 'BEGIN {
     print "system\tcode\tdescription\tnodes"
     for (i = 0; i < 12000; i++) printf "X\tc%d\tdisease %d of the heart %d due to type %d diabetes %d\t\n", i, i * 7919 % 99991, i % 17, i, i % 1009 }' >codes.tsv
 medtok prepare --set files.codes=codes.tsv 2>/dev/null || fail "prepare"
-settings="--set text.encoder=bert --set text.model=$model --set text.max_tokens=40"
+settings="--set text.encoder=bert --set text.model=$model --set text.max_tokens=40 --set text.nodes=yes"
 id() { h5dump -a content_id "$1" | sed -n 's/.*(0): //p'; }
 medtok encode $settings --set files.text=whole.h5 2>log || fail "encode: $(cat log)"
 wanted=$(id whole.h5)
@@ -38,6 +38,7 @@ for ranks in 1 2 3; do
     cat log >>went_on.log
     [ "$(id text.h5)" = "$wanted" ] || fail "another file after kills, $ranks ranks"
     h5diff -q text.h5 whole.h5 features || fail "other features after kills, $ranks ranks"
+    h5diff -q text.h5 whole.h5 node_row || fail "other rows of nodes after kills, $ranks ranks"
     [ -z "$(ls | grep -E '^text.h5.')" ] || fail "left beside the file: $(ls)"
 done
 grep -qh 'going on with' killed.log went_on.log || fail "no run went on with finished parts; was none long enough?"

@@ -29,6 +29,8 @@ printf '1000\tsubmitted\tjob=1\tafter=\n1004\tbegan\tjob=1\trestart=0\tnodes=n\t
 plan train >third 2>log || fail "plan: $(cat log)"
 grep -q '^train .* 6 min, as a finished run$' third || fail "not by the finished run: $(cat third)"
 
+plan train --set site.gpus=4 run.sums=mpi >third 2>log || fail "plan: $(cat log)"
+grep -q '^gradients of several GPUs are summed through the host.s memory, by MPI (run.sums: mpi)$' third || fail "how GPUs sum is not said: $(cat third)"
 plan train --set site.time=2 --set site.signal=60 --set site.memory=50M >/dev/null 2>warnings || fail "plan: $(cat warnings)"
 grep -q 'train needs about .* on a node, but site.memory is 50M' warnings || fail "too little memory is not said: $(cat warnings)"
 grep -q 'train takes about 6 min, and a job has 2 min: it will be queued again about 6 times' warnings || fail "restarts are not foretold: $(cat warnings)"

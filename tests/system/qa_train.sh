@@ -9,8 +9,9 @@ sed -i 's/"max_position_embeddings": 256/"max_position_embeddings": 1024/' model
 for job in prepare encode train tokenize; do medtok $job >log 2>&1 || fail "$job: $(cat log)"; done
 
 # The right letter is the number of the question's code modulo 4, and the code is drawn (Park and Miller's generator): stem and options say nothing.
+# Codes are 37 apart: neighbours, which are siblings, may have the same tokens.
 questions() { # FROM TO, CODES from which to draw
-    awk -F'\t' -v from="$1" -v to="$2" -v n="$3" 'NR > 1 && NR <= n + 1 { code[NR - 1] = $2; system_of[NR - 1] = $1 }
+    awk -F'\t' -v from="$1" -v to="$2" -v n="$3" 'NR % 37 == 2 { code[++codes] = $2; system_of[codes] = $1 }
         END { draw = 4711 + from; for (i = from; i < to; i++) { for (turn = 0; turn < 5; turn++) draw = draw * 16807 % 2147483647; k = int(draw / 2147483647 * n) + 1
             printf "{\"id\": \"%d\", \"stem\": \"Which, in case %d?\", \"options\": [\"w\", \"x\", \"y\", \"z\"], \"answer\": \"%s\", \"codes\": [[\"%s\", \"%s\"]]}\n",
                 i, i, substr("ABCD", k % 4 + 1, 1), system_of[k], code[k] } }' "$SAMPLE/codes.tsv"

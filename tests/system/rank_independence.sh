@@ -23,6 +23,10 @@ for partition in $partitions; do
     done
 done
 cmp -s auto1.txt random1.txt && fail "the two partitions draw the same batches"
+# Another METIS may order batches otherwise: a checkpoint tells which did.
+if [ "$partitions" = "block random auto" ]; then
+    grep -qa 'partitioner.*METIS' auto1.h5 && ! grep -qa partitioner block1.h5 || fail "the METIS that was used is not told"
+fi
 # Nodes that lie by use are found by what makes the first codebook, by evaluations, and by who reads the checkpoint.
 if [ "$partitions" = "block random auto" ]; then
     for ranks in 1 3; do

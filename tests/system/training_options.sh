@@ -4,10 +4,10 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 command -v h5dump >/dev/null || skip "h5dump (Debian: hdf5-tools) is missing"
 
-medtok prepare && medtok encode || fail "prepare and encode"
+medtok prepare && medtok encode --set text.nodes=yes || fail "prepare and encode"
 # run.seed: k-means of points that differ by rounding can end in other rows (with seed 0 it does on 3 ranks); here it does not.
 options="run.seed=2 quantizer.assign=residual loss.reconstruction=2 quantizer.update=ema quantizer.ema_decay=0.9 quantizer.init=kmeans quantizer.init_sample=600 quantizer.warmup=2
-    model.text_map=principal
+    model.text_map=principal graph.node_dim=32 graph.node_start=text graph.encoder_start=mean
     quantizer.gradient=rotation loss.kl=0.5 quantizer.revive_after=2 quantizer.revive_angle=0.5 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1 run.threads=1"
 all="--set train.log_every=2"
 for o in $options; do all="$all --set $o"; done

@@ -118,6 +118,21 @@ static void code_is(const struct vocabulary *v, int64_t i, int n_listed, const c
     assert_int_equal(v->n_listed[i], n_listed);
 }
 
+/* A node of the hierarchy is called by its code's description, if the table has the code, else by its name; code: the one that has. */
+static void nodes_are_called(const struct vocabulary *v, const char *code, const char *description) {
+    int n_described = 0;
+    for (int64_t i = 0; i < v->n_hierarchy; i++) {
+        const char *name = v->hierarchy + i * v->hierarchy_bytes;
+        int is_code = strcmp(name, code) == 0;
+        const char *wanted = is_code ? description : name;
+        const int64_t *offset = v->node_name_offsets + vocabulary_graph_nodes(v) + i;
+        assert_int_equal(offset[1] - offset[0], strlen(wanted));
+        assert_memory_equal(v->node_name + offset[0], wanted, strlen(wanted));
+        n_described += is_code;
+    }
+    assert_int_equal(n_described, 1);
+}
+
 static const char CODES[] =
     "system\tcode\tdescription\tnodes\n"
     "ICD10CM\tE11.65\ta\t\n"
@@ -153,6 +168,7 @@ static void what_stands_above_a_code_is_in_its_subgraph_up_to_the_top(void **sta
     /* The node list of E11: its graph is taken over, its hierarchy is not. */
     code_is(v, 5, 2, "3 1 ICD9CM/2500 ICD9CM/250 | 3>1 r, ICD9CM/2500>ICD9CM/250 is a");
     code_is(v, 6, 0, " |");
+    nodes_are_called(v, "ICD10CM/E11", "b");
     vocabulary_builder_free(&b);
 }
 

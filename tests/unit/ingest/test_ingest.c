@@ -296,6 +296,32 @@ static void nodes_with_large_indices_in_the_first_rows_are_identified(void **sta
     knowledge_graph_free(&g);
 }
 
+static void check_name(const struct knowledge_graph *g, int node, const char *wanted) {
+    const struct node_name *name = &g->identities.name[node];
+    assert_int_equal(name->size, strlen(wanted));
+    if (name->size > 0) assert_memory_equal(g->identities.names + name->at, wanted, strlen(wanted));
+}
+
+/* As it first stands there; without one the id; nothing without either, and in a gap. */
+static void nodes_are_called_by_name_or_id(void **state) {
+    (void)state;
+    enum { LARGE = 270000 }; /* beyond all gaps until the last row is read */
+    struct knowledge_graph g;
+    FILE *file = fopen(path, "wb");
+    fprintf(file, "x_index,x_id,x_name,relation,y_index,y_id,y_name\n%d,n9,aspirin,a,0,n0,\"heart, failing\"\n", LARGE);
+    fputs("0,n0,another,a,1,n1,\n3,,,a,1,n1,late\n", file);
+    for (int i = 0; i < 3000; i++) fprintf(file, "%d,n%d,,a,0,n0,\n", 10 + i, 10 + i);
+    fclose(file);
+    assert_int_equal(knowledge_graph_read(&g, &SELF, path, NULL), STATUS_OK);
+    check_name(&g, 0, "heart, failing");
+    check_name(&g, 1, "n1");
+    check_name(&g, 2, "");
+    check_name(&g, 3, "");
+    check_name(&g, 12, "n12");
+    check_name(&g, LARGE, "aspirin");
+    knowledge_graph_free(&g);
+}
+
 /* 40 pairs of nodes joined by drug_protein, shown as two relations, and by another one. */
 static void write_pairs(void) {
     FILE *file = fopen(path, "wb");
@@ -484,6 +510,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(graph_drops_repeats_and_self_loops, make_file, remove_file),
         cmocka_unit_test_setup_teardown(nodes_with_large_indices_in_the_first_rows_are_identified, make_file,
                                         remove_file),
+        cmocka_unit_test_setup_teardown(nodes_are_called_by_name_or_id, make_file, remove_file),
         cmocka_unit_test_setup_teardown(subgraphs_grow_hop_by_hop, make_file, remove_file),
         cmocka_unit_test_setup_teardown(hubs_find_their_edges_too, make_file, remove_file),
     };

@@ -456,6 +456,50 @@ static void sentences_are_the_first_rows_of_tokens(void **state) {
     device_close(&device);
 }
 
+/* Names of nodes: the first has its first row alone, as a description of a sentence has, beside all tokens of a description; the second is none. */
+static void names_of_nodes_are_sentences(void **state) {
+    (void)state;
+    char text[] = "type 2 diabetes", name[] = "heart failure";
+    const int64_t named[] = {0, 13, 13};
+    int64_t described[] = {0, 15};
+    struct text_options options = {.model = GOLDEN "/plain", .max_tokens = 16};
+    struct text_options sentences = {.model = GOLDEN "/plain", .max_tokens = 16, .features = FEATURES_SENTENCE};
+    struct vocabulary v = {.n_codes = 1, .description = text, .description_offsets = described};
+    int64_t one[] = {0, 13};
+    struct vocabulary w = {.n_codes = 1, .description = name, .description_offsets = one};
+    struct device device;
+    struct text_encoder encoder, other;
+    struct text_plan plan, wanted;
+    char bytes[512];
+    assert_int_equal(device_open_cpu(&device, 1), 0);
+    assert_int_equal(bert_encoder_open(&encoder, &options, &device), STATUS_OK);
+    assert_int_equal(bert_encoder_open(&other, &sentences, &device), STATUS_OK);
+    assert_int_equal(encoder.plan(&encoder, &v, &plan), STATUS_OK);
+    assert_int_equal(encoder.plan_names(&encoder, 2, named, name, &plan), STATUS_OK);
+    assert_int_equal(other.plan(&other, &w, &wanted), STATUS_OK);
+    assert_true(plan.node_row[0] == 0 && plan.node_row[1] == -1);
+    const struct dictionary *texts = encoder.dictionaries[0], *names = encoder.dictionaries[1];
+    int32_t size[2] = {(int32_t)texts->offsets[1], (int32_t)names->offsets[1]};
+    memcpy(bytes, texts->bytes, (size_t)size[0]);
+    memcpy(bytes + size[0], names->bytes, (size_t)size[1]);
+    struct text_unit list[2] = {{0, size[0], 0}, {1, size[1], size[0]}}, single = {0, size[1], 0};
+    struct text_units units = {.n = 2, .kind_first = {0, 1}, .list = list, .bytes = bytes};
+    struct text_units alone = {.n = 1, .list = &single, .bytes = bytes + size[0]};
+    real *rows = calloc((size_t)((plan.n_rows + 1) * encoder.dim), sizeof *rows);
+    real *row = calloc((size_t)encoder.dim, sizeof *row);
+    assert_int_equal(encoder.rows(&encoder, &units, 0, 2, rows), STATUS_OK);
+    assert_int_equal(other.rows(&other, &alone, 0, 1, row), STATUS_OK);
+    assert_true(row[0] != 0);
+    assert_memory_equal(rows + plan.n_rows * encoder.dim, row, (size_t)encoder.dim * sizeof *row);
+    free(rows);
+    free(row);
+    encoder.close(&encoder);
+    other.close(&other);
+    text_plan_free(&plan);
+    text_plan_free(&wanted);
+    device_close(&device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wordpiece_gives_the_ids_of_hugging_face),
@@ -463,6 +507,7 @@ int main(void) {
         cmocka_unit_test(dropout_is_drawn_by_key),
         cmocka_unit_test(memory_does_not_grow_with_the_layers),
         cmocka_unit_test(sentences_are_the_first_rows_of_tokens),
+        cmocka_unit_test(names_of_nodes_are_sentences),
         cmocka_unit_test(damaged_safetensors_are_errors),
         cmocka_unit_test(a_header_that_was_written_is_read),
         cmocka_unit_test(damaged_folders_are_errors),

@@ -26,9 +26,9 @@ static void encode_texts(struct text_encoder *encoder, struct text_plan *plan, i
     assert_int_equal(encoder->plan(encoder, &v, plan), STATUS_OK);
 }
 
-/* All that was planned, as units: the words, then the texts. */
+/* All that was planned, as units: the words, then the texts, then names of nodes. */
 static void list_units(const struct text_encoder *e, struct text_unit *list, char *bytes, struct text_units *units) {
-    *units = (struct text_units){.last_kind = e->dictionaries[0]->n, .list = list, .bytes = bytes};
+    *units = (struct text_units){.kind_first = {0, e->dictionaries[0]->n}, .list = list, .bytes = bytes};
     int64_t at = 0;
     for (int k = 0; k < e->n_kinds; k++)
         for (int64_t i = 0; i < e->dictionaries[k]->n; i++) {
@@ -39,6 +39,38 @@ static void list_units(const struct text_encoder *e, struct text_unit *list, cha
             units->n++;
             at += size;
         }
+}
+
+/* Names of nodes: a description, none, and one with a word that no description has. Each has a row behind the words and texts, and it is that
+ * of a text. */
+static void names_of_nodes_get_the_rows_of_texts(void **state) {
+    (void)state;
+    static const char *const DESCRIPTION[] = {"metformin aspirin"}, *const ALONE[] = {"aspirin heart"};
+    static const int64_t NAMED[] = {0, 17, 17, 30, 47};
+    static const char NAMES[] = "metformin aspirinaspirin heartmetformin aspirin";
+    struct text_encoder e, other;
+    struct text_plan plan, wanted;
+    struct text_unit list[8], of_text[8];
+    struct text_units units, text_units;
+    char bytes[256], text_bytes[256];
+    real rows[8 * 256], row[8 * 256];
+    encode_texts(&e, &plan, 1, DESCRIPTION);
+    assert_int_equal(e.plan_names(&e, 4, NAMED, NAMES, &plan), STATUS_OK);
+    assert_int_equal(e.dictionaries[0]->n, 2); /* words of the description alone */
+    assert_int_equal(plan.n_nodes, 4);
+    assert_true(plan.node_row[0] == 0 && plan.node_row[1] == -1 && plan.node_row[2] == 1 && plan.node_row[3] == 0);
+    list_units(&e, list, bytes, &units);
+    assert_int_equal(units.n, 2 + 1 + 2);
+    assert_int_equal(e.rows(&e, &units, 0, units.n, rows), STATUS_OK);
+    encode_texts(&other, &wanted, 1, ALONE);
+    list_units(&other, of_text, text_bytes, &text_units);
+    assert_int_equal(other.rows(&other, &text_units, 0, text_units.n, row), STATUS_OK);
+    assert_memory_equal(rows + 3 * 256, rows + 2 * 256, 256 * sizeof *rows); /* the description */
+    assert_memory_equal(rows + 4 * 256, row + wanted.token_row[0] * 256, 256 * sizeof *rows);
+    text_plan_free(&plan);
+    text_plan_free(&wanted);
+    e.close(&e);
+    other.close(&other);
 }
 
 static double cosine(const real *a, const real *b, int n) {
@@ -80,6 +112,7 @@ static void similar_words_get_similar_vectors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_nodes_get_the_rows_of_texts),
         cmocka_unit_test(similar_words_get_similar_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

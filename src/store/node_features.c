@@ -1,0 +1,104 @@
+/* Rows are read in the order of the file, in windows. */
+#include "store/node_features.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "half.h"
+#include "store/text_features.h"
+
+enum { WINDOW_ROWS = 2048 };
+
+/* A feature row that is wanted, and the node, counted from the first asked for, that wants it. */
+struct node_at {
+    int64_t row, node;
+};
+
+static int damaged(const struct node_features *f, const char *what, int64_t node) {
+    return status_set(STATUS_FAILED, "%s is damaged: %s of node %lld; run `medtok encode` again", h5file_path(f->file),
+                      what, (long long)node);
+}
+
+static int read_sizes(struct node_features *f) {
+    int64_t cols, rows = 0;
+    char *precision = NULL;
+    TRY(h5file_get_int(f->file, "dim", &f->dim));
+    TRY(h5file_get_int(f->file, "n_rows", &f->n_rows));
+    TRY(h5file_get_int_or(f->file, "n_nodes", 0, &f->n_nodes));
+    if (f->n_nodes == 0)
+        return status_set(STATUS_FAILED,
+                          "%s has no features of the names of nodes, which graph.node_start: text begins with: run "
+                          "`medtok encode --force` with text.nodes=yes",
+                          h5file_path(f->file));
+    TRY(h5file_get_text(f->file, "precision", &precision));
+    f->type = strcmp(precision, "fp16") == 0 ? H5_F16 : H5_F32;
+    free(precision);
+    TRY(h5file_shape(f->file, "node_row", H5_I32, &rows, &cols));
+    return rows == f->n_nodes ? STATUS_OK : damaged(f, "the number", rows);
+}
+
+int node_features_open(struct node_features *f, const char *path, const char *vocabulary_path) {
+    *f = (struct node_features){.file = NULL};
+    TRY(h5file_open(&f->file, path, KIND_TEXT));
+    TRY(text_features_check_vocabulary(f->file, vocabulary_path));
+    TRY(read_sizes(f));
+    if (f->type == H5_F16) return mem_alloc(&f->halves, WINDOW_ROWS * f->dim, sizeof *f->halves);
+    return mem_alloc(&f->window, WINDOW_ROWS * f->dim, sizeof *f->window);
+}
+
+void node_features_close(struct node_features *f) {
+    h5file_close(f->file);
+    free(f->row);
+    free(f->at);
+    free(f->halves);
+    free(f->window);
+    *f = (struct node_features){.file = NULL};
+}
+
+static int by_row(const void *a, const void *b) {
+    const struct node_at *x = a, *y = b;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    return (x->node > y->node) - (x->node < y->node);
+}
+
+/* The rows that are wanted, in order: n_at of them. */
+static int find_rows(struct node_features *f, int64_t first, int64_t n, unsigned char *named, int64_t *n_at) {
+    TRY(mem_grow(&f->row, &f->row_capacity, n, sizeof *f->row));
+    TRY(mem_grow(&f->at, &f->at_capacity, n, sizeof *f->at));
+    TRY(h5file_read(f->file, "node_row", H5_I32, first, n, f->row));
+    *n_at = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (f->row[i] < -1 || f->row[i] >= f->n_rows) return damaged(f, "a row number", first + i);
+        named[i] = f->row[i] >= 0;
+        if (named[i]) f->at[(*n_at)++] = (struct node_at){f->row[i], i};
+    }
+    qsort(f->at, (size_t)*n_at, sizeof *f->at, by_row);
+    return STATUS_OK;
+}
+
+/* Row `k` of the window into out. */
+static int copy_row(const struct node_features *f, int64_t k, int64_t node, float *out) {
+    for (int64_t c = 0; c < f->dim; c++) {
+        out[c] = f->halves ? half_to_float(f->halves[k * f->dim + c]) : f->window[k * f->dim + c];
+        if (!isfinite(out[c])) return damaged(f, "a feature that is NaN or infinite", node);
+    }
+    return STATUS_OK;
+}
+
+int node_features_read(struct node_features *f, int64_t first, int64_t n, float *rows, unsigned char *named) {
+    int64_t n_at, end;
+    if (n == 0) return STATUS_OK;
+    TRY(find_rows(f, first, n, named, &n_at));
+    memset(rows, 0, (size_t)(n * f->dim) * sizeof *rows);
+    for (int64_t i = 0; i < n_at; i = end) {
+        int64_t row = f->at[i].row;
+        for (end = i + 1; end < n_at && f->at[end].row < row + WINDOW_ROWS;) end++;
+        void *window = f->halves ? (void *)f->halves : (void *)f->window;
+        TRY(h5file_read(f->file, "features", f->type, row, f->at[end - 1].row - row + 1, window));
+        for (int64_t k = i; k < end; k++)
+            TRY(copy_row(f, f->at[k].row - row, first + f->at[k].node, rows + f->at[k].node * f->dim));
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,77 @@
+"""The tables of tokens_study.sh: what each arm's tables find, mean over seeds, beside frozen text and untrained quantisers.
+
+usage: tokens_study.py FOLDER ARM...     reads FOLDER/ARM.SEED.json, reports of `probe`; markdown to standard output
+"""
+import glob
+import json
+import os
+import re
+import sys
+
+# Question, figure, heading. Those that a choice among arms may look at, and those that are for the report alone.
+CHOOSE = [("ICD9CM to ICD10CM", "hit at 10", "GEM at 10"), ("ICD10CM", None, "chapter"),
+          ("indication, disease to drug", "hit at 10", "disease to drug at 10")]
+REPORT = [("ATC", None, "ATC level 1"), ("ICD10CM, linear map", None, "chapter, linear"), ("ICD9CM", None, "CCS"),
+          ("ICD9PROC to ICD10PCS", "hit at 10", "GEM of procedures at 10"), ("RxNorm to ATC, by the drug's name", "hit at 10", "drug name to ATC at 10"),
+          ("NDC to ATC", "hit at 10", "NDC to ATC at 10"), ("indication, drug to disease", "hit at 10", "drug to disease at 10"),
+          ("drug_protein, drug to drug", "hit at 10", "drugs of a protein at 10"), ("ICD9PROC, hierarchy", None, "distance, procedures"),
+          ("ICD9CM, hierarchy", None, "distance, ICD-9-CM")]
+BASELINES = ["frozen text, mean of its tokens", "untrained, random rows", "untrained, random rows, tokens", "untrained, rows of codes",
+             "untrained, rows of codes, tokens"]
+OWN = [("embedding", "embedding"), ("embedding, groups that both have", "groups that both have"), ("tokens", "tokens alone")]
+
+
+def figure(probes, question, name, row):
+    found = probes.get(question, {}).get("figures", {}).get(row)
+    return found and found[name or next(iter(found))]
+
+
+def cell(reports, question, name, row):
+    """Mean over seeds, the mean ends of the intervals of the seeds, and how far the seeds lie apart."""
+    of = [f for f in (figure(r, question, name, row) for r in reports) if f]
+    if not of:
+        return ""
+    mean, low, high = (sum(f[k] for f in of) / len(of) for k in ("value", "low", "high"))
+    spread = max(f["value"] for f in of) - min(f["value"] for f in of)
+    return f"{mean:.3f} ({low:.3f} to {high:.3f}; {spread:.3f})" if len(of) > 1 else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def table(arms, questions):
+    asked = [q for q in questions if any(q[0] in r for reports in arms.values() for r in reports)]
+    lines = ["| | seeds | " + " | ".join(q[2] for q in asked) + " |", "|---" * (2 + len(asked)) + "|"]
+    first = next(iter(arms.values()))
+    for row in BASELINES:
+        lines.append(f"| {row} | {len(first)} | " + " | ".join(cell(first, *q[:2], row) for q in asked) + " |")
+    for arm, reports in arms.items():
+        for row, said in OWN:
+            lines.append(f"| **{arm}**, {said} | {len(reports)} | " + " | ".join(cell(reports, *q[:2], row) for q in asked) + " |")
+    return lines
+
+
+def usage(folder, arm):
+    shares = []
+    for path in sorted(glob.glob(os.path.join(folder, arm + ".*.usage"))):
+        shares.append(re.findall(r"uses ([0-9.]+) %", open(path).read()))
+    return ", ".join("/".join(s) for s in shares)
+
+
+def main():
+    folder, arms = sys.argv[1], {}
+    for arm in sys.argv[2:]:
+        paths = sorted(p for p in glob.glob(os.path.join(folder, arm + ".*.json")) if re.fullmatch(re.escape(arm) + r"\.[0-9]+\.json", os.path.basename(p)))
+        if paths:
+            arms[arm] = [json.load(open(p))["probes"] for p in paths]
+    if not arms:
+        sys.exit(f"{folder} has no reports")
+    print("Mean over seeds (mean ends of the seeds' intervals of 95 %; largest less smallest seed).\n")
+    print("## To choose by\n")
+    print("\n".join(table(arms, CHOOSE)))
+    print("\n## For the report alone\n")
+    print("\n".join(table(arms, REPORT)))
+    print("\n## Rows in use\n\nText-specific/graph-specific/shared-text/shared-graph, per cent of the region, a seed each:\n")
+    for arm in arms:
+        print(f"- {arm}: {usage(folder, arm)}")
+
+
+if __name__ == "__main__":
+    main()
