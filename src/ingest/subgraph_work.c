@@ -11,6 +11,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/work_counter.h"
 
 enum { WINDOW = 1024 }; /* codes a thread */
 
@@ -190,13 +191,26 @@ static int begin(struct state *x, const struct subgraph_work *w, struct vocabula
     return STATUS_OK;
 }
 
-static int do_all(struct state *x) {
+/* Whether another rank has failed; looked at now and then. */
+static int others_failed(struct work_counter *failed, double *looked, int *stopped) {
+    const double BETWEEN = 0.5;
+    double now = clock_seconds();
+    if (now - *looked < BETWEEN) return STATUS_OK;
+    *looked = now;
+    return work_counter_stopped(failed, stopped);
+}
+
+static int do_all(struct state *x, struct work_counter *failed) {
     int64_t n = x->vocabulary->n_codes;
+    double looked = clock_seconds();
+    int stopped = 0;
     struct progress progress;
     progress_begin(&progress, "subgraphs", n, "codes");
     for (; x->first < n; x->first += x->n) {
         x->n = n - x->first < x->size ? n - x->first : x->size;
         TRY(interrupt_poll());
+        TRY(others_failed(failed, &looked, &stopped));
+        if (stopped) return STATUS_OK;
         TRY(do_window(x));
         progress_update(&progress, x->first + x->n);
     }
@@ -206,8 +220,12 @@ static int do_all(struct state *x) {
 
 int subgraph_work_do(const struct subgraph_work *w, struct vocabulary *v, int64_t *n_cut) {
     struct state x = {.work = w, .vocabulary = v, .threads = w->threads > 0 ? w->threads : 1, .failed = INT64_MAX};
+    struct work_counter failed; /* stopped by a rank that has failed */
+    TRY(work_counter_open(&failed, w->comm));
     int status = begin(&x, w, v);
-    if (status == STATUS_OK) status = do_all(&x);
+    if (status == STATUS_OK) status = do_all(&x, &failed);
+    if (status != STATUS_OK) work_counter_stop(&failed);
+    work_counter_close(&failed);
     *n_cut = x.n_cut;
     for (int64_t i = 0; x.window && i < x.size; i++) subgraph_free(&x.window[i]);
     for (int t = 0; x.hands && t < x.threads; t++) {

@@ -9,6 +9,7 @@
 #include "store/vocabulary.h"
 
 struct subgraph_work { /* all borrowed */
+    const struct comm *comm;
     const struct code_table *codes;
     const struct knowledge_graph *graph;
     const struct hierarchy *hierarchy;
@@ -17,9 +18,9 @@ struct subgraph_work { /* all borrowed */
     int threads;
 };
 
-/* Those of the codes of `vocabulary`, whose parts of the graph it makes; n_nodes and n_hierarchy are set. *n_cut: codes whose lists were
+/* Collective. Those of the codes of `vocabulary`, whose parts of the graph it makes; n_nodes and n_hierarchy are set. *n_cut: codes whose lists were
  * longer than graph.max_nodes. The result does not depend on the threads. Errors: what subgraph.h says, of the first code that has one;
- * STATUS_INTERRUPTED if a signal comes. */
+ * STATUS_INTERRUPTED if a signal comes. When a rank fails the others stop soon, each with its own status, which the caller agrees on. */
 int subgraph_work_do(const struct subgraph_work *work, struct vocabulary *vocabulary, int64_t *n_cut);
 
 #endif

@@ -341,7 +341,8 @@ int vocabulary_builder_read_codes(struct vocabulary_builder *b) {
 }
 
 int vocabulary_builder_grow_subgraphs(struct vocabulary_builder *b) {
-    const struct subgraph_work work = {.codes = &b->codes,
+    const struct subgraph_work work = {.comm = b->comm,
+                                       .codes = &b->codes,
                                        .graph = &b->graph,
                                        .hierarchy = &b->hierarchy,
                                        .options = b->subgraphs,
