@@ -41,25 +41,29 @@ int node_start_check(const struct node_start *s) {
 /* ---- the features of this rank's nodes, a block at a time ---- */
 struct name_rows {
     struct node_features features;
-    int64_t first, n;     /* nodes of this rank */
+    const struct parameter *nodes; /* whose rows this rank holds, in whatever order they are dealt */
+    int64_t n;
     int64_t begin, end;   /* of these, those held */
+    int64_t *numbers;     /* [BLOCK_NODES] */
     float *rows;          /* [BLOCK_NODES, dim] */
     unsigned char *named; /* [BLOCK_NODES] */
 };
 
 static int open_rows(struct name_rows *r, const struct node_start *s) {
-    *r = (struct name_rows){.first = s->nodes->first, .n = s->nodes->count};
+    *r = (struct name_rows){.nodes = s->nodes, .n = s->nodes->count};
     TRY(node_features_open(&r->features, s->features, s->vocabulary));
     if (r->features.n_nodes != s->nodes->rows)
         return status_set(STATUS_FAILED,
                           "%s is damaged: it has %lld nodes, and the graph %lld; run `medtok encode` again",
                           s->features, (long long)r->features.n_nodes, (long long)s->nodes->rows);
+    TRY(mem_alloc(&r->numbers, BLOCK_NODES, sizeof *r->numbers));
     TRY(mem_alloc(&r->rows, BLOCK_NODES * r->features.dim, sizeof *r->rows));
     return mem_alloc(&r->named, BLOCK_NODES, sizeof *r->named);
 }
 
 static void close_rows(struct name_rows *r) {
     node_features_close(&r->features);
+    free(r->numbers);
     free(r->rows);
     free(r->named);
 }
@@ -68,7 +72,8 @@ static void close_rows(struct name_rows *r) {
 static int find_row(struct name_rows *r, int64_t i, const float **row) {
     if (i < r->begin || i >= r->end) {
         int64_t n = r->n - i < BLOCK_NODES ? r->n - i : BLOCK_NODES;
-        TRY(node_features_read(&r->features, r->first + i, n, r->rows, r->named));
+        for (int64_t k = 0; k < n; k++) r->numbers[k] = parameter_row(r->nodes, i + k);
+        TRY(node_features_read(&r->features, n, r->numbers, r->rows, r->named));
         r->begin = i;
         r->end = i + n;
     }

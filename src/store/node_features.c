@@ -11,7 +11,7 @@
 
 enum { WINDOW_ROWS = 2048 };
 
-/* A feature row that is wanted, and the node, counted from the first asked for, that wants it. */
+/* A feature row that is wanted, and the place among the nodes asked for of the one that wants it. */
 struct node_at {
     int64_t row, node;
 };
@@ -64,15 +64,17 @@ static int by_row(const void *a, const void *b) {
 }
 
 /* The rows that are wanted, in order: n_at of them. */
-static int find_rows(struct node_features *f, int64_t first, int64_t n, unsigned char *named, int64_t *n_at) {
-    TRY(mem_grow(&f->row, &f->row_capacity, n, sizeof *f->row));
+static int find_rows(struct node_features *f, int64_t n, const int64_t *nodes, unsigned char *named, int64_t *n_at) {
+    int64_t first = nodes[0], span = nodes[n - 1] - first + 1;
+    TRY(mem_grow(&f->row, &f->row_capacity, span, sizeof *f->row));
     TRY(mem_grow(&f->at, &f->at_capacity, n, sizeof *f->at));
-    TRY(h5file_read(f->file, "node_row", H5_I32, first, n, f->row));
+    TRY(h5file_read(f->file, "node_row", H5_I32, first, span, f->row));
     *n_at = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (f->row[i] < -1 || f->row[i] >= f->n_rows) return damaged(f, "a row number", first + i);
-        named[i] = f->row[i] >= 0;
-        if (named[i]) f->at[(*n_at)++] = (struct node_at){f->row[i], i};
+        int32_t row = f->row[nodes[i] - first];
+        if (row < -1 || row >= f->n_rows) return damaged(f, "a row number", nodes[i]);
+        named[i] = row >= 0;
+        if (named[i]) f->at[(*n_at)++] = (struct node_at){row, i};
     }
     qsort(f->at, (size_t)*n_at, sizeof *f->at, by_row);
     return STATUS_OK;
@@ -87,10 +89,10 @@ static int copy_row(const struct node_features *f, int64_t k, int64_t node, floa
     return STATUS_OK;
 }
 
-int node_features_read(struct node_features *f, int64_t first, int64_t n, float *rows, unsigned char *named) {
+int node_features_read(struct node_features *f, int64_t n, const int64_t *nodes, float *rows, unsigned char *named) {
     int64_t n_at, end;
     if (n == 0) return STATUS_OK;
-    TRY(find_rows(f, first, n, named, &n_at));
+    TRY(find_rows(f, n, nodes, named, &n_at));
     memset(rows, 0, (size_t)(n * f->dim) * sizeof *rows);
     for (int64_t i = 0; i < n_at; i = end) {
         int64_t row = f->at[i].row;
@@ -98,7 +100,7 @@ int node_features_read(struct node_features *f, int64_t first, int64_t n, float 
         void *window = f->halves ? (void *)f->halves : (void *)f->window;
         TRY(h5file_read(f->file, "features", f->type, row, f->at[end - 1].row - row + 1, window));
         for (int64_t k = i; k < end; k++)
-            TRY(copy_row(f, f->at[k].row - row, first + f->at[k].node, rows + f->at[k].node * f->dim));
+            TRY(copy_row(f, f->at[k].row - row, nodes[f->at[k].node], rows + f->at[k].node * f->dim));
     }
     return STATUS_OK;
 }

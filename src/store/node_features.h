@@ -1,5 +1,5 @@
-/* The sentence features of the names of the graph's nodes, of a text.h5 that was made with text.nodes: yes (store/text_features.h). A stretch of
- * nodes is read at a time, so that a rank holds what it asks for. */
+/* The sentence features of the names of the graph's nodes, of a text.h5 that was made with text.nodes: yes (store/text_features.h). Some
+ * nodes are read at a time, so that a rank holds what it asks for. */
 #ifndef MEDTOK_STORE_NODE_FEATURES_H
 #define MEDTOK_STORE_NODE_FEATURES_H
 
@@ -12,7 +12,7 @@ struct node_features {
     enum h5type type;
     int64_t n_nodes, n_rows, dim;
     /* memory of a reading */
-    int32_t *row;       /* [n] of the nodes asked for */
+    int32_t *row;       /* of the nodes from the first asked for to the last */
     struct node_at *at; /* [n] by row */
     uint16_t *halves;   /* a window of rows in half precision */
     float *window;      /* or in single */
@@ -23,8 +23,9 @@ struct node_features {
 int node_features_open(struct node_features *features, const char *path, const char *vocabulary_path);
 void node_features_close(struct node_features *features);
 
-/* Of nodes first .. first + n - 1: rows [n, dim], and named [n], whether a node has a name; the row of one without is 0. Fails if a value
- * is not finite. */
-int node_features_read(struct node_features *features, int64_t first, int64_t n, float *rows, unsigned char *named);
+/* Of nodes[n], ascending: rows [n, dim], and named [n], whether a node has a name; the row of one without is 0. Fails if a value is not
+ * finite. Memory for n rows, and 4 bytes for each node between the first and the last. */
+int node_features_read(struct node_features *features, int64_t n, const int64_t *nodes, float *rows,
+                       unsigned char *named);
 
 #endif
