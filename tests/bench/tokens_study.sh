@@ -5,6 +5,7 @@
 # usage: tokens_study.sh FOLDER [ARM...]     FOLDER keeps all that is made; ARM: of the list below, without: all
 # MEDTOK: the program. DATA (../shared/data): its maps, graph and, without CODES, its code table. CODES: another one. MODEL: a Hugging Face folder
 # that reads the descriptions, such as MiniLM's. STEPS (300). SEEDS ("0 1 2"). DEVICE (auto). THREADS (1). QUERIES (2000).
+# MAPS (of DATA/maps: GEM of diagnoses and procedures, drugs to ATC by name and NDC): each must map some codes of CODES.
 # LIMIT (0: none): seconds after which no further arm begins; what is there is reported.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 usage='usage: tokens_study.sh FOLDER [ARM...]'
@@ -46,17 +47,17 @@ job() {
 [ -s "$folder/t.h5" ] || job prepare encode
 
 maps=$data/maps
+asked=$(printf "$maps/%s\n" ${MAPS:-gem_icd9_to_icd10cm.csv.gz gem_icd9_to_icd10pcs.csv.gz mimic_drug_to_atc.csv.gz ndc_to_atc_demo.tsv.gz} | paste -sd ,)
 for seed in ${SEEDS:-0 1 2}; do
     for arm in "$@"; do
         name=$arm.$seed
         [ ! -s "$folder/$name.json" ] || continue
         [ "${LIMIT:-0}" -eq 0 ] || [ $((SECONDS - began)) -lt "$LIMIT" ] || continue
         echo "$name" >&2
-        # --config stands before the settings of the arm in no matter what order: settings on the command line win.
         job "$name" train --set ${settings[$arm]} run.seed="$seed" files.checkpoint="$folder/$name.c.h5"
         job "$name" tokenize --set ${settings[$arm]} run.seed="$seed" files.checkpoint="$folder/$name.c.h5" files.table="$folder/$name.h5"
         job "$name" probe --set run.device=cpu run.seed="$seed" files.table="$folder/$name.h5" \
-            probe.maps="[$maps/gem_icd9_to_icd10cm.csv.gz,$maps/gem_icd9_to_icd10pcs.csv.gz,$maps/mimic_drug_to_atc.csv.gz,$maps/ndc_to_atc_demo.tsv.gz]" \
+            probe.maps="[$asked]" \
             probe.classes="[$maps/icd10cm_chapters.tsv.gz,$maps/ccs_icd9cm.tsv.gz]" probe.removed="$folder/removed.tsv" \
             probe.queries="${QUERIES:-2000}" probe.learned=500 probe.pairs=500 probe.resamples=200 probe.report="$folder/$name.part.json"
         "$MEDTOK" verify --set files.table="$folder/$name.h5" >"$folder/$name.usage" 2>/dev/null || true

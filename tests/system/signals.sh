@@ -78,8 +78,11 @@ same() {
     esac
 }
 # What a run that was stopped may leave: encode's finished parts, train's checkpoints and metrics, export's finished files, where its time
-# went.
-left() { find try -type f | grep -vE 'out.h5.partial$|out.h5.parts$|out.step-[0-9]*.h5$|out.jsonl$|out.stages.json$|try/out.h5/[a-z_]*.(npy|tsv|jsonl)$'; }
+# went, and of one that has run for run.live_page seconds its page, whole.
+left() {
+    find try -type f | grep -vE 'out.h5.partial$|out.h5.parts$|out.step-[0-9]*.h5$|out.jsonl$|out.stages.json$|try/out.live.html$|try/out.h5/[a-z_]*.(npy|tsv|jsonl)$'
+    [ ! -e try/out.live.html ] || tail -n 1 try/out.live.html | grep -q '^</html>$' || echo "half a page"
+}
 
 # ---- what the signals mean, whatever the moment ----
 # The second rank is stopped, so that the first waits for it and cannot look for signals.
