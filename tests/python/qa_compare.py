@@ -23,7 +23,7 @@ questions = [{"id": f"q{i}", "set": "one" if i % 3 else "two", "n": 5 if i % 3 =
 skill = draw.random(N)
 
 
-def report(name, arm, seed, share, orders=True, items=questions):
+def report(name, arm, seed, share, orders=True, items=questions, **more):
     """Writes a report of qa that is right on about that share, more often where other reports are; returns whether it is right."""
     right, entries = {"chosen": [], "chosen_over_all_orders": []}, []
     for i, q in enumerate(items):
@@ -33,7 +33,7 @@ def report(name, arm, seed, share, orders=True, items=questions):
             entry[key] = q["answer"] if hit else "ABCD"[("ABCD".index(q["answer"]) + 1) % 4]
             right[key].append(int(hit))
         entries.append(entry)
-    content = {"answers_of": "model", "arm": arm, **({"adapter_seed": seed} if seed is not None else {}), "questions": entries}
+    content = {"answers_of": "model", "arm": arm, **({"adapter_seed": seed} if seed is not None else {}), "questions": entries, **more}
     with open(os.path.join(work, name), "w", encoding="utf-8") as out:
         json.dump(content, out)
     return {key: np.array(values) for key, values in right.items()}
@@ -130,6 +130,13 @@ assert 'there is a report of the arm "MedTok" and seed 0 already' in compare("me
 assert "it has 12 questions, and the first report 240" in compare("medtok0.json", "few-other0.json", code=1)
 report("moved.json", "null prefix", 9, 0.5, items=[{**q, "id": f"z{q['id']}"} for q in questions])
 assert "moved.json: question zq0 is not in the first report" in compare("medtok0.json", "moved.json", code=1)
+report("other.json", "null prefix", 10, 0.5, answers_of="larger")
+assert "other.json: the model larger answers, and in the first report model" in compare("medtok0.json", "other.json", code=1)
+report("learned.json", "null prefix", 11, 0.5, questions_learned_from=["q3", "q7"])
+assert "learned.json: its adapter learned from 2 of the questions" in compare("medtok0.json", "learned.json", code=1)
+report("twice.json", "null prefix", 12, 0.5, items=[*questions[:-1], questions[0]])
+for pair in (("medtok0.json", "twice.json"), ("twice.json", "medtok0.json")):
+    assert "twice.json: question q0 is there twice" in compare(*pair, code=1)
 with open(os.path.join(work, "none.json"), "w", encoding="utf-8") as out:
     out.write('{"questions": []}')
 assert "none.json: no report of the job qa" in compare("none.json", code=1)
