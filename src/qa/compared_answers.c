@@ -162,6 +162,7 @@ static int add_report(struct compared_answers *x, const char *path, json_t *file
         return status_set(STATUS_FAILED, "%s: it has %lld questions, and the first report %lld", path, (long long)n,
                           (long long)x->n);
     TRY(add_run(x, path, name, json_is_integer(seed) ? (int64_t)json_integer_value(seed) : -1, &arm));
+    arm->is_trained |= text_of(file, "adapter") != NULL;
     return fill(x, path, list, arm);
 }
 

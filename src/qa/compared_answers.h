@@ -13,7 +13,8 @@ enum { COMPARED_SEEDS = 32, COMPARED_ARMS = 24 };
 enum answer_orders { ORDERS_AS_THEY_STAND, ORDERS_ALL, N_ANSWER_ORDERS };
 
 struct compared_arm {
-    char *name; /* owned */
+    char *name;     /* owned */
+    int is_trained; /* with an adapter */
     int n_seeds;
     int64_t seeds[COMPARED_SEEDS];                   /* -1: not trained */
     uint8_t *right[COMPARED_SEEDS][N_ANSWER_ORDERS]; /* [questions] 1: right. ORDERS_ALL may be NULL. Owned */

@@ -51,8 +51,8 @@ done
 # all arms beside each other
 "$MEDTOK" qa-compare --set 'qa_compare.reports=[vectors.json, none.json, null.json, random.json, shuffled.json]' qa_compare.report=arms.json run.threads=1 >arms.md 2>log ||
     fail "qa-compare: $(cat log)"
-grep -q '^- MedTok over LoRA alone: +[4-9][0-9].[0-9] points (95 %: +.*), McNemar p < .0001. A difference of' arms.md || fail "the gain over LoRA alone: $(cat arms.md)"
-grep -q '^- MedTok over shuffled vectors: .*, McNemar p = [1.][0-9.]*: not told apart' arms.md || fail "vectors that tell as much: $(cat arms.md)"
+grep -q '^- MedTok over LoRA alone, these runs: +[4-9][0-9].[0-9] points (95 %: +.*), McNemar p < .0001: these runs differ. A difference of' arms.md || fail "the gain over LoRA alone: $(cat arms.md)"
+grep -q '^- MedTok over shuffled vectors, these runs: .*, McNemar p = [1.][0-9.]*: these runs are not told apart' arms.md || fail "vectors that tell as much: $(cat arms.md)"
 
 # ---- the codes' descriptions in words ----
 vocabulary=(files.vocabulary=vocabulary.h5 files.table=none.h5)
