@@ -143,11 +143,15 @@ static void compute(const void *context, const uint8_t *weights, void *scratch, 
     for (int a = 0; a < x->n_arms; a++) results[a] = over - results[a];
 }
 
+/* 97.5th and 80th percentile of the normal distribution, summed. */
+static const double DETECTABLE = 1.959963984540054 + 0.8416212335729143;
+
 static int greatest_divisor(int a, int b) { return b ? greatest_divisor(b, a % b) : a; }
 
-/* The test of whole numbers: differences times the least multiple of both numbers of seeds. */
+/* p, and what could have been seen, of the variances over questions and over seeds. The test is of whole numbers: differences
+ * times the least multiple of both numbers of seeds. */
 static int test(const struct compared_arm *a, const struct compared_arm *b, enum answer_orders orders,
-                const struct question_group *g, struct arm_gain *to) {
+                const struct question_group *g, double seeds_variance, struct arm_gain *to) {
     int divisor = greatest_divisor(a->n_seeds, b->n_seeds);
     int32_t *d;
     double square = 0, unit = (double)a->n_seeds * b->n_seeds / divisor;
@@ -157,10 +161,15 @@ static int test(const struct compared_arm *a, const struct compared_arm *b, enum
         for (int s = 0; s < b->n_seeds; s++) d[i] -= b->right[s][orders][g->members[i]] * (a->n_seeds / divisor);
         square += (double)d[i] * d[i] / (unit * unit);
     }
-    to->detectable = 1.959963984540054 * sqrt(square / (double)g->n / (double)g->n);
+    to->detectable = fmin(1, DETECTABLE * sqrt(square / (double)g->n / (double)g->n + seeds_variance));
     int status = sign_flips_exact(g->n, d, &to->p);
     free(d);
     return status;
+}
+
+/* Of an arm's mean over seeds; 0: one run. */
+static double variance_of_seeds(const struct compared_arm *arm, const struct arm_gain *of) {
+    return arm->n_seeds > 1 ? of->deviation * of->deviation / arm->n_seeds : 0;
 }
 
 static void pair_seeds(const struct compared_arm *a, const struct compared_arm *b, const struct arm_gain *of_a,
@@ -193,7 +202,8 @@ int arm_gains_compute(const struct compared_answers *x, enum answer_orders order
         gains[a].gain = estimates[a];
         gains[a].gain.n = g->n;
         pair_seeds(&x->arms[over], &x->arms[a], &gains[over], &gains[a]);
-        TRY(comm_agree(bootstrap->comm, test(&x->arms[over], &x->arms[a], orders, g, &gains[a])));
+        double variance = variance_of_seeds(&x->arms[over], &gains[over]) + variance_of_seeds(&x->arms[a], &gains[a]);
+        TRY(comm_agree(bootstrap->comm, test(&x->arms[over], &x->arms[a], orders, g, variance, &gains[a])));
         gains[a].runs_alone = !is_sampled(&x->arms[over]) || !is_sampled(&x->arms[a]);
         gains[a].differ = (gains[a].gain.low > 0 || gains[a].gain.high < 0) && gains[a].p < 0.05;
     }

@@ -49,7 +49,7 @@ static void print_gain(const struct compare_report *r, FILE *out, int orders, in
     fprintf(out, "%s", verdict(g));
     print_seeds(out, g);
     if (g->detectable > 0)
-        fprintf(out, ". A difference of %.1f could have been seen.\n", 100 * g->detectable);
+        fprintf(out, ". A difference of %.1f could have been seen in four of five cases.\n", 100 * g->detectable);
     else
         fprintf(out, ". No question is answered otherwise.\n");
 }

@@ -101,7 +101,8 @@ for orders, key in (("as_they_stand", "chosen"), ("all_orders", "chosen_over_all
             gain, other = arm["gain_of_compared_arm"], counts[arm["arm"]] / k
             d = counts["MedTok"] / 3 - other
             near(gain["value"], d.mean(), 1e-5, "gain")
-            near(gain["detectable"], 1.959964 * np.sqrt(np.mean(d ** 2) / n), 1e-5, "detectable")
+            of_seeds = sum(np.var([np.mean(rights[name, s][key][members]) for s in seeds[name]], ddof=1) / 3 for name in ("MedTok", arm["arm"]) if seeds[name] != [None])
+            near(gain["detectable"], min(1, stats.norm.ppf([0.975, 0.8]).sum() * np.sqrt(np.mean(d ** 2) / n + of_seeds)), 1e-5, "detectable")
             low, high = bootstrap(*(np.array([rights[name, s][key][members] for s in seeds[name]]) for name in ("MedTok", arm["arm"])))
             width = 0.06 * (high - low)  # a percentile of 10,000 resamples has a standard error of 1.5 % of the interval's length
             near(gain["low"], low, width, "low")
@@ -138,6 +139,11 @@ text_of_runs = compare(luck[0], *luck[3:])  # one seed against three
 gain = json.load(open(os.path.join(work, "c.json"), encoding="utf-8"))["as_they_stand"][0]["arms"][1]["gain_of_compared_arm"]
 assert gain["low"] > 0 and gain["these_runs_alone"] and not gain["told_apart"], gain
 assert "other, these runs: +20.8 points" in text_of_runs and "), paired test p < .0001: these runs differ" in text_of_runs, text_of_runs
+
+# ---- three questions of which all are answered otherwise: no gain of more than 100 points ----
+for arm in ("MedTok", "other"):
+    report(f"three-{arm}.json", arm, 0, 0.5, questions=[{"id": str(i), "answer": "A", "chosen": "AB"[(i + (arm == "other")) % 2], "scores": [0] * 4} for i in range(3)])
+assert "A difference of 100.0 could have been seen in four of five cases." in compare("three-MedTok.json", "three-other.json")
 
 # ---- in words ----
 assert "- MedTok over the best other arm, null prefix: +" in text and "exact paired test p = ." in text and "; by seed " in text
