@@ -59,9 +59,11 @@ vocabulary=(files.vocabulary=vocabulary.h5 files.table=none.h5)
 learn descriptions descriptions 1 "${vocabulary[@]}" qa.steps=4
 answer descriptions descriptions "${vocabulary[@]}"
 grep -q '"prefix": "descriptions"' descriptions.json && grep -q '"questions_with_descriptions_left_out": ' descriptions.json || fail "the report of descriptions"
-"$MEDTOK" qa --set "${vocabulary[@]}" qa.model=model qa.questions=test.jsonl run.threads=1 run.device=cpu qa.prefix=descriptions qa.report=told.json >out 2>log ||
-    fail "descriptions without an adapter: $(cat log)"
-cmp -s <(grep '"scores"' told.json) <(grep '"scores"' none.json) && fail "descriptions change no score"
+for prefix in descriptions none; do
+    "$MEDTOK" qa --set "${vocabulary[@]}" qa.model=model qa.questions=test.jsonl run.threads=1 run.device=cpu qa.prefix=$prefix qa.report=zero.$prefix.json >out 2>log ||
+        fail "$prefix without an adapter: $(cat log)"
+done
+cmp -s <(grep '"scores"' zero.descriptions.json) <(grep '"scores"' zero.none.json) && fail "descriptions change no score"
 head -n 100 "$SAMPLE/codes.tsv" >few.tsv
 medtok prepare --set files.codes=few.tsv files.vocabulary=few.h5 2>log || fail "prepare: $(cat log)"
 
