@@ -365,6 +365,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
                                   .parameters = &m->parameters,
                                   .settings = "train",
                                   .samples = "codes",
+                                  .batch = m->sampler.n_strata,
                                   .evaluated = "held-out codes",
                                   .terms = LOSS_TERM_NAMES,
                                   .n_terms = N_TERMS,
