@@ -87,6 +87,7 @@ static void shape_table(struct table_job *job, int64_t n_codes) {
                                       .codebook_size = c->quantizer.size,
                                       .residual = c->quantizer.assign == ASSIGN_RESIDUAL,
                                       .vocabulary_rows = job->codes == c ? n_codes : base->vocabulary_rows,
+                                      .picked = base->picked,
                                       .base_rows = base->n_codes,
                                       .table_version = base->table_version + 1};
     for (int g = 0; g < N_GROUPS; g++) {
@@ -226,7 +227,7 @@ static int write_pieces(struct table_job *job, struct work_counter *counter, int
         TRY(tokenize_piece(job, at, end - at));
         progress_update(&progress, end);
     }
-    progress_end(&progress, n);
+    if (piece < WORK_STOPPED) progress_end(&progress, n);
     return STATUS_OK;
 }
 

@@ -165,21 +165,30 @@ static int compare_ids(struct verification *v, const char *path) {
     return status_set(STATUS_FAILED, "%s was made from another vocabulary than %s", h5file_path(v->table.file), path);
 }
 
-/* No row is a code of the vocabulary. */
-static int check_new_codes(const struct verification *v, const struct vocabulary *names, const char *path) {
+/* A row of a table without the vocabulary's rows, and the code of the vocabulary that it is, or -1. */
+static int check_membership(const struct verification *v, const struct vocabulary *names, const char *path, int64_t row,
+                            int64_t known) {
+    const struct table *t = &v->table;
+    const char *code = t->code + row * t->code_bytes, *system = t->system + row * t->system_bytes;
+    if (row < t->shape.picked && known < 0)
+        return status_set(STATUS_FAILED, "%s: row %lld is said to be of the vocabulary, but %s has no %s:%s",
+                          h5file_path(t->file), (long long)row, path, system, code);
+    if (row >= t->shape.picked && known >= 0)
+        return status_set(STATUS_FAILED, "%s: row %lld is said to be a new code, but %s has %s:%s (in the row: %s)",
+                          h5file_path(t->file), (long long)row, path, vocabulary_system(names, known),
+                          vocabulary_code(names, known), code);
+    return STATUS_OK;
+}
+
+/* Rows that were picked are codes of the vocabulary, and no other row is. */
+static int check_memberships(const struct verification *v, const struct vocabulary *names, const char *path) {
     const struct table *t = &v->table;
     struct code_index index;
     int status = code_index_make(&index, (struct strings){names->code, NULL, names->code_bytes},
                                  (struct strings){names->system, NULL, names->system_bytes}, names->n_codes);
-    for (int64_t i = 0; i < t->shape.n_codes && status == STATUS_OK; i++) {
-        const char *code = t->code + i * t->code_bytes, *system = t->system + i * t->system_bytes;
-        int64_t known = code_index_same(&index, system, code);
-        if (known >= 0)
-            status =
-                status_set(STATUS_FAILED, "%s: row %lld is said to be a new code, but %s has %s:%s (in the row: %s)",
-                           h5file_path(t->file), (long long)i, path, vocabulary_system(names, known),
-                           vocabulary_code(names, known), code);
-    }
+    for (int64_t i = 0; i < t->shape.n_codes && status == STATUS_OK; i++)
+        status = check_membership(
+            v, names, path, i, code_index_same(&index, t->system + i * t->system_bytes, t->code + i * t->code_bytes));
     code_index_free(&index);
     return status;
 }
@@ -215,7 +224,7 @@ static int compare_names(struct verification *v, const char *path) {
                                 h5file_path(t->file), (long long)i, system, code, vocabulary_system(&names, i),
                                 vocabulary_code(&names, i));
     }
-    if (status == STATUS_OK && n == 0) status = check_new_codes(v, &names, path);
+    if (status == STATUS_OK && n == 0) status = check_memberships(v, &names, path);
     vocabulary_free(&names);
     return status;
 }
@@ -224,7 +233,9 @@ static void report(const struct verification *v) {
     const struct table_shape *s = &v->table.shape;
     printf("%s: ", h5file_path(v->table.file));
     if (s->vocabulary_rows > 0) printf("%lld codes in order, ", (long long)s->vocabulary_rows);
-    if (s->vocabulary_rows < s->n_codes) printf("%lld new codes, ", (long long)(s->n_codes - s->vocabulary_rows));
+    if (s->picked > 0) printf("%lld picked codes, ", (long long)s->picked);
+    int64_t n_new = s->n_codes - s->vocabulary_rows - s->picked;
+    if (n_new > 0) printf("%lld new codes, ", (long long)n_new);
     printf("%lld of %lld groups absent", (long long)v->absent, (long long)s->n_codes * TABLE_GROUPS);
     if (v->n_without_tokens) printf(", %lld codes without any token", (long long)v->n_without_tokens);
     for (int g = 0; g < TABLE_GROUPS; g++) {

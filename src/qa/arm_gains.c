@@ -88,17 +88,6 @@ void question_groups_free(int n, struct question_group *groups) {
 }
 
 /* ---- accuracies ---- */
-/* values [group->n, arms]: the share of an arm's seeds that have a question right. */
-static void fill_values(const struct compared_answers *x, enum answer_orders orders, const struct question_group *g,
-                        double *values) {
-    for (int a = 0; a < x->n_arms; a++)
-        for (int64_t i = 0; i < g->n; i++) {
-            int right = 0;
-            for (int s = 0; s < x->arms[a].n_seeds; s++) right += x->arms[a].right[s][orders][g->members[i]];
-            values[i * x->n_arms + a] = (double)right / x->arms[a].n_seeds;
-        }
-}
-
 static void describe(const struct compared_arm *arm, enum answer_orders orders, const struct question_group *g,
                      struct arm_gain *to) {
     double mean = 0, square = 0;
@@ -114,28 +103,55 @@ static void describe(const struct compared_arm *arm, enum answer_orders orders, 
 }
 
 /* ---- gains ---- */
+/* Units are the group's questions and behind them the runs of all arms. */
 struct resampled {
-    int64_t n;
-    int n_arms, over;
-    const double *values;
+    const struct compared_answers *answers;
+    const struct question_group *group;
+    enum answer_orders orders;
+    int over;
 };
+
+static double accuracy_of_run(const struct resampled *r, const uint8_t *right, const uint8_t *weights) {
+    double sum = 0, n = 0;
+    for (int64_t i = 0; i < r->group->n; i++) {
+        n += weights[i];
+        sum += weights[i] * right[r->group->members[i]];
+    }
+    return n > 0 ? sum / n : NAN;
+}
+
+/* An arm's accuracy on resampled questions and runs, of k runs each with weights[run] of mean and variance 1: a run counts
+ * 1/k + (its weight - their mean) / sqrt(k (k - 1)), so that the mean over runs varies by their sample variance / k, as it does over
+ * drawings of seeds; counting a run as often as its weight says would make that too small by (k - 1) / k. */
+static double resample_arm(const struct resampled *r, const struct compared_arm *arm, const uint8_t *weights,
+                           const uint8_t *run_weights) {
+    double mean = 0, sum = 0, k = arm->n_seeds, spread = k > 1 ? 1 / sqrt(k * (k - 1)) : 0;
+    for (int s = 0; s < arm->n_seeds; s++) mean += run_weights[s] / k;
+    for (int s = 0; s < arm->n_seeds; s++)
+        sum += (1 / k + spread * (run_weights[s] - mean)) * accuracy_of_run(r, arm->right[s][r->orders], weights);
+    return sum;
+}
 
 static void compute(const void *context, const uint8_t *weights, void *scratch, double *results) {
     const struct resampled *r = context;
-    double sums[COMPARED_ARMS] = {0}, n = 0;
+    const struct compared_answers *x = r->answers;
+    const uint8_t *run_weights = weights + r->group->n;
     (void)scratch;
-    for (int64_t i = 0; i < r->n; i++) {
-        n += weights[i];
-        for (int a = 0; a < r->n_arms; a++) sums[a] += weights[i] * r->values[i * r->n_arms + a];
-    }
-    for (int a = 0; a < r->n_arms; a++) results[a] = n > 0 ? (sums[r->over] - sums[a]) / n : NAN;
+    for (int a = 0; a < x->n_arms; run_weights += x->arms[a++].n_seeds)
+        results[a] = resample_arm(r, &x->arms[a], weights, run_weights);
+    double over = results[r->over];
+    for (int a = 0; a < x->n_arms; a++) results[a] = over - results[a];
 }
+
+/* 97.5th and 80th percentile of the normal distribution, summed. */
+static const double DETECTABLE = 1.959963984540054 + 0.8416212335729143;
 
 static int greatest_divisor(int a, int b) { return b ? greatest_divisor(b, a % b) : a; }
 
-/* The exact test of whole numbers: differences times the least multiple of both numbers of seeds. */
+/* p, and what could have been seen, of the variances over questions and over seeds. The test is of whole numbers: differences
+ * times the least multiple of both numbers of seeds. */
 static int test(const struct compared_arm *a, const struct compared_arm *b, enum answer_orders orders,
-                const struct question_group *g, struct arm_gain *to) {
+                const struct question_group *g, double seeds_variance, struct arm_gain *to) {
     int divisor = greatest_divisor(a->n_seeds, b->n_seeds);
     int32_t *d;
     double square = 0, unit = (double)a->n_seeds * b->n_seeds / divisor;
@@ -145,10 +161,15 @@ static int test(const struct compared_arm *a, const struct compared_arm *b, enum
         for (int s = 0; s < b->n_seeds; s++) d[i] -= b->right[s][orders][g->members[i]] * (a->n_seeds / divisor);
         square += (double)d[i] * d[i] / (unit * unit);
     }
-    to->detectable = 1.959963984540054 * sqrt(square / (double)g->n / (double)g->n);
+    to->detectable = fmin(1, DETECTABLE * sqrt(square / (double)g->n / (double)g->n + seeds_variance));
     int status = sign_flips_exact(g->n, d, &to->p);
     free(d);
     return status;
+}
+
+/* Of an arm's mean over seeds; 0: one run. */
+static double variance_of_seeds(const struct compared_arm *arm, const struct arm_gain *of) {
+    return arm->n_seeds > 1 ? of->deviation * of->deviation / arm->n_seeds : 0;
 }
 
 static void pair_seeds(const struct compared_arm *a, const struct compared_arm *b, const struct arm_gain *of_a,
@@ -158,29 +179,35 @@ static void pair_seeds(const struct compared_arm *a, const struct compared_arm *
             if (a->seeds[s] == b->seeds[t]) to->paired[to->n_paired++] = of_a->by_seed[s] - to->by_seed[t];
 }
 
+static int n_runs(const struct compared_answers *x) {
+    int n = 0;
+    for (int a = 0; a < x->n_arms; a++) n += x->arms[a].n_seeds;
+    return n;
+}
+
+/* Several seeds tell how far trainings of the arm differ; what was not trained has none. */
+static int is_sampled(const struct compared_arm *arm) { return arm->n_seeds > 1 || !arm->is_trained; }
+
 int arm_gains_compute(const struct compared_answers *x, enum answer_orders orders, const struct question_group *g,
                       int over, const struct bootstrap *bootstrap, struct arm_gain *gains) {
-    struct resampled r = {.n = g->n, .n_arms = x->n_arms, .over = over};
-    struct bootstrap_measure measure = {.n_units = g->n, .n_results = x->n_arms, .compute = compute, .context = &r};
+    struct resampled r = {x, g, orders, over};
+    struct bootstrap_measure measure = {
+        .n_units = g->n + n_runs(x), .n_results = x->n_arms, .compute = compute, .context = &r};
     struct estimate estimates[COMPARED_ARMS];
-    double *values = NULL;
-    int status;
     memset(gains, 0, (size_t)x->n_arms * sizeof *gains);
-    TRY_DONE(comm_agree(bootstrap->comm, mem_alloc(&values, g->n * x->n_arms, sizeof *values)));
-    fill_values(x, orders, g, values);
-    r.values = values;
-    TRY_DONE(bootstrap_run(bootstrap, &measure, estimates));
+    TRY(bootstrap_run(bootstrap, &measure, estimates));
     for (int a = 0; a < x->n_arms; a++) describe(&x->arms[a], orders, g, &gains[a]);
     for (int a = 0; a < x->n_arms; a++) {
         if (a == over) continue;
         gains[a].gain = estimates[a];
+        gains[a].gain.n = g->n;
         pair_seeds(&x->arms[over], &x->arms[a], &gains[over], &gains[a]);
-        TRY_DONE(comm_agree(bootstrap->comm, test(&x->arms[over], &x->arms[a], orders, g, &gains[a])));
-        gains[a].told_apart = (gains[a].gain.low > 0 || gains[a].gain.high < 0) && gains[a].p < 0.05;
+        double variance = variance_of_seeds(&x->arms[over], &gains[over]) + variance_of_seeds(&x->arms[a], &gains[a]);
+        TRY(comm_agree(bootstrap->comm, test(&x->arms[over], &x->arms[a], orders, g, variance, &gains[a])));
+        gains[a].runs_alone = !is_sampled(&x->arms[over]) || !is_sampled(&x->arms[a]);
+        gains[a].differ = (gains[a].gain.low > 0 || gains[a].gain.high < 0) && gains[a].p < 0.05;
     }
-done:
-    free(values);
-    return status;
+    return STATUS_OK;
 }
 
 int arm_gains_best_other(const struct compared_answers *x, const struct arm_gain *gains, int over) {

@@ -1,12 +1,14 @@
 /* What arms that answered the same questions are worth on groups of these, and what one of them gains over each other one.
  *
- * An arm's value of a question is the share of its seeds that have it right. Questions are the units of all intervals and tests, and all
- * seeds of a question go together, so that seeds do not count as further questions; how far seeds differ is said beside.
+ * An arm's value of a question is the share of its seeds that have it right. Seeds do not count as further questions, and how far they
+ * differ is said beside.
  *
  *   accuracy     mean over questions; Wilson's interval as if of one run (seeds make the mean no less sure than that)
- *   gain         difference of accuracies; bootstrap over questions, the same resamples for all arms
- *   p            exact paired permutation test: McNemar's exact test where both arms have one seed (measure/sign_flips.h)
- *   detectable   1.96 sqrt(mean d^2 / n), d the differences by question: about the least gain that could have been seen
+ *   gain         difference of accuracies; bootstrap of two levels, over questions (the same resamples for all arms) and over the seeds
+ *                within each arm: what other questions and other trainings would give. Arms of one run have no second level
+ *   p            paired permutation test over questions, of these runs: exact where both arms have as many seeds, McNemar's with one each
+ *   detectable   2.80 sqrt(mean d^2 / n + sum over both arms of deviation^2 / seeds), d the differences by question, 1 at most: the gain
+ *                that is seen, as two-sided p < 0.05, in four of five cases. Of one run, deviation counts as 0
  */
 #ifndef MEDTOK_QA_ARM_GAINS_H
 #define MEDTOK_QA_ARM_GAINS_H
@@ -37,7 +39,8 @@ struct arm_gain {
     double p, detectable;
     int n_paired;                  /* seeds that both have */
     double paired[COMPARED_SEEDS]; /* [n_paired] gains by seed, in the arm's order of seeds */
-    int told_apart;                /* the interval does not hold 0, and p < 0.05 */
+    int differ;                    /* the interval does not hold 0, and p < 0.05 */
+    int runs_alone; /* an arm was trained from one seed: what differs are these runs, and the arms cannot be told apart */
 };
 
 /* Collective. gains [answers->n_arms]; over: the number of the arm whose gains are told. */

@@ -29,19 +29,27 @@ static void print_seeds(FILE *out, const struct arm_gain *g) {
     for (int s = 0; s < g->n_paired; s++) fprintf(out, "%s %+.1f", s ? "," : "", 100 * g->paired[s]);
 }
 
-/* "MedTok over null prefix: +0.4 points (95 %: -0.8 to +1.6), McNemar p = .52: not told apart" */
+static const char *verdict(const struct arm_gain *g) {
+    if (g->runs_alone) return g->differ ? ": these runs differ" : ": these runs are not told apart";
+    return g->differ ? "" : ": not told apart";
+}
+
+/* "MedTok over null prefix: +0.4 points (95 %: -0.8 to +1.6), exact paired test p = .52: not told apart" */
 static void print_gain(const struct compare_report *r, FILE *out, int orders, int group, int arm, const char *what) {
     const struct compared_answers *x = r->answers;
     const struct arm_gain *g = gain_of(r, orders, group, arm);
-    int alone = x->arms[r->over].n_seeds == 1 && x->arms[arm].n_seeds == 1;
-    fprintf(out, "- %s over %s%s: %+.1f points (95 %%: %+.1f to %+.1f), %s ", x->arms[r->over].name, what,
-            x->arms[arm].name, 100 * g->gain.value, 100 * g->gain.low, 100 * g->gain.high,
-            alone ? "McNemar" : "exact paired test");
+    int n = x->arms[r->over].n_seeds, m = x->arms[arm].n_seeds;
+    fprintf(out, "- %s over %s%s%s: %+.1f points (95 %%: %+.1f to %+.1f), %s ", x->arms[r->over].name, what,
+            x->arms[arm].name, g->runs_alone ? ", these runs" : "", 100 * g->gain.value, 100 * g->gain.low,
+            100 * g->gain.high,
+            n != m   ? "paired test"
+            : n == 1 ? "McNemar"
+                     : "exact paired test");
     print_p(out, g->p);
-    fprintf(out, "%s", g->told_apart ? "" : ": not told apart");
+    fprintf(out, "%s", verdict(g));
     print_seeds(out, g);
     if (g->detectable > 0)
-        fprintf(out, ". A difference of %.1f could have been seen.\n", 100 * g->detectable);
+        fprintf(out, ". A difference of %.1f could have been seen in four of five cases.\n", 100 * g->detectable);
     else
         fprintf(out, ". No question is answered otherwise.\n");
 }
@@ -87,12 +95,14 @@ void compare_report_print(const struct compare_report *r, FILE *out) {
     for (int a = 0; a < x->n_arms; a++)
         fprintf(out, "%s %s (%d %s)", a ? "," : "", x->arms[a].name, x->arms[a].n_seeds,
                 x->arms[a].n_seeds == 1 ? "run" : "seeds");
-    fprintf(
-        out,
-        ". Percent right, with Wilson's 95 %% interval of one run, and ± the standard deviation over seeds. Gains: "
-        "bootstrap of %lld resamples over questions, all seeds of a question together; the test is the exact paired "
-        "permutation test, of one run each McNemar's.\n",
-        (long long)r->resamples);
+    fprintf(out,
+            ". Percent right, with Wilson's 95 %% interval of one run, and ± the standard deviation over seeds. Gains: "
+            "bootstrap of %lld resamples over questions and, within an arm, over seeds; the paired permutation test is "
+            "over "
+            "questions, of these runs, and exact where both arms have as many seeds, of one run each McNemar's. Arms "
+            "are told "
+            "apart with two seeds or more of each that is trained.\n",
+            (long long)r->resamples);
     for (int o = 0; o < x->n_orders; o++) {
         fprintf(out, "\n## %s\n", HEADINGS[o]);
         print_table(r, out, o);
@@ -118,9 +128,10 @@ static void write_gain(struct json *j, const struct compare_report *r, int a, co
         json_real(j, "value", g->gain.value, 6);
         json_real(j, "low", g->gain.low, 6);
         json_real(j, "high", g->gain.high, 6);
-        json_real(j, "exact_p", g->p, 6);
+        json_real(j, "paired_p", g->p, 6);
         json_real(j, "detectable", g->detectable, 6);
-        json_integer(j, "told_apart", g->told_apart);
+        json_integer(j, "told_apart", g->differ && !g->runs_alone);
+        json_integer(j, "these_runs_alone", g->runs_alone);
         write_shares(j, "by_seed", g->n_paired, g->paired);
         json_end(j);
     }

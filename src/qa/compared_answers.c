@@ -13,6 +13,7 @@ void compared_answers_free(struct compared_answers *x) {
             for (int o = 0; o < N_ANSWER_ORDERS; o++) free(x->arms[a].right[s][o]);
     }
     free(x->questions);
+    free(x->model);
     dictionary_free(&x->ids);
     dictionary_free(&x->sets);
     *x = (struct compared_answers){0};
@@ -43,13 +44,17 @@ static int read_entry(const char *path, json_t *object, struct entry *e) {
     return e->id && e->answer && e->chosen ? STATUS_OK : status_set(STATUS_FAILED, "%s: no report of the job qa", path);
 }
 
+static int said_twice(const char *path, const char *id) {
+    return status_set(STATUS_FAILED, "%s: question %s is there twice", path, id);
+}
+
 /* ---- questions ---- */
 /* Those of the first report. */
 static int add_question(struct compared_answers *x, const char *path, const struct entry *e) {
     struct compared_question *q = &x->questions[x->n];
     int32_t number, set = -1;
     TRY(dictionary_add(&x->ids, e->id, (int64_t)strlen(e->id), &number));
-    if (number != x->n) return status_set(STATUS_FAILED, "%s: question %s is there twice", path, e->id);
+    if (number != x->n) return said_twice(path, e->id);
     if (e->set) TRY(dictionary_add(&x->sets, e->set, (int64_t)strlen(e->set), &set));
     *q = (struct compared_question){.set = set, .n_options = e->n_options, .answer = e->answer[0], .with_codes = 1};
     x->n++;
@@ -88,11 +93,10 @@ static int add_run(struct compared_answers *x, const char *path, const char *nam
     return STATUS_OK;
 }
 
-static int fill(struct compared_answers *x, const char *path, json_t *list, struct compared_arm *arm) {
-    uint8_t **right = arm->right[arm->n_seeds - 1];
+/* seen [questions]: 1 where the report has answered. */
+static int fill_entries(struct compared_answers *x, const char *path, json_t *list, uint8_t **right, uint8_t *seen) {
     size_t k;
     json_t *object;
-    for (int o = 0; o < N_ANSWER_ORDERS; o++) TRY(mem_alloc(&right[o], x->n, 1));
     json_array_foreach(list, k, object) {
         struct entry e;
         TRY(read_entry(path, object, &e));
@@ -102,11 +106,40 @@ static int fill(struct compared_answers *x, const char *path, json_t *list, stru
                               "%s: question %s is %s in the first report: answers to the same questions "
                               "can be compared",
                               path, e.id, i < 0 ? "not" : "another one");
+        if (seen[i]) return said_twice(path, e.id);
+        seen[i] = 1;
         x->questions[i].with_codes &= (uint8_t)e.with_codes;
         right[ORDERS_AS_THEY_STAND][i] = e.chosen[0] == e.answer[0];
         right[ORDERS_ALL][i] = e.over_orders && e.over_orders[0] == e.answer[0];
         if (!e.over_orders) x->n_orders = 1;
     }
+    return STATUS_OK;
+}
+
+static int fill(struct compared_answers *x, const char *path, json_t *list, struct compared_arm *arm) {
+    uint8_t **right = arm->right[arm->n_seeds - 1], *seen;
+    for (int o = 0; o < N_ANSWER_ORDERS; o++) TRY(mem_alloc(&right[o], x->n, 1));
+    TRY(mem_alloc(&seen, x->n, 1));
+    int status = fill_entries(x, path, list, right, seen);
+    free(seen);
+    return status;
+}
+
+/* All reports are of one model, and of questions that no arm learned from. */
+static int check_source(struct compared_answers *x, const char *path, json_t *file) {
+    const char *model = text_of(file, "answers_of");
+    size_t learned = json_array_size(json_object_get(file, "questions_learned_from"));
+    if (!model) return status_set(STATUS_FAILED, "%s: no report of the job qa", path);
+    if (!x->model && !(x->model = strdup(model))) return status_set(STATUS_FAILED, "out of memory");
+    if (strcmp(model, x->model) != 0)
+        return status_set(STATUS_FAILED,
+                          "%s: the model %s answers, and in the first report %s: arms of one model can be compared",
+                          path, model, x->model);
+    if (learned)
+        return status_set(STATUS_FAILED,
+                          "%s: its adapter learned from %lld of the questions (questions_learned_from): ask others, or "
+                          "learn without them",
+                          path, (long long)learned);
     return STATUS_OK;
 }
 
@@ -116,6 +149,7 @@ static int add_report(struct compared_answers *x, const char *path, json_t *file
     struct compared_arm *arm = NULL;
     size_t n = json_array_size(list), k;
     if (!name || !n) return status_set(STATUS_FAILED, "%s: no report of the job qa", path);
+    TRY(check_source(x, path, file));
     if (!x->questions) {
         TRY(mem_alloc(&x->questions, (long long)n, sizeof *x->questions));
         json_array_foreach(list, k, object) {
@@ -128,6 +162,7 @@ static int add_report(struct compared_answers *x, const char *path, json_t *file
         return status_set(STATUS_FAILED, "%s: it has %lld questions, and the first report %lld", path, (long long)n,
                           (long long)x->n);
     TRY(add_run(x, path, name, json_is_integer(seed) ? (int64_t)json_integer_value(seed) : -1, &arm));
+    arm->is_trained |= text_of(file, "adapter") != NULL;
     return fill(x, path, list, arm);
 }
 

@@ -13,7 +13,8 @@ enum { COMPARED_SEEDS = 32, COMPARED_ARMS = 24 };
 enum answer_orders { ORDERS_AS_THEY_STAND, ORDERS_ALL, N_ANSWER_ORDERS };
 
 struct compared_arm {
-    char *name; /* owned */
+    char *name;     /* owned */
+    int is_trained; /* with an adapter */
     int n_seeds;
     int64_t seeds[COMPARED_SEEDS];                   /* -1: not trained */
     uint8_t *right[COMPARED_SEEDS][N_ANSWER_ORDERS]; /* [questions] 1: right. ORDERS_ALL may be NULL. Owned */
@@ -26,6 +27,7 @@ struct compared_question {
 };
 
 struct compared_answers {
+    char *model; /* qa.model of all reports, owned */
     int64_t n;
     struct dictionary ids, sets;
     struct compared_question *questions; /* [n] in the first report's order */
@@ -34,8 +36,8 @@ struct compared_answers {
     struct compared_arm arms[COMPARED_ARMS]; /* in the order in which reports first name them */
 };
 
-/* Reads reports of qa. The error names the file: one that is none; with other questions than the first; of an arm and a seed that are
- * there already. Free in any case. */
+/* Reads reports of qa. The error names the file: one that is none; of another model than the first, or with other questions; with a question
+ * twice, or one that its adapter learned from; of an arm and a seed that are there already. Free in any case. */
 int compared_answers_read(struct compared_answers *answers, const struct string_list *paths);
 void compared_answers_free(struct compared_answers *answers);
 

@@ -12,7 +12,8 @@
  *   region i32 [4, 2]      first and one past the last candidate row of each group
  * Root attributes: n_codes, top_k, dim, codebook_size, vocabulary_id (of the vocabulary that the model was trained on),
  * checkpoint_id, step; vocabulary_rows (the first rows are the vocabulary), table_version (1; one more each time that codes
- * are appended) and base_rows (rows of the version before); averaged (1: made with the moving average of the weights,
+ * are appended) and base_rows (rows of the version before); picked (qa_prefix.table: the first so many rows are codes of that vocabulary, some of
+ * it; 0 or absent in other tables); averaged (1: made with the moving average of the weights,
  * train.average); residual (1, quantizer.assign: residual, or 0; absent in older tables, which is 0): token k of a group is
  * then a row of part k of top_k equal parts of its region, and its weight, at least 0, its code vector's product with what
  * the tokens before it leave, so that the squares of the weights sum to 1 at most.
@@ -29,6 +30,7 @@ extern const char *const TABLE_GROUP_NAMES[TABLE_GROUPS];
 
 struct table_shape {
     int64_t n_codes, top_k, dim, codebook_size, vocabulary_rows, base_rows, table_version;
+    int64_t picked; /* the first rows that are codes of the vocabulary, of which others are lacking */
     int32_t region[TABLE_GROUPS][2];
     int64_t
         residual; /* 1: token k of a group is of part k of top_k parts of its region; weights are what it explains */

@@ -10,6 +10,7 @@ struct pick {
     struct table *from;
     uint8_t *wanted; /* [rows of `from`] */
     int64_t n;       /* rows that are wanted */
+    int64_t known;   /* of them those that are codes of the vocabulary, which come first in `from` */
     char *code, *system;
     int32_t *tokens;
     float *weights, *embedding, *codebook;
@@ -32,7 +33,9 @@ static int mark(struct pick *p, int64_t n, const int64_t *rows) {
         if (rows[i] < 0 || rows[i] >= s->n_codes)
             return status_set(STATUS_FAILED, "row %lld is none of the table's %lld", (long long)rows[i],
                               (long long)s->n_codes);
-        p->n += !p->wanted[rows[i]];
+        if (p->wanted[rows[i]]) continue;
+        p->n++;
+        p->known += rows[i] < s->vocabulary_rows || rows[i] < s->picked;
         p->wanted[rows[i]] = 1;
     }
     return p->n ? STATUS_OK : status_set(STATUS_FAILED, "no row of the table is asked for");
@@ -98,6 +101,7 @@ static int write_table(const struct pick *p, const char *path, const struct prov
     char *vocabulary_id = NULL, *checkpoint_id = NULL;
     shape.n_codes = p->n;
     shape.vocabulary_rows = shape.base_rows = 0;
+    shape.picked = p->known;
     shape.table_version = 1;
     int status = read_head(p, &head, &vocabulary_id, &checkpoint_id);
     status = table_create(&writer, &self, path, &shape, &head, provenance, status);

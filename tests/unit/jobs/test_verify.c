@@ -48,7 +48,7 @@ static char *write_vocabulary(void) {
 
 /* Each row has one token a group: row 0 of a codebook of width 1, with this weight. */
 static float weight = 1;
-static int64_t residual;
+static int64_t residual, picked;
 
 static void write_table(const char *codes, const char *vocabulary_id) {
     struct comm self = comm_self();
@@ -58,6 +58,7 @@ static void write_table(const char *codes, const char *vocabulary_id) {
                                 .codebook_size = 1,
                                 .vocabulary_rows = 0,
                                 .table_version = 1,
+                                .picked = picked,
                                 .residual = residual};
     struct provenance provenance = {.job = "tokenize"};
     const int32_t tokens[ROWS * TABLE_GROUPS] = {0};
@@ -126,6 +127,21 @@ static void a_code_of_the_vocabulary_is_no_new_code(void **state) {
     free(id);
 }
 
+static void a_picked_row_is_a_code_of_the_vocabulary(void **state) {
+    (void)state;
+    char *id = write_vocabulary();
+    picked = 1;
+    write_table("E2\0\0\0\0\0\0E3\0\0\0\0\0\0E2\0\0\0\0\0", id);
+    if (verify(vocabulary_path)) fail_msg("%s", status_message());
+    write_table("E3\0\0\0\0\0\0E4\0\0\0\0\0\0E2\0\0\0\0\0", id);
+    assert_int_equal(verify(vocabulary_path), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "row 0 is said to be of the vocabulary, but"));
+    picked = 0;
+    write_table("E2\0\0\0\0\0\0E3\0\0\0\0\0\0E2\0\0\0\0\0", id);
+    assert_int_equal(verify(vocabulary_path), STATUS_FAILED);
+    free(id);
+}
+
 static void weights_sum_to_one_or_their_squares_to_at_most_one(void **state) {
     (void)state;
     static const char CODES[] = "E1\0\0\0\0\0\0E2\0\0\0\0\0\0E2\0\0\0\0\0";
@@ -150,6 +166,7 @@ int main(void) {
         cmocka_unit_test(a_code_in_two_rows_is_a_fault),
         cmocka_unit_test(two_spellings_of_a_code_are_one),
         cmocka_unit_test(a_code_of_the_vocabulary_is_no_new_code),
+        cmocka_unit_test(a_picked_row_is_a_code_of_the_vocabulary),
         cmocka_unit_test(weights_sum_to_one_or_their_squares_to_at_most_one),
     };
     close(mkstemp(table_path));

@@ -127,6 +127,7 @@ static void a_picked_table_has_its_codes_as_the_whole_one_has_them(void **state)
     assert_int_equal(table_open(&few, path), STATUS_OK);
     assert_int_equal(few.shape.n_codes, 2);
     assert_int_equal(few.shape.vocabulary_rows, 0);
+    assert_int_equal(few.shape.picked, 2);
     assert_string_equal(few.code, "C3");
     assert_string_equal(few.code + few.code_bytes, "C7");
     assert_string_equal(few.system, "ATC");
