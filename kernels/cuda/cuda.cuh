@@ -58,6 +58,9 @@ int cuda_exchange_behind(struct device *device, const char *what);
 extern "C" const struct device_sums *const CUDA_SUMS;
 extern "C" int cuda_sums_go_on(struct device *device);
 
+/* Leaves the group at the end of the device: together with the others if no sum is under way and nothing has failed, else without them. */
+extern "C" void cuda_sums_close(struct device *device);
+
 enum { WARP = 32 };
 
 /* Whether the device multiplies so; else the error is recorded. tf32 and bf16 are of the tensor cores of Ampere and later. */

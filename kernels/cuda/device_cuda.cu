@@ -192,7 +192,7 @@ real *cuda_scratch(struct device *device, int64_t count) {
 /* Frees what there is; nothing is reported, since after a failure each of these calls fails too. */
 static void cuda_close(struct device *device) {
     struct cuda *cuda = cuda_of(device);
-    device_group_leave(device); /* first: a sum that never ends would be waited for */
+    cuda_sums_close(device); /* first: a sum that never ends would be waited for */
     cudaStream_t *streams[] = {&cuda->stream, &cuda->copies, &cuda->exchange};
     for (cudaStream_t *stream : streams)
         if (*stream) cudaStreamSynchronize(*stream);

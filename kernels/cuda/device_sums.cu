@@ -5,11 +5,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 #include "cuda/cuda.cuh"
 #include "cuda/nccl_library.h"
 
 static_assert(sizeof(ncclUniqueId) == sizeof(struct device_group_id), "ids are handed on as they are");
+
+/* To connect in a sum; what takes longer does not come. Tests of the emulation do not wait that long. */
+#ifndef CUDA_SUMS_CONNECT_SECONDS
+#define CUDA_SUMS_CONNECT_SECONDS 120
+#endif
 
 struct group {
     ncclComm_t comm; /* NULL: none */
@@ -73,6 +79,8 @@ static void join(struct device *device, const struct device_group_id *id, int ra
     if (!group) return;
     memcpy(&unique, id->bytes, sizeof unique);
     config.blocking = 0;
+    /* All connect when they join, and none waits in its first sum for another that has failed before its own; who wants that has set it. */
+    setenv("NCCL_RUNTIME_CONNECT", "0", 0);
     ncclResult_t code = ncclCommInitRankConfig(&group->comm, size, unique, rank, &config);
     group->size = size;
     group->state = GROUP_JOINING;
@@ -97,18 +105,26 @@ static enum device_group_state state(struct device *device, const char **why) {
     return group->state;
 }
 
-/* A communicator that still works, or whose other side is gone, would have us wait. */
+/* Does not wait for the others, of which some may have joined and some not. */
 static void leave(struct device *device) {
     struct cuda *cuda = cuda_of(device);
-    struct group *group = cuda->group;
+    if (!cuda->group) return;
+    give_up(cuda->group);
+    free(cuda->group);
+    cuda->group = NULL;
+}
+
+/* Destroying a communicator waits for the others, who do the same at their end; one that still works, or whose other side is gone, would have us
+ * wait for ever. */
+extern "C" void cuda_sums_close(struct device *device) {
+    struct group *group = cuda_of(device)->group;
     if (!group) return;
     cuda_sums_go_on(device);
-    if (group->comm && group->state == GROUP_JOINED && !group->is_summing && !device->error[0])
+    if (group->comm && group->state == GROUP_JOINED && !group->is_summing && !device->error[0]) {
         ncclCommDestroy(group->comm);
-    else
-        give_up(group);
-    free(group);
-    cuda->group = NULL;
+        group->comm = NULL;
+    }
+    leave(device);
 }
 
 /* ---- sums ---- */
@@ -121,7 +137,19 @@ static int fail_sum(struct device *device, ncclResult_t code) {
     return 0;
 }
 
-/* The first sum connects the devices, which may go on in the background. */
+/* What has come of a call that may go on in the background; ncclInProgress: it took too long. */
+static ncclResult_t wait_for_call(struct group *group, ncclResult_t code) {
+    struct timespec began, now;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (now = began; code == ncclInProgress && now.tv_sec - began.tv_sec <= CUDA_SUMS_CONNECT_SECONDS;) {
+        sched_yield();
+        code = state_of(group);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    }
+    return code;
+}
+
+/* The first sum may connect the devices, for which NCCL waits until all have begun it. */
 static void start(struct device *device, void *values, int64_t count) {
     struct cuda *cuda = cuda_of(device);
     struct group *group = cuda->group;
@@ -133,7 +161,12 @@ static void start(struct device *device, void *values, int64_t count) {
     group->is_summing = 1;
     group->is_awaited = 0;
     ncclResult_t code = ncclAllReduce(values, values, (size_t)count, TYPE, ncclSum, group->comm, cuda->exchange);
-    for (; code == ncclInProgress; code = state_of(group)) sched_yield();
+    code = wait_for_call(group, code);
+    if (code == ncclInProgress)
+        cuda_set_error(device,
+                       "cuda: NCCL: ncclAllReduce has not connected the GPUs in %d s: another rank has failed, or cannot be reached "
+                       "(NCCL_DEBUG=INFO in the environment says more); run.sums=mpi sums without it",
+                       CUDA_SUMS_CONNECT_SECONDS);
     if (code != ncclSuccess) fail_sum(device, code);
 }
 

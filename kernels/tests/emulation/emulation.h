@@ -13,7 +13,8 @@
  * The environment makes it another device, or one that cannot be used: MEDTOK_EMULATION_MULTIPROCESSORS (3),
  * MEDTOK_EMULATION_CAPABILITY (80: compute capability 8.0), MEDTOK_EMULATION_DRIVER (13000: a driver for CUDA 13.0, which is the
  * toolkit's; an older one is not sufficient; 0: there is none), MEDTOK_EMULATION_OPENS (0; what cudaFuncGetAttributes returns),
- * MEDTOK_EMULATION_DEVICES (1: how many), MEDTOK_EMULATION_NCCL (none: its library is not there; refuse:R: rank R cannot join a group).
+ * MEDTOK_EMULATION_DEVICES (1: how many), MEDTOK_EMULATION_NCCL (none: its library is not there; refuse:R: rank R cannot join a group;
+ * lose:R: it fails when the others have joined). NCCL_RUNTIME_CONNECT is NCCL's own: unless it is 0, devices connect in their first sum.
  *
  * Launches over the limits of the hardware fail with an error code, as on a GPU. Work queued on a stream waits as long
  * as it may: it runs when the host waits for it, so that the reuse of memory that a copy has not yet left shows.

@@ -26,7 +26,7 @@ namespace {
 enum { MOST_RANKS = 16, PART_BYTES = 1 << 18 };
 
 struct shared_memory {
-    std::atomic<int> n_joined, n_waiting;
+    std::atomic<int> n_joined, n_connecting, n_aborted, n_waiting;
     std::atomic<unsigned> n_barriers;
     std::atomic<int> is_here[MOST_RANKS];
     std::atomic<size_t> count[MOST_RANKS]; /* of the sum that is under way */
@@ -57,6 +57,7 @@ struct emulated_group {
     shared_memory *shared;
     int rank, size;
     bool is_lost; /* another process is gone */
+    enum { AT_ONCE, LATE, CONNECTING } connects; /* late: in the first sum, when all have begun it */
 };
 
 namespace {
@@ -160,13 +161,21 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int n_ranks, ncclUniqueId 
     void *memory = mmap(nullptr, sizeof(shared_memory), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     if (memory == MAP_FAILED) return ncclSystemError;
-    *comm = new emulated_group{static_cast<shared_memory *>(memory), rank, n_ranks, false};
+    const char *late = getenv("NCCL_RUNTIME_CONNECT");
+    bool at_once = late && strcmp(late, "0") == 0;
+    *comm = new emulated_group{static_cast<shared_memory *>(memory), rank, n_ranks, false,
+                               at_once ? emulated_group::AT_ONCE : emulated_group::LATE};
     hold(*comm);
     return ncclInProgress;
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *error) {
     bool all = comm->shared->n_joined >= comm->size;
+    if (all && environment_says("lose", comm->rank)) {
+        *error = ncclSystemError;
+        return ncclSuccess;
+    }
+    if (comm->connects == emulated_group::CONNECTING && comm->shared->n_connecting < comm->size) all = false;
     *error = comm->is_lost || (!all && any_is_gone(comm)) ? ncclRemoteError : all ? ncclSuccess : ncclInProgress;
     return ncclSuccess;
 }
@@ -183,10 +192,14 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataTyp
         delete seen;
         if (!comm->is_lost) sum_now(comm, static_cast<char *>(to), count, size);
     });
-    return ncclSuccess;
+    if (comm->connects != emulated_group::LATE) return ncclSuccess;
+    comm->connects = emulated_group::CONNECTING;
+    comm->shared->n_connecting++;
+    return ncclInProgress;
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+    if (comm->shared->n_aborted) emulation_fail("a communicator is destroyed that others have aborted, which waits for them");
     pthread_mutex_unlock(&comm->shared->held[comm->rank]);
     munmap(comm->shared, sizeof *comm->shared);
     delete comm;
@@ -196,6 +209,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
 /* What is queued still finds the process lost, and does nothing. */
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
     comm->is_lost = true;
+    comm->shared->n_aborted++;
     aborted.push_back(comm);
     pthread_mutex_unlock(&comm->shared->held[comm->rank]);
     return ncclSuccess;
