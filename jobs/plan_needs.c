@@ -53,11 +53,20 @@ static int read_vocabulary(const struct config *config, struct plan_sizes *z) {
     return STATUS_OK;
 }
 
+static int64_t text_row_bytes(const struct config *c) {
+    return c->text.dim * (c->text.precision == PRECISION_FP16 ? 2 : 4);
+}
+
 static int64_t text_code_bytes(const struct config *c) {
     int64_t rows = c->text.encoder == TEXT_HASHED_NGRAMS   ? WORD_ROWS
                    : c->text.features == FEATURES_SENTENCE ? 1
                                                            : TOKEN_ROWS;
-    return rows * c->text.dim * (c->text.precision == PRECISION_FP16 ? 2 : 4);
+    return rows * text_row_bytes(c);
+}
+
+/* A row for each node's name, of which few are alike, and where it lies. */
+static int64_t node_text_bytes(const struct plan_sizes *z, const struct config *c) {
+    return c->text.nodes == NODE_TEXTS_YES ? z->n_nodes * (text_row_bytes(c) + 4) : 0;
 }
 
 /* The model's parameters, without their values. */
@@ -81,7 +90,7 @@ int plan_sizes_find(struct plan_sizes *z, const struct config *c, int with_prepa
     TRY(with_prepare ? count_listed(c, z) : read_vocabulary(c, z));
     TRY(count_parameters(c, z));
     if (!z->vocabulary_bytes) z->vocabulary_bytes = z->n_codes * VOCABULARY_BYTES;
-    z->text_bytes = z->n_codes * text_code_bytes(c);
+    z->text_bytes = z->n_codes * text_code_bytes(c) + node_text_bytes(z, c);
     int64_t parts = c->train.average > 0 ? 4 : 3; /* values, two moments, averages */
     int64_t on_the_way = c->train.checkpoint_every ? (c->train.steps - 1) / c->train.checkpoint_every : 0;
     z->checkpoint_bytes = 4 * parts * z->parameters;
@@ -138,14 +147,14 @@ static int64_t writes_of(enum job job, const struct plan_sizes *z) {
 }
 
 /* ---- time ---- */
-int64_t plan_units(enum job job, int64_t n_codes, const struct config *c) {
+int64_t plan_units(enum job job, int64_t n_codes, int64_t n_nodes, const struct config *c) {
     struct grid grid;
     int64_t units = 0;
     switch (job) {
         case JOB_PREPARE:
-        case JOB_ENCODE:
         case JOB_TOKENIZE:
         case JOB_INSPECT: return n_codes;
+        case JOB_ENCODE: return n_codes + (c->text.nodes == NODE_TEXTS_YES ? n_nodes : 0);
         case JOB_TRAIN: return c->train.steps * c->train.batch * c->train.micro_batches;
         case JOB_EVALUATE:
             if (grid_make(&grid, &c->ehr, (uint64_t)c->run.seed) == STATUS_OK)
@@ -171,7 +180,7 @@ static double known_rate(enum job job, const struct config *c) {
 
 int stage_needs_find(struct stage_needs *s, const struct plan_sizes *z, const struct config *c) {
     enum job job = s->entry->job;
-    int64_t units = plan_units(job, z->n_codes, c), cores = c->site.cpus > 0 ? c->site.cpus : 1;
+    int64_t units = plan_units(job, z->n_codes, z->n_nodes, c), cores = c->site.cpus > 0 ? c->site.cpus : 1;
     double rate = 0;
     s->memory = memory_of(job, z, c, s->ranks);
     s->writes = writes_of(job, z);

@@ -16,12 +16,12 @@ struct search {
     double rate;
 };
 
-static int64_t codes_of(const struct config *config) {
+static int64_t units_of(enum job job, const struct config *config) {
     struct vocabulary v;
     if (vocabulary_read_sizes(config->files.vocabulary, &v) != STATUS_OK) return 0;
-    int64_t n = v.n_codes_total;
+    int64_t units = v.n_codes_total > 0 ? plan_units(job, v.n_codes_total, v.n_nodes, config) : 0;
     vocabulary_free(&v);
-    return n;
+    return units;
 }
 
 static void look_at_stage(const struct run_folder *run, const struct run_stage *s, struct search *found) {
@@ -30,7 +30,7 @@ static void look_at_stage(const struct run_folder *run, const struct run_stage *
         s->ranks < 1)
         return;
     if (run_folder_config(run, s, &config) == STATUS_OK) {
-        int64_t n_codes = codes_of(&config), units = n_codes > 0 ? plan_units(s->job, n_codes, &config) : 0;
+        int64_t units = units_of(s->job, &config);
         if (units > 0) {
             found->newest = s->ended;
             found->rate = (double)units / s->ran / (double)s->ranks;

@@ -227,7 +227,7 @@ static int write_pieces(struct table_job *job, struct work_counter *counter, int
         TRY(tokenize_piece(job, at, end - at));
         progress_update(&progress, end);
     }
-    progress_end(&progress, n);
+    if (piece < WORK_STOPPED) progress_end(&progress, n);
     return STATUS_OK;
 }
 

@@ -52,6 +52,30 @@ static void compare_lines(const char *there, const char *here, char *text, size_
     }
 }
 
+/* What parameters first began as (and what a checkpoint of before the setting did): here they begin as they ended there, so that another
+ * value would be of no effect, and recorded all the same. */
+static int check_same_start(const struct config *config, const char *there) {
+    static const char *const STARTS[][2] = {
+        {"graph.encoder_start", "random"}, {"model.text_map", "random"}, {"quantizer.init", "normal"}};
+    char *here = NULL;
+    int status = config_provenance(config, JOB_TRAIN, &here);
+    for (size_t i = 0; i < sizeof STARTS / sizeof STARTS[0] && status == STATUS_OK; i++) {
+        const char *key = STARTS[i][0], *before;
+        size_t n = 0, own = 0;
+        const char *now = find_value(here, key, strlen(key), &own);
+        before = find_value(there, key, strlen(key), &n);
+        if (!before) before = STARTS[i][1], n = strlen(before);
+        if (now && (n != own || strncmp(before, now, n) != 0))
+            status = status_set(
+                STATUS_FAILED,
+                "train.from: %s began with %s: %.*s, and what it learned goes on, so that %.*s would be of no effect: "
+                "set %s=%.*s, or train anew",
+                config->continuation.from, key, (int)n, before, (int)own, now, key, (int)n, before);
+    }
+    free(here);
+    return status;
+}
+
 /* The settings of the model, those that tokenize takes from a checkpoint, must be those of the other training. */
 static int check_same_model(const struct config *config) {
     struct config other = *config; /* shallow: only numbers and choices are set from the checkpoint */
@@ -60,6 +84,7 @@ static int check_same_model(const struct config *config) {
     int status;
     TRY_DONE(h5file_open(&file, config->continuation.from, KIND_CHECKPOINT));
     TRY_DONE(h5file_get_text(file, "config", &settings));
+    TRY_DONE(check_same_start(config, settings)); /* before adopting, which cuts the lines */
     TRY_DONE(config_adopt(&other, config->continuation.from, settings));
     TRY_DONE(config_provenance(&other, JOB_TOKENIZE, &there));
     TRY_DONE(config_provenance(config, JOB_TOKENIZE, &here));

@@ -177,6 +177,7 @@ int ehr_learner_make(struct ehr_learner *l, const struct ehr_learner_terms *term
                                   .parameters = &l->parameters,
                                   .settings = "ehr",
                                   .samples = is_task ? "samples" : "subjects",
+                                  .batch = l->sampler.n_strata,
                                   .evaluated = "samples of tuning",
                                   .terms = is_task ? TASK : PRETRAIN,
                                   .n_terms = 1,

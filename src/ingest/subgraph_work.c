@@ -201,20 +201,20 @@ static int others_failed(struct work_counter *failed, double *looked, int *stopp
 }
 
 static int do_all(struct state *x, struct work_counter *failed) {
-    int64_t n = x->vocabulary->n_codes;
+    int64_t n = x->vocabulary->n_codes, all = x->vocabulary->n_codes_total;
     double looked = clock_seconds();
     int stopped = 0;
     struct progress progress;
-    progress_begin(&progress, "subgraphs", n, "codes");
+    progress_begin(&progress, "subgraphs", all, "codes"); /* the other ranks are about as far */
     for (; x->first < n; x->first += x->n) {
         x->n = n - x->first < x->size ? n - x->first : x->size;
         TRY(interrupt_poll());
         TRY(others_failed(failed, &looked, &stopped));
         if (stopped) return STATUS_OK;
         TRY(do_window(x));
-        progress_update(&progress, x->first + x->n);
+        progress_update(&progress, all * (x->first + x->n) / n);
     }
-    progress_end(&progress, n);
+    progress_end(&progress, all);
     return STATUS_OK;
 }
 

@@ -1,6 +1,7 @@
 /* The map of names, the rows that it gives, and the first weights of the graph encoder. */
 #include "medtok/first_graph.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,50 @@ static int read_row(void *self, int64_t i, float *out, int *counts) {
     *counts = row != NULL;
     if (row) memcpy(out, row, (size_t)r->features.dim * sizeof *out);
     return STATUS_OK;
+}
+
+/* ---- whether names tell nodes apart ---- */
+/* most[2 dim], of the named rows of this rank: the largest f, then the largest -f, of each value. */
+static int find_range(const struct node_start *s, int64_t dim, double *most) {
+    struct name_rows names = {0};
+    const float *row;
+    int status;
+    for (int64_t j = 0; j < 2 * dim; j++) most[j] = -INFINITY;
+    TRY_DONE(open_rows(&names, s));
+    for (int64_t i = 0; i < names.n; i++) {
+        TRY_DONE(find_row(&names, i, &row));
+        for (int64_t j = 0; row && j < dim; j++) {
+            most[j] = fmax(most[j], (double)row[j]);
+            most[dim + j] = fmax(most[dim + j], -(double)row[j]);
+        }
+    }
+done:
+    close_rows(&names);
+    return status;
+}
+
+/* Of names that are all alike no map makes vectors that tell nodes apart: they would be rounding, or one vector. Collective. */
+static int check_unlike(const struct node_start *s, const struct comm *comm) {
+    const double NEAR = 1e-5; /* of the size of the values: more than float32 rounds by */
+    int64_t dim = s->weight->cols;
+    double *most = NULL, apart = 0, size = 0;
+    int status = mem_alloc(&most, 2 * dim, sizeof *most);
+    if (status == STATUS_OK) status = find_range(s, dim, most);
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(comm_max_double(comm, most, 2 * dim));
+    if (isinf(most[0])) goto done; /* no node has a name */
+    for (int64_t j = 0; j < dim; j++) {
+        apart += most[j] + most[dim + j];
+        size += fmax(fabs(most[j]), fabs(most[dim + j]));
+    }
+    if (apart <= NEAR * size)
+        status = status_set(STATUS_FAILED,
+                            "graph.node_start: text: in %s the names of all nodes have the same features, so that they "
+                            "tell no node from another: train with graph.node_start: random, or give the graph names",
+                            s->features);
+done:
+    free(most);
+    return status;
 }
 
 /* ---- the map ---- */
@@ -212,6 +257,7 @@ static int set_rows(const struct node_start *s, struct optimiser *optimiser) {
 int node_start_begin(const struct node_start *s, const struct model *model, const struct comm *comm,
                      struct optimiser *optimiser) {
     if (!s->weight || s->nodes->rows == 0) return STATUS_OK;
+    TRY(check_unlike(s, comm));
     TRY(find_map(s, model, comm, optimiser->parameters->device));
     return comm_agree(comm, s->nodes->count > 0 ? set_rows(s, optimiser) : STATUS_OK);
 }

@@ -29,7 +29,8 @@ int node_start_rows(const struct node_start *start, struct device *device, real 
 
 /* Collective, in a new training: makes the map, and sets the rows and their averages. The map is the first text map, if that is of principal
  * components (model.text_map) and node vectors have its width; else it is of the principal components of the names' features (feature_components.h), of all nodes that
- * have a name. A node without a name keeps its random row. Does nothing without graph.node_start: text. */
+ * have a name. A node without a name keeps its random row. Fails if the names of all nodes
+ * have the same features. Does nothing without graph.node_start: text. */
 int node_start_begin(const struct node_start *start, const struct model *model, const struct comm *comm,
                      struct optimiser *optimiser);
 

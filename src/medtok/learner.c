@@ -291,9 +291,10 @@ static int order_nodes(struct medtok_learner *m) {
 /* Collective. */
 static int read_piece(struct medtok_learner *m) {
     const struct medtok_learner_options *o = &m->options;
+    int status = choose_piece(m); /* which makes the sampler */
     TRY(dataset_read(&m->dataset, m->comm, o->vocabulary, &m->text, o->model.sides, m->sampler.order,
-                     m->sampler.n_local, choose_piece(m)));
-    int status = dataset_keep_on_device(&m->dataset, m->device);
+                     m->sampler.n_local, status));
+    status = dataset_keep_on_device(&m->dataset, m->device);
     return o->model.loss.sibling_negatives == SIBLINGS_LEAVE_OUT
                ? dataset_find_siblings(&m->dataset, m->comm, o->vocabulary, status)
                : status;
@@ -364,6 +365,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
                                   .parameters = &m->parameters,
                                   .settings = "train",
                                   .samples = "codes",
+                                  .batch = m->sampler.n_strata,
                                   .evaluated = "held-out codes",
                                   .terms = LOSS_TERM_NAMES,
                                   .n_terms = N_TERMS,

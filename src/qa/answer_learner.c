@@ -78,6 +78,7 @@ int answer_learner_make(struct answer_learner *l, const struct comm *comm, struc
                                   .parameters = &model->parameters,
                                   .settings = "qa",
                                   .samples = "questions",
+                                  .batch = l->sampler.n_strata,
                                   .terms = TERMS,
                                   .n_terms = 1,
                                   .draw = draw,

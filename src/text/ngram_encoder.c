@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "lm/normalize.h"
 
-enum { MAX_WORD_BYTES = 256 }; /* longer words are cut */
+enum { MAX_WORD_BYTES = 256, WORD_HEAD = 2 }; /* longer words are cut; bytes of a word's length */
 
 struct ngram_state {
     int64_t least, most;
@@ -31,15 +31,16 @@ struct ngram_state {
 enum { TEXTS_AT_ONCE = 1024, MOST_KEPT = 65536 };
 
 /* ---- plan ---- */
-/* A word's bytes in a text. An empty one there is not. */
+/* A word's bytes in a text. A text without a word has an empty one. */
 static int64_t put_word(const char *word, int64_t size, char *to) {
-    to[0] = (char)(unsigned char)(size - 1);
-    memcpy(to + 1, word, (size_t)size);
-    return size + 1;
+    const uint16_t length = (uint16_t)size;
+    memcpy(to, &length, WORD_HEAD);
+    memcpy(to + WORD_HEAD, word, (size_t)size);
+    return size + WORD_HEAD;
 }
 
 /* A text as words in a row, bytes [MOST_TEXT_BYTES]. */
-enum { MOST_TEXT_BYTES = NGRAM_MAX_WORDS * (MAX_WORD_BYTES + 1) };
+enum { MOST_TEXT_BYTES = NGRAM_MAX_WORDS * (MAX_WORD_BYTES + WORD_HEAD) };
 static int64_t put_words(const struct words *words, char *bytes) {
     int64_t n = 0;
     for (int64_t w = 0; w < words->n; w++) {
@@ -166,10 +167,11 @@ static void text_row(const struct ngram_state *s, const int32_t *numbers, int64_
 /* Numbers the words of a text, behind `n` numbers. */
 static int number_words(struct ngram_state *s, const char *text, int64_t size, int64_t *n) {
     for (int64_t at = 0; at < size;) {
-        int64_t length = (unsigned char)text[at] + 1;
+        uint16_t length;
+        memcpy(&length, text + at, WORD_HEAD);
         TRY(mem_grow(&s->numbers, &s->numbers_capacity, *n + 1, sizeof *s->numbers));
-        TRY(dictionary_add(&s->kept, text + at + 1, length, &s->numbers[(*n)++]));
-        at += length + 1;
+        TRY(dictionary_add(&s->kept, text + at + WORD_HEAD, length, &s->numbers[(*n)++]));
+        at += WORD_HEAD + length;
     }
     return STATUS_OK;
 }

@@ -64,6 +64,7 @@ struct learner {
     struct parameter_set *parameters; /* allocated with gradients and first values, cut among the ranks */
     const char *settings;             /* section of its training's settings, for messages: "train" */
     const char *samples;              /* what they are called in metrics and log: a word of small letters, "codes" */
+    int64_t batch;                    /* of them in a batch, over all ranks, at most; train.rate_scale looks at it */
     const char *evaluated;            /* what `evaluate` measures, for the log, e.g. "held-out codes" */
     const char *const *terms;         /* [n_terms] names of the terms of the loss */
     int n_terms;

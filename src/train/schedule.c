@@ -3,15 +3,15 @@
 
 #include <math.h>
 
-static double scaled_rate(const struct train_options *o) {
+static double scaled_rate(const struct train_options *o, int64_t batch) {
     if (o->rate_scale == RATE_AS_SET) return o->rate;
-    double times = (double)(o->batch * o->micro_batches) / (double)o->rate_batch;
+    double times = (double)(batch * o->micro_batches) / (double)o->rate_batch;
     return o->rate * (o->rate_scale == RATE_BY_ROOT ? sqrt(times) : times);
 }
 
-double schedule_rate(const struct train_options *o, int64_t step) {
+double schedule_rate(const struct train_options *o, int64_t batch, int64_t step) {
     const double PI = 3.14159265358979323846;
-    double rate = scaled_rate(o), end = o->rate_end;
+    double rate = scaled_rate(o, batch), end = o->rate_end;
     int64_t warmup = o->warmup, steps = o->steps;
     if (step <= warmup) return rate * (double)step / (double)warmup;
     if (o->schedule == SCHEDULE_CONSTANT) return rate;

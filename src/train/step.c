@@ -293,7 +293,7 @@ static void move_parameters(void *context) {
 
 static void update(struct training *t, struct step_report *report) {
     double clip = t->options->clip, norm = report->gradient_norm;
-    report->rate = schedule_rate(t->options, t->state.step + 1);
+    report->rate = schedule_rate(t->options, t->learner->batch, t->state.step + 1);
     report->gradient_scale = clip > 0 && norm > clip ? clip / norm : 1;
     optimiser_begin_update(&t->state.optimiser, report->rate, t->state.step + 1, 1 / (double)t->options->micro_batches,
                            report->gradient_scale);

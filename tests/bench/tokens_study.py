@@ -2,7 +2,6 @@
 
 usage: tokens_study.py FOLDER ARM...     reads FOLDER/ARM.SEED.json, reports of `probe`; markdown to standard output
 """
-import glob
 import json
 import os
 import re
@@ -38,39 +37,36 @@ def cell(reports, question, name, row):
 
 def table(arms, questions):
     asked = [q for q in questions if any(q[0] in r for reports in arms.values() for r in reports)]
-    lines = ["| | seeds | " + " | ".join(q[2] for q in asked) + " |", "|---" * (2 + len(asked)) + "|"]
+    lines = ["| | " + " | ".join(q[2] for q in asked) + " |", "|---" * (1 + len(asked)) + "|"]
     first = next(iter(arms.values()))
     for row in BASELINES:
-        lines.append(f"| {row} | {len(first)} | " + " | ".join(cell(first, *q[:2], row) for q in asked) + " |")
+        lines.append(f"| {row} | " + " | ".join(cell(first, *q[:2], row) for q in asked) + " |")
     for arm, reports in arms.items():
         for row, said in OWN:
-            lines.append(f"| **{arm}**, {said} | {len(reports)} | " + " | ".join(cell(reports, *q[:2], row) for q in asked) + " |")
+            lines.append(f"| **{arm}**, {said} | " + " | ".join(cell(reports, *q[:2], row) for q in asked) + " |")
     return lines
 
 
-def usage(folder, arm):
-    shares = []
-    for path in sorted(glob.glob(os.path.join(folder, arm + ".*.usage"))):
-        shares.append(re.findall(r"uses ([0-9.]+) %", open(path).read()))
-    return ", ".join("/".join(s) for s in shares)
+def usage(folder, arm, seeds):
+    return ", ".join("/".join(re.findall(r"uses ([0-9.]+) %", open(os.path.join(folder, f"{arm}.{seed}.usage")).read())) for seed in seeds)
 
 
 def main():
-    folder, arms = sys.argv[1], {}
-    for arm in sys.argv[2:]:
-        paths = sorted(p for p in glob.glob(os.path.join(folder, arm + ".*.json")) if re.fullmatch(re.escape(arm) + r"\.[0-9]+\.json", os.path.basename(p)))
-        if paths:
-            arms[arm] = [json.load(open(p))["probes"] for p in paths]
-    if not arms:
-        sys.exit(f"{folder} has no reports")
-    print("Mean over seeds (mean ends of the seeds' intervals of 95 %; largest less smallest seed).\n")
+    folder = sys.argv[1]
+    found = {arm: {int(m.group(1)) for m in (re.fullmatch(re.escape(arm) + r"\.([0-9]+)\.json", f) for f in os.listdir(folder)) if m}
+             for arm in sys.argv[2:]}
+    seeds = sorted(set.intersection(*found.values()))
+    if not seeds:
+        sys.exit(f"{folder}: there is no seed that all arms have: " + ", ".join(f"{a} {sorted(s)}" for a, s in found.items()))
+    arms = {arm: [json.load(open(os.path.join(folder, f"{arm}.{seed}.json")))["probes"] for seed in seeds] for arm in found}
+    print(f"Seeds {', '.join(map(str, seeds))}. Mean over seeds (mean ends of the seeds' intervals of 95 %; largest less smallest seed).\n")
     print("## To choose by\n")
     print("\n".join(table(arms, CHOOSE)))
     print("\n## For the report alone\n")
     print("\n".join(table(arms, REPORT)))
     print("\n## Rows in use\n\nText-specific/graph-specific/shared-text/shared-graph, per cent of the region, a seed each:\n")
     for arm in arms:
-        print(f"- {arm}: {usage(folder, arm)}")
+        print(f"- {arm}: {usage(folder, arm, seeds)}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# By hand: what tokens are worth under several settings, several seeds each, by `probe`, for results/study.md. Some questions are there to choose
-# among settings, others only to report (tokens_study.py says which). It goes on where it was stopped: an arm and seed whose report is there is not
-# made again. Ends with the tables, as markdown, on standard output.
+# By hand: what tokens are worth under several settings, several seeds each, by `probe`, for results/tokens.md. A seed is that of the training and of what
+# `probe` draws. Some questions are there to choose among settings, others only to report (tokens_study.py
+# says which). It goes on where it was stopped: an arm and seed whose report is there is not made again. Ends with the tables, as markdown, on
+# standard output, of those seeds that all these arms have.
 # usage: tokens_study.sh FOLDER [ARM...]     FOLDER keeps all that is made; ARM: of the list below, without: all
 # MEDTOK: the program. DATA (../shared/data): its maps, graph and, without CODES, its code table. CODES: another one. MODEL: a Hugging Face folder
 # that reads the descriptions, such as MiniLM's. STEPS (300). SEEDS ("0 1 2"). DEVICE (auto). THREADS (1). QUERIES (2000).
@@ -17,16 +18,18 @@ began=$SECONDS
 declare -A settings=(
     [default]=""
     [rows]="quantizer.rate=10 quantizer.rows=unit quantizer.revive_angle=1"
-    [start]="model.text_map=principal quantizer.init=kmeans quantizer.assign=residual train.steps=1 train.rate=1e-9"
-    [start-names]="model.text_map=principal quantizer.init=kmeans graph.node_start=text graph.encoder_start=mean train.steps=1 train.rate=1e-9"
+    [start]="model.text_map=principal quantizer.init=kmeans train.steps=1 train.rate=1e-9"
     [residual]="model.text_map=principal quantizer.assign=residual quantizer.warmup=40 quantizer.init=kmeans quantizer.update=ema loss.orthogonality=0.005 loss.reconstruction=20"
     [nearest]="model.text_map=principal quantizer.warmup=40 quantizer.init=kmeans loss.orthogonality=0.005 loss.reconstruction=20 quantizer.rate=10 quantizer.rows=unit quantizer.revive_angle=1"
 )
+settings[start-residual]="${settings[start]} quantizer.assign=residual"
+settings[start-names]="${settings[start]} graph.node_start=text graph.encoder_start=mean"
 settings[residual-names]="${settings[residual]} graph.node_start=text graph.encoder_start=mean"
 settings[residual-names-slow]="${settings[residual-names]} train.rate=2e-4 loss.reconstruction=100"
 settings[nearest-names]="${settings[nearest]} graph.node_start=text graph.encoder_start=mean"
+settings[nearest-slow]="${settings[nearest]} train.rate=2e-4"
 settings[nearest-names-slow]="${settings[nearest-names]} train.rate=2e-4"
-order="default rows start start-names residual residual-names residual-names-slow nearest nearest-names nearest-names-slow"
+order="default rows start-residual start start-names residual residual-names residual-names-slow nearest nearest-slow nearest-names nearest-names-slow"
 [ $# -gt 0 ] || set -- $order
 for arm in "$@"; do
     [ -n "${settings[$arm]+x}" ] || { echo "there is no arm $arm: $order" >&2 && exit 2; }
@@ -65,4 +68,4 @@ for seed in ${SEEDS:-0 1 2}; do
         mv "$folder/$name.part.json" "$folder/$name.json"
     done
 done
-"$python" tests/bench/tokens_study.py "$folder" $order
+"$python" tests/bench/tokens_study.py "$folder" "$@"

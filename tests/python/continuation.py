@@ -212,6 +212,9 @@ with tempfile.TemporaryDirectory() as folder:
     refused(["quantizer.size is 300 there and 600 here", "quantizer.dim is 32 there and 16 here", "quantizer.top_k is 5 there and 4 here",
              "quantizer.assign is nearest there and residual here"], other, *going_on, "quantizer.size=600", "quantizer.dim=16", "quantizer.top_k=4",
             "quantizer.assign=residual", ranks=2)
+    for start, before in (("graph.encoder_start=mean", "random"), ("model.text_map=principal", "random"), ("quantizer.init=kmeans", "normal")):
+        key, value = start.split("=")
+        refused([f"began with {key}: {before}, ", f"{value} would be of no effect: set {key}={before}"], other, *going_on, start)
     medtok("encode", {**new, "text": at("wide", "x")}, "text.dim=128")
     refused(["trained on text features of 64 values, and those here have 128"], {**other, "text": at("wide", "x")}, *going_on)
     less = {**old, "vocabulary": at("less", "v"), "text": at("less", "x"), "checkpoint": at("less", "c")}

@@ -35,6 +35,7 @@ NEEDS = {r"jobs/parquet_to_tsv.py ": importlib.util.find_spec("pyarrow"), r"h5du
 LESS = {"synth.patients": "60", "synth.scale": "0.01", "ehr.seeds": "1", "ehr.pretrain_steps": "2", "train.eval_every": "2"}
 SMALL = """
 text: {dim: 32}
+graph: {node_dim: 32}
 quantizer: {size: 90, dim: 16, warmup: 0}
 train: {batch: 32, steps: 3, checkpoint_every: 0, eval_codes: 64}
 attention: {layers: 1}

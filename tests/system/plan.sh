@@ -19,6 +19,14 @@ near() {
         END { exit !(found && good) }' second || fail "$1 foretells another size than $2 has, $(stat -c %s "$2") bytes: $(cat second)"
 }
 near encode text.h5 1
+# With text.nodes, room for the rows of the nodes' names too.
+cp text.h5 codes_alone.h5
+medtok encode --force --set text.nodes=yes run.threads=1 2>log || fail "encode with nodes: $(cat log)"
+[ "$(stat -c %s text.h5)" -gt $(($(stat -c %s codes_alone.h5) * 4 / 3)) ] || fail "names of nodes take no room: $(ls -l text.h5 codes_alone.h5)"
+plan encode --set text.nodes=yes >nodes 2>log || fail "plan: $(cat log)"
+foretold() { awk '$1 == "encode" {print $5 * ($6 == "kB" ? 1e3 : $6 == "MB" ? 1e6 : 1)}' "$1"; }
+awk -v codes="$(foretold second)" -v nodes="$(foretold nodes)" 'BEGIN {d = nodes - codes - 855 * (64 * 2 + 4); exit !(d > -2e3 && d < 2e3)}' ||
+    fail "855 nodes are foretold to take another room than their rows: $(cat second nodes)"
 near train checkpoint.h5 3 # two on the way are kept beside the one that is written
 near tokenize table.h5 1
 
@@ -28,6 +36,14 @@ grep -v '^#' small.yaml >runs/old/config.yaml
 printf '1000\tsubmitted\tjob=1\tafter=\n1004\tbegan\tjob=1\trestart=0\tnodes=n\tranks=4\n1100\tended\tcode=0\n' >runs/old/stages/train.tsv
 plan train >third 2>log || fail "plan: $(cat log)"
 grep -q '^train .* 6 min, as a finished run$' third || fail "not by the finished run: $(cat third)"
+
+# One that encoded 710 codes in 360 s: with the names of 855 nodes it is more than twice as long.
+mkdir -p runs/texts/stages
+sed 's/^text: {/&nodes: no, /; /^#/d' small.yaml >runs/texts/config.yaml
+printf '1000\tsubmitted\tjob=1\tafter=\n1004\tbegan\tjob=1\trestart=0\tnodes=n\tranks=1\n1364\tended\tcode=0\n' >runs/texts/stages/encode.tsv
+plan encode >third 2>log || fail "plan: $(cat log)"
+plan encode --set text.nodes=yes >nodes 2>log || fail "plan: $(cat log)"
+grep -q '^encode .* 6 min, as a finished run$' third && grep -q '^encode .* 13 min, as a finished run$' nodes || fail "names of nodes take no time: $(cat third nodes)"
 
 plan train --set site.gpus=4 run.sums=mpi >third 2>log || fail "plan: $(cat log)"
 grep -q '^gradients of several GPUs are summed through the host.s memory, by MPI (run.sums: mpi)$' third || fail "how GPUs sum is not said: $(cat third)"

@@ -66,6 +66,13 @@ medtok tokenize --set files.checkpoint=raw.h5 --set files.table=raw_table.h5 2>/
 [ "$(attribute raw_table.h5 averaged)" = 0 ] || fail "the table claims averages"
 [ "$(attribute raw_table.h5 content_id)" != "$(attribute table1.h5 content_id)" ] || fail "the averages are not used"
 
+# A batch that is larger than all codes less those held out is these codes, and so is what the rate is scaled for.
+medtok train --set train.batch=5000 train.steps=1 train.warmup=0 train.schedule=constant train.holdout=0.5 train.rate_scale=linear train.rate_batch=100 run.threads=1 \
+    files.checkpoint=scaled.h5 2>log.txt || fail "a scaled rate: $(cat log.txt)"
+codes=$(sed -n 's/.*training on \([0-9]*\) codes.*/\1/p' log.txt)
+value scaled.jsonl rate | awk -v n="$codes" '{d = $1 - 1e-3 * n / 100} END {exit !(NR == 1 && n > 300 && n < 400 && d < 1e-9 && d > -1e-9)}' ||
+    fail "the rate of $codes codes: $(value scaled.jsonl rate)"
+
 # Stopped and resumed.
 long="$all --set train.steps=100 --set train.checkpoint_every=40"
 medtok train $long --set files.checkpoint=whole.h5 2>/dev/null || fail "undisturbed run"

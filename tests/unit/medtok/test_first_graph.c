@@ -23,6 +23,7 @@ static const double TOLERANCE = 1e-5;
 
 /* Nodes 0 and 4 have the same name, node 2 has none; rows 0 and 1 are the codes'. Row 2 + k lies at m + 3 e_2 s + 2 e_5 s', with all signs. */
 static const int32_t NODE_ROW[N_NODES] = {5, 2, -1, 3, 5};
+static const int32_t ALIKE[N_NODES] = {3, 3, -1, 3, 3};
 static const int64_t OFFSETS[N_CODES + 1] = {0, 1, 2};
 static const int32_t TOKEN_ROW[N_CODES] = {0, 1};
 
@@ -51,7 +52,7 @@ static void write_vocabulary(void) {
     assert_int_equal(h5file_commit(file), STATUS_OK);
 }
 
-static void write_features(const char *path, int with_nodes) {
+static void write_features(const char *path, const int32_t *node_row) {
     struct provenance provenance = made_by("encode", KIND_TEXT);
     struct text_features_writer writer;
     struct text_features_index index = {.vocabulary = "vocabulary.h5",
@@ -64,9 +65,9 @@ static void write_features(const char *path, int with_nodes) {
                                         .n_own_tokens = N_CODES,
                                         .token_offsets = OFFSETS,
                                         .token_row = TOKEN_ROW,
-                                        .n_nodes = with_nodes ? N_NODES : 0,
-                                        .n_own_nodes = with_nodes ? N_NODES : 0,
-                                        .node_row = NODE_ROW};
+                                        .n_nodes = node_row ? N_NODES : 0,
+                                        .n_own_nodes = node_row ? N_NODES : 0,
+                                        .node_row = node_row};
     float rows[N_ROWS * TEXT_DIM];
     for (int i = 0; i < N_ROWS * TEXT_DIM; i++) rows[i] = feature(i / TEXT_DIM, i % TEXT_DIM);
     assert_int_equal(text_features_create(&writer, &comm, path, &index, &provenance, 0), STATUS_OK);
@@ -79,8 +80,9 @@ static int make_files(void **state) {
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
     write_vocabulary();
-    write_features("text.h5", 1);
-    write_features("codes_alone.h5", 0);
+    write_features("text.h5", NODE_ROW);
+    write_features("codes_alone.h5", NULL);
+    write_features("alike.h5", ALIKE);
     return 0;
 }
 
@@ -89,6 +91,7 @@ static int remove_files(void **state) {
     unlink("vocabulary.h5");
     unlink("text.h5");
     unlink("codes_alone.h5");
+    unlink("alike.h5");
     return rmdir(folder);
 }
 
@@ -197,6 +200,22 @@ static void a_text_file_without_names_of_nodes_is_an_error(void **state) {
     free_world(&w);
 }
 
+/* By either map: they would become rounding, or one vector. */
+static void names_that_are_all_alike_are_an_error(void **state) {
+    (void)state;
+    static const char *const MAPS[2][3] = {{"graph.node_start=text", NULL},
+                                           {"graph.node_start=text", "model.text_map=principal", NULL}};
+    for (int m = 0; m < 2; m++) {
+        struct world w;
+        make_world(&w, MAPS[m]);
+        w.start.features = "alike.h5";
+        assert_int_equal(w.start.same_as_text, m);
+        assert_int_equal(node_start_begin(&w.start, &w.model, &comm, &w.optimiser), STATUS_FAILED);
+        assert_non_null(strstr(status_message(), "in alike.h5 the names of all nodes have the same features"));
+        free_world(&w);
+    }
+}
+
 /* ---- the encoder ---- */
 /* Code 0: nodes 3, 0, 2 in a line 3 - 0 - 2; code 1: node 1 alone. */
 static void fill_dataset(struct dataset *d, struct text_features *text) {
@@ -297,6 +316,7 @@ int main(void) {
         cmocka_unit_test(node_rows_are_the_text_map_of_their_names),
         cmocka_unit_test(without_a_text_map_they_are_principal_components_of_names),
         cmocka_unit_test(a_text_file_without_names_of_nodes_is_an_error),
+        cmocka_unit_test(names_that_are_all_alike_are_an_error),
         cmocka_unit_test(the_first_graph_vector_is_the_mean_over_neighbours),
         cmocka_unit_test(widths_may_differ),
         cmocka_unit_test(too_few_hidden_values_are_an_error),

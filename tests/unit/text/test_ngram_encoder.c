@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -110,8 +111,37 @@ static void similar_words_get_similar_vectors(void **state) {
     e.close(&e);
 }
 
+/* In a buffer of its own, so that a sanitizer sees what is read beyond it. */
+static void a_text_without_words_has_a_row_of_its_own(void **state) {
+    (void)state;
+    static const char *const LAST[] = {"aspirin", ""}, *const FIRST[] = {"", "metformin tablet"};
+    real row[2][256];
+    for (int turn = 0; turn < 2; turn++) {
+        struct text_encoder e;
+        struct text_plan plan;
+        struct text_unit list[8];
+        struct text_units units;
+        char bytes[256], *own;
+        encode_texts(&e, &plan, 2, turn ? FIRST : LAST);
+        list_units(&e, list, bytes, &units);
+        struct text_unit empty = list[plan.token_row[turn ? plan.token_offsets[0] : plan.token_offsets[1]]];
+        own = malloc((size_t)empty.size);
+        assert_non_null(own);
+        memcpy(own, bytes + empty.at, (size_t)empty.size);
+        empty.at = 0;
+        units.list = &empty;
+        units.bytes = own;
+        assert_int_equal(e.rows(&e, &units, 0, 1, row[turn]), STATUS_OK);
+        free(own);
+        text_plan_free(&plan);
+        e.close(&e);
+    }
+    assert_memory_equal(row[0], row[1], sizeof row[0]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_without_words_has_a_row_of_its_own),
         cmocka_unit_test(names_of_nodes_get_the_rows_of_texts),
         cmocka_unit_test(similar_words_get_similar_vectors),
     };
