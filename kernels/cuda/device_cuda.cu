@@ -72,13 +72,31 @@ static void cuda_host_free(struct device *device, void *buffer) {
     cuda_check(device, cudaFreeHost(buffer), "freeing pinned memory");
 }
 
+/* Waits for `event`, or where it is NULL for all that `stream` has. A sum over devices whose other side is gone would never end: so while there
+ * are any, the host asks. */
+static int wait_for(struct device *device, cudaStream_t stream, cudaEvent_t event, const char *what) {
+    cudaError_t code = cudaErrorNotReady;
+    while (code == cudaErrorNotReady && cuda_sums_go_on(device)) {
+        code = event ? cudaEventQuery(event) : cudaStreamQuery(stream);
+        if (code == cudaErrorNotReady) cudaGetLastError(); /* it is none, and must not be found by who asks for the last one */
+        if (code == cudaErrorNotReady) sched_yield();
+    }
+    if (code == cudaErrorNotReady) code = event ? cudaEventSynchronize(event) : cudaStreamSynchronize(stream);
+    if (cuda_check(device, code, what)) cuda_sums_go_on(device);
+    return !device->error[0];
+}
+
+static int wait_for_work(struct device *device, const char *what) {
+    return wait_for(device, cuda_of(device)->stream, NULL, what);
+}
+
 /* Leaves the part of the ring that is full, and waits until the next one's copies are over. */
 static int next_part(struct device *device) {
     struct cuda *cuda = cuda_of(device);
     if (!cuda_check(device, cudaEventRecord(cuda->part_left[cuda->part], cuda->stream), "upload")) return 0;
     cuda->part = (cuda->part + 1) % STAGING_PARTS;
     cuda->part_used = 0;
-    return cuda_check(device, cudaEventSynchronize(cuda->part_left[cuda->part]), "upload");
+    return wait_for(device, cuda->stream, cuda->part_left[cuda->part], "upload");
 }
 
 static void cuda_upload(struct device *device, void *to, const void *from, size_t bytes) {
@@ -101,19 +119,6 @@ static void cuda_upload(struct device *device, void *to, const void *from, size_
     }
 }
 
-/* Waits for `stream`. A sum over devices whose other side is gone would never end: so while there are any, the host asks. */
-static void wait_for_work(struct device *device, const char *what) {
-    struct cuda *cuda = cuda_of(device);
-    cudaError_t code = cudaErrorNotReady;
-    while (code == cudaErrorNotReady && cuda_sums_go_on(device)) {
-        code = cudaStreamQuery(cuda->stream);
-        if (code == cudaErrorNotReady) cudaGetLastError(); /* it is none, and must not be found by who asks for the last one */
-        if (code == cudaErrorNotReady) sched_yield();
-    }
-    if (code == cudaErrorNotReady) code = cudaStreamSynchronize(cuda->stream);
-    if (cuda_check(device, code, what)) cuda_sums_go_on(device);
-}
-
 static void cuda_download(struct device *device, void *to, const void *from, size_t bytes) {
     struct cuda *cuda = cuda_of(device);
     if (cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda->stream), "download"))
@@ -134,7 +139,7 @@ static void cuda_prefetch_wait(struct device *device) {
 }
 
 static void cuda_prefetch_finish(struct device *device) {
-    cuda_check(device, cudaStreamSynchronize(cuda_of(device)->copies), "prefetch");
+    wait_for(device, cuda_of(device)->copies, NULL, "prefetch");
 }
 
 int cuda_exchange_behind(struct device *device, const char *what) {
@@ -151,11 +156,11 @@ static void cuda_fetch(struct device *device, void *to, const void *from, size_t
 }
 
 static void cuda_fetch_wait(struct device *device) {
-    cuda_check(device, cudaStreamSynchronize(cuda_of(device)->exchange), "work queued before a fetch");
+    wait_for(device, cuda_of(device)->exchange, NULL, "work queued before a fetch");
 }
 
 static void cuda_synchronize(struct device *device) {
-    if (cuda_check(device, cudaStreamSynchronize(cuda_of(device)->copies), "queued copies"))
+    if (wait_for(device, cuda_of(device)->copies, NULL, "queued copies"))
         wait_for_work(device, "queued work");
 }
 
@@ -171,7 +176,7 @@ real *cuda_scratch(struct device *device, int64_t count) {
     size_t bytes = (size_t)(count > 0 ? count : 1) * sizeof(real);
     if (device->error[0]) return NULL;
     if (bytes > cuda->scratch_size) {
-        if (!cuda_check(device, cudaStreamSynchronize(cuda->stream), "work queued before scratch grows") ||
+        if (!wait_for_work(device, "work queued before scratch grows") ||
             !cuda_check(device, cudaFree(cuda->scratch), "freeing scratch"))
             return NULL;
         cuda->scratch_size = 0;
@@ -246,7 +251,7 @@ static int cuda_play(struct device *device, void *opaque) {
 
 static void cuda_forget(struct device *device, void *opaque) {
     struct recording *recording = (struct recording *)opaque;
-    cuda_check(device, cudaStreamSynchronize(cuda_of(device)->stream), "work queued before a graph is freed");
+    wait_for_work(device, "work queued before a graph is freed");
     cuda_check(device, cudaGraphExecDestroy(recording->graph), "freeing a graph");
     free(recording);
 }

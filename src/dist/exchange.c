@@ -19,7 +19,16 @@ static void exchange_free(struct exchange *x) {
     free(x->got_first);
 }
 
-static int exchange_make(struct exchange *x, const struct comm *comm, const int64_t *count,
+/* MPI counts rows in an int. */
+static int check_number(int64_t n, int64_t row_bytes, const char *does) {
+    if (n <= INT_MAX) return STATUS_OK;
+    return status_set(STATUS_FAILED,
+                      "a rank %s %.1f GB at once (%lld rows of %lld bytes), but can at most 2^31 - 1 rows: take more "
+                      "ranks, so that each has less",
+                      does, (double)n * (double)row_bytes * 1e-9, (long long)n, (long long)row_bytes);
+}
+
+static int exchange_make(struct exchange *x, const struct comm *comm, int64_t row_bytes, const int64_t *count,
                          struct received_rows *received) {
     TRY(mem_alloc(&x->sent, comm->size, sizeof *x->sent));
     TRY(mem_alloc(&x->sent_first, comm->size, sizeof *x->sent_first));
@@ -31,7 +40,7 @@ static int exchange_make(struct exchange *x, const struct comm *comm, const int6
         x->sent_first[r] = (int)x->n_sent;
         x->n_sent += count[r];
     }
-    return x->n_sent <= INT_MAX ? STATUS_OK : status_set(STATUS_FAILED, "more than 2^31 - 1 rows to send at once");
+    return check_number(x->n_sent, row_bytes, "sends");
 }
 
 static int make_room(struct exchange *x, const struct comm *comm, int64_t row_bytes, struct received_rows *received) {
@@ -42,8 +51,18 @@ static int make_room(struct exchange *x, const struct comm *comm, int64_t row_by
         received->n += x->got[r];
     }
     received->first[comm->size] = received->n;
-    if (received->n > INT_MAX) return status_set(STATUS_FAILED, "more than 2^31 - 1 rows come at once");
+    TRY(check_number(received->n, row_bytes, "gets"));
     return mem_grow(&received->rows, &received->bytes_capacity, received->n * row_bytes + 1, 1);
+}
+
+/* A rank alone keeps its rows, however many. */
+static int keep_rows(int64_t row_bytes, int64_t n, const void *rows, struct received_rows *received) {
+    TRY(mem_grow(&received->first, &received->first_capacity, 2, sizeof *received->first));
+    TRY(mem_grow(&received->rows, &received->bytes_capacity, n * row_bytes + 1, 1));
+    received->first[0] = 0;
+    received->first[1] = received->n = n;
+    if (n * row_bytes > 0) memcpy(received->rows, rows, (size_t)(n * row_bytes));
+    return STATUS_OK;
 }
 
 int comm_exchange_rows(const struct comm *comm, int64_t row_bytes, const int64_t *count, const void *rows,
@@ -51,13 +70,8 @@ int comm_exchange_rows(const struct comm *comm, int64_t row_bytes, const int64_t
     struct exchange x = {0};
     MPI_Datatype row;
     int status;
-    TRY_DONE(comm_agree(comm, exchange_make(&x, comm, count, received)));
-    if (comm->size == 1) {
-        x.got[0] = x.sent[0];
-        TRY_DONE(make_room(&x, comm, row_bytes, received));
-        if (received->n) memcpy(received->rows, rows, (size_t)(received->n * row_bytes));
-        goto done;
-    }
+    if (comm->size == 1) return keep_rows(row_bytes, count[0], rows, received);
+    TRY_DONE(comm_agree(comm, exchange_make(&x, comm, row_bytes, count, received)));
     TRY_DONE(comm_status(COMM_COUNTED(comm, (int64_t)sizeof(int) * comm->size,
                                       MPI_Alltoall(x.sent, 1, MPI_INT, x.got, 1, MPI_INT, comm->handle)),
                          "exchanging rows"));

@@ -12,8 +12,8 @@ struct received_rows {
     long long first_capacity, bytes_capacity;
 };
 
-/* Collective. rows: those for rank 0, then those for rank 1, ...; count [size] how many for each. At most 2^31 - 1 rows from and to a
- * rank. */
+/* Collective. rows: those for rank 0, then those for rank 1, ...; count [size] how many for each. From and to a
+ * rank go at most 2^31 - 1 rows, unless it is alone. */
 int comm_exchange_rows(const struct comm *comm, int64_t row_bytes, const int64_t *count, const void *rows,
                        struct received_rows *received);
 void received_rows_free(struct received_rows *received);

@@ -170,7 +170,7 @@ static int write_removed(struct vocabulary_builder *b, const char *path) {
 
 static int read_graph(struct vocabulary_builder *b) {
     const struct subgraph_options *o = b->subgraphs;
-    TRY(removed_edges_begin(&b->removed, o->remove, o->remove_share, (uint64_t)o->remove_seed));
+    TRY(comm_agree(b->comm, removed_edges_begin(&b->removed, o->remove, o->remove_share, (uint64_t)o->remove_seed)));
     TRY(knowledge_graph_read(&b->graph, b->comm, b->graph_path, &b->removed));
     log_graph(b);
     return o->removed[0] && b->comm->rank == 0 ? write_removed(b, o->removed) : STATUS_OK;

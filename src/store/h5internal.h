@@ -62,6 +62,9 @@ int h5_failed_to(const struct h5file *file, const char *what);
  * system cannot reserve (Lustre, NFS before 4.2), its free room is looked at, which is nearly as good. */
 int h5_reserve(struct h5file *file, int64_t bytes);
 
+/* Fails: "FILE is damaged: NAME HOW; make it again with `medtok JOB`". */
+int h5_damaged(const struct h5file *file, const char *name, const char *how);
+
 /* Collective: one attribute of a file or a dataset; a scalar, or of another shape. */
 int h5_set_attribute(struct h5file *file, hid_t object, const char *name, hid_t type, hid_t space, const void *value);
 int h5_set_scalar(struct h5file *file, hid_t object, const char *name, hid_t type, const void *value);

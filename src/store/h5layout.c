@@ -292,3 +292,9 @@ int h5layout_close(struct h5layout *l, int status) {
     l->file = NULL;
     return status;
 }
+
+int h5layout_finish(struct h5layout *l) {
+    int status = h5layout_complete(l);
+    if (status == STATUS_OK) status = h5layout_seal(l);
+    return h5layout_close(l, status);
+}

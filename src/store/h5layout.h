@@ -73,4 +73,7 @@ int h5layout_complete(struct h5layout *layout);
 int h5layout_seal(struct h5layout *layout);
 int h5layout_close(struct h5layout *layout, int status);
 
+/* The three at once. */
+int h5layout_finish(struct h5layout *layout);
+
 #endif

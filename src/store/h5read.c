@@ -210,7 +210,7 @@ int h5file_shape(struct h5file *file, const char *name, enum h5type type, int64_
     return status;
 }
 
-static int damaged(const struct h5file *file, const char *name, const char *how) {
+int h5_damaged(const struct h5file *file, const char *name, const char *how) {
     enum file_kind kind = kind_of((struct h5file *)file);
     return status_set(STATUS_FAILED, "%s is damaged: %s %s; make it again with `medtok %s`", file->path, name, how,
                       FILE_KIND_FACTS[kind].job);
@@ -227,7 +227,7 @@ static int read_rows(struct h5file *file, const char *name, const struct opened 
     if (code >= 0) return STATUS_OK;
     char how[300];
     snprintf(how, sizeof how, "cannot be read (%s)", h5_reason());
-    return damaged(file, name, how);
+    return h5_damaged(file, name, how);
 }
 
 /* ---- checksums ---- */
@@ -255,11 +255,11 @@ static int find_sums(struct h5file *file, const char *name, const struct opened 
     if (space >= 0) H5Sclose(space);
     if (attribute >= 0) H5Aclose(attribute);
     H5Eclear2(H5E_DEFAULT);
-    if (!good) return damaged(file, name, "lacks its checksums");
+    if (!good) return h5_damaged(file, name, "lacks its checksums");
     TRY(read_sums(file));
     for (int i = 1; i < d->rank; i++) row_bytes *= (int64_t)d->dims[i];
     int64_t n_rows = (int64_t)d->dims[0];
-    if (!h5sums_possible(n_rows, layout, file->n_sums)) return damaged(file, name, "has other checksums than rows");
+    if (!h5sums_possible(n_rows, layout, file->n_sums)) return h5_damaged(file, name, "has other checksums than rows");
     *sums = (struct h5sums){.n_rows = n_rows,
                             .row_bytes = row_bytes,
                             .block_rows = layout[1],
@@ -276,7 +276,7 @@ static int check_block(const struct h5file *file, const char *name, const struct
     int64_t first = block * sums->block_rows;
     snprintf(how, sizeof how, "has other values than were written, in rows %lld to %lld", (long long)first,
              (long long)(first + h5sums_rows_in(sums, block) - 1));
-    return damaged(file, name, how);
+    return h5_damaged(file, name, how);
 }
 
 /* Brings a block, checked, into file->last. */
@@ -358,7 +358,7 @@ static int verify_dataset(struct verification *v, const char *name) {
     TRY_DONE(get_number(v->file, d.id, "xxh3_rows", H5T_NATIVE_UINT64, &stored));
     TRY_DONE(find_sums(v->file, name, &d, &sums));
     if (h5sums_total(&sums) != stored) {
-        status = damaged(v->file, name, "has checksums that do not agree");
+        status = h5_damaged(v->file, name, "has checksums that do not agree");
         goto done;
     }
     status = verify_blocks(v, name, &d, &sums);

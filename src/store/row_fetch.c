@@ -1,6 +1,7 @@
 /* A question, then rounds: each reads a piece of its share, and all exchange what is wanted of it. */
 #include "store/row_fetch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,11 +33,12 @@ static int check_ranges(const struct fetch *f, int64_t n, const struct row_range
     int64_t end = 0;
     for (int64_t i = 0; i < n; i++) {
         const struct row_range *r = &ranges[i];
-        if (r->first < end || r->count < 0 || r->count > f->n_rows - r->first)
-            return status_set(STATUS_FAILED,
-                              "%s: rows %lld to %lld of %s, which has %lld, are asked for behind row %lld",
-                              h5file_path(f->file), (long long)r->first, (long long)(r->first + r->count - 1), f->name,
-                              (long long)f->n_rows, (long long)end);
+        if (r->first < end || r->count < 0 || r->count > f->n_rows - r->first) {
+            char how[160];
+            snprintf(how, sizeof how, "has %lld rows, and rows %lld to %lld are asked for behind row %lld",
+                     (long long)f->n_rows, (long long)r->first, (long long)(r->first + r->count - 1), (long long)end);
+            return h5_damaged(f->file, f->name, how);
+        }
         end = r->first + r->count;
     }
     return STATUS_OK;
@@ -221,9 +223,11 @@ static int set_spans(const struct h5file *file, const char *name, int64_t n, con
     for (int64_t i = 0; i < n; i++, at++) {
         if (i > 0 && items[i] != items[i - 1] + 1) at++; /* the end of the run before */
         spans[i] = (struct row_range){offsets[at], offsets[at + 1] - offsets[at]};
-        if (spans[i].first < 0 || spans[i].count < 0)
-            return status_set(STATUS_FAILED, "%s is damaged: %s of code number %lld; make it again", h5file_path(file),
-                              name, (long long)items[i]);
+        if (spans[i].first < 0 || spans[i].count < 0) {
+            char how[64];
+            snprintf(how, sizeof how, "of code number %lld is out of order", (long long)items[i]);
+            return h5_damaged(file, name, how);
+        }
         *n_values += spans[i].count;
     }
     return STATUS_OK;

@@ -101,11 +101,7 @@ int table_write(struct table_writer *w, int64_t first, int64_t count, const int3
 int table_commit(struct table_writer *w, int status) {
     int synced = h5layout_sync(&w->layout);
     status = h5layout_end(&w->layout, status == STATUS_OK ? synced : status);
-    if (status == STATUS_OK && w->comm.rank == 0) {
-        status = h5layout_complete(&w->layout);
-        if (status == STATUS_OK) status = h5layout_seal(&w->layout);
-        h5layout_close(&w->layout, status);
-    }
+    if (status == STATUS_OK && w->comm.rank == 0) status = h5layout_finish(&w->layout);
     status = comm_agree(&w->comm, status);
     free_writer(w);
     return status;

@@ -179,12 +179,6 @@ static int set_attributes(struct h5file *f, void *sizes) {
     return z->removed_sha256[0] ? h5file_set_text(f, "removed_sha256", z->removed_sha256) : STATUS_OK;
 }
 
-static int complete(struct h5layout *l) {
-    int status = h5layout_complete(l);
-    if (status == STATUS_OK) status = h5layout_seal(l);
-    return h5layout_close(l, status);
-}
-
 int vocabulary_write(const struct comm *comm, const char *path, const struct vocabulary *v,
                      const struct provenance *provenance) {
     static const struct vocabulary nothing;
@@ -200,7 +194,7 @@ int vocabulary_write(const struct comm *comm, const char *path, const struct voc
     TRY_DONE(h5layout_begin(&layout, path, KIND_VOCABULARY, provenance, bytes + 5 * z.all[EDGES], set_attributes, &z,
                             STATUS_OK));
     TRY_DONE(h5layout_end(&layout, write_rows(&layout, comm, v, &z)));
-    TRY_DONE(comm_agree(comm, comm->rank == 0 ? complete(&layout) : STATUS_OK));
+    TRY_DONE(comm_agree(comm, comm->rank == 0 ? h5layout_finish(&layout) : STATUS_OK));
 done:
     h5layout_free(&layout);
     return status;

@@ -1,5 +1,6 @@
 /* What ranks exchange in a step, against sums and copies that each rank makes for itself: lists of rows (dist/row_lists.h), rows with
  * owners (dist/row_owner.h), gradients in buckets (dist/reduce.h). Messages are cut short here, as very long ones are. */
+#include "dist/exchange.h"
 #include "dist/reduce.h"
 #include "dist/row_lists.h"
 #include "dist/row_order.h"
@@ -138,6 +139,23 @@ static void too_many_rows_are_refused_by_all_ranks(const struct comm *comm, stru
     free_lists(&l, d);
 }
 
+/* Of no bytes each, so that they need no memory. A rank alone has no use for MPI, nor its limit. */
+static void more_rows_than_mpi_counts_need_more_ranks(const struct comm *comm, struct device *d) {
+    static const int64_t MANY = 3000000000;
+    struct received_rows got = {0};
+    int64_t count[comm->size];
+    (void)d;
+    for (int r = 0; r < comm->size; r++) count[r] = r == 0 && comm->rank + 1 == comm->size ? MANY : 0;
+    int status = comm_exchange_rows(comm, 0, count, "", &got);
+    if (comm->size == 1) {
+        CHECK(status == STATUS_OK && got.n == MANY && got.first[1] == MANY);
+    } else {
+        CHECK(status == STATUS_FAILED);
+        CHECK(strstr(status_message(), "3000000000 rows of 0 bytes") && strstr(status_message(), "take more ranks"));
+    }
+    received_rows_free(&got);
+}
+
 /* ---- rows with owners ---- */
 enum { TABLE = 40, COLS = 3, BATCHES = 12 };
 
@@ -254,6 +272,7 @@ int main(int argc, char **argv) {
     } BEHAVIOURS[] = {BEHAVIOUR(lists_of_rows_travel_as_one_message),
                       BEHAVIOUR(long_messages_are_split),
                       BEHAVIOUR(too_many_rows_are_refused_by_all_ranks),
+                      BEHAVIOUR(more_rows_than_mpi_counts_need_more_ranks),
                       BEHAVIOUR(owners_are_asked_only_by_ranks_that_want_something),
                       BEHAVIOUR(rows_lie_with_the_rank_that_uses_them_most),
                       BEHAVIOUR(rows_go_to_the_blocks_of_their_numbers_and_back)};

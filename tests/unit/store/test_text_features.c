@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -211,6 +212,8 @@ static void scattered_codes_come_back_in_their_order(void **state) {
     free(id);
     static const int64_t BEYOND[] = {MANY};
     assert_int_equal(text_features_read(&comm, "text.h5", "vocabulary.h5", BEYOND, 1, &t, STATUS_OK), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "text.h5 is damaged: token_offsets has 150001 rows"));
+    assert_non_null(strstr(status_message(), "make it again with `medtok encode`"));
     unlink("text.h5");
     unlink("vocabulary.h5");
     rmdir(folder);
