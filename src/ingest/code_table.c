@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "ingest/table_reader.h"
+#include "ingest/row_faults.h"
 #include "terms/code_form.h"
 
 void code_table_free(struct code_table *t) {
@@ -133,12 +134,11 @@ static int add_row(const void *state, const struct field *fields, struct row_pos
 static int row_fault(void *self, struct row_position at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int row_fault(void *self, struct row_position at, const char *format, ...) {
     const struct code_file *f = self;
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return status_set(STATUS_FAILED, "%s:%lld: %s", f->path, (long long)at.line, text);
+    va_list arguments;
+    va_start(arguments, format);
+    int status = row_fault_fails(f->path, at, format, arguments);
+    va_end(arguments);
+    return status;
 }
 
 static const char MEDTOK_NODES[] = "pkg_index_list";

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "dist/gather.h"
 #include "ingest/table_reader.h"
+#include "ingest/row_faults.h"
 
 /* Gaps between indices that are borne, and nodes of a graph however small. */
 enum { MOST_GAPS = 16, ALWAYS_GOOD = 1 << 18 };
@@ -95,12 +96,11 @@ static int read_row(const void *state, const struct field *fields, struct row_po
 static int row_fault(void *self, struct row_position at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int row_fault(void *self, struct row_position at, const char *format, ...) {
     const struct graph_rows *rows = self;
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return status_set(STATUS_FAILED, "%s:%lld: %s", rows->path, (long long)at.line, text);
+    va_list arguments;
+    va_start(arguments, format);
+    int status = row_fault_fails(rows->path, at, format, arguments);
+    va_end(arguments);
+    return status;
 }
 
 /* ---- what all rows say ---- */

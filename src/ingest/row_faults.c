@@ -204,3 +204,9 @@ void row_faults_log(const struct row_faults *all) {
         log_warn("rows of %lld more kinds cannot be used", (long long)(all->n_kinds - MOST_LINES));
     if (rows) log_warn("%lld rows cannot be used", (long long)rows);
 }
+
+int row_fault_fails(const char *path, struct row_position at, const char *format, va_list arguments) {
+    char text[512];
+    vsnprintf(text, sizeof text, format, arguments);
+    return status_set(STATUS_FAILED, "%s:%lld: %s", path, (long long)at.line, text);
+}

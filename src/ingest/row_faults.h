@@ -64,4 +64,7 @@ void row_faults_log(const struct row_faults *all);
 
 int64_t row_faults_of_file(const struct row_faults *all, int32_t file);
 
+/* For a sink whose tables may have no fault at all: STATUS_FAILED with the file and the line in front of the message. */
+int row_fault_fails(const char *path, struct row_position at, const char *format, va_list arguments);
+
 #endif
