@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <xxhash.h>
 
+#include "base/dictionary.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -18,48 +18,30 @@ enum { SLICE = 1 << 16 }; /* codes that are read at a time */
 struct lists {
     int64_t n_codes, n_nodes, *code_offsets; /* [n_codes + 1] nodes of each code in the file */
     int32_t *of_code;                        /* [n_codes] number of its list; -1: it has no nodes */
-    int64_t n, *offsets;                     /* distinct lists; [n + 1] */
-    int32_t *nodes;
-    int64_t *count; /* [n] codes that have a list */
-    int64_t n_slots;
-    int32_t *slots; /* hash table: 1 + the number of a list; 0: free */
-    int32_t *piece; /* [n] */
-    long long offsets_capacity, nodes_capacity, count_capacity;
+    struct dictionary distinct;              /* lists, as bytes */
+    int64_t *offsets;                        /* [distinct.n + 1] of their nodes, in nodes */
+    int64_t *count;                          /* [distinct.n] codes that have a list */
+    int32_t *piece;                          /* [distinct.n] */
+    long long count_capacity;
 };
 
 static void lists_free(struct lists *l) {
     free(l->code_offsets);
     free(l->of_code);
+    dictionary_free(&l->distinct);
     free(l->offsets);
-    free(l->nodes);
     free(l->count);
-    free(l->slots);
     free(l->piece);
 }
 
 /* ---- distinct lists ---- */
-static int add_list(struct lists *l, const int32_t *nodes, int64_t n) {
-    TRY(mem_grow(&l->offsets, &l->offsets_capacity, l->n + 2, sizeof *l->offsets));
-    TRY(mem_grow(&l->count, &l->count_capacity, l->n + 1, sizeof *l->count));
-    TRY(mem_grow(&l->nodes, &l->nodes_capacity, l->offsets[l->n] + n, sizeof *l->nodes));
-    memcpy(l->nodes + l->offsets[l->n], nodes, (size_t)n * sizeof *nodes);
-    l->count[l->n] = 0;
-    l->offsets[l->n + 1] = l->offsets[l->n] + n;
-    l->n++;
+static int count_list(struct lists *l, const int32_t *nodes, int64_t n, int32_t *list) {
+    int64_t before = l->distinct.n;
+    TRY(dictionary_add(&l->distinct, nodes, n * (int64_t)sizeof *nodes, list));
+    TRY(mem_grow(&l->count, &l->count_capacity, l->distinct.n, sizeof *l->count));
+    if (l->distinct.n > before) l->count[*list] = 0;
+    l->count[*list]++;
     return STATUS_OK;
-}
-
-static int find_list(struct lists *l, const int32_t *nodes, int64_t n, int32_t *list) {
-    size_t bytes = (size_t)n * sizeof *nodes;
-    uint64_t mask = (uint64_t)(l->n_slots - 1), at = XXH3_64bits(nodes, bytes) & mask;
-    for (; l->slots[at]; at = (at + 1) & mask) {
-        *list = l->slots[at] - 1;
-        int64_t first = l->offsets[*list];
-        if (l->offsets[*list + 1] - first == n && memcmp(l->nodes + first, nodes, bytes) == 0) return STATUS_OK;
-    }
-    *list = (int32_t)l->n;
-    l->slots[at] = *list + 1;
-    return add_list(l, nodes, n);
 }
 
 static int check_nodes(const struct lists *l, const struct h5file *file, const int32_t *nodes, int64_t n) {
@@ -80,8 +62,7 @@ static int take_slice(struct lists *l, struct h5file *file, int64_t first, int64
         int64_t size = l->code_offsets[i + 1] - l->code_offsets[i];
         l->of_code[i] = -1;
         if (size == 0) continue;
-        status = find_list(l, nodes + (l->code_offsets[i] - from), size, &l->of_code[i]);
-        if (status == STATUS_OK) l->count[l->of_code[i]]++;
+        status = count_list(l, nodes + (l->code_offsets[i] - from), size, &l->of_code[i]);
     }
     free(nodes);
     return status;
@@ -91,32 +72,30 @@ static int read_lists(struct lists *l, struct h5file *file) {
     int64_t rows, cols;
     TRY(h5file_shape(file, "node_offsets", H5_I64, &rows, &cols));
     l->n_codes = rows - 1;
-    for (l->n_slots = 16; l->n_slots < 2 * l->n_codes;) l->n_slots *= 2;
     TRY(mem_alloc(&l->code_offsets, rows, sizeof *l->code_offsets));
     TRY(mem_alloc(&l->of_code, l->n_codes, sizeof *l->of_code));
-    TRY(mem_alloc(&l->slots, l->n_slots, sizeof *l->slots));
-    TRY(mem_grow(&l->offsets, &l->offsets_capacity, 1, sizeof *l->offsets));
-    l->offsets[0] = 0;
     TRY(h5file_get_int(file, "n_nodes", &l->n_nodes));
     TRY(h5file_read(file, "node_offsets", H5_I64, 0, rows, l->code_offsets));
     for (int64_t first = 0; first < l->n_codes; first += SLICE) {
         TRY(take_slice(l, file, first, l->n_codes - first < SLICE ? l->n_codes - first : SLICE));
         TRY(interrupt_poll());
     }
+    TRY(mem_alloc(&l->offsets, l->distinct.n + 1, sizeof *l->offsets)); /* zeros */
+    for (int64_t i = 1; i <= l->distinct.n; i++) l->offsets[i] = l->distinct.offsets[i] / (int64_t)sizeof(int32_t);
     return STATUS_OK;
 }
 
 /* ---- pieces ---- */
 static int cut_lists(struct lists *l) {
     double *weight;
-    TRY(mem_alloc(&l->piece, l->n, sizeof *l->piece));
-    TRY(mem_alloc(&weight, l->n, sizeof *weight));
-    for (int64_t i = 0; i < l->n; i++)
+    TRY(mem_alloc(&l->piece, l->distinct.n, sizeof *l->piece));
+    TRY(mem_alloc(&weight, l->distinct.n, sizeof *weight));
+    for (int64_t i = 0; i < l->distinct.n; i++)
         weight[i] = (double)l->count[i] * dataset_cost_of_code(1, l->offsets[i + 1] - l->offsets[i]);
-    struct sharing sharing = {.n = l->n,
+    struct sharing sharing = {.n = l->distinct.n,
                               .n_parts = l->n_nodes,
                               .offsets = l->offsets,
-                              .parts = l->nodes,
+                              .parts = (const int32_t *)(const void *)l->distinct.bytes,
                               .weight = weight,
                               .links = l->count};
     int status = graph_partition(&sharing, GRAPH_PIECES, l->piece);
@@ -172,7 +151,7 @@ static double seconds_of_processor(void) {
 }
 
 static int make_order(const char *path, int64_t *order) {
-    struct lists l = {.n = 0};
+    struct lists l = {.n_codes = 0};
     struct h5file *file = NULL;
     double begun = seconds_of_processor();
     int status;
@@ -181,7 +160,7 @@ static int make_order(const char *path, int64_t *order) {
     TRY_DONE(cut_lists(&l));
     TRY_DONE(order_codes(&l, order));
     log_info("train.partition: graph: %lld distinct subgraphs of %lld codes, ordered by METIS %s in %.1f s",
-             (long long)l.n, (long long)l.n_codes, graph_partition_version(), seconds_of_processor() - begun);
+             (long long)l.distinct.n, (long long)l.n_codes, graph_partition_version(), seconds_of_processor() - begun);
 done:
     h5file_close(file);
     lists_free(&l);
