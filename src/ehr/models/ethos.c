@@ -158,8 +158,10 @@ struct var *ethos_hidden(const struct ethos *m, struct tape *tape, const struct 
     if (m->codes) x = nn_add(tape, code_rows_look_up(m->codes, tape, &u->codes), x);
     x = nn_add(tape, nn_gather(tape, parameter_var(tape, m->position), u->position, n), x);
     x = nn_dropout(tape, x, u->segments, dropout(m, step, 0));
-    for (int64_t l = 0; l < m->layers; l++, site += BLOCK_SITES)
+    for (int64_t l = 0; l < m->layers; l++, site += BLOCK_SITES) {
+        if (l == m->layers - 1) rows.wanted = u->last;
         x = nn_block(tape, x, &m->blocks[l], &m->shape, &rows, caches ? &caches[l] : NULL, (int)site);
+    }
     return nn_norm(tape, x, norm_map_terms(tape, m->norm, EPSILON, 1));
 }
 
@@ -247,9 +249,10 @@ static int pack(const void *self, struct pack *pack, const struct ehr_batch *b, 
 static struct var *represent(void *self, struct tape *tape, const struct ehr_batch *b) {
     const struct ethos *m = self;
     const struct input *in = b->input;
-    struct var *h = ethos_hidden(m, tape, &in->units, b->step, NULL);
+    struct ethos_units units = in->units;
     int64_t site = 1 + m->layers * BLOCK_SITES;
-    return nn_dropout(tape, nn_gather(tape, h, in->last, b->n), b->each, dropout(m, b->step, site));
+    units.last = (struct block_wanted){in->last, b->each};
+    return nn_dropout(tape, ethos_hidden(m, tape, &units, b->step, NULL), b->each, dropout(m, b->step, site));
 }
 
 static int64_t targets(const void *input) { return ((const struct input *)input)->n_targets; }
