@@ -60,12 +60,32 @@ count_tokenize() {
     most $1 "$tokenize" 4 1 600000 "bytes to tokenize" # of all pieces some 330,000: one rank may take them all
 }
 
+# The plan numbers distinct texts over all ranks; then texts go to where they are computed, the index is laid out and written, and
+# nobody waits while texts are computed: a report of each part to rank 0, and its word to each rank at the end.
+encode="plan open encode write"
+count_encode() {
+    count_job encode $1 --set files.text=e$1.h5
+    if [ $1 -eq 1 ]; then
+        awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something to encode: $(cat counts.txt)"
+        return
+    fi
+    most $1 "plan" 2 1 62 "collectives to plan texts"
+    least $1 "plan" 2 1 20 "collectives to plan texts"
+    most $1 "open" 2 1 31 "collectives to deal texts and write the index"
+    most $1 "encode" 2 1 0 "collectives while texts are computed"
+    most $1 "write" 2 1 4 "collectives to write the features" # sums of checksums, and whether all is good
+    most $1 "$encode" 3 1 $((2 + $1)) "messages to encode"
+    least $1 "$encode" 3 1 1 "messages to encode"
+    most $1 "$encode" 4 1 60000 "bytes to encode"
+}
+
 medtok prepare >/dev/null 2>&1 && medtok encode >/dev/null 2>&1 || fail "prepare and encode"
 step="batch fetch forward backward reduce update"
 for ranks in 1 2 4 8; do
     count $ranks
     mv counts.txt trained.txt
     count_tokenize $ranks
+    count_encode $ranks
     mv trained.txt counts.txt
     if [ $ranks -eq 1 ]; then
         awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something: $(cat counts.txt)"
