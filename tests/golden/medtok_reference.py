@@ -40,14 +40,14 @@ DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
-    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "quantizer.gradient": "straight_through", "quantizer.rate": 0, "quantizer.rows": "free", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.kl": 0, "loss.parts": 1,
+    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "quantizer.gradient": "straight_through", "quantizer.rate": 0, "quantizer.rows": "free", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.kl": 0, "loss.neighbours": 0, "loss.neighbours_temperature": 0.1, "loss.parts": 1,
     "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0, "quantizer.warmup": 0,
     "loss.sibling_negatives": "keep", "train.batch": 1024, "train.steps": 10, "train.schedule": "constant", "train.warmup": 0,
     "train.rate_end": 0, "train.weight_decay": 0, "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
 
 GROUPS = ["text", "graph", "shared_text", "shared_graph"]
 TERMS = ["codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared", "align", "specific_text",
-         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph", "kl"]
+         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph", "kl", "neighbours_text", "neighbours_graph"]
 
 
 # ---- random numbers: Philox4x32-10 (Salmon et al., 2011), numbered as in src/base/rng.h ----
@@ -439,6 +439,27 @@ def divergence(settings, batch, C, quantized):
     return settings["loss.kl"] * F.kl_div(logs[1], logs[0], log_target=True, reduction="batchmean")
 
 
+def neighbours(settings, part, known, found):
+    """Who is near whom: cosines of the tokens should have the same softmax over the other rows of the part as those of what is known."""
+    alone = torch.eye(len(part), dtype=torch.bool) | (part[:, None] != part[None])
+    total = torch.zeros((), dtype=found.dtype)
+    for i in range(len(part)):
+        logs = [(F.normalize(x, dim=-1) @ F.normalize(x[i], dim=-1))[~alone[i]] / settings["loss.neighbours_temperature"] for x in (known, found)]
+        if len(logs[0]):
+            total = total + F.kl_div(logs[1].log_softmax(-1), logs[0].log_softmax(-1), log_target=True, reduction="sum")
+    return settings["loss.neighbours"] * total / max(1, len(part))
+
+
+def neighbour_losses(settings, batch, g, quantized):
+    """Of each side's codes, by its frozen feature and by all tokens of the codes, zeros where a code lacks a side."""
+    if not settings["loss.neighbours"]:
+        return {"neighbours_text": torch.zeros(()), "neighbours_graph": torch.zeros(())}
+    part, zero = part_of(settings, len(batch.chosen)), torch.zeros(len(batch.chosen), settings["quantizer.dim"], dtype=g.dtype)
+    whole = torch.cat([zero.index_put((batch.side(group),), quantized[group].value) for group in GROUPS], 1)
+    return {"neighbours_text": neighbours(settings, part[batch.text], batch.H[batch.text, 0], whole[batch.text]),
+            "neighbours_graph": neighbours(settings, part[batch.graph], g[batch.graph].detach(), whole[batch.graph])}
+
+
 # ---- the whole ----
 def forward(P, batch):
     """A dictionary: t and g of the codes with both sides; z, q, tokens, weights of each group, whose rows are the codes that
@@ -469,6 +490,7 @@ def forward(P, batch):
             qt_2.value, qg_2.value = qt_2.u, qg_2.u
         terms = {"codebook_" + group: q.loss(settings) for group, q in quantized.items()}
         terms |= packing_losses(settings, batch, out["t"], out["g"], quantized, qt_2, qg_2)
+        terms |= neighbour_losses(settings, batch, g, quantized)
         terms |= reconstruction_losses(P, settings, batch, g, quantized) | {"kl": divergence(settings, batch, C, quantized)}
         out |= {"second": {"text": qt_2, "graph": qg_2}, "terms": [terms[name] for name in TERMS]}
     return out
@@ -590,6 +612,8 @@ CASES["divergence-rotation"] = {"run.seed": 12, "loss.kl": 1.5, "quantizer.gradi
 CASES["residual-rotation-apart"] = {
     "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized",
     "quantizer.gradient": "rotation", "quantizer.rate": 3, "quantizer.rows": "unit", "loss.kl": 0.5}
+CASES["neighbours"] = {"run.seed": 14, "quantizer.loss_space": "normalized", "loss.neighbours": 2, "loss.neighbours_temperature": 0.3, "loss.parts": 2}
+WITHOUT_TEXT["neighbours"] = [0, 2, 4, 9, 12, 17]
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
 
 
