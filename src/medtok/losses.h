@@ -25,7 +25,7 @@ enum loss_term {
     TERM_RECONSTRUCTION_TEXT, /* -rho mean cos(D_t [qt ; st], h) */
     TERM_RECONSTRUCTION_GRAPH,
     TERM_KL,              /* kappa mean KL(softmax(-dist(u_st, C)) || softmax(-dist(u_sg, C))) */
-    TERM_NEIGHBOURS_TEXT, /* nu mean_i KL(softmax_j(cos(h_i, h_j) / tau) || softmax_j(cos(e_i, e_j) / tau)) */
+    TERM_NEIGHBOURS_TEXT, /* nu mean_i KL(softmax_j(cos(h_i, h_j) / tau_h) || softmax_j(cos(e_i, e_j) / tau)) */
     TERM_NEIGHBOURS_GRAPH,
     N_TERMS
 };
@@ -69,7 +69,7 @@ struct contrast {
 enum { MOST_CONTRASTS = 4 };
 
 /* weight * mean over the rows of all ranks of KL(p_i || q_i): p_i, q_i = softmax over the other rows j of the part of cos(known_i, known_j) /
- * temperature, and of cos(found_i, found_j) / temperature. known [n_local, .] is constant, found [n_local, .] learns to have the same
+ * known_temperature, and of cos(found_i, found_j) / found_temperature. known [n_local, .] is constant, found [n_local, .] learns to have the same
  * neighbours. */
 struct neighbours {
     enum loss_term term;

@@ -215,13 +215,18 @@ static double orthogonality(const struct loss_options *o, int total) {
     return o->orthogonality * (double)o->parts / total;
 }
 
-/* Of each side, from x of its own codes and y of the other side's: [x ; y], with zeros where a code lacks the other side. */
-static struct var *beside_graph(struct tape *tape, const struct batch *batch, struct var *x, struct var *y) {
-    return nn_concat(tape, x, nn_gather(tape, y, batch->graph_of_text, batch->n_text));
-}
-
-static struct var *beside_text(struct tape *tape, const struct batch *batch, struct var *x, struct var *y) {
-    return nn_concat(tape, x, nn_gather(tape, y, batch->text_of_graph, batch->n_graph));
+/* Codes should be near those by tokens that they are near to by what is known of one side. */
+static struct neighbours same_neighbours(const struct loss_options *o, enum loss_term term, struct var *known,
+                                         struct var *tokens, const struct row_shares *shares,
+                                         const struct part_rows *parts) {
+    return (struct neighbours){.term = term,
+                               .weight = o->neighbours,
+                               .known_temperature = o->neighbours_temperature,
+                               .found_temperature = o->neighbours_token_temperature,
+                               .known = known,
+                               .found = tokens,
+                               .shares = shares,
+                               .parts = parts};
 }
 
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
@@ -252,16 +257,10 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
         {TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text, training->text_parts},
         {TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph, training->graph_parts}};
     loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
-    struct var *text_3 = nn_concat(tape, qt, st), *graph_3 = nn_concat(tape, qg, sg);
-    if (c->loss.neighbours_whole > 0) {
-        struct var *whole_text = beside_graph(tape, batch, text_3, graph_3);
-        graph_3 = beside_text(tape, batch, graph_3, text_3);
-        text_3 = whole_text;
-    }
-    const struct neighbours near[] = {{TERM_NEIGHBOURS_TEXT, c->loss.neighbours, c->loss.neighbours_temperature,
-                                       c->loss.neighbours_tokens, v->h, text_3, text, training->text_parts},
-                                      {TERM_NEIGHBOURS_GRAPH, c->loss.neighbours, c->loss.neighbours_temperature,
-                                       c->loss.neighbours_tokens, v->g_fixed, graph_3, graph, training->graph_parts}};
+    const struct neighbours near[] = {
+        same_neighbours(&c->loss, TERM_NEIGHBOURS_TEXT, v->h, nn_concat(tape, qt, st), text, training->text_parts),
+        same_neighbours(&c->loss, TERM_NEIGHBOURS_GRAPH, v->g_fixed, nn_concat(tape, qg, sg), graph,
+                        training->graph_parts)};
     loss_comparisons(l, MOST_CONTRASTS, contrasts, c->loss.neighbours > 0 ? MOST_NEIGHBOURS : 0, near);
     loss_orthogonalities(l, MOST_ORTHOGONALITIES, apart);
 }
