@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "dist/reduce.h"
 #include "medtok/accused.h"
 #include "medtok/first_codebook.h"
 #include "medtok/first_text_map.h"
@@ -362,6 +363,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
     *m = (struct medtok_learner){.options = *options, .comm = comm, .device = device};
     if (options->continuation.checkpoint[0]) m->options.model.quantizer.warmup = 0; /* its codebook is there */
     TRY(comm_agree(comm, make(m)));
+    if (!sums_by_mpi()) TRY(row_lists_share(&m->lists));
     m->learner = (struct learner){.self = m,
                                   .parameters = &m->parameters,
                                   .settings = "train",
