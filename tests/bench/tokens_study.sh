@@ -29,7 +29,11 @@ settings[residual-names-slow]="${settings[residual-names]} train.rate=2e-4 loss.
 settings[nearest-names]="${settings[nearest]} graph.node_start=text graph.encoder_start=mean"
 settings[nearest-slow]="${settings[nearest]} train.rate=2e-4"
 settings[nearest-names-slow]="${settings[nearest-names]} train.rate=2e-4"
-order="default rows start-residual start start-names residual residual-names residual-names-slow nearest nearest-slow nearest-names nearest-names-slow"
+settings[slower]="${settings[nearest-names]} train.rate=5e-5 quantizer.rate=40 loss.reconstruction=0" # the rows' rate stays
+settings[slower-neighbours]="${settings[slower]} loss.neighbours=20"
+settings[slower-weighed]="${settings[slower]} model.graph_weight=0.7"
+settings[slower-neighbours-weighed]="${settings[slower-neighbours]} model.graph_weight=0.7"
+order="default rows start-residual start start-names residual residual-names residual-names-slow nearest nearest-slow nearest-names nearest-names-slow slower-neighbours slower-weighed slower-neighbours-weighed"
 [ $# -gt 0 ] || set -- $order
 for arm in "$@"; do
     [ -n "${settings[$arm]+x}" ] || { echo "there is no arm $arm: $order" >&2 && exit 2; }
