@@ -122,8 +122,8 @@ static int write_text(const struct comm *comm, const struct step_sizes *s, int64
                                         .token_offsets = f.offsets,
                                         .token_row = f.rows};
     TRY_DONE(text_features_create(&writer, comm, path, &index, &provenance, 0));
-    status = h5dataset_write(writer.rows, 0, comm->rank == 0 ? f.n_tokens : 0, f.values);
-    status = text_features_close(&writer, 0, status);
+    status = text_features_write(&writer, 0, comm->rank == 0 ? f.n_tokens : 0, f.values, NULL);
+    status = text_features_close(&writer, status);
 done:
     features_free(&f);
     return status;

@@ -1,5 +1,5 @@
-/* Datasets that are written: created and written by all ranks, in parts, with checksums of their blocks; and taken up again from a
- * file that grows over several runs. */
+/* Datasets that are written: created and written by all ranks, in parts, with checksums of their blocks; or laid out by one for rows that
+ * others write beside HDF5, and found again in a file that grows over several runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,59 +74,33 @@ static void free_dataset(struct h5dataset *d) {
     free(d);
 }
 
+static int make_dataset(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
+                        int64_t cols, int64_t inner, int64_t chunk_rows, int64_t cell_rows) {
+    struct h5dataset *d = *out = calloc(1, sizeof *d);
+    if (!d) return status_set(STATUS_FAILED, "out of memory");
+    d->file = file;
+    d->id = -1;
+    snprintf(d->name, sizeof d->name, "%s", name);
+    d->type = h5_type(type, cols);
+    set_shape(d, type, n_rows, cols, inner);
+    d->reserved_before = file->reserved;
+    if (strlen(name) >= sizeof d->name)
+        return status_set(STATUS_FAILED, "%s: the name of dataset %s is longer than %d bytes", file->path, name,
+                          H5_NAME_BYTES - 1);
+    return h5sums_make(&d->sums, n_rows, d->row_bytes, chunk_of(chunk_rows, n_rows, d->row_bytes), cell_rows);
+}
+
 static int dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type,
                           int64_t n_rows, int64_t cols, int64_t inner, int64_t chunk_rows, int compress,
                           int64_t cell_rows) {
-    struct h5dataset *d = calloc(1, sizeof *d);
-    int status = STATUS_FAILED;
+    struct h5dataset *d;
+    int status = make_dataset(&d, file, name, type, n_rows, cols, inner, chunk_rows, cell_rows);
     *out = NULL;
-    if (d) {
-        d->file = file;
-        d->id = -1;
-        snprintf(d->name, sizeof d->name, "%s", name);
-        d->type = h5_type(type, cols);
-        set_shape(d, type, n_rows, cols, inner);
-        d->compressed = compress;
-        d->reserved_before = file->reserved;
-        chunk_rows = chunk_of(chunk_rows, n_rows, d->row_bytes);
-        status = h5sums_make(&d->sums, n_rows, d->row_bytes, chunk_rows, cell_rows);
-        if (strlen(name) >= sizeof d->name)
-            status = status_set(STATUS_FAILED, "%s: the name of dataset %s is longer than %d bytes", file->path, name,
-                                H5_NAME_BYTES - 1);
-    }
-    status = comm_agree(&file->comm, d ? status : status_set(STATUS_FAILED, "out of memory"));
-    if (status == STATUS_OK) status = h5_reserve(file, H5_METADATA_BYTES + (compress ? 0 : n_rows * d->row_bytes));
-    if (status == STATUS_OK) status = comm_agree(&file->comm, create_dataset(d, chunk_rows, compress));
-    if (status == STATUS_OK)
-        *out = d;
-    else if (d)
-        free_dataset(d);
-    return status;
-}
-
-int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
-                     int64_t cols, int64_t inner, int64_t chunk_rows, int compress) {
-    return dataset_create(out, file, name, type, n_rows, cols, inner, chunk_rows, compress, 1);
-}
-
-static int open_dataset(struct h5dataset **out, struct h5file *file, const char *name) {
-    struct h5dataset *d = calloc(1, sizeof *d);
-    *out = NULL;
-    TRY(comm_agree(&file->comm, d ? STATUS_OK : status_set(STATUS_FAILED, "out of memory")));
-    d->file = file;
-    snprintf(d->name, sizeof d->name, "%s", name);
-    d->id = H5Dopen2(file->id, name, H5P_DEFAULT);
-    d->type = d->id < 0 ? -1 : H5Dget_type(d->id);
-    hid_t space = d->id < 0 ? -1 : H5Dget_space(d->id);
-    d->rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
-    int bad = d->type < 0 || d->rank < 1 || d->rank > 3 || H5Sget_simple_extent_dims(space, d->dims, NULL) < 0;
-    int status = bad ? h5_failed_to(file, name) : STATUS_OK;
-    if (space >= 0) H5Sclose(space);
-    d->n_rows = (int64_t)d->dims[0];
-    d->row_bytes = bad ? 0 : (int64_t)H5Tget_size(d->type);
-    for (int k = 1; k < d->rank; k++) d->row_bytes *= (int64_t)d->dims[k];
-    if (status == STATUS_OK) status = h5sums_make(&d->sums, d->n_rows, d->row_bytes, 0, 1);
     status = comm_agree(&file->comm, status);
+    if (status == STATUS_OK) d->compressed = compress;
+    if (status == STATUS_OK) status = h5_reserve(file, H5_METADATA_BYTES + (compress ? 0 : n_rows * d->row_bytes));
+    if (status == STATUS_OK)
+        status = comm_agree(&file->comm, create_dataset(d, chunk_of(chunk_rows, n_rows, d->row_bytes), compress));
     if (status == STATUS_OK)
         *out = d;
     else
@@ -134,21 +108,9 @@ static int open_dataset(struct h5dataset **out, struct h5file *file, const char 
     return status;
 }
 
-/* Its rows will be summed anew: sums that an interrupted end of the file had written go. */
-static int remove_sums(struct h5dataset *d) {
-    static const char *const NAMES[] = {H5_SUMS_LAYOUT, "xxh3_rows"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (H5Aexists(d->id, NAMES[i]) > 0 && H5Adelete(d->id, NAMES[i]) < 0) return h5_failed_to(d->file, d->name);
-    return STATUS_OK;
-}
-
-int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name) {
-    TRY(open_dataset(out, file, name));
-    int status = comm_agree(&file->comm, remove_sums(*out));
-    if (status == STATUS_OK) return STATUS_OK;
-    h5dataset_abandon(*out);
-    *out = NULL;
-    return status;
+int h5dataset_create(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
+                     int64_t cols, int64_t inner, int64_t chunk_rows, int compress) {
+    return dataset_create(out, file, name, type, n_rows, cols, inner, chunk_rows, compress, 1);
 }
 
 /* One collective write of at most LARGEST_WRITE bytes a rank; count 0 joins with an empty selection. */
@@ -196,24 +158,6 @@ int h5dataset_write(struct h5dataset *d, int64_t first, int64_t count, const voi
     return STATUS_OK;
 }
 
-int h5dataset_read(struct h5dataset *d, int64_t first, int64_t count, void *data) {
-    hsize_t start[3] = {(hsize_t)first}, extent[3] = {(hsize_t)count, d->dims[1], d->dims[2]};
-    hid_t file_space = H5Dget_space(d->id), memory_space = H5Screate_simple(d->rank, extent, NULL);
-    H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start, NULL, extent, NULL);
-    herr_t code = H5Dread(d->id, d->type, memory_space, file_space, H5P_DEFAULT, data);
-    H5Sclose(memory_space);
-    H5Sclose(file_space);
-    return code < 0 ? h5_failed_to(d->file, "reading back") : STATUS_OK;
-}
-
-uint64_t h5dataset_checksum(const struct h5dataset *d, int64_t first, int64_t count, const void *data) {
-    return h5sums_of_rows(&d->sums, first, count, data);
-}
-
-void h5dataset_add_rows(struct h5dataset *d, int64_t first, int64_t count, const void *data) {
-    h5sums_add(&d->sums, first, count, data);
-}
-
 /* Remembers `name checksum` for the content id. */
 static int add_content(struct h5file *file, const char *name, uint64_t checksum) {
     char line[128];
@@ -236,7 +180,6 @@ static int add_sums(struct h5file *file, hid_t dataset, const char *name, const 
     }
     if (status == STATUS_OK) status = add_content(file, name, total);
     TRY(comm_agree(&file->comm, status));
-    if (H5Aexists(dataset, H5_SUMS_LAYOUT) > 0) return STATUS_OK; /* adopted */
     hid_t space = H5Screate_simple(1, &three, NULL);
     status = h5_set_attribute(file, dataset, H5_SUMS_LAYOUT, H5T_STD_I64LE, space, layout);
     H5Sclose(space);
@@ -254,12 +197,48 @@ int h5dataset_close(struct h5dataset *d) {
     return comm_agree(&file->comm, status);
 }
 
+/* Where the rows lie. */
+static int find_rows(struct h5dataset *d, int64_t *offset) {
+    haddr_t at = d->n_rows > 0 ? H5Dget_offset(d->id) : 0;
+    *offset = d->n_rows > 0 ? (int64_t)at : -1;
+    return at == HADDR_UNDEF ? h5_failed_to(d->file, d->name) : STATUS_OK;
+}
+
 int h5_lay_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
                int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset) {
     TRY(dataset_create(out, file, name, type, n_rows, cols, inner, H5_CONTIGUOUS, 0, cell_rows));
-    haddr_t at = n_rows > 0 ? H5Dget_offset((*out)->id) : 0;
-    *offset = n_rows > 0 ? (int64_t)at : -1;
-    return at == HADDR_UNDEF ? h5_failed_to(file, name) : STATUS_OK;
+    return find_rows(*out, offset);
+}
+
+/* ---- datasets that are there ---- */
+static int open_dataset(struct h5dataset *d) {
+    d->id = H5Dopen2(d->file->id, d->name, H5P_DEFAULT);
+    if (d->id < 0) return h5_failed_to(d->file, d->name);
+    hid_t type = H5Dget_type(d->id), space = H5Dget_space(d->id);
+    hsize_t dims[3] = {0};
+    int same = type >= 0 && space >= 0 && H5Tequal(type, d->type) > 0 && H5Sget_simple_extent_ndims(space) == d->rank &&
+               H5Sget_simple_extent_dims(space, dims, NULL) >= 0;
+    for (int k = 0; k < d->rank && same; k++) same = dims[k] == d->dims[k];
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    return same ? STATUS_OK
+                : status_set(STATUS_FAILED, "%s: %s has another shape or type", d->file->temporary, d->name);
+}
+
+/* Its rows will be summed anew: sums that an interrupted end of the file had written go. */
+static int remove_sums(struct h5dataset *d) {
+    static const char *const NAMES[] = {H5_SUMS_LAYOUT, "xxh3_rows"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (H5Aexists(d->id, NAMES[i]) > 0 && H5Adelete(d->id, NAMES[i]) < 0) return h5_failed_to(d->file, d->name);
+    return STATUS_OK;
+}
+
+int h5_find_laid_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
+                     int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset) {
+    int status = make_dataset(out, file, name, type, n_rows, cols, inner, H5_CONTIGUOUS, cell_rows);
+    if (status == STATUS_OK) status = open_dataset(*out);
+    if (status == STATUS_OK) status = remove_sums(*out);
+    return status == STATUS_OK ? find_rows(*out, offset) : status;
 }
 
 int h5_close_summed(struct h5dataset *d, const uint64_t *blocks) {
@@ -269,52 +248,6 @@ int h5_close_summed(struct h5dataset *d, const uint64_t *blocks) {
 
 void h5dataset_abandon(struct h5dataset *d) {
     if (d) free_dataset(d);
-}
-
-/* Sums the rows of an adopted dataset anew, from the file. Rank 0 alone. */
-static int sum_rows(struct h5dataset *d) {
-    char *rows = NULL;
-    uint64_t stored = 0;
-    int64_t layout[3];
-    hid_t attribute = H5Aopen(d->id, "xxh3_rows", H5P_DEFAULT), where = H5Aopen(d->id, H5_SUMS_LAYOUT, H5P_DEFAULT);
-    int bad = attribute < 0 || where < 0 || H5Aread(attribute, H5T_NATIVE_UINT64, &stored) < 0 ||
-              H5Aread(where, H5T_NATIVE_INT64, layout) < 0 || !h5sums_possible(d->n_rows, layout, INT64_MAX);
-    int status = bad ? h5_failed_to(d->file, d->name) : STATUS_OK;
-    if (attribute >= 0) H5Aclose(attribute);
-    if (where >= 0) H5Aclose(where);
-    TRY(status);
-    h5sums_free(&d->sums);
-    TRY(h5sums_make(&d->sums, d->n_rows, d->row_bytes, layout[1], layout[2]));
-    TRY(mem_alloc(&rows, d->sums.block_rows, d->row_bytes));
-    for (int64_t b = 0; b < d->sums.n_blocks && status == STATUS_OK; b++) {
-        int64_t first = b * d->sums.block_rows, count = h5sums_rows_in(&d->sums, b);
-        status = h5dataset_read(d, first, count, rows);
-        if (status == STATUS_OK) h5sums_add(&d->sums, first, count, rows);
-    }
-    free(rows);
-    if (status == STATUS_OK && h5sums_total(&d->sums) != stored)
-        status = status_set(STATUS_FAILED, "%s: the rows of %s are not those that were written", d->file->temporary,
-                            d->name);
-    return status;
-}
-
-int h5file_adopt(struct h5file *file, const char *name) {
-    struct h5dataset *d;
-    int64_t shape[3] = {0};
-    TRY(open_dataset(&d, file, name));
-    int status = comm_agree(&file->comm, file->comm.rank == 0 ? sum_rows(d) : STATUS_OK);
-    if (file->comm.rank == 0) shape[0] = d->sums.n_blocks, shape[1] = d->sums.block_rows, shape[2] = d->sums.cell_rows;
-    if (status == STATUS_OK) status = comm_broadcast(&file->comm, shape, sizeof shape);
-    if (status == STATUS_OK && file->comm.rank > 0) {
-        h5sums_free(&d->sums);
-        status = h5sums_make(&d->sums, d->n_rows, d->row_bytes, shape[1], shape[2]);
-    }
-    status = comm_agree(&file->comm, status);
-    if (status == STATUS_OK)
-        status = comm_broadcast(&file->comm, d->sums.block, shape[0] * (int64_t)sizeof *d->sums.block);
-    if (status == STATUS_OK) status = add_sums(file, d->id, name, &d->sums);
-    free_dataset(d);
-    return status;
 }
 
 int h5file_write(struct h5file *file, const char *name, enum h5type type, int64_t n_rows, int64_t cols, int64_t first,

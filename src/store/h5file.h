@@ -90,32 +90,18 @@ int h5file_set_text(struct h5file *file, const char *name, const char *value);
 int h5file_set_int(struct h5file *file, const char *name, int64_t value);
 
 /* Collective. Writes content_id, flushes, closes, fsyncs and renames to the final path; frees `file` in any case. On
- * failure the temporary file is removed (a partial one is kept for later) and the old target is untouched. */
+ * failure the temporary file is removed and the old target is untouched. */
 int h5file_commit(struct h5file *file);
 
 /* Closes and removes the temporary file; frees `file`. NULL is allowed. */
 void h5file_abandon(struct h5file *file);
 
-/* A file that is written over several runs. h5file_create_partial creates `path`.partial; when its datasets are created and
- * all but the rows of contiguous ones is written, h5file_settle (collective) makes that last through a killed process, and
- * h5file_reopen_partial (collective) opens it again. Datasets written before are then taken over with h5file_adopt, in the
- * order of their writing, and others opened with h5dataset_open. h5file_suspend closes and leaves the file for later. */
-int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
-                          const struct provenance *provenance, int64_t bytes_expected);
-/* Fails if there is a `path`.partial that is no HDF5 file, so nothing that h5file_create_partial may replace. Rank 0. */
+/* Fails if there is a `path`.partial that is no HDF5 file, so nothing that a partial file (store/h5layout.h) may replace. One process. */
 int h5file_check_partial(const char *path);
+/* Collective. Makes what is created last through a killed process. */
 int h5file_settle(struct h5file *file);
-int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path,
-                          const struct provenance *provenance);
-int h5file_adopt(struct h5file *file, const char *name);
-int h5dataset_open(struct h5dataset **out, struct h5file *file, const char *name);
+/* Closes the file and leaves it as it is; frees `file`. NULL is allowed. */
 void h5file_suspend(struct h5file *file);
-
-/* Rows back from a dataset that is open for writing, by this rank alone; the checksum of rows of it; and counting rows that an
- * earlier run wrote among those written. */
-int h5dataset_read(struct h5dataset *dataset, int64_t first, int64_t count, void *data);
-uint64_t h5dataset_checksum(const struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
-void h5dataset_add_rows(struct h5dataset *dataset, int64_t first, int64_t count, const void *data);
 
 /* Opens for reading, this process alone; KIND_UNKNOWN: any. Errors: missing, not HDF5 or damaged, of another kind (says which job makes the
  * wanted kind), another schema version (says both, and to make it again). */

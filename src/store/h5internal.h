@@ -69,12 +69,17 @@ int h5_damaged(const struct h5file *file, const char *name, const char *how);
 int h5_set_attribute(struct h5file *file, hid_t object, const char *name, hid_t type, hid_t space, const void *value);
 int h5_set_scalar(struct h5file *file, hid_t object, const char *name, hid_t type, const void *value);
 
-/* For h5layout.h, on a rank alone. Creates the file as h5file_create, as one of `ranks` ranks. */
+/* For h5layout.h, on a rank alone. Creates the file as h5file_create, as one of `ranks` ranks; partial: TARGET.partial. */
 int h5_create_alone(struct h5file **out, const char *path, enum file_kind kind, const struct provenance *provenance,
-                    int64_t bytes_expected, int ranks);
+                    int64_t bytes_expected, int ranks, int partial);
+/* Opens TARGET.partial again, without what h5_end_file may have written. */
+int h5_reopen_alone(struct h5file **out, const char *path, const struct provenance *provenance, int ranks);
 /* Creates a contiguous dataset with cells of cell_rows; *offset: of its rows in the file, -1 if it has none. */
 int h5_lay_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
                int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset);
+/* The same of one that is there, without its sums; fails if it is another. */
+int h5_find_laid_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
+                     int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset);
 /* Closes it, whose rows others wrote, with the sums of its blocks. */
 int h5_close_summed(struct h5dataset *dataset, const uint64_t *blocks);
 

@@ -49,18 +49,21 @@ int h5layout_make(struct h5layout *l, const struct comm *comm, int n, const stru
     return mem_alloc(&l->all, l->n_all, sizeof *l->all);
 }
 
-/* Rank 0: the file goes. */
-static void abandon(struct h5layout *l) {
+/* Rank 0: the file goes, unless it is kept for later. */
+static void abandon(struct h5layout *l, int is_kept) {
     for (int i = 0; l->open && i < l->n; i++) {
         h5dataset_abandon(l->open[i]);
         l->open[i] = NULL;
     }
-    h5file_abandon(l->file);
+    if (is_kept)
+        h5file_suspend(l->file);
+    else
+        h5file_abandon(l->file);
     l->file = NULL;
 }
 
 void h5layout_free(struct h5layout *l) {
-    abandon(l);
+    abandon(l, l->partial);
     if (l->comm && l->disk >= 0) close(l->disk);
     for (int i = 0; l->sums && i < l->n; i++) h5sums_free(&l->sums[i]);
     free(l->sums);
@@ -82,27 +85,57 @@ static int create_sets(struct h5layout *l) {
 
 static int begin(struct h5layout *l, const char *path, enum file_kind kind, const struct provenance *provenance,
                  int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self) {
-    TRY(h5_create_alone(&l->file, path, kind, provenance, bytes_expected, l->comm->size));
+    TRY(h5_create_alone(&l->file, path, kind, provenance, bytes_expected, l->comm->size, l->partial));
     snprintf(l->head->temporary, sizeof l->head->temporary, "%s", l->file->temporary);
     TRY(head(l->file, self));
     return create_sets(l);
 }
 
-int h5layout_begin(struct h5layout *l, const char *path, enum file_kind kind, const struct provenance *provenance,
-                   int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self, int status) {
+static void clear(struct h5layout *l) {
     memset(l->head, 0, (size_t)head_bytes(l));
-    for (int i = 0; i < l->n; i++) memset(l->sums[i].block, 0, (size_t)l->sums[i].n_blocks * sizeof *l->sums[i].block);
-    if (l->comm->rank > 0) status = STATUS_OK;
-    if (l->comm->rank == 0 && status == STATUS_OK)
-        status = begin(l, path, kind, provenance, bytes_expected, head, self);
-    if (status != STATUS_OK) abandon(l);
+    for (int i = 0; i < l->n; i++)
+        if (l->sums[i].n_blocks > 0)
+            memset(l->sums[i].block, 0, (size_t)l->sums[i].n_blocks * sizeof *l->sums[i].block);
+}
+
+/* Collective: what rank 0 has laid out, to all. */
+static int tell(struct h5layout *l, int status) {
     l->head->failed = status != STATUS_OK;
     TRY(comm_broadcast(l->comm, l->head, head_bytes(l)));
     return l->head->failed ? comm_agree(l->comm, status) : STATUS_OK;
 }
 
+int h5layout_begin(struct h5layout *l, const char *path, enum file_kind kind, const struct provenance *provenance,
+                   int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self, int status) {
+    clear(l);
+    if (l->comm->rank > 0) status = STATUS_OK;
+    if (l->comm->rank == 0 && status == STATUS_OK)
+        status = begin(l, path, kind, provenance, bytes_expected, head, self);
+    if (status != STATUS_OK) abandon(l, 0);
+    return tell(l, status);
+}
+
+/* ---- going on ---- */
+static int resume(struct h5layout *l, const char *path, const struct provenance *provenance) {
+    TRY(h5_reopen_alone(&l->file, path, provenance, l->comm->size));
+    snprintf(l->head->temporary, sizeof l->head->temporary, "%s", l->file->temporary);
+    for (int i = 0; i < l->n; i++) {
+        const struct h5layout_set *s = &l->sets[i];
+        TRY(h5_find_laid_out(&l->open[i], l->file, s->name, s->type, s->n_rows, s->cols, s->inner, l->sums[i].cell_rows,
+                             &l->head->offset[i]));
+    }
+    return STATUS_OK;
+}
+
+int h5layout_resume(struct h5layout *l, const char *path, const struct provenance *provenance) {
+    clear(l);
+    int status = l->comm->rank == 0 ? resume(l, path, provenance) : STATUS_OK;
+    if (status != STATUS_OK) abandon(l, 1);
+    return tell(l, status);
+}
+
 /* ---- rows, on any thread ---- */
-static int write_failed(const struct h5layout *l) {
+static int disk_failed(const struct h5layout *l) {
     return status_set(STATUS_FAILED, "%s: %s", l->head->temporary, strerror(errno));
 }
 
@@ -111,7 +144,7 @@ static int write_at(const struct h5layout *l, int64_t offset, int64_t bytes, con
     while (bytes > 0) {
         ssize_t written = pwrite(l->disk, from, (size_t)(bytes < MOST ? bytes : MOST), (off_t)offset);
         if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return write_failed(l);
+        if (written <= 0) return disk_failed(l);
         offset += written;
         from += written;
         bytes -= written;
@@ -119,11 +152,15 @@ static int write_at(const struct h5layout *l, int64_t offset, int64_t bytes, con
     return STATUS_OK;
 }
 
+static int open_disk(struct h5layout *l) {
+    if (l->disk < 0) l->disk = open(l->head->temporary, O_RDWR | O_CLOEXEC);
+    return l->disk < 0 ? disk_failed(l) : STATUS_OK;
+}
+
 static int write_rows(struct h5layout *l, int set, int64_t first, int64_t count, const void *data) {
     int64_t row_bytes = l->sums[set].row_bytes;
     if (count == 0) return STATUS_OK;
-    if (l->disk < 0) l->disk = open(l->head->temporary, O_WRONLY | O_CLOEXEC);
-    if (l->disk < 0) return write_failed(l);
+    TRY(open_disk(l));
     return write_at(l, l->head->offset[set] + first * row_bytes, count * row_bytes, data);
 }
 
@@ -132,12 +169,37 @@ int h5layout_write(struct h5layout *l, int set, int64_t first, int64_t count, co
     return write_rows(l, set, first, count, data);
 }
 
+int h5layout_read(struct h5layout *l, int set, int64_t first, int64_t count, void *data) {
+    int64_t row_bytes = l->sums[set].row_bytes, offset = l->head->offset[set] + first * row_bytes;
+    char *to = data;
+    TRY(open_disk(l));
+    for (int64_t left = count * row_bytes; left > 0;) {
+        enum { MOST = 1 << 30 };
+        ssize_t got = pread(l->disk, to, (size_t)(left < MOST ? left : MOST), (off_t)offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return disk_failed(l);
+        if (got == 0) return status_set(STATUS_FAILED, "%s: it ends before the rows do", l->head->temporary);
+        offset += got;
+        to += got;
+        left -= got;
+    }
+    return STATUS_OK;
+}
+
+uint64_t h5layout_checksum(const struct h5layout *l, int set, int64_t first, int64_t count, const void *data) {
+    return h5sums_of_rows(&l->sums[set], first, count, data);
+}
+
+void h5layout_count(struct h5layout *l, int set, int64_t first, int64_t count, const void *data) {
+    h5sums_add(&l->sums[set], first, count, data);
+}
+
 int h5layout_sync(struct h5layout *l) {
     int disk = l->disk;
     l->disk = -1;
     if (disk < 0) return STATUS_OK;
-    int status = fsync(disk) ? write_failed(l) : STATUS_OK;
-    if (close(disk) && status == STATUS_OK) status = write_failed(l);
+    int status = fsync(disk) ? disk_failed(l) : STATUS_OK;
+    if (close(disk) && status == STATUS_OK) status = disk_failed(l);
     return status;
 }
 
@@ -266,7 +328,7 @@ int h5layout_end(struct h5layout *l, int status) {
     }
     int summed = comm_sum_uint64(l->comm, l->all, l->n_all);
     if (summed == STATUS_OK) summed = l->all[0] > 0 ? comm_agree(l->comm, status) : STATUS_OK;
-    if (summed != STATUS_OK) abandon(l);
+    if (summed != STATUS_OK) abandon(l, l->partial);
     return summed;
 }
 
@@ -286,7 +348,7 @@ int h5layout_seal(struct h5layout *l) { return h5_sync_and_rename(l->file); }
 
 int h5layout_close(struct h5layout *l, int status) {
     if (status != STATUS_OK)
-        abandon(l);
+        abandon(l, l->partial);
     else
         h5file_suspend(l->file);
     l->file = NULL;

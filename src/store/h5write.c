@@ -89,7 +89,7 @@ static void free_file(struct h5file *file) {
 static int open_temporary(struct h5file *file, int again) {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
-    if (file->ranks > file->comm.size) H5Pset_alignment(access, 1, H5_PAGE_BYTES);
+    if (file->ranks > file->comm.size || file->partial) H5Pset_alignment(access, 1, H5_PAGE_BYTES);
     if (file->comm.size > 1) {
         H5Pset_fapl_mpio(access, file->comm.handle, MPI_INFO_NULL);
         H5Pset_all_coll_metadata_ops(access, 1);
@@ -180,34 +180,31 @@ int h5file_create(struct h5file **out, const struct comm *comm, const char *path
 }
 
 int h5_create_alone(struct h5file **out, const char *path, enum file_kind kind, const struct provenance *provenance,
-                    int64_t bytes_expected, int ranks) {
+                    int64_t bytes_expected, int ranks, int partial) {
     struct comm self = comm_self();
-    return create(out, &self, ranks, path, 0, kind, provenance, bytes_expected);
+    return create(out, &self, ranks, path, partial, kind, provenance, bytes_expected);
 }
 
 /* ---- files that grow over several runs ---- */
-int h5file_create_partial(struct h5file **out, const struct comm *comm, const char *path, enum file_kind kind,
-                          const struct provenance *provenance, int64_t bytes_expected) {
-    return create(out, comm, comm->size, path, 1, kind, provenance, bytes_expected);
-}
-
-/* What h5file_commit had written before it was interrupted. */
+/* What h5_end_file had written before it was interrupted. */
 static int remove_end(struct h5file *file) {
     int bad = (H5Lexists(file->id, H5_SUMS, H5P_DEFAULT) > 0 && H5Ldelete(file->id, H5_SUMS, H5P_DEFAULT) < 0) ||
               (H5Aexists(file->id, "content_id") > 0 && H5Adelete(file->id, "content_id") < 0);
     return bad ? h5_failed_to(file, "cannot go on with it") : STATUS_OK;
 }
 
-int h5file_reopen_partial(struct h5file **out, const struct comm *comm, const char *path,
-                          const struct provenance *provenance) {
+int h5_reopen_alone(struct h5file **out, const char *path, const struct provenance *provenance, int ranks) {
     struct names names;
     struct h5file *file = NULL;
+    struct comm self = comm_self();
+    struct stat info;
     h5_quiet();
     *out = NULL;
-    TRY(find_names(&names, comm, path, 1));
-    int status = allocate(&file, comm, comm->size, path, &names, 1, provenance);
-    if (status == STATUS_OK) status = comm_agree(comm, open_temporary(file, 1));
-    if (status == STATUS_OK) status = comm_agree(comm, remove_end(file));
+    TRY(find_names(&names, &self, path, 1));
+    int status = allocate(&file, &self, ranks, path, &names, 1, provenance);
+    if (status == STATUS_OK) status = open_temporary(file, 1);
+    if (status == STATUS_OK) status = remove_end(file);
+    if (status == STATUS_OK && !fstat(file->disk, &info)) file->reserved = (int64_t)info.st_size;
     if (status == STATUS_OK)
         *out = file;
     else
@@ -299,8 +296,6 @@ int h5file_commit(struct h5file *file) {
         status = comm_agree(&file->comm, file->comm.rank == 0 ? h5_sync_and_rename(file) : STATUS_OK);
     if (status == STATUS_OK)
         free_file(file);
-    else if (file->partial)
-        h5file_suspend(file);
     else
         h5file_abandon(file);
     return status;

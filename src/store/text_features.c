@@ -338,10 +338,12 @@ static int vocabulary_id(const char *path, char **id) {
     return status;
 }
 
-static int write_attributes(struct h5file *file, const struct comm *comm, const struct text_features_index *x) {
+/* On rank 0. */
+static int write_attributes(struct h5file *file, void *index) {
+    const struct text_features_index *x = index;
     char *id = NULL;
     int status;
-    TRY_DONE(comm_agree(comm, vocabulary_id(x->vocabulary, &id)));
+    TRY_DONE(vocabulary_id(x->vocabulary, &id));
     TRY_DONE(h5file_set_text(file, "vocabulary_id", id));
     TRY_DONE(h5file_set_text(file, "encoder", x->encoder));
     TRY_DONE(h5file_set_text(file, "precision", x->half ? "fp16" : "fp32"));
@@ -355,63 +357,70 @@ done:
     return status;
 }
 
-static int write_index(struct h5file *file, const struct text_features_index *x) {
-    TRY(h5file_write(file, "token_offsets", H5_I64, x->n_codes + 1, 1, x->first_code, x->n_offsets, x->token_offsets,
-                     1));
-    TRY(h5file_write(file, "token_row", H5_I32, x->n_tokens, 1, x->first_token, x->n_own_tokens, x->token_row, 1));
-    if (x->n_nodes == 0) return STATUS_OK;
-    return h5file_write(file, "node_row", H5_I32, x->n_nodes, 1, x->first_node, x->n_own_nodes, x->node_row, 1);
+static int make_layout(struct text_features_writer *w, const struct comm *comm, const struct text_features_index *x,
+                       int partial) {
+    int n = 0;
+    *w = (struct text_features_writer){.layout.disk = -1};
+    w->sets[n++] = (struct h5layout_set){"token_offsets", H5_I64, x->n_codes + 1, 1, ROWS_IN_ORDER, 0};
+    w->sets[n++] = (struct h5layout_set){"token_row", H5_I32, x->n_tokens, 1, ROWS_IN_ORDER, 0};
+    if (x->n_nodes > 0) w->sets[n++] = (struct h5layout_set){"node_row", H5_I32, x->n_nodes, 1, ROWS_IN_ORDER, 0};
+    w->rows = n;
+    w->sets[n++] = (struct h5layout_set){"features", x->half ? H5_F16 : H5_F32, x->n_rows, x->dim, ROWS_OF_ANY, 0};
+    int status = comm_agree(comm, h5layout_make(&w->layout, comm, n, w->sets));
+    w->layout.partial = partial;
+    return status;
+}
+
+/* Collective. */
+static int write_index(struct text_features_writer *w, const struct text_features_index *x) {
+    const struct h5layout_part parts[4] = {{x->first_code, x->n_offsets, x->token_offsets},
+                                           {x->first_token, x->n_own_tokens, x->token_row},
+                                           {x->first_node, x->n_own_nodes, x->node_row}};
+    return h5layout_write_parts(&w->layout, parts, STATUS_OK);
 }
 
 int text_features_create(struct text_features_writer *w, const struct comm *comm, const char *path,
                          const struct text_features_index *x, const struct provenance *provenance, int partial) {
-    int64_t bytes = x->n_rows * x->dim * (x->half ? 2 : 4) + (x->n_tokens + x->n_nodes) * (int64_t)sizeof *x->token_row;
-    int status;
-    *w = (struct text_features_writer){0};
-    TRY(partial ? h5file_create_partial(&w->file, comm, path, KIND_TEXT, provenance, bytes)
-                : h5file_create(&w->file, comm, path, KIND_TEXT, provenance, bytes));
-    TRY_DONE(write_attributes(w->file, comm, x));
-    TRY_DONE(write_index(w->file, x));
-    TRY_DONE(h5dataset_create(&w->rows, w->file, "features", x->half ? H5_F16 : H5_F32, x->n_rows, x->dim, 0,
-                              H5_CONTIGUOUS, 0));
-    if (partial) TRY_DONE(h5file_settle(w->file));
-    return STATUS_OK;
-done:
-    h5dataset_abandon(w->rows);
-    h5file_abandon(w->file);
-    *w = (struct text_features_writer){0};
+    struct text_features_index index = *x;
+    int64_t bytes = x->n_rows * x->dim * (x->half ? 2 : 4) + (x->n_codes + 1) * (int64_t)sizeof *x->token_offsets +
+                    (x->n_tokens + x->n_nodes) * (int64_t)sizeof *x->token_row;
+    int status = make_layout(w, comm, x, partial);
+    if (status == STATUS_OK)
+        status = h5layout_begin(&w->layout, path, KIND_TEXT, provenance, bytes, write_attributes, &index, STATUS_OK);
+    if (status == STATUS_OK) status = write_index(w, x);
+    if (status != STATUS_OK) h5layout_free(&w->layout);
     return status;
 }
 
-int text_features_reopen(struct text_features_writer *w, const struct comm *comm, const char *path,
-                         const struct provenance *provenance) {
-    int64_t n_nodes;
-    int status;
-    *w = (struct text_features_writer){0};
-    TRY(h5file_reopen_partial(&w->file, comm, path, provenance));
-    TRY_DONE(h5file_adopt(w->file, "token_offsets"));
-    TRY_DONE(h5file_adopt(w->file, "token_row"));
-    TRY_DONE(h5file_get_int_or(w->file, "n_nodes", 0, &n_nodes));
-    if (n_nodes > 0) TRY_DONE(h5file_adopt(w->file, "node_row"));
-    TRY_DONE(h5dataset_open(&w->rows, w->file, "features"));
-    return STATUS_OK;
-done:
-    h5file_suspend(w->file);
-    *w = (struct text_features_writer){0};
+int text_features_resume(struct text_features_writer *w, const struct comm *comm, const char *path,
+                         const struct text_features_index *x, const struct provenance *provenance) {
+    int status = make_layout(w, comm, x, 1);
+    if (status == STATUS_OK) status = h5layout_resume(&w->layout, path, provenance);
+    if (status == STATUS_OK) status = write_index(w, x);
+    if (status != STATUS_OK) h5layout_free(&w->layout);
     return status;
 }
 
-int text_features_close(struct text_features_writer *w, int partial, int status) {
-    if (status == STATUS_OK)
-        status = h5dataset_close(w->rows);
-    else
-        h5dataset_abandon(w->rows);
-    if (status == STATUS_OK)
-        status = h5file_commit(w->file);
-    else if (partial)
-        h5file_suspend(w->file);
-    else
-        h5file_abandon(w->file);
-    *w = (struct text_features_writer){0};
+int text_features_write(struct text_features_writer *w, int64_t first, int64_t count, const void *rows,
+                        uint64_t *checksum) {
+    TRY(h5layout_write(&w->layout, w->rows, first, count, rows));
+    if (checksum) *checksum = h5layout_checksum(&w->layout, w->rows, first, count, rows);
+    return STATUS_OK;
+}
+
+int text_features_keep(struct text_features_writer *w, int64_t first, int64_t count, uint64_t checksum, void *rows,
+                       int *kept) {
+    TRY(h5layout_read(&w->layout, w->rows, first, count, rows));
+    *kept = h5layout_checksum(&w->layout, w->rows, first, count, rows) == checksum;
+    if (*kept) h5layout_count(&w->layout, w->rows, first, count, rows);
+    return STATUS_OK;
+}
+
+int text_features_close(struct text_features_writer *w, int status) {
+    const struct comm *comm = w->layout.comm;
+    int synced = h5layout_sync(&w->layout);
+    status = h5layout_end(&w->layout, status == STATUS_OK ? synced : status);
+    if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? h5layout_finish(&w->layout) : STATUS_OK);
+    h5layout_free(&w->layout);
     return status;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "store/h5file.h"
+#include "store/h5layout.h"
 
 /* The features of some codes in host memory. Owned; free with text_features_free. */
 struct text_features {
@@ -49,9 +50,8 @@ void text_features_row(const struct text_features *features, int64_t row, float 
 void text_features_free(struct text_features *features);
 
 /* ---- writing ---- */
-/* What a file holds besides its rows, of which a rank has a run of codes and one of tokens. So that checksums do not depend on the ranks, runs begin
- * with multiples of TEXT_INDEX_OFFSETS and of TEXT_INDEX_ROWS. All borrowed. */
-enum { TEXT_INDEX_OFFSETS = 512, TEXT_INDEX_ROWS = 1024 };
+/* What a file holds besides its rows. Of the index a rank has a run of codes, one of tokens and one of nodes, cut anywhere, those of rank r
+ * behind those of the ranks before it. All borrowed. */
 struct text_features_index {
     const char *vocabulary, *encoder;       /* path of the vocabulary, name of the encoder */
     int half;                               /* rows are stored in half precision */
@@ -62,25 +62,35 @@ struct text_features_index {
     const int64_t *token_offsets;           /* [n_offsets] as in the file */
     const int32_t *token_row;               /* [n_own_tokens] */
     int64_t n_nodes;                        /* of all ranks; 0: names of nodes have no features */
-    int64_t first_node, n_own_nodes;        /* this rank's; a run of nodes begins like one of tokens */
+    int64_t first_node, n_own_nodes;        /* this rank's */
     const int32_t *node_row;                /* [n_own_nodes] */
 };
 
-/* A file that is being written: write rows of half or float32 with h5dataset_write in any order, then close it. */
+/* A file that is being written. It stays where it was created. */
 struct text_features_writer {
-    struct h5file *file;
-    struct h5dataset *rows; /* [n_rows, dim] */
+    struct h5layout layout;
+    struct h5layout_set sets[4]; /* token_offsets, token_row, node_row if there is one, and the rows */
+    int rows;                    /* number of the rows' dataset */
 };
 
-/* Collective. Begins the file `path`, or with `partial` the file `path`.partial, which lasts through a killed process and which
- * text_features_reopen opens again (h5file.h). */
+/* Collective. Begins the file `path` with its index, or with `partial` the file `path`.partial, which lasts through killed processes (store/h5layout.h);
+ * text_features_resume goes on with that, in which the same index is written again, and fails where it was made with other sizes, or is damaged.
+ * `comm` and `writer` stay until text_features_close. On failure there is nothing to close. */
 int text_features_create(struct text_features_writer *writer, const struct comm *comm, const char *path,
                          const struct text_features_index *index, const struct provenance *provenance, int partial);
-int text_features_reopen(struct text_features_writer *writer, const struct comm *comm, const char *path,
-                         const struct provenance *provenance);
+int text_features_resume(struct text_features_writer *writer, const struct comm *comm, const char *path,
+                         const struct text_features_index *index, const struct provenance *provenance);
 
-/* Collective. With STATUS_OK the file gets its name; else it is removed, or if `partial` left for later. Returns `status`, or what
- * failed. */
-int text_features_close(struct text_features_writer *writer, int partial, int status);
+/* Writes feature rows first .. first+count-1, each once over all ranks, half or float32; *checksum: theirs (NULL: not wanted). */
+int text_features_write(struct text_features_writer *writer, int64_t first, int64_t count, const void *rows,
+                        uint64_t *checksum);
+
+/* Reads rows that an earlier run has written into `rows`. If they have this checksum they count as written: *kept. */
+int text_features_keep(struct text_features_writer *writer, int64_t first, int64_t count, uint64_t checksum, void *rows,
+                       int *kept);
+
+/* Collective. With STATUS_OK on every rank the file gets its name; else it is removed, or if it is partial left for later. Returns `status`,
+ * or what failed. */
+int text_features_close(struct text_features_writer *writer, int status);
 
 #endif

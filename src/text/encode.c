@@ -1,4 +1,4 @@
-/* The plan, the parts, and the rounds in which ranks compute them. */
+/* The plan, the parts, and how the ranks compute them. */
 #include "text/encode.h"
 
 #include <stdio.h>
@@ -7,8 +7,8 @@
 
 #include "base/format.h"
 #include "base/interrupt.h"
-#include "base/log.h"
 #include "base/status.h"
+#include "dist/work_reports.h"
 #include "half.h"
 
 /* About the cost of a part in tokens: seconds of work. */
@@ -76,19 +76,15 @@ static int recall_parts(struct encoding *e, const struct provenance *provenance,
 }
 
 /* Reads the finished parts back, each on one rank; those whose bytes are not what the journal says are forgotten. */
-static int check_parts(struct encoding *e, struct h5dataset *features) {
+static int check_parts(struct encoding *e) {
     int status = STATUS_OK;
     void *rows = e->halves ? (void *)e->halves : (void *)e->rows;
     int64_t kept = 0;
-    for (int64_t p = 0; p < e->plan.n_parts && status == STATUS_OK; p++) {
-        if (!e->done[p] || p % e->comm->size != e->comm->rank) {
-            e->done[p] = 0;
-            continue;
-        }
-        status = h5dataset_read(features, first_row(e, p), n_rows(e, p), rows);
-        e->done[p] =
-            status == STATUS_OK && h5dataset_checksum(features, first_row(e, p), n_rows(e, p), rows) == e->checksum[p];
-        if (e->done[p]) h5dataset_add_rows(features, first_row(e, p), n_rows(e, p), rows);
+    for (int64_t p = 0; p < e->plan.n_parts; p++) {
+        int same = 0;
+        if (e->done[p] && p % e->comm->size == e->comm->rank && status == STATUS_OK)
+            status = text_features_keep(&e->file, first_row(e, p), n_rows(e, p), e->checksum[p], rows, &same);
+        e->done[p] = same;
     }
     TRY(comm_agree(e->comm, status));
     TRY(comm_sum_int64(e->comm, e->done, e->plan.n_parts));
@@ -106,13 +102,10 @@ static int open_journal(struct encoding *e, const struct provenance *provenance,
     return comm_agree(e->comm, status);
 }
 
-static int create_file(struct encoding *e, const struct provenance *provenance, struct text_features_writer *file) {
+static struct text_features_index index_of(const struct encoding *e) {
     const struct shared_plan *p = &e->plan;
-    struct index_slice slice;
-    TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(e->path) : STATUS_OK));
-    if (e->comm->rank == 0) part_journal_discard(e->path);
-    int status = index_slice_make(&slice, e->comm, &e->plan);
-    struct text_features_index index = {.vocabulary = e->vocabulary,
+    int is_last = e->comm->rank == e->comm->size - 1;
+    return (struct text_features_index){.vocabulary = e->vocabulary,
                                         .encoder = e->encoder.name,
                                         .half = e->halves != NULL,
                                         .first_is_mean = e->encoder.first_is_mean,
@@ -121,53 +114,55 @@ static int create_file(struct encoding *e, const struct provenance *provenance, 
                                         .n_rows = p->n_rows,
                                         .dim = e->encoder.dim,
                                         .first_code = p->first_code,
-                                        .n_offsets = slice.n_offsets,
-                                        .first_token = slice.first_token,
-                                        .n_own_tokens = slice.n_tokens,
-                                        .token_offsets = slice.offsets,
-                                        .token_row = slice.rows,
+                                        .n_offsets = p->own.n_codes + is_last,
+                                        .first_token = p->first_token,
+                                        .n_own_tokens = p->own.token_offsets[p->own.n_codes] - p->first_token,
+                                        .token_offsets = p->own.token_offsets,
+                                        .token_row = p->own.token_row,
                                         .n_nodes = p->n_nodes,
                                         .first_node = p->first_node,
-                                        .n_own_nodes = slice.n_nodes,
-                                        .node_row = slice.node_rows};
-    if (status == STATUS_OK) status = text_features_create(file, e->comm, e->path, &index, provenance, 1);
-    index_slice_free(&slice);
-    TRY(status);
-    status = open_journal(e, provenance, 0);
-    return status == STATUS_OK ? STATUS_OK : text_features_close(file, 0, status);
+                                        .n_own_nodes = p->own.n_nodes,
+                                        .node_row = p->own.node_row};
 }
 
-static int reopen_file(struct encoding *e, const struct provenance *provenance, struct text_features_writer *file) {
-    TRY(text_features_reopen(file, e->comm, e->path, provenance));
-    int status = check_parts(e, file->rows);
+static int create_file(struct encoding *e, const struct provenance *provenance) {
+    struct text_features_index index = index_of(e);
+    TRY(comm_agree(e->comm, e->comm->rank == 0 ? h5file_check_partial(e->path) : STATUS_OK));
+    if (e->comm->rank == 0) part_journal_discard(e->path);
+    TRY(text_features_create(&e->file, e->comm, e->path, &index, provenance, 1));
+    int status = open_journal(e, provenance, 0);
+    return status == STATUS_OK ? STATUS_OK : text_features_close(&e->file, status);
+}
+
+static int resume_file(struct encoding *e, const struct provenance *provenance) {
+    struct text_features_index index = index_of(e);
+    TRY(text_features_resume(&e->file, e->comm, e->path, &index, provenance));
+    int status = check_parts(e);
     if (status == STATUS_OK) status = open_journal(e, provenance, 1);
-    return status == STATUS_OK ? STATUS_OK : text_features_close(file, 1, status);
+    return status == STATUS_OK ? STATUS_OK : text_features_close(&e->file, status);
 }
 
 /* A partial file that cannot be opened, or lacks what it should have, is made anew. */
-static int open_file(struct encoding *e, const struct provenance *provenance, struct text_features_writer *file) {
+static int open_file(struct encoding *e, const struct provenance *provenance) {
     int found = 0;
     TRY(recall_parts(e, provenance, &found));
-    if (found && reopen_file(e, provenance, file) == STATUS_OK) return STATUS_OK;
+    if (found && resume_file(e, provenance) == STATUS_OK) return STATUS_OK;
     if (found) log_warn("%s; starting anew", status_message());
     for (int64_t p = 0; p < e->plan.n_parts; p++) e->done[p] = 0;
-    return create_file(e, provenance, file);
+    return create_file(e, provenance);
 }
 
 /* ---- the work ---- */
 /* Parts that are not done go round the ranks; what their units hold goes there with them. */
 static int deal_parts(struct encoding *e) {
-    int32_t *rank_of_part = NULL;
     int64_t n = 0;
-    TRY(comm_agree(e->comm, mem_alloc(&rank_of_part, e->plan.n_parts, sizeof *rank_of_part)));
+    TRY(comm_agree(e->comm, mem_alloc(&e->rank_of_part, e->plan.n_parts, sizeof *e->rank_of_part)));
     e->first_part = -1;
     for (int64_t p = 0; p < e->plan.n_parts; p++) {
-        rank_of_part[p] = e->done[p] ? -1 : (int32_t)(n++ % e->comm->size);
-        if (e->first_part < 0 && rank_of_part[p] == e->comm->rank) e->first_part = p;
+        e->rank_of_part[p] = e->done[p] ? -1 : (int32_t)(n++ % e->comm->size);
+        if (e->first_part < 0 && e->rank_of_part[p] == e->comm->rank) e->first_part = p;
     }
-    int status = text_units_deal(&e->units, e->comm, &e->plan, &e->encoder, rank_of_part);
-    free(rank_of_part);
-    return status;
+    return text_units_deal(&e->units, e->comm, &e->plan, &e->encoder, e->rank_of_part);
 }
 
 /* Where the units of a part begin in e->units. */
@@ -193,54 +188,51 @@ static int compute_part(struct encoding *e, int64_t part) {
     return STATUS_OK;
 }
 
-/* A round: each rank computes a part (-1: none is left for it), all write, rank 0 notes. sums[size] is scratch. */
-static int run_round(struct encoding *e, struct h5dataset *features, const int64_t *parts, uint64_t *sums) {
-    int64_t mine = parts[e->comm->rank], count = mine < 0 ? 0 : n_rows(e, mine), at = mine < 0 ? 0 : first_row(e, mine);
-    const void *rows = e->halves ? (void *)e->halves : (void *)e->rows;
+static int64_t cost_of(const struct encoding *e, int64_t part) {
+    return cost_before(e, part + 1) - cost_before(e, part);
+}
+
+/* On rank 0: a part is on the disk. */
+static int note_part(void *self, int64_t part, uint64_t checksum) {
+    struct encoding *e = self;
+    e->cost_done += cost_of(e, part);
+    progress_update(&e->progress, e->cost_done);
+    return part_journal_add(&e->journal, part, checksum);
+}
+
+static int run_part(struct encoding *e, struct work_reports *reports, int64_t part) {
+    uint64_t checksum;
     stage_begin(e->stages, ENCODE_COMPUTE);
-    TRY(comm_agree(e->comm, mine < 0 ? STATUS_OK : compute_part(e, mine)));
+    TRY(compute_part(e, part));
     stage_begin(e->stages, ENCODE_WRITE);
-    TRY(h5dataset_write(features, at, count, rows));
-    memset(sums, 0, (size_t)e->comm->size * sizeof *sums);
-    if (mine >= 0) sums[e->comm->rank] = h5dataset_checksum(features, at, count, rows);
-    TRY(comm_sum_uint64(e->comm, sums, e->comm->size));
-    int status = STATUS_OK;
-    for (int r = 0; e->comm->rank == 0 && r < e->comm->size && status == STATUS_OK; r++)
-        if (parts[r] >= 0) status = part_journal_add(&e->journal, parts[r], sums[r]);
-    return comm_agree(e->comm, status);
+    TRY(text_features_write(&e->file, first_row(e, part), n_rows(e, part),
+                            e->halves ? (void *)e->halves : (void *)e->rows, &checksum));
+    return work_reports_tell(reports, part, checksum);
 }
 
-/* Whether a signal has come to any rank. */
-static int asked_to_stop(struct encoding *e, int *stop) {
-    int64_t asked = interrupt_asked();
-    TRY(comm_max_int64(e->comm, &asked, 1));
-    *stop = (int)asked;
-    return STATUS_OK;
-}
-
-static int run_rounds(struct encoding *e, struct h5dataset *features, int64_t *parts, uint64_t *sums) {
-    struct progress progress;
-    int64_t total = cost_before(e, e->plan.n_parts), done = 0, next = 0;
-    for (int64_t p = 0; p < e->plan.n_parts; p++) done += e->done[p] ? cost_before(e, p + 1) - cost_before(e, p) : 0;
-    progress_begin(&progress, "encode", total - done, "tokens");
-    done = 0;
-    for (;;) {
-        int stop, taken = 0;
-        for (int r = 0; r < e->comm->size; r++) {
-            while (next < e->plan.n_parts && e->done[next]) next++;
-            parts[r] = next < e->plan.n_parts ? next++ : -1;
-            if (parts[r] >= 0) done += cost_before(e, parts[r] + 1) - cost_before(e, parts[r]), taken++;
-        }
-        if (!taken) break;
-        TRY(asked_to_stop(e, &stop));
-        if (stop)
+/* This rank's, until it is asked to stop or another rank is, or has failed. */
+static int run_own_parts(struct encoding *e, struct work_reports *reports) {
+    for (int64_t p = 0; p < e->plan.n_parts; p++) {
+        int stop;
+        if (e->rank_of_part[p] != e->comm->rank) continue;
+        if (interrupt_asked())
             return status_set(STATUS_INTERRUPTED,
                               "stopped by a signal; the finished parts are kept, run the same command "
                               "again to go on");
-        TRY(run_round(e, features, parts, sums));
-        progress_update(&progress, done);
+        TRY(work_reports_look(reports, &stop));
+        if (stop) break;
+        TRY(run_part(e, reports, p));
     }
-    progress_end(&progress, done);
+    return STATUS_OK;
+}
+
+static int run_parts(struct encoding *e) {
+    struct work_reports reports = {.comm = e->comm, .note = note_part, .self = e};
+    int64_t left = 0;
+    for (int64_t p = 0; p < e->plan.n_parts; p++) left += e->done[p] ? 0 : cost_of(e, p);
+    progress_begin(&e->progress, "encode", left, "tokens");
+    TRY(work_reports_end(&reports, run_own_parts(e, &reports)));
+    progress_end(&e->progress, e->cost_done);
     return STATUS_OK;
 }
 
@@ -286,24 +278,15 @@ int encoding_plan(struct encoding *e) {
 }
 
 int encoding_run(struct encoding *e, const struct provenance *provenance) {
-    struct text_features_writer file;
-    int64_t *parts = NULL;
-    uint64_t *sums = NULL;
-    int status = mem_alloc(&parts, e->comm->size, sizeof *parts);
-    if (status == STATUS_OK) status = mem_alloc(&sums, e->comm->size, sizeof *sums);
-    TRY_DONE(comm_agree(e->comm, status));
     stage_begin(e->stages, ENCODE_OPEN);
-    TRY_DONE(open_file(e, provenance, &file));
+    TRY(open_file(e, provenance));
     text_plan_free(&e->plan.own);
-    status = deal_parts(e);
+    int status = deal_parts(e);
     if (status == STATUS_OK) status = announce(e);
-    if (status == STATUS_OK) status = run_rounds(e, file.rows, parts, sums);
-    status = text_features_close(&file, 1, status);
+    if (status == STATUS_OK) status = run_parts(e);
+    status = text_features_close(&e->file, status);
     part_journal_close(&e->journal);
     if (status == STATUS_OK && e->comm->rank == 0) part_journal_discard(e->path);
-done:
-    free(parts);
-    free(sums);
     return status;
 }
 
@@ -315,6 +298,7 @@ void encoding_free(struct encoding *e) {
     free(e->halves);
     free(e->done);
     free(e->checksum);
+    free(e->rank_of_part);
 }
 
 /* ---- the model of another file ---- */

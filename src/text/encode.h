@@ -1,9 +1,11 @@
 /* Descriptions in, text.h5 out: the work behind the encode job. The ranks plan the rows together (text/text_units.h); the work is cut into
- * parts of about equal cost, which the ranks compute in turn and write together. Finished parts are remembered in a journal (store/part_journal.h), so
- * that a run that was stopped or killed goes on where it was, on any number of ranks with the same kind of device. */
+ * parts of about equal cost, of which each rank computes and writes its own without waiting for others (dist/work_reports.h). Finished parts are
+ * remembered in a journal (store/part_journal.h), so that a run that was stopped or killed goes on where it was, on any number of ranks with the same
+ * kind of device. */
 #ifndef MEDTOK_TEXT_ENCODE_H
 #define MEDTOK_TEXT_ENCODE_H
 
+#include "base/log.h"
 #include "dist/stages.h"
 #include "store/part_journal.h"
 #include "store/text_features.h"
@@ -30,7 +32,11 @@ struct encoding {
     uint16_t *halves;        /* NULL for fp32 */
     int64_t *done;           /* [plan.n_parts] */
     uint64_t *checksum;
+    int32_t *rank_of_part; /* [plan.n_parts] -1: done before */
+    struct text_features_writer file;
     struct part_journal journal; /* rank 0 */
+    struct progress progress;    /* rank 0, of all ranks' cost */
+    int64_t cost_done;
 };
 
 /* Collective. Opens the encoder and plans the rows of all codes. Free in any case. */

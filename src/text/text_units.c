@@ -8,7 +8,6 @@
 #include "base/status.h"
 #include "dist/exchange.h"
 #include "dist/gather.h"
-#include "store/text_features.h"
 
 void shared_plan_free(struct shared_plan *p) {
     text_plan_free(&p->own);
@@ -20,19 +19,12 @@ void shared_plan_free(struct shared_plan *p) {
 }
 
 /* ---- this rank's codes ---- */
-/* Whole cells of the index, so that its checksums do not depend on the ranks. */
-static int64_t first_of(int64_t n, int64_t cell, int rank, int size) {
-    int64_t cells = (n + cell - 1) / cell;
-    int64_t first = cells * rank / size * cell;
-    return first < n ? first : n;
-}
-
 static int plan_names(struct shared_plan *p, const struct comm *comm, const char *path, struct text_encoder *encoder) {
     struct vocabulary v;
     TRY(vocabulary_read_sizes(path, &v));
     p->n_nodes = v.n_nodes;
-    p->first_node = first_of(p->n_nodes, TEXT_INDEX_ROWS, comm->rank, comm->size);
-    int64_t n = first_of(p->n_nodes, TEXT_INDEX_ROWS, comm->rank + 1, comm->size) - p->first_node;
+    p->first_node = p->n_nodes * comm->rank / comm->size;
+    int64_t n = p->n_nodes * (comm->rank + 1) / comm->size - p->first_node;
     TRY(vocabulary_read_node_names(path, p->first_node, n, &v));
     int status = encoder->plan_names(encoder, n, v.node_name_offsets, v.node_name, &p->own);
     vocabulary_free(&v);
@@ -43,8 +35,8 @@ static int plan_own(struct shared_plan *p, const struct comm *comm, const char *
     struct vocabulary v;
     TRY(vocabulary_read_sizes(path, &v));
     p->n_codes = v.n_codes_total;
-    p->first_code = first_of(p->n_codes, TEXT_INDEX_OFFSETS, comm->rank, comm->size);
-    int64_t end = first_of(p->n_codes, TEXT_INDEX_OFFSETS, comm->rank + 1, comm->size);
+    p->first_code = p->n_codes * comm->rank / comm->size;
+    int64_t end = p->n_codes * (comm->rank + 1) / comm->size;
     TRY(vocabulary_read(path, p->first_code, end - p->first_code, VOCABULARY_DESCRIPTIONS, &v));
     int status = encoder->plan(encoder, &v, &p->own);
     vocabulary_free(&v);
@@ -152,7 +144,8 @@ static int renumber_rows(struct shared_plan *p, const struct comm *comm, const s
         own->token_row[t] = (int32_t)(row[unit] + within);
     }
     if (encoder->n_name_kinds) renumber_names(p, &p->kinds[n_kinds]);
-    status = sum_before(comm, n_tokens, &p->first_token, &p->n_tokens);
+    TRY_DONE(sum_before(comm, n_tokens, &p->first_token, &p->n_tokens));
+    for (int64_t i = 0; i <= own->n_codes; i++) own->token_offsets[i] += p->first_token;
 done:
     free(row);
     return status;
@@ -262,60 +255,6 @@ int shared_plan_make(struct shared_plan *p, const struct comm *comm, const char 
     TRY(number_units(p, comm, encoder));
     TRY(renumber_rows(p, comm, encoder));
     return cut_parts(p, comm, batch_cost, n_batches);
-}
-
-/* ---- the index ---- */
-void index_slice_free(struct index_slice *s) {
-    free(s->offsets);
-    free(s->rows);
-    free(s->node_rows);
-    *s = (struct index_slice){0};
-}
-
-static int slice_offsets(struct index_slice *s, const struct comm *comm, const struct shared_plan *p) {
-    int is_last = comm->rank == comm->size - 1;
-    s->n_offsets = p->own.n_codes + is_last;
-    TRY(mem_alloc(&s->offsets, s->n_offsets, sizeof *s->offsets));
-    for (int64_t i = 0; i < s->n_offsets; i++) s->offsets[i] = p->first_token + p->own.token_offsets[i];
-    return STATUS_OK;
-}
-
-/* How many of the own tokens lie in the slice of each rank: those from the last whole cell before its own tokens on. starts [size]. */
-static int64_t *count_tokens(const struct shared_plan *p, const struct comm *comm, const int64_t *starts) {
-    int64_t *count = NULL, begin = p->first_token, end = begin + p->own.token_offsets[p->own.n_codes];
-    if (mem_alloc(&count, comm->size, sizeof *count) != STATUS_OK) return NULL;
-    for (int r = 0; r < comm->size; r++) {
-        int64_t first = starts[r] / TEXT_INDEX_ROWS * TEXT_INDEX_ROWS;
-        int64_t last = r + 1 < comm->size ? starts[r + 1] / TEXT_INDEX_ROWS * TEXT_INDEX_ROWS : p->n_tokens;
-        int64_t from = first > begin ? first : begin, to = last < end ? last : end;
-        if (to > from) count[r] = to - from;
-    }
-    return count;
-}
-
-int index_slice_make(struct index_slice *s, const struct comm *comm, struct shared_plan *p) {
-    struct received_rows received = {0};
-    int64_t *starts = NULL, *count = NULL, n;
-    int status;
-    *s = (struct index_slice){0};
-    TRY_DONE(comm_agree(comm, slice_offsets(s, comm, p)));
-    TRY_DONE(comm_gather_rows(comm, 1, sizeof p->first_token, &p->first_token, &n, &starts));
-    count = count_tokens(p, comm, starts);
-    TRY_DONE(comm_agree(comm, count ? STATUS_OK : STATUS_FAILED));
-    TRY_DONE(comm_exchange_rows(comm, sizeof *s->rows, count, p->own.token_row, &received));
-    s->first_token = starts[comm->rank] / TEXT_INDEX_ROWS * TEXT_INDEX_ROWS;
-    s->n_tokens = received.n;
-    s->rows = (int32_t *)(void *)received.rows;
-    received.rows = NULL;
-    s->n_nodes = p->own.n_nodes;
-    s->node_rows = p->own.node_row;
-    p->own.node_row = NULL;
-    text_plan_free(&p->own);
-done:
-    free(starts);
-    free(count);
-    received_rows_free(&received);
-    return status;
 }
 
 /* ---- dealing what units hold ---- */

@@ -13,7 +13,7 @@ struct shared_plan {
     int64_t n_nodes;                            /* of the graph, whose names have rows; 0: they have none */
     int64_t first_code, first_token;            /* of this rank's */
     int64_t first_node;
-    struct text_plan own; /* of its codes and nodes: token_row and node_row have rows of the file */
+    struct text_plan own; /* of its codes and nodes: token_offsets, token_row and node_row are those of the file */
     struct shared_numbers kinds[TEXT_MOST_KINDS];
     int64_t kind_first[TEXT_MOST_KINDS]; /* the first unit of each kind */
     /* Parts that are computed at once: units part_unit[p] .. part_unit[p + 1] - 1, from row part_row[p] on, behind so much work. [n_parts + 1] */
@@ -25,19 +25,6 @@ struct shared_plan {
 int shared_plan_make(struct shared_plan *plan, const struct comm *comm, const char *path, struct text_encoder *encoder,
                      int with_nodes, int64_t batch_cost, int64_t n_batches);
 void shared_plan_free(struct shared_plan *plan);
-
-/* The index as it is written, each rank a run of whole cells (store/text_features.h). */
-struct index_slice {
-    int64_t n_offsets, first_token, n_tokens;
-    int64_t *offsets; /* [n_offsets] of codes first_code .. */
-    int32_t *rows;    /* [n_tokens] */
-    int64_t n_nodes;
-    int32_t *node_rows; /* [n_nodes] of nodes first_node .. */
-};
-
-/* Collective. Of a plan, whose own index goes. Free in any case. */
-int index_slice_make(struct index_slice *slice, const struct comm *comm, struct shared_plan *plan);
-void index_slice_free(struct index_slice *slice);
 
 /* Collective. What the units of the parts p with rank_of_part[p] == the own rank hold. The encoder's dictionaries go: what was planned is dealt. */
 int text_units_deal(struct text_units *units, const struct comm *comm, const struct shared_plan *plan,

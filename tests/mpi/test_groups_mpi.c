@@ -1,5 +1,6 @@
 /* Groups of ranks, and work that is dealt to whoever is free: `mpirun -n RANKS test_groups_mpi`. */
 #include "dist/work_counter.h"
+#include "dist/work_reports.h"
 #include "mpi_check.h"
 
 static void a_group_sums_and_agrees_alone(const struct comm *comm) {
@@ -15,9 +16,10 @@ static void a_group_sums_and_agrees_alone(const struct comm *comm) {
     comm_free(&group);
 }
 
+enum { PIECES = 1000 };
+
 /* Each piece once, whoever takes it, however long the others make no MPI call. */
 static void each_piece_is_dealt_once(const struct comm *comm) {
-    enum { PIECES = 1000 };
     static int64_t taken[PIECES];
     struct work_counter counter;
     int64_t piece = 0;
@@ -42,6 +44,58 @@ static void who_stops_stops_all(const struct comm *comm) {
     CHECK(work_counter_stopped(&counter, &stopped) == STATUS_OK && stopped);
     CHECK(work_counter_take(&counter, &piece) == STATUS_OK && piece >= WORK_STOPPED);
     work_counter_close(&counter);
+}
+
+/* ---- reports of work ---- */
+struct notes {
+    int64_t count[PIECES];
+    int64_t wrong, fails_at; /* fails_at: the piece whose note fails, or -1 */
+};
+
+static int note(void *self, int64_t piece, uint64_t value) {
+    struct notes *n = self;
+    n->count[piece]++;
+    n->wrong += value != (uint64_t)piece * 3;
+    return piece == n->fails_at ? status_set(STATUS_FAILED, "the note") : STATUS_OK;
+}
+
+/* Each rank has every size-th piece; the last rank fails, if it is told to, before its second one. Until rank 0 has heard of that, others go on: *done
+ * of all ranks. */
+static int work(const struct comm *comm, struct notes *notes, int fails, int64_t *done) {
+    struct work_reports reports = {.comm = comm, .note = note, .self = notes};
+    int status = STATUS_OK, stop = 0;
+    *done = 0;
+    for (int64_t p = comm->rank; p < PIECES && status == STATUS_OK; p += comm->size) {
+        status = work_reports_look(&reports, &stop);
+        if (fails && comm->rank == comm->size - 1 && p >= comm->size)
+            status = status_set(STATUS_FAILED, "the last rank");
+        if (stop || status != STATUS_OK) break;
+        status = work_reports_tell(&reports, p, (uint64_t)p * 3);
+        ++*done;
+    }
+    status = work_reports_end(&reports, status);
+    return comm_sum_int64(comm, done, 1) == STATUS_OK ? status : STATUS_FAILED;
+}
+
+static void every_report_is_noted_once_before_the_end(const struct comm *comm) {
+    for (int turn = 0; turn < 3; turn++) { /* nothing of a turn is left for the next */
+        struct notes notes = {.fails_at = -1};
+        int64_t done, fails = turn == 1, noted = 0;
+        CHECK(work(comm, &notes, (int)fails, &done) == (fails ? STATUS_FAILED : STATUS_OK));
+        CHECK(!fails || strstr(status_message(), "the last rank"));
+        CHECK(fails ? done < PIECES : done == PIECES);
+        for (int p = 0; p < PIECES; p++) noted += notes.count[p];
+        if (comm->rank == 0) CHECK(noted == done && notes.wrong == 0);
+        for (int p = 0; p < PIECES && comm->rank == 0; p++) CHECK(notes.count[p] <= 1);
+    }
+}
+
+static void a_note_that_fails_is_every_ranks_fault(const struct comm *comm) {
+    struct notes notes = {.fails_at = 0};
+    int64_t done;
+    CHECK(work(comm, &notes, 0, &done) == STATUS_FAILED && strstr(status_message(), "the note"));
+    notes = (struct notes){.fails_at = PIECES - 1}; /* when others may have ended */
+    CHECK(work(comm, &notes, 0, &done) == STATUS_FAILED && strstr(status_message(), "the note"));
 }
 
 /* The test's own, which fails once on the rank that is told to. */
@@ -81,6 +135,8 @@ int main(int argc, char **argv) {
     RUN(each_piece_is_dealt_once);
     RUN(who_stops_stops_all);
     RUN(a_counter_that_one_rank_cannot_open_fails_on_all);
+    RUN(every_report_is_noted_once_before_the_end);
+    RUN(a_note_that_fails_is_every_ranks_fault);
     comm_stop(&comm);
     return failed > 0;
 }

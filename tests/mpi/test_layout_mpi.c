@@ -20,7 +20,7 @@ static const struct h5layout_set SETS[N_SETS] = {
     {"whole", H5_F32, 11, 3, ROWS_OF_ROOT, 0},     /* rank 0's */
     {"nothing", H5_F32, 0, 3, ROWS_OF_ROOT, 0}};
 
-static char folder[PATH_MAX], path[PATH_MAX + 16], beside[PATH_MAX + 16];
+static char folder[PATH_MAX], path[PATH_MAX + 16], beside[PATH_MAX + 32];
 static float values[MOST_VALUES];
 
 /* ---- a disk that can fail ---- */
@@ -329,6 +329,97 @@ static void a_rank_that_cannot_write_its_part_leaves_no_file(const struct comm *
     check_failed(comm, l, status, "No space left on device");
 }
 
+/* ---- files that grow over several runs ---- */
+enum { GROWN_ROWS = 1001, GROWN_COLS = 3, GROWN_PARTS = 7, PART_ROWS = 143 };
+static struct h5layout_set grown_sets[2] = {{"index", H5_F32, 5003, 1, ROWS_IN_ORDER, 0},
+                                            {"rows", H5_F32, GROWN_ROWS, GROWN_COLS, ROWS_OF_ANY, 0}};
+
+static void make_part(int part, float *rows) {
+    for (int64_t k = 0; k < PART_ROWS * GROWN_COLS; k++)
+        rows[k] = (float)sin((double)(part * PART_ROWS * GROWN_COLS + k));
+}
+
+/* A run, which leaves the file, or with `whole` ends it: parts below n_done are there; those of until n_parts it writes, dealt to the ranks. */
+static int grow(const struct comm *comm, struct h5layout *l, int n_done, int n_parts, int whole) {
+    struct provenance p = made_by_train();
+    float rows[PART_ROWS * GROWN_COLS], wanted[PART_ROWS * GROWN_COLS];
+    l->partial = 1;
+    TRY(n_done == 0 ? h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, set_step, &(int64_t){12}, STATUS_OK)
+                    : h5layout_resume(l, path, &p));
+    int64_t first = 5003 * comm->rank / comm->size, count = 5003 * (comm->rank + 1) / comm->size - first;
+    for (int64_t k = 0; k < count; k++) values[k] = (float)(first + k);
+    struct h5layout_part parts[2] = {{first, count, values}, {0, 0, NULL}};
+    CHECK(h5layout_write_parts(l, parts, STATUS_OK) == STATUS_OK);
+    for (int i = comm->rank; i < n_parts; i += comm->size) {
+        make_part(i, wanted);
+        if (i < n_done) {
+            CHECK(h5layout_read(l, 1, i * PART_ROWS, PART_ROWS, rows) == STATUS_OK);
+            CHECK(memcmp(rows, wanted, sizeof rows) == 0);
+            CHECK(h5layout_checksum(l, 1, i * PART_ROWS, PART_ROWS, rows) ==
+                  h5layout_checksum(l, 1, i * PART_ROWS, PART_ROWS, wanted));
+            h5layout_count(l, 1, i * PART_ROWS, PART_ROWS, rows);
+        } else {
+            CHECK(h5layout_write(l, 1, i * PART_ROWS, PART_ROWS, wanted) == STATUS_OK);
+        }
+    }
+    CHECK(h5layout_sync(l) == STATUS_OK);
+    return finish(l, whole ? STATUS_OK : status_set(STATUS_INTERRUPTED, "stopped"));
+}
+
+static void check_left(const struct comm *comm) {
+    char partial[PATH_MAX + 32];
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK && access(partial, F_OK) == 0);
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
+}
+
+/* Stopped twice; at its end something is in the way of the name, so that all is there and the next run ends it. */
+static void a_file_of_several_runs_is_that_of_one(const struct comm *comm, struct h5layout *layout) {
+    struct h5layout l;
+    char *id[2] = {NULL, NULL};
+    struct h5file *file;
+    (void)layout;
+    CHECK(h5layout_make(&l, comm, 2, grown_sets) == STATUS_OK);
+    for (int turn = 0; turn < 2; turn++) {
+        if (turn == 1) {
+            CHECK(grow(comm, &l, 0, 2, 0) == STATUS_INTERRUPTED);
+            check_left(comm);
+            CHECK(grow(comm, &l, 2, 5, 0) == STATUS_INTERRUPTED);
+            check_left(comm);
+            if (comm->rank == 0) CHECK(unlink(path) == 0 && mkdir(path, 0777) == 0);
+            CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
+            CHECK(grow(comm, &l, 5, GROWN_PARTS, 1) == STATUS_FAILED);
+            check_left(comm);
+            if (comm->rank == 0) CHECK(rmdir(path) == 0);
+        }
+        CHECK(grow(comm, &l, turn ? GROWN_PARTS : 0, GROWN_PARTS, 1) == STATUS_OK && count_files() == 1);
+        CHECK(h5file_open(&file, path, KIND_CHECKPOINT) == STATUS_OK && h5file_verify(file, 0, 1) == STATUS_OK);
+        CHECK(h5file_get_text(file, "content_id", &id[turn]) == STATUS_OK);
+        h5file_close(file);
+    }
+    CHECK(id[0] && id[1] && strcmp(id[0], id[1]) == 0);
+    free(id[0]);
+    free(id[1]);
+    h5layout_free(&l);
+}
+
+static void a_partial_file_of_other_sizes_is_refused_and_left(const struct comm *comm, struct h5layout *layout) {
+    struct provenance p = made_by_train();
+    struct h5layout l;
+    (void)layout;
+    for (int64_t more = 0; more < 2; more++) {
+        grown_sets[1].n_rows = GROWN_ROWS + more;
+        CHECK(h5layout_make(&l, comm, 2, grown_sets) == STATUS_OK);
+        l.partial = 1;
+        if (more) CHECK(h5layout_resume(&l, path, &p) == STATUS_FAILED && strstr(status_message(), "rows has another"));
+        if (!more) CHECK(grow(comm, &l, 0, 1, 0) == STATUS_INTERRUPTED);
+        check_left(comm);
+        h5layout_free(&l);
+    }
+    grown_sets[1].n_rows = GROWN_ROWS;
+    snprintf(beside, sizeof beside, "%s.partial", path); /* goes with the behaviour's files */
+}
+
 #define BEHAVIOUR(name)                                                                                                \
     { #name, name }
 
@@ -346,7 +437,9 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(a_rank_that_cannot_write_leaves_no_file),
                       BEHAVIOUR(rows_that_ranks_cut_anywhere_are_those_of_one_rank),
                       BEHAVIOUR(a_rank_that_cannot_write_its_part_leaves_no_file),
-                      BEHAVIOUR(what_rank_0_cannot_begin_fails_on_all)};
+                      BEHAVIOUR(what_rank_0_cannot_begin_fails_on_all),
+                      BEHAVIOUR(a_file_of_several_runs_is_that_of_one),
+                      BEHAVIOUR(a_partial_file_of_other_sizes_is_refused_and_left)};
     struct comm comm;
     struct h5layout layout;
     int bad = 0, status = comm_start(&comm, &argc, &argv);

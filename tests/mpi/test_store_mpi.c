@@ -276,39 +276,6 @@ static void a_damaged_block_is_never_handed_out(const struct fixture *fixture) {
     CHECK(h5file_up_to_date(fixture->comm, path, KIND_TABLE, p.key, &current) == STATUS_OK && current == 1);
 }
 
-/* The end of a file that grows over several runs fails when all is written: it is kept, and the next run ends it. */
-static void an_end_that_failed_is_made_again(const struct fixture *fixture) {
-    char path[PATH_MAX];
-    int64_t first, count, n = 0, cols = 0;
-    struct h5file *file;
-    struct h5dataset *d;
-    struct provenance p = made_by("encode");
-    float rows[1000], back[1000];
-    share_of(fixture->comm, 1000, &first, &count);
-    for (int i = 0; i < 1000; i++) rows[i] = value_at(i, 1);
-    path_in(fixture, "grown.h5", path);
-    CHECK(h5file_create_partial(&file, fixture->comm, path, KIND_TEXT, &p, 0) == STATUS_OK);
-    CHECK(h5file_write(file, "index", H5_F32, 1000, 1, 0, fixture->comm->rank == 0 ? 1000 : 0, rows, 1) == STATUS_OK);
-    CHECK(h5dataset_create(&d, file, "rows", H5_F32, 1000, 1, 0, H5_CONTIGUOUS, 0) == STATUS_OK);
-    CHECK(h5file_settle(file) == STATUS_OK);
-    CHECK(h5dataset_write(d, first, count, rows + first) == STATUS_OK && h5dataset_close(d) == STATUS_OK);
-    if (fixture->comm->rank == 0) CHECK(mkdir(path, 0777) == 0); /* in the way of the last rename */
-    MPI_Barrier(fixture->comm->handle);
-    CHECK(h5file_commit(file) == STATUS_FAILED);
-    CHECK(count_files(fixture->folder, "grown.h5.partial") == 1);
-    MPI_Barrier(fixture->comm->handle);
-    if (fixture->comm->rank == 0) CHECK(rmdir(path) == 0);
-    CHECK(h5file_reopen_partial(&file, fixture->comm, path, &p) == STATUS_OK);
-    CHECK(h5file_adopt(file, "index") == STATUS_OK && h5dataset_open(&d, file, "rows") == STATUS_OK);
-    CHECK(h5dataset_read(d, first, count, back) == STATUS_OK && memcmp(back, rows + first, (size_t)count * 4) == 0);
-    h5dataset_add_rows(d, first, count, back);
-    CHECK(h5dataset_close(d) == STATUS_OK && h5file_commit(file) == STATUS_OK);
-    CHECK(h5file_open(&file, path, KIND_TEXT) == STATUS_OK && h5file_verify(file, 0, 1) == STATUS_OK);
-    CHECK(h5file_shape(file, "rows", H5_F32, &n, &cols) == STATUS_OK && n == 1000);
-    CHECK(h5file_read(file, "rows", H5_F32, 0, 1000, back) == STATUS_OK && memcmp(back, rows, sizeof rows) == 0);
-    h5file_close(file);
-}
-
 static void an_abandoned_file_leaves_the_old_one(const struct fixture *fixture) {
     char path[PATH_MAX];
     struct h5file *file;
@@ -440,7 +407,6 @@ static const struct behaviour ALWAYS[] = {BEHAVIOUR(agreement_gives_every_rank_t
                                           BEHAVIOUR(rounds_with_idle_ranks_join),
                                           BEHAVIOUR(narrow_rows_are_checked_however_they_are_cut),
                                           BEHAVIOUR(a_damaged_block_is_never_handed_out),
-                                          BEHAVIOUR(an_end_that_failed_is_made_again),
                                           BEHAVIOUR(an_abandoned_file_leaves_the_old_one),
                                           BEHAVIOUR(one_ranks_fault_is_every_ranks_fault),
                                           BEHAVIOUR(a_vocabulary_of_rank_0_is_read_by_all),

@@ -43,6 +43,13 @@ for ranks in 1 2 3; do
 done
 grep -qh 'going on with' killed.log went_on.log || fail "no run went on with finished parts; was none long enough?"
 
+# Open MPI's files have a semaphore of the file's name, which a rank that dies as it opens one leaves locked: nobody waits for it here.
+left=/dev/shm/sem.OMPIO_left$$.h5.partial
+if [ -w /dev/shm ] && head -c 32 /dev/zero >"$left"; then
+    timeout 60 "$MPIRUN" -n 2 "$MEDTOK" encode --config small.yaml --set files.text=left$$.h5 2>log || fail "with a semaphore left locked: $(cat log)"
+    rm -f "$left"
+fi
+
 # A signal: 75, and the next run goes on.
 rm -f text.h5*
 "$MEDTOK" encode --config small.yaml $settings --set files.text=text.h5 --set run.threads=1 2>log &

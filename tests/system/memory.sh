@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 [ -n "${MEMORY_COUNTER:-}" ] || skip "MEMORY_COUNTER does not name libcount_memory.so (ctest sets it)"
 nm -D "$MEDTOK" 2>/dev/null | grep -q __asan_init && skip "the sanitizer must be the first library"
-export OMP_NUM_THREADS=1 OMPI_MCA_io_ompio_bytes_per_agg=1048576 # not 32 MB of buffers
+export OMP_NUM_THREADS=1
 RANKS=${RANKS:-1 2 8}
 
 awk -v n=20000 -v nodes=20000 -v edges=40000 'BEGIN {

@@ -17,8 +17,8 @@ count_job() {
     cat counted.* | awk -F'\t' '{for (i = 3; i <= 5; i++) if ($i > most[$1, i]) most[$1, i] = $i; seen[$1]}
         END {for (s in seen) print s, most[s, 3] + 0, most[s, 4] + 0, most[s, 5] + 0}' >counts.txt
 }
-# count RANKS SETTING...: trains, a log line and a checkpoint at the second step
-count() { count_job train "$1" --set files.checkpoint="c$1.h5" "${@:2}"; }
+# count RANKS SETTING...: trains, a log line and a checkpoint at the second step, with the messages of ranks that have a node each
+count() { count_job train "$1" --set files.checkpoint="c$1.h5" run.sums=mpi "${@:2}"; }
 # most RANKS STAGES COLUMN DIVISOR MOST WHAT: of these stages together.
 most() {
     awk -v stages=" $2 " -v column="$3" -v divisor="$4" -v most="$5" 'index(stages, " " $1 " ") {n += $column}
@@ -60,12 +60,32 @@ count_tokenize() {
     most $1 "$tokenize" 4 1 600000 "bytes to tokenize" # of all pieces some 330,000: one rank may take them all
 }
 
+# The plan numbers distinct texts over all ranks; then texts go to where they are computed, the index is laid out and written, and
+# nobody waits while texts are computed: a report of each part to rank 0, and its word to each rank at the end.
+encode="plan open encode write"
+count_encode() {
+    count_job encode $1 --set files.text=e$1.h5
+    if [ $1 -eq 1 ]; then
+        awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something to encode: $(cat counts.txt)"
+        return
+    fi
+    most $1 "plan" 2 1 62 "collectives to plan texts"
+    least $1 "plan" 2 1 20 "collectives to plan texts"
+    most $1 "open" 2 1 31 "collectives to deal texts and write the index"
+    most $1 "encode" 2 1 0 "collectives while texts are computed"
+    most $1 "write" 2 1 4 "collectives to write the features" # sums of checksums, and whether all is good
+    most $1 "$encode" 3 1 $((2 + $1)) "messages to encode"
+    least $1 "$encode" 3 1 1 "messages to encode"
+    most $1 "$encode" 4 1 60000 "bytes to encode"
+}
+
 medtok prepare >/dev/null 2>&1 && medtok encode >/dev/null 2>&1 || fail "prepare and encode"
 step="batch fetch forward backward reduce update"
 for ranks in 1 2 4 8; do
     count $ranks
     mv counts.txt trained.txt
     count_tokenize $ranks
+    count_encode $ranks
     mv trained.txt counts.txt
     if [ $ranks -eq 1 ]; then
         awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something: $(cat counts.txt)"
@@ -92,6 +112,13 @@ for ranks in 1 2 4 8; do
         count $ranks --set train.partition=block files.checkpoint=block.h5
         most $ranks "save" 3 2 0 "messages a save whose rows lie where they are written"
         most $ranks "save" 4 2 8000 "bytes of such a save"
+    fi
+    # Ranks of one node need no messages for gradients and for rows of losses.
+    if [ $ranks -le 4 ]; then
+        count $ranks --set run.sums=auto files.checkpoint=node$ranks.h5
+        most $ranks "$step" 2 $STEPS 4.5 "collectives a step on one node"
+        least $ranks "$step" 2 $STEPS 3 "collectives a step on one node"
+        most $ranks "$step" 4 $STEPS 40000 "bytes a step on one node"
     fi
     # The same with losses of parts, and when rows are revived.
     if [ $ranks -eq 2 ]; then

@@ -71,7 +71,7 @@ static void write_features(const char *path, const int32_t *node_row) {
     float rows[N_ROWS * TEXT_DIM];
     for (int i = 0; i < N_ROWS * TEXT_DIM; i++) rows[i] = feature(i / TEXT_DIM, i % TEXT_DIM);
     assert_int_equal(text_features_create(&writer, &comm, path, &index, &provenance, 0), STATUS_OK);
-    assert_int_equal(text_features_close(&writer, 0, h5dataset_write(writer.rows, 0, N_ROWS, rows)), STATUS_OK);
+    assert_int_equal(text_features_close(&writer, text_features_write(&writer, 0, N_ROWS, rows, NULL)), STATUS_OK);
 }
 
 static int make_files(void **state) {

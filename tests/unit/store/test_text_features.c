@@ -56,8 +56,8 @@ static void write_features(const struct comm *comm, const char *path, const char
                                         .token_offsets = OFFSETS,
                                         .token_row = ROW};
     assert_int_equal(text_features_create(&writer, comm, path, &index, &provenance, 0), STATUS_OK);
-    int status = h5dataset_write(writer.rows, 0, TOKENS, first_is_mean ? MEAN_FIRST : CLS_FIRST);
-    assert_int_equal(text_features_close(&writer, 0, status), STATUS_OK);
+    int status = text_features_write(&writer, 0, TOKENS, first_is_mean ? MEAN_FIRST : CLS_FIRST, NULL);
+    assert_int_equal(text_features_close(&writer, status), STATUS_OK);
 }
 
 static void the_mean_of_a_text_counts_no_row_twice(void **state) {
@@ -113,7 +113,7 @@ static void write_many(const struct comm *comm) {
                                         .token_offsets = offsets,
                                         .token_row = rows};
     assert_int_equal(text_features_create(&writer, comm, "text.h5", &index, &provenance, 0), STATUS_OK);
-    assert_int_equal(text_features_close(&writer, 0, h5dataset_write(writer.rows, 0, n, features)), STATUS_OK);
+    assert_int_equal(text_features_close(&writer, text_features_write(&writer, 0, n, features, NULL)), STATUS_OK);
     free(offsets);
     free(rows);
     free(features);
