@@ -99,18 +99,50 @@ static int bring_back(struct bucket *bucket, const struct comm *comm, struct dev
     return STATUS_OK;
 }
 
+/* Part k of what is in the memory of the node, to its place. */
+static void take_part(const struct bucket *bucket, struct device *device, int k, dev_real values) {
+    int64_t at, n;
+    const real *sum = node_sum_part(&bucket->node, k, &at, &n);
+    device_prefetch_reals(device, dev_real_at(values, at), sum, n);
+}
+
 static int take_from_node(struct bucket *bucket, const struct comm *comm, struct device *device) {
+    const struct node_memory *m = &bucket->node.memory;
     TRY(node_sum_finish(&bucket->node, comm));
-    for (int k = 0; k < bucket->node.memory.n_ranks; k++) {
-        int64_t at, n;
-        const real *sum = node_sum_part(&bucket->node, k, &at, &n);
-        device_prefetch_reals(device, dev_real_at(bucket->values, at), sum, n);
-    }
+    for (int k = 0; k < m->n_ranks; k++)
+        if (!bucket->keeps_part || k == m->rank) take_part(bucket, device, k, bucket->values);
     device_prefetch_wait(device);
     node_memory_end(&bucket->node.memory);
     return STATUS_OK;
 }
 
+/* ---- parts ---- */
+int bucket_part(const struct bucket *bucket, int64_t *first, int64_t *n) {
+    if (!bucket->node.memory.n_ranks) return 0;
+    node_sum_part(&bucket->node, bucket->node.memory.rank, first, n);
+    return 1;
+}
+
+void bucket_keep_part(struct bucket *bucket) { bucket->keeps_part = 1; }
+
+void bucket_offer_part(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values) {
+    int64_t first, n;
+    real *own = node_memory_begin(&bucket->node.memory, comm);
+    node_sum_part(&bucket->node, bucket->node.memory.rank, &first, &n);
+    device_download_reals(device, own + first, dev_real_at(values, first), n);
+    node_memory_offer(&bucket->node.memory, comm, n);
+}
+
+void bucket_take_parts(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values) {
+    struct node_memory *m = &bucket->node.memory;
+    node_memory_wait(m, comm);
+    for (int k = 0; k < m->n_ranks; k++)
+        if (k != m->rank) take_part(bucket, device, k, values);
+    device_prefetch_wait(device);
+    node_memory_end(m);
+}
+
+/* ---- the end of a sum ---- */
 int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device) {
     if (!bucket->started) TRY(bucket_start(bucket, comm, device));
     TRY(bucket_send(bucket, comm, device));

@@ -31,7 +31,7 @@ struct bucket {
     real *
         staging; /* of device_host_alloc_reals, owned; NULL for a single rank, on_device, and where the node's is used */
     MPI_Request *requests;
-    int n_messages, started, sent;
+    int n_messages, started, sent, keeps_part;
 };
 
 /* Prepares a bucket over values[count] (borrowed). */
@@ -50,6 +50,17 @@ int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *
 /* Hands to MPI what bucket_start has copied from a GPU, once it is there; does nothing where that is done. To be called behind
  * bucket_start, at the same point between collectives on all ranks, when the host has queued what it can. */
 int bucket_send(struct bucket *bucket, const struct comm *comm, struct device *device);
+
+/* For sums of which each rank needs a part alone, between ranks whose sums go through the memory of their node: this rank's part, the same as that of
+ * one rank of each other node. 0: there is no such part. */
+int bucket_part(const struct bucket *bucket, int64_t *first, int64_t *n);
+
+/* Has bucket_finish put this rank's part of the sum in place, and no other, from now on. */
+void bucket_keep_part(struct bucket *bucket);
+
+/* Collective, in this order, with no sum under way: each rank's part of such an array as the values are, to all. Neither can fail. */
+void bucket_offer_part(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values);
+void bucket_take_parts(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values);
 
 /* Puts the sum in place of the values for the work that is queued from then on. Starts and sends first what was not. */
 int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device);

@@ -137,7 +137,7 @@ static struct candidates candidates_of(enum codebook_third third, int64_t level,
 struct revival {
     int64_t n;
     int64_t *rows;   /* [n] */
-    double *vectors; /* [n, dim + 1]: of norm 1, and the angle to the row that the vector picked */
+    double *vectors; /* [n, dim + 1]: of norm 1, and the angle by which the candidate was off; zeros but on one rank */
 };
 
 /* The angle of a vector of norm 1 to a row of the codebook. */
@@ -152,47 +152,6 @@ static double angle_to_row(struct codebook *b, const double *vector, int32_t row
     return acos(fmax(-1, fmin(1, along / fmax(sqrt(square), 1e-12))));
 }
 
-/* Sets `vector` to candidate `i`, of norm 1, and its angle to the row that it picked, if this rank holds it. */
-static void add_candidate(struct codebook *b, const struct candidates *c, int64_t i, real *scratch, double *vector) {
-    int part = i >= c->shares[0]->total;
-    int64_t dim = b->options.dim;
-    int64_t local = i - (part ? c->shares[0]->total : 0) - c->shares[part]->first[b->comm->rank];
-    if (local < 0 || local >= c->shares[part]->n[b->comm->rank]) return;
-    const struct quantized *q = c->of[part];
-    dev_real at = q->before.at ? dev_real_at(q->before, (local * b->options.top_k + c->level) * dim)
-                               : dev_real_at(q->u->value, local * dim);
-    device_download_reals(b->device, scratch, at, dim);
-    for (int64_t j = 0; j < dim; j++) vector[j] = scratch[j];
-    normalize(vector, dim);
-    if (b->options.revive_angle == 0) return;
-    int32_t picked;
-    device_download_ints(b->device, &picked, (dev_int){q->tokens.at + local * b->options.top_k + c->level}, 1);
-    vector[dim] = angle_to_row(b, vector, picked, scratch);
-}
-
-/* The dead rows of a level of a third, as many as there are candidates, each with one of its own. */
-static int revive_level(struct codebook *b, enum codebook_third third, const struct candidates *c, const real *idle,
-                        int64_t step, struct revival *revival) {
-    struct region rows = quantizer_level(&b->options, codebook_third(&b->options, third), c->level);
-    int64_t dim = b->options.dim, n = 0, *order = NULL;
-    uint64_t number = (uint64_t)(third * quantizer_levels(&b->options) + c->level);
-    real *scratch = NULL;
-    int status;
-    TRY_DONE(mem_alloc(&order, c->n, sizeof *order));
-    TRY_DONE(mem_alloc(&scratch, dim, sizeof *scratch));
-    for (int64_t i = 0; i < c->n; i++) order[i] = i;
-    rng_shuffle(b->seed, RNG_REVIVAL, (uint32_t)step, number, order, c->n);
-    for (int64_t r = rows.first; r < rows.last && n < c->n; r++) {
-        if (idle[r] < (real)b->options.revive_after) continue;
-        add_candidate(b, c, order[n++], scratch, revival->vectors + revival->n * (dim + 1));
-        revival->rows[revival->n++] = r;
-    }
-done:
-    free(order);
-    free(scratch);
-    return status;
-}
-
 /* Turns the vector [dim + 1] by quantizer.revive_angle of its angle, in a direction by chance; side [dim]: room. */
 static void turn(const struct codebook *b, int64_t row, int64_t step, double *vector, double *side) {
     int64_t dim = b->options.dim;
@@ -204,6 +163,50 @@ static void turn(const struct codebook *b, int64_t row, int64_t step, double *ve
     for (int64_t j = 0; j < dim; j++) side[j] -= along * vector[j];
     normalize(side, dim);
     for (int64_t j = 0; j < dim; j++) vector[j] = cos(angle) * vector[j] + sin(angle) * side[j];
+}
+
+/* Room for a row [dim + 1] and for a direction [dim]. */
+struct revival_scratch {
+    real *row;
+    double *side;
+};
+
+/* Whether this rank holds candidate `i`; sets vector [dim + 1] to it, of norm 1, and its angle to the row that it picked. */
+static int take_candidate(struct codebook *b, const struct candidates *c, int64_t i, real *scratch, double *vector) {
+    int part = i >= c->shares[0]->total;
+    int64_t dim = b->options.dim;
+    int64_t local = i - (part ? c->shares[0]->total : 0) - c->shares[part]->first[b->comm->rank];
+    if (local < 0 || local >= c->shares[part]->n[b->comm->rank]) return 0;
+    const struct quantized *q = c->of[part];
+    dev_real at = q->before.at ? dev_real_at(q->before, (local * b->options.top_k + c->level) * dim)
+                               : dev_real_at(q->u->value, local * dim);
+    device_download_reals(b->device, scratch, at, dim);
+    for (int64_t j = 0; j < dim; j++) vector[j] = scratch[j];
+    normalize(vector, dim);
+    if (b->options.revive_angle == 0) return 1;
+    int32_t picked;
+    device_download_ints(b->device, &picked, (dev_int){q->tokens.at + local * b->options.top_k + c->level}, 1);
+    vector[dim] = angle_to_row(b, vector, picked, scratch);
+    return 1;
+}
+
+/* The dead rows of a level of a third, as many as there are candidates, each with one of its own, which the rank that holds it turns. */
+static int revive_level(struct codebook *b, enum codebook_third third, const struct candidates *c, const real *idle,
+                        int64_t step, struct revival_scratch scratch, struct revival *revival) {
+    struct region rows = quantizer_level(&b->options, codebook_third(&b->options, third), c->level);
+    int64_t n = 0, *order;
+    uint64_t number = (uint64_t)(third * quantizer_levels(&b->options) + c->level);
+    TRY(mem_alloc(&order, c->n, sizeof *order));
+    for (int64_t i = 0; i < c->n; i++) order[i] = i;
+    rng_shuffle(b->seed, RNG_REVIVAL, (uint32_t)step, number, order, c->n);
+    for (int64_t r = rows.first; r < rows.last && n < c->n; r++) {
+        if (idle[r] < (real)b->options.revive_after) continue;
+        double *vector = revival->vectors + revival->n * (b->options.dim + 1);
+        if (take_candidate(b, c, order[n++], scratch.row, vector)) turn(b, r, step, vector, scratch.side);
+        revival->rows[revival->n++] = r;
+    }
+    free(order);
+    return STATUS_OK;
 }
 
 /* Sets everything that is kept about a row; vector [dim] has norm 1, scratch [dim + 1]. */
@@ -233,8 +236,8 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const uint6
                     const struct row_shares *graph_rows, int64_t step, int64_t *n_revived) {
     int64_t size = b->options.size, dim = b->options.dim, dead = 0;
     struct revival revival = {0};
-    real *idle = b->idle_here, *scratch = NULL;
-    double *side = NULL;
+    struct revival_scratch scratch = {0};
+    real *idle = b->idle_here;
     *n_revived = 0;
     if (!b->idle) return STATUS_OK;
     if (!b->idle_known) device_download_reals(b->device, idle, b->idle->value, size);
@@ -246,27 +249,25 @@ int codebook_revive(struct codebook *b, struct optimiser *optimiser, const uint6
     }
     int status = mem_alloc(&revival.rows, dead, sizeof *revival.rows);
     if (status == STATUS_OK) status = mem_alloc(&revival.vectors, dead * (dim + 1), sizeof *revival.vectors);
-    if (status == STATUS_OK) status = mem_alloc(&scratch, dim + 1, sizeof *scratch);
-    if (status == STATUS_OK) status = mem_alloc(&side, dim, sizeof *side);
+    if (status == STATUS_OK) status = mem_alloc(&scratch.row, dim + 1, sizeof *scratch.row);
+    if (status == STATUS_OK) status = mem_alloc(&scratch.side, dim, sizeof *scratch.side);
     int64_t levels = quantizer_levels(&b->options);
     for (int64_t i = 0; status == STATUS_OK && i < N_THIRDS * levels; i++) {
         enum codebook_third third = (enum codebook_third)(i / levels);
         struct candidates c = candidates_of(third, i % levels, output, text_rows, graph_rows);
-        status = revive_level(b, third, &c, idle, step, &revival);
+        status = revive_level(b, third, &c, idle, step, scratch, &revival);
     }
     TRY_DONE(comm_agree(b->comm, status));
     TRY_DONE(comm_sum_double(b->comm, revival.vectors, revival.n * (dim + 1)));
     for (int64_t i = 0; i < revival.n; i++) {
-        double *vector = revival.vectors + i * (dim + 1);
-        turn(b, revival.rows[i], step, vector, side);
-        set_row(b, optimiser, revival.rows[i], vector, scratch);
+        set_row(b, optimiser, revival.rows[i], revival.vectors + i * (dim + 1), scratch.row);
         idle[revival.rows[i]] = 0;
     }
     device_upload_reals(b->device, b->idle->value, idle, size);
     *n_revived = revival.n;
 done:
-    free(scratch);
-    free(side);
+    free(scratch.row);
+    free(scratch.side);
     free(revival.rows);
     free(revival.vectors);
     return status;

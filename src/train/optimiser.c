@@ -70,12 +70,32 @@ static int next_of(const struct parameter_set *set, enum parameter_group group, 
     return i;
 }
 
+/* Values first .. first + n - 1 of a group. */
+static void update_values(struct optimiser *o, enum parameter_group group, const struct adam *adam, dev_real constants,
+                          int64_t first, int64_t n) {
+    const struct parameter_stretch *s = &o->parameters->group[group];
+    struct device *d = o->parameters->device;
+    struct adam_state state = {dev_real_at(s->value, first), dev_real_at(o->group[group].m, first),
+                               dev_real_at(o->group[group].v, first)};
+    d->run->adam(d, n, *adam, constants, dev_real_at(s->grad, first), state);
+}
+
+/* What of them this rank updates. */
+static void update_share(struct optimiser *o, enum parameter_group group, const struct adam *adam, dev_real constants,
+                         int64_t first, int64_t n) {
+    if (group != PARAMETERS_DENSE || !o->n_parts) update_values(o, group, adam, constants, first, n);
+    for (int i = 0; group == PARAMETERS_DENSE && i < o->n_parts; i++) {
+        const struct value_range *part = &o->parts[i];
+        int64_t from = part->first > first ? part->first : first;
+        int64_t end = part->first + part->n < first + n ? part->first + part->n : first + n;
+        if (end > from) update_values(o, group, adam, constants, from, end - from);
+    }
+}
+
 static void update_group(struct optimiser *o, enum parameter_group group) {
     const struct parameter_set *set = o->parameters;
-    struct device *d = set->device;
     for (int i = next_of(set, group, 0), end; i < set->n; i = end) {
         const struct parameter *first = set->list[i];
-        struct moments kept = optimiser_moments(o, first);
         struct adam adam = o->adam;
         int64_t n = first->count * first->cols;
         for (end = next_of(set, group, i + 1); end < set->n && alike(o, first, set->list[end]);
@@ -84,7 +104,7 @@ static void update_group(struct optimiser *o, enum parameter_group group) {
         if (first->flags & PARAMETER_SELF_MOVED) continue;
         adam.weight_decay = first->flags & PARAMETER_DECAYS ? o->weight_decay : 0;
         dev_real constants = dev_real_at(o->constants, first->flags & PARAMETER_APART ? CONSTANTS_APART : 0);
-        d->run->adam(d, n, adam, constants, first->grad, (struct adam_state){first->value, kept.m, kept.v});
+        update_share(o, group, &adam, constants, first->offset, n);
     }
 }
 

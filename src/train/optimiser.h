@@ -17,12 +17,21 @@ struct moments {
 /* Adam's constants, those of parameters apart, and the share of the averages that is kept. */
 enum { CONSTANTS_APART = N_ADAM_CONSTANTS, CONSTANT_KEEP = 2 * N_ADAM_CONSTANTS, N_UPDATE_CONSTANTS };
 
+/* Values first .. first + n - 1. */
+struct value_range {
+    int64_t first, n;
+};
+
+enum { MOST_PARTS = 2 };
 struct optimiser {
     struct parameter_set *parameters; /* borrowed; allocated with gradients */
     struct adam adam;
     double weight_decay, average; /* train.weight_decay, train.average */
     struct moments group[N_PARAMETER_GROUPS];
     dev_real constants; /* [N_UPDATE_CONSTANTS] what optimiser_begin_update uploads */
+    /* Where ranks divide the dense parameters: those that this one updates, whose moments it alone has. n_parts 0: all. */
+    struct value_range parts[MOST_PARTS];
+    int n_parts;
 };
 
 /* Moments of 0, and averages that are the values as they are now. */
@@ -37,7 +46,7 @@ struct moments optimiser_moments(const struct optimiser *optimiser, const struct
  * PARAMETER_APART by `clip` too; those apart are updated at rate * apart_rate. */
 void optimiser_begin_update(struct optimiser *optimiser, double rate, int64_t step, double mean, double clip);
 
-/* One step of Adam (kernels.h) on all parameters that are neither frozen nor moved by their model, with
+/* One step of Adam (kernels.h) on all parameters of this rank that are neither frozen nor moved by their model, with
  * train.weight_decay for those that decay. */
 void optimiser_update(struct optimiser *optimiser);
 

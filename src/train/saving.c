@@ -124,6 +124,7 @@ static int seal(void *context) {
 int saver_begin(struct saver *s, const char *path, const struct provenance *provenance, int status) {
     snprintf(s->path, sizeof s->path, "%s", path);
     s->step = s->state->step;
+    if (s->state->join) s->state->join(s->state->context);
     s->copied = copy_state(s);
     TRY(sort_rows(s));
     TRY(checkpoint_writer_begin(&s->writer, path, provenance, s->step, status));

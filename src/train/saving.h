@@ -21,6 +21,9 @@ struct training_state {
     struct row_order
         *row_order; /* of the parameters cut by rows (borrowed), among the ranks of `comm`; NULL: by number */
     const struct comm *comm;
+    /* Collective, before a copy: brings together what ranks keep apart in memory (train/step.h); NULL: all is there. */
+    void (*join)(void *context);
+    void *context;
 };
 
 /* Writes a state to files while it goes on changing: it is copied, and a thread brings the copy to the file. At most one file is under way;

@@ -22,7 +22,7 @@ static dev_real norm_scalar(const struct training *t, int norm) {
 }
 
 /* What is summed over ranks on the host: terms, squared lengths, numbers of vectors, and these. */
-enum { SUM_NORM_CUT, SUM_STOP, SUM_FAILED, SUM_WRITING, SUM_SAMPLES, N_OTHER_SUMS };
+enum { SUM_NORM_CUT, SUM_NORM_DENSE, SUM_NORM_APART, SUM_STOP, SUM_FAILED, SUM_WRITING, SUM_SAMPLES, N_OTHER_SUMS };
 static int n_sums(const struct learner *l) { return l->n_terms + 2 * l->n_lengths + N_OTHER_SUMS; }
 
 /* ---- set-up ---- */
@@ -55,6 +55,59 @@ static int make(struct training *t) {
                        BUCKET_MESSAGE);
 }
 
+/* ---- dense parameters in parts ---- */
+/* The early sum is of gradients. */
+static int sums_gradients_early(const struct training *t) {
+    const struct early_sum *early = &t->learner->early;
+    return early->n && early->values.at == t->learner->parameters->group[PARAMETERS_DENSE].grad.at;
+}
+
+/* Sums of dense gradients, and where each begins among these. */
+static int dense_sums(struct training *t, struct bucket *sums[MOST_PARTS], int64_t first[MOST_PARTS]) {
+    int n = 0;
+    if (sums_gradients_early(t)) sums[n] = &t->early, first[n++] = 0;
+    sums[n] = &t->dense, first[n++] = t->learner->early.n_gradients;
+    return n;
+}
+
+/* Brings the parts of the ranks together, of values that lie like the dense parameters. Collective. */
+static void join_parts(struct training *t, dev_real values) {
+    struct bucket *sums[MOST_PARTS];
+    int64_t first[MOST_PARTS];
+    int n = dense_sums(t, sums, first);
+    for (int i = 0; i < n; i++) bucket_offer_part(sums[i], t->comm, t->device, dev_real_at(values, first[i]));
+    for (int i = 0; i < n; i++) bucket_take_parts(sums[i], t->comm, t->device, dev_real_at(values, first[i]));
+}
+
+/* Collective, before a checkpoint. */
+static void join_moments(void *context) {
+    struct training *t = context;
+    const struct moments *kept = &t->state.optimiser.group[PARAMETERS_DENSE];
+    join_parts(t, kept->m);
+    join_parts(t, kept->v);
+}
+
+/* Each rank updates the part of dense parameters whose gradient it sums. */
+static void divide(struct training *t) {
+    struct optimiser *o = &t->state.optimiser;
+    struct bucket *sums[MOST_PARTS];
+    int64_t first[MOST_PARTS];
+    int n = dense_sums(t, sums, first);
+    struct value_range part;
+    if (t->learner->early.n && !sums_gradients_early(t)) return; /* the rows in front are moved by the learner */
+    for (int i = 0; i < n; i++)
+        if (!bucket_part(sums[i], &part.first, &part.n)) return;
+    for (int i = 0; i < n; i++) {
+        bucket_part(sums[i], &part.first, &part.n);
+        part.first += first[i];
+        o->parts[o->n_parts++] = part;
+        bucket_keep_part(sums[i]);
+    }
+    t->divided = 1;
+    t->state.join = join_moments;
+    t->state.context = t;
+}
+
 int training_make(struct training *t, const struct learner *learner) {
     t->learner = learner;
     t->state.parameters = learner->parameters;
@@ -63,7 +116,9 @@ int training_make(struct training *t, const struct learner *learner) {
     TRY(comm_agree(t->comm, make(t)));
     if (sums_by_mpi()) return STATUS_OK;
     if (learner->early.n) TRY(bucket_share(&t->early, t->comm, t->device, 0));
-    return bucket_share(&t->dense, t->comm, t->device, 0);
+    TRY(bucket_share(&t->dense, t->comm, t->device, 0));
+    divide(t);
+    return STATUS_OK;
 }
 
 int training_begin(struct training *t) {
@@ -209,28 +264,29 @@ static void add_squares(struct training *t, dev_real gradient, int64_t n, int no
     t->device->run->dot(t->device, n, 1, gradient, gradient, norm_scalar(t, norm));
 }
 
-/* Of the dense gradients, and of those among them that are apart by themselves. */
-static void add_dense_squares(struct training *t) {
+static int64_t within(int64_t x, int64_t least, int64_t most) { return x < least ? least : x > most ? most : x; }
+
+/* Of dense gradients first .. end - 1, and of those among them that are apart by themselves. */
+static void add_dense_squares(struct training *t, int64_t first, int64_t end) {
     const struct parameter_set *set = t->learner->parameters;
-    const struct parameter_stretch *dense = &set->group[PARAMETERS_DENSE];
-    dev_real from = dense->grad;
-    int64_t first = 0;
+    dev_real gradient = set->group[PARAMETERS_DENSE].grad;
     for (int i = 0; i < set->n; i++) {
         const struct parameter *p = set->list[i];
-        int64_t n = p->count * p->cols;
         if (p->group != PARAMETERS_DENSE || !(p->flags & PARAMETER_APART)) continue;
-        add_squares(t, from, p->offset - first, NORM_DENSE);
-        add_squares(t, p->grad, n, NORM_APART);
-        first = p->offset + n;
-        from = dev_real_at(p->grad, n);
+        int64_t from = within(p->offset, first, end), to = within(p->offset + p->count * p->cols, first, end);
+        add_squares(t, dev_real_at(gradient, first), from - first, NORM_DENSE);
+        add_squares(t, dev_real_at(gradient, from), to - from, NORM_APART);
+        first = to;
     }
-    add_squares(t, from, dense->n - first, NORM_DENSE);
+    add_squares(t, dev_real_at(gradient, first), end - first, NORM_DENSE);
 }
 
 static void add_norms(void *context) {
     struct training *t = context;
-    const struct parameter_stretch *cut = &t->learner->parameters->group[PARAMETERS_CUT];
-    add_dense_squares(t);
+    const struct optimiser *o = &t->state.optimiser;
+    const struct parameter_stretch *group = t->learner->parameters->group, *cut = &group[PARAMETERS_CUT];
+    if (!t->divided) add_dense_squares(t, 0, group[PARAMETERS_DENSE].n);
+    for (int i = 0; i < o->n_parts; i++) add_dense_squares(t, o->parts[i].first, o->parts[i].first + o->parts[i].n);
     add_squares(t, cut->grad, cut->n, NORM_CUT);
 }
 
@@ -250,21 +306,26 @@ static void fill_report(struct training *t, const real *norms, struct step_repor
     const struct learner *l = t->learner;
     double *terms = t->sums, *lengths = terms + l->n_terms, *vectors = lengths + l->n_lengths;
     const double *other = vectors + l->n_lengths;
-    double batches = (double)t->options->micro_batches;
+    double batches = (double)t->options->micro_batches, dense = norms[NORM_DENSE], apart = norms[NORM_APART];
+    if (t->divided) { /* each node has all parts */
+        int n_nodes = t->comm->size / t->dense.node.memory.n_ranks;
+        dense = other[SUM_NORM_DENSE] / n_nodes;
+        apart = other[SUM_NORM_APART] / n_nodes;
+    }
     measures_clear(&t->measures);
     *r = (struct step_report){.terms = terms,
                               .lengths = lengths,
                               .samples = (int64_t)other[SUM_SAMPLES],
                               .stop = other[SUM_STOP] > 0,
                               .n_writing = (int64_t)other[SUM_WRITING],
-                              .gradient_norm = sqrt(norms[NORM_DENSE] + other[SUM_NORM_CUT]) / batches,
-                              .norm_apart = sqrt(norms[NORM_APART]) / batches,
+                              .gradient_norm = sqrt(dense + other[SUM_NORM_CUT]) / batches,
+                              .norm_apart = sqrt(apart) / batches,
                               .measures = &t->measures};
     for (int i = 0; i < l->n_terms; i++) r->loss += terms[i] /= batches;
     for (int i = 0; i < l->n_lengths; i++) lengths[i] = vectors[i] > 0 ? sqrt(lengths[i] / vectors[i]) : 0;
 }
 
-/* Sums the scalars over ranks. The dense gradient is the same on all ranks, so its norms are not summed. */
+/* Sums the scalars over ranks. Of a dense gradient that is not divided the norms are the same on all ranks, and their sums not looked at. */
 static int sum_scalars(struct training *t, int stop, struct step_report *report) {
     const struct learner *l = t->learner;
     double *lengths = t->sums + l->n_terms, *vectors = lengths + l->n_lengths, *other = vectors + l->n_lengths;
@@ -277,6 +338,8 @@ static int sum_scalars(struct training *t, int stop, struct step_report *report)
         vectors[i] = (double)t->vectors[i];
     }
     other[SUM_NORM_CUT] = norms[NORM_CUT];
+    other[SUM_NORM_DENSE] = norms[NORM_DENSE];
+    other[SUM_NORM_APART] = norms[NORM_APART];
     other[SUM_STOP] = stop;
     other[SUM_FAILED] = t->held.code != STATUS_OK;
     other[SUM_WRITING] = t->is_writing;
@@ -290,6 +353,7 @@ static int sum_scalars(struct training *t, int stop, struct step_report *report)
 static void move_parameters(void *context) {
     struct training *t = context;
     optimiser_update(&t->state.optimiser);
+    if (t->divided) join_parts(t, t->learner->parameters->group[PARAMETERS_DENSE].value);
     if (t->learner->move) t->learner->move(t->learner->self);
     optimiser_average(&t->state.optimiser);
 }

@@ -40,14 +40,15 @@ struct training {
     } slots[2];
     struct bucket early, dense; /* sums over ranks: of learner->early, and of the other dense gradients */
     int early_status;           /* of starting the early sum */
-    dev_real scalars;           /* of a step: loss terms, two squared gradient norms, squared lengths */
-    int64_t *shared;            /* what ranks tell each other of a batch: whether one failed, and learner->n_shared */
-    int is_writing;             /* this rank still writes a checkpoint: of how many that is so, the step reports */
-    struct kept_status held;    /* a failure of this rank since the last step, which the next one makes every rank's */
-    int64_t *vectors;           /* [n_lengths] of this rank's part of the step */
-    int64_t samples;            /* likewise */
-    real *host;                 /* the scalars */
-    double *sums;               /* memory for one sum over ranks, and what the report points to */
+    int divided;             /* the ranks of a node divide the update of dense parameters, as their sums are divided */
+    dev_real scalars;        /* of a step: loss terms, two squared gradient norms, squared lengths */
+    int64_t *shared;         /* what ranks tell each other of a batch: whether one failed, and learner->n_shared */
+    int is_writing;          /* this rank still writes a checkpoint: of how many that is so, the step reports */
+    struct kept_status held; /* a failure of this rank since the last step, which the next one makes every rank's */
+    int64_t *vectors;        /* [n_lengths] of this rank's part of the step */
+    int64_t samples;         /* likewise */
+    real *host;              /* the scalars */
+    double *sums;            /* memory for one sum over ranks, and what the report points to */
     struct recorded_work clearing, norms, updating; /* the parts of a step that are the same in every step */
     struct measures measures;                       /* of the step's report */
     struct stages stages;                           /* enum train_stage */
