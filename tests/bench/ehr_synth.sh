@@ -58,12 +58,12 @@ grid() {
 }
 
 case $part in
-    models)
+    models) # ETHOS spells a code in parts, and tells times and markers: 160 of its units are about as much of a history as 64 tokens
         hospital readmission_30d 200000 6 0 0
         run baseline --set files.cohort="$folder/cohort.h5" files.scores="$folder/regression.json" baseline.features=[codes]
         grid ehr.grid.models=[behrt,transformehr,ethos-probe,gt-behrt,mult-ehr,medtok-transformer] ehr.seeds="${SEEDS:-1}" \
             ehr.steps=1200 ehr.eval_every=300 \
-            ehr.grid.settings=[mult-ehr.dim=64,mult-ehr.inner=64,mult-ehr.heads=16,mult-ehr.rate=2e-3,mult-ehr.steps=2400,mult-ehr.eval_every=600] "$@"
+            ehr.grid.settings=[mult-ehr.dim=64,mult-ehr.inner=64,mult-ehr.heads=16,mult-ehr.rate=2e-3,mult-ehr.steps=2400,mult-ehr.eval_every=600,ethos-probe.max_length=160] "$@"
         tables report "$folder/hospital" "$folder/scores.h5" "$folder/regression.csv"
         ;;
     arms)

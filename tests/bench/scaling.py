@@ -139,6 +139,32 @@ BEFORE = [
     "0.80 s of processor time for 20,000 codes (one rank; codebook 300 x 32) where it was 0.94 s.",
 ]
 
+# Measured by hand.
+ON_ONE_NODE = """## On one node
+
+Ranks of one node sum gradients, exchange rows of losses and divide the update of dense parameters through memory that they share
+([how](../src/dist/README.md#how-gradients-are-summed)). What follows is of two ranks on the 327,891 real codes, batch 1,024, on 2026-11-26, on a machine on which much else ran: processor
+time of each rank outside of MPI (an instrumented program), which waiting does not touch, but full caches do.
+
+| 60 steps, two turns | before (commit 50176ab), the ranks' forward; backward | after |
+|:--|--:|--:|
+| first | 3.24, 3.33; 1.55, 1.46 s | 2.99, 2.99; 1.50, 1.36 s |
+| second | 2.92, 3.18; 1.48, 1.46 s | 3.15, 3.22; 1.54, 1.42 s |
+
+Ranks wait for each other at the end of the forward pass: there the one with more codes came 3 to 9 % after the other (four runs), and comes 0 to 4 % after it now (four runs) (`COST_OF_A_SIDE`, 16 nodes
+where it was 8). The backward pass, half as long, is 7 to 10 % apart instead (before: 0 to 6 %): no cut balances both, since codes with large graphs lie together. The stage `batch` divides as the codes do (40 steps: 0.24 s on one rank,
+0.10 s on each of two); the rest of its time on two ranks is waiting for the other's backward pass.
+
+A sum of 5.4 MB between the two ranks, the best of 60 (the machine being loaded): 1.5 ms through shared memory, 3.1 ms by `MPI_Allreduce`, 60 ms by the `MPI_Iallreduce` that
+`run.sums=mpi` starts in the backward pass, which goes on only when both ranks call MPI. Its copy in and out of staging is in each of them.
+
+What does not fall with ranks, of a step that takes 141 ms on one (by samples of `perf`): the codebook's rows are brought to length 1 and its gradient goes that way back (0.7 ms each); its gradient is cleared
+(0.3 ms). Adam on the dense parameters and their norm (1.1 ms and 0.2 ms, reckoned from bytes at 36 GB/s) are divided among the ranks of a node, not among nodes. None of that is in the model above: with 64 ranks
+of such cores at batch 1,024, whose share of the step is 2.2 ms, it is the next limit.
+
+A checkpoint every 20 steps, by processor time of the whole job on one rank, in turns, 101 steps: 17.1, 16.9, 17.5 s without and 17.8, 16.8, 17.5 s with five more, 1.3 % more in the mean, of rounds that differ by 3 % (3 %
+were asked). On two ranks a save takes 27 ms of rank 0's own thread, 1.6 % of 20 steps of 82 ms; what its writing thread takes of the same core was not measured apart."""
+
 
 def main():
     counts = read(sys.argv[1])
@@ -149,13 +175,14 @@ def main():
         networks.append((f"the network of TIMES: {1e6 * alpha:.2f} us and {1e-9 / beta:.1f} GB/s", alpha, beta))
     out = ["# What ranks say to each other, and where more ranks stop helping", "",
            "`tests/bench/scaling.sh` makes this page. Counted is the sample (710 codes, batch 256, codebook 300 x 32) on a machine of two cores: for more",
-           "ranks than cores messages are counted, not timed. Of each figure: the rank with the most of it.", ""]
+           "ranks than cores messages are counted, not timed. Of each figure: the rank with the most of it. The ranks have a node each, as it were (`run.sums=mpi`).", ""]
     out += ["## Counted", ""]
     counted_table(counts, steps, out)
     out += ["", "A step makes 8 collective calls; 9 with `quantizer.revive_after`; two more when rows are revived; one more every `train.log_every` steps (here 2).",
             "Messages are from rank to rank: to each owner of a wanted row a question, rows back, and gradients. A save makes 3 calls when it is waited for; on the way 2, since",
             "the third rides on the sums of a step; its messages take node rows, which lie with their users, to the ranks that write them. At commit d39594b a step made 46 calls, and a save 1,412, those of HDF5's MPI-IO among them. `tests/system/messages.sh` holds",
-            "the budgets. What the formula below says too much is of codes that lack a side: it takes all to have both.", "",
+            "the budgets. Ranks of one node make 4.5 of the 9.5 calls, and send 31,880 bytes of 456,688 on 2 ranks, 29,292 of 412,017 on 4: gradients and rows of losses go through memory that they",
+            "share ([on one node](#on-one-node)). What the formula below says too much is of codes that lack a side: it takes all to have both.", "",
             "`tokenize` makes 16 calls, none of them while codes are tokenised: rank 0 lays the table out, each rank writes the rows that it has where they belong, and reads the",
             "vectors of the nodes in hand from the ranks that hold them (a Get to each; that and the number of the next piece of work are the messages). At commit ebf40ae it made 339",
             "(2 ranks) to 287, some 50 for each 16 blocks of a rank, since all ranks wrote compressed chunks together.", ""]
@@ -189,6 +216,7 @@ def main():
             "a rank asks only for what its codes have. `tokenize` cuts the node table too, 2.6 GB then.", "",
             "What to set: so many codes a rank that it computes most of the time, by the tables above 7 (batch 1,024) to 70 (65,536) on the faster network, 50 to 720 on the slower; more of",
             "them as the cores get faster. `train.log_every` costs a sum of 672 kB each time; `train.checkpoint_every` a copy in memory, and the disk while training goes on."]
+    out += ["", ON_ONE_NODE]
     print("\n".join(out))
 
 

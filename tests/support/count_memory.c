@@ -1,6 +1,6 @@
 /* For LD_PRELOAD: how much memory a rank holds at most, and how much it reads from files, by the stages that the program names (MPI_Pcontrol, see
- * src/dist/stages.c). Memory is what malloc and its kin have given away, to the program and the libraries below it, and windows, over what
- * it was when MPI had started: unlike the resident size it is the same from run to run, whatever shares the machine. It is looked at behind each
+ * src/dist/stages.c). Memory is what malloc and its kin have given away, to the program and the libraries below it, and windows, and what ranks of a node share,
+ * over what it was when MPI had started: unlike the resident size it is the same from run to run, whatever shares the machine. It is looked at behind each
  * request of 64 KiB and more, and where stages begin.
  *
  * At MPI_Finalize rank r writes the file MEMORY.r: `stage <tab> peak <tab> read` a line, both in bytes; the stage "all" is the whole run. */
