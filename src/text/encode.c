@@ -11,7 +11,7 @@
 #include "dist/work_reports.h"
 #include "half.h"
 
-/* About the cost of a part in tokens: seconds of work. */
+/* About the cost of a part of batches in tokens: seconds of work. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
 static const double WORTH_SAYING_SECONDS = 30;
 
@@ -51,6 +51,7 @@ static int make_plan(struct encoding *e) {
     int64_t batch = e->device->linear_rows, n_batches = (PART_TOKENS + batch / 2) / batch;
     TRY(check_same_rows(e));
     TRY(comm_agree(e->comm, text_encoder_open(&e->encoder, e->options, e->seed, e->device, e->n_threads)));
+    if (e->encoder.part_cost > 0) batch = e->encoder.part_cost, n_batches = 1;
     TRY(shared_plan_make(&e->plan, e->comm, e->vocabulary, &e->encoder, e->options->nodes == NODE_TEXTS_YES, batch,
                          n_batches > 0 ? n_batches : 1));
     return comm_agree(e->comm, allocate(e));
