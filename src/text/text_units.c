@@ -35,9 +35,9 @@ static int plan_own(struct shared_plan *p, const struct comm *comm, const char *
     struct vocabulary v;
     TRY(vocabulary_read_sizes(path, &v));
     p->n_codes = v.n_codes_total;
-    p->first_code = p->n_codes * comm->rank / comm->size;
-    int64_t end = p->n_codes * (comm->rank + 1) / comm->size;
-    TRY(vocabulary_read(path, p->first_code, end - p->first_code, VOCABULARY_DESCRIPTIONS, &v));
+    int64_t n;
+    TRY(vocabulary_share_descriptions(path, comm->rank, comm->size, &p->first_code, &n));
+    TRY(vocabulary_read(path, p->first_code, n, VOCABULARY_DESCRIPTIONS, &v));
     int status = encoder->plan(encoder, &v, &p->own);
     vocabulary_free(&v);
     return status;
