@@ -28,7 +28,7 @@ struct ngram_state {
 };
 
 /* Texts computed at once, and words whose vectors are kept before all are forgotten: these bound the memory, whatever the vocabulary. */
-enum { TEXTS_AT_ONCE = 1024, MOST_KEPT = 65536 };
+enum { TEXTS_AT_ONCE = 512, MOST_KEPT = 65536 };
 
 /* ---- plan ---- */
 /* A word's bytes in a text. A text without a word has an empty one. */

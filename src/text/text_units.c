@@ -313,6 +313,24 @@ static void deal_units(struct dealing *d, const struct text_encoder *encoder) {
     }
 }
 
+/* What a text takes, as so many bytes of its words: most is not of its words, but of its row. */
+enum { BYTES_OF_A_ROW = 100 };
+
+int text_units_work(const struct shared_plan *plan, const struct comm *comm, const struct text_encoder *encoder,
+                    int64_t *work) {
+    for (int64_t p = 0; p < plan->n_parts; p++)
+        work[p] = plan->own.unit_costs ? plan->part_cost[p + 1] - plan->part_cost[p] : 0;
+    if (plan->own.unit_costs) return STATUS_OK;
+    for (int k = 0; k < encoder->n_kinds; k++) {
+        const struct dictionary *d = encoder->dictionaries[k];
+        for (int64_t i = 0; i < d->n; i++)
+            if (shared_numbers_is_first(&plan->kinds[k], comm, i))
+                work[part_of(plan, plan->kind_first[k] + plan->kinds[k].number[i])] +=
+                    BYTES_OF_A_ROW + d->offsets[i + 1] - d->offsets[i];
+    }
+    return comm_sum_int64(comm, work, plan->n_parts);
+}
+
 static int pack(struct dealing *d, struct text_encoder *encoder) {
     int64_t n = 0;
     TRY(mem_alloc(&d->count, d->comm->size, sizeof *d->count));
