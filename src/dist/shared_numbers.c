@@ -136,6 +136,13 @@ static int name_things(struct shared_numbers *kinds, int n_kinds, int size, cons
     return STATUS_OK;
 }
 
+/* A rank alone has seen each thing once. */
+static int all_are_first(struct shared_numbers *kinds, int n_kinds) {
+    TRY(allocate(kinds, n_kinds));
+    for (int64_t i = 0, n = own_before(kinds, n_kinds); i < n; i++) kinds->at[i] = thing_of(kinds, i).index;
+    return STATUS_OK;
+}
+
 static int find_homes(struct shared_numbers *kinds, const struct comm *comm, int n_kinds,
                       const struct shared_name *names, int status) {
     struct sorted sorted = {0};
@@ -143,6 +150,7 @@ static int find_homes(struct shared_numbers *kinds, const struct comm *comm, int
     struct received_rows asked = {0}, answers = {0};
     struct first_naming *firsts = NULL;
     int64_t n = own_before(kinds, n_kinds);
+    if (comm->size == 1) return status == STATUS_OK ? all_are_first(kinds, n_kinds) : status;
     if (status == STATUS_OK) status = name_things(kinds, n_kinds, comm->size, names, &sorted, &namings);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(comm_exchange_rows(comm, sizeof *namings, sorted.count, namings, &asked));
