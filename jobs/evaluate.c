@@ -27,6 +27,7 @@ struct evaluate {
     int threads;
     struct grid grid;
     struct results results;
+    struct stages stages;
     char *cohort_id, *table_id; /* table_id: NULL if no arm reads one */
 };
 
@@ -158,7 +159,7 @@ static int say_failed(const struct evaluate *x, int64_t n_failed) {
 }
 
 /* ---- the job ---- */
-static int evaluate(struct evaluate *x, const struct comm *comm) {
+static int make_grid(struct evaluate *x, const struct comm *comm) {
     const struct config *c = x->config;
     struct grid_run run = {.comm = comm,
                            .device = &x->device,
@@ -169,6 +170,7 @@ static int evaluate(struct evaluate *x, const struct comm *comm) {
                            .table = c->files.table,
                            .text = c->files.text,
                            .force = c->force,
+                           .stages = &x->stages,
                            .setting = "files.scores",
                            .path = trial_path,
                            .describe = describe,
@@ -178,16 +180,26 @@ static int evaluate(struct evaluate *x, const struct comm *comm) {
     TRY(comm_agree(comm, comm->rank == 0 ? check_outputs(x) : STATUS_OK));
     TRY(grid_run(&run, &x->results, &n_failed));
     if (n_failed == x->grid.n) return comm_agree(comm, comm->rank == 0 ? say_failed(x, n_failed) : STATUS_OK);
+    stage_begin(&x->stages, GRID_WRITE);
     TRY(share_results(x, comm));
+    stage_begin(&x->stages, GRID_REPORT);
     TRY(make_report(x, comm));
     return say_failed(x, n_failed);
+}
+
+static int evaluate(struct evaluate *x, const struct comm *comm) {
+    const struct config *c = x->config;
+    stages_begin(&x->stages, &x->device, GRID_STAGE_NAMES, N_GRID_STAGES);
+    x->stages.unit = "trainings";
+    int status = compute_device_open(comm, &c->run, NEEDS_LESS, &x->device, &x->threads);
+    if (status == STATUS_OK) status = make_grid(x, comm);
+    return stages_log(&x->stages, comm, "evaluate", c->files.scores, (enum stages_shown)c->run.stages, status);
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
     (void)arguments;
     struct evaluate x = {.config = config};
-    int status = compute_device_open(comm, &config->run, NEEDS_LESS, &x.device, &x.threads);
-    if (status == STATUS_OK) status = evaluate(&x, comm);
+    int status = evaluate(&x, comm);
     results_free(&x.results);
     grid_free(&x.grid);
     free(x.cohort_id);

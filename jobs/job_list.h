@@ -33,7 +33,7 @@ enum job { JOB_LIST(JOB_BIT) };
 #undef JOB_BIT
 #define ALL_JOBS ((1U << N_JOBS) - 1)
 /* Those that say where their time went (dist/stages.h). */
-#define STAGE_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE)
+#define STAGE_JOBS (JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_INSPECT | JOB_PROBE | JOB_EVALUATE)
 /* Those that may take hours, which show how far they are (live.h). */
 #define LIVE_JOBS (JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_EVALUATE)
 

@@ -12,6 +12,7 @@ static inline struct model_settings model_settings(const struct config *c) {
                                    .loss = c->loss,
                                    .sides = c->model.sides,
                                    .text_map = c->model.text_map,
+                                   .graph_weight = c->model.graph_weight,
                                    .text_dropout = c->text.dropout,
                                    .seed = (uint64_t)c->run.seed};
 }

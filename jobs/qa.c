@@ -28,6 +28,7 @@ struct qa {
     const struct config *config;
     struct questions questions;
     struct answers answers;
+    char model_id[33];
     struct adapter_record record; /* the model's; its texts are borrowed */
     uint8_t *is_learned;          /* [questions.n] whether the adapter learned from a question with that stem */
     struct comparison against;
@@ -118,6 +119,7 @@ static int write_report(const struct qa *x) {
     struct json j = json_begin(file.stream, 3);
     json_object(&j, NULL);
     json_text(&j, "answers_of", o->model);
+    json_text(&j, "model_id", x->model_id);
     json_text(&j, "arm", o->arm[0] ? o->arm : usual_arm(o));
     json_text(&j, "adapter", o->adapter[0] ? o->adapter : NULL);
     json_text(&j, "prefix", QA_PREFIX_NAMES[o->prefix]);
@@ -211,6 +213,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
     TRY_DONE(compute_device_open(comm, &config->run, NULL, &device, &threads));
     TRY_DONE(comm_agree(comm, answer_model_open(&model, &device, &terms, &x.questions)));
     x.record = model.record;
+    snprintf(x.model_id, sizeof x.model_id, "%s", model.model_id);
     TRY_DONE(comm_agree(comm, find_learned(&x, &model)));
     TRY_DONE(answers_make(&x.answers, comm, &model, (int)config->qa.rotations));
     if (config->qa.against[0]) TRY_DONE(compare(&x, comm, threads));

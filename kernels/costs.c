@@ -358,14 +358,22 @@ struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b
                 (c->row_class.at ? c->n + c->m : 0) + (c->target.at ? c->n : 0));
 }
 
-struct work cost_softmax_divergence(const struct softmax_divergence *d, int of_a, int of_b, int of_c) {
-    /* Two products for the logits, two for dc, one for each of da and db. Of a pair of logits: two softmaxes; their log-ratio 3,
-     * times p, summed 2; of the gradients 3. */
-    double rows = product(d->n, d->dim), columns = product(d->last - d->first, d->dim);
-    double logits = product(d->n, d->last - d->first);
-    double products = 2.0 * (2 + (of_a != 0) + (of_b != 0) + 2 * (of_c != 0)) * (double)d->dim;
-    return work(logits * (products + 2 * SOFTMAX + 5 + (of_a || of_b || of_c ? 3 : 0)),
-                ((of_a ? 3 : 1) + (of_b ? 3 : 1)) * rows + (of_c ? 3 : 1) * columns, 0);
+/* One product for the logits, one for each gradient; each side read, a gradient read and written too. */
+static void add_similarities(const struct softmax_divergence *d, const struct similarities *s, dev_real rows,
+                             dev_real columns, double *flops, double *reals) {
+    double of_rows = rows.at ? 1 : 0, of_columns = columns.at ? 1 : 0;
+    *flops += 2.0 * (1 + of_rows + of_columns) * product(d->n, d->m) * (double)s->dim;
+    *reals += (1 + 2 * of_rows) * product(d->n, s->dim) + (1 + 2 * of_columns) * product(d->m, s->dim);
+}
+
+struct work cost_softmax_divergence(const struct softmax_divergence *d, struct softmax_divergence_gradients to) {
+    int gradient = to.p_rows.at || to.p_columns.at || to.g_rows.at || to.g_columns.at;
+    double flops = 0, reals = 0;
+    add_similarities(d, &d->p, to.p_rows, to.p_columns, &flops, &reals);
+    add_similarities(d, &d->g, to.g_rows, to.g_columns, &flops, &reals);
+    if (d->p.columns.at == d->g.columns.at) reals -= (to.p_columns.at ? 3 : 1) * product(d->m, d->p.dim);
+    /* Of a pair of logits: two softmaxes; their log-ratio 3, times p, summed 2; of the gradients 3. */
+    return work(flops + product(d->n, d->m) * (2 * SOFTMAX + 5 + (gradient ? 3 : 0)), reals, 0);
 }
 
 struct work cost_bce(const struct bce *b, int gradient) {

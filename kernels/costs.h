@@ -74,7 +74,7 @@ struct work cost_ema_rows(int64_t size, int64_t dim); /* as if every row had bee
 
 /* ---- losses, optimiser ---- */
 struct work cost_cross_entropy(const struct cross_entropy *c, int of_a, int of_b, int of_bias); /* gradients wanted */
-struct work cost_softmax_divergence(const struct softmax_divergence *d, int of_a, int of_b, int of_c);
+struct work cost_softmax_divergence(const struct softmax_divergence *d, struct softmax_divergence_gradients to);
 struct work cost_bce(const struct bce *b, int gradient);
 struct work cost_adam(int64_t n, int decay); /* decay: the weight decay is not 0 */
 

@@ -290,12 +290,24 @@ struct cross_entropy {
     int exact; /* products in full precision whatever the device multiplies in: for a large scale */
 };
 
-/* Logits scale a[i].c[j] and scale b[i].c[j] of pairs of rows over the same columns, whose softmaxes are compared. */
+/* Logits scale rows[i].columns[j]. */
+struct similarities {
+    int64_t dim;
+    double scale;
+    dev_real rows, columns; /* [n,dim], [m,dim] */
+};
+
+/* Two kinds of similarities of the same n rows to the same m columns, whose softmaxes are compared. */
 struct softmax_divergence {
-    int64_t n, dim;
-    int64_t first, last; /* the columns: rows first..last-1 of c */
-    double scale, weight;
-    dev_real a, b, c; /* [n,dim], [n,dim], [.,dim] */
+    int64_t n, m;
+    struct similarities p, g;
+    int64_t own; /* row i leaves column own + i out of both softmaxes, itself for instance; -1: none is left out */
+    double weight;
+};
+
+/* Of the rows and columns of p and g; NULL: not wanted. Where two have the same columns, their gradients may be the same too. */
+struct softmax_divergence_gradients {
+    dev_real p_rows, p_columns, g_rows, g_columns;
 };
 
 /* Logits of independent labels, and the truth. */

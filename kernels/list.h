@@ -237,11 +237,11 @@ PRIMITIVE(cross_entropy, cost_cross_entropy(c, da.at != NULL, db.at != NULL, dbi
           (const struct cross_entropy *, c) (dev_real, loss) (dev_real, log_probability) (dev_real, da) (dev_real, db)
           (dev_real, dbias))
 
-/* With p[i] and g[i] the softmax over j of scale a[i].c[j] and of scale b[i].c[j] (struct softmax_divergence): loss += weight
- * sum_i sum_j p[i,j] log(p[i,j] / g[i,j]), Kullback and Leibler's divergence of g from p. The logits are made for a number of
- * rows at a time, never whole. da, db [n,dim], dc [.,dim]. */
-PRIMITIVE(softmax_divergence, cost_softmax_divergence(d, da.at != NULL, db.at != NULL, dc.at != NULL),
-          (const struct softmax_divergence *, d) (dev_real, loss) (dev_real, da) (dev_real, db) (dev_real, dc))
+/* With p[i] and g[i] the softmax over j of either similarities (struct softmax_divergence): loss += weight sum_i sum_j p[i,j]
+ * log(p[i,j] / g[i,j]), Kullback and Leibler's divergence of g from p; 0 of a row that has no columns but the one it leaves out. The
+ * logits are made for a number of rows at a time, never whole. */
+PRIMITIVE(softmax_divergence, cost_softmax_divergence(d, to),
+          (const struct softmax_divergence *, d) (dev_real, loss) (struct softmax_divergence_gradients, to))
 
 /* loss += weight sum over the known labels of w (max(x,0) - x y + log(1 + e^-|x|)), with w = positive_weights where y is 1,
  * else 1: the cross-entropy of y and sigmoid(x), in the form that does not overflow. dx [rows,labels]. */

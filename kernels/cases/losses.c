@@ -118,61 +118,89 @@ static void codes_of_a_step(const struct step_sizes *step, int64_t *size) {
     size[3] = WITH_CLASSES;
 }
 
-/* ---- divergence of softmaxes. Sizes: rows, dim, rows of c, first and last column, what is constant. ---- */
-enum { CONSTANT_A = 1, CONSTANT_B = 2, CONSTANT_C = 4, CONSTANT_ALL = 7 };
-static const int64_t DIVERGENCES[][CASE_SIZES] = {{0, 3, 5, 0, 5},
-                                                  {1, 1, 4, 1, 2},
-                                                  {1, 4, 3, 0, 3},
-                                                  {5, 3, 11, 2, 9},
-                                                  {5, 3, 11, 2, 9, CONSTANT_A},
-                                                  {5, 3, 11, 2, 9, CONSTANT_B},
-                                                  {5, 3, 11, 2, 9, CONSTANT_C},
-                                                  {5, 3, 11, 2, 9, CONSTANT_ALL},
-                                                  {130, 16, 300, 7, 300},
-                                                  {33, 64, 257, 0, 257},
-                                                  {20, 3, 40000, 0, 40000, CONSTANT_ALL}};
+/* ---- divergence of softmaxes. Sizes: rows, columns, dim of p, dim of g, 1 + the column that row 0 leaves out (0: none), and what
+ * is constant; COLUMNS_ALIKE: p and g have the same columns, and one gradient of them. ---- */
+enum { CONSTANT_P_ROWS = 1, CONSTANT_G_ROWS = 2, CONSTANT_P_COLUMNS = 4, CONSTANT_G_COLUMNS = 8, COLUMNS_ALIKE = 16 };
+enum {
+    CONSTANT_P = CONSTANT_P_ROWS | CONSTANT_P_COLUMNS,
+    CONSTANT_ALL = CONSTANT_P | CONSTANT_G_ROWS | CONSTANT_G_COLUMNS
+};
+static const int64_t DIVERGENCES[][CASE_SIZES] = {{0, 5, 3, 3, 0},
+                                                  {1, 1, 1, 2, 0},
+                                                  {1, 1, 1, 2, 1},
+                                                  {1, 3, 4, 4, 0, COLUMNS_ALIKE},
+                                                  {5, 7, 3, 4, 0},
+                                                  {5, 7, 3, 4, 3},
+                                                  {5, 7, 3, 3, 0, COLUMNS_ALIKE},
+                                                  {5, 7, 3, 3, 2, COLUMNS_ALIKE | CONSTANT_P_ROWS},
+                                                  {5, 7, 3, 4, 1, CONSTANT_P},
+                                                  {5, 7, 3, 4, 0, CONSTANT_G_ROWS},
+                                                  {5, 7, 3, 4, 0, CONSTANT_G_COLUMNS},
+                                                  {5, 7, 3, 4, 2, CONSTANT_ALL},
+                                                  {130, 300, 16, 24, 171, CONSTANT_P},
+                                                  {300, 300, 33, 16, 1, CONSTANT_P},
+                                                  {130, 293, 16, 16, 0, COLUMNS_ALIKE},
+                                                  {20, 40000, 3, 3, 39000, COLUMNS_ALIKE | CONSTANT_ALL}};
 
-/* log of the softmax of row i of x at column j, for all j of 0 .. m - 1 */
-static void log_shares(const double *x, const double *c, int64_t m, int64_t dim, double *to) {
+struct sides {
+    struct operand rows, columns, drows, dcolumns;
+    int64_t dim;
+    int of_rows, of_columns;
+};
+
+static struct sides sides(struct call *c, int64_t dim, int of_rows, int of_columns, const struct sides *alike) {
+    struct sides s = {.dim = dim, .of_rows = of_rows, .of_columns = of_columns};
+    s.rows = call_in_rows(c, c->size[0], dim, UNIT_ROWS);
+    s.columns = alike ? alike->columns : call_in_rows(c, c->size[1], dim, UNIT_ROWS);
+    s.drows = call_gradient(c, of_rows ? s.rows : call_point(c, 0, NUMBERS), 1);
+    s.dcolumns = alike ? alike->dcolumns : call_gradient(c, of_columns ? s.columns : call_point(c, 0, NUMBERS), 1);
+    return s;
+}
+
+/* log of the softmax of row i at column j, for all j of 0 .. m - 1 but `left_out` */
+static void log_shares(const struct sides *s, int64_t i, int64_t m, int64_t left_out, double *to) {
     double total = 0;
     for (int64_t j = 0; j < m; j++) {
         to[j] = 0;
-        for (int64_t l = 0; l < dim; l++) to[j] += 2 * x[l] * c[j * dim + l];
-        total += exp(to[j]);
+        for (int64_t l = 0; l < s->dim; l++)
+            to[j] += 2 * s->rows.host[i * s->dim + l] * s->columns.host[j * s->dim + l];
+        if (j != left_out) total += exp(to[j]);
     }
     for (int64_t j = 0; j < m; j++) to[j] -= log(total);
 }
 
 static void softmax_divergence(struct call *c) {
-    int64_t n = c->size[0], dim = c->size[1], first = c->size[3], last = c->size[4], m = last - first;
-    int constant = (int)c->size[5], of_a = !(constant & CONSTANT_A), of_b = !(constant & CONSTANT_B);
-    int of_c = !(constant & CONSTANT_C);
-    struct operand a = call_in_rows(c, n, dim, UNIT_ROWS), b = call_in_rows(c, n, dim, UNIT_ROWS);
-    struct operand rows = call_in_rows(c, c->size[2], dim, UNIT_ROWS), loss = call_inout(c, 1, NUMBERS);
-    struct operand shares = call_point(c, 2 * m, NUMBERS); /* room for the reference */
-    struct operand da = call_gradient(c, of_a ? a : call_point(c, 0, NUMBERS), 1);
-    struct operand db = call_gradient(c, of_b ? b : call_point(c, 0, NUMBERS), 1);
-    struct operand drows = call_gradient(c, of_c ? rows : call_point(c, 0, NUMBERS), 1);
-    struct softmax_divergence d = {n, dim, first, last, 2, 0.5, a.real, b.real, rows.real};
-    call_shape(c, "%lld to %lld x %lld", (ll)n, (ll)m, (ll)dim);
+    int64_t n = c->size[0], m = c->size[1], own = c->size[4] - 1;
+    int with = (int)c->size[5], alike = with & COLUMNS_ALIKE;
+    struct operand loss = call_inout(c, 1, NUMBERS),
+                   shares = call_point(c, 2 * m, NUMBERS); /* room for the reference */
+    struct sides p = sides(c, c->size[2], !(with & CONSTANT_P_ROWS), !(with & CONSTANT_P_COLUMNS), NULL);
+    struct sides g = sides(c, c->size[3], !(with & CONSTANT_G_ROWS), !(with & CONSTANT_G_COLUMNS), alike ? &p : NULL);
+    struct softmax_divergence d = {
+        n, m, {p.dim, 2, p.rows.real, p.columns.real}, {g.dim, 2, g.rows.real, g.columns.real}, own, 0.5};
+    struct softmax_divergence_gradients to = {wanted(p.drows, p.of_rows), wanted(p.dcolumns, p.of_columns),
+                                              wanted(g.drows, g.of_rows), wanted(g.dcolumns, g.of_columns)};
+    call_shape(c, "%lld to %lld x %lld", (ll)n, (ll)m, (ll)p.dim);
     call_differentiate(c, loss);
-    CALL(c, softmax_divergence, &d, loss.real, wanted(da, of_a), wanted(db, of_b), wanted(drows, of_c));
+    CALL(c, softmax_divergence, &d, loss.real, to);
     REFERENCE(c)
     for (int64_t i = 0; i < n; i++) {
-        double *p = shares.host, *g = p + m;
-        log_shares(a.host + i * dim, rows.host + first * dim, m, dim, p);
-        log_shares(b.host + i * dim, rows.host + first * dim, m, dim, g);
-        for (int64_t j = 0; j < m; j++) loss.host[0] += 0.5 * exp(p[j]) * (p[j] - g[j]);
+        double *of_p = shares.host, *of_g = of_p + m;
+        int64_t left_out = own < 0 ? -1 : own + i;
+        log_shares(&p, i, m, left_out, of_p);
+        log_shares(&g, i, m, left_out, of_g);
+        for (int64_t j = 0; j < m; j++)
+            if (j != left_out) loss.host[0] += 0.5 * exp(of_p[j]) * (of_p[j] - of_g[j]);
     }
 }
 
-/* As MedTok's: shared vectors over the shared region. */
-static void shared_of_a_step(const struct step_sizes *step, int64_t *size) {
-    size[0] = step->batch;
-    size[1] = step->dim;
-    size[2] = step->codebook;
-    size[3] = step->codebook / 3;
-    size[4] = step->codebook - size[3];
+/* As MedTok's: what a batch's rows are, to each other, and what their tokens are. */
+static void rows_of_a_step(const struct step_sizes *step, int64_t *size) {
+    size[0] = size[1] = step->batch;
+    size[2] = 384;
+    size[3] = 2 * step->dim;
+    size[4] = 1;
+    size[5] = CONSTANT_P;
 }
 
 /* ---- binary cross-entropy. Sizes: rows, labels, with weights of positives, without the gradient. A third of the labels is not
@@ -206,7 +234,7 @@ static void labels_of_a_step(const struct step_sizes *step, int64_t *size) {
 
 const struct kernel_case LOSS_CASES[] = {
     {"cross_entropy", cross_entropy, SHAPES(ENTROPIES), codes_of_a_step},
-    {"softmax_divergence", softmax_divergence, SHAPES(DIVERGENCES), shared_of_a_step},
+    {"softmax_divergence", softmax_divergence, SHAPES(DIVERGENCES), rows_of_a_step},
     {"bce", bce, SHAPES(LABELS), labels_of_a_step},
 };
 END_OF_FAMILY(LOSS_CASES);

@@ -6,6 +6,9 @@
 /* Logits of either kind held at a time: 8 MB, or those of 64 rows if that is more. */
 enum { CHUNK_VALUES = 1 << 21, LEAST_ROWS = 64 };
 
+/* A logit whose exponential is 0 beside any other. */
+static const real NOTHING = (real)-1e30;
+
 static real largest(const real *x, int64_t n) {
     real most = x[0];
 #pragma omp simd reduction(max : most)
@@ -33,42 +36,50 @@ static double row_divergence(real *s, real *r, int64_t m, real weight, int gradi
     return (double)mean + log((double)sum_r) - log((double)sum_s);
 }
 
-/* The gradients through the logits of `rows` rows from `first` on. */
-static void spread(struct device *device, const struct softmax_divergence *d, int64_t first, int64_t rows, real *s,
-                   real *r, dev_real da, dev_real db, dev_real dc) {
-    int64_t dim = d->dim, m = d->last - d->first, row = first * dim;
-    struct matrix c = {dev_real_at(d->c, d->first * dim), dim}, of_s = {{s}, m}, of_r = {{r}, m};
-    struct gemm to_row = {.m = rows, .n = dim, .k = m, .alpha = d->scale, .beta = 1};
-    struct gemm to_column = {.transpose_a = 1, .m = m, .n = dim, .k = rows, .alpha = d->scale, .beta = 1};
-    if (da.at) cpu_gemm(device, &to_row, of_s, c, (struct matrix){dev_real_at(da, row), dim});
-    if (db.at) cpu_gemm(device, &to_row, of_r, c, (struct matrix){dev_real_at(db, row), dim});
-    if (!dc.at) return;
-    struct matrix of_c = {dev_real_at(dc, d->first * dim), dim};
-    cpu_gemm(device, &to_column, of_s, (struct matrix){dev_real_at(d->a, row), dim}, of_c);
-    cpu_gemm(device, &to_column, of_r, (struct matrix){dev_real_at(d->b, row), dim}, of_c);
+/* Logits of `rows` rows from `first` on: x [rows,m]. */
+static void make_logits(struct device *device, const struct softmax_divergence *d, const struct similarities *s,
+                        int64_t first, int64_t rows, real *x) {
+    struct matrix a = {dev_real_at(s->rows, first * s->dim), s->dim}, b = {s->columns, s->dim};
+    struct gemm product = {.transpose_b = 1, .m = rows, .n = d->m, .k = s->dim, .alpha = s->scale};
+    cpu_gemm(device, &product, a, b, (struct matrix){{x}, d->m});
+    for (int64_t i = 0; i < rows && d->own >= 0; i++) x[i * d->m + d->own + first + i] = NOTHING;
 }
 
-void cpu_softmax_divergence(struct device *device, const struct softmax_divergence *d, dev_real loss, dev_real da,
-                            dev_real db, dev_real dc) {
-    int64_t n = d->n, m = d->last - d->first, dim = d->dim;
-    if (n <= 0 || m <= 0 || dim <= 0) return;
+/* The gradients through their gradients x. */
+static void spread(struct device *device, const struct softmax_divergence *d, const struct similarities *s,
+                   int64_t first, int64_t rows, real *x, dev_real of_rows, dev_real of_columns) {
+    int64_t dim = s->dim, m = d->m, row = first * dim;
+    struct matrix of_x = {{x}, m};
+    struct gemm to_row = {.m = rows, .n = dim, .k = m, .alpha = s->scale, .beta = 1};
+    struct gemm to_column = {.transpose_a = 1, .m = m, .n = dim, .k = rows, .alpha = s->scale, .beta = 1};
+    if (of_rows.at)
+        cpu_gemm(device, &to_row, of_x, (struct matrix){s->columns, dim},
+                 (struct matrix){dev_real_at(of_rows, row), dim});
+    if (of_columns.at)
+        cpu_gemm(device, &to_column, of_x, (struct matrix){dev_real_at(s->rows, row), dim},
+                 (struct matrix){of_columns, dim});
+}
+
+void cpu_softmax_divergence(struct device *device, const struct softmax_divergence *d, dev_real loss,
+                            struct softmax_divergence_gradients to) {
+    int64_t n = d->n, m = d->m;
+    if (n <= 0 || m <= 0 || d->p.dim <= 0 || d->g.dim <= 0) return;
     int64_t chunk = CHUNK_VALUES / m < LEAST_ROWS ? LEAST_ROWS : CHUNK_VALUES / m;
     if (chunk > n) chunk = n;
-    int gradient = da.at || db.at || dc.at;
+    int gradient = to.p_rows.at || to.p_columns.at || to.g_rows.at || to.g_columns.at;
     int64_t held = (chunk * m + 15) / 16 * 16;
     real *s = cpu_scratch(device, 2 * held + chunk * (int64_t)(sizeof(double) / sizeof(real))), *r = s + held;
     if (!s) return;
     double *values = (double *)(r + held), total = 0;
     for (int64_t first = 0; first < n; first += chunk) {
         int64_t rows = first + chunk < n ? chunk : n - first;
-        struct matrix c = {dev_real_at(d->c, d->first * dim), dim};
-        struct gemm product = {.transpose_b = 1, .m = rows, .n = m, .k = dim, .alpha = d->scale};
-        cpu_gemm(device, &product, (struct matrix){dev_real_at(d->a, first * dim), dim}, c, (struct matrix){{s}, m});
-        cpu_gemm(device, &product, (struct matrix){dev_real_at(d->b, first * dim), dim}, c, (struct matrix){{r}, m});
+        make_logits(device, d, &d->p, first, rows, s);
+        make_logits(device, d, &d->g, first, rows, r);
 #pragma omp parallel for num_threads(cpu_threads(device)) if (rows * m > PARALLEL_MIN)
         for (int64_t i = 0; i < rows; i++)
             values[i] = row_divergence(s + i * m, r + i * m, m, (real)d->weight, gradient);
-        spread(device, d, first, rows, s, r, da, db, dc);
+        spread(device, d, &d->p, first, rows, s, to.p_rows, to.p_columns);
+        spread(device, d, &d->g, first, rows, r, to.g_rows, to.g_columns);
         for (int64_t i = 0; i < rows; i++) total += values[i];
     }
     if (loss.at) loss.at[0] += (real)(d->weight * total);

@@ -1,7 +1,7 @@
 /* The divergence of two softmaxes over the same columns, value and gradients at once, over chunks of rows: the logits of a chunk
  * become their gradients in place before the next chunk is made.
  *
- * Floor: two products of n x m x dim, one more for each of da and db and two for dc; the logits of a chunk are written once, read
+ * Floor: two products of n x m x dim, one more for each gradient that is wanted; the logits of a chunk are written once, read
  * once from memory and twice from the caches, written, and read again by each product. Products are made in full precision,
  * since log-ratios of near-equal logits are small beside them. The value is summed in double, in an order that depends on n
  * alone.
@@ -21,13 +21,17 @@ static __device__ real largest_of_row(const real *x, int64_t m, real *room) {
     return block_max(most, room);
 }
 
-/* A block for each of `rows` rows of logits s and r [rows,m], which become weight times their gradients if `gradient`.
- * values[i] = the row's divergence. */
-static __global__ void row_divergence_kernel(int64_t rows, int64_t m, real weight, int gradient, real *all_s,
-                                             real *all_r, double *values) {
+/* A logit whose exponential is 0 beside any other. */
+static __device__ const real NOTHING = (real)-1e30;
+
+/* A block for each of `rows` rows of logits s and r [rows,m], which become weight times their gradients if `gradient`. Row i leaves
+ * out column own + i (own -1: none), which one thread alone looks at. values[i] = the row's divergence. */
+static __global__ void row_divergence_kernel(int64_t rows, int64_t m, int64_t own, real weight, int gradient,
+                                             real *all_s, real *all_r, double *values) {
     __shared__ real room[ROW_THREADS / WARP];
     for (int64_t i = blockIdx.x; i < rows; i += gridDim.x) {
         real *s = all_s + i * m, *r = all_r + i * m, sum_s = 0, sum_r = 0, moment = 0;
+        if (own >= 0 && (own + i) % ROW_THREADS == threadIdx.x) s[own + i] = r[own + i] = NOTHING;
         real most_s = largest_of_row(s, m, room), most_r = largest_of_row(r, m, room);
         for (int64_t j = threadIdx.x; j < m; j += ROW_THREADS) {
             real e = exp(s[j] - most_s);
@@ -47,24 +51,27 @@ static __global__ void row_divergence_kernel(int64_t rows, int64_t m, real weigh
     }
 }
 
-/* da, db, dc += the gradients through the logits of `rows` rows from `first` on; those that are NULL are not wanted. */
-static void spread(struct device *device, const struct softmax_divergence *d, int64_t first, int64_t rows,
-                   const real *s, const real *r, real *da, real *db, real *dc) {
-    const enum precision_of_products full = PRODUCTS_F32;
-    int64_t m = d->last - d->first, dim = d->dim, row = first * dim;
-    const real *c = d->c.at + d->first * dim;
-    if (da) multiply(device, full, 0, 0, rows, dim, m, d->scale, s, m, c, dim, 1, da + row, dim);
-    if (db) multiply(device, full, 0, 0, rows, dim, m, d->scale, r, m, c, dim, 1, db + row, dim);
-    if (!dc) return;
-    real *of_c = dc + d->first * dim;
-    multiply(device, full, 1, 0, m, dim, rows, d->scale, s, m, d->a.at + row, dim, 1, of_c, dim);
-    multiply(device, full, 1, 0, m, dim, rows, d->scale, r, m, d->b.at + row, dim, 1, of_c, dim);
+/* Logits of `rows` rows from `first` on: x [rows,m]. */
+static void make_logits(struct device *device, const struct softmax_divergence *d, const struct similarities *s,
+                        int64_t first, int64_t rows, real *x) {
+    multiply(device, PRODUCTS_F32, 0, 1, rows, d->m, s->dim, s->scale, s->rows.at + first * s->dim, s->dim,
+             s->columns.at, s->dim, 0, x, d->m);
+}
+
+/* of_rows, of_columns += the gradients through x, those of these logits; those that are NULL are not wanted. */
+static void spread(struct device *device, const struct softmax_divergence *d, const struct similarities *s,
+                   int64_t first, int64_t rows, const real *x, real *of_rows, real *of_columns) {
+    int64_t m = d->m, dim = s->dim, row = first * dim;
+    if (of_rows)
+        multiply(device, PRODUCTS_F32, 0, 0, rows, dim, m, s->scale, x, m, s->columns.at, dim, 1, of_rows + row, dim);
+    if (of_columns)
+        multiply(device, PRODUCTS_F32, 1, 0, m, dim, rows, s->scale, x, m, s->rows.at + row, dim, 1, of_columns, dim);
 }
 
 extern "C" void cuda_softmax_divergence(struct device *device, const struct softmax_divergence *d, dev_real loss,
-                                        dev_real da, dev_real db, dev_real dc) {
-    int64_t n = d->n, m = d->last - d->first, dim = d->dim;
-    if (n <= 0 || m <= 0 || dim <= 0) return;
+                                        struct softmax_divergence_gradients to) {
+    int64_t n = d->n, m = d->m;
+    if (n <= 0 || m <= 0 || d->p.dim <= 0 || d->g.dim <= 0) return;
     int64_t chunk = CHUNK_BYTES / (int64_t)sizeof(real) / m;
     if (chunk < LEAST_ROWS) chunk = LEAST_ROWS;
     if (chunk > n) chunk = n;
@@ -72,15 +79,15 @@ extern "C" void cuda_softmax_divergence(struct device *device, const struct soft
     double *values = (double *)cuda_scratch(device, of_values * (int64_t)(sizeof(double) / sizeof(real)) + 2 * held);
     if (!values) return;
     real *s = (real *)(values + of_values), *r = s + held;
-    const real *c = d->c.at + d->first * dim;
-    int gradient = da.at || db.at || dc.at;
+    int gradient = to.p_rows.at || to.p_columns.at || to.g_rows.at || to.g_columns.at;
     for (int64_t first = 0; first < n; first += chunk) {
         int64_t rows = first + chunk < n ? chunk : n - first;
-        multiply(device, PRODUCTS_F32, 0, 1, rows, m, dim, d->scale, d->a.at + first * dim, dim, c, dim, 0, s, m);
-        multiply(device, PRODUCTS_F32, 0, 1, rows, m, dim, d->scale, d->b.at + first * dim, dim, c, dim, 0, r, m);
+        make_logits(device, d, &d->p, first, rows, s);
+        make_logits(device, d, &d->g, first, rows, r);
         launch(device, "softmax_divergence", row_divergence_kernel, blocks_for(rows, 1), ROW_THREADS, 0, rows, m,
-               (real)d->weight, gradient, s, r, values + first);
-        spread(device, d, first, rows, s, r, da.at, db.at, dc.at);
+               d->own < 0 ? d->own : d->own + first, (real)d->weight, gradient, s, r, values + first);
+        spread(device, d, &d->p, first, rows, s, to.p_rows.at, to.p_columns.at);
+        spread(device, d, &d->g, first, rows, r, to.g_rows.at, to.g_columns.at);
     }
     if (loss.at) add_sum(device, "softmax_divergence", n, (const double *)values, d->weight, loss.at);
 }

@@ -42,9 +42,10 @@ enum rng_stream {
     RNG_SHUFFLED_CODES = 0x1481, /* vectors of codes that change places: step = system */
     RNG_MASKED =
         0x1500, /* codes hidden in pre-training, + what is drawn (ehr/models/behrt.c); step = training step, index = sample and place */
-    RNG_ETHOS_WINDOW = 0x1600, /* where a window begins in pre-training: step = training step, index = sample */
-    RNG_ETHOS_VALUE = 0x1601,  /* values that deciles are fitted to: index = sample and event */
-    RNG_ETHOS_UNIT = 0x1602,   /* what is generated: step = number of the unit, index = sample and repetition */
+    RNG_ETHOS_WINDOW =
+        0x1600, /* where a window begins in pre-training: step = training step, index = sample and window */
+    RNG_ETHOS_VALUE = 0x1601, /* values that deciles are fitted to: index = sample and event */
+    RNG_ETHOS_UNIT = 0x1602,  /* what is generated: step = number of the unit, index = sample and repetition */
     RNG_TRANSE = 0x1540, /* MulT-EHR's pre-training: step = training step, index = subject << 20 | number of the pair */
     RNG_TRANSE_NEGATIVE = 0x1541, /* the same, number of the negative */
     RNG_KMEANS_LEVELS =

@@ -26,9 +26,21 @@ int bucket_init(struct bucket *bucket, const struct comm *comm, struct device *d
 
 void bucket_free(struct bucket *bucket, struct device *device) {
     device_host_free_reals(device, bucket->staging);
+    node_sum_close(&bucket->node);
     free(bucket->requests);
     bucket->staging = NULL;
     bucket->requests = NULL;
+}
+
+static int is_cpu(const struct device *device) { return strcmp(device->name, "cpu") == 0; }
+
+int bucket_share(struct bucket *bucket, const struct comm *comm, struct device *device, int per_node) {
+    if (comm->size == 1 || !is_cpu(device)) return STATUS_OK;
+    TRY(node_sum_open(&bucket->node, comm, bucket->count, bucket->most, per_node));
+    if (!bucket->node.memory.n_ranks) return STATUS_OK;
+    device_host_free_reals(device, bucket->staging);
+    bucket->staging = NULL;
+    return STATUS_OK;
 }
 
 /* Values of message i, and where they begin. */
@@ -52,8 +64,9 @@ int bucket_start(struct bucket *bucket, const struct comm *comm, struct device *
     bucket->sent = 0;
     if (comm->size == 1) return STATUS_OK;
     if (bucket->on_device) return start_on_device(bucket, comm, device);
-    device_fetch_reals(device, bucket->staging, bucket->values, bucket->count);
-    return strcmp(device->name, "cpu") == 0 ? bucket_send(bucket, comm, device) : STATUS_OK; /* it is there */
+    real *staging = bucket->node.memory.n_ranks ? node_memory_begin(&bucket->node.memory, comm) : bucket->staging;
+    device_fetch_reals(device, staging, bucket->values, bucket->count);
+    return is_cpu(device) ? bucket_send(bucket, comm, device) : STATUS_OK; /* it is there */
 }
 
 int bucket_send(struct bucket *bucket, const struct comm *comm, struct device *device) {
@@ -61,6 +74,10 @@ int bucket_send(struct bucket *bucket, const struct comm *comm, struct device *d
     bucket->sent = 1;
     if (comm->size == 1 || bucket->on_device) return STATUS_OK;
     device_fetch_wait(device);
+    if (bucket->node.memory.n_ranks) {
+        node_memory_offer(&bucket->node.memory, comm, bucket->count);
+        return STATUS_OK;
+    }
     for (int i = 0; i < bucket->n_messages; i++) {
         int64_t at, n = message(bucket, i, &at);
         int code = COMM_COUNTED(comm, n * (int64_t)sizeof(real),
@@ -82,11 +99,24 @@ static int bring_back(struct bucket *bucket, const struct comm *comm, struct dev
     return STATUS_OK;
 }
 
+static int take_from_node(struct bucket *bucket, const struct comm *comm, struct device *device) {
+    TRY(node_sum_finish(&bucket->node, comm));
+    for (int k = 0; k < bucket->node.memory.n_ranks; k++) {
+        int64_t at, n;
+        const real *sum = node_sum_part(&bucket->node, k, &at, &n);
+        device_prefetch_reals(device, dev_real_at(bucket->values, at), sum, n);
+    }
+    device_prefetch_wait(device);
+    node_memory_end(&bucket->node.memory);
+    return STATUS_OK;
+}
+
 int bucket_finish(struct bucket *bucket, const struct comm *comm, struct device *device) {
     if (!bucket->started) TRY(bucket_start(bucket, comm, device));
     TRY(bucket_send(bucket, comm, device));
     bucket->started = 0;
     if (comm->size == 1) return STATUS_OK;
+    if (bucket->node.memory.n_ranks) return take_from_node(bucket, comm, device);
     if (!bucket->on_device) return bring_back(bucket, comm, device);
     device_sum_finish(device);
     return STATUS_OK;

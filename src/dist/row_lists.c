@@ -1,5 +1,6 @@
 /* In messages the values of a rank stand together, list by list; on the device those of a list, rank by rank. `own` is this rank's part
- * of a message, `all` those of all ranks, `lists` the same values list by list, `round` what of a long message travels at once. */
+ * of a message, `all` those of all ranks, `lists` the same values list by list, `round` what of a long message travels at once. In the memory of a node a rank's values stand as it has
+ * them: its part of a message, or all lists. */
 #include "dist/row_lists.h"
 
 #include <stdlib.h>
@@ -48,7 +49,17 @@ int row_lists_make(struct row_lists *x, const struct comm *comm, struct device *
     return mem_alloc(&x->first, comm->size + 1, sizeof *x->first);
 }
 
+int row_lists_share(struct row_lists *x) {
+    TRY(node_memory_open_all(&x->node, x->comm, x->most_all));
+    if (!x->node.n_ranks) return STATUS_OK;
+    free(x->all);
+    free(x->round);
+    x->all = x->round = NULL;
+    return STATUS_OK;
+}
+
 void row_lists_free(struct row_lists *x) {
+    node_memory_close(&x->node);
     free(x->own);
     free(x->all);
     free(x->lists);
@@ -87,13 +98,19 @@ static int lay_out(struct row_lists *x, int n, const struct list *lists) {
                       (long long)at, (long long)x->most_all);
 }
 
+/* Where list i begins among the values of rank r. */
+static int64_t within_rank(const struct list *lists, int i, int r) {
+    int64_t at = 0;
+    for (int k = 0; k < i; k++) at += lists[k].shares->n[r] * lists[k].cols;
+    return at;
+}
+
 /* Between the order of messages and that of lists. */
 static void rearrange(const struct row_lists *x, int n, const struct list *lists, int to_lists) {
     int64_t list_begins = 0;
     for (int i = 0, size = x->comm->size; i < n; i++) {
         for (int r = 0; r < size; r++) {
-            int64_t at = x->first[r], count = lists[i].shares->n[r] * lists[i].cols;
-            for (int k = 0; k < i; k++) at += lists[k].shares->n[r] * lists[k].cols;
+            int64_t at = x->first[r] + within_rank(lists, i, r), count = lists[i].shares->n[r] * lists[i].cols;
             real *in_message = x->all + at,
                  *in_list = x->lists + list_begins + lists[i].shares->first[r] * lists[i].cols;
             if (count && to_lists) memcpy(in_list, in_message, (size_t)count * sizeof(real));
@@ -172,6 +189,58 @@ static int sum_all(struct row_lists *x) {
     return STATUS_OK;
 }
 
+/* The lists of all ranks in `lists`. */
+static int gather_by_messages(struct row_lists *x, int n, const struct list *lists) {
+    TRY(gather_all(x));
+    rearrange(x, n, lists, 1);
+    return STATUS_OK;
+}
+
+/* This rank's rows of all lists in `own`, summed, of all ranks' `lists`. */
+static int sum_by_messages(struct row_lists *x, int n, const struct list *lists) {
+    rearrange(x, n, lists, 0);
+    return sum_all(x);
+}
+
+/* ---- the same through the memory of a node ---- */
+static void gather_on_node(struct row_lists *x, int n, const struct list *lists) {
+    const struct comm *comm = x->comm;
+    real *to = x->lists;
+    node_memory_offer(&x->node, comm, x->first[comm->rank + 1] - x->first[comm->rank]);
+    node_memory_wait(&x->node, comm);
+    for (int i = 0; i < n; i++)
+        for (int r = 0; r < comm->size; r++) {
+            int64_t count = lists[i].shares->n[r] * lists[i].cols;
+            memcpy(to, node_memory_values(&x->node, r) + within_rank(lists, i, r), (size_t)count * sizeof *to);
+            to += count;
+        }
+    node_memory_end(&x->node);
+}
+
+/* to[n] = the sum of values[n] of all ranks, which begin at `at`. */
+static void sum_of_ranks(const struct row_lists *x, int64_t at, int64_t n, real *to) {
+    for (int r = 0; r < x->comm->size; r++) {
+        const real *from = node_memory_values(&x->node, r) + at;
+        for (int64_t i = 0; i < n; i++) to[i] = r > 0 ? to[i] + from[i] : from[i];
+    }
+}
+
+static void sum_on_node(struct row_lists *x, int n, const struct list *lists) {
+    const struct comm *comm = x->comm;
+    int64_t list_begins = 0;
+    real *to = x->own;
+    node_memory_offer(&x->node, comm, x->first[comm->size]);
+    node_memory_wait(&x->node, comm);
+    for (int i = 0; i < n; i++) {
+        const struct row_shares *shares = lists[i].shares;
+        int64_t cols = lists[i].cols, count = shares->n[comm->rank] * cols;
+        sum_of_ranks(x, list_begins + shares->first[comm->rank] * cols, count, to);
+        to += count;
+        list_begins += shares->total * cols;
+    }
+    node_memory_end(&x->node);
+}
+
 /* ---- the exchanges ---- */
 /* To and from what a rank that has failed lacks: it sends zeros. */
 static void bring(const struct row_lists *x, real *to, dev_real from, int64_t count) {
@@ -201,10 +270,10 @@ static void take_ints(const struct row_lists *x, dev_int to, real *from, int64_t
 
 int row_lists_gather(struct row_lists *x, int n, const struct row_list *rows, int n_ints, const struct int_list *ints) {
     struct list lists[MOST_LISTS] = {0};
-    int rank = x->comm->rank;
-    real *own = x->own, *all = x->lists;
+    int rank = x->comm->rank, shared = x->node.n_ranks > 0;
     for (int i = 0; i < n + n_ints; i++) lists[i] = list_at(i, n, rows, ints);
     TRY(lay_out(x, n + n_ints, lists));
+    real *own = shared ? node_memory_begin(&x->node, x->comm) : x->own, *all = x->lists;
     for (int i = 0; i < n; i++) {
         int64_t count = rows[i].shares->n[rank] * rows[i].cols;
         bring(x, own, rows[i].local, count);
@@ -214,8 +283,10 @@ int row_lists_gather(struct row_lists *x, int n, const struct row_list *rows, in
         bring_ints(x, own, ints[i].local, ints[i].shares->n[rank]);
         own += ints[i].shares->n[rank];
     }
-    TRY(gather_all(x));
-    rearrange(x, n + n_ints, lists, 1);
+    if (shared)
+        gather_on_node(x, n + n_ints, lists);
+    else
+        TRY(gather_by_messages(x, n + n_ints, lists));
     for (int i = 0; i < n; i++) {
         take(x, rows[i].all, all, rows[i].shares->total * rows[i].cols);
         all += rows[i].shares->total * rows[i].cols;
@@ -229,16 +300,18 @@ int row_lists_gather(struct row_lists *x, int n, const struct row_list *rows, in
 
 int row_lists_scatter_sum(struct row_lists *x, int n, const struct row_list *rows) {
     struct list lists[MOST_LISTS] = {0};
-    int rank = x->comm->rank;
-    real *own = x->own, *local = x->lists, *all = x->lists;
+    int rank = x->comm->rank, shared = x->node.n_ranks > 0;
     for (int i = 0; i < n; i++) lists[i] = list_at(i, n, rows, NULL);
     TRY(lay_out(x, n, lists));
+    real *own = x->own, *local = x->lists, *all = shared ? node_memory_begin(&x->node, x->comm) : x->lists;
     for (int i = 0; i < n; i++) {
         bring(x, all, rows[i].all, rows[i].shares->total * rows[i].cols);
         all += rows[i].shares->total * rows[i].cols;
     }
-    rearrange(x, n, lists, 0);
-    TRY(sum_all(x));
+    if (shared)
+        sum_on_node(x, n, lists);
+    else
+        TRY(sum_by_messages(x, n, lists));
     for (int i = 0; i < n; i++) {
         int64_t count = rows[i].shares->n[rank] * rows[i].cols;
         bring(x, local, rows[i].local, count);
@@ -253,6 +326,15 @@ int row_lists_sum(struct row_lists *x, dev_real values, int64_t count) {
     const struct comm *comm = x->comm;
     if (comm->size == 1) return STATUS_OK;
     if (count > x->most_all) return status_set(STATUS_FAILED, "%lld values are too many to sum", (long long)count);
+    if (x->node.n_ranks) {
+        bring(x, node_memory_begin(&x->node, comm), values, count);
+        node_memory_offer(&x->node, comm, count);
+        node_memory_wait(&x->node, comm);
+        sum_of_ranks(x, 0, count, x->lists);
+        node_memory_end(&x->node);
+        take(x, values, x->lists, count);
+        return STATUS_OK;
+    }
     bring(x, x->all, values, count);
     for (int64_t at = 0; at < count; at += x->most_message) {
         int64_t n = count - at < x->most_message ? count - at : x->most_message;

@@ -3,12 +3,12 @@
  *
  * However many lists there are, an exchange is one message of each rank. Its memory, and how long messages may be, is fixed when it is
  * made, so that nothing can fail on one rank alone between two collective calls. The values travel through host memory, from
- * a GPU too.
+ * a GPU too; between ranks of one node they need no messages (dist/node_memory.h).
  */
 #ifndef MEDTOK_DIST_ROW_LISTS_H
 #define MEDTOK_DIST_ROW_LISTS_H
 
-#include "dist/comm.h"
+#include "dist/node_memory.h"
 #include "kernels.h"
 
 /* Rank r holds n[r] rows from first[r] on; total over all ranks. */
@@ -42,6 +42,7 @@ struct row_lists {
     const struct comm *comm; /* borrowed */
     struct device *device;   /* borrowed */
     int64_t most_own, most_all, most_message;
+    struct node_memory node;         /* where all ranks are of one: in place of messages */
     real *own, *all, *lists, *round; /* host; see row_lists.c */
     int *counts, *displacements;     /* [size] of a round */
     int64_t *first;                  /* [size + 1] where each rank's values begin in `all` */
@@ -53,6 +54,9 @@ struct row_lists {
 int row_lists_make(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
                    int64_t most_all, int64_t most_message);
 void row_lists_free(struct row_lists *lists);
+
+/* Collective, before the first exchange: where all ranks are of one node and can share memory, exchanges go through it. */
+int row_lists_share(struct row_lists *lists);
 
 /* Collective: `all` from all ranks' `local`, of n lists of rows and n_ints of integers. */
 int row_lists_gather(struct row_lists *lists, int n, const struct row_list *rows, int n_ints,

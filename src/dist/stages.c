@@ -84,14 +84,17 @@ void stages_summarize(const struct stage_totals *sum, const struct stage_totals 
 
 static void log_table(const struct stages *s, const char *job, int n_ranks, const struct stage_row *rows,
                       void (*log_line)(const char *format, ...)) {
+    int width = 10; /* of the longest name that is shown, at least */
+    for (int i = 0; i <= s->n; i++)
+        if (rows[i].seconds > 0 && (int)strlen(stage_name(s, i)) > width) width = (int)strlen(stage_name(s, i));
     log_line("stages of %s on %d rank(s):", job, n_ranks);
-    log_line("%-10s %9s %7s %6s %6s %9s %8s %9s %9s", "stage", "s", "share", "imbal", "MPI", "GFLOP/s", "GB/s",
+    log_line("%-*s %9s %7s %6s %6s %9s %8s %9s %9s", width, "stage", "s", "share", "imbal", "MPI", "GFLOP/s", "GB/s",
              "messages", "MB sent");
     for (int i = 0; i <= s->n; i++)
         if (rows[i].seconds > 0)
-            log_line("%-10s %9.3f %5.1f %% %6.2f %4.0f %% %9.2f %8.2f %9.0f %9.2f", stage_name(s, i), rows[i].seconds,
-                     100 * rows[i].share, rows[i].imbalance, 100 * rows[i].in_mpi, 1e-9 * rows[i].flop_rate,
-                     1e-9 * rows[i].byte_rate, rows[i].messages, 1e-6 * rows[i].sent);
+            log_line("%-*s %9.3f %5.1f %% %6.2f %4.0f %% %9.2f %8.2f %9.0f %9.2f", width, stage_name(s, i),
+                     rows[i].seconds, 100 * rows[i].share, rows[i].imbalance, 100 * rows[i].in_mpi,
+                     1e-9 * rows[i].flop_rate, 1e-9 * rows[i].byte_rate, rows[i].messages, 1e-6 * rows[i].sent);
 }
 
 /* ---- the file ---- */

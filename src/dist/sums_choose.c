@@ -71,7 +71,12 @@ static int join(const struct comm *comm, struct device *device) {
     }
 }
 
+static int by_mpi;
+
+int sums_by_mpi(void) { return by_mpi; }
+
 int sums_choose(const struct comm *comm, enum summing wanted, struct device *device) {
+    by_mpi = wanted == SUMS_MPI;
     int has_gpu = strcmp(device->name, "cpu") != 0;
     if (comm->size == 1 || (!has_gpu && wanted != SUMS_NCCL)) return STATUS_OK;
     if (!has_gpu)

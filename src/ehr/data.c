@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "dist/gather.h"
+#include "ehr/models/ethos_timeline.h"
 #include "ehr/sample_choice.h"
 #include "ehr/timeline.h"
 #include "train/sampler.h"
@@ -19,6 +20,8 @@ struct builder {
     struct cohort cohort; /* with the events that are read just now */
     struct sample_choice choice;
     double *cost[N_LISTS]; /* [choice.n] */
+    int64_t *windows;      /* [choice.n] of the subjects of pre-training */
+    uint8_t *units;        /* [n_cohort_codes] of each, with models that read windows */
     int64_t *tokens;       /* [n_cohort_codes] of all samples of the scored task */
     int64_t *vector;       /* [n_cohort_codes] */
     int train_only;        /* of the vectors' source */
@@ -100,6 +103,20 @@ static int reads_all(enum ehr_model_number model) {
     return model == EHR_ETHOS || model == EHR_ETHOS_PROBE || model == EHR_GT_BEHRT || model == EHR_MULT_EHR;
 }
 
+static int reads_windows(enum ehr_model_number model) { return model == EHR_ETHOS || model == EHR_ETHOS_PROBE; }
+
+/* How many windows a history fills, so that pre-training reads all units alike, as ETHOS' does: at least one. */
+static int64_t n_windows(const struct builder *b, const struct sample_history *h) {
+    int64_t room = b->options->max_length, units = 0;
+    if (!reads_windows(b->options->model)) return 1;
+    for (int64_t i = h->n_static; i < h->n; i++) {
+        int32_t interval;
+        units += b->units[h->events[i].code];
+        if (i > h->n_static) units += ethos_intervals(h->events[i].time - h->events[i - 1].time, &interval);
+    }
+    return units > room ? (units + room - 1) / room : 1;
+}
+
 /* seen[code]: number of the last sample, of those that are looked at, that had it. */
 static int look_at(struct builder *b, int list, int64_t i, int64_t number, int64_t *seen) {
     const struct chosen_sample *sample = &b->choice.samples[list][i];
@@ -111,6 +128,7 @@ static int look_at(struct builder *b, int list, int64_t i, int64_t number, int64
     TRY(read_sample(b, sample, &history));
     int64_t n = reads_all(b->options->model) ? b->visits.n_codes : t->n;
     b->cost[list][i] = cost_of(b, t->n);
+    if (list == LIST_PRETRAIN) b->windows[i] = n_windows(b, &history);
     if (sample->task == 0) d->n_dropped += t->dropped;
     if (sample->task == 0) d->n_cut += t->dropped > 0;
     for (int64_t k = 0; k < n; k++) {
@@ -140,15 +158,28 @@ static int look(struct builder *b) {
     return status;
 }
 
+/* b->units: of each code, as the arm base spells it. The other arms' are about as many, and all arms are to read the same windows. */
+static int count_units(struct builder *b) {
+    char parts[ETHOS_MOST_PARTS][ETHOS_PART_BYTES];
+    const struct ehr_data *d = b->data;
+    if (!reads_windows(b->options->model) || b->choice.n[LIST_PRETRAIN] == 0) return STATUS_OK;
+    TRY(mem_alloc(&b->units, d->n_cohort_codes, sizeof *b->units));
+    for (int64_t c = 0; c < d->n_cohort_codes; c++) b->units[c] = (uint8_t)ethos_parts(ehr_code(d, c), parts);
+    return STATUS_OK;
+}
+
 static int look_together(struct builder *b) {
     struct ehr_data *d = b->data;
     int status = STATUS_OK;
     for (int list = 0; list < N_LISTS && status == STATUS_OK; list++)
         status = mem_alloc(&b->cost[list], b->choice.n[list], sizeof *b->cost[list]);
+    if (status == STATUS_OK) status = mem_alloc(&b->windows, b->choice.n[LIST_PRETRAIN], sizeof *b->windows);
+    if (status == STATUS_OK) status = count_units(b);
     if (status == STATUS_OK) status = look(b);
     TRY(comm_agree(b->comm, status));
     for (int list = 0; list < N_LISTS; list++) /* each is one rank's */
         TRY(comm_sum_double(b->comm, b->cost[list], b->choice.n[list]));
+    TRY(comm_sum_int64(b->comm, b->windows, b->choice.n[LIST_PRETRAIN]));
     TRY(comm_sum_int64(b->comm, d->in_train, d->n_cohort_codes));
     TRY(comm_sum_int64(b->comm, b->tokens, d->n_cohort_codes));
     TRY(comm_sum_int64(b->comm, &d->n_dropped, 1));
@@ -233,6 +264,7 @@ struct set_capacity {
 
 static int add_history(struct sample_set *set, const struct sample_history *h, struct set_capacity *capacity) {
     int64_t at = set->offsets[set->n], visit = set->visit_offsets[set->n];
+    set->history[set->n] = set->n;
     TRY(mem_grow(&set->events, &capacity->events, at + h->n, sizeof *set->events));
     TRY(mem_grow(&set->visits, &capacity->visits, visit + h->n_visits, sizeof *set->visits));
     for (int64_t i = 0; i < h->n; i++) set->events[at + i] = h->events[i];
@@ -243,6 +275,17 @@ static int add_history(struct sample_set *set, const struct sample_history *h, s
     set->offsets[set->n + 1] = at + h->n;
     set->visit_offsets[set->n + 1] = visit + h->n_visits;
     return STATUS_OK;
+}
+
+/* A further window of the subject that was added before: it has that one's history. */
+static void add_window(struct sample_set *set) {
+    int64_t i = set->n;
+    set->history[i] = set->history[i - 1];
+    set->n_static[i] = set->n_static[i - 1];
+    set->birth[i] = set->birth[i - 1];
+    set->time[i] = set->time[i - 1];
+    set->offsets[i + 1] = set->offsets[i];
+    set->visit_offsets[i + 1] = set->visit_offsets[i];
 }
 
 static int add_label(const struct builder *b, struct sample_set *set, const struct chosen_sample *sample,
@@ -262,9 +305,14 @@ static int add_sample(struct builder *b, struct sample_set *set, const struct ch
     const struct cohort *c = &b->cohort;
     struct sample_history history;
     struct sample_codes codes;
-    TRY(read_sample(b, sample, &history));
-    TRY(add_history(set, &history, capacity));
+    if (sample->window > 0 && set->n > 0) {
+        add_window(set);
+    } else {
+        TRY(read_sample(b, sample, &history));
+        TRY(add_history(set, &history, capacity));
+    }
     TRY(add_label(b, set, sample, capacity));
+    set->window[set->n] = sample->window;
     set->number[set->n] = sample->sample >= 0 ? sample->sample : sample->subject;
     set->task[set->n] = sample->task;
     set->subject[set->n] = c->subject[sample->subject];
@@ -283,6 +331,8 @@ static int make_set(struct sample_set *set, const struct ehr_data *d, int64_t n)
     TRY(mem_alloc(&set->time, n, sizeof *set->time));
     TRY(mem_alloc(&set->label, n, sizeof *set->label));
     TRY(mem_alloc(&set->unseen, n, sizeof *set->unseen));
+    TRY(mem_alloc(&set->window, n, sizeof *set->window));
+    TRY(mem_alloc(&set->history, n, sizeof *set->history));
     TRY(mem_alloc(&set->n_static, n, sizeof *set->n_static));
     TRY(mem_alloc(&set->set_offsets, n + 1, sizeof *set->set_offsets));
     TRY(mem_alloc(&set->offsets, n + 1, sizeof *set->offsets));
@@ -316,6 +366,7 @@ static int deal_to_sampler(struct builder *b, int list, int64_t *first, double *
 static int deal_all(struct builder *b) {
     struct ehr_data *d = b->data;
     d->n_train = b->choice.n[SPLIT_TRAIN];
+    TRY(sample_choice_repeat(&b->choice, b->windows, &b->cost[LIST_PRETRAIN]));
     d->n_pretrain = b->choice.n[LIST_PRETRAIN];
     TRY(deal_to_sampler(b, SPLIT_TRAIN, &d->train_first, &d->train_cost, &d->sets[SPLIT_TRAIN]));
     if (d->n_pretrain) TRY(deal_to_sampler(b, LIST_PRETRAIN, &d->pretrain_first, &d->pretrain_cost, &d->pretrain));
@@ -353,6 +404,8 @@ int ehr_data_make(struct ehr_data *data, const struct comm *comm, const char *co
     sample_choice_free(&b.choice);
     for (int i = 0; i < N_LISTS; i++) free(b.cost[i]);
     free(b.tokens);
+    free(b.windows);
+    free(b.units);
     free(b.vector);
     history_free(&b.history);
     free(b.events);
@@ -362,11 +415,12 @@ int ehr_data_make(struct ehr_data *data, const struct comm *comm, const char *co
 }
 
 struct sample_history sample_set_history(const struct sample_set *set, int64_t i) {
-    return (struct sample_history){.n = set->offsets[i + 1] - set->offsets[i],
-                                   .n_static = set->n_static[i],
-                                   .n_visits = set->visit_offsets[i + 1] - set->visit_offsets[i],
-                                   .events = set->events + set->offsets[i],
-                                   .visits = set->visits + set->visit_offsets[i],
+    int64_t of = set->history ? set->history[i] : i;
+    return (struct sample_history){.n = set->offsets[of + 1] - set->offsets[of],
+                                   .n_static = set->n_static[of],
+                                   .n_visits = set->visit_offsets[of + 1] - set->visit_offsets[of],
+                                   .events = set->events + set->offsets[of],
+                                   .visits = set->visits + set->visit_offsets[of],
                                    .birth_code = set->birth_code,
                                    .birth = set->birth[i],
                                    .time = set->time[i],
@@ -413,6 +467,8 @@ static void free_set(struct sample_set *set) {
     free(set->unseen);
     free(set->set_offsets);
     free(set->set);
+    free(set->window);
+    free(set->history);
     free(set->offsets);
     free(set->n_static);
     free(set->events);

@@ -39,6 +39,9 @@ struct sample_set {
     int32_t *unseen;       /* [n] different medical codes of the history that no sample of train has */
     int64_t *set_offsets;  /* [n + 1] classes of each in set */
     int32_t *set;
+    int32_t *
+        window; /* [n] of pre-training: which of the windows of a subject's history this is; NULL: each is the only one */
+    int64_t *history;            /* [n] the sample whose events and visits it has, if not its own; NULL: its own */
     int64_t *offsets, *n_static; /* [n + 1], [n] events of each */
     struct sample_event *
         events; /* their tokens are rows: special ones, codes with a row of their own, then, from first_vector on, codes with
@@ -79,7 +82,8 @@ struct ehr_data {
     double *train_cost;               /* [n_train] expected work of each */
     struct sample_set sets[N_SPLITS]; /* this rank's: of train a run in their order, of the others likewise */
     int64_t train_first;              /* sets[SPLIT_TRAIN] is samples train_first .. of train */
-    /* With ehr.pretrain_steps: subjects of train, each with all that is known of it; tuning and held_out have no part in it. */
+    /* With ehr.pretrain_steps: subjects of train, each with all that is known of it; tuning and held_out have no part in it. For ETHOS,
+     * which reads a window of a history at a time, a subject stands there as often as its history fills windows, about. */
     struct sample_set pretrain; /* this rank's, as of train */
     int64_t n_pretrain, pretrain_first;
     double *pretrain_cost; /* [n_pretrain] */

@@ -16,6 +16,10 @@
 #include "ehr/evaluation.h"
 #include "ehr/trial_files.h"
 
+#define TRAIN_STAGE(number, name) "train " name,
+const char *const GRID_STAGE_NAMES[N_GRID_STAGES] = {"plan",  "load", EHR_MODELS(TRAIN_STAGE) "score",
+                                                     "write", "wait", "report"};
+
 enum { FAILURE = 1500 };
 struct failure {
     int64_t trial;
@@ -101,8 +105,11 @@ static int train_and_score(struct worker_group *w, const struct grid_trial *tria
     int is_trained = 0;
     if (!w->run->force)
         TRY(h5file_up_to_date(&w->comm, paths->checkpoint, KIND_CHECKPOINT, provenance->key, &is_trained));
+    stage_begin(w->run->stages, GRID_LOAD);
     TRY(load(w, trial));
+    stage_begin(w->run->stages, GRID_TRAIN + (int)trial->options.model);
     if (!is_trained) TRY(ehr_evaluation_train(&w->loaded, trial->seed, &ring, paths->metrics));
+    stage_begin(w->run->stages, GRID_SCORE);
     return ehr_evaluation_score(&w->loaded, trial->seed, paths->checkpoint, result, samples);
 }
 
@@ -116,11 +123,13 @@ static int run_trial(struct worker_group *w, const struct grid_trial *trial) {
     int status = comm_agree(&w->comm, w->run->describe(w->run->self, trial, &provenance));
     if (status == STATUS_OK) status = train_and_score(w, trial, &paths, &provenance, &result, samples);
     result.seconds = clock_seconds() - since;
+    stage_begin(w->run->stages, GRID_WRITE);
     if (status == STATUS_OK && w->comm.rank == 0)
         status = trial_files_write(&paths, w->run, trial, w->loaded.data.tasks[0].name, &provenance, &result, samples);
     result_free(&result);
     for (int s = 0; s < N_RESULT_SPLITS; s++) result_samples_free(samples[s]);
     trial_provenance_free(&provenance);
+    stage_end(w->run->stages);
     if (status == STATUS_ALONE && w->comm.size == 1) status = STATUS_FAILED; /* nobody waits for it */
     return status == STATUS_ALONE ? status : comm_agree(&w->comm, status);
 }
@@ -189,8 +198,10 @@ static int work_in_groups(const struct grid_run *run, int64_t n_todo, int64_t *t
     if (status == STATUS_ALONE) return status;
     if (status != STATUS_OK) stop_status = work_counter_stop(&counter); /* what others have begun they finish */
     ehr_evaluation_free(&w.loaded);
+    stage_begin(run->stages, GRID_WAIT);
     status = comm_agree(run->comm, status != STATUS_OK ? status : stop_status);
     work_counter_close(&counter);
+    stage_end(run->stages);
     if (status == STATUS_OK)
         status = comm_gather_rows(run->comm, w.n_failures, sizeof *w.failures, w.failures, n_failures, failures);
     free(w.failures);
@@ -217,7 +228,10 @@ int grid_run(const struct grid_run *run, struct results *results, int64_t *n_fai
     int64_t *todo = NULL, n_todo = 0;
     struct failure *failures = NULL;
     *n_failed = 0;
+    stage_begin(run->stages, GRID_PLAN);
     int status = list_todo(run, &n_todo, &todo);
+    stage_end(run->stages);
+    run->stages->done = n_todo;
     if (status == STATUS_OK && n_todo > 0) status = work_in_groups(run, n_todo, todo, n_failed, &failures);
     if (status == STATUS_OK)
         status = comm_agree(run->comm, run->comm->rank == 0 ? collect(run, *n_failed, failures, results) : STATUS_OK);

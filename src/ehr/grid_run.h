@@ -8,9 +8,25 @@
 #include <limits.h>
 
 #include "dist/options.h"
+#include "dist/stages.h"
 #include "ehr/grid.h"
 #include "ehr/results.h"
 #include "kernels.h"
+
+/* Where the time of `evaluate` goes. plan: what is finished already; load: samples and vectors; then the training of each model, its
+ * pre-training and its scores of tuning on the way included; score: with the weights that are kept; wait: there are no more trainings for
+ * this group, but others have not finished. */
+enum grid_stage {
+    GRID_PLAN,
+    GRID_LOAD,
+    GRID_TRAIN, /* of the first model */
+    GRID_SCORE = GRID_TRAIN + N_EHR_MODELS,
+    GRID_WRITE,
+    GRID_WAIT,
+    GRID_REPORT,
+    N_GRID_STAGES
+};
+extern const char *const GRID_STAGE_NAMES[N_GRID_STAGES];
 
 struct grid_run {
     const struct comm *comm;
@@ -20,6 +36,7 @@ struct grid_run {
     const struct grid *grid;
     const char *cohort, *table, *text; /* files */
     int force;                         /* make all anew */
+    struct stages *stages;             /* begun, with GRID_STAGE_NAMES; done: the trainings that were made */
     const char *setting;               /* that says where files lie, for messages: "files.scores" */
     /* Where a file of a training lies. Endings: ".h5" the model, ".jsonl" its metrics, ".results.h5" all that it came to, ".meds.json", and
      * that of predictions. */

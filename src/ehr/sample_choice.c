@@ -72,7 +72,7 @@ static int add_drawn(struct chooser *x, int32_t task, int64_t first, const struc
         int status = STATUS_OK;
         for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
             int64_t sample = first + rows[i].sample;
-            struct chosen_sample chosen = {x->cohort->sample_subject[sample], sample, task};
+            struct chosen_sample chosen = {x->cohort->sample_subject[sample], sample, task, 0};
             int times = s == SPLIT_TRAIN ? (int)rows[i].weight : 1; /* what is scored is scored once */
             for (int k = 0; k < times && status == STATUS_OK; k++) {
                 count(x, &x->data->tasks[task], s, sample);
@@ -146,7 +146,7 @@ static int make(struct chooser *x) {
         qsort(choice->samples[SPLIT_TRAIN], (size_t)choice->n[SPLIT_TRAIN], sizeof **choice->samples, by_subject);
     for (int64_t s = 0; s < x->cohort->n_subjects && o->pretrain_steps > 0; s++)
         if (x->cohort->split[s] == SPLIT_TRAIN)
-            TRY(add(x, LIST_PRETRAIN, &(struct chosen_sample){s, -1, -1}, &capacity[LIST_PRETRAIN]));
+            TRY(add(x, LIST_PRETRAIN, &(struct chosen_sample){s, -1, -1, 0}, &capacity[LIST_PRETRAIN]));
     return STATUS_OK;
 }
 
@@ -155,6 +155,31 @@ int sample_choice_make(struct sample_choice *choice, const char *path, const str
     struct chooser x = {path, cohort, options, seed, data, choice};
     *choice = (struct sample_choice){0};
     return make(&x);
+}
+
+int sample_choice_repeat(struct sample_choice *choice, const int64_t *windows, double **cost) {
+    struct chosen_sample *samples = NULL, *of = choice->samples[LIST_PRETRAIN];
+    int64_t n = 0, at = 0;
+    double *costs = NULL;
+    for (int64_t i = 0; i < choice->n[LIST_PRETRAIN]; i++) n += windows[i];
+    TRY(mem_alloc(&samples, n, sizeof *samples));
+    int status = mem_alloc(&costs, n, sizeof *costs);
+    for (int64_t i = 0; i < choice->n[LIST_PRETRAIN] && status == STATUS_OK; i++)
+        for (int32_t k = 0; k < windows[i]; k++, at++) {
+            samples[at] = of[i];
+            samples[at].window = k;
+            costs[at] = (*cost)[i];
+        }
+    if (status != STATUS_OK) {
+        free(samples);
+        return status;
+    }
+    free(of);
+    free(*cost);
+    choice->n[LIST_PRETRAIN] = n;
+    choice->samples[LIST_PRETRAIN] = samples;
+    *cost = costs;
+    return STATUS_OK;
 }
 
 void sample_choice_free(struct sample_choice *choice) {

@@ -8,6 +8,7 @@
 struct chosen_sample {
     int64_t subject, sample; /* indices in the cohort */
     int32_t task;            /* index in ehr_data.tasks; -1: none */
+    int32_t window;          /* of pre-training: which of the windows of the subject's history, from 0 on */
 };
 
 /* Lists of a split, and behind them that of pre-training. */
@@ -22,5 +23,8 @@ struct sample_choice {
 int sample_choice_make(struct sample_choice *choice, const char *path, const struct cohort *cohort,
                        const struct ehr_options *options, uint64_t seed, struct ehr_data *data);
 void sample_choice_free(struct sample_choice *choice);
+
+/* Puts subject i of the list of pre-training there windows[i] times, side by side, and its cost, [n], likewise. */
+int sample_choice_repeat(struct sample_choice *choice, const int64_t *windows, double **cost);
 
 #endif

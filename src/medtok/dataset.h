@@ -66,10 +66,7 @@ int dataset_keep_on_device(struct dataset *dataset, struct device *device);
  * two parents in one batch, one pair in 2^31 shares a class by chance, and lacks a negative. `status` as above. */
 int dataset_find_siblings(struct dataset *dataset, const struct comm *comm, const char *vocabulary_path, int status);
 
-/* Expected work of a code with these sides (n_nodes 0: without a graph), in units of one node. */
-double dataset_cost_of_code(int has_text, int64_t n_nodes);
-
-/* Expected work of every code of the vocabulary, in the same units: cost[n_codes] (caller frees). */
+/* Expected work of every code of the vocabulary, in units of one node: cost[n_codes] (caller frees). */
 int dataset_costs(const char *vocabulary_path, enum sides sides, double **cost, int64_t *n_codes);
 
 #endif

@@ -86,12 +86,16 @@ static int read_lists(struct lists *l, struct h5file *file) {
 }
 
 /* ---- pieces ---- */
+/* What pieces are made equal by, of a code with both sides, in units of a node. It is not the cost that ranks are cut by: another weight is another order, thus
+ * other batches than those of checkpoints that there are. */
+static double weight_of_code(int64_t n_nodes) { return 16 + (double)n_nodes; }
+
 static int cut_lists(struct lists *l) {
     double *weight;
     TRY(mem_alloc(&l->piece, l->distinct.n, sizeof *l->piece));
     TRY(mem_alloc(&weight, l->distinct.n, sizeof *weight));
     for (int64_t i = 0; i < l->distinct.n; i++)
-        weight[i] = (double)l->count[i] * dataset_cost_of_code(1, l->offsets[i + 1] - l->offsets[i]);
+        weight[i] = (double)l->count[i] * weight_of_code(l->offsets[i + 1] - l->offsets[i]);
     struct sharing sharing = {.n = l->distinct.n,
                               .n_parts = l->n_nodes,
                               .offsets = l->offsets,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "dist/reduce.h"
 #include "medtok/accused.h"
 #include "medtok/first_codebook.h"
 #include "medtok/first_text_map.h"
@@ -336,8 +337,9 @@ static int make(struct medtok_learner *m) {
     const struct model_settings *o = &m->options.model;
     int64_t most_own = m->sampler.end_stratum - m->sampler.first_stratum;
     for (int i = 0; i < 2; i++) TRY(make_slot(m, &m->slots[i]));
-    TRY(losses_make_lists(&m->lists, m->comm, m->device, most_own, m->sampler.n_strata, o->loss.parts,
-                          o->quantizer.dim));
+    int64_t near = o->loss.neighbours > 0 ? m->text.dim + 5 * o->quantizer.dim : 0;
+    TRY(losses_make_lists(&m->lists, m->comm, m->device, most_own, m->sampler.n_strata, o->loss.parts, o->quantizer.dim,
+                          near));
     TRY(mem_alloc(&m->tokens, most_own * o->quantizer.top_k, sizeof *m->tokens));
     TRY(mem_alloc(&m->summed, 4 * o->quantizer.size, sizeof *m->summed));
     TRY(mem_alloc(&m->picked, (o->quantizer.size + 63) / 64, sizeof *m->picked));
@@ -361,6 +363,7 @@ int medtok_learner_make(struct medtok_learner *m, const struct medtok_learner_op
     *m = (struct medtok_learner){.options = *options, .comm = comm, .device = device};
     if (options->continuation.checkpoint[0]) m->options.model.quantizer.warmup = 0; /* its codebook is there */
     TRY(comm_agree(comm, make(m)));
+    if (!sums_by_mpi()) TRY(row_lists_share(&m->lists));
     m->learner = (struct learner){.self = m,
                                   .parameters = &m->parameters,
                                   .settings = "train",

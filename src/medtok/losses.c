@@ -15,7 +15,9 @@ const char *const LOSS_TERM_NAMES[N_TERMS] = {"codebook_text",
                                               "orthogonal_graph",
                                               "reconstruction_text",
                                               "reconstruction_graph",
-                                              "kl"};
+                                              "kl",
+                                              "neighbours_text",
+                                              "neighbours_graph"};
 
 static void keep_status(struct losses *losses, int status) {
     if (losses->status == STATUS_OK) losses->status = status;
@@ -66,62 +68,137 @@ static void nce_of_part(struct losses *losses, const struct compared *c, int par
                           at_row(tape_grad(losses->tape, c->u), first, dim), at_row(c->all_grad, begin, dim), none);
 }
 
+/* ---- neighbours ---- */
+/* Own rows of length 1, and all that they are compared with. */
+struct located {
+    const struct neighbours *of;
+    struct var *known, *found;
+    dev_real all_known, all_found, all_grad; /* [total, .]; the gradient is that of all_found */
+};
+
+static void neighbours_of_part(struct losses *losses, const struct located *l, int part) {
+    struct device *d = losses->tape->device;
+    const struct neighbours *of = l->of;
+    const dev_real none = {NULL};
+    int64_t first, end, begin = part_first(of->parts, of->shares, part);
+    int64_t known = l->known->cols, found = l->found->cols;
+    own_rows(losses, of->shares, of->parts, part, &first, &end);
+    if (end <= first) return;
+    struct softmax_divergence divergence = {
+        .n = end - first,
+        .m = part_first(of->parts, of->shares, part + 1) - begin,
+        .p = {known, 1 / of->known_temperature, at_row(l->known->value, first, known),
+              at_row(l->all_known, begin, known)},
+        .g = {found, 1 / of->found_temperature, at_row(l->found->value, first, found),
+              at_row(l->all_found, begin, found)},
+        .own = of->shares->first[losses->comm->rank] + first - begin,
+        .weight = of->weight / of->shares->total};
+    struct softmax_divergence_gradients to = {none, none, at_row(tape_grad(losses->tape, l->found), first, found),
+                                              at_row(l->all_grad, begin, found)};
+    d->run->softmax_divergence(d, &divergence, loss_term(losses, of->term), to);
+}
+
+/* ---- both, and what travels for them ---- */
+struct comparisons {
+    struct compared contrasts[MOST_CONTRASTS];
+    struct located neighbours[MOST_NEIGHBOURS];
+    int n_contrasts, n_neighbours;
+};
+
+/* Room for the rows of all ranks of v, which are asked for by *list. */
+static dev_real rows_everywhere(struct tape *tape, const struct row_shares *shares, struct var *v,
+                                struct row_list *list) {
+    dev_real all = tape_scratch(tape, shares->total * v->cols);
+    *list = (struct row_list){shares, v->cols, v->value, all};
+    return all;
+}
+
 /* The rows of all ranks, and memory for their gradients. */
-static void gather_compared(struct losses *losses, int n, struct compared *compared) {
+static void gather_compared(struct losses *losses, struct comparisons *x) {
     struct tape *tape = losses->tape;
-    struct row_list rows[MOST_CONTRASTS];
+    struct row_list rows[MOST_CONTRASTS + 2 * MOST_NEIGHBOURS];
     struct int_list classes[MOST_CONTRASTS];
-    int n_classes = 0;
-    for (int i = 0; i < n; i++) {
-        struct compared *c = &compared[i];
-        int64_t values = c->of->shares->total * c->v->cols;
-        c->all = tape_scratch(tape, values);
-        if (!tape->evaluating) c->all_grad = tape_scratch(tape, values);
-        rows[i] = (struct row_list){c->of->shares, c->v->cols, c->v->value, c->all};
+    int n = 0, n_classes = 0;
+    for (int i = 0; i < x->n_contrasts; i++) {
+        struct compared *c = &x->contrasts[i];
+        c->all = rows_everywhere(tape, c->of->shares, c->v, &rows[n++]);
+        if (!tape->evaluating) c->all_grad = tape_scratch(tape, c->of->shares->total * c->v->cols);
         if (!c->of->sibling_class.at) continue;
         c->all_classes = tape_ints(tape, c->of->shares->total);
         classes[n_classes++] = (struct int_list){c->of->shares, c->of->sibling_class, c->all_classes};
     }
+    for (int i = 0; i < x->n_neighbours; i++) {
+        struct located *l = &x->neighbours[i];
+        l->all_known = rows_everywhere(tape, l->of->shares, l->known, &rows[n++]);
+        l->all_found = rows_everywhere(tape, l->of->shares, l->found, &rows[n++]);
+        if (!tape->evaluating) l->all_grad = tape_scratch(tape, l->of->shares->total * l->found->cols);
+    }
     keep_status(losses, row_lists_gather(losses->lists, n, rows, n_classes, classes));
 }
 
+/* A list of gradients, to be summed over ranks and added to those of v. */
+static struct row_list to_return(struct losses *losses, const struct row_shares *shares, struct var *v, dev_real all) {
+    return (struct row_list){shares, v->cols, tape_grad_or_scratch(losses->tape, v), all};
+}
+
 /* The gradients of rows, from all ranks to those that hold the rows. */
-static void return_gradients(struct losses *losses, int n, const struct compared *compared) {
-    struct row_list rows[MOST_CONTRASTS];
-    for (int i = 0; i < n; i++) {
-        const struct compared *c = &compared[i];
-        rows[i] = (struct row_list){c->of->shares, c->v->cols, tape_grad_or_scratch(losses->tape, c->v), c->all_grad};
-    }
+static void return_gradients(struct losses *losses, const struct comparisons *x) {
+    struct row_list rows[MOST_CONTRASTS + MOST_NEIGHBOURS];
+    int n = 0;
+    for (int i = 0; i < x->n_contrasts; i++, n++)
+        rows[n] = to_return(losses, x->contrasts[i].of->shares, x->contrasts[i].v, x->contrasts[i].all_grad);
+    for (int i = 0; i < x->n_neighbours; i++, n++)
+        rows[n] = to_return(losses, x->neighbours[i].of->shares, x->neighbours[i].found, x->neighbours[i].all_grad);
     keep_status(losses, row_lists_scatter_sum(losses->lists, n, rows));
 }
 
 /* Leaves out those without rows, on all ranks. */
-static int list_compared(struct losses *losses, int n, const struct contrast *contrasts, struct compared *compared) {
-    int kept = 0;
-    for (int i = 0; i < n; i++) {
+static struct comparisons list_compared(struct losses *losses, int n_contrasts, const struct contrast *contrasts,
+                                        int n_neighbours, const struct neighbours *neighbours) {
+    struct comparisons x = {.n_contrasts = 0};
+    for (int i = 0; i < n_contrasts; i++) {
         const struct contrast *c = &contrasts[i];
         if (c->shares->total == 0) continue;
         struct var *u = nn_l2_normalize(losses->tape, c->a), *v = nn_l2_normalize(losses->tape, c->b);
-        compared[kept++] = (struct compared){.of = c, .u = u, .v = v, .all = v->value, .all_classes = c->sibling_class};
+        x.contrasts[x.n_contrasts++] =
+            (struct compared){.of = c, .u = u, .v = v, .all = v->value, .all_classes = c->sibling_class};
     }
-    return kept;
+    for (int i = 0; i < n_neighbours; i++) {
+        const struct neighbours *of = &neighbours[i];
+        if (of->shares->total == 0) continue;
+        struct var *known = nn_l2_normalize(losses->tape, of->known), *found = nn_l2_normalize(losses->tape, of->found);
+        x.neighbours[x.n_neighbours++] = (struct located){
+            .of = of, .known = known, .found = found, .all_known = known->value, .all_found = found->value};
+    }
+    return x;
 }
 
-void loss_contrasts(struct losses *losses, int n_contrasts, const struct contrast *contrasts) {
+/* The memory for the gradients that all rows get: on one rank the rows' own. */
+static dev_real begin_gradient(struct losses *losses, struct var *v, const struct row_shares *shares, dev_real all) {
+    struct device *d = losses->tape->device;
+    if (losses->comm->size == 1) return tape_grad(losses->tape, v);
+    if (!losses->tape->evaluating) d->run->fill(d, shares->total * v->cols, 0, all);
+    return all;
+}
+
+void loss_comparisons(struct losses *losses, int n_contrasts, const struct contrast *contrasts, int n_neighbours,
+                      const struct neighbours *neighbours) {
     struct tape *tape = losses->tape;
-    struct device *d = tape->device;
-    struct compared compared[MOST_CONTRASTS];
-    int n = list_compared(losses, n_contrasts, contrasts, compared);
+    struct comparisons x = list_compared(losses, n_contrasts, contrasts, n_neighbours, neighbours);
     /* Whether there is a gradient to be summed must be the same on all ranks, so it is not asked of v, which may have failed. */
-    int apart = losses->comm->size > 1 && n > 0, backward = !tape->evaluating;
-    if (apart) gather_compared(losses, n, compared);
-    for (int i = 0; i < n && !tape->failed; i++) {
-        struct compared *c = &compared[i];
-        if (apart && backward) d->run->fill(d, c->of->shares->total * c->v->cols, 0, c->all_grad);
-        if (!apart) c->all_grad = tape_grad(tape, c->v);
+    int apart = losses->comm->size > 1 && x.n_contrasts + x.n_neighbours > 0;
+    if (apart) gather_compared(losses, &x);
+    for (int i = 0; i < x.n_contrasts && !tape->failed; i++) {
+        struct compared *c = &x.contrasts[i];
+        c->all_grad = begin_gradient(losses, c->v, c->of->shares, c->all_grad);
         for (int part = 0; part < part_count(c->of->parts); part++) nce_of_part(losses, c, part);
     }
-    if (apart && backward) return_gradients(losses, n, compared);
+    for (int i = 0; i < x.n_neighbours && !tape->failed; i++) {
+        struct located *l = &x.neighbours[i];
+        l->all_grad = begin_gradient(losses, l->found, l->of->shares, l->all_grad);
+        for (int part = 0; part < part_count(l->of->parts); part++) neighbours_of_part(losses, l, part);
+    }
+    if (apart && !tape->evaluating) return_gradients(losses, &x);
 }
 
 /* ---- cosine ---- */
@@ -201,9 +278,9 @@ void loss_orthogonalities(struct losses *losses, int n, const struct orthogonali
 }
 
 int losses_make_lists(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
-                      int64_t most_all, int64_t parts, int64_t dim) {
+                      int64_t most_all, int64_t parts, int64_t dim, int64_t neighbours) {
     /* two lists of one token a code and two of two tokens, and a class for each row */
-    int64_t of_code = 6 * dim + MOST_CONTRASTS, products = MOST_ORTHOGONALITIES * parts * dim * dim;
+    int64_t of_code = 6 * dim + MOST_CONTRASTS + neighbours, products = MOST_ORTHOGONALITIES * parts * dim * dim;
     int64_t all = most_all * of_code > products ? most_all * of_code : products;
     return row_lists_make(lists, comm, device, most_own * of_code, all, 0);
 }

@@ -24,7 +24,9 @@ enum loss_term {
     TERM_ORTHOGONAL_GRAPH,
     TERM_RECONSTRUCTION_TEXT, /* -rho mean cos(D_t [qt ; st], h) */
     TERM_RECONSTRUCTION_GRAPH,
-    TERM_KL, /* kappa mean KL(softmax(-dist(u_st, C)) || softmax(-dist(u_sg, C))) */
+    TERM_KL,              /* kappa mean KL(softmax(-dist(u_st, C)) || softmax(-dist(u_sg, C))) */
+    TERM_NEIGHBOURS_TEXT, /* nu mean_i KL(softmax_j(cos(h_i, h_j) / tau_h) || softmax_j(cos(e_i, e_j) / tau)) */
+    TERM_NEIGHBOURS_GRAPH,
     N_TERMS
 };
 extern const char *const LOSS_TERM_NAMES[N_TERMS];
@@ -66,8 +68,21 @@ struct contrast {
 };
 enum { MOST_CONTRASTS = 4 };
 
-/* n of them, whose rows travel together: ranks send two messages for all. */
-void loss_contrasts(struct losses *losses, int n, const struct contrast *contrasts);
+/* weight * mean over the rows of all ranks of KL(p_i || q_i): p_i, q_i = softmax over the other rows j of the part of cos(known_i, known_j) /
+ * known_temperature, and of cos(found_i, found_j) / found_temperature. known [n_local, .] is constant, found [n_local, .] learns to have the same
+ * neighbours. */
+struct neighbours {
+    enum loss_term term;
+    double weight, known_temperature, found_temperature;
+    struct var *known, *found;
+    const struct row_shares *shares;
+    const struct part_rows *parts;
+};
+enum { MOST_NEIGHBOURS = 2 };
+
+/* Losses that compare rows with those of all ranks, some of either kind, whose rows travel together: ranks send two messages for all. */
+void loss_comparisons(struct losses *losses, int n_contrasts, const struct contrast *contrasts, int n_neighbours,
+                      const struct neighbours *neighbours);
 
 /* weight * mean_i cos(a_i, b_i) over `total` rows of all ranks */
 void loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b, int total);
@@ -87,8 +102,8 @@ enum { MOST_ORTHOGONALITIES = 2 };
 void loss_orthogonalities(struct losses *losses, int n, const struct orthogonality *terms);
 
 /* Memory for what the losses of a batch exchange: of at most most_own codes of this rank and most_all of all, `parts` parts, and tokens of
- * `dim` values. Not collective. */
+ * `dim` values; neighbours: values of a code that loss_comparisons' neighbours have, known and found together. Not collective. */
 int losses_make_lists(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
-                      int64_t most_all, int64_t parts, int64_t dim);
+                      int64_t most_all, int64_t parts, int64_t dim, int64_t neighbours);
 
 #endif

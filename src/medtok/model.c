@@ -201,6 +201,7 @@ static struct var *codebook_rows(const struct model *model, struct tape *tape, c
 /* ---- section 4: token packing ---- */
 struct views {
     struct var *t, *g, *t_2, *g_2;
+    struct var *h, *g_fixed; /* what the tokens should keep: the frozen feature of the text, and g without gradient */
 };
 
 /* Of the rows of x those of codes with both sides; `rows` tells where they are. */
@@ -212,6 +213,20 @@ static struct var *rows_of_both(struct tape *tape, const struct batch *batch, st
 static double orthogonality(const struct loss_options *o, int total) {
     if (o->orthogonality_per == ORTHOGONAL_PER_BATCH || total == 0) return o->orthogonality;
     return o->orthogonality * (double)o->parts / total;
+}
+
+/* Codes should be near those by tokens that they are near to by what is known of one side. */
+static struct neighbours same_neighbours(const struct loss_options *o, enum loss_term term, struct var *known,
+                                         struct var *tokens, const struct row_shares *shares,
+                                         const struct part_rows *parts) {
+    return (struct neighbours){.term = term,
+                               .weight = o->neighbours,
+                               .known_temperature = o->neighbours_temperature,
+                               .found_temperature = o->neighbours_token_temperature,
+                               .known = known,
+                               .found = tokens,
+                               .shares = shares,
+                               .parts = parts};
 }
 
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
@@ -242,27 +257,27 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
         {TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text, training->text_parts},
         {TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph, training->graph_parts}};
     loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
-    loss_contrasts(l, MOST_CONTRASTS, contrasts);
+    const struct neighbours near[] = {
+        same_neighbours(&c->loss, TERM_NEIGHBOURS_TEXT, v->h, nn_concat(tape, qt, st), text, training->text_parts),
+        same_neighbours(&c->loss, TERM_NEIGHBOURS_GRAPH, v->g_fixed, nn_concat(tape, qg, sg), graph,
+                        training->graph_parts)};
+    loss_comparisons(l, MOST_CONTRASTS, contrasts, c->loss.neighbours > 0 ? MOST_NEIGHBOURS : 0, near);
     loss_orthogonalities(l, MOST_ORTHOGONALITIES, apart);
 }
 
 /* A side's feature from its specific and its shared tokens. The frozen text feature keeps the tokens to what the text encoder
  * knew; the graph's feature learns, but not from being met. */
-static void reconstruction_losses(const struct model *model, struct tape *tape, const struct batch *batch,
-                                  struct var *features, const struct views *v, const struct model_output *out,
-                                  const struct model_training *training) {
+static void reconstruction_losses(const struct model *model, struct tape *tape, const struct views *v,
+                                  const struct model_output *out, const struct model_training *training) {
     double weight = -model->settings.loss.reconstruction;
     const struct quantized *q = out->groups;
-    dev_real none = {NULL};
     if (weight == 0) return;
-    struct var *h = nn_gather(tape, features, batch->cls_row, batch->n_text);
-    struct var *g = tape_borrow(tape, v->g->rows, v->g->cols, v->g->value, none);
     struct var *text = nn_concat(tape, q[TEXT_SPECIFIC].value, q[SHARED_TEXT].value);
     struct var *graph = nn_concat(tape, q[GRAPH_SPECIFIC].value, q[SHARED_GRAPH].value);
     loss_cosine(training->losses, TERM_RECONSTRUCTION_TEXT, weight, linear_map_apply(tape, text, model->text_decoder),
-                h, training->text->total);
+                v->h, training->text->total);
     loss_cosine(training->losses, TERM_RECONSTRUCTION_GRAPH, weight,
-                linear_map_apply(tape, graph, model->graph_decoder), g, training->graph->total);
+                linear_map_apply(tape, graph, model->graph_decoder), v->g_fixed, training->graph->total);
 }
 
 /* The paper's L_KL: both shared vectors of a code should see the shared rows at the same distances, |u - c|^2 = 2 - 2 u.c. */
@@ -274,9 +289,8 @@ static void divergence_loss(const struct model *model, struct tape *tape, const 
     struct region rows = quantizer_region(&model->settings.quantizer, SHARED_TEXT);
     struct var *text = rows_of_both(tape, batch, out->groups[SHARED_TEXT].u, batch->both_text);
     struct var *graph = rows_of_both(tape, batch, out->groups[SHARED_GRAPH].u, batch->both_graph);
-    struct softmax_divergence how = {
-        .first = rows.first, .last = rows.last, .scale = 2, .weight = weight / t->both->total};
-    nn_softmax_divergence(tape, text, graph, codebook->rows, how, loss_term(t->losses, TERM_KL));
+    nn_softmax_divergence(tape, text, graph, codebook->rows, rows.first, rows.last, 2, weight / t->both->total,
+                          loss_term(t->losses, TERM_KL));
 }
 
 /* ---- the whole ---- */
@@ -294,6 +308,8 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
         v.t_2 = linear_map_apply(tape, second_cls(model, tape, batch, features, training), model->text);
+        v.h = nn_gather(tape, features, batch->cls_row, batch->n_text);
+        v.g_fixed = tape_borrow(tape, v.g->rows, v.g->cols, v.g->value, (dev_real){NULL});
         v.g_2 = encode_graph_mean(model, tape, second_node_rows(model, tape, mapped, rows, batch, training), batch);
     }
 
@@ -317,7 +333,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
         struct quantized qt_2 = quantize(model, tape, z_t2, &codebook, TEXT_SPECIFIC, 0);
         struct quantized qg_2 = quantize(model, tape, z_g2, &codebook, GRAPH_SPECIFIC, 0);
         packing_losses(model, tape, batch, &v, &out, qt_2.value, qg_2.value, training);
-        reconstruction_losses(model, tape, batch, features, &v, &out, training);
+        reconstruction_losses(model, tape, &v, &out, training);
         divergence_loss(model, tape, batch, &out, &codebook);
     }
     return out;

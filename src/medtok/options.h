@@ -45,7 +45,9 @@ enum text_map { TEXT_MAPS(OPTION_CHOICE_NUMBER) };
     KEY(in, CHOICE, "model.sides", sides, sides, SIDES, "both", MODEL_JOBS, SHAPES,                                    \
         "sides of the codes that are looked at; the other counts as absent")                                           \
     KEY(in, CHOICE, "model.text_map", text_map, text_map, TEXT_MAPS, "random", STEP_JOBS, SHAPES,                      \
-        "first map of text features to code vectors: by chance, or their principal components")
+        "first map of text features to code vectors: by chance, or their principal components")                        \
+    KEY(in, REAL, "model.graph_weight", graph_weight, "1", 1e-3, 1e3, MODEL_JOBS, SHAPES,                              \
+        "weight of the graph's two vectors in a code's embedding, beside the text's")
 struct model_options {
     MODEL_OPTIONS(OPTION_MEMBER, )
 };
@@ -145,6 +147,12 @@ enum orthogonality_per { ORTHOGONALITIES(OPTION_CHOICE_NUMBER) };
         "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
     KEY(in, REAL, "loss.kl", kl, "0", 0, 1e6, STEP_JOBS, SHAPES,                                                       \
         "weight of the paper's L_KL, the divergence of shared-graph from shared-text distances to the codebook")       \
+    KEY(in, REAL, "loss.neighbours", neighbours, "0", 0, 1e6, STEP_JOBS, SHAPES,                                       \
+        "weight of the divergence of who is near whom, by each side's tokens, from who is by its feature")             \
+    KEY(in, REAL, "loss.neighbours_temperature", neighbours_temperature, "0.05", 1e-4, 1e4, STEP_JOBS, SHAPES,         \
+        "temperature of the features' cosines that loss.neighbours compares")                                          \
+    KEY(in, REAL, "loss.neighbours_token_temperature", neighbours_token_temperature, "0.07", 1e-4, 1e4, STEP_JOBS,     \
+        SHAPES, "temperature of the tokens' cosines: as many times the other as the features' cosines are narrower")   \
     KEY(in, INTEGER, "loss.parts", parts, "1", 1, 65536, "parts", STEP_JOBS, SHAPES,                                   \
         "parts of each batch (with train.micro_batches: of each of them), at most train.batch, each of which has "     \
         "negatives and an orthogonality of its own; 4: the publication, one for each of its ranks")                    \

@@ -31,16 +31,17 @@ void token_rows_clear(struct token_rows *rows, int64_t count) {
 }
 
 static void set_row(struct token_rows *rows, int64_t row, int group, const int32_t *tokens, const real *weights,
-                    const real *value) {
+                    const real *value, double scale) {
     int64_t k = rows->top_k, d = rows->dim;
     memcpy(rows->tokens + (row * N_GROUPS + group) * k, tokens, (size_t)k * sizeof *tokens);
     for (int64_t j = 0; j < k; j++) rows->weights[(row * N_GROUPS + group) * k + j] = (float)weights[j];
-    for (int64_t j = 0; j < d; j++) rows->embedding[(row * N_GROUPS + group) * d + j] = (float)value[j];
+    for (int64_t j = 0; j < d; j++)
+        rows->embedding[(row * N_GROUPS + group) * d + j] = (float)(scale * (double)value[j]);
 }
 
-/* Row i of the group belongs to row offset + positions[i]. */
+/* Row i of the group belongs to row offset + positions[i]; scale: of its part of the embedding. */
 static int set_group(struct token_rows *rows, struct device *device, int group, const struct quantized *q,
-                     const int32_t *positions, int64_t offset) {
+                     const int32_t *positions, int64_t offset, double scale) {
     int64_t n = q->value->rows, k = rows->top_k, d = rows->dim;
     int32_t *tokens = NULL;
     real *weights = NULL, *value = NULL;
@@ -52,7 +53,7 @@ static int set_group(struct token_rows *rows, struct device *device, int group, 
     device_download_reals(device, weights, q->weights, n * k);
     device_download_reals(device, value, q->value->value, n * d);
     for (int64_t i = 0; i < n; i++)
-        set_row(rows, offset + positions[i], group, tokens + i * k, weights + i * k, value + i * d);
+        set_row(rows, offset + positions[i], group, tokens + i * k, weights + i * k, value + i * d, scale);
 done:
     free(tokens);
     free(weights);
@@ -63,7 +64,8 @@ done:
 int token_rows_set(struct token_rows *rows, const struct inference *inference, int64_t offset) {
     for (int g = 0; g < N_GROUPS; g++)
         TRY(set_group(rows, inference->tape.device, g, &inference->output.groups[g],
-                      group_positions(&inference->batch, (enum token_group)g), offset));
+                      group_positions(&inference->batch, (enum token_group)g), offset,
+                      group_is_of_graph((enum token_group)g) ? inference->model->settings.graph_weight : 1));
     return STATUS_OK;
 }
 

@@ -40,7 +40,7 @@ struct token_rows {
     int64_t n, top_k, dim;
     int32_t *tokens;  /* [n, 4, K], -1 where absent */
     float *weights;   /* [n, 4, K], 0 where absent */
-    float *embedding; /* [n, 4, d], 0 where absent */
+    float *embedding; /* [n, 4, d], the graph's times model.graph_weight; 0 where absent */
 };
 
 int token_rows_make(struct token_rows *rows, int64_t n, const struct quantizer_options *options);

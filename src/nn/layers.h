@@ -138,10 +138,9 @@ struct var *nn_concat(struct tape *tape, struct var *a, struct var *b);
 void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct var *bias, struct cross_entropy how,
                       dev_real loss, dev_real log_probability);
 
-/* The divergence of the softmaxes of scale a c^T and scale b c^T, with a, b [n, dim] and c's rows how.first .. how.last - 1; `how`
- * has these, scale and weight of struct softmax_divergence, the layer sets the rest. */
-void nn_softmax_divergence(struct tape *tape, struct var *a, struct var *b, struct var *c,
-                           struct softmax_divergence how, dev_real loss);
+/* weight times the divergence of the softmaxes of scale a c^T and scale b c^T, with a, b [n, dim] and the rows first .. last - 1 of c. */
+void nn_softmax_divergence(struct tape *tape, struct var *a, struct var *b, struct var *c, int64_t first, int64_t last,
+                           double scale, double weight, dev_real loss);
 
 /* Cross-entropy of independent labels how.y [rows, labels], from logits x [rows, labels]; `how` has y, weight and
  * positive_weights, the layer sets the rest. */

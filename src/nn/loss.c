@@ -16,16 +16,20 @@ void nn_cross_entropy(struct tape *tape, struct var *a, struct var *b, struct va
     if (!tape->failed) RUN(tape)->cross_entropy(tape->device, &how, loss, log_probability, da, db, dbias);
 }
 
-void nn_softmax_divergence(struct tape *tape, struct var *a, struct var *b, struct var *c,
-                           struct softmax_divergence how, dev_real loss) {
+void nn_softmax_divergence(struct tape *tape, struct var *a, struct var *b, struct var *c, int64_t first, int64_t last,
+                           double scale, double weight, dev_real loss) {
     if (!tape_reads(tape, a, b, c)) return;
-    how.n = a->rows;
-    how.dim = a->cols;
-    how.a = a->value;
-    how.b = b->value;
-    how.c = c->value;
-    dev_real da = tape_grad(tape, a), db = tape_grad(tape, b), dc = tape_grad(tape, c);
-    if (!tape->failed) RUN(tape)->softmax_divergence(tape->device, &how, loss, da, db, dc);
+    int64_t dim = c->cols;
+    dev_real dc = tape_grad(tape, c), columns = dev_real_at(c->value, first * dim);
+    if (dc.at) dc = dev_real_at(dc, first * dim);
+    struct softmax_divergence d = {.n = a->rows,
+                                   .m = last - first,
+                                   .p = {dim, scale, a->value, columns},
+                                   .g = {dim, scale, b->value, columns},
+                                   .own = -1,
+                                   .weight = weight};
+    struct softmax_divergence_gradients to = {tape_grad(tape, a), dc, tape_grad(tape, b), dc};
+    if (!tape->failed) RUN(tape)->softmax_divergence(tape->device, &d, loss, to);
 }
 
 void nn_bce(struct tape *tape, struct var *x, struct bce how, dev_real loss) {

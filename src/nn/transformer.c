@@ -92,6 +92,7 @@ struct block_call {
     struct block_rows rows;
     const struct kv_cache *cache;
     int site;
+    struct segments given; /* the rows that the block gives: all of x, or those that are wanted */
 };
 
 static struct dropout dropout_at(const struct block_call *c, double rate, int site) {
@@ -102,7 +103,7 @@ static struct dropout dropout_at(const struct block_call *c, double rate, int si
 }
 
 static struct var *drop(struct tape *tape, const struct block_call *c, struct var *x, int site) {
-    return nn_dropout(tape, x, c->rows.segments, dropout_at(c, c->shape->hidden_dropout, site));
+    return nn_dropout(tape, x, c->given, dropout_at(c, c->shape->hidden_dropout, site));
 }
 
 /* A map of rows in `segments`, with its adapter. */
@@ -128,20 +129,27 @@ static struct var *through_cache(struct tape *tape, const struct kv_cache *cache
     return tape_borrow(tape, cache->capacity, kv->cols, cache->rows, none);
 }
 
-/* What x's rows get from y's, before it is added; y is x itself, or the memory. */
+/* Of a query and a key that it sees, to count work. */
+static int64_t n_pairs(const struct block_call *c, int is_self) {
+    const struct block_rows *r = &c->rows;
+    if (r->wanted.index.at) return is_self ? r->segments.rows.n_rows : r->memory_segments.rows.n_rows;
+    return is_self ? r->n_pairs : r->n_memory_pairs;
+}
+
+/* What x, the rows that the block gives, get from y's rows, before it is added; y: all rows that came in, or the memory. */
 static struct var *attend(struct tape *tape, const struct block_call *c, const struct attention_maps *maps,
                           struct var *x, struct var *y, int is_self) {
     const struct block_shape *s = c->shape;
     struct tape_scope scope = tape_scope_begin(tape);
     int64_t heads = kv_heads(s), dim = maps->query.weight->rows / s->heads;
     int site = is_self ? 0 : BLOCK_SITES;
-    struct segments of_x = c->rows.segments, of_y = is_self ? of_x : c->rows.memory_segments;
+    struct segments of_x = c->given, of_y = is_self ? c->rows.segments : c->rows.memory_segments;
     struct var *q = apply(tape, c, x, maps->query, of_x), *kv = apply(tape, c, y, maps->key_value, of_y);
     if (is_self) q = turn(tape, c, q, s->heads, dim), kv = turn(tape, c, kv, heads, dim);
     if (is_self && c->cache) kv = through_cache(tape, c->cache, kv);
     struct nn_attention a = {.q = q, .k = kv, .v = kv, .v_column = heads * dim};
-    a.shape = (struct attention){.queries = spans_of(c->rows.segments.rows),
-                                 .keys = spans_of(is_self ? c->rows.segments.rows : c->rows.memory_segments.rows),
+    a.shape = (struct attention){.queries = spans_of(of_x.rows),
+                                 .keys = spans_of(of_y.rows),
                                  .heads = s->heads,
                                  .kv_heads = heads,
                                  .head_dim = dim,
@@ -149,7 +157,7 @@ static struct var *attend(struct tape *tape, const struct block_call *c, const s
                                  .causal = is_self && s->causal,
                                  .drop_keys = c->rows.segments.keys,
                                  .dropout = dropout_at(c, s->attention_dropout, site),
-                                 .n_pairs = is_self ? c->rows.n_pairs : c->rows.n_memory_pairs};
+                                 .n_pairs = n_pairs(c, is_self)};
     if (is_self && c->cache) a.shape.keys = c->cache->spans;
     struct var *out = apply(tape, c, nn_attention(tape, &a, NULL), maps->output, of_x);
     return drop(tape, c, tape_scope_end(tape, scope, out), site + 1);
@@ -157,7 +165,7 @@ static struct var *attend(struct tape *tape, const struct block_call *c, const s
 
 static struct var *feed_forward(struct tape *tape, const struct block_call *c, struct var *x) {
     struct tape_scope scope = tape_scope_begin(tape);
-    struct segments rows = c->rows.segments;
+    struct segments rows = c->given;
     struct var *h;
     if (c->shape->gated) {
         struct var *gate = apply(tape, c, x, c->block->gate, rows);
@@ -187,9 +195,13 @@ static struct var *compute_block(struct tape *tape, void *self, struct var *x) {
     const struct block *b = c->block;
     const struct block_shape *s = c->shape;
     struct norm_map after_self = s->cross ? b->cross.norm : b->norm;
+    dev_int wanted = c->rows.wanted.index;
     struct var *h = x;
     if (s->pre_norm) h = nn_norm(tape, x, norm_map_terms(tape, b->self.norm, s->epsilon, s->center));
-    struct var *part = attend(tape, c, &b->self, h, h, 1);
+    struct var *all = h;
+    if (wanted.at) x = nn_gather(tape, x, wanted, c->given.rows.n);
+    if (wanted.at) h = s->pre_norm ? nn_gather(tape, all, wanted, c->given.rows.n) : x;
+    struct var *part = attend(tape, c, &b->self, h, all, 1);
     h = add(tape, s, &x, part, s->pre_norm ? after_self : b->self.norm);
     if (s->cross) {
         part = attend(tape, c, &b->cross, h, c->rows.memory, 0);
@@ -201,10 +213,13 @@ static struct var *compute_block(struct tape *tape, void *self, struct var *x) {
 
 struct var *nn_block(struct tape *tape, struct var *x, const struct block *block, const struct block_shape *shape,
                      const struct block_rows *rows, const struct kv_cache *cache, int site) {
-    struct block_call call = {block, shape, *rows, cache, site};
+    int wanted = rows->wanted.index.at != NULL;
+    struct block_call call = {block, shape, *rows, cache, site, wanted ? rows->wanted.segments : rows->segments};
     if (cache && !tape->evaluating) tape_fail(tape, __func__, "a cache passes no gradients on; it is for evaluating");
     if (shape->cross && !rows->memory) tape_fail(tape, __func__, "cross-attention lacks its memory");
     if (shape->rotary_base > 0 && !rows->position.at) tape_fail(tape, __func__, "rotary heads lack their positions");
+    if (wanted && (cache || shape->rotary_base > 0))
+        tape_fail(tape, __func__, "some rows alone cannot be wanted of rotary heads, nor with a cache");
     if (tape->failed) return x;
     if (shape->recompute && !tape->evaluating) {
         struct block_call *kept = tape_host(tape, sizeof *kept); /* until the backward pass */

@@ -45,6 +45,12 @@ struct kv_cache {
     dev_int added;      /* [rows of x] where in `rows` the row's go; shared by the blocks */
 };
 
+/* One row of each segment of x, none of which is empty: of causal blocks the last. */
+struct block_wanted {
+    dev_int index;            /* [segments] rows of x; NULL: all rows of x are wanted */
+    struct segments segments; /* [segments] of one row each, with the keys of x's segments */
+};
+
 /* Between which rows, in all blocks of a stack. */
 struct block_rows {
     struct segments segments; /* of x; their keys key all dropout */
@@ -54,6 +60,9 @@ struct block_rows {
     struct segments memory_segments;
     int64_t n_memory_pairs;
     struct dropout dropout; /* seed, step, and the stream of site 0; its rate is not read */
+    /* For a stack's last block, if its model reads one row of each segment: the block gives these alone. Of the other rows it computes
+     * what the wanted ones see of them, keys and values. Not with rotary heads, nor with a cache. */
+    struct block_wanted wanted;
 };
 
 /* Numbers of random streams that a block draws from, from its site on: attention, what it adds, what feed-forward adds, and with
@@ -76,7 +85,7 @@ struct block {
 void block_add(struct parameter_set *set, struct block *block, const struct block_shape *shape, int64_t dim,
                int64_t inner, unsigned flags, const char *name);
 
-/* x [rows, dim] -> [rows, dim]. site: the block's first, added to the stream. cache: NULL, or of this block. x is not
+/* x [rows, dim] -> [rows, dim], or [segments, dim] of the rows that are wanted. site: the block's first, added to the stream. cache: NULL, or of this block. x is not
  * overwritten. With `recompute`, block and shape stay until the backward pass. Fails the tape if rows lack what the shape asks for,
  * or a cache is there in training. */
 struct var *nn_block(struct tape *tape, struct var *x, const struct block *block, const struct block_shape *shape,

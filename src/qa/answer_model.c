@@ -49,17 +49,16 @@ static int load_trained(struct answer_model *m) {
 static int make_record(struct answer_model *m, const struct answer_terms *t) {
     const struct qa_options *o = &m->options;
     int is_there = 1;
-    char model_id[33];
+    TRY(model_folder_id(o->model, m->model_id));
     if (!t->trains && !o->adapter[0]) return STATUS_OK;
-    TRY(model_folder_id(o->model, model_id));
     if (t->trains) {
         m->record =
             (struct adapter_record){.prefix = o->prefix, .codes = o->codes, .mean = o->mean, .seed = (int64_t)t->seed};
-        snprintf(m->record.model_id, sizeof m->record.model_id, "%s", model_id);
+        snprintf(m->record.model_id, sizeof m->record.model_id, "%s", m->model_id);
         return adapter_record_add_stems(&m->record, m->questions);
     }
     TRY(adapter_record_read(&m->record, o->adapter, &is_there));
-    if (is_there) return adapter_record_check(&m->record, o, model_id);
+    if (is_there) return adapter_record_check(&m->record, o, m->model_id);
     if (!prefix_has_rows(o->prefix)) return STATUS_OK;
     return status_set(STATUS_FAILED,
                       "%s: no " ADAPTER_RECORD_FILE " in it, so it was not trained with a prefix: set qa.prefix=none",

@@ -21,6 +21,7 @@ struct answer_model {
     struct lora lora;                      /* .llama NULL: none */
     struct prefix prefix;                  /* .kind QA_PREFIX_NONE: none */
     struct code_descriptions descriptions; /* of the questions' codes, for the prompts; .offsets NULL: none */
+    char model_id[33];                     /* of qa.model (lm/model_id.h) */
     struct adapter_record
         record; /* of the adapter that is or will be there; .model_id "": none, as one that peft made */
 };

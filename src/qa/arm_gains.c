@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "measure/sign_flips.h"
+#include "measure/student.h"
 
 /* ---- groups ---- */
 static int is_in(const struct compared_question *q, const struct question_group *g) {
@@ -148,28 +149,45 @@ static const double DETECTABLE = 1.959963984540054 + 0.8416212335729143;
 
 static int greatest_divisor(int a, int b) { return b ? greatest_divisor(b, a % b) : a; }
 
+/* Variances of a gain's parts. */
+struct gain_variance {
+    double questions, seeds, seeds_squared; /* seeds_squared: sum over arms of variance^2 / (seeds - 1) */
+};
+
+/* Adds that of an arm's mean over seeds; nothing of one run. */
+static void add_seeds(const struct compared_arm *arm, const struct arm_gain *of, struct gain_variance *to) {
+    if (arm->n_seeds < 2) return;
+    double variance = of->deviation * of->deviation / arm->n_seeds;
+    to->seeds += variance;
+    to->seeds_squared += variance * variance / (arm->n_seeds - 1);
+}
+
+static void widen(const struct gain_variance *v, struct arm_gain *to) {
+    double all = v->questions + v->seeds, normal = student_t95(INFINITY);
+    to->t = v->seeds_squared > 0 ? student_t95(all * all / v->seeds_squared) : normal;
+    to->gain.low = fmax(-1, to->gain.value + (to->gain.low - to->gain.value) * to->t / normal);
+    to->gain.high = fmin(1, to->gain.value + (to->gain.high - to->gain.value) * to->t / normal);
+}
+
 /* p, and what could have been seen, of the variances over questions and over seeds. The test is of whole numbers: differences
  * times the least multiple of both numbers of seeds. */
 static int test(const struct compared_arm *a, const struct compared_arm *b, enum answer_orders orders,
-                const struct question_group *g, double seeds_variance, struct arm_gain *to) {
+                const struct question_group *g, struct gain_variance *variance, struct arm_gain *to) {
     int divisor = greatest_divisor(a->n_seeds, b->n_seeds);
     int32_t *d;
-    double square = 0, unit = (double)a->n_seeds * b->n_seeds / divisor;
+    double sum = 0, square = 0, unit = (double)a->n_seeds * b->n_seeds / divisor;
     TRY(mem_alloc(&d, g->n, sizeof *d));
     for (int64_t i = 0; i < g->n; i++) {
         for (int s = 0; s < a->n_seeds; s++) d[i] += a->right[s][orders][g->members[i]] * (b->n_seeds / divisor);
         for (int s = 0; s < b->n_seeds; s++) d[i] -= b->right[s][orders][g->members[i]] * (a->n_seeds / divisor);
+        sum += d[i] / unit;
         square += (double)d[i] * d[i] / (unit * unit);
     }
-    to->detectable = fmin(1, DETECTABLE * sqrt(square / (double)g->n / (double)g->n + seeds_variance));
+    to->detectable = fmin(1, DETECTABLE * sqrt(square / (double)g->n / (double)g->n + variance->seeds));
+    variance->questions = (square - sum * sum / (double)g->n) / (double)g->n / (double)g->n;
     int status = sign_flips_exact(g->n, d, &to->p);
     free(d);
     return status;
-}
-
-/* Of an arm's mean over seeds; 0: one run. */
-static double variance_of_seeds(const struct compared_arm *arm, const struct arm_gain *of) {
-    return arm->n_seeds > 1 ? of->deviation * of->deviation / arm->n_seeds : 0;
 }
 
 static void pair_seeds(const struct compared_arm *a, const struct compared_arm *b, const struct arm_gain *of_a,
@@ -202,8 +220,11 @@ int arm_gains_compute(const struct compared_answers *x, enum answer_orders order
         gains[a].gain = estimates[a];
         gains[a].gain.n = g->n;
         pair_seeds(&x->arms[over], &x->arms[a], &gains[over], &gains[a]);
-        double variance = variance_of_seeds(&x->arms[over], &gains[over]) + variance_of_seeds(&x->arms[a], &gains[a]);
-        TRY(comm_agree(bootstrap->comm, test(&x->arms[over], &x->arms[a], orders, g, variance, &gains[a])));
+        struct gain_variance variance = {0};
+        add_seeds(&x->arms[over], &gains[over], &variance);
+        add_seeds(&x->arms[a], &gains[a], &variance);
+        TRY(comm_agree(bootstrap->comm, test(&x->arms[over], &x->arms[a], orders, g, &variance, &gains[a])));
+        widen(&variance, &gains[a]);
         gains[a].runs_alone = !is_sampled(&x->arms[over]) || !is_sampled(&x->arms[a]);
         gains[a].differ = (gains[a].gain.low > 0 || gains[a].gain.high < 0) && gains[a].p < 0.05;
     }

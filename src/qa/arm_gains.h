@@ -5,7 +5,10 @@
  *
  *   accuracy     mean over questions; Wilson's interval as if of one run (seeds make the mean no less sure than that)
  *   gain         difference of accuracies; bootstrap of two levels, over questions (the same resamples for all arms) and over the seeds
- *                within each arm: what other questions and other trainings would give. Arms of one run have no second level
+ *                within each arm: what other questions and other trainings would give. Arms of one run have no second level.
+ *                Few seeds tell their own spread badly: both ends are moved from the gain by Student's t over the normal
+ *                distribution's, its degrees of freedom Welch's and Satterthwaite's (1946, Biometrics Bulletin 2:110) of the variances
+ *                over questions (as if of many) and over each arm's seeds (seeds - 1)
  *   p            paired permutation test over questions, of these runs: exact where both arms have as many seeds, McNemar's with one each
  *   detectable   2.80 sqrt(mean d^2 / n + sum over both arms of deviation^2 / seeds), d the differences by question, 1 at most: the gain
  *                that is seen, as two-sided p < 0.05, in four of five cases. Of one run, deviation counts as 0
@@ -36,6 +39,7 @@ struct arm_gain {
     double by_seed[COMPARED_SEEDS], deviation; /* accuracies; their standard deviation (n - 1), NaN of one */
     /* of the arm that is asked for over this one; nothing of itself */
     struct estimate gain;
+    double t; /* by which the interval was formed: 1.96 without seeds, up to 12.7 of two */
     double p, detectable;
     int n_paired;                  /* seeds that both have */
     double paired[COMPARED_SEEDS]; /* [n_paired] gains by seed, in the arm's order of seeds */

@@ -97,7 +97,8 @@ void compare_report_print(const struct compare_report *r, FILE *out) {
                 x->arms[a].n_seeds == 1 ? "run" : "seeds");
     fprintf(out,
             ". Percent right, with Wilson's 95 %% interval of one run, and ± the standard deviation over seeds. Gains: "
-            "bootstrap of %lld resamples over questions and, within an arm, over seeds; the paired permutation test is "
+            "bootstrap of %lld resamples over questions and, within an arm, over seeds, widened by Student's t for few "
+            "seeds; the paired permutation test is "
             "over "
             "questions, of these runs, and exact where both arms have as many seeds, of one run each McNemar's. Arms "
             "are told "
@@ -128,6 +129,7 @@ static void write_gain(struct json *j, const struct compare_report *r, int a, co
         json_real(j, "value", g->gain.value, 6);
         json_real(j, "low", g->gain.low, 6);
         json_real(j, "high", g->gain.high, 6);
+        json_real(j, "student_t", g->t, 6);
         json_real(j, "paired_p", g->p, 6);
         json_real(j, "detectable", g->detectable, 6);
         json_integer(j, "told_apart", g->differ && !g->runs_alone);

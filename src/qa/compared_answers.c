@@ -14,6 +14,7 @@ void compared_answers_free(struct compared_answers *x) {
     }
     free(x->questions);
     free(x->model);
+    free(x->model_id);
     dictionary_free(&x->ids);
     dictionary_free(&x->sets);
     *x = (struct compared_answers){0};
@@ -127,14 +128,18 @@ static int fill(struct compared_answers *x, const char *path, json_t *list, stru
 
 /* All reports are of one model, and of questions that no arm learned from. */
 static int check_source(struct compared_answers *x, const char *path, json_t *file) {
-    const char *model = text_of(file, "answers_of");
+    const char *model = text_of(file, "answers_of"), *id = text_of(file, "model_id");
     size_t learned = json_array_size(json_object_get(file, "questions_learned_from"));
-    if (!model) return status_set(STATUS_FAILED, "%s: no report of the job qa", path);
-    if (!x->model && !(x->model = strdup(model))) return status_set(STATUS_FAILED, "out of memory");
-    if (strcmp(model, x->model) != 0)
-        return status_set(STATUS_FAILED,
-                          "%s: the model %s answers, and in the first report %s: arms of one model can be compared",
-                          path, model, x->model);
+    if (!model || !id)
+        return status_set(STATUS_FAILED, "%s: no report of the job qa%s", path,
+                          model ? " of this release (model_id)" : "");
+    if (!x->model && (!(x->model = strdup(model)) || !(x->model_id = strdup(id))))
+        return status_set(STATUS_FAILED, "out of memory");
+    if (strcmp(id, x->model_id) != 0)
+        return status_set(
+            STATUS_FAILED,
+            "%s: the model %s (%s) answers, and in the first report %s (%s): arms of one model can be compared", path,
+            model, id, x->model, x->model_id);
     if (learned)
         return status_set(STATUS_FAILED,
                           "%s: its adapter learned from %lld of the questions (questions_learned_from): ask others, or "

@@ -27,7 +27,7 @@ struct compared_question {
 };
 
 struct compared_answers {
-    char *model; /* qa.model of all reports, owned */
+    char *model, *model_id; /* qa.model of the first report, and the id of all; owned */
     int64_t n;
     struct dictionary ids, sets;
     struct compared_question *questions; /* [n] in the first report's order */
@@ -36,7 +36,7 @@ struct compared_answers {
     struct compared_arm arms[COMPARED_ARMS]; /* in the order in which reports first name them */
 };
 
-/* Reads reports of qa. The error names the file: one that is none; of another model than the first, or with other questions; with a question
+/* Reads reports of qa. The error names the file: one that is none; of another model than the first (by what is in its folder, wherever it lies), or with other questions; with a question
  * twice, or one that its adapter learned from; of an arm and a seed that are there already. Free in any case. */
 int compared_answers_read(struct compared_answers *answers, const struct string_list *paths);
 void compared_answers_free(struct compared_answers *answers);

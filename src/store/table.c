@@ -1,6 +1,8 @@
 /* Writing and reading table.h5 (schema in the header). */
 #include "store/table.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +28,9 @@ struct head_context {
 };
 
 static int write_shape(struct h5file *file, const struct table_shape *s) {
+    char weight[32];
+    snprintf(weight, sizeof weight, "%.9g", s->graph_weight);
+    TRY(h5file_set_text(file, "graph_weight", weight));
     TRY(h5file_set_int(file, "n_codes", s->n_codes));
     TRY(h5file_set_int(file, "top_k", s->top_k));
     TRY(h5file_set_int(file, "dim", s->dim));
@@ -130,6 +135,16 @@ static int read_name(struct table *t, const char *name, int64_t *bytes, char **o
     return STATUS_OK;
 }
 
+static int read_graph_weight(struct table *t) {
+    char *text, *end;
+    TRY(h5file_get_text_or(t->file, "graph_weight", "1", &text));
+    t->shape.graph_weight = strtod(text, &end);
+    int good = end > text && *end == '\0' && isfinite(t->shape.graph_weight);
+    free(text);
+    if (good) return STATUS_OK;
+    return status_set(STATUS_FAILED, "%s is damaged: its graph_weight is not a number", h5file_path(t->file));
+}
+
 static int open_parts(struct table *t) {
     struct table_shape *s = &t->shape;
     TRY(h5file_get_int(t->file, "n_codes", &s->n_codes));
@@ -141,6 +156,7 @@ static int open_parts(struct table *t) {
     TRY(h5file_get_int(t->file, "table_version", &s->table_version));
     TRY(h5file_get_int_or(t->file, "residual", 0, &s->residual));
     TRY(h5file_get_int_or(t->file, "picked", 0, &s->picked));
+    TRY(read_graph_weight(t));
     TRY(check_shape(t, "region", H5_I32, TABLE_GROUPS, 2));
     TRY(h5file_read(t->file, "region", H5_I32, 0, TABLE_GROUPS, s->region));
     TRY(check_shape(t, "tokens", H5_I32, s->n_codes, TABLE_GROUPS * s->top_k));

@@ -6,7 +6,7 @@
  *   code text [n], system text [n]
  *   tokens i32 [n, 4, K]    codebook rows, nearest first, -1 where the side is absent
  *   weights f32 [n, 4, K]   sum to 1 in each group (see residual), 0 where absent
- *   embedding f32 [n, 4*d] the four quantised vectors side by side, 0 where absent
+ *   embedding f32 [n, 4*d] the four quantised vectors side by side, the graph's times graph_weight; 0 where absent
  *   codebook f32 [size, d] rows of norm 1
  *   group text [4]         names of the groups, in order
  *   region i32 [4, 2]      first and one past the last candidate row of each group
@@ -16,7 +16,8 @@
  * it; 0 or absent in other tables); averaged (1: made with the moving average of the weights,
  * train.average); residual (1, quantizer.assign: residual, or 0; absent in older tables, which is 0): token k of a group is
  * then a row of part k of top_k equal parts of its region, and its weight, at least 0, its code vector's product with what
- * the tokens before it leave, so that the squares of the weights sum to 1 at most.
+ * the tokens before it leave, so that the squares of the weights sum to 1 at most; graph_weight (a number as text; absent in older tables,
+ * which is 1): what the graph's vectors are multiplied by in embeddings.
  */
 #ifndef MEDTOK_STORE_TABLE_H
 #define MEDTOK_STORE_TABLE_H
@@ -34,6 +35,7 @@ struct table_shape {
     int32_t region[TABLE_GROUPS][2];
     int64_t
         residual; /* 1: token k of a group is of part k of top_k parts of its region; weights are what it explains */
+    double graph_weight; /* of the graph's two groups in embeddings */
 };
 
 /* ---- writing: rank 0 lays the file out, all ranks write rows (store/h5layout.h) ---- */

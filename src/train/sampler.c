@@ -91,13 +91,16 @@ static int64_t element_of_batch(const struct sampler *s, int64_t stratum, int64_
     return b == passed ? -1 : b < passed ? b : b - 1;
 }
 
+/* How many of the first n strata pass over batch `b` of an epoch. */
+static int64_t count_passing(const struct sampler *s, int64_t n, int64_t b) {
+    int64_t n_short = n * s->batches_per_epoch - stratum_first(s, n);
+    return n_short > b ? (n_short - b - 1) / s->batches_per_epoch + 1 : 0;
+}
+
 void sampler_position(const struct sampler *s, int64_t batch, int64_t *before, int64_t *total) {
-    *before = *total = 0;
-    for (int64_t k = 0; k < s->n_strata; k++) {
-        int has = element_of_batch(s, k, batch % s->batches_per_epoch) >= 0;
-        *before += has && k < s->first_stratum;
-        *total += has;
-    }
+    int64_t b = batch % s->batches_per_epoch;
+    *before = s->first_stratum - count_passing(s, s->first_stratum, b);
+    *total = s->n_strata - count_passing(s, s->n_strata, b);
 }
 
 int64_t sampler_draw(struct sampler *s, int64_t batch, int64_t *samples) {

@@ -60,7 +60,10 @@ int training_make(struct training *t, const struct learner *learner) {
     t->state.parameters = learner->parameters;
     t->state.row_order = learner->row_order;
     t->state.comm = t->comm;
-    return comm_agree(t->comm, make(t));
+    TRY(comm_agree(t->comm, make(t)));
+    if (sums_by_mpi()) return STATUS_OK;
+    if (learner->early.n) TRY(bucket_share(&t->early, t->comm, t->device, 0));
+    return bucket_share(&t->dense, t->comm, t->device, 0);
 }
 
 int training_begin(struct training *t) {

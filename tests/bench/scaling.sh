@@ -10,8 +10,9 @@ COUNTER=${COUNTER:-$(dirname "$MEDTOK")/tests/libcount_messages.so}
 export MEDTOK MEMORY_COUNTER=${MEMORY_COUNTER:-$(dirname "$MEDTOK")/tests/libcount_memory.so}
 [ -r "$COUNTER" ] && [ -r "$MEMORY_COUNTER" ] || skip "build the targets count_messages and count_memory"
 export OMP_NUM_THREADS=1
+# run.sums=mpi: the messages of ranks that have a node each
 BATCH=256 STEPS=4 DIM=32 SIZE=300 NODE_DIM=64
-settings="run.threads=1 train.batch=$BATCH quantizer.size=$SIZE quantizer.dim=$DIM graph.node_dim=$NODE_DIM"
+settings="run.threads=1 run.sums=mpi train.batch=$BATCH quantizer.size=$SIZE quantizer.dim=$DIM graph.node_dim=$NODE_DIM"
 
 # count JOB RANKS SETTING...: lines `JOB ranks stage collectives sends bytes` of the rank with the most of each
 count() {

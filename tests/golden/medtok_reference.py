@@ -40,14 +40,14 @@ DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
     "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
-    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "quantizer.gradient": "straight_through", "quantizer.rate": 0, "quantizer.rows": "free", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.kl": 0, "loss.parts": 1,
+    "quantizer.shared_region": "all", "quantizer.assign": "nearest", "quantizer.gradient": "straight_through", "quantizer.rate": 0, "quantizer.rows": "free", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.kl": 0, "loss.neighbours": 0, "loss.neighbours_temperature": 0.05, "loss.neighbours_token_temperature": 0.07, "loss.parts": 1,
     "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0, "quantizer.warmup": 0,
     "loss.sibling_negatives": "keep", "train.batch": 1024, "train.steps": 10, "train.schedule": "constant", "train.warmup": 0,
     "train.rate_end": 0, "train.weight_decay": 0, "train.rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.95, "train.epsilon": 1e-8, "train.clip": 1.0, "train.partition": "block"}
 
 GROUPS = ["text", "graph", "shared_text", "shared_graph"]
 TERMS = ["codebook_text", "codebook_graph", "codebook_shared_text", "codebook_shared_graph", "shared", "align", "specific_text",
-         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph", "kl"]
+         "specific_graph", "orthogonal_text", "orthogonal_graph", "reconstruction_text", "reconstruction_graph", "kl", "neighbours_text", "neighbours_graph"]
 
 
 # ---- random numbers: Philox4x32-10 (Salmon et al., 2011), numbered as in src/base/rng.h ----
@@ -439,6 +439,28 @@ def divergence(settings, batch, C, quantized):
     return settings["loss.kl"] * F.kl_div(logs[1], logs[0], log_target=True, reduction="batchmean")
 
 
+def neighbours(settings, part, known, found):
+    """Who is near whom: cosines of the tokens should have the same softmax over the other rows of the part as those of what is known."""
+    total = torch.zeros((), dtype=found.dtype)
+    for i in range(len(part)):
+        others = [j for j in range(len(part)) if j != i and part[j] == part[i]]
+        cosines = lambda x: F.cosine_similarity(x[i][None], x[others], dim=-1)
+        p = (cosines(known) / settings["loss.neighbours_temperature"]).log_softmax(-1)
+        q = (cosines(found) / settings["loss.neighbours_token_temperature"]).log_softmax(-1)
+        total = total + F.kl_div(q, p, log_target=True, reduction="sum")
+    return settings["loss.neighbours"] * total / len(part)
+
+
+def neighbour_losses(settings, batch, g, quantized):
+    """By the frozen text feature and by the graph's, which is constant here, and by the tokens of the same side."""
+    if not settings["loss.neighbours"]:
+        return {"neighbours_text": torch.zeros(()), "neighbours_graph": torch.zeros(())}
+    part, value = part_of(settings, len(batch.chosen)), {group: q.value for group, q in quantized.items()}
+    of = lambda side: torch.cat([value[side], value["shared_" + side]], 1)
+    return {"neighbours_text": neighbours(settings, part[batch.text], batch.H[batch.text, 0], of("text")),
+            "neighbours_graph": neighbours(settings, part[batch.graph], g[batch.graph].detach(), of("graph"))}
+
+
 # ---- the whole ----
 def forward(P, batch):
     """A dictionary: t and g of the codes with both sides; z, q, tokens, weights of each group, whose rows are the codes that
@@ -469,6 +491,7 @@ def forward(P, batch):
             qt_2.value, qg_2.value = qt_2.u, qg_2.u
         terms = {"codebook_" + group: q.loss(settings) for group, q in quantized.items()}
         terms |= packing_losses(settings, batch, out["t"], out["g"], quantized, qt_2, qg_2)
+        terms |= neighbour_losses(settings, batch, g, quantized)
         terms |= reconstruction_losses(P, settings, batch, g, quantized) | {"kl": divergence(settings, batch, C, quantized)}
         out |= {"second": {"text": qt_2, "graph": qg_2}, "terms": [terms[name] for name in TERMS]}
     return out
@@ -590,6 +613,9 @@ CASES["divergence-rotation"] = {"run.seed": 12, "loss.kl": 1.5, "quantizer.gradi
 CASES["residual-rotation-apart"] = {
     "run.seed": 14, "quantizer.assign": "residual", "quantizer.shared_region": "middle", "quantizer.loss_space": "normalized",
     "quantizer.gradient": "rotation", "quantizer.rate": 3, "quantizer.rows": "unit", "loss.kl": 0.5}
+CASES["neighbours"] = {"run.seed": 14, "quantizer.loss_space": "normalized", "loss.neighbours": 2, "loss.neighbours_temperature": 0.3,
+                       "loss.neighbours_token_temperature": 0.4, "loss.parts": 2, "loss.sibling_negatives": "leave-out"}
+WITHOUT_TEXT["neighbours"] = [0, 2, 4, 9, 12, 17]
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
 
 

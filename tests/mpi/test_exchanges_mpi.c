@@ -1,5 +1,5 @@
 /* What ranks exchange in a step, against sums and copies that each rank makes for itself: lists of rows (dist/row_lists.h), rows with
- * owners (dist/row_owner.h), gradients in buckets (dist/reduce.h). Messages are cut short here, as very long ones are. */
+ * owners (dist/row_owner.h), gradients in buckets (dist/reduce.h), by messages and through the memory of a node. Messages are cut short here, as very long ones are. */
 #include "dist/exchange.h"
 #include "dist/reduce.h"
 #include "dist/row_lists.h"
@@ -7,6 +7,7 @@
 #include "dist/row_owner.h"
 
 #include <math.h>
+#include <time.h>
 
 #include "base/rng.h"
 #include "mpi_check.h"
@@ -84,28 +85,35 @@ static void check_scattered(const struct lists *l, const struct comm *comm) {
 }
 
 /* most_message 0: whole. */
-static void exchange_lists(const struct comm *comm, struct device *d, int64_t most_message) {
+static void exchange(struct row_lists *x, const struct comm *comm, struct device *d, int64_t most_message) {
     struct lists l;
-    struct row_lists x;
     dev_real values = device_alloc_reals(d, 11);
     make_lists(&l, comm, d);
-    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, most_message) == STATUS_OK);
     int64_t before = comm_traffic().messages;
-    CHECK(row_lists_gather(&x, WIDTHS, l.rows, WIDTHS, l.ints) == STATUS_OK);
+    CHECK(row_lists_gather(x, WIDTHS, l.rows, WIDTHS, l.ints) == STATUS_OK);
     check_gathered(&l);
     if (most_message == 0) CHECK(comm_traffic().messages == before + 1);
     if (most_message > 0) CHECK(comm_traffic().messages > before + 1);
     for (int i = 0; i < WIDTHS; i++)
         for (int64_t k = 0; k < l.shares[i].total * WIDTH[i]; k++)
             l.rows[i].all.at[k] = value_of(i, k / WIDTH[i], k % WIDTH[i], comm->rank);
-    CHECK(row_lists_scatter_sum(&x, WIDTHS, l.rows) == STATUS_OK);
+    CHECK(row_lists_scatter_sum(x, WIDTHS, l.rows) == STATUS_OK);
     check_scattered(&l, comm);
     for (int k = 0; k < 11; k++) values.at[k] = (real)(k + comm->rank);
-    CHECK(row_lists_sum(&x, values, 11) == STATUS_OK);
+    CHECK(row_lists_sum(x, values, 11) == STATUS_OK);
     for (int k = 0; k < 11; k++) CHECK(values.at[k] == k * comm->size + comm->size * (comm->size - 1) / 2);
-    row_lists_free(&x);
     free_lists(&l, d);
     device_free_reals(d, values);
+}
+
+static void exchange_lists(const struct comm *comm, struct device *d, int64_t most_message) {
+    struct lists l;
+    struct row_lists x;
+    make_lists(&l, comm, d);
+    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, most_message) == STATUS_OK);
+    exchange(&x, comm, d, most_message);
+    row_lists_free(&x);
+    free_lists(&l, d);
 }
 
 static void lists_of_rows_travel_as_one_message(const struct comm *comm, struct device *d) {
@@ -127,6 +135,59 @@ static void long_messages_are_split(const struct comm *comm, struct device *d) {
     device_free_reals(d, values);
 }
 
+/* ---- through the memory of a node ---- */
+/* Ranks come late by turns, so that who does not wait for them is seen. */
+static void come_late(const struct comm *comm, int turn) {
+    const struct timespec late = {.tv_nsec = 300000};
+    if ((turn + comm->rank) % comm->size == 0) nanosleep(&late, NULL);
+}
+
+static void ranks_of_a_node_exchange_lists_without_messages(const struct comm *comm, struct device *d) {
+    struct lists l;
+    struct row_lists x;
+    if (comm->size == 1) return;
+    make_lists(&l, comm, d);
+    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, 0) == STATUS_OK);
+    CHECK(row_lists_share(&x) == STATUS_OK);
+    CHECK(x.node.n_ranks == comm->size && !x.all);
+    for (int turn = 0; turn < 8; turn++) {
+        come_late(comm, turn);
+        exchange(&x, comm, d, 0);
+    }
+    row_lists_free(&x);
+    free_lists(&l, d);
+}
+
+/* Sums of 23 values, the next begun while others still take the last one. per_node: ranks of a node as it were; what nodes send each other is
+ * split, too. */
+static void sum_on_nodes(const struct comm *comm, struct device *d, int per_node, int64_t most, int is_open) {
+    enum { N = 23 };
+    struct bucket bucket;
+    dev_real values = device_alloc_reals(d, N);
+    CHECK(bucket_init(&bucket, comm, d, values, N, most) == STATUS_OK);
+    CHECK(bucket_share(&bucket, comm, d, per_node) == STATUS_OK);
+    CHECK((bucket.node.memory.n_ranks > 0) == is_open && (bucket.staging == NULL) == is_open);
+    for (int turn = 0; turn < 8; turn++) {
+        for (int i = 0; i < N; i++) values.at[i] = (real)(i * (comm->rank + 1) + turn);
+        come_late(comm, turn);
+        CHECK(bucket_start(&bucket, comm, d) == STATUS_OK);
+        come_late(comm, turn + 1);
+        CHECK(bucket_finish(&bucket, comm, d) == STATUS_OK);
+        for (int i = 0; i < N; i++) CHECK(values.at[i] == i * comm->size * (comm->size + 1) / 2 + turn * comm->size);
+    }
+    bucket_free(&bucket, d);
+    device_free_reals(d, values);
+}
+
+static void ranks_of_a_node_sum_parts_and_nodes_sum_these(const struct comm *comm, struct device *d) {
+    if (comm->size == 1) return;
+    sum_on_nodes(comm, d, 0, 5, 1);
+    sum_on_nodes(comm, d, 1, 5, 0);                                       /* alone on a node */
+    if (comm->size > 2) sum_on_nodes(comm, d, 2, 5, comm->size % 2 == 0); /* pairs; or nodes of different sizes */
+    if (comm->size > 2) sum_on_nodes(comm, d, 2, 1000, comm->size % 2 == 0);
+}
+
+/* ---- refusals ---- */
 static void too_many_rows_are_refused_by_all_ranks(const struct comm *comm, struct device *d) {
     struct lists l;
     struct row_lists x;
@@ -271,6 +332,8 @@ int main(int argc, char **argv) {
         void (*check)(const struct comm *comm, struct device *device);
     } BEHAVIOURS[] = {BEHAVIOUR(lists_of_rows_travel_as_one_message),
                       BEHAVIOUR(long_messages_are_split),
+                      BEHAVIOUR(ranks_of_a_node_exchange_lists_without_messages),
+                      BEHAVIOUR(ranks_of_a_node_sum_parts_and_nodes_sum_these),
                       BEHAVIOUR(too_many_rows_are_refused_by_all_ranks),
                       BEHAVIOUR(more_rows_than_mpi_counts_need_more_ranks),
                       BEHAVIOUR(owners_are_asked_only_by_ranks_that_want_something),

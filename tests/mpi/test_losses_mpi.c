@@ -27,14 +27,16 @@ static void run_losses(const struct comm *comm, struct device *device, void (*fa
     for (int r = 0; r < comm->size; r++) rows[r] = ROWS;
     CHECK(row_shares_make(&shares, comm->size) == STATUS_OK);
     row_shares_set(&shares, comm->size, rows);
-    CHECK(losses_make_lists(&lists, comm, device, ROWS, shares.total, 2, 2 * DIM) == STATUS_OK);
+    CHECK(losses_make_lists(&lists, comm, device, ROWS, shares.total, 2, 2 * DIM, 3 * DIM) == STATUS_OK);
     if (fails) fail(&tape);
     struct losses losses = {.tape = &tape, .comm = comm, .lists = &lists, .temperature = 0.5, .terms = terms};
     struct part_rows parts = {2, (int[]){0, 2, shares.total}}; /* the second has rows of every rank */
     struct var *a = made(&tape), *b = made(&tape);
     const struct contrast contrasts[] = {{TERM_SHARED, a, b, &shares, NULL, {NULL}},
                                          {TERM_SHARED, a, b, &shares, &parts, {NULL}}};
-    loss_contrasts(&losses, 2, contrasts);
+    const struct neighbours near = {
+        TERM_NEIGHBOURS_TEXT, 1, 0.5, 0.7, tape_constant(&tape, ROWS, DIM), a, &shares, &parts};
+    loss_comparisons(&losses, 2, contrasts, 1, &near);
     loss_orthogonalities(&losses, 1, &(struct orthogonality){TERM_ORTHOGONAL_TEXT, 0.7, a, b, &shares, &parts});
     CHECK(losses.status == STATUS_OK);
     CHECK((tape_status(&tape) != STATUS_OK) == fails);

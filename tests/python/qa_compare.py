@@ -33,7 +33,7 @@ def report(name, arm, seed, share, orders=True, items=questions, **more):
             entry[key] = q["answer"] if hit else "ABCD"[("ABCD".index(q["answer"]) + 1) % 4]
             right[key].append(int(hit))
         entries.append(entry)
-    content = {"answers_of": "model", "arm": arm, "adapter": None if seed is None else "a", **({"adapter_seed": seed} if seed is not None else {}), "questions": entries, **more}
+    content = {"answers_of": "model", "model_id": "1", "arm": arm, "adapter": None if seed is None else "a", **({"adapter_seed": seed} if seed is not None else {}), "questions": entries, **more}
     with open(os.path.join(work, name), "w", encoding="utf-8") as out:
         json.dump(content, out)
     return {key: np.array(values) for key, values in right.items()}
@@ -104,6 +104,11 @@ for orders, key in (("as_they_stand", "chosen"), ("all_orders", "chosen_over_all
             of_seeds = sum(np.var([np.mean(rights[name, s][key][members]) for s in seeds[name]], ddof=1) / 3 for name in ("MedTok", arm["arm"]) if seeds[name] != [None])
             near(gain["detectable"], min(1, stats.norm.ppf([0.975, 0.8]).sum() * np.sqrt(np.mean(d ** 2) / n + of_seeds)), 1e-5, "detectable")
             low, high = bootstrap(*(np.array([rights[name, s][key][members] for s in seeds[name]]) for name in ("MedTok", arm["arm"])))
+            # Welch and Satterthwaite: the variance over questions is known well, that over an arm's three seeds with two degrees of freedom.
+            by_arm = [np.var([np.mean(rights[name, s][key][members]) for s in seeds[name]], ddof=1) / 3 for name in ("MedTok", arm["arm"]) if seeds[name] != [None]]
+            df = (d.var() / n + sum(by_arm)) ** 2 / sum(v ** 2 / 2 for v in by_arm)
+            near(gain["student_t"], stats.t.ppf(0.975, max(df, 1)), 1e-4, "Student's t")
+            low, high = (max(-1, min(1, d.mean() + (end - d.mean()) * gain["student_t"] / stats.norm.ppf(0.975))) for end in (low, high))
             width = 0.06 * (high - low)  # a percentile of 10,000 resamples has a standard error of 1.5 % of the interval's length
             near(gain["low"], low, width, "low")
             near(gain["high"], high, width, "high")
@@ -159,8 +164,8 @@ assert 'there is a report of the arm "MedTok" and seed 0 already' in compare("me
 assert "it has 12 questions, and the first report 240" in compare("medtok0.json", "few-other0.json", code=1)
 report("moved.json", "null prefix", 9, 0.5, items=[{**q, "id": f"z{q['id']}"} for q in questions])
 assert "moved.json: question zq0 is not in the first report" in compare("medtok0.json", "moved.json", code=1)
-report("other.json", "null prefix", 10, 0.5, answers_of="larger")
-assert "other.json: the model larger answers, and in the first report model" in compare("medtok0.json", "other.json", code=1)
+report("other.json", "null prefix", 10, 0.5, model_id="2")
+assert "other.json: the model model (2) answers, and in the first report model (1)" in compare("medtok0.json", "other.json", code=1)
 report("learned.json", "null prefix", 11, 0.5, questions_learned_from=["q3", "q7"])
 assert "learned.json: its adapter learned from 2 of the questions" in compare("medtok0.json", "learned.json", code=1)
 report("twice.json", "null prefix", 12, 0.5, items=[*questions[:-1], questions[0]])

@@ -4,6 +4,7 @@
  * request of 64 KiB and more, and where stages begin.
  *
  * At MPI_Finalize rank r writes the file MEMORY.r: `stage <tab> peak <tab> read` a line, both in bytes; the stage "all" is the whole run. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <mpi.h>
@@ -116,6 +117,15 @@ int MPI_Win_allocate(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void
     windows += size;
     look();
     return PMPI_Win_allocate(size, unit, info, comm, at, window);
+}
+
+/* Likewise what ranks of a node share: each has its own part of it made. */
+int posix_fallocate(int file, off_t at, off_t bytes) {
+    static int (*made)(int, off_t, off_t);
+    if (!made) *(void **)&made = dlsym(RTLD_NEXT, "posix_fallocate");
+    windows += bytes;
+    look();
+    return made(file, at, bytes);
 }
 
 int MPI_Finalize(void) {

@@ -50,14 +50,26 @@ same_predictions() { # of two folders
 since=$(date +%s%N)
 grid 1 one --set ehr.report=one/evaluation.md >out 2>log || fail "on one rank: $(cat log)"
 took=$((($(date +%s%N) - since) / 1000000))
+! grep -q 'stages of' log || fail "a table of stages on one rank, not asked for"
 for ranks in 2 3; do
     grid $ranks on-$ranks >out 2>log || fail "on $ranks ranks: $(cat log)"
     same_predictions on-$ranks
+    grep -q "stages of evaluate on $ranks rank(s)" log || fail "no table of stages on $ranks ranks: $(cat log)"
     sed 's/"seconds": [^,}]*//g' one/scores.json >a
     sed 's/"seconds": [^,}]*//g' on-$ranks/scores.json >b
     grep -q '"threshold"' a || fail "no trainings are compared"
     cmp a b || fail "other scores on $ranks ranks"
 done
+"$PYTHON" - <<'PYTHON' || fail "where the time went is not said: $(cat on-2/scores.stages.json)"
+import json
+
+table = json.load(open("on-2/scores.stages.json"))
+seconds = {s["stage"]: s["seconds"] for s in table["stages"]}
+assert (table["job"], table["ranks"], table["done"], table["unit"]) == ("evaluate", 2, 16, "trainings"), table
+assert {"plan", "load", "train behrt", "score", "write", "wait", "report"} <= set(seconds), seconds
+assert not any(name.startswith("train ") for name in set(seconds) - {"train behrt"}), seconds
+assert 0 < seconds["plan"] < seconds["train behrt"], seconds
+PYTHON
 grep -q '^| behrt | 14 samples | hierarchy | 2 | ' one/evaluation.md || fail "no row of an arm: $(cat one/evaluation.md)"
 grep -qE '^- behrt, all: hierarchy over base: [+-][0-9.]+ \([0-9.-]+ to [0-9.-]+\)(: not told apart)?\.$' one/evaluation.md ||
     fail "no sentence: $(cat one/evaluation.md)"

@@ -17,8 +17,8 @@ count_job() {
     cat counted.* | awk -F'\t' '{for (i = 3; i <= 5; i++) if ($i > most[$1, i]) most[$1, i] = $i; seen[$1]}
         END {for (s in seen) print s, most[s, 3] + 0, most[s, 4] + 0, most[s, 5] + 0}' >counts.txt
 }
-# count RANKS SETTING...: trains, a log line and a checkpoint at the second step
-count() { count_job train "$1" --set files.checkpoint="c$1.h5" "${@:2}"; }
+# count RANKS SETTING...: trains, a log line and a checkpoint at the second step, with the messages of ranks that have a node each
+count() { count_job train "$1" --set files.checkpoint="c$1.h5" run.sums=mpi "${@:2}"; }
 # most RANKS STAGES COLUMN DIVISOR MOST WHAT: of these stages together.
 most() {
     awk -v stages=" $2 " -v column="$3" -v divisor="$4" -v most="$5" 'index(stages, " " $1 " ") {n += $column}
@@ -112,6 +112,13 @@ for ranks in 1 2 4 8; do
         count $ranks --set train.partition=block files.checkpoint=block.h5
         most $ranks "save" 3 2 0 "messages a save whose rows lie where they are written"
         most $ranks "save" 4 2 8000 "bytes of such a save"
+    fi
+    # Ranks of one node need no messages for gradients and for rows of losses.
+    if [ $ranks -le 4 ]; then
+        count $ranks --set run.sums=auto files.checkpoint=node$ranks.h5
+        most $ranks "$step" 2 $STEPS 4.5 "collectives a step on one node"
+        least $ranks "$step" 2 $STEPS 3 "collectives a step on one node"
+        most $ranks "$step" 4 $STEPS 40000 "bytes a step on one node"
     fi
     # The same with losses of parts, and when rows are revived.
     if [ $ranks -eq 2 ]; then

@@ -8,7 +8,7 @@ medtok prepare && medtok encode --set text.nodes=yes || fail "prepare and encode
 # run.seed: k-means of points that differ by rounding can end in other rows (with seed 0 it does on 3 ranks); here it does not.
 options="run.seed=2 quantizer.assign=residual loss.reconstruction=2 quantizer.update=ema quantizer.ema_decay=0.9 quantizer.init=kmeans quantizer.init_sample=600 quantizer.warmup=2
     model.text_map=principal graph.node_dim=32 graph.node_start=text graph.encoder_start=mean
-    quantizer.gradient=rotation loss.kl=0.5 quantizer.revive_after=2 quantizer.revive_angle=0.5 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1 run.threads=1"
+    quantizer.gradient=rotation loss.kl=0.5 loss.neighbours=3 quantizer.revive_after=2 quantizer.revive_angle=0.5 train.average=0.9 train.schedule=cosine train.warmup=3 train.rate_end=0.5 train.weight_decay=0.1 run.threads=1"
 all="--set train.log_every=2"
 for o in $options; do all="$all --set $o"; done
 value() { sed "s/.*\"$2\": \([^,}]*\).*/\1/" "$1"; } # FILE KEY: of each line

@@ -163,8 +163,9 @@ static struct dropout dropout(const struct behrt *m, const struct ehr_batch *b, 
     return (struct dropout){m->shape.hidden_dropout, m->seed, RNG_DROPOUT + (uint32_t)site, b->step};
 }
 
-/* All tokens, [timelines.n, dim]; *site: the first that is free. */
-static struct var *encode(const struct behrt *m, struct tape *tape, const struct ehr_batch *b, int64_t *site) {
+/* All tokens, [timelines.n, dim], or those that are wanted; *site: the first that is free. */
+static struct var *encode(const struct behrt *m, struct tape *tape, const struct ehr_batch *b,
+                          struct block_wanted wanted, int64_t *site) {
     const struct timelines *t = &((const struct input *)b->input)->timelines;
     struct block_rows rows = {.segments = t->rows, .dropout = dropout(m, b, 0)};
     struct var *x = code_rows_look_up(m->codes, tape, &t->codes);
@@ -174,8 +175,10 @@ static struct var *encode(const struct behrt *m, struct tape *tape, const struct
     x = nn_norm(tape, x, norm_map_terms(tape, m->norm, EPSILON, 1));
     x = nn_dropout(tape, x, t->rows, dropout(m, b, 0));
     *site = 1;
-    for (int64_t l = 0; l < m->options->layers; l++, *site += BLOCK_SITES)
+    for (int64_t l = 0; l < m->options->layers; l++, *site += BLOCK_SITES) {
+        if (l == m->options->layers - 1) rows.wanted = wanted;
         x = nn_block(tape, x, &m->blocks[l], &m->shape, &rows, NULL, (int)*site);
+    }
     return x;
 }
 
@@ -183,8 +186,8 @@ static struct var *represent(void *self, struct tape *tape, const struct ehr_bat
     const struct behrt *m = self;
     const struct timelines *t = &((const struct input *)b->input)->timelines;
     int64_t site;
-    struct var *x = encode(m, tape, b, &site);
-    struct var *h = linear_map_apply(tape, nn_gather(tape, x, t->first, b->n), m->pooler);
+    struct var *cls = encode(m, tape, b, (struct block_wanted){t->first, b->each}, &site);
+    struct var *h = linear_map_apply(tape, cls, m->pooler);
     h = nn_activate(tape, ACTIVATION_TANH, h);
     h = nn_gather(tape, h, b->each.rows.offsets, b->n); /* a copy: dropout works in place, and tanh needs its value */
     return nn_dropout(tape, h, b->each, dropout(m, b, site));
@@ -201,7 +204,8 @@ static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, d
     int64_t site;
     if (in->n_masked == 0) return;
     dense.f = ACTIVATION_GELU;
-    struct var *x = nn_gather(tape, encode(m, tape, b, &site), in->row, in->n_masked);
+    struct var *all = encode(m, tape, b, (struct block_wanted){.index = {NULL}}, &site);
+    struct var *x = nn_gather(tape, all, in->row, in->n_masked);
     x = nn_norm(tape, nn_linear_map(tape, x, dense), norm_map_terms(tape, m->masked_norm, EPSILON, 1));
     struct var *output = m->output
                              ? parameter_var(tape, m->output)

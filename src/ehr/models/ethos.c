@@ -5,8 +5,8 @@
  *   h_t = LayerNorm(x_t)                    epsilon 1e-5
  *   p(u_{t+1}) = softmax(O h_t)             O: U's rows; where codes are rows of ehr/code_rows.h, a matrix of its own
  *
- * Pre-training is cross-entropy of the units of the line, not of the context, over one window of each history, of a longer one from a place
- * drawn at each step. First values are N(0, 0.02^2), of the maps whose result is added N(0, (0.02 / sqrt(2 L))^2).
+ * Pre-training is cross-entropy of the units of the line, not of the context, over windows of the histories, each from a place drawn at each
+ * step; of a long history as many as it fills (ehr_data.pretrain), so that all units are read alike. First values are N(0, 0.02^2), of the maps whose result is added N(0, (0.02 / sqrt(2 L))^2).
  *
  * ethos: scores are shares of futures that it makes (ethos_generate.h); no label is learned.
  * ethos-probe: the sample's vector is dropout(h) of the last unit of its history; no paper has it: it is what is cheap beside scores by
@@ -158,8 +158,10 @@ struct var *ethos_hidden(const struct ethos *m, struct tape *tape, const struct 
     if (m->codes) x = nn_add(tape, code_rows_look_up(m->codes, tape, &u->codes), x);
     x = nn_add(tape, nn_gather(tape, parameter_var(tape, m->position), u->position, n), x);
     x = nn_dropout(tape, x, u->segments, dropout(m, step, 0));
-    for (int64_t l = 0; l < m->layers; l++, site += BLOCK_SITES)
+    for (int64_t l = 0; l < m->layers; l++, site += BLOCK_SITES) {
+        if (l == m->layers - 1) rows.wanted = u->last;
         x = nn_block(tape, x, &m->blocks[l], &m->shape, &rows, caches ? &caches[l] : NULL, (int)site);
+    }
     return nn_norm(tape, x, norm_map_terms(tape, m->norm, EPSILON, 1));
 }
 
@@ -194,12 +196,22 @@ static void free_input(void *self) {
     *input = (struct input){0};
 }
 
+static int32_t window_of(const struct ehr_batch *b, int64_t i) {
+    return b->set->window ? b->set->window[b->which[i]] : 0;
+}
+
 /* Of the line's units the last that there is room for; in pre-training, if there is not room for all, so many from a drawn place on. */
-static int64_t window_first(const struct ethos *m, const struct ethos_timeline *t, int64_t room, int64_t number,
-                            uint32_t step, enum ehr_stage stage) {
+static int64_t window_first(const struct ethos *m, const struct ethos_timeline *t, int64_t room,
+                            const struct ehr_batch *b, int64_t i, enum ehr_stage stage) {
+    uint64_t key = (uint64_t)b->set->number[b->which[i]] | (uint64_t)window_of(b, i) << 40;
     if (t->n <= room) return 0;
     if (stage == STAGE_TASK) return t->n - room;
-    return ethos_window_drawn(t, room, rng_uniform(m->seed, RNG_ETHOS_WINDOW, step, (uint64_t)number));
+    return ethos_window_drawn(t, room, rng_uniform(m->seed, RNG_ETHOS_WINDOW, b->step, key));
+}
+
+/* Of dropout: windows of a history drop other units. */
+static int32_t drop_key(const struct ehr_batch *b, int64_t i) {
+    return (int32_t)((uint32_t)b->set->number[b->which[i]] + (uint32_t)window_of(b, i) * 0x9E3779B9u);
 }
 
 /* Adds a sample's window, from row offsets[i] on, and what each of its units is to tell: the next one, of the line's. */
@@ -209,7 +221,7 @@ static int add_window(const struct ethos *m, struct input *in, const struct ehr_
     struct sample_history history = sample_set_history(b->set, b->which[i]);
     TRY(ethos_timeline_make(t, &m->vocabulary, &history, stage == STAGE_PRETRAIN));
     int64_t context = ethos_context_length(t, m->max_length), room = ethos_window_room(t, m->max_length);
-    int64_t first = window_first(m, t, room, b->set->number[b->which[i]], b->step, stage), at = in->offsets[i];
+    int64_t first = window_first(m, t, room, b, i, stage), at = in->offsets[i];
     int64_t n = t->n - first < room ? t->n - first : room, end = at + context + n;
     TRY(mem_grow(&in->unit, &in->unit_capacity, end, sizeof *in->unit));
     TRY(mem_grow(&in->position, &in->position_capacity, end, sizeof *in->position));
@@ -222,7 +234,7 @@ static int add_window(const struct ethos *m, struct input *in, const struct ehr_
         in->n_targets += in->to_tell[r] >= 0;
     }
     in->offsets[i + 1] = end;
-    in->keys[i] = (int32_t)b->set->number[b->which[i]];
+    in->keys[i] = drop_key(b, i);
     return STATUS_OK;
 }
 
@@ -247,9 +259,10 @@ static int pack(const void *self, struct pack *pack, const struct ehr_batch *b, 
 static struct var *represent(void *self, struct tape *tape, const struct ehr_batch *b) {
     const struct ethos *m = self;
     const struct input *in = b->input;
-    struct var *h = ethos_hidden(m, tape, &in->units, b->step, NULL);
+    struct ethos_units units = in->units;
     int64_t site = 1 + m->layers * BLOCK_SITES;
-    return nn_dropout(tape, nn_gather(tape, h, in->last, b->n), b->each, dropout(m, b->step, site));
+    units.last = (struct block_wanted){in->last, b->each};
+    return nn_dropout(tape, ethos_hidden(m, tape, &units, b->step, NULL), b->each, dropout(m, b->step, site));
 }
 
 static int64_t targets(const void *input) { return ((const struct input *)input)->n_targets; }

@@ -26,9 +26,10 @@ struct ethos {
 /* Units in segments as the device reads them; device memory of a pack. */
 struct ethos_units {
     struct segments segments;
-    int64_t n_pairs;        /* of a unit and one that it sees */
-    dev_int unit, position; /* [rows]; unit -1: the row of a code */
-    struct code_list codes; /* [rows], or none */
+    int64_t n_pairs;          /* of a unit and one that it sees */
+    dev_int unit, position;   /* [rows]; unit -1: the row of a code */
+    struct code_list codes;   /* [rows], or none */
+    struct block_wanted last; /* without an index: the states of all units are wanted. Not filled by ethos_units_pack */
 };
 
 /* Packs the units of n segments, offsets [n + 1] from 0, at position[offsets[n]], with keys [n]; *codes, kept for the next pack: memory for as
@@ -41,7 +42,8 @@ int ethos_units_pack(struct ethos_units *units, struct ethos_packing *packing, s
                      const struct ethos *ethos, int64_t n, const int64_t *offsets, const int32_t *unit,
                      const int32_t *position, const int32_t *keys);
 
-/* The hidden state behind the last norm: [rows, dim]. caches [layers], or NULL. */
+/* The hidden state behind the last norm: [rows, dim], or [n, dim] of the last unit of each segment if units->last is there. caches
+ * [layers], or NULL. */
 struct var *ethos_hidden(const struct ethos *ethos, struct tape *tape, const struct ethos_units *units, uint32_t step,
                          const struct kv_cache *caches);
 

@@ -223,12 +223,15 @@ static int choose_numeric(struct ethos_vocabulary *v, int64_t n_codes, const int
     return mem_alloc(&v->deciles, v->n_numeric * (N_ETHOS_DECILES - 1), sizeof *v->deciles);
 }
 
+/* The values of a subject that has several windows count with the first of them. */
+static int counts_values(const struct sample_set *set, int64_t i) { return !set->window || set->window[i] == 0; }
+
 /* This rank's part of the values: each with the same chance, so that of a code about MOST_VALUES are left. */
 static int draw_values(const struct ethos_vocabulary *v, const struct sample_set *set, const int64_t *counts,
                        uint64_t seed, long long *n, struct code_value **values) {
     long long capacity = 0;
     for (int64_t i = 0; i < set->n; i++)
-        for (int64_t e = set->offsets[i]; e < set->offsets[i + 1]; e++) {
+        for (int64_t e = set->offsets[i]; e < set->offsets[i + 1] && counts_values(set, i); e++) {
             const struct sample_event *event = &set->events[e];
             int32_t numeric = v->numeric[event->code];
             if (numeric < 0 || !has_value(event)) continue;
@@ -258,8 +261,9 @@ static int fit_deciles(struct ethos_vocabulary *v, const struct comm *comm, cons
     int status = mem_alloc(&counts, d->n_cohort_codes, sizeof *counts);
     if (status == STATUS_OK) status = mem_alloc(&v->numeric, d->n_cohort_codes, sizeof *v->numeric);
     TRY_DONE(comm_agree(comm, status));
-    for (int64_t e = 0; e < (set->n ? set->offsets[set->n] : 0); e++)
-        counts[set->events[e].code] += has_value(&set->events[e]);
+    for (int64_t i = 0; i < set->n; i++)
+        for (int64_t e = set->offsets[i]; e < set->offsets[i + 1] && counts_values(set, i); e++)
+            counts[set->events[e].code] += has_value(&set->events[e]);
     TRY_DONE(comm_sum_int64(comm, counts, d->n_cohort_codes));
     status = choose_numeric(v, d->n_cohort_codes, counts);
     if (status == STATUS_OK) status = draw_values(v, set, counts, seed, &n, &own);

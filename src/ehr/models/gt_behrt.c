@@ -322,8 +322,8 @@ static struct var *visit_vectors(const struct pass *p, struct var *asked) {
     return nn_concat(tape, y, gather(p, sinusoid, VISIT_DAY));
 }
 
-/* y behind BERT of CLS and visits: [rows, d] */
-static struct var *read_sequences(const struct pass *p, struct var *asked) {
+/* y behind BERT of CLS and visits: [rows, d], or the rows that are wanted */
+static struct var *read_sequences(const struct pass *p, struct var *asked, struct block_wanted wanted) {
     const struct gt_behrt *m = p->model;
     struct tape *tape = p->tape;
     struct var *visits = gather(p, visit_vectors(p, asked), ROW_VISIT);
@@ -333,15 +333,17 @@ static struct var *read_sequences(const struct pass *p, struct var *asked) {
     y = normed(p, y, m->input_last_norm, EPSILON);
     struct block_rows rows = {.segments = {ragged(p, SAMPLE_ROWS, y->rows), p->batch->each.keys},
                               .dropout = dropout(p, 0)};
-    for (int64_t l = 0; l < m->options->layers; l++)
+    for (int64_t l = 0; l < m->options->layers; l++) {
+        if (l == m->options->layers - 1) rows.wanted = wanted;
         y = nn_block(tape, y, &m->blocks[l], &m->shape, &rows, NULL, FIRST_BLOCK_SITE + (int)l * BLOCK_SITES);
+    }
     return y;
 }
 
 static struct var *represent(void *self, struct tape *tape, const struct ehr_batch *b) {
     struct pass p = {self, tape, b, b->input};
-    struct var *y = read_sequences(&p, read_graphs(&p));
-    y = nn_gather(tape, y, p.in->on_device[SAMPLE_ROWS], b->n);
+    struct block_wanted cls = {p.in->on_device[SAMPLE_ROWS], b->each};
+    struct var *y = read_sequences(&p, read_graphs(&p), cls);
     return nn_activate(tape, ACTIVATION_TANH, linear_map_apply(tape, y, p.model->pooler));
 }
 
@@ -362,7 +364,7 @@ static void tell_codes(const struct pass *p, const struct code_head *head, struc
 static void pretrain(void *self, struct tape *tape, const struct ehr_batch *b, double weight, dev_real loss) {
     struct pass p = {self, tape, b, b->input};
     const struct gt_behrt *m = p.model;
-    struct var *asked = read_graphs(&p), *y = read_sequences(&p, asked);
+    struct var *asked = read_graphs(&p), *y = read_sequences(&p, asked, (struct block_wanted){.index = {NULL}});
     struct var *told = gather(&p, y, TOLD_ROW), *missing = gather(&p, y, MISSING_ROW);
     tell_codes(&p, &m->masked, gather(&p, asked, MASKED_ASKED), MASKED_CODE, weight, loss);
     tell_codes(&p, &m->missing, missing, MISSING_CODE, weight, loss);

@@ -223,9 +223,11 @@ static struct var *represent(void *self, struct tape *tape, const struct ehr_bat
     struct var *times = nn_add(tape, phi(m, tape, &in->length, in->n_visits), phi(m, tape, &in->since, in->n_visits));
     x = nn_add(tape, nn_gather(tape, times, in->visit_on_device, t->n), x);
     x = nn_dropout(tape, x, t->rows, dropout(m, b, input_rate, 0));
-    for (int64_t l = 0; l < m->options->layers; l++, site += BLOCK_SITES)
+    for (int64_t l = 0; l < m->options->layers; l++, site += BLOCK_SITES) {
+        if (l == m->options->layers - 1) rows.wanted = (struct block_wanted){t->first, b->each};
         x = nn_block(tape, x, &m->blocks[l], &m->shape, &rows, NULL, (int)site);
-    struct var *h = linear_map_apply(tape, nn_gather(tape, x, t->first, b->n), m->last);
+    }
+    struct var *h = linear_map_apply(tape, x, m->last);
     return nn_dropout(tape, h, b->each, dropout(m, b, rate, site));
 }
 

@@ -47,6 +47,7 @@ static int write_table(void **state) {
     struct comm comm = comm_self();
     struct provenance provenance = {.job = "tokenize", .config = "", .inputs = strdup("")};
     struct table_shape shape = {.n_codes = TABLE_CODES,
+                                .graph_weight = 1,
                                 .top_k = TOP_K,
                                 .dim = DIM,
                                 .codebook_size = BOOK,

@@ -1,5 +1,5 @@
 /* Pre-training in folds and with several seeds: what it makes is of the fold's train alone, whatever the other subjects have; each seed has
- * its own; and it is made once. */
+ * its own; and it is made once. Of ETHOS long histories are read in several windows. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -227,6 +227,80 @@ static void it_tells_codes_of_the_folds_train_alone(void **state) {
     assert_true(n_models >= 4);
 }
 
+/* ---- windows ---- */
+/* 12 codes of one part each at four times, 40 days apart: 15 units. */
+static struct pretrained read_histories(enum ehr_model_number model, int64_t max_length) {
+    struct comm comm = comm_self();
+    struct pretrained p = {.options = options_of(model, ARM_BASE)};
+    p.options.max_length = max_length;
+    write_cohort("cohort.h5", 0, 0);
+    assert_int_equal(ehr_data_make(&p.data, &comm, "cohort.h5", &p.options, 1, NULL), STATUS_OK);
+    return p;
+}
+
+/* Codes are counted once a subject all the same; a history is held once. */
+static void long_histories_are_read_as_often_as_they_fill_windows(void **state) {
+    (void)state;
+    static const struct {
+        enum ehr_model_number model;
+        int64_t max_length, windows;
+    } CASES[] = {
+        {EHR_ETHOS, 15, 1}, {EHR_ETHOS_PROBE, 14, 2}, {EHR_ETHOS_PROBE, 8, 2}, {EHR_ETHOS, 7, 3}, {EHR_BEHRT, 7, 1}};
+    struct pretrained whole = read_histories(EHR_ETHOS, 15);
+    for (size_t c = 0; c < sizeof CASES / sizeof *CASES; c++) {
+        struct pretrained p = read_histories(CASES[c].model, CASES[c].max_length);
+        const struct sample_set *set = &p.data.pretrain;
+        int64_t windows = CASES[c].windows;
+        assert_int_equal(set->n, windows * SUBJECTS * TRAIN_FOLDS / FOLDS);
+        assert_int_equal(p.data.n_pretrain, set->n);
+        assert_int_equal(set->offsets[set->n], EVENTS * SUBJECTS * TRAIN_FOLDS / FOLDS);
+        for (int64_t i = 0; i < set->n; i++) {
+            int64_t first = i / windows * windows;
+            struct sample_history a = sample_set_history(set, first), b = sample_set_history(set, i);
+            assert_int_equal(set->window[i], i - first);
+            assert_true(set->subject[i] == set->subject[first] && set->number[i] == set->number[first]);
+            assert_true(a.events == b.events && a.n == b.n && a.n == EVENTS && a.birth == b.birth);
+        }
+        if (CASES[c].model != EHR_BEHRT)
+            for (int64_t k = 0; k < p.data.n_cohort_codes; k++)
+                assert_int_equal(p.data.in_train[k], whole.data.in_train[k]);
+        ehr_data_free(&p.data);
+    }
+    ehr_data_free(&whole.data);
+}
+
+/* The mean loss of the units that two of the windows tell, without dropout. */
+static double loss_of(struct ehr_learner *l, int64_t a, int64_t b, uint32_t step) {
+    const int64_t which[] = {a, b};
+    struct ehr_slot *slot = &l->slots[0];
+    slot->batch.step = step;
+    tape_reset(&l->tape, 1);
+    assert_int_equal(ehr_learner_pack(l, slot, &l->terms.data->pretrain, 2, which), STATUS_OK);
+    assert_int_equal(pack_send(&slot->pack), STATUS_OK);
+    real loss = 0;
+    dev_real on_device = tape_scratch(&l->tape, 1);
+    device.run->fill(&device, 1, 0, on_device);
+    l->model->pretrain(l->self, &l->tape, &slot->batch, 1 / (double)l->model->targets(slot->batch.input), on_device);
+    device_download_reals(&device, &loss, on_device, 1);
+    device_synchronize(&device);
+    assert_int_equal(tape_status(&l->tape), STATUS_OK);
+    return loss;
+}
+
+/* The first two are of one history: were their places drawn alike, the mean would be that of one of them. */
+static void windows_of_a_history_are_drawn_apart(void **state) {
+    (void)state;
+    struct comm comm = comm_self();
+    struct pretrained p = read_histories(EHR_ETHOS_PROBE, 8);
+    struct ehr_learner_terms terms = {&p.options, &p.data, {.arm = ARM_BASE, .n_own = p.data.n_own}, 7};
+    assert_int_equal(ehr_learner_make(&p.learner, &terms, STAGE_PRETRAIN, &comm, &device, 1), STATUS_OK);
+    int apart = 0;
+    for (uint32_t step = 0; step < 4; step++)
+        apart += fabs(loss_of(&p.learner, 0, 1, step) - loss_of(&p.learner, 0, 0, step)) > 1e-5; /* rounding: 1e-7 */
+    assert_true(apart >= 2); /* of 11 places two may be the same by chance */
+    end(&p);
+}
+
 /* ---- once ---- */
 static void train_seed(struct ehr_evaluation *x, uint64_t seed, const char *path, const char *metrics) {
     struct provenance provenance = {.job = "evaluate", .config = seed == 1 ? "seed: 1\n" : "seed: 2\n"};
@@ -301,6 +375,8 @@ static int leave(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(it_tells_codes_of_the_folds_train_alone),
+                                       cmocka_unit_test(long_histories_are_read_as_often_as_they_fill_windows),
+                                       cmocka_unit_test(windows_of_a_history_are_drawn_apart),
                                        cmocka_unit_test(each_seed_pretrains_once)};
     return cmocka_run_group_tests(tests, enter, leave);
 }

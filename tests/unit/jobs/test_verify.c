@@ -49,6 +49,7 @@ static char *write_vocabulary(void) {
 /* Each row has one token a group: row 0 of a codebook of width 1, with this weight. */
 static float weight = 1;
 static int64_t residual, picked;
+static double graph_weight = 1, graph_vectors = 1; /* what the table says, and what its embeddings have */
 
 static void write_table(const char *codes, const char *vocabulary_id) {
     struct comm self = comm_self();
@@ -59,10 +60,11 @@ static void write_table(const char *codes, const char *vocabulary_id) {
                                 .vocabulary_rows = 0,
                                 .table_version = 1,
                                 .picked = picked,
-                                .residual = residual};
+                                .residual = residual,
+                                .graph_weight = graph_weight};
     struct provenance provenance = {.job = "tokenize"};
     const int32_t tokens[ROWS * TABLE_GROUPS] = {0};
-    float one = 1, weights[ROWS * TABLE_GROUPS];
+    float one = 1, weights[ROWS * TABLE_GROUPS], embedding[ROWS * TABLE_GROUPS];
     struct table_head head = {.code = codes,
                               .system = "ICD10CM\0ICD10CM\0B\0\0\0\0\0\0",
                               .code_bytes = BYTES,
@@ -70,10 +72,13 @@ static void write_table(const char *codes, const char *vocabulary_id) {
                               .codebook = &one,
                               .vocabulary_id = vocabulary_id};
     struct table_writer *writer;
-    for (int i = 0; i < ROWS * TABLE_GROUPS; i++) weights[i] = weight;
+    for (int i = 0; i < ROWS * TABLE_GROUPS; i++) {
+        weights[i] = weight;
+        embedding[i] = weight * (i % 2 ? (float)graph_vectors : 1);
+    }
     for (int g = 0; g < TABLE_GROUPS; g++) shape.region[g][1] = 1;
     assert_int_equal(table_create(&writer, &self, table_path, &shape, &head, &provenance, STATUS_OK), STATUS_OK);
-    assert_int_equal(table_write(writer, 0, ROWS, tokens, weights, weights), STATUS_OK);
+    assert_int_equal(table_write(writer, 0, ROWS, tokens, weights, embedding), STATUS_OK);
     assert_int_equal(table_commit(writer, STATUS_OK), STATUS_OK);
 }
 
@@ -160,6 +165,19 @@ static void weights_sum_to_one_or_their_squares_to_at_most_one(void **state) {
     weight = 1;
 }
 
+static void graph_vectors_are_as_long_as_the_table_says(void **state) {
+    (void)state;
+    static const char CODES[] = "E1\0\0\0\0\0\0E2\0\0\0\0\0\0E3\0\0\0\0\0";
+    graph_weight = graph_vectors = 0.7;
+    write_table(CODES, "");
+    if (verify("/nowhere/vocabulary.h5")) fail_msg("%s", status_message());
+    graph_vectors = 1;
+    write_table(CODES, "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "graph-specific tokens: the embedding is not the weighted sum"));
+    graph_weight = 1;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_code_of_another_system_is_another_code),
@@ -167,6 +185,7 @@ int main(void) {
         cmocka_unit_test(two_spellings_of_a_code_are_one),
         cmocka_unit_test(a_code_of_the_vocabulary_is_no_new_code),
         cmocka_unit_test(a_picked_row_is_a_code_of_the_vocabulary),
+        cmocka_unit_test(graph_vectors_are_as_long_as_the_table_says),
         cmocka_unit_test(weights_sum_to_one_or_their_squares_to_at_most_one),
     };
     close(mkstemp(table_path));

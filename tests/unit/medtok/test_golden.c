@@ -458,7 +458,8 @@ int main(int argc, char **argv) {
                                        CASE("parts-absent-sides"),
                                        CASE("publication"),
                                        CASE("divergence-rotation"),
-                                       CASE("residual-rotation-apart")};
+                                       CASE("residual-rotation-apart"),
+                                       CASE("neighbours")};
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     comm_stop(&comm);

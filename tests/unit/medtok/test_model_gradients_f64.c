@@ -97,14 +97,28 @@ struct quantized __wrap_quantizer_apply(struct tape *tape, struct var *z, struct
 /* ---- the graph's feature as a target, which is constant too ---- */
 static double *graph_target;
 __typeof__(loss_cosine) __real_loss_cosine, __wrap_loss_cosine;
+__typeof__(loss_comparisons) __real_loss_comparisons, __wrap_loss_comparisons;
+
+static struct var *constant_target(struct tape *tape, struct var *g) {
+    if (!frozen) graph_target = keep(graph_target, g->value.at, g->rows * g->cols);
+    return frozen ? tape_borrow(tape, g->rows, g->cols, (dev_real){graph_target}, (dev_real){NULL}) : g;
+}
 
 void __wrap_loss_cosine(struct losses *losses, enum loss_term term, double weight, struct var *a, struct var *b,
                         int total) {
-    int64_t n = b->rows * b->cols;
-    if (term == TERM_RECONSTRUCTION_GRAPH && !frozen) graph_target = keep(graph_target, b->value.at, n);
-    if (term == TERM_RECONSTRUCTION_GRAPH && frozen)
-        b = tape_borrow(losses->tape, b->rows, b->cols, (dev_real){graph_target}, (dev_real){NULL});
+    if (term == TERM_RECONSTRUCTION_GRAPH) b = constant_target(losses->tape, b);
     __real_loss_cosine(losses, term, weight, a, b, total);
+}
+
+void __wrap_loss_comparisons(struct losses *losses, int n_contrasts, const struct contrast *contrasts, int n_neighbours,
+                             const struct neighbours *neighbours) {
+    struct neighbours constant[MOST_NEIGHBOURS];
+    for (int i = 0; i < n_neighbours; i++) {
+        constant[i] = neighbours[i];
+        if (constant[i].term == TERM_NEIGHBOURS_GRAPH)
+            constant[i].known = constant_target(losses->tape, constant[i].known);
+    }
+    __real_loss_comparisons(losses, n_contrasts, contrasts, n_neighbours, constant);
 }
 
 /* ---- a small world ---- */
@@ -360,6 +374,17 @@ static void model_gradients_hold_for_the_divergence_of_shared_vectors(void **sta
     check_all_gradients(w);
 }
 
+static void model_gradients_hold_for_the_neighbours_of_codes(void **state) {
+    struct world *w = *state;
+    config_set(&w->config, "loss.neighbours=3");
+    config_set(&w->config, "loss.neighbours_temperature=0.4");
+    config_set(&w->config, "loss.neighbours_token_temperature=0.6");
+    check_all_gradients(w);
+    assert_true(w->terms.at[TERM_NEIGHBOURS_TEXT] > 0 && w->terms.at[TERM_NEIGHBOURS_GRAPH] > 0);
+    take_text(w, "1101011");
+    check_all_gradients(w);
+}
+
 static void under_ema_all_but_the_codebook_have_the_same_gradients(void **state) {
     struct world *w = *state;
     config_set(&w->config, "quantizer.update=ema");
@@ -465,6 +490,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_the_rotation_trick, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_the_divergence_of_shared_vectors, make_world,
                                         free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_the_neighbours_of_codes, make_world, free_world),
         cmocka_unit_test_setup_teardown(under_ema_all_but_the_codebook_have_the_same_gradients, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_are_those_of_the_loss_with_graph_attention, make_gat_world,
                                         free_world),

@@ -205,7 +205,7 @@ static struct var *nce(struct var **in) {
     struct row_shares shares = {&n, &zero, QUERIES};
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_SHARED;
-    loss_contrasts(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &shares, NULL, {CLASSES}});
+    loss_comparisons(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &shares, NULL, {CLASSES}}, 0, NULL);
     return NULL;
 }
 static int four = 4, none_before;
@@ -215,9 +215,27 @@ static const struct part_rows PARTS = {2, begins};
 static struct var *nce_of_parts(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_SHARED;
-    loss_contrasts(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &FOUR, &PARTS, {NULL}});
+    loss_comparisons(&losses, 1, &(struct contrast){TERM_SHARED, in[0], in[1], &FOUR, &PARTS, {NULL}}, 0, NULL);
     return NULL;
 }
+/* Rows in[0] should have the neighbours that constant rows have, one of them alone in its part. */
+static struct var *neighbours_of(struct var **in, const struct part_rows *parts) {
+    static double known[4 * 2] = {1, 0.3, -0.2, 1, 0.8, 0.9, -1, 0.1};
+    struct losses losses = losses_of_one_rank();
+    losses.terms.at -= TERM_NEIGHBOURS_TEXT;
+    struct neighbours near = {TERM_NEIGHBOURS_TEXT,
+                              0.7,
+                              0.5,
+                              0.8,
+                              tape_borrow(&tape, 4, 2, (dev_real){known}, (dev_real){NULL}),
+                              in[0],
+                              &FOUR,
+                              parts};
+    loss_comparisons(&losses, 0, NULL, 1, &near);
+    return NULL;
+}
+static struct var *neighbours(struct var **in) { return neighbours_of(in, NULL); }
+static struct var *neighbours_of_parts(struct var **in) { return neighbours_of(in, &PARTS); }
 static struct var *cosine(struct var **in) {
     struct losses losses = losses_of_one_rank();
     losses.terms.at -= TERM_ALIGN;
@@ -242,8 +260,7 @@ static struct var *sum_of_squares(struct var **in) {
     return NULL;
 }
 static struct var *softmax_divergence(struct var **in) {
-    nn_softmax_divergence(&tape, in[0], in[1], in[2],
-                          (struct softmax_divergence){.first = 1, .last = 4, .scale = 0.7, .weight = 2}, loss);
+    nn_softmax_divergence(&tape, in[0], in[1], in[2], 1, 4, 0.7, 2, loss);
     return NULL;
 }
 static struct var *cross_entropy(struct var **in) {
@@ -307,6 +324,8 @@ static const struct layer LAYERS[] = {
     {"an input used twice", used_twice, 4, {{5, 4}, {4, 4}, {1, 4}, {1, 4}}},
     {"nce", nce, 2, {{4, 3}, {4, 3}}},
     {"nce of parts", nce_of_parts, 2, {{4, 3}, {4, 3}}},
+    {"neighbours", neighbours, 1, {{4, 3}}},
+    {"neighbours_of_parts", neighbours_of_parts, 1, {{4, 3}}},
     {"softmax_divergence", softmax_divergence, 3, {{4, 3}, {4, 3}, {5, 3}}},
     {"cross_entropy", cross_entropy, 3, {{4, 3}, {5, 3}, {1, 5}}},
     {"sum of squares", sum_of_squares, 1, {{4, 3}}},

@@ -36,6 +36,7 @@ static int make_table(void **state) {
     struct provenance provenance = {.job = "tokenize", .config = ""};
     struct comm self = comm_self();
     struct table_shape shape = {.n_codes = N,
+                                .graph_weight = 1,
                                 .top_k = 1,
                                 .dim = DIM,
                                 .codebook_size = 8,

@@ -75,6 +75,7 @@ static void write_table(void) {
     struct comm self = comm_self();
     struct provenance provenance = {.job = "tokenize"};
     struct table_shape shape = {.n_codes = N,
+                                .graph_weight = 1,
                                 .top_k = 1,
                                 .dim = DIM,
                                 .codebook_size = 8,
