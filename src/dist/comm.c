@@ -181,6 +181,17 @@ int comm_max_double(const struct comm *comm, double *values, int64_t count) {
     return all_reduce(comm, values, count, MPI_DOUBLE, MPI_MAX);
 }
 
+int comm_sum_before(const struct comm *comm, int64_t count, const int64_t *values, int64_t *before, int64_t *all) {
+    memset(before, 0, (size_t)count * sizeof *before);
+    memcpy(all, values, (size_t)count * sizeof *all);
+    if (comm->size == 1) return STATUS_OK;
+    int code = COMM_COUNTED(comm, count * (int64_t)sizeof *values,
+                            MPI_Exscan(values, before, (int)count, MPI_INT64_T, MPI_SUM, comm->handle));
+    TRY(comm_status(code, "summing over ranks"));
+    if (comm->rank == 0) memset(before, 0, (size_t)count * sizeof *before); /* of which Exscan says nothing */
+    return comm_sum_int64(comm, all, count);
+}
+
 int comm_broadcast(const struct comm *comm, void *bytes, int64_t count) {
     if (comm->size == 1) return STATUS_OK;
     for (int64_t at = 0; at < count; at += LARGEST_MESSAGE) {

@@ -50,6 +50,8 @@ int comm_sum_double(const struct comm *comm, double *values, int64_t count);
 int comm_max_int64(const struct comm *comm, int64_t *values, int64_t count); /* the largest, likewise */
 int comm_max_double(const struct comm *comm, double *values, int64_t count);
 int comm_sum_uint64(const struct comm *comm, uint64_t *values, int64_t count);
+/* before[i]: the sum over the ranks before this one; all[i]: over all ranks. */
+int comm_sum_before(const struct comm *comm, int64_t count, const int64_t *values, int64_t *before, int64_t *all);
 int comm_or_uint64(const struct comm *comm, uint64_t *values, int64_t count); /* the bits that any rank has */
 
 /* Collective: rank 0's bytes to all; any length (split below 2^31 bytes a message). */

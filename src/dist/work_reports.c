@@ -1,6 +1,8 @@
 /* To rank 0 go reports and then one last word; from it each rank gets exactly one word, so that nothing is under way when all have ended. */
 #include "dist/work_reports.h"
 
+#include <time.h>
+
 #include "base/status.h"
 
 enum { TAG_REPORT = 7300, TAG_WORD };
@@ -12,6 +14,17 @@ struct report {
 };
 
 static int failed(int code) { return comm_status(code, "reporting work"); }
+
+/* Waits for a message without keeping a core from who still works: the others may take seconds for their pieces. */
+static int wait_for(const struct work_reports *r, int from, int tag) {
+    const struct timespec moment = {.tv_nsec = 100000};
+    int there = 0;
+    for (;;) {
+        TRY(failed(MPI_Iprobe(from, tag, r->comm->handle, &there, MPI_STATUS_IGNORE)));
+        if (there) return STATUS_OK;
+        nanosleep(&moment, NULL);
+    }
+}
 
 /* Rank 0: the one word to all others. */
 static int speak(struct work_reports *r, int64_t stop) {
@@ -26,6 +39,7 @@ static int speak(struct work_reports *r, int64_t stop) {
 /* Rank 0: the next report. */
 static int receive(struct work_reports *r) {
     struct report report;
+    TRY(wait_for(r, MPI_ANY_SOURCE, TAG_REPORT));
     TRY(failed(COMM_WAITED(r->comm, MPI_Recv(&report, sizeof report, MPI_BYTE, MPI_ANY_SOURCE, TAG_REPORT,
                                              r->comm->handle, MPI_STATUS_IGNORE))));
     if (report.piece >= 0) return r->note(r->self, report.piece, report.value);
@@ -36,6 +50,7 @@ static int receive(struct work_reports *r) {
 /* The word of rank 0. */
 static int hear(struct work_reports *r, int *stop) {
     int64_t word;
+    TRY(wait_for(r, 0, TAG_WORD));
     TRY(failed(COMM_WAITED(r->comm, MPI_Recv(&word, 1, MPI_INT64_T, 0, TAG_WORD, r->comm->handle, MPI_STATUS_IGNORE))));
     r->told = 1;
     *stop = word != 0;

@@ -341,6 +341,45 @@ int vocabulary_read(const char *path, int64_t first, int64_t count, unsigned par
 
 int vocabulary_read_sizes(const char *path, struct vocabulary *v) { return vocabulary_read(path, 0, 0, 0, v); }
 
+/* The work before a code: bytes of descriptions, and what each code costs beside them. */
+static int work_before(struct h5file *file, int64_t code, int64_t *work) {
+    enum { BYTES_OF_A_CODE = 8 };
+    TRY(h5file_read(file, "description_offsets", H5_I64, code, 1, work));
+    *work += code * BYTES_OF_A_CODE;
+    return STATUS_OK;
+}
+
+/* The first of n codes with at least `share` of n_shares of the work before it. */
+static int begin_of_share(struct h5file *file, int64_t n, int share, int n_shares, int64_t *first) {
+    int64_t all, work, end = n;
+    *first = 0;
+    TRY(work_before(file, n, &all));
+    while (*first < end) {
+        int64_t middle = *first + (end - *first) / 2;
+        TRY(work_before(file, middle, &work));
+        if ((double)work < (double)all * share / n_shares)
+            *first = middle + 1;
+        else
+            end = middle;
+    }
+    return STATUS_OK;
+}
+
+int vocabulary_share_descriptions(const char *path, int share, int n_shares, int64_t *first, int64_t *count) {
+    struct h5file *file;
+    int64_t n, cols, end = 0;
+    TRY(h5file_open(&file, path, KIND_VOCABULARY));
+    int status = h5file_shape(file, "description_offsets", H5_I64, &n, &cols);
+    if (status == STATUS_OK) status = begin_of_share(file, n - 1, share, n_shares, first);
+    if (status == STATUS_OK) status = begin_of_share(file, n - 1, share + 1, n_shares, &end);
+    if (status == STATUS_OK && share == n_shares - 1) end = n - 1;
+    *count = end - *first;
+    if (status == STATUS_OK && *count < 0)
+        status = status_set(STATUS_FAILED, "%s is damaged: offsets of descriptions descend", path);
+    h5file_close(file);
+    return status;
+}
+
 void vocabulary_name(const char *path, int64_t code, char *text, size_t size) {
     struct vocabulary v;
     if (vocabulary_read(path, code, 1, VOCABULARY_NAMES, &v) != STATUS_OK) {

@@ -82,6 +82,10 @@ int vocabulary_read_node_names(const char *path, int64_t first, int64_t count, s
 /* The sizes alone: n_codes_total, n_nodes, n_hierarchy, n_relations, graph settings; arrays NULL. */
 int vocabulary_read_sizes(const char *path, struct vocabulary *vocabulary);
 
+/* Of n_shares runs of codes with about as many bytes of descriptions each, the one of number `share`: codes *first .. *first + *count - 1. Little of
+ * the file is read. */
+int vocabulary_share_descriptions(const char *path, int share, int n_shares, int64_t *first, int64_t *count);
+
 /* Fails if the vocabulary was made from a graph without other edges than those in the file `removed`. One whose graph lost none
  * goes with any file. */
 int vocabulary_check_removed(const char *path, const char *removed);

@@ -11,7 +11,7 @@
 #include "dist/work_reports.h"
 #include "half.h"
 
-/* About the cost of a part in tokens: seconds of work. */
+/* About the cost of a part of batches in tokens: seconds of work. */
 enum { PART_TOKENS = 16384, SAMPLE_TOKENS = 1024 };
 static const double WORTH_SAYING_SECONDS = 30;
 
@@ -51,6 +51,7 @@ static int make_plan(struct encoding *e) {
     int64_t batch = e->device->linear_rows, n_batches = (PART_TOKENS + batch / 2) / batch;
     TRY(check_same_rows(e));
     TRY(comm_agree(e->comm, text_encoder_open(&e->encoder, e->options, e->seed, e->device, e->n_threads)));
+    if (e->encoder.part_cost > 0) batch = e->encoder.part_cost, n_batches = 1;
     TRY(shared_plan_make(&e->plan, e->comm, e->vocabulary, &e->encoder, e->options->nodes == NODE_TEXTS_YES, batch,
                          n_batches > 0 ? n_batches : 1));
     return comm_agree(e->comm, allocate(e));
@@ -153,16 +154,26 @@ static int open_file(struct encoding *e, const struct provenance *provenance) {
 }
 
 /* ---- the work ---- */
-/* Parts that are not done go round the ranks; what their units hold goes there with them. */
+/* Each rank gets a run of the parts that are not done, all with about as much work: texts that lie together have many words in common, and many were
+ * planned where they are computed. What units hold goes there. */
 static int deal_parts(struct encoding *e) {
-    int64_t n = 0;
-    TRY(comm_agree(e->comm, mem_alloc(&e->rank_of_part, e->plan.n_parts, sizeof *e->rank_of_part)));
+    int64_t *work = NULL, all = 0, before = 0;
+    int status = mem_alloc(&e->rank_of_part, e->plan.n_parts, sizeof *e->rank_of_part);
+    if (status == STATUS_OK) status = mem_alloc(&work, e->plan.n_parts, sizeof *work);
+    TRY_DONE(comm_agree(e->comm, status));
+    TRY_DONE(text_units_work(&e->plan, e->comm, &e->encoder, work));
+    for (int64_t p = 0; p < e->plan.n_parts; p++) all += e->done[p] ? 0 : work[p];
     e->first_part = -1;
     for (int64_t p = 0; p < e->plan.n_parts; p++) {
-        e->rank_of_part[p] = e->done[p] ? -1 : (int32_t)(n++ % e->comm->size);
+        double middle = (double)before + (double)work[p] / 2;
+        e->rank_of_part[p] = e->done[p] ? -1 : (int32_t)(middle / (double)all * e->comm->size);
+        before += e->done[p] ? 0 : work[p];
         if (e->first_part < 0 && e->rank_of_part[p] == e->comm->rank) e->first_part = p;
     }
-    return text_units_deal(&e->units, e->comm, &e->plan, &e->encoder, e->rank_of_part);
+    status = text_units_deal(&e->units, e->comm, &e->plan, &e->encoder, e->rank_of_part);
+done:
+    free(work);
+    return status;
 }
 
 /* Where the units of a part begin in e->units. */

@@ -28,7 +28,7 @@ struct ngram_state {
 };
 
 /* Texts computed at once, and words whose vectors are kept before all are forgotten: these bound the memory, whatever the vocabulary. */
-enum { TEXTS_AT_ONCE = 1024, MOST_KEPT = 65536 };
+enum { TEXTS_AT_ONCE = 512, MOST_KEPT = 65536 };
 
 /* ---- plan ---- */
 /* A word's bytes in a text. A text without a word has an empty one. */
@@ -108,13 +108,22 @@ static int ngram_plan_names(struct text_encoder *encoder, int64_t n, const int64
 }
 
 /* ---- vectors ---- */
+/* Adds the signs that 16 random bits say: -1 for one that is set. Without shifts, so that it becomes vector code. */
+static inline void add_16_signs(uint16_t bits, int16_t *sum) {
+    static const uint16_t BIT[16] = {1,      1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                                     1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+#pragma omp simd
+    for (int i = 0; i < 16; i++) sum[i] = (int16_t)(sum[i] + ((bits & BIT[i]) ? -1 : 1));
+}
+
 /* Adds the random signs of a hash: 128 in each Philox block. */
 static void add_signs(uint64_t seed, uint64_t hash, int64_t dim, int16_t *sum) {
     for (int64_t first = 0; first < dim; first += 128) {
         uint32_t w[4];
         rng_words(seed, RNG_TEXT, (uint32_t)(hash >> 40), hash & 0xffffffffff, (uint32_t)(first / 128), w);
-        int64_t n = dim - first < 128 ? dim - first : 128;
-        for (int64_t c = 0; c < n; c++) sum[first + c] += (int16_t)(1 - 2 * (int)(w[c / 32] >> (c % 32) & 1));
+        int64_t n = dim - first < 128 ? dim - first : 128, c = 0;
+        for (; c + 16 <= n; c += 16) add_16_signs((uint16_t)(w[c / 32] >> c % 32), sum + first + c);
+        for (; c < n; c++) sum[first + c] += (int16_t)(1 - 2 * (int)(w[c / 32] >> (c % 32) & 1));
     }
 }
 
@@ -271,6 +280,7 @@ int ngram_encoder_open(struct text_encoder *encoder, const struct text_options *
                                      .plan_names = ngram_plan_names,
                                      .rows = ngram_rows,
                                      .close = ngram_close,
+                                     .part_cost = TEXTS_AT_ONCE,
                                      .n_kinds = 2,
                                      .dictionaries = {&s->words, &s->texts}};
     return STATUS_OK;

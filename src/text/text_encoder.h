@@ -53,6 +53,8 @@ struct text_encoder {
     const char *name;
     int64_t dim;
     int first_is_mean; /* the first row of a text is the mean over its tokens */
+    int64_t
+        part_cost; /* of a part that is computed and written at once, in tokens; 0: rows are made by products, whole batches at once */
     void *state;
     int (*plan)(struct text_encoder *encoder, const struct vocabulary *vocabulary, struct text_plan *plan);
     /* the names of n nodes, behind plan(): offsets [n + 1] */

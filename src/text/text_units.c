@@ -7,11 +7,10 @@
 
 #include "base/status.h"
 #include "dist/exchange.h"
-#include "dist/gather.h"
 
 void shared_plan_free(struct shared_plan *p) {
     text_plan_free(&p->own);
-    for (int k = 0; k < TEXT_MOST_KINDS; k++) shared_numbers_free(&p->kinds[k]);
+    shared_numbers_free(p->kinds);
     free(p->part_unit);
     free(p->part_row);
     free(p->part_cost);
@@ -35,48 +34,43 @@ static int plan_own(struct shared_plan *p, const struct comm *comm, const char *
     struct vocabulary v;
     TRY(vocabulary_read_sizes(path, &v));
     p->n_codes = v.n_codes_total;
-    p->first_code = p->n_codes * comm->rank / comm->size;
-    int64_t end = p->n_codes * (comm->rank + 1) / comm->size;
-    TRY(vocabulary_read(path, p->first_code, end - p->first_code, VOCABULARY_DESCRIPTIONS, &v));
+    int64_t n;
+    TRY(vocabulary_share_descriptions(path, comm->rank, comm->size, &p->first_code, &n));
+    TRY(vocabulary_read(path, p->first_code, n, VOCABULARY_DESCRIPTIONS, &v));
     int status = encoder->plan(encoder, &v, &p->own);
     vocabulary_free(&v);
     return status;
 }
 
 /* ---- numbers of all ranks ---- */
-static int name_strings(const struct dictionary *d, struct shared_name **names) {
-    TRY(mem_alloc(names, d->n, sizeof **names));
-    for (int64_t i = 0; i < d->n; i++) {
-        XXH128_hash_t hash = XXH3_128bits(d->bytes + d->offsets[i], (size_t)(d->offsets[i + 1] - d->offsets[i]));
-        (*names)[i] = (struct shared_name){hash.high64, hash.low64};
+/* Of all kinds, whose numbers are n_own[]. */
+static int name_strings(const struct text_encoder *encoder, int64_t n_own[TEXT_MOST_KINDS],
+                        struct shared_name **names) {
+    int64_t n = 0, at = 0;
+    for (int k = 0; k < encoder->n_kinds; k++) n += n_own[k] = encoder->dictionaries[k]->n;
+    TRY(mem_alloc(names, n, sizeof **names));
+    for (int k = 0; k < encoder->n_kinds; k++) {
+        const struct dictionary *d = encoder->dictionaries[k];
+        for (int64_t i = 0; i < d->n; i++) {
+            XXH128_hash_t hash = XXH3_128bits(d->bytes + d->offsets[i], (size_t)(d->offsets[i + 1] - d->offsets[i]));
+            (*names)[at++] = (struct shared_name){hash.high64, hash.low64};
+        }
     }
     return STATUS_OK;
 }
 
 /* Collective. */
 static int number_units(struct shared_plan *p, const struct comm *comm, const struct text_encoder *encoder) {
+    struct shared_name *names = NULL;
+    int64_t n_own[TEXT_MOST_KINDS];
+    int status = name_strings(encoder, n_own, &names);
+    status = shared_numbers_make(p->kinds, comm, encoder->n_kinds, n_own, names, status);
+    free(names);
+    TRY(status);
     for (int k = 0; k < encoder->n_kinds; k++) {
-        struct shared_name *names = NULL;
-        int status = name_strings(encoder->dictionaries[k], &names);
-        status = shared_numbers_make(&p->kinds[k], comm, encoder->dictionaries[k]->n, names, status);
-        free(names);
-        TRY(status);
         p->kind_first[k] = p->n_units;
         p->n_units += p->kinds[k].n;
     }
-    return STATUS_OK;
-}
-
-/* The sum of `value` over the ranks before this one, and over all. */
-static int sum_before(const struct comm *comm, int64_t value, int64_t *before, int64_t *all) {
-    int64_t *values = NULL, n;
-    TRY(comm_gather_rows(comm, 1, sizeof value, &value, &n, &values));
-    *before = *all = 0;
-    for (int r = 0; r < comm->size; r++) {
-        if (r < comm->rank) *before += values[r];
-        *all += values[r];
-    }
-    free(values);
     return STATUS_OK;
 }
 
@@ -93,7 +87,7 @@ static int find_rows(struct shared_plan *p, const struct comm *comm, int n_kinds
     }
     for (int64_t i = 0; i < own->n_units; i++)
         if (shared_numbers_is_first(&p->kinds[0], comm, i)) n += own->unit_rows[i + 1] - own->unit_rows[i];
-    TRY(sum_before(comm, n, &next, &p->n_rows));
+    TRY(comm_sum_before(comm, 1, &n, &next, &p->n_rows));
     for (int64_t i = 0; i < own->n_units; i++) {
         if (!shared_numbers_is_first(&p->kinds[0], comm, i)) continue;
         row[i] = next;
@@ -144,7 +138,7 @@ static int renumber_rows(struct shared_plan *p, const struct comm *comm, const s
         own->token_row[t] = (int32_t)(row[unit] + within);
     }
     if (encoder->n_name_kinds) renumber_names(p, &p->kinds[n_kinds]);
-    TRY_DONE(sum_before(comm, n_tokens, &p->first_token, &p->n_tokens));
+    TRY_DONE(comm_sum_before(comm, 1, &n_tokens, &p->first_token, &p->n_tokens));
     for (int64_t i = 0; i <= own->n_codes; i++) own->token_offsets[i] += p->first_token;
 done:
     free(row);
@@ -159,7 +153,8 @@ static int allocate_parts(struct shared_plan *p, int64_t n_parts) {
 }
 
 static int set_parts(struct shared_plan *p, const struct text_plan *all, int64_t batch_cost, int64_t n_batches) {
-    TRY(mem_alloc(&p->part_unit, p->n_units + 1, sizeof *p->part_unit));
+    int64_t each = batch_cost * n_batches, most = all->unit_costs ? p->n_units : (p->n_units + each - 1) / each;
+    TRY(mem_alloc(&p->part_unit, most + 1, sizeof *p->part_unit));
     TRY(allocate_parts(p, text_plan_cut(all, batch_cost, n_batches, p->part_unit)));
     for (int64_t i = 0; i <= p->n_parts; i++) {
         p->part_row[i] = text_plan_row(all, p->part_unit[i]);
@@ -311,6 +306,24 @@ static void deal_units(struct dealing *d, const struct text_encoder *encoder) {
                 deal_unit(d, d->plan->kind_first[k] + numbers->number[i], dictionary->bytes + dictionary->offsets[i],
                           dictionary->offsets[i + 1] - dictionary->offsets[i]);
     }
+}
+
+/* What a text takes, as so many bytes of its words: most is not of its words, but of its row. */
+enum { BYTES_OF_A_ROW = 100 };
+
+int text_units_work(const struct shared_plan *plan, const struct comm *comm, const struct text_encoder *encoder,
+                    int64_t *work) {
+    for (int64_t p = 0; p < plan->n_parts; p++)
+        work[p] = plan->own.unit_costs ? plan->part_cost[p + 1] - plan->part_cost[p] : 0;
+    if (plan->own.unit_costs) return STATUS_OK;
+    for (int k = 0; k < encoder->n_kinds; k++) {
+        const struct dictionary *d = encoder->dictionaries[k];
+        for (int64_t i = 0; i < d->n; i++)
+            if (shared_numbers_is_first(&plan->kinds[k], comm, i))
+                work[part_of(plan, plan->kind_first[k] + plan->kinds[k].number[i])] +=
+                    BYTES_OF_A_ROW + d->offsets[i + 1] - d->offsets[i];
+    }
+    return comm_sum_int64(comm, work, plan->n_parts);
 }
 
 static int pack(struct dealing *d, struct text_encoder *encoder) {

@@ -26,6 +26,10 @@ int shared_plan_make(struct shared_plan *plan, const struct comm *comm, const ch
                      int with_nodes, int64_t batch_cost, int64_t n_batches);
 void shared_plan_free(struct shared_plan *plan);
 
+/* Collective, before units are dealt. work [n_parts]: what computing each part takes, in units of its own. */
+int text_units_work(const struct shared_plan *plan, const struct comm *comm, const struct text_encoder *encoder,
+                    int64_t *work);
+
 /* Collective. What the units of the parts p with rank_of_part[p] == the own rank hold. The encoder's dictionaries go: what was planned is dealt. */
 int text_units_deal(struct text_units *units, const struct comm *comm, const struct shared_plan *plan,
                     struct text_encoder *encoder, const int32_t *rank_of_part);

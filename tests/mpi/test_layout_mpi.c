@@ -393,6 +393,7 @@ static void a_file_of_several_runs_is_that_of_one(const struct comm *comm, struc
             if (comm->rank == 0) CHECK(rmdir(path) == 0);
         }
         CHECK(grow(comm, &l, turn ? GROWN_PARTS : 0, GROWN_PARTS, 1) == STATUS_OK && count_files() == 1);
+        CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK); /* all have counted */
         CHECK(h5file_open(&file, path, KIND_CHECKPOINT) == STATUS_OK && h5file_verify(file, 0, 1) == STATUS_OK);
         CHECK(h5file_get_text(file, "content_id", &id[turn]) == STATUS_OK);
         h5file_close(file);

@@ -83,6 +83,10 @@ static void sums_and_broadcasts_are_the_same_on_every_rank(const struct fixture 
     CHECK(comm_sum_uint64(comm, &wrapping, 1) == STATUS_OK && wrapping == 0 - (uint64_t)n);
     CHECK(comm_sum_double(comm, reals, 1) == STATUS_OK && reals[0] == 0.5 * (double)n);
     CHECK(comm_max_int64(comm, &most, 1) == STATUS_OK && most == 0);
+    int64_t own[2] = {comm->rank, 1}, before[2] = {-1, -1}, all[2] = {-1, -1};
+    CHECK(comm_sum_before(comm, 2, own, before, all) == STATUS_OK);
+    CHECK(before[0] == comm->rank * (comm->rank - 1) / 2 && before[1] == comm->rank);
+    CHECK(all[0] == n * (n - 1) / 2 && all[1] == n);
     char text[8] = "";
     if (comm->rank == 0) snprintf(text, sizeof text, "hello");
     CHECK(comm_broadcast(comm, text, sizeof text) == STATUS_OK && strcmp(text, "hello") == 0);

@@ -75,7 +75,7 @@ many="files.codes=[many.tsv] files.vocabulary=many.h5 files.text=many_text.h5 te
 "$MEDTOK" prepare --config many.yaml --set $many >log.txt 2>&1 || fail "prepare: $(cat log.txt)"
 for ranks in $RANKS; do
     count encode $ranks --set $many
-    share encode $ranks "held by the plan" plan 2 4100000
-    share encode $ranks "held when texts are computed" encode 2 6700000
+    share encode $ranks "held by the plan" plan 2 2500000
+    share encode $ranks "held when texts are computed" encode 2 1700000
 done
 finish

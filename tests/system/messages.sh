@@ -69,7 +69,7 @@ count_encode() {
         awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something to encode: $(cat counts.txt)"
         return
     fi
-    most $1 "plan" 2 1 62 "collectives to plan texts"
+    most $1 "plan" 2 1 33 "collectives to plan texts"
     least $1 "plan" 2 1 20 "collectives to plan texts"
     most $1 "open" 2 1 31 "collectives to deal texts and write the index"
     most $1 "encode" 2 1 0 "collectives while texts are computed"
