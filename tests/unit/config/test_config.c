@@ -55,6 +55,14 @@ static void defaults_are_allowed_and_reference_settings_are_those_of_the_method(
     assert_true(config.quantizer.loss_space == LOSS_SPACE_RAW && config.quantizer.shared_region == SHARED_ALL);
     assert_true(config.quantizer.update == UPDATE_GRADIENT && config.quantizer.revive_after == 0);
     assert_true(config.loss.sibling_negatives == SIBLINGS_KEEP && config.loss.parts == 4);
+    /* what configs/tokens.yaml, and perhaps later defaults, do otherwise */
+    assert_true(config.text.pool == POOL_CLS && config.text.nodes == NODE_TEXTS_NO);
+    assert_true(config.model.text_map == TEXT_MAP_RANDOM && config.model.graph_weight == 1);
+    assert_true(config.graph.node_start == NODE_START_RANDOM && config.graph.encoder_start == ENCODER_START_RANDOM);
+    assert_true(config.quantizer.init == INIT_NORMAL && config.quantizer.warmup == 0 && config.quantizer.rate == 0);
+    assert_true(config.quantizer.rows == ROWS_FREE && config.quantizer.assign == ASSIGN_NEAREST);
+    assert_true(config.loss.reconstruction == 0 && config.loss.neighbours == 0 && config.loss.kl == 0);
+    assert_true(config.loss.orthogonality == 0.1);
 }
 
 static void yaml_may_nest_or_dot(void **state) {
