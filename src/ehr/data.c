@@ -2,6 +2,7 @@
  * dealt. */
 #include "ehr/data.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,15 +106,18 @@ static int reads_all(enum ehr_model_number model) {
 
 static int reads_windows(enum ehr_model_number model) { return model == EHR_ETHOS || model == EHR_ETHOS_PROBE; }
 
-/* How many windows a history fills, so that pre-training reads all units alike, as ETHOS' does: at least one. */
+/* How many windows a history fills, so that pre-training reads all units alike, as ETHOS' does: at least one. Each value counts as a decile, which
+ * it becomes where its code has enough of them. */
 static int64_t n_windows(const struct builder *b, const struct sample_history *h) {
-    int64_t room = b->options->max_length, units = 0;
+    int64_t fixed = 0, units = 0;
     if (!reads_windows(b->options->model)) return 1;
+    for (int64_t i = 0; i < h->n_static; i++) fixed += b->units[h->events[i].code];
     for (int64_t i = h->n_static; i < h->n; i++) {
         int32_t interval;
-        units += b->units[h->events[i].code];
+        units += b->units[h->events[i].code] + !isnan(h->events[i].value);
         if (i > h->n_static) units += ethos_intervals(h->events[i].time - h->events[i - 1].time, &interval);
     }
+    int64_t room = ethos_room_beside(fixed, b->options->max_length);
     return units > room ? (units + room - 1) / room : 1;
 }
 

@@ -33,12 +33,12 @@ double student_within(double t, double df) {
     return 1 - incomplete_beta(df / 2, 0.5, df / (df + t * t));
 }
 
-double student_t95(double df) {
-    double low = 0, high = 13; /* 12.71 of df = 1 */
+double student_t(double share, double df) {
+    double low = 0, high = 64; /* 63.7 of df = 1, share .99 */
     df = fmax(df, 1);
     for (int i = 0; i < 60; i++) {
         double middle = 0.5 * (low + high);
-        if (student_within(middle, df) < 0.95)
+        if (student_within(middle, df) < share)
             low = middle;
         else
             high = middle;

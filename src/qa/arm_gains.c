@@ -144,14 +144,12 @@ static void compute(const void *context, const uint8_t *weights, void *scratch, 
     for (int a = 0; a < x->n_arms; a++) results[a] = over - results[a];
 }
 
-/* 97.5th and 80th percentile of the normal distribution, summed. */
-static const double DETECTABLE = 1.959963984540054 + 0.8416212335729143;
-
 static int greatest_divisor(int a, int b) { return b ? greatest_divisor(b, a % b) : a; }
 
 /* Variances of a gain's parts. */
 struct gain_variance {
     double questions, seeds, seeds_squared; /* seeds_squared: sum over arms of variance^2 / (seeds - 1) */
+    double degrees;                         /* of freedom; INFINITY without seeds */
 };
 
 /* Adds that of an arm's mean over seeds; nothing of one run. */
@@ -163,8 +161,8 @@ static void add_seeds(const struct compared_arm *arm, const struct arm_gain *of,
 }
 
 static void widen(const struct gain_variance *v, struct arm_gain *to) {
-    double all = v->questions + v->seeds, normal = student_t95(INFINITY);
-    to->t = v->seeds_squared > 0 ? student_t95(all * all / v->seeds_squared) : normal;
+    double normal = student_t(0.95, INFINITY);
+    to->t = student_t(0.95, v->degrees);
     to->gain.low = fmax(-1, to->gain.value + (to->gain.low - to->gain.value) * to->t / normal);
     to->gain.high = fmin(1, to->gain.value + (to->gain.high - to->gain.value) * to->t / normal);
 }
@@ -183,8 +181,12 @@ static int test(const struct compared_arm *a, const struct compared_arm *b, enum
         sum += d[i] / unit;
         square += (double)d[i] * d[i] / (unit * unit);
     }
-    to->detectable = fmin(1, DETECTABLE * sqrt(square / (double)g->n / (double)g->n + variance->seeds));
-    variance->questions = (square - sum * sum / (double)g->n) / (double)g->n / (double)g->n;
+    double n = (double)g->n;
+    variance->questions = (square - sum * sum / n) / n / n;
+    double all = variance->questions + variance->seeds;
+    variance->degrees = variance->seeds_squared > 0 ? all * all / variance->seeds_squared : INFINITY;
+    double percentiles = student_t(0.95, variance->degrees) + student_t(0.6, variance->degrees);
+    to->detectable = fmin(1, percentiles * sqrt(square / n / n + variance->seeds));
     int status = sign_flips_exact(g->n, d, &to->p);
     free(d);
     return status;

@@ -10,8 +10,9 @@
  *                distribution's, its degrees of freedom Welch's and Satterthwaite's (1946, Biometrics Bulletin 2:110) of the variances
  *                over questions (as if of many) and over each arm's seeds (seeds - 1)
  *   p            paired permutation test over questions, of these runs: exact where both arms have as many seeds, McNemar's with one each
- *   detectable   2.80 sqrt(mean d^2 / n + sum over both arms of deviation^2 / seeds), d the differences by question, 1 at most: the gain
- *                that is seen, as two-sided p < 0.05, in four of five cases. Of one run, deviation counts as 0
+ *   detectable   c sqrt(mean d^2 / n + sum over both arms of deviation^2 / seeds), d the differences by question, 1 at most: the gain
+ *                that is seen in four of five cases, nearly. c: the 97.5th and 80th percentiles of Student's t, summed, with the degrees of
+ *                freedom above; 2.80 of one run, whose deviation counts as 0
  */
 #ifndef MEDTOK_QA_ARM_GAINS_H
 #define MEDTOK_QA_ARM_GAINS_H

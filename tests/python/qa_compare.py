@@ -101,13 +101,12 @@ for orders, key in (("as_they_stand", "chosen"), ("all_orders", "chosen_over_all
             gain, other = arm["gain_of_compared_arm"], counts[arm["arm"]] / k
             d = counts["MedTok"] / 3 - other
             near(gain["value"], d.mean(), 1e-5, "gain")
-            of_seeds = sum(np.var([np.mean(rights[name, s][key][members]) for s in seeds[name]], ddof=1) / 3 for name in ("MedTok", arm["arm"]) if seeds[name] != [None])
-            near(gain["detectable"], min(1, stats.norm.ppf([0.975, 0.8]).sum() * np.sqrt(np.mean(d ** 2) / n + of_seeds)), 1e-5, "detectable")
             low, high = bootstrap(*(np.array([rights[name, s][key][members] for s in seeds[name]]) for name in ("MedTok", arm["arm"])))
             # Welch and Satterthwaite: the variance over questions is known well, that over an arm's three seeds with two degrees of freedom.
             by_arm = [np.var([np.mean(rights[name, s][key][members]) for s in seeds[name]], ddof=1) / 3 for name in ("MedTok", arm["arm"]) if seeds[name] != [None]]
             df = (d.var() / n + sum(by_arm)) ** 2 / sum(v ** 2 / 2 for v in by_arm)
             near(gain["student_t"], stats.t.ppf(0.975, max(df, 1)), 1e-4, "Student's t")
+            near(gain["detectable"], min(1, stats.t.ppf([0.975, 0.8], max(df, 1)).sum() * np.sqrt(np.mean(d ** 2) / n + sum(by_arm))), 1e-5, "detectable")
             low, high = (max(-1, min(1, d.mean() + (end - d.mean()) * gain["student_t"] / stats.norm.ppf(0.975))) for end in (low, high))
             width = 0.06 * (high - low)  # a percentile of 10,000 resamples has a standard error of 1.5 % of the interval's length
             near(gain["low"], low, width, "low")

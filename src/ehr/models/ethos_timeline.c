@@ -126,9 +126,14 @@ void ethos_timeline_free(struct ethos_timeline *t) {
 /* ---- windows ---- */
 enum { AGE_AND_YEAR = 2, STEP = 5, FIRST_YEAR = 1900 - 1970 };
 
-static int64_t n_fixed(const struct ethos_timeline *t, int64_t max_length) {
-    int64_t most = max_length / 4;
-    return t->n_fixed < most ? t->n_fixed : most;
+static int64_t at_most(int64_t n_fixed, int64_t max_length) {
+    return n_fixed < max_length / 4 ? n_fixed : max_length / 4;
+}
+
+static int64_t n_fixed(const struct ethos_timeline *t, int64_t max_length) { return at_most(t->n_fixed, max_length); }
+
+int64_t ethos_room_beside(int64_t n_fixed, int64_t max_length) {
+    return max_length - AGE_AND_YEAR - at_most(n_fixed, max_length);
 }
 
 int64_t ethos_context_length(const struct ethos_timeline *t, int64_t max_length) {
@@ -136,7 +141,7 @@ int64_t ethos_context_length(const struct ethos_timeline *t, int64_t max_length)
 }
 
 int64_t ethos_window_room(const struct ethos_timeline *t, int64_t max_length) {
-    return max_length - ethos_context_length(t, max_length);
+    return ethos_room_beside(t->n_fixed, max_length);
 }
 
 int64_t ethos_window_drawn(const struct ethos_timeline *t, int64_t room, double u) {

@@ -33,6 +33,9 @@ int ethos_timeline_add(struct ethos_timeline *timeline, int64_t time, int32_t un
 int64_t ethos_context_length(const struct ethos_timeline *timeline, int64_t max_length);
 int64_t ethos_window_room(const struct ethos_timeline *timeline, int64_t max_length);
 
+/* The same before there is a line: beside so many units of codes without time. */
+int64_t ethos_room_beside(int64_t n_fixed, int64_t max_length);
+
 /* Where a window of `room` units begins that is drawn by u from 0 to below 1: at places from room - 1 before the line to its last unit,
  * moved inside. So the first and the last unit, as a death, are in as many as one in the middle; drawn from the places inside alone, they
  * would be in one window of n - room + 1. */

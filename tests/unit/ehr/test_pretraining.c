@@ -32,6 +32,8 @@ static enum cohort_split split_of(int64_t subject, int fold) {
 
 /* others: subjects outside the fold's train have other histories and codes. New codes stand in front, so that the known ones have other
  * numbers there. */
+static float value_of_events = NAN;
+
 static void write_cohort(const char *path, int fold, int others) {
     static char code[NEW + KNOWN][16], task[1][8] = {"task"};
     static int64_t count[NEW + KNOWN], subject[SUBJECTS], birth[SUBJECTS], offsets[SUBJECTS + 1],
@@ -52,7 +54,7 @@ static void write_cohort(const char *path, int fold, int others) {
             double drawn = rng_uniform(31, 1, (uint32_t)is_other, (uint64_t)at);
             time[at] = NOW - (EVENTS - 1 - i) / 3 * 40 * DAY;
             event_code[at] = (int32_t)(is_other ? drawn * (n_new + KNOWN) : n_new + drawn * KNOWN);
-            value[at] = NAN;
+            value[at] = value_of_events;
             count[event_code[at]]++;
         }
         offsets[s + 1] = (s + 1) * EVENTS;
@@ -228,7 +230,7 @@ static void it_tells_codes_of_the_folds_train_alone(void **state) {
 }
 
 /* ---- windows ---- */
-/* 12 codes of one part each at four times, 40 days apart: 15 units. */
+/* 12 codes of one part each at four times, 40 days apart: 15 units, beside which a window has an age and a year. */
 static struct pretrained read_histories(enum ehr_model_number model, int64_t max_length) {
     struct comm comm = comm_self();
     struct pretrained p = {.options = options_of(model, ARM_BASE)};
@@ -245,8 +247,8 @@ static void long_histories_are_read_as_often_as_they_fill_windows(void **state) 
         enum ehr_model_number model;
         int64_t max_length, windows;
     } CASES[] = {
-        {EHR_ETHOS, 15, 1}, {EHR_ETHOS_PROBE, 14, 2}, {EHR_ETHOS_PROBE, 8, 2}, {EHR_ETHOS, 7, 3}, {EHR_BEHRT, 7, 1}};
-    struct pretrained whole = read_histories(EHR_ETHOS, 15);
+        {EHR_ETHOS, 17, 1}, {EHR_ETHOS_PROBE, 16, 2}, {EHR_ETHOS_PROBE, 10, 2}, {EHR_ETHOS, 9, 3}, {EHR_BEHRT, 9, 1}};
+    struct pretrained whole = read_histories(EHR_ETHOS, 17);
     for (size_t c = 0; c < sizeof CASES / sizeof *CASES; c++) {
         struct pretrained p = read_histories(CASES[c].model, CASES[c].max_length);
         const struct sample_set *set = &p.data.pretrain;
@@ -267,6 +269,16 @@ static void long_histories_are_read_as_often_as_they_fill_windows(void **state) 
         ehr_data_free(&p.data);
     }
     ehr_data_free(&whole.data);
+}
+
+/* Behind a code with values stands a decile: 27 units. */
+static void values_are_units_of_the_windows(void **state) {
+    (void)state;
+    value_of_events = 1;
+    struct pretrained p = read_histories(EHR_ETHOS, 17);
+    value_of_events = NAN;
+    assert_int_equal(p.data.pretrain.n, 2 * SUBJECTS * TRAIN_FOLDS / FOLDS);
+    ehr_data_free(&p.data);
 }
 
 /* The mean loss of the units that two of the windows tell, without dropout. */
@@ -376,6 +388,7 @@ static int leave(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(it_tells_codes_of_the_folds_train_alone),
                                        cmocka_unit_test(long_histories_are_read_as_often_as_they_fill_windows),
+                                       cmocka_unit_test(values_are_units_of_the_windows),
                                        cmocka_unit_test(windows_of_a_history_are_drawn_apart),
                                        cmocka_unit_test(each_seed_pretrains_once)};
     return cmocka_run_group_tests(tests, enter, leave);

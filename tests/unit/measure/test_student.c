@@ -14,7 +14,14 @@ static void percentiles_are_those_of_the_tables(void **state) {
                                       {1e9, 1.959963985}, {2.5, 3.574654842}};
     (void)state;
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
-        assert_true(fabs(student_t95(KNOWN[i][0]) - KNOWN[i][1]) < 1e-6);
+        assert_true(fabs(student_t(0.95, KNOWN[i][0]) - KNOWN[i][1]) < 1e-6);
+}
+
+static void a_share_of_sixty_per_cent_ends_at_the_eightieth_percentile(void **state) {
+    static const double KNOWN[][2] = {{1, 1.376381920}, {2, 1.060660172}, {10, 0.879057829}, {1e9, 0.841621234}};
+    (void)state;
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
+        assert_true(fabs(student_t(0.6, KNOWN[i][0]) - KNOWN[i][1]) < 1e-6);
 }
 
 /* df = 1 is Cauchy's distribution, df = 2 has P = t / sqrt(2 + t^2). */
@@ -30,6 +37,7 @@ static void probabilities_are_those_of_closed_forms(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(percentiles_are_those_of_the_tables),
+        cmocka_unit_test(a_share_of_sixty_per_cent_ends_at_the_eightieth_percentile),
         cmocka_unit_test(probabilities_are_those_of_closed_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
