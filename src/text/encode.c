@@ -135,19 +135,21 @@ static int create_file(struct encoding *e, const struct provenance *provenance) 
     return status == STATUS_OK ? STATUS_OK : text_features_close(&e->file, status);
 }
 
-static int resume_file(struct encoding *e, const struct provenance *provenance) {
+static int resume_file(struct encoding *e, const struct provenance *provenance, int *unfit) {
     struct text_features_index index = index_of(e);
-    TRY(text_features_resume(&e->file, e->comm, e->path, &index, provenance));
+    TRY(text_features_resume(&e->file, e->comm, e->path, &index, provenance, unfit));
     int status = check_parts(e);
     if (status == STATUS_OK) status = open_journal(e, provenance, 1);
     return status == STATUS_OK ? STATUS_OK : text_features_close(&e->file, status);
 }
 
-/* A partial file that cannot be opened, or lacks what it should have, is made anew. */
+/* A partial file that is not there, or lacks what it should have, is made anew. What fails otherwise may pass: the finished parts stay for a
+ * later run. */
 static int open_file(struct encoding *e, const struct provenance *provenance) {
-    int found = 0;
+    int found = 0, unfit = 0;
     TRY(recall_parts(e, provenance, &found));
-    if (found && resume_file(e, provenance) == STATUS_OK) return STATUS_OK;
+    int status = found ? resume_file(e, provenance, &unfit) : STATUS_OK;
+    if (found && !unfit) return status;
     if (found) log_warn("%s; starting anew", status_message());
     for (int64_t p = 0; p < e->plan.n_parts; p++) e->done[p] = 0;
     return create_file(e, provenance);
