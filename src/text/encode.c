@@ -201,7 +201,7 @@ static int64_t cost_of(const struct encoding *e, int64_t part) {
     return cost_before(e, part + 1) - cost_before(e, part);
 }
 
-/* On rank 0: a part is on the disk. */
+/* On rank 0: a part is written, though a crash of the machine may still lose it: a run that goes on looks at its checksum. */
 static int note_part(void *self, int64_t part, uint64_t checksum) {
     struct encoding *e = self;
     e->cost_done += cost_of(e, part);
@@ -294,8 +294,9 @@ int encoding_run(struct encoding *e, const struct provenance *provenance) {
     int status = deal_parts(e);
     if (status == STATUS_OK) status = announce(e);
     if (status == STATUS_OK) status = run_parts(e);
-    status = text_features_close(&e->file, status);
     part_journal_close(&e->journal);
+    if (status == STATUS_ALONE) return status; /* the others do not close the file with this rank */
+    status = text_features_close(&e->file, status);
     if (status == STATUS_OK && e->comm->rank == 0) part_journal_discard(e->path);
     return status;
 }
