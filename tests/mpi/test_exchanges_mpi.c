@@ -187,6 +187,49 @@ static void ranks_of_a_node_sum_parts_and_nodes_sum_these(const struct comm *com
     if (comm->size > 2) sum_on_nodes(comm, d, 2, 1000, comm->size % 2 == 0);
 }
 
+/* Each rank is brought its part of a sum and nothing else; on each node the parts are all that there is, once, so that squares of all parts are as
+ * many times those of the sum as there are nodes. Parts of another array come together on each node likewise. */
+static void divide_on_nodes(const struct comm *comm, struct device *d, int per_node, int n_nodes) {
+    enum { N = 23 };
+    struct bucket bucket;
+    dev_real values = device_alloc_reals(d, N), other = device_alloc_reals(d, N);
+    int64_t first = 0, n = 0;
+    CHECK(bucket_init(&bucket, comm, d, values, N, 5) == STATUS_OK);
+    CHECK(bucket_share(&bucket, comm, d, per_node) == STATUS_OK);
+    CHECK(bucket_part(&bucket, &first, &n) && bucket.node.memory.n_ranks * n_nodes == comm->size);
+    bucket_keep_part(&bucket);
+    for (int turn = 0; turn < 8; turn++) {
+        double squares = 0, wanted = 0;
+        for (int i = 0; i < N; i++) {
+            double sum = i * comm->size * (comm->size + 1) / 2 + turn * comm->size;
+            values.at[i] = (real)(i * (comm->rank + 1) + turn);
+            other.at[i] = i >= first && i < first + n ? (real)(3 * i + turn) : -1;
+            wanted += sum * sum;
+        }
+        come_late(comm, turn);
+        CHECK(bucket_finish(&bucket, comm, d) == STATUS_OK);
+        for (int i = 0; i < N; i++) {
+            int own = i >= first && i < first + n;
+            CHECK(values.at[i] ==
+                  (own ? i * comm->size * (comm->size + 1) / 2 + turn * comm->size : i * (comm->rank + 1) + turn));
+            if (own) squares += (double)values.at[i] * (double)values.at[i];
+        }
+        CHECK(comm_sum_double(comm, &squares, 1) == STATUS_OK && squares == n_nodes * wanted);
+        bucket_offer_part(&bucket, comm, d, other);
+        come_late(comm, turn + 1);
+        bucket_take_parts(&bucket, comm, d, other);
+        for (int i = 0; i < N; i++) CHECK(other.at[i] == 3 * i + turn);
+    }
+    bucket_free(&bucket, d);
+    device_free_reals(d, values);
+    device_free_reals(d, other);
+}
+
+static void each_node_has_all_parts_of_a_sum_that_is_divided(const struct comm *comm, struct device *d) {
+    if (comm->size > 1) divide_on_nodes(comm, d, 0, 1);
+    if (comm->size == 4) divide_on_nodes(comm, d, 2, 2);
+}
+
 /* ---- refusals ---- */
 static void too_many_rows_are_refused_by_all_ranks(const struct comm *comm, struct device *d) {
     struct lists l;
@@ -334,6 +377,7 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(long_messages_are_split),
                       BEHAVIOUR(ranks_of_a_node_exchange_lists_without_messages),
                       BEHAVIOUR(ranks_of_a_node_sum_parts_and_nodes_sum_these),
+                      BEHAVIOUR(each_node_has_all_parts_of_a_sum_that_is_divided),
                       BEHAVIOUR(too_many_rows_are_refused_by_all_ranks),
                       BEHAVIOUR(more_rows_than_mpi_counts_need_more_ranks),
                       BEHAVIOUR(owners_are_asked_only_by_ranks_that_want_something),
