@@ -95,10 +95,12 @@ void comm_free(struct comm *group) {
     *group = (struct comm){0};
 }
 
-void comm_progress(void) {
+int comm_progress(void) {
     int started = 0, waits;
     MPI_Initialized(&started);
-    if (started) MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &waits, MPI_STATUS_IGNORE);
+    if (!started) return STATUS_OK;
+    return comm_status(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &waits, MPI_STATUS_IGNORE),
+                       "looking for messages");
 }
 
 /* ---- what is sent ---- */

@@ -37,8 +37,8 @@ int comm_split(const struct comm *comm, int number, struct comm *group);
 void comm_free(struct comm *group);
 
 /* Lets what other ranks ask of this one go on (dist/work_counter.h), where MPI has nobody else to do it: for loops that may make no MPI
- * call for long, those of a rank that works alone beside others. */
-void comm_progress(void);
+ * call for long, those of a rank that works alone beside others. Fails where MPI says that a rank is gone. */
+int comm_progress(void);
 
 /* Collective. Returns STATUS_OK if every rank passes STATUS_OK; else, on all ranks, the code and message of the lowest
  * failing rank, with "rank R: " in front when there are several ranks (not of STATUS_INTERRUPTED, which is all ranks' matter). */

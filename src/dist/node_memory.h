@@ -27,8 +27,10 @@ struct node_memory {
 };
 
 /* Collective over `comm`, of which `node` holds the ranks that share memory: `count` values for each. It stays closed, on all ranks of comm,
- * where some cannot share, or would share with nobody. */
+ * where some cannot share, which rank 0 logs with the reason, or would share with nobody. */
 int node_memory_open(struct node_memory *memory, const struct comm *comm, MPI_Comm node, int64_t count);
+/* Says once in the log why ranks of a node do not share memory, what all ranks know. */
+void node_memory_say_apart(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void node_memory_close(struct node_memory *memory); /* not collective: who fails alone does not wait */
 
 /* Collective. The same for all ranks of `comm`, where they are of one node. */
@@ -40,7 +42,8 @@ real *node_memory_begin(struct node_memory *memory, const struct comm *comm);
 /* The first n of them are there: counted as one message. */
 void node_memory_offer(struct node_memory *memory, const struct comm *comm, int64_t n);
 
-void node_memory_wait(const struct node_memory *memory, const struct comm *comm);
+/* Fails, here and below, where MPI says that a rank is gone: then there is nothing to read. */
+int node_memory_wait(const struct node_memory *memory, const struct comm *comm);
 real *node_memory_values(const struct node_memory *memory, int rank);
 
 /* This rank reads no more. */
@@ -48,6 +51,6 @@ void node_memory_end(struct node_memory *memory);
 
 /* For turns of more steps: this rank has done `step`; waits until all have. */
 void node_memory_reach(struct node_memory *memory, enum node_step step);
-void node_memory_await(const struct node_memory *memory, const struct comm *comm, enum node_step step);
+int node_memory_await(const struct node_memory *memory, const struct comm *comm, enum node_step step);
 
 #endif

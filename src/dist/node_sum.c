@@ -15,9 +15,12 @@ static int find_ranks(struct node_sum *s, const struct comm *comm, int per_node,
     MPI_Comm_rank(all, &rank);
     int code = MPI_Comm_split(all, per_node ? rank / per_node : 0, comm->rank, node);
     MPI_Comm_free(&all);
+    if (code != MPI_SUCCESS) *node = MPI_COMM_NULL;
     TRY(comm_status(code, "finding the node"));
     MPI_Comm_rank(*node, &rank);
-    TRY(comm_status(MPI_Comm_split(comm->handle, rank, comm->rank, &s->across), "finding ranks of other nodes"));
+    code = MPI_Comm_split(comm->handle, rank, comm->rank, &s->across);
+    if (code != MPI_SUCCESS) s->across = MPI_COMM_NULL;
+    TRY(comm_status(code, "finding ranks of other nodes"));
     MPI_Comm_set_errhandler(s->across, MPI_ERRORS_RETURN);
     MPI_Comm_size(s->across, &n_nodes);
     if (n_nodes == 1) MPI_Comm_free(&s->across);
@@ -31,6 +34,9 @@ static int compare_nodes(const struct comm *comm, MPI_Comm node, int *alike) {
     int64_t most[2] = {n, -n};
     TRY(comm_max_int64(comm, most, 2));
     *alike = n > 1 && most[0] == -most[1];
+    if (most[0] != -most[1])
+        node_memory_say_apart("nodes have %lld to %lld ranks, not all as many", (long long)-most[1],
+                              (long long)most[0]);
     return STATUS_OK;
 }
 
@@ -86,11 +92,11 @@ static int sum_across(const struct node_sum *s, const struct comm *comm) {
 }
 
 int node_sum_finish(struct node_sum *s, const struct comm *comm) {
-    node_memory_wait(&s->memory, comm);
+    TRY(node_memory_wait(&s->memory, comm));
     sum_part(s);
     int status = sum_across(s, comm);
     node_memory_reach(&s->memory, NODE_SUMMED);
-    node_memory_await(&s->memory, comm, NODE_SUMMED);
+    TRY(node_memory_await(&s->memory, comm, NODE_SUMMED));
     return status;
 }
 

@@ -22,9 +22,11 @@ struct node_sum {
  * memory, where nodes have different numbers of them, and where each is alone. per_node: 0; or so many neighbours on a node count as one, as in
  * tests. */
 int node_sum_open(struct node_sum *sum, const struct comm *comm, int64_t count, int64_t most, int per_node);
-void node_sum_close(struct node_sum *sum); /* not collective */
 
-/* Waits for all ranks' values, and for their sums. The status is that of messages between nodes, if there are any. */
+/* By all ranks, or by one that fails alone and ends the job: it frees `across`, which MPI calls collective though libraries do not wait there. */
+void node_sum_close(struct node_sum *sum);
+
+/* Waits for all ranks' values, and for their sums. Fails where MPI does: between nodes, or since a rank is gone. */
 int node_sum_finish(struct node_sum *sum, const struct comm *comm);
 
 /* Part k of the sum: values first .. first + n - 1. */

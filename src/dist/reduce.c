@@ -135,8 +135,8 @@ void bucket_offer_part(struct bucket *bucket, const struct comm *comm, struct de
 
 void bucket_take_parts(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values) {
     struct node_memory *m = &bucket->node.memory;
-    node_memory_wait(m, comm);
-    for (int k = 0; k < m->n_ranks; k++)
+    int status = node_memory_wait(m, comm);
+    for (int k = 0; k < m->n_ranks && status == STATUS_OK; k++)
         if (k != m->rank) take_part(bucket, device, k, values);
     device_prefetch_wait(device);
     node_memory_end(m);

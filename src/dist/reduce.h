@@ -58,7 +58,8 @@ int bucket_part(const struct bucket *bucket, int64_t *first, int64_t *n);
 /* Has bucket_finish put this rank's part of the sum in place, and no other, from now on. */
 void bucket_keep_part(struct bucket *bucket);
 
-/* Collective, in this order, with no sum under way: each rank's part of such an array as the values are, to all. Neither can fail. */
+/* Collective, in this order, with no sum under way: each rank's part of such an array as the values are, to all. A rank that is gone brings nothing:
+ * the next sum, or message, fails. */
 void bucket_offer_part(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values);
 void bucket_take_parts(struct bucket *bucket, const struct comm *comm, struct device *device, dev_real values);
 

@@ -203,11 +203,11 @@ static int sum_by_messages(struct row_lists *x, int n, const struct list *lists)
 }
 
 /* ---- the same through the memory of a node ---- */
-static void gather_on_node(struct row_lists *x, int n, const struct list *lists) {
+static int gather_on_node(struct row_lists *x, int n, const struct list *lists) {
     const struct comm *comm = x->comm;
     real *to = x->lists;
     node_memory_offer(&x->node, comm, x->first[comm->rank + 1] - x->first[comm->rank]);
-    node_memory_wait(&x->node, comm);
+    TRY(node_memory_wait(&x->node, comm));
     for (int i = 0; i < n; i++)
         for (int r = 0; r < comm->size; r++) {
             int64_t count = lists[i].shares->n[r] * lists[i].cols;
@@ -215,6 +215,7 @@ static void gather_on_node(struct row_lists *x, int n, const struct list *lists)
             to += count;
         }
     node_memory_end(&x->node);
+    return STATUS_OK;
 }
 
 /* to[n] = the sum of values[n] of all ranks, which begin at `at`. */
@@ -225,12 +226,12 @@ static void sum_of_ranks(const struct row_lists *x, int64_t at, int64_t n, real 
     }
 }
 
-static void sum_on_node(struct row_lists *x, int n, const struct list *lists) {
+static int sum_on_node(struct row_lists *x, int n, const struct list *lists) {
     const struct comm *comm = x->comm;
     int64_t list_begins = 0;
     real *to = x->own;
     node_memory_offer(&x->node, comm, x->first[comm->size]);
-    node_memory_wait(&x->node, comm);
+    TRY(node_memory_wait(&x->node, comm));
     for (int i = 0; i < n; i++) {
         const struct row_shares *shares = lists[i].shares;
         int64_t cols = lists[i].cols, count = shares->n[comm->rank] * cols;
@@ -239,6 +240,7 @@ static void sum_on_node(struct row_lists *x, int n, const struct list *lists) {
         list_begins += shares->total * cols;
     }
     node_memory_end(&x->node);
+    return STATUS_OK;
 }
 
 /* ---- the exchanges ---- */
@@ -283,10 +285,7 @@ int row_lists_gather(struct row_lists *x, int n, const struct row_list *rows, in
         bring_ints(x, own, ints[i].local, ints[i].shares->n[rank]);
         own += ints[i].shares->n[rank];
     }
-    if (shared)
-        gather_on_node(x, n + n_ints, lists);
-    else
-        TRY(gather_by_messages(x, n + n_ints, lists));
+    TRY(shared ? gather_on_node(x, n + n_ints, lists) : gather_by_messages(x, n + n_ints, lists));
     for (int i = 0; i < n; i++) {
         take(x, rows[i].all, all, rows[i].shares->total * rows[i].cols);
         all += rows[i].shares->total * rows[i].cols;
@@ -308,10 +307,7 @@ int row_lists_scatter_sum(struct row_lists *x, int n, const struct row_list *row
         bring(x, all, rows[i].all, rows[i].shares->total * rows[i].cols);
         all += rows[i].shares->total * rows[i].cols;
     }
-    if (shared)
-        sum_on_node(x, n, lists);
-    else
-        TRY(sum_by_messages(x, n, lists));
+    TRY(shared ? sum_on_node(x, n, lists) : sum_by_messages(x, n, lists));
     for (int i = 0; i < n; i++) {
         int64_t count = rows[i].shares->n[rank] * rows[i].cols;
         bring(x, local, rows[i].local, count);
@@ -329,7 +325,7 @@ int row_lists_sum(struct row_lists *x, dev_real values, int64_t count) {
     if (x->node.n_ranks) {
         bring(x, node_memory_begin(&x->node, comm), values, count);
         node_memory_offer(&x->node, comm, count);
-        node_memory_wait(&x->node, comm);
+        TRY(node_memory_wait(&x->node, comm));
         sum_of_ranks(x, 0, count, x->lists);
         node_memory_end(&x->node);
         take(x, values, x->lists, count);

@@ -6,7 +6,10 @@
 #include "dist/row_order.h"
 #include "dist/row_owner.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/rng.h"
@@ -136,6 +139,32 @@ static void long_messages_are_split(const struct comm *comm, struct device *d) {
 }
 
 /* ---- through the memory of a node ---- */
+/* Whether ranks may see each other's memory here: by a file that rank 0 makes, looked for by all. */
+static int can_share;
+
+static void look_for_shared_memory(const struct comm *comm) {
+    char path[64] = "";
+    int file = comm->rank == 0 ? memfd_create("test", 0) : -1;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), file);
+    CHECK(comm_broadcast(comm, path, sizeof path) == STATUS_OK);
+    int seen = open(path, O_RDWR);
+    int64_t lacks = seen < 0 || comm->local_size != comm->size;
+    CHECK(comm_max_int64(comm, &lacks, 1) == STATUS_OK);
+    if (seen >= 0) close(seen);
+    if (file >= 0) close(file);
+    can_share = !lacks;
+    if (lacks && comm->rank == 0)
+        printf("skipped: what ranks share, since /proc does not show them each other's files\n");
+}
+
+/* On the last rank there is no memory to share, if this is set. */
+static int lacks_memory;
+int __real_posix_fallocate(int file, off_t at, off_t bytes);
+int __wrap_posix_fallocate(int file, off_t at, off_t bytes);
+int __wrap_posix_fallocate(int file, off_t at, off_t bytes) {
+    return lacks_memory ? ENOSPC : __real_posix_fallocate(file, at, bytes);
+}
+
 /* Ranks come late by turns, so that who does not wait for them is seen. */
 static void come_late(const struct comm *comm, int turn) {
     const struct timespec late = {.tv_nsec = 300000};
@@ -145,7 +174,7 @@ static void come_late(const struct comm *comm, int turn) {
 static void ranks_of_a_node_exchange_lists_without_messages(const struct comm *comm, struct device *d) {
     struct lists l;
     struct row_lists x;
-    if (comm->size == 1) return;
+    if (comm->size == 1 || !can_share) return;
     make_lists(&l, comm, d);
     CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, 0) == STATUS_OK);
     CHECK(row_lists_share(&x) == STATUS_OK);
@@ -180,11 +209,62 @@ static void sum_on_nodes(const struct comm *comm, struct device *d, int per_node
 }
 
 static void ranks_of_a_node_sum_parts_and_nodes_sum_these(const struct comm *comm, struct device *d) {
-    if (comm->size == 1) return;
+    if (comm->size == 1 || !can_share) return;
     sum_on_nodes(comm, d, 0, 5, 1);
     sum_on_nodes(comm, d, 1, 5, 0);                                       /* alone on a node */
     if (comm->size > 2) sum_on_nodes(comm, d, 2, 5, comm->size % 2 == 0); /* pairs; or nodes of different sizes */
     if (comm->size > 2) sum_on_nodes(comm, d, 2, 1000, comm->size % 2 == 0);
+}
+
+/* Each rank is brought its part of a sum and nothing else; on each node the parts are all that there is, once, so that squares of all parts are as
+ * many times those of the sum as there are nodes. Parts of another array come together on each node likewise. */
+static void divide_on_nodes(const struct comm *comm, struct device *d, int per_node, int n_nodes) {
+    enum { N = 23 };
+    struct bucket bucket;
+    dev_real values = device_alloc_reals(d, N), other = device_alloc_reals(d, N);
+    int64_t first = 0, n = 0;
+    CHECK(bucket_init(&bucket, comm, d, values, N, 5) == STATUS_OK);
+    CHECK(bucket_share(&bucket, comm, d, per_node) == STATUS_OK);
+    CHECK(bucket_part(&bucket, &first, &n) && bucket.node.memory.n_ranks * n_nodes == comm->size);
+    bucket_keep_part(&bucket);
+    for (int turn = 0; turn < 8; turn++) {
+        double squares = 0, wanted = 0;
+        for (int i = 0; i < N; i++) {
+            double sum = i * comm->size * (comm->size + 1) / 2 + turn * comm->size;
+            values.at[i] = (real)(i * (comm->rank + 1) + turn);
+            other.at[i] = i >= first && i < first + n ? (real)(3 * i + turn) : -1;
+            wanted += sum * sum;
+        }
+        come_late(comm, turn);
+        CHECK(bucket_finish(&bucket, comm, d) == STATUS_OK);
+        for (int i = 0; i < N; i++) {
+            int own = i >= first && i < first + n;
+            CHECK(values.at[i] ==
+                  (own ? i * comm->size * (comm->size + 1) / 2 + turn * comm->size : i * (comm->rank + 1) + turn));
+            if (own) squares += (double)values.at[i] * (double)values.at[i];
+        }
+        CHECK(comm_sum_double(comm, &squares, 1) == STATUS_OK && squares == n_nodes * wanted);
+        bucket_offer_part(&bucket, comm, d, other);
+        come_late(comm, turn + 1);
+        bucket_take_parts(&bucket, comm, d, other);
+        for (int i = 0; i < N; i++) CHECK(other.at[i] == 3 * i + turn);
+    }
+    bucket_free(&bucket, d);
+    device_free_reals(d, values);
+    device_free_reals(d, other);
+}
+
+static void each_node_has_all_parts_of_a_sum_that_is_divided(const struct comm *comm, struct device *d) {
+    if (!can_share) return;
+    if (comm->size > 1) divide_on_nodes(comm, d, 0, 1);
+    if (comm->size == 4) divide_on_nodes(comm, d, 2, 2);
+}
+
+static void where_one_rank_lacks_memory_to_share_all_send_messages(const struct comm *comm, struct device *d) {
+    if (comm->size == 1) return;
+    lacks_memory = comm->rank == comm->size - 1;
+    sum_on_nodes(comm, d, 0, 5, 0);
+    lacks_memory = 0;
 }
 
 /* ---- refusals ---- */
@@ -334,6 +414,8 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(long_messages_are_split),
                       BEHAVIOUR(ranks_of_a_node_exchange_lists_without_messages),
                       BEHAVIOUR(ranks_of_a_node_sum_parts_and_nodes_sum_these),
+                      BEHAVIOUR(each_node_has_all_parts_of_a_sum_that_is_divided),
+                      BEHAVIOUR(where_one_rank_lacks_memory_to_share_all_send_messages),
                       BEHAVIOUR(too_many_rows_are_refused_by_all_ranks),
                       BEHAVIOUR(more_rows_than_mpi_counts_need_more_ranks),
                       BEHAVIOUR(owners_are_asked_only_by_ranks_that_want_something),
@@ -346,6 +428,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", status_message());
         return 2;
     }
+    log_configure(comm.rank, LOG_LEVEL_INFO);
+    look_for_shared_memory(&comm);
     for (size_t b = 0; b < sizeof BEHAVIOURS / sizeof *BEHAVIOURS; b++) {
         BEHAVIOURS[b].check(&comm, &device);
         bad += behaviour_failed(&comm, BEHAVIOURS[b].name);

@@ -116,9 +116,15 @@ for ranks in 1 2 4 8; do
     # Ranks of one node need no messages for gradients and for rows of losses.
     if [ $ranks -le 4 ]; then
         count $ranks --set run.sums=auto files.checkpoint=node$ranks.h5
-        most $ranks "$step" 2 $STEPS 4.5 "collectives a step on one node"
-        least $ranks "$step" 2 $STEPS 3 "collectives a step on one node"
-        most $ranks "$step" 4 $STEPS 40000 "bytes a step on one node"
+        if grep "do not share memory" log.txt; then # where they should, test_exchanges_mpi fails
+            echo "skipped: messages of $ranks ranks on one node"
+        else
+            most $ranks "$step" 2 $STEPS 4.5 "collectives a step on one node"
+            least $ranks "$step" 2 $STEPS 3 "collectives a step on one node"
+            most $ranks "$step" 4 $STEPS 40000 "bytes a step on one node"
+            most $ranks "save" 2 2 3 "collectives a save on one node" # moments come together without any
+            most $ranks "save" 4 2 $((8000 + 855 * 64 * 4 * 3 / ranks)) "bytes a save on one node"
+        fi
     fi
     # The same with losses of parts, and when rows are revived.
     if [ $ranks -eq 2 ]; then
