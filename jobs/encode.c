@@ -55,7 +55,10 @@ done:
 
 int encode_descriptions(const struct comm *comm, const struct config *config, char *like) {
     struct recipe recipe = {&ENCODE_JOB, KIND_TEXT, config->files.text, add_inputs, make};
-    return recipe_run(&recipe, comm, config, like);
+    TRY(recipe_run(&recipe, comm, config, like));
+    if (comm->rank == 0)
+        part_journal_tidy(config->files.text); /* of a run that was killed as soon as the file had its name */
+    return STATUS_OK;
 }
 
 static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {

@@ -17,6 +17,13 @@ static void path_of(const char *path, const char *ending, char full[PATH_MAX]) {
     if (snprintf(full, PATH_MAX, "%s%s", target, ending) >= PATH_MAX) full[0] = 0;
 }
 
+/* How each journal begins: so that no file of others is taken for one. */
+static int is_key(const char line[32]) {
+    int n = 0;
+    while (n < 32 && line[n] && strchr("0123456789abcdef", line[n])) n++;
+    return n == 32;
+}
+
 int part_journal_read(const char *path, const char *key, int64_t n_parts, int64_t *done, uint64_t *checksum,
                       int *found) {
     char full[PATH_MAX], line[128], end;
@@ -25,7 +32,7 @@ int part_journal_read(const char *path, const char *key, int64_t n_parts, int64_
     FILE *file = fopen(full, "r");
     if (!file) return errno == ENOENT ? STATUS_OK : status_set(STATUS_FAILED, "%s: %s", full, strerror(errno));
     int begun = fgets(line, sizeof line, file) != NULL;
-    if (begun && strspn(line, "0123456789abcdef") < 32) {
+    if (begun && !is_key(line)) {
         fclose(file);
         return status_set(STATUS_FAILED, "%s is in the way: it is not what encode leaves there; move it away", full);
     }
@@ -71,4 +78,15 @@ void part_journal_discard(const char *path) {
     unlink(full);
     path_of(path, ".partial", full);
     unlink(full);
+}
+
+void part_journal_tidy(const char *path) {
+    char full[PATH_MAX], key[32];
+    path_of(path, ".partial", full);
+    if (access(full, F_OK) == 0) return;
+    path_of(path, ".parts", full);
+    FILE *file = fopen(full, "r");
+    int ours = file && fread(key, 1, sizeof key, file) == sizeof key && is_key(key);
+    if (file) fclose(file);
+    if (ours) unlink(full);
 }

@@ -28,4 +28,7 @@ void part_journal_close(struct part_journal *journal);
 /* Removes the journal of `path` and `path`.partial, where they are. */
 void part_journal_discard(const char *path);
 
+/* Removes the journal of `path` if `path`.partial is not there: what it tells of has got its name, or is gone. */
+void part_journal_tidy(const char *path);
+
 #endif

@@ -263,14 +263,22 @@ static int estimate_seconds(struct encoding *e, double *seconds) {
     return STATUS_OK;
 }
 
+/* Collective: all are done when the slowest rank is. */
+static int seconds_of_slowest(struct encoding *e, double *seconds) {
+    int status = estimate_seconds(e, seconds);
+    double most[2] = {*seconds, status != STATUS_OK};
+    TRY(comm_max_double(e->comm, most, 2));
+    *seconds = most[0];
+    return most[1] > 0 ? comm_agree(e->comm, status) : STATUS_OK;
+}
+
 /* Says what will be made, and where that is long, how long it will take: of a short computation it would promise a time in which the file
  * is not even written. */
 static int announce(struct encoding *e) {
     const struct shared_plan *p = &e->plan;
     char bytes[32], duration[32], computing[64] = "";
     double seconds;
-    TRY(comm_agree(e->comm, estimate_seconds(e, &seconds)));
-    TRY(comm_max_double(e->comm, &seconds, 1)); /* all are done when the slowest is */
+    TRY(seconds_of_slowest(e, &seconds));
     if (seconds > WORTH_SAYING_SECONDS)
         snprintf(computing, sizeof computing, ", and about %s of computing on %d rank(s)",
                  format_duration(seconds, duration, sizeof duration), e->comm->size);

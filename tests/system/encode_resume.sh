@@ -76,4 +76,17 @@ parts=$(grep -c '^[0-9]* [0-9a-f]\{16\}$' text.h5.parts)
 medtok encode $settings --set files.text=text.h5 2>log || fail "after the change: $(cat log)"
 grep -q "$((parts - 1)) of [0-9]* parts are there" log || fail "the changed part was kept ($parts parts): $(cat log)"
 [ "$(id text.h5)" = "$wanted" ] || fail "another file after a changed part"
+
+# The journal of a run that was killed when the file had just got its name goes with the next run, which finds the file up to date; while
+# there is a partial file it stays, and what is no journal stays.
+cp parts.before text.h5.parts
+: >text.h5.partial
+medtok encode $settings --set files.text=text.h5 2>log || fail "up to date: $(cat log)"
+[ -e text.h5.parts ] || fail "the journal of a partial file is gone"
+rm text.h5.partial
+medtok encode $settings --set files.text=text.h5 2>log || fail "up to date: $(cat log)"
+[ -z "$(ls | grep -E '^text.h5.')" ] || fail "left of a killed run: $(ls)"
+echo mine >text.h5.parts
+medtok encode $settings --set files.text=text.h5 2>log || fail "up to date: $(cat log)"
+[ -e text.h5.parts ] || fail "a file of the user's is gone"
 finish
