@@ -12,7 +12,6 @@ static inline struct model_settings model_settings(const struct config *c) {
                                    .loss = c->loss,
                                    .sides = c->model.sides,
                                    .text_map = c->model.text_map,
-                                   .graph_weight = c->model.graph_weight,
                                    .text_dropout = c->text.dropout,
                                    .seed = (uint64_t)c->run.seed};
 }
@@ -37,6 +36,7 @@ static inline struct tokenizer_options tokenizer_options(const struct config *c)
                                       .features = c->files.text,
                                       .checkpoint = c->files.checkpoint,
                                       .averaged = c->train.average > 0,
+                                      .graph_weight = c->model.graph_weight,
                                       .block = c->tokenize.batch};
 }
 

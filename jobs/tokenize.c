@@ -41,6 +41,20 @@ done:
     return status;
 }
 
+/* Codes behind a table are compared with its own: their embeddings are weighed as those are. */
+static int adopt_graph_weight(struct config *config) {
+    const char *path = config->tokenize.append_to;
+    struct table base;
+    if (!path[0]) return STATUS_OK;
+    TRY(table_open_unnamed(&base, path));
+    double weight = base.shape.graph_weight;
+    table_close(&base);
+    if (weight != config->model.graph_weight)
+        log_info("model.graph_weight is %g, that of %s, not %g", weight, path, config->model.graph_weight);
+    config->model.graph_weight = weight;
+    return STATUS_OK;
+}
+
 /* What the tokens are made from must be what the model was trained on; what trainings before knew goes on into the table. */
 static int take_inputs(const struct config *config, struct provenance *provenance) {
     static const char *const ROLES[] = {"vocabulary", "text",         "weights",
@@ -399,10 +413,11 @@ static int make(const struct comm *comm, const struct config *config, const stru
 
 static int run(const struct comm *comm, const struct config *given, const struct job_arguments *arguments) {
     (void)arguments;
-    struct config config = *given; /* shallow: only numbers and choices are set from the checkpoint */
+    struct config config = *given; /* shallow: only numbers and choices are set from files */
     struct recipe recipe = {&TOKENIZE_JOB, KIND_TABLE, config.files.table, add_inputs, make};
     int64_t step = 0;
     int status = adopt_model_settings(&config, &step);
+    if (status == STATUS_OK) status = adopt_graph_weight(&config);
     TRY(comm_agree(comm, status == STATUS_OK ? check(&config) : status));
     return recipe_run(&recipe, comm, &config, &step);
 }

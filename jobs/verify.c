@@ -91,7 +91,7 @@ static int check_weights(struct verification *v, int64_t row, int g, const float
 static int check_embedding(struct verification *v, int64_t row, int g, const int32_t *tokens, const float *weights,
                            const float *embedding) {
     int64_t dim = v->table.shape.dim;
-    double scale = g % 2 ? v->table.shape.graph_weight : 1; /* groups 1 and 3 are the graph's */
+    double scale = table_group_weight(&v->table.shape, g);
     for (int64_t c = 0; c < dim; c++) {
         double sum = 0;
         for (int64_t k = 0; k < v->table.shape.top_k; k++)

@@ -13,7 +13,8 @@ struct report {
     uint64_t value;
 };
 
-static int failed(int code) { return comm_status(code, "reporting work"); }
+/* Of MPI's failures nobody else can be told. */
+static int failed(int code) { return status_alone(comm_status(code, "reporting work")); }
 
 /* Waits for a message without keeping a core from who still works: the others may take seconds for their pieces. */
 static int wait_for(const struct work_reports *r, int from, int tag) {
@@ -29,10 +30,10 @@ static int wait_for(const struct work_reports *r, int from, int tag) {
 /* Rank 0: the one word to all others. */
 static int speak(struct work_reports *r, int64_t stop) {
     if (r->told) return STATUS_OK;
-    r->told = 1;
     for (int to = 1; to < r->comm->size; to++)
         TRY(failed(COMM_COUNTED(r->comm, (int64_t)sizeof stop,
                                 MPI_Send(&stop, 1, MPI_INT64_T, to, TAG_WORD, r->comm->handle))));
+    r->told = 1;
     return STATUS_OK;
 }
 
@@ -81,20 +82,22 @@ int work_reports_tell(struct work_reports *r, int64_t piece, uint64_t value) {
 }
 
 int work_reports_end(struct work_reports *r, int status) {
-    int stop, sent = STATUS_OK;
-    if (r->comm->size == 1) return status;
+    int stop;
+    if (r->comm->size == 1 || status == STATUS_ALONE) return status;
     if (r->comm->rank > 0) {
-        sent = send(r, status == STATUS_OK ? ENDED : FAILED, 0);
-        if (sent == STATUS_OK && !r->told) sent = hear(r, &stop);
-        return comm_agree(r->comm, status == STATUS_OK ? sent : status);
+        TRY(send(r, status == STATUS_OK ? ENDED : FAILED, 0));
+        if (!r->told) TRY(hear(r, &stop));
+        return comm_agree(r->comm, status);
     }
-    if (status != STATUS_OK) sent = speak(r, 1);
+    struct kept_status first = {0};
+    status_keep(&first, status);
+    if (status != STATUS_OK) TRY(speak(r, 1));
     while (r->n_ended < r->comm->size - 1) {
         int noted = receive(r);
-        if (noted == STATUS_OK) continue;
-        if (status == STATUS_OK) status = noted;
-        speak(r, 1);
+        if (noted == STATUS_ALONE) return noted;
+        status_keep(&first, noted);
+        if (noted != STATUS_OK) TRY(speak(r, 1));
     }
-    if (sent == STATUS_OK) sent = speak(r, 0);
-    return comm_agree(r->comm, status == STATUS_OK ? sent : status);
+    TRY(speak(r, 0));
+    return comm_agree(r->comm, status_take(&first));
 }

@@ -16,6 +16,8 @@ struct work_reports {
     int told, n_ended; /* whether rank 0 has spoken (has been heard); how many others have ended, on rank 0 */
 };
 
+/* Where MPI itself fails the functions return STATUS_ALONE: the others cannot be told, and may wait for ever. */
+
 /* Not collective, between two pieces. *stop: no more are to be begun. On rank 0 it notes what has come. */
 int work_reports_look(struct work_reports *reports, int *stop);
 
@@ -23,7 +25,7 @@ int work_reports_look(struct work_reports *reports, int *stop);
 int work_reports_tell(struct work_reports *reports, int64_t piece, uint64_t value);
 
 /* Collective, in any case: this rank begins no more, and if `status` is a failure, nobody does. When it returns, all reports are noted; a
- * failure is every rank's. */
+ * failure is every rank's. But STATUS_ALONE is returned at once. */
 int work_reports_end(struct work_reports *reports, int status);
 
 #endif

@@ -5,8 +5,8 @@
  *   hierarchy       sum over a of A[a]                      a: c and its ancestors, as far as train has them (ehr/code_paths.h)
  *   medtok-init     E[c]                                    first values R z_c
  *   medtok-frozen   W z_c + b                               z_c: c's vector in MedTok's table
- *   medtok-tokens   sum over p of w_p U[t_p]                t_p, w_p: c's 4 x K tokens and weights there; first values of U from the
- *                                                           codebook: R u_t
+ *   medtok-tokens   sum over p of w_p U[t_p]                t_p, w_p: c's 4 x K tokens and weights there, the graph's times the table's
+ *                                                           graph_weight, as in z_c; first values of U from the codebook: R u_t
  *   random-frozen   W r_c + b                               r_c normal: what the map and its number of parameters bring
  *   shuffled        W z_s(c) + b                            s: a permutation of the codes of each system, by chance: the vectors without
  *                                                           what they mean

@@ -131,7 +131,8 @@ static int read_tokens(struct table *table, int64_t items, int64_t n, const int6
     return status;
 }
 
-/* Bags of the codebook's rows, those that some code has numbered anew in the codebook's order. number [codebook_size], zeros. */
+/* Bags of the codebook's rows, those that some code has numbered anew in the codebook's order; a bag sums to the groups of its code's
+ * embedding. number [codebook_size], zeros. */
 static int make_bags(const struct table_shape *shape, int64_t n, const int32_t *token, const float *weight,
                      const float *codebook, int32_t *number, struct code_bags *b) {
     int64_t items = TABLE_GROUPS * shape->top_k;
@@ -147,7 +148,7 @@ static int make_bags(const struct table_shape *shape, int64_t n, const int32_t *
         for (int64_t p = i * items; p < (i + 1) * items; p++) {
             if (token[p] < 0) continue;
             b->row[b->n_items] = number[token[p]];
-            b->weight[b->n_items++] = weight[p];
+            b->weight[b->n_items++] = (float)(table_group_weight(shape, p % items / shape->top_k) * (double)weight[p]);
         }
         b->offsets[i + 1] = b->n_items;
     }

@@ -26,8 +26,8 @@ int medtok_vectors_width(const struct medtok_vectors *vectors, const struct comm
 int medtok_vectors_read(const struct medtok_vectors *vectors, const struct comm *comm, int64_t n, const int64_t *rows,
                         int first, int count, int64_t *width, float **out);
 
-/* The tokens of rows[n] with their weights, as bags of those codebook rows that some of them have, which are their vectors. Those of an absent
- * side are left out. */
+/* The tokens of rows[n] with their weights (the graph's times the table's graph_weight, as in embeddings), as bags of those codebook rows
+ * that some of them have, which are their vectors. Those of an absent side are left out. */
 int medtok_tokens_read(const struct medtok_vectors *vectors, const struct comm *comm, int64_t n, const int64_t *rows,
                        struct code_bags *bags);
 

@@ -94,7 +94,7 @@ static int run_block(struct evaluation *e, int64_t first, int64_t n) {
     int64_t codes[BLOCK];
     for (int64_t i = 0; i < BLOCK; i++) codes[i] = first + i;
     TRY(inference_run(&e->inference, &e->dataset, &e->builder, codes, n, STATUS_OK));
-    return n ? token_rows_set(&e->rows, &e->inference, first) : STATUS_OK;
+    return n ? token_rows_set(&e->rows, &e->inference, first, 1) : STATUS_OK;
 }
 
 /* Each rank computes its blocks, and gets those of the others. */

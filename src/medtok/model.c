@@ -201,7 +201,8 @@ static struct var *codebook_rows(const struct model *model, struct tape *tape, c
 /* ---- section 4: token packing ---- */
 struct views {
     struct var *t, *g, *t_2, *g_2;
-    struct var *h, *g_fixed; /* what the tokens should keep: the frozen feature of the text, and g without gradient */
+    /* What the tokens should keep, if a loss asks for it: the frozen feature of the text, and g without gradient. */
+    struct var *h, *g_fixed;
 };
 
 /* Of the rows of x those of codes with both sides; `rows` tells where they are. */
@@ -227,6 +228,21 @@ static struct neighbours same_neighbours(const struct loss_options *o, enum loss
                                .found = tokens,
                                .shares = shares,
                                .parts = parts};
+}
+
+/* Of both sides, the number of them; without their weight 0. */
+static int both_neighbours(const struct model *model, struct tape *tape, const struct views *v,
+                           const struct model_output *out, const struct model_training *t,
+                           struct neighbours near[MOST_NEIGHBOURS]) {
+    const struct loss_options *o = &model->settings.loss;
+    const struct quantized *q = out->groups;
+    if (o->neighbours == 0) return 0;
+    near[0] = same_neighbours(o, TERM_NEIGHBOURS_TEXT, v->h,
+                              nn_concat(tape, q[TEXT_SPECIFIC].value, q[SHARED_TEXT].value), t->text, t->text_parts);
+    near[1] =
+        same_neighbours(o, TERM_NEIGHBOURS_GRAPH, v->g_fixed,
+                        nn_concat(tape, q[GRAPH_SPECIFIC].value, q[SHARED_GRAPH].value), t->graph, t->graph_parts);
+    return MOST_NEIGHBOURS;
 }
 
 static void packing_losses(const struct model *model, struct tape *tape, const struct batch *batch,
@@ -257,11 +273,9 @@ static void packing_losses(const struct model *model, struct tape *tape, const s
         {TERM_ORTHOGONAL_TEXT, orthogonality(&c->loss, text->total), qt, st, text, training->text_parts},
         {TERM_ORTHOGONAL_GRAPH, orthogonality(&c->loss, graph->total), qg, sg, graph, training->graph_parts}};
     loss_cosine(l, TERM_ALIGN, -2 * c->loss.align, t_both, g_both, both->total);
-    const struct neighbours near[] = {
-        same_neighbours(&c->loss, TERM_NEIGHBOURS_TEXT, v->h, nn_concat(tape, qt, st), text, training->text_parts),
-        same_neighbours(&c->loss, TERM_NEIGHBOURS_GRAPH, v->g_fixed, nn_concat(tape, qg, sg), graph,
-                        training->graph_parts)};
-    loss_comparisons(l, MOST_CONTRASTS, contrasts, c->loss.neighbours > 0 ? MOST_NEIGHBOURS : 0, near);
+    struct neighbours near[MOST_NEIGHBOURS];
+    int n_near = both_neighbours(model, tape, v, out, training, near);
+    loss_comparisons(l, MOST_CONTRASTS, contrasts, n_near, near);
     loss_orthogonalities(l, MOST_ORTHOGONALITIES, apart);
 }
 
@@ -308,8 +322,10 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
         v.t_2 = linear_map_apply(tape, second_cls(model, tape, batch, features, training), model->text);
-        v.h = nn_gather(tape, features, batch->cls_row, batch->n_text);
-        v.g_fixed = tape_borrow(tape, v.g->rows, v.g->cols, v.g->value, (dev_real){NULL});
+        if (model->settings.loss.neighbours > 0 || model->settings.loss.reconstruction > 0) {
+            v.h = nn_gather(tape, features, batch->cls_row, batch->n_text);
+            v.g_fixed = tape_borrow(tape, v.g->rows, v.g->cols, v.g->value, (dev_real){NULL});
+        }
         v.g_2 = encode_graph_mean(model, tape, second_node_rows(model, tape, mapped, rows, batch, training), batch);
     }
 

@@ -17,7 +17,6 @@ struct model_settings {
     struct loss_options loss;
     enum sides sides; /* of what the codes have, those that are looked at */
     enum text_map text_map;
-    double graph_weight; /* of the graph's vectors in embeddings; the model itself has no use of it */
     double text_dropout; /* of the features, in the second view */
     uint64_t seed;       /* of first values and dropout */
 };

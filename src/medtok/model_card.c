@@ -95,17 +95,20 @@ static void write_header(const struct model_card *card, FILE *out) {
 
 static void write_summary(const struct model_card *card, FILE *out) {
     const struct table_shape *s = &card->table->shape;
+    char graph[64] = "";
+    if (s->graph_weight != 1)
+        snprintf(graph, sizeof graph, ", those of the graph's two groups times %g", s->graph_weight);
     fprintf(out,
             "# MedTok tokens of %lld medical codes\n\n"
             "Each code has %d groups of %lld tokens, which are rows of one codebook of %lld vectors of %lld values: "
             "tokens of its "
             "description, tokens of its neighbourhood in a knowledge graph, and tokens that the two share. A code's "
             "vector (%lld values) is, "
-            "for each group, the sum of its rows by their weights. The method is that of *Multimodal Medical Code "
+            "for each group, the sum of its rows by their weights%s. The method is that of *Multimodal Medical Code "
             "Tokenizer* (MedTok, "
             "[arXiv:2502.04397](https://arxiv.org/abs/2502.04397)), computed by `medtok`, a program of its own.\n\n",
             (long long)s->n_codes, TABLE_GROUPS, (long long)s->top_k, (long long)s->codebook_size, (long long)s->dim,
-            (long long)(TABLE_GROUPS * s->dim));
+            (long long)(TABLE_GROUPS * s->dim), graph);
 }
 
 static void write_use(const struct model_card *card, FILE *out) {

@@ -46,8 +46,9 @@ enum text_map { TEXT_MAPS(OPTION_CHOICE_NUMBER) };
         "sides of the codes that are looked at; the other counts as absent")                                           \
     KEY(in, CHOICE, "model.text_map", text_map, text_map, TEXT_MAPS, "random", STEP_JOBS, SHAPES,                      \
         "first map of text features to code vectors: by chance, or their principal components")                        \
-    KEY(in, REAL, "model.graph_weight", graph_weight, "1", 1e-3, 1e3, MODEL_JOBS, SHAPES,                              \
-        "weight of the graph's two vectors in a code's embedding, beside the text's")
+    KEY(in, REAL, "model.graph_weight", graph_weight, "1", 1e-3, 1e3, JOB_TOKENIZE, SHAPES,                            \
+        "weight of the graph's two vectors in a code's embedding, beside the text's; tokenize.append_to: that "        \
+        "table's")
 struct model_options {
     MODEL_OPTIONS(OPTION_MEMBER, )
 };

@@ -61,11 +61,11 @@ done:
     return status;
 }
 
-int token_rows_set(struct token_rows *rows, const struct inference *inference, int64_t offset) {
+int token_rows_set(struct token_rows *rows, const struct inference *inference, int64_t offset, double graph_weight) {
     for (int g = 0; g < N_GROUPS; g++)
         TRY(set_group(rows, inference->tape.device, g, &inference->output.groups[g],
                       group_positions(&inference->batch, (enum token_group)g), offset,
-                      group_is_of_graph((enum token_group)g) ? inference->model->settings.graph_weight : 1));
+                      group_is_of_graph((enum token_group)g) ? graph_weight : 1));
     return STATUS_OK;
 }
 
@@ -199,7 +199,7 @@ int tokenizer_run(struct tokenizer *t, int64_t first, int64_t count, struct toke
         int64_t n = at + block < count ? block : count - at;
         comm_progress(); /* for those who read this rank's nodes */
         TRY_DONE(inference_run(&t->inference, &dataset, &builder, codes + at, n, STATUS_OK));
-        TRY_DONE(token_rows_set(rows, &t->inference, at));
+        TRY_DONE(token_rows_set(rows, &t->inference, at, t->options.graph_weight));
     }
 done:
     free(codes);

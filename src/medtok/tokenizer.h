@@ -17,6 +17,7 @@ struct tokenizer_options {
     const struct text_options *text;
     const char *vocabulary, *features, *checkpoint; /* files */
     int averaged;                                   /* the checkpoint has averages of the parameters, which are used */
+    double graph_weight;                            /* of the graph's vectors in embeddings */
     int64_t block;                                  /* tokenize.batch */
 };
 
@@ -40,7 +41,7 @@ struct token_rows {
     int64_t n, top_k, dim;
     int32_t *tokens;  /* [n, 4, K], -1 where absent */
     float *weights;   /* [n, 4, K], 0 where absent */
-    float *embedding; /* [n, 4, d], the graph's times model.graph_weight; 0 where absent */
+    float *embedding; /* [n, 4, d], the graph's times a weight; 0 where absent */
 };
 
 int token_rows_make(struct token_rows *rows, int64_t n, const struct quantizer_options *options);
@@ -49,8 +50,9 @@ void token_rows_free(struct token_rows *rows);
 /* Makes the first `count` codes absent in all groups. */
 void token_rows_clear(struct token_rows *rows, int64_t count);
 
-/* Fetches what inference_run made of a block: the codes of the block go to rows `offset`... . */
-int token_rows_set(struct token_rows *rows, const struct inference *inference, int64_t offset);
+/* Fetches what inference_run made of a block: the codes of the block go to rows `offset`..., the graph's vectors times
+ * graph_weight. */
+int token_rows_set(struct token_rows *rows, const struct inference *inference, int64_t offset, double graph_weight);
 
 /* Collective over comm (borrowed). Loads the model from the checkpoint, of its node table this rank's share. `status`: what failed on
  * this rank on the way here, which becomes every rank's. Free it (collective) in any case. */

@@ -15,16 +15,19 @@ void h5_quiet(void) {
 }
 
 static char reason[256];
+static int is_system;
 
 static herr_t keep_reason(unsigned n, const H5E_error2_t *error, void *context) {
     (void)n;
     (void)context;
     if (error->desc && error->desc[0]) snprintf(reason, sizeof reason, "%s", error->desc);
+    if (error->maj_num == H5E_RESOURCE || (error->desc && strstr(error->desc, "errno = "))) is_system = 1;
     return 0;
 }
 
 const char *h5_reason(void) {
     reason[0] = 0;
+    is_system = 0;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_reason, NULL);
     H5Eclear2(H5E_DEFAULT);
     /* The innermost text often holds the system's own: "..., errno = 28, error message = 'No space left on device', ..." */
@@ -36,6 +39,8 @@ const char *h5_reason(void) {
     }
     return reason[0] ? reason : "HDF5 does not say why";
 }
+
+int h5_reason_is_system(void) { return is_system; }
 
 /* IEEE half precision, which HDF5 1.10 does not name. */
 static hid_t half_type(void) {

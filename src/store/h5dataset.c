@@ -221,6 +221,7 @@ static int open_dataset(struct h5dataset *d) {
     for (int k = 0; k < d->rank && same; k++) same = dims[k] == d->dims[k];
     if (type >= 0) H5Tclose(type);
     if (space >= 0) H5Sclose(space);
+    d->file->unfit = !same;
     return same ? STATUS_OK
                 : status_set(STATUS_FAILED, "%s: %s has another shape or type", d->file->temporary, d->name);
 }

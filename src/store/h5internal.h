@@ -22,6 +22,7 @@ struct h5file {
     struct comm comm;
     int ranks;        /* by which it is written */
     int partial;      /* partial: what is written is kept when it cannot be finished */
+    int unfit;        /* the last failure is of what the file holds, not of the system */
     int disk;         /* rank 0, while writing: the temporary file once more, to reserve room in; else -1 */
     int64_t reserved; /* bytes of the file that are sure to have room */
     char *path, *target, *temporary; /* owned: as named, where links lead, and what is written */
@@ -41,6 +42,9 @@ void h5_quiet(void);
 /* Innermost text of HDF5's error stack, e.g. "No space left on device"; clears the stack. */
 const char *h5_reason(void);
 
+/* Whether the reason told last is the system's: no memory, no handle, a disk that fails. */
+int h5_reason_is_system(void);
+
 /* Type of `type` in file and memory; the caller closes it with H5Tclose. cols is the length for H5_TEXT. */
 hid_t h5_type(enum h5type type, int64_t cols);
 int64_t h5_type_size(enum h5type type);
@@ -54,8 +58,8 @@ int64_t h5_row_bytes(enum h5type type, int64_t cols, int64_t inner);
 enum { H5_PAGE_BYTES = 1 << 12 };
 enum { H5_METADATA_BYTES = 1 << 16 }; /* more than the headers of a file or a dataset, and its end, take */
 
-/* The error "PATH: WHAT: why". */
-int h5_failed_to(const struct h5file *file, const char *what);
+/* The error "PATH: WHAT: why". Sets file->unfit. */
+int h5_failed_to(struct h5file *file, const char *what);
 
 /* Collective. Makes sure that the file can grow by `bytes` over what was reserved before, ahead of any rank's writing:
  * when a disk fills up inside a collective write, Open MPI 4.1 leaves the other ranks waiting for ever. Where the file
@@ -72,12 +76,12 @@ int h5_set_scalar(struct h5file *file, hid_t object, const char *name, hid_t typ
 /* For h5layout.h, on a rank alone. Creates the file as h5file_create, as one of `ranks` ranks; partial: TARGET.partial. */
 int h5_create_alone(struct h5file **out, const char *path, enum file_kind kind, const struct provenance *provenance,
                     int64_t bytes_expected, int ranks, int partial);
-/* Opens TARGET.partial again, without what h5_end_file may have written. */
-int h5_reopen_alone(struct h5file **out, const char *path, const struct provenance *provenance, int ranks);
+/* Opens TARGET.partial again, without what h5_end_file may have written. *unfit: it fails as there is none, or for what is in it. */
+int h5_reopen_alone(struct h5file **out, const char *path, const struct provenance *provenance, int ranks, int *unfit);
 /* Creates a contiguous dataset with cells of cell_rows; *offset: of its rows in the file, -1 if it has none. */
 int h5_lay_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
                int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset);
-/* The same of one that is there, without its sums; fails if it is another. */
+/* The same of one that is there, without its sums; fails if it is another, and sets file->unfit. */
 int h5_find_laid_out(struct h5dataset **out, struct h5file *file, const char *name, enum h5type type, int64_t n_rows,
                      int64_t cols, int64_t inner, int64_t cell_rows, int64_t *offset);
 /* Closes it, whose rows others wrote, with the sums of its blocks. */

@@ -15,7 +15,7 @@
 
 /* One message. offset: of each dataset in the file, -1 for one without rows. */
 struct h5layout_head {
-    int64_t failed;
+    int64_t failed, unfit;
     char temporary[PATH_MAX];
     int64_t offset[];
 };
@@ -116,22 +116,28 @@ int h5layout_begin(struct h5layout *l, const char *path, enum file_kind kind, co
 }
 
 /* ---- going on ---- */
-static int resume(struct h5layout *l, const char *path, const struct provenance *provenance) {
-    TRY(h5_reopen_alone(&l->file, path, provenance, l->comm->size));
+static int resume(struct h5layout *l, const char *path, const struct provenance *provenance, int *unfit) {
+    TRY(h5_reopen_alone(&l->file, path, provenance, l->comm->size, unfit));
     snprintf(l->head->temporary, sizeof l->head->temporary, "%s", l->file->temporary);
     for (int i = 0; i < l->n; i++) {
         const struct h5layout_set *s = &l->sets[i];
-        TRY(h5_find_laid_out(&l->open[i], l->file, s->name, s->type, s->n_rows, s->cols, s->inner, l->sums[i].cell_rows,
-                             &l->head->offset[i]));
+        int status = h5_find_laid_out(&l->open[i], l->file, s->name, s->type, s->n_rows, s->cols, s->inner,
+                                      l->sums[i].cell_rows, &l->head->offset[i]);
+        *unfit = l->file->unfit;
+        TRY(status);
     }
     return STATUS_OK;
 }
 
-int h5layout_resume(struct h5layout *l, const char *path, const struct provenance *provenance) {
+int h5layout_resume(struct h5layout *l, const char *path, const struct provenance *provenance, int *unfit) {
+    *unfit = 0;
     clear(l);
-    int status = l->comm->rank == 0 ? resume(l, path, provenance) : STATUS_OK;
+    int status = l->comm->rank == 0 ? resume(l, path, provenance, unfit) : STATUS_OK;
     if (status != STATUS_OK) abandon(l, 1);
-    return tell(l, status);
+    l->head->unfit = *unfit;
+    status = tell(l, status);
+    *unfit = (int)l->head->unfit;
+    return status;
 }
 
 /* ---- rows, on any thread ---- */
@@ -178,7 +184,10 @@ int h5layout_read(struct h5layout *l, int set, int64_t first, int64_t count, voi
         ssize_t got = pread(l->disk, to, (size_t)(left < MOST ? left : MOST), (off_t)offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return disk_failed(l);
-        if (got == 0) return status_set(STATUS_FAILED, "%s: it ends before the rows do", l->head->temporary);
+        if (got == 0) {
+            memset(to, 0, (size_t)left);
+            break;
+        }
         offset += got;
         to += got;
         left -= got;

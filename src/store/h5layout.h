@@ -55,13 +55,14 @@ int h5layout_begin(struct h5layout *layout, const char *path, enum file_kind kin
                    int64_t bytes_expected, int (*head)(struct h5file *file, void *self), void *self, int status);
 
 /* Collective, one message, in place of h5layout_begin: goes on with `path`.partial. Fails, and leaves it, where it is not there, or has not
- * the datasets of this layout. The provenance is what the file was begun with. */
-int h5layout_resume(struct h5layout *layout, const char *path, const struct provenance *provenance);
+ * the datasets of this layout (*unfit: 1), or cannot be opened now (0: no handle, no memory, a disk that fails), so that a later run may
+ * go on. The provenance is what the file was begun with. */
+int h5layout_resume(struct h5layout *layout, const char *path, const struct provenance *provenance, int *unfit);
 
 /* Writes rows first..first+count-1 of dataset number `set`, of those that are this rank's; each row once, whole. */
 int h5layout_write(struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);
 
-/* Of rows of a dataset ROWS_OF_ANY that an earlier run has written: reads them back; their checksum; and counts them as written now. */
+/* Of rows of a dataset ROWS_OF_ANY that an earlier run has written: reads them back, zeros for those behind the file's end; their checksum; and counts them as written now. */
 int h5layout_read(struct h5layout *layout, int set, int64_t first, int64_t count, void *data);
 uint64_t h5layout_checksum(const struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);
 void h5layout_count(struct h5layout *layout, int set, int64_t first, int64_t count, const void *data);

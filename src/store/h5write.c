@@ -52,8 +52,10 @@ static int check_target(const char *path, const char *target, int64_t bytes_expe
     return path_check_room(target, bytes_expected, path);
 }
 
-int h5_failed_to(const struct h5file *file, const char *what) {
-    return status_set(STATUS_FAILED, "%s: %s: %s", file->path, what, h5_reason());
+int h5_failed_to(struct h5file *file, const char *what) {
+    const char *why = h5_reason();
+    file->unfit = !h5_reason_is_system();
+    return status_set(STATUS_FAILED, "%s: %s: %s", file->path, what, why);
 }
 
 /* ---- room ---- */
@@ -97,9 +99,9 @@ static int open_temporary(struct h5file *file, int again) {
     }
     file->id = again ? H5Fopen(file->temporary, H5F_ACC_RDWR, access)
                      : H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-    H5Pclose(access);
-    if (file->id < 0) return h5_failed_to(file, again ? "cannot go on with it" : "cannot create it");
-    if (file->comm.rank > 0) return STATUS_OK;
+    int status = file->id < 0 ? h5_failed_to(file, again ? "cannot go on with it" : "cannot create it") : STATUS_OK;
+    H5Pclose(access); /* after which HDF5 does not know why any more */
+    if (status != STATUS_OK || file->comm.rank > 0) return status;
     file->disk = open(file->temporary, O_WRONLY | O_CLOEXEC);
     return file->disk < 0 ? status_set(STATUS_FAILED, "%s: %s", file->path, strerror(errno)) : STATUS_OK;
 }
@@ -193,18 +195,24 @@ static int remove_end(struct h5file *file) {
     return bad ? h5_failed_to(file, "cannot go on with it") : STATUS_OK;
 }
 
-int h5_reopen_alone(struct h5file **out, const char *path, const struct provenance *provenance, int ranks) {
+int h5_reopen_alone(struct h5file **out, const char *path, const struct provenance *provenance, int ranks, int *unfit) {
     struct names names;
     struct h5file *file = NULL;
     struct comm self = comm_self();
     struct stat info;
     h5_quiet();
     *out = NULL;
+    *unfit = 0;
     TRY(find_names(&names, &self, path, 1));
+    if (stat(names.temporary, &info)) {
+        *unfit = errno == ENOENT;
+        return status_set(STATUS_FAILED, "%s: %s", names.temporary, strerror(errno));
+    }
     int status = allocate(&file, &self, ranks, path, &names, 1, provenance);
     if (status == STATUS_OK) status = open_temporary(file, 1);
     if (status == STATUS_OK) status = remove_end(file);
     if (status == STATUS_OK && !fstat(file->disk, &info)) file->reserved = (int64_t)info.st_size;
+    if (status != STATUS_OK && file) *unfit = file->unfit;
     if (status == STATUS_OK)
         *out = file;
     else

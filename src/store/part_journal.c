@@ -38,8 +38,9 @@ int part_journal_read(const char *path, const char *key, int64_t n_parts, int64_
         done[part] = 1;
         checksum[part] = sum;
     }
+    int status = ferror(file) ? status_set(STATUS_FAILED, "%s cannot be read", full) : STATUS_OK;
     fclose(file);
-    return STATUS_OK;
+    return status;
 }
 
 int part_journal_open(struct part_journal *j, const char *path, const char *key, int again) {

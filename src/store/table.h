@@ -38,6 +38,11 @@ struct table_shape {
     double graph_weight; /* of the graph's two groups in embeddings */
 };
 
+/* What the sum of a group's code vectors by their weights is multiplied by in embeddings: groups 1 and 3 are the graph's. */
+static inline double table_group_weight(const struct table_shape *shape, int64_t group) {
+    return group % 2 ? shape->graph_weight : 1;
+}
+
 /* ---- writing: rank 0 lays the file out, all ranks write rows (store/h5layout.h) ---- */
 struct table_writer; /* opaque */
 

@@ -393,9 +393,10 @@ int text_features_create(struct text_features_writer *w, const struct comm *comm
 }
 
 int text_features_resume(struct text_features_writer *w, const struct comm *comm, const char *path,
-                         const struct text_features_index *x, const struct provenance *provenance) {
+                         const struct text_features_index *x, const struct provenance *provenance, int *unfit) {
+    *unfit = 0;
     int status = make_layout(w, comm, x, 1);
-    if (status == STATUS_OK) status = h5layout_resume(&w->layout, path, provenance);
+    if (status == STATUS_OK) status = h5layout_resume(&w->layout, path, provenance, unfit);
     if (status == STATUS_OK) status = write_index(w, x);
     if (status != STATUS_OK) h5layout_free(&w->layout);
     return status;

@@ -74,12 +74,13 @@ struct text_features_writer {
 };
 
 /* Collective. Begins the file `path` with its index, or with `partial` the file `path`.partial, which lasts through killed processes (store/h5layout.h);
- * text_features_resume goes on with that, in which the same index is written again, and fails where it was made with other sizes, or is damaged.
+ * text_features_resume goes on with that, in which the same index is written again, and fails where there is none, it was made with other sizes, or is damaged
+ * (*unfit: 1), and for what may pass, as a full disk (0).
  * `comm` and `writer` stay until text_features_close. On failure there is nothing to close. */
 int text_features_create(struct text_features_writer *writer, const struct comm *comm, const char *path,
                          const struct text_features_index *index, const struct provenance *provenance, int partial);
 int text_features_resume(struct text_features_writer *writer, const struct comm *comm, const char *path,
-                         const struct text_features_index *index, const struct provenance *provenance);
+                         const struct text_features_index *index, const struct provenance *provenance, int *unfit);
 
 /* Writes feature rows first .. first+count-1, each once over all ranks, half or float32; *checksum: theirs (NULL: not wanted). */
 int text_features_write(struct text_features_writer *writer, int64_t first, int64_t count, const void *rows,

@@ -368,6 +368,7 @@ static int begin_of_share(struct h5file *file, int64_t n, int share, int n_share
 int vocabulary_share_descriptions(const char *path, int share, int n_shares, int64_t *first, int64_t *count) {
     struct h5file *file;
     int64_t n, cols, end = 0;
+    *first = 0;
     TRY(h5file_open(&file, path, KIND_VOCABULARY));
     int status = h5file_shape(file, "description_offsets", H5_I64, &n, &cols);
     if (status == STATUS_OK) status = begin_of_share(file, n - 1, share, n_shares, first);

@@ -135,41 +135,39 @@ static int create_file(struct encoding *e, const struct provenance *provenance) 
     return status == STATUS_OK ? STATUS_OK : text_features_close(&e->file, status);
 }
 
-static int resume_file(struct encoding *e, const struct provenance *provenance) {
+static int resume_file(struct encoding *e, const struct provenance *provenance, int *unfit) {
     struct text_features_index index = index_of(e);
-    TRY(text_features_resume(&e->file, e->comm, e->path, &index, provenance));
+    TRY(text_features_resume(&e->file, e->comm, e->path, &index, provenance, unfit));
     int status = check_parts(e);
     if (status == STATUS_OK) status = open_journal(e, provenance, 1);
     return status == STATUS_OK ? STATUS_OK : text_features_close(&e->file, status);
 }
 
-/* A partial file that cannot be opened, or lacks what it should have, is made anew. */
+/* A partial file that is not there, or lacks what it should have, is made anew. What fails otherwise may pass: the finished parts stay for a
+ * later run. */
 static int open_file(struct encoding *e, const struct provenance *provenance) {
-    int found = 0;
+    int found = 0, unfit = 0;
     TRY(recall_parts(e, provenance, &found));
-    if (found && resume_file(e, provenance) == STATUS_OK) return STATUS_OK;
+    int status = found ? resume_file(e, provenance, &unfit) : STATUS_OK;
+    if (found && !unfit) return status;
     if (found) log_warn("%s; starting anew", status_message());
     for (int64_t p = 0; p < e->plan.n_parts; p++) e->done[p] = 0;
     return create_file(e, provenance);
 }
 
 /* ---- the work ---- */
-/* Each rank gets a run of the parts that are not done, all with about as much work: texts that lie together have many words in common, and many were
- * planned where they are computed. What units hold goes there. */
+/* Each rank gets a run of the parts that are not done: texts that lie together have many words in common, and many were planned where
+ * they are computed. What units hold goes there. */
 static int deal_parts(struct encoding *e) {
-    int64_t *work = NULL, all = 0, before = 0;
+    int64_t *work = NULL;
     int status = mem_alloc(&e->rank_of_part, e->plan.n_parts, sizeof *e->rank_of_part);
     if (status == STATUS_OK) status = mem_alloc(&work, e->plan.n_parts, sizeof *work);
     TRY_DONE(comm_agree(e->comm, status));
     TRY_DONE(text_units_work(&e->plan, e->comm, &e->encoder, work));
-    for (int64_t p = 0; p < e->plan.n_parts; p++) all += e->done[p] ? 0 : work[p];
+    text_units_share(e->plan.n_parts, work, e->done, e->comm->size, e->rank_of_part);
     e->first_part = -1;
-    for (int64_t p = 0; p < e->plan.n_parts; p++) {
-        double middle = (double)before + (double)work[p] / 2;
-        e->rank_of_part[p] = e->done[p] ? -1 : (int32_t)(middle / (double)all * e->comm->size);
-        before += e->done[p] ? 0 : work[p];
-        if (e->first_part < 0 && e->rank_of_part[p] == e->comm->rank) e->first_part = p;
-    }
+    for (int64_t p = e->plan.n_parts - 1; p >= 0; p--)
+        if (e->rank_of_part[p] == e->comm->rank) e->first_part = p;
     status = text_units_deal(&e->units, e->comm, &e->plan, &e->encoder, e->rank_of_part);
 done:
     free(work);
@@ -203,7 +201,7 @@ static int64_t cost_of(const struct encoding *e, int64_t part) {
     return cost_before(e, part + 1) - cost_before(e, part);
 }
 
-/* On rank 0: a part is on the disk. */
+/* On rank 0: a part is written, though a crash of the machine may still lose it: a run that goes on looks at its checksum. */
 static int note_part(void *self, int64_t part, uint64_t checksum) {
     struct encoding *e = self;
     e->cost_done += cost_of(e, part);
@@ -247,20 +245,21 @@ static int run_parts(struct encoding *e) {
     return STATUS_OK;
 }
 
-/* Seconds for all work, from the first few units of this rank's first part, computed twice: the first time reads the weights. 0: it has none. */
+/* Seconds for this rank's parts, from the first few units of the first one, computed twice: the first time reads the weights. 0: it has none. */
 static int estimate_seconds(struct encoding *e, double *seconds) {
     const struct shared_plan *p = &e->plan;
-    int64_t part = e->first_part;
+    int64_t part = e->first_part, own = 0;
     *seconds = 0;
     if (part < 0) return STATUS_OK;
+    for (int64_t i = part; i < p->n_parts; i++) own += e->rank_of_part[i] == e->comm->rank ? cost_of(e, i) : 0;
     int64_t units = p->part_unit[part + 1] - p->part_unit[part];
-    double cost = (double)(cost_before(e, part + 1) - cost_before(e, part)), share = SAMPLE_TOKENS / cost;
+    double cost = (double)cost_of(e, part), share = SAMPLE_TOKENS / cost;
     int64_t sample = share < 1 ? (int64_t)(share * (double)units) + 1 : units;
     cost *= (double)sample / (double)units;
     TRY(e->encoder.rows(&e->encoder, &e->units, find_units(e, part), sample, e->rows));
     double since = clock_seconds();
     TRY(e->encoder.rows(&e->encoder, &e->units, find_units(e, part), sample, e->rows));
-    *seconds = (clock_seconds() - since) * (double)cost_before(e, p->n_parts) / cost;
+    *seconds = (clock_seconds() - since) * (double)own / cost;
     return STATUS_OK;
 }
 
@@ -271,7 +270,7 @@ static int announce(struct encoding *e) {
     char bytes[32], duration[32], computing[64] = "";
     double seconds;
     TRY(comm_agree(e->comm, estimate_seconds(e, &seconds)));
-    seconds /= e->comm->size;
+    TRY(comm_max_double(e->comm, &seconds, 1)); /* all are done when the slowest is */
     if (seconds > WORTH_SAYING_SECONDS)
         snprintf(computing, sizeof computing, ", and about %s of computing on %d rank(s)",
                  format_duration(seconds, duration, sizeof duration), e->comm->size);
@@ -295,8 +294,9 @@ int encoding_run(struct encoding *e, const struct provenance *provenance) {
     int status = deal_parts(e);
     if (status == STATUS_OK) status = announce(e);
     if (status == STATUS_OK) status = run_parts(e);
-    status = text_features_close(&e->file, status);
     part_journal_close(&e->journal);
+    if (status == STATUS_ALONE) return status; /* the others do not close the file with this rank */
+    status = text_features_close(&e->file, status);
     if (status == STATUS_OK && e->comm->rank == 0) part_journal_discard(e->path);
     return status;
 }

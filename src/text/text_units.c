@@ -308,14 +308,14 @@ static void deal_units(struct dealing *d, const struct text_encoder *encoder) {
     }
 }
 
-/* What a text takes, as so many bytes of its words: most is not of its words, but of its row. */
+/* What a text takes whose row is a sum over its words, as so many bytes of them: most is not of its words, but of its row. */
 enum { BYTES_OF_A_ROW = 100 };
 
 int text_units_work(const struct shared_plan *plan, const struct comm *comm, const struct text_encoder *encoder,
                     int64_t *work) {
     for (int64_t p = 0; p < plan->n_parts; p++)
-        work[p] = plan->own.unit_costs ? plan->part_cost[p + 1] - plan->part_cost[p] : 0;
-    if (plan->own.unit_costs) return STATUS_OK;
+        work[p] = encoder->part_cost > 0 ? 0 : plan->part_cost[p + 1] - plan->part_cost[p];
+    if (encoder->part_cost == 0) return STATUS_OK;
     for (int k = 0; k < encoder->n_kinds; k++) {
         const struct dictionary *d = encoder->dictionaries[k];
         for (int64_t i = 0; i < d->n; i++)
@@ -324,6 +324,18 @@ int text_units_work(const struct shared_plan *plan, const struct comm *comm, con
                     BYTES_OF_A_ROW + d->offsets[i + 1] - d->offsets[i];
     }
     return comm_sum_int64(comm, work, plan->n_parts);
+}
+
+void text_units_share(int64_t n_parts, const int64_t *work, const int64_t *done, int n_ranks, int32_t *rank_of_part) {
+    int64_t all = 0, before = 0;
+    for (int64_t p = 0; p < n_parts; p++) all += done[p] ? 0 : work[p];
+    for (int64_t p = 0; p < n_parts; p++) {
+        double middle = (double)before + (double)work[p] / 2;
+        int32_t rank = all > 0 ? (int32_t)(middle / (double)all * n_ranks) : 0;
+        if (rank > n_ranks - 1) rank = n_ranks - 1; /* of a last part without work the middle is the end */
+        rank_of_part[p] = done[p] ? -1 : rank;
+        before += done[p] ? 0 : work[p];
+    }
 }
 
 static int pack(struct dealing *d, struct text_encoder *encoder) {

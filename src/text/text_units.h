@@ -26,9 +26,13 @@ int shared_plan_make(struct shared_plan *plan, const struct comm *comm, const ch
                      int with_nodes, int64_t batch_cost, int64_t n_batches);
 void shared_plan_free(struct shared_plan *plan);
 
-/* Collective, before units are dealt. work [n_parts]: what computing each part takes, in units of its own. */
+/* Collective, before units are dealt. work [n_parts]: what computing each part takes, in units of its own: tokens, where rows are made by products.
+ * The own plan may be gone. */
 int text_units_work(const struct shared_plan *plan, const struct comm *comm, const struct text_encoder *encoder,
                     int64_t *work);
+
+/* Runs of the parts for the ranks, with about as much work each; rank_of_part [n_parts]: -1 for those that are done. */
+void text_units_share(int64_t n_parts, const int64_t *work, const int64_t *done, int n_ranks, int32_t *rank_of_part);
 
 /* Collective. What the units of the parts p with rank_of_part[p] == the own rank hold. The encoder's dictionaries go: what was planned is dealt. */
 int text_units_deal(struct text_units *units, const struct comm *comm, const struct shared_plan *plan,

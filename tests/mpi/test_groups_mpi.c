@@ -98,8 +98,11 @@ static void a_note_that_fails_is_every_ranks_fault(const struct comm *comm) {
     CHECK(work(comm, &notes, 0, &done) == STATUS_FAILED && strstr(status_message(), "the note"));
 }
 
-/* The test's own, which fails once on the rank that is told to. */
-static int fails_to_lock, fails_to_allocate;
+/* The test's own, which fails on the rank that is told to: once, or to probe, as long as it is told to. */
+static int fails_to_lock, fails_to_allocate, fails_to_probe;
+int MPI_Iprobe(int from, int tag, MPI_Comm comm, int *there, MPI_Status *status) {
+    return fails_to_probe ? MPI_ERR_OTHER : PMPI_Iprobe(from, tag, comm, there, status);
+}
 int MPI_Win_lock_all(int assert, MPI_Win window) {
     if (fails_to_lock) return fails_to_lock = 0, MPI_ERR_OTHER;
     return PMPI_Win_lock_all(assert, window);
@@ -126,6 +129,22 @@ static void a_counter_that_one_rank_cannot_open_fails_on_all(const struct comm *
     work_counter_close(&counter);
 }
 
+/* It does not wait for reports that it cannot hear. In the program all ranks are ended then; here it hears again. */
+static void who_cannot_hear_reports_fails_alone(const struct comm *comm) {
+    struct notes notes = {.fails_at = -1};
+    struct work_reports reports = {.comm = comm, .note = note, .self = &notes};
+    int stop;
+    if (comm->size == 1) return;
+    if (comm->rank == 0) {
+        fails_to_probe = 1;
+        CHECK(work_reports_look(&reports, &stop) == STATUS_ALONE);
+        CHECK(work_reports_end(&reports, STATUS_OK) == STATUS_ALONE && strstr(status_message(), "reporting work"));
+        CHECK(work_reports_end(&reports, STATUS_ALONE) == STATUS_ALONE);
+        fails_to_probe = 0;
+    }
+    CHECK(work_reports_end(&reports, STATUS_OK) == STATUS_OK);
+}
+
 int main(int argc, char **argv) {
     struct comm comm;
     int failed = comm_start(&comm, &argc, &argv) != STATUS_OK;
@@ -137,6 +156,7 @@ int main(int argc, char **argv) {
     RUN(a_counter_that_one_rank_cannot_open_fails_on_all);
     RUN(every_report_is_noted_once_before_the_end);
     RUN(a_note_that_fails_is_every_ranks_fault);
+    RUN(who_cannot_hear_reports_fails_alone);
     comm_stop(&comm);
     return failed > 0;
 }

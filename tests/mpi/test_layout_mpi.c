@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <hdf5.h>
@@ -24,11 +25,19 @@ static char folder[PATH_MAX], path[PATH_MAX + 16], beside[PATH_MAX + 32];
 static float values[MOST_VALUES];
 
 /* ---- a disk that can fail ---- */
-static int writes_a_part, full_after, fsync_fails; /* full_after: writes, -1 never */
+static int writes_a_part, read_fails, full_after, fsync_fails; /* full_after: writes, -1 never */
 ssize_t __real_pwrite(int file, const void *from, size_t bytes, off_t offset);
 int __real_fsync(int file);
 ssize_t __wrap_pwrite(int file, const void *from, size_t bytes, off_t offset);
+ssize_t __real_pread(int file, void *to, size_t bytes, off_t offset);
+ssize_t __wrap_pread(int file, void *to, size_t bytes, off_t offset);
 int __wrap_fsync(int file);
+
+ssize_t __wrap_pread(int file, void *to, size_t bytes, off_t offset) {
+    if (!read_fails) return __real_pread(file, to, bytes, offset);
+    errno = EIO;
+    return -1;
+}
 
 ssize_t __wrap_pwrite(int file, const void *from, size_t bytes, off_t offset) {
     static int interrupted;
@@ -46,7 +55,7 @@ int __wrap_fsync(int file) {
     return -1;
 }
 
-static void mend_disk(void) { writes_a_part = 0, full_after = -1, fsync_fails = 0; }
+static void mend_disk(void) { writes_a_part = 0, read_fails = 0, full_after = -1, fsync_fails = 0; }
 
 static struct provenance made_by_train(void) {
     struct provenance p = {.job = "train", .config = "seed: 1\n"};
@@ -345,7 +354,7 @@ static int grow(const struct comm *comm, struct h5layout *l, int n_done, int n_p
     float rows[PART_ROWS * GROWN_COLS], wanted[PART_ROWS * GROWN_COLS];
     l->partial = 1;
     TRY(n_done == 0 ? h5layout_begin(l, path, KIND_CHECKPOINT, &p, 1 << 20, set_step, &(int64_t){12}, STATUS_OK)
-                    : h5layout_resume(l, path, &p));
+                    : h5layout_resume(l, path, &p, &(int){0}));
     int64_t first = 5003 * comm->rank / comm->size, count = 5003 * (comm->rank + 1) / comm->size - first;
     for (int64_t k = 0; k < count; k++) values[k] = (float)(first + k);
     struct h5layout_part parts[2] = {{first, count, values}, {0, 0, NULL}};
@@ -407,18 +416,67 @@ static void a_file_of_several_runs_is_that_of_one(const struct comm *comm, struc
 static void a_partial_file_of_other_sizes_is_refused_and_left(const struct comm *comm, struct h5layout *layout) {
     struct provenance p = made_by_train();
     struct h5layout l;
+    int unfit = 0;
     (void)layout;
     for (int64_t more = 0; more < 2; more++) {
         grown_sets[1].n_rows = GROWN_ROWS + more;
         CHECK(h5layout_make(&l, comm, 2, grown_sets) == STATUS_OK);
         l.partial = 1;
-        if (more) CHECK(h5layout_resume(&l, path, &p) == STATUS_FAILED && strstr(status_message(), "rows has another"));
+        if (more)
+            CHECK(h5layout_resume(&l, path, &p, &unfit) == STATUS_FAILED && unfit &&
+                  strstr(status_message(), "rows has another"));
         if (!more) CHECK(grow(comm, &l, 0, 1, 0) == STATUS_INTERRUPTED);
         check_left(comm);
         h5layout_free(&l);
     }
     grown_sets[1].n_rows = GROWN_ROWS;
     snprintf(beside, sizeof beside, "%s.partial", path); /* goes with the behaviour's files */
+}
+
+/* `path`.partial cannot be resumed: for what is in it (1), or for something else (0). */
+static void check_refused(const struct comm *comm, struct h5layout *l, int is_unfit, const char *why) {
+    struct provenance p = made_by_train();
+    int unfit = !is_unfit;
+    CHECK(h5layout_resume(l, path, &p, &unfit) == STATUS_FAILED && unfit == is_unfit && strstr(status_message(), why));
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
+}
+
+/* So that what is finished is thrown away for the file's own faults alone. */
+static void a_fault_that_passes_is_told_from_an_unfit_file(const struct comm *comm, struct h5layout *layout) {
+    struct provenance p = made_by_train();
+    struct h5layout l;
+    struct rlimit files, none;
+    float rows[PART_ROWS * GROWN_COLS];
+    int root = comm->rank == 0, unfit;
+    (void)layout;
+    snprintf(beside, sizeof beside, "%s.partial", path); /* goes with the behaviour's files */
+    CHECK(h5layout_make(&l, comm, 2, grown_sets) == STATUS_OK);
+    l.partial = 1;
+    check_refused(comm, &l, 1, "No such file");
+    CHECK(grow(comm, &l, 0, 2, 0) == STATUS_INTERRUPTED);
+    CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0);
+    int next = dup(0);
+    CHECK(next >= 0 && close(next) == 0);
+    none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = files.rlim_max}; /* no more than are open */
+    if (root) CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    int status = h5layout_resume(&l, path, &p, &unfit);
+    if (root) CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
+    CHECK(status == STATUS_FAILED && !unfit && strstr(status_message(), "Too many open files"));
+    CHECK(h5layout_resume(&l, path, &p, &unfit) == STATUS_OK);
+    read_fails = 1;
+    status = h5layout_read(&l, 1, 0, PART_ROWS, rows);
+    mend_disk();
+    CHECK(status == STATUS_FAILED && strstr(status_message(), "Input/output error"));
+    CHECK(h5layout_read(&l, 1, 0, PART_ROWS, rows) == STATUS_OK && rows[1] == (float)sin(1));
+    CHECK(h5layout_sync(&l) == STATUS_OK &&
+          finish(&l, status_set(STATUS_INTERRUPTED, "stopped")) == STATUS_INTERRUPTED);
+    if (root) CHECK(truncate(beside, 2000) == 0);
+    check_refused(comm, &l, 1, "cannot go on with it");
+    if (root) CHECK(unlink(beside) == 0 && mkdir(beside, 0777) == 0);
+    CHECK(comm_agree(comm, STATUS_OK) == STATUS_OK);
+    check_refused(comm, &l, 0, "cannot go on with it");
+    if (root) CHECK(rmdir(beside) == 0);
+    h5layout_free(&l);
 }
 
 #define BEHAVIOUR(name)                                                                                                \
@@ -440,7 +498,8 @@ int main(int argc, char **argv) {
                       BEHAVIOUR(a_rank_that_cannot_write_its_part_leaves_no_file),
                       BEHAVIOUR(what_rank_0_cannot_begin_fails_on_all),
                       BEHAVIOUR(a_file_of_several_runs_is_that_of_one),
-                      BEHAVIOUR(a_partial_file_of_other_sizes_is_refused_and_left)};
+                      BEHAVIOUR(a_partial_file_of_other_sizes_is_refused_and_left),
+                      BEHAVIOUR(a_fault_that_passes_is_told_from_an_unfit_file)};
     struct comm comm;
     struct h5layout layout;
     int bad = 0, status = comm_start(&comm, &argc, &argv);

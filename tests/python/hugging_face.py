@@ -25,8 +25,8 @@ def medtok(folder, job, *arguments):
     names = {"vocabulary": "vocabulary.h5", "text": "text.h5", "checkpoint": "checkpoint.h5", "table": "table.h5", "export": "export"}
     sets = [f"files.{key}={os.path.join(folder, name)}" for key, name in names.items()]
     sets += [f"files.codes=[tests/sample/codes.tsv,{folder}/several.tsv]", "train.steps=5", "train.checkpoint_every=0", "train.batch=128", "run.threads=1"]
-    done = subprocess.run([MEDTOK, job, *arguments, "--config", "configs/quickstart.yaml",
-                           "--set", f"probe.report={folder}/probe.json"] + [a for s in sets for a in ("--set", s)],
+    done = subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml",
+                           "--set", f"probe.report={folder}/probe.json"] + [a for s in sets for a in ("--set", s)] + list(arguments),
                           cwd=ROOT, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
@@ -50,10 +50,24 @@ def looked_up(folder, code, k):
     return ([[int(t) for t, _ in g] or [-1] * k for g in groups], [[float(w) for _, w in g] or [0] * k for g in groups])
 
 
+def check_weight(hf, tensors, table):
+    """config.json has what makes embeddings of tokens."""
+    with open(f"{hf}/config.json", encoding="utf-8") as file:
+        weight = json.load(file)["graph_weight"]
+    assert weight == float(table.attrs["graph_weight"].decode().rstrip("\0"))
+    there = tensors["tokens"] >= 0
+    made = ((tensors["weights"] * there)[..., None] * tensors["codebook.weight"][tensors["tokens"] * there]).sum(axis=2)
+    made *= numpy.array([1, weight, 1, weight])[:, None]
+    assert numpy.allclose(made.reshape(len(made), -1), tensors["embeddings"], atol=1e-6)
+    with open(f"{hf}/README.md", encoding="utf-8") as file:
+        assert ("groups times 0.7" in file.read()) == (weight == 0.7)
+
+
 def check_files(folder, hf, table):
     tensors = read_safetensors(f"{hf}/model.safetensors")
     for name, dataset in (("codebook.weight", "codebook"), ("tokens", "tokens"), ("weights", "weights"), ("embeddings", "embedding")):
         assert tensors[name].dtype == table[dataset].dtype and (tensors[name] == table[dataset][:]).all(), name
+    check_weight(hf, tensors, table)
     names = [f"{s.decode()}:{c.decode()}" for s, c in zip(table["system"][:], table["code"][:])]
     assert [bytes(row).rstrip(b"\0").decode() for row in tensors["codes"]] == names
     with open(f"{hf}/codes.tsv", encoding="utf-8") as lines:
@@ -111,43 +125,53 @@ def check_folder(folder, hf):
     assert medtok(folder, "export", "hf")[0] == 2 and medtok(folder, "export", "parquet")[0] == 2
 
 
-def check_transformers(folder, hf, table, names):
+def check_vectors(path, table, names):
+    """What is loaded from a folder gives what the table has; returns model and tokenizer."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    tokens, weights, vectors = table["tokens"][:], table["weights"][:], table["embedding"][:]
+    k, n = tokens.shape[2], len(names)
+    config = AutoConfig.from_pretrained(path, trust_remote_code=True)
+    model = AutoModel.from_pretrained(path, trust_remote_code=True)
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=True)
+    assert config.n_codes == n and config.hidden_size == vectors.shape[1] and len(tokenizer) == config.vocab_size
+    assert config.provenance["content_id"] == table.attrs["content_id"].decode().rstrip("\0")
+
+    found = model.lookup(names)
+    assert (found.tokens.numpy() == tokens).all() and (found.weights.numpy() == weights).all()
+    assert (found.embeddings.numpy() == vectors).all()
+    assert all((a == b).all() for a, b in zip(tokenizer.lookup(names), (tokens, weights)))
+
+    batch = tokenizer([names[:3], names[-1:]], padding=True, return_tensors="pt")
+    assert batch["input_ids"].shape == (2, 12 * k) and batch["attention_mask"][1, 4 * k:].sum() == 0
+    out = model(**batch)
+    made = out.last_hidden_state.detach().numpy()
+    # Sums of at most 16 products in float32.
+    assert numpy.allclose(made[0], vectors[:3], atol=1e-6) and numpy.allclose(made[1, 0], vectors[-1], atol=1e-6)
+    assert numpy.allclose(out.pooler_output.detach().numpy()[0], vectors[:3].mean(axis=0), atol=1e-6)
+    assert (made[1, 1:] == 0).all() and numpy.allclose(out.pooler_output.detach().numpy()[1], vectors[-1], atol=1e-6)
+    out.pooler_output.sum().backward()
+    assert model.get_input_embeddings().weight.grad.abs().sum() > 0
+    return model, tokenizer
+
+
+def check_transformers(folder, exports, names):
+    """exports: folders, and the tables that they are of."""
     os.environ.update(HF_HUB_OFFLINE="1", HF_HOME=f"{folder}/home", TRANSFORMERS_VERBOSITY="error")
     try:
         import torch
-        from transformers import AutoConfig, AutoModel, AutoTokenizer
+        import transformers  # noqa: F401
     except ImportError as error:
         print("the files are good; skipped what transformers load:", error)
         sys.exit(77)
     torch.set_num_threads(1)
-    tokens, weights, vectors = table["tokens"][:], table["weights"][:], table["embedding"][:]
-    k, n = tokens.shape[2], len(names)
-    for path in (hf, f"{folder}/saved"):
-        config = AutoConfig.from_pretrained(path, trust_remote_code=True)
-        model = AutoModel.from_pretrained(path, trust_remote_code=True)
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=True)
-        assert config.n_codes == n and config.hidden_size == vectors.shape[1] and len(tokenizer) == config.vocab_size
-        assert config.provenance["content_id"] == table.attrs["content_id"].decode().rstrip("\0")
+    for hf, table in exports:
+        model, tokenizer = check_vectors(hf, table, names)
+        model.save_pretrained(f"{hf}.saved")
+        tokenizer.save_pretrained(f"{hf}.saved")
+        model, tokenizer = check_vectors(f"{hf}.saved", table, names)
 
-        found = model.lookup(names)
-        assert (found.tokens.numpy() == tokens).all() and (found.weights.numpy() == weights).all()
-        assert (found.embeddings.numpy() == vectors).all()
-        assert all((a == b).all() for a, b in zip(tokenizer.lookup(names), (tokens, weights)))
-
-        batch = tokenizer([names[:3], names[-1:]], padding=True, return_tensors="pt")
-        assert batch["input_ids"].shape == (2, 12 * k) and batch["attention_mask"][1, 4 * k:].sum() == 0
-        out = model(**batch)
-        made = out.last_hidden_state.detach().numpy()
-        # Sums of at most 16 products in float32.
-        assert numpy.allclose(made[0], vectors[:3], atol=1e-6) and numpy.allclose(made[1, 0], vectors[-1], atol=1e-6)
-        assert numpy.allclose(out.pooler_output.detach().numpy()[0], vectors[:3].mean(axis=0), atol=1e-6)
-        assert (made[1, 1:] == 0).all() and numpy.allclose(out.pooler_output.detach().numpy()[1], vectors[-1], atol=1e-6)
-        out.pooler_output.sum().backward()
-        assert model.get_input_embeddings().weight.grad.abs().sum() > 0
-        if path == hf:
-            model.save_pretrained(f"{folder}/saved")
-            tokenizer.save_pretrained(f"{folder}/saved")
-
+    tokens = table["tokens"][:]
+    k = tokens.shape[2]
     absent = names[int(numpy.argmax(tokens[:, 1, 0] < 0))]
     for code in ("ICD10CM:E11.9", "icd10cm:e119", "E11.9", absent):
         printed = looked_up(folder, code, k)
@@ -202,10 +226,16 @@ with tempfile.TemporaryDirectory() as folder:
     for job in (("prepare",), ("encode",), ("train",), ("tokenize",), ("export", "hf", hf)):
         status, _, err = medtok(folder, *job)
         assert status == 0, err
-    with h5py.File(os.path.join(folder, "table.h5")) as table:
+    # The same tokens, the graph's vectors shorter.
+    weighed = os.path.join(folder, "weighed")
+    for job in (("tokenize", "--set", "model.graph_weight=0.7"), ("export", "hf", weighed)):
+        status, _, err = medtok(folder, *job, "--set", f"files.table={folder}/weighed.h5")
+        assert status == 0, err
+    with h5py.File(f"{folder}/table.h5") as table, h5py.File(f"{folder}/weighed.h5") as other:
         names = check_files(folder, hf, table)
+        assert check_files(folder, weighed, other) == names and (table["embedding"][:] != other["embedding"][:]).any()
         check_card(folder, hf, table)
         check_probes(folder, hf, table)
         check_folder(folder, hf)
-        check_transformers(folder, hf, table, names)
+        check_transformers(folder, ((weighed, other), (hf, table)), names)
 print("all good")

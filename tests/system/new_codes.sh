@@ -87,6 +87,18 @@ if command -v h5dump >/dev/null; then
         fail "version $(attribute table_version), base $(attribute base_rows), vocabulary $(attribute vocabulary_rows)"
 fi
 
+# ---- behind a table that weighs the graph's vectors: new ones are weighed alike, whatever is set; trainings know nothing of it ----
+medtok train --set graph.node_start=text graph.encoder_start=mean model.graph_weight=0.5 2>log.txt || fail "train, weighed: $(cat log.txt)"
+grep -q 'model.graph_weight=0.5 changes nothing' log.txt && grep -q 'checkpoint.h5 is up to date' log.txt || fail "train, weighed: $(cat log.txt)"
+medtok tokenize --set model.graph_weight=0.5 --set files.table=weighed.h5 2>log.txt || fail "weighed: $(cat log.txt)"
+grep -q 'changes nothing' log.txt && fail "weighed: $(cat log.txt)"
+medtok tokenize --codes new.tsv --append-to weighed.h5 --set model.graph_weight=2 files.table=behind.h5 tokenize.batch=8 2>log.txt || fail "behind a weighed table: $(cat log.txt)"
+grep -q 'model.graph_weight is 0.5, that of weighed.h5, not 2' log.txt || fail "no word of the weight: $(cat log.txt)"
+for name in weighed behind; do medtok verify --set files.table=$name.h5 >log.txt 2>&1 || fail "verify of $name.h5: $(cat log.txt)"; done
+rows behind.h5 tsv | cmp - <(rows table.h5 tsv; rows new1.h5 tsv) || fail "the graph's weight changes tokens"
+medtok export npy --set files.table=weighed.h5 --set files.export=npy.weighed 2>/dev/null
+cmp -s npy.weighed/embeddings_all.npy npy.known/embeddings_all.npy && fail "the graph's weight changes no embedding"
+
 # ---- with a language model, its features cached or computed in the step ----
 model=$ROOT/tests/golden/text/plain
 bert="--set text.encoder=bert --set text.max_tokens=16"

@@ -4,7 +4,8 @@
     found = model.lookup(["ICD10CM:E11.9", "ATC:A10BA02"])    # found.tokens, found.weights [n, G, K], found.embeddings [n, G x d]
     out = model(**tokenizer(codes, return_tensors="pt"))      # out.last_hidden_state [rows, codes, G x d], out.pooler_output [rows, G x d]
 
-lookup reads the table; forward makes the same vectors from tokens, as weighted sums of rows of the codebook, with gradients to them.
+lookup reads the table; forward makes the same vectors from tokens, as weighted sums of rows of the codebook, the graph's two groups times
+config.graph_weight, with gradients to them. found.weights are without that factor.
 """
 from dataclasses import dataclass
 
@@ -68,7 +69,8 @@ class MedTokModel(PreTrainedModel):
         there = input_ids < self.config.codebook_size if attention_mask is None else attention_mask.bool()
         rows = self.codebook(input_ids.clamp(max=self.config.codebook_size - 1)).view(*shape, self.config.dim)
         weights = (token_weights * there).view(shape).to(rows.dtype)
-        vectors = (weights.unsqueeze(-1) * rows).sum(-2).flatten(-2)
+        of_groups = rows.new_tensor([self.config.graph_weight if g % 2 else 1.0 for g in range(len(self.config.groups))])  # 1 and 3 are the graph's
+        vectors = ((weights.unsqueeze(-1) * rows).sum(-2) * of_groups.unsqueeze(-1)).flatten(-2)
         used = there.view(shape).flatten(-2).any(-1).unsqueeze(-1).to(rows.dtype)
         mean = (vectors * used).sum(1) / used.sum(1).clamp(min=1)
         out = BaseModelOutputWithPooling(last_hidden_state=vectors, pooler_output=mean)

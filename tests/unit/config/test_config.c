@@ -146,12 +146,14 @@ static void keys_tell_their_jobs_and_whether_they_are_of_the_model(void **state)
     (void)state;
     assert_int_equal(config_jobs("graph.hops=2"), JOB_PREPARE);
     assert_int_equal(config_jobs("tokenize.batch=x=y"), JOB_TOKENIZE);
+    assert_int_equal(config_jobs("model.graph_weight=0.7"), JOB_TOKENIZE); /* no training is another one with it */
     assert_int_equal(config_jobs("graph.hop=2"), 0);
     assert_int_equal(config_jobs("graph.hops"), 0);
     assert_int_equal(config_jobs("=2"), 0);
     assert_true(config_is_of_model("quantizer.size=3") && config_is_of_model("train.average=0"));
-    assert_false(config_is_of_model("tokenize.batch=3") || config_is_of_model("run.threads=1") ||
-                 config_is_of_model("text.model=x") || config_is_of_model("nothing=1"));
+    assert_false(config_is_of_model("tokenize.batch=3") || config_is_of_model("model.graph_weight=0.7") ||
+                 config_is_of_model("run.threads=1") || config_is_of_model("text.model=x") ||
+                 config_is_of_model("nothing=1"));
 }
 
 static char *help_of(enum job job) {

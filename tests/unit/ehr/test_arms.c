@@ -27,6 +27,7 @@ static const int32_t TOKENS[TABLE_CODES][ITEMS] = {{0, 1, 2, 3, 4, 2, 2, 4},
                                                    {1, 0, 2, 3, 4, 2, 2, 4},
                                                    {0, 1, -1, -1, 4, 2, -1, -1}};
 static float table_weights[TABLE_CODES][ITEMS], table_vectors[TABLE_CODES][WIDTH];
+static const float GROUP_WEIGHTS[TABLE_GROUPS] = {1, 0.7f, 1, 0.7f}; /* in embeddings: the graph's times graph_weight */
 
 static void fill_table(void) {
     for (int i = 0; i < TABLE_CODES; i++) {
@@ -35,7 +36,8 @@ static void fill_table(void) {
         for (int j = 0; j < WIDTH; j++) table_vectors[i][j] = 0;
         for (int p = 0; p < ITEMS; p++)
             for (int k = 0; k < DIM && TOKENS[i][p] >= 0; k++)
-                table_vectors[i][p / TOP_K * DIM + k] += table_weights[i][p] * BOOK_ROWS[TOKENS[i][p]][k];
+                table_vectors[i][p / TOP_K * DIM + k] +=
+                    GROUP_WEIGHTS[p / TOP_K] * table_weights[i][p] * BOOK_ROWS[TOKENS[i][p]][k];
     }
 }
 
@@ -47,7 +49,7 @@ static int write_table(void **state) {
     struct comm comm = comm_self();
     struct provenance provenance = {.job = "tokenize", .config = "", .inputs = strdup("")};
     struct table_shape shape = {.n_codes = TABLE_CODES,
-                                .graph_weight = 1,
+                                .graph_weight = 0.7,
                                 .top_k = TOP_K,
                                 .dim = DIM,
                                 .codebook_size = BOOK,
