@@ -34,8 +34,8 @@ enum stage_table { STAGE_TABLES(OPTION_CHOICE_NUMBER) };
         "in what a GPU's matrix products multiply; sums are fp32, the quantiser's distances always fp32")              \
     KEY(in, CHOICE, "run.sums", sums, summing, SUMS, "auto",                                                           \
         STEP_JOBS | JOB_EVALUATE | JOB_QA_TRAIN | JOB_DOCTOR | JOB_PLAN, LEAVES,                                       \
-        "by what gradients are summed: mpi goes through the host's memory; auto: nccl where each rank has a GPU of "   \
-        "its own, and the memory of a node between CPU cores")                                                         \
+        "by what ranks sum gradients; auto: nccl where each rank has a GPU of its own, the memory of a node between "  \
+        "CPU cores, and that memory for rows of losses on either; mpi: all of it by MPI, through the host's memory")   \
     KEY(in, CHOICE, "run.stages", stages, stage_table, STAGE_TABLES, "auto", STAGE_JOBS, LEAVES,                       \
         "table of where the time went, at the job's end; auto: on more than one rank")                                 \
     KEY(in, INTEGER, "run.live_page", live_page, "5", 0, 3600, "seconds", LIVE_JOBS, LEAVES,                           \

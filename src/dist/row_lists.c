@@ -35,8 +35,9 @@ void row_shares_set(struct row_shares *shares, int size, const int64_t *n) {
 
 /* ---- memory ---- */
 int row_lists_make(struct row_lists *x, const struct comm *comm, struct device *device, int64_t most_own,
-                   int64_t most_all, int64_t most_message) {
+                   int64_t most_all, int64_t most_summed, int64_t most_message) {
     *x = (struct row_lists){.comm = comm, .device = device, .most_own = most_own, .most_all = most_all};
+    x->most_summed = most_summed;
     x->most_message = most_message ? most_message : LONGEST_MESSAGE;
     if (x->most_message < comm->size) x->most_message = comm->size;
     if (comm->size == 1) return STATUS_OK;
@@ -50,7 +51,8 @@ int row_lists_make(struct row_lists *x, const struct comm *comm, struct device *
 }
 
 int row_lists_share(struct row_lists *x) {
-    TRY(node_memory_open_all(&x->node, x->comm, x->most_all));
+    int64_t most = x->most_summed > x->most_own ? x->most_summed : x->most_own;
+    TRY(node_memory_open_all(&x->node, x->comm, most));
     if (!x->node.n_ranks) return STATUS_OK;
     free(x->all);
     free(x->round);
@@ -81,8 +83,8 @@ static struct list list_at(int i, int n, const struct row_list *rows, const stru
     return i < n ? (struct list){rows[i].shares, rows[i].cols} : (struct list){ints[i - n].shares, 1};
 }
 
-/* Where each rank's values begin. An exchange for which there is no memory is the same on all ranks. */
-static int lay_out(struct row_lists *x, int n, const struct list *lists) {
+/* Where each rank's values begin; of all together there are at most `most`. An exchange for which there is no memory is the same on all ranks. */
+static int lay_out(struct row_lists *x, int n, const struct list *lists, int64_t most) {
     int64_t at = 0;
     for (int r = 0; r < x->comm->size; r++) {
         x->first[r] = at;
@@ -93,9 +95,9 @@ static int lay_out(struct row_lists *x, int n, const struct list *lists) {
     if (own > x->most_own)
         return status_alone(status_set(STATUS_FAILED, "%lld values are to be sent, but there is memory for %lld",
                                        (long long)own, (long long)x->most_own));
-    if (at <= x->most_all) return STATUS_OK;
+    if (at <= most) return STATUS_OK;
     return status_set(STATUS_FAILED, "%lld values are to be exchanged, but there is memory for %lld: too many rows",
-                      (long long)at, (long long)x->most_all);
+                      (long long)at, (long long)most);
 }
 
 /* Where list i begins among the values of rank r. */
@@ -274,7 +276,7 @@ int row_lists_gather(struct row_lists *x, int n, const struct row_list *rows, in
     struct list lists[MOST_LISTS] = {0};
     int rank = x->comm->rank, shared = x->node.n_ranks > 0;
     for (int i = 0; i < n + n_ints; i++) lists[i] = list_at(i, n, rows, ints);
-    TRY(lay_out(x, n + n_ints, lists));
+    TRY(lay_out(x, n + n_ints, lists, x->most_all));
     real *own = shared ? node_memory_begin(&x->node, x->comm) : x->own, *all = x->lists;
     for (int i = 0; i < n; i++) {
         int64_t count = rows[i].shares->n[rank] * rows[i].cols;
@@ -301,7 +303,7 @@ int row_lists_scatter_sum(struct row_lists *x, int n, const struct row_list *row
     struct list lists[MOST_LISTS] = {0};
     int rank = x->comm->rank, shared = x->node.n_ranks > 0;
     for (int i = 0; i < n; i++) lists[i] = list_at(i, n, rows, NULL);
-    TRY(lay_out(x, n, lists));
+    TRY(lay_out(x, n, lists, x->most_summed));
     real *own = x->own, *local = x->lists, *all = shared ? node_memory_begin(&x->node, x->comm) : x->lists;
     for (int i = 0; i < n; i++) {
         bring(x, all, rows[i].all, rows[i].shares->total * rows[i].cols);
@@ -321,7 +323,7 @@ int row_lists_scatter_sum(struct row_lists *x, int n, const struct row_list *row
 int row_lists_sum(struct row_lists *x, dev_real values, int64_t count) {
     const struct comm *comm = x->comm;
     if (comm->size == 1) return STATUS_OK;
-    if (count > x->most_all) return status_set(STATUS_FAILED, "%lld values are too many to sum", (long long)count);
+    if (count > x->most_summed) return status_set(STATUS_FAILED, "%lld values are too many to sum", (long long)count);
     if (x->node.n_ranks) {
         bring(x, node_memory_begin(&x->node, comm), values, count);
         node_memory_offer(&x->node, comm, count);

@@ -41,21 +41,22 @@ struct int_list {
 struct row_lists {
     const struct comm *comm; /* borrowed */
     struct device *device;   /* borrowed */
-    int64_t most_own, most_all, most_message;
+    int64_t most_own, most_all, most_summed, most_message;
     struct node_memory node;         /* where all ranks are of one: in place of messages */
     real *own, *all, *lists, *round; /* host; see row_lists.c */
     int *counts, *displacements;     /* [size] of a round */
     int64_t *first;                  /* [size + 1] where each rank's values begin in `all` */
 };
 
-/* Memory for exchanges of at most most_own values of this rank (an integer is one) and most_all of all ranks. Not collective; on one rank
+/* Memory for exchanges of at most most_own values of this rank (an integer is one) and most_all of all ranks, of which most_summed are summed. Not collective; on one rank
  * alone there is none, and nothing may be exchanged. Messages hold at most most_message values of all ranks together (0: 2^28), at
  * least one of each; longer ones are split. Free in any case. */
 int row_lists_make(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
-                   int64_t most_all, int64_t most_message);
+                   int64_t most_all, int64_t most_summed, int64_t most_message);
 void row_lists_free(struct row_lists *lists);
 
-/* Collective, before the first exchange: where all ranks are of one node and can share memory, exchanges go through it. */
+/* Collective, before the first exchange: where all ranks are of one node and can share memory, exchanges go through it. Each
+ * rank takes room there for what it gathers of its own, or most_summed if that is more, whether it is used or not. */
 int row_lists_share(struct row_lists *lists);
 
 /* Collective: `all` from all ranks' `local`, of n lists of rows and n_ints of integers. */
@@ -65,7 +66,7 @@ int row_lists_gather(struct row_lists *lists, int n, const struct row_list *rows
 /* Collective: `local` += the sum over ranks of their `all`, each rank being given its rows. */
 int row_lists_scatter_sum(struct row_lists *lists, int n, const struct row_list *rows);
 
-/* Collective: values[count] = their sum over ranks; count is at most most_all. */
+/* Collective: values[count] = their sum over ranks; count is at most most_summed. */
 int row_lists_sum(struct row_lists *lists, dev_real values, int64_t count);
 
 #endif

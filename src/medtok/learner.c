@@ -337,9 +337,9 @@ static int make(struct medtok_learner *m) {
     const struct model_settings *o = &m->options.model;
     int64_t most_own = m->sampler.end_stratum - m->sampler.first_stratum;
     for (int i = 0; i < 2; i++) TRY(make_slot(m, &m->slots[i]));
-    int64_t near = o->loss.neighbours > 0 ? m->text.dim + 5 * o->quantizer.dim : 0;
+    int near = o->loss.neighbours > 0;
     TRY(losses_make_lists(&m->lists, m->comm, m->device, most_own, m->sampler.n_strata, o->loss.parts, o->quantizer.dim,
-                          near));
+                          near * (m->text.dim + o->quantizer.dim), near * 4 * o->quantizer.dim));
     TRY(mem_alloc(&m->tokens, most_own * o->quantizer.top_k, sizeof *m->tokens));
     TRY(mem_alloc(&m->summed, 4 * o->quantizer.size, sizeof *m->summed));
     TRY(mem_alloc(&m->picked, (o->quantizer.size + 63) / 64, sizeof *m->picked));

@@ -278,9 +278,11 @@ void loss_orthogonalities(struct losses *losses, int n, const struct orthogonali
 }
 
 int losses_make_lists(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
-                      int64_t most_all, int64_t parts, int64_t dim, int64_t neighbours) {
+                      int64_t most_all, int64_t parts, int64_t dim, int64_t known, int64_t found) {
     /* two lists of one token a code and two of two tokens, and a class for each row */
-    int64_t of_code = 6 * dim + MOST_CONTRASTS + neighbours, products = MOST_ORTHOGONALITIES * parts * dim * dim;
+    int64_t returned = 6 * dim + found, of_code = returned + MOST_CONTRASTS + known;
+    int64_t products = MOST_ORTHOGONALITIES * parts * dim * dim;
     int64_t all = most_all * of_code > products ? most_all * of_code : products;
-    return row_lists_make(lists, comm, device, most_own * of_code, all, 0);
+    int64_t summed = most_all * returned > products ? most_all * returned : products;
+    return row_lists_make(lists, comm, device, most_own * of_code, all, summed, 0);
 }

@@ -102,8 +102,8 @@ enum { MOST_ORTHOGONALITIES = 2 };
 void loss_orthogonalities(struct losses *losses, int n, const struct orthogonality *terms);
 
 /* Memory for what the losses of a batch exchange: of at most most_own codes of this rank and most_all of all, `parts` parts, and tokens of
- * `dim` values; neighbours: values of a code that loss_comparisons' neighbours have, known and found together. Not collective. */
+ * `dim` values; known, found: values of a code that loss_comparisons' neighbours have. Not collective. */
 int losses_make_lists(struct row_lists *lists, const struct comm *comm, struct device *device, int64_t most_own,
-                      int64_t most_all, int64_t parts, int64_t dim, int64_t neighbours);
+                      int64_t most_all, int64_t parts, int64_t dim, int64_t known, int64_t found);
 
 #endif

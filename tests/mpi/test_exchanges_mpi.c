@@ -32,7 +32,7 @@ struct lists {
     struct row_shares shares[WIDTHS];
     struct row_list rows[WIDTHS];
     struct int_list ints[WIDTHS];
-    int64_t own, all; /* values */
+    int64_t own, all, summed; /* values */
 };
 
 static void make_lists(struct lists *l, const struct comm *comm, struct device *d) {
@@ -49,6 +49,7 @@ static void make_lists(struct lists *l, const struct comm *comm, struct device *
             (struct int_list){&l->shares[i], device_alloc_ints(d, n[comm->rank] + 1), device_alloc_ints(d, total + 1)};
         l->own += n[comm->rank] * (WIDTH[i] + 1);
         l->all += total * (WIDTH[i] + 1);
+        l->summed += total * WIDTH[i];
         for (int64_t k = 0; k < n[comm->rank]; k++) {
             int64_t row = l->shares[i].first[comm->rank] + k;
             for (int64_t j = 0; j < WIDTH[i]; j++) l->rows[i].local.at[k * WIDTH[i] + j] = value_of(i, row, j, 0);
@@ -113,7 +114,8 @@ static void exchange_lists(const struct comm *comm, struct device *d, int64_t mo
     struct lists l;
     struct row_lists x;
     make_lists(&l, comm, d);
-    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, most_message) == STATUS_OK);
+    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, l.summed > 11 ? l.summed : 11, most_message) ==
+          STATUS_OK);
     exchange(&x, comm, d, most_message);
     row_lists_free(&x);
     free_lists(&l, d);
@@ -176,7 +178,7 @@ static void ranks_of_a_node_exchange_lists_without_messages(const struct comm *c
     struct row_lists x;
     if (comm->size == 1 || !can_share) return;
     make_lists(&l, comm, d);
-    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, 0) == STATUS_OK);
+    CHECK(row_lists_make(&x, comm, d, l.own, l.all > 11 ? l.all : 11, l.summed > 11 ? l.summed : 11, 0) == STATUS_OK);
     CHECK(row_lists_share(&x) == STATUS_OK);
     CHECK(x.node.n_ranks == comm->size && !x.all);
     for (int turn = 0; turn < 8; turn++) {
@@ -273,8 +275,10 @@ static void too_many_rows_are_refused_by_all_ranks(const struct comm *comm, stru
     struct row_lists x;
     if (comm->size == 1) return;
     make_lists(&l, comm, d);
-    CHECK(row_lists_make(&x, comm, d, l.own, l.all - 1, 0) == STATUS_OK);
+    CHECK(row_lists_make(&x, comm, d, l.own, l.all - 1, l.summed - 1, 0) == STATUS_OK);
     CHECK(row_lists_gather(&x, WIDTHS, l.rows, WIDTHS, l.ints) == STATUS_FAILED);
+    CHECK(strstr(status_message(), "too many rows"));
+    CHECK(row_lists_scatter_sum(&x, WIDTHS, l.rows) == STATUS_FAILED);
     CHECK(strstr(status_message(), "too many rows"));
     row_lists_free(&x);
     free_lists(&l, d);

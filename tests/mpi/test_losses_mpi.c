@@ -27,7 +27,7 @@ static void run_losses(const struct comm *comm, struct device *device, void (*fa
     for (int r = 0; r < comm->size; r++) rows[r] = ROWS;
     CHECK(row_shares_make(&shares, comm->size) == STATUS_OK);
     row_shares_set(&shares, comm->size, rows);
-    CHECK(losses_make_lists(&lists, comm, device, ROWS, shares.total, 2, 2 * DIM, 3 * DIM) == STATUS_OK);
+    CHECK(losses_make_lists(&lists, comm, device, ROWS, shares.total, 2, 2 * DIM, DIM, 2 * DIM) == STATUS_OK);
     if (fails) fail(&tape);
     struct losses losses = {.tape = &tape, .comm = comm, .lists = &lists, .temperature = 0.5, .terms = terms};
     struct part_rows parts = {2, (int[]){0, 2, shares.total}}; /* the second has rows of every rank */

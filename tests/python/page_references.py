@@ -10,7 +10,7 @@ from pages import LANGUAGES, ROOT, pages  # noqa: E402
 MEDTOK = os.environ.get("MEDTOK", os.path.join(ROOT, "build", "medtok"))
 # Options of other programs that the pages speak of: mpirun, srun, scancel, apptainer, perf, pkg-config, cmake.
 FOREIGN = {"--oversubscribe", "--map-by", "--bind-to", "--mca", "--signal", "--requeue", "--gpu-bind", "--mpi", "--nv", "--cflags", "--libs",
-           "--build", "--target"}
+           "--build", "--target", "--kill-on-bad-exit"}
 # Names with a dot that begin as settings do and are none: files, and keys of other programs.
 ENDINGS = "h5|partial|parts|c|h|cu|cuh|py|sh|md|json|jsonl|csv|tsv|html|yaml|svg|txt|npy|npz|gz|parquet|safetensors|def|mk|sif|log|css|svm|so"
 FOREIGN_NAMES = {"model.lookup"}  # of Python, which looks like a setting
