@@ -387,13 +387,9 @@ static void check_saved(const struct world *w) {
     for (int g = 0; g < GROUPS; g++) CHECK(is_close(value[g], p.value[DIM + g]));
 }
 
-static void rows_that_lie_with_their_users_are_learned_saved_and_found_again(struct world *w) {
+/* Behind a run that has ended well: the same training, stopped in step 17 and run again, which goes on behind step 14. */
+static void ends_the_same_when_it_was_stopped(struct world *w) {
     real whole[N_VALUES], resumed[N_VALUES];
-    w->by_use = 1;
-    w->options.checkpoint_every = 7;
-    CHECK(run(w, 0) == STATUS_OK);
-    check_learned(w);
-    check_saved(w);
     keep_values(&w->rows, whole);
     end(w);
     clean(w);
@@ -403,12 +399,20 @@ static void rows_that_lie_with_their_users_are_learned_saved_and_found_again(str
     keep_values(&w->rows, resumed);
     CHECK(memcmp(whole, resumed, sizeof whole) == 0);
     end(w);
+}
+
+static void rows_that_lie_with_their_users_are_learned_saved_and_found_again(struct world *w) {
+    w->by_use = 1;
+    w->options.checkpoint_every = 7;
+    CHECK(run(w, 0) == STATUS_OK);
+    check_learned(w);
+    check_saved(w);
+    ends_the_same_when_it_was_stopped(w);
     w->by_use = 0;
 }
 
 /* Gradients are cut by their norm, so that what nodes add to it shows in what is learned; moments are joined for the checkpoints. */
 static void nodes_that_divide_the_update_learn_as_one_rank_does(struct world *w) {
-    real whole[N_VALUES], resumed[N_VALUES];
     if (w->comm->size < 4 || w->comm->size % 2) return;
     per_node = 2;
     w->options.checkpoint_every = 7;
@@ -418,15 +422,7 @@ static void nodes_that_divide_the_update_learn_as_one_rank_does(struct world *w)
         CHECK(w->training.dense.node.memory.n_ranks == 2);
     else if (w->comm->rank == 0) /* where that should not be, test_exchanges_mpi fails */
         printf("skipped: a divided update, since ranks do not share memory here\n");
-    keep_values(&w->rows, whole);
-    end(w);
-    clean(w);
-    CHECK(run(w, 17) == STATUS_FAILED);
-    end(w);
-    CHECK(run(w, 0) == STATUS_OK && w->rows.loss[14] == 0 && w->rows.loss[15] > 0);
-    keep_values(&w->rows, resumed);
-    CHECK(memcmp(whole, resumed, sizeof whole) == 0);
-    end(w);
+    ends_the_same_when_it_was_stopped(w);
     per_node = 0;
 }
 
