@@ -43,13 +43,16 @@ for call in $(nm -D "$MEDTOK" | sed -n 's/^ *U \(MPI_[A-Z][a-z_]*\).*/\1/p'); do
     esac
 done
 
+# sends_nothing [WHAT FOR]: of one rank alone.
+sends_nothing() { awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something${1:+ $1}: $(cat counts.txt)"; }
+
 # A table, of 45 blocks: rank 0 lays it out, and says so; a sum of checksums; it is whole. The rest opens windows on the node table and on the
 # number of the next piece of work, and closes them. Each piece asks for its number, and for nodes of each other rank.
 tokenize="load create tokenize write"
 count_tokenize() {
     count_job tokenize $1 --set files.checkpoint=c1.h5 files.table=t$1.h5 tokenize.batch=16
     if [ $1 -eq 1 ]; then
-        awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something to tokenize: $(cat counts.txt)"
+        sends_nothing "to tokenize"
         return
     fi
     most $1 "$tokenize" 2 1 16 "collectives to tokenize"
@@ -66,7 +69,7 @@ encode="plan open encode write"
 count_encode() {
     count_job encode $1 --set files.text=e$1.h5
     if [ $1 -eq 1 ]; then
-        awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something to encode: $(cat counts.txt)"
+        sends_nothing "to encode"
         return
     fi
     most $1 "plan" 2 1 33 "collectives to plan texts"
@@ -88,7 +91,7 @@ for ranks in 1 2 4 8; do
     count_encode $ranks
     mv trained.txt counts.txt
     if [ $ranks -eq 1 ]; then
-        awk '$2 || $3 || $4' counts.txt | grep -q . && fail "one rank alone sends something: $(cat counts.txt)"
+        sends_nothing
         continue
     fi
     # 9 in each step; one more when a log line is due, and two when rows of the codebook are revived.
