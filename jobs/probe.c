@@ -248,7 +248,7 @@ static int ask_untrained(struct probing *x, enum untrained_rows kind, const char
     for (int g = 0; g < N_GROUPS; g++) regions[g] = (struct region){s->region[g][0], s->region[g][1]};
     TRY_DONE(comm_agree(x->comm, first_components_make(&first, &x->components, s->dim)));
     TRY_DONE(untrained_quantizer_make(&q, x->comm, x->run.device, &first.source, regions, s->top_k, s->residual != 0,
-                                      x->bootstrap.seed, kind));
+                                      s->sparse != 0, x->bootstrap.seed, kind));
     TRY_DONE(probe_run_vectors(&x->run, names[0], &q.source, &vectors));
     struct token_bags tokens = {q.n, q.first[N_GROUPS], q.top_k, N_GROUPS, q.tokens, q.weights, q.first};
     TRY_DONE(ask_tokens(x, names[1], &tokens, N_GROUPS * q.top_k, &bags));

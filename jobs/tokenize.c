@@ -100,6 +100,7 @@ static void shape_table(struct table_job *job, int64_t n_codes) {
                                       .dim = c->quantizer.dim,
                                       .codebook_size = c->quantizer.size,
                                       .residual = c->quantizer.assign == ASSIGN_RESIDUAL,
+                                      .sparse = c->quantizer.assign == ASSIGN_SPARSE,
                                       .graph_weight = c->model.graph_weight,
                                       .vocabulary_rows = job->codes == c ? n_codes : base->vocabulary_rows,
                                       .picked = base->picked,

@@ -66,22 +66,25 @@ static int check_tokens(struct verification *v, int64_t row, int g, const int32_
     return STATUS_OK;
 }
 
-/* Of the nearest rows: a softmax of rising distances. Residual: each takes its square from that of a unit vector. */
+/* Of the nearest rows: a softmax of rising distances. Residual: each takes its square from that of a unit vector. Sparse: of least squares
+ * with a ridge, so that ridge |w|^2 = q . u - |q|^2 is 1/4 at most. */
 static int check_weights(struct verification *v, int64_t row, int g, const float *weights) {
     double sum = 0, square = 0;
-    int residual = (int)v->table.shape.residual;
+    const struct table_shape *s = &v->table.shape;
+    double most = s->residual ? 1 : 1 / (4 * SPARSE_RIDGE);
     char what[96];
-    for (int64_t k = 0; k < v->table.shape.top_k; k++) {
-        if (!(residual ? weights[k] >= 0 : weights[k] > 0)) return fault(v, row, g, "a weight is not positive");
-        if (!residual && k > 0 && weights[k] > weights[k - 1]) return fault(v, row, g, "weights do not fall");
+    for (int64_t k = 0; k < s->top_k; k++) {
+        if (!(s->residual || s->sparse ? weights[k] >= 0 : weights[k] > 0))
+            return fault(v, row, g, "a weight is not positive");
+        if (!s->residual && k > 0 && weights[k] > weights[k - 1]) return fault(v, row, g, "weights do not fall");
         sum += (double)weights[k];
         square += (double)weights[k] * (double)weights[k];
     }
-    if (residual && square > 1 + WEIGHT_TOLERANCE) {
-        snprintf(what, sizeof what, "the squares of the weights sum to %.7f, more than 1", square);
+    if ((s->residual || s->sparse) && square > most + WEIGHT_TOLERANCE) {
+        snprintf(what, sizeof what, "the squares of the weights sum to %.7f, more than %.4g", square, most);
         return fault(v, row, g, what);
     }
-    if (!residual && fabs(sum - 1) > WEIGHT_TOLERANCE) {
+    if (!s->residual && !s->sparse && fabs(sum - 1) > WEIGHT_TOLERANCE) {
         snprintf(what, sizeof what, "weights sum to %.7f, not 1", sum);
         return fault(v, row, g, what);
     }

@@ -331,6 +331,21 @@ struct work cost_quantize_residual_backward(int64_t n, int64_t dim, int64_t top_
                 3 * product(n, dim) + pick_values * (codebook ? 4 : 1) + picks, picks);
 }
 
+struct work cost_quantize_sparse(int64_t n, int64_t dim, int64_t candidates, int64_t top_k) {
+    double picks = product(n, top_k), m = candidates < SPARSE_ROWS ? (double)candidates : SPARSE_ROWS;
+    /* The products of a vector's rows with each other, their inverse, and a row taken from it at a time. */
+    double solved = m * m * (double)dim + 2 * m * m * m + 2 * m * m * (m - (double)top_k);
+    return work(2 * product(n, candidates) * dim + (double)n * solved + picks * 2.0 * dim,
+                2 * product(n, dim) + product(candidates, dim) + picks, picks);
+}
+
+struct work cost_quantize_sparse_backward(int64_t n, int64_t dim, int64_t top_k, int codebook) {
+    double k = (double)top_k, picks = product(n, top_k), pick_values = picks * dim;
+    /* Of a pick's values: q, dq.c and A s 2 each, with each other k; dc: w x + s r, added 4. The solution of k equations. */
+    return work(pick_values * (codebook ? 10 + k : 6 + k) + (double)n * k * k * k,
+                3 * product(n, dim) + pick_values * (codebook ? 3 : 1) + picks, picks);
+}
+
 struct work cost_rotate_backward(int64_t n, int64_t dim) {
     /* The norms of z, q and their sum 7; products with dq 4; the three terms and the scale 7; added 1. */
     return work(19 * product(n, dim), 5 * product(n, dim), 0);

@@ -68,6 +68,8 @@ struct work cost_quantize(int64_t n, int64_t dim, int64_t candidates, int64_t to
 struct work cost_quantize_backward(int64_t n, int64_t dim, int64_t top_k, int codebook); /* codebook: dc is not NULL */
 struct work cost_quantize_residual(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);
 struct work cost_quantize_residual_backward(int64_t n, int64_t dim, int64_t top_k, int codebook);
+struct work cost_quantize_sparse(int64_t n, int64_t dim, int64_t candidates, int64_t top_k);
+struct work cost_quantize_sparse_backward(int64_t n, int64_t dim, int64_t top_k, int codebook);
 struct work cost_rotate_backward(int64_t n, int64_t dim);
 struct work cost_sum_picks(int64_t n, int64_t dim, int64_t top_k);
 struct work cost_ema_rows(int64_t size, int64_t dim); /* as if every row had been picked */

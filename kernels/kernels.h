@@ -6,7 +6,7 @@
  * functions overwrite, backward functions add, so that a value used twice collects both gradients; those with `accumulate` 0
  * overwrite the gradients of their rows (dx, dq, dkv), which then need not be cleared before. Sums over rows that
  * end in one number are kept in double. Results do not depend on the number of threads. Counts may be 0. On CUDA, where
- * many rows may add to one (scatter_add_rows, bag_backward, quantize_backward's and quantize_residual_backward's dc, sum_picks, attention_backward's dbias and, with a
+ * many rows may add to one (scatter_add_rows, bag_backward, quantize_backward's, quantize_residual_backward's and quantize_sparse_backward's dc, sum_picks, attention_backward's dbias and, with a
  * key index, dk and dv), the order is not fixed: last bits may differ from run to run.
  */
 #ifndef MEDTOK_KERNELS_KERNELS_H
@@ -47,6 +47,10 @@ static inline struct spans spans_of_single_rows(int64_t n) { return (struct span
 static inline int64_t residual_level_first(int64_t first, int64_t last, int64_t top_k, int64_t k) {
     return first + (last - first) * k / top_k;
 }
+
+/* Sparse coding: among how many of the nearest rows the picks are looked for, and the ridge of its least squares. */
+enum { SPARSE_ROWS = 16 };
+#define SPARSE_RIDGE 0.03
 
 /* A matrix: its first value, and how many values further its next row begins. */
 struct matrix {

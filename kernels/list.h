@@ -209,6 +209,18 @@ PRIMITIVE(quantize_residual, cost_quantize_residual(z->n, z->dim, z->last - z->f
 PRIMITIVE(quantize_residual_backward, cost_quantize_residual_backward(z->n, z->dim, z->top_k, dc.at != NULL),
           (const struct quantize *, z) (struct picks, picks) (dev_real, dq) (dev_real, du) (dev_real, dc))
 
+/* Sparse coding (METHOD.md section 3) by backward elimination. The candidates' SPARSE_ROWS rows that are nearest to u (all, where there are
+ * fewer) get the weights w that minimise |u - sum_m w_m c_m|^2 + SPARSE_RIDGE sum_m w_m^2; the row of the lowest weight, the nearest of
+ * equals, goes, and the others get theirs anew, until top_k are left: the picks. While one has a weight below 0, the lowest is given 0 in the same
+ * way. index[n,top_k] and weight[n,top_k], heaviest first, ties to the nearer row; q[n,dim] = sum_k w_k c. */
+PRIMITIVE(quantize_sparse, cost_quantize_sparse(z->n, z->dim, z->last - z->first, z->top_k),
+          (const struct quantize *, z) (struct picks, picks) (dev_real, q))
+
+/* From dq: du += and dc[index] += the gradients through the weights and the code vectors, the picks and those of weight 0 as they are.
+ * With A the rows of weight above 0, s = (A^T A + ridge I)^-1 A^T dq: du += A s, dc_k += w_k (dq - A s) + s_k (u - q). dc may be NULL. */
+PRIMITIVE(quantize_sparse_backward, cost_quantize_sparse_backward(z->n, z->dim, z->top_k, dc.at != NULL),
+          (const struct quantize *, z) (struct picks, picks) (dev_real, dq) (dev_real, du) (dev_real, dc))
+
 /* The rotation trick (Fifty et al., 2024): q[r] counts as |q|/|z| R z[r] with R the rotation, constant, that turns z[r] to the
  * direction of q[r]: dz[n,dim] += |q|/|z| R^T dq. With z', q' of norm 1, h = (z' + q') / |z' + q'|,
  *   R^T dq = dq - 2 h (h.dq) + 2 z' (q'.dq);

@@ -20,6 +20,7 @@ FAMILY(ROW_CASES);        /* rows.c: rows and segments */
 FAMILY(GRAPH_CASES);      /* graphs.c */
 FAMILY(QUANTIZER_CASES);  /* quantizer.c */
 FAMILY(RESIDUAL_CASES);   /* residual.c: residual quantisation */
+FAMILY(SPARSE_CASES);     /* sparse.c: sparse coding */
 FAMILY(TABLE_CASES);      /* tables.c: bags, rotary embedding */
 FAMILY(LOSS_CASES);       /* losses.c */
 FAMILY(ATTENTION_CASES);  /* attention.c */

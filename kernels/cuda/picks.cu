@@ -1,6 +1,7 @@
 /* What the picks of the quantiser give back: gradients through the weights and code vectors, and the moving averages. */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
+#include "cuda/sparse.cuh"
 
 static const unsigned ALL_LANES = 0xffffffffu;
 
@@ -83,6 +84,52 @@ extern "C" void cuda_quantize_residual_backward(struct device *device, const str
     launch(device, "quantize_residual_backward", quantize_residual_backward_kernel, row_blocks(z->n), ROW_WARPS * WARP,
            0, z->n, z->dim, (int)z->top_k, (const real *)picks.before.at, (const real *)z->c.at,
            (const int32_t *)picks.index.at, (const real *)picks.weight.at, (const real *)dq.at, du.at, dc.at, g);
+}
+
+/* ---- gradient of sparse coding: a warp for each query. With h = A^T dq, s = (A^T A + ridge I)^-1 h over the rows of weight above 0;
+ * dc by atomics, as above. ---- */
+static __global__ void quantize_sparse_backward_kernel(int64_t n, int64_t dim, int top_k, const real *u, const real *c,
+                                                       const int32_t *index, const real *weight, const real *dq, real *du,
+                                                       real *dc) {
+    int lane = threadIdx.x % WARP;
+    FOR_EACH_WARP_ROW(r, n) {
+        int32_t own_index = lane < top_k ? index[r * top_k + lane] : 0;
+        real own_weight = lane < top_k ? weight[r * top_k + lane] : 0, own_product = 0;
+        for (int k = 0; k < top_k; k++) {
+            int64_t row = (int64_t)__shfl_sync(ALL_LANES, own_index, k) * dim;
+            real product = 0;
+            for (int64_t j = lane; j < dim; j += WARP) product += dq[r * dim + j] * c[row + j];
+            product = warp_sum(product);
+            if (lane == k && own_weight > 0) own_product = product;
+        }
+        struct equations e;
+        invert_products(&e, dim, c, own_index, own_weight > 0);
+        real own_slope = times_vector(&e, own_product);
+        if (!(own_weight > 0)) own_slope = 0;
+        for (int64_t base = 0; base < dim; base += WARP) {
+            int64_t j = base + lane;
+            real rest = j < dim ? u[r * dim + j] : 0, along = 0, g = j < dim ? dq[r * dim + j] : 0;
+            for (int k = 0; k < top_k; k++) {
+                int64_t at = (int64_t)__shfl_sync(ALL_LANES, own_index, k) * dim + j;
+                real w = lane_value(own_weight, k), slope = lane_value(own_slope, k);
+                if (j >= dim || !(w > 0)) continue;
+                rest -= w * c[at];
+                along += slope * c[at];
+            }
+            for (int k = 0; k < top_k; k++) {
+                int64_t at = (int64_t)__shfl_sync(ALL_LANES, own_index, k) * dim + j;
+                real w = lane_value(own_weight, k), slope = lane_value(own_slope, k);
+                if (dc && j < dim && w > 0) atomicAdd(dc + at, w * (g - along) + slope * rest);
+            }
+            if (j < dim) du[r * dim + j] += along;
+        }
+    }
+}
+
+extern "C" void cuda_quantize_sparse_backward(struct device *device, const struct quantize *z, struct picks picks, dev_real dq,
+                                              dev_real du, dev_real dc) {
+    launch(device, "quantize_sparse_backward", quantize_sparse_backward_kernel, row_blocks(z->n), ROW_WARPS * WARP, 0, z->n, z->dim,
+           (int)z->top_k, z->u.at, z->c.at, picks.index.at, picks.weight.at, dq.at, du.at, dc.at);
 }
 
 /* ---- moving averages of the picks ---- */

@@ -15,6 +15,7 @@
  */
 #include "cuda/elementwise.cuh"
 #include "cuda/primitives.h"
+#include "cuda/sparse.cuh"
 
 enum { QUERIES = 64, CANDIDATES = 128, TILE_THREADS = 256, MAX_TOP_K = 16 };
 enum { HALF = 16, THREAD_QUERIES = 4, THREAD_CANDIDATES = 8 }; /* a half warp: 4 queries, 16 x 8 candidates */
@@ -296,30 +297,38 @@ static __device__ struct entry take_best(struct entry left[N]) {
     return best;
 }
 
-/* A warp for each query: merges its slices' lists, all of them read at once up to CHUNK * WARP entries; then
- * softmax(-distance) = softmax(2 u.c) and the weighted mean of the code vectors. A query has no more to do than wait for
- * memory a few times, so that reads go out together. */
+/* Of one query, all of whose slices have `count` entries: the best, entry k at lane k; a warp calls. All of them are read at once up to
+ * CHUNK * WARP, so that reads go out together. */
+static __device__ struct entry merge_lists(const struct search &s, int count, const real *best_dot, const int32_t *best_index) {
+    enum { CHUNK = 4 }; /* entries of a lane at a time */
+    int lane = threadIdx.x % WARP;
+    struct entry best = no_entry();
+    if (lane < s.top_k) best.index = (int32_t)(s.first + lane); /* stays where similarities are NaN */
+    for (int base = 0; base < count; base += CHUNK * WARP) {
+        struct entry left[CHUNK + 1] = {best};
+#pragma unroll
+        for (int j = 0; j < CHUNK; j++) {
+            int k = base + j * WARP + lane;
+            left[1 + j] = no_entry();
+            if (k < count) left[1 + j] = {best_dot[k], best_index[k]};
+            if (!(left[1 + j].dot > -INFINITY)) left[1 + j] = no_entry();
+        }
+        for (int entry = 0; entry < s.top_k; entry++) {
+            struct entry most = take_best<CHUNK + 1>(left);
+            if (lane == entry) best = most;
+        }
+    }
+    return best;
+}
+
+/* A warp for each query: merges its slices' lists; then softmax(-distance) = softmax(2 u.c) and the weighted mean of the code
+ * vectors. A query has no more to do than wait for memory a few times. */
 static __global__ void merge_kernel(struct search s, int slices, const real *best_dot, const int32_t *best_index,
                                     int32_t *index, real *weight, real *q) {
-    enum { CHUNK = 4, COLUMNS = 2 }; /* entries and columns of a lane at a time */
+    enum { COLUMNS = 2 }; /* of a lane at a time */
     int lane = threadIdx.x % WARP, count = slices * s.top_k;
     FOR_EACH_WARP_ROW(r, s.n) {
-        struct entry best = no_entry();
-        if (lane < s.top_k) best.index = (int32_t)(s.first + lane); /* stays where similarities are NaN */
-        for (int base = 0; base < count; base += CHUNK * WARP) {
-            struct entry left[CHUNK + 1] = {best};
-#pragma unroll
-            for (int j = 0; j < CHUNK; j++) {
-                int k = base + j * WARP + lane;
-                left[1 + j] = no_entry();
-                if (k < count) left[1 + j] = {best_dot[r * count + k], best_index[r * count + k]};
-                if (!(left[1 + j].dot > -INFINITY)) left[1 + j] = no_entry();
-            }
-            for (int entry = 0; entry < s.top_k; entry++) {
-                struct entry most = take_best<CHUNK + 1>(left);
-                if (lane == entry) best = most;
-            }
-        }
+        struct entry best = merge_lists(s, count, best_dot + r * count, best_index + r * count);
         real nearest = __shfl_sync(ALL_LANES, best.dot, 0), share = 0;
         if (lane < s.top_k) share = exp(2 * (best.dot - nearest));
         share /= warp_sum(share);
@@ -449,4 +458,84 @@ extern "C" void cuda_quantize_residual(struct device *device, const struct quant
                (const real *)p.best_dot, (const int32_t *)p.best_index, (int)top_k, (int)k, (const real *)z->u.at,
                p.rest, picks.index.at, picks.weight.at, picks.before.at, q.at);
     }
+}
+
+/* ---- sparse coding: a search for SPARSE_ROWS rows, of which top_k stay ---- */
+
+/* Takes row `out` from the equations; w: this lane's weight. */
+static __device__ void take_out(struct equations *e, real *w, int out) {
+    int lane = threadIdx.x % WARP;
+    real column = column_of(e, out), pivot = 1 / lane_value(column, out), along = lane_value(*w, out) * pivot;
+    *w = lane == out ? 0 : *w - along * column;
+#pragma unroll
+    for (int j = 0; j < SPARSE_ROWS; j++) {
+        real x = pivot * column * lane_value(column, j);
+        e->at[j] = lane == out || j == out ? 0 : e->at[j] - x; /* not what rounding leaves */
+    }
+}
+
+/* The lane with the least value, the first of them; -1 if none is below INFINITY. */
+static __device__ int least_lane(real value) {
+    real least = value;
+    for (int step = WARP / 2; step > 0; step /= 2) least = fmin(least, __shfl_xor_sync(ALL_LANES, least, step));
+    if (!(least < INFINITY)) return -1;
+    return __ffs((int)__ballot_sync(ALL_LANES, value == least)) - 1;
+}
+
+/* A warp for each query, lane i with the i-th nearest row. */
+static __global__ void eliminate_kernel(struct search s, int slices, int top_k, const real *best_dot, const int32_t *best_index,
+                                        int32_t *index, real *weight, real *q) {
+    int lane = threadIdx.x % WARP, count = slices * s.top_k;
+    FOR_EACH_WARP_ROW(r, s.n) {
+        struct entry near = merge_lists(s, count, best_dot + r * count, best_index + r * count);
+        struct equations e;
+        bool in = lane < s.top_k;
+        invert_products(&e, s.dim, s.c, near.index, in);
+        real w = times_vector(&e, in ? near.dot : 0);
+        for (int left = s.top_k; left > top_k; left--) {
+            int out = least_lane(in ? w : INFINITY);
+            if (out < 0) out = __ffs((int)__ballot_sync(ALL_LANES, in)) - 1; /* all are NaN */
+            take_out(&e, &w, out);
+            if (lane == out) in = false;
+        }
+        bool above = in;
+        for (;;) {
+            int out = least_lane(above && w < 0 ? w : INFINITY);
+            if (out < 0) break;
+            take_out(&e, &w, out);
+            if (lane == out) above = false;
+        }
+        if (!above) w = 0;
+        int rank = 0; /* heaviest first, ties to the nearer */
+        unsigned kept = __ballot_sync(ALL_LANES, in);
+        for (int i = 0; i < s.top_k; i++) {
+            real other = lane_value(w, i);
+            if (kept >> i & 1) rank += other > w || (i < lane && !(other < w));
+        }
+        if (in) {
+            index[r * top_k + rank] = near.index;
+            weight[r * top_k + rank] = w;
+        }
+        for (int64_t base = 0; base < s.dim; base += WARP) {
+            int64_t column = base + lane;
+            real sum = 0;
+            for (int i = 0; i < s.top_k; i++) {
+                real x = lane_value(w, i);
+                const real *row = s.c + __shfl_sync(ALL_LANES, near.index, i) * s.dim;
+                if (column < s.dim && kept >> i & 1) sum += x * row[column];
+            }
+            if (column < s.dim) q[r * s.dim + column] = sum;
+        }
+    }
+}
+
+extern "C" void cuda_quantize_sparse(struct device *device, const struct quantize *z, struct picks picks, dev_real q) {
+    int64_t all = z->last - z->first, m = all < SPARSE_ROWS ? all : (int64_t)SPARSE_ROWS;
+    if (z->n <= 0 || all <= 0) return;
+    struct plan p = plan_search(device, z->n, all, m, 0);
+    if (!p.rest) return;
+    struct search s = {z->n, z->dim, z->first, z->last, 0, 0, (int)m, z->u.at, z->c.at};
+    launch_search(device, "quantize_sparse", s, &p);
+    launch(device, "quantize_sparse", eliminate_kernel, row_blocks(z->n), ROW_WARPS * WARP, 0, s, (int)p.slices, (int)z->top_k,
+           (const real *)p.best_dot, (const int32_t *)p.best_index, picks.index.at, picks.weight.at, q.at);
 }

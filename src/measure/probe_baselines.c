@@ -372,6 +372,8 @@ static void quantize_group(struct untrained_quantizer *q, struct quantizing *z, 
     struct picks picks = {.index = z->index, .weight = z->weight, .before = z->before};
     if (q->residual)
         d->run->quantize_residual(d, &search, picks, z->sums);
+    else if (q->sparse)
+        d->run->quantize_sparse(d, &search, picks, z->sums);
     else
         d->run->quantize(d, &search, picks, z->sums);
     device_download_ints(d, z->index_host, z->index, n * q->top_k);
@@ -431,10 +433,11 @@ done:
 
 int untrained_quantizer_make(struct untrained_quantizer *q, const struct comm *comm, struct device *device,
                              const struct vector_source *of, const struct region regions[N_GROUPS], int64_t top_k,
-                             int residual, uint64_t seed, enum untrained_rows kind) {
+                             int residual, int sparse, uint64_t seed, enum untrained_rows kind) {
     struct quantizing z = {.device = device};
     uint8_t *present = NULL;
-    *q = (struct untrained_quantizer){.n = of->n, .width = of->width, .top_k = top_k, .residual = residual};
+    *q = (struct untrained_quantizer){
+        .n = of->n, .width = of->width, .top_k = top_k, .residual = residual, .sparse = sparse};
     q->source = (struct vector_source){
         .n = of->n, .width = N_GROUPS * of->width, .read = read_sums, .self = q, .used = of->used};
     int status = kind == ROWS_CODES ? mem_alloc(&present, of->n, sizeof *present) : STATUS_OK;

@@ -44,7 +44,8 @@ int first_components_make(struct first_components *first, struct text_components
 void first_components_free(struct first_components *first);
 
 /* A quantiser at the bits of a table's: for each of four groups as many rows as the group's region has, and top_k of them, as
- * src/medtok/METHOD.md section 3 picks and weighs them: the nearest to the code's vector, or, residual, one of each of top_k levels.
+ * src/medtok/METHOD.md section 3 picks and weighs them: the nearest to the code's vector, or, residual, one of each of
+ * top_k levels, or, sparse, near ones by least squares.
  * The rows of each group are drawn anew by `seed`. */
 enum untrained_rows {
     ROWS_RANDOM, /* of random direction */
@@ -54,7 +55,7 @@ enum untrained_rows {
 struct untrained_quantizer {
     struct vector_source source; /* the groups' sums of rows side by side, [4 width] */
     int64_t n, width, top_k;
-    int residual;
+    int residual, sparse;
     int64_t first[N_GROUPS + 1]; /* rows of the groups */
     float *rows;                 /* [first[N_GROUPS], width] */
     int32_t *tokens;             /* [n, 4, top_k] rows within the group, on every rank; -1: no vector */
@@ -64,7 +65,7 @@ struct untrained_quantizer {
 /* Collective. of: the vectors that are quantised. */
 int untrained_quantizer_make(struct untrained_quantizer *quantizer, const struct comm *comm, struct device *device,
                              const struct vector_source *of, const struct region regions[N_GROUPS], int64_t top_k,
-                             int residual, uint64_t seed, enum untrained_rows kind);
+                             int residual, int sparse, uint64_t seed, enum untrained_rows kind);
 void untrained_quantizer_free(struct untrained_quantizer *quantizer);
 
 #endif

@@ -189,6 +189,7 @@ static int write_config_members(struct writing *x, struct json *j) {
     }
     json_end(j);
     json_integer(j, "residual", s->residual);
+    json_integer(j, "sparse", s->sparse);
     json_real(j, "graph_weight", s->graph_weight, 9);
     return write_identity(x, j);
 }

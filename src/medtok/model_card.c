@@ -162,6 +162,10 @@ static void write_contents(const struct model_card *card, FILE *out) {
               ? "\nThe tokens of a group are one row of each of equal parts of its rows, each the nearest to what "
                 "those before it leave; the "
                 "squares of the weights sum to 1 at most.\n\n"
+          : s->sparse
+              ? "\nThe tokens of a group are rows near the code that explain it best by a sum, heaviest first; their "
+                "weights "
+                "are those of least squares.\n\n"
               : "\nThe tokens of a group are the rows nearest to the code, nearest first; their weights sum to 1.\n\n",
           out);
     if (s->vocabulary_rows < s->n_codes)

@@ -71,7 +71,8 @@ enum codebook_update { CODEBOOK_UPDATES(OPTION_CHOICE_NUMBER) };
 #define CODEBOOK_INITS(CHOICE) CHOICE(INIT_NORMAL, "normal") CHOICE(INIT_KMEANS, "kmeans")
 enum codebook_init { CODEBOOK_INITS(OPTION_CHOICE_NUMBER) };
 
-#define QUANTIZER_ASSIGNMENTS(CHOICE) CHOICE(ASSIGN_NEAREST, "nearest") CHOICE(ASSIGN_RESIDUAL, "residual")
+#define QUANTIZER_ASSIGNMENTS(CHOICE)                                                                                  \
+    CHOICE(ASSIGN_NEAREST, "nearest") CHOICE(ASSIGN_RESIDUAL, "residual") CHOICE(ASSIGN_SPARSE, "sparse")
 enum quantizer_assignment { QUANTIZER_ASSIGNMENTS(OPTION_CHOICE_NUMBER) };
 
 #define QUANTIZER_GRADIENTS(CHOICE)                                                                                    \
@@ -90,7 +91,8 @@ enum { MAX_TOP_K = 16 };
     KEY(in, CHOICE, "quantizer.assign", assign, quantizer_assignment, QUANTIZER_ASSIGNMENTS, "nearest", MODEL_JOBS,    \
         SHAPES,                                                                                                        \
         "tokens of a group: nearest: the top_k nearest rows; residual: one row of each of top_k parts of the region, " \
-        "the nearest to what those before it leave")                                                                   \
+        "the nearest to what those before it leave; sparse: of the 16 nearest rows those top_k that explain the "      \
+        "vector best by a sum, weighed by least squares")                                                              \
     KEY(in, CHOICE, "quantizer.gradient", gradient, quantizer_gradient, QUANTIZER_GRADIENTS, "straight_through",       \
         STEP_JOBS, SHAPES,                                                                                             \
         "what z gets of q(z)'s gradient: straight_through: the gradient itself; rotation: the gradient turned and "    \

@@ -1,4 +1,4 @@
-/* u = z/|z|; the K nearest rows, w = softmax(-distance), or K levels of residuals; q = sum w c. Backward: straight-through to z,
+/* u = z/|z|; the K nearest rows, w = softmax(-distance), or K levels of residuals, or K near rows by least squares; q = sum w c. Backward: straight-through to z,
  * or rotated, and from the codebook loss through q's weights and code vectors. */
 #include "medtok/quantizer.h"
 
@@ -34,8 +34,7 @@ struct quantize_op {
     struct op op;
     struct var *codebook;
     struct quantized out;
-    int64_t top_k;
-    enum quantizer_gradient gradient;
+    struct assignment assign;
     struct codebook_loss loss;
 };
 
@@ -49,11 +48,12 @@ static void assignment_backward(struct tape *tape, struct quantize_op *o, dev_re
     const struct quantized *out = &o->out;
     struct var *u = out->u, *c = o->codebook;
     dev_real none = {NULL}, du = tape_grad_or_scratch(tape, u), dc = c->needs_grad ? tape_grad(tape, c) : none;
-    struct quantize z = {.n = u->rows, .dim = u->cols, .top_k = o->top_k, .u = u->value, .c = c->value};
-    if (out->before.at)
-        d->run->quantize_residual_backward(d, &z, picks_of(out), dq, du, dc);
-    else
-        d->run->quantize_backward(d, &z, picks_of(out), dq, du, dc);
+    struct quantize z = {.n = u->rows, .dim = u->cols, .top_k = o->assign.top_k, .u = u->value, .c = c->value};
+    switch (o->assign.how) {
+        case ASSIGN_NEAREST: d->run->quantize_backward(d, &z, picks_of(out), dq, du, dc); break;
+        case ASSIGN_RESIDUAL: d->run->quantize_residual_backward(d, &z, picks_of(out), dq, du, dc); break;
+        case ASSIGN_SPARSE: d->run->quantize_sparse_backward(d, &z, picks_of(out), dq, du, dc); break;
+    }
 }
 
 /* The codebook loss: of target = sg(z), the gradient of q goes on through q's weights and code vectors. */
@@ -74,7 +74,7 @@ static void codebook_loss_backward(struct tape *tape, struct quantize_op *o) {
 static void quantize_backward(struct tape *tape, struct op *op) {
     struct quantize_op *o = (struct quantize_op *)op;
     struct var *q = o->out.value, *z = o->out.z;
-    if (z->needs_grad && o->gradient == GRADIENT_ROTATION)
+    if (z->needs_grad && o->assign.gradient == GRADIENT_ROTATION)
         tape->device->run->rotate_backward(tape->device, q->rows, q->cols, z->value, q->value, tape_grad(tape, q),
                                            tape_grad(tape, z));
     else if (z->needs_grad)
@@ -92,10 +92,11 @@ static void find_tokens(struct device *d, const struct assignment *a, const stru
                          .top_k = a->top_k,
                          .u = u->value,
                          .c = codebook->value};
-    if (a->how == ASSIGN_RESIDUAL)
-        d->run->quantize_residual(d, &z, picks_of(out), out->value->value);
-    else
-        d->run->quantize(d, &z, picks_of(out), out->value->value);
+    switch (a->how) {
+        case ASSIGN_NEAREST: d->run->quantize(d, &z, picks_of(out), out->value->value); break;
+        case ASSIGN_RESIDUAL: d->run->quantize_residual(d, &z, picks_of(out), out->value->value); break;
+        case ASSIGN_SPARSE: d->run->quantize_sparse(d, &z, picks_of(out), out->value->value); break;
+    }
 }
 
 struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *codebook, struct assignment assign,
@@ -119,7 +120,7 @@ struct quantized quantizer_apply(struct tape *tape, struct var *z, struct var *c
                                  loss.normalized ? u->value : z->value, out.value->value, loss.loss);
     struct quantize_op *o = tape_record(tape, sizeof *o, quantize_backward, out.value);
     if (!o) return out;
-    o->codebook = codebook, o->out = out, o->top_k = assign.top_k, o->gradient = assign.gradient, o->loss = loss;
+    o->codebook = codebook, o->out = out, o->assign = assign, o->loss = loss;
     tape_save(z);
     tape_save(u);
     tape_save(codebook);

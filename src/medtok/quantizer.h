@@ -1,5 +1,5 @@
 /* The quantiser (METHOD.md section 3): a vector becomes the softmax-weighted mean of its K nearest code vectors, or a sum of K,
- * each of which explains what those before it leave. */
+ * each of which explains what those before it leave, or of K near ones by least squares. */
 #ifndef MEDTOK_MEDTOK_QUANTIZER_H
 #define MEDTOK_MEDTOK_QUANTIZER_H
 
@@ -25,7 +25,7 @@ struct assignment {
 };
 struct assignment quantizer_assignment(const struct quantizer_options *options, enum token_group group);
 
-/* The parts of a region whose rows are candidates for the same tokens: one under `nearest`, top_k under `residual`. */
+/* The parts of a region whose rows are candidates for the same tokens: top_k under `residual`, else one. */
 int64_t quantizer_levels(const struct quantizer_options *options);
 struct region quantizer_level(const struct quantizer_options *options, struct region region, int64_t level);
 
@@ -36,7 +36,7 @@ struct quantized {
     struct var *u;     /* z / |z| [n, d] */
     dev_int tokens;    /* [n, K] */
     dev_real weights;  /* [n, K] */
-    dev_real before;   /* residual: [n, K, d] what each level was given, u first; nearest: .at NULL */
+    dev_real before;   /* residual: [n, K, d] what each level was given, u first; else .at NULL */
 };
 
 /* Weight of the codebook loss of one group: weight * (sum (sg(z)-q)^2 + commit * sum (z-sg(q))^2), added to loss[0] with

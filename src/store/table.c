@@ -38,6 +38,7 @@ static int write_shape(struct h5file *file, const struct table_shape *s) {
     TRY(h5file_set_int(file, "base_rows", s->base_rows));
     TRY(h5file_set_int(file, "table_version", s->table_version));
     TRY(h5file_set_int(file, "residual", s->residual));
+    TRY(h5file_set_int(file, "sparse", s->sparse));
     TRY(h5file_set_int(file, "picked", s->picked));
     return h5file_set_int(file, "codebook_size", s->codebook_size);
 }
@@ -155,6 +156,7 @@ static int open_parts(struct table *t) {
     TRY(h5file_get_int(t->file, "base_rows", &s->base_rows));
     TRY(h5file_get_int(t->file, "table_version", &s->table_version));
     TRY(h5file_get_int_or(t->file, "residual", 0, &s->residual));
+    TRY(h5file_get_int_or(t->file, "sparse", 0, &s->sparse));
     TRY(h5file_get_int_or(t->file, "picked", 0, &s->picked));
     TRY(read_graph_weight(t));
     TRY(check_shape(t, "region", H5_I32, TABLE_GROUPS, 2));

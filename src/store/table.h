@@ -4,8 +4,8 @@
  * Datasets (n codes, K = top_k, d = dim, groups text-specific, graph-specific, shared-text, shared-graph), of which tokens, weights and embedding
  * are not compressed, so that any rank writes any rows where they belong (results/scaling.md says what that costs and gains):
  *   code text [n], system text [n]
- *   tokens i32 [n, 4, K]    codebook rows, nearest first, -1 where the side is absent
- *   weights f32 [n, 4, K]   sum to 1 in each group (see residual), 0 where absent
+ *   tokens i32 [n, 4, K]    codebook rows, nearest (heaviest) first, -1 where the side is absent
+ *   weights f32 [n, 4, K]   sum to 1 in each group (see residual, sparse), 0 where absent
  *   embedding f32 [n, 4*d] the four quantised vectors side by side, the graph's times graph_weight; 0 where absent
  *   codebook f32 [size, d] rows of norm 1
  *   group text [4]         names of the groups, in order
@@ -16,7 +16,8 @@
  * it; 0 or absent in other tables); averaged (1: made with the moving average of the weights,
  * train.average); residual (1, quantizer.assign: residual, or 0; absent in older tables, which is 0): token k of a group is
  * then a row of part k of top_k equal parts of its region, and its weight, at least 0, its code vector's product with what
- * the tokens before it leave, so that the squares of the weights sum to 1 at most; graph_weight (a number as text; absent in older tables,
+ * the tokens before it leave, so that the squares of the weights sum to 1 at most; sparse (1, quantizer.assign: sparse, or 0; absent in older
+ * tables, which is 0): tokens are rows near the vector, heaviest first, and their weights, at least 0, those of least squares; graph_weight (a number as text; absent in older tables,
  * which is 1): what the graph's vectors are multiplied by in embeddings.
  */
 #ifndef MEDTOK_STORE_TABLE_H
@@ -34,7 +35,8 @@ struct table_shape {
     int64_t picked; /* the first rows that are codes of the vocabulary, of which others are lacking */
     int32_t region[TABLE_GROUPS][2];
     int64_t
-        residual; /* 1: token k of a group is of part k of top_k parts of its region; weights are what it explains */
+        residual;   /* 1: token k of a group is of part k of top_k parts of its region; weights are what it explains */
+    int64_t sparse; /* 1: weights are those of least squares */
     double graph_weight; /* of the graph's two groups in embeddings */
 };
 

@@ -48,7 +48,7 @@ static char *write_vocabulary(void) {
 
 /* Each row has one token a group: row 0 of a codebook of width 1, with this weight. */
 static float weight = 1;
-static int64_t residual, picked;
+static int64_t residual, sparse, picked;
 static double graph_weight = 1, graph_vectors = 1; /* what the table says, and what its embeddings have */
 
 static void write_table(const char *codes, const char *vocabulary_id) {
@@ -61,6 +61,7 @@ static void write_table(const char *codes, const char *vocabulary_id) {
                                 .table_version = 1,
                                 .picked = picked,
                                 .residual = residual,
+                                .sparse = sparse,
                                 .graph_weight = graph_weight};
     struct provenance provenance = {.job = "tokenize"};
     const int32_t tokens[ROWS * TABLE_GROUPS] = {0};
@@ -162,6 +163,14 @@ static void weights_sum_to_one_or_their_squares_to_at_most_one(void **state) {
     assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
     assert_non_null(strstr(status_message(), "the squares of the weights sum to 1.44"));
     residual = 0;
+    sparse = 1;
+    write_table(CODES, "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_OK);
+    weight = 3;
+    write_table(CODES, "");
+    assert_int_equal(verify("/nowhere/vocabulary.h5"), STATUS_FAILED);
+    assert_non_null(strstr(status_message(), "the squares of the weights sum to 9.0000000, more than 8.333"));
+    sparse = 0;
     weight = 1;
 }
 

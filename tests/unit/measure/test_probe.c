@@ -266,7 +266,7 @@ static void an_untrained_quantizer_of_codes_gives_each_of_them_its_own_row_first
     }
     for (int g = 0; g < N_GROUPS; g++) regions[g] = (struct region){100 * g, 100 * g + (g == 1 ? 20 : 400)};
     assert_int_equal(device_open_cpu(&device, 1), 0);
-    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, 3, 0, 5, ROWS_CODES), STATUS_OK);
+    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, 3, 0, 0, 5, ROWS_CODES), STATUS_OK);
     assert_int_equal(q.first[1], N - 1); /* more rows than codes: each is one */
     assert_int_equal(q.first[2] - q.first[1], 20);
     for (int i = 1; i < N; i++) {
@@ -311,7 +311,7 @@ static void an_untrained_residual_quantizer_of_all_codes_explains_each_wholly(vo
         rows[i] = i / WIDTH == 3 ? 0 : (float)rng_normal(7, RNG_PROBE_ROWS, 0, (uint64_t)i);
     for (int g = 0; g < N_GROUPS; g++) regions[g] = (struct region){50 * g, 50 * g + 50};
     assert_int_equal(device_open_cpu(&device, 1), 0);
-    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, LEVELS, 1, 5, ROWS_CODES),
+    assert_int_equal(untrained_quantizer_make(&q, &comm, &device, &source, regions, LEVELS, 1, 0, 5, ROWS_CODES),
                      STATUS_OK);
     assert_int_equal(q.first[1], N - 1);
     int whole = 0;

@@ -329,6 +329,15 @@ static void model_gradients_hold_for_residual_quantisation(void **state) {
     check_all_gradients(w);
 }
 
+static void model_gradients_hold_for_sparse_coding(void **state) {
+    struct world *w = *state;
+    config_set(&w->config, "quantizer.assign=sparse");
+    check_all_gradients(w);
+    config_set(&w->config, "quantizer.loss_space=normalized");
+    config_set(&w->config, "quantizer.shared_region=middle");
+    check_all_gradients(w);
+}
+
 static void model_gradients_hold_for_reconstruction(void **state) {
     struct world *w = *state;
     check_all_gradients(w);
@@ -484,6 +493,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_normalized_loss_space_and_middle_region, make_world,
                                         free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_residual_quantisation, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_sparse_coding, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_reconstruction, make_decoding_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_gat_world, free_world),
