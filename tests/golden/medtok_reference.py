@@ -333,6 +333,8 @@ class Quantized:
         self.z, self.u, k = z, F.normalize(z, dim=-1), settings["quantizer.top_k"]
         if settings["quantizer.assign"] == "residual":
             self.residual(C, [first + (last - first) * level // k for level in range(k + 1)])
+        elif settings["quantizer.assign"] == "sparse":
+            self.sparse(C, first, last, k)
         else:
             self.nearest(C, first, last, k)
         self.value = rotated(z, self.q) if settings["quantizer.gradient"] == "rotation" else z + (self.q - z).detach()
@@ -350,6 +352,35 @@ class Quantized:
             rest = rest - w[:, None] * c
         self.tokens, self.weights, self.gaps = (torch.stack(x, 1) for x in (tokens, weights, gaps))
         self.given, self.q = torch.stack(given, 1).detach(), self.u - rest
+
+    def sparse(self, C, first, last, k):
+        """Locality-constrained linear coding (Wang et al., 2010) by backward elimination: least squares with a ridge over the 16 nearest rows, of
+        which the row of the lowest weight goes until k are left; then those below 0 get 0."""
+        tokens, weights, values, gaps = [], [], [], []
+        weigh = lambda rows, u: torch.linalg.solve(C[rows] @ C[rows].T + 0.03 * torch.eye(len(rows), dtype=C.dtype), C[rows] @ u)
+        for u in self.u:
+            with torch.no_grad():
+                products, order = (C[first:last] @ u).sort(descending=True)
+                rows, margins = (first + order[:16]).tolist(), (products[15:16] - products[16:17]).tolist()
+
+                def drop(rows):
+                    w = weigh(rows, u).sort()
+                    margins.append(float(w.values[1] - w.values[0]) if len(rows) > 1 else 1.0)
+                    return [r for i, r in enumerate(rows) if i != w.indices[0]]
+
+                while len(rows) > k:
+                    rows = drop(rows)
+                used = rows
+                while len(used) and weigh(used, u).min() < 0:
+                    used = drop(used)
+                heaviest = weigh(used, u).argsort(descending=True).tolist()
+                rows = [used[i] for i in heaviest] + [r for r in rows if r not in used]
+                used = rows[:len(used)]
+            w = weigh(used, u)
+            margins += (w.detach()[:-1] - w.detach()[1:]).tolist() + [float(w.detach().min())]
+            tokens.append(torch.tensor(rows)), weights.append(F.pad(w, (0, k - len(used)))), values.append(w @ C[used]), gaps.append(min(margins))
+        self.tokens, self.weights, self.q = torch.stack(tokens), torch.stack(weights), torch.stack(values)
+        self.gaps, self.given = torch.tensor(gaps)[:, None], self.u[:, None].expand(-1, k, -1)
 
     def nearest(self, C, first, last, k):
         with torch.no_grad():
@@ -616,6 +647,7 @@ CASES["residual-rotation-apart"] = {
 CASES["neighbours"] = {"run.seed": 14, "quantizer.loss_space": "normalized", "loss.neighbours": 2, "loss.neighbours_temperature": 0.3,
                        "loss.neighbours_token_temperature": 0.4, "loss.parts": 2, "loss.sibling_negatives": "leave-out"}
 WITHOUT_TEXT["neighbours"] = [0, 2, 4, 9, 12, 17]
+CASES["sparse"] = {"run.seed": 14, "quantizer.assign": "sparse", "quantizer.loss_space": "normalized", "quantizer.rate": 3, "quantizer.rows": "unit"}
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
 
 

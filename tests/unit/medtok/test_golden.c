@@ -459,7 +459,8 @@ int main(int argc, char **argv) {
                                        CASE("publication"),
                                        CASE("divergence-rotation"),
                                        CASE("residual-rotation-apart"),
-                                       CASE("neighbours")};
+                                       CASE("neighbours"),
+                                       CASE("sparse")};
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     comm_stop(&comm);
