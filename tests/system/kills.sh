@@ -2,9 +2,9 @@
 # Jobs are struck at any moment: SIGKILL to a rank or the launcher, SIGTERM or SIGUSR1 to either. What has the name of a checkpoint is whole; no
 # process goes on; and the same command on another number of ranks ends as an undisturbed run does, and leaves nothing else behind. Training
 # always has a checkpoint under way, and goes on from one; the other jobs work on a vocabulary that is made up. Grids: evaluate_grid.sh.
-#     kills.sh [RUNS [SEED]]    so many of each job; 2 trainings and one of each other job without
+#     kills.sh [RUNS [SEED [JOB]]]    so many of each job, or of one alone (train, prepare, encode, tokenize); 2 trainings and one of each other job without
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-runs=${1:-2} others=${1:-1} seed=${2:-$(date +%N)}
+runs=${1:-2} others=${1:-1} seed=${2:-$(date +%N)} only=${3:-}
 RANDOM=$((10#$seed % 32768))
 echo "seed $seed"
 export OMPI_MCA_btl_vader_backing_directory=$mpi_scratch # where MPI's shared memory is left by ranks whose launcher is killed
@@ -63,6 +63,7 @@ killed() {
     return 1
 }
 
+[ -z "$only" ] || [ "$only" = train ] || runs=0
 for run in $(seq "$runs"); do
     ranks=$((RANDOM % 2 + 2)) again=$((RANDOM % 3 + 1)) tries=1
     until killed $ranks || [ $tries -eq 20 ]; do tries=$((tries + 1)); done
@@ -114,6 +115,7 @@ hit() {
 }
 
 for job in prepare encode tokenize; do
+    [ -z "$only" ] || [ "$only" = $job ] || continue
     rm -rf try && mkdir try
     began=$(date +%s%N)
     on_ranks $job 2 $(options $job) || fail "$job, undisturbed: $(cat log.txt)"
