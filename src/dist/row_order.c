@@ -124,8 +124,7 @@ void row_order_free(struct row_order *o) {
     free(o->from_count);
     free(o->from_first);
     free(o->taken);
-    free(o->out);
-    free(o->in);
+    free(o->block);
     free(o->requests);
     *o = (struct row_order){0};
 }
@@ -134,69 +133,118 @@ void row_order_free(struct row_order *o) {
 int row_order_reserve(struct row_order *o, int64_t values_a_row) {
     if (o->count * values_a_row <= o->values) return STATUS_OK;
     o->values = 0;
-    free(o->out);
-    free(o->in);
-    o->in = NULL;
-    TRY(mem_alloc(&o->out, o->count * values_a_row, sizeof *o->out));
-    TRY(mem_alloc(&o->in, o->count * values_a_row, sizeof *o->in));
+    free(o->block);
+    TRY(mem_alloc(&o->block, o->count * values_a_row, sizeof *o->block));
     o->values = o->count * values_a_row;
     return STATUS_OK;
 }
 
-/* Rows of `out` to other ranks, theirs to `in`; a row has `width` values. */
-static int exchange(struct row_order *o, const struct comm *comm, int64_t width, const int *out_count,
-                    const int *out_first, const int *in_count, const int *in_first) {
-    MPI_Datatype row;
-    int n = 0, code = MPI_Type_contiguous((int)width, MPI_FLOAT, &row);
-    if (code == MPI_SUCCESS) code = MPI_Type_commit(&row);
-    for (int r = 0; r < comm->size && code == MPI_SUCCESS; r++)
-        if (r != comm->rank && in_count[r])
-            code = MPI_Irecv(o->in + in_first[r] * width, in_count[r], row, r, TAG_MOVED_ROWS, comm->handle,
-                             &o->requests[n++]);
-    for (int r = 0; r < comm->size && code == MPI_SUCCESS; r++)
-        if (r != comm->rank && out_count[r])
-            code = COMM_COUNTED(comm, out_count[r] * width * (int64_t)sizeof(float),
-                                MPI_Isend(o->out + out_first[r] * width, out_count[r], row, r, TAG_MOVED_ROWS,
-                                          comm->handle, &o->requests[n++]));
-    memcpy(o->in + in_first[comm->rank] * width, o->out + out_first[comm->rank] * width,
-           (size_t)(in_count[comm->rank] * width) * sizeof *o->in);
-    if (code == MPI_SUCCESS) code = COMM_WAITED(comm, MPI_Waitall(n, o->requests, MPI_STATUSES_IGNORE));
+/* Rows of parts that lie apart, on their way between ranks: those of one rank part by part. */
+struct moved {
+    struct row_order *order;
+    const struct comm *comm;
+    int n_parts;
+    int64_t cols;
+    float *const *rows;
+};
+
+/* The rows that this rank holds for rank r, of all parts, where they are. */
+static int post_held(struct moved *m, int r, int is_sent, MPI_Request *request) {
+    MPI_Aint at[ROW_ORDER_MOST_PARTS];
+    MPI_Datatype row, run;
+    const struct row_order *o = m->order;
+    int count = o->to_count[r], code = MPI_SUCCESS;
+    for (int p = 0; p < m->n_parts && code == MPI_SUCCESS; p++)
+        code = MPI_Get_address(m->rows[p] + o->to_first[r] * m->cols, &at[p]);
+    if (code == MPI_SUCCESS) code = MPI_Type_contiguous((int)m->cols, MPI_FLOAT, &row);
+    if (code != MPI_SUCCESS) return code;
+    code = MPI_Type_create_hindexed_block(m->n_parts, count, at, row, &run);
     MPI_Type_free(&row);
+    if (code != MPI_SUCCESS) return code;
+    code = MPI_Type_commit(&run);
+    if (code == MPI_SUCCESS)
+        code = is_sent ? COMM_COUNTED(m->comm, count * m->n_parts * m->cols * (int64_t)sizeof(float),
+                                      MPI_Isend(MPI_BOTTOM, 1, run, r, TAG_MOVED_ROWS, m->comm->handle, request))
+                       : MPI_Irecv(MPI_BOTTOM, 1, run, r, TAG_MOVED_ROWS, m->comm->handle, request);
+    MPI_Type_free(&run);
+    return code;
+}
+
+/* The rows of this rank's block of numbers that rank r holds, in `block`. */
+static int post_block(struct moved *m, int r, int is_sent, MPI_Request *request) {
+    const struct row_order *o = m->order;
+    MPI_Datatype row;
+    int64_t width = m->n_parts * m->cols;
+    float *at = o->block + o->from_first[r] * width;
+    int count = o->from_count[r], code = MPI_Type_contiguous((int)width, MPI_FLOAT, &row);
+    if (code != MPI_SUCCESS) return code;
+    code = MPI_Type_commit(&row);
+    if (code == MPI_SUCCESS)
+        code = is_sent ? COMM_COUNTED(m->comm, count * width * (int64_t)sizeof(float),
+                                      MPI_Isend(at, count, row, r, TAG_MOVED_ROWS, m->comm->handle, request))
+                       : MPI_Irecv(at, count, row, r, TAG_MOVED_ROWS, m->comm->handle, request);
+    MPI_Type_free(&row);
+    return code;
+}
+
+/* Those of this rank that lie in its own block, between the parts and `block`. */
+static void copy_own(struct moved *m, int to_blocks) {
+    const struct row_order *o = m->order;
+    int rank = m->comm->rank;
+    int64_t values = o->to_count[rank] * m->cols;
+    float *at = o->block + o->from_first[rank] * m->n_parts * m->cols;
+    for (int p = 0; p < m->n_parts; p++, at += values) {
+        float *held = m->rows[p] + o->to_first[rank] * m->cols;
+        memcpy(to_blocks ? at : held, to_blocks ? held : at, (size_t)values * sizeof *at);
+    }
+}
+
+/* Held rows of the parts into `block`s, or the other way round. */
+static int exchange(struct moved *m, int to_blocks) {
+    const struct row_order *o = m->order;
+    const int *received = to_blocks ? o->from_count : o->to_count, *sent = to_blocks ? o->to_count : o->from_count;
+    int n = 0, code = MPI_SUCCESS;
+    for (int r = 0; r < m->comm->size && code == MPI_SUCCESS; r++)
+        if (r != m->comm->rank && received[r]) code = (to_blocks ? post_block : post_held)(m, r, 0, &o->requests[n++]);
+    for (int r = 0; r < m->comm->size && code == MPI_SUCCESS; r++)
+        if (r != m->comm->rank && sent[r]) code = (to_blocks ? post_held : post_block)(m, r, 1, &o->requests[n++]);
+    copy_own(m, to_blocks);
+    if (code == MPI_SUCCESS) code = COMM_WAITED(m->comm, MPI_Waitall(n, o->requests, MPI_STATUSES_IGNORE));
     return comm_status(code, "moving rows of a table");
 }
 
-/* The ranks' runs in a buffer have the rows of this rank's block of numbers by the rank that holds them: where row i of the block is. */
-static int64_t next_of_holder(struct row_order *o, const struct comm *comm, int64_t i) {
+/* Row i of this rank's block of numbers, the next of its holder's in `block`: its first part; *step: how far on the next ones are. */
+static float *next_of_holder(struct moved *m, int64_t i, int64_t *step) {
+    struct row_order *o = m->order;
+    int size = m->comm->size;
     int64_t position = o->position[o->first + i];
-    int r = (int)(position * comm->size / o->n);
-    while (row_owner_first(o->n, r + 1, comm->size) <= position) r++;
-    return o->from_first[r] + o->taken[r]++;
+    int r = (int)(position * size / o->n);
+    while (row_owner_first(o->n, r + 1, size) <= position) r++;
+    *step = o->from_count[r] * m->cols;
+    return o->block + o->from_first[r] * m->n_parts * m->cols + o->taken[r]++ * m->cols;
 }
 
 static void copy_row(float *to, const float *from, int64_t cols) { memcpy(to, from, (size_t)cols * sizeof *to); }
 
 int row_order_to_blocks(struct row_order *o, const struct comm *comm, int n_parts, int64_t cols, float *const *rows) {
-    int64_t width = n_parts * cols;
+    struct moved m = {o, comm, n_parts, cols, rows};
+    int64_t step;
     memset(o->taken, 0, (size_t)comm->size * sizeof *o->taken);
-    for (int64_t i = 0; i < o->count; i++)
-        for (int p = 0; p < n_parts; p++) copy_row(o->out + i * width + p * cols, rows[p] + i * cols, cols);
-    int status = exchange(o, comm, width, o->to_count, o->to_first, o->from_count, o->from_first);
+    int status = exchange(&m, 1);
     for (int64_t i = 0; i < o->count; i++) {
-        const float *from = o->in + next_of_holder(o, comm, i) * width;
-        for (int p = 0; p < n_parts; p++) copy_row(rows[p] + i * cols, from + p * cols, cols);
+        const float *from = next_of_holder(&m, i, &step);
+        for (int p = 0; p < n_parts; p++) copy_row(rows[p] + i * cols, from + p * step, cols);
     }
     return status;
 }
 
 int row_order_from_blocks(struct row_order *o, const struct comm *comm, int n_parts, int64_t cols, float *const *rows) {
-    int64_t width = n_parts * cols;
+    struct moved m = {o, comm, n_parts, cols, rows};
+    int64_t step;
     memset(o->taken, 0, (size_t)comm->size * sizeof *o->taken);
     for (int64_t i = 0; i < o->count; i++) {
-        float *to = o->out + next_of_holder(o, comm, i) * width;
-        for (int p = 0; p < n_parts; p++) copy_row(to + p * cols, rows[p] + i * cols, cols);
+        float *to = next_of_holder(&m, i, &step);
+        for (int p = 0; p < n_parts; p++) copy_row(to + p * step, rows[p] + i * cols, cols);
     }
-    int status = exchange(o, comm, width, o->from_count, o->from_first, o->to_count, o->to_first);
-    for (int64_t i = 0; i < o->count; i++)
-        for (int p = 0; p < n_parts; p++) copy_row(rows[p] + i * cols, o->in + i * width + p * cols, cols);
-    return status;
+    return exchange(&m, 0);
 }

@@ -19,7 +19,7 @@ struct row_order {
         *from_first; /* [size] held rows by the rank whose block of numbers has them; rows of this rank's
                                                            block of numbers by the rank that holds them */
     int *taken;      /* [size] */
-    float *out, *in; /* [values] each */
+    float *block;    /* [values] rows of this rank's block of numbers, by the rank that holds them */
     int64_t values;
     MPI_Request *requests; /* [2 size] */
 };
@@ -31,10 +31,12 @@ int row_order_assign(int64_t n, int size, const int64_t *uses, const int32_t *us
 int row_order_make(struct row_order *order, const struct comm *comm, int64_t n, const int64_t *uses);
 void row_order_free(struct row_order *order);
 
+enum { ROW_ORDER_MOST_PARTS = 4 };
+
 /* Memory for moving rows of so many values; not collective. */
 int row_order_reserve(struct row_order *order, int64_t values_a_row);
 
-/* Collective, messages only between ranks that have rows for each other. rows [n_parts][count, cols]: parts of the rows that this rank
+/* Collective, messages only between ranks that have rows for each other. rows [n_parts][count, cols], of ROW_ORDER_MOST_PARTS at most: parts of the rows that this rank
  * holds become those of its block of numbers, row_owner_first(rank) .. , and the other way round. In place; memory was reserved. */
 int row_order_to_blocks(struct row_order *order, const struct comm *comm, int n_parts, int64_t cols,
                         float *const *rows);

@@ -39,7 +39,7 @@ static int64_t drop_loose_edges(const struct code_view *c, const uint8_t *kept, 
     int64_t n = 0;
     for (int64_t e = 0; e < c->n_edges; e++) {
         uint8_t bit = (uint8_t)(1u << e % EDGES_AT_ONCE), *bits = &survives[e / EDGES_AT_ONCE];
-        if (!kept[c->source[e]] || !kept[c->target[e]]) *bits &= (uint8_t)~bit;
+        if (!kept[code_edge_source(c, e)] || !kept[code_edge_target(c, e)]) *bits &= (uint8_t)~bit;
         n += (*bits & bit) != 0;
     }
     return n;
@@ -78,8 +78,8 @@ static void copy_edges(const struct code_view *c, const uint8_t *survives, int64
     memset(offsets, 0, (size_t)c->n_nodes * sizeof *offsets);
     for (int64_t e = 0, n = 0; n < n_kept; e++) {
         int survived = survives[e / EDGES_AT_ONCE] >> e % EDGES_AT_ONCE & 1;
-        sources[n] = first_node + c->source[e];
-        offsets[c->target[e]] += survived;
+        sources[n] = first_node + code_edge_source(c, e);
+        offsets[code_edge_target(c, e)] += survived;
         n += survived;
     }
     for (int64_t k = 0; k < c->n_nodes; k++) {

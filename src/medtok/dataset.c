@@ -27,11 +27,28 @@ static int copy_codes(struct dataset *d, const int64_t *codes) {
     return STATUS_OK;
 }
 
+void dataset_pack_edges(struct dataset *d) {
+    struct vocabulary *v = &d->vocabulary;
+    int64_t most = 0, n_edges = v->edge_offsets[v->n_codes];
+    for (int64_t i = 0; i < v->n_codes; i++)
+        if (v->node_offsets[i + 1] - v->node_offsets[i] > most) most = v->node_offsets[i + 1] - v->node_offsets[i];
+    free(v->n_listed);
+    free(v->edge_relation);
+    v->n_listed = NULL;
+    v->edge_relation = NULL;
+    if (most > UINT8_MAX + 1) return;
+    for (int64_t e = 0; e < n_edges; e++) v->edge_source[e] |= (uint16_t)(v->edge_target[e] << 8);
+    free(v->edge_target);
+    d->edge_ends = v->edge_source;
+    v->edge_source = v->edge_target = NULL;
+}
+
 int dataset_read(struct dataset *d, const struct comm *comm, const char *vocabulary_path, struct text_source *source,
                  enum sides sides, const int64_t *codes, int64_t n_codes, int status) {
     *d = (struct dataset){.n_codes = n_codes, .source = source, .sides = sides};
     if (status == STATUS_OK) status = copy_codes(d, codes);
     TRY(vocabulary_pick(comm, vocabulary_path, d->codes, n_codes, VOCABULARY_GRAPHS, &d->vocabulary, status));
+    dataset_pack_edges(d);
     return source->features_path
                ? text_features_read(comm, source->features_path, vocabulary_path, d->codes, n_codes, &d->text, status)
                : text_source_read_ids(source, comm, vocabulary_path, d->codes, n_codes, &d->ids);
@@ -53,11 +70,13 @@ int64_t dataset_index(const struct dataset *d, int64_t code) {
 struct code_view dataset_view(const struct dataset *d, int64_t code) {
     int64_t i = dataset_index(d, code);
     const struct vocabulary *v = &d->vocabulary;
+    const int64_t edge = v->edge_offsets[i];
     const int64_t *text = (d->ids.offsets ? d->ids.offsets : d->text.token_offsets) + i;
     struct code_view view = {.tokens = (d->ids.offsets ? d->ids.ids : d->text.token_row) + text[0],
                              .nodes = v->nodes + v->node_offsets[i],
-                             .source = v->edge_source + v->edge_offsets[i],
-                             .target = v->edge_target + v->edge_offsets[i]};
+                             .ends = d->edge_ends ? d->edge_ends + edge : NULL,
+                             .source = d->edge_ends ? NULL : v->edge_source + edge,
+                             .target = d->edge_ends ? NULL : v->edge_target + edge};
     if (d->sides != SIDES_GRAPH && vocabulary_has_text(v, i)) view.n_tokens = text[1] - text[0];
     if (d->sides == SIDES_TEXT || !vocabulary_has_graph(v, i)) return view;
     view.n_nodes = v->node_offsets[i + 1] - v->node_offsets[i];
@@ -125,6 +144,7 @@ int dataset_find_siblings(struct dataset *d, const struct comm *comm, const char
 void dataset_free(struct dataset *d) {
     free(d->codes);
     free(d->sibling_class);
+    free(d->edge_ends);
     if (d->device) {
         device_free_reals(d->device, d->resident);
         device_free_halves(d->device, d->resident_halves);

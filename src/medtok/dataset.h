@@ -12,6 +12,7 @@ struct dataset {
     int64_t n_codes;
     int64_t *codes;               /* [n_codes] global code indices, ascending */
     struct vocabulary vocabulary; /* their subgraphs, in this order */
+    uint16_t *edge_ends;          /* see dataset_pack_edges; NULL: the vocabulary has the edges */
     struct text_source *source;   /* borrowed */
     struct text_features text;    /* cached: in this order */
     struct text_ids ids;          /* online: the same */
@@ -40,10 +41,18 @@ static inline int dataset_has_graph(const struct dataset *d, int64_t code) {
 
 /* A code's data; an absent side has no tokens, or no nodes and edges. */
 struct code_view {
-    const int32_t *tokens, *nodes; /* tokens: feature rows (cached) or token ids (online) */
-    const uint16_t *source, *target;
+    const int32_t *tokens, *nodes;          /* tokens: feature rows (cached) or token ids (online) */
+    const uint16_t *ends, *source, *target; /* of edges: `ends` if there are some, or the two others */
     int64_t n_tokens, n_nodes, n_edges;
 };
+
+/* The ends of edge e, as numbers of the code's nodes. */
+static inline int32_t code_edge_source(const struct code_view *c, int64_t e) {
+    return c->ends ? c->ends[e] & 0xff : c->source[e];
+}
+static inline int32_t code_edge_target(const struct code_view *c, int64_t e) {
+    return c->ends ? c->ends[e] >> 8 : c->target[e];
+}
 
 /* Of global code `code`, which the dataset holds. */
 struct code_view dataset_view(const struct dataset *dataset, int64_t code);
@@ -53,6 +62,10 @@ struct code_view dataset_view(const struct dataset *dataset, int64_t code);
  * rank's. */
 int dataset_read(struct dataset *dataset, const struct comm *comm, const char *vocabulary_path,
                  struct text_source *source, enum sides sides, const int64_t *codes, int64_t n_codes, int status);
+
+/* Keeps of the subgraphs what batches are made of, as dataset_read does: neither what nodes are listed nor what edges mean, and, where no
+ * subgraph has more than 256 nodes, both ends of an edge in the 16 bits of its source, which then are edge_ends. */
+void dataset_pack_edges(struct dataset *dataset);
 /* uses [nodes of the KG]: in how many of its codes' subgraphs each node is, on the sides that are looked at. The caller frees them. */
 int dataset_count_nodes(const struct dataset *dataset, int64_t **uses);
 void dataset_free(struct dataset *dataset);

@@ -34,7 +34,7 @@ least() {
 for call in $(nm -D "$MEDTOK" | sed -n 's/^ *U \(MPI_[A-Z][a-z_]*\).*/\1/p'); do
     case $call in
         # asks, or is of this rank alone
-        MPI_Init* | MPI_Abort | MPI_Finalized | MPI_Query_thread | MPI_Wtime | MPI_Get_count | MPI_Get_library_version | MPI_Error_string | MPI_Type_*) ;;
+        MPI_Init* | MPI_Abort | MPI_Finalized | MPI_Query_thread | MPI_Wtime | MPI_Get_count | MPI_Get_address | MPI_Get_library_version | MPI_Error_string | MPI_Type_*) ;;
         MPI_Comm_rank | MPI_Comm_size | MPI_Comm_*_attr | MPI_Comm_*_keyval | MPI_Comm_set_errhandler | MPI_Win_set_errhandler | MPI_Request_free) ;;
         # of what was begun by a call that is counted: receives, waits, a window's passive epoch
         MPI_Recv | MPI_Irecv | MPI_Mrecv | MPI_Probe | MPI_Iprobe | MPI_Improbe | MPI_Test* | MPI_Wait*) ;;

@@ -78,19 +78,23 @@ static void batches_hold_nodes_and_surviving_edges(void **state) {
     (void)state;
     static const int64_t CODES[][N_CODES] = {{100, 101, 102, 103, 104, 105}, {105, 104}, {102}, {104, 100, 103}};
     static const int64_t N[] = {N_CODES, 2, 1, 3};
-    struct dataset dataset;
+    struct dataset dataset, packed;
     fill_dataset(&dataset);
-    for (int threads = 1; threads <= 3; threads += 2) {
+    fill_dataset(&packed);
+    dataset_pack_edges(&packed);
+    assert_true(packed.edge_ends && !packed.vocabulary.edge_source);
+    for (int threads = 1; threads <= 3; threads++) { /* with packed edges on two */
+        const struct dataset *made_from = threads == 2 ? &packed : &dataset;
         struct device device;
         struct batch_builder builder;
         struct batch batch;
         assert_int_equal(device_open_cpu(&device, threads), 0);
-        assert_int_equal(batch_builder_make(&builder, &device, &dataset), STATUS_OK);
+        assert_int_equal(batch_builder_make(&builder, &device, made_from), STATUS_OK);
         for (uint32_t step = 0; step < 12; step++) { /* the builder's marks are clean each time */
             const int64_t *codes = CODES[step % 4];
             int64_t n = N[step % 4];
             struct view_drop drop = {.rate = 0.3, .second_view = 1, .seed = 5, .step = step};
-            assert_int_equal(batch_build(&batch, &builder, &dataset, codes, n, drop), STATUS_OK);
+            assert_int_equal(batch_build(&batch, &builder, made_from, codes, n, drop), STATUS_OK);
             check_nodes(&dataset, &batch, codes, n);
             check_edges(&dataset, &batch.graphs, codes, n, (struct dropout){0});
             if (n == 1) continue; /* no edges at all */
@@ -101,6 +105,30 @@ static void batches_hold_nodes_and_surviving_edges(void **state) {
         device_close(&device);
     }
     dataset_free(&dataset);
+    dataset_free(&packed);
+}
+
+/* Up to 256 nodes, whose numbers have 8 bits; the last of them is still told from the first. */
+static void edges_are_packed_where_their_ends_fit_a_byte(void **state) {
+    (void)state;
+    for (int nodes = 256; nodes <= 257; nodes++) {
+        struct dataset d;
+        struct vocabulary *v = &d.vocabulary;
+        make_dataset(&d, 0, 2, nodes, nodes, 3, 2, 1, 1);
+        v->node_offsets[2] = nodes; /* none of the first code */
+        v->edge_offsets[2] = 3;
+        static const uint16_t SOURCE[] = {255, 0, 7}, TARGET[] = {0, 1, 255};
+        memcpy(v->edge_source, SOURCE, sizeof SOURCE);
+        memcpy(v->edge_target, TARGET, sizeof TARGET);
+        dataset_pack_edges(&d);
+        assert_true((d.edge_ends != NULL) == (nodes == 256));
+        struct code_view c = dataset_view(&d, 1);
+        for (int e = 0; e < 3; e++) {
+            assert_int_equal(code_edge_source(&c, e), SOURCE[e]);
+            assert_int_equal(code_edge_target(&c, e), TARGET[e]);
+        }
+        dataset_free(&d);
+    }
 }
 
 /* Node k of a code goes by the number of (code, k), and takes its edges with it; a graph keeps one node at least, the first where none
@@ -109,12 +137,14 @@ static void a_second_view_without_nodes_is_without_their_edges(void **state) {
     (void)state;
     static const int64_t CODES[] = {104, 100, 103, 101};
     enum { N = 4 };
-    struct dataset dataset;
+    struct dataset dataset, packed;
     struct device device;
     struct batch_builder builder;
     struct batch batch;
     int n_lost = 0, n_rescued = 0;
     fill_dataset(&dataset);
+    fill_dataset(&packed);
+    dataset_pack_edges(&packed);
     const struct vocabulary *v = &dataset.vocabulary;
     assert_int_equal(device_open_cpu(&device, 1), 0);
     assert_int_equal(batch_builder_make(&builder, &device, &dataset), STATUS_OK);
@@ -123,7 +153,8 @@ static void a_second_view_without_nodes_is_without_their_edges(void **state) {
         struct dropout nodes = {.rate = 0.6, .seed = 5, .stream = RNG_NODE_DROP, .step = step};
         struct dropout edges = {.rate = 0.3, .seed = 5, .stream = RNG_EDGE_DROP, .step = step};
         int32_t first = 0, edge = 0, row = 0;
-        assert_int_equal(batch_build(&batch, &builder, &dataset, CODES, N, drop), STATUS_OK);
+        const struct dataset *made_from = step % 2 ? &packed : &dataset;
+        assert_int_equal(batch_build(&batch, &builder, made_from, CODES, N, drop), STATUS_OK);
         check_edges(&dataset, &batch.graphs, CODES, N, (struct dropout){0}); /* the first view has all */
         for (int i = 0; i < N; i++) {
             int64_t index = CODES[i] - FIRST, e = v->edge_offsets[index];
@@ -153,6 +184,7 @@ static void a_second_view_without_nodes_is_without_their_edges(void **state) {
     batch_builder_free(&builder);
     device_close(&device);
     dataset_free(&dataset);
+    dataset_free(&packed);
 }
 
 /* ---- text features that stay on the device ---- */
@@ -216,6 +248,7 @@ static void features_stay_where_there_is_room_and_batches_are_the_same(void **st
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(batches_hold_nodes_and_surviving_edges),
+                                       cmocka_unit_test(edges_are_packed_where_their_ends_fit_a_byte),
                                        cmocka_unit_test(a_second_view_without_nodes_is_without_their_edges),
                                        cmocka_unit_test(features_stay_where_there_is_room_and_batches_are_the_same)};
     return cmocka_run_group_tests(tests, NULL, NULL);
