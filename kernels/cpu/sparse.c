@@ -5,27 +5,32 @@
 
 _Static_assert((int)SPARSE_ROWS <= (int)NEAREST_MOST, "the rows to choose among are a list of the nearest");
 
-/* Of one vector: m rows, some of them taken out. */
+/* Of one vector: m rows, some of them taken out. Columns beyond m, and those of rows that are out, are 0, so that loops over columns have a
+ * constant length. */
 struct solution {
     int64_t m;
-    int32_t row[SPARSE_ROWS]; /* of the codebook, nearest first */
-    real inverse[SPARSE_ROWS]
-                [SPARSE_ROWS]; /* of the rows' products with each other plus the ridge, without those taken out */
-    real weight[SPARSE_ROWS];  /* the least-squares solution; 0 for those taken out */
-    char gone[SPARSE_ROWS];
+    int32_t row[SPARSE_ROWS];               /* of the codebook, nearest first */
+    real inverse[SPARSE_ROWS][SPARSE_ROWS]; /* of the rows' products with each other plus the ridge */
+    real weight[SPARSE_ROWS];               /* the least-squares solution; 0 for those taken out */
+    real out[SPARSE_ROWS];                  /* INFINITY for those taken out, else 0 */
 };
+
+/* to[j] += factor row[j] */
+IN_PLACE void add_columns(real factor, const real *row, real *to) {
+#pragma omp simd
+    for (int j = 0; j < SPARSE_ROWS; j++) to[j] += factor * row[j];
+}
 
 /* a [m][m], symmetric and positive definite, becomes its inverse. */
 static void invert(int64_t m, real a[SPARSE_ROWS][SPARSE_ROWS]) {
     for (int64_t p = 0; p < m; p++) {
         real pivot = 1 / a[p][p], row[SPARSE_ROWS];
         a[p][p] = 1;
-        for (int64_t j = 0; j < m; j++) row[j] = a[p][j] *= pivot;
+        for (int j = 0; j < SPARSE_ROWS; j++) row[j] = a[p][j] *= pivot;
         for (int64_t i = 0; i < m; i++) {
-            if (i == p) continue;
-            real factor = a[i][p];
-            a[i][p] = 0;
-            row_add(-factor, row, a[i], m);
+            real factor = i == p ? 0 : a[i][p];
+            if (i != p) a[i][p] = 0;
+            add_columns(-factor, row, a[i]);
         }
     }
 }
@@ -41,21 +46,28 @@ static void invert_products(struct solution *s, int64_t dim, const real *c) {
 }
 
 static void take_out(struct solution *s, int64_t out) {
-    real pivot = 1 / s->inverse[out][out], column[SPARSE_ROWS], w = s->weight[out] * pivot;
-    for (int64_t i = 0; i < s->m; i++) column[i] = s->inverse[i][out];
-    row_add(-w, column, s->weight, s->m);
-    for (int64_t i = 0; i < s->m; i++) row_add(-pivot * column[i], column, s->inverse[i], s->m);
-    for (int64_t i = 0; i < s->m; i++) s->inverse[i][out] = s->inverse[out][i] = 0; /* not what rounding leaves */
+    real column[SPARSE_ROWS], pivot = 1 / s->inverse[out][out];
+    memcpy(column, s->inverse[out], sizeof column);
+    add_columns(-s->weight[out] * pivot, column, s->weight);
+    for (int64_t i = 0; i < s->m; i++) {
+        add_columns(-pivot * column[i], column, s->inverse[i]);
+        s->inverse[i][out] = 0; /* not what rounding leaves */
+    }
+    memset(s->inverse[out], 0, sizeof s->inverse[out]);
     s->weight[out] = 0;
-    s->gone[out] = 1;
+    s->out[out] = INFINITY;
 }
 
-/* The row of the lowest weight, the nearest of equals. */
+/* The row of the lowest weight, the nearest of equals; -1 if none is left. */
 static int64_t lowest(const struct solution *s) {
-    int64_t least = -1;
+    real least = INFINITY;
+#pragma omp simd reduction(min : least)
+    for (int i = 0; i < SPARSE_ROWS; i++) least = s->weight[i] + s->out[i] < least ? s->weight[i] + s->out[i] : least;
     for (int64_t i = 0; i < s->m; i++)
-        if (!s->gone[i] && (least < 0 || s->weight[i] < s->weight[least])) least = i;
-    return least;
+        if (s->weight[i] + s->out[i] == least && least < INFINITY) return i;
+    for (int64_t i = 0; i < s->m; i++) /* all that are left are NaN, or none is */
+        if (s->out[i] == 0) return i;
+    return -1;
 }
 
 /* Heaviest first, ties to the nearer row. kept[m]: those that are picks, though their weight be 0. */
@@ -80,8 +92,9 @@ static void code_vector(const struct nearest *best, int64_t m, int64_t top_k, in
     memcpy(s.row, best->index, sizeof s.row);
     invert_products(&s, dim, c);
     for (int64_t i = 0; i < m; i++) s.weight[i] = row_dot(s.inverse[i], best->dot, m);
+    for (int64_t i = m; i < SPARSE_ROWS; i++) s.out[i] = INFINITY;
     for (int64_t left = m; left > top_k; left--) take_out(&s, lowest(&s));
-    for (int64_t i = 0; i < m; i++) kept[i] = !s.gone[i];
+    for (int64_t i = 0; i < m; i++) kept[i] = s.out[i] == 0;
     for (int64_t out; (out = lowest(&s)) >= 0 && s.weight[out] < 0;) take_out(&s, out);
     write_picks(&s, kept, dim, c, index, weight, q);
 }
