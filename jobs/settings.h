@@ -55,8 +55,9 @@
     OPTIONS(SITE_OPTIONS, site_options, site)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;
-#define CONFIG_ONE_KEY(...)               +1
-#define CONFIG_COUNT(list, type, member)  list(CONFIG_ONE_KEY, )
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
+#define CONFIG_ONE_KEY(...)              +1
+#define CONFIG_COUNT(list, type, member) list(CONFIG_ONE_KEY, )
 enum { N_CONFIG_KEYS = 0 CONFIG_OPTIONS(CONFIG_COUNT) };
 struct config {
     /* from the command line, no settings: the files that were read, and --force (outputs that are there are made anew) */
