@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "dist/compute_device.h"
 #include "dist/stages.h"
+#include "defaults.h"
 #include "jobs.h"
 #include "text/text_source.h"
 #include "recipe.h"
@@ -53,11 +54,13 @@ done:
     return status;
 }
 
-int encode_descriptions(const struct comm *comm, const struct config *config, char *like) {
-    struct recipe recipe = {&ENCODE_JOB, KIND_TEXT, config->files.text, add_inputs, make};
-    TRY(recipe_run(&recipe, comm, config, like));
+int encode_descriptions(const struct comm *comm, const struct config *given, char *like) {
+    struct config config = *given; /* shallow: only a choice is set */
+    struct recipe recipe = {&ENCODE_JOB, KIND_TEXT, config.files.text, add_inputs, make};
+    TRY(defaults_of_encode(comm, &config));
+    TRY(recipe_run(&recipe, comm, &config, like));
     if (comm->rank == 0)
-        part_journal_tidy(config->files.text); /* of a run that was killed as soon as the file had its name */
+        part_journal_tidy(config.files.text); /* of a run that was killed as soon as the file had its name */
     return STATUS_OK;
 }
 

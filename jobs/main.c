@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/status.h"
+#include "defaults.h"
 #include "device.h"
 #include "jobs.h"
 #include "live.h"
@@ -242,6 +243,7 @@ static int configure(const struct command *command, struct config *config) {
         struct job_arguments arguments = {command->n_args, command->args, command->near};
         TRY(command->entry->take(config, &arguments));
     }
+    defaults_by_settings(config, 0);
     return command->entry->check ? command->entry->check(config) : STATUS_OK;
 }
 

@@ -31,7 +31,8 @@ static const struct key_help HELPS[] = {
     {"run.device", JOB_BENCH, "where to compute; auto: on each backend in turn"},
 };
 
-const struct schema CONFIG_SCHEMA = {KEYS, sizeof KEYS / sizeof *KEYS, HELPS, sizeof HELPS / sizeof *HELPS, applies};
+const struct schema CONFIG_SCHEMA = {KEYS,    sizeof KEYS / sizeof *KEYS,    HELPS, sizeof HELPS / sizeof *HELPS,
+                                     applies, offsetof(struct config, given)};
 
 /* ---- values ---- */
 int config_defaults(struct config *config) {
@@ -55,6 +56,8 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 }
 
 int config_set(struct config *config, const char *assignment) { return values_set(&CONFIG_SCHEMA, config, assignment); }
+
+int config_given(const struct config *config, const char *name) { return values_given(&CONFIG_SCHEMA, config, name); }
 
 int config_adopt(struct config *config, const char *path, char *lines) {
     return values_adopt(&CONFIG_SCHEMA, config, path, lines);

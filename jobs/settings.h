@@ -55,10 +55,15 @@
     OPTIONS(SITE_OPTIONS, site_options, site)
 
 #define CONFIG_MEMBER(list, type, member) struct type member;
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
+#define CONFIG_ONE_KEY(...)              +1
+#define CONFIG_COUNT(list, type, member) list(CONFIG_ONE_KEY, )
+enum { N_CONFIG_KEYS = 0 CONFIG_OPTIONS(CONFIG_COUNT) };
 struct config {
     /* from the command line, no settings: the files that were read, and --force (outputs that are there are made anew) */
     struct string_list sources;
     int force;
+    unsigned char given[N_CONFIG_KEYS]; /* which keys a file or the command line set (config_given) */
     CONFIG_OPTIONS(CONFIG_MEMBER)
 };
 extern const struct schema CONFIG_SCHEMA;
@@ -71,6 +76,7 @@ void config_free(struct config *config);
 int config_read_file(struct config *config, const char *path);
 int config_read_text(struct config *config, const char *name, const char *text, size_t size);
 int config_set(struct config *config, const char *assignment);
+int config_given(const struct config *config, const char *name);
 int config_adopt(struct config *config, const char *path, char *lines);
 void config_print_help(FILE *out, enum job job);
 void config_print(FILE *out, const struct config *config, enum job job);

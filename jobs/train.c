@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "dist/compute_device.h"
 #include "dist/graph_partition.h"
+#include "defaults.h"
 #include "dist/reduce.h"
 #include "jobs.h"
 #include "model_settings.h"
@@ -52,19 +53,50 @@ static void compare_lines(const char *there, const char *here, char *text, size_
     }
 }
 
-/* What parameters first began as (and what a checkpoint of before the setting did): here they begin as they ended there, so that another
- * value would be of no effect, and recorded all the same. */
+/* What a checkpoint of before the setting was trained with. */
+enum { N_STARTS = 3, N_ADOPTED = 5 };
+static const char *const STARTS[N_ADOPTED][2] = {{"graph.encoder_start", "random"},
+                                                 {"model.text_map", "random"},
+                                                 {"quantizer.init", "normal"},
+                                                 {"graph.node_start", "random"},
+                                                 {"text.pool", "cls"}};
+
+/* What the lines `there` hold of STARTS[i], and its length. */
+static const char *start_there(const char *there, int i, size_t *length) {
+    const char *value = find_value(there, STARTS[i][0], strlen(STARTS[i][0]), length);
+    if (!value) *length = strlen(STARTS[i][1]);
+    return value ? value : STARTS[i][1];
+}
+
+/* Defaults become what the other training began with, and how it pooled, if it read texts itself. */
+static int adopt_start(struct config *config) {
+    struct h5file *file = NULL;
+    char *there = NULL, setting[128];
+    int status;
+    TRY_DONE(h5file_open(&file, config->continuation.from, KIND_CHECKPOINT));
+    TRY_DONE(h5file_get_text(file, "config", &there));
+    for (int i = 0; i < N_ADOPTED; i++) {
+        size_t n;
+        const char *value = start_there(there, i, &n);
+        if (config_given(config, STARTS[i][0])) continue;
+        snprintf(setting, sizeof setting, "%s=%.*s", STARTS[i][0], (int)n, value);
+        TRY_DONE(config_set(config, setting));
+    }
+done:
+    free(there);
+    h5file_close(file);
+    return status;
+}
+
+/* What parameters first began as: here they begin as they ended there, so that another value would be of no effect, and recorded all the
+ * same. */
 static int check_same_start(const struct config *config, const char *there) {
-    static const char *const STARTS[][2] = {
-        {"graph.encoder_start", "random"}, {"model.text_map", "random"}, {"quantizer.init", "normal"}};
     char *here = NULL;
     int status = config_provenance(config, JOB_TRAIN, &here);
-    for (size_t i = 0; i < sizeof STARTS / sizeof STARTS[0] && status == STATUS_OK; i++) {
-        const char *key = STARTS[i][0], *before;
-        size_t n = 0, own = 0;
-        const char *now = find_value(here, key, strlen(key), &own);
-        before = find_value(there, key, strlen(key), &n);
-        if (!before) before = STARTS[i][1], n = strlen(before);
+    for (int i = 0; i < N_STARTS && status == STATUS_OK; i++) {
+        const char *key = STARTS[i][0];
+        size_t n, own = 0;
+        const char *now = find_value(here, key, strlen(key), &own), *before = start_there(there, i, &n);
         if (now && (n != own || strncmp(before, now, n) != 0))
             status = status_set(
                 STATUS_FAILED,
@@ -179,10 +211,17 @@ done:
     return status;
 }
 
-static int run(const struct comm *comm, const struct config *config, const struct job_arguments *arguments) {
+static int run(const struct comm *comm, const struct config *given, const struct job_arguments *arguments) {
     (void)arguments;
-    struct recipe recipe = {&TRAIN_JOB, KIND_CHECKPOINT, config->files.checkpoint, add_inputs, make};
-    return recipe_run(&recipe, comm, config, NULL);
+    struct config config = *given; /* shallow: only choices are set */
+    struct recipe recipe = {&TRAIN_JOB, KIND_CHECKPOINT, config.files.checkpoint, add_inputs, make};
+    if (config.continuation.from[0])
+        TRY(comm_agree(comm, adopt_start(&config)));
+    else
+        defaults_warn_of_rate(&config);
+    defaults_by_settings(&config, 1);
+    TRY(defaults_of_train(comm, &config));
+    return recipe_run(&recipe, comm, &config, NULL);
 }
 
 static int check(const struct config *config) {

@@ -36,8 +36,10 @@ int bench_step_make(struct bench_step *s, const struct bench_options *bench, con
     struct medtok_learner_options options = *configured;
     *s = (struct bench_step){.comm = comm, .texts = *configured->text};
     options.text = &s->texts;
-    options.model.graph.node_start = NODE_START_RANDOM;
-    options.continuation.checkpoint = ""; /* what a step costs is asked, not what it is for */
+    options.model.graph.node_start = NODE_START_RANDOM; /* what a step costs is asked, not what it is for */
+    options.model.text_map = TEXT_MAP_RANDOM;
+    options.model.quantizer.init = INIT_NORMAL;
+    options.continuation.checkpoint = "";
     if (bench->data == BENCH_SYNTHETIC) TRY(make_files(s, bench, sizes, &options));
     training_open(&s->training, comm, device, options.train);
     TRY(medtok_learner_make(&s->learner, &options, comm, device));

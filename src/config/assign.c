@@ -11,6 +11,10 @@
 
 void *assign_target(void *values, const struct key *key) { return (char *)values + key->offset; }
 
+void assign_given(const struct schema *schema, void *values, const struct key *key) {
+    if (schema->given) ((unsigned char *)values)[schema->given + (size_t)(key - schema->keys)] = 1;
+}
+
 int assign_refused(const char *origin, const struct key *key, const char *value) {
     char allowed[256];
     schema_allowed(key, allowed, sizeof allowed);

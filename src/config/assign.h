@@ -7,6 +7,9 @@
 /* Where the value of a key lies in the values. */
 void *assign_target(void *values, const struct key *key);
 
+/* Notes that the key was set, by whatever but its default. */
+void assign_given(const struct schema *schema, void *values, const struct key *key);
+
 /* Sets a key, a list to a list of one. */
 int assign_text(void *values, const char *origin, const struct key *key, const char *text);
 

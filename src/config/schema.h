@@ -34,6 +34,8 @@ struct schema {
     int n_helps;
     /* whether a key matters to the output of `job` under the other values; NULL: all do */
     int (*applies)(const void *values, unsigned job, const struct key *key);
+    size_t
+        given; /* offset in the values of unsigned char [n]: 1 where a file or an assignment set the key; 0: not kept */
 };
 
 /* The key of an option, for a table `const struct key KEYS[]`. Whoever makes one defines OPTION_OFFSET(in, member): offset of

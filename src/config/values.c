@@ -24,6 +24,11 @@ void values_free(const struct schema *schema, void *values) {
     }
 }
 
+int values_given(const struct schema *schema, const void *values, const char *name) {
+    const struct key *key = schema_find(schema, name);
+    return key && ((const unsigned char *)values)[schema->given + (size_t)(key - schema->keys)];
+}
+
 /* ---- assignments ---- */
 static int set_list(struct string_list *list, const char *value) {
     char *copy = strdup(value), *rest = NULL;
@@ -45,6 +50,7 @@ int values_set(const struct schema *schema, void *values, const char *assignment
     const struct key *key = schema_find(schema, name);
     if (!key) return assign_unknown(schema, origin, name);
     TRY(assign_one_line(origin, key, assignment + n + 1));
+    assign_given(schema, values, key);
     if (key->type == KEY_LIST) return set_list(assign_target(values, key), assignment + n + 1);
     return assign_text(values, origin, key, assignment + n + 1);
 }

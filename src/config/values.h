@@ -21,6 +21,9 @@ int values_read_text(const struct schema *schema, void *values, const char *name
 /* Applies one `key=value`; lists are written [a, b] or as a comma-separated value. The error names the argument. */
 int values_set(const struct schema *schema, void *values, const char *assignment);
 
+/* Whether a file or an assignment set the key, to whatever value; for a schema that keeps it (`given`). */
+int values_given(const struct schema *schema, const void *values, const char *name);
+
 /* Applies lines `key: value` that values_provenance wrote into the file `path`; `lines` is written over. */
 int values_adopt(const struct schema *schema, void *values, const char *path, char *lines);
 

@@ -41,6 +41,7 @@ static int read_value(struct reader *r, const char *name, const yaml_node_t *key
     const struct key *key = schema_find(r->schema, name);
     if (!key) return assign_unknown(r->schema, origin, name);
     if (r->seen[key - r->schema->keys]++) return status_set(STATUS_USAGE, "%s: %s is set twice", origin, name);
+    assign_given(r->schema, r->values, key);
     if (value->type == YAML_SEQUENCE_NODE) return read_list(r, origin, key, value);
     if (strlen((const char *)value->data.scalar.value) != value->data.scalar.length)
         return assign_refused(origin, key, "text with a zero byte");

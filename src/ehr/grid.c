@@ -23,7 +23,7 @@ const char *ehr_arm_name(enum ehr_arm arm) { return ARMS[arm]; }
 enum { JOB_EVALUATE = 1 };
 #define OPTION_OFFSET(in, member) offsetof(struct ehr_options, member)
 static const struct key KEYS[] = {EHR_OPTIONS(OPTION_KEY, )};
-static const struct schema SCHEMA = {KEYS, sizeof KEYS / sizeof *KEYS, NULL, 0, NULL};
+static const struct schema SCHEMA = {KEYS, sizeof KEYS / sizeof *KEYS, NULL, 0, NULL, 0};
 
 /* Sets `key`, neither a text nor a list, to the value that stands in `list`. */
 static int set(struct ehr_options *o, const char *list, const char *key, const char *value) {

@@ -20,7 +20,8 @@ int node_start_make(struct node_start *s, const struct model *model, struct para
     int64_t width = model->settings.graph.node_dim;
     *s = (struct node_start){.nodes = model->nodes, .features = features, .vocabulary = vocabulary};
     if (model->settings.graph.node_start == NODE_START_RANDOM) return STATUS_OK;
-    s->same_as_text = model->settings.text_map == TEXT_MAP_PRINCIPAL && width == model->settings.quantizer.dim;
+    s->same_as_text = model->settings.text_map == TEXT_MAP_PRINCIPAL && model->settings.sides != SIDES_GRAPH &&
+                      width == model->settings.quantizer.dim;
     s->weight = parameter_add(set, width, text_dim, ZERO, PARAMETER_FROZEN, "graph.node_map.weight");
     s->bias = parameter_add(set, 1, width, ZERO, PARAMETER_FROZEN, "graph.node_map.bias");
     return set->status;

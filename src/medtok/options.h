@@ -26,11 +26,12 @@ enum encoder_start { ENCODER_STARTS(OPTION_CHOICE_NUMBER) };
         "share of nodes the second view loses, with their edges; a graph keeps one at least")                          \
     KEY(in, REAL, "graph.dropout", dropout, "0", 0, 0.99, STEP_JOBS, SHAPES,                                           \
         "dropout of the second view's nodes, behind the first map")                                                    \
-    KEY(in, CHOICE, "graph.node_start", node_start, node_start_from, NODE_STARTS, "random", JOB_TRAIN, SHAPES,         \
-        "first vectors of nodes: by chance, or what the text encoder knows of their names (encode with text.nodes)")   \
-    KEY(in, CHOICE, "graph.encoder_start", encoder_start, encoder_start, ENCODER_STARTS, "random", STEP_JOBS, SHAPES,  \
+    KEY(in, CHOICE, "graph.node_start", node_start, node_start_from, NODE_STARTS, "text", JOB_TRAIN, SHAPES,           \
+        "first vectors of nodes: by chance, or what the text encoder knows of their names (encode with text.nodes); "  \
+        "not set: random where nodes have no names")                                                                   \
+    KEY(in, CHOICE, "graph.encoder_start", encoder_start, encoder_start, ENCODER_STARTS, "mean", STEP_JOBS, SHAPES,    \
         "first weights of the graph encoder: by chance, or so that a node becomes the mean over its neighbours and "   \
-        "theirs")
+        "theirs; not set: random where graph.hidden is too small for that")
 struct graph_options {
     GRAPH_OPTIONS(OPTION_MEMBER, )
 };
@@ -44,9 +45,10 @@ enum text_map { TEXT_MAPS(OPTION_CHOICE_NUMBER) };
 #define MODEL_OPTIONS(KEY, in)                                                                                         \
     KEY(in, CHOICE, "model.sides", sides, sides, SIDES, "both", MODEL_JOBS, SHAPES,                                    \
         "sides of the codes that are looked at; the other counts as absent")                                           \
-    KEY(in, CHOICE, "model.text_map", text_map, text_map, TEXT_MAPS, "random", STEP_JOBS, SHAPES,                      \
-        "first map of text features to code vectors: by chance, or their principal components")                        \
-    KEY(in, REAL, "model.graph_weight", graph_weight, "1", 1e-3, 1e3, JOB_TOKENIZE, SHAPES,                            \
+    KEY(in, CHOICE, "model.text_map", text_map, text_map, TEXT_MAPS, "principal", STEP_JOBS, SHAPES,                   \
+        "first map of text features to code vectors: by chance, or their principal components; not set: random with "  \
+        "text.mode: online, or features narrower than quantizer.dim")                                                  \
+    KEY(in, REAL, "model.graph_weight", graph_weight, "0.7", 1e-3, 1e3, JOB_TOKENIZE, SHAPES,                          \
         "weight of the graph's two vectors in a code's embedding, beside the text's; tokenize.append_to: that "        \
         "table's")
 struct model_options {
@@ -104,18 +106,18 @@ enum { MAX_TOP_K = 16 };
         SHAPES, "rows that shared tokens may pick")                                                                    \
     KEY(in, CHOICE, "quantizer.update", update, codebook_update, CODEBOOK_UPDATES, "gradient", STEP_JOBS, SHAPES,      \
         "how code vectors learn: gradient: by Adam; ema: as moving averages of the z / |z| that pick them")            \
-    KEY(in, REAL, "quantizer.rate", rate, "0", 0, 1e6, STEP_JOBS, SHAPES,                                              \
+    KEY(in, REAL, "quantizer.rate", rate, "400", 0, 1e6, STEP_JOBS, SHAPES,                                            \
         "update: gradient: the codebook's rate as a multiple of train.rate, its gradient being left out of "           \
         "train.clip; "                                                                                                 \
-        "0: the codebook is updated and clipped with all other parameters")                                            \
-    KEY(in, CHOICE, "quantizer.rows", rows, codebook_rows, CODEBOOK_ROWS, "free", STEP_JOBS, SHAPES,                   \
+        "0: the codebook is updated and clipped with all other parameters; not set: 0 with update: ema")               \
+    KEY(in, CHOICE, "quantizer.rows", rows, codebook_rows, CODEBOOK_ROWS, "unit", STEP_JOBS, SHAPES,                   \
         "lengths of code vectors, of which only the directions are used: free: as updates leave them; unit: 1 again "  \
         "after each update")                                                                                           \
     KEY(in, REAL, "quantizer.ema_decay", ema_decay, "0.99", 0, 0.999999, STEP_JOBS, SHAPES,                            \
         "ema: share of the average that a step keeps")                                                                 \
     KEY(in, REAL, "quantizer.ema_epsilon", ema_epsilon, "1e-5", 0, 1, STEP_JOBS, SHAPES,                               \
         "ema: count added to each row (Laplace smoothing)")                                                            \
-    KEY(in, CHOICE, "quantizer.init", init, codebook_init, CODEBOOK_INITS, "normal", STEP_JOBS, SHAPES,                \
+    KEY(in, CHOICE, "quantizer.init", init, codebook_init, CODEBOOK_INITS, "kmeans", STEP_JOBS, SHAPES,                \
         "first code vectors: by chance, or k-means of z / |z| at the first weights")                                   \
     KEY(in, INTEGER, "quantizer.warmup", warmup, "0", 0, 1000000, "steps", STEP_JOBS, SHAPES,                          \
         "first steps without quantiser, fewer than train.steps: z / |z| goes on as it is; init: kmeans then clusters " \
@@ -124,7 +126,7 @@ enum { MAX_TOP_K = 16 };
         "kmeans: codes that are clustered")                                                                            \
     KEY(in, INTEGER, "quantizer.revive_after", revive_after, "50", 0, 1000000, "steps", STEP_JOBS, SHAPES,             \
         "rows that nothing picked for so long are moved to codes of the batch; 0: never")                              \
-    KEY(in, REAL, "quantizer.revive_angle", revive_angle, "0", 0, 1, STEP_JOBS, SHAPES,                                \
+    KEY(in, REAL, "quantizer.revive_angle", revive_angle, "1", 0, 1, STEP_JOBS, SHAPES,                                \
         "how far a moved row stays from its code, as a share of the angle to the row that the code picked: 0: on the " \
         "code; 1: no nearer than that row, so that no loss jumps; rows must then learn to come nearer")
 struct quantizer_options {
@@ -141,7 +143,7 @@ enum orthogonality_per { ORTHOGONALITIES(OPTION_CHOICE_NUMBER) };
     KEY(in, REAL, "loss.temperature", temperature, "0.07", 1e-4, 1e4, STEP_JOBS, SHAPES,                               \
         "temperature of the contrastive losses")                                                                       \
     KEY(in, REAL, "loss.align", align, "0.1", 0, 1e6, STEP_JOBS, SHAPES, "weight of the cosine of text and graph")     \
-    KEY(in, REAL, "loss.orthogonality", orthogonality, "0.1", 0, 1e6, STEP_JOBS, SHAPES,                               \
+    KEY(in, REAL, "loss.orthogonality", orthogonality, "0.005", 0, 1e6, STEP_JOBS, SHAPES,                             \
         "weight of |specific^T shared|")                                                                               \
     KEY(in, CHOICE, "loss.orthogonality_per", orthogonality_per, orthogonality_per, ORTHOGONALITIES, "batch",          \
         STEP_JOBS, SHAPES,                                                                                             \
@@ -150,7 +152,7 @@ enum orthogonality_per { ORTHOGONALITIES(OPTION_CHOICE_NUMBER) };
         "weight of the cosine of each side's feature with what a linear map makes of its tokens; 0: no such map")      \
     KEY(in, REAL, "loss.kl", kl, "0", 0, 1e6, STEP_JOBS, SHAPES,                                                       \
         "weight of the paper's L_KL, the divergence of shared-graph from shared-text distances to the codebook")       \
-    KEY(in, REAL, "loss.neighbours", neighbours, "0", 0, 1e6, STEP_JOBS, SHAPES,                                       \
+    KEY(in, REAL, "loss.neighbours", neighbours, "20", 0, 1e6, STEP_JOBS, SHAPES,                                      \
         "weight of the divergence of who is near whom, by each side's tokens, from who is by its feature")             \
     KEY(in, REAL, "loss.neighbours_temperature", neighbours_temperature, "0.05", 1e-4, 1e4, STEP_JOBS, SHAPES,         \
         "temperature of the features' cosines that loss.neighbours compares")                                          \

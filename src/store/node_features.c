@@ -4,12 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "half.h"
 #include "store/text_features.h"
 
-enum { WINDOW_ROWS = 2048 };
+enum { WINDOW_ROWS = 2048, DIFFER_NODES = 256 };
 
 /* A feature row that is wanted, and the place among the nodes asked for of the one that wants it. */
 struct node_at {
@@ -30,7 +31,7 @@ static int read_sizes(struct node_features *f) {
     if (f->n_nodes == 0)
         return status_set(STATUS_FAILED,
                           "%s has no features of the names of nodes, which graph.node_start: text begins with: run "
-                          "`medtok encode --force` with text.nodes=yes",
+                          "`medtok encode` again with text.nodes=yes, or set graph.node_start=random",
                           h5file_path(f->file));
     TRY(h5file_get_text(f->file, "precision", &precision));
     f->type = strcmp(precision, "fp16") == 0 ? H5_F16 : H5_F32;
@@ -103,4 +104,39 @@ int node_features_read(struct node_features *f, int64_t n, const int64_t *nodes,
             TRY(copy_row(f, f->at[k].row - row, nodes[f->at[k].node], rows + f->at[k].node * f->dim));
     }
     return STATUS_OK;
+}
+
+/* ---- whether names tell nodes apart ---- */
+/* Whether two rows are further apart than rounding, by the size of the first. */
+static int rows_differ(const float *a, const float *b, int64_t dim) {
+    const double NEAR = 2e-5;
+    double apart = 0, size = 0;
+    for (int64_t j = 0; j < dim; j++) {
+        apart += fabs((double)a[j] - (double)b[j]);
+        size += fabs((double)a[j]);
+    }
+    return apart > NEAR * size;
+}
+
+int node_features_differ(struct node_features *f, int *differ) {
+    int64_t numbers[DIFFER_NODES], first_named = -1;
+    unsigned char named[DIFFER_NODES];
+    float *rows, *one;
+    int status = mem_alloc(&rows, (DIFFER_NODES + 1) * f->dim, sizeof *rows);
+    *differ = 0;
+    TRY(status);
+    one = rows + DIFFER_NODES * f->dim;
+    for (int64_t at = 0; at < f->n_nodes && !*differ && status == STATUS_OK; at += DIFFER_NODES) {
+        int64_t n = f->n_nodes - at < DIFFER_NODES ? f->n_nodes - at : DIFFER_NODES;
+        for (int64_t i = 0; i < n; i++) numbers[i] = at + i;
+        status = node_features_read(f, n, numbers, rows, named);
+        for (int64_t i = 0; i < n && status == STATUS_OK && !*differ; i++) {
+            if (!named[i]) continue;
+            if (first_named < 0) memcpy(one, rows + i * f->dim, (size_t)f->dim * sizeof *one);
+            if (first_named < 0) first_named = at + i;
+            *differ = rows_differ(one, rows + i * f->dim, f->dim);
+        }
+    }
+    free(rows);
+    return status;
 }

@@ -28,4 +28,7 @@ void node_features_close(struct node_features *features);
 int node_features_read(struct node_features *features, int64_t n, const int64_t *nodes, float *rows,
                        unsigned char *named);
 
+/* *differ: whether the names of two nodes have features that differ by more than float32 rounds by. Reads until there are two. */
+int node_features_differ(struct node_features *features, int *differ);
+
 #endif

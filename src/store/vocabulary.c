@@ -284,14 +284,27 @@ static int read_graphs(struct h5file *file, struct vocabulary *v) {
     return vocabulary_check_graphs(file, v, NULL);
 }
 
+static int has_node_names(struct h5file *file, int64_t *rows) {
+    int64_t cols;
+    return h5file_shape(file, "node_name_offsets", H5_I64, rows, &cols) == STATUS_OK && *rows > 0;
+}
+
+int vocabulary_has_node_names(const char *path) {
+    struct h5file *file = NULL;
+    int64_t rows;
+    int has = h5file_open(&file, path, KIND_VOCABULARY) == STATUS_OK && has_node_names(file, &rows);
+    h5file_close(file);
+    return has;
+}
+
 int vocabulary_read_node_names(const char *path, int64_t first, int64_t count, struct vocabulary *v) {
     struct h5file *file = NULL;
-    int64_t rows = 0, cols, base;
+    int64_t rows = 0, base;
     int status;
     *v = (struct vocabulary){0};
     TRY_DONE(h5file_open(&file, path, KIND_VOCABULARY));
     TRY_DONE(read_sizes(file, v));
-    if (h5file_shape(file, "node_name_offsets", H5_I64, &rows, &cols) != STATUS_OK || rows == 0)
+    if (!has_node_names(file, &rows))
         status = status_set(
             STATUS_FAILED, "%s does not hold the names of nodes (an older release made it): run `medtok prepare` again",
             path);

@@ -90,6 +90,9 @@ int vocabulary_share_descriptions(const char *path, int share, int n_shares, int
  * goes with any file. */
 int vocabulary_check_removed(const char *path, const char *removed);
 
+/* Whether it holds the names of nodes; one of an older release does not. */
+int vocabulary_has_node_names(const char *path);
+
 /* The identities of all nodes, *identity [*n_nodes]: those of the hierarchy by their names. 0: not known. The caller frees them. */
 int vocabulary_read_identities(const char *path, uint64_t **identity, int64_t *n_nodes);
 

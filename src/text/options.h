@@ -30,11 +30,12 @@ enum precision { PRECISIONS(OPTION_CHOICE_NUMBER) };
         "bert: longer texts are cut; [CLS] and [SEP] count")                                                           \
     KEY(in, CHOICE, "text.features", features, text_features_kept, TEXT_FEATURES_KEPT, "tokens", JOB_ENCODE, SHAPES,   \
         "bert: the hidden states of all tokens, or only the sentence feature")                                         \
-    KEY(in, CHOICE, "text.pool", pool, text_pooling, TEXT_POOLINGS, "cls", JOB_ENCODE | MODEL_JOBS, SHAPES,            \
+    KEY(in, CHOICE, "text.pool", pool, text_pooling, TEXT_POOLINGS, "mean", JOB_ENCODE | MODEL_JOBS, SHAPES,           \
         "bert: the sentence feature, which stands first in a text: the hidden state of [CLS] (reference), or the "     \
         "mean over all tokens")                                                                                        \
-    KEY(in, CHOICE, "text.nodes", nodes, text_nodes, TEXTS_OF_NODES, "no", JOB_ENCODE, SHAPES,                         \
-        "yes: sentence features of the names of the graph's nodes too, for graph.node_start: text")                    \
+    KEY(in, CHOICE, "text.nodes", nodes, text_nodes, TEXTS_OF_NODES, "yes", JOB_ENCODE, SHAPES,                        \
+        "yes: sentence features of the names of the graph's nodes too, for graph.node_start: text; not set: no where " \
+        "the vocabulary has no names")                                                                                 \
     KEY(in, CHOICE, "text.compute", compute, compute, COMPUTES, "fp32", JOB_ENCODE | MODEL_JOBS, SHAPES,               \
         "bert: in what matrix products multiply; bf16 needs a GPU, or a processor with AVX512_BF16 or AMX; tf32 a "    \
         "GPU")                                                                                                         \

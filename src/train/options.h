@@ -21,7 +21,8 @@ enum resume { RESUMES(OPTION_CHOICE_NUMBER) };
     KEY(in, INTEGER, "train.micro_batches", micro_batches, "1", 1, 65536, "batches", STEP_JOBS, SHAPES,                \
         "batches, one after the other, whose mean gradient makes one step")                                            \
     KEY(in, INTEGER, "train.steps", steps, "3000", 1, 1e9, "steps", STEP_JOBS, SHAPES, "length of training")           \
-    KEY(in, REAL, "train.rate", rate, "1e-3", 0, 1e6, STEP_JOBS, SHAPES, "Adam's learning rate")                       \
+    KEY(in, REAL, "train.rate", rate, "5e-6", 0, 1e6, STEP_JOBS, SHAPES,                                               \
+        "Adam's learning rate: maps go as far as rate times steps; the default is for train.steps=3000")               \
     KEY(in, CHOICE, "train.rate_scale", rate_scale, rate_scale, RATE_SCALES, "none", STEP_JOBS, SHAPES,                \
         "what train.rate becomes for k times train.rate_batch codes in a step: it stays, or is multiplied by the "     \
         "root "                                                                                                        \

@@ -9,10 +9,10 @@ MEDTOK = os.environ.get("MEDTOK", "build/medtok")
 
 
 def bench(work, settings, ranks=1):
-    """Runs `medtok bench` on one backend; its part of bench.json."""
+    """Runs `medtok bench` on one backend, with the steps of plain settings, which peers have too; its part of bench.json."""
     path = os.path.join(work, "bench.json")
     command = ["mpirun", "--bind-to", "none", "-n", str(ranks)] if ranks > 1 else []
-    command += [MEDTOK, "bench", "--set", "bench.json=" + path]
+    command += [MEDTOK, "bench", "--config", os.path.join(os.path.dirname(__file__), "..", "support", "plain.yaml"), "--set", "bench.json=" + path]
     for setting in settings:
         command += ["--set", setting]
     run(command)

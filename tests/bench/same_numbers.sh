@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 rm -rf "$out"
 mkdir -p "$out"
 : > "$out/sums"
-base="--config configs/quickstart.yaml --set run.threads=1 --set run.log_level=error --set run.device=cpu"
+base="--config configs/quickstart.yaml --config tests/support/plain.yaml --set run.threads=1 --set run.log_level=error --set run.device=cpu"
 files() { for k in vocabulary text checkpoint table; do printf -- '--set files.%s=%s/%s.h5 ' $k "$out" "$1$k"; done; printf -- '--set files.export=%s/%sexport' "$out" "$1"; }
 declare -A V=(
  [gcn]=""

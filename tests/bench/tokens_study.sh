@@ -16,7 +16,7 @@ shift
 data=$(cd "${DATA:-../shared/data}" && pwd)
 began=$SECONDS
 declare -A settings=(
-    [default]=""
+    [plain]="" # what the defaults were before 0.6, but for text.pool: all arms stand on it
     [rows]="quantizer.rate=10 quantizer.rows=unit quantizer.revive_angle=1"
     [start]="model.text_map=principal quantizer.init=kmeans train.steps=1 train.rate=1e-9"
     [residual]="model.text_map=principal quantizer.assign=residual quantizer.warmup=40 quantizer.init=kmeans quantizer.update=ema loss.orthogonality=0.005 loss.reconstruction=20"
@@ -34,9 +34,9 @@ settings[slower-neighbours]="${settings[slower]} loss.neighbours=20"
 settings[slower-weighed]="${settings[slower]} model.graph_weight=0.7"
 settings[slower-neighbours-weighed]="${settings[slower-neighbours]} model.graph_weight=0.7"
 settings[start-names-weighed]="${settings[start-names]} model.graph_weight=0.7"
-# For STEPS=3000: the maps go as far as those of slower go in 300 steps, and the rows' rate stays.
+# The defaults, for STEPS=3000: the maps go as far as those of slower go in 300 steps, and the rows' rate stays.
 settings[slowest-neighbours-weighed]="${settings[slower-neighbours-weighed]} train.rate=5e-6 quantizer.rate=400 quantizer.warmup=0"
-order="default rows start-residual start start-names residual residual-names residual-names-slow nearest nearest-slow nearest-names nearest-names-slow slower-neighbours slower-weighed slower-neighbours-weighed start-names-weighed slowest-neighbours-weighed"
+order="plain rows start-residual start start-names residual residual-names residual-names-slow nearest nearest-slow nearest-names nearest-names-slow slower-neighbours slower-weighed slower-neighbours-weighed start-names-weighed slowest-neighbours-weighed"
 [ $# -gt 0 ] || set -- $order
 for arm in "$@"; do
     [ -n "${settings[$arm]+x}" ] || { echo "there is no arm $arm: $order" >&2 && exit 2; }
@@ -51,7 +51,7 @@ run: {threads: ${THREADS:-1}, device: ${DEVICE:-auto}, live_page: 0}
 YAML
 # job NAME JOB...: its log is FOLDER/NAME.log, shown if it fails.
 job() {
-    "$MEDTOK" "${@:2}" --config "$folder/base.yaml" >>"$folder/$1.log" 2>&1 || { tail -n 3 "$folder/$1.log" >&2 && exit 1; }
+    "$MEDTOK" "${@:2}" --config tests/support/plain.yaml --config "$folder/base.yaml" >>"$folder/$1.log" 2>&1 || { tail -n 3 "$folder/$1.log" >&2 && exit 1; }
 }
 [ -s "$folder/v.h5" ] || job prepare prepare
 [ -s "$folder/t.h5" ] || job prepare encode

@@ -68,7 +68,7 @@ def first_codes_with_a_graph(options, path):
 
 def medtok(folder, job, ranks, settings):
     command = ["mpirun", "-n", str(ranks), os.environ.get("MEDTOK", os.path.join(ROOT, "build/medtok")), job, "--config",
-               os.path.join(folder, "config.yaml")]
+               os.path.join(ROOT, "tests", "support", "plain.yaml"), "--config", os.path.join(folder, "config.yaml")]
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]
     done = subprocess.run(command, env=os.environ | MPI_ENVIRONMENT, stderr=subprocess.PIPE, text=True)

@@ -25,7 +25,7 @@ SMALL = ["text.dim=64", "quantizer.size=300", "quantizer.dim=32", "train.batch=6
 
 def command(job, files, *sets, ranks=None):
     sets = [f"files.{key}={value}" for key, value in files.items()] + SMALL + list(sets)
-    return ([MPIRUN, "-n", str(ranks)] if ranks else []) + [MEDTOK, job, "--config", "configs/quickstart.yaml", "--set"] + sets
+    return ([MPIRUN, "-n", str(ranks)] if ranks else []) + [MEDTOK, job, "--config", "configs/quickstart.yaml", "--config", "tests/support/plain.yaml", "--set"] + sets
 
 
 def medtok(job, files, *sets, ranks=None):

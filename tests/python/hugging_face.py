@@ -25,7 +25,7 @@ def medtok(folder, job, *arguments):
     names = {"vocabulary": "vocabulary.h5", "text": "text.h5", "checkpoint": "checkpoint.h5", "table": "table.h5", "export": "export"}
     sets = [f"files.{key}={os.path.join(folder, name)}" for key, name in names.items()]
     sets += [f"files.codes=[tests/sample/codes.tsv,{folder}/several.tsv]", "train.steps=5", "train.checkpoint_every=0", "train.batch=128", "run.threads=1"]
-    done = subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml",
+    done = subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml", "--config", "tests/support/plain.yaml",
                            "--set", f"probe.report={folder}/probe.json"] + [a for s in sets for a in ("--set", s)] + list(arguments),
                           cwd=ROOT, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr

@@ -36,7 +36,7 @@ LESS = {"synth.patients": "60", "synth.scale": "0.01", "ehr.seeds": "1", "ehr.pr
 SMALL = """
 text: {dim: 32}
 graph: {node_dim: 32}
-quantizer: {size: 90, dim: 16, warmup: 0}
+quantizer: {size: 90, dim: 16}
 train: {batch: 32, steps: 3, checkpoint_every: 0, eval_codes: 64}
 attention: {layers: 1}
 inspect: {resamples: 20}

@@ -170,7 +170,7 @@ with tempfile.TemporaryDirectory() as folder:
                     f"probe.maps={folder}/map.csv", f"probe.classes={folder}/chapters.tsv", f"probe.report={folder}/probe.json"):
         sets += ["--set", setting]
     for job in ("prepare", "encode", "train", "tokenize", "probe"):
-        subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml"] + sets, check=True, cwd=ROOT,
+        subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml", "--config", "tests/support/plain.yaml"] + sets, check=True, cwd=ROOT,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(os.path.join(folder, "probe.json"), encoding="utf-8") as report:
         probes = json.load(report)["probes"]

@@ -103,7 +103,7 @@ with tempfile.TemporaryDirectory() as folder:
     for setting in (f"train.holdout={HOLDOUT}", "train.eval_every=20", "train.steps=20", "inspect.resamples=50"):
         sets += ["--set", setting]
     for job in ("prepare", "encode", "train", "tokenize", "inspect"):
-        subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml"] + sets, check=True, cwd=ROOT,
+        subprocess.run([MEDTOK, job, "--config", "configs/quickstart.yaml", "--config", "tests/support/plain.yaml"] + sets, check=True, cwd=ROOT,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(os.path.join(folder, "table.quality.json"), encoding="utf-8") as report:
         whole = json.load(report)["measures"]

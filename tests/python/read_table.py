@@ -41,6 +41,9 @@ with tempfile.TemporaryDirectory() as folder:
         assert numpy.allclose(weights.sum(axis=2), ~absent, atol=1e-5)
         assert (absent == (absent[:, 1:2] & numpy.array([False, True, False, True]))).all()
         mean = numpy.einsum("ngk,ngkd->ngd", weights, table["codebook"][:][tokens])
+        weight = float(table.attrs["graph_weight"].decode().rstrip("\0"))
+        assert weight == 0.7
+        mean *= numpy.array([1, weight, 1, weight])[:, None]
         assert numpy.allclose(mean.reshape(710, 256), table["embedding"][:], atol=1e-5)
         for name, array in (("tokens_all", tokens), ("weights_all", weights), ("embeddings_all", table["embedding"][:])):
             exported = numpy.load(os.path.join(folder, "export", name + ".npy"))

@@ -29,7 +29,7 @@ def medtok(folder, job, *sets, ranks=None, codes=None):
     sets = [f"files.{key}={folder}/{name}" for key, name in files.items()] + ["run.threads=1", *sets]
     if codes:
         sets.append(f"files.codes={codes}")
-    command = ([MPIRUN, "-n", str(ranks)] if ranks else []) + [MEDTOK, job, "--config", "configs/quickstart.yaml"]
+    command = ([MPIRUN, "-n", str(ranks)] if ranks else []) + [MEDTOK, job, "--config", "configs/quickstart.yaml", "--config", "tests/support/plain.yaml"]
     subprocess.run(command + [a for s in sets for a in ("--set", s)], cwd=ROOT, check=True, capture_output=True)
 
 

@@ -47,6 +47,7 @@ waits() { [ "$(paste -sd'|' order)" = "$1" ] || fail "dependencies are not $1: $
 waits '|--dependency=afterok:1|--dependency=afterok:2|--dependency=afterok:3|--dependency=afterok:4|--dependency=afterok:5'
 for script in "$run"/scripts/*.sbatch; do bash -n "$script" || fail "$script is no script"; done
 for key in files.codes train.steps run.seed inspect.; do grep -q "^$key" "$run/config.yaml" || fail "config.yaml lacks $key"; done
+grep -q '^graph.node_start: random$' "$run/config.yaml" || fail "config.yaml lacks a setting that is not the default's"
 grep -qF "report.page: '$work/gpus'' 50% #1/report.html'" "$run/report.yaml" || fail "report.yaml: $(cat "$run/report.yaml")"
 
 # What lies in front of a part of the chain.
@@ -128,4 +129,9 @@ grep -q 'seeds is a run folder already: --resume' out || fail "no word of it: $(
 submit --seeds 0,1 --vary train.rate=1 && fail "two arrays in one"
 submit --vary cohort.format=meds --run other && fail "an array over what is no setting of a training"
 grep -q 'cohort.format is no setting of train or evaluate' out || fail "no word of it: $(cat out)"
+# A default that may give way is none of a run's settings, where it would count as set; what it became is.
+rm -f order told.* && "$ROOT/slurm/submit" --config default.yaml --run users --set graph.hidden=40 >out 2>&1 || fail "submit with defaults: $(cat out)"
+lacks users/config.yaml '^(graph.node_start|model.text_map|quantizer.rate|train.rate|text.nodes): '
+has users/config.yaml 'graph.encoder_start: random'
+has users/config.yaml 'graph.hidden: 40'
 finish

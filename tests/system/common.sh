@@ -27,7 +27,8 @@ skip() {
     exit 77
 }
 
-# A small training on the sample: seconds, not minutes.
+# A small training on the sample: seconds, not minutes. With plain settings; `as_users_train` takes the program's defaults, at a rate for so
+# few steps.
 cat >"$work/small.yaml" <<YAML
 files:
   codes: [$SAMPLE/codes.tsv]
@@ -39,8 +40,14 @@ files:
   export: $work/export
 text: {dim: 64}
 quantizer: {size: 300, dim: 32}
-train: {batch: 96, steps: 12, rate: 1e-3, checkpoint_every: 4, log_every: 4}
+train: {batch: 96, steps: 12, checkpoint_every: 4, log_every: 4}
 YAML
+cp "$work/small.yaml" "$work/default.yaml"
+cat "$ROOT/tests/support/plain.yaml" >>"$work/small.yaml"
+as_users_train() {
+    cp "$work/default.yaml" "$work/small.yaml"
+    printf '%s\n' 'train.rate: 1.25e-3' 'quantizer.rate: 1.6' >>"$work/small.yaml"
+}
 # MPI that looks for no network, and starts no daemon beside a process alone: such a one takes a quarter of the time, two ranks two
 # thirds. Two processes that start at once, of two tests, must not share MPI's scratch folder then.
 export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_orte_tmpdir_base=$mpi_scratch

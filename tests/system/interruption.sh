@@ -3,6 +3,7 @@
 # ends where an undisturbed run ends. A killed run leaves no file under its final name.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+as_users_train
 medtok prepare && medtok encode || fail "prepare and encode"
 long="--set train.steps=200 --set train.checkpoint_every=50"
 medtok train $long --set files.checkpoint=whole.h5 2>/dev/null || fail "undisturbed run"

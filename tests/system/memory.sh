@@ -34,6 +34,7 @@ train: {batch: 16, steps: 1, partition: random}
 tokenize: {batch: 32}
 run: {threads: 1}
 YAML
+cat "$ROOT/tests/support/plain.yaml" >>many.yaml
 
 # count JOB RANKS SETTING...: then counts.txt has `stage peak read` a line, of the rank with the most of each
 count() {

@@ -65,6 +65,11 @@ medtok tokenize --set text.model=model --set files.checkpoint=noisy.1.h5 --set f
 h5diff -q online.1.h5 online.2.h5 tokens || fail "online tables depend on the ranks"
 medtok verify --set files.table=online.1.h5 >log 2>&1 || fail "verify: $(cat log)"
 
+# The defaults, which begin with cached features where there are any.
+as_users_train
+medtok train $online --set text.model=still --set train.steps=2 --set files.checkpoint=users.h5 2>log || fail "online, defaults: $(cat log)"
+[ "$(grep -c 'is random: with text.mode: online' log)" -eq 2 ] && grep -aq 'text.pool: mean' users.h5 || fail "online: not a word that defaults give way: $(cat log)"
+
 # What must be refused
 expect_error 2 'text.model must name' medtok train --set text.mode=online
 expect_error 1 'was trained with another model-config' medtok tokenize --set text.model=still --set files.checkpoint=noisy.1.h5 --set files.table=other.h5

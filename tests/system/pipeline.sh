@@ -3,6 +3,7 @@
 # everything up to date; a changed setting makes the file again.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+as_users_train
 medtok prepare || fail prepare
 medtok_ranks 2 encode || fail encode
 medtok_ranks 2 train || fail train

@@ -48,4 +48,16 @@ paste parts1.txt parts2.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d
 cmp -s parts1.txt auto1.txt && fail "parts change nothing"
 head -1 auto1.txt | awk '{first = $1} END {exit !(first > 0)}' || fail "no loss"
 awk 'NR == 1 {first = $1} END {exit !($1 < first)}' auto1.txt || fail "the loss does not fall: $(cat auto1.txt)"
+
+# The program's defaults: principal components, names of nodes and k-means on any number of ranks.
+as_users_train
+medtok encode 2>/dev/null || fail "encode with names of nodes"
+for ranks in 1 2 3; do
+    medtok_ranks $ranks train --set files.checkpoint=users$ranks.h5 2>/dev/null || fail "defaults on $ranks ranks"
+    losses users$ranks.jsonl >users$ranks.txt
+done
+for ranks in 2 3; do
+    paste users1.txt users$ranks.txt | awk '{d = ($2 - $1) / $1; if (d < 0) d = -d; if (d > 2e-4) bad++; n++} END {exit n != 12 || bad}' ||
+        fail "losses of the defaults on $ranks ranks differ: $(paste users1.txt users$ranks.txt)"
+done
 finish

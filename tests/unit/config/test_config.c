@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "config/schema.h"
+#include "defaults.h"
 #include "jobs.h"
 #include "settings.h"
 
@@ -55,7 +56,7 @@ static void defaults_are_allowed_and_reference_settings_are_those_of_the_method(
     assert_true(config.quantizer.loss_space == LOSS_SPACE_RAW && config.quantizer.shared_region == SHARED_ALL);
     assert_true(config.quantizer.update == UPDATE_GRADIENT && config.quantizer.revive_after == 0);
     assert_true(config.loss.sibling_negatives == SIBLINGS_KEEP && config.loss.parts == 4);
-    /* what configs/tokens.yaml, and perhaps later defaults, do otherwise */
+    /* what the defaults do otherwise */
     assert_true(config.text.pool == POOL_CLS && config.text.nodes == NODE_TEXTS_NO);
     assert_true(config.model.text_map == TEXT_MAP_RANDOM && config.model.graph_weight == 1);
     assert_true(config.graph.node_start == NODE_START_RANDOM && config.graph.encoder_start == ENCODER_START_RANDOM);
@@ -63,6 +64,44 @@ static void defaults_are_allowed_and_reference_settings_are_those_of_the_method(
     assert_true(config.quantizer.rows == ROWS_FREE && config.quantizer.assign == ASSIGN_NEAREST);
     assert_true(config.loss.reconstruction == 0 && config.loss.neighbours == 0 && config.loss.kl == 0);
     assert_true(config.loss.orthogonality == 0.1);
+}
+
+static void plain_settings_are_those_of_the_publication_where_defaults_are_not(void **state) {
+    (void)state;
+    assert_int_equal(config_read_file(&config, PLAIN_SETTINGS), STATUS_OK);
+    assert_true(config.text.pool == POOL_CLS && config.text.nodes == NODE_TEXTS_NO);
+    assert_true(config.model.text_map == TEXT_MAP_RANDOM && config.model.graph_weight == 1);
+    assert_true(config.graph.node_start == NODE_START_RANDOM && config.graph.encoder_start == ENCODER_START_RANDOM);
+    assert_true(config.quantizer.init == INIT_NORMAL && config.quantizer.rate == 0 &&
+                config.quantizer.rows == ROWS_FREE);
+    assert_true(config.loss.neighbours == 0 && config.loss.orthogonality == 0.1 && config.train.rate == 1e-3);
+}
+
+static void what_was_set_is_known(void **state) {
+    (void)state;
+    assert_false(config_given(&config, "train.steps") || config_given(&config, "train.rate"));
+    reads("train.steps: 3000\nfiles.codes: [a]\n"); /* the default's value */
+    assert_true(config_given(&config, "train.steps") && config_given(&config, "files.codes"));
+    assert_int_equal(config_set(&config, "train.rate=1"), STATUS_OK);
+    assert_true(config_given(&config, "train.rate"));
+    assert_false(config_given(&config, "train.batch") || config_given(&config, "train.warmup"));
+}
+
+static void defaults_give_way_and_what_was_set_does_not(void **state) {
+    (void)state;
+    config_set(&config, "text.mode=online");
+    config_set(&config, "quantizer.update=ema");
+    config_set(&config, "graph.hidden=127");
+    defaults_by_settings(&config, 0);
+    assert_true(config.model.text_map == TEXT_MAP_RANDOM && config.graph.node_start == NODE_START_RANDOM);
+    assert_true(config.quantizer.rate == 0 && config.graph.encoder_start == ENCODER_START_RANDOM);
+    config_set(&config, "model.text_map=principal");
+    config_set(&config, "graph.node_start=text");
+    config_set(&config, "quantizer.rate=3");
+    config_set(&config, "graph.encoder_start=mean");
+    defaults_by_settings(&config, 0);
+    assert_true(config.model.text_map == TEXT_MAP_PRINCIPAL && config.graph.node_start == NODE_START_TEXT);
+    assert_true(config.quantizer.rate == 3 && config.graph.encoder_start == ENCODER_START_MEAN);
 }
 
 static void yaml_may_nest_or_dot(void **state) {
@@ -248,7 +287,7 @@ static void provenance_holds_what_shapes_the_output_alone(void **state) {
     (void)state;
     char *text;
     assert_int_equal(config_provenance(&config, JOB_TRAIN, &text), STATUS_OK);
-    assert_non_null(strstr(text, "train.rate: 0.001\n"));
+    assert_non_null(strstr(text, "train.rate: 5e-06\n"));
     assert_null(strstr(text, "files."));
     assert_null(strstr(text, "threads"));
     assert_null(strstr(text, "log_every"));
@@ -259,6 +298,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(defaults_are_allowed_and_reference_settings_are_those_of_the_method, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(plain_settings_are_those_of_the_publication_where_defaults_are_not, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_was_set_is_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(defaults_give_way_and_what_was_set_does_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(yaml_may_nest_or_dot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_name_file_line_key_and_what_is_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_are_suggested_only_when_near, set_up, tear_down),

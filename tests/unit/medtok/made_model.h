@@ -64,6 +64,7 @@ static inline struct world *make_world(const char *const *settings) {
     struct world *w;
     mem_alloc(&w, 1, sizeof *w);
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
+    assert_int_equal(config_read_file(&w->config, PLAIN_SETTINGS), STATUS_OK);
     for (int i = 0; SMALL[i]; i++) assert_int_equal(config_set(&w->config, SMALL[i]), STATUS_OK);
     for (int i = 0; settings[i]; i++) assert_int_equal(config_set(&w->config, settings[i]), STATUS_OK);
     w->comm = comm_self();

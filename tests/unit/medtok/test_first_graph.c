@@ -111,6 +111,7 @@ static void make_world(struct world *w, const char *const *settings) {
                                         "graph.heads=2",     "attention.layers=1", NULL};
     *w = (struct world){.start = {0}};
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
+    assert_int_equal(config_read_file(&w->config, PLAIN_SETTINGS), STATUS_OK);
     for (int i = 0; SMALL[i]; i++) assert_int_equal(config_set(&w->config, SMALL[i]), STATUS_OK);
     for (int i = 0; settings[i]; i++) assert_int_equal(config_set(&w->config, settings[i]), STATUS_OK);
     assert_int_equal(device_open_cpu(&w->device, 1), 0);

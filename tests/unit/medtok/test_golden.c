@@ -241,6 +241,7 @@ static int make_world(void **state) {
     write_vocabulary(&w->reference, w->vocabulary);
     write_text(&w->reference, w->text, w->vocabulary);
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
+    assert_int_equal(config_read_file(&w->config, PLAIN_SETTINGS), STATUS_OK);
     for (int i = 0; i < w->reference.n_settings; i++)
         if (config_set(&w->config, w->reference.settings[i]) != STATUS_OK) fail_msg("%s: %s", name, status_message());
     set_path(&w->config, "files.vocabulary", w->vocabulary);

@@ -173,6 +173,7 @@ static int make_world_of(void **state, const char *encoder) {
     struct world *w;
     mem_alloc(&w, 1, sizeof *w);
     assert_int_equal(config_defaults(&w->config), STATUS_OK);
+    assert_int_equal(config_read_file(&w->config, PLAIN_SETTINGS), STATUS_OK);
     for (size_t i = 0; i < sizeof SETTINGS / sizeof *SETTINGS; i++)
         assert_int_equal(config_set(&w->config, SETTINGS[i]), STATUS_OK);
     assert_int_equal(config_set(&w->config, encoder), STATUS_OK);
