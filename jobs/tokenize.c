@@ -35,6 +35,7 @@ static int adopt_model_settings(struct config *config, int64_t *step) {
     TRY_DONE(h5file_get_int(file, "step", step));
     TRY_DONE(h5file_get_text(file, "config", &text));
     config->text.pool = POOL_CLS; /* of a checkpoint of before the setting */
+    config->quantizer.assign = ASSIGN_NEAREST;
     TRY_DONE(config_adopt(config, config->files.checkpoint, text));
 done:
     free(text);

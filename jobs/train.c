@@ -54,12 +54,10 @@ static void compare_lines(const char *there, const char *here, char *text, size_
 }
 
 /* What a checkpoint of before the setting was trained with. */
-enum { N_STARTS = 3, N_ADOPTED = 5 };
-static const char *const STARTS[N_ADOPTED][2] = {{"graph.encoder_start", "random"},
-                                                 {"model.text_map", "random"},
-                                                 {"quantizer.init", "normal"},
-                                                 {"graph.node_start", "random"},
-                                                 {"text.pool", "cls"}};
+enum { N_STARTS = 3, N_ADOPTED = 6 };
+static const char *const STARTS[N_ADOPTED][2] = {
+    {"graph.encoder_start", "random"}, {"model.text_map", "random"}, {"quantizer.init", "normal"},
+    {"graph.node_start", "random"},    {"text.pool", "cls"},         {"quantizer.assign", "nearest"}};
 
 /* What the lines `there` hold of STARTS[i], and its length. */
 static const char *start_there(const char *there, int i, size_t *length) {
@@ -68,7 +66,7 @@ static const char *start_there(const char *there, int i, size_t *length) {
     return value ? value : STARTS[i][1];
 }
 
-/* Defaults become what the other training began with, and how it pooled, if it read texts itself. */
+/* Defaults become what the other training began with, how it pooled, if it read texts itself, and how it chose tokens. */
 static int adopt_start(struct config *config) {
     struct h5file *file = NULL;
     char *there = NULL, setting[128];

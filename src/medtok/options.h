@@ -90,7 +90,7 @@ enum { MAX_TOP_K = 16 };
     KEY(in, INTEGER, "quantizer.dim", dim, "64", 1, 4096, "", MODEL_JOBS, SHAPES, "width of a code vector")            \
     KEY(in, INTEGER, "quantizer.top_k", top_k, "5", 1, MAX_TOP_K, "tokens", MODEL_JOBS, SHAPES,                        \
         "tokens of a code in each group")                                                                              \
-    KEY(in, CHOICE, "quantizer.assign", assign, quantizer_assignment, QUANTIZER_ASSIGNMENTS, "nearest", MODEL_JOBS,    \
+    KEY(in, CHOICE, "quantizer.assign", assign, quantizer_assignment, QUANTIZER_ASSIGNMENTS, "sparse", MODEL_JOBS,     \
         SHAPES,                                                                                                        \
         "tokens of a group: nearest: the top_k nearest rows; residual: one row of each of top_k parts of the region, " \
         "the nearest to what those before it leave; sparse: of the 16 nearest rows those top_k that explain the "      \

@@ -46,18 +46,23 @@ value ranks1.jsonl rate | awk 'NR == 1 && $1 - 1e-3 / 3 > 1e-9 {bad = 1} {last =
 value ranks1.jsonl gradient_scale | awk '$1 > 0 && $1 < 1 {n++} END {exit !n}' || fail "clipping does not show"
 for ranks in 2 3; do same_on "" $ranks; done
 
-# Beside them: nearest rows that learn by gradient, of length 1 and at a rate of their own, no warm-up, k-means at the first weights.
-nearest="$all --set quantizer.assign=nearest --set quantizer.update=gradient --set quantizer.rate=2 --set quantizer.rows=unit --set loss.reconstruction=0 --set quantizer.warmup=0 --set model.text_map=random"
-for ranks in 1 2; do
-    medtok_ranks $ranks train $nearest --set files.checkpoint=nearest$ranks.h5 2>log.txt || fail "nearest, $ranks ranks: $(cat log.txt)"
-    value nearest$ranks.jsonl loss >losses_nearest$ranks.txt
-    value nearest$ranks.jsonl revived >revived_nearest$ranks.txt
-    medtok tokenize --set files.checkpoint=nearest$ranks.h5 --set files.table=nearest_table$ranks.h5 2>/dev/null || fail "tokenize"
-    medtok export tsv --set files.table=nearest_table$ranks.h5 --set files.export=export_nearest$ranks >/dev/null 2>&1 || fail "export"
+# Beside them: rows that are near, alone or by what they explain together, learn by gradient, of length 1 and at a rate of their own, no warm-up,
+# k-means at the first weights.
+near="$all --set quantizer.update=gradient --set quantizer.rate=2 --set quantizer.rows=unit --set loss.reconstruction=0 --set quantizer.warmup=0 --set model.text_map=random"
+for how in nearest sparse; do
+    for ranks in 1 2; do
+        medtok_ranks $ranks train $near --set quantizer.assign=$how files.checkpoint=$how$ranks.h5 2>log.txt || fail "$how, $ranks ranks: $(cat log.txt)"
+        value $how$ranks.jsonl loss >losses_$how$ranks.txt
+        value $how$ranks.jsonl revived >revived_$how$ranks.txt
+        medtok tokenize --set files.checkpoint=$how$ranks.h5 --set files.table=${how}_table$ranks.h5 2>/dev/null || fail "tokenize"
+        medtok export tsv --set files.table=${how}_table$ranks.h5 --set files.export=export_$how$ranks >/dev/null 2>&1 || fail "export"
+    done
+    medtok verify --set files.table=${how}_table1.h5 >/dev/null 2>log.txt || fail "$how: verify: $(cat log.txt)"
+    [ "$(attribute ${how}_table1.h5 residual)" = 0 ] || fail "$how: the table claims that its tokens are of residuals"
+    awk '{n += $1} END {exit !(n > 0)}' revived_${how}1.txt || fail "$how: no row was revived"
+    same_on $how 2
 done
-[ "$(attribute nearest_table1.h5 residual)" = 0 ] || fail "the table claims that its tokens are of residuals"
-awk '{n += $1} END {exit !(n > 0)}' revived_nearest1.txt || fail "nearest: no row was revived"
-same_on nearest 2
+[ "$(attribute nearest_table1.h5 sparse)" = 0 ] && [ "$(attribute sparse_table1.h5 sparse)" = 1 ] || fail "which table is of sparse coding"
 
 # The average takes no part in training, and it is what tokenize uses.
 medtok train $all --set train.average=0 --set files.checkpoint=raw.h5 2>/dev/null || fail "no average"
