@@ -38,9 +38,11 @@ with tempfile.TemporaryDirectory() as folder:
         assert list(table["group"][:]) == [b"text-specific", b"graph-specific", b"shared-text", b"shared-graph"]
         weights, tokens = table["weights"][:], table["tokens"][:]
         absent = tokens[:, :, 0] < 0
-        assert numpy.allclose(weights.sum(axis=2), ~absent, atol=1e-5)
+        assert table.attrs["sparse"] == 1 and (weights >= 0).all() and (numpy.diff(weights, axis=2) <= 0).all()
         assert (absent == (absent[:, 1:2] & numpy.array([False, True, False, True]))).all()
         mean = numpy.einsum("ngk,ngkd->ngd", weights, table["codebook"][:][tokens])
+        length = numpy.linalg.norm(mean, axis=2)  # of what least squares finds of a vector of norm 1
+        assert (length <= 1 + 1e-5).all() and ((length > 0.1) == ~absent).all()
         weight = float(table.attrs["graph_weight"].decode().rstrip("\0"))
         assert weight == 0.7
         mean *= numpy.array([1, weight, 1, weight])[:, None]

@@ -35,7 +35,7 @@ with tempfile.TemporaryDirectory() as scratch:
     assert run.returncode == 0, run.stderr
     for compute in ("fp32", "bf16"):
         run = medtok("encode", *files, "--set", "text.encoder=bert", "--set", "text.model=" + folder, "--set", "text.precision=fp32", "--set",
-                     "text.compute=" + compute)
+                     "text.pool=cls", "--set", "text.compute=" + compute)
         if compute == "bf16" and run.returncode and "AVX512_BF16" in run.stderr:
             print("bf16: skipped, this processor or build lacks it")
             continue
