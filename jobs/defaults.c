@@ -111,9 +111,17 @@ int defaults_of_train(const struct comm *comm, struct config *c) {
 /* ---- the rate ---- */
 void defaults_warn_of_rate(const struct config *c) {
     const double MEANT_FOR = 3000, FAR = 3; /* steps; results/study.md */
-    double share = MEANT_FOR / (double)c->train.steps;
+    const double CODEBOOK = 2e-3;           /* the rate of the codebook, whatever the steps */
+    double share = MEANT_FOR / (double)c->train.steps, codebook = c->train.rate * c->quantizer.rate / CODEBOOK;
+    int rate_is_default = is_default(c, "quantizer.rate") && c->quantizer.rate > 0;
+    if (!is_default(c, "train.rate") && rate_is_default && (codebook >= FAR || codebook <= 1 / FAR))
+        log_warn(
+            "quantizer.rate is at its default, %g times train.rate, which makes the codebook's rate %.2g; it is meant "
+            "to be %g: "
+            "quantizer.rate=%.2g",
+            c->quantizer.rate, c->train.rate * c->quantizer.rate, CODEBOOK, CODEBOOK / c->train.rate);
     if (!is_default(c, "train.rate") || (share < FAR && share > 1 / FAR)) return;
-    if (is_default(c, "quantizer.rate") && c->quantizer.rate > 0)
+    if (rate_is_default)
         log_warn(
             "train.rate is at its default, which is meant for %g steps; for %lld, train.rate=%.2g quantizer.rate=%.2g "
             "take text map and encoders as far, and leave the codebook's rate",

@@ -18,7 +18,8 @@ void defaults_by_settings(struct config *config, int say);
 int defaults_of_encode(const struct comm *comm, struct config *config);
 int defaults_of_train(const struct comm *comm, struct config *config);
 
-/* Warns if a training is much shorter or longer than what the default of train.rate is meant for. */
+/* Warns if a training is much shorter or longer than what the default of train.rate is meant for, or if the default of quantizer.rate makes of a
+ * train.rate that was set a rate of the codebook far from what it is meant to be. */
 void defaults_warn_of_rate(const struct config *config);
 
 #endif

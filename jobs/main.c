@@ -23,7 +23,16 @@ static const struct job_entry *const JOBS[] = {JOB_LIST(ENTRY)};
 #undef ENTRY
 
 /* ---- options ---- */
-enum option_kind { OPTION_CONFIG, OPTION_SET, OPTION_KEY, OPTION_NEAR, OPTION_FORCE, OPTION_DRY_RUN, OPTION_HELP };
+enum option_kind {
+    OPTION_CONFIG,
+    OPTION_SET,
+    OPTION_KEY,
+    OPTION_NEAR,
+    OPTION_FORCE,
+    OPTION_DRY_RUN,
+    OPTION_GIVEN,
+    OPTION_HELP
+};
 
 struct option {
     const char *name, *value; /* value: what stands behind it; NULL: nothing */
@@ -48,6 +57,8 @@ static const struct option OPTIONS[] = {
     {"--force", NULL, OPTION_FORCE, JOB_PREPARE | JOB_ENCODE | JOB_TRAIN | JOB_TOKENIZE | JOB_COHORT | JOB_EVALUATE,
      NULL, NULL, "make the output anew though it is up to date, and replace what other settings made"},
     {"--dry-run", NULL, OPTION_DRY_RUN, ALL_JOBS, NULL, NULL, "print the settings that would be used, and stop"},
+    {"--given", NULL, OPTION_GIVEN, ALL_JOBS, NULL, NULL,
+     "with --dry-run: only those that a file or the command line sets"},
     {"--help", NULL, OPTION_HELP, ALL_JOBS, NULL, NULL, "print this"},
 };
 enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
@@ -55,7 +66,7 @@ enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
 /* What the command line says. */
 struct command {
     const struct job_entry *entry;
-    int help, force, dry_run, near;
+    int help, force, dry_run, given, near;
     int n_args, n_files, n_settings; /* at most argc each */
     char **args;                     /* arguments that are no options */
     const char **files;              /* of --config */
@@ -182,6 +193,7 @@ static int take_option(struct command *command, const struct option *option, int
         case OPTION_NEAR: return parse_near(value, &command->near);
         case OPTION_FORCE: command->force = 1; break;
         case OPTION_DRY_RUN: command->dry_run = 1; break;
+        case OPTION_GIVEN: command->given = 1; break;
         case OPTION_HELP: command->help = 1; break;
         case OPTION_SET:
             command->settings[command->n_settings++] = (struct setting){NULL, value};
@@ -283,7 +295,10 @@ static int run(const struct comm *comm, struct command *command, struct config *
     if (command->help) {
         if (comm->rank == 0) print_job_help(command->entry);
     } else if (command->dry_run) {
-        if (comm->rank == 0) config_print(stdout, config, command->entry->job);
+        if (comm->rank == 0 && command->given)
+            config_print_given(stdout, config, command->entry->job);
+        else if (comm->rank == 0)
+            config_print(stdout, config, command->entry->job);
     } else {
         TRY(outputs_lock(outputs, comm, config, command->entry->job));
         struct live *live = live_begin(comm, config, command->entry);

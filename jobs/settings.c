@@ -69,6 +69,10 @@ void config_print(FILE *out, const struct config *config, enum job job) {
     values_print(out, &CONFIG_SCHEMA, config, job);
 }
 
+void config_print_given(FILE *out, const struct config *config, enum job job) {
+    values_print_given(out, &CONFIG_SCHEMA, config, job);
+}
+
 int config_provenance(const struct config *config, enum job job, char **text) {
     return values_provenance(&CONFIG_SCHEMA, config, job, text);
 }

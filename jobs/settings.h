@@ -80,6 +80,7 @@ int config_given(const struct config *config, const char *name);
 int config_adopt(struct config *config, const char *path, char *lines);
 void config_print_help(FILE *out, enum job job);
 void config_print(FILE *out, const struct config *config, enum job job);
+void config_print_given(FILE *out, const struct config *config, enum job job);
 int config_provenance(const struct config *config, enum job job, char **text);
 
 /* The jobs that use the key of `key=value`, as a sum of enum job; 0: there is no such key. */

@@ -115,6 +115,8 @@ static int check_same_model(const struct config *config) {
     TRY_DONE(h5file_open(&file, config->continuation.from, KIND_CHECKPOINT));
     TRY_DONE(h5file_get_text(file, "config", &settings));
     TRY_DONE(check_same_start(config, settings)); /* before adopting, which cuts the lines */
+    other.text.pool = POOL_CLS;                   /* of a checkpoint of before the setting */
+    other.quantizer.assign = ASSIGN_NEAREST;
     TRY_DONE(config_adopt(&other, config->continuation.from, settings));
     TRY_DONE(config_provenance(&other, JOB_TOKENIZE, &there));
     TRY_DONE(config_provenance(config, JOB_TOKENIZE, &here));

@@ -24,9 +24,13 @@ void values_free(const struct schema *schema, void *values) {
     }
 }
 
+static int is_given(const struct schema *schema, const void *values, const struct key *key) {
+    return ((const unsigned char *)values)[schema->given + (size_t)(key - schema->keys)];
+}
+
 int values_given(const struct schema *schema, const void *values, const char *name) {
     const struct key *key = schema_find(schema, name);
-    return key && ((const unsigned char *)values)[schema->given + (size_t)(key - schema->keys)];
+    return key && is_given(schema, values, key);
 }
 
 /* ---- assignments ---- */
@@ -129,6 +133,11 @@ static void print_line(FILE *out, const void *values, const struct key *key) {
 void values_print(FILE *out, const struct schema *schema, const void *values, unsigned job) {
     for (int i = 0; i < schema->n; i++)
         if (schema->keys[i].jobs & job) print_line(out, values, &schema->keys[i]);
+}
+
+void values_print_given(FILE *out, const struct schema *schema, const void *values, unsigned job) {
+    for (const struct key *key = schema->keys; key < schema->keys + schema->n; key++)
+        if ((key->jobs & job) && is_given(schema, values, key)) print_line(out, values, key);
 }
 
 void values_print_help(FILE *out, const struct schema *schema, unsigned job) {

@@ -33,6 +33,9 @@ void values_print_help(FILE *out, const struct schema *schema, unsigned job);
 /* Prints the values of the keys that `job` uses, as YAML. */
 void values_print(FILE *out, const struct schema *schema, const void *values, unsigned job);
 
+/* Those alone that values_given knows. */
+void values_print_given(FILE *out, const struct schema *schema, const void *values, unsigned job);
+
 /* The settings that shape the output of `job` as `key: value` lines in table order. The caller frees *text. */
 int values_provenance(const struct schema *schema, const void *values, unsigned job, char **text);
 

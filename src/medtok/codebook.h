@@ -39,7 +39,7 @@ void codebook_free(struct codebook *codebook);
 int codebook_begin(struct codebook *codebook, struct optimiser *optimiser, int fixed);
 
 /* ema: what this rank's batch gives to the rows, added to what the step's other batches gave unless it is the `first`
- * of them. A code's K picks in a group count by their weights w_k, which sum to 1; all four groups of the first view
+ * of them. A code's K picks in a group count by their weights w_k (of nearest rows they sum to 1); all four groups of the first view
  * count: picks_j = sum over groups and codes that picked j of w_k (u, 1), or, under quantizer.assign: residual, of
  * w_k (r_k, 1), r_k what level k was given. output NULL: the batch picked nothing. */
 void codebook_sum_picks(struct codebook *codebook, const struct model_output *output, int first);

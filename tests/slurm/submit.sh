@@ -129,9 +129,9 @@ grep -q 'seeds is a run folder already: --resume' out || fail "no word of it: $(
 submit --seeds 0,1 --vary train.rate=1 && fail "two arrays in one"
 submit --vary cohort.format=meds --run other && fail "an array over what is no setting of a training"
 grep -q 'cohort.format is no setting of train or evaluate' out || fail "no word of it: $(cat out)"
-# A default that may give way is none of a run's settings, where it would count as set; what it became is.
-rm -f order told.* && "$ROOT/slurm/submit" --config default.yaml --run users --set graph.hidden=40 >out 2>&1 || fail "submit with defaults: $(cat out)"
-lacks users/config.yaml '^(graph.node_start|model.text_map|quantizer.rate|train.rate|text.nodes): '
-has users/config.yaml 'graph.encoder_start: random'
+# A default that may give way is none of a run's settings, where it would count as set; what was set is, though it be the default.
+rm -f order told.* && "$ROOT/slurm/submit" --config default.yaml --run users --set graph.hidden=40 --set model.text_map=principal >out 2>&1 || fail "submit with defaults: $(cat out)"
+lacks users/config.yaml '^(graph.node_start|graph.encoder_start|quantizer.rate|quantizer.assign|train.rate|text.nodes): '
+has users/config.yaml 'model.text_map: principal'
 has users/config.yaml 'graph.hidden: 40'
 finish
