@@ -76,7 +76,8 @@ expect_error 1 'began with model.text_map: random' medtok train --from old.h5 --
 
 # ---- the rate ----
 medtok train --set files.checkpoint=rate.h5 2>&1 | grep 'warning: train.rate' && fail "a rate that was set is warned of"
-medtok train --set files.checkpoint=rate.h5 --force 2>&1 | grep -q 'warning: quantizer.rate is at its default, 400 times train.rate, .* quantizer.rate=1.6$' || fail "no warning of a codebook's rate of 0.5"
+medtok train --set files.checkpoint=rate.h5 --force >said.txt 2>&1
+grep -q 'warning: quantizer.rate is at its default, 400 times train.rate, .* quantizer.rate=1.6$' said.txt || fail "no warning of a codebook's rate of 0.5: $(cat small.yaml said.txt)"
 medtok train --set files.checkpoint=rate.h5 quantizer.rate=1.6 --force 2>&1 | grep 'warning: .*rate' && fail "rates that were set are warned of"
 sed -i '/train.rate/d' small.yaml
 expect_warning() { medtok train --set files.checkpoint=rate.h5 train.steps="$1" --force 2>&1 | grep -c 'warning: train.rate is at its default, which is meant for 3000 steps'; }
