@@ -28,11 +28,15 @@ ours() {
 # ended PID WHAT: the struck job, and soon
 ended() {
     local began=$SECONDS
+    while kill -0 "$1" 2>/dev/null || [ -n "$(ours)" ]; do
+        if [ $((SECONDS - began)) -gt 10 ]; then
+            fail "$2, $how: it goes on for more than 10 s: $1 $(ours)"
+            kill -KILL "$1" $(ours) 2>/dev/null
+            break
+        fi
+        sleep 0.1
+    done
     wait "$1" 2>/dev/null
-    while [ -n "$(ours)" ] && [ $((SECONDS - began)) -le 10 ]; do sleep 0.1; done
-    [ -z "$(ours)" ] && [ $((SECONDS - began)) -le 10 ] && return
-    fail "$2, $how: it goes on for more than 10 s: $(ours)"
-    kill -KILL $(ours) 2>/dev/null
 }
 
 # ---- training ----
