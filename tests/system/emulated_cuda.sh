@@ -30,12 +30,14 @@ medtok train $small $ema --set run.device=cpu --set files.checkpoint=cpu_ema.h5 
 emulated 1 train $small $ema --set files.checkpoint=cuda_ema.h5 2>log || fail "moving averages: $(cat log)"
 same cpu_ema.jsonl cuda_ema.jsonl 6 2e-4
 
-# Features in float32 stay on the device as they are; those before were halves. Tokens are of residuals.
+# Features in float32 stay on the device as they are; those before were halves. Tokens are of residuals, or sparse coding.
 medtok encode --set text.precision=fp32 --set files.text=wide.h5 2>/dev/null || fail "encode in float32"
-wide="--set files.text=wide.h5 --set train.steps=3 --set quantizer.assign=residual"
-medtok train $small $wide --set run.device=cpu --set files.checkpoint=cpu_wide.h5 2>/dev/null || fail "training on wide features on the CPU"
-emulated 1 train $small $wide --set files.checkpoint=cuda_wide.h5 2>log || fail "training on wide features: $(cat log)"
-same cpu_wide.jsonl cuda_wide.jsonl 3 2e-4
+for assign in residual sparse; do
+    wide="--set files.text=wide.h5 --set train.steps=3 --set quantizer.assign=$assign"
+    medtok train $small $wide --set run.device=cpu --set files.checkpoint=cpu_$assign.h5 2>/dev/null || fail "training with $assign on the CPU"
+    emulated 1 train $small $wide --set files.checkpoint=cuda_$assign.h5 2>log || fail "training with $assign: $(cat log)"
+    same cpu_$assign.jsonl cuda_$assign.jsonl 3 2e-4
+done
 
 # Tokens of one checkpoint: the same, but for near ties.
 medtok tokenize --set run.device=cpu --set files.checkpoint=cpu.h5 --set files.table=cpu_table.h5 2>/dev/null || fail "tokenize on the CPU"
