@@ -15,8 +15,8 @@ int principal_components_make(struct principal_components *components, struct de
                               int64_t width, const float *rows, int64_t n);
 void principal_components_free(struct principal_components *components);
 
-/* Eigenvalues [n], descending, and eigenvectors [n, n], one a row, the largest value of each positive, of a symmetric matrix a [n, n], which is used up: Jacobi's method by
- * cyclic rotations (Golub and Van Loan, Matrix Computations, 8.5). */
-int symmetric_eigen(int64_t n, double *a, double *values, double *vectors);
+/* Eigenvalues [n], descending, of a symmetric matrix a [n, n], in whose place its eigenvectors come, one a row, the largest value of each positive: LAPACK's divide and
+ * conquer (dsyevd). STATUS_FAILED: a is not finite. Other processors round otherwise: ranks that are to agree take one's. */
+int symmetric_eigen(int64_t n, double *a, double *values);
 
 #endif

@@ -87,26 +87,25 @@ done:
 }
 
 /* ---- the directions ---- */
+/* On one rank: another's processor may round otherwise. */
 static int find_directions(struct feature_components *c, const double *products) {
     int64_t dim = c->dim;
-    double *covariance = NULL, *values = NULL, *vectors = NULL, along = 0, all = 0;
+    double *covariance = NULL, *values = NULL, along = 0, all = 0;
     int status;
     TRY_DONE(mem_alloc(&covariance, dim * dim, sizeof *covariance));
     TRY_DONE(mem_alloc(&values, dim, sizeof *values));
-    TRY_DONE(mem_alloc(&vectors, dim * dim, sizeof *vectors));
     for (int64_t i = 0; i < dim; i++) /* symmetric to the last bit */
         for (int64_t j = 0; j < dim; j++)
             covariance[i * dim + j] = (i < j ? products[i * dim + j] : products[j * dim + i]) / c->n;
-    TRY_DONE(symmetric_eigen(dim, covariance, values, vectors));
+    TRY_DONE(symmetric_eigen(dim, covariance, values));
     for (int64_t i = 0; i < c->width; i++) along += values[i];
     for (int64_t i = 0; i < dim; i++) all += values[i];
-    for (int64_t i = 0; i < c->width * dim; i++) c->directions[i] = vectors[i];
+    for (int64_t i = 0; i < c->width * dim; i++) c->directions[i] = covariance[i];
     c->scale = along > 0 ? sqrt((double)c->width / along) : 1;
     c->share = along / fmax(all, 1e-300);
 done:
     free(covariance);
     free(values);
-    free(vectors);
     return status;
 }
 
@@ -119,7 +118,10 @@ int feature_components_make(struct feature_components *c, const struct comm *com
     if (status == STATUS_OK) status = mem_alloc(&products, c->dim * c->dim, sizeof *products);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(sum_up(c, comm, device, rows, products));
-    if (c->n > 0) status = comm_agree(comm, find_directions(c, products));
+    if (c->n > 0) TRY_DONE(comm_agree(comm, comm->rank == 0 ? find_directions(c, products) : STATUS_OK));
+    TRY_DONE(comm_broadcast(comm, c->directions, width * c->dim * (int64_t)sizeof *c->directions));
+    TRY_DONE(comm_broadcast(comm, &c->scale, sizeof c->scale));
+    status = comm_broadcast(comm, &c->share, sizeof c->share);
 done:
     free(products);
     return status;
