@@ -2,7 +2,7 @@
 
 usage: check_llama.py ids FOLDER FILE...     token ids of all texts in FILE: lists of MedTok's questions (.json.gz), lines of JSON (.jsonl.gz)
        check_llama.py logits FOLDER          logits of a few prompts, and a reply
-       check_llama.py time FOLDER [TEXTS]    forward tokens a second beside transformers, in turns on one thread (16 texts)
+       check_llama.py time FOLDER [TEXTS]    forward tokens a second beside transformers, in turns on one thread (16 texts); PRECISION=bf16: of both
        check_llama.py families FILE...       ids with tokenisers of the three families that are trained on the FILEs
 
 LLAMA_PROBE names the program (default build/tests/llama_probe). Needs tokenizers, and torch and transformers for logits and time.
@@ -99,7 +99,8 @@ def logits(folder):
 
 
 def times(folder, n):
-    torch, model, tokenizer = open_model(folder)
+    import torch
+    model = open_model(folder, torch.bfloat16 if os.environ.get("PRECISION") == "bf16" else None)[1]
     import random
     random.seed(1)
     texts = [[random.randrange(100, 40000) for _ in range(random.randrange(80, 240))] for _ in range(n)]
