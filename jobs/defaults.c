@@ -15,6 +15,12 @@ static void drop_text_map(struct config *c, int say, const char *reason) {
     if (say) log_info("model.text_map is random: %s", reason);
 }
 
+/* It begins with the components behind those of the text map. */
+static void drop_text_specific(struct config *c, int say, const char *reason) {
+    c->model.text_specific = TEXT_SPECIFIC_MAP;
+    if (say) log_info("model.text_specific is map: %s", reason);
+}
+
 static void drop_node_start(struct config *c, int say, const char *reason) {
     c->graph.node_start = NODE_START_RANDOM;
     if (say) log_info("graph.node_start is random: %s", reason);
@@ -25,6 +31,7 @@ static void settle_starts(struct config *c, int say) {
     int64_t least = 2 * (c->graph.node_dim < c->quantizer.dim ? c->graph.node_dim : c->quantizer.dim);
     if (online && is_default(c, "model.text_map"))
         drop_text_map(c, say, "with text.mode: online there are no features to begin with");
+    if (is_default(c, "model.text_specific") && c->model.text_map == TEXT_MAP_RANDOM) drop_text_specific(c, 0, "");
     if (is_default(c, "graph.node_start")) {
         if (online) drop_node_start(c, say, "with text.mode: online there are no features of nodes' names");
         if (c->text.nodes == NODE_TEXTS_NO) drop_node_start(c, say, "text.nodes is no");
@@ -90,6 +97,9 @@ static int settle_by_files(struct config *c) {
     TRY(text_features_dim(c->files.text, &dim));
     if (is_default(c, "model.text_map") && c->model.text_map == TEXT_MAP_PRINCIPAL && dim < c->quantizer.dim)
         drop_text_map(c, 1, "text features are narrower than quantizer.dim");
+    if (is_default(c, "model.text_specific") && c->model.text_specific == TEXT_SPECIFIC_FEATURE &&
+        dim < 2 * c->quantizer.dim)
+        drop_text_specific(c, 1, "text features are narrower than twice quantizer.dim");
     if (!is_default(c, "graph.node_start") || c->graph.node_start == NODE_START_RANDOM) return STATUS_OK;
     TRY(find_obstacle(c, dim, &reason));
     if (reason) drop_node_start(c, 1, reason);
@@ -98,13 +108,15 @@ static int settle_by_files(struct config *c) {
 
 int defaults_of_train(const struct comm *comm, struct config *c) {
     int asked = (is_default(c, "model.text_map") && c->model.text_map == TEXT_MAP_PRINCIPAL) ||
+                (is_default(c, "model.text_specific") && c->model.text_specific == TEXT_SPECIFIC_FEATURE) ||
                 (is_default(c, "graph.node_start") && c->graph.node_start == NODE_START_TEXT);
     if (!asked) return STATUS_OK;
     TRY(comm_agree(comm, comm->rank == 0 ? settle_by_files(c) : STATUS_OK));
-    int32_t starts[2] = {(int32_t)c->model.text_map, (int32_t)c->graph.node_start};
+    int32_t starts[3] = {(int32_t)c->model.text_map, (int32_t)c->graph.node_start, (int32_t)c->model.text_specific};
     TRY(comm_broadcast(comm, starts, sizeof starts));
     c->model.text_map = (enum text_map)starts[0];
     c->graph.node_start = (enum node_start_from)starts[1];
+    c->model.text_specific = (enum text_specific)starts[2];
     return STATUS_OK;
 }
 

@@ -12,8 +12,16 @@ static inline struct model_settings model_settings(const struct config *c) {
                                    .loss = c->loss,
                                    .sides = c->model.sides,
                                    .text_map = c->model.text_map,
+                                   .text_specific = c->model.text_specific,
                                    .text_dropout = c->text.dropout,
                                    .seed = (uint64_t)c->run.seed};
+}
+
+/* What a checkpoint was trained with whose settings name none of these: before taking over those that it names. */
+static inline void settings_of_old_checkpoints(struct config *c) {
+    c->text.pool = POOL_CLS;
+    c->quantizer.assign = ASSIGN_NEAREST;
+    c->model.text_specific = TEXT_SPECIFIC_MAP;
 }
 
 /* Points into the settings. */

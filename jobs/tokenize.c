@@ -34,8 +34,7 @@ static int adopt_model_settings(struct config *config, int64_t *step) {
     TRY(h5file_open(&file, config->files.checkpoint, KIND_CHECKPOINT));
     TRY_DONE(h5file_get_int(file, "step", step));
     TRY_DONE(h5file_get_text(file, "config", &text));
-    config->text.pool = POOL_CLS; /* of a checkpoint of before the setting */
-    config->quantizer.assign = ASSIGN_NEAREST;
+    settings_of_old_checkpoints(config);
     TRY_DONE(config_adopt(config, config->files.checkpoint, text));
 done:
     free(text);

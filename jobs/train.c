@@ -54,10 +54,11 @@ static void compare_lines(const char *there, const char *here, char *text, size_
 }
 
 /* What a checkpoint of before the setting was trained with. */
-enum { N_STARTS = 3, N_ADOPTED = 6 };
+enum { N_STARTS = 3, N_ADOPTED = 7 };
 static const char *const STARTS[N_ADOPTED][2] = {
     {"graph.encoder_start", "random"}, {"model.text_map", "random"}, {"quantizer.init", "normal"},
-    {"graph.node_start", "random"},    {"text.pool", "cls"},         {"quantizer.assign", "nearest"}};
+    {"graph.node_start", "random"},    {"text.pool", "cls"},         {"quantizer.assign", "nearest"},
+    {"model.text_specific", "map"}};
 
 /* What the lines `there` hold of STARTS[i], and its length. */
 static const char *start_there(const char *there, int i, size_t *length) {
@@ -115,8 +116,7 @@ static int check_same_model(const struct config *config) {
     TRY_DONE(h5file_open(&file, config->continuation.from, KIND_CHECKPOINT));
     TRY_DONE(h5file_get_text(file, "config", &settings));
     TRY_DONE(check_same_start(config, settings)); /* before adopting, which cuts the lines */
-    other.text.pool = POOL_CLS;                   /* of a checkpoint of before the setting */
-    other.quantizer.assign = ASSIGN_NEAREST;
+    settings_of_old_checkpoints(&other);
     TRY_DONE(config_adopt(&other, config->continuation.from, settings));
     TRY_DONE(config_provenance(&other, JOB_TOKENIZE, &there));
     TRY_DONE(config_provenance(config, JOB_TOKENIZE, &here));

@@ -52,6 +52,7 @@ int row_lists_make(struct row_lists *x, const struct comm *comm, struct device *
 
 int row_lists_share(struct row_lists *x) {
     int64_t most = x->most_summed > x->most_own ? x->most_summed : x->most_own;
+    TRY(comm_max_int64(x->comm, &most, 1)); /* each rank's part of the memory is as long */
     TRY(node_memory_open_all(&x->node, x->comm, most));
     if (!x->node.n_ranks) return STATUS_OK;
     free(x->all);

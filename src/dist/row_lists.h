@@ -56,7 +56,7 @@ int row_lists_make(struct row_lists *lists, const struct comm *comm, struct devi
 void row_lists_free(struct row_lists *lists);
 
 /* Collective, before the first exchange: where all ranks are of one node and can share memory, exchanges go through it. Each
- * rank takes room there for what it gathers of its own, or most_summed if that is more, whether it is used or not. */
+ * rank takes room there for what the one with the most gathers of its own, or most_summed if that is more, whether it is used or not. */
 int row_lists_share(struct row_lists *lists);
 
 /* Collective: `all` from all ranks' `local`, of n lists of rows and n_ints of integers. */

@@ -90,7 +90,7 @@ done:
 /* On one rank: another's processor may round otherwise. */
 static int find_directions(struct feature_components *c, const double *products) {
     int64_t dim = c->dim;
-    double *covariance = NULL, *values = NULL, along = 0, all = 0;
+    double *covariance = NULL, *values = NULL;
     int status;
     TRY_DONE(mem_alloc(&covariance, dim * dim, sizeof *covariance));
     TRY_DONE(mem_alloc(&values, dim, sizeof *values));
@@ -98,11 +98,9 @@ static int find_directions(struct feature_components *c, const double *products)
         for (int64_t j = 0; j < dim; j++)
             covariance[i * dim + j] = (i < j ? products[i * dim + j] : products[j * dim + i]) / c->n;
     TRY_DONE(symmetric_eigen(dim, covariance, values));
-    for (int64_t i = 0; i < c->width; i++) along += values[i];
-    for (int64_t i = 0; i < dim; i++) all += values[i];
+    for (int64_t i = 0; i < dim; i++) c->all += values[i];
+    for (int64_t i = 0; i < c->width; i++) c->variance[i] = values[i];
     for (int64_t i = 0; i < c->width * dim; i++) c->directions[i] = covariance[i];
-    c->scale = along > 0 ? sqrt((double)c->width / along) : 1;
-    c->share = along / fmax(all, 1e-300);
 done:
     free(covariance);
     free(values);
@@ -115,13 +113,14 @@ int feature_components_make(struct feature_components *c, const struct comm *com
     *c = (struct feature_components){.dim = rows->dim, .width = width};
     int status = mem_alloc(&c->mean, c->dim, sizeof *c->mean);
     if (status == STATUS_OK) status = mem_alloc(&c->directions, width * c->dim, sizeof *c->directions);
+    if (status == STATUS_OK) status = mem_alloc(&c->variance, width, sizeof *c->variance);
     if (status == STATUS_OK) status = mem_alloc(&products, c->dim * c->dim, sizeof *products);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(sum_up(c, comm, device, rows, products));
     if (c->n > 0) TRY_DONE(comm_agree(comm, comm->rank == 0 ? find_directions(c, products) : STATUS_OK));
     TRY_DONE(comm_broadcast(comm, c->directions, width * c->dim * (int64_t)sizeof *c->directions));
-    TRY_DONE(comm_broadcast(comm, &c->scale, sizeof c->scale));
-    status = comm_broadcast(comm, &c->share, sizeof c->share);
+    TRY_DONE(comm_broadcast(comm, c->variance, width * (int64_t)sizeof *c->variance));
+    status = comm_broadcast(comm, &c->all, sizeof c->all);
 done:
     free(products);
     return status;
@@ -130,18 +129,23 @@ done:
 void feature_components_free(struct feature_components *c) {
     free(c->mean);
     free(c->directions);
+    free(c->variance);
     *c = (struct feature_components){0};
 }
 
 /* ---- maps ---- */
-void feature_components_map(const struct feature_components *c, real *weight, real *bias) {
-    for (int64_t i = 0; i < c->width; i++) {
-        const double *direction = c->directions + i * c->dim;
+double feature_components_map(const struct feature_components *c, int64_t first, int64_t n, real *weight, real *bias) {
+    double along = 0;
+    for (int64_t i = first; i < first + n; i++) along += c->variance[i];
+    double scale = along > 0 ? sqrt((double)n / along) : 1;
+    for (int64_t i = 0; i < n; i++) {
+        const double *direction = c->directions + (first + i) * c->dim;
         double at_mean = 0;
         for (int64_t j = 0; j < c->dim; j++) at_mean += direction[j] * c->mean[j];
-        bias[i] = (real)(-c->scale * at_mean);
-        for (int64_t j = 0; j < c->dim; j++) weight[i * c->dim + j] = (real)(c->scale * direction[j]);
+        bias[i] = (real)(-scale * at_mean);
+        for (int64_t j = 0; j < c->dim; j++) weight[i * c->dim + j] = (real)(scale * direction[j]);
     }
+    return along / fmax(c->all, 1e-300);
 }
 
 int set_identity_map(struct optimiser *optimiser, struct linear_map map) {

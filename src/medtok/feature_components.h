@@ -1,4 +1,4 @@
-/* Principal components of feature rows that are dealt to the ranks, as a map to fewer values: x -> scale V (x - mean), with V the
+/* Principal components of feature rows that are dealt to the ranks, as maps to fewer values: x -> scale V (x - mean), with V some of the
  * directions in which the rows differ most, and the mean square of a mapped entry 1.
  */
 #ifndef MEDTOK_MEDTOK_FEATURE_COMPONENTS_H
@@ -19,8 +19,8 @@ struct feature_rows {
 struct feature_components {
     int64_t dim, width;
     double n;                  /* rows of all ranks that counted; 0: there is no map */
-    double *mean, *directions; /* [dim], [width, dim]; owned */
-    double scale, share;       /* share: of the rows' variance that lies along the directions */
+    double *mean, *directions; /* [dim], [width, dim], that of the most variance first; owned */
+    double *variance, all;     /* [width] along each, owned; in all directions */
 };
 
 /* Collective. The same on any number of ranks up to rounding. width <= rows->dim. Free in any case. */
@@ -28,8 +28,9 @@ int feature_components_make(struct feature_components *components, const struct 
                             const struct feature_rows *rows, int64_t width);
 void feature_components_free(struct feature_components *components);
 
-/* The map as weight [width, dim] and bias [width] of y = weight x + bias. */
-void feature_components_map(const struct feature_components *components, real *weight, real *bias);
+/* The map along n of the directions, from `first` on, as weight [n, dim] and bias [n] of y = weight x + bias. Returns the share of the rows' variance that lies along them. */
+double feature_components_map(const struct feature_components *components, int64_t first, int64_t n, real *weight,
+                              real *bias);
 
 /* Sets a map of as many outputs as inputs to x -> x. */
 int set_identity_map(struct optimiser *optimiser, struct linear_map map);

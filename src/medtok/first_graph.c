@@ -147,12 +147,12 @@ static int upload_map(const struct node_start *s, struct device *device, const s
     int status = mem_alloc(&weight, c->width * c->dim, sizeof *weight);
     if (status == STATUS_OK) status = mem_alloc(&bias, c->width, sizeof *bias);
     if (status == STATUS_OK) {
-        feature_components_map(c, weight, bias);
+        double share = feature_components_map(c, 0, c->width, weight, bias);
         device_upload_reals(device, s->weight->value, weight, c->width * c->dim);
         device_upload_reals(device, s->bias->value, bias, c->width);
         device_synchronize(device);
         log_info("node map: %lld principal components of %.0f names have %.1f %% of their variance",
-                 (long long)c->width, c->n, 100 * c->share);
+                 (long long)c->width, c->n, 100 * share);
     }
     free(weight);
     free(bias);

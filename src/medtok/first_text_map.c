@@ -24,13 +24,16 @@ static int read_sentence(void *self, int64_t i, float *row, int *counts) {
     return STATUS_OK;
 }
 
-static int set_map(struct optimiser *optimiser, struct linear_map map, const struct feature_components *c) {
+/* The map along as many directions as it has rows, from `first` on; their share of the variance. */
+static int set_map(struct optimiser *optimiser, struct linear_map map, const struct feature_components *c,
+                   int64_t first, double *share) {
+    int64_t n = map.weight->rows;
     real *weight = NULL, *bias = NULL;
-    int status = mem_alloc(&weight, c->width * c->dim, sizeof *weight);
-    if (status == STATUS_OK) status = mem_alloc(&bias, c->width, sizeof *bias);
+    int status = mem_alloc(&weight, n * c->dim, sizeof *weight);
+    if (status == STATUS_OK) status = mem_alloc(&bias, n, sizeof *bias);
     if (status == STATUS_OK) {
-        feature_components_map(c, weight, bias);
-        optimiser_set_rows(optimiser, map.weight, 0, c->width, weight);
+        *share = feature_components_map(c, first, n, weight, bias);
+        optimiser_set_rows(optimiser, map.weight, 0, n, weight);
         optimiser_set_rows(optimiser, map.bias, 0, 1, bias);
     }
     free(weight);
@@ -39,25 +42,31 @@ static int set_map(struct optimiser *optimiser, struct linear_map map, const str
 }
 
 static int set_maps(const struct model *model, struct optimiser *optimiser, const struct feature_components *c) {
-    TRY(set_map(optimiser, model->text, c));
-    TRY(set_identity_map(optimiser, model->text_specific));
-    log_info("text map: %lld principal components of %.0f texts have %.1f %% of their variance", (long long)c->width,
-             c->n, 100 * c->share);
+    long long d = model->text.weight->rows;
+    double share;
+    TRY(set_map(optimiser, model->text, c, 0, &share));
+    log_info("text map: %lld principal components of %.0f texts have %.1f %% of their variance", d, c->n, 100 * share);
+    if (model->settings.text_specific == TEXT_SPECIFIC_MAP) return set_identity_map(optimiser, model->text_specific);
+    TRY(set_map(optimiser, model->text_specific, c, d, &share));
+    log_info("map of text-specific vectors: the %lld components behind them have %.1f %%", d, 100 * share);
     return STATUS_OK;
 }
 
 int first_text_map_make(const struct model *model, const struct comm *comm, struct optimiser *optimiser,
                         const struct dataset *dataset, int64_t n_codes) {
+    int64_t width = model->text.weight->rows * (model->settings.text_specific == TEXT_SPECIFIC_FEATURE ? 2 : 1);
     struct feature_components c;
     struct sentences sentences = {dataset, model->settings.seed,
                                   (double)model->settings.quantizer.init_sample / (double)(n_codes > 0 ? n_codes : 1)};
     struct feature_rows rows = {&sentences, dataset->n_codes, model->text.weight->cols, read_sentence};
-    if (rows.dim < model->text.weight->rows)
+    if (rows.dim < width)
         return status_set(
             STATUS_USAGE,
-            "model.text_map: principal needs text features as wide as quantizer.dim (%lld); they have %lld",
-            (long long)model->text.weight->rows, (long long)rows.dim);
-    int status = feature_components_make(&c, comm, optimiser->parameters->device, &rows, model->text.weight->rows);
+            "model.text_map: principal needs text features as wide as quantizer.dim (%lld)%s; they have %lld",
+            (long long)model->text.weight->rows,
+            width > model->text.weight->rows ? ", with model.text_specific: feature twice that" : "",
+            (long long)rows.dim);
+    int status = feature_components_make(&c, comm, optimiser->parameters->device, &rows, width);
     if (status == STATUS_OK && c.n > 0) status = comm_agree(comm, set_maps(model, optimiser, &c));
     feature_components_free(&c);
     return status;

@@ -201,8 +201,8 @@ static struct var *codebook_rows(const struct model *model, struct tape *tape, c
 /* ---- section 4: token packing ---- */
 struct views {
     struct var *t, *g, *t_2, *g_2;
-    /* What the tokens should keep, if a loss asks for it: the frozen feature of the text, and g without gradient. */
-    struct var *h, *g_fixed;
+    struct var *h, *h_2; /* the text features that t and t_2 are maps of */
+    struct var *g_fixed; /* g without gradient, if a loss asks what the tokens keep of it */
 };
 
 /* Of the rows of x those of codes with both sides; `rows` tells where they are. */
@@ -315,15 +315,16 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     struct views v = {0};
     struct var *T = linear_map_apply(tape, features, model->text); /* distinct rows; codes gather theirs */
     v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
+    v.h = nn_gather(tape, features, batch->cls_row, batch->n_text);
     struct tape_scope scope = tape_scope_begin(tape); /* what is made in between goes when evaluating */
     struct var *mapped = nn_linear(tape, nodes, parameter_var(tape, model->graph[0].map.weight), NULL);
     struct var *rows = node_rows(tape, mapped, batch);
     struct var *G = tape_scope_end(tape, scope, encode_graph(model, tape, rows, batch->graphs));
     v.g = nn_segment_mean(tape, G, batch->graphs.nodes);
     if (training) {
-        v.t_2 = linear_map_apply(tape, second_cls(model, tape, batch, features, training), model->text);
+        v.h_2 = second_cls(model, tape, batch, features, training);
+        v.t_2 = linear_map_apply(tape, v.h_2, model->text);
         if (model->settings.loss.neighbours > 0 || model->settings.loss.reconstruction > 0) {
-            v.h = nn_gather(tape, features, batch->cls_row, batch->n_text);
             v.g_fixed = tape_borrow(tape, v.g->rows, v.g->cols, v.g->value, (dev_real){NULL});
         }
         v.g_2 = encode_graph_mean(model, tape, second_node_rows(model, tape, mapped, rows, batch, training), batch);
@@ -337,14 +338,15 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
 
     struct codebook_context codebook = {codebook_rows(model, tape, training), training};
     struct model_output out;
-    struct var *z_t = linear_map_apply(tape, v.t, model->text_specific),
+    int of_feature = model->settings.text_specific == TEXT_SPECIFIC_FEATURE;
+    struct var *z_t = linear_map_apply(tape, of_feature ? v.h : v.t, model->text_specific),
                *z_g = linear_map_apply(tape, v.g, model->graph_specific);
     out.groups[TEXT_SPECIFIC] = quantize(model, tape, z_t, &codebook, TEXT_SPECIFIC, 1);
     out.groups[GRAPH_SPECIFIC] = quantize(model, tape, z_g, &codebook, GRAPH_SPECIFIC, 1);
     out.groups[SHARED_TEXT] = quantize(model, tape, z_st, &codebook, SHARED_TEXT, 1);
     out.groups[SHARED_GRAPH] = quantize(model, tape, z_sg, &codebook, SHARED_GRAPH, 1);
     if (training) {
-        struct var *z_t2 = linear_map_apply(tape, v.t_2, model->text_specific);
+        struct var *z_t2 = linear_map_apply(tape, of_feature ? v.h_2 : v.t_2, model->text_specific);
         struct var *z_g2 = linear_map_apply(tape, v.g_2, model->graph_specific);
         struct quantized qt_2 = quantize(model, tape, z_t2, &codebook, TEXT_SPECIFIC, 0);
         struct quantized qg_2 = quantize(model, tape, z_g2, &codebook, GRAPH_SPECIFIC, 0);

@@ -17,6 +17,7 @@ struct model_settings {
     struct loss_options loss;
     enum sides sides; /* of what the codes have, those that are looked at */
     enum text_map text_map;
+    enum text_specific text_specific;
     double text_dropout; /* of the features, in the second view */
     uint64_t seed;       /* of first values and dropout */
 };

@@ -54,7 +54,8 @@ int model_make(struct model *model, struct parameter_set *set, const struct mode
     model->graph[0] = add_graph_layer(set, 0, graph->hidden, graph->node_dim, heads);
     model->graph[1] = add_graph_layer(set, 1, d, graph->hidden * (heads ? heads : 1), heads > 0);
     for (int l = 0; l < settings->attention.layers; l++) model->attention[l] = add_attention(set, l, d);
-    model->text_specific = linear_map_add(set, d, d, -1, 0, "text.specific");
+    model->text_specific =
+        linear_map_add(set, d, settings->text_specific == TEXT_SPECIFIC_FEATURE ? text_dim : d, -1, 0, "text.specific");
     model->graph_specific = linear_map_add(set, d, d, -1, 0, "graph.specific");
     model->nodes = parameter_add(set, n_nodes, graph->node_dim, NORMAL, PARAMETER_BY_ROWS, "graph.nodes");
     if (settings->loss.reconstruction > 0) {

@@ -41,6 +41,8 @@ enum sides { SIDES(OPTION_CHOICE_NUMBER) };
 
 #define TEXT_MAPS(CHOICE) CHOICE(TEXT_MAP_RANDOM, "random") CHOICE(TEXT_MAP_PRINCIPAL, "principal")
 enum text_map { TEXT_MAPS(OPTION_CHOICE_NUMBER) };
+#define TEXT_SPECIFICS(CHOICE) CHOICE(TEXT_SPECIFIC_MAP, "map") CHOICE(TEXT_SPECIFIC_FEATURE, "feature")
+enum text_specific { TEXT_SPECIFICS(OPTION_CHOICE_NUMBER) };
 
 #define MODEL_OPTIONS(KEY, in)                                                                                         \
     KEY(in, CHOICE, "model.sides", sides, sides, SIDES, "both", MODEL_JOBS, SHAPES,                                    \
@@ -48,6 +50,11 @@ enum text_map { TEXT_MAPS(OPTION_CHOICE_NUMBER) };
     KEY(in, CHOICE, "model.text_map", text_map, text_map, TEXT_MAPS, "principal", STEP_JOBS, SHAPES,                   \
         "first map of text features to code vectors: by chance, or their principal components; not set: random with "  \
         "text.mode: online, or features narrower than quantizer.dim")                                                  \
+    KEY(in, CHOICE, "model.text_specific", text_specific, text_specific, TEXT_SPECIFICS, "feature", MODEL_JOBS,        \
+        SHAPES,                                                                                                        \
+        "what text-specific vectors are maps of: map: of the vector that shared tokens begin with; feature: of the "   \
+        "text feature itself, first of the components behind those of that vector; not set: map with text_map: "       \
+        "random, or features narrower than twice quantizer.dim")                                                       \
     KEY(in, REAL, "model.graph_weight", graph_weight, "0.7", 1e-3, 1e3, JOB_TOKENIZE, SHAPES,                          \
         "weight of the graph's two vectors in a code's embedding, beside the text's; tokenize.append_to: that "        \
         "table's")

@@ -38,7 +38,7 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "medtok")
 # Keys of src/config/schema.c that change what is computed, with the settings of the publication.
 DEFAULTS = {
     "run.seed": 0, "graph.encoder": "gcn", "graph.node_dim": 64, "graph.hidden": 128, "graph.heads": 4, "graph.edge_drop": 0.1,
-    "text.dropout": 0.1, "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
+    "text.dropout": 0.1, "model.text_specific": "map", "attention.heads": 4, "attention.layers": 2, "attention.dropout": 0.1, "quantizer.size": 21000,
     "quantizer.dim": 64, "quantizer.top_k": 5, "quantizer.commit": 0.25, "quantizer.loss_space": "raw",
     "quantizer.shared_region": "all", "quantizer.assign": "nearest", "quantizer.gradient": "straight_through", "quantizer.rate": 0, "quantizer.rows": "free", "loss.temperature": 0.07, "loss.align": 0.1, "loss.orthogonality": 0.1, "loss.orthogonality_per": "batch", "loss.reconstruction": 0, "loss.kl": 0, "loss.neighbours": 0, "loss.neighbours_temperature": 0.05, "loss.neighbours_token_temperature": 0.07, "loss.parts": 1,
     "quantizer.update": "gradient", "quantizer.ema_decay": 0.99, "quantizer.ema_epsilon": 1e-5, "quantizer.revive_after": 0, "quantizer.warmup": 0,
@@ -236,7 +236,7 @@ def initial_parameters(settings, text_dim, n_nodes):
         linear(f"attention.{layer}.output", d, d, d**-0.5)
         table.append((f"attention.{layer}.norm.gain", (1, d), "constant", 1))
         table.append((f"attention.{layer}.norm.bias", (1, d), "constant", 0))
-    linear("text.specific", d, d)
+    linear("text.specific", d, text_dim if settings["model.text_specific"] == "feature" else d)
     linear("graph.specific", d, d)
     table.append(("graph.nodes", (n_nodes, settings["graph.node_dim"]), "normal", 1))
     if settings["loss.reconstruction"]:
@@ -507,16 +507,18 @@ def forward(P, batch):
     C = F.normalize(P["codebook"], dim=-1)
     if settings["quantizer.update"] == "ema":
         C = C.detach()
-    z = [linear(P, "text.specific", t), linear(P, "graph.specific", g), z_st, z_sg]
+    of_feature = settings["model.text_specific"] == "feature"
+    z = [linear(P, "text.specific", batch.H[:, 0] if of_feature else t), linear(P, "graph.specific", g), z_st, z_sg]
     quantized = {group: Quantized(settings, C, z_[batch.side(group)], group) for group, z_ in zip(GROUPS, z)}
     out = {"t": t[batch.both], "g": g[batch.both], "groups": quantized}
     if batch.warming:
         for q in quantized.values():
             q.value = q.q = q.u
     if batch.train:
-        t_2 = linear(P, "text.map", batch.H[:, 0] * batch.drop["text"])
+        h_2 = batch.H[:, 0] * batch.drop["text"]
+        t_2 = linear(P, "text.map", h_2)
         g_2 = mean_over(encode_graph(P, settings, batch.A_2, X), batch.node)
-        qt_2 = Quantized(settings, C, linear(P, "text.specific", t_2[batch.text]), "text")
+        qt_2 = Quantized(settings, C, linear(P, "text.specific", (h_2 if of_feature else t_2)[batch.text]), "text")
         qg_2 = Quantized(settings, C, linear(P, "graph.specific", g_2[batch.graph]), "graph")
         if batch.warming:
             qt_2.value, qg_2.value = qt_2.u, qg_2.u
@@ -648,6 +650,8 @@ CASES["neighbours"] = {"run.seed": 14, "quantizer.loss_space": "normalized", "lo
                        "loss.neighbours_token_temperature": 0.4, "loss.parts": 2, "loss.sibling_negatives": "leave-out"}
 WITHOUT_TEXT["neighbours"] = [0, 2, 4, 9, 12, 17]
 CASES["sparse"] = {"run.seed": 14, "quantizer.assign": "sparse", "quantizer.loss_space": "normalized", "quantizer.rate": 3, "quantizer.rows": "unit"}
+CASES["specific-of-features"] = {"run.seed": 14, "model.text_specific": "feature", "loss.reconstruction": 2, "quantizer.loss_space": "normalized"}
+WITHOUT_TEXT["specific-of-features"] = [0, 2, 4, 9, 12, 17]
 N_NODES, TEXT_DIM, STEPS = 14, 10, 10
 
 

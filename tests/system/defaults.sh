@@ -12,13 +12,13 @@ gives_way() {
     local name=$1 reason=$2
     shift 2
     medtok train $(sets files.checkpoint=$name.h5 train.steps=2 "$@") 2>$name.log || fail "$name: $(cat $name.log)"
-    [ "$(grep -c 'is random: ' $name.log)" -eq "$(grep -c . <<<"$reason")" ] || fail "$name: not a line a reason: $(cat $name.log)"
+    [ "$(grep -c 'is random: \|is map: ' $name.log)" -eq "$(grep -c . <<<"$reason")" ] || fail "$name: not a line a reason: $(cat $name.log)"
     while read -r line; do grep -qF "$line" $name.log || fail "$name: no '$line' in $(cat $name.log)"; done <<<"$reason"
 }
 medtok prepare 2>/dev/null && medtok encode 2>/dev/null || fail "prepare, encode"
 gives_way usual ''
 grep -q '^.*is random' usual.log && fail "the sample has names, features and width enough: $(cat usual.log)"
-said usual.h5 graph.node_start text && said usual.h5 model.text_map principal && said usual.h5 quantizer.init kmeans
+said usual.h5 graph.node_start text && said usual.h5 model.text_map principal && said usual.h5 model.text_specific feature && said usual.h5 quantizer.init kmeans
 medtok tokenize --set files.checkpoint=usual.h5 2>/dev/null || fail tokenize
 medtok lookup E11.9 --near 5 | grep '  0\.[0-9]* ' | grep -c 'E1[01]\.\|diabetes' | grep -q '^[2-5]$' || fail "what is near E11.9: $(medtok lookup E11.9 --near 5)"
 
@@ -34,14 +34,19 @@ gives_way text_alone '' model.sides=text
 said text_alone.h5 graph.node_start random
 gives_way graph_alone '' model.sides=graph
 "$MEDTOK" train --set text.mode=online text.model=x --dry-run >online.txt || fail "online"
-grep -q 'model.text_map: random' online.txt && grep -q 'graph.node_start: random' online.txt || fail "online: $(cat online.txt)"
+grep -q 'model.text_map: random' online.txt && grep -q 'model.text_specific: map' online.txt && grep -q 'graph.node_start: random' online.txt || fail "online: $(cat online.txt)"
 expect_error 2 'principal needs text.mode: cached' "$MEDTOK" train --set text.mode=online text.model=x model.text_map=principal --dry-run
 expect_error 2 'graph.node_start: text needs text.mode: cached' "$MEDTOK" train --set text.mode=online text.model=x graph.node_start=text --dry-run
 
 # ---- files ----
-gives_way narrow $'model.text_map is random: text features are narrower than quantizer.dim\ngraph.node_start is random: text features are narrower than graph.node_dim' \
+gives_way narrow $'model.text_map is random: text features are narrower than quantizer.dim\nmodel.text_specific is map: text features are narrower than twice quantizer.dim\ngraph.node_start is random: text features are narrower than graph.node_dim' \
     quantizer.dim=68 graph.node_dim=66 graph.hidden=140
-said narrow.h5 model.text_map random
+said narrow.h5 model.text_map random && said narrow.h5 model.text_specific map
+gives_way narrower 'model.text_specific is map: text features are narrower than twice quantizer.dim' quantizer.dim=36
+said narrower.h5 model.text_map principal && said narrower.h5 model.text_specific map
+expect_error 2 'as wide as quantizer.dim .36., with model.text_specific: feature twice that; they have 64' medtok train --set quantizer.dim=36 model.text_specific=feature files.checkpoint=x.h5
+gives_way chance '' model.text_map=random
+said chance.h5 model.text_specific map
 expect_error 2 'text features as wide as quantizer.dim' medtok train --set quantizer.dim=68 model.text_map=principal files.checkpoint=x.h5
 
 # One name for all nodes: nothing to tell them by.
@@ -71,7 +76,7 @@ medtok train $(sets $plain files.checkpoint=old.h5) 2>/dev/null || fail "a train
 for from in old usual; do
     medtok_ranks 2 train --from $from.h5 --set files.checkpoint=on_$from.h5 train.steps=2 2>log.txt || fail "going on from $from.h5: $(cat log.txt)"
 done
-said on_old.h5 graph.node_start random && said on_old.h5 quantizer.init normal && said on_usual.h5 graph.node_start text
+said on_old.h5 graph.node_start random && said on_old.h5 model.text_specific map && said on_usual.h5 model.text_specific feature && said on_old.h5 quantizer.init normal && said on_usual.h5 graph.node_start text
 expect_error 1 'began with model.text_map: random' medtok train --from old.h5 --set model.text_map=principal files.checkpoint=x.h5
 
 # ---- the rate ----

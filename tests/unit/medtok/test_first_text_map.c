@@ -47,6 +47,37 @@ static void the_map_keeps_the_directions_in_which_texts_differ(void **state) {
     free_world(w);
 }
 
+/* Differing along four axes, by 4, 3, 2 and 1: text-specific vectors begin with those that the text map leaves. */
+static void maps_of_features_begin_with_the_next_directions(void **state) {
+    (void)state;
+    enum { TEXTS = 16, AXES = 4 };
+    static const char *const SETTINGS[] = {"quantizer.dim=2", "attention.heads=1", "model.text_specific=feature", NULL};
+    struct world *w = make_world(SETTINGS);
+    struct dataset d;
+    int64_t offsets[TEXTS + 1];
+    make_dataset(&d, 0, TEXTS, N_NODES, 1, 1, TEXTS, TEXTS, TEXT_DIM);
+    for (int i = 0; i <= TEXTS; i++) offsets[i] = d.text.token_offsets[i] = i;
+    d.vocabulary.description_offsets = offsets;
+    for (int i = 0; i < TEXTS; i++) {
+        for (int j = 0; j < TEXT_DIM; j++)
+            d.text.rows_f32[i * TEXT_DIM + j] = 5 + (float)(j < AXES ? (i >> j & 1 ? j + 1 : -j - 1) : 0);
+        d.text.token_row[i] = i;
+    }
+    assert_int_equal(first_text_map_make(&w->model, &w->comm, &w->optimiser, &d, TEXTS), STATUS_OK);
+    assert_int_equal(w->model.text_specific.weight->cols, TEXT_DIM);
+    for (int k = 0; k < AXES; k++) {
+        const struct linear_map *map = k < 2 ? &w->model.text : &w->model.text_specific;
+        double scale = k < 2 ? sqrt(2 / (16.0 + 9.0)) : sqrt(2 / (4.0 + 1.0));
+        for (int j = 0; j < TEXT_DIM; j++)
+            close_to(map->weight->value.at[k % 2 * TEXT_DIM + j], j == AXES - 1 - k ? (real)scale : 0, "weight",
+                     k * TEXT_DIM + j);
+        close_to(map->bias->value.at[k % 2], (real)(-5 * scale), "bias", k);
+    }
+    d.vocabulary.description_offsets = NULL;
+    dataset_free(&d);
+    free_world(w);
+}
+
 static void features_narrower_than_vectors_are_an_error(void **state) {
     (void)state;
     static const char *const SETTINGS[] = {NULL};
@@ -60,6 +91,7 @@ static void features_narrower_than_vectors_are_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_map_keeps_the_directions_in_which_texts_differ),
+        cmocka_unit_test(maps_of_features_begin_with_the_next_directions),
         cmocka_unit_test(features_narrower_than_vectors_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -461,7 +461,8 @@ int main(int argc, char **argv) {
                                        CASE("divergence-rotation"),
                                        CASE("residual-rotation-apart"),
                                        CASE("neighbours"),
-                                       CASE("sparse")};
+                                       CASE("sparse"),
+                                       CASE("specific-of-features")};
     if (comm_start(&comm, &argc, &argv) != STATUS_OK) return 1;
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     comm_stop(&comm);

@@ -195,6 +195,8 @@ static int make_world(void **state) { return make_world_of(state, "graph.encoder
 static int make_gat_world(void **state) { return make_world_of(state, "graph.encoder=gat"); }
 static int make_decoding_world(void **state) { return make_world_of(state, "loss.reconstruction=0.7"); }
 
+static int make_feature_world(void **state) { return make_world_of(state, "model.text_specific=feature"); }
+
 static int free_world(void **state) {
     struct world *w = *state;
     tape_free(&w->tape);
@@ -338,6 +340,8 @@ static void model_gradients_hold_for_sparse_coding(void **state) {
     config_set(&w->config, "quantizer.shared_region=middle");
     check_all_gradients(w);
 }
+
+static void model_gradients_hold_for_text_specific_vectors_of_features(void **state) { check_all_gradients(*state); }
 
 static void model_gradients_hold_for_reconstruction(void **state) {
     struct world *w = *state;
@@ -495,6 +499,8 @@ int main(void) {
                                         free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_residual_quantisation, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_sparse_coding, make_world, free_world),
+        cmocka_unit_test_setup_teardown(model_gradients_hold_for_text_specific_vectors_of_features, make_feature_world,
+                                        free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_reconstruction, make_decoding_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_world, free_world),
         cmocka_unit_test_setup_teardown(model_gradients_hold_for_stronger_views, make_gat_world, free_world),
