@@ -36,10 +36,12 @@ settings[slower-neighbours-weighed]="${settings[slower-neighbours]} model.graph_
 settings[start-names-weighed]="${settings[start-names]} model.graph_weight=0.7"
 # For STEPS=3000: the maps go as far as those of slower go in 300 steps, and the rows' rate stays.
 settings[slowest-neighbours-weighed]="${settings[slower-neighbours-weighed]} train.rate=5e-6 quantizer.rate=400 quantizer.warmup=0"
-settings[sparse]="${settings[slowest-neighbours-weighed]} quantizer.assign=sparse" # the defaults
+settings[sparse]="${settings[slowest-neighbours-weighed]} quantizer.assign=sparse"
+settings[feature]="${settings[sparse]} model.text_specific=feature" # the defaults
 settings[sparse-start]="${settings[start-names-weighed]} quantizer.assign=sparse"
+settings[feature-start]="${settings[sparse-start]} model.text_specific=feature"
 settings[residual-slowest]="${settings[slowest-neighbours-weighed]} quantizer.assign=residual"
-order="plain rows start-residual start start-names residual residual-names residual-names-slow nearest nearest-slow nearest-names nearest-names-slow slower-neighbours slower-weighed slower-neighbours-weighed start-names-weighed slowest-neighbours-weighed sparse-start sparse residual-slowest"
+order="plain rows start-residual start start-names residual residual-names residual-names-slow nearest nearest-slow nearest-names nearest-names-slow slower-neighbours slower-weighed slower-neighbours-weighed start-names-weighed slowest-neighbours-weighed sparse-start sparse feature-start feature residual-slowest"
 [ $# -gt 0 ] || set -- $order
 for arm in "$@"; do
     [ -n "${settings[$arm]+x}" ] || { echo "there is no arm $arm: $order" >&2 && exit 2; }
