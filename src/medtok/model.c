@@ -312,10 +312,13 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
                                   struct var *nodes, const struct model_training *training) {
     struct var *features = tape_borrow(tape, batch->n_rows, batch->dim, batch->features, (dev_real){NULL});
 
+    const struct loss_options *loss = &model->settings.loss;
+    int of_feature = model->settings.text_specific == TEXT_SPECIFIC_FEATURE;
+    int kept = training && (loss->neighbours > 0 || loss->reconstruction > 0); /* losses that look at the features */
     struct views v = {0};
     struct var *T = linear_map_apply(tape, features, model->text); /* distinct rows; codes gather theirs */
     v.t = nn_gather(tape, T, batch->cls_row, batch->n_text);
-    v.h = nn_gather(tape, features, batch->cls_row, batch->n_text);
+    if (of_feature || kept) v.h = nn_gather(tape, features, batch->cls_row, batch->n_text);
     struct tape_scope scope = tape_scope_begin(tape); /* what is made in between goes when evaluating */
     struct var *mapped = nn_linear(tape, nodes, parameter_var(tape, model->graph[0].map.weight), NULL);
     struct var *rows = node_rows(tape, mapped, batch);
@@ -324,9 +327,7 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
     if (training) {
         v.h_2 = second_cls(model, tape, batch, features, training);
         v.t_2 = linear_map_apply(tape, v.h_2, model->text);
-        if (model->settings.loss.neighbours > 0 || model->settings.loss.reconstruction > 0) {
-            v.g_fixed = tape_borrow(tape, v.g->rows, v.g->cols, v.g->value, (dev_real){NULL});
-        }
+        if (kept) v.g_fixed = tape_borrow(tape, v.g->rows, v.g->cols, v.g->value, (dev_real){NULL});
         v.g_2 = encode_graph_mean(model, tape, second_node_rows(model, tape, mapped, rows, batch, training), batch);
     }
 
@@ -338,7 +339,6 @@ struct model_output model_forward(const struct model *model, struct tape *tape, 
 
     struct codebook_context codebook = {codebook_rows(model, tape, training), training};
     struct model_output out;
-    int of_feature = model->settings.text_specific == TEXT_SPECIFIC_FEATURE;
     struct var *z_t = linear_map_apply(tape, of_feature ? v.h : v.t, model->text_specific),
                *z_g = linear_map_apply(tape, v.g, model->graph_specific);
     out.groups[TEXT_SPECIFIC] = quantize(model, tape, z_t, &codebook, TEXT_SPECIFIC, 1);
