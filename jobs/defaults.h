@@ -12,7 +12,7 @@ void defaults_by_settings(struct config *config, int say);
 
 /* What files decide. Collective.
  * encode: text.nodes is no where the vocabulary has no nodes, or (of an older release) no names of nodes.
- * train: model.text_map is random where text features are narrower than a code vector, model.text_specific map where they are narrower than two; graph.node_start is random where the vocabulary has
+ * train: model.text_map is random where text features are narrower than a code vector, model.text_specific map where they are narrower than two, or text_map is random; graph.node_start is random where the vocabulary has
  * no names, where they do not tell nodes apart, or where features are narrower than graph.node_dim. STATUS_FAILED if there are names, but
  * no features of them. */
 int defaults_of_encode(const struct comm *comm, struct config *config);

@@ -114,6 +114,9 @@ static int learn_components(struct text_components *p, const struct comm *comm, 
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(vectors_collect(comm, t, n, codes, rows));
     TRY_DONE(comm_agree(comm, principal_components_make(&p->components, p->device, n, t->width, rows, width)));
+    /* One rank's for all: their processors may round differently. */
+    TRY_DONE(comm_broadcast(comm, p->components.mean, t->width * (int64_t)sizeof(real)));
+    status = comm_broadcast(comm, p->components.directions, width * t->width * (int64_t)sizeof(real));
 done:
     free(codes);
     free(rows);

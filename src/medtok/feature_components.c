@@ -134,6 +134,13 @@ void feature_components_free(struct feature_components *c) {
 }
 
 /* ---- maps ---- */
+int64_t feature_components_found(const struct feature_components *c) {
+    const double LEAST = 1e-6; /* of the largest variance: sums of float32 products are that far off */
+    int64_t n = 0;
+    while (n < c->width && c->variance[n] > LEAST * c->variance[0]) n++;
+    return n;
+}
+
 double feature_components_map(const struct feature_components *c, int64_t first, int64_t n, real *weight, real *bias) {
     double along = 0;
     for (int64_t i = first; i < first + n; i++) along += c->variance[i];

@@ -28,6 +28,9 @@ int feature_components_make(struct feature_components *components, const struct 
                             const struct feature_rows *rows, int64_t width);
 void feature_components_free(struct feature_components *components);
 
+/* How many of the directions the rows differ along, by more than rounding: fewer rows than directions leave the rest without any. */
+int64_t feature_components_found(const struct feature_components *components);
+
 /* The map along n of the directions, from `first` on, as weight [n, dim] and bias [n] of y = weight x + bias. Returns the share of the rows' variance that lies along them. */
 double feature_components_map(const struct feature_components *components, int64_t first, int64_t n, real *weight,
                               real *bias);

@@ -47,8 +47,16 @@ static int set_maps(const struct model *model, struct optimiser *optimiser, cons
     TRY(set_map(optimiser, model->text, c, 0, &share));
     log_info("text map: %lld principal components of %.0f texts have %.1f %% of their variance", d, c->n, 100 * share);
     if (model->settings.text_specific == TEXT_SPECIFIC_MAP) return set_identity_map(optimiser, model->text_specific);
-    TRY(set_map(optimiser, model->text_specific, c, d, &share));
-    log_info("map of text-specific vectors: the %lld components behind them have %.1f %%", d, 100 * share);
+    int64_t found = feature_components_found(c);
+    int behind = found == c->width;
+    TRY(set_map(optimiser, model->text_specific, c, behind ? d : 0, &share));
+    if (behind)
+        log_info("map of text-specific vectors: the %lld components behind them have %.1f %%", d, 100 * share);
+    else
+        log_info(
+            "map of text-specific vectors: the text map, since the texts differ along %lld directions alone, not twice "
+            "%lld",
+            (long long)found, d);
     return STATUS_OK;
 }
 

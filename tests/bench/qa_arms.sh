@@ -61,7 +61,7 @@ step_tables() {
     ours tables qa-prefix --set files.table="$TABLE" qa_prefix.questions="$folder/linked.jsonl" qa_prefix.folder="$folder/prefix" qa_prefix.table="$folder/table.h5"
     cat - "$folder/control.yaml" >"$yaml" <<YAML
 files: {vocabulary: $folder/vocabulary.h5, text: $folder/features.h5, checkpoint: $folder/text.checkpoint.h5, table: $folder/text.h5}
-model: {text_map: principal}
+model: {text_map: principal, text_specific: map}
 train: {steps: 1, rate: 1e-9, batch: 64}
 run: {device: cpu, live_page: 0}
 YAML

@@ -23,13 +23,14 @@ MPIRUN = os.environ.get("MPIRUN", "mpirun")
 SMALL = ["text.dim=64", "quantizer.size=300", "quantizer.dim=32", "train.batch=64", "train.checkpoint_every=0", "run.threads=1"]
 
 
-def command(job, files, *sets, ranks=None):
+def command(job, files, *sets, ranks=None, defaults=False):
     sets = [f"files.{key}={value}" for key, value in files.items()] + SMALL + list(sets)
-    return ([MPIRUN, "-n", str(ranks)] if ranks else []) + [MEDTOK, job, "--config", "configs/quickstart.yaml", "--config", "tests/support/plain.yaml", "--set"] + sets
+    plain = [] if defaults else ["--config", "tests/support/plain.yaml"]
+    return ([MPIRUN, "-n", str(ranks)] if ranks else []) + [MEDTOK, job, "--config", "configs/quickstart.yaml"] + plain + ["--set"] + sets
 
 
-def medtok(job, files, *sets, ranks=None):
-    done = subprocess.run(command(job, files, *sets, ranks=ranks), cwd=ROOT, capture_output=True, text=True)
+def medtok(job, files, *sets, ranks=None, defaults=False):
+    done = subprocess.run(command(job, files, *sets, ranks=ranks, defaults=defaults), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -234,6 +235,14 @@ with tempfile.TemporaryDirectory() as folder:
         file.attrs["inputs"] = text("".join(line for line in lines if not line.startswith("encoder\t")))
     log = medtok("train", {**other, "checkpoint": at("younger", "c")}, "train.from=" + at("elder", "c"), "train.steps=1")
     assert "does not tell what text encoder" in log, log
+    with h5py.File(at("elder", "c"), "r+") as file:  # of before model.text_specific, by today's defaults
+        lines = file.attrs["config"].decode().rstrip("\0").splitlines(True)
+        assert "model.text_specific: map\n" in lines
+        file.attrs["config"] = text("".join(line for line in lines if not line.startswith("model.text_specific")))
+    medtok("tokenize", {**old, "checkpoint": at("elder", "c"), "table": at("elder", "t")}, defaults=True)
+    medtok("train", {**old, "checkpoint": at("youngest", "c")}, "train.from=" + at("elder", "c"), "train.steps=1", defaults=True)
+    with h5py.File(at("youngest", "c")) as file:
+        assert b"model.text_specific: map\n" in file.attrs["config"]
     refused([old["table"], "a checkpoint"], other, "train.from=" + old["table"])
     refused(["train.from", "same file"], {**other, "checkpoint": old["checkpoint"]}, *going_on)
     os.rename(old["vocabulary"], at("moved", "v"))

@@ -78,6 +78,34 @@ static void maps_of_features_begin_with_the_next_directions(void **state) {
     free_world(w);
 }
 
+/* Texts at m + 3 e_2 s + 2 e_5 s': behind these two directions there is nothing but rounding. */
+static void maps_of_features_of_few_directions_begin_as_the_text_map(void **state) {
+    (void)state;
+    enum { TEXTS = 4 };
+    static const char *const SETTINGS[] = {"quantizer.dim=2", "attention.heads=1", "model.text_specific=feature", NULL};
+    struct world *w = make_world(SETTINGS);
+    struct dataset d;
+    int64_t offsets[TEXTS + 1];
+    make_dataset(&d, 0, TEXTS, N_NODES, 1, 1, TEXTS, TEXTS, TEXT_DIM);
+    for (int i = 0; i <= TEXTS; i++) offsets[i] = d.text.token_offsets[i] = i;
+    d.vocabulary.description_offsets = offsets;
+    for (int i = 0; i < TEXTS; i++) {
+        for (int j = 0; j < TEXT_DIM; j++) d.text.rows_f32[i * TEXT_DIM + j] = 0.1F * (float)(j + 1);
+        d.text.rows_f32[i * TEXT_DIM + 2] += i & 1 ? 3 : -3;
+        d.text.rows_f32[i * TEXT_DIM + 5] += i & 2 ? 2 : -2;
+        d.text.token_row[i] = i;
+    }
+    assert_int_equal(first_text_map_make(&w->model, &w->comm, &w->optimiser, &d, TEXTS), STATUS_OK);
+    const struct linear_map *map = &w->model.text, *specific = &w->model.text_specific;
+    for (int i = 0; i < 2 * TEXT_DIM; i++)
+        close_to(specific->weight->value.at[i], map->weight->value.at[i], "weight", i);
+    for (int i = 0; i < 2; i++) close_to(specific->bias->value.at[i], map->bias->value.at[i], "bias", i);
+    assert_true(fabs((double)map->weight->value.at[2]) > 0.1);
+    d.vocabulary.description_offsets = NULL;
+    dataset_free(&d);
+    free_world(w);
+}
+
 static void features_narrower_than_vectors_are_an_error(void **state) {
     (void)state;
     static const char *const SETTINGS[] = {NULL};
@@ -92,6 +120,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_map_keeps_the_directions_in_which_texts_differ),
         cmocka_unit_test(maps_of_features_begin_with_the_next_directions),
+        cmocka_unit_test(maps_of_features_of_few_directions_begin_as_the_text_map),
         cmocka_unit_test(features_narrower_than_vectors_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
