@@ -47,23 +47,37 @@ static void the_map_keeps_the_directions_in_which_texts_differ(void **state) {
     free_world(w);
 }
 
-/* Differing along four axes, by 4, 3, 2 and 1: text-specific vectors begin with those that the text map leaves. */
+/* 2^axes texts, differing along the first axes by 1, 2, ..., for vectors of width 2 of which the specific ones are of features; offsets: [2^axes + 1], of
+ * the descriptions. */
+static struct world *make_differing_texts(int axes, struct dataset *d, int64_t *offsets) {
+    static const char *const SETTINGS[] = {"quantizer.dim=2", "attention.heads=1", "model.text_specific=feature", NULL};
+    int n = 1 << axes;
+    make_dataset(d, 0, n, N_NODES, 1, 1, n, n, TEXT_DIM);
+    for (int i = 0; i <= n; i++) offsets[i] = d->text.token_offsets[i] = i;
+    d->vocabulary.description_offsets = offsets;
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < TEXT_DIM; j++)
+            d->text.rows_f32[i * TEXT_DIM + j] = 5 + (float)(j < axes ? (i >> j & 1 ? j + 1 : -j - 1) : 0);
+        d->text.token_row[i] = i;
+    }
+    struct world *w = make_world(SETTINGS);
+    assert_int_equal(first_text_map_make(&w->model, &w->comm, &w->optimiser, d, n), STATUS_OK);
+    return w;
+}
+
+static void free_texts(struct world *w, struct dataset *d) {
+    d->vocabulary.description_offsets = NULL;
+    dataset_free(d);
+    free_world(w);
+}
+
+/* Text-specific vectors begin with the axes that the text map leaves. */
 static void maps_of_features_begin_with_the_next_directions(void **state) {
     (void)state;
-    enum { TEXTS = 16, AXES = 4 };
-    static const char *const SETTINGS[] = {"quantizer.dim=2", "attention.heads=1", "model.text_specific=feature", NULL};
-    struct world *w = make_world(SETTINGS);
+    enum { AXES = 4 };
     struct dataset d;
-    int64_t offsets[TEXTS + 1];
-    make_dataset(&d, 0, TEXTS, N_NODES, 1, 1, TEXTS, TEXTS, TEXT_DIM);
-    for (int i = 0; i <= TEXTS; i++) offsets[i] = d.text.token_offsets[i] = i;
-    d.vocabulary.description_offsets = offsets;
-    for (int i = 0; i < TEXTS; i++) {
-        for (int j = 0; j < TEXT_DIM; j++)
-            d.text.rows_f32[i * TEXT_DIM + j] = 5 + (float)(j < AXES ? (i >> j & 1 ? j + 1 : -j - 1) : 0);
-        d.text.token_row[i] = i;
-    }
-    assert_int_equal(first_text_map_make(&w->model, &w->comm, &w->optimiser, &d, TEXTS), STATUS_OK);
+    int64_t offsets[(1 << AXES) + 1];
+    struct world *w = make_differing_texts(AXES, &d, offsets);
     assert_int_equal(w->model.text_specific.weight->cols, TEXT_DIM);
     for (int k = 0; k < AXES; k++) {
         const struct linear_map *map = k < 2 ? &w->model.text : &w->model.text_specific;
@@ -73,37 +87,22 @@ static void maps_of_features_begin_with_the_next_directions(void **state) {
                      k * TEXT_DIM + j);
         close_to(map->bias->value.at[k % 2], (real)(-5 * scale), "bias", k);
     }
-    d.vocabulary.description_offsets = NULL;
-    dataset_free(&d);
-    free_world(w);
+    free_texts(w, &d);
 }
 
-/* Texts at m + 3 e_2 s + 2 e_5 s': behind these two directions there is nothing but rounding. */
+/* Behind two directions there is nothing but rounding. */
 static void maps_of_features_of_few_directions_begin_as_the_text_map(void **state) {
     (void)state;
-    enum { TEXTS = 4 };
-    static const char *const SETTINGS[] = {"quantizer.dim=2", "attention.heads=1", "model.text_specific=feature", NULL};
-    struct world *w = make_world(SETTINGS);
+    enum { AXES = 2 };
     struct dataset d;
-    int64_t offsets[TEXTS + 1];
-    make_dataset(&d, 0, TEXTS, N_NODES, 1, 1, TEXTS, TEXTS, TEXT_DIM);
-    for (int i = 0; i <= TEXTS; i++) offsets[i] = d.text.token_offsets[i] = i;
-    d.vocabulary.description_offsets = offsets;
-    for (int i = 0; i < TEXTS; i++) {
-        for (int j = 0; j < TEXT_DIM; j++) d.text.rows_f32[i * TEXT_DIM + j] = 0.1F * (float)(j + 1);
-        d.text.rows_f32[i * TEXT_DIM + 2] += i & 1 ? 3 : -3;
-        d.text.rows_f32[i * TEXT_DIM + 5] += i & 2 ? 2 : -2;
-        d.text.token_row[i] = i;
-    }
-    assert_int_equal(first_text_map_make(&w->model, &w->comm, &w->optimiser, &d, TEXTS), STATUS_OK);
+    int64_t offsets[(1 << AXES) + 1];
+    struct world *w = make_differing_texts(AXES, &d, offsets);
     const struct linear_map *map = &w->model.text, *specific = &w->model.text_specific;
     for (int i = 0; i < 2 * TEXT_DIM; i++)
         close_to(specific->weight->value.at[i], map->weight->value.at[i], "weight", i);
     for (int i = 0; i < 2; i++) close_to(specific->bias->value.at[i], map->bias->value.at[i], "bias", i);
-    assert_true(fabs((double)map->weight->value.at[2]) > 0.1);
-    d.vocabulary.description_offsets = NULL;
-    dataset_free(&d);
-    free_world(w);
+    assert_true(fabs((double)map->weight->value.at[1]) > 0.1);
+    free_texts(w, &d);
 }
 
 static void features_narrower_than_vectors_are_an_error(void **state) {
