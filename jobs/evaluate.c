@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "dist/compute_device.h"
 #include "ehr/evaluation.h"
+#include "ehr/grid_rates.h"
 #include "ehr/grid_run.h"
 #include "ehr/report.h"
 #include "jobs.h"
@@ -26,6 +27,7 @@ struct evaluate {
     struct device device;
     int threads;
     struct grid grid;
+    struct grid_rates rates;
     struct results results;
     struct stages stages;
     char *cohort_id, *table_id; /* table_id: NULL if no arm reads one */
@@ -48,7 +50,7 @@ static int reads_table(const struct evaluate *x) {
 
 static int prepare(struct evaluate *x) {
     const struct config *c = x->config;
-    TRY(grid_make(&x->grid, &c->ehr, (uint64_t)c->run.seed));
+    TRY(grid_make(&x->grid, &c->ehr, (uint64_t)c->run.seed, NULL));
     TRY(read_id(c->files.cohort, KIND_COHORT, &x->cohort_id));
     return reads_table(x) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
 }
@@ -138,8 +140,12 @@ static int make_report(struct evaluate *x, const struct comm *comm) {
                                   .resamples = c->ehr.resamples,
                                   .threads = x->threads,
                                   .poll = interrupt_poll};
-    struct ehr_report report = {
-        .cohort_id = x->cohort_id, .table_id = x->table_id, .options = &c->ehr, .results = &x->results};
+    struct ehr_report report = {.cohort_id = x->cohort_id,
+                                .table_id = x->table_id,
+                                .options = &c->ehr,
+                                .results = &x->results,
+                                .grid = &x->grid,
+                                .rates = &x->rates};
     int status = ehr_report_make(&report, &bootstrap);
     if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? write_report(x, &report) : STATUS_OK);
     ehr_report_free(&report);
@@ -159,6 +165,17 @@ static int say_failed(const struct evaluate *x, int64_t n_failed) {
 }
 
 /* ---- the job ---- */
+/* Collective. The grid with rates that are chosen, if they are to be. */
+static int choose_rates(struct evaluate *x, const struct grid_run *run) {
+    const struct ehr_options *o = &x->config->ehr;
+    uint64_t seed = (uint64_t)x->config->run.seed;
+    TRY(grid_rates_choose(&x->rates, run, o, seed));
+    if (x->rates.n == 0) return STATUS_OK;
+    grid_free(&x->grid);
+    TRY(grid_make(&x->grid, o, seed, x->rates.chosen));
+    return grid_keep(&x->grid, x->rates.chosen);
+}
+
 static int make_grid(struct evaluate *x, const struct comm *comm) {
     const struct config *c = x->config;
     struct grid_run run = {.comm = comm,
@@ -178,6 +195,7 @@ static int make_grid(struct evaluate *x, const struct comm *comm) {
     int64_t n_failed;
     TRY(comm_agree(comm, prepare(x)));
     TRY(comm_agree(comm, comm->rank == 0 ? check_outputs(x) : STATUS_OK));
+    TRY(comm_agree(comm, choose_rates(x, &run)));
     TRY(grid_run(&run, &x->results, &n_failed));
     if (n_failed == x->grid.n) return comm_agree(comm, comm->rank == 0 ? say_failed(x, n_failed) : STATUS_OK);
     stage_begin(&x->stages, GRID_WRITE);
@@ -201,6 +219,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
     struct evaluate x = {.config = config};
     int status = evaluate(&x, comm);
     results_free(&x.results);
+    grid_rates_free(&x.rates);
     grid_free(&x.grid);
     free(x.cohort_id);
     free(x.table_id);
@@ -211,7 +230,7 @@ static int run(const struct comm *comm, const struct config *config, const struc
 /* That the grid can be made: all of its models with their settings. */
 static int check(const struct config *config) {
     struct grid grid;
-    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed);
+    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed, NULL);
     grid_free(&grid);
     return status;
 }

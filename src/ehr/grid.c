@@ -106,9 +106,10 @@ static void add_part(char name[TRIAL_NAME], const char *part) {
     name[used] = 0;
 }
 
-static void name_trial(struct grid_trial *t, int is_listed) {
+/* rate: as ehr.grid.rates has it; NULL: it lists none. */
+static void name_trial(struct grid_trial *t, int is_listed, const char *rate) {
     const struct ehr_options *o = &t->options;
-    char size[32] = "all", seed[32];
+    char size[32] = "all", seed[32], of_rate[48];
     if (o->train_samples) snprintf(size, sizeof size, "n%lld", (long long)o->train_samples);
     if (o->shots) snprintf(size, sizeof size, "k%lld", (long long)o->shots);
     snprintf(seed, sizeof seed, "seed-%llu", (unsigned long long)t->seed);
@@ -117,6 +118,8 @@ static void name_trial(struct grid_trial *t, int is_listed) {
         add_part(t->name, MODELS[o->model]);
         add_part(t->name, ARMS[o->arm]);
         add_part(t->name, size);
+        snprintf(of_rate, sizeof of_rate, "rate-%s", rate ? rate : "");
+        if (rate) add_part(t->name, of_rate);
     }
     add_part(t->name, seed);
     t->name[strlen(t->name) - 1] = 0;
@@ -124,39 +127,52 @@ static void name_trial(struct grid_trial *t, int is_listed) {
 
 /* ---- the grid ---- */
 int grid_is_listed(const struct ehr_options *o) {
-    return o->grid_models.n + o->grid_arms.n + o->grid_tasks.n + o->grid_samples.n + o->grid_shots.n > 0;
+    return o->grid_models.n + o->grid_arms.n + o->grid_tasks.n + o->grid_samples.n + o->grid_shots.n + o->grid_rates.n >
+           0;
 }
 
 static int at_least_one(int n) { return n ? n : 1; }
 
-/* The options of training number i. */
-static int options_of(const struct ehr_options *o, int64_t i, struct ehr_options *out, int64_t *seed) {
-    const int n_arms = at_least_one(o->grid_arms.n), n_sizes = at_least_one(o->grid_shots.n + o->grid_samples.n),
-              n_models = at_least_one(o->grid_models.n);
-    *out = *o;
-    *seed = i % o->seeds;
-    int64_t arm = (i /= o->seeds) % n_arms, size = (i /= n_arms) % n_sizes, model = (i /= n_sizes) % n_models;
-    i /= n_models;
-    if (o->grid_tasks.n) out->task = o->grid_tasks.items[i];
-    if (o->grid_models.n) TRY(set(out, "ehr.grid.models", "ehr.model", o->grid_models.items[model]));
-    if (o->grid_arms.n) TRY(set(out, "ehr.grid.arms", "ehr.embedding", o->grid_arms.items[arm]));
-    if (o->grid_shots.n + o->grid_samples.n) out->shots = out->train_samples = 0;
-    if (size < o->grid_shots.n) {
-        TRY(set(out, "ehr.grid.shots", "ehr.shots", o->grid_shots.items[size]));
-    } else if (o->grid_samples.n) {
-        const char *samples = o->grid_samples.items[size - o->grid_shots.n];
-        TRY(set(out, "ehr.grid.samples", "ehr.train_samples", strcmp(samples, "all") == 0 ? "0" : samples));
-    }
-    return take_settings(out);
+int64_t grid_cells(const struct ehr_options *o) {
+    return (int64_t)at_least_one(o->grid_tasks.n) * at_least_one(o->grid_models.n) *
+           at_least_one(o->grid_shots.n + o->grid_samples.n);
 }
 
-static int make_trial(const struct ehr_options *o, uint64_t seed, int64_t i, struct grid_trial *t) {
-    struct ehr_options sized;
-    int64_t more;
-    TRY(options_of(o, i, &t->options, &more));
-    t->seed = seed + (uint64_t)more;
-    name_trial(t, grid_is_listed(o));
-    TRY(ehr_options_sized(&t->options, &sized));
+/* Trainings of a cell and a seed: of the first arm one of each rate, of the other arms one. */
+static int n_variants(const struct ehr_options *o) {
+    return at_least_one(o->grid_rates.n) + at_least_one(o->grid_arms.n) - 1;
+}
+
+static int take_size(const struct ehr_options *o, int64_t size, struct ehr_options *out) {
+    if (o->grid_shots.n + o->grid_samples.n) out->shots = out->train_samples = 0;
+    if (size < o->grid_shots.n) return set(out, "ehr.grid.shots", "ehr.shots", o->grid_shots.items[size]);
+    if (!o->grid_samples.n) return STATUS_OK;
+    const char *samples = o->grid_samples.items[size - o->grid_shots.n];
+    return set(out, "ehr.grid.samples", "ehr.train_samples", strcmp(samples, "all") == 0 ? "0" : samples);
+}
+
+/* Training number i of a grid whose cells have these rates. */
+static int make_trial(const struct ehr_options *o, uint64_t seed, const int32_t *rates, int64_t i,
+                      struct grid_trial *t) {
+    const int n_sizes = at_least_one(o->grid_shots.n + o->grid_samples.n), n_models = at_least_one(o->grid_models.n);
+    struct ehr_options sized, *out = &t->options;
+    int64_t variant = i / o->seeds % n_variants(o), cell = i / o->seeds / n_variants(o);
+    int64_t size = cell % n_sizes, model = cell / n_sizes % n_models, task = cell / n_sizes / n_models;
+    int64_t arm = variant - at_least_one(o->grid_rates.n) + 1;
+    *t = (struct grid_trial){.options = *o, .seed = seed + (uint64_t)(i % o->seeds), .cell = cell, .rate = -1};
+    if (o->grid_rates.n && arm <= 0) t->rate = (int32_t)variant;
+    if (o->grid_tasks.n) out->task = o->grid_tasks.items[task];
+    if (o->grid_models.n) TRY(set(out, "ehr.grid.models", "ehr.model", o->grid_models.items[model]));
+    if (o->grid_arms.n) TRY(set(out, "ehr.grid.arms", "ehr.embedding", o->grid_arms.items[arm < 0 ? 0 : arm]));
+    TRY(take_size(o, size, out));
+    if (o->grid_rates.n)
+        TRY(set(out, "ehr.grid.rates", "ehr.rate",
+                o->grid_rates.items[t->rate >= 0 ? t->rate
+                                    : rates      ? rates[cell]
+                                                 : 0]));
+    TRY(take_settings(out));
+    name_trial(t, grid_is_listed(o), t->rate < 0 ? NULL : o->grid_rates.items[t->rate]);
+    TRY(ehr_options_sized(out, &sized));
     t->cost = cost_of(&sized);
     return STATUS_OK;
 }
@@ -177,7 +193,7 @@ static int check_names(const struct grid *g) {
         if (by_name(&sorted[i - 1], &sorted[i]) == 0)
             status = status_set(STATUS_USAGE,
                                 "ehr.grid lists the training %s twice, or two of which the files would be called so: "
-                                "name each model, arm, task and number once",
+                                "name each model, arm, task, number and rate once",
                                 sorted[i]->name);
     free(sorted);
     return status;
@@ -201,18 +217,44 @@ static int order(struct grid *g) {
     return STATUS_OK;
 }
 
-int grid_make(struct grid *g, const struct ehr_options *o, uint64_t seed) {
+/* A model's own rate would be the one of all candidates. */
+static int check_rates(const struct ehr_options *o) {
+    for (int i = 0; i < o->grid_settings.n && o->grid_rates.n; i++) {
+        const char *setting = o->grid_settings.items[i], *dot = strchr(setting, '.');
+        if (dot && strncmp(dot, ".rate=", 6) == 0)
+            return status_set(STATUS_USAGE, "ehr.grid.settings has %s, and ehr.grid.rates is to choose it: name one",
+                              setting);
+    }
+    return STATUS_OK;
+}
+
+int grid_make(struct grid *g, const struct ehr_options *o, uint64_t seed, const int32_t *rates) {
     enum { MOST_TRIALS = 20000 };
     const int lists[] = {at_least_one(o->grid_tasks.n), at_least_one(o->grid_models.n),
-                         at_least_one(o->grid_shots.n + o->grid_samples.n), at_least_one(o->grid_arms.n)};
+                         at_least_one(o->grid_shots.n + o->grid_samples.n), n_variants(o)};
     *g = (struct grid){.n = o->seeds};
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
         g->n *= lists[k];
         if (g->n > MOST_TRIALS) return status_set(STATUS_USAGE, "ehr.grid lists more than %d trainings", MOST_TRIALS);
     }
+    TRY(check_rates(o));
     TRY(mem_alloc(&g->trials, g->n, sizeof *g->trials));
-    for (int64_t i = 0; i < g->n; i++) TRY(make_trial(o, seed, i, &g->trials[i]));
+    for (int64_t i = 0; i < g->n; i++) TRY(make_trial(o, seed, rates, i, &g->trials[i]));
     TRY(check_names(g));
+    return order(g);
+}
+
+static int is_kept(const struct grid_trial *t, const int32_t *rates) {
+    return rates ? t->rate < 0 || t->rate == rates[t->cell] : t->rate >= 0;
+}
+
+int grid_keep(struct grid *g, const int32_t *rates) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < g->n; i++)
+        if (is_kept(&g->trials[i], rates)) g->trials[n++] = g->trials[i];
+    g->n = n;
+    free(g->by_cost);
+    g->by_cost = NULL;
     return order(g);
 }
 

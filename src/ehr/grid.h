@@ -9,10 +9,13 @@
 enum { TRIAL_NAME = 256 };
 
 struct grid_trial {
-    char name[TRIAL_NAME];      /* of its files: "seed-3"; with a grid "death.behrt.medtok-frozen.k8.seed-3" */
+    char name
+        [TRIAL_NAME]; /* of its files: "seed-3"; with a grid "death.behrt.medtok-frozen.k8.seed-3", a candidate "death.behrt.base.all.rate-6e-4.seed-3" */
     struct ehr_options options; /* what a training of its own would have; texts are borrowed from the grid's options */
     uint64_t seed;
-    double cost; /* expected work, in any unit */
+    double cost;  /* expected work, in any unit */
+    int64_t cell; /* 0 .. grid_cells - 1 */
+    int32_t rate; /* of a candidate: number in ehr.grid.rates; -1: it is none */
 };
 
 struct grid {
@@ -24,9 +27,16 @@ struct grid {
 /* Whether more than seeds is listed: then files have a folder of their own (jobs/paths.h). */
 int grid_is_listed(const struct ehr_options *options);
 
-/* The grid of options, which must outlive it, with the seeds from `seed` on. STATUS_USAGE if a list has what there is not, or something twice,
- * or a model cannot have its settings. Free in any case. */
-int grid_make(struct grid *grid, const struct ehr_options *options, uint64_t seed);
+/* How many combinations of task, model and number of samples there are: each has a rate of its own where ehr.grid.rates lists some. */
+int64_t grid_cells(const struct ehr_options *options);
+
+/* All trainings of options, which must outlive them, with the seeds from `seed` on. Where ehr.grid.rates lists rates the first arm has
+ * candidates, one of each rate, and the other arms the rate of their cell: rates [grid_cells], numbers in that list; NULL: the first.
+ * STATUS_USAGE if a list has what there is not, or something twice, or a model cannot have its settings. Free in any case. */
+int grid_make(struct grid *grid, const struct ehr_options *options, uint64_t seed, const int32_t *rates);
+
+/* Leaves of the grid the candidates; or with rates [grid_cells] all but those of other rates. */
+int grid_keep(struct grid *grid, const int32_t *rates);
 void grid_free(struct grid *grid);
 
 /* How many ranks shall share a training where `n` are left to be made: ehr.grid.ranks; or 1, but where there are fewer trainings than

@@ -231,7 +231,7 @@ int grid_run(const struct grid_run *run, struct results *results, int64_t *n_fai
     stage_begin(run->stages, GRID_PLAN);
     int status = list_todo(run, &n_todo, &todo);
     stage_end(run->stages);
-    run->stages->done = n_todo;
+    run->stages->done += n_todo;
     if (status == STATUS_OK && n_todo > 0) status = work_in_groups(run, n_todo, todo, n_failed, &failures);
     if (status == STATUS_OK)
         status = comm_agree(run->comm, run->comm->rank == 0 ? collect(run, *n_failed, failures, results) : STATUS_OK);

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "ehr/grid_rates.h"
 #include "ehr/options.h"
 #include "ehr/results.h"
 #include "measure/class_scores.h"
@@ -58,6 +59,8 @@ struct ehr_report {
     const char *cohort_id, *table_id; /* table_id NULL: no table was read */
     const struct ehr_options *options;
     const struct results *results;
+    const struct grid_rates *rates; /* that trainings have; NULL, or n is 0: none were chosen */
+    const struct grid *grid;        /* of the results; with rates alone */
     /* ---- made ---- */
     int64_t n_trials, n_cells;
     struct report_trial *trials; /* [n_trials] those that did not fail */

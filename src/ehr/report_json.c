@@ -4,6 +4,7 @@
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "ehr/grid.h"
 #include "ehr/report.h"
 #include "measure/scores_report.h"
 #include "store/subject_record.h"
@@ -129,6 +130,32 @@ static void write_trial(struct json *j, const struct ehr_report *x, const struct
     json_end(j);
 }
 
+/* ---- rates ---- */
+static void write_rates(struct json *j, const struct ehr_report *x) {
+    const struct grid_rates *r = x->rates;
+    json_array(j, "rates");
+    for (int64_t c = 0; r && c < r->n; c++) {
+        const struct ehr_options *o = &x->grid->trials[c * (x->grid->n / r->n)].options;
+        json_object(j, NULL);
+        json_text(j, "task", o->task);
+        json_text(j, "model", ehr_model_name(o->model));
+        json_integer(j, "train_samples", o->train_samples);
+        json_integer(j, "shots", o->shots);
+        json_text(j, "arm", ehr_arm_name(o->arm));
+        json_real(j, "rate", o->rate, DIGITS);
+        json_array(j, "candidates");
+        for (int64_t k = 0; k < r->n_rates; k++) {
+            json_object(j, NULL);
+            json_text(j, "rate", x->options->grid_rates.items[k]);
+            json_real(j, "tuning_average_precision", r->tuning[c * r->n_rates + k], DIGITS);
+            json_end(j);
+        }
+        json_end(j);
+        json_end(j);
+    }
+    json_end(j);
+}
+
 static void write_failures(struct json *j, const struct results *results) {
     json_array(j, "failures");
     for (int64_t i = 0; i < results->n; i++) {
@@ -156,6 +183,7 @@ int ehr_report_write_json(const struct ehr_report *x, const char *path) {
     json_array(&j, "trainings");
     for (int64_t i = 0; i < x->n_trials; i++) write_trial(&j, x, &x->trials[i]);
     json_end(&j);
+    write_rates(&j, x);
     write_failures(&j, x->results);
     json_end(&j);
     fputc('\n', file.stream);

@@ -219,6 +219,36 @@ static void print_failures(const struct ehr_report *x, FILE *out) {
     }
 }
 
+/* ---- rates ---- */
+/* A row for each cell, whose first training says what it is. */
+static void print_rates(const struct ehr_report *x, FILE *out) {
+    const struct grid_rates *r = x->rates;
+    const struct ehr_options *first = &x->grid->trials[0].options;
+    fprintf(out,
+            "\n## Rates\n\nWhat all arms have is the rate, in bold, with which %s has the best average precision on "
+            "tuning, mean over seeds:\n\n| task | model | trained on |",
+            ehr_arm_name(first->arm));
+    for (int64_t k = 0; k < r->n_rates; k++) fprintf(out, " %s |", x->options->grid_rates.items[k]);
+    fprintf(out, "\n|---|---|---|");
+    for (int64_t k = 0; k < r->n_rates; k++) fprintf(out, "---|");
+    fputc('\n', out);
+    for (int64_t c = 0; c < r->n; c++) {
+        const struct ehr_options *o = &x->grid->trials[c * (x->grid->n / r->n)].options;
+        char size[48];
+        fprintf(out, "| %s | %s | %s |", o->task, ehr_model_name(o->model),
+                training_size_text(o->train_samples, o->shots, size));
+        for (int64_t k = 0; k < r->n_rates; k++) {
+            double tuning = r->tuning[c * r->n_rates + k];
+            const char *bold = k == r->chosen[c] ? "**" : "";
+            if (isnan(tuning))
+                fprintf(out, " failed |");
+            else
+                fprintf(out, " %s%.4f%s |", bold, tuning, bold);
+        }
+        fputc('\n', out);
+    }
+}
+
 /* ---- the whole ---- */
 static void print_task(const struct ehr_report *x, FILE *out, const struct report_cell *first) {
     const char *task = first->first->task,
@@ -256,6 +286,7 @@ void ehr_report_print(const struct ehr_report *x, FILE *out) {
     fprintf(out, "# Evaluation\n\ncohort %s, token table %s\n", x->cohort_id, x->table_id ? x->table_id : "none");
     for (int64_t c = 0; c < x->n_cells; c++)
         if (is_first_of_task(x, c)) print_task(x, out, &x->cells[c]);
+    if (x->rates && x->rates->n) print_rates(x, out);
     if (!grid_is_listed(x->options)) print_trials(x, out);
     print_failures(x, out);
     fprintf(out,
