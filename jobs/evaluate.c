@@ -50,7 +50,7 @@ static int reads_table(const struct evaluate *x) {
 
 static int prepare(struct evaluate *x) {
     const struct config *c = x->config;
-    TRY(grid_make(&x->grid, &c->ehr, (uint64_t)c->run.seed, NULL));
+    TRY(grid_make(&x->grid, &c->ehr, (uint64_t)c->run.seed));
     TRY(read_id(c->files.cohort, KIND_COHORT, &x->cohort_id));
     return reads_table(x) ? read_id(c->files.table, KIND_TABLE, &x->table_id) : STATUS_OK;
 }
@@ -144,7 +144,6 @@ static int make_report(struct evaluate *x, const struct comm *comm) {
                                 .table_id = x->table_id,
                                 .options = &c->ehr,
                                 .results = &x->results,
-                                .grid = &x->grid,
                                 .rates = &x->rates};
     int status = ehr_report_make(&report, &bootstrap);
     if (status == STATUS_OK) status = comm_agree(comm, comm->rank == 0 ? write_report(x, &report) : STATUS_OK);
@@ -154,26 +153,27 @@ static int make_report(struct evaluate *x, const struct comm *comm) {
 
 /* What is the error if trainings failed. */
 static int say_failed(const struct evaluate *x, int64_t n_failed) {
+    const long long failed = n_failed + x->rates.n_failed, made = x->results.n + x->rates.n_failed;
+    if (x->rates.n_failed)
+        return status_set(STATUS_FAILED, "%lld of %lld trainings failed; the first, %s", failed, made,
+                          x->rates.first_failure);
     for (int64_t i = 0; i < x->results.n; i++) {
         const struct result *r = &x->results.trials[i];
-        if (r->failure[0] && x->results.n == 1) return status_set(STATUS_FAILED, "%s", r->failure);
+        if (r->failure[0] && made == 1) return status_set(STATUS_FAILED, "%s", r->failure);
         if (r->failure[0])
-            return status_set(STATUS_FAILED, "%lld of %lld trainings failed; the first, %s: %s", (long long)n_failed,
-                              (long long)x->results.n, r->name, r->failure);
+            return status_set(STATUS_FAILED, "%lld of %lld trainings failed; the first, %s: %s", failed, made, r->name,
+                              r->failure);
     }
     return STATUS_OK;
 }
 
 /* ---- the job ---- */
-/* Collective. The grid with rates that are chosen, if they are to be. */
-static int choose_rates(struct evaluate *x, const struct grid_run *run) {
-    const struct ehr_options *o = &x->config->ehr;
-    uint64_t seed = (uint64_t)x->config->run.seed;
-    TRY(grid_rates_choose(&x->rates, run, o, seed));
+/* Collective. Of the grid what has the rates that are chosen, if they are to be. */
+static int choose_rates(struct evaluate *x, struct grid_run *run) {
+    TRY(grid_rates_choose(&x->rates, run, &x->config->ehr, (uint64_t)x->config->run.seed));
     if (x->rates.n == 0) return STATUS_OK;
-    grid_free(&x->grid);
-    TRY(grid_make(&x->grid, o, seed, x->rates.chosen));
-    return grid_keep(&x->grid, x->rates.chosen);
+    run->candidates_made = 1;
+    return comm_agree(run->comm, grid_keep_chosen(&x->grid, x->rates.chosen));
 }
 
 static int make_grid(struct evaluate *x, const struct comm *comm) {
@@ -195,7 +195,7 @@ static int make_grid(struct evaluate *x, const struct comm *comm) {
     int64_t n_failed;
     TRY(comm_agree(comm, prepare(x)));
     TRY(comm_agree(comm, comm->rank == 0 ? check_outputs(x) : STATUS_OK));
-    TRY(comm_agree(comm, choose_rates(x, &run)));
+    TRY(choose_rates(x, &run));
     TRY(grid_run(&run, &x->results, &n_failed));
     if (n_failed == x->grid.n) return comm_agree(comm, comm->rank == 0 ? say_failed(x, n_failed) : STATUS_OK);
     stage_begin(&x->stages, GRID_WRITE);
@@ -230,7 +230,9 @@ static int run(const struct comm *comm, const struct config *config, const struc
 /* That the grid can be made: all of its models with their settings. */
 static int check(const struct config *config) {
     struct grid grid;
-    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed, NULL);
+    if (config->ehr.grid_rates.n && config_given(config, "ehr.rate"))
+        return status_set(STATUS_USAGE, "ehr.rate is set, and ehr.grid.rates is to choose it: name one");
+    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed);
     grid_free(&grid);
     return status;
 }

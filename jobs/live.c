@@ -73,7 +73,7 @@ static void path_of(const struct live *l, const struct live_training *t, enum fo
 
 static int make_trainings(struct live *l) {
     const struct config *c = l->config;
-    if (l->job == JOB_EVALUATE) TRY(grid_make(&l->grid, &c->ehr, (uint64_t)c->run.seed, NULL));
+    if (l->job == JOB_EVALUATE) TRY(grid_make(&l->grid, &c->ehr, (uint64_t)c->run.seed));
     l->page.n = l->job == JOB_EVALUATE ? l->grid.n : l->job == JOB_TRAIN;
     TRY(mem_alloc(&l->trainings, l->page.n + 1, sizeof *l->trainings));
     TRY(mem_alloc(&l->marks, l->page.n + 1, sizeof *l->marks));

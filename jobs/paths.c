@@ -127,7 +127,7 @@ static int add_trials(struct path_list *list, const struct config *config, const
     struct grid grid;
     config_results_path(config, path);
     TRY(add_beside(list, key, "results", path));
-    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed, NULL);
+    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed);
     for (int64_t i = 0; i < grid.n && status == STATUS_OK; i++)
         for (size_t k = 0; k < sizeof FILES / sizeof *FILES && status == STATUS_OK; k++) {
             config_trial_path(config, grid.trials[i].name, FILES[k][1], path);

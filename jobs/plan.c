@@ -61,7 +61,7 @@ static int choose_stages(struct plan *p, const struct job_arguments *arguments) 
 static int is_of_an_arm(const struct config *config, const char *kind) {
     struct grid grid;
     int read = 0;
-    if (grid_make(&grid, &config->ehr, (uint64_t)config->run.seed, NULL) == STATUS_OK)
+    if (grid_make(&grid, &config->ehr, (uint64_t)config->run.seed) == STATUS_OK)
         for (int64_t i = 0; i < grid.n; i++)
             read |= strcmp(kind, "table") == 0 ? arm_reads_table(grid.trials[i].options.arm)
                                                : arm_reads_text(grid.trials[i].options.arm);

@@ -157,7 +157,7 @@ int64_t plan_units(enum job job, int64_t n_codes, int64_t n_nodes, const struct 
         case JOB_ENCODE: return n_codes + (c->text.nodes == NODE_TEXTS_YES ? n_nodes : 0);
         case JOB_TRAIN: return c->train.steps * c->train.batch * c->train.micro_batches;
         case JOB_EVALUATE:
-            if (grid_make(&grid, &c->ehr, (uint64_t)c->run.seed, NULL) == STATUS_OK)
+            if (grid_make(&grid, &c->ehr, (uint64_t)c->run.seed) == STATUS_OK)
                 for (int64_t i = 0; i < grid.n; i++)
                     units += grid.trials[i].options.steps * grid.trials[i].options.batch;
             grid_free(&grid);

@@ -64,7 +64,7 @@ static int saved_training(const struct config *config, const struct grid_trial *
 
 static int saved_trainings(const struct config *config, int64_t *saved, int64_t *total) {
     struct grid grid;
-    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed, NULL);
+    int status = grid_make(&grid, &config->ehr, (uint64_t)config->run.seed);
     *saved = *total = 0;
     for (int64_t i = 0; i < grid.n && status == STATUS_OK; i++) {
         int64_t done = 0, steps = 0;

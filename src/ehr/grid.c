@@ -98,31 +98,38 @@ static double cost_of(const struct ehr_options *o) {
            (1 + (double)o->layers * layer);
 }
 
-static void add_part(char name[TRIAL_NAME], const char *part) {
+/* Appends a part and a point. */
+static int add_part(char name[TRIAL_NAME], const char *part) {
     size_t used = strlen(name);
-    for (int i = 0; part[i] && used + 2 < TRIAL_NAME; i++)
+    if (used + strlen(part) + 2 > TRIAL_NAME)
+        return status_set(STATUS_USAGE,
+                          "a training of task, model, arm and size would be called %s%s..., too long for a file", name,
+                          part);
+    for (int i = 0; part[i]; i++)
         name[used++] = (char)(isalnum((unsigned char)part[i]) || strchr("_-", part[i]) ? part[i] : '-');
     name[used++] = '.';
     name[used] = 0;
+    return STATUS_OK;
 }
 
-/* rate: as ehr.grid.rates has it; NULL: it lists none. */
-static void name_trial(struct grid_trial *t, int is_listed, const char *rate) {
+/* rate: as ehr.grid.rates has it; NULL: the training is no candidate. */
+static int name_trial(struct grid_trial *t, int is_listed, const char *rate) {
     const struct ehr_options *o = &t->options;
-    char size[32] = "all", seed[32], of_rate[48];
+    char size[32] = "all", seed[32], of_rate[64];
     if (o->train_samples) snprintf(size, sizeof size, "n%lld", (long long)o->train_samples);
     if (o->shots) snprintf(size, sizeof size, "k%lld", (long long)o->shots);
     snprintf(seed, sizeof seed, "seed-%llu", (unsigned long long)t->seed);
+    snprintf(of_rate, sizeof of_rate, "rate-%s", rate ? rate : "");
     if (is_listed) {
-        if (o->task[0]) add_part(t->name, o->task);
-        add_part(t->name, MODELS[o->model]);
-        add_part(t->name, ARMS[o->arm]);
-        add_part(t->name, size);
-        snprintf(of_rate, sizeof of_rate, "rate-%s", rate ? rate : "");
-        if (rate) add_part(t->name, of_rate);
+        if (o->task[0]) TRY(add_part(t->name, o->task));
+        TRY(add_part(t->name, MODELS[o->model]));
+        TRY(add_part(t->name, ARMS[o->arm]));
+        TRY(add_part(t->name, size));
+        if (rate) TRY(add_part(t->name, of_rate));
     }
-    add_part(t->name, seed);
+    TRY(add_part(t->name, seed));
     t->name[strlen(t->name) - 1] = 0;
+    return STATUS_OK;
 }
 
 /* ---- the grid ---- */
@@ -151,27 +158,23 @@ static int take_size(const struct ehr_options *o, int64_t size, struct ehr_optio
     return set(out, "ehr.grid.samples", "ehr.train_samples", strcmp(samples, "all") == 0 ? "0" : samples);
 }
 
-/* Training number i of a grid whose cells have these rates. */
-static int make_trial(const struct ehr_options *o, uint64_t seed, const int32_t *rates, int64_t i,
-                      struct grid_trial *t) {
-    const int n_sizes = at_least_one(o->grid_shots.n + o->grid_samples.n), n_models = at_least_one(o->grid_models.n);
+static int make_trial(const struct ehr_options *o, uint64_t seed, int64_t i, struct grid_trial *t) {
+    const int n_sizes = at_least_one(o->grid_shots.n + o->grid_samples.n), n_models = at_least_one(o->grid_models.n),
+              n_rates = at_least_one(o->grid_rates.n);
     struct ehr_options sized, *out = &t->options;
     int64_t variant = i / o->seeds % n_variants(o), cell = i / o->seeds / n_variants(o);
     int64_t size = cell % n_sizes, model = cell / n_sizes % n_models, task = cell / n_sizes / n_models;
-    int64_t arm = variant - at_least_one(o->grid_rates.n) + 1;
+    int64_t arm = variant < n_rates ? 0 : variant - n_rates + 1;
     *t = (struct grid_trial){.options = *o, .seed = seed + (uint64_t)(i % o->seeds), .cell = cell, .rate = -1};
-    if (o->grid_rates.n && arm <= 0) t->rate = (int32_t)variant;
+    if (o->grid_rates.n && arm == 0) t->rate = (int32_t)variant;
+    const char *rate = t->rate < 0 ? NULL : o->grid_rates.items[t->rate];
     if (o->grid_tasks.n) out->task = o->grid_tasks.items[task];
     if (o->grid_models.n) TRY(set(out, "ehr.grid.models", "ehr.model", o->grid_models.items[model]));
-    if (o->grid_arms.n) TRY(set(out, "ehr.grid.arms", "ehr.embedding", o->grid_arms.items[arm < 0 ? 0 : arm]));
+    if (o->grid_arms.n) TRY(set(out, "ehr.grid.arms", "ehr.embedding", o->grid_arms.items[arm]));
     TRY(take_size(o, size, out));
-    if (o->grid_rates.n)
-        TRY(set(out, "ehr.grid.rates", "ehr.rate",
-                o->grid_rates.items[t->rate >= 0 ? t->rate
-                                    : rates      ? rates[cell]
-                                                 : 0]));
     TRY(take_settings(out));
-    name_trial(t, grid_is_listed(o), t->rate < 0 ? NULL : o->grid_rates.items[t->rate]);
+    if (o->grid_rates.n) TRY(set(out, "ehr.grid.rates", "ehr.rate", rate ? rate : o->grid_rates.items[0]));
+    TRY(name_trial(t, grid_is_listed(o), rate));
     TRY(ehr_options_sized(out, &sized));
     t->cost = cost_of(&sized);
     return STATUS_OK;
@@ -217,18 +220,31 @@ static int order(struct grid *g) {
     return STATUS_OK;
 }
 
-/* A model's own rate would be the one of all candidates. */
-static int check_rates(const struct ehr_options *o) {
-    for (int i = 0; i < o->grid_settings.n && o->grid_rates.n; i++) {
+/* What ehr.grid.rates can choose: a rate of models that learn labels, by base, and which nothing else names. */
+static int check_rates(const struct ehr_options *o, const struct grid *g) {
+    if (o->grid_arms.n > 1 && strcmp(o->grid_arms.items[0], "base") != 0)
+        return status_set(STATUS_USAGE, "ehr.grid.rates: rates are chosen by base: name it first in ehr.grid.arms");
+    for (int i = 0; i < o->grid_settings.n; i++) {
         const char *setting = o->grid_settings.items[i], *dot = strchr(setting, '.');
         if (dot && strncmp(dot, ".rate=", 6) == 0)
             return status_set(STATUS_USAGE, "ehr.grid.settings has %s, and ehr.grid.rates is to choose it: name one",
                               setting);
     }
+    for (int64_t i = 0; i < g->n; i++)
+        if (ehr_model(g->trials[i].options.model)->score)
+            return status_set(STATUS_USAGE,
+                              "ehr.grid.rates: %s learns no labels, and ehr.rate is nothing to it: a grid "
+                              "of its own",
+                              MODELS[g->trials[i].options.model]);
+    for (int64_t k = 0; k < o->grid_rates.n; k++) /* the candidates of the first cell and seed */
+        for (int64_t j = 0; j < k; j++)
+            if (g->trials[k * o->seeds].options.rate == g->trials[j * o->seeds].options.rate)
+                return status_set(STATUS_USAGE, "ehr.grid.rates: %s and %s are the same rate", o->grid_rates.items[j],
+                                  o->grid_rates.items[k]);
     return STATUS_OK;
 }
 
-int grid_make(struct grid *g, const struct ehr_options *o, uint64_t seed, const int32_t *rates) {
+int grid_make(struct grid *g, const struct ehr_options *o, uint64_t seed) {
     enum { MOST_TRIALS = 20000 };
     const int lists[] = {at_least_one(o->grid_tasks.n), at_least_one(o->grid_models.n),
                          at_least_one(o->grid_shots.n + o->grid_samples.n), n_variants(o)};
@@ -237,25 +253,47 @@ int grid_make(struct grid *g, const struct ehr_options *o, uint64_t seed, const 
         g->n *= lists[k];
         if (g->n > MOST_TRIALS) return status_set(STATUS_USAGE, "ehr.grid lists more than %d trainings", MOST_TRIALS);
     }
-    TRY(check_rates(o));
     TRY(mem_alloc(&g->trials, g->n, sizeof *g->trials));
-    for (int64_t i = 0; i < g->n; i++) TRY(make_trial(o, seed, rates, i, &g->trials[i]));
+    for (int64_t i = 0; i < g->n; i++) TRY(make_trial(o, seed, i, &g->trials[i]));
+    if (o->grid_rates.n) TRY(check_rates(o, g));
     TRY(check_names(g));
     return order(g);
 }
 
-static int is_kept(const struct grid_trial *t, const int32_t *rates) {
-    return rates ? t->rate < 0 || t->rate == rates[t->cell] : t->rate >= 0;
-}
-
-int grid_keep(struct grid *g, const int32_t *rates) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < g->n; i++)
-        if (is_kept(&g->trials[i], rates)) g->trials[n++] = g->trials[i];
+/* ---- parts of a grid ---- */
+static int order_anew(struct grid *g, int64_t n) {
     g->n = n;
     free(g->by_cost);
     g->by_cost = NULL;
     return order(g);
+}
+
+int grid_keep_candidates(struct grid *g) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < g->n; i++) {
+        struct grid_trial t = g->trials[i];
+        if (t.rate < 0) continue;
+        t.for_choice = 1;
+        t.options.score = SCORED_TUNING;
+        t.options.weights = WEIGHTS_KEEP;
+        g->trials[n++] = t;
+    }
+    return order_anew(g, n);
+}
+
+int grid_keep_chosen(struct grid *g, const int32_t *chosen) {
+    int64_t n = 0;
+    double rate = 0; /* of the cell: its candidates stand before the other arms */
+    for (int64_t i = 0; i < g->n; i++) {
+        struct grid_trial t = g->trials[i];
+        if (t.rate >= 0 && t.rate != chosen[t.cell]) continue;
+        if (t.rate >= 0)
+            rate = t.options.rate;
+        else
+            t.options.rate = rate;
+        g->trials[n++] = t;
+    }
+    return order_anew(g, n);
 }
 
 void grid_free(struct grid *g) {

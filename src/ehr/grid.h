@@ -9,13 +9,14 @@
 enum { TRIAL_NAME = 256 };
 
 struct grid_trial {
-    char name
-        [TRIAL_NAME]; /* of its files: "seed-3"; with a grid "death.behrt.medtok-frozen.k8.seed-3", a candidate "death.behrt.base.all.rate-6e-4.seed-3" */
+    char name[TRIAL_NAME]; /* of its files: "seed-3"; with a grid "death.behrt.medtok-frozen.k8.seed-3"; a candidate is
+                              "death.behrt.base.all.rate-6e-4.seed-3" */
     struct ehr_options options; /* what a training of its own would have; texts are borrowed from the grid's options */
     uint64_t seed;
-    double cost;  /* expected work, in any unit */
-    int64_t cell; /* 0 .. grid_cells - 1 */
-    int32_t rate; /* of a candidate: number in ehr.grid.rates; -1: it is none */
+    double cost;    /* expected work, in any unit */
+    int64_t cell;   /* 0 .. grid_cells - 1 */
+    int32_t rate;   /* of a candidate: number in ehr.grid.rates; -1: it is none */
+    int for_choice; /* a candidate that is made for the choice: scored on tuning alone, and its weights stay */
 };
 
 struct grid {
@@ -30,13 +31,15 @@ int grid_is_listed(const struct ehr_options *options);
 /* How many combinations of task, model and number of samples there are: each has a rate of its own where ehr.grid.rates lists some. */
 int64_t grid_cells(const struct ehr_options *options);
 
-/* All trainings of options, which must outlive them, with the seeds from `seed` on. Where ehr.grid.rates lists rates the first arm has
- * candidates, one of each rate, and the other arms the rate of their cell: rates [grid_cells], numbers in that list; NULL: the first.
- * STATUS_USAGE if a list has what there is not, or something twice, or a model cannot have its settings. Free in any case. */
-int grid_make(struct grid *grid, const struct ehr_options *options, uint64_t seed, const int32_t *rates);
+/* All trainings of options, which must outlive them, with the seeds from `seed` on. Where ehr.grid.rates lists rates the first arm, base in
+ * a grid of arms, has candidates, one of each rate; the other arms have the first rate until one is chosen. STATUS_USAGE if a list has what
+ * there is not, or something twice, or a model cannot have its settings. Free in any case. */
+int grid_make(struct grid *grid, const struct ehr_options *options, uint64_t seed);
 
-/* Leaves of the grid the candidates; or with rates [grid_cells] all but those of other rates. */
-int grid_keep(struct grid *grid, const int32_t *rates);
+/* Leaves of a grid the candidates, for the choice. */
+int grid_keep_candidates(struct grid *grid);
+/* Leaves out the candidates of other rates than those chosen, chosen [grid_cells], which all arms of a cell then have. */
+int grid_keep_chosen(struct grid *grid, const int32_t *chosen);
 void grid_free(struct grid *grid);
 
 /* How many ranks shall share a training where `n` are left to be made: ehr.grid.ranks; or 1, but where there are fewer trainings than

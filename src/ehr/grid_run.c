@@ -44,11 +44,12 @@ static int plan_trial(const struct grid_run *run, const struct grid_trial *trial
     struct trial_paths paths;
     struct provenance provenance = {0};
     struct checkpoint_ring ring = {paths.checkpoint, &provenance, 1, run->setting};
+    int forces = grid_run_forces(run, trial);
     trial_paths_make(&paths, run, trial);
     int status = path_make_folder_of(paths.checkpoint);
     if (status == STATUS_OK) status = run->describe(run->self, trial, &provenance);
     if (status == STATUS_OK) status = trial_results_current(&paths, run, trial, &provenance, is_done);
-    if (status == STATUS_OK && !*is_done) status = checkpoint_ring_guard(&ring, &self, run->force, !run->force);
+    if (status == STATUS_OK && !*is_done) status = checkpoint_ring_guard(&ring, &self, forces, !forces);
     trial_provenance_free(&provenance);
     return status;
 }
@@ -86,7 +87,7 @@ static int load(struct worker_group *w, const struct grid_trial *trial) {
     *x = (struct ehr_evaluation){.comm = &w->comm,
                                  .device = w->run->device,
                                  .threads = w->run->threads,
-                                 .anew = w->run->force,
+                                 .anew = grid_run_forces(w->run, trial),
                                  .settings = &trial->options,
                                  .data_seed = trial->seed,
                                  .cohort = w->run->cohort,
@@ -103,7 +104,7 @@ static int train_and_score(struct worker_group *w, const struct grid_trial *tria
                            struct result_samples *samples[N_RESULT_SPLITS]) {
     struct checkpoint_ring ring = {paths->checkpoint, provenance, 1, w->run->setting};
     int is_trained = 0;
-    if (!w->run->force)
+    if (!grid_run_forces(w->run, trial))
         TRY(h5file_up_to_date(&w->comm, paths->checkpoint, KIND_CHECKPOINT, provenance->key, &is_trained));
     stage_begin(w->run->stages, GRID_LOAD);
     TRY(load(w, trial));

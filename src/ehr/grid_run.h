@@ -36,6 +36,7 @@ struct grid_run {
     const struct grid *grid;
     const char *cohort, *table, *text; /* files */
     int force;                         /* make all anew */
+    int candidates_made;               /* in this process: `force` does not make them once more */
     struct stages *stages;             /* begun, with GRID_STAGE_NAMES; done: the trainings that were made */
     const char *setting;               /* that says where files lie, for messages: "files.scores" */
     /* Where a file of a training lies. Endings: ".h5" the model, ".jsonl" its metrics, ".results.h5" all that it came to, ".meds.json", and
@@ -45,6 +46,11 @@ struct grid_run {
     int (*describe)(const void *self, const struct grid_trial *trial, struct provenance *provenance);
     const void *self;
 };
+
+/* Whether a training is made, though its files be there. */
+static inline int grid_run_forces(const struct grid_run *run, const struct grid_trial *trial) {
+    return run->force && !(run->candidates_made && trial->rate >= 0);
+}
 
 /* Collective. `results`: of all trainings in the order of the grid, on rank 0; those that failed have a failure, and *n_failed says how
  * many. Fails if nothing could be begun, or STATUS_INTERRUPTED: the same call in a new process goes on. */

@@ -135,7 +135,7 @@ enum ehr_weights { EHR_WEIGHTS(OPTION_CHOICE_NUMBER) };
         "what a model's trainings have otherwise, in all arms alike: behrt.rate=1e-4 is ehr.rate of behrt")            \
     KEY(in, LIST, "ehr.grid.rates", grid_rates, "numbers", JOB_EVALUATE, NULL,                                         \
         "a grid: ehr.rate of each model, task and number of samples, in all arms alike, is the one of these with "     \
-        "which the first of ehr.grid.arms has the best average precision on tuning, mean over seeds")                  \
+        "which base has the best average precision on tuning, mean over seeds; ehr.pretrain_rate is not chosen")       \
     KEY(in, INTEGER, "ehr.grid.ranks", grid_ranks, "0", 0, 1e6, "ranks", JOB_EVALUATE, LEAVES,                         \
         "ranks that share a training, while others train beside them; 0: one, or more where there are fewer "          \
         "trainings "                                                                                                   \

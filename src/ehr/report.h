@@ -60,7 +60,6 @@ struct ehr_report {
     const struct ehr_options *options;
     const struct results *results;
     const struct grid_rates *rates; /* that trainings have; NULL, or n is 0: none were chosen */
-    const struct grid *grid;        /* of the results; with rates alone */
     /* ---- made ---- */
     int64_t n_trials, n_cells;
     struct report_trial *trials; /* [n_trials] those that did not fail */
@@ -80,6 +79,11 @@ int ehr_report_write_json(const struct ehr_report *report, const char *path);
 /* The split that is scored, as results have it. */
 static inline enum result_split report_split(const struct ehr_report *report) {
     return report->options->score == SCORED_TUNING ? RESULT_TUNING : RESULT_HELD_OUT;
+}
+
+/* A training of cell c of rates: results have as many of each. */
+static inline const struct result *report_of_cell(const struct ehr_report *report, int64_t c) {
+    return &report->results->trials[c * (report->results->n / report->rates->n)];
 }
 
 #endif

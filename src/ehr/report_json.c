@@ -4,7 +4,6 @@
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/status.h"
-#include "ehr/grid.h"
 #include "ehr/report.h"
 #include "measure/scores_report.h"
 #include "store/subject_record.h"
@@ -135,14 +134,14 @@ static void write_rates(struct json *j, const struct ehr_report *x) {
     const struct grid_rates *r = x->rates;
     json_array(j, "rates");
     for (int64_t c = 0; r && c < r->n; c++) {
-        const struct ehr_options *o = &x->grid->trials[c * (x->grid->n / r->n)].options;
+        const struct result *of = report_of_cell(x, c);
         json_object(j, NULL);
-        json_text(j, "task", o->task);
-        json_text(j, "model", ehr_model_name(o->model));
-        json_integer(j, "train_samples", o->train_samples);
-        json_integer(j, "shots", o->shots);
-        json_text(j, "arm", ehr_arm_name(o->arm));
-        json_real(j, "rate", o->rate, DIGITS);
+        json_text(j, "task", of->task);
+        json_text(j, "model", of->model);
+        json_integer(j, "train_samples", of->train_samples);
+        json_integer(j, "shots", of->shots);
+        json_text(j, "arm", of->arm);
+        json_text(j, "rate", x->options->grid_rates.items[r->chosen[c]]);
         json_array(j, "candidates");
         for (int64_t k = 0; k < r->n_rates; k++) {
             json_object(j, NULL);
@@ -156,8 +155,7 @@ static void write_rates(struct json *j, const struct ehr_report *x) {
     json_end(j);
 }
 
-static void write_failures(struct json *j, const struct results *results) {
-    json_array(j, "failures");
+static void write_failures_of(struct json *j, const struct results *results) {
     for (int64_t i = 0; i < results->n; i++) {
         if (!results->trials[i].failure[0]) continue;
         json_object(j, NULL);
@@ -165,7 +163,6 @@ static void write_failures(struct json *j, const struct results *results) {
         json_text(j, "message", results->trials[i].failure);
         json_end(j);
     }
-    json_end(j);
 }
 
 int ehr_report_write_json(const struct ehr_report *x, const char *path) {
@@ -184,7 +181,10 @@ int ehr_report_write_json(const struct ehr_report *x, const char *path) {
     for (int64_t i = 0; i < x->n_trials; i++) write_trial(&j, x, &x->trials[i]);
     json_end(&j);
     write_rates(&j, x);
-    write_failures(&j, x->results);
+    json_array(&j, "failures");
+    if (x->rates) write_failures_of(&j, &x->rates->failed);
+    write_failures_of(&j, x->results);
+    json_end(&j);
     json_end(&j);
     fputc('\n', file.stream);
     return atomic_file_close(&file, STATUS_OK);

@@ -209,34 +209,38 @@ static void print_trials(const struct ehr_report *x, FILE *out) {
     }
 }
 
-static void print_failures(const struct ehr_report *x, FILE *out) {
-    int n = 0;
-    for (int64_t i = 0; i < x->results->n; i++) {
-        const struct result *r = &x->results->trials[i];
+static void print_failures_of(const struct results *results, int *n, FILE *out) {
+    for (int64_t i = 0; i < results->n; i++) {
+        const struct result *r = &results->trials[i];
         if (!r->failure[0]) continue;
-        if (n++ == 0) fprintf(out, "\n## Trainings that failed\n\n");
+        if ((*n)++ == 0) fprintf(out, "\n## Trainings that failed\n\n");
         fprintf(out, "- %s: %s\n", r->name, r->failure);
     }
+}
+
+static void print_failures(const struct ehr_report *x, FILE *out) {
+    int n = 0;
+    if (x->rates) print_failures_of(&x->rates->failed, &n, out);
+    print_failures_of(x->results, &n, out);
 }
 
 /* ---- rates ---- */
 /* A row for each cell, whose first training says what it is. */
 static void print_rates(const struct ehr_report *x, FILE *out) {
     const struct grid_rates *r = x->rates;
-    const struct ehr_options *first = &x->grid->trials[0].options;
-    fprintf(out,
-            "\n## Rates\n\nWhat all arms have is the rate, in bold, with which %s has the best average precision on "
-            "tuning, mean over seeds:\n\n| task | model | trained on |",
-            ehr_arm_name(first->arm));
+    fprintf(
+        out,
+        "\n## Rates\n\nAll arms have the rate, in bold, with which %s has the best average precision on tuning, mean "
+        "over seeds:\n\n| task | model | trained on |",
+        x->results->trials[0].arm);
     for (int64_t k = 0; k < r->n_rates; k++) fprintf(out, " %s |", x->options->grid_rates.items[k]);
     fprintf(out, "\n|---|---|---|");
     for (int64_t k = 0; k < r->n_rates; k++) fprintf(out, "---|");
     fputc('\n', out);
     for (int64_t c = 0; c < r->n; c++) {
-        const struct ehr_options *o = &x->grid->trials[c * (x->grid->n / r->n)].options;
+        const struct result *of = report_of_cell(x, c);
         char size[48];
-        fprintf(out, "| %s | %s | %s |", o->task, ehr_model_name(o->model),
-                training_size_text(o->train_samples, o->shots, size));
+        fprintf(out, "| %s | %s | %s |", of->task, of->model, training_size_text(of->train_samples, of->shots, size));
         for (int64_t k = 0; k < r->n_rates; k++) {
             double tuning = r->tuning[c * r->n_rates + k];
             const char *bold = k == r->chosen[c] ? "**" : "";

@@ -77,12 +77,13 @@ static int look_at_results(const struct trial_paths *p, const struct grid_run *r
                            const struct results *results, uint8_t *is_current) {
     const struct result *r = &results->trials[0];
     int has_held_out = r->list[RESULT_HELD_OUT] >= 0, asks_tuning = t->options.score == SCORED_TUNING;
-    if (has_held_out && asks_tuning)
+    if (has_held_out && asks_tuning && !t->for_choice)
         return status_set(STATUS_FAILED,
                           "%s and the predictions beside it are of held_out: name another file for scores of tuning, "
                           "--set %s=PATH",
                           p->results, run->setting);
     *is_current = asks_tuning || has_held_out;
+    if (has_held_out && t->for_choice) return STATUS_OK;
     if (!*is_current || access(p->predictions, F_OK) == 0) return STATUS_OK;
     double *score = NULL;
     int status = result_scores_read(results, r, split_of(t), &score);
@@ -98,7 +99,7 @@ int trial_results_current(const struct trial_paths *p, const struct grid_run *ru
     struct results results = {0};
     int current;
     *is_current = 0;
-    if (run->force) return STATUS_OK;
+    if (grid_run_forces(run, t)) return STATUS_OK;
     TRY(would_be_lost(run, provenance, p->results));
     TRY(h5file_up_to_date(&self, p->results, KIND_RESULTS, provenance->key, &current));
     if (!current) return STATUS_OK;
@@ -153,8 +154,10 @@ static int name_result(struct result *r, const struct grid_trial *t, const char 
     return STATUS_OK;
 }
 
-static void drop_weights(const char *path) {
-    char pretrained[PATH_MAX];
+void trial_weights_drop(const struct grid_run *run, const struct grid_trial *t) {
+    char path[PATH_MAX], pretrained[PATH_MAX];
+    run->path(run->self, t, ".h5", path);
+    if (access(path, F_OK)) return;
     size_t stem = strlen(path) - strlen(".h5");
     if (unlink(path)) log_warn("could not remove %s", path);
     if (snprintf(pretrained, sizeof pretrained, "%.*s.pretrained.h5", (int)stem, path) < PATH_MAX) unlink(pretrained);
@@ -182,7 +185,7 @@ int trial_files_write(const struct trial_paths *p, const struct grid_run *run, c
     }
     TRY_DONE(results_add(&results, result));
     status = results_write(&results, p->results, provenance);
-    if (status == STATUS_OK && t->options.weights == WEIGHTS_DROP) drop_weights(p->checkpoint);
+    if (status == STATUS_OK && t->options.weights == WEIGHTS_DROP) trial_weights_drop(run, t);
 done:
     results_free(&results);
     return status;

@@ -20,6 +20,9 @@ int trial_files_write(const struct trial_paths *paths, const struct grid_run *ru
                       const char *task, const struct provenance *provenance, struct result *result,
                       struct result_samples *samples[N_RESULT_SPLITS]);
 
+/* Removes the weights of a training, if they are there. */
+void trial_weights_drop(const struct grid_run *run, const struct grid_trial *trial);
+
 /* Adds a training that failed. */
 int trial_failed_add(struct results *results, const struct grid_run *run, const struct grid_trial *trial,
                      const char *message);

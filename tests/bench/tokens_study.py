@@ -47,6 +47,26 @@ def table(arms, questions):
     return lines
 
 
+def plot(arms, question, name, heading):
+    """A chart over 1 .. 20 tokens, the heaviest first, mean over seeds: a line of each arm's tokens, and what does not depend on their number."""
+    def mean(rows):
+        return [sum(values) / len(values) for values in zip(*rows)]
+
+    def curve(report):
+        of = report[question]["curve"]
+        return [point["value"] for point in of[name or next(iter(of))]]
+
+    first = next(iter(arms.values()))
+    lines = [mean([curve(r) for r in reports]) for reports in arms.values()]
+    n = len(lines[0])
+    lines += [[sum(figure(r, question, name, row)["value"] for r in first) / len(first)] * n
+              for row in (BASELINES[0], "embedding", "untrained, random rows, tokens", "untrained, rows of codes, tokens")]
+    top, bottom = max(map(max, lines)), min(map(min, lines))
+    return ["```mermaid", "xychart-beta", f'    title "{heading}"', f'    x-axis "tokens of a code" 1 --> {n}',
+            f'    y-axis "{heading}" {bottom - .02:.2f} --> {top + .02:.2f}',
+            *("    line [" + ", ".join(f"{v:.3f}" for v in line) + "]" for line in lines), "```"]
+
+
 def usage(folder, arm, seeds):
     return ", ".join("/".join(re.findall(r"uses ([0-9.]+) %", open(os.path.join(folder, f"{arm}.{seed}.usage")).read())) for seed in seeds)
 
@@ -64,6 +84,11 @@ def main():
     print("\n".join(table(arms, CHOOSE)))
     print("\n## For the report alone\n")
     print("\n".join(table(arms, REPORT)))
+    print("\n## Over the number of tokens\n")
+    print(f"Rising: tokens of {', '.join(arms)}; level, the same of any number, in this order: frozen text, the embedding of {next(iter(arms))},")
+    print("all tokens of the untrained quantisers, random rows and rows of codes.\n")
+    for question in CHOOSE[:2]:
+        print("\n".join(plot(arms, *question)), end="\n\n")
     print("\n## Rows in use\n\nText-specific/graph-specific/shared-text/shared-graph, per cent of the region, a seed each:\n")
     for arm in arms:
         print(f"- {arm}: {usage(folder, arm, seeds)}")
