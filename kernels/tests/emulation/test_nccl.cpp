@@ -41,6 +41,7 @@ static enum device_group_state join(struct device *d, int rank, int size) {
     }
     while (!board->has_id) usleep(100);
     device_group_join(d, &board->id, rank, size);
+    why = ""; /* what device_group_id said went with the group of then */
     for (int i = 0; i < 20000 && !board->one_failed && (state = device_group_state(d, &why)) == GROUP_JOINING; i++) usleep(1000);
     snprintf(board->said[rank], sizeof board->said[rank], "%s", why);
     return state;
